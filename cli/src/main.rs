@@ -1,0 +1,2 @@
+//! The `powerstream` command-line tool.
+fn main() {}
