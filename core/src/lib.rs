@@ -5,4 +5,8 @@
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod backoff;
+pub mod http;
+pub mod liveness;
+pub mod stream;
 pub mod time;

@@ -1,0 +1,117 @@
+//! Where the body ends (RFC 9112 section 6.3), behind one decoder.
+
+use super::chunked::{ChunkError, ChunkLimits, Decoder, Span};
+
+/// How the end of a response's body is found: decided once by the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Framing {
+    /// There is no body, whatever the fields say: 204, 304 (rule 1).
+    Empty,
+    /// The chunked transfer coding (rule 4).
+    Chunked,
+    /// This many octets, below 2^63 (rule 6).
+    Length(u64),
+    /// Until the server closes the connection (rule 8). A warning sign on a stream: an end cannot be told from a cut.
+    UntilClose,
+}
+
+/// Decodes a body whose end is found in any of the ways of [`Framing`].
+///
+/// This is the seam between transfer framing and content: everything behind it sees content octets only, so that a
+/// content decoder with storage of its own can stand between the two.
+#[derive(Clone, Debug)]
+pub struct Body(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Chunked(Decoder),
+    Length(u64),
+    UntilClose,
+}
+
+impl Body {
+    /// A decoder at the start of a body framed as `framing` says.
+    #[must_use]
+    pub const fn new(framing: Framing, limits: ChunkLimits) -> Self {
+        Self(match framing {
+            Framing::Empty => Kind::Length(0),
+            Framing::Chunked => Kind::Chunked(Decoder::new(limits)),
+            Framing::Length(length) => Kind::Length(length),
+            Framing::UntilClose => Kind::UntilClose,
+        })
+    }
+
+    /// Whether all of the body was seen. Never true of one that ends when the connection closes.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        match &self.0 {
+            Kind::Chunked(decoder) => decoder.is_complete(),
+            Kind::Length(left) => *left == 0,
+            Kind::UntilClose => false,
+        }
+    }
+
+    /// Whether a close of the connection here is the body's regular end, rather than a cut (RFC 9112 section 8).
+    #[must_use]
+    pub const fn may_end_here(&self) -> bool {
+        self.is_complete() || matches!(self.0, Kind::UntilClose)
+    }
+
+    /// Reads `input` up to the end of the next run of content octets, or to its own end; see [`Decoder::decode`].
+    ///
+    /// # Errors
+    /// [`ChunkError`] where the chunked coding is broken; sticky.
+    #[inline]
+    pub fn decode(&mut self, input: &[u8]) -> Result<Span, ChunkError> {
+        match &mut self.0 {
+            Kind::Chunked(decoder) => decoder.decode(input),
+            Kind::Length(0) => Ok(Span::End(0)),
+            Kind::UntilClose | Kind::Length(_) if input.is_empty() => Ok(Span::NeedInput),
+            Kind::Length(left) => {
+                let length = (input.len() as u64).min(*left);
+                *left -= length;
+                Ok(Span::Data(0..length as usize))
+            }
+            Kind::UntilClose => Ok(Span::Data(0..input.len())),
+        }
+    }
+
+    /// The chunked decoder, where that is what finds the end.
+    pub(crate) const fn chunked(&mut self) -> Option<&mut Decoder> {
+        match &mut self.0 {
+            Kind::Chunked(decoder) => Some(decoder),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_ends_by_itself_and_leaves_the_rest() {
+        let mut body = Body::new(Framing::Length(5), ChunkLimits::default());
+        assert_eq!(body.decode(b"hel"), Ok(Span::Data(0..3)));
+        assert!(!body.may_end_here());
+        assert_eq!(body.decode(b"lo, world"), Ok(Span::Data(0..2)));
+        assert!(body.is_complete());
+        assert_eq!(body.decode(b", world"), Ok(Span::End(0)));
+    }
+
+    #[test]
+    fn a_body_until_close_never_completes_but_may_end_anywhere() {
+        let mut body = Body::new(Framing::UntilClose, ChunkLimits::default());
+        assert_eq!(body.decode(b"abc"), Ok(Span::Data(0..3)));
+        assert_eq!(body.decode(b""), Ok(Span::NeedInput));
+        assert!(!body.is_complete() && body.may_end_here());
+    }
+
+    #[test]
+    fn no_body_is_complete_at_once() {
+        let mut body = Body::new(Framing::Empty, ChunkLimits::default());
+        assert!(body.is_complete());
+        assert_eq!(body.decode(b"left over"), Ok(Span::End(0)));
+    }
+}

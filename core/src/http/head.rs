@@ -1,0 +1,529 @@
+//! The response's head: status line and fields (RFC 9112 sections 4, 5 and 6.3).
+//!
+//! A head may come in any number of pieces, so its lines are gathered in storage that the caller lends, each byte
+//! looked at once, until the empty line; then `httparse` reads the whole, once. Interim (1xx) responses are passed
+//! over. What cannot be the start of an HTTP/1 response (a captive portal's HTML, a mail banner, TLS or HTTP/2
+//! frames) is refused at the first byte that does not fit, not after 64 KiB of it.
+//!
+//! The one thing here that decides about data is [`Framing`]; it is read exactly as section 6.3 says.
+
+use core::fmt;
+use core::mem::MaybeUninit;
+
+use super::body::Framing;
+use super::date;
+use crate::time::UnixTime;
+
+/// Bounds on the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadLimits {
+    /// Most octets of all lines, those of interim responses included. Default 64 KiB (curl 300 KiB, h11 16 KiB); the
+    /// storage given is a bound as well.
+    pub bytes_max: usize,
+    /// Most fields of one head. Default 128 (hyper 100); at most [`FIELDS_MAX`].
+    pub fields_max: usize,
+    /// Most interim (1xx) responses before the final one. Default 16; most clients have no bound, and a server that
+    /// sends them without end keeps those waiting for ever.
+    pub interim_max: u32,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { bytes_max: 65_536, fields_max: 128, interim_max: 16 }
+    }
+}
+
+/// The highest value [`HeadLimits::fields_max`] may take: the fields are indexed on the stack while they are read.
+pub const FIELDS_MAX: usize = 256;
+
+/// Why a head was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadErrorKind {
+    /// The bytes cannot start an HTTP/1.0 or HTTP/1.1 response with a status of 100 to 999.
+    NotHttp,
+    /// The status line is malformed behind its status code.
+    StatusLine,
+    /// A field line is malformed: its name, its colon, its value or its line end.
+    Field,
+    /// More than [`HeadLimits::bytes_max`] octets, or more than the storage holds.
+    Length,
+    /// More than [`HeadLimits::fields_max`] fields.
+    Fields,
+    /// More than [`HeadLimits::interim_max`] interim responses.
+    Interim,
+    /// 101: no upgrade was asked for.
+    SwitchingProtocols,
+    /// A transfer coding other than `chunked` alone. Handing on what is still encoded would corrupt silently.
+    TransferEncoding,
+    /// `Transfer-Encoding` in an HTTP/1.0 response: its framing is faulty (section 6.1).
+    TransferEncodingVersion,
+    /// `Content-Length` is not one number below 2^63 (section 6.3, rule 5).
+    ContentLength,
+    /// A content coding that was not asked for.
+    ContentEncoding,
+}
+
+impl HeadErrorKind {
+    /// A short stable name for programs, such as `head_length`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotHttp => "not_http",
+            Self::StatusLine => "status_line",
+            Self::Field => "field",
+            Self::Length => "head_length",
+            Self::Fields => "head_fields",
+            Self::Interim => "interim_responses",
+            Self::SwitchingProtocols => "switching_protocols",
+            Self::TransferEncoding => "transfer_encoding",
+            Self::TransferEncodingVersion => "transfer_encoding_version",
+            Self::ContentLength => "content_length",
+            Self::ContentEncoding => "content_encoding",
+        }
+    }
+
+    /// What was expected, in words.
+    #[must_use]
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::NotHttp => {
+                "expected the status line of an HTTP/1.1 response; is this the right host and port?"
+            }
+            Self::StatusLine => "expected a well-formed reason phrase in the status line",
+            Self::Field => "expected a well-formed field line or the empty line that ends the head",
+            Self::Length => "expected the head to end within its limit",
+            Self::Fields => "expected fewer fields in the head",
+            Self::Interim => "expected a final response after so many interim (1xx) ones",
+            Self::SwitchingProtocols => "expected no protocol switch (101), since none was asked for",
+            Self::TransferEncoding => "expected no transfer coding but chunked, since none was asked for",
+            Self::TransferEncodingVersion => "expected no Transfer-Encoding in an HTTP/1.0 response",
+            Self::ContentLength => "expected Content-Length to be one decimal number below 2^63",
+            Self::ContentEncoding => "expected no content coding, since none was asked for",
+        }
+    }
+}
+
+/// The head was refused: what was wrong, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadError {
+    /// What was wrong.
+    pub kind: HeadErrorKind,
+    /// Where the offending byte lies in the input of the call that met it; the end of the head for what is found
+    /// wrong only in the whole.
+    pub at: usize,
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (at byte {} of the input)", self.kind.expected(), self.at)
+    }
+}
+
+impl core::error::Error for HeadError {}
+
+/// X's rate-limit fields. They count connection requests, not Posts (X docs, rate limits).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLimit {
+    /// `x-rate-limit-limit`: requests allowed in the window.
+    pub limit: Option<u64>,
+    /// `x-rate-limit-remaining`: requests left in the window.
+    pub remaining: Option<u64>,
+    /// `x-rate-limit-reset`: when the window ends.
+    pub reset: Option<UnixTime>,
+}
+
+/// The value of a `Retry-After` field (RFC 9110 section 10.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the field has these two forms")]
+pub enum RetryAfter {
+    /// After so many seconds.
+    Seconds(u64),
+    /// Not before this time.
+    At(UnixTime),
+}
+
+/// What the core needs to know of a head, once its lines are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseHead {
+    /// The status code, 200 to 999. Codes from 600 on are to be read as 5xx (RFC 9110 section 15).
+    pub status: u16,
+    /// The minor version of HTTP/1: 0 or 1.
+    pub minor_version: u8,
+    /// How the end of the body is found.
+    pub framing: Framing,
+    /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule 3).
+    pub ambiguous_length: bool,
+    /// X's rate-limit fields.
+    pub rate_limit: RateLimit,
+    /// The `Retry-After` field. X does not document it; it is honoured where it comes.
+    pub retry_after: Option<RetryAfter>,
+    /// Octets of the head in storage, the empty line included.
+    pub(crate) bytes: usize,
+}
+
+/// A whole response head, lent from storage.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Head<'a> {
+    parsed: ResponseHead,
+    bytes: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    pub(crate) const fn new(parsed: ResponseHead, bytes: &'a [u8]) -> Self {
+        Self { parsed, bytes }
+    }
+
+    /// What the core itself read in the head.
+    #[must_use]
+    pub const fn parsed(&self) -> &ResponseHead {
+        &self.parsed
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.parsed.status
+    }
+
+    /// The fields in the order of the wire: name as sent, value without the white space around it. Folded values come
+    /// with their fold replaced by spaces. Values are the peer's bytes: escape them before a person sees them.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let lines = self.bytes.split(|&byte| byte == b'\n').skip(1);
+        lines.filter_map(|line| {
+            let colon = memchr::memchr(b':', line)?;
+            // Checked to be ASCII when the head was parsed.
+            let name = core::str::from_utf8(&line[..colon]).ok()?;
+            Some((name, trim(&line[colon + 1..])))
+        })
+    }
+
+    /// The value of the first field of that name, in any case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The datacenter that answers, where the head names it: X sends `x-powerstream-datacenter` with
+    /// `localDcOnly=true` (X docs, Powerstream introduction).
+    #[must_use]
+    pub fn datacenter(&self) -> Option<&'a str> {
+        core::str::from_utf8(self.field("x-powerstream-datacenter")?).ok()
+    }
+}
+
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head").field("parsed", &self.parsed).finish_non_exhaustive()
+    }
+}
+
+/// Reads response heads from input cut anywhere.
+#[derive(Clone, Debug)]
+pub struct HeadDecoder {
+    limits: HeadLimits,
+    /// Octets of the current head in storage.
+    filled: usize,
+    /// Where its last line starts.
+    line: usize,
+    /// Octets of all heads so far.
+    total: usize,
+    interim: u32,
+}
+
+impl HeadDecoder {
+    /// A decoder at the start of a response.
+    #[must_use]
+    pub const fn new(limits: HeadLimits) -> Self {
+        Self { limits, filled: 0, line: 0, total: 0, interim: 0 }
+    }
+
+    /// Octets of an unfinished head that lie in storage.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.filled
+    }
+
+    /// Reads `input` up to the end of the final response's head, gathering it at the front of `storage`.
+    ///
+    /// Returns how many octets of `input` are consumed, and the head once it is whole: the rest of `input` then is
+    /// the body's. `storage` must be the same from call to call, its content untouched.
+    ///
+    /// # Errors
+    /// [`HeadError`] where the head is malformed, over a limit, or says that its body cannot be read.
+    pub fn decode(
+        &mut self,
+        input: &[u8],
+        storage: &mut [u8],
+    ) -> (usize, Result<Option<ResponseHead>, HeadError>) {
+        let mut at = 0;
+        while at < input.len() {
+            let line_end = memchr::memchr(b'\n', &input[at..]);
+            let piece = &input[at..line_end.map_or(input.len(), |lf| at + lf + 1)];
+            if let Err(error) = self.gather(piece, at, storage) {
+                return (error.at, Err(error));
+            }
+            at += piece.len();
+            if line_end.is_none() {
+                break;
+            }
+            let line = &storage[self.line..self.filled];
+            self.line = self.filled;
+            // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the chunked coding.
+            if !matches!(line, b"\r\n" | b"\n") {
+                continue;
+            }
+            match self.finish(&mut storage[..self.filled]) {
+                Ok(Some(head)) => return (at, Ok(Some(head))),
+                Ok(None) => {}
+                Err(kind) => return (at, Err(HeadError { kind, at })),
+            }
+        }
+        (at, Ok(None))
+    }
+
+    /// Appends a piece of a line to storage.
+    fn gather(&mut self, piece: &[u8], at: usize, storage: &mut [u8]) -> Result<(), HeadError> {
+        let room = storage.len().min(self.limits.bytes_max.saturating_sub(self.total - self.filled));
+        let fits = piece.len().min(room.saturating_sub(self.filled));
+        let before = self.filled;
+        storage[before..before + fits].copy_from_slice(&piece[..fits]);
+        self.filled += fits;
+        self.total += fits;
+        let start = &storage[..self.filled.min(STATUS_LINE_START)];
+        if before < start.len() {
+            if let Some(bad) = (before..start.len()).find(|&index| !fits_status_line(index, start)) {
+                return Err(HeadError { kind: HeadErrorKind::NotHttp, at: at + bad - before });
+            }
+        }
+        if fits < piece.len() {
+            return Err(HeadError { kind: HeadErrorKind::Length, at: at + fits });
+        }
+        Ok(())
+    }
+
+    /// Parses the whole head in `bytes`. `None`: it was an interim response.
+    fn finish(&mut self, bytes: &mut [u8]) -> Result<Option<ResponseHead>, HeadErrorKind> {
+        unfold(bytes);
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let fields_max = self.limits.fields_max.min(FIELDS_MAX);
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            bytes,
+            &mut fields[..fields_max],
+        );
+        match parsed {
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+            // Not met: `bytes` ends with the first empty line, and that is where a head ends.
+            Ok(_) => return Err(HeadErrorKind::Field),
+            Err(httparse::Error::TooManyHeaders) => return Err(HeadErrorKind::Fields),
+            Err(httparse::Error::Version | httparse::Error::Status) => return Err(HeadErrorKind::StatusLine),
+            Err(_) => return Err(HeadErrorKind::Field),
+        }
+        let (Some(status), Some(minor_version)) = (response.code, response.version) else {
+            return Err(HeadErrorKind::StatusLine);
+        };
+        if status == 101 {
+            return Err(HeadErrorKind::SwitchingProtocols);
+        }
+        if status < 200 {
+            // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect, and may ignore
+            // them; RFC 9112 6.3 rule 1: they have no body whatever their fields say.
+            self.interim += 1;
+            self.filled = 0;
+            self.line = 0;
+            return if self.interim > self.limits.interim_max {
+                Err(HeadErrorKind::Interim)
+            } else {
+                Ok(None)
+            };
+        }
+        let mut reading = Fields::default();
+        for field in response.headers.iter() {
+            reading.read(field.name, field.value);
+        }
+        let framing = reading.framing(status, minor_version)?;
+        Ok(Some(ResponseHead {
+            status,
+            minor_version,
+            framing,
+            ambiguous_length: reading.codings != Codings::Absent && reading.length != Length::Absent,
+            rate_limit: reading.rate_limit,
+            retry_after: reading.retry_after,
+            bytes: bytes.len(),
+        }))
+    }
+}
+
+/// Octets of a status line that are looked at as they come: `HTTP/1.1 200` and the byte behind.
+const STATUS_LINE_START: usize = 13;
+
+/// Whether the byte at `index` may stand there in a status line (RFC 9112 section 4), one space between its parts.
+fn fits_status_line(index: usize, line: &[u8]) -> bool {
+    let byte = line[index];
+    match index {
+        0..=6 => byte == b"HTTP/1."[index],
+        7 => matches!(byte, b'0' | b'1'),
+        8 => byte == b' ',
+        // RFC 9110 15: codes below 100 do not exist.
+        9 => matches!(byte, b'1'..=b'9'),
+        10 | 11 => byte.is_ascii_digit(),
+        // A server MUST send the space before an empty reason phrase; many do not, and it harms nobody.
+        _ => matches!(byte, b' ' | b'\r' | b'\n'),
+    }
+}
+
+/// Replaces each fold of a field line by spaces, in place (RFC 9112 section 5.2: a user agent MUST). A line that
+/// starts with white space right behind the status line is no fold; it stays, and is refused (section 2.2).
+fn unfold(head: &mut [u8]) {
+    let mut lines = 0;
+    for index in 0..head.len() {
+        if head[index] != b'\n' {
+            continue;
+        }
+        lines += 1;
+        if lines > 1 && matches!(head.get(index + 1), Some(b' ' | b'\t')) {
+            head[index] = b' ';
+            if head[index - 1] == b'\r' {
+                head[index - 1] = b' ';
+            }
+        }
+    }
+}
+
+/// Without the optional white space around a field's value: SP and HTAB, and the CR of its line end.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t' | b'\r'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The list elements of a value, without the white space around them (RFC 9110 section 5.6.1).
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(trim)
+}
+
+/// A run of decimal digits that fits 63 bits. No sign, no space, nothing else.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for &byte in text {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+    }
+    (value < 1 << 63).then_some(value)
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Codings {
+    #[default]
+    Absent,
+    /// The field is there, with empty elements only.
+    Empty,
+    Chunked,
+    Unsupported,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Length {
+    #[default]
+    Absent,
+    Octets(u64),
+    Invalid,
+}
+
+/// What the fields of one head say.
+#[derive(Default)]
+struct Fields {
+    codings: Codings,
+    length: Length,
+    content_encoded: bool,
+    rate_limit: RateLimit,
+    retry_after: Option<RetryAfter>,
+}
+
+impl Fields {
+    fn read(&mut self, name: &str, value: &[u8]) {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            17 if is("transfer-encoding") => self.read_codings(value),
+            14 if is("content-length") => self.read_length(value),
+            16 if is("content-encoding") => {
+                self.content_encoded |= elements(value)
+                    .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
+            }
+            11 if is("retry-after") => {
+                self.retry_after = decimal(value)
+                    .map(RetryAfter::Seconds)
+                    .or_else(|| date::parse(value).map(RetryAfter::At))
+                    .or(self.retry_after);
+            }
+            18 if is("x-rate-limit-limit") => self.rate_limit.limit = decimal(value),
+            22 if is("x-rate-limit-remaining") => self.rate_limit.remaining = decimal(value),
+            18 if is("x-rate-limit-reset") => {
+                self.rate_limit.reset = decimal(value).map(UnixTime::from_seconds);
+            }
+            _ => {}
+        }
+    }
+
+    /// Transfer-Encoding, over all its lines: `chunked`, once, alone (no TE is sent, so nothing else is acceptable:
+    /// RFC 9112 section 7.4). Empty elements are skipped (RFC 9110 section 5.6.1).
+    fn read_codings(&mut self, value: &[u8]) {
+        if self.codings == Codings::Absent {
+            self.codings = Codings::Empty;
+        }
+        for coding in elements(value).filter(|coding| !coding.is_empty()) {
+            let chunked = coding.eq_ignore_ascii_case(b"chunked");
+            self.codings = if chunked && self.codings == Codings::Empty {
+                Codings::Chunked
+            } else {
+                Codings::Unsupported
+            };
+        }
+    }
+
+    /// Content-Length, over all its lines: the same number wherever it is repeated, or invalid (6.3 rule 5).
+    fn read_length(&mut self, value: &[u8]) {
+        for element in elements(value) {
+            self.length = match (self.length, decimal(element)) {
+                (Length::Absent, Some(octets)) => Length::Octets(octets),
+                (Length::Octets(other), Some(octets)) if octets == other => Length::Octets(octets),
+                _ => Length::Invalid,
+            };
+        }
+    }
+
+    /// RFC 9112 section 6.3, in its order.
+    fn framing(&self, status: u16, minor_version: u8) -> Result<Framing, HeadErrorKind> {
+        if matches!(status, 204 | 304) {
+            return Ok(Framing::Empty);
+        }
+        // Of an error response only people read the body; a stream that is encoded cannot be read at all.
+        if self.content_encoded && status < 300 {
+            return Err(HeadErrorKind::ContentEncoding);
+        }
+        match (self.codings, self.length) {
+            (Codings::Absent, Length::Absent) => Ok(Framing::UntilClose),
+            (Codings::Absent, Length::Octets(octets)) => Ok(Framing::Length(octets)),
+            (Codings::Absent, Length::Invalid) => Err(HeadErrorKind::ContentLength),
+            // 6.1: a Transfer-Encoding in HTTP/1.0 means that the framing is faulty.
+            _ if minor_version == 0 => Err(HeadErrorKind::TransferEncodingVersion),
+            (Codings::Chunked, _) => Ok(Framing::Chunked),
+            (Codings::Empty | Codings::Unsupported, _) => Err(HeadErrorKind::TransferEncoding),
+        }
+    }
+}

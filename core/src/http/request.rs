@@ -1,0 +1,320 @@
+//! The request writer. Nothing that could end a line early gets past it: every value is checked before a byte is
+//! written, query values are percent-encoded, and the token is never shown.
+
+use core::fmt;
+
+/// A bearer token, shown nowhere: `Debug` prints a fixed word, and there is no `Display`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BearerToken<'a>(&'a str);
+
+impl<'a> BearerToken<'a> {
+    /// Takes a token of visible ASCII, 1 to 4,096 octets.
+    ///
+    /// # Errors
+    /// [`RequestError::Token`] for anything else. The error does not quote it.
+    pub const fn new(token: &'a str) -> Result<Self, RequestError> {
+        let bytes = token.as_bytes();
+        if bytes.is_empty() || bytes.len() > 4_096 {
+            return Err(RequestError::Token);
+        }
+        let mut index = 0;
+        while index < bytes.len() {
+            if !bytes[index].is_ascii_graphic() {
+                return Err(RequestError::Token);
+            }
+            index += 1;
+        }
+        Ok(Self(token))
+    }
+
+    /// The secret itself, for the one place that sends it.
+    const fn expose(self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for BearerToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(..)")
+    }
+}
+
+/// What is asked of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Method {
+    /// Opens a stream, or lists rules.
+    Get,
+    /// Adds rules.
+    Post,
+    /// Deletes rules (Powerstream takes a body with it; X docs, Powerstream introduction).
+    Delete,
+}
+
+impl Method {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request's head.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Request<'a> {
+    /// The method.
+    pub method: Method,
+    /// Host, and port where it is not the scheme's own: `api.x.com`, `127.0.0.1:8080`, `[::1]:8080`.
+    pub host: &'a str,
+    /// The path, percent-encoded where needed; it may carry a query of its own.
+    pub path: &'a str,
+    /// Query parameters, written in this order behind the path. Values are percent-encoded here.
+    pub query: &'a [(&'a str, &'a str)],
+    /// Who asks. Without one no `Authorization` is sent.
+    pub token: Option<BearerToken<'a>>,
+    /// Name and version of the client, as X asks for (X docs, handling disconnections).
+    pub user_agent: &'a str,
+    /// Length of the JSON body that the caller sends behind the head, if there is one.
+    pub json_bytes: Option<u64>,
+}
+
+impl<'a> Request<'a> {
+    /// A request without query, token and body, for the fields to be set on.
+    #[must_use]
+    pub const fn new(method: Method, host: &'a str, path: &'a str) -> Self {
+        Self { method, host, path, query: &[], token: None, user_agent: DEFAULT_USER_AGENT, json_bytes: None }
+    }
+
+    /// Writes the head to the front of `out` and returns its length.
+    ///
+    /// `Accept-Encoding: identity` is sent, so that nothing comes compressed; `Connection: keep-alive` as X's page
+    /// recommends (X docs, Powerstream introduction).
+    ///
+    /// # Errors
+    /// [`RequestError`] where a value holds what it must not, or `out` is too short.
+    ///
+    /// ```
+    /// use powerstream_core::http::request::{Method, Request};
+    ///
+    /// let mut request = Request::new(Method::Get, "api.x.com", "/2/powerstream");
+    /// request.query = &[("localDcOnly", "true")];
+    /// let mut out = [0; 512];
+    /// let written = request.write(&mut out)?;
+    /// assert!(out[..written].starts_with(b"GET /2/powerstream?localDcOnly=true HTTP/1.1\r\nHost: api.x.com\r\n"));
+    /// # Ok::<(), powerstream_core::http::request::RequestError>(())
+    /// ```
+    pub fn write(&self, out: &mut [u8]) -> Result<usize, RequestError> {
+        self.write_split(out).map(|(length, _)| length)
+    }
+
+    /// As [`Self::write`]; also says where the request target ends, and whether it has a query, so that a session can
+    /// insert a parameter at each reconnect.
+    pub(crate) fn write_split(&self, out: &mut [u8]) -> Result<(usize, TargetEnd), RequestError> {
+        check(self.host, |byte| byte.is_ascii_graphic() && !b"/?#@\\,".contains(&byte), RequestError::Host)?;
+        check(self.path, |byte| byte.is_ascii_graphic() && byte != b'#', RequestError::Path)?;
+        if !self.path.starts_with('/') {
+            return Err(RequestError::Path);
+        }
+        check(self.user_agent, |byte| matches!(byte, b' '..=b'~'), RequestError::UserAgent)?;
+
+        let mut out = Writer { out, length: 0 };
+        out.put(self.method.name().as_bytes())?;
+        out.put(b" ")?;
+        out.put(self.path.as_bytes())?;
+        let mut has_query = self.path.contains('?');
+        for (name, value) in self.query {
+            out.put(if has_query { b"&" } else { b"?" })?;
+            has_query = true;
+            out.percent_encoded(name)?;
+            out.put(b"=")?;
+            out.percent_encoded(value)?;
+        }
+        let target_end = TargetEnd { at: out.length, has_query };
+        out.put(b" HTTP/1.1\r\nHost: ")?;
+        out.put(self.host.as_bytes())?;
+        if let Some(token) = self.token {
+            out.put(b"\r\nAuthorization: Bearer ")?;
+            out.put(token.expose())?;
+        }
+        out.put(b"\r\nUser-Agent: ")?;
+        out.put(self.user_agent.as_bytes())?;
+        out.put(b"\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nConnection: keep-alive\r\n")?;
+        if let Some(length) = self.json_bytes {
+            out.put(b"Content-Type: application/json\r\nContent-Length: ")?;
+            out.decimal(length)?;
+            out.put(b"\r\n")?;
+        }
+        out.put(b"\r\n")?;
+        Ok((out.length, target_end))
+    }
+}
+
+/// Where in a written request another query parameter would go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TargetEnd {
+    pub(crate) at: usize,
+    pub(crate) has_query: bool,
+}
+
+/// The User-Agent of this library.
+pub const DEFAULT_USER_AGENT: &str = concat!("powerstream/", env!("CARGO_PKG_VERSION"));
+
+/// Why a request was not written. No byte of it may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The host is empty or holds something that is no part of a host and port.
+    Host,
+    /// The path does not start with `/` or holds white space, controls, non-ASCII or a fragment.
+    Path,
+    /// The token is empty, over 4,096 octets, or not all visible ASCII.
+    Token,
+    /// The User-Agent is empty or not all printable ASCII.
+    UserAgent,
+    /// The request does not fit the room given.
+    Length,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "the host must be a name or address, with a port where needed, and nothing else",
+            Self::Path => "the path must start with '/' and be visible ASCII; percent-encode everything else",
+            Self::Token => {
+                "the bearer token must be 1 to 4,096 visible ASCII characters, without white space"
+            }
+            Self::UserAgent => "the User-Agent must be printable ASCII and not empty",
+            Self::Length => "the request does not fit the storage given; give more",
+        })
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+fn check(value: &str, allowed: impl Fn(u8) -> bool, error: RequestError) -> Result<(), RequestError> {
+    if !value.is_empty() && value.bytes().all(allowed) { Ok(()) } else { Err(error) }
+}
+
+struct Writer<'b> {
+    out: &'b mut [u8],
+    length: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
+        let end = self.length + bytes.len();
+        self.out.get_mut(self.length..end).ok_or(RequestError::Length)?.copy_from_slice(bytes);
+        self.length = end;
+        Ok(())
+    }
+
+    /// Everything but the unreserved characters of RFC 3986 section 2.3 as `%XX`.
+    fn percent_encoded(&mut self, text: &str) -> Result<(), RequestError> {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        for byte in text.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                self.put(&[byte])?;
+            } else {
+                self.put(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn decimal(&mut self, number: u64) -> Result<(), RequestError> {
+        let mut digits = [0; 20];
+        self.put(decimal(number, &mut digits))
+    }
+}
+
+/// Writes `number` in decimal digits.
+pub(crate) fn decimal(mut number: u64, out: &mut [u8; 20]) -> &[u8] {
+    let mut at = out.len();
+    loop {
+        at -= 1;
+        out[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &out[at..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{format, string::String, vec};
+
+    fn write(request: &Request<'_>) -> Result<String, RequestError> {
+        let mut out = vec![0; 8_192];
+        let length = request.write(&mut out)?;
+        Ok(String::from_utf8(out[..length].to_vec()).unwrap())
+    }
+
+    #[test]
+    fn writes_a_stream_request() {
+        let mut request = Request::new(Method::Get, "api.x.com", "/2/powerstream");
+        request.query = &[("localDcOnly", "true"), ("startTime", "2022-07-12T15:10:00Z")];
+        request.token = Some(BearerToken::new("AAAA%3Dsecret").unwrap());
+        request.user_agent = "example/1";
+        assert_eq!(
+            write(&request).unwrap(),
+            "GET /2/powerstream?localDcOnly=true&startTime=2022-07-12T15%3A10%3A00Z HTTP/1.1\r\nHost: api.x.com\r\n\
+             Authorization: Bearer AAAA%3Dsecret\r\nUser-Agent: example/1\r\nAccept: application/json\r\n\
+             Accept-Encoding: identity\r\nConnection: keep-alive\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn writes_a_request_with_a_body() {
+        let mut request = Request::new(Method::Delete, "[::1]:8080", "/2/powerstream/rules");
+        request.json_bytes = Some(18_446_744_073_709_551_615);
+        let text = write(&request).unwrap();
+        assert!(text.starts_with("DELETE /2/powerstream/rules HTTP/1.1\r\nHost: [::1]:8080\r\n"), "{text}");
+        assert!(
+            text.ends_with("Content-Type: application/json\r\nContent-Length: 18446744073709551615\r\n\r\n")
+        );
+    }
+
+    #[test]
+    fn a_query_in_the_path_is_continued() {
+        let mut request = Request::new(Method::Post, "h", "/p?a=b");
+        request.query = &[("c d", "e&f=\r\n\u{1F431}")];
+        assert!(
+            write(&request).unwrap().starts_with("POST /p?a=b&c%20d=e%26f%3D%0D%0A%F0%9F%90%B1 HTTP/1.1\r\n")
+        );
+    }
+
+    #[test]
+    fn refuses_whatever_could_end_a_line_or_change_the_target() {
+        for bad in ["", "a b", "a\r\nX: y", "a\n", "a\0", "a/b", "u@h", "h?x", "h#x", "h\\x", "é", "a,b"] {
+            assert_eq!(write(&Request::new(Method::Get, bad, "/")), Err(RequestError::Host), "{bad:?}");
+        }
+        for bad in ["", "x", "/a b", "/a\r\nX: y", "/\0", "/\u{e9}", "/a#b", "/\x7f"] {
+            assert_eq!(write(&Request::new(Method::Get, "h", bad)), Err(RequestError::Path), "{bad:?}");
+        }
+        for bad in ["", "a\r\n", "a\tb", "a\0", "\u{e9}"] {
+            let mut request = Request::new(Method::Get, "h", "/");
+            request.user_agent = bad;
+            assert_eq!(write(&request), Err(RequestError::UserAgent), "{bad:?}");
+        }
+        for bad in ["", " ", "a b", "a\r\nX: y", "a\n", "\0", "\u{e9}", &"x".repeat(4_097)] {
+            assert_eq!(BearerToken::new(bad), Err(RequestError::Token));
+        }
+    }
+
+    #[test]
+    fn says_when_there_is_no_room_and_never_shows_the_token() {
+        let mut request = Request::new(Method::Get, "h", "/");
+        request.token = Some(BearerToken::new("very-secret").unwrap());
+        let whole = write(&request).unwrap().len();
+        for room in 0..whole {
+            assert_eq!(request.write(&mut vec![0; room]), Err(RequestError::Length));
+        }
+        assert_eq!(request.write(&mut vec![0; whole]), Ok(whole));
+        assert!(!format!("{request:?}").contains("secret"));
+    }
+}

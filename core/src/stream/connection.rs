@@ -1,0 +1,653 @@
+//! One transport's life: the response's head, its body, the messages in it, and the silence timer.
+//!
+//! ```text
+//!            input slices                                     events
+//!   ----> [ head ] ----> [ body: chunked | length | close ] ----> [ framing ] ----> lent messages
+//!            |                     |                                  |
+//!            +---- errors end the connection, after everything before them was delivered
+//! ```
+//!
+//! A [`Connection`] owns storage for the one message that is cut and nothing else: bytes are taken wherever the caller
+//! has them, and a message that lies within one chunk of them is lent from there. All input is consumed in the end;
+//! there is nothing for the caller to keep, to shift or to discard.
+//!
+//! A lending call cannot be made in a loop from outside while an event of an earlier round is still borrowed, so it
+//! comes in two halves: [`Connection::scan`] finds the next event and says where it lies ([`Raw`], plain numbers), and
+//! [`Connection::lend`] borrows it. [`Connection::decode`] is both.
+//!
+//! ```
+//! use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+//! use powerstream_core::time::Instant;
+//!
+//! let now = Instant::ZERO;
+//! let mut connection = Connection::new(vec![0; 65_536], ConnectionConfig::default());
+//! connection.handle_connected(now);
+//! let mut input: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1b\r\n{\"id_str\":\"1\",\"text\":\"a\"}\r\n\r\n";
+//! let mut messages = 0;
+//! loop {
+//!     let (consumed, event) = connection.decode(input, now);
+//!     match event? {
+//!         Some(Event::Head(head)) => assert_eq!(head.status(), 200),
+//!         Some(Event::Message(message)) => {
+//!             assert_eq!(message, br#"{"id_str":"1","text":"a"}"#);
+//!             messages += 1;
+//!         }
+//!         Some(_) => {}
+//!         None => break,
+//!     }
+//!     input = &input[consumed..];
+//! }
+//! assert_eq!(messages, 1);
+//! # Ok::<(), powerstream_core::stream::connection::Error>(())
+//! ```
+
+use core::fmt;
+use core::time::Duration;
+
+use super::framing::{Delimiter, Frame, Framer, Place};
+use crate::http::body::{Body, Framing};
+use crate::http::chunked::{ChunkErrorKind, ChunkLimits, Span};
+use crate::http::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
+use crate::liveness::{Deadline, Liveness, Reason, Timeout, Timeouts};
+use crate::time::Instant;
+
+/// How a connection reads.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ConnectionConfig {
+    /// What ends a message: a property of the endpoint.
+    pub delimiter: Delimiter,
+    /// Longest message, delimiter excluded; longer ones are passed over and reported. Default 1 MiB: Hosebird takes
+    /// 500,000, and the largest message known of is some 18 kB. At most the storage's length less one: what is more
+    /// counts as that.
+    pub message_bytes_max: usize,
+    /// Bounds on the head.
+    pub head: HeadLimits,
+    /// Bounds on the chunked coding.
+    pub chunk: ChunkLimits,
+    /// The deadlines.
+    pub timeouts: Timeouts,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self {
+            delimiter: Delimiter::CrLf,
+            message_bytes_max: 1 << 20,
+            head: HeadLimits::default(),
+            chunk: ChunkLimits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// The peer broke the protocol: the connection must be dropped, and never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Error {
+    /// What was wrong.
+    pub kind: ErrorKind,
+    /// Where: octets of the response before the offending one.
+    pub offset: u64,
+}
+
+/// What was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The head.
+    Head(HeadErrorKind),
+    /// The chunked coding of the body.
+    Chunk(ChunkErrorKind),
+    /// Nothing is wrong with the bytes, but a deadline has passed.
+    Timeout(Reason),
+}
+
+impl ErrorKind {
+    /// A short stable name for programs, such as `chunk_size_overflow`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Head(kind) => kind.code(),
+            Self::Chunk(kind) => kind.code(),
+            Self::Timeout(reason) => reason.timeout_code(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let expected = match self.kind {
+            ErrorKind::Head(kind) => kind.expected(),
+            ErrorKind::Chunk(kind) => kind.expected(),
+            ErrorKind::Timeout(reason) => reason.expected(),
+        };
+        write!(f, "{expected} (at byte {} of the response)", self.offset)
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// What happened on the connection, lent from the input or from storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The head of the final response.
+    Head(Head<'a>),
+    /// A message, its delimiter excluded: byte for byte what the wire held, not checked to be JSON.
+    Message(&'a [u8]),
+    /// A message of nothing, or of white space: the server is alive.
+    KeepAlive,
+    /// A message over the limit was passed over.
+    Skipped {
+        /// Its octets.
+        bytes: u64,
+    },
+    /// The body is complete. Whatever input follows belongs to no response: drop the connection.
+    End {
+        /// Octets of a last message without delimiter. Part of a message is never delivered as one.
+        undelivered: u64,
+    },
+}
+
+/// An [`Event`] before it is lent: numbers only, so that it can be kept while the connection is borrowed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Raw {
+    /// See [`Event::Head`].
+    Head,
+    /// See [`Event::Message`].
+    Message(Place),
+    /// See [`Event::KeepAlive`].
+    KeepAlive,
+    /// See [`Event::Skipped`].
+    Skipped {
+        /// Its octets.
+        bytes: u64,
+    },
+    /// See [`Event::End`].
+    End {
+        /// Octets of a last message without delimiter.
+        undelivered: u64,
+    },
+}
+
+/// How a connection stood when it was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "end, cut in the body, cut before it")]
+pub enum Closed {
+    /// The body was complete.
+    Complete,
+    /// The close ended a body that has no other end (RFC 9112 section 6.3 rule 8).
+    CompleteByClose {
+        /// Octets of a last message without delimiter.
+        undelivered: u64,
+    },
+    /// The body was cut short (RFC 9112 section 8).
+    Cut {
+        /// Octets of the message that was cut.
+        undelivered: u64,
+    },
+    /// The head was cut short, or never came.
+    CutInHead {
+        /// Octets of the head that came.
+        undelivered: u64,
+    },
+}
+
+/// Octets received, by what became of them. At every step
+/// `received == head + framing + delivered + separators + skipped + discarded + Connection::buffered()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Octets {
+    /// All octets consumed.
+    pub received: u64,
+    /// Heads, interim ones included.
+    pub head: u64,
+    /// Sizes, extensions, line ends and trailers of the chunked coding.
+    pub framing: u64,
+    /// Messages delivered, delimiters excluded.
+    pub delivered: u64,
+    /// Delimiters and keep-alives.
+    pub separators: u64,
+    /// Messages over the limit.
+    pub skipped: u64,
+    /// What came behind the body's end or a protocol error, and messages that were cut.
+    pub discarded: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Head(HeadDecoder),
+    /// A stream's body.
+    Stream,
+    /// An error document's body: gathered behind the head, this many octets so far.
+    Document(usize),
+    Complete,
+    Failed(Error),
+}
+
+/// One transport's life. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
+#[derive(Clone, Debug)]
+pub struct Connection<S> {
+    phase: Phase,
+    body: Body,
+    framer: Framer,
+    /// Content octets that the body has found in the input and the framer has not consumed.
+    content: usize,
+    liveness: Liveness,
+    octets: Octets,
+    head: Option<ResponseHead>,
+    config: ConnectionConfig,
+    storage: S,
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
+    /// A connection that is not made yet. `storage` must hold one octet at least; what it holds is of no matter.
+    pub fn new(storage: S, mut config: ConnectionConfig) -> Self {
+        config.message_bytes_max = config.message_bytes_max.min(storage.as_ref().len().saturating_sub(1));
+        Self {
+            phase: Phase::Complete,
+            body: Body::new(Framing::Empty, config.chunk),
+            framer: Framer::new(config.delimiter, config.message_bytes_max),
+            content: 0,
+            liveness: Liveness::new(config.timeouts),
+            octets: Octets::default(),
+            head: None,
+            config,
+            storage,
+        }
+    }
+
+    /// The limits and deadlines in force.
+    #[must_use]
+    pub const fn config(&self) -> &ConnectionConfig {
+        &self.config
+    }
+
+    /// What became of the octets received.
+    #[must_use]
+    pub const fn octets(&self) -> &Octets {
+        &self.octets
+    }
+
+    /// Octets of an unfinished head or message, in storage or already passed over.
+    #[must_use]
+    pub fn buffered(&self) -> u64 {
+        match &self.phase {
+            Phase::Head(decoder) => decoder.buffered() as u64,
+            Phase::Stream => self.framer.unfinished(),
+            Phase::Document(_) | Phase::Complete | Phase::Failed(_) => 0,
+        }
+    }
+
+    /// A transport is being made: the connect deadline runs. The connection starts anew, its counters too.
+    pub fn handle_connecting(&mut self, now: Instant) {
+        self.restart();
+        self.liveness.handle_connecting(now);
+    }
+
+    /// The transport is there: the head deadline runs. The connection starts anew, its counters too.
+    pub fn handle_connected(&mut self, now: Instant) {
+        self.restart();
+        self.liveness.handle_connected(now);
+    }
+
+    fn restart(&mut self) {
+        self.phase = Phase::Head(HeadDecoder::new(self.config.head));
+        self.framer = Framer::new(self.config.delimiter, self.config.message_bytes_max);
+        self.content = 0;
+        self.octets = Octets::default();
+        self.head = None;
+    }
+
+    /// Takes the body as one document, an error's, rather than as a stream of messages: call it right behind the head.
+    ///
+    /// Its first 64 KiB are gathered in storage, as far as that goes; [`Raw::End`] comes with the body's
+    /// end or when there is no more room. [`Self::document`] lends what came.
+    pub fn collect_document(&mut self, now: Instant) {
+        if let Phase::Stream = self.phase {
+            self.phase = Phase::Document(0);
+            self.liveness.handle_error_head(now);
+        }
+    }
+
+    /// What came of an error document's body, and its head.
+    #[must_use]
+    pub fn document(&self) -> Option<(Head<'_>, &[u8])> {
+        let head = self.head?;
+        let storage = self.storage.as_ref();
+        let Phase::Document(length) = self.phase else { return None };
+        Some((Head::new(head, &storage[..head.bytes]), &storage[head.bytes..head.bytes + length]))
+    }
+
+    /// Finds the next event in `input` and lends it: [`Self::scan`] and [`Self::lend`] in one.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub fn decode<'a>(
+        &'a mut self,
+        input: &'a [u8],
+        now: Instant,
+    ) -> (usize, Result<Option<Event<'a>>, Error>) {
+        let (consumed, raw) = self.scan(input, now);
+        (consumed, raw.map(|raw| raw.map(|raw| self.lend(raw, input))))
+    }
+
+    /// Finds the next event in `input`: the number of octets consumed, and the event.
+    ///
+    /// Call again with the rest of the input until the answer is `None`: then all of it is consumed. `now` is when the
+    /// input was read. Call [`Self::lend`] before the next call.
+    ///
+    /// # Errors
+    /// [`Error`] where the peer broke the protocol, or where bytes that end nothing keep coming past an absolute
+    /// deadline: every event before that place has been returned already. The error is sticky. The rest of the input
+    /// counts as discarded.
+    #[inline]
+    pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+        let (consumed, result) = if let Phase::Stream = self.phase {
+            self.scan_stream(input, now)
+        } else {
+            self.scan_other(input, now)
+        };
+        self.octets.received += consumed as u64;
+        debug_assert_eq!(self.octets.received, self.accounted(), "octets do not add up: {:?}", self.octets);
+        (consumed, result)
+    }
+
+    /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
+    ///
+    /// # Panics
+    /// Where `input` is shorter than the slice in which the event was found.
+    #[inline]
+    #[must_use]
+    pub fn lend<'a>(&'a self, raw: Raw, input: &'a [u8]) -> Event<'a> {
+        let storage = self.storage.as_ref();
+        match raw {
+            Raw::Head => match self.head {
+                Some(head) => Event::Head(Head::new(head, &storage[..head.bytes])),
+                // Not met: the head is there as soon as its event is.
+                None => Event::KeepAlive,
+            },
+            Raw::Message(Place::Input { start, end }) => Event::Message(&input[start..end]),
+            Raw::Message(Place::Storage { length }) => Event::Message(&storage[..length]),
+            Raw::KeepAlive => Event::KeepAlive,
+            Raw::Skipped { bytes } => Event::Skipped { bytes },
+            Raw::End { undelivered } => Event::End { undelivered },
+        }
+    }
+
+    /// The transport was closed by the peer, behind all input that was given.
+    pub fn handle_eof(&mut self) -> Closed {
+        let undelivered = self.buffered();
+        self.octets.discarded += undelivered;
+        self.liveness.handle_closed();
+        let closed = match self.phase {
+            Phase::Head(_) => Closed::CutInHead { undelivered },
+            Phase::Complete => Closed::Complete,
+            Phase::Stream | Phase::Document(_) if self.body.may_end_here() => {
+                Closed::CompleteByClose { undelivered }
+            }
+            Phase::Stream | Phase::Document(_) | Phase::Failed(_) => Closed::Cut { undelivered },
+        };
+        if !matches!(self.phase, Phase::Document(_)) {
+            self.phase = Phase::Complete;
+        }
+        closed
+    }
+
+    /// The next deadline. Its answer changes with every `handle_*` call and every [`Self::scan`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        self.liveness.poll_timeout()
+    }
+
+    /// It is `now`, and the last read found nothing. See [`Liveness::handle_timeout`].
+    pub fn handle_timeout(&mut self, now: Instant) -> Timeout {
+        self.liveness.handle_timeout(now)
+    }
+
+    /// No read was asked for during `length`, because the consumer was busy. See [`Liveness::handle_pause`].
+    pub fn handle_pause(&mut self, length: Duration) {
+        self.liveness.handle_pause(length);
+    }
+
+    /// The server has announced that it will close. See [`Liveness::handle_announcement`].
+    pub fn handle_announcement(&mut self, now: Instant) {
+        self.liveness.handle_announcement(now);
+    }
+
+    /// The transport is gone, or given up: no deadline runs.
+    pub fn handle_closed(&mut self) {
+        self.liveness.handle_closed();
+    }
+
+    /// The storage, for what lies in it while no response does.
+    pub(crate) fn storage_mut(&mut self) -> &mut [u8] {
+        self.storage.as_mut()
+    }
+
+    pub(crate) fn storage(&self) -> &[u8] {
+        self.storage.as_ref()
+    }
+
+    fn accounted(&self) -> u64 {
+        let Octets { received: _, head, framing, delivered, separators, skipped, discarded } = self.octets;
+        head + framing + delivered + separators + skipped + discarded + self.buffered()
+    }
+
+    /// Gives the connection up: what is left of the input and of an unfinished message is discarded.
+    fn fail(&mut self, kind: ErrorKind, input: &[u8], at: usize) -> (usize, Result<Option<Raw>, Error>) {
+        let error = Error { kind, offset: self.octets.received + at as u64 };
+        self.octets.discarded += self.buffered() + (input.len() - at) as u64;
+        self.phase = Phase::Failed(error);
+        self.content = 0;
+        self.liveness.handle_closed();
+        (input.len(), Err(error))
+    }
+
+    /// All of the input is consumed. A peer that keeps sending without ending anything does not outrun its deadline.
+    #[inline]
+    fn drained(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+        match self.liveness.handle_unfinished(now) {
+            None => (input.len(), Ok(None)),
+            Some(reason) => self.fail(ErrorKind::Timeout(reason), input, input.len()),
+        }
+    }
+
+    fn scan_other(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+        match self.phase {
+            Phase::Head(_) => self.scan_head(input, now),
+            Phase::Document(length) => self.scan_document(input, length, now),
+            Phase::Failed(error) => {
+                self.octets.discarded += input.len() as u64;
+                (input.len(), Err(error))
+            }
+            Phase::Complete | Phase::Stream => {
+                self.octets.discarded += input.len() as u64;
+                (input.len(), Ok(None))
+            }
+        }
+    }
+
+    fn scan_head(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+        let Phase::Head(decoder) = &mut self.phase else { return (0, Ok(None)) };
+        let before = decoder.buffered();
+        let room = self.config.message_bytes_max + 1;
+        let storage = self.storage.as_mut();
+        let room = room.min(storage.len());
+        let (consumed, result) = decoder.decode(input, &mut storage[..room]);
+        match result {
+            Ok(None) => {
+                self.octets.head += (before + consumed - decoder.buffered()) as u64;
+                self.drained(input, now)
+            }
+            Ok(Some(head)) => {
+                self.octets.head += (before + consumed) as u64;
+                self.body = Body::new(head.framing, self.config.chunk);
+                self.phase = Phase::Stream;
+                self.head = Some(head);
+                self.liveness.handle_head(now);
+                (consumed, Ok(Some(Raw::Head)))
+            }
+            Err(error) => {
+                self.octets.head += (before + consumed) as u64;
+                // From here on nothing is buffered: the head's octets are accounted for.
+                self.phase = Phase::Complete;
+                self.fail(ErrorKind::Head(error.kind), input, error.at)
+            }
+        }
+    }
+
+    /// Gathers an error document behind its head.
+    fn scan_document(
+        &mut self,
+        input: &[u8],
+        mut length: usize,
+        now: Instant,
+    ) -> (usize, Result<Option<Raw>, Error>) {
+        let start = self.head.map_or(0, |head| head.bytes);
+        let capacity = self.config.message_bytes_max + 1;
+        let mut at = 0;
+        loop {
+            match self.body.decode(&input[at..]) {
+                Ok(Span::Data(range)) => {
+                    self.octets.framing += range.start as u64;
+                    let data = &input[at + range.start..at + range.end];
+                    let storage = self.storage.as_mut();
+                    let room = capacity.min(storage.len()).min(start + DOCUMENT_BYTES_MAX);
+                    let fits = data.len().min(room.saturating_sub(start + length));
+                    storage[start + length..start + length + fits].copy_from_slice(&data[..fits]);
+                    length += fits;
+                    self.phase = Phase::Document(length);
+                    at += range.end;
+                    self.octets.discarded += data.len() as u64;
+                    if fits < data.len() {
+                        self.octets.discarded += (input.len() - at) as u64;
+                        return (input.len(), Ok(Some(Raw::End { undelivered: 0 })));
+                    }
+                }
+                Ok(Span::NeedInput) => {
+                    self.octets.framing += (input.len() - at) as u64;
+                    return match self.liveness.handle_unfinished(now) {
+                        None => (input.len(), Ok(None)),
+                        Some(_) => (input.len(), Ok(Some(Raw::End { undelivered: 0 }))),
+                    };
+                }
+                // A broken end of an error document takes nothing from what it said.
+                Ok(Span::End(_)) | Err(_) => {
+                    self.octets.discarded += (input.len() - at) as u64;
+                    return (input.len(), Ok(Some(Raw::End { undelivered: 0 })));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn scan_stream(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+        let mut at = 0;
+        let mut has_content = false;
+        loop {
+            if self.content == 0 {
+                if self.framer.is_spilling() {
+                    at = self.scan_short_chunks(input, at);
+                    has_content |= at > 0;
+                }
+                match self.body.decode(&input[at..]) {
+                    Ok(Span::Data(range)) => {
+                        self.octets.framing += range.start as u64;
+                        at += range.start;
+                        self.content = range.len();
+                        has_content = true;
+                    }
+                    Ok(Span::NeedInput) => {
+                        self.octets.framing += (input.len() - at) as u64;
+                        break;
+                    }
+                    Ok(Span::End(consumed)) => {
+                        self.octets.framing += consumed as u64;
+                        return (at + consumed, Ok(Some(self.complete())));
+                    }
+                    Err(error) => {
+                        self.octets.framing += error.at as u64;
+                        return self.fail(ErrorKind::Chunk(error.kind), input, at + error.at);
+                    }
+                }
+            }
+            let end = input.len().min(at + self.content);
+            let before = self.framer.unfinished();
+            let (taken, frame) = self.framer.next(input, at..end, self.storage.as_mut());
+            at += taken;
+            self.content -= taken;
+            if let Some(frame) = frame {
+                self.liveness.handle_content(now);
+                self.liveness.handle_message_ended();
+                return (at, Ok(Some(self.raw(frame, before + taken as u64))));
+            }
+            if before == 0 {
+                self.liveness.handle_message_begun(now);
+            }
+            if at == input.len() && !self.body.is_complete() {
+                break;
+            }
+        }
+        if has_content {
+            self.liveness.handle_content(now);
+        }
+        self.drained(input, now)
+    }
+
+    /// Takes in as many chunks of 1 to 16 octets as go on with a message in storage, end none and lie whole in the
+    /// input: one look at the size, one move of 16 octets each. Returns where it stopped.
+    #[inline]
+    fn scan_short_chunks(&mut self, input: &[u8], mut at: usize) -> usize {
+        let Some(decoder) = self.body.chunked() else { return at };
+        let storage = self.storage.as_mut();
+        let mut framing = 0;
+        while let Some((data, length, block)) = decoder.peek_short_chunk(&input[at..]) {
+            if !self.framer.push_short(block, length, storage) {
+                break;
+            }
+            framing += data;
+            at += data + length;
+        }
+        self.octets.framing += framing as u64;
+        at
+    }
+
+    /// Accounts for a frame that took `octets` in all.
+    #[inline]
+    fn raw(&mut self, frame: Frame, octets: u64) -> Raw {
+        match frame {
+            Frame::Message(place) => {
+                let length = match place {
+                    Place::Input { start, end } => end - start,
+                    Place::Storage { length } => length,
+                } as u64;
+                self.octets.delivered += length;
+                self.octets.separators += octets - length;
+                Raw::Message(place)
+            }
+            Frame::KeepAlive => {
+                self.octets.separators += octets;
+                Raw::KeepAlive
+            }
+            Frame::Skipped { bytes } => {
+                self.octets.skipped += bytes;
+                self.octets.separators += octets - bytes;
+                Raw::Skipped { bytes }
+            }
+        }
+    }
+
+    fn complete(&mut self) -> Raw {
+        let undelivered = self.framer.unfinished();
+        self.octets.discarded += undelivered;
+        self.phase = Phase::Complete;
+        self.liveness.handle_closed();
+        Raw::End { undelivered }
+    }
+}
+
+/// Most octets kept of an error document; what is more is not read.
+const DOCUMENT_BYTES_MAX: usize = 65_536;

@@ -1,0 +1,245 @@
+//! Messages out of content octets: the line protocol above HTTP.
+//!
+//! Each message is one JSON text with a delimiter behind it; a message of nothing, or of white space only, is a
+//! keep-alive. Line boundaries have nothing to do with chunks, reads or TLS records. Plan:
+//!
+//! - a message that lies within one run of content is lent from there: only its place is returned;
+//! - one that is cut goes to storage piece by piece ([`super::spill`]) and is lent from there;
+//! - one that is too long is passed over and reported with its length, the same whether it was cut or not;
+//! - each octet is looked at once, by `memchr` for LF; a CR in front of the LF may lie in storage already.
+//!
+//! There is no JSON here, and no UTF-8 check: that costs six times the framing, and belongs to the field that is
+//! asked for.
+
+use core::ops::Range;
+
+use super::spill::{BLOCK, Spill, has_lf};
+
+/// What ends a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the two families of streams")]
+pub enum Delimiter {
+    /// CR LF: Powerstream and the legacy family, whose messages may hold a bare LF (X docs, PowerTrack, consuming
+    /// streaming data).
+    #[default]
+    CrLf,
+    /// LF, a CR before it dropped: v2 streams, whose messages are single lines, and custom servers.
+    Lf,
+}
+
+/// Where a message lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a message is in one place or the other")]
+pub enum Place {
+    /// In the input given, from `start` to `end`.
+    Input {
+        /// The first octet.
+        start: usize,
+        /// One past the last octet.
+        end: usize,
+    },
+    /// At the front of the storage.
+    Storage {
+        /// Octets of the message.
+        length: usize,
+    },
+}
+
+/// What was found among the content octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Frame {
+    /// A message, without its delimiter.
+    Message(Place),
+    /// A message of nothing or of white space: the server is alive.
+    KeepAlive,
+    /// A message over the limit, passed over.
+    Skipped {
+        /// Its octets, without the delimiter.
+        bytes: u64,
+    },
+}
+
+/// Finds messages in runs of content octets.
+#[derive(Clone, Debug)]
+pub struct Framer {
+    delimiter: Delimiter,
+    /// Longest message, delimiter excluded.
+    limit: usize,
+    spill: Spill,
+    /// The message in the spill was returned: the next call forgets it.
+    lent: bool,
+    /// A message over the limit is being passed over.
+    skipping: Option<Skipping>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Skipping {
+    bytes: u64,
+    last: u8,
+}
+
+impl Framer {
+    /// A framer at the start of a stream. The storage lent to its calls must hold `limit + 1` octets: a message of the
+    /// limit's length and the CR behind it.
+    #[must_use]
+    pub const fn new(delimiter: Delimiter, limit: usize) -> Self {
+        Self { delimiter, limit, spill: Spill::EMPTY, lent: false, skipping: None }
+    }
+
+    /// Octets of the message that has begun and not ended, those that were passed over included; 0 between messages.
+    #[inline]
+    #[must_use]
+    pub const fn unfinished(&self) -> u64 {
+        match self.skipping {
+            Some(skipping) => skipping.bytes,
+            None if self.lent => 0,
+            None => self.spill.len() as u64,
+        }
+    }
+
+    /// Looks for the end of a message in `input[content]`.
+    ///
+    /// Returns how many octets of the content are consumed and what they ended, if anything: then call again with the
+    /// rest. `storage` must be the same from call to call, its content untouched.
+    #[inline]
+    pub fn next(
+        &mut self,
+        input: &[u8],
+        content: Range<usize>,
+        storage: &mut [u8],
+    ) -> (usize, Option<Frame>) {
+        self.forget_lent();
+        let Range { start, end } = content;
+        if self.spill.is_empty() && self.skipping.is_none() {
+            // The common case: the message begins here.
+            let mut from = start;
+            while let Some(offset) = memchr::memchr(b'\n', &input[from..end]) {
+                let lf = from + offset;
+                let has_cr = lf > start && input[lf - 1] == b'\r';
+                if has_cr || self.delimiter == Delimiter::Lf {
+                    let message_end = lf - usize::from(has_cr);
+                    return (lf + 1 - start, Some(self.whole(input, start, message_end)));
+                }
+                from = lf + 1;
+            }
+            self.take_in(&input[start..end], storage);
+            return (end - start, None);
+        }
+        self.go_on(input, start, end, storage)
+    }
+
+    /// Forgets a message that was lent from storage.
+    #[inline(always)]
+    fn forget_lent(&mut self) {
+        if self.lent {
+            self.lent = false;
+            self.spill.clear();
+        }
+    }
+
+    /// Takes in one short run of content that goes on with a message in storage and ends none: the first `length` of
+    /// the octets in `block`. `false`, and nothing done, where it is not that simple.
+    #[inline(always)]
+    pub(crate) fn push_short(&mut self, block: [u8; BLOCK], length: usize, storage: &mut [u8]) -> bool {
+        // One octet less than the limit keeps the CR's place, and the limit's own case, for the long way.
+        !has_lf(block, length)
+            && self.spill.len() + length <= self.limit
+            && self.spill.push_block(block, length, storage)
+    }
+
+    /// Whether [`Self::push_short`] may be asked: a message lies in storage and is not lent.
+    #[inline(always)]
+    pub(crate) const fn is_spilling(&self) -> bool {
+        !self.lent && !self.spill.is_empty()
+    }
+
+    /// A message that lies within the content.
+    #[inline]
+    fn whole(&self, input: &[u8], start: usize, end: usize) -> Frame {
+        let message = &input[start..end];
+        if message.len() > self.limit {
+            Frame::Skipped { bytes: message.len() as u64 }
+        } else if is_blank(message) {
+            Frame::KeepAlive
+        } else {
+            Frame::Message(Place::Input { start, end })
+        }
+    }
+
+    /// Goes on with a message that began in an earlier run.
+    fn go_on(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        end: usize,
+        storage: &mut [u8],
+    ) -> (usize, Option<Frame>) {
+        let mut from = start;
+        while let Some(offset) = memchr::memchr(b'\n', &input[from..end]) {
+            let lf = from + offset;
+            let before = if lf > start { Some(input[lf - 1]) } else { self.last(storage) };
+            let has_cr = before == Some(b'\r');
+            if has_cr || self.delimiter == Delimiter::Lf {
+                self.take_in(&input[start..lf], storage);
+                return (lf + 1 - start, Some(self.complete(has_cr, storage)));
+            }
+            from = lf + 1;
+        }
+        self.take_in(&input[start..end], storage);
+        (end - start, None)
+    }
+
+    /// The last octet of the unfinished message.
+    fn last(&self, storage: &[u8]) -> Option<u8> {
+        match self.skipping {
+            Some(skipping) => Some(skipping.last),
+            None => self.spill.last(storage),
+        }
+    }
+
+    /// Adds a piece to the unfinished message.
+    #[inline]
+    fn take_in(&mut self, piece: &[u8], storage: &mut [u8]) {
+        let Some(&last) = piece.last() else { return };
+        if let Some(skipping) = &mut self.skipping {
+            skipping.bytes += piece.len() as u64;
+            skipping.last = last;
+            return;
+        }
+        let length = self.spill.len() + piece.len();
+        // One octet over the limit may still be the delimiter's CR.
+        if length > self.limit + usize::from(last == b'\r') {
+            self.skipping = Some(Skipping { bytes: length as u64, last });
+            self.spill.clear();
+        } else {
+            self.spill.push(piece, storage);
+        }
+    }
+
+    /// The delimiter has come; its CR, if it had one, is the last octet taken in.
+    fn complete(&mut self, has_cr: bool, storage: &[u8]) -> Frame {
+        if let Some(skipping) = self.skipping.take() {
+            return Frame::Skipped { bytes: skipping.bytes - u64::from(has_cr) };
+        }
+        if has_cr {
+            self.spill.pop();
+        }
+        let length = self.spill.len();
+        self.lent = true;
+        if is_blank(&storage[..length]) {
+            Frame::KeepAlive
+        } else {
+            Frame::Message(Place::Storage { length })
+        }
+    }
+}
+
+/// White space only, as JSON knows it: nothing that a message could be.
+#[inline]
+fn is_blank(message: &[u8]) -> bool {
+    match message.first() {
+        Some(&first) if first > b' ' => false,
+        _ => message.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')),
+    }
+}

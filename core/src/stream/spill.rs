@@ -1,0 +1,130 @@
+//! Storage for the one message that is cut: its pieces are closed up at the front of the caller's storage.
+//!
+//! ```text
+//!   input:    ..head of a message | CR LF 1f4 CR LF | middle | end of input      next input: rest CR LF | next..
+//!   storage:  [head of a message][middle][rest]
+//! ```
+//!
+//! Pieces of up to 16 octets (tiny chunks, a read that ends behind a message's first bytes) take a path of their own:
+//! 16 octets are moved whatever the piece's length, and only the length decides how many of them count. That is one
+//! load and one store without a branch on the length, where a copy of variable length is a call that mispredicts.
+
+/// Octets that the short path moves at once.
+pub(crate) const BLOCK: usize = 16;
+
+/// How much of the storage is in use. The storage itself is lent to each call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spill {
+    length: usize,
+}
+
+impl Spill {
+    pub(crate) const EMPTY: Self = Self { length: 0 };
+
+    /// Octets held.
+    #[inline]
+    pub(crate) const fn len(self) -> usize {
+        self.length
+    }
+
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.length == 0
+    }
+
+    /// The last octet held.
+    #[inline]
+    pub(crate) fn last(self, storage: &[u8]) -> Option<u8> {
+        storage.get(self.length.checked_sub(1)?).copied()
+    }
+
+    /// Takes in `piece`. The caller has checked that it fits.
+    #[inline]
+    pub(crate) fn push(&mut self, piece: &[u8], storage: &mut [u8]) {
+        let end = self.length + piece.len();
+        storage[self.length..end].copy_from_slice(piece);
+        self.length = end;
+    }
+
+    /// Takes in the first `length` octets of `block`, at most [`BLOCK`] of them. `false`, and nothing done, where the
+    /// storage has not room for a whole block.
+    #[inline(always)]
+    pub(crate) fn push_block(&mut self, block: [u8; BLOCK], length: usize, storage: &mut [u8]) -> bool {
+        let Some(room) = storage.get_mut(self.length..).and_then(|room| room.first_chunk_mut::<BLOCK>())
+        else {
+            return false;
+        };
+        *room = block;
+        self.length += length;
+        true
+    }
+
+    /// Drops the last octet held.
+    #[inline]
+    pub(crate) fn pop(&mut self) {
+        self.length = self.length.saturating_sub(1);
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.length = 0;
+    }
+}
+
+/// Whether one of the first `length` octets of `block` is LF, without a branch on where.
+///
+/// Subtracting 1 from each octet of `block ^ LF..` borrows into an octet's high bit exactly where the octet was zero,
+/// and falsely only above a true zero, so the lowest mark is always right, and "any mark among the first" is exact.
+#[inline(always)]
+pub(crate) const fn has_lf(block: [u8; BLOCK], length: usize) -> bool {
+    const ONES: u128 = u128::from_ne_bytes([1; BLOCK]);
+    const LFS: u128 = u128::from_ne_bytes([b'\n'; BLOCK]);
+    let difference = u128::from_le_bytes(block) ^ LFS;
+    let marks = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
+    // For 16 octets the shift is by 128: wrapped to 0, so it is done in two steps.
+    let beyond = (u128::MAX << (8 * length / 2)) << (8 * length - 8 * length / 2);
+    marks & !beyond != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_lf_among_the_first_octets_only() {
+        for length in 0..=BLOCK {
+            for lf in 0..BLOCK {
+                for filler in [0, 9, 11, 0x80, 0xFF] {
+                    let mut block = [filler; BLOCK];
+                    block[lf] = b'\n';
+                    // A false mark above a true zero must not count below it.
+                    if lf + 1 < BLOCK {
+                        block[lf + 1] = 11;
+                    }
+                    assert_eq!(has_lf(block, length), lf < length, "LF at {lf}, first {length}");
+                }
+            }
+            assert!(!has_lf([b'\r'; BLOCK], length));
+        }
+    }
+
+    #[test]
+    fn pieces_are_closed_up() {
+        let mut storage = [0; 40];
+        let mut spill = Spill::default();
+        spill.push(b"one ", &mut storage);
+        assert!(spill.push_block(*b"two and the rest", 4, &mut storage));
+        assert!(spill.push_block(*b"three and so on.", 5, &mut storage));
+        assert_eq!(&storage[..spill.len()], b"one two three");
+        assert_eq!(spill.last(&storage), Some(b'e'));
+        spill.push(b" and thirteen", &mut storage);
+        assert!(
+            !spill.push_block([0; BLOCK], 1, &mut storage),
+            "26 of 40 are taken: a block of 16 does not fit"
+        );
+        spill.pop();
+        assert_eq!(spill.len(), 25);
+        spill.clear();
+        assert!(spill.is_empty() && spill.last(&storage).is_none());
+    }
+}
