@@ -93,6 +93,11 @@ pub struct Backoff {
     random: u64,
 }
 
+impl Delay {
+    /// No delay at all.
+    pub const NONE: Self = Self { length: Duration::ZERO, at_ceiling: false };
+}
+
 impl Backoff {
     /// A schedule at its start. The same seed gives the same jitter.
     #[must_use]

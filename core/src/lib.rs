@@ -6,7 +6,11 @@
 extern crate std;
 
 pub mod backoff;
+pub mod buffered;
+pub mod driver;
+pub mod endpoint;
 pub mod http;
 pub mod liveness;
+pub mod session;
 pub mod stream;
 pub mod time;

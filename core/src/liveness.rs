@@ -215,6 +215,11 @@ impl Liveness {
         self.announced = self.announced.or(Some(now));
     }
 
+    /// The stream goes on in spite of the announcement.
+    pub fn handle_announcement_void(&mut self) {
+        self.announced = None;
+    }
+
     /// No read was asked for during `length`, because the consumer was busy: silence and messages get it back.
     pub fn handle_pause(&mut self, length: Duration) {
         if self.phase == Phase::Streaming {

@@ -107,12 +107,16 @@ impl<'a> Request<'a> {
     /// # Ok::<(), powerstream_core::http::request::RequestError>(())
     /// ```
     pub fn write(&self, out: &mut [u8]) -> Result<usize, RequestError> {
-        self.write_split(out).map(|(length, _)| length)
+        self.write_with(&[], out).map(|(length, _)| length)
     }
 
-    /// As [`Self::write`]; also says where the request target ends, and whether it has a query, so that a session can
-    /// insert a parameter at each reconnect.
-    pub(crate) fn write_split(&self, out: &mut [u8]) -> Result<(usize, TargetEnd), RequestError> {
+    /// As [`Self::write`], with further query parameters; also says where the request target ends, so that a session
+    /// can insert one more at each reconnect.
+    pub(crate) fn write_with(
+        &self,
+        more: &[(&str, &str)],
+        out: &mut [u8],
+    ) -> Result<(usize, TargetEnd), RequestError> {
         check(self.host, |byte| byte.is_ascii_graphic() && !b"/?#@\\,".contains(&byte), RequestError::Host)?;
         check(self.path, |byte| byte.is_ascii_graphic() && byte != b'#', RequestError::Path)?;
         if !self.path.starts_with('/') {
@@ -125,7 +129,7 @@ impl<'a> Request<'a> {
         out.put(b" ")?;
         out.put(self.path.as_bytes())?;
         let mut has_query = self.path.contains('?');
-        for (name, value) in self.query {
+        for (name, value) in self.query.iter().chain(more) {
             out.put(if has_query { b"&" } else { b"?" })?;
             has_query = true;
             out.percent_encoded(name)?;

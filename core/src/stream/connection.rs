@@ -239,13 +239,21 @@ pub struct Connection<S> {
     octets: Octets,
     head: Option<ResponseHead>,
     config: ConnectionConfig,
+    /// How much of the storage, from its front, is the connection's to use.
+    capacity: usize,
     storage: S,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// A connection that is not made yet. `storage` must hold one octet at least; what it holds is of no matter.
-    pub fn new(storage: S, mut config: ConnectionConfig) -> Self {
-        config.message_bytes_max = config.message_bytes_max.min(storage.as_ref().len().saturating_sub(1));
+    pub fn new(storage: S, config: ConnectionConfig) -> Self {
+        let capacity = storage.as_ref().len();
+        Self::with_capacity(storage, capacity, config)
+    }
+
+    /// As [`Self::new`], leaving alone what lies in the storage behind its first `capacity` octets.
+    pub(crate) fn with_capacity(storage: S, capacity: usize, mut config: ConnectionConfig) -> Self {
+        config.message_bytes_max = config.message_bytes_max.min(capacity.saturating_sub(1));
         Self {
             phase: Phase::Complete,
             body: Body::new(Framing::Empty, config.chunk),
@@ -255,6 +263,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             octets: Octets::default(),
             head: None,
             config,
+            capacity,
             storage,
         }
     }
@@ -263,6 +272,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     #[must_use]
     pub const fn config(&self) -> &ConnectionConfig {
         &self.config
+    }
+
+    /// What the core read in the response's head, once it has come.
+    #[must_use]
+    pub const fn head(&self) -> Option<&ResponseHead> {
+        self.head.as_ref()
     }
 
     /// What became of the octets received.
@@ -417,6 +432,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.liveness.handle_announcement(now);
     }
 
+    /// The server went on after all. See [`Liveness::handle_announcement_void`].
+    pub fn handle_announcement_void(&mut self) {
+        self.liveness.handle_announcement_void();
+    }
+
     /// The transport is gone, or given up: no deadline runs.
     pub fn handle_closed(&mut self) {
         self.liveness.handle_closed();
@@ -473,10 +493,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     fn scan_head(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
         let Phase::Head(decoder) = &mut self.phase else { return (0, Ok(None)) };
         let before = decoder.buffered();
-        let room = self.config.message_bytes_max + 1;
-        let storage = self.storage.as_mut();
-        let room = room.min(storage.len());
-        let (consumed, result) = decoder.decode(input, &mut storage[..room]);
+        let (consumed, result) = decoder.decode(input, &mut self.storage.as_mut()[..self.capacity]);
         match result {
             Ok(None) => {
                 self.octets.head += (before + consumed - decoder.buffered()) as u64;
@@ -507,7 +524,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         now: Instant,
     ) -> (usize, Result<Option<Raw>, Error>) {
         let start = self.head.map_or(0, |head| head.bytes);
-        let capacity = self.config.message_bytes_max + 1;
         let mut at = 0;
         loop {
             match self.body.decode(&input[at..]) {
@@ -515,7 +531,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                     self.octets.framing += range.start as u64;
                     let data = &input[at + range.start..at + range.end];
                     let storage = self.storage.as_mut();
-                    let room = capacity.min(storage.len()).min(start + DOCUMENT_BYTES_MAX);
+                    let room = self.capacity.min(start + DOCUMENT_BYTES_MAX);
                     let fits = data.len().min(room.saturating_sub(start + length));
                     storage[start + length..start + length + fits].copy_from_slice(&data[..fits]);
                     length += fits;

@@ -2,4 +2,6 @@
 
 pub mod connection;
 pub mod framing;
+mod json;
+pub mod message;
 mod spill;

@@ -1,0 +1,171 @@
+//! The one loop that all adapters share: a session's steps carried out by an [`Io`].
+//!
+//! `Io` is a trait of poll methods. What is under way (a connect, a handshake, a timer) lives in the `Io`, so that
+//! dropping a future that drives it loses nothing and starts nothing twice, a generic spawn is `Send`, and a named,
+//! `Unpin` stream needs no box. A blocking `Io` never pends; for an epoll loop, pending means would-block.
+//!
+//! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
+
+use core::task::{Context, Poll, ready};
+
+use crate::buffered::Buffered;
+use crate::session::{Fault, SessionEvent, Step};
+use crate::time::{Instant, UnixTime};
+
+/// A transport and its clock.
+///
+/// Each method that takes `until` answers `Ok(None)` when that time has passed and what was asked for has not
+/// happened. It tries first and looks at the clock after: on a late wake-up what is there counts. It may also answer
+/// `Ok(None)` early; the session knows what time it is.
+pub trait Io {
+    /// The monotonic clock.
+    fn now(&self) -> Instant;
+
+    /// The wall clock. Looked at once per attempt to connect.
+    fn unix_now(&self) -> UnixTime;
+
+    /// Whether the stream is to be shut down. Asked before each step.
+    fn is_stopped(&self) -> bool {
+        false
+    }
+
+    /// Resolves and connects. A call that finds an attempt under way goes on with it.
+    ///
+    /// # Errors
+    /// [`Fault`] where no address could be connected to.
+    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>>;
+
+    /// Sends some of `bytes`; says how many.
+    ///
+    /// # Errors
+    /// [`Fault`] where the transport failed.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>>;
+
+    /// Reads some bytes into `buffer`; says how many. 0: the peer has closed.
+    ///
+    /// # Errors
+    /// [`Fault`] where the transport failed.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>>;
+
+    /// Waits.
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()>;
+
+    /// Closes whatever is open or under way, in bounded time.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// Carries out steps until there is an event: `true`, and [`Buffered::peek`] lends it; or until there will be none:
+/// `false`. Call [`Buffered::release`] before the next call.
+pub fn poll_event<S, B, I>(buffered: &mut Buffered<S, B>, io: &mut I, cx: &mut Context<'_>) -> Poll<bool>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io + ?Sized,
+{
+    loop {
+        if io.is_stopped() {
+            buffered.shutdown();
+        }
+        match buffered.poll() {
+            Step::Event => return Poll::Ready(true),
+            Step::Done => return Poll::Ready(false),
+            Step::Read { .. } if buffered.is_paused() => buffered.handle_resume(io.now()),
+            Step::Read { until } => match ready!(io.poll_read(cx, buffered.read_buf(), until)) {
+                Ok(Some(0)) => buffered.handle_eof(io.now()),
+                Ok(Some(count)) => buffered.handle_read(count, io.now()),
+                Ok(None) => buffered.handle_timeout(io.now()),
+                Err(fault) => buffered.handle_fault(fault, io.now()),
+            },
+            Step::Write { until } => match ready!(io.poll_write(cx, buffered.transmit(), until)) {
+                Ok(Some(count)) => buffered.handle_written(count, io.now()),
+                Ok(None) => buffered.handle_timeout(io.now()),
+                Err(fault) => buffered.handle_fault(fault, io.now()),
+            },
+            Step::Connect { until } => match ready!(io.poll_connect(cx, until)) {
+                Ok(Some(())) => {
+                    buffered.set_wall_clock(io.now(), io.unix_now());
+                    buffered.handle_connected(io.now());
+                }
+                Ok(None) => buffered.handle_timeout(io.now()),
+                Err(fault) => buffered.handle_fault(fault, io.now()),
+            },
+            Step::Sleep { until } => {
+                ready!(io.poll_sleep(cx, until));
+                buffered.handle_timeout(io.now());
+            }
+            Step::Close => {
+                ready!(io.poll_close(cx));
+                buffered.handle_closed(io.now());
+            }
+        }
+    }
+}
+
+/// A session with its read buffer and its transport: what adapters wrap.
+#[derive(Debug)]
+pub struct Driven<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    buffered: Buffered<S, B>,
+    io: I,
+    lent: bool,
+}
+
+impl<S, B, I> Driven<S, B, I>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io,
+{
+    /// Puts the two together.
+    pub const fn new(buffered: Buffered<S, B>, io: I) -> Self {
+        Self { buffered, io, lent: false }
+    }
+
+    /// The session and its buffer.
+    pub const fn buffered(&self) -> &Buffered<S, B> {
+        &self.buffered
+    }
+
+    /// The transport.
+    pub const fn io(&self) -> &I {
+        &self.io
+    }
+
+    /// Asks the session to end: what is unread but here is delivered, then the connection closes.
+    pub fn shutdown(&mut self) {
+        self.buffered.shutdown();
+    }
+
+    /// Lends the next event; `None` once there will be none. The event before it is released.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<SessionEvent<'_>>> {
+        if self.lent {
+            self.lent = false;
+            self.buffered.release();
+        }
+        let more = ready!(poll_event(&mut self.buffered, &mut self.io, cx));
+        self.lent = more;
+        Poll::Ready(if more { self.buffered.peek() } else { None })
+    }
+
+    /// Waits for the next event and lends it; `None` once there will be none.
+    ///
+    /// Dropping the future at any point loses nothing.
+    pub async fn next(&mut self) -> Option<SessionEvent<'_>> {
+        if self.lent {
+            self.lent = false;
+            self.buffered.release();
+        }
+        let Self { buffered, io, lent } = self;
+        *lent = core::future::poll_fn(|cx| poll_event(buffered, io, cx)).await;
+        if *lent { buffered.peek() } else { None }
+    }
+}

@@ -1,0 +1,226 @@
+//! Why a stream ended, and what follows from it.
+
+use core::fmt;
+
+use crate::backoff::Class;
+use crate::liveness::Reason;
+use crate::stream::connection::Error;
+
+/// The world failed: what the driver reports of the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What failed.
+    pub kind: FaultKind,
+    /// The operating system's number for it, if there is one.
+    pub os_code: Option<i32>,
+}
+
+impl Fault {
+    /// A fault without a number.
+    #[must_use]
+    pub const fn new(kind: FaultKind) -> Self {
+        Self { kind, os_code: None }
+    }
+
+    /// A fault with the operating system's number for it.
+    #[must_use]
+    pub const fn with_os_code(kind: FaultKind, os_code: Option<i32>) -> Self {
+        Self { kind, os_code }
+    }
+}
+
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The host's name could not be resolved.
+    Resolve,
+    /// The name resolved to no address.
+    NoAddress,
+    /// Every address refused the connection.
+    Refused,
+    /// No address could be reached.
+    Unreachable,
+    /// The operating system gave up waiting.
+    TimedOut,
+    /// The peer reset the connection.
+    Reset,
+    /// Anything else; the number says more.
+    Other,
+}
+
+impl FaultKind {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Resolve => "the host's name could not be resolved",
+            Self::NoAddress => "the host's name resolved to no address",
+            Self::Refused => "the connection was refused",
+            Self::Unreachable => "the host could not be reached",
+            Self::TimedOut => "the operating system gave up waiting for the peer",
+            Self::Reset => "the connection was reset by the peer",
+            Self::Other => "the transport failed",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.text())?;
+        match self.os_code {
+            Some(code) => write!(f, " (operating system error {code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The server answered with something other than a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The status code.
+    pub status: u16,
+    /// What it means, from the status, the body and the fields, in this order of weight where they differ.
+    pub kind: RefusalKind,
+}
+
+/// What a refusal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusalKind {
+    /// 401: the token is missing, wrong or revoked.
+    Unauthorized,
+    /// 403: the app may not use this endpoint.
+    Forbidden,
+    /// 409 without rules: the stream needs at least one.
+    NoRules,
+    /// The rules in force are invalid.
+    InvalidRules,
+    /// 429: too many connections; the other one must go first, so waiting for a window is pointless.
+    ConnectionLimit,
+    /// 429: the window's connection requests are used up.
+    WindowLimit,
+    /// 429: for reasons not given.
+    RateLimit,
+    /// 429: the plan's volume of Posts is used up.
+    UsageCap,
+    /// 503: a change of the subscription is being provisioned.
+    Provisioning,
+    /// 3xx: redirects are not followed, the token would go with them.
+    Redirect,
+    /// Another 4xx, which asking again cannot cure.
+    Request,
+    /// 408, 425, or 5xx and above: the server's trouble.
+    Server,
+}
+
+impl RefusalKind {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "not authorised: check the bearer token",
+            Self::Forbidden => "forbidden: this app may not use this endpoint",
+            Self::NoRules => "no rules: add one before connecting",
+            Self::InvalidRules => "the rules in force are invalid: change them before connecting",
+            Self::ConnectionLimit => {
+                "too many connections: close another one, or wait until the server forgets it"
+            }
+            Self::WindowLimit => "the rate limit's window is used up",
+            Self::RateLimit => "rate limited",
+            Self::UsageCap => "the plan's volume of Posts is used up",
+            Self::Provisioning => "a change of the subscription is being provisioned",
+            Self::Redirect => "redirected: redirects are not followed; use the new address as the base URL",
+            Self::Request => "the request was refused, and would be again",
+            Self::Server => "the server has trouble",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (status {})", self.kind.text(), self.status)
+    }
+}
+
+/// Why a connection ended, or was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The transport failed.
+    Fault(Fault),
+    /// A deadline passed.
+    Timeout(Reason),
+    /// The peer broke HTTP.
+    Protocol(Error),
+    /// The server answered with something other than a stream.
+    Refused(Refusal),
+    /// The server ended the stream in due form.
+    Ended,
+    /// The server closed in mid-stream, without the end of the body.
+    Cut,
+    /// The server closed before the head of its answer had ended.
+    CutInHead,
+}
+
+impl Cause {
+    /// A short stable name for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Fault(_) => "fault",
+            Self::Timeout(reason) => reason.timeout_code(),
+            Self::Protocol(error) => error.kind.code(),
+            Self::Refused(_) => "refused",
+            Self::Ended => "ended",
+            Self::Cut => "cut",
+            Self::CutInHead => "cut_in_head",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Timeout(reason) => f.write_str(reason.expected()),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Ended => f.write_str("the server ended the stream"),
+            Self::Cut => f.write_str("the server closed the connection in mid-stream"),
+            Self::CutInHead => f.write_str("the server closed the connection before it had answered"),
+        }
+    }
+}
+
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Asking again cannot cure it.
+    Stop,
+    /// Wait as the class says.
+    Retry(Class),
+}
+
+impl Cause {
+    pub(super) const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Fault(_) | Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => {
+                Verdict::Retry(Class::Network)
+            }
+            // Whoever answers with broken HTTP, a captive portal say, does so at every attempt for a while.
+            Self::Protocol(_) => Verdict::Retry(Class::Http),
+            Self::Refused(refusal) => match refusal.kind {
+                RefusalKind::Unauthorized
+                | RefusalKind::Forbidden
+                | RefusalKind::NoRules
+                | RefusalKind::InvalidRules
+                | RefusalKind::UsageCap
+                | RefusalKind::Redirect
+                | RefusalKind::Request => Verdict::Stop,
+                RefusalKind::ConnectionLimit | RefusalKind::WindowLimit | RefusalKind::RateLimit => {
+                    Verdict::Retry(Class::RateLimit)
+                }
+                RefusalKind::Provisioning | RefusalKind::Server => Verdict::Retry(Class::Http),
+            },
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Which stream, as whom, and how: all that is given to a session when it is made.
+
+use core::fmt;
+
+use crate::backoff::BackoffConfig;
+use crate::endpoint::{Endpoint, POWERSTREAM};
+use crate::http::chunked::ChunkLimits;
+use crate::http::head::HeadLimits;
+use crate::http::request::{BearerToken, DEFAULT_USER_AGENT, RequestError};
+use crate::liveness::Timeouts;
+use crate::stream::connection::ConnectionConfig;
+
+/// Which stream, as whom, and how. It is read while the session is made, and not kept.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SessionConfig<'a> {
+    /// Host of the origin, with the port where it is not the scheme's own.
+    pub host: &'a str,
+    /// The stream.
+    pub endpoint: Endpoint<'a>,
+    /// Further query parameters, such as `partition` or the fields of a v2 stream.
+    pub query: &'a [(&'a str, &'a str)],
+    /// Ask for Posts of the datacenter connected to only (`localDcOnly`), where the endpoint knows that.
+    pub local_dc_only: bool,
+    /// Who asks.
+    pub token: Option<BearerToken<'a>>,
+    /// Name and version of the client.
+    pub user_agent: &'a str,
+    /// Ask for the last minutes again after a gap. Needs the entitlement: without it X answers 400, and the session
+    /// ends. Default off.
+    pub backfill: bool,
+    /// Longest message. Default 1 MiB; see [`ConnectionConfig::message_bytes_max`].
+    pub message_bytes_max: usize,
+    /// Bounds on the head.
+    pub head: HeadLimits,
+    /// Bounds on the chunked coding.
+    pub chunk: ChunkLimits,
+    /// The deadlines.
+    pub timeouts: Timeouts,
+    /// The schedules.
+    pub backoff: BackoffConfig,
+}
+
+impl<'a> SessionConfig<'a> {
+    /// Powerstream at `host`, with every default.
+    #[must_use]
+    pub fn new(host: &'a str) -> Self {
+        let connection = ConnectionConfig::default();
+        Self {
+            host,
+            endpoint: POWERSTREAM,
+            query: &[],
+            local_dc_only: false,
+            token: None,
+            user_agent: DEFAULT_USER_AGENT,
+            backfill: false,
+            message_bytes_max: connection.message_bytes_max,
+            head: connection.head,
+            chunk: connection.chunk,
+            timeouts: connection.timeouts,
+            backoff: BackoffConfig::default(),
+        }
+    }
+
+    /// Octets of storage that a session needs: a message of [`Self::message_bytes_max`] in front, and the request, some
+    /// 5 KiB, behind.
+    #[must_use]
+    pub fn storage_bytes(&self) -> usize {
+        self.request_start().saturating_add(self.request_bytes())
+    }
+
+    /// Where in the storage the request lies: behind the longest message, and behind room for a copy of itself.
+    pub(super) fn request_start(&self) -> usize {
+        self.message_bytes_max.saturating_add(1).max(self.request_bytes())
+    }
+
+    fn request_bytes(&self) -> usize {
+        let query: usize = self.query.iter().map(|(name, value)| 2 + 3 * (name.len() + value.len())).sum();
+        REQUEST_BYTES + self.host.len() + self.endpoint.path.len() + self.user_agent.len() + query
+    }
+}
+
+/// Room for the fixed parts of a request, a token and a backfill parameter.
+const REQUEST_BYTES: usize = 4_096 + 1_024;
+
+/// Why a session could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The request would not be well-formed.
+    Request(RequestError),
+    /// The storage is shorter than [`SessionConfig::storage_bytes`].
+    Storage {
+        /// Octets needed.
+        needed: usize,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(error) => error.fmt(f),
+            Self::Storage { needed } => write!(f, "the session needs {needed} bytes of storage"),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}

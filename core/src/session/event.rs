@@ -1,0 +1,158 @@
+//! What a session tells: events lent from the input or from storage, and the same before they are lent.
+
+use core::time::Duration;
+
+use super::cause::{Cause, Refusal};
+use crate::http::head::Head;
+use crate::stream::framing::Place;
+use crate::stream::message::{Class, Kind, PostId};
+use crate::time::{Instant, UnixTime};
+
+/// What happened, lent from the input or from storage.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum SessionEvent<'a> {
+    /// A stream has begun.
+    Connected(Connected<'a>),
+    /// A message.
+    Message(Message<'a>),
+    /// The server is alive.
+    KeepAlive,
+    /// A message over the limit was passed over.
+    Skipped {
+        /// Its octets.
+        bytes: u64,
+    },
+    /// The server answered with something other than a stream. [`Self::Disconnected`] or [`Self::GaveUp`] follows.
+    Refused(Refused<'a>),
+    /// A connection ended, or was not made. The next attempt is set.
+    Disconnected(Disconnected),
+    /// The session is over: asking again cannot cure the cause.
+    GaveUp(GaveUp),
+}
+
+/// A message and what it is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Message<'a> {
+    /// The message, byte for byte, without its delimiter.
+    pub bytes: &'a [u8],
+    /// What it is, as far as it had to be read.
+    pub class: Class,
+}
+
+impl Message<'_> {
+    /// What it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.class.kind
+    }
+
+    /// The Post's id.
+    #[must_use]
+    pub const fn id(&self) -> Option<PostId> {
+        self.class.post_id
+    }
+}
+
+/// A stream has begun.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Connected<'a> {
+    /// The response's head.
+    pub head: Head<'a>,
+    /// What was missed since the last stream, if there was one.
+    pub gap: Option<Gap>,
+    /// Minutes that were asked for again; 0 for none.
+    pub backfill_minutes: u8,
+}
+
+/// A span in which the server may have sent what was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Everything sent before was delivered, a second of travel allowed for.
+    pub from: UnixTime,
+    /// When the stream began again.
+    pub to: UnixTime,
+}
+
+/// The server answered with something other than a stream.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Refused<'a> {
+    /// What it means.
+    pub refusal: Refusal,
+    /// The response's head.
+    pub head: Head<'a>,
+    /// The first 64 KiB of the body, as far as it came: the server's own words, to be escaped before a person sees them.
+    pub document: &'a [u8],
+}
+
+/// A connection ended, or was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disconnected {
+    /// Why.
+    pub cause: Cause,
+    /// What the server had announced in the stream before, if it had.
+    pub announced: Option<Kind>,
+    /// How long until the next attempt; zero for the immediate one.
+    pub delay: Duration,
+    /// When the next attempt starts.
+    pub retry_at: Instant,
+    /// The schedule has reached its ceiling: time to alert someone.
+    pub at_ceiling: bool,
+    /// The server named a time more than [`RESET_MAX`](super::RESET_MAX) ahead, which was not believed.
+    pub reset_ignored: bool,
+    /// Since when Posts may be missing; `None` before the first stream.
+    pub gap_from: Option<UnixTime>,
+    /// Octets that came and were no whole message: of one that was cut, or behind a protocol error.
+    pub undelivered: u64,
+}
+
+/// The session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GaveUp {
+    /// Why.
+    pub cause: Cause,
+    /// Since when Posts may be missing; `None` before the first stream.
+    pub gap_from: Option<UnixTime>,
+}
+
+/// A [`SessionEvent`] before it is lent.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum RawEvent {
+    /// See [`SessionEvent::Connected`].
+    #[non_exhaustive]
+    Connected {
+        /// What was missed.
+        gap: Option<Gap>,
+        /// Minutes asked for again.
+        backfill_minutes: u8,
+    },
+    /// See [`SessionEvent::Message`].
+    #[non_exhaustive]
+    Message {
+        /// Where it lies.
+        place: Place,
+        /// What it is.
+        class: Class,
+    },
+    /// See [`SessionEvent::KeepAlive`].
+    KeepAlive,
+    /// See [`SessionEvent::Skipped`].
+    #[non_exhaustive]
+    Skipped {
+        /// Its octets.
+        bytes: u64,
+    },
+    /// See [`SessionEvent::Refused`].
+    Refused(Refusal),
+    /// See [`SessionEvent::Disconnected`].
+    Disconnected(Disconnected),
+    /// See [`SessionEvent::GaveUp`].
+    GaveUp(GaveUp),
+}
