@@ -5,4 +5,5 @@
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod stream;
 pub mod time;
