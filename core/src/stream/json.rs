@@ -1,0 +1,565 @@
+//! A cursor over one JSON text, for readers that stop as soon as they know enough.
+//!
+//! What a streaming client asks of a message is a handful of values at known places; all the rest is passed over.
+//! A Post is some 4 KB, 160 strings and 20 containers, so passing over is bound by mispredicted branches and not
+//! by bytes. The plan:
+//!
+//! - a string's body is looked at eight bytes at a time in a plain `u64`; one test finds the quote, the backslash
+//!   and the control characters together;
+//! - a value that is passed over is walked by one loop with the kinds of the open containers in the bits of a
+//!   `u128`: no recursion, no memory that grows with the input, and 128 as the natural limit of depth;
+//! - everything walked is held to the grammar of RFC 8259, since the classifier answers "malformed" for what it
+//!   has read and must not take half a value for a whole one.
+//!
+//! Not checked here: UTF-8 inside strings (it costs several times the walk, see [`validate`]), and whether `\u`
+//! escapes pair up: a lone surrogate is grammatical (RFC 8259 section 8.2) and only a reader of that text can
+//! say what it means.
+//!
+//! Advice for changing it: each function that ends inside a number or a key must treat the end of the input as
+//! [`Reason::End`]. A number is the one value without an end mark of its own: what looks like 12 may become 123.
+
+use core::fmt;
+
+use super::message::DEPTH_MAX;
+
+/// Where and why some bytes are not one JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Malformed {
+    /// Offset of the first byte that cannot stand where it stands; the length of the input where it ends early.
+    pub at: usize,
+    /// What is wrong there.
+    pub reason: Reason,
+}
+
+/// What is wrong with a JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The input ends before the text does. Also: it holds no value at all.
+    End,
+    /// A byte that the grammar does not allow here (RFC 8259 section 2), a byte order mark among them.
+    Byte,
+    /// A control character inside a string, where only its escape may stand (RFC 8259 section 7).
+    Control,
+    /// A backslash followed by no escape of RFC 8259 section 7.
+    Escape,
+    /// Not a number of RFC 8259 section 6: `01`, `+1`, `1.`, `.5`, `1e`.
+    Number,
+    /// Not `true`, `false` or `null` (RFC 8259 section 3).
+    Literal,
+    /// Something other than white space follows the value.
+    Trailing,
+    /// More than [`DEPTH_MAX`] containers are open. It may be JSON; it is not read any further.
+    TooDeep,
+    /// Not UTF-8 (RFC 8259 section 8.1).
+    Utf8,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed JSON at byte {}: {}", self.at, self.reason)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::End => "the input ends too early",
+            Self::Byte => "a byte that cannot stand here",
+            Self::Control => "a bare control character in a string",
+            Self::Escape => "not an escape",
+            Self::Number => "not a number",
+            Self::Literal => "not true, false or null",
+            Self::Trailing => "something follows the value",
+            Self::TooDeep => "nested too deep",
+            Self::Utf8 => "not UTF-8",
+        })
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// The body of a string as it stands in the input, between its quotes.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    pub(crate) raw: &'a [u8],
+    escaped: bool,
+}
+
+/// The longest name that [`Text::plain`] can spell out of escapes. The longest one compared with has 27 bytes.
+pub(crate) const NAME_MAX: usize = 48;
+
+impl<'a> Text<'a> {
+    /// The text with its escapes decoded, for comparing with ASCII names. Only what needs decoding is copied; what
+    /// does not fit is longer than any name and gives the empty text, which is no name either.
+    #[inline]
+    pub(crate) fn plain<'b>(&self, buffer: &'b mut [u8; NAME_MAX]) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        if self.escaped { self.decode(buffer) } else { self.raw }
+    }
+
+    #[cold]
+    fn decode<'b>(&self, buffer: &'b mut [u8; NAME_MAX]) -> &'b [u8] {
+        let mut length = 0;
+        for byte in self.bytes() {
+            let Some(slot) = buffer.get_mut(length) else { return &[] };
+            *slot = byte;
+            length += 1;
+        }
+        buffer.get(..length).unwrap_or_default()
+    }
+
+    /// The decoded bytes, one by one. What escapes spell beyond ASCII comes as 0xFF, a byte that no name holds and
+    /// no UTF-8 text either.
+    pub(crate) fn bytes(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let mut rest = self.raw.iter();
+        core::iter::from_fn(move || {
+            let byte = *rest.next()?;
+            if byte != b'\\' {
+                return Some(byte);
+            }
+            Some(match *rest.next()? {
+                b'b' => 0x08,
+                b'f' => 0x0C,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'u' => {
+                    let mut unit = 0;
+                    for _ in 0..4 {
+                        unit = unit << 4 | char::from(*rest.next()?).to_digit(16)?;
+                    }
+                    if unit < 0x80 { unit as u8 } else { 0xFF }
+                }
+                itself => itself,
+            })
+        })
+    }
+
+    /// The number that the text spells with decimal digits and nothing else.
+    pub(crate) fn decimal(&self) -> Option<u64> {
+        decimal(self.plain(&mut [0; NAME_MAX]))
+    }
+}
+
+/// A cursor. The methods of the first group go forward step by step and keep count of the containers that they
+/// opened; [`Scanner::skip_value`] walks a whole value of any depth below that.
+pub(crate) struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    open: usize,
+}
+
+impl<'a> Scanner<'a> {
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, open: 0 }
+    }
+
+    /// Offset of the next byte.
+    #[inline]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Moves over white space to the next byte and names it, leaving it unread.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Result<u8, Malformed> {
+        let (byte, at) = significant(self.bytes, self.at)?;
+        self.at = at;
+        Ok(byte)
+    }
+
+    /// Reads the `{` or `[` that was peeked at.
+    #[inline]
+    pub(crate) fn enter(&mut self) -> Result<(), Malformed> {
+        if self.open == DEPTH_MAX {
+            return Err(malformed(self.at, Reason::TooDeep));
+        }
+        self.open += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Reads on to the next key of the object entered last and over its colon; at the object's end reads that and
+    /// leaves the object. `first` is true before the first call and kept by it.
+    #[inline]
+    pub(crate) fn next_key(&mut self, first: &mut bool) -> Result<Option<Text<'a>>, Malformed> {
+        let mut byte = self.peek()?;
+        if byte == b'}' {
+            self.at += 1;
+            self.open -= 1;
+            return Ok(None);
+        }
+        if !core::mem::replace(first, false) {
+            if byte != b',' {
+                return Err(malformed(self.at, Reason::Byte));
+            }
+            self.at += 1;
+            byte = self.peek()?;
+        }
+        if byte != b'"' {
+            return Err(malformed(self.at, Reason::Byte));
+        }
+        let key = self.string()?;
+        self.at = colon(self.bytes, self.at)?;
+        Ok(Some(key))
+    }
+
+    /// Reads on to the next value of the array entered last, leaving it unread; at the array's end reads that,
+    /// leaves the array and answers false. `first` as in [`Scanner::next_key`].
+    pub(crate) fn next_element(&mut self, first: &mut bool) -> Result<bool, Malformed> {
+        let byte = self.peek()?;
+        if byte == b']' {
+            self.at += 1;
+            self.open -= 1;
+            return Ok(false);
+        }
+        if !core::mem::replace(first, false) {
+            if byte != b',' {
+                return Err(malformed(self.at, Reason::Byte));
+            }
+            self.at += 1;
+            self.peek()?;
+        }
+        Ok(true)
+    }
+
+    /// Checks that an element of an array is whole: a comma or the array's end follows, which stays unread.
+    pub(crate) fn peek_element_end(&mut self) -> Result<(), Malformed> {
+        match self.peek()? {
+            b',' | b']' => Ok(()),
+            _ => Err(malformed(self.at, Reason::Byte)),
+        }
+    }
+
+    /// Reads the string whose opening quote was peeked at.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<Text<'a>, Malformed> {
+        let start = self.at + 1;
+        let (end, escaped) = string(self.bytes, start)?;
+        self.at = end;
+        Ok(Text { raw: self.bytes.get(start..end - 1).unwrap_or_default(), escaped })
+    }
+
+    /// Reads a value inside a container; its text where it is a string.
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<Option<Text<'a>>, Malformed> {
+        if self.peek()? == b'"' {
+            return self.string().map(Some);
+        }
+        self.skip_value()?;
+        Ok(None)
+    }
+
+    /// Reads a value inside a container; the number where it is a plain one: digits alone, and below 2^64.
+    #[inline]
+    pub(crate) fn integer(&mut self) -> Result<Option<u64>, Malformed> {
+        let value = if self.peek()?.is_ascii_digit() {
+            let start = self.at;
+            let (end, plain) = number(self.bytes, start)?;
+            self.at = end;
+            if plain { decimal(self.bytes.get(start..end).unwrap_or_default()) } else { None }
+        } else {
+            self.skip_value()?;
+            None
+        };
+        // A number has no end mark: only what follows tells that it is whole.
+        match self.bytes.get(self.at) {
+            Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') => Ok(value),
+            Some(_) => Err(malformed(self.at, Reason::Byte)),
+            None => Err(malformed(self.at, Reason::End)),
+        }
+    }
+
+    /// Checks that nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Result<(), Malformed> {
+        while let Some(byte) = self.bytes.get(self.at) {
+            if !is_space(*byte) {
+                return Err(malformed(self.at, Reason::Trailing));
+            }
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    /// Reads one value of any kind, white space before it included.
+    #[inline]
+    pub(crate) fn skip_value(&mut self) -> Result<(), Malformed> {
+        let (byte, at) = significant(self.bytes, self.at)?;
+        self.at = match byte {
+            b'"' => string(self.bytes, at + 1)?.0,
+            b'{' | b'[' => container(self.bytes, at, DEPTH_MAX - self.open)?,
+            _ => scalar(self.bytes, at, byte)?,
+        };
+        Ok(())
+    }
+}
+
+/// Walks the container that starts at `at` and answers the offset after it. At most `depth` may be open at once.
+fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malformed> {
+    // Bit 0 is the innermost open container: 1 an object, 0 an array.
+    let mut kinds: u128 = 0;
+    let mut open = 0;
+    loop {
+        // A value starts at `at`, white space aside.
+        let (byte, start) = significant(bytes, at)?;
+        at = match byte {
+            b'"' => string(bytes, start + 1)?.0,
+            b'{' | b'[' => {
+                if open == depth {
+                    return Err(malformed(start, Reason::TooDeep));
+                }
+                let object = byte == b'{';
+                let (byte, next) = significant(bytes, start + 1)?;
+                if byte == if object { b'}' } else { b']' } {
+                    next + 1
+                } else {
+                    open += 1;
+                    kinds = kinds << 1 | u128::from(object);
+                    at = if object { key(bytes, byte, next)? } else { next };
+                    continue;
+                }
+            }
+            _ => scalar(bytes, start, byte)?,
+        };
+        // A value ended before `at`: close what ends with it, up to the next comma.
+        loop {
+            if open == 0 {
+                return Ok(at);
+            }
+            let object = kinds & 1 == 1;
+            let (byte, next) = significant(bytes, at)?;
+            at = next + 1;
+            if byte == b',' {
+                if object {
+                    let (byte, next) = significant(bytes, at)?;
+                    at = key(bytes, byte, next)?;
+                }
+                break;
+            }
+            if byte != if object { b'}' } else { b']' } {
+                return Err(malformed(next, Reason::Byte));
+            }
+            open -= 1;
+            kinds >>= 1;
+        }
+    }
+}
+
+/// Walks a key, whose first byte is `byte`, and its colon.
+#[inline]
+fn key(bytes: &[u8], byte: u8, at: usize) -> Result<usize, Malformed> {
+    if byte != b'"' {
+        return Err(malformed(at, Reason::Byte));
+    }
+    colon(bytes, string(bytes, at + 1)?.0)
+}
+
+#[inline]
+fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+    match significant(bytes, at)? {
+        (b':', at) => Ok(at + 1),
+        (_, at) => Err(malformed(at, Reason::Byte)),
+    }
+}
+
+/// The next byte that is not white space, and where it is.
+#[inline]
+fn significant(bytes: &[u8], mut at: usize) -> Result<(u8, usize), Malformed> {
+    loop {
+        match bytes.get(at) {
+            // The service writes no white space: one comparison settles the usual case.
+            Some(&byte) if byte > b' ' => return Ok((byte, at)),
+            Some(&byte) if is_space(byte) => at += 1,
+            Some(_) => return Err(malformed(at, Reason::Byte)),
+            None => return Err(malformed(at, Reason::End)),
+        }
+    }
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// `byte` in each of the eight places.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+const HIGH: u64 = each(0x80);
+
+#[inline]
+fn eight(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The high bit of each of the eight bytes that is a quote, a backslash or a control character; bits above the
+/// lowest one set may be wrong (a borrow ran into them), the lowest never is.
+#[inline]
+const fn special(block: u64) -> u64 {
+    // Flipping bit 1 puts the quote (0x22) next to the controls (0x00 to 0x1F) and the space out of their way,
+    // so that one "less than 0x21" finds both.
+    let quote_or_control = (block ^ each(0x02)).wrapping_sub(each(0x21));
+    let backslash = (block ^ each(b'\\')).wrapping_sub(each(0x01));
+    (quote_or_control | backslash) & !block & HIGH
+}
+
+/// Walks the rest of a string from after its opening quote; the offset after the closing one, and whether there
+/// are escapes.
+#[inline]
+fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Malformed> {
+    let mut escaped = false;
+    loop {
+        while let Some(block) = eight(bytes, at) {
+            let found = special(block);
+            if found != 0 {
+                at += (found.trailing_zeros() / 8) as usize;
+                break;
+            }
+            at += 8;
+        }
+        // At the special byte, or among the last seven bytes of the input.
+        match bytes.get(at) {
+            Some(b'"') => return Ok((at + 1, escaped)),
+            Some(b'\\') => {
+                at = escape(bytes, at)?;
+                escaped = true;
+            }
+            Some(0..=0x1F) => return Err(malformed(at, Reason::Control)),
+            Some(_) => at += 1,
+            None => return Err(malformed(at, Reason::End)),
+        }
+    }
+}
+
+/// Walks one escape from its backslash.
+#[inline]
+fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+    match bytes.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => {
+            for digit in at + 2..at + 6 {
+                match bytes.get(digit) {
+                    Some(byte) if byte.is_ascii_hexdigit() => {}
+                    Some(_) => return Err(malformed(digit, Reason::Escape)),
+                    None => return Err(malformed(digit, Reason::End)),
+                }
+            }
+            Ok(at + 6)
+        }
+        Some(_) => Err(malformed(at + 1, Reason::Escape)),
+        None => Err(malformed(at + 1, Reason::End)),
+    }
+}
+
+/// Walks a literal or a number that starts with `byte` at `at`.
+#[inline]
+fn scalar(bytes: &[u8], at: usize, byte: u8) -> Result<usize, Malformed> {
+    match byte {
+        b'n' => literal(bytes, at, b"null"),
+        b't' => literal(bytes, at, b"true"),
+        b'f' => literal(bytes, at, b"false"),
+        b'-' | b'0'..=b'9' => Ok(number(bytes, at)?.0),
+        b'+' | b'.' => Err(malformed(at, Reason::Number)),
+        _ => Err(malformed(at, Reason::Byte)),
+    }
+}
+
+#[inline]
+fn literal<const N: usize>(bytes: &[u8], at: usize, word: &[u8; N]) -> Result<usize, Malformed> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    if rest.first_chunk::<N>() == Some(word) {
+        return Ok(at + N);
+    }
+    let same = rest.iter().zip(word).take_while(|(read, wanted)| read == wanted).count();
+    Err(malformed(at + same, if same == rest.len() { Reason::End } else { Reason::Literal }))
+}
+
+/// Walks a number from its first byte; the offset after it, and whether it is digits alone.
+#[inline]
+fn number(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
+    let negative = bytes.get(start) == Some(&b'-');
+    let whole = start + usize::from(negative);
+    let mut at = digits(bytes, whole)?;
+    if at - whole > 1 && bytes.get(whole) == Some(&b'0') {
+        return Err(malformed(whole + 1, Reason::Number));
+    }
+    let mut plain = !negative;
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(bytes, at + 1)?;
+        plain = false;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+        at = digits(bytes, at + 1 + usize::from(signed))?;
+        plain = false;
+    }
+    Ok((at, plain))
+}
+
+/// Walks one digit or more.
+#[inline]
+fn digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
+    let mut at = start;
+    while let Some(block) = eight(bytes, at) {
+        let found = beyond_nine(block ^ each(b'0'));
+        if found != 0 {
+            at += (found.trailing_zeros() / 8) as usize;
+            return if at > start { Ok(at) } else { Err(malformed(at, Reason::Number)) };
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    if at > start {
+        return Ok(at);
+    }
+    Err(malformed(at, if at == bytes.len() { Reason::End } else { Reason::Number }))
+}
+
+/// The high bit of each of the eight bytes that is more than nine, exactly.
+const fn beyond_nine(block: u64) -> u64 {
+    ((block & !HIGH).wrapping_add(each(0x80 - 10)) | block) & HIGH
+}
+
+/// The number that decimal digits spell, where there is at least one, nothing else, and it is below 2^64.
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value: u64 = 0;
+    let mut blocks = digits.chunks_exact(8);
+    for block in blocks.by_ref() {
+        let block = u64::from_le_bytes(*block.first_chunk()?) ^ each(b'0');
+        if beyond_nine(block) != 0 {
+            return None;
+        }
+        // The first digit lies lowest. Neighbours are joined to pairs, pairs to fours, fours to the eight; the
+        // masks drop the lanes that hold no result.
+        let pairs = block.wrapping_mul(10).wrapping_add(block >> 8) & 0x00FF_00FF_00FF_00FF;
+        let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+        let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;
+        value = value.checked_mul(100_000_000)?.checked_add(eight)?;
+    }
+    for digit in blocks.remainder() {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value)
+}
+
+#[cold]
+pub(crate) const fn malformed(at: usize, reason: Reason) -> Malformed {
+    Malformed { at, reason }
+}
+
+#[cfg(test)]
+mod tests;

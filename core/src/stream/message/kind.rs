@@ -1,0 +1,221 @@
+//! The kinds of messages, and the id of a Post.
+
+use core::fmt;
+
+use super::{Malformed, Problem};
+use crate::time::UnixTime;
+
+/// What a message is. The service adds kinds without notice: [`Kind::Unknown`] is a normal answer and no reason to
+/// leave the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A Post.
+    #[non_exhaustive]
+    Post {
+        /// How it is written.
+        format: Format,
+        /// An `errors` array stood before `data`: parts of what was asked for could not be had. The Post is good,
+        /// the stream goes on (X docs: "Response codes and errors", partial errors). Always false where the array
+        /// follows `data`, since nothing is read that far.
+        partial_errors: bool,
+    },
+    /// A v2 envelope whose `data` object has no `id` and no compliance event.
+    #[non_exhaustive]
+    Envelope {
+        /// As in [`Kind::Post`].
+        partial_errors: bool,
+    },
+    /// An array: one message on the wire, whose [`elements`](super::elements) are messages each.
+    Array,
+    /// The datacenter behind the connection, see [`ConnectionMetadata`](super::ConnectionMetadata) (X docs:
+    /// "Powerstream", `localDcOnly`).
+    ConnectionMetadata,
+    /// `errors` without `data`: the service gives up the stream, or refuses it (X docs: "Handling
+    /// disconnections"). The details are those of the first element with a `disconnect_type` or
+    /// `connection_issue`, else of the first one; what it lacks is taken from the object around the array.
+    StreamError(Problem),
+    /// A problem object on its own, the usual body of an HTTP error (X docs: "Response codes and errors").
+    Problem(Problem),
+    /// A message of PowerTrack and its relatives about the connection (X docs: "PowerTrack API", consuming
+    /// streaming data).
+    System(System),
+    /// v1.1: the service is about to close (X docs: "Streaming message types", disconnect messages).
+    #[non_exhaustive]
+    Disconnect {
+        /// The reason's number, 1 to 14 in the documentation.
+        code: Option<u32>,
+    },
+    /// v1.1: the client falls behind (X docs: "Streaming message types", stall warnings).
+    Warning,
+    /// v1.1: Posts were held back (X docs: "Streaming message types", limit notices).
+    #[non_exhaustive]
+    Limit {
+        /// How many since the connection was opened.
+        track: Option<u64>,
+    },
+    /// Something was deleted, withheld, edited: to be honoured by whoever stores Posts.
+    #[non_exhaustive]
+    Compliance {
+        /// What happened.
+        event: Compliance,
+        /// With the event as the top-level key, or as the key of `data`.
+        format: Format,
+    },
+    /// Messages of the former user and site streams (X docs: "Streaming message types").
+    UserStream,
+    /// JSON of no known kind, or nested deeper than [`DEPTH_MAX`](super::DEPTH_MAX) before anything was decided.
+    Unknown,
+    /// Not one JSON text, as far as it was read.
+    Malformed(Malformed),
+}
+
+/// The two families of message formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// v1.1, PowerTrack and Powerstream: the object is the Post.
+    Legacy,
+    /// API v2: the Post is in `data`.
+    V2,
+}
+
+/// The three messages of PowerTrack and its relatives about the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum System {
+    /// `error`: a close follows.
+    Error,
+    /// `warn`: a close may follow.
+    Warn,
+    /// `info`: for instance the end of a recovery.
+    Info,
+}
+
+/// Compliance events (X docs: "Compliance firehose API"; "Streaming message types"; for v2 "Compliance streams").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compliance {
+    /// `delete`
+    Delete,
+    /// `scrub_geo`
+    ScrubGeo,
+    /// `status_withheld`, not in v2
+    StatusWithheld,
+    /// `withheld`, v2 only
+    Withheld,
+    /// `user_withheld`
+    UserWithheld,
+    /// `drop`
+    Drop,
+    /// `undrop`
+    Undrop,
+    /// `user_delete`
+    UserDelete,
+    /// `user_undelete`
+    UserUndelete,
+    /// `user_protect`
+    UserProtect,
+    /// `user_unprotect`
+    UserUnprotect,
+    /// `user_suspend`
+    UserSuspend,
+    /// `user_unsuspend`
+    UserUnsuspend,
+    /// `tweet_edit`
+    TweetEdit,
+    /// `user_profile_modification`, v2 only
+    UserProfileModification,
+    /// `public_tweet_notice`, v2 only
+    PublicTweetNotice,
+    /// `public_tweet_unviewable`, v2 only
+    PublicTweetUnviewable,
+}
+
+impl Compliance {
+    /// The event that a top-level key of a legacy message names.
+    pub(super) fn legacy(key: &[u8]) -> Option<Self> {
+        match key {
+            b"status_withheld" => Some(Self::StatusWithheld),
+            _ => Self::common(key),
+        }
+    }
+
+    /// The event that a key of `data` names.
+    pub(super) fn v2(key: &[u8]) -> Option<Self> {
+        match key {
+            b"withheld" => Some(Self::Withheld),
+            b"user_profile_modification" => Some(Self::UserProfileModification),
+            b"public_tweet_notice" => Some(Self::PublicTweetNotice),
+            b"public_tweet_unviewable" => Some(Self::PublicTweetUnviewable),
+            _ => Self::common(key),
+        }
+    }
+
+    fn common(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"delete" => Self::Delete,
+            b"scrub_geo" => Self::ScrubGeo,
+            b"user_withheld" => Self::UserWithheld,
+            b"drop" => Self::Drop,
+            b"undrop" => Self::Undrop,
+            b"user_delete" => Self::UserDelete,
+            b"user_undelete" => Self::UserUndelete,
+            b"user_protect" => Self::UserProtect,
+            b"user_unprotect" => Self::UserUnprotect,
+            b"user_suspend" => Self::UserSuspend,
+            b"user_unsuspend" => Self::UserUnsuspend,
+            b"tweet_edit" => Self::TweetEdit,
+            _ => return None,
+        })
+    }
+}
+
+/// The id of a Post: 64 bits without a sign (X docs: "X IDs"). Ids are ordered by time, within a second or so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PostId(u64);
+
+impl PostId {
+    /// The first id of the kind that holds its time of creation. The ids before it, up to November 2010, were
+    /// counted up.
+    const SNOWFLAKE_MIN: u64 = 29_700_859_247;
+
+    /// The zero of the time inside an id, in milliseconds since 1970: 2010-11-04T01:42:54.657Z.
+    const SNOWFLAKE_EPOCH: u64 = 1_288_834_974_657;
+
+    /// The id with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// When the Post was created, to the millisecond: the id's upper 42 bits count them (X docs: "X IDs"). `None`
+    /// for ids from before November 2010, which hold no time.
+    ///
+    /// ```
+    /// use powerstream_core::stream::message::PostId;
+    ///
+    /// let created = PostId::new(1_050_118_621_198_921_728).created_at();
+    /// assert_eq!(created.map(|time| time.as_millis()), Some(1_539_202_764_211));
+    /// assert_eq!(PostId::new(20).created_at(), None);
+    /// ```
+    #[must_use]
+    pub const fn created_at(self) -> Option<UnixTime> {
+        if self.0 < Self::SNOWFLAKE_MIN {
+            return None;
+        }
+        Some(UnixTime::from_millis((self.0 >> 22) + Self::SNOWFLAKE_EPOCH))
+    }
+}
+
+impl fmt::Display for PostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

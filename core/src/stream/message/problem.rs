@@ -1,0 +1,348 @@
+//! What a problem object says, as far as a client acts upon it.
+//!
+//! X answers errors with objects in the manner of RFC 7807: bare, or in an `errors` array, in the stream and as
+//! bodies of HTTP errors (X docs: "Response codes and errors", "Handling disconnections"). A client decides by
+//! three values: the last segment of the `type` URI, `disconnect_type` and `connection_issue`; older answers have
+//! a numeric `code` instead. The texts are for people and stay in the bytes.
+
+use crate::stream::json::{Malformed, NAME_MAX, Scanner, Text};
+
+/// What a problem object says. A part that is missing or not of its type is `None`; a word that this version does
+/// not know is the `Other` of its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The last path segment of `type`; [`ProblemType::UsageCapped`] also where `title` is `UsageCapExceeded`.
+    pub problem_type: Option<ProblemType>,
+    /// `disconnect_type`.
+    pub disconnect_type: Option<DisconnectType>,
+    /// `connection_issue`.
+    pub connection_issue: Option<ConnectionIssue>,
+    /// `code`, the number of the older form `{"errors":[{"code":88,"message":".."}]}` (X docs: "Rate limits").
+    pub code: Option<u32>,
+}
+
+/// The kinds of problem. X writes them as URIs with three different prefixes; only the last path segment counts
+/// (X docs: "Response codes and errors", and the problem schemas of the OpenAPI description).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProblemType {
+    /// `about:blank`, the whole value: nothing beyond the HTTP status (RFC 7807 section 4.2).
+    AboutBlank,
+    /// `operational-disconnect`: the service closes the stream, see [`DisconnectType`].
+    OperationalDisconnect,
+    /// `streaming-connection`: the stream cannot be had now, see [`ConnectionIssue`].
+    StreamingConnection,
+    /// `client-disconnected`: the service found the client gone.
+    ClientDisconnected,
+    /// `usage-capped`: the Posts of the period are used up.
+    UsageCapped,
+    /// `rate-limit-exceeded`.
+    RateLimitExceeded,
+    /// `client-forbidden`: this app may not use the endpoint.
+    ClientForbidden,
+    /// `unsupported-authentication`.
+    UnsupportedAuthentication,
+    /// `oauth1-permissions`.
+    Oauth1Permissions,
+    /// `invalid-request`.
+    InvalidRequest,
+    /// `invalid-rules`.
+    InvalidRules,
+    /// `duplicate-rules`.
+    DuplicateRules,
+    /// `rule-cap`.
+    RuleCap,
+    /// `noncompliant-rules`.
+    NoncompliantRules,
+    /// `conflict`.
+    Conflict,
+    /// `resource-not-found`.
+    ResourceNotFound,
+    /// `resource-unavailable`.
+    ResourceUnavailable,
+    /// `not-authorized-for-resource`.
+    NotAuthorizedForResource,
+    /// `not-authorized-for-field`.
+    NotAuthorizedForField,
+    /// `disallowed-resource`.
+    DisallowedResource,
+    /// `internal-error`.
+    InternalError,
+    /// `field-unauthorized`.
+    FieldUnauthorized,
+    /// `field-hydration-failure`.
+    FieldHydrationFailure,
+    /// Any other.
+    Other,
+}
+
+impl ProblemType {
+    fn of(uri: &Text<'_>) -> Self {
+        if uri.plain(&mut [0; NAME_MAX]) == b"about:blank" {
+            return Self::AboutBlank;
+        }
+        // Decoded on the way, since a serialiser may write every slash as `\/`. A segment that does not fit is
+        // none of the names; it is cut, not wrapped, and stays longer than each of them.
+        let mut segment = [0; NAME_MAX];
+        let mut length = 0;
+        for byte in uri.bytes() {
+            if byte == b'/' {
+                length = 0;
+            } else if let Some(slot) = segment.get_mut(length) {
+                *slot = byte;
+                length += 1;
+            }
+        }
+        match segment.get(..length).unwrap_or_default() {
+            b"operational-disconnect" => Self::OperationalDisconnect,
+            b"streaming-connection" => Self::StreamingConnection,
+            b"client-disconnected" => Self::ClientDisconnected,
+            b"usage-capped" => Self::UsageCapped,
+            b"rate-limit-exceeded" => Self::RateLimitExceeded,
+            b"client-forbidden" => Self::ClientForbidden,
+            b"unsupported-authentication" => Self::UnsupportedAuthentication,
+            b"oauth1-permissions" => Self::Oauth1Permissions,
+            b"invalid-request" => Self::InvalidRequest,
+            b"invalid-rules" => Self::InvalidRules,
+            b"duplicate-rules" => Self::DuplicateRules,
+            b"rule-cap" => Self::RuleCap,
+            b"noncompliant-rules" => Self::NoncompliantRules,
+            b"conflict" => Self::Conflict,
+            b"resource-not-found" => Self::ResourceNotFound,
+            b"resource-unavailable" => Self::ResourceUnavailable,
+            b"not-authorized-for-resource" => Self::NotAuthorizedForResource,
+            b"not-authorized-for-field" => Self::NotAuthorizedForField,
+            b"disallowed-resource" => Self::DisallowedResource,
+            b"internal-error" => Self::InternalError,
+            b"field-unauthorized" => Self::FieldUnauthorized,
+            b"field-hydration-failure" => Self::FieldHydrationFailure,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Why the service closes a stream (X docs: OpenAPI description, `OperationalDisconnectProblem`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DisconnectType {
+    /// `OperationalDisconnect`: the service restarts or deploys.
+    OperationalDisconnect,
+    /// `UpstreamOperationalDisconnect`: the same, further up.
+    UpstreamOperationalDisconnect,
+    /// `UpstreamUncleanDisconnect`: something further up broke.
+    UpstreamUncleanDisconnect,
+    /// `ForceDisconnect`: this connection was closed on purpose.
+    ForceDisconnect,
+    /// `SlowReader`: the client does not keep up.
+    SlowReader,
+    /// `InternalError`.
+    InternalError,
+    /// `ClientApplicationStateDegraded`: the app was suspended or its plan changed.
+    ClientApplicationStateDegraded,
+    /// `InvalidRules`.
+    InvalidRules,
+    /// `PackageUpgraded`, only in older descriptions.
+    PackageUpgraded,
+    /// `PackageDowngraded`, only in older descriptions.
+    PackageDowngraded,
+    /// Any other.
+    Other,
+}
+
+impl DisconnectType {
+    fn of(word: &Text<'_>) -> Self {
+        match word.plain(&mut [0; NAME_MAX]) {
+            b"OperationalDisconnect" => Self::OperationalDisconnect,
+            b"UpstreamOperationalDisconnect" => Self::UpstreamOperationalDisconnect,
+            b"UpstreamUncleanDisconnect" => Self::UpstreamUncleanDisconnect,
+            b"ForceDisconnect" => Self::ForceDisconnect,
+            b"SlowReader" => Self::SlowReader,
+            b"InternalError" => Self::InternalError,
+            b"ClientApplicationStateDegraded" => Self::ClientApplicationStateDegraded,
+            b"InvalidRules" => Self::InvalidRules,
+            b"PackageUpgraded" => Self::PackageUpgraded,
+            b"PackageDowngraded" => Self::PackageDowngraded,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Why a stream cannot be had (X docs: "Handling disconnections"; OpenAPI description, `ConnectionExceptionProblem`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectionIssue {
+    /// `TooManyConnections`: as many as are allowed are open.
+    TooManyConnections,
+    /// `ProvisioningSubscription`: a change of the subscription is under way.
+    ProvisioningSubscription,
+    /// `RuleConfigurationIssue`: there are no rules to stream by.
+    RuleConfigurationIssue,
+    /// `RulesInvalidIssue`: the rules are not valid.
+    RulesInvalidIssue,
+    /// Any other.
+    Other,
+}
+
+impl ConnectionIssue {
+    fn of(word: &Text<'_>) -> Self {
+        match word.plain(&mut [0; NAME_MAX]) {
+            b"TooManyConnections" => Self::TooManyConnections,
+            b"ProvisioningSubscription" => Self::ProvisioningSubscription,
+            b"RuleConfigurationIssue" => Self::RuleConfigurationIssue,
+            b"RulesInvalidIssue" => Self::RulesInvalidIssue,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The keys of a problem object that count.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    Type,
+    Title,
+    DisconnectType,
+    ConnectionIssue,
+    Code,
+}
+
+/// The value that came with a key: nothing yet, or the first one, read or not fit to read.
+type First<T> = Option<Option<T>>;
+
+/// A problem object while its keys come in. Of duplicate keys the first counts.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Draft<'a> {
+    kind: First<Text<'a>>,
+    title: First<Text<'a>>,
+    disconnect_type: First<DisconnectType>,
+    connection_issue: First<ConnectionIssue>,
+    code: First<u32>,
+}
+
+impl<'a> Draft<'a> {
+    /// Reads the value of `field`; its text where it is the first `type` and a string.
+    #[inline]
+    pub(super) fn read(
+        &mut self,
+        field: Field,
+        scanner: &mut Scanner<'a>,
+    ) -> Result<Option<Text<'a>>, Malformed> {
+        if let Field::Code = field {
+            let code = scanner.integer()?;
+            self.code.get_or_insert(code.and_then(|code| u32::try_from(code).ok()));
+            return Ok(None);
+        }
+        let text = scanner.text()?;
+        match field {
+            Field::Type if self.kind.is_none() => {
+                self.kind = Some(text);
+                return Ok(text);
+            }
+            Field::Title => {
+                self.title.get_or_insert(text);
+            }
+            Field::DisconnectType => {
+                self.disconnect_type.get_or_insert(text.as_ref().map(DisconnectType::of));
+            }
+            Field::ConnectionIssue => {
+                self.connection_issue.get_or_insert(text.as_ref().map(ConnectionIssue::of));
+            }
+            Field::Type | Field::Code => {}
+        }
+        Ok(None)
+    }
+
+    /// Whether this is a bare problem: a `title`, and a `type` that is a URI.
+    pub(super) fn is_problem(&self) -> bool {
+        self.title.is_some() && self.kind.flatten().is_some_and(|kind| is_uri(&kind))
+    }
+
+    pub(super) fn finish(&self) -> Problem {
+        let capped =
+            self.title.flatten().is_some_and(|title| title.plain(&mut [0; NAME_MAX]) == b"UsageCapExceeded");
+        Problem {
+            problem_type: if capped {
+                Some(ProblemType::UsageCapped)
+            } else {
+                self.kind.flatten().as_ref().map(ProblemType::of)
+            },
+            disconnect_type: self.disconnect_type.flatten(),
+            connection_issue: self.connection_issue.flatten(),
+            code: self.code.flatten(),
+        }
+    }
+}
+
+impl Problem {
+    /// Each part from here, or else from `fallback`.
+    pub(super) fn or(self, fallback: Self) -> Self {
+        Self {
+            problem_type: self.problem_type.or(fallback.problem_type),
+            disconnect_type: self.disconnect_type.or(fallback.disconnect_type),
+            connection_issue: self.connection_issue.or(fallback.connection_issue),
+            code: self.code.or(fallback.code),
+        }
+    }
+
+    fn says_why(&self) -> bool {
+        self.disconnect_type.is_some() || self.connection_issue.is_some()
+    }
+}
+
+/// Whether a text starts as a URI does: with a scheme and a colon (RFC 3986 section 3.1). Enough to tell the
+/// `type` of a problem, `about:blank` included, from the bare words that other messages have there.
+fn is_uri(text: &Text<'_>) -> bool {
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b':' => return index > 0,
+            b'a'..=b'z' | b'A'..=b'Z' => {}
+            b'0'..=b'9' | b'+' | b'-' | b'.' if index > 0 => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Reads an `errors` array. The element that counts is the first one that says why the stream ends or cannot be
+/// had; where none does, the first one.
+pub(super) fn errors(scanner: &mut Scanner<'_>) -> Result<Problem, Malformed> {
+    let mut chosen: Option<Problem> = None;
+    scanner.enter()?;
+    let mut first = true;
+    while scanner.next_element(&mut first)? {
+        let problem = if scanner.peek()? == b'{' {
+            element(scanner)?
+        } else {
+            scanner.skip_value()?;
+            Problem::default()
+        };
+        match &chosen {
+            None => chosen = Some(problem),
+            Some(chosen) if chosen.says_why() => {}
+            Some(_) if problem.says_why() => chosen = Some(problem),
+            Some(_) => {}
+        }
+    }
+    Ok(chosen.unwrap_or_default())
+}
+
+fn element(scanner: &mut Scanner<'_>) -> Result<Problem, Malformed> {
+    let mut draft = Draft::default();
+    scanner.enter()?;
+    let mut first = true;
+    while let Some(key) = scanner.next_key(&mut first)? {
+        let field = match key.plain(&mut [0; NAME_MAX]) {
+            b"type" => Field::Type,
+            b"title" => Field::Title,
+            b"disconnect_type" => Field::DisconnectType,
+            b"connection_issue" => Field::ConnectionIssue,
+            b"code" => Field::Code,
+            _ => {
+                scanner.skip_value()?;
+                continue;
+            }
+        };
+        draft.read(field, scanner)?;
+    }
+    Ok(draft.finish())
+}
