@@ -2,6 +2,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
@@ -11,6 +13,8 @@ pub mod driver;
 pub mod endpoint;
 pub mod http;
 pub mod liveness;
+#[cfg(feature = "alloc")]
+pub mod owned;
 pub mod session;
 pub mod stream;
 pub mod time;

@@ -83,6 +83,30 @@ impl UnixTime {
     }
 }
 
+#[cfg(feature = "std")]
+impl Instant {
+    /// The instant `time` on a clock whose epoch is `base`, chosen by the caller once for all its sessions.
+    #[must_use]
+    pub fn from_std(time: std::time::Instant, base: std::time::Instant) -> Self {
+        Self(nanos(time.saturating_duration_since(base)))
+    }
+
+    /// This instant on the clock of `base`; `None` where that clock cannot express it.
+    #[must_use]
+    pub fn to_std(self, base: std::time::Instant) -> Option<std::time::Instant> {
+        base.checked_add(Duration::from_nanos(self.0))
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<std::time::SystemTime> for UnixTime {
+    /// Times before 1970 become 1970.
+    fn from(time: std::time::SystemTime) -> Self {
+        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self(nanos(since) / 1_000_000)
+    }
+}
+
 /// A length in nanoseconds, saturating at 584 years.
 pub(crate) const fn nanos(length: Duration) -> u64 {
     let nanos = length.as_nanos();

@@ -9,6 +9,7 @@ pub mod body;
 pub mod chunked;
 pub mod date;
 pub mod head;
+pub mod origin;
 pub mod request;
 
 /// `tchar` of RFC 9110 section 5.6.2: the bytes of field names and chunk-extension names.

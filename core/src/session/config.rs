@@ -6,6 +6,7 @@ use crate::backoff::BackoffConfig;
 use crate::endpoint::{Endpoint, POWERSTREAM};
 use crate::http::chunked::ChunkLimits;
 use crate::http::head::HeadLimits;
+use crate::http::origin::Origin;
 use crate::http::request::{BearerToken, DEFAULT_USER_AGENT, RequestError};
 use crate::liveness::Timeouts;
 use crate::stream::connection::ConnectionConfig;
@@ -14,8 +15,8 @@ use crate::stream::connection::ConnectionConfig;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SessionConfig<'a> {
-    /// Host of the origin, with the port where it is not the scheme's own.
-    pub host: &'a str,
+    /// Where the stream is.
+    pub origin: Origin<'a>,
     /// The stream.
     pub endpoint: Endpoint<'a>,
     /// Further query parameters, such as `partition` or the fields of a v2 stream.
@@ -42,12 +43,12 @@ pub struct SessionConfig<'a> {
 }
 
 impl<'a> SessionConfig<'a> {
-    /// Powerstream at `host`, with every default.
+    /// Powerstream at `origin`, with every default.
     #[must_use]
-    pub fn new(host: &'a str) -> Self {
+    pub fn new(origin: Origin<'a>) -> Self {
         let connection = ConnectionConfig::default();
         Self {
-            host,
+            origin,
             endpoint: POWERSTREAM,
             query: &[],
             local_dc_only: false,
@@ -76,7 +77,11 @@ impl<'a> SessionConfig<'a> {
 
     fn request_bytes(&self) -> usize {
         let query: usize = self.query.iter().map(|(name, value)| 2 + 3 * (name.len() + value.len())).sum();
-        REQUEST_BYTES + self.host.len() + self.endpoint.path.len() + self.user_agent.len() + query
+        REQUEST_BYTES
+            + self.origin.authority().len()
+            + self.endpoint.path.len()
+            + self.user_agent.len()
+            + query
     }
 }
 

@@ -1,0 +1,144 @@
+//! The stream that a blocking program reads.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::task::{Context, Poll, Waker};
+
+use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::driver::{Driven, Io};
+use powerstream_core::http::origin::Scheme;
+use powerstream_core::owned::OwnedEvent;
+use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+
+use crate::shutdown::Shutdown;
+use crate::tcp::Tcp;
+
+/// One stream for months, read by one thread.
+///
+/// Nothing happens between calls: connecting, waiting and reading are done in [`Self::next`], by the thread that calls
+/// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
+#[derive(Debug)]
+pub struct Stream {
+    driven: Driven<Vec<u8>, Vec<u8>, Tcp>,
+}
+
+impl Stream {
+    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the configuration makes no request, or the system has no more resources.
+    pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
+        // The standard library keys its hash maps from the system's randomness: the one source it offers.
+        let seed = std::hash::RandomState::new().build_hasher().finish();
+        Self::open_seeded(config, seed)
+    }
+
+    /// As [`Self::open`], with a seed for the jitter.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
+        let plain = match config.origin.scheme() {
+            Scheme::Http => true,
+            Scheme::Https => return Err(OpenError::NoTls),
+        };
+        let tcp = Tcp::new(&config.origin, plain).map_err(OpenError::Io)?;
+        // Zeroed, so that pages which no message ever reaches are never given out.
+        let storage = vec![0; config.storage_bytes()];
+        let session =
+            Session::new(storage, config, seed, tcp.now(), tcp.unix_now()).map_err(OpenError::Config)?;
+        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), tcp) })
+    }
+
+    /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
+    /// up, or was shut down.
+    #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend; `into_iter` copies")]
+    pub fn next(&mut self) -> Option<SessionEvent<'_>> {
+        match self.driven.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => event,
+            Poll::Pending => unreachable!("a blocking transport never pends"),
+        }
+    }
+
+    /// Ends the stream from another thread.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> Shutdown {
+        Shutdown::new(self.driven.io().signal())
+    }
+
+    /// The session: its counters and where it stands.
+    #[must_use]
+    pub fn session(&self) -> &Session<Vec<u8>> {
+        self.driven.buffered().session()
+    }
+
+    /// The clock that this stream's events are timed with.
+    #[must_use]
+    pub fn now(&self) -> powerstream_core::time::Instant {
+        self.driven.io().now()
+    }
+}
+
+impl IntoIterator for Stream {
+    type Item = OwnedEvent;
+    type IntoIter = Events;
+
+    fn into_iter(self) -> Events {
+        Events(self)
+    }
+}
+
+/// Owned events of a stream, made by [`Stream::into_iter`]. One allocation per message.
+#[derive(Debug)]
+pub struct Events(Stream);
+
+impl Events {
+    /// The stream.
+    #[must_use]
+    pub const fn stream(&self) -> &Stream {
+        &self.0
+    }
+}
+
+impl Iterator for Events {
+    type Item = OwnedEvent;
+
+    fn next(&mut self) -> Option<OwnedEvent> {
+        self.0.next().map(OwnedEvent::from)
+    }
+}
+
+/// Why a stream could not be opened. Nothing was connected to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration makes no request.
+    Config(ConfigError),
+    /// The origin is `https`, and this build has no TLS.
+    NoTls,
+    /// The system has no more descriptors or memory.
+    Io(io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::NoTls => f.write_str(
+                "https is not supported by this adapter yet: put a TLS proxy on this machine and use http://localhost",
+            ),
+            Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::NoTls => None,
+            Self::Io(error) => Some(error),
+        }
+    }
+}

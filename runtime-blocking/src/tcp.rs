@@ -1,0 +1,246 @@
+//! [`Io`] over a blocking TCP socket: it never pends.
+//!
+//! Reads block in the kernel with a receive timeout, the one system call per read that there must be. The timeout is
+//! armed anew only when it would wake too late, or far too early: the clock decides what has expired, the timer only
+//! wakes. Connecting is done without blocking, so that it can be given up.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use mio::{Events, Interest, Token};
+use powerstream_core::driver::Io;
+use powerstream_core::http::origin::Origin;
+use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::time::{Instant, UnixTime};
+
+use crate::resolve::Resolving;
+use crate::shutdown::Signal;
+
+/// How much later than its deadline a wait may end.
+const TICK: Duration = Duration::from_millis(10);
+
+const CONNECT: Token = Token(0);
+const STOP: Token = Token(1);
+
+/// A TCP transport and its clock.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    host: String,
+    port: u16,
+    /// In the clear only this machine's own addresses may be connected to.
+    loopback_only: bool,
+    base: std::time::Instant,
+    /// The clock as it was last looked at.
+    seen: Cell<Instant>,
+    socket: Option<TcpStream>,
+    /// The receive timeout in force.
+    armed: Option<Duration>,
+    poll: mio::Poll,
+    events: Events,
+    signal: Arc<Signal>,
+}
+
+impl Tcp {
+    pub(crate) fn new(origin: &Origin<'_>, loopback_only: bool) -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), STOP)?;
+        Ok(Self {
+            host: origin.host().to_owned(),
+            port: origin.port(),
+            loopback_only,
+            base: std::time::Instant::now(),
+            seen: Cell::new(Instant::ZERO),
+            socket: None,
+            armed: None,
+            poll,
+            events: Events::with_capacity(4),
+            signal: Arc::new(Signal::new(waker)),
+        })
+    }
+
+    pub(crate) fn signal(&self) -> Arc<Signal> {
+        Arc::clone(&self.signal)
+    }
+
+    /// Resolves anew, so that the lifetimes of DNS answers are honoured, and tries each address, each with its share of
+    /// the time that is left. `None`: the deadline has passed, or the stream was stopped.
+    fn connect(&mut self, until: Instant) -> Result<Option<TcpStream>, Fault> {
+        let resolving =
+            Resolving::start(&self.host, self.port, &self.signal).map_err(|error| fault(&error))?;
+        let addresses = loop {
+            if let Some(answer) = resolving.take() {
+                break answer
+                    .map_err(|error| Fault::with_os_code(FaultKind::Resolve, error.raw_os_error()))?;
+            }
+            let left = until.saturating_since(self.now());
+            if left.is_zero() || self.signal.is_stopped() {
+                return Ok(None);
+            }
+            self.signal.wait(left, || resolving.is_done());
+        };
+        let allowed = |address: &SocketAddr| !self.loopback_only || address.ip().is_loopback();
+        let addresses: Vec<_> = addresses.into_iter().filter(allowed).collect();
+        let mut last = Fault::new(FaultKind::NoAddress);
+        for (index, address) in addresses.iter().enumerate() {
+            let now = self.now();
+            let share =
+                until.saturating_since(now) / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+            match self.connect_to(*address, now.saturating_add(share)) {
+                Ok(Some(socket)) => return Ok(Some(socket)),
+                Ok(None) if self.signal.is_stopped() || self.now() >= until => return Ok(None),
+                Ok(None) => last = Fault::new(FaultKind::TimedOut),
+                Err(error) => last = fault(&error),
+            }
+        }
+        Err(last)
+    }
+
+    /// `None`: the deadline has passed, or the stream was stopped.
+    fn connect_to(&mut self, address: SocketAddr, until: Instant) -> io::Result<Option<TcpStream>> {
+        let mut socket = mio::net::TcpStream::connect(address)?;
+        self.poll.registry().register(&mut socket, CONNECT, Interest::WRITABLE)?;
+        loop {
+            let left = until.saturating_since(self.now());
+            match self.poll.poll(&mut self.events, Some(left)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            if self.signal.is_stopped() {
+                return Ok(None);
+            }
+            if self.events.iter().any(|event| event.token() == CONNECT) {
+                if let Some(error) = socket.take_error()? {
+                    return Err(error);
+                }
+                // A writable socket without error and without peer is one that a spurious wake-up showed.
+                match socket.peer_addr() {
+                    Ok(_) => break,
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if self.now() >= until {
+                return Ok(None);
+            }
+        }
+        self.poll.registry().deregister(&mut socket)?;
+        let socket = TcpStream::from(socket);
+        socket.set_nonblocking(false)?;
+        socket.set_nodelay(true)?;
+        Ok(Some(socket))
+    }
+
+    /// One read with at most so much waiting.
+    fn read(&mut self, buffer: &mut [u8], left: Duration) -> io::Result<usize> {
+        let Some(socket) = &mut self.socket else { return Err(io::ErrorKind::NotConnected.into()) };
+        if left.is_zero() {
+            socket.set_nonblocking(true)?;
+            let result = socket.read(buffer);
+            socket.set_nonblocking(false)?;
+            return result;
+        }
+        let fits = self.armed.is_some_and(|armed| armed <= left + TICK && armed >= left / 4);
+        if !fits {
+            socket.set_read_timeout(Some(left))?;
+            self.armed = Some(left);
+        }
+        socket.read(buffer)
+    }
+}
+
+impl Io for Tcp {
+    fn now(&self) -> Instant {
+        let now = Instant::from_std(std::time::Instant::now(), self.base);
+        self.seen.set(now);
+        now
+    }
+
+    fn unix_now(&self) -> UnixTime {
+        SystemTime::now().into()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.signal.is_stopped()
+    }
+
+    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+        Poll::Ready(self.connect(until).and_then(|socket| {
+            let Some(socket) = socket else { return Ok(None) };
+            self.signal.set_socket(&socket).map_err(|error| fault(&error))?;
+            self.socket = Some(socket);
+            self.armed = None;
+            Ok(Some(()))
+        }))
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        let left = until.saturating_since(self.now()).max(TICK);
+        let Some(socket) = &mut self.socket else { return Poll::Ready(Err(Fault::new(FaultKind::Other))) };
+        let result = socket.set_write_timeout(Some(left)).and_then(|()| socket.write(bytes));
+        Poll::Ready(self.outcome(result))
+    }
+
+    fn poll_read(
+        &mut self,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        // The clock was looked at when the last input came, or when the consumer came back.
+        let result = self.read(buffer, until.saturating_since(self.seen.get()));
+        Poll::Ready(self.outcome(result))
+    }
+
+    fn poll_sleep(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<()> {
+        loop {
+            let left = until.saturating_since(self.now());
+            if left.is_zero() || self.signal.is_stopped() {
+                return Poll::Ready(());
+            }
+            self.signal.wait(left, || false);
+        }
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        self.signal.clear_socket();
+        self.socket = None;
+        Poll::Ready(())
+    }
+}
+
+impl Tcp {
+    /// What a read or write came to. A wait that ended early is no failure: the session knows what time it is. After a
+    /// stop, the end of the stream is our own doing.
+    fn outcome(&self, result: io::Result<usize>) -> Result<Option<usize>, Fault> {
+        match result {
+            _ if self.signal.is_stopped() => Ok(None),
+            Ok(count) => Ok(Some(count)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Ok(None),
+                _ => Err(fault(&error)),
+            },
+        }
+    }
+}
+
+fn fault(error: &io::Error) -> Fault {
+    let kind = match error.kind() {
+        io::ErrorKind::ConnectionRefused => FaultKind::Refused,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => FaultKind::Unreachable,
+        io::ErrorKind::TimedOut => FaultKind::TimedOut,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            FaultKind::Reset
+        }
+        _ => FaultKind::Other,
+    };
+    Fault::with_os_code(kind, error.raw_os_error())
+}
