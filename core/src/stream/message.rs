@@ -55,11 +55,7 @@ use super::json::{NAME_MAX, Scanner, Text, malformed};
 pub use self::kind::{Compliance, Format, Kind, PostId, System};
 pub use self::metadata::ConnectionMetadata;
 pub use self::problem::{ConnectionIssue, DisconnectType, Problem, ProblemType};
-pub use super::json::{Malformed, Reason};
-
-/// How many arrays and objects may be open at once. A Post has fewer than ten; 128 is what most JSON readers stop
-/// at, and what fits one machine word pair as a stack.
-pub const DEPTH_MAX: usize = 128;
+pub use super::json::{DEPTH_MAX, Malformed, Reason};
 
 /// What [`classify`] found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -81,3 +81,19 @@ fn texts_are_decoded_for_comparison() {
     assert_eq!(text.plain(&mut [0; NAME_MAX]), b"");
     assert_eq!(text.bytes().collect::<Vec<_>>(), [b'a'; NAME_MAX + 1]);
 }
+
+#[test]
+fn steps_and_strides_share_one_limit_of_depth() {
+    let deep = "[".repeat(DEPTH_MAX + 1);
+    for steps in 0..=DEPTH_MAX {
+        let mut scanner = Scanner::new(deep.as_bytes());
+        for _ in 0..steps {
+            scanner.enter().unwrap();
+        }
+        let too_deep = Malformed { at: DEPTH_MAX, reason: Reason::TooDeep };
+        assert_eq!(scanner.skip_value(), Err(too_deep));
+        if steps == DEPTH_MAX {
+            assert_eq!(scanner.enter(), Err(too_deep));
+        }
+    }
+}

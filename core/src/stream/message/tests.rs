@@ -303,6 +303,8 @@ fn what_is_read_has_to_be_json() {
         ("{\"text\":\"x\",\"id\":01}", 18, Reason::Number),
         ("{\"text\":\"x\",\"id\":12", 19, Reason::End),
         ("{\"text\":\"x\",\"id\":-12", 20, Reason::End),
+        ("{\"errors\":[],\"warning\":{},\"data\":1", 34, Reason::End),
+        ("{\"errors\":[],\"warning\":{},\"data\":1x}", 34, Reason::Byte),
         ("{\"a\":nul}", 8, Reason::Literal),
         ("{\"a\":nulL}", 8, Reason::Literal),
         ("{\"a\":tr", 7, Reason::End),
