@@ -55,11 +55,7 @@ use super::json::{NAME_MAX, Scanner, Text, malformed};
 pub use self::kind::{Compliance, Format, Kind, PostId, System};
 pub use self::metadata::ConnectionMetadata;
 pub use self::problem::{ConnectionIssue, DisconnectType, Problem, ProblemType};
-pub use super::json::{Malformed, Reason};
-
-/// How many arrays and objects may be open at once. A Post has fewer than ten; 128 is what most JSON readers stop
-/// at, and what fits one machine word pair as a stack.
-pub const DEPTH_MAX: usize = 128;
+pub use super::json::{DEPTH_MAX, Malformed, Reason};
 
 /// What [`classify`] found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +89,7 @@ impl Class {
 /// assert!(matches!(class.kind, Kind::Post { format: Format::Legacy, .. }));
 /// assert_eq!(class.post_id, Some(PostId::new(20)));
 /// // Decided at `id`: the rest of the message does not matter, here not even that it is cut.
-/// assert_eq!(class.bytes_read, 56);
+/// assert_eq!(class.bytes_read, 55);
 ///
 /// let class = classify(br#"{"errors":[{"title":"operational-disconnect","disconnect_type":"SlowReader"}]}"#);
 /// let Kind::StreamError(problem) = class.kind else { panic!() };
@@ -103,7 +99,7 @@ impl Class {
 pub fn classify(bytes: &[u8]) -> Class {
     let mut scanner = Scanner::new(bytes);
     match decide(&mut scanner) {
-        Ok((kind, post_id)) => Class { kind, post_id, bytes_read: scanner.at() },
+        Ok((kind, post_id)) => Class { kind, post_id, bytes_read: scanner.looked_at() },
         Err(malformed) => {
             let kind =
                 if malformed.reason == Reason::TooDeep { Kind::Unknown } else { Kind::Malformed(malformed) };
@@ -365,6 +361,10 @@ impl<'a> Seen<'a> {
             }
             Name::Warning => {
                 let counts = !core::mem::replace(&mut self.warning, true) && scanner.peek()? == b'{';
+                if counts && !self.is_pending() {
+                    scanner.enter()?;
+                    return Ok(Some((Kind::Warning, None)));
+                }
                 self.settle_before(counts.then_some((9, Kind::Warning)), scanner)
             }
             Name::Limit => {
@@ -398,7 +398,7 @@ impl<'a> Seen<'a> {
             return Ok(None);
         }
         if byte != b'{' {
-            scanner.skip_value()?;
+            scanner.skip_whole()?;
             self.data = if byte == b'n' { Slot::Null } else { Slot::Unfit };
             // With unfit data the rows 4 and 6 are out, and who waited for them need not.
             let waiting = if self.metadata { Some(Kind::ConnectionMetadata) } else { self.waiting() };
@@ -407,26 +407,21 @@ impl<'a> Seen<'a> {
         let partial_errors = matches!(self.errors, Slot::Fit(_));
         scanner.enter()?;
         let mut first = true;
-        let mut event = None;
+        let mut keys_before: usize = 0;
+        let mut withheld = false;
         while let Some(key) = scanner.next_key(&mut first)? {
             let mut buffer = [0; NAME_MAX];
             let key = key.plain(&mut buffer);
-            if event.is_none() {
-                event = Some(Compliance::v2(key));
-                match event {
+            if keys_before == 0 {
+                match Compliance::v2(key) {
                     // Posts have a `withheld` too (X docs: data dictionary), so that one must stand alone, as all
                     // events do.
-                    Some(Some(Compliance::Withheld)) => {
-                        scanner.skip_value()?;
-                        if scanner.peek()? == b'}' {
-                            return Ok(Some(v2_event(Compliance::Withheld)));
-                        }
-                        continue;
-                    }
-                    Some(Some(event)) => return Ok(Some(v2_event(event))),
-                    _ => {}
+                    Some(Compliance::Withheld) => withheld = true,
+                    Some(event) => return Ok(Some(v2_event(event))),
+                    None => {}
                 }
             }
+            keys_before += 1;
             if key == b"id" {
                 // A string in all documentation; a number is no reason to lose a Post.
                 let id = if scanner.peek()? == b'"' {
@@ -438,6 +433,9 @@ impl<'a> Seen<'a> {
                 return Ok(Some((kind, id.map(PostId::new))));
             }
             scanner.skip_value()?;
+        }
+        if withheld && keys_before == 1 {
+            return Ok(Some(v2_event(Compliance::Withheld)));
         }
         Ok(Some((Kind::Envelope { partial_errors }, None)))
     }
