@@ -217,7 +217,7 @@ impl Ending {
                  head; record all of the response, from its status line on"
             )),
             Self::Broken(fault) => Some(format!(
-                "{} (at byte {} of the response) [{}]{}",
+                "{} at byte {} of the response [{}]{}",
                 fault.detail(),
                 fault.offset,
                 fault.kind.code(),
@@ -246,9 +246,7 @@ impl Fault {
             _ => "expected the response to go on as HTTP/1.1 says",
         };
         match &self.seen {
-            Some(seen) => {
-                format!("{expected}; saw \"{}\"", Printable { bytes: seen, characters_max: SEEN_BYTES_MAX })
-            }
+            Some(seen) => format!("{expected} (saw \"{}\")", seen.escape_ascii()),
             None => String::from(expected),
         }
     }
@@ -265,7 +263,7 @@ impl Fault {
     }
 }
 
-/// Most octets of a response that an error shows.
+/// Most octets of a response that an error shows; escaped they are 64 characters at most.
 const SEEN_BYTES_MAX: usize = 16;
 
 /// What lies before the bytes at hand: how much of the response, and the last of it.

@@ -163,10 +163,10 @@ fn end(style: Style, cause: &str, undelivered: u64, output: &mut dyn Write) -> i
             };
             match undelivered {
                 0 => format!("end: {how}\n"),
+                _ if cause == "cut_in_head" => format!("end: {how}, {} of it\n", bytes(undelivered)),
                 _ => format!(
-                    "end: {how}; {} of an unfinished {}\n",
-                    bytes(undelivered),
-                    if cause == "cut_in_head" { "head" } else { "message" }
+                    "end: {how}; {} of a message without its end (--body writes them)\n",
+                    bytes(undelivered)
                 ),
             }
         }
