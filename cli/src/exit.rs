@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// The exit codes, for scripts to rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[allow(dead_code, reason = "all codes in one place, also those that only clap or other builds give")]
+#[allow(dead_code, reason = "the whole contract in one place, also what clap itself gives")]
 pub(crate) enum Exit {
     /// What was asked for is done. A reader of the output that has had enough (`| head`) counts as that.
     Done = 0,
