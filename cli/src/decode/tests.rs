@@ -80,3 +80,44 @@ fn every_complaint_is_one_line_that_a_terminal_may_show() {
         assert!(complaint.is_ascii() && complaint.len() < 400, "{complaint:?}");
     }
 }
+
+/// Responses that nobody thought of: rows of the table, changed at random. Nothing is known of how they must end, but
+/// all modes and all sizes must agree on it.
+#[test]
+fn modes_and_sizes_agree_on_mutants() {
+    let rows: Vec<Row> = table::rows().into_iter().filter(|row| row.wire.len() < 400).collect();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize % below
+    };
+    for _ in 0..3_000 {
+        let mut wire = rows[random(rows.len())].wire.clone();
+        for _ in 0..=random(3) {
+            let at = random(wire.len() + 1);
+            let other = &rows[random(rows.len())].wire;
+            match random(4) {
+                0 => wire.insert(at, b"\r\n \t:;,=\"05aF\0\x80X"[random(16)]),
+                1 if at < wire.len() => drop(wire.remove(at)),
+                2 => wire.truncate(at),
+                _ => drop(wire.splice(at.., other[random(other.len() + 1)..].iter().copied())),
+            }
+        }
+        let shown = wire.escape_ascii();
+        let (first_json, first_ending) = json(&wire, 1);
+        let (first_body, body_ending) = run(&wire, 1, Octets::new());
+        assert_eq!(body_ending, first_ending, "{shown}");
+        assert_eq!(end_of(&first_json).exit(), first_ending.exit() as i32, "{shown}");
+        for size in [2, 7, 16_384] {
+            assert_eq!(
+                json(&wire, size),
+                (first_json.clone(), first_ending.clone()),
+                "reads of {size}: {shown}"
+            );
+            let body = run(&wire, size, Octets::new());
+            assert_eq!(body, (first_body.clone(), first_ending.clone()), "reads of {size}: {shown}");
+        }
+    }
+}
