@@ -1,2 +1,53 @@
 //! The `powerstream` command-line tool.
-fn main() {}
+//!
+//! Each subcommand is a module with an `Args` and a `run`; to add one, add a module and a line to each half of
+//! [`Command`]. What they share is small: how the tool ends ([`exit`]), how a stranger's text is made safe to show
+//! ([`text`]), how an event becomes a line of JSON ([`json`]).
+
+mod decode;
+mod describe;
+mod exit;
+mod json;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{Exit, Failure};
+
+/// Tools for X's Powerstream and the streams that are like it.
+#[derive(Debug, Parser)]
+#[command(name = "powerstream", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  the input ended early
+  4  not authorised";
+
+/// The subcommands; each brings its own help text.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Decode(decode::Args),
+}
+
+impl Command {
+    fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Decode(args) => decode::run(&args),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // Wrong usage ends here, with clap's own text and code 2.
+    let cli = Cli::parse();
+    cli.command.run().unwrap_or_else(|failure| failure.report()).into()
+}

@@ -1,0 +1,222 @@
+//! `--json`, and lines for people: what the engine reports, one line an event.
+
+use std::io::{self, Write};
+
+use powerstream_core::http::body::Framing;
+use powerstream_core::http::head::Head;
+use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, Event};
+use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::time::Instant;
+
+use crate::describe::describe;
+use crate::json::Line;
+use crate::text::Printable;
+
+use super::{Ending, Fault, Mode, Trail};
+
+/// Whom the lines are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Programs.
+    Json,
+    /// People.
+    Text,
+}
+
+/// Most characters shown of a field's value or of a message.
+const SHOWN_MAX: usize = 200;
+
+pub(super) struct Events {
+    style: Style,
+    connection: Connection<Vec<u8>>,
+    /// The body's end was seen.
+    ended: bool,
+    /// Bytes behind it.
+    leftover: u64,
+    trail: Trail,
+}
+
+impl Events {
+    pub(super) fn new(style: Style, delimiter: Delimiter) -> Self {
+        let mut config = ConnectionConfig::default();
+        config.delimiter = delimiter;
+        let mut connection = Connection::new(vec![0; config.message_bytes_max + 1], config);
+        connection.handle_connected(Instant::ZERO);
+        Self { style, connection, ended: false, leftover: 0, trail: Trail::default() }
+    }
+
+    fn end(&self, cause: &str, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
+        end(self.style, cause, undelivered, output)
+    }
+}
+
+impl Mode for Events {
+    fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<Fault>> {
+        let mut rest = input;
+        while !self.ended {
+            let (consumed, event) = self.connection.decode(rest, Instant::ZERO);
+            match event {
+                Ok(Some(event)) => {
+                    self.ended = matches!(event, Event::End { .. });
+                    show(self.style, &event, output)?;
+                    rest = &rest[consumed..];
+                }
+                Ok(None) => {
+                    rest = &[];
+                    break;
+                }
+                Err(error) => {
+                    let fault = self.trail.fault(error.kind, error.offset, input);
+                    if self.style == Style::Json {
+                        let line = Line::event("error").text("error", error.kind.code());
+                        let line = line.text("detail", &fault.detail()).number("offset", fault.offset);
+                        output.write_all(line.finish().as_bytes())?;
+                    }
+                    return Ok(Some(fault));
+                }
+            }
+        }
+        self.leftover += rest.len() as u64;
+        self.trail.push(input);
+        Ok(None)
+    }
+
+    fn close(&mut self, output: &mut dyn Write) -> io::Result<Ending> {
+        if self.leftover > 0 {
+            let line = match self.style {
+                Style::Json => Line::event("leftover").number("bytes", self.leftover).finish(),
+                Style::Text => format!("leftover: {} behind the response\n", bytes(self.leftover)),
+            };
+            output.write_all(line.as_bytes())?;
+        }
+        if self.ended {
+            return Ok(Ending::Complete);
+        }
+        let received = self.trail.offset;
+        match self.connection.handle_eof() {
+            Closed::Complete => Ok(Ending::Complete),
+            Closed::CompleteByClose { undelivered } => {
+                self.end("complete_by_close", undelivered, output)?;
+                Ok(Ending::Complete)
+            }
+            Closed::Cut { undelivered } => {
+                self.end("cut", undelivered, output)?;
+                Ok(Ending::Cut(received))
+            }
+            Closed::CutInHead { undelivered } => {
+                self.end("cut_in_head", undelivered, output)?;
+                Ok(Ending::CutInHead(received))
+            }
+        }
+    }
+}
+
+/// One event, for programs or for people.
+fn show(style: Style, event: &Event<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let line = match (*event, style) {
+        (Event::Head(head), Style::Json) => {
+            let fields = combined(&head);
+            let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            Line::event("head").number("status", head.status().into()).texts("headers", fields).finish()
+        }
+        (Event::Head(head), Style::Text) => return show_head(&head, output),
+        (Event::Message(message), Style::Json) => {
+            let (kind, id) = describe(message);
+            let mut line = Line::event("message").text("kind", kind);
+            if let Some(id) = id {
+                line = line.text("id", &id);
+            }
+            line.number("bytes", message.len() as u64).finish()
+        }
+        (Event::Message(message), Style::Text) => {
+            let (kind, id) = describe(message);
+            let id = id.unwrap_or_default();
+            let (id, space) = (printable(id.as_bytes()), if id.is_empty() { "" } else { " " });
+            format!("{kind}{space}{id}, {}: {}\n", bytes(message.len() as u64), printable(message))
+        }
+        (Event::KeepAlive, Style::Json) => Line::event("keep_alive").finish(),
+        (Event::KeepAlive, Style::Text) => String::from("keep-alive\n"),
+        (Event::Skipped { bytes }, Style::Json) => Line::event("skipped").number("bytes", bytes).finish(),
+        (Event::Skipped { bytes: skipped }, Style::Text) => {
+            format!("skipped: a message of {}, which is over the limit\n", bytes(skipped))
+        }
+        (Event::End { undelivered }, style) => return end(style, "complete", undelivered, output),
+        // An event that is newer than this tool.
+        _ => return Ok(()),
+    };
+    output.write_all(line.as_bytes())
+}
+
+/// How the response ended. A cut is told to people on standard error, with the rest of it.
+fn end(style: Style, cause: &str, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
+    let line = match style {
+        Style::Json => {
+            let line = Line::event("end").text("cause", cause);
+            if undelivered > 0 { line.number("undelivered", undelivered) } else { line }.finish()
+        }
+        Style::Text => {
+            let how = match cause {
+                "complete" => "complete",
+                "complete_by_close" => "complete, by the close of the connection",
+                "cut_in_head" => "cut short in the head",
+                _ => "cut short",
+            };
+            match undelivered {
+                0 => format!("end: {how}\n"),
+                _ if cause == "cut_in_head" => format!("end: {how}, {} of it\n", bytes(undelivered)),
+                _ => format!(
+                    "end: {how}; {} of a message without its end (--body writes them)\n",
+                    bytes(undelivered)
+                ),
+            }
+        }
+    };
+    output.write_all(line.as_bytes())
+}
+
+fn show_head(head: &Head<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let parsed = head.parsed();
+    let framing = match parsed.framing {
+        Framing::Empty => String::from("no body"),
+        Framing::Chunked => String::from("chunked body"),
+        Framing::Length(length) => format!("body of {}", bytes(length)),
+        Framing::UntilClose => {
+            String::from("body until the connection closes: an end cannot be told from a cut")
+        }
+        _ => String::from("body"),
+    };
+    writeln!(output, "head: HTTP/1.{} {}, {framing}", parsed.minor_version, parsed.status)?;
+    if parsed.ambiguous_length {
+        writeln!(output, "  (Transfer-Encoding and Content-Length are both there; the former counts)")?;
+    }
+    for (name, value) in head.fields() {
+        writeln!(output, "  {}: {}", printable(name.as_bytes()), printable(value))?;
+    }
+    Ok(())
+}
+
+/// The fields in the order of their first lines: names in lower case, the values of repeated ones joined as RFC 9110
+/// section 5.3 allows, octets that are not UTF-8 replaced.
+fn combined(head: &Head<'_>) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for (name, value) in head.fields() {
+        let name = name.to_ascii_lowercase();
+        let value = String::from_utf8_lossy(value);
+        match fields.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, values)) => {
+                values.push_str(", ");
+                values.push_str(&value);
+            }
+            None => fields.push((name, value.into_owned())),
+        }
+    }
+    fields
+}
+
+fn printable(bytes: &[u8]) -> Printable<'_> {
+    Printable { bytes, characters_max: SHOWN_MAX }
+}
+
+fn bytes(count: u64) -> String {
+    format!("{count} byte{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,80 @@
+//! `--body`: the content octets, every one that came before a fault, and nothing else.
+//!
+//! The framer stands aside here: it would hold back a message that is not whole.
+
+use std::io::{self, Write};
+
+use powerstream_core::http::body::Body;
+use powerstream_core::http::chunked::{ChunkLimits, Span};
+use powerstream_core::http::head::{HeadDecoder, HeadLimits};
+use powerstream_core::stream::connection::ErrorKind;
+
+use super::{Ending, Fault, Mode, Trail};
+
+enum Phase {
+    Head(HeadDecoder),
+    Body(Body),
+    /// Behind the body's end: whatever comes belongs to no response.
+    Complete,
+}
+
+pub(super) struct Octets {
+    phase: Phase,
+    head: Vec<u8>,
+    trail: Trail,
+}
+
+impl Octets {
+    pub(super) fn new() -> Self {
+        let limits = HeadLimits::default();
+        Self {
+            phase: Phase::Head(HeadDecoder::new(limits)),
+            head: vec![0; limits.bytes_max],
+            trail: Trail::default(),
+        }
+    }
+}
+
+impl Mode for Octets {
+    fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<Fault>> {
+        let mut at = 0;
+        if let Phase::Head(decoder) = &mut self.phase {
+            match decoder.decode(input, &mut self.head) {
+                (_, Ok(None)) => at = input.len(),
+                (consumed, Ok(Some(head))) => {
+                    at = consumed;
+                    self.phase = Phase::Body(Body::new(head.framing, ChunkLimits::default()));
+                }
+                (_, Err(error)) => {
+                    let offset = self.trail.offset + error.at as u64;
+                    return Ok(Some(self.trail.fault(ErrorKind::Head(error.kind), offset, input)));
+                }
+            }
+        }
+        // Also without input: a body of nothing ends right behind its head.
+        while let Phase::Body(body) = &mut self.phase {
+            match body.decode(&input[at..]) {
+                Ok(Span::Data(range)) => {
+                    output.write_all(&input[at + range.start..at + range.end])?;
+                    at += range.end;
+                }
+                Ok(Span::NeedInput) => break,
+                Ok(Span::End(_)) => self.phase = Phase::Complete,
+                Err(error) => {
+                    let offset = self.trail.offset + (at + error.at) as u64;
+                    return Ok(Some(self.trail.fault(ErrorKind::Chunk(error.kind), offset, input)));
+                }
+            }
+        }
+        self.trail.push(input);
+        Ok(None)
+    }
+
+    fn close(&mut self, _output: &mut dyn Write) -> io::Result<Ending> {
+        Ok(match &self.phase {
+            Phase::Head(_) => Ending::CutInHead(self.trail.offset),
+            Phase::Body(body) if !body.may_end_here() => Ending::Cut(self.trail.offset),
+            Phase::Body(_) | Phase::Complete => Ending::Complete,
+        })
+    }
+}

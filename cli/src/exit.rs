@@ -1,0 +1,77 @@
+//! How the tool ends: its exit codes, and what it says on standard error.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The exit codes, for scripts to rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(dead_code, reason = "the whole contract in one place, also what clap itself gives")]
+pub(crate) enum Exit {
+    /// What was asked for is done. A reader of the output that has had enough (`| head`) counts as that.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// The command line makes no sense. Given by clap.
+    Usage = 2,
+    /// The input ended early.
+    Incomplete = 3,
+    /// The token is missing or refused.
+    NotAuthorised = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a subcommand could not go on, with the code to end with.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    /// What was wrong, where, and what to do: one line. `None`: nobody is left to be told.
+    message: Option<String>,
+}
+
+impl Failure {
+    /// A failure to be told as `powerstream: message`. The stranger's text in it must be escaped already.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: Some(message.into()) }
+    }
+
+    /// A failure to write to standard output. A closed pipe is how readers say that they have enough, not an error.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { exit: Exit::Done, message: None };
+        }
+        Self::new(Exit::Failed, format!("cannot write to standard output: {error}"))
+    }
+
+    /// Tells it, and returns the code to end with.
+    pub(crate) fn report(self) -> Exit {
+        if let Some(message) = &self.message {
+            complain(message);
+        }
+        self.exit
+    }
+}
+
+/// Writes one line to standard error. Where that is closed there is nobody to tell, and no reason to panic.
+pub(crate) fn complain(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "powerstream: {message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_a_quiet_end_and_a_full_disk_is_not() {
+        let closed = Failure::output(&io::ErrorKind::BrokenPipe.into());
+        assert_eq!((closed.exit, closed.message), (Exit::Done, None));
+        let full = Failure::output(&io::ErrorKind::StorageFull.into());
+        assert_eq!(full.exit, Exit::Failed);
+        assert!(full.message.is_some());
+    }
+}

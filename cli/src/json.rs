@@ -1,0 +1,96 @@
+//! One event, one line of JSON, its keys in the order given.
+//!
+//! A JSON serialiser escapes C0 controls only; here everything that [`is_unsafe`] names is escaped as well, so that a
+//! line may be shown on any terminal. To a program that reads the line it is the same string.
+
+use std::fmt::Write;
+
+use crate::text::is_unsafe;
+
+/// A line in the making: `{"event":"...",...`.
+#[derive(Debug)]
+pub(crate) struct Line(String);
+
+impl Line {
+    pub(crate) fn event(name: &str) -> Self {
+        Self(String::from("{")).text("event", name)
+    }
+
+    pub(crate) fn number(mut self, key: &str, value: u64) -> Self {
+        self.key(key);
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    pub(crate) fn text(mut self, key: &str, value: &str) -> Self {
+        self.key(key);
+        self.string(value);
+        self
+    }
+
+    /// An object whose values are all text. The keys must differ.
+    pub(crate) fn texts<'a>(mut self, key: &str, texts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        self.key(key);
+        self.0.push('{');
+        for (key, value) in texts {
+            self = self.text(key, value);
+        }
+        self.0.push('}');
+        self
+    }
+
+    /// The line, its LF included.
+    pub(crate) fn finish(mut self) -> String {
+        self.0.push_str("}\n");
+        self.0
+    }
+
+    fn key(&mut self, key: &str) {
+        if !self.0.ends_with('{') {
+            self.0.push(',');
+        }
+        self.string(key);
+        self.0.push(':');
+    }
+
+    fn string(&mut self, value: &str) {
+        // Strings cannot fail to be serialised.
+        let quoted = serde_json::to_string(value).unwrap_or_default();
+        for character in quoted.chars() {
+            if is_unsafe(character) {
+                // None of them lies beyond U+FFFF, so that no surrogates are needed.
+                let _ = write!(self.0, "\\u{:04x}", u32::from(character));
+            } else {
+                self.0.push(character);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_json_in_the_order_given() {
+        let line =
+            Line::event("head").number("status", 200).texts("headers", [("b", "1"), ("a", "{")].into_iter());
+        assert_eq!(
+            line.text("x", "").finish(),
+            "{\"event\":\"head\",\"status\":200,\"headers\":{\"b\":\"1\",\"a\":\"{\"},\"x\":\"\"}\n"
+        );
+        assert_eq!(
+            Line::event("head").texts("headers", [].into_iter()).finish(),
+            "{\"event\":\"head\",\"headers\":{}}\n"
+        );
+    }
+
+    #[test]
+    fn every_character_comes_back_and_none_is_unsafe() {
+        let all: String = (0..=0x2100).filter_map(char::from_u32).chain(['\u{ffff}', '\u{1f600}']).collect();
+        let line = Line::event("x").text("all", &all).finish();
+        assert!(line.strip_suffix('\n').is_some_and(|line| !line.chars().any(is_unsafe)));
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["all"], all.as_str());
+    }
+}

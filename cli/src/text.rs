@@ -1,0 +1,95 @@
+//! The stranger's text, made safe for a terminal.
+//!
+//! Posts, names, reason phrases and field values are written by people we do not know. Printed as they are, control
+//! characters could move the cursor, change the title or answer back as if typed, and bidirectional controls could
+//! make a line read as something else.
+
+use std::fmt::{self, Write};
+
+/// Whether a character must not reach a terminal: C0, DEL and C1 controls, the bidirectional controls, and Unicode's
+/// two line ends, which would break one line into several.
+pub(crate) const fn is_unsafe(character: char) -> bool {
+    character.is_ascii_control()
+        || matches!(character,
+            '\u{80}'..='\u{9f}'
+            | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            | '\u{2028}' | '\u{2029}')
+}
+
+/// Shows bytes as one line of text: what is unsafe escaped as Rust would (`\r`, `\u{202e}`), what is not UTF-8 as
+/// `\xff`, and `...` in place of what is more than `characters_max`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printable<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) characters_max: usize,
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = self.characters_max;
+        for chunk in self.bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if left == 0 {
+                    return f.write_str("...");
+                }
+                left -= 1;
+                if is_unsafe(character) {
+                    write!(f, "{}", character.escape_default())?;
+                } else {
+                    f.write_char(character)?;
+                }
+            }
+            for byte in chunk.invalid() {
+                if left == 0 {
+                    return f.write_str("...");
+                }
+                left -= 1;
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printable(bytes: &[u8], characters_max: usize) -> String {
+        Printable { bytes, characters_max }.to_string()
+    }
+
+    #[test]
+    fn what_could_move_a_terminal_is_escaped() {
+        for (bytes, want) in [
+            ("a\tb\r\nc\u{7f}", r"a\tb\r\nc\u{7f}"),
+            ("\u{1b}[2J\u{7}\0", r"\u{1b}[2J\u{7}\u{0}"),
+            ("\u{80}\u{9b}31m\u{9f}\u{a0}", "\\u{80}\\u{9b}31m\\u{9f}\u{a0}"),
+            (
+                "\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{61c}",
+                r"\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{61c}",
+            ),
+            ("\u{2028}\u{2029}", r"\u{2028}\u{2029}"),
+            // Neighbours that are text.
+            ("\u{200d}\u{2010}\u{202f}\u{2065}\u{206a}", "\u{200d}\u{2010}\u{202f}\u{2065}\u{206a}"),
+            ("na\u{ef}ve \u{1f600} \"quoted\" \\", "na\u{ef}ve \u{1f600} \"quoted\" \\"),
+        ] {
+            assert_eq!(printable(bytes.as_bytes(), 100), want);
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_shown_byte_by_byte() {
+        // C1 as single bytes, which terminals set to Latin-1 obey.
+        assert_eq!(printable(b"a\x9b31m\xff\xc3", 100), r"a\x9b31m\xff\xc3");
+        assert_eq!(printable(b"\xed\xa0\x80", 100), r"\xed\xa0\x80");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        assert_eq!(printable("\u{e4}\u{f6}\u{fc}".as_bytes(), 3), "\u{e4}\u{f6}\u{fc}");
+        assert_eq!(printable("\u{e4}\u{f6}\u{fc}".as_bytes(), 2), "\u{e4}\u{f6}...");
+        assert_eq!(printable(b"\xff\xfe", 1), "\\xff...");
+        assert_eq!(printable(b"", 0), "");
+    }
+}
