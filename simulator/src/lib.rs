@@ -1,1 +1,5 @@
-//! Placeholder module documentation.
+//! Temporary.
+mod generator;
+mod rng;
+mod time;
+pub use generator::Generator;
