@@ -38,6 +38,8 @@ struct State {
     first_with_bytes: u64,
     by_id: HashMap<u64, (u64, Instant)>,
     connections: BTreeMap<u64, ConnectionTruth>,
+    /// Counts changes, so that a waiter sees that there was one.
+    changes: u64,
     waiting: usize,
 }
 
@@ -170,6 +172,7 @@ impl Truth {
             first_with_bytes: 0,
             by_id: HashMap::new(),
             connections: BTreeMap::new(),
+            changes: 0,
             waiting: 0,
         };
         Truth(Arc::new(Log { state: Mutex::new(state), changed: Condvar::new() }))
@@ -209,21 +212,33 @@ impl Truth {
         of_it.map(|record| record.message.clone()).collect()
     }
 
-    /// Waits until the totals are as asked; false if they are not within `timeout`. Wakes on every change, polls nothing.
+    /// Waits until the totals are as asked; false if they are not within `timeout`. Asks again after every change, and may itself
+    /// look into the log: nothing is locked meanwhile.
     pub fn wait(&self, timeout: Duration, mut done: impl FnMut(&Totals) -> bool) -> bool {
         let until = Instant::now() + timeout;
-        let mut state = self.lock();
         loop {
-            if done(&state.totals) {
+            let (seen, totals) = {
+                let state = self.lock();
+                (state.changes, state.totals)
+            };
+            if done(&totals) {
                 return true;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
+            let mut state = self.lock();
+            while state.changes == seen {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return false;
+                }
+                state.waiting += 1;
+                state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+                state.waiting -= 1;
             }
-            state.waiting += 1;
-            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            state.waiting -= 1;
+            if Instant::now() >= until {
+                let totals = state.totals;
+                drop(state);
+                return done(&totals);
+            }
         }
     }
 
@@ -248,18 +263,19 @@ impl Truth {
             end: None,
         };
         state.connections.insert(number, connection);
-        self.changed(&state);
+        self.changed(&mut state);
         drop(state);
         Recorder { truth: self.clone(), number, index: 0, end: End::Refused }
     }
 
-    // No state is left half changed by a panic of a user's predicate in `wait`, so poison means nothing here.
+    // Nothing panics while it is locked, so poison means nothing here.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notifying costs a system call, so only when someone listens.
-    fn changed(&self, state: &State) {
+    fn changed(&self, state: &mut State) {
+        state.changes += 1;
         if state.waiting > 0 {
             self.0.changed.notify_all();
         }
@@ -558,6 +574,7 @@ mod tests {
     #[test]
     fn waiting() {
         let truth = Truth::new(10, 1_000);
+        assert!(truth.wait(Duration::ZERO, |_| truth.connections().is_empty()));
         assert!(!truth.wait(Duration::from_millis(1), |totals| totals.connections > 0));
         let waiter = std::thread::spawn({
             let truth = truth.clone();

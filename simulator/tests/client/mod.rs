@@ -1,6 +1,12 @@
 //! A client as naive as can be, which panics on everything it does not expect.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::exhaustive_structs,
+    clippy::exhaustive_enums
+)]
 
 use powerstream_simulator::{Config, Generator, Simulator, Source};
 use std::io::{ErrorKind, Read, Write};
@@ -133,7 +139,7 @@ impl Client {
             let hex = !size.is_empty() && size.len() <= 16 && size.iter().all(u8::is_ascii_hexdigit);
             if !hex {
                 self.end = Some(Ended::BadChunk);
-                return;
+                break;
             }
             let size = usize::from_str_radix(std::str::from_utf8(size).unwrap(), 16).unwrap();
             let data = self.at + line + 2;
