@@ -75,7 +75,7 @@ impl Default for Config {
 impl Config {
     pub(crate) fn check(&self) -> io::Result<()> {
         let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-        if self.rate.is_some_and(|rate| !(rate >= 0.0)) {
+        if self.rate.is_some_and(|rate| rate.is_nan() || rate < 0.0) {
             return refuse("the rate is not a number from 0 up");
         }
         if self.keep_alive.is_zero() {

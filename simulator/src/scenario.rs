@@ -8,12 +8,12 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! scenarios {
-    ($($variant:ident, $name:literal, $description:literal;)*) => {
+    ($($(#[$attribute:meta])* $variant:ident, $name:literal, $description:literal;)*) => {
         /// A way to behave. [`Scenario::all`] lists them, with one line on each from [`Scenario::description`].
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[non_exhaustive]
         pub enum Scenario {
-            $(#[doc = concat!("`", $name, "`: ", $description, ".")] $variant,)*
+            $($(#[$attribute])* #[doc = concat!("`", $name, "`: ", $description, ".")] $variant,)*
         }
 
         impl Scenario {
@@ -39,6 +39,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    #[default]
     Steady, "steady", "one message a chunk, nothing goes wrong";
     TinyChunks, "tiny-chunks", "chunks of 1 to 16 bytes";
     Split, "split", "each message over about four chunks, cut anywhere, also inside CR LF and inside characters";
@@ -61,12 +62,6 @@ scenarios! {
     TooManyConnections, "too-many-connections", "429, the limit of connections";
     Unavailable, "unavailable", "503 to the first attempts, then all is well";
     AcceptClose, "accept-close", "200, then closes at once, every time";
-}
-
-impl Default for Scenario {
-    fn default() -> Scenario {
-        Scenario::Steady
-    }
 }
 
 impl Scenario {

@@ -214,6 +214,7 @@ fn refusals() {
         let length: usize = client.header("content-length").unwrap().parse().unwrap();
         assert_eq!(client.leftover().len(), length);
         assert_eq!(client.leftover(), br#"{"title":"Too Many Requests","type":"about:blank","status":429,"detail":"Too Many Requests"}"#);
+        drop(client);
         ended(&simulator, connection, End::Fault(Scenario::RateLimited));
     }
     let (simulator, _) = scenario(Scenario::TooManyConnections, |_| {});

@@ -41,7 +41,7 @@ const SYLLABLES: &[&str] = &[
 impl Person {
     /// Number `n` of the population of this seed.
     pub(super) fn nth(seed: u64, n: u64) -> Person {
-        let mut rng = Rng::nth(seed ^ 0x70_656f_706c_65, n);
+        let mut rng = Rng::nth(seed ^ 0x7065_6f70_6c65, n);
         let language = language(&mut rng);
         let spoken = &LANGUAGES[language];
         let mut screen_name = String::with_capacity(16);
