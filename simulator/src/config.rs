@@ -119,8 +119,7 @@ mod tests {
 
     #[test]
     fn the_token_is_not_in_the_debug_text() {
-        let mut config = Config::default();
-        config.token = Some("s3cr3t".to_owned());
+        let config = Config { token: Some("s3cr3t".to_owned()), ..Config::default() };
         let text = format!("{config:?}");
         assert!(text.contains("redacted") && !text.contains("s3cr3t"), "{text}");
     }

@@ -207,8 +207,7 @@ mod tests {
 
     #[test]
     fn a_feed_without_readers_stands_still() {
-        let mut config = Config::default();
-        config.rate = Some(1_000_000.0);
+        let config = Config { rate: Some(1_000_000.0), ..Config::default() };
         let feed = Arc::new(Feed::new(&config));
         let mut cursor = feed.cursor();
         ids(&mut cursor, 1_000);
@@ -220,8 +219,8 @@ mod tests {
 
     #[test]
     fn rates() {
-        let mut config = Config::default();
-        config.source = Source::from_ndjson(b"1\n2\n3").unwrap();
+        let source = Source::from_ndjson(b"1\n2\n3").unwrap();
+        let mut config = Config { source, ..Config::default() };
         for (rate, second) in [(None, Some(0.0)), (Some(10.0), Some(0.1)), (Some(0.0), None)] {
             config.rate = rate;
             let mut cursor = Arc::new(Feed::new(&config)).cursor();

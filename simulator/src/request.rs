@@ -128,8 +128,7 @@ mod tests {
     use super::*;
 
     fn verdict(head: &str, token: Option<&str>) -> Verdict {
-        let mut config = Config::default();
-        config.token = token.map(str::to_owned);
+        let config = Config { token: token.map(str::to_owned), ..Config::default() };
         match parse(head.replace('\n', "\r\n").as_bytes()) {
             Parsed::Request(request) => request.verdict(&config),
             Parsed::Malformed => Verdict::Refuse(400),

@@ -1,5 +1,7 @@
 //! Each scenario over a real socket: what the client got against the truth log.
 
+#![allow(clippy::unwrap_used)]
+
 mod client;
 
 use client::{Client, Ended, file, lines, start};
