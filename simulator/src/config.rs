@@ -1,0 +1,143 @@
+//! What a simulator is to be like.
+
+use crate::scenario::{Scenario, Struck};
+use crate::source::Source;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Everything that can be chosen. Start from `Config::default()` and change what matters.
+///
+/// The default is a healthy local X on a free port: generated Posts, any token.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to listen. Port 0, the default, takes a free one, so that tests can run side by side; on loopback, since anyone who
+    /// reaches it is served.
+    pub listen: SocketAddr,
+    /// The only right bearer token. `None`, the default, takes any, but the header has to be there and well formed: clients that
+    /// forget it should find out here.
+    pub token: Option<String>,
+    /// The Posts; generated from seed 0 by default.
+    pub source: Source,
+    /// Posts a second. `None`, the default: 500 for generated Posts, which is a busy stream and light work; for a file, as fast as
+    /// each connection reads. 0 sends keep-alives only.
+    pub rate: Option<f64>,
+    /// The longest silence before a keep-alive; 20 s as documented by X.
+    pub keep_alive: Duration,
+    /// The site named to clients that ask with `localDcOnly=true`; `atla` as in X's sample.
+    pub datacenter: String,
+    /// Decides where chunks are cut and every other choice of a scenario; not the Posts, whose seed is in `source`.
+    pub seed: u64,
+    /// How to behave; steady by default.
+    pub scenario: Scenario,
+    /// When a scenario's fault comes: after so many Posts of a connection, once or, if it is a message between Posts, each time. A
+    /// file that is shorter has it at its end. 100 by default: enough for a client to be in full swing, and done in a moment.
+    pub fault_after: u64,
+    /// Which attempts the fault strikes. `None`, the default, leaves it to the scenario: the first connection for those that end one,
+    /// the first three attempts for `unavailable`, every attempt for the rest.
+    pub fault_on: Option<Struck>,
+    /// The size of the Post in `oversized`; 2 MiB, twice the limit that is common among clients.
+    pub oversize_bytes: usize,
+    /// How far ahead `x-rate-limit-reset` lies in `rate-limited`; a minute, the least that X asks clients to wait after a 429.
+    pub rate_limit_reset: Duration,
+    /// How long a client may take for its request head; 10 s is plenty for some hundred bytes.
+    pub head_timeout: Duration,
+    /// Messages the truth log remembers; 100,000 are minutes of a busy stream.
+    pub truth_messages_max: usize,
+    /// Bytes of messages the truth log holds on to; 64 MiB, so that a simulator can run for months.
+    pub truth_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            token: None,
+            source: Source::Generated { seed: 0 },
+            rate: None,
+            keep_alive: Duration::from_secs(20),
+            datacenter: "atla".to_owned(),
+            seed: 0,
+            scenario: Scenario::Steady,
+            fault_after: 100,
+            fault_on: None,
+            oversize_bytes: 2 << 20,
+            rate_limit_reset: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(10),
+            truth_messages_max: 100_000,
+            truth_bytes_max: 64 << 20,
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        if self.rate.is_some_and(|rate| rate.is_nan() || rate < 0.0) {
+            return refuse("the rate is not a number from 0 up");
+        }
+        if self.keep_alive.is_zero() {
+            return refuse("the keep-alive interval is zero");
+        }
+        if !self.datacenter.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return refuse("the datacentre's name is not letters, digits and '-'");
+        }
+        if matches!(&self.source, Source::File(posts) if posts.is_empty()) {
+            return refuse("the source has no Posts");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("token", &self.token.as_ref().map(|_| "[redacted]"))
+            .field("source", &self.source)
+            .field("rate", &self.rate)
+            .field("keep_alive", &self.keep_alive)
+            .field("datacenter", &self.datacenter)
+            .field("seed", &self.seed)
+            .field("scenario", &self.scenario)
+            .field("fault_after", &self.fault_after)
+            .field("fault_on", &self.fault_on)
+            .field("oversize_bytes", &self.oversize_bytes)
+            .field("rate_limit_reset", &self.rate_limit_reset)
+            .field("head_timeout", &self.head_timeout)
+            .field("truth_messages_max", &self.truth_messages_max)
+            .field("truth_bytes_max", &self.truth_bytes_max)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_not_in_the_debug_text() {
+        let config = Config { token: Some("s3cr3t".to_owned()), ..Config::default() };
+        let text = format!("{config:?}");
+        assert!(text.contains("redacted") && !text.contains("s3cr3t"), "{text}");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let changes: [fn(&mut Config); 5] = [
+            |c| c.rate = Some(f64::NAN),
+            |c| c.rate = Some(-1.0),
+            |c| c.keep_alive = Duration::ZERO,
+            |c| c.datacenter = "a\r\nb".to_owned(),
+            |c| c.source = Source::File([].into()),
+        ];
+        for change in changes {
+            let mut config = Config::default();
+            change(&mut config);
+            assert_eq!(config.check().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        assert!(Config::default().check().is_ok());
+    }
+}

@@ -1,0 +1,158 @@
+//! The text of a Post with its entities, whose indices count code points.
+
+use super::languages::{EMOJI, Language};
+use super::people::{Person, people_max};
+use crate::rng::Rng;
+
+/// A hashtag, link, mention or picture, with the code points it stands at.
+pub(super) struct Entity {
+    pub(super) kind: Kind,
+    pub(super) start: u64,
+    pub(super) end: u64,
+}
+
+pub(super) enum Kind {
+    Hashtag(&'static str),
+    /// The ten characters of a t.co link.
+    Url(String),
+    Mention(Box<Person>),
+    Media(String),
+}
+
+/// A text under construction.
+#[derive(Default)]
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) entities: Vec<Entity>,
+    chars: u64,
+}
+
+/// Where links point to.
+pub(super) const LINK: &str = "https://t.co/";
+
+impl Text {
+    fn push(&mut self, piece: &str) {
+        self.text.push_str(piece);
+        self.chars += piece.chars().count() as u64;
+    }
+
+    fn gap(&mut self) {
+        if !self.text.is_empty() {
+            self.push(" ");
+        }
+    }
+
+    fn entity(&mut self, kind: Kind, shown: &str) {
+        self.gap();
+        let start = self.chars;
+        self.push(shown);
+        self.entities.push(Entity { kind, start, end: self.chars });
+    }
+
+    /// A text of about `chars_min` code points, at most a sentence more, with what people add to it.
+    pub(super) fn compose(
+        rng: &mut Rng,
+        language: &Language,
+        seed: u64,
+        chars_min: u64,
+        media: bool,
+    ) -> Text {
+        let mut text = Text::default();
+        if rng.percent(30) {
+            let person = Person::nth(seed, rng.below(people_max()));
+            let shown = format!("@{}", person.screen_name);
+            text.entity(Kind::Mention(Box::new(person)), &shown);
+            text.push(" ");
+        }
+        loop {
+            text.push(rng.pick(language.sentences));
+            if text.chars >= chars_min {
+                break;
+            }
+            text.push(match rng.below(20) {
+                0..3 => "\n",
+                3 => "\n\n",
+                _ => language.space,
+            });
+        }
+        match rng.below(100) {
+            0..30 => {
+                for _ in 0..rng.between(1, 3) {
+                    text.gap();
+                    text.push(rng.pick(EMOJI));
+                }
+            }
+            30..38 => text.push(" \"!\""),
+            38..42 => text.push(" &amp; &lt;3"),
+            // Line separators of Unicode, which are plain data here; and a backslash.
+            42..44 => text.push("\u{2028}—"),
+            44 => text.push("\u{2029}\u{85}—"),
+            45 => text.push(" C:\\temp\t\\o/"),
+            _ => {}
+        }
+        if rng.percent(25) {
+            for _ in 0..rng.between(1, 2) {
+                let hashtag = rng.pick(language.hashtags);
+                text.entity(Kind::Hashtag(hashtag), &format!("#{hashtag}"));
+            }
+        }
+        if rng.percent(25) {
+            let key = key(rng);
+            let shown = format!("{LINK}{key}");
+            text.entity(Kind::Url(key), &shown);
+        }
+        if media {
+            let key = key(rng);
+            let shown = format!("{LINK}{key}");
+            text.entity(Kind::Media(key), &shown);
+        }
+        text
+    }
+
+    /// What stands in `text` where the whole is in `extended_tweet`: the first 116 code points, an ellipsis and a link.
+    pub(super) fn truncated(&self, rng: &mut Rng) -> Text {
+        let mut short = Text::default();
+        let head: String = self.text.chars().take(116).collect();
+        short.push(&head);
+        short.push("…");
+        let key = key(rng);
+        let shown = format!("{LINK}{key}");
+        short.entity(Kind::Url(key), &shown);
+        short
+    }
+
+    /// `RT @name: ` and the text of the original, cut to 140 code points as the service does.
+    pub(super) fn retweet(original: &Text, author: &Person) -> Text {
+        let mut text = Text::default();
+        text.push("RT ");
+        let start = text.chars;
+        let shown = format!("@{}", author.screen_name);
+        text.push(&shown);
+        let end = text.chars;
+        text.entities.push(Entity { kind: Kind::Mention(Box::new(author.clone())), start, end });
+        text.push(": ");
+        let left = 139 - text.chars as usize;
+        if original.text.chars().count() > left + 1 {
+            let head: String = original.text.chars().take(left).collect();
+            text.push(&head);
+            text.push("…");
+        } else {
+            text.push(&original.text);
+        }
+        text
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.chars
+    }
+
+    pub(super) fn has_link(&self) -> bool {
+        self.entities.iter().any(|entity| matches!(entity.kind, Kind::Url(_) | Kind::Media(_)))
+    }
+}
+
+/// Ten characters as in a t.co link.
+pub(super) fn key(rng: &mut Rng) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    (0..10).map(|_| char::from(rng.pick(LETTERS))).collect()
+}

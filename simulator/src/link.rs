@@ -1,0 +1,151 @@
+//! One client's socket, shared by the three threads that have to do with it.
+//!
+//! The connection's own thread writes, and waits for what is due. A second one, the watcher, does nothing but read: so a client that goes
+//! away is noticed at once, also while nothing is written, and what it sends too much never turns a close into a reset. The
+//! third is whoever shuts the simulator down. Whichever comes first wakes the writer, out of a wait as out of a write.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a closed connection waits for the client to close as well.
+const LINGER: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Open,
+    /// The client closed or reset it.
+    Gone,
+    /// The simulator shuts down.
+    Stopped,
+    /// This side is about to reset it.
+    Resetting,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    stream: TcpStream,
+    status: Mutex<Status>,
+    changed: Condvar,
+}
+
+impl Link {
+    pub(crate) fn new(stream: TcpStream) -> Link {
+        // Without it a small message waits for the acknowledgement of the one before. If it cannot be set, so be it.
+        let _ = stream.set_nodelay(true);
+        Link { stream, status: Mutex::new(Status::Open), changed: Condvar::new() }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        *self.lock()
+    }
+
+    /// Reads once, until the deadline at the latest; 0 is the end. Only before [`Link::watch`].
+    pub(crate) fn read(&self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match (&self.stream).read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// One `write()`; gives how much the socket took, at least a byte.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match (&self.stream).write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits as long as the connection is open, until the deadline at the latest.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Status {
+        let mut status = self.lock();
+        while *status == Status::Open {
+            status = match until {
+                None => self.changed.wait(status).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    self.changed.wait_timeout(status, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        *status
+    }
+
+    /// Starts the watcher.
+    pub(crate) fn watch(self: &Arc<Link>) -> io::Result<thread::JoinHandle<()>> {
+        self.stream.set_read_timeout(None)?;
+        let link = self.clone();
+        thread::Builder::new().name("simulator-watch".to_owned()).stack_size(64 << 10).spawn(move || {
+            let mut discarded = [0; 1_024];
+            loop {
+                match (&link.stream).read(&mut discarded) {
+                    Ok(0) => break,
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+                    _ => {}
+                }
+            }
+            link.leave(Status::Gone);
+        })
+    }
+
+    /// The simulator shuts down: nothing blocks any more.
+    pub(crate) fn stop(&self) {
+        self.leave(Status::Stopped);
+    }
+
+    fn leave(&self, status: Status) {
+        let mut current = self.lock();
+        if *current == Status::Open {
+            *current = status;
+        }
+        let resetting = *current == Status::Resetting;
+        drop(current);
+        self.changed.notify_all();
+        if !resetting {
+            // Wakes a blocked read or write. After a reset there is nothing to wake, and it would send a FIN first.
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Closes as servers do: no more from here (FIN), then a moment for the client to take the rest and close as well.
+    pub(crate) fn finish(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.wait(Some(Instant::now() + LINGER));
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Prepares a reset (RST): it goes out when the last handle is dropped, once the watcher, whom this wakes, has let go.
+    pub(crate) fn prepare_reset(&self) {
+        let mut status = self.lock();
+        if *status == Status::Open {
+            *status = Status::Resetting;
+            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+        drop(status);
+        let _ = self.stream.shutdown(Shutdown::Read);
+    }
+
+    /// Wakes the watcher for good.
+    pub(crate) fn end_reads(&self) {
+        let _ = self.stream.shutdown(Shutdown::Read);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,183 @@
+//! The request head, and who may have the stream.
+
+use crate::config::Config;
+
+/// More than any client needs; a head that is longer is refused.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
+const HEADERS_MAX: usize = 64;
+
+/// A request head as far as the simulator cares.
+///
+/// No `Debug`: it holds the client's token.
+pub(crate) struct Request {
+    method: String,
+    pub(crate) target: String,
+    authorization: Authorization,
+    hosts: usize,
+    version: u8,
+}
+
+enum Authorization {
+    Missing,
+    Bearer(String),
+    /// Not `Bearer` and a token, or more than one.
+    Wrong,
+}
+
+/// What the bytes so far are.
+pub(crate) enum Parsed {
+    Partial,
+    Request(Request),
+    Malformed,
+}
+
+pub(crate) fn parse(bytes: &[u8]) -> Parsed {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut head = httparse::Request::new(&mut headers);
+    match head.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Parsed::Partial,
+        _ => return Parsed::Malformed,
+    }
+    let (Some(method), Some(target), Some(version)) = (head.method, head.path, head.version) else {
+        return Parsed::Malformed;
+    };
+    let mut authorization = Authorization::Missing;
+    let mut hosts = 0;
+    for header in head.headers.iter() {
+        if header.name.eq_ignore_ascii_case("host") {
+            hosts += 1;
+        } else if header.name.eq_ignore_ascii_case("authorization") {
+            authorization = match (authorization, bearer(header.value)) {
+                (Authorization::Missing, Some(token)) => Authorization::Bearer(token),
+                _ => Authorization::Wrong,
+            };
+        }
+    }
+    Parsed::Request(Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        authorization,
+        hosts,
+        version,
+    })
+}
+
+/// The token of `Bearer TOKEN`: the scheme in any case, then the characters of RFC 6750 section 2.1.
+fn bearer(value: &[u8]) -> Option<String> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    if !scheme.eq_ignore_ascii_case(b"bearer ") {
+        return None;
+    }
+    let token = token.trim_ascii();
+    // Real tokens carry percent escapes, which the RFC's alphabet lacks.
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/=%".contains(b);
+    if token.is_empty() || !token.iter().all(allowed) {
+        return None;
+    }
+    String::from_utf8(token.to_vec()).ok()
+}
+
+/// What to do with a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Stream { local_dc_only: bool },
+    Refuse(u16),
+}
+
+impl Request {
+    pub(crate) fn verdict(&self, config: &Config) -> Verdict {
+        if self.version != 1 {
+            // No chunked coding in HTTP/1.0.
+            return Verdict::Refuse(505);
+        }
+        if self.hosts != 1 {
+            // RFC 9112 section 3.2.
+            return Verdict::Refuse(400);
+        }
+        let target = self.origin_form();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if !matches!(path, "/2/powerstream" | "/2/powerstream/stream") {
+            return Verdict::Refuse(404);
+        }
+        if self.method != "GET" {
+            return Verdict::Refuse(405);
+        }
+        let right = match (&self.authorization, &config.token) {
+            (Authorization::Bearer(given), Some(token)) => given == token,
+            (Authorization::Bearer(_), None) => true,
+            _ => false,
+        };
+        if !right {
+            return Verdict::Refuse(401);
+        }
+        Verdict::Stream { local_dc_only: query.split('&').any(|pair| pair == "localDcOnly=true") }
+    }
+
+    /// Servers accept the absolute form too (RFC 9112 section 3.2.2).
+    fn origin_form(&self) -> &str {
+        match self.target.strip_prefix("http://") {
+            Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
+            None => &self.target,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(head: &str, token: Option<&str>) -> Verdict {
+        let config = Config { token: token.map(str::to_owned), ..Config::default() };
+        match parse(head.replace('\n', "\r\n").as_bytes()) {
+            Parsed::Request(request) => request.verdict(&config),
+            Parsed::Malformed => Verdict::Refuse(400),
+            Parsed::Partial => panic!("partial"),
+        }
+    }
+
+    const STREAM: Verdict = Verdict::Stream { local_dc_only: false };
+
+    #[test]
+    fn verdicts() {
+        let head = |line: &str, rest: &str| format!("{line}\nHost: x\n{rest}\n\n");
+        let auth = "Authorization: Bearer a%2Bb";
+        let stream = "GET /2/powerstream HTTP/1.1";
+        let local = Verdict::Stream { local_dc_only: true };
+        for (text, want) in [
+            (head(stream, auth), STREAM),
+            (head(stream, "authorization:  bearer   a%2Bb  "), STREAM),
+            (head("GET /2/powerstream/stream?x=1 HTTP/1.1", auth), STREAM),
+            (head("GET /2/powerstream?a=b&localDcOnly=true HTTP/1.1", auth), local),
+            (head("GET /2/powerstream?localDcOnly=false HTTP/1.1", auth), STREAM),
+            (head("GET http://127.0.0.1:1/2/powerstream HTTP/1.1", auth), STREAM),
+            (head("GET http://127.0.0.1:1 HTTP/1.1", auth), Verdict::Refuse(404)),
+            (head("GET /2/powerstreams HTTP/1.1", auth), Verdict::Refuse(404)),
+            (head("GET / HTTP/1.1", "X: y"), Verdict::Refuse(404)),
+            (head("POST /2/powerstream HTTP/1.1", auth), Verdict::Refuse(405)),
+            (head("GET /2/powerstream HTTP/1.0", auth), Verdict::Refuse(505)),
+            (head(stream, "X: y"), Verdict::Refuse(401)),
+            (head(stream, "Authorization: Bearer "), Verdict::Refuse(401)),
+            (head(stream, "Authorization: Bearer a b"), Verdict::Refuse(401)),
+            (head(stream, "Authorization: Basic YTpi"), Verdict::Refuse(401)),
+            (head(stream, &format!("{auth}\n{auth}")), Verdict::Refuse(401)),
+            (head(stream, &format!("{auth}\nHost: y")), Verdict::Refuse(400)),
+            (format!("{stream}\n{auth}\n\n"), Verdict::Refuse(400)),
+            ("GET\n\n".to_owned(), Verdict::Refuse(400)),
+            (head(stream, "bad header"), Verdict::Refuse(400)),
+        ] {
+            assert_eq!(verdict(&text, None), want, "{text}");
+        }
+        assert_eq!(verdict(&head(stream, auth), Some("a%2Bb")), STREAM);
+        assert_eq!(verdict(&head(stream, auth), Some("a%2Bc")), Verdict::Refuse(401));
+    }
+
+    #[test]
+    fn heads_end_somewhere() {
+        assert!(matches!(parse(b"GET / HTT"), Parsed::Partial));
+        let long = format!("GET /{} HTTP/1.1", "x".repeat(HEAD_BYTES_MAX));
+        assert!(matches!(parse(long.as_bytes()), Parsed::Malformed));
+        let many = format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(HEADERS_MAX + 1));
+        assert!(matches!(parse(many.as_bytes()), Parsed::Malformed));
+    }
+}

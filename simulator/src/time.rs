@@ -1,0 +1,151 @@
+//! Calendar text and snowflake ids: what Posts and heads say about time.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Unix milliseconds of the first snowflake id.
+const SNOWFLAKE_EPOCH_MS: u64 = 1_288_834_974_657;
+
+/// Bits below the time in a snowflake id: 5 datacentre, 5 worker, 12 sequence.
+const SNOWFLAKE_SHIFT: u32 = 22;
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+/// Unix milliseconds now; 0 for a clock set before 1970.
+pub(crate) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// The snowflake of a time, with the given 22 low bits. Times before the first snowflake count as it.
+pub(crate) fn snowflake(unix_ms: u64, low_bits: u64) -> u64 {
+    (unix_ms.saturating_sub(SNOWFLAKE_EPOCH_MS) << SNOWFLAKE_SHIFT)
+        | (low_bits & ((1 << SNOWFLAKE_SHIFT) - 1))
+}
+
+/// The time in a snowflake id, Unix milliseconds.
+pub(crate) fn snowflake_ms(id: u64) -> u64 {
+    (id >> SNOWFLAKE_SHIFT) + SNOWFLAKE_EPOCH_MS
+}
+
+/// Snowflake ids of now: unique and strictly increasing, also when the clock stands still or goes back.
+#[derive(Debug, Clone)]
+pub(crate) struct Snowflakes {
+    /// Datacentre and worker, bits 12 to 21.
+    machine: u64,
+    last_ms: u64,
+    sequence: u64,
+}
+
+impl Snowflakes {
+    const SEQUENCES: u64 = 1 << 12;
+
+    pub(crate) fn new(machine: u64) -> Snowflakes {
+        Snowflakes { machine: (machine & 0x3ff) << 12, last_ms: 0, sequence: 0 }
+    }
+
+    pub(crate) fn next(&mut self, unix_ms: u64) -> u64 {
+        let unix_ms = unix_ms.max(SNOWFLAKE_EPOCH_MS);
+        if unix_ms > self.last_ms {
+            self.last_ms = unix_ms;
+            self.sequence = 0;
+        } else {
+            self.sequence += 1;
+            if self.sequence == Self::SEQUENCES {
+                // More than 4096 in a millisecond: borrow from the next one.
+                self.last_ms += 1;
+                self.sequence = 0;
+            }
+        }
+        snowflake(self.last_ms, self.machine | self.sequence)
+    }
+}
+
+/// A moment in UTC, split up.
+struct Civil {
+    year: u64,
+    month: &'static str,
+    day: u64,
+    weekday: &'static str,
+    hour: u64,
+    minute: u64,
+    second: u64,
+}
+
+impl Civil {
+    /// Howard Hinnant's days-to-civil algorithm, for times since 1970.
+    fn of(unix_seconds: u64) -> Civil {
+        let days = unix_seconds / 86_400;
+        let in_day = unix_seconds % 86_400;
+        let shifted = days + 719_468;
+        let era = shifted / 146_097;
+        let day_of_era = shifted % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = if month_from_march < 10 { month_from_march + 2 } else { month_from_march - 10 };
+        Civil {
+            year: era * 400 + year_of_era + u64::from(month < 2),
+            month: MONTHS[month as usize],
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+            weekday: WEEKDAYS[((days + 4) % 7) as usize],
+            hour: in_day / 3_600,
+            minute: in_day / 60 % 60,
+            second: in_day % 60,
+        }
+    }
+}
+
+/// The legacy form of a Post's time: `Wed Oct 10 20:19:24 +0000 2018`.
+pub(crate) fn legacy(unix_ms: u64) -> String {
+    let t = Civil::of(unix_ms / 1_000);
+    let Civil { weekday, month, day, hour, minute, second, year } = t;
+    format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} +0000 {year}")
+}
+
+/// The `date` header as X writes it, with the zone `UTC` where HTTP prescribes `GMT`: clients meet it, so they should meet it here.
+pub(crate) fn http_date(unix_ms: u64) -> String {
+    let t = Civil::of(unix_ms / 1_000);
+    let Civil { weekday, month, day, hour, minute, second, year } = t;
+    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calendar_vectors() {
+        for (seconds, want) in [
+            (0, "Thu Jan 01 00:00:00 +0000 1970"),
+            (951_782_400, "Tue Feb 29 00:00:00 +0000 2000"),
+            (1_142_974_214, "Tue Mar 21 20:50:14 +0000 2006"),
+            (1_539_202_764, "Wed Oct 10 20:19:24 +0000 2018"),
+            (1_735_689_599, "Tue Dec 31 23:59:59 +0000 2024"),
+        ] {
+            assert_eq!(legacy(seconds * 1_000), want);
+        }
+        assert_eq!(http_date(1_665_184_060_000), "Fri, 07 Oct 2022 23:07:40 UTC");
+    }
+
+    #[test]
+    fn snowflake_vectors() {
+        assert_eq!(snowflake_ms(1_050_118_621_198_921_728), 1_539_202_764_211);
+        assert_eq!(snowflake(1_762_557_264_155, 0), 1_986_935_293_730_619_392);
+        assert_eq!(snowflake(1_762_557_264_155, u64::MAX), 1_986_935_293_734_813_695);
+    }
+
+    #[test]
+    fn ids_increase_whatever_the_clock_does() {
+        let mut ids = Snowflakes::new(5);
+        let mut last = 0;
+        for now in [0, 1_800_000_000_000, 1_800_000_000_000, 1_700_000_000_000, 1_800_000_000_001] {
+            for _ in 0..5_000 {
+                let id = ids.next(now);
+                assert!(id > last);
+                last = id;
+            }
+        }
+    }
+}
