@@ -23,7 +23,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use super::is_tchar;
+use super::{is_tchar, is_text};
 
 /// Bounds on what surrounds the data. None of them adds up over the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -427,11 +427,6 @@ impl Decoder {
         self.line += 1;
         Ok(next)
     }
-}
-
-/// HTAB, SP, VCHAR and obs-text: what field values and quoted strings are made of.
-const fn is_text(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 /// The value of a hexadecimal digit, or 255 for any other byte. A table: digits and letters mix at random in sizes,

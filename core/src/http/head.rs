@@ -11,7 +11,7 @@ use core::fmt;
 use core::mem::MaybeUninit;
 
 use super::body::Framing;
-use super::date;
+use super::{date, is_tchar, is_text};
 use crate::time::UnixTime;
 
 /// Bounds on the head.
@@ -228,8 +228,9 @@ pub struct HeadDecoder {
     limits: HeadLimits,
     /// Octets of the current head in storage.
     filled: usize,
-    /// Where its last line starts.
+    /// Where its last line starts, and how many lines lie before that.
     line: usize,
+    lines: u32,
     /// Octets of all heads so far.
     total: usize,
     interim: u32,
@@ -239,7 +240,7 @@ impl HeadDecoder {
     /// A decoder at the start of a response.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
-        Self { limits, filled: 0, line: 0, total: 0, interim: 0 }
+        Self { limits, filled: 0, line: 0, lines: 0, total: 0, interim: 0 }
     }
 
     /// Octets of an unfinished head that lie in storage.
@@ -272,9 +273,13 @@ impl HeadDecoder {
                 break;
             }
             let line = &storage[self.line..self.filled];
-            self.line = self.filled;
             // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the chunked coding.
             if !matches!(line, b"\r\n" | b"\n") {
+                if let Some(kind) = self.misfit(line) {
+                    return (at, Err(HeadError { kind, at }));
+                }
+                self.lines += 1;
+                self.line = self.filled;
                 continue;
             }
             match self.finish(&mut storage[..self.filled]) {
@@ -300,10 +305,39 @@ impl HeadDecoder {
                 return Err(HeadError { kind: HeadErrorKind::NotHttp, at: at + bad - before });
             }
         }
+        // RFC 9112 2.2: a CR without LF is invalid. Both ends of a piece count: the CR may have come before.
+        let from = before.saturating_sub(1);
+        let bare = memchr::memchr_iter(b'\r', &storage[from..self.filled])
+            .map(|cr| from + cr + 1)
+            .find(|&next| next < self.filled && storage[next] != b'\n');
+        if let Some(bad) = bare {
+            return Err(HeadError { kind: self.kind_of_line(), at: at + bad - before });
+        }
         if fits < piece.len() {
             return Err(HeadError { kind: HeadErrorKind::Length, at: at + fits });
         }
         Ok(())
+    }
+
+    /// What is wrong with a whole line that is not the empty one, so that a malformed head is refused at that line and
+    /// not only when its end comes.
+    fn misfit(&self, line: &[u8]) -> Option<HeadErrorKind> {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let name_end = match self.lines {
+            0 => Some(0),
+            // A fold goes on with the field before it; behind the status line there is none.
+            2.. if matches!(text, [b' ' | b'\t', ..]) => Some(0),
+            _ => {
+                memchr::memchr(b':', text).filter(|&end| end > 0 && text[..end].iter().copied().all(is_tchar))
+            }
+        };
+        let fits = name_end.is_some_and(|end| text[end..].iter().copied().all(is_text));
+        (!fits).then(|| self.kind_of_line())
+    }
+
+    const fn kind_of_line(&self) -> HeadErrorKind {
+        if self.lines == 0 { HeadErrorKind::StatusLine } else { HeadErrorKind::Field }
     }
 
     /// Parses the whole head in `bytes`. `None`: it was an interim response.
@@ -337,6 +371,7 @@ impl HeadDecoder {
             self.interim += 1;
             self.filled = 0;
             self.line = 0;
+            self.lines = 0;
             return if self.interim > self.limits.interim_max {
                 Err(HeadErrorKind::Interim)
             } else {

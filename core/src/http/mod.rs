@@ -18,3 +18,8 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
         | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }
+
+/// HTAB, SP, VCHAR and obs-text: what field values and quoted strings are made of.
+pub(crate) const fn is_text(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
