@@ -146,7 +146,7 @@ fn entities_stand_where_they_say() {
 #[test]
 fn the_hard_cases_occur() {
     let mut seen: HashMap<&str, usize> = HashMap::new();
-    for (_, bytes) in posts() {
+    for (_, bytes) in posts().iter().take(2_500) {
         assert!(!bytes.iter().any(|b| *b < b' '), "a control byte");
         let text = std::str::from_utf8(bytes).unwrap();
         for (name, needle) in [
@@ -183,15 +183,16 @@ fn the_hard_cases_occur() {
 /// Compares no times, only prints: run with `--release --nocapture`.
 #[test]
 fn speed() {
+    const SPEED_POSTS: usize = 1_000;
     let mut generator = Generator::new(1);
     let mut out = Vec::with_capacity(1 << 20);
     let start = std::time::Instant::now();
     let mut bytes = 0;
-    for n in 0..POSTS {
+    for n in 0..SPEED_POSTS {
         out.clear();
         generator.post(NOW + n as u64, &mut out);
         bytes += out.len();
     }
     let seconds = start.elapsed().as_secs_f64();
-    println!("{:.0} Posts/s, {:.0} MB/s", POSTS as f64 / seconds, bytes as f64 / seconds / 1e6);
+    println!("{:.0} Posts/s, {:.0} MB/s", SPEED_POSTS as f64 / seconds, bytes as f64 / seconds / 1e6);
 }
