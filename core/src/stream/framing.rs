@@ -4,7 +4,7 @@
 //! keep-alive. Line boundaries have nothing to do with chunks, reads or TLS records. Plan:
 //!
 //! - a message that lies within one run of content is lent from there: only its place is returned;
-//! - one that is cut goes to storage piece by piece ([`super::spill`]) and is lent from there;
+//! - one that is cut goes to storage piece by piece (the spill) and is lent from there;
 //! - one that is too long is passed over and reported with its length, the same whether it was cut or not;
 //! - each octet is looked at once, by `memchr` for LF; a CR in front of the LF may lie in storage already.
 //!
