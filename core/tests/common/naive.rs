@@ -290,10 +290,11 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<N
     }
     // Folds are put in place first: white space at the start of a line, but not of the first field line.
     let mut unfolded: Vec<Vec<u8>> = Vec::new();
-    for line in &lines[1..lines.len() - 1] {
+    for (index, line) in lines.iter().enumerate().take(lines.len() - 1).skip(1) {
         if matches!(line[0], b' ' | b'\t') && !unfolded.is_empty() {
             let last = unfolded.len() - 1;
-            unfolded[last].extend_from_slice(b"  ");
+            // A space for each octet of the line end that goes.
+            unfolded[last].extend_from_slice(if lines[index - 1].ends_with(b"\r\n") { b"  " } else { b" " });
             unfolded[last].extend_from_slice(without_line_end(line));
         } else {
             unfolded.push(without_line_end(line).to_owned());
