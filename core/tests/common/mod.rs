@@ -53,7 +53,7 @@ pub(crate) fn random_cuts(length: usize, random: &mut Random) -> Vec<usize> {
 }
 
 /// How many single cuts are tried of an input at most; of a longer one, evenly many.
-const SINGLE_CUTS_MAX: usize = 600;
+const SINGLE_CUTS_MAX: usize = 200;
 
 /// Ways to deliver `length` octets, as cuts: whole, each single cut, byte by byte, at random with empty reads.
 pub(crate) fn deliveries(length: usize, seed: u64) -> impl Iterator<Item = Vec<usize>> {
