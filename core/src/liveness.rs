@@ -142,7 +142,7 @@ pub struct Liveness {
     /// A deadline was found passed, and one more read was asked for.
     read_first: bool,
     /// An absolute deadline was found passed by a read that came late: from here on it counts.
-    overdue: Option<Instant>,
+    overdue: Option<Deadline>,
 }
 
 impl Liveness {
@@ -200,19 +200,22 @@ impl Liveness {
     /// A message has begun that has not ended.
     #[inline]
     pub fn handle_message_begun(&mut self, now: Instant) {
-        self.message = Some(now);
+        self.message = Some(now.max(self.since));
     }
 
     /// The message that had begun has ended.
     #[inline]
     pub fn handle_message_ended(&mut self) {
         self.message = None;
-        self.overdue = None;
+        // What is overdue besides a message stays so, whatever ends.
+        if self.overdue.is_some_and(|overdue| overdue.reason == Reason::Message) {
+            self.overdue = None;
+        }
     }
 
     /// The server has announced that it will close the connection.
     pub fn handle_announcement(&mut self, now: Instant) {
-        self.announced = self.announced.or(Some(now));
+        self.announced = self.announced.or(Some(now.max(self.since)));
     }
 
     /// No read was asked for during `length`, because the consumer was busy: silence and messages get it back.
@@ -221,6 +224,9 @@ impl Liveness {
             self.since = self.since.saturating_add(length);
             self.message = self.message.map(|begun| begun.saturating_add(length));
             self.announced = self.announced.map(|announced| announced.saturating_add(length));
+            self.overdue = self
+                .overdue
+                .map(|Deadline { at, reason }| Deadline { at: at.saturating_add(length), reason });
         }
     }
 
@@ -273,7 +279,11 @@ impl Liveness {
             return None;
         }
         let late = now.saturating_since(deadline.at).min(LATENESS_MAX);
-        let overdue = *self.overdue.get_or_insert(now.saturating_add(late));
-        (now >= overdue).then_some(deadline.reason)
+        let overdue = match self.overdue {
+            Some(overdue) if overdue.reason == deadline.reason => overdue,
+            _ => Deadline { at: now.saturating_add(late), reason: deadline.reason },
+        };
+        self.overdue = Some(overdue);
+        (now >= overdue.at).then_some(deadline.reason)
     }
 }
