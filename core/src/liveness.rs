@@ -189,12 +189,14 @@ impl Liveness {
         self.enter(Phase::Idle, Instant::ZERO);
     }
 
-    /// Content octets of the stream have come.
+    /// Content octets of the stream have come. Before its head and in an error response they move nothing.
     #[inline]
     pub fn handle_content(&mut self, now: Instant) {
-        // A clock that goes back by mistake must not move a deadline back.
-        self.since = self.since.max(now);
-        self.read_first = false;
+        if self.phase == Phase::Streaming {
+            // A clock that goes back by mistake must not move a deadline back.
+            self.since = self.since.max(now);
+            self.read_first = false;
+        }
     }
 
     /// A message has begun that has not ended.
