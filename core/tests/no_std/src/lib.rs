@@ -3,6 +3,7 @@
 //! This stops building the day std or alloc sneaks in. See `check.sh`.
 #![no_std]
 
+use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::time::Duration;
 
@@ -20,7 +21,12 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 }
 
 /// A connection on static storage, made at the first call.
-static mut CONNECTION: Option<Connection<[u8; STORAGE_BYTES]>> = None;
+static CONNECTION: Place = Place(UnsafeCell::new(None));
+
+struct Place(UnsafeCell<Option<Connection<[u8; STORAGE_BYTES]>>>);
+
+// SAFETY: the callers of `powerstream_feed`, the only user, promise that no two calls run at once.
+unsafe impl Sync for Place {}
 
 /// Feeds `length` octets at `input`, read at `nanos`. Returns how many messages they held, or -1 for an error.
 ///
@@ -30,7 +36,7 @@ static mut CONNECTION: Option<Connection<[u8; STORAGE_BYTES]>> = None;
 pub unsafe extern "C" fn powerstream_feed(input: *const u8, length: usize, nanos: u64) -> i64 {
     // SAFETY: as the caller promised.
     let (mut input, connection) =
-        unsafe { (core::slice::from_raw_parts(input, length), &mut *(&raw mut CONNECTION)) };
+        unsafe { (core::slice::from_raw_parts(input, length), &mut *CONNECTION.0.get()) };
     let now = Instant::from_nanos(nanos);
     let connection = connection.get_or_insert_with(|| {
         let mut connection = Connection::new([0; STORAGE_BYTES], ConnectionConfig::default());
