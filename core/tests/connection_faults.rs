@@ -106,7 +106,9 @@ fn a_refused_head_is_named_with_its_place() {
 #[test]
 fn a_close_in_every_state_says_whether_it_was_the_end() {
     use Closed::*;
-    let cases: &[(&str, &[u8], &[u8], &[Seen], Closed)] = &[
+    // Name, head, body, events, and what the close is called.
+    type Row = (&'static str, &'static [u8], &'static [u8], &'static [Seen], Closed);
+    let cases: &[Row] = &[
         ("nothing came", b"", b"", &[], CutInHead { undelivered: 0 }),
         ("status line cut", b"HTTP/1.1 2", b"", &[], CutInHead { undelivered: 10 }),
         ("behind an interim head", b"HTTP/1.1 100 x\r\n\r\n", b"", &[], CutInHead { undelivered: 0 }),

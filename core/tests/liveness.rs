@@ -171,7 +171,9 @@ fn silence_is_never_outrun_by_unfinished_bytes_but_needs_a_read_that_finds_nothi
 /// Bytes that end nothing, read so much behind the deadline, give the peer as much more, at most a second.
 #[test]
 fn absolute_deadlines_are_not_outrun() {
-    let enter: [(&str, fn(&mut Liveness), Reason, u64); 4] = [
+    // Name, how the wait begins at 0, what is waited for, and how many seconds.
+    type Row = (&'static str, fn(&mut Liveness), Reason, u64);
+    let enter: [Row; 4] = [
         ("head", |liveness| liveness.handle_connected(seconds(0)), Reason::Head, 15),
         ("error", |liveness| liveness.handle_error_head(seconds(0)), ErrorBody, 15),
         (
