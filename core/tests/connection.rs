@@ -5,8 +5,9 @@ mod common;
 
 use common::observe::{Seen, run};
 use common::{Chunking, HEAD, chunked, deliveries, naive, pieces, push_chunk, streamed};
-use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig};
+use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, Raw};
 use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::time::Instant;
 
 #[derive(Clone, Copy)]
 enum Want {
@@ -298,4 +299,25 @@ fn messages_are_delivered_at_once() {
         log[1..],
         [Seen::Message(b"{\"id\":1}".to_vec()), Seen::Closed(Closed::Cut { undelivered: 1 })]
     );
+}
+
+/// Nothing adds up over a connection that is quiet for months: a day has 4,320 keep-alives.
+#[test]
+fn a_million_keep_alives_are_a_million_keep_alives() {
+    let wire = b"2;quiet=yes\r\n\r\n\r\n".repeat(1_000);
+    let mut connection = Connection::new([0; 64], ConnectionConfig::default());
+    connection.handle_connected(Instant::ZERO);
+    assert!(matches!(connection.scan(HEAD, Instant::ZERO), (_, Ok(Some(Raw::Head)))));
+    let mut keep_alives = 0;
+    for second in 0..1_000 {
+        let now = Instant::from_nanos(second * 1_000_000_000);
+        let mut input = &wire[..];
+        while let (consumed, Ok(Some(Raw::KeepAlive))) = connection.scan(input, now) {
+            keep_alives += 1;
+            input = &input[consumed..];
+        }
+        assert_eq!(connection.buffered(), 0);
+    }
+    assert_eq!(keep_alives, 1_000_000);
+    assert_eq!(connection.octets().separators, 2_000_000);
 }
