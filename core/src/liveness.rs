@@ -142,7 +142,7 @@ pub struct Liveness {
     /// A deadline was found passed, and one more read was asked for.
     read_first: bool,
     /// An absolute deadline was found passed by a read that came late: from here on it counts.
-    overdue: Option<Instant>,
+    overdue: Option<Deadline>,
 }
 
 impl Liveness {
@@ -189,30 +189,35 @@ impl Liveness {
         self.enter(Phase::Idle, Instant::ZERO);
     }
 
-    /// Content octets of the stream have come.
+    /// Content octets of the stream have come. Before its head and in an error response they move nothing.
     #[inline]
     pub fn handle_content(&mut self, now: Instant) {
-        // A clock that goes back by mistake must not move a deadline back.
-        self.since = self.since.max(now);
-        self.read_first = false;
+        if self.phase == Phase::Streaming {
+            // A clock that goes back by mistake must not move a deadline back.
+            self.since = self.since.max(now);
+            self.read_first = false;
+        }
     }
 
     /// A message has begun that has not ended.
     #[inline]
     pub fn handle_message_begun(&mut self, now: Instant) {
-        self.message = Some(now);
+        self.message = Some(now.max(self.since));
     }
 
     /// The message that had begun has ended.
     #[inline]
     pub fn handle_message_ended(&mut self) {
         self.message = None;
-        self.overdue = None;
+        // What is overdue besides a message stays so, whatever ends.
+        if self.overdue.is_some_and(|overdue| overdue.reason == Reason::Message) {
+            self.overdue = None;
+        }
     }
 
     /// The server has announced that it will close the connection.
     pub fn handle_announcement(&mut self, now: Instant) {
-        self.announced = self.announced.or(Some(now));
+        self.announced = self.announced.or(Some(now.max(self.since)));
     }
 
     /// The stream goes on in spite of the announcement.
@@ -226,6 +231,9 @@ impl Liveness {
             self.since = self.since.saturating_add(length);
             self.message = self.message.map(|begun| begun.saturating_add(length));
             self.announced = self.announced.map(|announced| announced.saturating_add(length));
+            self.overdue = self
+                .overdue
+                .map(|Deadline { at, reason }| Deadline { at: at.saturating_add(length), reason });
         }
     }
 
@@ -278,7 +286,11 @@ impl Liveness {
             return None;
         }
         let late = now.saturating_since(deadline.at).min(LATENESS_MAX);
-        let overdue = *self.overdue.get_or_insert(now.saturating_add(late));
-        (now >= overdue).then_some(deadline.reason)
+        let overdue = match self.overdue {
+            Some(overdue) if overdue.reason == deadline.reason => overdue,
+            _ => Deadline { at: now.saturating_add(late), reason: deadline.reason },
+        };
+        self.overdue = Some(overdue);
+        (now >= overdue.at).then_some(deadline.reason)
     }
 }

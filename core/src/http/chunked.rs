@@ -30,9 +30,9 @@ use super::{is_tchar, is_text};
 #[non_exhaustive]
 pub struct ChunkLimits {
     /// Most octets of one size line, extensions included, the line end not. Default 4,096: extensions are unused on
-    /// these streams, and Go allows as much.
+    /// these streams, and Go allows as much. A size without extension has [`SIZE_DIGITS_MAX`] as its only limit.
     pub size_line_bytes_max: u32,
-    /// Most octets of the trailer section. Default 16,384, as hyper has it.
+    /// Most octets of the trailer section, the empty line behind it not counted. Default 16,384, as hyper has it.
     pub trailer_bytes_max: u32,
     /// Most fields in the trailer section. Default 100, as hyper has it.
     pub trailer_fields_max: u32,
@@ -405,7 +405,8 @@ impl Decoder {
     #[cold]
     fn step_trailer(&mut self, byte: u8) -> Result<State, ChunkErrorKind> {
         let next = match self.state {
-            State::TrailerStart if byte == b'\r' => State::EndLf,
+            // The empty line is no part of the section.
+            State::TrailerStart if byte == b'\r' => return Ok(State::EndLf),
             State::TrailerStart if is_tchar(byte) => {
                 if self.fields >= self.limits.trailer_fields_max {
                     return Err(ChunkErrorKind::TrailerLength);

@@ -223,6 +223,8 @@ enum Phase {
     Stream,
     /// An error document's body: gathered behind the head, this many octets so far.
     Document(usize),
+    /// An error document of which no more is read.
+    DocumentEnd(usize),
     Complete,
     Failed(Error),
 }
@@ -292,7 +294,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         match &self.phase {
             Phase::Head(decoder) => decoder.buffered() as u64,
             Phase::Stream => self.framer.unfinished(),
-            Phase::Document(_) | Phase::Complete | Phase::Failed(_) => 0,
+            Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Complete | Phase::Failed(_) => 0,
         }
     }
 
@@ -332,7 +334,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     pub fn document(&self) -> Option<(Head<'_>, &[u8])> {
         let head = self.head?;
         let storage = self.storage.as_ref();
-        let Phase::Document(length) = self.phase else { return None };
+        let (Phase::Document(length) | Phase::DocumentEnd(length)) = self.phase else { return None };
         Some((Head::new(head, &storage[..head.bytes]), &storage[head.bytes..head.bytes + length]))
     }
 
@@ -400,14 +402,20 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         let closed = match self.phase {
             Phase::Head(_) => Closed::CutInHead { undelivered },
             Phase::Complete => Closed::Complete,
-            Phase::Stream | Phase::Document(_) if self.body.may_end_here() => {
+            Phase::DocumentEnd(_) if self.body.is_complete() => Closed::Complete,
+            Phase::Stream | Phase::Document(_) | Phase::DocumentEnd(_) if self.body.may_end_here() => {
                 Closed::CompleteByClose { undelivered }
             }
-            Phase::Stream | Phase::Document(_) | Phase::Failed(_) => Closed::Cut { undelivered },
+            Phase::Stream | Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Failed(_) => {
+                Closed::Cut { undelivered }
+            }
         };
-        if !matches!(self.phase, Phase::Document(_)) {
-            self.phase = Phase::Complete;
-        }
+        self.phase = match self.phase {
+            // What came of it can still be lent.
+            Phase::Document(length) | Phase::DocumentEnd(length) => Phase::DocumentEnd(length),
+            Phase::Failed(error) => Phase::Failed(error),
+            Phase::Head(_) | Phase::Stream | Phase::Complete => Phase::Complete,
+        };
         closed
     }
 
@@ -483,7 +491,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 self.octets.discarded += input.len() as u64;
                 (input.len(), Err(error))
             }
-            Phase::Complete | Phase::Stream => {
+            Phase::Complete | Phase::DocumentEnd(_) | Phase::Stream => {
                 self.octets.discarded += input.len() as u64;
                 (input.len(), Ok(None))
             }
@@ -539,24 +547,33 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                     at += range.end;
                     self.octets.discarded += data.len() as u64;
                     if fits < data.len() {
-                        self.octets.discarded += (input.len() - at) as u64;
-                        return (input.len(), Ok(Some(Raw::End { undelivered: 0 })));
+                        return self.end_document(length, input, at);
                     }
                 }
                 Ok(Span::NeedInput) => {
                     self.octets.framing += (input.len() - at) as u64;
                     return match self.liveness.handle_unfinished(now) {
                         None => (input.len(), Ok(None)),
-                        Some(_) => (input.len(), Ok(Some(Raw::End { undelivered: 0 }))),
+                        Some(_) => self.end_document(length, input, input.len()),
                     };
                 }
                 // A broken end of an error document takes nothing from what it said.
-                Ok(Span::End(_)) | Err(_) => {
-                    self.octets.discarded += (input.len() - at) as u64;
-                    return (input.len(), Ok(Some(Raw::End { undelivered: 0 })));
-                }
+                Ok(Span::End(_)) | Err(_) => return self.end_document(length, input, at),
             }
         }
+    }
+
+    /// No more of the document is read: the event comes once, and nothing is waited for.
+    fn end_document(
+        &mut self,
+        length: usize,
+        input: &[u8],
+        at: usize,
+    ) -> (usize, Result<Option<Raw>, Error>) {
+        self.octets.discarded += (input.len() - at) as u64;
+        self.phase = Phase::DocumentEnd(length);
+        self.liveness.handle_closed();
+        (input.len(), Ok(Some(Raw::End { undelivered: 0 })))
     }
 
     #[inline]
