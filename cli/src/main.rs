@@ -3,6 +3,7 @@
 //! Each subcommand is a module with an `Args` and a `run`; to add one, add a module and a line to each half of
 //! [`Command`]. What they share is small: how the tool ends ([`exit`]), how a stranger's text is made safe to show
 //! ([`text`]), how an event becomes a line of JSON ([`json`]).
+#![forbid(unsafe_code)]
 
 mod decode;
 mod describe;

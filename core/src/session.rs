@@ -293,7 +293,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if let Some(event) = self.take_event() {
             return (0, Some(event));
         }
-        if self.state != State::Reading {
+        // No input at a new moment is no read, and says nothing about what a read would find.
+        if self.state != State::Reading || (input.is_empty() && now != self.read_at) {
             return (input.len(), None);
         }
         if now > self.read_at {

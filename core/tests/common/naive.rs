@@ -234,11 +234,6 @@ pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<Naive
     loop {
         let most = room.min(limits.bytes_max.saturating_sub(start));
         let rest = &wire[start..];
-        for (index, &byte) in rest.iter().take(most).take(13).enumerate() {
-            if !fits_status_line(index, byte) {
-                return Err(HeadStop::Refused(HeadErrorKind::NotHttp, start + index));
-            }
-        }
         // All lines up to and with the first empty one.
         let mut lines: Vec<&[u8]> = Vec::new();
         let mut length = 0;
@@ -250,6 +245,9 @@ pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<Naive
             }
         }
         let ended = matches!(lines.last(), Some(&b"\n" | &b"\r\n"));
+        if let Some((kind, index)) = first_misfit(&lines).filter(|&(_, index)| index < most) {
+            return Err(HeadStop::Refused(kind, start + index));
+        }
         if length > most {
             return Err(HeadStop::Refused(HeadErrorKind::Length, start + most));
         }
@@ -267,6 +265,55 @@ pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<Naive
         }
         start = end;
     }
+}
+
+/// The first octet of the lines, the last of which may be cut, that cannot stand where it stands.
+fn first_misfit(lines: &[&[u8]]) -> Option<(HeadErrorKind, usize)> {
+    let mut start = 0;
+    for (number, line) in lines.iter().enumerate() {
+        let misfit = if number == 0 { status_line_misfit(line) } else { field_line_misfit(line, number > 1) };
+        if let Some((kind, index)) = misfit {
+            return Some((kind, start + index));
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn status_line_misfit(line: &[u8]) -> Option<(HeadErrorKind, usize)> {
+    let fixed = (0..line.len().min(13)).find(|&index| !fits_status_line(index, line[index]));
+    if let Some(index) = fixed {
+        return Some((HeadErrorKind::NotHttp, index));
+    }
+    Some((HeadErrorKind::StatusLine, text_misfit(line, 12)?))
+}
+
+fn field_line_misfit(line: &[u8], folds: bool) -> Option<(HeadErrorKind, usize)> {
+    let value = match line[0] {
+        b'\r' | b'\n' => 0,
+        b' ' | b'\t' if folds => 0,
+        _ => {
+            let name = line.iter().take_while(|&&byte| is_token(byte)).count();
+            if name == line.len() {
+                return None;
+            }
+            if name == 0 || line[name] != b':' {
+                return Some((HeadErrorKind::Field, name));
+            }
+            name
+        }
+    };
+    Some((HeadErrorKind::Field, text_misfit(line, value)?))
+}
+
+/// The first octet from `from` on that is neither text nor part of the line's end.
+fn text_misfit(line: &[u8], from: usize) -> Option<usize> {
+    (from..line.len()).find(|&index| match line[index] {
+        b'\n' => false,
+        // A CR fits where it comes; what is behind it must be LF.
+        b'\r' => index > from && line[index - 1] == b'\r',
+        byte => !is_text(byte) || (index > from && line[index - 1] == b'\r'),
+    })
 }
 
 fn fits_status_line(index: usize, byte: u8) -> bool {
@@ -415,7 +462,7 @@ pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (V
 /// Everything that a connection with `storage` octets must say about a whole response and the close behind it.
 pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -> Vec<Seen> {
     let limit = config.message_bytes_max.min(storage.saturating_sub(1));
-    let head = match head(wire, config.head, storage.min(limit + 1)) {
+    let head = match head(wire, config.head, storage) {
         Ok(head) => head,
         Err(HeadStop::Cut(length)) => {
             return vec![Seen::Closed(Closed::CutInHead { undelivered: length as u64 })];
