@@ -143,6 +143,8 @@ pub struct Liveness {
     read_first: bool,
     /// An absolute deadline was found passed by a read that came late: from here on it counts.
     overdue: Option<Instant>,
+    /// The earliest absolute deadline, worked out beforehand: each read is compared with it.
+    absolute: Instant,
 }
 
 impl Liveness {
@@ -157,11 +159,30 @@ impl Liveness {
             announced: None,
             read_first: false,
             overdue: None,
+            absolute: Instant::from_nanos(u64::MAX),
         }
     }
 
     fn enter(&mut self, phase: Phase, now: Instant) {
         *self = Self { phase, since: now, ..Self::new(self.timeouts) };
+        self.work_out_absolute();
+    }
+
+    fn work_out_absolute(&mut self) {
+        let mut absolute = Instant::from_nanos(u64::MAX);
+        if let Phase::Connecting | Phase::Requesting | Phase::ErrorBody = self.phase {
+            absolute = self.since.saturating_add(match self.phase {
+                Phase::Connecting => self.timeouts.connect,
+                _ => self.timeouts.head,
+            });
+        }
+        if let Some(begun) = self.message {
+            absolute = absolute.min(begun.saturating_add(self.timeouts.message));
+        }
+        if let Some(announced) = self.announced {
+            absolute = absolute.min(announced.saturating_add(self.timeouts.disconnect));
+        }
+        self.absolute = absolute;
     }
 
     /// A connection is being made.
@@ -201,18 +222,23 @@ impl Liveness {
     #[inline]
     pub fn handle_message_begun(&mut self, now: Instant) {
         self.message = Some(now);
+        self.work_out_absolute();
     }
 
     /// The message that had begun has ended.
     #[inline]
     pub fn handle_message_ended(&mut self) {
-        self.message = None;
+        if self.message.is_some() {
+            self.message = None;
+            self.work_out_absolute();
+        }
         self.overdue = None;
     }
 
     /// The server has announced that it will close the connection.
     pub fn handle_announcement(&mut self, now: Instant) {
         self.announced = self.announced.or(Some(now));
+        self.work_out_absolute();
     }
 
     /// No read was asked for during `length`, because the consumer was busy: silence and messages get it back.
@@ -221,6 +247,7 @@ impl Liveness {
             self.since = self.since.saturating_add(length);
             self.message = self.message.map(|begun| begun.saturating_add(length));
             self.announced = self.announced.map(|announced| announced.saturating_add(length));
+            self.work_out_absolute();
         }
     }
 
@@ -266,7 +293,16 @@ impl Liveness {
     /// A peer that never pauses would otherwise outrun [`Self::handle_timeout`], which is called only when a read
     /// finds nothing. Being late ourselves is taken into account: bytes read `d` after the deadline give the peer `d`
     /// more, at most one second, to hand over what it had sent in time.
+    #[inline]
     pub fn handle_unfinished(&mut self, now: Instant) -> Option<Reason> {
+        if now < self.absolute {
+            return None;
+        }
+        self.handle_late(now)
+    }
+
+    #[cold]
+    fn handle_late(&mut self, now: Instant) -> Option<Reason> {
         const LATENESS_MAX: Duration = Duration::from_secs(1);
         let deadline = self.poll_timeout()?;
         if now < deadline.at || deadline.reason == Reason::Silence {

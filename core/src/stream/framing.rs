@@ -67,8 +67,6 @@ pub struct Framer {
     /// Longest message, delimiter excluded.
     limit: usize,
     spill: Spill,
-    /// The message in the spill was returned: the next call forgets it.
-    lent: bool,
     /// A message over the limit is being passed over.
     skipping: Option<Skipping>,
 }
@@ -84,7 +82,7 @@ impl Framer {
     /// limit's length and the CR behind it.
     #[must_use]
     pub const fn new(delimiter: Delimiter, limit: usize) -> Self {
-        Self { delimiter, limit, spill: Spill::EMPTY, lent: false, skipping: None }
+        Self { delimiter, limit, spill: Spill::EMPTY, skipping: None }
     }
 
     /// Octets of the message that has begun and not ended, those that were passed over included; 0 between messages.
@@ -93,7 +91,6 @@ impl Framer {
     pub const fn unfinished(&self) -> u64 {
         match self.skipping {
             Some(skipping) => skipping.bytes,
-            None if self.lent => 0,
             None => self.spill.len() as u64,
         }
     }
@@ -109,7 +106,6 @@ impl Framer {
         content: Range<usize>,
         storage: &mut [u8],
     ) -> (usize, Option<Frame>) {
-        self.forget_lent();
         let Range { start, end } = content;
         if self.spill.is_empty() && self.skipping.is_none() {
             // The common case: the message begins here.
@@ -129,15 +125,6 @@ impl Framer {
         self.go_on(input, start, end, storage)
     }
 
-    /// Forgets a message that was lent from storage.
-    #[inline(always)]
-    fn forget_lent(&mut self) {
-        if self.lent {
-            self.lent = false;
-            self.spill.clear();
-        }
-    }
-
     /// Takes in one short run of content that goes on with a message in storage and ends none: the first `length` of
     /// the octets in `block`. `false`, and nothing done, where it is not that simple.
     #[inline(always)]
@@ -148,10 +135,10 @@ impl Framer {
             && self.spill.push_block(block, length, storage)
     }
 
-    /// Whether [`Self::push_short`] may be asked: a message lies in storage and is not lent.
+    /// Whether [`Self::push_short`] may be asked: a message lies in storage.
     #[inline(always)]
     pub(crate) const fn is_spilling(&self) -> bool {
-        !self.lent && !self.spill.is_empty()
+        !self.spill.is_empty()
     }
 
     /// A message that lies within the content.
@@ -226,7 +213,8 @@ impl Framer {
             self.spill.pop();
         }
         let length = self.spill.len();
-        self.lent = true;
+        // What it held is lent from storage until the next call writes there.
+        self.spill.clear();
         if is_blank(&storage[..length]) {
             Frame::KeepAlive
         } else {
