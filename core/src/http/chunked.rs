@@ -238,10 +238,54 @@ impl Decoder {
     /// byte has already been returned. The error is sticky: later calls return it again, with `at` 0.
     #[inline]
     pub fn decode(&mut self, input: &[u8]) -> Result<Span, ChunkError> {
+        let at = match self.state {
+            State::Data => 0,
+            State::DataCr => self.data_end(input),
+            State::Size if self.digits == 0 => self.size_line(input, 0),
+            _ => return self.decode_framing(input, 0),
+        };
         if self.state == State::Data {
-            return Ok(self.data(input, 0));
+            Ok(self.data(input, at))
+        } else if at == input.len() {
+            Ok(Span::NeedInput)
+        } else {
+            self.decode_framing(input, at)
         }
-        self.decode_framing(input)
+    }
+
+    /// The usual case, CR LF behind the data whole in the input: returns how much is consumed, perhaps nothing.
+    #[inline]
+    fn data_end(&mut self, input: &[u8]) -> usize {
+        if !input.starts_with(b"\r\n") {
+            return 0;
+        }
+        self.state = State::Size;
+        self.digits = 0;
+        self.line = 0;
+        self.size_line(input, 2)
+    }
+
+    /// The usual case, up to eight digits and CR LF whole in `input[at..]`: returns up to where the input is consumed.
+    /// Whatever else stands there is left to [`Self::step`].
+    #[inline]
+    fn size_line(&mut self, input: &[u8], at: usize) -> usize {
+        let line = &input[at..];
+        let mut size = 0;
+        for (digits, &byte) in line.iter().take(9).enumerate() {
+            let digit = hex_value(byte);
+            if digit < 16 {
+                size = size << 4 | u64::from(digit);
+                continue;
+            }
+            // The last chunk, of size 0, is left as well.
+            if size > 0 && line[digits..].starts_with(b"\r\n") {
+                self.size = size;
+                self.state = State::Data;
+                return at + digits + 2;
+            }
+            break;
+        }
+        at
     }
 
     #[inline]
@@ -259,8 +303,8 @@ impl Decoder {
         Span::Data(at..at + length as usize)
     }
 
-    fn decode_framing(&mut self, input: &[u8]) -> Result<Span, ChunkError> {
-        let mut at = 0;
+    #[inline(never)]
+    fn decode_framing(&mut self, input: &[u8], mut at: usize) -> Result<Span, ChunkError> {
         loop {
             match self.state {
                 State::Data => return Ok(self.data(input, at)),

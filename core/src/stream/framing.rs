@@ -106,23 +106,32 @@ impl Framer {
         content: Range<usize>,
         storage: &mut [u8],
     ) -> (usize, Option<Frame>) {
-        let Range { start, end } = content;
-        if self.spill.is_empty() && self.skipping.is_none() {
-            // The common case: the message begins here.
-            let mut from = start;
-            while let Some(offset) = memchr::memchr(b'\n', &input[from..end]) {
-                let lf = from + offset;
-                let has_cr = lf > start && input[lf - 1] == b'\r';
-                if has_cr || self.delimiter == Delimiter::Lf {
-                    let message_end = lf - usize::from(has_cr);
-                    return (lf + 1 - start, Some(self.whole(input, start, message_end)));
-                }
-                from = lf + 1;
+        let start = content.start;
+        let run = &input[content];
+        let mut from = 0;
+        while let Some(offset) = find_lf(&run[from..]) {
+            let lf = from + offset;
+            let before = if lf > 0 { Some(run[lf - 1]) } else { self.last(storage) };
+            let has_cr = before == Some(b'\r');
+            if has_cr || self.delimiter == Delimiter::Lf {
+                let frame = if self.is_between() {
+                    self.whole(input, start, start + lf - usize::from(has_cr))
+                } else {
+                    self.take_in(&run[..lf], storage);
+                    self.complete(has_cr, storage)
+                };
+                return (lf + 1, Some(frame));
             }
-            self.take_in(&input[start..end], storage);
-            return (end - start, None);
+            from = lf + 1;
         }
-        self.go_on(input, start, end, storage)
+        self.take_in(run, storage);
+        (run.len(), None)
+    }
+
+    /// Whether no message has begun that has not ended.
+    #[inline]
+    const fn is_between(&self) -> bool {
+        self.spill.is_empty() && self.skipping.is_none()
     }
 
     /// Takes in one short run of content that goes on with a message in storage and ends none: the first `length` of
@@ -154,29 +163,6 @@ impl Framer {
         }
     }
 
-    /// Goes on with a message that began in an earlier run.
-    fn go_on(
-        &mut self,
-        input: &[u8],
-        start: usize,
-        end: usize,
-        storage: &mut [u8],
-    ) -> (usize, Option<Frame>) {
-        let mut from = start;
-        while let Some(offset) = memchr::memchr(b'\n', &input[from..end]) {
-            let lf = from + offset;
-            let before = if lf > start { Some(input[lf - 1]) } else { self.last(storage) };
-            let has_cr = before == Some(b'\r');
-            if has_cr || self.delimiter == Delimiter::Lf {
-                self.take_in(&input[start..lf], storage);
-                return (lf + 1 - start, Some(self.complete(has_cr, storage)));
-            }
-            from = lf + 1;
-        }
-        self.take_in(&input[start..end], storage);
-        (end - start, None)
-    }
-
     /// The last octet of the unfinished message.
     fn last(&self, storage: &[u8]) -> Option<u8> {
         match self.skipping {
@@ -188,6 +174,17 @@ impl Framer {
     /// Adds a piece to the unfinished message.
     #[inline]
     fn take_in(&mut self, piece: &[u8], storage: &mut [u8]) {
+        let length = self.spill.len() + piece.len();
+        if length <= self.limit && self.skipping.is_none() {
+            self.spill.push(piece, storage);
+        } else {
+            self.take_in_last(piece, storage);
+        }
+    }
+
+    /// Adds a piece that goes up to the limit, over it, or belongs to a message over it.
+    #[cold]
+    fn take_in_last(&mut self, piece: &[u8], storage: &mut [u8]) {
         let Some(&last) = piece.last() else { return };
         if let Some(skipping) = &mut self.skipping {
             skipping.bytes += piece.len() as u64;
@@ -221,6 +218,12 @@ impl Framer {
             Frame::Message(Place::Storage { length })
         }
     }
+}
+
+/// The first LF. A call of memchr costs more than it saves in a piece of a few octets.
+#[inline]
+fn find_lf(run: &[u8]) -> Option<usize> {
+    if run.len() < BLOCK { run.iter().position(|&byte| byte == b'\n') } else { memchr::memchr(b'\n', run) }
 }
 
 /// White space only, as JSON knows it: nothing that a message could be.

@@ -41,9 +41,13 @@ impl Spill {
     /// Takes in `piece`. The caller has checked that it fits.
     #[inline]
     pub(crate) fn push(&mut self, piece: &[u8], storage: &mut [u8]) {
-        let end = self.length + piece.len();
-        storage[self.length..end].copy_from_slice(piece);
-        self.length = end;
+        let room = &mut storage[self.length..self.length + piece.len()];
+        match (room, piece) {
+            // Reads of one octet: a store is cheaper than the call of a copy.
+            ([room], [octet]) => *room = *octet,
+            (room, piece) => room.copy_from_slice(piece),
+        }
+        self.length += piece.len();
     }
 
     /// Takes in the first `length` octets of `block`, at most [`BLOCK`] of them. `false`, and nothing done, where the
