@@ -59,6 +59,18 @@ pub enum Span {
     End(usize),
 }
 
+/// What [`Decoder::hand_over`] found: a [`Span`] whose data may go beyond the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandOver {
+    /// So many content octets, at least one, follow from `start` on.
+    Content {
+        start: usize,
+        length: u64,
+    },
+    NeedInput,
+    End(usize),
+}
+
 /// Why the coding is broken. RFC 9112 section 7.1 unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -238,23 +250,44 @@ impl Decoder {
     /// byte has already been returned. The error is sticky: later calls return it again, with `at` 0.
     #[inline]
     pub fn decode(&mut self, input: &[u8]) -> Result<Span, ChunkError> {
-        let at = match self.state {
-            State::Data => 0,
+        Ok(match self.hand_over(input)? {
+            HandOver::NeedInput => Span::NeedInput,
+            HandOver::End(consumed) => Span::End(consumed),
+            HandOver::Content { start, length } => {
+                let here = length.min((input.len() - start) as u64);
+                if here < length {
+                    self.size = length - here;
+                    self.state = State::Data;
+                }
+                if here == 0 {
+                    return Ok(Span::NeedInput);
+                }
+                // No truncation: `here` is at most `input.len()`.
+                Span::Data(start..start + here as usize)
+            }
+        })
+    }
+
+    /// Reads `input` up to the data of a chunk, and hands all of that over: the next call is for what follows it.
+    #[inline]
+    pub(crate) fn hand_over(&mut self, input: &[u8]) -> Result<HandOver, ChunkError> {
+        let start = match self.state {
             State::DataCr => self.data_end(input),
             State::Size if self.digits == 0 => self.size_line(input, 0),
-            _ => return self.decode_framing(input, 0),
+            _ => 0,
         };
         if self.state == State::Data {
-            Ok(self.data(input, at))
-        } else if at == input.len() {
-            Ok(Span::NeedInput)
+            self.state = State::DataCr;
+            Ok(HandOver::Content { start, length: self.size })
+        } else if start == input.len() {
+            Ok(HandOver::NeedInput)
         } else {
-            self.decode_framing(input, at)
+            self.step_through(input, start)
         }
     }
 
     /// The usual case, CR LF behind the data whole in the input: returns how much is consumed, perhaps nothing.
-    #[inline]
+    #[inline(always)]
     fn data_end(&mut self, input: &[u8]) -> usize {
         if !input.starts_with(b"\r\n") {
             return 0;
@@ -288,31 +321,20 @@ impl Decoder {
         at
     }
 
-    #[inline]
-    fn data(&mut self, input: &[u8], at: usize) -> Span {
-        let here = (input.len() - at) as u64;
-        let length = here.min(self.size);
-        if length == 0 {
-            return Span::NeedInput;
-        }
-        self.size -= length;
-        if self.size == 0 {
-            self.state = State::DataCr;
-        }
-        // No truncation: `length` is at most `input.len()`.
-        Span::Data(at..at + length as usize)
-    }
-
+    /// Octet by octet: what is cut, unusual or wrong.
     #[inline(never)]
-    fn decode_framing(&mut self, input: &[u8], mut at: usize) -> Result<Span, ChunkError> {
+    fn step_through(&mut self, input: &[u8], mut at: usize) -> Result<HandOver, ChunkError> {
         loop {
             match self.state {
-                State::Data => return Ok(self.data(input, at)),
-                State::End => return Ok(Span::End(at)),
+                State::Data => {
+                    self.state = State::DataCr;
+                    return Ok(HandOver::Content { start: at, length: self.size });
+                }
+                State::End => return Ok(HandOver::End(at)),
                 State::Failed(kind) => return Err(ChunkError { kind, at: 0 }),
                 _ => {}
             }
-            let Some(&byte) = input.get(at) else { return Ok(Span::NeedInput) };
+            let Some(&byte) = input.get(at) else { return Ok(HandOver::NeedInput) };
             match self.step(byte) {
                 Ok(state) => self.state = state,
                 Err(kind) => {
@@ -372,7 +394,7 @@ impl Decoder {
             | State::TrailerValue
             | State::TrailerLf
             | State::EndLf => self.step_trailer(byte),
-            // Answered by `decode_framing` before a byte is taken.
+            // Answered by `step_through` before a byte is taken.
             State::Data | State::End | State::Failed(_) => Ok(self.state),
         }
     }

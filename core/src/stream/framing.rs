@@ -144,6 +144,18 @@ impl Framer {
             && self.spill.push_block(block, length, storage)
     }
 
+    /// Takes in a few octets of content that go on with a message in storage and end none. `false`, and nothing done,
+    /// where it is not that simple.
+    #[inline(always)]
+    pub(crate) fn push_within(&mut self, piece: &[u8], storage: &mut [u8]) -> bool {
+        let taken =
+            self.is_spilling() && self.spill.len() + piece.len() <= self.limit && !piece.contains(&b'\n');
+        if taken {
+            self.spill.push(piece, storage);
+        }
+        taken
+    }
+
     /// Whether [`Self::push_short`] may be asked: a message lies in storage.
     #[inline(always)]
     pub(crate) const fn is_spilling(&self) -> bool {
