@@ -148,12 +148,9 @@ impl Framer {
     /// where it is not that simple.
     #[inline(always)]
     pub(crate) fn push_within(&mut self, piece: &[u8], storage: &mut [u8]) -> bool {
-        let taken =
-            self.is_spilling() && self.spill.len() + piece.len() <= self.limit && !piece.contains(&b'\n');
-        if taken {
-            self.spill.push(piece, storage);
-        }
-        taken
+        self.is_spilling()
+            && self.spill.len() + piece.len() <= self.limit
+            && self.spill.push_unless_lf(piece, storage)
     }
 
     /// Whether [`Self::push_short`] may be asked: a message lies in storage.

@@ -41,13 +41,9 @@ impl Spill {
     /// Takes in `piece`. The caller has checked that it fits.
     #[inline]
     pub(crate) fn push(&mut self, piece: &[u8], storage: &mut [u8]) {
-        let room = &mut storage[self.length..self.length + piece.len()];
-        match (room, piece) {
-            // Reads of one octet: a store is cheaper than the call of a copy.
-            ([room], [octet]) => *room = *octet,
-            (room, piece) => room.copy_from_slice(piece),
-        }
-        self.length += piece.len();
+        let end = self.length + piece.len();
+        storage[self.length..end].copy_from_slice(piece);
+        self.length = end;
     }
 
     /// Takes in the first `length` octets of `block`, at most [`BLOCK`] of them. `false`, and nothing done, where the
@@ -60,6 +56,20 @@ impl Spill {
         };
         *room = block;
         self.length += length;
+        true
+    }
+
+    /// Takes in a few octets unless LF is among them: one by one, which is cheaper than calls to search and to copy.
+    #[inline(always)]
+    pub(crate) fn push_unless_lf(&mut self, piece: &[u8], storage: &mut [u8]) -> bool {
+        let end = self.length + piece.len();
+        for (room, &octet) in storage[self.length..end].iter_mut().zip(piece) {
+            if octet == b'\n' {
+                return false;
+            }
+            *room = octet;
+        }
+        self.length = end;
         true
     }
 
