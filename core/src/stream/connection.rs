@@ -47,7 +47,7 @@ use core::time::Duration;
 use super::framing::{Delimiter, Frame, Framer, Place};
 use super::spill::BLOCK;
 use crate::http::body::{Body, Framing};
-use crate::http::chunked::{ChunkErrorKind, ChunkLimits, HandOver, Span};
+use crate::http::chunked::{ChunkErrorKind, ChunkLimits, HandOver, SHORT_CHUNK_WINDOW, Span};
 use crate::http::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use crate::liveness::{Deadline, Liveness, Reason, Timeout, Timeouts};
 use crate::time::Instant;
@@ -348,7 +348,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// [`Error`] where the peer broke the protocol, or where bytes that end nothing keep coming past an absolute
     /// deadline: every event before that place has been returned already. The error is sticky. The rest of the input
     /// counts as discarded.
-    #[inline]
+    // Small enough for the caller's loop: what is not in line is behind the three calls.
+    #[inline(always)]
     pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
         // One value from where it is made to the caller: taking it apart on the way costs more than a short scan does.
         let answer = if let Phase::Stream = self.phase {
@@ -562,7 +563,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Takes in an input of a few octets that lies within a chunk and goes on with a message in storage without ending
     /// it, as reads of an octet do. `false`, and nothing done, where it is not that simple.
-    #[inline]
+    #[inline(never)]
     fn scan_within(&mut self, input: &[u8], now: Instant) -> bool {
         let length = input.len() as u64;
         let taken = length < self.content
@@ -578,12 +579,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     #[inline(never)]
     fn scan_stream(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
         let mut at = 0;
-        let mut has_content = false;
         while at < input.len() {
             if self.content == 0 {
-                if self.framer.is_spilling() {
-                    at = self.scan_short_chunks(input, at);
-                    has_content |= at > 0;
+                if input.len() - at >= SHORT_CHUNK_WINDOW && self.framer.is_spilling() {
+                    at = self.scan_short_chunks(input, at, now);
                 }
                 match self.body.hand_over(&input[at..]) {
                     Ok(HandOver::Content { start, length }) => {
@@ -611,13 +610,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             if here == 0 {
                 break;
             }
-            has_content = true;
+            self.liveness.handle_content(now);
             let before = self.framer.unfinished();
             let (taken, frame) = self.framer.next(input, at..at + here, self.storage.as_mut());
             at += taken;
             self.content -= taken as u64;
             if let Some(frame) = frame {
-                self.liveness.handle_content(now);
                 self.liveness.handle_message_ended();
                 return (at, Ok(Some(self.raw(frame, before + taken as u64))));
             }
@@ -625,11 +623,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 self.liveness.handle_message_begun(now);
             }
         }
-        if has_content {
-            self.liveness.handle_content(now);
-        }
-        if self.content == 0 && self.body.is_complete() {
-            // A length is reached with its last octet.
+        if self.content == 0 && self.body.is_length_reached() {
             return (input.len(), Ok(Some(self.complete())));
         }
         self.drained(input, now)
@@ -638,7 +632,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Takes in as many chunks of 1 to 16 octets as go on with a message in storage, end none and lie whole in the
     /// input: one look at the size, one move of 16 octets each. Returns where it stopped.
     #[inline]
-    fn scan_short_chunks(&mut self, input: &[u8], mut at: usize) -> usize {
+    fn scan_short_chunks(&mut self, input: &[u8], mut at: usize, now: Instant) -> usize {
         let Some(decoder) = self.body.chunked() else { return at };
         let storage = self.storage.as_mut();
         let mut framing = 0;
@@ -649,7 +643,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             framing += data;
             at += data + length;
         }
-        self.octets.framing += framing as u64;
+        if framing > 0 {
+            self.octets.framing += framing as u64;
+            self.liveness.handle_content(now);
+        }
         at
     }
 
