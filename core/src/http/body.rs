@@ -1,6 +1,6 @@
 //! Where the body ends (RFC 9112 section 6.3), behind one decoder.
 
-use super::chunked::{ChunkError, ChunkLimits, Decoder, Span};
+use super::chunked::{ChunkError, ChunkLimits, Decoder, HandOver, Span};
 
 /// How the end of a response's body is found: decided once by the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,26 @@ impl Body {
         }
     }
 
+    /// Reads `input` up to where content begins, and hands all of that run over: the caller counts its octets, which
+    /// may be more than the input holds. Until it has seen them all it makes no other call.
+    #[inline(always)]
+    pub(crate) fn hand_over(&mut self, input: &[u8]) -> Result<HandOver, ChunkError> {
+        let length = match &mut self.0 {
+            Kind::Chunked(decoder) => return decoder.hand_over(input),
+            Kind::Length(left) => core::mem::take(left),
+            Kind::UntilClose => u64::MAX,
+        };
+        Ok(if length == 0 { HandOver::End(0) } else { HandOver::Content { start: 0, length } })
+    }
+
+    /// Whether all octets of a length were handed over: such a body ends with its last octet, not behind it.
+    #[inline(always)]
+    pub(crate) const fn is_length_reached(&self) -> bool {
+        matches!(self.0, Kind::Length(0))
+    }
+
     /// The chunked decoder, where that is what finds the end.
+    #[inline(always)]
     pub(crate) const fn chunked(&mut self) -> Option<&mut Decoder> {
         match &mut self.0 {
             Kind::Chunked(decoder) => Some(decoder),
