@@ -3,6 +3,8 @@
 //! `cargo bench --bench framing -- one/65536` measures some, `-- --test` runs each once. Engines are measured one after
 //! the other; for ratios that hold on a noisy machine see the bench `ratios`.
 
+#![allow(missing_docs, reason = "criterion's macro makes a public function")]
+
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -74,8 +74,8 @@ fn report(name: &str, wire: &Wire, engines: &[&Engine], options: &Options, rando
     let expected: Vec<_> = engines.iter().map(|engine| (engine.expected)(wire)).collect();
     let floor = engines.iter().position(|engine| engine.name == FLOOR).expect("F is an engine");
     let mut order: Vec<_> = (0..engines.len()).collect();
-    let mut nanos = vec![vec![0.0; options.repetitions]; engines.len()];
-    for repetition in 0..options.repetitions {
+    let mut nanos = vec![Vec::new(); engines.len()];
+    for _ in 0..options.repetitions {
         random.shuffle(&mut order);
         for &index in &order {
             let mut passes = 0;
@@ -84,7 +84,7 @@ fn report(name: &str, wire: &Wire, engines: &[&Engine], options: &Options, rando
                 assert_eq!(states[index].pass(wire), expected[index], "{} in {name}", engines[index].name);
                 passes += 1;
             }
-            nanos[index][repetition] = begun.elapsed().as_secs_f64() * 1e9 / f64::from(passes);
+            nanos[index].push(begun.elapsed().as_secs_f64() * 1e9 / f64::from(passes));
         }
     }
     print!("| {name} | {:.1} |", median(nanos[floor].clone()) / wire.chunks as f64);

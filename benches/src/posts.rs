@@ -13,10 +13,10 @@ const SIZES: [(f64, f64); 6] =
 #[must_use]
 pub fn load() -> Vec<Vec<u8>> {
     let Some(file) = std::env::var_os("POWERSTREAM_POSTS") else { return synthetic(320) };
-    let text = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let text = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.to_string_lossy()));
     let lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let posts: Vec<_> = lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect();
-    assert!(!posts.is_empty(), "{}: no Posts", file.display());
+    assert!(!posts.is_empty(), "{}: no Posts", file.to_string_lossy());
     posts
 }
 

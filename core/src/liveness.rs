@@ -235,7 +235,10 @@ impl Liveness {
 
     /// The stream goes on in spite of the announcement.
     pub fn handle_announcement_void(&mut self) {
-        self.announced = None;
+        self.disconnect_by = NEVER;
+        if self.overdue.is_some_and(|overdue| overdue.reason == Reason::Disconnect) {
+            self.overdue = None;
+        }
     }
 
     /// No read was asked for during `length`, because the consumer was busy: silence and messages get it back.

@@ -128,6 +128,24 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_handed_over_once_and_may_go_beyond_the_input() {
+        let new = |framing| Body::new(framing, ChunkLimits::default());
+        let mut chunked = new(Framing::Chunked);
+        assert_eq!(chunked.hand_over(b"1f4\r\nab"), Ok(HandOver::Content { start: 5, length: 500 }));
+        assert_eq!(chunked.hand_over(b"\r"), Ok(HandOver::NeedInput), "what follows the data is next");
+        assert_eq!(chunked.hand_over(b"\n5\r\n"), Ok(HandOver::Content { start: 4, length: 5 }));
+        assert!(chunked.hand_over(b"\r\n0\r\n\r\n") == Ok(HandOver::End(7)) && chunked.is_complete());
+
+        let mut length = new(Framing::Length(7));
+        assert_eq!(length.hand_over(b"ab"), Ok(HandOver::Content { start: 0, length: 7 }));
+        assert!(length.is_length_reached() && length.hand_over(b"ab") == Ok(HandOver::End(0)));
+
+        let mut until_close = new(Framing::UntilClose);
+        assert_eq!(until_close.hand_over(b"ab"), Ok(HandOver::Content { start: 0, length: u64::MAX }));
+        assert!(!until_close.is_length_reached());
+    }
+
+    #[test]
     fn no_body_is_complete_at_once() {
         let mut body = Body::new(Framing::Empty, ChunkLimits::default());
         assert!(body.is_complete());

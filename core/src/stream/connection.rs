@@ -47,7 +47,7 @@ use core::time::Duration;
 use super::framing::{Delimiter, Frame, Framer, Place};
 use super::spill::BLOCK;
 use crate::http::body::{Body, Framing};
-use crate::http::chunked::{ChunkErrorKind, ChunkLimits, HandOver, SHORT_CHUNK_WINDOW, Span};
+use crate::http::chunked::{ChunkErrorKind, ChunkLimits, HandOver, SHORT_CHUNK_WINDOW};
 use crate::http::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use crate::liveness::{Deadline, Liveness, Reason, Timeout, Timeouts};
 use crate::time::Instant;
@@ -551,34 +551,42 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     ) -> (usize, Result<Option<Raw>, Error>) {
         let start = self.head.map_or(0, |head| head.bytes);
         let mut at = 0;
-        loop {
-            match self.body.decode(&input[at..]) {
-                Ok(Span::Data(range)) => {
-                    self.octets.framing += range.start as u64;
-                    let data = &input[at + range.start..at + range.end];
-                    let storage = self.storage.as_mut();
-                    let room = self.capacity.min(start + DOCUMENT_BYTES_MAX);
-                    let fits = data.len().min(room.saturating_sub(start + length));
-                    storage[start + length..start + length + fits].copy_from_slice(&data[..fits]);
-                    length += fits;
-                    self.phase = Phase::Document(length);
-                    at += range.end;
-                    self.octets.discarded += data.len() as u64;
-                    if fits < data.len() {
-                        return self.end_document(length, input, at);
+        while at < input.len() {
+            if self.content == 0 {
+                match self.body.hand_over(&input[at..]) {
+                    Ok(HandOver::Content { start, length }) => {
+                        self.octets.framing += start as u64;
+                        self.content = length;
+                        at += start;
                     }
+                    Ok(HandOver::NeedInput) => {
+                        self.octets.framing += (input.len() - at) as u64;
+                        break;
+                    }
+                    // A broken end of an error document takes nothing from what it said.
+                    Ok(HandOver::End(_)) | Err(_) => return self.end_document(length, input, at),
                 }
-                Ok(Span::NeedInput) => {
-                    self.octets.framing += (input.len() - at) as u64;
-                    return match self.liveness.handle_unfinished(now) {
-                        None => (input.len(), Ok(None)),
-                        Some(_) => self.end_document(length, input, input.len()),
-                    };
-                }
-                // A broken end of an error document takes nothing from what it said.
-                Ok(Span::End(_)) | Err(_) => return self.end_document(length, input, at),
+            }
+            // No truncation: at most the input's length.
+            let here = self.content.min((input.len() - at) as u64) as usize;
+            let storage = self.storage.as_mut();
+            let room = self.capacity.min(start + DOCUMENT_BYTES_MAX);
+            let fits = here.min(room.saturating_sub(start + length));
+            storage[start + length..start + length + fits].copy_from_slice(&input[at..at + fits]);
+            length += fits;
+            self.phase = Phase::Document(length);
+            self.content -= here as u64;
+            at += here;
+            self.octets.discarded += here as u64;
+            if fits < here {
+                return self.end_document(length, input, at);
             }
         }
+        let ended = self.content == 0 && self.body.is_length_reached();
+        if ended || self.liveness.handle_unfinished(now).is_some() {
+            return self.end_document(length, input, input.len());
+        }
+        (input.len(), Ok(None))
     }
 
     /// No more of the document is read: the event comes once, and nothing is waited for.
