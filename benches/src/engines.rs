@@ -37,13 +37,19 @@ pub struct Engine {
 pub const FLOOR: &str = "F: memcpy + memchr LF";
 
 /// Every engine.
-pub const ALL: [Engine; 8] = [
+pub const ALL: [Engine; 9] = [
     Engine { name: "floor: memcpy", start: || Box::new(Copy::new(64 << 10)), expected: octets },
     Engine { name: FLOOR, start: || Box::new(CopyAndSearch::new(64 << 10)), expected: lfs },
     // What the floor would be with the reads of the connection that is advised.
     Engine {
         name: "F with reads of 16 KiB at most",
         start: || Box::new(CopyAndSearch::new(16 << 10)),
+        expected: lfs,
+    },
+    // What no framer can save where every message is cut: its pieces are put together.
+    Engine {
+        name: "F and a second copy",
+        start: || Box::new(CopySearchAndGather::new(64 << 10)),
         expected: lfs,
     },
     Engine {
@@ -114,18 +120,48 @@ impl CopyAndSearch {
     }
 }
 
+impl CopyAndSearch {
+    #[inline]
+    fn read(&mut self, read: &[u8], found: &mut Found) {
+        self.0[..read.len()].copy_from_slice(read);
+        black_box(&mut self.0);
+        let mut rest = &self.0[..read.len()];
+        while let Some(lf) = memchr::memchr(b'\n', rest) {
+            found.lines += 1;
+            rest = &rest[lf + 1..];
+        }
+        found.octets += read.len();
+    }
+}
+
 impl Pass for CopyAndSearch {
     fn pass(&mut self, wire: &Wire) -> Found {
         let mut found = Found::default();
-        wire.for_each_read(self.0.len(), |read| {
-            self.0[..read.len()].copy_from_slice(read);
-            black_box(&mut self.0);
-            let mut rest = &self.0[..read.len()];
-            while let Some(lf) = memchr::memchr(b'\n', rest) {
-                found.lines += 1;
-                rest = &rest[lf + 1..];
-            }
-            found.octets += read.len();
+        wire.for_each_read(self.0.len(), |read| self.read(read, &mut found));
+        found
+    }
+}
+
+struct CopySearchAndGather(CopyAndSearch, Vec<u8>);
+
+impl CopySearchAndGather {
+    fn new(buffer: usize) -> Self {
+        Self(CopyAndSearch::new(buffer), vec![0; buffer])
+    }
+}
+
+impl Pass for CopySearchAndGather {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let Self(floor, gathered) = self;
+        let mut found = Found::default();
+        let mut filled = 0;
+        wire.for_each_read(floor.0.len(), |read| {
+            floor.read(read, &mut found);
+            // As long as a usual Post, so that what is gathered stays in the first-level cache.
+            filled = if filled < 4_096 && filled + read.len() <= gathered.len() { filled } else { 0 };
+            gathered[filled..filled + read.len()].copy_from_slice(&floor.0[..read.len()]);
+            filled += read.len();
+            black_box(&mut *gathered);
         });
         found
     }
