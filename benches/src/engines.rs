@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+use powerstream_core::stream::message::classify;
 use powerstream_core::time::Instant;
 
 use crate::wire::Wire;
@@ -37,7 +38,7 @@ pub struct Engine {
 pub const FLOOR: &str = "F: memcpy + memchr LF";
 
 /// Every engine.
-pub const ALL: [Engine; 9] = [
+pub const ALL: [Engine; 10] = [
     Engine { name: "floor: memcpy", start: || Box::new(Copy::new(64 << 10)), expected: octets },
     Engine { name: FLOOR, start: || Box::new(CopyAndSearch::new(64 << 10)), expected: lfs },
     // What the floor would be with the reads of the connection that is advised.
@@ -72,6 +73,11 @@ pub const ALL: [Engine; 9] = [
         start: || Box::new(PowerstreamDecode(Powerstream::new(Some(16 << 10), skim))),
         expected: lines,
     },
+    Engine {
+        name: "powerstream, 16 KiB buffer, classified",
+        start: || Box::new(Powerstream::new(Some(16 << 10), read_kind_and_id)),
+        expected: lines,
+    },
     Engine { name: "httparse + memchr", start: || Box::new(Httparse::new(64 << 10, skim)), expected: lines },
 ];
 
@@ -90,6 +96,11 @@ fn lines(wire: &Wire) -> Found {
 /// What is done with each message where framing alone is measured: it is seen, not read.
 fn skim(message: &[u8]) {
     black_box(message.as_ptr());
+}
+
+/// What a consumer does that wants to know what a message is, and which Post.
+fn read_kind_and_id(message: &[u8]) {
+    black_box(classify(message));
 }
 
 struct Copy(Vec<u8>);
