@@ -61,6 +61,27 @@ impl Stream {
         }
     }
 
+    /// Whether the next event has come already, so that [`Self::next`] will not wait for it. Where it has not is the
+    /// place to flush what was made of the events before.
+    ///
+    /// ```
+    /// # use powerstream_blocking::Stream;
+    /// # use std::io::Write;
+    /// fn copy(stream: &mut Stream, output: &mut impl Write) -> std::io::Result<()> {
+    ///     loop {
+    ///         if !stream.has_event() {
+    ///             output.flush()?;
+    ///         }
+    ///         let Some(event) = stream.next() else { return Ok(()) };
+    ///         writeln!(output, "{event:?}")?;
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn has_event(&mut self) -> bool {
+        self.driven.has_event()
+    }
+
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
