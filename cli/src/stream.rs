@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
     let origin = Origin::parse(base_url)
-        .map_err(|error| Failure::new(Exit::Usage, format!("--base-url is none: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Usage, format!("--base-url makes no sense: {error}")))?;
     let partition = args.partition.map(|partition| partition.to_string());
     let query = partition.as_deref().map(|partition| [("partition", partition)]);
     let mut config = SessionConfig::new(origin);

@@ -111,8 +111,8 @@ mod tests {
             [b"s3cr3t\n\n".as_slice(), b"s3cr3t ", b"s3\xffcr3t", "s3cr3t\u{e4}".as_bytes(), b"s3cr3t\r"]
         {
             let failure = token(bad).bearer().unwrap_err();
-            assert!(!format!("{failure:?}").contains("s3"), "{failure:?}");
-            assert_eq!(failure.report(), Exit::NotAuthorised);
+            let shown = format!("{failure:?}");
+            assert!(shown.contains("NotAuthorised") && !shown.contains("s3"), "{shown}");
         }
         assert_eq!(format!("{:?}", token(b"s3cr3t")), "Token(..)");
     }

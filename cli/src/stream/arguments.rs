@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use powerstream_core::endpoint::{self, Endpoint};
+use powerstream_core::http::origin::Origin;
 
 use crate::duration;
 use crate::exit::{Exit, Failure};
@@ -97,6 +98,10 @@ impl Args {
         let usage = |text: String| Err(Failure::new(Exit::Usage, text));
         if let (false, Some(option)) = (self.simulate, self.simulator.in_use()) {
             return usage(format!("{option} needs --simulate"));
+        }
+        // It may hold a password, so that no error may quote it as clap's do.
+        if let Err(error) = Origin::parse(&self.base_url) {
+            return usage(format!("--base-url makes no sense: {error}"));
         }
         let Endpoint { name, partitions, .. } = self.endpoint;
         match self.partition {

@@ -1,6 +1,6 @@
 //! Everything but Posts: told on standard error, and counted.
 
-use powerstream_core::session::{Connected, Disconnected, Refused};
+use powerstream_core::session::{Cause, Connected, Disconnected, Refused};
 use powerstream_core::stream::message::{ConnectionMetadata, Kind};
 use tracing::{info, trace, warn};
 
@@ -85,7 +85,12 @@ impl Journal {
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
         let undelivered_bytes = Some(disconnected.undelivered).filter(|bytes| *bytes > 0);
         let Disconnected { cause, delay, .. } = disconnected;
-        warn!(announced, undelivered_bytes, "disconnected: {cause}; next attempt in {delay:.1?}");
+        let next = if delay.is_zero() { String::from("at once") } else { format!("in {delay:.1?}") };
+        match cause {
+            // Told just before.
+            Cause::Refused(_) => warn!("next attempt {next}"),
+            _ => warn!(announced, undelivered_bytes, "disconnected: {cause}; next attempt {next}"),
+        }
         if disconnected.at_ceiling {
             warn!("the waits have reached their ceiling: something lasting is wrong");
         }

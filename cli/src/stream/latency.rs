@@ -17,6 +17,9 @@ const PENDING_MAX: usize = 4_096;
 /// Three digits are what anyone reads of a percentile.
 const DIGITS: u8 = 3;
 
+/// A day: longer ones count as that.
+const NANOSECONDS_MAX: u64 = 86_400_000_000_000;
+
 pub(super) struct Latency {
     from: From,
     /// In nanoseconds.
@@ -30,7 +33,9 @@ enum From {
         truth: Truth,
         /// Delivered and not looked up: that takes the log's lock, which the simulator wants too.
         pending: Vec<(PostId, Instant)>,
-        /// When the connection before had ended. What was written for the first time before that is a replay.
+        /// The latest of what is known to lie before the next Post: the write of the last one, the end of the
+        /// connection before. The log knows the first write of an id; what was written first before this moment is a
+        /// Post sent again, by a file that holds it twice or that starts anew after a reconnect.
         since: Option<Instant>,
     },
     /// The Post's creation.
@@ -50,8 +55,8 @@ impl Latency {
     }
 
     fn new(from: From) -> Self {
-        // An error would mean that `DIGITS` is out of range.
-        Self { from, histogram: Histogram::new(DIGITS).ok(), replayed: 0 }
+        // An error would mean that the constants make no sense.
+        Self { from, histogram: Histogram::new_with_bounds(1, NANOSECONDS_MAX, DIGITS).ok(), replayed: 0 }
     }
 
     /// A stream has begun.
@@ -87,7 +92,7 @@ impl Latency {
                     self.replayed += 1;
                 } else {
                     let lag = UnixTime::from(SystemTime::now()).saturating_since(created_at);
-                    self.record(lag);
+                    record(&mut self.histogram, lag);
                 }
             }
         }
@@ -96,25 +101,14 @@ impl Latency {
     /// Looks up what was noted down. Worth doing when there is nothing else to do.
     pub(super) fn settle(&mut self) {
         let From::Write { truth, pending, since } = &mut self.from else { return };
-        let (truth, since) = (truth.clone(), *since);
-        let mut settled = std::mem::take(pending);
-        for (id, delivered_at) in settled.drain(..) {
+        for (id, delivered_at) in pending.drain(..) {
             let Some(written_at) = truth.written_at(id.as_u64()) else { continue };
             if since.is_some_and(|since| written_at < since) {
                 self.replayed += 1;
             } else {
-                self.record(delivered_at.saturating_duration_since(written_at));
+                *since = Some(written_at);
+                record(&mut self.histogram, delivered_at.saturating_duration_since(written_at));
             }
-        }
-        if let From::Write { pending, .. } = &mut self.from {
-            // Its memory serves again.
-            *pending = settled;
-        }
-    }
-
-    fn record(&mut self, length: Duration) {
-        if let Some(histogram) = &mut self.histogram {
-            histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1));
         }
     }
 
@@ -134,5 +128,52 @@ impl Latency {
             _ if self.replayed > 0 => format!("{name}: none (replayed Posts)"),
             _ => format!("{name}: none"),
         }
+    }
+}
+
+fn record(histogram: &mut Option<Histogram<u64>>, length: Duration) {
+    if let Some(histogram) = histogram {
+        histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Post of that age.
+    fn post(age: Duration) -> PostId {
+        let created_at = UnixTime::from(SystemTime::now()).saturating_sub(age);
+        PostId::new((created_at.as_millis() - 1_288_834_974_657) << 22)
+    }
+
+    #[test]
+    fn the_lag_of_what_was_created_since_the_stream_began_counts() {
+        let mut latency = Latency::from_creation();
+        assert!(latency.summary().ends_with("delivery: none"));
+        latency.connected();
+        latency.delivered(post(Duration::from_secs(3_600)), Instant::now());
+        latency.delivered(PostId::new(20), Instant::now());
+        assert!(latency.summary().ends_with("delivery: none (replayed Posts)"), "{}", latency.summary());
+        std::thread::sleep(Duration::from_millis(30));
+        latency.delivered(post(Duration::from_millis(20)), Instant::now());
+        let summary = latency.summary();
+        assert!(summary.contains("p50 2") && summary.ends_with("ms (1 Posts)"), "{summary}");
+    }
+
+    #[test]
+    fn percentiles_keep_their_scale() {
+        let mut latency = Latency::from_creation();
+        for microseconds in 1..=1_000 {
+            record(&mut latency.histogram, Duration::from_micros(microseconds));
+        }
+        record(&mut latency.histogram, Duration::from_secs(3));
+        let summary = latency.summary();
+        assert!(
+            summary.contains("p50 501.") && summary.contains("p99 99") && summary.contains("max 3.0s"),
+            "{summary}"
+        );
+        record(&mut latency.histogram, Duration::MAX);
+        assert!(latency.summary().contains("max 8"), "{}", latency.summary());
     }
 }
