@@ -4,6 +4,7 @@
 //! delivery, on one clock. From any other server it is the lag behind the time of creation that a Post's id holds, to
 //! the millisecond, across two clocks and with everything that the service does in between.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use hdrhistogram::Histogram;
@@ -37,6 +38,8 @@ enum From {
         /// connection before. The log knows the first write of an id; what was written first before this moment is a
         /// Post sent again, by a file that holds it twice or that starts anew after a reconnect.
         since: Option<Instant>,
+        /// The Posts written at that very moment: one `write()` takes many, and has one time.
+        written: HashSet<PostId>,
     },
     /// The Post's creation.
     Creation {
@@ -47,7 +50,12 @@ enum From {
 
 impl Latency {
     pub(super) fn from_write(truth: Truth) -> Self {
-        Self::new(From::Write { truth, pending: Vec::with_capacity(PENDING_MAX), since: None })
+        Self::new(From::Write {
+            truth,
+            pending: Vec::with_capacity(PENDING_MAX),
+            since: None,
+            written: HashSet::new(),
+        })
     }
 
     pub(super) fn from_creation() -> Self {
@@ -69,8 +77,9 @@ impl Latency {
     /// A connection has ended.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.settle();
-        if let From::Write { since, .. } = &mut self.from {
+        if let From::Write { since, written, .. } = &mut self.from {
             *since = Some(now);
+            written.clear();
         }
     }
 
@@ -100,13 +109,16 @@ impl Latency {
 
     /// Looks up what was noted down. Worth doing when there is nothing else to do.
     pub(super) fn settle(&mut self) {
-        let From::Write { truth, pending, since } = &mut self.from else { return };
+        let From::Write { truth, pending, since, written } = &mut self.from else { return };
         for (id, delivered_at) in pending.drain(..) {
             let Some(written_at) = truth.written_at(id.as_u64()) else { continue };
-            if since.is_some_and(|since| written_at < since) {
+            if since.is_none_or(|since| written_at > since) {
+                *since = Some(written_at);
+                written.clear();
+            }
+            if *since > Some(written_at) || !written.insert(id) {
                 self.replayed += 1;
             } else {
-                *since = Some(written_at);
                 record(&mut self.histogram, delivered_at.saturating_duration_since(written_at));
             }
         }
