@@ -1,5 +1,6 @@
 //! `powerstream simulate` as any client meets it.
 
+#![cfg(unix)] // Signals are sent with kill(1).
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
 mod tool;

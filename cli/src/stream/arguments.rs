@@ -17,8 +17,11 @@ The bearer token is taken from the environment variable X_BEARER_TOKEN, or from 
 
 Posts go to standard output, one a line; everything else goes to standard error, as much of it as RUST_LOG asks for
 (error, warn, info, debug; default: info). The stream goes on, over disconnects, until --max-posts, --duration or
-Ctrl-C, and ends with its totals; a second Ctrl-C ends it at once. With --simulate and --posts too: the simulator sends
-the whole file and then keep-alives, as a service does that has no more Posts.
+Ctrl-C, and ends with its totals; a second Ctrl-C ends it at once, with code 130. With --simulate and --posts too: the
+simulator sends the whole file and then keep-alives, as a service does that has no more Posts.
+
+Latencies are those of --simulate: from the simulator's write to delivery. Other servers' Posts have a lag: from the
+time of creation in their ids, by this machine's clock. --seed also decides the jitter of the waits between attempts.
 
 Exit codes:
   0  --max-posts, --duration or Ctrl-C reached, or the reader of the output has had enough

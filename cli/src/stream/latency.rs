@@ -5,7 +5,7 @@
 //! the millisecond, across two clocks and with everything that the service does in between.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use powerstream_core::stream::message::PostId;
@@ -100,8 +100,9 @@ impl Latency {
                 if created_at < *since {
                     self.replayed += 1;
                 } else {
-                    let lag = UnixTime::from(SystemTime::now()).saturating_since(created_at);
-                    record(&mut self.histogram, lag);
+                    // The id's millisecond is cut off, so this is up to one too long. Clocks that disagree give zero.
+                    let created_at = UNIX_EPOCH + Duration::from_millis(created_at.as_millis());
+                    record(&mut self.histogram, created_at.elapsed().unwrap_or_default());
                 }
             }
         }
@@ -145,7 +146,7 @@ impl Latency {
 
 fn record(histogram: &mut Option<Histogram<u64>>, length: Duration) {
     if let Some(histogram) = histogram {
-        histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX).max(1));
+        histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 
