@@ -70,7 +70,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // The client first, so that the simulator sees it leave and waits for nobody.
     drop(stream);
     drop(simulator);
-    if !matches!(&ended, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+    // Where the output failed, nobody knows how much of it arrived.
+    if ended.is_ok() {
         // Where standard error is closed there is nobody to tell.
         let _ = io::stderr().lock().write_all(pump.summary(started.elapsed()).as_bytes());
     }
