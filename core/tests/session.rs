@@ -2,7 +2,13 @@
 
 mod session_support;
 
+#[path = "session/deadlines.rs"]
+mod deadlines;
+#[path = "session/faults.rs"]
+mod faults;
 #[path = "session/life.rs"]
 mod life;
 #[path = "session/refusals.rs"]
 mod refusals;
+#[path = "session/shutdown.rs"]
+mod shutdown;

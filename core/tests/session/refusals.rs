@@ -154,7 +154,7 @@ fn how_long_the_server_asks_to_wait() {
         ("x-rate-limit-reset: 1700086401", 60, true),
         // In milliseconds, by mistake.
         ("x-rate-limit-reset: 1700000500000", 60, true),
-        ("x-rate-limit-reset: 18446744073709551615", 60, true),
+        ("x-rate-limit-reset: 18446744073709551615", 60, false),
         ("x-rate-limit-reset: 99999999999999999999999", 60, false),
         ("x-rate-limit-reset: soon", 60, false),
         ("x-rate-limit-reset: -1", 60, false),
@@ -162,7 +162,7 @@ fn how_long_the_server_asks_to_wait() {
         ("retry-after: 120", 120, false),
         ("retry-after: 1", 60, false),
         ("retry-after: 86401", 60, true),
-        ("retry-after: 18446744073709551615", 60, true),
+        ("retry-after: 18446744073709551615", 60, false),
         ("retry-after: in a while", 60, false),
         // 1700000000 is Tue, 14 Nov 2023 22:13:20 GMT.
         ("retry-after: Tue, 14 Nov 2023 22:16:40 GMT", 200, false),
@@ -182,8 +182,8 @@ fn how_long_the_server_asks_to_wait() {
         assert_eq!(disconnected.reset_ignored, ignored, "{fields}");
     }
     // Retry-After counts for a 503 as well, a window's reset does not.
-    let run = answered(refusal("503 x", "retry-after: 77\r\nx-rate-limit-reset: 1700000999\r\n", ""));
-    assert_eq!(run.first().delay.as_secs(), 77);
+    let unavailable = answered(refusal("503 x", "retry-after: 77\r\nx-rate-limit-reset: 1700000999\r\n", ""));
+    assert_eq!(unavailable.first().delay.as_secs(), 77);
     let fields = "x-rate-limit-remaining: 0\r\nx-rate-limit-reset: 1700000500\r\n";
     assert_eq!(UNIX, 1_700_000_000);
     // The first delay is longer than what is asked for: the documented floor holds.
@@ -191,8 +191,8 @@ fn how_long_the_server_asks_to_wait() {
         Attempt::new().bytes(0, refusal("429 x", "", "")),
         Attempt::new().bytes(0, refusal("429 x", fields, "")),
     ]);
-    let run = run(&config(), net, secs(61));
-    assert_eq!(run.delays(), [60_000, 440_000]);
+    let twice = run(&config(), net, secs(61));
+    assert_eq!(twice.delays(), [60_000, 440_000]);
 }
 
 #[test]
