@@ -95,7 +95,7 @@ impl Recorder {
 
     /// Looks at the session before a step is carried out.
     pub fn step<S: AsRef<[u8]> + AsMut<[u8]>>(&mut self, session: &Session<S>, step: Step) {
-        let progress = (self.net.events, self.net.fed.iter().sum::<u64>() + self.net.request.len() as u64);
+        let progress = (self.net.events, self.net.fed.last().unwrap_or(&0) + self.net.request.len() as u64);
         if self.idle.0 != self.net.now || progress != self.progress {
             self.idle = (self.net.now, 0);
             self.progress = progress;
@@ -121,7 +121,7 @@ impl Recorder {
             | Step::Sleep { until } => {
                 assert_ne!(self.place, Place::Over, "the session is over: {step:?}");
                 let ahead = until.saturating_since(self.net.now());
-                assert!(ahead.as_secs() <= 24 * 60 * 60, "a wait without end: {step:?}");
+                assert!(ahead.as_secs() <= 100_000, "a wait without end: {step:?}");
             }
             Step::Close | Step::Event | Step::Done => {}
         }
