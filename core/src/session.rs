@@ -296,7 +296,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if self.state != State::Reading {
             return (input.len(), None);
         }
-        if now > self.read_at {
+        // A call without input is no read: silence does not show that everything sent has come.
+        if now > self.read_at && !input.is_empty() {
             self.begin_read(now);
         }
         let mut at = 0;
@@ -407,16 +408,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// So many octets of [`Self::transmit`] went out.
     pub fn handle_written(&mut self, count: usize, now: Instant) {
         let State::Writing { sent, length } = self.state else { return };
-        let sent = length.min(sent + count);
-        self.state = if sent < length {
-            State::Writing { sent, length }
+        let sent = length.min(sent.saturating_add(count));
+        if sent < length {
+            self.state = State::Writing { sent, length };
         } else {
-            // The token has done its work here: nothing of it stays where messages will lie.
-            self.connection.storage_mut()[..length].fill(0);
+            // The answer may be read late, and what came behind it be lost: nothing was missed before it was asked for.
+            self.caught_up = now;
             self.read_at = now;
+            self.backlog = false;
             self.paused = false;
-            State::Reading
-        };
+            self.enter(State::Reading);
+        }
     }
 
     /// The peer has closed the transport, behind all input that was given.
@@ -450,7 +452,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if self.stopping {
             self.failure = None;
             self.leave_stream();
-            self.state = State::Done;
+            self.enter(State::Done);
         } else if let Some(failure) = self.failure.take() {
             self.settle(failure, now);
         }
@@ -478,6 +480,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Ends the session: whatever is open is closed, nothing is opened any more. Events that wait are still lent.
     pub fn shutdown(&mut self) {
         self.stopping = true;
+    }
+
+    /// Changes the state. The token, once its request is sent or given up, stays nowhere near where messages will lie.
+    fn enter(&mut self, state: State) {
+        if let State::Writing { length, .. } = self.state {
+            self.connection.storage_mut()[..length].fill(0);
+        }
+        self.state = state;
     }
 
     const fn is_open(&self) -> bool {
@@ -518,7 +528,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
         self.paused = true;
         self.established = Some(Established { head_at: now, content: 0, healthy: false });
-        self.caught_up = now;
         let gap = self.gap_from.map(|from| Gap { from, to: self.unix(now) });
         Some(RawEvent::Connected { gap, backfill_minutes: self.backfill_minutes })
     }
@@ -563,7 +572,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         };
         self.connection.handle_closed();
         self.failure = Some(Failure { cause, undelivered });
-        self.state = State::Closing;
+        self.enter(State::Closing);
     }
 
     /// As much of an error document has come as ever will.

@@ -236,12 +236,12 @@ fn the_gap_starts_before_whatever_was_lost() {
     for id in 0..100 {
         attempt = attempt.line(secs(1), &post(id));
     }
-    let net = Net::always(attempt.clone().act(0, Act::Reset)).hold(5, secs(200));
-    let reset = run(&config(), net, secs(206));
+    let net = Net::new([attempt.clone().act(0, Act::Reset)]).hold(5, secs(200));
+    let reset = run(&config(), net, ms(205_500));
     assert_eq!(reset.bytes().len(), 5);
     assert!(gap_start(&reset) <= 5_000);
     // The same with a buffer so small that each read leaves something behind.
-    let mut net = Net::always(attempt.act(0, Act::Reset)).hold(5, secs(50)).hold(9, secs(200));
+    let mut net = Net::new([attempt.act(0, Act::Reset)]).hold(5, secs(50)).hold(9, secs(200));
     net.buffer_bytes = 64;
     let backlog = run(&config(), net, secs(300));
     let delivered = backlog.bytes().len() as i64;
@@ -254,9 +254,9 @@ fn the_gap_starts_before_whatever_was_lost() {
         .bytes(secs(20), chunk("id"))
         .eof(secs(20));
     assert!(gap_start(&run(&config(), Net::always(begun), secs(45))) <= 2_000);
-    // The head is read late, and what came behind it is lost.
-    let mut net = Net::always(Attempt::stream().line(secs(1), &post(1)).act(secs(300), Act::Reset));
-    net.rest.acts[0].0 = ms(10);
+    // The head is read late, and what was sent behind it is lost.
+    let late = Attempt::new().bytes(ms(10), HEAD).act(secs(1), Act::Lost).fault(secs(620), FaultKind::Reset);
+    let mut net = Net::new([late]);
     net.suspend = Some((ms(5), secs(600)));
-    assert!(gap_start(&run(&config(), net, secs(601))) <= 10);
+    assert!(gap_start(&run(&config(), net, secs(622))) <= 1_010);
 }
