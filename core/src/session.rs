@@ -411,6 +411,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let sent = length.min(sent.saturating_add(count));
         if sent < length {
             self.state = State::Writing { sent, length };
+            // A peer that takes the request bit by bit does not outrun the deadline.
+            self.handle_timeout(now);
         } else {
             // The answer may be read late, and what came behind it be lost: nothing was missed before it was asked for.
             self.caught_up = now;
@@ -461,6 +463,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// It is `now`, and what the step asked for has not happened. Too early is without effect.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
+            // An event that is not taken yet is lent from what the next attempt would overwrite.
+            _ if self.refusal.is_some() || self.outcome.is_some() => {}
             State::Waiting { until } if now >= until && !self.stopping => {
                 self.connection.handle_connecting(now);
                 self.state = State::Connecting;
@@ -616,10 +620,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         } else {
             let mut delay = self.backoff.next(class);
             if let Cause::Refused(refusal) = cause {
-                let head = self.connection.head().copied();
-                let asked = head.and_then(|head| self.asked_to_wait(&refusal, &head, now));
-                reset_ignored = asked.is_some_and(|wait| wait > RESET_MAX);
-                delay.length = delay.length.max(asked.filter(|_| !reset_ignored).unwrap_or_default());
+                if let Some(head) = self.connection.head() {
+                    let (wait, ignored) = self.asked_to_wait(&refusal, head, now);
+                    delay.length = delay.length.max(wait);
+                    reset_ignored = ignored;
+                }
                 if refusal.kind == RefusalKind::Provisioning {
                     delay.length = delay.length.max(PROVISIONING_MIN);
                 }
@@ -640,9 +645,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.state = State::Waiting { until: retry_at };
     }
 
-    /// How long the server asks to wait: to the window's end where it is the window that is used up, and whatever
-    /// `Retry-After` says.
-    fn asked_to_wait(&self, refusal: &Refusal, head: &ResponseHead, now: Instant) -> Option<Duration> {
+    /// How long the server asks to wait, as far as that is believed: to the window's end where it is the window that is
+    /// used up, and whatever `Retry-After` says. And whether it named a time that is not believed.
+    fn asked_to_wait(&self, refusal: &Refusal, head: &ResponseHead, now: Instant) -> (Duration, bool) {
         let unix = self.unix(now);
         let reset = match refusal.kind {
             RefusalKind::WindowLimit => head.rate_limit.reset.map(|reset| reset.saturating_since(unix)),
@@ -652,7 +657,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
             RetryAfter::At(time) => time.saturating_since(unix),
         });
-        reset.max(retry_after)
+        let waits = [reset, retry_after].map(Option::unwrap_or_default);
+        let believed = waits.into_iter().filter(|wait| *wait <= RESET_MAX).max().unwrap_or_default();
+        (believed, waits.into_iter().any(|wait| wait > RESET_MAX))
     }
 
     /// Writes the request to the front of the storage, where no response lies yet, with the backfill that the gap
