@@ -207,7 +207,10 @@ impl Liveness {
     #[inline]
     pub fn handle_message_ended(&mut self) {
         self.message = None;
-        self.overdue = None;
+        // Of an announced disconnect it ends nothing.
+        if self.announced.is_none() {
+            self.overdue = None;
+        }
     }
 
     /// The server has announced that it will close the connection.
@@ -218,6 +221,7 @@ impl Liveness {
     /// The stream goes on in spite of the announcement.
     pub fn handle_announcement_void(&mut self) {
         self.announced = None;
+        self.overdue = None;
     }
 
     /// No read was asked for during `length`, because the consumer was busy: silence and messages get it back.

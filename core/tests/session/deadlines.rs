@@ -127,8 +127,8 @@ fn the_consumers_time_is_not_the_peers() {
         .line(secs(30), &post(2))
         .keep_alive(secs(30))
         .keep_alive(secs(600));
-    let net = Net::always(attempt).hold(1, secs(600));
-    let run = run(&config(), net, ms(626_500));
+    let net = Net::new([attempt]).hold(1, secs(600));
+    let run = run(&config(), net, secs(627));
     assert_eq!(run.bytes().len(), 2);
     assert_eq!(run.keep_alives, 1);
     assert_eq!(ended(&run), (626_000, "timeout_silence"), "25 s after the read at 601 s");
@@ -178,7 +178,9 @@ fn an_endless_message_is_ended_though_no_read_finds_nothing() {
         for _ in 0..700 {
             attempt = attempt.bytes(ms(100), chunk(&"x".repeat(size)));
         }
-        let run = run(&config(), Net::always(attempt), secs(63));
+        let mut net = Net::always(attempt);
+        net.read_time = ms(101);
+        let run = run(&config(), net, secs(63));
         let (at, cause) = ended(&run);
         assert_eq!(cause, "timeout_message");
         assert!((60_000..=61_100).contains(&at), "{at}");
@@ -223,8 +225,8 @@ fn an_announced_disconnect_is_carried_out_though_keep_alives_flood() {
         attempt = attempt.keep_alive(ms(10));
     }
     let mut net = Net::always(attempt);
-    // Whoever takes the events is so slow that something is always there.
-    net.holds = (0..3_000).map(|event| (event, ms(11))).collect();
+    // Reading is so slow that something is always there.
+    net.read_time = ms(11);
     let run = run(&config(), net, secs(30));
     assert_eq!(run.first().cause.code(), "timeout_disconnect");
 }

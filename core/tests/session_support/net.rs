@@ -108,6 +108,8 @@ pub struct Net {
     /// What every attempt behind the last of the list meets.
     pub rest: Attempt,
     pub buffer_bytes: usize,
+    /// Nanoseconds that each read takes which finds something.
+    pub read_time: u64,
     /// The consumer holds the event of this number for so long.
     pub holds: Vec<(usize, u64)>,
     /// At the event of this number the monotonic clock jumps by so many nanoseconds, the wall clock by so many
@@ -145,6 +147,7 @@ impl Net {
             attempts: attempts.into_iter().collect(),
             rest: Attempt::failing(FaultKind::Refused),
             buffer_bytes: 16_384,
+            read_time: 0,
             holds: Vec::new(),
             jumps: Vec::new(),
             stop_at: None,
@@ -291,6 +294,7 @@ impl Net {
                         continue;
                     }
                     let count = bytes.len().min(buffer.len());
+                    self.now += self.read_time;
                     buffer[..count].copy_from_slice(&bytes[..count]);
                     *self.fed.last_mut().unwrap() += count as u64;
                     if count < bytes.len() {
