@@ -8,6 +8,8 @@ mod deadlines;
 mod faults;
 #[path = "session/life.rs"]
 mod life;
+#[path = "session/random.rs"]
+mod random;
 #[path = "session/refusals.rs"]
 mod refusals;
 #[path = "session/shutdown.rs"]

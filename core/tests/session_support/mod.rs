@@ -82,7 +82,8 @@ fn through_own_loop(config: &SessionConfig<'_>, net: Net, limit: u64, seed: u64)
     let mut session = new_session(vec![0xAA; config.storage_bytes()], config, &net, seed);
     let mut world = Recorder::new(net);
     let mut buffer = vec![0; world.net.buffer_bytes];
-    while world.net.now < limit {
+    world.limit = limit;
+    while world.goes_on() {
         if world.net.is_stopped() {
             world.stopping = true;
             session.shutdown();
@@ -155,7 +156,7 @@ fn through_driver(config: &SessionConfig<'_>, net: Net, limit: u64, seed: u64) -
     let mut world = Recorder::new(net);
     let mut cx = Context::from_waker(Waker::noop());
     world.limit = limit;
-    while world.net.now < limit {
+    while world.goes_on() {
         let mut once = recorder::Once { world: &mut world, halt: false };
         let more = poll_event(&mut buffered, &mut once, &mut cx);
         match more {

@@ -121,10 +121,14 @@ pub struct Net {
     pub stop_at_event: Option<usize>,
     /// Waits answer early once, half-way.
     pub early: bool,
+    /// The run is over with this many attempts.
+    pub connects_max: usize,
     /// The machine is suspended then, for so long; the timer wakes it, whatever waits to be read.
     pub suspend: Option<(u64, u64)>,
 
     pub open: Option<Attempt>,
+    /// A wait for the connection ended early: the next call goes on with it.
+    pub connecting: bool,
     /// When the last act was due.
     acted: u64,
     woke_early: bool,
@@ -153,7 +157,9 @@ impl Net {
             stop_at: None,
             stop_at_event: None,
             early: false,
+            connects_max: usize::MAX,
             suspend: None,
+            connecting: false,
             open: None,
             acted: 0,
             woke_early: false,
@@ -210,8 +216,10 @@ impl Net {
     }
 
     pub fn connect(&mut self, until: Instant) -> Result<Option<()>, Fault> {
-        self.connects.push(self.now);
-        self.fed.push(0);
+        if !std::mem::take(&mut self.connecting) {
+            self.connects.push(self.now);
+            self.fed.push(0);
+        }
         let attempt = self.attempts.pop_front().unwrap_or_else(|| self.rest.clone());
         let connect = attempt.connect;
         match connect {
@@ -223,9 +231,10 @@ impl Net {
                 Ok(Some(()))
             }
             _ => {
-                let early = std::mem::take(&mut self.early);
-                self.wait(until.as_nanos());
-                self.early = early;
+                if !self.wait(until.as_nanos()) {
+                    self.connecting = true;
+                    self.attempts.push_front(Attempt { connect: Connect::Never, ..attempt });
+                }
                 Ok(None)
             }
         }
