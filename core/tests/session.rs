@@ -1,4 +1,5 @@
 //! Sessions on a virtual clock: transcripts, schedules, refusals, deadlines, faults, shutdown, secrets.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod session_support;
 

@@ -13,6 +13,7 @@ type Sent = Vec<(u64, Option<Vec<u8>>)>;
 
 const LIMIT: usize = 300;
 
+#[allow(clippy::type_complexity, reason = "octets, and the end and bytes of each message in them")]
 fn content(rng: &mut Rng, id: &mut u64) -> (Vec<u8>, Vec<(usize, Option<Vec<u8>>)>) {
     let mut content = Vec::new();
     let mut ends = Vec::new();
