@@ -91,6 +91,9 @@ fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
     config.query = query.as_ref().map_or(&[], |query| query);
     config.local_dc_only = args.local_dc_only;
     config.backfill = args.backfill;
+    if let Some(silence) = args.silence {
+        config.timeouts.silence = silence;
+    }
     config.token = Some(token.bearer()?);
     let stream = match args.simulator.seed {
         Some(seed) => Stream::open_seeded(&config, seed),

@@ -282,6 +282,7 @@ fn faults_are_told_and_the_stream_goes_on() {
         ("clean-end", "disconnected: the server ended the stream"),
         ("bad-chunk", "expected a hexadecimal chunk size"),
         ("operational-disconnect", "announced=\"stream_error\""),
+        ("stall --silence 300ms", "before the silence limit"),
     ] {
         let arguments = format!("--scenario {scenario} --fault-after 20 --rate 1000 --max-posts 60");
         let output = run(&mut tool(&format!("stream --simulate {arguments}")));

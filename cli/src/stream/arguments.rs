@@ -80,6 +80,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) backfill: bool,
 
+    /// The longest silence before the connection is given up; X promises a signal every 20 s [default: 25s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(super) silence: Option<Duration>,
+
     /// File that holds the bearer token; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
     pub(super) token_file: Option<PathBuf>,
