@@ -1,5 +1,7 @@
 //! Sessions on a virtual clock: transcripts, schedules, refusals, deadlines, faults, shutdown, secrets.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity)]
+
 mod session_support;
 
 #[path = "session/deadlines.rs"]
