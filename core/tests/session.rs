@@ -1,6 +1,4 @@
 //! Sessions on a virtual clock: transcripts, schedules, refusals, deadlines, faults, shutdown, secrets.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 
 mod session_support;
