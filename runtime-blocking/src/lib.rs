@@ -45,3 +45,8 @@ mod tcp;
 pub use powerstream_core as core;
 pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};
+
+/// Compiles the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
