@@ -9,9 +9,12 @@ use std::cell::Cell;
 
 use common::{Chunking, HEAD, chunked, push_chunk};
 use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
+use powerstream_core::buffered::Buffered;
+use powerstream_core::http::origin::Origin;
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
 use powerstream_core::stream::framing::Delimiter;
-use powerstream_core::time::Instant;
+use powerstream_core::time::{Instant, UnixTime};
 
 struct Counting;
 
@@ -141,4 +144,70 @@ fn a_hundred_thousand_messages_of_all_shapes_allocate_nothing() {
     assert_eq!((tally.keep_alives, tally.skipped), (2 * rounds, 2 * rounds));
     assert_eq!((tally.heads, tally.ends), (lives + 2, 2));
     assert!(tally.errors >= lives, "{tally:?}");
+}
+
+/// One life after another: connect, ask, stream, classify, drop, back off, be refused.
+#[test]
+fn sessions_that_reconnect_allocate_nothing() {
+    let post = br#"{"created_at":"Wed Oct 10 20:19:24 +0000 2018","id":1050118621198921728,"text":"of a usual kind"}"#;
+    let id_last =
+        br#"{"user":{"id":1},"entities":{"urls":[[],{}]},"text":"\u00e4","id_str":"1050118621198921728"}"#;
+    let error = br#"{"errors":[{"title":"x","disconnect_type":"InternalError","type":"https://api.x.com/2/problems/x"}]}"#;
+    let mut stream = HEAD.to_vec();
+    for message in [&post[..], b"", id_last, b"not JSON", b"[{\"id\":1}]", error] {
+        push_chunk(&mut stream, &[message, b"\r\n"].concat(), "");
+    }
+    let mut refused = b"HTTP/1.1 503 x\r\nRetry-After: 5\r\nContent-Length: 4\r\n\r\n".to_vec();
+    refused.extend_from_slice(b"{}\r\n");
+    let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
+    config.message_bytes_max = 256;
+    config.backfill = true;
+    let storage = vec![0; config.storage_bytes()];
+    let buffer = vec![0; 512];
+
+    let before = ALLOCATIONS.get();
+    let session =
+        Session::new(storage, &config, 1, Instant::ZERO, UnixTime::from_seconds(1_700_000_000)).unwrap();
+    let mut buffered = Buffered::new(session, buffer);
+    let mut now = Instant::ZERO;
+    let (mut connects, mut messages, mut refusals, mut disconnects) = (0, 0, 0, 0);
+    let mut wire: &[u8] = &[];
+    while disconnects < 1_000 {
+        match buffered.poll() {
+            Step::Sleep { until } => {
+                now = now.max(until);
+                buffered.handle_timeout(now);
+            }
+            Step::Connect { .. } => {
+                connects += 1;
+                wire = if connects % 3 == 0 { &refused } else { &stream };
+                buffered.handle_connected(now);
+            }
+            Step::Write { .. } => buffered.handle_written(buffered.transmit().len().div_ceil(2), now),
+            Step::Read { .. } if buffered.is_paused() => buffered.handle_resume(now),
+            Step::Read { .. } if wire.is_empty() => buffered.handle_eof(now),
+            Step::Read { .. } => {
+                let count = wire.len().min(37);
+                buffered.read_buf()[..count].copy_from_slice(&wire[..count]);
+                wire = &wire[count..];
+                buffered.handle_read(count, now);
+            }
+            Step::Event => {
+                match buffered.peek() {
+                    Some(SessionEvent::Message(message)) => messages += u32::from(!message.bytes.is_empty()),
+                    Some(SessionEvent::Refused(refused)) => {
+                        refusals += u32::from(!refused.document.is_empty())
+                    }
+                    Some(SessionEvent::Disconnected(_)) => disconnects += 1,
+                    event => drop(std::hint::black_box(event)),
+                }
+                buffered.release();
+            }
+            Step::Close => buffered.handle_closed(now),
+            Step::Done => break,
+        }
+    }
+    let allocations = ALLOCATIONS.get() - before;
+    assert_eq!(allocations, 0);
+    assert_eq!((connects, refusals, messages), (1_000, 333, 667 * 5));
 }

@@ -19,7 +19,8 @@ for profile in release debug; do
     archive="$target/$profile/libpowerstream_core_no_std_proof.a"
     # Objects of ours and of our dependencies; the archive also carries all of core and compiler_builtins.
     symbols=$(nm --demangle "$archive" 2>/dev/null)
-    for exported in powerstream_feed powerstream_content_octets powerstream_backoff powerstream_silence; do
+    for exported in powerstream_feed powerstream_first_post powerstream_content_octets powerstream_backoff \
+        powerstream_silence; do
         echo "$symbols" | grep -q " T $exported\$" || {
             echo "$profile: $exported is not in the archive" >&2
             exit 1

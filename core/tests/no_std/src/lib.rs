@@ -9,9 +9,11 @@ use core::time::Duration;
 
 use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
 use powerstream_core::http::chunked::{Decoder, Span};
+use powerstream_core::http::origin::Origin;
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
-use powerstream_core::time::Instant;
+use powerstream_core::time::{Instant, UnixTime};
 
 const STORAGE_BYTES: usize = 16_384;
 
@@ -96,4 +98,44 @@ pub extern "C" fn powerstream_silence(nanos: u64) -> u64 {
     let mut liveness = Liveness::new(Timeouts::default());
     liveness.handle_head(Instant::from_nanos(nanos));
     liveness.poll_timeout().map_or(0, |deadline| deadline.at.as_nanos())
+}
+
+/// The life of a session on the caller's storage, up to its first Post: `length` octets at `input` are the server's
+/// answer. Returns the Post's id, or -1.
+///
+/// # Safety
+/// `storage` points to `room` octets that nothing else uses, and `input` to `length` octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn powerstream_first_post(
+    storage: *mut u8,
+    room: usize,
+    mut input: *const u8,
+    mut length: usize,
+) -> i64 {
+    let now = Instant::ZERO;
+    // SAFETY: as the caller promised.
+    let storage = unsafe { core::slice::from_raw_parts_mut(storage, room) };
+    let Ok(origin) = Origin::parse("http://localhost") else { return -1 };
+    let mut config = SessionConfig::new(origin);
+    config.message_bytes_max = 4_096;
+    let Ok(mut session) = Session::new(storage, &config, 1, now, UnixTime::default()) else { return -1 };
+    loop {
+        match session.poll() {
+            Step::Sleep { until } => session.handle_timeout(until),
+            Step::Connect { .. } => session.handle_connected(now),
+            Step::Write { .. } => session.handle_written(session.transmit().len(), now),
+            Step::Read { .. } | Step::Event if length > 0 => {
+                // SAFETY: as the caller promised; both are moved on by what was consumed.
+                let (consumed, event) =
+                    session.decode(unsafe { core::slice::from_raw_parts(input, length) }, now);
+                if let Some(SessionEvent::Message(message)) = event {
+                    return message.id().and_then(|id| i64::try_from(id.as_u64()).ok()).unwrap_or(-1);
+                }
+                // SAFETY: no more is consumed than was given.
+                input = unsafe { input.add(consumed) };
+                length -= consumed;
+            }
+            _ => return -1,
+        }
+    }
 }
