@@ -189,7 +189,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if room < needed {
             return Err(ConfigError::Storage { needed });
         }
-        let mut request = Request::new(Method::Get, config.origin.authority(), config.endpoint.path);
+        let mut request = Request::new(Method::Get, config.authority(), config.endpoint.path);
         request.token = config.token;
         request.user_agent = config.user_agent;
         request.query = config.query;

@@ -17,6 +17,9 @@ use crate::stream::connection::ConnectionConfig;
 pub struct SessionConfig<'a> {
     /// Where the stream is.
     pub origin: Origin<'a>,
+    /// The `Host` field, where it is not the origin's: behind a tunnel or proxy on this machine that hands on what it
+    /// is given, it is the server's name. Default `None`.
+    pub host: Option<&'a str>,
     /// The stream.
     pub endpoint: Endpoint<'a>,
     /// Further query parameters, such as `partition` or the fields of a v2 stream.
@@ -49,6 +52,7 @@ impl<'a> SessionConfig<'a> {
         let connection = ConnectionConfig::default();
         Self {
             origin,
+            host: None,
             endpoint: POWERSTREAM,
             query: &[],
             local_dc_only: false,
@@ -75,13 +79,14 @@ impl<'a> SessionConfig<'a> {
         self.message_bytes_max.saturating_add(1).max(self.request_bytes())
     }
 
+    /// The value of the `Host` field.
+    pub(super) fn authority(&self) -> &'a str {
+        self.host.unwrap_or(self.origin.authority())
+    }
+
     fn request_bytes(&self) -> usize {
         let query: usize = self.query.iter().map(|(name, value)| 2 + 3 * (name.len() + value.len())).sum();
-        REQUEST_BYTES
-            + self.origin.authority().len()
-            + self.endpoint.path.len()
-            + self.user_agent.len()
-            + query
+        REQUEST_BYTES + self.authority().len() + self.endpoint.path.len() + self.user_agent.len() + query
     }
 }
 

@@ -231,7 +231,7 @@ enum Phase {
 }
 
 /// One transport's life. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connection<S> {
     phase: Phase,
     body: Body,
@@ -569,7 +569,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             }
             // No truncation: at most the input's length.
             let here = self.content.min((input.len() - at) as u64) as usize;
-            let storage = self.storage.as_mut();
+            let storage = &mut self.storage.as_mut()[..self.capacity];
             let room = self.capacity.min(start + DOCUMENT_BYTES_MAX);
             let fits = here.min(room.saturating_sub(start + length));
             storage[start + length..start + length + fits].copy_from_slice(&input[at..at + fits]);
@@ -609,7 +609,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         let length = input.len() as u64;
         let taken = length < self.content
             && !self.liveness.is_late(now)
-            && self.framer.push_within(input, self.storage.as_mut());
+            && self.framer.push_within(input, &mut self.storage.as_mut()[..self.capacity]);
         if taken {
             self.content -= length;
             self.liveness.handle_content(now);
@@ -653,7 +653,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             }
             self.liveness.handle_content(now);
             let before = self.framer.unfinished();
-            let (taken, frame) = self.framer.next(input, at..at + here, self.storage.as_mut());
+            let storage = &mut self.storage.as_mut()[..self.capacity];
+            let (taken, frame) = self.framer.next(input, at..at + here, storage);
             at += taken;
             self.content -= taken as u64;
             if let Some(frame) = frame {
@@ -675,7 +676,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     #[inline]
     fn scan_short_chunks(&mut self, input: &[u8], mut at: usize, now: Instant) -> usize {
         let Some(decoder) = self.body.chunked() else { return at };
-        let storage = self.storage.as_mut();
+        let storage = &mut self.storage.as_mut()[..self.capacity];
         let mut framing = 0;
         while let Some((data, length, block)) = decoder.peek_short_chunk(&input[at..]) {
             if !self.framer.push_short(block, length, storage) {
@@ -728,3 +729,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
 /// Most octets kept of an error document; what is more is not read.
 const DOCUMENT_BYTES_MAX: usize = 65_536;
+
+impl<S> fmt::Debug for Connection<S> {
+    /// Leaves the storage out: what lies there is a stranger's, or a session's request.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("phase", &self.phase)
+            .field("octets", &self.octets)
+            .field("liveness", &self.liveness)
+            .finish_non_exhaustive()
+    }
+}
