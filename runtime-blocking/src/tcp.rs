@@ -39,6 +39,8 @@ pub(crate) struct Tcp {
     socket: Option<TcpStream>,
     /// The receive timeout in force.
     armed: Option<Duration>,
+    /// A name whose answer has not come: asked for once, however many attempts give up waiting for it.
+    resolving: Option<Resolving>,
     poll: mio::Poll,
     events: Events,
     signal: Arc<Signal>,
@@ -56,6 +58,7 @@ impl Tcp {
             seen: Cell::new(Instant::ZERO),
             socket: None,
             armed: None,
+            resolving: None,
             poll,
             events: Events::with_capacity(4),
             signal: Arc::new(Signal::new(waker)),
@@ -69,22 +72,12 @@ impl Tcp {
     /// Resolves anew, so that the lifetimes of DNS answers are honoured, and tries each address, each with its share of
     /// the time that is left. `None`: the deadline has passed, or the stream was stopped.
     fn connect(&mut self, until: Instant) -> Result<Option<TcpStream>, Fault> {
-        let resolving =
-            Resolving::start(&self.host, self.port, &self.signal).map_err(|error| fault(&error))?;
-        let addresses = loop {
-            if let Some(answer) = resolving.take() {
-                break answer
-                    .map_err(|error| Fault::with_os_code(FaultKind::Resolve, error.raw_os_error()))?;
-            }
-            let left = until.saturating_since(self.now());
-            if left.is_zero() || self.signal.is_stopped() {
-                return Ok(None);
-            }
-            self.signal.wait(left, || resolving.is_done());
-        };
-        let allowed = |address: &SocketAddr| !self.loopback_only || address.ip().is_loopback();
-        let addresses: Vec<_> = addresses.into_iter().filter(allowed).collect();
+        let Some(mut addresses) = self.resolve(until)? else { return Ok(None) };
         let mut last = Fault::new(FaultKind::NoAddress);
+        if self.loopback_only && !addresses.is_empty() {
+            last = Fault::new(FaultKind::NotLoopback);
+            addresses.retain(|address| address.ip().is_loopback());
+        }
         for (index, address) in addresses.iter().enumerate() {
             let now = self.now();
             let share =
@@ -93,10 +86,34 @@ impl Tcp {
                 Ok(Some(socket)) => return Ok(Some(socket)),
                 Ok(None) if self.signal.is_stopped() || self.now() >= until => return Ok(None),
                 Ok(None) => last = Fault::new(FaultKind::TimedOut),
-                Err(error) => last = fault(&error),
+                Err(error) => last = Fault::from(&error),
             }
         }
         Err(last)
+    }
+
+    /// `None`: the deadline has passed, or the stream was stopped.
+    fn resolve(&mut self, until: Instant) -> Result<Option<Vec<SocketAddr>>, Fault> {
+        // An answer that came too late for the attempt before is not today's.
+        let resolving = match self.resolving.take().filter(|resolving| !resolving.is_done()) {
+            Some(resolving) => resolving,
+            None => {
+                Resolving::start(&self.host, self.port, &self.signal).map_err(|error| Fault::from(&error))?
+            }
+        };
+        loop {
+            if let Some(answer) = resolving.take() {
+                let unresolved =
+                    |error: io::Error| Fault::with_os_code(FaultKind::Resolve, error.raw_os_error());
+                return answer.map(Some).map_err(unresolved);
+            }
+            let left = until.saturating_since(self.now());
+            if left.is_zero() || self.signal.is_stopped() {
+                self.resolving = Some(resolving);
+                return Ok(None);
+            }
+            self.signal.wait(left, || resolving.is_done());
+        }
     }
 
     /// `None`: the deadline has passed, or the stream was stopped.
@@ -170,7 +187,7 @@ impl Io for Tcp {
     fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
         Poll::Ready(self.connect(until).and_then(|socket| {
             let Some(socket) = socket else { return Ok(None) };
-            self.signal.set_socket(&socket).map_err(|error| fault(&error))?;
+            self.signal.set_socket(&socket).map_err(|error| Fault::from(&error))?;
             self.socket = Some(socket);
             self.armed = None;
             Ok(Some(()))
@@ -217,30 +234,30 @@ impl Io for Tcp {
     }
 }
 
+impl Drop for Tcp {
+    /// A [`Shutdown`](crate::Shutdown) that lives on holds a handle to the socket too: it must not hold the server's slot.
+    fn drop(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            // An error means that it is closed already.
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+        self.signal.clear_socket();
+    }
+}
+
 impl Tcp {
     /// What a read or write came to. A wait that ended early is no failure: the session knows what time it is. After a
     /// stop, the end of the stream is our own doing.
     fn outcome(&self, result: io::Result<usize>) -> Result<Option<usize>, Fault> {
         match result {
+            // What was read is read, stop or not.
+            Ok(count) if count > 0 => Ok(Some(count)),
             _ if self.signal.is_stopped() => Ok(None),
             Ok(count) => Ok(Some(count)),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Ok(None),
-                _ => Err(fault(&error)),
+                _ => Err(Fault::from(&error)),
             },
         }
     }
-}
-
-fn fault(error: &io::Error) -> Fault {
-    let kind = match error.kind() {
-        io::ErrorKind::ConnectionRefused => FaultKind::Refused,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => FaultKind::Unreachable,
-        io::ErrorKind::TimedOut => FaultKind::TimedOut,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            FaultKind::Reset
-        }
-        _ => FaultKind::Other,
-    };
-    Fault::with_os_code(kind, error.raw_os_error())
 }

@@ -30,6 +30,24 @@ impl Fault {
     }
 }
 
+#[cfg(feature = "std")]
+impl From<&std::io::Error> for Fault {
+    /// The fault of a transport of the operating system. Resolving has kinds of its own, which no error tells.
+    fn from(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error.kind() {
+            ErrorKind::ConnectionRefused => FaultKind::Refused,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => FaultKind::Unreachable,
+            ErrorKind::TimedOut => FaultKind::TimedOut,
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+                FaultKind::Reset
+            }
+            _ => FaultKind::Other,
+        };
+        Self::with_os_code(kind, error.raw_os_error())
+    }
+}
+
 /// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,6 +56,8 @@ pub enum FaultKind {
     Resolve,
     /// The name resolved to no address.
     NoAddress,
+    /// The name resolved to other machines only, which are not connected to in the clear.
+    NotLoopback,
     /// Every address refused the connection.
     Refused,
     /// No address could be reached.
@@ -55,6 +75,9 @@ impl FaultKind {
         match self {
             Self::Resolve => "the host's name could not be resolved",
             Self::NoAddress => "the host's name resolved to no address",
+            Self::NotLoopback => {
+                "plain http is for this machine only, and the host's name resolved to others"
+            }
             Self::Refused => "the connection was refused",
             Self::Unreachable => "the host could not be reached",
             Self::TimedOut => "the operating system gave up waiting for the peer",
