@@ -98,7 +98,7 @@ where
         self.read_at = now;
         self.find_event(now);
         if count == room {
-            self.session.handle_backlog();
+            self.session.handle_backlog(now);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::http::head::ResponseHead;
 use crate::session::{Disconnected, Gap, GaveUp, Refusal, SessionEvent};
@@ -31,7 +32,7 @@ pub enum OwnedEvent {
 }
 
 /// A message and what it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OwnedMessage {
     /// The message, byte for byte, without its delimiter.
@@ -69,7 +70,7 @@ pub struct OwnedConnected {
 }
 
 /// The server answered with something other than a stream.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct OwnedRefused {
     /// What it means.
@@ -102,5 +103,24 @@ impl From<SessionEvent<'_>> for OwnedEvent {
             SessionEvent::Disconnected(disconnected) => Self::Disconnected(disconnected),
             SessionEvent::GaveUp(gave_up) => Self::GaveUp(gave_up),
         }
+    }
+}
+
+impl fmt::Debug for OwnedMessage {
+    /// Tells the length: a Post is not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedMessage").field("bytes", &self.bytes.len()).field("class", &self.class).finish()
+    }
+}
+
+impl fmt::Debug for OwnedRefused {
+    /// Tells the document's length.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let document = self.document.len();
+        f.debug_struct("OwnedRefused")
+            .field("refusal", &self.refusal)
+            .field("head", &self.head)
+            .field("document", &document)
+            .finish()
     }
 }

@@ -25,7 +25,8 @@
 //! - What was received whole before a fault is delivered before the fault is reported, and the connection is closed
 //!   before the [`Disconnected`] event, so that a slow consumer does not hold a slot at the server.
 //! - A gap is reported from the last moment at which everything sent had been read, and can be asked for again with
-//!   the endpoint's backfill parameter.
+//!   the endpoint's backfill parameter. It is closed when the stream is healthy and a Post newer than the stream's
+//!   beginning has shown that backfill, which sends older Posts first, is through.
 
 use core::fmt;
 use core::time::Duration;
@@ -46,7 +47,7 @@ use crate::http::request::{Method, Request, TargetEnd, decimal};
 use crate::liveness::Timeout;
 use crate::stream::connection::{Closed, Connection, ConnectionConfig, ErrorKind, Event, Octets, Raw};
 use crate::stream::framing::Place;
-use crate::stream::message::{Kind, classify};
+use crate::stream::message::{Class, Kind, PostId, classify, elements};
 use crate::time::{Instant, UnixTime};
 use cause::Verdict;
 use refusal::Return;
@@ -62,6 +63,9 @@ const GAP_MARGIN: Duration = Duration::from_secs(1);
 
 /// The least wait while a subscription is provisioned: the service says "in a minute".
 const PROVISIONING_MIN: Duration = Duration::from_secs(60);
+
+/// How long backfill may take before it counts as done though no newer Post has shown it.
+const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// The most minutes that backfill goes back (X docs, recovery and redundancy).
 const BACKFILL_MINUTES_MAX: u8 = 5;
@@ -138,6 +142,8 @@ struct Established {
     /// Content octets so far, until the stream is healthy.
     content: u64,
     healthy: bool,
+    /// Posts from before this moment are being sent again: when it began.
+    backfilling: Option<UnixTime>,
 }
 
 /// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
@@ -305,7 +311,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         loop {
             let (consumed, found) = self.connection.scan(&input[at..], now);
             at += consumed;
-            if let Some(Established { healthy: false, .. }) = self.established {
+            if self.established.is_some_and(|stream| !stream.healthy || stream.backfilling.is_some()) {
                 self.judge_health(now);
             }
             match found {
@@ -392,8 +398,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// The last read filled its buffer, so more was waiting: a gap may start before it.
-    pub fn handle_backlog(&mut self) {
+    /// The read at `now` filled its buffer, so that more was waiting: should the connection be lost, a gap may start
+    /// before that read. Say so before or after its bytes are decoded; without it a gap is reported too short where
+    /// reads fill their buffers.
+    pub fn handle_backlog(&mut self, now: Instant) {
+        if now > self.read_at {
+            self.begin_read(now);
+        }
         self.backlog = true;
     }
 
@@ -532,8 +543,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             return None;
         }
         self.paused = true;
-        self.established = Some(Established { head_at: now, content: 0, healthy: false });
-        let gap = self.gap_from.map(|from| Gap { from, to: self.unix(now) });
+        let unix = self.unix(now);
+        let backfilling = Some(unix).filter(|_| self.backfill_minutes > 0);
+        self.established = Some(Established { head_at: now, content: 0, healthy: false, backfilling });
+        let gap = self.gap_from.map(|from| Gap { from, to: unix });
         Some(RawEvent::Connected { gap, backfill_minutes: self.backfill_minutes })
     }
 
@@ -548,25 +561,41 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if let Some(how) = refusal::announced(&class.kind) {
             self.announced = Some((class.kind, how));
             self.connection.handle_announcement(now);
-        } else if class.is_post() && self.announced.take().is_some() {
+        } else if self.announced.is_some() && holds_post(bytes, &class) {
             // The stream goes on: the connection tells, not the text.
+            self.announced = None;
             self.connection.handle_announcement_void();
+        }
+        if let Some(Established { backfilling: Some(begun), healthy, .. }) = self.established {
+            // A Post from after the stream began: those from before, which backfill sends first, have all come.
+            if class.post_id.and_then(PostId::created_at) >= Some(begun) {
+                if healthy {
+                    self.gap_from = None;
+                }
+                self.established = self.established.map(|stream| Established { backfilling: None, ..stream });
+            }
         }
         RawEvent::Message { place, class }
     }
 
     fn judge_health(&mut self, now: Instant) {
         let octets = self.connection.octets();
-        let Some(established) = &mut self.established else { return };
         let content = octets.received - octets.head - octets.framing - octets.discarded;
-        let old_enough = now.saturating_since(established.head_at) >= HEALTHY_AFTER;
-        if old_enough && content > established.content {
-            established.healthy = true;
+        let Some(stream) = &mut self.established else { return };
+        let age = now.saturating_since(stream.head_at);
+        if age >= HEALTHY_AFTER && content > stream.content && !stream.healthy {
+            stream.healthy = true;
             self.immediate = true;
             self.backoff.reset();
+        }
+        stream.content = content;
+        if age >= BACKFILL_TAKES_MAX {
+            stream.backfilling = None;
+        }
+        // What is still being sent again would be missing if the stream were cut now.
+        if stream.healthy && stream.backfilling.is_none() {
             self.gap_from = None;
         }
-        established.content = content;
     }
 
     /// The connection is over, for this cause; it is closed before anything else happens.
@@ -689,6 +718,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         put(&template[target_end.at..]);
         written
     }
+}
+
+/// Whether a message is a Post, or an array of them.
+fn holds_post(bytes: &[u8], class: &Class) -> bool {
+    class.is_post()
+        || class.kind == Kind::Array
+            && elements(bytes).next().is_some_and(|first| first.is_ok_and(|first| classify(first).is_post()))
 }
 
 /// The minutes to ask for again after an outage: rounded up, 1 to 5 (X docs, recovery and redundancy).

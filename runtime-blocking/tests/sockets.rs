@@ -8,8 +8,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use powerstream_blocking::core::http::origin::Origin;
 use powerstream_blocking::core::owned::OwnedEvent;
-use powerstream_blocking::core::session::{Cause, FaultKind, SessionEvent};
+use powerstream_blocking::core::session::{Cause, FaultKind, SessionConfig, SessionEvent};
 use powerstream_blocking::{OpenError, Stream};
 use socket2::{Domain, SockRef, Socket, Type};
 use support::*;

@@ -1,5 +1,6 @@
 //! What a session tells: events lent from the input or from storage, and the same before they are lent.
 
+use core::fmt;
 use core::time::Duration;
 
 use super::cause::{Cause, Refusal};
@@ -32,7 +33,7 @@ pub enum SessionEvent<'a> {
 }
 
 /// A message and what it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Message<'a> {
     /// The message, byte for byte, without its delimiter.
@@ -78,7 +79,7 @@ pub struct Gap {
 }
 
 /// The server answered with something other than a stream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Refused<'a> {
     /// What it means.
@@ -155,4 +156,23 @@ pub enum RawEvent {
     Disconnected(Disconnected),
     /// See [`SessionEvent::GaveUp`].
     GaveUp(GaveUp),
+}
+
+impl fmt::Debug for Message<'_> {
+    /// Tells the length: a Post is not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("bytes", &self.bytes.len()).field("class", &self.class).finish()
+    }
+}
+
+impl fmt::Debug for Refused<'_> {
+    /// Tells the document's length.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let document = self.document.len();
+        f.debug_struct("Refused")
+            .field("refusal", &self.refusal)
+            .field("head", &self.head)
+            .field("document", &document)
+            .finish()
+    }
 }

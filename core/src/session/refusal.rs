@@ -23,6 +23,8 @@ fn kind(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind 
         Some(ConnectionIssue::ProvisioningSubscription) => return RefusalKind::Provisioning,
         Some(ConnectionIssue::RuleConfigurationIssue) => return RefusalKind::NoRules,
         Some(ConnectionIssue::RulesInvalidIssue) => return RefusalKind::InvalidRules,
+        // One that is new: whatever the connection's issue is, the window's end will not cure it.
+        Some(ConnectionIssue::Other) if head.status == 429 => return RefusalKind::ConnectionLimit,
         _ => {}
     }
     match head.status {

@@ -201,7 +201,8 @@ fn backfill_is_kept_until_a_stream_was_healthy() {
         brief(),
         Attempt::failing(FaultKind::Refused),
         brief(),
-        Attempt::stream().keep_alive(secs(20)).eof(0),
+        // Healthy, and past what was sent again.
+        Attempt::stream().line(secs(20), &post(id_of(secs(1_000)))).eof(0),
         brief(),
     ]);
     let run = run(&config, net, secs(60));
@@ -212,6 +213,59 @@ fn backfill_is_kept_until_a_stream_was_healthy() {
     assert!(gaps[0].is_none() && gaps[1].is_some());
     assert!(gaps[1] == gaps[2] && gaps[2] == gaps[3], "one gap until a stream was healthy: {gaps:?}");
     assert!(gaps[4] > gaps[3]);
+}
+
+/// The id of a Post that is created at this moment of the virtual clock, in nanoseconds.
+fn id_of(nanos: u64) -> u64 {
+    (1_700_000_000_000 + nanos / 1_000_000 - 1_288_834_974_657) << 22
+}
+
+#[test]
+fn backfill_that_is_cut_is_asked_for_again() {
+    let mut config = config();
+    config.backfill = true;
+    config.timeouts.connect = std::time::Duration::from_secs(1_000);
+    // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is cut.
+    for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(242), false)] {
+        let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+        for _ in 0..4 {
+            back = back.line(secs(6), &post(id_of(newest)));
+        }
+        let net =
+            Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
+        let run = run(&config, net, secs(280));
+        let minutes: Vec<u8> = run.connected.iter().map(|(.., minutes)| *minutes).collect();
+        let gaps: Vec<_> = run.connected.iter().map(|(_, gap, _)| gap.map(|gap| gap.from)).collect();
+        assert_eq!((minutes[1], minutes[2]), (5, if kept { 5 } else { 1 }), "newest at {newest}");
+        assert_eq!(gaps[1] == gaps[2], kept, "{gaps:?}");
+    }
+    // Where no newer Post comes, five minutes are enough.
+    let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+    for _ in 0..16 {
+        back = back.keep_alive(secs(20));
+    }
+    let net = Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
+    let run = run(&config, net, secs(600));
+    assert_eq!((run.connected[1].2, run.connected[2].2), (5, 1));
+}
+
+#[test]
+fn no_message_reaches_the_request_however_near_the_limit() {
+    let mut config = config();
+    // So long that the request lies right behind the message's room.
+    config.message_bytes_max = 6_000;
+    for length in 5_980..6_020 {
+        for size in [1, 3, 9, 15, 16] {
+            let mut wire = chunk(&"x".repeat(length - 40));
+            for piece in format!("{}\r\n", "9".repeat(40)).as_bytes().chunks(size) {
+                wire.extend_from_slice(&chunk(std::str::from_utf8(piece).unwrap()));
+            }
+            let attempt = || Attempt::stream().bytes(0, wire.clone()).eof(0);
+            let run = run(&config, Net::new([attempt(), attempt()]), secs(1));
+            let requests = &run.net().requests;
+            assert_eq!(requests[0].1, requests[1].1, "{length} octets in chunks of {size}");
+        }
+    }
 }
 
 /// The start of the gap behind the first stream, in milliseconds of the virtual clock.

@@ -100,10 +100,11 @@ fn through_own_loop(config: &SessionConfig<'_>, net: Net, limit: u64, seed: u64)
             Step::Read { until } => match world.net.read(&mut buffer, until) {
                 Ok(Some(0)) => session.handle_eof(world.net.now()),
                 Ok(Some(count)) => {
-                    decode(&mut session, &buffer[..count], &mut world);
+                    // Before its bytes are decoded; `Buffered` says so behind them.
                     if count == buffer.len() {
-                        session.handle_backlog();
+                        session.handle_backlog(world.net.now());
                     }
+                    decode(&mut session, &buffer[..count], &mut world);
                 }
                 Ok(None) => session.handle_timeout(world.net.now()),
                 Err(fault) => session.handle_fault(fault, world.net.now()),
