@@ -7,7 +7,7 @@
 //!
 //! **You probably want an adapter** (`powerstream-blocking`), which brings sockets and a clock and re-exports this
 //! crate. Use it directly to run Powerstream in an event loop of your own: io_uring, DPDK, a C++ reactor, a
-//! simulation.
+//! simulation. `examples/own_loop.rs` is such a loop, over std sockets.
 //!
 //! # The parts
 //!
@@ -95,8 +95,8 @@
 //!
 //! # Features
 //!
-//! None is on by default; each only adds. `alloc`: [`owned`] copies of events. `std`: `alloc`, conversions from and to
-//! `std::time`, and memchr's run-time choice of the widest vectors, which large messages gain from.
+//! None is on by default; each only adds. `alloc`: owned copies of events. `std`: `alloc`, conversions from and to
+//! `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which large messages gain from.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -9,6 +9,8 @@
 //!                                Event (Connected, Message, KeepAlive, Skipped)
 //! ```
 //!
+//! `examples/own_loop.rs` carries out every step by hand.
+//!
 //! A session says one thing at a time ([`Session::poll`], a `Copy` [`Step`]), is told what came of it (`handle_*`), and
 //! lends events. Asking twice changes nothing. It owns no read buffer (many sessions may share one): whoever reads
 //! gives the bytes to [`Session::decode`] until that answers `None`, before any other `handle_*`.
@@ -74,8 +76,9 @@ const BACKFILL_MINUTES_MAX: u8 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a driver must carry out each")]
 pub enum Step {
-    /// Resolve anew, connect, and say [`Session::handle_connected`]; or a fault; or, once `until` has passed,
-    /// [`Session::handle_timeout`].
+    /// Resolve the origin's host anew, connect to an address that
+    /// [`Origin::allows`](crate::http::origin::Origin::allows), and say [`Session::handle_connected`]; or a fault; or,
+    /// once `until` has passed, [`Session::handle_timeout`]. A good moment for [`Session::set_wall_clock`].
     Connect {
         /// When to give up.
         until: Instant,
@@ -85,8 +88,9 @@ pub enum Step {
         /// When to give up.
         until: Instant,
     },
-    /// Read, and give what came to [`Session::decode`]. Where `until` has passed already: read what is there, and say
-    /// [`Session::handle_timeout`] when that is nothing.
+    /// Read, and give what came to [`Session::decode`] until that answers `None`. Try first and look at the clock after:
+    /// where nothing is there, say [`Session::handle_timeout`] if `until` has passed, and else wait, having said
+    /// [`Session::handle_resume`]. Say [`Session::handle_backlog`] of a read that filled its buffer.
     Read {
         /// When to say [`Session::handle_timeout`].
         until: Instant,

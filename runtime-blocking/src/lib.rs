@@ -6,9 +6,7 @@
 //! [`core`]; here are sockets, a clock and a thread's ways to wait.
 //!
 //! ```
-//! use powerstream_blocking::core::http::origin::Origin;
-//! use powerstream_blocking::core::session::{SessionConfig, SessionEvent};
-//! use powerstream_blocking::Stream;
+//! use powerstream_blocking::{Origin, SessionConfig, SessionEvent, Stream};
 //! # fn serve() -> std::net::SocketAddr {
 //! #     use std::io::{Read, Write};
 //! #     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -43,6 +41,10 @@ mod stream;
 mod tcp;
 
 pub use powerstream_core as core;
+// What every program needs of it.
+pub use powerstream_core::http::origin::Origin;
+pub use powerstream_core::http::request::BearerToken;
+pub use powerstream_core::session::{SessionConfig, SessionEvent};
 pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};
 

@@ -1,0 +1,124 @@
+//! A session in a loop of one's own: every step carried out by hand, over std sockets, without any adapter.
+//!
+//! `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another
+//! `cargo run -p powerstream-core --features std --example own_loop -- 127.0.0.1:8080`. It ends after 1,000 Posts.
+
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, SystemTime};
+
+use powerstream_core::buffered::READ_BYTES;
+use powerstream_core::http::origin::Origin;
+use powerstream_core::http::request::BearerToken;
+use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent, Step};
+use powerstream_core::time::Instant;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let authority = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let base_url = format!("http://{authority}");
+    let origin = Origin::parse(&base_url)?;
+    let token = std::env::var("X_BEARER_TOKEN").unwrap_or_else(|_| "any".into());
+    let mut config = SessionConfig::new(origin);
+    config.token = Some(BearerToken::new(&token)?);
+
+    // The epoch of the clock is ours to choose; jitter wants a seed that differs from client to client.
+    let base = std::time::Instant::now();
+    let now = || Instant::from_std(std::time::Instant::now(), base);
+    let seed = u64::from(std::process::id());
+    let storage = vec![0; config.storage_bytes()];
+    let mut session = Session::new(storage, &config, seed, now(), SystemTime::now().into())?;
+    let mut buffer = vec![0; READ_BYTES];
+    let mut socket: Option<TcpStream> = None;
+    let mut posts = 0;
+    // A wait of zero is none that a socket takes.
+    let wait = |until: Instant| Some(until.saturating_since(now()).max(Duration::from_millis(1)));
+    let is_late = |error: &Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+
+    while posts < 1_000 {
+        match (session.poll(), &mut socket) {
+            (Step::Done, _) => break,
+            (Step::Sleep { until }, _) => {
+                std::thread::sleep(until.saturating_since(now()));
+                session.handle_timeout(now());
+            }
+            (Step::Connect { until }, _) => match connect(&origin, wait(until).unwrap_or_default()) {
+                Ok(connected) => {
+                    socket = Some(connected);
+                    // Clocks drift apart over months; each connect is a good moment to say what time it is.
+                    session.set_wall_clock(now(), SystemTime::now().into());
+                    session.handle_connected(now());
+                }
+                Err(fault) => session.handle_fault(fault, now()),
+            },
+            (Step::Write { until }, Some(socket)) => {
+                match socket.set_write_timeout(wait(until)).and_then(|()| socket.write(session.transmit())) {
+                    Ok(count) => session.handle_written(count, now()),
+                    Err(error) if is_late(&error) => session.handle_timeout(now()),
+                    Err(error) => session.handle_fault(Fault::from(&error), now()),
+                }
+            }
+            (Step::Read { until }, Some(socket)) => {
+                // The time that the events of the last read took is not silence.
+                session.handle_resume(now());
+                match socket.set_read_timeout(wait(until)).and_then(|()| socket.read(&mut buffer)) {
+                    Ok(0) => session.handle_eof(now()),
+                    Ok(count) => {
+                        let read_at = now();
+                        if count == buffer.len() {
+                            session.handle_backlog(read_at);
+                        }
+                        let mut input = &buffer[..count];
+                        while let (consumed, Some(event)) = session.decode(input, read_at) {
+                            posts += show(event);
+                            input = &input[consumed..];
+                        }
+                    }
+                    Err(error) if is_late(&error) => session.handle_timeout(now()),
+                    Err(error) => session.handle_fault(Fault::from(&error), now()),
+                }
+            }
+            (Step::Event, _) => {
+                if let (_, Some(event)) = session.decode(&[], now()) {
+                    posts += show(event);
+                }
+            }
+            (Step::Close, _) => {
+                socket = None;
+                session.handle_closed(now());
+            }
+            // Not met: a session writes and reads only between connect and close.
+            (Step::Write { .. } | Step::Read { .. }, None) => return Err("no socket".into()),
+        }
+    }
+    println!("{posts} Posts");
+    Ok(())
+}
+
+/// Resolves anew at each connect, and takes only addresses that the origin allows.
+fn connect(origin: &Origin<'_>, timeout: Duration) -> Result<TcpStream, Fault> {
+    let addresses =
+        (origin.host(), origin.port()).to_socket_addrs().map_err(|_| Fault::new(FaultKind::Resolve))?;
+    let mut last = Fault::new(FaultKind::NoAddress);
+    for address in addresses.filter(|address| origin.allows(address.ip())) {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(socket) => {
+                socket.set_nodelay(true).map_err(|error| Fault::from(&error))?;
+                return Ok(socket);
+            }
+            Err(error) => last = Fault::from(&error),
+        }
+    }
+    Err(last)
+}
+
+/// Shows what happened; how many Posts it was.
+fn show(event: SessionEvent<'_>) -> u32 {
+    match event {
+        SessionEvent::Message(message) => return u32::from(message.class.is_post()),
+        SessionEvent::KeepAlive => {}
+        SessionEvent::Disconnected(why) => eprintln!("{}; again in {:?}", why.cause, why.delay),
+        SessionEvent::GaveUp(why) => eprintln!("{}", why.cause),
+        event => eprintln!("{event:?}"),
+    }
+    0
+}
