@@ -109,4 +109,5 @@ pub const RULE_EXISTS: &str = "A rule with this value already exists";
 pub const RULE_MISSING: &str = "Rule does not exist";
 
 /// Adding more rules than the stream may have (PowerTrack: API reference).
-pub const RULE_LIMIT: &str = "Request exceeds account’s Rule Limit. Delete rules or contact your account manager to proceed.";
+pub const RULE_LIMIT: &str =
+    "Request exceeds account’s Rule Limit. Delete rules or contact your account manager to proceed.";

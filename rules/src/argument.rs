@@ -59,7 +59,9 @@ pub(crate) fn word(context: &Context<'_>, word: &str, findings: &mut Findings) -
             let id = digits(word).ok_or_else(|| context.form(word))?;
             Ok((Value::Post { id }, word.to_owned()))
         }
-        Kind::Context => annotation(word).map(|value| (value, word.to_owned())).ok_or_else(|| context.form(word)),
+        Kind::Context => {
+            annotation(word).map(|value| (value, word.to_owned())).ok_or_else(|| context.form(word))
+        }
         Kind::Percent => match digits(word) {
             Some(percent @ 1..=100) => {
                 Ok((Value::Percent(u8::try_from(percent).unwrap_or(100)), word.to_owned()))
@@ -98,12 +100,18 @@ pub(crate) fn quote(context: &Context<'_>, text: String) -> Result<Parsed, Findi
 
 fn text(context: &Context<'_>, word: &str) -> Result<Parsed, Finding> {
     if context.kind == Kind::Quoted {
-        return Err(context
-            .wrong(format!("`{}:` takes a quoted text only", context.name))
-            .help(format!("write {}:\"{}\"", context.name, quoted(word))));
+        return Err(context.wrong(format!("`{}:` takes a quoted text only", context.name)).help(format!(
+            "write {}:\"{}\"",
+            context.name,
+            quoted(word)
+        )));
     }
     let (unsigned, signed) = word.strip_prefix('-').map_or((word, false), |unsigned| (unsigned, true));
-    if context.kind == Kind::TextOrNumber && (signed || word.contains('.')) && number(unsigned).is_some() {
+    if context.kind == Kind::TextOrNumber
+        && (signed || word.contains('.'))
+        && !unsigned.starts_with('-')
+        && number(unsigned).is_some()
+    {
         return Ok((Value::Number, word.to_owned()));
     }
     if word.starts_with(is_punctuation) || word.starts_with('$') {
@@ -232,7 +240,8 @@ fn circle(
     radius_text: &str,
 ) -> Result<Value, Finding> {
     let (longitude, latitude) = (coordinate(context, longitude_text)?, coordinate(context, latitude_text)?);
-    let unit = radius_text.len().checked_sub(2).and_then(|at| radius_text.get(at..)).filter(|unit| is_unit(unit));
+    let unit =
+        radius_text.len().checked_sub(2).and_then(|at| radius_text.get(at..)).filter(|unit| is_unit(unit));
     let radius = unit.and_then(|unit| radius_text.strip_suffix(unit)).filter(|text| !text.starts_with('-'));
     let (Some(unit), Some(radius)) = (unit, radius.and_then(number)) else {
         return Err(context

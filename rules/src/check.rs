@@ -45,7 +45,11 @@ impl Verdict {
 
     /// What the service would say, message by message.
     pub fn api_messages(&self) -> impl Iterator<Item = &str> {
-        self.errors.iter().filter_map(|error| error.api.as_ref()).flat_map(|api| &api.messages).map(String::as_str)
+        self.errors
+            .iter()
+            .filter_map(|error| error.api.as_ref())
+            .flat_map(|api| &api.messages)
+            .map(String::as_str)
     }
 }
 
@@ -70,6 +74,7 @@ pub fn check(text: &str, profile: Profile) -> Verdict {
     if length.utf16 > profile.rule_length_max() {
         findings.push(too_long(text, length, profile));
     }
+    #[cfg_attr(not(test), allow(unused_variables))]
     let (rule, steps) =
         if text.len() > TEXT_BYTES_MAX { (None, 0) } else { parse(text, profile, &mut findings) };
     if let Some(rule) = &rule {
@@ -77,7 +82,6 @@ pub fn check(text: &str, profile: Profile) -> Verdict {
         facts.check(rule, profile, &mut findings);
         warnings::warn(rule, &facts, profile, &mut findings);
     }
-    let _ = steps;
     let whole = |rule: &Rule| !rule.terms().any(|(term, _)| term.broken);
     let (errors, warnings) = findings.told(text);
     Verdict {
@@ -87,6 +91,21 @@ pub fn check(text: &str, profile: Profile) -> Verdict {
         length,
         #[cfg(test)]
         steps,
+    }
+}
+
+impl Rule {
+    /// Reads a rule that must be valid: [`check`] without the warnings.
+    ///
+    /// # Errors
+    ///
+    /// Everything that makes it invalid, by place; never nothing.
+    pub fn parse(text: &str, profile: Profile) -> Result<Self, Vec<Diagnostic>> {
+        let verdict = check(text, profile);
+        match verdict.rule {
+            Some(rule) if verdict.errors.is_empty() => Ok(rule),
+            _ => Err(verdict.errors),
+        }
     }
 }
 
@@ -247,7 +266,8 @@ impl Facts {
                         _ => "leave out the dash, or the operator".to_owned(),
                     };
                     findings.push(
-                        Finding::new(code, node.span, format!("`{}:` cannot be negated", info.name)).help(help),
+                        Finding::new(code, node.span, format!("`{}:` cannot be negated", info.name))
+                            .help(help),
                     );
                 }
                 _ => {}
@@ -261,9 +281,16 @@ impl Facts {
         }
         for (term, node) in self.positive_terms(rule).filter(|(term, _)| term.operator == Operator::Sample) {
             findings.push(
-                Finding::new(Code::Sample, node.span, "`sample:` acts on the whole rule, and here it stands in an OR")
-                    .help(format!("write parentheses around the alternatives, as (gull OR tern) sample:{}", quoted(&term.text)))
-                    .api(Text::SampleOr),
+                Finding::new(
+                    Code::Sample,
+                    node.span,
+                    "`sample:` acts on the whole rule, and here it stands in an OR",
+                )
+                .help(format!(
+                    "write parentheses around the alternatives, as (gull OR tern) sample:{}",
+                    quoted(&term.text)
+                ))
+                .api(Text::SampleOr),
             );
         }
     }
@@ -275,9 +302,77 @@ impl Facts {
             return;
         }
         findings.push(
-            Finding::new(Code::Conjunction, first.span, "no term of this rule may stand alone on the filtered stream")
-                .help("add a standalone operator, as a keyword or from:")
-                .api(Text::Standalone),
+            Finding::new(
+                Code::Conjunction,
+                first.span,
+                "no term of this rule may stand alone on the filtered stream",
+            )
+            .help("add a standalone operator, as a keyword or from:")
+            .api(Text::Standalone),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts that make a careless lexer or parser look at things twice.
+    const REPEATED: [&str; 22] = [
+        "a ",
+        "(",
+        ")",
+        "-",
+        "\"",
+        "\\",
+        "_",
+        "_a",
+        ":",
+        "a:",
+        "#",
+        "[",
+        "x:[",
+        "\u{301}",
+        "(a OR b) ",
+        "(a ",
+        "(a OR ",
+        "-(",
+        "-(a OR ",
+        "a OR ",
+        "\"a\"~",
+        "🍕\u{200d}",
+    ];
+
+    #[test]
+    fn twice_the_text_is_twice_the_work() {
+        for piece in REPEATED {
+            for profile in Profile::ALL {
+                let steps = |count: usize| check(&piece.repeat(count), profile).steps;
+                let (once, twice) = (steps(1_000), steps(2_000));
+                assert!(twice <= 2 * once + 10, "{piece:?}: {once}, then {twice}");
+                assert!(once <= 5 * 1_000 * piece.chars().count(), "{piece:?}: {once}");
+            }
+        }
+    }
+
+    #[test]
+    fn closed_groups_are_read_in_linear_steps_and_without_recursion() {
+        for (open, close) in
+            [("(", ")"), ("-(", ")"), ("(a ", ")"), ("(a OR ", ")"), ("-(a OR ", " b)"), ("(b ", " OR c)")]
+        {
+            let deep = 20_000;
+            let text = format!("{}x{}", open.repeat(deep), close.repeat(deep));
+            let verdict = check(&text, Profile::Powerstream);
+            assert!(verdict.rule.is_some(), "{open}");
+            assert!(verdict.steps <= 4 * text.len());
+        }
+    }
+
+    #[test]
+    fn what_is_absurdly_long_is_not_read() {
+        let verdict = check(&"(".repeat(TEXT_BYTES_MAX + 1), Profile::Powerstream);
+        assert_eq!(verdict.steps, 0);
+        assert_eq!(verdict.errors.len(), 1);
+        assert_eq!(verdict.errors[0].code, Code::TooLong);
     }
 }

@@ -2,11 +2,11 @@
 //! Operators; the three lists together).
 
 const LISTED: [&str; 72] = [
-    "am", "ar", "bg", "bn", "bo", "bs", "ca", "ckb", "cs", "cy", "da", "de", "dv", "el", "en", "es", "et", "eu",
-    "fa", "fi", "fr", "gu", "hi", "hi-Latn", "hr", "ht", "hu", "hy", "in", "is", "it", "iw", "ja", "ka", "km",
-    "kn", "ko", "lo", "lt", "lv", "ml", "mr", "my", "ne", "nl", "no", "or", "pa", "pl", "ps", "pt", "ro", "ru",
-    "sd", "si", "sk", "sl", "sr", "sv", "ta", "te", "th", "tl", "tr", "ug", "uk", "ur", "vi", "zh", "zh-CN",
-    "zh-TW", "und",
+    "am", "ar", "bg", "bn", "bo", "bs", "ca", "ckb", "cs", "cy", "da", "de", "dv", "el", "en", "es", "et",
+    "eu", "fa", "fi", "fr", "gu", "hi", "hi-Latn", "hr", "ht", "hu", "hy", "in", "is", "it", "iw", "ja",
+    "ka", "km", "kn", "ko", "lo", "lt", "lv", "ml", "mr", "my", "ne", "nl", "no", "or", "pa", "pl", "ps",
+    "pt", "ro", "ru", "sd", "si", "sk", "sl", "sr", "sv", "ta", "te", "th", "tl", "tr", "ug", "uk", "ur",
+    "vi", "zh", "zh-CN", "zh-TW", "und",
 ];
 
 /// The code as X spells it, from any case; `None` if X does not list it.
@@ -24,5 +24,8 @@ pub fn listed(code: &str) -> Option<&'static str> {
 
 /// What X writes for a code that ISO has renamed since.
 pub(crate) fn older(code: &str) -> Option<&'static str> {
-    [("he", "iw"), ("id", "in")].into_iter().find(|(new, _)| new.eq_ignore_ascii_case(code)).map(|(_, old)| old)
+    [("he", "iw"), ("id", "in")]
+        .into_iter()
+        .find(|(new, _)| new.eq_ignore_ascii_case(code))
+        .map(|(_, old)| old)
 }

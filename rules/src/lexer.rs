@@ -45,7 +45,10 @@ pub(crate) enum RawTerm {
     Hashtag(Span),
     Cashtag(Span),
     Mention(Span),
-    Operator { name: Span, argument: RawArgument },
+    Operator {
+        name: Span,
+        argument: RawArgument,
+    },
 }
 
 /// What follows the colon.
@@ -306,7 +309,9 @@ impl<'a> Lexer<'a> {
                 "write straight double quotes, as \"sea gull\"",
             ),
             '|' => ("a term cannot start with |".to_owned(), "write OR in upper case between alternatives"),
-            '&' => ("a term cannot start with &".to_owned(), "write a blank between terms that all must match"),
+            '&' => {
+                ("a term cannot start with &".to_owned(), "write a blank between terms that all must match")
+            }
             '!' => ("a term cannot start with !".to_owned(), "write a dash to negate, as -is:retweet"),
             ',' | ';' => (
                 format!("a term cannot start with {shown}"),
@@ -324,7 +329,10 @@ impl<'a> Lexer<'a> {
                 format!("a term cannot start with {shown}"),
                 "write brackets only right behind a geo operator, as bounding_box:[-0.2 51.4 -0.1 51.6]",
             ),
-            _ => (format!("a term cannot start with {shown}"), "put the text in double quotes, or leave it out"),
+            _ => (
+                format!("a term cannot start with {shown}"),
+                "put the text in double quotes, or leave it out",
+            ),
         };
         findings.push(Finding::new(Code::Lexical, span, message).help(help).api(Text::Character(character)));
         TokenKind::Bad

@@ -190,7 +190,7 @@ impl Operator {
         Self::ALL
             .iter()
             .map(|operator| operator.info())
-            .find(|info| wanted(info) && (named(&info.name) || info.aliases.iter().any(|alias| named(&alias))))
+            .find(|info| wanted(info) && (named(&info.name) || info.aliases.iter().any(named)))
             .map(|info| info.operator)
     }
 
@@ -264,17 +264,17 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_lower_case() {
-        let mut names = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
         for operator in Operator::ALL {
             let info = operator.info();
             assert_eq!(info.operator, *operator);
-            names.extend([info.name].iter().chain(info.aliases));
+            names.extend([info.name].iter().chain(info.aliases).copied());
             assert_eq!(info.kind == Kind::Flag, info.name.contains(':'), "{}", info.name);
             assert_eq!(info.clause.contains("{}"), info.kind != Kind::Flag, "{}", info.name);
             assert!(info.filtered_stream_name.is_none_or(|name| info.aliases.contains(&name)));
             assert!(info.summary.ends_with('.') && !info.clause.ends_with('.'), "{}", info.name);
         }
-        assert!(names.iter().all(|name| name.to_ascii_lowercase() == **name));
+        assert!(names.iter().all(|name| name.to_ascii_lowercase() == *name));
         let count = names.len();
         names.sort_unstable();
         names.dedup();

@@ -117,7 +117,13 @@ impl Parser<'_> {
             }
             TokenKind::Open => {
                 let (at, dashes) = (self.operands.len(), self.pending());
-                self.frames.push(Frame { open: token.span, or_start: at, and_start: at, filled: false, dashes });
+                self.frames.push(Frame {
+                    open: token.span,
+                    or_start: at,
+                    and_start: at,
+                    filled: false,
+                    dashes,
+                });
             }
             TokenKind::Or => self.or(token.span),
             TokenKind::Close => self.close(token.span, next),
@@ -129,8 +135,14 @@ impl Parser<'_> {
     fn touching(&mut self, term: Span, next: &Token) {
         if next.kind == TokenKind::Dash && next.span.start == term.end {
             self.findings.push(
-                Finding::new(Code::Punctuation, next.span, "this dash ends the term before it and negates what follows")
-                    .help("write a blank before the dash if that is meant, or put the whole text in double quotes"),
+                Finding::new(
+                    Code::Punctuation,
+                    next.span,
+                    "this dash ends the term before it and negates what follows",
+                )
+                .help(
+                    "write a blank before the dash if that is meant, or put the whole text in double quotes",
+                ),
             );
         }
     }
@@ -190,7 +202,11 @@ impl Parser<'_> {
             return;
         }
         if !self.frame().filled {
-            let what = if self.frame().and_start > self.frame().or_start { "behind the OR" } else { "in this group" };
+            let what = if self.frame().and_start > self.frame().or_start {
+                "behind the OR"
+            } else {
+                "in this group"
+            };
             self.unexpected(span, &format!("there is no term {what}"), "write one, or leave it out");
         }
         let all = self.frame().and_start == self.frame().or_start;
@@ -200,7 +216,8 @@ impl Parser<'_> {
         let Some(frame) = self.frames.pop() else { return };
         let group = frame.open.to(span);
         let count = self.operands.len() - frame.or_start;
-        self.frame().filled |= count > 0 || frame.filled;
+        // Empty as it may be, it was reported once.
+        self.frame().filled = true;
         if frame.dashes > 0 {
             let folded = self.fold(frame.or_start, !all, group);
             // What `fold` leaves is one operand, if there was any.
@@ -231,11 +248,15 @@ impl Parser<'_> {
     }
 
     fn negated_group(&mut self, group: NodeId, dashes: usize) {
-        let Some(start) = self.dashes.len().checked_sub(dashes).and_then(|at| self.dashes.get(at)) else { return };
+        let Some(start) = self.dashes.len().checked_sub(dashes).and_then(|at| self.dashes.get(at)) else {
+            return;
+        };
         let span = Span::new(*start, self.nodes[group.index()].span.end);
         let help = match &self.nodes[group.index()].kind {
             NodeKind::Or(_) => "write a dash before each alternative instead, without OR: -(a OR b) is -a -b",
-            _ => "write alternatives, each with a dash: -(a b) is (-a OR -b), where another term makes that legal",
+            _ => {
+                "write alternatives, each with a dash: -(a b) is (-a OR -b), where another term makes that legal"
+            }
         };
         self.findings.push(Finding::new(Code::NegatedGroup, span, "X asks not to negate groups").help(help));
     }
@@ -261,6 +282,7 @@ impl Parser<'_> {
         if let [_, first, more @ ..] = self.frames.as_slice() {
             let message = match more.len() {
                 0 => "this parenthesis is never closed".to_owned(),
+                1 => "this parenthesis is never closed, nor is one more".to_owned(),
                 more => format!("this parenthesis is never closed, nor are {more} more"),
             };
             self.findings.push(

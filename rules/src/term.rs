@@ -6,7 +6,7 @@ use crate::ast::{Term, Value};
 use crate::characters::{is_emoji, is_punctuation, is_white_space};
 use crate::diagnostic::{Code, Finding, Findings, quoted};
 use crate::lexer::{RawArgument, RawTerm};
-use crate::operator::{Availability, Operator, successor};
+use crate::operator::{Availability, Kind, Operator, successor};
 use crate::profile::Profile;
 use crate::span::Span;
 
@@ -93,9 +93,14 @@ impl Reader<'_> {
             RawArgument::Quoted(text, _) => argument::quote(&context, text),
             RawArgument::Bracketed(_) => argument::brackets(&context, findings),
             RawArgument::Missing => Err(self.missing(&context)),
-            RawArgument::Colon(_) => Err(context
-                .wrong(format!("`{shown}:` is followed by a second colon"))
-                .help(format!("put the argument in quotes, as {shown}:\"…\", or write two terms"))),
+            RawArgument::Colon(_) => {
+                let finding = context.wrong(format!("a second colon follows `{shown}:`"));
+                Err(if matches!(kind, Kind::Text | Kind::TextOrNumber | Kind::Quoted) {
+                    finding.help(format!("put the argument in quotes, as {shown}:\"…\", or write two terms"))
+                } else {
+                    finding.help(format!("write {} behind the first, or two terms", kind.description()))
+                })
+            }
             RawArgument::Bad(_) => return broken(operator, span),
         };
         match parsed {
@@ -132,8 +137,10 @@ impl Reader<'_> {
                 "write the operator before each term, as ({name}:… OR {name}:…)",
                 name = context.name
             )),
-            Some(next) if is_white_space(next) => finding
-                .help(format!("write {} right behind the colon, without a blank", context.kind.description())),
+            Some(next) if is_white_space(next) => finding.help(format!(
+                "write {} right behind the colon, without a blank",
+                context.kind.description()
+            )),
             _ => finding.help(format!("write {} right behind the colon", context.kind.description())),
         }
     }
@@ -182,13 +189,17 @@ impl Reader<'_> {
             Availability::Absent | Availability::EmbeddingTier => false,
         };
         if listed {
-            let finding =
-                Finding::new(Code::Unlisted, written, format!("{product}'s page does not list {}", title(info.name)));
+            let finding = Finding::new(
+                Code::Unlisted,
+                written,
+                format!("{product}'s page does not list {}", title(info.name)),
+            );
             findings.push(match (self.profile, operator) {
                 (Profile::Powertrack, Operator::HasLang) => {
                     finding.help("write -lang:und: PowerTrack 2.0 refused has:lang when it began")
                 }
-                _ => finding.help("try it before you rely on it: PowerTrack has it, and it may work all the same"),
+                _ => finding
+                    .help("try it before you rely on it: PowerTrack has it, and it may work all the same"),
             });
             return true;
         }
@@ -219,9 +230,10 @@ impl Reader<'_> {
 /// An operator's name in a sentence.
 fn title(name: &str) -> String {
     match name {
-        "keyword" | "emoji" | "phrase" | "proximity" | "hashtag" | "mention" | "cashtag" => {
-            format!("{name} operator")
-        }
+        "emoji" => "bare emoji".to_owned(),
+        "proximity" => "the distance `~` behind a phrase".to_owned(),
+        "hashtag" => "hashtags".to_owned(),
+        "cashtag" => "cashtags".to_owned(),
         _ if name.contains(':') => name.to_owned(),
         _ => format!("`{name}:`"),
     }
@@ -234,12 +246,14 @@ fn similar(written: &str, flag: bool, profile: Profile) -> Option<&'static str> 
         return None;
     }
     let written = written.to_ascii_lowercase();
-    let names = Operator::ALL.iter().filter(|operator| operator.availability(profile) != Availability::Absent);
+    let names =
+        Operator::ALL.iter().filter(|operator| operator.availability(profile) != Availability::Absent);
     let names = names.map(|operator| operator.info()).filter(|info| {
-        info.name.contains(':') == flag && Operator::by_name(info.name).or(Operator::flag(info.name)).is_some()
+        info.name.contains(':') == flag
+            && Operator::by_name(info.name).or(Operator::flag(info.name)).is_some()
     });
     let nearest = names.map(|info| (distance(&written, info.name), info.name)).min()?;
-    (nearest.0 <= 2 && nearest.0 * 2 < written.chars().count()).then_some(nearest.1)
+    (nearest.0 <= 2 && nearest.0 * 2 <= written.chars().count()).then_some(nearest.1)
 }
 
 /// The distance of Levenshtein.

@@ -2,8 +2,8 @@
 
 /// As the service's answers give them (PowerTrack: Rules; recorded in client libraries).
 const STOP_WORDS: [&str; 28] = [
-    "a", "an", "and", "at", "but", "by", "com", "from", "http", "https", "if", "in", "is", "it", "its", "me", "my",
-    "not", "or", "rt", "the", "this", "to", "too", "via", "we", "www", "you",
+    "a", "an", "and", "at", "but", "by", "com", "from", "http", "https", "if", "in", "is", "it", "its", "me",
+    "my", "not", "or", "rt", "the", "this", "to", "too", "via", "we", "www", "you",
 ];
 
 /// Whether a bare keyword is a stop word, in any case. A rule needs a positive term that is none.

@@ -61,7 +61,9 @@ fn long(term: &Term, span: Span, findings: &mut Findings) {
             Finding::new(
                 Code::LongTerm,
                 span,
-                format!("this term has {length} characters, and over {TERM_CHARACTERS_MAX} were refused once"),
+                format!(
+                    "this term has {length} characters, and over {TERM_CHARACTERS_MAX} were refused once"
+                ),
             )
             .help("write a shorter one"),
         );
@@ -118,9 +120,11 @@ fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings) 
     if let NodeKind::Term(term) = &root.kind {
         if matches!(term.operator, Operator::Keyword | Operator::Emoji | Operator::Hashtag) {
             if !term.broken && !findings.any(Code::StopWords) {
-                let what = if term.operator == Operator::Hashtag { "a single hashtag" } else { "a single keyword" };
+                let what =
+                    if term.operator == Operator::Hashtag { "a single hashtag" } else { "a single keyword" };
                 findings.push(
-                    Finding::new(Code::Broad, root.span, format!("{what} matches a massive volume of Posts")).help(HELP),
+                    Finding::new(Code::Broad, root.span, format!("{what} matches a massive volume of Posts"))
+                        .help(HELP),
                 );
             }
             return;
@@ -128,8 +132,7 @@ fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings) 
     }
     // The filtered streams refuse these.
     let mut any = false;
-    let narrow =
-        |(term, _): (&Term, &Node)| term.broken || (term.operator.info().standalone);
+    let narrow = |(term, _): (&Term, &Node)| term.broken || (term.operator.info().standalone);
     for term in facts.positive_terms(rule) {
         if narrow(term) {
             return;
