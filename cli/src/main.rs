@@ -8,6 +8,7 @@ mod decode;
 mod describe;
 mod exit;
 mod json;
+mod rules;
 mod text;
 
 use std::process::ExitCode;
@@ -36,12 +37,14 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Decode(decode::Args),
+    Rules(rules::Args),
 }
 
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::Decode(args) => decode::run(&args),
+            Self::Rules(args) => rules::run(&args),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the service itself says: its message texts, as recorded, kept apart from ours.
 //!
 //! The sources are X's pages (PowerTrack: API reference, Filtered Stream: Build a rule) and answers that client
-//! libraries keep in their test data. Texts are spelled as sent. Positions are 1-based and count UTF-16 code units; the end of the
-//! rule is its length plus one. Where no text of the service is known, there is none here either.
+//! libraries keep in their test data. Texts are spelled as sent. Positions are 1-based and count UTF-16 code units;
+//! the end of the rule is its length plus one. Where no text of the service is known, there is none here either.
 
 use crate::diagnostic::shorten;
 

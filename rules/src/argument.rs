@@ -1,7 +1,8 @@
 //! From the text of an argument to its value.
 //!
-//! Each form of argument ([`Kind`]) has one function here, which gives the value and the canonical text, or says what is
-//! wrong. The service answers a malformed argument with "Cannot parse rule at", and names the place where it starts.
+//! Each form of argument ([`Kind`]) has one function here, which gives the value and the canonical text, or says what
+//! is wrong. The service answers a malformed argument with "Cannot parse rule at", and names the place where it
+//! starts.
 
 use crate::api::Text;
 use crate::ast::Value;

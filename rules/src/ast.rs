@@ -8,9 +8,9 @@
 //!   apple OR iphone -ipad        [ apple, iphone, ipad, Not(2), And(1, 3), Or(0, 4) ]
 //! ```
 //!
-//! There are no groups: parentheses are gone once they have said what belongs together, and `(a b) c` is the same tree
-//! as `a b c`. An `And` therefore never has an `And` for a child, nor an `Or` an `Or`, and both have at least two
-//! children. Two rules are equal if their trees are, wherever their parts stand and however they were spelled.
+//! There are no groups: parentheses are gone once they have said what belongs together, and `(a b) c` is the same
+//! tree as `a b c`. An `And` therefore never has an `And` for a child, nor an `Or` an `Or`, and both have at least
+//! two children. Two rules are equal if their trees are, wherever their parts stand and however they were spelled.
 
 use std::vec::IntoIter;
 
@@ -67,8 +67,8 @@ pub struct Term {
     pub operator: Operator,
     /// The argument, typed.
     pub value: Value,
-    /// The argument as text: without quotes, escapes, brackets and the `#`, `@` or `$` before it; language and country
-    /// codes as X spells them, all else as written. Empty for the flags.
+    /// The argument as text: without quotes, escapes, brackets and the `#`, `@` or `$` before it; language and
+    /// country codes as X spells them, all else as written. Empty for the flags.
     pub text: Box<str>,
     /// Where the argument stands, with its quotes or brackets. Empty for the flags.
     pub argument: Span,

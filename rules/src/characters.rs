@@ -11,8 +11,8 @@ use self::marks::MARKS;
 
 /// Whether a character is in the punctuation set of the rule language: none of these can start a bare keyword.
 ///
-/// `$`, `^` and the grave accent are not in it, nor is anything beyond U+FFFF: an emoji may stand bare, a symbol of the
-/// basic plane may not.
+/// `$`, `^` and the grave accent are not in it, nor is anything beyond U+FFFF: an emoji may stand bare, a symbol of
+/// the basic plane may not.
 ///
 /// ```
 /// use powerstream_rules::characters::is_punctuation;
@@ -49,8 +49,8 @@ pub fn is_word(character: char) -> bool {
     after.checked_sub(1).and_then(|at| MARKS.get(at)).is_some_and(|&(_, last)| character <= last)
 }
 
-/// Whether a character may stand in a hashtag: letters, marks, numbers, the underscore, and the joiners and separators
-/// that X's twitter-text library allows besides.
+/// Whether a character may stand in a hashtag: letters, marks, numbers, the underscore, and the joiners and
+/// separators that X's twitter-text library allows besides.
 #[must_use]
 pub fn is_tag(character: char) -> bool {
     is_word(character)
@@ -75,7 +75,8 @@ pub fn is_tag(character: char) -> bool {
         )
 }
 
-/// Whether a word goes on with this character: everything but white space, parentheses, the double quote and the colon.
+/// Whether a word goes on with this character: everything but white space, parentheses, the double quote and the
+/// colon.
 pub(crate) const fn continues_word(character: char) -> bool {
     // `char::is_whitespace` is const from 1.87 only.
     !matches!(character, '(' | ')' | '"' | ':') && !is_white_space(character)
@@ -88,8 +89,8 @@ pub(crate) const fn is_white_space(character: char) -> bool {
         | '\u{202f}' | '\u{205f}' | '\u{3000}')
 }
 
-/// Whether a bare word is made of emoji: all of it beyond U+FFFF in the blocks of pictographs, besides the joiner, the
-/// variation selectors and the basic-plane symbols that such sequences hold.
+/// Whether a bare word is made of emoji: all of it beyond U+FFFF in the blocks of pictographs, besides the joiner,
+/// the variation selectors and the basic-plane symbols that such sequences hold.
 pub(crate) fn is_emoji(word: &str) -> bool {
     let pictograph = |character| matches!(character, '\u{1f000}'..='\u{1faff}');
     word.starts_with(pictograph) && word.chars().all(|character| {
@@ -110,7 +111,8 @@ pub(crate) const fn is_unsegmented(character: char) -> bool {
         | '\u{1aff0}'..='\u{1b16f}' | '\u{20000}'..='\u{3fffd}')
 }
 
-/// The look-alikes of a quote, an apostrophe or a dash: a phrase that holds one of a family matches none of the others.
+/// The look-alikes of a quote, an apostrophe or a dash: a phrase that holds one of a family matches none of the
+/// others.
 pub(crate) const LOOK_ALIKES: [(&str, &[char]); 3] = [
     ("apostrophe", &['\'', '\u{2018}', '\u{2019}', '\u{2bc}', '\u{b4}', '`', '\u{ff07}']),
     ("quote", &['"', '\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}', '\u{ff02}']),

@@ -16,7 +16,8 @@ use crate::parser::parse;
 use crate::profile::Profile;
 use crate::span::{Length, Span};
 
-/// The longest text that is read at all: 1 MiB, 500 times the longest rule. What is longer is too long and nothing else.
+/// The longest text that is read at all: 1 MiB, 500 times the longest rule. What is longer is too long and nothing
+/// else.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// What is to be said about a rule.

@@ -1,8 +1,8 @@
 //! A rule in plain words.
 //!
-//! Twice: once on one line with every bracket written out, which shows what belongs together ("evaluated as", in the words
-//! of X's guide), and once as a list, a sentence to a term. Both are for people: characters that could confuse a
-//! terminal are escaped.
+//! Twice: once on one line with every bracket written out, which shows what belongs together ("evaluated as", in the
+//! words of X's guide), and once as a list, a sentence to a term. Both are for people: characters that could confuse
+//! a terminal are escaped.
 
 use core::fmt::Write;
 

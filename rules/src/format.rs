@@ -2,8 +2,8 @@
 //!
 //! One blank between terms, ` OR ` between alternatives, parentheses only where the tree needs them, straight quotes,
 //! operator names in lower case and as the product's page prefers them. An argument loses its quotes if it is one
-//! word without punctuation, and gets them if it is not. Numbers stay as they are. Reading the result gives the same tree, and
-//! formatting it again the same text.
+//! word without punctuation, and gets them if it is not. Numbers stay as they are. Reading the result gives the same
+//! tree, and formatting it again the same text.
 //!
 //! The service knows a rule by its exact text: a reformatted rule is another rule to it.
 

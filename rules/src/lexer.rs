@@ -5,9 +5,9 @@
 //! (`argument.rs`).
 //!
 //! Every character is looked at a bounded number of times, whatever the text: a word is scanned once, a quote that is
-//! never closed takes the rest of the text with it, and the one place that must look ahead (an underscore, which starts
-//! an operator's name but no keyword) remembers how far it has looked. A character that starts nothing is reported
-//! and passed over, as the service's own lexer does it; the next one gets its chance.
+//! never closed takes the rest of the text with it, and the one place that must look ahead (an underscore, which
+//! starts an operator's name but no keyword) remembers how far it has looked. A character that starts nothing is
+//! reported and passed over, as the service's own lexer does it; the next one gets its chance.
 
 use crate::api::Text;
 use crate::characters::{continues_word, is_punctuation, is_tag, is_white_space};

@@ -1,8 +1,9 @@
 //! The rule language of X's Powerstream, PowerTrack and Filtered Stream: parse, check, format and explain, offline.
 //!
-//! A rule says which Posts a stream delivers: `(gull OR tern) lang:en -is:retweet`. The service refuses wrong rules with terse
-//! messages, and Powerstream allows 50 requests in 24 hours to try. This crate says beforehand what is wrong, where,
-//! and what to write instead, and keeps the service's own message and position beside it where they are known.
+//! A rule says which Posts a stream delivers: `(gull OR tern) lang:en -is:retweet`. The service refuses wrong rules
+//! with terse messages, and Powerstream allows 50 requests in 24 hours to try. This crate says beforehand what is
+//! wrong, where, and what to write instead, and keeps the service's own message and position beside it where they are
+//! known.
 //!
 //! ```text
 //!   text --> lexer --> parser --> tree (flat, post-order, with spans) --> checks, warnings
@@ -38,9 +39,9 @@
 //!
 //! Whatever the text: no panic, no recursion, time and memory linear in its length.
 //!
-//! Sources: X's pages (Powerstream: Introduction, Operators; Filtered Stream: Build a rule, Operators; PowerTrack: Rules,
-//! Operators, API reference), and answers of the service that client libraries keep in their test data. Where they are silent or
-//! disagree, the modules say what was chosen.
+//! Sources: X's pages (Powerstream: Introduction, Operators; Filtered Stream: Build a rule, Operators; PowerTrack:
+//! Rules, Operators, API reference), and answers of the service that client libraries keep in their test data. Where
+//! they are silent or disagree, the modules say what was chosen.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
 //! The operators, as data.
 //!
-//! One table (`operator/table.rs`) says everything about an operator: its names, the products that have it, the form of
-//! its argument, whether it may stand alone or be negated, what it reads, and how to say it in words. The parser, the
-//! checks, the formatter, the explanation and the documentation all read it; nothing about an operator is decided
+//! One table (`operator/table.rs`) says everything about an operator: its names, the products that have it, the form
+//! of its argument, whether it may stand alone or be negated, what it reads, and how to say it in words. The parser,
+//! the checks, the formatter, the explanation and the documentation all read it; nothing about an operator is decided
 //! anywhere else.
 
 mod table;

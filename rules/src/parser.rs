@@ -5,11 +5,11 @@
 //!   frames     ^or_start  ^and_start   one for each open group: where its alternatives and its current branch begin
 //! ```
 //!
-//! An OR, a closing parenthesis or the end folds the current branch into an And, if it has two terms or more; a closing
-//! parenthesis folds the alternatives into an Or. A group of an And is not folded when it closes: its terms stay on
-//! the stack and so become terms of the branch around it, which is what the flat tree asks for, at no cost. A
-//! group of an Or that is all of its branch likewise leaves its alternatives to the group around it; one token of look-ahead
-//! says whether it is.
+//! An OR, a closing parenthesis or the end folds the current branch into an And, if it has two terms or more; a
+//! closing parenthesis folds the alternatives into an Or. A group of an And is not folded when it closes: its terms
+//! stay on the stack and so become terms of the branch around it, which is what the flat tree asks for, at no cost. A
+//! group of an Or that is all of its branch likewise leaves its alternatives to the group around it; one token of
+//! look-ahead says whether it is.
 //!
 //! After an error parsing goes on, so that one run tells them all; the tree is then given up.
 

@@ -1,7 +1,7 @@
 //! A finding with its place: the rule, and carets below it.
 //!
-//! Of a long rule the part around the place is shown. The carets stand where the characters do: what is wide on a terminal
-//! counts twice, marks not at all, and what is escaped as often as its escape is long.
+//! Of a long rule the part around the place is shown. The carets stand where the characters do: what is wide on a
+//! terminal counts twice, marks not at all, and what is escaped as often as its escape is long.
 
 use crate::diagnostic::{Diagnostic, show};
 

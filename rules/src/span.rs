@@ -43,8 +43,8 @@ impl Span {
 
 /// The length of a rule, in the two units that matter.
 ///
-/// The limits of X's pages ("2048 characters", Powerstream: Introduction) are held against UTF-16 code units, since that
-/// is what the positions in the service's messages count. The two differ only where a rule has characters beyond
+/// The limits of X's pages ("2048 characters", Powerstream: Introduction) are held against UTF-16 code units, since
+/// that is what the positions in the service's messages count. The two differ only where a rule has characters beyond
 /// U+FFFF, such as emoji.
 ///
 /// ```

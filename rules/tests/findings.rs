@@ -1,7 +1,7 @@
 //! Every finding: its code, its place, and the service's own words where they are recorded.
 //!
-//! The rules and the messages are those of X's pages (PowerTrack: Rules, API reference; Filtered Stream: Build a rule) and of
-//! answers in the test data of client libraries, with other words in them where the words do not matter.
+//! The rules and the messages are those of X's pages (PowerTrack: Rules, API reference; Filtered Stream: Build a
+//! rule) and of answers in the test data of client libraries, with other words in them where the words do not matter.
 
 use powerstream_rules::{Code, Diagnostic, FINDINGS_MAX, Profile, check};
 

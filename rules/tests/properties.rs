@@ -1,5 +1,7 @@
 //! What holds for every rule and every text, tried on generated ones. The generator is seeded: a failure comes again.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
 use powerstream_rules::{FormatOptions, NodeKind, Operator, Profile, Rule, Step, check};
 
 /// Marsaglia's xorshift64.

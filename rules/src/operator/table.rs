@@ -2,8 +2,8 @@
 //!
 //! The columns are those of X's operator pages (Powerstream: Operators; PowerTrack: Operators; Filtered Stream:
 //! Operators). `Unlisted` in the column of Powerstream: PowerTrack has it and Powerstream's page is silent; for
-//! `has:lang` on PowerTrack, it is of 1.0 and was refused when 2.0 began. Where X does not say whether an operator may stand
-//! alone on the filtered stream, it may. The sentences and the examples are ours.
+//! `has:lang` on PowerTrack, it is of 1.0 and was refused when 2.0 began. Where X does not say whether an operator
+//! may stand alone on the filtered stream, it may. The sentences and the examples are ours.
 
 use super::Availability::{Absent, EmbeddingTier, Listed, Unlisted};
 use super::Negation::{Allowed, Refused, Required};
@@ -53,8 +53,8 @@ macro_rules! operators {
     (@other $other:literal) => { Some($other) };
 }
 
-// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on the filtered stream, negation, sources,
-// summary, clause, example
+// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on the filtered stream, negation,
+// sources, summary, clause, example
 operators! {
     Keyword = "keyword" [], Keyword, (Listed Listed Listed), standalone true Allowed OwnAndQuoted,
         "Posts with this word in the text or in a link.",
