@@ -2,7 +2,8 @@
 //!
 //! The sources are X's pages (PowerTrack: API reference, Filtered Stream: Build a rule) and answers that client
 //! libraries keep in their test data. Texts are spelled as sent. Positions are 1-based and count UTF-16 code units;
-//! the end of the rule is its length plus one. Where no text of the service is known, there is none here either.
+//! the end of the rule is its length plus one. Where no text of the service is known, there is none here
+//! either; the three that only follow a recorded pattern say so.
 
 use crate::diagnostic::shorten;
 

@@ -1,7 +1,7 @@
 //! The tree of a rule.
 //!
 //! The tree lies flat in one vector, in post-order: children before their parent, the root last. So nothing that is
-//! done with it recurses, not even dropping it, and 2,000 nested groups (a legal rule) cost 2,000 nodes and no stack.
+//! done with it recurses, not even dropping it, and a rule nested as deep as its length allows needs no stack.
 //! To evaluate a rule, go through the nodes once from the first to the last.
 //!
 //! ```text
@@ -16,6 +16,7 @@ use std::vec::IntoIter;
 
 use crate::operator::Operator;
 use crate::span::Span;
+use crate::term::is_punctuated;
 
 /// A rule, parsed.
 #[derive(Clone, Debug)]
@@ -146,6 +147,15 @@ pub enum Value {
         /// Its northern edge.
         north: f64,
     },
+}
+
+impl Term {
+    /// Whether it is a bare word that holds punctuation, as `acme's`. The service takes it; it is to be evaluated as the
+    /// phrase of the same text.
+    #[must_use]
+    pub fn is_punctuated(&self) -> bool {
+        matches!(self.operator, Operator::Keyword | Operator::Emoji) && is_punctuated(&self.text)
+    }
 }
 
 impl PartialEq for Rule {

@@ -325,6 +325,10 @@ impl<'a> Lexer<'a> {
                 "a term cannot start with *: there are no wildcards".to_owned(),
                 "write the alternatives out with OR, or look inside words with contains:",
             ),
+            '~' => (
+                "a term cannot start with ~".to_owned(),
+                "write a distance right behind a phrase that is a term itself, as \"harbour gull\"~3",
+            ),
             '[' | ']' => (
                 format!("a term cannot start with {shown}"),
                 "write brackets only right behind a geo operator, as bounding_box:[-0.2 51.4 -0.1 51.6]",

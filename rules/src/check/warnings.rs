@@ -7,7 +7,6 @@ use crate::diagnostic::{Code, Finding, Findings, quoted};
 use crate::operator::Operator;
 use crate::profile::Profile;
 use crate::span::Span;
-use crate::term::is_punctuated;
 
 /// The longest single term of PowerTrack 1.0; later limits are on the rule only.
 const TERM_CHARACTERS_MAX: usize = 128;
@@ -35,7 +34,7 @@ pub(super) fn warn(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut 
                     );
                 }
             }
-            Operator::Emoji if is_punctuated(&term.text) => punctuated(term, node.span, findings),
+            Operator::Emoji if term.is_punctuated() => punctuated(term, node.span, findings),
             Operator::Phrase => look_alike(term, node.span, findings),
             Operator::Hashtag if term.text.chars().all(char::is_numeric) => findings.push(
                 Finding::new(
@@ -81,7 +80,7 @@ fn keyword(term: &Term, span: Span, findings: &mut Findings) {
             .help(format!("write contains:{}, which looks inside sentences", quoted(&term.text))),
         );
     }
-    if is_punctuated(&term.text) {
+    if term.is_punctuated() {
         punctuated(term, span, findings);
     }
 }
