@@ -210,8 +210,9 @@ pub(crate) fn brackets(context: &Context<'_>, findings: &mut Findings) -> Result
     }
     let parsed = match (context.kind, items.as_slice()) {
         (Kind::Circle, [longitude, latitude, radius]) => circle(context, longitude, latitude, radius)?,
-        (Kind::Circle, [_, _, _, unit]) if is_unit(unit) => {
-            return Err(at(items.first(), format!("a blank stands before the unit {}", quoted(unit))));
+        (Kind::Circle, [_, _, radius, unit]) if is_unit(unit) => {
+            let finding = at(items.first(), format!("a blank stands before the unit {}", quoted(unit)));
+            return Err(finding.help(format!("write {}{}", quoted(radius), quoted(unit))));
         }
         (Kind::Box, [west, south, east, north]) => bounds(context, [west, south, east, north], findings)?,
         _ => {

@@ -229,7 +229,7 @@ impl Availability {
 /// What to say to a name that was an operator once, or is one elsewhere.
 pub(crate) fn successor(name: &str) -> Option<&'static str> {
     const NONE: &str = "PowerTrack 1.0 had it, and it has no successor";
-    const CHANGED: [(&str, &str); 23] = [
+    const CHANGED: [(&str, &str); 21] = [
         ("twitter_lang", "write `lang:`"),
         ("country_code", "write `place_country:`"),
         ("profile_country_code", "write `profile_country:`"),
@@ -249,8 +249,6 @@ pub(crate) fn successor(name: &str) -> Option<&'static str> {
         ("since", "only the search products have it; a stream has no past"),
         ("until", "only the search products have it; a stream has no end"),
         ("filter", "write `has:` or `is:`, as has:links"),
-        ("http", "put the address in quotes, as url:\"http://example.com\""),
-        ("https", "put the address in quotes, as url:\"https://example.com\""),
         ("is", "write `is:retweet`, `is:reply` or the like"),
         ("has", "write `has:links`, `has:media` or the like"),
     ];

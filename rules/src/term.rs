@@ -96,7 +96,8 @@ impl Reader<'_> {
             RawArgument::Colon(_) => {
                 let finding = context.wrong(format!("a second colon follows `{shown}:`"));
                 Err(if matches!(kind, Kind::Text | Kind::TextOrNumber | Kind::Quoted) {
-                    finding.help(format!("put the argument in quotes, as {shown}:\"…\", or write two terms"))
+                    let whole = quoted(Span::new(name.end + 1, span.end).of(self.rule));
+                    finding.help(format!("write {shown}:\"{whole}\", or two terms"))
                 } else {
                     finding.help(format!("write {} behind the first, or two terms", kind.description()))
                 })
@@ -153,6 +154,9 @@ impl Reader<'_> {
             Finding::new(Code::Operator, name, format!("there is no operator `{}:`", quoted(written)))
         };
         let help = match successor(written) {
+            _ if written.eq_ignore_ascii_case("http") || written.eq_ignore_ascii_case("https") => {
+                format!("put the address in quotes, as url:\"{}\"", quoted(self.span.of(self.rule)))
+            }
             Some(help) => help.to_owned(),
             None => match similar(written, whole, self.profile) {
                 Some(name) if whole => format!("did you mean {name}?"),

@@ -49,6 +49,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             let written = if info.kind > Kind::Flag { format!("{name}:") } else { name.to_owned() };
             let mut out = format!("{written:<24} {}\n", info.summary);
             let mut detail = |what: &str, text: &str| out += &format!("{:<24} {what} {text}\n", "");
+            for other in info.aliases.iter().chain([&info.name]).filter(|other| **other != name) {
+                detail("also:", other);
+            }
             if info.kind > Kind::Flag {
                 detail("argument:", info.kind.description());
             }
