@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The two modes meet the same response in the same way and must agree on how it ended; [`Ending`] is that, and the
-//! only thing that decides the exit code. No deadline applies: every call is told that it is [`Instant::ZERO`].
+//! only thing that decides the exit code. No deadline applies: every call is told that it is `Instant::ZERO`.
 //! Neither the size of the reads nor where a pipe cuts its input may show in what is written.
 
 mod events;

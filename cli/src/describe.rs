@@ -1,35 +1,49 @@
-//! What a message is, and which Post: the one place in the tool that asks.
+//! What a message is, as a short stable name for programs, and which Post: the one place in the tool that asks.
 
-use std::borrow::Cow;
+use powerstream_core::stream::message::{Class, Kind, PostId, System, classify, elements};
 
-use serde_json::Value;
+/// The kind of a message, and its id where it is a Post. An array of exactly one Post, which is how the documentation
+/// shows Posts, is that Post.
+pub(crate) fn describe(message: &[u8]) -> (&'static str, Option<PostId>) {
+    let class = classify(message);
+    if class.kind == Kind::Array
+        && let Some(post) = sole_post(message)
+    {
+        return (name(&post.kind), post.post_id);
+    }
+    (name(&class.kind), class.post_id)
+}
 
-/// The kind of a message, as a short stable name, and its id where it is a Post.
-pub(crate) fn describe(message: &[u8]) -> (&'static str, Option<Cow<'_, str>>) {
-    let Ok(value) = serde_json::from_slice::<Value>(message) else { return ("malformed", None) };
-    // The documentation's sample wraps its Post in an array.
-    let value = match &value {
-        Value::Array(elements) => elements.first().unwrap_or(&Value::Null),
-        other => other,
-    };
-    let id = |of: &Value| match (&of["id_str"], &of["id"]) {
-        (Value::String(id), _) | (_, Value::String(id)) => Some(Cow::Owned(id.clone())),
-        (_, Value::Number(id)) => Some(Cow::Owned(id.to_string())),
-        _ => None,
-    };
-    if value["type"] == "connection_metadata" {
-        return ("connection_metadata", None);
+/// The Post in an array that holds nothing else.
+fn sole_post(array: &[u8]) -> Option<Class> {
+    let mut elements = elements(array);
+    let element = elements.next()?.ok()?;
+    if elements.next().is_some() {
+        return None;
     }
-    if value["data"].is_object() {
-        return ("post", id(&value["data"]));
-    }
-    if value["errors"].is_array() {
-        return ("error", None);
-    }
-    let is_post = ["text", "full_text", "user", "created_at"].iter().any(|key| !value[key].is_null());
-    match id(value) {
-        Some(id) if is_post => ("post", Some(id)),
-        _ => ("unknown", None),
+    Some(classify(element)).filter(Class::is_post)
+}
+
+/// The name of a kind.
+pub(crate) const fn name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Post { .. } => "post",
+        Kind::Envelope { .. } => "envelope",
+        Kind::Array => "array",
+        Kind::ConnectionMetadata => "connection_metadata",
+        Kind::StreamError(_) => "stream_error",
+        Kind::Problem(_) => "problem",
+        Kind::System(System::Error) => "system_error",
+        Kind::System(System::Warn) => "system_warn",
+        Kind::System(System::Info) => "system_info",
+        Kind::Disconnect { .. } => "disconnect",
+        Kind::Warning => "warning",
+        Kind::Limit { .. } => "limit",
+        Kind::Compliance { .. } => "compliance",
+        Kind::UserStream => "user_stream",
+        Kind::Malformed(_) => "malformed",
+        // `Kind::Unknown`, and what a newer core may tell apart.
+        _ => "unknown",
     }
 }
 
@@ -38,18 +52,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn posts_are_told_from_the_rest() {
+    fn every_kind_has_its_name() {
         for (message, kind, id) in [
-            (r#"{"data":{"id":"20","text":"just setting up my twttr"}}"#, "post", Some("20")),
-            (r#"{"id":20,"id_str":"20","text":"just setting up my twttr"}"#, "post", Some("20")),
-            (r#"[{"id":20,"text":"just setting up my twttr"}]"#, "post", Some("20")),
+            (r#"{"data":{"id":"20","text":"just setting up my twttr"}}"#, "post", Some(20)),
+            (r#"{"id":20,"id_str":"20","text":"just setting up my twttr"}"#, "post", Some(20)),
+            (r#"{"id":"x","text":""}"#, "post", None),
+            (r#"[{"id":20,"text":"just setting up my twttr"}]"#, "post", Some(20)),
+            (r#"[{"id":20,"text":""},{"id":21,"text":""}]"#, "array", None),
+            (r#"[{"id":20,"text":""},"#, "array", None),
+            (r#"[{"type":"connection_metadata"}]"#, "array", None),
+            ("[]", "array", None),
+            (r#"{"data":{"text":"no id"}}"#, "envelope", None),
             (r#"{"type":"connection_metadata","datacenter":"atla"}"#, "connection_metadata", None),
-            (r#"{"errors":[{"title":"operational-disconnect"}]}"#, "error", None),
+            (r#"{"errors":[{"title":"operational-disconnect"}]}"#, "stream_error", None),
+            (r#"{"title":"Unauthorized","type":"about:blank","status":401}"#, "problem", None),
+            (r#"{"error":{"message":"Forced Disconnect"}}"#, "system_error", None),
+            (r#"{"warn":{"message":"slow"}}"#, "system_warn", None),
+            (r#"{"info":{"message":"Replay Request Completed"}}"#, "system_info", None),
+            (r#"{"disconnect":{"code":4}}"#, "disconnect", None),
+            (r#"{"warning":{"code":"FALLING_BEHIND"}}"#, "warning", None),
+            (r#"{"limit":{"track":7}}"#, "limit", None),
+            (r#"{"delete":{"status":{"id":1}}}"#, "compliance", None),
+            (r#"{"friends":[1]}"#, "user_stream", None),
             (r#"{"id":"20"}"#, "unknown", None),
-            ("[]", "unknown", None),
             ("{", "malformed", None),
         ] {
-            assert_eq!(describe(message.as_bytes()), (kind, id.map(Cow::Borrowed)), "{message}");
+            assert_eq!(describe(message.as_bytes()), (kind, id.map(PostId::new)), "{message}");
         }
     }
 }

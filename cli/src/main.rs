@@ -1,15 +1,23 @@
 //! The `powerstream` command-line tool.
 //!
 //! Each subcommand is a module with an `Args` and a `run`; to add one, add a module and a line to each half of
-//! [`Command`]. What they share is small: how the tool ends ([`exit`]), how a stranger's text is made safe to show
-//! ([`text`]), how an event becomes a line of JSON ([`json`]).
+//! [`Command`]. What they share is small: how the tool ends ([`exit`]) and is asked to ([`interrupt`]), what it tells
+//! meanwhile ([`log`]), how a stranger's text is made safe to show ([`text`]), how an event becomes a line of JSON
+//! ([`json`]), what a message is called ([`describe`]), where the token comes from ([`token`]).
+#![forbid(unsafe_code)]
 
 mod decode;
 mod describe;
+mod duration;
 mod exit;
+mod interrupt;
 mod json;
+mod log;
 mod rules;
+mod simulate;
+mod stream;
 mod text;
+mod token;
 
 use std::process::ExitCode;
 
@@ -36,6 +44,8 @@ Exit codes:
 /// The subcommands; each brings its own help text.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Stream(Box<stream::Args>),
+    Simulate(simulate::Args),
     Decode(decode::Args),
     Rules(rules::Args),
 }
@@ -43,6 +53,8 @@ enum Command {
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Stream(args) => stream::run(&args),
+            Self::Simulate(args) => simulate::run(&args),
             Self::Decode(args) => decode::run(&args),
             Self::Rules(args) => rules::run(&args),
         }

@@ -227,8 +227,8 @@ fn the_delimiter_is_a_choice() {
         assert_eq!(exit, 0);
         events[1..events.len() - 1].join(" ")
     };
-    let one = r#"{"event":"message","kind":"post","bytes":11}"#;
-    assert_eq!(messages(&["--json"]), r#"{"event":"message","kind":"malformed","bytes":24}"#);
+    let one = r#"{"event":"message","kind":"envelope","bytes":11}"#;
+    assert_eq!(messages(&["--json"]), r#"{"event":"message","kind":"envelope","bytes":24}"#);
     assert_eq!(messages(&["--json", "--delimiter", "crlf"]), messages(&["--json"]));
     assert_eq!(
         messages(&["--json", "--delimiter", "lf"]),

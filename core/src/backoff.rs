@@ -152,3 +152,26 @@ impl Backoff {
 fn power_of_two(exponent: u32) -> u32 {
     1_u32.checked_shl(exponent).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From outside this takes four thousand million failures.
+    #[test]
+    fn counters_stop_at_their_end_and_delays_at_their_ceiling() {
+        let config = BackoffConfig { jitter_percent: 0, ..BackoffConfig::default() };
+        for (class, ceiling) in [(Class::Network, 16), (Class::Http, 320), (Class::RateLimit, 900)] {
+            for failures in [30, 31, 32, 33, u32::MAX - 2] {
+                let mut backoff = Backoff { failures: [failures; 3], ..Backoff::new(config, 1) };
+                for step in 1..6 {
+                    let delay = backoff.next(class);
+                    if !matches!((class, failures), (Class::Network, 30..=33)) {
+                        assert_eq!((delay.length, delay.at_ceiling), (Duration::from_secs(ceiling), true));
+                    }
+                    assert_eq!(backoff.failures(class), failures.saturating_add(step));
+                }
+            }
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! storage, so the buffer is always free again and stays as small as one read. 16 KiB is what a read asks for: larger
 //! ones were measured to be slower, since they leave the first-level cache, and a TLS record holds no more.
 
+use core::fmt;
+
 use crate::session::{Fault, RawEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
 
@@ -11,7 +13,6 @@ use crate::time::{Instant, UnixTime};
 pub const READ_BYTES: usize = 16_384;
 
 /// A [`Session`] and the buffer its input is read into.
-#[derive(Debug)]
 pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     session: Session<S>,
     buffer: B,
@@ -155,5 +156,15 @@ where
                 None => break,
             }
         }
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>, B> fmt::Debug for Buffered<S, B> {
+    /// Leaves the buffer out: its octets are of no use in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffered")
+            .field("session", &self.session)
+            .field("unread", &(self.end - self.start))
+            .finish_non_exhaustive()
     }
 }

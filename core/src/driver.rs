@@ -145,12 +145,16 @@ where
         self.buffered.shutdown();
     }
 
+    /// Whether the next event is at hand, so that [`Self::poll_next`] will lend it without touching the transport: time
+    /// to flush what was made of the events before, if not. The event lent last is released.
+    pub fn has_event(&mut self) -> bool {
+        self.release();
+        self.buffered.poll() == Step::Event
+    }
+
     /// Lends the next event; `None` once there will be none. The event before it is released.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<SessionEvent<'_>>> {
-        if self.lent {
-            self.lent = false;
-            self.buffered.release();
-        }
+        self.release();
         let more = ready!(poll_event(&mut self.buffered, &mut self.io, cx));
         self.lent = more;
         Poll::Ready(if more { self.buffered.peek() } else { None })
@@ -160,12 +164,16 @@ where
     ///
     /// Dropping the future at any point loses nothing.
     pub async fn next(&mut self) -> Option<SessionEvent<'_>> {
+        self.release();
+        let Self { buffered, io, lent } = self;
+        *lent = core::future::poll_fn(|cx| poll_event(buffered, io, cx)).await;
+        if *lent { buffered.peek() } else { None }
+    }
+
+    fn release(&mut self) {
         if self.lent {
             self.lent = false;
             self.buffered.release();
         }
-        let Self { buffered, io, lent } = self;
-        *lent = core::future::poll_fn(|cx| poll_event(buffered, io, cx)).await;
-        if *lent { buffered.peek() } else { None }
     }
 }

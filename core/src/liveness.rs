@@ -133,17 +133,22 @@ enum Phase {
 pub struct Liveness {
     timeouts: Timeouts,
     phase: Phase,
-    /// When the phase began; while streaming, when content last came.
+    /// When content last came, or the stream's head.
     since: Instant,
-    /// When the unfinished message began.
-    message: Option<Instant>,
-    /// When the server announced that it would close.
-    announced: Option<Instant>,
+    /// The absolute deadlines, worked out when they begin to run, so that a read costs a comparison; the last instant
+    /// there is where none runs. Of the phase,
+    phase_by: Instant,
+    /// of the unfinished message,
+    message_by: Instant,
+    /// and of the close that the server announced.
+    disconnect_by: Instant,
     /// A deadline was found passed, and one more read was asked for.
     read_first: bool,
     /// An absolute deadline was found passed by a read that came late: from here on it counts.
-    overdue: Option<Instant>,
+    overdue: Option<Deadline>,
 }
+
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 impl Liveness {
     /// A machine that waits for nothing yet.
@@ -153,15 +158,21 @@ impl Liveness {
             timeouts,
             phase: Phase::Idle,
             since: Instant::ZERO,
-            message: None,
-            announced: None,
+            phase_by: NEVER,
+            message_by: NEVER,
+            disconnect_by: NEVER,
             read_first: false,
             overdue: None,
         }
     }
 
     fn enter(&mut self, phase: Phase, now: Instant) {
-        *self = Self { phase, since: now, ..Self::new(self.timeouts) };
+        let phase_by = match phase {
+            Phase::Idle | Phase::Streaming => NEVER,
+            Phase::Connecting => now.saturating_add(self.timeouts.connect),
+            Phase::Requesting | Phase::ErrorBody => now.saturating_add(self.timeouts.head),
+        };
+        *self = Self { phase, since: now, phase_by, ..Self::new(self.timeouts) };
     }
 
     /// A connection is being made.
@@ -189,61 +200,71 @@ impl Liveness {
         self.enter(Phase::Idle, Instant::ZERO);
     }
 
-    /// Content octets of the stream have come.
+    /// Content octets of the stream have come. Before its head and in an error response they move nothing.
     #[inline]
     pub fn handle_content(&mut self, now: Instant) {
-        // A clock that goes back by mistake must not move a deadline back.
-        self.since = self.since.max(now);
-        self.read_first = false;
+        if self.phase == Phase::Streaming {
+            // A clock that goes back by mistake must not move a deadline back.
+            self.since = self.since.max(now);
+            self.read_first = false;
+        }
     }
 
     /// A message has begun that has not ended.
     #[inline]
     pub fn handle_message_begun(&mut self, now: Instant) {
-        self.message = Some(now);
+        self.message_by = now.max(self.since).saturating_add(self.timeouts.message);
     }
 
     /// The message that had begun has ended.
     #[inline]
     pub fn handle_message_ended(&mut self) {
-        self.message = None;
-        self.overdue = None;
+        self.message_by = NEVER;
+        // What is overdue besides a message stays so, whatever ends.
+        if self.overdue.is_some_and(|overdue| overdue.reason == Reason::Message) {
+            self.overdue = None;
+        }
     }
 
     /// The server has announced that it will close the connection.
     pub fn handle_announcement(&mut self, now: Instant) {
-        self.announced = self.announced.or(Some(now));
+        if self.disconnect_by == NEVER {
+            self.disconnect_by = now.max(self.since).saturating_add(self.timeouts.disconnect);
+        }
     }
 
     /// The stream goes on in spite of the announcement.
     pub fn handle_announcement_void(&mut self) {
-        self.announced = None;
+        self.disconnect_by = NEVER;
+        if self.overdue.is_some_and(|overdue| overdue.reason == Reason::Disconnect) {
+            self.overdue = None;
+        }
     }
 
     /// No read was asked for during `length`, because the consumer was busy: silence and messages get it back.
     pub fn handle_pause(&mut self, length: Duration) {
         if self.phase == Phase::Streaming {
             self.since = self.since.saturating_add(length);
-            self.message = self.message.map(|begun| begun.saturating_add(length));
-            self.announced = self.announced.map(|announced| announced.saturating_add(length));
+            self.message_by = self.message_by.saturating_add(length);
+            self.disconnect_by = self.disconnect_by.saturating_add(length);
+            self.overdue = self
+                .overdue
+                .map(|Deadline { at, reason }| Deadline { at: at.saturating_add(length), reason });
         }
     }
 
     /// The next deadline. Its answer changes with every `handle_*` call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        let (length, reason) = match self.phase {
+        let (at, reason) = match self.phase {
             Phase::Idle => return None,
-            Phase::Connecting => (self.timeouts.connect, Reason::Connect),
-            Phase::Requesting => (self.timeouts.head, Reason::Head),
-            Phase::ErrorBody => (self.timeouts.head, Reason::ErrorBody),
-            Phase::Streaming => (self.timeouts.silence, Reason::Silence),
+            Phase::Connecting => (self.phase_by, Reason::Connect),
+            Phase::Requesting => (self.phase_by, Reason::Head),
+            Phase::ErrorBody => (self.phase_by, Reason::ErrorBody),
+            Phase::Streaming => (self.since.saturating_add(self.timeouts.silence), Reason::Silence),
         };
-        let mut next = Deadline { at: self.since.saturating_add(length), reason };
-        let message = self.message.map(|begun| (begun, self.timeouts.message, Reason::Message));
-        let announced = self.announced.map(|told| (told, self.timeouts.disconnect, Reason::Disconnect));
-        for (since, length, reason) in [message, announced].into_iter().flatten() {
-            let at = since.saturating_add(length);
+        let mut next = Deadline { at, reason };
+        for (at, reason) in [(self.message_by, Reason::Message), (self.disconnect_by, Reason::Disconnect)] {
             if at < next.at {
                 next = Deadline { at, reason };
             }
@@ -271,14 +292,30 @@ impl Liveness {
     /// A peer that never pauses would otherwise outrun [`Self::handle_timeout`], which is called only when a read
     /// finds nothing. Being late ourselves is taken into account: bytes read `d` after the deadline give the peer `d`
     /// more, at most one second, to hand over what it had sent in time.
+    #[inline]
     pub fn handle_unfinished(&mut self, now: Instant) -> Option<Reason> {
+        if self.is_late(now) { self.handle_late(now) } else { None }
+    }
+
+    /// Whether an absolute deadline has passed.
+    #[inline(always)]
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        now >= self.phase_by.min(self.message_by).min(self.disconnect_by)
+    }
+
+    #[cold]
+    fn handle_late(&mut self, now: Instant) -> Option<Reason> {
         const LATENESS_MAX: Duration = Duration::from_secs(1);
         let deadline = self.poll_timeout()?;
         if now < deadline.at || deadline.reason == Reason::Silence {
             return None;
         }
         let late = now.saturating_since(deadline.at).min(LATENESS_MAX);
-        let overdue = *self.overdue.get_or_insert(now.saturating_add(late));
-        (now >= overdue).then_some(deadline.reason)
+        let overdue = match self.overdue {
+            Some(overdue) if overdue.reason == deadline.reason => overdue,
+            _ => Deadline { at: now.saturating_add(late), reason: deadline.reason },
+        };
+        self.overdue = Some(overdue);
+        (now >= overdue.at).then_some(deadline.reason)
     }
 }

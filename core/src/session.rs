@@ -293,10 +293,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if let Some(event) = self.take_event() {
             return (0, Some(event));
         }
-        if self.state != State::Reading {
+        // No input at a new moment is no read, and says nothing about what a read would find.
+        if self.state != State::Reading || (input.is_empty() && now != self.read_at) {
             return (input.len(), None);
         }
-        if now > self.read_at {
+        // A call without input is no read: silence does not show that everything sent has come.
+        if now > self.read_at && !input.is_empty() {
             self.begin_read(now);
         }
         let mut at = 0;
@@ -407,16 +409,19 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// So many octets of [`Self::transmit`] went out.
     pub fn handle_written(&mut self, count: usize, now: Instant) {
         let State::Writing { sent, length } = self.state else { return };
-        let sent = length.min(sent + count);
-        self.state = if sent < length {
-            State::Writing { sent, length }
+        let sent = length.min(sent.saturating_add(count));
+        if sent < length {
+            self.state = State::Writing { sent, length };
+            // A peer that takes the request bit by bit does not outrun the deadline.
+            self.handle_timeout(now);
         } else {
-            // The token has done its work here: nothing of it stays where messages will lie.
-            self.connection.storage_mut()[..length].fill(0);
+            // The answer may be read late, and what came behind it be lost: nothing was missed before it was asked for.
+            self.caught_up = now;
             self.read_at = now;
+            self.backlog = false;
             self.paused = false;
-            State::Reading
-        };
+            self.enter(State::Reading);
+        }
     }
 
     /// The peer has closed the transport, behind all input that was given.
@@ -450,7 +455,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if self.stopping {
             self.failure = None;
             self.leave_stream();
-            self.state = State::Done;
+            self.enter(State::Done);
         } else if let Some(failure) = self.failure.take() {
             self.settle(failure, now);
         }
@@ -459,6 +464,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// It is `now`, and what the step asked for has not happened. Too early is without effect.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
+            // An event that is not taken yet is lent from what the next attempt would overwrite.
+            _ if self.refusal.is_some() || self.outcome.is_some() => {}
             State::Waiting { until } if now >= until && !self.stopping => {
                 self.connection.handle_connecting(now);
                 self.state = State::Connecting;
@@ -478,6 +485,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Ends the session: whatever is open is closed, nothing is opened any more. Events that wait are still lent.
     pub fn shutdown(&mut self) {
         self.stopping = true;
+    }
+
+    /// Changes the state. The token, once its request is sent or given up, stays nowhere near where messages will lie.
+    fn enter(&mut self, state: State) {
+        if let State::Writing { length, .. } = self.state {
+            self.connection.storage_mut()[..length].fill(0);
+        }
+        self.state = state;
     }
 
     const fn is_open(&self) -> bool {
@@ -518,7 +533,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
         self.paused = true;
         self.established = Some(Established { head_at: now, content: 0, healthy: false });
-        self.caught_up = now;
         let gap = self.gap_from.map(|from| Gap { from, to: self.unix(now) });
         Some(RawEvent::Connected { gap, backfill_minutes: self.backfill_minutes })
     }
@@ -563,7 +577,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         };
         self.connection.handle_closed();
         self.failure = Some(Failure { cause, undelivered });
-        self.state = State::Closing;
+        self.enter(State::Closing);
     }
 
     /// As much of an error document has come as ever will.
@@ -607,10 +621,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         } else {
             let mut delay = self.backoff.next(class);
             if let Cause::Refused(refusal) = cause {
-                let head = self.connection.head().copied();
-                let asked = head.and_then(|head| self.asked_to_wait(&refusal, &head, now));
-                reset_ignored = asked.is_some_and(|wait| wait > RESET_MAX);
-                delay.length = delay.length.max(asked.filter(|_| !reset_ignored).unwrap_or_default());
+                if let Some(head) = self.connection.head() {
+                    let (wait, ignored) = self.asked_to_wait(&refusal, head, now);
+                    delay.length = delay.length.max(wait);
+                    reset_ignored = ignored;
+                }
                 if refusal.kind == RefusalKind::Provisioning {
                     delay.length = delay.length.max(PROVISIONING_MIN);
                 }
@@ -631,9 +646,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.state = State::Waiting { until: retry_at };
     }
 
-    /// How long the server asks to wait: to the window's end where it is the window that is used up, and whatever
-    /// `Retry-After` says.
-    fn asked_to_wait(&self, refusal: &Refusal, head: &ResponseHead, now: Instant) -> Option<Duration> {
+    /// How long the server asks to wait, as far as that is believed: to the window's end where it is the window that is
+    /// used up, and whatever `Retry-After` says. And whether it named a time that is not believed.
+    fn asked_to_wait(&self, refusal: &Refusal, head: &ResponseHead, now: Instant) -> (Duration, bool) {
         let unix = self.unix(now);
         let reset = match refusal.kind {
             RefusalKind::WindowLimit => head.rate_limit.reset.map(|reset| reset.saturating_since(unix)),
@@ -643,7 +658,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
             RetryAfter::At(time) => time.saturating_since(unix),
         });
-        reset.max(retry_after)
+        let waits = [reset, retry_after].map(Option::unwrap_or_default);
+        let believed = waits.into_iter().filter(|wait| *wait <= RESET_MAX).max().unwrap_or_default();
+        (believed, waits.into_iter().any(|wait| wait > RESET_MAX))
     }
 
     /// Writes the request to the front of the storage, where no response lies yet, with the backfill that the gap

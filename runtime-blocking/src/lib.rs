@@ -35,6 +35,7 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![forbid(unsafe_code)]
 
 mod resolve;
 mod shutdown;
@@ -44,3 +45,8 @@ mod tcp;
 pub use powerstream_core as core;
 pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};
+
+/// Compiles the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

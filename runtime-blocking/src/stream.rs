@@ -61,6 +61,27 @@ impl Stream {
         }
     }
 
+    /// Whether the next event has come already, so that [`Self::next`] will not wait for it. Where it has not is the
+    /// place to flush what was made of the events before.
+    ///
+    /// ```
+    /// # use powerstream_blocking::Stream;
+    /// # use std::io::Write;
+    /// fn copy(stream: &mut Stream, output: &mut impl Write) -> std::io::Result<()> {
+    ///     loop {
+    ///         if !stream.has_event() {
+    ///             output.flush()?;
+    ///         }
+    ///         let Some(event) = stream.next() else { return Ok(()) };
+    ///         writeln!(output, "{event:?}")?;
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn has_event(&mut self) -> bool {
+        self.driven.has_event()
+    }
+
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
@@ -140,5 +161,40 @@ impl std::error::Error for OpenError {
             Self::NoTls => None,
             Self::Io(error) => Some(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use powerstream_core::http::origin::Origin;
+    use std::io::{Read, Write};
+
+    #[test]
+    fn what_one_read_brought_is_at_hand_and_no_more() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = socket.read(&mut [0; 4_096]).unwrap();
+            socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":3").unwrap();
+            socket
+        });
+        let mut stream = Stream::open(&SessionConfig::new(Origin::parse(&url).unwrap())).unwrap();
+        assert!(!stream.has_event());
+        assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
+        for message in [b"{\"a\":1}", b"{\"a\":2}"] {
+            // Asking twice changes nothing.
+            assert!(stream.has_event() && stream.has_event());
+            let event = stream.next();
+            assert!(
+                matches!(event, Some(SessionEvent::Message(found)) if found.bytes == message),
+                "{event:?}"
+            );
+        }
+        // The third is not whole.
+        assert!(!stream.has_event() && !stream.has_event());
+        drop(server.join().unwrap());
+        assert!(matches!(stream.next(), Some(SessionEvent::Disconnected(_))));
     }
 }

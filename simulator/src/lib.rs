@@ -28,6 +28,7 @@
 //! - All connections share one feed of generated Posts; a file is sent to each connection from its beginning.
 //! - Same configuration, same bytes, but for ids and times: cuts and faults come from [`Config::seed`].
 //! - A reader that is slow gets its Posts late. The simulator's memory is bounded: see [`Truth`] for what it remembers.
+#![forbid(unsafe_code)]
 
 mod config;
 mod connection;

@@ -90,8 +90,16 @@ fn harmless_scenarios_deliver_everything() {
 #[test]
 fn the_same_seed_cuts_alike() {
     let chunks = |seed| {
-        let (simulator, _) = scenario(Scenario::Split, |config| config.seed = seed);
-        Client::stream(&simulator).read_messages(POSTS).chunks.clone()
+        let (simulator, posts) = scenario(Scenario::Split, |config| config.seed = seed);
+        let mut chunks = Client::stream(&simulator).read_messages(POSTS).chunks.clone();
+        // A keep-alive may have come behind the last Post, or not yet.
+        let mut left = posts.iter().map(|post| post.len() + 2).sum::<usize>();
+        chunks.retain(|size| {
+            let of_posts = left > 0;
+            left = left.saturating_sub(*size);
+            of_posts
+        });
+        chunks
     };
     let one = chunks(1);
     assert_eq!(one, chunks(1));

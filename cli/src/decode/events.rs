@@ -124,15 +124,14 @@ fn show(style: Style, event: &Event<'_>, output: &mut dyn Write) -> io::Result<(
             let (kind, id) = describe(message);
             let mut line = Line::event("message").text("kind", kind);
             if let Some(id) = id {
-                line = line.text("id", &id);
+                line = line.text("id", &id.to_string());
             }
             line.number("bytes", message.len() as u64).finish()
         }
         (Event::Message(message), Style::Text) => {
             let (kind, id) = describe(message);
-            let id = id.unwrap_or_default();
-            let (id, space) = (printable(id.as_bytes()), if id.is_empty() { "" } else { " " });
-            format!("{kind}{space}{id}, {}: {}\n", bytes(message.len() as u64), printable(message))
+            let id = id.map(|id| format!(" {id}")).unwrap_or_default();
+            format!("{kind}{id}, {}: {}\n", bytes(message.len() as u64), printable(message))
         }
         (Event::KeepAlive, Style::Json) => Line::event("keep_alive").finish(),
         (Event::KeepAlive, Style::Text) => String::from("keep-alive\n"),

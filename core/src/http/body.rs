@@ -1,6 +1,6 @@
 //! Where the body ends (RFC 9112 section 6.3), behind one decoder.
 
-use super::chunked::{ChunkError, ChunkLimits, Decoder, Span};
+use super::chunked::{ChunkError, ChunkLimits, Decoder, HandOver, Span};
 
 /// How the end of a response's body is found: decided once by the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,26 @@ impl Body {
         }
     }
 
+    /// Reads `input` up to where content begins, and hands all of that run over: the caller counts its octets, which
+    /// may be more than the input holds. Until it has seen them all it makes no other call.
+    #[inline(always)]
+    pub(crate) fn hand_over(&mut self, input: &[u8]) -> Result<HandOver, ChunkError> {
+        let length = match &mut self.0 {
+            Kind::Chunked(decoder) => return decoder.hand_over(input),
+            Kind::Length(left) => core::mem::take(left),
+            Kind::UntilClose => u64::MAX,
+        };
+        Ok(if length == 0 { HandOver::End(0) } else { HandOver::Content { start: 0, length } })
+    }
+
+    /// Whether all octets of a length were handed over: such a body ends with its last octet, not behind it.
+    #[inline(always)]
+    pub(crate) const fn is_length_reached(&self) -> bool {
+        matches!(self.0, Kind::Length(0))
+    }
+
     /// The chunked decoder, where that is what finds the end.
+    #[inline(always)]
     pub(crate) const fn chunked(&mut self) -> Option<&mut Decoder> {
         match &mut self.0 {
             Kind::Chunked(decoder) => Some(decoder),
@@ -106,6 +125,24 @@ mod tests {
         assert_eq!(body.decode(b"abc"), Ok(Span::Data(0..3)));
         assert_eq!(body.decode(b""), Ok(Span::NeedInput));
         assert!(!body.is_complete() && body.may_end_here());
+    }
+
+    #[test]
+    fn a_run_is_handed_over_once_and_may_go_beyond_the_input() {
+        let new = |framing| Body::new(framing, ChunkLimits::default());
+        let mut chunked = new(Framing::Chunked);
+        assert_eq!(chunked.hand_over(b"1f4\r\nab"), Ok(HandOver::Content { start: 5, length: 500 }));
+        assert_eq!(chunked.hand_over(b"\r"), Ok(HandOver::NeedInput), "what follows the data is next");
+        assert_eq!(chunked.hand_over(b"\n5\r\n"), Ok(HandOver::Content { start: 4, length: 5 }));
+        assert!(chunked.hand_over(b"\r\n0\r\n\r\n") == Ok(HandOver::End(7)) && chunked.is_complete());
+
+        let mut length = new(Framing::Length(7));
+        assert_eq!(length.hand_over(b"ab"), Ok(HandOver::Content { start: 0, length: 7 }));
+        assert!(length.is_length_reached() && length.hand_over(b"ab") == Ok(HandOver::End(0)));
+
+        let mut until_close = new(Framing::UntilClose);
+        assert_eq!(until_close.hand_over(b"ab"), Ok(HandOver::Content { start: 0, length: u64::MAX }));
+        assert!(!until_close.is_length_reached());
     }
 
     #[test]

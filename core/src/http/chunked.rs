@@ -30,9 +30,9 @@ use super::{is_tchar, is_text};
 #[non_exhaustive]
 pub struct ChunkLimits {
     /// Most octets of one size line, extensions included, the line end not. Default 4,096: extensions are unused on
-    /// these streams, and Go allows as much.
+    /// these streams, and Go allows as much. A size without extension has [`SIZE_DIGITS_MAX`] as its only limit.
     pub size_line_bytes_max: u32,
-    /// Most octets of the trailer section. Default 16,384, as hyper has it.
+    /// Most octets of the trailer section, the empty line behind it not counted. Default 16,384, as hyper has it.
     pub trailer_bytes_max: u32,
     /// Most fields in the trailer section. Default 100, as hyper has it.
     pub trailer_fields_max: u32,
@@ -47,6 +47,9 @@ impl Default for ChunkLimits {
 /// Most digits of a chunk size: 16 hexadecimal digits are all that 64 bits hold.
 pub const SIZE_DIGITS_MAX: u8 = 16;
 
+/// Octets that [`Decoder::peek_short_chunk`] looks at: two line ends, two digits, 16 octets of data and to spare.
+pub(crate) const SHORT_CHUNK_WINDOW: usize = 24;
+
 /// What [`Decoder::decode`] found in its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a decoder has no fourth answer")]
@@ -56,6 +59,18 @@ pub enum Span {
     /// All of the input is consumed and held no (further) content.
     NeedInput,
     /// The body is complete; this many octets of the input are consumed. What follows is not part of the response.
+    End(usize),
+}
+
+/// What [`Decoder::hand_over`] found: a [`Span`] whose data may go beyond the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandOver {
+    /// So many content octets, at least one, follow from `start` on.
+    Content {
+        start: usize,
+        length: u64,
+    },
+    NeedInput,
     End(usize),
 }
 
@@ -173,13 +188,16 @@ enum State {
     /// Behind the CR of the empty line that ends the body.
     EndLf,
     End,
-    Failed(ChunkErrorKind),
+    /// Broken, as [`Decoder::failure`] says.
+    Failed,
 }
 
 /// The decoder. Sixty-odd bytes of state; feed it with slices cut anywhere.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     state: State,
+    /// Why the coding is broken, once it is.
+    failure: ChunkErrorKind,
     /// Digits of the size read so far.
     digits: u8,
     /// In a size line: the size so far. In data: octets still to come.
@@ -201,7 +219,15 @@ impl Decoder {
     /// A decoder at the start of a body.
     #[must_use]
     pub const fn new(limits: ChunkLimits) -> Self {
-        Self { state: State::Size, digits: 0, size: 0, line: 0, fields: 0, limits }
+        Self {
+            state: State::Size,
+            failure: ChunkErrorKind::SizeMissing,
+            digits: 0,
+            size: 0,
+            line: 0,
+            fields: 0,
+            limits,
+        }
     }
 
     /// Whether the body is complete: the last chunk and the trailer section's empty line were seen.
@@ -219,7 +245,7 @@ impl Decoder {
         if self.state != State::DataCr {
             return None;
         }
-        let window = input.first_chunk::<24>()?;
+        let window = input.first_chunk::<SHORT_CHUNK_WINDOW>()?;
         let (data, length) = match window {
             [b'\r', b'\n', digit, b'\r', b'\n', ..] => (5, usize::from(hex_value(*digit))),
             [b'\r', b'\n', b'1', b'0', b'\r', b'\n', ..] => (6, 16),
@@ -238,41 +264,78 @@ impl Decoder {
     /// byte has already been returned. The error is sticky: later calls return it again, with `at` 0.
     #[inline]
     pub fn decode(&mut self, input: &[u8]) -> Result<Span, ChunkError> {
-        if self.state == State::Data {
-            return Ok(self.data(input, 0));
+        Ok(match self.hand_over(input)? {
+            HandOver::NeedInput => Span::NeedInput,
+            HandOver::End(consumed) => Span::End(consumed),
+            HandOver::Content { start, length } => {
+                let here = length.min((input.len() - start) as u64);
+                if here < length {
+                    self.size = length - here;
+                    self.state = State::Data;
+                }
+                if here == 0 {
+                    return Ok(Span::NeedInput);
+                }
+                // No truncation: `here` is at most `input.len()`.
+                Span::Data(start..start + here as usize)
+            }
+        })
+    }
+
+    /// Reads `input` up to the data of a chunk, and hands all of that over: the next call is for what follows it.
+    #[inline(always)]
+    pub(crate) fn hand_over(&mut self, input: &[u8]) -> Result<HandOver, ChunkError> {
+        let mut start = 0;
+        // The usual case: CR LF behind the data, then a size line, each whole in the input.
+        if self.state == State::DataCr && input.starts_with(b"\r\n") {
+            self.begin_size();
+            start = 2;
+            if input.len() == 2 {
+                return Ok(HandOver::NeedInput);
+            }
         }
-        self.decode_framing(input)
+        if self.state == State::Size && self.digits == 0 {
+            if let Some((size, length)) = whole_size_line(&input[start..]) {
+                self.size = size;
+                self.state = State::Data;
+                start += length;
+            }
+        }
+        if self.state == State::Data {
+            self.state = State::DataCr;
+            Ok(HandOver::Content { start, length: self.size })
+        } else if start == input.len() && !matches!(self.state, State::End | State::Failed) {
+            Ok(HandOver::NeedInput)
+        } else {
+            self.step_through(input, start)
+        }
     }
 
     #[inline]
-    fn data(&mut self, input: &[u8], at: usize) -> Span {
-        let here = (input.len() - at) as u64;
-        let length = here.min(self.size);
-        if length == 0 {
-            return Span::NeedInput;
-        }
-        self.size -= length;
-        if self.size == 0 {
-            self.state = State::DataCr;
-        }
-        // No truncation: `length` is at most `input.len()`.
-        Span::Data(at..at + length as usize)
+    fn begin_size(&mut self) {
+        self.state = State::Size;
+        self.digits = 0;
+        self.line = 0;
     }
 
-    fn decode_framing(&mut self, input: &[u8]) -> Result<Span, ChunkError> {
-        let mut at = 0;
+    /// Octet by octet: what is cut, unusual or wrong.
+    #[inline(never)]
+    fn step_through(&mut self, input: &[u8], mut at: usize) -> Result<HandOver, ChunkError> {
         loop {
             match self.state {
-                State::Data => return Ok(self.data(input, at)),
-                State::End => return Ok(Span::End(at)),
-                State::Failed(kind) => return Err(ChunkError { kind, at: 0 }),
+                State::Data => {
+                    self.state = State::DataCr;
+                    return Ok(HandOver::Content { start: at, length: self.size });
+                }
+                State::End => return Ok(HandOver::End(at)),
+                State::Failed => return Err(ChunkError { kind: self.failure, at: 0 }),
                 _ => {}
             }
-            let Some(&byte) = input.get(at) else { return Ok(Span::NeedInput) };
+            let Some(&byte) = input.get(at) else { return Ok(HandOver::NeedInput) };
             match self.step(byte) {
                 Ok(state) => self.state = state,
                 Err(kind) => {
-                    self.state = State::Failed(kind);
+                    (self.state, self.failure) = (State::Failed, kind);
                     return Err(ChunkError { kind, at });
                 }
             }
@@ -287,8 +350,7 @@ impl Decoder {
         match self.state {
             State::DataCr if byte == b'\r' => Ok(State::DataLf),
             State::DataLf if byte == b'\n' => {
-                self.digits = 0;
-                self.line = 0;
+                self.begin_size();
                 Ok(State::Size)
             }
             // RFC 9112 7.1: both bytes behind the data are looked at, never searched for.
@@ -328,8 +390,8 @@ impl Decoder {
             | State::TrailerValue
             | State::TrailerLf
             | State::EndLf => self.step_trailer(byte),
-            // Answered by `decode_framing` before a byte is taken.
-            State::Data | State::End | State::Failed(_) => Ok(self.state),
+            // Answered by `step_through` before a byte is taken.
+            State::Data | State::End | State::Failed => Ok(self.state),
         }
     }
 
@@ -405,7 +467,8 @@ impl Decoder {
     #[cold]
     fn step_trailer(&mut self, byte: u8) -> Result<State, ChunkErrorKind> {
         let next = match self.state {
-            State::TrailerStart if byte == b'\r' => State::EndLf,
+            // The empty line is no part of the section.
+            State::TrailerStart if byte == b'\r' => return Ok(State::EndLf),
             State::TrailerStart if is_tchar(byte) => {
                 if self.fields >= self.limits.trailer_fields_max {
                     return Err(ChunkErrorKind::TrailerLength);
@@ -427,6 +490,21 @@ impl Decoder {
         self.line += 1;
         Ok(next)
     }
+}
+
+/// The size and the length of a size line of up to eight digits, no extension, its CR LF included. `None` for any other,
+/// the last chunk's too: [`Decoder::step`] decides on those.
+#[inline(always)]
+fn whole_size_line(input: &[u8]) -> Option<(u64, usize)> {
+    let mut size = 0;
+    for (digits, &byte) in input.iter().take(9).enumerate() {
+        let digit = hex_value(byte);
+        if digit >= 16 {
+            return (size > 0 && input[digits..].starts_with(b"\r\n")).then_some((size, digits + 2));
+        }
+        size = size << 4 | u64::from(digit);
+    }
+    None
 }
 
 /// The value of a hexadecimal digit, or 255 for any other byte. A table: digits and letters mix at random in sizes,

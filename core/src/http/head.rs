@@ -1,9 +1,9 @@
 //! The response's head: status line and fields (RFC 9112 sections 4, 5 and 6.3).
 //!
-//! A head may come in any number of pieces, so its lines are gathered in storage that the caller lends, each byte
-//! looked at once, until the empty line; then `httparse` reads the whole, once. Interim (1xx) responses are passed
-//! over. What cannot be the start of an HTTP/1 response (a captive portal's HTML, a mail banner, TLS or HTTP/2
-//! frames) is refused at the first byte that does not fit, not after 64 KiB of it.
+//! A head may come in any number of pieces, so it is gathered in storage that the caller lends. Each byte is looked at
+//! as it comes, by one small state machine, so that what cannot be a head (a captive portal's HTML, a mail banner, TLS
+//! or HTTP/2 frames, a bare CR) is refused at the first byte that does not fit, not after 64 KiB of it or when a
+//! deadline passes. Once the empty line is there, `httparse` reads the whole. Interim (1xx) responses are passed over.
 //!
 //! The one thing here that decides about data is [`Framing`]; it is read exactly as section 6.3 says.
 
@@ -111,8 +111,8 @@ impl HeadErrorKind {
 pub struct HeadError {
     /// What was wrong.
     pub kind: HeadErrorKind,
-    /// Where the offending byte lies in the input of the call that met it; the end of the head for what is found
-    /// wrong only in the whole.
+    /// Where the offending byte lies in the input of the call that met it; the end of the head for what only the whole
+    /// head shows.
     pub at: usize,
 }
 
@@ -222,17 +222,77 @@ impl fmt::Debug for Head<'_> {
     }
 }
 
+/// The place in the grammar of a head (RFC 9112 sections 4 and 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// At this octet of the status line's fixed part.
+    Status(u8),
+    Reason,
+    /// At the start of a field line; `folds`: white space here goes on with the field before it.
+    LineStart {
+        folds: bool,
+    },
+    Name,
+    Value,
+    /// Behind the CR of the status line, of a field line, of the empty line.
+    StatusLf,
+    FieldLf,
+    EndLf,
+    End,
+}
+
+/// Octets of a status line's fixed part: `HTTP/1.1 200`.
+const STATUS_BYTES: u8 = 12;
+
+impl State {
+    /// Where `byte` leads from here.
+    fn step(self, byte: u8) -> Result<Self, HeadErrorKind> {
+        match (self, byte) {
+            (Self::Status(at), _) if at < STATUS_BYTES => {
+                let fits = match at {
+                    7 => matches!(byte, b'0' | b'1'),
+                    8 => byte == b' ',
+                    // RFC 9110 15: codes below 100 do not exist.
+                    9 => matches!(byte, b'1'..=b'9'),
+                    10 | 11 => byte.is_ascii_digit(),
+                    _ => byte == b"HTTP/1."[usize::from(at)],
+                };
+                if fits { Ok(Self::Status(at + 1)) } else { Err(HeadErrorKind::NotHttp) }
+            }
+            // A server MUST send the space before an empty reason phrase; many do not, and it harms nobody.
+            (Self::Status(_), b' ') => Ok(Self::Reason),
+            (Self::Status(_) | Self::Reason, b'\r') => Ok(Self::StatusLf),
+            // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the chunked coding.
+            (Self::Status(_) | Self::Reason | Self::StatusLf, b'\n') => Ok(Self::LineStart { folds: false }),
+            (Self::Status(_), _) => Err(HeadErrorKind::NotHttp),
+            (Self::Reason, _) if is_text(byte) => Ok(Self::Reason),
+            // 2.2: a bare CR is invalid.
+            (Self::Reason | Self::StatusLf, _) => Err(HeadErrorKind::StatusLine),
+
+            (Self::LineStart { .. }, b'\r') => Ok(Self::EndLf),
+            (Self::LineStart { .. } | Self::EndLf, b'\n') => Ok(Self::End),
+            // 2.2: white space right behind the status line is refused or its line dropped; never taken as a field.
+            (Self::LineStart { folds: true }, b' ' | b'\t') => Ok(Self::Value),
+            (Self::LineStart { .. } | Self::Name, _) if is_tchar(byte) => Ok(Self::Name),
+            // 5.1: no white space between name and colon.
+            (Self::Name, b':') => Ok(Self::Value),
+            (Self::Value, b'\r') => Ok(Self::FieldLf),
+            (Self::Value | Self::FieldLf, b'\n') => Ok(Self::LineStart { folds: true }),
+            (Self::Value, _) if is_text(byte) => Ok(Self::Value),
+            _ => Err(HeadErrorKind::Field),
+        }
+    }
+}
+
 /// Reads response heads from input cut anywhere.
 #[derive(Clone, Debug)]
 pub struct HeadDecoder {
     limits: HeadLimits,
+    state: State,
     /// Octets of the current head in storage.
     filled: usize,
-    /// Where its last line starts, and how many lines lie before that.
-    line: usize,
-    lines: u32,
-    /// Octets of all heads so far.
-    total: usize,
+    /// Octets of the heads before it.
+    before: usize,
     interim: u32,
 }
 
@@ -240,7 +300,7 @@ impl HeadDecoder {
     /// A decoder at the start of a response.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
-        Self { limits, filled: 0, line: 0, lines: 0, total: 0, interim: 0 }
+        Self { limits, state: State::Status(0), filled: 0, before: 0, interim: 0 }
     }
 
     /// Octets of an unfinished head that lie in storage.
@@ -255,7 +315,8 @@ impl HeadDecoder {
     /// the body's. `storage` must be the same from call to call, its content untouched.
     ///
     /// # Errors
-    /// [`HeadError`] where the head is malformed, over a limit, or says that its body cannot be read.
+    /// [`HeadError`] at the first octet that cannot stand where it stands or passes a limit, and at the head's end
+    /// where it says that its body cannot be read.
     pub fn decode(
         &mut self,
         input: &[u8],
@@ -263,24 +324,24 @@ impl HeadDecoder {
     ) -> (usize, Result<Option<ResponseHead>, HeadError>) {
         let mut at = 0;
         while at < input.len() {
-            let line_end = memchr::memchr(b'\n', &input[at..]);
-            let piece = &input[at..line_end.map_or(input.len(), |lf| at + lf + 1)];
-            if let Err(error) = self.gather(piece, at, storage) {
-                return (error.at, Err(error));
-            }
-            at += piece.len();
-            if line_end.is_none() {
-                break;
-            }
-            let line = &storage[self.line..self.filled];
-            // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the chunked coding.
-            if !matches!(line, b"\r\n" | b"\n") {
-                if let Some(kind) = self.misfit(line) {
-                    return (at, Err(HeadError { kind, at }));
+            let start = at;
+            let room = storage.len().min(self.limits.bytes_max.saturating_sub(self.before));
+            let end = input.len().min(start + room.saturating_sub(self.filled));
+            while at < end && self.state != State::End {
+                match self.state.step(input[at]) {
+                    Ok(state) => self.state = state,
+                    Err(kind) => return (at, Err(HeadError { kind, at })),
                 }
-                self.lines += 1;
-                self.line = self.filled;
-                continue;
+                at += 1;
+            }
+            let piece = &input[start..at];
+            storage[self.filled..self.filled + piece.len()].copy_from_slice(piece);
+            self.filled += piece.len();
+            if self.state != State::End {
+                if at < input.len() {
+                    return (at, Err(HeadError { kind: HeadErrorKind::Length, at }));
+                }
+                break;
             }
             match self.finish(&mut storage[..self.filled]) {
                 Ok(Some(head)) => return (at, Ok(Some(head))),
@@ -289,55 +350,6 @@ impl HeadDecoder {
             }
         }
         (at, Ok(None))
-    }
-
-    /// Appends a piece of a line to storage.
-    fn gather(&mut self, piece: &[u8], at: usize, storage: &mut [u8]) -> Result<(), HeadError> {
-        let room = storage.len().min(self.limits.bytes_max.saturating_sub(self.total - self.filled));
-        let fits = piece.len().min(room.saturating_sub(self.filled));
-        let before = self.filled;
-        storage[before..before + fits].copy_from_slice(&piece[..fits]);
-        self.filled += fits;
-        self.total += fits;
-        let start = &storage[..self.filled.min(STATUS_LINE_START)];
-        if before < start.len() {
-            if let Some(bad) = (before..start.len()).find(|&index| !fits_status_line(index, start)) {
-                return Err(HeadError { kind: HeadErrorKind::NotHttp, at: at + bad - before });
-            }
-        }
-        // RFC 9112 2.2: a CR without LF is invalid. Both ends of a piece count: the CR may have come before.
-        let from = before.saturating_sub(1);
-        let bare = memchr::memchr_iter(b'\r', &storage[from..self.filled])
-            .map(|cr| from + cr + 1)
-            .find(|&next| next < self.filled && storage[next] != b'\n');
-        if let Some(bad) = bare {
-            return Err(HeadError { kind: self.kind_of_line(), at: at + bad - before });
-        }
-        if fits < piece.len() {
-            return Err(HeadError { kind: HeadErrorKind::Length, at: at + fits });
-        }
-        Ok(())
-    }
-
-    /// What is wrong with a whole line that is not the empty one, so that a malformed head is refused at that line and
-    /// not only when its end comes.
-    fn misfit(&self, line: &[u8]) -> Option<HeadErrorKind> {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let name_end = match self.lines {
-            0 => Some(0),
-            // A fold goes on with the field before it; behind the status line there is none.
-            2.. if matches!(text, [b' ' | b'\t', ..]) => Some(0),
-            _ => {
-                memchr::memchr(b':', text).filter(|&end| end > 0 && text[..end].iter().copied().all(is_tchar))
-            }
-        };
-        let fits = name_end.is_some_and(|end| text[end..].iter().copied().all(is_text));
-        (!fits).then(|| self.kind_of_line())
-    }
-
-    const fn kind_of_line(&self) -> HeadErrorKind {
-        if self.lines == 0 { HeadErrorKind::StatusLine } else { HeadErrorKind::Field }
     }
 
     /// Parses the whole head in `bytes`. `None`: it was an interim response.
@@ -369,9 +381,9 @@ impl HeadDecoder {
             // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect, and may ignore
             // them; RFC 9112 6.3 rule 1: they have no body whatever their fields say.
             self.interim += 1;
+            self.before += self.filled;
             self.filled = 0;
-            self.line = 0;
-            self.lines = 0;
+            self.state = State::Status(0);
             return if self.interim > self.limits.interim_max {
                 Err(HeadErrorKind::Interim)
             } else {
@@ -392,24 +404,6 @@ impl HeadDecoder {
             retry_after: reading.retry_after,
             bytes: bytes.len(),
         }))
-    }
-}
-
-/// Octets of a status line that are looked at as they come: `HTTP/1.1 200` and the byte behind.
-const STATUS_LINE_START: usize = 13;
-
-/// Whether the byte at `index` may stand there in a status line (RFC 9112 section 4), one space between its parts.
-fn fits_status_line(index: usize, line: &[u8]) -> bool {
-    let byte = line[index];
-    match index {
-        0..=6 => byte == b"HTTP/1."[index],
-        7 => matches!(byte, b'0' | b'1'),
-        8 => byte == b' ',
-        // RFC 9110 15: codes below 100 do not exist.
-        9 => matches!(byte, b'1'..=b'9'),
-        10 | 11 => byte.is_ascii_digit(),
-        // A server MUST send the space before an empty reason phrase; many do not, and it harms nobody.
-        _ => matches!(byte, b' ' | b'\r' | b'\n'),
     }
 }
 

@@ -45,8 +45,9 @@ use core::fmt;
 use core::time::Duration;
 
 use super::framing::{Delimiter, Frame, Framer, Place};
+use super::spill::BLOCK;
 use crate::http::body::{Body, Framing};
-use crate::http::chunked::{ChunkErrorKind, ChunkLimits, Span};
+use crate::http::chunked::{ChunkErrorKind, ChunkLimits, HandOver, SHORT_CHUNK_WINDOW};
 use crate::http::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use crate::liveness::{Deadline, Liveness, Reason, Timeout, Timeouts};
 use crate::time::Instant;
@@ -223,6 +224,8 @@ enum Phase {
     Stream,
     /// An error document's body: gathered behind the head, this many octets so far.
     Document(usize),
+    /// An error document of which no more is read.
+    DocumentEnd(usize),
     Complete,
     Failed(Error),
 }
@@ -233,8 +236,8 @@ pub struct Connection<S> {
     phase: Phase,
     body: Body,
     framer: Framer,
-    /// Content octets that the body has found in the input and the framer has not consumed.
-    content: usize,
+    /// Content octets that the body has handed over and the framer has not consumed; they may be still to come.
+    content: u64,
     liveness: Liveness,
     octets: Octets,
     head: Option<ResponseHead>,
@@ -292,7 +295,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         match &self.phase {
             Phase::Head(decoder) => decoder.buffered() as u64,
             Phase::Stream => self.framer.unfinished(),
-            Phase::Document(_) | Phase::Complete | Phase::Failed(_) => 0,
+            Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Complete | Phase::Failed(_) => 0,
         }
     }
 
@@ -332,7 +335,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     pub fn document(&self) -> Option<(Head<'_>, &[u8])> {
         let head = self.head?;
         let storage = self.storage.as_ref();
-        let Phase::Document(length) = self.phase else { return None };
+        let (Phase::Document(length) | Phase::DocumentEnd(length)) = self.phase else { return None };
         Some((Head::new(head, &storage[..head.bytes]), &storage[head.bytes..head.bytes + length]))
     }
 
@@ -340,13 +343,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     ///
     /// # Errors
     /// As [`Self::scan`].
+    #[inline]
     pub fn decode<'a>(
         &'a mut self,
         input: &'a [u8],
         now: Instant,
     ) -> (usize, Result<Option<Event<'a>>, Error>) {
-        let (consumed, raw) = self.scan(input, now);
-        (consumed, raw.map(|raw| raw.map(|raw| self.lend(raw, input))))
+        match self.scan(input, now) {
+            (consumed, Ok(None)) => (consumed, Ok(None)),
+            (consumed, Ok(Some(raw))) => (consumed, Ok(Some(self.lend(raw, input)))),
+            (consumed, Err(error)) => (consumed, Err(error)),
+        }
     }
 
     /// Finds the next event in `input`: the number of octets consumed, and the event.
@@ -358,16 +365,22 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// [`Error`] where the peer broke the protocol, or where bytes that end nothing keep coming past an absolute
     /// deadline: every event before that place has been returned already. The error is sticky. The rest of the input
     /// counts as discarded.
-    #[inline]
+    // Small enough for the caller's loop: what is not in line is behind the three calls.
+    #[inline(always)]
     pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
-        let (consumed, result) = if let Phase::Stream = self.phase {
-            self.scan_stream(input, now)
+        // One value from where it is made to the caller: taking it apart on the way costs more than a short scan does.
+        let answer = if let Phase::Stream = self.phase {
+            if input.len() < BLOCK && self.scan_within(input, now) {
+                (input.len(), Ok(None))
+            } else {
+                self.scan_stream(input, now)
+            }
         } else {
             self.scan_other(input, now)
         };
-        self.octets.received += consumed as u64;
+        self.octets.received += answer.0 as u64;
         debug_assert_eq!(self.octets.received, self.accounted(), "octets do not add up: {:?}", self.octets);
-        (consumed, result)
+        answer
     }
 
     /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
@@ -400,14 +413,20 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         let closed = match self.phase {
             Phase::Head(_) => Closed::CutInHead { undelivered },
             Phase::Complete => Closed::Complete,
-            Phase::Stream | Phase::Document(_) if self.body.may_end_here() => {
+            Phase::DocumentEnd(_) if self.body.is_complete() => Closed::Complete,
+            Phase::Stream | Phase::Document(_) | Phase::DocumentEnd(_) if self.body_may_end() => {
                 Closed::CompleteByClose { undelivered }
             }
-            Phase::Stream | Phase::Document(_) | Phase::Failed(_) => Closed::Cut { undelivered },
+            Phase::Stream | Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Failed(_) => {
+                Closed::Cut { undelivered }
+            }
         };
-        if !matches!(self.phase, Phase::Document(_)) {
-            self.phase = Phase::Complete;
-        }
+        self.phase = match self.phase {
+            // What came of it can still be lent.
+            Phase::Document(length) | Phase::DocumentEnd(length) => Phase::DocumentEnd(length),
+            Phase::Failed(error) => Phase::Failed(error),
+            Phase::Head(_) | Phase::Stream | Phase::Complete => Phase::Complete,
+        };
         closed
     }
 
@@ -451,12 +470,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.storage.as_ref()
     }
 
+    fn body_may_end(&self) -> bool {
+        self.body.may_end_here() && (self.content == 0 || !self.body.is_complete())
+    }
+
     fn accounted(&self) -> u64 {
         let Octets { received: _, head, framing, delivered, separators, skipped, discarded } = self.octets;
         head + framing + delivered + separators + skipped + discarded + self.buffered()
     }
 
     /// Gives the connection up: what is left of the input and of an unfinished message is discarded.
+    #[cold]
     fn fail(&mut self, kind: ErrorKind, input: &[u8], at: usize) -> (usize, Result<Option<Raw>, Error>) {
         let error = Error { kind, offset: self.octets.received + at as u64 };
         self.octets.discarded += self.buffered() + (input.len() - at) as u64;
@@ -475,6 +499,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn scan_other(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
         match self.phase {
             Phase::Head(_) => self.scan_head(input, now),
@@ -483,7 +509,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 self.octets.discarded += input.len() as u64;
                 (input.len(), Err(error))
             }
-            Phase::Complete | Phase::Stream => {
+            Phase::Complete | Phase::DocumentEnd(_) | Phase::Stream => {
                 self.octets.discarded += input.len() as u64;
                 (input.len(), Ok(None))
             }
@@ -525,62 +551,91 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     ) -> (usize, Result<Option<Raw>, Error>) {
         let start = self.head.map_or(0, |head| head.bytes);
         let mut at = 0;
-        loop {
-            match self.body.decode(&input[at..]) {
-                Ok(Span::Data(range)) => {
-                    self.octets.framing += range.start as u64;
-                    let data = &input[at + range.start..at + range.end];
-                    let storage = self.storage.as_mut();
-                    let room = self.capacity.min(start + DOCUMENT_BYTES_MAX);
-                    let fits = data.len().min(room.saturating_sub(start + length));
-                    storage[start + length..start + length + fits].copy_from_slice(&data[..fits]);
-                    length += fits;
-                    self.phase = Phase::Document(length);
-                    at += range.end;
-                    self.octets.discarded += data.len() as u64;
-                    if fits < data.len() {
-                        self.octets.discarded += (input.len() - at) as u64;
-                        return (input.len(), Ok(Some(Raw::End { undelivered: 0 })));
-                    }
-                }
-                Ok(Span::NeedInput) => {
-                    self.octets.framing += (input.len() - at) as u64;
-                    return match self.liveness.handle_unfinished(now) {
-                        None => (input.len(), Ok(None)),
-                        Some(_) => (input.len(), Ok(Some(Raw::End { undelivered: 0 }))),
-                    };
-                }
-                // A broken end of an error document takes nothing from what it said.
-                Ok(Span::End(_)) | Err(_) => {
-                    self.octets.discarded += (input.len() - at) as u64;
-                    return (input.len(), Ok(Some(Raw::End { undelivered: 0 })));
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn scan_stream(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
-        let mut at = 0;
-        let mut has_content = false;
-        loop {
+        while at < input.len() {
             if self.content == 0 {
-                if self.framer.is_spilling() {
-                    at = self.scan_short_chunks(input, at);
-                    has_content |= at > 0;
-                }
-                match self.body.decode(&input[at..]) {
-                    Ok(Span::Data(range)) => {
-                        self.octets.framing += range.start as u64;
-                        at += range.start;
-                        self.content = range.len();
-                        has_content = true;
+                match self.body.hand_over(&input[at..]) {
+                    Ok(HandOver::Content { start, length }) => {
+                        self.octets.framing += start as u64;
+                        self.content = length;
+                        at += start;
                     }
-                    Ok(Span::NeedInput) => {
+                    Ok(HandOver::NeedInput) => {
                         self.octets.framing += (input.len() - at) as u64;
                         break;
                     }
-                    Ok(Span::End(consumed)) => {
+                    // A broken end of an error document takes nothing from what it said.
+                    Ok(HandOver::End(_)) | Err(_) => return self.end_document(length, input, at),
+                }
+            }
+            // No truncation: at most the input's length.
+            let here = self.content.min((input.len() - at) as u64) as usize;
+            let storage = self.storage.as_mut();
+            let room = self.capacity.min(start + DOCUMENT_BYTES_MAX);
+            let fits = here.min(room.saturating_sub(start + length));
+            storage[start + length..start + length + fits].copy_from_slice(&input[at..at + fits]);
+            length += fits;
+            self.phase = Phase::Document(length);
+            self.content -= here as u64;
+            at += here;
+            self.octets.discarded += here as u64;
+            if fits < here {
+                return self.end_document(length, input, at);
+            }
+        }
+        let ended = self.content == 0 && self.body.is_length_reached();
+        if ended || self.liveness.handle_unfinished(now).is_some() {
+            return self.end_document(length, input, input.len());
+        }
+        (input.len(), Ok(None))
+    }
+
+    /// No more of the document is read: the event comes once, and nothing is waited for.
+    fn end_document(
+        &mut self,
+        length: usize,
+        input: &[u8],
+        at: usize,
+    ) -> (usize, Result<Option<Raw>, Error>) {
+        self.octets.discarded += (input.len() - at) as u64;
+        self.phase = Phase::DocumentEnd(length);
+        self.liveness.handle_closed();
+        (input.len(), Ok(Some(Raw::End { undelivered: 0 })))
+    }
+
+    /// Takes in an input of a few octets that lies within a chunk and goes on with a message in storage without ending
+    /// it, as reads of an octet do. `false`, and nothing done, where it is not that simple.
+    #[inline(never)]
+    fn scan_within(&mut self, input: &[u8], now: Instant) -> bool {
+        let length = input.len() as u64;
+        let taken = length < self.content
+            && !self.liveness.is_late(now)
+            && self.framer.push_within(input, self.storage.as_mut());
+        if taken {
+            self.content -= length;
+            self.liveness.handle_content(now);
+        }
+        taken
+    }
+
+    #[inline(never)]
+    fn scan_stream(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+        let mut at = 0;
+        while at < input.len() {
+            if self.content == 0 {
+                if input.len() - at >= SHORT_CHUNK_WINDOW && self.framer.is_spilling() {
+                    at = self.scan_short_chunks(input, at, now);
+                }
+                match self.body.hand_over(&input[at..]) {
+                    Ok(HandOver::Content { start, length }) => {
+                        self.octets.framing += start as u64;
+                        self.content = length;
+                        at += start;
+                    }
+                    Ok(HandOver::NeedInput) => {
+                        self.octets.framing += (input.len() - at) as u64;
+                        break;
+                    }
+                    Ok(HandOver::End(consumed)) => {
                         self.octets.framing += consumed as u64;
                         return (at + consumed, Ok(Some(self.complete())));
                     }
@@ -590,25 +645,27 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                     }
                 }
             }
-            let end = input.len().min(at + self.content);
+            let rest = &input[at..];
+            // No truncation: at most `rest.len()`.
+            let here = self.content.min(rest.len() as u64) as usize;
+            if here == 0 {
+                break;
+            }
+            self.liveness.handle_content(now);
             let before = self.framer.unfinished();
-            let (taken, frame) = self.framer.next(input, at..end, self.storage.as_mut());
+            let (taken, frame) = self.framer.next(input, at..at + here, self.storage.as_mut());
             at += taken;
-            self.content -= taken;
+            self.content -= taken as u64;
             if let Some(frame) = frame {
-                self.liveness.handle_content(now);
                 self.liveness.handle_message_ended();
                 return (at, Ok(Some(self.raw(frame, before + taken as u64))));
             }
             if before == 0 {
                 self.liveness.handle_message_begun(now);
             }
-            if at == input.len() && !self.body.is_complete() {
-                break;
-            }
         }
-        if has_content {
-            self.liveness.handle_content(now);
+        if self.content == 0 && self.body.is_length_reached() {
+            return (input.len(), Ok(Some(self.complete())));
         }
         self.drained(input, now)
     }
@@ -616,7 +673,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Takes in as many chunks of 1 to 16 octets as go on with a message in storage, end none and lie whole in the
     /// input: one look at the size, one move of 16 octets each. Returns where it stopped.
     #[inline]
-    fn scan_short_chunks(&mut self, input: &[u8], mut at: usize) -> usize {
+    fn scan_short_chunks(&mut self, input: &[u8], mut at: usize, now: Instant) -> usize {
         let Some(decoder) = self.body.chunked() else { return at };
         let storage = self.storage.as_mut();
         let mut framing = 0;
@@ -627,7 +684,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             framing += data;
             at += data + length;
         }
-        self.octets.framing += framing as u64;
+        if framing > 0 {
+            self.octets.framing += framing as u64;
+            self.liveness.handle_content(now);
+        }
         at
     }
 
@@ -656,6 +716,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
+    #[cold]
     fn complete(&mut self) -> Raw {
         let undelivered = self.framer.unfinished();
         self.octets.discarded += undelivered;

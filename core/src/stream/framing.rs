@@ -4,7 +4,7 @@
 //! keep-alive. Line boundaries have nothing to do with chunks, reads or TLS records. Plan:
 //!
 //! - a message that lies within one run of content is lent from there: only its place is returned;
-//! - one that is cut goes to storage piece by piece ([`super::spill`]) and is lent from there;
+//! - one that is cut goes to storage piece by piece (the spill) and is lent from there;
 //! - one that is too long is passed over and reported with its length, the same whether it was cut or not;
 //! - each octet is looked at once, by `memchr` for LF; a CR in front of the LF may lie in storage already.
 //!
@@ -67,8 +67,6 @@ pub struct Framer {
     /// Longest message, delimiter excluded.
     limit: usize,
     spill: Spill,
-    /// The message in the spill was returned: the next call forgets it.
-    lent: bool,
     /// A message over the limit is being passed over.
     skipping: Option<Skipping>,
 }
@@ -84,7 +82,7 @@ impl Framer {
     /// limit's length and the CR behind it.
     #[must_use]
     pub const fn new(delimiter: Delimiter, limit: usize) -> Self {
-        Self { delimiter, limit, spill: Spill::EMPTY, lent: false, skipping: None }
+        Self { delimiter, limit, spill: Spill::EMPTY, skipping: None }
     }
 
     /// Octets of the message that has begun and not ended, those that were passed over included; 0 between messages.
@@ -93,7 +91,6 @@ impl Framer {
     pub const fn unfinished(&self) -> u64 {
         match self.skipping {
             Some(skipping) => skipping.bytes,
-            None if self.lent => 0,
             None => self.spill.len() as u64,
         }
     }
@@ -109,33 +106,32 @@ impl Framer {
         content: Range<usize>,
         storage: &mut [u8],
     ) -> (usize, Option<Frame>) {
-        self.forget_lent();
-        let Range { start, end } = content;
-        if self.spill.is_empty() && self.skipping.is_none() {
-            // The common case: the message begins here.
-            let mut from = start;
-            while let Some(offset) = memchr::memchr(b'\n', &input[from..end]) {
-                let lf = from + offset;
-                let has_cr = lf > start && input[lf - 1] == b'\r';
-                if has_cr || self.delimiter == Delimiter::Lf {
-                    let message_end = lf - usize::from(has_cr);
-                    return (lf + 1 - start, Some(self.whole(input, start, message_end)));
-                }
-                from = lf + 1;
+        let start = content.start;
+        let run = &input[content];
+        let mut from = 0;
+        while let Some(offset) = find_lf(&run[from..]) {
+            let lf = from + offset;
+            let before = if lf > 0 { Some(run[lf - 1]) } else { self.last(storage) };
+            let has_cr = before == Some(b'\r');
+            if has_cr || self.delimiter == Delimiter::Lf {
+                let frame = if self.is_between() {
+                    self.whole(input, start, start + lf - usize::from(has_cr))
+                } else {
+                    self.take_in(&run[..lf], storage);
+                    self.complete(has_cr, storage)
+                };
+                return (lf + 1, Some(frame));
             }
-            self.take_in(&input[start..end], storage);
-            return (end - start, None);
+            from = lf + 1;
         }
-        self.go_on(input, start, end, storage)
+        self.take_in(run, storage);
+        (run.len(), None)
     }
 
-    /// Forgets a message that was lent from storage.
-    #[inline(always)]
-    fn forget_lent(&mut self) {
-        if self.lent {
-            self.lent = false;
-            self.spill.clear();
-        }
+    /// Whether no message has begun that has not ended.
+    #[inline]
+    const fn is_between(&self) -> bool {
+        self.spill.is_empty() && self.skipping.is_none()
     }
 
     /// Takes in one short run of content that goes on with a message in storage and ends none: the first `length` of
@@ -148,10 +144,19 @@ impl Framer {
             && self.spill.push_block(block, length, storage)
     }
 
-    /// Whether [`Self::push_short`] may be asked: a message lies in storage and is not lent.
+    /// Takes in a few octets of content that go on with a message in storage and end none. `false`, and nothing done,
+    /// where it is not that simple.
+    #[inline(always)]
+    pub(crate) fn push_within(&mut self, piece: &[u8], storage: &mut [u8]) -> bool {
+        self.is_spilling()
+            && self.spill.len() + piece.len() <= self.limit
+            && self.spill.push_unless_lf(piece, storage)
+    }
+
+    /// Whether [`Self::push_short`] may be asked: a message lies in storage.
     #[inline(always)]
     pub(crate) const fn is_spilling(&self) -> bool {
-        !self.lent && !self.spill.is_empty()
+        !self.spill.is_empty()
     }
 
     /// A message that lies within the content.
@@ -167,29 +172,6 @@ impl Framer {
         }
     }
 
-    /// Goes on with a message that began in an earlier run.
-    fn go_on(
-        &mut self,
-        input: &[u8],
-        start: usize,
-        end: usize,
-        storage: &mut [u8],
-    ) -> (usize, Option<Frame>) {
-        let mut from = start;
-        while let Some(offset) = memchr::memchr(b'\n', &input[from..end]) {
-            let lf = from + offset;
-            let before = if lf > start { Some(input[lf - 1]) } else { self.last(storage) };
-            let has_cr = before == Some(b'\r');
-            if has_cr || self.delimiter == Delimiter::Lf {
-                self.take_in(&input[start..lf], storage);
-                return (lf + 1 - start, Some(self.complete(has_cr, storage)));
-            }
-            from = lf + 1;
-        }
-        self.take_in(&input[start..end], storage);
-        (end - start, None)
-    }
-
     /// The last octet of the unfinished message.
     fn last(&self, storage: &[u8]) -> Option<u8> {
         match self.skipping {
@@ -201,6 +183,17 @@ impl Framer {
     /// Adds a piece to the unfinished message.
     #[inline]
     fn take_in(&mut self, piece: &[u8], storage: &mut [u8]) {
+        let length = self.spill.len() + piece.len();
+        if length <= self.limit && self.skipping.is_none() {
+            self.spill.push(piece, storage);
+        } else {
+            self.take_in_last(piece, storage);
+        }
+    }
+
+    /// Adds a piece that goes up to the limit, over it, or belongs to a message over it.
+    #[cold]
+    fn take_in_last(&mut self, piece: &[u8], storage: &mut [u8]) {
         let Some(&last) = piece.last() else { return };
         if let Some(skipping) = &mut self.skipping {
             skipping.bytes += piece.len() as u64;
@@ -226,13 +219,20 @@ impl Framer {
             self.spill.pop();
         }
         let length = self.spill.len();
-        self.lent = true;
+        // What it held is lent from storage until the next call writes there.
+        self.spill.clear();
         if is_blank(&storage[..length]) {
             Frame::KeepAlive
         } else {
             Frame::Message(Place::Storage { length })
         }
     }
+}
+
+/// The first LF. A call of memchr costs more than it saves in a piece of a few octets.
+#[inline]
+fn find_lf(run: &[u8]) -> Option<usize> {
+    if run.len() < BLOCK { run.iter().position(|&byte| byte == b'\n') } else { memchr::memchr(b'\n', run) }
 }
 
 /// White space only, as JSON knows it: nothing that a message could be.

@@ -1,0 +1,402 @@
+//! What reads the wire: floors, Powerstream's connection in several set-ups, and rivals.
+
+use std::hint::black_box;
+
+use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+use powerstream_core::stream::message::classify;
+use powerstream_core::time::Instant;
+
+use crate::wire::Wire;
+
+/// What a pass over the wire found; compared with what it must find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Messages, keep-alives included; for a floor, LFs on the wire.
+    pub lines: usize,
+    /// Octets of these messages; for a floor, of the wire.
+    pub octets: usize,
+}
+
+/// An engine between passes: what it holds goes on from one to the next, as on a stream that does not end.
+pub trait Pass {
+    /// Reads all of `wire` once.
+    fn pass(&mut self, wire: &Wire) -> Found;
+}
+
+/// A way to read the wire.
+#[derive(Clone, Copy)]
+pub struct Engine {
+    /// The name in reports and filters.
+    pub name: &'static str,
+    /// An engine at the start of a body.
+    pub start: fn() -> Box<dyn Pass>,
+    /// What a pass must find.
+    pub expected: fn(&Wire) -> Found,
+}
+
+/// The engine that the ratios of reports are to.
+pub const FLOOR: &str = "F: memcpy + memchr LF";
+
+/// Every engine.
+pub const ALL: [Engine; 10] = [
+    Engine { name: "floor: memcpy", start: || Box::new(Copy::new(64 << 10)), expected: octets },
+    Engine { name: FLOOR, start: || Box::new(CopyAndSearch::new(64 << 10)), expected: lfs },
+    // What the floor would be with the reads of the connection that is advised.
+    Engine {
+        name: "F with reads of 16 KiB at most",
+        start: || Box::new(CopyAndSearch::new(16 << 10)),
+        expected: lfs,
+    },
+    // What no framer can save where every message is cut: its pieces are put together.
+    Engine {
+        name: "F and a second copy",
+        start: || Box::new(CopySearchAndGather::new(64 << 10)),
+        expected: lfs,
+    },
+    Engine {
+        name: "powerstream, slices lent",
+        start: || Box::new(Powerstream::new(None, skim)),
+        expected: lines,
+    },
+    Engine {
+        name: "powerstream, 64 KiB buffer",
+        start: || Box::new(Powerstream::new(Some(64 << 10), skim)),
+        expected: lines,
+    },
+    Engine {
+        name: "powerstream, 16 KiB buffer",
+        start: || Box::new(Powerstream::new(Some(16 << 10), skim)),
+        expected: lines,
+    },
+    Engine {
+        name: "powerstream decode, 16 KiB buffer",
+        start: || Box::new(PowerstreamDecode(Powerstream::new(Some(16 << 10), skim))),
+        expected: lines,
+    },
+    Engine {
+        name: "powerstream, 16 KiB buffer, classified",
+        start: || Box::new(Powerstream::new(Some(16 << 10), read_kind_and_id)),
+        expected: lines,
+    },
+    Engine { name: "httparse + memchr", start: || Box::new(Httparse::new(64 << 10, skim)), expected: lines },
+];
+
+fn octets(wire: &Wire) -> Found {
+    Found { lines: 0, octets: wire.bytes.len() }
+}
+
+fn lfs(wire: &Wire) -> Found {
+    Found { lines: wire.bytes.iter().filter(|&&byte| byte == b'\n').count(), octets: wire.bytes.len() }
+}
+
+fn lines(wire: &Wire) -> Found {
+    Found { lines: wire.messages + wire.keep_alives, octets: wire.message_octets }
+}
+
+/// What is done with each message where framing alone is measured: it is seen, not read.
+fn skim(message: &[u8]) {
+    black_box(message.as_ptr());
+}
+
+/// What a consumer does that wants to know what a message is, and which Post.
+fn read_kind_and_id(message: &[u8]) {
+    black_box(classify(message));
+}
+
+struct Copy(Vec<u8>);
+
+impl Copy {
+    fn new(buffer: usize) -> Self {
+        Self(vec![0; buffer])
+    }
+}
+
+impl Pass for Copy {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let mut found = Found::default();
+        wire.for_each_read(self.0.len(), |read| {
+            self.0[..read.len()].copy_from_slice(read);
+            black_box(&mut self.0);
+            found.octets += read.len();
+        });
+        found
+    }
+}
+
+struct CopyAndSearch(Vec<u8>);
+
+impl CopyAndSearch {
+    fn new(buffer: usize) -> Self {
+        Self(vec![0; buffer])
+    }
+}
+
+impl CopyAndSearch {
+    #[inline]
+    fn read(&mut self, read: &[u8], found: &mut Found) {
+        self.0[..read.len()].copy_from_slice(read);
+        black_box(&mut self.0);
+        let mut rest = &self.0[..read.len()];
+        while let Some(lf) = memchr::memchr(b'\n', rest) {
+            found.lines += 1;
+            rest = &rest[lf + 1..];
+        }
+        found.octets += read.len();
+    }
+}
+
+impl Pass for CopyAndSearch {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let mut found = Found::default();
+        wire.for_each_read(self.0.len(), |read| self.read(read, &mut found));
+        found
+    }
+}
+
+struct CopySearchAndGather(CopyAndSearch, Vec<u8>);
+
+impl CopySearchAndGather {
+    fn new(buffer: usize) -> Self {
+        Self(CopyAndSearch::new(buffer), vec![0; buffer])
+    }
+}
+
+impl Pass for CopySearchAndGather {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let Self(floor, gathered) = self;
+        let mut found = Found::default();
+        let mut filled = 0;
+        wire.for_each_read(floor.0.len(), |read| {
+            floor.read(read, &mut found);
+            // As long as a usual Post, so that what is gathered stays in the first-level cache.
+            filled = if filled < 4_096 && filled + read.len() <= gathered.len() { filled } else { 0 };
+            gathered[filled..filled + read.len()].copy_from_slice(&floor.0[..read.len()]);
+            filled += read.len();
+            black_box(&mut *gathered);
+        });
+        found
+    }
+}
+
+/// The connection, with a read buffer (`Some`) or with the wire lent to it; `sink` gets each message.
+struct Powerstream<F> {
+    connection: Connection<Vec<u8>>,
+    buffer: Option<Vec<u8>>,
+    now: u64,
+    sink: F,
+}
+
+impl<F: FnMut(&[u8])> Powerstream<F> {
+    fn new(buffer: Option<usize>, sink: F) -> Self {
+        let mut connection = Connection::new(vec![0; 1 << 20], ConnectionConfig::default());
+        connection.handle_connected(Instant::ZERO);
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let (consumed, event) = connection.decode(head, Instant::ZERO);
+        assert!(consumed == head.len() && matches!(event, Ok(Some(Event::Head(_)))));
+        Self { connection, buffer: buffer.map(|octets| vec![0; octets]), now: 0, sink }
+    }
+}
+
+impl<F: FnMut(&[u8])> Pass for Powerstream<F> {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let mut found = Found::default();
+        let Self { connection, buffer, now, sink } = self;
+        match buffer {
+            Some(buffer) => wire.for_each_read(buffer.len(), |read| {
+                buffer[..read.len()].copy_from_slice(read);
+                black_box(&mut *buffer);
+                *now += 1;
+                drain(connection, &buffer[..read.len()], Instant::from_nanos(*now), &mut found, sink);
+            }),
+            None => wire.for_each_read(usize::MAX, |read| {
+                *now += 1;
+                drain(connection, read, Instant::from_nanos(*now), &mut found, sink);
+            }),
+        }
+        found
+    }
+}
+
+#[inline]
+fn drain(
+    connection: &mut Connection<Vec<u8>>,
+    mut input: &[u8],
+    now: Instant,
+    found: &mut Found,
+    sink: &mut impl FnMut(&[u8]),
+) {
+    loop {
+        let (consumed, raw) = connection.scan(input, now);
+        let Some(raw) = raw.expect("the wire is well-formed") else { return };
+        match connection.lend(raw, input) {
+            Event::Message(message) => {
+                found.lines += 1;
+                found.octets += message.len();
+                sink(message);
+            }
+            Event::KeepAlive => found.lines += 1,
+            event => panic!("unexpected: {event:?}"),
+        }
+        input = &input[consumed..];
+    }
+}
+
+/// The same by the one-call form, with a buffer.
+struct PowerstreamDecode<F>(Powerstream<F>);
+
+impl<F: FnMut(&[u8])> Pass for PowerstreamDecode<F> {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let mut found = Found::default();
+        let Powerstream { connection, buffer, now, sink } = &mut self.0;
+        let buffer = buffer.as_mut().expect("this engine has a buffer");
+        wire.for_each_read(buffer.len(), |read| {
+            buffer[..read.len()].copy_from_slice(read);
+            black_box(&mut *buffer);
+            *now += 1;
+            let mut input = &buffer[..read.len()];
+            loop {
+                let (consumed, event) = connection.decode(input, Instant::from_nanos(*now));
+                match event.expect("the wire is well-formed") {
+                    Some(Event::Message(message)) => {
+                        found.lines += 1;
+                        found.octets += message.len();
+                        sink(message);
+                    }
+                    Some(Event::KeepAlive) => found.lines += 1,
+                    Some(event) => panic!("unexpected: {event:?}"),
+                    None => break,
+                }
+                input = &input[consumed..];
+            }
+        });
+        found
+    }
+}
+
+/// `httparse::parse_chunk_size` and memchr, as a careful program would have it by hand: lines are delivered from the
+/// read buffer where they lie whole in a chunk, a cut one is gathered in a `Vec`, a cut size line is kept.
+struct Httparse<F> {
+    /// What is left of the last read (a size line that is cut), then the new one.
+    buffer: Vec<u8>,
+    filled: usize,
+    /// Octets of the chunk still to come, and behind them its CR LF.
+    left: usize,
+    line_end: usize,
+    line: Vec<u8>,
+    sink: F,
+}
+
+impl<F: FnMut(&[u8])> Httparse<F> {
+    fn new(buffer: usize, sink: F) -> Self {
+        Self { buffer: vec![0; buffer + 64], filled: 0, left: 0, line_end: 0, line: Vec::new(), sink }
+    }
+
+    /// Reads what is in the buffer; returns how much of it is done with.
+    fn read(&mut self, found: &mut Found) -> usize {
+        let input = &self.buffer[..self.filled];
+        let mut at = 0;
+        while at < input.len() {
+            if self.left > 0 {
+                let end = input.len().min(at + self.left);
+                self.left -= end - at;
+                while let Some(lf) = memchr::memchr(b'\n', &input[at..end]) {
+                    let piece = &input[at..at + lf + 1];
+                    let whole = if self.line.is_empty() {
+                        piece
+                    } else {
+                        self.line.extend_from_slice(piece);
+                        &self.line
+                    };
+                    // A bare LF is part of a message; the posts hold none.
+                    let message = whole.strip_suffix(b"\r\n").expect("CR LF");
+                    found.lines += 1;
+                    if !message.is_empty() {
+                        found.octets += message.len();
+                        (self.sink)(message);
+                    }
+                    self.line.clear();
+                    at += lf + 1;
+                }
+                self.line.extend_from_slice(&input[at..end]);
+                at = end;
+                if self.left == 0 {
+                    self.line_end = 2;
+                }
+            } else if self.line_end > 0 {
+                assert_eq!(input[at], b"\r\n"[2 - self.line_end], "CR LF behind a chunk's data");
+                self.line_end -= 1;
+                at += 1;
+            } else {
+                match httparse::parse_chunk_size(&input[at..]).expect("a chunk size") {
+                    httparse::Status::Complete((consumed, size)) => {
+                        at += consumed;
+                        self.left = size as usize;
+                    }
+                    httparse::Status::Partial => break,
+                }
+            }
+        }
+        at
+    }
+}
+
+impl<F: FnMut(&[u8])> Pass for Httparse<F> {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let mut found = Found::default();
+        wire.for_each_read(self.buffer.len() - 64, |read| {
+            self.buffer[self.filled..self.filled + read.len()].copy_from_slice(read);
+            black_box(&mut self.buffer);
+            self.filled += read.len();
+            let done = self.read(&mut found);
+            if done < self.filled {
+                self.buffer.copy_within(done..self.filled, 0);
+            }
+            self.filled -= done;
+        });
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::posts;
+    use crate::wire::{READ_SIZES, SHAPES};
+
+    #[test]
+    fn every_engine_finds_what_is_there_in_every_shape() {
+        let posts = posts::synthetic(40);
+        for shape in &SHAPES {
+            for reads in READ_SIZES {
+                let wire = Wire::new(&posts, shape, reads);
+                for engine in &ALL {
+                    let mut state = (engine.start)();
+                    for pass in 1..=2 {
+                        let found = state.pass(&wire);
+                        assert_eq!(
+                            found,
+                            (engine.expected)(&wire),
+                            "{} in {}/{reads}, pass {pass}",
+                            engine.name,
+                            shape.name
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_messages_are_the_posts() {
+        let posts = posts::synthetic(20);
+        let shape = SHAPES.iter().find(|shape| shape.name == "split").expect("a shape");
+        let wire = Wire::new(&posts, shape, READ_SIZES[2]);
+        let mut left = posts.iter();
+        Powerstream::new(None, |message: &[u8]| assert_eq!(Some(message), left.next().map(Vec::as_slice)))
+            .pass(&wire);
+        let mut left = posts.iter();
+        Httparse::new(4_096, |message: &[u8]| assert_eq!(Some(message), left.next().map(Vec::as_slice)))
+            .pass(&wire);
+        assert_eq!(left.next(), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! What the server sends and how it arrives: messages in chunks, chunks in reads.
+
+use std::fmt;
+
+use crate::posts::Random;
+
+/// How messages lie in chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunking {
+    /// So many messages a chunk.
+    Messages(usize),
+    /// Chunks of so many octets, at random between these bounds, whatever the messages.
+    Octets(u64, u64),
+}
+
+/// How the bytes arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadSize {
+    /// So many octets a read.
+    Octets(usize),
+    /// One chunk a read, as on a live stream.
+    Chunk,
+}
+
+/// A shape of the wire: how messages lie in chunks, and under what name.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The name in reports and filters.
+    pub name: &'static str,
+    /// How messages lie in chunks.
+    pub chunking: Chunking,
+    /// Octets of content: what stays in the second-level cache, less where each octet costs much.
+    pub content: usize,
+}
+
+/// The shapes that are measured.
+pub const SHAPES: [Shape; 4] = [
+    Shape { name: "one", chunking: Chunking::Messages(1), content: 1 << 20 },
+    Shape { name: "sixteen", chunking: Chunking::Messages(16), content: 1 << 20 },
+    Shape { name: "split", chunking: Chunking::Octets(500, 1_700), content: 1 << 20 },
+    Shape { name: "tiny", chunking: Chunking::Octets(1, 16), content: 256 << 10 },
+];
+
+/// The read sizes that are measured.
+pub const READ_SIZES: [ReadSize; 5] = [
+    ReadSize::Octets(65_536),
+    ReadSize::Octets(16_384),
+    ReadSize::Octets(1_460),
+    ReadSize::Chunk,
+    ReadSize::Octets(1),
+];
+
+impl fmt::Display for ReadSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Octets(octets) => write!(f, "{octets}"),
+            Self::Chunk => f.write_str("chunk"),
+        }
+    }
+}
+
+/// A body's bytes, without its end, so that they can be sent again and again; and where reads cut them.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Chunks in them.
+    pub chunks: usize,
+    /// Messages in them, keep-alives not counted.
+    pub messages: usize,
+    /// Octets of these messages, delimiters excluded.
+    pub message_octets: usize,
+    /// Keep-alives in them.
+    pub keep_alives: usize,
+    read_size: ReadSize,
+    chunk_ends: Vec<usize>,
+}
+
+impl Wire {
+    /// `posts` in the given shape, a keep-alive behind each tenth.
+    #[must_use]
+    pub fn new(posts: &[Vec<u8>], shape: &Shape, read_size: ReadSize) -> Self {
+        let content_max = if read_size == ReadSize::Octets(1) { 128 << 10 } else { shape.content };
+        let mut content = Vec::new();
+        let mut message_ends = Vec::new();
+        let (mut messages, mut message_octets, mut keep_alives) = (0usize, 0, 0);
+        for post in posts {
+            if content.len() + post.len() > content_max {
+                break;
+            }
+            content.extend_from_slice(post);
+            content.extend_from_slice(b"\r\n");
+            message_ends.push(content.len());
+            messages += 1;
+            message_octets += post.len();
+            if messages % 10 == 0 {
+                content.extend_from_slice(b"\r\n");
+                message_ends.push(content.len());
+                keep_alives += 1;
+            }
+        }
+        let ends: Vec<usize> = match shape.chunking {
+            Chunking::Messages(count) => {
+                message_ends.chunks(count).map(|ends| ends[ends.len() - 1]).collect()
+            }
+            Chunking::Octets(from, to) => {
+                let mut random = Random::new(2);
+                let mut ends = vec![0];
+                while ends[ends.len() - 1] < content.len() {
+                    let end = ends[ends.len() - 1] + (from + random.below(to - from + 1)) as usize;
+                    ends.push(end.min(content.len()));
+                }
+                ends.split_off(1)
+            }
+        };
+        let mut bytes = Vec::new();
+        let mut chunk_ends = Vec::new();
+        let mut start = 0;
+        for end in ends {
+            bytes.extend_from_slice(format!("{:x}\r\n", end - start).as_bytes());
+            bytes.extend_from_slice(&content[start..end]);
+            bytes.extend_from_slice(b"\r\n");
+            chunk_ends.push(bytes.len());
+            start = end;
+        }
+        let chunks = chunk_ends.len();
+        Self { bytes, chunks, messages, message_octets, keep_alives, read_size, chunk_ends }
+    }
+
+    /// Calls `read` with the bytes of each read, none of more than `most` octets.
+    #[inline]
+    pub fn for_each_read(&self, most: usize, mut read: impl FnMut(&[u8])) {
+        match self.read_size {
+            ReadSize::Octets(octets) => self.bytes.chunks(octets.min(most)).for_each(read),
+            ReadSize::Chunk => {
+                let mut start = 0;
+                for &end in &self.chunk_ends {
+                    self.bytes[start..end].chunks(most).for_each(&mut read);
+                    start = end;
+                }
+            }
+        }
+    }
+}

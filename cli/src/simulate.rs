@@ -1,0 +1,123 @@
+//! `powerstream simulate`: a local X for anyone's client, until Ctrl-C.
+
+pub(crate) mod options;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use powerstream_simulator::{Scenario, Simulator, Totals};
+use tracing::info;
+
+use crate::exit::{Exit, Failure};
+use crate::interrupt::on_interrupt;
+use crate::log;
+
+pub(crate) use self::options::Options;
+
+const EXAMPLES: &str = "\
+The first line on standard output is `listening on http://ADDR`; everything else goes to standard error.
+Ctrl-C ends it, with the totals.
+
+Examples:
+  powerstream simulate --listen 127.0.0.1:8080
+  curl -sN -H 'Authorization: Bearer any' http://127.0.0.1:8080/2/powerstream
+  X_BEARER_TOKEN=any powerstream stream --base-url http://127.0.0.1:8080
+  powerstream simulate --listen 127.0.0.1:8080 --scenario reset --fault-after 1000
+  powerstream simulate --list-scenarios";
+
+/// Serve a local Powerstream, faults included, for any client
+///
+/// A server on this machine that speaks the Powerstream streaming API: real sockets, real chunked framing, Posts from a seed or a file, and a scenario that decides what goes wrong. GET /2/powerstream with a bearer token gets the stream.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+
+    /// The only right bearer token [default: any is right, but there must be one]
+    #[arg(long, value_name = "TOKEN", value_parser = token)]
+    token: Option<String>,
+
+    #[command(flatten)]
+    options: Options,
+
+    /// List the scenarios and end
+    #[arg(long)]
+    list_scenarios: bool,
+}
+
+/// How often what has changed is looked at, and how often mere progress is told.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    if args.list_scenarios {
+        return list_scenarios().map(|()| Exit::Done).map_err(|error| Failure::output(&error));
+    }
+    log::init();
+    let mut config = args.options.config()?;
+    config.listen = args.listen;
+    config.token.clone_from(&args.token);
+    // Nobody here asks what was sent: months of it are not worth remembering.
+    config.truth_messages_max = 1;
+    config.truth_bytes_max = 0;
+
+    let (end, ended) = mpsc::channel();
+    on_interrupt(move || {
+        // An error would mean that it has ended already.
+        let _ = end.send(());
+    })?;
+    let simulator = options::start(config)?;
+    let mut output = io::stdout().lock();
+    writeln!(output, "listening on {}", simulator.base_url())
+        .and_then(|()| output.flush())
+        .map_err(|error| Failure::output(&error))?;
+    drop(output);
+
+    let started = Instant::now();
+    watch(&simulator, |length| ended.recv_timeout(length) == Err(RecvTimeoutError::Timeout));
+    simulator.shutdown();
+    let totals = simulator.truth().totals();
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{}, {:.1?}", summary(&totals), started.elapsed());
+    Ok(Exit::Done)
+}
+
+/// Tells what happens for as long as `wait` says that it shall go on.
+fn watch(simulator: &Simulator, wait: impl Fn(Duration) -> bool) {
+    let truth = simulator.truth();
+    let (mut told, mut told_at) = (truth.totals(), Instant::now());
+    while wait(LOOK_EVERY) {
+        let totals = truth.totals();
+        let key = |totals: &Totals| (totals.connections, totals.streams, totals.open);
+        let news = key(&totals) != key(&told);
+        if news || (totals != told && told_at.elapsed() >= TELL_EVERY) {
+            info!("{}", summary(&totals));
+            (told, told_at) = (totals, Instant::now());
+        }
+    }
+}
+
+fn summary(totals: &Totals) -> String {
+    let Totals { connections, open, streams, posts, keep_alives, wire_bytes, .. } = *totals;
+    format!(
+        "connections {connections} ({open} open), streams {streams}, Posts {posts}, keep-alives {keep_alives}, \
+         bytes {wire_bytes}"
+    )
+}
+
+fn list_scenarios() -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for scenario in Scenario::all() {
+        writeln!(output, "{scenario:<24}{}", scenario.description())?;
+    }
+    output.flush()
+}
+
+fn token(text: &str) -> Result<String, String> {
+    use powerstream_core::http::request::BearerToken;
+    BearerToken::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,132 @@
+//! What can be asked of `powerstream stream`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use powerstream_core::endpoint::{self, Endpoint};
+use powerstream_core::http::origin::Origin;
+
+use crate::duration;
+use crate::exit::{Exit, Failure};
+use crate::simulate::Options;
+
+use super::output::Format;
+
+const NOTES: &str = "\
+The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file. --simulate needs none.
+
+Posts go to standard output, one a line; everything else goes to standard error, as much of it as RUST_LOG asks for
+(error, warn, info, debug; default: info). The stream goes on, over disconnects, until --max-posts, --duration or
+Ctrl-C, and ends with its totals; a second Ctrl-C ends it at once, with code 130. With --simulate and --posts too: the
+simulator sends the whole file and then keep-alives, as a service does that has no more Posts.
+
+Latencies are those of --simulate: from the simulator's write to delivery. Other servers' Posts have a lag: from the
+time of creation in their ids, by this machine's clock. --seed also decides the jitter of the waits between attempts.
+
+Exit codes:
+  0  --max-posts, --duration or Ctrl-C reached, or the reader of the output has had enough
+  1  gave up: the server refused for good, or the output cannot be written
+  2  wrong usage
+  4  no token, or not authorised (401, 403)
+
+Examples:
+  powerstream stream --simulate --max-posts 1000
+  powerstream stream --simulate --posts posts.ndjson --scenario split --duration 5s > copy.ndjson
+  X_BEARER_TOKEN=.. powerstream stream --local-dc-only --backfill > posts.ndjson";
+
+/// Stream Posts to standard output
+///
+/// Connects, reconnects as X asks clients to, and writes each Post the moment it has come whole.
+#[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
+pub(crate) struct Args {
+    /// Stream from a simulator inside this process: over real sockets, without network and without a token
+    #[arg(long)]
+    pub(super) simulate: bool,
+
+    /// Where the stream is: scheme, host and port; the endpoint adds the path
+    #[arg(long, value_name = "URL", default_value = "https://api.x.com", conflicts_with = "simulate")]
+    pub(super) base_url: String,
+
+    /// Which stream
+    #[arg(long, value_name = "NAME", default_value = "powerstream", value_parser = endpoint)]
+    pub(super) endpoint: Endpoint<'static>,
+
+    /// Which partition of an endpoint that has them, from 1
+    #[arg(long, value_name = "N")]
+    pub(super) partition: Option<u8>,
+
+    /// What reads the sockets
+    #[arg(long, value_enum, default_value_t = Runtime::Blocking)]
+    runtime: Runtime,
+
+    /// Only Posts of the datacenter connected to, which are the fastest
+    #[arg(long)]
+    pub(super) local_dc_only: bool,
+
+    /// How Posts are written
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub(super) format: Format,
+
+    /// End after so many Posts; the elements of an array count each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_posts: Option<u64>,
+
+    /// End after so long, such as 500ms, 10s or 2m
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(super) duration: Option<Duration>,
+
+    /// After a gap, ask again for up to 5 minutes; needs the entitlement, without it X refuses
+    #[arg(long)]
+    pub(super) backfill: bool,
+
+    /// The longest silence before the connection is given up; X promises a signal every 20 s [default: 25s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(super) silence: Option<Duration>,
+
+    /// File that holds the bearer token; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
+    pub(super) token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) simulator: Options,
+}
+
+/// What reads the sockets.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Runtime {
+    /// One thread and the system's own calls
+    Blocking,
+}
+
+impl Args {
+    /// What the single arguments cannot know.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let usage = |text: String| Err(Failure::new(Exit::Usage, text));
+        if let (false, Some(option)) = (self.simulate, self.simulator.in_use()) {
+            return usage(format!("{option} needs --simulate"));
+        }
+        // It may hold a password, so that no error may quote it as clap's do.
+        if let Err(error) = Origin::parse(&self.base_url) {
+            return usage(format!("--base-url makes no sense: {error}"));
+        }
+        let Endpoint { name, partitions, .. } = self.endpoint;
+        match self.partition {
+            Some(_) if partitions == 0 => usage(format!("the endpoint {name} has no partitions")),
+            Some(partition) if partition == 0 || partition > partitions => {
+                usage(format!("the partitions of the endpoint {name} are 1 to {partitions}"))
+            }
+            None if partitions > 0 => {
+                usage(format!("the endpoint {name} needs --partition, from 1 to {partitions}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn endpoint(name: &str) -> Result<Endpoint<'static>, String> {
+    Endpoint::named(name).ok_or_else(|| {
+        let names = endpoint::ALL.map(|endpoint| endpoint.name);
+        format!("there are {}", names.join(", "))
+    })
+}

@@ -1,0 +1,192 @@
+//! How long Posts were on their way.
+//!
+//! From the simulator in this process it is exact: from just before the `write()` that completed a Post to its
+//! delivery, on one clock. From any other server it is the lag behind the time of creation that a Post's id holds, to
+//! the millisecond, across two clocks and with everything that the service does in between.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hdrhistogram::Histogram;
+use powerstream_core::stream::message::PostId;
+use powerstream_core::time::UnixTime;
+use powerstream_simulator::Truth;
+
+/// Deliveries noted down before they are looked up, at most: what a burst may hold.
+const PENDING_MAX: usize = 4_096;
+
+/// Three digits are what anyone reads of a percentile.
+const DIGITS: u8 = 3;
+
+/// A day: longer ones count as that.
+const NANOSECONDS_MAX: u64 = 86_400_000_000_000;
+
+pub(super) struct Latency {
+    from: From,
+    /// In nanoseconds.
+    histogram: Option<Histogram<u64>>,
+    replayed: u64,
+}
+
+enum From {
+    /// The simulator's write.
+    Write {
+        truth: Truth,
+        /// Delivered and not looked up: that takes the log's lock, which the simulator wants too.
+        pending: Vec<(PostId, Instant)>,
+        /// The latest of what is known to lie before the next Post: the write of the last one, the end of the
+        /// connection before. The log knows the first write of an id; what was written first before this moment is a
+        /// Post sent again, by a file that holds it twice or that starts anew after a reconnect.
+        since: Option<Instant>,
+        /// The Posts written at that very moment: one `write()` takes many, and has one time.
+        written: HashSet<PostId>,
+    },
+    /// The Post's creation.
+    Creation {
+        /// When the stream began.
+        since: UnixTime,
+    },
+}
+
+impl Latency {
+    pub(super) fn from_write(truth: Truth) -> Self {
+        Self::new(From::Write {
+            truth,
+            pending: Vec::with_capacity(PENDING_MAX),
+            since: None,
+            written: HashSet::new(),
+        })
+    }
+
+    pub(super) fn from_creation() -> Self {
+        Self::new(From::Creation { since: SystemTime::now().into() })
+    }
+
+    fn new(from: From) -> Self {
+        // An error would mean that the constants make no sense.
+        Self { from, histogram: Histogram::new_with_bounds(1, NANOSECONDS_MAX, DIGITS).ok(), replayed: 0 }
+    }
+
+    /// A stream has begun.
+    pub(super) fn connected(&mut self) {
+        if let From::Creation { since } = &mut self.from {
+            *since = SystemTime::now().into();
+        }
+    }
+
+    /// A connection has ended.
+    pub(super) fn disconnected(&mut self, now: Instant) {
+        self.settle();
+        if let From::Write { since, written, .. } = &mut self.from {
+            *since = Some(now);
+            written.clear();
+        }
+    }
+
+    /// A Post was delivered.
+    pub(super) fn delivered(&mut self, id: PostId, now: Instant) {
+        match &mut self.from {
+            From::Write { pending, .. } => {
+                pending.push((id, now));
+                if pending.len() == PENDING_MAX {
+                    self.settle();
+                }
+            }
+            From::Creation { since } => {
+                let Some(created_at) = id.created_at() else { return };
+                // A Post from before the stream began is a replay, by backfill or from a file: its age says nothing
+                // about the way it took. The few that were under way at that moment are left out with it, for nothing
+                // tells them apart.
+                if created_at < *since {
+                    self.replayed += 1;
+                } else {
+                    // The id's millisecond is cut off, so this is up to one too long. Clocks that disagree give zero.
+                    let created_at = UNIX_EPOCH + Duration::from_millis(created_at.as_millis());
+                    record(&mut self.histogram, created_at.elapsed().unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Looks up what was noted down. Worth doing when there is nothing else to do.
+    pub(super) fn settle(&mut self) {
+        let From::Write { truth, pending, since, written } = &mut self.from else { return };
+        for (id, delivered_at) in pending.drain(..) {
+            let Some(written_at) = truth.written_at(id.as_u64()) else { continue };
+            if since.is_none_or(|since| written_at > since) {
+                *since = Some(written_at);
+                written.clear();
+            }
+            if *since > Some(written_at) || !written.insert(id) {
+                self.replayed += 1;
+            } else {
+                record(&mut self.histogram, delivered_at.saturating_duration_since(written_at));
+            }
+        }
+    }
+
+    /// What came of it, on one line.
+    pub(super) fn summary(&self) -> String {
+        let name = match self.from {
+            From::Write { .. } => "latency from the simulator's write to delivery",
+            From::Creation { .. } => "lag from a Post's creation to delivery",
+        };
+        match &self.histogram {
+            Some(histogram) if !histogram.is_empty() => {
+                let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
+                let (p50, p99, max) = (at(0.5), at(0.99), Duration::from_nanos(histogram.max()));
+                let count = histogram.len();
+                format!("{name}: p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?} ({count} Posts)")
+            }
+            _ if self.replayed > 0 => format!("{name}: none (replayed Posts)"),
+            _ => format!("{name}: none"),
+        }
+    }
+}
+
+fn record(histogram: &mut Option<Histogram<u64>>, length: Duration) {
+    if let Some(histogram) = histogram {
+        histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Post of that age.
+    fn post(age: Duration) -> PostId {
+        let created_at = UnixTime::from(SystemTime::now()).saturating_sub(age);
+        PostId::new((created_at.as_millis() - 1_288_834_974_657) << 22)
+    }
+
+    #[test]
+    fn the_lag_of_what_was_created_since_the_stream_began_counts() {
+        let mut latency = Latency::from_creation();
+        assert!(latency.summary().ends_with("delivery: none"));
+        latency.connected();
+        latency.delivered(post(Duration::from_secs(3_600)), Instant::now());
+        latency.delivered(PostId::new(20), Instant::now());
+        assert!(latency.summary().ends_with("delivery: none (replayed Posts)"), "{}", latency.summary());
+        std::thread::sleep(Duration::from_millis(30));
+        latency.delivered(post(Duration::from_millis(20)), Instant::now());
+        let summary = latency.summary();
+        assert!(summary.contains("p50 2") && summary.ends_with("ms (1 Posts)"), "{summary}");
+    }
+
+    #[test]
+    fn percentiles_keep_their_scale() {
+        let mut latency = Latency::from_creation();
+        for microseconds in 1..=1_000 {
+            record(&mut latency.histogram, Duration::from_micros(microseconds));
+        }
+        record(&mut latency.histogram, Duration::from_secs(3));
+        let summary = latency.summary();
+        assert!(
+            summary.contains("p50 501.") && summary.contains("p99 99") && summary.contains("max 3.0s"),
+            "{summary}"
+        );
+        record(&mut latency.histogram, Duration::MAX);
+        assert!(latency.summary().contains("max 8"), "{}", latency.summary());
+    }
+}

@@ -1,0 +1,136 @@
+//! Posts on their way to standard output, one a line.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use powerstream_core::stream::message::PostId;
+
+use crate::log::wants_color;
+use crate::text::is_unsafe;
+
+use super::pretty::{self, Style};
+
+/// How Posts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// As received, but on one line, and arrays unwrapped
+    Json,
+    /// The message's bytes as received, then LF
+    Raw,
+    /// For people: when, who, and what they say
+    Pretty,
+}
+
+/// Writes Posts; buffers them until [`Output::flush`].
+pub(super) struct Output<W: Write> {
+    writer: BufWriter<W>,
+    format: Format,
+    /// A terminal obeys what lies in strings that strangers wrote.
+    is_terminal: bool,
+    style: Style,
+}
+
+/// A few reads' worth: the pump flushes when it has nothing more to write.
+const BUFFER_BYTES: usize = 65_536;
+
+impl Output<StdoutLock<'static>> {
+    pub(super) fn to_stdout(format: Format) -> Self {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        Self::new(stdout.lock(), format, is_terminal, is_terminal && wants_color())
+    }
+}
+
+impl<W: Write> Output<W> {
+    fn new(writer: W, format: Format, is_terminal: bool, is_colored: bool) -> Self {
+        let writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
+        Self { writer, format, is_terminal, style: Style { is_colored } }
+    }
+
+    pub(super) const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Writes one Post.
+    pub(super) fn post(&mut self, bytes: &[u8], id: Option<PostId>) -> io::Result<()> {
+        match self.format {
+            Format::Raw => self.writer.write_all(bytes)?,
+            Format::Json if self.is_terminal => self.writer.write_all(shown(bytes).as_bytes())?,
+            Format::Json => write_line(bytes, &mut self.writer)?,
+            Format::Pretty => pretty::write(bytes, id, self.style, &mut self.writer)?,
+        }
+        self.writer.write_all(b"\n")
+    }
+
+    /// Hands over all that was written.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Writes JSON as it stands, with the line ends between its tokens replaced by spaces. Inside strings JSON has none.
+fn write_line(json: &[u8], writer: &mut impl Write) -> io::Result<()> {
+    let mut pieces = json.split(|byte| matches!(byte, b'\r' | b'\n'));
+    if let Some(first) = pieces.next() {
+        writer.write_all(first)?;
+    }
+    for piece in pieces {
+        writer.write_all(b" ")?;
+        writer.write_all(piece)?;
+    }
+    Ok(())
+}
+
+/// JSON as a terminal may see it: the same value, on one line, with everything escaped that a terminal could obey.
+fn shown(json: &[u8]) -> String {
+    let mut line = String::with_capacity(json.len());
+    for character in String::from_utf8_lossy(json).chars() {
+        match character {
+            // Between tokens: inside strings JSON has none.
+            '\r' | '\n' | '\t' => line.push(' '),
+            character if is_unsafe(character) => {
+                // None of them lies beyond U+FFFF, so that no surrogates are needed.
+                line.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            character => line.push(character),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: &str =
+        "{\"id\":20,\r\n\t\"text\":\"a\u{7f}\u{9b}31m\u{202e}\\n\u{e4}\u{1f600}\",\n\"user\":null}";
+
+    fn written(format: Format, is_terminal: bool, post: &[u8]) -> Vec<u8> {
+        let mut output = Output::new(Vec::new(), format, is_terminal, false);
+        output.post(post, Some(PostId::new(20))).unwrap();
+        output.writer.into_inner().unwrap()
+    }
+
+    #[test]
+    fn json_is_one_line_of_the_same_bytes() {
+        let line = written(Format::Json, false, POST.as_bytes());
+        let want = POST.replace(['\r', '\n'], " ") + "\n";
+        assert_eq!(String::from_utf8(line).unwrap(), want);
+        assert_eq!(written(Format::Json, false, b"{\"a\":\"\xff\"}"), b"{\"a\":\"\xff\"}\n");
+    }
+
+    #[test]
+    fn raw_is_the_bytes() {
+        for is_terminal in [false, true] {
+            assert_eq!(written(Format::Raw, is_terminal, POST.as_bytes()), format!("{POST}\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_the_same_value_and_nothing_to_obey() {
+        let line = String::from_utf8(written(Format::Json, true, POST.as_bytes())).unwrap();
+        assert!(line.strip_suffix('\n').is_some_and(|line| !line.chars().any(is_unsafe)), "{line:?}");
+        let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        assert_eq!(value(&line), value(POST));
+        assert_eq!(written(Format::Json, true, b"\"\x9b\""), "\"\u{fffd}\"\n".as_bytes());
+    }
+}

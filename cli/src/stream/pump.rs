@@ -1,0 +1,152 @@
+//! The loop: each event to where it belongs.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use powerstream_blocking::Stream;
+use powerstream_core::session::{Cause, Message, SessionEvent};
+use powerstream_core::stream::message::{Kind, PostId, Reason, classify, elements, validate};
+
+use super::journal::Journal;
+use super::latency::Latency;
+use super::output::{Format, Output};
+
+/// How the stream ended, where it was not its output that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By `--max-posts`, `--duration` or Ctrl-C.
+    AsAsked,
+    /// For a cause that asking again cannot cure.
+    GaveUp(Cause),
+}
+
+pub(super) struct Pump<W: Write> {
+    output: Output<W>,
+    latency: Latency,
+    journal: Journal,
+    posts: u64,
+    posts_max: u64,
+}
+
+impl<W: Write> Pump<W> {
+    pub(super) fn new(output: Output<W>, latency: Latency, posts_max: Option<u64>) -> Self {
+        Self {
+            output,
+            latency,
+            journal: Journal::default(),
+            posts: 0,
+            posts_max: posts_max.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Runs until the end. All that was delivered is written by then, unless writing failed.
+    pub(super) fn run(&mut self, stream: &mut Stream) -> io::Result<Ended> {
+        let ended = self.events(stream);
+        self.journal.end(stream.session().octets().received);
+        self.latency.settle();
+        self.output.flush()?;
+        ended
+    }
+
+    fn events(&mut self, stream: &mut Stream) -> io::Result<Ended> {
+        let mut ended = Ended::AsAsked;
+        while self.posts < self.posts_max {
+            if !stream.has_event() {
+                // What comes next may be long in coming. Posts first, then book-keeping.
+                self.output.flush()?;
+                self.latency.settle();
+            }
+            let Some(event) = stream.next() else { break };
+            // Before anything is made of it: this is when it was delivered.
+            let now = Instant::now();
+            match event {
+                SessionEvent::Message(message) => self.message(&message, now)?,
+                SessionEvent::Connected(connected) => {
+                    self.latency.connected();
+                    self.journal.connected(&connected);
+                }
+                SessionEvent::KeepAlive => self.journal.keep_alive(),
+                SessionEvent::Skipped { bytes } => self.journal.skipped(bytes),
+                SessionEvent::Refused(refused) => self.journal.refused(&refused),
+                SessionEvent::Disconnected(disconnected) => {
+                    self.latency.disconnected(now);
+                    self.journal.disconnected(&disconnected, stream.session().octets().received);
+                }
+                SessionEvent::GaveUp(gave_up) => {
+                    self.journal.gave_up(stream.session().octets().received);
+                    ended = Ended::GaveUp(gave_up.cause);
+                }
+                // An event that is newer than this tool.
+                _ => {}
+            }
+        }
+        Ok(ended)
+    }
+
+    fn message(&mut self, message: &Message<'_>, now: Instant) -> io::Result<()> {
+        match message.kind() {
+            Kind::Post { .. } => self.post(message.bytes, message.id(), now),
+            Kind::Array => self.array(message.bytes, now),
+            kind => {
+                self.journal.message(&kind, message.bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn post(&mut self, bytes: &[u8], id: Option<PostId>, now: Instant) -> io::Result<()> {
+        // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
+        if self.output.format() != Format::Raw && !is_json(bytes) {
+            self.journal.not_json(bytes);
+            return Ok(());
+        }
+        self.output.post(bytes, id)?;
+        self.counted(id, now);
+        Ok(())
+    }
+
+    fn counted(&mut self, id: Option<PostId>, now: Instant) {
+        self.posts += 1;
+        if let Some(id) = id {
+            self.latency.delivered(id, now);
+        }
+    }
+
+    /// An array of messages: unwrapped, or as it came where that is asked for.
+    fn array(&mut self, array: &[u8], now: Instant) -> io::Result<()> {
+        let (posts_before, raw) = (self.posts, self.output.format() == Format::Raw);
+        if elements(array).next().is_none() {
+            self.journal.message(&Kind::Array, array);
+        }
+        for element in elements(array) {
+            if self.posts == self.posts_max && !raw {
+                return Ok(());
+            }
+            let Ok(element) = element else {
+                self.journal.not_json(array);
+                break;
+            };
+            let class = classify(element);
+            match class.kind {
+                Kind::Post { .. } if raw => self.counted(class.post_id, now),
+                Kind::Post { .. } => self.post(element, class.post_id, now)?,
+                kind => self.journal.message(&kind, element),
+            }
+        }
+        if raw && self.posts > posts_before { self.output.post(array, None) } else { Ok(()) }
+    }
+
+    /// The totals, some lines.
+    pub(super) fn summary(&self, length: Duration) -> String {
+        format!("Posts {}, {}, {length:.1?}\n{}\n", self.posts, self.journal.totals(), self.latency.summary())
+    }
+}
+
+/// Whether a message is JSON. Octets that are no UTF-8 pass: most readers replace them, and a Post would be lost for a
+/// broken character.
+fn is_json(bytes: &[u8]) -> bool {
+    match validate(bytes) {
+        Ok(()) => true,
+        Err(malformed) => malformed.reason == Reason::Utf8,
+    }
+}

@@ -1,0 +1,98 @@
+//! `powerstream simulate` as any client meets it.
+
+#![cfg(unix)] // Signals are sent with kill(1).
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
+mod tool;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use tool::{Running, run, simulator, text, tool};
+
+/// The lines of the answer to a request, as they come.
+fn get(url: &str, target: &str, token: &str) -> impl Iterator<Item = String> + use<> {
+    let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    socket.set_read_timeout(Some(tool::PATIENCE)).unwrap();
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    BufReader::new(socket).lines().map_while(Result::ok)
+}
+
+#[test]
+fn serves_posts_until_it_is_asked_to_end() {
+    for signal in ["INT", "TERM"] {
+        let (mut simulator, url) = simulator("--listen 127.0.0.1:0 --rate 1000 --seed 3");
+        let lines = get(&url, "/2/powerstream", "any");
+        assert_eq!(lines.filter(|line| line.starts_with("{\"created_at\":")).take(10).count(), 10);
+        simulator.tells("streams 1");
+        simulator.signal(signal);
+        assert_eq!(simulator.end(), Some(0));
+        let totals = simulator.told.lines().last().unwrap();
+        assert!(totals.starts_with("connections 1 (0 open), streams 1, Posts "), "{totals}");
+    }
+}
+
+#[test]
+fn the_token_is_checked_and_the_datacenter_named() {
+    let (_simulator, url) = simulator("--token s3cr3t --datacenter pdxa");
+    assert_eq!(get(&url, "/2/powerstream", "any").next().unwrap(), "HTTP/1.1 401 Unauthorized");
+    let lines: Vec<_> = get(&url, "/2/powerstream?localDcOnly=true", "s3cr3t").take(14).collect();
+    assert_eq!(lines[0], "HTTP/1.1 200 OK");
+    assert!(lines.iter().any(|line| line == "x-powerstream-datacenter: pdxa"), "{lines:?}");
+}
+
+#[test]
+fn a_file_is_followed_by_keep_alives() {
+    let path = std::env::temp_dir().join(format!("powerstream-simulate-{}.ndjson", std::process::id()));
+    std::fs::write(&path, "{\"id\":1}\n{\"id\":2}\n").unwrap();
+    let (_simulator, url) = simulator(&format!("--posts {} --keep-alive 20ms", path.display()));
+    std::fs::remove_file(&path).unwrap();
+    let mut body = get(&url, "/2/powerstream", "any").skip_while(|line| !line.is_empty()).skip(1);
+    // Size, message, end of chunk.
+    let chunks: Vec<_> = (0..12).map(|_| body.next().unwrap()).collect();
+    assert_eq!(chunks, ["a", "{\"id\":1}", "", "a", "{\"id\":2}", "", "2", "", "", "2", "", ""]);
+}
+
+#[test]
+fn scenarios_are_listed() {
+    let output = run(&mut tool("simulate --list-scenarios"));
+    assert_eq!(output.status.code(), Some(0));
+    let list = text(&output.stdout);
+    for name in ["steady ", "split ", "reset ", "accept-close "] {
+        assert!(list.lines().any(|line| line.starts_with(name) && line.len() > 40), "{list}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_told_and_is_2() {
+    for (arguments, told) in [
+        ("--scenario stedy", "steady, tiny-chunks, split"),
+        ("--listen nowhere", "--listen"),
+        ("--rate=-1", "expected a number from 0 up"),
+        ("--keep-alive 20", "expected a number and a unit"),
+        ("--keep-alive 0s", "expected more than zero"),
+        ("--fault-on never", "or `every`"),
+        ("--datacenter a/b", "datacentre"),
+        ("--token s\u{f6}", "visible ASCII"),
+    ] {
+        let output = run(&mut tool(&format!("simulate {arguments}")));
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments}");
+        assert!(text(&output.stderr).contains(told), "{arguments}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn what_cannot_be_had_is_told_and_is_1() {
+    let (_simulator, url) = simulator("");
+    let taken = url.strip_prefix("http://").unwrap();
+    for (arguments, told) in [
+        (format!("--listen {taken}"), "cannot listen on 127.0.0.1"),
+        (String::from("--posts /no/such"), "/no/such"),
+    ] {
+        let mut failed = Running::start(&mut tool(&format!("simulate {arguments}")));
+        assert_eq!(failed.end(), Some(1));
+        assert!(failed.told.contains(told), "{}", failed.told);
+    }
+}

@@ -1,0 +1,343 @@
+//! `powerstream stream` as its users see it: real processes, real sockets, pipes and signals.
+
+#![cfg(unix)] // Signals are sent with kill(1).
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
+mod tool;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use powerstream_simulator::Generator;
+use tool::{Running, run, simulator, text, tool};
+
+/// A file that is removed in the end.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, bytes: &[u8]) -> Self {
+        let path = std::env::temp_dir().join(format!("powerstream-stream-{}-{name}", std::process::id()));
+        fs::write(&path, bytes).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> std::path::Display<'_> {
+        Path::display(&self.0)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Posts as the simulator makes them, and some that are JSON at its edges; how many.
+fn posts() -> (Vec<u8>, usize) {
+    let mut generator = Generator::new(11);
+    let mut file = Vec::new();
+    for _ in 0..150 {
+        generator.post(1_762_557_499_594, &mut file);
+        file.push(b'\n');
+    }
+    let long = format!(r#"{{"id":1,"text":"{}"}}"#, "\u{e4}\\n".repeat(100_000));
+    let odd = [
+        "{\"id_str\":\"2\",\"text\":\"\u{7f}\u{85}\u{2028}\u{2029}\u{202e}\u{feff}\u{1f600}\"}".as_bytes(),
+        br#"{"id":18446744073709551615,"text":"\u0000\ud800\/\"\\\b"}"#,
+        b"{\"id\":3,\"text\":\"\xff\xc3\xed\xa0\x80\"}",
+        br#"{ "text" : "white space" , "id" : 4 , "n" : -1.5E+400 }"#,
+        br#"{"data":{"id":"5","text":"v2"},"matching_rules":[{"id":"1"}]}"#,
+        br#"{"id":6,"text":"]},{[","text":"twice"}"#,
+        long.as_bytes(),
+    ];
+    for post in odd {
+        file.extend_from_slice(post);
+        file.push(b'\n');
+    }
+    (file, 150 + odd.len())
+}
+
+#[test]
+fn simulated_posts_are_lines_of_json() {
+    let output = run(&mut tool("stream --simulate --max-posts 1000 --rate 4000 --seed 5"));
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let mut last = 0;
+    for line in text(&output.stdout).lines() {
+        let post: serde_json::Value = serde_json::from_str(line).unwrap();
+        let id = post["id"].as_u64().unwrap();
+        assert!(id > last);
+        last = id;
+    }
+    assert_eq!(text(&output.stdout).lines().count(), 1_000);
+    assert!(told.contains("Posts 1000, keep-alives 0, bytes "), "{told}");
+    // A write and a read through the loopback device take microseconds at the very least, and not minutes.
+    let latency = told.lines().last().unwrap();
+    assert!(latency.contains("p50 ") && latency.ends_with(" (1000 Posts)"), "{latency}");
+    let p50 = latency.split("p50 ").nth(1).unwrap().split(',').next().unwrap();
+    assert!(p50.ends_with("\u{b5}s") || p50.ends_with("ms"), "{latency}");
+}
+
+#[test]
+fn posts_of_a_file_come_out_as_they_are() {
+    let (bytes, count) = posts();
+    let file = File::new("posts", &bytes);
+    for scenario in [
+        "steady",
+        "tiny-chunks",
+        "split",
+        "coalesce",
+        "dribble",
+        "arrays",
+        "keep-alives",
+        "unknown-messages",
+        "malformed",
+        "oversized",
+        "slow-head",
+    ] {
+        let arguments = format!("--posts {} --max-posts {count} --scenario {scenario}", file.path());
+        let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+        assert_eq!(output.status.code(), Some(0), "{scenario}: {}", text(&output.stderr));
+        assert!(output.stdout == bytes, "{scenario}: the Posts differ");
+    }
+}
+
+#[test]
+fn raw_is_the_message_and_json_one_line_of_it() {
+    let file = File::new(
+        "formats",
+        b"{\"id\":7,\r\"text\":\"a\",\"user\":{\"screen_name\":\"b\"}}\n{\"id\":8,\"text\":\"c\"}\n",
+    );
+    let output = |arguments: &str| {
+        let arguments = format!("--posts {} --max-posts 2 {arguments}", file.path());
+        text(&run(&mut tool(&format!("stream --simulate {arguments}"))).stdout).to_owned()
+    };
+    let raw = "{\"id\":7,\r\"text\":\"a\",\"user\":{\"screen_name\":\"b\"}}\n{\"id\":8,\"text\":\"c\"}\n";
+    assert_eq!(output("--format raw"), raw);
+    assert_eq!(output("--format raw --scenario arrays").replace(['[', ']'], ""), raw);
+    assert_eq!(
+        output("--format raw --scenario arrays").lines().filter(|line| line.starts_with('[')).count(),
+        2
+    );
+    assert_eq!(output("--format json"), raw.replace('\r', " "));
+    assert_eq!(output("--scenario arrays"), raw.replace('\r', " "));
+    assert_eq!(output("--format pretty"), " @b a\n  c\n");
+}
+
+/// What a file repeats has the latency of nothing: the simulator knows the first time only.
+#[test]
+fn repeated_posts_have_no_latency() {
+    let file =
+        File::new("twice", "{\"id\":1,\"text\":\"\"}\n{\"id\":2,\"text\":\"\"}\n".repeat(50).as_bytes());
+    let arguments = format!("--posts {} --rate 500 --max-posts 100", file.path());
+    let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+    assert!(text(&output.stderr).contains("(2 Posts)"), "{}", text(&output.stderr));
+}
+
+/// A Post is not held back until there are more.
+#[test]
+fn a_post_comes_out_before_the_next_one() {
+    let mut stream = Running::start(&mut tool("stream --simulate --rate 0.001"));
+    assert!(stream.line().starts_with('{'));
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+}
+
+#[test]
+fn streams_from_a_simulator_of_its_own() {
+    let token = "AAAAtoken%3Dof-the-test";
+    let (mut simulator, url) = simulator(&format!("--rate 2000 --token {token}"));
+    let file = File::new("token", format!("{token}\n").as_bytes());
+    let arguments = format!("stream --base-url {url} --max-posts 200 --local-dc-only");
+    let from_file = run(&mut tool(&format!("{arguments} --token-file {}", file.path())));
+    let from_variable = run(tool(&arguments).env("X_BEARER_TOKEN", token).env("RUST_LOG", "trace"));
+    for output in [&from_file, &from_variable] {
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 200), "{told}");
+        assert!(told.contains("connected datacenter=\"atla\""), "{told}");
+        assert!(told.contains("lag from a Post's creation to delivery: p50 "), "{told}");
+        assert!(!told.contains(token) && !text(&output.stdout).contains(token));
+    }
+
+    let wrong = "AAAAwrong-token";
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", wrong).env("RUST_LOG", "trace"));
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), ""), "{told}");
+    assert!(told.contains("the server says: Unauthorized") && told.contains("status 401"), "{told}");
+    assert!(!told.contains(wrong));
+    simulator.signal("INT");
+    assert_eq!(simulator.end(), Some(0));
+    assert!(!simulator.told.contains(token) && !simulator.told.contains(wrong));
+}
+
+#[test]
+fn without_a_good_token_nothing_is_asked_for() {
+    let empty = File::new("empty", b"\n");
+    let url = "--base-url http://127.0.0.1:9";
+    for (mut command, told) in [
+        (tool(&format!("stream {url}")), "set X_BEARER_TOKEN"),
+        (tool(&format!("stream {url} --token-file {}", empty.path())), "holds no bearer token"),
+        (tool(&format!("stream {url} --token-file /no/such")), "/no/such"),
+    ] {
+        let output = run(&mut command);
+        assert_eq!(output.status.code(), Some(4));
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+    let output = run(tool(&format!("stream {url}")).env("X_BEARER_TOKEN", "s3cr3t with space"));
+    assert_eq!(output.status.code(), Some(4));
+    assert!(!text(&output.stderr).contains("s3cr3t"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_end_can_be_asked_for() {
+    for signal in ["INT", "TERM"] {
+        let mut stream = Running::start(&mut tool("stream --simulate"));
+        stream.line();
+        stream.signal(signal);
+        assert_eq!(stream.end(), Some(0));
+        assert!(stream.told.contains("Posts ") && stream.told.contains("latency from"), "{}", stream.told);
+    }
+    // In whatever it waits: here for the next attempt, which is a minute away.
+    let mut stream = Running::start(&mut tool("stream --simulate --scenario rate-limited"));
+    let told = stream.tells("next attempt in ");
+    assert!(told.trim_end().ends_with('s') && stream.told.contains("status 429"), "{}", stream.told);
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+
+    let output = run(&mut tool("stream --simulate --rate 0 --keep-alive 20ms --duration 300ms"));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+    let told = text(&output.stderr);
+    assert!(told.contains("Posts 0, keep-alives ") && !told.contains("keep-alives 0,"), "{told}");
+}
+
+/// An output that nobody reads holds up the end in due form: the second signal ends it all the same.
+#[test]
+fn the_second_signal_does_not_ask() {
+    let file = File::new("long", format!("{{\"id\":1,\"text\":\"{}\"}}\n", "x".repeat(900_000)).as_bytes());
+    let mut stream = Running::start_unread(&mut tool(&format!("stream --simulate --posts {}", file.path())));
+    // The first byte is here, the rest does not fit the pipe.
+    let mut stdout = stream.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    stream.signal("INT");
+    // Two signals at once may be delivered as one.
+    std::thread::sleep(Duration::from_millis(200));
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(130));
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_error() {
+    let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 2000"));
+    let mut stdout = stream.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    drop(stdout);
+    assert_eq!(stream.end(), Some(0));
+    assert!(!stream.told.contains("rror") && !stream.told.contains("cannot"), "{}", stream.told);
+}
+
+#[test]
+fn the_stream_outlives_the_server() {
+    let (first, url) = simulator("--rate 200");
+    let arguments = format!("stream --base-url {url} --max-posts 100000");
+    let mut stream = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    stream.line();
+    drop(first);
+    stream.tells("next attempt at once");
+    stream.tells("next attempt in ");
+    let (_second, _) = simulator(&format!("--rate 200 --listen {}", url.strip_prefix("http://").unwrap()));
+    stream.tells("connected");
+    stream.tells("Posts may be missing from ");
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+    assert!(stream.told.contains("reconnects 1,"), "{}", stream.told);
+}
+
+#[test]
+fn a_server_that_accepts_and_closes_is_backed_off_from() {
+    let mut stream = Running::start(&mut tool("stream --simulate --scenario accept-close --seed 1"));
+    stream.tells("next attempt at once");
+    let mut last = Duration::ZERO;
+    for _ in 0..4 {
+        let told = stream.tells("next attempt in ");
+        let delay = told.split("next attempt in ").nth(1).unwrap().trim();
+        let delay = match delay.strip_suffix("ms") {
+            Some(milliseconds) => Duration::from_secs_f64(milliseconds.parse::<f64>().unwrap() / 1_000.0),
+            None => Duration::from_secs_f64(delay.strip_suffix('s').unwrap().parse().unwrap()),
+        };
+        assert!(delay >= last + Duration::from_millis(150), "{}", stream.told);
+        last = delay;
+    }
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+}
+
+#[test]
+fn faults_are_told_and_the_stream_goes_on() {
+    for (scenario, told) in [
+        ("reset", "disconnected: the connection was reset"),
+        ("close-mid-message", "undelivered_bytes="),
+        ("clean-end", "disconnected: the server ended the stream"),
+        ("bad-chunk", "expected a hexadecimal chunk size"),
+        ("operational-disconnect", "announced=\"stream_error\""),
+        ("stall --silence 300ms", "before the silence limit"),
+    ] {
+        let arguments = format!("--scenario {scenario} --fault-after 20 --rate 1000 --max-posts 60");
+        let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 60), "{stderr}");
+        assert!(stderr.contains(told) && stderr.contains("reconnects 1,"), "{scenario}: {stderr}");
+        assert!(text(&output.stdout).lines().all(|line| line.starts_with('{') && line.ends_with('}')));
+    }
+}
+
+#[test]
+fn rust_log_decides_what_is_told() {
+    let told = |level: &str| {
+        let output = run(tool("stream --simulate --max-posts 1").env("RUST_LOG", level));
+        assert_eq!(text(&output.stdout).lines().count(), 1);
+        text(&output.stderr).to_owned()
+    };
+    assert!(!told("warn").contains("connected") && told("warn").contains("Posts 1,"));
+    assert!(told("info").contains("INFO connected") && !told("info").contains("streaming from"));
+    assert!(told("debug").contains("streaming from http://127.0.0.1:"));
+    assert!(told("=!?").contains("RUST_LOG is ignored") && told("").contains("INFO connected"));
+    assert!(!told("trace").contains('\u{1b}'));
+}
+
+#[test]
+fn wrong_usage_is_told_and_is_2() {
+    for (arguments, told) in [
+        ("--simulate --scenario stedy", "steady, tiny-chunks"),
+        ("--scenario steady", "--scenario needs --simulate"),
+        ("--posts x", "--posts needs --simulate"),
+        ("--simulate --base-url http://localhost", "cannot be used with"),
+        ("--simulate --token-file x", "cannot be used with"),
+        ("--base-url http://example.com", "plain http"),
+        ("--base-url https://user:s3cr3t@example.com", "--base-url makes no sense"),
+        ("--base-url example.com", "https://"),
+        ("--endpoint nowhere", "there are powerstream, filtered-stream"),
+        ("--endpoint sample10", "needs --partition, from 1 to 2"),
+        ("--endpoint sample10 --partition 3", "are 1 to 2"),
+        ("--simulate --partition 1", "has no partitions"),
+        ("--max-posts 0", "--max-posts"),
+        ("--duration 10", "expected a number and a unit"),
+        ("--runtime none", "blocking"),
+        ("--token x", "--token"),
+    ] {
+        let output = run(&mut tool(&format!("stream {arguments}")));
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments}: {stderr}");
+        assert!(stderr.contains(told) && !stderr.contains("s3cr3t"), "{arguments}: {stderr}");
+    }
+}
+
+#[test]
+fn a_refusal_for_good_is_told_and_is_1() {
+    let mut command: Command = tool("stream --simulate --endpoint sample");
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("powerstream: gave up: "), "{}", text(&output.stderr));
+}

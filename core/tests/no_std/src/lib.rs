@@ -1,0 +1,141 @@
+//! Links the core with no std, no alloc and no allocator, and uses each part of the streaming path.
+//!
+//! This stops building the day std or alloc sneaks in. See `check.sh`.
+#![no_std]
+
+use core::cell::UnsafeCell;
+use core::panic::PanicInfo;
+use core::time::Duration;
+
+use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
+use powerstream_core::http::chunked::{Decoder, Span};
+use powerstream_core::http::origin::Origin;
+use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
+use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+use powerstream_core::time::{Instant, UnixTime};
+
+const STORAGE_BYTES: usize = 16_384;
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// A connection on static storage, made at the first call.
+static CONNECTION: Place = Place(UnsafeCell::new(None));
+
+struct Place(UnsafeCell<Option<Connection<[u8; STORAGE_BYTES]>>>);
+
+// SAFETY: the callers of `powerstream_feed`, the only user, promise that no two calls run at once.
+unsafe impl Sync for Place {}
+
+/// Feeds `length` octets at `input`, read at `nanos`. Returns how many messages they held, or -1 for an error.
+///
+/// # Safety
+/// `input` points to `length` octets, and no two calls run at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn powerstream_feed(input: *const u8, length: usize, nanos: u64) -> i64 {
+    // SAFETY: as the caller promised.
+    let (mut input, connection) =
+        unsafe { (core::slice::from_raw_parts(input, length), &mut *CONNECTION.0.get()) };
+    let now = Instant::from_nanos(nanos);
+    let connection = connection.get_or_insert_with(|| {
+        let mut connection = Connection::new([0; STORAGE_BYTES], ConnectionConfig::default());
+        connection.handle_connected(now);
+        connection
+    });
+    let mut messages = 0;
+    loop {
+        let (consumed, event) = connection.decode(input, now);
+        match event {
+            Ok(Some(Event::Message(_))) => messages += 1,
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(_) => return -1,
+        }
+        input = &input[consumed..];
+    }
+    if matches!(connection.handle_timeout(now), Timeout::Expired(_)) { -1 } else { messages }
+}
+
+/// Content octets in a chunked body of `length` octets at `input`, or -1 for an error.
+///
+/// # Safety
+/// `input` points to `length` octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn powerstream_content_octets(input: *const u8, length: usize) -> i64 {
+    // SAFETY: as the caller promised.
+    let mut input = unsafe { core::slice::from_raw_parts(input, length) };
+    let mut decoder = Decoder::default();
+    let mut octets = 0;
+    loop {
+        match decoder.decode(input) {
+            Ok(Span::Data(range)) => {
+                octets += range.len() as i64;
+                input = &input[range.end..];
+            }
+            Ok(Span::NeedInput | Span::End(_)) => return octets,
+            Err(_) => return -1,
+        }
+    }
+}
+
+/// Nanoseconds to wait after `failures` failures of the network, jitter from `seed`.
+#[unsafe(no_mangle)]
+pub extern "C" fn powerstream_backoff(failures: u32, seed: u64) -> u64 {
+    let mut backoff = Backoff::new(BackoffConfig::default(), seed);
+    let mut length = Duration::ZERO;
+    for _ in 0..failures {
+        length = backoff.next(Class::Network).length;
+    }
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// When a stream whose head came at `nanos` is silent for too long.
+#[unsafe(no_mangle)]
+pub extern "C" fn powerstream_silence(nanos: u64) -> u64 {
+    let mut liveness = Liveness::new(Timeouts::default());
+    liveness.handle_head(Instant::from_nanos(nanos));
+    liveness.poll_timeout().map_or(0, |deadline| deadline.at.as_nanos())
+}
+
+/// The life of a session on the caller's storage, up to its first Post: `length` octets at `input` are the server's
+/// answer. Returns the Post's id, or -1.
+///
+/// # Safety
+/// `storage` points to `room` octets that nothing else uses, and `input` to `length` octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn powerstream_first_post(
+    storage: *mut u8,
+    room: usize,
+    mut input: *const u8,
+    mut length: usize,
+) -> i64 {
+    let now = Instant::ZERO;
+    // SAFETY: as the caller promised.
+    let storage = unsafe { core::slice::from_raw_parts_mut(storage, room) };
+    let Ok(origin) = Origin::parse("http://localhost") else { return -1 };
+    let mut config = SessionConfig::new(origin);
+    config.message_bytes_max = 4_096;
+    let Ok(mut session) = Session::new(storage, &config, 1, now, UnixTime::default()) else { return -1 };
+    loop {
+        match session.poll() {
+            Step::Sleep { until } => session.handle_timeout(until),
+            Step::Connect { .. } => session.handle_connected(now),
+            Step::Write { .. } => session.handle_written(session.transmit().len(), now),
+            Step::Read { .. } | Step::Event if length > 0 => {
+                // SAFETY: as the caller promised; both are moved on by what was consumed.
+                let (consumed, event) =
+                    session.decode(unsafe { core::slice::from_raw_parts(input, length) }, now);
+                if let Some(SessionEvent::Message(message)) = event {
+                    return message.id().and_then(|id| i64::try_from(id.as_u64()).ok()).unwrap_or(-1);
+                }
+                // SAFETY: no more is consumed than was given.
+                input = unsafe { input.add(consumed) };
+                length -= consumed;
+            }
+            _ => return -1,
+        }
+    }
+}

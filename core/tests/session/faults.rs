@@ -1,0 +1,262 @@
+//! Faults and ends in each state, the gap they leave, and shutdown.
+
+use powerstream_core::endpoint;
+use powerstream_core::session::{Cause, FaultKind};
+use powerstream_core::stream::framing::Delimiter;
+
+use crate::session_support::*;
+
+const STREAM: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+#[test]
+fn what_was_whole_is_delivered_before_the_fault() {
+    let (one, two) = (post(1), post(2));
+    let whole = [line(&one), line(&two)].concat();
+    let lines = |end: &str| {
+        let mut lines = vec![
+            "0 connect".to_owned(),
+            "0 connected 200".to_owned(),
+            "0 post 1".to_owned(),
+            "0 post 2".to_owned(),
+        ];
+        lines.push("0 close".to_owned());
+        lines.push(format!("0 disconnected {end} 0"));
+        lines
+    };
+    // In the same read as the end, or in reads of one octet, then the end.
+    type End = fn(Attempt) -> Attempt;
+    let ends: [(&str, &[u8], End, u64); 9] = [
+        ("cut", b"", |attempt| attempt.eof(0), 0),
+        ("fault", b"", |attempt| attempt.fault(0, FaultKind::Reset), 0),
+        ("ended", b"0\r\n\r\n", |attempt| attempt, 0),
+        ("ended", b"0\r\n\r\nHTTP/1.1 400 x\r\n\r\n", |attempt| attempt.eof(0), 18),
+        ("cut", b"10\r\n{\"id\":", |attempt| attempt.eof(0), 6),
+        ("fault", b"10\r\n{\"id\":", |attempt| attempt.fault(0, FaultKind::Reset), 6),
+        ("ended", b"6\r\n{\"id\":\r\n0\r\n\r\n", |attempt| attempt.eof(0), 6),
+        ("chunk_size", b"6\r\n{\"id\":\r\nxyz", |attempt| attempt, 9),
+        ("cut", b"1\r\n", |attempt| attempt.eof(0), 0),
+    ];
+    for (cause, bytes, end, undelivered) in ends {
+        let response = [STREAM.as_bytes(), &whole, bytes].concat();
+        for buffer_bytes in [1, 2, 3, 50, 16_384] {
+            let mut net = Net::always(end(Attempt::new().bytes(0, &response)));
+            net.buffer_bytes = buffer_bytes;
+            let run = run(&config(), net, 1);
+            let found = run.first().cause.code();
+            let cause = if cause == "chunk_size" { found } else { cause };
+            assert_eq!(run.lines[..6], lines(cause), "{buffer_bytes}");
+            assert_eq!(run.messages[..2], [(1, one.clone().into_bytes()), (1, two.clone().into_bytes())]);
+            // What is behind the end is only seen where it came with it.
+            if buffer_bytes == 16_384 || bytes.len() < 15 && !matches!(run.first().cause, Cause::Protocol(_))
+            {
+                assert_eq!(run.first().undelivered, undelivered, "{cause} {buffer_bytes} {bytes:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fault_or_end_in_each_state_has_its_cause() {
+    let cases: [(&str, Attempt, &str, u128); 14] = [
+        ("resolve", Attempt::failing(FaultKind::Resolve), "fault", 250),
+        ("no address", Attempt::failing(FaultKind::NoAddress), "fault", 250),
+        ("write", Attempt { write_end: Some((0, Some(FaultKind::Reset))), ..Attempt::new() }, "fault", 250),
+        (
+            "half a write",
+            Attempt { write_end: Some((30, Some(FaultKind::Reset))), ..Attempt::new() },
+            "fault",
+            250,
+        ),
+        ("no head, eof", Attempt::new().eof(0), "cut_in_head", 250),
+        ("no head, fault", Attempt::new().fault(0, FaultKind::Reset), "fault", 250),
+        ("half a head, eof", Attempt::new().bytes(0, "HTTP/1.1 20").eof(0), "cut_in_head", 250),
+        ("interim only, eof", Attempt::new().bytes(0, "HTTP/1.1 100 x\r\n\r\n").eof(0), "cut_in_head", 250),
+        (
+            "half a head, fault",
+            Attempt::new().bytes(0, "HTTP/1.1 20").fault(0, FaultKind::Reset),
+            "fault",
+            250,
+        ),
+        ("not HTTP", Attempt::new().bytes(0, "<html>").eof(0), "not_http", 5_000),
+        ("head, eof", Attempt::stream().eof(0), "cut", 0),
+        ("until close, eof", Attempt::new().bytes(0, "HTTP/1.1 200 x\r\n\r\n").eof(0), "ended", 0),
+        (
+            "length, eof",
+            Attempt::new().bytes(0, "HTTP/1.1 200 x\r\ncontent-length: 10\r\n\r\n").eof(0),
+            "cut",
+            0,
+        ),
+        (
+            "length, end",
+            Attempt::new().bytes(0, "HTTP/1.1 200 x\r\ncontent-length: 4\r\n\r\n{}\r\n"),
+            "ended",
+            0,
+        ),
+    ];
+    for (name, attempt, cause, delay) in cases {
+        let run = run(&config(), Net::always(attempt), 1);
+        assert_eq!((run.first().cause.code(), run.delays()[0]), (cause, delay), "{name}");
+        assert!(!run.first().cause.to_string().is_empty());
+    }
+}
+
+#[test]
+fn the_request_goes_out_once_and_in_order_however_it_is_taken() {
+    let whole = run(&config(), Net::always(Attempt::stream()), 1).net().requests[0].1.clone();
+    for write_max in [1, 2, 7, 100, 1_000] {
+        let attempt = Attempt { write_max, write_time: ms(1), ..Attempt::stream() };
+        let run = run(&config(), Net::always(attempt), secs(1));
+        assert_eq!(run.net().requests[0].1, whole);
+        assert_eq!(run.connected.len(), 1);
+    }
+}
+
+#[test]
+fn a_message_that_is_too_long_is_passed_over_with_its_length() {
+    let long = "x".repeat(90_001);
+    let just = "y".repeat(90_000);
+    for buffer_bytes in [100, 16_384, 200_000] {
+        let mut net =
+            Net::always(Attempt::stream().line(0, &post(1)).line(0, &long).line(0, &just).line(0, &post(2)));
+        net.buffer_bytes = buffer_bytes;
+        let run = run(&config(), net, 1);
+        assert_eq!(run.lines[2..6], ["0 post 1", "0 skipped 90001", "0 message of 90000", "0 post 2"]);
+        // Cut while it is passed over: all of it counts as not delivered.
+        let mut net = Net::always(Attempt::stream().bytes(0, chunk(&"x".repeat(100_000))).eof(0));
+        net.buffer_bytes = buffer_bytes;
+        assert_eq!(self::run(&config(), net, 1).first().undelivered, 100_000);
+    }
+}
+
+#[test]
+fn a_v2_stream_has_lines_and_snake_case() {
+    let mut config = config();
+    config.endpoint = endpoint::SAMPLE10;
+    config.query = &[("partition", "2"), ("tweet.fields", "id,text")];
+    config.backfill = true;
+    config.local_dc_only = true;
+    assert_eq!(config.endpoint.delimiter, Delimiter::Lf);
+    let attempt =
+        || Attempt::stream().bytes(0, chunk("{\"data\":{\"id\":\"1\",\"text\":\"a\"}}\n\r\n")).eof(secs(20));
+    let run = run(&config, Net::new([attempt(), attempt()]), secs(21));
+    assert_eq!((run.messages.len(), run.keep_alives), (2, 2));
+    let lines: Vec<&str> = run.net().requests.iter().map(|(_, text)| text.lines().next().unwrap()).collect();
+    let first = "GET /2/tweets/sample10/stream?partition=2&tweet.fields=id%2Ctext";
+    assert_eq!(lines, [format!("{first} HTTP/1.1"), format!("{first}&backfill_minutes=1 HTTP/1.1")]);
+}
+
+/// A connection that was read to its end at 1 s, and comes back after an outage of so many milliseconds.
+fn after_outage(outage: u64, backfill: bool) -> Run {
+    let mut config = config();
+    config.backfill = backfill;
+    config.local_dc_only = true;
+    // The drop spends the immediate reconnect, so the outage is one long connect that comes about in the end.
+    config.timeouts.connect = std::time::Duration::from_secs(100_000);
+    let back = Attempt { connect: Connect::After(ms(outage)), ..Attempt::stream() };
+    let net = Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back]);
+    run(&config, net, secs(90_000))
+}
+
+#[test]
+fn the_backfill_covers_the_gap_up_to_5_minutes() {
+    // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time.
+    for (outage, minutes) in [
+        (0, 1),
+        (1, 1),
+        (58_000, 1),
+        (58_001, 2),
+        (118_000, 2),
+        (118_001, 3),
+        (238_000, 4),
+        (238_001, 5),
+        (298_001, 5),
+        (86_400_000, 5),
+    ] {
+        let run = after_outage(outage, true);
+        let first = &run.net().requests[0].1;
+        assert!(first.starts_with("GET /2/powerstream?localDcOnly=true HTTP/1.1\r\n"), "{first}");
+        let second = &run.net().requests[1].1;
+        let line = format!("GET /2/powerstream?localDcOnly=true&backfillMinutes={minutes} HTTP/1.1\r\n");
+        assert!(second.starts_with(&line), "{outage}: {second}");
+        assert_eq!((run.connected[0].2, run.connected[1].2), (0, minutes));
+        let gap = run.connected[1].1.unwrap();
+        assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_000, "{outage}");
+        // Off: never asked for, the gap is told all the same.
+        let off = after_outage(outage, false);
+        assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
+        assert_eq!((off.connected[1].1, off.connected[1].2), (Some(gap), 0));
+    }
+}
+
+#[test]
+fn backfill_is_kept_until_a_stream_was_healthy() {
+    let mut config = config();
+    config.backfill = true;
+    let brief = || Attempt::stream().line(0, &post(1)).eof(ms(1));
+    let net = Net::new([
+        // Nothing was ever received, so nothing is asked for.
+        Attempt::failing(FaultKind::Refused),
+        Attempt::new().bytes(0, refusal("503 x", "", "")),
+        Attempt::stream().keep_alive(secs(20)).eof(0),
+        brief(),
+        Attempt::failing(FaultKind::Refused),
+        brief(),
+        Attempt::stream().keep_alive(secs(20)).eof(0),
+        brief(),
+    ]);
+    let run = run(&config, net, secs(60));
+    let asked: Vec<bool> =
+        run.net().requests.iter().map(|(_, text)| text.contains("backfillMinutes=1")).collect();
+    assert_eq!(asked, [false, false, true, true, true, true]);
+    let gaps: Vec<_> = run.connected.iter().map(|(_, gap, _)| gap.map(|gap| gap.from)).collect();
+    assert!(gaps[0].is_none() && gaps[1].is_some());
+    assert!(gaps[1] == gaps[2] && gaps[2] == gaps[3], "one gap until a stream was healthy: {gaps:?}");
+    assert!(gaps[4] > gaps[3]);
+}
+
+/// The start of the gap behind the first stream, in milliseconds of the virtual clock.
+fn gap_start(run: &Run) -> i64 {
+    let from = run.first().gap_from.unwrap();
+    assert!(run.connected.get(1).is_none_or(|(_, gap, _)| gap.unwrap().from == from));
+    from.as_millis() as i64 - 1_700_000_000_000
+}
+
+#[test]
+fn the_gap_starts_before_whatever_was_lost() {
+    // Half open: what the server sends from 2 s on arrives nowhere.
+    let half_open =
+        Attempt::stream().line(secs(1), &post(1)).line(secs(1) - 1, &post(2)).act(secs(1), Act::Lost);
+    for early in [false, true] {
+        let mut net = Net::always(half_open.clone());
+        net.early = early;
+        assert!(gap_start(&run(&config(), net, secs(30))) <= 2_000, "{early}");
+    }
+    // A reset takes what a slow consumer had not read.
+    let mut attempt = Attempt::stream();
+    for id in 0..100 {
+        attempt = attempt.line(secs(1), &post(id));
+    }
+    let net = Net::new([attempt.clone().act(0, Act::Reset)]).hold(5, secs(200));
+    let reset = run(&config(), net, ms(205_500));
+    assert_eq!(reset.bytes().len(), 5);
+    assert!(gap_start(&reset) <= 5_000);
+    // The same with a buffer so small that each read leaves something behind.
+    let mut net = Net::new([attempt.act(0, Act::Reset)]).hold(5, secs(50)).hold(9, secs(200));
+    net.buffer_bytes = 64;
+    let backlog = run(&config(), net, secs(300));
+    let delivered = backlog.bytes().len() as i64;
+    assert!(delivered < 60, "{delivered}");
+    assert!(gap_start(&backlog) <= (delivered + 1) * 1_000, "{} {delivered}", gap_start(&backlog));
+    // A message that had begun is lost with its rest.
+    let begun = Attempt::stream()
+        .line(secs(1), &post(1))
+        .bytes(secs(1), chunk("{\""))
+        .bytes(secs(20), chunk("id"))
+        .eof(secs(20));
+    assert!(gap_start(&run(&config(), Net::always(begun), secs(45))) <= 2_000);
+    // The head is read late, and what was sent behind it is lost.
+    let late = Attempt::new().bytes(ms(10), HEAD).act(secs(1), Act::Lost).fault(secs(620), FaultKind::Reset);
+    let mut net = Net::new([late]);
+    net.suspend = Some((ms(5), secs(600)));
+    assert!(gap_start(&run(&config(), net, secs(622))) <= 1_010);
+}

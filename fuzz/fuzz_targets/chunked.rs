@@ -1,0 +1,61 @@
+//! The chunked decoder, in any cuts, against the slow and obvious one.
+#![no_main]
+
+mod shared;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
+use shared::Reads;
+use shared::naive::{self, BodyEnd, Chunked};
+
+/// Plain octets behind fixed ones, so that a seed can be written by hand.
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    reads: Reads,
+    size_line_bytes_max: u8,
+    trailer_bytes_max: u8,
+    trailer_fields_max: u8,
+    wire: &'a [u8],
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let mut limits = ChunkLimits::default();
+    limits.size_line_bytes_max = u32::from(input.size_line_bytes_max);
+    limits.trailer_bytes_max = u32::from(input.trailer_bytes_max);
+    limits.trailer_fields_max = u32::from(input.trailer_fields_max);
+    let want = naive::chunked(input.wire, limits);
+    let got = decode(limits, input.reads.pieces(input.wire));
+    assert_eq!(got, want, "cut");
+    assert_eq!(decode(limits, vec![input.wire]), want, "whole");
+});
+
+fn decode(limits: ChunkLimits, pieces: Vec<&[u8]>) -> Chunked {
+    let mut decoder = Decoder::new(limits);
+    let mut content = Vec::new();
+    let mut before = 0;
+    for piece in pieces {
+        let mut at = 0;
+        loop {
+            match decoder.decode(&piece[at..]) {
+                Ok(Span::Data(range)) => {
+                    assert!(!range.is_empty());
+                    content.extend_from_slice(&piece[at..][range.clone()]);
+                    at += range.end;
+                }
+                Ok(Span::NeedInput) => break,
+                Ok(Span::End(consumed)) => {
+                    assert_eq!(decoder.decode(piece), Ok(Span::End(0)));
+                    return Chunked { content, end: BodyEnd::Complete(before + at + consumed) };
+                }
+                Err(error) => {
+                    let again = decoder.decode(piece).map_err(|error| (error.kind, error.at));
+                    assert_eq!(again, Err((error.kind, 0)));
+                    return Chunked { content, end: BodyEnd::Broken(error.kind, before + at + error.at) };
+                }
+            }
+        }
+        before += piece.len();
+    }
+    Chunked { content, end: BodyEnd::Cut }
+}

@@ -1,0 +1,59 @@
+//! The head decoder: the same answer cut or uncut, and the slow and obvious one's.
+#![no_main]
+
+mod shared;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use powerstream_core::http::body::Framing;
+use powerstream_core::http::head::{HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
+use shared::Reads;
+use shared::naive::{self, HeadStop};
+
+/// Plain octets behind fixed ones, so that a seed can be written by hand.
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    reads: Reads,
+    room: u16,
+    bytes_max: u16,
+    fields_max: u8,
+    interim_max: u8,
+    wire: &'a [u8],
+}
+
+/// The head, and where it ended; or the error, and where; or nothing yet.
+type Answer = Result<Option<(ResponseHead, usize)>, (HeadErrorKind, usize)>;
+
+fuzz_target!(|input: Input<'_>| {
+    let mut limits = HeadLimits::default();
+    limits.bytes_max = usize::from(input.bytes_max);
+    limits.fields_max = usize::from(input.fields_max);
+    limits.interim_max = u32::from(input.interim_max);
+    let room = usize::from(input.room);
+    let whole = decode(limits, room, vec![input.wire]);
+    assert_eq!(decode(limits, room, input.reads.pieces(input.wire)), whole, "cut");
+    let answer: Result<Option<(u16, Framing, usize)>, _> =
+        whole.map(|head| head.map(|(head, end)| (head.status, head.framing, end)));
+    let want = match naive::head(input.wire, limits, room) {
+        Ok(head) => Ok(Some((head.status, head.framing, head.end))),
+        Err(HeadStop::Cut(_)) => Ok(None),
+        Err(HeadStop::Refused(kind, at)) => Err((kind, at)),
+    };
+    assert_eq!(answer, want);
+});
+
+fn decode(limits: HeadLimits, room: usize, pieces: Vec<&[u8]>) -> Answer {
+    let mut decoder = HeadDecoder::new(limits);
+    let mut storage = vec![b'\n'; room];
+    let mut before = 0;
+    for piece in pieces {
+        let (consumed, result) = decoder.decode(piece, &mut storage);
+        match result {
+            Ok(Some(head)) => return Ok(Some((head, before + consumed))),
+            Ok(None) => assert_eq!(consumed, piece.len()),
+            Err(error) => return Err((error.kind, before + error.at)),
+        }
+        before += piece.len();
+    }
+    Ok(None)
+}

@@ -1,0 +1,32 @@
+//! What the targets share with each other and with the core's own tests: the oracle and the observer.
+#![allow(dead_code, reason = "each target uses a part of it")]
+
+#[path = "../../../core/tests/common/naive.rs"]
+pub(crate) mod naive;
+#[path = "../../../core/tests/common/observe.rs"]
+pub(crate) mod observe;
+
+use arbitrary::Arbitrary;
+
+/// How the input is cut into reads: these lengths, over and over; 0 is an empty read.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub(crate) struct Reads([u8; 4]);
+
+impl Reads {
+    pub(crate) fn pieces<'a>(&self, wire: &'a [u8]) -> Vec<&'a [u8]> {
+        if self.0 == [0; 4] {
+            return vec![wire];
+        }
+        let mut pieces = Vec::new();
+        let mut rest = wire;
+        for length in self.0.iter().cycle() {
+            let (piece, behind) = rest.split_at(rest.len().min(usize::from(*length)));
+            pieces.push(piece);
+            rest = behind;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        pieces
+    }
+}

@@ -1,0 +1,352 @@
+//! Streams over real sockets: shutdown in every state, faults, silence.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::core::session::{Cause, FaultKind, SessionEvent};
+use powerstream_blocking::{OpenError, Stream};
+use socket2::{Domain, SockRef, Socket, Type};
+use support::*;
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// An address of this machine where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn shutdown_before_the_first_step() {
+    let url = url(nobody());
+    let mut stream = Stream::open(&config(&url)).unwrap();
+    stream.shutdown_handle().shutdown();
+    assert!(stream.next().is_none() && stream.next().is_none());
+}
+
+#[test]
+fn shutdown_while_a_name_is_resolved() {
+    // In the clear this is the one name there is. It is resolved on a thread of its own like any other.
+    let url = format!("http://localhost:{}", nobody().port());
+    for wait in [0, 0, 0, 1, 1, 5, 20] {
+        let watched = watch(&config(&url));
+        std::thread::sleep(millis(wait));
+        let (took, _) = watched.stop();
+        assert!(took < SOON, "{took:?}");
+    }
+}
+
+#[test]
+fn shutdown_while_connecting_and_the_connect_deadline() {
+    // A queue of one that is full: whoever comes next is not answered.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut full = Vec::new();
+    while let Ok(one) = TcpStream::connect_timeout(&address, millis(200)) {
+        full.push(one);
+        assert!(full.len() < 100, "the queue never fills");
+    }
+    let url = url(address);
+    let mut config = config(&url);
+    let watched = watch(&config);
+    std::thread::sleep(millis(100));
+    assert!(watched.events.try_recv().is_err(), "nothing happens yet");
+    let (took, events) = watched.stop();
+    assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
+
+    config.timeouts.connect = millis(150);
+    let start = Instant::now();
+    let watched = watch(&config);
+    assert_eq!(watched.cause(), "timeout_connect");
+    assert!((millis(150)..SOON).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!(watched.stop().0 < SOON);
+}
+
+#[test]
+fn shutdown_while_waiting_for_the_head() {
+    let watched = watch(&config(&url(serve(vec![hang]))));
+    std::thread::sleep(millis(100));
+    let (took, events) = watched.stop();
+    assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
+}
+
+#[test]
+fn shutdown_while_reading() {
+    let address = serve(vec![|socket| {
+        send(&socket, HEAD);
+        send(&socket, line(&post(1)));
+        hang(socket);
+    }]);
+    let watched = watch(&config(&url(address)));
+    watched.connected();
+    assert_eq!(watched.message(), post(1));
+    std::thread::sleep(millis(50));
+    let (took, events) = watched.stop();
+    assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
+}
+
+#[test]
+fn shutdown_while_backing_off() {
+    let url = url(nobody());
+    let mut config = config(&url);
+    config.backoff.network.first = Duration::from_secs(16);
+    let watched = watch(&config);
+    assert_eq!(watched.cause(), "fault");
+    std::thread::sleep(millis(50));
+    let (took, events) = watched.stop();
+    assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
+}
+
+#[test]
+fn shutdown_while_an_event_is_held_delivers_the_rest_of_the_buffer() {
+    let address = serve(vec![|socket| {
+        send(&socket, [HEAD.as_bytes(), &line(&post(1)), &line(&post(2)), &line(&post(3))].concat());
+        hang(socket);
+    }]);
+    let url = url(address);
+    let mut stream = Stream::open(&config(&url)).unwrap();
+    assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
+    assert!(matches!(stream.next(), Some(SessionEvent::Message(_))));
+    let stop = stream.shutdown_handle();
+    std::thread::spawn(move || stop.shutdown()).join().unwrap();
+    let mut rest = 0;
+    while let Some(event) = stream.next() {
+        assert!(matches!(event, SessionEvent::Message(_)));
+        rest += 1;
+    }
+    assert_eq!(rest, 2);
+    assert!(stream.next().is_none());
+}
+
+#[test]
+fn shutdown_against_a_flood_ends_it() {
+    let address = serve(vec![|socket| {
+        send(&socket, HEAD);
+        let lines = line(&post(1)).repeat(100);
+        let mut socket = socket;
+        while std::io::Write::write_all(&mut socket, &lines).is_ok() {}
+    }]);
+    let url = url(address);
+    let mut stream = Stream::open(&config(&url)).unwrap();
+    let stop = stream.shutdown_handle();
+    let thread = std::thread::spawn(move || {
+        let mut count = 0_u64;
+        while stream.next().is_some() {
+            count += 1;
+        }
+        count
+    });
+    std::thread::sleep(millis(100));
+    let start = Instant::now();
+    stop.shutdown();
+    assert!(thread.join().unwrap() > 1);
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+}
+
+#[test]
+fn every_address_of_a_name_is_tried() {
+    // Where the name has an IPv6 address as well, nobody listens there.
+    let address = serve(vec![|socket| {
+        send(&socket, HEAD);
+        send(&socket, line(&post(1)));
+        hang(socket);
+    }]);
+    let watched = watch(&config(&format!("http://localhost:{}", address.port())));
+    watched.connected();
+    assert_eq!(watched.message(), post(1));
+    assert!(watched.stop().0 < SOON);
+}
+
+#[test]
+fn faults_have_their_kinds() {
+    let watched = watch(&config(&url(nobody())));
+    match watched.next() {
+        OwnedEvent::Disconnected(disconnected) => match disconnected.cause {
+            Cause::Fault(fault) => {
+                assert_eq!((fault.kind, fault.os_code.is_some()), (FaultKind::Refused, true))
+            }
+            cause => panic!("{cause:?}"),
+        },
+        event => panic!("{event:?}"),
+    }
+    assert!(watched.stop().0 < SOON);
+
+    let address = serve(vec![|socket| {
+        send(&socket, [HEAD.as_bytes(), &line(&post(1)), b"10\r\n{\"id\""].concat());
+        // Time for it to be read: a reset takes the unread with it.
+        std::thread::sleep(millis(100));
+        SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+    }]);
+    let watched = watch(&config(&url(address)));
+    watched.connected();
+    assert_eq!(watched.message(), post(1));
+    match watched.next() {
+        OwnedEvent::Disconnected(disconnected) => {
+            assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == FaultKind::Reset));
+            assert_eq!((disconnected.undelivered, disconnected.delay), (5, Duration::ZERO));
+        }
+        event => panic!("{event:?}"),
+    }
+    assert!(watched.stop().0 < SOON);
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_on_its_port_is_found_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let first = std::thread::spawn(move || {
+        serve_on(
+            &listener,
+            vec![|socket| {
+                send(&socket, [HEAD.as_bytes(), &line(&post(1))].concat());
+                std::thread::sleep(millis(50));
+            }],
+        );
+    });
+    let watched = watch(&config(&url(address)));
+    watched.connected();
+    assert_eq!(watched.message(), post(1));
+    first.join().unwrap();
+    assert_eq!(watched.cause(), "cut");
+    assert_eq!(watched.cause(), "fault");
+    std::thread::sleep(millis(100));
+    let listener = TcpListener::bind(address).unwrap();
+    std::thread::spawn(move || {
+        serve_on(
+            &listener,
+            vec![|socket| {
+                send(&socket, [HEAD.as_bytes(), &line(&post(2))].concat());
+                hang(socket);
+            }],
+        );
+    });
+    let connected = loop {
+        match watched.next() {
+            OwnedEvent::Connected(connected) => break connected,
+            OwnedEvent::Disconnected(_) => {}
+            event => panic!("{event:?}"),
+        }
+    };
+    let gap = connected.gap.unwrap();
+    assert!(gap.to.saturating_since(gap.from) >= millis(1_100));
+    assert_eq!(watched.message(), post(2));
+    assert!(watched.stop().0 < SOON);
+}
+
+#[test]
+fn silence_is_noticed_soon_after_its_limit() {
+    let address = serve(vec![|socket| {
+        send(&socket, HEAD);
+        std::thread::sleep(millis(150));
+        send(&socket, line(""));
+        hang(socket);
+    }]);
+    let url = url(address);
+    let mut config = config(&url);
+    config.timeouts.silence = millis(300);
+    let watched = watch(&config);
+    watched.connected();
+    let (last, event) = watched.events.recv_timeout(SOON).unwrap();
+    assert!(matches!(event, OwnedEvent::KeepAlive));
+    let (noticed, event) = watched.events.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(
+        matches!(event, OwnedEvent::Disconnected(disconnected) if disconnected.cause.code() == "timeout_silence")
+    );
+    let took = noticed - last;
+    // The event reaches this thread a moment after the read that the limit counts from.
+    assert!((millis(280)..millis(900)).contains(&took), "{took:?}");
+    assert!(watched.stop().0 < SOON);
+}
+
+#[test]
+fn a_slow_consumer_is_not_the_servers_silence() {
+    let address = serve(vec![|socket| {
+        send(&socket, HEAD);
+        for id in 0..15 {
+            send(&socket, line(&post(id)));
+            std::thread::sleep(millis(50));
+        }
+        hang(socket);
+    }]);
+    let url = url(address);
+    let mut config = config(&url);
+    config.timeouts.silence = millis(300);
+    let mut stream = Stream::open(&config).unwrap();
+    let mut posts = 0;
+    let end = loop {
+        match stream.next().unwrap() {
+            SessionEvent::Connected(_) => std::thread::sleep(millis(400)),
+            SessionEvent::Message(_) => {
+                posts += 1;
+                if posts == 2 {
+                    std::thread::sleep(millis(600));
+                }
+            }
+            SessionEvent::Disconnected(disconnected) => break disconnected,
+            _ => {}
+        }
+    };
+    assert_eq!((posts, end.cause.code()), (15, "timeout_silence"));
+}
+
+#[test]
+fn the_head_has_its_deadline_however_it_trickles() {
+    let address = serve(vec![|socket| {
+        for byte in HEAD.bytes() {
+            send(&socket, [byte]);
+            std::thread::sleep(millis(20));
+        }
+    }]);
+    let url = url(address);
+    let mut config = config(&url);
+    config.timeouts.head = millis(300);
+    let start = Instant::now();
+    let watched = watch(&config);
+    assert_eq!(watched.cause(), "timeout_head");
+    assert!((millis(300)..SOON).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!(watched.stop().0 < SOON);
+}
+
+#[test]
+fn a_refusal_is_told_and_ends_or_waits() {
+    let address =
+        serve(vec![|socket| send(&socket, "HTTP/1.1 503 x\r\ncontent-length: 2\r\n\r\nno"), |socket| {
+            send(&socket, "HTTP/1.1 401 x\r\n\r\nwho?")
+        }]);
+    let url = url(address);
+    let stream = Stream::open(&config(&url)).unwrap();
+    let events: Vec<OwnedEvent> = stream.into_iter().collect();
+    match &events[..] {
+        [
+            OwnedEvent::Refused(first),
+            OwnedEvent::Disconnected(wait),
+            OwnedEvent::Refused(second),
+            OwnedEvent::GaveUp(end),
+        ] => {
+            assert_eq!((first.refusal.status, &first.document[..]), (503, &b"no"[..]));
+            assert!(wait.delay >= millis(20) && wait.delay <= millis(25));
+            assert_eq!((second.refusal.status, &second.document[..]), (401, &b"who?"[..]));
+            assert_eq!(end.cause.code(), "refused");
+        }
+        events => panic!("{events:?}"),
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_is_told() {
+    match Stream::open(&config("https://api.x.com")) {
+        Err(error @ OpenError::NoTls) => assert!(error.to_string().contains("https")),
+        other => panic!("{other:?}"),
+    }
+    let mut config = config("http://127.0.0.1:1");
+    config.user_agent = "a\r\nb";
+    assert!(matches!(Stream::open(&config), Err(OpenError::Config(_))));
+}

@@ -1,0 +1,132 @@
+//! Small scripted servers on loopback, and streams that are watched from outside.
+
+#![allow(dead_code, unreachable_pub, clippy::exhaustive_structs)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use powerstream_blocking::core::http::origin::Origin;
+use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::core::session::SessionConfig;
+use powerstream_blocking::{Shutdown, Stream};
+
+pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// In a debug build on a busy machine; the promise is some milliseconds.
+pub const SOON: Duration = Duration::from_secs(1);
+
+pub fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub fn config(base_url: &str) -> SessionConfig<'_> {
+    let mut config = SessionConfig::new(Origin::parse(base_url).unwrap());
+    config.message_bytes_max = 1 << 17;
+    // Faster than life, so that a test may wait for it.
+    config.backoff.network.first = millis(20);
+    config.backoff.http.first = millis(20);
+    config
+}
+
+pub fn post(id: u64) -> String {
+    format!(r#"{{"created_at":"Sat Oct 10 20:19:24 +0000 2020","id":{id},"id_str":"{id}","text":"a"}}"#)
+}
+
+pub fn line(message: &str) -> Vec<u8> {
+    format!("{:x}\r\n{message}\r\n\r\n", message.len() + 2).into_bytes()
+}
+
+/// Serves one connection after the other: what to do with the first, the second..
+pub fn serve(serving: Vec<fn(TcpStream)>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || serve_on(&listener, serving));
+    address
+}
+
+pub fn serve_on(listener: &TcpListener, serving: Vec<fn(TcpStream)>) {
+    for serve in serving {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.set_nodelay(true).unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut buffer = [0; 1_024];
+            match socket.read(&mut buffer) {
+                Ok(count @ 1..) => request.extend_from_slice(&buffer[..count]),
+                _ => break,
+            }
+        }
+        serve(socket);
+    }
+}
+
+pub fn send(mut socket: &TcpStream, bytes: impl AsRef<[u8]>) {
+    // The client may be gone: that is for the test to judge.
+    let _ = socket.write_all(bytes.as_ref());
+}
+
+/// Waits until the client closes.
+pub fn hang(mut socket: TcpStream) {
+    while matches!(socket.read(&mut [0; 64]), Ok(1..)) {}
+}
+
+/// A stream that a thread of its own reads.
+pub struct Watched {
+    pub events: Receiver<(Instant, OwnedEvent)>,
+    pub shutdown: Shutdown,
+    thread: JoinHandle<()>,
+}
+
+pub fn watch(config: &SessionConfig<'_>) -> Watched {
+    let stream = Stream::open_seeded(config, 1).unwrap();
+    let shutdown = stream.shutdown_handle();
+    let (sender, events) = channel();
+    let thread = std::thread::spawn(move || {
+        for event in stream {
+            if sender.send((Instant::now(), event)).is_err() {
+                break;
+            }
+        }
+    });
+    Watched { events, shutdown, thread }
+}
+
+impl Watched {
+    pub fn next(&self) -> OwnedEvent {
+        self.events.recv_timeout(Duration::from_secs(10)).unwrap().1
+    }
+
+    pub fn message(&self) -> String {
+        match self.next() {
+            OwnedEvent::Message(message) => String::from_utf8(message.bytes).unwrap(),
+            event => panic!("no message: {event:?}"),
+        }
+    }
+
+    /// The cause's code of the disconnect that must come now.
+    pub fn cause(&self) -> &'static str {
+        match self.next() {
+            OwnedEvent::Disconnected(disconnected) => disconnected.cause.code(),
+            event => panic!("no disconnect: {event:?}"),
+        }
+    }
+
+    pub fn connected(&self) {
+        match self.next() {
+            OwnedEvent::Connected(connected) => assert_eq!(connected.head.status, 200),
+            event => panic!("no stream: {event:?}"),
+        }
+    }
+
+    /// Shuts down; how long that took, and the events that were still handed out.
+    pub fn stop(self) -> (Duration, Vec<OwnedEvent>) {
+        let start = Instant::now();
+        self.shutdown.shutdown();
+        self.thread.join().unwrap();
+        let took = start.elapsed();
+        (took, self.events.try_iter().map(|(_, event)| event).collect())
+    }
+}
