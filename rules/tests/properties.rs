@@ -175,6 +175,80 @@ fn generated_rules_come_back_from_the_formatter() {
     assert!(trees > 1_500, "{trees}");
 }
 
+/// A Boolean expression over the words w0 to w5: what the parser should find, made independently of it.
+enum Expression {
+    Word(usize),
+    Not(Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+}
+
+impl Expression {
+    fn new(random: &mut Random, depth: usize) -> Self {
+        let some = |random: &mut Random| {
+            let count = 1 + random.below(3);
+            (0..count).map(|_| Self::new(random, depth - 1)).collect()
+        };
+        match random.below(if depth == 0 { 1 } else { 4 }) {
+            0 => Self::Word(random.below(6)),
+            1 => Self::Not(Box::new(Self::new(random, depth - 1))),
+            2 => Self::And(some(random)),
+            _ => Self::Or(some(random)),
+        }
+    }
+
+    /// As a rule; parentheses where they are needed, and now and then where they are not.
+    fn write(&self, random: &mut Random, above: u8) -> String {
+        let (binds, text) = match self {
+            Self::Word(word) => (3, format!("w{word}")),
+            Self::Not(inner) => (3, format!("-{}", inner.write(random, 3))),
+            Self::And(all) => (2, all.iter().map(|one| one.write(random, 2)).collect::<Vec<_>>().join(" ")),
+            Self::Or(any) => (1, any.iter().map(|one| one.write(random, 1)).collect::<Vec<_>>().join(" OR ")),
+        };
+        if binds < above || random.below(4) == 0 { format!("({text})") } else { text }
+    }
+
+    fn is_true(&self, words: usize) -> bool {
+        match self {
+            Self::Word(word) => words >> word & 1 == 1,
+            Self::Not(inner) => !inner.is_true(words),
+            Self::And(all) => all.iter().all(|one| one.is_true(words)),
+            Self::Or(any) => any.iter().any(|one| one.is_true(words)),
+        }
+    }
+}
+
+/// One pass over the flat tree.
+fn is_true(rule: &Rule, words: usize) -> bool {
+    let mut values: Vec<bool> = Vec::new();
+    for node in rule.nodes() {
+        values.push(match &node.kind {
+            NodeKind::Term(term) => words >> term.text[1..].parse::<usize>().unwrap() & 1 == 1,
+            NodeKind::Not(child) => !values[child.index()],
+            NodeKind::And(children) => children.iter().all(|child| values[child.index()]),
+            NodeKind::Or(children) => children.iter().any(|child| values[child.index()]),
+        });
+    }
+    values.pop().unwrap()
+}
+
+#[test]
+fn the_tree_means_what_the_rule_says() {
+    let random = &mut Random(0x0123_4567_89ab_cdef);
+    for round in 0..3_000 {
+        let expression = Expression::new(random, round % 6);
+        let text = expression.write(random, 0);
+        let rule = check(&text, Profile::Powertrack).rule.unwrap();
+        let sorted = FormatOptions { explicit: true, sort: true };
+        let again = check(&rule.format_with(Profile::Powertrack, sorted), Profile::Powertrack).rule.unwrap();
+        for words in 0..64 {
+            let want = expression.is_true(words);
+            assert_eq!(is_true(&rule, words), want, "{text} at {words:b}: {rule:?}");
+            assert_eq!(is_true(&again, words), want, "{text} at {words:b}, sorted");
+        }
+    }
+}
+
 #[test]
 fn mutated_rules_neither_panic_nor_change_in_formatting() {
     const SPLINTERS: [&str; 42] = [
