@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             tell(entry, &verdict.errors);
             match &formatted {
                 // Elsewhere it must be the rule to the letter.
-                Some(formatted) if terminal && formatted.len() <= 4_096 => {
+                Some(formatted) if terminal => {
                     format!("{}\n", shown_whole(formatted))
                 }
                 Some(formatted) => format!("{formatted}\n"),
