@@ -16,6 +16,52 @@ impl Line {
         Self(String::from("{")).text("event", name)
     }
 
+    /// An object that is no event.
+    pub(crate) fn object() -> Self {
+        Self(String::from("{"))
+    }
+
+    pub(crate) fn flag(mut self, key: &str, value: bool) -> Self {
+        self.key(key);
+        self.0.push_str(if value { "true" } else { "false" });
+        self
+    }
+
+    /// The text, or `null`.
+    pub(crate) fn text_or_null(mut self, key: &str, value: Option<&str>) -> Self {
+        self.key(key);
+        match value {
+            Some(value) => self.string(value),
+            None => self.0.push_str("null"),
+        }
+        self
+    }
+
+    /// The number, or `null`.
+    pub(crate) fn number_or_null(mut self, key: &str, value: Option<u64>) -> Self {
+        if let Some(value) = value {
+            return self.number(key, value);
+        }
+        self.key(key);
+        self.0.push_str("null");
+        self
+    }
+
+    /// An array of objects.
+    pub(crate) fn objects(mut self, key: &str, objects: impl Iterator<Item = Self>) -> Self {
+        self.key(key);
+        self.0.push('[');
+        for (index, object) in objects.enumerate() {
+            if index > 0 {
+                self.0.push(',');
+            }
+            self.0.push_str(&object.0);
+            self.0.push('}');
+        }
+        self.0.push(']');
+        self
+    }
+
     pub(crate) fn number(mut self, key: &str, value: u64) -> Self {
         self.key(key);
         let _ = write!(self.0, "{value}");
@@ -82,6 +128,18 @@ mod tests {
         assert_eq!(
             Line::event("head").texts("headers", [].into_iter()).finish(),
             "{\"event\":\"head\",\"headers\":{}}\n"
+        );
+    }
+
+    #[test]
+    fn objects_nest() {
+        let inner = || Line::object().flag("b", true).text_or_null("c", None).number_or_null("d", None);
+        let line =
+            Line::object().objects("none", [].into_iter()).objects("two", [inner(), inner()].into_iter());
+        assert_eq!(
+            line.text_or_null("e", Some("{")).number_or_null("f", Some(1)).finish(),
+            "{\"none\":[],\"two\":[{\"b\":true,\"c\":null,\"d\":null},{\"b\":true,\"c\":null,\"d\":null}],\
+             \"e\":\"{\",\"f\":1}\n"
         );
     }
 

@@ -13,6 +13,7 @@ mod exit;
 mod interrupt;
 mod json;
 mod log;
+mod rules;
 mod simulate;
 mod stream;
 mod text;
@@ -46,6 +47,7 @@ enum Command {
     Stream(Box<stream::Args>),
     Simulate(simulate::Args),
     Decode(decode::Args),
+    Rules(rules::Args),
 }
 
 impl Command {
@@ -54,6 +56,7 @@ impl Command {
             Self::Stream(args) => stream::run(&args),
             Self::Simulate(args) => simulate::run(&args),
             Self::Decode(args) => decode::run(&args),
+            Self::Rules(args) => rules::run(&args),
         }
     }
 }

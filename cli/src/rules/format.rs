@@ -1,0 +1,88 @@
+//! `powerstream rules format`: the canonical form, one rule a line.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use powerstream_rules::{FormatOptions, Length, check};
+
+use super::input::Source;
+use super::{ProfileArg, errors, shown, tell};
+use crate::exit::{Exit, Failure, complain};
+use crate::json::Line;
+
+/// Write rules in canonical form
+///
+/// One line a rule; of a rule that cannot be read, the errors on standard error. The service knows a rule by its
+/// exact text: a reformatted rule is another one to it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::FILES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    source: Source,
+
+    #[command(flatten)]
+    profile: ProfileArg,
+
+    /// Write parentheses around each AND inside an OR too
+    #[arg(long)]
+    explicit: bool,
+
+    /// Write negated terms behind the others
+    #[arg(long)]
+    sort: bool,
+
+    /// Write one JSON object a rule
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let (entries, profile) = (args.source.read()?, args.profile.profile);
+    let options = FormatOptions { explicit: args.explicit, sort: args.sort };
+    let stdout = io::stdout();
+    let terminal = stdout.is_terminal();
+    let mut output = BufWriter::new(stdout.lock());
+    let mut exit = Exit::Done;
+    for entry in &entries {
+        let verdict = check(&entry.value, profile);
+        if !verdict.is_valid() {
+            exit = Exit::Failed;
+        }
+        let formatted = verdict.rule.as_ref().map(|rule| rule.format_with(profile, options));
+        let text = if args.json {
+            Line::object()
+                .text("rule", &entry.value)
+                .flag("valid", verdict.is_valid())
+                .text_or_null("formatted", formatted.as_deref())
+                .objects("errors", errors(&verdict.errors))
+                .finish()
+        } else {
+            tell(entry, &verdict.errors);
+            match &formatted {
+                // Elsewhere it must be the rule to the letter.
+                Some(formatted) if terminal => {
+                    format!("{}\n", shown_whole(formatted))
+                }
+                Some(formatted) => format!("{formatted}\n"),
+                None => String::new(),
+            }
+        };
+        output.write_all(text.as_bytes()).map_err(|error| Failure::output(&error))?;
+        let length = Length::of(formatted.as_deref().unwrap_or_default()).utf16;
+        let max = profile.rule_length_max();
+        if length > max && verdict.length.utf16 <= max {
+            exit = Exit::Failed;
+            complain(&format!(
+                "{}: formatted it has {length} characters, and {max} are allowed: {}",
+                entry.place,
+                shown(&entry.value)
+            ));
+        }
+    }
+    output.flush().map_err(|error| Failure::output(&error))?;
+    Ok(exit)
+}
+
+/// A rule on one line, fit for a terminal, however long it is.
+fn shown_whole(rule: &str) -> crate::text::Printable<'_> {
+    crate::text::Printable { bytes: rule.as_bytes(), characters_max: usize::MAX }
+}

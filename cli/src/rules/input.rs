@@ -1,0 +1,222 @@
+//! Where the rules come from: the command line, or a file of lines, JSON or TOML.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::exit::{Exit, Failure};
+use crate::text::Printable;
+
+/// The rules to work on.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Source {
+    /// A rule
+    #[arg(value_name = "RULE")]
+    rules: Vec<String>,
+
+    /// A rule, also one that starts with a dash: --rule=-is:reply
+    #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
+    more: Vec<String>,
+
+    /// A file of rules; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rules", "more"])]
+    file: Option<PathBuf>,
+}
+
+/// One rule, and where it came from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) value: String,
+    pub(super) tag: Option<String>,
+    /// `rule 2`, or the file's name with a line or a number.
+    pub(super) place: String,
+}
+
+impl Source {
+    pub(super) fn read(&self) -> Result<Vec<Entry>, Failure> {
+        if let Some(file) = &self.file {
+            return read(file);
+        }
+        let rules = self.rules.iter().chain(&self.more).enumerate();
+        Ok(rules
+            .map(|(index, value)| Entry {
+                value: value.clone(),
+                tag: None,
+                place: format!("rule {}", index + 1),
+            })
+            .collect())
+    }
+}
+
+/// The forms of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Lines,
+    Json,
+    Toml,
+}
+
+fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
+    let stdin = file.as_os_str() == "-";
+    let name = if stdin { "standard input".to_owned() } else { printable(&file.to_string_lossy()) };
+    let fail = |why: String| Failure::new(Exit::Failed, format!("cannot read {name}: {why}"));
+    let mut bytes = Vec::new();
+    let read = if stdin {
+        io::stdin().lock().read_to_end(&mut bytes).map(drop)
+    } else {
+        fs::read(file).map(|content| bytes = content)
+    };
+    read.map_err(|error| fail(error.to_string()))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|error| fail(format!("it is not UTF-8 from byte {} on", error.valid_up_to() + 1)))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let form = match file.extension().and_then(|extension| extension.to_str()) {
+        Some(extension) if extension.eq_ignore_ascii_case("json") => Form::Json,
+        Some(extension) if extension.eq_ignore_ascii_case("toml") => Form::Toml,
+        _ => guess(text),
+    };
+    parse(text, form, &name).map_err(fail)
+}
+
+/// No rule starts with a bracket or a brace.
+fn guess(text: &str) -> Form {
+    let start = text.trim_start();
+    if start.starts_with("[[") {
+        Form::Toml
+    } else if start.starts_with(['[', '{']) {
+        Form::Json
+    } else {
+        Form::Lines
+    }
+}
+
+fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
+    match form {
+        Form::Lines => Ok(text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+            .map(|(index, line)| Entry {
+                // A CR at the very end, which `lines` leaves.
+                value: line.strip_suffix('\r').unwrap_or(line).to_owned(),
+                tag: None,
+                place: format!("{name}:{}", index + 1),
+            })
+            .collect()),
+        Form::Json => {
+            let value = serde_json::from_str(text).map_err(|error| printable(&error.to_string()))?;
+            entries(value, name)
+        }
+        Form::Toml => {
+            // Of the error's several lines the last says what, the first where.
+            let table: toml::Table = toml::from_str(text).map_err(|error| {
+                let at = error.span().map_or(0, |span| span.start);
+                let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+                printable(&format!("line {line}: {}", error.message()))
+            })?;
+            let value = serde_json::to_value(table).map_err(|error| printable(&error.to_string()))?;
+            entries(value, name)
+        }
+    }
+}
+
+/// The rules of a document, whatever notation it had.
+fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
+    let list = match document {
+        Value::Array(list) => list,
+        Value::Object(mut object) => ["rules", "add", "data"]
+            .into_iter()
+            .find_map(|key| match object.remove(key) {
+                Some(Value::Array(list)) => Some(list),
+                // The answer of Powerstream has its rules one level down.
+                Some(Value::Object(mut inner)) => match inner.remove("rules") {
+                    Some(Value::Array(list)) => Some(list),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .ok_or("it has no array of `rules`")?,
+        _ => return Err("it is no array of rules".to_owned()),
+    };
+    let entry = |(index, rule): (usize, Value)| {
+        let place = format!("{name}: rule {}", index + 1);
+        let wrong = |what: &str| format!("rule {}: {what}", index + 1);
+        match rule {
+            Value::String(value) => Ok(Entry { value, tag: None, place }),
+            Value::Object(mut object) => {
+                let Some(Value::String(value)) = object.remove("value") else {
+                    return Err(wrong("it has no text as its `value`"));
+                };
+                let tag = match object.remove("tag") {
+                    None | Some(Value::Null) => None,
+                    Some(Value::String(tag)) => Some(tag),
+                    Some(_) => return Err(wrong("its `tag` is no text")),
+                };
+                Ok(Entry { value, tag, place })
+            }
+            _ => Err(wrong("it is neither a text nor an object with a `value`")),
+        }
+    };
+    list.into_iter().enumerate().map(entry).collect()
+}
+
+fn printable(text: &str) -> String {
+    Printable { bytes: text.as_bytes(), characters_max: 200 }.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Result<Vec<(String, Option<String>)>, String> {
+        let entries = parse(text, guess(text), "f")?;
+        Ok(entries.into_iter().map(|entry| (entry.value, entry.tag)).collect())
+    }
+
+    fn plain(values: &[&str]) -> Result<Vec<(String, Option<String>)>, String> {
+        Ok(values.iter().map(|value| ((*value).to_owned(), None)).collect())
+    }
+
+    #[test]
+    fn lines_are_rules_and_nothing_is_a_comment() {
+        assert_eq!(values("a\n\n  \r\n#b\r\n c \n"), plain(&["a", "#b", " c "]));
+        assert_eq!(values(""), plain(&[]));
+        let places = parse("a\n\nb", Form::Lines, "f").unwrap();
+        assert_eq!(places[1].place, "f:3");
+    }
+
+    #[test]
+    fn json_and_toml_have_tags() {
+        let tagged = Ok(vec![("a b".to_owned(), Some("t".to_owned())), ("c".to_owned(), None)]);
+        for text in [
+            r#"[{"value":"a b","tag":"t"},"c"]"#,
+            r#"{"rules":[{"value":"a b","tag":"t"},{"value":"c","tag":null}]}"#,
+            r#"{"add":[{"value":"a b","tag":"t"},{"value":"c"}]}"#,
+            r#"{"data":{"rules":[{"id":"1","value":"a b","tag":"t"},{"value":"c"}]}}"#,
+            "[[rules]]\nvalue = 'a b'\ntag = \"t\"\n[[rules]]\nvalue = 'c'\n",
+        ] {
+            assert_eq!(values(text), tagged, "{text}");
+        }
+        assert_eq!(parse("rules = ['a', '-b']", Form::Toml, "f").map(|entries| entries.len()), Ok(2));
+    }
+
+    #[test]
+    fn what_is_no_list_of_rules_is_refused() {
+        for text in [
+            "[1]",
+            "[[1]]",
+            "{}",
+            "[{\"tag\":\"t\"}]",
+            "[\"a\"",
+            "[\"\\ud800\"]",
+            "{\"rules\":3}",
+            "[{\"value\":\"a\",\"tag\":1}]",
+        ] {
+            assert!(values(text).is_err(), "{text}");
+        }
+        assert!(parse("a = ", Form::Toml, "f").is_err_and(|error| error.starts_with("line 1: ")));
+    }
+}

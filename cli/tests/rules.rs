@@ -1,0 +1,225 @@
+//! `powerstream rules` as scripts see it: standard output and error, and the exit code.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::{env, fs, process};
+
+use serde_json::{Value, json};
+
+fn rules(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_powerstream"));
+    command.arg("rules").args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Whoever does not read it closes it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A file of this content, named for the test; left to the system's cleaning if the test fails.
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = env::temp_dir().join(format!("powerstream-rules-{}-{name}", process::id()));
+    fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn check_exits_0_if_all_are_valid_and_1_if_not() {
+    for (arguments, want) in [
+        (&["check", "(cat OR dog) lang:en -is:retweet"][..], 0),
+        (&["check", "--", "cat dog", "-cat"], 1),
+        (&["check", "--", "-cat dog"], 0),
+        (&["check", "--rule=-cat dog"], 0),
+        (&["check", "--rule", "-cat"], 1),
+        (&["check", "--rule=-cat dog", "cat bird"], 0),
+        (&["check", "contains:cat"], 0),
+        (&["check", "--profile", "filtered_stream", "contains:cat"], 1),
+        (&["check", "--profile=powertrack", "cat AND dog"], 1),
+        (&["check", "--file", "/nonexistent"], 1),
+        // Wrong usage.
+        (&[], 2),
+        (&["check"], 2),
+        (&["check", "-cat"], 2),
+        (&["check", "--profile", "twitter", "cat"], 2),
+        (&["check", "--file", "-", "cat"], 2),
+        (&["match", "cat"], 2),
+    ] {
+        assert_eq!(code(&rules(arguments, b"")), want, "{arguments:?}");
+    }
+}
+
+#[test]
+fn check_writes_one_json_line_a_rule() {
+    let output =
+        rules(&["check", "--json", "plum OR -fig", "gull -tern", "🍕 OR 'x", "a b \u{202e}\" \u{7}"], b"");
+    assert_eq!(code(&output), 1);
+    assert_eq!(stderr(&output), "");
+    assert!(!stdout(&output).contains(['\u{202e}', '\u{7}']));
+    let lines = lines(&output);
+    assert_eq!(lines.len(), 4);
+    let error = &lines[0]["errors"][0];
+    assert_eq!(lines[0]["rule"], "plum OR -fig");
+    assert_eq!(lines[0]["valid"], false);
+    assert_eq!(error["code"], "E-NEG");
+    assert_eq!((&error["start"], &error["end"]), (&json!(8), &json!(12)));
+    assert_eq!(error["api_message"], "Rules must contain a non-negation term (at position 9)");
+    assert_eq!(error["api_position"], 9);
+    assert_eq!(lines[1], json!({"rule": "gull -tern", "valid": true, "errors": [], "warnings": []}));
+    // Bytes on our side, UTF-16 on the service's.
+    assert_eq!(
+        (&lines[2]["errors"][0]["start"], &lines[2]["errors"][0]["api_position"]),
+        (&json!(8), &json!(7))
+    );
+    assert_eq!(lines[2]["warnings"][0]["code"], "W-UNLISTED");
+    assert!(lines[2]["warnings"][0]["message"].as_str().is_some_and(|message| message.contains("emoji")));
+    assert_eq!(lines[3]["rule"], "a b \u{202e}\" \u{7}");
+    let keys: Vec<_> = error.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["api_message", "api_position", "code", "end", "message", "start"]);
+    // No text of the service is known for this one.
+    let unknown = &self::lines(&rules(&["check", "--json", "gull is:nullcast"], b""))[0]["errors"][0];
+    assert_eq!((&unknown["api_message"], &unknown["api_position"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn check_shows_people_the_place_and_counts() {
+    let output = rules(&["check", "plum OR -fig", "gull tern", "gull  tern", "gull tern"], b"");
+    let text = stdout(&output);
+    assert!(text.contains("    | plum OR -fig\n    |         ^^^^\n"), "{text}");
+    assert!(text.contains("rule 2: valid: gull tern\n"), "{text}");
+    assert!(text.contains("the same as rule 2 in another spelling"), "{text}");
+    assert!(
+        text.contains("the same as rule 2; the service: A rule with this value already exists"),
+        "{text}"
+    );
+    assert!(text.ends_with("4 rules: 3 valid, 1 invalid, 2 warnings\n"), "{text}");
+    // A pipe is no terminal.
+    assert!(!text.contains('\x1b'));
+    let hostile = stdout(&rules(&["check", "a \x1b]0;x\x07 \u{202e}b"], b""));
+    assert!(!hostile.contains(['\x1b', '\x07', '\u{202e}']), "{hostile:?}");
+}
+
+#[test]
+fn files_are_lines_json_or_toml() {
+    let tagged = r#"[{"value":"gull tern","tag":"birds"},"skua auk"]"#;
+    let toml = "[[rules]]\nvalue = 'gull tern'\ntag = 'birds'\n\n[[rules]]\nvalue = 'skua auk'\n";
+    for (name, content) in [
+        ("a.txt", "gull tern\r\n\n   \nskua auk"),
+        ("b.json", tagged),
+        ("c.toml", toml),
+        ("d", tagged),
+        ("e", "\u{feff}gull tern\nskua auk\n"),
+    ] {
+        let path = file(name, content.as_bytes());
+        let output = rules(&["check", "--json", "--file", path.to_str().unwrap()], b"");
+        assert_eq!(code(&output), 0, "{name}: {}", stderr(&output));
+        let found: Vec<_> = lines(&output).iter().map(|line| line["rule"].clone()).collect();
+        assert_eq!(found, ["gull tern", "skua auk"], "{name}");
+        assert_eq!(lines(&rules(&["check", "--json", "--file", "-"], content.as_bytes())).len(), 2, "{name}");
+        fs::remove_file(path).unwrap();
+    }
+    // There are no comments: this is a hashtag.
+    let output = rules(&["check", "--json", "--file", "-"], b"#gull tern\n");
+    assert_eq!(lines(&output)[0]["rule"], "#gull tern");
+    for (bad, why) in [
+        (&b"gull\xff"[..], "not UTF-8 from byte 5 on"),
+        (b"[\"\\ud800\"]", "standard input"),
+        (b"{\"values\":[]}", "no array of `rules`"),
+        (b"[[rules]]\nvalue = 3", "no text as its `value`"),
+        (b"[[rules]]\nvalue = ", "line 2"),
+    ] {
+        let output = rules(&["check", "--file", "-"], bad);
+        assert_eq!(code(&output), 1);
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    }
+    let long = format!("[{{\"value\":\"gull tern\",\"tag\":\"{}\"}}]", "t".repeat(256));
+    let output = rules(&["check", "--json", "--file", "-"], long.as_bytes());
+    assert_eq!(lines(&output)[0]["warnings"][0]["code"], "W-TAG");
+}
+
+#[test]
+fn more_rules_than_a_stream_takes_are_a_warning() {
+    let many: String = (0..1_001).map(|number| format!("gull tern{number}\n")).collect();
+    let output = rules(&["check", "--json", "--file", "-"], many.as_bytes());
+    assert_eq!((code(&output), lines(&output).len()), (0, 1_001));
+    assert!(
+        stderr(&output).contains("1001 rules") && stderr(&output).contains("1000"),
+        "{}",
+        stderr(&output)
+    );
+    let output = rules(&["check", "--json", "--profile", "powertrack", "--file", "-"], many.as_bytes());
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn format_writes_canonical_rules_and_nothing_else() {
+    let text = r#"( FROM:jack   bio:"gulls" ) OR ("sea gull" -(is:retweet))"#;
+    let output = rules(&["format", text], b"");
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    assert_eq!(stdout(&output), "from:jack bio:gulls OR \"sea gull\" -is:retweet\n");
+    let output = rules(&["format", "--explicit", "--sort", "-is:reply gull OR tern"], b"");
+    assert_eq!(code(&output), 2, "a rule with a dash needs --");
+    let output = rules(&["format", "--explicit", "--sort", "--", "-is:reply gull OR tern"], b"");
+    assert_eq!(stdout(&output), "(gull -is:reply) OR tern\n");
+    let output = rules(&["format", "gull", "(", "tern"], b"");
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, "gull\ntern\n"));
+    assert!(stderr(&output).contains("rule 2: error[E-PARSE]"), "{}", stderr(&output));
+    let output = rules(&["format", "--json", "gull  tern", "("], b"");
+    assert_eq!(code(&output), 1);
+    assert_eq!(lines(&output)[0]["formatted"], "gull tern");
+    assert_eq!(lines(&output)[1]["formatted"], Value::Null);
+    // The quotes make it too long.
+    let long = format!("url:{}.com {}", "x".repeat(20), "a ".repeat(1_010));
+    let output = rules(&["format", long.trim_end()], b"");
+    assert!(stderr(&output).contains("formatted it has"), "{}", stderr(&output));
+}
+
+#[test]
+fn explain_shows_the_order_of_evaluation() {
+    let output = rules(&["explain", "apple OR iphone -is:retweet"], b"");
+    assert_eq!(code(&output), 0);
+    assert_eq!(
+        stdout(&output),
+        "apple OR iphone -is:retweet\n  evaluated as: apple OR (iphone AND NOT is:retweet)\n  A Post matches if any of \
+         these is true:\n    - it has the word “apple”\n    - all of these are true:\n      - it has the word \
+         “iphone”\n      - NOT: it is a Retweet\n  length: 27 of 2048\n"
+    );
+    let output = rules(&["explain", "--json", "🍕 tern", "("], b"");
+    assert_eq!(code(&output), 1);
+    assert_eq!(lines(&output)[0]["evaluated_as"], "🍕 AND tern");
+    assert_eq!(lines(&output)[0]["length"], 7);
+    assert_eq!(lines(&output)[1]["explanation"], Value::Null);
+}
+
+#[test]
+fn operators_lists_what_a_product_has() {
+    let names = |profile: &str| -> Vec<String> {
+        let output = rules(&["operators", "--json", "--profile", profile], b"");
+        assert_eq!(code(&output), 0);
+        lines(&output).iter().map(|line| line["operator"].as_str().unwrap().to_owned()).collect()
+    };
+    let has = |profile: &str, name: &str| names(profile).iter().any(|known| known == name);
+    assert!(has("powerstream", "contains") && !has("filtered_stream", "contains"));
+    assert!(has("filtered_stream", "has:cashtags") && has("powertrack", "has:symbols"));
+    assert!(has("filtered_stream_embedding", "embedding") && !has("filtered_stream", "embedding"));
+    let text = stdout(&rules(&["operators"], b""));
+    assert!(text.contains("from:") && text.contains("Posts by this user."));
+}

@@ -1,0 +1,150 @@
+//! A rule in plain words.
+//!
+//! Twice: once on one line with every bracket written out, which shows what belongs together ("evaluated as", in the
+//! words of X's guide), and once as a list, a sentence to a term. Both are for people: characters that could confuse
+//! a terminal are escaped.
+
+use core::fmt::Write;
+
+use crate::ast::{Node, NodeKind, Rule, Step, Term, Value};
+use crate::diagnostic::show;
+use crate::format::write_term;
+use crate::operator::{Kind, Sources};
+use crate::profile::Profile;
+
+/// What a rule asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The rule on one line with AND, OR and NOT, and brackets around all that is evaluated together.
+    pub order: String,
+    /// The rule as an indented list, without a last line end.
+    pub words: String,
+}
+
+/// Deeper lists are not indented further: the text must not grow with the square of the depth.
+const INDENTS_MAX: usize = 12;
+
+impl Rule {
+    /// Says what the rule asks for.
+    ///
+    /// ```
+    /// use powerstream_rules::{Profile, Rule};
+    ///
+    /// let profile = Profile::Powerstream;
+    /// let rule = Rule::parse("apple OR iphone -is:retweet", profile).unwrap();
+    /// let explanation = rule.explain(profile);
+    /// assert_eq!(explanation.order, "apple OR (iphone AND NOT is:retweet)");
+    /// assert_eq!(explanation.words, "\
+    /// A Post matches if any of these is true:
+    ///   - it has the word “apple”
+    ///   - all of these are true:
+    ///     - it has the word “iphone”
+    ///     - NOT: it is a Retweet");
+    /// ```
+    #[must_use]
+    pub fn explain(&self, profile: Profile) -> Explanation {
+        Explanation { order: order(self, profile), words: words(self) }
+    }
+}
+
+fn order(rule: &Rule, profile: Profile) -> String {
+    let mut out = String::new();
+    let mut path: Vec<&Node> = Vec::new();
+    // All but the root and the operands of a NOT that are terms.
+    let bracketed = |path: &[&Node], node: &Node| {
+        !path.is_empty() && matches!(node.kind, NodeKind::And(_) | NodeKind::Or(_))
+    };
+    for step in rule.walk() {
+        match step {
+            Step::Enter(node) => {
+                if bracketed(&path, node) {
+                    out.push('(');
+                }
+                match &node.kind {
+                    NodeKind::Term(term) => {
+                        let mut written = String::new();
+                        write_term(term, profile, &mut written);
+                        written.chars().for_each(|character| show(character, &mut out));
+                    }
+                    NodeKind::Not(_) => out.push_str("NOT "),
+                    NodeKind::And(_) | NodeKind::Or(_) => {}
+                }
+                if !node.kind.children().is_empty() {
+                    path.push(node);
+                }
+            }
+            Step::Between(node) => {
+                out.push_str(if matches!(node.kind, NodeKind::Or(_)) { " OR " } else { " AND " });
+            }
+            Step::Leave(node) => {
+                path.pop();
+                if bracketed(&path, node) {
+                    out.push(')');
+                }
+            }
+        }
+    }
+    out
+}
+
+fn words(rule: &Rule) -> String {
+    let mut out = String::from("A Post matches if ");
+    let mut indents = 0_usize;
+    // Whether the line has begun: its dash and its indentation are there, or it is the first.
+    let mut begun = true;
+    for step in rule.walk() {
+        match step {
+            Step::Enter(node) => {
+                if !begun {
+                    out.push('\n');
+                    (0..indents.min(INDENTS_MAX)).for_each(|_| out.push_str("  "));
+                    out.push_str("- ");
+                }
+                begun = false;
+                match &node.kind {
+                    NodeKind::Term(term) => clause(term, &mut out),
+                    NodeKind::Not(_) => {
+                        out.push_str("NOT: ");
+                        begun = true;
+                    }
+                    NodeKind::And(_) | NodeKind::Or(_) => {
+                        let all = matches!(node.kind, NodeKind::And(_));
+                        out.push_str(if all { "all of these are true:" } else { "any of these is true:" });
+                        indents += 1;
+                    }
+                }
+            }
+            Step::Between(_) => {}
+            Step::Leave(node) => {
+                if !matches!(node.kind, NodeKind::Not(_)) {
+                    indents = indents.saturating_sub(1);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The sentence of the table, with the argument in it.
+fn clause(term: &Term, out: &mut String) {
+    let info = term.operator.info();
+    let (before, after) = info.clause.split_once("{}").unwrap_or((info.clause, ""));
+    out.push_str(before);
+    // Writing to a String cannot fail.
+    let _ = match term.value {
+        Value::Count { min, max: Some(max) } => write!(out, "from {min} to {max}"),
+        Value::Count { min, max: None } if info.kind == Kind::Range => write!(out, "at least {min}"),
+        _ => {
+            term.text.chars().for_each(|character| show(character, out));
+            Ok(())
+        }
+    };
+    out.push_str(after);
+    if let Value::Proximity { distance } = term.value {
+        let _ = write!(out, " with at most {distance} words between them");
+    }
+    if info.sources == Sources::OuterNoRetweets {
+        out.push_str(", and it is no Retweet");
+    }
+}

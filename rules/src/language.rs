@@ -1,0 +1,31 @@
+//! The language codes that X lists, in its spelling (Powerstream: Operators; PowerTrack: Operators; Filtered Stream:
+//! Operators; the three lists together).
+
+const LISTED: [&str; 72] = [
+    "am", "ar", "bg", "bn", "bo", "bs", "ca", "ckb", "cs", "cy", "da", "de", "dv", "el", "en", "es", "et",
+    "eu", "fa", "fi", "fr", "gu", "hi", "hi-Latn", "hr", "ht", "hu", "hy", "in", "is", "it", "iw", "ja",
+    "ka", "km", "kn", "ko", "lo", "lt", "lv", "ml", "mr", "my", "ne", "nl", "no", "or", "pa", "pl", "ps",
+    "pt", "ro", "ru", "sd", "si", "sk", "sl", "sr", "sv", "ta", "te", "th", "tl", "tr", "ug", "uk", "ur",
+    "vi", "zh", "zh-CN", "zh-TW", "und",
+];
+
+/// The code as X spells it, from any case; `None` if X does not list it.
+///
+/// ```
+/// use powerstream_rules::language;
+///
+/// assert_eq!(language::listed("ZH-tw"), Some("zh-TW"));
+/// assert_eq!(language::listed("he"), None);
+/// ```
+#[must_use]
+pub fn listed(code: &str) -> Option<&'static str> {
+    LISTED.into_iter().find(|listed| listed.eq_ignore_ascii_case(code))
+}
+
+/// What X writes for a code that ISO has renamed since.
+pub(crate) fn older(code: &str) -> Option<&'static str> {
+    [("he", "iw"), ("id", "in")]
+        .into_iter()
+        .find(|(new, _)| new.eq_ignore_ascii_case(code))
+        .map(|(_, old)| old)
+}

@@ -1,0 +1,113 @@
+//! The products that share the rule language, and where they differ.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// A product of X that takes rules. One grammar; operators and limits differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// `/2/powerstream` (Powerstream: Introduction). Operators that only PowerTrack's pages list are accepted with a
+    /// warning, since Powerstream calls itself similar to PowerTrack and its own table is short.
+    #[default]
+    Powerstream,
+    /// The enterprise PowerTrack 2.0 stream.
+    Powertrack,
+    /// Filtered Stream v2 on an enterprise plan.
+    FilteredStream,
+    /// Filtered Stream v2, pay per use: shorter rules.
+    FilteredStreamPpu,
+    /// Filtered Stream v2 on an enterprise plan with the embedding operators.
+    FilteredStreamEmbedding,
+}
+
+impl Profile {
+    /// All of them, the default first.
+    pub const ALL: [Self; 5] = [
+        Self::Powerstream,
+        Self::Powertrack,
+        Self::FilteredStream,
+        Self::FilteredStreamPpu,
+        Self::FilteredStreamEmbedding,
+    ];
+
+    /// Its name, as commands take it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Powerstream => "powerstream",
+            Self::Powertrack => "powertrack",
+            Self::FilteredStream => "filtered_stream",
+            Self::FilteredStreamPpu => "filtered_stream_ppu",
+            Self::FilteredStreamEmbedding => "filtered_stream_embedding",
+        }
+    }
+
+    /// The product's name, as X writes it.
+    #[must_use]
+    pub const fn product(self) -> &'static str {
+        match self {
+            Self::Powerstream => "Powerstream",
+            Self::Powertrack => "PowerTrack",
+            Self::FilteredStream | Self::FilteredStreamPpu | Self::FilteredStreamEmbedding => {
+                "the filtered stream"
+            }
+        }
+    }
+
+    /// The longest rule, in UTF-16 code units.
+    #[must_use]
+    pub const fn rule_length_max(self) -> usize {
+        match self {
+            Self::FilteredStreamPpu => 1_024,
+            _ => 2_048,
+        }
+    }
+
+    /// How many rules one stream can have; `None` where only the contract says.
+    #[must_use]
+    pub const fn rules_max(self) -> Option<usize> {
+        match self {
+            Self::Powerstream | Self::FilteredStreamPpu => Some(1_000),
+            Self::Powertrack => None,
+            Self::FilteredStream | Self::FilteredStreamEmbedding => Some(25_000),
+        }
+    }
+
+    /// Whether it is one of the filtered streams of the v2 API, where a rule needs a standalone operator.
+    #[must_use]
+    pub const fn is_filtered_stream(self) -> bool {
+        matches!(self, Self::FilteredStream | Self::FilteredStreamPpu | Self::FilteredStreamEmbedding)
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no profile has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownProfile;
+
+impl fmt::Display for UnknownProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such profile; the profiles are")?;
+        for (index, profile) in Profile::ALL.into_iter().enumerate() {
+            write!(f, "{} {profile}", if index == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownProfile {}
+
+impl FromStr for Profile {
+    type Err = UnknownProfile;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name).ok_or(UnknownProfile)
+    }
+}

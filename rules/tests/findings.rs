@@ -1,0 +1,350 @@
+//! Every finding: its code, its place, and the service's own words where they are recorded.
+//!
+//! The rules and the messages are those of X's pages (PowerTrack: Rules, API reference; Filtered Stream: Build a
+//! rule) and of answers in the test data of client libraries, with other words in them where the words do not matter.
+
+use powerstream_rules::{Code, Diagnostic, FINDINGS_MAX, Profile, check};
+
+const POSITION_1: &str = "(at position 1)";
+
+/// Errors as `code: message of the service`.
+fn api(rule: &str, profile: Profile) -> Vec<String> {
+    let line = |error: &Diagnostic| match &error.api {
+        Some(api) => format!("{}@{}: {}", error.code, api.position, api.messages.join(" + ")),
+        None => error.code.to_string(),
+    };
+    check(rule, profile).errors.iter().map(line).collect()
+}
+
+#[test]
+fn the_service_is_quoted_with_its_positions() {
+    let negation = "Rules must contain a non-negation term";
+    let clause = "Rules must contain at least one positive, non-stopword clause";
+    let character = |c: char, at: usize| {
+        format!("E-LEX@{at}: no viable alternative at character '{c}' (at position {at})")
+    };
+    let unknown = |name: &str, at: usize| {
+        format!(
+            "E-OP@{at}: Reference to invalid operator '{name}' (at position {at}) + \
+             Reference to invalid field '{name}' (at position {at})"
+        )
+    };
+    let and = |at: usize| {
+        format!(
+            "E-WORD@{at}: Ambiguous use of and as a keyword. Use a space to logically join two clauses, or \"and\" \
+             to find occurrences of and in text (at position {at})"
+        )
+    };
+    let parse = |code: &str, rest: &str, at: usize| {
+        format!("{code}@{at}: Cannot parse rule at '{rest}' (position {at})")
+    };
+    let sample = |at: usize| {
+        format!(
+            "E-SAMPLE@{at}: The sample operator cannot be used with an OR. To use the sample operator with an OR in \
+             the rule, the ORed clauses must be grouped together with parenthesis.  For example, to get 10% of \
+             activites that have term1 or term2, the rule should be (excluding the single quotes) '(term1 OR term2) \
+             sample:10' (at position {at})"
+        )
+    };
+    for (rule, want) in [
+        // Negation.
+        ("-walnut", vec![format!("E-NEG@1: {negation} {POSITION_1} + {clause} {POSITION_1}")]),
+        ("--b", vec![format!("E-NEG@1: {negation} {POSITION_1} + {clause} {POSITION_1}")]),
+        ("-fig -jam", vec![format!("E-NEG@1: {negation} {POSITION_1} + {clause} {POSITION_1}")]),
+        ("plum OR -fig", vec![format!("E-NEG@9: {negation} (at position 9)")]),
+        ("plum OR -fig jam", vec![]),
+        ("fig (plum OR -jam)", vec![format!("E-NEG@14: {negation} (at position 14)")]),
+        (
+            "-fig OR -jam",
+            vec![
+                format!("E-NEG@1: {negation} {POSITION_1} + {clause} {POSITION_1}"),
+                format!("E-NEG@9: {negation} (at position 9)"),
+            ],
+        ),
+        // Stop words.
+        ("the", vec![format!("E-STOP@1: {clause} {POSITION_1}")]),
+        ("The OR rt -fig", vec![format!("E-STOP@1: {clause} {POSITION_1}")]),
+        ("the fig", vec![]),
+        ("\"the\"", vec![]),
+        ("\"to be or not to be\"", vec![]),
+        // Characters that start nothing, all of them told.
+        ("'word'", vec![character('\'', 1)]),
+        ("<word", vec![character('<', 1)]),
+        ("/word", vec![character('/', 1)]),
+        ("\u{26bd}", vec![character('\u{26bd}', 1)]),
+        ("😀 fig", vec![]),
+        ("'word' fig <x", vec![character('\'', 1), character('<', 12)]),
+        ("“sea gull”", vec![character('“', 1)]),
+        ("fig #", vec![character('#', 5)]),
+        ("fig @", vec![character('@', 5)]),
+        ("fig $", vec![character('$', 5)]),
+        ("cat - dog", vec![character('-', 5)]),
+        ("😀 'a", vec![character('\'', 4)]),
+        // Grammar.
+        ("aaaaa OR", vec![parse("E-PARSE", "<EOF>", 9)]),
+        ("🍕🍕 OR ", vec![parse("E-PARSE", "<EOF>", 9)]),
+        ("", vec![parse("E-PARSE", "<EOF>", 1)]),
+        ("(aaaa", vec!["E-PARSE@6: mismatched input 'EOF' expecting ')' (at position 6)".into()]),
+        ("aaaa)", vec!["E-PARSE@5: missing EOF at ')' (at position 5)".into()]),
+        ("OR aaaa", vec!["E-PARSE@1: no viable alternative at input 'OR' (at position 1)".into()]),
+        ("aa OR OR bb", vec!["E-PARSE@7: no viable alternative at input 'OR' (at position 7)".into()]),
+        ("aa ()", vec!["E-PARSE@5: no viable alternative at input ')' (at position 5)".into()]),
+        ("aa -OR bb", vec!["E-PARSE@5: no viable alternative at input 'OR' (at position 5)".into()]),
+        ("(aa OR ) bb", vec!["E-PARSE@8: no viable alternative at input ')' (at position 8)".into()]),
+        // Quotes.
+        ("fig \"a b", vec!["E-QUOTE@9: mismatched character '<EOF>' expecting '\"'".into()]),
+        ("fig \"\"", vec!["E-QUOTE".into()]),
+        // Operators.
+        ("fig list:5", vec![unknown("list", 5)]),
+        ("since:2020 min_likes:5", vec![unknown("since", 1), unknown("min_likes", 12)]),
+        ("fig has:polls", vec!["E-OP@5: Reference to invalid operator 'has:polls' (at position 5)".into()]),
+        // Arguments.
+        ("from:contains:rain", vec![parse("E-ARG", ":rain", 14)]),
+        ("contains:$xyz", vec![parse("E-ARG", "$xyz", 10)]),
+        ("contains:\"$xyz\"", vec![]),
+        ("from:@jack", vec![parse("E-ARG", "@jack", 6)]),
+        ("from:", vec![parse("E-ARG", "<EOF>", 6)]),
+        ("point_radius:[1,2,3mi]", vec![parse("E-ARG", "1,2,3mi", 15)]),
+        // Reserved words.
+        ("cat and dog", vec![and(5)]),
+        ("cat and dog and bird", vec![and(5), and(13)]),
+        ("cat And dog", vec![and(5)]),
+        ("ORchid or-ange android", vec![]),
+        // Sampling.
+        ("Pizza OR 🍕 OR \"🍕\" sample:100", vec![sample(21)]),
+        ("sample:10 Pizza OR fig", vec![sample(1)]),
+        ("(Pizza OR fig) sample:10", vec![]),
+        ("fig -sample:10", vec!["E-SAMPLE".into()]),
+        ("fig is:nullcast", vec!["E-NULLCAST".into()]),
+        ("fig -is:nullcast", vec![]),
+    ] {
+        assert_eq!(api(rule, Profile::Powerstream), want, "{rule}");
+        assert_eq!(api(rule, Profile::Powertrack), want, "{rule}");
+    }
+}
+
+#[test]
+fn products_differ() {
+    use Profile::{FilteredStream, FilteredStreamEmbedding, FilteredStreamPpu, Powerstream, Powertrack};
+    let tier = |name: &str| {
+        format!(
+            "E-TIER@1: Reference to invalid operator '{name}'. Operator is not available in current product or \
+             product packaging."
+        )
+    };
+    let standalone =
+        "E-CONJ@1: is/has/lang cannot be used as a standalone operator (at position 1)".to_owned();
+    for (rule, profiles, want) in [
+        (
+            "contains:a1",
+            &[FilteredStream, FilteredStreamPpu, FilteredStreamEmbedding][..],
+            vec![tier("contains")],
+        ),
+        ("conversation_id:20", &[Powertrack], vec![tier("conversation_id")]),
+        ("conversation_id:20", &[FilteredStream, FilteredStreamPpu, FilteredStreamEmbedding], vec![]),
+        ("embedding:\"a b\"", &[Powertrack, FilteredStream, FilteredStreamPpu], vec![tier("embedding")]),
+        ("embedding:\"a b\"", &[FilteredStreamEmbedding], vec![]),
+        // Filtered Stream: Build a rule, the rules that are not supported and the one that is.
+        ("has:media", &[FilteredStream, FilteredStreamPpu], vec![standalone.clone()]),
+        ("has:links OR is:retweet", &[FilteredStream], vec![standalone.clone()]),
+        ("lang:en -gull", &[FilteredStream], vec![standalone]),
+        ("\"X data\" has:mentions (has:media OR has:links)", &[FilteredStream, Powerstream], vec![]),
+        ("has:images lang:en", &[Powerstream, Powertrack], vec![]),
+        ("gull AND tern", &[Powerstream], vec![]),
+    ] {
+        for profile in profiles {
+            assert_eq!(api(rule, *profile), want, "{profile}: {rule}");
+        }
+    }
+    for profile in [Powertrack, FilteredStream] {
+        assert!(api("gull AND tern", profile)[0].starts_with("E-WORD@6: Ambiguous use of and"));
+    }
+    for reserved in ["or", "Or", "oR", "not", "NOT"] {
+        for profile in Profile::ALL {
+            let found = api(&format!("gull {reserved} tern"), profile);
+            assert!(found.len() == 1 && found[0].starts_with("E-WORD@6: Ambiguous use of "), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn the_longest_rule_is_counted_in_utf_16() {
+    for (profile, max) in [(Profile::Powerstream, 2_048), (Profile::FilteredStreamPpu, 1_024)] {
+        let rule = |pizzas: usize| format!("ab{}", " 🍕".repeat(pizzas));
+        let fits = rule((max - 2) / 3);
+        assert!(check(&fits, profile).is_valid());
+        let verdict = check(&rule((max - 2) / 3 + 1), profile);
+        let codes: Vec<_> = verdict.errors.iter().map(|error| error.code).collect();
+        assert_eq!(codes, [Code::TooLong]);
+        assert!(verdict.errors[0].message.contains("code points"), "{}", verdict.errors[0].message);
+        assert!(verdict.rule.is_some());
+        // Blanks count, at the ends too.
+        assert!(!check(&format!("ab{}", " ".repeat(max - 1)), profile).is_valid());
+        assert!(check(&format!("ab{}", " ".repeat(max - 2)), profile).is_valid());
+    }
+}
+
+/// Codes of the warnings.
+fn warnings(rule: &str, profile: Profile) -> Vec<&'static str> {
+    let verdict = check(rule, profile);
+    assert!(verdict.is_valid(), "{rule}: {:?}", verdict.errors);
+    assert!(verdict.warnings.iter().all(|warning| warning.api.is_none() && warning.help.is_some()));
+    verdict.warnings.iter().map(|warning| warning.code.name()).collect()
+}
+
+#[test]
+fn every_warning_is_given() {
+    for (rule, want) in [
+        ("gull tern", &[][..]),
+        ("acme's bird", &["W-PUNCT"]),
+        ("or-ange bird", &["W-PUNCT"]),
+        ("\"acme gull\" bird", &[]),
+        ("@gull-watch bird", &["W-PUNCT"]),
+        ("gull -(tern OR skua)", &["W-NEGGROUP"]),
+        ("gull -(tern)", &[]),
+        ("gull #tern", &["W-UNLISTED"]),
+        ("gull has:lang", &[]),
+        ("FROM:jack", &["W-OPCASE"]),
+        ("gull Has:Links", &["W-OPCASE"]),
+        ("gull AND tern", &["W-AND"]),
+        ("gull", &["W-BROAD"]),
+        ("has:images lang:en", &["W-BROAD"]),
+        ("gull the", &["W-STOP"]),
+        ("gull -the", &[]),
+        ("gull lang:xx", &["W-LANG"]),
+        ("gull lang:he", &["W-LANG"]),
+        ("鷗 gull", &["W-SEGMENT"]),
+        ("かもめ gull", &["W-SEGMENT"]),
+        ("นก gull", &["W-SEGMENT"]),
+        ("갈매기 gull", &[]),
+        ("#2024 gull", &["W-UNLISTED", "W-NUMTAG"]),
+        ("\"acme's gull\"", &["W-QUOTECHAR"]),
+        ("\"sea\u{2013}gull\"", &["W-QUOTECHAR"]),
+        ("bounding_box:[-0.2 51.0 -0.1 51.6]", &["W-GEO"]),
+    ] {
+        assert_eq!(warnings(rule, Profile::Powerstream), want, "{rule}");
+    }
+    assert_eq!(warnings(&format!("gull {}", "x".repeat(129)), Profile::Powerstream), ["W-LONGTERM"]);
+    assert_eq!(warnings("gull has:lang", Profile::Powertrack), ["W-UNLISTED"]);
+    assert_eq!(warnings("#gulls", Profile::Powertrack), ["W-BROAD"]);
+    assert_eq!(warnings("👩\u{200d}💻 gull", Profile::Powertrack), ["W-PUNCT"]);
+    assert_eq!(warnings("gull tern OR has:links", Profile::FilteredStream), ["W-BRANCH"]);
+    assert_eq!(warnings("lang:en (gull OR has:links)", Profile::FilteredStream), ["W-BRANCH"]);
+    assert_eq!(warnings("gull (has:media OR has:links)", Profile::FilteredStream), [""; 0]);
+    assert!(!check("bounding_box:[-0.2 51.0 -0.1 51.6]", Profile::Powertrack).is_valid());
+}
+
+#[test]
+fn every_code_has_a_rule_that_shows_it() {
+    let rules = [
+        "'a",
+        "(",
+        "\"",
+        "list:1",
+        "from:@a",
+        "and",
+        "-a1",
+        "the",
+        "a1 OR sample:1",
+        "is:nullcast",
+        "a's",
+        "a1 -(b OR c)",
+        "#a",
+        "FROM:a",
+        "a1 AND b1",
+        "a1",
+        "a1 the",
+        "lang:xx",
+        "鷗",
+        "#1",
+        "\"a's\"",
+        "bounding_box:[0 0 0 1]",
+    ];
+    let mut seen: Vec<Code> = Vec::new();
+    for rule in rules.into_iter().map(str::to_owned).chain(["x".repeat(3_000)]) {
+        for profile in Profile::ALL {
+            let verdict = check(&rule, profile);
+            seen.extend(verdict.errors.iter().chain(&verdict.warnings).map(|finding| finding.code));
+        }
+    }
+    for rule in ["has:links", "a1 b1 OR has:links", "contains:a"] {
+        let verdict = check(rule, Profile::FilteredStream);
+        seen.extend(verdict.errors.iter().chain(&verdict.warnings).map(|finding| finding.code));
+    }
+    let missing: Vec<_> = Code::ALL.iter().filter(|code| !seen.contains(code)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn help_says_what_to_write() {
+    for (rule, want) in [
+        ("“sea gull”", "straight double quotes"),
+        ("from:@jack", "from:jack"),
+        ("form:jack", "`from:`"),
+        ("has:link", "has:links"),
+        ("gull || tern", "OR"),
+        ("https://example.org/a", "url:\"https://example.org/a\""),
+        ("url:https://example.org/a", "url:\"https://example.org/a\""),
+        ("point_radius:[1 2 3 mi]", "write 3mi"),
+        ("twitter_lang:en", "`lang:`"),
+        ("place_contains:x", "`place:`"),
+        ("klout_score:1", "no successor"),
+        ("from:(a OR b)", "(from:… OR from:…)"),
+        ("entity:gull", "entity:\"gull\""),
+        ("point_radius:[37.8 174.76 10mi]", "[174.76 37.8 10mi]"),
+        ("is:nullcast gull", "-is:nullcast"),
+        ("a1 -sample:10", "sample:90"),
+        ("lang:id gull", "lang:in"),
+    ] {
+        let found = Profile::ALL.into_iter().any(|profile| {
+            let verdict = check(rule, profile);
+            verdict
+                .errors
+                .iter()
+                .chain(&verdict.warnings)
+                .any(|f| f.help.as_ref().is_some_and(|h| h.contains(want)))
+        });
+        assert!(found, "{rule}: {:?}", check(rule, Profile::Powerstream).errors);
+    }
+}
+
+#[test]
+fn findings_are_bounded_sorted_and_one_line_each() {
+    let verdict = check(&"'".repeat(100_000), Profile::Powerstream);
+    assert_eq!(verdict.errors.len(), FINDINGS_MAX);
+    let verdict = check("\u{202e}x\u{7}:y a:\u{0} '\u{1b}[2J' ( lang:\u{2067}", Profile::Powertrack);
+    assert!(
+        verdict
+            .errors
+            .windows(2)
+            .all(|pair| pair[0].api.as_ref().map(|a| a.position) <= pair[1].api.as_ref().map(|a| a.position))
+    );
+    for finding in verdict.errors.iter().chain(&verdict.warnings) {
+        let shown = finding.to_string();
+        assert!(
+            !shown.contains(|c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)),
+            "{shown:?}"
+        );
+        assert!(!finding.message.ends_with('.'));
+        let rendered = finding.render("\u{202e}x\u{7}:y a:\u{0} '\u{1b}[2J' ( lang:\u{2067}", false);
+        assert!(!rendered.contains(|c: char| c != '\n' && c.is_control()), "{rendered:?}");
+    }
+}
+
+#[test]
+fn carets_stand_below_their_place() {
+    let rendered = |rule: &str| check(rule, Profile::Powerstream).errors[0].render(rule, false);
+    let lines = |rule: &str| rendered(rule).lines().skip(1).take(2).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines("plum OR"), ["  | plum OR", "  |        ^"]);
+    assert_eq!(lines("🍕 日本 'x"), ["  | 🍕 日本 'x", "  |         ^"]);
+    assert_eq!(lines("a\u{7}b 'x"), ["  | a\\u{7}b 'x", "  |         ^"]);
+    let long = format!("{} 'x {}", "word ".repeat(100), "word ".repeat(100));
+    let shown = lines(&long);
+    assert!(shown[0].starts_with("  | …") && shown[0].ends_with('…') && shown[0].chars().count() < 120);
+    assert_eq!(shown[0].chars().nth(shown[1].find('^').unwrap()), Some('\''));
+    assert!(
+        check("'", Profile::Powerstream).errors[0]
+            .render("'", true)
+            .contains("\x1b[1;31merror[E-LEX]\x1b[0m")
+    );
+}

@@ -1,0 +1,427 @@
+//! What holds for every rule and every text, tried on generated ones. The generator is seeded: a failure comes again.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
+use powerstream_rules::{FormatOptions, NodeKind, Operator, Profile, Rule, Step, check};
+
+/// Marsaglia's xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).unwrap()
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len())]
+    }
+}
+
+const ATOMS: [&str; 40] = [
+    "gull",
+    "tern",
+    "acme's",
+    "7up",
+    "日本",
+    "🍕",
+    "👩\u{200d}💻",
+    "the",
+    "\"sea gull\"",
+    r#""a \"b\" \\ \c""#,
+    "\"and\"",
+    "\"a b\"~3",
+    "#gulls",
+    "#2024",
+    "@harbour_news",
+    "@12",
+    "$BRK.A",
+    "from:jack",
+    "FROM:12",
+    "contains:-5",
+    "contains:3.25",
+    "contains:\"-5\"",
+    "contains:gull",
+    "url:\"example.com/a\"",
+    "url:example.com",
+    "bio:\"gull\"",
+    "lang:EN",
+    "lang:xx",
+    "place_country:gb",
+    "followers_count:0100..500",
+    "has:cashtags",
+    "has:symbols",
+    "-is:nullcast",
+    "is:reply",
+    "source:\"X Web Client\"",
+    "point_radius:[ -0.12  51.5 10MI ]",
+    "bounding_box:[-0.2 51.4 -0.1 51.6]",
+    "retweets_of_tweet_id:20",
+    "context:66.*",
+    "entity:\"gull\"",
+];
+
+/// A rule by the grammar, with odd but legal blanks and parentheses.
+fn rule(random: &mut Random, depth: usize) -> String {
+    let blank = |random: &mut Random| random.pick(&[" ", "  ", "\t", "\u{3000}", "\n"]).to_owned();
+    let mut out = String::new();
+    for branch in 0..=random.below(3) {
+        if branch > 0 {
+            out += &format!("{}OR{}", blank(random), blank(random));
+        }
+        for term in 0..=random.below(3) {
+            if term > 0 {
+                out += &blank(random);
+            }
+            if random.below(4) == 0 {
+                out += random.pick(&["-", "-", "--"]);
+            }
+            if depth > 0 && random.below(3) == 0 {
+                out += &format!("({}{})", rule(random, depth - 1), random.pick(&["", " "]));
+            } else {
+                out += random.pick(&ATOMS);
+            }
+        }
+    }
+    out
+}
+
+/// Everything that must hold whatever the text.
+fn holds(text: &str, profile: Profile) -> bool {
+    let verdict = check(text, profile);
+    for finding in verdict.errors.iter().chain(&verdict.warnings) {
+        assert!(
+            finding.span.start <= finding.span.end && finding.span.end <= text.len(),
+            "{text:?}: {finding:?}"
+        );
+        assert!(
+            text.is_char_boundary(finding.span.start) && text.is_char_boundary(finding.span.end),
+            "{text:?}"
+        );
+        assert!(
+            finding.api.as_ref().is_none_or(|api| (1..=verdict.length.utf16 + 1).contains(&api.position))
+        );
+        assert!(!finding.render(text, true).is_empty());
+    }
+    assert!(verdict.rule.is_some() || !verdict.is_valid(), "{text:?}: no tree and no error");
+    let Some(tree) = verdict.rule else { return false };
+    well_formed(&tree, text);
+    for options in [FormatOptions::default(), FormatOptions { explicit: true, sort: false }] {
+        let formatted = tree.format_with(profile, options);
+        let again = check(&formatted, profile);
+        assert_eq!(again.rule.as_ref(), Some(&tree), "{text:?} became {formatted:?}");
+        assert_eq!(again.rule.unwrap().format_with(profile, options), formatted, "{text:?}");
+        let codes = |errors: &[powerstream_rules::Diagnostic]| {
+            let mut codes: Vec<_> =
+                errors.iter().map(|error| error.code.name()).filter(|code| *code != "E-LEN").collect();
+            codes.sort_unstable();
+            codes
+        };
+        assert_eq!(codes(&verdict.errors), codes(&again.errors), "{text:?} became {formatted:?}");
+    }
+    let sorted = FormatOptions { sort: true, ..FormatOptions::default() };
+    let once = tree.format_with(profile, sorted);
+    let again = check(&once, profile).rule.unwrap();
+    assert_eq!(again.format_with(profile, sorted), once);
+    assert_eq!(again.format(profile), once);
+    assert_eq!(again.terms().count(), tree.terms().count());
+    let explanation = tree.explain(profile);
+    assert!(!explanation.order.is_empty() && explanation.words.starts_with("A Post matches if "));
+    true
+}
+
+/// The shape that `ast.rs` promises.
+fn well_formed(tree: &Rule, text: &str) {
+    let mut parents = vec![0; tree.nodes().len()];
+    for (index, node) in tree.nodes().iter().enumerate() {
+        let same = |child: &NodeKind| core::mem::discriminant(child) == core::mem::discriminant(&node.kind);
+        for child in node.kind.children() {
+            assert!(child.index() < index, "{text:?}");
+            parents[child.index()] += 1;
+            let child = tree.node(*child);
+            assert!(matches!(node.kind, NodeKind::Not(_)) || !same(&child.kind), "{text:?}");
+            assert!(node.span.start <= child.span.start && child.span.end <= node.span.end, "{text:?}");
+        }
+        match &node.kind {
+            NodeKind::And(children) | NodeKind::Or(children) => assert!(children.len() >= 2, "{text:?}"),
+            NodeKind::Not(_) => {}
+            NodeKind::Term(term) => {
+                assert!(!node.span.of(text).is_empty() && term.argument.end <= node.span.end)
+            }
+        }
+    }
+    assert_eq!(parents.pop(), Some(0));
+    assert!(parents.iter().all(|parents| *parents == 1), "{text:?}");
+    let entered = tree.walk().filter(|step| matches!(step, Step::Enter(_))).count();
+    assert_eq!(entered, tree.nodes().len());
+}
+
+#[test]
+fn generated_rules_come_back_from_the_formatter() {
+    let random = &mut Random(0x9e37_79b9_7f4a_7c15);
+    let mut trees = 0;
+    for round in 0..4_000 {
+        let text = rule(random, round % 5);
+        let profile = Profile::ALL[round % 2];
+        trees += usize::from(holds(&text, profile));
+    }
+    // Powerstream has no annotations, and that is all that is wrong with them.
+    assert!(trees > 1_500, "{trees}");
+}
+
+/// A Boolean expression over the words w0 to w5: what the parser should find, made independently of it.
+enum Expression {
+    Word(usize),
+    Not(Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+}
+
+impl Expression {
+    fn new(random: &mut Random, depth: usize) -> Self {
+        let some = |random: &mut Random| {
+            let count = 1 + random.below(3);
+            (0..count).map(|_| Self::new(random, depth - 1)).collect()
+        };
+        match random.below(if depth == 0 { 1 } else { 4 }) {
+            0 => Self::Word(random.below(6)),
+            1 => Self::Not(Box::new(Self::new(random, depth - 1))),
+            2 => Self::And(some(random)),
+            _ => Self::Or(some(random)),
+        }
+    }
+
+    /// As a rule; parentheses where they are needed, and now and then where they are not.
+    fn write(&self, random: &mut Random, above: u8) -> String {
+        let (binds, text) = match self {
+            Self::Word(word) => (3, format!("w{word}")),
+            Self::Not(inner) => (3, format!("-{}", inner.write(random, 3))),
+            Self::And(all) => (2, all.iter().map(|one| one.write(random, 2)).collect::<Vec<_>>().join(" ")),
+            Self::Or(any) => (1, any.iter().map(|one| one.write(random, 1)).collect::<Vec<_>>().join(" OR ")),
+        };
+        if binds < above || random.below(4) == 0 { format!("({text})") } else { text }
+    }
+
+    fn is_true(&self, words: usize) -> bool {
+        match self {
+            Self::Word(word) => words >> word & 1 == 1,
+            Self::Not(inner) => !inner.is_true(words),
+            Self::And(all) => all.iter().all(|one| one.is_true(words)),
+            Self::Or(any) => any.iter().any(|one| one.is_true(words)),
+        }
+    }
+}
+
+/// One pass over the flat tree.
+fn is_true(rule: &Rule, words: usize) -> bool {
+    let mut values: Vec<bool> = Vec::new();
+    for node in rule.nodes() {
+        values.push(match &node.kind {
+            NodeKind::Term(term) => words >> term.text[1..].parse::<usize>().unwrap() & 1 == 1,
+            NodeKind::Not(child) => !values[child.index()],
+            NodeKind::And(children) => children.iter().all(|child| values[child.index()]),
+            NodeKind::Or(children) => children.iter().any(|child| values[child.index()]),
+        });
+    }
+    values.pop().unwrap()
+}
+
+#[test]
+fn the_tree_means_what_the_rule_says() {
+    let random = &mut Random(0x0123_4567_89ab_cdef);
+    for round in 0..3_000 {
+        let expression = Expression::new(random, round % 6);
+        let text = expression.write(random, 0);
+        let rule = check(&text, Profile::Powertrack).rule.unwrap();
+        let sorted = FormatOptions { explicit: true, sort: true };
+        let again = check(&rule.format_with(Profile::Powertrack, sorted), Profile::Powertrack).rule.unwrap();
+        for words in 0..64 {
+            let want = expression.is_true(words);
+            assert_eq!(is_true(&rule, words), want, "{text} at {words:b}: {rule:?}");
+            assert_eq!(is_true(&again, words), want, "{text} at {words:b}, sorted");
+        }
+    }
+}
+
+#[test]
+fn mutated_rules_neither_panic_nor_change_in_formatting() {
+    const SPLINTERS: [&str; 42] = [
+        "(",
+        ")",
+        "\"",
+        "\\",
+        "-",
+        ":",
+        "~",
+        "#",
+        "@",
+        "$",
+        "[",
+        "]",
+        " ",
+        "OR",
+        "AND",
+        "and",
+        "*",
+        "..",
+        ".",
+        ",",
+        "_",
+        "'",
+        "\0",
+        "\u{200f}",
+        "\u{202e}",
+        "\u{301}",
+        "\u{fe0f}",
+        "\u{200d}",
+        "\u{feff}",
+        "\u{1f600}",
+        "\u{10ffff}",
+        "\u{2028}",
+        "\u{85}",
+        "9999999999999999999999",
+        "\r\n",
+        "|",
+        "has:",
+        "is:",
+        "from:",
+        "x",
+        "é",
+        "\u{fffd}",
+    ];
+    let random = &mut Random(0x2545_f491_4f6c_dd1d);
+    let mut trees = 0;
+    for round in 0..6_000 {
+        let mut text: Vec<char> = rule(random, round % 3).chars().collect();
+        for _ in 0..=random.below(3) {
+            let at = random.below(text.len() + 1);
+            match random.below(3) {
+                0 if at < text.len() => drop(text.remove(at)),
+                1 => text.truncate(at),
+                _ => drop(text.splice(at..at, random.pick(&SPLINTERS).chars())),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        trees += usize::from(holds(&text, Profile::ALL[round % 5]));
+    }
+    assert!(trees > 500, "{trees}");
+}
+
+#[test]
+fn random_bytes_do_not_panic() {
+    let random = &mut Random(88_172_645_463_325_252);
+    for round in 0..6_000 {
+        let bytes: Vec<u8> = (0..random.below(200))
+            .map(|_| match round % 3 {
+                0 => random.next() as u8,
+                1 => random.next() as u8 & 0x7f,
+                _ => {
+                    *random.pick(&[b"()\"-:~#@$[] \\aO R".as_slice()]).get(random.below(17)).unwrap_or(&b'R')
+                }
+            })
+            .collect();
+        holds(&String::from_utf8_lossy(&bytes), Profile::ALL[round % 5]);
+    }
+}
+
+#[test]
+fn strange_texts() {
+    for text in [
+        "\0",
+        "a\0b",
+        "\"\0\"",
+        "\u{202e}gull",
+        "gull\u{200f} tern",
+        "\"\u{202e}gull\"",
+        r"\ud83d",
+        r#""\ud83d\udc66""#,
+        "\u{feff}gull",
+        "\u{10ffff}",
+        "\u{e000}",
+        "x:\u{0}",
+        "[",
+        "x:[",
+        "x:]",
+        "point_radius:[",
+        "point_radius:[é",
+        "bounding_box:[\u{3000}",
+        "\"\\",
+        "\"\\\"",
+        "~3",
+        "\"a\"~3~3",
+        "-",
+        "--",
+        "-)",
+        "(-",
+        "OR",
+        "AND",
+        "-AND a",
+        "a AND",
+        "AND AND",
+        "a OR AND b",
+        "_",
+        "_:",
+        "_a:b",
+        ":",
+    ] {
+        for profile in Profile::ALL {
+            holds(text, profile);
+        }
+    }
+    // A lone surrogate cannot be in a text; its escape is five letters behind a backslash.
+    assert!(check(r#""\ud83d""#, Profile::Powerstream).is_valid());
+    // An AND is a blank, also at an end.
+    assert_eq!(
+        check("AND a1 AND AND b1 AND", Profile::Powerstream).rule,
+        check("a1 b1", Profile::Powerstream).rule
+    );
+}
+
+#[test]
+fn a_hundred_kilobytes_of_anything_are_answered() {
+    for piece in
+        ["(", ")", "-", "\"", "a ", "a OR ", "'", "_", "[", "(a OR ", "-(", "#", "a:", "é", "\\", "\u{202e}"]
+    {
+        let text = piece.repeat(100_000 / piece.len());
+        let verdict = check(&text, Profile::Powerstream);
+        assert!(!verdict.is_valid());
+        if let Some(tree) = verdict.rule {
+            assert!(tree.format(Profile::Powerstream).len() <= text.len());
+            assert!(tree.explain(Profile::Powerstream).words.len() < 100 * text.len());
+        }
+    }
+    // Deep, closed, and alternating, so that nothing can be flattened.
+    for (open, close) in [("(", ")"), ("(a OR (b ", "))"), ("-(a OR ", ")"), ("-(a ", ")")] {
+        let deep = 10_000;
+        let text = format!("gull {}x{}", open.repeat(deep), close.repeat(deep));
+        let tree = check(&text, Profile::Powerstream).rule.unwrap();
+        let formatted = tree.format(Profile::Powerstream);
+        assert_eq!(check(&formatted, Profile::Powerstream).rule.as_ref(), Some(&tree));
+        assert!(tree.explain(Profile::Powerstream).words.len() < 100 * text.len());
+        drop(tree);
+    }
+    // The deepest legal rule.
+    let text = format!("{}ab{}", "(".repeat(1_023), ")".repeat(1_023));
+    assert_eq!(Rule::parse(&text, Profile::Powerstream).unwrap().format(Profile::Powerstream), "ab");
+}
+
+#[test]
+fn every_operator_formats_to_itself_inside_any_tree() {
+    for operator in Operator::ALL {
+        for text in [
+            operator.info().example.to_owned(),
+            format!("tern OR (skua ({}))", operator.info().example),
+            format!("tern -({})", operator.info().example),
+        ] {
+            for profile in Profile::ALL {
+                holds(&text, profile);
+            }
+        }
+    }
+}
