@@ -26,9 +26,9 @@
 //! - 401, 403 and every other refusal that asking again cannot cure end the session with their cause.
 //! - What was received whole before a fault is delivered before the fault is reported, and the connection is closed
 //!   before the [`Disconnected`] event, so that a slow consumer does not hold a slot at the server.
-//! - A gap is reported from the last moment at which everything sent had been read, and can be asked for again with
-//!   the endpoint's backfill parameter. It is closed when the stream is healthy and a Post newer than the stream's
-//!   beginning has shown that backfill, which sends older Posts first, is through.
+//! - A gap is reported from the last moment at which everything sent had been read, to the next stream's beginning. With
+//!   backfill it stays open, and is asked for again at the next reconnect, until the stream is healthy and a Post newer
+//!   than its beginning has shown that backfill, which sends older Posts first, is through.
 
 use core::fmt;
 use core::time::Duration;
@@ -176,7 +176,7 @@ pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
     paused: bool,
     /// Everything sent before had been read.
     caught_up: Instant,
-    /// The oldest moment from which Posts may be missing.
+    /// The moment from which Posts may be missing, while that is open.
     gap_from: Option<UnixTime>,
     backfill_minutes: u8,
 }
@@ -551,6 +551,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let backfilling = Some(unix).filter(|_| self.backfill_minutes > 0);
         self.established = Some(Established { head_at: now, content: 0, healthy: false, backfilling });
         let gap = self.gap_from.map(|from| Gap { from, to: unix });
+        if backfilling.is_none() {
+            // Nothing of it will come any more: told once, it is past. What is sent again may be cut, and stays open.
+            self.gap_from = None;
+        }
         Some(RawEvent::Connected { gap, backfill_minutes: self.backfill_minutes })
     }
 
