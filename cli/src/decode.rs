@@ -233,21 +233,45 @@ struct Fault {
     kind: ErrorKind,
     /// Octets of the response before the offending one.
     offset: u64,
-    /// The offending octet and some before it, where it is known which one that is.
-    seen: Option<Vec<u8>>,
+    /// What was seen, where it is known which octet offends.
+    seen: Option<Seen>,
+    /// A chunk size was looked for at the body's first octet, where a JSON text begins.
+    is_dechunked: bool,
+}
+
+/// The octet that offends, and some that came before it. None behind it: how many of those are at hand is the reads'
+/// affair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    before: Vec<u8>,
+    octet: u8,
 }
 
 impl Fault {
-    /// What was expected and what was seen.
+    /// What was expected, what was seen, and what to do where that is plain.
     fn detail(&self) -> String {
         let expected = match self.kind {
             ErrorKind::Head(kind) => kind.expected(),
             ErrorKind::Chunk(kind) => kind.expected(),
             _ => "expected the response to go on as HTTP/1.1 says",
         };
+        let hint = if self.is_dechunked {
+            "; the body is already dechunked: record it with `curl -i --raw`"
+        } else {
+            ""
+        };
         match &self.seen {
-            Some(seen) => format!("{expected} (saw \"{}\")", seen.escape_ascii()),
-            None => String::from(expected),
+            Some(Seen { before, octet }) if before.is_empty() => {
+                format!("{expected} (saw \"{}\"){hint}", octet.escape_ascii())
+            }
+            Some(Seen { before, octet }) => {
+                format!(
+                    "{expected} (saw \"{}\" then \"{}\"){hint}",
+                    before.escape_ascii(),
+                    octet.escape_ascii()
+                )
+            }
+            None => format!("{expected}{hint}"),
         }
     }
 
@@ -282,8 +306,9 @@ impl Trail {
         self.last.drain(..self.last.len().saturating_sub(SEEN_BYTES_MAX));
     }
 
-    /// The fault that lies `offset` octets into the response, in `input`, which comes next.
-    fn fault(&self, kind: ErrorKind, offset: u64, input: &[u8]) -> Fault {
+    /// The fault that lies `offset` octets into the response, whose head has `head` of them, in `input`, which comes
+    /// next.
+    fn fault(&self, kind: ErrorKind, offset: u64, head: u64, input: &[u8]) -> Fault {
         // What is found wrong only in the whole head has no one octet to show, and a limit none of interest.
         let has_octet = match kind {
             ErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
@@ -293,12 +318,16 @@ impl Trail {
             _ => false,
         };
         let at = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        let seen = input.get(..=at).filter(|_| has_octet).map(|input| {
-            let mut seen = [&self.last, &input[input.len().saturating_sub(SEEN_BYTES_MAX)..]].concat();
-            seen.drain(..seen.len().saturating_sub(SEEN_BYTES_MAX));
-            seen
-        });
-        Fault { kind, offset, seen }
+        let seen =
+            input.get(..=at).and_then(<[u8]>::split_last).filter(|_| has_octet).map(|(octet, input)| {
+                let mut before = [&self.last, &input[input.len().saturating_sub(SEEN_BYTES_MAX)..]].concat();
+                before.drain(..before.len().saturating_sub(SEEN_BYTES_MAX - 1));
+                Seen { before, octet: *octet }
+            });
+        let is_dechunked = kind == ErrorKind::Chunk(ChunkErrorKind::SizeMissing)
+            && offset == head
+            && seen.as_ref().is_some_and(|seen| matches!(seen.octet, b'{' | b'['));
+        Fault { kind, offset, seen, is_dechunked }
     }
 }
 

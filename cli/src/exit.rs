@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// It failed.
     Failed = 1,
-    /// The command line makes no sense. Given by clap.
+    /// The command line is not allowed. Mostly given by clap.
     Usage = 2,
     /// The input ended early.
     Incomplete = 3,

@@ -2,11 +2,13 @@
 
 pub(crate) mod options;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use powerstream_core::http::request::BearerToken;
 use powerstream_simulator::{Scenario, Simulator, Totals};
 use tracing::info;
 
@@ -38,8 +40,8 @@ pub(crate) struct Args {
     listen: SocketAddr,
 
     /// The only right bearer token [default: any is right, but there must be one]
-    #[arg(long, value_name = "TOKEN", value_parser = token)]
-    token: Option<String>,
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<Secret>,
 
     #[command(flatten)]
     options: Options,
@@ -58,9 +60,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return list_scenarios().map(|()| Exit::Done).map_err(|error| Failure::output(&error));
     }
     log::init();
+    if let Some(Secret(token)) = &args.token
+        && let Err(error) = BearerToken::new(token)
+    {
+        return Err(Failure::new(Exit::Usage, format!("--token is not allowed: {error}")));
+    }
     let mut config = args.options.config()?;
     config.listen = args.listen;
-    config.token.clone_from(&args.token);
+    config.token = args.token.as_ref().map(|Secret(token)| token.clone());
     // Nobody here asks what was sent: months of it are not worth remembering.
     config.truth_messages_max = 1;
     config.truth_bytes_max = 0;
@@ -117,7 +124,35 @@ fn list_scenarios() -> io::Result<()> {
     output.flush()
 }
 
-fn token(text: &str) -> Result<String, String> {
-    use powerstream_core::http::request::BearerToken;
-    BearerToken::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+/// What nobody else may see. Checked after it is parsed: clap's errors quote what they refuse.
+#[derive(Clone)]
+struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_not_in_the_debug_text() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            args: Args,
+        }
+        let cli: Cli = clap::Parser::try_parse_from(["simulate", "--token", "s3cr3t"]).unwrap();
+        let text = format!("{:?}", cli.args);
+        assert!(text.contains("Secret(..)") && !text.contains("s3cr3t"), "{text}");
+    }
 }

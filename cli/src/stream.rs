@@ -33,6 +33,7 @@ use crate::log;
 use crate::simulate::options;
 use crate::token::Token;
 
+use self::journal::Journal;
 use self::latency::Latency;
 use self::output::Output;
 use self::pump::{Ended, Pump};
@@ -64,7 +65,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     on_interrupt(move || shutdown.shutdown())?;
 
-    let mut pump = Pump::new(Output::to_stdout(args.format), latency, args.max_posts);
+    let journal = Journal::new(target(args, &base_url));
+    let mut pump = Pump::new(Output::to_stdout(args.format), latency, journal, args.max_posts);
     let started = Instant::now();
     let ended = pump.run(&mut stream);
     // The client first, so that the simulator sees it leave and waits for nobody.
@@ -83,10 +85,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
     let origin = Origin::parse(base_url)
-        .map_err(|error| Failure::new(Exit::Usage, format!("--base-url makes no sense: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Usage, format!("--base-url is not allowed: {error}")))?;
     let partition = args.partition.map(|partition| partition.to_string());
     let query = partition.as_deref().map(|partition| [("partition", partition)]);
     let mut config = SessionConfig::new(origin);
+    config.host = args.host.as_deref();
     config.endpoint = args.endpoint;
     config.query = query.as_ref().map_or(&[], |query| query);
     config.local_dc_only = args.local_dc_only;
@@ -101,8 +104,21 @@ fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
     };
     stream.map_err(|error| {
         let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
-        Failure::new(exit, format!("cannot open the stream: {error}"))
+        let hint = match error {
+            OpenError::NoTls => "; name the proxy with --base-url, and the real server with --host",
+            _ => "",
+        };
+        Failure::new(exit, format!("cannot open the stream: {error}{hint}"))
     })
+}
+
+/// What is connected to, for people. Origins and names of hosts are checked to hold nothing that needs escaping.
+fn target(args: &Args, base_url: &str) -> String {
+    let endpoint = args.endpoint.name;
+    match &args.host {
+        Some(host) => format!("{base_url} (as {host}), {endpoint}"),
+        None => format!("{base_url}, {endpoint}"),
+    }
 }
 
 /// Ends the stream after `length`. The thread is not waited for: when the stream ends earlier, so does the process.
@@ -122,5 +138,11 @@ fn gave_up(cause: &Cause) -> Failure {
         Cause::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorised,
         _ => Exit::Failed,
     };
-    Failure::new(exit, format!("gave up: {cause}"))
+    match cause {
+        // In full, and in the server's own words, it is told just before.
+        Cause::Refused(refusal) => {
+            Failure::new(exit, format!("gave up: the server refused (status {})", refusal.status))
+        }
+        _ => Failure::new(exit, format!("gave up: {cause}")),
+    }
 }

@@ -184,7 +184,7 @@ fn errors_say_what_was_expected_what_was_seen_and_where() {
         lines(&["--json"], b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n+5\r\n");
     let want = concat!(
         r#"{"event":"error","error":"chunk_size_missing","detail":"expected a hexadecimal chunk size "#,
-        r#"(saw \"nked\\r\\n\\r\\n2\\r\\nok\\r\\n+\")","offset":54}"#
+        r#"(saw \"nked\\r\\n\\r\\n2\\r\\nok\\r\\n\" then \"+\")","offset":54}"#
     );
     assert_eq!((events.last().map(String::as_str), exit), (Some(want), 1));
 
@@ -197,6 +197,35 @@ fn errors_say_what_was_expected_what_was_seen_and_where() {
     let output = run(&["--body"], b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello");
     assert!(text(&output.stderr).contains("cut short: the input ends after 43 bytes"), "{output:?}");
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), "hello"));
+}
+
+/// `curl -i` without `--raw` undoes the chunks and keeps the field that tells of them.
+#[test]
+fn a_recording_that_was_dechunked_is_told_from_broken_chunks() {
+    let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (body, is_dechunked) in [
+        ("{\"id\":1}\r\n", true),
+        ("[1]\r\n", true),
+        ("<html>", false),
+        ("2\r\n\r\n\r\n{\"id\":1}\r\n", false),
+    ] {
+        let wire = format!("{head}{body}");
+        for size in ["1", "7", "16384"] {
+            let (events, exit) = lines(&["--json", "--read-size", size], wire.as_bytes());
+            let error: serde_json::Value = serde_json::from_str(events.last().unwrap()).unwrap();
+            assert_eq!((&error["error"], exit), (&"chunk_size_missing".into(), 1));
+            let mut texts = vec![error["detail"].as_str().unwrap().to_owned()];
+            for mode in [&[][..], &["--body"]] {
+                let output = run(&[mode, &["--read-size", size]].concat(), wire.as_bytes());
+                texts.push(text(&output.stderr).to_owned());
+            }
+            for text in texts {
+                let hint = "the body is already dechunked: record it with `curl -i --raw`";
+                assert_eq!(text.contains(hint), is_dechunked, "{text}");
+                assert!(!is_dechunked || text.contains(r#"chunked\r\n\r\n" then ""#), "{text}");
+            }
+        }
+    }
 }
 
 #[test]

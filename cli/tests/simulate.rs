@@ -81,6 +81,12 @@ fn wrong_usage_is_told_and_is_2() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments}");
         assert!(text(&output.stderr).contains(told), "{arguments}: {}", text(&output.stderr));
     }
+    for token in ["my secret", "", "s\u{f6}cret"] {
+        let output = run(tool("simulate --token").arg(token));
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{told}");
+        assert!(told.contains("--token is not allowed: ") && !told.contains("cret"), "{told}");
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@
 mod tool;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,28 @@ impl Drop for File {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
+}
+
+/// A server that gives these answers, one a connection, and then refuses connections; its base URL, and the requests
+/// that it gets.
+fn server(answers: Vec<Vec<u8>>) -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let mut socket = listener.accept().unwrap().0;
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            let _ = sender.send(String::from_utf8(request).unwrap());
+            socket.write_all(&answer).unwrap();
+        }
+    });
+    (url, requests)
 }
 
 /// Posts as the simulator makes them, and some that are JSON at its edges; how many.
@@ -157,7 +180,7 @@ fn streams_from_a_simulator_of_its_own() {
     for output in [&from_file, &from_variable] {
         let told = text(&output.stderr);
         assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 200), "{told}");
-        assert!(told.contains("connected datacenter=\"atla\""), "{told}");
+        assert!(told.contains(&format!("connected to {url}, powerstream datacenter=\"atla\"")), "{told}");
         assert!(told.contains("lag from a Post's creation to delivery: p50 "), "{told}");
         assert!(!told.contains(token) && !text(&output.stdout).contains(token));
     }
@@ -168,6 +191,9 @@ fn streams_from_a_simulator_of_its_own() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), ""), "{told}");
     assert!(told.contains("the server says: Unauthorized") && told.contains("status 401"), "{told}");
     assert!(!told.contains(wrong));
+    // Once in full, then in short.
+    assert_eq!((told.matches("not authorised").count(), told.matches("refused: ").count()), (1, 1), "{told}");
+    assert!(told.contains("powerstream: gave up: the server refused (status 401)"), "{told}");
     simulator.signal("INT");
     assert_eq!(simulator.end(), Some(0));
     assert!(!simulator.told.contains(token) && !simulator.told.contains(wrong));
@@ -245,14 +271,124 @@ fn the_stream_outlives_the_server() {
     let mut stream = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     stream.line();
     drop(first);
-    stream.tells("next attempt at once");
-    stream.tells("next attempt in ");
+    assert!(stream.tells("next attempt at once").contains(" disconnected: "));
+    let told = stream.tells("next attempt in ");
+    assert!(told.contains(" could not connect: "), "{told}");
     let (_second, _) = simulator(&format!("--rate 200 --listen {}", url.strip_prefix("http://").unwrap()));
     stream.tells("connected");
     stream.tells("Posts may be missing from ");
     stream.signal("INT");
     assert_eq!(stream.end(), Some(0));
-    assert!(stream.told.contains("reconnects 1,"), "{}", stream.told);
+    assert!(stream.told.contains("reconnects 1, gaps 1, "), "{}", stream.told);
+}
+
+/// The second request asks for the minutes that were missed; the simulator takes it.
+#[test]
+fn a_gap_is_asked_for_again() {
+    let arguments = "--backfill --scenario reset --fault-after 20 --rate 1000 --max-posts 60";
+    let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 60), "{told}");
+    assert!(told.contains("asked again for 1 min: Posts were missing from "), "{told}");
+}
+
+#[test]
+fn nobody_there_is_no_disconnect() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let arguments = format!("stream --base-url http://{address} --duration 300ms");
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    let told = text(&output.stderr);
+    assert!(told.contains(" could not connect: the connection was refused"), "{told}");
+    assert!(!told.contains("disconnected"), "{told}");
+}
+
+#[test]
+fn the_host_field_may_differ_from_the_base_url() {
+    let (url, requests) = server(vec![b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()]);
+    let arguments = format!("stream --base-url {url} --host api.x.com");
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(requests.recv().unwrap().contains("\r\nHost: api.x.com\r\n"));
+}
+
+#[test]
+fn a_redirect_is_told_with_its_address() {
+    for (location, told) in [
+        ("Location: https://new.example/\u{1b}]0;x".to_owned(), None),
+        (
+            "location: https://new.example/\u{9b}31m".to_owned(),
+            Some(r"; it is https://new.example/\u{9b}31m"),
+        ),
+        (format!("Location: https://{}", "n".repeat(9_000)), Some("nnn...\n")),
+        ("X: y".to_owned(), Some("; the server names none\n")),
+    ] {
+        let head = format!("HTTP/1.1 301 Moved\r\n{location}\r\nContent-Length: 0\r\n\r\n");
+        let (url, _requests) = server(vec![head.into_bytes()]);
+        let arguments = format!("stream --base-url {url} --duration 5s");
+        // A control character ends the head: it is broken HTTP, which is asked again.
+        let arguments = if told.is_none() { arguments.replace("5s", "200ms") } else { arguments };
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(i32::from(told.is_some())), "{stderr}");
+        assert!(told.is_none_or(|told| stderr.contains(told)) && stderr.len() < 2_000, "{stderr}");
+        assert!(!stderr.contains(['\u{1b}', '\u{9b}']), "{stderr:?}");
+    }
+}
+
+#[test]
+fn what_is_no_post_is_shown_once_and_counted() {
+    let deep = format!(r#"{{"id":1,"text":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let mut answer = b"HTTP/1.1 200 OK\r\nX-Name: a\xc2\x9b\r\n\r\n".to_vec();
+    for _ in 0..50 {
+        answer.extend_from_slice(b"{\"new\":1}\r\n{\"friends\":[1]}\r\n<p>\r\n");
+    }
+    answer.extend_from_slice(b"{\"id\":2,\"text\":\"\xff\" oops\r\n");
+    answer.extend_from_slice(format!("{deep}\r\n").as_bytes());
+    answer.extend_from_slice(&b"x".repeat((1 << 20) + 1));
+    answer.extend_from_slice(b"\r\n{\"id\":3,\"text\":\"\xff\"}\r\n");
+    let told = |level: &str| {
+        let (url, _requests) = server(vec![answer.clone()]);
+        let arguments = format!("stream --base-url {url} --max-posts 1");
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "s3cr3t").env("RUST_LOG", level));
+        assert_eq!(output.stdout, b"{\"id\":3,\"text\":\"\xff\"}\n");
+        text(&output.stderr).to_owned()
+    };
+    let info = told("info");
+    assert!(info.contains("INFO unknown, the first of them: {\"new\":1}"), "{info}");
+    assert!(
+        info.contains("INFO user_stream, the first") && info.contains("WARN malformed, the first"),
+        "{info}"
+    );
+    assert!(info.contains("left out, for it is not JSON: a byte that cannot stand here"), "{info}");
+    assert!(info.contains("left out, for it is nested deeper than 128 levels"), "{info}");
+    assert!(info.contains("reconnects 0, skipped 1, malformed 52, unknown 50, user_stream 50, "), "{info}");
+    assert!(info.lines().count() < 12, "{info}");
+    let debug = told("debug");
+    assert_eq!(debug.matches("{\"new\":1}").count(), 50, "{debug}");
+    assert!(debug.contains("DEBUG response: status 200\n"), "{debug}");
+    assert!(debug.contains(r"DEBUG response: X-Name: a\u{9b}") && !debug.contains("s3cr3t"), "{debug}");
+    let off = told("off");
+    assert!(off.starts_with("Posts 1, keep-alives 0, bytes 1") && off.lines().count() == 2, "{off}");
+}
+
+#[test]
+fn the_help_names_the_endpoints_and_what_is_missing() {
+    let output = run(&mut tool("stream --help"));
+    let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "powerstream, filtered-stream, sample, sample10, firehose, firehose-en",
+        "https://, the default included, is refused until TLS arrives",
+        "heads and framing included",
+        "--base-url http://127.0.0.1:8443 --host api.x.com",
+    ] {
+        assert!(help.contains(told), "{told}: {help}");
+    }
+    let output = run(tool("stream").env("X_BEARER_TOKEN", "any"));
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("https is not supported") && told.contains("--host"), "{told}");
 }
 
 #[test]
@@ -316,14 +452,19 @@ fn wrong_usage_is_told_and_is_2() {
         ("--simulate --base-url http://localhost", "cannot be used with"),
         ("--simulate --token-file x", "cannot be used with"),
         ("--base-url http://example.com", "plain http"),
-        ("--base-url https://user:s3cr3t@example.com", "--base-url makes no sense"),
+        ("--base-url https://user:s3cr3t@example.com", "--base-url is not allowed: "),
         ("--base-url example.com", "https://"),
-        ("--endpoint nowhere", "there are powerstream, filtered-stream"),
+        ("--endpoint nowhere", "powerstream, filtered-stream"),
         ("--endpoint sample10", "needs --partition, from 1 to 2"),
         ("--endpoint sample10 --partition 3", "are 1 to 2"),
         ("--simulate --partition 1", "has no partitions"),
         ("--max-posts 0", "--max-posts"),
         ("--duration 10", "expected a number and a unit"),
+        ("--duration 0s", "expected more than zero"),
+        ("--silence 0s", "expected more than zero"),
+        ("--host api.x.com/", "--host is not allowed: "),
+        ("--host user:s3cr3t@x", "--host is not allowed: "),
+        ("--simulate --host x", "cannot be used with"),
         ("--runtime none", "blocking"),
         ("--token x", "--token"),
     ] {
@@ -339,5 +480,10 @@ fn a_refusal_for_good_is_told_and_is_1() {
     let mut command: Command = tool("stream --simulate --endpoint sample");
     let output = run(&mut command);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("powerstream: gave up: "), "{}", text(&output.stderr));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("ERROR refused: the request was refused, and would be again (status 404)"),
+        "{told}"
+    );
+    assert!(told.ends_with("powerstream: gave up: the server refused (status 404)\n"), "{told}");
 }

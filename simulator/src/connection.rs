@@ -88,6 +88,9 @@ fn answer(shared: &Arc<Shared>, link: &Arc<Link>, recorder: &mut Recorder, parse
             let head = refusal(status, headers, &response::problem(status), &mut rng);
             (status, head, Some(End::Refused), None, false)
         }
+        Verdict::InvalidQuery(problem) => {
+            (400, refusal(400, "", &problem, &mut rng), Some(End::Refused), None, false)
+        }
         Verdict::Stream { local_dc_only } => {
             let attempt = shared.next_attempt();
             let struck = config.fault_on.unwrap_or(plan.struck);

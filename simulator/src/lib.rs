@@ -24,7 +24,10 @@
 //! # What it does
 //!
 //! - `GET /2/powerstream` (and `/2/powerstream/stream`) with a bearer token gets the stream; `localDcOnly=true` is answered with its headers
-//!   and `connection_metadata`. Anything else gets the refusal X would send.
+//!   and `connection_metadata`. Anything else gets the refusal X would send: other paths 404 with an empty body, as
+//!   recorded of X; parameters that are unknown or have a wrong value 400, with the problem that names them.
+//! - `backfillMinutes` (1 to 5), `startTime` and `endTime` are accepted and have no effect yet: no Post is sent again,
+//!   and the values of the two times are not looked at.
 //! - All connections share one feed of generated Posts; a file is sent to each connection from its beginning.
 //! - Same configuration, same bytes, but for ids and times: cuts and faults come from [`Config::seed`].
 //! - A reader that is slow gets its Posts late. The simulator's memory is bounded: see [`Truth`] for what it remembers.

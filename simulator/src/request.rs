@@ -1,5 +1,8 @@
 //! The request head, and who may have the stream.
 
+mod query;
+
+use self::query::Query;
 use crate::config::Config;
 
 /// More than any client needs; a head that is longer is refused.
@@ -81,8 +84,12 @@ fn bearer(value: &[u8]) -> Option<String> {
 /// What to do with a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Stream { local_dc_only: bool },
+    Stream {
+        local_dc_only: bool,
+    },
     Refuse(u16),
+    /// 400, with the problem that names the parameters.
+    InvalidQuery(String),
 }
 
 impl Request {
@@ -98,6 +105,7 @@ impl Request {
         let target = self.origin_form();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if !matches!(path, "/2/powerstream" | "/2/powerstream/stream") {
+            // Before the token is looked at, and with an empty body: so X was recorded to answer.
             return Verdict::Refuse(404);
         }
         if self.method != "GET" {
@@ -111,7 +119,10 @@ impl Request {
         if !right {
             return Verdict::Refuse(401);
         }
-        Verdict::Stream { local_dc_only: query.split('&').any(|pair| pair == "localDcOnly=true") }
+        match query::parse(query) {
+            Ok(Query { local_dc_only }) => Verdict::Stream { local_dc_only },
+            Err(problem) => Verdict::InvalidQuery(problem),
+        }
     }
 
     /// Servers accept the absolute form too (RFC 9112 section 3.2.2).
@@ -147,8 +158,8 @@ mod tests {
         for (text, want) in [
             (head(stream, auth), STREAM),
             (head(stream, "authorization:  bearer   a%2Bb  "), STREAM),
-            (head("GET /2/powerstream/stream?x=1 HTTP/1.1", auth), STREAM),
-            (head("GET /2/powerstream?a=b&localDcOnly=true HTTP/1.1", auth), local),
+            (head("GET /2/powerstream/stream? HTTP/1.1", auth), STREAM),
+            (head("GET /2/powerstream?startTime=b&localDcOnly=true HTTP/1.1", auth), local),
             (head("GET /2/powerstream?localDcOnly=false HTTP/1.1", auth), STREAM),
             (head("GET http://127.0.0.1:1/2/powerstream HTTP/1.1", auth), STREAM),
             (head("GET http://127.0.0.1:1 HTTP/1.1", auth), Verdict::Refuse(404)),
@@ -168,6 +179,11 @@ mod tests {
         ] {
             assert_eq!(verdict(&text, None), want, "{text}");
         }
+        let invalid = verdict(&head("GET /2/powerstream?x=1 HTTP/1.1", auth), None);
+        assert!(matches!(&invalid, Verdict::InvalidQuery(problem) if problem.contains("[x]")), "{invalid:?}");
+        // Who may not have the stream learns nothing about its parameters.
+        let nobody = verdict(&head("GET /2/powerstream?x=1 HTTP/1.1", "X: y"), None);
+        assert_eq!(nobody, Verdict::Refuse(401));
         assert_eq!(verdict(&head(stream, auth), Some("a%2Bb")), STREAM);
         assert_eq!(verdict(&head(stream, auth), Some("a%2Bc")), Verdict::Refuse(401));
     }

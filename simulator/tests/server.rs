@@ -38,11 +38,21 @@ fn who_gets_in() {
     assert_eq!(ask("GET /2/nothing HTTP/1.1", ""), (404, String::new()));
     assert_eq!(ask("POST /2/powerstream HTTP/1.1", "").0, 405);
     assert_eq!(ask("GET /2/powerstream HTTP/9.9", "").0, 400);
+    let (status, body) =
+        ask("GET /2/powerstream?localDcOnly=maybe&x=1 HTTP/1.1", "Authorization: Bearer right\r\n");
+    let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &problem["errors"][0]["parameters"]["localDcOnly"][0]), (400, &"maybe".into()));
+    assert_eq!(problem["errors"][1]["parameters"]["x"][0], "1");
+    assert_eq!(
+        ask("GET /2/powerstream?backfillMinutes=5 HTTP/1.1", "Authorization: Bearer right\r\n").0,
+        200
+    );
     let log = simulator.truth();
     assert!(log.wait(SOON, |totals| totals.open == 0));
     let ends: Vec<_> = log.connections().iter().filter_map(|connection| connection.end).collect();
-    assert_eq!(ends[2..], [End::Refused; 6]);
-    assert_eq!(log.totals().streams, 2);
+    assert_eq!(ends[2..9], [End::Refused; 7]);
+    assert_eq!(log.totals().streams, 3);
+    assert_eq!(log.connection(9).unwrap().status, Some(400));
     let text = format!("{simulator:?} {log:?} {:?}", log.connections());
     assert!(!text.contains("right") && !text.contains("powerstream?"), "{text}");
 }

@@ -66,7 +66,8 @@ impl Mode for Events {
                     break;
                 }
                 Err(error) => {
-                    let fault = self.trail.fault(error.kind, error.offset, input);
+                    let head = self.connection.octets().head;
+                    let fault = self.trail.fault(error.kind, error.offset, head, input);
                     if self.style == Style::Json {
                         let line = Line::event("error").text("error", error.kind.code());
                         let line = line.text("detail", &fault.detail()).number("offset", fault.offset);

@@ -13,7 +13,8 @@ use super::{Ending, Fault, Mode, Trail};
 
 enum Phase {
     Head(HeadDecoder),
-    Body(Body),
+    /// With the octets of the head.
+    Body(Body, u64),
     /// Behind the body's end: whatever comes belongs to no response.
     Complete,
 }
@@ -43,16 +44,17 @@ impl Mode for Octets {
                 (_, Ok(None)) => at = input.len(),
                 (consumed, Ok(Some(head))) => {
                     at = consumed;
-                    self.phase = Phase::Body(Body::new(head.framing, ChunkLimits::default()));
+                    let octets = self.trail.offset + consumed as u64;
+                    self.phase = Phase::Body(Body::new(head.framing, ChunkLimits::default()), octets);
                 }
                 (_, Err(error)) => {
                     let offset = self.trail.offset + error.at as u64;
-                    return Ok(Some(self.trail.fault(ErrorKind::Head(error.kind), offset, input)));
+                    return Ok(Some(self.trail.fault(ErrorKind::Head(error.kind), offset, 0, input)));
                 }
             }
         }
         // Also without input: a body of nothing ends right behind its head.
-        while let Phase::Body(body) = &mut self.phase {
+        while let Phase::Body(body, head) = &mut self.phase {
             match body.decode(&input[at..]) {
                 Ok(Span::Data(range)) => {
                     output.write_all(&input[at + range.start..at + range.end])?;
@@ -62,7 +64,7 @@ impl Mode for Octets {
                 Ok(Span::End(_)) => self.phase = Phase::Complete,
                 Err(error) => {
                     let offset = self.trail.offset + (at + error.at) as u64;
-                    return Ok(Some(self.trail.fault(ErrorKind::Chunk(error.kind), offset, input)));
+                    return Ok(Some(self.trail.fault(ErrorKind::Chunk(error.kind), offset, *head, input)));
                 }
             }
         }
@@ -73,8 +75,8 @@ impl Mode for Octets {
     fn close(&mut self, _output: &mut dyn Write) -> io::Result<Ending> {
         Ok(match &self.phase {
             Phase::Head(_) => Ending::CutInHead(self.trail.offset),
-            Phase::Body(body) if !body.may_end_here() => Ending::Cut(self.trail.offset),
-            Phase::Body(_) | Phase::Complete => Ending::Complete,
+            Phase::Body(body, _) if !body.may_end_here() => Ending::Cut(self.trail.offset),
+            Phase::Body(..) | Phase::Complete => Ending::Complete,
         })
     }
 }

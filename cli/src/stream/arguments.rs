@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use powerstream_core::endpoint::{self, Endpoint};
 use powerstream_core::http::origin::Origin;
+use powerstream_core::http::request::{Method, Request};
 
 use crate::duration;
 use crate::exit::{Exit, Failure};
@@ -15,24 +17,34 @@ use super::output::Format;
 const NOTES: &str = "\
 The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file. --simulate needs none.
 
-Posts go to standard output, one a line; everything else goes to standard error, as much of it as RUST_LOG asks for
-(error, warn, info, debug; default: info). The stream goes on, over disconnects, until --max-posts, --duration or
-Ctrl-C, and ends with its totals; a second Ctrl-C ends it at once, with code 130. With --simulate and --posts too: the
-simulator sends the whole file and then keep-alives, as a service does that has no more Posts.
+This release has no TLS: it speaks plain http to this machine only, to a simulator or to a tunnel or proxy that does
+TLS. Any https base URL, the default too, ends it with code 1.
+
+Posts go to standard output, one a line. What happens goes to standard error, as much of it as RUST_LOG asks for (off,
+error, warn, info, debug, trace; default: info; debug shows the heads of responses). Of messages that are neither Posts
+nor words about the connection the first of each kind is shown; further ones are counted, and shown at debug.
+
+The stream goes on, over disconnects, until --max-posts, --duration or Ctrl-C; a second Ctrl-C ends it at once, with
+code 130. With --simulate and --posts too: the simulator sends the whole file and then keep-alives, as a service does
+that has no more Posts. The end brings totals on standard error, whatever RUST_LOG says, but none where the output
+failed or its reader left. Their bytes are all that was received, heads and framing included.
 
 Latencies are those of --simulate: from the simulator's write to delivery. Other servers' Posts have a lag: from the
 time of creation in their ids, by this machine's clock. --seed also decides the jitter of the waits between attempts.
 
 Exit codes:
   0  --max-posts, --duration or Ctrl-C reached, or the reader of the output has had enough
-  1  gave up: the server refused for good, or the output cannot be written
+  1  gave up: the server refused for good, the output cannot be written, or the base URL is https
   2  wrong usage
   4  no token, or not authorised (401, 403)
 
 Examples:
   powerstream stream --simulate --max-posts 1000
   powerstream stream --simulate --posts posts.ndjson --scenario split --duration 5s > copy.ndjson
-  X_BEARER_TOKEN=.. powerstream stream --local-dc-only --backfill > posts.ndjson";
+  X_BEARER_TOKEN=any powerstream stream --base-url http://localhost:8080 --local-dc-only --backfill > posts.ndjson
+      with `powerstream simulate --listen 127.0.0.1:8080` running
+  X_BEARER_TOKEN=.. powerstream stream --base-url http://127.0.0.1:8443 --host api.x.com > posts.ndjson
+      with a TLS tunnel from port 8443 of this machine to api.x.com:443 running";
 
 /// Stream Posts to standard output
 ///
@@ -44,12 +56,18 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) simulate: bool,
 
-    /// Where the stream is: scheme, host and port; the endpoint adds the path
+    /// Where the stream is: scheme, host and port; the endpoint adds the path. This release takes http:// to this
+    /// machine only: https://, the default included, is refused until TLS arrives
     #[arg(long, value_name = "URL", default_value = "https://api.x.com", conflicts_with = "simulate")]
     pub(super) base_url: String,
 
+    /// The Host field, where the base URL is a tunnel or proxy on this machine to the real server [default: as the
+    /// base URL has it]
+    #[arg(long, value_name = "NAME", conflicts_with = "simulate")]
+    pub(super) host: Option<String>,
+
     /// Which stream
-    #[arg(long, value_name = "NAME", default_value = "powerstream", value_parser = endpoint)]
+    #[arg(long, value_name = "NAME", default_value = "powerstream", value_parser = endpoint())]
     pub(super) endpoint: Endpoint<'static>,
 
     /// Which partition of an endpoint that has them, from 1
@@ -73,7 +91,7 @@ pub(crate) struct Args {
     pub(super) max_posts: Option<u64>,
 
     /// End after so long, such as 500ms, 10s or 2m
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) duration: Option<Duration>,
 
     /// After a gap, ask again for up to 5 minutes; needs the entitlement, without it X refuses
@@ -81,7 +99,7 @@ pub(crate) struct Args {
     pub(super) backfill: bool,
 
     /// The longest silence before the connection is given up; X promises a signal every 20 s [default: 25s]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) silence: Option<Duration>,
 
     /// File that holds the bearer token; `-` is standard input
@@ -108,7 +126,12 @@ impl Args {
         }
         // It may hold a password, so that no error may quote it as clap's do.
         if let Err(error) = Origin::parse(&self.base_url) {
-            return usage(format!("--base-url makes no sense: {error}"));
+            return usage(format!("--base-url is not allowed: {error}"));
+        }
+        if let Some(host) = &self.host
+            && let Err(error) = Request::new(Method::Get, host, "/").write(&mut [0; 1_024])
+        {
+            return usage(format!("--host is not allowed: {error}"));
         }
         let Endpoint { name, partitions, .. } = self.endpoint;
         match self.partition {
@@ -124,9 +147,8 @@ impl Args {
     }
 }
 
-fn endpoint(name: &str) -> Result<Endpoint<'static>, String> {
-    Endpoint::named(name).ok_or_else(|| {
-        let names = endpoint::ALL.map(|endpoint| endpoint.name);
-        format!("there are {}", names.join(", "))
-    })
+/// One of those that have a name; clap lists the names.
+fn endpoint() -> impl TypedValueParser<Value = Endpoint<'static>> {
+    let names = PossibleValuesParser::new(endpoint::ALL.map(|endpoint| endpoint.name));
+    names.try_map(|name| Endpoint::named(&name).ok_or("there is no such endpoint"))
 }

@@ -1,35 +1,65 @@
 //! Everything but Posts: told on standard error, and counted.
 
+use std::collections::BTreeMap;
+
+use powerstream_core::http::head::Head;
 use powerstream_core::session::{Cause, Connected, Disconnected, Refused};
-use powerstream_core::stream::message::{ConnectionMetadata, Kind};
-use tracing::{info, trace, warn};
+use powerstream_core::stream::message::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, Reason};
+use tracing::{debug, error, info, trace, warn};
 
 use crate::describe;
 use crate::text::Printable;
 
-use super::refusal::own_words;
+use super::refusal;
 use super::utc::utc;
 
-/// Most characters shown of a message.
+/// Most characters shown of a message, or of a field's value.
 const SHOWN_MAX: usize = 300;
 
 /// Tells and counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Journal {
+    /// What is connected to, as people are told it.
+    target: String,
     streams: u64,
+    gaps: u64,
     keep_alives: u64,
     received: u64,
+    skipped: u64,
+    malformed: u64,
+    /// Messages that are neither Posts nor malformed, by the name of their kind.
+    others: BTreeMap<&'static str, u64>,
     /// A stream is open, whose octets are not in `received`.
     is_open: bool,
+    /// A refusal that is to be told with what follows from it.
+    refusal: Option<String>,
 }
 
 impl Journal {
+    /// Of a stream from `target`, which must hold nothing that a terminal would obey.
+    pub(super) const fn new(target: String) -> Self {
+        Self {
+            target,
+            streams: 0,
+            gaps: 0,
+            keep_alives: 0,
+            received: 0,
+            skipped: 0,
+            malformed: 0,
+            others: BTreeMap::new(),
+            is_open: false,
+            refusal: None,
+        }
+    }
+
     pub(super) fn connected(&mut self, connected: &Connected<'_>) {
         self.streams += 1;
         self.is_open = true;
+        tell_head(&connected.head);
         let datacenter = connected.head.datacenter().map(|name| shown(name.as_bytes()).to_string());
-        info!(datacenter, "connected");
+        info!(datacenter, "connected to {}", self.target);
         if let Some(gap) = connected.gap {
+            self.gaps += 1;
             let (from, to) = (utc(gap.from), utc(gap.to));
             match connected.backfill_minutes {
                 0 => warn!("Posts may be missing from {from} to {to} UTC"),
@@ -43,53 +73,66 @@ impl Journal {
         trace!("keep-alive");
     }
 
-    pub(super) fn skipped(&self, bytes: u64) {
+    pub(super) fn skipped(&mut self, bytes: u64) {
+        self.skipped += 1;
         warn!(bytes, "skipped a message over the limit");
     }
 
-    /// A message that is no Post.
-    pub(super) fn message(&self, kind: &Kind, bytes: &[u8]) {
+    /// A message that is no Post. Of kinds that may come as often as Posts, the first is shown to everyone.
+    pub(super) fn message(&mut self, kind: &Kind, bytes: &[u8]) {
         let name = describe::name(kind);
+        let count = match kind {
+            Kind::Malformed(_) => &mut self.malformed,
+            _ => self.others.entry(name).or_default(),
+        };
+        *count += 1;
+        let is_first = *count == 1;
         match kind {
             Kind::ConnectionMetadata => {
                 let metadata = ConnectionMetadata::parse(bytes);
                 let datacenter = metadata.and_then(|metadata| metadata.datacenter);
                 info!(datacenter = datacenter.map(|name| shown(name.as_bytes()).to_string()), "{name}");
             }
-            Kind::Compliance { .. }
-            | Kind::Unknown
-            | Kind::Envelope { .. }
-            | Kind::Array
-            | Kind::UserStream => {
-                info!("{name}: {}", shown(bytes));
-            }
-            _ => warn!("{name}: {}", shown(bytes)),
+            // Words of the service about the connection: few, and each of weight.
+            Kind::StreamError(_)
+            | Kind::Problem(_)
+            | Kind::System(_)
+            | Kind::Disconnect { .. }
+            | Kind::Warning
+            | Kind::Limit { .. } => warn!("{name}: {}", shown(bytes)),
+            _ if !is_first => debug!("{name}: {}", shown(bytes)),
+            Kind::Malformed(_) => warn!("{name}, the first of them: {}", shown(bytes)),
+            _ => info!("{name}, the first of them: {}", shown(bytes)),
         }
     }
 
-    /// A message that begins as JSON and is none.
-    pub(super) fn not_json(&self, bytes: &[u8]) {
-        warn!("left out, for it is not JSON (--format raw shows it): {}", shown(bytes));
+    /// A message that begins as a Post and cannot be written as JSON.
+    pub(super) fn left_out(&mut self, bytes: &[u8], malformed: Malformed) {
+        self.malformed += 1;
+        let why = match malformed.reason {
+            Reason::TooDeep => format!("it is nested deeper than {DEPTH_MAX} levels"),
+            reason => format!("it is not JSON: {reason} at byte {}", malformed.at),
+        };
+        warn!("left out, for {why} (--format raw shows it): {}", shown(bytes));
     }
 
-    pub(super) fn refused(&self, refused: &Refused<'_>) {
-        match own_words(refused.document) {
-            Some(words) => warn!("refused: {}; the server says: {words}", refused.refusal),
-            None => warn!("refused: {}", refused.refusal),
-        }
+    /// Told with what follows from it, so that it is one line.
+    pub(super) fn refused(&mut self, refused: &Refused<'_>) {
+        tell_head(&refused.head);
+        self.refusal = Some(refusal::told(refused));
     }
 
     /// A connection ended, or was not made. It had received so many octets.
     pub(super) fn disconnected(&mut self, disconnected: &Disconnected, received: u64) {
+        let what = if self.is_open { "disconnected" } else { "could not connect" };
         self.closed(received);
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
         let undelivered_bytes = Some(disconnected.undelivered).filter(|bytes| *bytes > 0);
         let Disconnected { cause, delay, .. } = disconnected;
         let next = if delay.is_zero() { String::from("at once") } else { format!("in {delay:.1?}") };
-        match cause {
-            // Told just before.
-            Cause::Refused(_) => warn!("next attempt {next}"),
-            _ => warn!(announced, undelivered_bytes, "disconnected: {cause}; next attempt {next}"),
+        match (cause, self.refusal.take()) {
+            (Cause::Refused(_), Some(refusal)) => warn!("refused: {refusal}; next attempt {next}"),
+            _ => warn!(announced, undelivered_bytes, "{what}: {cause}; next attempt {next}"),
         }
         if disconnected.at_ceiling {
             warn!("the waits have reached their ceiling: something lasting is wrong");
@@ -101,6 +144,9 @@ impl Journal {
 
     pub(super) fn gave_up(&mut self, received: u64) {
         self.closed(received);
+        if let Some(refusal) = self.refusal.take() {
+            error!("refused: {refusal}");
+        }
     }
 
     /// The end. The last connection has received so many octets.
@@ -108,17 +154,35 @@ impl Journal {
         if self.is_open {
             self.closed(received);
         }
+        if let Some(refusal) = self.refusal.take() {
+            warn!("refused: {refusal}");
+        }
     }
 
-    /// What was counted.
+    /// What was counted: what is always told, and what is told where there was any.
     pub(super) fn totals(&self) -> String {
         let reconnects = self.streams.saturating_sub(1);
-        format!("keep-alives {}, bytes {}, reconnects {reconnects}", self.keep_alives, self.received)
+        let mut totals =
+            format!("keep-alives {}, bytes {}, reconnects {reconnects}", self.keep_alives, self.received);
+        let seldom = [("gaps", self.gaps), ("skipped", self.skipped), ("malformed", self.malformed)];
+        let others = self.others.iter().map(|(name, count)| (*name, *count));
+        for (name, count) in seldom.into_iter().chain(others).filter(|(_, count)| *count > 0) {
+            totals += &format!(", {name} {count}");
+        }
+        totals
     }
 
     fn closed(&mut self, received: u64) {
         self.is_open = false;
         self.received += received;
+    }
+}
+
+/// The head of a response. Requests are never told: they hold the token.
+fn tell_head(head: &Head<'_>) {
+    debug!("response: status {}", head.status());
+    for (name, value) in head.fields() {
+        debug!("response: {}: {}", shown(name.as_bytes()), shown(value));
     }
 }
 

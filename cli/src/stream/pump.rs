@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::Stream;
 use powerstream_core::session::{Cause, Message, SessionEvent};
-use powerstream_core::stream::message::{Kind, PostId, Reason, classify, elements, validate};
+use powerstream_core::stream::message::{Kind, Malformed, PostId, Reason, classify, elements, validate};
 
 use super::journal::Journal;
 use super::latency::Latency;
@@ -29,14 +29,8 @@ pub(super) struct Pump<W: Write> {
 }
 
 impl<W: Write> Pump<W> {
-    pub(super) fn new(output: Output<W>, latency: Latency, posts_max: Option<u64>) -> Self {
-        Self {
-            output,
-            latency,
-            journal: Journal::default(),
-            posts: 0,
-            posts_max: posts_max.unwrap_or(u64::MAX),
-        }
+    pub(super) fn new(output: Output<W>, latency: Latency, journal: Journal, posts_max: Option<u64>) -> Self {
+        Self { output, latency, journal, posts: 0, posts_max: posts_max.unwrap_or(u64::MAX) }
     }
 
     /// Runs until the end. All that was delivered is written by then, unless writing failed.
@@ -96,8 +90,10 @@ impl<W: Write> Pump<W> {
 
     fn post(&mut self, bytes: &[u8], id: Option<PostId>, now: Instant) -> io::Result<()> {
         // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
-        if self.output.format() != Format::Raw && !is_json(bytes) {
-            self.journal.not_json(bytes);
+        if self.output.format() != Format::Raw
+            && let Err(malformed) = check(bytes)
+        {
+            self.journal.left_out(bytes, malformed);
             return Ok(());
         }
         self.output.post(bytes, id)?;
@@ -122,9 +118,16 @@ impl<W: Write> Pump<W> {
             if self.posts == self.posts_max && !raw {
                 return Ok(());
             }
-            let Ok(element) = element else {
-                self.journal.not_json(array);
-                break;
+            let element = match element {
+                Ok(element) => element,
+                Err(malformed) if raw => {
+                    self.journal.message(&Kind::Malformed(malformed), array);
+                    break;
+                }
+                Err(malformed) => {
+                    self.journal.left_out(array, malformed);
+                    break;
+                }
             };
             let class = classify(element);
             match class.kind {
@@ -142,11 +145,35 @@ impl<W: Write> Pump<W> {
     }
 }
 
-/// Whether a message is JSON. Octets that are no UTF-8 pass: most readers replace them, and a Post would be lost for a
-/// broken character.
-fn is_json(bytes: &[u8]) -> bool {
+/// Checks that a message is JSON but for octets that are no UTF-8: most readers replace them, and a Post would be lost
+/// for a broken character. What is around them must be JSON all the same.
+fn check(bytes: &[u8]) -> Result<(), Malformed> {
     match validate(bytes) {
-        Ok(()) => true,
-        Err(malformed) => malformed.reason == Reason::Utf8,
+        Err(malformed) if malformed.reason == Reason::Utf8 => {
+            validate(String::from_utf8_lossy(bytes).as_bytes())
+        }
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_character_is_forgiven_and_nothing_else() {
+        let deep = format!(r#"{{"id":1,"text":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        for (message, reason) in [
+            (br#"{"id":1,"text":"a"}"#.as_slice(), None),
+            (b"{\"id\":1,\"text\":\"\xff\"}", None),
+            (b"{\"id\":1,\"text\":\"\xff\" oops", Some(Reason::Byte)),
+            (b"{\"id\":1,\"text\":\"\xff\"", Some(Reason::End)),
+            (b"{\"id\":1,\"text\":\xff}", Some(Reason::Byte)),
+            (b"{\"id\":1,\"text\":\"a\"}\xff", Some(Reason::Trailing)),
+            (deep.as_bytes(), Some(Reason::TooDeep)),
+        ] {
+            let found = check(message).err().map(|malformed| malformed.reason);
+            assert_eq!(found, reason, "{}", message.escape_ascii());
+        }
     }
 }

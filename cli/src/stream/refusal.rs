@@ -1,5 +1,6 @@
-//! A refusal in the server's own words.
+//! A refusal: what it means, and the server's own words.
 
+use powerstream_core::session::{RefusalKind, Refused};
 use serde_json::Value;
 
 use crate::text::Printable;
@@ -7,10 +8,26 @@ use crate::text::Printable;
 /// Most characters shown of them.
 const SHOWN_MAX: usize = 300;
 
+/// All that is to be told of it, on one line.
+pub(super) fn told(refused: &Refused<'_>) -> String {
+    let mut told = refused.refusal.to_string();
+    if refused.refusal.kind == RefusalKind::Redirect {
+        told += &match refused.head.field("location") {
+            Some(bytes) => format!("; it is {}", Printable { bytes, characters_max: SHOWN_MAX }),
+            None => String::from("; the server names none"),
+        };
+    }
+    if let Some(words) = own_words(refused.document) {
+        told += "; the server says: ";
+        told += &words;
+    }
+    told
+}
+
 /// What the document that came with a refusal says, escaped and capped; `None` where it says nothing.
 ///
 /// X has more than one form: a problem with `title` and `detail`, and `errors` of such or of `message`s, which say more.
-pub(super) fn own_words(document: &[u8]) -> Option<String> {
+fn own_words(document: &[u8]) -> Option<String> {
     let shown = |bytes: &[u8]| Printable { bytes, characters_max: SHOWN_MAX }.to_string();
     let words = match serde_json::from_slice::<Value>(document) {
         Ok(value) => {

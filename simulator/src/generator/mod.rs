@@ -5,7 +5,7 @@
 //! pictures, places, two dozen languages, and every spelling of a JSON string that is allowed. Whatever a client takes for granted
 //! about any of this should break here first.
 
-mod json;
+pub(crate) mod json;
 mod languages;
 mod people;
 mod post;
