@@ -147,7 +147,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::NoTls => f.write_str(
-                "https is not supported by this adapter yet: put a TLS proxy on this machine and use http://localhost",
+                "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
             ),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
