@@ -113,6 +113,7 @@ pub mod http;
 pub mod liveness;
 #[cfg(feature = "alloc")]
 pub mod owned;
+pub mod post;
 pub mod session;
 pub mod stream;
 pub mod time;
