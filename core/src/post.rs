@@ -144,13 +144,25 @@ impl<'a> Post<'a> {
         Index::new(*self)
     }
 
+    #[inline]
     fn legacy<const N: usize>(&self, keys: [Legacy; N]) -> [Option<Value<'a>>; N] {
+        self.legacy_until(keys, |_| false)
+    }
+
+    /// The values of these keys, or some of them where those are enough.
+    #[inline]
+    fn legacy_until<const N: usize>(
+        &self,
+        keys: [Legacy; N],
+        enough: impl Fn(&[Option<Value<'a>>]) -> bool,
+    ) -> [Option<Value<'a>>; N] {
         match self.fields {
             Some(fields) => keys.map(|key| fields.legacy(key)),
-            None => self.value.map_or([None; N], |value| value.fields(keys.map(Legacy::name))),
+            None => self.value.map_or([None; N], |value| value.fields_until(keys.map(Legacy::name), enough)),
         }
     }
 
+    #[inline]
     fn v2<const N: usize>(&self, keys: [V2; N]) -> [Option<Value<'a>>; N] {
         match self.fields {
             Some(fields) => keys.map(|key| fields.v2(key)),
@@ -177,17 +189,19 @@ impl<'a> Post<'a> {
     /// The id that legacy Posts hold twice. The one in digits counts only where the string is none: published samples
     /// show it rounded.
     fn legacy_id(&self, string: Legacy, number: Legacy) -> Option<u64> {
-        let [string, number] = self.legacy([string, number]);
+        let is_id = |found: &[Option<Value<'a>>]| matches!(found, [Some(id), _] if id.as_id().is_some());
+        let [string, number] = self.legacy_until([string, number], is_id);
         either_id(string, number)
     }
 
-    /// Whether the text is cut, so that `extended_tweet` counts: where `truncated` does not deny it.
-    fn extended(&self, truncated: Option<Value<'a>>) -> Option<Value<'a>> {
-        if truncated.and_then(|cut| cut.as_bool()) == Some(false) {
-            return None;
-        }
-        let [extended] = self.legacy([Legacy::ExtendedTweet]);
-        extended
+    /// `extended_tweet` and another key of a legacy Post that it has better. It counts unless `truncated` denies it, and
+    /// is not looked for where that comes first.
+    fn extended(&self, key: Legacy) -> [Option<Value<'a>>; 2] {
+        let enough =
+            |found: &[Option<Value<'a>>]| matches!(*found, [truncated, Some(_), _] if denies(truncated));
+        let [truncated, value, extended] =
+            self.legacy_until([Legacy::Truncated, key, Legacy::ExtendedTweet], enough);
+        [if denies(truncated) { None } else { extended }, value]
     }
 
     /// The Post's id: `id_str`, else `id`.
@@ -204,8 +218,7 @@ impl<'a> Post<'a> {
     ///
     /// Legacy: `extended_tweet.full_text` unless `truncated` is false, else `text`, else `full_text` (X docs: "Extended
     /// Tweets"). V2: `note_tweet.text`, else `text`. The text of a retweet is that of the Post it repeats, cut and with
-    /// `RT @name: ` before it: see [`retweeted`](Self::retweeted). Two scans where `truncated` is not false or there is
-    /// no `text`.
+    /// `RT @name: ` before it: see [`retweeted`](Self::retweeted). Two scans where there is no `text`.
     #[must_use]
     pub fn text(&self) -> Option<JsonStr<'a>> {
         let string = |value: Option<Value<'a>>| value.and_then(|value| value.as_str());
@@ -214,8 +227,8 @@ impl<'a> Post<'a> {
             let note = note.and_then(Value::object).or(new_note);
             return string(note.and_then(|note| note.get("text"))).or_else(|| string(text));
         }
-        let [text, truncated] = self.legacy([Legacy::Text, Legacy::Truncated]);
-        string(self.extended(truncated).and_then(|extended| extended.get("full_text")))
+        let [extended, text] = self.extended(Legacy::Text);
+        string(extended.and_then(|extended| extended.get("full_text")))
             .or_else(|| string(text))
             .or_else(|| string(self.legacy([Legacy::FullText])[0]))
     }
@@ -297,7 +310,7 @@ impl<'a> Post<'a> {
     /// Hashtags, mentions, cashtags and links, each found in this one scan of `entities`.
     ///
     /// Legacy: `extended_tweet.entities` unless `truncated` is false, else `entities`. V2: `note_tweet.entities`, else
-    /// `entities`. Two scans of the Post where `truncated` is not false.
+    /// `entities`.
     #[must_use]
     pub fn entities(&self) -> Entities<'a> {
         Entities::new(self.entities_value(), self.format)
@@ -309,8 +322,8 @@ impl<'a> Post<'a> {
             let [note, new_note, entities] = self.v2([V2::NoteTweet, V2::NotePost, V2::Entities]);
             return note.and_then(Value::object).or(new_note).and_then(inner).or(entities);
         }
-        let [truncated, entities] = self.legacy([Legacy::Truncated, Legacy::Entities]);
-        self.extended(truncated).and_then(inner).or(entities)
+        let [extended, entities] = self.extended(Legacy::Entities);
+        extended.and_then(inner).or(entities)
     }
 
     /// The photos, videos and GIFs that were uploaded with it, at most [`MEDIA_MAX`].
@@ -331,16 +344,15 @@ impl<'a> Post<'a> {
 
     fn legacy_media(&self) -> Option<Value<'a>> {
         let list = |entities: Option<Value<'a>>| entities?.get("media")?.array();
-        let [truncated, extended_entities, entities] =
-            self.legacy([Legacy::Truncated, Legacy::ExtendedEntities, Legacy::Entities]);
-        let [of_extended, plain] = match self.extended(truncated) {
-            Some(extended) => extended.fields(["extended_entities", "entities"]),
-            None => [None; 2],
-        };
+        let keys = [Legacy::Truncated, Legacy::ExtendedTweet, Legacy::ExtendedEntities, Legacy::Entities];
+        let [truncated, extended, extended_entities, plain] = self.legacy(keys);
+        let extended = if denies(truncated) { None } else { extended };
+        let [of_extended, plain_of_extended] =
+            extended.map_or([None; 2], |extended| extended.fields(["extended_entities", "entities"]));
         list(of_extended)
             .or_else(|| list(extended_entities))
+            .or_else(|| list(plain_of_extended))
             .or_else(|| list(plain))
-            .or_else(|| list(entities))
     }
 
     /// Where it was sent from, exactly: `coordinates`, else `geo`, whose order is the other one (X docs: "Geo
@@ -462,6 +474,11 @@ impl<'a> Post<'a> {
     fn included_user(&self, id: u64) -> Option<User<'a>> {
         User::new(by_id(self.included("users", "users")?, id)?, self.format)
     }
+}
+
+/// Whether `truncated` says that the text is whole.
+fn denies(truncated: Option<Value<'_>>) -> bool {
+    truncated.and_then(|truncated| truncated.as_bool()) == Some(false)
 }
 
 /// The element of a list that has this id.

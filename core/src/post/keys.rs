@@ -94,6 +94,13 @@ const SLOTS: usize = LEGACY.len();
 pub(super) struct Fields<'a>([Option<Value<'a>>; SLOTS]);
 
 impl<'a> Fields<'a> {
+    /// One scan for these names, in their order.
+    fn fill(&mut self, value: Option<Value<'a>>, names: &[&str]) {
+        if let (Some(value), Some(slots)) = (value, self.0.get_mut(..names.len())) {
+            value.fill(names, slots);
+        }
+    }
+
     #[inline]
     pub(super) fn legacy(&self, key: Legacy) -> Option<Value<'a>> {
         self.0.get(key as usize).copied().flatten()
@@ -144,12 +151,12 @@ impl<'a> Index<'a> {
         if let Some(known) = post.fields {
             fields = known.clone();
         } else if post.format == Format::V2 {
-            fill(&mut fields.0, post.value, V2_NAMES);
+            fields.fill(post.value, &V2_NAMES);
             if post.around.is_none() {
                 around = Some(Around(post.root.map_or([None; ROOT.len()], |root| root.fields(ROOT))));
             }
         } else {
-            fill(&mut fields.0, post.value, LEGACY);
+            fields.fill(post.value, &LEGACY);
             // The outermost Post is the message.
             if !post.inner {
                 around = Some(Around([fields.legacy(Legacy::MatchingRules), None]));
@@ -162,13 +169,6 @@ impl<'a> Index<'a> {
     #[must_use]
     pub fn post(&self) -> Post<'_> {
         Post { fields: Some(&self.fields), around: self.around.as_ref().or(self.post.around), ..self.post }
-    }
-}
-
-fn fill<'a, const N: usize>(slots: &mut [Option<Value<'a>>], value: Option<Value<'a>>, names: [&str; N]) {
-    let Some(value) = value else { return };
-    for (slot, found) in slots.iter_mut().zip(value.fields(names)) {
-        *slot = found;
     }
 }
 

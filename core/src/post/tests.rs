@@ -7,6 +7,7 @@ use std::vec::Vec;
 use super::*;
 
 mod fixtures;
+mod generate;
 mod oracle;
 mod text;
 mod value;

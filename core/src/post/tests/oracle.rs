@@ -1,26 +1,14 @@
 //! All accessors at once against plain lookups in a tree, on Posts that were mutated and written in all ways.
 //!
-//! The tree is a `serde_json::Value` made from the fixtures. Members are taken away, replaced by values of other types
-//! and by copies of other members; then it is written with its members in random order, duplicates behind, random white
-//! space and random escapes. The oracle reads the tree and never sees the bytes.
+//! The tree is a `serde_json::Value` made from the fixtures and mutated (`generate`). The oracle reads it and never sees
+//! the bytes that it was written as.
 
 use std::boxed::Box;
 
 use serde_json::Value as Tree;
 
+use super::generate::{MISFITS, Random, mutate, pointers, written};
 use super::*;
-
-/// xorshift64*, so that each run is the same.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % limit
-    }
-}
 
 type Text = Option<String>;
 
@@ -383,162 +371,6 @@ fn place_texts(place: &Tree) -> [Text; 6] {
     ["id", "name", "full_name", "country", "country_code", "place_type"].map(|key| own(&place[key]))
 }
 
-// Mutations and writing.
-
-/// Every value of a tree that is not the tree itself, by its JSON pointer.
-fn pointers(tree: &Tree, at: &str, found: &mut Vec<String>) {
-    let mut descend = |key: &str, inner: &Tree| {
-        let at = format!("{at}/{key}");
-        pointers(inner, &at, found);
-        found.push(at);
-    };
-    match tree {
-        Tree::Object(members) => members.iter().for_each(|(key, inner)| descend(key, inner)),
-        Tree::Array(elements) => {
-            elements.iter().enumerate().for_each(|(index, inner)| descend(&index.to_string(), inner));
-        }
-        _ => {}
-    }
-}
-
-const MISFITS: [&str; 12] = [
-    "null",
-    "true",
-    "false",
-    "0",
-    "-1",
-    "7.5",
-    "\"\"",
-    "\"77\"",
-    "[]",
-    "[[1,2],\"3\",{}]",
-    "{}",
-    r#"{"id":"77","text":"d"}"#,
-];
-
-fn mutate(tree: &mut Tree, random: &mut Random) {
-    let mut all = Vec::new();
-    pointers(tree, "", &mut all);
-    if all.is_empty() {
-        return;
-    }
-    let at = all[random.below(all.len())].as_str();
-    let other = tree.pointer(&all[random.below(all.len())]).cloned();
-    let (parent, key) = at.rsplit_once('/').unwrap();
-    match random.below(3) {
-        0 => match tree.pointer_mut(parent).unwrap() {
-            Tree::Object(members) => drop(members.remove(key)),
-            Tree::Array(elements) => drop(elements.remove(key.parse().unwrap())),
-            _ => {}
-        },
-        1 => {
-            *tree.pointer_mut(at).unwrap() =
-                serde_json::from_str(MISFITS[random.below(MISFITS.len())]).unwrap()
-        }
-        // A member under a name that other members of its kind have.
-        _ => {
-            let names =
-                ["id", "text", "note_post", "referenced_posts", "posts", "full_text", "post_count", key];
-            let name = names[random.below(names.len())];
-            if let (Tree::Object(members), Some(other)) = (tree.pointer_mut(parent).unwrap(), other) {
-                members.insert(name.to_string(), other);
-            }
-        }
-    }
-}
-
-/// Writes a tree in one of its many ways.
-struct Writer<'r> {
-    random: &'r mut Random,
-    /// How often what need not be written is: 0 never, else one time in so many.
-    noise: usize,
-    json: String,
-}
-
-impl Writer<'_> {
-    fn now_and_then(&mut self) -> bool {
-        self.noise > 0 && self.random.below(self.noise) == 0
-    }
-
-    fn space(&mut self) {
-        while self.now_and_then() {
-            self.json.push([' ', '\t', '\n', '\r'][self.random.below(4)]);
-        }
-    }
-
-    fn string(&mut self, text: &str) {
-        self.json.push('"');
-        for char in text.chars() {
-            let must = matches!(char, '"' | '\\' | '\0'..='\x1F');
-            if must || self.now_and_then() {
-                match char {
-                    '"' | '\\' | '/' if self.random.below(2) == 0 => self.json.extend(['\\', char]),
-                    '\n' if self.random.below(2) == 0 => self.json.push_str("\\n"),
-                    _ => {
-                        for unit in char.encode_utf16(&mut [0; 2]) {
-                            self.json.push_str(&format!("\\u{unit:04X}"));
-                        }
-                    }
-                }
-            } else {
-                self.json.push(char);
-            }
-        }
-        self.json.push('"');
-    }
-
-    fn value(&mut self, tree: &Tree) {
-        self.space();
-        match tree {
-            Tree::String(text) => self.string(text),
-            Tree::Array(elements) => {
-                self.json.push('[');
-                for (index, element) in elements.iter().enumerate() {
-                    self.json.push_str(if index == 0 { "" } else { "," });
-                    self.value(element);
-                }
-                self.space();
-                self.json.push(']');
-            }
-            Tree::Object(members) => {
-                let decoy = serde_json::from_str(MISFITS[self.random.below(MISFITS.len())]).unwrap();
-                self.object(members.iter().collect(), &decoy);
-            }
-            plain => self.json.push_str(&plain.to_string()),
-        }
-        self.space();
-    }
-
-    fn object<'t>(&mut self, mut members: Vec<(&'t String, &'t Tree)>, decoy: &'t Tree) {
-        for index in (1..members.len()).rev() {
-            members.swap(index, self.random.below(index + 1));
-        }
-        // Again, behind all the first ones.
-        for index in 0..members.len() {
-            if self.now_and_then() {
-                members.push((members[index].0, decoy));
-            }
-        }
-        self.json.push('{');
-        for (index, (key, value)) in members.into_iter().enumerate() {
-            self.json.push_str(if index == 0 { "" } else { "," });
-            self.space();
-            self.string(key);
-            self.space();
-            self.json.push(':');
-            self.value(value);
-        }
-        self.space();
-        self.json.push('}');
-    }
-}
-
-fn written(tree: &Tree, noise: usize, random: &mut Random) -> String {
-    let mut writer = Writer { random, noise, json: String::new() };
-    writer.value(tree);
-    writer.json
-}
-
 fn fixtures() -> [(Format, Tree); 2] {
     [(Format::Legacy, fixtures::LEGACY), (Format::V2, fixtures::V2)]
         .map(|(format, json)| (format, serde_json::from_str(json).unwrap()))
@@ -577,22 +409,22 @@ fn the_oracle_agrees_on_the_fixtures_and_finds_something_for_everything() {
 
 #[test]
 fn each_value_absent_and_of_each_other_type() {
-    let mut random = Random(0xF1E1D);
     for (format, tree) in fixtures() {
         let mut all = Vec::new();
         pointers(&tree, "", &mut all);
-        for at in &all {
-            for misfit in MISFITS {
+        for (index, at) in all.iter().enumerate() {
+            // A third of them for each value, so that each sort of value meets each sort of misfit.
+            for misfit in MISFITS.iter().skip(index % 3).step_by(3) {
                 let mut tree = tree.clone();
                 *tree.pointer_mut(at).unwrap() = serde_json::from_str(misfit).unwrap();
-                check(&written(&tree, 0, &mut random), &tree, format);
+                check(&tree.to_string(), &tree, format);
             }
             let mut tree = tree.clone();
             let (parent, key) = at.rsplit_once('/').unwrap();
             if let Tree::Object(members) = tree.pointer_mut(parent).unwrap() {
                 members.remove(key);
             }
-            check(&written(&tree, 0, &mut random), &tree, format);
+            check(&tree.to_string(), &tree, format);
         }
     }
 }
@@ -600,7 +432,7 @@ fn each_value_absent_and_of_each_other_type() {
 #[test]
 fn generated_posts_read_as_their_trees() {
     let mut random = Random(0x9057);
-    for round in 0..3_000 {
+    for round in 0..600 {
         for (format, mut tree) in fixtures() {
             for _ in 0..random.below(12) {
                 mutate(&mut tree, &mut random);
@@ -615,7 +447,7 @@ fn generated_posts_read_as_their_trees() {
 /// A Post that is cut has what lies whole before the cut, and nothing else; none of it panics.
 #[test]
 fn every_prefix_is_read() {
-    for (format, tree) in fixtures() {
+    for (_, tree) in fixtures() {
         let json = written(&tree, 0, &mut Random(0xC07));
         let whole = Value::new(json.as_bytes()).unwrap();
         for end in 0..json.len() {
@@ -634,14 +466,13 @@ fn every_prefix_is_read() {
                 assert!(found.is_none_or(|found| Some(found) == wanted.raw()), "{key} at {end}");
             }
         }
-        let _ = format;
     }
 }
 
 #[test]
 fn broken_bytes_are_read() {
     let mut random = Random(0xB0B);
-    for round in 0..6_000 {
+    for round in 0..1_500 {
         let (_, tree) = &fixtures()[round % 2];
         let mut json = written(tree, [0, 9][round % 2], &mut random).into_bytes();
         for _ in 0..1 + random.below(4) {

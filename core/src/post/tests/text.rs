@@ -1,7 +1,7 @@
 //! Decoding of strings.
 
 use super::*;
-use crate::post::tests::oracle::Random;
+use crate::post::tests::generate::Random;
 
 fn json_str(quoted: &[u8]) -> JsonStr<'_> {
     Value::new(quoted).unwrap().as_str().unwrap()
