@@ -112,9 +112,15 @@ impl<'a> JsonStr<'a> {
             || (other.contains(char::REPLACEMENT_CHARACTER) && self.chars().eq(other.chars()))
     }
 
-    /// Whether both decode to the same text.
+    /// Whether both decode to the same text. Costs no more than the shorter one is long, so that one long id in a message
+    /// is not decoded again for each short one.
     pub(super) fn same(&self, other: &Self) -> bool {
-        if self.escaped || other.escaped { self.chars().eq(other.chars()) } else { self.raw == other.raw }
+        if !self.escaped && !other.escaped {
+            return self.raw == other.raw;
+        }
+        // Six bytes may spell one, and a broken one decodes to three.
+        let could_be = |long: &Self, short: &Self| long.raw.len() / 18 <= short.raw.len();
+        could_be(self, other) && could_be(other, self) && self.chars().eq(other.chars())
     }
 
     /// Whether it is a name, which is UTF-8 without U+FFFD: what keys are compared by.

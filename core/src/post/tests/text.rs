@@ -90,3 +90,22 @@ fn a_megabyte_of_broken_bytes_is_decoded_in_one_go() {
         assert!(json_str(&quoted).chars().count() >= 1 << 20);
     }
 }
+
+#[test]
+fn ids_are_the_same_however_they_are_written() {
+    let cases: [(&[u8], &[u8], bool); 8] = [
+        (b"\"3_1\"", b"\"3_1\"", true),
+        (b"\"3_1\"", b"\"\\u0033\\u005F\\u0031\"", true),
+        (b"\"\\u0033_1\"", b"\"3\\u005f1\"", true),
+        (b"\"\"", b"\"\"", true),
+        (b"\"\"", b"\"\\n\"", false),
+        (b"\"3_1\"", b"\"3_\\u0032\"", false),
+        (b"\"3_1\"", b"\"3_11\"", false),
+        // As far apart in length as the same text can be.
+        (b"\"\xFF\xFF\"", b"\"\\uFFFD\\uFFFD\"", true),
+    ];
+    for (one, other, wanted) in cases {
+        let (one, other) = (json_str(one), json_str(other));
+        assert_eq!((one.same(&other), other.same(&one)), (wanted, wanted), "{one} {other}");
+    }
+}
