@@ -19,6 +19,7 @@
 //! | [`http::head::HeadDecoder`] | slices of a response | its head, and how its body ends |
 //! | [`stream::connection::Connection`] | slices of a response, time | lent messages, keep-alives, one deadline |
 //! | [`stream::message::classify`] | a message | what it is, the Post's id |
+//! | [`post::Post`] | a Post | its fields, of either format, found when asked for |
 //! | [`liveness::Liveness`] | what happened when | one deadline, with its reason |
 //! | [`backoff::Backoff`] | the class of a failure | how long to wait |
 //! | [`session::Session`] | all of that, and what came of each step | the next step; events for months |
@@ -95,8 +96,9 @@
 //!
 //! # Features
 //!
-//! None is on by default; each only adds. `alloc`: owned copies of events. `std`: `alloc`, conversions from and to
-//! `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which large messages gain from.
+//! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts. `std`: `alloc`,
+//! conversions from and to `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which
+//! large messages gain from.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -113,6 +115,7 @@ pub mod http;
 pub mod liveness;
 #[cfg(feature = "alloc")]
 pub mod owned;
+pub mod post;
 pub mod session;
 pub mod stream;
 pub mod time;

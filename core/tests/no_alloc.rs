@@ -11,6 +11,7 @@ use common::{Chunking, HEAD, chunked, push_chunk};
 use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::http::origin::Origin;
+use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
 use powerstream_core::stream::framing::Delimiter;
@@ -210,4 +211,30 @@ fn sessions_that_reconnect_allocate_nothing() {
     let allocations = ALLOCATIONS.get() - before;
     assert_eq!(allocations, 0);
     assert_eq!((connects, refusals, messages), (1_000, 333, 667 * 5));
+}
+
+#[test]
+fn reading_the_fields_of_posts_allocates_nothing() {
+    let legacy: &[u8] = br#"{"id_str":"1986936281234567890","text":"of \u0061 \ud83d\udc26","truncated":false,
+        "user":{"screen_name":"shore","followers_count":7},"entities":{"hashtags":[{"text":"gulls"}]},"lang":"en"}"#;
+    let v2: &[u8] =
+        br#"{"data":{"id":"1986936281234567890","text":"of \u0061 \ud83d\udc26","author_id":"5","lang":"en",
+        "entities":{"hashtags":[{"tag":"gulls"}]}},"includes":{"users":[{"id":"5","username":"shore",
+        "public_metrics":{"followers_count":7}}]}}"#;
+    let mut buffer = [0; 64];
+    let before = ALLOCATIONS.get();
+    for message in [legacy, v2] {
+        let lazy = Post::new(message);
+        let index = lazy.index();
+        for post in [lazy, index.post()] {
+            let text = post.text().unwrap();
+            assert_eq!((text.chars().count(), text.unescape(&mut buffer)), (6, Some("of a \u{1F426}")));
+            assert_eq!(post.id().unwrap().as_u64(), 1_986_936_281_234_567_890);
+            let author = post.author().unwrap();
+            assert!(author.screen_name().unwrap() == "shore" && author.profile().followers_count == Some(7));
+            assert!(post.entities().hashtags().all(|tag| tag == "gulls") && post.lang().unwrap() == "en");
+            assert!(post.media().next().is_none() && post.quoted().is_none());
+        }
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
 }

@@ -90,7 +90,7 @@ impl core::error::Error for Malformed {}
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a> {
     pub(crate) raw: &'a [u8],
-    escaped: bool,
+    pub(crate) escaped: bool,
 }
 
 /// The longest name that [`Text::plain`] can spell out of escapes. The longest one compared with has 27 bytes.

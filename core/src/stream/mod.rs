@@ -2,6 +2,6 @@
 
 pub mod connection;
 pub mod framing;
-mod json;
+pub(crate) mod json;
 pub mod message;
 mod spill;

@@ -11,6 +11,7 @@ use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
 use powerstream_core::http::chunked::{Decoder, Span};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
+use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
 use powerstream_core::time::{Instant, UnixTime};
@@ -79,6 +80,22 @@ pub unsafe extern "C" fn powerstream_content_octets(input: *const u8, length: us
             Err(_) => return -1,
         }
     }
+}
+
+/// Chars in the text of the Post of `length` octets at `input`, and its hashtags and author's followers, or -1.
+///
+/// # Safety
+/// `input` points to `length` octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn powerstream_post(input: *const u8, length: usize) -> i64 {
+    // SAFETY: as the caller promised.
+    let index = Post::new(unsafe { core::slice::from_raw_parts(input, length) }).index();
+    let post = index.post();
+    let Some(text) = post.text() else { return -1 };
+    let tags = post.entities().hashtags().count() + post.media().count();
+    let followers = post.author().and_then(|author| author.profile().followers_count).unwrap_or_default();
+    let degrees = post.point().map_or(0, |point| point.latitude as usize);
+    (text.chars().count() + tags + degrees) as i64 + followers as i64
 }
 
 /// Nanoseconds to wait after `failures` failures of the network, jitter from `seed`.

@@ -1,0 +1,219 @@
+//! Accessors by hand, one by one; all of them at once against an oracle are in `oracle`.
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::*;
+
+mod fixtures;
+mod generate;
+mod oracle;
+mod text;
+mod value;
+
+/// What a Post gives as it is, which must be what it gives with an index, and with an index of that.
+fn both<T: PartialEq + fmt::Debug>(message: &str, read: impl Fn(Post<'_>) -> T) -> T {
+    let post = Post::new(message.as_bytes());
+    let plain = read(post);
+    assert_eq!(read(post.index().post()), plain, "{message}");
+    assert_eq!(read(post.index().post().index().post()), plain, "{message}");
+    plain
+}
+
+fn string(text: Option<JsonStr<'_>>) -> Option<String> {
+    text.map(|text| text.to_string())
+}
+
+fn list<'a>(texts: impl Iterator<Item = JsonStr<'a>>) -> String {
+    texts.map(|text| text.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_text_is_the_longest_one_there_is() {
+    for (message, wanted) in [
+        (r#"{"id":1,"text":"a"}"#, Some("a")),
+        (r#"{"id":1,"text":"a","truncated":false,"extended_tweet":{"full_text":"b"}}"#, Some("a")),
+        (r#"{"id":1,"text":"a","truncated":true,"extended_tweet":{"full_text":"b"}}"#, Some("b")),
+        (r#"{"extended_tweet":{"full_text":"b"},"truncated":true,"text":"a","id":1}"#, Some("b")),
+        (r#"{"id":1,"text":"a","extended_tweet":{"full_text":"b"}}"#, Some("b")),
+        (r#"{"id":1,"text":"a","truncated":null,"extended_tweet":{"full_text":"b"}}"#, Some("b")),
+        (r#"{"id":1,"text":"a","truncated":true,"extended_tweet":{"full_text":null}}"#, Some("a")),
+        (r#"{"id":1,"text":"a","truncated":true,"extended_tweet":"b"}"#, Some("a")),
+        (r#"{"id":1,"text":"a","truncated":true}"#, Some("a")),
+        (r#"{"id":1,"full_text":"b","truncated":false}"#, Some("b")),
+        (r#"{"id":1,"full_text":"b","text":"a"}"#, Some("a")),
+        (r#"{"id":1,"full_text":"b","text":null}"#, Some("b")),
+        (r#"{"id":1,"text":null,"text":"a"}"#, None),
+        (r#"{"id":1,"user":{"text":"b"},"created_at":""}"#, None),
+        (r#"{"id":1,"text":5}"#, None),
+        (r#"{"data":{"id":"1","text":"a"}}"#, Some("a")),
+        (r#"{"data":{"text":"a","id":"1","note_tweet":{"text":"b"}}}"#, Some("b")),
+        (r#"{"data":{"id":"1","text":"a","note_post":{"text":"b"}}}"#, Some("b")),
+        (r#"{"data":{"id":"1","text":"a","note_tweet":null,"note_post":{"text":"b"}}}"#, Some("b")),
+        (r#"{"data":{"id":"1","text":"a","note_tweet":{"text":1}}}"#, Some("a")),
+        (r#"{"data":{"id":"1"},"text":"a"}"#, None),
+        (r#"{"data":null,"id":1,"text":"a"}"#, Some("a")),
+        (r#"[{"id":1,"text":"a"}]"#, None),
+        ("", None),
+        ("null", None),
+    ] {
+        assert_eq!(both(message, |post| string(post.text())).as_deref(), wanted, "{message}");
+    }
+}
+
+#[test]
+fn keys_may_be_escaped_and_the_first_of_two_counts() {
+    let message =
+        r#"{"\u0069d":7,"te\u0078t":"a","text":"b","id":8,"lang\n":"no","l\u0061ng":"en","lang":"de"}"#;
+    assert_eq!(both(message, |post| post.id()), Some(PostId::new(7)));
+    assert_eq!(both(message, |post| string(post.text())).as_deref(), Some("a"));
+    assert_eq!(both(message, |post| string(post.lang())).as_deref(), Some("en"));
+}
+
+#[test]
+fn the_id_in_digits_counts_only_where_the_string_is_none() {
+    for (message, wanted) in [
+        (r#"{"id":1000,"id_str":"1001","text":""}"#, Some(1001)),
+        (r#"{"text":"","id_str":"1001","id":1000}"#, Some(1001)),
+        (r#"{"id":1000,"id_str":null,"text":""}"#, Some(1000)),
+        (r#"{"id":1000,"text":""}"#, Some(1000)),
+        (r#"{"id":"1000","text":""}"#, Some(1000)),
+        (r#"{"id":1e3,"id_str":"1 000","text":""}"#, None),
+        (r#"{"id":-1,"text":""}"#, None),
+        (r#"{"id":18446744073709551615,"text":""}"#, Some(u64::MAX)),
+        (r#"{"id":18446744073709551616,"text":""}"#, None),
+        (r#"{"data":{"id":"5"}}"#, Some(5)),
+        (r#"{"data":{"id":5}}"#, Some(5)),
+    ] {
+        assert_eq!(both(message, |post| post.id().map(PostId::as_u64)), wanted, "{message}");
+    }
+}
+
+#[test]
+fn a_legacy_post_by_hand() {
+    let message = fixtures::LEGACY;
+    let post = Post::new(message.as_bytes());
+    assert_eq!(post.format(), Format::Legacy);
+    assert!(post.root().is_some() && post.value().is_some());
+    assert_eq!(both(message, |post| post.id().and_then(PostId::created_at)).map(|at| at.as_millis()), {
+        Some(1_539_202_764_211)
+    });
+    assert_eq!(
+        both(message, |post| string(post.text())).unwrap(),
+        "Rings on gulls: #ring2018 \"é\" 🐦, whole"
+    );
+    assert_eq!(both(message, |post| string(post.source())).unwrap(), r#"<a href="http://x.test">Hide</a>"#);
+    assert_eq!(both(message, |post| string(post.created_at())).unwrap(), "Wed Oct 10 20:19:24 +0000 2018");
+    assert_eq!(
+        both(message, |post| post.in_reply_to_post_id()),
+        Some(PostId::new(1_050_118_000_000_000_001))
+    );
+    assert_eq!(both(message, |post| post.in_reply_to_user_id()), Some(42));
+    assert_eq!(both(message, |post| string(post.in_reply_to_screen_name())).unwrap(), "harbour");
+    assert_eq!(both(message, |post| post.author_id()), Some(9_007_199_254_740_993));
+    let profile = Post::new(message.as_bytes()).author().unwrap().profile();
+    assert!(profile.screen_name.unwrap() == "shore" && profile.name.unwrap() == "Shore\nWatch");
+    assert_eq!((profile.verified, profile.followers_count), (Some(true), Some(1_234)));
+    assert_eq!(
+        (profile.friends_count, profile.listed_count, profile.statuses_count),
+        (Some(56), Some(7), Some(0))
+    );
+    assert_eq!(both(message, |post| list(post.entities().hashtags())), "ring2018 gulls");
+    assert_eq!(both(message, |post| list(post.entities().cashtags())), "GULL");
+    let mentions = |post: Post<'_>| {
+        post.entities().mentions().map(|it| (it.id, string(it.screen_name))).collect::<Vec<_>>()
+    };
+    assert_eq!(both(message, mentions), [(Some(42), Some("harbour".to_string()))]);
+    let url = Post::new(message.as_bytes()).entities().urls().next().unwrap();
+    assert!(url.url().unwrap() == "https://t.test/a" && url.expanded_url().unwrap() == "http://s.test/1");
+    assert!(
+        url.display_url().unwrap() == "s.test/1" && url.unwound_url().unwrap() == "https://long.test/gulls"
+    );
+    assert!(url.title().unwrap() == "All gulls" && url.description().unwrap() == "Of \\ the / coast");
+    let kinds = |post: Post<'_>| post.media().map(|media| media.kind()).collect::<Vec<_>>();
+    assert_eq!(both(message, kinds), [MediaKind::Video, MediaKind::AnimatedGif, MediaKind::Other]);
+    assert_eq!(both(message, |post| post.point()), Some(Point { longitude: -1.5, latitude: 50.25 }));
+    let place = Post::new(message.as_bytes()).place().unwrap();
+    assert!(place.id().unwrap() == "0a1b" && place.full_name().unwrap() == "Lymington, England");
+    assert!(place.country_code().unwrap() == "GB" && place.place_type().unwrap() == "city");
+    assert_eq!(place.corners().count(), 4);
+    assert_eq!(
+        place.bounding_box(),
+        Some(BoundingBox { west: -1.75, south: 50.0, east: -1.25, north: 50.5 })
+    );
+    assert!(both(message, |post| post.is_quote()));
+    assert_eq!(both(message, |post| post.quoted_id()), Some(PostId::new(21)));
+    assert_eq!(both(message, |post| string(post.quoted()?.text())).unwrap(), "the quoted one");
+    assert_eq!(both(message, |post| post.retweeted_id()), Some(PostId::new(22)));
+    assert_eq!(both(message, |post| string(post.retweeted()?.author()?.screen_name())).unwrap(), "other");
+    // A Post inside has an index too, and its rules are the message's.
+    let rules = |post: Post<'_>| {
+        let inner = post.quoted().unwrap();
+        let index = inner.index();
+        assert_eq!(string(index.post().text()), string(inner.text()));
+        assert_eq!(index.post().matching_rules().count(), post.matching_rules().count());
+        post.matching_rules().map(|rule| (rule.id, string(rule.tag))).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        both(message, rules),
+        [(Some(9_007_199_254_740_995), Some("gulls".to_string())), (Some(3), None)]
+    );
+}
+
+#[test]
+fn a_v2_post_by_hand() {
+    let message = fixtures::V2;
+    assert_eq!(Post::new(message.as_bytes()).format(), Format::V2);
+    assert_eq!(both(message, |post| string(post.text())).unwrap(), "A long note on #terns");
+    assert_eq!(both(message, |post| post.author_id()), Some(77));
+    assert_eq!(both(message, |post| string(post.author()?.screen_name())).unwrap(), "ternery");
+    assert_eq!(both(message, |post| post.author()?.profile().friends_count), Some(11));
+    assert_eq!(both(message, |post| post.author()?.statuses_count()), Some(13));
+    assert_eq!(both(message, |post| post.in_reply_to_post_id()), Some(PostId::new(500)));
+    assert_eq!(both(message, |post| string(post.in_reply_to_screen_name())).unwrap(), "harbour");
+    assert_eq!(both(message, |post| post.conversation_id()), Some(PostId::new(499)));
+    assert_eq!(both(message, |post| list(post.entities().hashtags())), "terns");
+    let kinds = |post: Post<'_>| post.media().map(|media| media.kind()).collect::<Vec<_>>();
+    assert_eq!(both(message, kinds), [MediaKind::Photo, MediaKind::Video]);
+    assert!(both(message, |post| post.is_quote()));
+    assert_eq!(both(message, |post| string(post.quoted()?.text())).unwrap(), "quoted beside");
+    assert_eq!(both(message, |post| string(post.quoted()?.author()?.name())).unwrap(), "Harbour");
+    assert_eq!(both(message, |post| post.retweeted_id()), None);
+    assert!(Post::new(message.as_bytes()).retweeted().is_none());
+    let place = Post::new(message.as_bytes()).place().unwrap();
+    assert!(place.name().unwrap() == "Farne" && place.country().unwrap() == "United Kingdom");
+    assert_eq!(place.corners().count(), 4);
+    assert_eq!(place.bounding_box().map(|bounds| bounds.north), Some(55.75));
+    assert_eq!(both(message, |post| post.point().map(|point| point.latitude)), Some(55.5));
+    assert_eq!(both(message, |post| post.matching_rules().count()), 1);
+}
+
+#[test]
+fn hostile_lists_of_media_are_cut_short() {
+    let many = |item: &str| [item].repeat(1_000).join(",");
+    let message = format!(
+        r#"{{"data":{{"id":"1","attachments":{{"media_keys":[{}]}}}},"includes":{{"media":[{}]}}}}"#,
+        many(r#""a""#),
+        many(r#"{"media_key":"a"}"#)
+    );
+    assert_eq!(Post::new(message.as_bytes()).media().count(), MEDIA_MAX);
+}
+
+#[test]
+fn nothing_of_a_post_is_in_debug_texts() {
+    for message in [fixtures::LEGACY, fixtures::V2] {
+        let post = Post::new(message.as_bytes());
+        let place = post.place().unwrap();
+        let texts = [
+            format!("{post:?} {:?} {:?}", post.index(), post.value()),
+            format!("{:?} {:?}", post.author(), post.author().map(|author| author.profile())),
+            format!("{:?} {:?}", post.entities(), post.entities().urls().collect::<Vec<_>>()),
+            format!("{:?} {place:?}", post.media().collect::<Vec<_>>()),
+            format!("{:?} {:?}", post.text().map(|text| text.chars()), post.matching_rules().next()),
+        ];
+        for word in ["gull", "tern", "shore", "Lymington", "Farne", "test"] {
+            assert!(!texts.iter().any(|text| text.contains(word)), "{word} in {texts:?}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! A string of a JSON text, decoded by whoever reads it and only then.
+//!
+//! Most strings of a Post hold no escape and are lent as they stand. The service writes others with `\uXXXX` for all
+//! that is not ASCII, so a text in Japanese is nothing but escapes: decoding goes char by char and needs no buffer.
+//! Between escapes a whole run is checked for UTF-8 at once and then walked as `str`, which is several times faster
+//! than decoding each char by itself.
+//!
+//! Two things that the grammar of JSON lets pass are no text: half a surrogate pair (RFC 8259 section 8.2), and bytes
+//! that are not UTF-8. Readers of streams must go on, so both decode to U+FFFD, the bytes as
+//! `String::from_utf8_lossy` does it.
+
+use core::fmt::{self, Write as _};
+use core::iter::FusedIterator;
+use core::str;
+
+use memchr::memchr;
+
+use crate::stream::json::Text;
+
+/// A string of a JSON text, between its quotes, not decoded yet.
+///
+/// Compare it with `==` or [`eq_str`](Self::eq_str), read it with [`as_str`](Self::as_str) where it needs no decoding,
+/// with [`chars`](Self::chars) or [`unescape`](Self::unescape) always. It formats (`Display`) as its decoded text, so
+/// with an allocator `to_string()` gives that. `Debug` tells the length alone: Posts are not for logs.
+///
+/// ```
+/// use powerstream_core::post::Value;
+///
+/// let text = Value::new(br#""caf\u00E9 \uD83D\uDE00""#).unwrap().as_str().unwrap();
+/// assert_eq!(text.as_str(), None);
+/// assert!(text.chars().eq("café 😀".chars()));
+/// assert!(text == "café 😀");
+/// ```
+#[derive(Clone, Copy)]
+pub struct JsonStr<'a> {
+    raw: &'a [u8],
+    escaped: bool,
+}
+
+impl<'a> From<Text<'a>> for JsonStr<'a> {
+    #[inline]
+    fn from(text: Text<'a>) -> Self {
+        Self { raw: text.raw, escaped: text.escaped }
+    }
+}
+
+impl<'a> JsonStr<'a> {
+    /// The bytes between the quotes, escapes and all. Not checked for UTF-8.
+    #[must_use]
+    pub const fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether it holds escapes.
+    #[must_use]
+    pub const fn is_escaped(&self) -> bool {
+        self.escaped
+    }
+
+    /// Whether it is the empty string.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// The text as it stands in the message. `None` where it holds an escape or is not UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&'a str> {
+        if self.escaped { None } else { str::from_utf8(self.raw).ok() }
+    }
+
+    /// The decoded text. What is no text (see the [module](crate::post)) comes as U+FFFD.
+    #[must_use]
+    pub fn chars(&self) -> Chars<'a> {
+        let (unchecked, rest): (&[u8], &[u8]) = if self.escaped { (&[], self.raw) } else { (self.raw, &[]) };
+        Chars { run: "".chars(), unchecked, rest }
+    }
+
+    /// The decoded text as bytes of UTF-8: those of [`chars`](Self::chars), one by one.
+    #[must_use]
+    pub fn bytes_unescaped(&self) -> Bytes<'a> {
+        Bytes { chars: self.chars(), char: [0; 4], next: 0, length: 0 }
+    }
+
+    /// The decoded text, in `buffer` where it cannot be lent as it stands. `None` where it does not fit; as many bytes
+    /// as [`raw`](Self::raw) has are always enough for a text that is UTF-8, and three times as many for any.
+    #[must_use]
+    pub fn unescape<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str>
+    where
+        'a: 'b,
+    {
+        if let Some(text) = self.as_str() {
+            return Some(text);
+        }
+        let mut length: usize = 0;
+        for char in self.chars() {
+            let end = length + char.len_utf8();
+            char.encode_utf8(buffer.get_mut(length..end)?);
+            length = end;
+        }
+        str::from_utf8(buffer.get(..length)?).ok()
+    }
+
+    /// Whether the decoded text, as [`chars`](Self::chars) gives it, is `other`.
+    #[must_use]
+    pub fn eq_str(&self, other: &str) -> bool {
+        if self.escaped {
+            return self.chars().eq(other.chars());
+        }
+        // Without escapes only bytes that are no UTF-8 decode to something else than themselves.
+        self.raw == other.as_bytes()
+            || (other.contains(char::REPLACEMENT_CHARACTER) && self.chars().eq(other.chars()))
+    }
+
+    /// Whether both decode to the same text. Costs no more than the shorter one is long, so that one long id in a message
+    /// is not decoded again for each short one.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        if !self.escaped && !other.escaped {
+            return self.raw == other.raw;
+        }
+        // Six bytes may spell one, and a broken one decodes to three.
+        let could_be = |long: &Self, short: &Self| long.raw.len() / 18 <= short.raw.len();
+        could_be(self, other) && could_be(other, self) && self.chars().eq(other.chars())
+    }
+
+    /// Whether it is a name, which is UTF-8 without U+FFFD: what keys are compared by.
+    #[inline]
+    pub(super) fn is_name(&self, name: &[u8]) -> bool {
+        if self.escaped { self.spells(name) } else { self.raw == name }
+    }
+
+    #[cold]
+    fn spells(&self, name: &[u8]) -> bool {
+        self.bytes_unescaped().eq(name.iter().copied())
+    }
+
+    /// The number that it spells with decimal digits and nothing else.
+    pub(super) fn decimal(&self) -> Option<u64> {
+        Text { raw: self.raw, escaped: self.escaped }.decimal()
+    }
+
+    /// The decoded text, borrowed where it can be.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn to_cow(&self) -> alloc::borrow::Cow<'a, str> {
+        match self.as_str() {
+            Some(text) => text.into(),
+            None => {
+                let mut text = alloc::string::String::with_capacity(self.raw.len());
+                text.extend(self.chars());
+                text.into()
+            }
+        }
+    }
+}
+
+impl PartialEq<str> for JsonStr<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.eq_str(other)
+    }
+}
+
+impl PartialEq<&str> for JsonStr<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.eq_str(other)
+    }
+}
+
+impl fmt::Display for JsonStr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            Some(text) => f.pad(text),
+            None => self.chars().try_for_each(|char| f.write_char(char)),
+        }
+    }
+}
+
+impl fmt::Debug for JsonStr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonStr").field("bytes", &self.raw.len()).finish_non_exhaustive()
+    }
+}
+
+/// Iterator over the decoded text of a [`JsonStr`], made by [`JsonStr::chars`].
+#[derive(Clone)]
+pub struct Chars<'a> {
+    run: str::Chars<'a>,
+    /// Follows `run`, without escapes, not checked for UTF-8.
+    unchecked: &'a [u8],
+    /// Follows `unchecked`, from a backslash or the start.
+    rest: &'a [u8],
+}
+
+impl Chars<'_> {
+    /// Decodes the escape that `rest` starts with.
+    fn escape(&mut self) -> char {
+        let kind = self.rest.get(1).copied().unwrap_or_default();
+        if kind != b'u' {
+            self.rest = self.rest.get(2..).unwrap_or_default();
+            return match kind {
+                b'b' => '\u{8}',
+                b'f' => '\u{C}',
+                b'n' => '\n',
+                b'r' => '\r',
+                b't' => '\t',
+                b'"' | b'\\' | b'/' => char::from(kind),
+                _ => char::REPLACEMENT_CHARACTER,
+            };
+        }
+        let unit = unit(self.rest);
+        self.rest = self.rest.get(6..).unwrap_or_default();
+        let decoded = match unit {
+            // The first half of a pair, which the second one must follow at once (RFC 8259 section 7).
+            Some(high @ 0xD800..=0xDBFF) => match unit_low(self.rest) {
+                Some(low) => {
+                    self.rest = self.rest.get(6..).unwrap_or_default();
+                    char::from_u32(0x1_0000 + ((high & 0x3FF) << 10 | low & 0x3FF))
+                }
+                None => None,
+            },
+            // The second half alone is no char, and so nothing to `from_u32`.
+            unit => unit.and_then(char::from_u32),
+        };
+        decoded.unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+}
+
+/// The code unit of the `\uXXXX` that `bytes` start with.
+fn unit(bytes: &[u8]) -> Option<u32> {
+    let digits: &[u8; 6] = bytes.first_chunk()?;
+    let [b'\\', b'u', digits @ ..] = digits else { return None };
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}
+
+fn unit_low(bytes: &[u8]) -> Option<u32> {
+    unit(bytes).filter(|unit| matches!(unit, 0xDC00..=0xDFFF))
+}
+
+impl Iterator for Chars<'_> {
+    type Item = char;
+
+    #[inline]
+    fn next(&mut self) -> Option<char> {
+        loop {
+            if let Some(char) = self.run.next() {
+                return Some(char);
+            }
+            if self.unchecked.is_empty() {
+                if *self.rest.first()? == b'\\' {
+                    return Some(self.escape());
+                }
+                let end = memchr(b'\\', self.rest).unwrap_or(self.rest.len());
+                (self.unchecked, self.rest) = self.rest.split_at_checked(end)?;
+            }
+            if let Ok(run) = str::from_utf8(self.unchecked) {
+                (self.run, self.unchecked) = (run.chars(), &[]);
+                continue;
+            }
+            let chunk = self.unchecked.utf8_chunks().next()?;
+            let valid = chunk.valid();
+            if valid.is_empty() {
+                self.unchecked = self.unchecked.get(chunk.invalid().len()..)?;
+                return Some(char::REPLACEMENT_CHARACTER);
+            }
+            (self.run, self.unchecked) = (valid.chars(), self.unchecked.get(valid.len()..)?);
+        }
+    }
+}
+
+impl FusedIterator for Chars<'_> {}
+
+impl fmt::Debug for Chars<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chars").finish_non_exhaustive()
+    }
+}
+
+/// Iterator over the decoded text of a [`JsonStr`] in UTF-8, made by [`JsonStr::bytes_unescaped`].
+#[derive(Clone)]
+pub struct Bytes<'a> {
+    chars: Chars<'a>,
+    char: [u8; 4],
+    next: usize,
+    length: usize,
+}
+
+impl Iterator for Bytes<'_> {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        if self.next == self.length {
+            let char = self.chars.next()?;
+            self.length = char.encode_utf8(&mut self.char).len();
+            self.next = 0;
+        }
+        let byte = self.char.get(self.next).copied();
+        self.next += 1;
+        byte
+    }
+}
+
+impl FusedIterator for Bytes<'_> {}
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bytes").finish_non_exhaustive()
+    }
+}

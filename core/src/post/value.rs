@@ -1,0 +1,534 @@
+//! A value inside a JSON text, found and not parsed.
+//!
+//! A string, a number or a word is walked when it is found, so that it is known to be whole and its text is lent at no
+//! further cost. An object or array is only pointed at: what follows its first byte is looked at when a member is
+//! asked for, and no further than up to that member. So a lookup by a path costs what lies before its end, and what
+//! lies behind may be anything.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use super::text::JsonStr;
+use crate::stream::json::{Malformed, Scanner, Text, decimal};
+
+/// A value inside a JSON text, lent from it. `Copy`, three words, and never wrong about its kind.
+///
+/// All lookups are total: what is absent, of another kind, or not JSON up to there is `None`. Each is one scan forward
+/// from the value's start; to find several members in one scan use [`fields`](Self::fields). Of duplicate keys the
+/// first counts. Keys are compared decoded. Below one object or array at most
+/// [`DEPTH_MAX`](crate::stream::message::DEPTH_MAX) are walked over at once, itself included; what is nested deeper is
+/// reached step by step but not skipped.
+///
+/// ```
+/// use powerstream_core::post::Value;
+///
+/// let json = br#"{"a":{"b":[1,2.5,"three"]},"c":true, and nothing is read that was not asked for"#;
+/// let value = Value::new(json).unwrap();
+/// let mut elements = value.path(&["a", "b"]).unwrap().elements();
+/// assert_eq!(elements.next().unwrap().as_u64(), Some(1));
+/// assert_eq!(elements.next().unwrap().as_f64(), Some(2.5));
+/// assert!(elements.next().unwrap().as_str().unwrap() == "three");
+/// assert!(elements.next().is_none());
+///
+/// let [c, d] = value.fields(["c", "d"]);
+/// assert_eq!(c.unwrap().as_bool(), Some(true));
+/// assert!(d.is_none());
+/// ```
+#[derive(Clone, Copy)]
+pub struct Value<'a>(Repr<'a>);
+
+#[derive(Clone, Copy)]
+enum Repr<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a [u8]),
+    String(JsonStr<'a>),
+    /// From its bracket on to the end of the input.
+    Array(&'a [u8]),
+    /// From its brace on to the end of the input.
+    Object(&'a [u8]),
+}
+
+/// The kinds of JSON values (RFC 8259 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "JSON is finished")]
+pub enum ValueKind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl<'a> Value<'a> {
+    /// The value that `bytes` hold, white space around it aside. `None` where there is none. Of an object or array only
+    /// the first byte is read.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(bytes);
+        let byte = cursor.scanner.peek().ok()?;
+        if let Some(container) = cursor.container(byte) {
+            return Some(container);
+        }
+        let value = match byte {
+            b'"' => Repr::String(cursor.scanner.string().ok()?.into()),
+            // A number or word that is the whole input may end with it.
+            _ => {
+                let rest = cursor.rest();
+                let start = cursor.scanner.at();
+                cursor.scanner.skip_value().ok()?;
+                bare(byte, rest.get(..cursor.scanner.at() - start)?)
+            }
+        };
+        cursor.scanner.end().ok()?;
+        Some(Self(value))
+    }
+
+    /// What kind it is, from its first byte.
+    #[must_use]
+    pub const fn kind(&self) -> ValueKind {
+        match self.0 {
+            Repr::Null => ValueKind::Null,
+            Repr::Bool(_) => ValueKind::Bool,
+            Repr::Number(_) => ValueKind::Number,
+            Repr::String(_) => ValueKind::String,
+            Repr::Array(_) => ValueKind::Array,
+            Repr::Object(_) => ValueKind::Object,
+        }
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        matches!(self.0, Repr::Null)
+    }
+
+    /// Whether it is `true` or `false`, and which.
+    #[must_use]
+    pub const fn as_bool(&self) -> Option<bool> {
+        if let Repr::Bool(truth) = self.0 { Some(truth) } else { None }
+    }
+
+    /// The string, where it is one. Nothing is decoded.
+    #[must_use]
+    pub const fn as_str(&self) -> Option<JsonStr<'a>> {
+        if let Repr::String(text) = self.0 { Some(text) } else { None }
+    }
+
+    /// The number, where it is one written with digits alone and below 2^64. `1.0` and `1e3` are not.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        if let Repr::Number(digits) = self.0 { decimal(digits) } else { None }
+    }
+
+    /// The number, where it is one written with digits and at most a minus sign, and fits. Counts of a Post may be -1
+    /// (X docs: enterprise data dictionary).
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        let Repr::Number(number) = self.0 else { return None };
+        match number.strip_prefix(b"-") {
+            Some(digits) => 0_i64.checked_sub_unsigned(decimal(digits)?),
+            None => decimal(number).and_then(|number| i64::try_from(number).ok()),
+        }
+    }
+
+    /// The number, rounded to the nearest `f64`. `None` where it is none, or too large for one.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        let Repr::Number(number) = self.0 else { return None };
+        let number: f64 = core::str::from_utf8(number).ok()?.parse().ok()?;
+        number.is_finite().then_some(number)
+    }
+
+    /// The id, which is a string of digits or a number of digits, below 2^64. Numbers that went through a reader with
+    /// 53 bits are rounded (X docs: "X IDs"), so prefer keys that end in `_str`.
+    #[must_use]
+    pub fn as_id(&self) -> Option<u64> {
+        match self.0 {
+            Repr::String(text) => text.decimal(),
+            _ => self.as_u64(),
+        }
+    }
+
+    /// Itself, where it is an object.
+    pub(super) fn object(self) -> Option<Self> {
+        matches!(self.0, Repr::Object(_)).then_some(self)
+    }
+
+    /// Itself, where it is an array.
+    pub(super) fn array(self) -> Option<Self> {
+        matches!(self.0, Repr::Array(_)).then_some(self)
+    }
+
+    /// The number as it is written, where it is one: for readers that need more than 64 bits of it.
+    #[must_use]
+    pub fn as_number(&self) -> Option<&'a str> {
+        if let Repr::Number(number) = self.0 { core::str::from_utf8(number).ok() } else { None }
+    }
+
+    /// The bytes of the whole value, which is walked for it. `None` where it is an object or array that is not JSON as
+    /// a whole, or nested too deep. Of a string those between its quotes.
+    #[must_use]
+    pub fn raw(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            Repr::Null => Some(b"null"),
+            Repr::Bool(true) => Some(b"true"),
+            Repr::Bool(false) => Some(b"false"),
+            Repr::Number(number) => Some(number),
+            Repr::String(text) => Some(text.raw()),
+            Repr::Array(bytes) | Repr::Object(bytes) => {
+                let mut scanner = Scanner::new(bytes);
+                scanner.skip_value().ok()?;
+                bytes.get(..scanner.at())
+            }
+        }
+    }
+
+    /// The member of an object with this key. Reads from the object's start to that member.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, key: &str) -> Option<Self> {
+        self.find(key.as_bytes()).ok().flatten()
+    }
+
+    fn find(&self, wanted: &[u8]) -> Result<Option<Self>, Malformed> {
+        let Repr::Object(bytes) = self.0 else { return Ok(None) };
+        let mut cursor = Cursor::new(bytes);
+        cursor.open()?;
+        let mut first = true;
+        while let Some(key) = cursor.scanner.next_key(&mut first)? {
+            if JsonStr::from(key).is_name(wanted) {
+                return cursor.value().map(Some);
+            }
+            cursor.scanner.skip_value()?;
+        }
+        Ok(None)
+    }
+
+    /// The value at the end of a path of keys, as [`get`](Self::get) after `get`. Itself where the path is empty.
+    #[must_use]
+    pub fn path(&self, keys: &[&str]) -> Option<Self> {
+        keys.iter().try_fold(*self, |value, key| value.get(key))
+    }
+
+    /// The members of an object with these keys, in the order of `keys`, found in one scan that ends with the last of
+    /// them. All `None` where it is no object; where it is not JSON up to its end, those found before that. At most 255
+    /// keys, which is checked when it is compiled.
+    #[must_use]
+    #[inline]
+    pub fn fields<const N: usize>(&self, keys: [&str; N]) -> [Option<Self>; N] {
+        self.fields_until(keys, |_| false)
+    }
+
+    /// The same, ending where what was found is `enough`, which is asked whenever something was.
+    #[inline]
+    pub(super) fn fields_until<const N: usize>(
+        &self,
+        keys: [&str; N],
+        enough: impl Fn(&[Option<Self>]) -> bool,
+    ) -> [Option<Self>; N] {
+        const { assert!(N < 256, "at most 255 keys") };
+        let mut found = [None; N];
+        // What is malformed ends the scan like the object's end does.
+        let _ = self.find_all(Wanted::new(&keys, &mut [0; N]), &mut found, enough);
+        found
+    }
+
+    /// The same into `found`, which holds as many `None` as there are keys, 255 at most.
+    pub(super) fn fill(&self, keys: &[&str], found: &mut [Option<Self>]) {
+        let _ = self.find_all(Wanted::new(keys, &mut [0; 255]), found, |_| false);
+    }
+
+    fn find_all(
+        &self,
+        wanted: Wanted<'_>,
+        found: &mut [Option<Self>],
+        enough: impl Fn(&[Option<Self>]) -> bool,
+    ) -> Result<(), Malformed> {
+        let Repr::Object(bytes) = self.0 else { return Ok(()) };
+        let mut missing = found.len();
+        if missing == 0 {
+            return Ok(());
+        }
+        let mut cursor = Cursor::new(bytes);
+        cursor.open()?;
+        let mut first = true;
+        while let Some(key) = cursor.scanner.next_key(&mut first)? {
+            let Some(slot) = wanted.find(&key) else {
+                cursor.scanner.skip_value()?;
+                continue;
+            };
+            if found.get(slot).is_none_or(Option::is_some) {
+                cursor.scanner.skip_value()?;
+                continue;
+            }
+            let value = cursor.value()?;
+            // Whoever asks for a key twice gets it twice.
+            let mut next = Some(slot);
+            while let Some(slot) = next {
+                if let Some(empty) = found.get_mut(slot) {
+                    *empty = Some(value);
+                    missing -= 1;
+                }
+                next = wanted.after(slot, &key);
+            }
+            if missing == 0 || enough(found) {
+                return Ok(());
+            }
+            if value.is_container() {
+                cursor.scanner.skip_value()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_container(self) -> bool {
+        matches!(self.0, Repr::Array(_) | Repr::Object(_))
+    }
+
+    /// The elements of an array, in order; nothing where it is none. Ends at the first byte that is not JSON.
+    #[must_use]
+    pub fn elements(&self) -> Elements<'a> {
+        Elements(match self.0 {
+            Repr::Array(bytes) => Walk::new(bytes),
+            _ => Walk::nothing(),
+        })
+    }
+
+    /// The members of an object, in order, duplicates and all; nothing where it is none. Ends at the first byte that
+    /// is not JSON.
+    #[must_use]
+    pub fn members(&self) -> Members<'a> {
+        Members(match self.0 {
+            Repr::Object(bytes) => Walk::new(bytes),
+            _ => Walk::nothing(),
+        })
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    /// Its kind: Posts are not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Value").field(&self.kind()).finish()
+    }
+}
+
+/// The keys that are asked for, to be found by a key of the message in one step or two, whatever their number.
+///
+/// A Post has some forty keys, and comparing each with seventeen takes a fifth of the scan.
+struct Wanted<'k> {
+    keys: &'k [&'k str],
+    /// By mark, the first key with that mark, counted from 1.
+    heads: [u8; MARKS],
+    /// By key, the next one with the same mark, counted from 1.
+    links: &'k [u8],
+}
+
+const MARKS: usize = 128;
+
+impl<'k> Wanted<'k> {
+    #[inline]
+    fn new(keys: &'k [&'k str], links: &'k mut [u8]) -> Self {
+        let mut heads = [0; MARKS];
+        // From the last one on, so that each list is in the order of the keys.
+        for (index, (key, link)) in keys.iter().zip(links.iter_mut()).enumerate().rev() {
+            if let (Some(head), Ok(number)) = (heads.get_mut(mark(key.as_bytes())), u8::try_from(index + 1)) {
+                *link = core::mem::replace(head, number);
+            }
+        }
+        Self { keys, heads, links }
+    }
+
+    /// The first of the keys that this key of the message is.
+    #[inline]
+    fn find(&self, key: &Text<'_>) -> Option<usize> {
+        if key.escaped {
+            return self.keys.iter().position(|wanted| JsonStr::from(*key).is_name(wanted.as_bytes()));
+        }
+        let head = self.heads.get(mark(key.raw)).copied().unwrap_or_default();
+        self.follow(head, key)
+    }
+
+    /// The next one that it is as well.
+    fn after(&self, index: usize, key: &Text<'_>) -> Option<usize> {
+        self.follow(self.links.get(index).copied().unwrap_or_default(), key)
+    }
+
+    #[inline]
+    fn follow(&self, mut number: u8, key: &Text<'_>) -> Option<usize> {
+        loop {
+            let index = usize::from(number.checked_sub(1)?);
+            if JsonStr::from(*key).is_name(self.keys.get(index)?.as_bytes()) {
+                return Some(index);
+            }
+            number = self.links.get(index).copied().unwrap_or_default();
+        }
+    }
+}
+
+/// A number below [`MARKS`] from a key's length, its first and its last byte.
+#[inline]
+fn mark(key: &[u8]) -> usize {
+    let first = key.first().copied().unwrap_or_default();
+    let last = key.last().copied().unwrap_or_default();
+    let mixed =
+        usize::from(first).wrapping_mul(7) ^ usize::from(last).wrapping_mul(3) ^ key.len().wrapping_mul(5);
+    mixed % MARKS
+}
+
+/// A number or word that was walked and starts with `byte`.
+#[inline]
+fn bare(byte: u8, bytes: &[u8]) -> Repr<'_> {
+    match byte {
+        b'n' => Repr::Null,
+        b't' => Repr::Bool(true),
+        b'f' => Repr::Bool(false),
+        _ => Repr::Number(bytes),
+    }
+}
+
+/// A scanner that knows the bytes from where it stands.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    scanner: Scanner<'a>,
+}
+
+impl<'a> Cursor<'a> {
+    #[inline]
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, scanner: Scanner::new(bytes) }
+    }
+
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.scanner.at()..).unwrap_or_default()
+    }
+
+    /// Enters the container that the bytes start with.
+    #[inline]
+    fn open(&mut self) -> Result<(), Malformed> {
+        self.scanner.peek()?;
+        self.scanner.enter()
+    }
+
+    /// The object or array that starts here with `byte`, left unread.
+    #[inline]
+    fn container(&self, byte: u8) -> Option<Value<'a>> {
+        match byte {
+            b'{' => Some(Value(Repr::Object(self.rest()))),
+            b'[' => Some(Value(Repr::Array(self.rest()))),
+            _ => None,
+        }
+    }
+
+    /// The value inside a container. An object or array is left unread.
+    #[inline]
+    fn value(&mut self) -> Result<Value<'a>, Malformed> {
+        let byte = self.scanner.peek()?;
+        if byte == b'"' {
+            return Ok(Value(Repr::String(self.scanner.string()?.into())));
+        }
+        if let Some(container) = self.container(byte) {
+            return Ok(container);
+        }
+        let (start, rest) = (self.scanner.at(), self.rest());
+        self.scanner.skip_whole()?;
+        Ok(Value(bare(byte, rest.get(..self.scanner.at() - start).unwrap_or_default())))
+    }
+}
+
+/// A walk over the values of one container.
+struct Walk<'a> {
+    cursor: Cursor<'a>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Before,
+    /// After a value that was read, or, where it is an object or array, before it.
+    Inside {
+        unread: bool,
+    },
+    After,
+}
+
+impl<'a> Walk<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { cursor: Cursor::new(bytes), place: Place::Before }
+    }
+
+    fn nothing() -> Self {
+        Self { cursor: Cursor::new(&[]), place: Place::After }
+    }
+
+    /// Goes on to the next value, which `step` reads up to: `None` from it is the container's end.
+    fn next<T>(
+        &mut self,
+        step: impl FnOnce(&mut Scanner<'a>, &mut bool) -> Result<Option<T>, Malformed>,
+    ) -> Option<(T, Value<'a>)> {
+        let place = core::mem::replace(&mut self.place, Place::After);
+        let mut first = false;
+        match place {
+            Place::Before => {
+                self.cursor.open().ok()?;
+                first = true;
+            }
+            Place::Inside { unread: true } => self.cursor.scanner.skip_value().ok()?,
+            Place::Inside { unread: false } => {}
+            Place::After => return None,
+        }
+        let key = step(&mut self.cursor.scanner, &mut first).ok()??;
+        let value = self.cursor.value().ok()?;
+        self.place = Place::Inside { unread: value.is_container() };
+        Some((key, value))
+    }
+}
+
+/// Iterator over the elements of an array, made by [`Value::elements`].
+pub struct Elements<'a>(Walk<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let ((), value) =
+            self.0.next(|scanner, first| Ok(if scanner.next_element(first)? { Some(()) } else { None }))?;
+        Some(value)
+    }
+}
+
+impl FusedIterator for Elements<'_> {}
+
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elements").field("at", &self.0.cursor.scanner.at()).finish_non_exhaustive()
+    }
+}
+
+/// Iterator over the members of an object, made by [`Value::members`].
+pub struct Members<'a>(Walk<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (JsonStr<'a>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, value): (Text<'a>, _) = self.0.next(|scanner, first| scanner.next_key(first))?;
+        Some((key.into(), value))
+    }
+}
+
+impl FusedIterator for Members<'_> {}
+
+impl fmt::Debug for Members<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members").field("at", &self.0.cursor.scanner.at()).finish_non_exhaustive()
+    }
+}
