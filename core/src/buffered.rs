@@ -23,6 +23,8 @@ pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     event: Option<(RawEvent, usize)>,
     /// When the buffer was last filled.
     read_at: Instant,
+    /// How the transport ended while events were waiting: passed on behind them.
+    ended: Option<Result<(), Fault>>,
 }
 
 impl<S, B> Buffered<S, B>
@@ -36,7 +38,7 @@ where
     /// Where the buffer is empty.
     pub fn new(session: Session<S>, buffer: B) -> Self {
         assert!(!buffer.as_ref().is_empty(), "a read needs a buffer of at least one byte");
-        Self { session, buffer, start: 0, end: 0, event: None, read_at: Instant::ZERO }
+        Self { session, buffer, start: 0, end: 0, event: None, read_at: Instant::ZERO, ended: None }
     }
 
     /// The session.
@@ -102,15 +104,15 @@ where
         }
     }
 
-    /// The peer has closed. See [`Session::handle_eof`].
+    /// The peer has closed. See [`Session::handle_eof`]. What is unread is delivered first.
     pub fn handle_eof(&mut self, now: Instant) {
-        self.session.handle_eof(now);
+        self.ended = Some(Ok(()));
         self.find_event(now);
     }
 
-    /// The transport failed. See [`Session::handle_fault`].
+    /// The transport failed. See [`Session::handle_fault`]. What is unread is delivered first.
     pub fn handle_fault(&mut self, fault: Fault, now: Instant) {
-        self.session.handle_fault(fault, now);
+        self.ended = Some(Err(fault));
         self.find_event(now);
     }
 
@@ -132,8 +134,11 @@ where
 
     /// It is `now`. See [`Session::handle_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.session.handle_timeout(now);
-        self.find_event(now);
+        // While an event waits no read is asked for, so no deadline counts.
+        if self.event.is_none() {
+            self.session.handle_timeout(now);
+            self.find_event(now);
+        }
     }
 
     /// The wall clock reads `unix` at `now`. See [`Session::set_wall_clock`].
@@ -153,7 +158,11 @@ where
             self.start += consumed;
             match event {
                 Some(event) => self.event = Some((event, start)),
-                None => break,
+                None => match self.ended.take() {
+                    Some(Ok(())) => self.session.handle_eof(now),
+                    Some(Err(fault)) => self.session.handle_fault(fault, now),
+                    None => break,
+                },
             }
         }
     }
@@ -166,5 +175,57 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, B> fmt::Debug for Buffered<S, B> {
             .field("session", &self.session)
             .field("unread", &(self.end - self.start))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::origin::Origin;
+    use crate::session::{FaultKind, SessionConfig};
+    use std::{vec, vec::Vec};
+
+    /// Three Posts in one read, the first of them waiting.
+    fn three_posts() -> Buffered<Vec<u8>, Vec<u8>> {
+        let now = Instant::ZERO;
+        let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
+        config.message_bytes_max = 1_000;
+        let storage = vec![0; config.storage_bytes()];
+        let session = Session::new(storage, &config, 1, now, UnixTime::default()).unwrap();
+        let mut buffered = Buffered::new(session, vec![0; 1_000]);
+        buffered.handle_timeout(now);
+        buffered.handle_connected(now);
+        buffered.handle_written(usize::MAX, now);
+        let wire = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+            3c\r\n{\"id\":1,\"text\":\"\"}\r\n{\"id\":2,\"text\":\"\"}\r\n{\"id\":3,\"text\":\"\"}\r\n\r\n";
+        buffered.read_buf()[..wire.len()].copy_from_slice(wire);
+        buffered.handle_read(wire.len(), now);
+        buffered
+    }
+
+    #[test]
+    fn what_is_unread_comes_before_the_end_whatever_the_driver_says_first() {
+        let late = Instant::from_nanos(u64::MAX);
+        let ends: [fn(&mut Buffered<Vec<u8>, Vec<u8>>, Instant); 3] = [
+            |buffered, now| buffered.handle_eof(now),
+            |buffered, now| buffered.handle_fault(Fault::new(FaultKind::Reset), now),
+            |buffered, now| {
+                buffered.handle_timeout(now);
+                buffered.handle_timeout(now);
+            },
+        ];
+        for end in ends {
+            let mut buffered = three_posts();
+            assert!(matches!(buffered.peek(), Some(SessionEvent::Connected(_))));
+            end(&mut buffered, late);
+            let mut posts = Vec::new();
+            while buffered.poll() == Step::Event {
+                if let Some(SessionEvent::Message(message)) = buffered.peek() {
+                    posts.extend(message.id().map(|id| id.as_u64()));
+                }
+                buffered.release();
+            }
+            assert_eq!(posts, [1, 2, 3]);
+        }
     }
 }

@@ -66,6 +66,9 @@ const GAP_MARGIN: Duration = Duration::from_secs(1);
 /// The least wait while a subscription is provisioned: the service says "in a minute".
 const PROVISIONING_MIN: Duration = Duration::from_secs(60);
 
+/// Added to what is asked for again: the server counts back from when it gets the request.
+const BACKFILL_MARGIN: Duration = Duration::from_secs(5);
+
 /// How long backfill may take before it counts as done though no newer Post has shown it.
 const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
@@ -139,6 +142,23 @@ struct Template {
     target_end: TargetEnd,
 }
 
+/// Where a gap starts, by both clocks: either may have been wrong, or stood still, in between.
+#[derive(Clone, Copy, Debug)]
+struct GapStart {
+    unix: UnixTime,
+    at: Instant,
+}
+
+/// A disconnect that the server announced in the stream.
+#[derive(Clone, Copy, Debug)]
+struct Announced {
+    kind: Kind,
+    how: Return,
+    at: Instant,
+    /// A Post came behind it: the stream goes on, unless the close follows soon all the same.
+    void: bool,
+}
+
 /// What the current stream has shown of itself.
 #[derive(Clone, Copy, Debug)]
 struct Established {
@@ -148,6 +168,8 @@ struct Established {
     healthy: bool,
     /// Posts from before this moment are being sent again: when it began.
     backfilling: Option<UnixTime>,
+    /// Keep-alives since the last message.
+    keep_alives: u8,
 }
 
 /// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
@@ -161,7 +183,7 @@ pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
     stopping: bool,
 
     established: Option<Established>,
-    announced: Option<(Kind, Return)>,
+    announced: Option<Announced>,
     failure: Option<Failure>,
     /// Events that come from no input: a refusal, then what follows from the failure.
     refusal: Option<Refusal>,
@@ -174,10 +196,13 @@ pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
     backlog: bool,
     /// Events were handed out since.
     paused: bool,
-    /// Everything sent before had been read.
+    /// The last read before this one that emptied the transport; whether a message ended, or none had begun, since it.
+    emptied: Instant,
+    boundary: bool,
+    /// Everything sent before was delivered.
     caught_up: Instant,
     /// The moment from which Posts may be missing, while that is open.
-    gap_from: Option<UnixTime>,
+    gap: Option<GapStart>,
     backfill_minutes: u8,
 }
 
@@ -237,8 +262,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             read_at: now,
             backlog: false,
             paused: false,
+            emptied: now,
+            boundary: true,
             caught_up: now,
-            gap_from: None,
+            gap: None,
             backfill_minutes: 0,
         })
     }
@@ -327,14 +354,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                 }
                 Ok(Some(Raw::Message(place))) => {
                     self.paused = true;
+                    self.boundary = true;
                     return (at, Some(self.message(place, &input[at - consumed..], at - consumed, now)));
                 }
                 Ok(Some(Raw::KeepAlive)) => {
                     self.paused = true;
+                    self.boundary = true;
+                    self.keep_alive();
                     return (at, Some(RawEvent::KeepAlive));
                 }
                 Ok(Some(Raw::Skipped { bytes })) => {
                     self.paused = true;
+                    self.boundary = true;
                     return (at, Some(RawEvent::Skipped { bytes }));
                 }
                 Ok(Some(Raw::End { .. })) => {
@@ -432,6 +463,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         } else {
             // The answer may be read late, and what came behind it be lost: nothing was missed before it was asked for.
             self.caught_up = now;
+            self.emptied = now;
+            self.boundary = true;
             self.read_at = now;
             self.backlog = false;
             self.paused = false;
@@ -530,11 +563,19 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.outcome.take()
     }
 
-    /// New input has come. If the read before had emptied the transport, whatever is not delivered now was sent since.
+    /// New input has come. Where the read before had emptied the transport, whatever it did not bring was sent later; and
+    /// what it brought the beginning of, after the one before that.
     fn begin_read(&mut self, now: Instant) {
-        if !self.backlog && self.connection.buffered() == 0 {
-            self.caught_up = self.read_at;
+        let is_between = self.connection.buffered() == 0;
+        if !self.backlog {
+            if is_between {
+                self.caught_up = self.read_at;
+            } else if self.boundary {
+                self.caught_up = self.caught_up.max(self.emptied);
+            }
+            self.emptied = self.read_at;
         }
+        self.boundary = is_between;
         self.backlog = false;
         self.read_at = now;
     }
@@ -548,12 +589,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
         self.paused = true;
         let unix = self.unix(now);
-        let backfilling = Some(unix).filter(|_| self.backfill_minutes > 0);
-        self.established = Some(Established { head_at: now, content: 0, healthy: false, backfilling });
-        let gap = self.gap_from.map(|from| Gap { from, to: unix });
+        // By whichever clock is ahead, the server's or ours, and a second for the one that tells seconds only.
+        let server = self.connection.head().and_then(|head| head.date).unwrap_or_default();
+        let begun = unix.max(server).saturating_add(Duration::from_secs(1));
+        let backfilling = Some(begun).filter(|_| self.backfill_minutes > 0);
+        self.established =
+            Some(Established { head_at: now, content: 0, healthy: false, backfilling, keep_alives: 0 });
+        let gap = self.gap_from().map(|from| Gap { from: from.min(unix), to: unix });
         if backfilling.is_none() {
             // Nothing of it will come any more: told once, it is past. What is sent again may be cut, and stays open.
-            self.gap_from = None;
+            self.gap = None;
         }
         Some(RawEvent::Connected { gap, backfill_minutes: self.backfill_minutes })
     }
@@ -566,24 +611,42 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             Place::Storage { length } => (&self.connection.storage()[..length], place),
         };
         let class = classify(bytes);
+        if let Some(stream) = &mut self.established {
+            stream.keep_alives = 0;
+        }
         if let Some(how) = refusal::announced(&class.kind) {
-            self.announced = Some((class.kind, how));
+            self.announced = Some(Announced { kind: class.kind, how, at: now, void: false });
             self.connection.handle_announcement(now);
-        } else if self.announced.is_some() && holds_post(bytes, &class) {
-            // The stream goes on: the connection tells, not the text.
-            self.announced = None;
-            self.connection.handle_announcement_void();
+        } else if let Some(announced) = &mut self.announced {
+            // The stream goes on: the connection tells, not the text. But a queue may drain behind an announcement.
+            if !announced.void && holds_post(bytes, &class) {
+                announced.void = true;
+                self.connection.handle_announcement_void();
+            }
         }
         if let Some(Established { backfilling: Some(begun), healthy, .. }) = self.established {
             // A Post from after the stream began: those from before, which backfill sends first, have all come.
             if class.post_id.and_then(PostId::created_at) >= Some(begun) {
                 if healthy {
-                    self.gap_from = None;
+                    self.gap = None;
                 }
                 self.established = self.established.map(|stream| Established { backfilling: None, ..stream });
             }
         }
         RawEvent::Message { place, class }
+    }
+
+    /// A server that sends keep-alives has nothing else to send: with the second in a row, backfill is through.
+    fn keep_alive(&mut self) {
+        if let Some(stream) = &mut self.established {
+            stream.keep_alives = stream.keep_alives.saturating_add(1);
+            if stream.keep_alives >= 2 {
+                stream.backfilling = None;
+                if stream.healthy {
+                    self.gap = None;
+                }
+            }
+        }
     }
 
     fn judge_health(&mut self, now: Instant) {
@@ -597,12 +660,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             self.backoff.reset();
         }
         stream.content = content;
-        if age >= BACKFILL_TAKES_MAX {
+        // As long as everything sent had been read by then.
+        if self.caught_up.saturating_since(stream.head_at) >= BACKFILL_TAKES_MAX {
             stream.backfilling = None;
         }
         // What is still being sent again would be missing if the stream were cut now.
         if stream.healthy && stream.backfilling.is_none() {
-            self.gap_from = None;
+            self.gap = None;
         }
     }
 
@@ -627,30 +691,37 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// The stream, if there was one, is over: from when may Posts be missing?
     fn leave_stream(&mut self) -> bool {
         let established = self.established.take().is_some();
-        if established && self.gap_from.is_none() {
-            self.gap_from = Some(self.unix(self.caught_up).saturating_sub(GAP_MARGIN));
+        if established && self.gap.is_none() {
+            self.gap = Some(GapStart { unix: self.unix(self.caught_up), at: self.caught_up });
         }
         established
+    }
+
+    /// From when Posts may be missing: the earlier of what the wall clock said then and says of it now.
+    fn gap_from(&self) -> Option<UnixTime> {
+        self.gap.map(|start| start.unix.min(self.unix(start.at)).saturating_sub(GAP_MARGIN))
     }
 
     /// Decides what follows from a failure, the connection being closed.
     fn settle(&mut self, failure: Failure, now: Instant) {
         let Failure { cause, undelivered } = failure;
         let was_established = self.leave_stream();
-        let announced = self.announced.take();
+        let grace = self.connection.config().timeouts.disconnect;
+        let announced =
+            self.announced.take().filter(|told| !told.void || now <= told.at.saturating_add(grace));
         if let Cause::Refused(refusal) = cause {
             self.refusal = Some(refusal);
         }
-        let gap_from = self.gap_from;
+        let gap_from = self.gap_from();
         let class = match cause.verdict() {
             Verdict::Stop => {
                 self.outcome = Some(RawEvent::GaveUp(GaveUp { cause, gap_from }));
                 self.state = State::Done;
                 return;
             }
-            Verdict::Retry(class) => announced.map_or(class, |(_, how)| how.class),
+            Verdict::Retry(class) => announced.map_or(class, |told| told.how.class),
         };
-        let at_once = announced.is_none_or(|(_, how)| how.at_once);
+        let at_once = announced.is_none_or(|told| told.how.at_once);
         let mut reset_ignored = false;
         let delay = if was_established && at_once && self.immediate {
             self.immediate = false;
@@ -672,7 +743,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let retry_at = now.saturating_add(delay.length);
         self.outcome = Some(RawEvent::Disconnected(Disconnected {
             cause,
-            announced: announced.map(|(kind, _)| kind),
+            announced: announced.map(|told| told.kind),
             delay: delay.length,
             retry_at,
             at_ceiling: delay.at_ceiling,
@@ -703,8 +774,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Writes the request to the front of the storage, where no response lies yet, with the backfill that the gap
     /// calls for. Returns its length.
     fn render_request(&mut self, now: Instant) -> usize {
-        let minutes = match (self.backfill, self.gap_from) {
-            (Some(_), Some(from)) => backfill_minutes(self.unix(now).saturating_since(from)),
+        let minutes = match (self.backfill, self.gap_from()) {
+            (Some(_), Some(from)) => {
+                backfill_minutes(self.unix(now).saturating_since(from).saturating_add(BACKFILL_MARGIN))
+            }
             _ => 0,
         };
         self.backfill_minutes = minutes;

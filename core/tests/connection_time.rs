@@ -406,3 +406,16 @@ fn a_driver_never_spins_and_a_trickle_always_ends() {
         assert!(now <= seconds(ends_by), "{name}: ended at {now:?}");
     }
 }
+
+#[test]
+fn reads_of_nothing_are_no_sign_of_life() {
+    let mut connection = Connection::new(vec![0; 4_096], ConnectionConfig::default());
+    connection.handle_connected(Instant::ZERO);
+    let _ = connection.decode(HEAD, Instant::ZERO);
+    let _ = connection.decode(b"20\r\n{\"id", Instant::ZERO);
+    let silence = connection.poll_timeout();
+    for seconds in [10, 20, 24] {
+        assert_eq!(connection.decode(b"", Instant::from_nanos(seconds * 1_000_000_000)), (0, Ok(None)));
+        assert_eq!(connection.poll_timeout(), silence, "after {seconds} s");
+    }
+}

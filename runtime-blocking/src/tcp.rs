@@ -135,6 +135,10 @@ impl Tcp {
                 }
                 // A writable socket without error and without peer is one that a spurious wake-up showed.
                 match socket.peer_addr() {
+                    // A port of our own that was dialled while nobody listened may meet itself.
+                    Ok(peer) if socket.local_addr().is_ok_and(|local| local == peer) => {
+                        return Err(io::ErrorKind::ConnectionRefused.into());
+                    }
                     Ok(_) => break,
                     Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
                     Err(error) => return Err(error),
@@ -255,7 +259,9 @@ impl Tcp {
             _ if self.signal.is_stopped() => Ok(None),
             Ok(count) => Ok(Some(count)),
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Ok(None),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
+                // What Windows calls the end of a wait; elsewhere the connection is lost.
+                io::ErrorKind::TimedOut if cfg!(windows) => Ok(None),
                 _ => Err(Fault::from(&error)),
             },
         }

@@ -81,6 +81,10 @@ impl Config {
         if self.keep_alive.is_zero() {
             return refuse("the keep-alive interval is zero");
         }
+        // Instants are added to these; a year is for ever here.
+        if self.keep_alive.max(self.head_timeout) > Duration::from_secs(366 * 24 * 60 * 60) {
+            return refuse("the keep-alive interval or the head's time-out is over a year");
+        }
         if !self.datacenter.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return refuse("the datacentre's name is not letters, digits and '-'");
         }

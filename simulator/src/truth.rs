@@ -215,7 +215,8 @@ impl Truth {
     /// Waits until the totals are as asked; false if they are not within `timeout`. Asks again after every change, and may itself
     /// look into the log: nothing is locked meanwhile.
     pub fn wait(&self, timeout: Duration, mut done: impl FnMut(&Totals) -> bool) -> bool {
-        let until = Instant::now() + timeout;
+        // Longer than a year is for ever, which no instant can tell.
+        let until = Instant::now() + timeout.min(Duration::from_secs(366 * 24 * 60 * 60));
         loop {
             let (seen, totals) = {
                 let state = self.lock();

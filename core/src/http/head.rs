@@ -160,6 +160,8 @@ pub struct ResponseHead {
     pub ambiguous_length: bool,
     /// X's rate-limit fields.
     pub rate_limit: RateLimit,
+    /// The `Date` field: the server's clock.
+    pub date: Option<UnixTime>,
     /// The `Retry-After` field. X does not document it; it is honoured where it comes.
     pub retry_after: Option<RetryAfter>,
     /// Octets of the head in storage, the empty line included.
@@ -401,6 +403,7 @@ impl HeadDecoder {
             framing,
             ambiguous_length: reading.codings != Codings::Absent && reading.length != Length::Absent,
             rate_limit: reading.rate_limit,
+            date: reading.date,
             retry_after: reading.retry_after,
             bytes: bytes.len(),
         }))
@@ -481,6 +484,7 @@ struct Fields {
     length: Length,
     content_encoded: bool,
     rate_limit: RateLimit,
+    date: Option<UnixTime>,
     retry_after: Option<RetryAfter>,
 }
 
@@ -494,6 +498,7 @@ impl Fields {
                 self.content_encoded |= elements(value)
                     .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
             }
+            4 if is("date") => self.date = date::parse(value),
             11 if is("retry-after") => {
                 self.retry_after = decimal(value)
                     .map(RetryAfter::Seconds)

@@ -607,7 +607,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     #[inline(never)]
     fn scan_within(&mut self, input: &[u8], now: Instant) -> bool {
         let length = input.len() as u64;
-        let taken = length < self.content
+        // No octets are no sign of life.
+        let taken = length > 0
+            && length < self.content
             && !self.liveness.is_late(now)
             && self.framer.push_within(input, &mut self.storage.as_mut()[..self.capacity]);
         if taken {

@@ -159,16 +159,17 @@ fn after_outage(outage: u64, backfill: bool) -> Run {
 
 #[test]
 fn the_backfill_covers_the_gap_up_to_5_minutes() {
-    // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time.
+    // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time. Five
+    // seconds more are asked for than it is long.
     for (outage, minutes) in [
         (0, 1),
         (1, 1),
-        (58_000, 1),
-        (58_001, 2),
-        (118_000, 2),
-        (118_001, 3),
-        (238_000, 4),
-        (238_001, 5),
+        (53_000, 1),
+        (53_001, 2),
+        (113_000, 2),
+        (113_001, 3),
+        (233_000, 4),
+        (233_001, 5),
         (298_001, 5),
         (86_400_000, 5),
     ] {
@@ -247,6 +248,54 @@ fn backfill_that_is_cut_is_asked_for_again() {
     let net = Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
     let run = run(&config, net, secs(600));
     assert_eq!((run.connected[1].2, run.connected[2].2), (5, 1));
+}
+
+#[test]
+fn two_keep_alives_in_a_row_end_the_backfill() {
+    let mut config = config();
+    config.backfill = true;
+    config.timeouts.connect = std::time::Duration::from_secs(1_000);
+    for (keep_alives, minutes) in [(1, 5), (2, 1)] {
+        let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+        back = back.line(secs(1), &post(id_of(secs(100))));
+        for _ in 0..keep_alives {
+            back = back.keep_alive(secs(20));
+        }
+        let net =
+            Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(1), Attempt::stream()]);
+        let run = run(&config, net, secs(300));
+        assert_eq!((run.connected[1].2, run.connected[2].2), (5, minutes), "{keep_alives} keep-alives");
+    }
+}
+
+#[test]
+fn a_gap_is_told_by_the_clock_that_is_right_in_the_end() {
+    let mut config = config();
+    config.backfill = true;
+    config.timeouts.connect = std::time::Duration::from_secs(1_000);
+    // An hour ahead when the stream began, put right while it ran; four minutes out.
+    let back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+    let stream = Attempt::stream().line(secs(1), &post(1)).line(secs(1), &post(2)).line(secs(1), &post(3));
+    let mut net = Net::new([stream.eof(0), back]);
+    net.jumps = vec![(2, 0, -3_600_000)];
+    let run = run(&config, net, secs(300));
+    let (_, gap, minutes) = run.connected[1];
+    let gap = gap.unwrap();
+    assert!(gap.to.saturating_since(gap.from) >= std::time::Duration::from_secs(240), "{gap:?}");
+    assert_eq!(minutes, 5);
+}
+
+#[test]
+fn a_queue_that_drains_behind_an_announcement_takes_nothing_from_it() {
+    const LIMIT: &str = r#"{"errors":[{"connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}]}"#;
+    for (posts, later, delay) in [(0, 0, 60), (1, 0, 60), (1, secs(6), 0)] {
+        let mut attempt = Attempt::stream().line(0, &post(1)).line(0, LIMIT);
+        for _ in 0..posts {
+            attempt = attempt.line(0, &post(2));
+        }
+        let run = run(&config(), Net::new([attempt.eof(later)]), secs(7));
+        assert_eq!(run.first().delay.as_secs(), delay, "{posts} Posts, closed {later} ns later");
+    }
 }
 
 #[test]
