@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn what_is_unread_comes_before_the_end_whatever_the_driver_says_first() {
         let late = Instant::from_nanos(u64::MAX);
-        let ends: [fn(&mut Buffered<Vec<u8>, Vec<u8>>, Instant); 3] = [
+        type Driven = Buffered<Vec<u8>, Vec<u8>>;
+        let ends: [fn(&mut Driven, Instant); 3] = [
             |buffered, now| buffered.handle_eof(now),
             |buffered, now| buffered.handle_fault(Fault::new(FaultKind::Reset), now),
             |buffered, now| {
