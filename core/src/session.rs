@@ -27,8 +27,9 @@
 //! - What was received whole before a fault is delivered before the fault is reported, and the connection is closed
 //!   before the [`Disconnected`] event, so that a slow consumer does not hold a slot at the server.
 //! - A gap is reported from the last moment at which everything sent had been read, to the next stream's beginning. With
-//!   backfill it stays open, and is asked for again at the next reconnect, until the stream is healthy and a Post newer
-//!   than its beginning has shown that backfill, which sends older Posts first, is through.
+//!   backfill it stays open, and is asked for again at the next reconnect, until the stream is healthy and backfill is
+//!   through: a Post newer than the stream's beginning has come (backfill sends older ones first), or two keep-alives in
+//!   a row, or all that was sent in five minutes has been read.
 
 use core::fmt;
 use core::time::Duration;
@@ -69,7 +70,7 @@ const PROVISIONING_MIN: Duration = Duration::from_secs(60);
 /// Added to what is asked for again: the server counts back from when it gets the request.
 const BACKFILL_MARGIN: Duration = Duration::from_secs(5);
 
-/// How long backfill may take before it counts as done though no newer Post has shown it.
+/// Backfill counts as through when everything sent in so long has been read, whatever it was.
 const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// The most minutes that backfill goes back (X docs, recovery and redundancy).
