@@ -92,9 +92,10 @@ impl From<SessionEvent<'_>> for OwnedEvent {
                 gap: connected.gap,
                 backfill_minutes: connected.backfill_minutes,
             }),
-            SessionEvent::Message(message) => {
-                Self::Message(OwnedMessage { bytes: Bytes::copy_from_slice(message.bytes), class: message.class })
-            }
+            SessionEvent::Message(message) => Self::Message(OwnedMessage {
+                bytes: Bytes::copy_from_slice(message.bytes),
+                class: message.class,
+            }),
             SessionEvent::KeepAlive => Self::KeepAlive,
             SessionEvent::Skipped { bytes } => Self::Skipped { bytes },
             SessionEvent::Refused(refused) => Self::Refused(OwnedRefused {
