@@ -7,6 +7,8 @@
 //! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
 
 pub mod dial;
+#[cfg(feature = "std")]
+pub mod stop;
 
 use core::task::{Context, Poll, ready};
 
