@@ -9,6 +9,7 @@
 pub mod dial;
 #[cfg(feature = "std")]
 pub mod stop;
+pub mod tunnel;
 
 use core::task::{Context, Poll, ready};
 
