@@ -6,6 +6,10 @@
 //!
 //! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
 
+pub mod dial;
+#[cfg(feature = "std")]
+pub mod stop;
+
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;

@@ -58,6 +58,8 @@ pub enum FaultKind {
     NoAddress,
     /// The name resolved to other machines only, which are not connected to in the clear.
     NotLoopback,
+    /// The local address to connect from is not of the family of any address that the name resolved to.
+    LocalAddress,
     /// Every address refused the connection.
     Refused,
     /// No address could be reached.
@@ -77,6 +79,9 @@ impl FaultKind {
             Self::NoAddress => "the host's name resolved to no address",
             Self::NotLoopback => {
                 "plain http is for this machine only, and the host's name resolved to others"
+            }
+            Self::LocalAddress => {
+                "the host's name resolved to no address that the local address can reach: one is IPv4, the other IPv6"
             }
             Self::Refused => "the connection was refused",
             Self::Unreachable => "the host could not be reached",
