@@ -6,6 +6,8 @@
 //!
 //! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
 
+pub mod exchange;
+
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;
