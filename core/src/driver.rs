@@ -9,6 +9,7 @@
 pub mod dial;
 #[cfg(feature = "std")]
 pub mod stop;
+pub mod exchange;
 
 use core::task::{Context, Poll, ready};
 
