@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::backoff::Class;
 use crate::liveness::Reason;
+use crate::session::tls::TlsFault;
 use crate::stream::connection::Error;
 
 /// The world failed: what the driver reports of the transport.
@@ -68,6 +69,8 @@ pub enum FaultKind {
     TimedOut,
     /// The peer reset the connection.
     Reset,
+    /// TLS failed.
+    Tls(TlsFault),
     /// Anything else; the number says more.
     Other,
 }
@@ -87,14 +90,24 @@ impl FaultKind {
             Self::Unreachable => "the host could not be reached",
             Self::TimedOut => "the operating system gave up waiting for the peer",
             Self::Reset => "the connection was reset by the peer",
+            Self::Tls(_) => "TLS failed",
             Self::Other => "the transport failed",
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(fault) => fault.fmt(f),
+            kind => f.write_str(kind.text()),
         }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.text())?;
+        self.kind.fmt(f)?;
         match self.os_code {
             Some(code) => write!(f, " (operating system error {code})"),
             None => Ok(()),
@@ -231,6 +244,7 @@ pub(super) enum Verdict {
 impl Cause {
     pub(super) const fn verdict(&self) -> Verdict {
         match self {
+            Self::Fault(Fault { kind: FaultKind::Tls(fault), .. }) => Verdict::Retry(fault.class()),
             Self::Fault(_) | Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => {
                 Verdict::Retry(Class::Network)
             }
