@@ -9,6 +9,8 @@
 pub mod dial;
 #[cfg(feature = "std")]
 pub mod stop;
+#[cfg(feature = "std")]
+pub mod tcp;
 
 use core::task::{Context, Poll, ready};
 
