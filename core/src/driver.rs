@@ -7,6 +7,7 @@
 //! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
 
 pub mod dial;
+pub mod exchange;
 #[cfg(feature = "std")]
 pub mod stop;
 #[cfg(feature = "std")]

@@ -8,6 +8,7 @@
 pub mod body;
 pub mod chunked;
 pub mod date;
+pub mod exchange;
 pub mod head;
 pub mod origin;
 pub mod request;

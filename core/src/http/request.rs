@@ -79,19 +79,30 @@ pub struct Request<'a> {
     pub user_agent: &'a str,
     /// Length of the JSON body that the caller sends behind the head, if there is one.
     pub json_bytes: Option<u64>,
+    /// Whether to ask the server to keep the connection, as X's page recommends for streams (X docs, Powerstream
+    /// introduction), or to close it behind its answer. Default true.
+    pub keep_alive: bool,
 }
 
 impl<'a> Request<'a> {
     /// A request without query, token and body, for the fields to be set on.
     #[must_use]
     pub const fn new(method: Method, host: &'a str, path: &'a str) -> Self {
-        Self { method, host, path, query: &[], token: None, user_agent: DEFAULT_USER_AGENT, json_bytes: None }
+        Self {
+            method,
+            host,
+            path,
+            query: &[],
+            token: None,
+            user_agent: DEFAULT_USER_AGENT,
+            json_bytes: None,
+            keep_alive: true,
+        }
     }
 
     /// Writes the head to the front of `out` and returns its length.
     ///
-    /// `Accept-Encoding: identity` is sent, so that nothing comes compressed; `Connection: keep-alive` as X's page
-    /// recommends (X docs, Powerstream introduction).
+    /// `Accept-Encoding: identity` is sent, so that nothing comes compressed.
     ///
     /// # Errors
     /// [`RequestError`] where a value holds what it must not, or `out` is too short.
@@ -145,7 +156,8 @@ impl<'a> Request<'a> {
         }
         out.put(b"\r\nUser-Agent: ")?;
         out.put(self.user_agent.as_bytes())?;
-        out.put(b"\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nConnection: keep-alive\r\n")?;
+        out.put(b"\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nConnection: ")?;
+        out.put(if self.keep_alive { b"keep-alive\r\n" } else { b"close\r\n" })?;
         if let Some(length) = self.json_bytes {
             out.put(b"Content-Type: application/json\r\nContent-Length: ")?;
             out.decimal(length)?;
@@ -276,7 +288,9 @@ mod tests {
     fn writes_a_request_with_a_body() {
         let mut request = Request::new(Method::Delete, "[::1]:8080", "/2/powerstream/rules");
         request.json_bytes = Some(18_446_744_073_709_551_615);
+        request.keep_alive = false;
         let text = write(&request).unwrap();
+        assert!(text.contains("\r\nConnection: close\r\n") && !text.contains("keep-alive"), "{text}");
         assert!(text.starts_with("DELETE /2/powerstream/rules HTTP/1.1\r\nHost: [::1]:8080\r\n"), "{text}");
         assert!(
             text.ends_with("Content-Type: application/json\r\nContent-Length: 18446744073709551615\r\n\r\n")
