@@ -109,6 +109,7 @@ extern crate std;
 
 pub mod backoff;
 pub mod buffered;
+pub mod dedup;
 pub mod driver;
 pub mod endpoint;
 pub mod http;
