@@ -11,6 +11,8 @@ pub mod exchange;
 #[cfg(feature = "std")]
 pub mod stop;
 pub mod tunnel;
+#[cfg(feature = "std")]
+pub mod tcp;
 
 use core::task::{Context, Poll, ready};
 

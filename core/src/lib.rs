@@ -113,6 +113,7 @@ pub mod backoff;
 pub mod buffered;
 #[cfg(feature = "alloc")]
 pub mod client;
+pub mod dedup;
 pub mod driver;
 pub mod endpoint;
 pub mod http;

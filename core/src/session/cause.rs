@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::backoff::Class;
 use crate::liveness::Reason;
+use crate::session::tls::TlsFault;
 use crate::stream::connection::Error;
 
 /// The world failed: what the driver reports of the transport.
@@ -92,6 +93,8 @@ pub enum FaultKind {
     ProxyClosed,
     /// The proxy did not answer by the connect deadline.
     ProxyTimedOut,
+    /// TLS failed.
+    Tls(TlsFault),
     /// Anything else; the number says more.
     Other,
 }
@@ -119,6 +122,7 @@ impl FaultKind {
             Self::ProxyLeftover => "the proxy sent bytes behind its answer that belong to nothing",
             Self::ProxyClosed => "the proxy closed the connection before it had answered",
             Self::ProxyTimedOut => "the proxy did not answer in time",
+            Self::Tls(_) => "TLS failed",
             Self::Other => "the transport failed",
         }
     }
@@ -136,6 +140,15 @@ impl FaultKind {
     }
 }
 
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(fault) => fault.fmt(f),
+            kind => f.write_str(kind.text()),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.before_proxy {
@@ -145,6 +158,7 @@ impl fmt::Display for Fault {
         if let FaultKind::ProxyUnavailable(status) | FaultKind::ProxyRefused(status) = self.kind {
             write!(f, " (status {status})")?;
         }
+        self.kind.fmt(f)?;
         match self.os_code {
             Some(code) => write!(f, " (operating system error {code})"),
             None => Ok(()),
@@ -283,6 +297,10 @@ impl Cause {
         match self {
             Self::Fault(fault) => fault.kind.verdict(),
             Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => Verdict::Retry(Class::Network),
+            Self::Fault(Fault { kind: FaultKind::Tls(fault), .. }) => Verdict::Retry(fault.class()),
+            Self::Fault(_) | Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => {
+                Verdict::Retry(Class::Network)
+            }
             // Whoever answers with broken HTTP, a captive portal say, does so at every attempt for a while.
             Self::Protocol(_) => Verdict::Retry(Class::Http),
             Self::Refused(refusal) => match refusal.kind {
