@@ -10,9 +10,9 @@ pub mod dial;
 pub mod exchange;
 #[cfg(feature = "std")]
 pub mod stop;
-pub mod tunnel;
 #[cfg(feature = "std")]
 pub mod tcp;
+pub mod tunnel;
 
 use core::task::{Context, Poll, ready};
 
