@@ -96,7 +96,8 @@
 //!
 //! # Features
 //!
-//! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts. `std`: `alloc`,
+//! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts. `serde`: `alloc`,
+//! and the bodies and answers of the rules endpoints (the module `api`). `std`: `alloc`,
 //! conversions from and to `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which
 //! large messages gain from.
 #![no_std]
@@ -107,6 +108,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "serde")]
+pub mod api;
 pub mod backoff;
 pub mod buffered;
 pub mod driver;
