@@ -5,8 +5,7 @@ use super::*;
 use crate::dedup::WindowConfig;
 
 fn merge(feeds: &[u16]) -> Merge<Vec<u64>, Vec<Record>> {
-    let mut config = WindowConfig::default();
-    config.posts = 4;
+    let config = WindowConfig { posts: 4, ..WindowConfig::default() };
     let window = Window::new(vec![0; config.storage_words()], &config).unwrap();
     Merge::new(window, feeds.iter().map(|feed| Record::new(Feed::new(*feed))).collect()).unwrap()
 }
