@@ -16,6 +16,7 @@ mod output;
 mod pretty;
 mod pump;
 mod refusal;
+mod source;
 mod utc;
 
 use std::io::{self, Write};
@@ -37,6 +38,7 @@ use self::journal::Journal;
 use self::latency::Latency;
 use self::output::Output;
 use self::pump::{Ended, Pump};
+use self::source::block_on;
 
 pub(crate) use self::arguments::Args;
 
@@ -65,10 +67,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     on_interrupt(move || shutdown.shutdown())?;
 
-    let journal = Journal::new(target(args, &base_url));
+    let journal = Journal::new(vec![(String::from("x"), target(args, &base_url))]);
     let mut pump = Pump::new(Output::to_stdout(args.format), latency, journal, args.max_posts);
     let started = Instant::now();
-    let ended = pump.run(&mut stream);
+    let ended = block_on(pump.run(&mut stream));
     // The client first, so that the simulator sees it leave and waits for nobody.
     drop(stream);
     drop(simulator);

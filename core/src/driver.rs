@@ -6,6 +6,14 @@
 //!
 //! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
 
+pub mod dial;
+pub mod exchange;
+#[cfg(feature = "std")]
+pub mod stop;
+pub mod tunnel;
+#[cfg(feature = "std")]
+pub mod tcp;
+
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;

@@ -38,10 +38,12 @@ mod cause;
 mod config;
 mod event;
 mod refusal;
+mod tls;
 
 pub use cause::{Cause, Fault, FaultKind, Refusal, RefusalKind};
 pub use config::{ConfigError, SessionConfig};
 pub use event::{Connected, Disconnected, Gap, GaveUp, Message, RawEvent, Refused, SessionEvent};
+pub use tls::TlsFault;
 
 use crate::backoff::{Backoff, Delay};
 use crate::endpoint::Spelling;

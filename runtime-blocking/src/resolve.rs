@@ -2,8 +2,10 @@
 //! its own, which is left behind when the deadline passes or the stream ends.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use powerstream_core::driver::dial::Route;
 
 use crate::shutdown::Signal;
 
@@ -16,13 +18,13 @@ pub(crate) struct Resolving {
 }
 
 impl Resolving {
-    /// Starts to resolve. A literal address needs no thread.
-    pub(crate) fn start(host: &str, port: u16, signal: &Arc<Signal>) -> io::Result<Self> {
-        let literal = host.parse::<IpAddr>().ok().map(|address| Ok(vec![SocketAddr::new(address, port)]));
-        let is_literal = literal.is_some();
-        let answer = Arc::new(Mutex::new(literal));
-        if !is_literal {
-            let host = host.to_owned();
+    /// Starts to resolve. An address that is known needs no thread.
+    pub(crate) fn start(route: &Route, signal: &Arc<Signal>) -> io::Result<Self> {
+        let known = route.address().map(|address| Ok(vec![address]));
+        let is_known = known.is_some();
+        let answer = Arc::new(Mutex::new(known));
+        if !is_known {
+            let (host, port) = (route.host().to_owned(), route.port());
             let (slot, signal) = (Arc::clone(&answer), Arc::clone(signal));
             std::thread::Builder::new().name("powerstream-resolve".to_owned()).spawn(move || {
                 let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);

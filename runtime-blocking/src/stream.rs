@@ -6,6 +6,7 @@ use std::io;
 use std::task::{Context, Poll, Waker};
 
 use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::driver::dial::Route;
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::http::origin::Scheme;
 use powerstream_core::owned::OwnedEvent;
@@ -39,11 +40,10 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        let plain = match config.origin.scheme() {
-            Scheme::Http => true,
-            Scheme::Https => return Err(OpenError::NoTls),
-        };
-        let tcp = Tcp::new(&config.origin, plain).map_err(OpenError::Io)?;
+        if config.origin.scheme() == Scheme::Https {
+            return Err(OpenError::NoTls);
+        }
+        let tcp = Tcp::new(Route::to_origin(&config.origin)).map_err(OpenError::Io)?;
         // Zeroed, so that pages which no message ever reaches are never given out.
         let storage = vec![0; config.storage_bytes()];
         let session =

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use mio::{Events, Interest, Token};
 use powerstream_core::driver::Io;
-use powerstream_core::http::origin::Origin;
+use powerstream_core::driver::dial::{Route, check_peer};
 use powerstream_core::session::{Fault, FaultKind};
 use powerstream_core::time::{Instant, UnixTime};
 
@@ -29,10 +29,7 @@ const STOP: Token = Token(1);
 /// A TCP transport and its clock.
 #[derive(Debug)]
 pub(crate) struct Tcp {
-    host: String,
-    port: u16,
-    /// In the clear only this machine's own addresses may be connected to.
-    loopback_only: bool,
+    route: Route,
     base: std::time::Instant,
     /// The clock as it was last looked at.
     seen: Cell<Instant>,
@@ -47,13 +44,11 @@ pub(crate) struct Tcp {
 }
 
 impl Tcp {
-    pub(crate) fn new(origin: &Origin<'_>, loopback_only: bool) -> io::Result<Self> {
+    pub(crate) fn new(route: Route) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), STOP)?;
         Ok(Self {
-            host: origin.host().to_owned(),
-            port: origin.port(),
-            loopback_only,
+            route,
             base: std::time::Instant::now(),
             seen: Cell::new(Instant::ZERO),
             socket: None,
@@ -72,24 +67,17 @@ impl Tcp {
     /// Resolves anew, so that the lifetimes of DNS answers are honoured, and tries each address, each with its share of
     /// the time that is left. `None`: the deadline has passed, or the stream was stopped.
     fn connect(&mut self, until: Instant) -> Result<Option<TcpStream>, Fault> {
-        let Some(mut addresses) = self.resolve(until)? else { return Ok(None) };
-        let mut last = Fault::new(FaultKind::NoAddress);
-        if self.loopback_only && !addresses.is_empty() {
-            last = Fault::new(FaultKind::NotLoopback);
-            addresses.retain(|address| address.ip().is_loopback());
-        }
-        for (index, address) in addresses.iter().enumerate() {
-            let now = self.now();
-            let share =
-                until.saturating_since(now) / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-            match self.connect_to(*address, now.saturating_add(share)) {
+        let Some(addresses) = self.resolve(until)? else { return Ok(None) };
+        let mut dial = self.route.dial(addresses);
+        loop {
+            let attempt = dial.poll(self.now(), until)?;
+            match self.connect_to(attempt.address, attempt.until) {
                 Ok(Some(socket)) => return Ok(Some(socket)),
                 Ok(None) if self.signal.is_stopped() || self.now() >= until => return Ok(None),
-                Ok(None) => last = Fault::new(FaultKind::TimedOut),
-                Err(error) => last = Fault::from(&error),
+                Ok(None) => dial.handle_timeout(),
+                Err(fault) => dial.handle_fault(fault),
             }
         }
-        Err(last)
     }
 
     /// `None`: the deadline has passed, or the stream was stopped.
@@ -97,9 +85,7 @@ impl Tcp {
         // An answer that came too late for the attempt before is not today's.
         let resolving = match self.resolving.take().filter(|resolving| !resolving.is_done()) {
             Some(resolving) => resolving,
-            None => {
-                Resolving::start(&self.host, self.port, &self.signal).map_err(|error| Fault::from(&error))?
-            }
+            None => Resolving::start(&self.route, &self.signal).map_err(|error| Fault::from(&error))?,
         };
         loop {
             if let Some(answer) = resolving.take() {
@@ -117,7 +103,11 @@ impl Tcp {
     }
 
     /// `None`: the deadline has passed, or the stream was stopped.
-    fn connect_to(&mut self, address: SocketAddr, until: Instant) -> io::Result<Option<TcpStream>> {
+    fn connect_to(&mut self, address: SocketAddr, until: Instant) -> Result<Option<TcpStream>, Fault> {
+        self.try_connect(address, until).map_err(|error| Fault::from(&error))
+    }
+
+    fn try_connect(&mut self, address: SocketAddr, until: Instant) -> io::Result<Option<TcpStream>> {
         let mut socket = mio::net::TcpStream::connect(address)?;
         self.poll.registry().register(&mut socket, CONNECT, Interest::WRITABLE)?;
         loop {
@@ -135,8 +125,7 @@ impl Tcp {
                 }
                 // A writable socket without error and without peer is one that a spurious wake-up showed.
                 match socket.peer_addr() {
-                    // A port of our own that was dialled while nobody listened may meet itself.
-                    Ok(peer) if socket.local_addr().is_ok_and(|local| local == peer) => {
+                    Ok(peer) if check_peer(socket.local_addr()?, peer).is_err() => {
                         return Err(io::ErrorKind::ConnectionRefused.into());
                     }
                     Ok(_) => break,

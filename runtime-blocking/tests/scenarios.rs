@@ -40,7 +40,7 @@ fn read(simulator: &Simulator, mut enough: impl FnMut(&Came) -> bool) -> Came {
     for event in Stream::open_seeded(&config, 1).unwrap() {
         match event {
             OwnedEvent::Connected(_) => came.streams.push(Vec::new()),
-            OwnedEvent::Message(message) => came.streams.last_mut().unwrap().push(message.bytes),
+            OwnedEvent::Message(message) => came.streams.last_mut().unwrap().push(message.bytes.to_vec()),
             OwnedEvent::KeepAlive => {}
             OwnedEvent::Skipped { bytes } => came.skipped.push(bytes),
             OwnedEvent::Refused(refused) => came.refused.push((refused.refusal.status, refused.refusal.kind)),

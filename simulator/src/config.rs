@@ -2,6 +2,7 @@
 
 use crate::scenario::{Scenario, Struck};
 use crate::source::Source;
+use crate::tls::Tls;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +17,8 @@ pub struct Config {
     /// Where to listen. Port 0, the default, takes a free one, so that tests can run side by side; on loopback, since anyone who
     /// reaches it is served.
     pub listen: SocketAddr,
+    /// Serve TLS, and only that. `None`, the default, serves in the clear.
+    pub tls: Option<Tls>,
     /// The only right bearer token. `None`, the default, takes any, but the header has to be there and well formed: clients that
     /// forget it should find out here.
     pub token: Option<String>,
@@ -54,6 +57,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
             token: None,
             source: Source::Generated { seed: 0 },
             rate: None,
@@ -99,6 +103,7 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("listen", &self.listen)
+            .field("tls", &self.tls)
             .field("token", &self.token.as_ref().map(|_| "[redacted]"))
             .field("source", &self.source)
             .field("rate", &self.rate)

@@ -9,6 +9,7 @@ use crate::scenario::{Fault, KeepAlives};
 use crate::server::Shared;
 use crate::source::SourcePost;
 use crate::time;
+use crate::tls;
 use crate::truth::{End, InFlight, Recorder};
 use crate::wire::{Encoder, Writes};
 use crate::{junk, scenario::Plan};
@@ -27,7 +28,7 @@ const SLOW_HEAD_STEP: Duration = Duration::from_millis(2);
 
 /// Serves a client until one of the two sides ends it.
 pub(crate) fn serve(shared: &Arc<Shared>, link: Arc<Link>, mut recorder: Recorder) {
-    let end = match read_request(shared, &link) {
+    let end = match read_request(shared, &link, &mut recorder) {
         Ok(parsed) => match link.watch() {
             Ok(watcher) => {
                 let end = answer(shared, &link, &mut recorder, parsed);
@@ -44,8 +45,17 @@ pub(crate) fn serve(shared: &Arc<Shared>, link: Arc<Link>, mut recorder: Recorde
     recorder.ended(end);
 }
 
-fn read_request(shared: &Shared, link: &Link) -> Result<Parsed, End> {
+fn read_request(shared: &Shared, link: &Arc<Link>, recorder: &mut Recorder) -> Result<Parsed, End> {
     let until = Instant::now() + shared.config.head_timeout;
+    let fault = shared.tls.as_ref().and_then(|tls| tls.fault(recorder.number));
+    if let Some(fault) = fault {
+        recorder.fault_begins();
+        match tls::strike(fault, link, until) {
+            Ok(false) => {}
+            _ if link.status() == Status::Stopped => return Err(End::Shutdown),
+            _ => return Err(End::TlsFault(fault)),
+        }
+    }
     let mut head = Vec::new();
     let mut buffer = [0; 4_096];
     loop {
@@ -53,6 +63,9 @@ fn read_request(shared: &Shared, link: &Link) -> Result<Parsed, End> {
         match (link.status(), read) {
             (Status::Stopped, _) => return Err(End::Shutdown),
             (_, Ok(len)) if len > 0 => head.extend_from_slice(&buffer[..len]),
+            (_, read) if link.is_handshaking() && (fault.is_some() || read.is_err()) => {
+                return Err(fault.map_or(End::NoHandshake, End::TlsFault));
+            }
             (_, Ok(_)) if head.is_empty() => return Err(End::ClientLeft),
             (_, _) => return Err(End::NoRequest),
         }

@@ -3,7 +3,10 @@
 //! The connection's own thread writes, and waits for what is due. A second one, the watcher, does nothing but read: so a client that goes
 //! away is noticed at once, also while nothing is written, and what it sends too much never turns a close into a reset. The
 //! third is whoever shuts the simulator down. Whichever comes first wakes the writer, out of a wait as out of a write.
+//!
+//! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's own thread sends.
 
+use crate::tls::Layer;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,23 +30,48 @@ pub(crate) enum Status {
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: TcpStream,
+    tls: Option<Layer>,
     status: Mutex<Status>,
     changed: Condvar,
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream) -> Link {
+    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>) -> Link {
         // Without it a small message waits for the acknowledgement of the one before. If it cannot be set, so be it.
         let _ = stream.set_nodelay(true);
-        Link { stream, status: Mutex::new(Status::Open), changed: Condvar::new() }
+        Link { stream, tls, status: Mutex::new(Status::Open), changed: Condvar::new() }
     }
 
     pub(crate) fn status(&self) -> Status {
         *self.lock()
     }
 
-    /// Reads once, until the deadline at the latest; 0 is the end. Only before [`Link::watch`].
+    /// Whether the client still owes its part of a TLS handshake.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(Layer::is_handshaking)
+    }
+
+    /// Reads once, until the deadline at the latest; 0 is the end. A TLS handshake that is not over comes first. Only before
+    /// [`Link::watch`].
     pub(crate) fn read(&self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
+        let Some(tls) = &self.tls else { return self.read_socket(buffer, until) };
+        let mut received = [0; 4_096];
+        loop {
+            if let Some(len) = tls.read(buffer)? {
+                return Ok(len);
+            }
+            let len = self.read_socket(&mut received, until)?;
+            if len == 0 {
+                return Ok(0);
+            }
+            let result = tls.receive(&received[..len]);
+            // What is wrong is told the client, if it still listens.
+            let sent = (&self.stream).write_all(&tls.output());
+            result.and(sent)?;
+        }
+    }
+
+    fn read_socket(&self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -59,6 +87,10 @@ impl Link {
 
     /// One `write()`; gives how much the socket took, at least a byte.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(tls) = &self.tls {
+            let (len, records) = tls.encrypt(bytes)?;
+            return (&self.stream).write_all(&records).map(|()| len);
+        }
         loop {
             match (&self.stream).write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -95,6 +127,7 @@ impl Link {
             loop {
                 match (&link.stream).read(&mut discarded) {
                     Ok(0) => break,
+                    Ok(len) if link.tls.as_ref().is_some_and(|tls| tls.discard(&discarded[..len])) => break,
                     Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
                     _ => {}
                 }
@@ -124,6 +157,11 @@ impl Link {
 
     /// Closes as servers do: no more from here (FIN), then a moment for the client to take the rest and close as well.
     pub(crate) fn finish(&self) {
+        if let Some(tls) = &self.tls {
+            // A client that does not read does not get to hold this.
+            let _ = self.stream.set_write_timeout(Some(LINGER));
+            let _ = (&self.stream).write_all(&tls.close());
+        }
         let _ = self.stream.shutdown(Shutdown::Write);
         self.wait(Some(Instant::now() + LINGER));
         let _ = self.stream.shutdown(Shutdown::Both);

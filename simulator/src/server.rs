@@ -6,6 +6,7 @@ use crate::feed::Feed;
 use crate::generator::Generator;
 use crate::link::Link;
 use crate::time;
+use crate::tls::Acceptor;
 use crate::truth::Truth;
 use std::fmt;
 use std::io;
@@ -26,6 +27,7 @@ pub struct Simulator {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) tls: Option<Acceptor>,
     truth: Truth,
     listener: TcpListener,
     stopped: AtomicBool,
@@ -52,6 +54,7 @@ impl Simulator {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             feed: Arc::new(Feed::new(&config)),
+            tls: config.tls.as_ref().map(Acceptor::new).transpose()?,
             truth: Truth::new(config.truth_messages_max, config.truth_bytes_max),
             listener,
             stopped: AtomicBool::new(false),
@@ -75,7 +78,14 @@ impl Simulator {
     /// The origin for clients, such as `http://127.0.0.1:4711`. A wildcard address is given as loopback.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.reachable())
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.reachable())
+    }
+
+    /// The certificate, as PEM, of the CA that a client has to trust; `None` without TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.shared.tls.as_ref().map(Acceptor::ca_pem)
     }
 
     /// The log of what it sends. It stays valid after the shutdown.
@@ -160,7 +170,9 @@ impl Shared {
 
     fn serve(self: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         let recorder = self.truth.accepted(peer);
-        let link = Arc::new(Link::new(stream));
+        // Where no TLS can be had the connection is dropped.
+        let Ok(tls) = self.tls.as_ref().map(|tls| tls.layer(recorder.number)).transpose() else { return };
+        let link = Arc::new(Link::new(stream, tls.flatten()));
         let weak = Arc::downgrade(&link);
         let mut served = lock(&self.served);
         served.retain(|served| !served.thread.is_finished());

@@ -8,6 +8,7 @@
 //! lose their bytes and keep the rest, and of closed connections the last thousand are kept. Totals count on for ever.
 
 use crate::scenario::Scenario;
+use crate::tls::TlsFault;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -126,10 +127,14 @@ pub enum End {
     ClientLeft,
     /// No whole request head came in time.
     NoRequest,
+    /// The TLS handshake failed: the client speaks no TLS, or took no liking to the certificate.
+    NoHandshake,
     /// The request was refused, and the reason was not a scenario.
     Refused,
     /// The scenario ended it, or had it hang until the client left.
     Fault(Scenario),
+    /// The TLS fault ended it, or had it hang until the client left.
+    TlsFault(TlsFault),
     /// The client fell further behind than the simulator remembers.
     SlowReader,
     /// The simulator was shut down.

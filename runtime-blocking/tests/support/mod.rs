@@ -101,7 +101,7 @@ impl Watched {
 
     pub fn message(&self) -> String {
         match self.next() {
-            OwnedEvent::Message(message) => String::from_utf8(message.bytes).unwrap(),
+            OwnedEvent::Message(message) => String::from_utf8(message.bytes.to_vec()).unwrap(),
             event => panic!("no message: {event:?}"),
         }
     }
