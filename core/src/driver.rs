@@ -7,9 +7,12 @@
 //! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
 
 pub mod dial;
+pub mod exchange;
 #[cfg(feature = "std")]
 pub mod stop;
-pub mod exchange;
+#[cfg(feature = "std")]
+pub mod tcp;
+pub mod tunnel;
 
 use core::task::{Context, Poll, ready};
 

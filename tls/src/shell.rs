@@ -91,7 +91,7 @@ impl<I: Io> Io for Tls<I> {
     }
 
     fn has_backlog(&self) -> bool {
-        self.machine.as_ref().is_some_and(|machine| machine.has_backlog())
+        self.machine.as_ref().is_some_and(|machine| machine.has_backlog()) || self.inner.has_backlog()
     }
 
     fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
