@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod stop;
 #[cfg(feature = "std")]
 pub mod tcp;
+pub mod tunnel;
 
 use core::task::{Context, Poll, ready};
 
