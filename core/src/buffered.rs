@@ -65,6 +65,12 @@ where
         self.find_event(self.read_at);
     }
 
+    /// When the bytes in the buffer were read: when the messages arrived that are lent, whatever the time is by now.
+    #[must_use]
+    pub const fn read_at(&self) -> Instant {
+        self.read_at
+    }
+
     /// Where to read into. Only to be used when [`Self::poll`] asks for a read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {

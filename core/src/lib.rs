@@ -121,6 +121,7 @@ pub mod driver;
 pub mod endpoint;
 pub mod http;
 pub mod liveness;
+pub mod merge;
 #[cfg(feature = "alloc")]
 pub mod owned;
 pub mod post;

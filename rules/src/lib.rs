@@ -55,6 +55,7 @@ mod explain;
 mod format;
 pub mod language;
 mod lexer;
+pub mod matcher;
 pub mod operator;
 mod parser;
 mod profile;
