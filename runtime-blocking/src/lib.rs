@@ -45,6 +45,8 @@ pub use powerstream_core as core;
 pub use powerstream_core::http::origin::Origin;
 pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
+pub use powerstream_tls as tls;
+pub use powerstream_tls::TlsConfig;
 pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};
 
