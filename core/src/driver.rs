@@ -8,6 +8,8 @@
 
 pub mod dial;
 pub mod exchange;
+#[cfg(feature = "serde")]
+pub mod rules;
 #[cfg(feature = "std")]
 pub mod stop;
 #[cfg(feature = "std")]

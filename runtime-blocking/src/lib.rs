@@ -36,9 +36,11 @@
 #![forbid(unsafe_code)]
 
 mod resolve;
+mod rules;
 mod shutdown;
 mod stream;
 mod tcp;
+mod transport;
 
 pub use powerstream_core as core;
 // What every program needs of it.
@@ -47,6 +49,7 @@ pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
 pub use powerstream_tls as tls;
 pub use powerstream_tls::TlsConfig;
+pub use rules::Rules;
 pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};
 

@@ -7,14 +7,15 @@ use std::task::{Context, Poll, Waker};
 
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::driver::dial::Route;
+use powerstream_core::driver::tunnel::Tunnel;
 use powerstream_core::driver::{Driven, Io};
-use powerstream_core::http::origin::Scheme;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
-use powerstream_tls::{Connector, Secured, TlsConfig, TlsConfigError};
+use powerstream_tls::{TlsConfig, TlsConfigError};
 
 use crate::shutdown::Shutdown;
 use crate::tcp::Tcp;
+use crate::transport::{self, Transport};
 
 /// One stream for months, read by one thread.
 ///
@@ -22,7 +23,7 @@ use crate::tcp::Tcp;
 /// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
 #[derive(Debug)]
 pub struct Stream {
-    driven: Driven<Vec<u8>, Vec<u8>, Secured<Tcp>>,
+    driven: Driven<Vec<u8>, Vec<u8>, Transport>,
 }
 
 impl Stream {
@@ -42,11 +43,7 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        let connector = match config.origin.scheme() {
-            Scheme::Http => None,
-            Scheme::Https => Some(TlsConfig::platform().and_then(|tls| tls.connector(&config.origin))),
-        };
-        Self::open_secured(config, seed, connector.transpose().map_err(OpenError::Tls)?)
+        Self::open_over(config, seed, None)
     }
 
     /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
@@ -54,20 +51,16 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
-        Self::open_secured(config, seed, tls.for_origin(&config.origin).map_err(OpenError::Tls)?)
+        Self::open_over(config, seed, Some(tls))
     }
 
-    fn open_secured(
-        config: &SessionConfig<'_>,
-        seed: u64,
-        connector: Option<Connector>,
-    ) -> Result<Self, OpenError> {
+    fn open_over(config: &SessionConfig<'_>, seed: u64, tls: Option<&TlsConfig>) -> Result<Self, OpenError> {
         let tcp = Tcp::new(Route::to_origin(&config.origin)).map_err(OpenError::Io)?;
+        let io = transport::secure(Tunnel::new(tcp, None), &config.origin, tls)?;
         // Zeroed, so that pages which no message ever reaches are never given out.
         let storage = vec![0; config.storage_bytes()];
         let session =
-            Session::new(storage, config, seed, tcp.now(), tcp.unix_now()).map_err(OpenError::Config)?;
-        let io = Secured::new(tcp, connector);
+            Session::new(storage, config, seed, io.now(), io.unix_now()).map_err(OpenError::Config)?;
         Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), io) })
     }
 
@@ -105,7 +98,7 @@ impl Stream {
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(self.driven.io().get_ref().signal())
+        Shutdown::new(transport::signal(self.driven.io()))
     }
 
     /// The session: its counters and where it stands.
@@ -158,6 +151,8 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
+    /// The stream has no rules to manage.
+    NoRules,
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -167,6 +162,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
     }
@@ -177,6 +173,7 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::NoRules => None,
             Self::Io(error) => Some(error),
         }
     }
