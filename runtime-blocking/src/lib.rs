@@ -40,12 +40,15 @@ mod rules;
 mod shutdown;
 mod stream;
 mod tcp;
+mod transport;
 
 pub use powerstream_core as core;
 // What every program needs of it.
 pub use powerstream_core::http::origin::Origin;
 pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
+pub use powerstream_tls as tls;
+pub use powerstream_tls::TlsConfig;
 pub use rules::Rules;
 pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};

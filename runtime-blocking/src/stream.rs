@@ -7,13 +7,15 @@ use std::task::{Context, Poll, Waker};
 
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::driver::dial::Route;
+use powerstream_core::driver::tunnel::Tunnel;
 use powerstream_core::driver::{Driven, Io};
-use powerstream_core::http::origin::Scheme;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_tls::{TlsConfig, TlsConfigError};
 
 use crate::shutdown::Shutdown;
 use crate::tcp::Tcp;
+use crate::transport::{self, Transport};
 
 /// One stream for months, read by one thread.
 ///
@@ -21,14 +23,15 @@ use crate::tcp::Tcp;
 /// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
 #[derive(Debug)]
 pub struct Stream {
-    driven: Driven<Vec<u8>, Vec<u8>, Tcp>,
+    driven: Driven<Vec<u8>, Vec<u8>, Transport>,
 }
 
 impl Stream {
-    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness.
+    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness. An `https` origin
+    /// is trusted as the operating system does, whose CAs are read anew by each call.
     ///
     /// # Errors
-    /// [`OpenError`] where the configuration makes no request, or the system has no more resources.
+    /// [`OpenError`] where the configuration makes no request, the system has no CAs, or no more resources.
     pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
         // The standard library keys its hash maps from the system's randomness: the one source it offers.
         let seed = std::hash::RandomState::new().build_hasher().finish();
@@ -40,15 +43,25 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        if config.origin.scheme() == Scheme::Https {
-            return Err(OpenError::NoTls);
-        }
+        Self::open_over(config, seed, None)
+    }
+
+    /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
+        Self::open_over(config, seed, Some(tls))
+    }
+
+    fn open_over(config: &SessionConfig<'_>, seed: u64, tls: Option<&TlsConfig>) -> Result<Self, OpenError> {
         let tcp = Tcp::new(Route::to_origin(&config.origin)).map_err(OpenError::Io)?;
+        let io = transport::secure(Tunnel::new(tcp, None), &config.origin, tls)?;
         // Zeroed, so that pages which no message ever reaches are never given out.
         let storage = vec![0; config.storage_bytes()];
         let session =
-            Session::new(storage, config, seed, tcp.now(), tcp.unix_now()).map_err(OpenError::Config)?;
-        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), tcp) })
+            Session::new(storage, config, seed, io.now(), io.unix_now()).map_err(OpenError::Config)?;
+        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), io) })
     }
 
     /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
@@ -85,7 +98,7 @@ impl Stream {
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(self.driven.io().signal())
+        Shutdown::new(transport::signal(self.driven.io()))
     }
 
     /// The session: its counters and where it stands.
@@ -136,8 +149,8 @@ impl Iterator for Events {
 pub enum OpenError {
     /// The configuration makes no request.
     Config(ConfigError),
-    /// The origin is `https`, and this build has no TLS.
-    NoTls,
+    /// The origin is `https`, and TLS could not be set up.
+    Tls(TlsConfigError),
     /// The stream has no rules to manage.
     NoRules,
     /// The system has no more descriptors or memory.
@@ -148,9 +161,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::NoTls => f.write_str(
-                "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
-            ),
+            Self::Tls(error) => error.fmt(f),
             Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
@@ -161,7 +172,8 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
-            Self::NoTls | Self::NoRules => None,
+            Self::Tls(error) => Some(error),
+            Self::NoRules => None,
             Self::Io(error) => Some(error),
         }
     }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use powerstream_blocking::core::http::origin::Origin;
 use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, FaultKind, SessionConfig, SessionEvent};
-use powerstream_blocking::{OpenError, Stream};
+use powerstream_blocking::{OpenError, Stream, TlsConfig};
+use powerstream_simulator::{Config, Simulator, Tls};
 use socket2::{Domain, SockRef, Socket, Type};
 use support::*;
 
@@ -344,8 +345,13 @@ fn a_refusal_is_told_and_ends_or_waits() {
 
 #[test]
 fn what_cannot_be_opened_is_told() {
-    match Stream::open(&config("https://api.x.com")) {
-        Err(error @ OpenError::NoTls) => assert!(error.to_string().contains("https")),
+    // A name that an origin may have and a certificate cannot.
+    let mut simulated = Config::default();
+    simulated.tls = Some(Tls::default());
+    let simulator = Simulator::start(simulated).unwrap();
+    let tls = TlsConfig::only_ca_pem(simulator.ca_pem().unwrap().as_bytes()).unwrap();
+    match Stream::open_with_tls(&config("https://-a..b"), 1, &tls) {
+        Err(error @ OpenError::Tls(_)) => assert!(error.to_string().contains("base URL"), "{error}"),
         other => panic!("{other:?}"),
     }
     let mut config = config("http://127.0.0.1:1");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use powerstream_blocking::core::http::origin::Origin;
 use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::core::session::SessionConfig;
-use powerstream_blocking::{Shutdown, Stream};
+use powerstream_blocking::{Shutdown, Stream, TlsConfig};
 
 pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -29,6 +29,15 @@ pub fn config(base_url: &str) -> SessionConfig<'_> {
     config.backoff.network.first = millis(20);
     config.backoff.http.first = millis(20);
     config
+}
+
+/// A stream that trusts this CA only.
+pub fn open(config: &SessionConfig<'_>, ca_pem: Option<&str>) -> Stream {
+    let stream = match ca_pem {
+        Some(pem) => Stream::open_with_tls(config, 1, &TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
+        None => Stream::open_seeded(config, 1),
+    };
+    stream.unwrap()
 }
 
 pub fn post(id: u64) -> String {
@@ -81,7 +90,12 @@ pub struct Watched {
 }
 
 pub fn watch(config: &SessionConfig<'_>) -> Watched {
-    let stream = Stream::open_seeded(config, 1).unwrap();
+    watch_over(config, None)
+}
+
+/// As [`watch`], over TLS where there is a CA to trust.
+pub fn watch_over(config: &SessionConfig<'_>, ca_pem: Option<&str>) -> Watched {
+    let stream = open(config, ca_pem);
     let shutdown = stream.shutdown_handle();
     let (sender, events) = channel();
     let thread = std::thread::spawn(move || {
