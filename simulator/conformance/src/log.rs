@@ -48,7 +48,6 @@ impl Recorder {
     }
 
     /// An event has come. [`ControlFlow::Break`] once it is enough: then the stream is to be dropped.
-    #[must_use]
     pub fn tell(&mut self, event: OwnedEvent) -> ControlFlow<()> {
         let log = &mut self.log;
         let line = match &event {
