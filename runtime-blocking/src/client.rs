@@ -50,6 +50,6 @@ impl Client {
     /// # Errors
     /// [`OpenError`] where the system has no more resources.
     pub fn stream(&self) -> Result<Stream, OpenError> {
-        Stream::open(&self.config, if self.busy_poll { Reading::Spinning } else { Reading::Blocking })
+        Stream::of_client(&self.config, if self.busy_poll { Reading::Spinning } else { Reading::Blocking })
     }
 }
