@@ -3,11 +3,12 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::task::{Context, Poll, Waker};
 
 use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::client::Config;
 use powerstream_core::driver::dial::Route;
 use powerstream_core::driver::tunnel::Tunnel;
+use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
@@ -16,6 +17,9 @@ use powerstream_tls::{TlsConfig, TlsConfigError};
 use crate::shutdown::Shutdown;
 use crate::tcp::Tcp;
 use crate::transport::{self, Transport};
+use crate::reactor::Reading;
+use crate::transport::{Transport, Way};
+use crate::waiter::Waiter;
 
 /// One stream for months, read by one thread.
 ///
@@ -29,13 +33,18 @@ pub struct Stream {
 impl Stream {
     /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness. An `https` origin
     /// is trusted as the operating system does, whose CAs are read anew by each call.
+    shutdown: Shutdown,
+    waiter: Waiter,
+}
+
+impl Stream {
+    /// A stream that connects at the first [`Self::next`], without a [`Client`](crate::Client): straight to the origin, for
+    /// whoever has a configuration that is lent. Jitter is seeded from the system's randomness.
     ///
     /// # Errors
     /// [`OpenError`] where the configuration makes no request, the system has no CAs, or no more resources.
     pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
-        // The standard library keys its hash maps from the system's randomness: the one source it offers.
-        let seed = std::hash::RandomState::new().build_hasher().finish();
-        Self::open_seeded(config, seed)
+        Self::open_seeded(config, system_seed())
     }
 
     /// As [`Self::open`], with a seed for the jitter.
@@ -62,16 +71,31 @@ impl Stream {
         let session =
             Session::new(storage, config, seed, io.now(), io.unix_now()).map_err(OpenError::Config)?;
         Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), io) })
+        let way = Way { route: Route::to_origin(&config.origin), opening: None, reading: Reading::Blocking };
+        Self::assemble(config, seed, way)
+    }
+
+    pub(crate) fn of_client(config: &Config, reading: Reading) -> Result<Self, OpenError> {
+        let way = Way { route: config.route(), opening: config.opening(), reading };
+        Self::assemble(&config.session(), config.seed().unwrap_or_else(system_seed), way)
+    }
+
+    fn assemble(config: &SessionConfig<'_>, seed: u64, way: Way) -> Result<Self, OpenError> {
+        let waiter = Waiter::new().map_err(OpenError::Io)?;
+        let shutdown = Shutdown::new();
+        let transport = way.transport(&config.origin, &waiter, &shutdown)?;
+        // Zeroed, so that pages which no message ever reaches are never given out.
+        let storage = vec![0; config.storage_bytes()];
+        let session = Session::new(storage, config, seed, transport.now(), transport.unix_now());
+        let buffered = Buffered::new(session.map_err(OpenError::Config)?, vec![0; READ_BYTES]);
+        Ok(Self { driven: Driven::new(buffered, transport), shutdown, waiter })
     }
 
     /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
     /// up, or was shut down.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend; `into_iter` copies")]
     pub fn next(&mut self) -> Option<SessionEvent<'_>> {
-        match self.driven.poll_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(event) => event,
-            Poll::Pending => unreachable!("a blocking transport never pends"),
-        }
+        self.waiter.block_on(self.driven.next())
     }
 
     /// Whether the next event has come already, so that [`Self::next`] will not wait for it. Where it has not is the
@@ -99,6 +123,7 @@ impl Stream {
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
         Shutdown::new(transport::signal(self.driven.io()))
+        self.shutdown.clone()
     }
 
     /// The session: its counters and where it stands.
@@ -112,6 +137,12 @@ impl Stream {
     pub fn now(&self) -> powerstream_core::time::Instant {
         self.driven.io().now()
     }
+}
+
+/// A seed for the jitter.
+fn system_seed() -> u64 {
+    // The standard library keys its hash maps from the system's randomness: the one source it offers.
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 impl IntoIterator for Stream {
@@ -182,7 +213,6 @@ impl std::error::Error for OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use powerstream_core::http::origin::Origin;
     use std::io::{Read, Write};
 
     #[test]
@@ -195,7 +225,8 @@ mod tests {
             socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":3").unwrap();
             socket
         });
-        let mut stream = Stream::open(&SessionConfig::new(Origin::parse(&url).unwrap())).unwrap();
+        let config = Config::builder().base_url(url).build().unwrap();
+        let mut stream = Stream::of_client(&config, Reading::Blocking).unwrap();
         assert!(!stream.has_event());
         assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
         for message in [b"{\"a\":1}", b"{\"a\":2}"] {
