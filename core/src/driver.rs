@@ -8,11 +8,13 @@
 
 pub mod dial;
 pub mod exchange;
+#[cfg(feature = "alloc")]
+pub mod merged;
 #[cfg(feature = "std")]
 pub mod stop;
-pub mod tunnel;
 #[cfg(feature = "std")]
 pub mod tcp;
+pub mod tunnel;
 
 use core::task::{Context, Poll, ready};
 
