@@ -508,3 +508,28 @@ fn the_set_matches_what_each_rule_matches() {
     }
     assert!(counts.iter().all(|count| *count > 400), "{counts:?}");
 }
+
+#[test]
+fn what_is_no_post_matches_nothing() {
+    let rule = Rule::parse("gull -tern", Profile::Powerstream).unwrap();
+    let negative = check("-tern", Profile::Powerstream).rule.unwrap();
+    let mut set = RuleSet::new();
+    set.insert(&rule, None);
+    set.insert(&negative, Some("uncovered"));
+    let mut scratch = Scratch::new();
+    for message in [
+        &b"{\"type\":\"connection_metadata\",\"data\":{\"text\":\"gull\"}}"[..],
+        b"[]",
+        b"null",
+        b"",
+        b"\xff",
+        b"{\"text\":\"gull\"}",
+    ] {
+        assert!(set.matches(message, &mut scratch).is_empty());
+        let evidence = evidence(&negative, message, MatchOptions::default());
+        assert_eq!((evidence.value, evidence.leaves[0].value), (Truth::False, Truth::False));
+        assert!(evidence.changes.is_empty());
+    }
+    assert_eq!(set.matches(b"[{\"id\":1,\"text\":\"Gull\"}]", &mut scratch).len(), 2);
+    assert_eq!(set.matches(b"{\"id\":1,\"text\":\"tern\"}", &mut scratch).len(), 0);
+}

@@ -40,7 +40,7 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     /// Bytes on the heap.
-    pub(crate) const fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.folded.capacity() + self.number.capacity() + self.tokens.capacity() * size_of::<Token>()
     }
 }

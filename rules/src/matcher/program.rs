@@ -191,7 +191,7 @@ impl Compiler {
     }
 
     /// Bytes on the heap.
-    pub(crate) const fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.buffer.heap_bytes()
             + self.plans.capacity() * size_of::<Plan>()
             + self.forms.capacity() * size_of::<Form>()

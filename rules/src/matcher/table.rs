@@ -142,7 +142,7 @@ impl Table {
     }
 
     /// Bytes on the heap.
-    pub(crate) const fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         (self.hashes.capacity() + self.ids.capacity()) * size_of::<u32>()
     }
 }
@@ -150,6 +150,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::collections::hash_map::Entry;
 
     use super::*;
 
@@ -165,9 +166,9 @@ mod tests {
                 if let Some(id) = map.remove(&hash) {
                     table.remove(hash, id);
                 }
-            } else if !map.contains_key(&hash) {
+            } else if let Entry::Vacant(vacant) = map.entry(hash) {
+                vacant.insert(step);
                 table.insert(hash, step);
-                map.insert(hash, step);
             }
             assert_eq!(table.find(hash, |_| true), map.get(&hash).copied());
             assert_eq!(table.len, map.len());

@@ -143,7 +143,7 @@ impl<T> Slab<T> {
         self.items.get_mut(place as usize)
     }
 
-    const fn heap_bytes(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         self.items.capacity() * size_of::<T>() + self.free.capacity() * size_of::<u32>()
     }
 }
