@@ -266,7 +266,8 @@ mod tests {
     #[test]
     fn what_does_not_suit_is_left_out_and_told_if_there_is_nothing_else() {
         let local = |text: &str| Some(text.parse().unwrap());
-        let cases: [(&[&str], bool, Option<IpAddr>, &[&str], FaultKind); 7] = [
+        type Case = (&'static [&'static str], bool, Option<IpAddr>, &'static [&'static str], FaultKind);
+        let cases: [Case; 7] = [
             (&[], true, None, &[], FaultKind::NoAddress),
             (&["10.0.0.1:1", "[2001:db8::1]:1"], true, None, &[], FaultKind::NotLoopback),
             (&["10.0.0.1:1", "127.9.9.9:1"], true, None, &["127.9.9.9:1"], FaultKind::Refused),
