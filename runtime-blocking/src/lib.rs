@@ -42,11 +42,6 @@ mod interrupt;
 mod pin;
 mod reactor;
 mod resolve;
-mod rules;
-mod shutdown;
-mod stream;
-mod tcp;
-mod transport;
 mod stream;
 mod transport;
 mod waiter;
@@ -60,10 +55,6 @@ pub use powerstream_core::driver::stop::Shutdown;
 pub use powerstream_core::http::origin::Origin;
 pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
-pub use powerstream_tls as tls;
-pub use powerstream_tls::TlsConfig;
-pub use rules::Rules;
-pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};
 
 /// Compiles the program in the README.

@@ -7,16 +7,11 @@ use std::io;
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::client::Config;
 use powerstream_core::driver::dial::Route;
-use powerstream_core::driver::tunnel::Tunnel;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
-use powerstream_tls::{TlsConfig, TlsConfigError};
 
-use crate::shutdown::Shutdown;
-use crate::tcp::Tcp;
-use crate::transport::{self, Transport};
 use crate::reactor::Reading;
 use crate::transport::{Transport, Way};
 use crate::waiter::Waiter;
@@ -28,11 +23,6 @@ use crate::waiter::Waiter;
 #[derive(Debug)]
 pub struct Stream {
     driven: Driven<Vec<u8>, Vec<u8>, Transport>,
-}
-
-impl Stream {
-    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness. An `https` origin
-    /// is trusted as the operating system does, whose CAs are read anew by each call.
     shutdown: Shutdown,
     waiter: Waiter,
 }
@@ -42,7 +32,7 @@ impl Stream {
     /// whoever has a configuration that is lent. Jitter is seeded from the system's randomness.
     ///
     /// # Errors
-    /// [`OpenError`] where the configuration makes no request, the system has no CAs, or no more resources.
+    /// [`OpenError`] where the configuration makes no request, or the system has no more resources.
     pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
         Self::open_seeded(config, system_seed())
     }
@@ -52,25 +42,6 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        Self::open_over(config, seed, None)
-    }
-
-    /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
-        Self::open_over(config, seed, Some(tls))
-    }
-
-    fn open_over(config: &SessionConfig<'_>, seed: u64, tls: Option<&TlsConfig>) -> Result<Self, OpenError> {
-        let tcp = Tcp::new(Route::to_origin(&config.origin)).map_err(OpenError::Io)?;
-        let io = transport::secure(Tunnel::new(tcp, None), &config.origin, tls)?;
-        // Zeroed, so that pages which no message ever reaches are never given out.
-        let storage = vec![0; config.storage_bytes()];
-        let session =
-            Session::new(storage, config, seed, io.now(), io.unix_now()).map_err(OpenError::Config)?;
-        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), io) })
         let way = Way { route: Route::to_origin(&config.origin), opening: None, reading: Reading::Blocking };
         Self::assemble(config, seed, way)
     }
@@ -122,7 +93,6 @@ impl Stream {
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(transport::signal(self.driven.io()))
         self.shutdown.clone()
     }
 
@@ -180,10 +150,8 @@ impl Iterator for Events {
 pub enum OpenError {
     /// The configuration makes no request.
     Config(ConfigError),
-    /// The origin is `https`, and TLS could not be set up.
-    Tls(TlsConfigError),
-    /// The stream has no rules to manage.
-    NoRules,
+    /// The origin is `https`, and this build has no TLS.
+    NoTls,
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -192,8 +160,9 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
+            Self::NoTls => f.write_str(
+                "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
+            ),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
     }
@@ -203,8 +172,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
-            Self::Tls(error) => Some(error),
-            Self::NoRules => None,
+            Self::NoTls => None,
             Self::Io(error) => Some(error),
         }
     }

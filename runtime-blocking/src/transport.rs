@@ -1,34 +1,3 @@
-//! What connections are made of: sockets, through a proxy where there is one, over TLS where the origin says so.
-
-use std::sync::Arc;
-
-use powerstream_core::driver::tunnel::Tunnel;
-use powerstream_core::http::origin::{Origin, Scheme};
-use powerstream_tls::{Secured, TlsConfig};
-
-use crate::shutdown::Signal;
-use crate::stream::OpenError;
-use crate::tcp::Tcp;
-
-pub(crate) type Transport = Secured<Tunnel<Tcp, Vec<u8>>>;
-
-/// Puts TLS on what goes to an `https` origin; where nothing says whom to trust, those whom the system trusts.
-pub(crate) fn secure(
-    tunnel: Tunnel<Tcp, Vec<u8>>,
-    origin: &Origin<'_>,
-    tls: Option<&TlsConfig>,
-) -> Result<Transport, OpenError> {
-    let connector = match (origin.scheme(), tls) {
-        (Scheme::Http, _) => Ok(None),
-        (Scheme::Https, Some(tls)) => tls.for_origin(origin),
-        (Scheme::Https, None) => TlsConfig::platform().and_then(|tls| tls.for_origin(origin)),
-    };
-    Ok(Secured::new(tunnel, connector.map_err(OpenError::Tls)?))
-}
-
-/// What wakes a transport's waits.
-pub(crate) fn signal(transport: &Transport) -> Arc<Signal> {
-    transport.inner().inner().signal()
 //! What bytes go through: TCP on this thread, through a proxy where there is one.
 
 use powerstream_core::driver::dial::Route;

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::core::client::ConfigBuilder;
 use powerstream_blocking::core::owned::OwnedEvent;
-use powerstream_blocking::core::session::SessionConfig;
-use powerstream_blocking::{Shutdown, Stream, TlsConfig};
 use powerstream_blocking::{Client, Config, Shutdown, Stream};
 
 /// Each of these tests with each way to read.
@@ -59,15 +57,6 @@ impl Reading {
     pub fn watch(self, config: &ConfigBuilder) -> Watched {
         watch(self.stream(config))
     }
-}
-
-/// A stream that trusts this CA only.
-pub fn open(config: &SessionConfig<'_>, ca_pem: Option<&str>) -> Stream {
-    let stream = match ca_pem {
-        Some(pem) => Stream::open_with_tls(config, 1, &TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
-        None => Stream::open_seeded(config, 1),
-    };
-    stream.unwrap()
 }
 
 pub fn post(id: u64) -> String {
@@ -119,13 +108,6 @@ pub struct Watched {
     thread: JoinHandle<()>,
 }
 
-pub fn watch(config: &SessionConfig<'_>) -> Watched {
-    watch_over(config, None)
-}
-
-/// As [`watch`], over TLS where there is a CA to trust.
-pub fn watch_over(config: &SessionConfig<'_>, ca_pem: Option<&str>) -> Watched {
-    let stream = open(config, ca_pem);
 pub fn watch(stream: Stream) -> Watched {
     let shutdown = stream.shutdown_handle();
     let (sender, events) = channel();
