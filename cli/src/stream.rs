@@ -106,11 +106,7 @@ fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
     };
     stream.map_err(|error| {
         let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
-        let hint = match error {
-            OpenError::NoTls => "; name the tunnel with --base-url, and the real server with --host",
-            _ => "",
-        };
-        Failure::new(exit, format!("cannot open the stream: {error}{hint}"))
+        Failure::new(exit, format!("cannot open the stream: {error}"))
     })
 }
 

@@ -37,6 +37,12 @@ pub trait Io {
         false
     }
 
+    /// Whether more has come than the last read gave, or may have, though it did not fill its buffer: a transport with a
+    /// buffer of its own says so. Asked after each read. See [`Session::handle_backlog`](crate::session::Session::handle_backlog).
+    fn has_backlog(&self) -> bool {
+        false
+    }
+
     /// Resolves and connects. A call that finds an attempt under way goes on with it.
     ///
     /// # Errors
@@ -90,7 +96,13 @@ where
             Step::Read { .. } if buffered.is_paused() => buffered.handle_resume(io.now()),
             Step::Read { until } => match ready!(io.poll_read(cx, buffered.read_buf(), until)) {
                 Ok(Some(0)) => buffered.handle_eof(io.now()),
-                Ok(Some(count)) => buffered.handle_read(count, io.now()),
+                Ok(Some(count)) => {
+                    let now = io.now();
+                    buffered.handle_read(count, now);
+                    if io.has_backlog() {
+                        buffered.handle_backlog(now);
+                    }
+                }
                 Ok(None) => buffered.handle_timeout(io.now()),
                 Err(fault) => buffered.handle_fault(fault, io.now()),
             },
