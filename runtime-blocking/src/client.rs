@@ -1,9 +1,11 @@
 //! What a program makes once, and opens streams from.
 
 use powerstream_core::client::Config;
+use powerstream_tls::TlsConfig;
 
 use crate::reactor::Reading;
 use crate::stream::{OpenError, Stream};
+use crate::transport::{Way, trust};
 
 /// Opens streams by one configuration.
 ///
@@ -20,6 +22,7 @@ use crate::stream::{OpenError, Stream};
 #[derive(Clone, Debug)]
 pub struct Client {
     config: Config,
+    tls: Option<TlsConfig>,
     busy_poll: bool,
 }
 
@@ -27,7 +30,15 @@ impl Client {
     /// A client of this configuration.
     #[must_use]
     pub const fn new(config: Config) -> Self {
-        Self { config, busy_poll: false }
+        Self { config, tls: None, busy_poll: false }
+    }
+
+    /// Whom to trust where the base URL is `https`. Default: whom the operating system trusts, whose CAs are read anew for
+    /// each stream.
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// Whether a stream that waits for input asks the system for it again and again, rather than sleeping until it
@@ -48,8 +59,10 @@ impl Client {
     /// A stream that connects at the first [`Stream::next`].
     ///
     /// # Errors
-    /// [`OpenError`] where the system has no more resources.
+    /// [`OpenError`] where TLS cannot be set up, or the system has no more resources.
     pub fn stream(&self) -> Result<Stream, OpenError> {
-        Stream::of_client(&self.config, if self.busy_poll { Reading::Spinning } else { Reading::Blocking })
+        let reading = if self.busy_poll { Reading::Spinning } else { Reading::Blocking };
+        let connector = trust(&self.config.origin(), self.tls.as_ref())?;
+        Stream::of_client(&self.config, Way::of(&self.config, connector, reading))
     }
 }

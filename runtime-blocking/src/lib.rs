@@ -55,6 +55,8 @@ pub use powerstream_core::driver::stop::Shutdown;
 pub use powerstream_core::http::origin::Origin;
 pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
+pub use powerstream_tls as tls;
+pub use powerstream_tls::TlsConfig;
 pub use stream::{Events, OpenError, Stream};
 
 /// Compiles the program in the README.

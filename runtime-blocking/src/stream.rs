@@ -6,14 +6,13 @@ use std::io;
 
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::client::Config;
-use powerstream_core::driver::dial::Route;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_tls::{TlsConfig, TlsConfigError};
 
-use crate::reactor::Reading;
-use crate::transport::{Transport, Way};
+use crate::transport::{Transport, Way, trust};
 use crate::waiter::Waiter;
 
 /// One stream for months, read by one thread.
@@ -29,10 +28,11 @@ pub struct Stream {
 
 impl Stream {
     /// A stream that connects at the first [`Self::next`], without a [`Client`](crate::Client): straight to the origin, for
-    /// whoever has a configuration that is lent. Jitter is seeded from the system's randomness.
+    /// whoever has a configuration that is lent. Jitter is seeded from the system's randomness. An `https` origin is trusted
+    /// as the operating system does, whose CAs are read anew by each call.
     ///
     /// # Errors
-    /// [`OpenError`] where the configuration makes no request, or the system has no more resources.
+    /// [`OpenError`] where the configuration makes no request, the system has no CAs, or no more resources.
     pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
         Self::open_seeded(config, system_seed())
     }
@@ -42,19 +42,25 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        let way = Way { route: Route::to_origin(&config.origin), opening: None, reading: Reading::Blocking };
-        Self::assemble(config, seed, way)
+        Self::assemble(config, seed, Way::straight(&config.origin, trust(&config.origin, None)?))
     }
 
-    pub(crate) fn of_client(config: &Config, reading: Reading) -> Result<Self, OpenError> {
-        let way = Way { route: config.route(), opening: config.opening(), reading };
+    /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
+        Self::assemble(config, seed, Way::straight(&config.origin, trust(&config.origin, Some(tls))?))
+    }
+
+    pub(crate) fn of_client(config: &Config, way: Way) -> Result<Self, OpenError> {
         Self::assemble(&config.session(), config.seed().unwrap_or_else(system_seed), way)
     }
 
     fn assemble(config: &SessionConfig<'_>, seed: u64, way: Way) -> Result<Self, OpenError> {
         let waiter = Waiter::new().map_err(OpenError::Io)?;
         let shutdown = Shutdown::new();
-        let transport = way.transport(&config.origin, &waiter, &shutdown)?;
+        let transport = way.transport(&waiter, &shutdown);
         // Zeroed, so that pages which no message ever reaches are never given out.
         let storage = vec![0; config.storage_bytes()];
         let session = Session::new(storage, config, seed, transport.now(), transport.unix_now());
@@ -150,8 +156,8 @@ impl Iterator for Events {
 pub enum OpenError {
     /// The configuration makes no request.
     Config(ConfigError),
-    /// The origin is `https`, and this build has no TLS.
-    NoTls,
+    /// The origin is `https`, and TLS could not be set up.
+    Tls(TlsConfigError),
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -160,9 +166,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::NoTls => f.write_str(
-                "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
-            ),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
     }
@@ -172,7 +176,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
-            Self::NoTls => None,
+            Self::Tls(error) => Some(error),
             Self::Io(error) => Some(error),
         }
     }
@@ -181,6 +185,7 @@ impl std::error::Error for OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Client;
     use std::io::{Read, Write};
 
     #[test]
@@ -194,7 +199,7 @@ mod tests {
             socket
         });
         let config = Config::builder().base_url(url).build().unwrap();
-        let mut stream = Stream::of_client(&config, Reading::Blocking).unwrap();
+        let mut stream = Client::new(config).stream().unwrap();
         assert!(!stream.has_event());
         assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
         for message in [b"{\"a\":1}", b"{\"a\":2}"] {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, FaultKind, SessionEvent};
-use powerstream_blocking::{Client, OpenError};
+use powerstream_blocking::{Client, OpenError, TlsConfig};
+use powerstream_simulator::{Simulator, Tls};
 use socket2::{Domain, SockRef, Socket, Type};
 use support::*;
 
@@ -344,9 +345,14 @@ fn a_refusal_is_told_and_ends_or_waits(reading: Reading) {
 
 #[test]
 fn what_cannot_be_opened_is_told() {
-    let config = config("https://api.x.com").build().unwrap();
-    match Client::new(config).stream() {
-        Err(error @ OpenError::NoTls) => assert!(error.to_string().contains("https")),
+    // A name that an origin may have and a certificate cannot.
+    let mut simulated = powerstream_simulator::Config::default();
+    simulated.tls = Some(Tls::default());
+    let simulator = Simulator::start(simulated).unwrap();
+    let tls = TlsConfig::only_ca_pem(simulator.ca_pem().unwrap().as_bytes()).unwrap();
+    let config = config("https://-a..b").build().unwrap();
+    match Client::new(config).with_tls(tls).stream() {
+        Err(error @ OpenError::Tls(_)) => assert!(error.to_string().contains("base URL"), "{error}"),
         other => panic!("{other:?}"),
     }
 }

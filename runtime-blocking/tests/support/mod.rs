@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::core::client::ConfigBuilder;
 use powerstream_blocking::core::owned::OwnedEvent;
-use powerstream_blocking::{Client, Config, Shutdown, Stream};
+use powerstream_blocking::{Client, Config, Shutdown, Stream, TlsConfig};
 
 /// Each of these tests with each way to read.
 macro_rules! in_each_reading {
@@ -50,12 +50,25 @@ pub enum Reading {
 
 impl Reading {
     pub fn stream(self, config: &ConfigBuilder) -> Stream {
+        self.stream_over(config, None)
+    }
+
+    /// A stream that trusts this CA only.
+    pub fn stream_over(self, config: &ConfigBuilder, ca_pem: Option<&str>) -> Stream {
         let config = config.clone().build().unwrap();
-        Client::new(config).with_busy_poll(self == Self::BusyPoll).stream().unwrap()
+        let mut client = Client::new(config).with_busy_poll(self == Self::BusyPoll);
+        if let Some(pem) = ca_pem {
+            client = client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap());
+        }
+        client.stream().unwrap()
     }
 
     pub fn watch(self, config: &ConfigBuilder) -> Watched {
         watch(self.stream(config))
+    }
+
+    pub fn watch_over(self, config: &ConfigBuilder, ca_pem: Option<&str>) -> Watched {
+        watch(self.stream_over(config, ca_pem))
     }
 }
 
