@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use powerstream_simulator::Generator;
@@ -20,7 +21,9 @@ struct File(PathBuf);
 
 impl File {
     fn new(name: &str, bytes: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("powerstream-stream-{}-{name}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("powerstream-stream-{process}-{count}-{name}"));
         fs::write(&path, bytes).unwrap();
         Self(path)
     }
@@ -106,8 +109,6 @@ fn simulated_posts_are_lines_of_json() {
 
 #[test]
 fn posts_of_a_file_come_out_as_they_are() {
-    let (bytes, count) = posts();
-    let file = File::new("posts", &bytes);
     for scenario in [
         "steady",
         "tiny-chunks",
@@ -121,11 +122,26 @@ fn posts_of_a_file_come_out_as_they_are() {
         "oversized",
         "slow-head",
     ] {
-        let arguments = format!("--posts {} --max-posts {count} --scenario {scenario}", file.path());
-        let output = run(&mut tool(&format!("stream --simulate {arguments}")));
-        assert_eq!(output.status.code(), Some(0), "{scenario}: {}", text(&output.stderr));
-        assert!(output.stdout == bytes, "{scenario}: the Posts differ");
+        come_out_as_they_are(&format!("--scenario {scenario}"));
     }
+}
+
+#[test]
+fn posts_come_out_as_they_are_on_every_runtime_and_over_tls() {
+    for runtime in ["blocking", "blocking --busy-poll", "tokio", "smol"] {
+        for more in ["", "--tls", "--tls --scenario split", "--connections 2"] {
+            come_out_as_they_are(&format!("--runtime {runtime} {more}"));
+        }
+    }
+}
+
+fn come_out_as_they_are(options: &str) {
+    let (bytes, count) = posts();
+    let file = File::new("posts", &bytes);
+    let output =
+        run(&mut tool(&format!("stream --simulate --posts {} --max-posts {count} {options}", file.path())));
+    assert_eq!(output.status.code(), Some(0), "{options}: {}", text(&output.stderr));
+    assert!(output.stdout == bytes, "{options}: the Posts differ");
 }
 
 #[test]
@@ -163,7 +179,8 @@ fn repeated_posts_have_no_latency() {
 /// A Post is not held back until there are more.
 #[test]
 fn a_post_comes_out_before_the_next_one() {
-    let mut stream = Running::start(&mut tool("stream --simulate --rate 0.001"));
+    let file = File::new("alone", b"{\"id\":1,\"text\":\"the only one\"}\n");
+    let mut stream = Running::start(&mut tool(&format!("stream --simulate --posts {}", file.path())));
     assert!(stream.line().starts_with('{'));
     stream.signal("INT");
     assert_eq!(stream.end(), Some(0));
