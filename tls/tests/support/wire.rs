@@ -52,12 +52,15 @@ pub struct Moods {
     pub broken_after: Option<usize>,
     /// The connect never comes about.
     pub no_connect: bool,
-    /// It blocks: never pends, and answers that the time has passed.
+    /// It blocks: never pends, and answers that the time has passed; how long a read may take it works out from when the
+    /// clock was last looked at, which saves a look.
     pub blocks: bool,
 }
 
 pub struct Wire {
     pub clock: Rc<Cell<Instant>>,
+    /// When the clock was last looked at.
+    seen: Cell<Instant>,
     pub moods: Moods,
     pub scripts: VecDeque<Script>,
     pub open: Option<Open>,
@@ -84,6 +87,7 @@ impl Wire {
     pub fn new(scripts: impl IntoIterator<Item = Script>) -> Wire {
         Wire {
             clock: Rc::new(Cell::new(Instant::from_nanos(1_000))),
+            seen: Cell::new(Instant::ZERO),
             moods: Moods::default(),
             scripts: scripts.into_iter().collect(),
             open: None,
@@ -109,8 +113,8 @@ impl Wire {
     /// Nothing will happen before `until`, or before a server's wait is over. `true`: it is `until`.
     fn pass(&mut self, until: Instant) -> bool {
         let waiting = self.open.as_ref().and_then(|open| open.waiting);
-        self.clock.set(self.now().max(waiting.map_or(until, |at| at.min(until))));
-        self.now() >= until
+        self.clock.set(self.clock.get().max(waiting.map_or(until, |at| at.min(until))));
+        self.clock.get() >= until
     }
 }
 
@@ -166,6 +170,7 @@ impl Open {
 
 impl Io for Wire {
     fn now(&self) -> Instant {
+        self.seen.set(self.clock.get());
         self.clock.get()
     }
 
@@ -236,9 +241,14 @@ impl Io for Wire {
         if self.pends() {
             return Poll::Pending;
         }
+        let until = if self.moods.blocks {
+            self.clock.get().saturating_add(until.saturating_since(self.seen.get()))
+        } else {
+            until
+        };
         loop {
             let most = self.piece(buffer.len());
-            let now = self.now();
+            let now = self.clock.get();
             let open = self.open.as_mut().unwrap();
             open.act(now);
             if !open.to_client.is_empty() {
@@ -264,7 +274,7 @@ impl Io for Wire {
         if std::mem::take(&mut self.ready_soon) {
             return Poll::Pending;
         }
-        self.clock.set(self.now().max(until));
+        self.clock.set(self.clock.get().max(until));
         Poll::Ready(())
     }
 
