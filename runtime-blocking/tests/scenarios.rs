@@ -2,15 +2,23 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::time::Duration;
 
-use powerstream_blocking::core::http::request::BearerToken;
+use powerstream_blocking::Token;
 use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Disconnected, RefusalKind};
 use powerstream_simulator::{Config, Scenario, Simulator, Tls};
-use support::{config, millis, open};
+use support::{Reading, config, millis};
+
+in_each_reading! {
+    what_is_sent_is_delivered_byte_for_byte,
+    a_fault_has_its_cause_and_takes_nothing_that_was_whole,
+    refusals_have_their_kinds_and_waits,
+    a_server_that_accepts_and_closes_is_backed_off_from,
+}
 
 /// In the clear and over TLS.
 fn securities() -> [Option<Tls>; 2] {
@@ -35,14 +43,15 @@ fn simulator(scenario: Scenario, tls: Option<Tls>) -> Simulator {
     Simulator::start(config).unwrap()
 }
 
-fn read(simulator: &Simulator, mut enough: impl FnMut(&Came) -> bool) -> Came {
+fn read(reading: Reading, simulator: &Simulator, mut enough: impl FnMut(&Came) -> bool) -> Came {
     let url = simulator.base_url();
-    let mut config = config(&url);
-    config.token = Some(BearerToken::new("any").unwrap());
-    config.timeouts.silence = millis(400);
-    config.local_dc_only = true;
+    let config = config(&url)
+        .token(Token::new("any").unwrap())
+        // Far more than the simulator is ever silent, on a machine that has much else to do.
+        .timeouts(|timeouts| timeouts.silence = millis(2_000))
+        .local_dc_only(true);
     let mut came = Came::default();
-    for event in open(&config, simulator.ca_pem()) {
+    for event in reading.stream_over(&config, simulator.ca_pem()) {
         match event {
             OwnedEvent::Connected(_) => came.streams.push(Vec::new()),
             OwnedEvent::Message(message) => came.streams.last_mut().unwrap().push(message.bytes.to_vec()),
@@ -65,8 +74,7 @@ fn sent(simulator: &Simulator, connection: u64) -> Vec<Vec<u8>> {
     messages.map(|message| message.bytes.unwrap().to_vec()).filter(|bytes| bytes.len() <= 1 << 17).collect()
 }
 
-#[test]
-fn what_is_sent_is_delivered_byte_for_byte() {
+fn what_is_sent_is_delivered_byte_for_byte(reading: Reading) {
     use Scenario as S;
     for scenario in [
         S::Steady,
@@ -83,8 +91,9 @@ fn what_is_sent_is_delivered_byte_for_byte() {
     ] {
         for tls in securities() {
             let simulator = simulator(scenario, tls);
-            let came =
-                read(&simulator, |came| came.streams.last().is_some_and(|messages| messages.len() >= 400));
+            let came = read(reading, &simulator, |came| {
+                came.streams.last().is_some_and(|messages| messages.len() >= 400)
+            });
             let sent = sent(&simulator, 1);
             assert!(
                 came.disconnected.is_empty() && came.refused.is_empty(),
@@ -99,8 +108,7 @@ fn what_is_sent_is_delivered_byte_for_byte() {
     }
 }
 
-#[test]
-fn a_fault_has_its_cause_and_takes_nothing_that_was_whole() {
+fn a_fault_has_its_cause_and_takes_nothing_that_was_whole(reading: Reading) {
     use Scenario as S;
     for (scenario, cause) in [
         (S::Stall, "timeout_silence"),
@@ -116,8 +124,9 @@ fn a_fault_has_its_cause_and_takes_nothing_that_was_whole() {
         bare.close_notify = false;
         for tls in securities().into_iter().chain([Some(bare)]) {
             let simulator = simulator(scenario, tls);
-            let came =
-                read(&simulator, |came| came.streams.get(1).is_some_and(|messages| messages.len() >= 50));
+            let came = read(reading, &simulator, |came| {
+                came.streams.get(1).is_some_and(|messages| messages.len() >= 50)
+            });
             assert_eq!(came.disconnected.len(), 1, "{scenario}");
             let disconnected = came.disconnected[0];
             assert!(disconnected.cause.code().starts_with(cause), "{scenario}: {disconnected:?}");
@@ -141,20 +150,21 @@ fn a_fault_has_its_cause_and_takes_nothing_that_was_whole() {
     }
 }
 
-#[test]
-fn refusals_have_their_kinds_and_waits() {
+fn refusals_have_their_kinds_and_waits(reading: Reading) {
     use RefusalKind as K;
     for tls in securities() {
         let simulator = |scenario| self::simulator(scenario, tls.clone());
-        let limited = read(&simulator(Scenario::RateLimited), |came| !came.disconnected.is_empty());
+        let limited = read(reading, &simulator(Scenario::RateLimited), |came| !came.disconnected.is_empty());
         assert_eq!(limited.refused, [(429, K::WindowLimit)]);
         assert!(limited.disconnected[0].delay >= Duration::from_secs(58), "{limited:?}");
-        let too_many = read(&simulator(Scenario::TooManyConnections), |came| !came.disconnected.is_empty());
+        let too_many =
+            read(reading, &simulator(Scenario::TooManyConnections), |came| !came.disconnected.is_empty());
         assert_eq!(too_many.refused, [(429, K::ConnectionLimit)]);
         assert!(too_many.disconnected[0].delay >= Duration::from_secs(60));
         let unavailable = simulator(Scenario::Unavailable);
-        let came =
-            read(&unavailable, |came| came.streams.first().is_some_and(|messages| messages.len() >= 50));
+        let came = read(reading, &unavailable, |came| {
+            came.streams.first().is_some_and(|messages| messages.len() >= 50)
+        });
         assert_eq!(came.refused, [(503, K::Server); 3]);
         let delays: Vec<_> = came.disconnected.iter().map(|disconnected| disconnected.delay).collect();
         for (delay, documented) in delays.into_iter().zip([20, 40, 80]) {
@@ -164,11 +174,10 @@ fn refusals_have_their_kinds_and_waits() {
     }
 }
 
-#[test]
-fn a_server_that_accepts_and_closes_is_backed_off_from() {
+fn a_server_that_accepts_and_closes_is_backed_off_from(reading: Reading) {
     for tls in securities() {
         let simulator = simulator(Scenario::AcceptClose, tls);
-        let came = read(&simulator, |came| came.disconnected.len() >= 8);
+        let came = read(reading, &simulator, |came| came.disconnected.len() >= 8);
         assert_eq!(came.streams.len(), 8);
         for (index, disconnected) in came.disconnected.iter().enumerate() {
             let documented = millis(20 * index as u64);

@@ -2,18 +2,26 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::TlsConfig;
-use powerstream_blocking::core::http::request::BearerToken;
 use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, Disconnected, FaultKind, TlsFault};
+use powerstream_blocking::{Client, TlsConfig, Token};
 use powerstream_simulator::{Config, End, Scenario, Simulator, Struck, Tls};
 use support::*;
+
+in_each_reading! {
+    each_fault_has_its_own_clear_cause,
+    a_connect_that_does_not_come_about_is_not_called_a_handshake,
+    a_handshake_that_trickles_does_not_outrun_its_deadline,
+    shutdown_ends_it_in_every_state,
+    what_the_client_ends_it_takes_leave_of,
+}
 
 fn simulator(change: impl FnOnce(&mut Config, &mut Tls)) -> Simulator {
     let mut config = Config::default();
@@ -24,17 +32,16 @@ fn simulator(change: impl FnOnce(&mut Config, &mut Tls)) -> Simulator {
 }
 
 /// Reads until the second connection streams: what ended the first.
-fn first_fault(fault: powerstream_simulator::TlsFault) -> (Disconnected, Duration) {
+fn first_fault(reading: Reading, fault: powerstream_simulator::TlsFault) -> (Disconnected, Duration) {
     let simulator = simulator(|_, tls| {
         tls.fault = Some(fault);
         tls.fault_on = Struck::First(1);
     });
     let url = simulator.base_url();
-    let mut config = config(&url);
-    config.timeouts.connect = millis(300);
-    config.token = Some(BearerToken::new("any").unwrap());
+    let config =
+        config(&url).timeouts(|timeouts| timeouts.connect = millis(300)).token(Token::new("any").unwrap());
     let start = Instant::now();
-    let watched = watch_over(&config, simulator.ca_pem());
+    let watched = reading.watch_over(&config, simulator.ca_pem());
     let OwnedEvent::Disconnected(disconnected) = watched.next() else { panic!("no disconnect") };
     let took = start.elapsed();
     watched.connected();
@@ -44,12 +51,11 @@ fn first_fault(fault: powerstream_simulator::TlsFault) -> (Disconnected, Duratio
     (disconnected, took)
 }
 
-#[test]
-fn each_fault_has_its_own_clear_cause() {
+fn each_fault_has_its_own_clear_cause(reading: Reading) {
     use TlsFault as T;
     use powerstream_simulator::TlsFault as Given;
     for given in Given::all() {
-        let (disconnected, took) = first_fault(*given);
+        let (disconnected, took) = first_fault(reading, *given);
         let kind = match given {
             Given::Expired => T::CertificateExpired,
             Given::NotYetValid => T::CertificateNotYetValid,
@@ -74,29 +80,26 @@ fn each_fault_has_its_own_clear_cause() {
     }
 }
 
-#[test]
-fn a_connect_that_does_not_come_about_is_not_called_a_handshake() {
+fn a_connect_that_does_not_come_about_is_not_called_a_handshake(reading: Reading) {
     // Somebody listens, and nobody accepts: the queue takes the connection, and that is all.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let simulator = simulator(|_, _| {});
-    let mut config = config(&url);
-    config.timeouts.connect = millis(200);
-    let watched = watch_over(&config, simulator.ca_pem());
+    let config = config(&url).timeouts(|timeouts| timeouts.connect = millis(200));
+    let watched = reading.watch_over(&config, simulator.ca_pem());
     let OwnedEvent::Disconnected(disconnected) = watched.next() else { panic!("no disconnect") };
     let late = FaultKind::Tls(TlsFault::HandshakeTimedOut);
     assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == late), "{disconnected:?}");
     watched.stop();
     // Nobody listens.
     drop(listener);
-    let watched = watch_over(&config, simulator.ca_pem());
+    let watched = reading.watch_over(&config, simulator.ca_pem());
     let OwnedEvent::Disconnected(disconnected) = watched.next() else { panic!("no disconnect") };
     assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == FaultKind::Refused));
     watched.stop();
 }
 
-#[test]
-fn a_handshake_that_trickles_does_not_outrun_its_deadline() {
+fn a_handshake_that_trickles_does_not_outrun_its_deadline(reading: Reading) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -112,10 +115,9 @@ fn a_handshake_that_trickles_does_not_outrun_its_deadline() {
         }
     });
     let simulator = simulator(|_, _| {});
-    let mut config = config(&url);
-    config.timeouts.connect = millis(200);
+    let config = config(&url).timeouts(|timeouts| timeouts.connect = millis(200));
     let start = Instant::now();
-    let watched = watch_over(&config, simulator.ca_pem());
+    let watched = reading.watch_over(&config, simulator.ca_pem());
     let OwnedEvent::Disconnected(disconnected) = watched.next() else { panic!("no disconnect") };
     let took = start.elapsed();
     let late = FaultKind::Tls(TlsFault::HandshakeTimedOut);
@@ -124,8 +126,7 @@ fn a_handshake_that_trickles_does_not_outrun_its_deadline() {
     watched.stop();
 }
 
-#[test]
-fn shutdown_ends_it_in_every_state() {
+fn shutdown_ends_it_in_every_state(reading: Reading) {
     use powerstream_simulator::TlsFault as Given;
     // In the handshake; while nothing is sent; while more is sent than is read.
     for (fault, rate, wait) in
@@ -136,9 +137,8 @@ fn shutdown_ends_it_in_every_state() {
             tls.fault = fault;
         });
         let url = simulator.base_url();
-        let mut config = config(&url);
-        config.token = Some(BearerToken::new("any").unwrap());
-        let watched = watch_over(&config, simulator.ca_pem());
+        let config = config(&url).token(Token::new("any").unwrap());
+        let watched = reading.watch_over(&config, simulator.ca_pem());
         if wait {
             watched.connected();
         } else {
@@ -149,18 +149,16 @@ fn shutdown_ends_it_in_every_state() {
     }
 }
 
-#[test]
-fn what_the_client_ends_it_takes_leave_of() {
+fn what_the_client_ends_it_takes_leave_of(reading: Reading) {
     // The session ends it: silence. The simulator knows the goodbye from a lost connection by nothing; but it is gone at once.
     let simulator = simulator(|config, _| {
         config.scenario = Scenario::Stall;
         config.fault_after = 5;
     });
     let url = simulator.base_url();
-    let mut config = config(&url);
-    config.token = Some(BearerToken::new("any").unwrap());
-    config.timeouts.silence = millis(100);
-    let watched = watch_over(&config, simulator.ca_pem());
+    let config =
+        config(&url).token(Token::new("any").unwrap()).timeouts(|timeouts| timeouts.silence = millis(100));
+    let watched = reading.watch_over(&config, simulator.ca_pem());
     watched.connected();
     for _ in 0..5 {
         watched.message();
@@ -177,12 +175,12 @@ fn what_the_client_ends_it_takes_leave_of() {
 fn the_systems_trust_does_not_reach_the_simulator() {
     let simulator = simulator(|_, _| {});
     let url = simulator.base_url();
-    let config = config(&url);
+    let config = config(&url).build().unwrap();
     // With what the system trusts, and without.
     let extra = TlsConfig::with_ca_pem(simulator.ca_pem().unwrap().as_bytes()).unwrap();
     let Ok(system) = TlsConfig::platform() else { return };
     for (tls, is_trusted) in [(extra, true), (system, false)] {
-        let mut stream = powerstream_blocking::Stream::open_with_tls(&config, 1, &tls).unwrap();
+        let mut stream = Client::new(config.clone()).with_tls(tls).stream().unwrap();
         let event = stream.next().map(OwnedEvent::from).unwrap();
         match event {
             // Without a token.
