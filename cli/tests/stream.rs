@@ -487,12 +487,27 @@ fn wrong_usage_is_told_and_is_2() {
         ("--simulate --base-url http://localhost", "cannot be used with"),
         ("--simulate --token-file x", "cannot be used with"),
         ("--base-url http://example.com", "plain http"),
-        ("--base-url https://user:s3cr3t@example.com", "--base-url is not allowed: "),
+        ("--base-url https://user:s3cr3t@example.com", "--base-url (or --connect) is not allowed: "),
         ("--base-url example.com", "https://"),
         ("--endpoint nowhere", "powerstream, filtered-stream"),
-        ("--endpoint sample10", "needs --partition, from 1 to 2"),
-        ("--endpoint sample10 --partition 3", "are 1 to 2"),
+        (
+            "--endpoint sample10",
+            "--partition is not allowed: this endpoint has partitions: name one from 1 to 2",
+        ),
+        ("--endpoint sample10 --partition 3", "name one from 1 to 2"),
         ("--simulate --partition 1", "has no partitions"),
+        ("--endpoint sample --local-dc-only", "--local-dc-only is not allowed"),
+        ("--connections 0", "1..=32"),
+        ("--connections 33", "1..=32"),
+        ("--connect https://a", "expected NAME=URL"),
+        ("--connect a=https://user:s3cr3t@x", "is not allowed"),
+        ("--connect a=https://x --connect a=https://y", "two connections are called a"),
+        ("--connect a=https://x --connections 2", "cannot be used with"),
+        ("--connect a=https://x --resolve b=1.2.3.4:5", "there is none of that name"),
+        ("--base-url http://localhost --resolve 1.2.3.4:5", "--resolve is not allowed"),
+        ("--resolve 1.2.3.4", "invalid socket address"),
+        ("--local-address nowhere", "invalid IP address"),
+        ("--runtime tokio --busy-poll", "--busy-poll is for --runtime blocking"),
         ("--max-posts 0", "--max-posts"),
         ("--duration 10", "expected a number and a unit"),
         ("--duration 0s", "expected more than zero"),
@@ -512,8 +527,9 @@ fn wrong_usage_is_told_and_is_2() {
 
 #[test]
 fn a_refusal_for_good_is_told_and_is_1() {
-    let mut command: Command = tool("stream --simulate --endpoint sample");
-    let output = run(&mut command);
+    let (url, _requests) = server(vec![b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec()]);
+    let mut command: Command = tool(&format!("stream --base-url {url}"));
+    let output = run(command.env("X_BEARER_TOKEN", "any"));
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(
