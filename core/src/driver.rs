@@ -8,6 +8,10 @@
 
 pub mod dial;
 pub mod exchange;
+#[cfg(feature = "alloc")]
+pub mod merged;
+#[cfg(feature = "serde")]
+pub mod rules;
 #[cfg(feature = "std")]
 pub mod stop;
 #[cfg(feature = "std")]

@@ -4,6 +4,7 @@ use powerstream_core::client::Config;
 use powerstream_tls::TlsConfig;
 
 use crate::reactor::Reading;
+use crate::rules::Rules;
 use crate::stream::{OpenError, Stream};
 use crate::transport::{Way, trust};
 
@@ -64,5 +65,13 @@ impl Client {
         let reading = if self.busy_poll { Reading::Spinning } else { Reading::Blocking };
         let connector = trust(&self.config.origin(), self.tls.as_ref())?;
         Stream::of_client(&self.config, Way::of(&self.config, connector, reading))
+    }
+
+    /// The rules of that stream. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] where that stream has no rules, TLS cannot be set up, or the system has no more resources.
+    pub fn rules(&self) -> Result<Rules, OpenError> {
+        Rules::open_over(&self.config, self.tls.as_ref())
     }
 }

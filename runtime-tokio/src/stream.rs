@@ -5,16 +5,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use powerstream_core::buffered::{Buffered, READ_BYTES};
-use powerstream_core::driver::dial::Route;
+use powerstream_core::client::Config;
 use powerstream_core::driver::stop::Shutdown;
-use powerstream_core::driver::tcp::Tcp;
 use powerstream_core::driver::{Driven, Io};
-use powerstream_core::http::origin::Scheme;
 use powerstream_core::owned::OwnedEvent;
-use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_core::session::{ConfigError, Session, SessionEvent};
 
-use crate::reactor::Tokio;
+use crate::transport::{self, Transport};
 
 /// One stream for months, read by one task.
 ///
@@ -24,34 +21,16 @@ use crate::reactor::Tokio;
 /// It is also a [`futures_core::Stream`] of owned events, for combinators; that costs one allocation per message.
 #[derive(Debug)]
 pub struct Stream {
-    driven: Driven<Vec<u8>, Vec<u8>, Tcp<Tokio>>,
+    driven: Driven<Vec<u8>, Vec<u8>, Transport>,
 }
 
 impl Stream {
-    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness.
-    ///
-    /// # Errors
-    /// [`OpenError`] where the configuration makes no request.
-    pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
+    pub(crate) fn open(config: &Config) -> Result<Self, OpenError> {
+        let transport = transport::connect(config, &Shutdown::new())?;
         // The standard library keys its hash maps from the system's randomness: the one source it offers.
-        let seed = std::hash::RandomState::new().build_hasher().finish();
-        Self::open_seeded(config, seed)
-    }
-
-    /// As [`Self::open`], with a seed for the jitter.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        if config.origin.scheme() == Scheme::Https {
-            return Err(OpenError::NoTls);
-        }
-        let tcp = Tcp::new(Tokio, Route::to_origin(&config.origin), Shutdown::new().listen());
-        // Zeroed, so that pages which no message ever reaches are never given out.
-        let storage = vec![0; config.storage_bytes()];
-        let session =
-            Session::new(storage, config, seed, tcp.now(), tcp.unix_now()).map_err(OpenError::Config)?;
-        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), tcp) })
+        let seed = config.seed().unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
+        let buffered = config.open(seed, transport.now(), transport.unix_now()).map_err(OpenError::Config)?;
+        Ok(Self { driven: Driven::new(buffered, transport) })
     }
 
     /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
@@ -75,7 +54,7 @@ impl Stream {
     /// Ends the stream from another task or thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        self.driven.io().stop().handle()
+        transport::shutdown(self.driven.io())
     }
 
     /// The session: its counters and where it stands.
