@@ -158,8 +158,6 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
-    /// The stream has no rules to manage.
-    NoRules,
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -169,7 +167,6 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
-            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
     }
@@ -180,7 +177,6 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
-            Self::NoRules => None,
             Self::Io(error) => Some(error),
         }
     }

@@ -1,8 +1,12 @@
 //! What a program makes once, and opens streams from.
 
 use powerstream_core::client::Config;
+use powerstream_core::driver::stop::Shutdown;
+use powerstream_tls::TlsConfig;
+use powerstream_tls::transport::{OpenError, Trust, open};
 
-use crate::stream::{OpenError, Stream};
+use crate::reactor::Smol;
+use crate::stream::Stream;
 
 /// Opens streams by one configuration. It may be made, and streams opened, outside of a runtime.
 ///
@@ -17,13 +21,22 @@ use crate::stream::{OpenError, Stream};
 #[derive(Clone, Debug)]
 pub struct Client {
     config: Config,
+    trust: Trust,
 }
 
 impl Client {
     /// A client of this configuration.
+    ///
+    /// An `https` origin is trusted as the operating system does, whose CAs are read once, when the first stream is opened.
     #[must_use]
-    pub const fn new(config: Config) -> Self {
-        Self { config }
+    pub fn new(config: Config) -> Self {
+        Self { config, trust: Trust::default() }
+    }
+
+    /// Trusts whom `tls` says instead.
+    #[must_use]
+    pub fn with_tls(self, tls: TlsConfig) -> Self {
+        Self { trust: tls.into(), ..self }
     }
 
     /// The configuration.
@@ -35,8 +48,8 @@ impl Client {
     /// A stream that connects at the first [`Stream::next`].
     ///
     /// # Errors
-    /// [`OpenError`] where the configuration makes no stream.
+    /// [`OpenError`] where TLS cannot be set up.
     pub fn stream(&self) -> Result<Stream, OpenError> {
-        Stream::open(&self.config)
+        open(&self.config, &self.trust, Smol, &Shutdown::new()).map(Stream::new)
     }
 }

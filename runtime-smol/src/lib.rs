@@ -4,7 +4,6 @@
 mod client;
 mod reactor;
 mod stream;
-mod transport;
 
 pub use client::Client;
 pub use powerstream_core as core;
@@ -13,4 +12,7 @@ pub use powerstream_core::client::{Config, Token};
 pub use powerstream_core::driver::stop::Shutdown;
 pub use powerstream_core::owned::OwnedEvent;
 pub use powerstream_core::session::SessionEvent;
-pub use stream::{OpenError, Stream};
+pub use powerstream_tls as tls;
+pub use powerstream_tls::TlsConfig;
+pub use powerstream_tls::transport::OpenError;
+pub use stream::Stream;

@@ -7,19 +7,30 @@ use std::pin::pin;
 use std::time::Duration;
 
 use powerstream_conformance::Transport;
+use powerstream_conformance::log::Recorder;
 use powerstream_conformance::scripts::{Case, check};
-use powerstream_smol::{Client, OwnedEvent, Stream};
+use powerstream_smol::{Client, OwnedEvent, Stream, TlsConfig};
 use smol::future::or;
 use smol::stream::StreamExt;
 use smol::{Executor, Timer, block_on};
 
+fn check_all(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    check(Transport::Plain, subject);
+    check(Transport::Tls, subject);
+}
+
 fn open(case: &Case) -> Stream {
-    Client::new(case.config.clone()).stream().unwrap()
+    let client = Client::new(case.config.clone());
+    let client = match &case.ca_pem {
+        Some(pem) => client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
+        None => client,
+    };
+    client.stream().unwrap()
 }
 
 #[test]
 fn with_a_future_that_is_dropped_at_every_await() {
-    check(Transport::Plain, &|mut case| {
+    check_all(&|mut case| {
         let mut stream = open(&case);
         block_on(async {
             let mut is_enough = false;
@@ -38,7 +49,7 @@ fn with_a_future_that_is_dropped_at_every_await() {
 
 #[test]
 fn on_the_global_executor_as_a_stream_of_owned_events() {
-    check(Transport::Plain, &|case| {
+    check_all(&|case| {
         let mut stream = open(&case);
         let mut recorder = case.recorder;
         block_on(smol::spawn(async move {
@@ -54,7 +65,7 @@ fn on_the_global_executor_as_a_stream_of_owned_events() {
 
 #[test]
 fn in_a_race_and_from_task_to_task() {
-    check(Transport::Plain, &|case| {
+    check_all(&|case| {
         let mut stream = open(&case);
         let mut recorder = case.recorder;
         let executor = Executor::new();

@@ -10,20 +10,30 @@ use futures_core::Stream as _;
 use powerstream_conformance::Transport;
 use powerstream_conformance::log::Recorder;
 use powerstream_conformance::scripts::{Case, check};
-use powerstream_tokio::{Client, OwnedEvent, Stream};
+use powerstream_tokio::{Client, OwnedEvent, Stream, TlsConfig};
 use tokio::runtime::{Builder, Runtime};
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+fn check_all(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    check(Transport::Plain, subject);
+    check(Transport::Tls, subject);
+}
+
 fn open(case: &Case) -> Stream {
-    Client::new(case.config.clone()).stream().unwrap()
+    let client = Client::new(case.config.clone());
+    let client = match &case.ca_pem {
+        Some(pem) => client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
+        None => client,
+    };
+    client.stream().unwrap()
 }
 
 #[test]
 fn on_a_runtime_of_one_thread_with_a_future_that_is_dropped_at_every_await() {
-    check(Transport::Plain, &|mut case| {
+    check_all(&|mut case| {
         let mut stream = open(&case);
         current_thread().block_on(async {
             let mut is_enough = false;
@@ -51,7 +61,7 @@ fn on_a_runtime_of_many_threads_as_a_stream_of_owned_events() {
         recorder
     }
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    check(Transport::Plain, &|case| {
+    check_all(&|case| {
         let stream = open(&case);
         runtime.block_on(runtime.spawn(read(stream, case.recorder))).unwrap()
     });
@@ -59,7 +69,7 @@ fn on_a_runtime_of_many_threads_as_a_stream_of_owned_events() {
 
 #[test]
 fn in_a_select_and_from_task_to_task() {
-    check(Transport::Plain, &|case| {
+    check_all(&|case| {
         let mut stream = open(&case);
         let mut recorder = case.recorder;
         current_thread().block_on(async {
