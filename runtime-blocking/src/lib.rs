@@ -44,7 +44,6 @@ mod reactor;
 mod resolve;
 mod rules;
 mod stream;
-mod transport;
 mod waiter;
 
 pub use client::Client;

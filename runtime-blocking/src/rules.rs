@@ -8,10 +8,10 @@ use powerstream_core::driver::rules::{OwnedReply, Rules as Driven, RulesError};
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::http::head::RateLimit;
 use powerstream_tls::TlsConfig;
+use powerstream_tls::transport::{Transport, Trust, connect};
 
-use crate::reactor::Reading;
+use crate::reactor::{Reading, Sockets};
 use crate::stream::OpenError;
-use crate::transport::{Transport, Way, trust};
 use crate::waiter::Waiter;
 
 /// The rules of one app at one service: each call on a connection of its own, carried out by the thread that makes it.
@@ -30,7 +30,7 @@ use crate::waiter::Waiter;
 /// Requests are few: 50 in 24 hours on Powerstream, of all kinds together. Nothing is sent twice: where a failure says
 /// that its outcome is unknown ([`RulesError::is_outcome_unknown`]), list before you ask again.
 pub struct Rules {
-    driven: Driven<Transport>,
+    driven: Driven<Transport<Sockets>>,
     shutdown: Shutdown,
     waiter: Waiter,
 }
@@ -41,7 +41,7 @@ impl Rules {
     /// # Errors
     /// [`OpenError`] where that stream has no rules, or the system has no CAs or no more resources.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        Self::open_over(config, None)
+        Self::open_over(config, &Trust::default())
     }
 
     /// As [`Self::open`], with what is to be trusted where the origin is `https`.
@@ -49,15 +49,15 @@ impl Rules {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with_tls(config: &Config, tls: &TlsConfig) -> Result<Self, OpenError> {
-        Self::open_over(config, Some(tls))
+        Self::open_over(config, &Trust::from(tls.clone()))
     }
 
-    pub(crate) fn open_over(config: &Config, tls: Option<&TlsConfig>) -> Result<Self, OpenError> {
+    pub(crate) fn open_over(config: &Config, trust: &Trust) -> Result<Self, OpenError> {
         let waiter = Waiter::new().map_err(OpenError::Io)?;
         let shutdown = Shutdown::new();
-        let way = Way::of(config, trust(&config.origin(), tls)?, Reading::Blocking);
-        let driven =
-            Driven::new(config.clone(), way.transport(&waiter, &shutdown)).ok_or(OpenError::NoRules)?;
+        let sockets = Sockets::new(&waiter, Reading::Blocking, &shutdown);
+        let transport = connect(config, trust, sockets, &shutdown)?;
+        let driven = Driven::new(config.clone(), transport).ok_or(OpenError::NoRules)?;
         Ok(Self { driven, shutdown, waiter })
     }
 
