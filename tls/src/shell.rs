@@ -39,7 +39,7 @@ impl<I: Io> Tls<I> {
     }
 
     /// The transport below.
-    pub const fn get_ref(&self) -> &I {
+    pub const fn inner(&self) -> &I {
         &self.inner
     }
 
