@@ -53,17 +53,17 @@ impl Reading {
 }
 
 /// Starts to read.
-pub type Start = dyn Fn(Watch) -> Reading + Sync;
+pub type Start<'a> = dyn Fn(Watch) -> Reading + Sync + 'a;
 
 /// Goes through everything there is to wait for.
 ///
 /// # Panics
 /// Where something is not as it should be; the text says what.
-pub fn check(start: &Start) {
+pub fn check(start: &Start<'_>) {
     parallel(&WAITS, 4, &|(name, wait)| (name, Box::new(|| wait(start))));
 }
 
-type Wait = fn(&Start);
+type Wait = fn(&Start<'_>);
 
 const WAITS: [(&str, Wait); 19] = [
     ("shutdown before the first step", shutdown_at_once),
@@ -93,11 +93,11 @@ struct Watched {
     reading: Reading,
 }
 
-fn watch(start: &Start, config: ConfigBuilder) -> Watched {
+fn watch(start: &Start<'_>, config: ConfigBuilder) -> Watched {
     watch_with(start, config, None, 1_000)
 }
 
-fn watch_with(start: &Start, config: ConfigBuilder, ca_pem: Option<&str>, capacity: usize) -> Watched {
+fn watch_with(start: &Start<'_>, config: ConfigBuilder, ca_pem: Option<&str>, capacity: usize) -> Watched {
     let (sender, events) = sync_channel(capacity);
     let config = config.build().unwrap();
     Watched { events, reading: start(Watch { config, ca_pem: ca_pem.map(str::to_owned), events: sender }) }
@@ -234,13 +234,13 @@ fn stream_and_hang(socket: TcpStream) {
     hang(socket);
 }
 
-fn shutdown_at_once(start: &Start) {
+fn shutdown_at_once(start: &Start<'_>) {
     for _ in 0..5 {
         watch(start, to_address(serve(vec![hang]))).stop_quietly();
     }
 }
 
-fn shutdown_while_resolving(start: &Start) {
+fn shutdown_while_resolving(start: &Start<'_>) {
     // In the clear this is the one name there is. It is looked up like any other.
     for wait in [0, 0, 0, 1, 1, 5, 20] {
         let watched = watch(start, to(format!("http://localhost:{}", nobody().port())));
@@ -249,7 +249,7 @@ fn shutdown_while_resolving(start: &Start) {
     }
 }
 
-fn shutdown_while_connecting(start: &Start) {
+fn shutdown_while_connecting(start: &Start<'_>) {
     // A queue of one that is full: whoever comes next is not answered.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -272,13 +272,13 @@ fn shutdown_while_connecting(start: &Start) {
     watched.stop();
 }
 
-fn shutdown_while_waiting_for_the_head(start: &Start) {
+fn shutdown_while_waiting_for_the_head(start: &Start<'_>) {
     let watched = watch(start, to_address(serve(vec![hang])));
     pause(100);
     watched.stop_quietly();
 }
 
-fn shutdown_while_reading(start: &Start) {
+fn shutdown_while_reading(start: &Start<'_>) {
     let watched = watch(start, to_address(serve(vec![stream_and_hang])));
     watched.connected();
     assert_eq!(watched.message(), post(1));
@@ -286,7 +286,7 @@ fn shutdown_while_reading(start: &Start) {
     watched.stop_quietly();
 }
 
-fn shutdown_while_backing_off(start: &Start) {
+fn shutdown_while_backing_off(start: &Start<'_>) {
     let config = to_address(nobody()).backoff(|backoff| backoff.network.first = Duration::from_secs(16));
     let watched = watch(start, config);
     assert_eq!(watched.disconnected().cause.code(), "fault");
@@ -295,7 +295,7 @@ fn shutdown_while_backing_off(start: &Start) {
 }
 
 /// What one read brought is handed out, and nothing is read any more.
-fn shutdown_while_an_event_is_held(start: &Start) {
+fn shutdown_while_an_event_is_held(start: &Start<'_>) {
     let address = serve(vec![|socket| {
         send(&socket, [HEAD.as_bytes(), &[1, 2, 3].map(|id| chunk(&post(id))).concat()].concat());
         pause(100);
@@ -312,7 +312,7 @@ fn shutdown_while_an_event_is_held(start: &Start) {
     assert_eq!(rest.len(), 2, "{rest:?}");
 }
 
-fn shutdown_against_a_flood(start: &Start) {
+fn shutdown_against_a_flood(start: &Start<'_>) {
     let address = serve(vec![|mut socket| {
         send(&socket, HEAD);
         let lines = chunk(&post(1)).repeat(100);
@@ -335,7 +335,7 @@ fn simulator(rate: f64, fault: Option<TlsFault>) -> Simulator {
     Simulator::start(config).unwrap()
 }
 
-fn shutdown_in_the_handshake(start: &Start) {
+fn shutdown_in_the_handshake(start: &Start<'_>) {
     let simulator = simulator(0.0, Some(TlsFault::Stall));
     let watched = watch_with(start, to(simulator.base_url()), simulator.ca_pem(), 10);
     assert!(simulator.truth().wait(LONG, |totals| totals.open > 0));
@@ -343,7 +343,7 @@ fn shutdown_in_the_handshake(start: &Start) {
     watched.stop_quietly();
 }
 
-fn shutdown_over_tls(start: &Start) {
+fn shutdown_over_tls(start: &Start<'_>) {
     for rate in [0.0, f64::INFINITY] {
         let simulator = simulator(rate, None);
         let watched = watch_with(start, to(simulator.base_url()), simulator.ca_pem(), 10);
@@ -353,7 +353,7 @@ fn shutdown_over_tls(start: &Start) {
     }
 }
 
-fn dropped(start: &Start) {
+fn dropped(start: &Start<'_>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let watched = watch(start, to_address(listener.local_addr().unwrap()));
     let (mut socket, _) = listener.accept().unwrap();
@@ -375,7 +375,7 @@ fn send_stream_body(socket: &TcpStream) {
     send(socket, chunk(&post(1)));
 }
 
-fn several_addresses(start: &Start) {
+fn several_addresses(start: &Start<'_>) {
     // Where the name has an IPv6 address as well, nobody listens there.
     let address = serve(vec![stream_and_hang]);
     let watched = watch(start, to(format!("http://localhost:{}", address.port())));
@@ -384,7 +384,7 @@ fn several_addresses(start: &Start) {
     watched.stop_quietly();
 }
 
-fn refused(start: &Start) {
+fn refused(start: &Start<'_>) {
     let watched = watch(start, to_address(nobody()));
     let disconnected = watched.disconnected();
     let Cause::Fault(fault) = disconnected.cause else { panic!("{disconnected:?}") };
@@ -392,7 +392,7 @@ fn refused(start: &Start) {
     watched.stop();
 }
 
-fn reset(start: &Start) {
+fn reset(start: &Start<'_>) {
     let address = serve(vec![|socket| {
         send_stream(&socket, 1);
         send(&socket, "10\r\n{\"id\"");
@@ -409,7 +409,7 @@ fn reset(start: &Start) {
     watched.stop();
 }
 
-fn comes_back(start: &Start) {
+fn comes_back(start: &Start<'_>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let first = std::thread::spawn(move || {
@@ -443,7 +443,7 @@ fn comes_back(start: &Start) {
     watched.stop_quietly();
 }
 
-fn silence(start: &Start) {
+fn silence(start: &Start<'_>) {
     let address = serve(vec![|socket| {
         send(&socket, HEAD);
         pause(150);
@@ -464,7 +464,7 @@ fn silence(start: &Start) {
 }
 
 /// The time in which an event is held is not the server's silence.
-fn slow_consumer(start: &Start) {
+fn slow_consumer(start: &Start<'_>) {
     let address = serve(vec![|socket| {
         send(&socket, HEAD);
         for id in 0..15 {
@@ -487,7 +487,7 @@ fn slow_consumer(start: &Start) {
     watched.stop();
 }
 
-fn head_that_trickles(start: &Start) {
+fn head_that_trickles(start: &Start<'_>) {
     let address = serve(vec![|socket| {
         for byte in HEAD.bytes() {
             send(&socket, [byte]);
@@ -502,7 +502,7 @@ fn head_that_trickles(start: &Start) {
     watched.stop();
 }
 
-fn refusals(start: &Start) {
+fn refusals(start: &Start<'_>) {
     let address =
         serve(vec![|socket| send(&socket, "HTTP/1.1 503 x\r\ncontent-length: 2\r\n\r\nno"), |socket| {
             send(&socket, "HTTP/1.1 401 x\r\n\r\nwho?")
