@@ -125,13 +125,11 @@ impl Config {
     }
 
     /// Where everything can be set. Without a [`ConfigBuilder::token`] none is sent.
-    #[must_use]
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder::default()
     }
 
     /// A builder that starts from this configuration: for several that differ in little.
-    #[must_use]
     pub fn to_builder(&self) -> ConfigBuilder {
         self.settings.clone()
     }

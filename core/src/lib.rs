@@ -98,7 +98,8 @@
 //! # Features
 //!
 //! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts, an owned
-//! configuration (`client`), proxies by URL (`http::proxy`). `std`: `alloc`, ending a stream from anywhere (`driver::stop`),
+//! configuration (`client`), proxies by URL (`http::proxy`). `serde`: `alloc`, and the bodies and answers of the rules
+//! endpoints (`api`). `std`: `alloc`, ending a stream from anywhere (`driver::stop`),
 //! conversions from and to `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which
 //! large messages gain from.
 #![no_std]
@@ -109,6 +110,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "serde")]
+pub mod api;
 pub mod backoff;
 pub mod buffered;
 #[cfg(feature = "alloc")]

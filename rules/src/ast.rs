@@ -21,6 +21,7 @@ use crate::term::is_punctuated;
 /// A rule, parsed.
 #[derive(Clone, Debug)]
 pub struct Rule {
+    pub(crate) text: Box<str>,
     pub(crate) nodes: Vec<Node>,
 }
 
@@ -178,6 +179,12 @@ impl PartialEq for Term {
 }
 
 impl Rule {
+    /// The rule as it was written: what the service knows it by, and what the spans point into.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The nodes in post-order: children before their parent, the root last. Never empty.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {

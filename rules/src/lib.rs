@@ -55,11 +55,13 @@ mod explain;
 mod format;
 pub mod language;
 mod lexer;
+pub mod matcher;
 pub mod operator;
 mod parser;
 mod profile;
 mod render;
 mod span;
+pub mod sync;
 mod term;
 
 pub use self::ast::{Node, NodeId, NodeKind, Rule, Step, Term, Value, Walk};

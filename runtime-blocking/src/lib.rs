@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod resolve;
+mod rules;
 mod shutdown;
 mod stream;
 mod tcp;
@@ -45,6 +46,7 @@ pub use powerstream_core as core;
 pub use powerstream_core::http::origin::Origin;
 pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
+pub use rules::Rules;
 pub use shutdown::Shutdown;
 pub use stream::{Events, OpenError, Stream};
 

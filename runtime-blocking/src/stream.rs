@@ -138,6 +138,8 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and this build has no TLS.
     NoTls,
+    /// The stream has no rules to manage.
+    NoRules,
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -149,6 +151,7 @@ impl fmt::Display for OpenError {
             Self::NoTls => f.write_str(
                 "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
             ),
+            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
     }
@@ -158,7 +161,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
-            Self::NoTls => None,
+            Self::NoTls | Self::NoRules => None,
             Self::Io(error) => Some(error),
         }
     }

@@ -24,6 +24,9 @@ use super::stop::Stop;
 use crate::session::{Fault, FaultKind};
 use crate::time::{Instant, UnixTime};
 
+#[cfg(test)]
+mod tests;
+
 /// Something that a runtime was asked for and has not done yet. Dropping it gives it up. One allocation for each lookup
 /// and each attempt to connect.
 pub type Underway<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
@@ -94,7 +97,7 @@ pub trait Reactor {
     /// Sets `timer` to go off at `at`, or a new one where there is none.
     fn set_timer(&self, timer: &mut Option<Self::Timer>, at: std::time::Instant);
 
-    /// Waits until the timer goes off. It may do so early, and late.
+    /// Waits until the timer goes off. It may do so late; where it does so early, it is set again at once.
     fn poll_timer(&self, timer: &mut Self::Timer, cx: &mut Context<'_>) -> Poll<()>;
 }
 

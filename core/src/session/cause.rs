@@ -135,6 +135,7 @@ impl FaultKind {
             Self::ProxyForbidden | Self::ProxyRefused(_) | Self::ProxyAnswer | Self::ProxyLeftover => {
                 Verdict::Retry(Class::Http)
             }
+            Self::Tls(fault) => Verdict::Retry(fault.class()),
             _ => Verdict::Retry(Class::Network),
         }
     }
@@ -144,6 +145,9 @@ impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tls(fault) => fault.fmt(f),
+            Self::ProxyUnavailable(status) | Self::ProxyRefused(status) => {
+                write!(f, "{} (status {status})", self.text())
+            }
             kind => f.write_str(kind.text()),
         }
     }
@@ -153,10 +157,6 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.before_proxy {
             f.write_str("on the way to the proxy: ")?;
-        }
-        f.write_str(self.kind.text())?;
-        if let FaultKind::ProxyUnavailable(status) | FaultKind::ProxyRefused(status) = self.kind {
-            write!(f, " (status {status})")?;
         }
         self.kind.fmt(f)?;
         match self.os_code {
@@ -297,10 +297,6 @@ impl Cause {
         match self {
             Self::Fault(fault) => fault.kind.verdict(),
             Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => Verdict::Retry(Class::Network),
-            Self::Fault(Fault { kind: FaultKind::Tls(fault), .. }) => Verdict::Retry(fault.class()),
-            Self::Fault(_) | Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => {
-                Verdict::Retry(Class::Network)
-            }
             // Whoever answers with broken HTTP, a captive portal say, does so at every attempt for a while.
             Self::Protocol(_) => Verdict::Retry(Class::Http),
             Self::Refused(refusal) => match refusal.kind {

@@ -12,11 +12,14 @@
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(unreachable_pub, reason = "shared by tests and fuzz targets alike")]
 
+pub mod choices;
+pub mod generate;
 mod geo;
 mod leaf;
 pub mod post;
 pub mod text;
 pub mod view;
+pub mod write;
 
 use powerstream_rules::{NodeKind, Rule};
 use serde_json::Value as Json;

@@ -6,6 +6,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// NFC, then simple case folding.
 pub fn normal(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let fold =
         |c: char| unicode_case_mapping::case_folded(c).and_then(|c| char::from_u32(c.get())).unwrap_or(c);
     text.nfc().map(fold).collect()
@@ -32,6 +35,10 @@ pub enum Part {
 /// The characters of a text, normalised, each with what it belongs to.
 pub fn parts(text: &str) -> Vec<(char, Part)> {
     let normal = normal(text);
+    if normal.is_ascii() {
+        let part = |c: char| if c.is_ascii_alphanumeric() { Part::Word } else { Part::Separator };
+        return normal.chars().map(|c| (c, part(c))).collect();
+    }
     let mut parts = Vec::new();
     for cluster in normal.graphemes(true) {
         let is_emoji = cluster.chars().any(is_pictograph);

@@ -1,0 +1,322 @@
+//! Why a Post matches a rule, or why not: each leaf by itself, in plain steps.
+//!
+//! Slow beside the compiled set, and exact: it says where a leaf was found, which the set need not know.
+
+use core::ops::Range;
+
+use powerstream_core::post::Post;
+
+use crate::ast::{NodeId, NodeKind, Rule, Term};
+use crate::span::Span;
+
+use super::atom::{Atom, Buffer, annotation, atoms, decimal};
+use super::check::Answer;
+use super::fold::{folded, folded_with_origins};
+use super::phrase::{find_literal, find_near, find_run};
+use super::token::{Token, split};
+use super::view::{Domain, Missing, Text, View, bare_url};
+use super::{MatchOptions, Source, Truth, post_of};
+
+/// What a rule comes to for a Post, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// The rule's value. Only [`Truth::True`] is a match.
+    pub value: Truth,
+    /// Its leaves, in the order in which they stand.
+    pub leaves: Vec<Leaf>,
+    /// For a miss: the fewest leaves that would have to have the other value for the rule to match, as indices into
+    /// `leaves`; where there are several choices, the first. Empty for a match.
+    pub changes: Vec<usize>,
+}
+
+/// What a leaf comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leaf {
+    /// The leaf.
+    pub node: NodeId,
+    /// Where it stands in the rule, without a dash before it.
+    pub span: Span,
+    /// Its own value, whatever stands before it.
+    pub value: Truth,
+    /// What made it true. Nothing where it is false or unknown, or true of no field.
+    pub found: Option<Found>,
+    /// For [`Truth::Unknown`]: the field that the message would have to hold, by its path.
+    pub missing: Option<&'static str>,
+}
+
+/// Where a leaf was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// In which Post.
+    pub source: Source,
+    /// In which field, by its path in the legacy format; `user` is the author.
+    pub field: &'static str,
+    /// Which characters (code points) of the field, for words and phrases.
+    pub characters: Option<Range<usize>>,
+}
+
+impl Found {
+    fn new(source: Source, field: &'static str, characters: Option<Range<usize>>) -> Self {
+        Self { source, field, characters }
+    }
+}
+
+/// Evaluates one rule on one message and tells why it comes to what it does.
+///
+/// The message is JSON of a Post in either format, as for [`RuleSet::matches`](super::RuleSet::matches): for what is
+/// no Post every leaf is false.
+///
+/// ```
+/// use powerstream_rules::{Profile, Rule, matcher::{MatchOptions, Source, Truth, evidence}};
+///
+/// let rule = Rule::parse("gull (terns OR lang:de) -is:retweet", Profile::Powerstream).unwrap();
+/// let post = br#"{"id_str":"20","text":"One gull, two.","lang":"en"}"#;
+/// let evidence = evidence(&rule, post, MatchOptions::default());
+/// assert_eq!(evidence.value, Truth::False);
+///
+/// let found = evidence.leaves[0].found.as_ref().unwrap();
+/// assert_eq!((found.source, found.field, found.characters.clone()), (Source::Own, "text", Some(4..8)));
+/// // One of `terns` and `lang:de` would do.
+/// assert_eq!(evidence.changes, [1]);
+/// ```
+#[must_use]
+pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence {
+    match post_of(message) {
+        Some(post) => evidence_post(rule, &post, options),
+        None => gather(rule, |_| (Answer::new(None, None), None)),
+    }
+}
+
+/// The same of a Post that was found already.
+#[must_use]
+pub fn evidence_post(rule: &Rule, post: &Post<'_>, options: MatchOptions) -> Evidence {
+    evidence_view(rule, &View::new(*post), options)
+}
+
+/// The same of a text and nothing else.
+#[must_use]
+pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
+    evidence_view(rule, &View::of_text(text), options)
+}
+
+fn evidence_view(rule: &Rule, view: &View<'_>, options: MatchOptions) -> Evidence {
+    let mut buffer = Buffer::default();
+    gather(rule, |term| leaf(term, view, options, &mut buffer))
+}
+
+fn gather(rule: &Rule, mut leaf: impl FnMut(&Term) -> (Answer, Option<Found>)) -> Evidence {
+    let mut leaves = Vec::new();
+    let mut values: Vec<Truth> = Vec::with_capacity(rule.nodes().len());
+    let of = |values: &[Truth], id: &NodeId| values.get(id.index()).copied().unwrap_or(Truth::Unknown);
+    for (index, node) in rule.nodes().iter().enumerate() {
+        let value = match &node.kind {
+            NodeKind::And(children) => {
+                children.iter().map(|id| of(&values, id)).min().unwrap_or(Truth::Unknown)
+            }
+            NodeKind::Or(children) => {
+                children.iter().map(|id| of(&values, id)).max().unwrap_or(Truth::Unknown)
+            }
+            NodeKind::Not(child) => !of(&values, child),
+            NodeKind::Term(term) => {
+                let (answer, found) = leaf(term);
+                #[allow(clippy::cast_possible_truncation, reason = "a rule has fewer than 2^32 nodes")]
+                let node_id = NodeId(index as u32);
+                leaves.push(Leaf {
+                    node: node_id,
+                    span: node.span,
+                    value: answer.value,
+                    found,
+                    missing: answer.missing,
+                });
+                answer.value
+            }
+        };
+        values.push(value);
+    }
+    let value = values.last().copied().unwrap_or(Truth::Unknown);
+    let changes = if value == Truth::True { Vec::new() } else { changes(rule, &leaves) };
+    Evidence { value, leaves, changes }
+}
+
+/// The fewest leaves to change: what it costs each node to be true, and to be false, from the leaves up; and then from
+/// the root down along the cheaper ways.
+fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
+    // By node: what being false costs, and being true.
+    let mut costs: Vec<[usize; 2]> = Vec::with_capacity(rule.nodes().len());
+    let mut leaf_of: Vec<usize> = Vec::with_capacity(rule.nodes().len());
+    let mut next_leaf = 0;
+    let cost = |costs: &[[usize; 2]], id: NodeId, is: bool| {
+        costs.get(id.index()).map_or(0, |cost| cost[usize::from(is)])
+    };
+    for node in rule.nodes() {
+        leaf_of.push(next_leaf);
+        let all = |is: bool| node.kind.children().iter().map(|id| cost(&costs, *id, is)).sum();
+        let one = |is: bool| node.kind.children().iter().map(|id| cost(&costs, *id, is)).min().unwrap_or(0);
+        let own = match &node.kind {
+            NodeKind::And(_) => [one(false), all(true)],
+            NodeKind::Or(_) => [all(false), one(true)],
+            NodeKind::Not(child) => [cost(&costs, *child, true), cost(&costs, *child, false)],
+            NodeKind::Term(_) => {
+                let value = leaves.get(next_leaf).map_or(Truth::Unknown, |leaf| leaf.value);
+                next_leaf += 1;
+                [usize::from(value != Truth::False), usize::from(value != Truth::True)]
+            }
+        };
+        costs.push(own);
+    }
+    let mut changes = Vec::new();
+    let mut wanted = vec![(rule.root(), true)];
+    while let Some((id, is)) = wanted.pop() {
+        if cost(&costs, id, is) == 0 {
+            continue;
+        }
+        match &rule.node(id).kind {
+            NodeKind::Term(_) => changes.extend(leaf_of.get(id.index())),
+            NodeKind::Not(child) => wanted.push((*child, !is)),
+            kind @ (NodeKind::And(children) | NodeKind::Or(children)) => {
+                if matches!(kind, NodeKind::And(_)) == is {
+                    wanted.extend(children.iter().map(|child| (*child, is)));
+                } else {
+                    let cheapest = children.iter().min_by_key(|child| cost(&costs, **child, is));
+                    wanted.extend(cheapest.map(|child| (*child, is)));
+                }
+            }
+        }
+    }
+    changes.sort_unstable();
+    changes
+}
+
+/// A leaf is true if one of its forms is.
+fn leaf(term: &Term, view: &View<'_>, options: MatchOptions, buffer: &mut Buffer) -> (Answer, Option<Found>) {
+    let mut best: Option<(Answer, Option<Found>)> = None;
+    atoms(term, options, buffer, &mut |atom| {
+        if best.as_ref().is_none_or(|(answer, _)| answer.value < Truth::True) {
+            let next = answer(atom, view);
+            if best.as_ref().is_none_or(|(answer, _)| answer.value < next.0.value) {
+                best = Some(next);
+            }
+        }
+    });
+    best.unwrap_or((Answer::new(None, None), None))
+}
+
+/// A string, folded and split.
+struct Analysed {
+    text: String,
+    origins: Vec<usize>,
+    tokens: Vec<Token>,
+}
+
+impl Analysed {
+    fn new(text: &str) -> Self {
+        let (text, origins) = folded_with_origins(text);
+        let tokens = split(&text);
+        Self { text, origins, tokens }
+    }
+
+    /// The characters of the string that these bytes of the folded text come from.
+    fn characters(&self, bytes: Range<usize>) -> Option<Range<usize>> {
+        let at = |byte: usize| self.origins.get(byte).copied();
+        Some(at(bytes.start)?..at(bytes.end)?)
+    }
+
+    fn tokens_at(&self, tokens: Range<usize>) -> Option<Range<usize>> {
+        let (first, last) = (self.tokens.get(tokens.start)?, self.tokens.get(tokens.end.checked_sub(1)?)?);
+        self.characters(first.start as usize..last.end as usize)
+    }
+}
+
+fn answer(atom: Atom<'_>, view: &View<'_>) -> (Answer, Option<Found>) {
+    match atom {
+        Atom::Check(check) => {
+            let answer = check.answer(view);
+            (answer, answer.found.map(|(source, field)| Found::new(source, field, None)))
+        }
+        Atom::Key { domain, key } if !domain.has_tokens() => whole(domain, key, view),
+        Atom::Key { domain, key } => search(domain, view, |_, analysed| {
+            let token = analysed.tokens.iter().find(|token| token.of(&analysed.text) == key)?;
+            analysed.characters(token.start as usize..token.end as usize)
+        }),
+        Atom::Run { domain, text, tokens } => search(domain, view, |_, analysed| {
+            let is = |token: &Token, index: usize| {
+                tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
+            };
+            let start = find_run(&analysed.tokens, tokens.len(), is)?;
+            analysed.tokens_at(start..start + tokens.len())
+        }),
+        Atom::Near { text, tokens, distance } => search(Domain::Words, view, |field, analysed| {
+            if field != "text" {
+                return None;
+            }
+            let is = |token: &Token, index: usize| {
+                tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
+            };
+            analysed.tokens_at(find_near(&analysed.tokens, tokens.len(), distance, is)?)
+        }),
+        Atom::Literal { text, tokens } => search(Domain::Words, view, |_, analysed| {
+            analysed.characters(find_literal(&analysed.text, &analysed.tokens, 0, text, tokens)?)
+        }),
+        Atom::Holds { domain, text } => search(domain, view, |_, analysed| {
+            let start = analysed.text.find(text)?;
+            analysed.characters(start..start + text.len())
+        }),
+    }
+}
+
+/// Searches each string of a domain until one has it.
+fn search(
+    domain: Domain,
+    view: &View<'_>,
+    find: impl Fn(&'static str, &Analysed) -> Option<Range<usize>>,
+) -> (Answer, Option<Found>) {
+    let mut buffer = String::new();
+    let mut found = None;
+    let missing = view.visit(domain, &mut |source, field, text| {
+        if found.is_some() {
+            return;
+        }
+        let text = cut(text.read(&mut buffer), domain.characters_max());
+        if let Some(characters) = find(field, &Analysed::new(text)) {
+            found = Some(Found::new(source, field, Some(characters)));
+        }
+    });
+    told(found, missing)
+}
+
+/// The first characters of a text.
+pub(crate) fn cut(text: &str, characters_max: Option<usize>) -> &str {
+    let end = characters_max.and_then(|max| text.char_indices().nth(max)).map(|(end, _)| end);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// Compares each string of a domain as a whole.
+fn whole(domain: Domain, key: &str, view: &View<'_>) -> (Answer, Option<Found>) {
+    let mut buffer = String::new();
+    let mut found = None;
+    let missing = view.visit(domain, &mut |source, field, text| {
+        let is = match text {
+            Text::Id(id) => decimal(id, &mut buffer) == key,
+            Text::Annotation(domain, entity) => {
+                [(domain, entity), (domain, None), (None, entity)].into_iter().any(|(domain, entity)| {
+                    (domain.is_some() || entity.is_some()) && annotation(domain, entity, &mut buffer) == key
+                })
+            }
+            Text::Str(_) | Text::Json(_) => {
+                let text = folded(text.read(&mut buffer));
+                key == if domain == Domain::SourceUrl { bare_url(&text) } else { &text }
+            }
+        };
+        if is && found.is_none() {
+            found = Some(Found::new(source, field, None));
+        }
+    });
+    told(found, missing)
+}
+
+fn told(found: Option<Found>, missing: Missing) -> (Answer, Option<Found>) {
+    (Answer::new(found.as_ref().map(|found| (found.source, found.field)), missing), found)
+}

@@ -1,0 +1,277 @@
+//! Finding phrases: literally, as tokens in a row, and as words near each other.
+
+use core::ops::Range;
+
+use memchr::memmem;
+
+use super::token::Token;
+
+/// Finds `phrase` in `text`, both folded: literally, but that a blank is any white space, and not as a piece of a
+/// longer word (client code: Gnip's tables for its real-time product). Gives its bytes.
+pub(crate) fn find_literal(
+    text: &str,
+    tokens: &[Token],
+    base: u32,
+    phrase: &str,
+    phrase_tokens: &[Token],
+) -> Option<Range<usize>> {
+    let starts_a_word =
+        phrase_tokens.first().is_some_and(|token| token.start == 0 && !token.emoji && !phrase.is_empty());
+    let ends_a_word =
+        phrase_tokens.last().is_some_and(|token| token.end as usize == phrase.len() && !token.emoji);
+    // The longest piece without a blank is searched, and what is around it compared.
+    let (at, piece) = longest_piece(phrase);
+    let (before, after) = (phrase.get(..at)?, phrase.get(at + piece.len()..)?);
+    let is_it = |start: usize| {
+        let from = compare_back(text.get(..start)?, before)?;
+        let to = start + piece.len();
+        let to = to + compare(text.get(to..)?, after)?;
+        let cut = (starts_a_word && is_in_word(tokens, base, from, Side::Before))
+            || (ends_a_word && is_in_word(tokens, base, to, Side::After));
+        (!cut).then_some(from..to)
+    };
+    if piece.is_empty() {
+        return text.char_indices().find_map(|(start, _)| is_it(start));
+    }
+    let finder = memmem::Finder::new(piece);
+    let mut from = 0;
+    loop {
+        let start = from + finder.find(text.as_bytes().get(from..)?)?;
+        if let Some(found) = is_it(start) {
+            return Some(found);
+        }
+        // A piece begins with a whole character.
+        from = start + text.get(start..)?.chars().next()?.len_utf8();
+    }
+}
+
+fn longest_piece(phrase: &str) -> (usize, &str) {
+    let mut longest = (0, "");
+    let mut at = 0;
+    for piece in phrase.split(' ') {
+        if piece.len() > longest.1.len() {
+            longest = (at, piece);
+        }
+        at += piece.len() + 1;
+    }
+    longest
+}
+
+const fn same(found: char, wanted: char) -> bool {
+    found == wanted || (wanted == ' ' && crate::characters::is_white_space(found))
+}
+
+/// How many bytes of `text` are `wanted`, from its start.
+fn compare(text: &str, wanted: &str) -> Option<usize> {
+    let mut found = text.chars();
+    wanted.chars().all(|wanted| found.next().is_some_and(|found| same(found, wanted))).then_some(())?;
+    Some(text.len() - found.as_str().len())
+}
+
+/// Where `wanted` begins at the end of `text`.
+fn compare_back(text: &str, wanted: &str) -> Option<usize> {
+    let mut found = text.chars();
+    wanted
+        .chars()
+        .rev()
+        .all(|wanted| found.next_back().is_some_and(|found| same(found, wanted)))
+        .then_some(())?;
+    Some(found.as_str().len())
+}
+
+enum Side {
+    Before,
+    After,
+}
+
+/// Whether the character beside `at` belongs to a word.
+fn is_in_word(tokens: &[Token], base: u32, at: usize, side: Side) -> bool {
+    let starts_before =
+        |limit: usize| tokens.partition_point(|token| ((token.start - base) as usize) < limit);
+    let limit = match side {
+        Side::Before => at,
+        Side::After => at + 1,
+    };
+    let last = starts_before(limit).checked_sub(1).and_then(|index| tokens.get(index));
+    last.is_some_and(|token| {
+        let end = (token.end - base) as usize;
+        !token.emoji
+            && match side {
+                Side::Before => end >= at,
+                Side::After => end > at,
+            }
+    })
+}
+
+/// Where the items of `wanted` stand in a row; never where there are none.
+pub(crate) fn find_run<T>(items: &[T], wanted: usize, is: impl Fn(&T, usize) -> bool) -> Option<usize> {
+    if wanted == 0 {
+        return None;
+    }
+    let mut windows = items.windows(wanted);
+    windows.position(|window| window.iter().enumerate().all(|(index, item)| is(item, index)))
+}
+
+/// Whether words stand near each other: each at a place of its own, and what each is off from its place in the phrase
+/// differs by at most `distance`, as in a sloppy phrase of Lucene (X docs: "in the opposite order at most N-2 between
+/// them", which nothing else explains). Gives the first and the last place.
+pub(crate) fn find_near<T>(
+    items: &[T],
+    wanted: usize,
+    distance: u8,
+    is: impl Fn(&T, usize) -> bool,
+) -> Option<Range<usize>> {
+    if wanted == 0 {
+        return None;
+    }
+    let distance = isize::from(u8::min(distance, 6));
+    let mut tried = isize::MIN;
+    for first in 0..items.len() {
+        if !items.get(first).is_some_and(|item| is(item, 0)) {
+            continue;
+        }
+        let first = isize::try_from(first).ok()?;
+        // All offs lie between `off` and `off + distance`, that of the first word, which is its place, too.
+        for off in (first - distance).max(tried.saturating_add(1))..=first {
+            tried = off;
+            if let Some(found) = near_at(items, wanted, off, distance, &is) {
+                return Some(found);
+            }
+        }
+    }
+    None
+}
+
+/// Gives each word the first place that is left to it. Equal words have intervals that begin and end in their order,
+/// so no other choice does better.
+fn near_at<T>(
+    items: &[T],
+    wanted: usize,
+    off: isize,
+    distance: isize,
+    is: &impl Fn(&T, usize) -> bool,
+) -> Option<Range<usize>> {
+    // Which of the places from `off + word` on are taken.
+    let mut taken: u16 = 0;
+    let (mut least, mut most) = (usize::MAX, 0);
+    for word in 0..wanted {
+        let start = off + isize::try_from(word).ok()?;
+        let place = (0..=distance).find(|&step| {
+            let free = taken & (1 << step) == 0;
+            free && usize::try_from(start + step)
+                .ok()
+                .and_then(|place| items.get(place))
+                .is_some_and(|item| is(item, word))
+        })?;
+        taken = (taken | 1 << place) >> 1;
+        let place = usize::try_from(start + place).ok()?;
+        (least, most) = (least.min(place), most.max(place));
+    }
+    Some(least..most + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fold::folded;
+    use super::super::token::split;
+    use super::*;
+
+    fn literal(text: &str, phrase: &str) -> bool {
+        let (text, phrase) = (folded(text), folded(phrase));
+        find_literal(&text, &split(&text), 0, &phrase, &split(&phrase)).is_some()
+    }
+
+    #[test]
+    fn phrases_are_literal_at_word_boundaries() {
+        for (text, phrase, want) in [
+            ("a Sea Gull.", "sea gull", true),
+            ("sea  gull", "sea gull", false),
+            ("sea-gull", "sea gull", false),
+            ("sea_gull", "sea gull", false),
+            ("sea\u{a0}gull", "sea gull", true),
+            ("sea\ngull", "sea gull", true),
+            ("sea gull", "sea\tgull", false),
+            ("sea gulls", "sea gull", false),
+            ("undersea gull", "sea gull", false),
+            ("undersea gull, sea gull", "sea gull", true),
+            ("don't", "don't", true),
+            ("don\u{2019}t", "don't", false),
+            ("(gull)!", "gull)", true),
+            ("gull)x", "gull)", true),
+            ("gull🍕", "gull", true),
+            ("x🏳\u{fe0f}gull", "gull", true),
+            ("ab  c", "  ", true),
+            ("ab c", "  ", false),
+            ("SEN\u{303}AL x", "señal x", true),
+            ("aaab", "aab", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(literal(text, phrase), want, "{text:?} {phrase:?}");
+        }
+    }
+
+    #[test]
+    fn near_counts_the_words_between() {
+        let near = |text: &str, phrase: &str, distance| {
+            let items: Vec<&str> = text.split(' ').collect();
+            let wanted: Vec<&str> = phrase.split(' ').collect();
+            find_near(&items, wanted.len(), distance, |item, index| *item == wanted[index]).is_some()
+        };
+        for (text, phrase, distance, want) in [
+            ("a b", "a b", 1, true),
+            ("a x b", "a b", 1, true),
+            ("a x y b", "a b", 1, false),
+            ("a x y b", "a b", 2, true),
+            // Turned round, two less.
+            ("b a", "a b", 1, false),
+            ("b a", "a b", 2, true),
+            ("b x a", "a b", 2, false),
+            ("b x a", "a b", 3, true),
+            ("a", "a", 3, true),
+            ("a b", "a a", 6, false),
+            ("a a", "a a", 1, true),
+            ("a x a b", "a b a", 1, false),
+            ("a x a b", "a b a", 2, true),
+            ("c b a", "a b c", 4, true),
+            ("c b a", "a b c", 3, false),
+        ] {
+            assert_eq!(near(text, phrase, distance), want, "{text:?} {phrase:?}~{distance}");
+        }
+    }
+
+    /// Against all choices of places.
+    #[test]
+    fn near_finds_what_trying_all_finds() {
+        fn all(items: &[u32], wanted: &[u32], places: &mut Vec<usize>, distance: usize) -> bool {
+            if places.len() == wanted.len() {
+                let offs = places.iter().enumerate().map(|(word, place)| place + wanted.len() - word);
+                return offs.clone().max().unwrap() - offs.min().unwrap() <= distance;
+            }
+            (0..items.len()).any(|place| {
+                if items[place] != wanted[places.len()] || places.contains(&place) {
+                    return false;
+                }
+                places.push(place);
+                let found = all(items, wanted, places, distance);
+                places.pop();
+                found
+            })
+        }
+        let mut state: u32 = 7;
+        let mut next = |end: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % end
+        };
+        let mut found = [0; 2];
+        for _ in 0..20_000 {
+            let items: Vec<u32> = (0..next(9)).map(|_| next(3)).collect();
+            let wanted: Vec<u32> = (0..1 + next(4)).map(|_| next(3)).collect();
+            let distance = 1 + next(6);
+            let want = all(&items, &wanted, &mut Vec::new(), distance as usize);
+            let got = find_near(&items, wanted.len(), distance as u8, |item, index| *item == wanted[index]);
+            assert_eq!(got.is_some(), want, "{items:?} {wanted:?} {distance}");
+            found[usize::from(want)] += 1;
+        }
+        assert!(found.iter().all(|count| *count > 2_000), "{found:?}");
+    }
+}

@@ -1,0 +1,174 @@
+//! Where tokens begin and end in a folded text.
+//!
+//! A token is a run of letters, marks, numbers, and what joins them (U+200D, U+FE0F); all other characters of the
+//! basic plane divide (X docs: "tokens are split on punctuation, symbols and white space of the Basic Multilingual
+//! Plane"). Beyond it nothing divides, but a grapheme cluster with a pictograph is a token of its own, apart from its
+//! neighbours. A letter that such a cluster begins with, as before a lone skin tone, stays with its word.
+
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+
+use crate::characters::is_word;
+
+/// Whether a character builds tokens.
+pub(crate) fn builds(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_alphanumeric();
+    }
+    matches!(character, '\u{200d}' | '\u{fe0f}' | '\u{10000}'..)
+        || is_plainly_word(character)
+        || is_word(character)
+}
+
+/// Whether it is of one of the great ranges of letters, which need no table.
+const fn is_plainly_word(character: char) -> bool {
+    matches!(character,
+        '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{2c1}' | '\u{400}'..='\u{481}' | '\u{3041}'..='\u{3096}'
+        | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+}
+
+/// Whether a character makes its grapheme cluster a token.
+pub(crate) const fn is_pictograph(character: char) -> bool {
+    matches!(character, '\u{1f000}'..='\u{1faff}')
+}
+
+/// A token: where it stands in the folded text, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// Whether it is a cluster with a pictograph.
+    pub(crate) emoji: bool,
+}
+
+impl Token {
+    pub(crate) fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// Finds the tokens of a folded text that stands at `base` in a longer one, and appends them.
+pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
+    let first = out.len();
+    let mut open: Option<usize> = None;
+    let mut after = 0;
+    for (at, character) in text.char_indices() {
+        if at < after {
+            // Inside of a cluster.
+            continue;
+        }
+        if is_pictograph(character) {
+            let start = cluster_start(text, at);
+            // What has begun inside of the cluster is a part of it.
+            let word = open.take().filter(|&word| word < start);
+            truncate(out, first, base, start);
+            if let Some(word) = word {
+                push(out, base, word, start, false);
+            }
+            after = at + cluster_rest(text, start, at);
+            push(out, base, start, after, true);
+        } else if builds(character) {
+            open.get_or_insert(at);
+        } else if let Some(word) = open.take() {
+            push(out, base, word, at, false);
+        }
+    }
+    if let Some(word) = open {
+        push(out, base, word, text.len(), false);
+    }
+}
+
+/// Where the cluster begins that holds the character at `at`.
+fn cluster_start(text: &str, at: usize) -> usize {
+    let mut cursor = GraphemeCursor::new(at, text.len(), true);
+    if cursor.is_boundary(text, 0).unwrap_or(true) {
+        return at;
+    }
+    let start = cursor.prev_boundary(text, 0).ok().flatten().unwrap_or(at);
+    let base = text.get(start..).and_then(|cluster| cluster.chars().next());
+    if base.is_some_and(|base| builds(base) && !is_pictograph(base)) { at } else { start }
+}
+
+/// How far the cluster that begins at `start` goes on behind `at`.
+fn cluster_rest(text: &str, start: usize, at: usize) -> usize {
+    let cluster = text.get(start..).and_then(|rest| rest.graphemes(true).next()).unwrap_or_default();
+    (start + cluster.len()).saturating_sub(at).max(1)
+}
+
+/// Takes back what reaches beyond `start`.
+fn truncate(out: &mut Vec<Token>, first: usize, base: u32, start: usize) {
+    while out.len() > first {
+        let Some(last) = out.last_mut() else { return };
+        if (last.end - base) as usize <= start {
+            return;
+        }
+        if ((last.start - base) as usize) < start {
+            last.end = position(base, start);
+            return;
+        }
+        out.pop();
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "texts are cut before they are 4 GiB long")]
+const fn position(base: u32, at: usize) -> u32 {
+    base + at as u32
+}
+
+fn push(out: &mut Vec<Token>, base: u32, start: usize, end: usize, emoji: bool) {
+    out.push(Token { start: position(base, start), end: position(base, end), emoji });
+}
+
+/// The tokens of a folded text.
+pub(crate) fn split(text: &str) -> Vec<Token> {
+    let mut out = Vec::new();
+    split_into(text, 0, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<&str> {
+        split(text).into_iter().map(|token| token.of(text)).collect()
+    }
+
+    #[test]
+    fn punctuation_divides_and_letters_marks_and_numbers_join() {
+        for (text, want) in [
+            ("#gull-watch", &["gull", "watch"][..]),
+            ("acme's", &["acme", "s"]),
+            ("@sea_side", &["sea", "side"]),
+            ("new.pics", &["new", "pics"]),
+            ("gull2015", &["gull2015"]),
+            ("señal sen\u{303}al", &["señal", "sen\u{303}al"]),
+            ("日本、東京", &["日本", "東京"]),
+            ("a\u{200d}b c\u{fe0f}d", &["a\u{200d}b", "c\u{fe0f}d"]),
+            ("a\u{200c}b", &["a", "b"]),
+            ("x\u{2019}y\u{a0}z", &["x", "y", "z"]),
+            ("𝒳𝒴 𐄀a", &["𝒳𝒴", "𐄀a"]),
+            (" .. ", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(tokens(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_with_a_pictograph_is_a_token() {
+        for (text, want) in [
+            ("a🍕b", &["a", "🍕", "b"][..]),
+            ("🍕🍕", &["🍕", "🍕"]),
+            ("x👩\u{200d}💻y", &["x", "👩\u{200d}💻", "y"]),
+            ("👍🏽👍", &["👍🏽", "👍"]),
+            ("🇩🇪🇫🇷", &["🇩🇪", "🇫🇷"]),
+            ("🏳\u{fe0f}\u{200d}🌈", &["🏳\u{fe0f}\u{200d}🌈"]),
+            ("un \u{2764}\u{fe0f}\u{200d}🔥 x", &["un", "\u{2764}\u{fe0f}\u{200d}🔥", "x"]),
+            ("ab🏽", &["ab", "🏽"]),
+            ("ab\u{200c}🏽", &["ab", "🏽"]),
+            ("\u{200d}🍕", &["\u{200d}", "🍕"]),
+        ] {
+            assert_eq!(tokens(text), want, "{text:?}");
+        }
+    }
+}

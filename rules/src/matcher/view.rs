@@ -1,0 +1,572 @@
+//! A Post as rules see it: which strings of it an operator reads, in both formats.
+//!
+//! Each [`Domain`] is the strings that a kind of operator compares with its argument. What the Post lacks has three
+//! meanings. A legacy Post holds all that there is: what is absent is empty. A v2 Post holds what was asked for and
+//! leaves out what is empty, so of what is absent only that is unknown which no Post is without (its author, its
+//! language, its source, the counts of a user), and what it refers to and `includes` does not hold. And some things one
+//! of the formats never has.
+
+use core::cell::OnceCell;
+
+use powerstream_core::post::{Format, JsonStr, Post, Url, User, Value};
+
+use super::Source;
+
+/// Strings of a Post that are read together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Domain {
+    /// Texts, and links as keywords and phrases see them: of the Post, the one that it repeats, and those that they
+    /// quote.
+    Words,
+    /// Texts of the Post and of the one that it repeats.
+    OwnTexts,
+    /// Where links lead, of the same Posts as words.
+    Links,
+    /// The same and the short links.
+    AllLinks,
+    /// The titles of the pages there, their first 300 characters.
+    Titles,
+    /// Their descriptions, the first 1,000 characters.
+    Descriptions,
+    Bio,
+    BioName,
+    BioLocation,
+    PlaceNames,
+    Hashtags,
+    Cashtags,
+    MentionNames,
+    MentionIds,
+    FromName,
+    FromId,
+    ToName,
+    ToId,
+    RetweetsOfName,
+    RetweetsOfId,
+    FromAffiliateName,
+    FromAffiliateId,
+    ToAffiliateName,
+    ToAffiliateId,
+    Lang,
+    PlaceId,
+    PlaceCountry,
+    ProfileCountry,
+    ProfileRegion,
+    ProfileLocality,
+    ProfileSubregion,
+    RetweetedId,
+    RepliedId,
+    ConversationId,
+    Context,
+    Entity,
+    SourceName,
+    SourceUrl,
+}
+
+/// A string of a Post, or something that stands for one.
+#[derive(Clone, Copy)]
+pub(crate) enum Text<'a> {
+    Str(&'a str),
+    Json(JsonStr<'a>),
+    Id(u64),
+    /// The ids of an annotation's domain and entity.
+    Annotation(Option<u64>, Option<u64>),
+}
+
+impl<'a> Text<'a> {
+    /// The text, in `buffer` where it cannot be lent. Nothing where it is an id.
+    pub(crate) fn read<'b>(self, buffer: &'b mut String) -> &'b str
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Str(text) => text,
+            Self::Json(text) => match text.as_str() {
+                Some(text) => text,
+                None => {
+                    buffer.clear();
+                    buffer.extend(text.chars());
+                    buffer
+                }
+            },
+            Self::Id(_) | Self::Annotation(..) => "",
+        }
+    }
+}
+
+/// What is told of each string: whose it is, its field, and itself.
+pub(crate) type Visit<'v> = dyn FnMut(Source, &'static str, Text<'_>) + 'v;
+
+/// The field that a v2 message would have to hold, where the answer depends on it.
+pub(crate) type Missing = Option<&'static str>;
+
+/// The longest source that is taken apart.
+const SOURCE_BYTES: usize = 1_024;
+
+const TWEETS: Missing = Some("includes.tweets");
+const USERS: Missing = Some("includes.users");
+const PLACES: Missing = Some("includes.places");
+
+/// A Post, and those that it repeats and quotes.
+pub(crate) struct View<'a> {
+    /// Where there is nothing but a text.
+    plain: Option<&'a str>,
+    post: Post<'a>,
+    others: OnceCell<Others<'a>>,
+}
+
+#[derive(Clone, Copy)]
+struct Others<'a> {
+    retweeted: Option<Post<'a>>,
+    quoted: Option<Post<'a>>,
+    retweeted_quoted: Option<Post<'a>>,
+    /// Whether one of them is referred to and not included.
+    missing_own: bool,
+    missing_any: bool,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(post: Post<'a>) -> Self {
+        Self { plain: None, post, others: OnceCell::new() }
+    }
+
+    pub(crate) fn of_text(text: &'a str) -> Self {
+        Self { plain: Some(text), ..Self::new(Post::with_format(b"", Format::Legacy)) }
+    }
+
+    pub(crate) const fn post(&self) -> Post<'a> {
+        self.post
+    }
+
+    pub(crate) fn is_v2(&self) -> bool {
+        self.post.format() == Format::V2
+    }
+
+    fn others(&self) -> Others<'a> {
+        *self.others.get_or_init(|| {
+            let missing = |id: bool, post: Option<Post<'_>>| self.is_v2() && id && post.is_none();
+            let retweeted = self.post.retweeted();
+            let quoted = self.post.quoted();
+            let retweeted_quoted = retweeted.and_then(|post| post.quoted());
+            let missing_own = self.is_v2() && retweeted.is_none() && self.post.retweeted_id().is_some();
+            let missing_quoted = |post: Post<'a>, quoted: Option<Post<'a>>| {
+                quoted.is_none() && missing(post.quoted_id().is_some(), quoted)
+            };
+            Others {
+                retweeted,
+                quoted,
+                retweeted_quoted,
+                missing_own,
+                missing_any: self.is_v2()
+                    && (missing_own
+                        || missing_quoted(self.post, quoted)
+                        || retweeted.is_some_and(|post| missing_quoted(post, retweeted_quoted))),
+            }
+        })
+    }
+
+    /// The Post and the one that it repeats.
+    pub(crate) fn own(&self) -> impl Iterator<Item = (Source, Post<'a>)> + use<'a> {
+        [Some((Source::Own, self.post)), self.others().retweeted.map(|post| (Source::Retweeted, post))]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The same and those that they quote.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Source, Post<'a>)> + use<'a> {
+        let Others { quoted, retweeted_quoted, .. } = self.others();
+        let quoted = [
+            quoted.map(|post| (Source::Quoted, post)),
+            retweeted_quoted.map(|post| (Source::RetweetedQuoted, post)),
+        ];
+        self.own().chain(quoted.into_iter().flatten())
+    }
+
+    /// What is missing of the Posts of [`own`](Self::own).
+    pub(crate) fn missing_own(&self) -> Missing {
+        TWEETS.filter(|_| self.others().missing_own)
+    }
+
+    /// What is missing of the Posts of [`all`](Self::all).
+    pub(crate) fn missing_any(&self) -> Missing {
+        TWEETS.filter(|_| self.others().missing_any)
+    }
+
+    pub(crate) fn is_retweet(&self) -> bool {
+        self.others().retweeted.is_some() || self.others().missing_own
+    }
+
+    /// The author, or what is missing to know.
+    pub(crate) fn author(&self) -> Result<User<'a>, Missing> {
+        self.user(self.post)
+    }
+
+    fn user(&self, post: Post<'a>) -> Result<User<'a>, Missing> {
+        post.author().ok_or_else(|| match (self.is_v2(), post.author_id()) {
+            (false, _) => None,
+            (true, None) => Some("data.author_id"),
+            (true, Some(_)) => USERS,
+        })
+    }
+
+    /// The same of a field that no v2 user is without.
+    pub(crate) fn absent_of_user(&self, field: &'static str) -> Missing {
+        self.is_v2().then_some(field)
+    }
+
+    /// Goes through the strings of a domain. What comes back is missing: some string may not have been seen.
+    pub(crate) fn visit(&self, domain: Domain, visit: &mut Visit<'_>) -> Missing {
+        match domain {
+            Domain::Words => {
+                if let Some(text) = self.plain {
+                    visit(Source::Own, "text", Text::Str(text));
+                    return None;
+                }
+                for (source, post) in self.all() {
+                    text(source, post, visit);
+                    links(source, post, visit);
+                }
+                self.missing_any()
+            }
+            Domain::OwnTexts => {
+                if let Some(text) = self.plain {
+                    visit(Source::Own, "text", Text::Str(text));
+                    return None;
+                }
+                self.own().for_each(|(source, post)| text(source, post, visit));
+                self.missing_own()
+            }
+            Domain::Links => self.urls(visit, |source, url, visit| {
+                string(source, "urls.expanded_url", url.expanded_url(), visit);
+                string(source, "urls.unwound.url", url.unwound_url(), visit);
+            }),
+            Domain::AllLinks => self.urls(visit, |source, url, visit| {
+                string(source, "urls.url", url.url(), visit);
+                string(source, "urls.expanded_url", url.expanded_url(), visit);
+                string(source, "urls.unwound.url", url.unwound_url(), visit);
+            }),
+            Domain::Titles => self.urls(visit, |source, url, visit| {
+                string(source, "urls.unwound.title", url.title(), visit);
+            }),
+            Domain::Descriptions => self.urls(visit, |source, url, visit| {
+                string(source, "urls.unwound.description", url.description(), visit);
+            }),
+            Domain::Bio => self.profile("user.description", User::description, visit),
+            Domain::BioName => self.profile("user.name", User::name, visit),
+            Domain::BioLocation => self.profile("user.location", User::location, visit),
+            Domain::Hashtags => {
+                for (source, post) in self.all() {
+                    for tag in post.entities().hashtags() {
+                        visit(source, "entities.hashtags", Text::Json(tag));
+                    }
+                }
+                self.missing_any()
+            }
+            Domain::Cashtags => {
+                for (source, post) in self.all() {
+                    for tag in post.entities().cashtags() {
+                        visit(source, "entities.symbols", Text::Json(tag));
+                    }
+                }
+                self.missing_any()
+            }
+            Domain::MentionNames | Domain::MentionIds => {
+                for (source, post) in self.all() {
+                    for mention in post.entities().mentions() {
+                        let id = mention.id.map(Text::Id);
+                        let name = mention.screen_name.map(Text::Json);
+                        let found = if domain == Domain::MentionIds { id } else { name };
+                        found.into_iter().for_each(|text| visit(source, "entities.user_mentions", text));
+                    }
+                }
+                self.missing_any()
+            }
+            Domain::FromName => user_name(Source::Own, "user.screen_name", self.author(), visit),
+            Domain::FromId => self.user_id(Source::Own, "user.id", self.post, visit),
+            Domain::ToName => {
+                string(Source::Own, "in_reply_to_screen_name", self.post.in_reply_to_screen_name(), visit);
+                let absent = || self.post.in_reply_to_screen_name().is_none();
+                USERS.filter(|_| self.is_v2() && self.post.in_reply_to_user_id().is_some() && absent())
+            }
+            Domain::ToId => {
+                id(Source::Own, "in_reply_to_user_id", self.post.in_reply_to_user_id(), visit);
+                None
+            }
+            Domain::RetweetsOfName | Domain::RetweetsOfId => {
+                let Some(original) = self.others().retweeted else { return self.missing_own() };
+                if domain == Domain::RetweetsOfId {
+                    return self.user_id(Source::Retweeted, "user.id", original, visit);
+                }
+                user_name(Source::Retweeted, "user.screen_name", self.user(original), visit)
+            }
+            Domain::FromAffiliateName | Domain::FromAffiliateId => {
+                if !self.is_v2() {
+                    return Some("user.affiliation");
+                }
+                match self.author() {
+                    Ok(user) => self.affiliations(user, domain == Domain::FromAffiliateName, visit),
+                    Err(missing) => missing,
+                }
+            }
+            Domain::ToAffiliateName | Domain::ToAffiliateId => {
+                if !self.is_v2() {
+                    return Some("user.affiliation");
+                }
+                let id = self.post.in_reply_to_user_id()?;
+                match self.included_user(id) {
+                    Some(user) => self.affiliations(user, domain == Domain::ToAffiliateName, visit),
+                    None => USERS,
+                }
+            }
+            Domain::Lang => {
+                let Some(lang) = self.post.lang() else { return self.is_v2().then_some("data.lang") };
+                visit(Source::Own, "lang", Text::Json(lang));
+                let mut also = |code| visit(Source::Own, "lang", Text::Str(code));
+                // What is written for one also stands for the other: see `language.rs` for the codes.
+                if is(lang, "zh-cn") || is(lang, "zh-tw") {
+                    also("zh");
+                } else if is(lang, "zh") {
+                    also("zh-cn");
+                }
+                None
+            }
+            Domain::PlaceNames => self.place(|place| {
+                string(Source::Own, "place.full_name", place.full_name(), visit);
+                string(Source::Own, "place.name", place.name(), visit);
+                string(Source::Own, "place.country", place.country(), visit);
+            }),
+            Domain::PlaceId => {
+                if !self.is_retweet() {
+                    string(Source::Own, "place.id", self.post.place_id(), visit);
+                }
+                None
+            }
+            Domain::PlaceCountry => {
+                self.place(|place| string(Source::Own, "place.country_code", place.country_code(), visit))
+            }
+            Domain::ProfileCountry => {
+                self.locations("country_code", "user.derived.locations.country_code", visit)
+            }
+            Domain::ProfileRegion => self.locations("region", "user.derived.locations.region", visit),
+            Domain::ProfileLocality => self.locations("locality", "user.derived.locations.locality", visit),
+            Domain::ProfileSubregion => {
+                self.locations("sub_region", "user.derived.locations.sub_region", visit)
+            }
+            Domain::RetweetedId => {
+                let retweeted = self.post.retweeted_id().map(|id| id.as_u64());
+                id(Source::Own, "retweeted_status.id", retweeted, visit);
+                None
+            }
+            Domain::RepliedId => {
+                let replied = self.post.in_reply_to_post_id().map(|id| id.as_u64());
+                id(Source::Own, "in_reply_to_status_id", replied, visit);
+                None
+            }
+            Domain::ConversationId => {
+                let conversation = self.post.conversation_id().map(|id| id.as_u64());
+                id(Source::Own, "conversation_id", conversation, visit);
+                Some("data.conversation_id").filter(|_| self.is_v2() && conversation.is_none())
+            }
+            Domain::Context => self.annotations(|annotation| {
+                let id = |key| annotation.path(&[key, "id"]).and_then(|id| id.as_id());
+                let found = Text::Annotation(id("domain"), id("entity"));
+                visit(Source::Own, "context_annotations", found);
+            }),
+            Domain::Entity => self.annotations(|annotation| {
+                let name = annotation.path(&["entity", "name"]).and_then(|name| name.as_str());
+                string(Source::Own, "context_annotations.entity.name", name, visit);
+            }),
+            Domain::SourceName | Domain::SourceUrl => {
+                let Some(source) = self.post.source() else { return self.is_v2().then_some("data.source") };
+                let mut buffer = [0; SOURCE_BYTES];
+                // What is longer is no anchor that the service writes.
+                let text = if self.is_v2() { None } else { source.unescape(&mut buffer) };
+                let (name, url) = match text.and_then(anchor) {
+                    Some((name, url)) => (Text::Str(name), Some(Text::Str(url))),
+                    None => (Text::Json(source), None),
+                };
+                let found = if domain == Domain::SourceName { Some(name) } else { url };
+                found.into_iter().for_each(|text| visit(Source::Own, "source", text));
+                None
+            }
+        }
+    }
+
+    fn urls(&self, visit: &mut Visit<'_>, each: impl Fn(Source, Url<'a>, &mut Visit<'_>)) -> Missing {
+        for (source, post) in self.all() {
+            post.entities().urls().for_each(|url| each(source, url, visit));
+        }
+        self.missing_any()
+    }
+
+    /// A field of the author that v2 leaves out where it is empty.
+    fn profile(
+        &self,
+        field: &'static str,
+        get: impl Fn(&User<'a>) -> Option<JsonStr<'a>>,
+        visit: &mut Visit<'_>,
+    ) -> Missing {
+        match self.author() {
+            Ok(user) => {
+                string(Source::Own, field, get(&user), visit);
+                None
+            }
+            Err(missing) => missing,
+        }
+    }
+
+    fn user_id(&self, source: Source, field: &'static str, post: Post<'a>, visit: &mut Visit<'_>) -> Missing {
+        let author = post.author_id();
+        id(source, field, author, visit);
+        Some("data.author_id").filter(|_| self.is_v2() && author.is_none())
+    }
+
+    fn affiliations(&self, user: User<'a>, by_name: bool, visit: &mut Visit<'_>) -> Missing {
+        let field = "includes.users.affiliation";
+        let ids = user.value().path(&["affiliation", "user_id"])?;
+        let mut missing = None;
+        let mut each = |id: u64| {
+            if !by_name {
+                visit(Source::Own, field, Text::Id(id));
+                return;
+            }
+            match self.included_user(id).and_then(|user| user.screen_name()) {
+                Some(name) => visit(Source::Own, field, Text::Json(name)),
+                None => missing = USERS,
+            }
+        };
+        match ids.as_id() {
+            Some(id) => each(id),
+            None => ids.elements().filter_map(|id| id.as_id()).for_each(each),
+        }
+        missing
+    }
+
+    fn included_user(&self, id: u64) -> Option<User<'a>> {
+        let mut users = self.post.root()?.path(&["includes", "users"])?.elements();
+        let user = users.find(|user| user.get("id").and_then(|it| it.as_id()) == Some(id))?;
+        User::new(user, self.post.format())
+    }
+
+    /// The place that the Post was tagged with, unless it is a Retweet.
+    pub(crate) fn place(&self, each: impl FnOnce(powerstream_core::post::Place<'a>)) -> Missing {
+        if self.is_retweet() {
+            return None;
+        }
+        match self.post.place() {
+            Some(place) => {
+                each(place);
+                None
+            }
+            None => PLACES.filter(|_| self.is_v2() && self.post.place_id().is_some()),
+        }
+    }
+
+    /// Where X places the author's profile: legacy only.
+    pub(crate) fn profile_locations(&self) -> Result<impl Iterator<Item = Value<'a>> + use<'a>, Missing> {
+        if self.is_v2() {
+            return Err(Some("user.derived"));
+        }
+        let locations = self.author().ok().and_then(|user| user.value().path(&["derived", "locations"]));
+        Ok(locations.into_iter().flat_map(|list| list.elements()))
+    }
+
+    fn locations(&self, key: &str, field: &'static str, visit: &mut Visit<'_>) -> Missing {
+        match self.profile_locations() {
+            Ok(locations) => {
+                for location in locations {
+                    string(Source::Own, field, location.get(key).and_then(|it| it.as_str()), visit);
+                }
+                None
+            }
+            Err(missing) => missing,
+        }
+    }
+
+    fn annotations(&self, each: impl FnMut(Value<'a>)) -> Missing {
+        if !self.is_v2() {
+            return Some("context_annotations");
+        }
+        let list = self.post.value().and_then(|post| post.get("context_annotations"));
+        list.into_iter().flat_map(|list| list.elements()).for_each(each);
+        None
+    }
+}
+
+impl Domain {
+    /// How many characters of a string are read.
+    pub(crate) const fn characters_max(self) -> Option<usize> {
+        match self {
+            Self::Titles => Some(300),
+            Self::Descriptions => Some(1_000),
+            _ => None,
+        }
+    }
+}
+
+fn text(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
+    string(source, "text", post.text(), visit);
+}
+
+fn links(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
+    for url in post.entities().urls() {
+        string(source, "urls.url", url.url(), visit);
+        string(source, "urls.expanded_url", url.expanded_url(), visit);
+        string(source, "urls.display_url", url.display_url(), visit);
+        string(source, "urls.unwound.url", url.unwound_url(), visit);
+    }
+    // v2 has the links of media among the others.
+    if post.format() != Format::V2 {
+        for medium in post.media() {
+            let url = medium.links();
+            string(source, "media.url", url.url(), visit);
+            string(source, "media.expanded_url", url.expanded_url(), visit);
+            string(source, "media.display_url", url.display_url(), visit);
+        }
+    }
+}
+
+fn string(source: Source, field: &'static str, text: Option<JsonStr<'_>>, visit: &mut Visit<'_>) {
+    if let Some(text) = text {
+        visit(source, field, Text::Json(text));
+    }
+}
+
+fn id(source: Source, field: &'static str, id: Option<u64>, visit: &mut Visit<'_>) {
+    if let Some(id) = id {
+        visit(source, field, Text::Id(id));
+    }
+}
+
+fn user_name(
+    source: Source,
+    field: &'static str,
+    user: Result<User<'_>, Missing>,
+    visit: &mut Visit<'_>,
+) -> Missing {
+    match user {
+        Ok(user) => {
+            string(source, field, user.screen_name(), visit);
+            None
+        }
+        Err(missing) => missing,
+    }
+}
+
+fn is(text: JsonStr<'_>, lower: &str) -> bool {
+    text.chars().map(|character| character.to_ascii_lowercase()).eq(lower.chars())
+}
+
+/// The name and the address in the HTML anchor that a legacy Post has for a source.
+fn anchor(source: &str) -> Option<(&str, &str)> {
+    let (tag, rest) = source.strip_prefix("<a ")?.split_once('>')?;
+    let (_, href) = tag.split_once("href=\"")?;
+    let (url, _) = href.split_once('"')?;
+    let (name, _) = rest.split_once('<')?;
+    Some((name, url))
+}
+
+/// An address as `source:` compares it: without its scheme and a slash at its end. The text is folded.
+pub(crate) fn bare_url(url: &str) -> &str {
+    let url = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
+    url.strip_suffix('/').unwrap_or(url)
+}
