@@ -17,7 +17,6 @@ mod pretty;
 mod pump;
 mod refusal;
 mod source;
-mod utc;
 
 use std::io::{self, Write};
 use std::thread;

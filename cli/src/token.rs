@@ -56,6 +56,16 @@ impl Token {
         BearerToken::new(token).map_err(|error| not_authorised(error.to_string()))
     }
 
+    /// The token as a client's configuration takes it.
+    pub(crate) fn owned(&self) -> Result<powerstream_core::client::Token, Failure> {
+        powerstream_core::client::Token::new(&self.0).map_err(|error| not_authorised(error.to_string()))
+    }
+
+    /// The secret itself, to be hashed and nothing else.
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Editors and `echo` leave one.
     fn without_line_end(mut self) -> Self {
         if self.0.ends_with(b"\n") {
