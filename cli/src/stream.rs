@@ -18,19 +18,22 @@ mod pump;
 mod refusal;
 mod source;
 
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::{OpenError, Shutdown, Stream};
+use powerstream_blocking::{OpenError, Shutdown, Stream, TlsConfig};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::session::{Cause, SessionConfig};
+use powerstream_simulator::Simulator;
 use tracing::debug;
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
 use crate::log;
 use crate::simulate::options;
+use crate::text::Printable;
 use crate::token::Token;
 
 use self::journal::Journal;
@@ -58,7 +61,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     debug!("streaming from {base_url}");
 
-    let mut stream = open(args, &base_url, &token)?;
+    let tls = trust(args, simulator.as_ref())?;
+    let mut stream = open(args, &base_url, &token, tls.as_ref())?;
     drop(token);
     let shutdown = stream.shutdown_handle();
     if let Some(length) = args.duration {
@@ -84,7 +88,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
+/// Whom to trust, where that is not just whom the system does.
+fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>, Failure> {
+    if let Some(ca) = simulator.and_then(Simulator::ca_pem) {
+        let tls = TlsConfig::only_ca_pem(ca.as_bytes());
+        return tls.map(Some).map_err(|error| Failure::new(Exit::Failed, error.to_string()));
+    }
+    let Some(path) = &args.ca else { return Ok(None) };
+    let refuse = |error: &dyn std::fmt::Display| {
+        let text = format!("cannot trust the CAs in {}: {error}", path.display());
+        let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
+        Failure::new(Exit::Failed, text.to_string())
+    };
+    let pem = std::fs::read(path).map_err(|error| refuse(&error))?;
+    TlsConfig::with_ca_pem(&pem).map(Some).map_err(|error| refuse(&error))
+}
+
+fn open(args: &Args, base_url: &str, token: &Token, tls: Option<&TlsConfig>) -> Result<Stream, Failure> {
     let origin = Origin::parse(base_url)
         .map_err(|error| Failure::new(Exit::Usage, format!("--base-url is not allowed: {error}")))?;
     let partition = args.partition.map(|partition| partition.to_string());
@@ -99,18 +119,20 @@ fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
         config.timeouts.silence = silence;
     }
     config.token = Some(token.bearer()?);
-    let stream = match args.simulator.seed {
-        Some(seed) => Stream::open_seeded(&config, seed),
-        None => Stream::open(&config),
+    let seed = args.simulator.seed.unwrap_or_else(seed);
+    let stream = match tls {
+        Some(tls) => Stream::open_with_tls(&config, seed, tls),
+        None => Stream::open_seeded(&config, seed),
     };
     stream.map_err(|error| {
         let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
-        let hint = match error {
-            OpenError::NoTls => "; name the tunnel with --base-url, and the real server with --host",
-            _ => "",
-        };
-        Failure::new(exit, format!("cannot open the stream: {error}{hint}"))
+        Failure::new(exit, format!("cannot open the stream: {error}"))
     })
+}
+
+/// From the system's randomness, by the one way to it that the standard library offers.
+fn seed() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// What is connected to, for people. Origins and names of hosts are checked to hold nothing that needs escaping.

@@ -379,16 +379,51 @@ fn the_help_names_the_endpoints_and_what_is_missing() {
     let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     for told in [
         "powerstream, filtered-stream, sample, sample10, firehose, firehose-en",
-        "https://, the default included, is refused until TLS arrives",
+        "CAs to trust besides those of the system",
         "heads and framing included",
-        "--base-url http://127.0.0.1:8443 --host api.x.com",
+        "--base-url https://localhost:8443 --ca ca.pem",
     ] {
         assert!(help.contains(told), "{told}: {help}");
     }
-    let output = run(tool("stream").env("X_BEARER_TOKEN", "any"));
+}
+
+#[test]
+fn a_server_is_trusted_by_its_ca_and_by_nothing_else() {
+    let path = std::env::temp_dir().join(format!("powerstream-stream-{}.pem", std::process::id()));
+    let (_simulator, url) = tool::simulator(&format!("--tls --ca-out {}", path.display()));
+    let stream = |ca: &str| {
+        let arguments = format!("stream --base-url {url} {ca} --max-posts 5 --duration 10s");
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+        (output.status.code(), text(&output.stdout).lines().count(), text(&output.stderr).to_owned())
+    };
+    let (code, posts, told) = stream(&format!("--ca {}", path.display()));
+    assert_eq!((code, posts), (Some(0), 5), "{told}");
+    std::fs::write(&path, "no PEM").unwrap();
+    let (code, _, told) = stream(&format!("--ca {}", path.display()));
+    assert!(code == Some(1) && told.contains("-----BEGIN CERTIFICATE-----"), "{told}");
+    std::fs::remove_file(&path).unwrap();
+    let (code, _, told) = stream(&format!("--ca {}", path.display()));
+    assert!(code == Some(1) && told.contains("cannot trust the CAs in "), "{told}");
+    // The system's CAs, of which there may be none, do not vouch for it.
+    let arguments = format!("stream --base-url {url} --duration 1s");
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("https is not supported") && told.contains("--host"), "{told}");
+    assert!(output.stdout.is_empty());
+    assert!(told.contains("trusted here") || told.contains("CAs could not be had"), "{told}");
+}
+
+#[test]
+fn a_simulation_over_tls_is_the_same() {
+    let stream = |tls: &str| {
+        let arguments =
+            format!("stream --simulate --seed 5 {tls} --scenario reset --fault-after 30 --max-posts 100");
+        let output = run(&mut tool(&arguments));
+        assert_eq!(output.status.code(), Some(0));
+        output.stdout.split(|byte| *byte == b'\n').count()
+    };
+    assert_eq!(stream("--tls"), stream(""));
+    let mut stream = Running::start(&mut tool("stream --simulate --tls --tls-fault expired"));
+    stream.tells("the server's certificate has expired, or this machine's clock is wrong; next attempt in 5");
 }
 
 #[test]

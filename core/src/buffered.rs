@@ -110,6 +110,11 @@ where
         }
     }
 
+    /// More was waiting at `now` than the read gave, though that did not fill its buffer. See [`Session::handle_backlog`].
+    pub fn handle_backlog(&mut self, now: Instant) {
+        self.session.handle_backlog(now);
+    }
+
     /// The peer has closed. See [`Session::handle_eof`]. What is unread is delivered first.
     pub fn handle_eof(&mut self, now: Instant) {
         self.ended = Some(Ok(()));

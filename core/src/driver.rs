@@ -10,6 +10,8 @@ pub mod dial;
 pub mod exchange;
 #[cfg(feature = "serde")]
 pub mod rules;
+#[cfg(feature = "alloc")]
+pub mod merged;
 #[cfg(feature = "std")]
 pub mod stop;
 #[cfg(feature = "std")]
@@ -36,6 +38,12 @@ pub trait Io {
 
     /// Whether the stream is to be shut down. Asked before each step.
     fn is_stopped(&self) -> bool {
+        false
+    }
+
+    /// Whether more has come than the last read gave, or may have, though it did not fill its buffer: a transport with a
+    /// buffer of its own says so. Asked after each read. See [`Session::handle_backlog`](crate::session::Session::handle_backlog).
+    fn has_backlog(&self) -> bool {
         false
     }
 
@@ -92,7 +100,13 @@ where
             Step::Read { .. } if buffered.is_paused() => buffered.handle_resume(io.now()),
             Step::Read { until } => match ready!(io.poll_read(cx, buffered.read_buf(), until)) {
                 Ok(Some(0)) => buffered.handle_eof(io.now()),
-                Ok(Some(count)) => buffered.handle_read(count, io.now()),
+                Ok(Some(count)) => {
+                    let now = io.now();
+                    buffered.handle_read(count, now);
+                    if io.has_backlog() {
+                        buffered.handle_backlog(now);
+                    }
+                }
                 Ok(None) => buffered.handle_timeout(io.now()),
                 Err(fault) => buffered.handle_fault(fault, io.now()),
             },

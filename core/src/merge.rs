@@ -45,7 +45,7 @@ mod lag;
 
 pub use lag::Lags;
 
-use crate::dedup::{Sight, Window};
+use crate::dedup::{Sight, Window, WindowError};
 use crate::session::{Connected, Gap};
 use crate::stream::message::PostId;
 use crate::time::{Instant, UnixTime};
@@ -274,11 +274,16 @@ impl Record {
 pub enum MergeError {
     /// There are none, or more than [`CONNECTIONS_MAX`].
     Connections,
+    /// There is no such window.
+    Window(WindowError),
 }
 
 impl fmt::Display for MergeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a stream is merged from 1 to {CONNECTIONS_MAX} connections")
+        match self {
+            Self::Connections => write!(f, "a stream is merged from 1 to {CONNECTIONS_MAX} connections"),
+            Self::Window(error) => error.fmt(f),
+        }
     }
 }
 

@@ -9,11 +9,12 @@ use powerstream_core::api::{Added, Call, Deleted, NewRule, Rule, RuleApi};
 use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, Rules as Driven, RulesError};
 use powerstream_core::http::head::RateLimit;
-use powerstream_core::http::origin::Scheme;
+use powerstream_tls::TlsConfig;
 
 use crate::shutdown::Shutdown;
 use crate::stream::OpenError;
 use crate::tcp::Tcp;
+use crate::transport::{self, Transport};
 
 /// The rules of one app at one service: each call on a connection of its own, carried out by the thread that makes it.
 ///
@@ -31,20 +32,30 @@ use crate::tcp::Tcp;
 /// Requests are few: 50 in 24 hours on Powerstream, of all kinds together. Nothing is sent twice: where a failure says
 /// that its outcome is unknown ([`RulesError::is_outcome_unknown`]), list before you ask again.
 pub struct Rules {
-    driven: Driven<Tcp>,
+    driven: Driven<Transport>,
 }
 
 impl Rules {
     /// The rules of the stream that `config` names. Nothing is connected to yet.
     ///
     /// # Errors
-    /// [`OpenError`] where that stream has no rules, or the system has no more resources.
+    /// [`OpenError`] where that stream has no rules, or the system has no CAs or no more resources.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        if config.origin().scheme() == Scheme::Https {
-            return Err(OpenError::NoTls);
-        }
+        Self::open_over(config, None)
+    }
+
+    /// As [`Self::open`], with what is to be trusted where the origin is `https`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_tls(config: &Config, tls: &TlsConfig) -> Result<Self, OpenError> {
+        Self::open_over(config, Some(tls))
+    }
+
+    fn open_over(config: &Config, tls: Option<&TlsConfig>) -> Result<Self, OpenError> {
         let tcp = Tcp::new(config.route()).map_err(OpenError::Io)?;
-        Ok(Self { driven: Driven::new(config.clone(), tcp).ok_or(OpenError::NoRules)? })
+        let io = transport::secure(config.tunnel(tcp), &config.origin(), tls)?;
+        Ok(Self { driven: Driven::new(config.clone(), io).ok_or(OpenError::NoRules)? })
     }
 
     /// Whose rules.
@@ -110,7 +121,7 @@ impl Rules {
     /// Ends the call under way from another thread, and all that are made later.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(self.driven.io().signal())
+        Shutdown::new(transport::signal(self.driven.io()))
     }
 }
 

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::task::{Context, Poll, Waker};
 
 use powerstream_core::buffered::{Buffered, READ_BYTES};
-use powerstream_core::driver::dial::Route;
+use powerstream_core::client::Config;
+use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::{Driven, Io};
-use powerstream_core::http::origin::Scheme;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_tls::{TlsConfig, TlsConfigError};
 
-use crate::shutdown::Shutdown;
-use crate::tcp::Tcp;
+use crate::transport::{Transport, Way, trust};
+use crate::waiter::Waiter;
 
 /// One stream for months, read by one thread.
 ///
@@ -21,18 +21,20 @@ use crate::tcp::Tcp;
 /// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
 #[derive(Debug)]
 pub struct Stream {
-    driven: Driven<Vec<u8>, Vec<u8>, Tcp>,
+    driven: Driven<Vec<u8>, Vec<u8>, Transport>,
+    shutdown: Shutdown,
+    waiter: Waiter,
 }
 
 impl Stream {
-    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness.
+    /// A stream that connects at the first [`Self::next`], without a [`Client`](crate::Client): straight to the origin, for
+    /// whoever has a configuration that is lent. Jitter is seeded from the system's randomness. An `https` origin is trusted
+    /// as the operating system does, whose CAs are read anew by each call.
     ///
     /// # Errors
-    /// [`OpenError`] where the configuration makes no request, or the system has no more resources.
+    /// [`OpenError`] where the configuration makes no request, the system has no CAs, or no more resources.
     pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
-        // The standard library keys its hash maps from the system's randomness: the one source it offers.
-        let seed = std::hash::RandomState::new().build_hasher().finish();
-        Self::open_seeded(config, seed)
+        Self::open_seeded(config, system_seed())
     }
 
     /// As [`Self::open`], with a seed for the jitter.
@@ -40,25 +42,37 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        if config.origin.scheme() == Scheme::Https {
-            return Err(OpenError::NoTls);
-        }
-        let tcp = Tcp::new(Route::to_origin(&config.origin)).map_err(OpenError::Io)?;
+        Self::assemble(config, seed, Way::straight(&config.origin, trust(&config.origin, None)?))
+    }
+
+    /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
+        Self::assemble(config, seed, Way::straight(&config.origin, trust(&config.origin, Some(tls))?))
+    }
+
+    pub(crate) fn of_client(config: &Config, way: Way) -> Result<Self, OpenError> {
+        Self::assemble(&config.session(), config.seed().unwrap_or_else(system_seed), way)
+    }
+
+    fn assemble(config: &SessionConfig<'_>, seed: u64, way: Way) -> Result<Self, OpenError> {
+        let waiter = Waiter::new().map_err(OpenError::Io)?;
+        let shutdown = Shutdown::new();
+        let transport = way.transport(&waiter, &shutdown);
         // Zeroed, so that pages which no message ever reaches are never given out.
         let storage = vec![0; config.storage_bytes()];
-        let session =
-            Session::new(storage, config, seed, tcp.now(), tcp.unix_now()).map_err(OpenError::Config)?;
-        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), tcp) })
+        let session = Session::new(storage, config, seed, transport.now(), transport.unix_now());
+        let buffered = Buffered::new(session.map_err(OpenError::Config)?, vec![0; READ_BYTES]);
+        Ok(Self { driven: Driven::new(buffered, transport), shutdown, waiter })
     }
 
     /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
     /// up, or was shut down.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend; `into_iter` copies")]
     pub fn next(&mut self) -> Option<SessionEvent<'_>> {
-        match self.driven.poll_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(event) => event,
-            Poll::Pending => unreachable!("a blocking transport never pends"),
-        }
+        self.waiter.block_on(self.driven.next())
     }
 
     /// Whether the next event has come already, so that [`Self::next`] will not wait for it. Where it has not is the
@@ -85,7 +99,7 @@ impl Stream {
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(self.driven.io().signal())
+        self.shutdown.clone()
     }
 
     /// The session: its counters and where it stands.
@@ -99,6 +113,12 @@ impl Stream {
     pub fn now(&self) -> powerstream_core::time::Instant {
         self.driven.io().now()
     }
+}
+
+/// A seed for the jitter.
+fn system_seed() -> u64 {
+    // The standard library keys its hash maps from the system's randomness: the one source it offers.
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 impl IntoIterator for Stream {
@@ -136,10 +156,8 @@ impl Iterator for Events {
 pub enum OpenError {
     /// The configuration makes no request.
     Config(ConfigError),
-    /// The origin is `https`, and this build has no TLS.
-    NoTls,
-    /// The stream has no rules to manage.
-    NoRules,
+    /// The origin is `https`, and TLS could not be set up.
+    Tls(TlsConfigError),
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -148,10 +166,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::NoTls => f.write_str(
-                "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
-            ),
-            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
     }
@@ -161,7 +176,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
-            Self::NoTls | Self::NoRules => None,
+            Self::Tls(error) => Some(error),
             Self::Io(error) => Some(error),
         }
     }
@@ -170,7 +185,7 @@ impl std::error::Error for OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use powerstream_core::http::origin::Origin;
+    use crate::client::Client;
     use std::io::{Read, Write};
 
     #[test]
@@ -183,7 +198,8 @@ mod tests {
             socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":3").unwrap();
             socket
         });
-        let mut stream = Stream::open(&SessionConfig::new(Origin::parse(&url).unwrap())).unwrap();
+        let config = Config::builder().base_url(url).build().unwrap();
+        let mut stream = Client::new(config).stream().unwrap();
         assert!(!stream.has_event());
         assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
         for message in [b"{\"a\":1}", b"{\"a\":2}"] {

@@ -1,13 +1,18 @@
 //! Powerstream on tokio.
 #![forbid(unsafe_code)]
 
+mod client;
 mod reactor;
 mod stream;
 
+pub use client::Client;
 pub use powerstream_core as core;
 // What every program needs of it.
+pub use powerstream_core::client::{Config, Token};
 pub use powerstream_core::driver::stop::Shutdown;
-pub use powerstream_core::http::origin::Origin;
-pub use powerstream_core::http::request::BearerToken;
-pub use powerstream_core::session::{SessionConfig, SessionEvent};
-pub use stream::{OpenError, Stream};
+pub use powerstream_core::owned::OwnedEvent;
+pub use powerstream_core::session::SessionEvent;
+pub use powerstream_tls as tls;
+pub use powerstream_tls::TlsConfig;
+pub use powerstream_tls::transport::OpenError;
+pub use stream::Stream;

@@ -34,8 +34,11 @@
 //! - A reader that is slow gets its Posts late. The simulator's memory is bounded: see [`Truth`] for what it remembers.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod config;
 mod connection;
+mod datacenter;
+mod endpoint;
 mod feed;
 mod generator;
 mod junk;
@@ -44,16 +47,22 @@ mod request;
 mod response;
 mod rng;
 mod scenario;
+mod schedule;
 mod server;
+mod site;
 mod source;
+mod splice;
 mod time;
 mod tls;
 mod truth;
 mod wire;
 
+pub use clock::Time;
 pub use config::Config;
+pub use datacenter::{Datacenter, Delay};
 pub use generator::Generator;
 pub use scenario::{Scenario, Struck, UnknownScenario};
+pub use schedule::Bursts;
 pub use server::Simulator;
 pub use source::{Source, SourcePost};
 pub use tls::{Tls, TlsFault, UnknownTlsFault};

@@ -6,23 +6,34 @@
 //!
 //! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's own thread sends.
 
+use crate::clock::Bell;
 use crate::tls::Layer;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a closed connection waits for the client to close as well.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// From here on a `write()` that does not return is the client's doing.
+const HELD_UP_AFTER: Duration = Duration::from_millis(100);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Open,
-    /// The client closed or reset it.
+    /// The client closed it.
     Gone,
+    /// The client reset it, or its network did.
+    Lost,
+    /// The datacentre is switched off: this side resets it.
+    Killed,
     /// The simulator shuts down.
     Stopped,
+    /// The client has fallen too far behind.
+    Behind,
     /// This side is about to reset it.
     Resetting,
 }
@@ -32,14 +43,21 @@ pub(crate) struct Link {
     stream: TcpStream,
     tls: Option<Layer>,
     status: Mutex<Status>,
-    changed: Condvar,
+    made: Instant,
+    /// When its thread went into the `write()` that it is in, in milliseconds since `made`, plus one; 0 outside of one.
+    writing: AtomicU64,
+    /// A scenario has it sit still.
+    paused: AtomicBool,
+    /// Rung when the status changes, and for news that its thread shall look at.
+    bell: Arc<Bell>,
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>) -> Link {
+    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, bell: Arc<Bell>) -> Link {
         // Without it a small message waits for the acknowledgement of the one before. If it cannot be set, so be it.
         let _ = stream.set_nodelay(true);
-        Link { stream, tls, status: Mutex::new(Status::Open), changed: Condvar::new() }
+        let (status, made) = (Mutex::new(Status::Open), Instant::now());
+        Link { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), bell }
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -87,6 +105,13 @@ impl Link {
 
     /// One `write()`; gives how much the socket took, at least a byte.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.writing.store(self.made.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
+        let result = self.write_unmarked(bytes);
+        self.writing.store(0, Ordering::SeqCst);
+        result
+    }
+
+    fn write_unmarked(&self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(tls) = &self.tls {
             let (len, records) = tls.encrypt(bytes)?;
             return (&self.stream).write_all(&records).map(|()| len);
@@ -100,22 +125,29 @@ impl Link {
         }
     }
 
-    /// Waits as long as the connection is open, until the deadline at the latest.
+    /// Waits until the deadline, or until something happens: the end of the connection, or a ring of its bell.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Status {
-        let mut status = self.lock();
-        while *status == Status::Open {
-            status = match until {
-                None => self.changed.wait(status).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    self.changed.wait_timeout(status, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+        let status = self.status();
+        if status == Status::Open {
+            self.bell.wait(until);
+            return self.status();
         }
-        *status
+        status
+    }
+
+    /// Waits for the end of the connection, whatever rings, until the deadline at the latest.
+    pub(crate) fn wait_for_end(&self, until: Option<Instant>) -> Status {
+        loop {
+            let status = self.wait(until);
+            if status != Status::Open || until.is_some_and(|until| self.bell.clock().now() >= until) {
+                return status;
+            }
+        }
+    }
+
+    /// What wakes its thread.
+    pub(crate) fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     /// Starts the watcher.
@@ -126,14 +158,42 @@ impl Link {
             let mut discarded = [0; 1_024];
             loop {
                 match (&link.stream).read(&mut discarded) {
-                    Ok(0) => break,
-                    Ok(len) if link.tls.as_ref().is_some_and(|tls| tls.discard(&discarded[..len])) => break,
-                    Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+                    Ok(0) => break link.leave(Status::Gone),
+                    Ok(len) if link.tls.as_ref().is_some_and(|tls| tls.discard(&discarded[..len])) => {
+                        break link.leave(Status::Gone);
+                    }
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                        break link.leave(Status::Lost);
+                    }
                     _ => {}
                 }
             }
-            link.leave(Status::Gone);
         })
+    }
+
+    /// The client has fallen too far behind: a write that it blocks is over.
+    pub(crate) fn fall_behind(&self) {
+        if self.writing.load(Ordering::SeqCst) > 0 {
+            self.leave(Status::Behind);
+        }
+    }
+
+    /// Whether its thread does not come to its next Post because the client does not read, or a scenario wants it so: not because
+    /// this machine has much to do.
+    pub(crate) fn is_held_up(&self) -> bool {
+        if self.paused.load(Ordering::SeqCst) || self.status() != Status::Open {
+            return true;
+        }
+        let since = match self.writing.load(Ordering::SeqCst) {
+            0 => return false,
+            since => Duration::from_millis(since - 1),
+        };
+        self.bell.clock().is_virtual() || self.made.elapsed().saturating_sub(since) >= HELD_UP_AFTER
+    }
+
+    /// A scenario has it sit still, or no longer.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::SeqCst);
     }
 
     /// The simulator shuts down: nothing blocks any more.
@@ -141,14 +201,29 @@ impl Link {
         self.leave(Status::Stopped);
     }
 
+    /// The datacentre is switched off: a reset, as soon as its threads have let go.
+    pub(crate) fn kill(&self) {
+        let mut status = self.lock();
+        if *status == Status::Open {
+            *status = Status::Killed;
+        }
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        drop(status);
+        self.bell.ring();
+        // The watcher wakes up by the one; a writer that is blocked by the other, whose FIN stands behind what the client has not read
+        // and goes with it.
+        let writing = self.writing.load(Ordering::SeqCst) > 0;
+        let _ = self.stream.shutdown(if writing { Shutdown::Both } else { Shutdown::Read });
+    }
+
     fn leave(&self, status: Status) {
         let mut current = self.lock();
         if *current == Status::Open {
             *current = status;
         }
-        let resetting = *current == Status::Resetting;
+        let resetting = matches!(*current, Status::Resetting | Status::Killed);
         drop(current);
-        self.changed.notify_all();
+        self.bell.ring();
         if !resetting {
             // Wakes a blocked read or write. After a reset there is nothing to wake, and it would send a FIN first.
             let _ = self.stream.shutdown(Shutdown::Both);
@@ -163,7 +238,14 @@ impl Link {
             let _ = (&self.stream).write_all(&tls.close());
         }
         let _ = self.stream.shutdown(Shutdown::Write);
-        self.wait(Some(Instant::now() + LINGER));
+        let until = Instant::now() + LINGER;
+        while self.status() == Status::Open {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.bell.wait_at_most(left);
+        }
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use powerstream_core::endpoint::{self, Endpoint};
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::origin::{Origin, Scheme};
 use powerstream_core::http::request::{Method, Request};
 
 use crate::duration;
@@ -17,8 +17,8 @@ use super::output::Format;
 const NOTES: &str = "\
 The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file. --simulate needs none.
 
-This release has no TLS: it speaks plain http to this machine only, to a simulator or to a tunnel or proxy that does
-TLS. Any https base URL, the default too, ends it with code 1.
+Over https the server must have a certificate by a CA that the system trusts, or that --ca names; nothing turns that
+off. Plain http goes to this machine only: to a simulator, or to a tunnel or proxy that does TLS.
 
 Posts go to standard output, one a line. What happens goes to standard error, as much of it as RUST_LOG asks for (off,
 error, warn, info, debug, trace; default: info; debug shows the heads of responses). Of messages that are neither Posts
@@ -34,7 +34,7 @@ time of creation in their ids, by this machine's clock. --seed also decides the 
 
 Exit codes:
   0  --max-posts, --duration or Ctrl-C reached, or the reader of the output has had enough
-  1  gave up: the server refused for good, the output cannot be written, or the base URL is https
+  1  gave up: the server refused for good, the output cannot be written, or there is no CA to trust
   2  wrong usage
   4  no token, or not authorised (401, 403)
 
@@ -43,8 +43,8 @@ Examples:
   powerstream stream --simulate --posts posts.ndjson --scenario split --duration 5s > copy.ndjson
   X_BEARER_TOKEN=any powerstream stream --base-url http://localhost:8080 --local-dc-only --backfill > posts.ndjson
       with `powerstream simulate --listen 127.0.0.1:8080` running
-  X_BEARER_TOKEN=.. powerstream stream --base-url http://127.0.0.1:8443 --host api.x.com > posts.ndjson
-      with a TLS tunnel from port 8443 of this machine to api.x.com:443 running";
+  X_BEARER_TOKEN=any powerstream stream --base-url https://localhost:8443 --ca ca.pem > posts.ndjson
+      with `powerstream simulate --listen 127.0.0.1:8443 --tls --ca-out ca.pem` running";
 
 /// Stream Posts to standard output
 ///
@@ -56,10 +56,13 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) simulate: bool,
 
-    /// Where the stream is: scheme, host and port; the endpoint adds the path. This release takes http:// to this
-    /// machine only: https://, the default included, is refused until TLS arrives
+    /// Where the stream is: scheme, host and port; the endpoint adds the path. http:// is for this machine only
     #[arg(long, value_name = "URL", default_value = "https://api.x.com", conflicts_with = "simulate")]
     pub(super) base_url: String,
+
+    /// CAs to trust besides those of the system, as PEM: that of a proxy which decrypts TLS, or of a simulator
+    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
+    pub(super) ca: Option<PathBuf>,
 
     /// The Host field, where the base URL is a tunnel or proxy on this machine to the real server [default: as the
     /// base URL has it]
@@ -125,8 +128,12 @@ impl Args {
             return usage(format!("{option} needs --simulate"));
         }
         // It may hold a password, so that no error may quote it as clap's do.
-        if let Err(error) = Origin::parse(&self.base_url) {
-            return usage(format!("--base-url is not allowed: {error}"));
+        match Origin::parse(&self.base_url) {
+            Err(error) => return usage(format!("--base-url is not allowed: {error}")),
+            Ok(origin) if origin.scheme() == Scheme::Http && self.ca.is_some() => {
+                return usage(String::from("--ca needs a --base-url with https"));
+            }
+            Ok(_) => {}
         }
         if let Some(host) = &self.host
             && let Err(error) = Request::new(Method::Get, host, "/").write(&mut [0; 1_024])

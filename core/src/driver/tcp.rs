@@ -24,6 +24,9 @@ use super::stop::Stop;
 use crate::session::{Fault, FaultKind};
 use crate::time::{Instant, UnixTime};
 
+#[cfg(test)]
+mod tests;
+
 /// Something that a runtime was asked for and has not done yet. Dropping it gives it up. One allocation for each lookup
 /// and each attempt to connect.
 pub type Underway<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
@@ -63,6 +66,15 @@ pub trait Reactor {
     /// Whatever the system says.
     fn local_addr(&self, socket: &Self::Socket) -> io::Result<SocketAddr>;
 
+    /// Told before each read and write when it is given up: for sockets that wait in the system's own calls. Those that
+    /// answer [`Poll::Pending`] need not know.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn set_deadline(&self, _socket: &mut Self::Socket, _until: std::time::Instant) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Reads what is there, or waits until something is.
     ///
     /// # Errors
@@ -94,7 +106,7 @@ pub trait Reactor {
     /// Sets `timer` to go off at `at`, or a new one where there is none.
     fn set_timer(&self, timer: &mut Option<Self::Timer>, at: std::time::Instant);
 
-    /// Waits until the timer goes off. It may do so early, and late.
+    /// Waits until the timer goes off. It may do so late; where it does so early, it is set again at once.
     fn poll_timer(&self, timer: &mut Self::Timer, cx: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -250,6 +262,17 @@ impl<R: Reactor> Tcp<R> {
     }
 }
 
+fn set_deadline<R: Reactor>(
+    reactor: &R,
+    socket: &mut R::Socket,
+    until: Instant,
+    base: std::time::Instant,
+) -> Result<(), Fault> {
+    // A deadline that the clock cannot express never comes.
+    let Some(until) = until.to_std(base) else { return Ok(()) };
+    reactor.set_deadline(socket, until).map_err(|error| Fault::from(&error))
+}
+
 impl<R: Reactor> Io for Tcp<R> {
     fn now(&self) -> Instant {
         Instant::from_std(self.reactor.now(), self.base)
@@ -287,6 +310,7 @@ impl<R: Reactor> Io for Tcp<R> {
         until: Instant,
     ) -> Poll<Result<Option<usize>, Fault>> {
         let Some(socket) = &mut self.socket else { return Poll::Ready(Err(Fault::new(FaultKind::Other))) };
+        set_deadline(&self.reactor, socket, until, self.base)?;
         match self.reactor.poll_write(socket, cx, bytes) {
             Poll::Ready(result) => Poll::Ready(self.outcome(result)),
             Poll::Pending => {
@@ -308,6 +332,7 @@ impl<R: Reactor> Io for Tcp<R> {
             return Poll::Pending;
         }
         let Some(socket) = &mut self.socket else { return Poll::Ready(Err(Fault::new(FaultKind::Other))) };
+        set_deadline(&self.reactor, socket, until, self.base)?;
         if let Poll::Ready(result) = self.reactor.poll_read(socket, cx, buffer) {
             self.reads += 1;
             return Poll::Ready(self.outcome(result));

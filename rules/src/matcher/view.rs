@@ -493,6 +493,48 @@ impl<'a> View<'a> {
 }
 
 impl Domain {
+    /// All of them, by their number.
+    pub(crate) const ALL: [Self; 38] = [
+        Self::Words,
+        Self::OwnTexts,
+        Self::Links,
+        Self::AllLinks,
+        Self::Titles,
+        Self::Descriptions,
+        Self::Bio,
+        Self::BioName,
+        Self::BioLocation,
+        Self::PlaceNames,
+        Self::Hashtags,
+        Self::Cashtags,
+        Self::MentionNames,
+        Self::MentionIds,
+        Self::FromName,
+        Self::FromId,
+        Self::ToName,
+        Self::ToId,
+        Self::RetweetsOfName,
+        Self::RetweetsOfId,
+        Self::FromAffiliateName,
+        Self::FromAffiliateId,
+        Self::ToAffiliateName,
+        Self::ToAffiliateId,
+        Self::Lang,
+        Self::PlaceId,
+        Self::PlaceCountry,
+        Self::ProfileCountry,
+        Self::ProfileRegion,
+        Self::ProfileLocality,
+        Self::ProfileSubregion,
+        Self::RetweetedId,
+        Self::RepliedId,
+        Self::ConversationId,
+        Self::Context,
+        Self::Entity,
+        Self::SourceName,
+        Self::SourceUrl,
+    ];
+
     /// How many characters of a string are read.
     pub(crate) const fn characters_max(self) -> Option<usize> {
         match self {

@@ -19,7 +19,7 @@ pub(crate) fn strike(fault: TlsFault, link: &Arc<Link>, until: Instant) -> io::R
     let watcher = link.watch()?;
     match fault {
         TlsFault::Stall => {
-            link.wait(None);
+            link.wait_for_end(None);
         }
         TlsFault::Reset => link.prepare_reset(),
         TlsFault::Garbage => {

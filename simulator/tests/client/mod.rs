@@ -62,6 +62,18 @@ impl Client {
         Client::send_over(connect(simulator), request)
     }
 
+    /// As [`Client::send`], to a datacentre by its origin.
+    pub fn send_to(url: &str, request: &str) -> Client {
+        let stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Client::send_over(stream, request)
+    }
+
+    /// The ids of the Posts that came.
+    pub fn ids(&self) -> Vec<u64> {
+        self.messages.iter().filter_map(|message| id(message)).collect()
+    }
+
     /// As [`Client::send`], over a connection that is made.
     pub fn send_over(mut stream: impl Transport + 'static, request: &str) -> Client {
         stream.write_all(request.as_bytes()).unwrap();
@@ -183,6 +195,13 @@ impl Client {
         }
         self.body.drain(..from);
     }
+}
+
+/// The id of a Post, in either format.
+pub fn id(message: &[u8]) -> Option<u64> {
+    let json: serde_json::Value = serde_json::from_slice(message).ok()?;
+    let id = json.get("id_str").or_else(|| json["data"].get("id"))?;
+    id.as_str()?.parse().ok()
 }
 
 /// Generated Posts as a file, one a line.

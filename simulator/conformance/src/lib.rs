@@ -1,0 +1,35 @@
+//! One script suite for every way to drive a session: the same script, the same event log.
+//!
+//! Each adapter's tests hand their way of reading a stream to [`scripts`] and to [`waits`]; so can any event loop. Both
+//! start the servers they need. What differs between adapters is one closure:
+//!
+//! ```
+//! use powerstream_conformance::{Transport, by_hand, scripts};
+//!
+//! // An adapter's own tests: `case.config` is what to read, and `case.recorder` is told every event until it has enough.
+//! scripts::check_some(&["steady", "reset"], Transport::Plain, &|mut case| {
+//!     by_hand::read(&case.config, |event| case.recorder.tell(event.into()));
+//!     case.recorder
+//! });
+//! ```
+//!
+//! The yardstick is [`by_hand`]: a session whose steps are carried out one by one, over std sockets, without the driver and
+//! the read buffer that the adapters share. Over TLS the log is the same, so that the yardstick is always read in the clear.
+#![forbid(unsafe_code)]
+// These are tests, in a crate of their own so that each adapter need not compile its copy.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+pub mod by_hand;
+pub mod log;
+pub mod scripts;
+pub mod waits;
+
+/// What is under HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there are these two")]
+pub enum Transport {
+    /// TCP in the clear.
+    Plain,
+    /// TLS, with a certificate by the authority of [`scripts::Case::ca_pem`].
+    Tls,
+}
