@@ -85,7 +85,7 @@ pub fn open<R: Reactor>(
 
 /// Ends `line`, from anywhere.
 pub fn shutdown_handle<R: Reactor>(line: &Line<R>) -> Shutdown {
-    line.io().get_ref().inner().stop().handle()
+    line.io().inner().inner().stop().handle()
 }
 
 /// Why a stream could not be opened. Nothing was connected to.
