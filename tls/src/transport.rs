@@ -63,6 +63,22 @@ fn default_config() -> Result<TlsConfig, TlsConfigError> {
     return Err(TlsConfigError::Roots(rustls::Error::General("built without any".to_owned())));
 }
 
+/// A transport to where `config` says that has not connected yet, on the runtime that `reactor` stands for, until
+/// `shutdown` says so. For what is no stream, such as rules.
+///
+/// # Errors
+/// [`OpenError::Tls`].
+pub fn connect<R: Reactor>(
+    config: &Config,
+    trust: &Trust,
+    reactor: R,
+    shutdown: &Shutdown,
+) -> Result<Transport<R>, OpenError> {
+    let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
+    let tcp = Tcp::new(reactor, config.route(), shutdown.listen());
+    Ok(Secured::new(config.tunnel(tcp), connector))
+}
+
 /// A session of `config` that has not connected yet, on the runtime that `reactor` stands for, until `shutdown` says so.
 ///
 /// Where the configuration has no seed, jitter is seeded from the system's randomness.
@@ -75,9 +91,7 @@ pub fn open<R: Reactor>(
     reactor: R,
     shutdown: &Shutdown,
 ) -> Result<Line<R>, OpenError> {
-    let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
-    let tcp = Tcp::new(reactor, config.route(), shutdown.listen());
-    let transport = Secured::new(config.tunnel(tcp), connector);
+    let transport = connect(config, trust, reactor, shutdown)?;
     // The standard library keys its hash maps from the system's randomness: the one source it offers.
     let seed = config.seed().unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let buffered = config.open(seed, transport.now(), transport.unix_now()).map_err(OpenError::Config)?;
