@@ -3,8 +3,10 @@
 use powerstream_core::client::Config;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_tls::TlsConfig;
+use powerstream_tls::merged::{MergedConfig, open_merged};
 use powerstream_tls::transport::{OpenError, Trust, open};
 
+use crate::merged::MergedStream;
 use crate::reactor::Smol;
 use crate::stream::Stream;
 
@@ -51,5 +53,16 @@ impl Client {
     /// [`OpenError`] where TLS cannot be set up.
     pub fn stream(&self) -> Result<Stream, OpenError> {
         open(&self.config, &self.trust, Smol, &Shutdown::new()).map(Stream::new)
+    }
+
+    /// A stream of several connections, which connect at the first [`MergedStream::next`]. They have configurations of their
+    /// own; [`Config::to_builder`] makes several that differ in little from this client's. Whom to trust is the client's.
+    ///
+    /// # Errors
+    /// [`OpenError`] where there are none or too many, or TLS cannot be set up.
+    pub fn merged(&self, config: &MergedConfig) -> Result<MergedStream, OpenError> {
+        let shutdown = Shutdown::new();
+        let merged = open_merged(config, &self.trust, || Smol, &shutdown)?;
+        Ok(MergedStream::new(merged, shutdown))
     }
 }

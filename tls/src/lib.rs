@@ -4,6 +4,7 @@
 mod config;
 mod fault;
 mod machine;
+pub mod merged;
 mod secured;
 mod shell;
 pub mod transport;

@@ -10,6 +10,7 @@ use powerstream_core::driver::tcp::{Reactor, Tcp};
 use powerstream_core::driver::tunnel::Tunnel;
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_core::merge::MergeError;
 use powerstream_core::session::ConfigError;
 
 use crate::config::{Connector, TlsConfig, TlsConfigError};
@@ -110,6 +111,8 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
+    /// The connections cannot be merged.
+    Merge(MergeError),
 }
 
 impl fmt::Display for OpenError {
@@ -117,6 +120,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::Merge(error) => error.fmt(f),
         }
     }
 }
@@ -126,6 +130,7 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::Merge(error) => Some(error),
         }
     }
 }

@@ -154,6 +154,13 @@ impl<R: Reactor> Tcp<R> {
         }
     }
 
+    /// Counts its time from `base`, a moment on the reactor's clock that has passed: where several are to agree on the time.
+    #[must_use]
+    pub fn since(mut self, base: std::time::Instant) -> Self {
+        self.base = base;
+        self
+    }
+
     /// What it listens to.
     #[must_use]
     pub const fn stop(&self) -> &Stop {
