@@ -125,6 +125,8 @@ pub mod merge;
 #[cfg(feature = "alloc")]
 pub mod owned;
 pub mod post;
+#[cfg(feature = "queue")]
+pub mod queue;
 pub mod session;
 pub mod stream;
 pub mod time;

@@ -30,6 +30,34 @@ impl Source for powerstream_blocking::Stream {
     }
 }
 
+impl Source for powerstream_tokio::Stream {
+    fn has_event(&mut self) -> bool {
+        self.has_event()
+    }
+
+    async fn next(&mut self) -> Option<(usize, SessionEvent<'_>)> {
+        self.next().await.map(|event| (0, event))
+    }
+
+    fn received(&self, _: usize) -> u64 {
+        self.session().octets().received
+    }
+}
+
+impl Source for powerstream_smol::Stream {
+    fn has_event(&mut self) -> bool {
+        self.has_event()
+    }
+
+    async fn next(&mut self) -> Option<(usize, SessionEvent<'_>)> {
+        self.next().await.map(|event| (0, event))
+    }
+
+    fn received(&self, _: usize) -> u64 {
+        self.session().octets().received
+    }
+}
+
 /// Runs a future of blocking parts only: they wait in the system's own calls, so that it never pends.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {

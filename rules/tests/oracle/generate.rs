@@ -157,7 +157,7 @@ fn place(choices: &mut Choices<'_>) -> Place {
         full_name: text(choices),
         country: choices.pick(&["United Kingdom", "Norge", "日本"]).into(),
         country_code: choices.pick(&CODES).into(),
-        edges: [west, south, east, south + size],
+        edges: [west, south, east, south + size].map(|edge: f64| (edge * 1_000.0).round() / 1_000.0),
     }
 }
 

@@ -24,6 +24,9 @@ pub mod log;
 pub mod scripts;
 pub mod waits;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+
 /// What is under HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "there are these two")]
@@ -32,4 +35,26 @@ pub enum Transport {
     Plain,
     /// TLS, with a certificate by the authority of [`scripts::Case::ca_pem`].
     Tls,
+}
+
+/// Goes through `items`, some at a time, since most of them wait most of the time; says which one failed.
+fn parallel<'a, T: Sync>(
+    items: &'a [T],
+    threads: usize,
+    check: &(dyn Fn(&'a T) -> (&'a str, Box<dyn FnOnce() + 'a>) + Sync),
+) {
+    let queue = Mutex::new(items.iter());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = { queue.lock().unwrap().next() } {
+                    let (name, check) = check(item);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
+                        eprintln!("that was: {name}");
+                        resume_unwind(panic);
+                    }
+                }
+            });
+        }
+    });
 }
