@@ -10,7 +10,7 @@ pub use client::Client;
 pub use merged::MergedStream;
 pub use powerstream_core as core;
 // What every program needs of it.
-pub use powerstream_core::client::{Config, Token};
+pub use powerstream_core::client::{Config, Connections, Token};
 pub use powerstream_core::driver::merged::{MergedEvent, OwnedMergedEvent};
 pub use powerstream_core::driver::stop::Shutdown;
 pub use powerstream_core::merge::Group;
@@ -18,6 +18,5 @@ pub use powerstream_core::owned::OwnedEvent;
 pub use powerstream_core::session::SessionEvent;
 pub use powerstream_tls as tls;
 pub use powerstream_tls::TlsConfig;
-pub use powerstream_tls::merged::MergedConfig;
 pub use powerstream_tls::transport::OpenError;
 pub use stream::Stream;

@@ -9,7 +9,7 @@ use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::merge::{ConnectionId, Merge, Record};
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
-use powerstream_tls::merged::Merged;
+use powerstream_tls::transport::MergedLines;
 
 use crate::reactor::Smol;
 
@@ -19,12 +19,12 @@ use crate::reactor::Smol;
 /// [`futures_core::Stream`] of owned events.
 #[derive(Debug)]
 pub struct MergedStream {
-    merged: Merged<Smol>,
+    merged: MergedLines<Smol>,
     shutdown: Shutdown,
 }
 
 impl MergedStream {
-    pub(crate) const fn new(merged: Merged<Smol>, shutdown: Shutdown) -> Self {
+    pub(crate) const fn new(merged: MergedLines<Smol>, shutdown: Shutdown) -> Self {
         Self { merged, shutdown }
     }
 
