@@ -39,6 +39,7 @@
 
 mod client;
 mod interrupt;
+mod merged;
 mod pin;
 mod reactor;
 mod resolve;
@@ -47,10 +48,12 @@ mod stream;
 mod waiter;
 
 pub use client::Client;
+pub use merged::{MergedEvents, MergedStream};
 pub use pin::{PinError, pin_thread};
 pub use powerstream_core as core;
 // What every program needs of it.
-pub use powerstream_core::client::{Config, Token};
+pub use powerstream_core::client::{Config, Connections, Token};
+pub use powerstream_core::driver::merged::MergedEvent;
 pub use powerstream_core::driver::stop::Shutdown;
 pub use powerstream_core::http::origin::Origin;
 pub use powerstream_core::http::request::BearerToken;

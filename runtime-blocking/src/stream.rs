@@ -11,6 +11,7 @@ use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::tcp::Tcp;
 use powerstream_core::driver::tunnel::Tunnel;
 use powerstream_core::driver::{Driven, Io};
+use powerstream_core::merge::MergeError;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
 use powerstream_tls::transport::{self, Line, Trust, open};
@@ -168,6 +169,8 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
+    /// The connections cannot be merged.
+    Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
     /// The system has no more descriptors or memory.
@@ -179,7 +182,8 @@ impl From<transport::OpenError> for OpenError {
         match error {
             transport::OpenError::Config(error) => Self::Config(error),
             transport::OpenError::Tls(error) => Self::Tls(error),
-            // Not met: there are these two.
+            transport::OpenError::Merge(error) => Self::Merge(error),
+            // Not met: there are these three.
             error => Self::Io(io::Error::other(error)),
         }
     }
@@ -190,6 +194,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::Merge(error) => error.fmt(f),
             Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
         }
@@ -201,6 +206,7 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::Merge(error) => Some(error),
             Self::NoRules => None,
             Self::Io(error) => Some(error),
         }

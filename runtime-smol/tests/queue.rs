@@ -9,7 +9,7 @@ use std::time::Duration;
 use powerstream_conformance::Transport;
 use powerstream_conformance::scripts::check_some;
 use powerstream_simulator::{Config as SimulatorConfig, Simulator};
-use powerstream_smol::{Client, Config, Delivery, MergedConfig, Overflow, OwnedEvent, QueueConfig, Token};
+use powerstream_smol::{Client, Config, Connections, Delivery, Overflow, OwnedEvent, QueueConfig, Token};
 use smol::block_on;
 use support::open;
 
@@ -98,7 +98,7 @@ fn a_consumer_that_sleeps_does_not_stop_the_reader_and_losses_are_counted() {
 fn a_merged_stream_is_queued_alike() {
     let (_simulator, config) = flood();
     block_on(async {
-        let merged = MergedConfig::redundant(2, &config);
+        let merged = Connections::copies(2, &config);
         let (mut receiver, reading) =
             Client::new(config).merged(&merged).unwrap().queued(QueueConfig::default());
         for _ in 0..500 {

@@ -10,7 +10,7 @@ use powerstream_core::merge::{ConnectionId, Merge, Record};
 use powerstream_core::queue::{QueueConfig, Receiver, Sender, pump, queue};
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
-use powerstream_tls::merged::Merged;
+use powerstream_tls::transport::MergedLines;
 use tokio::task::JoinHandle;
 
 use crate::reactor::Tokio;
@@ -21,12 +21,12 @@ use crate::reactor::Tokio;
 /// [`futures_core::Stream`] of owned events.
 #[derive(Debug)]
 pub struct MergedStream {
-    merged: Merged<Tokio>,
+    merged: MergedLines<Tokio>,
     shutdown: Shutdown,
 }
 
 impl MergedStream {
-    pub(crate) const fn new(merged: Merged<Tokio>, shutdown: Shutdown) -> Self {
+    pub(crate) const fn new(merged: MergedLines<Tokio>, shutdown: Shutdown) -> Self {
         Self { merged, shutdown }
     }
 
