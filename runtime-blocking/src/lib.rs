@@ -42,6 +42,7 @@ mod interrupt;
 mod merged;
 mod pin;
 mod reactor;
+mod reader;
 mod resolve;
 mod rules;
 mod stream;
@@ -60,6 +61,7 @@ pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
 pub use powerstream_tls as tls;
 pub use powerstream_tls::TlsConfig;
+pub use reader::{Reader, ReaderConfig, Source};
 pub use rules::Rules;
 pub use stream::{Events, OpenError, Stream};
 
