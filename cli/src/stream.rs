@@ -19,7 +19,6 @@ mod pump;
 mod reading;
 mod refusal;
 mod source;
-mod utc;
 
 use std::io::{self, Write};
 use std::time::Instant;

@@ -20,7 +20,12 @@ const BYTES_MAX: u64 = 65_536;
 
 /// The token in `file` (`-`: standard input), or else in the environment.
 pub(crate) fn load(file: Option<&Path>) -> Result<Token, Failure> {
-    let text = match file {
+    load_with_secret(file).map(|(token, _)| token)
+}
+
+/// As [`load`], with the secret itself, to be hashed and nothing else.
+pub(crate) fn load_with_secret(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), Failure> {
+    let mut text = match file {
         Some(file) => read(file).map_err(|error| {
             let path = file.as_os_str().as_encoded_bytes();
             let path = Printable { bytes: path, characters_max: 4_096 };
@@ -41,7 +46,15 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Token, Failure> {
             }
         }));
     }
-    Token::new(&*text).map_err(|error| not_authorised(error.to_string()))
+    // Editors and `echo` leave one line end.
+    if text.ends_with(b"\n") {
+        text.pop();
+        if text.ends_with(b"\r") {
+            text.pop();
+        }
+    }
+    let token = Token::new(&*text).map_err(|error| not_authorised(error.to_string()))?;
+    Ok((token, text))
 }
 
 /// A token for a server that takes any.

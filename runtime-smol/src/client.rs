@@ -1,10 +1,11 @@
 //! What a program makes once, and opens streams from.
 
-use powerstream_core::client::Config;
+use powerstream_core::client::{Config, Connections};
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_tls::TlsConfig;
-use powerstream_tls::transport::{OpenError, Trust, open};
+use powerstream_tls::transport::{OpenError, Trust, open, open_merged};
 
+use crate::merged::MergedStream;
 use crate::reactor::Smol;
 use crate::stream::Stream;
 
@@ -51,5 +52,23 @@ impl Client {
     /// [`OpenError`] where TLS cannot be set up.
     pub fn stream(&self) -> Result<Stream, OpenError> {
         open(&self.config, &self.trust, Smol, &Shutdown::new()).map(Stream::new)
+    }
+
+    /// Several connections as one stream, which connect at the first [`MergedStream::next`]. They have configurations of
+    /// their own, and this client's trust.
+    ///
+    /// ```
+    /// # use powerstream_smol::{Client, Config, Connections, Token};
+    /// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+    /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError`] where there are none or too many, or TLS cannot be set up.
+    pub fn merged(&self, connections: &Connections) -> Result<MergedStream, OpenError> {
+        let shutdown = Shutdown::new();
+        let merged = open_merged(connections, &self.trust, || Smol, &shutdown)?;
+        Ok(MergedStream::new(merged, shutdown))
     }
 }

@@ -11,7 +11,7 @@ use crate::describe;
 use crate::text::Printable;
 
 use super::refusal;
-use super::utc::utc;
+use crate::utc::utc;
 
 /// Most characters shown of a message, or of a field's value.
 const SHOWN_MAX: usize = 300;

@@ -21,11 +21,14 @@
 
 pub mod by_hand;
 pub mod log;
+pub mod merged;
 pub mod scripts;
 pub mod waits;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
+
+use powerstream_simulator::{Generator, Source};
 
 /// What is under HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,19 @@ pub enum Transport {
     Plain,
     /// TLS, with a certificate by the authority of [`scripts::Case::ca_pem`].
     Tls,
+}
+
+/// Posts as a file has them: the same for each connection and each run.
+fn posts(seed: u64, count: usize) -> Source {
+    let mut generator = Generator::new(seed);
+    let mut lines = Vec::new();
+    for nth in 0..count {
+        let mut post = Vec::new();
+        let _ = generator.post(1_700_000_000_000 + nth as u64, &mut post);
+        lines.extend_from_slice(&post);
+        lines.push(b'\n');
+    }
+    Source::from_ndjson(&lines).unwrap()
 }
 
 /// Goes through `items`, some at a time, since most of them wait most of the time; says which one failed.

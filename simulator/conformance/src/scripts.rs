@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use powerstream_core::client::{Config, ConfigBuilder, Token};
 use powerstream_core::session::{Fault, FaultKind, TlsFault};
-use powerstream_simulator::{Generator, Scenario, Simulator, Source, Struck, Tls, TlsFault as Given};
+use powerstream_simulator::{Scenario, Simulator, Struck, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};
-use crate::{Transport, by_hand, parallel};
+use crate::{Transport, by_hand, parallel, posts};
 
 /// The longest message that is taken; the one in `oversized` is longer.
 const MESSAGE_BYTES_MAX: usize = 1 << 17;
@@ -93,7 +93,7 @@ impl Script {
     fn start(&self, tls: Option<Tls>) -> Simulator {
         let mut config = powerstream_simulator::Config::default();
         config.tls = tls;
-        config.source = posts();
+        config.source = posts(3, POSTS);
         config.scenario = self.scenario;
         config.fault_after = FAULT_AFTER as u64;
         config.keep_alive = self.keep_alive;
@@ -145,19 +145,6 @@ impl Script {
             }
         }
     }
-}
-
-/// Posts as a file has them: the same for each connection and each run.
-fn posts() -> Source {
-    let mut generator = Generator::new(3);
-    let mut lines = Vec::new();
-    for nth in 0..POSTS {
-        let mut post = Vec::new();
-        let _ = generator.post(1_700_000_000_000 + nth as u64, &mut post);
-        lines.extend_from_slice(&post);
-        lines.push(b'\n');
-    }
-    Source::from_ndjson(&lines).unwrap()
 }
 
 /// Runs every script.
