@@ -10,6 +10,7 @@ use powerstream_core::time::Instant;
 use powerstream_tls::transport::{MergedLines, Trust, open_merged};
 
 use crate::reactor::{Reading, Sockets};
+use crate::reader::{Reader, ReaderConfig};
 use crate::stream::OpenError;
 use crate::waiter::Waiter;
 
@@ -19,9 +20,9 @@ use crate::waiter::Waiter;
 /// happens between calls, as with a [`Stream`](crate::Stream).
 #[derive(Debug)]
 pub struct MergedStream {
-    merged: MergedLines<Sockets>,
-    shutdown: Shutdown,
-    waiter: Waiter,
+    pub(crate) merged: MergedLines<Sockets>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) waiter: Waiter,
 }
 
 impl MergedStream {
@@ -49,6 +50,14 @@ impl MergedStream {
     #[must_use]
     pub fn has_event(&mut self) -> bool {
         self.merged.has_event()
+    }
+
+    /// Starts a thread that reads this stream into a queue. See [`Reader`].
+    ///
+    /// # Errors
+    /// [`OpenError`] where there can be no thread, or not on the processor that it is to be kept on.
+    pub fn into_reader(self, config: &ReaderConfig) -> Result<Reader<Self>, OpenError> {
+        Reader::start(self, config)
     }
 
     /// Ends all connections from another thread.
