@@ -1,17 +1,23 @@
-//! `powerstream rules`: what `powerstream-rules` knows, at the command line; all of it offline.
+//! `powerstream rules`: what `powerstream-rules` knows, at the command line, and the rules of an app at a service.
 //!
 //! ```text
 //!   RULE.. | --rule=RULE.. | --file F --> [ input ] --entries--> check | format | explain --> a line or a report a rule
+//!                                                           '--> add | delete | sync --> [ manage ] <--> service
 //! ```
 //!
-//! Each subcommand reads its rules in the same way ([`input`]) and ends in the same way: 0 if every rule is valid, 1
+//! Each offline subcommand reads its rules in the same way ([`input`]) and ends in the same way: 0 if every rule is valid, 1
 //! if one is not. With `--json` there is one line a rule on standard output, and nothing else.
 
+mod add;
 mod check;
+mod delete;
 mod explain;
 mod format;
 mod input;
+mod list;
+mod manage;
 mod operators;
+mod sync;
 
 use std::io::{self, IsTerminal};
 
@@ -35,7 +41,7 @@ Colours are for terminals only, and not where NO_COLOR is set.
 Exit codes:
   0  every rule is valid      1  some are not, or the file cannot be read";
 
-/// Check, format and explain rules, offline
+/// Check, format and explain rules offline, and manage those of an app
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -48,6 +54,10 @@ enum Command {
     Format(format::Args),
     Explain(explain::Args),
     Operators(operators::Args),
+    List(list::Args),
+    Add(add::Args),
+    Delete(delete::Args),
+    Sync(sync::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -56,6 +66,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Format(args) => format::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Operators(args) => operators::run(args),
+        Command::List(args) => list::run(args),
+        Command::Add(args) => add::run(args),
+        Command::Delete(args) => delete::run(args),
+        Command::Sync(args) => sync::run(args),
     }
 }
 

@@ -23,6 +23,7 @@
 //! | [`liveness::Liveness`] | what happened when | one deadline, with its reason |
 //! | [`backoff::Backoff`] | the class of a failure | how long to wait |
 //! | [`session::Session`] | all of that, and what came of each step | the next step; events for months |
+//! | [`http::tunnel::Opening`] | slices of a proxy's answer | a tunnel, or why there is none |
 //! | [`buffered::Buffered`], [`driver`] | a transport with poll methods | events |
 //!
 //! # One life of a session
@@ -96,7 +97,9 @@
 //!
 //! # Features
 //!
-//! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts. `std`: `alloc`,
+//! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts, an owned
+//! configuration (`client`), proxies by URL (`http::proxy`). `serde`: `alloc`, and the bodies and answers of the rules
+//! endpoints (`api`). `std`: `alloc`, ending a stream from anywhere (`driver::stop`),
 //! conversions from and to `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which
 //! large messages gain from.
 #![no_std]
@@ -107,15 +110,23 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "serde")]
+pub mod api;
 pub mod backoff;
 pub mod buffered;
+#[cfg(feature = "alloc")]
+pub mod client;
+pub mod dedup;
 pub mod driver;
 pub mod endpoint;
 pub mod http;
 pub mod liveness;
+pub mod merge;
 #[cfg(feature = "alloc")]
 pub mod owned;
 pub mod post;
+#[cfg(feature = "queue")]
+pub mod queue;
 pub mod session;
 pub mod stream;
 pub mod time;

@@ -10,11 +10,14 @@ use std::cell::Cell;
 use common::{Chunking, HEAD, chunked, push_chunk};
 use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
 use powerstream_core::buffered::Buffered;
+use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::http::origin::Origin;
+use powerstream_core::merge::{Arrival, ConnectionId, Group, Merge, Record};
 use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
 use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::stream::message::PostId;
 use powerstream_core::time::{Instant, UnixTime};
 
 struct Counting;
@@ -237,4 +240,33 @@ fn reading_the_fields_of_posts_allocates_nothing() {
         }
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+/// Two connections that both bring every Post, one after the other, and are lost now and then.
+#[test]
+fn merging_allocates_nothing() {
+    let mut config = WindowConfig::default();
+    config.posts = 1_000;
+    let storage = vec![0; config.storage_words()];
+    let mut records = [0, 1].map(|index| Record::new(Group::Redundant.feed(index)));
+    let connections = [0, 1].map(|index| ConnectionId::new(index).unwrap());
+
+    let before = ALLOCATIONS.get();
+    let mut merge = Merge::new(Window::new(storage, &config).unwrap(), &mut records[..]).unwrap();
+    let mut now = Instant::ZERO;
+    let mut first = 0;
+    for number in 0..100_000 {
+        now = now.saturating_add(std::time::Duration::from_micros(10));
+        for connection in connections {
+            first += u32::from(merge.arrival(connection, PostId::new(number), now) == Arrival::First);
+        }
+        if number % 100 == 0 {
+            let lost = Some(UnixTime::from_millis(number));
+            let outage =
+                merge.handle_disconnected(connections[(number / 100 % 2) as usize], lost, false, |_| lost);
+            std::hint::black_box(outage);
+        }
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!((first, merge.record(connections[1]).losses()), (100_000, 100_000));
 }

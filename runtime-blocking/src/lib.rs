@@ -1,12 +1,14 @@
 //! Powerstream over blocking std sockets.
 //!
 //! The adapter for programs without an async runtime: one thread reads, [`Stream::next`] lends each event from the
-//! read buffer, and a [`Shutdown`] ends the stream from any other thread within milliseconds, whatever it is doing.
+//! read buffer, and a [`Shutdown`] ends the stream from any other thread within milliseconds, whatever it is doing. A thread
+//! that has a processor to itself may spin instead of sleeping ([`Client::with_busy_poll`]).
+//!
 //! Everything that is decided about the protocol is decided in `powerstream-core`, which this crate re-exports as
 //! [`core`]; here are sockets, a clock and a thread's ways to wait.
 //!
 //! ```
-//! use powerstream_blocking::{Origin, SessionConfig, SessionEvent, Stream};
+//! use powerstream_blocking::{Client, Config, SessionEvent, Token};
 //! # fn serve() -> std::net::SocketAddr {
 //! #     use std::io::{Read, Write};
 //! #     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -22,8 +24,8 @@
 //! # }
 //! # let base_url = format!("http://{}", serve());
 //!
-//! let config = SessionConfig::new(Origin::parse(&base_url)?);
-//! let mut stream = Stream::open(&config)?;
+//! let config = Config::builder().token(Token::new("AAAA")?).base_url(base_url).build()?;
+//! let mut stream = Client::new(config).stream()?;
 //! while let Some(event) = stream.next() {
 //!     if let SessionEvent::Message(message) = event {
 //!         assert_eq!(message.bytes, br#"{"id_str":"7","text":"hello"}"#);
@@ -35,17 +37,27 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod client;
+mod interrupt;
+mod pin;
+mod reactor;
 mod resolve;
-mod shutdown;
+mod rules;
 mod stream;
-mod tcp;
+mod waiter;
 
+pub use client::Client;
+pub use pin::{PinError, pin_thread};
 pub use powerstream_core as core;
 // What every program needs of it.
+pub use powerstream_core::client::{Config, Token};
+pub use powerstream_core::driver::stop::Shutdown;
 pub use powerstream_core::http::origin::Origin;
 pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
-pub use shutdown::Shutdown;
+pub use powerstream_tls as tls;
+pub use powerstream_tls::TlsConfig;
+pub use rules::Rules;
 pub use stream::{Events, OpenError, Stream};
 
 /// Compiles the program in the README.

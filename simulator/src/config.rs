@@ -1,7 +1,11 @@
 //! What a simulator is to be like.
 
+use crate::clock::Time;
+use crate::datacenter::Datacenter;
 use crate::scenario::{Scenario, Struck};
+use crate::schedule::Bursts;
 use crate::source::Source;
+use crate::tls::Tls;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +20,8 @@ pub struct Config {
     /// Where to listen. Port 0, the default, takes a free one, so that tests can run side by side; on loopback, since anyone who
     /// reaches it is served.
     pub listen: SocketAddr,
+    /// Serve TLS, and only that. `None`, the default, serves in the clear.
+    pub tls: Option<Tls>,
     /// The only right bearer token. `None`, the default, takes any, but the header has to be there and well formed: clients that
     /// forget it should find out here.
     pub token: Option<String>,
@@ -24,6 +30,20 @@ pub struct Config {
     /// Posts a second. `None`, the default: 500 for generated Posts, which is a busy stream and light work; for a file, as fast as
     /// each connection reads. 0 sends keep-alives only.
     pub rate: Option<f64>,
+    /// Bursts on top of the rate; none by default.
+    pub bursts: Option<Bursts>,
+    /// One file for all connections instead of one for each: sent at the rate from the first client on, whether anybody listens or not, so that
+    /// who comes late has missed something. False by default; needs a rate.
+    pub shared_file: bool,
+    /// The clock; the machine's by default.
+    pub time: Time,
+    /// The datacentres, each with an address of its own. Empty, the default, means one, of the name in `datacenter` at the address in
+    /// `listen`; otherwise those two are not looked at.
+    pub datacenters: Vec<Datacenter>,
+    /// Messages that may wait for a connection that reads slowly; a guess at X's number, which nobody knows.
+    pub queue_messages_max: usize,
+    /// Bytes of them, 10 MB by default. Whichever is reached first ends the connection.
+    pub queue_bytes_max: usize,
     /// The longest silence before a keep-alive; 20 s as documented by X.
     pub keep_alive: Duration,
     /// The site named to clients that ask with `localDcOnly=true`; `atla` as in X's sample.
@@ -54,9 +74,16 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
             token: None,
             source: Source::Generated { seed: 0 },
             rate: None,
+            bursts: None,
+            shared_file: false,
+            time: Time::Real,
+            datacenters: Vec::new(),
+            queue_messages_max: 5_000,
+            queue_bytes_max: 10_000_000,
             keep_alive: Duration::from_secs(20),
             datacenter: "atla".to_owned(),
             seed: 0,
@@ -73,6 +100,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The datacentres, of which there is at least one.
+    pub(crate) fn places(&self) -> Vec<Datacenter> {
+        if self.datacenters.is_empty() {
+            let mut place = Datacenter::new(&self.datacenter);
+            place.listen = self.listen;
+            return vec![place];
+        }
+        self.datacenters.clone()
+    }
+
     pub(crate) fn check(&self) -> io::Result<()> {
         let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         if self.rate.is_some_and(|rate| rate.is_nan() || rate < 0.0) {
@@ -85,8 +122,27 @@ impl Config {
         if self.keep_alive.max(self.head_timeout) > Duration::from_secs(366 * 24 * 60 * 60) {
             return refuse("the keep-alive interval or the head's time-out is over a year");
         }
-        if !self.datacenter.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return refuse("the datacentre's name is not letters, digits and '-'");
+        if self.bursts.is_some_and(|bursts| !bursts.is_sensible()) {
+            return refuse("the bursts are not shorter than their distance, or not faster than the rate");
+        }
+        if self.bursts.is_some() && self.rate.is_some_and(f64::is_infinite) {
+            return refuse("bursts need a rate");
+        }
+        if self.shared_file && self.rate.is_none_or(f64::is_infinite) {
+            return refuse("a file for all connections needs a rate");
+        }
+        let places = self.places();
+        for (n, place) in places.iter().enumerate() {
+            let letters = place.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if place.name.is_empty() || !letters {
+                return refuse("the datacentre's name is not letters, digits and '-'");
+            }
+            if places[..n].iter().any(|other| other.name == place.name) {
+                return refuse("two datacentres have the same name");
+            }
+            if place.delay.most().max(place.transit.most()) > Duration::from_secs(24 * 60 * 60) {
+                return refuse("a datacentre's delay is over a day");
+            }
         }
         if matches!(&self.source, Source::File(posts) if posts.is_empty()) {
             return refuse("the source has no Posts");
@@ -99,9 +155,16 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("listen", &self.listen)
+            .field("tls", &self.tls)
             .field("token", &self.token.as_ref().map(|_| "[redacted]"))
             .field("source", &self.source)
             .field("rate", &self.rate)
+            .field("bursts", &self.bursts)
+            .field("shared_file", &self.shared_file)
+            .field("time", &self.time)
+            .field("datacenters", &self.datacenters)
+            .field("queue_messages_max", &self.queue_messages_max)
+            .field("queue_bytes_max", &self.queue_bytes_max)
             .field("keep_alive", &self.keep_alive)
             .field("datacenter", &self.datacenter)
             .field("seed", &self.seed)
@@ -130,7 +193,11 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let changes: [fn(&mut Config); 5] = [
+        let changes: [fn(&mut Config); 9] = [
+            |c| c.shared_file = true,
+            |c| c.bursts = Some(Bursts::new(0.5, Duration::from_secs(2), Duration::from_secs(1))),
+            |c| c.bursts = Some(Bursts::new(5.0, Duration::from_secs(1), Duration::from_secs(1))),
+            |c| c.datacenters = vec![Datacenter::new("atla"), Datacenter::new("atla")],
             |c| c.rate = Some(f64::NAN),
             |c| c.rate = Some(-1.0),
             |c| c.keep_alive = Duration::ZERO,

@@ -28,13 +28,17 @@
 //!   recorded of X; parameters that are unknown or have a wrong value 400, with the problem that names them.
 //! - `backfillMinutes` (1 to 5), `startTime` and `endTime` are accepted and have no effect yet: no Post is sent again,
 //!   and the values of the two times are not looked at.
+//! - With [`Config::tls`] it serves HTTPS, with a certificate made at start; a [`TlsFault`] is what can be wrong with that.
 //! - All connections share one feed of generated Posts; a file is sent to each connection from its beginning.
 //! - Same configuration, same bytes, but for ids and times: cuts and faults come from [`Config::seed`].
 //! - A reader that is slow gets its Posts late. The simulator's memory is bounded: see [`Truth`] for what it remembers.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod config;
 mod connection;
+mod datacenter;
+mod endpoint;
 mod feed;
 mod generator;
 mod junk;
@@ -43,15 +47,23 @@ mod request;
 mod response;
 mod rng;
 mod scenario;
+mod schedule;
 mod server;
+mod site;
 mod source;
+mod splice;
 mod time;
+mod tls;
 mod truth;
 mod wire;
 
+pub use clock::Time;
 pub use config::Config;
+pub use datacenter::{Datacenter, Delay};
 pub use generator::Generator;
 pub use scenario::{Scenario, Struck, UnknownScenario};
+pub use schedule::Bursts;
 pub use server::Simulator;
 pub use source::{Source, SourcePost};
+pub use tls::{Tls, TlsFault, UnknownTlsFault};
 pub use truth::{ConnectionTruth, End, MessageTruth, Totals, Truth};

@@ -1,9 +1,10 @@
 //! The request head, and who may have the stream.
 
-mod query;
+pub(crate) mod query;
 
-use self::query::Query;
+pub(crate) use self::query::Asked;
 use crate::config::Config;
+use crate::endpoint::{self, Endpoint};
 
 /// More than any client needs; a head that is longer is refused.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -84,16 +85,14 @@ fn bearer(value: &[u8]) -> Option<String> {
 /// What to do with a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Stream {
-        local_dc_only: bool,
-    },
+    Stream(&'static Endpoint, Asked),
     Refuse(u16),
     /// 400, with the problem that names the parameters.
     InvalidQuery(String),
 }
 
 impl Request {
-    pub(crate) fn verdict(&self, config: &Config) -> Verdict {
+    pub(crate) fn verdict(&self, config: &Config, now_unix_ms: u64) -> Verdict {
         if self.version != 1 {
             // No chunked coding in HTTP/1.0.
             return Verdict::Refuse(505);
@@ -104,10 +103,10 @@ impl Request {
         }
         let target = self.origin_form();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        if !matches!(path, "/2/powerstream" | "/2/powerstream/stream") {
+        let Some(endpoint) = endpoint::stream(path) else {
             // Before the token is looked at, and with an empty body: so X was recorded to answer.
             return Verdict::Refuse(404);
-        }
+        };
         if self.method != "GET" {
             return Verdict::Refuse(405);
         }
@@ -119,8 +118,8 @@ impl Request {
         if !right {
             return Verdict::Refuse(401);
         }
-        match query::parse(query) {
-            Ok(Query { local_dc_only }) => Verdict::Stream { local_dc_only },
+        match query::parse(endpoint, query, now_unix_ms) {
+            Ok(asked) => Verdict::Stream(endpoint, asked),
             Err(problem) => Verdict::InvalidQuery(problem),
         }
     }
@@ -141,27 +140,34 @@ mod tests {
     fn verdict(head: &str, token: Option<&str>) -> Verdict {
         let config = Config { token: token.map(str::to_owned), ..Config::default() };
         match parse(head.replace('\n', "\r\n").as_bytes()) {
-            Parsed::Request(request) => request.verdict(&config),
+            Parsed::Request(request) => request.verdict(&config, 0),
             Parsed::Malformed => Verdict::Refuse(400),
             Parsed::Partial => panic!("partial"),
         }
     }
 
-    const STREAM: Verdict = Verdict::Stream { local_dc_only: false };
+    fn stream(path: &str, local_dc_only: bool) -> Verdict {
+        let endpoint = endpoint::stream(path).unwrap();
+        Verdict::Stream(endpoint, Asked { local_dc_only, ..Asked::NOTHING })
+    }
 
     #[test]
     fn verdicts() {
         let head = |line: &str, rest: &str| format!("{line}\nHost: x\n{rest}\n\n");
         let auth = "Authorization: Bearer a%2Bb";
         let stream = "GET /2/powerstream HTTP/1.1";
-        let local = Verdict::Stream { local_dc_only: true };
+        let taken = || super::tests::stream("/2/powerstream", false);
+        let local = super::tests::stream("/2/powerstream", true);
+        let other = super::tests::stream("/2/powerstream/stream", false);
+        let sample = super::tests::stream("/2/tweets/sample/stream", false);
         for (text, want) in [
-            (head(stream, auth), STREAM),
-            (head(stream, "authorization:  bearer   a%2Bb  "), STREAM),
-            (head("GET /2/powerstream/stream? HTTP/1.1", auth), STREAM),
-            (head("GET /2/powerstream?startTime=b&localDcOnly=true HTTP/1.1", auth), local),
-            (head("GET /2/powerstream?localDcOnly=false HTTP/1.1", auth), STREAM),
-            (head("GET http://127.0.0.1:1/2/powerstream HTTP/1.1", auth), STREAM),
+            (head(stream, auth), taken()),
+            (head(stream, "authorization:  bearer   a%2Bb  "), taken()),
+            (head("GET /2/powerstream/stream? HTTP/1.1", auth), other),
+            (head("GET /2/powerstream?localDcOnly=true HTTP/1.1", auth), local),
+            (head("GET /2/powerstream?localDcOnly=false HTTP/1.1", auth), taken()),
+            (head("GET /2/tweets/sample/stream HTTP/1.1", auth), sample),
+            (head("GET http://127.0.0.1:1/2/powerstream HTTP/1.1", auth), taken()),
             (head("GET http://127.0.0.1:1 HTTP/1.1", auth), Verdict::Refuse(404)),
             (head("GET /2/powerstreams HTTP/1.1", auth), Verdict::Refuse(404)),
             (head("GET / HTTP/1.1", "X: y"), Verdict::Refuse(404)),
@@ -184,7 +190,7 @@ mod tests {
         // Who may not have the stream learns nothing about its parameters.
         let nobody = verdict(&head("GET /2/powerstream?x=1 HTTP/1.1", "X: y"), None);
         assert_eq!(nobody, Verdict::Refuse(401));
-        assert_eq!(verdict(&head(stream, auth), Some("a%2Bb")), STREAM);
+        assert_eq!(verdict(&head(stream, auth), Some("a%2Bb")), taken());
         assert_eq!(verdict(&head(stream, auth), Some("a%2Bc")), Verdict::Refuse(401));
     }
 

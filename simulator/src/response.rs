@@ -1,20 +1,19 @@
 //! Response heads, and the bodies of refusals.
 
-use crate::config::Config;
 use crate::rng::Rng;
 use crate::time;
 
 /// The version of the API that the heads name.
 const API_VERSION: &str = "2.166";
 
-/// The head of the stream.
-pub(crate) fn stream(config: &Config, local_dc_only: bool, rng: &mut Rng, unix_ms: u64) -> Vec<u8> {
+/// The head of the stream; with the datacentre that is named, if one is.
+pub(crate) fn stream(datacenter: Option<&str>, rng: &mut Rng, unix_ms: u64) -> Vec<u8> {
     let mut head = start(200, rng, unix_ms);
     head.push_str("content-type: application/json; charset=utf-8\r\n");
     head.push_str("cache-control: no-cache, no-store, max-age=0\r\n");
-    if local_dc_only {
+    if let Some(datacenter) = datacenter {
         head.push_str("x-powerstream-datacenter: ");
-        head.push_str(&config.datacenter);
+        head.push_str(datacenter);
         head.push_str("\r\nx-powerstream-localdconly: true\r\n");
     }
     head.push_str("transfer-encoding: chunked\r\n\r\n");
@@ -97,9 +96,12 @@ mod tests {
 
     #[test]
     fn the_stream_head() {
-        let text = |local| String::from_utf8(stream(&Config::default(), local, &mut Rng::new(1), 0)).unwrap();
-        assert!(text(true).contains("x-powerstream-datacenter: atla\r\nx-powerstream-localdconly: true\r\n"));
-        assert!(!text(false).contains("powerstream-datacenter"));
-        assert_eq!(text(false), text(false));
+        let text = |place| String::from_utf8(stream(place, &mut Rng::new(1), 0)).unwrap();
+        assert!(
+            text(Some("atla"))
+                .contains("x-powerstream-datacenter: atla\r\nx-powerstream-localdconly: true\r\n")
+        );
+        assert!(!text(None).contains("powerstream-datacenter"));
+        assert_eq!(text(None), text(None));
     }
 }

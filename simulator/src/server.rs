@@ -1,43 +1,40 @@
-//! The listener and its threads: one accepts, and each connection has its own.
+//! The handle of a simulator, and what all its threads know.
 
+use crate::clock::{Bell, Clock};
 use crate::config::Config;
-use crate::connection;
+use crate::datacenter::Datacenter;
 use crate::feed::Feed;
 use crate::generator::Generator;
-use crate::link::Link;
-use crate::time;
+use crate::site::{Down, Site};
+use crate::tls::Acceptor;
 use crate::truth::Truth;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A running simulator. Dropping it shuts it down.
 pub struct Simulator {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Mutex<Option<JoinHandle<()>>>,
+    pump: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What all its threads know.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) feed: Arc<Feed>,
-    truth: Truth,
-    listener: TcpListener,
+    pub(crate) clock: Clock,
+    pub(crate) places: Vec<Datacenter>,
+    pub(crate) feed: Feed,
+    pub(crate) truth: Truth,
+    pub(crate) tls: Option<Acceptor>,
+    sites: Vec<Arc<Site>>,
     stopped: AtomicBool,
+    pump_bell: Arc<Bell>,
     attempts: AtomicU64,
     padded: Mutex<Generator>,
-    served: Mutex<Vec<Served>>,
-}
-
-/// A connection's thread, and how to wake it. The link is the thread's own: a handle more would keep the socket open.
-struct Served {
-    link: Weak<Link>,
-    thread: JoinHandle<()>,
 }
 
 impl Simulator {
@@ -48,34 +45,96 @@ impl Simulator {
     /// `InvalidInput` for a configuration that makes no sense; otherwise what binding or starting a thread gave.
     pub fn start(config: Config) -> io::Result<Simulator> {
         config.check()?;
-        let listener = TcpListener::bind(config.listen)?;
-        let address = listener.local_addr()?;
+        let clock = Clock::new(config.time);
+        let places = config.places();
+        let (mut sites, mut listeners) = (Vec::new(), Vec::new());
+        for (place, datacenter) in places.iter().enumerate() {
+            let (site, listener) = Site::bind(place, datacenter.listen)?;
+            sites.push(Arc::new(site));
+            listeners.push(listener);
+        }
+        let pump_bell = Arc::new(Bell::new(&clock));
         let shared = Arc::new(Shared {
-            feed: Arc::new(Feed::new(&config)),
-            truth: Truth::new(config.truth_messages_max, config.truth_bytes_max),
-            listener,
+            feed: Feed::new(&config, &places, pump_bell.clone()),
+            tls: config.tls.as_ref().map(Acceptor::new).transpose()?,
+            truth: Truth::new(config.truth_messages_max, config.truth_bytes_max, clock.clone()),
+            sites,
             stopped: AtomicBool::new(false),
+            pump_bell,
             attempts: AtomicU64::new(0),
             padded: Mutex::new(Generator::new(config.seed ^ 0x0bad_5eed)),
-            served: Mutex::new(Vec::new()),
+            places,
+            clock,
             config,
         });
-        let accepting = shared.clone();
-        let acceptor =
-            thread::Builder::new().name("simulator-accept".to_owned()).spawn(move || accepting.accept())?;
-        Ok(Simulator { address, shared, acceptor: Mutex::new(Some(acceptor)) })
+        let pumping = shared.clone();
+        let pump = thread::Builder::new()
+            .name("simulator-pump".to_owned())
+            .spawn(move || pumping.feed.run(|| pumping.stopped.load(Ordering::SeqCst)))?;
+        let simulator = Simulator { shared, pump: Mutex::new(Some(pump)) };
+        for (site, listener) in simulator.shared.sites.iter().zip(listeners) {
+            site.open(&simulator.shared, listener)?;
+        }
+        Ok(simulator)
     }
 
-    /// Where it listens, with the port it got.
+    /// Where it listens, with the port it got; of several datacentres the first.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.shared.sites[0].address
     }
 
-    /// The origin for clients, such as `http://127.0.0.1:4711`. A wildcard address is given as loopback.
+    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacentres the first. A wildcard address is given as
+    /// loopback.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.reachable())
+        self.shared.base_url(&self.shared.sites[0])
+    }
+
+    /// The certificate, as PEM, of the CA that a client has to trust; `None` without TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.shared.tls.as_ref().map(Acceptor::ca_pem)
+    }
+
+    /// The names of the datacentres, in the order of the configuration, and the origin of each.
+    #[must_use]
+    pub fn datacenters(&self) -> Vec<(String, String)> {
+        let name = |site: &Arc<Site>| self.shared.places[site.place].name.clone();
+        self.shared.sites.iter().map(|site| (name(site), self.shared.base_url(site))).collect()
+    }
+
+    /// The origin of a datacentre; `None` if there is none of that name.
+    #[must_use]
+    pub fn base_url_of(&self, datacenter: &str) -> Option<String> {
+        self.shared.site(datacenter).map(|site| self.shared.base_url(site))
+    }
+
+    /// Switches a datacentre off: its connections are reset, and further ones refused. False if there is none of that name, or if it
+    /// is off.
+    pub fn kill(&self, datacenter: &str) -> bool {
+        self.shared.site(datacenter).is_some_and(|site| site.close(Down::Killed))
+    }
+
+    /// Switches a datacentre on again, at the same address. False if there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// What binding its address gave: another process may have taken it meanwhile.
+    pub fn restart(&self, datacenter: &str) -> io::Result<bool> {
+        match self.shared.site(datacenter) {
+            Some(site) => site.restart(&self.shared).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is done when this returns. False, and
+    /// nothing happens, if the clock is the machine's.
+    ///
+    /// A client that does not read what it is sent holds this up for at most a tenth of a second; a request that is still under way
+    /// comes before or after: read the answer's head first.
+    pub fn advance(&self, by: Duration) -> bool {
+        self.shared.clock.advance(by)
     }
 
     /// The log of what it sends. It stays valid after the shutdown.
@@ -87,32 +146,13 @@ impl Simulator {
     /// Ends all connections where they are and waits for all threads: a matter of milliseconds. Again is a no-op.
     pub fn shutdown(&self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        let Some(acceptor) = lock(&self.acceptor).take() else { return };
-        // On Linux this makes accept() return; elsewhere a connection does.
-        let _ = socket2::SockRef::from(&self.shared.listener).shutdown(std::net::Shutdown::Both);
-        if TcpStream::connect_timeout(&self.reachable(), Duration::from_millis(50)).is_err()
-            && !cfg!(target_os = "linux")
-        {
-            // The next accept() will not block; the one under way fails or is nobody's problem but this thread's.
-            let _ = self.shared.listener.set_nonblocking(true);
+        for site in &self.shared.sites {
+            site.close(Down::Shutdown);
         }
-        let _ = acceptor.join();
-        let served = std::mem::take(&mut *lock(&self.shared.served));
-        for link in served.iter().filter_map(|served| served.link.upgrade()) {
-            link.stop();
+        if let Some(pump) = lock(&self.pump).take() {
+            self.shared.pump_bell.ring();
+            let _ = pump.join();
         }
-        for served in served {
-            let _ = served.thread.join();
-        }
-    }
-
-    fn reachable(&self) -> SocketAddr {
-        let ip = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        (ip, self.address.port()).into()
     }
 }
 
@@ -125,13 +165,22 @@ impl Drop for Simulator {
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
-            .field("address", &self.address)
+            .field("datacenters", &self.datacenters())
             .field("truth", &self.shared.truth)
             .finish_non_exhaustive()
     }
 }
 
 impl Shared {
+    fn base_url(&self, site: &Site) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", site.reachable())
+    }
+
+    fn site(&self, name: &str) -> Option<&Arc<Site>> {
+        self.sites.iter().find(|site| self.places[site.place].name == name)
+    }
+
     /// The number of this attempt to get the stream, from 1.
     pub(crate) fn next_attempt(&self) -> u64 {
         self.attempts.fetch_add(1, Ordering::Relaxed) + 1
@@ -140,37 +189,8 @@ impl Shared {
     /// A Post of the given size.
     pub(crate) fn padded_post(&self, bytes: usize) -> (u64, Vec<u8>) {
         let mut post = Vec::with_capacity(bytes);
-        let id = lock(&self.padded).padded_post(time::unix_ms(), bytes, &mut post);
+        let id = lock(&self.padded).padded_post(self.clock.unix_ms(), bytes, &mut post);
         (id, post)
-    }
-
-    fn accept(self: &Arc<Shared>) {
-        loop {
-            let accepted = self.listener.accept();
-            if self.stopped.load(Ordering::SeqCst) {
-                return;
-            }
-            match accepted {
-                Ok((stream, peer)) => self.serve(stream, peer),
-                // Out of descriptors, or a client that left at once: the former takes a moment.
-                Err(_) => thread::sleep(Duration::from_millis(10)),
-            }
-        }
-    }
-
-    fn serve(self: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-        let recorder = self.truth.accepted(peer);
-        let link = Arc::new(Link::new(stream));
-        let weak = Arc::downgrade(&link);
-        let mut served = lock(&self.served);
-        served.retain(|served| !served.thread.is_finished());
-        let shared = self.clone();
-        let builder =
-            thread::Builder::new().name(format!("simulator-{}", recorder.number)).stack_size(256 << 10);
-        // Where no thread is to be had the connection is dropped.
-        if let Ok(thread) = builder.spawn(move || connection::serve(&shared, link, recorder)) {
-            served.push(Served { link: weak, thread });
-        }
     }
 }
 

@@ -119,6 +119,11 @@ impl Encoder {
         }
     }
 
+    /// Whether there is something that no chunk has yet.
+    pub(crate) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Puts everything out that is held back.
     pub(crate) fn flush(&mut self, out: &mut Writes) {
         if self.held.is_empty() {

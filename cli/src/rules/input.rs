@@ -59,7 +59,8 @@ enum Form {
     Toml,
 }
 
-fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
+/// The rules of a file; `-` is standard input.
+pub(super) fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
     let stdin = file.as_os_str() == "-";
     let name = if stdin { "standard input".to_owned() } else { printable(&file.to_string_lossy()) };
     let fail = |why: String| Failure::new(Exit::Failed, format!("cannot read {name}: {why}"));

@@ -9,7 +9,9 @@ use core::time::Duration;
 
 use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
 use powerstream_core::http::chunked::{Decoder, Span};
+use powerstream_core::http::exchange::{Exchange, ExchangeConfig, Step as ExchangeStep};
 use powerstream_core::http::origin::Origin;
+use powerstream_core::http::request::{Method, Request};
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
 use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
@@ -154,5 +156,42 @@ pub unsafe extern "C" fn powerstream_first_post(
             }
             _ => return -1,
         }
+    }
+}
+
+/// The status of the answer of `length` octets at `input` to a request for the rules, or -1.
+///
+/// # Safety
+/// `storage` points to `room` octets that nothing else uses, and `input` to `length` octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn powerstream_exchange(
+    storage: *mut u8,
+    room: usize,
+    input: *const u8,
+    length: usize,
+) -> i64 {
+    let now = Instant::ZERO;
+    // SAFETY: as the caller promised.
+    let (storage, input) =
+        unsafe { (core::slice::from_raw_parts_mut(storage, room), core::slice::from_raw_parts(input, length)) };
+    let request = Request::new(Method::Get, "localhost", "/2/powerstream/rules");
+    let Ok(mut exchange) = Exchange::new(storage, &request, None, ExchangeConfig::default(), now) else {
+        return -1;
+    };
+    loop {
+        match exchange.poll() {
+            ExchangeStep::Connect { .. } => exchange.handle_connected(now),
+            ExchangeStep::Write { .. } => exchange.handle_written(exchange.transmit().len(), now),
+            ExchangeStep::Read { .. } => {
+                exchange.handle_input(input, now);
+                exchange.handle_eof(now);
+            }
+            ExchangeStep::Close => exchange.handle_closed(),
+            ExchangeStep::Done => break,
+        }
+    }
+    match exchange.outcome() {
+        Some(Ok(answer)) => i64::from(answer.head.status()),
+        _ => -1,
     }
 }

@@ -1,0 +1,91 @@
+//! The connections opened on the runtime that is asked for, and read until the end.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use powerstream_core::driver::stop::Shutdown;
+use powerstream_tls::TlsConfig;
+
+use crate::exit::{Exit, Failure};
+use crate::interrupt::on_interrupt;
+
+use super::Args;
+use super::arguments::Runtime;
+use super::connections::Connection;
+use super::pump::{Ended, Pump};
+use super::source::block_on;
+
+/// Reads until the end; the inner error is the output's.
+pub(super) fn run<W: io::Write>(
+    args: &Args,
+    connections: Vec<Connection>,
+    tls: Option<&TlsConfig>,
+    pump: &mut Pump<W>,
+) -> Result<io::Result<Ended>, Failure> {
+    let mut configs = connections.into_iter().map(|connection| connection.config);
+    let Some(config) = configs.next() else {
+        return Err(Failure::new(Exit::Usage, "there is no connection"));
+    };
+    match args.runtime {
+        Runtime::Blocking => {
+            let client = powerstream_blocking::Client::new(config).with_busy_poll(args.busy_poll);
+            let client = match tls {
+                Some(tls) => client.with_tls(tls.clone()),
+                None => client,
+            };
+            let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
+            end_on_request(args, &stream.shutdown_handle())?;
+            Ok(block_on(pump.run(&mut stream)))
+        }
+        Runtime::Tokio => {
+            let client = powerstream_tokio::Client::new(config);
+            let client = match tls {
+                Some(tls) => client.with_tls(tls.clone()),
+                None => client,
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| {
+                Failure::new(Exit::Failed, format!("cannot start tokio's runtime: {error}"))
+            })?;
+            let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
+            end_on_request(args, &stream.shutdown_handle())?;
+            Ok(runtime.block_on(pump.run(&mut stream)))
+        }
+        Runtime::Smol => {
+            let client = powerstream_smol::Client::new(config);
+            let client = match tls {
+                Some(tls) => client.with_tls(tls.clone()),
+                None => client,
+            };
+            let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
+            end_on_request(args, &stream.shutdown_handle())?;
+            Ok(smol::block_on(pump.run(&mut stream)))
+        }
+    }
+}
+
+/// Arranges for the end that the user asks for, by `--duration` or by Ctrl-C.
+fn end_on_request(args: &Args, shutdown: &Shutdown) -> Result<(), Failure> {
+    if let Some(length) = args.duration {
+        end_after(length, shutdown.clone())?;
+    }
+    let shutdown = shutdown.clone();
+    on_interrupt(move || shutdown.shutdown())
+}
+
+/// Ends the stream after `length`. The thread is not waited for: when the stream ends earlier, so does the process.
+fn end_after(length: Duration, shutdown: Shutdown) -> Result<(), Failure> {
+    let timer = move || {
+        thread::sleep(length);
+        shutdown.shutdown();
+    };
+    match thread::Builder::new().name(String::from("duration")).spawn(timer) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))),
+    }
+}
+
+fn cannot_open(error: &dyn std::error::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot open the stream: {error}"))
+}
