@@ -17,7 +17,9 @@ use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEven
 use powerstream_tls::transport::{self, Line, Trust, open};
 use powerstream_tls::{Secured, TlsConfig, TlsConfigError};
 
+use crate::pin::PinError;
 use crate::reactor::{Reading, Sockets};
+use crate::reader::{Reader, ReaderConfig};
 use crate::waiter::Waiter;
 
 /// One stream for months, read by one thread.
@@ -26,9 +28,9 @@ use crate::waiter::Waiter;
 /// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
 #[derive(Debug)]
 pub struct Stream {
-    line: Line<Sockets>,
-    shutdown: Shutdown,
-    waiter: Waiter,
+    pub(crate) line: Line<Sockets>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) waiter: Waiter,
 }
 
 impl Stream {
@@ -107,6 +109,14 @@ impl Stream {
         self.line.has_event()
     }
 
+    /// Starts a thread that reads this stream into a queue. See [`Reader`].
+    ///
+    /// # Errors
+    /// [`OpenError`] where there can be no thread, or not on the processor that it is to be kept on.
+    pub fn into_reader(self, config: &ReaderConfig) -> Result<Reader<Self>, OpenError> {
+        Reader::start(self, config)
+    }
+
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
@@ -173,6 +183,8 @@ pub enum OpenError {
     Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
+    /// The reader's thread could not be kept on its processor.
+    Pin(PinError),
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -196,7 +208,8 @@ impl fmt::Display for OpenError {
             Self::Tls(error) => error.fmt(f),
             Self::Merge(error) => error.fmt(f),
             Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
-            Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
+            Self::Pin(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
         }
     }
 }
@@ -207,6 +220,7 @@ impl std::error::Error for OpenError {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Merge(error) => Some(error),
+            Self::Pin(error) => Some(error),
             Self::NoRules => None,
             Self::Io(error) => Some(error),
         }
