@@ -23,6 +23,7 @@ mod source;
 use std::io::{self, Write};
 use std::time::Instant;
 
+use powerstream_core::merge::Group;
 use powerstream_core::session::Cause;
 use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
@@ -67,10 +68,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
     let told: Vec<_> = connections.iter().map(|connection| connection.told(args)).collect();
     told.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
-    let journal = Journal::new(told);
+    let group = if args.local_dc_only { Group::Partitioned } else { Group::Redundant };
+    let journal = Journal::new(told, group);
     let mut pump = Pump::new(Output::to_stdout(args.format), latency, journal, args.max_posts);
     let started = Instant::now();
-    let ended = reading::run(args, connections, tls.as_ref(), &mut pump)?;
+    let ended = reading::run(args, connections, group, tls.as_ref(), &mut pump)?;
     // The client has left: the simulator waits for nobody.
     drop(simulator);
     // Where the output failed, nobody knows how much of it arrived.

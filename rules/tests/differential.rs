@@ -124,7 +124,7 @@ fn forget_strangers(value: &Json, out: &mut Vec<String>) {
 
 #[test]
 fn a_set_is_what_is_in_it_however_it_came_to_be() {
-    for_all(0x005e_75e7, 60, 4_000, |mut choices| {
+    for_all(0x005e_75e7, 12, 1_500, |mut choices| {
         let options = options(&mut choices);
         let posts: Vec<Vec<u8>> = (0..3)
             .map(|_| {

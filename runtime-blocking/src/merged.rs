@@ -1,11 +1,12 @@
 //! Several connections read by one thread as one stream.
 
 use powerstream_core::client::Connections;
-use powerstream_core::dedup::Window;
+use powerstream_core::driver::Io;
 use powerstream_core::driver::merged::{MergedEvent, OwnedMergedEvent};
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::merge::{ConnectionId, Merge, Record};
 use powerstream_core::session::Session;
+use powerstream_core::time::Instant;
 use powerstream_tls::transport::{MergedLines, Trust, open_merged};
 
 use crate::reactor::{Reading, Sockets};
@@ -83,20 +84,17 @@ impl MergedStream {
         self.merged.lines()[connection.index()].driven().buffered().session()
     }
 
-    /// The connections' records, in their order: who won, who lost and by how much.
+    /// The accounts: who won, who lost and by how much.
     #[must_use]
-    pub fn records(&self) -> &[Record] {
-        self.accounts().records()
-    }
-
-    /// The window in which duplicates are known.
-    #[must_use]
-    pub const fn window(&self) -> &Window<Vec<u64>> {
-        self.accounts().window()
-    }
-
-    const fn accounts(&self) -> &Merge<Vec<u64>, Vec<Record>> {
+    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<Record>> {
         self.merged.merge()
+    }
+
+    /// The clock that all its events are timed with.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        // There is one connection at least.
+        self.merged.lines()[0].driven().io().now()
     }
 }
 

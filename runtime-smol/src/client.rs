@@ -1,13 +1,31 @@
 //! What a program makes once, and opens streams from.
 
 use powerstream_core::client::{Config, Connections};
+use powerstream_core::driver::rules;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_tls::TlsConfig;
-use powerstream_tls::transport::{OpenError, Trust, open, open_merged};
+use powerstream_tls::transport::{OpenError, Transport, Trust, connect, open, open_merged};
 
 use crate::merged::MergedStream;
 use crate::reactor::Smol;
 use crate::stream::Stream;
+
+/// The rules of one app at one service: each call on a connection of its own. Its calls are futures; dropping one gives the call up, and
+/// whether the service acted is then unknown.
+///
+/// ```no_run
+/// # async fn manage() -> Result<(), Box<dyn std::error::Error>> {
+/// use powerstream_smol::core::api::NewRule;
+/// use powerstream_smol::{Client, Config, Token};
+///
+/// let client = Client::new(Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?));
+/// let mut rules = client.rules()?.ok_or("that stream has no rules")?;
+/// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")]).await?;
+/// println!("{:?}; now there are {}", added.fates, rules.list().await?.len());
+/// # Ok(())
+/// # }
+/// ```
+pub type Rules = rules::Rules<Transport<Smol>>;
 
 /// Opens streams by one configuration. It may be made, and streams opened, outside of a runtime.
 ///
@@ -70,5 +88,14 @@ impl Client {
         let shutdown = Shutdown::new();
         let merged = open_merged(connections, &self.trust, || Smol, &shutdown)?;
         Ok(MergedStream::new(merged, shutdown))
+    }
+
+    /// The rules of the client's stream; `None` where that stream has none. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] where TLS cannot be set up.
+    pub fn rules(&self) -> Result<Option<Rules>, OpenError> {
+        let transport = connect(&self.config, &self.trust, Smol, &Shutdown::new())?;
+        Ok(rules::Rules::new(self.config.clone(), transport))
     }
 }

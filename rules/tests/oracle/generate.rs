@@ -34,7 +34,7 @@ const WORDS: [&str; 26] = [
     "ΣΊΣΥΦΟΣ",
 ];
 
-const JOINTS: [&str; 22] = [
+const JOINTS: [&str; 27] = [
     " ",
     " ",
     " ",
@@ -56,6 +56,11 @@ const JOINTS: [&str; 22] = [
     "\u{26bd}\u{fe0f}",
     "\u{200d}",
     "\u{3001}",
+    "\u{1f3fd}",
+    "\u{2764}\u{fe0f}\u{200d}\u{1f525}",
+    "\u{200c}",
+    "1\u{fe0f}\u{20e3}",
+    "\u{301}",
     " x ",
 ];
 
