@@ -8,10 +8,10 @@
 
 pub mod dial;
 pub mod exchange;
-#[cfg(feature = "serde")]
-pub mod rules;
 #[cfg(feature = "alloc")]
 pub mod merged;
+#[cfg(feature = "serde")]
+pub mod rules;
 #[cfg(feature = "std")]
 pub mod stop;
 #[cfg(feature = "std")]

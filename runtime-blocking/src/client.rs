@@ -4,6 +4,7 @@ use powerstream_core::client::Config;
 use powerstream_tls::TlsConfig;
 
 use crate::reactor::Reading;
+use crate::rules::Rules;
 use crate::stream::{OpenError, Stream};
 use crate::transport::{Way, trust};
 
@@ -64,5 +65,14 @@ impl Client {
         let reading = if self.busy_poll { Reading::Spinning } else { Reading::Blocking };
         let connector = trust(&self.config.origin(), self.tls.as_ref())?;
         Stream::of_client(&self.config, Way::of(&self.config, connector, reading))
+    }
+
+    /// The rules of the stream, managed on connections of their own. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the stream has no rules, TLS cannot be set up, or the system has no more resources.
+    pub fn rules(&self) -> Result<Rules, OpenError> {
+        let connector = trust(&self.config.origin(), self.tls.as_ref())?;
+        Rules::of_client(&self.config, Way::of(&self.config, connector, Reading::Blocking))
     }
 }

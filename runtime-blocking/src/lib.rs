@@ -42,6 +42,7 @@ mod interrupt;
 mod pin;
 mod reactor;
 mod resolve;
+mod rules;
 mod stream;
 mod transport;
 mod waiter;
@@ -57,6 +58,7 @@ pub use powerstream_core::http::request::BearerToken;
 pub use powerstream_core::session::{SessionConfig, SessionEvent};
 pub use powerstream_tls as tls;
 pub use powerstream_tls::TlsConfig;
+pub use rules::Rules;
 pub use stream::{Events, OpenError, Stream};
 
 /// Compiles the program in the README.

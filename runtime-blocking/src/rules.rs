@@ -1,29 +1,25 @@
 //! Rules, managed by a blocking program while its streams run.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use powerstream_core::api::{Added, Call, Deleted, NewRule, Rule, RuleApi};
 use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, Rules as Driven, RulesError};
+use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::http::head::RateLimit;
-use powerstream_tls::TlsConfig;
 
-use crate::shutdown::Shutdown;
 use crate::stream::OpenError;
-use crate::tcp::Tcp;
-use crate::transport::{self, Transport};
+use crate::transport::{Transport, Way};
+use crate::waiter::Waiter;
 
 /// The rules of one app at one service: each call on a connection of its own, carried out by the thread that makes it.
 ///
 /// ```no_run
-/// use powerstream_blocking::Rules;
 /// use powerstream_blocking::core::api::NewRule;
-/// use powerstream_blocking::core::client::{Config, Token};
+/// use powerstream_blocking::{Client, Config, Token};
 ///
-/// let mut rules = Rules::open(&Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?))?;
+/// let client = Client::new(Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?));
+/// let mut rules = client.rules()?;
 /// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")])?;
 /// println!("{:?}; now there are {}", added.fates, rules.list()?.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -33,29 +29,17 @@ use crate::transport::{self, Transport};
 /// that its outcome is unknown ([`RulesError::is_outcome_unknown`]), list before you ask again.
 pub struct Rules {
     driven: Driven<Transport>,
+    shutdown: Shutdown,
+    waiter: Waiter,
 }
 
 impl Rules {
-    /// The rules of the stream that `config` names. Nothing is connected to yet.
-    ///
-    /// # Errors
-    /// [`OpenError`] where that stream has no rules, or the system has no CAs or no more resources.
-    pub fn open(config: &Config) -> Result<Self, OpenError> {
-        Self::open_over(config, None)
-    }
-
-    /// As [`Self::open`], with what is to be trusted where the origin is `https`.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_with_tls(config: &Config, tls: &TlsConfig) -> Result<Self, OpenError> {
-        Self::open_over(config, Some(tls))
-    }
-
-    fn open_over(config: &Config, tls: Option<&TlsConfig>) -> Result<Self, OpenError> {
-        let tcp = Tcp::new(config.route()).map_err(OpenError::Io)?;
-        let io = transport::secure(config.tunnel(tcp), &config.origin(), tls)?;
-        Ok(Self { driven: Driven::new(config.clone(), io).ok_or(OpenError::NoRules)? })
+    pub(crate) fn of_client(config: &Config, way: Way) -> Result<Self, OpenError> {
+        let waiter = Waiter::new().map_err(OpenError::Io)?;
+        let shutdown = Shutdown::new();
+        let io = way.transport(&waiter, &shutdown);
+        let driven = Driven::new(config.clone(), io).ok_or(OpenError::NoRules)?;
+        Ok(Self { driven, shutdown, waiter })
     }
 
     /// Whose rules.
@@ -69,7 +53,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError`]; the list is whole or none.
     pub fn list(&mut self) -> Result<Vec<Rule>, RulesError> {
-        wait(self.driven.list())
+        self.waiter.block_on(self.driven.list())
     }
 
     /// Adds up to 100 rules: one request.
@@ -77,7 +61,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError`]. Rules that the service refuses one by one are no error: see [`Added::fates`].
     pub fn add(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
-        wait(self.driven.add(rules))
+        self.waiter.block_on(self.driven.add(rules))
     }
 
     /// Asks what adding the rules would do: one request. Powerstream has none for it.
@@ -85,7 +69,7 @@ impl Rules {
     /// # Errors
     /// As [`Self::add`].
     pub fn validate(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
-        wait(self.driven.validate(rules))
+        self.waiter.block_on(self.driven.validate(rules))
     }
 
     /// Deletes up to 100 rules by their ids: one request.
@@ -93,7 +77,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError`]. Rules that are not there are no error: see [`Deleted::fates`].
     pub fn delete_ids(&mut self, ids: &[&str]) -> Result<Deleted, RulesError> {
-        wait(self.driven.delete_ids(ids))
+        self.waiter.block_on(self.driven.delete_ids(ids))
     }
 
     /// Deletes up to 100 rules by their values: one request.
@@ -101,7 +85,7 @@ impl Rules {
     /// # Errors
     /// As [`Self::delete_ids`].
     pub fn delete_values(&mut self, rules: &[NewRule<'_>]) -> Result<Deleted, RulesError> {
-        wait(self.driven.delete_values(rules))
+        self.waiter.block_on(self.driven.delete_values(rules))
     }
 
     /// Sends one call. Any answer is one here, whatever its status; the call reads it.
@@ -109,7 +93,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError::Request`] and [`RulesError::Exchange`].
     pub fn send(&mut self, call: &Call) -> Result<OwnedReply, RulesError> {
-        wait(self.driven.send(call))
+        self.waiter.block_on(self.driven.send(call))
     }
 
     /// The rate-limit fields of the last answer.
@@ -121,20 +105,12 @@ impl Rules {
     /// Ends the call under way from another thread, and all that are made later.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(transport::signal(self.driven.io()))
+        self.shutdown.clone()
     }
 }
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.driven.fmt(f)
-    }
-}
-
-/// Carries out a future over a transport that blocks.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("a blocking transport never pends"),
     }
 }

@@ -160,6 +160,8 @@ pub enum OpenError {
     Tls(TlsConfigError),
     /// The system has no more descriptors or memory.
     Io(io::Error),
+    /// The stream has no rules to manage.
+    NoRules,
 }
 
 impl fmt::Display for OpenError {
@@ -168,6 +170,7 @@ impl fmt::Display for OpenError {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
+            Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
         }
     }
 }
@@ -178,6 +181,7 @@ impl std::error::Error for OpenError {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Io(error) => Some(error),
+            Self::NoRules => None,
         }
     }
 }

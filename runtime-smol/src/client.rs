@@ -3,9 +3,10 @@
 use powerstream_core::client::Config;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_tls::TlsConfig;
-use powerstream_tls::transport::{OpenError, Trust, open};
+use powerstream_tls::transport::{OpenError, Trust, open, open_rules};
 
 use crate::reactor::Smol;
+use crate::rules::Rules;
 use crate::stream::Stream;
 
 /// Opens streams by one configuration. It may be made, and streams opened, outside of a runtime.
@@ -51,5 +52,13 @@ impl Client {
     /// [`OpenError`] where TLS cannot be set up.
     pub fn stream(&self) -> Result<Stream, OpenError> {
         open(&self.config, &self.trust, Smol, &Shutdown::new()).map(Stream::new)
+    }
+
+    /// The rules of the stream, managed on connections of their own. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the stream has no rules, or TLS cannot be set up.
+    pub fn rules(&self) -> Result<Rules, OpenError> {
+        open_rules(&self.config, &self.trust, Smol, &Shutdown::new()).map(Rules::new)
     }
 }

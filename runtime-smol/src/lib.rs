@@ -3,6 +3,7 @@
 
 mod client;
 mod reactor;
+mod rules;
 mod stream;
 
 pub use client::Client;
@@ -15,4 +16,5 @@ pub use powerstream_core::session::SessionEvent;
 pub use powerstream_tls as tls;
 pub use powerstream_tls::TlsConfig;
 pub use powerstream_tls::transport::OpenError;
+pub use rules::Rules;
 pub use stream::Stream;

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use powerstream_core::client::Config;
+use powerstream_core::driver::rules::Rules;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::tcp::{Reactor, Tcp};
 use powerstream_core::driver::tunnel::Tunnel;
@@ -74,18 +75,40 @@ pub fn open<R: Reactor>(
     reactor: R,
     shutdown: &Shutdown,
 ) -> Result<Line<R>, OpenError> {
-    let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
-    let tcp = Tcp::new(reactor, config.route(), shutdown.listen());
-    let transport = Secured::new(config.tunnel(tcp), connector);
+    let transport = transport(config, trust, reactor, shutdown)?;
     // The standard library keys its hash maps from the system's randomness: the one source it offers.
     let seed = config.seed().unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let buffered = config.open(seed, transport.now(), transport.unix_now()).map_err(OpenError::Config)?;
     Ok(Driven::new(buffered, transport))
 }
 
+/// The rules of the stream that `config` names, on the runtime that `reactor` stands for, until `shutdown` says so.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_rules<R: Reactor>(
+    config: &Config,
+    trust: &Trust,
+    reactor: R,
+    shutdown: &Shutdown,
+) -> Result<Rules<Transport<R>>, OpenError> {
+    Rules::new(config.clone(), transport(config, trust, reactor, shutdown)?).ok_or(OpenError::NoRules)
+}
+
+fn transport<R: Reactor>(
+    config: &Config,
+    trust: &Trust,
+    reactor: R,
+    shutdown: &Shutdown,
+) -> Result<Transport<R>, OpenError> {
+    let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
+    let tcp = Tcp::new(reactor, config.route(), shutdown.listen());
+    Ok(Secured::new(config.tunnel(tcp), connector))
+}
+
 /// Ends `line`, from anywhere.
 pub fn shutdown_handle<R: Reactor>(line: &Line<R>) -> Shutdown {
-    line.io().get_ref().inner().stop().handle()
+    line.io().inner().inner().stop().handle()
 }
 
 /// Why a stream could not be opened. Nothing was connected to.
@@ -96,6 +119,8 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
+    /// The stream has no rules to manage.
+    NoRules,
 }
 
 impl fmt::Display for OpenError {
@@ -103,6 +128,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
         }
     }
 }
@@ -112,6 +138,7 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::NoRules => None,
         }
     }
 }

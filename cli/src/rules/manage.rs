@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
-use powerstream_blocking::{OpenError, Rules};
+use powerstream_blocking::{Client, OpenError, Rules};
 use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, NewRule, Rule, RuleApi};
 use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, RulesError};
@@ -26,6 +26,7 @@ use powerstream_core::time::UnixTime;
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Limits, PlanError};
 
+use crate::ca;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::on_interrupt;
 use crate::text::Printable;
@@ -64,6 +65,10 @@ pub(super) struct Target {
     /// The stream whose rules they are
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Stream::Powerstream)]
     endpoint: Stream,
+
+    /// File of PEM certificates to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// File that holds the bearer token; `-` is standard input
     #[arg(long, value_name = "FILE")]
@@ -116,7 +121,11 @@ impl Target {
         let config = config.build().map_err(|error| {
             Failure::new(Exit::Usage, format!("--base-url or --host is not allowed: {error}"))
         })?;
-        let rules = Rules::open(&config).map_err(|error| cannot_open(&error))?;
+        let mut client = Client::new(config.clone());
+        if let Some(ca) = &self.ca {
+            client = client.with_tls(ca::trust(ca)?);
+        }
+        let rules = client.rules().map_err(|error| cannot_open(&error))?;
 
         let origin = config.origin();
         let service =
