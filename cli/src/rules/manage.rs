@@ -12,6 +12,8 @@ pub(super) mod report;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, SystemTime};
 
@@ -28,7 +30,7 @@ use powerstream_rules::sync::{self, Limits, PlanError};
 
 use crate::ca;
 use crate::exit::{Exit, Failure, complain};
-use crate::interrupt::on_interrupt;
+use crate::interrupt::{INTERRUPTED, on_interrupt};
 use crate::text::Printable;
 use crate::token::Token;
 use crate::utc::utc;
@@ -138,13 +140,19 @@ impl Target {
 
         let shutdown = rules.shutdown_handle();
         let (sender, interrupted) = channel();
+        let asking = Arc::new(AtomicBool::new(false));
+        let is_asking = Arc::clone(&asking);
         on_interrupt(move || {
+            if is_asking.load(Ordering::Acquire) {
+                // Nothing is under way, and the terminal cannot be asked to stop waiting.
+                std::process::exit(INTERRUPTED);
+            }
             shutdown.shutdown();
             // Nobody waits for it any more: the run is at its end.
             let _ = sender.send(());
         })?;
         let known = Known::at(ledger.known());
-        Ok(Service { rules, ledger, known, interrupted })
+        Ok(Service { rules, ledger, known, interrupted, asking })
     }
 
     fn state_directory(&self) -> Result<PathBuf, Failure> {
@@ -165,6 +173,8 @@ pub(super) struct Service {
     ledger: Ledger,
     known: Known,
     interrupted: Receiver<()>,
+    /// A question waits for its answer.
+    asking: Arc<AtomicBool>,
 }
 
 impl Service {
@@ -339,7 +349,7 @@ pub(super) struct Manner {
 impl Manner {
     /// Asks at the terminal whether to send, unless that was answered beforehand. Without a terminal nobody can be asked:
     /// then what is `drastic` is refused, and the rest taken as meant.
-    pub(super) fn confirm(&self, question: &str, drastic: bool) -> Result<(), Failure> {
+    pub(super) fn confirm(&self, service: &Service, question: &str, drastic: bool) -> Result<(), Failure> {
         if self.yes || !(drastic || io::stdin().is_terminal()) {
             return Ok(());
         }
@@ -351,10 +361,10 @@ impl Manner {
         }
         let _ = write!(io::stderr().lock(), "{question} [y/N] ");
         let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .map_err(|error| Failure::new(Exit::Failed, format!("cannot read the answer: {error}")))?;
+        service.asking.store(true, Ordering::Release);
+        let read = io::stdin().lock().read_line(&mut answer);
+        service.asking.store(false, Ordering::Release);
+        read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read the answer: {error}")))?;
         match answer.trim() {
             "y" | "Y" | "yes" => Ok(()),
             _ => Err(Failure::new(Exit::Failed, "nothing was sent")),
