@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use powerstream_blocking::TlsConfig;
+use powerstream_tls::TlsConfig;
 
 use crate::exit::{Exit, Failure};
 use crate::text::Printable;

@@ -36,6 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod connections;
+
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -44,6 +46,8 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use zeroize::Zeroizing;
+
+pub use connections::{Connection, Connections};
 
 use crate::backoff::BackoffConfig;
 use crate::buffered::{Buffered, READ_BYTES};
@@ -211,16 +215,10 @@ impl Config {
         route.from_local(self.settings.local_address)
     }
 
-    /// The way through the proxy, at its start; `None` where there is no proxy to go through.
-    #[must_use]
-    pub fn opening(&self) -> Option<Opening<Vec<u8>>> {
-        self.opening.clone()
-    }
-
     /// Takes a transport that connects by [`Self::route`] through the proxy, if there is one.
     #[must_use]
     pub fn tunnel<I: Io>(&self, io: I) -> Tunnel<I, Vec<u8>> {
-        Tunnel::new(io, self.opening())
+        Tunnel::new(io, self.opening.clone())
     }
 }
 

@@ -1,12 +1,13 @@
 //! What a program makes once, and opens streams from.
 
-use powerstream_core::client::Config;
+use powerstream_core::client::{Config, Connections};
 use powerstream_tls::TlsConfig;
+use powerstream_tls::transport::Trust;
 
+use crate::merged::MergedStream;
 use crate::reactor::Reading;
 use crate::rules::Rules;
 use crate::stream::{OpenError, Stream};
-use crate::transport::{Way, trust};
 
 /// Opens streams by one configuration.
 ///
@@ -23,23 +24,23 @@ use crate::transport::{Way, trust};
 #[derive(Clone, Debug)]
 pub struct Client {
     config: Config,
-    tls: Option<TlsConfig>,
+    trust: Trust,
     busy_poll: bool,
 }
 
 impl Client {
     /// A client of this configuration.
+    ///
+    /// An `https` origin is trusted as the operating system does, whose CAs are read once, when the first stream is opened.
     #[must_use]
-    pub const fn new(config: Config) -> Self {
-        Self { config, tls: None, busy_poll: false }
+    pub fn new(config: Config) -> Self {
+        Self { config, trust: Trust::default(), busy_poll: false }
     }
 
-    /// Whom to trust where the base URL is `https`. Default: whom the operating system trusts, whose CAs are read anew for
-    /// each stream.
+    /// Trusts whom `tls` says instead.
     #[must_use]
-    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
-        self.tls = Some(tls);
-        self
+    pub fn with_tls(self, tls: TlsConfig) -> Self {
+        Self { trust: tls.into(), ..self }
     }
 
     /// Whether a stream that waits for input asks the system for it again and again, rather than sleeping until it
@@ -63,16 +64,32 @@ impl Client {
     /// [`OpenError`] where TLS cannot be set up, or the system has no more resources.
     pub fn stream(&self) -> Result<Stream, OpenError> {
         let reading = if self.busy_poll { Reading::Spinning } else { Reading::Blocking };
-        let connector = trust(&self.config.origin(), self.tls.as_ref())?;
-        Stream::of_client(&self.config, Way::of(&self.config, connector, reading))
+        Stream::of_client(&self.config, &self.trust, reading)
     }
 
-    /// The rules of the stream, managed on connections of their own. Nothing is connected to yet.
+    /// Several connections as one stream, read by one thread: each Post once, from whoever brings it first. They have
+    /// configurations of their own, and this client's trust and way of reading.
+    ///
+    /// ```
+    /// # use powerstream_blocking::{Client, Config, Connections, Token};
+    /// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+    /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`OpenError`] where the stream has no rules, TLS cannot be set up, or the system has no more resources.
+    /// [`OpenError`] where there are no connections or too many, TLS cannot be set up, or the system has no more
+    /// resources.
+    pub fn merged(&self, connections: &Connections) -> Result<MergedStream, OpenError> {
+        let reading = if self.busy_poll { Reading::Spinning } else { Reading::Polling };
+        MergedStream::of_client(connections, &self.trust, reading)
+    }
+
+    /// The rules of that stream. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] where that stream has no rules, TLS cannot be set up, or the system has no more resources.
     pub fn rules(&self) -> Result<Rules, OpenError> {
-        let connector = trust(&self.config.origin(), self.tls.as_ref())?;
-        Rules::of_client(&self.config, Way::of(&self.config, connector, Reading::Blocking))
+        Rules::open_over(&self.config, &self.trust)
     }
 }

@@ -7,19 +7,21 @@ use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, Rules as Driven, RulesError};
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::http::head::RateLimit;
+use powerstream_tls::TlsConfig;
+use powerstream_tls::transport::{Transport, Trust, connect};
 
+use crate::reactor::{Reading, Sockets};
 use crate::stream::OpenError;
-use crate::transport::{Transport, Way};
 use crate::waiter::Waiter;
 
 /// The rules of one app at one service: each call on a connection of its own, carried out by the thread that makes it.
 ///
 /// ```no_run
+/// use powerstream_blocking::Rules;
 /// use powerstream_blocking::core::api::NewRule;
-/// use powerstream_blocking::{Client, Config, Token};
+/// use powerstream_blocking::core::client::{Config, Token};
 ///
-/// let client = Client::new(Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?));
-/// let mut rules = client.rules()?;
+/// let mut rules = Rules::open(&Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?))?;
 /// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")])?;
 /// println!("{:?}; now there are {}", added.fates, rules.list()?.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,17 +30,34 @@ use crate::waiter::Waiter;
 /// Requests are few: 50 in 24 hours on Powerstream, of all kinds together. Nothing is sent twice: where a failure says
 /// that its outcome is unknown ([`RulesError::is_outcome_unknown`]), list before you ask again.
 pub struct Rules {
-    driven: Driven<Transport>,
+    driven: Driven<Transport<Sockets>>,
     shutdown: Shutdown,
     waiter: Waiter,
 }
 
 impl Rules {
-    pub(crate) fn of_client(config: &Config, way: Way) -> Result<Self, OpenError> {
+    /// The rules of the stream that `config` names. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] where that stream has no rules, or the system has no CAs or no more resources.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        Self::open_over(config, &Trust::default())
+    }
+
+    /// As [`Self::open`], with what is to be trusted where the origin is `https`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_tls(config: &Config, tls: &TlsConfig) -> Result<Self, OpenError> {
+        Self::open_over(config, &Trust::from(tls.clone()))
+    }
+
+    pub(crate) fn open_over(config: &Config, trust: &Trust) -> Result<Self, OpenError> {
         let waiter = Waiter::new().map_err(OpenError::Io)?;
         let shutdown = Shutdown::new();
-        let io = way.transport(&waiter, &shutdown);
-        let driven = Driven::new(config.clone(), io).ok_or(OpenError::NoRules)?;
+        let sockets = Sockets::new(&waiter, Reading::Blocking, &shutdown);
+        let transport = connect(config, trust, sockets, &shutdown)?;
+        let driven = Driven::new(config.clone(), transport).ok_or(OpenError::NoRules)?;
         Ok(Self { driven, shutdown, waiter })
     }
 

@@ -6,13 +6,20 @@ use std::io;
 
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::client::Config;
+use powerstream_core::driver::dial::Route;
 use powerstream_core::driver::stop::Shutdown;
+use powerstream_core::driver::tcp::Tcp;
+use powerstream_core::driver::tunnel::Tunnel;
 use powerstream_core::driver::{Driven, Io};
+use powerstream_core::merge::MergeError;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
-use powerstream_tls::{TlsConfig, TlsConfigError};
+use powerstream_tls::transport::{self, Line, Trust, open};
+use powerstream_tls::{Secured, TlsConfig, TlsConfigError};
 
-use crate::transport::{Transport, Way, trust};
+use crate::pin::PinError;
+use crate::reactor::{Reading, Sockets};
+use crate::reader::{Reader, ReaderConfig};
 use crate::waiter::Waiter;
 
 /// One stream for months, read by one thread.
@@ -21,9 +28,9 @@ use crate::waiter::Waiter;
 /// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
 #[derive(Debug)]
 pub struct Stream {
-    driven: Driven<Vec<u8>, Vec<u8>, Transport>,
-    shutdown: Shutdown,
-    waiter: Waiter,
+    pub(crate) line: Line<Sockets>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) waiter: Waiter,
 }
 
 impl Stream {
@@ -42,7 +49,7 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        Self::assemble(config, seed, Way::straight(&config.origin, trust(&config.origin, None)?))
+        Self::of_session(config, seed, &Trust::default())
     }
 
     /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
@@ -50,29 +57,35 @@ impl Stream {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
-        Self::assemble(config, seed, Way::straight(&config.origin, trust(&config.origin, Some(tls))?))
+        Self::of_session(config, seed, &Trust::from(tls.clone()))
     }
 
-    pub(crate) fn of_client(config: &Config, way: Way) -> Result<Self, OpenError> {
-        Self::assemble(&config.session(), config.seed().unwrap_or_else(system_seed), way)
-    }
-
-    fn assemble(config: &SessionConfig<'_>, seed: u64, way: Way) -> Result<Self, OpenError> {
+    fn of_session(config: &SessionConfig<'_>, seed: u64, trust: &Trust) -> Result<Self, OpenError> {
         let waiter = Waiter::new().map_err(OpenError::Io)?;
         let shutdown = Shutdown::new();
-        let transport = way.transport(&waiter, &shutdown);
+        let sockets = Sockets::new(&waiter, Reading::Blocking, &shutdown);
+        let tcp = Tcp::new(sockets, Route::to_origin(&config.origin), shutdown.listen());
+        let connector = trust.for_origin(&config.origin).map_err(OpenError::Tls)?;
+        let transport = Secured::new(Tunnel::new(tcp, None), connector);
         // Zeroed, so that pages which no message ever reaches are never given out.
         let storage = vec![0; config.storage_bytes()];
         let session = Session::new(storage, config, seed, transport.now(), transport.unix_now());
         let buffered = Buffered::new(session.map_err(OpenError::Config)?, vec![0; READ_BYTES]);
-        Ok(Self { driven: Driven::new(buffered, transport), shutdown, waiter })
+        Ok(Self { line: Driven::new(buffered, transport), shutdown, waiter })
+    }
+
+    pub(crate) fn of_client(config: &Config, trust: &Trust, reading: Reading) -> Result<Self, OpenError> {
+        let waiter = Waiter::new().map_err(OpenError::Io)?;
+        let shutdown = Shutdown::new();
+        let sockets = Sockets::new(&waiter, reading, &shutdown);
+        Ok(Self { line: open(config, trust, sockets, &shutdown)?, shutdown, waiter })
     }
 
     /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
     /// up, or was shut down.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend; `into_iter` copies")]
     pub fn next(&mut self) -> Option<SessionEvent<'_>> {
-        self.waiter.block_on(self.driven.next())
+        self.waiter.block_on(self.line.next())
     }
 
     /// Whether the next event has come already, so that [`Self::next`] will not wait for it. Where it has not is the
@@ -93,7 +106,15 @@ impl Stream {
     /// ```
     #[must_use]
     pub fn has_event(&mut self) -> bool {
-        self.driven.has_event()
+        self.line.has_event()
+    }
+
+    /// Starts a thread that reads this stream into a queue. See [`Reader`].
+    ///
+    /// # Errors
+    /// [`OpenError`] where there can be no thread, or not on the processor that it is to be kept on.
+    pub fn into_reader(self, config: &ReaderConfig) -> Result<Reader<Self>, OpenError> {
+        Reader::start(self, config)
     }
 
     /// Ends the stream from another thread.
@@ -105,13 +126,13 @@ impl Stream {
     /// The session: its counters and where it stands.
     #[must_use]
     pub fn session(&self) -> &Session<Vec<u8>> {
-        self.driven.buffered().session()
+        self.line.buffered().session()
     }
 
     /// The clock that this stream's events are timed with.
     #[must_use]
     pub fn now(&self) -> powerstream_core::time::Instant {
-        self.driven.io().now()
+        self.line.io().now()
     }
 }
 
@@ -158,10 +179,26 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
-    /// The system has no more descriptors or memory.
-    Io(io::Error),
+    /// The connections cannot be merged.
+    Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
+    /// The reader's thread could not be kept on its processor.
+    Pin(PinError),
+    /// The system has no more descriptors or memory.
+    Io(io::Error),
+}
+
+impl From<transport::OpenError> for OpenError {
+    fn from(error: transport::OpenError) -> Self {
+        match error {
+            transport::OpenError::Config(error) => Self::Config(error),
+            transport::OpenError::Tls(error) => Self::Tls(error),
+            transport::OpenError::Merge(error) => Self::Merge(error),
+            // Not met: there are these three.
+            error => Self::Io(io::Error::other(error)),
+        }
+    }
 }
 
 impl fmt::Display for OpenError {
@@ -169,8 +206,10 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
-            Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
+            Self::Merge(error) => error.fmt(f),
             Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
+            Self::Pin(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
         }
     }
 }
@@ -180,8 +219,10 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
-            Self::Io(error) => Some(error),
+            Self::Merge(error) => Some(error),
+            Self::Pin(error) => Some(error),
             Self::NoRules => None,
+            Self::Io(error) => Some(error),
         }
     }
 }

@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
 
 use powerstream_conformance::Transport;
 use powerstream_conformance::log::Recorder;
-use powerstream_conformance::scripts::{Case, check};
-use powerstream_smol::{Client, OwnedEvent, Stream, TlsConfig};
+use powerstream_conformance::scripts::{Case, check, check_tls_faults};
+use powerstream_smol::{OwnedEvent, Stream};
 use smol::future::or;
 use smol::stream::StreamExt;
 use smol::{Executor, Timer, block_on};
@@ -17,15 +19,11 @@ use smol::{Executor, Timer, block_on};
 fn check_all(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
     check(Transport::Plain, subject);
     check(Transport::Tls, subject);
+    check_tls_faults(subject);
 }
 
 fn open(case: &Case) -> Stream {
-    let client = Client::new(case.config.clone());
-    let client = match &case.ca_pem {
-        Some(pem) => client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
-        None => client,
-    };
-    client.stream().unwrap()
+    support::open(&case.config, case.ca_pem.as_deref())
 }
 
 #[test]

@@ -8,9 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use powerstream_tokio::core::api::{AddFate, NewRule};
-use powerstream_tokio::core::driver::rules::RulesError;
 use powerstream_tokio::core::endpoint::SAMPLE;
-use powerstream_tokio::core::http::exchange::ExchangeErrorKind;
 use powerstream_tokio::{Client, Config, OpenError, Rules, Token};
 
 /// Serves one connection after the other with these; with nothing, until the client leaves.
@@ -70,21 +68,6 @@ fn a_call_that_is_dropped_leaves_nothing_in_the_way_of_the_next() {
         // The connection of the one before is closed first: until then the server does not look at this one.
         assert_eq!(rules.list().await.unwrap().len(), 1);
         assert_eq!(requests.iter().count(), 2);
-    });
-}
-
-#[test]
-fn a_call_ends_when_it_is_told_to() {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-        let (mut rules, _requests) = serve(vec![""]);
-        let shutdown = rules.shutdown_handle();
-        let stopper = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(20));
-            shutdown.shutdown();
-        });
-        let error = rules.list().await.unwrap_err();
-        assert!(matches!(&error, RulesError::Exchange(error) if error.kind == ExchangeErrorKind::Stopped));
-        stopper.join().unwrap();
     });
 }
 

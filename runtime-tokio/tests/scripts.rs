@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -9,26 +11,18 @@ use std::time::Duration;
 use futures_core::Stream as _;
 use powerstream_conformance::Transport;
 use powerstream_conformance::log::Recorder;
-use powerstream_conformance::scripts::{Case, check};
-use powerstream_tokio::{Client, OwnedEvent, Stream, TlsConfig};
-use tokio::runtime::{Builder, Runtime};
-
-fn current_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
+use powerstream_conformance::scripts::{Case, check, check_tls_faults};
+use powerstream_tokio::{OwnedEvent, Stream};
+use support::{current_thread, multi_thread};
 
 fn check_all(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
     check(Transport::Plain, subject);
     check(Transport::Tls, subject);
+    check_tls_faults(subject);
 }
 
 fn open(case: &Case) -> Stream {
-    let client = Client::new(case.config.clone());
-    let client = match &case.ca_pem {
-        Some(pem) => client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
-        None => client,
-    };
-    client.stream().unwrap()
+    support::open(&case.config, case.ca_pem.as_deref())
 }
 
 #[test]
@@ -60,7 +54,7 @@ fn on_a_runtime_of_many_threads_as_a_stream_of_owned_events() {
         }
         recorder
     }
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = multi_thread();
     check_all(&|case| {
         let stream = open(&case);
         runtime.block_on(runtime.spawn(read(stream, case.recorder))).unwrap()

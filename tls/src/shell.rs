@@ -43,6 +43,11 @@ impl<I: Io> Tls<I> {
         &self.inner
     }
 
+    /// The transport below. To read or write there would break TLS.
+    pub const fn inner_mut(&mut self) -> &mut I {
+        &mut self.inner
+    }
+
     /// How the connection ended, from when a read has answered 0 until the close.
     #[must_use]
     pub fn ended(&self) -> Option<End> {

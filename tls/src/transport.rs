@@ -4,13 +4,14 @@ use core::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
-use powerstream_core::client::Config;
-use powerstream_core::driver::rules::Rules;
+use powerstream_core::client::{Config, Connections};
+use powerstream_core::driver::merged::{self, Merged};
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::tcp::{Reactor, Tcp};
 use powerstream_core::driver::tunnel::Tunnel;
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_core::merge::MergeError;
 use powerstream_core::session::ConfigError;
 
 use crate::config::{Connector, TlsConfig, TlsConfigError};
@@ -21,6 +22,9 @@ pub type Transport<R> = Secured<Tunnel<Tcp<R>, Vec<u8>>>;
 
 /// A session over a [`Transport`].
 pub type Line<R> = Driven<Vec<u8>, Vec<u8>, Transport<R>>;
+
+/// Several sessions as one stream, each over a [`Transport`].
+pub type MergedLines<R> = Merged<Vec<u8>, Vec<u8>, Transport<R>>;
 
 /// Whom a client trusts: whom it was told to, or else whom the operating system trusts, which is looked up when it is
 /// first needed and kept by all clones.
@@ -63,6 +67,25 @@ fn default_config() -> Result<TlsConfig, TlsConfigError> {
     return Err(TlsConfigError::Roots(rustls::Error::General("built without any".to_owned())));
 }
 
+/// A transport to where `config` says that has not connected yet, on the runtime that `reactor` stands for, until
+/// `shutdown` says so. For what is no stream, such as rules.
+///
+/// # Errors
+/// [`OpenError::Tls`].
+pub fn connect<R: Reactor>(
+    config: &Config,
+    trust: &Trust,
+    reactor: R,
+    shutdown: &Shutdown,
+) -> Result<Transport<R>, OpenError> {
+    secure(config, trust, Tcp::new(reactor, config.route(), shutdown.listen()))
+}
+
+fn secure<R: Reactor>(config: &Config, trust: &Trust, tcp: Tcp<R>) -> Result<Transport<R>, OpenError> {
+    let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
+    Ok(Secured::new(config.tunnel(tcp), connector))
+}
+
 /// A session of `config` that has not connected yet, on the runtime that `reactor` stands for, until `shutdown` says so.
 ///
 /// Where the configuration has no seed, jitter is seeded from the system's randomness.
@@ -75,35 +98,51 @@ pub fn open<R: Reactor>(
     reactor: R,
     shutdown: &Shutdown,
 ) -> Result<Line<R>, OpenError> {
-    let transport = transport(config, trust, reactor, shutdown)?;
-    // The standard library keys its hash maps from the system's randomness: the one source it offers.
-    let seed = config.seed().unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let transport = connect(config, trust, reactor, shutdown)?;
+    drive(config, config.seed().unwrap_or_else(system_seed), transport)
+}
+
+fn drive<R: Reactor>(config: &Config, seed: u64, transport: Transport<R>) -> Result<Line<R>, OpenError> {
     let buffered = config.open(seed, transport.now(), transport.unix_now()).map_err(OpenError::Config)?;
     Ok(Driven::new(buffered, transport))
 }
 
-/// The rules of the stream that `config` names, on the runtime that `reactor` stands for, until `shutdown` says so.
+/// From the system's randomness.
+fn system_seed() -> u64 {
+    // The standard library keys its hash maps from it: the one way to it that it offers.
+    RandomState::new().build_hasher().finish()
+}
+
+/// Sessions of `connections` that have not connected yet, merged: each on a reactor of its own, all of one runtime, all
+/// until `shutdown` says so.
+///
+/// Their times count from the same moment, so that who was first can be told. Connections of one seed have jitter of
+/// their own each.
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn open_rules<R: Reactor>(
-    config: &Config,
+pub fn open_merged<R: Reactor>(
+    connections: &Connections,
     trust: &Trust,
-    reactor: R,
+    mut reactor: impl FnMut() -> R,
     shutdown: &Shutdown,
-) -> Result<Rules<Transport<R>>, OpenError> {
-    Rules::new(config.clone(), transport(config, trust, reactor, shutdown)?).ok_or(OpenError::NoRules)
-}
-
-fn transport<R: Reactor>(
-    config: &Config,
-    trust: &Trust,
-    reactor: R,
-    shutdown: &Shutdown,
-) -> Result<Transport<R>, OpenError> {
-    let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
-    let tcp = Tcp::new(reactor, config.route(), shutdown.listen());
-    Ok(Secured::new(config.tunnel(tcp), connector))
+) -> Result<MergedLines<R>, OpenError> {
+    let mut base = None;
+    let mut lines = Vec::with_capacity(connections.list().len());
+    for (index, connection) in connections.list().iter().enumerate() {
+        let config = &connection.config;
+        let reactor = reactor();
+        let base = *base.get_or_insert_with(|| reactor.now());
+        let tcp = Tcp::new(reactor, config.route(), shutdown.listen()).with_base(base);
+        let seed = config.seed().map_or_else(system_seed, |seed| seed.wrapping_add(index as u64));
+        let line = drive(config, seed, secure(config, trust, tcp)?)?;
+        lines.push(merged::Line::new(connection.name.clone(), connection.feed, line));
+    }
+    let mut window = *connections.window();
+    if window.seed == 0 {
+        window.seed = system_seed();
+    }
+    Merged::new(lines, &window).map_err(OpenError::Merge)
 }
 
 /// Ends `line`, from anywhere.
@@ -119,6 +158,8 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
+    /// The connections cannot be merged.
+    Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
 }
@@ -128,6 +169,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::Merge(error) => error.fmt(f),
             Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
         }
     }
@@ -138,6 +180,7 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::Merge(error) => Some(error),
             Self::NoRules => None,
         }
     }

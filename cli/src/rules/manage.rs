@@ -32,7 +32,7 @@ use crate::ca;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
 use crate::text::Printable;
-use crate::token::Token;
+use crate::token;
 use crate::utc::utc;
 
 use self::known::Known;
@@ -113,9 +113,8 @@ impl Target {
 
     /// Gets ready to send. Nothing is connected to yet.
     pub(super) fn open(&self) -> Result<Service, Failure> {
-        let token = Token::load(self.token_file.as_deref())?;
-        let mut config =
-            Config::builder().base_url(&self.base_url).endpoint(self.stream()).token(token.owned()?);
+        let (token, secret) = token::load_with_secret(self.token_file.as_deref())?;
+        let mut config = Config::builder().base_url(&self.base_url).endpoint(self.stream()).token(token);
         if let Some(host) = &self.host {
             config = config.host(host);
         }
@@ -133,7 +132,7 @@ impl Target {
         let service =
             format!("{:?} {} {}", origin.scheme(), origin.authority(), self.host.as_deref().unwrap_or("-"));
         let directory = self.state_directory()?;
-        let key = Key { service: &service, api: self.api(), token: token.secret() };
+        let key = Key { service: &service, api: self.api(), token: &secret };
         let waiting = || complain("another run has this app's rules in hand: waiting for it");
         let ledger = Ledger::open(&directory, &key, waiting, |why| complain(&format!("warning: {why}")))
             .map_err(|error| ledger_failed(&directory, &error))?;

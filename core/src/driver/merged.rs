@@ -222,8 +222,10 @@ where
     }
 
     /// Carries out the sessions' steps until there is an event: `true`, and [`Self::peek`] lends it until
-    /// [`Self::release`]; or until there will be none: `false`.
+    /// [`Self::release`]; or until there will be none: `false`. What [`Self::poll_next`] or [`Self::next`] lent last is
+    /// released.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.release_lent();
         self.find_event(Some(cx))
     }
 

@@ -154,6 +154,13 @@ impl<R: Reactor> Tcp<R> {
         }
     }
 
+    /// Its clock counts from `base` on: for transports whose times are compared, which must count from the same.
+    #[must_use]
+    pub fn with_base(mut self, base: std::time::Instant) -> Self {
+        self.base = base;
+        self
+    }
+
     /// What it listens to.
     #[must_use]
     pub const fn stop(&self) -> &Stop {

@@ -16,7 +16,7 @@ use super::phrase::{find_literal, find_near, find_run};
 use super::program::{ACCEPT, Class, Instruction};
 use super::table::{finish, hash, mix, seed};
 use super::terms::{GRAM_MAX, Kind, NONE, Posting, Question, TermId, Terms};
-use super::token::{Token, split_into};
+use super::token::{READ_BEHIND, Token, split_ascii_into, split_into};
 use super::view::{Domain, Text, View, bare_url};
 use super::{RuleKey, RuleSet, Source, Truth};
 
@@ -92,6 +92,7 @@ impl Part {
 
 /// As many zeros, so that the last word can be read eight bytes at a time.
 const PADDING: &str = "\0\0\0\0\0\0\0\0";
+const _: () = assert!(PADDING.len() == READ_BEHIND);
 
 /// The domains in which substrings are searched. All of their strings are words' strings.
 const SEARCHED: [Domain; 3] = [Domain::Words, Domain::OwnTexts, Domain::AllLinks];
@@ -183,12 +184,16 @@ impl<'r> Scan<'r> {
 
     /// Fills `Scratch::matched`.
     pub(super) fn run(mut self) {
-        for domain in Domain::ALL {
-            if self.terms.wants(domain) {
-                self.go_through(domain);
+        let mut wanted = self.terms.wanted();
+        while wanted != 0 {
+            if let Some(domain) = Domain::ALL.get(wanted.trailing_zeros() as usize) {
+                self.go_through(*domain);
             }
+            wanted &= wanted - 1;
         }
-        self.find_grams();
+        if self.terms.wants_some_grams() {
+            self.find_grams();
+        }
         for term in self.terms.sweeps() {
             if self.ask(*term) == STAMP_TRUE {
                 self.scratch.hits.extend_from_slice(self.terms.postings(*term));
@@ -386,10 +391,14 @@ impl Scratch {
     #[allow(clippy::cast_possible_truncation, reason = "checked by the caller")]
     fn take_text(&mut self, terms: &Terms, domain: Domain, part: Part, text: &str) {
         let (start, tokens_start) = (self.folded.len(), self.tokens.len());
-        fold_into(text, &mut self.folded);
+        let is_ascii = fold_into(text, &mut self.folded);
         let end = self.folded.len();
         self.folded.push_str(PADDING);
-        split_into(self.folded.get(start..end).unwrap_or_default(), start as u32, &mut self.tokens);
+        if is_ascii {
+            split_ascii_into(self.folded.as_bytes(), start, end, &mut self.tokens);
+        } else {
+            split_into(self.folded.get(start..end).unwrap_or_default(), start as u32, &mut self.tokens);
+        }
         self.fields.push(Field {
             domain,
             part,

@@ -158,6 +158,10 @@ pub(crate) struct Terms {
     questions: Slab<Option<Asked>>,
     /// How many postings there are of each kind of key.
     counts: Counts,
+    /// The same of keys, in short: a bit for each domain with some.
+    wanted: u64,
+    /// How many postings of pieces there are.
+    grams: u32,
     /// The questions that are asked of every Post.
     sweeps: Vec<TermId>,
     /// Room for keys.
@@ -450,7 +454,7 @@ impl Terms {
         }
     }
 
-    fn count(&mut self, anchor: TermId, change: impl FnOnce(&mut u32)) {
+    fn count(&mut self, anchor: TermId, change: impl Fn(&mut u32)) {
         let Some(term) = self.terms.get(anchor) else { return };
         let (kind, length) = (term.key.kind, usize::from(term.key.length));
         let counts = match kind {
@@ -461,6 +465,11 @@ impl Terms {
         if let (Some(counts), Kind::Key(domain) | Kind::Gram(domain)) = (counts, kind) {
             if let Some(count) = counts.0.get_mut(domain as usize) {
                 change(count);
+                match kind {
+                    Kind::Key(_) if *count > 0 => self.wanted |= 1 << domain as u32,
+                    Kind::Key(_) => self.wanted &= !(1 << domain as u32),
+                    Kind::Gram(_) | Kind::Question => change(&mut self.grams),
+                }
             }
         }
     }
@@ -475,9 +484,14 @@ impl Terms {
         }
     }
 
-    /// Whether anybody waits for keys of a domain.
-    pub(crate) fn wants(&self, domain: Domain) -> bool {
-        self.counts.keys.0.get(domain as usize).is_some_and(|count| *count > 0)
+    /// The domains for whose keys somebody waits, a bit for each by its number.
+    pub(crate) const fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    /// Whether anybody waits for pieces.
+    pub(crate) const fn wants_some_grams(&self) -> bool {
+        self.grams > 0
     }
 
     /// Whether anybody waits for pieces of this length.

@@ -21,8 +21,14 @@
 
 pub mod by_hand;
 pub mod log;
+pub mod merged;
 pub mod scripts;
 pub mod waits;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+
+use powerstream_simulator::{Generator, Source};
 
 /// What is under HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,4 +38,39 @@ pub enum Transport {
     Plain,
     /// TLS, with a certificate by the authority of [`scripts::Case::ca_pem`].
     Tls,
+}
+
+/// Posts as a file has them: the same for each connection and each run.
+fn posts(seed: u64, count: usize) -> Source {
+    let mut generator = Generator::new(seed);
+    let mut lines = Vec::new();
+    for nth in 0..count {
+        let mut post = Vec::new();
+        let _ = generator.post(1_700_000_000_000 + nth as u64, &mut post);
+        lines.extend_from_slice(&post);
+        lines.push(b'\n');
+    }
+    Source::from_ndjson(&lines).unwrap()
+}
+
+/// Goes through `items`, some at a time, since most of them wait most of the time; says which one failed.
+fn parallel<'a, T: Sync>(
+    items: &'a [T],
+    threads: usize,
+    check: &(dyn Fn(&'a T) -> (&'a str, Box<dyn FnOnce() + 'a>) + Sync),
+) {
+    let queue = Mutex::new(items.iter());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = { queue.lock().unwrap().next() } {
+                    let (name, check) = check(item);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
+                        eprintln!("that was: {name}");
+                        resume_unwind(panic);
+                    }
+                }
+            });
+        }
+    });
 }

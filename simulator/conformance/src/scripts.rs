@@ -4,15 +4,15 @@
 //! connection more than the log tells of.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use powerstream_core::client::{Config, Token};
-use powerstream_simulator::{Generator, Scenario, Simulator, Source, Tls};
+use powerstream_core::client::{Config, ConfigBuilder, Token};
+use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_simulator::{Scenario, Simulator, Struck, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};
-use crate::{Transport, by_hand};
+use crate::{Transport, by_hand, parallel, posts};
 
 /// The longest message that is taken; the one in `oversized` is longer.
 const MESSAGE_BYTES_MAX: usize = 1 << 17;
@@ -40,6 +40,12 @@ pub struct Case {
     pub ca_pem: Option<String>,
     /// Whom to tell.
     pub recorder: Recorder,
+}
+
+impl Case {
+    fn new(config: Config, simulator: &Simulator, until: Until) -> Self {
+        Self { config, ca_pem: simulator.ca_pem().map(str::to_owned), recorder: Recorder::new(until) }
+    }
 }
 
 /// A script and its name.
@@ -84,17 +90,19 @@ impl Script {
         scripts
     }
 
-    fn run(&self, transport: Transport, subject: &(impl Fn(Case) -> Recorder + ?Sized)) -> Log {
+    fn start(&self, tls: Option<Tls>) -> Simulator {
         let mut config = powerstream_simulator::Config::default();
-        config.tls = (transport == Transport::Tls).then(Tls::default);
-        config.source = posts();
+        config.tls = tls;
+        config.source = posts(3, POSTS);
         config.scenario = self.scenario;
         config.fault_after = FAULT_AFTER as u64;
         config.keep_alive = self.keep_alive;
         config.token = Some(TOKEN.to_owned());
-        let simulator = Simulator::start(config).unwrap();
+        Simulator::start(config).unwrap()
+    }
 
-        let config = Config::builder()
+    fn config(&self, simulator: &Simulator) -> ConfigBuilder {
+        Config::builder()
             .base_url(simulator.base_url())
             .token(Token::new(TOKEN).unwrap())
             .local_dc_only(true)
@@ -106,14 +114,12 @@ impl Script {
                 backoff.http.first = Duration::from_millis(20);
             })
             .seed(7)
-            .build()
-            .unwrap();
-        let case = Case {
-            config,
-            ca_pem: simulator.ca_pem().map(str::to_owned),
-            recorder: Recorder::new(self.until),
-        };
-        let mut log = subject(case).log();
+    }
+
+    fn run(&self, transport: Transport, subject: &(impl Fn(Case) -> Recorder + ?Sized)) -> Log {
+        let simulator = self.start((transport == Transport::Tls).then(Tls::default));
+        let config = self.config(&simulator).build().unwrap();
+        let mut log = subject(Case::new(config, &simulator, self.until)).log();
         self.compare_with_truth(&log, &simulator);
         if self.scenario == Scenario::Reset {
             log.forget_what_a_reset_takes();
@@ -141,19 +147,6 @@ impl Script {
     }
 }
 
-/// Posts as a file has them: the same for each connection and each run.
-fn posts() -> Source {
-    let mut generator = Generator::new(3);
-    let mut lines = Vec::new();
-    for nth in 0..POSTS {
-        let mut post = Vec::new();
-        let _ = generator.post(1_700_000_000_000 + nth as u64, &mut post);
-        lines.extend_from_slice(&post);
-        lines.push(b'\n');
-    }
-    Source::from_ndjson(&lines).unwrap()
-}
-
 /// Runs every script.
 ///
 /// # Panics
@@ -173,22 +166,42 @@ pub fn check_some(names: &[&str], transport: Transport, subject: &(dyn Fn(Case) 
     run(&scripts, transport, subject);
 }
 
-/// Some at a time: most of them wait most of the time.
+/// Runs a connection for each fault that TLS may have in its handshake, with a healthy one behind it.
+///
+/// # Panics
+/// Where a fault has not its own clear cause, or the stream does not begin after it.
+pub fn check_tls_faults(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    parallel(Given::all(), 4, &|given| (given.name(), Box::new(|| check_tls_fault(*given, subject))));
+}
+
+fn check_tls_fault(given: Given, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    let kind = match given {
+        Given::Expired => TlsFault::CertificateExpired,
+        Given::NotYetValid => TlsFault::CertificateNotYetValid,
+        Given::WrongName => TlsFault::CertificateName,
+        Given::UnknownCa | Given::SelfSigned => TlsFault::CertificateIssuer,
+        Given::OnlyH2 => TlsFault::NoHttp1,
+        Given::Stall => TlsFault::HandshakeTimedOut,
+        Given::Garbage => TlsFault::NotTls,
+        Given::Reset => TlsFault::HandshakeReset,
+        Given::Close => TlsFault::HandshakeClosed,
+        given => panic!("{given} is new: which cause should it have?"),
+    };
+    let mut tls = Tls::default();
+    tls.fault = Some(given);
+    tls.fault_on = Struck::First(1);
+    let script = Script::of(Scenario::Steady);
+    let simulator = script.start(Some(tls));
+    let connect = Duration::from_secs(if given == Given::Stall { 1 } else { 10 });
+    let config = script.config(&simulator).timeouts(|timeouts| timeouts.connect = connect).build().unwrap();
+    let log = subject(Case::new(config, &simulator, Until::Messages { stream: 1, count: 5 })).log();
+    let (first, second) = (&log.lines()[0], &log.lines()[1]);
+    let told = format!("disconnected: fault ({}", Fault::new(FaultKind::Tls(kind)));
+    assert!(first.starts_with(&told) && second.starts_with("connected: 200"), "{:#?}", log.lines());
+}
+
 fn run(scripts: &[Script], transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
-    let queue = Mutex::new(scripts.iter());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some(script) = { queue.lock().unwrap().next() } {
-                    let compared = catch_unwind(AssertUnwindSafe(|| compare(script, transport, subject)));
-                    if let Err(panic) = compared {
-                        eprintln!("in the script `{}` over {transport:?}", script.name);
-                        resume_unwind(panic);
-                    }
-                }
-            });
-        }
-    });
+    parallel(scripts, 4, &|script| (script.name, Box::new(|| compare(script, transport, subject))));
 }
 
 fn compare(script: &Script, transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
