@@ -1,7 +1,8 @@
 //! A hash table from keys to numbers, which does not hold the keys.
 //!
-//! Open addressing, at most half full; a lookup walks over hashes only, which lie close together, so that a key that is
-//! not there costs one cache line and no comparison. Growing needs the hashes alone.
+//! Open addressing, at most half full. Most words of a text are in no rule, so before the table a filter is asked, one
+//! bit for each hash of a finer grain: it is thirty times as small, stays in the nearest cache, and says no at once. Growing
+//! needs the hashes alone.
 
 /// Mixes; odd, half of its bits set, and no pattern in them.
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -44,9 +45,15 @@ pub(crate) struct Table {
     /// A hash shifted right by this is its first slot.
     shift: u32,
     len: usize,
+    /// A bit for each hash that is there, by its upper bits; some for hashes that were.
+    filter: Vec<u64>,
+    /// How many hashes were taken out since the filter was made.
+    stale: usize,
 }
 
-const BITS_MIN: u32 = 3;
+const BITS_MIN: u32 = 6;
+/// The filter's bits for a slot, as a power of two.
+const GRAIN: u32 = 2;
 
 #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
 const fn hash_of(slot: u64) -> u32 {
@@ -69,12 +76,30 @@ impl Default for Table {
 
 impl Table {
     fn with_bits(bits: u32) -> Self {
-        Self { slots: vec![0; 1 << bits], shift: u32::BITS - bits, len: 0 }
+        let filter = vec![0; 1 << (bits + GRAIN - 6)];
+        Self { slots: vec![0; 1 << bits], shift: u32::BITS - bits, len: 0, filter, stale: 0 }
+    }
+
+    /// The word of the filter and the bit in it that stand for a hash.
+    #[inline]
+    const fn grain(&self, hash: u32) -> (usize, u64) {
+        let bit = hash >> (self.shift - GRAIN);
+        ((bit >> 6) as usize, 1 << (bit & 63))
+    }
+
+    /// Whether a key with this hash may be there.
+    #[inline]
+    fn may_have(&self, hash: u32) -> bool {
+        let (word, bit) = self.grain(hash);
+        self.filter.get(word).is_some_and(|word| word & bit != 0)
     }
 
     /// The number of the key with this hash for which `is` says that it is the one.
     #[inline]
     pub(crate) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
+        if !self.may_have(hash) {
+            return None;
+        }
         let mask = self.slots.len() - 1;
         let mut at = (hash >> self.shift) as usize;
         loop {
@@ -92,14 +117,22 @@ impl Table {
     /// Adds a key that is not there.
     pub(crate) fn insert(&mut self, hash: u32, id: u32) {
         if (self.len + 1) * 2 > self.slots.len() {
-            let mut grown = Self::with_bits(u32::BITS - self.shift + 1);
-            self.slots.iter().filter(|slot| **slot != 0).for_each(|slot| grown.place(*slot));
-            *self = grown;
+            self.rebuild(u32::BITS - self.shift + 1);
         }
         self.place(slot_of(hash, id));
     }
 
+    fn rebuild(&mut self, bits: u32) {
+        let mut rebuilt = Self::with_bits(bits);
+        self.slots.iter().filter(|slot| **slot != 0).for_each(|slot| rebuilt.place(*slot));
+        *self = rebuilt;
+    }
+
     fn place(&mut self, slot: u64) {
+        let (word, bit) = self.grain(hash_of(slot));
+        if let Some(word) = self.filter.get_mut(word) {
+            *word |= bit;
+        }
         let mask = self.slots.len() - 1;
         let mut at = (hash_of(slot) >> self.shift) as usize;
         while self.at(at) != 0 {
@@ -145,11 +178,16 @@ impl Table {
         }
         self.set(hole, 0);
         self.len -= 1;
+        // Bits are shared, so those of the filter stay, until they are as many as the others can be.
+        self.stale += 1;
+        if self.stale > self.slots.len() / 2 {
+            self.rebuild(u32::BITS - self.shift);
+        }
     }
 
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>()
+        (self.slots.capacity() + self.filter.capacity()) * size_of::<u64>()
     }
 }
 
