@@ -5,6 +5,7 @@ pub(crate) mod options;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,12 @@ use tracing::info;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
 use crate::log;
+use crate::text::Printable;
 
 pub(crate) use self::options::Options;
 
 const EXAMPLES: &str = "\
-The first line on standard output is `listening on http://ADDR`; everything else goes to standard error.
+The first line on standard output is `listening on http://ADDR` (or https); everything else goes to standard error.
 Ctrl-C ends it, with the totals.
 
 Examples:
@@ -27,6 +29,8 @@ Examples:
   curl -sN -H 'Authorization: Bearer any' http://127.0.0.1:8080/2/powerstream
   X_BEARER_TOKEN=any powerstream stream --base-url http://127.0.0.1:8080
   powerstream simulate --listen 127.0.0.1:8080 --scenario reset --fault-after 1000
+  powerstream simulate --listen 127.0.0.1:8443 --tls --ca-out ca.pem
+  curl -sN --cacert ca.pem -H 'Authorization: Bearer any' https://127.0.0.1:8443/2/powerstream
   powerstream simulate --list-scenarios";
 
 /// Serve a local Powerstream, faults included, for any client
@@ -42,6 +46,10 @@ pub(crate) struct Args {
     /// The only right bearer token [default: any is right, but there must be one]
     #[arg(long, value_name = "TOKEN")]
     token: Option<Secret>,
+
+    /// Where to write the certificate of the CA that clients have to trust, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_out: Option<PathBuf>,
 
     #[command(flatten)]
     options: Options,
@@ -78,6 +86,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let _ = end.send(());
     })?;
     let simulator = options::start(config)?;
+    if let (Some(path), Some(ca)) = (&args.ca_out, simulator.ca_pem()) {
+        write_ca(path, ca)?;
+    }
     let mut output = io::stdout().lock();
     writeln!(output, "listening on {}", simulator.base_url())
         .and_then(|()| output.flush())
@@ -114,6 +125,14 @@ fn summary(totals: &Totals) -> String {
         "connections {connections} ({open} open), streams {streams}, Posts {posts}, keep-alives {keep_alives}, \
          bytes {wire_bytes}"
     )
+}
+
+fn write_ca(path: &Path, ca: &str) -> Result<(), Failure> {
+    std::fs::write(path, ca).map_err(|error| {
+        let text = format!("cannot write the CA's certificate to {}: {error}", path.display());
+        let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
+        Failure::new(Exit::Failed, text.to_string())
+    })
 }
 
 fn list_scenarios() -> io::Result<()> {

@@ -5,7 +5,7 @@
 
 mod tool;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use tool::{Running, run, simulator, text, tool};
@@ -56,6 +56,22 @@ fn a_file_is_followed_by_keep_alives() {
 }
 
 #[test]
+fn tls_comes_with_its_ca() {
+    let path = std::env::temp_dir().join(format!("powerstream-simulate-{}.pem", std::process::id()));
+    let (_simulator, url) = simulator(&format!("--tls --ca-out {}", path.display()));
+    // It is there as soon as the first line is.
+    let ca = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
+    let mut socket = TcpStream::connect(url.strip_prefix("https://").unwrap()).unwrap();
+    socket.set_read_timeout(Some(tool::PATIENCE)).unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut alert = [0; 1];
+    socket.read_exact(&mut alert).unwrap();
+    assert_eq!(alert, [21]);
+}
+
+#[test]
 fn scenarios_are_listed() {
     let output = run(&mut tool("simulate --list-scenarios"));
     assert_eq!(output.status.code(), Some(0));
@@ -75,6 +91,8 @@ fn wrong_usage_is_told_and_is_2() {
         ("--keep-alive 0s", "expected more than zero"),
         ("--fault-on never", "or `every`"),
         ("--datacenter a/b", "datacentre"),
+        ("--ca-out ca.pem", "--tls"),
+        ("--tls --tls-fault expierd", "expired, not-yet-valid"),
         ("--token s\u{f6}", "visible ASCII"),
     ] {
         let output = run(&mut tool(&format!("simulate {arguments}")));

@@ -27,9 +27,9 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the documented classes")]
 pub enum Class {
-    /// TCP, TLS, DNS, timeouts, and streams that end before they were healthy.
+    /// TCP, DNS, timeouts, TLS handshakes that do not come about, and streams that end before they were healthy.
     Network,
-    /// HTTP errors that retrying may cure, and answers that are not HTTP.
+    /// HTTP errors that retrying may cure, answers that are not HTTP, and certificates and TLS that are wrong.
     Http,
     /// 429 (and 420 of old).
     RateLimit,

@@ -65,6 +65,12 @@ where
         self.find_event(self.read_at);
     }
 
+    /// When the bytes in the buffer were read: when the messages arrived that are lent, whatever the time is by now.
+    #[must_use]
+    pub const fn read_at(&self) -> Instant {
+        self.read_at
+    }
+
     /// Where to read into. Only to be used when [`Self::poll`] asks for a read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
@@ -102,6 +108,11 @@ where
         if count == room {
             self.session.handle_backlog(now);
         }
+    }
+
+    /// More was waiting at `now` than the read gave, though that did not fill its buffer. See [`Session::handle_backlog`].
+    pub fn handle_backlog(&mut self, now: Instant) {
+        self.session.handle_backlog(now);
     }
 
     /// The peer has closed. See [`Session::handle_eof`]. What is unread is delivered first.

@@ -66,6 +66,8 @@ pub enum Reason {
     Message,
     /// The close that the server has announced.
     Disconnect,
+    /// The answer of a bounded exchange to end; see [`crate::http::exchange`].
+    Answer,
 }
 
 impl Reason {
@@ -79,6 +81,7 @@ impl Reason {
             Self::Silence => "timeout_silence",
             Self::Message => "timeout_message",
             Self::Disconnect => "timeout_disconnect",
+            Self::Answer => "timeout_answer",
         }
     }
 
@@ -92,6 +95,7 @@ impl Reason {
             Self::Silence => "expected a Post or keep-alive before the silence limit",
             Self::Message => "expected the message to end within its deadline",
             Self::Disconnect => "expected the server to close as it had announced",
+            Self::Answer => "expected the whole answer within its deadline",
         }
     }
 }

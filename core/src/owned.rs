@@ -1,8 +1,10 @@
-//! Owned copies of events, for whoever keeps them: queues, iterators, other threads. One allocation per message.
+//! Owned copies of events, for whoever keeps them: queues, iterators, other threads. One allocation per message, which
+//! clones share: whoever hands a message to several takers copies nothing.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
+
+use bytes::Bytes;
 
 use crate::http::head::ResponseHead;
 use crate::session::{Disconnected, Gap, GaveUp, Refusal, SessionEvent};
@@ -36,7 +38,7 @@ pub enum OwnedEvent {
 #[non_exhaustive]
 pub struct OwnedMessage {
     /// The message, byte for byte, without its delimiter.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// What it is, as far as it had to be read.
     pub class: Class,
 }
@@ -78,7 +80,7 @@ pub struct OwnedRefused {
     /// What the core read in the response's head.
     pub head: ResponseHead,
     /// The first 64 KiB of the body: the server's own words, to be escaped before a person sees them.
-    pub document: Vec<u8>,
+    pub document: Bytes,
 }
 
 impl From<SessionEvent<'_>> for OwnedEvent {
@@ -90,15 +92,16 @@ impl From<SessionEvent<'_>> for OwnedEvent {
                 gap: connected.gap,
                 backfill_minutes: connected.backfill_minutes,
             }),
-            SessionEvent::Message(message) => {
-                Self::Message(OwnedMessage { bytes: message.bytes.to_vec(), class: message.class })
-            }
+            SessionEvent::Message(message) => Self::Message(OwnedMessage {
+                bytes: Bytes::copy_from_slice(message.bytes),
+                class: message.class,
+            }),
             SessionEvent::KeepAlive => Self::KeepAlive,
             SessionEvent::Skipped { bytes } => Self::Skipped { bytes },
             SessionEvent::Refused(refused) => Self::Refused(OwnedRefused {
                 refusal: refused.refusal,
                 head: *refused.head.parsed(),
-                document: refused.document.to_vec(),
+                document: Bytes::copy_from_slice(refused.document),
             }),
             SessionEvent::Disconnected(disconnected) => Self::Disconnected(disconnected),
             SessionEvent::GaveUp(gave_up) => Self::GaveUp(gave_up),

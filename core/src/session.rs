@@ -38,10 +38,12 @@ mod cause;
 mod config;
 mod event;
 mod refusal;
+mod tls;
 
 pub use cause::{Cause, Fault, FaultKind, Refusal, RefusalKind};
 pub use config::{ConfigError, SessionConfig};
 pub use event::{Connected, Disconnected, Gap, GaveUp, Message, RawEvent, Refused, SessionEvent};
+pub use tls::TlsFault;
 
 use crate::backoff::{Backoff, Delay};
 use crate::endpoint::Spelling;
@@ -309,6 +311,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     #[must_use]
     pub const fn is_streaming(&self) -> bool {
         self.established.is_some()
+    }
+
+    /// Up to when everything sent has been delivered, a second of travel allowed for: what [`Disconnected::gap_from`] would
+    /// be if the connection were lost now, or was when it was lost. Earlier, after a gap, while backfill is not through.
+    /// `None` before the first stream.
+    #[must_use]
+    pub fn covered_until(&self) -> Option<UnixTime> {
+        if self.established.is_some() && self.gap.is_none() {
+            return Some(self.unix(self.caught_up).saturating_sub(GAP_MARGIN));
+        }
+        self.gap_from()
     }
 
     /// Whether events were handed out since input last came: then say [`Self::handle_resume`] before waiting for more.

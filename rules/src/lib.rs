@@ -61,6 +61,7 @@ mod parser;
 mod profile;
 mod render;
 mod span;
+pub mod sync;
 mod term;
 
 pub use self::ast::{Node, NodeId, NodeKind, Rule, Step, Term, Value, Walk};

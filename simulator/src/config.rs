@@ -1,7 +1,15 @@
 //! What a simulator is to be like.
 
+use crate::book::NoRules;
+use crate::clock::Time;
+use crate::datacenter::Datacenter;
+use crate::limits::ExtraConnection;
+use crate::rules_api::NotDeleted;
 use crate::scenario::{Scenario, Struck};
+use crate::schedule::Bursts;
+use crate::script::Script;
 use crate::source::Source;
+use crate::tls::Tls;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +24,8 @@ pub struct Config {
     /// Where to listen. Port 0, the default, takes a free one, so that tests can run side by side; on loopback, since anyone who
     /// reaches it is served.
     pub listen: SocketAddr,
+    /// Serve TLS, and only that. `None`, the default, serves in the clear.
+    pub tls: Option<Tls>,
     /// The only right bearer token. `None`, the default, takes any, but the header has to be there and well formed: clients that
     /// forget it should find out here.
     pub token: Option<String>,
@@ -24,6 +34,20 @@ pub struct Config {
     /// Posts a second. `None`, the default: 500 for generated Posts, which is a busy stream and light work; for a file, as fast as
     /// each connection reads. 0 sends keep-alives only.
     pub rate: Option<f64>,
+    /// Bursts on top of the rate; none by default.
+    pub bursts: Option<Bursts>,
+    /// One file for all connections instead of one for each: sent at the rate from the first client on, whether anybody listens or not, so that
+    /// who comes late has missed something. False by default; needs a rate.
+    pub shared_file: bool,
+    /// The clock; the machine's by default.
+    pub time: Time,
+    /// The datacentres, each with an address of its own. Empty, the default, means one, of the name in `datacenter` at the address in
+    /// `listen`; otherwise those two are not looked at.
+    pub datacenters: Vec<Datacenter>,
+    /// Messages that may wait for a connection that reads slowly; a guess at X's number, which nobody knows.
+    pub queue_messages_max: usize,
+    /// Bytes of them, 10 MB by default. Whichever is reached first ends the connection.
+    pub queue_bytes_max: usize,
     /// The longest silence before a keep-alive; 20 s as documented by X.
     pub keep_alive: Duration,
     /// The site named to clients that ask with `localDcOnly=true`; `atla` as in X's sample.
@@ -32,6 +56,38 @@ pub struct Config {
     pub seed: u64,
     /// How to behave; steady by default.
     pub scenario: Scenario,
+    /// A scenario of one's own, instead of `scenario`. `fault_after` and `fault_on` do not concern it, nor the scenarios that are files.
+    pub script: Option<Script>,
+    /// What a stream without rules sends; every Post by default.
+    pub no_rules: NoRules,
+    /// From a change of the rules to its effect on streams, open ones too; none by default. X: some 20 seconds, at most 5 minutes on PowerTrack.
+    pub rule_delay: Duration,
+    /// How many rules there may be, of each product; 1,000 by default.
+    pub rules_max: usize,
+    /// Requests about Powerstream's rules in 24 hours, of every kind together; 50 as documented by X.
+    pub rule_requests_max: u32,
+    /// Powerstream stores the valid rules of a batch and reports the others. By default it stores all or none; X does not say.
+    pub rules_partial: bool,
+    /// What Powerstream's answer to a deletion calls `not_deleted`.
+    pub not_deleted: NotDeleted,
+    /// Posts say which rules they match; true by default. X's one sample has nothing of the kind, its text has.
+    pub matching_rules: bool,
+    /// Connections to a stream at a time, of a partition where there are some. `None`, the default, is no limit: a test should not meet one by
+    /// accident. X names no number for Powerstream; two is what its other enterprise streams have.
+    pub connections_max: Option<usize>,
+    /// What becomes of one more.
+    pub extra_connection: ExtraConnection,
+    /// How long a connection that was reset, by either side, keeps its place; zero by default. Of the service minutes are reported.
+    pub ghost: Duration,
+    /// Hold clients to the number of requests for v2 streams in 15 minutes; false by default. The headers count them either way.
+    pub stream_requests_limited: bool,
+    /// Posts a second that a connection to the Filtered Stream gets at most: more are late, and in the end it is cut off as too slow.
+    /// `None`, the default, is no limit; X documents 250.
+    pub delivery_cap: Option<f64>,
+    /// A recovery ends with a line that says so, as PowerTrack's does; false by default.
+    pub recovery_marker: bool,
+    /// Serve `/simulator/`: counters, the truth, faults by hand. True by default; X has no such path.
+    pub control: bool,
     /// When a scenario's fault comes: after so many Posts of a connection, once or, if it is a message between Posts, each time. A
     /// file that is shorter has it at its end. 100 by default: enough for a client to be in full swing, and done in a moment.
     pub fault_after: u64,
@@ -54,13 +110,35 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
             token: None,
             source: Source::Generated { seed: 0 },
             rate: None,
+            bursts: None,
+            shared_file: false,
+            time: Time::Real,
+            datacenters: Vec::new(),
+            queue_messages_max: 5_000,
+            queue_bytes_max: 10_000_000,
             keep_alive: Duration::from_secs(20),
             datacenter: "atla".to_owned(),
             seed: 0,
             scenario: Scenario::Steady,
+            script: None,
+            no_rules: NoRules::Everything,
+            rule_delay: Duration::ZERO,
+            rules_max: 1_000,
+            rule_requests_max: 50,
+            rules_partial: false,
+            not_deleted: NotDeleted::Number,
+            matching_rules: true,
+            connections_max: None,
+            extra_connection: ExtraConnection::Refuse,
+            ghost: Duration::ZERO,
+            stream_requests_limited: false,
+            delivery_cap: None,
+            recovery_marker: false,
+            control: true,
             fault_after: 100,
             fault_on: None,
             oversize_bytes: 2 << 20,
@@ -73,6 +151,33 @@ impl Default for Config {
 }
 
 impl Config {
+    /// As the service is, where the default is easier on clients: no Posts without rules, two connections, the limits of requests and of
+    /// deliveries. Numbers that X does not publish are guesses.
+    #[must_use]
+    pub fn strict() -> Config {
+        let mut config = Config::default();
+        config.be_strict();
+        config
+    }
+
+    /// Makes it what [`Config::strict`] is.
+    pub fn be_strict(&mut self) {
+        self.no_rules = NoRules::Nothing;
+        self.connections_max = Some(2);
+        self.stream_requests_limited = true;
+        self.delivery_cap = Some(250.0);
+    }
+
+    /// The datacentres, of which there is at least one.
+    pub(crate) fn places(&self) -> Vec<Datacenter> {
+        if self.datacenters.is_empty() {
+            let mut place = Datacenter::new(&self.datacenter);
+            place.listen = self.listen;
+            return vec![place];
+        }
+        self.datacenters.clone()
+    }
+
     pub(crate) fn check(&self) -> io::Result<()> {
         let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         if self.rate.is_some_and(|rate| rate.is_nan() || rate < 0.0) {
@@ -82,11 +187,40 @@ impl Config {
             return refuse("the keep-alive interval is zero");
         }
         // Instants are added to these; a year is for ever here.
-        if self.keep_alive.max(self.head_timeout) > Duration::from_secs(366 * 24 * 60 * 60) {
-            return refuse("the keep-alive interval or the head's time-out is over a year");
+        if self.keep_alive.max(self.head_timeout).max(self.rule_delay).max(self.ghost)
+            > Duration::from_secs(366 * 24 * 60 * 60)
+        {
+            return refuse(
+                "the keep-alive interval, the head's time-out, the rules' delay or the ghost is over a year",
+            );
         }
-        if !self.datacenter.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return refuse("the datacentre's name is not letters, digits and '-'");
+        if self.bursts.is_some_and(|bursts| !bursts.is_sensible()) {
+            return refuse("the bursts are not shorter than their distance, or not faster than the rate");
+        }
+        if self.bursts.is_some() && self.rate.is_some_and(f64::is_infinite) {
+            return refuse("bursts need a rate");
+        }
+        if self.shared_file && self.rate.is_none_or(f64::is_infinite) {
+            return refuse("a file for all connections needs a rate");
+        }
+        let places = self.places();
+        for (n, place) in places.iter().enumerate() {
+            let letters = place.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if place.name.is_empty() || !letters {
+                return refuse("the datacentre's name is not letters, digits and '-'");
+            }
+            if places[..n].iter().any(|other| other.name == place.name) {
+                return refuse("two datacentres have the same name");
+            }
+            if place.delay.most().max(place.transit.most()) > Duration::from_secs(24 * 60 * 60) {
+                return refuse("a datacentre's delay is over a day");
+            }
+        }
+        if self.connections_max == Some(0) {
+            return refuse("no connections at all are allowed");
+        }
+        if self.delivery_cap.is_some_and(|cap| cap.is_nan() || cap < 0.001) {
+            return refuse("the delivery cap is not a number of Posts a second");
         }
         if matches!(&self.source, Source::File(posts) if posts.is_empty()) {
             return refuse("the source has no Posts");
@@ -99,13 +233,35 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("listen", &self.listen)
+            .field("tls", &self.tls)
             .field("token", &self.token.as_ref().map(|_| "[redacted]"))
             .field("source", &self.source)
             .field("rate", &self.rate)
+            .field("bursts", &self.bursts)
+            .field("shared_file", &self.shared_file)
+            .field("time", &self.time)
+            .field("datacenters", &self.datacenters)
+            .field("queue_messages_max", &self.queue_messages_max)
+            .field("queue_bytes_max", &self.queue_bytes_max)
             .field("keep_alive", &self.keep_alive)
             .field("datacenter", &self.datacenter)
             .field("seed", &self.seed)
             .field("scenario", &self.scenario)
+            .field("script", &self.script)
+            .field("no_rules", &self.no_rules)
+            .field("rule_delay", &self.rule_delay)
+            .field("rules_max", &self.rules_max)
+            .field("rule_requests_max", &self.rule_requests_max)
+            .field("rules_partial", &self.rules_partial)
+            .field("not_deleted", &self.not_deleted)
+            .field("matching_rules", &self.matching_rules)
+            .field("connections_max", &self.connections_max)
+            .field("extra_connection", &self.extra_connection)
+            .field("ghost", &self.ghost)
+            .field("stream_requests_limited", &self.stream_requests_limited)
+            .field("delivery_cap", &self.delivery_cap)
+            .field("recovery_marker", &self.recovery_marker)
+            .field("control", &self.control)
             .field("fault_after", &self.fault_after)
             .field("fault_on", &self.fault_on)
             .field("oversize_bytes", &self.oversize_bytes)
@@ -130,7 +286,11 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let changes: [fn(&mut Config); 5] = [
+        let changes: [fn(&mut Config); 9] = [
+            |c| c.shared_file = true,
+            |c| c.bursts = Some(Bursts::new(0.5, Duration::from_secs(2), Duration::from_secs(1))),
+            |c| c.bursts = Some(Bursts::new(5.0, Duration::from_secs(1), Duration::from_secs(1))),
+            |c| c.datacenters = vec![Datacenter::new("atla"), Datacenter::new("atla")],
             |c| c.rate = Some(f64::NAN),
             |c| c.rate = Some(-1.0),
             |c| c.keep_alive = Duration::ZERO,

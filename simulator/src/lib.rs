@@ -28,30 +28,54 @@
 //!   recorded of X; parameters that are unknown or have a wrong value 400, with the problem that names them.
 //! - `backfillMinutes` (1 to 5), `startTime` and `endTime` are accepted and have no effect yet: no Post is sent again,
 //!   and the values of the two times are not looked at.
+//! - With [`Config::tls`] it serves HTTPS, with a certificate made at start; a [`TlsFault`] is what can be wrong with that.
 //! - All connections share one feed of generated Posts; a file is sent to each connection from its beginning.
 //! - Same configuration, same bytes, but for ids and times: cuts and faults come from [`Config::seed`].
 //! - A reader that is slow gets its Posts late. The simulator's memory is bounded: see [`Truth`] for what it remembers.
 #![forbid(unsafe_code)]
 
+mod book;
+mod clock;
 mod config;
 mod connection;
+mod control;
+mod datacenter;
+mod endpoint;
 mod feed;
 mod generator;
-mod junk;
+mod limits;
 mod link;
+mod play;
 mod request;
 mod response;
 mod rng;
+mod rules_api;
 mod scenario;
+mod schedule;
+pub mod script;
 mod server;
+mod site;
 mod source;
+mod splice;
+mod stream;
+mod strike;
 mod time;
+mod tls;
 mod truth;
+mod v2;
 mod wire;
 
+pub use book::NoRules;
+pub use clock::Time;
 pub use config::Config;
+pub use datacenter::{Datacenter, Delay};
 pub use generator::Generator;
+pub use limits::ExtraConnection;
+pub use rules_api::NotDeleted;
 pub use scenario::{Scenario, Struck, UnknownScenario};
+pub use schedule::Bursts;
+pub use script::{Script, ScriptError};
 pub use server::Simulator;
 pub use source::{Source, SourcePost};
+pub use tls::{Tls, TlsFault, UnknownTlsFault};
 pub use truth::{ConnectionTruth, End, MessageTruth, Totals, Truth};

@@ -3,23 +3,37 @@
 //! The connection's own thread writes, and waits for what is due. A second one, the watcher, does nothing but read: so a client that goes
 //! away is noticed at once, also while nothing is written, and what it sends too much never turns a close into a reset. The
 //! third is whoever shuts the simulator down. Whichever comes first wakes the writer, out of a wait as out of a write.
+//!
+//! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's own thread sends.
 
+use crate::clock::Bell;
+use crate::tls::Layer;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a closed connection waits for the client to close as well.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// From here on a `write()` that does not return is the client's doing.
+const HELD_UP_AFTER: Duration = Duration::from_millis(100);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Open,
-    /// The client closed or reset it.
+    /// The client closed it.
     Gone,
+    /// The client reset it, or its network did.
+    Lost,
+    /// The datacentre is switched off: this side resets it.
+    Killed,
     /// The simulator shuts down.
     Stopped,
+    /// The client has fallen too far behind.
+    Behind,
     /// This side is about to reset it.
     Resetting,
 }
@@ -27,23 +41,55 @@ pub(crate) enum Status {
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: TcpStream,
+    tls: Option<Layer>,
     status: Mutex<Status>,
-    changed: Condvar,
+    made: Instant,
+    /// When its thread went into the `write()` that it is in, in milliseconds since `made`, plus one; 0 outside of one.
+    writing: AtomicU64,
+    /// A scenario has it sit still.
+    paused: AtomicBool,
+    /// Rung when the status changes, and for news that its thread shall look at.
+    bell: Arc<Bell>,
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream) -> Link {
+    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, bell: Arc<Bell>) -> Link {
         // Without it a small message waits for the acknowledgement of the one before. If it cannot be set, so be it.
         let _ = stream.set_nodelay(true);
-        Link { stream, status: Mutex::new(Status::Open), changed: Condvar::new() }
+        let (status, made) = (Mutex::new(Status::Open), Instant::now());
+        Link { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), bell }
     }
 
     pub(crate) fn status(&self) -> Status {
         *self.lock()
     }
 
-    /// Reads once, until the deadline at the latest; 0 is the end. Only before [`Link::watch`].
+    /// Whether the client still owes its part of a TLS handshake.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(Layer::is_handshaking)
+    }
+
+    /// Reads once, until the deadline at the latest; 0 is the end. A TLS handshake that is not over comes first. Only before
+    /// [`Link::watch`].
     pub(crate) fn read(&self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
+        let Some(tls) = &self.tls else { return self.read_socket(buffer, until) };
+        let mut received = [0; 4_096];
+        loop {
+            if let Some(len) = tls.read(buffer)? {
+                return Ok(len);
+            }
+            let len = self.read_socket(&mut received, until)?;
+            if len == 0 {
+                return Ok(0);
+            }
+            let result = tls.receive(&received[..len]);
+            // What is wrong is told the client, if it still listens.
+            let sent = (&self.stream).write_all(&tls.output());
+            result.and(sent)?;
+        }
+    }
+
+    fn read_socket(&self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -59,6 +105,17 @@ impl Link {
 
     /// One `write()`; gives how much the socket took, at least a byte.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.writing.store(self.made.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
+        let result = self.write_unmarked(bytes);
+        self.writing.store(0, Ordering::SeqCst);
+        result
+    }
+
+    fn write_unmarked(&self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(tls) = &self.tls {
+            let (len, records) = tls.encrypt(bytes)?;
+            return (&self.stream).write_all(&records).map(|()| len);
+        }
         loop {
             match (&self.stream).write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -68,22 +125,29 @@ impl Link {
         }
     }
 
-    /// Waits as long as the connection is open, until the deadline at the latest.
+    /// Waits until the deadline, or until something happens: the end of the connection, or a ring of its bell.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Status {
-        let mut status = self.lock();
-        while *status == Status::Open {
-            status = match until {
-                None => self.changed.wait(status).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    self.changed.wait_timeout(status, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+        let status = self.status();
+        if status == Status::Open {
+            self.bell.wait(until);
+            return self.status();
         }
-        *status
+        status
+    }
+
+    /// Waits for the end of the connection, whatever rings, until the deadline at the latest.
+    pub(crate) fn wait_for_end(&self, until: Option<Instant>) -> Status {
+        loop {
+            let status = self.wait(until);
+            if status != Status::Open || until.is_some_and(|until| self.bell.clock().now() >= until) {
+                return status;
+            }
+        }
+    }
+
+    /// What wakes its thread.
+    pub(crate) fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     /// Starts the watcher.
@@ -94,13 +158,42 @@ impl Link {
             let mut discarded = [0; 1_024];
             loop {
                 match (&link.stream).read(&mut discarded) {
-                    Ok(0) => break,
-                    Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+                    Ok(0) => break link.leave(Status::Gone),
+                    Ok(len) if link.tls.as_ref().is_some_and(|tls| tls.discard(&discarded[..len])) => {
+                        break link.leave(Status::Gone);
+                    }
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                        break link.leave(Status::Lost);
+                    }
                     _ => {}
                 }
             }
-            link.leave(Status::Gone);
         })
+    }
+
+    /// The client has fallen too far behind: a write that it blocks is over.
+    pub(crate) fn fall_behind(&self) {
+        if self.writing.load(Ordering::SeqCst) > 0 {
+            self.leave(Status::Behind);
+        }
+    }
+
+    /// Whether its thread does not come to its next Post because the client does not read, or a scenario wants it so: not because
+    /// this machine has much to do.
+    pub(crate) fn is_held_up(&self) -> bool {
+        if self.paused.load(Ordering::SeqCst) || self.status() != Status::Open {
+            return true;
+        }
+        let since = match self.writing.load(Ordering::SeqCst) {
+            0 => return false,
+            since => Duration::from_millis(since - 1),
+        };
+        self.bell.clock().is_virtual() || self.made.elapsed().saturating_sub(since) >= HELD_UP_AFTER
+    }
+
+    /// A scenario has it sit still, or no longer.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::SeqCst);
     }
 
     /// The simulator shuts down: nothing blocks any more.
@@ -108,14 +201,29 @@ impl Link {
         self.leave(Status::Stopped);
     }
 
+    /// The datacentre is switched off: a reset, as soon as its threads have let go.
+    pub(crate) fn kill(&self) {
+        let mut status = self.lock();
+        if *status == Status::Open {
+            *status = Status::Killed;
+        }
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        drop(status);
+        self.bell.ring();
+        // The watcher wakes up by the one; a writer that is blocked by the other, whose FIN stands behind what the client has not read
+        // and goes with it.
+        let writing = self.writing.load(Ordering::SeqCst) > 0;
+        let _ = self.stream.shutdown(if writing { Shutdown::Both } else { Shutdown::Read });
+    }
+
     fn leave(&self, status: Status) {
         let mut current = self.lock();
         if *current == Status::Open {
             *current = status;
         }
-        let resetting = *current == Status::Resetting;
+        let resetting = matches!(*current, Status::Resetting | Status::Killed);
         drop(current);
-        self.changed.notify_all();
+        self.bell.ring();
         if !resetting {
             // Wakes a blocked read or write. After a reset there is nothing to wake, and it would send a FIN first.
             let _ = self.stream.shutdown(Shutdown::Both);
@@ -124,9 +232,26 @@ impl Link {
 
     /// Closes as servers do: no more from here (FIN), then a moment for the client to take the rest and close as well.
     pub(crate) fn finish(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
-        self.wait(Some(Instant::now() + LINGER));
+        self.half_close();
+        let until = Instant::now() + LINGER;
+        while self.status() == Status::Open {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.bell.wait_at_most(left);
+        }
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Closes this side only, and goes on reading.
+    pub(crate) fn half_close(&self) {
+        if let Some(tls) = &self.tls {
+            // A client that does not read does not get to hold this.
+            let _ = self.stream.set_write_timeout(Some(LINGER));
+            let _ = (&self.stream).write_all(&tls.close());
+        }
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Prepares a reset (RST): it goes out when the last handle is dropped, once the watcher, whom this wakes, has let go.

@@ -20,6 +20,11 @@ impl Rng {
         Rng::new(seed ^ outer.next())
     }
 
+    /// The number that [`Rng::next`] would give after `n` others; of negative `n` those before the first.
+    pub(crate) fn ahead(&self, n: i64) -> u64 {
+        Rng(self.0.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64))).next()
+    }
+
     /// The next 64 bits (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -65,6 +70,16 @@ mod tests {
         let mut rng = Rng::new(1_234_567);
         let first: Vec<u64> = (0..3).map(|_| rng.next()).collect();
         assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
+    fn any_number_can_be_had_without_the_others() {
+        let mut rng = Rng::new(5);
+        let start = rng.clone();
+        for n in 0..10 {
+            assert_eq!(start.ahead(n), rng.next());
+        }
+        assert_eq!(rng.ahead(-10), start.ahead(0));
     }
 
     #[test]

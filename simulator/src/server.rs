@@ -1,43 +1,58 @@
-//! The listener and its threads: one accepts, and each connection has its own.
+//! The handle of a simulator, and what all its threads know.
 
+use crate::book::{Book, NoRules};
+use crate::clock::{Bell, Clock};
 use crate::config::Config;
-use crate::connection;
+use crate::datacenter::Datacenter;
 use crate::feed::Feed;
 use crate::generator::Generator;
+use crate::limits::{Slots, Windows};
 use crate::link::Link;
+use crate::play::Play;
+use crate::rng::Rng;
+use crate::script::{self, Action, ScriptError};
+use crate::site::{Down, Site};
+use crate::stream::Mailbox;
 use crate::time;
-use crate::truth::Truth;
+use crate::tls::Acceptor;
+use crate::truth::{End, Truth};
+use powerstream_rules::Profile;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A running simulator. Dropping it shuts it down.
 pub struct Simulator {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Mutex<Option<JoinHandle<()>>>,
+    pump: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What all its threads know.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) feed: Arc<Feed>,
-    truth: Truth,
-    listener: TcpListener,
+    pub(crate) clock: Clock,
+    pub(crate) places: Vec<Datacenter>,
+    pub(crate) feed: Feed,
+    pub(crate) truth: Truth,
+    pub(crate) tls: Option<Acceptor>,
+    sites: Vec<Arc<Site>>,
+    pub(crate) play: Play,
+    pub(crate) powerstream: Arc<Book>,
+    pub(crate) filtered: Arc<Book>,
+    pub(crate) windows: Windows,
+    pub(crate) slots: Arc<Slots>,
     stopped: AtomicBool,
-    attempts: AtomicU64,
+    pump_bell: Arc<Bell>,
     padded: Mutex<Generator>,
-    served: Mutex<Vec<Served>>,
-}
-
-/// A connection's thread, and how to wake it. The link is the thread's own: a handle more would keep the socket open.
-struct Served {
-    link: Weak<Link>,
-    thread: JoinHandle<()>,
+    /// The streams that run, by the numbers of their connections.
+    streams: Mutex<BTreeMap<u64, (Weak<Link>, Mailbox)>>,
+    /// Threads that wait to bring a datacentre back.
+    timers: Mutex<Vec<(Arc<Bell>, JoinHandle<()>)>>,
 }
 
 impl Simulator {
@@ -48,34 +63,114 @@ impl Simulator {
     /// `InvalidInput` for a configuration that makes no sense; otherwise what binding or starting a thread gave.
     pub fn start(config: Config) -> io::Result<Simulator> {
         config.check()?;
-        let listener = TcpListener::bind(config.listen)?;
-        let address = listener.local_addr()?;
+        let clock = Clock::new(config.time);
+        let places = config.places();
+        let (mut sites, mut listeners) = (Vec::new(), Vec::new());
+        for (place, datacenter) in places.iter().enumerate() {
+            let (site, listener) = Site::bind(place, datacenter.listen)?;
+            sites.push(Arc::new(site));
+            listeners.push(listener);
+        }
+        let pump_bell = Arc::new(Bell::new(&clock));
+        let book = |profile, no_rules| {
+            let (max, delay, says) = (config.rules_max, config.rule_delay, config.matching_rules);
+            Arc::new(Book::new(profile, max, no_rules, delay, says, &clock))
+        };
         let shared = Arc::new(Shared {
-            feed: Arc::new(Feed::new(&config)),
-            truth: Truth::new(config.truth_messages_max, config.truth_bytes_max),
-            listener,
+            feed: Feed::new(&config, &places, pump_bell.clone()),
+            tls: config.tls.as_ref().map(Acceptor::new).transpose()?,
+            truth: Truth::new(config.truth_messages_max, config.truth_bytes_max, clock.clone()),
+            sites,
             stopped: AtomicBool::new(false),
-            attempts: AtomicU64::new(0),
+            pump_bell,
             padded: Mutex::new(Generator::new(config.seed ^ 0x0bad_5eed)),
-            served: Mutex::new(Vec::new()),
+            play: Play::new(config.script.clone().unwrap_or_else(|| config.scenario.script(&config))),
+            powerstream: book(Profile::Powerstream, config.no_rules),
+            filtered: book(Profile::FilteredStream, NoRules::Nothing),
+            windows: Windows::default(),
+            slots: Arc::new(Slots::new(&clock)),
+            streams: Mutex::new(BTreeMap::new()),
+            timers: Mutex::new(Vec::new()),
+            places,
+            clock,
             config,
         });
-        let accepting = shared.clone();
-        let acceptor =
-            thread::Builder::new().name("simulator-accept".to_owned()).spawn(move || accepting.accept())?;
-        Ok(Simulator { address, shared, acceptor: Mutex::new(Some(acceptor)) })
+        let pumping = shared.clone();
+        let pump = thread::Builder::new()
+            .name("simulator-pump".to_owned())
+            .spawn(move || pumping.feed.run(|| pumping.stopped.load(Ordering::SeqCst)))?;
+        let simulator = Simulator { shared, pump: Mutex::new(Some(pump)) };
+        for (site, listener) in simulator.shared.sites.iter().zip(listeners) {
+            site.open(&simulator.shared, listener)?;
+        }
+        Ok(simulator)
     }
 
-    /// Where it listens, with the port it got.
+    /// Where it listens, with the port it got; of several datacentres the first.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.shared.sites[0].address
     }
 
-    /// The origin for clients, such as `http://127.0.0.1:4711`. A wildcard address is given as loopback.
+    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacentres the first. A wildcard address is given as
+    /// loopback.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.reachable())
+        self.shared.base_url(&self.shared.sites[0])
+    }
+
+    /// The certificate, as PEM, of the CA that a client has to trust; `None` without TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.shared.tls.as_ref().map(Acceptor::ca_pem)
+    }
+
+    /// The names of the datacentres, in the order of the configuration, and the origin of each.
+    #[must_use]
+    pub fn datacenters(&self) -> Vec<(String, String)> {
+        let name = |site: &Arc<Site>| self.shared.places[site.place].name.clone();
+        self.shared.sites.iter().map(|site| (name(site), self.shared.base_url(site))).collect()
+    }
+
+    /// The origin of a datacentre; `None` if there is none of that name.
+    #[must_use]
+    pub fn base_url_of(&self, datacenter: &str) -> Option<String> {
+        self.shared.site(datacenter).map(|site| self.shared.base_url(site))
+    }
+
+    /// Switches a datacentre off: its connections are reset, and further ones refused. False if there is none of that name, or if it
+    /// is off.
+    pub fn kill(&self, datacenter: &str) -> bool {
+        self.shared.kill(datacenter)
+    }
+
+    /// Switches a datacentre on again, at the same address. False if there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// What binding its address gave: another process may have taken it meanwhile.
+    pub fn restart(&self, datacenter: &str) -> io::Result<bool> {
+        self.shared.restart(datacenter)
+    }
+
+    /// Lets something happen now, by hand: an event as a [`script`](crate::script) has them, in TOML or as a JSON object, such as
+    /// `do = "cut"` with `how = "reset"`. To one connection's stream, by the number that the truth log has for it, or to all that run. Gives how
+    /// many that are. When and whom are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the event.
+    pub fn trigger(&self, connection: Option<u64>, event: &str) -> Result<usize, ScriptError> {
+        self.shared.trigger(connection, event)
+    }
+
+    /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is done when this returns. False, and
+    /// nothing happens, if the clock is the machine's.
+    ///
+    /// A client that does not read what it is sent holds this up for at most a tenth of a second; a request that is still under way
+    /// comes before or after: read the answer's head first.
+    pub fn advance(&self, by: Duration) -> bool {
+        self.shared.clock.advance(by)
     }
 
     /// The log of what it sends. It stays valid after the shutdown.
@@ -87,32 +182,22 @@ impl Simulator {
     /// Ends all connections where they are and waits for all threads: a matter of milliseconds. Again is a no-op.
     pub fn shutdown(&self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        let Some(acceptor) = lock(&self.acceptor).take() else { return };
-        // On Linux this makes accept() return; elsewhere a connection does.
-        let _ = socket2::SockRef::from(&self.shared.listener).shutdown(std::net::Shutdown::Both);
-        if TcpStream::connect_timeout(&self.reachable(), Duration::from_millis(50)).is_err()
-            && !cfg!(target_os = "linux")
-        {
-            // The next accept() will not block; the one under way fails or is nobody's problem but this thread's.
-            let _ = self.shared.listener.set_nonblocking(true);
+        for site in &self.shared.sites {
+            site.close(Down::Shutdown);
         }
-        let _ = acceptor.join();
-        let served = std::mem::take(&mut *lock(&self.shared.served));
-        for link in served.iter().filter_map(|served| served.link.upgrade()) {
-            link.stop();
+        let timers = std::mem::take(&mut *lock(&self.shared.timers));
+        for (bell, timer) in timers {
+            bell.ring();
+            let _ = timer.join();
         }
-        for served in served {
-            let _ = served.thread.join();
+        // One may have come back meanwhile.
+        for site in &self.shared.sites {
+            site.close(Down::Shutdown);
         }
-    }
-
-    fn reachable(&self) -> SocketAddr {
-        let ip = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        (ip, self.address.port()).into()
+        if let Some(pump) = lock(&self.pump).take() {
+            self.shared.pump_bell.ring();
+            let _ = pump.join();
+        }
     }
 }
 
@@ -125,52 +210,120 @@ impl Drop for Simulator {
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
-            .field("address", &self.address)
+            .field("datacenters", &self.datacenters())
             .field("truth", &self.shared.truth)
             .finish_non_exhaustive()
     }
 }
 
 impl Shared {
-    /// The number of this attempt to get the stream, from 1.
-    pub(crate) fn next_attempt(&self) -> u64 {
-        self.attempts.fetch_add(1, Ordering::Relaxed) + 1
+    fn base_url(&self, site: &Site) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", site.reachable())
+    }
+
+    fn site(&self, name: &str) -> Option<&Arc<Site>> {
+        self.sites.iter().find(|site| self.places[site.place].name == name)
+    }
+
+    /// How a connection ends that the scenario has ended.
+    pub(crate) fn fault_end(&self) -> End {
+        self.play.script().inner().named.map_or(End::Scripted, End::Fault)
+    }
+
+    /// A stream runs, and can be sent actions until what this gives is dropped.
+    pub(crate) fn register(&self, number: u64, link: &Arc<Link>, mailbox: &Mailbox) -> Registered<'_> {
+        lock(&self.streams).insert(number, (Arc::downgrade(link), mailbox.clone()));
+        Registered { shared: self, number }
+    }
+
+    /// Sends an action to a stream; false if it does not run.
+    pub(crate) fn post(&self, number: u64, action: Action) -> bool {
+        let streams = lock(&self.streams);
+        let Some((link, mailbox)) = streams.get(&number) else { return false };
+        let Some(link) = link.upgrade() else { return false };
+        lock(mailbox).push_back(action);
+        link.bell().ring();
+        true
+    }
+
+    pub(crate) fn trigger(&self, connection: Option<u64>, event: &str) -> Result<usize, ScriptError> {
+        let (event, named) = script::event(event)?;
+        let numbers: Vec<u64> = match connection.or(named) {
+            Some(number) => vec![number],
+            None => lock(&self.streams).keys().copied().collect(),
+        };
+        Ok(numbers.into_iter().filter(|number| self.post(*number, event.action.clone())).count())
+    }
+
+    pub(crate) fn kill(&self, name: &str) -> bool {
+        self.site(name).is_some_and(|site| site.close(Down::Killed))
+    }
+
+    pub(crate) fn restart(self: &Arc<Shared>, name: &str) -> io::Result<bool> {
+        match self.site(name) {
+            Some(site) if !self.stopped.load(Ordering::SeqCst) => site.restart(self).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Switches a datacentre off, and on again after a time, if there is one.
+    pub(crate) fn kill_for(self: &Arc<Shared>, name: &str, length: Option<Duration>) {
+        if let Some(length) = length {
+            let until = self.clock.now() + length;
+            let (bell, shared, name) = (Arc::new(Bell::new(&self.clock)), self.clone(), name.to_owned());
+            let waiting = bell.clone();
+            let wait = move || {
+                waiting.join();
+                while !shared.stopped.load(Ordering::SeqCst) && shared.clock.now() < until {
+                    waiting.wait(Some(until));
+                }
+                // If its port is taken meanwhile, it stays away.
+                let _ = shared.restart(&name);
+                waiting.leave();
+            };
+            let mut timers = lock(&self.timers);
+            timers.retain(|(_, timer)| !timer.is_finished());
+            if let Ok(timer) = thread::Builder::new().name("simulator-timer".to_owned()).spawn(wait) {
+                timers.push((bell, timer));
+            }
+        }
+        self.kill(name);
+    }
+
+    /// One more Post of now, which is not of the feed.
+    pub(crate) fn extra_post(&self, unix_ms: u64) -> (u64, Vec<u8>) {
+        let mut post = Vec::with_capacity(4 << 10);
+        let id = lock(&self.padded).post(unix_ms, &mut post);
+        (id, post)
+    }
+
+    /// A Post of another time.
+    pub(crate) fn skewed_post(&self, unix_ms: u64) -> (u64, Vec<u8>) {
+        let mut post = Vec::with_capacity(4 << 10);
+        let generator = lock(&self.padded);
+        let id = time::snowflake(unix_ms, Rng::new(unix_ms).next());
+        generator.nth(-1, id, &mut post);
+        (id, post)
     }
 
     /// A Post of the given size.
     pub(crate) fn padded_post(&self, bytes: usize) -> (u64, Vec<u8>) {
         let mut post = Vec::with_capacity(bytes);
-        let id = lock(&self.padded).padded_post(time::unix_ms(), bytes, &mut post);
+        let id = lock(&self.padded).padded_post(self.clock.unix_ms(), bytes, &mut post);
         (id, post)
     }
+}
 
-    fn accept(self: &Arc<Shared>) {
-        loop {
-            let accepted = self.listener.accept();
-            if self.stopped.load(Ordering::SeqCst) {
-                return;
-            }
-            match accepted {
-                Ok((stream, peer)) => self.serve(stream, peer),
-                // Out of descriptors, or a client that left at once: the former takes a moment.
-                Err(_) => thread::sleep(Duration::from_millis(10)),
-            }
-        }
-    }
+/// A stream among those that run.
+pub(crate) struct Registered<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
 
-    fn serve(self: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-        let recorder = self.truth.accepted(peer);
-        let link = Arc::new(Link::new(stream));
-        let weak = Arc::downgrade(&link);
-        let mut served = lock(&self.served);
-        served.retain(|served| !served.thread.is_finished());
-        let shared = self.clone();
-        let builder =
-            thread::Builder::new().name(format!("simulator-{}", recorder.number)).stack_size(256 << 10);
-        // Where no thread is to be had the connection is dropped.
-        if let Ok(thread) = builder.spawn(move || connection::serve(&shared, link, recorder)) {
-            served.push(Served { link: weak, thread });
-        }
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.streams).remove(&self.number);
     }
 }
 

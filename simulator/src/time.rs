@@ -28,6 +28,9 @@ pub(crate) fn snowflake_ms(id: u64) -> u64 {
     (id >> SNOWFLAKE_SHIFT) + SNOWFLAKE_EPOCH_MS
 }
 
+/// Snowflakes that one machine can make in a millisecond.
+pub(crate) const SEQUENCES: u64 = 1 << 12;
+
 /// Snowflake ids of now: unique and strictly increasing, also when the clock stands still or goes back.
 #[derive(Debug, Clone)]
 pub(crate) struct Snowflakes {
@@ -38,10 +41,12 @@ pub(crate) struct Snowflakes {
 }
 
 impl Snowflakes {
-    const SEQUENCES: u64 = 1 << 12;
-
     pub(crate) fn new(machine: u64) -> Snowflakes {
         Snowflakes { machine: (machine & 0x3ff) << 12, last_ms: 0, sequence: 0 }
+    }
+
+    pub(crate) fn machine(&self) -> u64 {
+        self.machine
     }
 
     pub(crate) fn next(&mut self, unix_ms: u64) -> u64 {
@@ -51,7 +56,7 @@ impl Snowflakes {
             self.sequence = 0;
         } else {
             self.sequence += 1;
-            if self.sequence == Self::SEQUENCES {
+            if self.sequence == SEQUENCES {
                 // More than 4096 in a millisecond: borrow from the next one.
                 self.last_ms += 1;
                 self.sequence = 0;
@@ -97,6 +102,54 @@ impl Civil {
     }
 }
 
+/// Days since 1970 of a date, by the inverse of that algorithm.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let (year, month_from_march) =
+        if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let era = year / 400;
+    let year_of_era = year % 400;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    (era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year)
+        .checked_sub(719_468)
+}
+
+/// Unix milliseconds of `2026-01-05T10:00:00Z`, with or without decimals; `None` for everything else, dates before 1970 too.
+pub(crate) fn iso_8601(text: &str) -> Option<u64> {
+    let text = text.strip_suffix('Z')?;
+    let (text, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let bytes = text.as_bytes();
+    let shape = |(at, byte): (usize, &u8)| match at {
+        4 | 7 => *byte == b'-',
+        10 => *byte == b'T',
+        13 | 16 => *byte == b':',
+        _ => byte.is_ascii_digit(),
+    };
+    let is_fraction = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
+    if bytes.len() != 19 || !bytes.iter().enumerate().all(shape) || !is_fraction {
+        return None;
+    }
+    let number = |from: usize, to: usize| text[from..to].parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !(1..=12).contains(&month) || day == 0 || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days_now = days(year, month, day)?;
+    let next = if month == 12 { days(year + 1, 1, 1) } else { days(year, month + 1, 1) };
+    if days_now >= next? {
+        return None;
+    }
+    let ms = format!("{fraction:0<3}")[..3].parse::<u64>().ok()?;
+    Some((((days_now * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + ms)
+}
+
+/// A date as the v2 API writes it: `2026-01-05T10:00:00.000Z`.
+pub(crate) fn iso(unix_ms: u64) -> String {
+    let Civil { year, month, day, hour, minute, second, .. } = Civil::of(unix_ms / 1_000);
+    let month = MONTHS.iter().position(|name| *name == month).unwrap_or(0) + 1;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", unix_ms % 1_000)
+}
+
 /// The legacy form of a Post's time: `Wed Oct 10 20:19:24 +0000 2018`.
 pub(crate) fn legacy(unix_ms: u64) -> String {
     let t = Civil::of(unix_ms / 1_000);
@@ -127,6 +180,31 @@ mod tests {
             assert_eq!(legacy(seconds * 1_000), want);
         }
         assert_eq!(http_date(1_665_184_060_000), "Fri, 07 Oct 2022 23:07:40 UTC");
+    }
+
+    #[test]
+    fn iso_vectors() {
+        for (text, want) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2026-01-05T10:00:00Z", Some(1_767_607_200_000)),
+            ("2024-02-29T23:59:59.999Z", Some(1_709_251_199_999)),
+            ("2024-01-15T10:35:00.5Z", Some(1_705_314_900_500)),
+            ("2023-02-29T00:00:00Z", None),
+            ("2024-13-01T00:00:00Z", None),
+            ("2024-12-31T24:00:00Z", None),
+            ("2024-12-31T00:00:00", None),
+            ("2024-12-31 00:00:00Z", None),
+            ("2024-12-31T00:00:00+00:00", None),
+            ("+024-12-31T00:00:00Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("2024-12-31T00:00:00.Z", None),
+            ("", None),
+        ] {
+            assert_eq!(iso_8601(text), want, "{text}");
+        }
+        for ms in [0, 951_782_400_123, 1_767_607_200_000, 4_102_444_799_999] {
+            assert_eq!(iso_8601(&iso(ms)), Some(ms));
+        }
     }
 
     #[test]

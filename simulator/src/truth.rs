@@ -7,7 +7,9 @@
 //! The log is bounded: beyond `truth_messages_max` records the oldest are forgotten, beyond `truth_bytes_max` bytes the oldest
 //! lose their bytes and keep the rest, and of closed connections the last thousand are kept. Totals count on for ever.
 
+use crate::clock::Clock;
 use crate::scenario::Scenario;
+use crate::tls::TlsFault;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ const CLOSED_MAX: usize = 1_000;
 pub struct Truth(Arc<Log>);
 
 struct Log {
+    clock: Clock,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -80,6 +83,8 @@ pub struct ConnectionTruth {
     pub number: u64,
     /// The client's address.
     pub peer: SocketAddr,
+    /// The datacentre it came to.
+    pub datacenter: Arc<str>,
     /// When it was accepted.
     pub accepted_at: Instant,
     /// The request target, query included; `None` until there is a request that can be read. Not in the `Debug` text.
@@ -107,6 +112,7 @@ impl fmt::Debug for ConnectionTruth {
         f.debug_struct("ConnectionTruth")
             .field("number", &self.number)
             .field("peer", &self.peer)
+            .field("datacenter", &self.datacenter)
             .field("status", &self.status)
             .field("messages", &self.messages)
             .field("posts", &self.posts)
@@ -126,12 +132,22 @@ pub enum End {
     ClientLeft,
     /// No whole request head came in time.
     NoRequest,
+    /// The TLS handshake failed: the client speaks no TLS, or took no liking to the certificate.
+    NoHandshake,
     /// The request was refused, and the reason was not a scenario.
     Refused,
     /// The scenario ended it, or had it hang until the client left.
     Fault(Scenario),
+    /// The TLS fault ended it, or had it hang until the client left.
+    TlsFault(TlsFault),
+    /// An event of a script ended it, or one by hand.
+    Scripted,
+    /// All that was asked for is sent: an answer, or a span of the past.
+    Complete,
     /// The client fell further behind than the simulator remembers.
     SlowReader,
+    /// Its datacentre was switched off.
+    Killed,
     /// The simulator was shut down.
     Shutdown,
 }
@@ -161,7 +177,7 @@ pub struct Totals {
 }
 
 impl Truth {
-    pub(crate) fn new(messages_max: usize, bytes_max: usize) -> Truth {
+    pub(crate) fn new(messages_max: usize, bytes_max: usize, clock: Clock) -> Truth {
         let state = State {
             messages_max,
             bytes_max,
@@ -175,7 +191,7 @@ impl Truth {
             changes: 0,
             waiting: 0,
         };
-        Truth(Arc::new(Log { state: Mutex::new(state), changed: Condvar::new() }))
+        Truth(Arc::new(Log { clock, state: Mutex::new(state), changed: Condvar::new() }))
     }
 
     /// When the Post of this id was written: the first time, if it was written to several connections. `None` for a Post
@@ -244,7 +260,7 @@ impl Truth {
     }
 
     /// A new connection, and the pen for it.
-    pub(crate) fn accepted(&self, peer: SocketAddr) -> Recorder {
+    pub(crate) fn accepted(&self, peer: SocketAddr, datacenter: &str) -> Recorder {
         let mut state = self.lock();
         state.totals.connections += 1;
         state.totals.open += 1;
@@ -252,7 +268,8 @@ impl Truth {
         let connection = ConnectionTruth {
             number,
             peer,
-            accepted_at: Instant::now(),
+            datacenter: datacenter.into(),
+            accepted_at: self.0.clock.now(),
             target: None,
             status: None,
             messages: 0,
@@ -337,7 +354,8 @@ impl Recorder {
     }
 
     pub(crate) fn fault_begins(&self) {
-        self.connection(|connection, _| connection.fault_at = Some(Instant::now()));
+        let now = self.truth.0.clock.now();
+        self.connection(|connection, _| connection.fault_at = Some(now));
     }
 
     pub(crate) fn ended(mut self, end: End) {
@@ -347,7 +365,7 @@ impl Recorder {
     /// Before a `write()` that may complete these: makes their records, or moves the instant of those that were not completed by
     /// an earlier one.
     pub(crate) fn about_to_complete<'a>(&mut self, messages: impl Iterator<Item = &'a mut InFlight>) {
-        let now = Instant::now();
+        let now = self.truth.0.clock.now();
         let mut guard = self.truth.lock();
         let state = &mut *guard;
         for in_flight in messages {
@@ -488,13 +506,14 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Time;
 
     fn message(id: u64, len: usize) -> InFlight {
         InFlight::new(vec![b'x'; len].into(), Some(id), true)
     }
 
     fn pen(truth: &Truth) -> Recorder {
-        truth.accepted(([127, 0, 0, 1], 9).into())
+        truth.accepted(([127, 0, 0, 1], 9).into(), "atla")
     }
 
     fn write(pen: &mut Recorder, mut messages: Vec<InFlight>) {
@@ -504,7 +523,7 @@ mod tests {
 
     #[test]
     fn records_are_bounded() {
-        let truth = Truth::new(10, usize::MAX);
+        let truth = Truth::new(10, usize::MAX, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         for id in 0..25 {
             write(&mut pen, vec![message(id, 5), InFlight::default()]);
@@ -519,7 +538,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded() {
-        let truth = Truth::new(1_000, 100);
+        let truth = Truth::new(1_000, 100, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         for id in 0..20 {
             write(&mut pen, vec![message(id, 30)]);
@@ -537,7 +556,7 @@ mod tests {
 
     #[test]
     fn the_first_write_of_a_post_counts() {
-        let truth = Truth::new(10, 1_000);
+        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
         let (mut one, mut two) = (pen(&truth), pen(&truth));
         write(&mut one, vec![message(7, 1)]);
         let first = truth.written_at(7);
@@ -549,7 +568,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_leaves_nothing() {
-        let truth = Truth::new(10, 1_000);
+        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         let mut messages = vec![message(7, 1)];
         pen.about_to_complete(messages.iter_mut());
@@ -562,7 +581,7 @@ mod tests {
 
     #[test]
     fn closed_connections_are_bounded() {
-        let truth = Truth::new(10, 1_000);
+        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
         let open = pen(&truth);
         for _ in 0..CLOSED_MAX + 5 {
             pen(&truth).ended(End::ClientLeft);
@@ -574,7 +593,7 @@ mod tests {
 
     #[test]
     fn waiting() {
-        let truth = Truth::new(10, 1_000);
+        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
         assert!(truth.wait(Duration::ZERO, |_| truth.connections().is_empty()));
         assert!(!truth.wait(Duration::from_millis(1), |totals| totals.connections > 0));
         let waiter = std::thread::spawn({

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use powerstream_core::http::head::Head;
+use powerstream_core::merge::{Feed, FeedGap, Group, Interrupted, Record};
 use powerstream_core::session::{Cause, Connected, Disconnected, Refused};
 use powerstream_core::stream::message::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, Reason};
 use tracing::{debug, error, info, trace, warn};
@@ -11,7 +12,7 @@ use crate::describe;
 use crate::text::Printable;
 
 use super::refusal;
-use super::utc::utc;
+use crate::utc::utc;
 
 /// Most characters shown of a message, or of a field's value.
 const SHOWN_MAX: usize = 300;
@@ -19,9 +20,8 @@ const SHOWN_MAX: usize = 300;
 /// Tells and counts.
 #[derive(Debug)]
 pub(super) struct Journal {
-    /// What is connected to, as people are told it.
-    target: String,
-    streams: u64,
+    lines: Vec<Line>,
+    reconnects: u64,
     gaps: u64,
     keep_alives: u64,
     received: u64,
@@ -29,57 +29,142 @@ pub(super) struct Journal {
     malformed: u64,
     /// Messages that are neither Posts nor malformed, by the name of their kind.
     others: BTreeMap<&'static str, u64>,
-    /// A stream is open, whose octets are not in `received`.
+    /// How merged connections did.
+    races: Vec<String>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Line {
+    name: String,
+    feed: Feed,
+    /// What is connected to, as people are told it.
+    target: String,
+    /// What its words begin with, where there is more than one.
+    prefix: String,
+    /// It was connected before.
+    has_streamed: bool,
+    /// A stream is open, whose octets are not in the journal's.
     is_open: bool,
     /// A refusal that is to be told with what follows from it.
     refusal: Option<String>,
 }
 
 impl Journal {
-    /// Of a stream from `target`, which must hold nothing that a terminal would obey.
-    pub(super) const fn new(target: String) -> Self {
-        Self {
+    /// Of connections by these names to these targets, which must hold nothing that a terminal would obey. The name of
+    /// the only one is not told.
+    pub(super) fn new(connections: Vec<(String, String)>, group: Group) -> Self {
+        let is_alone = connections.len() == 1;
+        let line = |(index, (name, target)): (usize, (String, String))| Line {
             target,
-            streams: 0,
+            feed: group.feed(u16::try_from(index).unwrap_or(u16::MAX)),
+            prefix: if is_alone { String::new() } else { format!("{name}: ") },
+            name,
+            has_streamed: false,
+            is_open: false,
+            refusal: None,
+        };
+        Self {
+            lines: connections.into_iter().enumerate().map(line).collect(),
+            reconnects: 0,
             gaps: 0,
             keep_alives: 0,
             received: 0,
             skipped: 0,
             malformed: 0,
             others: BTreeMap::new(),
-            is_open: false,
-            refusal: None,
+            races: Vec::new(),
         }
     }
 
-    pub(super) fn connected(&mut self, connected: &Connected<'_>) {
-        self.streams += 1;
-        self.is_open = true;
+    pub(super) fn connected(&mut self, connection: usize, connected: &Connected<'_>) {
+        let is_alone = self.lines.len() == 1;
+        let line = &mut self.lines[connection];
+        self.reconnects += u64::from(line.has_streamed);
+        (line.has_streamed, line.is_open) = (true, true);
+        let Line { prefix, target, .. } = line;
         tell_head(&connected.head);
         let datacenter = connected.head.datacenter().map(|name| shown(name.as_bytes()).to_string());
-        info!(datacenter, "connected to {}", self.target);
-        if let Some(gap) = connected.gap {
+        info!(datacenter, "{prefix}connected to {target}");
+        // Of several connections, what one missed may have come by another: the stream's own gaps are told instead.
+        if let Some(gap) = connected.gap.filter(|_| is_alone) {
             self.gaps += 1;
             let (from, to) = (utc(gap.from), utc(gap.to));
             match connected.backfill_minutes {
-                0 => warn!("Posts may be missing from {from} to {to} UTC"),
-                minutes => info!("asked again for {minutes} min: Posts were missing from {from} to {to} UTC"),
+                0 => warn!("{prefix}Posts may be missing from {from} to {to} UTC"),
+                minutes => {
+                    info!(
+                        "{prefix}asked again for {minutes} min: Posts were missing from {from} to {to} UTC"
+                    );
+                }
             }
         }
     }
 
-    pub(super) fn keep_alive(&mut self) {
-        self.keep_alives += 1;
-        trace!("keep-alive");
+    /// No connection is there that carries these Posts.
+    pub(super) fn interrupted(&self, interrupted: &Interrupted) {
+        warn!(
+            "no connection is left {}: Posts may be missing from {} UTC on",
+            self.carriers(interrupted.feed),
+            utc(interrupted.from)
+        );
     }
 
-    pub(super) fn skipped(&mut self, bytes: u64) {
+    /// Posts that no connection brought.
+    pub(super) fn gap(&mut self, gap: &FeedGap) {
+        self.gaps += 1;
+        let (carriers, from, to) = (self.carriers(gap.feed), utc(gap.from), utc(gap.to));
+        match gap.backfill_minutes {
+            0 => warn!("Posts {carriers} may be missing from {from} to {to} UTC"),
+            minutes => {
+                info!("asked again for {minutes} min: Posts {carriers} were missing from {from} to {to} UTC")
+            }
+        }
+    }
+
+    /// Who of several connections carries a feed.
+    fn carriers(&self, feed: Feed) -> String {
+        let names = self.lines.iter().filter(|line| line.feed == feed).map(|line| line.name.as_str());
+        format!("of {}", names.collect::<Vec<_>>().join(", "))
+    }
+
+    /// What is known in the end of connections that were merged.
+    pub(super) fn records(&mut self, records: &[Record]) {
+        for (line, record) in self.lines.iter().zip(records) {
+            let lags = record.lags();
+            let lost = match lags.quantile(500) {
+                Some(median) => format!(" (by p50 {median:.1?}, max {:.1?})", lags.max()),
+                None => String::new(),
+            };
+            self.races.push(format!(
+                "{}: first {}, later {}{lost}, duplicates {}, gaps {}",
+                line.name,
+                record.wins(),
+                record.losses(),
+                record.duplicates(),
+                record.gaps()
+            ));
+        }
+    }
+
+    /// The races between connections, a line each.
+    pub(super) fn races(&self) -> &[String] {
+        &self.races
+    }
+
+    pub(super) fn keep_alive(&mut self, connection: usize) {
+        self.keep_alives += 1;
+        trace!("{}keep-alive", self.lines[connection].prefix);
+    }
+
+    pub(super) fn skipped(&mut self, connection: usize, bytes: u64) {
         self.skipped += 1;
-        warn!(bytes, "skipped a message over the limit");
+        warn!(bytes, "{}skipped a message over the limit", self.lines[connection].prefix);
     }
 
     /// A message that is no Post. Of kinds that may come as often as Posts, the first is shown to everyone.
-    pub(super) fn message(&mut self, kind: &Kind, bytes: &[u8]) {
+    pub(super) fn message(&mut self, connection: usize, kind: &Kind, bytes: &[u8]) {
+        let prefix = &self.lines[connection].prefix;
         let name = describe::name(kind);
         let count = match kind {
             Kind::Malformed(_) => &mut self.malformed,
@@ -91,7 +176,8 @@ impl Journal {
             Kind::ConnectionMetadata => {
                 let metadata = ConnectionMetadata::parse(bytes);
                 let datacenter = metadata.and_then(|metadata| metadata.datacenter);
-                info!(datacenter = datacenter.map(|name| shown(name.as_bytes()).to_string()), "{name}");
+                let datacenter = datacenter.map(|name| shown(name.as_bytes()).to_string());
+                info!(datacenter, "{prefix}{name}");
             }
             // Words of the service about the connection: few, and each of weight.
             Kind::StreamError(_)
@@ -99,71 +185,85 @@ impl Journal {
             | Kind::System(_)
             | Kind::Disconnect { .. }
             | Kind::Warning
-            | Kind::Limit { .. } => warn!("{name}: {}", shown(bytes)),
-            _ if !is_first => debug!("{name}: {}", shown(bytes)),
-            Kind::Malformed(_) => warn!("{name}, the first of them: {}", shown(bytes)),
-            _ => info!("{name}, the first of them: {}", shown(bytes)),
+            | Kind::Limit { .. } => warn!("{prefix}{name}: {}", shown(bytes)),
+            _ if !is_first => debug!("{prefix}{name}: {}", shown(bytes)),
+            Kind::Malformed(_) => warn!("{prefix}{name}, the first of them: {}", shown(bytes)),
+            _ => info!("{prefix}{name}, the first of them: {}", shown(bytes)),
         }
     }
 
     /// A message that begins as a Post and cannot be written as JSON.
-    pub(super) fn left_out(&mut self, bytes: &[u8], malformed: Malformed) {
+    pub(super) fn left_out(&mut self, connection: usize, bytes: &[u8], malformed: Malformed) {
         self.malformed += 1;
+        let prefix = &self.lines[connection].prefix;
         let why = match malformed.reason {
             Reason::TooDeep => format!("it is nested deeper than {DEPTH_MAX} levels"),
             reason => format!("it is not JSON: {reason} at byte {}", malformed.at),
         };
-        warn!("left out, for {why} (--format raw shows it): {}", shown(bytes));
+        warn!("{prefix}left out, for {why} (--format raw shows it): {}", shown(bytes));
     }
 
     /// Told with what follows from it, so that it is one line.
-    pub(super) fn refused(&mut self, refused: &Refused<'_>) {
+    pub(super) fn refused(&mut self, connection: usize, refused: &Refused<'_>) {
         tell_head(&refused.head);
-        self.refusal = Some(refusal::told(refused));
+        self.lines[connection].refusal = Some(refusal::told(refused));
     }
 
     /// A connection ended, or was not made. It had received so many octets.
-    pub(super) fn disconnected(&mut self, disconnected: &Disconnected, received: u64) {
-        let what = if self.is_open { "disconnected" } else { "could not connect" };
-        self.closed(received);
+    pub(super) fn disconnected(&mut self, connection: usize, disconnected: &Disconnected, received: u64) {
+        let what = if self.lines[connection].is_open { "disconnected" } else { "could not connect" };
+        self.closed(connection, received);
+        let Line { prefix, refusal, .. } = &mut self.lines[connection];
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
         let undelivered_bytes = Some(disconnected.undelivered).filter(|bytes| *bytes > 0);
         let Disconnected { cause, delay, .. } = disconnected;
         let next = if delay.is_zero() { String::from("at once") } else { format!("in {delay:.1?}") };
-        match (cause, self.refusal.take()) {
-            (Cause::Refused(_), Some(refusal)) => warn!("refused: {refusal}; next attempt {next}"),
-            _ => warn!(announced, undelivered_bytes, "{what}: {cause}; next attempt {next}"),
+        match (cause, refusal.take()) {
+            (Cause::Refused(_), Some(refusal)) => warn!("{prefix}refused: {refusal}; next attempt {next}"),
+            _ => warn!(announced, undelivered_bytes, "{prefix}{what}: {cause}; next attempt {next}"),
         }
         if disconnected.at_ceiling {
-            warn!("the waits have reached their ceiling: something lasting is wrong");
+            warn!("{prefix}the waits have reached their ceiling: something lasting is wrong");
         }
         if disconnected.reset_ignored {
-            warn!("the server named a time for the next attempt that is more than a day ahead; not believed");
+            warn!(
+                "{prefix}the server named a time for the next attempt that is more than a day ahead; not believed"
+            );
         }
     }
 
-    pub(super) fn gave_up(&mut self, received: u64) {
-        self.closed(received);
-        if let Some(refusal) = self.refusal.take() {
-            error!("refused: {refusal}");
+    pub(super) fn gave_up(&mut self, connection: usize, cause: &Cause, received: u64) {
+        self.closed(connection, received);
+        let is_alone = self.lines.len() == 1;
+        let Line { prefix, refusal, .. } = &mut self.lines[connection];
+        match refusal.take() {
+            Some(refusal) => error!("{prefix}refused: {refusal}"),
+            // The only one's end is the tool's, which tells it.
+            None if is_alone => {}
+            None => error!("{prefix}gave up: {cause}"),
         }
     }
 
-    /// The end. The last connection has received so many octets.
-    pub(super) fn end(&mut self, received: u64) {
-        if self.is_open {
-            self.closed(received);
+    /// The end of a connection, which has received so many octets.
+    pub(super) fn end(&mut self, connection: usize, received: u64) {
+        if self.lines[connection].is_open {
+            self.closed(connection, received);
         }
-        if let Some(refusal) = self.refusal.take() {
-            warn!("refused: {refusal}");
+        let Line { prefix, refusal, .. } = &mut self.lines[connection];
+        if let Some(refusal) = refusal.take() {
+            warn!("{prefix}refused: {refusal}");
         }
+    }
+
+    /// How many connections there are.
+    pub(super) fn connections(&self) -> usize {
+        self.lines.len()
     }
 
     /// What was counted: what is always told, and what is told where there was any.
     pub(super) fn totals(&self) -> String {
-        let reconnects = self.streams.saturating_sub(1);
-        let mut totals =
-            format!("keep-alives {}, bytes {}, reconnects {reconnects}", self.keep_alives, self.received);
+        let Self { keep_alives, received, reconnects, .. } = self;
+        let mut totals = format!("keep-alives {keep_alives}, bytes {received}, reconnects {reconnects}");
         let seldom = [("gaps", self.gaps), ("skipped", self.skipped), ("malformed", self.malformed)];
         let others = self.others.iter().map(|(name, count)| (*name, *count));
         for (name, count) in seldom.into_iter().chain(others).filter(|(_, count)| *count > 0) {
@@ -172,8 +272,8 @@ impl Journal {
         totals
     }
 
-    fn closed(&mut self, received: u64) {
-        self.is_open = false;
+    fn closed(&mut self, connection: usize, received: u64) {
+        self.lines[connection].is_open = false;
         self.received += received;
     }
 }

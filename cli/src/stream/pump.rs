@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::Stream;
+use powerstream_core::driver::merged::MergedEvent;
+use powerstream_core::merge::ConnectionId;
 use powerstream_core::session::{Cause, Message, SessionEvent};
 use powerstream_core::stream::message::{Kind, Malformed, PostId, Reason, classify, elements, validate};
 
 use super::journal::Journal;
 use super::latency::Latency;
 use super::output::{Format, Output};
+use super::source::Source;
 
 /// How the stream ended, where it was not its output that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,66 +36,87 @@ impl<W: Write> Pump<W> {
     }
 
     /// Runs until the end. All that was delivered is written by then, unless writing failed.
-    pub(super) fn run(&mut self, stream: &mut Stream) -> io::Result<Ended> {
-        let ended = self.events(stream);
-        self.journal.end(stream.session().octets().received);
+    pub(super) async fn run(&mut self, source: &mut impl Source) -> io::Result<Ended> {
+        let ended = self.events(source).await;
+        for index in 0..self.journal.connections() {
+            let Some(connection) = ConnectionId::new(index) else { break };
+            self.journal.end(index, source.received(connection));
+        }
+        self.journal.records(source.records());
         self.latency.settle();
         self.output.flush()?;
         ended
     }
 
-    fn events(&mut self, stream: &mut Stream) -> io::Result<Ended> {
-        let mut ended = Ended::AsAsked;
+    async fn events(&mut self, source: &mut impl Source) -> io::Result<Ended> {
+        let mut gave_up = 0;
         while self.posts < self.posts_max {
-            if !stream.has_event() {
+            if !source.has_event() {
                 // What comes next may be long in coming. Posts first, then book-keeping.
                 self.output.flush()?;
                 self.latency.settle();
             }
-            let Some(event) = stream.next() else { break };
+            let Some(event) = source.next().await else { break };
             // Before anything is made of it: this is when it was delivered.
             let now = Instant::now();
+            let (id, event) = match event {
+                MergedEvent::Session { connection, event } => (connection, event),
+                MergedEvent::Interrupted(interrupted) => {
+                    self.journal.interrupted(&interrupted);
+                    continue;
+                }
+                MergedEvent::Gap(gap) => {
+                    self.journal.gap(&gap);
+                    continue;
+                }
+                // An event that is newer than this tool.
+                _ => continue,
+            };
+            let connection = id.index();
             match event {
-                SessionEvent::Message(message) => self.message(&message, now)?,
+                SessionEvent::Message(message) => self.message(connection, &message, now)?,
                 SessionEvent::Connected(connected) => {
                     self.latency.connected();
-                    self.journal.connected(&connected);
+                    self.journal.connected(connection, &connected);
                 }
-                SessionEvent::KeepAlive => self.journal.keep_alive(),
-                SessionEvent::Skipped { bytes } => self.journal.skipped(bytes),
-                SessionEvent::Refused(refused) => self.journal.refused(&refused),
+                SessionEvent::KeepAlive => self.journal.keep_alive(connection),
+                SessionEvent::Skipped { bytes } => self.journal.skipped(connection, bytes),
+                SessionEvent::Refused(refused) => self.journal.refused(connection, &refused),
                 SessionEvent::Disconnected(disconnected) => {
                     self.latency.disconnected(now);
-                    self.journal.disconnected(&disconnected, stream.session().octets().received);
+                    self.journal.disconnected(connection, &disconnected, source.received(id));
                 }
-                SessionEvent::GaveUp(gave_up) => {
-                    self.journal.gave_up(stream.session().octets().received);
-                    ended = Ended::GaveUp(gave_up.cause);
+                SessionEvent::GaveUp(why) => {
+                    self.journal.gave_up(connection, &why.cause, source.received(id));
+                    gave_up += 1;
+                    if gave_up == self.journal.connections() {
+                        return Ok(Ended::GaveUp(why.cause));
+                    }
                 }
                 // An event that is newer than this tool.
                 _ => {}
             }
         }
-        Ok(ended)
+        Ok(Ended::AsAsked)
     }
 
-    fn message(&mut self, message: &Message<'_>, now: Instant) -> io::Result<()> {
+    fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) -> io::Result<()> {
         match message.kind() {
-            Kind::Post { .. } => self.post(message.bytes, message.id(), now),
-            Kind::Array => self.array(message.bytes, now),
+            Kind::Post { .. } => self.post(connection, message.bytes, message.id(), now),
+            Kind::Array => self.array(connection, message.bytes, now),
             kind => {
-                self.journal.message(&kind, message.bytes);
+                self.journal.message(connection, &kind, message.bytes);
                 Ok(())
             }
         }
     }
 
-    fn post(&mut self, bytes: &[u8], id: Option<PostId>, now: Instant) -> io::Result<()> {
+    fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>, now: Instant) -> io::Result<()> {
         // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
         if self.output.format() != Format::Raw
             && let Err(malformed) = check(bytes)
         {
-            self.journal.left_out(bytes, malformed);
+            self.journal.left_out(connection, bytes, malformed);
             return Ok(());
         }
         self.output.post(bytes, id)?;
@@ -109,10 +132,10 @@ impl<W: Write> Pump<W> {
     }
 
     /// An array of messages: unwrapped, or as it came where that is asked for.
-    fn array(&mut self, array: &[u8], now: Instant) -> io::Result<()> {
+    fn array(&mut self, connection: usize, array: &[u8], now: Instant) -> io::Result<()> {
         let (posts_before, raw) = (self.posts, self.output.format() == Format::Raw);
         if elements(array).next().is_none() {
-            self.journal.message(&Kind::Array, array);
+            self.journal.message(connection, &Kind::Array, array);
         }
         for element in elements(array) {
             if self.posts == self.posts_max && !raw {
@@ -121,19 +144,19 @@ impl<W: Write> Pump<W> {
             let element = match element {
                 Ok(element) => element,
                 Err(malformed) if raw => {
-                    self.journal.message(&Kind::Malformed(malformed), array);
+                    self.journal.message(connection, &Kind::Malformed(malformed), array);
                     break;
                 }
                 Err(malformed) => {
-                    self.journal.left_out(array, malformed);
+                    self.journal.left_out(connection, array, malformed);
                     break;
                 }
             };
             let class = classify(element);
             match class.kind {
                 Kind::Post { .. } if raw => self.counted(class.post_id, now),
-                Kind::Post { .. } => self.post(element, class.post_id, now)?,
-                kind => self.journal.message(&kind, element),
+                Kind::Post { .. } => self.post(connection, element, class.post_id, now)?,
+                kind => self.journal.message(connection, &kind, element),
             }
         }
         if raw && self.posts > posts_before { self.output.post(array, None) } else { Ok(()) }
@@ -141,7 +164,12 @@ impl<W: Write> Pump<W> {
 
     /// The totals, some lines.
     pub(super) fn summary(&self, length: Duration) -> String {
-        format!("Posts {}, {}, {length:.1?}\n{}\n", self.posts, self.journal.totals(), self.latency.summary())
+        let mut summary = format!("Posts {}, {}, {length:.1?}\n", self.posts, self.journal.totals());
+        for race in self.journal.races() {
+            summary += race;
+            summary.push('\n');
+        }
+        summary + &self.latency.summary() + "\n"
     }
 }
 

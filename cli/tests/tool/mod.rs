@@ -150,7 +150,8 @@ pub(crate) fn simulator(arguments: &str) -> (Running, String) {
     let mut simulator = Running::start(&mut tool(&format!("simulate {arguments}")));
     let line = simulator.line();
     let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
-    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    let scheme = if arguments.contains("--tls") { "https" } else { "http" };
+    assert!(url.starts_with(&format!("{scheme}://127.0.0.1:")), "{url}");
     (simulator, url)
 }
 

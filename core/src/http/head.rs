@@ -296,13 +296,22 @@ pub struct HeadDecoder {
     /// Octets of the heads before it.
     before: usize,
     interim: u32,
+    /// Whether the request was a CONNECT.
+    connect: bool,
 }
 
 impl HeadDecoder {
     /// A decoder at the start of a response.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
-        Self { limits, state: State::Status(0), filled: 0, before: 0, interim: 0 }
+        Self { limits, state: State::Status(0), filled: 0, before: 0, interim: 0, connect: false }
+    }
+
+    /// A decoder of the answer to a CONNECT, which has no body: what its fields say of one is ignored. RFC 9110 section
+    /// 9.3.6 asks for that where the proxy agrees; where it does not, nobody reads on.
+    #[must_use]
+    pub const fn for_connect(limits: HeadLimits) -> Self {
+        Self { connect: true, ..Self::new(limits) }
     }
 
     /// Octets of an unfinished head that lie in storage.
@@ -396,7 +405,7 @@ impl HeadDecoder {
         for field in response.headers.iter() {
             reading.read(field.name, field.value);
         }
-        let framing = reading.framing(status, minor_version)?;
+        let framing = if self.connect { Framing::Empty } else { reading.framing(status, minor_version)? };
         Ok(Some(ResponseHead {
             status,
             minor_version,

@@ -131,6 +131,46 @@ impl<'a> Origin<'a> {
     }
 }
 
+/// An [`Origin`] that owns its text.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnedOrigin {
+    scheme: Scheme,
+    authority: alloc::string::String,
+    /// Where in the authority the host lies.
+    host: core::ops::Range<usize>,
+    port: u16,
+}
+
+#[cfg(feature = "alloc")]
+impl OwnedOrigin {
+    pub(crate) fn parse(url: &str) -> Result<Self, OriginError> {
+        Origin::parse(url).map(Self::from)
+    }
+
+    pub(crate) fn lend(&self) -> Origin<'_> {
+        Origin {
+            scheme: self.scheme,
+            authority: &self.authority,
+            host: &self.authority[self.host.clone()],
+            port: self.port,
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Origin<'_>> for OwnedOrigin {
+    fn from(origin: Origin<'_>) -> Self {
+        let start = usize::from(origin.authority.starts_with('['));
+        Self {
+            scheme: origin.scheme,
+            authority: origin.authority.into(),
+            host: start..start + origin.host.len(),
+            port: origin.port,
+        }
+    }
+}
+
 /// Why a base URL is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -181,6 +221,8 @@ mod tests {
         for (url, authority, host, port) in cases {
             let origin = Origin::parse(url).unwrap();
             assert_eq!((origin.authority(), origin.host(), origin.port()), (authority, host, port), "{url}");
+            #[cfg(feature = "alloc")]
+            assert_eq!(OwnedOrigin::parse(url).unwrap().lend(), origin);
         }
         assert_eq!(Origin::parse("https://api.x.com"), Ok(X));
     }

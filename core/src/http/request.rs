@@ -27,6 +27,12 @@ impl<'a> BearerToken<'a> {
         Ok(Self(token))
     }
 
+    /// A token that [`Self::new`] took before.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn checked_before(token: &'a str) -> Self {
+        Self(token)
+    }
+
     /// The secret itself, for the one place that sends it.
     const fn expose(self) -> &'a [u8] {
         self.0.as_bytes()
@@ -79,19 +85,30 @@ pub struct Request<'a> {
     pub user_agent: &'a str,
     /// Length of the JSON body that the caller sends behind the head, if there is one.
     pub json_bytes: Option<u64>,
+    /// Whether to ask the server to keep the connection, as X's page recommends for streams (X docs, Powerstream
+    /// introduction), or to close it behind its answer. Default true.
+    pub keep_alive: bool,
 }
 
 impl<'a> Request<'a> {
     /// A request without query, token and body, for the fields to be set on.
     #[must_use]
     pub const fn new(method: Method, host: &'a str, path: &'a str) -> Self {
-        Self { method, host, path, query: &[], token: None, user_agent: DEFAULT_USER_AGENT, json_bytes: None }
+        Self {
+            method,
+            host,
+            path,
+            query: &[],
+            token: None,
+            user_agent: DEFAULT_USER_AGENT,
+            json_bytes: None,
+            keep_alive: true,
+        }
     }
 
     /// Writes the head to the front of `out` and returns its length.
     ///
-    /// `Accept-Encoding: identity` is sent, so that nothing comes compressed; `Connection: keep-alive` as X's page
-    /// recommends (X docs, Powerstream introduction).
+    /// `Accept-Encoding: identity` is sent, so that nothing comes compressed.
     ///
     /// # Errors
     /// [`RequestError`] where a value holds what it must not, or `out` is too short.
@@ -110,6 +127,19 @@ impl<'a> Request<'a> {
         self.write_with(&[], out).map(|(length, _)| length)
     }
 
+    /// Whether [`Self::write`] would find every value to be in order.
+    ///
+    /// # Errors
+    /// [`RequestError`] as [`Self::write`] gives it, but for the room.
+    pub fn check(&self) -> Result<(), RequestError> {
+        check_host(self.host)?;
+        check(self.path, |byte| byte.is_ascii_graphic() && byte != b'#', RequestError::Path)?;
+        if !self.path.starts_with('/') {
+            return Err(RequestError::Path);
+        }
+        check_user_agent(self.user_agent)
+    }
+
     /// As [`Self::write`], with further query parameters; also says where the request target ends, so that a session
     /// can insert one more at each reconnect.
     pub(crate) fn write_with(
@@ -117,14 +147,8 @@ impl<'a> Request<'a> {
         more: &[(&str, &str)],
         out: &mut [u8],
     ) -> Result<(usize, TargetEnd), RequestError> {
-        check(self.host, |byte| byte.is_ascii_graphic() && !b"/?#@\\,".contains(&byte), RequestError::Host)?;
-        check(self.path, |byte| byte.is_ascii_graphic() && byte != b'#', RequestError::Path)?;
-        if !self.path.starts_with('/') {
-            return Err(RequestError::Path);
-        }
-        check(self.user_agent, |byte| matches!(byte, b' '..=b'~'), RequestError::UserAgent)?;
-
-        let mut out = Writer { out, length: 0 };
+        self.check()?;
+        let mut out = Writer::new(out);
         out.put(self.method.name().as_bytes())?;
         out.put(b" ")?;
         out.put(self.path.as_bytes())?;
@@ -145,7 +169,8 @@ impl<'a> Request<'a> {
         }
         out.put(b"\r\nUser-Agent: ")?;
         out.put(self.user_agent.as_bytes())?;
-        out.put(b"\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nConnection: keep-alive\r\n")?;
+        out.put(b"\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nConnection: ")?;
+        out.put(if self.keep_alive { b"keep-alive\r\n" } else { b"close\r\n" })?;
         if let Some(length) = self.json_bytes {
             out.put(b"Content-Type: application/json\r\nContent-Length: ")?;
             out.decimal(length)?;
@@ -178,6 +203,8 @@ pub enum RequestError {
     Token,
     /// The User-Agent is empty or not all printable ASCII.
     UserAgent,
+    /// The proxy's user name or password holds a control character, or the user name a colon.
+    Credentials,
     /// The request does not fit the room given.
     Length,
 }
@@ -191,6 +218,9 @@ impl fmt::Display for RequestError {
                 "the bearer token must be 1 to 4,096 visible ASCII characters, without white space"
             }
             Self::UserAgent => "the User-Agent must be printable ASCII and not empty",
+            Self::Credentials => {
+                "the proxy's user name and password must be without control characters, the name without ':'"
+            }
             Self::Length => "the request does not fit the storage given; give more",
         })
     }
@@ -198,40 +228,59 @@ impl fmt::Display for RequestError {
 
 impl core::error::Error for RequestError {}
 
+pub(super) fn check_host(host: &str) -> Result<(), RequestError> {
+    check(host, |byte| byte.is_ascii_graphic() && !b"/?#@\\,".contains(&byte), RequestError::Host)
+}
+
+pub(super) fn check_user_agent(user_agent: &str) -> Result<(), RequestError> {
+    check(user_agent, |byte| matches!(byte, b' '..=b'~'), RequestError::UserAgent)
+}
+
 fn check(value: &str, allowed: impl Fn(u8) -> bool, error: RequestError) -> Result<(), RequestError> {
     if !value.is_empty() && value.bytes().all(allowed) { Ok(()) } else { Err(error) }
 }
 
-struct Writer<'b> {
+/// Writes to the front of a slice that may be too short.
+pub(super) struct Writer<'b> {
     out: &'b mut [u8],
     length: usize,
 }
 
-impl Writer<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
+impl<'b> Writer<'b> {
+    pub(super) const fn new(out: &'b mut [u8]) -> Self {
+        Self { out, length: 0 }
+    }
+
+    pub(super) const fn length(&self) -> usize {
+        self.length
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
         let end = self.length + bytes.len();
         self.out.get_mut(self.length..end).ok_or(RequestError::Length)?.copy_from_slice(bytes);
         self.length = end;
         Ok(())
     }
 
-    /// Everything but the unreserved characters of RFC 3986 section 2.3 as `%XX`.
     fn percent_encoded(&mut self, text: &str) -> Result<(), RequestError> {
-        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        for byte in text.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                self.put(&[byte])?;
-            } else {
-                self.put(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])?;
-            }
-        }
-        Ok(())
+        text.bytes().try_for_each(|byte| self.put(percent_encoded(byte, &mut [0; 3])))
     }
 
-    fn decimal(&mut self, number: u64) -> Result<(), RequestError> {
+    pub(super) fn decimal(&mut self, number: u64) -> Result<(), RequestError> {
         let mut digits = [0; 20];
         self.put(decimal(number, &mut digits))
     }
+}
+
+/// Everything but the unreserved characters of RFC 3986 section 2.3 as `%XX`.
+pub(crate) fn percent_encoded(byte: u8, out: &mut [u8; 3]) -> &[u8] {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        out[0] = byte;
+        return &out[..1];
+    }
+    *out = [b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    out
 }
 
 /// Writes `number` in decimal digits.
@@ -276,7 +325,9 @@ mod tests {
     fn writes_a_request_with_a_body() {
         let mut request = Request::new(Method::Delete, "[::1]:8080", "/2/powerstream/rules");
         request.json_bytes = Some(18_446_744_073_709_551_615);
+        request.keep_alive = false;
         let text = write(&request).unwrap();
+        assert!(text.contains("\r\nConnection: close\r\n") && !text.contains("keep-alive"), "{text}");
         assert!(text.starts_with("DELETE /2/powerstream/rules HTTP/1.1\r\nHost: [::1]:8080\r\n"), "{text}");
         assert!(
             text.ends_with("Content-Type: application/json\r\nContent-Length: 18446744073709551615\r\n\r\n")

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::backoff::Class;
 use crate::liveness::Reason;
+use crate::session::tls::TlsFault;
 use crate::stream::connection::Error;
 
 /// The world failed: what the driver reports of the transport.
@@ -14,21 +15,31 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The operating system's number for it, if there is one.
     pub os_code: Option<i32>,
+    /// It was met on the way to the proxy, which the server may be well without.
+    pub before_proxy: bool,
 }
 
 impl Fault {
     /// A fault without a number.
     #[must_use]
     pub const fn new(kind: FaultKind) -> Self {
-        Self { kind, os_code: None }
+        Self::with_os_code(kind, None)
     }
 
     /// A fault with the operating system's number for it.
     #[must_use]
     pub const fn with_os_code(kind: FaultKind, os_code: Option<i32>) -> Self {
-        Self { kind, os_code }
+        Self { kind, os_code, before_proxy: false }
+    }
+
+    /// The same fault, met on the way to the proxy.
+    #[must_use]
+    pub const fn on_the_way_to_proxy(self) -> Self {
+        Self { before_proxy: true, ..self }
     }
 }
+
+impl core::error::Error for Fault {}
 
 #[cfg(feature = "std")]
 impl From<&std::io::Error> for Fault {
@@ -58,6 +69,8 @@ pub enum FaultKind {
     NoAddress,
     /// The name resolved to other machines only, which are not connected to in the clear.
     NotLoopback,
+    /// The local address to connect from is not of the family of any address that the name resolved to.
+    LocalAddress,
     /// Every address refused the connection.
     Refused,
     /// No address could be reached.
@@ -66,6 +79,24 @@ pub enum FaultKind {
     TimedOut,
     /// The peer reset the connection.
     Reset,
+    /// The proxy wants other credentials, or any (407).
+    ProxyAuthentication,
+    /// The proxy may not connect to this host (403).
+    ProxyForbidden,
+    /// The proxy could not connect, or has trouble of its own: this status, 500 or more.
+    ProxyUnavailable(u16),
+    /// The proxy refused with this status.
+    ProxyRefused(u16),
+    /// The proxy's answer is no HTTP, or goes beyond a limit.
+    ProxyAnswer,
+    /// Bytes came behind the proxy's answer, before anything was sent that they could answer.
+    ProxyLeftover,
+    /// The proxy closed before it had answered.
+    ProxyClosed,
+    /// The proxy did not answer by the connect deadline.
+    ProxyTimedOut,
+    /// TLS failed.
+    Tls(TlsFault),
     /// Anything else; the number says more.
     Other,
 }
@@ -78,18 +109,58 @@ impl FaultKind {
             Self::NotLoopback => {
                 "plain http is for this machine only, and the host's name resolved to others"
             }
+            Self::LocalAddress => {
+                "the host's name resolved to no address that the local address can reach: one is IPv4, the other IPv6"
+            }
             Self::Refused => "the connection was refused",
             Self::Unreachable => "the host could not be reached",
             Self::TimedOut => "the operating system gave up waiting for the peer",
             Self::Reset => "the connection was reset by the peer",
+            Self::ProxyAuthentication => "the proxy asks for credentials: check its user name and password",
+            Self::ProxyForbidden => "the proxy does not allow connections to this host",
+            Self::ProxyUnavailable(_) => "the proxy could not connect to the host",
+            Self::ProxyRefused(_) => "the proxy refused to connect to the host",
+            Self::ProxyAnswer => "the proxy's answer is no HTTP: is this the right host and port?",
+            Self::ProxyLeftover => "the proxy sent bytes behind its answer that belong to nothing",
+            Self::ProxyClosed => "the proxy closed the connection before it had answered",
+            Self::ProxyTimedOut => "the proxy did not answer in time",
+            Self::Tls(_) => "TLS failed",
             Self::Other => "the transport failed",
+        }
+    }
+
+    /// Whoever answers wrongly will do so again for a while, and wrong credentials, sent again, may lock an account; what
+    /// comes of the network, also between proxy and server, may be over in a moment.
+    const fn verdict(self) -> Verdict {
+        match self {
+            Self::ProxyAuthentication => Verdict::Stop,
+            Self::ProxyForbidden | Self::ProxyRefused(_) | Self::ProxyAnswer | Self::ProxyLeftover => {
+                Verdict::Retry(Class::Http)
+            }
+            Self::Tls(fault) => Verdict::Retry(fault.class()),
+            _ => Verdict::Retry(Class::Network),
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(fault) => fault.fmt(f),
+            Self::ProxyUnavailable(status) | Self::ProxyRefused(status) => {
+                write!(f, "{} (status {status})", self.text())
+            }
+            kind => f.write_str(kind.text()),
         }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.text())?;
+        if self.before_proxy {
+            f.write_str("on the way to the proxy: ")?;
+        }
+        self.kind.fmt(f)?;
         match self.os_code {
             Some(code) => write!(f, " (operating system error {code})"),
             None => Ok(()),
@@ -226,9 +297,8 @@ pub(super) enum Verdict {
 impl Cause {
     pub(super) const fn verdict(&self) -> Verdict {
         match self {
-            Self::Fault(_) | Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => {
-                Verdict::Retry(Class::Network)
-            }
+            Self::Fault(fault) => fault.kind.verdict(),
+            Self::Timeout(_) | Self::Ended | Self::Cut | Self::CutInHead => Verdict::Retry(Class::Network),
             // Whoever answers with broken HTTP, a captive portal say, does so at every attempt for a while.
             Self::Protocol(_) => Verdict::Retry(Class::Http),
             Self::Refused(refusal) => match refusal.kind {

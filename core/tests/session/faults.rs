@@ -1,7 +1,7 @@
 //! Faults and ends in each state, the gap they leave, and shutdown.
 
 use powerstream_core::endpoint;
-use powerstream_core::session::{Cause, FaultKind};
+use powerstream_core::session::{Cause, Fault, FaultKind, TlsFault};
 use powerstream_core::stream::framing::Delimiter;
 
 use crate::session_support::*;
@@ -98,6 +98,49 @@ fn a_fault_or_end_in_each_state_has_its_cause() {
         assert_eq!((run.first().cause.code(), run.delays()[0]), (cause, delay), "{name}");
         assert!(!run.first().cause.to_string().is_empty());
     }
+}
+
+#[test]
+fn tls_that_stays_wrong_is_asked_for_ever_more_rarely_and_never_given_up() {
+    use TlsFault as T;
+    let stays = [
+        T::CertificateExpired,
+        T::CertificateNotYetValid,
+        T::CertificateName,
+        T::CertificateIssuer,
+        T::Certificate,
+        T::NoHttp1,
+        T::NothingInCommon,
+        T::Alert(40),
+        T::NotTls,
+        T::Broken,
+    ];
+    let passes = [T::HandshakeTimedOut, T::HandshakeReset, T::HandshakeClosed, T::Local];
+    let http = [5, 10, 20, 40, 80, 160, 320, 320, 320].map(|seconds| seconds * 1_000);
+    let network: Vec<u128> = (1..=9).map(|step| step * 250).collect();
+    let mut texts = Vec::new();
+    for (faults, delays) in [(stays.as_slice(), http.as_slice()), (passes.as_slice(), &network)] {
+        for fault in faults {
+            let kind = FaultKind::Tls(*fault);
+            let run = run(&config(), Net::always(Attempt::failing(kind)), secs(24 * 60 * 60));
+            assert_eq!(run.delays()[..9], *delays, "{fault:?}");
+            assert!(run.gave_up.is_none(), "{fault:?}");
+            // At most 4 attempts in any minute, as for every cause.
+            assert_eq!(run.delays().last(), Some(if delays == http { &320_000 } else { &16_000 }));
+            assert_eq!(run.first().cause, Cause::Fault(Fault::new(kind)));
+            texts.push(run.first().cause.to_string());
+        }
+    }
+    // Each says something of its own.
+    let count = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), count);
+    assert!(texts.iter().any(|text| text.ends_with(": 40, handshake_failure")), "{texts:?}");
+    assert!(Fault::new(FaultKind::Tls(T::Alert(255))).to_string().ends_with(": 255"));
+    // In mid-stream it is a drop like any other: the first reconnect is immediate.
+    let cut = Attempt::stream().line(0, &post(1)).fault(0, FaultKind::Tls(T::Broken));
+    assert_eq!(run(&config(), Net::always(cut), secs(1)).delays()[..1], [0]);
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub struct Recorder {
     idle: (u64, u32),
     progress: (usize, u64),
     steps: u64,
+    /// Up to when the session vouches for having delivered everything.
+    covered: Option<UnixTime>,
 }
 
 impl Recorder {
@@ -87,6 +89,7 @@ impl Recorder {
             idle: (0, 0),
             progress: (0, 0),
             steps: 0,
+            covered: None,
         }
     }
 
@@ -118,6 +121,16 @@ impl Recorder {
             + octets.skipped
             + octets.discarded;
         assert!(accounted <= octets.received, "{octets:?}");
+        // What it has vouched for it never takes back, but for a clock that jumps; the clocks meet to the millisecond.
+        let covered = session.covered_until();
+        let slack = std::time::Duration::from_millis(1);
+        assert!(
+            !self.net.jumps.is_empty()
+                || covered.map(|covered| covered.saturating_add(slack)) >= self.covered,
+            "{covered:?} after {:?}",
+            self.covered
+        );
+        self.covered = covered;
         self.steps += 1;
         if self.steps % 16 == 0 {
             assert!(!format!("{session:?}").contains(TOKEN), "the token is shown: {session:?}");
@@ -195,12 +208,14 @@ impl Recorder {
                 assert!(!self.open, "Close comes before Disconnected");
                 assert!(!disconnected.cause.to_string().contains(TOKEN));
                 self.run.disconnected.push((self.net.now, attempt, *disconnected));
+                assert_eq!(disconnected.gap_from, self.covered, "{:#?}", self.run.lines);
                 let Disconnected { cause, delay, .. } = disconnected;
                 (format!("disconnected {} {}", cause.code(), delay.as_millis()), Place::Away)
             }
             SessionEvent::GaveUp(gave_up) => {
                 assert_ne!(self.place, Place::Over, "{:#?}", self.run.lines);
                 assert!(!self.open, "Close comes before GaveUp");
+                assert_eq!(gave_up.gap_from, self.covered, "{:#?}", self.run.lines);
                 self.run.gave_up = Some(*gave_up);
                 (format!("gave up {}", gave_up.cause.code()), Place::Over)
             }

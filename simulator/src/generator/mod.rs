@@ -47,7 +47,24 @@ impl Generator {
     pub fn post(&mut self, now_unix_ms: u64, out: &mut Vec<u8>) -> u64 {
         let id = self.ids.next(now_unix_ms);
         // One draw decides the Post: how much of its sequence a Post uses never shifts the next one.
-        let mut rng = Rng::new(self.rng.next());
+        let draw = self.rng.next();
+        self.write(draw, id, out);
+        id
+    }
+
+    /// Appends the Post that comes after `n` others, with an id of the caller's making; of negative `n`, one before the first.
+    /// Any of them can be had at any time, so that history costs no memory.
+    pub(crate) fn nth(&self, n: i64, id: u64, out: &mut Vec<u8>) {
+        self.write(self.rng.ahead(n), id, out);
+    }
+
+    /// The bits of its ids below the time that are the machine's.
+    pub(crate) fn machine(&self) -> u64 {
+        self.ids.machine()
+    }
+
+    fn write(&self, draw: u64, id: u64, out: &mut Vec<u8>) {
+        let mut rng = Rng::new(draw);
         let style = match rng.below(100) {
             0..6 => Style { ascii: true, slash: true, angle: true },
             6..10 => Style { ascii: true, slash: false, angle: false },
@@ -58,7 +75,6 @@ impl Generator {
         let post = composer.outer(id);
         let outer = composer.outer_fields();
         post.write(&mut Writer::new(out, style), Some(&outer));
-        id
     }
 
     /// Appends a small Post whose text is padded until the whole is `bytes` long (or as short as it can be, some 400).

@@ -13,8 +13,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// A socket, or TLS on one.
+pub trait Transport: Read + Write {}
+
+impl<T: Read + Write> Transport for T {}
+
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Transport>,
     raw: Vec<u8>,
     /// Bytes of `raw` that are decoded.
     at: usize,
@@ -29,8 +34,10 @@ pub struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     LastChunk,
-    /// FIN without the last chunk.
+    /// FIN without the last chunk; over TLS, a FIN that `close_notify` announced.
     Eof,
+    /// FIN in the midst of TLS.
+    BareFin,
     Reset,
     BadChunk,
 }
@@ -42,14 +49,36 @@ pub fn request(target: &str) -> String {
     )
 }
 
+/// A connection to the simulator.
+pub fn connect(simulator: &Simulator) -> TcpStream {
+    let stream = TcpStream::connect(simulator.local_addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
 impl Client {
     /// Sends the request and reads the head of the answer.
     pub fn send(simulator: &Simulator, request: &str) -> Client {
-        let mut stream = TcpStream::connect(simulator.local_addr()).unwrap();
+        Client::send_over(connect(simulator), request)
+    }
+
+    /// As [`Client::send`], to a datacentre by its origin.
+    pub fn send_to(url: &str, request: &str) -> Client {
+        let stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Client::send_over(stream, request)
+    }
+
+    /// The ids of the Posts that came.
+    pub fn ids(&self) -> Vec<u64> {
+        self.messages.iter().filter_map(|message| id(message)).collect()
+    }
+
+    /// As [`Client::send`], over a connection that is made.
+    pub fn send_over(mut stream: impl Transport + 'static, request: &str) -> Client {
         stream.write_all(request.as_bytes()).unwrap();
         let mut client = Client {
-            stream,
+            stream: Box::new(stream),
             raw: Vec::new(),
             at: 0,
             body: Vec::new(),
@@ -126,6 +155,7 @@ impl Client {
             Ok(0) => self.end = Some(Ended::Eof),
             Ok(len) => self.raw.extend_from_slice(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => self.end = Some(Ended::Reset),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.end = Some(Ended::BareFin),
             Err(error) => panic!("{error}"),
         }
     }
@@ -165,6 +195,13 @@ impl Client {
         }
         self.body.drain(..from);
     }
+}
+
+/// The id of a Post, in either format.
+pub fn id(message: &[u8]) -> Option<u64> {
+    let json: serde_json::Value = serde_json::from_slice(message).ok()?;
+    let id = json.get("id_str").or_else(|| json["data"].get("id"))?;
+    id.as_str()?.parse().ok()
 }
 
 /// Generated Posts as a file, one a line.

@@ -1,0 +1,68 @@
+//! What it costs to know whether a Post has come already.
+//!
+//! Windows of several sizes in their steady state, in which each new id is one forgotten: every Post once (a connection alone),
+//! and every Post twice, the second time some Posts behind the first (two connections).
+
+#![allow(missing_docs, reason = "criterion's macro makes a public function")]
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use powerstream_core::dedup::{Sight, Window, WindowConfig};
+use powerstream_core::stream::message::PostId;
+use powerstream_core::time::Instant;
+
+/// Ids in an iteration.
+const POSTS: u64 = 10_000;
+
+/// How many Posts one connection lies behind the other.
+const BEHIND: u64 = 20;
+
+/// The id of the Post of this number, as the service gives them out: some milliseconds apart, on some machines.
+fn id(number: u64) -> PostId {
+    PostId::new(((1_700_000_000_000 + 3 * number) << 22) + ((number * 7 % 100) << 12))
+}
+
+fn dedup(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("dedup");
+    group.throughput(Throughput::Elements(POSTS));
+    for posts in [1_024, 65_536, 262_144, 1_048_576] {
+        let mut config = WindowConfig::default();
+        config.posts = posts;
+        config.seed = 0x1234_5678_9ABC_DEF1;
+        let Ok(mut window) = Window::allocate(&config) else { unreachable!("the sizes are within bounds") };
+        let mut number = BEHIND;
+        let mut is_new = |number| window.insert(id(number), Instant::from_nanos(number), 0) == Sight::New;
+        while number < BEHIND + posts as u64 {
+            assert!(is_new(number));
+            number += 1;
+        }
+        group.bench_function(format!("once/{posts}"), |bencher| {
+            bencher.iter(|| {
+                for _ in 0..POSTS {
+                    assert!(is_new(number));
+                    number += 1;
+                }
+            });
+        });
+        group.bench_function(format!("twice/{posts}"), |bencher| {
+            bencher.iter(|| {
+                for _ in 0..POSTS / 2 {
+                    assert!(is_new(number) && !is_new(number - BEHIND));
+                    number += 1;
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(500));
+    targets = dedup
+}
+criterion_main!(benches);

@@ -1,0 +1,47 @@
+//! Moments as people read them: `2025-11-07 23:18:19`, in UTC.
+
+use powerstream_core::time::UnixTime;
+
+/// Date and time to the second.
+pub(crate) fn utc(time: UnixTime) -> String {
+    let seconds = time.as_millis() / 1_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// Year, month and day from days since 1970. Years are taken to start in March, so that the leap day is the last.
+const fn date(days: u64) -> (u64, u64, u64) {
+    // Days since 0000-03-01, in eras of 400 years, which are all alike.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+    (era * 400 + year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_moments() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_799, "2000-02-29 23:59:59"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (1_142_974_214, "2006-03-21 20:50:14"),
+            (1_762_557_499, "2025-11-07 23:18:19"),
+            (4_107_542_399, "2100-02-28 23:59:59"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(utc(UnixTime::from_seconds(seconds)), text);
+        }
+        assert!(!utc(UnixTime::from_millis(u64::MAX)).is_empty());
+    }
+}

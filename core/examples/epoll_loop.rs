@@ -1,0 +1,182 @@
+//! An event loop of one's own, without any adapter: two sessions on one thread, over `mio` (epoll, kqueue, IOCP).
+//!
+//! `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another
+//! `cargo run -p powerstream-core --features std --example epoll_loop -- http://127.0.0.1:8080`; or, with `simulate --tls
+//! --ca-out ca.pem`, `.. -- https://127.0.0.1:8080 ca.pem`. It ends after 1,000 Posts of each.
+//!
+//! What is written by hand is [`Tcp`], an [`Io`] whose `Pending` means would-block, and the loop in `main`. The session's
+//! steps are carried out by the core's driver, TLS by `powerstream-tls`.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Registry, Token};
+use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::driver::{Driven, Io};
+use powerstream_core::http::origin::Origin;
+use powerstream_core::http::request::BearerToken;
+use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
+use powerstream_core::time::{Instant, UnixTime};
+use powerstream_tls::{Secured, TlsConfig};
+
+/// A socket in the loop.
+struct Tcp {
+    address: SocketAddr,
+    registry: Registry,
+    token: Token,
+    socket: Option<TcpStream>,
+    /// What is waited for has its end here: the loop waits no longer.
+    until: Rc<Cell<Option<Instant>>>,
+    /// The epoch of the clock.
+    base: std::time::Instant,
+}
+
+impl Tcp {
+    /// What came of a system call; would-block is `Pending`, or `None` once `until` has passed.
+    fn outcome<T>(&mut self, result: io::Result<T>, until: Instant) -> Poll<Result<Option<T>, Fault>> {
+        match result {
+            Ok(value) => Poll::Ready(Ok(Some(value))),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected) => {
+                if self.now() >= until {
+                    return Poll::Ready(Ok(None));
+                }
+                self.until.set(Some(until));
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(Fault::from(&error))),
+        }
+    }
+
+    fn socket(&mut self) -> io::Result<&mut TcpStream> {
+        if self.socket.is_none() {
+            let mut socket = TcpStream::connect(self.address)?;
+            self.registry.register(&mut socket, self.token, Interest::READABLE | Interest::WRITABLE)?;
+            socket.set_nodelay(true)?;
+            return Ok(self.socket.insert(socket));
+        }
+        self.socket.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Io for Tcp {
+    fn now(&self) -> Instant {
+        Instant::from_std(std::time::Instant::now(), self.base)
+    }
+
+    fn unix_now(&self) -> UnixTime {
+        SystemTime::now().into()
+    }
+
+    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+        let connected = self.socket().and_then(|socket| match socket.take_error()? {
+            Some(error) => Err(error),
+            // Not connected: not yet.
+            None => socket.peer_addr().map(drop),
+        });
+        self.outcome(connected, until)
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        let written = self.socket().and_then(|socket| socket.write(bytes));
+        self.outcome(written, until)
+    }
+
+    fn poll_read(
+        &mut self,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        let read = self.socket().and_then(|socket| socket.read(buffer));
+        self.outcome(read, until)
+    }
+
+    fn poll_sleep(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<()> {
+        if self.now() >= until {
+            return Poll::Ready(());
+        }
+        self.until.set(Some(until));
+        Poll::Pending
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        self.socket = None;
+        Poll::Ready(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let base_url = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:8080".into());
+    let origin = Origin::parse(&base_url)?;
+    let token = std::env::var("X_BEARER_TOKEN").unwrap_or_else(|_| "any".into());
+    let tls = match std::env::args().nth(2) {
+        Some(file) => TlsConfig::with_ca_pem(&std::fs::read(file)?)?,
+        None => TlsConfig::platform()?,
+    };
+    let connector = tls.for_origin(&origin)?;
+    let mut config = SessionConfig::new(origin);
+    config.token = Some(BearerToken::new(&token)?);
+    // Once, for the example's sake: a client for months resolves at every connect.
+    let address = (origin.host(), origin.port()).to_socket_addrs()?.next().ok_or("no address")?;
+    if !origin.allows(address.ip()) {
+        return Err(Box::from(Fault::new(FaultKind::NotLoopback).to_string()));
+    }
+
+    let mut poll = mio::Poll::new()?;
+    let mut events = Events::with_capacity(16);
+    let mut streams = Vec::new();
+    for index in 0..2 {
+        let base = std::time::Instant::now();
+        let registry = poll.registry().try_clone()?;
+        let until = Rc::new(Cell::new(None));
+        let tcp =
+            Tcp { address, registry, token: Token(index), socket: None, until: Rc::clone(&until), base };
+        let seed = u64::from(std::process::id()) + index as u64;
+        let session =
+            Session::new(vec![0; config.storage_bytes()], &config, seed, tcp.now(), tcp.unix_now())?;
+        let buffered = Buffered::new(session, vec![0; READ_BYTES]);
+        streams.push((Driven::new(buffered, Secured::new(tcp, connector.clone())), until, 0));
+    }
+
+    let mut cx = Context::from_waker(Waker::noop());
+    while streams.iter().any(|(.., posts)| *posts < 1_000) {
+        let (mut is_busy, mut wait) = (false, None);
+        for (index, (stream, until, posts)) in streams.iter_mut().enumerate() {
+            // One event a turn, so that a busy stream does not keep the other waiting.
+            match stream.poll_next(&mut cx) {
+                Poll::Pending => {
+                    let left = until.get().map(|until| until.saturating_since(stream.io().now()));
+                    wait = left.into_iter().chain(wait).min();
+                    continue;
+                }
+                Poll::Ready(Some(SessionEvent::Message(message))) => {
+                    *posts += u32::from(message.class.is_post())
+                }
+                Poll::Ready(Some(SessionEvent::KeepAlive)) => {}
+                Poll::Ready(Some(event)) => eprintln!("{index}: {event:?}"),
+                Poll::Ready(None) => return Err("a session gave up".into()),
+            }
+            is_busy = true;
+        }
+        if !is_busy {
+            match poll.poll(&mut events, wait) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    for (index, (stream, _, posts)) in streams.iter().enumerate() {
+        println!("{index}: {posts} Posts, {} bytes", stream.buffered().session().octets().received);
+    }
+    Ok(())
+}

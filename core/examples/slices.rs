@@ -1,0 +1,60 @@
+//! The decoder, the framer and the classifier over slices that the caller owns: packets out of a ring, say, or blocks that
+//! io_uring filled. No session, no clock, no read buffer, and no copy but of the one message that a packet cuts.
+//!
+//! `cargo run -p powerstream-core --example slices`
+
+use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
+use powerstream_core::http::head::{HeadDecoder, HeadLimits};
+use powerstream_core::stream::framing::{Delimiter, Frame, Framer, Place};
+use powerstream_core::stream::message::classify;
+
+/// A response in three packets. The second Post is cut, by a chunk and by a packet.
+const PACKETS: [&[u8]; 3] = [
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2e\r\n{\"id_str\":\"1\",\"text\":\"a\"}\r\n\r\n",
+    b"{\"id_str\":\"2\",\"te\r\na\r\nxt\":\"b\"}\r\n\r\n",
+    b"1b\r\n{\"id_str\":\"3\",\"text\":\"c\"}\r\n\r\n",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut head_storage = [0; 4_096];
+    let mut storage = [0; 65_536];
+    let mut head = HeadDecoder::new(HeadLimits::default());
+    let mut decoder = Decoder::new(ChunkLimits::default());
+    let mut framer = Framer::new(Delimiter::CrLf, storage.len() - 1);
+    let (mut is_streaming, mut posts) = (false, Vec::new());
+
+    for packet in PACKETS {
+        let mut input = packet;
+        if !is_streaming {
+            let (consumed, found) = head.decode(input, &mut head_storage);
+            if let Some(found) = found? {
+                println!("status {}", found.status);
+                is_streaming = true;
+            }
+            input = &input[consumed..];
+        }
+        // Where the content lies in the packet, run by run; and in each run, where messages end.
+        while let Span::Data(content) = decoder.decode(input)? {
+            let mut run = content.clone();
+            while !run.is_empty() {
+                let (consumed, frame) = framer.next(input, run.clone(), &mut storage);
+                run.start += consumed;
+                let message = match frame {
+                    Some(Frame::Message(Place::Input { start, end })) => &input[start..end],
+                    Some(Frame::Message(Place::Storage { length })) => &storage[..length],
+                    Some(Frame::KeepAlive) => {
+                        println!("keep-alive");
+                        continue;
+                    }
+                    _ => continue,
+                };
+                let class = classify(message);
+                println!("{:?} {}", class.kind, String::from_utf8_lossy(message));
+                posts.extend(class.post_id.map(|id| id.as_u64()));
+            }
+            input = &input[content.end..];
+        }
+    }
+    assert_eq!(posts, [1, 2, 3]);
+    Ok(())
+}

@@ -1,0 +1,425 @@
+//! A tunnel through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), and what the proxy answers.
+//!
+//! ```text
+//!   Write --all of transmit()--> Read --2xx, and nothing behind it--> Open
+//!                                 '--any other head, or none--------> Failed
+//! ```
+//!
+//! The proxy sees the server's name and port, and TLS bytes; the bearer token goes through the tunnel only, to the server
+//! that proved its name. The proxy's own credentials lie in the storage, are shown nowhere and are wiped on drop. Behind a
+//! 2xx the client speaks first (TLS does), so that bytes behind the head belong to nothing: a fault, rather than lost.
+//!
+//! ```
+//! use powerstream_core::http::tunnel::{Opening, Progress, TunnelRequest};
+//!
+//! let mut opening = Opening::new([0; 2_048], &TunnelRequest::new("api.x.com", 443))?;
+//! assert!(opening.transmit().starts_with(b"CONNECT api.x.com:443 HTTP/1.1\r\nHost: api.x.com:443\r\n"));
+//! opening.handle_written(opening.transmit().len());
+//! opening.handle_input(b"HTTP/1.1 200 Connection estab");
+//! assert_eq!(opening.poll(), Progress::Read);
+//! opening.handle_input(b"lished\r\n\r\n");
+//! assert_eq!(opening.poll(), Progress::Open);
+//! # Ok::<(), powerstream_core::http::request::RequestError>(())
+//! ```
+
+use core::fmt;
+
+use super::head::{HeadDecoder, HeadLimits};
+use super::request::{DEFAULT_USER_AGENT, RequestError, Writer, check_host, check_user_agent};
+use crate::session::FaultKind;
+
+/// Octets of storage for the proxy's answer that adapters give. As much as Node and h11 take of a head.
+pub const ANSWER_BYTES: usize = 16_384;
+
+/// A user name and a password for a proxy, shown nowhere: `Debug` prints a fixed word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Credentials<'a> {
+    user: &'a str,
+    password: &'a str,
+}
+
+impl<'a> Credentials<'a> {
+    /// Takes what the Basic scheme can carry (RFC 7617 section 2).
+    ///
+    /// # Errors
+    /// [`RequestError::Credentials`] where there is a control character, or a colon in the user name. It quotes neither.
+    pub fn new(user: &'a str, password: &'a str) -> Result<Self, RequestError> {
+        let has_control = |text: &str| text.chars().any(char::is_control);
+        if user.contains(':') || has_control(user) || has_control(password) {
+            return Err(RequestError::Credentials);
+        }
+        Ok(Self { user, password })
+    }
+
+    /// What goes into base64: never to be shown either.
+    fn bytes(self) -> impl Iterator<Item = u8> + use<'a> {
+        self.user.bytes().chain([b':']).chain(self.password.bytes())
+    }
+
+    fn length(self) -> usize {
+        self.user.len() + 1 + self.password.len()
+    }
+}
+
+impl fmt::Debug for Credentials<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+/// What is asked of the proxy.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TunnelRequest<'a> {
+    /// The server's name or address, without brackets.
+    pub host: &'a str,
+    /// The server's port.
+    pub port: u16,
+    /// Who asks.
+    pub credentials: Option<Credentials<'a>>,
+    /// Name and version of the client.
+    pub user_agent: &'a str,
+}
+
+impl<'a> TunnelRequest<'a> {
+    /// A tunnel to that server, without credentials.
+    #[must_use]
+    pub const fn new(host: &'a str, port: u16) -> Self {
+        Self { host, port, credentials: None, user_agent: DEFAULT_USER_AGENT }
+    }
+
+    /// Octets that [`Opening::new`] needs for the request; the answer's head goes behind it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let credentials = self.credentials.map_or(0, Credentials::length);
+        FIXED_BYTES + 2 * self.host.len() + self.user_agent.len() + credentials.div_ceil(3) * 4
+    }
+
+    fn write(&self, out: &mut [u8]) -> Result<usize, RequestError> {
+        let is_ipv6 = self.host.parse::<core::net::Ipv6Addr>().is_ok();
+        check_host(self.host)?;
+        check_user_agent(self.user_agent)?;
+        if !is_ipv6 && self.host.contains([':', '[', ']']) {
+            return Err(RequestError::Host);
+        }
+        let mut out = Writer::new(out);
+        out.put(b"CONNECT ")?;
+        for between in [b" HTTP/1.1\r\nHost: ".as_slice(), b""] {
+            out.put(if is_ipv6 { b"[" } else { b"" })?;
+            out.put(self.host.as_bytes())?;
+            out.put(if is_ipv6 { b"]:" } else { b":" })?;
+            out.decimal(u64::from(self.port))?;
+            out.put(between)?;
+        }
+        if let Some(credentials) = self.credentials {
+            out.put(b"\r\nProxy-Authorization: Basic ")?;
+            put_base64(credentials.bytes(), &mut out)?;
+        }
+        out.put(b"\r\nUser-Agent: ")?;
+        out.put(self.user_agent.as_bytes())?;
+        out.put(b"\r\n\r\n")?;
+        Ok(out.length())
+    }
+}
+
+/// Room for the fixed parts of the request and two ports.
+const FIXED_BYTES: usize = 128;
+
+/// How far an [`Opening`] is. Exhaustive on purpose: a driver must carry out each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a driver must carry out each")]
+pub enum Progress {
+    /// Send [`Opening::transmit`] to the proxy and say how much of it went out.
+    Write,
+    /// Read, and say what came.
+    Read,
+    /// The tunnel is there: what is written and read now goes to and comes from the server.
+    Open,
+    /// The proxy did not make the tunnel. Close the connection to it.
+    Failed(FaultKind),
+}
+
+/// One tunnel after the other through the same proxy, to the same server. `S` is the storage, as a session's.
+pub struct Opening<S: AsRef<[u8]> + AsMut<[u8]>> {
+    /// The request in front; the answer's head behind it.
+    storage: S,
+    /// Octets of the request, and those that are sent.
+    request: usize,
+    sent: usize,
+    limits: HeadLimits,
+    head: HeadDecoder,
+    progress: Progress,
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Opening<S> {
+    /// Writes the request to the front of `storage`. Give as much as [`TunnelRequest::bytes`] says, and room behind it
+    /// for the answer's head: [`ANSWER_BYTES`] will do.
+    ///
+    /// # Errors
+    /// [`RequestError`] where a value holds what it must not, or the storage is too short.
+    pub fn new(mut storage: S, request: &TunnelRequest<'_>) -> Result<Self, RequestError> {
+        let limits = HeadLimits::default();
+        let request = request.write(storage.as_mut())?;
+        let head = HeadDecoder::for_connect(limits);
+        Ok(Self { storage, request, sent: 0, limits, head, progress: Progress::Write })
+    }
+
+    /// What must happen next. Its answer changes with every `handle_*` call and [`Self::restart`].
+    #[must_use]
+    pub const fn poll(&self) -> Progress {
+        self.progress
+    }
+
+    /// The bytes of the request that are still to be sent. They hold the credentials: never log them.
+    #[must_use]
+    pub fn transmit(&self) -> &[u8] {
+        match self.progress {
+            Progress::Write => &self.storage.as_ref()[self.sent..self.request],
+            _ => &[],
+        }
+    }
+
+    /// There is a new connection to the proxy: asks it from the start.
+    pub fn restart(&mut self) {
+        self.sent = 0;
+        self.head = HeadDecoder::for_connect(self.limits);
+        self.progress = Progress::Write;
+    }
+
+    /// So many octets of [`Self::transmit`] went out.
+    pub fn handle_written(&mut self, count: usize) {
+        if self.progress == Progress::Write {
+            self.sent = self.request.min(self.sent.saturating_add(count));
+            if self.sent == self.request {
+                self.progress = Progress::Read;
+            }
+        }
+    }
+
+    /// This came from the proxy, cut anywhere.
+    pub fn handle_input(&mut self, input: &[u8]) {
+        if self.progress != Progress::Read {
+            return;
+        }
+        let (consumed, result) = self.head.decode(input, &mut self.storage.as_mut()[self.request..]);
+        self.progress = match result {
+            Ok(None) => Progress::Read,
+            Ok(Some(head)) => match head.status {
+                200..=299 if consumed == input.len() => Progress::Open,
+                200..=299 => Progress::Failed(FaultKind::ProxyLeftover),
+                407 => Progress::Failed(FaultKind::ProxyAuthentication),
+                403 => Progress::Failed(FaultKind::ProxyForbidden),
+                status @ 500.. => Progress::Failed(FaultKind::ProxyUnavailable(status)),
+                status => Progress::Failed(FaultKind::ProxyRefused(status)),
+            },
+            Err(_) => Progress::Failed(FaultKind::ProxyAnswer),
+        };
+    }
+
+    /// The proxy has closed.
+    pub fn handle_eof(&mut self) {
+        if matches!(self.progress, Progress::Write | Progress::Read) {
+            self.progress = Progress::Failed(FaultKind::ProxyClosed);
+        }
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Opening<S> {
+    /// The storage holds the credentials, and may live on.
+    fn drop(&mut self) {
+        let storage = self.storage.as_mut();
+        storage[..self.request].fill(0);
+        // Keeps the writes, which nothing may ever read, from being optimised away.
+        core::hint::black_box(storage);
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]> + Clone> Clone for Opening<S> {
+    fn clone(&self) -> Self {
+        Self {
+            storage: self.storage.clone(),
+            request: self.request,
+            sent: self.sent,
+            limits: self.limits,
+            head: self.head.clone(),
+            progress: self.progress,
+        }
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Opening<S> {
+    /// Leaves the storage out: it holds the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").field("progress", &self.progress).finish_non_exhaustive()
+    }
+}
+
+/// Base64 with padding (RFC 4648 section 4).
+fn put_base64(mut bytes: impl Iterator<Item = u8>, out: &mut Writer<'_>) -> Result<(), RequestError> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    while let Some(first) = bytes.next() {
+        let (second, third) = (bytes.next(), bytes.next());
+        let bits = [first, second.unwrap_or(0), third.unwrap_or(0)];
+        let bits = u32::from_be_bytes([0, bits[0], bits[1], bits[2]]);
+        let digit = |shift: u32| DIGITS[(bits >> shift & 63) as usize];
+        out.put(&[
+            digit(18),
+            digit(12),
+            if second.is_some() { digit(6) } else { b'=' },
+            if third.is_some() { digit(0) } else { b'=' },
+        ])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{format, string::String, vec, vec::Vec};
+
+    fn opening(request: &TunnelRequest<'_>) -> Result<Opening<Vec<u8>>, RequestError> {
+        Opening::new(vec![0; request.bytes() + 200], request)
+    }
+
+    fn asked() -> Opening<Vec<u8>> {
+        let mut opening = opening(&TunnelRequest::new("api.x.com", 443)).unwrap();
+        opening.handle_written(usize::MAX);
+        opening
+    }
+
+    fn text(opening: &Opening<Vec<u8>>) -> String {
+        String::from_utf8(opening.transmit().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn base64_is_padded() {
+        for (bytes, want) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("\u{fb}\u{ff}~?", "w7vDv34/")]
+        {
+            let mut out = [0; 16];
+            let mut writer = Writer::new(&mut out);
+            put_base64(bytes.bytes(), &mut writer).unwrap();
+            let length = writer.length();
+            assert_eq!(core::str::from_utf8(&out[..length]), Ok(want));
+        }
+    }
+
+    #[test]
+    fn asks_with_and_without_credentials_whatever_the_host() {
+        let mut request = TunnelRequest::new("2001:db8::1", 8443);
+        request.user_agent = "example/1";
+        assert_eq!(
+            text(&opening(&request).unwrap()),
+            "CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\nUser-Agent: example/1\r\n\r\n"
+        );
+        request.host = "api.x.com";
+        request.credentials = Some(Credentials::new("user", "pass:w\u{f6}rd").unwrap());
+        let opening = opening(&request).unwrap();
+        assert!(text(&opening).contains("\r\nProxy-Authorization: Basic dXNlcjpwYXNzOnfDtnJk\r\n"));
+        let shown = format!("{opening:?} {request:?}");
+        assert!(!shown.contains("user\"") && !shown.contains("pass") && !shown.contains("dXNl"), "{shown}");
+    }
+
+    #[test]
+    fn refuses_what_could_change_the_request() {
+        for bad in ["", "a b", "a\r\nX: y", "a/b", "a:1", "[::1]", "u@h", "\u{e9}"] {
+            let found = opening(&TunnelRequest::new(bad, 1)).map(drop);
+            assert_eq!(found, Err(RequestError::Host), "{bad:?}");
+        }
+        for (user, password) in [("a:b", ""), ("a\n", ""), ("a", "\0"), ("\u{85}", "b")] {
+            assert_eq!(Credentials::new(user, password), Err(RequestError::Credentials));
+        }
+        let mut request = TunnelRequest::new("h", 1);
+        request.user_agent = "a\r\nb";
+        assert_eq!(opening(&request).map(drop), Err(RequestError::UserAgent));
+        request.user_agent = "a";
+        assert_eq!(Opening::new([0; 20], &request).map(drop), Err(RequestError::Length));
+    }
+
+    #[test]
+    fn every_answer_has_its_meaning_under_every_cut() {
+        use FaultKind as K;
+        use Progress::{Failed, Open, Read};
+        let long = format!("HTTP/1.1 200 x\r\nx: {}\r\n\r\n", "y".repeat(400));
+        let many = "HTTP/1.1 100 x\r\n\r\n".repeat(17) + "HTTP/1.1 200 x\r\n\r\n";
+        let cases = [
+            ("HTTP/1.1 200 Connection established\r\n\r\n", Open),
+            ("HTTP/1.0 200\n\n", Open),
+            ("HTTP/1.1 204 x\r\nVia: a\r\n\r\n", Open),
+            // What they say of a body is ignored (RFC 9110 9.3.6).
+            ("HTTP/1.1 200 x\r\nContent-Length: 5, 6\r\nTransfer-Encoding: gzip\r\n\r\n", Open),
+            ("HTTP/1.0 200 x\r\nTransfer-Encoding: chunked\r\nContent-Encoding: br\r\n\r\n", Open),
+            ("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 x\r\n\r\n", Open),
+            ("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\nwho?", Failed(K::ProxyAuthentication)),
+            ("HTTP/1.1 403 x\r\nContent-Length: 2\r\n\r\nno", Failed(K::ProxyForbidden)),
+            ("HTTP/1.1 502 x\r\n\r\n", Failed(K::ProxyUnavailable(502))),
+            ("HTTP/1.1 999 x\r\n\r\n", Failed(K::ProxyUnavailable(999))),
+            ("HTTP/1.1 301 x\r\nLocation: /\r\n\r\n", Failed(K::ProxyRefused(301))),
+            ("HTTP/1.1 404 x\r\n\r\n", Failed(K::ProxyRefused(404))),
+            ("HTTP/1.1 101 x\r\n\r\n", Failed(K::ProxyAnswer)),
+            ("SSH-2.0-x\r\n", Failed(K::ProxyAnswer)),
+            ("\x15\x03\x01\x00\x02", Failed(K::ProxyAnswer)),
+            ("HTTP/1.1 200 x\r\n bad\r\n\r\n", Failed(K::ProxyAnswer)),
+            (&long, Failed(K::ProxyAnswer)),
+            (&many, Failed(K::ProxyAnswer)),
+            ("HTTP/1.1 200 x\r\n\r", Read),
+            ("", Read),
+        ];
+        for (wire, want) in cases {
+            let wire = wire.as_bytes();
+            for cut in 0..=wire.len() {
+                let mut opening = asked();
+                opening.handle_input(&wire[..cut]);
+                opening.handle_input(&wire[cut..]);
+                assert_eq!(opening.poll(), want, "{cut} of {}", wire.escape_ascii());
+            }
+            let mut opening = asked();
+            wire.iter().for_each(|&byte| opening.handle_input(&[byte]));
+            assert_eq!(opening.poll(), want, "byte by byte: {}", wire.escape_ascii());
+            opening.handle_eof();
+            let end = if want == Read { Failed(K::ProxyClosed) } else { want };
+            assert_eq!(opening.poll(), end);
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_answer_are_a_fault_and_not_lost() {
+        let wire = b"HTTP/1.1 200 x\r\n\r\n\x16";
+        // Where they come in the same read. Whatever comes later is the server's.
+        for cut in 0..wire.len() - 1 {
+            let mut opening = asked();
+            opening.handle_input(&wire[..cut]);
+            opening.handle_input(&wire[cut..]);
+            assert_eq!(opening.poll(), Progress::Failed(FaultKind::ProxyLeftover), "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_request_goes_out_in_pieces_and_again_after_a_restart() {
+        let mut opening = opening(&TunnelRequest::new("h", 1)).unwrap();
+        let whole = text(&opening);
+        for _ in 0..2 {
+            let mut sent = Vec::new();
+            while opening.poll() == Progress::Write {
+                let piece = opening.transmit().len().min(7);
+                sent.extend_from_slice(&opening.transmit()[..piece]);
+                opening.handle_written(piece);
+            }
+            assert_eq!(sent, whole.as_bytes());
+            assert!(opening.transmit().is_empty());
+            opening.handle_input(b"HTTP/1.1 2");
+            opening.restart();
+        }
+        opening.handle_input(b"early");
+        assert_eq!(opening.poll(), Progress::Write, "an answer to nothing is not looked at");
+    }
+
+    #[test]
+    fn the_credentials_are_wiped() {
+        let mut request = TunnelRequest::new("h", 1);
+        request.credentials = Some(Credentials::new("user", "password").unwrap());
+        let mut storage = vec![0; request.bytes() + 100];
+        drop(Opening::new(storage.as_mut_slice(), &request).unwrap());
+        assert!(storage.iter().all(|&byte| byte == 0));
+    }
+}

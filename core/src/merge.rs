@@ -1,0 +1,526 @@
+//! Several connections as one stream: who brought a Post first, what comes again, and what nobody brought.
+//!
+//! Pure accounting, like the rest of the core: it is told what came from which connection and when, and answers whether to pass
+//! it on. Whoever has an I/O to drive finds that in `driver::merged`; a custom runtime with a session per core calls
+//! [`Merge::arrival`] itself.
+//!
+//! # First arrival wins
+//!
+//! All connections share one [`Window`] of ids. The first connection to bring a Post wins it; the others lose it, by
+//! so much; what a connection brings twice, or brings from before its stream began (backfill, of what another one delivered
+//! meanwhile), is a duplicate and no race. Messages without an id of a Post, whatever the service says of a connection, are nobody's
+//! duplicates: they belong to their connection.
+//!
+//! # What is missing from the stream
+//!
+//! What one connection missed is missing from the stream only where no other one that carries the same Posts was there. Which carry
+//! the same is for the caller to say: each connection has a [`Feed`], and those of one feed are copies of each other.
+//!
+//! ```text
+//!                             feeds     a gap of the stream
+//!   redundant                 0 0       where both were away
+//!   one per datacenter        0 1       where either was away: `localDcOnly`, each has Posts of its own
+//!   partitions of a firehose  0 1 2 3   where any was away
+//!   partitions, each twice    0 0 1 1   where both of either pair were away
+//! ```
+//!
+//! Feeds go by what was asked for, not by the datacenter that happens to answer: after a failover the same request may be answered from
+//! elsewhere.
+//!
+//! That a connection is away is learned late: a dead peer looks like a silent one for 25 seconds. So the spans in which each was
+//! away are kept and laid over each other whenever one of them becomes known, and what is common to all of a feed and was
+//! not told before is told then ([`FeedGap`]). A stream whose session vouches for having delivered everything up to
+//! some moment ([`Session::covered_until`](crate::session::Session::covered_until)) settles what lies before.
+//! Where more spans than eight are open to question for one connection, the oldest become one: a gap may be told too long for that,
+//! never too short. Before the first stream of a feed nothing is missing.
+//!
+//! The spans are on the wall clock, since the service's backfill and recovery are. Where it is set back, what had been settled is
+//! open again, and something may be told twice.
+
+use core::fmt;
+use core::time::Duration;
+
+mod absence;
+mod lag;
+
+pub use lag::Lags;
+
+use crate::dedup::{Sight, Window, WindowError};
+use crate::session::{Connected, Gap};
+use crate::stream::message::PostId;
+use crate::time::{Instant, UnixTime};
+use absence::{Absence, NEVER, Span, Spans, common};
+
+/// The most connections that one stream is merged from.
+pub const CONNECTIONS_MAX: usize = 32;
+
+/// Which connection: its place among those that a stream is merged from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u8);
+
+impl ConnectionId {
+    /// The first one, which is the only one of a stream that is not merged.
+    pub const FIRST: Self = Self(0);
+
+    /// The connection at `index`, counted from 0; `None` from [`CONNECTIONS_MAX`] on.
+    #[must_use]
+    pub const fn new(index: usize) -> Option<Self> {
+        if index < CONNECTIONS_MAX { Some(Self(index as u8)) } else { None }
+    }
+
+    /// Its place, counted from 0.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Which Posts a connection carries: connections of the same feed carry the same. Any number will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Feed(u16);
+
+impl Feed {
+    /// The feed of this number.
+    #[must_use]
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// The two usual ways in which connections belong together; mixtures are made of [`Feed`]s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the same Posts, or each its own")]
+pub enum Group {
+    /// Each carries everything: one of them is enough.
+    Redundant,
+    /// Each carries Posts of its own (`localDcOnly`, partitions): the stream is their union, and all are needed.
+    Partitioned,
+}
+
+impl Group {
+    /// The feed of the connection at this place.
+    #[must_use]
+    pub const fn feed(self, index: u16) -> Feed {
+        match self {
+            Self::Redundant => Feed(0),
+            Self::Partitioned => Feed(index),
+        }
+    }
+}
+
+/// What [`Merge::arrival`] says of a Post. Only the first goes on to the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a Post is new, late, or there already")]
+pub enum Arrival {
+    /// Nobody had brought it.
+    First,
+    /// Another connection was faster.
+    Lost {
+        /// By so much.
+        by: Duration,
+        /// That one.
+        winner: ConnectionId,
+    },
+    /// The connection had brought it before, or it first came before this connection's stream began.
+    Duplicate,
+}
+
+/// Posts that no connection of a feed delivered: missing from the stream, unless backfill brings them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeedGap {
+    /// Of which feed.
+    pub feed: Feed,
+    /// Everything sent before was delivered by one connection or another, a second of travel allowed for; or was
+    /// told to be missing.
+    pub from: UnixTime,
+    /// When one of them was there again.
+    pub to: UnixTime,
+    /// Minutes that the connection which ends the gap has asked for again; 0 for none.
+    pub backfill_minutes: u8,
+}
+
+/// A feed has lost its last connection. A [`FeedGap`] follows when one is there again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Interrupted {
+    /// Which feed.
+    pub feed: Feed,
+    /// Since when Posts may be missing.
+    pub from: UnixTime,
+}
+
+/// What follows for the stream from the end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outage {
+    /// It was the last one of its feed.
+    pub interrupted: Option<Interrupted>,
+    /// It had been dead for some while, and so had the others for some of that.
+    pub gap: Option<FeedGap>,
+}
+
+/// How a connection stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It connects, or waits until it does.
+    #[default]
+    Away,
+    /// Its stream is established.
+    Streaming,
+    /// It will not connect any more.
+    Over,
+}
+
+/// The record of one connection.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    feed: Feed,
+    state: State,
+    /// When its stream began.
+    since: Instant,
+    wins: u64,
+    duplicates: u64,
+    lags: Lags,
+    connects: u64,
+    gaps: u64,
+    gap_time: Duration,
+    absence: Absence,
+    /// Its stream began with backfill: that what it missed is still being sent again cannot be seen from here.
+    is_backfilled: bool,
+    /// Of its feed, if it is the first one of it.
+    shared: Shared,
+}
+
+/// What is known of a feed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shared {
+    /// One of its connections has streamed.
+    is_begun: bool,
+    /// Nothing new will be learned of the time before.
+    settled: UnixTime,
+    told: Spans,
+}
+
+impl Record {
+    /// Of a connection that carries this feed and has done nothing yet.
+    #[must_use]
+    pub fn new(feed: Feed) -> Self {
+        Self { feed, ..Self::default() }
+    }
+
+    /// Which Posts it carries.
+    #[must_use]
+    pub const fn feed(&self) -> Feed {
+        self.feed
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Posts that it brought first.
+    #[must_use]
+    pub const fn wins(&self) -> u64 {
+        self.wins
+    }
+
+    /// Posts that another one brought first, while this one was there too.
+    #[must_use]
+    pub const fn losses(&self) -> u64 {
+        self.lags.count()
+    }
+
+    /// By how much it lost them.
+    #[must_use]
+    pub const fn lags(&self) -> &Lags {
+        &self.lags
+    }
+
+    /// Posts that it brought again, or that had come before its stream began.
+    #[must_use]
+    pub const fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Streams that it began.
+    #[must_use]
+    pub const fn connects(&self) -> u64 {
+        self.connects
+    }
+
+    /// Gaps between its streams, whoever filled them.
+    #[must_use]
+    pub const fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// Their length together.
+    #[must_use]
+    pub const fn gap_time(&self) -> Duration {
+        self.gap_time
+    }
+}
+
+/// Why connections could not be merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// There are none, or more than [`CONNECTIONS_MAX`].
+    Connections,
+    /// There is no such window.
+    Window(WindowError),
+}
+
+impl fmt::Display for MergeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connections => write!(f, "a stream is merged from 1 to {CONNECTIONS_MAX} connections"),
+            Self::Window(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MergeError {}
+
+/// The accounts of a merged stream. `S` is the window's storage; `C` holds a [`Record`] for each connection: `Vec`, an array, a
+/// slice. Allocates nothing.
+///
+/// Its methods panic where they are given the id of a connection that has no record.
+///
+/// ```
+/// use core::time::Duration;
+/// use powerstream_core::dedup::{Window, WindowConfig};
+/// use powerstream_core::merge::{Arrival, ConnectionId, Group, Merge, Record};
+/// use powerstream_core::stream::message::PostId;
+/// use powerstream_core::time::Instant;
+///
+/// let mut config = WindowConfig::default();
+/// config.posts = 2;
+/// let records = [0, 1].map(|index| Record::new(Group::Redundant.feed(index)));
+/// let mut merge = Merge::new(Window::new([0; 16], &config)?, records)?;
+/// let [a, b] = [0, 1].map(|index| ConnectionId::new(index).unwrap());
+/// let at = Instant::from_nanos;
+///
+/// assert_eq!(merge.arrival(a, PostId::new(20), at(1_000)), Arrival::First);
+/// assert_eq!(
+///     merge.arrival(b, PostId::new(20), at(1_700)),
+///     Arrival::Lost { by: Duration::from_nanos(700), winner: a }
+/// );
+/// assert_eq!(merge.arrival(b, PostId::new(20), at(1_800)), Arrival::Duplicate);
+/// assert_eq!((merge.record(a).wins(), merge.record(b).losses(), merge.record(b).duplicates()), (1, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Merge<S, C> {
+    window: Window<S>,
+    records: C,
+}
+
+impl<S, C> Merge<S, C>
+where
+    S: AsRef<[u64]> + AsMut<[u64]>,
+    C: AsRef<[Record]> + AsMut<[Record]>,
+{
+    /// The accounts of as many connections as there are records.
+    ///
+    /// # Errors
+    /// [`MergeError`] where there are none or too many.
+    pub fn new(window: Window<S>, records: C) -> Result<Self, MergeError> {
+        if !(1..=CONNECTIONS_MAX).contains(&records.as_ref().len()) {
+            return Err(MergeError::Connections);
+        }
+        Ok(Self { window, records })
+    }
+
+    /// `connection` has brought the Post `id`, at `now`.
+    pub fn arrival(&mut self, connection: ConnectionId, id: PostId, now: Instant) -> Arrival {
+        let record = &mut self.records.as_mut()[connection.index()];
+        match self.window.insert(id, now, note(connection)) {
+            Sight::New => {
+                record.wins = record.wins.saturating_add(1);
+                Arrival::First
+            }
+            Sight::Again(known) => {
+                let is_own = has_brought(*known.note, connection);
+                *known.note |= note_of(connection);
+                if is_own || known.at < record.since {
+                    record.duplicates = record.duplicates.saturating_add(1);
+                    return Arrival::Duplicate;
+                }
+                let by = now.saturating_since(known.at);
+                record.lags.record(by);
+                Arrival::Lost { by, winner: winner(*known.note) }
+            }
+        }
+    }
+
+    /// The stream of `connection` has begun at `now`, which is `unix` on the wall clock. `covered` tells of any connection up to when it
+    /// has delivered everything: its [`Session::covered_until`](crate::session::Session::covered_until).
+    ///
+    /// Returns what no connection of its feed has delivered and was not told yet.
+    pub fn handle_connected(
+        &mut self,
+        connection: ConnectionId,
+        connected: &Connected<'_>,
+        now: Instant,
+        unix: UnixTime,
+        covered: impl Fn(ConnectionId) -> Option<UnixTime>,
+    ) -> Option<FeedGap> {
+        self.connect(connection, connected.gap, connected.backfill_minutes, now, unix, covered)
+    }
+
+    fn connect(
+        &mut self,
+        connection: ConnectionId,
+        own: Option<Gap>,
+        backfill_minutes: u8,
+        now: Instant,
+        unix: UnixTime,
+        covered: impl Fn(ConnectionId) -> Option<UnixTime>,
+    ) -> Option<FeedGap> {
+        let record = &mut self.records.as_mut()[connection.index()];
+        let feed = record.feed;
+        record.state = State::Streaming;
+        record.since = now;
+        record.connects = record.connects.saturating_add(1);
+        record.is_backfilled = backfill_minutes > 0;
+        if let Some(own) = own {
+            record.gaps = record.gaps.saturating_add(1);
+            record.gap_time = record.gap_time.saturating_add(own.to.saturating_since(own.from));
+            record.absence.begin(own.from);
+        }
+        let to = own.map_or(unix, |own| own.to);
+        record.absence.end(to);
+        let shared = self.shared(feed);
+        if shared.settled > unix {
+            // The clock was set back.
+            shared.settled = UnixTime::default();
+            shared.told = Spans::default();
+        }
+        if !shared.is_begun {
+            shared.is_begun = true;
+            shared.settled = to;
+        }
+        let (gap, _) = self.gap(feed);
+        self.settle(feed, covered);
+        gap.map(|span| FeedGap { feed, from: span.from, to: span.to, backfill_minutes })
+    }
+
+    /// A connection attempt or a stream of `connection` has ended, and with `is_over` the connection itself; `gap_from` is what its
+    /// session says of it. `covered` as for [`Self::handle_connected`].
+    pub fn handle_disconnected(
+        &mut self,
+        connection: ConnectionId,
+        gap_from: Option<UnixTime>,
+        is_over: bool,
+        covered: impl Fn(ConnectionId) -> Option<UnixTime>,
+    ) -> Outage {
+        let record = &mut self.records.as_mut()[connection.index()];
+        let was_streaming = record.state == State::Streaming;
+        record.state = if is_over { State::Over } else { State::Away };
+        let (true, Some(gap_from)) = (was_streaming, gap_from) else { return Outage::default() };
+        let (feed, is_backfilled) = (record.feed, record.is_backfilled);
+        record.absence.begin(gap_from);
+        if is_backfilled {
+            // What was told to be asked for again may not have come again.
+            self.shared(feed).told.forget_from(gap_from);
+        }
+        let (gap, since) = self.gap(feed);
+        self.settle(feed, covered);
+        Outage {
+            interrupted: since.map(|from| Interrupted { feed, from }),
+            gap: gap.map(|span| FeedGap { feed, from: span.from, to: span.to, backfill_minutes: 0 }),
+        }
+    }
+
+    /// The record of a connection.
+    #[must_use]
+    pub fn record(&self, connection: ConnectionId) -> &Record {
+        &self.records.as_ref()[connection.index()]
+    }
+
+    /// The records of all connections.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        self.records.as_ref()
+    }
+
+    /// The window of ids that they share.
+    #[must_use]
+    pub const fn window(&self) -> &Window<S> {
+        &self.window
+    }
+
+    /// What all connections of the feed have missed and was not told, as one span, which is told with that; and since when they all are
+    /// away.
+    fn gap(&mut self, feed: Feed) -> (Option<Span>, Option<UnixTime>) {
+        let Shared { settled, told, .. } = *self.shared(feed);
+        let (mut gap, mut since) = (None::<Span>, None);
+        let absences = self.records.as_ref().iter().filter(|record| record.feed == feed);
+        common(absences.map(|record| &record.absence), settled, |span| {
+            if span.to == NEVER {
+                since = Some(span.from);
+            } else {
+                told.missing(span, |missing| gap = Some(gap.map_or(missing, |gap| gap.hull(missing))));
+            }
+        });
+        if let Some(gap) = gap {
+            self.shared(feed).told.add(gap);
+        }
+        (gap, since)
+    }
+
+    /// What lies before everything that any of the feed's streams may still turn out to have missed is settled.
+    fn settle(&mut self, feed: Feed, covered: impl Fn(ConnectionId) -> Option<UnixTime>) {
+        let streaming = (0..)
+            .map(ConnectionId)
+            .zip(self.records.as_ref())
+            .filter(|(_, record)| record.feed == feed && record.state == State::Streaming);
+        // Of one that does not say, anything may turn out.
+        let until = streaming.map(|(connection, _)| covered(connection).unwrap_or_default()).min();
+        let shared = self.shared(feed);
+        shared.settled = shared.settled.max(until.unwrap_or_default());
+        let settled = shared.settled;
+        shared.told.forget_before(settled);
+        for record in self.records.as_mut().iter_mut().filter(|record| record.feed == feed) {
+            record.absence.forget_before(settled);
+        }
+    }
+
+    fn shared(&mut self, feed: Feed) -> &mut Shared {
+        let records = self.records.as_mut();
+        // Asked of a feed that a record has.
+        let first = records.iter().position(|record| record.feed == feed).unwrap_or_default();
+        &mut records[first].shared
+    }
+}
+
+/// What the window keeps of a Post: who won it in the lower half, and in the upper half a bit for each who has brought it.
+const fn note(connection: ConnectionId) -> u64 {
+    note_of(connection) | connection.0 as u64
+}
+
+const fn note_of(connection: ConnectionId) -> u64 {
+    1 << (32 + connection.0)
+}
+
+const fn has_brought(note: u64, connection: ConnectionId) -> bool {
+    note & note_of(connection) != 0
+}
+
+const fn winner(note: u64) -> ConnectionId {
+    ConnectionId(note as u8)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! By how much a connection comes behind: sum, maximum, and a small histogram.
+
+use core::time::Duration;
+
+use crate::time::nanos;
+
+/// Lags below 2^10 ns, a microsecond, share a bucket.
+const OCTAVE_MIN: u32 = 10;
+
+/// Lags from 2^36 ns, a bit over a minute, share the last four buckets with those up to twice that, and with all longer ones.
+const OCTAVE_MAX: u32 = 36;
+
+/// Buckets that an octave is divided into, as a power of two.
+const DIVISION: u32 = 2;
+
+const BUCKETS: usize = 1 + (((OCTAVE_MAX - OCTAVE_MIN + 1) as usize) << DIVISION);
+
+/// Lengths of time, counted in buckets whose bounds lie 12 to 25 % apart, from a microsecond to two minutes.
+#[derive(Clone, Debug)]
+pub struct Lags {
+    buckets: [u64; BUCKETS],
+    count: u64,
+    sum: Duration,
+    max: Duration,
+}
+
+impl Default for Lags {
+    fn default() -> Self {
+        Self { buckets: [0; BUCKETS], count: 0, sum: Duration::ZERO, max: Duration::ZERO }
+    }
+}
+
+impl Lags {
+    pub(super) fn record(&mut self, lag: Duration) {
+        let bucket = &mut self.buckets[bucket(nanos(lag))];
+        *bucket = bucket.saturating_add(1);
+        self.count = self.count.saturating_add(1);
+        self.sum = self.sum.saturating_add(lag);
+        self.max = self.max.max(lag);
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// All together.
+    #[must_use]
+    pub const fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// The longest.
+    #[must_use]
+    pub const fn max(&self) -> Duration {
+        self.max
+    }
+
+    /// The mean; zero where there is none.
+    #[must_use]
+    pub fn mean(&self) -> Duration {
+        match self.count {
+            0 => Duration::ZERO,
+            count => Duration::from_nanos(nanos(self.sum) / count),
+        }
+    }
+
+    /// What `per_mille` thousandths of them do not exceed (500: the median), to the bound of their bucket: at most a quarter
+    /// too much, or a microsecond. `None` where there are none.
+    #[must_use]
+    pub fn quantile(&self, per_mille: u16) -> Option<Duration> {
+        let wanted = (u128::from(self.count) * u128::from(per_mille.min(1_000))).div_ceil(1_000).max(1);
+        let mut seen = 0;
+        let at = self.buckets.iter().position(|count| {
+            seen += u128::from(*count);
+            seen >= wanted
+        })?;
+        let is_last = at + 1 == BUCKETS;
+        Some(if is_last { self.max } else { self.max.min(Duration::from_nanos(bound(at))) })
+    }
+
+    /// The buckets that are not empty: what their lags lie below, and how many there are. The last bucket of all has no bound, and
+    /// gives [`Self::max`].
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        self.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| {
+            (if at + 1 == BUCKETS { self.max } else { Duration::from_nanos(bound(at)) }, *count)
+        })
+    }
+}
+
+fn bucket(nanos: u64) -> usize {
+    let octave = nanos.checked_ilog2().unwrap_or(0);
+    if octave < OCTAVE_MIN {
+        return 0;
+    }
+    // The bits behind the first one.
+    let part = (nanos >> (octave - DIVISION)) as usize & ((1 << DIVISION) - 1);
+    (1 + (((octave - OCTAVE_MIN) as usize) << DIVISION) + part).min(BUCKETS - 1)
+}
+
+/// What lies in a bucket lies below this.
+const fn bound(bucket: usize) -> u64 {
+    let Some(bucket) = bucket.checked_sub(1) else { return 1 << OCTAVE_MIN };
+    let octave = OCTAVE_MIN + (bucket >> DIVISION) as u32;
+    let part = (bucket & ((1 << DIVISION) - 1)) as u64;
+    ((1 << DIVISION) + part + 1) << (octave - DIVISION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lag_lies_below_the_bound_of_its_bucket_and_not_below_the_one_before() {
+        let around =
+            |exponent: u32| (0..9).map(move |part| (1_u64 << exponent) + (1 << exponent >> 3) * part);
+        for nanos in (0..OCTAVE_MAX).flat_map(around).flat_map(|nanos| [nanos - 1, nanos, nanos + 1]) {
+            let at = bucket(nanos);
+            assert!(nanos < bound(at), "{nanos}");
+            assert!(at == 0 || nanos >= bound(at - 1), "{nanos}");
+        }
+        assert_eq!([1 << 36, 1 << 37, u64::MAX].map(bucket), [BUCKETS - 4, BUCKETS - 1, BUCKETS - 1]);
+    }
+
+    #[test]
+    fn quantiles_err_by_a_quarter_at_most() {
+        let mut lags = Lags::default();
+        assert_eq!((lags.quantile(500), lags.mean()), (None, Duration::ZERO));
+        for micros in 1..=1_000 {
+            lags.record(Duration::from_micros(micros));
+        }
+        for per_mille in [1, 10, 500, 990, 999, 1_000] {
+            let exact = Duration::from_micros(u64::from(per_mille));
+            let found = lags.quantile(per_mille).unwrap();
+            assert!(
+                found >= exact && found <= exact * 5 / 4 + Duration::from_micros(1),
+                "{per_mille}: {found:?}"
+            );
+        }
+        assert_eq!((lags.count(), lags.max()), (1_000, Duration::from_millis(1)));
+        assert_eq!(lags.mean(), Duration::from_nanos(500_500));
+        lags.record(Duration::MAX);
+        assert_eq!(lags.quantile(1_000), Some(Duration::MAX));
+        assert_eq!(lags.buckets().map(|(_, count)| count).sum::<u64>(), 1_001);
+    }
+}

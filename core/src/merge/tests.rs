@@ -1,0 +1,342 @@
+use std::vec;
+use std::vec::Vec;
+
+use super::*;
+use crate::dedup::WindowConfig;
+
+fn merge(feeds: &[u16]) -> Merge<Vec<u64>, Vec<Record>> {
+    let config = WindowConfig { posts: 4, ..WindowConfig::default() };
+    let window = Window::new(vec![0; config.storage_words()], &config).unwrap();
+    Merge::new(window, feeds.iter().map(|feed| Record::new(Feed::new(*feed))).collect()).unwrap()
+}
+
+fn id(index: usize) -> ConnectionId {
+    ConnectionId::new(index).unwrap()
+}
+
+fn unix(millis: u64) -> UnixTime {
+    UnixTime::from_millis(millis)
+}
+
+/// What a session would say, to the moment: connections that deliver until they are dead, and notice that later.
+struct World {
+    merge: Merge<Vec<u64>, Vec<Record>>,
+    /// Up to when each has delivered, once it has streamed; while it is well, that is now.
+    covered: Vec<Option<u64>>,
+    is_well: Vec<bool>,
+    now: u64,
+    told: Vec<(u16, u64, u64)>,
+    /// Feeds without a connection, and since when.
+    interrupted: Vec<(u16, u64)>,
+}
+
+impl World {
+    fn new(feeds: &[u16]) -> Self {
+        Self {
+            merge: merge(feeds),
+            covered: vec![None; feeds.len()],
+            is_well: vec![false; feeds.len()],
+            now: 1_000,
+            told: Vec::new(),
+            interrupted: Vec::new(),
+        }
+    }
+
+    fn is_streaming(&self, of: usize) -> bool {
+        self.merge.record(id(of)).state() == State::Streaming
+    }
+
+    fn covered(&self, of: usize) -> Option<u64> {
+        if self.is_well[of] { Some(self.now) } else { self.covered[of] }
+    }
+
+    fn connect(&mut self, of: usize, backfill_minutes: u8) {
+        let gap = self.covered[of].map(|from| Gap { from: unix(from), to: unix(self.now) });
+        // With backfill all of it is still to come.
+        if backfill_minutes == 0 {
+            self.is_well[of] = true;
+        }
+        let covered: Vec<_> = (0..self.covered.len()).map(|of| self.covered(of).map(unix)).collect();
+        let at = Instant::from_nanos(self.now);
+        let covered = |of: ConnectionId| covered[of.index()];
+        let gap = self.merge.connect(id(of), gap, backfill_minutes, at, unix(self.now), covered);
+        let feed = self.merge.record(id(of)).feed();
+        self.interrupted.retain(|(of, _)| *of != feed.number());
+        self.tell(gap, backfill_minutes);
+    }
+
+    /// Nothing it was sent from now on arrives.
+    fn die(&mut self, of: usize) {
+        if core::mem::take(&mut self.is_well[of]) {
+            self.covered[of] = Some(self.now);
+        }
+    }
+
+    fn disconnect(&mut self, of: usize, is_over: bool) {
+        self.die(of);
+        let covered: Vec<_> = (0..self.covered.len()).map(|of| self.covered(of).map(unix)).collect();
+        let gap_from = self.covered[of].map(unix);
+        let covered = |of: ConnectionId| covered[of.index()];
+        let outage = self.merge.handle_disconnected(id(of), gap_from, is_over, covered);
+        self.tell(outage.gap, 0);
+        let interrupted = outage.interrupted.map(|it| (it.feed.number(), it.from.as_millis()));
+        self.interrupted.extend(interrupted);
+    }
+
+    fn tell(&mut self, gap: Option<FeedGap>, backfill_minutes: u8) {
+        if let Some(gap) = gap {
+            assert!(gap.from < gap.to && gap.backfill_minutes == backfill_minutes, "{gap:?}");
+            self.told.push((gap.feed.number(), gap.from.as_millis(), gap.to.as_millis()));
+        }
+    }
+
+    fn wait(&mut self, millis: u64) {
+        self.now += millis;
+    }
+}
+
+#[test]
+fn of_redundant_connections_only_what_both_missed_is_missing() {
+    let mut world = World::new(&[0, 0]);
+    world.connect(0, 0);
+    world.wait(10);
+    world.connect(1, 0);
+    world.wait(10);
+    // One alone, at any length.
+    for of in [0, 1] {
+        world.disconnect(of, false);
+        world.wait(10);
+        world.connect(of, 0);
+        world.wait(10);
+    }
+    assert_eq!((&world.told[..], &world.interrupted[..]), (&[][..], &[][..]));
+    // Both, overlapping, at 1,060 to 1,070.
+    world.disconnect(0, false);
+    world.wait(10);
+    world.disconnect(1, false);
+    assert_eq!(world.interrupted, [(0, 1_070)]);
+    world.wait(10);
+    world.connect(0, 0);
+    world.wait(10);
+    world.connect(1, 0);
+    assert_eq!((&world.told[..], &world.interrupted[..]), (&[(0, 1_070, 1_080)][..], &[][..]));
+}
+
+#[test]
+fn of_partitioned_connections_what_one_missed_is_missing() {
+    let mut world = World::new(&[0, 1]);
+    // The first streams do not come at once, and nothing is missing before them.
+    world.connect(0, 0);
+    world.wait(50);
+    world.connect(1, 0);
+    world.wait(10);
+    world.disconnect(1, false);
+    assert_eq!(world.interrupted, [(1, 1_060)]);
+    world.wait(10);
+    world.connect(1, 0);
+    assert_eq!(world.told, [(1, 1_060, 1_070)]);
+    world.wait(5);
+    world.disconnect(0, true);
+    assert_eq!(world.interrupted, [(0, 1_075)]);
+    assert_eq!(world.merge.record(id(0)).state(), State::Over);
+}
+
+#[test]
+fn a_gap_is_told_when_the_other_turns_out_to_have_been_dead() {
+    let mut world = World::new(&[0, 0]);
+    world.connect(0, 0);
+    world.connect(1, 0);
+    world.wait(10);
+    world.die(1);
+    world.wait(10);
+    world.disconnect(0, false);
+    world.wait(10);
+    world.connect(0, 0);
+    // Connection 1 still counts as well.
+    assert_eq!(world.told, []);
+    world.wait(10);
+    world.disconnect(1, false);
+    assert_eq!(world.told, [(0, 1_020, 1_030)]);
+    world.wait(10);
+    world.connect(1, 0);
+    world.disconnect(0, false);
+    world.wait(10);
+    world.connect(0, 0);
+    assert_eq!(world.told.len(), 1);
+}
+
+#[test]
+fn what_is_asked_for_again_and_cut_is_told_again() {
+    let mut world = World::new(&[0, 0]);
+    world.connect(0, 0);
+    world.connect(1, 0);
+    world.wait(10);
+    world.disconnect(0, false);
+    world.disconnect(1, false);
+    world.wait(10);
+    world.connect(0, 1);
+    assert_eq!(world.told, [(0, 1_010, 1_020)]);
+    world.wait(10);
+    // Its session does not vouch for what backfill was to bring.
+    world.disconnect(0, false);
+    world.wait(10);
+    world.connect(0, 1);
+    assert_eq!(world.told[1..], [(0, 1_010, 1_040)]);
+}
+
+#[test]
+fn a_wall_clock_that_is_set_back_hides_no_gap() {
+    let mut world = World::new(&[0]);
+    world.now = 1_000_000;
+    world.connect(0, 0);
+    world.wait(10);
+    world.disconnect(0, false);
+    world.connect(0, 0);
+    // Set back while the stream is well.
+    world.now = 5_000;
+    world.disconnect(0, false);
+    world.wait(10);
+    world.connect(0, 0);
+    let (_, from, to) = *world.told.last().unwrap();
+    assert!(from <= 5_000 && to >= 5_010, "{:?}", world.told);
+}
+
+#[test]
+fn months_of_gaps_of_a_connection_alone_make_no_gap_of_the_stream() {
+    let mut world = World::new(&[0, 0, 0]);
+    // The third never gets through.
+    world.connect(0, 0);
+    world.connect(1, 0);
+    for round in 0..10_000 {
+        world.wait(7);
+        world.disconnect(round % 2, false);
+        world.wait(3);
+        world.connect(round % 2, 0);
+    }
+    assert_eq!(world.told, []);
+    assert_eq!(world.merge.record(id(0)).gaps(), 5_000);
+    assert_eq!(world.merge.record(id(0)).gap_time(), Duration::from_millis(15_000));
+}
+
+/// Random lives against the truth, moment by moment.
+#[test]
+fn what_is_told_holds_all_that_is_missing_and_begins_and_ends_with_it() {
+    let mut state = 7_u64;
+    let mut random = |bound: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    let layouts: [&[u16]; 5] = [&[0], &[0, 0], &[0, 1], &[0, 0, 0], &[3, 5, 3, 5]];
+    for round in 0..2_000 {
+        let feeds = layouts[round % layouts.len()];
+        let mut world = World::new(feeds);
+        let start = world.now;
+        // Who delivered at each moment.
+        let mut delivered: Vec<Vec<bool>> = Vec::new();
+        let mut begun = [None; 6];
+        for _ in 0..60 {
+            let of = random(feeds.len() as u64) as usize;
+            match (world.is_streaming(of), random(4)) {
+                (true, 0) => world.die(of),
+                (true, 1 | 2) => world.disconnect(of, false),
+                (false, 0..=2) => {
+                    world.connect(of, 0);
+                    begun[feeds[of] as usize].get_or_insert(world.now);
+                }
+                _ => {}
+            }
+            for _ in 0..random(6) {
+                delivered.push(world.is_well.clone());
+                world.wait(1);
+            }
+        }
+        // What is dead without having been noticed is noticed in the end.
+        for of in 0..feeds.len() {
+            if world.is_streaming(of) && !world.is_well[of] {
+                world.disconnect(of, false);
+            }
+        }
+        for feed in feeds {
+            let is_missing = |at: u64| {
+                let at = (at - start) as usize;
+                feeds.iter().zip(&delivered[at]).all(|(of, delivered)| of != feed || !delivered)
+            };
+            let told: Vec<_> = world.told.iter().filter(|(of, ..)| of == feed).collect();
+            for at in begun[*feed as usize].unwrap_or(world.now)..world.now {
+                let is_told = told.iter().any(|(_, from, to)| (*from..*to).contains(&at))
+                    || world.interrupted.iter().any(|(of, from)| of == feed && at >= *from);
+                assert!(is_told || !is_missing(at), "round {round}, {at}: {:?}", world.told);
+            }
+            for (_, from, to) in told {
+                assert!(is_missing(*from) && is_missing(to - 1), "round {round}, {from} to {to}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_post_is_won_once_and_lost_by_what_the_clock_says() {
+    let mut world = World::new(&[0, 0, 0]);
+    for of in 0..3 {
+        world.connect(of, 0);
+    }
+    let merge = &mut world.merge;
+    let post = PostId::new(1_986_936_281_234_567_890);
+    let mut arrive = |of, at| merge.arrival(id(of), post, Instant::from_nanos(at));
+    let lost = |nanos| Arrival::Lost { by: Duration::from_nanos(nanos), winner: id(1) };
+    assert_eq!(arrive(1, 5_000), Arrival::First);
+    assert_eq!(arrive(0, 5_000), lost(0));
+    assert_eq!(arrive(2, 7_000), lost(2_000));
+    for of in [0, 1, 2, 0] {
+        assert_eq!(arrive(of, 9_000), Arrival::Duplicate);
+    }
+    let figures = |of| {
+        let record = world.merge.record(id(of));
+        let lags = record.lags();
+        (record.wins(), record.losses(), record.duplicates(), lags.sum().as_nanos(), lags.max().as_nanos())
+    };
+    assert_eq!([0, 1, 2].map(figures), [(0, 1, 2, 0, 0), (1, 0, 1, 0, 0), (0, 1, 1, 2_000, 2_000)]);
+}
+
+#[test]
+fn what_backfill_brings_of_another_ones_posts_is_no_race() {
+    let mut world = World::new(&[0, 0]);
+    world.connect(0, 0);
+    let post = PostId::new(7);
+    assert_eq!(world.merge.arrival(id(0), post, Instant::from_nanos(1_000)), Arrival::First);
+    world.wait(500);
+    world.connect(1, 5);
+    assert_eq!(world.merge.arrival(id(1), post, Instant::from_nanos(2_000)), Arrival::Duplicate);
+    assert_eq!(world.merge.record(id(1)).losses(), 0);
+}
+
+/// The window is shared: what one connection forgets all forget, after exactly as many Posts.
+#[test]
+fn a_post_is_new_again_once_the_window_has_passed_it() {
+    let mut world = World::new(&[0, 0]);
+    world.connect(0, 0);
+    world.connect(1, 0);
+    let mut arrive = |of, post| world.merge.arrival(id(of), PostId::new(post), Instant::from_nanos(1_000));
+    assert!((0..4).all(|post| arrive(0, post) == Arrival::First));
+    assert!((0..4).all(|post| matches!(arrive(1, post), Arrival::Lost { .. })));
+    assert_eq!(arrive(0, 4), Arrival::First);
+    assert_eq!(arrive(1, 0), Arrival::First);
+    assert_eq!(arrive(0, 0), Arrival::Lost { by: Duration::ZERO, winner: id(1) });
+}
+
+#[test]
+fn as_many_connections_as_there_are_bits() {
+    let feeds = [0; CONNECTIONS_MAX];
+    let mut merge = merge(&feeds);
+    let post = PostId::new(1);
+    for of in (0..CONNECTIONS_MAX).rev() {
+        let arrival = merge.arrival(id(of), post, Instant::ZERO);
+        assert_eq!(arrival == Arrival::First, of == CONNECTIONS_MAX - 1);
+        assert_eq!(merge.arrival(id(of), post, Instant::ZERO), Arrival::Duplicate);
+    }
+    assert_eq!(ConnectionId::new(CONNECTIONS_MAX), None);
+    let window = merge.window().clone();
+    assert_eq!(Merge::new(window.clone(), Vec::new()).err(), Some(MergeError::Connections));
+    let records = vec![Record::default(); CONNECTIONS_MAX + 1];
+    assert_eq!(Merge::new(window, records).err(), Some(MergeError::Connections));
+}

@@ -1,0 +1,90 @@
+//! The rules endpoints: requests are JSON that says what was asked, and every answer, however broken, leaves each rule
+//! with one fate that the answer's own words do not contradict.
+//!
+//! An input can be written by hand: a line with the service (`p` or `f`) and the status, a line a rule (a tag behind a tab),
+//! an empty line, the answer.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use powerstream_core::api::{AddFate, Call, DeleteFate, NewRule, Reply, RuleApi};
+use serde_json::Value;
+
+fuzz_target!(|input: &[u8]| {
+    let Some(end) = input.windows(2).position(|pair| pair == b"\n\n") else { return };
+    let (Ok(asked), answer) = (std::str::from_utf8(&input[..end]), &input[end + 2..]) else { return };
+    let mut lines = asked.split('\n');
+    let first = lines.next().unwrap_or_default();
+    let api = if first.starts_with('f') { RuleApi::FilteredStream } else { RuleApi::Powerstream };
+    let status = first.get(1..).and_then(|status| status.parse().ok()).unwrap_or(200);
+    let rules: Vec<NewRule<'_>> = lines
+        .map(|line| {
+            line.split_once('\t').map_or(NewRule::new(line), |(value, tag)| NewRule::tagged(value, tag))
+        })
+        .collect();
+    let reply = Reply::new(status, answer);
+    let is_success = (200..300).contains(&status);
+
+    if let Ok(listing) = Call::list(api).listed(&reply) {
+        assert!(is_success);
+        // None is made up: each has an object with its value.
+        let document = parse(answer);
+        for rule in &listing.rules {
+            assert!(holds(&document, &rule.value), "{rule:?}");
+        }
+    }
+
+    let Ok(add) = Call::add(api, &rules) else {
+        assert!(rules.is_empty() || rules.len() > 100);
+        return;
+    };
+    let sent = parse(add.body().expect("a body"));
+    let list = sent.as_object().and_then(|object| object.values().next()).and_then(Value::as_array);
+    let list = list.expect("a list");
+    assert_eq!(list.len(), rules.len());
+    for (sent, rule) in list.iter().zip(&rules) {
+        assert_eq!(sent["value"], rule.value);
+        assert_eq!(sent.get("tag").and_then(Value::as_str), rule.tag);
+    }
+    if let Ok(added) = add.added(&reply) {
+        assert_eq!(added.fates.len(), rules.len());
+        let document = parse(answer);
+        for fate in &added.fates {
+            // Shown, or counted by an answer that complains of nothing.
+            if let AddFate::Created(rule) = fate {
+                let is_shown = holds(&document, &rule.value);
+                assert!(is_shown || (rule.id.is_none() && added.problems.is_empty()), "{fate:?}");
+            }
+        }
+    } else {
+        assert!(
+            !is_success || serde_json::from_slice::<Value>(answer).map_or(true, |value| !value.is_object())
+        );
+    }
+
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.value).collect();
+    for delete in [Call::delete_ids(api, &ids), Call::delete_values(api, &rules)] {
+        if let Ok(deleted) = delete.expect("as many as were added").deleted(&reply) {
+            assert!(is_success);
+            assert_eq!(deleted.fates.len(), rules.len());
+            if deleted.deleted == Some(0) && parse(answer).get("detail").is_none() {
+                assert!(!deleted.fates.contains(&DeleteFate::Deleted));
+            }
+        }
+    }
+});
+
+fn parse(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).expect("it was read before")
+}
+
+/// Whether an object somewhere in a document has this value.
+fn holds(document: &Value, value: &str) -> bool {
+    match document {
+        Value::Array(list) => list.iter().any(|entry| holds(entry, value)),
+        Value::Object(object) => {
+            object.get("value").is_some_and(|other| other == value)
+                || object.values().any(|entry| holds(entry, value))
+        }
+        _ => false,
+    }
+}

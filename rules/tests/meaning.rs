@@ -1,0 +1,255 @@
+//! What must not change what a rule means: the order of operands, groups that precedence implies, a dash before a group
+//! or before its parts, letter case, composition, the canonical form. On generated rules and Posts; a failure is told
+//! as the smallest case that could be found.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, which clippy.toml does not know from the rest"
+)]
+
+mod oracle;
+
+use powerstream_rules::{FormatOptions, NodeId, NodeKind, Profile, Rule, check};
+use serde_json::Value as Json;
+use unicode_normalization::UnicodeNormalization as _;
+
+use self::oracle::choices::{Choices, for_all};
+use self::oracle::generate::{Family, a_message, a_post, a_rule};
+use self::oracle::post::Post;
+use self::oracle::{Options, Truth, value};
+
+const PROFILES: [(Family, Profile); 2] =
+    [(Family::Powertrack, Profile::Powerstream), (Family::FilteredStream, Profile::FilteredStreamEmbedding)];
+
+/// A rule of either family as text and tree. It may be invalid for what the whole of it asks, as negated terms alone;
+/// it has a meaning all the same.
+fn a_tree(choices: &mut Choices<'_>) -> (String, Rule, Profile) {
+    let (family, profile) = choices.pick(&PROFILES);
+    let text = a_rule(choices, family, 3);
+    let tree =
+        check(&text, profile).rule.unwrap_or_else(|| panic!("{text}: {:?}", check(&text, profile).errors));
+    (text, tree, profile)
+}
+
+fn tree(text: &str, profile: Profile) -> Result<Rule, String> {
+    check(text, profile).rule.ok_or_else(|| format!("{text}: {:?}", check(text, profile).errors))
+}
+
+fn truth(rule: &Rule, message: &Json) -> Truth {
+    value(rule, message, Options::default())
+}
+
+fn the_same(rule: &str, other: &str, profile: Profile, message: &Json) -> Result<(), String> {
+    let (want, found) = (truth(&tree(rule, profile)?, message), truth(&tree(other, profile)?, message));
+    if want == found {
+        Ok(())
+    } else {
+        Err(format!("{rule} is {want:?}, and {other} is {found:?}, on {message:#}"))
+    }
+}
+
+/// Writes a tree in another way that means the same.
+struct Writer<'a> {
+    text: &'a str,
+    tree: &'a Rule,
+    /// Operands in any order.
+    reorder: bool,
+    /// Parentheses around everything.
+    groups: bool,
+    /// No dash before a group.
+    distribute: bool,
+}
+
+impl Writer<'_> {
+    fn write(&self, choices: &mut Choices<'_>) -> String {
+        self.node(self.tree.root(), false, choices).1
+    }
+
+    /// How tight it binds (1 OR, 2 AND, 3 a term), and the text.
+    fn node(&self, id: NodeId, negated: bool, choices: &mut Choices<'_>) -> (u8, String) {
+        let node = self.tree.node(id);
+        let (binds, text) = match &node.kind {
+            NodeKind::Term(_) => {
+                let dash = if negated { "-" } else { "" };
+                (3, format!("{dash}{}", node.span.of(self.text)))
+            }
+            NodeKind::Not(child) if self.distribute => self.node(*child, !negated, choices),
+            NodeKind::Not(child) => {
+                let (binds, text) = self.node(*child, false, choices);
+                (3, if binds < 3 { format!("-({text})") } else { format!("-{text}") })
+            }
+            NodeKind::And(children) | NodeKind::Or(children) => {
+                let or = matches!(node.kind, NodeKind::Or(_)) != negated;
+                let binds = if or { 1 } else { 2 };
+                let mut parts: Vec<String> = Vec::new();
+                for child in children {
+                    let (tight, text) = self.node(*child, negated, choices);
+                    let part = if tight <= binds { format!("({text})") } else { text };
+                    let at = if self.reorder { choices.below(parts.len() + 1) } else { parts.len() };
+                    parts.insert(at, part);
+                }
+                (binds, parts.join(if or { " OR " } else { " " }))
+            }
+        };
+        if self.groups && !text.starts_with('-') { (3, format!("({text})")) } else { (binds, text) }
+    }
+}
+
+#[test]
+fn order_groups_and_dashes_do_not_matter() {
+    for_all(0x51ee_d1e5_0f_a11, 120, 700, |mut choices| {
+        let mut deciding = choices.clone();
+        let (text, tree, profile) = a_tree(&mut choices);
+        let post = a_post(&mut choices, 2);
+        let message = a_message(&mut choices, &post);
+        for (reorder, groups, distribute) in
+            [(true, false, false), (false, true, false), (false, false, true), (true, true, true)]
+        {
+            let writer = Writer { text: &text, tree: &tree, reorder, groups, distribute };
+            the_same(&text, &writer.write(&mut deciding), profile, &message)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_canonical_forms_mean_the_same() {
+    for_all(0xca_0a11_c0de, 120, 700, |mut choices| {
+        let (text, tree, profile) = a_tree(&mut choices);
+        let post = a_post(&mut choices, 2);
+        let message = a_message(&mut choices, &post);
+        for (explicit, sort) in [(false, false), (true, false), (false, true), (true, true)] {
+            let options = FormatOptions { explicit, sort };
+            let formatted = tree.format_with(profile, options);
+            the_same(&text, &formatted, profile, &message)?;
+            let again = check(&formatted, profile).rule.ok_or("it cannot be read again")?;
+            if again.format_with(profile, options) != formatted {
+                return Err(format!("{text} became {formatted}, and that something else"));
+            }
+            if !sort && again != tree {
+                return Err(format!("{text} became {formatted}, another tree"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Where a letter has one other case, and comes back from it.
+fn turned(text: &str) -> String {
+    let one = |mut letters: std::iter::Peekable<std::char::ToUppercase>| {
+        let first = letters.next();
+        first.filter(|_| letters.peek().is_none())
+    };
+    let turn = |c: char| {
+        let upper = one(c.to_uppercase().peekable()).unwrap_or(c);
+        let back: Vec<char> = upper.to_lowercase().collect();
+        if back == [c] && upper != c { upper } else { c }
+    };
+    text.chars().map(turn).collect()
+}
+
+/// Every text of a Post that people or X wrote, changed.
+fn map_texts(post: &mut Post, change: &dyn Fn(&str) -> String) {
+    let map = |text: &mut String| *text = change(text);
+    let optional = |text: &mut Option<String>| text.iter_mut().for_each(map);
+    let user = |user: &mut self::oracle::post::User| {
+        [&mut user.username, &mut user.name].into_iter().for_each(map);
+        [&mut user.description, &mut user.location].into_iter().for_each(optional);
+        for place in &mut user.locations {
+            [&mut place.country_code, &mut place.region, &mut place.locality, &mut place.subregion]
+                .into_iter()
+                .for_each(map);
+        }
+    };
+    let link = |link: &mut self::oracle::post::Link| {
+        [&mut link.url, &mut link.expanded, &mut link.display].into_iter().for_each(map);
+        link.unwound.iter_mut().flatten().for_each(map);
+    };
+    map(&mut post.text);
+    optional(&mut post.lang);
+    map(&mut post.source.0);
+    user(&mut post.author);
+    post.hashtags.iter_mut().chain(&mut post.cashtags).for_each(map);
+    post.mentions.iter_mut().for_each(|(_, name)| map(name));
+    post.links.iter_mut().for_each(link);
+    post.media.iter_mut().for_each(|(_, medium)| link(medium));
+    if let Some(reply) = &mut post.reply {
+        user(&mut reply.user);
+    }
+    if let Some(place) = &mut post.place {
+        [&mut place.id, &mut place.name, &mut place.full_name, &mut place.country, &mut place.country_code]
+            .into_iter()
+            .for_each(map);
+    }
+    post.annotations.iter_mut().for_each(|(_, _, name)| map(name));
+    for inner in [&mut post.retweeted, &mut post.quoted].into_iter().flatten() {
+        map_texts(inner, change);
+    }
+}
+
+#[test]
+fn letter_case_and_composition_do_not_matter() {
+    let decomposed = |text: &str| text.nfd().collect::<String>();
+    let composed = |text: &str| text.nfc().collect::<String>();
+    let both = |text: &str| turned(&text.nfd().collect::<String>());
+    let changes: [&dyn Fn(&str) -> String; 4] = [&turned, &decomposed, &composed, &both];
+    for_all(0x0ca5_e1e5_5, 120, 700, |mut choices| {
+        let (text, _, profile) = a_tree(&mut choices);
+        let post = a_post(&mut choices, 2);
+        let message = post.legacy();
+        for change in changes {
+            the_same(&text, &change(&text), profile, &message)?;
+            let mut other = post.clone();
+            map_texts(&mut other, change);
+            let rule = tree(&text, profile)?;
+            for (message, other) in [(post.legacy(), other.legacy()), (post.v2(), other.v2())] {
+                if truth(&rule, &message) != truth(&rule, &other) {
+                    return Err(format!("{text} differs on {message:#} and {other:#}"));
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn both_formats_of_a_post_mean_the_same() {
+    for_all(0x0f0a_a7_5, 120, 700, |mut choices| {
+        let (text, rule, _) = a_tree(&mut choices);
+        let post = a_post(&mut choices, 2);
+        let values = [post.legacy(), post.v2(), post.v2_new()].map(|message| truth(&rule, &message));
+        if values[1] != values[2] {
+            return Err(format!("{text} is {values:?} on {:#} and {:#}", post.v2(), post.v2_new()));
+        }
+        // Of the application v2 tells the name only, and it lists the links of media among the others.
+        let told = |value: &Truth| value.is_some();
+        if text.contains("source:")
+            || text.contains("url")
+            || !values.iter().all(told)
+            || values[0] == values[1]
+        {
+            return Ok(());
+        }
+        Err(format!("{text} is {values:?} on {:#} and {:#}", post.legacy(), post.v2()))
+    });
+}
+
+#[test]
+fn generated_leaves_hold_and_do_not() {
+    // A generator whose rules never match tests nothing.
+    let mut seen = [0; 3];
+    for_all(0x5eed_5eed, 300, 700, |mut choices| {
+        let (_, rule, _) = a_tree(&mut choices);
+        let post = a_post(&mut choices, 2);
+        let message = a_message(&mut choices, &post);
+        let at = match truth(&rule, &message) {
+            Some(true) => 0,
+            Some(false) => 1,
+            None => 2,
+        };
+        seen[at] += 1;
+        Ok(())
+    });
+    assert!(seen[0] > 60 && seen[1] > 60 && seen[2] > 3, "{seen:?}");
+}

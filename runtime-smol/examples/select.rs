@@ -1,0 +1,44 @@
+//! A stream among other things that a task waits for: `cargo run -p powerstream-smol --example select`
+//!
+//! It runs against a simulator of its own. `next()` races with a timer, and is dropped whenever the timer is first:
+//! nothing is lost by that.
+
+use std::time::{Duration, Instant};
+
+use powerstream_simulator::Simulator;
+use powerstream_smol::{Client, Config, SessionEvent, Token};
+use smol::Timer;
+use smol::future::or;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let simulator = Simulator::start(Default::default())?;
+    let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
+
+    smol::block_on(async {
+        let mut stream = Client::new(config).stream()?;
+        let mut posts = 0;
+        for tick in 1..=5 {
+            let until = Instant::now() + Duration::from_millis(100);
+            while Instant::now() < until {
+                let event = async { Some(stream.next().await) };
+                let timer = async {
+                    Timer::at(until).await;
+                    None
+                };
+                match or(event, timer).await {
+                    Some(Some(SessionEvent::Message(message))) if message.id().is_some() => posts += 1,
+                    Some(Some(SessionEvent::GaveUp(why))) => return Err(why.cause.to_string().into()),
+                    Some(Some(_)) => {}
+                    Some(None) => return Ok(()),
+                    None => break,
+                }
+            }
+            println!("{tick}: {posts} Posts, {} octets", stream.session().octets().received);
+        }
+
+        // From any task or thread. What was read already is still handed out.
+        stream.shutdown_handle().shutdown();
+        while stream.next().await.is_some() {}
+        Ok(())
+    })
+}

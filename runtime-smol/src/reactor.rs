@@ -1,0 +1,120 @@
+//! What smol offers, as the core's [`Reactor`].
+
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use powerstream_core::driver::tcp::{Reactor, Underway};
+use powerstream_core::time::UnixTime;
+use smol::{Async, Timer};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// smol's one reactor, which any executor may use, as the core's [`Reactor`]: for whoever puts a transport together by hand.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Smol;
+
+impl Reactor for Smol {
+    type Socket = Async<TcpStream>;
+    type Timer = Timer;
+
+    fn now(&self) -> std::time::Instant {
+        std::time::Instant::now()
+    }
+
+    fn unix_now(&self) -> UnixTime {
+        SystemTime::now().into()
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
+        let host = host.to_owned();
+        Box::pin(smol::unblock(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)))
+    }
+
+    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Async<TcpStream>> {
+        Box::pin(async move {
+            let socket = match local {
+                None => Async::<TcpStream>::connect(address).await?,
+                Some(local) => connect_from(local, address).await?,
+            };
+            socket.get_ref().set_nodelay(true)?;
+            Ok(socket)
+        })
+    }
+
+    fn local_addr(&self, socket: &Async<TcpStream>) -> io::Result<SocketAddr> {
+        socket.get_ref().local_addr()
+    }
+
+    fn poll_read(
+        &self,
+        socket: &mut Async<TcpStream>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.read_now(socket, buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(socket.poll_readable(cx))?,
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn read_now(&self, socket: &mut Async<TcpStream>, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.get_ref().read(buffer)
+    }
+
+    fn poll_write(
+        &self,
+        socket: &mut Async<TcpStream>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match socket.get_ref().write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(socket.poll_writable(cx))?,
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn set_timer(&self, timer: &mut Option<Timer>, at: std::time::Instant) {
+        match timer {
+            Some(timer) => timer.set_at(at),
+            None => *timer = Some(Timer::at(at)),
+        }
+    }
+
+    fn poll_timer(&self, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(timer).poll(cx).map(drop)
+    }
+}
+
+/// Connects from an address of ours, which [`Async::connect`] does not offer.
+async fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<Async<TcpStream>> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&local.into())?;
+    socket
+        .connect(&address.into())
+        .or_else(|error| if is_under_way(&error) { Ok(()) } else { Err(error) })?;
+    let socket = Async::new_nonblocking(TcpStream::from(socket))?;
+    socket.writable().await?;
+    match socket.get_ref().take_error()? {
+        None => Ok(socket),
+        Some(error) => Err(error),
+    }
+}
+
+/// Whether the error of a connect that does not block says that it goes on.
+fn is_under_way(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EINPROGRESS) {
+        return true;
+    }
+    // What Windows calls it.
+    error.kind() == io::ErrorKind::WouldBlock
+}

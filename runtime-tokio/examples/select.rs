@@ -1,0 +1,38 @@
+//! A stream among other things that a task waits for: `cargo run -p powerstream-tokio --example select`
+//!
+//! It runs against a simulator of its own. `next()` stands in a `select!`, and is dropped whenever the timer is first:
+//! nothing is lost by that.
+
+use std::time::Duration;
+
+use powerstream_simulator::Simulator;
+use powerstream_tokio::{Client, Config, SessionEvent, Token};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let simulator = Simulator::start(Default::default())?;
+    let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
+
+    let mut stream = Client::new(config).stream()?;
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let mut posts = 0;
+    for _ in 0..5 {
+        loop {
+            tokio::select! {
+                event = stream.next() => match event {
+                    Some(SessionEvent::Message(message)) if message.id().is_some() => posts += 1,
+                    Some(SessionEvent::GaveUp(why)) => return Err(why.cause.to_string().into()),
+                    Some(_) => {}
+                    None => return Ok(()),
+                },
+                _ = ticks.tick() => break,
+            }
+        }
+        println!("{posts} Posts, {} octets", stream.session().octets().received);
+    }
+
+    // From any task or thread. What was read already is still handed out.
+    stream.shutdown_handle().shutdown();
+    while stream.next().await.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,369 @@
+//! What time it is, and waiting for it: the machine's clock, or one that a test moves by hand.
+//!
+//! Under a virtual clock nothing waits for real time. [`Clock::advance`] goes from deadline to deadline: it sets the hand to the
+//! next one that a thread waits for, lets that thread do what is due, and only goes on when all have gone back to waiting.
+//! So a minute of keep-alives passes in a moment, in the same order each time.
+//!
+//! Threads that work are counted; one that waits on its [`Bell`] is not. Whoever rings a bell counts its thread in again at once,
+//! on its behalf: between the ring and the awakening nobody takes the world for idle.
+
+use crate::time;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Which clock a simulator goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Time {
+    /// The machine's.
+    #[default]
+    Real,
+    /// One that stands still until [`Simulator::advance`](crate::Simulator::advance) moves it. With the same seed everything is then the same,
+    /// ids and dates too. Only the time-outs for a request's head and body and for a client to close stay real.
+    Virtual {
+        /// The date it starts at, Unix milliseconds.
+        unix_ms: u64,
+    },
+}
+
+/// How long [`Clock::advance`] waits in real time for a thread that does not come to rest: one whose client does not read.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The same for the rest of an advance that has met such a thread.
+const PATIENCE_LOST: Duration = Duration::from_millis(1);
+
+/// A clock; a handle.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<Inner>);
+
+struct Inner {
+    started: Instant,
+    hand: Option<Hand>,
+}
+
+/// A virtual clock's.
+struct Hand {
+    unix_ms_at_start: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    now: Instant,
+    /// Threads that work.
+    busy: usize,
+    /// Threads that wait, by their bells, and until when.
+    parked: HashMap<u64, Option<Instant>>,
+    rung: HashSet<u64>,
+    bells: u64,
+}
+
+impl Clock {
+    pub(crate) fn new(time: Time) -> Clock {
+        let started = Instant::now();
+        let hand = match time {
+            Time::Real => None,
+            Time::Virtual { unix_ms } => Some(Hand {
+                unix_ms_at_start: unix_ms,
+                state: Mutex::new(State {
+                    now: started,
+                    busy: 0,
+                    parked: HashMap::new(),
+                    rung: HashSet::new(),
+                    bells: 0,
+                }),
+                changed: Condvar::new(),
+            }),
+        };
+        Clock(Arc::new(Inner { started, hand }))
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.0.hand.is_some()
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        match &self.0.hand {
+            None => Instant::now(),
+            Some(hand) => hand.lock().now,
+        }
+    }
+
+    /// Unix milliseconds.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        match &self.0.hand {
+            None => time::unix_ms(),
+            Some(hand) => hand.unix_ms_at_start + (hand.lock().now - self.0.started).as_millis() as u64,
+        }
+    }
+
+    /// Since the simulator started.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now() - self.0.started
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// Moves a virtual clock; false for a real one.
+    pub(crate) fn advance(&self, by: Duration) -> bool {
+        let Some(hand) = &self.0.hand else { return false };
+        let mut patience = PATIENCE;
+        let mut state = hand.settle(hand.lock(), &mut patience);
+        let Some(target) = state.now.checked_add(by) else { return true };
+        loop {
+            let next =
+                state.parked.values().filter_map(|until| *until).filter(|until| *until <= target).min();
+            // A deadline in the past is that of a thread which has not woken up yet.
+            state.now = next.unwrap_or(target).max(state.now);
+            let now = state.now;
+            let before = state.parked.len();
+            state.parked.retain(|_, until| until.is_none_or(|until| until > now));
+            state.busy += before - state.parked.len();
+            hand.changed.notify_all();
+            state = hand.settle(state, &mut patience);
+            if next.is_none() {
+                return true;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.hand.is_some() { "Clock(virtual)" } else { "Clock(real)" })
+    }
+}
+
+impl Hand {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, in real time, until nobody works.
+    fn settle<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        patience: &mut Duration,
+    ) -> MutexGuard<'a, State> {
+        let until = Instant::now() + *patience;
+        while state.busy > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                *patience = PATIENCE_LOST;
+                break;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+}
+
+/// What one thread waits on: for a time, or to be rung for.
+pub(crate) struct Bell {
+    clock: Clock,
+    id: u64,
+    /// Its thread is counted as working while it does not wait.
+    counted: AtomicBool,
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    pub(crate) fn new(clock: &Clock) -> Bell {
+        let id = clock.0.hand.as_ref().map_or(0, |hand| {
+            let mut state = hand.lock();
+            state.bells += 1;
+            state.bells
+        });
+        Bell {
+            clock: clock.clone(),
+            id,
+            counted: AtomicBool::new(false),
+            rung: Mutex::new(false),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// From here on a virtual clock waits for the thread of this bell, until [`Bell::leave`].
+    pub(crate) fn join(&self) {
+        if let Some(hand) = &self.clock.0.hand {
+            if !self.counted.swap(true, Ordering::SeqCst) {
+                hand.lock().busy += 1;
+            }
+        }
+    }
+
+    pub(crate) fn leave(&self) {
+        if let Some(hand) = &self.clock.0.hand {
+            if self.counted.swap(false, Ordering::SeqCst) {
+                hand.lock().busy -= 1;
+                hand.changed.notify_all();
+            }
+        }
+    }
+
+    /// Wakes the thread, or keeps it from its next sleep.
+    pub(crate) fn ring(&self) {
+        match &self.clock.0.hand {
+            None => {
+                *lock(&self.rung) = true;
+                self.changed.notify_all();
+            }
+            Some(hand) => {
+                let mut state = hand.lock();
+                state.rung.insert(self.id);
+                if state.parked.remove(&self.id).is_some() && self.counted.load(Ordering::SeqCst) {
+                    state.busy += 1;
+                }
+                drop(state);
+                hand.changed.notify_all();
+            }
+        }
+    }
+
+    /// Sleeps until it is rung for or the time has come.
+    pub(crate) fn wait(&self, until: Option<Instant>) {
+        match &self.clock.0.hand {
+            None => self.wait_real(until),
+            Some(hand) => self.wait_parked(hand, until, None),
+        }
+    }
+
+    /// The same for a time-out that is real under any clock.
+    pub(crate) fn wait_at_most(&self, timeout: Duration) {
+        let until = Instant::now() + timeout;
+        match &self.clock.0.hand {
+            None => self.wait_real(Some(until)),
+            Some(hand) => self.wait_parked(hand, None, Some(until)),
+        }
+    }
+
+    fn wait_real(&self, until: Option<Instant>) {
+        let mut rung = lock(&self.rung);
+        while !std::mem::take(&mut *rung) {
+            rung = match until {
+                None => self.changed.wait(rung).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    self.changed.wait_timeout(rung, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn wait_parked(&self, hand: &Hand, until: Option<Instant>, real: Option<Instant>) {
+        let counted = self.counted.load(Ordering::SeqCst);
+        let mut state = hand.lock();
+        if state.rung.remove(&self.id) || until.is_some_and(|until| until <= state.now) {
+            return;
+        }
+        state.parked.insert(self.id, until);
+        if counted {
+            state.busy -= 1;
+        }
+        hand.changed.notify_all();
+        while state.parked.contains_key(&self.id) {
+            let left = real.map(|real| real.saturating_duration_since(Instant::now()));
+            state = match left {
+                None => hand.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => {
+                    state.parked.remove(&self.id);
+                    if counted {
+                        state.busy += 1;
+                    }
+                    break;
+                }
+                Some(left) => {
+                    hand.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        state.rung.remove(&self.id);
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.leave();
+        if let Some(hand) = &self.clock.0.hand {
+            hand.lock().rung.remove(&self.id);
+        }
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bell({})", self.id)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const START: u64 = 1_790_000_000_000;
+
+    #[test]
+    fn a_virtual_clock_goes_from_deadline_to_deadline() {
+        let clock = Clock::new(Time::Virtual { unix_ms: START });
+        let (seen, see) = mpsc::channel();
+        let bell = Arc::new(Bell::new(&clock));
+        bell.join();
+        let thread = std::thread::spawn({
+            let bell = bell.clone();
+            move || {
+                // Each deadline depends on when the last one came.
+                for step in [1, 2, 3] {
+                    let until = bell.clock().now() + Duration::from_secs(step);
+                    bell.wait(Some(until));
+                    seen.send(bell.clock().unix_ms() - START).unwrap();
+                }
+                bell.leave();
+            }
+        });
+        assert!(clock.advance(Duration::from_millis(2_999)));
+        assert_eq!(see.try_iter().collect::<Vec<_>>(), [1_000]);
+        clock.advance(Duration::from_secs(3_600));
+        assert_eq!(see.try_iter().collect::<Vec<_>>(), [3_000, 6_000]);
+        assert_eq!(clock.elapsed(), Duration::from_millis(3_602_999));
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_ring_ends_a_wait_and_is_not_lost() {
+        for time in [Time::Real, Time::Virtual { unix_ms: START }] {
+            let bell = Arc::new(Bell::new(&Clock::new(time)));
+            bell.ring();
+            bell.wait(None);
+            let thread = std::thread::spawn({
+                let bell = bell.clone();
+                move || bell.wait(None)
+            });
+            bell.ring();
+            thread.join().unwrap();
+            bell.wait_at_most(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_real_clock_is_not_moved() {
+        assert!(!Clock::new(Time::Real).advance(Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,66 @@
+//! The streams there are, and what each takes.
+
+/// A product of X: what has its own rules and its own limit of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Product {
+    Powerstream,
+    Filtered,
+    Sample,
+    Sample10,
+    Firehose,
+}
+
+impl Product {
+    /// The names of the headers, parameters and payload are those of the v2 API.
+    pub(crate) fn is_v2(self) -> bool {
+        self != Product::Powerstream
+    }
+}
+
+/// A stream, by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) path: &'static str,
+    pub(crate) product: Product,
+    /// Knows a window of the past, start to end.
+    pub(crate) window: bool,
+    /// How many partitions, one of which has to be named; 0 for a stream that has none.
+    pub(crate) partitions: u64,
+    pub(crate) lang: Option<&'static str>,
+    /// Connections that may be attempted in 15 minutes; `None` where there is no limit.
+    pub(crate) requests_max: Option<u32>,
+}
+
+macro_rules! endpoints {
+    ($($path:literal $product:ident window $window:literal partitions $partitions:literal lang $lang:expr, requests $max:expr;)*) => {
+        /// All of them. Paths, parameters and limits as X's pages and its API description (2.167) have them; where no limit of requests is
+        /// published, that of the Filtered Stream stands in.
+        pub(crate) const ALL: &[Endpoint] = &[$(Endpoint {
+            path: $path,
+            product: Product::$product,
+            window: $window,
+            partitions: $partitions,
+            lang: $lang,
+            requests_max: $max,
+        }),*];
+    };
+}
+
+endpoints! {
+    "/2/powerstream" Powerstream window true partitions 0 lang None, requests None;
+    // The page's heading has it so, its code the path above.
+    "/2/powerstream/stream" Powerstream window true partitions 0 lang None, requests None;
+    "/2/tweets/search/stream" Filtered window true partitions 0 lang None, requests Some(50);
+    "/2/tweets/sample/stream" Sample window false partitions 0 lang None, requests Some(50);
+    "/2/tweets/sample10/stream" Sample10 window true partitions 2 lang None, requests Some(100);
+    "/2/tweets/firehose/stream" Firehose window true partitions 20 lang None, requests Some(50);
+    "/2/tweets/firehose/stream/lang/en" Firehose window true partitions 8 lang Some("en"), requests Some(50);
+    "/2/tweets/firehose/stream/lang/ja" Firehose window true partitions 2 lang Some("ja"), requests Some(50);
+    "/2/tweets/firehose/stream/lang/ko" Firehose window true partitions 2 lang Some("ko"), requests Some(50);
+    "/2/tweets/firehose/stream/lang/pt" Firehose window true partitions 2 lang Some("pt"), requests Some(50);
+}
+
+/// The stream of this path.
+pub(crate) fn stream(path: &str) -> Option<&'static Endpoint> {
+    ALL.iter().find(|endpoint| endpoint.path == path)
+}

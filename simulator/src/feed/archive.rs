@@ -1,0 +1,176 @@
+//! All Posts there are, past ones too, by their numbers.
+//!
+//! Post 0 is due when the first client comes. A generated Post is a function of the seed, its number and the time at which it is
+//! due, so that the Posts of yesterday need no memory: they are made when they are asked for, and the same each time.
+
+use crate::config::Config;
+use crate::generator::Generator;
+use crate::schedule::{Schedule, nanoseconds};
+use crate::source::{Source, SourcePost};
+use crate::time::{self, SEQUENCES};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Posts that are kept since several connections or datacentres ask for them at about the same time. Direct-mapped.
+const CACHED: usize = 1_024;
+
+pub(crate) struct Archive {
+    kind: Kind,
+    pub(super) schedule: Schedule,
+    began: OnceLock<Began>,
+    cache: Mutex<Vec<Option<(i64, SourcePost)>>>,
+}
+
+enum Kind {
+    Generated(Generator),
+    File(Arc<[SourcePost]>),
+}
+
+#[derive(Clone, Copy)]
+struct Began {
+    at: Instant,
+    unix_ms: u64,
+}
+
+impl Archive {
+    pub(super) fn new(config: &Config, schedule: Schedule) -> Archive {
+        let kind = match &config.source {
+            Source::Generated { seed } => Kind::Generated(Generator::new(*seed)),
+            Source::File(posts) => Kind::File(posts.clone()),
+        };
+        Archive { kind, schedule, began: OnceLock::new(), cache: Mutex::new(vec![None; CACHED]) }
+    }
+
+    /// The first client is there.
+    pub(super) fn begin(&self, now: Instant, unix_ms: u64) {
+        self.began.get_or_init(|| Began { at: now, unix_ms });
+    }
+
+    fn offset(&self, at: Instant) -> i64 {
+        let Some(began) = self.began.get() else { return 0 };
+        match at.checked_duration_since(began.at) {
+            Some(since) => nanoseconds(since),
+            None => -nanoseconds(began.at - at),
+        }
+    }
+
+    /// When Post `n` is due; the past is given as the beginning.
+    pub(super) fn due(&self, n: i64) -> Option<Instant> {
+        let after = Duration::from_nanos(u64::try_from(self.schedule.due(n)).unwrap_or(0));
+        self.began.get().and_then(|began| began.at.checked_add(after))
+    }
+
+    /// The number of the first Post that is due after `ago` before this time.
+    pub(super) fn first_after(&self, now: Instant, ago: Duration) -> i64 {
+        self.schedule.count(self.offset(now).saturating_sub(nanoseconds(ago)))
+    }
+
+    /// The number of the first Post that is due at this date (Unix milliseconds) or later.
+    pub(super) fn first_since(&self, unix_ms: u64) -> i64 {
+        let Some(began) = self.began.get() else { return 0 };
+        let ms = (unix_ms as i64).saturating_sub(began.unix_ms as i64);
+        self.schedule.count(ms.saturating_mul(1_000_000) - 1)
+    }
+
+    /// How long ago Post `n` is due, if it is.
+    pub(super) fn age(&self, n: i64, now: Instant) -> Option<Duration> {
+        u64::try_from(self.offset(now).saturating_sub(self.schedule.due(n))).ok().map(Duration::from_nanos)
+    }
+
+    /// The numbers there are; a file has an end.
+    pub(super) fn has(&self, n: i64) -> bool {
+        match &self.kind {
+            Kind::Generated(_) => true,
+            Kind::File(posts) => usize::try_from(n).is_ok_and(|n| n < posts.len()),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Option<&Arc<[SourcePost]>> {
+        match &self.kind {
+            Kind::Generated(_) => None,
+            Kind::File(posts) => Some(posts),
+        }
+    }
+
+    pub(super) fn post(&self, n: i64) -> Option<SourcePost> {
+        let generator = match &self.kind {
+            Kind::File(posts) => return posts.get(usize::try_from(n).ok()?).cloned(),
+            Kind::Generated(generator) => generator,
+        };
+        let slot = n.rem_euclid(CACHED as i64) as usize;
+        let cached = |(number, post): &(i64, SourcePost)| (*number == n).then(|| post.clone());
+        if let Some(post) = self.cache().get(slot).and_then(|slot| slot.as_ref().and_then(cached)) {
+            return Some(post);
+        }
+        let mut bytes = Vec::with_capacity(4 << 10);
+        let id = self.id(n, generator);
+        generator.nth(n, id, &mut bytes);
+        let post = SourcePost { id: Some(id), bytes: bytes.into() };
+        self.cache()[slot] = Some((n, post.clone()));
+        Some(post)
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Vec<Option<(i64, SourcePost)>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A snowflake of when it is due. Those of one millisecond are counted.
+    fn id(&self, n: i64, generator: &Generator) -> u64 {
+        let began_ms = self.began.get().map_or(0, |began| began.unix_ms as i64);
+        let ms = self.schedule.due(n).div_euclid(1_000_000);
+        let first = self.schedule.count(ms * 1_000_000 - 1);
+        let sequence = (n - first).clamp(0, SEQUENCES as i64 - 1) as u64;
+        time::snowflake((began_ms + ms).max(0) as u64, generator.machine() | sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_790_000_000_123;
+
+    fn archive(rate: f64) -> (Archive, Instant) {
+        let archive = Archive::new(&Config::default(), Schedule::new(rate, None));
+        let now = Instant::now();
+        archive.begin(now, NOW);
+        (archive, now)
+    }
+
+    #[test]
+    fn the_past_is_there_and_the_same_each_time() {
+        let (one, now) = archive(1_500.0);
+        let (two, _) = archive(1_500.0);
+        let mut last = 0;
+        for n in -3_000..3_000 {
+            let post = one.post(n).unwrap();
+            let id = post.id().unwrap();
+            assert!(id > last);
+            last = id;
+            let ms = time::snowflake_ms(id);
+            assert_eq!(ms as i64, NOW as i64 + (n as f64 / 1.5).floor() as i64, "{n}");
+            if n % 100 == 0 {
+                assert_eq!(two.post(n).unwrap().bytes(), post.bytes());
+                let json: serde_json::Value = serde_json::from_slice(post.bytes()).unwrap();
+                assert_eq!(json["timestamp_ms"], ms.to_string());
+            }
+        }
+        let minute = Duration::from_secs(60);
+        assert_eq!(one.first_after(now + minute, minute), 1);
+        assert_eq!(one.first_after(now, minute), 1 - 90_000);
+        assert_eq!(one.first_since(NOW - 60_000), -90_000);
+        assert_eq!(one.age(-90_000, now), Some(minute));
+        assert_eq!(one.age(1, now), None);
+    }
+
+    #[test]
+    fn it_goes_on_from_what_the_generator_gives() {
+        let (archive, _) = archive(1.0);
+        let mut generator = Generator::new(0);
+        for n in 0..20 {
+            let mut out = Vec::new();
+            generator.post(NOW + n as u64 * 1_000, &mut out);
+            assert_eq!(archive.post(n).unwrap().bytes(), out);
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The Posts of now: one thread makes them when they are due and puts them into channels; connections are woken and read.
+//!
+//! A channel is what connections with the same conditions share: the same place, partition, language. Its Posts
+//! are chosen once, however many connections read them, and wait there in a queue of bounded length. A client that does not read, and
+//! so falls behind its beginning, is cut off, as the service does it. A connection that is late only because this machine has much to do is
+//! waited for: then the channel as a whole is late.
+
+use super::archive::Archive;
+use super::sieve::{Chooser, Item, Sieve, home};
+use super::{Polled, SKIPS_MAX};
+use crate::book::Book;
+use crate::clock::Bell;
+use crate::datacenter::Datacenter;
+use crate::endpoint::Product;
+use crate::link::Link;
+use crate::rng::Rng;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// The place in a queue of a reader that has none yet.
+const NO_CLAIM: u64 = u64::MAX;
+
+/// How long a channel that has to wait for a connection waits before it looks again.
+const LATE_STEP: Duration = Duration::from_millis(5);
+
+/// Posts a channel makes before others get their turn.
+const BATCH: i64 = 256;
+
+/// What tells channels apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// The datacentre's index.
+    pub(crate) place: usize,
+    /// Whose rules choose.
+    pub(crate) product: Product,
+    pub(crate) sieve: Sieve,
+}
+
+pub(super) struct Live {
+    archive: Arc<Archive>,
+    places: Vec<Datacenter>,
+    seed: u64,
+    queue_max: (usize, usize),
+    channels: Mutex<Vec<Arc<Channel>>>,
+    /// The pump's.
+    bell: Arc<Bell>,
+}
+
+pub(super) struct Channel {
+    key: Key,
+    place: Datacenter,
+    places: u64,
+    seed: u64,
+    /// Messages and bytes.
+    queue_max: (usize, usize),
+    /// Locked only by whoever holds the state.
+    chooser: Mutex<Chooser>,
+    state: Mutex<State>,
+}
+
+/// An item in the queue: when it came, and which Post it is.
+struct Arrived {
+    at: Instant,
+    n: i64,
+    item: Item,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of the first item in the queue.
+    first: u64,
+    queue: VecDeque<Arrived>,
+    bytes: usize,
+    /// The next Post to be looked at.
+    next: i64,
+    /// Items whose time has not come, by it; the sequence number keeps those of one instant in order.
+    delayed: BinaryHeap<Reverse<(Instant, u64)>>,
+    items: BTreeMap<u64, (i64, Item)>,
+    sequence: u64,
+    /// Items of before are no news.
+    since: Option<Instant>,
+    /// It has to wait for a connection.
+    is_late: bool,
+    readers: Vec<Registered>,
+}
+
+/// A connection that reads, as the pump knows it.
+struct Registered {
+    link: Weak<Link>,
+    /// The number of the next item it takes.
+    at: Arc<AtomicU64>,
+}
+
+impl Live {
+    pub(super) fn new(
+        archive: Arc<Archive>,
+        places: Vec<Datacenter>,
+        seed: u64,
+        queue_max: (usize, usize),
+        bell: Arc<Bell>,
+    ) -> Live {
+        Live { archive, places, seed, queue_max, channels: Mutex::new(Vec::new()), bell }
+    }
+
+    /// A connection joins, and wants the Posts of so long ago first.
+    pub(super) fn join(
+        &self,
+        key: Key,
+        book: Option<&Arc<Book>>,
+        link: &Arc<Link>,
+        backfill: Duration,
+    ) -> Reader {
+        let now = self.bell.clock().now();
+        let channel = {
+            let mut channels = lock(&self.channels);
+            match channels.iter().find(|channel| channel.key == key) {
+                Some(channel) => channel.clone(),
+                None => {
+                    let place = self.places[key.place].clone();
+                    let sieve = key.sieve.clone();
+                    let channel = Arc::new(Channel {
+                        key,
+                        place,
+                        places: self.places.len() as u64,
+                        seed: self.seed,
+                        queue_max: self.queue_max,
+                        chooser: Mutex::new(Chooser::new(sieve, book)),
+                        state: Mutex::default(),
+                    });
+                    channels.push(channel.clone());
+                    channel
+                }
+            }
+        };
+        let mut state = channel.lock();
+        state.readers.retain(|reader| reader.link.strong_count() > 0);
+        if state.readers.is_empty() {
+            let since = Some(now);
+            let first = state.first + state.queue.len() as u64;
+            // One nanosecond earlier, so that a Post that is due now is news.
+            let delay = channel.delay_most() + Duration::from_nanos(1);
+            let next = self.archive.first_after(now, delay);
+            *state = State { first, next, since, ..State::default() };
+        }
+        // What arrives at this very instant is news, for whoever came first as well as for those after.
+        let news = state.queue.iter().rev().take_while(|arrived| arrived.at >= now).count();
+        let mut reader = Reader {
+            at: Arc::new(AtomicU64::new(state.first + (state.queue.len() - news) as u64)),
+            channel: channel.clone(),
+            archive: self.archive.clone(),
+            chooser: Chooser::new(channel.key.sieve.clone(), book),
+            backfill: None,
+            from: i64::MIN,
+        };
+        if !backfill.is_zero() {
+            reader.backfill = Some((self.archive.first_after(now, backfill), state.next));
+            reader.at.store(NO_CLAIM, Ordering::SeqCst);
+        }
+        state.readers.push(Registered { link: Arc::downgrade(link), at: reader.at.clone() });
+        drop(state);
+        self.bell.ring();
+        reader
+    }
+
+    /// The pump's loop, until `stopped`.
+    pub(super) fn run(&self, stopped: impl Fn() -> bool) {
+        self.bell.join();
+        while !stopped() {
+            let now = self.bell.clock().now();
+            let mut next: Option<Instant> = None;
+            let channels = {
+                let mut channels = lock(&self.channels);
+                channels.retain(|channel| channel.is_read());
+                channels.clone()
+            };
+            for channel in &channels {
+                let mut state = channel.lock();
+                let before = state.first + state.queue.len() as u64;
+                channel.extend(&mut state, &self.archive, now);
+                let due = self.archive.has(state.next).then(|| self.archive.due(state.next)).flatten();
+                let delayed = state.delayed.peek().map(|Reverse((at, _))| *at);
+                // Nobody rings when a connection has caught up.
+                let late = state.is_late.then_some(now + LATE_STEP);
+                let soon = if late.is_some() { late } else { [due, delayed].into_iter().flatten().min() };
+                next = [next, soon].into_iter().flatten().min();
+                if state.first + state.queue.len() as u64 != before {
+                    let first = state.first;
+                    let is_late = |reader: &Registered| reader.at.load(Ordering::SeqCst) < first;
+                    let woken = |reader: &Registered| Some((reader.link.upgrade()?, is_late(reader)));
+                    let readers: Vec<_> = state.readers.iter().filter_map(woken).collect();
+                    drop(state);
+                    for (link, is_late) in readers {
+                        if is_late {
+                            link.fall_behind();
+                        }
+                        link.bell().ring();
+                    }
+                }
+            }
+            self.bell.wait(next);
+        }
+        self.bell.leave();
+    }
+}
+
+impl Channel {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn is_read(&self) -> bool {
+        self.lock().readers.iter().any(|reader| reader.link.strong_count() > 0)
+    }
+
+    fn delay_most(&self) -> Duration {
+        self.place.delay.most() + self.place.transit.most()
+    }
+
+    /// How late Post `n` is here, and how much later a second copy comes, if there is one.
+    fn delay(&self, n: i64) -> (Duration, Option<Duration>) {
+        let mut rng = Rng::nth(self.seed ^ Rng::nth(0, self.key.place as u64).next(), n as u64);
+        let mut delay = self.place.delay.of(&mut rng);
+        if home(n, self.places) != self.key.place as u64 {
+            delay += self.place.transit.of(&mut rng);
+        }
+        let again = rng.percent(u64::from(self.place.duplicates_percent));
+        (delay, again.then(|| self.place.delay.of(&mut rng)))
+    }
+
+    /// Looks at what is due, and puts into the queue what has arrived.
+    fn extend(&self, state: &mut State, archive: &Archive, now: Instant) {
+        let due = archive.first_after(now, Duration::ZERO).min(state.next.saturating_add(BATCH));
+        while state.next < due && archive.has(state.next) && !state.is_late {
+            let n = state.next;
+            state.next += 1;
+            let (delay, again) = self.delay(n);
+            let Some(at) = archive.due(n) else { continue };
+            // Of a Post from before the beginning the time that is left.
+            let age = archive.age(n, now).unwrap_or_default();
+            let at = if at + age == now { at + delay } else { now + delay.saturating_sub(age) };
+            let arrived = now.checked_sub(age.saturating_sub(delay));
+            if delay < age && state.since.is_some_and(|since| arrived.is_none_or(|arrived| arrived < since)) {
+                continue;
+            }
+            let Some(item) = archive.post(n).and_then(|post| lock(&self.chooser).pass(n, post)) else {
+                continue;
+            };
+            if let Some(again) = again {
+                state.delay(at + again, n, item.clone());
+            }
+            state.delay(at, n, item);
+        }
+        state.is_late = false;
+        while let Some(Reverse((at, sequence))) = state.delayed.peek().copied() {
+            if at > now {
+                break;
+            }
+            while state.queue.len() >= self.queue_max.0.max(1)
+                || (state.bytes > self.queue_max.1 && !state.queue.is_empty())
+            {
+                let is_waited_for = |reader: &Registered| {
+                    reader.at.load(Ordering::SeqCst) <= state.first
+                        && reader.link.upgrade().is_some_and(|link| !link.is_held_up())
+                };
+                if state.readers.iter().any(is_waited_for) {
+                    state.is_late = true;
+                    return;
+                }
+                let Some(oldest) = state.queue.pop_front() else { break };
+                state.bytes -= oldest.item.post.bytes.len();
+                state.first += 1;
+            }
+            state.delayed.pop();
+            let Some((n, item)) = state.items.remove(&sequence) else { continue };
+            state.bytes += item.post.bytes.len();
+            state.queue.push_back(Arrived { at, n, item });
+        }
+    }
+}
+
+impl State {
+    fn delay(&mut self, at: Instant, n: i64, item: Item) {
+        self.sequence += 1;
+        self.delayed.push(Reverse((at, self.sequence)));
+        self.items.insert(self.sequence, (n, item));
+    }
+}
+
+/// One connection's place in a channel.
+pub(super) struct Reader {
+    channel: Arc<Channel>,
+    archive: Arc<Archive>,
+    /// For what it reads by itself.
+    chooser: Chooser,
+    /// Next and end of the Posts that come first, of the past.
+    backfill: Option<(i64, i64)>,
+    /// Posts before it have been sent as backfill.
+    from: i64,
+    at: Arc<AtomicU64>,
+}
+
+impl Reader {
+    pub(super) fn poll(&mut self) -> Polled {
+        if let Some((next, end)) = self.backfill {
+            for n in (next..end).take(SKIPS_MAX) {
+                self.backfill = Some((n + 1, end));
+                if let Some(item) = self.archive.post(n).and_then(|post| self.chooser.pass(n, post)) {
+                    return Polled::Post(item);
+                }
+            }
+            if self.backfill.is_some_and(|(next, end)| next < end) {
+                return Polled::Skipped;
+            }
+            // Meanwhile the channel went on.
+            let state = self.channel.lock();
+            if end < state.next {
+                self.backfill = Some((end, state.next));
+                return Polled::Skipped;
+            }
+            self.backfill = None;
+            self.from = end;
+            self.at.store(state.first + state.queue.len() as u64, Ordering::SeqCst);
+        }
+        let state = self.channel.lock();
+        loop {
+            let Some(at) = self.at.load(Ordering::SeqCst).checked_sub(state.first) else {
+                return Polled::TooLate;
+            };
+            match state.queue.get(at as usize) {
+                Some(arrived) => {
+                    self.at.fetch_add(1, Ordering::SeqCst);
+                    if arrived.n >= self.from {
+                        return Polled::Post(arrived.item.clone());
+                    }
+                }
+                // A file that is shared has an end.
+                None if !self.archive.has(state.next) && state.delayed.is_empty() => return Polled::Through,
+                None => return Polled::Wait(None),
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

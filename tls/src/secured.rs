@@ -1,0 +1,113 @@
+//! One type for both schemes.
+
+use core::task::{Context, Poll};
+
+use powerstream_core::driver::Io;
+use powerstream_core::session::Fault;
+use powerstream_core::time::{Instant, UnixTime};
+
+use crate::config::Connector;
+use crate::machine::End;
+use crate::shell::Tls;
+
+/// A transport in the clear or over TLS, as the origin's scheme asks for.
+#[derive(Debug)]
+pub struct Secured<I>(Inner<I>);
+
+#[derive(Debug)]
+enum Inner<I> {
+    Plain(I),
+    Tls(Tls<I>),
+}
+
+impl<I: Io> Secured<I> {
+    /// `inner` with TLS where there is a connector, which [`TlsConfig::for_origin`](crate::TlsConfig::for_origin) has for
+    /// `https`; in the clear where there is none.
+    pub fn new(inner: I, connector: Option<Connector>) -> Self {
+        Self(match connector {
+            Some(connector) => Inner::Tls(Tls::new(inner, connector)),
+            None => Inner::Plain(inner),
+        })
+    }
+
+    /// The transport below.
+    pub const fn inner(&self) -> &I {
+        match &self.0 {
+            Inner::Plain(inner) => inner,
+            Inner::Tls(tls) => tls.inner(),
+        }
+    }
+
+    /// How TLS ended: see [`Tls::ended`].
+    #[must_use]
+    pub fn ended(&self) -> Option<End> {
+        match &self.0 {
+            Inner::Plain(_) => None,
+            Inner::Tls(tls) => tls.ended(),
+        }
+    }
+}
+
+/// Calls a method of whichever it is.
+macro_rules! either {
+    ($self:ident, $io:ident => $call:expr) => {
+        match &$self.0 {
+            Inner::Plain($io) => $call,
+            Inner::Tls($io) => $call,
+        }
+    };
+    (mut $self:ident, $io:ident => $call:expr) => {
+        match &mut $self.0 {
+            Inner::Plain($io) => $call,
+            Inner::Tls($io) => $call,
+        }
+    };
+}
+
+impl<I: Io> Io for Secured<I> {
+    fn now(&self) -> Instant {
+        either!(self, io => io.now())
+    }
+
+    fn unix_now(&self) -> UnixTime {
+        either!(self, io => io.unix_now())
+    }
+
+    fn is_stopped(&self) -> bool {
+        either!(self, io => io.is_stopped())
+    }
+
+    fn has_backlog(&self) -> bool {
+        either!(self, io => io.has_backlog())
+    }
+
+    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+        either!(mut self, io => io.poll_connect(cx, until))
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        either!(mut self, io => io.poll_write(cx, bytes, until))
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        either!(mut self, io => io.poll_read(cx, buffer, until))
+    }
+
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        either!(mut self, io => io.poll_sleep(cx, until))
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        either!(mut self, io => io.poll_close(cx))
+    }
+}
