@@ -18,6 +18,7 @@ mod simulate;
 mod stream;
 mod text;
 mod token;
+mod utc;
 
 use std::process::ExitCode;
 

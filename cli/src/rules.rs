@@ -1,17 +1,25 @@
-//! `powerstream rules`: what `powerstream-rules` knows, at the command line; all of it offline.
+//! `powerstream rules`: what `powerstream-rules` knows, at the command line, and the rules of an app at a service.
 //!
 //! ```text
 //!   RULE.. | --rule=RULE.. | --file F --> [ input ] --entries--> check | format | explain --> a line or a report a rule
+//!                                                           |--> match <--Posts       --> a line a Post
+//!                                                           '--> add | delete | sync --> [ manage ] <--> service
 //! ```
 //!
-//! Each subcommand reads its rules in the same way ([`input`]) and ends in the same way: 0 if every rule is valid, 1
+//! Each offline subcommand reads its rules in the same way ([`input`]) and ends in the same way: 0 if every rule is valid, 1
 //! if one is not. With `--json` there is one line a rule on standard output, and nothing else.
 
+mod add;
 mod check;
+mod delete;
 mod explain;
 mod format;
 mod input;
+mod list;
+mod manage;
+mod matching;
 mod operators;
+mod sync;
 
 use std::io::{self, IsTerminal};
 
@@ -35,7 +43,7 @@ Colours are for terminals only, and not where NO_COLOR is set.
 Exit codes:
   0  every rule is valid      1  some are not, or the file cannot be read";
 
-/// Check, format and explain rules, offline
+/// Check, format, explain and match rules offline, and manage those of an app
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -47,7 +55,12 @@ enum Command {
     Check(check::Args),
     Format(format::Args),
     Explain(explain::Args),
+    Match(matching::Args),
     Operators(operators::Args),
+    List(list::Args),
+    Add(add::Args),
+    Delete(delete::Args),
+    Sync(sync::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -55,7 +68,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(args),
         Command::Format(args) => format::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Match(args) => matching::run(args),
         Command::Operators(args) => operators::run(args),
+        Command::List(args) => list::run(args),
+        Command::Add(args) => add::run(args),
+        Command::Delete(args) => delete::run(args),
+        Command::Sync(args) => sync::run(args),
     }
 }
 
@@ -99,5 +117,15 @@ fn tell(entry: &Entry, found: &[Diagnostic]) {
     let colours = colours(&io::stderr());
     for error in found {
         complain(&format!("{}: {}", entry.place, error.render(&entry.value, colours).trim_end()));
+    }
+}
+
+/// Warns if these are more rules than a stream takes.
+fn warn_of_too_many(count: usize, profile: Profile) {
+    if let Some(max) = profile.rules_max().filter(|max| count > *max) {
+        complain(&format!(
+            "warning: these are {count} rules, and a stream of {} takes {max}",
+            profile.product()
+        ));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use powerstream_core::http::request::BearerToken;
-use powerstream_simulator::{Scenario, Simulator, Tls, TlsFault, Totals};
+use powerstream_simulator::{Scenario, Simulator, Totals};
 use tracing::info;
 
 use crate::exit::{Exit, Failure};
@@ -47,17 +47,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TOKEN")]
     token: Option<Secret>,
 
-    /// Serve TLS: https, with a certificate for localhost, 127.0.0.1 and ::1 that is made at start
-    #[arg(long)]
-    tls: bool,
-
     /// Where to write the certificate of the CA that clients have to trust, as PEM
     #[arg(long, value_name = "FILE", requires = "tls")]
     ca_out: Option<PathBuf>,
-
-    /// What is wrong with TLS: expired, not-yet-valid, wrong-name, unknown-ca, self-signed, only-h2, stall, garbage, reset or close
-    #[arg(long, value_name = "NAME", requires = "tls")]
-    tls_fault: Option<TlsFault>,
 
     #[command(flatten)]
     options: Options,
@@ -83,11 +75,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let mut config = args.options.config()?;
     config.listen = args.listen;
-    if args.tls {
-        let mut tls = Tls::default();
-        tls.fault = args.tls_fault;
-        config.tls = Some(tls);
-    }
     config.token = args.token.as_ref().map(|Secret(token)| token.clone());
     // Nobody here asks what was sent: months of it are not worth remembering.
     config.truth_messages_max = 1;

@@ -10,35 +10,35 @@
 //! for the end: Ctrl-C's and `--duration`'s.
 
 mod arguments;
+mod connections;
 mod journal;
 mod latency;
 mod output;
 mod pretty;
 mod pump;
+mod reading;
 mod refusal;
 mod source;
-mod utc;
 
 use std::io::{self, Write};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use powerstream_blocking::{OpenError, Shutdown, Stream};
-use powerstream_core::http::origin::Origin;
-use powerstream_core::session::{Cause, SessionConfig};
+use powerstream_core::merge::Group;
+use powerstream_core::session::Cause;
+use powerstream_simulator::Simulator;
+use powerstream_tls::TlsConfig;
 use tracing::debug;
 
 use crate::exit::{Exit, Failure};
-use crate::interrupt::on_interrupt;
-use crate::log;
 use crate::simulate::options;
-use crate::token::Token;
+use crate::text::Printable;
+use crate::{log, token};
 
+use self::connections::connections;
 use self::journal::Journal;
 use self::latency::Latency;
 use self::output::Output;
 use self::pump::{Ended, Pump};
-use self::source::block_on;
 
 pub(crate) use self::arguments::Args;
 
@@ -53,26 +53,27 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     } else {
         None
     };
-    let (base_url, token, latency) = match &simulator {
-        Some(simulator) => (simulator.base_url(), Token::any(), Latency::from_write(simulator.truth())),
-        None => (args.base_url.clone(), Token::load(args.token_file.as_deref())?, Latency::from_creation()),
+    // Wrong usage is told before anything is looked for.
+    let base_url = simulator.as_ref().map_or_else(|| args.base_url.clone(), Simulator::base_url);
+    let mut connections = connections(args, &base_url)?;
+    let (token, latency) = match &simulator {
+        Some(simulator) => (token::any(), Latency::from_write(simulator.truth())),
+        None => (token::load(args.token_file.as_deref())?, Latency::from_creation()),
     };
-    debug!("streaming from {base_url}");
-
-    let mut stream = open(args, &base_url, &token)?;
-    drop(token);
-    let shutdown = stream.shutdown_handle();
-    if let Some(length) = args.duration {
-        end_after(length, shutdown.clone())?;
+    for connection in &mut connections {
+        connection.set_token(&token)?;
     }
-    on_interrupt(move || shutdown.shutdown())?;
+    drop(token);
+    let tls = trust(args, simulator.as_ref())?;
 
-    let journal = Journal::new(vec![(String::from("x"), target(args, &base_url))]);
+    let told: Vec<_> = connections.iter().map(|connection| connection.told(args)).collect();
+    told.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
+    let group = if args.local_dc_only { Group::Partitioned } else { Group::Redundant };
+    let journal = Journal::new(told, group);
     let mut pump = Pump::new(Output::to_stdout(args.format), latency, journal, args.max_posts);
     let started = Instant::now();
-    let ended = block_on(pump.run(&mut stream));
-    // The client first, so that the simulator sees it leave and waits for nobody.
-    drop(stream);
+    let ended = reading::run(args, connections, group, tls.as_ref(), &mut pump)?;
+    // The client has left: the simulator waits for nobody.
     drop(simulator);
     // Where the output failed, nobody knows how much of it arrived.
     if ended.is_ok() {
@@ -85,54 +86,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-fn open(args: &Args, base_url: &str, token: &Token) -> Result<Stream, Failure> {
-    let origin = Origin::parse(base_url)
-        .map_err(|error| Failure::new(Exit::Usage, format!("--base-url is not allowed: {error}")))?;
-    let partition = args.partition.map(|partition| partition.to_string());
-    let query = partition.as_deref().map(|partition| [("partition", partition)]);
-    let mut config = SessionConfig::new(origin);
-    config.host = args.host.as_deref();
-    config.endpoint = args.endpoint;
-    config.query = query.as_ref().map_or(&[], |query| query);
-    config.local_dc_only = args.local_dc_only;
-    config.backfill = args.backfill;
-    if let Some(silence) = args.silence {
-        config.timeouts.silence = silence;
+/// Whom to trust, where that is not just whom the system does.
+fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>, Failure> {
+    if let Some(ca) = simulator.and_then(Simulator::ca_pem) {
+        let tls = TlsConfig::only_ca_pem(ca.as_bytes());
+        return tls.map(Some).map_err(|error| Failure::new(Exit::Failed, error.to_string()));
     }
-    config.token = Some(token.bearer()?);
-    let stream = match args.simulator.seed {
-        Some(seed) => Stream::open_seeded(&config, seed),
-        None => Stream::open(&config),
+    let Some(path) = &args.ca else { return Ok(None) };
+    let refuse = |error: &dyn std::fmt::Display| {
+        let text = format!("cannot trust the CAs in {}: {error}", path.display());
+        let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
+        Failure::new(Exit::Failed, text.to_string())
     };
-    stream.map_err(|error| {
-        let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
-        let hint = match error {
-            OpenError::NoTls => "; name the tunnel with --base-url, and the real server with --host",
-            _ => "",
-        };
-        Failure::new(exit, format!("cannot open the stream: {error}{hint}"))
-    })
-}
-
-/// What is connected to, for people. Origins and names of hosts are checked to hold nothing that needs escaping.
-fn target(args: &Args, base_url: &str) -> String {
-    let endpoint = args.endpoint.name;
-    match &args.host {
-        Some(host) => format!("{base_url} (as {host}), {endpoint}"),
-        None => format!("{base_url}, {endpoint}"),
-    }
-}
-
-/// Ends the stream after `length`. The thread is not waited for: when the stream ends earlier, so does the process.
-fn end_after(length: Duration, shutdown: Shutdown) -> Result<(), Failure> {
-    let timer = move || {
-        thread::sleep(length);
-        shutdown.shutdown();
-    };
-    match thread::Builder::new().name(String::from("duration")).spawn(timer) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))),
-    }
+    let pem = std::fs::read(path).map_err(|error| refuse(&error))?;
+    TlsConfig::with_ca_pem(&pem).map(Some).map_err(|error| refuse(&error))
 }
 
 fn gave_up(cause: &Cause) -> Failure {

@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use powerstream_simulator::Generator;
@@ -20,7 +21,9 @@ struct File(PathBuf);
 
 impl File {
     fn new(name: &str, bytes: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("powerstream-stream-{}-{name}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("powerstream-stream-{process}-{count}-{name}"));
         fs::write(&path, bytes).unwrap();
         Self(path)
     }
@@ -106,8 +109,6 @@ fn simulated_posts_are_lines_of_json() {
 
 #[test]
 fn posts_of_a_file_come_out_as_they_are() {
-    let (bytes, count) = posts();
-    let file = File::new("posts", &bytes);
     for scenario in [
         "steady",
         "tiny-chunks",
@@ -121,11 +122,26 @@ fn posts_of_a_file_come_out_as_they_are() {
         "oversized",
         "slow-head",
     ] {
-        let arguments = format!("--posts {} --max-posts {count} --scenario {scenario}", file.path());
-        let output = run(&mut tool(&format!("stream --simulate {arguments}")));
-        assert_eq!(output.status.code(), Some(0), "{scenario}: {}", text(&output.stderr));
-        assert!(output.stdout == bytes, "{scenario}: the Posts differ");
+        come_out_as_they_are(&format!("--scenario {scenario}"));
     }
+}
+
+#[test]
+fn posts_come_out_as_they_are_on_every_runtime_and_over_tls() {
+    for runtime in ["blocking", "blocking --busy-poll", "tokio", "smol"] {
+        for more in ["", "--tls", "--tls --scenario split", "--connections 2"] {
+            come_out_as_they_are(&format!("--runtime {runtime} {more}"));
+        }
+    }
+}
+
+fn come_out_as_they_are(options: &str) {
+    let (bytes, count) = posts();
+    let file = File::new("posts", &bytes);
+    let output =
+        run(&mut tool(&format!("stream --simulate --posts {} --max-posts {count} {options}", file.path())));
+    assert_eq!(output.status.code(), Some(0), "{options}: {}", text(&output.stderr));
+    assert!(output.stdout == bytes, "{options}: the Posts differ");
 }
 
 #[test]
@@ -163,7 +179,8 @@ fn repeated_posts_have_no_latency() {
 /// A Post is not held back until there are more.
 #[test]
 fn a_post_comes_out_before_the_next_one() {
-    let mut stream = Running::start(&mut tool("stream --simulate --rate 0.001"));
+    let file = File::new("alone", b"{\"id\":1,\"text\":\"the only one\"}\n");
+    let mut stream = Running::start(&mut tool(&format!("stream --simulate --posts {}", file.path())));
     assert!(stream.line().starts_with('{'));
     stream.signal("INT");
     assert_eq!(stream.end(), Some(0));
@@ -379,16 +396,51 @@ fn the_help_names_the_endpoints_and_what_is_missing() {
     let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     for told in [
         "powerstream, filtered-stream, sample, sample10, firehose, firehose-en",
-        "https://, the default included, is refused until TLS arrives",
+        "CAs to trust besides those of the system",
         "heads and framing included",
-        "--base-url http://127.0.0.1:8443 --host api.x.com",
+        "--base-url https://localhost:8443 --ca ca.pem",
     ] {
         assert!(help.contains(told), "{told}: {help}");
     }
-    let output = run(tool("stream").env("X_BEARER_TOKEN", "any"));
+}
+
+#[test]
+fn a_server_is_trusted_by_its_ca_and_by_nothing_else() {
+    let path = std::env::temp_dir().join(format!("powerstream-stream-{}.pem", std::process::id()));
+    let (_simulator, url) = tool::simulator(&format!("--tls --ca-out {}", path.display()));
+    let stream = |ca: &str| {
+        let arguments = format!("stream --base-url {url} {ca} --max-posts 5 --duration 10s");
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+        (output.status.code(), text(&output.stdout).lines().count(), text(&output.stderr).to_owned())
+    };
+    let (code, posts, told) = stream(&format!("--ca {}", path.display()));
+    assert_eq!((code, posts), (Some(0), 5), "{told}");
+    std::fs::write(&path, "no PEM").unwrap();
+    let (code, _, told) = stream(&format!("--ca {}", path.display()));
+    assert!(code == Some(1) && told.contains("-----BEGIN CERTIFICATE-----"), "{told}");
+    std::fs::remove_file(&path).unwrap();
+    let (code, _, told) = stream(&format!("--ca {}", path.display()));
+    assert!(code == Some(1) && told.contains("cannot trust the CAs in "), "{told}");
+    // The system's CAs, of which there may be none, do not vouch for it.
+    let arguments = format!("stream --base-url {url} --duration 1s");
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("https is not supported") && told.contains("--host"), "{told}");
+    assert!(output.stdout.is_empty());
+    assert!(told.contains("trusted here") || told.contains("CAs could not be had"), "{told}");
+}
+
+#[test]
+fn a_simulation_over_tls_is_the_same() {
+    let stream = |tls: &str| {
+        let arguments =
+            format!("stream --simulate --seed 5 {tls} --scenario reset --fault-after 30 --max-posts 100");
+        let output = run(&mut tool(&arguments));
+        assert_eq!(output.status.code(), Some(0));
+        output.stdout.split(|byte| *byte == b'\n').count()
+    };
+    assert_eq!(stream("--tls"), stream(""));
+    let mut stream = Running::start(&mut tool("stream --simulate --tls --tls-fault expired"));
+    stream.tells("the server's certificate has expired, or this machine's clock is wrong; next attempt in ");
 }
 
 #[test]
@@ -452,12 +504,27 @@ fn wrong_usage_is_told_and_is_2() {
         ("--simulate --base-url http://localhost", "cannot be used with"),
         ("--simulate --token-file x", "cannot be used with"),
         ("--base-url http://example.com", "plain http"),
-        ("--base-url https://user:s3cr3t@example.com", "--base-url is not allowed: "),
+        ("--base-url https://user:s3cr3t@example.com", "--base-url (or --connect) is not allowed: "),
         ("--base-url example.com", "https://"),
         ("--endpoint nowhere", "powerstream, filtered-stream"),
-        ("--endpoint sample10", "needs --partition, from 1 to 2"),
-        ("--endpoint sample10 --partition 3", "are 1 to 2"),
+        (
+            "--endpoint sample10",
+            "--partition is not allowed: this endpoint has partitions: name one from 1 to 2",
+        ),
+        ("--endpoint sample10 --partition 3", "name one from 1 to 2"),
         ("--simulate --partition 1", "has no partitions"),
+        ("--endpoint sample --local-dc-only", "--local-dc-only is not allowed"),
+        ("--connections 0", "1..=32"),
+        ("--connections 33", "1..=32"),
+        ("--connect https://a", "expected NAME=URL"),
+        ("--connect a=https://user:s3cr3t@x", "is not allowed"),
+        ("--connect a=https://x --connect a=https://y", "two connections are called a"),
+        ("--connect a=https://x --connections 2", "cannot be used with"),
+        ("--connect a=https://x --resolve b=1.2.3.4:5", "there is none of that name"),
+        ("--base-url http://localhost --resolve 1.2.3.4:5", "--resolve is not allowed"),
+        ("--resolve 1.2.3.4", "invalid socket address"),
+        ("--local-address nowhere", "invalid IP address"),
+        ("--runtime tokio --busy-poll", "--busy-poll is for --runtime blocking"),
         ("--max-posts 0", "--max-posts"),
         ("--duration 10", "expected a number and a unit"),
         ("--duration 0s", "expected more than zero"),
@@ -477,8 +544,9 @@ fn wrong_usage_is_told_and_is_2() {
 
 #[test]
 fn a_refusal_for_good_is_told_and_is_1() {
-    let mut command: Command = tool("stream --simulate --endpoint sample");
-    let output = run(&mut command);
+    let (url, _requests) = server(vec![b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec()]);
+    let mut command: Command = tool(&format!("stream --base-url {url}"));
+    let output = run(command.env("X_BEARER_TOKEN", "any"));
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(

@@ -1,14 +1,16 @@
 //! An event loop of one's own, without any adapter: two sessions on one thread, over `mio` (epoll, kqueue, IOCP).
 //!
 //! `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another
-//! `cargo run -p powerstream-core --features std --example epoll_loop -- http://127.0.0.1:8080`; with `simulate --tls --ca-out ca.pem`
-//! also `https://127.0.0.1:8080 ca.pem`. It ends after 1,000 Posts of each.
+//! `cargo run -p powerstream-core --features std --example epoll_loop -- http://127.0.0.1:8080`; or, with `simulate --tls
+//! --ca-out ca.pem`, `.. -- https://127.0.0.1:8080 ca.pem`. It ends after 1,000 Posts of each.
 //!
 //! What is written by hand is [`Tcp`], an [`Io`] whose `Pending` means would-block, and the loop in `main`. The session's
 //! steps are carried out by the core's driver, TLS by `powerstream-tls`.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
@@ -20,6 +22,7 @@ use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::BearerToken;
 use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_tls::{Secured, TlsConfig};
 
 /// A socket in the loop.
 struct Tcp {
@@ -27,8 +30,8 @@ struct Tcp {
     registry: Registry,
     token: Token,
     socket: Option<TcpStream>,
-    /// What is waited for has its end here: the loop sleeps no longer.
-    until: Option<Instant>,
+    /// What is waited for has its end here: the loop waits no longer.
+    until: Rc<Cell<Option<Instant>>>,
     /// The epoch of the clock.
     base: std::time::Instant,
 }
@@ -42,7 +45,7 @@ impl Tcp {
                 if self.now() >= until {
                     return Poll::Ready(Ok(None));
                 }
-                self.until = Some(until);
+                self.until.set(Some(until));
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(Fault::from(&error))),
@@ -102,7 +105,7 @@ impl Io for Tcp {
         if self.now() >= until {
             return Poll::Ready(());
         }
-        self.until = Some(until);
+        self.until.set(Some(until));
         Poll::Pending
     }
 
@@ -116,6 +119,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let base_url = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:8080".into());
     let origin = Origin::parse(&base_url)?;
     let token = std::env::var("X_BEARER_TOKEN").unwrap_or_else(|_| "any".into());
+    let tls = match std::env::args().nth(2) {
+        Some(file) => TlsConfig::with_ca_pem(&std::fs::read(file)?)?,
+        None => TlsConfig::platform()?,
+    };
+    let connector = tls.for_origin(&origin)?;
     let mut config = SessionConfig::new(origin);
     config.token = Some(BearerToken::new(&token)?);
     // Once, for the example's sake: a client for months resolves at every connect.
@@ -130,21 +138,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for index in 0..2 {
         let base = std::time::Instant::now();
         let registry = poll.registry().try_clone()?;
-        let tcp = Tcp { address, registry, token: Token(index), socket: None, until: None, base };
+        let until = Rc::new(Cell::new(None));
+        let tcp =
+            Tcp { address, registry, token: Token(index), socket: None, until: Rc::clone(&until), base };
         let seed = u64::from(std::process::id()) + index as u64;
         let session =
             Session::new(vec![0; config.storage_bytes()], &config, seed, tcp.now(), tcp.unix_now())?;
-        streams.push((Driven::new(Buffered::new(session, vec![0; READ_BYTES]), tcp), 0));
+        let buffered = Buffered::new(session, vec![0; READ_BYTES]);
+        streams.push((Driven::new(buffered, Secured::new(tcp, connector.clone())), until, 0));
     }
 
     let mut cx = Context::from_waker(Waker::noop());
-    while streams.iter().any(|(_, posts)| *posts < 1_000) {
+    while streams.iter().any(|(.., posts)| *posts < 1_000) {
         let (mut is_busy, mut wait) = (false, None);
-        for (index, (stream, posts)) in streams.iter_mut().enumerate() {
+        for (index, (stream, until, posts)) in streams.iter_mut().enumerate() {
             // One event a turn, so that a busy stream does not keep the other waiting.
             match stream.poll_next(&mut cx) {
                 Poll::Pending => {
-                    let left = stream.io().until.map(|until| until.saturating_since(stream.io().now()));
+                    let left = until.get().map(|until| until.saturating_since(stream.io().now()));
                     wait = left.into_iter().chain(wait).min();
                     continue;
                 }
@@ -164,7 +175,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    for (index, (stream, posts)) in streams.iter().enumerate() {
+    for (index, (stream, _, posts)) in streams.iter().enumerate() {
         println!("{index}: {posts} Posts, {} bytes", stream.buffered().session().octets().received);
     }
     Ok(())

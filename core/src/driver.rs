@@ -8,6 +8,8 @@
 
 pub mod dial;
 pub mod exchange;
+#[cfg(feature = "alloc")]
+pub mod merged;
 #[cfg(feature = "serde")]
 pub mod rules;
 #[cfg(feature = "std")]
@@ -170,13 +172,13 @@ where
     /// Whether the next event is at hand, so that [`Self::poll_next`] will lend it without touching the transport: time
     /// to flush what was made of the events before, if not. The event lent last is released.
     pub fn has_event(&mut self) -> bool {
-        self.release();
+        self.release_lent();
         self.buffered.poll() == Step::Event
     }
 
     /// Lends the next event; `None` once there will be none. The event before it is released.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<SessionEvent<'_>>> {
-        self.release();
+        self.release_lent();
         let more = ready!(poll_event(&mut self.buffered, &mut self.io, cx));
         self.lent = more;
         Poll::Ready(if more { self.buffered.peek() } else { None })
@@ -186,16 +188,34 @@ where
     ///
     /// Dropping the future at any point loses nothing.
     pub async fn next(&mut self) -> Option<SessionEvent<'_>> {
-        self.release();
+        self.release_lent();
         let Self { buffered, io, lent } = self;
         *lent = core::future::poll_fn(|cx| poll_event(buffered, io, cx)).await;
         if *lent { buffered.peek() } else { None }
     }
 
-    fn release(&mut self) {
+    /// Carries out the session's steps until there is an event: `true`, and [`Self::peek`] lends it until
+    /// [`Self::release`]; or until there will be none: `false`. What [`Self::poll_next`] or [`Self::next`] lent last is released.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.release_lent();
+        poll_event(&mut self.buffered, &mut self.io, cx)
+    }
+
+    /// Lends the event at hand.
+    #[must_use]
+    pub fn peek(&self) -> Option<SessionEvent<'_>> {
+        self.buffered.peek()
+    }
+
+    /// Done with the event at hand.
+    pub fn release(&mut self) {
+        self.lent = false;
+        self.buffered.release();
+    }
+
+    fn release_lent(&mut self) {
         if self.lent {
-            self.lent = false;
-            self.buffered.release();
+            self.release();
         }
     }
 }

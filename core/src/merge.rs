@@ -45,7 +45,7 @@ mod lag;
 
 pub use lag::Lags;
 
-use crate::dedup::{Sight, Window};
+use crate::dedup::{Sight, Window, WindowError};
 use crate::session::{Connected, Gap};
 use crate::stream::message::PostId;
 use crate::time::{Instant, UnixTime};
@@ -59,6 +59,9 @@ pub const CONNECTIONS_MAX: usize = 32;
 pub struct ConnectionId(u8);
 
 impl ConnectionId {
+    /// The first one, which is the only one of a stream that is not merged.
+    pub const FIRST: Self = Self(0);
+
     /// The connection at `index`, counted from 0; `None` from [`CONNECTIONS_MAX`] on.
     #[must_use]
     pub const fn new(index: usize) -> Option<Self> {
@@ -274,11 +277,16 @@ impl Record {
 pub enum MergeError {
     /// There are none, or more than [`CONNECTIONS_MAX`].
     Connections,
+    /// There is no such window.
+    Window(WindowError),
 }
 
 impl fmt::Display for MergeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a stream is merged from 1 to {CONNECTIONS_MAX} connections")
+        match self {
+            Self::Connections => write!(f, "a stream is merged from 1 to {CONNECTIONS_MAX} connections"),
+            Self::Window(error) => error.fmt(f),
+        }
     }
 }
 

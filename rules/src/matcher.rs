@@ -54,6 +54,10 @@ mod evidence;
 mod fold;
 mod geo;
 mod phrase;
+mod program;
+mod scan;
+mod table;
+mod terms;
 mod token;
 mod view;
 
@@ -65,7 +69,13 @@ use powerstream_core::stream::message::{Kind, classify, elements};
 
 use crate::ast::Rule;
 
+use self::program::{Compiler, Instruction, Program};
+use self::scan::Scan;
+use self::terms::Terms;
+use self::view::View;
+
 pub use self::evidence::{Evidence, Found, Leaf, evidence, evidence_post, evidence_text};
+pub use self::scan::Scratch;
 
 /// What may be chosen about matching.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +113,8 @@ pub enum Segment {
     Substring,
 }
 
-/// The name of a rule in its [`RuleSet`]. Never given twice.
+/// The name of a rule in its [`RuleSet`]. Keys ascend in the order in which they are given, and none is given twice
+/// before 2^32 others were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleKey(u64);
 
@@ -162,25 +173,48 @@ pub struct Entry<'a> {
 }
 
 /// Rules that are matched together. See the [module](self).
+///
+/// Adding and taking out a rule costs what the rule is long, whatever else the set holds.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     options: MatchOptions,
-    next: u64,
-    rules: Vec<(RuleKey, Rule, Option<Box<str>>)>,
+    terms: Terms,
+    compiler: Compiler,
+    /// By slot.
+    rules: Vec<Option<Stored>>,
+    /// The same: what is run, apart from what is not, and so close together.
+    programs: Vec<Box<[Instruction]>>,
+    free: Vec<u32>,
+    /// The slots of the rules that are tried for every Post.
+    uncovered: Vec<u32>,
+    /// How many rules there ever were.
+    inserted: u32,
 }
 
-/// Room for matching, to be used again: what it has grown to is enough for most Posts, and then nothing allocates. One
-/// serves any number of sets, one at a time.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    matched: Vec<RuleKey>,
+/// A rule in its slot.
+#[derive(Clone, Debug)]
+struct Stored {
+    key: RuleKey,
+    text: Box<str>,
+    tag: Option<Box<str>>,
+    uncovered: bool,
 }
 
-impl Scratch {
-    /// Empty; it grows at the first use.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+impl Stored {
+    fn entry(&self) -> Entry<'_> {
+        Entry { value: &self.text, tag: self.tag.as_deref() }
+    }
+}
+
+impl RuleKey {
+    /// By age first, so that keys ascend in the order in which they were given; a slot is used again.
+    const fn new(age: u32, slot: u32) -> Self {
+        Self((age as u64) << 32 | slot as u64)
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    const fn slot(self) -> u32 {
+        self.0 as u32
     }
 }
 
@@ -205,42 +239,86 @@ impl RuleSet {
 
     /// Adds a rule. Two rules may have the same value; the service refuses that, and so may the caller. The rule's
     /// profile has no say here.
+    ///
+    /// # Panics
+    ///
+    /// If the set has 2^28 different terms already, which are some 10 GB.
     pub fn insert(&mut self, rule: &Rule, tag: Option<&str>) -> RuleKey {
-        let key = RuleKey(self.next);
-        self.next += 1;
-        self.rules.push((key, rule.clone(), tag.map(Into::into)));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.rules.push(None);
+            self.programs.push(Box::default());
+            #[allow(clippy::cast_possible_truncation, reason = "there are fewer rules than terms")]
+            let last = (self.rules.len() - 1) as u32;
+            last
+        });
+        let key = RuleKey::new(self.inserted, slot);
+        self.inserted = self.inserted.wrapping_add(1);
+        let program = self.compiler.compile(rule, slot, self.options, &mut self.terms);
+        let Program { code, uncovered } = program;
+        if uncovered {
+            self.uncovered.push(slot);
+        }
+        let stored = Stored { key, text: rule.text().into(), tag: tag.map(Into::into), uncovered };
+        let places = (self.rules.get_mut(slot as usize), self.programs.get_mut(slot as usize));
+        if let (Some(to_rule), Some(to_code)) = places {
+            (*to_rule, *to_code) = (Some(stored), code);
+        }
         key
     }
 
     /// Takes a rule out. False: there is none with this key.
     pub fn remove(&mut self, key: RuleKey) -> bool {
-        let before = self.rules.len();
-        self.rules.retain(|(other, ..)| *other != key);
-        self.rules.len() < before
+        let slot = key.slot();
+        let Some(place) = self.rules.get_mut(slot as usize) else { return false };
+        let Some(stored) = place.take_if(|stored| stored.key == key) else { return false };
+        if let Some(code) = self.programs.get_mut(slot as usize) {
+            Compiler::forget(&core::mem::take(code), slot, &mut self.terms);
+        }
+        if stored.uncovered {
+            self.uncovered.retain(|other| *other != slot);
+        }
+        self.free.push(slot);
+        true
     }
 
     /// A rule.
     #[must_use]
     pub fn get(&self, key: RuleKey) -> Option<Entry<'_>> {
-        let (_, rule, tag) = self.rules.iter().find(|(other, ..)| *other == key)?;
-        Some(Entry { value: rule.text(), tag: tag.as_deref() })
+        let stored = self.rules.get(key.slot() as usize)?.as_ref()?;
+        (stored.key == key).then(|| stored.entry())
     }
 
-    /// The rules, by key.
+    /// The rules and their keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (RuleKey, Entry<'_>)> {
-        self.rules.iter().map(|(key, rule, tag)| (*key, Entry { value: rule.text(), tag: tag.as_deref() }))
+        self.rules.iter().flatten().map(|stored| (stored.key, stored.entry()))
     }
 
     /// How many rules there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rules.len()
+        self.rules.len() - self.free.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.len() == 0
+    }
+
+    /// Bytes that the set holds on the heap, the rules as they were written included; what the allocator adds to them is
+    /// not known.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let own = |stored: &Stored| {
+            stored.text.len() + stored.tag.as_ref().map_or(0, |tag| tag.len())
+        };
+        self.rules.iter().flatten().map(own).sum::<usize>()
+            + self.programs.iter().map(|code| size_of_val(&**code)).sum::<usize>()
+            + self.rules.capacity() * size_of::<Option<Stored>>()
+            + self.programs.capacity() * size_of::<Box<[Instruction]>>()
+            + (self.free.capacity() + self.uncovered.capacity()) * size_of::<u32>()
+            + self.terms.heap_bytes()
+            + self.compiler.heap_bytes()
     }
 
     /// The rules that a message matches, ascending.
@@ -249,7 +327,7 @@ impl RuleSet {
     /// apart with [`elements`]. What is no Post ([`classify`]) matches nothing, nor does what is no JSON.
     pub fn matches<'s>(&self, message: &[u8], scratch: &'s mut Scratch) -> &'s [RuleKey] {
         match post_of(message) {
-            Some(post) => self.matches_post(&post, scratch),
+            Some(post) => self.matches_post(&post.index().post(), scratch),
             None => &[],
         }
     }
@@ -257,19 +335,35 @@ impl RuleSet {
     /// The same of a Post that was found already. Where it comes from an
     /// [`Index`](powerstream_core::post::Index), its fields are not searched again.
     pub fn matches_post<'s>(&self, post: &Post<'_>, scratch: &'s mut Scratch) -> &'s [RuleKey] {
-        self.walk(scratch, |rule| evidence_post(rule, post, self.options))
+        Scan::new(self, &View::new(*post), scratch).run();
+        &scratch.matched
     }
 
     /// The same of a text and nothing else: a legacy Post that has no other field.
     pub fn matches_text<'s>(&self, text: &str, scratch: &'s mut Scratch) -> &'s [RuleKey] {
-        self.walk(scratch, |rule| evidence_text(rule, text, self.options))
+        Scan::new(self, &View::of_text(text), scratch).run();
+        &scratch.matched
     }
 
-    fn walk<'s>(&self, scratch: &'s mut Scratch, value: impl Fn(&Rule) -> Evidence) -> &'s [RuleKey] {
-        scratch.matched.clear();
-        let matching = self.rules.iter().filter(|(_, rule, _)| value(rule).value == Truth::True);
-        scratch.matched.extend(matching.map(|(key, ..)| key));
-        &scratch.matched
+    const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    fn slots(&self) -> usize {
+        self.rules.len()
+    }
+
+    fn uncovered(&self) -> &[u32] {
+        &self.uncovered
+    }
+
+    #[inline]
+    fn program(&self, slot: u32) -> &[Instruction] {
+        self.programs.get(slot as usize).map_or(&[], |code| code)
+    }
+
+    fn key(&self, slot: u32) -> Option<RuleKey> {
+        self.rules.get(slot as usize)?.as_ref().map(|stored| stored.key)
     }
 }
 

@@ -1,47 +1,47 @@
 //! Resolving a name without being stuck in it: the system's resolver cannot be interrupted, so it runs on a thread of
-//! its own, which is left behind when the deadline passes or the stream ends.
+//! its own, which is left behind when nobody waits for it any more.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use powerstream_core::driver::dial::Route;
-
-use crate::shutdown::Signal;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 type Answer = io::Result<Vec<SocketAddr>>;
 
-/// A name on its way to addresses.
-#[derive(Debug)]
-pub(crate) struct Resolving {
-    answer: Arc<Mutex<Option<Answer>>>,
+/// What the two threads share: the answer, and whom to wake by it.
+#[derive(Debug, Default)]
+struct Waiting {
+    answer: Option<Answer>,
+    waker: Option<Waker>,
 }
 
-impl Resolving {
-    /// Starts to resolve. An address that is known needs no thread.
-    pub(crate) fn start(route: &Route, signal: &Arc<Signal>) -> io::Result<Self> {
-        let known = route.address().map(|address| Ok(vec![address]));
-        let is_known = known.is_some();
-        let answer = Arc::new(Mutex::new(known));
-        if !is_known {
-            let (host, port) = (route.host().to_owned(), route.port());
-            let (slot, signal) = (Arc::clone(&answer), Arc::clone(signal));
-            std::thread::Builder::new().name("powerstream-resolve".to_owned()).spawn(move || {
-                let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-                signal.wake();
-            })?;
+/// The addresses of `host`.
+pub(crate) async fn resolve(host: String, port: u16) -> Answer {
+    let waiting = Arc::new(Mutex::new(Waiting::default()));
+    let slot = Arc::clone(&waiting);
+    std::thread::Builder::new().name("powerstream-resolve".to_owned()).spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let mut waiting = lock(&slot);
+        waiting.answer = Some(found);
+        if let Some(waker) = waiting.waker.take() {
+            waker.wake();
         }
-        Ok(Self { answer })
-    }
+    })?;
+    poll_fn(|cx| {
+        let mut waiting = lock(&waiting);
+        match waiting.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                waiting.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
 
-    /// Whether there is an answer.
-    pub(crate) fn is_done(&self) -> bool {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// The answer, once there is one.
-    pub(crate) fn take(&self) -> Option<Answer> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    // Nothing is left half-done under this lock.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,19 +1,18 @@
 //! Rules, managed by a blocking program while its streams run.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use powerstream_core::api::{Added, Call, Deleted, NewRule, Rule, RuleApi};
 use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, Rules as Driven, RulesError};
+use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::http::head::RateLimit;
-use powerstream_core::http::origin::Scheme;
+use powerstream_tls::TlsConfig;
+use powerstream_tls::transport::{Transport, Trust, connect};
 
-use crate::shutdown::Shutdown;
+use crate::reactor::{Reading, Sockets};
 use crate::stream::OpenError;
-use crate::tcp::Tcp;
+use crate::waiter::Waiter;
 
 /// The rules of one app at one service: each call on a connection of its own, carried out by the thread that makes it.
 ///
@@ -31,20 +30,35 @@ use crate::tcp::Tcp;
 /// Requests are few: 50 in 24 hours on Powerstream, of all kinds together. Nothing is sent twice: where a failure says
 /// that its outcome is unknown ([`RulesError::is_outcome_unknown`]), list before you ask again.
 pub struct Rules {
-    driven: Driven<Tcp>,
+    driven: Driven<Transport<Sockets>>,
+    shutdown: Shutdown,
+    waiter: Waiter,
 }
 
 impl Rules {
     /// The rules of the stream that `config` names. Nothing is connected to yet.
     ///
     /// # Errors
-    /// [`OpenError`] where that stream has no rules, or the system has no more resources.
+    /// [`OpenError`] where that stream has no rules, or the system has no CAs or no more resources.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        if config.origin().scheme() == Scheme::Https {
-            return Err(OpenError::NoTls);
-        }
-        let tcp = Tcp::new(config.route()).map_err(OpenError::Io)?;
-        Ok(Self { driven: Driven::new(config.clone(), tcp).ok_or(OpenError::NoRules)? })
+        Self::open_over(config, &Trust::default())
+    }
+
+    /// As [`Self::open`], with what is to be trusted where the origin is `https`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_tls(config: &Config, tls: &TlsConfig) -> Result<Self, OpenError> {
+        Self::open_over(config, &Trust::from(tls.clone()))
+    }
+
+    pub(crate) fn open_over(config: &Config, trust: &Trust) -> Result<Self, OpenError> {
+        let waiter = Waiter::new().map_err(OpenError::Io)?;
+        let shutdown = Shutdown::new();
+        let sockets = Sockets::new(&waiter, Reading::Blocking, &shutdown);
+        let transport = connect(config, trust, sockets, &shutdown)?;
+        let driven = Driven::new(config.clone(), transport).ok_or(OpenError::NoRules)?;
+        Ok(Self { driven, shutdown, waiter })
     }
 
     /// Whose rules.
@@ -58,7 +72,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError`]; the list is whole or none.
     pub fn list(&mut self) -> Result<Vec<Rule>, RulesError> {
-        wait(self.driven.list())
+        self.waiter.block_on(self.driven.list())
     }
 
     /// Adds up to 100 rules: one request.
@@ -66,7 +80,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError`]. Rules that the service refuses one by one are no error: see [`Added::fates`].
     pub fn add(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
-        wait(self.driven.add(rules))
+        self.waiter.block_on(self.driven.add(rules))
     }
 
     /// Asks what adding the rules would do: one request. Powerstream has none for it.
@@ -74,7 +88,7 @@ impl Rules {
     /// # Errors
     /// As [`Self::add`].
     pub fn validate(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
-        wait(self.driven.validate(rules))
+        self.waiter.block_on(self.driven.validate(rules))
     }
 
     /// Deletes up to 100 rules by their ids: one request.
@@ -82,7 +96,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError`]. Rules that are not there are no error: see [`Deleted::fates`].
     pub fn delete_ids(&mut self, ids: &[&str]) -> Result<Deleted, RulesError> {
-        wait(self.driven.delete_ids(ids))
+        self.waiter.block_on(self.driven.delete_ids(ids))
     }
 
     /// Deletes up to 100 rules by their values: one request.
@@ -90,7 +104,7 @@ impl Rules {
     /// # Errors
     /// As [`Self::delete_ids`].
     pub fn delete_values(&mut self, rules: &[NewRule<'_>]) -> Result<Deleted, RulesError> {
-        wait(self.driven.delete_values(rules))
+        self.waiter.block_on(self.driven.delete_values(rules))
     }
 
     /// Sends one call. Any answer is one here, whatever its status; the call reads it.
@@ -98,7 +112,7 @@ impl Rules {
     /// # Errors
     /// [`RulesError::Request`] and [`RulesError::Exchange`].
     pub fn send(&mut self, call: &Call) -> Result<OwnedReply, RulesError> {
-        wait(self.driven.send(call))
+        self.waiter.block_on(self.driven.send(call))
     }
 
     /// The rate-limit fields of the last answer.
@@ -110,20 +124,12 @@ impl Rules {
     /// Ends the call under way from another thread, and all that are made later.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(self.driven.io().signal())
+        self.shutdown.clone()
     }
 }
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.driven.fmt(f)
-    }
-}
-
-/// Carries out a future over a transport that blocks.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("a blocking transport never pends"),
     }
 }

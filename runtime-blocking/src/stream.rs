@@ -1,19 +1,21 @@
 //! The stream that a blocking program reads.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::task::{Context, Poll, Waker};
 
-use powerstream_core::buffered::{Buffered, READ_BYTES};
-use powerstream_core::driver::dial::Route;
-use powerstream_core::driver::{Driven, Io};
-use powerstream_core::http::origin::Scheme;
+use powerstream_core::client::Config;
+use powerstream_core::driver::Io;
+use powerstream_core::driver::stop::Shutdown;
+use powerstream_core::merge::MergeError;
 use powerstream_core::owned::OwnedEvent;
-use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_core::session::{ConfigError, Session, SessionEvent};
+use powerstream_tls::TlsConfigError;
+use powerstream_tls::transport::{self, Line, Trust, open};
 
-use crate::shutdown::Shutdown;
-use crate::tcp::Tcp;
+use crate::pin::PinError;
+use crate::reactor::{Reading, Sockets};
+use crate::reader::{Reader, ReaderConfig};
+use crate::waiter::Waiter;
 
 /// One stream for months, read by one thread.
 ///
@@ -21,44 +23,24 @@ use crate::tcp::Tcp;
 /// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
 #[derive(Debug)]
 pub struct Stream {
-    driven: Driven<Vec<u8>, Vec<u8>, Tcp>,
+    pub(crate) line: Line<Sockets>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) waiter: Waiter,
 }
 
 impl Stream {
-    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness.
-    ///
-    /// # Errors
-    /// [`OpenError`] where the configuration makes no request, or the system has no more resources.
-    pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
-        // The standard library keys its hash maps from the system's randomness: the one source it offers.
-        let seed = std::hash::RandomState::new().build_hasher().finish();
-        Self::open_seeded(config, seed)
-    }
-
-    /// As [`Self::open`], with a seed for the jitter.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        if config.origin.scheme() == Scheme::Https {
-            return Err(OpenError::NoTls);
-        }
-        let tcp = Tcp::new(Route::to_origin(&config.origin)).map_err(OpenError::Io)?;
-        // Zeroed, so that pages which no message ever reaches are never given out.
-        let storage = vec![0; config.storage_bytes()];
-        let session =
-            Session::new(storage, config, seed, tcp.now(), tcp.unix_now()).map_err(OpenError::Config)?;
-        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), tcp) })
+    pub(crate) fn of_client(config: &Config, trust: &Trust, reading: Reading) -> Result<Self, OpenError> {
+        let waiter = Waiter::new().map_err(OpenError::Io)?;
+        let shutdown = Shutdown::new();
+        let sockets = Sockets::new(&waiter, reading, &shutdown);
+        Ok(Self { line: open(config, trust, sockets, &shutdown)?, shutdown, waiter })
     }
 
     /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
     /// up, or was shut down.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend; `into_iter` copies")]
     pub fn next(&mut self) -> Option<SessionEvent<'_>> {
-        match self.driven.poll_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(event) => event,
-            Poll::Pending => unreachable!("a blocking transport never pends"),
-        }
+        self.waiter.block_on(self.line.next())
     }
 
     /// Whether the next event has come already, so that [`Self::next`] will not wait for it. Where it has not is the
@@ -79,25 +61,33 @@ impl Stream {
     /// ```
     #[must_use]
     pub fn has_event(&mut self) -> bool {
-        self.driven.has_event()
+        self.line.has_event()
+    }
+
+    /// Starts a thread that reads this stream into a queue. See [`Reader`].
+    ///
+    /// # Errors
+    /// [`OpenError`] where there can be no thread, or not on the processor that it is to be kept on.
+    pub fn into_reader(self, config: &ReaderConfig) -> Result<Reader<Self>, OpenError> {
+        Reader::start(self, config)
     }
 
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        Shutdown::new(self.driven.io().signal())
+        self.shutdown.clone()
     }
 
     /// The session: its counters and where it stands.
     #[must_use]
     pub fn session(&self) -> &Session<Vec<u8>> {
-        self.driven.buffered().session()
+        self.line.buffered().session()
     }
 
     /// The clock that this stream's events are timed with.
     #[must_use]
     pub fn now(&self) -> powerstream_core::time::Instant {
-        self.driven.io().now()
+        self.line.io().now()
     }
 }
 
@@ -136,23 +126,39 @@ impl Iterator for Events {
 pub enum OpenError {
     /// The configuration makes no request.
     Config(ConfigError),
-    /// The origin is `https`, and this build has no TLS.
-    NoTls,
+    /// The origin is `https`, and TLS could not be set up.
+    Tls(TlsConfigError),
+    /// The connections cannot be merged.
+    Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
+    /// The reader's thread could not be kept on its processor.
+    Pin(PinError),
     /// The system has no more descriptors or memory.
     Io(io::Error),
+}
+
+impl From<transport::OpenError> for OpenError {
+    fn from(error: transport::OpenError) -> Self {
+        match error {
+            transport::OpenError::Config(error) => Self::Config(error),
+            transport::OpenError::Tls(error) => Self::Tls(error),
+            transport::OpenError::Merge(error) => Self::Merge(error),
+            // Not met: there are these three.
+            error => Self::Io(io::Error::other(error)),
+        }
+    }
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::NoTls => f.write_str(
-                "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
-            ),
+            Self::Tls(error) => error.fmt(f),
+            Self::Merge(error) => error.fmt(f),
             Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
-            Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
+            Self::Pin(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
         }
     }
 }
@@ -161,7 +167,10 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
-            Self::NoTls | Self::NoRules => None,
+            Self::Tls(error) => Some(error),
+            Self::Merge(error) => Some(error),
+            Self::Pin(error) => Some(error),
+            Self::NoRules => None,
             Self::Io(error) => Some(error),
         }
     }
@@ -170,7 +179,7 @@ impl std::error::Error for OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use powerstream_core::http::origin::Origin;
+    use crate::client::Client;
     use std::io::{Read, Write};
 
     #[test]
@@ -183,7 +192,8 @@ mod tests {
             socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":3").unwrap();
             socket
         });
-        let mut stream = Stream::open(&SessionConfig::new(Origin::parse(&url).unwrap())).unwrap();
+        let config = Config::builder().base_url(url).build().unwrap();
+        let mut stream = Client::new(config).stream().unwrap();
         assert!(!stream.has_event());
         assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
         for message in [b"{\"a\":1}", b"{\"a\":2}"] {

@@ -1,17 +1,29 @@
-//! Every scenario of the simulator, against what it knows that it sent.
+//! Every scenario of the simulator, in the clear and over TLS, against what it knows that it sent.
 
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::time::Duration;
 
-use powerstream_blocking::Stream;
-use powerstream_blocking::core::http::request::BearerToken;
+use powerstream_blocking::Token;
 use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Disconnected, RefusalKind};
-use powerstream_simulator::{Config, Scenario, Simulator};
-use support::{config, millis};
+use powerstream_simulator::{Config, Scenario, Simulator, Tls};
+use support::{Reading, config, millis};
+
+in_each_reading! {
+    what_is_sent_is_delivered_byte_for_byte,
+    a_fault_has_its_cause_and_takes_nothing_that_was_whole,
+    refusals_have_their_kinds_and_waits,
+    a_server_that_accepts_and_closes_is_backed_off_from,
+}
+
+/// In the clear and over TLS.
+fn securities() -> [Option<Tls>; 2] {
+    [None, Some(Tls::default())]
+}
 
 /// What came over each stream, until `enough`.
 #[derive(Debug, Default)]
@@ -22,22 +34,24 @@ struct Came {
     refused: Vec<(u16, RefusalKind)>,
 }
 
-fn simulator(scenario: Scenario) -> Simulator {
+fn simulator(scenario: Scenario, tls: Option<Tls>) -> Simulator {
     let mut config = Config::default();
     config.scenario = scenario;
+    config.tls = tls;
     config.rate = Some(2_000.0);
     config.keep_alive = millis(100);
     Simulator::start(config).unwrap()
 }
 
-fn read(simulator: &Simulator, mut enough: impl FnMut(&Came) -> bool) -> Came {
+fn read(reading: Reading, simulator: &Simulator, mut enough: impl FnMut(&Came) -> bool) -> Came {
     let url = simulator.base_url();
-    let mut config = config(&url);
-    config.token = Some(BearerToken::new("any").unwrap());
-    config.timeouts.silence = millis(400);
-    config.local_dc_only = true;
+    let config = config(&url)
+        .token(Token::new("any").unwrap())
+        // Far more than the simulator is ever silent, on a machine that has much else to do.
+        .timeouts(|timeouts| timeouts.silence = millis(2_000))
+        .local_dc_only(true);
     let mut came = Came::default();
-    for event in Stream::open_seeded(&config, 1).unwrap() {
+    for event in reading.stream_over(&config, simulator.ca_pem()) {
         match event {
             OwnedEvent::Connected(_) => came.streams.push(Vec::new()),
             OwnedEvent::Message(message) => came.streams.last_mut().unwrap().push(message.bytes.to_vec()),
@@ -60,8 +74,7 @@ fn sent(simulator: &Simulator, connection: u64) -> Vec<Vec<u8>> {
     messages.map(|message| message.bytes.unwrap().to_vec()).filter(|bytes| bytes.len() <= 1 << 17).collect()
 }
 
-#[test]
-fn what_is_sent_is_delivered_byte_for_byte() {
+fn what_is_sent_is_delivered_byte_for_byte(reading: Reading) {
     use Scenario as S;
     for scenario in [
         S::Steady,
@@ -76,23 +89,26 @@ fn what_is_sent_is_delivered_byte_for_byte() {
         S::Oversized,
         S::SlowHead,
     ] {
-        let simulator = simulator(scenario);
-        let came = read(&simulator, |came| came.streams.last().is_some_and(|messages| messages.len() >= 400));
-        let sent = sent(&simulator, 1);
-        assert!(
-            came.disconnected.is_empty() && came.refused.is_empty(),
-            "{scenario}: {:?}",
-            came.disconnected
-        );
-        assert_eq!(came.streams.len(), 1, "{scenario}");
-        assert!(sent.starts_with(&came.streams[0]), "{scenario}");
-        assert_eq!(!came.skipped.is_empty(), scenario == S::Oversized, "{scenario}");
-        assert!(came.skipped.iter().all(|bytes| *bytes == 2 << 20), "{:?}", came.skipped);
+        for tls in securities() {
+            let simulator = simulator(scenario, tls);
+            let came = read(reading, &simulator, |came| {
+                came.streams.last().is_some_and(|messages| messages.len() >= 400)
+            });
+            let sent = sent(&simulator, 1);
+            assert!(
+                came.disconnected.is_empty() && came.refused.is_empty(),
+                "{scenario}: {:?}",
+                came.disconnected
+            );
+            assert_eq!(came.streams.len(), 1, "{scenario}");
+            assert!(sent.starts_with(&came.streams[0]), "{scenario}");
+            assert_eq!(!came.skipped.is_empty(), scenario == S::Oversized, "{scenario}");
+            assert!(came.skipped.iter().all(|bytes| *bytes == 2 << 20), "{:?}", came.skipped);
+        }
     }
 }
 
-#[test]
-fn a_fault_has_its_cause_and_takes_nothing_that_was_whole() {
+fn a_fault_has_its_cause_and_takes_nothing_that_was_whole(reading: Reading) {
     use Scenario as S;
     for (scenario, cause) in [
         (S::Stall, "timeout_silence"),
@@ -103,58 +119,74 @@ fn a_fault_has_its_cause_and_takes_nothing_that_was_whole() {
         (S::BadChunk, "chunk"),
         (S::OperationalDisconnect, "ended"),
     ] {
-        let simulator = simulator(scenario);
-        let came = read(&simulator, |came| came.streams.get(1).is_some_and(|messages| messages.len() >= 50));
-        assert_eq!(came.disconnected.len(), 1, "{scenario}");
-        let disconnected = came.disconnected[0];
-        assert!(disconnected.cause.code().starts_with(cause), "{scenario}: {disconnected:?}");
-        assert_eq!(disconnected.delay, Duration::ZERO, "{scenario}");
-        assert_eq!(disconnected.announced.is_some(), scenario == S::OperationalDisconnect);
-        assert_eq!(
-            disconnected.undelivered > 0,
-            matches!(scenario, S::CloseMidMessage | S::BadChunk),
-            "{scenario}"
-        );
-        let first = sent(&simulator, 1);
-        if scenario == S::Reset {
-            // The reset may overtake what was in the socket.
-            assert!(first.starts_with(&came.streams[0]));
-        } else {
-            assert!(first.len() >= 100);
-            assert!(came.streams[0] == first, "{scenario}: {} of {}", came.streams[0].len(), first.len());
+        // Over TLS whose end nobody announces, too: the body tells an end from a cut.
+        let mut bare = Tls::default();
+        bare.close_notify = false;
+        for tls in securities().into_iter().chain([Some(bare)]) {
+            let simulator = simulator(scenario, tls);
+            let came = read(reading, &simulator, |came| {
+                came.streams.get(1).is_some_and(|messages| messages.len() >= 50)
+            });
+            assert_eq!(came.disconnected.len(), 1, "{scenario}");
+            let disconnected = came.disconnected[0];
+            assert!(disconnected.cause.code().starts_with(cause), "{scenario}: {disconnected:?}");
+            assert_eq!(disconnected.delay, Duration::ZERO, "{scenario}");
+            assert_eq!(disconnected.announced.is_some(), scenario == S::OperationalDisconnect);
+            assert_eq!(
+                disconnected.undelivered > 0,
+                matches!(scenario, S::CloseMidMessage | S::BadChunk),
+                "{scenario}"
+            );
+            let first = sent(&simulator, 1);
+            if scenario == S::Reset {
+                // The reset may overtake what was in the socket.
+                assert!(first.starts_with(&came.streams[0]));
+            } else {
+                assert!(first.len() >= 100);
+                assert!(came.streams[0] == first, "{scenario}: {} of {}", came.streams[0].len(), first.len());
+            }
+            assert!(sent(&simulator, 2).starts_with(&came.streams[1]), "{scenario}");
         }
-        assert!(sent(&simulator, 2).starts_with(&came.streams[1]), "{scenario}");
     }
 }
 
-#[test]
-fn refusals_have_their_kinds_and_waits() {
+fn refusals_have_their_kinds_and_waits(reading: Reading) {
     use RefusalKind as K;
-    let limited = read(&simulator(Scenario::RateLimited), |came| !came.disconnected.is_empty());
-    assert_eq!(limited.refused, [(429, K::WindowLimit)]);
-    assert!(limited.disconnected[0].delay >= Duration::from_secs(58), "{limited:?}");
-    let too_many = read(&simulator(Scenario::TooManyConnections), |came| !came.disconnected.is_empty());
-    assert_eq!(too_many.refused, [(429, K::ConnectionLimit)]);
-    assert!(too_many.disconnected[0].delay >= Duration::from_secs(60));
-    let unavailable = simulator(Scenario::Unavailable);
-    let came = read(&unavailable, |came| came.streams.first().is_some_and(|messages| messages.len() >= 50));
-    assert_eq!(came.refused, [(503, K::Server); 3]);
-    let delays: Vec<_> = came.disconnected.iter().map(|disconnected| disconnected.delay).collect();
-    for (delay, documented) in delays.into_iter().zip([20, 40, 80]) {
-        assert!((millis(documented)..=millis(documented * 5 / 4)).contains(&delay), "{delay:?}");
+    for tls in securities() {
+        let simulator = |scenario| self::simulator(scenario, tls.clone());
+        let limited = read(reading, &simulator(Scenario::RateLimited), |came| !came.disconnected.is_empty());
+        assert_eq!(limited.refused, [(429, K::WindowLimit)]);
+        assert!(limited.disconnected[0].delay >= Duration::from_secs(58), "{limited:?}");
+        let too_many =
+            read(reading, &simulator(Scenario::TooManyConnections), |came| !came.disconnected.is_empty());
+        assert_eq!(too_many.refused, [(429, K::ConnectionLimit)]);
+        assert!(too_many.disconnected[0].delay >= Duration::from_secs(60));
+        let unavailable = simulator(Scenario::Unavailable);
+        let came = read(reading, &unavailable, |came| {
+            came.streams.first().is_some_and(|messages| messages.len() >= 50)
+        });
+        assert_eq!(came.refused, [(503, K::Server); 3]);
+        let delays: Vec<_> = came.disconnected.iter().map(|disconnected| disconnected.delay).collect();
+        for (delay, documented) in delays.into_iter().zip([20, 40, 80]) {
+            assert!((millis(documented)..=millis(documented * 5 / 4)).contains(&delay), "{delay:?}");
+        }
+        assert!(sent(&unavailable, 4).starts_with(&came.streams[0]));
     }
-    assert!(sent(&unavailable, 4).starts_with(&came.streams[0]));
 }
 
-#[test]
-fn a_server_that_accepts_and_closes_is_backed_off_from() {
-    let simulator = simulator(Scenario::AcceptClose);
-    let came = read(&simulator, |came| came.disconnected.len() >= 8);
-    assert_eq!(came.streams.len(), 8);
-    for (index, disconnected) in came.disconnected.iter().enumerate() {
-        let documented = millis(20 * index as u64);
-        assert!((documented..=documented * 5 / 4).contains(&disconnected.delay), "{index}: {disconnected:?}");
-        assert_eq!(disconnected.cause.code(), "cut");
+fn a_server_that_accepts_and_closes_is_backed_off_from(reading: Reading) {
+    for tls in securities() {
+        let simulator = simulator(Scenario::AcceptClose, tls);
+        let came = read(reading, &simulator, |came| came.disconnected.len() >= 8);
+        assert_eq!(came.streams.len(), 8);
+        for (index, disconnected) in came.disconnected.iter().enumerate() {
+            let documented = millis(20 * index as u64);
+            assert!(
+                (documented..=documented * 5 / 4).contains(&disconnected.delay),
+                "{index}: {disconnected:?}"
+            );
+            assert_eq!(disconnected.cause.code(), "cut");
+        }
     }
 }
 

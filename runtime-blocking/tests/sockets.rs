@@ -2,18 +2,38 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::http::origin::Origin;
 use powerstream_blocking::core::owned::OwnedEvent;
-use powerstream_blocking::core::session::{Cause, FaultKind, SessionConfig, SessionEvent};
-use powerstream_blocking::{OpenError, Stream};
+use powerstream_blocking::core::session::{Cause, FaultKind, SessionEvent};
+use powerstream_blocking::{Client, OpenError, TlsConfig};
+use powerstream_simulator::{Simulator, Tls};
 use socket2::{Domain, SockRef, Socket, Type};
 use support::*;
+
+in_each_reading! {
+    shutdown_before_the_first_step,
+    shutdown_while_a_name_is_resolved,
+    shutdown_while_connecting_and_the_connect_deadline,
+    shutdown_while_waiting_for_the_head,
+    shutdown_while_reading,
+    shutdown_while_backing_off,
+    shutdown_while_an_event_is_held_delivers_the_rest_of_the_buffer,
+    shutdown_against_a_flood_ends_it,
+    every_address_of_a_name_is_tried,
+    faults_have_their_kinds,
+    a_server_that_is_killed_and_comes_back_on_its_port_is_found_again,
+    silence_is_noticed_soon_after_its_limit,
+    a_slow_consumer_is_not_the_servers_silence,
+    the_head_has_its_deadline_however_it_trickles,
+    a_refusal_is_told_and_ends_or_waits,
+    a_dropped_stream_leaves_the_server_though_a_handle_lives_on,
+}
 
 fn url(address: SocketAddr) -> String {
     format!("http://{address}")
@@ -24,28 +44,25 @@ fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-#[test]
-fn shutdown_before_the_first_step() {
+fn shutdown_before_the_first_step(reading: Reading) {
     let url = url(nobody());
-    let mut stream = Stream::open(&config(&url)).unwrap();
+    let mut stream = reading.stream(&config(&url));
     stream.shutdown_handle().shutdown();
     assert!(stream.next().is_none() && stream.next().is_none());
 }
 
-#[test]
-fn shutdown_while_a_name_is_resolved() {
+fn shutdown_while_a_name_is_resolved(reading: Reading) {
     // In the clear this is the one name there is. It is resolved on a thread of its own like any other.
     let url = format!("http://localhost:{}", nobody().port());
     for wait in [0, 0, 0, 1, 1, 5, 20] {
-        let watched = watch(&config(&url));
+        let watched = reading.watch(&config(&url));
         std::thread::sleep(millis(wait));
         let (took, _) = watched.stop();
         assert!(took < SOON, "{took:?}");
     }
 }
 
-#[test]
-fn shutdown_while_connecting_and_the_connect_deadline() {
+fn shutdown_while_connecting_and_the_connect_deadline(reading: Reading) {
     // A queue of one that is full: whoever comes next is not answered.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -57,37 +74,35 @@ fn shutdown_while_connecting_and_the_connect_deadline() {
         assert!(full.len() < 100, "the queue never fills");
     }
     let url = url(address);
-    let mut config = config(&url);
-    let watched = watch(&config);
+    let config = config(&url);
+    let watched = reading.watch(&config);
     std::thread::sleep(millis(100));
     assert!(watched.events.try_recv().is_err(), "nothing happens yet");
     let (took, events) = watched.stop();
     assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
 
-    config.timeouts.connect = millis(150);
+    let config = config.timeouts(|timeouts| timeouts.connect = millis(150));
     let start = Instant::now();
-    let watched = watch(&config);
+    let watched = reading.watch(&config);
     assert_eq!(watched.cause(), "timeout_connect");
     assert!((millis(150)..SOON).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert!(watched.stop().0 < SOON);
 }
 
-#[test]
-fn shutdown_while_waiting_for_the_head() {
-    let watched = watch(&config(&url(serve(vec![hang]))));
+fn shutdown_while_waiting_for_the_head(reading: Reading) {
+    let watched = reading.watch(&config(&url(serve(vec![hang]))));
     std::thread::sleep(millis(100));
     let (took, events) = watched.stop();
     assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
 }
 
-#[test]
-fn shutdown_while_reading() {
+fn shutdown_while_reading(reading: Reading) {
     let address = serve(vec![|socket| {
         send(&socket, HEAD);
         send(&socket, line(&post(1)));
         hang(socket);
     }]);
-    let watched = watch(&config(&url(address)));
+    let watched = reading.watch(&config(&url(address)));
     watched.connected();
     assert_eq!(watched.message(), post(1));
     std::thread::sleep(millis(50));
@@ -95,26 +110,23 @@ fn shutdown_while_reading() {
     assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
 }
 
-#[test]
-fn shutdown_while_backing_off() {
+fn shutdown_while_backing_off(reading: Reading) {
     let url = url(nobody());
-    let mut config = config(&url);
-    config.backoff.network.first = Duration::from_secs(16);
-    let watched = watch(&config);
+    let config = config(&url).backoff(|backoff| backoff.network.first = Duration::from_secs(16));
+    let watched = reading.watch(&config);
     assert_eq!(watched.cause(), "fault");
     std::thread::sleep(millis(50));
     let (took, events) = watched.stop();
     assert!(took < SOON && events.is_empty(), "{took:?} {events:?}");
 }
 
-#[test]
-fn shutdown_while_an_event_is_held_delivers_the_rest_of_the_buffer() {
+fn shutdown_while_an_event_is_held_delivers_the_rest_of_the_buffer(reading: Reading) {
     let address = serve(vec![|socket| {
         send(&socket, [HEAD.as_bytes(), &line(&post(1)), &line(&post(2)), &line(&post(3))].concat());
         hang(socket);
     }]);
     let url = url(address);
-    let mut stream = Stream::open(&config(&url)).unwrap();
+    let mut stream = reading.stream(&config(&url));
     assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
     assert!(matches!(stream.next(), Some(SessionEvent::Message(_))));
     let stop = stream.shutdown_handle();
@@ -128,8 +140,7 @@ fn shutdown_while_an_event_is_held_delivers_the_rest_of_the_buffer() {
     assert!(stream.next().is_none());
 }
 
-#[test]
-fn shutdown_against_a_flood_ends_it() {
+fn shutdown_against_a_flood_ends_it(reading: Reading) {
     let address = serve(vec![|socket| {
         send(&socket, HEAD);
         let lines = line(&post(1)).repeat(100);
@@ -137,7 +148,7 @@ fn shutdown_against_a_flood_ends_it() {
         while std::io::Write::write_all(&mut socket, &lines).is_ok() {}
     }]);
     let url = url(address);
-    let mut stream = Stream::open(&config(&url)).unwrap();
+    let mut stream = reading.stream(&config(&url));
     let stop = stream.shutdown_handle();
     let thread = std::thread::spawn(move || {
         let mut count = 0_u64;
@@ -153,23 +164,21 @@ fn shutdown_against_a_flood_ends_it() {
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
-#[test]
-fn every_address_of_a_name_is_tried() {
+fn every_address_of_a_name_is_tried(reading: Reading) {
     // Where the name has an IPv6 address as well, nobody listens there.
     let address = serve(vec![|socket| {
         send(&socket, HEAD);
         send(&socket, line(&post(1)));
         hang(socket);
     }]);
-    let watched = watch(&config(&format!("http://localhost:{}", address.port())));
+    let watched = reading.watch(&config(&format!("http://localhost:{}", address.port())));
     watched.connected();
     assert_eq!(watched.message(), post(1));
     assert!(watched.stop().0 < SOON);
 }
 
-#[test]
-fn faults_have_their_kinds() {
-    let watched = watch(&config(&url(nobody())));
+fn faults_have_their_kinds(reading: Reading) {
+    let watched = reading.watch(&config(&url(nobody())));
     match watched.next() {
         OwnedEvent::Disconnected(disconnected) => match disconnected.cause {
             Cause::Fault(fault) => {
@@ -187,7 +196,7 @@ fn faults_have_their_kinds() {
         std::thread::sleep(millis(100));
         SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
     }]);
-    let watched = watch(&config(&url(address)));
+    let watched = reading.watch(&config(&url(address)));
     watched.connected();
     assert_eq!(watched.message(), post(1));
     match watched.next() {
@@ -200,8 +209,7 @@ fn faults_have_their_kinds() {
     assert!(watched.stop().0 < SOON);
 }
 
-#[test]
-fn a_server_that_is_killed_and_comes_back_on_its_port_is_found_again() {
+fn a_server_that_is_killed_and_comes_back_on_its_port_is_found_again(reading: Reading) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let first = std::thread::spawn(move || {
@@ -213,7 +221,7 @@ fn a_server_that_is_killed_and_comes_back_on_its_port_is_found_again() {
             }],
         );
     });
-    let watched = watch(&config(&url(address)));
+    let watched = reading.watch(&config(&url(address)));
     watched.connected();
     assert_eq!(watched.message(), post(1));
     first.join().unwrap();
@@ -243,8 +251,7 @@ fn a_server_that_is_killed_and_comes_back_on_its_port_is_found_again() {
     assert!(watched.stop().0 < SOON);
 }
 
-#[test]
-fn silence_is_noticed_soon_after_its_limit() {
+fn silence_is_noticed_soon_after_its_limit(reading: Reading) {
     let address = serve(vec![|socket| {
         send(&socket, HEAD);
         std::thread::sleep(millis(150));
@@ -252,9 +259,8 @@ fn silence_is_noticed_soon_after_its_limit() {
         hang(socket);
     }]);
     let url = url(address);
-    let mut config = config(&url);
-    config.timeouts.silence = millis(300);
-    let watched = watch(&config);
+    let config = config(&url).timeouts(|timeouts| timeouts.silence = millis(300));
+    let watched = reading.watch(&config);
     watched.connected();
     let (last, event) = watched.events.recv_timeout(SOON).unwrap();
     assert!(matches!(event, OwnedEvent::KeepAlive));
@@ -268,8 +274,7 @@ fn silence_is_noticed_soon_after_its_limit() {
     assert!(watched.stop().0 < SOON);
 }
 
-#[test]
-fn a_slow_consumer_is_not_the_servers_silence() {
+fn a_slow_consumer_is_not_the_servers_silence(reading: Reading) {
     let address = serve(vec![|socket| {
         send(&socket, HEAD);
         for id in 0..15 {
@@ -279,9 +284,8 @@ fn a_slow_consumer_is_not_the_servers_silence() {
         hang(socket);
     }]);
     let url = url(address);
-    let mut config = config(&url);
-    config.timeouts.silence = millis(1_000);
-    let mut stream = Stream::open(&config).unwrap();
+    let config = config(&url).timeouts(|timeouts| timeouts.silence = millis(1_000));
+    let mut stream = reading.stream(&config);
     let mut posts = 0;
     let end = loop {
         match stream.next().unwrap() {
@@ -299,8 +303,7 @@ fn a_slow_consumer_is_not_the_servers_silence() {
     assert_eq!((posts, end.cause.code()), (15, "timeout_silence"));
 }
 
-#[test]
-fn the_head_has_its_deadline_however_it_trickles() {
+fn the_head_has_its_deadline_however_it_trickles(reading: Reading) {
     let address = serve(vec![|socket| {
         for byte in HEAD.bytes() {
             send(&socket, [byte]);
@@ -308,23 +311,21 @@ fn the_head_has_its_deadline_however_it_trickles() {
         }
     }]);
     let url = url(address);
-    let mut config = config(&url);
-    config.timeouts.head = millis(300);
+    let config = config(&url).timeouts(|timeouts| timeouts.head = millis(300));
     let start = Instant::now();
-    let watched = watch(&config);
+    let watched = reading.watch(&config);
     assert_eq!(watched.cause(), "timeout_head");
     assert!((millis(300)..SOON).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert!(watched.stop().0 < SOON);
 }
 
-#[test]
-fn a_refusal_is_told_and_ends_or_waits() {
+fn a_refusal_is_told_and_ends_or_waits(reading: Reading) {
     let address =
         serve(vec![|socket| send(&socket, "HTTP/1.1 503 x\r\ncontent-length: 2\r\n\r\nno"), |socket| {
             send(&socket, "HTTP/1.1 401 x\r\n\r\nwho?")
         }]);
     let url = url(address);
-    let stream = Stream::open(&config(&url)).unwrap();
+    let stream = reading.stream(&config(&url));
     let events: Vec<OwnedEvent> = stream.into_iter().collect();
     match &events[..] {
         [
@@ -344,17 +345,19 @@ fn a_refusal_is_told_and_ends_or_waits() {
 
 #[test]
 fn what_cannot_be_opened_is_told() {
-    match Stream::open(&config("https://api.x.com")) {
-        Err(error @ OpenError::NoTls) => assert!(error.to_string().contains("https")),
+    // A name that an origin may have and a certificate cannot.
+    let mut simulated = powerstream_simulator::Config::default();
+    simulated.tls = Some(Tls::default());
+    let simulator = Simulator::start(simulated).unwrap();
+    let tls = TlsConfig::only_ca_pem(simulator.ca_pem().unwrap().as_bytes()).unwrap();
+    let config = config("https://-a..b").build().unwrap();
+    match Client::new(config).with_tls(tls).stream() {
+        Err(error @ OpenError::Tls(_)) => assert!(error.to_string().contains("base URL"), "{error}"),
         other => panic!("{other:?}"),
     }
-    let mut config = config("http://127.0.0.1:1");
-    config.user_agent = "a\r\nb";
-    assert!(matches!(Stream::open(&config), Err(OpenError::Config(_))));
 }
 
-#[test]
-fn a_dropped_stream_leaves_the_server_though_a_handle_lives_on() {
+fn a_dropped_stream_leaves_the_server_though_a_handle_lives_on(reading: Reading) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = url(listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -365,8 +368,7 @@ fn a_dropped_stream_leaves_the_server_though_a_handle_lives_on() {
         // The end of the connection; a time-out is an error.
         socket.read(&mut [0; 1]).map_err(|error| error.kind())
     });
-    let config = SessionConfig::new(Origin::parse(&base_url).unwrap());
-    let mut stream = Stream::open(&config).unwrap();
+    let mut stream = reading.stream(&config(&base_url));
     assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
     let handle = stream.shutdown_handle();
     drop(stream);

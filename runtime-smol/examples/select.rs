@@ -5,19 +5,17 @@
 
 use std::time::{Duration, Instant};
 
-use powerstream_simulator::{Config, Simulator};
-use powerstream_smol::{BearerToken, Origin, SessionConfig, SessionEvent, Stream};
+use powerstream_simulator::Simulator;
+use powerstream_smol::{Client, Config, SessionEvent, Token};
 use smol::Timer;
 use smol::future::or;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let simulator = Simulator::start(Config::default())?;
-    let base_url = simulator.base_url();
-    let mut config = SessionConfig::new(Origin::parse(&base_url)?);
-    config.token = Some(BearerToken::new("any")?);
+    let simulator = Simulator::start(Default::default())?;
+    let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
 
     smol::block_on(async {
-        let mut stream = Stream::open(&config)?;
+        let mut stream = Client::new(config).stream()?;
         let mut posts = 0;
         for tick in 1..=5 {
             let until = Instant::now() + Duration::from_millis(100);

@@ -1,18 +1,16 @@
 //! The stream that an async program reads.
 
-use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use powerstream_core::buffered::{Buffered, READ_BYTES};
-use powerstream_core::driver::dial::Route;
+use powerstream_core::driver::Io;
 use powerstream_core::driver::stop::Shutdown;
-use powerstream_core::driver::tcp::Tcp;
-use powerstream_core::driver::{Driven, Io};
-use powerstream_core::http::origin::Scheme;
 use powerstream_core::owned::OwnedEvent;
-use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_core::queue::{QueueConfig, Receiver, Sender, pump, queue};
+use powerstream_core::session::{Session, SessionEvent};
+use powerstream_core::time::Instant;
+use powerstream_tls::transport::{Line, shutdown_handle};
+use smol::Task;
 
 use crate::reactor::Smol;
 
@@ -24,34 +22,12 @@ use crate::reactor::Smol;
 /// It is also a [`futures_core::Stream`] of owned events, for combinators; that costs one allocation per message.
 #[derive(Debug)]
 pub struct Stream {
-    driven: Driven<Vec<u8>, Vec<u8>, Tcp<Smol>>,
+    line: Line<Smol>,
 }
 
 impl Stream {
-    /// A stream that connects at the first [`Self::next`]. Jitter is seeded from the system's randomness.
-    ///
-    /// # Errors
-    /// [`OpenError`] where the configuration makes no request.
-    pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
-        // The standard library keys its hash maps from the system's randomness: the one source it offers.
-        let seed = std::hash::RandomState::new().build_hasher().finish();
-        Self::open_seeded(config, seed)
-    }
-
-    /// As [`Self::open`], with a seed for the jitter.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        if config.origin.scheme() == Scheme::Https {
-            return Err(OpenError::NoTls);
-        }
-        let tcp = Tcp::new(Smol, Route::to_origin(&config.origin), Shutdown::new().listen());
-        // Zeroed, so that pages which no message ever reaches are never given out.
-        let storage = vec![0; config.storage_bytes()];
-        let session =
-            Session::new(storage, config, seed, tcp.now(), tcp.unix_now()).map_err(OpenError::Config)?;
-        Ok(Self { driven: Driven::new(Buffered::new(session, vec![0; READ_BYTES]), tcp) })
+    pub(crate) const fn new(line: Line<Smol>) -> Self {
+        Self { line }
     }
 
     /// Waits for the next event and lends it, until the next call; `None` once there will be none: the session gave
@@ -60,32 +36,49 @@ impl Stream {
     /// Dropping the future at any await loses nothing and starts nothing twice: it may stand in a `select!`.
     ///
     pub async fn next(&mut self) -> Option<SessionEvent<'_>> {
-        self.driven.next().await
+        self.line.next().await
     }
 
     /// Whether the next event has come already, so that [`Self::next`] will not wait for it. Where it has not is the
     /// place to flush what was made of the events before.
     #[must_use]
     pub fn has_event(&mut self) -> bool {
-        self.driven.has_event()
+        self.line.has_event()
+    }
+
+    /// Has a task of its own read the stream, on the global executor, whatever the consumer does, and hands its events over by a queue: the
+    /// server drops readers that are slow. What happens when the queue is full is [`QueueConfig::overflow`].
+    ///
+    /// The task ends with the stream, with [`Self::shutdown_handle`] (ask for it before), or with the receiver, and gives the stream back, for
+    /// its counters. Dropping it drops the stream: what is queued can still be taken.
+    pub fn queued(self, config: QueueConfig) -> (Receiver<OwnedEvent>, Task<Self>) {
+        let (sender, receiver) = queue(config);
+        (receiver, smol::spawn(self.pump(sender)))
+    }
+
+    /// Reads the stream into a queue until it is over, and gives it back: what [`Self::queued`] does, for an executor, a queue or a way to
+    /// spawn of one's own.
+    pub async fn pump(self, sender: Sender<OwnedEvent>) -> Self {
+        let stop = self.shutdown_handle().listen();
+        Self::new(pump(self.line, sender, stop).await)
     }
 
     /// Ends the stream from another task or thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
-        self.driven.io().stop().handle()
+        shutdown_handle(&self.line)
     }
 
     /// The session: its counters and where it stands.
     #[must_use]
     pub fn session(&self) -> &Session<Vec<u8>> {
-        self.driven.buffered().session()
+        self.line.buffered().session()
     }
 
     /// The clock that this stream's events are timed with.
     #[must_use]
-    pub fn now(&self) -> powerstream_core::time::Instant {
-        self.driven.io().now()
+    pub fn now(&self) -> Instant {
+        self.line.io().now()
     }
 }
 
@@ -93,36 +86,6 @@ impl futures_core::Stream for Stream {
     type Item = OwnedEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OwnedEvent>> {
-        self.driven.poll_next(cx).map(|event| event.map(OwnedEvent::from))
-    }
-}
-
-/// Why a stream could not be opened. Nothing was connected to.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The configuration makes no request.
-    Config(ConfigError),
-    /// The origin is `https`, and this build has no TLS.
-    NoTls,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::NoTls => f.write_str(
-                "https is not supported yet: put a TLS tunnel on this machine and use http://localhost",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Config(error) => Some(error),
-            Self::NoTls => None,
-        }
+        self.line.poll_next(cx).map(|event| event.map(OwnedEvent::from))
     }
 }

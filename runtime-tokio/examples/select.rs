@@ -5,17 +5,15 @@
 
 use std::time::Duration;
 
-use powerstream_simulator::{Config, Simulator};
-use powerstream_tokio::{BearerToken, Origin, SessionConfig, SessionEvent, Stream};
+use powerstream_simulator::Simulator;
+use powerstream_tokio::{Client, Config, SessionEvent, Token};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let simulator = Simulator::start(Config::default())?;
-    let base_url = simulator.base_url();
-    let mut config = SessionConfig::new(Origin::parse(&base_url)?);
-    config.token = Some(BearerToken::new("any")?);
+    let simulator = Simulator::start(Default::default())?;
+    let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
 
-    let mut stream = Stream::open(&config)?;
+    let mut stream = Client::new(config).stream()?;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let mut posts = 0;
     for _ in 0..5 {

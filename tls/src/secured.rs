@@ -31,10 +31,10 @@ impl<I: Io> Secured<I> {
     }
 
     /// The transport below.
-    pub const fn get_ref(&self) -> &I {
+    pub const fn inner(&self) -> &I {
         match &self.0 {
             Inner::Plain(inner) => inner,
-            Inner::Tls(tls) => tls.get_ref(),
+            Inner::Tls(tls) => tls.inner(),
         }
     }
 

@@ -39,8 +39,13 @@ impl<I: Io> Tls<I> {
     }
 
     /// The transport below.
-    pub const fn get_ref(&self) -> &I {
+    pub const fn inner(&self) -> &I {
         &self.inner
+    }
+
+    /// The transport below. To read or write there would break TLS.
+    pub const fn inner_mut(&mut self) -> &mut I {
+        &mut self.inner
     }
 
     /// How the connection ended, from when a read has answered 0 until the close.

@@ -413,7 +413,7 @@ fn the_servers_alert_is_handed_on() {
 #[test]
 fn a_long_chain_is_taken_and_an_endless_one_is_not() {
     let filler = |bytes: usize| {
-        let mut params = CertificateParams::new(["x".repeat(60); 0]).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.subject_alt_names = (0..bytes / 62)
             .map(|n| rcgen::SanType::DnsName(format!("{n:0>56}.test").try_into().unwrap()))
             .collect();

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use powerstream_simulator::{Config, Scenario, Simulator, Source, Struck};
+use powerstream_simulator::{Config, Scenario, Simulator, Source, Struck, Tls, TlsFault};
 
 use crate::duration;
 use crate::exit::{Exit, Failure};
@@ -40,6 +40,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N|every", value_parser = struck)]
     pub(crate) fault_on: Option<Struck>,
 
+    /// Serve TLS: https, with a certificate for localhost, 127.0.0.1 and ::1 that is made at start
+    #[arg(long)]
+    pub(crate) tls: bool,
+
+    /// What is wrong with TLS: expired, not-yet-valid, wrong-name, unknown-ca, self-signed, only-h2, stall, garbage,
+    /// reset or close [default: nothing]
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    pub(crate) tls_fault: Option<TlsFault>,
+
     /// The longest silence before a keep-alive [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(crate) keep_alive: Option<Duration>,
@@ -63,6 +72,8 @@ impl Options {
             scenario,
             fault_after,
             fault_on,
+            tls,
+            tls_fault: _,
             keep_alive,
             datacenter,
             rate_limit_reset,
@@ -73,6 +84,7 @@ impl Options {
             ("--scenario", scenario.is_some()),
             ("--fault-after", fault_after.is_some()),
             ("--fault-on", fault_on.is_some()),
+            ("--tls", *tls),
             ("--keep-alive", keep_alive.is_some()),
             ("--datacenter", datacenter.is_some()),
             ("--rate-limit-reset", rate_limit_reset.is_some()),
@@ -97,6 +109,11 @@ impl Options {
         config.scenario = self.scenario.unwrap_or(config.scenario);
         config.fault_after = self.fault_after.unwrap_or(config.fault_after);
         config.fault_on = self.fault_on;
+        config.tls = self.tls.then(|| {
+            let mut tls = Tls::default();
+            tls.fault = self.tls_fault;
+            tls
+        });
         config.keep_alive = self.keep_alive.unwrap_or(config.keep_alive);
         if let Some(datacenter) = &self.datacenter {
             config.datacenter.clone_from(datacenter);

@@ -1,24 +1,25 @@
 //! What can be asked of `powerstream stream`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use powerstream_core::endpoint::{self, Endpoint};
-use powerstream_core::http::origin::Origin;
-use powerstream_core::http::request::{Method, Request};
 
 use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::simulate::Options;
 
+use super::connections::{CONNECTIONS_MAX, Connect, Named};
 use super::output::Format;
 
 const NOTES: &str = "\
 The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file. --simulate needs none.
 
-This release has no TLS: it speaks plain http to this machine only, to a simulator or to a tunnel or proxy that does
-TLS. Any https base URL, the default too, ends it with code 1.
+Over https the server must have a certificate by a CA that the system trusts, or that --ca names; nothing turns that
+off. Plain http goes to this machine only: to a simulator, or to a tunnel or proxy that does TLS. Where HTTPS_PROXY
+names a proxy and NO_PROXY does not exempt the server, https goes through it, by CONNECT.
 
 Posts go to standard output, one a line. What happens goes to standard error, as much of it as RUST_LOG asks for (off,
 error, warn, info, debug, trace; default: info; debug shows the heads of responses). Of messages that are neither Posts
@@ -34,7 +35,7 @@ time of creation in their ids, by this machine's clock. --seed also decides the 
 
 Exit codes:
   0  --max-posts, --duration or Ctrl-C reached, or the reader of the output has had enough
-  1  gave up: the server refused for good, the output cannot be written, or the base URL is https
+  1  gave up: the server refused for good, the output cannot be written, or there is no CA to trust
   2  wrong usage
   4  no token, or not authorised (401, 403)
 
@@ -43,8 +44,11 @@ Examples:
   powerstream stream --simulate --posts posts.ndjson --scenario split --duration 5s > copy.ndjson
   X_BEARER_TOKEN=any powerstream stream --base-url http://localhost:8080 --local-dc-only --backfill > posts.ndjson
       with `powerstream simulate --listen 127.0.0.1:8080` running
-  X_BEARER_TOKEN=.. powerstream stream --base-url http://127.0.0.1:8443 --host api.x.com > posts.ndjson
-      with a TLS tunnel from port 8443 of this machine to api.x.com:443 running";
+  X_BEARER_TOKEN=any powerstream stream --base-url https://localhost:8443 --ca ca.pem > posts.ndjson
+      with `powerstream simulate --listen 127.0.0.1:8443 --tls --ca-out ca.pem` running
+  X_BEARER_TOKEN=.. powerstream stream --local-dc-only --connect atla=https://api.x.com --resolve atla=192.0.2.1:443
+      --connect pdxa=https://api.x.com --resolve pdxa=198.51.100.1:443 > posts.ndjson
+      two datacenters as one stream";
 
 /// Stream Posts to standard output
 ///
@@ -56,10 +60,13 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) simulate: bool,
 
-    /// Where the stream is: scheme, host and port; the endpoint adds the path. This release takes http:// to this
-    /// machine only: https://, the default included, is refused until TLS arrives
+    /// Where the stream is: scheme, host and port; the endpoint adds the path. http:// is for this machine only
     #[arg(long, value_name = "URL", default_value = "https://api.x.com", conflicts_with = "simulate")]
     pub(super) base_url: String,
+
+    /// CAs to trust besides those of the system, as PEM: that of a proxy which decrypts TLS, or of a simulator
+    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
+    pub(super) ca: Option<PathBuf>,
 
     /// The Host field, where the base URL is a tunnel or proxy on this machine to the real server [default: as the
     /// base URL has it]
@@ -76,7 +83,29 @@ pub(crate) struct Args {
 
     /// What reads the sockets
     #[arg(long, value_enum, default_value_t = Runtime::Blocking)]
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
+
+    /// Ask without end whether something has come, rather than sleep until it has: takes a core of its own, and half
+    /// the time
+    #[arg(long)]
+    pub(super) busy_poll: bool,
+
+    /// So many connections to the same server, as one stream: who brings a Post first wins, and copies are dropped
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=CONNECTIONS_MAX))]
+    pub(super) connections: u8,
+
+    /// A connection by that name to that server, one of several as one stream; give it once for each. With
+    /// --local-dc-only each carries Posts of its own, without it all carry the same
+    #[arg(long, value_name = "NAME=URL", conflicts_with_all = ["connections", "simulate", "base_url"])]
+    pub(super) connect: Vec<Connect>,
+
+    /// The server's address, whatever its name resolves to: of every connection, or of the one by that name
+    #[arg(long, value_name = "[NAME=]IP:PORT", conflicts_with = "simulate")]
+    pub(super) resolve: Vec<Named<SocketAddr>>,
+
+    /// The address of this machine to connect from: every connection, or the one by that name
+    #[arg(long, value_name = "[NAME=]IP")]
+    pub(super) local_address: Vec<Named<IpAddr>>,
 
     /// Only Posts of the datacenter connected to, which are the fastest
     #[arg(long)]
@@ -111,10 +140,14 @@ pub(crate) struct Args {
 }
 
 /// What reads the sockets.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Runtime {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Runtime {
     /// One thread and the system's own calls
     Blocking,
+    /// A task on tokio's single-threaded runtime
+    Tokio,
+    /// A task on smol
+    Smol,
 }
 
 impl Args {
@@ -124,26 +157,12 @@ impl Args {
         if let (false, Some(option)) = (self.simulate, self.simulator.in_use()) {
             return usage(format!("{option} needs --simulate"));
         }
-        // It may hold a password, so that no error may quote it as clap's do.
-        if let Err(error) = Origin::parse(&self.base_url) {
-            return usage(format!("--base-url is not allowed: {error}"));
+        if self.busy_poll && self.runtime != Runtime::Blocking {
+            return usage(String::from(
+                "--busy-poll is for --runtime blocking: the others sleep in their runtimes",
+            ));
         }
-        if let Some(host) = &self.host
-            && let Err(error) = Request::new(Method::Get, host, "/").write(&mut [0; 1_024])
-        {
-            return usage(format!("--host is not allowed: {error}"));
-        }
-        let Endpoint { name, partitions, .. } = self.endpoint;
-        match self.partition {
-            Some(_) if partitions == 0 => usage(format!("the endpoint {name} has no partitions")),
-            Some(partition) if partition == 0 || partition > partitions => {
-                usage(format!("the partitions of the endpoint {name} are 1 to {partitions}"))
-            }
-            None if partitions > 0 => {
-                usage(format!("the endpoint {name} needs --partition, from 1 to {partitions}"))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

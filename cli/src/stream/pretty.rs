@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::text::Printable;
 
-use super::utc::utc;
+use crate::utc::utc;
 
 /// Most characters shown of a name and of a text: the longest Posts have 25,000.
 const NAME_MAX: usize = 50;

@@ -24,14 +24,17 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// A rule as it was written down elsewhere.
+    #[must_use]
+    pub fn new(id: Option<String>, value: String, tag: Option<String>) -> Self {
+        Self { id, value, tag: tag.filter(|tag| !tag.is_empty()) }
+    }
+
     /// Reads `{"id","value","tag"}`, the id as a text or a number.
     fn read(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key).and_then(text_of);
-        Some(Self {
-            id: text("id").filter(|id| !id.is_empty()).or_else(|| text("id_str")),
-            value: value.get("value")?.as_str()?.to_string(),
-            tag: text("tag").filter(|tag| !tag.is_empty()),
-        })
+        let id = text("id").filter(|id| !id.is_empty()).or_else(|| text("id_str"));
+        Some(Self::new(id, value.get("value")?.as_str()?.to_string(), text("tag")))
     }
 }
 

@@ -66,6 +66,15 @@ pub trait Reactor {
     /// Whatever the system says.
     fn local_addr(&self, socket: &Self::Socket) -> io::Result<SocketAddr>;
 
+    /// Told before each read and write when it is given up: for sockets that wait in the system's own calls. Those that
+    /// answer [`Poll::Pending`] need not know.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn set_deadline(&self, _socket: &mut Self::Socket, _until: std::time::Instant) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Reads what is there, or waits until something is.
     ///
     /// # Errors
@@ -143,6 +152,13 @@ impl<R: Reactor> Tcp<R> {
             timer: None,
             armed: None,
         }
+    }
+
+    /// Its clock counts from `base` on: for transports whose times are compared, which must count from the same.
+    #[must_use]
+    pub fn with_base(mut self, base: std::time::Instant) -> Self {
+        self.base = base;
+        self
     }
 
     /// What it listens to.
@@ -253,6 +269,17 @@ impl<R: Reactor> Tcp<R> {
     }
 }
 
+fn set_deadline<R: Reactor>(
+    reactor: &R,
+    socket: &mut R::Socket,
+    until: Instant,
+    base: std::time::Instant,
+) -> Result<(), Fault> {
+    // A deadline that the clock cannot express never comes.
+    let Some(until) = until.to_std(base) else { return Ok(()) };
+    reactor.set_deadline(socket, until).map_err(|error| Fault::from(&error))
+}
+
 impl<R: Reactor> Io for Tcp<R> {
     fn now(&self) -> Instant {
         Instant::from_std(self.reactor.now(), self.base)
@@ -290,6 +317,7 @@ impl<R: Reactor> Io for Tcp<R> {
         until: Instant,
     ) -> Poll<Result<Option<usize>, Fault>> {
         let Some(socket) = &mut self.socket else { return Poll::Ready(Err(Fault::new(FaultKind::Other))) };
+        set_deadline(&self.reactor, socket, until, self.base)?;
         match self.reactor.poll_write(socket, cx, bytes) {
             Poll::Ready(result) => Poll::Ready(self.outcome(result)),
             Poll::Pending => {
@@ -311,6 +339,7 @@ impl<R: Reactor> Io for Tcp<R> {
             return Poll::Pending;
         }
         let Some(socket) = &mut self.socket else { return Poll::Ready(Err(Fault::new(FaultKind::Other))) };
+        set_deadline(&self.reactor, socket, until, self.base)?;
         if let Poll::Ready(result) = self.reactor.poll_read(socket, cx, buffer) {
             self.reads += 1;
             return Poll::Ready(self.outcome(result));

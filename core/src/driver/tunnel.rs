@@ -55,6 +55,10 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
         self.io.is_stopped()
     }
 
+    fn has_backlog(&self) -> bool {
+        self.io.has_backlog()
+    }
+
     fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
         let Self { io, opening: Some(opening), is_opening } = self else {
             return self.io.poll_connect(cx, until);

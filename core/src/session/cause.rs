@@ -39,6 +39,8 @@ impl Fault {
     }
 }
 
+impl core::error::Error for Fault {}
+
 #[cfg(feature = "std")]
 impl From<&std::io::Error> for Fault {
     /// The fault of a transport of the operating system. Resolving has kinds of its own, which no error tells.

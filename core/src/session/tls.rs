@@ -74,7 +74,9 @@ impl TlsFault {
             Self::HandshakeTimedOut => "expected the TLS handshake to end within the deadline of the connect",
             Self::HandshakeReset => "the connection was reset by the peer in the TLS handshake",
             Self::HandshakeClosed => "the server closed the connection in the TLS handshake",
-            Self::Local => "TLS failed on this machine, not at the server: no randomness, no time or no keys were to be had",
+            Self::Local => {
+                "TLS failed on this machine, not at the server: no randomness, no time or no keys were to be had"
+            }
         }
     }
 }

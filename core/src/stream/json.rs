@@ -165,6 +165,12 @@ impl<'a> Scanner<'a> {
         Self { bytes, at: 0, open: 0 }
     }
 
+    /// A scanner at `at`, within an array that lies in nothing else.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn inside(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at, open: 1 }
+    }
+
     /// Offset of the next byte.
     #[inline]
     pub(crate) fn at(&self) -> usize {

@@ -49,6 +49,8 @@ mod kind;
 mod metadata;
 mod problem;
 
+use core::ops::Range;
+
 use self::problem::{Draft, Field};
 use super::json::{NAME_MAX, Scanner, Text, malformed};
 
@@ -562,7 +564,22 @@ enum Place {
 }
 
 impl<'a> Elements<'a> {
-    fn read(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+    /// The elements behind the one that ended at `end`, for those who cannot keep the iterator.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn behind(bytes: &'a [u8], end: usize) -> Self {
+        Self { bytes, scanner: Scanner::inside(bytes, end), place: Place::Inside { first: false } }
+    }
+
+    /// As the iterator, but where the element lies.
+    pub(crate) fn next_range(&mut self) -> Option<Result<Range<usize>, Malformed>> {
+        let item = self.read().transpose();
+        if !matches!(item, Some(Ok(_))) {
+            self.place = Place::After;
+        }
+        item
+    }
+
+    fn read(&mut self) -> Result<Option<Range<usize>>, Malformed> {
         let mut first = match self.place {
             Place::Before => {
                 if self.scanner.peek()? != b'[' {
@@ -584,7 +601,7 @@ impl<'a> Elements<'a> {
         let end = self.scanner.at();
         // A number or literal is whole only with what ends it, and what follows an element is part of the array.
         self.scanner.peek_element_end()?;
-        Ok(self.bytes.get(start..end))
+        Ok(Some(start..end))
     }
 }
 
@@ -592,11 +609,7 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Result<&'a [u8], Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.read().transpose();
-        if !matches!(item, Some(Ok(_))) {
-            self.place = Place::After;
-        }
-        item
+        self.next_range().map(|range| range.map(|range| &self.bytes[range]))
     }
 }
 

@@ -38,6 +38,13 @@ pub(crate) struct Buffer {
     number: String,
 }
 
+impl Buffer {
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.folded.capacity() + self.number.capacity() + self.tokens.capacity() * size_of::<Token>()
+    }
+}
+
 impl Domain {
     /// Whether its strings are compared token by token.
     pub(crate) const fn has_tokens(self) -> bool {
@@ -57,7 +64,7 @@ impl Domain {
     }
 }
 
-/// Tells what a leaf asks, in one form or several of which one is enough.
+/// Tells what a leaf asks, in one form or several of which one is enough; always in one.
 pub(crate) fn atoms(term: &Term, options: MatchOptions, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
     use Operator as O;
     buffer.folded.clear();
@@ -102,7 +109,10 @@ pub(crate) fn atoms(term: &Term, options: MatchOptions, buffer: &mut Buffer, eac
             each(Atom::Key { domain: Domain::SourceUrl, key: bare_url(&buffer.folded) });
         }
         O::Context => {
-            let Value::Context { domain, entity } = term.value else { return };
+            let (domain, entity) = match term.value {
+                Value::Context { domain, entity } => (domain, entity),
+                _ => (None, None),
+            };
             each(Atom::Key { domain: Domain::Context, key: annotation(domain, entity, &mut buffer.number) });
         }
         _ => each(Atom::Check(check(term))),
@@ -168,9 +178,8 @@ fn user(term: &Term, names: Domain, ids: Domain, buffer: &mut Buffer, each: &mut
 }
 
 fn post(term: &Term, domain: Domain, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
-    if let Value::Post { id } = term.value {
-        each(Atom::Key { domain, key: decimal(id, &mut buffer.number) });
-    }
+    let id = if let Value::Post { id } = term.value { id } else { 0 };
+    each(Atom::Key { domain, key: decimal(id, &mut buffer.number) });
 }
 
 /// How ids are compared: as decimal digits.

@@ -26,7 +26,7 @@ pub struct Evidence {
     /// Its leaves, in the order in which they stand.
     pub leaves: Vec<Leaf>,
     /// For a miss: the fewest leaves that would have to have the other value for the rule to match, as indices into
-    /// `leaves`; where there are several choices, the first. Empty for a match.
+    /// `leaves`; where there are several choices, the first. Empty for a match, and for what is no Post.
     pub changes: Vec<usize>,
 }
 
@@ -67,7 +67,7 @@ impl Found {
 /// Evaluates one rule on one message and tells why it comes to what it does.
 ///
 /// The message is JSON of a Post in either format, as for [`RuleSet::matches`](super::RuleSet::matches): for what is
-/// no Post every leaf is false.
+/// no Post the rule and every leaf are false.
 ///
 /// ```
 /// use powerstream_rules::{Profile, Rule, matcher::{MatchOptions, Source, Truth, evidence}};
@@ -86,7 +86,12 @@ impl Found {
 pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence {
     match post_of(message) {
         Some(post) => evidence_post(rule, &post, options),
-        None => gather(rule, |_| (Answer::new(None, None), None)),
+        // Not even a negation is true of what is no Post.
+        None => Evidence {
+            value: Truth::False,
+            changes: Vec::new(),
+            ..gather(rule, |_| (Answer::new(None, None), None))
+        },
     }
 }
 

@@ -34,7 +34,7 @@ const WORDS: [&str; 26] = [
     "ΣΊΣΥΦΟΣ",
 ];
 
-const JOINTS: [&str; 22] = [
+const JOINTS: [&str; 27] = [
     " ",
     " ",
     " ",
@@ -56,6 +56,11 @@ const JOINTS: [&str; 22] = [
     "\u{26bd}\u{fe0f}",
     "\u{200d}",
     "\u{3001}",
+    "\u{1f3fd}",
+    "\u{2764}\u{fe0f}\u{200d}\u{1f525}",
+    "\u{200c}",
+    "1\u{fe0f}\u{20e3}",
+    "\u{301}",
     " x ",
 ];
 
@@ -157,7 +162,7 @@ fn place(choices: &mut Choices<'_>) -> Place {
         full_name: text(choices),
         country: choices.pick(&["United Kingdom", "Norge", "日本"]).into(),
         country_code: choices.pick(&CODES).into(),
-        edges: [west, south, east, south + size],
+        edges: [west, south, east, south + size].map(|edge: f64| (edge * 1_000.0).round() / 1_000.0),
     }
 }
 

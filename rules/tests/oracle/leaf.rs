@@ -122,7 +122,7 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         O::IsNullcast => Some(post.is_promoted_only()),
         O::RetweetsOfStatusId => Some(post.retweeted_id().is_some_and(|id| is_post(term, id))),
         O::InReplyToStatusId => Some(post.in_reply_to().is_some_and(|id| is_post(term, id))),
-        O::ConversationId => post.conversation().map(|id| is_post(term, id)),
+        O::ConversationId => post.conversation().map_or(absent(post), |id| Some(is_post(term, id))),
         O::Context => {
             let Value::Context { domain, entity } = term.value else { unreachable!("{term:?}") };
             let is_it = |(a, b, _): &(Option<u64>, Option<u64>, Option<&str>)| {
@@ -176,7 +176,9 @@ fn one(post: Lookup<Post<'_>>, is_true: impl Fn(Post<'_>) -> Truth) -> Truth {
 /// Whether a text has the word, the emoji or the phrase.
 fn words(text: &str, term: &Term, options: Options) -> bool {
     let wanted = &*term.text;
-    if term.operator == Operator::Phrase || term.is_punctuated() {
+    // A bare word that is not exactly one token is the phrase of the same text.
+    let is_one_token = text::tokens(wanted) == [text::normal(wanted)];
+    if term.operator == Operator::Phrase || !is_one_token {
         return if options.phrase_tokens {
             text::in_a_row(text, wanted)
         } else {

@@ -16,6 +16,7 @@ pub mod choices;
 pub mod generate;
 mod geo;
 mod leaf;
+pub mod matcher;
 pub mod post;
 pub mod text;
 pub mod view;

@@ -42,10 +42,16 @@ pub fn parts(text: &str) -> Vec<(char, Part)> {
     let mut parts = Vec::new();
     for cluster in normal.graphemes(true) {
         let is_emoji = cluster.chars().any(is_pictograph);
+        // A letter with a lone skin tone stays in its word; a symbol in front of a pictograph is part of it.
+        let begins = if cluster.starts_with(|c| builds_tokens(c) && !is_pictograph(c)) {
+            cluster.chars().position(is_pictograph)
+        } else {
+            Some(0)
+        };
         for (index, c) in cluster.chars().enumerate() {
-            let part = match (is_emoji, index) {
-                (true, 0) => Part::Emoji,
-                (true, _) => Part::EmojiRest,
+            let part = match begins.filter(|_| is_emoji) {
+                Some(begins) if index == begins => Part::Emoji,
+                Some(begins) if index > begins => Part::EmojiRest,
                 _ if builds_tokens(c) => Part::Word,
                 _ => Part::Separator,
             };

@@ -8,10 +8,21 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::http::origin::Origin;
+use powerstream_blocking::core::client::ConfigBuilder;
 use powerstream_blocking::core::owned::OwnedEvent;
-use powerstream_blocking::core::session::SessionConfig;
-use powerstream_blocking::{Shutdown, Stream};
+use powerstream_blocking::{Client, Config, Shutdown, Stream, TlsConfig};
+
+/// Each of these tests with each way to read.
+macro_rules! in_each_reading {
+    ($($name:ident),* $(,)?) => {
+        mod blocking {
+            $(#[test] fn $name() { super::$name(crate::support::Reading::Blocking) })*
+        }
+        mod busy_poll {
+            $(#[test] fn $name() { super::$name(crate::support::Reading::BusyPoll) })*
+        }
+    };
+}
 
 pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -22,13 +33,43 @@ pub fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub fn config(base_url: &str) -> SessionConfig<'_> {
-    let mut config = SessionConfig::new(Origin::parse(base_url).unwrap());
-    config.message_bytes_max = 1 << 17;
-    // Faster than life, so that a test may wait for it.
-    config.backoff.network.first = millis(20);
-    config.backoff.http.first = millis(20);
-    config
+pub fn config(base_url: &str) -> ConfigBuilder {
+    Config::builder().base_url(base_url).message_bytes_max(1 << 17).seed(1).backoff(|backoff| {
+        // Faster than life, so that a test may wait for it.
+        backoff.network.first = millis(20);
+        backoff.http.first = millis(20);
+    })
+}
+
+/// How streams read: what is said of one holds for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    Blocking,
+    BusyPoll,
+}
+
+impl Reading {
+    pub fn stream(self, config: &ConfigBuilder) -> Stream {
+        self.stream_over(config, None)
+    }
+
+    /// A stream that trusts this CA only.
+    pub fn stream_over(self, config: &ConfigBuilder, ca_pem: Option<&str>) -> Stream {
+        let config = config.clone().build().unwrap();
+        let mut client = Client::new(config).with_busy_poll(self == Self::BusyPoll);
+        if let Some(pem) = ca_pem {
+            client = client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap());
+        }
+        client.stream().unwrap()
+    }
+
+    pub fn watch(self, config: &ConfigBuilder) -> Watched {
+        watch(self.stream(config))
+    }
+
+    pub fn watch_over(self, config: &ConfigBuilder, ca_pem: Option<&str>) -> Watched {
+        watch(self.stream_over(config, ca_pem))
+    }
 }
 
 pub fn post(id: u64) -> String {
@@ -44,6 +85,17 @@ pub fn serve(serving: Vec<fn(TcpStream)>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || serve_on(&listener, serving));
+    address
+}
+
+/// Serves connections at the same time: what to do with the first, the second..
+pub fn serve_each(serving: Vec<fn(TcpStream)>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for serve in serving {
+        let listener = listener.try_clone().unwrap();
+        std::thread::spawn(move || serve_on(&listener, vec![serve]));
+    }
     address
 }
 
@@ -80,8 +132,7 @@ pub struct Watched {
     thread: JoinHandle<()>,
 }
 
-pub fn watch(config: &SessionConfig<'_>) -> Watched {
-    let stream = Stream::open_seeded(config, 1).unwrap();
+pub fn watch(stream: Stream) -> Watched {
     let shutdown = stream.shutdown_handle();
     let (sender, events) = channel();
     let thread = std::thread::spawn(move || {

@@ -3,7 +3,7 @@
 use powerstream_core::time::UnixTime;
 
 /// Date and time to the second.
-pub(super) fn utc(time: UnixTime) -> String {
+pub(crate) fn utc(time: UnixTime) -> String {
     let seconds = time.as_millis() / 1_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);

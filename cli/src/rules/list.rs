@@ -1,0 +1,28 @@
+//! `powerstream rules list`: the rules in force.
+
+use super::manage::{NOTES, Target, plural, report};
+use crate::exit::{Exit, Failure, complain};
+
+/// List the rules in force: one request
+#[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+
+    /// Write one JSON object a rule
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let mut service = args.target.open()?;
+    let rules = service.list()?;
+    for rule in &rules {
+        report::write(&report::rule(rule, args.json))?;
+    }
+    if !args.json {
+        complain(&plural(rules.len(), "rule"));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,455 @@
+//! What the subcommands share that talk to a service: which one and as whom, the ledger, one request at a time.
+//!
+//! ```text
+//!   list | add | delete | sync --Call--> [ Service ] --enter--> [ Ledger ]
+//!                                            |--send--> service
+//!                                            '--settle, or take out--> [ Ledger ]
+//! ```
+
+mod known;
+mod ledger;
+pub(super) mod report;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, SystemTime};
+
+use etcetera::BaseStrategy;
+use powerstream_blocking::{OpenError, Rules};
+use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, NewRule, Rule, RuleApi};
+use powerstream_core::client::Config;
+use powerstream_core::driver::rules::{OwnedReply, RulesError};
+use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
+use powerstream_core::http::head::RetryAfter;
+use powerstream_core::time::UnixTime;
+use powerstream_rules::Profile;
+use powerstream_rules::sync::{self, Limits, PlanError};
+
+use crate::exit::{Exit, Failure, complain};
+use crate::interrupt::on_interrupt;
+use crate::text::Printable;
+use crate::token;
+use crate::utc::utc;
+
+use self::known::Known;
+use self::ledger::{Key, Ledger, Left};
+use super::input::Entry;
+
+pub(super) const NOTES: &str = "\
+The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file.
+
+Powerstream takes 50 requests about rules in 24 hours, of all kinds together. What was spent is kept in a ledger in the
+user's state directory, one an app at a service; a request that would exceed the budget is not sent. A request whose
+answer is lost is never sent again: it says so, and the next run lists first.
+
+Exit codes:
+  0  done
+  1  failed: refused, a rule is invalid, the budget is spent, or what came of a request is unknown
+  2  wrong usage
+  4  no token, or not authorised (401, 403)";
+
+/// Which service, and as whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    /// Where the service is: scheme, host and port; the endpoint adds the path
+    #[arg(long, value_name = "URL", default_value = "https://api.x.com")]
+    base_url: String,
+
+    /// The Host field, where the base URL is a tunnel or proxy on this machine to the real server [default: as the
+    /// base URL has it]
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+
+    /// The stream whose rules they are
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = Stream::Powerstream)]
+    endpoint: Stream,
+
+    /// File that holds the bearer token; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Where the ledger is kept [default: the user's state directory]
+    #[arg(long, value_name = "DIRECTORY")]
+    state_dir: Option<PathBuf>,
+}
+
+/// The streams that have rules.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Stream {
+    Powerstream,
+    FilteredStream,
+}
+
+impl Target {
+    /// What the rules are for, as the offline check knows it.
+    pub(super) const fn profile(&self) -> Profile {
+        match self.endpoint {
+            Stream::Powerstream => Profile::Powerstream,
+            Stream::FilteredStream => Profile::FilteredStream,
+        }
+    }
+
+    pub(super) const fn api(&self) -> RuleApi {
+        match self.endpoint {
+            Stream::Powerstream => RuleApi::Powerstream,
+            Stream::FilteredStream => RuleApi::FilteredStream,
+        }
+    }
+
+    const fn stream(&self) -> Endpoint<'static> {
+        match self.endpoint {
+            Stream::Powerstream => POWERSTREAM,
+            Stream::FilteredStream => FILTERED_STREAM,
+        }
+    }
+
+    /// Gets ready to send. Nothing is connected to yet.
+    pub(super) fn open(&self) -> Result<Service, Failure> {
+        let (token, secret) = token::load_with_secret(self.token_file.as_deref())?;
+        let mut config = Config::builder().base_url(&self.base_url).endpoint(self.stream()).token(token);
+        if let Some(host) = &self.host {
+            config = config.host(host);
+        }
+        // The base URL may hold a password: no error quotes it.
+        let config = config.build().map_err(|error| {
+            Failure::new(Exit::Usage, format!("--base-url or --host is not allowed: {error}"))
+        })?;
+        let rules = Rules::open(&config).map_err(|error| cannot_open(&error))?;
+
+        let origin = config.origin();
+        let service =
+            format!("{:?} {} {}", origin.scheme(), origin.authority(), self.host.as_deref().unwrap_or("-"));
+        let directory = self.state_directory()?;
+        let key = Key { service: &service, api: self.api(), token: &secret };
+        let waiting = || complain("another run has this app's rules in hand: waiting for it");
+        let ledger = Ledger::open(&directory, &key, waiting, |why| complain(&format!("warning: {why}")))
+            .map_err(|error| ledger_failed(&directory, &error))?;
+
+        let shutdown = rules.shutdown_handle();
+        let (sender, interrupted) = channel();
+        on_interrupt(move || {
+            shutdown.shutdown();
+            // Nobody waits for it any more: the run is at its end.
+            let _ = sender.send(());
+        })?;
+        let known = Known::at(ledger.known());
+        Ok(Service { rules, ledger, known, interrupted })
+    }
+
+    fn state_directory(&self) -> Result<PathBuf, Failure> {
+        if let Some(directory) = &self.state_dir {
+            return Ok(directory.clone());
+        }
+        let base = etcetera::choose_base_strategy().map_err(|error| {
+            Failure::new(Exit::Failed, format!("no state directory: {error}; name one with --state-dir"))
+        })?;
+        Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("powerstream"))
+    }
+}
+
+/// A service at hand, with its ledger.
+#[derive(Debug)]
+pub(super) struct Service {
+    rules: Rules,
+    ledger: Ledger,
+    known: Known,
+    interrupted: Receiver<()>,
+}
+
+impl Service {
+    /// Refuses what would exceed the budget, before any of it is sent.
+    pub(super) fn afford(&self, budget: Budget, count: usize) -> Result<(), Failure> {
+        let now = now();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let Left { requests: left, next } = self.ledger.left(budget, now);
+        if count <= left {
+            return Ok(());
+        }
+        let span = span(budget);
+        let mut text = format!(
+            "not sent: it needs {}, and {left} of {} in {span} are left",
+            plural(count as usize, "request"),
+            budget.requests
+        );
+        if let Some(next) = next {
+            text += &format!("; the next is free at {} UTC", utc(next));
+        }
+        match self.ledger.free_at(budget, count, now) {
+            Some(all) if count > 1 => text += &format!(", all of them at {} UTC", utc(all)),
+            None => text += &format!("; it will never fit into {span}"),
+            _ => {}
+        }
+        Err(Failure::new(Exit::Failed, format!("{text} (by the ledger {})", self.ledger.path().display())))
+    }
+
+    /// How many requests are left of a budget.
+    pub(super) fn left(&self, budget: Budget) -> u32 {
+        self.ledger.left(budget, now()).requests
+    }
+
+    /// Sends one request that the budget has room for, and reads its answer.
+    pub(super) fn call<T>(
+        &mut self,
+        call: &Call,
+        read: impl FnOnce(&Call, &OwnedReply) -> Result<T, ApiError>,
+    ) -> Result<T, Failure> {
+        self.afford(call.budget(), 1)?;
+        if call.kind().is_change() {
+            // Until its answer is known, nothing is.
+            self.known.forget().map_err(|error| ledger_failed(self.known.path(), &error))?;
+        }
+        let entry = self
+            .ledger
+            .spend(call.budget(), now())
+            .map_err(|error| ledger_failed(self.ledger.path(), &error))?;
+        let result = self.rules.send(call);
+        let is_counted = result.as_ref().err().is_none_or(RulesError::is_counted);
+        let entered = if is_counted { self.ledger.settle(entry, now()) } else { self.ledger.refund(&entry) };
+        // The request was sent, and its answer matters more.
+        if let Err(error) = entered {
+            complain(&format!("warning: {}", ledger_text(self.ledger.path(), &error)));
+        }
+        let answer = result.and_then(|reply| read(call, &reply).map_err(RulesError::Refused));
+        answer.map_err(|error| failed(call, &error))
+    }
+
+    /// Lists all rules.
+    pub(super) fn list(&mut self) -> Result<Vec<Rule>, Failure> {
+        let mut call = Call::list(self.rules.api());
+        let mut rules = Vec::new();
+        let mut pages = Vec::new();
+        loop {
+            let listing = self.call(&call, |call, reply| call.listed(&reply.lend()))?;
+            rules.extend(listing.rules);
+            match listing.next_page {
+                None => {
+                    self.remember(&rules);
+                    return Ok(rules);
+                }
+                Some(page) if pages.contains(&page) => {
+                    return Err(Failure::new(Exit::Failed, "the service's list of rules does not end"));
+                }
+                Some(page) => {
+                    call = Call::list_page(self.rules.api(), &page);
+                    pages.push(page);
+                }
+            }
+        }
+    }
+
+    /// The rules as the last run knew them, if it left nothing open.
+    pub(super) fn known(&self) -> Option<Vec<Rule>> {
+        self.known.read(now())
+    }
+
+    /// These are the rules in force now, all of them.
+    pub(super) fn remember(&self, rules: &[Rule]) {
+        if let Err(error) = self.known.write(rules, now()) {
+            complain(&format!("warning: {}", ledger_text(self.known.path(), &error)));
+        }
+    }
+
+    /// Waits, unless it is interrupted.
+    pub(super) fn wait(&self, length: Duration) -> Result<(), Failure> {
+        match self.interrupted.recv_timeout(length) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Err(Failure::new(
+                Exit::Failed,
+                "stopped as asked, between two requests: the next run goes on from here",
+            )),
+        }
+    }
+}
+
+/// What a request came to that has no answer to go on with.
+fn failed(call: &Call, error: &RulesError) -> Failure {
+    let mut text = error.to_string();
+    let mut exit = Exit::Failed;
+    if let RulesError::Refused(refusal) = error {
+        if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {
+            exit = Exit::NotAuthorised;
+        }
+        if let Some(words) = refusal.problem.text() {
+            text += &format!("; the server says: {}", printable(&words));
+        }
+        if let Some(when) = free_at(refusal, now()) {
+            text += &format!("; the server takes the next request at {} UTC", utc(when));
+        }
+    }
+    if call.kind().is_change() && error.is_outcome_unknown() {
+        text += ". What came of this request is unknown, and it is not sent again: list the rules to see, or sync again, \
+                 which lists first";
+    }
+    Failure::new(exit, text)
+}
+
+/// When a server that has had enough takes the next request, where it says so; at most a day ahead is believed.
+fn free_at(refusal: &ApiError, now: UnixTime) -> Option<UnixTime> {
+    let limits = matches!(refusal.kind, ApiErrorKind::RateLimit | ApiErrorKind::Server);
+    let after = match refusal.retry_after {
+        Some(RetryAfter::Seconds(seconds)) => Some(now.saturating_add(Duration::from_secs(seconds))),
+        Some(RetryAfter::At(at)) => Some(at),
+        None if refusal.kind == ApiErrorKind::RateLimit => refusal.rate_limit.reset,
+        None => None,
+    };
+    let most = now.saturating_add(Duration::from_secs(24 * 60 * 60));
+    after.filter(|at| limits && *at > now && *at <= most)
+}
+
+fn cannot_open(error: &OpenError) -> Failure {
+    let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
+    Failure::new(exit, format!("cannot manage rules: {error}"))
+}
+
+fn ledger_failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("{}; nothing was sent", ledger_text(path, error)))
+}
+
+fn ledger_text(path: &Path, error: &io::Error) -> String {
+    format!("cannot keep the ledger {}: {error}", printable(&path.to_string_lossy()))
+}
+
+/// How to go about a change.
+#[derive(Debug, clap::Args)]
+pub(super) struct Manner {
+    /// Say what would be sent, and send no change
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Do not ask before sending
+    #[arg(long, short)]
+    pub(super) yes: bool,
+
+    /// Write JSON, an object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Manner {
+    /// Asks at the terminal whether to send, unless that was answered beforehand. Without a terminal nobody can be asked:
+    /// then what is `drastic` is refused, and the rest taken as meant.
+    pub(super) fn confirm(&self, question: &str, drastic: bool) -> Result<(), Failure> {
+        if self.yes || !(drastic || io::stdin().is_terminal()) {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() {
+            return Err(Failure::new(
+                Exit::Usage,
+                "there is no terminal to ask at: say --yes to send, or --dry-run to look only",
+            ));
+        }
+        let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|error| Failure::new(Exit::Failed, format!("cannot read the answer: {error}")))?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Failure::new(Exit::Failed, "nothing was sent")),
+        }
+    }
+}
+
+/// Checks rules offline, and takes the blanks around them away, which mean nothing. One that is wrong is told, and ends it:
+/// the service would refuse it, and its request be spent.
+pub(super) fn check_all(mut entries: Vec<Entry>, profile: Profile) -> Result<Vec<Entry>, Failure> {
+    let mut invalid = 0;
+    for entry in &mut entries {
+        entry.value = entry.value.trim().to_owned();
+        let verdict = powerstream_rules::check(&entry.value, profile);
+        super::tell(entry, &verdict.errors);
+        invalid += usize::from(!verdict.is_valid());
+    }
+    match invalid {
+        0 => Ok(entries),
+        _ => Err(Failure::new(
+            Exit::Failed,
+            format!("{invalid} of {} invalid: nothing was sent", plural(entries.len(), "rule")),
+        )),
+    }
+}
+
+/// What the rules have to fit, for a plan.
+pub(super) fn limits(profile: Profile) -> Limits {
+    let mut limits = Limits::default();
+    limits.rules_max = profile.rules_max();
+    limits
+}
+
+/// Rules as a plan takes them.
+pub(super) fn wanted(entries: &[Entry]) -> Vec<sync::Rule<'_>> {
+    entries
+        .iter()
+        .map(|entry| {
+            let (value, tag) = (entry.value.as_str(), entry.tag.as_deref());
+            tag.map_or(sync::Rule::new(value), |tag| sync::Rule::tagged(value, tag))
+        })
+        .collect()
+}
+
+/// A plan that cannot be made, told by the places of the rules.
+pub(super) fn no_plan(error: PlanError, entries: &[Entry]) -> Failure {
+    let place = |index: usize| entries.get(index).map_or("?", |entry| entry.place.as_str());
+    let text = match error {
+        PlanError::Conflict { first, second } => format!(
+            "{} and {} have the same value and different tags, and the service keeps one of them: join their tags or \
+             drop one",
+            place(first),
+            place(second)
+        ),
+        _ => error.to_string(),
+    };
+    Failure::new(Exit::Failed, format!("{text}; nothing was sent"))
+}
+
+/// The request that deletes rules: by their ids where all have one and that is wanted, by their values otherwise.
+pub(super) fn deletion<'a>(
+    api: RuleApi,
+    rules: impl Iterator<Item = &'a Rule>,
+    by_value: bool,
+) -> Result<Call, Failure> {
+    let rules: Vec<&Rule> = rules.collect();
+    let ids: Option<Vec<&str>> = rules.iter().map(|rule| rule.id.as_deref()).collect();
+    let call = match ids.filter(|_| !by_value) {
+        Some(ids) => Call::delete_ids(api, &ids),
+        None => {
+            let lend = |rule: &&'a Rule| match &rule.tag {
+                Some(tag) => NewRule::tagged(&rule.value, tag),
+                None => NewRule::new(&rule.value),
+            };
+            Call::delete_values(api, &rules.iter().map(lend).collect::<Vec<_>>())
+        }
+    };
+    call.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}
+
+/// Rules as a request takes them.
+pub(super) fn new_rules<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<NewRule<'a>> {
+    let lend = |entry: &'a Entry| match entry.tag.as_deref().filter(|tag| !tag.is_empty()) {
+        Some(tag) => NewRule::tagged(&entry.value, tag),
+        None => NewRule::new(&entry.value),
+    };
+    entries.map(lend).collect()
+}
+
+pub(super) fn printable(text: &str) -> String {
+    Printable { bytes: text.as_bytes(), characters_max: 300 }.to_string()
+}
+
+pub(super) fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The length of a budget's window, in words.
+pub(super) fn span(budget: Budget) -> String {
+    match budget.window.as_secs() / 60 {
+        minutes if minutes % 60 == 0 => format!("{} hours", minutes / 60),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+fn now() -> UnixTime {
+    SystemTime::now().into()
+}

@@ -1,0 +1,86 @@
+//! The rules as they were last known to be, so that a sync can start without a list where the user says it may.
+//!
+//! Taken away before any change is sent and written again when its answer is known: what is there was true when it was
+//! written, and a run that was killed leaves nothing.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use powerstream_core::api::Rule;
+use powerstream_core::time::UnixTime;
+use serde_json::{Value, json};
+
+use super::ledger::replace;
+
+/// What is older is not believed.
+const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where they are kept.
+#[derive(Debug)]
+pub(super) struct Known(PathBuf);
+
+impl Known {
+    pub(super) const fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The rules, if they are known and not too old at `now`.
+    pub(super) fn read(&self, now: UnixTime) -> Option<Vec<Rule>> {
+        let content: Value = serde_json::from_slice(&fs::read(&self.0).ok()?).ok()?;
+        let at = UnixTime::from_millis(content.get("at")?.as_u64()?);
+        let is_fresh = at <= now && now.saturating_since(at) <= AGE_MAX;
+        if content.get("version")?.as_u64()? != 1 || !is_fresh {
+            return None;
+        }
+        let text = |rule: &Value, key: &str| rule.get(key).and_then(Value::as_str).map(String::from);
+        let rule = |rule: &Value| Some(Rule::new(text(rule, "id"), text(rule, "value")?, text(rule, "tag")));
+        content.get("rules")?.as_array()?.iter().map(rule).collect()
+    }
+
+    pub(super) fn write(&self, rules: &[Rule], now: UnixTime) -> io::Result<()> {
+        let rule = |rule: &Rule| json!({ "id": rule.id, "value": rule.value, "tag": rule.tag });
+        let rules: Vec<Value> = rules.iter().map(rule).collect();
+        let content = json!({ "version": 1, "at": now.as_millis(), "rules": rules });
+        replace(&self.0, content.to_string().as_bytes())
+    }
+
+    pub(super) fn forget(&self) -> io::Result<()> {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_known_comes_back_for_a_day_and_not_once_it_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let known = Known::at(directory.path().join("known"));
+        let at = |seconds: u64| UnixTime::from_seconds(1_800_000_000 + seconds);
+        assert_eq!(known.read(at(0)), None);
+        let rules = vec![
+            Rule::new(Some(String::from("1")), String::from("gull \"x\""), Some(String::from("t"))),
+            Rule::new(None, String::from("tern"), None),
+        ];
+        known.write(&rules, at(0)).unwrap();
+        assert_eq!(known.read(at(86_400)), Some(rules));
+        // Too old; or written by a clock that was ahead.
+        assert_eq!(known.read(at(86_401)), None);
+        assert_eq!(known.read(UnixTime::from_seconds(1_799_999_999)), None);
+        known.forget().unwrap();
+        known.forget().unwrap();
+        assert_eq!(known.read(at(0)), None);
+        fs::write(known.path(), "{\"version\":1,\"at\":1800000000000,\"rules\":[{}]}").unwrap();
+        assert_eq!(known.read(at(0)), None);
+    }
+}

@@ -1,0 +1,363 @@
+//! What was spent of the service's budgets, kept between runs: Powerstream takes 50 requests about rules in 24 hours, and
+//! does not say how many are left.
+//!
+//! One file an app at a service, in the user's state directory, replaced whole at each change; its name is a hash of
+//! origin, endpoint and token, from which none of them can be found. A lock beside it is held for a whole run, so that two
+//! runs neither spend the same request nor work on the same rules at once; it ends with the process, however that ends.
+//!
+//! A request is entered before it is sent and taken out only if nothing of it was: a run that is killed has spent it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use powerstream_core::api::{Budget, RuleApi};
+use powerstream_core::time::UnixTime;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Whose ledger: one app at one service.
+pub(super) struct Key<'a> {
+    /// The origin and the host asked for there.
+    pub(super) service: &'a str,
+    pub(super) api: RuleApi,
+    /// The secret, which no more than a part of a hash remains of.
+    pub(super) token: &'a [u8],
+}
+
+impl Key<'_> {
+    /// 32 hexadecimal digits.
+    fn name(&self) -> String {
+        let mut hash = Sha256::new();
+        // Each part behind its length, so that no two keys run together.
+        for part in [
+            b"powerstream rules ledger".as_slice(),
+            self.service.as_bytes(),
+            self.api.path().as_bytes(),
+            self.token,
+        ] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// An open ledger, locked.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    path: PathBuf,
+    /// When each request was sent, in milliseconds, by the budget it counts against; oldest first.
+    spent: BTreeMap<String, Vec<u64>>,
+    service: String,
+    /// Held, not read.
+    _lock: File,
+}
+
+/// A request that was entered.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Entry {
+    budget: &'static str,
+    at: u64,
+}
+
+/// What is left of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) requests: u32,
+    /// When there will be one more; `None` where all are left.
+    pub(super) next: Option<UnixTime>,
+}
+
+impl Ledger {
+    /// Opens the ledger of `key` in `directory`, which is made if it is not there. Waits for a run that has it, after
+    /// having called `waiting`. One that cannot be read is begun anew; why is told to `warn`.
+    pub(super) fn open(
+        directory: &Path,
+        key: &Key<'_>,
+        waiting: impl FnOnce(),
+        warn: impl FnOnce(String),
+    ) -> io::Result<Self> {
+        make_private(directory)?;
+        let name = key.name();
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(directory.join(format!("rules-{name}.lock")))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                waiting();
+                lock.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let path = directory.join(format!("rules-{name}.json"));
+        let spent = match fs::read(&path) {
+            Ok(bytes) => read(&bytes).unwrap_or_else(|| {
+                warn(format!(
+                    "the ledger {} cannot be read, and is begun anew: requests that were spent before are not counted",
+                    path.display()
+                ));
+                BTreeMap::new()
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path, spent, service: format!("{}{}", key.service, key.api.path()), _lock: lock })
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the rules of the same app are kept, as they were last known.
+    pub(super) fn known(&self) -> PathBuf {
+        self.path.with_extension("known.json")
+    }
+
+    /// What is left of `budget` at `now`.
+    pub(super) fn left(&self, budget: Budget, now: UnixTime) -> Left {
+        let spent = self.in_window(budget, now);
+        let used = u32::try_from(spent.len()).unwrap_or(u32::MAX);
+        let requests = budget.requests.saturating_sub(used);
+        // Over the budget, so many have to be forgotten first.
+        let first = used.saturating_sub(budget.requests) as usize;
+        Left {
+            requests,
+            next: spent.get(first).map(|at| UnixTime::from_millis(*at).saturating_add(budget.window)),
+        }
+    }
+
+    /// When `count` requests of `budget` will be left, if no more are spent; `None` for more than the budget has.
+    pub(super) fn free_at(&self, budget: Budget, count: u32, now: UnixTime) -> Option<UnixTime> {
+        if count > budget.requests {
+            return None;
+        }
+        let spent = self.in_window(budget, now);
+        let over = (spent.len() + count as usize).saturating_sub(budget.requests as usize);
+        match over.checked_sub(1) {
+            None => Some(now),
+            Some(last) => spent.get(last).map(|at| UnixTime::from_millis(*at).saturating_add(budget.window)),
+        }
+    }
+
+    /// Enters a request that is about to be sent.
+    pub(super) fn spend(&mut self, budget: Budget, now: UnixTime) -> io::Result<Entry> {
+        let kept = self.in_window(budget, now);
+        let spent = self.spent.entry(budget.name.to_owned()).or_default();
+        *spent = kept;
+        spent.push(now.as_millis());
+        self.write()?;
+        Ok(Entry { budget: budget.name, at: now.as_millis() })
+    }
+
+    /// The request was answered, or given up, at `now`: the service may have counted it as late as that.
+    pub(super) fn settle(&mut self, entry: Entry, now: UnixTime) -> io::Result<()> {
+        self.take_out(&entry);
+        self.spent.entry(entry.budget.to_owned()).or_default().push(now.as_millis());
+        self.write()
+    }
+
+    /// Nothing of the request was sent.
+    pub(super) fn refund(&mut self, entry: &Entry) -> io::Result<()> {
+        self.take_out(entry);
+        self.write()
+    }
+
+    fn take_out(&mut self, entry: &Entry) {
+        if let Some(spent) = self.spent.get_mut(entry.budget)
+            && let Some(index) = spent.iter().rposition(|at| *at == entry.at)
+        {
+            spent.remove(index);
+        }
+    }
+
+    /// What counts at `now`. A time that is yet to come was written by a clock that was wrong, and counts from now on.
+    fn in_window(&self, budget: Budget, now: UnixTime) -> Vec<u64> {
+        let spent = self.spent.get(budget.name).map_or(&[][..], Vec::as_slice);
+        let start = now.saturating_sub(budget.window).as_millis();
+        let mut kept: Vec<u64> =
+            spent.iter().map(|at| (*at).min(now.as_millis())).filter(|at| *at > start).collect();
+        kept.sort_unstable();
+        kept
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let content = json!({ "version": 1, "service": self.service, "spent": self.spent });
+        replace(&self.path, content.to_string().as_bytes())
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<BTreeMap<String, Vec<u64>>> {
+    let content: Value = serde_json::from_slice(bytes).ok()?;
+    if content.get("version")?.as_u64()? != 1 {
+        return None;
+    }
+    let budgets = content.get("spent")?.as_object()?;
+    let times = |times: &Value| times.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
+    budgets.iter().map(|(name, spent)| Some((name.clone(), times(spent)?))).collect()
+}
+
+/// Replaces a file whole, or not at all, for the user's eyes only.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn make_private(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use powerstream_core::api::Call;
+
+    use super::*;
+
+    const TOKEN: &[u8] = b"s3cr3t";
+
+    fn key(service: &'static str) -> Key<'static> {
+        Key { service, api: RuleApi::Powerstream, token: TOKEN }
+    }
+
+    fn open(directory: &Path) -> Ledger {
+        let quiet = |why: String| panic!("{why}");
+        Ledger::open(directory, &key("https://api.x.com"), || panic!("it is not locked"), quiet).unwrap()
+    }
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::from_seconds(1_800_000_000 + seconds)
+    }
+
+    fn budget() -> Budget {
+        Call::list(RuleApi::Powerstream).budget()
+    }
+
+    const DAY: u64 = 24 * 60 * 60;
+
+    #[test]
+    fn fifty_a_day_and_then_the_next_when_the_first_is_a_day_old() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ledger = open(directory.path());
+        assert_eq!(ledger.left(budget(), at(0)), Left { requests: 50, next: None });
+        for second in 0..50 {
+            let entry = ledger.spend(budget(), at(second)).unwrap();
+            ledger.settle(entry, at(second)).unwrap();
+        }
+        drop(ledger);
+        // What was spent outlives the run.
+        let ledger = open(directory.path());
+        assert_eq!(ledger.left(budget(), at(60)), Left { requests: 0, next: Some(at(DAY)) });
+        assert_eq!(ledger.free_at(budget(), 1, at(60)), Some(at(DAY)));
+        assert_eq!(ledger.free_at(budget(), 10, at(60)), Some(at(DAY + 9)));
+        assert_eq!(ledger.free_at(budget(), 50, at(60)), Some(at(DAY + 49)));
+        assert_eq!(ledger.free_at(budget(), 51, at(60)), None);
+        assert_eq!(ledger.left(budget(), at(DAY - 1)).requests, 0);
+        assert_eq!(ledger.left(budget(), at(DAY)), Left { requests: 1, next: Some(at(DAY + 1)) });
+        assert_eq!(ledger.left(budget(), at(DAY + 49)), Left { requests: 50, next: None });
+    }
+
+    #[test]
+    fn a_request_counts_from_before_it_is_sent_until_a_day_behind_its_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ledger = open(directory.path());
+        // Killed while it was under way.
+        let _ = ledger.spend(budget(), at(0)).unwrap();
+        drop(ledger);
+        let mut ledger = open(directory.path());
+        assert_eq!(ledger.left(budget(), at(1)).requests, 49);
+        let entry = ledger.spend(budget(), at(1)).unwrap();
+        ledger.settle(entry, at(61)).unwrap();
+        let entry = ledger.spend(budget(), at(70)).unwrap();
+        assert_eq!(ledger.left(budget(), at(70)).requests, 47);
+        ledger.refund(&entry).unwrap();
+        drop(ledger);
+        let ledger = open(directory.path());
+        assert_eq!(ledger.left(budget(), at(70)).requests, 48);
+        assert_eq!(ledger.left(budget(), at(DAY + 60)).requests, 49);
+        assert_eq!(ledger.left(budget(), at(DAY + 61)).requests, 50);
+    }
+
+    #[test]
+    fn each_budget_app_and_service_has_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ledger = open(directory.path());
+        let _ = ledger.spend(budget(), at(0)).unwrap();
+        let lists = Call::list(RuleApi::FilteredStream).budget();
+        assert_eq!(ledger.left(lists, at(0)).requests, 450);
+        let other = Key { token: b"another", ..key("https://api.x.com") };
+        let ports = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(|url| key(url).name());
+        let names = [key("https://api.x.com").name(), other.name()].into_iter().chain(ports);
+        assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 4);
+
+        // Nothing of the token is in what is kept.
+        for file in fs::read_dir(directory.path()).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name().into_string().unwrap();
+            let content = String::from_utf8(fs::read(file.path()).unwrap()).unwrap();
+            assert!(!format!("{name}{content}").contains("s3cr3t"));
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_begun_anew_and_says_so() {
+        for broken in
+            ["", "{", "[]", "{\"version\":2,\"spent\":{}}", "{\"version\":1,\"spent\":{\"rules\":[\"x\"]}}"]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let mut ledger = open(directory.path());
+            let _ = ledger.spend(budget(), at(0)).unwrap();
+            let path = ledger.path().to_owned();
+            drop(ledger);
+            fs::write(&path, broken).unwrap();
+            let mut told = String::new();
+            let ledger =
+                Ledger::open(directory.path(), &key("https://api.x.com"), || {}, |why| told = why).unwrap();
+            assert!(told.contains("begun anew") && told.contains("rules-"), "{told}");
+            assert_eq!(ledger.left(budget(), at(0)).requests, 50);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_blocks_no_longer_than_a_day() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ledger = open(directory.path());
+        let _ = ledger.spend(budget(), at(1_000 * DAY)).unwrap();
+        assert_eq!(ledger.left(budget(), at(0)), Left { requests: 49, next: Some(at(DAY)) });
+        let _ = ledger.spend(budget(), at(0)).unwrap();
+        assert_eq!(ledger.left(budget(), at(DAY)).requests, 50);
+    }
+
+    #[test]
+    fn a_second_run_waits_for_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut first = open(directory.path());
+        let path = directory.path().to_owned();
+        let (sender, waiting) = std::sync::mpsc::channel();
+        let second = std::thread::spawn(move || {
+            let waiting = || sender.send(()).unwrap();
+            let ledger =
+                Ledger::open(&path, &key("https://api.x.com"), waiting, |why| panic!("{why}")).unwrap();
+            ledger.left(budget(), at(0)).requests
+        });
+        waiting.recv_timeout(Duration::from_secs(20)).unwrap();
+        let _ = first.spend(budget(), at(0)).unwrap();
+        drop(first);
+        assert_eq!(second.join().unwrap(), 49);
+    }
+}

@@ -1,0 +1,271 @@
+//! `powerstream rules sync`: the rules in force made those of a file, in the fewest requests.
+//!
+//! ```text
+//!   file --> check offline --> list --> plan --> told, afforded, confirmed --> add.. wait delete..
+//! ```
+//!
+//! Nothing is kept of a run but what the ledger has: one that was killed is resumed by the next, which lists again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use powerstream_core::api::{AddFate, Call, RULE_SETTLES_IN, Rule, RuleApi};
+use powerstream_rules::Profile;
+use powerstream_rules::sync::{self, Plan, Request};
+
+use super::input::{self, Entry};
+use super::manage::report::{self, Told};
+use super::manage::{
+    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, span, wanted,
+};
+use crate::duration;
+use crate::exit::{Exit, Failure, complain};
+use crate::json::Line;
+
+/// Make the rules in force those of a file, in the fewest requests
+///
+/// Every rule is checked offline first; if one is invalid, nothing is sent. Then the rules are listed, a plan is made and
+/// told with its cost, and, once confirmed, carried out: what is new is added before what is old is deleted, so that nothing
+/// goes unmatched that was and shall be matched. A run that was cut is resumed by the next one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
+pub(super) struct Args {
+    /// The file of rules; `-` is standard input. As --file of `rules check` takes it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    target: Target,
+
+    #[command(flatten)]
+    manner: Manner,
+
+    /// How long new rules take to act: waited for before old ones are deleted [default: 20s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    settle: Option<Duration>,
+
+    /// Start from what the last run knew instead of listing, where it left nothing open and is not a day old: right only
+    /// where nobody else changes these rules
+    #[arg(long)]
+    cached: bool,
+
+    /// Delete by value: the form that Powerstream's page shows, where it recommends ids
+    #[arg(long)]
+    by_value: bool,
+
+    /// The product the rules are checked for [default: that of the endpoint]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<Profile>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let profile = args.profile.unwrap_or(args.target.profile());
+    let limits = limits(profile);
+    let entries = check_all(input::read(&args.file)?, profile)?;
+    // What no rules in force could cure costs no request.
+    sync::plan(&[], &wanted(&entries), limits).map_err(|error| no_plan(error, &entries))?;
+
+    let mut service = args.target.open()?;
+    let known = if args.cached { service.known() } else { None };
+    let listed = if known.is_some() { 0 } else { 1 };
+    let in_force = match known {
+        Some(rules) => rules,
+        None => service.list()?,
+    };
+    let plan =
+        sync::plan(&there(&in_force), &wanted(&entries), limits).map_err(|error| no_plan(error, &entries))?;
+    let run = Run { args, plan: &plan, entries: &entries, in_force: &in_force };
+    let calls = run.calls()?;
+
+    run.tell(&service, &calls, listed)?;
+    let Some(budget) = calls.first().map(Call::budget) else { return run.end(0) };
+    if args.manner.dry_run {
+        return Ok(Exit::Done);
+    }
+    service.afford(budget, calls.len())?;
+    args.manner.confirm(&format!("Send {}?", plural(calls.len(), "request")), true)?;
+    run.carry_out(&mut service, &calls)?;
+    run.end(calls.len())
+}
+
+/// The rules in force as a plan takes them.
+fn there(rules: &[Rule]) -> Vec<sync::Rule<'_>> {
+    rules
+        .iter()
+        .map(|rule| match &rule.tag {
+            Some(tag) => sync::Rule::tagged(&rule.value, tag),
+            None => sync::Rule::new(&rule.value),
+        })
+        .collect()
+}
+
+/// A plan on its way.
+struct Run<'a> {
+    args: &'a Args,
+    plan: &'a Plan,
+    entries: &'a [Entry],
+    in_force: &'a [Rule],
+}
+
+impl Run<'_> {
+    /// The requests of the plan.
+    fn calls(&self) -> Result<Vec<Call>, Failure> {
+        let api: RuleApi = self.args.target.api();
+        let call = |request: &Request| match request {
+            Request::Add(rules) => {
+                let rules = new_rules(rules.iter().filter_map(|index| self.entries.get(*index)));
+                Call::add(api, &rules).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+            }
+            Request::Delete { rules, .. } => {
+                let rules = rules.iter().filter_map(|index| self.in_force.get(*index));
+                deletion(api, rules, self.args.by_value)
+            }
+        };
+        self.plan.requests.iter().map(call).collect()
+    }
+
+    /// Tells the plan and its cost.
+    fn tell(&self, service: &Service, calls: &[Call], listed: usize) -> Result<(), Failure> {
+        let Plan { unchanged, added, deleted, retagged, deleted_first, .. } = *self.plan;
+        let budget = calls.first().map(Call::budget);
+        let left = budget.map(|budget| service.left(budget));
+        if self.args.manner.json {
+            return report::write(
+                &Line::event("plan")
+                    .number("unchanged", unchanged as u64)
+                    .number("add", added as u64)
+                    .number("delete", deleted as u64)
+                    .number("retag", retagged as u64)
+                    .number("deleted_first", deleted_first as u64)
+                    .number("listed", listed as u64)
+                    .number("requests", calls.len() as u64)
+                    .number_or_null("requests_left", left.map(u64::from))
+                    .finish(),
+            );
+        }
+        let mut text =
+            format!("{unchanged} unchanged, {added} to add, {deleted} to delete, {retagged} to tag anew\n");
+        if !self.plan.repeated.is_empty() {
+            text +=
+                &format!("{} in the file repeated, and left out\n", plural(self.plan.repeated.len(), "rule"));
+        }
+        if deleted_first > 0 {
+            text += &format!(
+                "{} deleted before all new ones are there, for want of room\n",
+                plural(deleted_first, "rule")
+            );
+        }
+        if retagged > 0 {
+            text += "a tag cannot be changed: each of those rules is deleted, added again with the next request, and \
+                     matches nothing until it acts, some 20 s later\n";
+        }
+        match budget.zip(left) {
+            Some((budget, left)) => {
+                let requests = plural(calls.len(), "request");
+                text += &format!("{requests} of the {left} left in {}\n", span(budget));
+            }
+            None => text += "nothing to send\n",
+        }
+        report::write(&text)
+    }
+
+    fn carry_out(&self, service: &mut Service, calls: &[Call]) -> Result<(), Failure> {
+        let mut known: Vec<Rule> = self.in_force.to_vec();
+        for (at, (request, call)) in self.plan.requests.iter().zip(calls).enumerate() {
+            if let Request::Delete { waits: true, .. } = request {
+                let length = self.args.settle.unwrap_or(RULE_SETTLES_IN);
+                if !length.is_zero() {
+                    complain(&format!("waiting {}s for the new rules to act", length.as_secs_f64()));
+                    service.wait(length)?;
+                }
+            }
+            match request {
+                Request::Add(rules) => {
+                    let added = service.call(call, |call, reply| call.added(&reply.lend()))?;
+                    let told = added.fates.iter().map(Told::added).zip(rules).collect::<Vec<_>>();
+                    let entry = |index: &usize| self.entries.get(*index);
+                    self.told(told.iter().map(|(told, index)| {
+                        let entry = entry(index);
+                        (
+                            told,
+                            entry.map(|entry| entry.value.as_str()),
+                            entry.and_then(|entry| entry.tag.as_deref()),
+                            None,
+                        )
+                    }))?;
+                    known.extend(added.fates.into_iter().filter_map(|fate| match fate {
+                        AddFate::Created(rule) => Some(rule),
+                        _ => None,
+                    }));
+                }
+                Request::Delete { rules, .. } => {
+                    let deleted = service.call(call, |call, reply| call.deleted(&reply.lend()))?;
+                    let told = deleted.fates.iter().map(Told::deleted).zip(rules).collect::<Vec<_>>();
+                    let rule = |index: &usize| self.in_force.get(*index);
+                    self.told(told.iter().map(|(told, index)| {
+                        let rule = rule(index);
+                        (
+                            told,
+                            rule.map(|rule| rule.value.as_str()),
+                            rule.and_then(|rule| rule.tag.as_deref()),
+                            rule.and_then(|rule| rule.id.as_deref()),
+                        )
+                    }))?;
+                    let gone = rules.iter().filter_map(|index| self.in_force.get(*index)).collect::<Vec<_>>();
+                    known.retain(|rule| !gone.contains(&rule));
+                }
+            }
+            service.remember(&known);
+            self.progress(at + 1, request)?;
+        }
+        Ok(())
+    }
+
+    /// Tells what a request did with each rule, where that is not what was asked: then the plan is of no use any more.
+    fn told<'t>(
+        &self,
+        fates: impl Iterator<Item = (&'t Told, Option<&'t str>, Option<&'t str>, Option<&'t str>)>,
+    ) -> Result<(), Failure> {
+        let mut undone = 0;
+        for (told, value, tag, id) in fates.filter(|(told, ..)| !told.is_done) {
+            undone += 1;
+            report::write(&told.line(value, tag, id, self.args.manner.json))?;
+        }
+        match undone {
+            0 => Ok(()),
+            _ => Err(Failure::new(
+                Exit::Failed,
+                format!(
+                    "stopped: {} not as planned; nothing more was sent. Sync again, which lists first, once that is \
+                     mended",
+                    plural(undone, "rule")
+                ),
+            )),
+        }
+    }
+
+    fn progress(&self, done: usize, request: &Request) -> Result<(), Failure> {
+        let (kind, word) = match request {
+            Request::Add(_) => ("add", "added"),
+            Request::Delete { .. } => ("delete", "deleted"),
+        };
+        let all = self.plan.requests.len();
+        if self.args.manner.json {
+            let line = Line::event("request").text("kind", kind).number("rules", request.len() as u64);
+            return report::write(&line.number("number", done as u64).number("of", all as u64).finish());
+        }
+        complain(&format!("{done} of {all}: {} {word}", plural(request.len(), "rule")));
+        Ok(())
+    }
+
+    fn end(&self, requests: usize) -> Result<Exit, Failure> {
+        let rules = self.entries.len() - self.plan.repeated.len();
+        if self.args.manner.json {
+            let line = Line::event("done").number("rules", rules as u64).number("requests", requests as u64);
+            report::write(&line.finish())?;
+        } else if requests > 0 {
+            complain(&format!("done: {} in force", plural(rules, "rule")));
+        }
+        Ok(Exit::Done)
+    }
+}

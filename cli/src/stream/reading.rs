@@ -1,0 +1,95 @@
+//! The connections opened on the runtime that is asked for, and read until the end.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use powerstream_core::client::Connections;
+use powerstream_core::driver::stop::Shutdown;
+use powerstream_core::merge::Group;
+use powerstream_tls::TlsConfig;
+
+use crate::exit::{Exit, Failure};
+use crate::interrupt::on_interrupt;
+
+use super::Args;
+use super::arguments::Runtime;
+use super::connections::Connection;
+use super::pump::{Ended, Pump};
+use super::source::block_on;
+
+/// Reads until the end; the inner error is the output's.
+pub(super) fn run<W: io::Write>(
+    args: &Args,
+    connections: Vec<Connection>,
+    group: Group,
+    tls: Option<&TlsConfig>,
+    pump: &mut Pump<W>,
+) -> Result<io::Result<Ended>, Failure> {
+    let first = connections.first().ok_or_else(|| Failure::new(Exit::Usage, "there is no connection"))?;
+    let config = first.config.clone();
+    let merged = (connections.len() > 1).then(|| {
+        let connections = connections.into_iter();
+        connections.fold(Connections::new(group), |all, one| all.with(one.name, one.config))
+    });
+    // The adapters' clients and streams are alike and have no trait in common.
+    macro_rules! read {
+        ($client:expr, $block_on:expr) => {{
+            let client = match tls {
+                Some(tls) => $client.with_tls(tls.clone()),
+                None => $client,
+            };
+            match merged {
+                None => {
+                    let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
+                    end_on_request(args, &stream.shutdown_handle())?;
+                    Ok($block_on(pump.run(&mut stream)))
+                }
+                Some(merged) => {
+                    let mut stream = client.merged(&merged).map_err(|error| cannot_open(&error))?;
+                    end_on_request(args, &stream.shutdown_handle())?;
+                    Ok($block_on(pump.run(&mut stream)))
+                }
+            }
+        }};
+    }
+    match args.runtime {
+        Runtime::Blocking => {
+            let client = powerstream_blocking::Client::new(config).with_busy_poll(args.busy_poll);
+            read!(client, block_on)
+        }
+        Runtime::Tokio => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| {
+                Failure::new(Exit::Failed, format!("cannot start tokio's runtime: {error}"))
+            })?;
+            read!(powerstream_tokio::Client::new(config), |future| runtime.block_on(future))
+        }
+        Runtime::Smol => read!(powerstream_smol::Client::new(config), |future| smol::block_on(future)),
+    }
+}
+
+/// Arranges for the end that the user asks for, by `--duration` or by Ctrl-C.
+fn end_on_request(args: &Args, shutdown: &Shutdown) -> Result<(), Failure> {
+    if let Some(length) = args.duration {
+        end_after(length, shutdown.clone())?;
+    }
+    let shutdown = shutdown.clone();
+    on_interrupt(move || shutdown.shutdown())
+}
+
+/// Ends the stream after `length`. The thread is not waited for: when the stream ends earlier, so does the process.
+fn end_after(length: Duration, shutdown: Shutdown) -> Result<(), Failure> {
+    let timer = move || {
+        thread::sleep(length);
+        shutdown.shutdown();
+    };
+    match thread::Builder::new().name(String::from("duration")).spawn(timer) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))),
+    }
+}
+
+fn cannot_open(error: &dyn std::error::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot open the stream: {error}"))
+}

@@ -1,0 +1,590 @@
+//! What the rules of a set ask, each thing once, and who is to be looked at when it is so.
+
+use super::atom::Atom;
+use super::check::Check;
+use super::table::{Table, hash};
+use super::token::Token;
+use super::view::Domain;
+
+/// A place in the program of a rule, where evaluation starts when a term is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Posting {
+    /// The slot of the rule.
+    pub(crate) rule: u32,
+    /// Where in its program.
+    pub(crate) entry: u32,
+}
+
+/// The number of a term, below [`TERMS_MAX`].
+pub(crate) type TermId = u32;
+
+/// More do not fit into an instruction; a set would need tens of gigabytes first.
+pub(crate) const TERMS_MAX: u32 = 1 << 28;
+
+/// No term.
+pub(crate) const NONE: TermId = u32::MAX;
+
+/// What a key is a key of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A token or a whole string of a domain.
+    Key(Domain),
+    /// Some bytes of what is searched in the strings of a domain.
+    Gram(Domain),
+    /// A question, which is answered when somebody asks.
+    Question,
+}
+
+impl Kind {
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Key(domain) => domain as u8,
+            Self::Gram(domain) => 64 + domain as u8,
+            Self::Question => 128,
+        }
+    }
+}
+
+/// A question, made to be asked often.
+#[derive(Clone, Debug)]
+pub(crate) enum Question {
+    Literal { text: Box<str>, tokens: Box<[Token]> },
+    Run { domain: Domain, tokens: Box<[TermId]> },
+    Near { tokens: Box<[TermId]>, distance: u8 },
+    Holds { domain: Domain, text: Box<str> },
+    Check(Check),
+}
+
+/// What tells that a question is worth asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// This term was found.
+    Term(TermId),
+    /// Nothing: it is asked of every Post.
+    Sweep,
+    /// It is never true.
+    Never,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    question: Question,
+    anchor: Anchor,
+}
+
+/// Who is to be looked at. Most terms have none or one.
+#[derive(Clone, Copy, Debug)]
+enum Postings {
+    None,
+    One(Posting),
+    /// In this list.
+    Many(u32),
+}
+
+/// A key, inside if it is short: the comparison that each word found needs then stays on one cache line.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    bytes: [u8; Self::SHORT],
+    /// Or `LONG`, and the first four bytes are a place in `Terms::long`.
+    length: u8,
+    kind: Kind,
+}
+
+impl Key {
+    const SHORT: usize = 21;
+    const LONG: u8 = u8::MAX;
+}
+
+#[derive(Clone, Debug)]
+struct Term {
+    key: Key,
+    postings: Postings,
+    /// How many instructions and questions have it.
+    users: u32,
+    /// For a question, where it is.
+    question: u32,
+}
+
+/// Places that are given and taken back.
+#[derive(Clone, Debug)]
+struct Slab<T> {
+    items: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    #[allow(clippy::cast_possible_truncation, reason = "bounded by the number of terms")]
+    fn add(&mut self, item: T) -> u32 {
+        match self.free.pop() {
+            Some(place) => {
+                if let Some(slot) = self.items.get_mut(place as usize) {
+                    *slot = item;
+                }
+                place
+            }
+            None => {
+                self.items.push(item);
+                self.items.len() as u32 - 1
+            }
+        }
+    }
+
+    fn get(&self, place: u32) -> Option<&T> {
+        self.items.get(place as usize)
+    }
+
+    fn get_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.items.get_mut(place as usize)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.items.capacity() * size_of::<T>() + self.free.capacity() * size_of::<u32>()
+    }
+}
+
+/// See the [module](self).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    table: Table,
+    terms: Slab<Term>,
+    lists: Slab<Vec<Posting>>,
+    long: Slab<Box<[u8]>>,
+    questions: Slab<Option<Asked>>,
+    /// How many postings there are of each kind of key.
+    counts: Counts,
+    /// The same of keys, in short: a bit for each domain with some.
+    wanted: u64,
+    /// How many postings of pieces there are.
+    grams: u32,
+    /// The questions that are asked of every Post.
+    sweeps: Vec<TermId>,
+    /// Room for keys.
+    buffer: Vec<u8>,
+}
+
+/// How many postings there are.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    /// By domain.
+    keys: DomainCounts,
+    /// By length less one, and domain.
+    grams: [DomainCounts; GRAM_MAX],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct DomainCounts([u32; Domain::ALL.len()]);
+
+impl Default for DomainCounts {
+    fn default() -> Self {
+        Self([0; Domain::ALL.len()])
+    }
+}
+
+/// The longest piece of a substring that is looked up.
+pub(crate) const GRAM_MAX: usize = 4;
+
+impl Terms {
+    /// The term for a key, one user more; it is made if it is not there.
+    pub(crate) fn key(&mut self, kind: Kind, key: &[u8]) -> TermId {
+        let hash = hash(kind.number(), key);
+        let found = self.find(kind, hash, key).unwrap_or_else(|| self.add(kind, hash, key, NONE));
+        self.retain(found);
+        found
+    }
+
+    /// The term for a question, one user more; it is made if it is not there.
+    pub(crate) fn question(&mut self, atom: Atom<'_>) -> TermId {
+        let mut key = core::mem::take(&mut self.buffer);
+        key.clear();
+        identity(atom, &mut key);
+        let hash = hash(Kind::Question.number(), &key);
+        let found = self.find(Kind::Question, hash, &key).unwrap_or_else(|| {
+            let question = self.ask(atom);
+            let anchor = self.anchor(atom, &question);
+            let place = self.questions.add(Some(Asked { question, anchor }));
+            self.add(Kind::Question, hash, &key, place)
+        });
+        self.buffer = key;
+        self.retain(found);
+        found
+    }
+
+    fn ask(&mut self, atom: Atom<'_>) -> Question {
+        let mut ids = |domain: Domain, text: &str, tokens: &[Token]| {
+            tokens.iter().map(|token| self.key(Kind::Key(domain), token.of(text).as_bytes())).collect()
+        };
+        match atom {
+            Atom::Run { domain, text, tokens } => Question::Run { domain, tokens: ids(domain, text, tokens) },
+            Atom::Near { text, tokens, distance } => {
+                Question::Near { tokens: ids(Domain::Words, text, tokens), distance }
+            }
+            Atom::Literal { text, tokens } => Question::Literal { text: text.into(), tokens: tokens.into() },
+            Atom::Holds { domain, text } => Question::Holds { domain, text: text.into() },
+            // A key is no question, and is not asked.
+            Atom::Key { .. } => Question::Check(Check::Unknown("")),
+            Atom::Check(check) => Question::Check(check),
+        }
+    }
+
+    /// Finds what must be there where a question is true: the rarest of the words, or a piece of the text.
+    fn anchor(&mut self, atom: Atom<'_>, question: &Question) -> Anchor {
+        match (atom, question) {
+            (
+                Atom::Run { .. } | Atom::Near { .. },
+                Question::Run { tokens, .. } | Question::Near { tokens, .. },
+            ) => {
+                let rarest = tokens.iter().min_by_key(|token| self.cost(**token));
+                rarest.map_or(Anchor::Never, |token| {
+                    let token = *token;
+                    self.retain(token);
+                    Anchor::Term(token)
+                })
+            }
+            (Atom::Literal { text, tokens }, _) => {
+                let words = tokens.iter().filter(|token| !token.emoji).map(|token| token.of(text));
+                match words.min_by_key(|word| word_cost(word.as_bytes())) {
+                    Some(word) => Anchor::Term(self.key(Kind::Key(Domain::Words), word.as_bytes())),
+                    None => self.gram(Domain::Words, text),
+                }
+            }
+            (Atom::Holds { domain, text }, _) => self.gram(domain, text),
+            (Atom::Check(Check::Unknown(_)), _) => Anchor::Never,
+            _ => Anchor::Sweep,
+        }
+    }
+
+    /// The rarest piece of a text, as far as letters tell.
+    fn gram(&mut self, domain: Domain, text: &str) -> Anchor {
+        // A blank may stand for other white space.
+        let longest = text.split(' ').max_by_key(|piece| piece.len()).unwrap_or_default().as_bytes();
+        let length = longest.len().min(GRAM_MAX);
+        let common = |gram: &&[u8]| gram.iter().map(|byte| commonness(*byte)).sum::<u32>();
+        match longest.windows(length.max(1)).min_by_key(common) {
+            Some(gram) => Anchor::Term(self.key(Kind::Gram(domain), gram)),
+            None => Anchor::Sweep,
+        }
+    }
+
+    fn find(&self, kind: Kind, hash: u32, key: &[u8]) -> Option<TermId> {
+        self.table.find(hash, |id| self.is(id, kind, key))
+    }
+
+    /// Whether a term has this key.
+    #[inline]
+    fn is(&self, id: TermId, kind: Kind, key: &[u8]) -> bool {
+        self.terms.get(id).is_some_and(|term| term.key.kind == kind && self.bytes(&term.key) == key)
+    }
+
+    #[inline]
+    fn bytes<'k>(&'k self, key: &'k Key) -> &'k [u8] {
+        if key.length == Key::LONG {
+            let [a, b, c, d, ..] = key.bytes;
+            return self.long.get(u32::from_le_bytes([a, b, c, d])).map_or(&[], |key| key);
+        }
+        key.bytes.get(..usize::from(key.length)).unwrap_or_default()
+    }
+
+    /// The term for a key whose hash is known.
+    #[inline]
+    pub(crate) fn look_up(&self, kind: Kind, hash: u32, key: &[u8]) -> Option<TermId> {
+        self.find(kind, hash, key)
+    }
+
+    fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], question: u32) -> TermId {
+        let mut key = Key { bytes: [0; Key::SHORT], length: Key::LONG, kind };
+        match (u8::try_from(bytes.len()), key.bytes.get_mut(..bytes.len())) {
+            (Ok(length), Some(inside)) => {
+                inside.copy_from_slice(bytes);
+                key.length = length;
+            }
+            _ => {
+                let place = self.long.add(bytes.into());
+                key.bytes.iter_mut().zip(place.to_le_bytes()).for_each(|(to, from)| *to = from);
+            }
+        }
+        let id = self.terms.add(Term { key, postings: Postings::None, users: 0, question });
+        assert!(id < TERMS_MAX, "a set of rules has less than 2^28 different terms");
+        self.table.insert(hash, id);
+        id
+    }
+
+    fn retain(&mut self, id: TermId) {
+        if let Some(term) = self.terms.get_mut(id) {
+            term.users += 1;
+        }
+    }
+
+    /// Gives up a term, and what only it has. What it is made of are words, so this goes one level deep.
+    pub(crate) fn release(&mut self, id: TermId) {
+        let Some(term) = self.terms.get_mut(id) else { return };
+        term.users = term.users.saturating_sub(1);
+        if term.users > 0 {
+            return;
+        }
+        let (key, question) = (term.key, term.question);
+        let hash = hash(key.kind.number(), self.bytes(&key));
+        self.table.remove(hash, id);
+        if key.length == Key::LONG {
+            let [a, b, c, d, ..] = key.bytes;
+            let place = u32::from_le_bytes([a, b, c, d]);
+            if let Some(long) = self.long.get_mut(place) {
+                *long = Box::default();
+                self.long.free.push(place);
+            }
+        }
+        self.terms.free.push(id);
+        if let Some(asked) = self.questions.get_mut(question).and_then(Option::take) {
+            self.questions.free.push(question);
+            if let Question::Run { tokens, .. } | Question::Near { tokens, .. } = asked.question {
+                tokens.iter().for_each(|token| self.release(*token));
+            }
+            if let Anchor::Term(anchor) = asked.anchor {
+                self.release(anchor);
+            }
+        }
+    }
+
+    /// What tells that a term may be true.
+    pub(crate) fn anchor_of(&self, id: TermId) -> Anchor {
+        self.asked(id).map_or(Anchor::Term(id), |asked| asked.anchor)
+    }
+
+    fn asked(&self, id: TermId) -> Option<&Asked> {
+        self.questions.get(self.terms.get(id)?.question)?.as_ref()
+    }
+
+    /// The question that a term is.
+    pub(crate) fn asked_by(&self, id: TermId) -> Option<&Question> {
+        self.asked(id).map(|asked| &asked.question)
+    }
+
+    /// The domain of a term that is a key.
+    pub(crate) fn domain_of(&self, id: TermId) -> Option<Domain> {
+        match self.terms.get(id)?.key.kind {
+            Kind::Key(domain) => Some(domain),
+            _ => None,
+        }
+    }
+
+    /// How often a term is likely to be found, in Posts of some millions; the most for what is not found but asked.
+    pub(crate) fn cost(&self, id: TermId) -> u32 {
+        let Some(term) = self.terms.get(id) else { return 0 };
+        match term.key.kind {
+            Kind::Key(domain) if domain.has_tokens() => word_cost(self.bytes(&term.key)),
+            Kind::Key(Domain::Lang) => match self.bytes(&term.key) {
+                b"en" => 400_000,
+                b"ja" | b"es" | b"pt" | b"und" => 200_000,
+                _ => 50_000,
+            },
+            Kind::Key(Domain::PlaceCountry | Domain::ProfileCountry) => 20_000,
+            Kind::Key(Domain::SourceName | Domain::SourceUrl) => 100_000,
+            Kind::Key(Domain::Context | Domain::Entity) => 10_000,
+            Kind::Key(_) => 100,
+            Kind::Gram(_) => match self.bytes(&term.key).len() {
+                1 => 500_000,
+                2 => 100_000,
+                3 => 20_000,
+                _ => 4_000,
+            },
+            Kind::Question => match self.asked(id) {
+                Some(Asked { anchor: Anchor::Never, .. }) | None => 0,
+                Some(Asked { anchor: Anchor::Term(anchor), .. }) => self.cost(*anchor),
+                Some(Asked { question: Question::Check(Check::Geo(_)), .. }) => 150_000,
+                Some(_) => 700_000,
+            },
+        }
+    }
+
+    /// Adds a posting to the term that tells.
+    pub(crate) fn post(&mut self, anchor: TermId, posting: Posting) {
+        self.count(anchor, |count| *count += 1);
+        let Some(term) = self.terms.get_mut(anchor) else { return };
+        match term.postings {
+            Postings::None => {
+                term.postings = Postings::One(posting);
+                if matches!(term.key.kind, Kind::Question) {
+                    self.sweeps.push(anchor);
+                }
+            }
+            Postings::One(first) => {
+                term.postings = Postings::Many(self.lists.add(vec![first, posting]));
+            }
+            Postings::Many(list) => {
+                if let Some(list) = self.lists.get_mut(list) {
+                    list.push(posting);
+                }
+            }
+        }
+    }
+
+    /// Takes out all postings of a rule.
+    pub(crate) fn unpost(&mut self, anchor: TermId, rule: u32) {
+        let before = self.postings(anchor).len();
+        let Some(term) = self.terms.get_mut(anchor) else { return };
+        match term.postings {
+            Postings::One(posting) if posting.rule == rule => term.postings = Postings::None,
+            Postings::None | Postings::One(_) => {}
+            Postings::Many(place) => {
+                if let Some(list) = self.lists.get_mut(place) {
+                    list.retain(|posting| posting.rule != rule);
+                    match list.as_slice() {
+                        [] => term.postings = Postings::None,
+                        [one] => term.postings = Postings::One(*one),
+                        _ => {}
+                    }
+                    if list.len() < 2 {
+                        *list = Vec::new();
+                        self.lists.free.push(place);
+                    }
+                }
+            }
+        }
+        let is_question = matches!(term.key.kind, Kind::Question);
+        let after = self.postings(anchor).len();
+        #[allow(clippy::cast_possible_truncation, reason = "as many were counted")]
+        self.count(anchor, |count| *count = count.saturating_sub((before - after) as u32));
+        if is_question && before > 0 && after == 0 {
+            self.sweeps.retain(|sweep| *sweep != anchor);
+        }
+    }
+
+    fn count(&mut self, anchor: TermId, change: impl Fn(&mut u32)) {
+        let Some(term) = self.terms.get(anchor) else { return };
+        let (kind, length) = (term.key.kind, usize::from(term.key.length));
+        let counts = match kind {
+            Kind::Key(_) => Some(&mut self.counts.keys),
+            Kind::Gram(_) => self.counts.grams.get_mut(length.saturating_sub(1)),
+            Kind::Question => None,
+        };
+        if let (Some(counts), Kind::Key(domain) | Kind::Gram(domain)) = (counts, kind) {
+            if let Some(count) = counts.0.get_mut(domain as usize) {
+                change(count);
+                match kind {
+                    Kind::Key(_) if *count > 0 => self.wanted |= 1 << domain as u32,
+                    Kind::Key(_) => self.wanted &= !(1 << domain as u32),
+                    Kind::Gram(_) | Kind::Question => change(&mut self.grams),
+                }
+            }
+        }
+    }
+
+    /// Who is to be looked at when a term is found.
+    #[inline]
+    pub(crate) fn postings(&self, id: TermId) -> &[Posting] {
+        match self.terms.get(id).map(|term| &term.postings) {
+            Some(Postings::One(posting)) => core::slice::from_ref(posting),
+            Some(Postings::Many(list)) => self.lists.get(*list).map_or(&[], |list| list),
+            _ => &[],
+        }
+    }
+
+    /// The domains for whose keys somebody waits, a bit for each by its number.
+    pub(crate) const fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    /// Whether anybody waits for pieces.
+    pub(crate) const fn wants_some_grams(&self) -> bool {
+        self.grams > 0
+    }
+
+    /// Whether anybody waits for pieces of this length.
+    pub(crate) fn wants_grams(&self, domain: Domain, length: usize) -> bool {
+        let counts = self.counts.grams.get(length.wrapping_sub(1));
+        counts.and_then(|counts| counts.0.get(domain as usize)).is_some_and(|count| *count > 0)
+    }
+
+    /// The questions to ask of every Post.
+    pub(crate) fn sweeps(&self) -> &[TermId] {
+        &self.sweeps
+    }
+
+    /// All term numbers are below this.
+    pub(crate) fn end(&self) -> usize {
+        self.terms.items.len()
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let lists = self.lists.items.iter().map(|list| list.capacity() * size_of::<Posting>());
+        let long = self.long.items.iter().map(|key| key.len());
+        let questions = self.questions.items.iter().flatten().map(|asked| match &asked.question {
+            Question::Literal { text, tokens } => text.len() + size_of_val(&**tokens),
+            Question::Run { tokens, .. } | Question::Near { tokens, .. } => size_of_val(&**tokens),
+            Question::Holds { text, .. } => text.len(),
+            Question::Check(_) => 0,
+        });
+        self.table.heap_bytes()
+            + self.terms.heap_bytes()
+            + self.lists.heap_bytes()
+            + self.long.heap_bytes()
+            + self.questions.heap_bytes()
+            + lists.chain(long).chain(questions).sum::<usize>()
+            + self.sweeps.capacity() * size_of::<TermId>()
+            + self.buffer.capacity()
+    }
+}
+
+/// What makes two questions the same.
+fn identity(atom: Atom<'_>, key: &mut Vec<u8>) {
+    let mut joined = |tag: &[u8], text: &str, tokens: &[Token]| {
+        key.extend_from_slice(tag);
+        for token in tokens {
+            key.extend_from_slice(token.of(text).as_bytes());
+            // No token holds one.
+            key.push(b' ');
+        }
+    };
+    match atom {
+        Atom::Run { domain, text, tokens } => joined(&[b'R', domain as u8], text, tokens),
+        Atom::Near { text, tokens, distance } => joined(&[b'N', distance], text, tokens),
+        Atom::Literal { text, .. } => {
+            key.push(b'L');
+            key.extend_from_slice(text.as_bytes());
+        }
+        Atom::Holds { domain, text } => {
+            key.extend([b'H', domain as u8]);
+            key.extend_from_slice(text.as_bytes());
+        }
+        Atom::Key { domain, key: text } => {
+            key.extend([b'K', domain as u8]);
+            key.extend_from_slice(text.as_bytes());
+        }
+        // Distinct for distinct values, numbers too.
+        Atom::Check(check) => key.extend_from_slice(format!("C{check:?}").as_bytes()),
+    }
+}
+
+/// How common a word is, by its length: short ones are, and those that everybody uses.
+fn word_cost(word: &[u8]) -> u32 {
+    // None of those is longer.
+    if word.len() <= 5 && core::str::from_utf8(word).is_ok_and(crate::check::is_stop_word) {
+        return 200_000;
+    }
+    match word.len() {
+        0..=1 => 60_000,
+        2 => 40_000,
+        3 => 20_000,
+        4 => 8_000,
+        5 => 4_000,
+        6 => 2_000,
+        _ => 1_000,
+    }
+}
+
+/// How common a byte is in texts and links, roughly.
+const fn commonness(byte: u8) -> u32 {
+    match byte {
+        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'/' | b'.' | b':' => 9,
+        b'r' | b'h' | b'l' | b'd' | b'c' | b'u' | b'p' | b'm' | b'w' => 6,
+        b'j' | b'q' | b'x' | b'z' | b'k' | b'v' => 1,
+        0x80.. => 5,
+        _ => 3,
+    }
+}

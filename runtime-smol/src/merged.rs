@@ -1,0 +1,109 @@
+//! Several connections as one stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use powerstream_core::driver::Io;
+use powerstream_core::driver::merged::{MergedEvent, OwnedMergedEvent};
+use powerstream_core::driver::stop::Shutdown;
+use powerstream_core::merge::{ConnectionId, Merge, Record};
+use powerstream_core::queue::{QueueConfig, Receiver, Sender, pump, queue};
+use powerstream_core::session::Session;
+use powerstream_core::time::Instant;
+use powerstream_tls::transport::MergedLines;
+use smol::Task;
+
+use crate::reactor::Smol;
+
+/// Several connections as one stream, read by one task: each Post once, from whoever brings it first.
+///
+/// A connection that is dead does not disturb the others. As with [`Stream`](crate::Stream), nothing happens between calls; it is also a
+/// [`futures_core::Stream`] of owned events.
+#[derive(Debug)]
+pub struct MergedStream {
+    merged: MergedLines<Smol>,
+    shutdown: Shutdown,
+}
+
+impl MergedStream {
+    pub(crate) const fn new(merged: MergedLines<Smol>, shutdown: Shutdown) -> Self {
+        Self { merged, shutdown }
+    }
+
+    /// Waits for the next event and lends it, until the next call; `None` once there will be none: each session gave up, or
+    /// all were shut down.
+    ///
+    /// Dropping the future at any await loses nothing and starts nothing twice.
+    pub async fn next(&mut self) -> Option<MergedEvent<'_>> {
+        self.merged.next().await
+    }
+
+    /// Whether the next event has come already, so that [`Self::next`] will not wait for it.
+    #[must_use]
+    pub fn has_event(&mut self) -> bool {
+        self.merged.has_event()
+    }
+
+    /// Has a task of its own read the stream, on the global executor, whatever the consumer does, and hands its events over by a queue: the
+    /// server drops readers that are slow. What happens when the queue is full is [`QueueConfig::overflow`].
+    ///
+    /// The task ends with the stream, with [`Self::shutdown_handle`] (ask for it before), or with the receiver, and gives the stream back, for
+    /// its counters. Dropping it drops the stream: what is queued can still be taken.
+    pub fn queued(self, config: QueueConfig) -> (Receiver<OwnedMergedEvent>, Task<Self>) {
+        let (sender, receiver) = queue(config);
+        (receiver, smol::spawn(self.pump(sender)))
+    }
+
+    /// Reads the stream into a queue until it is over, and gives it back: what [`Self::queued`] does, for an executor, a queue or a way to
+    /// spawn of one's own.
+    pub async fn pump(self, sender: Sender<OwnedMergedEvent>) -> Self {
+        let Self { merged, shutdown } = self;
+        let merged = pump(merged, sender, shutdown.listen()).await;
+        Self { merged, shutdown }
+    }
+
+    /// Ends all connections, from another task or thread.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// The connection's name.
+    ///
+    /// # Panics
+    /// Where this stream has no such connection.
+    #[must_use]
+    pub fn name(&self, connection: ConnectionId) -> &str {
+        self.merged.name(connection)
+    }
+
+    /// The connection's session: its counters and where it stands.
+    ///
+    /// # Panics
+    /// Where this stream has no such connection.
+    #[must_use]
+    pub fn session(&self, connection: ConnectionId) -> &Session<Vec<u8>> {
+        self.merged.lines()[connection.index()].driven().buffered().session()
+    }
+
+    /// The accounts: who won, who lost and by how much.
+    #[must_use]
+    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<Record>> {
+        self.merged.merge()
+    }
+
+    /// The clock that all its events are timed with.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        // There is one connection at least.
+        self.merged.lines()[0].driven().io().now()
+    }
+}
+
+impl futures_core::Stream for MergedStream {
+    type Item = OwnedMergedEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OwnedMergedEvent>> {
+        self.merged.poll_next(cx).map(|event| event.map(OwnedMergedEvent::from))
+    }
+}
