@@ -13,7 +13,7 @@ pub struct Language {
     sums: Vec<f64>,
 }
 
-const WORDS: usize = 20_000;
+const WORDS: usize = 50_000;
 /// The ranks of the words that rules are made of: nobody asks for the commonest.
 const RARE: usize = 120;
 
@@ -40,13 +40,14 @@ impl Language {
         while words.len() < WORDS {
             // Common words are short.
             let syllables =
-                1 + random.below(2) as usize + usize::from(words.len() > 200) * random.below(3) as usize;
+                1 + random.below(2) as usize + usize::from(words.len() > 200) * random.below(2) as usize;
             let mut word = String::new();
             for _ in 0..syllables {
                 word += STARTS[random.below(STARTS.len() as u64) as usize];
                 word += ENDS[random.below(ENDS.len() as u64) as usize];
             }
-            if seen.insert(word.clone()) {
+            // What the rule language would not take for a word.
+            if !matches!(&*word, "" | "and" | "or" | "not") && seen.insert(word.clone()) {
                 words.push(word);
             }
         }
@@ -98,11 +99,11 @@ impl Language {
         }
     }
 
-    /// Any word of six letters at most, the rare as often as the common ones: 200 of them go into a rule.
+    /// Any word of seven letters at most, the rare as often as the common ones: 200 of them go into a rule.
     pub fn any(&self, random: &mut Random) -> &str {
         loop {
             let word = &self.words[random.below(WORDS as u64) as usize];
-            if word.len() <= 6 {
+            if word.len() <= 7 {
                 return word;
             }
         }

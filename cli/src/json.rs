@@ -27,6 +27,16 @@ impl Line {
         self
     }
 
+    /// The flag, or `null`.
+    pub(crate) fn flag_or_null(mut self, key: &str, value: Option<bool>) -> Self {
+        if let Some(value) = value {
+            return self.flag(key, value);
+        }
+        self.key(key);
+        self.0.push_str("null");
+        self
+    }
+
     /// The text, or `null`.
     pub(crate) fn text_or_null(mut self, key: &str, value: Option<&str>) -> Self {
         self.key(key);

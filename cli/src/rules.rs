@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   RULE.. | --rule=RULE.. | --file F --> [ input ] --entries--> check | format | explain --> a line or a report a rule
+//!                                                           |--> match <--Posts       --> a line a Post
 //!                                                           '--> add | delete | sync --> [ manage ] <--> service
 //! ```
 //!
@@ -16,6 +17,7 @@ mod format;
 mod input;
 mod list;
 mod manage;
+mod matching;
 mod operators;
 mod sync;
 
@@ -41,7 +43,7 @@ Colours are for terminals only, and not where NO_COLOR is set.
 Exit codes:
   0  every rule is valid      1  some are not, or the file cannot be read";
 
-/// Check, format and explain rules offline, and manage those of an app
+/// Check, format, explain and match rules offline, and manage those of an app
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -53,6 +55,7 @@ enum Command {
     Check(check::Args),
     Format(format::Args),
     Explain(explain::Args),
+    Match(matching::Args),
     Operators(operators::Args),
     List(list::Args),
     Add(add::Args),
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(args),
         Command::Format(args) => format::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Match(args) => matching::run(args),
         Command::Operators(args) => operators::run(args),
         Command::List(args) => list::run(args),
         Command::Add(args) => add::run(args),
@@ -113,5 +117,15 @@ fn tell(entry: &Entry, found: &[Diagnostic]) {
     let colours = colours(&io::stderr());
     for error in found {
         complain(&format!("{}: {}", entry.place, error.render(&entry.value, colours).trim_end()));
+    }
+}
+
+/// Warns if these are more rules than a stream takes.
+fn warn_of_too_many(count: usize, profile: Profile) {
+    if let Some(max) = profile.rules_max().filter(|max| count > *max) {
+        complain(&format!(
+            "warning: these are {count} rules, and a stream of {} takes {max}",
+            profile.product()
+        ));
     }
 }

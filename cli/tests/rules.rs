@@ -209,6 +209,158 @@ fn explain_shows_the_order_of_evaluation() {
     assert_eq!(lines(&output)[1]["explanation"], Value::Null);
 }
 
+const GULL: &str = r#"{"id_str":"20","text":"A Gull follows the boat","lang":"en"}"#;
+const TERN: &str = r#"{"data":{"id":"21","text":"terns","author_id":"5"}}"#;
+
+#[test]
+fn match_writes_a_line_a_post() {
+    let path = file("match.json", br#"[{"value":"gull lang:en","tag":"birds"},"boat","terns"]"#);
+    let posts = format!(
+        "{GULL}\r\n\r\n[{TERN},{GULL}]\n{{\"type\":\"connection_metadata\"}}\n{}",
+        GULL.replace("20", "22").replace("ull", "oat")
+    );
+    let output = rules(&["match", "--rules", path.to_str().unwrap(), "--json"], posts.as_bytes());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let gull = json!({"id": "20", "matching_rules": [{"value": "gull lang:en", "tag": "birds"}, {"value": "boat", "tag": null}]});
+    let tern = json!({"id": "21", "matching_rules": [{"value": "terns", "tag": null}]});
+    let goat = json!({"id": "22", "matching_rules": [{"value": "boat", "tag": null}]});
+    assert_eq!(lines(&output), [gull.clone(), tern, gull, goat]);
+    assert_eq!(stderr(&output), "powerstream: 4 Posts, 4 matched; 1 message was no Post\n");
+    let keys = stdout(&output).lines().next().unwrap().to_owned();
+    assert!(
+        keys.starts_with(r#"{"id":"20","matching_rules":[{"value":"gull lang:en","tag":"birds"}"#),
+        "{keys}"
+    );
+    let people = rules(&["match", "--file", path.to_str().unwrap()], posts.as_bytes());
+    assert_eq!(stdout(&people).lines().next(), Some("20: [birds] gull lang:en; boat"));
+    // An empty list where none matches; the Posts of a file; a rule that starts with a dash.
+    let path_of_posts = file("match.ndjson", GULL.as_bytes());
+    let output =
+        rules(&["match", "--rule=-is:reply skua", "--json", "--posts", path_of_posts.to_str().unwrap()], b"");
+    assert_eq!(stdout(&output), "{\"id\":\"20\",\"matching_rules\":[]}\n");
+    let people = rules(&["match", "--rule", "skua", "--rule", "auk"], GULL.as_bytes());
+    assert_eq!((code(&people), stdout(&people).as_str()), (0, "20: no rule matches\n"));
+    fs::remove_file(path).unwrap();
+    fs::remove_file(path_of_posts).unwrap();
+    // No Posts, no lines.
+    let output = rules(&["match", "--rule", "skua", "--json"], b"");
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, ""));
+}
+
+#[test]
+fn match_tells_bad_lines_and_loses_nothing_else() {
+    let posts =
+        [GULL.as_bytes(), b"\n{\"id_str\":\"21\",\"text\":\"gu\n\xff\xfe\n", GULL.as_bytes(), b"\n{\"id"]
+            .concat();
+    let output = rules(&["match", "--rule", "gull", "--json"], &posts);
+    assert_eq!((code(&output), lines(&output).len()), (1, 2));
+    let told = stderr(&output);
+    for place in ["standard input:2: ", "standard input:3: ", "standard input:5: "] {
+        assert!(told.contains(place), "{told}");
+    }
+    assert!(told.ends_with("2 Posts, 2 matched; 3 lines could not be read\n"), "{told}");
+}
+
+#[test]
+fn match_refuses_invalid_rules_and_warns_of_too_many() {
+    for (arguments, want) in [
+        (&["match", "--rule", "gull", "--rule", "("][..], 1),
+        (&["match", "--rule=-gull"], 1),
+        (&["match", "--rule", "conversation_id:20"], 1),
+        (&["match", "--rule", "conversation_id:20", "--profile", "filtered_stream"], 0),
+        (&["match", "--rule", "gull", "--posts", "/nonexistent"], 1),
+        (&["match", "--rules", "/nonexistent"], 1),
+        (&["match"], 2),
+        (&["match", "--rule", "gull", "--rules", "f"], 2),
+        (&["match", "--rules", "-"], 2),
+    ] {
+        let output = rules(arguments, GULL.as_bytes());
+        assert_eq!(code(&output), want, "{arguments:?}: {}", stderr(&output));
+        assert!(want == 0 || stdout(&output).is_empty(), "{arguments:?}");
+    }
+    let output = rules(&["match", "--rule", "gull", "--rule", "("], GULL.as_bytes());
+    let told = stderr(&output);
+    assert!(
+        told.contains("rule 2: error[E-PARSE]")
+            && told.ends_with("1 rule is invalid, and no Post was matched\n"),
+        "{told}"
+    );
+    let many: String = (0..1_001).map(|number| format!("gull tern{number}\n")).collect();
+    let path = file("match-many.txt", many.as_bytes());
+    let output = rules(&["match", "--rules", path.to_str().unwrap(), "--json"], GULL.as_bytes());
+    fs::remove_file(path).unwrap();
+    assert_eq!((code(&output), lines(&output).len()), (0, 1));
+    assert!(stderr(&output).contains("warning: these are 1001 rules"), "{}", stderr(&output));
+}
+
+#[test]
+fn match_explains_why_and_why_not() {
+    let explain = |rule: &str, post: &str| {
+        let output = rules(&["match", "--rule", rule, "--json", "--explain"], post.as_bytes());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let people = stdout(&rules(&["match", "--rule", rule, "--explain"], post.as_bytes()));
+        (lines(&output)[0]["rules"][0].clone(), people)
+    };
+    let (found, people) = explain("gull -lang:en", GULL);
+    assert_eq!(found["matches"], false);
+    let gull = json!({"term": "gull", "value": true, "post": "own", "field": "text", "start": 2, "end": 6, "missing": null});
+    assert_eq!(found["terms"][0], gull);
+    assert_eq!(found["changes"], json!([{"term": "lang:en", "value": false}]));
+    assert_eq!(
+        people,
+        "20: no rule matches\n  gull -lang:en: does not match\n    yes gull  in text, characters 3 to 6\n    yes lang:en  in \
+         lang\n    it would match if lang:en were not\n"
+    );
+    // What a v2 message does not hold.
+    let (found, people) = explain("terns -from:harbour_news", TERN);
+    assert_eq!((&found["matches"], &found["terms"][1]["missing"]), (&Value::Null, &json!("includes.users")));
+    assert_eq!(found["changes"], json!([{"term": "from:harbour_news", "value": false}]));
+    assert!(
+        people.contains("cannot be told") && people.contains("would have to hold includes.users"),
+        "{people}"
+    );
+    let (found, people) = explain("terns", TERN);
+    assert_eq!((&found["matches"], &found["changes"]), (&json!(true), &json!([])));
+    assert!(people.contains("  terns: matches\n"), "{people}");
+}
+
+#[test]
+fn phrases_and_scripts_are_matched_as_chosen() {
+    let matched = |arguments: &[&str], text: &str| {
+        let post = format!(r#"{{"id_str":"20","text":"{text}"}}"#);
+        let output = rules(&[&["match", "--json"], arguments].concat(), post.as_bytes());
+        lines(&output)[0]["matching_rules"].as_array().unwrap().len()
+    };
+    assert_eq!(matched(&["--rule", "\"sea gull\""], "sea-gull"), 0);
+    assert_eq!(matched(&["--rule", "\"sea gull\"", "--phrases", "tokens"], "sea-gull"), 1);
+    assert_eq!(matched(&["--rule", "\u{9dd7}"], "\u{767d}\u{3044}\u{9dd7}"), 0);
+    assert_eq!(matched(&["--rule", "\u{9dd7}", "--segment", "substring"], "\u{767d}\u{3044}\u{9dd7}"), 1);
+}
+
+#[test]
+fn hostile_rules_and_posts_are_answered_at_once() {
+    for hostile in
+        ["(".repeat(100_000), "\0".repeat(100_000), r"\ud83d".to_owned(), "\u{202e}gull\u{200f}".to_owned()]
+    {
+        let path = file("hostile.txt", hostile.as_bytes());
+        for command in ["check", "match"] {
+            let option = if command == "check" { "--file" } else { "--rules" };
+            let output = rules(&[command, option, path.to_str().unwrap()], GULL.as_bytes());
+            assert_eq!(code(&output), 1, "{}", &hostile[..7]);
+            let told = [stdout(&output), stderr(&output)].concat();
+            assert!(told.contains("error[E-"), "{told}");
+            assert!(!told.contains(['\u{202e}', '\u{200f}', '\0']) && told.len() < 200_000, "{}", told.len());
+        }
+        fs::remove_file(path).unwrap();
+    }
+    // Posts: the same, and the one behind them.
+    let deep = "[".repeat(100_000);
+    let posts =
+        format!("{deep}\n{{\"id_str\":\"20\",\"text\":\"\\ud83d gull \\u202e\\u0000\"}}\n\0\0\n{GULL}\n");
+    let output = rules(&["match", "--rule", "gull"], posts.as_bytes());
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, "20: gull\n20: gull\n"));
+}
+
 #[test]
 fn operators_lists_what_a_product_has() {
     let names = |profile: &str| -> Vec<String> {
@@ -221,5 +373,20 @@ fn operators_lists_what_a_product_has() {
     assert!(has("filtered_stream", "has:cashtags") && has("powertrack", "has:symbols"));
     assert!(has("filtered_stream_embedding", "embedding") && !has("filtered_stream", "embedding"));
     let text = stdout(&rules(&["operators"], b""));
+    let one = |name: &str| rules(&["operators", name], b"");
+    for name in ["from", "FROM:", "has:links", "keyword", "has:media_link"] {
+        let output = one(name);
+        assert_eq!((code(&output), stdout(&output).matches("example:").count()), (0, 1), "{name}");
+    }
+    assert!(stdout(&one("form")).is_empty());
+    assert_eq!(code(&one("form")), 1);
+    assert!(stderr(&one("form")).contains("did you mean"), "{}", stderr(&one("form")));
+    // What another product has is told.
+    assert_eq!(code(&one("conversation_id")), 1);
+    assert!(
+        stderr(&one("conversation_id")).contains("the filtered stream"),
+        "{}",
+        stderr(&one("conversation_id"))
+    );
     assert!(text.contains("from:") && text.contains("Posts by this user."));
 }

@@ -1,21 +1,16 @@
 //! The stream that a blocking program reads.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 
-use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::client::Config;
-use powerstream_core::driver::dial::Route;
+use powerstream_core::driver::Io;
 use powerstream_core::driver::stop::Shutdown;
-use powerstream_core::driver::tcp::Tcp;
-use powerstream_core::driver::tunnel::Tunnel;
-use powerstream_core::driver::{Driven, Io};
 use powerstream_core::merge::MergeError;
 use powerstream_core::owned::OwnedEvent;
-use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_core::session::{ConfigError, Session, SessionEvent};
+use powerstream_tls::TlsConfigError;
 use powerstream_tls::transport::{self, Line, Trust, open};
-use powerstream_tls::{Secured, TlsConfig, TlsConfigError};
 
 use crate::pin::PinError;
 use crate::reactor::{Reading, Sockets};
@@ -34,46 +29,6 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream that connects at the first [`Self::next`], without a [`Client`](crate::Client): straight to the origin, for
-    /// whoever has a configuration that is lent. Jitter is seeded from the system's randomness. An `https` origin is trusted
-    /// as the operating system does, whose CAs are read anew by each call.
-    ///
-    /// # Errors
-    /// [`OpenError`] where the configuration makes no request, the system has no CAs, or no more resources.
-    pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
-        Self::open_seeded(config, system_seed())
-    }
-
-    /// As [`Self::open`], with a seed for the jitter.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        Self::of_session(config, seed, &Trust::default())
-    }
-
-    /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
-        Self::of_session(config, seed, &Trust::from(tls.clone()))
-    }
-
-    fn of_session(config: &SessionConfig<'_>, seed: u64, trust: &Trust) -> Result<Self, OpenError> {
-        let waiter = Waiter::new().map_err(OpenError::Io)?;
-        let shutdown = Shutdown::new();
-        let sockets = Sockets::new(&waiter, Reading::Blocking, &shutdown);
-        let tcp = Tcp::new(sockets, Route::to_origin(&config.origin), shutdown.listen());
-        let connector = trust.for_origin(&config.origin).map_err(OpenError::Tls)?;
-        let transport = Secured::new(Tunnel::new(tcp, None), connector);
-        // Zeroed, so that pages which no message ever reaches are never given out.
-        let storage = vec![0; config.storage_bytes()];
-        let session = Session::new(storage, config, seed, transport.now(), transport.unix_now());
-        let buffered = Buffered::new(session.map_err(OpenError::Config)?, vec![0; READ_BYTES]);
-        Ok(Self { line: Driven::new(buffered, transport), shutdown, waiter })
-    }
-
     pub(crate) fn of_client(config: &Config, trust: &Trust, reading: Reading) -> Result<Self, OpenError> {
         let waiter = Waiter::new().map_err(OpenError::Io)?;
         let shutdown = Shutdown::new();
@@ -134,12 +89,6 @@ impl Stream {
     pub fn now(&self) -> powerstream_core::time::Instant {
         self.line.io().now()
     }
-}
-
-/// A seed for the jitter.
-fn system_seed() -> u64 {
-    // The standard library keys its hash maps from the system's randomness: the one source it offers.
-    std::hash::RandomState::new().build_hasher().finish()
 }
 
 impl IntoIterator for Stream {

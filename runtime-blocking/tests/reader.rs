@@ -202,7 +202,7 @@ fn several_connections_are_read_by_one_thread_too() {
     }
     assert!(ids.into_iter().eq(0..1_000));
     let (stream, _) = reader.finish();
-    assert_eq!(stream.records().iter().map(|record| record.wins()).sum::<u64>(), 1_000);
+    assert_eq!(stream.merge().records().iter().map(|record| record.wins()).sum::<u64>(), 1_000);
 }
 
 #[test]

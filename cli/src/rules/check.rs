@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Write};
 use powerstream_rules::{Verdict, api, check};
 
 use super::input::{Entry, Source};
-use super::{ProfileArg, colours, errors, shown};
-use crate::exit::{Exit, Failure, complain};
+use super::{ProfileArg, colours, errors, shown, warn_of_too_many};
+use crate::exit::{Exit, Failure};
 use crate::json::Line;
 
 /// Say which rules are valid, and what is wrong with the others
@@ -60,13 +60,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         .map_err(|error| Failure::output(&error))?;
     }
     output.flush().map_err(|error| Failure::output(&error))?;
-    if let Some(max) = profile.rules_max().filter(|max| entries.len() > *max) {
-        complain(&format!(
-            "warning: these are {} rules, and a stream of {} takes {max}",
-            entries.len(),
-            profile.product()
-        ));
-    }
+    warn_of_too_many(entries.len(), profile);
     Ok(if invalid == 0 { Exit::Done } else { Exit::Failed })
 }
 

@@ -40,15 +40,18 @@ impl Source {
         if let Some(file) = &self.file {
             return read(file);
         }
-        let rules = self.rules.iter().chain(&self.more).enumerate();
-        Ok(rules
-            .map(|(index, value)| Entry {
-                value: value.clone(),
-                tag: None,
-                place: format!("rule {}", index + 1),
-            })
-            .collect())
+        Ok(of_values(self.rules.iter().chain(&self.more)))
     }
+}
+
+/// Rules of the command line.
+pub(super) fn of_values<'a>(values: impl IntoIterator<Item = &'a String>) -> Vec<Entry> {
+    let entry = |(index, value): (usize, &String)| Entry {
+        value: value.clone(),
+        tag: None,
+        place: format!("rule {}", index + 1),
+    };
+    values.into_iter().enumerate().map(entry).collect()
 }
 
 /// The forms of a file.

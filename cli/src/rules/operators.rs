@@ -1,17 +1,21 @@
-//! `powerstream rules operators`: the table, as a product sees it.
+//! `powerstream rules operators`: the table, as a product sees it, or one row of it.
 
 use std::io::{self, BufWriter, Write};
 
-use powerstream_rules::Operator;
 use powerstream_rules::operator::{Availability, Kind, Negation};
+use powerstream_rules::{Operator, Profile, check};
 
-use super::ProfileArg;
+use super::{ProfileArg, shown};
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
 
-/// List the operators that a product has
+/// List the operators that a product has, or tell about one
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// An operator, by any of its names: from, has:links, keyword
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+
     #[command(flatten)]
     profile: ProfileArg,
 
@@ -22,8 +26,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let profile = args.profile.profile;
+    let operators = match &args.name {
+        Some(name) => vec![named(name, profile)?],
+        None => Operator::ALL.to_vec(),
+    };
     let mut output = BufWriter::new(io::stdout().lock());
-    for operator in Operator::ALL {
+    for operator in operators {
         let listed = match operator.availability(profile) {
             Availability::Listed => true,
             Availability::Unlisted => false,
@@ -71,4 +79,37 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     output.flush().map_err(|error| Failure::output(&error))?;
     Ok(Exit::Done)
+}
+
+/// The operator of a name, if the product has it.
+fn named(name: &str, profile: Profile) -> Result<Operator, Failure> {
+    let name = name.strip_suffix(':').unwrap_or(name).to_ascii_lowercase();
+    let names = |operator: &Operator| {
+        let info = operator.info();
+        info.aliases.iter().copied().chain([info.name])
+    };
+    let shown = shown(&name);
+    let fail = |why: String| Err(Failure::new(Exit::Failed, why));
+    let Some(operator) = Operator::ALL.iter().find(|operator| names(operator).any(|known| known == name))
+    else {
+        // The check knows what was probably meant, and what an old name was followed by.
+        let written = if name.contains(':') { format!("gull {name}") } else { format!("gull {name}:x") };
+        let help = check(&written, profile).errors.into_iter().find_map(|error| error.help);
+        let help = help.unwrap_or_else(|| "see `powerstream rules operators`".to_owned());
+        return fail(format!("there is no operator {shown}: {help}"));
+    };
+    let has = |profile: &Profile| {
+        matches!(operator.availability(*profile), Availability::Listed | Availability::Unlisted)
+    };
+    if has(&profile) {
+        return Ok(*operator);
+    }
+    match Profile::ALL.iter().find(|profile| has(profile)) {
+        Some(other) => fail(format!(
+            "{} has no {shown}; {} has it: --profile {other}",
+            profile.product(),
+            other.product()
+        )),
+        None => fail(format!("no product has {shown}")),
+    }
 }

@@ -563,7 +563,8 @@ fn identity(atom: Atom<'_>, key: &mut Vec<u8>) {
 
 /// How common a word is, by its length: short ones are, and those that everybody uses.
 fn word_cost(word: &[u8]) -> u32 {
-    if core::str::from_utf8(word).is_ok_and(crate::check::is_stop_word) {
+    // None of those is longer.
+    if word.len() <= 5 && core::str::from_utf8(word).is_ok_and(crate::check::is_stop_word) {
         return 200_000;
     }
     match word.len() {

@@ -16,14 +16,19 @@ pub(crate) fn builds(character: char) -> bool {
     }
     matches!(character, '\u{200d}' | '\u{fe0f}' | '\u{10000}'..)
         || is_plainly_word(character)
-        || is_word(character)
+        || (!is_plainly_none(character) && is_word(character))
 }
 
 /// Whether it is of one of the great ranges of letters, which need no table.
 const fn is_plainly_word(character: char) -> bool {
     matches!(character,
         '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{2c1}' | '\u{400}'..='\u{481}' | '\u{3041}'..='\u{3096}'
-        | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+        | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+}
+
+/// Whether it is of the punctuation that is met most.
+const fn is_plainly_none(character: char) -> bool {
+    matches!(character, '\u{80}'..='\u{a9}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}')
 }
 
 /// Whether a character makes its grapheme cluster a token.
@@ -122,6 +127,13 @@ pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
         let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
         after = at + character.len_utf8();
         if is_pictograph(character) {
+            if stands_alone(text, at, after, character) {
+                if let Some(word) = open.take() {
+                    push(out, base, word, at, false);
+                }
+                push(out, base, at, after, true);
+                continue;
+            }
             let start = cluster_start(text, at);
             // What has begun inside of the cluster is a part of it.
             let word = open.take().filter(|&word| word < start);
@@ -140,6 +152,17 @@ pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
     if let Some(word) = open {
         push(out, base, word, text.len(), false);
     }
+}
+
+/// Whether a pictograph is plainly a cluster by itself: it joins nothing, and what is beside it is ASCII.
+fn stands_alone(text: &str, at: usize, after: usize, character: char) -> bool {
+    let is_ascii = |at: Option<usize>| {
+        at.and_then(|at| text.as_bytes().get(at)).is_none_or(|byte| byte.is_ascii())
+    };
+    // Half a flag, a skin tone.
+    !matches!(character, '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}')
+        && is_ascii(at.checked_sub(1))
+        && is_ascii(Some(after))
 }
 
 /// Where the cluster begins that holds the character at `at`.
@@ -216,6 +239,19 @@ mod tests {
             ("", &[]),
         ] {
             assert_eq!(tokens(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_what_the_tables_say() {
+        for character in '\0'..=char::MAX {
+            assert!(!is_plainly_none(character) || !is_word(character), "{character:?}");
+            assert!(!is_plainly_word(character) || is_word(character), "{character:?}");
+        }
+        for character in '\u{1f000}'..='\u{1faff}' {
+            let text = format!("a{character}b");
+            let alone = stands_alone(&text, 1, 1 + character.len_utf8(), character);
+            assert!(!alone || text.graphemes(true).count() == 3, "{character:?}");
         }
     }
 

@@ -1,0 +1,237 @@
+//! `powerstream rules match`: which rules each Post of a file matches, and why.
+//!
+//! ```text
+//!   --rule R.. | --rules F --> [ input ] --valid rules--> RuleSet --.
+//!   --posts F | stdin --> [ posts ] --one Post at a time------------+--> a line a Post; with --explain, the evidence
+//! ```
+
+mod explain;
+mod posts;
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use powerstream_core::post::Post;
+use powerstream_rules::matcher::{MatchOptions, Phrases, RuleKey, RuleSet, Scratch, Segment};
+use powerstream_rules::{Rule, check};
+
+use super::input::{self, Entry};
+use super::{ProfileArg, shown, tell, warn_of_too_many};
+use crate::exit::{Exit, Failure, complain};
+use crate::json::Line;
+
+use self::posts::{Item, Posts};
+
+const NOTES: &str = "\
+The rules must be valid: what the service refuses matches nothing. The file of --rules is that of `rules check --file`.
+
+The Posts: one JSON object a line, as `powerstream stream` writes them, legacy or v2; arrays are taken apart. A line
+that is no JSON is told with its number, and the others are matched all the same. Messages that are no Posts (as
+connection_metadata) and blank lines are passed over.
+
+With --json a line a Post: {\"id\":\"20\",\"matching_rules\":[{\"value\":\"gull lang:en\",\"tag\":\"birds\"}]}
+With --explain besides, for each rule: its value (true, false, or null where the Post does not hold what decides),
+its terms with the field that each was found in, and the fewest terms that would have to change for a match.
+
+Exit codes:
+  0  every line was read      1  a rule is invalid, or a line could not be read      2  wrong usage
+
+Examples:
+  powerstream rules match --rule 'gull lang:en' --posts posts.ndjson
+  powerstream stream --simulate --max-posts 100 | powerstream rules match --rules rules.toml --json";
+
+/// Say which rules each Post matches, offline
+#[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
+pub(super) struct Args {
+    /// A rule, also one that starts with a dash: --rule='-is:reply gull'
+    #[arg(
+        long = "rule",
+        value_name = "RULE",
+        allow_hyphen_values = true,
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    rules: Vec<String>,
+
+    /// A file of rules; `-` is standard input
+    #[arg(id = "file", long = "rules", visible_alias = "file", value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    profile: ProfileArg,
+
+    /// A file of Posts, one JSON object a line; `-` is standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    posts: PathBuf,
+
+    /// How phrases are compared: character by character, or token by token with punctuation as a blank
+    #[arg(long, value_enum, default_value_t = PhrasesArg::Literal)]
+    phrases: PhrasesArg,
+
+    /// What a keyword in a script without blanks is compared with: what stands between blanks and punctuation, or any
+    /// part of the text
+    #[arg(long, value_enum, default_value_t = SegmentArg::Tokens)]
+    segment: SegmentArg,
+
+    /// Write one JSON object a Post
+    #[arg(long)]
+    json: bool,
+
+    /// Say of each rule why it matches, or why not
+    #[arg(long)]
+    explain: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PhrasesArg {
+    Literal,
+    Tokens,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum SegmentArg {
+    Tokens,
+    Substring,
+}
+
+/// A rule that is matched.
+struct Matched {
+    entry: Entry,
+    rule: Rule,
+    key: RuleKey,
+}
+
+/// What the summary says.
+#[derive(Default)]
+struct Counts {
+    posts: u64,
+    matched: u64,
+    others: u64,
+    bad: u64,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let is_stdin = |path: &Path| path.as_os_str() == "-";
+    if args.file.as_deref().is_some_and(is_stdin) && is_stdin(&args.posts) {
+        let why = "rules and Posts cannot both come from standard input: give --rules or --posts a file";
+        return Err(Failure::new(Exit::Usage, why));
+    }
+    let entries = match &args.file {
+        Some(file) => input::read(file)?,
+        None => input::of_values(&args.rules),
+    };
+    let profile = args.profile.profile;
+    warn_of_too_many(entries.len(), profile);
+    let options = args.options();
+    let mut set = RuleSet::with_options(options);
+    let Some(rules) = compile(entries, args, &mut set) else { return Ok(Exit::Failed) };
+
+    let mut posts = Posts::open(&args.posts)?;
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut scratch = Scratch::new();
+    let mut counts = Counts::default();
+    while let Some(item) = posts.next()? {
+        let post = match item {
+            Item::Post(post) => post,
+            Item::Other => {
+                counts.others += 1;
+                continue;
+            }
+            Item::Bad(why) => {
+                complain(&why);
+                counts.bad += 1;
+                continue;
+            }
+        };
+        let keys = set.matches(post, &mut scratch);
+        counts.posts += 1;
+        counts.matched += u64::from(!keys.is_empty());
+        let id = Post::new(post).id().map(|id| id.to_string());
+        let matching = || rules.iter().filter(|rule| keys.binary_search(&rule.key).is_ok());
+        let text = if args.json {
+            let line = Line::object()
+                .text_or_null("id", id.as_deref())
+                .objects("matching_rules", matching().map(named));
+            if args.explain { explain::line(line, post, &rules, options) } else { line }.finish()
+        } else {
+            let mut text = format!("{}: ", id.as_deref().unwrap_or("a Post without an id"));
+            for (index, rule) in matching().enumerate() {
+                text += if index == 0 { "" } else { "; " };
+                if let Some(tag) = &rule.entry.tag {
+                    text += &format!("[{}] ", shown(tag));
+                }
+                text += &shown(&rule.entry.value).to_string();
+            }
+            text += if keys.is_empty() { "no rule matches\n" } else { "\n" };
+            if args.explain { text + &explain::words(post, &rules, options) } else { text }
+        };
+        output.write_all(text.as_bytes()).map_err(|error| Failure::output(&error))?;
+        // Whoever writes the Posts one by one sees the answers one by one.
+        if !posts.has_more_at_once() {
+            output.flush().map_err(|error| Failure::output(&error))?;
+        }
+    }
+    output.flush().map_err(|error| Failure::output(&error))?;
+    complain(&counts.told());
+    Ok(if counts.bad == 0 { Exit::Done } else { Exit::Failed })
+}
+
+impl Args {
+    fn options(&self) -> MatchOptions {
+        let mut options = MatchOptions::default();
+        if self.phrases == PhrasesArg::Tokens {
+            options.phrases = Phrases::Tokens;
+        }
+        if self.segment == SegmentArg::Substring {
+            options.segment = Segment::Substring;
+        }
+        options.short_links = self.profile.profile.is_filtered_stream();
+        options
+    }
+}
+
+/// Puts the rules into the set; `None` where one is invalid, which was told then.
+fn compile(entries: Vec<Entry>, args: &Args, set: &mut RuleSet) -> Option<Vec<Matched>> {
+    let mut rules = Vec::with_capacity(entries.len());
+    let mut invalid = 0;
+    for entry in entries {
+        let verdict = check(&entry.value, args.profile.profile);
+        match verdict.rule.filter(|_| verdict.errors.is_empty()) {
+            Some(rule) => {
+                let key = set.insert(&rule, entry.tag.as_deref());
+                rules.push(Matched { entry, rule, key });
+            }
+            None => {
+                tell(&entry, &verdict.errors);
+                invalid += 1;
+            }
+        }
+    }
+    if invalid == 0 {
+        return Some(rules);
+    }
+    let plural = if invalid == 1 { "rule is" } else { "rules are" };
+    complain(&format!("{invalid} {plural} invalid, and no Post was matched"));
+    None
+}
+
+/// A rule as Posts name it.
+fn named(rule: &Matched) -> Line {
+    Line::object().text("value", &rule.entry.value).text_or_null("tag", rule.entry.tag.as_deref())
+}
+
+impl Counts {
+    fn told(&self) -> String {
+        let plural =
+            |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        let mut out = format!("{}, {} matched", plural(self.posts, "Post", "Posts"), self.matched);
+        if self.others > 0 {
+            out += &format!("; {} no Post", plural(self.others, "message was", "messages were"));
+        }
+        if self.bad > 0 {
+            out += &format!("; {} could not be read", plural(self.bad, "line", "lines"));
+        }
+        out
+    }
+}

@@ -1,0 +1,177 @@
+//! The Posts of a file, one after the other, whatever else is between them.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use powerstream_core::stream::message::{Kind, classify, elements, validate};
+
+use crate::exit::{Exit, Failure};
+use crate::text::Printable;
+
+/// The longest line that is read: sixteen times the longest message of a stream.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// What stands in the input.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Item<'a> {
+    /// A Post.
+    Post(&'a [u8]),
+    /// A message that is none.
+    Other,
+    /// A line that cannot be read: where, and why.
+    Bad(String),
+}
+
+/// Reads Posts.
+pub(super) struct Posts {
+    reader: BufReader<Box<dyn Read>>,
+    /// As errors name it.
+    name: String,
+    line: Vec<u8>,
+    number: u64,
+    /// The messages of the line that are still to come, last first.
+    messages: Vec<Range<usize>>,
+}
+
+impl Posts {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::new(Box::new(io::stdin()), "standard input".to_owned()));
+        }
+        let name = Printable { bytes: path.to_string_lossy().as_bytes(), characters_max: 200 }.to_string();
+        match File::open(path) {
+            Ok(file) => Ok(Self::new(Box::new(file), name)),
+            Err(error) => Err(Failure::new(Exit::Failed, format!("cannot read {name}: {error}"))),
+        }
+    }
+
+    fn new(input: Box<dyn Read>, name: String) -> Self {
+        Self { reader: BufReader::new(input), name, line: Vec::new(), number: 0, messages: Vec::new() }
+    }
+
+    /// Whether more was read already.
+    pub(super) fn has_more_at_once(&self) -> bool {
+        !self.messages.is_empty() || !self.reader.buffer().is_empty()
+    }
+
+    /// The next item; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Item<'_>>, Failure> {
+        while self.messages.is_empty() {
+            let whole = match self.read_line() {
+                Ok(Some(whole)) => whole,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    return Err(Failure::new(Exit::Failed, format!("cannot read {}: {error}", self.name)));
+                }
+            };
+            if !whole {
+                return Ok(Some(self.bad(&format!("is longer than {} MiB", LINE_BYTES_MAX >> 20))));
+            }
+            if self.line.trim_ascii().is_empty() {
+                continue;
+            }
+            if let Err(malformed) = validate(&self.line) {
+                return Ok(Some(self.bad(&format!("has {malformed}"))));
+            }
+            if !self.divide() {
+                return Ok(Some(Item::Other));
+            }
+        }
+        let message = self.messages.pop().and_then(|range| self.line.get(range)).unwrap_or_default();
+        Ok(Some(if classify(message).is_post() { Item::Post(message) } else { Item::Other }))
+    }
+
+    fn bad(&self, why: &str) -> Item<'static> {
+        Item::Bad(format!("{}:{}: the line {why}", self.name, self.number))
+    }
+
+    /// Finds the messages of a line that is JSON; false if there is none in it.
+    fn divide(&mut self) -> bool {
+        if classify(&self.line).kind != Kind::Array {
+            self.messages.push(0..self.line.len());
+            return true;
+        }
+        let start = self.line.as_ptr().addr();
+        for element in elements(&self.line).flatten() {
+            let at = element.as_ptr().addr() - start;
+            self.messages.push(at..at + element.len());
+        }
+        self.messages.reverse();
+        !self.messages.is_empty()
+    }
+
+    /// Reads a line, without its end; `Some(false)`: too long, and passed over.
+    fn read_line(&mut self) -> io::Result<Option<bool>> {
+        self.line.clear();
+        // One more than allowed, and the LF.
+        let limit = LINE_BYTES_MAX as u64 + 2;
+        if self.reader.by_ref().take(limit).read_until(b'\n', &mut self.line)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let ended = self.line.pop_if(|last| *last == b'\n').is_some();
+        if self.number == 1 && self.line.starts_with("\u{feff}".as_bytes()) {
+            self.line.drain(..3);
+        }
+        if self.line.len() <= LINE_BYTES_MAX {
+            return Ok(Some(true));
+        }
+        if !ended {
+            self.reader.skip_until(b'\n')?;
+        }
+        Ok(Some(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(input: impl Into<Vec<u8>>) -> Vec<String> {
+        let mut posts = Posts::new(Box::new(io::Cursor::new(input.into())), "f".to_owned());
+        let mut items = Vec::new();
+        while let Some(item) = posts.next().unwrap() {
+            items.push(match item {
+                Item::Post(post) => String::from_utf8(post.to_vec()).unwrap(),
+                Item::Other => "other".to_owned(),
+                Item::Bad(why) => why,
+            });
+        }
+        items
+    }
+
+    const POST: &str = r#"{"id_str":"20","text":"a"}"#;
+
+    #[test]
+    fn lines_are_posts_arrays_of_posts_or_neither() {
+        let metadata = r#"{"type":"connection_metadata","datacenter":"atla"}"#;
+        assert_eq!(items(""), [""; 0]);
+        assert_eq!(items(format!("\u{feff}{POST}\r\n\r\n \n{POST}")), [POST; 2]);
+        assert_eq!(
+            items(format!("[{POST}, {POST}]\n{metadata}\n[]\n[{metadata}]\n7\n{POST}\n")),
+            [POST, POST, "other", "other", "other", "other", POST]
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_and_costs_nothing_else() {
+        let found = items(format!("{POST}\n{{\"id\n{POST}\n\"\\ud800\"\n\u{0}\n").into_bytes());
+        assert_eq!((found[0].as_str(), found[2].as_str()), (POST, POST));
+        assert!(found[1].starts_with("f:2: the line has malformed JSON at byte "), "{}", found[1]);
+        assert!(found[4].starts_with("f:5: the line has malformed JSON at byte "), "{}", found[4]);
+        let bad = items([POST.as_bytes(), b"\n{\"text\":\"\xff\"}\n", POST.as_bytes()].concat());
+        assert_eq!(bad.len(), 3);
+        assert!(bad[1].starts_with("f:2: "), "{}", bad[1]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_passed_over() {
+        let long = "x".repeat(LINE_BYTES_MAX + 1);
+        assert_eq!(items(format!("{long}\n{POST}\n")), ["f:1: the line is longer than 16 MiB", POST]);
+        let longer = "x".repeat(LINE_BYTES_MAX + 9);
+        assert_eq!(items(format!("{longer}\n{POST}\n")), ["f:1: the line is longer than 16 MiB", POST]);
+        assert_eq!(items(longer), ["f:1: the line is longer than 16 MiB"]);
+    }
+}
