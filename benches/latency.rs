@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use powerstream_benches::posts::Random;
-use powerstream_blocking::{BearerToken, Origin, SessionConfig, SessionEvent, Stream};
+use powerstream_blocking::{Client as Blocking, Config as ClientConfig, SessionEvent, Token};
 use powerstream_simulator::{Config, Simulator, Source};
 
 /// Posts a second.
@@ -24,7 +24,7 @@ const FLOOR: &str = "bare read loop";
 /// Delivers so many Posts: their ids, and when.
 type Client = fn(&Simulator, usize) -> Vec<(u64, Instant)>;
 
-const CLIENTS: [(&str, Client); 2] = [(FLOOR, bare), ("blocking", blocking)];
+const CLIENTS: [(&str, Client); 3] = [(FLOOR, bare), ("blocking", blocking), ("busy-poll", busy_poll)];
 
 fn main() {
     let (mut rounds, mut posts, mut filters) = (15, 2_000, Vec::new());
@@ -154,10 +154,22 @@ fn id(post: &[u8]) -> u64 {
 }
 
 fn blocking(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
-    let url = simulator.base_url();
-    let mut config = SessionConfig::new(Origin::parse(&url).expect("an origin"));
-    config.token = Some(BearerToken::new("any").expect("a token"));
-    let mut stream = Stream::open(&config).expect("a stream");
+    read(&client(simulator), count)
+}
+
+/// A core of its own, which it does nothing else on.
+fn busy_poll(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
+    read(&client(simulator).with_busy_poll(true), count)
+}
+
+fn client(simulator: &Simulator) -> Blocking {
+    let config = ClientConfig::builder().base_url(simulator.base_url());
+    let config = config.token(Token::new("any").expect("a token"));
+    Blocking::new(config.build().expect("a configuration"))
+}
+
+fn read(client: &Blocking, count: usize) -> Vec<(u64, Instant)> {
+    let mut stream = client.stream().expect("a stream");
     let mut delivered = Vec::with_capacity(count);
     while delivered.len() < count {
         note(&stream.next().expect("an event"), &mut delivered);

@@ -4,5 +4,7 @@
 //! more row in [`engines::ALL`] and is then checked, measured and compared in every shape.
 
 pub mod engines;
+pub mod filters;
 pub mod posts;
+pub mod texts;
 pub mod wire;

@@ -23,14 +23,15 @@ mod source;
 use std::io::{self, Write};
 use std::time::Instant;
 
+use powerstream_core::merge::Group;
 use powerstream_core::session::Cause;
 use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
 use tracing::debug;
 
+use crate::ca;
 use crate::exit::{Exit, Failure};
 use crate::simulate::options;
-use crate::text::Printable;
 use crate::{log, token};
 
 use self::connections::connections;
@@ -67,10 +68,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
     let told: Vec<_> = connections.iter().map(|connection| connection.told(args)).collect();
     told.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
-    let journal = Journal::new(told);
+    let group = if args.local_dc_only { Group::Partitioned } else { Group::Redundant };
+    let journal = Journal::new(told, group);
     let mut pump = Pump::new(Output::to_stdout(args.format), latency, journal, args.max_posts);
     let started = Instant::now();
-    let ended = reading::run(args, connections, tls.as_ref(), &mut pump)?;
+    let ended = reading::run(args, connections, group, tls.as_ref(), &mut pump)?;
     // The client has left: the simulator waits for nobody.
     drop(simulator);
     // Where the output failed, nobody knows how much of it arrived.
@@ -90,14 +92,7 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
         let tls = TlsConfig::only_ca_pem(ca.as_bytes());
         return tls.map(Some).map_err(|error| Failure::new(Exit::Failed, error.to_string()));
     }
-    let Some(path) = &args.ca else { return Ok(None) };
-    let refuse = |error: &dyn std::fmt::Display| {
-        let text = format!("cannot trust the CAs in {}: {error}", path.display());
-        let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
-        Failure::new(Exit::Failed, text.to_string())
-    };
-    let pem = std::fs::read(path).map_err(|error| refuse(&error))?;
-    TlsConfig::with_ca_pem(&pem).map(Some).map_err(|error| refuse(&error))
+    args.ca.as_deref().map(ca::trust).transpose()
 }
 
 fn gave_up(cause: &Cause) -> Failure {

@@ -36,6 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod connections;
+
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -44,6 +46,8 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use zeroize::Zeroizing;
+
+pub use connections::{Connection, Connections};
 
 use crate::backoff::BackoffConfig;
 use crate::buffered::{Buffered, READ_BYTES};

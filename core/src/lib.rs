@@ -25,6 +25,8 @@
 //! | [`session::Session`] | all of that, and what came of each step | the next step; events for months |
 //! | [`http::tunnel::Opening`] | slices of a proxy's answer | a tunnel, or why there is none |
 //! | [`buffered::Buffered`], [`driver`] | a transport with poll methods | events |
+//! | [`dedup::Window`] | ids of Posts | whether they came before, exactly |
+//! | [`merge::Merge`] | what came from which of several connections | first, late, or again; gaps that are the stream's |
 //!
 //! # One life of a session
 //!
@@ -98,10 +100,10 @@
 //! # Features
 //!
 //! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts, an owned
-//! configuration (`client`), proxies by URL (`http::proxy`). `serde`: `alloc`, and the bodies and answers of the rules
+//! configuration (`client`), proxies by URL (`http::proxy`), several sessions as one stream (`driver::merged`). `serde`: `alloc`, and the bodies and answers of the rules
 //! endpoints (`api`). `std`: `alloc`, ending a stream from anywhere (`driver::stop`),
 //! conversions from and to `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which
-//! large messages gain from.
+//! large messages gain from. `queue`: `std`, and a bounded queue between whoever reads and whoever consumes (the module `queue`).
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -59,6 +59,9 @@ pub const CONNECTIONS_MAX: usize = 32;
 pub struct ConnectionId(u8);
 
 impl ConnectionId {
+    /// The first one, which is the only one of a stream that is not merged.
+    pub const FIRST: Self = Self(0);
+
     /// The connection at `index`, counted from 0; `None` from [`CONNECTIONS_MAX`] on.
     #[must_use]
     pub const fn new(index: usize) -> Option<Self> {

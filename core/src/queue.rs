@@ -1,7 +1,7 @@
 //! The hand-over from whoever reads to whoever consumes: a queue that is bounded by messages and by bytes, and says what it drops.
 //!
 //! The service drops readers that are slow. A program whose work on a Post may take long therefore reads in a task or thread of
-//! its own ([`pump`]) and takes the events from a queue. A bound must be met by something: what happens at it is the
+//! its own ([`pump()`]) and takes the events from a queue. A bound must be met by something: what happens at it is the
 //! [`Overflow`] policy, chosen by name.
 //!
 //! ```text

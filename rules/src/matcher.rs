@@ -182,6 +182,8 @@ pub struct RuleSet {
     compiler: Compiler,
     /// By slot.
     rules: Vec<Option<Stored>>,
+    /// The same: what is run, apart from what is not, and so close together.
+    programs: Vec<Box<[Instruction]>>,
     free: Vec<u32>,
     /// The slots of the rules that are tried for every Post.
     uncovered: Vec<u32>,
@@ -195,7 +197,7 @@ struct Stored {
     key: RuleKey,
     text: Box<str>,
     tag: Option<Box<str>>,
-    program: Program,
+    uncovered: bool,
 }
 
 impl Stored {
@@ -211,8 +213,8 @@ impl RuleKey {
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
-    const fn slot(self) -> usize {
-        self.0 as u32 as usize
+    const fn slot(self) -> u32 {
+        self.0 as u32
     }
 }
 
@@ -244,6 +246,7 @@ impl RuleSet {
     pub fn insert(&mut self, rule: &Rule, tag: Option<&str>) -> RuleKey {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.rules.push(None);
+            self.programs.push(Box::default());
             #[allow(clippy::cast_possible_truncation, reason = "there are fewer rules than terms")]
             let last = (self.rules.len() - 1) as u32;
             last
@@ -251,24 +254,27 @@ impl RuleSet {
         let key = RuleKey::new(self.inserted, slot);
         self.inserted = self.inserted.wrapping_add(1);
         let program = self.compiler.compile(rule, slot, self.options, &mut self.terms);
-        if program.uncovered {
+        let Program { code, uncovered } = program;
+        if uncovered {
             self.uncovered.push(slot);
         }
-        let stored = Stored { key, text: rule.text().into(), tag: tag.map(Into::into), program };
-        if let Some(place) = self.rules.get_mut(slot as usize) {
-            *place = Some(stored);
+        let stored = Stored { key, text: rule.text().into(), tag: tag.map(Into::into), uncovered };
+        let places = (self.rules.get_mut(slot as usize), self.programs.get_mut(slot as usize));
+        if let (Some(to_rule), Some(to_code)) = places {
+            (*to_rule, *to_code) = (Some(stored), code);
         }
         key
     }
 
     /// Takes a rule out. False: there is none with this key.
     pub fn remove(&mut self, key: RuleKey) -> bool {
-        let Some(place) = self.rules.get_mut(key.slot()) else { return false };
+        let slot = key.slot();
+        let Some(place) = self.rules.get_mut(slot as usize) else { return false };
         let Some(stored) = place.take_if(|stored| stored.key == key) else { return false };
-        #[allow(clippy::cast_possible_truncation, reason = "it was one")]
-        let slot = key.slot() as u32;
-        Compiler::forget(&stored.program, slot, &mut self.terms);
-        if stored.program.uncovered {
+        if let Some(code) = self.programs.get_mut(slot as usize) {
+            Compiler::forget(&core::mem::take(code), slot, &mut self.terms);
+        }
+        if stored.uncovered {
             self.uncovered.retain(|other| *other != slot);
         }
         self.free.push(slot);
@@ -278,7 +284,7 @@ impl RuleSet {
     /// A rule.
     #[must_use]
     pub fn get(&self, key: RuleKey) -> Option<Entry<'_>> {
-        let stored = self.rules.get(key.slot())?.as_ref()?;
+        let stored = self.rules.get(key.slot() as usize)?.as_ref()?;
         (stored.key == key).then(|| stored.entry())
     }
 
@@ -303,13 +309,11 @@ impl RuleSet {
     /// not known.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let own = |stored: &Stored| {
-            stored.text.len()
-                + stored.tag.as_ref().map_or(0, |tag| tag.len())
-                + size_of_val(&*stored.program.code)
-        };
+        let own = |stored: &Stored| stored.text.len() + stored.tag.as_ref().map_or(0, |tag| tag.len());
         self.rules.iter().flatten().map(own).sum::<usize>()
+            + self.programs.iter().map(|code| size_of_val(&**code)).sum::<usize>()
             + self.rules.capacity() * size_of::<Option<Stored>>()
+            + self.programs.capacity() * size_of::<Box<[Instruction]>>()
             + (self.free.capacity() + self.uncovered.capacity()) * size_of::<u32>()
             + self.terms.heap_bytes()
             + self.compiler.heap_bytes()
@@ -352,9 +356,12 @@ impl RuleSet {
     }
 
     #[inline]
-    fn program(&self, slot: u32) -> Option<(RuleKey, &[Instruction])> {
-        let stored = self.rules.get(slot as usize)?.as_ref()?;
-        Some((stored.key, &stored.program.code))
+    fn program(&self, slot: u32) -> &[Instruction] {
+        self.programs.get(slot as usize).map_or(&[], |code| code)
+    }
+
+    fn key(&self, slot: u32) -> Option<RuleKey> {
+        self.rules.get(slot as usize)?.as_ref().map(|stored| stored.key)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a program makes once, and opens streams from.
 
-use powerstream_core::client::Config;
+use powerstream_core::client::{Config, Connections};
 use powerstream_tls::TlsConfig;
 use powerstream_tls::transport::Trust;
 
+use crate::merged::MergedStream;
 use crate::reactor::Reading;
 use crate::rules::Rules;
 use crate::stream::{OpenError, Stream};
@@ -64,6 +65,24 @@ impl Client {
     pub fn stream(&self) -> Result<Stream, OpenError> {
         let reading = if self.busy_poll { Reading::Spinning } else { Reading::Blocking };
         Stream::of_client(&self.config, &self.trust, reading)
+    }
+
+    /// Several connections as one stream, read by one thread: each Post once, from whoever brings it first. They have
+    /// configurations of their own, and this client's trust and way of reading.
+    ///
+    /// ```
+    /// # use powerstream_blocking::{Client, Config, Connections, Token};
+    /// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+    /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError`] where there are no connections or too many, TLS cannot be set up, or the system has no more
+    /// resources.
+    pub fn merged(&self, connections: &Connections) -> Result<MergedStream, OpenError> {
+        let reading = if self.busy_poll { Reading::Spinning } else { Reading::Polling };
+        MergedStream::of_client(connections, &self.trust, reading)
     }
 
     /// The rules of that stream. Nothing is connected to yet.

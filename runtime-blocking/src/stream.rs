@@ -1,22 +1,20 @@
 //! The stream that a blocking program reads.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 
-use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::client::Config;
-use powerstream_core::driver::dial::Route;
+use powerstream_core::driver::Io;
 use powerstream_core::driver::stop::Shutdown;
-use powerstream_core::driver::tcp::Tcp;
-use powerstream_core::driver::tunnel::Tunnel;
-use powerstream_core::driver::{Driven, Io};
+use powerstream_core::merge::MergeError;
 use powerstream_core::owned::OwnedEvent;
-use powerstream_core::session::{ConfigError, Session, SessionConfig, SessionEvent};
+use powerstream_core::session::{ConfigError, Session, SessionEvent};
+use powerstream_tls::TlsConfigError;
 use powerstream_tls::transport::{self, Line, Trust, open};
-use powerstream_tls::{Secured, TlsConfig, TlsConfigError};
 
+use crate::pin::PinError;
 use crate::reactor::{Reading, Sockets};
+use crate::reader::{Reader, ReaderConfig};
 use crate::waiter::Waiter;
 
 /// One stream for months, read by one thread.
@@ -25,52 +23,12 @@ use crate::waiter::Waiter;
 /// it. A server drops readers that are slow, so whoever does much with a message hands it to another thread.
 #[derive(Debug)]
 pub struct Stream {
-    line: Line<Sockets>,
-    shutdown: Shutdown,
-    waiter: Waiter,
+    pub(crate) line: Line<Sockets>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) waiter: Waiter,
 }
 
 impl Stream {
-    /// A stream that connects at the first [`Self::next`], without a [`Client`](crate::Client): straight to the origin, for
-    /// whoever has a configuration that is lent. Jitter is seeded from the system's randomness. An `https` origin is trusted
-    /// as the operating system does, whose CAs are read anew by each call.
-    ///
-    /// # Errors
-    /// [`OpenError`] where the configuration makes no request, the system has no CAs, or no more resources.
-    pub fn open(config: &SessionConfig<'_>) -> Result<Self, OpenError> {
-        Self::open_seeded(config, system_seed())
-    }
-
-    /// As [`Self::open`], with a seed for the jitter.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_seeded(config: &SessionConfig<'_>, seed: u64) -> Result<Self, OpenError> {
-        Self::of_session(config, seed, &Trust::default())
-    }
-
-    /// As [`Self::open_seeded`], with what is to be trusted where the origin is `https`.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_with_tls(config: &SessionConfig<'_>, seed: u64, tls: &TlsConfig) -> Result<Self, OpenError> {
-        Self::of_session(config, seed, &Trust::from(tls.clone()))
-    }
-
-    fn of_session(config: &SessionConfig<'_>, seed: u64, trust: &Trust) -> Result<Self, OpenError> {
-        let waiter = Waiter::new().map_err(OpenError::Io)?;
-        let shutdown = Shutdown::new();
-        let sockets = Sockets::new(&waiter, Reading::Blocking, &shutdown);
-        let tcp = Tcp::new(sockets, Route::to_origin(&config.origin), shutdown.listen());
-        let connector = trust.for_origin(&config.origin).map_err(OpenError::Tls)?;
-        let transport = Secured::new(Tunnel::new(tcp, None), connector);
-        // Zeroed, so that pages which no message ever reaches are never given out.
-        let storage = vec![0; config.storage_bytes()];
-        let session = Session::new(storage, config, seed, transport.now(), transport.unix_now());
-        let buffered = Buffered::new(session.map_err(OpenError::Config)?, vec![0; READ_BYTES]);
-        Ok(Self { line: Driven::new(buffered, transport), shutdown, waiter })
-    }
-
     pub(crate) fn of_client(config: &Config, trust: &Trust, reading: Reading) -> Result<Self, OpenError> {
         let waiter = Waiter::new().map_err(OpenError::Io)?;
         let shutdown = Shutdown::new();
@@ -106,6 +64,14 @@ impl Stream {
         self.line.has_event()
     }
 
+    /// Starts a thread that reads this stream into a queue. See [`Reader`].
+    ///
+    /// # Errors
+    /// [`OpenError`] where there can be no thread, or not on the processor that it is to be kept on.
+    pub fn into_reader(self, config: &ReaderConfig) -> Result<Reader<Self>, OpenError> {
+        Reader::start(self, config)
+    }
+
     /// Ends the stream from another thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> Shutdown {
@@ -123,12 +89,6 @@ impl Stream {
     pub fn now(&self) -> powerstream_core::time::Instant {
         self.line.io().now()
     }
-}
-
-/// A seed for the jitter.
-fn system_seed() -> u64 {
-    // The standard library keys its hash maps from the system's randomness: the one source it offers.
-    std::hash::RandomState::new().build_hasher().finish()
 }
 
 impl IntoIterator for Stream {
@@ -168,8 +128,12 @@ pub enum OpenError {
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
+    /// The connections cannot be merged.
+    Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
+    /// The reader's thread could not be kept on its processor.
+    Pin(PinError),
     /// The system has no more descriptors or memory.
     Io(io::Error),
 }
@@ -179,7 +143,8 @@ impl From<transport::OpenError> for OpenError {
         match error {
             transport::OpenError::Config(error) => Self::Config(error),
             transport::OpenError::Tls(error) => Self::Tls(error),
-            // Not met: there are these two.
+            transport::OpenError::Merge(error) => Self::Merge(error),
+            // Not met: there are these three.
             error => Self::Io(io::Error::other(error)),
         }
     }
@@ -190,8 +155,10 @@ impl fmt::Display for OpenError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
-            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
-            Self::Io(error) => write!(f, "the system could not set up a poll: {error}"),
+            Self::Merge(error) => error.fmt(f),
+            Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
+            Self::Pin(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
         }
     }
 }
@@ -201,6 +168,8 @@ impl std::error::Error for OpenError {
         match self {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
+            Self::Merge(error) => Some(error),
+            Self::Pin(error) => Some(error),
             Self::NoRules => None,
             Self::Io(error) => Some(error),
         }

@@ -7,9 +7,11 @@ use powerstream_core::driver::Io;
 use powerstream_core::driver::merged::{MergedEvent, OwnedMergedEvent};
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::merge::{ConnectionId, Merge, Record};
+use powerstream_core::queue::{QueueConfig, Receiver, Sender, pump, queue};
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
-use powerstream_tls::merged::Merged;
+use powerstream_tls::transport::MergedLines;
+use smol::Task;
 
 use crate::reactor::Smol;
 
@@ -19,12 +21,12 @@ use crate::reactor::Smol;
 /// [`futures_core::Stream`] of owned events.
 #[derive(Debug)]
 pub struct MergedStream {
-    merged: Merged<Smol>,
+    merged: MergedLines<Smol>,
     shutdown: Shutdown,
 }
 
 impl MergedStream {
-    pub(crate) const fn new(merged: Merged<Smol>, shutdown: Shutdown) -> Self {
+    pub(crate) const fn new(merged: MergedLines<Smol>, shutdown: Shutdown) -> Self {
         Self { merged, shutdown }
     }
 
@@ -40,6 +42,24 @@ impl MergedStream {
     #[must_use]
     pub fn has_event(&mut self) -> bool {
         self.merged.has_event()
+    }
+
+    /// Has a task of its own read the stream, on the global executor, whatever the consumer does, and hands its events over by a queue: the
+    /// server drops readers that are slow. What happens when the queue is full is [`QueueConfig::overflow`].
+    ///
+    /// The task ends with the stream, with [`Self::shutdown_handle`] (ask for it before), or with the receiver, and gives the stream back, for
+    /// its counters. Dropping it drops the stream: what is queued can still be taken.
+    pub fn queued(self, config: QueueConfig) -> (Receiver<OwnedMergedEvent>, Task<Self>) {
+        let (sender, receiver) = queue(config);
+        (receiver, smol::spawn(self.pump(sender)))
+    }
+
+    /// Reads the stream into a queue until it is over, and gives it back: what [`Self::queued`] does, for an executor, a queue or a way to
+    /// spawn of one's own.
+    pub async fn pump(self, sender: Sender<OwnedMergedEvent>) -> Self {
+        let Self { merged, shutdown } = self;
+        let merged = pump(merged, sender, shutdown.listen()).await;
+        Self { merged, shutdown }
     }
 
     /// Ends all connections, from another task or thread.

@@ -12,9 +12,10 @@ use powerstream_core::time::UnixTime;
 use smol::{Async, Timer};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// smol's one reactor, which any executor may use.
-#[derive(Debug)]
-pub(crate) struct Smol;
+/// smol's one reactor, which any executor may use, as the core's [`Reactor`]: for whoever puts a transport together by hand.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Smol;
 
 impl Reactor for Smol {
     type Socket = Async<TcpStream>;

@@ -6,9 +6,11 @@ use std::task::{Context, Poll};
 use powerstream_core::driver::Io;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::owned::OwnedEvent;
+use powerstream_core::queue::{QueueConfig, Receiver, Sender, pump, queue};
 use powerstream_core::session::{Session, SessionEvent};
 use powerstream_core::time::Instant;
 use powerstream_tls::transport::{Line, shutdown_handle};
+use smol::Task;
 
 use crate::reactor::Smol;
 
@@ -42,6 +44,23 @@ impl Stream {
     #[must_use]
     pub fn has_event(&mut self) -> bool {
         self.line.has_event()
+    }
+
+    /// Has a task of its own read the stream, on the global executor, whatever the consumer does, and hands its events over by a queue: the
+    /// server drops readers that are slow. What happens when the queue is full is [`QueueConfig::overflow`].
+    ///
+    /// The task ends with the stream, with [`Self::shutdown_handle`] (ask for it before), or with the receiver, and gives the stream back, for
+    /// its counters. Dropping it drops the stream: what is queued can still be taken.
+    pub fn queued(self, config: QueueConfig) -> (Receiver<OwnedEvent>, Task<Self>) {
+        let (sender, receiver) = queue(config);
+        (receiver, smol::spawn(self.pump(sender)))
+    }
+
+    /// Reads the stream into a queue until it is over, and gives it back: what [`Self::queued`] does, for an executor, a queue or a way to
+    /// spawn of one's own.
+    pub async fn pump(self, sender: Sender<OwnedEvent>) -> Self {
+        let stop = self.shutdown_handle().listen();
+        Self::new(pump(self.line, sender, stop).await)
     }
 
     /// Ends the stream from another task or thread.

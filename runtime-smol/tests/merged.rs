@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 
 use futures_core::Stream as _;
 use powerstream_conformance::merged::{Case, check};
-use powerstream_smol::{Client, Config, Group, MergedConfig, MergedStream, OpenError};
+use powerstream_smol::{Client, Config, Connections, Group, MergedStream, OpenError};
 use smol::block_on;
 
 fn open(case: &Case) -> MergedStream {
@@ -55,7 +55,7 @@ fn on_the_global_executor_as_a_stream_of_owned_events() {
 #[test]
 fn a_stream_of_no_connections_is_none() {
     let client = Client::new(Config::builder().build().unwrap());
-    assert!(matches!(client.merged(&MergedConfig::new(Group::Redundant)), Err(OpenError::Merge(_))));
+    assert!(matches!(client.merged(&Connections::new(Group::Redundant)), Err(OpenError::Merge(_))));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn shutdown_ends_all_connections() {
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let config = Config::builder().base_url(base_url).build().unwrap();
     let client = Client::new(config.clone());
-    let mut stream = client.merged(&MergedConfig::redundant(3, &config)).unwrap();
+    let mut stream = client.merged(&Connections::copies(3, &config)).unwrap();
     let shutdown = stream.shutdown_handle();
     let reading = std::thread::spawn(move || {
         block_on(async { assert!(stream.next().await.is_none()) });

@@ -1,14 +1,31 @@
 //! What a program makes once, and opens streams from.
 
-use powerstream_core::client::Config;
+use powerstream_core::client::{Config, Connections};
+use powerstream_core::driver::rules;
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_tls::TlsConfig;
-use powerstream_tls::merged::{MergedConfig, open_merged};
-use powerstream_tls::transport::{OpenError, Trust, open};
+use powerstream_tls::transport::{OpenError, Transport, Trust, connect, open, open_merged};
 
 use crate::merged::MergedStream;
 use crate::reactor::Tokio;
 use crate::stream::Stream;
+
+/// The rules of one app at one service: each call on a connection of its own. Its calls are futures; dropping one gives the call up, and
+/// whether the service acted is then unknown.
+///
+/// ```no_run
+/// # async fn manage() -> Result<(), Box<dyn std::error::Error>> {
+/// use powerstream_tokio::core::api::NewRule;
+/// use powerstream_tokio::{Client, Config, Token};
+///
+/// let client = Client::new(Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?));
+/// let mut rules = client.rules()?;
+/// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")]).await?;
+/// println!("{:?}; now there are {}", added.fates, rules.list().await?.len());
+/// # Ok(())
+/// # }
+/// ```
+pub type Rules = rules::Rules<Transport<Tokio>>;
 
 /// Opens streams by one configuration. It may be made, and streams opened, outside of a runtime.
 ///
@@ -55,14 +72,30 @@ impl Client {
         open(&self.config, &self.trust, Tokio, &Shutdown::new()).map(Stream::new)
     }
 
-    /// A stream of several connections, which connect at the first [`MergedStream::next`]. They have configurations of their
-    /// own; [`Config::to_builder`] makes several that differ in little from this client's. Whom to trust is the client's.
+    /// Several connections as one stream, which connect at the first [`MergedStream::next`]. They have configurations of
+    /// their own, and this client's trust.
+    ///
+    /// ```
+    /// # use powerstream_tokio::{Client, Config, Connections, Token};
+    /// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+    /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`OpenError`] where there are none or too many, or TLS cannot be set up.
-    pub fn merged(&self, config: &MergedConfig) -> Result<MergedStream, OpenError> {
+    pub fn merged(&self, connections: &Connections) -> Result<MergedStream, OpenError> {
         let shutdown = Shutdown::new();
-        let merged = open_merged(config, &self.trust, || Tokio, &shutdown)?;
+        let merged = open_merged(connections, &self.trust, || Tokio, &shutdown)?;
         Ok(MergedStream::new(merged, shutdown))
+    }
+
+    /// The rules of the client's stream. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] where that stream has no rules, or TLS cannot be set up.
+    pub fn rules(&self) -> Result<Rules, OpenError> {
+        let transport = connect(&self.config, &self.trust, Tokio, &Shutdown::new())?;
+        rules::Rules::new(self.config.clone(), transport).ok_or(OpenError::NoRules)
     }
 }

@@ -15,12 +15,13 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-/// The runtime in whose context the stream is polled.
+/// The tokio runtime in whose context a stream is polled, as the core's [`Reactor`]: for whoever puts a transport together by hand.
 ///
 /// The clock is tokio's, which is the system's unless a test has paused it: timers run by that one, and a deadline that
 /// they reached and the clock did not would be waited for in a loop.
-#[derive(Debug)]
-pub(crate) struct Tokio;
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Tokio;
 
 impl Reactor for Tokio {
     type Socket = TcpStream;

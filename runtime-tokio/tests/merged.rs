@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 
 use futures_core::Stream as _;
 use powerstream_conformance::merged::{Case, check};
-use powerstream_tokio::{Client, Config, Group, MergedConfig, MergedStream, OpenError};
+use powerstream_tokio::{Client, Config, Connections, Group, MergedStream, OpenError};
 use support::{current_thread, multi_thread};
 
 fn open(case: &Case) -> MergedStream {
@@ -58,7 +58,7 @@ fn on_a_runtime_of_many_threads_as_a_stream_of_owned_events() {
 #[test]
 fn a_stream_of_no_connections_is_none() {
     let client = Client::new(Config::builder().build().unwrap());
-    assert!(matches!(client.merged(&MergedConfig::new(Group::Redundant)), Err(OpenError::Merge(_))));
+    assert!(matches!(client.merged(&Connections::new(Group::Redundant)), Err(OpenError::Merge(_))));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn shutdown_ends_all_connections() {
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let config = Config::builder().base_url(base_url).build().unwrap();
     let client = Client::new(config.clone());
-    let mut stream = client.merged(&MergedConfig::redundant(3, &config)).unwrap();
+    let mut stream = client.merged(&Connections::copies(3, &config)).unwrap();
     let shutdown = stream.shutdown_handle();
     let reading = std::thread::spawn(move || {
         current_thread().block_on(async { assert!(stream.next().await.is_none()) });

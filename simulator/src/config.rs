@@ -1,9 +1,13 @@
 //! What a simulator is to be like.
 
+use crate::book::NoRules;
 use crate::clock::Time;
 use crate::datacenter::Datacenter;
+use crate::limits::ExtraConnection;
+use crate::rules_api::NotDeleted;
 use crate::scenario::{Scenario, Struck};
 use crate::schedule::Bursts;
+use crate::script::Script;
 use crate::source::Source;
 use crate::tls::Tls;
 use std::fmt;
@@ -52,6 +56,38 @@ pub struct Config {
     pub seed: u64,
     /// How to behave; steady by default.
     pub scenario: Scenario,
+    /// A scenario of one's own, instead of `scenario`. `fault_after` and `fault_on` do not concern it, nor the scenarios that are files.
+    pub script: Option<Script>,
+    /// What a stream without rules sends; every Post by default.
+    pub no_rules: NoRules,
+    /// From a change of the rules to its effect on streams, open ones too; none by default. X: some 20 seconds, at most 5 minutes on PowerTrack.
+    pub rule_delay: Duration,
+    /// How many rules there may be, of each product; 1,000 by default.
+    pub rules_max: usize,
+    /// Requests about Powerstream's rules in 24 hours, of every kind together; 50 as documented by X.
+    pub rule_requests_max: u32,
+    /// Powerstream stores the valid rules of a batch and reports the others. By default it stores all or none; X does not say.
+    pub rules_partial: bool,
+    /// What Powerstream's answer to a deletion calls `not_deleted`.
+    pub not_deleted: NotDeleted,
+    /// Posts say which rules they match; true by default. X's one sample has nothing of the kind, its text has.
+    pub matching_rules: bool,
+    /// Connections to a stream at a time, of a partition where there are some. `None`, the default, is no limit: a test should not meet one by
+    /// accident. X names no number for Powerstream; two is what its other enterprise streams have.
+    pub connections_max: Option<usize>,
+    /// What becomes of one more.
+    pub extra_connection: ExtraConnection,
+    /// How long a connection that was reset, by either side, keeps its place; zero by default. Of the service minutes are reported.
+    pub ghost: Duration,
+    /// Hold clients to the number of requests for v2 streams in 15 minutes; false by default. The headers count them either way.
+    pub stream_requests_limited: bool,
+    /// Posts a second that a connection to the Filtered Stream gets at most: more are late, and in the end it is cut off as too slow.
+    /// `None`, the default, is no limit; X documents 250.
+    pub delivery_cap: Option<f64>,
+    /// A recovery ends with a line that says so, as PowerTrack's does; false by default.
+    pub recovery_marker: bool,
+    /// Serve `/simulator/`: counters, the truth, faults by hand. True by default; X has no such path.
+    pub control: bool,
     /// When a scenario's fault comes: after so many Posts of a connection, once or, if it is a message between Posts, each time. A
     /// file that is shorter has it at its end. 100 by default: enough for a client to be in full swing, and done in a moment.
     pub fault_after: u64,
@@ -88,6 +124,21 @@ impl Default for Config {
             datacenter: "atla".to_owned(),
             seed: 0,
             scenario: Scenario::Steady,
+            script: None,
+            no_rules: NoRules::Everything,
+            rule_delay: Duration::ZERO,
+            rules_max: 1_000,
+            rule_requests_max: 50,
+            rules_partial: false,
+            not_deleted: NotDeleted::Number,
+            matching_rules: true,
+            connections_max: None,
+            extra_connection: ExtraConnection::Refuse,
+            ghost: Duration::ZERO,
+            stream_requests_limited: false,
+            delivery_cap: None,
+            recovery_marker: false,
+            control: true,
             fault_after: 100,
             fault_on: None,
             oversize_bytes: 2 << 20,
@@ -100,6 +151,23 @@ impl Default for Config {
 }
 
 impl Config {
+    /// As the service is, where the default is easier on clients: no Posts without rules, two connections, the limits of requests and of
+    /// deliveries. Numbers that X does not publish are guesses.
+    #[must_use]
+    pub fn strict() -> Config {
+        let mut config = Config::default();
+        config.be_strict();
+        config
+    }
+
+    /// Makes it what [`Config::strict`] is.
+    pub fn be_strict(&mut self) {
+        self.no_rules = NoRules::Nothing;
+        self.connections_max = Some(2);
+        self.stream_requests_limited = true;
+        self.delivery_cap = Some(250.0);
+    }
+
     /// The datacentres, of which there is at least one.
     pub(crate) fn places(&self) -> Vec<Datacenter> {
         if self.datacenters.is_empty() {
@@ -119,8 +187,12 @@ impl Config {
             return refuse("the keep-alive interval is zero");
         }
         // Instants are added to these; a year is for ever here.
-        if self.keep_alive.max(self.head_timeout) > Duration::from_secs(366 * 24 * 60 * 60) {
-            return refuse("the keep-alive interval or the head's time-out is over a year");
+        if self.keep_alive.max(self.head_timeout).max(self.rule_delay).max(self.ghost)
+            > Duration::from_secs(366 * 24 * 60 * 60)
+        {
+            return refuse(
+                "the keep-alive interval, the head's time-out, the rules' delay or the ghost is over a year",
+            );
         }
         if self.bursts.is_some_and(|bursts| !bursts.is_sensible()) {
             return refuse("the bursts are not shorter than their distance, or not faster than the rate");
@@ -143,6 +215,12 @@ impl Config {
             if place.delay.most().max(place.transit.most()) > Duration::from_secs(24 * 60 * 60) {
                 return refuse("a datacentre's delay is over a day");
             }
+        }
+        if self.connections_max == Some(0) {
+            return refuse("no connections at all are allowed");
+        }
+        if self.delivery_cap.is_some_and(|cap| cap.is_nan() || cap < 0.001) {
+            return refuse("the delivery cap is not a number of Posts a second");
         }
         if matches!(&self.source, Source::File(posts) if posts.is_empty()) {
             return refuse("the source has no Posts");
@@ -169,6 +247,21 @@ impl fmt::Debug for Config {
             .field("datacenter", &self.datacenter)
             .field("seed", &self.seed)
             .field("scenario", &self.scenario)
+            .field("script", &self.script)
+            .field("no_rules", &self.no_rules)
+            .field("rule_delay", &self.rule_delay)
+            .field("rules_max", &self.rules_max)
+            .field("rule_requests_max", &self.rule_requests_max)
+            .field("rules_partial", &self.rules_partial)
+            .field("not_deleted", &self.not_deleted)
+            .field("matching_rules", &self.matching_rules)
+            .field("connections_max", &self.connections_max)
+            .field("extra_connection", &self.extra_connection)
+            .field("ghost", &self.ghost)
+            .field("stream_requests_limited", &self.stream_requests_limited)
+            .field("delivery_cap", &self.delivery_cap)
+            .field("recovery_marker", &self.recovery_marker)
+            .field("control", &self.control)
             .field("fault_after", &self.fault_after)
             .field("fault_on", &self.fault_on)
             .field("oversize_bytes", &self.oversize_bytes)

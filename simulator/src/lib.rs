@@ -34,35 +34,47 @@
 //! - A reader that is slow gets its Posts late. The simulator's memory is bounded: see [`Truth`] for what it remembers.
 #![forbid(unsafe_code)]
 
+mod book;
 mod clock;
 mod config;
 mod connection;
+mod control;
 mod datacenter;
 mod endpoint;
 mod feed;
 mod generator;
-mod junk;
+mod limits;
 mod link;
+mod play;
 mod request;
 mod response;
 mod rng;
+mod rules_api;
 mod scenario;
 mod schedule;
+pub mod script;
 mod server;
 mod site;
 mod source;
 mod splice;
+mod stream;
+mod strike;
 mod time;
 mod tls;
 mod truth;
+mod v2;
 mod wire;
 
+pub use book::NoRules;
 pub use clock::Time;
 pub use config::Config;
 pub use datacenter::{Datacenter, Delay};
 pub use generator::Generator;
+pub use limits::ExtraConnection;
+pub use rules_api::NotDeleted;
 pub use scenario::{Scenario, Struck, UnknownScenario};
 pub use schedule::Bursts;
+pub use script::{Script, ScriptError};
 pub use server::Simulator;
 pub use source::{Source, SourcePost};
 pub use tls::{Tls, TlsFault, UnknownTlsFault};

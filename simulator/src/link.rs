@@ -232,12 +232,7 @@ impl Link {
 
     /// Closes as servers do: no more from here (FIN), then a moment for the client to take the rest and close as well.
     pub(crate) fn finish(&self) {
-        if let Some(tls) = &self.tls {
-            // A client that does not read does not get to hold this.
-            let _ = self.stream.set_write_timeout(Some(LINGER));
-            let _ = (&self.stream).write_all(&tls.close());
-        }
-        let _ = self.stream.shutdown(Shutdown::Write);
+        self.half_close();
         let until = Instant::now() + LINGER;
         while self.status() == Status::Open {
             let left = until.saturating_duration_since(Instant::now());
@@ -247,6 +242,16 @@ impl Link {
             self.bell.wait_at_most(left);
         }
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Closes this side only, and goes on reading.
+    pub(crate) fn half_close(&self) {
+        if let Some(tls) = &self.tls {
+            // A client that does not read does not get to hold this.
+            let _ = self.stream.set_write_timeout(Some(LINGER));
+            let _ = (&self.stream).write_all(&tls.close());
+        }
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Prepares a reset (RST): it goes out when the last handle is dropped, once the watcher, whom this wakes, has let go.

@@ -1,10 +1,12 @@
-//! The request head, and who may have the stream.
+//! Requests: the head, how long the body is, and who may have what.
 
 pub(crate) mod query;
 
 pub(crate) use self::query::Asked;
 use crate::config::Config;
+use crate::control;
 use crate::endpoint::{self, Endpoint};
+use crate::rules_api::{self, Resource};
 
 /// More than any client needs; a head that is longer is refused.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -19,7 +21,24 @@ pub(crate) struct Request {
     authorization: Authorization,
     hosts: usize,
     version: u8,
+    pub(crate) content: Content,
+    /// It waits for `100 Continue` before it sends its body.
+    pub(crate) expects_continue: bool,
+    /// How long the head is.
+    pub(crate) head_len: usize,
 }
+
+/// Where a request's body ends (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    Length(usize),
+    Chunked,
+    /// It cannot be told.
+    Wrong,
+}
+
+/// Enough for a hundred of the longest rules, in the longest spelling.
+pub(crate) const BODY_BYTES_MAX: usize = 5 << 20;
 
 enum Authorization {
     Missing,
@@ -38,19 +57,33 @@ pub(crate) enum Parsed {
 pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
-    match head.parse(bytes) {
-        Ok(httparse::Status::Complete(_)) => {}
+    let head_len = match head.parse(bytes) {
+        Ok(httparse::Status::Complete(len)) => len,
         Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Parsed::Partial,
         _ => return Parsed::Malformed,
-    }
+    };
     let (Some(method), Some(target), Some(version)) = (head.method, head.path, head.version) else {
         return Parsed::Malformed;
     };
     let mut authorization = Authorization::Missing;
-    let mut hosts = 0;
+    let (mut hosts, mut content, mut expects_continue) = (0, None, false);
     for header in head.headers.iter() {
         if header.name.eq_ignore_ascii_case("host") {
             hosts += 1;
+        } else if header.name.eq_ignore_ascii_case("content-length") {
+            let len = std::str::from_utf8(header.value)
+                .ok()
+                .filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+            let len = len.and_then(|text| text.parse().ok()).map(Content::Length);
+            content = match (content, len) {
+                (None, Some(len)) => Some(len),
+                _ => Some(Content::Wrong),
+            };
+        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+            let chunked = content.is_none() && header.value.eq_ignore_ascii_case(b"chunked");
+            content = Some(if chunked { Content::Chunked } else { Content::Wrong });
+        } else if header.name.eq_ignore_ascii_case("expect") {
+            expects_continue = header.value.eq_ignore_ascii_case(b"100-continue");
         } else if header.name.eq_ignore_ascii_case("authorization") {
             authorization = match (authorization, bearer(header.value)) {
                 (Authorization::Missing, Some(token)) => Authorization::Bearer(token),
@@ -64,6 +97,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
         authorization,
         hosts,
         version,
+        content: content.unwrap_or(Content::Length(0)),
+        expects_continue,
+        head_len,
     })
 }
 
@@ -86,7 +122,12 @@ fn bearer(value: &[u8]) -> Option<String> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Stream(&'static Endpoint, Asked),
+    Rules(Resource),
+    /// The simulator's own path, behind its prefix.
+    Control(String),
     Refuse(u16),
+    /// 405, with the header that says which are allowed.
+    RefuseMethod(&'static str),
     /// 400, with the problem that names the parameters.
     InvalidQuery(String),
 }
@@ -103,30 +144,60 @@ impl Request {
         }
         let target = self.origin_form();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let Some(endpoint) = endpoint::stream(path) else {
+        enum Found {
+            Stream(&'static Endpoint),
+            Rules(Resource),
+            Control(String),
+        }
+        let found = match (endpoint::stream(path), rules_api::resource(path), control::path(path)) {
+            (Some(endpoint), ..) => Found::Stream(endpoint),
+            (_, Some(resource), _) => Found::Rules(resource),
+            (.., Some(rest)) if config.control => Found::Control(rest.to_owned()),
             // Before the token is looked at, and with an empty body: so X was recorded to answer.
-            return Verdict::Refuse(404);
+            _ => return Verdict::Refuse(404),
         };
-        if self.method != "GET" {
-            return Verdict::Refuse(405);
+        match &found {
+            Found::Stream(_) if self.method != "GET" => return Verdict::RefuseMethod("allow: GET\r\n"),
+            Found::Rules(resource) if !resource.allows(&self.method) => {
+                return Verdict::RefuseMethod(resource.allowed());
+            }
+            // It is no part of X, and needs a token only if there is a secret one.
+            Found::Control(_) if config.token.is_none() => {}
+            _ => {
+                let right = match (&self.authorization, &config.token) {
+                    (Authorization::Bearer(given), Some(token)) => given == token,
+                    (Authorization::Bearer(_), None) => true,
+                    _ => false,
+                };
+                if !right {
+                    return Verdict::Refuse(401);
+                }
+            }
         }
-        let right = match (&self.authorization, &config.token) {
-            (Authorization::Bearer(given), Some(token)) => given == token,
-            (Authorization::Bearer(_), None) => true,
-            _ => false,
-        };
-        if !right {
-            return Verdict::Refuse(401);
+        if self.content == Content::Wrong {
+            return Verdict::Refuse(400);
         }
-        match query::parse(endpoint, query, now_unix_ms) {
-            Ok(asked) => Verdict::Stream(endpoint, asked),
-            Err(problem) => Verdict::InvalidQuery(problem),
+        match found {
+            Found::Stream(endpoint) => match query::parse(endpoint, query, now_unix_ms) {
+                Ok(asked) => Verdict::Stream(endpoint, asked),
+                Err(problem) => Verdict::InvalidQuery(problem),
+            },
+            Found::Rules(resource) => Verdict::Rules(resource),
+            Found::Control(rest) => Verdict::Control(rest),
         }
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub(crate) fn query(&self) -> &str {
+        self.origin_form().split_once('?').map_or("", |(_, query)| query)
     }
 
     /// Servers accept the absolute form too (RFC 9112 section 3.2.2).
     fn origin_form(&self) -> &str {
-        match self.target.strip_prefix("http://") {
+        match self.target.strip_prefix("http://").or_else(|| self.target.strip_prefix("https://")) {
             Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
             None => &self.target,
         }
@@ -171,7 +242,24 @@ mod tests {
             (head("GET http://127.0.0.1:1 HTTP/1.1", auth), Verdict::Refuse(404)),
             (head("GET /2/powerstreams HTTP/1.1", auth), Verdict::Refuse(404)),
             (head("GET / HTTP/1.1", "X: y"), Verdict::Refuse(404)),
-            (head("POST /2/powerstream HTTP/1.1", auth), Verdict::Refuse(405)),
+            (head("POST /2/powerstream HTTP/1.1", auth), Verdict::RefuseMethod("allow: GET\r\n")),
+            (
+                head("PUT /2/powerstream/rules HTTP/1.1", auth),
+                Verdict::RefuseMethod(Resource::Powerstream.allowed()),
+            ),
+            (head("DELETE /2/powerstream/rules HTTP/1.1", auth), Verdict::Rules(Resource::Powerstream)),
+            (
+                head("POST /2/tweets/search/stream/rules?dry_run=true HTTP/1.1", auth),
+                Verdict::Rules(Resource::Filtered),
+            ),
+            (head("GET /2/powerstream/rules HTTP/1.1", "X: y"), Verdict::Refuse(401)),
+            (head("GET /simulator/counters HTTP/1.1", "X: y"), Verdict::Control("counters".to_owned())),
+            (head(stream, &format!("{auth}\nContent-Length: +1")), Verdict::Refuse(400)),
+            (head(stream, &format!("{auth}\nContent-Length: 1\nContent-Length: 1")), Verdict::Refuse(400)),
+            (
+                head(stream, &format!("{auth}\nContent-Length: 1\nTransfer-Encoding: chunked")),
+                Verdict::Refuse(400),
+            ),
             (head("GET /2/powerstream HTTP/1.0", auth), Verdict::Refuse(505)),
             (head(stream, "X: y"), Verdict::Refuse(401)),
             (head(stream, "Authorization: Bearer "), Verdict::Refuse(401)),

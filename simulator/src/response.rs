@@ -1,20 +1,37 @@
 //! Response heads, and the bodies of refusals.
 
+use crate::endpoint::Product;
+use crate::limits::Rate;
 use crate::rng::Rng;
+use crate::script::Body;
 use crate::time;
 
 /// The version of the API that the heads name.
 const API_VERSION: &str = "2.166";
 
-/// The head of the stream; with the datacentre that is named, if one is.
-pub(crate) fn stream(datacenter: Option<&str>, rng: &mut Rng, unix_ms: u64) -> Vec<u8> {
+/// What the head of a stream says beyond the usual.
+#[derive(Default)]
+pub(crate) struct StreamHead<'a> {
+    /// The datacentre, if it is named.
+    pub(crate) datacenter: Option<&'a str>,
+    /// Further headers, as complete lines.
+    pub(crate) lines: &'a str,
+    pub(crate) coding: Option<&'a str>,
+}
+
+/// The head of the stream.
+pub(crate) fn stream(says: &StreamHead<'_>, rng: &mut Rng, unix_ms: u64) -> Vec<u8> {
     let mut head = start(200, rng, unix_ms);
     head.push_str("content-type: application/json; charset=utf-8\r\n");
     head.push_str("cache-control: no-cache, no-store, max-age=0\r\n");
-    if let Some(datacenter) = datacenter {
+    if let Some(datacenter) = says.datacenter {
         head.push_str("x-powerstream-datacenter: ");
         head.push_str(datacenter);
         head.push_str("\r\nx-powerstream-localdconly: true\r\n");
+    }
+    head.push_str(says.lines);
+    if let Some(coding) = says.coding {
+        head.push_str(&format!("content-encoding: {coding}\r\n"));
     }
     head.push_str("transfer-encoding: chunked\r\n\r\n");
     head.into_bytes()
@@ -24,7 +41,13 @@ pub(crate) fn stream(datacenter: Option<&str>, rng: &mut Rng, unix_ms: u64) -> V
 pub(crate) fn refusal(status: u16, headers: &str, body: &str, rng: &mut Rng, unix_ms: u64) -> Vec<u8> {
     let mut answer = start(status, rng, unix_ms);
     if !body.is_empty() {
-        answer.push_str("content-type: application/problem+json\r\n");
+        let kind = match body.as_bytes()[0] {
+            b'{' if status >= 400 => "application/problem+json",
+            b'{' => "application/json; charset=utf-8",
+            b'<' => "text/html; charset=utf-8",
+            _ => "text/plain; charset=utf-8",
+        };
+        answer.push_str(&format!("content-type: {kind}\r\n"));
     }
     answer.push_str(headers);
     answer.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
@@ -41,18 +64,73 @@ pub(crate) fn problem(status: u16) -> String {
     format!(r#"{{"title":"{title}","type":"about:blank","status":{status},"detail":"{title}"}}"#)
 }
 
-/// The headers of a used-up window.
-pub(crate) fn rate_limit(remaining: u32, reset_unix_s: u64) -> String {
+/// The headers of a window of requests.
+pub(crate) fn rate_limit(rate: &Rate) -> String {
+    let Rate { limit, remaining, reset, .. } = rate;
     format!(
-        "x-rate-limit-limit: 50\r\nx-rate-limit-remaining: {remaining}\r\nx-rate-limit-reset: {reset_unix_s}\r\n"
+        "x-rate-limit-limit: {limit}\r\nx-rate-limit-remaining: {remaining}\r\nx-rate-limit-reset: {reset}\r\n"
     )
 }
 
-/// What X answers when both connections are taken.
+/// What X answers when all connections are taken.
 pub(crate) const TOO_MANY_CONNECTIONS: &str = concat!(
     r#"{"title":"ConnectionException","detail":"This stream is currently at the maximum allowed connection limit.","#,
     r#""connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}"#
 );
+
+/// What X answers when the Posts of the month are used up.
+pub(crate) const USAGE_CAPPED: &str = concat!(
+    r#"{"account_id":123,"product_name":"simulated","title":"UsageCapExceeded","period":"Monthly","scope":"Product","#,
+    r#""detail":"Usage cap exceeded: Monthly product cap","type":"https://api.x.com/2/problems/usage-capped"}"#
+);
+
+/// What X answers to a request for a stream that has no rules.
+pub(crate) fn no_rules(product: Product) -> String {
+    // Of the Filtered Stream it is recorded, with the host of that time.
+    let (path, stream) = match product {
+        Product::Powerstream => ("/2/powerstream/rules", "powerstream"),
+        _ => ("/2/tweets/search/stream/rules", "filtered stream"),
+    };
+    format!(
+        concat!(
+            r#"{{"title":"ConnectionException","detail":"You must define rules using the POST {} endpoint before "#,
+            r#"connecting to {}.","connection_issue":"RuleConfigurationIssue","#,
+            r#""type":"https://api.twitter.com/2/problems/streaming-connection"}}"#
+        ),
+        path, stream
+    )
+}
+
+/// The body of a refusal that a scenario asks for.
+pub(crate) fn refusal_body(status: u16, body: Body) -> String {
+    let text = match body {
+        Body::Problem => return problem(status),
+        Body::Cut | Body::Empty => "",
+        Body::Html => {
+            "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
+        }
+        Body::Text => "Exceeded connection limit for user\r\n",
+        Body::Legacy => r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#,
+        Body::Code => r#"{"code":131,"message":"Internal error"}"#,
+        Body::Gnip => r#"{"error":{"message":"Too many requests","sent":"2026-01-05T10:00:00+00:00"}}"#,
+        Body::TooManyConnections => TOO_MANY_CONNECTIONS,
+        Body::UsageCap => USAGE_CAPPED,
+        Body::Provisioning => {
+            r#"{"title":"ConnectionException","detail":"Your subscription change is currently being provisioned, please try again in a minute.","connection_issue":"ProvisioningSubscription","type":"https://api.x.com/2/problems/streaming-connection"}"#
+        }
+        Body::RulesInvalid => {
+            r#"{"title":"ConnectionException","detail":"The rules of this stream are invalid.","connection_issue":"RulesInvalidIssue","type":"https://api.x.com/2/problems/streaming-connection"}"#
+        }
+        Body::NotEnrolled => {
+            r#"{"client_id":"123","detail":"When authenticating requests to the API, you must use keys and tokens from a developer App that is attached to a Project.","registration_url":"https://developer.twitter.com/en/docs/projects/overview","title":"Client Forbidden","required_enrollment":"Appropriate Level of API Access","reason":"client-not-enrolled","type":"https://api.twitter.com/2/problems/client-forbidden"}"#
+        }
+        Body::Credits => {
+            r#"{"title":"CreditsDepleted","detail":"Your enrolled account does not have any credits to fulfill this request.","type":"https://api.x.com/2/problems/credits"}"#
+        }
+        Body::Huge => return format!("<html>{}</html>", "<p>Nothing to see here.</p>".repeat(40_000)),
+    };
+    text.to_owned()
+}
 
 fn start(status: u16, rng: &mut Rng, unix_ms: u64) -> String {
     let (date, reason) = (time::http_date(unix_ms), reason(status));
@@ -63,15 +141,27 @@ fn start(status: u16, rng: &mut Rng, unix_ms: u64) -> String {
     )
 }
 
-fn reason(status: u16) -> &'static str {
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
+        100 => "Continue",
+        102 => "Processing",
+        103 => "Early Hints",
         200 => "OK",
+        201 => "Created",
         400 => "Bad Request",
         401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
         429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
+        504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
         _ => "Unknown",
     }
@@ -94,9 +184,25 @@ mod tests {
         assert!(head.contains("content-type: application/problem+json\r\ncontent-length: 82\r\n"), "{head}");
     }
 
+    /// The transcripts that are recorded have these lengths.
+    #[test]
+    fn bodies_are_as_long_as_recorded() {
+        assert_eq!(TOO_MANY_CONNECTIONS.len(), 207);
+        assert_eq!(no_rules(Product::Filtered).len(), 265);
+        for (_, body) in Body::NAMES {
+            let text = refusal_body(503, *body);
+            if text.starts_with('{') {
+                serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            }
+        }
+    }
+
     #[test]
     fn the_stream_head() {
-        let text = |place| String::from_utf8(stream(place, &mut Rng::new(1), 0)).unwrap();
+        let text = |datacenter| {
+            let says = StreamHead { datacenter, ..StreamHead::default() };
+            String::from_utf8(stream(&says, &mut Rng::new(1), 0)).unwrap()
+        };
         assert!(
             text(Some("atla"))
                 .contains("x-powerstream-datacenter: atla\r\nx-powerstream-localdconly: true\r\n")

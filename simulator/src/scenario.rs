@@ -1,11 +1,17 @@
 //! What can be wrong with a stream, by name.
 //!
-//! A [`Scenario`] is a name for people and command lines. Inside, it is a [`Plan`]: how the messages are cut, what stands between
-//! them, and at most one fault. The connection only knows plans.
+//! A [`Scenario`] is a name for people and command lines. Inside, it is a [`Script`], like the scenarios that people write: the simple ones
+//! are made here, with what [`Config`] says about when and whom; the others are files of their own.
 
+use crate::config::Config;
+use crate::script::{
+    Action, Attempts, BadChunk, Body, Event, How, Inner, On, Place, Refusal, Reset, Script, Stream, Then,
+    When, system,
+};
 use crate::wire::Cutting;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 macro_rules! scenarios {
     ($($(#[$attribute:meta])* $variant:ident, $name:literal, $description:literal;)*) => {
@@ -62,50 +68,106 @@ scenarios! {
     TooManyConnections, "too-many-connections", "429, the limit of connections";
     Unavailable, "unavailable", "503 to the first attempts, then all is well";
     AcceptClose, "accept-close", "200, then closes at once, every time";
+    FlakyNetwork, "flaky-network", "cut anywhere, now and then: resets, closes, pauses, refusals, at random by the seed";
+    RateLimitStorm, "429-storm", "a reset, then 429 of five kinds in a row, then all is well";
+    SilentStall, "silent-stall", "falls silent three times in a row: between messages, in a message, in the head";
+    SlowReader, "slow-reader", "drops the client for being slow, with the message that says so, and keeps its place taken";
+    DatacenterFailover, "datacenter-failover", "the datacenter goes down for a while; another one answers in its name";
+    Hostile, "hostile", "everything that a broken or hostile server may send, an attempt each";
 }
 
+/// The texts of those that are files. A test reads them all.
+const FILES: &[(Scenario, &str)] = &[
+    (Scenario::FlakyNetwork, include_str!("../scenarios/flaky-network.toml")),
+    (Scenario::RateLimitStorm, include_str!("../scenarios/429-storm.toml")),
+    (Scenario::SilentStall, include_str!("../scenarios/silent-stall.toml")),
+    (Scenario::SlowReader, include_str!("../scenarios/slow-reader.toml")),
+    (Scenario::DatacenterFailover, include_str!("../scenarios/datacenter-failover.toml")),
+    (Scenario::Hostile, include_str!("../scenarios/hostile.toml")),
+];
+
 impl Scenario {
-    pub(crate) fn plan(self) -> Plan {
-        use Scenario as S;
-        let mut plan = Plan {
-            cutting: match self {
-                S::TinyChunks => Cutting::Tiny,
-                S::Split => Cutting::Split,
-                S::Coalesce => Cutting::Coalesced,
-                S::Dribble => Cutting::Dribbled,
-                _ => Cutting::Whole,
-            },
-            arrays: self == S::Arrays,
-            keep_alives: match self {
-                S::KeepAlives => KeepAlives::Between,
-                S::Coalesce => KeepAlives::NowAndThen,
-                _ => KeepAlives::WhenIdle,
-            },
-            fault: None,
-            struck: Struck::Every,
-        };
-        let fault = |fault, struck| (Some(fault), struck);
-        (plan.fault, plan.struck) = match self {
-            S::Steady | S::TinyChunks | S::Split | S::Coalesce | S::Dribble | S::Arrays | S::KeepAlives => {
-                (None, Struck::Every)
+    /// The text of the file that it is, as a pattern for one's own; `None` for the simple ones.
+    #[must_use]
+    pub fn toml(self) -> Option<&'static str> {
+        FILES.iter().find(|(scenario, _)| *scenario == self).map(|(_, text)| *text)
+    }
+
+    /// What it comes to.
+    pub(crate) fn script(self, config: &Config) -> Script {
+        if let Some(script) = self.toml().and_then(|text| Script::shipped(self, text).ok()) {
+            return script;
+        }
+        let mut stream = Stream::default();
+        match self {
+            Scenario::TinyChunks => stream.cutting = Cutting::Tiny,
+            Scenario::Split => stream.cutting = Cutting::Split,
+            Scenario::Dribble => stream.cutting = Cutting::Dribbled,
+            Scenario::Arrays => stream.arrays = true,
+            Scenario::KeepAlives => stream.keep_alives = KeepAlives::Between,
+            Scenario::Coalesce => {
+                (stream.cutting, stream.keep_alives) = (Cutting::Coalesced, KeepAlives::NowAndThen);
             }
-            S::UnknownMessages => fault(Fault::Unknown, Struck::Every),
-            S::Malformed => fault(Fault::Malformed, Struck::Every),
-            S::Oversized => fault(Fault::Oversized, Struck::Every),
-            S::SlowHead => fault(Fault::SlowHead, Struck::Every),
-            S::Stall => fault(Fault::Stall, Struck::First(1)),
-            S::Reset => fault(Fault::Reset, Struck::First(1)),
-            S::CloseMidMessage => fault(Fault::CloseMidMessage, Struck::First(1)),
-            S::CloseBetween => fault(Fault::CloseBetween, Struck::First(1)),
-            S::CleanEnd => fault(Fault::CleanEnd, Struck::First(1)),
-            S::BadChunk => fault(Fault::BadChunk, Struck::First(1)),
-            S::OperationalDisconnect => fault(Fault::OperationalDisconnect, Struck::First(1)),
-            S::RateLimited => fault(Fault::RateLimited, Struck::Every),
-            S::TooManyConnections => fault(Fault::TooManyConnections, Struck::Every),
-            S::Unavailable => fault(Fault::Unavailable, Struck::First(3)),
-            S::AcceptClose => fault(Fault::AcceptClose, Struck::Every),
-        };
-        plan
+            _ => {}
+        }
+        let event = self.fault(config).map(|(when, struck, action)| Event {
+            on: On::Stream,
+            attempts: match config.fault_on.unwrap_or(struck) {
+                Struck::First(count) => Attempts(vec![(1, count)]),
+                Struck::Every => Attempts(vec![(1, u64::MAX)]),
+            },
+            endpoint: None,
+            datacenter: None,
+            times: None,
+            when,
+            probability: None,
+            action,
+        });
+        Script::new(Inner {
+            description: self.description().to_owned(),
+            named: Some(self),
+            stream,
+            events: event.into_iter().collect(),
+        })
+    }
+
+    fn fault(self, config: &Config) -> Option<(When, Struck, Action)> {
+        let once = |action| Some((When::AfterPosts(config.fault_after), Struck::First(1), action));
+        let between = |action| Some((When::EveryPosts(config.fault_after.max(1)), Struck::Every, action));
+        let at_once = |struck, action| Some((When::AtOnce, struck, action));
+        let cut = |how, place| Action::Cut { how, place, step: Duration::ZERO };
+        let reset = Reset::In(config.rate_limit_reset.as_secs() as i64);
+        match self {
+            Scenario::UnknownMessages => between(Action::Unknown),
+            Scenario::Malformed => between(Action::Junk(None)),
+            Scenario::Oversized => between(Action::Oversize { bytes: None }),
+            Scenario::SlowHead => at_once(Struck::Every, Action::SlowHead { step: Duration::from_millis(2) }),
+            Scenario::Stall => once(cut(How::Stall, Place::Between)),
+            Scenario::Reset => once(cut(How::Reset, Place::Between)),
+            Scenario::CloseMidMessage => once(cut(How::Close, Place::InMessage)),
+            Scenario::CloseBetween => once(cut(How::Close, Place::Between)),
+            Scenario::CleanEnd => once(Action::End),
+            Scenario::BadChunk => once(Action::BadChunk(BadChunk::Size)),
+            Scenario::OperationalDisconnect => {
+                let bytes = system::UPSTREAM_OPERATIONAL.as_bytes().to_vec();
+                once(Action::Line { bytes, then: Then::End })
+            }
+            Scenario::RateLimited => {
+                let mut refusal = Refusal::new(429, Body::Problem);
+                (refusal.remaining, refusal.reset) = (Some(0), Some(reset));
+                at_once(Struck::Every, Action::Refuse(refusal))
+            }
+            Scenario::TooManyConnections => {
+                let mut refusal = Refusal::new(429, Body::TooManyConnections);
+                (refusal.remaining, refusal.reset) = (Some(48), Some(reset));
+                at_once(Struck::Every, Action::Refuse(refusal))
+            }
+            Scenario::Unavailable => {
+                at_once(Struck::First(3), Action::Refuse(Refusal::new(503, Body::Problem)))
+            }
+            Scenario::AcceptClose => at_once(Struck::Every, cut(How::Close, Place::Between)),
+            _ => None,
+        }
     }
 }
 
@@ -129,17 +191,6 @@ impl Struck {
     }
 }
 
-/// What a scenario comes to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) cutting: Cutting,
-    /// Wrap each message in `[..]`.
-    pub(crate) arrays: bool,
-    pub(crate) keep_alives: KeepAlives,
-    pub(crate) fault: Option<Fault>,
-    pub(crate) struck: Struck,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeepAlives {
     /// Only when nothing was sent for the interval, as the service does.
@@ -148,45 +199,6 @@ pub(crate) enum KeepAlives {
     Between,
     /// Also before one message in eight.
     NowAndThen,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    // A message of another kind after every so many Posts.
-    Unknown,
-    Malformed,
-    Oversized,
-    // In the head.
-    SlowHead,
-    RateLimited,
-    TooManyConnections,
-    Unavailable,
-    AcceptClose,
-    // Once, after so many Posts; the end of the connection.
-    Stall,
-    Reset,
-    CloseMidMessage,
-    CloseBetween,
-    CleanEnd,
-    BadChunk,
-    OperationalDisconnect,
-}
-
-impl Fault {
-    /// It ends the connection, after so many Posts.
-    pub(crate) fn is_final(self) -> bool {
-        use Fault as F;
-        matches!(
-            self,
-            F::Stall
-                | F::Reset
-                | F::CloseMidMessage
-                | F::CloseBetween
-                | F::CleanEnd
-                | F::BadChunk
-                | F::OperationalDisconnect
-        )
-    }
 }
 
 impl fmt::Display for Scenario {
@@ -233,6 +245,16 @@ mod tests {
         let error = "stedy".parse::<Scenario>().unwrap_err().to_string();
         assert!(error.contains("steady, tiny-chunks") && error.contains("accept-close"), "{error}");
         assert_eq!(Scenario::default(), Scenario::Steady);
+    }
+
+    #[test]
+    fn the_files_can_be_read_and_say_what_the_list_says() {
+        for (scenario, text) in FILES {
+            let script =
+                Script::shipped(*scenario, text).unwrap_or_else(|error| panic!("{scenario}: {error}"));
+            assert_eq!(script.description(), scenario.description());
+            assert!(!script.inner().events.is_empty());
+        }
     }
 
     #[test]

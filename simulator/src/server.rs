@@ -1,18 +1,28 @@
 //! The handle of a simulator, and what all its threads know.
 
+use crate::book::{Book, NoRules};
 use crate::clock::{Bell, Clock};
 use crate::config::Config;
 use crate::datacenter::Datacenter;
 use crate::feed::Feed;
 use crate::generator::Generator;
+use crate::limits::{Slots, Windows};
+use crate::link::Link;
+use crate::play::Play;
+use crate::rng::Rng;
+use crate::script::{self, Action, ScriptError};
 use crate::site::{Down, Site};
+use crate::stream::Mailbox;
+use crate::time;
 use crate::tls::Acceptor;
-use crate::truth::Truth;
+use crate::truth::{End, Truth};
+use powerstream_rules::Profile;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -31,10 +41,18 @@ pub(crate) struct Shared {
     pub(crate) truth: Truth,
     pub(crate) tls: Option<Acceptor>,
     sites: Vec<Arc<Site>>,
+    pub(crate) play: Play,
+    pub(crate) powerstream: Arc<Book>,
+    pub(crate) filtered: Arc<Book>,
+    pub(crate) windows: Windows,
+    pub(crate) slots: Arc<Slots>,
     stopped: AtomicBool,
     pump_bell: Arc<Bell>,
-    attempts: AtomicU64,
     padded: Mutex<Generator>,
+    /// The streams that run, by the numbers of their connections.
+    streams: Mutex<BTreeMap<u64, (Weak<Link>, Mailbox)>>,
+    /// Threads that wait to bring a datacentre back.
+    timers: Mutex<Vec<(Arc<Bell>, JoinHandle<()>)>>,
 }
 
 impl Simulator {
@@ -54,6 +72,10 @@ impl Simulator {
             listeners.push(listener);
         }
         let pump_bell = Arc::new(Bell::new(&clock));
+        let book = |profile, no_rules| {
+            let (max, delay, says) = (config.rules_max, config.rule_delay, config.matching_rules);
+            Arc::new(Book::new(profile, max, no_rules, delay, says, &clock))
+        };
         let shared = Arc::new(Shared {
             feed: Feed::new(&config, &places, pump_bell.clone()),
             tls: config.tls.as_ref().map(Acceptor::new).transpose()?,
@@ -61,8 +83,14 @@ impl Simulator {
             sites,
             stopped: AtomicBool::new(false),
             pump_bell,
-            attempts: AtomicU64::new(0),
             padded: Mutex::new(Generator::new(config.seed ^ 0x0bad_5eed)),
+            play: Play::new(config.script.clone().unwrap_or_else(|| config.scenario.script(&config))),
+            powerstream: book(Profile::Powerstream, config.no_rules),
+            filtered: book(Profile::FilteredStream, NoRules::Nothing),
+            windows: Windows::default(),
+            slots: Arc::new(Slots::new(&clock)),
+            streams: Mutex::new(BTreeMap::new()),
+            timers: Mutex::new(Vec::new()),
             places,
             clock,
             config,
@@ -113,7 +141,7 @@ impl Simulator {
     /// Switches a datacentre off: its connections are reset, and further ones refused. False if there is none of that name, or if it
     /// is off.
     pub fn kill(&self, datacenter: &str) -> bool {
-        self.shared.site(datacenter).is_some_and(|site| site.close(Down::Killed))
+        self.shared.kill(datacenter)
     }
 
     /// Switches a datacentre on again, at the same address. False if there is none of that name.
@@ -122,10 +150,18 @@ impl Simulator {
     ///
     /// What binding its address gave: another process may have taken it meanwhile.
     pub fn restart(&self, datacenter: &str) -> io::Result<bool> {
-        match self.shared.site(datacenter) {
-            Some(site) => site.restart(&self.shared).map(|()| true),
-            None => Ok(false),
-        }
+        self.shared.restart(datacenter)
+    }
+
+    /// Lets something happen now, by hand: an event as a [`script`](crate::script) has them, in TOML or as a JSON object, such as
+    /// `do = "cut"` with `how = "reset"`. To one connection's stream, by the number that the truth log has for it, or to all that run. Gives how
+    /// many that are. When and whom are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the event.
+    pub fn trigger(&self, connection: Option<u64>, event: &str) -> Result<usize, ScriptError> {
+        self.shared.trigger(connection, event)
     }
 
     /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is done when this returns. False, and
@@ -146,6 +182,15 @@ impl Simulator {
     /// Ends all connections where they are and waits for all threads: a matter of milliseconds. Again is a no-op.
     pub fn shutdown(&self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
+        for site in &self.shared.sites {
+            site.close(Down::Shutdown);
+        }
+        let timers = std::mem::take(&mut *lock(&self.shared.timers));
+        for (bell, timer) in timers {
+            bell.ring();
+            let _ = timer.join();
+        }
+        // One may have come back meanwhile.
         for site in &self.shared.sites {
             site.close(Down::Shutdown);
         }
@@ -181,9 +226,85 @@ impl Shared {
         self.sites.iter().find(|site| self.places[site.place].name == name)
     }
 
-    /// The number of this attempt to get the stream, from 1.
-    pub(crate) fn next_attempt(&self) -> u64 {
-        self.attempts.fetch_add(1, Ordering::Relaxed) + 1
+    /// How a connection ends that the scenario has ended.
+    pub(crate) fn fault_end(&self) -> End {
+        self.play.script().inner().named.map_or(End::Scripted, End::Fault)
+    }
+
+    /// A stream runs, and can be sent actions until what this gives is dropped.
+    pub(crate) fn register(&self, number: u64, link: &Arc<Link>, mailbox: &Mailbox) -> Registered<'_> {
+        lock(&self.streams).insert(number, (Arc::downgrade(link), mailbox.clone()));
+        Registered { shared: self, number }
+    }
+
+    /// Sends an action to a stream; false if it does not run.
+    pub(crate) fn post(&self, number: u64, action: Action) -> bool {
+        let streams = lock(&self.streams);
+        let Some((link, mailbox)) = streams.get(&number) else { return false };
+        let Some(link) = link.upgrade() else { return false };
+        lock(mailbox).push_back(action);
+        link.bell().ring();
+        true
+    }
+
+    pub(crate) fn trigger(&self, connection: Option<u64>, event: &str) -> Result<usize, ScriptError> {
+        let (event, named) = script::event(event)?;
+        let numbers: Vec<u64> = match connection.or(named) {
+            Some(number) => vec![number],
+            None => lock(&self.streams).keys().copied().collect(),
+        };
+        Ok(numbers.into_iter().filter(|number| self.post(*number, event.action.clone())).count())
+    }
+
+    pub(crate) fn kill(&self, name: &str) -> bool {
+        self.site(name).is_some_and(|site| site.close(Down::Killed))
+    }
+
+    pub(crate) fn restart(self: &Arc<Shared>, name: &str) -> io::Result<bool> {
+        match self.site(name) {
+            Some(site) if !self.stopped.load(Ordering::SeqCst) => site.restart(self).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Switches a datacentre off, and on again after a time, if there is one.
+    pub(crate) fn kill_for(self: &Arc<Shared>, name: &str, length: Option<Duration>) {
+        if let Some(length) = length {
+            let until = self.clock.now() + length;
+            let (bell, shared, name) = (Arc::new(Bell::new(&self.clock)), self.clone(), name.to_owned());
+            let waiting = bell.clone();
+            let wait = move || {
+                waiting.join();
+                while !shared.stopped.load(Ordering::SeqCst) && shared.clock.now() < until {
+                    waiting.wait(Some(until));
+                }
+                // If its port is taken meanwhile, it stays away.
+                let _ = shared.restart(&name);
+                waiting.leave();
+            };
+            let mut timers = lock(&self.timers);
+            timers.retain(|(_, timer)| !timer.is_finished());
+            if let Ok(timer) = thread::Builder::new().name("simulator-timer".to_owned()).spawn(wait) {
+                timers.push((bell, timer));
+            }
+        }
+        self.kill(name);
+    }
+
+    /// One more Post of now, which is not of the feed.
+    pub(crate) fn extra_post(&self, unix_ms: u64) -> (u64, Vec<u8>) {
+        let mut post = Vec::with_capacity(4 << 10);
+        let id = lock(&self.padded).post(unix_ms, &mut post);
+        (id, post)
+    }
+
+    /// A Post of another time.
+    pub(crate) fn skewed_post(&self, unix_ms: u64) -> (u64, Vec<u8>) {
+        let mut post = Vec::with_capacity(4 << 10);
+        let generator = lock(&self.padded);
+        let id = time::snowflake(unix_ms, Rng::new(unix_ms).next());
+        generator.nth(-1, id, &mut post);
+        (id, post)
     }
 
     /// A Post of the given size.
@@ -191,6 +312,18 @@ impl Shared {
         let mut post = Vec::with_capacity(bytes);
         let id = lock(&self.padded).padded_post(self.clock.unix_ms(), bytes, &mut post);
         (id, post)
+    }
+}
+
+/// A stream among those that run.
+pub(crate) struct Registered<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.streams).remove(&self.number);
     }
 }
 

@@ -140,7 +140,9 @@ pub enum End {
     Fault(Scenario),
     /// The TLS fault ended it, or had it hang until the client left.
     TlsFault(TlsFault),
-    /// All that was asked for is sent: a window of the past has an end.
+    /// An event of a script ended it, or one by hand.
+    Scripted,
+    /// All that was asked for is sent: an answer, or a span of the past.
     Complete,
     /// The client fell further behind than the simulator remembers.
     SlowReader,

@@ -84,12 +84,29 @@ pub(crate) struct Encoder {
     /// How many messages the chunk under way shall have.
     group: u64,
     grouped: u64,
+    /// The payload goes out as gzip; whether its header has.
+    gzip: Option<bool>,
 }
 
 impl Encoder {
     pub(crate) fn new(cutting: Cutting, mut rng: Rng) -> Encoder {
         let group = rng.between(1, COALESCED_MAX);
-        Encoder { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0 }
+        Encoder { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0, gzip: None }
+    }
+
+    /// From here on the payload is one gzip member, of blocks that are stored as they are: each message can be had at once.
+    pub(crate) fn compress(&mut self) {
+        self.gzip = Some(false);
+    }
+
+    /// Adds a keep-alive whose CR and LF are in chunks, and writes, of their own.
+    pub(crate) fn keep_alive_split(&mut self, out: &mut Writes) {
+        self.flush(out);
+        self.hold(b"");
+        while !self.held.is_empty() {
+            self.chunk(1, out);
+            out.cut_here();
+        }
     }
 
     /// Adds a message.
@@ -103,7 +120,11 @@ impl Encoder {
                 }
                 self.grouped = 0;
                 self.group = self.rng.between(1, COALESCED_MAX);
-                let tail = if self.rng.percent(50) { self.rng.index(message.len() + 2) } else { 0 };
+                let tail = if self.rng.percent(50) {
+                    self.rng.index((message.len() + 2).min(self.held.len()))
+                } else {
+                    0
+                };
                 self.chunk(self.held.len() - tail, out);
                 out.cut_here();
             }
@@ -144,8 +165,26 @@ impl Encoder {
     }
 
     fn hold(&mut self, message: &[u8]) {
-        self.held.extend_from_slice(message);
-        self.held.extend_from_slice(b"\r\n");
+        match &mut self.gzip {
+            None => {
+                self.held.extend_from_slice(message);
+                self.held.extend_from_slice(b"\r\n");
+            }
+            Some(begun) => {
+                if !std::mem::replace(begun, true) {
+                    // RFC 1952 section 2.3: deflate, no flags, no time, no hint, unknown system.
+                    self.held.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+                }
+                for block in [message, b"\r\n"].concat().chunks(0xffff) {
+                    // RFC 1951 section 3.2.4: not the last block, stored; its length, and that inverted.
+                    let len = block.len() as u16;
+                    self.held.push(0);
+                    self.held.extend_from_slice(&len.to_le_bytes());
+                    self.held.extend_from_slice(&(!len).to_le_bytes());
+                    self.held.extend_from_slice(block);
+                }
+            }
+        }
         self.held_ends.push(self.held.len());
     }
 
@@ -307,6 +346,36 @@ mod tests {
             wire = &wire[line + 2 + size + 2..];
         }
         len
+    }
+
+    #[test]
+    fn a_keep_alive_can_be_split() {
+        let mut encoder = Encoder::new(Cutting::Whole, Rng::new(1));
+        let mut out = Writes::default();
+        encoder.keep_alive_split(&mut out);
+        assert_eq!(out.bytes, b"1\r\n\r\r\n1\r\n\n\r\n");
+        assert_eq!((out.next_end(0), out.complete.as_slice()), (6, [10].as_slice()));
+    }
+
+    #[test]
+    fn gzip_is_one_member_of_stored_blocks() {
+        let mut encoder = Encoder::new(Cutting::Whole, Rng::new(1));
+        encoder.compress();
+        let mut out = Writes::default();
+        let long = vec![b'x'; 70_000];
+        encoder.message(b"{}", &mut out);
+        encoder.message(&long, &mut out);
+        let gzip = dechunk(&out.bytes);
+        let (header, mut rest) = gzip.split_at(10);
+        assert_eq!(header[..3], [0x1f, 0x8b, 8]);
+        let mut plain = Vec::new();
+        while let [0, a, b, c, d, behind @ ..] = rest {
+            let len = u16::from_le_bytes([*a, *b]);
+            assert_eq!(u16::from_le_bytes([*c, *d]), !len);
+            plain.extend_from_slice(&behind[..usize::from(len)]);
+            rest = &behind[usize::from(len)..];
+        }
+        assert!(rest.is_empty() && plain == [b"{}\r\n", long.as_slice(), b"\r\n"].concat());
     }
 
     #[test]

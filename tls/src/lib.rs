@@ -4,7 +4,6 @@
 mod config;
 mod fault;
 mod machine;
-pub mod merged;
 mod secured;
 mod shell;
 pub mod transport;

@@ -4,7 +4,8 @@ use core::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
-use powerstream_core::client::Config;
+use powerstream_core::client::{Config, Connections};
+use powerstream_core::driver::merged::{self, Merged};
 use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::driver::tcp::{Reactor, Tcp};
 use powerstream_core::driver::tunnel::Tunnel;
@@ -21,6 +22,9 @@ pub type Transport<R> = Secured<Tunnel<Tcp<R>, Vec<u8>>>;
 
 /// A session over a [`Transport`].
 pub type Line<R> = Driven<Vec<u8>, Vec<u8>, Transport<R>>;
+
+/// Several sessions as one stream, each over a [`Transport`].
+pub type MergedLines<R> = Merged<Vec<u8>, Vec<u8>, Transport<R>>;
 
 /// Whom a client trusts: whom it was told to, or else whom the operating system trusts, which is looked up when it is
 /// first needed and kept by all clones.
@@ -74,8 +78,11 @@ pub fn connect<R: Reactor>(
     reactor: R,
     shutdown: &Shutdown,
 ) -> Result<Transport<R>, OpenError> {
+    secure(config, trust, Tcp::new(reactor, config.route(), shutdown.listen()))
+}
+
+fn secure<R: Reactor>(config: &Config, trust: &Trust, tcp: Tcp<R>) -> Result<Transport<R>, OpenError> {
     let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
-    let tcp = Tcp::new(reactor, config.route(), shutdown.listen());
     Ok(Secured::new(config.tunnel(tcp), connector))
 }
 
@@ -92,10 +99,50 @@ pub fn open<R: Reactor>(
     shutdown: &Shutdown,
 ) -> Result<Line<R>, OpenError> {
     let transport = connect(config, trust, reactor, shutdown)?;
-    // The standard library keys its hash maps from the system's randomness: the one source it offers.
-    let seed = config.seed().unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    drive(config, config.seed().unwrap_or_else(system_seed), transport)
+}
+
+fn drive<R: Reactor>(config: &Config, seed: u64, transport: Transport<R>) -> Result<Line<R>, OpenError> {
     let buffered = config.open(seed, transport.now(), transport.unix_now()).map_err(OpenError::Config)?;
     Ok(Driven::new(buffered, transport))
+}
+
+/// From the system's randomness.
+fn system_seed() -> u64 {
+    // The standard library keys its hash maps from it: the one way to it that it offers.
+    RandomState::new().build_hasher().finish()
+}
+
+/// Sessions of `connections` that have not connected yet, merged: each on a reactor of its own, all of one runtime, all
+/// until `shutdown` says so.
+///
+/// Their times count from the same moment, so that who was first can be told. Connections of one seed have jitter of
+/// their own each.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_merged<R: Reactor>(
+    connections: &Connections,
+    trust: &Trust,
+    mut reactor: impl FnMut() -> R,
+    shutdown: &Shutdown,
+) -> Result<MergedLines<R>, OpenError> {
+    let mut base = None;
+    let mut lines = Vec::with_capacity(connections.list().len());
+    for (index, connection) in connections.list().iter().enumerate() {
+        let config = &connection.config;
+        let reactor = reactor();
+        let base = *base.get_or_insert_with(|| reactor.now());
+        let tcp = Tcp::new(reactor, config.route(), shutdown.listen()).with_base(base);
+        let seed = config.seed().map_or_else(system_seed, |seed| seed.wrapping_add(index as u64));
+        let line = drive(config, seed, secure(config, trust, tcp)?)?;
+        lines.push(merged::Line::new(connection.name.clone(), connection.feed, line));
+    }
+    let mut window = *connections.window();
+    if window.seed == 0 {
+        window.seed = system_seed();
+    }
+    Merged::new(lines, &window).map_err(OpenError::Merge)
 }
 
 /// Ends `line`, from anywhere.
@@ -113,6 +160,8 @@ pub enum OpenError {
     Tls(TlsConfigError),
     /// The connections cannot be merged.
     Merge(MergeError),
+    /// The stream has no rules to manage.
+    NoRules,
 }
 
 impl fmt::Display for OpenError {
@@ -121,6 +170,7 @@ impl fmt::Display for OpenError {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Merge(error) => error.fmt(f),
+            Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
         }
     }
 }
@@ -131,6 +181,7 @@ impl std::error::Error for OpenError {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Merge(error) => Some(error),
+            Self::NoRules => None,
         }
     }
 }

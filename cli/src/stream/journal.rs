@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use powerstream_core::http::head::Head;
+use powerstream_core::merge::{Feed, FeedGap, Group, Interrupted, Record};
 use powerstream_core::session::{Cause, Connected, Disconnected, Refused};
 use powerstream_core::stream::message::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, Reason};
 use tracing::{debug, error, info, trace, warn};
@@ -28,11 +29,15 @@ pub(super) struct Journal {
     malformed: u64,
     /// Messages that are neither Posts nor malformed, by the name of their kind.
     others: BTreeMap<&'static str, u64>,
+    /// How merged connections did.
+    races: Vec<String>,
 }
 
 /// One connection.
 #[derive(Debug)]
 struct Line {
+    name: String,
+    feed: Feed,
     /// What is connected to, as people are told it.
     target: String,
     /// What its words begin with, where there is more than one.
@@ -48,17 +53,19 @@ struct Line {
 impl Journal {
     /// Of connections by these names to these targets, which must hold nothing that a terminal would obey. The name of
     /// the only one is not told.
-    pub(super) fn new(connections: Vec<(String, String)>) -> Self {
+    pub(super) fn new(connections: Vec<(String, String)>, group: Group) -> Self {
         let is_alone = connections.len() == 1;
-        let line = |(name, target): (String, String)| Line {
+        let line = |(index, (name, target)): (usize, (String, String))| Line {
             target,
+            feed: group.feed(u16::try_from(index).unwrap_or(u16::MAX)),
             prefix: if is_alone { String::new() } else { format!("{name}: ") },
+            name,
             has_streamed: false,
             is_open: false,
             refusal: None,
         };
         Self {
-            lines: connections.into_iter().map(line).collect(),
+            lines: connections.into_iter().enumerate().map(line).collect(),
             reconnects: 0,
             gaps: 0,
             keep_alives: 0,
@@ -66,10 +73,12 @@ impl Journal {
             skipped: 0,
             malformed: 0,
             others: BTreeMap::new(),
+            races: Vec::new(),
         }
     }
 
     pub(super) fn connected(&mut self, connection: usize, connected: &Connected<'_>) {
+        let is_alone = self.lines.len() == 1;
         let line = &mut self.lines[connection];
         self.reconnects += u64::from(line.has_streamed);
         (line.has_streamed, line.is_open) = (true, true);
@@ -77,7 +86,8 @@ impl Journal {
         tell_head(&connected.head);
         let datacenter = connected.head.datacenter().map(|name| shown(name.as_bytes()).to_string());
         info!(datacenter, "{prefix}connected to {target}");
-        if let Some(gap) = connected.gap {
+        // Of several connections, what one missed may have come by another: the stream's own gaps are told instead.
+        if let Some(gap) = connected.gap.filter(|_| is_alone) {
             self.gaps += 1;
             let (from, to) = (utc(gap.from), utc(gap.to));
             match connected.backfill_minutes {
@@ -89,6 +99,57 @@ impl Journal {
                 }
             }
         }
+    }
+
+    /// No connection is there that carries these Posts.
+    pub(super) fn interrupted(&self, interrupted: &Interrupted) {
+        warn!(
+            "no connection is left {}: Posts may be missing from {} UTC on",
+            self.carriers(interrupted.feed),
+            utc(interrupted.from)
+        );
+    }
+
+    /// Posts that no connection brought.
+    pub(super) fn gap(&mut self, gap: &FeedGap) {
+        self.gaps += 1;
+        let (carriers, from, to) = (self.carriers(gap.feed), utc(gap.from), utc(gap.to));
+        match gap.backfill_minutes {
+            0 => warn!("Posts {carriers} may be missing from {from} to {to} UTC"),
+            minutes => {
+                info!("asked again for {minutes} min: Posts {carriers} were missing from {from} to {to} UTC")
+            }
+        }
+    }
+
+    /// Who of several connections carries a feed.
+    fn carriers(&self, feed: Feed) -> String {
+        let names = self.lines.iter().filter(|line| line.feed == feed).map(|line| line.name.as_str());
+        format!("of {}", names.collect::<Vec<_>>().join(", "))
+    }
+
+    /// What is known in the end of connections that were merged.
+    pub(super) fn records(&mut self, records: &[Record]) {
+        for (line, record) in self.lines.iter().zip(records) {
+            let lags = record.lags();
+            let lost = match lags.quantile(500) {
+                Some(median) => format!(" (by p50 {median:.1?}, max {:.1?})", lags.max()),
+                None => String::new(),
+            };
+            self.races.push(format!(
+                "{}: first {}, later {}{lost}, duplicates {}, gaps {}",
+                line.name,
+                record.wins(),
+                record.losses(),
+                record.duplicates(),
+                record.gaps()
+            ));
+        }
+    }
+
+    /// The races between connections, a line each.
+    pub(super) fn races(&self) -> &[String] {
+        &self.races
     }
 
     pub(super) fn keep_alive(&mut self, connection: usize) {

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use powerstream_core::driver::merged::MergedEvent;
+use powerstream_core::merge::ConnectionId;
 use powerstream_core::session::{Cause, Message, SessionEvent};
 use powerstream_core::stream::message::{Kind, Malformed, PostId, Reason, classify, elements, validate};
 
@@ -36,25 +38,41 @@ impl<W: Write> Pump<W> {
     /// Runs until the end. All that was delivered is written by then, unless writing failed.
     pub(super) async fn run(&mut self, source: &mut impl Source) -> io::Result<Ended> {
         let ended = self.events(source).await;
-        for connection in 0..self.journal.connections() {
-            self.journal.end(connection, source.received(connection));
+        for index in 0..self.journal.connections() {
+            let Some(connection) = ConnectionId::new(index) else { break };
+            self.journal.end(index, source.received(connection));
         }
+        self.journal.records(source.records());
         self.latency.settle();
         self.output.flush()?;
         ended
     }
 
     async fn events(&mut self, source: &mut impl Source) -> io::Result<Ended> {
-        let mut ended = Ended::AsAsked;
+        let mut gave_up = 0;
         while self.posts < self.posts_max {
             if !source.has_event() {
                 // What comes next may be long in coming. Posts first, then book-keeping.
                 self.output.flush()?;
                 self.latency.settle();
             }
-            let Some((connection, event)) = source.next().await else { break };
+            let Some(event) = source.next().await else { break };
             // Before anything is made of it: this is when it was delivered.
             let now = Instant::now();
+            let (id, event) = match event {
+                MergedEvent::Session { connection, event } => (connection, event),
+                MergedEvent::Interrupted(interrupted) => {
+                    self.journal.interrupted(&interrupted);
+                    continue;
+                }
+                MergedEvent::Gap(gap) => {
+                    self.journal.gap(&gap);
+                    continue;
+                }
+                // An event that is newer than this tool.
+                _ => continue,
+            };
+            let connection = id.index();
             match event {
                 SessionEvent::Message(message) => self.message(connection, &message, now)?,
                 SessionEvent::Connected(connected) => {
@@ -66,17 +84,20 @@ impl<W: Write> Pump<W> {
                 SessionEvent::Refused(refused) => self.journal.refused(connection, &refused),
                 SessionEvent::Disconnected(disconnected) => {
                     self.latency.disconnected(now);
-                    self.journal.disconnected(connection, &disconnected, source.received(connection));
+                    self.journal.disconnected(connection, &disconnected, source.received(id));
                 }
-                SessionEvent::GaveUp(gave_up) => {
-                    self.journal.gave_up(connection, &gave_up.cause, source.received(connection));
-                    ended = Ended::GaveUp(gave_up.cause);
+                SessionEvent::GaveUp(why) => {
+                    self.journal.gave_up(connection, &why.cause, source.received(id));
+                    gave_up += 1;
+                    if gave_up == self.journal.connections() {
+                        return Ok(Ended::GaveUp(why.cause));
+                    }
                 }
                 // An event that is newer than this tool.
                 _ => {}
             }
         }
-        Ok(ended)
+        Ok(Ended::AsAsked)
     }
 
     fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) -> io::Result<()> {
@@ -143,7 +164,12 @@ impl<W: Write> Pump<W> {
 
     /// The totals, some lines.
     pub(super) fn summary(&self, length: Duration) -> String {
-        format!("Posts {}, {}, {length:.1?}\n{}\n", self.posts, self.journal.totals(), self.latency.summary())
+        let mut summary = format!("Posts {}, {}, {length:.1?}\n", self.posts, self.journal.totals());
+        for race in self.journal.races() {
+            summary += race;
+            summary.push('\n');
+        }
+        summary + &self.latency.summary() + "\n"
     }
 }
 

@@ -4,7 +4,9 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use powerstream_core::client::Connections;
 use powerstream_core::driver::stop::Shutdown;
+use powerstream_core::merge::Group;
 use powerstream_tls::TlsConfig;
 
 use crate::exit::{Exit, Failure};
@@ -20,48 +22,50 @@ use super::source::block_on;
 pub(super) fn run<W: io::Write>(
     args: &Args,
     connections: Vec<Connection>,
+    group: Group,
     tls: Option<&TlsConfig>,
     pump: &mut Pump<W>,
 ) -> Result<io::Result<Ended>, Failure> {
-    let mut configs = connections.into_iter().map(|connection| connection.config);
-    let Some(config) = configs.next() else {
-        return Err(Failure::new(Exit::Usage, "there is no connection"));
-    };
+    let first = connections.first().ok_or_else(|| Failure::new(Exit::Usage, "there is no connection"))?;
+    let config = first.config.clone();
+    let merged = (connections.len() > 1).then(|| {
+        let connections = connections.into_iter();
+        connections.fold(Connections::new(group), |all, one| all.with(one.name, one.config))
+    });
+    // The adapters' clients and streams are alike and have no trait in common.
+    macro_rules! read {
+        ($client:expr, $block_on:expr) => {{
+            let client = match tls {
+                Some(tls) => $client.with_tls(tls.clone()),
+                None => $client,
+            };
+            match merged {
+                None => {
+                    let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
+                    end_on_request(args, &stream.shutdown_handle())?;
+                    Ok($block_on(pump.run(&mut stream)))
+                }
+                Some(merged) => {
+                    let mut stream = client.merged(&merged).map_err(|error| cannot_open(&error))?;
+                    end_on_request(args, &stream.shutdown_handle())?;
+                    Ok($block_on(pump.run(&mut stream)))
+                }
+            }
+        }};
+    }
     match args.runtime {
         Runtime::Blocking => {
             let client = powerstream_blocking::Client::new(config).with_busy_poll(args.busy_poll);
-            let client = match tls {
-                Some(tls) => client.with_tls(tls.clone()),
-                None => client,
-            };
-            let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
-            end_on_request(args, &stream.shutdown_handle())?;
-            Ok(block_on(pump.run(&mut stream)))
+            read!(client, block_on)
         }
         Runtime::Tokio => {
-            let client = powerstream_tokio::Client::new(config);
-            let client = match tls {
-                Some(tls) => client.with_tls(tls.clone()),
-                None => client,
-            };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot start tokio's runtime: {error}"))
             })?;
-            let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
-            end_on_request(args, &stream.shutdown_handle())?;
-            Ok(runtime.block_on(pump.run(&mut stream)))
+            read!(powerstream_tokio::Client::new(config), |future| runtime.block_on(future))
         }
-        Runtime::Smol => {
-            let client = powerstream_smol::Client::new(config);
-            let client = match tls {
-                Some(tls) => client.with_tls(tls.clone()),
-                None => client,
-            };
-            let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
-            end_on_request(args, &stream.shutdown_handle())?;
-            Ok(smol::block_on(pump.run(&mut stream)))
-        }
+        Runtime::Smol => read!(powerstream_smol::Client::new(config), |future| smol::block_on(future)),
     }
 }
 

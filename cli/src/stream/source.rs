@@ -2,18 +2,30 @@
 
 use std::task::{Context, Poll, Waker};
 
+use powerstream_core::driver::merged::MergedEvent;
+use powerstream_core::merge::{ConnectionId, Record};
 use powerstream_core::session::SessionEvent;
 
-/// Events, each with the number of the connection that it is about.
+/// Events, each with the connection that it is about.
 pub(super) trait Source {
     /// Whether the next event is at hand, so that [`Self::next`] will not wait.
     fn has_event(&mut self) -> bool;
 
     /// Waits for the next event; `None` once there will be none.
-    async fn next(&mut self) -> Option<(usize, SessionEvent<'_>)>;
+    async fn next(&mut self) -> Option<MergedEvent<'_>>;
 
     /// Octets that a connection has received since it last connected.
-    fn received(&self, connection: usize) -> u64;
+    fn received(&self, connection: ConnectionId) -> u64;
+
+    /// The records of merged connections.
+    fn records(&self) -> &[Record] {
+        &[]
+    }
+}
+
+/// Of the only connection.
+fn single(event: SessionEvent<'_>) -> MergedEvent<'_> {
+    MergedEvent::Session { connection: ConnectionId::FIRST, event }
 }
 
 impl Source for powerstream_blocking::Stream {
@@ -21,42 +33,71 @@ impl Source for powerstream_blocking::Stream {
         self.has_event()
     }
 
-    async fn next(&mut self) -> Option<(usize, SessionEvent<'_>)> {
-        self.next().map(|event| (0, event))
+    async fn next(&mut self) -> Option<MergedEvent<'_>> {
+        self.next().map(single)
     }
 
-    fn received(&self, _: usize) -> u64 {
+    fn received(&self, _: ConnectionId) -> u64 {
         self.session().octets().received
     }
 }
 
-impl Source for powerstream_tokio::Stream {
+impl Source for powerstream_blocking::MergedStream {
     fn has_event(&mut self) -> bool {
         self.has_event()
     }
 
-    async fn next(&mut self) -> Option<(usize, SessionEvent<'_>)> {
-        self.next().await.map(|event| (0, event))
+    async fn next(&mut self) -> Option<MergedEvent<'_>> {
+        self.next()
     }
 
-    fn received(&self, _: usize) -> u64 {
-        self.session().octets().received
+    fn received(&self, connection: ConnectionId) -> u64 {
+        self.session(connection).octets().received
+    }
+
+    fn records(&self) -> &[Record] {
+        self.merge().records()
     }
 }
 
-impl Source for powerstream_smol::Stream {
-    fn has_event(&mut self) -> bool {
-        self.has_event()
-    }
+/// The streams of a runtime that is awaited.
+macro_rules! awaited {
+    ($($runtime:ident),*) => {$(
+        impl Source for $runtime::Stream {
+            fn has_event(&mut self) -> bool {
+                self.has_event()
+            }
 
-    async fn next(&mut self) -> Option<(usize, SessionEvent<'_>)> {
-        self.next().await.map(|event| (0, event))
-    }
+            async fn next(&mut self) -> Option<MergedEvent<'_>> {
+                self.next().await.map(single)
+            }
 
-    fn received(&self, _: usize) -> u64 {
-        self.session().octets().received
-    }
+            fn received(&self, _: ConnectionId) -> u64 {
+                self.session().octets().received
+            }
+        }
+
+        impl Source for $runtime::MergedStream {
+            fn has_event(&mut self) -> bool {
+                self.has_event()
+            }
+
+            async fn next(&mut self) -> Option<MergedEvent<'_>> {
+                self.next().await
+            }
+
+            fn received(&self, connection: ConnectionId) -> u64 {
+                self.session(connection).octets().received
+            }
+
+            fn records(&self) -> &[Record] {
+                self.merge().records()
+            }
+        }
+    )*};
 }
+
+awaited!(powerstream_tokio, powerstream_smol);
 
 /// Runs a future of blocking parts only: they wait in the system's own calls, so that it never pends.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -81,6 +81,10 @@ use crate::owned::OwnedEvent;
 use crate::session::{Message, SessionEvent, Step};
 use crate::stream::message::{Class, Elements, Kind, classify, elements};
 
+/// Duplicates passed over in a row after which other tasks of the executor have their turn. A connection that repeats what it
+/// has sent, for five minutes by backfill or for ever, is no event and would otherwise be no end either.
+const DUPLICATES_IN_A_ROW: u32 = 256;
+
 /// One of the connections that a stream is merged from.
 #[derive(Debug)]
 pub struct Line<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
@@ -183,7 +187,7 @@ enum AtHand {
 
 /// Several sessions as one stream, for one task or thread.
 ///
-/// Works with any [`Io`] that pends. One that blocks would block all: a thread for each and a
+/// Works with any [`Io`] that pends, in any loop that polls again when it was woken. One that blocks would block all: a thread for each and a
 /// [`Merge`] between them is the way there.
 #[derive(Debug)]
 pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
@@ -320,6 +324,7 @@ where
         }
         // So many connections in a row have nothing to give.
         let mut idle = 0;
+        let mut duplicates = 0;
         while idle < self.lines.len() {
             if let Some(interrupted) = self.interrupted.take() {
                 self.at_hand = Some(AtHand::Interrupted(interrupted));
@@ -348,6 +353,11 @@ where
                         return Poll::Ready(true);
                     }
                     self.go_on(connection);
+                    duplicates += 1;
+                    if let (DUPLICATES_IN_A_ROW, Some(cx)) = (duplicates, &mut cx) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Some(false) => {
                     idle = 0;

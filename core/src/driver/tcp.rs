@@ -154,9 +154,9 @@ impl<R: Reactor> Tcp<R> {
         }
     }
 
-    /// Counts its time from `base`, a moment on the reactor's clock that has passed: where several are to agree on the time.
+    /// Its clock counts from `base` on: for transports whose times are compared, which must count from the same.
     #[must_use]
-    pub fn since(mut self, base: std::time::Instant) -> Self {
+    pub fn with_base(mut self, base: std::time::Instant) -> Self {
         self.base = base;
         self
     }

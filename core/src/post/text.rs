@@ -9,7 +9,7 @@
 //! that are not UTF-8. Readers of streams must go on, so both decode to U+FFFD, the bytes as
 //! `String::from_utf8_lossy` does it.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 use core::iter::FusedIterator;
 use core::str;
 
@@ -101,6 +101,42 @@ impl<'a> JsonStr<'a> {
         str::from_utf8(buffer.get(..length)?).ok()
     }
 
+    /// Writes the decoded text: that of [`chars`](Self::chars), but a run between two escapes in one piece, which is
+    /// several times faster where there are few.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`; into a `String` there are none.
+    pub fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        let mut chars = self.chars();
+        loop {
+            if let Some(char) = chars.run.next() {
+                // What is left of a run with bytes around it that are no UTF-8.
+                out.write_char(char)?;
+                out.write_str(chars.run.as_str())?;
+                chars.run = "".chars();
+            }
+            match str::from_utf8(chars.unchecked) {
+                Ok(run) => {
+                    out.write_str(run)?;
+                    chars.unchecked = &[];
+                    match chars.rest.first() {
+                        None => return Ok(()),
+                        Some(b'\\') => out.write_char(chars.escape())?,
+                        Some(_) => {
+                            let end = memchr(b'\\', chars.rest).unwrap_or(chars.rest.len());
+                            (chars.unchecked, chars.rest) = chars.rest.split_at(end);
+                        }
+                    }
+                }
+                Err(_) => match chars.next() {
+                    Some(char) => out.write_char(char)?,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
     /// Whether the decoded text, as [`chars`](Self::chars) gives it, is `other`.
     #[must_use]
     pub fn eq_str(&self, other: &str) -> bool {
@@ -170,7 +206,7 @@ impl fmt::Display for JsonStr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str() {
             Some(text) => f.pad(text),
-            None => self.chars().try_for_each(|char| f.write_char(char)),
+            None => self.write_to(f),
         }
     }
 }

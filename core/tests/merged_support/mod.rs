@@ -5,7 +5,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::WindowConfig;
@@ -41,6 +43,23 @@ pub enum Attempt {
     Refused,
     Never,
     Open(VecDeque<(u64, Act)>),
+    /// Carries the Posts of a feed from when it is connected, for so long; what is sent afterwards never arrives, and after so much more it
+    /// is reset.
+    Live {
+        feed: u64,
+        alive: u64,
+        silent: u64,
+    },
+}
+
+/// When the Post of this number is sent, by every server that carries it.
+pub const fn sent_at(number: u64) -> u64 {
+    70 * number
+}
+
+/// The id of the Post of this number in a feed.
+pub const fn id_of(feed: u64, number: u64) -> u64 {
+    1_000_000 * feed + number
 }
 
 /// A stream: its head at once, then these messages at their times.
@@ -153,6 +172,16 @@ impl Io for Wire {
         match self.attempts.pop_front() {
             Some(Attempt::Open(acts)) => {
                 self.open = Some(acts);
+                Poll::Ready(Ok(Some(())))
+            }
+            Some(Attempt::Live { feed, alive, silent }) => {
+                let now = self.world.now.get() / 1_000_000;
+                let numbers = (0..).skip_while(|number| sent_at(*number) <= now);
+                let numbers = numbers.take_while(|number| sent_at(*number) <= now + alive);
+                let posts = numbers.map(|n| (sent_at(n), Act::Bytes(line(&post(id_of(feed, n))))));
+                let head = [(now, Act::Bytes(HEAD.into()))];
+                let end = [(now + alive + silent, Act::Reset)];
+                self.open = Some(head.into_iter().chain(posts).chain(end).collect());
                 Poll::Ready(Ok(Some(())))
             }
             _ => Poll::Ready(Err(Fault::new(FaultKind::Refused))),
@@ -270,10 +299,22 @@ pub fn advance(world: &World, limit: u64) -> bool {
     true
 }
 
+/// Whether a task was woken: by itself, to let others run.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// `milliseconds connection what`, a line for each event; stops before the first that happens after `limit`.
 pub fn run(merged: &mut Stream, world: &World, limit: u64) -> Vec<String> {
     let log = RefCell::new(Vec::new());
-    let mut cx = Context::from_waker(Waker::noop());
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
     loop {
         let names: Vec<_> = merged.lines().iter().map(|line| line.name().to_owned()).collect();
         match merged.poll_next(&mut cx) {
@@ -282,6 +323,7 @@ pub fn run(merged: &mut Stream, world: &World, limit: u64) -> Vec<String> {
                 log.borrow_mut().push(format!("{} done", world.now.get() / 1_000_000));
                 break;
             }
+            Poll::Pending if woken.0.swap(false, Ordering::Relaxed) => {}
             Poll::Pending => {
                 if !advance(world, limit) {
                     break;

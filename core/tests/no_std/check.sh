@@ -20,7 +20,7 @@ for profile in release debug; do
     # Objects of ours and of our dependencies; the archive also carries all of core and compiler_builtins.
     symbols=$(nm --demangle "$archive" 2>/dev/null)
     for exported in powerstream_feed powerstream_first_post powerstream_content_octets powerstream_backoff \
-        powerstream_silence powerstream_post powerstream_exchange; do
+        powerstream_silence powerstream_post powerstream_merge powerstream_exchange; do
         echo "$symbols" | grep -q " T $exported\$" || {
             echo "$profile: $exported is not in the archive" >&2
             exit 1

@@ -8,19 +8,53 @@ use unicode_case_mapping::case_folded;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// Appends `text`, composed and folded.
-pub(crate) fn fold_into(text: &str, out: &mut String) {
+/// Appends `text`, composed and folded. True: it is ASCII.
+pub(crate) fn fold_into(text: &str, out: &mut String) -> bool {
     if text.is_ascii() {
-        let start = out.len();
-        out.push_str(text);
-        if let Some(added) = out.get_mut(start..) {
-            added.make_ascii_lowercase();
-        }
-    } else if is_composed(text) {
-        out.extend(text.chars().map(fold));
-    } else {
-        out.extend(text.nfc().map(fold));
+        push_ascii(text, out);
+        return true;
     }
+    let start = out.len();
+    if !push_composed(text, out) {
+        out.truncate(start);
+        if is_nfc_quick(text.chars()) == IsNormalized::Yes {
+            out.extend(text.chars().map(fold));
+        } else {
+            out.extend(text.nfc().map(fold));
+        }
+    }
+    false
+}
+
+fn push_ascii(text: &str, out: &mut String) {
+    let start = out.len();
+    out.push_str(text);
+    if let Some(added) = out.get_mut(start..) {
+        added.make_ascii_lowercase();
+    }
+}
+
+/// Appends a text of which every character [needs no composing](needs_no_composing). False: one does, and the text is
+/// not all there.
+fn push_composed(text: &str, out: &mut String) -> bool {
+    let start = out.len();
+    let mut rest = text;
+    while let Some(end) = rest.bytes().position(|byte| !byte.is_ascii()) {
+        let (run, other) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        out.push_str(run);
+        let mut characters = other.chars();
+        let Some(character) = characters.next() else { break };
+        if !needs_no_composing(character) {
+            return false;
+        }
+        out.push(fold(character));
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+    if let Some(added) = out.get_mut(start..) {
+        added.make_ascii_lowercase();
+    }
+    true
 }
 
 /// `text`, composed and folded.
@@ -28,11 +62,6 @@ pub(crate) fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     fold_into(text, &mut out);
     out
-}
-
-/// Whether composing would change nothing, as far as can be told at once.
-fn is_composed(text: &str) -> bool {
-    text.chars().all(needs_no_composing) || is_nfc_quick(text.chars()) == IsNormalized::Yes
 }
 
 /// Whether a character is of a range in which all stand for themselves and change nothing before them (UAX #15,

@@ -179,15 +179,15 @@ impl Compiler {
     }
 
     /// Takes back what compiling gave.
-    pub(crate) fn forget(program: &Program, slot: u32, terms: &mut Terms) {
-        for instruction in &program.code {
+    pub(crate) fn forget(code: &[Instruction], slot: u32, terms: &mut Terms) {
+        for instruction in code {
             match terms.anchor_of(instruction.term()) {
                 Anchor::Term(anchor) => terms.unpost(anchor, slot),
                 Anchor::Sweep => terms.unpost(instruction.term(), slot),
                 Anchor::Never => {}
             }
         }
-        program.code.iter().for_each(|instruction| terms.release(instruction.term()));
+        code.iter().for_each(|instruction| terms.release(instruction.term()));
     }
 
     /// Bytes on the heap.

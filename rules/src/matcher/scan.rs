@@ -1,7 +1,7 @@
 //! One Post against all rules.
 //!
 //! ```text
-//!   strings --fold--> folded --split--> tokens --table--> terms: stamped, and their postings collected
+//!   strings --fold--> folded --split--> tokens --table--> terms: noted, and their postings collected
 //!                                                                                     |
 //!   rules that match <-- accepts <-- programs of the rules, from where the posting says
 //! ```
@@ -16,7 +16,7 @@ use super::phrase::{find_literal, find_near, find_run};
 use super::program::{ACCEPT, Class, Instruction};
 use super::table::{finish, hash, mix, seed};
 use super::terms::{GRAM_MAX, Kind, NONE, Posting, Question, TermId, Terms};
-use super::token::{Token, split_into};
+use super::token::{READ_BEHIND, Token, split_ascii_into, split_into};
 use super::view::{Domain, Text, View, bare_url};
 use super::{RuleKey, RuleSet, Source, Truth};
 
@@ -24,12 +24,15 @@ use super::{RuleKey, RuleSet, Source, Truth};
 /// serves any number of sets, one at a time.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// The number of the Post. Stamps of other numbers are old.
-    epoch: u32,
-    /// By term: what is known of it.
-    stamps: Vec<u32>,
-    /// By rule: the Post that it matched last.
-    marks: Vec<u32>,
+    /// The terms that are true. A bit each, so that those of a large set stay in the nearest cache.
+    found: Bits,
+    /// The questions that were answered, and those of them whose answer is unknown.
+    answered: Bits,
+    unknown: Bits,
+    /// The terms with a bit in one of these.
+    touched: Vec<TermId>,
+    /// The slots of the rules that match.
+    marked: Bits,
     hits: Vec<Posting>,
     pub(super) matched: Vec<RuleKey>,
     /// The strings gone through, folded, with `PADDING` zeros behind each.
@@ -92,17 +95,43 @@ impl Part {
 
 /// As many zeros, so that the last word can be read eight bytes at a time.
 const PADDING: &str = "\0\0\0\0\0\0\0\0";
+const _: () = assert!(PADDING.len() == READ_BEHIND);
 
 /// The domains in which substrings are searched. All of their strings are words' strings.
 const SEARCHED: [Domain; 3] = [Domain::Words, Domain::OwnTexts, Domain::AllLinks];
 
-/// What a stamp says of its term, beside the number of the Post.
-const STAMP_BITS: u32 = 2;
-const STAMP_FALSE: u32 = 0;
-const STAMP_TRUE: u32 = 1;
-const STAMP_UNKNOWN: u32 = 2;
-/// Then all stamps are wiped.
-const EPOCH_END: u32 = u32::MAX >> STAMP_BITS;
+/// A set of numbers below a known one.
+#[derive(Clone, Debug, Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn reserve(&mut self, end: usize) {
+        if self.0.len() * 64 < end {
+            self.0.resize(end.div_ceil(64), 0);
+        }
+    }
+
+    #[inline]
+    fn has(&self, number: u32) -> bool {
+        self.0.get((number >> 6) as usize).is_some_and(|word| word >> (number & 63) & 1 == 1)
+    }
+
+    /// Adds a number. False: it was there.
+    #[inline]
+    fn add(&mut self, number: u32) -> bool {
+        let Some(word) = self.0.get_mut((number >> 6) as usize) else { return false };
+        let before = *word;
+        *word |= 1 << (number & 63);
+        before != *word
+    }
+
+    /// Takes out a number, and some around it.
+    fn wipe(&mut self, number: u32) {
+        if let Some(word) = self.0.get_mut((number >> 6) as usize) {
+            *word = 0;
+        }
+    }
+}
 
 impl Scratch {
     /// Empty; it grows at the first use.
@@ -112,20 +141,19 @@ impl Scratch {
     }
 
     fn begin(&mut self, terms: usize, rules: usize) {
-        self.epoch += 1;
-        if self.epoch >= EPOCH_END {
-            self.epoch = 1;
-            self.stamps.clear();
-            self.marks.clear();
+        for term in self.touched.drain(..) {
+            self.found.wipe(term);
+            self.answered.wipe(term);
+            self.unknown.wipe(term);
         }
-        if self.stamps.len() < terms {
-            self.stamps.resize(terms, 0);
+        for key in self.matched.drain(..) {
+            self.marked.wipe(key.slot());
         }
-        if self.marks.len() < rules {
-            self.marks.resize(rules, 0);
-        }
+        self.found.reserve(terms);
+        self.answered.reserve(terms);
+        self.unknown.reserve(terms);
+        self.marked.reserve(rules);
         self.hits.clear();
-        self.matched.clear();
         self.folded.clear();
         self.fields.clear();
         self.tokens.clear();
@@ -133,26 +161,11 @@ impl Scratch {
         (self.done, self.missing) = (0, 0);
     }
 
-    #[inline]
-    fn stamp(&mut self, term: TermId, value: u32) {
-        let stamp = self.epoch << STAMP_BITS | value;
-        if let Some(slot) = self.stamps.get_mut(term as usize) {
-            *slot = stamp;
-        }
-    }
-
-    /// What is known of a term.
-    #[inline]
-    fn known(&self, term: TermId) -> Option<u32> {
-        let stamp = *self.stamps.get(term as usize)?;
-        (stamp >> STAMP_BITS == self.epoch).then_some(stamp & ((1 << STAMP_BITS) - 1))
-    }
-
     /// A term was found.
     #[inline]
-    fn found(&mut self, terms: &Terms, term: TermId) {
-        if self.known(term).is_none() {
-            self.stamp(term, STAMP_TRUE);
+    fn find(&mut self, terms: &Terms, term: TermId) {
+        if self.found.add(term) {
+            self.touched.push(term);
             self.hits.extend_from_slice(terms.postings(term));
         }
     }
@@ -183,14 +196,18 @@ impl<'r> Scan<'r> {
 
     /// Fills `Scratch::matched`.
     pub(super) fn run(mut self) {
-        for domain in Domain::ALL {
-            if self.terms.wants(domain) {
-                self.go_through(domain);
+        let mut wanted = self.terms.wanted();
+        while wanted != 0 {
+            if let Some(domain) = Domain::ALL.get(wanted.trailing_zeros() as usize) {
+                self.go_through(*domain);
             }
+            wanted &= wanted - 1;
         }
-        self.find_grams();
+        if self.terms.wants_some_grams() {
+            self.find_grams();
+        }
         for term in self.terms.sweeps() {
-            if self.ask(*term) == STAMP_TRUE {
+            if self.ask(*term) == Truth::True {
                 self.scratch.hits.extend_from_slice(self.terms.postings(*term));
             }
         }
@@ -207,16 +224,15 @@ impl<'r> Scan<'r> {
 
     #[inline]
     fn try_rule(&mut self, posting: Posting) {
-        let slot = posting.rule as usize;
-        if self.scratch.marks.get(slot).is_none_or(|mark| *mark == self.scratch.epoch) {
+        if self.scratch.marked.has(posting.rule) {
             return;
         }
-        let Some((key, code)) = self.set.program(posting.rule) else { return };
-        if self.accepts(code, posting.entry) {
-            if let Some(mark) = self.scratch.marks.get_mut(slot) {
-                *mark = self.scratch.epoch;
+        let set = self.set;
+        if self.accepts(set.program(posting.rule), posting.entry) {
+            if let Some(key) = set.key(posting.rule) {
+                self.scratch.marked.add(posting.rule);
+                self.scratch.matched.push(key);
             }
-            self.scratch.matched.push(key);
         }
     }
 
@@ -233,28 +249,27 @@ impl<'r> Scan<'r> {
         let term = instruction.term();
         let value = match instruction.class() {
             Class::Word => self.key(Domain::Words, term),
-            Class::Key => match self.terms.domain_of(term) {
-                Some(domain) => self.key(domain, term),
-                None => STAMP_UNKNOWN,
-            },
+            Class::Key => self.terms.domain_of(term).map_or(Truth::Unknown, |domain| self.key(domain, term)),
             Class::Question => self.ask(term),
         };
-        value == if instruction.is_negated() { STAMP_FALSE } else { STAMP_TRUE }
+        value == if instruction.is_negated() { Truth::False } else { Truth::True }
     }
 
     #[inline]
-    fn key(&mut self, domain: Domain, term: TermId) -> u32 {
+    fn key(&mut self, domain: Domain, term: TermId) -> Truth {
         if !self.scratch.is_done(domain) {
             self.go_through(domain);
         }
-        match self.scratch.known(term) {
-            Some(value) => value,
-            None if self.scratch.is_missing(domain) => STAMP_UNKNOWN,
-            None => STAMP_FALSE,
+        if self.scratch.found.has(term) {
+            Truth::True
+        } else if self.scratch.is_missing(domain) {
+            Truth::Unknown
+        } else {
+            Truth::False
         }
     }
 
-    /// Goes through the strings of a domain and stamps what is found there.
+    /// Goes through the strings of a domain and notes what is found there.
     fn go_through(&mut self, domain: Domain) {
         let (terms, scratch) = (self.terms, &mut *self.scratch);
         scratch.done |= 1 << domain as u32;
@@ -297,22 +312,28 @@ impl<'r> Scan<'r> {
         for start in field.start as usize..(field.end as usize + 1).saturating_sub(length) {
             let Some(gram) = scratch.folded.as_bytes().get(start..start + length) else { return };
             if let Some(term) = self.terms.look_up(kind, hash(kind.number(), gram), gram) {
-                scratch.found(self.terms, term);
+                scratch.find(self.terms, term);
             }
         }
     }
 
     /// The value of a question.
-    fn ask(&mut self, term: TermId) -> u32 {
-        if let Some(value) = self.scratch.known(term) {
-            return value;
+    fn ask(&mut self, term: TermId) -> Truth {
+        if self.scratch.answered.has(term) {
+            return match (self.scratch.found.has(term), self.scratch.unknown.has(term)) {
+                (true, _) => Truth::True,
+                (false, true) => Truth::Unknown,
+                (false, false) => Truth::False,
+            };
         }
-        let value = match self.terms.asked_by(term).map(|question| self.answer(question)) {
-            Some(Truth::True) => STAMP_TRUE,
-            Some(Truth::False) => STAMP_FALSE,
-            Some(Truth::Unknown) | None => STAMP_UNKNOWN,
+        let value = self.terms.asked_by(term).map_or(Truth::Unknown, |question| self.answer(question));
+        self.scratch.touched.push(term);
+        self.scratch.answered.add(term);
+        match value {
+            Truth::True => self.scratch.found.add(term),
+            Truth::Unknown => self.scratch.unknown.add(term),
+            Truth::False => false,
         };
-        self.scratch.stamp(term, value);
         value
     }
 
@@ -386,10 +407,14 @@ impl Scratch {
     #[allow(clippy::cast_possible_truncation, reason = "checked by the caller")]
     fn take_text(&mut self, terms: &Terms, domain: Domain, part: Part, text: &str) {
         let (start, tokens_start) = (self.folded.len(), self.tokens.len());
-        fold_into(text, &mut self.folded);
+        let is_ascii = fold_into(text, &mut self.folded);
         let end = self.folded.len();
         self.folded.push_str(PADDING);
-        split_into(self.folded.get(start..end).unwrap_or_default(), start as u32, &mut self.tokens);
+        if is_ascii {
+            split_ascii_into(self.folded.as_bytes(), start, end, &mut self.tokens);
+        } else {
+            split_into(self.folded.get(start..end).unwrap_or_default(), start as u32, &mut self.tokens);
+        }
         self.fields.push(Field {
             domain,
             part,
@@ -407,7 +432,7 @@ impl Scratch {
             let found = bytes.get(start..end).and_then(|key| terms.look_up(kind, hash, key));
             self.terms.push(found.unwrap_or(NONE));
             if let Some(term) = found {
-                self.found(terms, term);
+                self.find(terms, term);
             }
         }
     }
@@ -439,7 +464,7 @@ impl Scratch {
     fn find_whole(&mut self, terms: &Terms, domain: Domain, key: &str) {
         let kind = Kind::Key(domain);
         if let Some(term) = terms.look_up(kind, hash(kind.number(), key.as_bytes()), key.as_bytes()) {
-            self.found(terms, term);
+            self.find(terms, term);
         }
     }
 }

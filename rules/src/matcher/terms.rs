@@ -101,6 +101,8 @@ struct Term {
     postings: Postings,
     /// How many instructions and questions have it.
     users: u32,
+    /// How often it is likely to be found.
+    cost: u32,
     /// For a question, where it is.
     question: u32,
 }
@@ -158,6 +160,10 @@ pub(crate) struct Terms {
     questions: Slab<Option<Asked>>,
     /// How many postings there are of each kind of key.
     counts: Counts,
+    /// The same of keys, in short: a bit for each domain with some.
+    wanted: u64,
+    /// How many postings of pieces there are.
+    grams: u32,
     /// The questions that are asked of every Post.
     sweeps: Vec<TermId>,
     /// Room for keys.
@@ -293,6 +299,7 @@ impl Terms {
     }
 
     fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], question: u32) -> TermId {
+        let cost = self.cost_of(kind, bytes, question);
         let mut key = Key { bytes: [0; Key::SHORT], length: Key::LONG, kind };
         match (u8::try_from(bytes.len()), key.bytes.get_mut(..bytes.len())) {
             (Ok(length), Some(inside)) => {
@@ -304,7 +311,7 @@ impl Terms {
                 key.bytes.iter_mut().zip(place.to_le_bytes()).for_each(|(to, from)| *to = from);
             }
         }
-        let id = self.terms.add(Term { key, postings: Postings::None, users: 0, question });
+        let id = self.terms.add(Term { key, postings: Postings::None, users: 0, cost, question });
         assert!(id < TERMS_MAX, "a set of rules has less than 2^28 different terms");
         self.table.insert(hash, id);
         id
@@ -370,10 +377,13 @@ impl Terms {
 
     /// How often a term is likely to be found, in Posts of some millions; the most for what is not found but asked.
     pub(crate) fn cost(&self, id: TermId) -> u32 {
-        let Some(term) = self.terms.get(id) else { return 0 };
-        match term.key.kind {
-            Kind::Key(domain) if domain.has_tokens() => word_cost(self.bytes(&term.key)),
-            Kind::Key(Domain::Lang) => match self.bytes(&term.key) {
+        self.terms.get(id).map_or(0, |term| term.cost)
+    }
+
+    fn cost_of(&self, kind: Kind, key: &[u8], question: u32) -> u32 {
+        match kind {
+            Kind::Key(domain) if domain.has_tokens() => word_cost(key),
+            Kind::Key(Domain::Lang) => match key {
                 b"en" => 400_000,
                 b"ja" | b"es" | b"pt" | b"und" => 200_000,
                 _ => 50_000,
@@ -382,13 +392,13 @@ impl Terms {
             Kind::Key(Domain::SourceName | Domain::SourceUrl) => 100_000,
             Kind::Key(Domain::Context | Domain::Entity) => 10_000,
             Kind::Key(_) => 100,
-            Kind::Gram(_) => match self.bytes(&term.key).len() {
+            Kind::Gram(_) => match key.len() {
                 1 => 500_000,
                 2 => 100_000,
                 3 => 20_000,
                 _ => 4_000,
             },
-            Kind::Question => match self.asked(id) {
+            Kind::Question => match self.questions.get(question).and_then(Option::as_ref) {
                 Some(Asked { anchor: Anchor::Never, .. }) | None => 0,
                 Some(Asked { anchor: Anchor::Term(anchor), .. }) => self.cost(*anchor),
                 Some(Asked { question: Question::Check(Check::Geo(_)), .. }) => 150_000,
@@ -409,7 +419,10 @@ impl Terms {
                 }
             }
             Postings::One(first) => {
-                term.postings = Postings::Many(self.lists.add(vec![first, posting]));
+                // Where two rules wait, more are likely to.
+                let mut list = Vec::with_capacity(4);
+                list.extend([first, posting]);
+                term.postings = Postings::Many(self.lists.add(list));
             }
             Postings::Many(list) => {
                 if let Some(list) = self.lists.get_mut(list) {
@@ -450,7 +463,7 @@ impl Terms {
         }
     }
 
-    fn count(&mut self, anchor: TermId, change: impl FnOnce(&mut u32)) {
+    fn count(&mut self, anchor: TermId, change: impl Fn(&mut u32)) {
         let Some(term) = self.terms.get(anchor) else { return };
         let (kind, length) = (term.key.kind, usize::from(term.key.length));
         let counts = match kind {
@@ -461,6 +474,11 @@ impl Terms {
         if let (Some(counts), Kind::Key(domain) | Kind::Gram(domain)) = (counts, kind) {
             if let Some(count) = counts.0.get_mut(domain as usize) {
                 change(count);
+                match kind {
+                    Kind::Key(_) if *count > 0 => self.wanted |= 1 << domain as u32,
+                    Kind::Key(_) => self.wanted &= !(1 << domain as u32),
+                    Kind::Gram(_) | Kind::Question => change(&mut self.grams),
+                }
             }
         }
     }
@@ -475,9 +493,14 @@ impl Terms {
         }
     }
 
-    /// Whether anybody waits for keys of a domain.
-    pub(crate) fn wants(&self, domain: Domain) -> bool {
-        self.counts.keys.0.get(domain as usize).is_some_and(|count| *count > 0)
+    /// The domains for whose keys somebody waits, a bit for each by its number.
+    pub(crate) const fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    /// Whether anybody waits for pieces.
+    pub(crate) const fn wants_some_grams(&self) -> bool {
+        self.grams > 0
     }
 
     /// Whether anybody waits for pieces of this length.
@@ -549,7 +572,8 @@ fn identity(atom: Atom<'_>, key: &mut Vec<u8>) {
 
 /// How common a word is, by its length: short ones are, and those that everybody uses.
 fn word_cost(word: &[u8]) -> u32 {
-    if core::str::from_utf8(word).is_ok_and(crate::check::is_stop_word) {
+    // None of those is longer.
+    if word.len() <= 5 && core::str::from_utf8(word).is_ok_and(crate::check::is_stop_word) {
         return 200_000;
     }
     match word.len() {

@@ -16,14 +16,19 @@ pub(crate) fn builds(character: char) -> bool {
     }
     matches!(character, '\u{200d}' | '\u{fe0f}' | '\u{10000}'..)
         || is_plainly_word(character)
-        || is_word(character)
+        || (!is_plainly_none(character) && is_word(character))
 }
 
 /// Whether it is of one of the great ranges of letters, which need no table.
 const fn is_plainly_word(character: char) -> bool {
     matches!(character,
         '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{2c1}' | '\u{400}'..='\u{481}' | '\u{3041}'..='\u{3096}'
-        | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+        | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+}
+
+/// Whether it is of the punctuation that is met most.
+const fn is_plainly_none(character: char) -> bool {
+    matches!(character, '\u{80}'..='\u{a9}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}')
 }
 
 /// Whether a character makes its grapheme cluster a token.
@@ -46,17 +51,89 @@ impl Token {
     }
 }
 
+/// How many bytes behind a text [`split_ascii_into`] reads.
+pub(crate) const READ_BEHIND: usize = 8;
+
+/// Finds the tokens of a folded ASCII text, which stands in `bytes` from `start` to `end`, and appends them.
+///
+/// Eight bytes are looked at in one go, and what is done for each token hangs on where it begins and ends alone, so
+/// that nothing is decided byte by byte. Behind the text [`READ_BEHIND`] bytes are zero.
+pub(crate) fn split_ascii_into(bytes: &[u8], start: usize, end: usize, out: &mut Vec<Token>) {
+    // Whether the last byte so far built a token, and where that began.
+    let (mut inside, mut open) = (0, position(0, start));
+    let mut at = start;
+    while at <= end {
+        // One bit a byte for 64 bytes: whether it builds a token.
+        let mut builds: u64 = 0;
+        let mut shift = 0;
+        let block = at;
+        while shift < 64 && at <= end {
+            let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+            builds |= letters_and_digits(u64::from_le_bytes(*word)) << shift;
+            shift += 8;
+            at += 8;
+        }
+        if shift == 0 {
+            return;
+        }
+        // Where that changes, tokens begin and end in turn.
+        let mut edges = builds ^ (builds << 1 | inside);
+        if shift < 64 {
+            edges &= (1 << shift) - 1;
+        }
+        inside = builds >> (shift - 1) & 1;
+        while edges != 0 {
+            let edge = block + edges.trailing_zeros() as usize;
+            if builds >> (edge - block) & 1 == 1 {
+                open = position(0, edge);
+            } else {
+                out.push(Token { start: open, end: position(0, edge), emoji: false });
+            }
+            edges &= edges - 1;
+        }
+    }
+}
+
+/// Of eight folded ASCII bytes, a bit for each that is a letter or a digit, the first byte's lowest.
+#[inline]
+const fn letters_and_digits(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    // Bytes are below 0x80, so no sum reaches the next one, and its high bit says which is greater.
+    const fn within(word: u64, low: u8, high: u8) -> u64 {
+        (word + (0x80 - low as u64) * ONES) & !(word + (0x7f - high as u64) * ONES)
+    }
+    let found = (within(word, b'0', b'9') | within(word, b'a', b'z')) & HIGH;
+    // The bits of the bytes, gathered in the highest one.
+    (found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 /// Finds the tokens of a folded text that stands at `base` in a longer one, and appends them.
 pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
     let first = out.len();
     let mut open: Option<usize> = None;
     let mut after = 0;
-    for (at, character) in text.char_indices() {
-        if at < after {
-            // Inside of a cluster.
+    while let Some(byte) = text.as_bytes().get(after).copied() {
+        let at = after;
+        after += 1;
+        if byte.is_ascii() {
+            if byte.is_ascii_alphanumeric() {
+                open.get_or_insert(at);
+            } else if let Some(word) = open.take() {
+                push(out, base, word, at, false);
+            }
             continue;
         }
+        let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
+        after = at + character.len_utf8();
         if is_pictograph(character) {
+            if stands_alone(text, at, after, character) {
+                if let Some(word) = open.take() {
+                    push(out, base, word, at, false);
+                }
+                push(out, base, at, after, true);
+                continue;
+            }
             let start = cluster_start(text, at);
             // What has begun inside of the cluster is a part of it.
             let word = open.take().filter(|&word| word < start);
@@ -75,6 +152,16 @@ pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
     if let Some(word) = open {
         push(out, base, word, text.len(), false);
     }
+}
+
+/// Whether a pictograph is plainly a cluster by itself: it joins nothing, and what is beside it is ASCII.
+fn stands_alone(text: &str, at: usize, after: usize, character: char) -> bool {
+    let is_ascii =
+        |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_none_or(|byte| byte.is_ascii());
+    // Half a flag, a skin tone.
+    !matches!(character, '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}')
+        && is_ascii(at.checked_sub(1))
+        && is_ascii(Some(after))
 }
 
 /// Where the cluster begins that holds the character at `at`.
@@ -151,6 +238,44 @@ mod tests {
             ("", &[]),
         ] {
             assert_eq!(tokens(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_what_the_tables_say() {
+        for character in '\0'..=char::MAX {
+            assert!(!is_plainly_none(character) || !is_word(character), "{character:?}");
+            assert!(!is_plainly_word(character) || is_word(character), "{character:?}");
+        }
+        for character in '\u{1f000}'..='\u{1faff}' {
+            let text = format!("a{character}b");
+            let alone = stands_alone(&text, 1, 1 + character.len_utf8(), character);
+            assert!(!alone || text.graphemes(true).count() == 3, "{character:?}");
+        }
+    }
+
+    /// At all places of the blocks in which it is done.
+    #[test]
+    fn ascii_is_split_alike_in_one_go() {
+        let mut state: u32 = 3;
+        for length in 0..400 {
+            let mut text = String::new();
+            for _ in 0..length {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let byte = (state >> 24) as u8 & 0x7f;
+                text.push(if state & 0x3000 == 0 { char::from(byte).to_ascii_lowercase() } else { 'x' });
+            }
+            let before = "..".repeat(length % 5);
+            let bytes = [before.as_bytes(), text.as_bytes(), &[0; READ_BEHIND]].concat();
+            let mut tokens = Vec::new();
+            split_ascii_into(&bytes, before.len(), before.len() + text.len(), &mut tokens);
+            let mut want = Vec::new();
+            split_into(&text, before.len() as u32, &mut want);
+            assert_eq!(tokens, want, "{text:?}");
+        }
+        for byte in 0..0x80_u8 {
+            let want = u64::from(byte.is_ascii_digit() || byte.is_ascii_lowercase());
+            assert_eq!(letters_and_digits(u64::from(byte) << 24), want << 3, "{byte}");
         }
     }
 

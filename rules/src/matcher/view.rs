@@ -84,7 +84,8 @@ impl<'a> Text<'a> {
                 Some(text) => text,
                 None => {
                     buffer.clear();
-                    buffer.extend(text.chars());
+                    // Writing to a String cannot fail.
+                    let _ = text.write_to(buffer);
                     buffer
                 }
             },
@@ -221,9 +222,13 @@ impl<'a> View<'a> {
                     visit(Source::Own, "text", Text::Str(text));
                     return None;
                 }
-                for (source, post) in self.all() {
-                    text(source, post, visit);
-                    links(source, post, visit);
+                text(Source::Own, self.post, visit);
+                links(Source::Own, self.post, visit);
+                for (source, post) in self.all().skip(1) {
+                    // Three fields are found in one go.
+                    let index = post.index();
+                    text(source, index.post(), visit);
+                    links(source, index.post(), visit);
                 }
                 self.missing_any()
             }
@@ -549,20 +554,27 @@ fn text(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
     string(source, "text", post.text(), visit);
 }
 
+/// The links as keywords see them. Each is gone through once, whatever the order of its fields.
 fn links(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
+    let is_v2 = post.format() == Format::V2;
+    let mut tell = |field, value: Option<Value<'_>>| {
+        string(source, field, value.and_then(|value| value.as_str()), visit);
+    };
     for url in post.entities().urls() {
-        string(source, "urls.url", url.url(), visit);
-        string(source, "urls.expanded_url", url.expanded_url(), visit);
-        string(source, "urls.display_url", url.display_url(), visit);
-        string(source, "urls.unwound.url", url.unwound_url(), visit);
+        let keys = ["url", "expanded_url", "display_url", if is_v2 { "unwound_url" } else { "unwound" }];
+        let [short, expanded, display, unwound] = url.value().fields(keys);
+        tell("urls.url", short);
+        tell("urls.expanded_url", expanded);
+        tell("urls.display_url", display);
+        tell("urls.unwound.url", if is_v2 { unwound } else { unwound.and_then(|page| page.get("url")) });
     }
     // v2 has the links of media among the others.
-    if post.format() != Format::V2 {
+    if !is_v2 {
         for medium in post.media() {
-            let url = medium.links();
-            string(source, "media.url", url.url(), visit);
-            string(source, "media.expanded_url", url.expanded_url(), visit);
-            string(source, "media.display_url", url.display_url(), visit);
+            let [short, expanded, display] = medium.value().fields(["url", "expanded_url", "display_url"]);
+            tell("media.url", short);
+            tell("media.expanded_url", expanded);
+            tell("media.display_url", display);
         }
     }
 }

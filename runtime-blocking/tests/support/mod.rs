@@ -88,6 +88,17 @@ pub fn serve(serving: Vec<fn(TcpStream)>) -> SocketAddr {
     address
 }
 
+/// Serves connections at the same time: what to do with the first, the second..
+pub fn serve_each(serving: Vec<fn(TcpStream)>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for serve in serving {
+        let listener = listener.try_clone().unwrap();
+        std::thread::spawn(move || serve_on(&listener, vec![serve]));
+    }
+    address
+}
+
 pub fn serve_on(listener: &TcpListener, serving: Vec<fn(TcpStream)>) {
     for serve in serving {
         let (mut socket, _) = listener.accept().unwrap();

@@ -5,13 +5,12 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
-use powerstream_core::client::{Config, Token};
+use powerstream_core::client::{Config, Connections, Token};
 use powerstream_core::driver::merged::OwnedMergedEvent;
 use powerstream_core::merge::{FeedGap, Group, Interrupted};
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::{Scenario, Simulator, Struck};
-use powerstream_tls::merged::MergedConfig;
 
 use crate::{parallel, posts};
 
@@ -20,7 +19,7 @@ use crate::{parallel, posts};
 #[non_exhaustive]
 pub struct Case {
     /// What to read.
-    pub config: MergedConfig,
+    pub config: Connections,
     /// Whom to tell.
     pub recorder: Recorder,
 }
@@ -127,9 +126,9 @@ fn run(
     base_urls: &[(&str, String)],
     until: (usize, usize, usize),
 ) -> Came {
-    let mut merged = MergedConfig::new(group);
+    let mut merged = Connections::new(group);
     for (name, base_url) in base_urls {
-        merged = merged.connection(*name, config(base_url.clone()));
+        merged = merged.with(*name, config(base_url.clone()));
     }
     let (posts, disconnects, gaps) = until;
     let recorder = Recorder { posts, disconnects, gaps, came: Came::default() };

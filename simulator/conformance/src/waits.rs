@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use powerstream_core::client::{Config, ConfigBuilder, Token};
 use powerstream_core::driver::stop::Shutdown;
+use powerstream_core::http::proxy::Proxy;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{Cause, Disconnected, FaultKind};
 use powerstream_simulator::{Simulator, Tls, TlsFault};
@@ -65,7 +66,7 @@ pub fn check(start: &Start<'_>) {
 
 type Wait = fn(&Start<'_>);
 
-const WAITS: [(&str, Wait); 19] = [
+const WAITS: [(&str, Wait); 22] = [
     ("shutdown before the first step", shutdown_at_once),
     ("shutdown while a name is looked up", shutdown_while_resolving),
     ("shutdown while connecting, and the deadline", shutdown_while_connecting),
@@ -76,8 +77,11 @@ const WAITS: [(&str, Wait); 19] = [
     ("shutdown against a flood", shutdown_against_a_flood),
     ("shutdown in the handshake", shutdown_in_the_handshake),
     ("shutdown over TLS, against a peer that does not read", shutdown_over_tls),
+    ("shutdown while a proxy is silent", shutdown_while_a_proxy_is_silent),
     ("a stream that is dropped", dropped),
     ("a name with several addresses", several_addresses),
+    ("a local address", local_address),
+    ("a tunnel through a proxy", tunnel),
     ("a connection that is refused", refused),
     ("a connection that is reset", reset),
     ("a server that comes back on its port", comes_back),
@@ -381,6 +385,77 @@ fn several_addresses(start: &Start<'_>) {
     let watched = watch(start, to(format!("http://localhost:{}", address.port())));
     watched.connected();
     assert_eq!(watched.message(), post(1));
+    watched.stop_quietly();
+}
+
+/// The server sees whom it is connected to from.
+fn local_address(start: &Start<'_>) {
+    let address = serve(vec![|socket| {
+        let SocketAddr::V4(peer) = socket.peer_addr().unwrap() else { panic!("not by IPv4") };
+        send_stream(&socket, u64::from(peer.ip().octets()[3]));
+        hang(socket);
+    }]);
+    // Linux has all of 127/8 for its own.
+    let last = if cfg!(target_os = "linux") { 77 } else { 1 };
+    let local = std::net::Ipv4Addr::new(127, 0, 0, last);
+    let watched = watch(start, to_address(address).local_address(local.into()));
+    watched.connected();
+    assert_eq!(watched.message(), post(u64::from(last)));
+    watched.stop_quietly();
+    // A connect that goes wrong is told alike.
+    let watched = watch(start, to_address(nobody()).local_address(local.into()));
+    let disconnected = watched.disconnected();
+    assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == FaultKind::Refused));
+    watched.stop();
+}
+
+/// A proxy for one connection, and what it was asked.
+fn proxy() -> (Proxy, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let asked = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        let asked = String::from_utf8(request).unwrap();
+        let server = TcpStream::connect(asked.split(' ').nth(1).unwrap()).unwrap();
+        send(&client, "HTTP/1.1 200 go on\r\n\r\n");
+        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let answers = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Write);
+        });
+        let _ = std::io::copy(&mut client, &mut &server);
+        let _ = server.shutdown(std::net::Shutdown::Write);
+        answers.join().unwrap();
+        asked
+    });
+    (proxy, asked)
+}
+
+fn tunnel(start: &Start<'_>) {
+    let simulator = simulator(100.0, None);
+    let (proxy, asked) = proxy();
+    let watched = watch_with(start, to(simulator.base_url()).proxy(proxy), simulator.ca_pem(), 10);
+    watched.connected();
+    for _ in 0..5 {
+        watched.message();
+    }
+    watched.stop();
+    let asked = asked.join().unwrap();
+    assert!(asked.starts_with(&format!("CONNECT {} HTTP/1.1\r\n", simulator.local_addr())), "{asked}");
+}
+
+fn shutdown_while_a_proxy_is_silent(start: &Start<'_>) {
+    let address = serve(vec![hang]);
+    let proxy = Proxy::parse(&format!("http://{address}")).unwrap();
+    let simulator = simulator(0.0, None);
+    let watched = watch_with(start, to(simulator.base_url()).proxy(proxy), simulator.ca_pem(), 10);
+    pause(100);
     watched.stop_quietly();
 }
 

@@ -1,6 +1,6 @@
 //! A feed without a rate: a Post is made when the fastest connection wants it; the others find it in a ring of the latest.
 
-use super::{Item, Polled, Sieve};
+use super::{Chooser, Polled};
 use crate::generator::Generator;
 use crate::source::SourcePost;
 use std::collections::VecDeque;
@@ -41,12 +41,12 @@ impl Demand {
 pub(super) struct OnDemand {
     demand: Arc<Demand>,
     next: u64,
-    sieve: Sieve,
+    chooser: Chooser,
 }
 
 impl OnDemand {
-    pub(super) fn new(demand: &Arc<Demand>, sieve: Sieve) -> OnDemand {
-        OnDemand { demand: demand.clone(), next: demand.lock().head, sieve }
+    pub(super) fn new(demand: &Arc<Demand>, chooser: Chooser) -> OnDemand {
+        OnDemand { demand: demand.clone(), next: demand.lock().head, chooser }
     }
 
     pub(super) fn poll(&mut self, unix_ms: u64) -> Polled {
@@ -63,10 +63,7 @@ impl OnDemand {
             }
         };
         drop(ring);
-        match self.sieve.pass(number as i64, post) {
-            Some(Item { post }) => Polled::Post(Item { post }),
-            None => Polled::Skipped,
-        }
+        self.chooser.pass(number as i64, post).map_or(Polled::Skipped, Polled::Post)
     }
 }
 
@@ -87,6 +84,11 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Sieve;
+
+    fn all() -> Chooser {
+        Chooser::new(Sieve::default(), None)
+    }
 
     fn ids(cursor: &mut OnDemand, count: usize) -> Vec<Option<u64>> {
         let mut ids = Vec::new();
@@ -103,12 +105,11 @@ mod tests {
     #[test]
     fn all_connections_get_the_same_posts() {
         let demand = Arc::new(Demand::new(0));
-        let (mut one, mut two) =
-            (OnDemand::new(&demand, Sieve::default()), OnDemand::new(&demand, Sieve::default()));
+        let (mut one, mut two) = (OnDemand::new(&demand, all()), OnDemand::new(&demand, all()));
         let first = ids(&mut one, 100);
         assert_eq!(ids(&mut two, 60), first[..60]);
         // A third joins where the feed is now.
-        let mut three = OnDemand::new(&demand, Sieve::default());
+        let mut three = OnDemand::new(&demand, all());
         assert_eq!(ids(&mut three, 5), ids(&mut one, 5));
         assert_eq!(ids(&mut two, 40), first[60..]);
     }
@@ -116,8 +117,7 @@ mod tests {
     #[test]
     fn who_falls_behind_the_ring_is_too_late() {
         let demand = Arc::new(Demand::new(0));
-        let (mut fast, mut slow) =
-            (OnDemand::new(&demand, Sieve::default()), OnDemand::new(&demand, Sieve::default()));
+        let (mut fast, mut slow) = (OnDemand::new(&demand, all()), OnDemand::new(&demand, all()));
         ids(&mut fast, RING_MAX + 1);
         assert_eq!(ids(&mut slow, 1), [None]);
     }

@@ -6,10 +6,12 @@
 //! waited for: then the channel as a whole is late.
 
 use super::archive::Archive;
-use super::sieve::{Item, Sieve, home};
+use super::sieve::{Chooser, Item, Sieve, home};
 use super::{Polled, SKIPS_MAX};
+use crate::book::Book;
 use crate::clock::Bell;
 use crate::datacenter::Datacenter;
+use crate::endpoint::Product;
 use crate::link::Link;
 use crate::rng::Rng;
 use std::cmp::Reverse;
@@ -32,6 +34,8 @@ const BATCH: i64 = 256;
 pub(crate) struct Key {
     /// The datacentre's index.
     pub(crate) place: usize,
+    /// Whose rules choose.
+    pub(crate) product: Product,
     pub(crate) sieve: Sieve,
 }
 
@@ -52,6 +56,8 @@ pub(super) struct Channel {
     seed: u64,
     /// Messages and bytes.
     queue_max: (usize, usize),
+    /// Locked only by whoever holds the state.
+    chooser: Mutex<Chooser>,
     state: Mutex<State>,
 }
 
@@ -100,7 +106,13 @@ impl Live {
     }
 
     /// A connection joins, and wants the Posts of so long ago first.
-    pub(super) fn join(&self, key: Key, link: &Arc<Link>, backfill: Duration) -> Reader {
+    pub(super) fn join(
+        &self,
+        key: Key,
+        book: Option<&Arc<Book>>,
+        link: &Arc<Link>,
+        backfill: Duration,
+    ) -> Reader {
         let now = self.bell.clock().now();
         let channel = {
             let mut channels = lock(&self.channels);
@@ -108,12 +120,14 @@ impl Live {
                 Some(channel) => channel.clone(),
                 None => {
                     let place = self.places[key.place].clone();
+                    let sieve = key.sieve.clone();
                     let channel = Arc::new(Channel {
                         key,
                         place,
                         places: self.places.len() as u64,
                         seed: self.seed,
                         queue_max: self.queue_max,
+                        chooser: Mutex::new(Chooser::new(sieve, book)),
                         state: Mutex::default(),
                     });
                     channels.push(channel.clone());
@@ -137,6 +151,7 @@ impl Live {
             at: Arc::new(AtomicU64::new(state.first + (state.queue.len() - news) as u64)),
             channel: channel.clone(),
             archive: self.archive.clone(),
+            chooser: Chooser::new(channel.key.sieve.clone(), book),
             backfill: None,
             from: i64::MIN,
         };
@@ -230,7 +245,9 @@ impl Channel {
             if delay < age && state.since.is_some_and(|since| arrived.is_none_or(|arrived| arrived < since)) {
                 continue;
             }
-            let Some(item) = archive.post(n).and_then(|post| self.key.sieve.pass(n, post)) else { continue };
+            let Some(item) = archive.post(n).and_then(|post| lock(&self.chooser).pass(n, post)) else {
+                continue;
+            };
             if let Some(again) = again {
                 state.delay(at + again, n, item.clone());
             }
@@ -276,6 +293,8 @@ impl State {
 pub(super) struct Reader {
     channel: Arc<Channel>,
     archive: Arc<Archive>,
+    /// For what it reads by itself.
+    chooser: Chooser,
     /// Next and end of the Posts that come first, of the past.
     backfill: Option<(i64, i64)>,
     /// Posts before it have been sent as backfill.
@@ -288,8 +307,7 @@ impl Reader {
         if let Some((next, end)) = self.backfill {
             for n in (next..end).take(SKIPS_MAX) {
                 self.backfill = Some((n + 1, end));
-                if let Some(item) = self.archive.post(n).and_then(|post| self.channel.key.sieve.pass(n, post))
-                {
+                if let Some(item) = self.archive.post(n).and_then(|post| self.chooser.pass(n, post)) {
                     return Polled::Post(item);
                 }
             }

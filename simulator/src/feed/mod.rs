@@ -20,11 +20,12 @@ mod live;
 mod sieve;
 
 pub(crate) use self::live::Key;
-pub(crate) use self::sieve::{Item, Sieve};
+pub(crate) use self::sieve::{Chooser, Item, Sieve};
 
 use self::archive::Archive;
 use self::demand::{Demand, OnDemand};
 use self::live::{Live, Reader};
+use crate::book::Book;
 use crate::clock::{Bell, Clock};
 use crate::config::Config;
 use crate::datacenter::Datacenter;
@@ -108,6 +109,11 @@ impl Feed {
         Feed { clock: pump.clock().clone(), archive, kind, places: places.len() as u64 }
     }
 
+    /// The Posts are made up, and can be had in any form.
+    pub(crate) fn is_generated(&self) -> bool {
+        self.archive.lines().is_none()
+    }
+
     /// The work of the thread that makes the Posts of now.
     pub(crate) fn run(&self, stopped: impl Fn() -> bool) {
         if let Kind::Live(live) = &self.kind {
@@ -116,18 +122,25 @@ impl Feed {
     }
 
     /// A new connection joins.
-    pub(crate) fn supply(&self, mut key: Key, past: Past, link: &Arc<Link>) -> Supply {
+    pub(crate) fn supply(
+        &self,
+        mut key: Key,
+        book: Option<&Arc<Book>>,
+        past: Past,
+        link: &Arc<Link>,
+    ) -> Supply {
         let now = self.clock.now();
         self.archive.begin(now, self.clock.unix_ms());
         if self.places == 1 {
             // Everything is at home here.
             key.sieve.home = None;
         }
+        let chooser = Chooser::new(key.sieve.clone(), book);
         let kind = match (&self.kind, past) {
             (Kind::Live(_), Past::Window(start, end)) if self.archive.lines().is_none() => {
                 let end = end.min(self.clock.unix_ms());
                 let (next, end) = (self.archive.first_since(start), self.archive.first_since(end));
-                From::Window { archive: self.archive.clone(), next, end, sieve: key.sieve }
+                From::Window { archive: self.archive.clone(), next, end, chooser }
             }
             (kind, Past::Window(start, end)) => {
                 let posts = match kind {
@@ -138,22 +151,22 @@ impl Feed {
                     post.id.is_some_and(|id| (start..end).contains(&time::snowflake_ms(id)))
                 };
                 let posts: Vec<_> = (0_i64..).zip(posts).filter(|(_, post)| within(post)).collect();
-                From::List { posts: posts.into_iter(), sieve: key.sieve }
+                From::List { posts: posts.into_iter(), chooser }
             }
             (Kind::Own(posts), _) => From::Own {
                 posts: posts.clone(),
                 next: 0,
                 began: now,
                 schedule: self.archive.schedule,
-                sieve: key.sieve,
+                chooser,
             },
-            (Kind::Demand(demand), _) => From::Demand(OnDemand::new(demand, key.sieve)),
+            (Kind::Demand(demand), _) => From::Demand(OnDemand::new(demand, chooser)),
             (Kind::Live(live), past) => {
                 let backfill = match past {
                     Past::Backfill(length) => length,
                     _ => Duration::ZERO,
                 };
-                From::Live(live.join(key, link, backfill))
+                From::Live(live.join(key, book, link, backfill))
             }
         };
         Supply { clock: self.clock.clone(), from: kind }
@@ -167,11 +180,11 @@ pub(crate) struct Supply {
 }
 
 enum From {
-    Own { posts: Arc<[SourcePost]>, next: usize, began: Instant, schedule: Schedule, sieve: Sieve },
+    Own { posts: Arc<[SourcePost]>, next: usize, began: Instant, schedule: Schedule, chooser: Chooser },
     Demand(OnDemand),
     Live(Reader),
-    Window { archive: Arc<Archive>, next: i64, end: i64, sieve: Sieve },
-    List { posts: std::vec::IntoIter<(i64, SourcePost)>, sieve: Sieve },
+    Window { archive: Arc<Archive>, next: i64, end: i64, chooser: Chooser },
+    List { posts: std::vec::IntoIter<(i64, SourcePost)>, chooser: Chooser },
 }
 
 impl Supply {
@@ -180,7 +193,7 @@ impl Supply {
         match &mut self.from {
             From::Demand(cursor) => cursor.poll(self.clock.unix_ms()),
             From::Live(reader) => reader.poll(),
-            From::Own { posts, next, began, schedule, sieve } => {
+            From::Own { posts, next, began, schedule, chooser } => {
                 let Some(post) = posts.get(*next) else { return Polled::Through };
                 let n = *next as i64;
                 let after = u64::try_from(schedule.due(n)).unwrap_or(0);
@@ -189,19 +202,19 @@ impl Supply {
                     due => return Polled::Wait(due.filter(|_| *schedule != Schedule::Never)),
                 }
                 *next += 1;
-                sieve.pass(n, post.clone()).map_or(Polled::Skipped, Polled::Post)
+                chooser.pass(n, post.clone()).map_or(Polled::Skipped, Polled::Post)
             }
-            From::Window { archive, next, end, sieve } => {
+            From::Window { archive, next, end, chooser } => {
                 for n in (*next..*end).take(SKIPS_MAX) {
                     *next = n + 1;
-                    if let Some(item) = archive.post(n).and_then(|post| sieve.pass(n, post)) {
+                    if let Some(item) = archive.post(n).and_then(|post| chooser.pass(n, post)) {
                         return Polled::Post(item);
                     }
                 }
                 if next < end { Polled::Skipped } else { Polled::Over }
             }
-            From::List { posts, sieve } => match posts.next() {
-                Some((n, post)) => sieve.pass(n, post).map_or(Polled::Skipped, Polled::Post),
+            From::List { posts, chooser } => match posts.next() {
+                Some((n, post)) => chooser.pass(n, post).map_or(Polled::Skipped, Polled::Post),
                 None => Polled::Over,
             },
         }

@@ -1,13 +1,19 @@
 //! Which Posts a connection gets.
 
+use crate::book::{Book, Named, Passed};
 use crate::rng::Rng;
 use crate::source::SourcePost;
 use crate::splice;
+use powerstream_rules::matcher::Scratch;
+use std::fmt;
+use std::sync::Arc;
 
 /// A Post on its way to a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) post: SourcePost,
+    /// The rules it matches, where it was matched with any.
+    pub(crate) rules: Option<Arc<[Arc<Named>]>>,
 }
 
 /// The conditions that a request and the place it goes to set.
@@ -29,21 +35,53 @@ pub(crate) fn home(n: i64, of: u64) -> u64 {
     Rng::nth(HOME, n as u64).below(of)
 }
 
-impl Sieve {
+/// A sieve with the rules of its product, at work.
+pub(crate) struct Chooser {
+    sieve: Sieve,
+    book: Option<Arc<Book>>,
+    scratch: Scratch,
+}
+
+impl Chooser {
+    pub(crate) fn new(sieve: Sieve, book: Option<&Arc<Book>>) -> Chooser {
+        Chooser { sieve, book: book.cloned(), scratch: Scratch::new() }
+    }
+
     /// What of a Post, the `n`-th of its source, comes through.
-    pub(crate) fn pass(&self, n: i64, post: SourcePost) -> Option<Item> {
-        if self.home.is_some_and(|(index, of)| home(n, of) != index) {
+    pub(crate) fn pass(&mut self, n: i64, post: SourcePost) -> Option<Item> {
+        if !self.sieve.passes(n, &post) {
             return None;
         }
+        match &self.book {
+            None => Some(Item { post, rules: None }),
+            Some(book) => match book.pass(post, &mut self.scratch) {
+                Passed::Unfiltered(post) => Some(Item { post, rules: None }),
+                Passed::Matched(post, rules) => Some(Item { post, rules: Some(rules) }),
+                Passed::No => None,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Chooser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Chooser").field(&self.sieve).finish()
+    }
+}
+
+impl Sieve {
+    fn passes(&self, n: i64, post: &SourcePost) -> bool {
+        if self.home.is_some_and(|(index, of)| home(n, of) != index) {
+            return false;
+        }
         if self.partition.is_some_and(|(index, of)| Rng::nth(PARTITION, n as u64).below(of) != index) {
-            return None;
+            return false;
         }
         if let Some(lang) = self.lang {
             let value = splice::root_value(&post.bytes, b"lang").map(|range| &post.bytes[range]);
-            if value.is_none_or(|value| value.get(1..value.len() - 1) != Some(lang.as_bytes())) {
-                return None;
-            }
+            let code = value.and_then(|value| value.strip_prefix(b"\"")?.strip_suffix(b"\""));
+            return code == Some(lang.as_bytes());
         }
-        Some(Item { post })
+        true
     }
 }

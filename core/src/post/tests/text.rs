@@ -14,6 +14,9 @@ fn check(quoted: &[u8], wanted: &str) {
     assert_eq!(text.chars().collect::<String>(), wanted, "{shown}");
     assert!(text.bytes_unescaped().eq(wanted.bytes()), "{shown}");
     assert_eq!(text.to_string(), wanted, "{shown}");
+    let mut written = String::new();
+    text.write_to(&mut written).unwrap();
+    assert_eq!(written, wanted, "{shown}");
     assert!(text.eq_str(wanted) && text == *wanted, "{shown}");
     assert!(!text.eq_str(&format!("{wanted}x")) && !text.eq_str("another"), "{shown}");
     assert!(text.same(&text));
@@ -88,6 +91,7 @@ fn a_megabyte_of_broken_bytes_is_decoded_in_one_go() {
     for body in [b"\xFF".repeat(1 << 20), b"\xFF\\n".repeat(1 << 19), b"a\xC3".repeat(1 << 19)] {
         let quoted = [b"\"", body.as_slice(), b"\""].concat();
         assert!(json_str(&quoted).chars().count() >= 1 << 20);
+        assert!(json_str(&quoted).to_string().chars().eq(json_str(&quoted).chars()));
     }
 }
 

@@ -8,14 +8,17 @@ use core::panic::PanicInfo;
 use core::time::Duration;
 
 use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
+use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::http::chunked::{Decoder, Span};
 use powerstream_core::http::exchange::{Exchange, ExchangeConfig, Step as ExchangeStep};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::{Method, Request};
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
+use powerstream_core::merge::{Arrival, ConnectionId, Group, Merge, Record};
 use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+use powerstream_core::stream::message::PostId;
 use powerstream_core::time::{Instant, UnixTime};
 
 const STORAGE_BYTES: usize = 16_384;
@@ -100,6 +103,36 @@ pub unsafe extern "C" fn powerstream_post(input: *const u8, length: usize) -> i6
     (text.chars().count() + tags + degrees) as i64 + followers as i64
 }
 
+/// Two connections bring the same `count` Posts, one after the other: how many of them are passed on.
+///
+/// # Safety
+/// `storage` points to `words` words that nothing else uses, and `ids` to `count` words.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn powerstream_merge(
+    storage: *mut u64,
+    words: usize,
+    ids: *const u64,
+    count: usize,
+) -> u64 {
+    // SAFETY: as the caller promised.
+    let (storage, ids) =
+        unsafe { (core::slice::from_raw_parts_mut(storage, words), core::slice::from_raw_parts(ids, count)) };
+    let mut config = WindowConfig::default();
+    config.posts = 64;
+    let Ok(window) = Window::new(storage, &config) else { return 0 };
+    let records = [0, 1].map(|index| Record::new(Group::Redundant.feed(index)));
+    let Ok(mut merge) = Merge::new(window, records) else { return 0 };
+    let connections = [0, 1].map(ConnectionId::new);
+    let mut first = 0;
+    for id in ids {
+        for connection in connections.into_iter().flatten() {
+            let arrival = merge.arrival(connection, PostId::new(*id), Instant::ZERO);
+            first += u64::from(arrival == Arrival::First);
+        }
+    }
+    first
+}
+
 /// Nanoseconds to wait after `failures` failures of the network, jitter from `seed`.
 #[unsafe(no_mangle)]
 pub extern "C" fn powerstream_backoff(failures: u32, seed: u64) -> u64 {
@@ -172,8 +205,9 @@ pub unsafe extern "C" fn powerstream_exchange(
 ) -> i64 {
     let now = Instant::ZERO;
     // SAFETY: as the caller promised.
-    let (storage, input) =
-        unsafe { (core::slice::from_raw_parts_mut(storage, room), core::slice::from_raw_parts(input, length)) };
+    let (storage, input) = unsafe {
+        (core::slice::from_raw_parts_mut(storage, room), core::slice::from_raw_parts(input, length))
+    };
     let request = Request::new(Method::Get, "localhost", "/2/powerstream/rules");
     let Ok(mut exchange) = Exchange::new(storage, &request, None, ExchangeConfig::default(), now) else {
         return -1;

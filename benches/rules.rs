@@ -1,0 +1,362 @@
+//! Which rules a Post matches, engines side by side: ns a Post, the median over repetitions, and the ratio to ours in
+//! the same repetition.
+//!
+//! `cargo bench --bench rules -- [--quick] [--repetitions N] [SECTION]...`; the sections are the headlines below.
+//! `--quick` runs each once. `POWERSTREAM_POSTS` names a file of real Posts for the section `messages`.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use powerstream_benches::filters::{Atree, Compiled, Filter, Hashed, Mokaccino, Naive, parse};
+use powerstream_benches::posts::{self, Random};
+use powerstream_benches::texts::{KeywordRule, Language};
+use powerstream_core::post::Post;
+use powerstream_rules::{Profile, Rule};
+
+/// How long an engine's turn lasts at least. Short, so that on a machine shared with other work most turns are whole
+/// and the median is one of them.
+const TURN: Duration = Duration::from_micros(400);
+
+struct Options {
+    repetitions: usize,
+    turn: Duration,
+    filters: Vec<String>,
+}
+
+impl Options {
+    fn parse() -> Self {
+        let mut options = Self { repetitions: 41, turn: TURN, filters: Vec::new() };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+            match argument.as_str() {
+                // What cargo adds.
+                "--bench" => {}
+                "--quick" | "--test" => (options.repetitions, options.turn) = (1, Duration::ZERO),
+                "--repetitions" => options.repetitions = value().parse().expect("a number"),
+                unknown if unknown.starts_with('-') => panic!("{unknown} is unknown"),
+                _ => options.filters.push(argument),
+            }
+        }
+        options
+    }
+
+    fn wants(&self, section: &str) -> bool {
+        let wants = self.filters.is_empty() || self.filters.iter().any(|filter| filter == section);
+        if wants {
+            println!("\n{section}");
+        }
+        wants
+    }
+
+    /// Nanoseconds that a pass takes, the least that the turn allows averaged.
+    fn time(&self, mut pass: impl FnMut()) -> f64 {
+        let mut passes = 0;
+        let begun = Instant::now();
+        while passes == 0 || begun.elapsed() < self.turn {
+            pass();
+            passes += 1;
+        }
+        begun.elapsed().as_secs_f64() * 1e9 / f64::from(passes)
+    }
+
+    /// The median over the repetitions.
+    fn median(&self, mut pass: impl FnMut()) -> f64 {
+        median((0..self.repetitions).map(|_| self.time(&mut pass)).collect())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Engines over texts, one line each.
+fn compare(options: &Options, texts: &[String], engines: &mut [Box<dyn Filter>]) {
+    let mut random = Random::new(3);
+    let mut order: Vec<_> = (0..engines.len()).collect();
+    let mut nanos = vec![Vec::new(); engines.len()];
+    let counts: Vec<usize> =
+        engines.iter_mut().map(|engine| texts.iter().map(|text| engine.count(text)).sum()).collect();
+    for _ in 0..options.repetitions {
+        random.shuffle(&mut order);
+        for &index in &order {
+            let engine = &mut engines[index];
+            // The slow ones have a part of the texts.
+            let some = if engine.name() == "naive" { &texts[..4.min(texts.len())] } else { texts };
+            let pass = options.time(|| {
+                some.iter().for_each(|text| {
+                    black_box(engine.count(text));
+                });
+            });
+            nanos[index].push(pass / some.len() as f64);
+        }
+    }
+    for (index, engine) in engines.iter().enumerate() {
+        // Of these rules a-tree 0.6.1 loses a few.
+        let disagrees = counts[index] != counts[0];
+        assert!(
+            !disagrees || engine.name() == "a-tree",
+            "{} and {} disagree",
+            engine.name(),
+            engines[0].name()
+        );
+        let ratios = nanos[index].iter().zip(&nanos[0]).map(|(time, ours)| time / ours).collect();
+        println!(
+            "  {:<12} {:>12.0} ns a Post, {:>8.1} x{}",
+            engine.name(),
+            median(nanos[index].clone()),
+            median(ratios),
+            if disagrees {
+                format!(", and {} matches of {}", counts[index], counts[0])
+            } else {
+                String::new()
+            }
+        );
+    }
+    println!("  {:.2} rules match a Post", counts[0] as f64 / texts.len() as f64);
+}
+
+fn engines(rules: &[KeywordRule]) -> Vec<Box<dyn Filter>> {
+    let parsed = parse(rules);
+    vec![
+        Box::new(Compiled::new(&parsed)),
+        Box::new(Hashed(rules.to_vec())),
+        Box::new(Mokaccino::new(rules)),
+        Box::new(Atree::new(rules)),
+        Box::new(Naive(parsed)),
+    ]
+}
+
+fn short(language: &Language, count: usize) -> Vec<KeywordRule> {
+    let mut random = Random::new(5);
+    (0..count).map(|_| KeywordRule::short(language, &mut random)).collect()
+}
+
+fn long(language: &Language, count: usize) -> Vec<KeywordRule> {
+    let mut random = Random::new(6);
+    (0..count).map(|_| KeywordRule::long(language, &mut random)).collect()
+}
+
+/// A small Post in the legacy format with this text and a link.
+fn message(text: &str, index: usize) -> Vec<u8> {
+    format!(
+        "{{\"id\":{id},\"id_str\":\"{id}\",\"text\":\"{text}\",\"truncated\":false,\"user\":{{\"id\":7,\"screen_name\":\"shore\"}},\
+         \"entities\":{{\"hashtags\":[],\"urls\":[{{\"url\":\"https:\\/\\/t.co\\/a1B2c3D4e5\",\
+         \"expanded_url\":\"https:\\/\\/www.example.com\\/birds\\/of-the-shore\\/{index}\",\"display_url\":\"example.com\\/birds\\/of-t\\u2026\"}}],\
+         \"user_mentions\":[]}},\"lang\":\"en\"}}",
+        id = 932_386_786_193_547_264 + index,
+    )
+    .into_bytes()
+}
+
+/// Texts with what English texts have besides ASCII.
+fn accented(text: &str) -> String {
+    text.replacen("an", "\u{e1}n", 2).replacen(", ", " \u{2014} ", 1).replacen(
+        ". ",
+        "\u{2019}s \u{1f426} ",
+        1,
+    )
+}
+
+fn main() {
+    let options = Options::parse();
+    let language = Language::new();
+    let mut random = Random::new(4);
+    let texts: Vec<String> = (0..512).map(|_| language.text(&mut random)).collect();
+    let bytes: usize = texts.iter().map(String::len).sum();
+    println!("{} texts, {} bytes each", texts.len(), bytes / texts.len());
+
+    if options.wants("keywords") {
+        let rules = short(&language, 1_000);
+        println!("  1,000 rules as {}", rules[0].text());
+        compare(&options, &texts, &mut engines(&rules));
+        let set = Compiled::new(&parse(&rules)).set;
+        println!("  {} bytes of memory", set.heap_bytes());
+    }
+    if options.wants("unicode") {
+        let mut compiled = Compiled::new(&parse(&short(&language, 1_000)));
+        let messages: Vec<_> =
+            texts.iter().map(|text| accented(text)).enumerate().map(|(i, text)| message(&text, i)).collect();
+        let indices: Vec<_> = messages.iter().map(|message| Post::new(message).index()).collect();
+        let texts: Vec<_> = texts.iter().map(|text| accented(text)).collect();
+        let nanos = options.median(|| {
+            texts.iter().for_each(|text| {
+                black_box(compiled.count(text));
+            })
+        });
+        println!("  {:>12.0} ns a text", nanos / texts.len() as f64);
+        let nanos = options.median(|| {
+            indices.iter().for_each(|index| {
+                black_box(compiled.count_post(&index.post()));
+            })
+        });
+        println!("  {:>12.0} ns a Post with a link, from its index", nanos / indices.len() as f64);
+    }
+    if options.wants("tailed") {
+        let mut random = Random::new(8);
+        let rules: Vec<_> = (0..1_000).map(|_| KeywordRule::tailed(&language, &mut random)).collect();
+        println!("  1,000 rules as {}", rules[0].text());
+        let mut compiled = Compiled::new(&parse(&rules));
+        let messages: Vec<_> = texts.iter().enumerate().map(|(index, text)| message(text, index)).collect();
+        let indices: Vec<_> = messages.iter().map(|message| Post::new(message).index()).collect();
+        let nanos = options.median(|| {
+            indices.iter().for_each(|index| {
+                black_box(compiled.count_post(&index.post()));
+            })
+        });
+        println!("  {:>12.0} ns a Post with a link, from its index", nanos / indices.len() as f64);
+        let nanos = options.median(|| {
+            messages.iter().for_each(|message| {
+                black_box(compiled.count_message(message));
+            })
+        });
+        println!(
+            "  {:>12.0} ns a Post of {} bytes, from its message",
+            nanos / messages.len() as f64,
+            messages[0].len()
+        );
+    }
+    if options.wants("long") {
+        let rules = long(&language, 1_000);
+        println!("  1,000 rules of {} characters", rules[0].text().len());
+        compare(&options, &texts, &mut engines(&rules));
+        let parsed = parse(&rules);
+        let nanos = options.median(|| {
+            black_box(Compiled::new(&parsed));
+        });
+        println!(
+            "  {:>12.2} ms to index them, {} bytes of memory",
+            nanos / 1e6,
+            Compiled::new(&parsed).set.heap_bytes()
+        );
+        let mut compiled = Compiled::new(&parsed);
+        let (mut adding, mut removing) = (Vec::new(), Vec::new());
+        for index in 0..parsed.len() {
+            let begun = Instant::now();
+            assert!(compiled.set.remove(compiled.keys[index]));
+            removing.push(begun.elapsed().as_secs_f64() * 1e6);
+            let begun = Instant::now();
+            compiled.keys[index] = compiled.set.insert(&parsed[index], None);
+            adding.push(begun.elapsed().as_secs_f64() * 1e6);
+        }
+        println!("  {:>12.1} us to add one, {:.1} to take one out", median(adding), median(removing));
+    }
+    if options.wants("worst") {
+        // Each rule is a candidate of each text and runs to its end in vain.
+        let mut random = Random::new(9);
+        let rules: Vec<_> = (0..1_000)
+            .map(|index| {
+                let words: Vec<_> = (0..200).map(|_| format!("{}q", language.any(&mut random))).collect();
+                format!("shorebird ({} OR x{index})", words.join(" OR "))
+            })
+            .map(|text| Rule::parse(&text, Profile::Powerstream).expect("a rule"))
+            .collect();
+        let mut compiled = Compiled::new(&rules);
+        let texts: Vec<_> = texts.iter().map(|text| format!("{text} shorebird")).collect();
+        let nanos = options.median(|| {
+            texts[..8].iter().for_each(|text| {
+                black_box(compiled.count(text));
+            })
+        });
+        println!("  {:>12.3} ms a Post: 1,000 rules of 201 words run to their end", nanos / 8e6);
+        let rules: Vec<_> = texts
+            .iter()
+            .cycle()
+            .take(1_000)
+            .map(|_| {
+                let words: Vec<_> = texts[0]
+                    .split_whitespace()
+                    .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+                    .collect();
+                let more: Vec<_> = (0..180).map(|_| language.any(&mut random)).collect();
+                format!("({} OR {}) -x1 -x2 -x3 -x4 -x5", words.join(" OR "), more.join(" OR "))
+            })
+            .map(|text| {
+                Rule::parse(&text.to_lowercase().replace(" or ", " OR "), Profile::Powerstream)
+                    .expect("a rule")
+            })
+            .collect();
+        let mut compiled = Compiled::new(&rules);
+        assert_eq!(compiled.count(&texts[0]), 1_000);
+        let nanos = options.median(|| {
+            black_box(compiled.count(&texts[0]));
+        });
+        println!("  {:>12.3} ms a Post: 1,000 rules match by every word of it", nanos / 1e6);
+    }
+    if options.wants("growth") {
+        let none: Vec<String> = texts
+            .iter()
+            .map(|text| {
+                text.split(' ')
+                    .map(|word| {
+                        // Words of the same lengths that are in no rule.
+                        let mut word = word.to_owned();
+                        word.replace_range(..1, "z");
+                        word
+                    })
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect();
+        let mut small: Option<f64> = None;
+        for count in [10, 100, 1_000, 10_000, 100_000] {
+            let mut compiled = Compiled::new(&parse(&short(&language, count)));
+            let mut run = |texts: &[String]| {
+                let nanos = options.median(|| {
+                    texts.iter().for_each(|text| {
+                        black_box(compiled.count(text));
+                    })
+                });
+                let matched: usize = texts.iter().map(|text| compiled.count(text)).sum();
+                (nanos / texts.len() as f64, matched as f64 / texts.len() as f64)
+            };
+            let ((some, matched), (none, zero)) = (run(&texts), run(&none));
+            assert_eq!(zero, 0.0, "the words are in no rule");
+            let small = *small.get_or_insert(none);
+            println!(
+                "  {count:>7} rules: {some:>8.0} ns where {matched:.1} match; {none:>6.0} ns where none does, {:.2} of that at 10; {} bytes",
+                none / small,
+                compiled.set.heap_bytes()
+            );
+        }
+    }
+    if options.wants("messages") {
+        let messages = posts::load();
+        let mut compiled = Compiled::new(&parse(&short(&language, 1_000)));
+        let pass = |compiled: &mut Compiled| {
+            messages.iter().map(|message| compiled.count_message(message)).sum::<usize>()
+        };
+        let nanos = options.median(|| {
+            black_box(pass(&mut compiled));
+        });
+        let bytes: usize = messages.iter().map(Vec::len).sum();
+        println!(
+            "  {:>12.0} Posts a second of {} bytes, 1,000 keyword rules",
+            1e9 * messages.len() as f64 / nanos,
+            bytes / messages.len()
+        );
+        let mut random = Random::new(8);
+        let rules: Vec<_> = (0..1_000)
+            .map(|index| {
+                let word = language.asked(&mut random);
+                let text = match index % 8 {
+                    0 => format!("{word} lang:en -is:retweet"),
+                    1 => format!("#{word} has:links"),
+                    2 => format!("\"{word} {}\" -has:media", language.asked(&mut random)),
+                    3 => format!("from:{word} OR @{word}"),
+                    4 => format!("contains:{word} place_country:no"),
+                    5 => format!("bio:{word} followers_count:1000 lang:ja"),
+                    6 => format!("url:{word} is:quote"),
+                    _ => format!("({word} OR {}) is:verified -lang:und", language.asked(&mut random)),
+                };
+                Rule::parse(&text, Profile::Powerstream).expect("a rule")
+            })
+            .collect();
+        let mut compiled = Compiled::new(&rules);
+        let nanos = options.median(|| {
+            black_box(pass(&mut compiled));
+        });
+        println!("  {:>12.0} Posts a second, 1,000 rules of all kinds", 1e9 * messages.len() as f64 / nanos);
+    }
+}

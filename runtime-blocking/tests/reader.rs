@@ -1,0 +1,215 @@
+//! A thread that reads into a queue: order, bounds, what is dropped, and the end of it.
+
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use powerstream_blocking::core::driver::merged::OwnedMergedEvent;
+use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::core::queue::{Delivery, Overflow};
+use powerstream_blocking::{Client, Connections, OpenError, PinError, Reader, ReaderConfig, Stream};
+use support::*;
+
+in_each_reading! {
+    events_come_in_order_and_what_was_queued_comes_after_a_shutdown,
+    a_reader_that_waits_loses_nothing,
+    what_is_dropped_is_told_in_its_place_and_counted,
+    a_stream_that_ends_at_its_bound_says_what_it_dropped,
+    shutdown_ends_it_in_every_state,
+    a_dropped_reader_leaves_the_server,
+}
+
+fn bounded(messages: usize, overflow: Overflow) -> ReaderConfig {
+    let mut config = ReaderConfig::default();
+    config.queue.messages_max = messages;
+    config.queue.overflow = overflow;
+    config
+}
+
+fn start(reading: Reading, serving: fn(TcpStream), config: &ReaderConfig) -> Reader<Stream> {
+    let url = format!("http://{}", serve(vec![serving]));
+    reading.stream(&support::config(&url)).into_reader(config).unwrap()
+}
+
+/// A thousand Posts, then a hang.
+fn thousand(socket: TcpStream) {
+    send(&socket, HEAD);
+    (0..1_000).for_each(|id| send(&socket, line(&post(id))));
+    hang(socket);
+}
+
+fn id(event: &OwnedEvent) -> Option<u64> {
+    match event {
+        OwnedEvent::Message(message) => message.id().map(|id| id.as_u64()),
+        _ => None,
+    }
+}
+
+/// Waits until so many messages were sent into the queue.
+fn wait_for(reader: &Reader<Stream>, sent: u64) {
+    let start = Instant::now();
+    while reader.stats().sent < sent {
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", reader.stats());
+        std::thread::sleep(millis(1));
+    }
+}
+
+fn events_come_in_order_and_what_was_queued_comes_after_a_shutdown(reading: Reading) {
+    let mut reader = start(reading, thousand, &ReaderConfig::default());
+    wait_for(&reader, 1_000);
+    reader.shutdown_handle().shutdown();
+    assert!(
+        matches!(reader.recv(), Some(Delivery::Event(OwnedEvent::Connected(connected))) if connected.head.status == 200)
+    );
+    let ids = reader.by_ref().map(|delivery| match delivery {
+        Delivery::Event(event) => id(&event).unwrap(),
+        dropped => panic!("{dropped:?}"),
+    });
+    assert!(ids.eq(0..1_000));
+    assert!(reader.recv().is_none() && matches!(reader.try_recv(), Poll::Ready(None)));
+    let (stream, stats) = reader.finish();
+    assert_eq!((stats.sent, stats.delivered, stats.dropped.messages, stats.messages), (1_000, 1_000, 0, 0));
+    assert!(!stream.session().is_streaming());
+}
+
+fn a_reader_that_waits_loses_nothing(reading: Reading) {
+    let mut reader = start(
+        reading,
+        |socket| {
+            send(&socket, HEAD);
+            // More than the sockets' buffers hold.
+            (0..20_000).for_each(|id| send(&socket, line(&post(id))));
+            hang(socket);
+        },
+        &bounded(10, Overflow::Wait),
+    );
+    std::thread::sleep(millis(200));
+    let stats = reader.stats();
+    assert_eq!((stats.messages, stats.sent), (10, 10), "it has stopped to read");
+    let mut next = 0;
+    while next < 20_000 {
+        match reader.recv_timeout(Duration::from_secs(10)).unwrap().unwrap() {
+            Delivery::Event(event) => {
+                if let Some(id) = id(&event) {
+                    assert_eq!(id, next);
+                    next += 1;
+                }
+            }
+            dropped => panic!("{dropped:?}"),
+        }
+    }
+    assert_eq!((reader.stats().messages_high, reader.stats().dropped.messages), (10, 0));
+}
+
+fn what_is_dropped_is_told_in_its_place_and_counted(reading: Reading) {
+    for (overflow, kept) in [(Overflow::DropOldest, 980..1_000), (Overflow::DropNewest, 0..20)] {
+        let mut reader = start(reading, thousand, &bounded(20, overflow));
+        wait_for(&reader, 1_000);
+        reader.shutdown_handle().shutdown();
+        let mut told = Vec::new();
+        let mut ids = Vec::new();
+        for delivery in reader.by_ref() {
+            match delivery {
+                Delivery::Event(event) => ids.extend(id(&event)),
+                Delivery::Dropped(loss) => told.push((ids.len(), loss.messages)),
+            }
+        }
+        assert!(ids.into_iter().eq(kept), "{overflow:?}");
+        let place = if overflow == Overflow::DropOldest { 0 } else { 20 };
+        assert_eq!(told, [(place, 980)], "{overflow:?}");
+        let (_, stats) = reader.finish();
+        assert_eq!((stats.sent, stats.delivered, stats.dropped.messages), (1_000, 20, 980));
+    }
+}
+
+fn a_stream_that_ends_at_its_bound_says_what_it_dropped(reading: Reading) {
+    let reader = start(reading, thousand, &bounded(20, Overflow::End));
+    let (mut ids, mut dropped) = (Vec::new(), 0);
+    // Nobody shuts it down.
+    std::thread::sleep(millis(100));
+    for delivery in reader {
+        match delivery {
+            Delivery::Event(event) => ids.extend(id(&event)),
+            Delivery::Dropped(loss) => dropped += loss.messages,
+        }
+    }
+    assert!(ids.into_iter().eq(0..20) && dropped > 0, "{dropped}");
+}
+
+fn shutdown_ends_it_in_every_state(reading: Reading) {
+    // It streams, waits for room, waits for a head.
+    let flood: fn(TcpStream) = |socket| {
+        send(&socket, HEAD);
+        let lines = line(&post(1)).repeat(100);
+        while (&socket).write_all(&lines).is_ok() {}
+    };
+    for (serving, config) in [
+        (flood, bounded(1_000, Overflow::DropOldest)),
+        (flood, bounded(10, Overflow::Wait)),
+        (hang, ReaderConfig::default()),
+    ] {
+        let reader = start(reading, serving, &config);
+        std::thread::sleep(millis(100));
+        let start = Instant::now();
+        let (_, stats) = reader.finish();
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+        assert_eq!(stats.sent, stats.delivered + stats.dropped.messages + stats.messages as u64, "{stats:?}");
+    }
+    // It backs off.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = config(&format!("http://{nobody}"))
+        .backoff(|backoff| backoff.network.first = Duration::from_secs(10));
+    let mut reader = reading.stream(&config).into_reader(&ReaderConfig::default()).unwrap();
+    assert!(matches!(reader.recv(), Some(Delivery::Event(OwnedEvent::Disconnected(_)))));
+    let start = Instant::now();
+    drop(reader);
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+}
+
+fn a_dropped_reader_leaves_the_server(reading: Reading) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = config(&format!("http://{}", listener.local_addr().unwrap()));
+    let mut reader = reading.stream(&config).into_reader(&ReaderConfig::default()).unwrap();
+    let (mut socket, _) = listener.accept().unwrap();
+    let _ = socket.read(&mut [0; 4_096]).unwrap();
+    socket.write_all(HEAD.as_bytes()).unwrap();
+    assert!(matches!(reader.recv(), Some(Delivery::Event(OwnedEvent::Connected(_)))));
+    let handle = reader.shutdown_handle();
+    drop(reader);
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    // The end of the connection; a time-out is an error.
+    assert_eq!(socket.read(&mut [0; 1]).unwrap(), 0);
+    handle.shutdown();
+}
+
+#[test]
+fn several_connections_are_read_by_one_thread_too() {
+    let base_url = format!("http://{}", serve_each(vec![thousand, thousand]));
+    let config = config(&base_url).build().unwrap();
+    let stream = Client::new(config.clone()).merged(&Connections::copies(2, &config)).unwrap();
+    let mut reader = stream.into_reader(&ReaderConfig::default()).unwrap();
+    let mut ids = Vec::new();
+    while ids.len() < 1_000 {
+        if let Some(Delivery::Event(OwnedMergedEvent::Session { event, .. })) = reader.recv() {
+            ids.extend(id(&event));
+        }
+    }
+    assert!(ids.into_iter().eq(0..1_000));
+    let (stream, _) = reader.finish();
+    assert_eq!(stream.merge().records().iter().map(|record| record.wins()).sum::<u64>(), 1_000);
+}
+
+#[test]
+fn a_processor_that_there_is_not_is_told_before_anything_is_read() {
+    let mut config = ReaderConfig::default();
+    config.processor = Some(1 << 20);
+    let stream = Reading::Blocking.stream(&support::config("http://127.0.0.1:1"));
+    let error = stream.into_reader(&config).unwrap_err();
+    assert!(matches!(error, OpenError::Pin(PinError { processor, .. }) if processor == 1 << 20), "{error:?}");
+}

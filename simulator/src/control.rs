@@ -1,0 +1,163 @@
+//! `/simulator/`: counters, the truth and faults by hand over HTTP, for tests in other languages. X has no such path.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /simulator/` | this list |
+//! | `GET /simulator/counters` | the totals, the rules, the connections that count |
+//! | `GET /simulator/connections` | each connection: where it came to, what it asked, what it was sent, how it ended |
+//! | `GET /simulator/truth?connection=N` | each message that was sent on it and when, an object a line |
+//! | `GET /simulator/scenarios` | the names, and what `kind` can be |
+//! | `POST /simulator/trigger` | an event (TOML or JSON; `connection` says whose) happens now |
+//! | `POST /simulator/kill?datacenter=NAME`, `POST /simulator/restart?datacenter=NAME` | it goes down, or comes back |
+//! | `POST /simulator/advance?ms=N` | a virtual clock goes on |
+
+use crate::request::{Request, query};
+use crate::scenario::Scenario;
+use crate::script;
+use crate::stream::{Body, Never};
+use crate::truth::{ConnectionTruth, End, MessageTruth};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What stands behind the prefix.
+pub(crate) fn path(path: &str) -> Option<&str> {
+    path.strip_prefix("/simulator/")
+}
+
+const HELP: &str = "\
+GET  /simulator/counters
+GET  /simulator/connections
+GET  /simulator/truth?connection=N
+GET  /simulator/scenarios
+POST /simulator/trigger             an event as the body, such as {\"do\":\"cut\",\"how\":\"reset\",\"connection\":1}
+POST /simulator/kill?datacenter=NAME
+POST /simulator/restart?datacenter=NAME
+POST /simulator/advance?ms=N        with a virtual clock
+";
+
+/// Answers a request to the simulator itself.
+pub(crate) fn answer(
+    body: &mut Body<'_>,
+    path: &str,
+    request: &Request,
+    content: &[u8],
+) -> Result<Never, End> {
+    let parameters: Vec<_> = query::pairs(request.query()).collect();
+    let parameter = |name: &str| {
+        parameters
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_default()
+    };
+    let shared = body.shared.clone();
+    let (status, text) = match (request.method(), path) {
+        ("GET", "") => (200, HELP.to_owned()),
+        ("GET", "counters") => (200, line(&counters(body))),
+        ("GET", "connections") => {
+            let began = shared.clock.started();
+            let all: Vec<Value> =
+                shared.truth.connections().iter().map(|truth| connection(truth, began)).collect();
+            (200, line(&Value::Array(all)))
+        }
+        ("GET", "truth") => match parameter("connection").parse() {
+            Ok(number) => {
+                let began = shared.clock.started();
+                (
+                    200,
+                    shared.truth.messages(number).iter().map(|m| line(&message(number, m, began))).collect(),
+                )
+            }
+            Err(_) => (400, line(&error("`connection` is not the number of one"))),
+        },
+        ("GET", "scenarios") => {
+            let named =
+                |scenario: &Scenario| json!({"name": scenario.name(), "what": scenario.description()});
+            let scenarios: Vec<Value> = Scenario::all().iter().map(named).collect();
+            let kinds: Value =
+                script::kinds().into_iter().map(|(action, kinds)| (action.to_owned(), kinds)).collect();
+            (200, line(&json!({"scenarios": scenarios, "kinds": kinds})))
+        }
+        ("POST", "trigger") => match std::str::from_utf8(content).map(|event| shared.trigger(None, event)) {
+            Ok(Ok(struck)) => (200, line(&json!({"struck": struck}))),
+            Ok(Err(wrong)) => (400, line(&error(&wrong.to_string()))),
+            Err(_) => (400, line(&error("the event is no UTF-8"))),
+        },
+        ("POST", "kill") => {
+            let name = parameter("datacenter");
+            if !shared.places.iter().any(|place| place.name == name) {
+                return body.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
+            }
+            // The answer first: this may be the place that goes.
+            let told = body.refuse(200, "", &line(&json!({"killed": name})), End::Complete);
+            shared.kill(name);
+            return told;
+        }
+        ("POST", "restart") => match shared.restart(parameter("datacenter")) {
+            Ok(true) => (200, line(&json!({"restarted": parameter("datacenter")}))),
+            Ok(false) => (404, line(&error("there is no such datacenter"))),
+            Err(wrong) => (409, line(&error(&wrong.to_string()))),
+        },
+        ("POST", "advance") => match parameter("ms").parse() {
+            // Its own thread would be waited for.
+            Ok(ms) => {
+                body.link.bell().leave();
+                let moved = shared.clock.advance(Duration::from_millis(ms));
+                body.link.bell().join();
+                if moved {
+                    (200, line(&counters(body)))
+                } else {
+                    (409, line(&error("the clock is the machine's")))
+                }
+            }
+            Err(_) => (400, line(&error("`ms` is not a number of milliseconds"))),
+        },
+        _ => (404, HELP.to_owned()),
+    };
+    body.refuse(status, "", &text, if status == 200 { End::Complete } else { End::Refused })
+}
+
+fn line(json: &Value) -> String {
+    format!("{json}\n")
+}
+
+fn error(text: &str) -> Value {
+    json!({ "error": text })
+}
+
+fn counters(body: &Body<'_>) -> Value {
+    let totals = body.shared.truth.totals();
+    json!({
+        "connections": totals.connections, "open": totals.open, "streams": totals.streams,
+        "messages": totals.messages, "posts": totals.posts, "keep_alives": totals.keep_alives,
+        "payload_bytes": totals.payload_bytes, "wire_bytes": totals.wire_bytes, "forgotten": totals.forgotten,
+        "counted": body.shared.slots.count(),
+        "rules": {"powerstream": body.shared.powerstream.len(), "filtered_stream": body.shared.filtered.len()},
+        "elapsed_ms": body.shared.clock.elapsed().as_millis() as u64,
+        "unix_ms": body.shared.clock.unix_ms(),
+    })
+}
+
+/// Milliseconds since the start, to the microsecond.
+fn since(at: Instant, began: Instant) -> Value {
+    json!(at.saturating_duration_since(began).as_micros() as f64 / 1_000.0)
+}
+
+fn connection(truth: &ConnectionTruth, began: Instant) -> Value {
+    json!({
+        "connection": truth.number, "datacenter": &*truth.datacenter, "target": truth.target,
+        "accepted_ms": since(truth.accepted_at, began), "status": truth.status, "messages": truth.messages,
+        "posts": truth.posts, "keep_alives": truth.keep_alives, "payload_bytes": truth.payload_bytes,
+        "wire_bytes": truth.wire_bytes, "fault_ms": truth.fault_at.map(|at| since(at, began)),
+        "end": truth.end.map(|end| format!("{end:?}")),
+    })
+}
+
+fn message(number: u64, truth: &MessageTruth, began: Instant) -> Value {
+    let text = |bytes: &Arc<[u8]>| String::from_utf8_lossy(bytes).into_owned();
+    json!({
+        "connection": number, "index": truth.index, "post_id": truth.post_id.map(|id| id.to_string()),
+        "bytes": truth.len, "written_ms": since(truth.written_at, began), "text": truth.bytes.as_ref().map(text),
+    })
+}

@@ -1,0 +1,163 @@
+//! What the service allows: requests in a time, connections at a time.
+
+use crate::clock::Clock;
+use crate::endpoint::Product;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub(crate) const QUARTER_HOUR: Duration = Duration::from_secs(15 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What requests are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Counter {
+    /// Connects, by path.
+    Stream(&'static str),
+    /// Powerstream's rules, whatever is done with them.
+    Rules,
+    FilteredRulesRead,
+    FilteredRulesWritten,
+}
+
+/// The state of a window, as the `x-rate-limit` headers tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub(crate) limit: u32,
+    pub(crate) remaining: u32,
+    /// Unix seconds.
+    pub(crate) reset: u64,
+    /// This request was one too many.
+    pub(crate) exceeded: bool,
+}
+
+/// Windows of time, each from its first request on.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(Mutex<HashMap<Counter, (u64, u32)>>);
+
+impl Windows {
+    /// Counts a request; one too many is not counted.
+    pub(crate) fn take(&self, counter: Counter, limit: u32, length: Duration, unix_ms: u64) -> Rate {
+        let mut windows = lock(&self.0);
+        let length_ms = length.as_millis() as u64;
+        let (began, used) = windows.entry(counter).or_insert((unix_ms, 0));
+        if unix_ms >= *began + length_ms {
+            (*began, *used) = (unix_ms, 0);
+        }
+        let exceeded = *used >= limit;
+        *used += u32::from(!exceeded);
+        Rate { limit, remaining: limit - *used, reset: (*began + length_ms).div_ceil(1_000), exceeded }
+    }
+}
+
+/// What happens to a connection over the limit. X's generations differ, and its pages contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ExtraConnection {
+    /// It is refused: 429, `TooManyConnections`. So X's current API was recorded to do.
+    #[default]
+    Refuse,
+    /// It is taken, and the oldest is ended in its stead, as the Filtered Stream's quickstart says, and the API of 2012 did.
+    EndOldest,
+    /// It is taken, and after a minute the newest is ended with a message that says why, as PowerTrack does.
+    EndNewest,
+}
+
+/// What connections are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    pub(crate) product: Product,
+    pub(crate) path: &'static str,
+    pub(crate) partition: u64,
+    /// A span of the past, beside the live streams.
+    pub(crate) recovers: bool,
+}
+
+/// Who holds the connections that there may be.
+pub(crate) struct Slots {
+    clock: Clock,
+    held: Mutex<HashMap<Group, Vec<Holder>>>,
+}
+
+struct Holder {
+    number: u64,
+    /// It is gone, but the service has not noticed, and will not before then.
+    ghost_until: Option<Instant>,
+}
+
+impl Slots {
+    pub(crate) fn new(clock: &Clock) -> Slots {
+        Slots { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
+    }
+
+    /// Takes a place for a connection, whether there is one or not; gives how many are over the limit now, and the number of the oldest.
+    pub(crate) fn take(
+        self: &Arc<Slots>,
+        group: Group,
+        number: u64,
+        max: Option<usize>,
+    ) -> (Slot, usize, Option<u64>) {
+        let now = self.clock.now();
+        let mut held = lock(&self.held);
+        let holders = held.entry(group).or_default();
+        holders.retain(|holder| holder.ghost_until.is_none_or(|until| until > now));
+        let oldest = holders.iter().find(|holder| holder.ghost_until.is_none()).map(|holder| holder.number);
+        holders.push(Holder { number, ghost_until: None });
+        let over = max.map_or(0, |max| holders.len().saturating_sub(max));
+        (Slot { slots: self.clone(), group, number, ghost: None }, over, oldest)
+    }
+
+    /// The connections that the service believes to be there.
+    pub(crate) fn count(&self) -> usize {
+        let now = self.clock.now();
+        let held = lock(&self.held);
+        held.values().flatten().filter(|holder| holder.ghost_until.is_none_or(|until| until > now)).count()
+    }
+}
+
+/// A connection's place. It is given up when this is dropped.
+pub(crate) struct Slot {
+    slots: Arc<Slots>,
+    group: Group,
+    number: u64,
+    /// For how long it shall be held beyond that.
+    pub(crate) ghost: Option<Duration>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let now = self.slots.clock.now();
+        let mut held = lock(&self.slots.held);
+        let Some(holders) = held.get_mut(&self.group) else { return };
+        match self.ghost.filter(|ghost| !ghost.is_zero()) {
+            None => holders.retain(|holder| holder.number != self.number),
+            Some(ghost) => {
+                for holder in holders.iter_mut().filter(|holder| holder.number == self.number) {
+                    holder.ghost_until = Some(now + ghost);
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_begins_with_its_first_request() {
+        let windows = Windows::default();
+        let take = |unix_ms| windows.take(Counter::Rules, 2, DAY, unix_ms);
+        let rate = |remaining, exceeded| Rate { limit: 2, remaining, reset: 86_401, exceeded };
+        assert_eq!(take(1_000), rate(1, false));
+        assert_eq!(take(2_000), rate(0, false));
+        assert_eq!(take(86_400_999), rate(0, true));
+        let next = take(86_401_000);
+        assert_eq!((next.remaining, next.reset, next.exceeded), (1, 172_801, false));
+        assert_eq!(windows.take(Counter::Stream("/2"), 2, DAY, 5).remaining, 1);
+    }
+}

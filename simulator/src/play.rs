@@ -1,0 +1,65 @@
+//! A scenario in the course of a simulator's life: which events concern whom, and how often each has struck.
+
+use crate::rng::Rng;
+use crate::script::{Event, On, Script};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) struct Play {
+    script: Script,
+    /// How often each event has struck.
+    struck: Vec<AtomicU64>,
+    streams: AtomicU64,
+    rules: AtomicU64,
+}
+
+impl Play {
+    pub(crate) fn new(script: Script) -> Play {
+        let struck = script.inner().events.iter().map(|_| AtomicU64::new(0)).collect();
+        Play { script, struck, streams: AtomicU64::new(0), rules: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn script(&self) -> &Script {
+        &self.script
+    }
+
+    pub(crate) fn event(&self, index: usize) -> &Event {
+        &self.script.inner().events[index]
+    }
+
+    /// The number of this attempt, from 1.
+    pub(crate) fn next_attempt(&self, on: On) -> u64 {
+        let counter = match on {
+            On::Stream => &self.streams,
+            On::Rules => &self.rules,
+        };
+        counter.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The events that may strike this attempt, in the order of the file.
+    pub(crate) fn concerning(
+        &self,
+        on: On,
+        attempt: u64,
+        path: Option<&str>,
+        datacenter: &str,
+    ) -> Vec<usize> {
+        let concerns = |event: &Event| {
+            event.on == on
+                && event.attempts.has(attempt)
+                && event.endpoint.as_deref().is_none_or(|endpoint| Some(endpoint) == path)
+                && event.datacenter.as_deref().is_none_or(|name| name == datacenter)
+        };
+        let events = self.script.inner().events.iter().enumerate();
+        events.filter(|(_, event)| concerns(event)).map(|(index, _)| index).collect()
+    }
+
+    /// Whether an event strikes at an occasion it has. Counts it, if it does.
+    pub(crate) fn strikes(&self, index: usize, rng: &mut Rng) -> bool {
+        let event = self.event(index);
+        if event.probability.is_some_and(|part| rng.below(1_000_000_000) >= part) {
+            return false;
+        }
+        let before = self.struck[index].fetch_add(1, Ordering::Relaxed);
+        event.times.is_none_or(|times| before < times)
+    }
+}

@@ -1,0 +1,119 @@
+//! `/2/powerstream/rules`. The shapes of success are those of X's page (Powerstream: Introduction); those of failure are the
+//! Filtered Stream's, with status 400.
+
+use super::{
+    Answer, NotDeleted, Options, filtered, id, ids, list_of, object, rules_to_add, text, write_rules,
+};
+use crate::book::{Added, Book, Which};
+use crate::request::query;
+use serde_json::Value;
+
+pub(super) fn answer(
+    book: &Book,
+    options: &Options,
+    method: &str,
+    query: &str,
+    body: &[u8],
+    unix_ms: u64,
+) -> Result<Answer, Answer> {
+    // A heading of the page says that a deletion is a POST; PowerTrack's, which it follows, names the method so.
+    let named =
+        query::only(query, if method == "POST" { &["_method"] } else { &[] }).map_err(Answer::invalid)?;
+    let deletes = match named.first() {
+        None => method == "DELETE",
+        Some((_, named)) if named == "delete" => true,
+        Some((name, value)) => {
+            return Err(Answer::invalid(query::wrong_value(name, value, "one of [delete]")));
+        }
+    };
+    match method {
+        "GET" => Ok(Answer::ok(text(|json| {
+            json.raw("{\"data\":{\"rules\":[");
+            write_rules(json, book.list().iter());
+            json.raw("]}}");
+        }))),
+        _ if deletes => delete(book, options, body),
+        _ => add(book, options, body, unix_ms),
+    }
+}
+
+fn add(book: &Book, options: &Options, body: &[u8], unix_ms: u64) -> Result<Answer, Answer> {
+    let body = object(body)?;
+    let rules = rules_to_add(body.get("rules"), "rules")?;
+    let answers = book.add(&rules, !options.partial, false);
+    let is_refused = |answer: &Added| matches!(answer, Added::Invalid(_) | Added::Full);
+    let refused = answers.iter().any(is_refused);
+    if refused && !options.partial {
+        return Ok(Answer::invalid(filtered::added(&rules, &answers, unix_ms, true)));
+    }
+    // A duplicate is answered with the rule that there is: whoever adds it has it.
+    let stored = || {
+        answers.iter().filter_map(|answer| match answer {
+            Added::Created(rule) | Added::Duplicate(rule) => Some(rule),
+            _ => None,
+        })
+    };
+    let body = text(|json| {
+        json.raw("{\"data\":{\"rules\":[");
+        write_rules(json, stored());
+        json.raw("]}");
+        if refused {
+            let (rules, refused): (Vec<_>, Vec<_>) =
+                rules.iter().cloned().zip(answers.iter()).filter(|(_, answer)| is_refused(answer)).unzip();
+            json.raw(",\"errors\":[");
+            let mut comma = "";
+            for (rule, refused) in rules.iter().zip(refused) {
+                json.raw(comma);
+                super::write_errors(json, std::slice::from_ref(rule), std::slice::from_ref(refused));
+                comma = ",";
+            }
+            json.raw("]");
+        }
+        json.raw("}");
+    });
+    Ok(Answer { status: 201, body })
+}
+
+fn delete(book: &Book, options: &Options, body: &[u8]) -> Result<Answer, Answer> {
+    let body = object(body)?;
+    // The page shows rules with their values and recommends ids: as a rule without a value, or as PowerTrack has them.
+    let which = match body.get("rule_ids") {
+        Some(list) => ids(Some(list), "rule_ids")?,
+        None => {
+            let rule = |rule: &Value| match rule.get("id") {
+                Some(named) => id(named),
+                None => rule.get("value").and_then(Value::as_str).map(|value| Which::Value(value.to_owned())),
+            };
+            let list = list_of(body.get("rules"), "rules")?;
+            list.iter()
+                .map(rule)
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| Answer::wrong("rules", "", "Each of the `rules` needs an `id` or a `value`"))?
+        }
+    };
+    let deleted = book.delete(&which);
+    let count = deleted.iter().filter(|deleted| **deleted).count() as u64;
+    Ok(Answer::ok(text(|json| {
+        json.raw("{\"data\":{\"deleted\":").number(count);
+        match options.not_deleted {
+            NotDeleted::Absent => {}
+            NotDeleted::Number => {
+                json.raw(",\"not_deleted\":").number(deleted.len() as u64 - count);
+            }
+            NotDeleted::List => {
+                json.raw(",\"not_deleted\":[");
+                let mut comma = "";
+                for (which, _) in which.iter().zip(&deleted).filter(|(_, deleted)| !**deleted) {
+                    json.raw(comma);
+                    match which {
+                        Which::Id(id) => json.raw("{\"id\":\"").number(*id).raw("\"}"),
+                        Which::Value(value) => json.raw("{\"value\":").string(value).raw("}"),
+                    };
+                    comma = ",";
+                }
+                json.raw("]");
+            }
+        }
+        json.raw("}}");
+    })))
+}

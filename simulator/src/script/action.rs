@@ -1,0 +1,389 @@
+//! What a scenario is made of, once it is read.
+
+use super::heads;
+use crate::rng::Rng;
+use crate::scenario::KeepAlives;
+use crate::wire::Cutting;
+use std::time::Duration;
+
+/// How all streams are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stream {
+    pub(crate) cutting: Cutting,
+    /// Wrap each message in `[..]`.
+    pub(crate) arrays: bool,
+    pub(crate) keep_alives: KeepAlives,
+    pub(crate) metadata: Metadata,
+    /// How far the dates of heads and metadata are off, in milliseconds.
+    pub(crate) skew_ms: i64,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream {
+            cutting: Cutting::Whole,
+            arrays: false,
+            keep_alives: KeepAlives::WhenIdle,
+            metadata: Metadata::First,
+            skew_ms: 0,
+        }
+    }
+}
+
+/// When `connection_metadata` comes, for those who get it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metadata {
+    First,
+    /// Behind ten Posts.
+    Late,
+    Twice,
+    Never,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) on: On,
+    pub(crate) attempts: Attempts,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) datacenter: Option<String>,
+    pub(crate) times: Option<u64>,
+    pub(crate) when: When,
+    /// Of a thousand million occasions.
+    pub(crate) probability: Option<u64>,
+    pub(crate) action: Action,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Stream,
+    Rules,
+}
+
+/// Ranges of attempts, ends included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempts(pub(crate) Vec<(u64, u64)>);
+
+impl Attempts {
+    pub(crate) fn has(&self, attempt: u64) -> bool {
+        self.0.iter().any(|(first, last)| (*first..=*last).contains(&attempt))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// At the first moment at which it can.
+    AtOnce,
+    AfterPosts(u64),
+    EveryPosts(u64),
+    After(Duration),
+    Every(Duration),
+    AfterKeepAlives(u64),
+    /// Since the simulator's start.
+    At(Duration),
+    /// Of each Post, with the event's probability.
+    EachPost,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    Cut { how: How, place: Place, step: Duration },
+    End,
+    Refuse(Refusal),
+    Interim { count: u64, status: u16 },
+    SlowHead { step: Duration },
+    BadHead(&'static str),
+    Coding(String),
+    Endless(Endless),
+    BadChunk(BadChunk),
+    WrongSize(WrongSize),
+    Line { bytes: Vec<u8>, then: Then },
+    Junk(Option<usize>),
+    Unknown,
+    Oversize { bytes: Option<usize> },
+    KeepAlives { count: u64, split: bool },
+    Duplicate,
+    Reorder { by: u64 },
+    Skewed { shift_ms: i64 },
+    Quiet { length: Duration },
+    Burst { length: Duration, factor: u64 },
+    Pause { length: Duration },
+    Ghost { length: Duration },
+    Failover { name: Option<String>, headers: bool },
+    Kill { name: Option<String>, length: Option<Duration> },
+}
+
+impl Action {
+    /// It strikes before there is a stream.
+    pub(crate) fn is_of_request(&self) -> bool {
+        match self {
+            Action::Cut { place, .. } => {
+                matches!(place, Place::Accept | Place::Request | Place::Head | Place::InHead)
+            }
+            Action::Endless(what) => what.is_of_head(),
+            Action::Refuse(_)
+            | Action::Interim { .. }
+            | Action::SlowHead { .. }
+            | Action::BadHead(_)
+            | Action::Coding(_)
+            | Action::Ghost { .. }
+            | Action::Failover { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Reset,
+    Close,
+    HalfClose,
+    Stall,
+    Trickle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Accept,
+    Request,
+    Head,
+    InHead,
+    Between,
+    InSize,
+    InMessage,
+    InLineEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Nothing,
+    End,
+    Close,
+    Reset,
+}
+
+/// A name for each variant.
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident { $($variant:ident $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $type { $($variant,)* }
+
+        impl $type {
+            pub(crate) const NAMES: &'static [(&'static str, $type)] = &[$(($name, $type::$variant)),*];
+        }
+    };
+}
+
+names! {
+    /// What never ends.
+    Endless {
+        StatusLine "status-line",
+        Field "field",
+        Fields "fields",
+        Interim "interim",
+        ErrorBody "error-body",
+        SizeLine "size-line",
+        Extension "extension",
+        Trailer "trailer",
+        Trailers "trailers",
+        Message "message",
+        KeepAlives "keep-alives",
+    }
+}
+
+impl Endless {
+    fn is_of_head(self) -> bool {
+        matches!(
+            self,
+            Endless::StatusLine | Endless::Field | Endless::Fields | Endless::Interim | Endless::ErrorBody
+        )
+    }
+
+    /// What comes once, and what comes again and again.
+    pub(crate) fn bytes(self) -> (&'static str, &'static str) {
+        match self {
+            Endless::StatusLine => ("HTTP/1.1 200 ", "OK"),
+            Endless::Field => ("HTTP/1.1 200 OK\r\nx-endless: ", "value"),
+            Endless::Fields => ("HTTP/1.1 200 OK\r\n", "x-endless: value\r\n"),
+            Endless::Interim => ("", "HTTP/1.1 102 Processing\r\n\r\n"),
+            Endless::ErrorBody => {
+                ("HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\n\r\n", "<p>")
+            }
+            Endless::SizeLine => ("", "0"),
+            Endless::Extension => ("5;name=", "value"),
+            Endless::Trailer => ("0\r\nx-endless: ", "value"),
+            Endless::Trailers => ("0\r\n", "x-endless: value\r\n"),
+            Endless::Message => ("", "10\r\nno line end here\r\n"),
+            Endless::KeepAlives => ("", "2\r\n\r\n\r\n"),
+        }
+    }
+}
+
+names! {
+    /// Chunked framing that is none. The message of such a chunk is `{"id":1}`.
+    BadChunk {
+        Any "any",
+        Size "size",
+        Word "word",
+        Sign "sign",
+        Empty "empty",
+        HexPrefix "hex-prefix",
+        Space "space",
+        Tab "tab",
+        Underscore "underscore",
+        TooManyDigits "too-many-digits",
+        Overflow "overflow",
+        LfAlone "lf-alone",
+        CrAlone "cr-alone",
+        CrCrLf "cr-cr-lf",
+        NoEnd "no-end",
+        WrongEnd "wrong-end",
+        LfEnd "lf-end",
+        EmptyLine "empty-line",
+        CrInExtension "cr-in-extension",
+        LfInExtension "lf-in-extension",
+        NulInExtension "nul-in-extension",
+        BadTrailer "bad-trailer",
+        FoldedTrailer "folded-trailer",
+        Html "html",
+    }
+}
+
+impl BadChunk {
+    pub(crate) fn bytes(self, rng: &mut Rng) -> Vec<u8> {
+        const DATA: &str = "{\"id\":1}\r\n";
+        let sized = |size: &str| format!("{size}\r\n{DATA}\r\n");
+        let text = match self {
+            BadChunk::Any => {
+                let (_, other) = rng.pick(&BadChunk::NAMES[2..]);
+                return other.bytes(rng);
+            }
+            // A chunk size that is none.
+            BadChunk::Size => {
+                let sizes = [
+                    BadChunk::Word,
+                    BadChunk::Sign,
+                    BadChunk::Empty,
+                    BadChunk::HexPrefix,
+                    BadChunk::Space,
+                    BadChunk::Underscore,
+                    BadChunk::Overflow,
+                    BadChunk::Html,
+                ];
+                return rng.pick(&sizes).bytes(rng);
+            }
+            BadChunk::Word => sized("xyz"),
+            BadChunk::Sign => sized(if rng.percent(50) { "+a" } else { "-5" }),
+            BadChunk::Empty => sized(""),
+            BadChunk::HexPrefix => sized("0xa"),
+            BadChunk::Space => sized(" a"),
+            BadChunk::Tab => sized("\ta"),
+            BadChunk::Underscore => sized("0_a"),
+            BadChunk::TooManyDigits => sized("0000000000000000000000000000a"),
+            BadChunk::Overflow => sized("ffffffffffffffffa"),
+            BadChunk::LfAlone => format!("a\n{DATA}\r\n"),
+            BadChunk::CrAlone => format!("a\r{DATA}\r\n"),
+            BadChunk::CrCrLf => format!("a\r\r\n{DATA}\r\n"),
+            BadChunk::NoEnd => format!("a\r\n{DATA}a\r\n{DATA}\r\n"),
+            BadChunk::WrongEnd => format!("a\r\n{DATA}xx"),
+            BadChunk::LfEnd => format!("a\r\n{DATA}\na\r\n{DATA}\r\n"),
+            BadChunk::EmptyLine => format!("\r\na\r\n{DATA}\r\n"),
+            BadChunk::CrInExtension => format!("a;x=\ry\r\n{DATA}\r\n"),
+            BadChunk::LfInExtension => format!("a;x=\ny\r\n{DATA}\r\n"),
+            BadChunk::NulInExtension => format!("a;x=\0y\r\n{DATA}\r\n"),
+            BadChunk::BadTrailer => "0\r\nno colon here\r\n\r\n".to_owned(),
+            BadChunk::FoldedTrailer => "0\r\nx-a: b\r\n c\r\n\r\n".to_owned(),
+            BadChunk::Html => "<html><body>502 Bad Gateway</body></html>\r\n".to_owned(),
+        };
+        text.into_bytes()
+    }
+}
+
+names! {
+    /// Chunk sizes that lie.
+    WrongSize {
+        Smaller "smaller",
+        Larger "larger",
+        Huge "huge",
+        Zero "zero",
+    }
+}
+
+names! {
+    /// Bodies of refusals.
+    Body {
+        Problem "problem",
+        Empty "empty",
+        Html "html",
+        Text "text",
+        Legacy "legacy",
+        Code "code",
+        Gnip "gnip",
+        TooManyConnections "too-many-connections",
+        UsageCap "usage-cap",
+        Provisioning "provisioning",
+        RulesInvalid "rules-invalid",
+        NotEnrolled "not-enrolled",
+        Credits "credits",
+        Huge "huge",
+        Cut "cut",
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) body: Body,
+    /// Complete lines, without their ends.
+    pub(crate) headers: Vec<String>,
+    pub(crate) remaining: Option<u64>,
+    pub(crate) reset: Option<Reset>,
+    pub(crate) retry_after: Option<String>,
+}
+
+/// What stands in `x-rate-limit-reset`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reset {
+    /// So many seconds from now, or before.
+    In(i64),
+    /// The same, but in milliseconds, as it should not be.
+    InAsMilliseconds(i64),
+    Text(String),
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, body: Body) -> Refusal {
+        Refusal { status, body, headers: Vec::new(), remaining: None, reset: None, retry_after: None }
+    }
+
+    /// The headers, as complete lines.
+    pub(crate) fn lines(&self, unix_ms: u64) -> String {
+        let mut lines = String::new();
+        if self.remaining.is_some() || self.reset.is_some() {
+            lines.push_str("x-rate-limit-limit: 50\r\n");
+            lines.push_str(&format!("x-rate-limit-remaining: {}\r\n", self.remaining.unwrap_or(0)));
+        }
+        let now = (unix_ms / 1_000) as i64;
+        match &self.reset {
+            None => {}
+            Some(Reset::In(seconds)) => lines.push_str(&format!("x-rate-limit-reset: {}\r\n", now + seconds)),
+            Some(Reset::InAsMilliseconds(seconds)) => {
+                lines.push_str(&format!("x-rate-limit-reset: {}\r\n", (now + seconds) * 1_000));
+            }
+            Some(Reset::Text(text)) => lines.push_str(&format!("x-rate-limit-reset: {text}\r\n")),
+        }
+        if let Some(retry_after) = &self.retry_after {
+            lines.push_str(&format!("retry-after: {retry_after}\r\n"));
+        }
+        for header in &self.headers {
+            lines.push_str(header);
+            lines.push_str("\r\n");
+        }
+        lines
+    }
+}
+
+/// The head of this name, which is in the table.
+pub(crate) fn bad_head(name: &str) -> Option<&'static str> {
+    heads::ALL.iter().map(|(head, _)| *head).find(|head| *head == name)
+}

@@ -1,0 +1,130 @@
+use super::*;
+use std::time::Duration;
+
+fn one(event: &str) -> Result<Event, String> {
+    let text = format!("description = \"one\"\n[[event]]\n{event}\n");
+    match Script::parse(&text) {
+        Ok(script) => Ok(script.inner().events[0].clone()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+fn what_is_written_is_what_happens() {
+    let event = one(r#"
+        do = "cut"
+        how = "reset"
+        place = "in-message"
+        after-posts = 100
+        attempts = "1-3,7"
+        probability = 0.25
+        times = 2
+        endpoint = "/2/powerstream"
+        datacenter = "atla""#)
+    .unwrap();
+    assert!(matches!(event.action, Action::Cut { how: How::Reset, place: Place::InMessage, .. }));
+    assert_eq!(event.when, When::AfterPosts(100));
+    assert_eq!((event.probability, event.times, event.on), (Some(250_000_000), Some(2), On::Stream));
+    let struck: Vec<u64> = (1..10).filter(|attempt| event.attempts.has(*attempt)).collect();
+    assert_eq!(struck, [1, 2, 3, 7]);
+
+    let event = one("do = \"pause\"\nlength = \"1500ms\"\nat = \"2m\"\nattempts = 4").unwrap();
+    assert!(matches!(event.action, Action::Pause { length } if length == Duration::from_millis(1_500)));
+    assert_eq!(event.when, When::At(Duration::from_secs(120)));
+    assert!(event.attempts.has(4) && !event.attempts.has(5));
+
+    // A probability by itself is that of each Post.
+    assert_eq!(one("do = \"duplicate\"\nprobability = 0.1").unwrap().when, When::EachPost);
+    assert_eq!(one("do = \"duplicate\"").unwrap().when, When::AtOnce);
+}
+
+#[test]
+fn a_reset_can_be_everything_it_should_not_be() {
+    for (reset, want) in [
+        ("3600", "x-rate-limit-reset: 1790003600\r\n"),
+        ("-60", "x-rate-limit-reset: 1789999940\r\n"),
+        ("\"10m\"", "x-rate-limit-reset: 1790000600\r\n"),
+        ("\"10m as milliseconds\"", "x-rate-limit-reset: 1790000600000\r\n"),
+        ("\"soon\"", "x-rate-limit-reset: soon\r\n"),
+    ] {
+        let Action::Refuse(refusal) =
+            one(&format!("do = \"refuse\"\nstatus = 429\nreset = {reset}")).unwrap().action
+        else {
+            panic!()
+        };
+        assert!(refusal.lines(1_790_000_000_123).contains(want), "{reset}");
+    }
+    let text = "do = \"refuse\"\nstatus = 503\nretry-after = 7\nheaders = { x-a = \"b\" }\nbody = \"html\"";
+    let Action::Refuse(refusal) = one(text).unwrap().action else { panic!() };
+    assert_eq!(refusal.lines(0), "retry-after: 7\r\nx-a: b\r\n");
+}
+
+/// Each error says where, what, and what could stand there.
+#[test]
+fn errors_help() {
+    for (event, parts) in [
+        ("do = \"fly\"", &["event 1 (fly)", "`do` is `fly`", "cut, end, refuse"][..]),
+        ("how = \"reset\"", &["it needs `do`"]),
+        ("do = \"cut\"", &["it needs `how`"]),
+        ("do = \"cut\"\nhow = \"gently\"", &["`how` is `gently`", "reset, close"]),
+        ("do = \"cut\"\nhow = \"reset\"\nplace = \"there\"", &["`place` is `there`", "in-head"]),
+        ("do = \"cut\"\nhow = \"trickle\"", &["in-head"]),
+        ("do = \"cut\"\nhow = \"reset\"\nkind = \"x\"", &["`kind` has no meaning for `cut`"]),
+        ("do = \"end\"\nwhen = 3", &["unknown field `when`", "line 4"]),
+        ("do = \"end\"\nafter-posts = 1\nafter = \"1s\"", &["two conditions"]),
+        ("do = \"end\"\nafter = \"1 s\"", &["`after` is `1 s`", "250ms"]),
+        ("do = \"end\"\nafter = \"9999999h\"", &["over a year"]),
+        ("do = \"end\"\nattempts = \"3-1\"", &["`attempts` is `3-1`"]),
+        ("do = \"end\"\nattempts = 0", &["`attempts` is `0`"]),
+        ("do = \"end\"\nprobability = 2", &["`probability` is 2"]),
+        ("do = \"end\"\nendpoint = \"/3\"", &["`endpoint` is `/3`"]),
+        ("do = \"end\"\nconnection = 3", &["for triggers"]),
+        ("do = \"refuse\"", &["it needs `status`"]),
+        ("do = \"refuse\"\nstatus = 99", &["`status` is 99"]),
+        ("do = \"refuse\"\nstatus = 429\nafter-posts = 3", &["before there is a stream"]),
+        ("do = \"refuse\"\nstatus = 429\nheaders = { x = \"a\\nb\" }", &["control character"]),
+        ("do = \"interim\"\nstatus = 101", &["`status` is 101"]),
+        ("do = \"bad-head\"\nkind = \"x\"", &["two-spaces, lower-case"]),
+        ("do = \"bad-chunk\"\nkind = \"x\"", &["lf-alone"]),
+        ("do = \"wrong-size\"", &["it needs `kind`"]),
+        ("do = \"endless\"\nwhat = \"x\"", &["status-line"]),
+        ("do = \"message\"\nkind = \"x\"", &["gnip-warn"]),
+        ("do = \"line\"\ntext = \"a\\r\\nb\"", &["line end"]),
+        ("do = \"junk\"\nkind = \"x\"", &["lone-surrogate"]),
+        ("do = \"coding\"\ncoding = \"a\\nb\"", &["list of names"]),
+        ("do = \"pause\"", &["it needs `length`"]),
+        ("do = \"skewed\"\nshift = \"x\"", &["`shift` is `x`"]),
+        ("do = \"end\"\non = \"rules\"", &["nothing that happens to requests about rules"]),
+        ("do = \"end\"\nstep = \"1s\"", &["`step` has no meaning"]),
+    ] {
+        let error = one(event).unwrap_err();
+        assert!(parts.iter().all(|part| error.contains(part)), "{event}: {error}");
+    }
+    for text in ["", "description = 3", "description = \"x\"\n[stream]\ncut = \"finely\""] {
+        assert!(!Script::parse(text).unwrap_err().to_string().is_empty());
+    }
+}
+
+#[test]
+fn a_trigger_is_toml_or_json() {
+    let (event, connection) = super::event("do = \"end\"\nconnection = 3").unwrap();
+    assert!(matches!(event.action, Action::End) && connection == Some(3));
+    let (event, connection) = super::event(r#" {"do":"message","kind":"v1-limit","then":"close"}"#).unwrap();
+    assert!(matches!(event.action, Action::Line { then: Then::Close, .. }) && connection.is_none());
+    assert!(super::event(r#"{"do":"nothing"}"#).unwrap_err().to_string().contains("cut, end"));
+    assert!(super::event("{").is_err());
+}
+
+#[test]
+fn all_kinds_can_be_named() {
+    for (action, kinds) in kinds() {
+        for kind in kinds {
+            let more = match action {
+                "endless" => format!("what = \"{kind}\""),
+                "refuse" => format!("status = 503\nbody = \"{kind}\""),
+                _ => format!("kind = \"{kind}\""),
+            };
+            one(&format!("do = \"{action}\"\n{more}")).unwrap();
+        }
+    }
+}
