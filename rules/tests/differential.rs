@@ -33,7 +33,7 @@ fn the_matcher_and_the_oracle_agree() {
 #[test]
 fn the_bytes_are_the_value() {
     // What the tests write in odd ways is the JSON they mean.
-    for_all(0x0b17_e5, 300, 1_000, |mut choices| {
+    for_all(0x000b_17e5, 300, 1_000, |mut choices| {
         let post = a_post(&mut choices, 2);
         let message = a_message(&mut choices, &post);
         let bytes = write::json(&mut choices, &message);
