@@ -48,6 +48,11 @@ impl Case {
     }
 }
 
+/// The scenarios of one fault. Those that are files are made of many, and each run of them takes minutes of backoff.
+fn simple() -> impl Iterator<Item = Scenario> {
+    Scenario::all().iter().copied().filter(|scenario| scenario.toml().is_none())
+}
+
 /// A script and its name.
 #[derive(Clone, Copy)]
 struct Script {
@@ -80,7 +85,7 @@ impl Script {
     }
 
     fn all() -> Vec<Self> {
-        let mut scripts: Vec<_> = Scenario::all().iter().copied().map(Self::of).collect();
+        let mut scripts: Vec<_> = simple().map(Self::of).collect();
         scripts.push(Self {
             name: "quiet",
             until: Until::KeepAlives(3),
@@ -235,7 +240,8 @@ mod tests {
 
     #[test]
     fn no_scenario_is_forgotten() {
-        assert_eq!(Script::all().len(), Scenario::all().len() + 1);
+        assert_eq!(Script::all().len(), simple().count() + 1);
+        assert_eq!(simple().count(), 22);
     }
 
     #[test]
