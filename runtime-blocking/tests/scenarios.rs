@@ -192,5 +192,6 @@ fn a_server_that_accepts_and_closes_is_backed_off_from(reading: Reading) {
 
 #[test]
 fn none_is_forgotten() {
-    assert_eq!(Scenario::all().len(), 22);
+    // Those that are files are made of the same faults.
+    assert_eq!(Scenario::all().iter().filter(|scenario| scenario.toml().is_none()).count(), 22);
 }
