@@ -95,14 +95,23 @@ fn compare(options: &Options, texts: &[String], engines: &mut [Box<dyn Filter>])
     for (index, engine) in engines.iter().enumerate() {
         // Of these rules a-tree 0.6.1 loses a few.
         let disagrees = counts[index] != counts[0];
-        assert!(!disagrees || engine.name() == "a-tree", "{} and {} disagree", engine.name(), engines[0].name());
+        assert!(
+            !disagrees || engine.name() == "a-tree",
+            "{} and {} disagree",
+            engine.name(),
+            engines[0].name()
+        );
         let ratios = nanos[index].iter().zip(&nanos[0]).map(|(time, ours)| time / ours).collect();
         println!(
             "  {:<12} {:>12.0} ns a Post, {:>8.1} x{}",
             engine.name(),
             median(nanos[index].clone()),
             median(ratios),
-            if disagrees { format!(", and {} matches of {}", counts[index], counts[0]) } else { String::new() }
+            if disagrees {
+                format!(", and {} matches of {}", counts[index], counts[0])
+            } else {
+                String::new()
+            }
         );
     }
     println!("  {:.2} rules match a Post", counts[0] as f64 / texts.len() as f64);
