@@ -33,7 +33,7 @@ fn the_matcher_and_the_oracle_agree() {
 #[test]
 fn the_bytes_are_the_value() {
     // What the tests write in odd ways is the JSON they mean.
-    for_all(0x0b17_e5, 300, 1_000, |mut choices| {
+    for_all(0x000b_17e5, 300, 1_000, |mut choices| {
         let post = a_post(&mut choices, 2);
         let message = a_message(&mut choices, &post);
         let bytes = write::json(&mut choices, &message);
@@ -220,7 +220,9 @@ fn own_rules(message: &Json) -> Vec<Rule> {
     for flag in ["hashtags", "mentions", "symbols", "links", "media", "images", "videos", "geo", "lang"] {
         texts.push(format!("has:{flag}"));
     }
-    texts.iter().filter_map(|text| check(text, Profile::Powerstream).rule).collect()
+    // Some from everywhere: the oracle takes its time.
+    let step = texts.len() / 120 + 1;
+    texts.iter().step_by(step).filter_map(|text| check(text, Profile::Powerstream).rule).collect()
 }
 
 fn quoted(text: &str) -> String {
