@@ -29,8 +29,11 @@ pub enum Time {
     },
 }
 
-/// How long [`Clock::advance`] waits in real time for a thread that does not come to rest: one whose client does not read.
+/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its client may not read.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long it waits for a thread that works: longer than any of them does.
+const PATIENCE_WORK: Duration = Duration::from_secs(60);
 
 /// The same for the rest of an advance that has met such a thread.
 const PATIENCE_LOST: Duration = Duration::from_millis(1);
@@ -55,6 +58,8 @@ struct State {
     now: Instant,
     /// Threads that work.
     busy: usize,
+    /// Those that are in a `write()`, which may or may not return soon.
+    writing: usize,
     /// Threads that wait, by their bells, and until when.
     parked: HashMap<u64, Option<Instant>>,
     rung: HashSet<u64>,
@@ -71,6 +76,7 @@ impl Clock {
                 state: Mutex::new(State {
                     now: started,
                     busy: 0,
+                    writing: 0,
                     parked: HashMap::new(),
                     rung: HashSet::new(),
                     bells: 0,
@@ -150,9 +156,15 @@ impl Hand {
         mut state: MutexGuard<'a, State>,
         patience: &mut Duration,
     ) -> MutexGuard<'a, State> {
-        let until = Instant::now() + *patience;
-        while state.busy > 0 {
-            let left = until.saturating_duration_since(Instant::now());
+        let mut began = Instant::now();
+        let mut worked = true;
+        while state.busy + state.writing > 0 {
+            let works = state.busy > 0;
+            if works != worked {
+                (began, worked) = (Instant::now(), works);
+            }
+            let most = if works { PATIENCE_WORK } else { *patience };
+            let left = most.saturating_sub(began.elapsed());
             if left.is_zero() {
                 *patience = PATIENCE_LOST;
                 break;
@@ -208,6 +220,21 @@ impl Bell {
                 hand.lock().busy -= 1;
                 hand.changed.notify_all();
             }
+        }
+    }
+
+    /// Its thread goes into a `write()`, or has come out of it.
+    pub(crate) fn writes(&self, writes: bool) {
+        let Some(hand) = &self.clock.0.hand else { return };
+        if self.counted.load(Ordering::SeqCst) {
+            let mut state = hand.lock();
+            if writes {
+                (state.busy, state.writing) = (state.busy - 1, state.writing + 1);
+            } else {
+                (state.busy, state.writing) = (state.busy + 1, state.writing - 1);
+            }
+            drop(state);
+            hand.changed.notify_all();
         }
     }
 

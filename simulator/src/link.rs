@@ -106,8 +106,17 @@ impl Link {
     /// One `write()`; gives how much the socket took, at least a byte.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.writing.store(self.made.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
+        self.bell.writes(true);
         let result = self.write_unmarked(bytes);
+        self.bell.writes(false);
         self.writing.store(0, Ordering::SeqCst);
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
+            // Then the watcher only sees an end: a socket tells of a reset once.
+            let mut status = self.lock();
+            if matches!(*status, Status::Open | Status::Gone) {
+                *status = Status::Lost;
+            }
+        }
         result
     }
 

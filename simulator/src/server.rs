@@ -237,6 +237,11 @@ impl Shared {
         Registered { shared: self, number }
     }
 
+    /// It is over, or as good as over.
+    pub(crate) fn deregister(&self, number: u64) {
+        lock(&self.streams).remove(&number);
+    }
+
     /// Sends an action to a stream; false if it does not run.
     pub(crate) fn post(&self, number: u64, action: Action) -> bool {
         let streams = lock(&self.streams);
@@ -323,7 +328,7 @@ pub(crate) struct Registered<'a> {
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        lock(&self.shared.streams).remove(&self.number);
+        self.shared.deregister(self.number);
     }
 }
 

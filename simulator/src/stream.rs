@@ -186,6 +186,7 @@ impl<'a> Body<'a> {
     /// Gives its place up, and closes as servers do.
     pub(super) fn close(&mut self) {
         self.slot = None;
+        self.shared.deregister(self.recorder.number);
         self.link.finish();
     }
 
@@ -276,7 +277,7 @@ impl<'a> Body<'a> {
         let says = StreamHead { datacenter: datacenter.as_deref(), lines: &lines, coding: coding.as_deref() };
         let now = self.unix_ms();
         let head = response::stream(&says, &mut self.rng, now);
-        self.recorder.answered(200);
+        self.recorder.streaming();
         if !events.is_empty() {
             self.recorder.fault_begins();
         }

@@ -188,6 +188,8 @@ impl Body<'_> {
 
     /// The proper end of the body.
     fn end(&mut self) -> Result<End, End> {
+        // Before the client can know of it.
+        self.shared.deregister(self.recorder.number);
         self.writes.last_chunk();
         self.send()?;
         self.close();
@@ -197,6 +199,7 @@ impl Body<'_> {
     /// Ends the connection in this way, or leaves it hanging until the client ends it.
     fn ended(&mut self, how: How) -> End {
         self.recorder.fault_begins();
+        self.shared.deregister(self.recorder.number);
         match how {
             How::Reset => self.link.prepare_reset(),
             How::Close => self.link.finish(),

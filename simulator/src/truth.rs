@@ -160,7 +160,7 @@ pub struct Totals {
     pub connections: u64,
     /// Connections open now.
     pub open: u64,
-    /// Connections that were answered with 200.
+    /// Connections that were answered with a stream.
     pub streams: u64,
     /// Messages written completely.
     pub messages: u64,
@@ -347,9 +347,14 @@ impl Recorder {
     }
 
     pub(crate) fn answered(&self, status: u16) {
+        self.connection(|connection, _| connection.status = Some(status));
+    }
+
+    /// It is a stream.
+    pub(crate) fn streaming(&self) {
         self.connection(|connection, totals| {
-            connection.status = Some(status);
-            totals.streams += u64::from(status == 200);
+            connection.status = Some(200);
+            totals.streams += 1;
         });
     }
 

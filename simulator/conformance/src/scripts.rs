@@ -30,6 +30,15 @@ const AFTER_FAULT: Until = Until::Messages { stream: 2, count: 20 };
 /// A token that can be told from anything else.
 const TOKEN: &str = "conformance-5c9d1e7f";
 
+/// Scenarios whose course depends on when things happen, or takes minutes: no two runs have the same log.
+const LEFT_OUT: [Scenario; 5] = [
+    Scenario::FlakyNetwork,
+    Scenario::RateLimitStorm,
+    Scenario::SilentStall,
+    Scenario::SlowReader,
+    Scenario::DatacenterFailover,
+];
+
 /// What is to be read, and who is to be told.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -80,7 +89,8 @@ impl Script {
     }
 
     fn all() -> Vec<Self> {
-        let mut scripts: Vec<_> = Scenario::all().iter().copied().map(Self::of).collect();
+        let scenarios = Scenario::all().iter().copied().filter(|scenario| !LEFT_OUT.contains(scenario));
+        let mut scripts: Vec<_> = scenarios.map(Self::of).collect();
         scripts.push(Self {
             name: "quiet",
             until: Until::KeepAlives(3),
@@ -235,7 +245,7 @@ mod tests {
 
     #[test]
     fn no_scenario_is_forgotten() {
-        assert_eq!(Script::all().len(), Scenario::all().len() + 1);
+        assert_eq!(Script::all().len() + LEFT_OUT.len(), Scenario::all().len() + 1);
     }
 
     #[test]

@@ -114,25 +114,24 @@ impl Live {
         backfill: Duration,
     ) -> Reader {
         let now = self.bell.clock().now();
-        let channel = {
-            let mut channels = lock(&self.channels);
-            match channels.iter().find(|channel| channel.key == key) {
-                Some(channel) => channel.clone(),
-                None => {
-                    let place = self.places[key.place].clone();
-                    let sieve = key.sieve.clone();
-                    let channel = Arc::new(Channel {
-                        key,
-                        place,
-                        places: self.places.len() as u64,
-                        seed: self.seed,
-                        queue_max: self.queue_max,
-                        chooser: Mutex::new(Chooser::new(sieve, book)),
-                        state: Mutex::default(),
-                    });
-                    channels.push(channel.clone());
-                    channel
-                }
+        // Held until the reader is registered: the pump drops channels that nobody reads.
+        let mut channels = lock(&self.channels);
+        let channel = match channels.iter().find(|channel| channel.key == key) {
+            Some(channel) => channel.clone(),
+            None => {
+                let place = self.places[key.place].clone();
+                let sieve = key.sieve.clone();
+                let channel = Arc::new(Channel {
+                    key,
+                    place,
+                    places: self.places.len() as u64,
+                    seed: self.seed,
+                    queue_max: self.queue_max,
+                    chooser: Mutex::new(Chooser::new(sieve, book)),
+                    state: Mutex::default(),
+                });
+                channels.push(channel.clone());
+                channel
             }
         };
         let mut state = channel.lock();
@@ -161,6 +160,7 @@ impl Live {
         }
         state.readers.push(Registered { link: Arc::downgrade(link), at: reader.at.clone() });
         drop(state);
+        drop(channels);
         self.bell.ring();
         reader
     }

@@ -14,9 +14,24 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// A socket, or TLS on one.
-pub trait Transport: Read + Write {}
+pub trait Transport: Read + Write {
+    /// Closes it with a reset, where it is a socket.
+    fn reset(self: Box<Self>) {}
+}
 
-impl<T: Read + Write> Transport for T {}
+impl Transport for TcpStream {
+    fn reset(self: Box<Self>) {
+        socket2::SockRef::from(&*self).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+impl<C, T> Transport for rustls::StreamOwned<C, T>
+where
+    rustls::StreamOwned<C, T>: Read + Write,
+    T: Read + Write,
+    C: std::ops::DerefMut,
+{
+}
 
 pub struct Client {
     stream: Box<dyn Transport>,
@@ -103,6 +118,11 @@ impl Client {
         let client = Client::send(simulator, &request("/2/powerstream"));
         assert_eq!(client.status(), 200, "{}", client.head);
         client
+    }
+
+    /// Leaves without a word.
+    pub fn reset(self) {
+        self.stream.reset();
     }
 
     pub fn status(&self) -> u16 {
