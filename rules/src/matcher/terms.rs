@@ -514,6 +514,23 @@ impl Terms {
         &self.sweeps
     }
 
+    /// The key of a term.
+    #[cfg(test)]
+    pub(crate) fn text_of(&self, id: TermId) -> &str {
+        let key = self.terms.get(id).map_or(&[][..], |term| self.bytes(&term.key));
+        core::str::from_utf8(key).unwrap_or_default()
+    }
+
+    /// Whether all terms, and all that belongs to them, were given up.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.terms.free.len() == self.terms.items.len()
+            && self.lists.free.len() == self.lists.items.len()
+            && self.long.free.len() == self.long.items.len()
+            && self.questions.free.len() == self.questions.items.len()
+            && self.terms.items.iter().all(|term| term.users == 0 && matches!(term.postings, Postings::None))
+    }
+
     /// All term numbers are below this.
     pub(crate) fn end(&self) -> usize {
         self.terms.items.len()
