@@ -114,25 +114,24 @@ impl Live {
         backfill: Duration,
     ) -> Reader {
         let now = self.bell.clock().now();
-        let channel = {
-            let mut channels = lock(&self.channels);
-            match channels.iter().find(|channel| channel.key == key) {
-                Some(channel) => channel.clone(),
-                None => {
-                    let place = self.places[key.place].clone();
-                    let sieve = key.sieve.clone();
-                    let channel = Arc::new(Channel {
-                        key,
-                        place,
-                        places: self.places.len() as u64,
-                        seed: self.seed,
-                        queue_max: self.queue_max,
-                        chooser: Mutex::new(Chooser::new(sieve, book)),
-                        state: Mutex::default(),
-                    });
-                    channels.push(channel.clone());
-                    channel
-                }
+        // Until it has a reader the pump would take a channel for one that nobody needs.
+        let mut channels = lock(&self.channels);
+        let channel = match channels.iter().find(|channel| channel.key == key) {
+            Some(channel) => channel.clone(),
+            None => {
+                let place = self.places[key.place].clone();
+                let sieve = key.sieve.clone();
+                let channel = Arc::new(Channel {
+                    key,
+                    place,
+                    places: self.places.len() as u64,
+                    seed: self.seed,
+                    queue_max: self.queue_max,
+                    chooser: Mutex::new(Chooser::new(sieve, book)),
+                    state: Mutex::default(),
+                });
+                channels.push(channel.clone());
+                channel
             }
         };
         let mut state = channel.lock();
@@ -154,13 +153,16 @@ impl Live {
             chooser: Chooser::new(channel.key.sieve.clone(), book),
             backfill: None,
             from: i64::MIN,
+            since: Some(now),
         };
         if !backfill.is_zero() {
+            reader.since = None;
             reader.backfill = Some((self.archive.first_after(now, backfill), state.next));
             reader.at.store(NO_CLAIM, Ordering::SeqCst);
         }
         state.readers.push(Registered { link: Arc::downgrade(link), at: reader.at.clone() });
         drop(state);
+        drop(channels);
         self.bell.ring();
         reader
     }
@@ -299,6 +301,8 @@ pub(super) struct Reader {
     backfill: Option<(i64, i64)>,
     /// Posts before it have been sent as backfill.
     from: i64,
+    /// What should have come by then is the past, also if this machine is late with it.
+    since: Option<Instant>,
     at: Arc<AtomicU64>,
 }
 
@@ -332,7 +336,7 @@ impl Reader {
             match state.queue.get(at as usize) {
                 Some(arrived) => {
                     self.at.fetch_add(1, Ordering::SeqCst);
-                    if arrived.n >= self.from {
+                    if arrived.n >= self.from && self.since.is_none_or(|since| arrived.at >= since) {
                         return Polled::Post(arrived.item.clone());
                     }
                 }
