@@ -99,11 +99,11 @@ impl Language {
         }
     }
 
-    /// Any word of seven letters at most, the rare as often as the common ones: 200 of them go into a rule.
+    /// Any word of six letters at most, the rare as often as the common ones: 200 of them go into a rule.
     pub fn any(&self, random: &mut Random) -> &str {
         loop {
             let word = &self.words[random.below(WORDS as u64) as usize];
-            if word.len() <= 7 {
+            if word.len() <= 6 {
                 return word;
             }
         }

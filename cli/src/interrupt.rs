@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::exit::{Exit, Failure};
 
 /// What a shell gives for a program that SIGINT ended: 128 + 2.
-const INTERRUPTED: i32 = 130;
+pub(crate) const INTERRUPTED: i32 = 130;
 
 /// Has `end` called, on a thread of its own, when the user asks for the end. May be called once.
 pub(crate) fn on_interrupt(end: impl Fn() + Send + 'static) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 //! ([`json`]), what a message is called ([`describe`]), where the token comes from ([`token`]).
 #![forbid(unsafe_code)]
 
+mod ca;
 mod decode;
 mod describe;
 mod duration;

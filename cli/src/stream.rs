@@ -29,9 +29,9 @@ use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
 use tracing::debug;
 
+use crate::ca;
 use crate::exit::{Exit, Failure};
 use crate::simulate::options;
-use crate::text::Printable;
 use crate::{log, token};
 
 use self::connections::connections;
@@ -92,14 +92,7 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
         let tls = TlsConfig::only_ca_pem(ca.as_bytes());
         return tls.map(Some).map_err(|error| Failure::new(Exit::Failed, error.to_string()));
     }
-    let Some(path) = &args.ca else { return Ok(None) };
-    let refuse = |error: &dyn std::fmt::Display| {
-        let text = format!("cannot trust the CAs in {}: {error}", path.display());
-        let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
-        Failure::new(Exit::Failed, text.to_string())
-    };
-    let pem = std::fs::read(path).map_err(|error| refuse(&error))?;
-    TlsConfig::with_ca_pem(&pem).map(Some).map_err(|error| refuse(&error))
+    args.ca.as_deref().map(ca::trust).transpose()
 }
 
 fn gave_up(cause: &Cause) -> Failure {

@@ -1,4 +1,4 @@
-//! The rule language of X's Powerstream, PowerTrack and Filtered Stream: parse, check, format and explain, offline.
+//! The rule language of X's Powerstream, PowerTrack and Filtered Stream: parse, check, format, explain and match, offline.
 //!
 //! A rule says which Posts a stream delivers: `(gull OR tern) lang:en -is:retweet`. The service refuses wrong rules
 //! with terse messages, and Powerstream allows 50 requests in 24 hours to try. This crate says beforehand what is
@@ -10,6 +10,8 @@
 //!              |          |         |                                \--> canonical form
 //!              |   operator table   |                                 \-> plain words
 //!              '---- findings: code, place, sentence, what to write, the service's text
+//!
+//!   trees --> matcher: a set of rules, and which of them a Post matches
 //! ```
 //!
 //! One grammar, several products: a [`Profile`] says which operators there are and how long a rule may be.

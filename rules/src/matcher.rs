@@ -309,9 +309,7 @@ impl RuleSet {
     /// not known.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let own = |stored: &Stored| {
-            stored.text.len() + stored.tag.as_ref().map_or(0, |tag| tag.len())
-        };
+        let own = |stored: &Stored| stored.text.len() + stored.tag.as_ref().map_or(0, |tag| tag.len());
         self.rules.iter().flatten().map(own).sum::<usize>()
             + self.programs.iter().map(|code| size_of_val(&**code)).sum::<usize>()
             + self.rules.capacity() * size_of::<Option<Stored>>()

@@ -14,7 +14,7 @@
 //! 1. There are never more rules than [`Limits::rules_max`]. Where the new ones find no room, as many as must go are
 //!    deleted first ([`Plan::deleted_first`]), each batch just before the adds that need its room.
 //! 2. Every new rule is added before an old one is deleted: an old rule may be another spelling of a new one. New rules
-//!    take some seconds to act, so the first delete behind them says that it should wait ([`Request::waits`]).
+//!    take some seconds to act, so the first delete behind them says that it should wait ([`Request::Delete`]).
 //! 3. A rule whose tag changes has to be deleted and added again: a value is unique in an app, and a tag cannot be changed
 //!    (X docs, OpenAPI of Filtered Stream; PowerTrack keeps the old tag). Until the new one acts it matches nothing, and
 //!    no order helps; a stand-in of another spelling would cost two more requests, room for it, and Posts marked with a

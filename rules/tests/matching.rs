@@ -125,6 +125,12 @@ fn media(kinds: &[&str]) -> Post {
     Post { media: kinds.iter().map(|kind| ((*kind).to_owned(), link.clone())).collect(), ..post("look") }
 }
 
+impl Post {
+    fn saying(self, text: &str) -> Self {
+        Self { text: text.into(), ..self }
+    }
+}
+
 fn tagged(tags: &[&str]) -> Post {
     Post { hashtags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..post("of the day") }
 }
@@ -791,6 +797,105 @@ fn what_a_v2_message_does_not_hold_is_not_to_be_told() {
     ] {
         assert_eq!(values(&rule(text), &message), want, "{text} on {message:#}");
     }
+}
+
+/// Filtered Stream: Build a rule; Powerstream: Introduction. What the pages say of their examples, on Posts of our own.
+#[test]
+fn the_examples_of_the_pages_match_as_the_pages_say() {
+    let said = post;
+    let with_tag = |text: &str, tag: &str| Post { hashtags: vec![tag.into()], ..post(text) };
+    let in_language = |text: &str, lang: &str| Post { lang: Some(lang.into()), ..post(text) };
+    run(vec![
+        // Standalone operators, and conjunction-required ones beside them.
+        yes("#xapiv2", tagged(&["XAPIv2"])),
+        yes("\"X data\" has:mentions (has:media OR has:links)", {
+            Post { mentions: vec![(5, "a".into())], ..linked("https://example.org") }.saying("on x data")
+        }),
+        no(
+            "\"X data\" has:mentions (has:media OR has:links)",
+            linked("https://example.org").saying("on x data"),
+        ),
+        // AND, OR, NOT, grouping.
+        yes("snow day #NoSchool", with_tag("a snow day", "noschool")),
+        no("snow day #NoSchool", with_tag("a day", "noschool")),
+        no("snow day #NoSchool", said("snow day #NoSchool")),
+        yes("grumpy OR cat OR #meme", said("so grumpy")),
+        yes("grumpy OR cat OR #meme", with_tag("x", "meme")),
+        no("grumpy OR cat OR #meme", said("a meme")),
+        yes("cat #meme -grumpy", with_tag("a cat", "meme")),
+        no("cat #meme -grumpy", with_tag("a grumpy cat", "meme")),
+        yes("(grumpy cat) OR (#meme has:images)", said("grumpy cat")),
+        yes(
+            "(grumpy cat) OR (#meme has:images)",
+            Post { hashtags: vec!["meme".into()], ..media(&["photo"]) },
+        ),
+        no("(grumpy cat) OR (#meme has:images)", with_tag("grumpy", "meme")),
+        // A negated group is what the page writes instead of it.
+        yes("skiing -snow -day -noschool", said("skiing in rain")),
+        no("skiing -snow -day -noschool", said("skiing in snow")),
+        yes("skiing -(snow OR day OR noschool)", said("skiing in rain")),
+        no("skiing -(snow OR day OR noschool)", said("skiing all day")),
+        // The order of operations: AND before OR.
+        yes("apple OR iphone ipad", said("apple")),
+        no("apple OR iphone ipad", said("ipad")),
+        yes("apple OR (iphone ipad)", said("apple")),
+        yes("ipad iphone OR android", said("android")),
+        no("ipad iphone OR android", said("ipad")),
+        no("(apple OR iphone) ipad", said("apple")),
+        yes("(apple OR iphone) ipad", said("apple ipad")),
+        no("iphone (ipad OR android)", said("android")),
+        yes("iphone (ipad OR android)", said("android iphone")),
+        // Diacritics and case.
+        yes("diacrítica", said("DIACRÍTICA")),
+        no("diacrítica", said("diacritica")),
+        no("diacritica", said("diacrítica")),
+        yes("cat", said("CAT")),
+        yes("cat", said("Cat")),
+        // What is quoted counts as well.
+        yes("cat", quote_of("look", said("a cat"))),
+        // From broad to narrow.
+        yes("(happy OR happiness) lang:en -birthday -is:retweet", in_language("happy me", "en")),
+        no("(happy OR happiness) lang:en -birthday -is:retweet", in_language("happy me", "de")),
+        no("(happy OR happiness) lang:en -birthday -is:retweet", in_language("happy birthday", "en")),
+        no("(happy OR happiness) lang:en -birthday -is:retweet", retweet_of(in_language("happy me", "en"))),
+        yes(
+            "(happy OR happiness) place_country:GB -birthday -is:retweet",
+            in_tollesbury().saying("such happiness"),
+        ),
+        no("(happy OR happiness) place_country:GB -birthday -is:retweet", said("such happiness")),
+        no(
+            "(happy OR happiness OR excited OR elated) lang:en -birthday -is:retweet -holidays",
+            said("elated: holidays"),
+        ),
+        yes("meme has:images", media(&["photo"]).saying("a meme")),
+        no("cat has:media -grumpy", media(&["photo"]).saying("grumpy cat")),
+        // The pages' longer rules.
+        yes(
+            "-is:retweet has:geo (from:NWSNHC OR from:NHC_Atlantic)",
+            Post { author: User::new(5, "nhc_atlantic"), ..in_tollesbury() },
+        ),
+        no(
+            "-is:retweet has:geo (from:NWSNHC OR from:NHC_Atlantic)",
+            Post { author: User::new(5, "nhc_atlantic"), ..post("x") },
+        ),
+        yes(
+            "#nowplaying (happy OR exciting) (place_country:US OR place_country:GB) -horrible",
+            Post { hashtags: vec!["NowPlaying".into()], ..in_tollesbury() }.saying("exciting"),
+        ),
+        Case(
+            "context:65.852262932607926273 -context:66.852262932607926273 -is:retweet has:images lang:ja",
+            Post {
+                annotations: vec![(65, 852_262_932_607_926_273, "Pets".into())],
+                lang: Some("ja".into()),
+                ..media(&["photo"])
+            },
+            UNKNOWN,
+            YES,
+        ),
+        yes("(cat OR dog) lang:en -is:retweet", said("a dog")),
+        no("(cat OR dog) lang:en -is:retweet", retweet_of(said("a dog"))),
+        no("(cat OR dog) lang:en -is:retweet", in_language("a dog", "fr")),
+    ]);
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl fmt::Display for OpenError {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Merge(error) => error.fmt(f),
-            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
+            Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
             Self::Pin(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
         }

@@ -7,12 +7,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
 use powerstream_blocking::core::api::{AddFate, ApiErrorKind, DeleteFate, NewRule};
-use powerstream_blocking::core::client::{Config, Token};
 use powerstream_blocking::core::driver::rules::RulesError;
 use powerstream_blocking::core::endpoint::{FILTERED_STREAM, SAMPLE};
 use powerstream_blocking::core::http::exchange::{ExchangeErrorKind, Sent};
 use powerstream_blocking::core::session::FaultKind;
-use powerstream_blocking::{OpenError, Rules};
+use powerstream_blocking::{Client, Config, OpenError, Rules, Token};
 
 /// Serves one connection after the other with these, and tells each request.
 fn serve(answers: Vec<&'static str>) -> (String, Receiver<String>) {
@@ -51,7 +50,7 @@ fn read_request(socket: &mut TcpStream) -> String {
 
 fn open(url: &str) -> Rules {
     let config = Config::builder().base_url(url).token(Token::new("s3cr3t").unwrap()).build().unwrap();
-    Rules::open(&config).unwrap()
+    Client::new(config).rules().unwrap()
 }
 
 #[test]
@@ -93,7 +92,7 @@ fn a_list_in_pages_is_read_to_its_end_and_no_further() {
         "HTTP/1.1 200 OK\r\n\r\n{\"data\":[{\"id\":\"2\",\"value\":\"b\"}],\"meta\":{\"result_count\":1}}";
     let filtered = |url: &str| {
         let config = Config::builder().base_url(url).endpoint(FILTERED_STREAM).build().unwrap();
-        Rules::open(&config).unwrap()
+        Client::new(config).rules().unwrap()
     };
     let (url, requests) = serve(vec![page, last]);
     let listed = filtered(&url).list().unwrap();
@@ -179,5 +178,5 @@ fn a_call_ends_when_it_is_told_to() {
 #[test]
 fn only_two_streams_have_rules() {
     let config = Config::builder().base_url("http://127.0.0.1:1").endpoint(SAMPLE).build().unwrap();
-    assert!(matches!(Rules::open(&config), Err(OpenError::NoRules)));
+    assert!(matches!(Client::new(config).rules(), Err(OpenError::NoRules)));
 }

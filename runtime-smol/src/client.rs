@@ -19,7 +19,7 @@ use crate::stream::Stream;
 /// use powerstream_smol::{Client, Config, Token};
 ///
 /// let client = Client::new(Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?));
-/// let mut rules = client.rules()?.ok_or("that stream has no rules")?;
+/// let mut rules = client.rules()?;
 /// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")]).await?;
 /// println!("{:?}; now there are {}", added.fates, rules.list().await?.len());
 /// # Ok(())
@@ -90,12 +90,12 @@ impl Client {
         Ok(MergedStream::new(merged, shutdown))
     }
 
-    /// The rules of the client's stream; `None` where that stream has none. Nothing is connected to yet.
+    /// The rules of the client's stream. Nothing is connected to yet.
     ///
     /// # Errors
-    /// [`OpenError`] where TLS cannot be set up.
-    pub fn rules(&self) -> Result<Option<Rules>, OpenError> {
+    /// [`OpenError`] where that stream has no rules, or TLS cannot be set up.
+    pub fn rules(&self) -> Result<Rules, OpenError> {
         let transport = connect(&self.config, &self.trust, Smol, &Shutdown::new())?;
-        Ok(rules::Rules::new(self.config.clone(), transport))
+        rules::Rules::new(self.config.clone(), transport).ok_or(OpenError::NoRules)
     }
 }

@@ -1,59 +1,78 @@
-//! Rules: one connection a call.
+//! Rules on tokio: what the shared driver does is tested with it; here, that it is driven well.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
-use powerstream_tokio::core::api::NewRule;
+use powerstream_tokio::core::api::{AddFate, NewRule};
 use powerstream_tokio::core::endpoint::SAMPLE;
-use powerstream_tokio::{Client, Config, Token};
-use support::current_thread;
+use powerstream_tokio::{Client, Config, OpenError, Rules, Token};
 
-const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n\
-    {\"data\":{\"rules\":[{\"id\":\"7\",\"value\":\"gull\",\"tag\":\"birds\"}]}}";
-
-/// Answers so many connections, each with a list of one rule, and gives back their requests' first lines.
-fn serve(count: usize) -> (String, std::thread::JoinHandle<Vec<String>>) {
+/// Serves one connection after the other with these; with nothing, until the client leaves.
+fn serve(answers: Vec<&'static str>) -> (Rules, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let requests = std::thread::spawn(move || {
-        let answer = |_| {
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    std::thread::spawn(move || {
+        for answer in answers {
             let (mut socket, _) = listener.accept().unwrap();
-            let mut buffer = [0; 4_096];
-            let count = socket.read(&mut buffer).unwrap();
-            // In two parts, so that there is something to wait for.
-            for part in [&ANSWER[..70], &ANSWER[70..]] {
-                socket.write_all(part.as_bytes()).unwrap();
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
-            assert_eq!(socket.read(&mut buffer[count..]).unwrap(), 0, "the connection is used again");
-            String::from_utf8_lossy(&buffer[..count]).lines().next().unwrap().to_owned()
+            let request = read_request(&mut socket);
+            socket.write_all(answer.as_bytes()).unwrap();
+            let _ = socket.read_to_end(&mut Vec::new());
+            sender.send(request).unwrap();
+        }
+    });
+    let config = Config::builder().base_url(url).token(Token::new("s3cr3t").unwrap()).build().unwrap();
+    (Client::new(config).rules().unwrap(), requests)
+}
+
+/// Up to the end of a body that is one JSON object in an array in an object.
+fn read_request(socket: &mut TcpStream) -> String {
+    let mut request = String::new();
+    while !(request.ends_with("\r\n\r\n") && request.starts_with("GET") || request.ends_with("}]}")) {
+        let mut buffer = [0; 4_096];
+        let count = socket.read(&mut buffer).unwrap();
+        request += std::str::from_utf8(&buffer[..count]).unwrap();
+    }
+    request
+}
+
+const ADDED: &str = "HTTP/1.1 201 Created\r\ncontent-length: 50\r\n\r\n{\"data\":{\"rules\":[{\"id\":\"7\",\"value\":\"gull\"}]}}    ";
+const LISTED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n{\"data\":{\"rules\":[{\"id\":\"7\",\"value\":\"gull\"}]}}  ";
+
+#[test]
+fn a_task_of_its_own_adds_and_lists() {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+        let (mut rules, requests) = serve(vec![ADDED, LISTED]);
+        let work = async move {
+            let added = rules.add(&[NewRule::new("gull")]).await.unwrap();
+            assert!(matches!(&added.fates[..], [AddFate::Created(rule)] if rule.id.as_deref() == Some("7")));
+            let listed = rules.list().await.unwrap();
+            assert_eq!((listed.len(), listed[0].value.as_str()), (1, "gull"));
         };
-        (0..count).map(answer).collect()
+        tokio::spawn(work).await.unwrap();
+        assert!(requests.recv().unwrap().ends_with("\r\n\r\n{\"rules\":[{\"value\":\"gull\"}]}"));
+        assert!(requests.recv().unwrap().starts_with("GET /2/powerstream/rules HTTP/1.1\r\n"));
     });
-    (base_url, requests)
 }
 
 #[test]
-fn a_call_is_a_connection() {
-    let (base_url, requests) = serve(2);
-    let config = Config::builder().base_url(base_url).token(Token::new("any").unwrap()).build().unwrap();
-    current_thread().block_on(async {
-        let mut rules = Client::new(config).rules().unwrap().unwrap();
-        let listed = rules.list().await.unwrap();
-        assert_eq!((listed.len(), listed[0].value.as_str()), (1, "gull"));
-        let added = rules.add(&[NewRule::tagged("gull", "birds")]).await.unwrap();
-        assert_eq!(added.fates.len(), 1);
+fn a_call_that_is_dropped_leaves_nothing_in_the_way_of_the_next() {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+        let (mut rules, requests) = serve(vec!["", LISTED]);
+        let is_given_up = tokio::time::timeout(Duration::from_millis(50), rules.list()).await.is_err();
+        assert!(is_given_up);
+        // The connection of the one before is closed first: until then the server does not look at this one.
+        assert_eq!(rules.list().await.unwrap().len(), 1);
+        assert_eq!(requests.iter().count(), 2);
     });
-    let requests = requests.join().unwrap();
-    assert_eq!(requests, ["GET /2/powerstream/rules HTTP/1.1", "POST /2/powerstream/rules HTTP/1.1"]);
 }
 
 #[test]
-fn a_stream_without_rules_has_none() {
+fn only_two_streams_have_rules() {
     let config = Config::builder().base_url("http://127.0.0.1:1").endpoint(SAMPLE).build().unwrap();
-    assert!(Client::new(config).rules().unwrap().is_none());
+    assert!(matches!(Client::new(config).rules(), Err(OpenError::NoRules)));
 }

@@ -160,6 +160,8 @@ pub enum OpenError {
     Tls(TlsConfigError),
     /// The connections cannot be merged.
     Merge(MergeError),
+    /// The stream has no rules to manage.
+    NoRules,
 }
 
 impl fmt::Display for OpenError {
@@ -168,6 +170,7 @@ impl fmt::Display for OpenError {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Merge(error) => error.fmt(f),
+            Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
         }
     }
 }
@@ -178,6 +181,7 @@ impl std::error::Error for OpenError {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Merge(error) => Some(error),
+            Self::NoRules => None,
         }
     }
 }

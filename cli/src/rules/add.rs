@@ -75,7 +75,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     service.afford(budget, calls.len())?;
     if !validates {
         let left = service.left(budget);
-        args.manner.confirm(&format!("Add {cost} of the {left} left in {}?", span(budget)), false)?;
+        args.manner.confirm(
+            &service,
+            &format!("Add {cost} of the {left} left in {}?", span(budget)),
+            false,
+        )?;
     }
     let mut undone = 0;
     for (call, batch) in calls.iter().zip(batches) {
@@ -88,13 +92,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     match undone {
         0 => Ok(Exit::Done),
-        _ => Err(Failure::new(
-            Exit::Failed,
-            format!(
-                "{undone} of {} {} not added",
-                plural(entries.len(), "rule"),
-                if validates { "would be" } else { "were" }
-            ),
-        )),
+        _ => {
+            let what = if validates { "would not be added" } else { "not added" };
+            Err(Failure::new(Exit::Failed, format!("{what}: {undone} of {}", plural(entries.len(), "rule"))))
+        }
     }
 }

@@ -101,7 +101,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     service.afford(budget, calls.len())?;
     let left = service.left(budget);
-    args.manner.confirm(&format!("Delete {cost} of the {left} left in {}?", span(budget)), args.which.all)?;
+    args.manner.confirm(
+        &service,
+        &format!("Delete {cost} of the {left} left in {}?", span(budget)),
+        args.which.all,
+    )?;
     let mut undone = 0;
     for (call, batch) in calls.iter().zip(rules.chunks(RULES_PER_REQUEST_MAX)) {
         let deleted = service.call(call, |call, reply| call.deleted(&reply.lend()))?;
@@ -114,12 +118,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     match undone {
         0 => Ok(Exit::Done),
-        _ => Err(Failure::new(
-            Exit::Failed,
-            format!(
-                "{undone} of {} were not deleted, or the answer does not say",
-                plural(rules.len(), "rule")
-            ),
-        )),
+        _ => {
+            let of = plural(rules.len(), "rule");
+            let text =
+                format!("not deleted, or the answer does not say: {undone} of {of}; list the rules to see");
+            Err(Failure::new(Exit::Failed, text))
+        }
     }
 }

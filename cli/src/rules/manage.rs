@@ -12,11 +12,13 @@ pub(super) mod report;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
-use powerstream_blocking::{OpenError, Rules};
+use powerstream_blocking::{Client, OpenError, Rules};
 use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, NewRule, Rule, RuleApi};
 use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, RulesError};
@@ -26,8 +28,9 @@ use powerstream_core::time::UnixTime;
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Limits, PlanError};
 
+use crate::ca;
 use crate::exit::{Exit, Failure, complain};
-use crate::interrupt::on_interrupt;
+use crate::interrupt::{INTERRUPTED, on_interrupt};
 use crate::text::Printable;
 use crate::token;
 use crate::utc::utc;
@@ -64,6 +67,10 @@ pub(super) struct Target {
     /// The stream whose rules they are
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Stream::Powerstream)]
     endpoint: Stream,
+
+    /// File of PEM certificates to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// File that holds the bearer token; `-` is standard input
     #[arg(long, value_name = "FILE")]
@@ -115,7 +122,11 @@ impl Target {
         let config = config.build().map_err(|error| {
             Failure::new(Exit::Usage, format!("--base-url or --host is not allowed: {error}"))
         })?;
-        let rules = Rules::open(&config).map_err(|error| cannot_open(&error))?;
+        let mut client = Client::new(config.clone());
+        if let Some(ca) = &self.ca {
+            client = client.with_tls(ca::trust(ca)?);
+        }
+        let rules = client.rules().map_err(|error| cannot_open(&error))?;
 
         let origin = config.origin();
         let service =
@@ -128,13 +139,19 @@ impl Target {
 
         let shutdown = rules.shutdown_handle();
         let (sender, interrupted) = channel();
+        let asking = Arc::new(AtomicBool::new(false));
+        let is_asking = Arc::clone(&asking);
         on_interrupt(move || {
+            if is_asking.load(Ordering::Acquire) {
+                // Nothing is under way, and the terminal cannot be asked to stop waiting.
+                std::process::exit(INTERRUPTED);
+            }
             shutdown.shutdown();
             // Nobody waits for it any more: the run is at its end.
             let _ = sender.send(());
         })?;
         let known = Known::at(ledger.known());
-        Ok(Service { rules, ledger, known, interrupted })
+        Ok(Service { rules, ledger, known, interrupted, asking })
     }
 
     fn state_directory(&self) -> Result<PathBuf, Failure> {
@@ -155,6 +172,8 @@ pub(super) struct Service {
     ledger: Ledger,
     known: Known,
     interrupted: Receiver<()>,
+    /// A question waits for its answer.
+    asking: Arc<AtomicBool>,
 }
 
 impl Service {
@@ -329,7 +348,7 @@ pub(super) struct Manner {
 impl Manner {
     /// Asks at the terminal whether to send, unless that was answered beforehand. Without a terminal nobody can be asked:
     /// then what is `drastic` is refused, and the rest taken as meant.
-    pub(super) fn confirm(&self, question: &str, drastic: bool) -> Result<(), Failure> {
+    pub(super) fn confirm(&self, service: &Service, question: &str, drastic: bool) -> Result<(), Failure> {
         if self.yes || !(drastic || io::stdin().is_terminal()) {
             return Ok(());
         }
@@ -341,10 +360,10 @@ impl Manner {
         }
         let _ = write!(io::stderr().lock(), "{question} [y/N] ");
         let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .map_err(|error| Failure::new(Exit::Failed, format!("cannot read the answer: {error}")))?;
+        service.asking.store(true, Ordering::Release);
+        let read = io::stdin().lock().read_line(&mut answer);
+        service.asking.store(false, Ordering::Release);
+        read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read the answer: {error}")))?;
         match answer.trim() {
             "y" | "Y" | "yes" => Ok(()),
             _ => Err(Failure::new(Exit::Failed, "nothing was sent")),

@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     service.afford(budget, calls.len())?;
-    args.manner.confirm(&format!("Send {}?", plural(calls.len(), "request")), true)?;
+    args.manner.confirm(&service, &format!("Send {}?", plural(calls.len(), "request")), true)?;
     run.carry_out(&mut service, &calls)?;
     run.end(calls.len())
 }

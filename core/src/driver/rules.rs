@@ -17,6 +17,9 @@ use crate::http::head::{RateLimit, RetryAfter};
 use crate::http::request::RequestError;
 use crate::time::Instant;
 
+/// What to say where [`Rules::new`] finds no rules.
+pub const NO_RULES: &str = "only Powerstream and Filtered Stream have rules";
+
 /// Most pages of a list: a thousand rules each, and some to spare.
 const PAGES_MAX: usize = 1_000;
 

@@ -382,3 +382,110 @@ const fn effort_of(atom: Atom<'_>) -> u32 {
         Atom::Literal { .. } | Atom::Holds { .. } => 100,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check;
+    use crate::profile::Profile;
+
+    fn compiled(text: &str) -> (Program, Terms) {
+        let rule = check(text, Profile::FilteredStreamEmbedding).rule.unwrap();
+        let mut terms = Terms::default();
+        let program = Compiler::default().compile(&rule, 0, MatchOptions::default(), &mut terms);
+        (program, terms)
+    }
+
+    /// The keywords of a program in its order, a dash before those that are negated, with the two ways on.
+    fn shown(program: &Program, terms: &Terms) -> Vec<String> {
+        let way = |next: u32| match next {
+            ACCEPT => "match".to_owned(),
+            next if next as usize == program.code.len() => "end".to_owned(),
+            next => next.to_string(),
+        };
+        let line = |(at, instruction): (usize, &Instruction)| {
+            let dash = if instruction.is_negated() { "-" } else { "" };
+            let ways = [true, false].map(|is| way(instruction.next(at as u32, is)));
+            format!("{dash}{} {} {}", terms.text_of(instruction.term()), ways[0], ways[1])
+        };
+        program.code.iter().enumerate().map(line).collect()
+    }
+
+    fn entries(terms: &Terms, word: &str) -> Vec<u32> {
+        let kind = Kind::Key(Domain::Words);
+        let hash = super::super::table::hash(kind.number(), word.as_bytes());
+        let term = terms.look_up(kind, hash, word.as_bytes()).unwrap();
+        terms.postings(term).iter().map(|posting| posting.entry).collect()
+    }
+
+    #[test]
+    fn the_cover_comes_first_and_is_entered_behind_what_was_found() {
+        let (program, terms) = compiled("-delta (alpha OR bravo charlie)");
+        // Of two words the longer one covers, as the rarer.
+        assert_eq!(
+            shown(&program, &terms),
+            ["alpha 3 1", "charlie 2 end", "bravo 3 end", "-delta match end"]
+        );
+        assert_eq!((entries(&terms, "alpha"), entries(&terms, "charlie")), (vec![3], vec![2]));
+        assert!(entries(&terms, "bravo").is_empty() && entries(&terms, "delta").is_empty());
+        assert!(!program.uncovered);
+    }
+
+    #[test]
+    fn negated_groups_are_pushed_down() {
+        let (program, terms) = compiled("zebra -(alpha OR bravo -charlie)");
+        assert_eq!(
+            shown(&program, &terms),
+            ["zebra 1 end", "-alpha 2 end", "-bravo match 3", "charlie match end"]
+        );
+        assert_eq!(entries(&terms, "zebra"), [1]);
+    }
+
+    #[test]
+    fn the_rarest_operand_covers_a_conjunction() {
+        let (_, terms) = compiled("the sea cormorant");
+        assert_eq!((entries(&terms, "cormorant"), entries(&terms, "the").len()), (vec![1], 0));
+        // A phrase is asked by whoever finds its rarest word, and a word of one letter is not worth waiting for.
+        let (program, terms) = compiled("\"a cormorant\" OR gull");
+        assert_eq!(program.code.len(), 2);
+        assert_eq!(entries(&terms, "cormorant"), [1]);
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_tried_every_time() {
+        assert!(compiled("-gull").0.uncovered);
+        assert!(compiled("gull OR -tern").0.uncovered);
+        assert!(!compiled("gull -tern").0.uncovered);
+        // Never true, so never tried.
+        let (program, terms) = compiled("gull embedding:\"birds\"");
+        assert!(!program.uncovered && entries(&terms, "gull").is_empty());
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_nothing() {
+        let texts = [
+            "(gull OR \"sea gull\" OR contains:ull) -tern lang:en",
+            "\"a b c\"~3 OR url:\"x/y\" OR has:links OR followers_count:3 OR \"!\"",
+            "source:app OR place:bergen OR from:12 OR averyveryverylongkeywordthatgoesoutside",
+        ];
+        let (mut terms, mut compiler) = (Terms::default(), Compiler::default());
+        let mut programs = Vec::new();
+        for (slot, text) in texts.iter().cycle().take(6).enumerate() {
+            let rule = check(text, Profile::Powerstream).rule.unwrap();
+            programs.push(compiler.compile(&rule, slot as u32, MatchOptions::default(), &mut terms));
+        }
+        for (slot, program) in programs.iter().enumerate() {
+            Compiler::forget(&program.code, slot as u32, &mut terms);
+        }
+        assert!(terms.is_empty());
+        assert_eq!((terms.wanted(), terms.wants_some_grams(), terms.sweeps().len()), (0, false, 0));
+    }
+
+    #[test]
+    fn depth_needs_no_stack() {
+        let depth = 50_000;
+        let text = format!("{}x{}", "(a OR (b ".repeat(depth), "))".repeat(depth));
+        let (program, _) = compiled(&text);
+        assert_eq!(program.code.len(), 2 * depth + 1);
+    }
+}

@@ -101,6 +101,8 @@ struct Term {
     postings: Postings,
     /// How many instructions and questions have it.
     users: u32,
+    /// How often it is likely to be found.
+    cost: u32,
     /// For a question, where it is.
     question: u32,
 }
@@ -297,6 +299,7 @@ impl Terms {
     }
 
     fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], question: u32) -> TermId {
+        let cost = self.cost_of(kind, bytes, question);
         let mut key = Key { bytes: [0; Key::SHORT], length: Key::LONG, kind };
         match (u8::try_from(bytes.len()), key.bytes.get_mut(..bytes.len())) {
             (Ok(length), Some(inside)) => {
@@ -308,7 +311,7 @@ impl Terms {
                 key.bytes.iter_mut().zip(place.to_le_bytes()).for_each(|(to, from)| *to = from);
             }
         }
-        let id = self.terms.add(Term { key, postings: Postings::None, users: 0, question });
+        let id = self.terms.add(Term { key, postings: Postings::None, users: 0, cost, question });
         assert!(id < TERMS_MAX, "a set of rules has less than 2^28 different terms");
         self.table.insert(hash, id);
         id
@@ -374,10 +377,13 @@ impl Terms {
 
     /// How often a term is likely to be found, in Posts of some millions; the most for what is not found but asked.
     pub(crate) fn cost(&self, id: TermId) -> u32 {
-        let Some(term) = self.terms.get(id) else { return 0 };
-        match term.key.kind {
-            Kind::Key(domain) if domain.has_tokens() => word_cost(self.bytes(&term.key)),
-            Kind::Key(Domain::Lang) => match self.bytes(&term.key) {
+        self.terms.get(id).map_or(0, |term| term.cost)
+    }
+
+    fn cost_of(&self, kind: Kind, key: &[u8], question: u32) -> u32 {
+        match kind {
+            Kind::Key(domain) if domain.has_tokens() => word_cost(key),
+            Kind::Key(Domain::Lang) => match key {
                 b"en" => 400_000,
                 b"ja" | b"es" | b"pt" | b"und" => 200_000,
                 _ => 50_000,
@@ -386,13 +392,13 @@ impl Terms {
             Kind::Key(Domain::SourceName | Domain::SourceUrl) => 100_000,
             Kind::Key(Domain::Context | Domain::Entity) => 10_000,
             Kind::Key(_) => 100,
-            Kind::Gram(_) => match self.bytes(&term.key).len() {
+            Kind::Gram(_) => match key.len() {
                 1 => 500_000,
                 2 => 100_000,
                 3 => 20_000,
                 _ => 4_000,
             },
-            Kind::Question => match self.asked(id) {
+            Kind::Question => match self.questions.get(question).and_then(Option::as_ref) {
                 Some(Asked { anchor: Anchor::Never, .. }) | None => 0,
                 Some(Asked { anchor: Anchor::Term(anchor), .. }) => self.cost(*anchor),
                 Some(Asked { question: Question::Check(Check::Geo(_)), .. }) => 150_000,
@@ -413,7 +419,10 @@ impl Terms {
                 }
             }
             Postings::One(first) => {
-                term.postings = Postings::Many(self.lists.add(vec![first, posting]));
+                // Where two rules wait, more are likely to.
+                let mut list = Vec::with_capacity(4);
+                list.extend([first, posting]);
+                term.postings = Postings::Many(self.lists.add(list));
             }
             Postings::Many(list) => {
                 if let Some(list) = self.lists.get_mut(list) {
@@ -503,6 +512,23 @@ impl Terms {
     /// The questions to ask of every Post.
     pub(crate) fn sweeps(&self) -> &[TermId] {
         &self.sweeps
+    }
+
+    /// The key of a term.
+    #[cfg(test)]
+    pub(crate) fn text_of(&self, id: TermId) -> &str {
+        let key = self.terms.get(id).map_or(&[][..], |term| self.bytes(&term.key));
+        core::str::from_utf8(key).unwrap_or_default()
+    }
+
+    /// Whether all terms, and all that belongs to them, were given up.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.terms.free.len() == self.terms.items.len()
+            && self.lists.free.len() == self.lists.items.len()
+            && self.long.free.len() == self.long.items.len()
+            && self.questions.free.len() == self.questions.items.len()
+            && self.terms.items.iter().all(|term| term.users == 0 && matches!(term.postings, Postings::None))
     }
 
     /// All term numbers are below this.

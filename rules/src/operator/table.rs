@@ -18,7 +18,7 @@ macro_rules! operators {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Operator {
-            $(#[doc = concat!("`", $name, "`: ", $summary)] $operator,)*
+            $(#[doc = concat!("`", $name, "`: ", $summary, "\n\nExample: `", $example, "`")] $operator,)*
         }
 
         impl Operator {

@@ -1,8 +1,12 @@
-//! From the oracle's words to the matcher's: the only place that knows both.
+//! The matcher beside the oracle: the only place that knows both.
 
-use powerstream_rules::matcher::{self, MatchOptions, Phrases, Segment};
+use powerstream_rules::matcher::{self, MatchOptions, Phrases, RuleKey, RuleSet, Scratch, Segment, evidence};
+use powerstream_rules::{Profile, Rule, check};
+use serde_json::Value as Json;
 
-use super::{Options, Truth};
+use super::choices::Choices;
+use super::generate::{Family, a_rule};
+use super::{Options, Truth, value};
 
 /// The same options.
 pub fn match_options(options: Options) -> MatchOptions {
@@ -20,4 +24,56 @@ pub fn truth(truth: matcher::Truth) -> Truth {
         matcher::Truth::False => Some(false),
         matcher::Truth::Unknown => None,
     }
+}
+
+/// Any options.
+pub fn options(choices: &mut Choices<'_>) -> Options {
+    Options {
+        phrase_tokens: choices.once_in(3),
+        segment_substring: choices.once_in(3),
+        short_links: choices.once_in(3),
+    }
+}
+
+/// Rules of either family of products.
+pub fn some_rules(choices: &mut Choices<'_>, count: usize) -> Vec<Rule> {
+    let rules = (0..count).map(|_| {
+        let (family, profile) = choices.pick(&[
+            (Family::Powertrack, Profile::Powerstream),
+            (Family::FilteredStream, Profile::FilteredStreamEmbedding),
+        ]);
+        let depth = choices.below(4);
+        let text = a_rule(choices, family, depth);
+        check(&text, profile).rule.unwrap_or_else(|| panic!("{text}: {:?}", check(&text, profile).errors))
+    });
+    rules.collect()
+}
+
+/// Compares the oracle's answer with the matcher's, rule by rule and all at once.
+pub fn agree(rules: &[Rule], message: &Json, bytes: &[u8], options: Options) -> Result<(), String> {
+    let shown = String::from_utf8_lossy(bytes);
+    let mut set = RuleSet::with_options(match_options(options));
+    let keys: Vec<RuleKey> = rules.iter().map(|rule| set.insert(rule, None)).collect();
+    let mut scratch = Scratch::new();
+    let matched = set.matches(bytes, &mut scratch);
+    for (rule, key) in rules.iter().zip(&keys) {
+        let want = value(rule, message, options);
+        if matched.contains(key) != (want == Some(true)) {
+            return Err(format!(
+                "{} is {want:?}, and the set says otherwise, with {options:?}, on {shown}",
+                rule.text()
+            ));
+        }
+        let found = truth(evidence(rule, bytes, match_options(options)).value);
+        if found != want {
+            return Err(format!(
+                "{} is {want:?}, its evidence {found:?}, with {options:?}, on {shown}",
+                rule.text()
+            ));
+        }
+    }
+    if matched.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(format!("{matched:?} is not ascending"));
+    }
+    Ok(())
 }

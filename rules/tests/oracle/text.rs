@@ -140,7 +140,8 @@ pub fn literal(text: &str, phrase: &str) -> bool {
 /// each is off from its place in the phrase differs by `distance` at most.
 pub fn near(text: &str, wanted: &str, distance: u8) -> bool {
     let (tokens, wanted) = (tokens(text), tokens(wanted));
-    if wanted.is_empty() {
+    // Neither is needed for the answer, and trying everything may take for ever.
+    if wanted.is_empty() || !wanted.iter().all(|word| tokens.contains(word)) {
         return false;
     }
     let mut places: Vec<usize> = Vec::new();
@@ -148,12 +149,13 @@ pub fn near(text: &str, wanted: &str, distance: u8) -> bool {
 }
 
 fn near_from(tokens: &[String], wanted: &[String], distance: usize, places: &mut Vec<usize>) -> bool {
-    let Some(word) = wanted.get(places.len()) else {
-        // Shifted by the length, so that no difference is negative.
-        let off = places.iter().enumerate().map(|(index, place)| place + wanted.len() - index);
-        let (least, most) = (off.clone().min(), off.max());
-        return most.unwrap_or(0) - least.unwrap_or(0) <= distance;
-    };
+    // Shifted by the length, so that no difference is negative.
+    let off = places.iter().enumerate().map(|(index, place)| place + wanted.len() - index);
+    let (least, most) = (off.clone().min(), off.max());
+    if most.unwrap_or(0) - least.unwrap_or(0) > distance {
+        return false;
+    }
+    let Some(word) = wanted.get(places.len()) else { return true };
     for place in (0..tokens.len()).filter(|place| tokens[*place] == *word) {
         if places.contains(&place) {
             continue;

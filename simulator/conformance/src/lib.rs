@@ -40,13 +40,16 @@ pub enum Transport {
     Tls,
 }
 
+/// When the Posts of files were written, in milliseconds since 1970.
+const POSTS_OF: u64 = 1_700_000_000_000;
+
 /// Posts as a file has them: the same for each connection and each run.
 fn posts(seed: u64, count: usize) -> Source {
     let mut generator = Generator::new(seed);
     let mut lines = Vec::new();
     for nth in 0..count {
         let mut post = Vec::new();
-        let _ = generator.post(1_700_000_000_000 + nth as u64, &mut post);
+        let _ = generator.post(POSTS_OF + nth as u64, &mut post);
         lines.extend_from_slice(&post);
         lines.push(b'\n');
     }

@@ -6,6 +6,10 @@ use std::ops::ControlFlow;
 
 use powerstream_core::owned::{OwnedConnected, OwnedEvent, OwnedMessage, OwnedRefused};
 use powerstream_core::session::{Cause, Disconnected, RefusalKind};
+use powerstream_core::stream::message::PostId;
+use powerstream_core::time::UnixTime;
+
+use crate::POSTS_OF;
 
 /// When a script has been seen.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +83,8 @@ impl Recorder {
             Until::Disconnects(count) => log.disconnects >= count,
             Until::KeepAlives(count) => log.keep_alives >= count,
         };
+        // A script that does not come to its end is to fail, not to go on for ever.
+        let is_enough = is_enough || log.lines.len() >= LINES_MAX;
         if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
@@ -116,6 +122,11 @@ impl Log {
     }
 }
 
+/// More lines than any script has.
+const LINES_MAX: usize = 10_000;
+
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
 const METADATA: &[u8] = b"\"connection_metadata\"";
 
 fn connected_line(connected: &OwnedConnected) -> String {
@@ -132,6 +143,10 @@ fn message_line(message: &OwnedMessage) -> String {
     let is_metadata = message.bytes.windows(METADATA.len()).take(40).any(|window| window == METADATA);
     if is_metadata {
         return format!("message: {kind:?}");
+    }
+    // One that the simulator has made up as it went: its id is of today.
+    if message.id().and_then(PostId::created_at) > Some(UnixTime::from_millis(POSTS_OF + DAY)) {
+        return format!("message: {kind:?}, made up, {length} bytes");
     }
     let mut hash = DefaultHasher::new();
     hash.write(&message.bytes);

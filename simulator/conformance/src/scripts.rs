@@ -30,6 +30,15 @@ const AFTER_FAULT: Until = Until::Messages { stream: 2, count: 20 };
 /// A token that can be told from anything else.
 const TOKEN: &str = "conformance-5c9d1e7f";
 
+/// Scenarios whose course depends on when things happen, or takes minutes: no two runs have the same log.
+const LEFT_OUT: [Scenario; 5] = [
+    Scenario::FlakyNetwork,
+    Scenario::RateLimitStorm,
+    Scenario::SilentStall,
+    Scenario::SlowReader,
+    Scenario::DatacenterFailover,
+];
+
 /// What is to be read, and who is to be told.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -46,11 +55,6 @@ impl Case {
     fn new(config: Config, simulator: &Simulator, until: Until) -> Self {
         Self { config, ca_pem: simulator.ca_pem().map(str::to_owned), recorder: Recorder::new(until) }
     }
-}
-
-/// The scenarios of one fault. Those that are files are made of many, and each run of them takes minutes of backoff.
-fn simple() -> impl Iterator<Item = Scenario> {
-    Scenario::all().iter().copied().filter(|scenario| scenario.toml().is_none())
 }
 
 /// A script and its name.
@@ -85,7 +89,8 @@ impl Script {
     }
 
     fn all() -> Vec<Self> {
-        let mut scripts: Vec<_> = simple().map(Self::of).collect();
+        let scenarios = Scenario::all().iter().copied().filter(|scenario| !LEFT_OUT.contains(scenario));
+        let mut scripts: Vec<_> = scenarios.map(Self::of).collect();
         scripts.push(Self {
             name: "quiet",
             until: Until::KeepAlives(3),
@@ -240,8 +245,7 @@ mod tests {
 
     #[test]
     fn no_scenario_is_forgotten() {
-        assert_eq!(Script::all().len(), simple().count() + 1);
-        assert_eq!(simple().count(), 22);
+        assert_eq!(Script::all().len() + LEFT_OUT.len(), Scenario::all().len() + 1);
     }
 
     #[test]

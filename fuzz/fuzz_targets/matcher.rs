@@ -1,0 +1,65 @@
+//! The matcher: on rules and Posts made from the input it agrees with the oracle; on rules and messages that are the input
+//! itself, the set agrees with the evidence of each rule.
+//!
+//! An input that begins with `#` can be written by hand: after that a rule a line, an empty line, the message. All others
+//! are the choices of the tests' generators.
+#![no_main]
+
+#[path = "../../rules/tests/oracle/mod.rs"]
+mod oracle;
+
+use libfuzzer_sys::fuzz_target;
+use oracle::choices::Choices;
+use oracle::generate::{a_message, a_post};
+use oracle::matcher::{agree, options, some_rules};
+use oracle::write;
+use powerstream_rules::matcher::{MatchOptions, RuleSet, Scratch, Truth, evidence};
+use powerstream_rules::{Profile, check};
+
+fuzz_target!(|input: &[u8]| {
+    match input.strip_prefix(b"#") {
+        Some(text) => written(text),
+        None => generated(&mut Choices::new(input)),
+    }
+});
+
+fn generated(choices: &mut Choices<'_>) {
+    let options = options(choices);
+    let count = 1 + choices.below(6);
+    let rules = some_rules(choices, count);
+    let post = a_post(choices, 2);
+    let message = a_message(choices, &post);
+    let bytes = write::json(choices, &message);
+    if let Err(difference) = agree(&rules, &message, &bytes, options) {
+        panic!("{difference}");
+    }
+}
+
+fn written(input: &[u8]) {
+    let Some(end) = input.windows(2).position(|pair| pair == b"\n\n") else { return };
+    let (rules, message) = (String::from_utf8_lossy(&input[..end]), &input[end + 2..]);
+    let mut set = RuleSet::new();
+    let mut held = Vec::new();
+    for text in rules.lines().take(8) {
+        let rule = [Profile::Powerstream, Profile::FilteredStreamEmbedding]
+            .into_iter()
+            .find_map(|profile| check(text, profile).rule);
+        if let Some(rule) = rule {
+            held.push((set.insert(&rule, None), rule));
+        }
+    }
+    let mut scratch = Scratch::new();
+    let matched = set.matches(message, &mut scratch).to_vec();
+    for (key, rule) in &held {
+        let evidence = evidence(rule, message, MatchOptions::default());
+        assert_eq!(matched.contains(key), evidence.value == Truth::True, "{}", rule.text());
+        // For what is no Post no change of a leaf would do.
+        assert!(evidence.changes.is_empty() || evidence.value != Truth::True, "{}", rule.text());
+    }
+    // What is removed matches nothing, and what is left matches as before.
+    if let Some((first, _)) = held.first() {
+        assert!(set.remove(*first));
+        let left: Vec<_> = matched.into_iter().filter(|key| key != first).collect();
+        assert_eq!(set.matches(message, &mut scratch), left);
+    }
+}
