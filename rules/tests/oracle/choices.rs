@@ -79,10 +79,9 @@ pub fn for_all(
                     (bytes, failure) = (without, found);
                     continue;
                 }
-                if zeroed != bytes {
-                    if let Some(found) = smaller(&zeroed) {
-                        (bytes, failure) = (zeroed, found);
-                    }
+                let found = if zeroed == bytes { None } else { smaller(&zeroed) };
+                if let Some(found) = found {
+                    (bytes, failure) = (zeroed, found);
                 }
                 at = end;
             }
