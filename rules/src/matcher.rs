@@ -1,7 +1,7 @@
 //! Which rules a Post matches.
 //!
 //! A [`RuleSet`] holds rules and says which of them match a Post, given as the bytes of its message, in either format.
-//! Rules come and go one at a time. [`evidence`] says of one rule and one Post why it matches, or what would have to
+//! Rules come and go one at a time. [`evidence()`] says of one rule and one Post why it matches, or what would have to
 //! be different.
 //!
 //! ```
