@@ -764,6 +764,8 @@ fn what_a_v2_message_does_not_hold_is_not_to_be_told() {
         // The author is named and not included.
         ("from:77", without(&author, &["/includes/users"]), YES),
         ("from:shore_walker", without(&author, &["/includes/users"]), UNKNOWN),
+        ("from:shore_walker", without(&author, &["/includes/users/0/username"]), UNKNOWN),
+        ("retweets_of:x", without(&retweet_of(post("gull")), &["/includes/users/1/username"]), UNKNOWN),
         ("bio:birds", without(&author, &["/includes/users"]), UNKNOWN),
         ("followers_count:0", without(&author, &["/includes/users"]), UNKNOWN),
         ("is:verified", without(&author, &["/includes/users"]), UNKNOWN),

@@ -22,7 +22,11 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         O::Hashtag => any_source(post, |post| Some(one_is(post.hashtags(), argument))),
         O::Cashtag => any_source(post, |post| Some(one_is(post.cashtags(), argument))),
         O::Mention => {
-            any_source(post, |post| any(post.mentions().iter().map(|user| is_user(*user, term, post))))
+            any_source(post, |post| {
+                // An entity holds all that there is of it.
+                let is_it = |user: &User<'_>| is_user(*user, term, post).unwrap_or(false);
+                Some(post.mentions().iter().any(is_it))
+            })
         }
         O::From => author(post, |user| is_user(user, term, post)),
         O::To => post.in_reply_to_user().map_or(Some(false), |user| is_user(user, term, post)),
