@@ -790,6 +790,7 @@ fn what_a_v2_message_does_not_hold_is_not_to_be_told() {
         ("has:links", without(&media(&["photo"]), &["/includes/media"]), YES),
         // The place.
         ("has:geo", without(&in_tollesbury(), &["/includes/places"]), YES),
+        ("place:01a9a39529b27f36", without(&in_tollesbury(), &["/includes/places"]), YES),
         ("place:tollesbury", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),
         ("place_country:GB", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),
         ("bounding_box:[0.7 51.7 0.9 51.8]", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),

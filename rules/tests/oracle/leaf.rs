@@ -64,11 +64,17 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         O::ListedCount => count(post, term, "listed_count", &["listed_count"]),
         O::StatusesCount => count(post, term, "statuses_count", &["tweet_count", "post_count"]),
         O::Lang => post.lang().map_or(absent(post), |lang| Some(is_language(lang, argument))),
-        O::Place => place(post, |place| {
-            let fields = ["full_name", "name", "country"].into_iter().filter_map(|key| place[key].as_str());
-            place["id"].as_str().is_some_and(|id| text::same(id, argument))
-                || fields.into_iter().any(|field| text::in_a_row(field, argument))
-        }),
+        O::Place => {
+            let is_outer = matches!(post.retweeted(), Lookup::None);
+            // The ID is known without the place.
+            let by_id = is_outer && post.place_id().is_some_and(|id| text::same(id, argument));
+            let by_name = place(post, |place| {
+                let mut fields =
+                    ["full_name", "name", "country"].into_iter().filter_map(|key| place[key].as_str());
+                fields.any(|field| text::in_a_row(field, argument))
+            });
+            any([Some(by_id), by_name])
+        }
         O::PlaceCountry => {
             place(post, |place| place["country_code"].as_str().is_some_and(|code| text::same(code, argument)))
         }
