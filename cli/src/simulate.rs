@@ -21,14 +21,21 @@ use crate::text::Printable;
 pub(crate) use self::options::Options;
 
 const EXAMPLES: &str = "\
-The first line on standard output is `listening on http://ADDR` (or https); everything else goes to standard error.
-Ctrl-C ends it, with the totals.
+The first line on standard output is `listening on http://ADDR` (or https), further ones name further datacenters;
+everything else goes to standard error. Ctrl-C ends it, with the totals.
+
+Served are Powerstream (/2/powerstream), the Filtered, Sample, Sample10 and Firehose Streams of the v2 API, the rules of
+the first two, and /simulator/: counters, what was sent, and faults by hand.
 
 Examples:
   powerstream simulate --listen 127.0.0.1:8080
   curl -sN -H 'Authorization: Bearer any' http://127.0.0.1:8080/2/powerstream
   X_BEARER_TOKEN=any powerstream stream --base-url http://127.0.0.1:8080
   powerstream simulate --listen 127.0.0.1:8080 --scenario reset --fault-after 1000
+  powerstream simulate --listen 127.0.0.1:8080 --strict --scenario my-bad-day.toml
+  curl -s -H 'Authorization: Bearer any' -d '{\"rules\":[{\"value\":\"cat lang:en\"}]}' http://127.0.0.1:8080/2/powerstream/rules
+  curl -s -d '{\"do\":\"cut\",\"how\":\"reset\"}' http://127.0.0.1:8080/simulator/trigger
+  powerstream simulate --listen 127.0.0.1:8080 --datacenter atla --datacenter pdxa,listen=127.0.0.1:8081,delay=20ms..80ms
   powerstream simulate --listen 127.0.0.1:8443 --tls --ca-out ca.pem
   curl -sN --cacert ca.pem -H 'Authorization: Bearer any' https://127.0.0.1:8443/2/powerstream
   powerstream simulate --list-scenarios";
@@ -73,12 +80,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     {
         return Err(Failure::new(Exit::Usage, format!("--token is not allowed: {error}")));
     }
-    let mut config = args.options.config()?;
-    config.listen = args.listen;
+    let mut config = args.options.config(Some(args.listen))?;
     config.token = args.token.as_ref().map(|Secret(token)| token.clone());
-    // Nobody here asks what was sent: months of it are not worth remembering.
-    config.truth_messages_max = 1;
-    config.truth_bytes_max = 0;
+    // For those who ask /simulator/truth; months of it are not worth remembering.
+    config.truth_messages_max = 20_000;
+    config.truth_bytes_max = 32 << 20;
 
     let (end, ended) = mpsc::channel();
     on_interrupt(move || {
@@ -90,9 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         write_ca(path, ca)?;
     }
     let mut output = io::stdout().lock();
-    writeln!(output, "listening on {}", simulator.base_url())
-        .and_then(|()| output.flush())
-        .map_err(|error| Failure::output(&error))?;
+    listening(&mut output, &simulator).map_err(|error| Failure::output(&error))?;
     drop(output);
 
     let started = Instant::now();
@@ -102,6 +106,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // Where standard error is closed there is nobody to tell.
     let _ = writeln!(io::stderr().lock(), "{}, {:.1?}", summary(&totals), started.elapsed());
     Ok(Exit::Done)
+}
+
+/// The first line names the first datacenter, whatever there is.
+fn listening(output: &mut impl Write, simulator: &Simulator) -> io::Result<()> {
+    writeln!(output, "listening on {}", simulator.base_url())?;
+    for (name, url) in simulator.datacenters().iter().skip(1) {
+        writeln!(output, "listening on {url} as {name}")?;
+    }
+    output.flush()
 }
 
 /// Tells what happens for as long as `wait` says that it shall go on.

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.check()?;
     log::init();
     let simulator = if args.simulate {
-        let mut config = args.simulator.config()?;
+        let mut config = args.simulator.config(None)?;
         // Times are asked for, bytes are not.
         config.truth_bytes_max = 0;
         Some(options::start(config)?)

@@ -81,6 +81,45 @@ fn scenarios_are_listed() {
     }
 }
 
+/// A scenario of one's own, by its file.
+#[test]
+fn a_scenario_can_be_a_file() {
+    let path = std::env::temp_dir().join(format!("powerstream-scenario-{}.toml", std::process::id()));
+    std::fs::write(&path, "description = \"no\"\n[[event]]\ndo = \"refuse\"\nstatus = 503\nattempts = 1\n")
+        .unwrap();
+    let (_simulator, url) = simulator(&format!("--scenario {}", path.display()));
+    assert_eq!(get(&url, "/2/powerstream", "any").next().unwrap(), "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(get(&url, "/2/powerstream", "any").next().unwrap(), "HTTP/1.1 200 OK");
+
+    std::fs::write(&path, "description = \"no\"\n[[event]]\ndo = \"fly\"\n").unwrap();
+    let output = run(&mut tool(&format!("simulate --scenario {}", path.display())));
+    std::fs::remove_file(&path).unwrap();
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told.contains("event 1 (fly)") && told.contains("cut, end, refuse"), "{told}");
+}
+
+#[test]
+fn datacenters_have_a_line_each() {
+    let (mut simulator, url) =
+        simulator("--rate 1000 --datacenter atla --datacenter pdxa,delay=1ms..2ms,duplicates=10");
+    let there = simulator.line();
+    let there = there.strip_prefix("listening on ").unwrap().strip_suffix(" as pdxa").unwrap().to_owned();
+    for (url, name) in [(url, "atla"), (there, "pdxa")] {
+        let lines = get(&url, "/2/powerstream?localDcOnly=true", "any").take(20);
+        assert!(lines.into_iter().any(|line| line == format!("x-powerstream-datacenter: {name}")));
+    }
+}
+
+#[test]
+fn strict_sends_no_posts_without_rules() {
+    let (_simulator, url) = simulator("--strict --keep-alive 20ms --rate 1000");
+    let body = get(&url, "/2/powerstream", "any").skip_while(|line| !line.is_empty()).skip(1);
+    assert_eq!(body.take(6).collect::<Vec<_>>(), ["2", "", "", "2", "", ""]);
+    assert_eq!(get(&url, "/2/tweets/search/stream", "any").next().unwrap(), "HTTP/1.1 409 Conflict");
+    assert!(get(&url, "/simulator/counters", "any").any(|line| line.contains("\"keep_alives\":")));
+}
+
 #[test]
 fn wrong_usage_is_told_and_is_2() {
     for (arguments, told) in [
@@ -91,6 +130,15 @@ fn wrong_usage_is_told_and_is_2() {
         ("--keep-alive 0s", "expected more than zero"),
         ("--fault-on never", "or `every`"),
         ("--datacenter a/b", "datacentre"),
+        ("--datacenter a,delay=5", "expected a number and a unit"),
+        ("--datacenter a,speed=5", "expected listen=, delay="),
+        ("--datacenter a --datacenter a", "same name"),
+        ("--bursts 10", "FACTOR:EVERY:LENGTH"),
+        ("--bursts 10:1s:2s", "shorter"),
+        ("--no-rules never", "expected everything, nothing or conflict"),
+        ("--not-deleted never", "expected number, list or absent"),
+        ("--extra-connection never", "expected refuse"),
+        ("--connections-max 0", "no connections"),
         ("--ca-out ca.pem", "--tls"),
         ("--tls --tls-fault expierd", "expired, not-yet-valid"),
         ("--token s\u{f6}", "visible ASCII"),
@@ -114,6 +162,7 @@ fn what_cannot_be_had_is_told_and_is_1() {
     for (arguments, told) in [
         (format!("--listen {taken}"), "cannot listen on 127.0.0.1"),
         (String::from("--posts /no/such"), "/no/such"),
+        (String::from("--scenario /no/such.toml"), "/no/such.toml"),
     ] {
         let mut failed = Running::start(&mut tool(&format!("simulate {arguments}")));
         assert_eq!(failed.end(), Some(1));

@@ -132,11 +132,11 @@ fn one_that_is_dead_keeps_nobody_waiting(reading: Reading) {
 fn one_that_dies_loses_nothing(reading: Reading) {
     let dying = serve(vec![|socket| {
         send(&socket, HEAD);
-        // Until the other stream has begun too.
-        std::thread::sleep(millis(100));
+        // Until the other stream has begun too, and a second longer: what may have travelled before that is allowed for.
+        std::thread::sleep(millis(2_000));
         (0..100).for_each(|id| send(&socket, line(&post(id))));
     }]);
-    let staying = serve(vec![|socket| posts(socket, 200, 0..300)]);
+    let staying = serve(vec![|socket| posts(socket, 2_100, 0..300)]);
     let mut stream = merged(reading, &connections(Group::Redundant, &[dying, staying]));
     let (ids, told) = read(&mut stream, 300);
     assert_eq!(ids, (0..300).collect::<Vec<_>>());

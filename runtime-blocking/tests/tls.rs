@@ -21,6 +21,7 @@ in_each_reading! {
     a_handshake_that_trickles_does_not_outrun_its_deadline,
     shutdown_ends_it_in_every_state,
     what_the_client_ends_it_takes_leave_of,
+    a_bare_end_of_the_connection_has_the_same_cause,
 }
 
 fn simulator(change: impl FnOnce(&mut Config, &mut Tls)) -> Simulator {
@@ -169,6 +170,27 @@ fn what_the_client_ends_it_takes_leave_of(reading: Reading) {
     assert!(ended);
     assert_eq!(simulator.truth().connection(1).unwrap().end, Some(End::Fault(Scenario::Stall)));
     watched.stop();
+}
+
+/// The body tells an end from a cut, whether or not TLS announces its own.
+fn a_bare_end_of_the_connection_has_the_same_cause(reading: Reading) {
+    for (scenario, cause) in
+        [(Scenario::CleanEnd, "ended"), (Scenario::CloseBetween, "cut"), (Scenario::CloseMidMessage, "cut")]
+    {
+        for close_notify in [true, false] {
+            let simulator = simulator(|config, tls| {
+                config.scenario = scenario;
+                config.fault_after = 5;
+                tls.close_notify = close_notify;
+            });
+            let config = config(&simulator.base_url()).token(Token::new("any").unwrap());
+            let watched = reading.watch_over(&config, simulator.ca_pem());
+            watched.connected();
+            (0..5).for_each(|_| drop(watched.message()));
+            assert_eq!(watched.cause(), cause, "{scenario}, close_notify: {close_notify}");
+            watched.stop();
+        }
+    }
 }
 
 #[test]

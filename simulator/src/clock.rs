@@ -29,14 +29,12 @@ pub enum Time {
     },
 }
 
-/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its client may not read.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its client may not read. Long enough for a machine
+/// that has much else to do; waited once for each such write.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long it waits for a thread that works: longer than any of them does.
 const PATIENCE_WORK: Duration = Duration::from_secs(60);
-
-/// The same for the rest of an advance that has met such a thread.
-const PATIENCE_LOST: Duration = Duration::from_millis(1);
 
 /// A clock; a handle.
 #[derive(Clone)]
@@ -58,12 +56,18 @@ struct State {
     now: Instant,
     /// Threads that work.
     busy: usize,
-    /// Those that are in a `write()`, which may or may not return soon.
-    writing: usize,
-    /// Threads that wait, by their bells, and until when.
-    parked: HashMap<u64, Option<Instant>>,
+    /// Those that are in a `write()`, by their bells, and whether they have been waited for in vain.
+    writing: HashMap<u64, bool>,
+    /// Threads that wait, by their bells.
+    parked: HashMap<u64, Parked>,
     rung: HashSet<u64>,
     bells: u64,
+}
+
+struct Parked {
+    until: Option<Instant>,
+    /// It counts as working when it does not wait.
+    counted: bool,
 }
 
 impl Clock {
@@ -76,7 +80,7 @@ impl Clock {
                 state: Mutex::new(State {
                     now: started,
                     busy: 0,
-                    writing: 0,
+                    writing: HashMap::new(),
                     parked: HashMap::new(),
                     rung: HashSet::new(),
                     bells: 0,
@@ -118,20 +122,23 @@ impl Clock {
     /// Moves a virtual clock; false for a real one.
     pub(crate) fn advance(&self, by: Duration) -> bool {
         let Some(hand) = &self.0.hand else { return false };
-        let mut patience = PATIENCE;
-        let mut state = hand.settle(hand.lock(), &mut patience);
+        let mut state = hand.settle(hand.lock());
         let Some(target) = state.now.checked_add(by) else { return true };
         loop {
-            let next =
-                state.parked.values().filter_map(|until| *until).filter(|until| *until <= target).min();
+            let next = state
+                .parked
+                .values()
+                .filter_map(|parked| parked.until)
+                .filter(|until| *until <= target)
+                .min();
             // A deadline in the past is that of a thread which has not woken up yet.
             state.now = next.unwrap_or(target).max(state.now);
             let now = state.now;
-            let before = state.parked.len();
-            state.parked.retain(|_, until| until.is_none_or(|until| until > now));
-            state.busy += before - state.parked.len();
+            let due = |parked: &Parked| parked.until.is_some_and(|until| until <= now);
+            state.busy += state.parked.values().filter(|parked| due(parked) && parked.counted).count();
+            state.parked.retain(|_, parked| !due(parked));
             hand.changed.notify_all();
-            state = hand.settle(state, &mut patience);
+            state = hand.settle(state);
             if next.is_none() {
                 return true;
             }
@@ -151,27 +158,25 @@ impl Hand {
     }
 
     /// Waits, in real time, until nobody works.
-    fn settle<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        patience: &mut Duration,
-    ) -> MutexGuard<'a, State> {
+    fn settle<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut began = Instant::now();
         let mut worked = true;
-        while state.busy + state.writing > 0 {
+        loop {
             let works = state.busy > 0;
+            if !works && state.writing.values().all(|in_vain| *in_vain) {
+                return state;
+            }
             if works != worked {
                 (began, worked) = (Instant::now(), works);
             }
-            let most = if works { PATIENCE_WORK } else { *patience };
+            let most = if works { PATIENCE_WORK } else { PATIENCE };
             let left = most.saturating_sub(began.elapsed());
             if left.is_zero() {
-                *patience = PATIENCE_LOST;
-                break;
+                state.writing.values_mut().for_each(|in_vain| *in_vain = true);
+                return state;
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state
     }
 }
 
@@ -229,9 +234,11 @@ impl Bell {
         if self.counted.load(Ordering::SeqCst) {
             let mut state = hand.lock();
             if writes {
-                (state.busy, state.writing) = (state.busy - 1, state.writing + 1);
+                state.busy -= 1;
+                state.writing.insert(self.id, false);
             } else {
-                (state.busy, state.writing) = (state.busy + 1, state.writing - 1);
+                state.busy += 1;
+                state.writing.remove(&self.id);
             }
             drop(state);
             hand.changed.notify_all();
@@ -248,7 +255,7 @@ impl Bell {
             Some(hand) => {
                 let mut state = hand.lock();
                 state.rung.insert(self.id);
-                if state.parked.remove(&self.id).is_some() && self.counted.load(Ordering::SeqCst) {
+                if state.parked.remove(&self.id).is_some_and(|parked| parked.counted) {
                     state.busy += 1;
                 }
                 drop(state);
@@ -296,7 +303,7 @@ impl Bell {
         if state.rung.remove(&self.id) || until.is_some_and(|until| until <= state.now) {
             return;
         }
-        state.parked.insert(self.id, until);
+        state.parked.insert(self.id, Parked { until, counted });
         if counted {
             state.busy -= 1;
         }

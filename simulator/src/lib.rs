@@ -21,17 +21,73 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # In tests
+//!
+//! With a [virtual clock](Time::Virtual) nothing waits: a minute of keep-alives, of missed Posts or of backoff passes in a moment, and the same
+//! seed gives the same bytes, ids and dates too.
+//!
+//! ```
+//! use powerstream_simulator::{Config, Simulator, Time};
+//! use std::{io::Write, net::TcpStream, time::Duration};
+//!
+//! let mut config = Config::default();
+//! config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
+//! config.rate = Some(0.02); // a Post each 50 seconds
+//! let simulator = Simulator::start(config)?;
+//! let mut client = TcpStream::connect(simulator.local_addr())?;
+//! client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
+//! simulator.truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
+//! simulator.advance(Duration::from_secs(50));
+//! assert_eq!((simulator.truth().totals().posts, simulator.truth().totals().keep_alives), (2, 2));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A fault at the right moment is a line ([`Simulator::trigger`]), a whole bad day a [`Script`], and what a client should have is in the
+//! [`Truth`]. Tests in other languages have the same over HTTP, under `/simulator/`:
+//!
+//! ```
+//! # use powerstream_simulator::{Config, Simulator};
+//! let mut config = Config::default();
+//! config.script = Some(
+//!     "description = \"a reset in a message, then a closed door\"
+//!      [[event]]
+//!      do = \"cut\"
+//!      how = \"reset\"
+//!      place = \"in-message\"
+//!      after-posts = 100
+//!      attempts = 1
+//!      [[event]]
+//!      do = \"refuse\"
+//!      status = 503
+//!      attempts = \"2-4\""
+//!         .parse()?,
+//! );
+//! let simulator = Simulator::start(config)?;
+//! let struck = simulator.trigger(None, r#"{"do":"message","kind":"operational-disconnect","then":"end"}"#)?;
+//! assert_eq!(struck, 0); // nobody is connected
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What it does
 //!
-//! - `GET /2/powerstream` (and `/2/powerstream/stream`) with a bearer token gets the stream; `localDcOnly=true` is answered with its headers
-//!   and `connection_metadata`. Anything else gets the refusal X would send: other paths 404 with an empty body, as
-//!   recorded of X; parameters that are unknown or have a wrong value 400, with the problem that names them.
-//! - `backfillMinutes` (1 to 5), `startTime` and `endTime` are accepted and have no effect yet: no Post is sent again,
-//!   and the values of the two times are not looked at.
+//! - Powerstream (`/2/powerstream`, and `/2/powerstream/stream`), the Filtered Stream, Sample, Sample10 and Firehose, those of one language too,
+//!   with their parameters, partitions and limits; a bearer token is needed. Everything that X would refuse is refused, with X's bodies.
+//! - The rules of Powerstream and of the Filtered Stream are managed as on X, and filter: by the
+//!   [rules crate](powerstream_rules), on streams that are open, after [`Config::rule_delay`]. Until the first rule is added Powerstream
+//!   sends everything, unless [`Config::no_rules`] says otherwise; [`Config::strict`] is as strict as the service.
+//! - A generated feed is one for all, and goes on while nobody listens. `backfillMinutes` sends what was missed, older Posts first, nothing
+//!   deduplicated; `startTime` and `endTime` send a span of the last 24 hours and end. The past is made again when it is asked for,
+//!   also that before the start. A file is sent to each connection from its beginning, or shared ([`Config::shared_file`]).
+//! - The v2 streams send generated Posts in their own form, with the fields and expansions that are asked for. Lines of a
+//!   file go out as they are, everywhere; with rules `matching_rules` is replaced, or added last.
+//! - Several [datacenters](Datacenter) carry one feed, each with its delays, duplicates and address; each can be
+//!   [killed](Simulator::kill) and [restarted](Simulator::restart).
 //! - With [`Config::tls`] it serves HTTPS, with a certificate made at start; a [`TlsFault`] is what can be wrong with that.
-//! - All connections share one feed of generated Posts; a file is sent to each connection from its beginning.
-//! - Same configuration, same bytes, but for ids and times: cuts and faults come from [`Config::seed`].
-//! - A reader that is slow gets its Posts late. The simulator's memory is bounded: see [`Truth`] for what it remembers.
+//! - Same configuration, same bytes, but for ids and times: cuts, faults and delays come from [`Config::seed`].
+//! - A client that is slow gets its Posts late, and is cut off when too many wait for it. The simulator's memory is bounded: see
+//!   [`Truth`] for what it remembers, and [`Config::queue_messages_max`].
+//!
+//! Not there: gzip on request, HTTP/2, more than one app (all tokens share rules and limits), the connections API.
 #![forbid(unsafe_code)]
 
 mod book;

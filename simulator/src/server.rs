@@ -167,7 +167,7 @@ impl Simulator {
     /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is done when this returns. False, and
     /// nothing happens, if the clock is the machine's.
     ///
-    /// A client that does not read what it is sent holds this up for at most a tenth of a second; a request that is still under way
+    /// A client that does not read what it is sent holds this up for a second, once; a request that is still under way
     /// comes before or after: read the answer's head first.
     pub fn advance(&self, by: Duration) -> bool {
         self.shared.clock.advance(by)

@@ -105,6 +105,15 @@ fn connections_share_the_live_feed() {
     assert!(one.messages[first..first + 50] == two.messages[..50]);
 }
 
+/// One goes and the next comes at once, again and again: each finds a feed that is alive.
+#[test]
+fn reconnects_in_a_row() {
+    let simulator = start(|config| config.rate = Some(2_000.0));
+    for _ in 0..200 {
+        Client::stream(&simulator).read_messages(1);
+    }
+}
+
 #[test]
 fn keep_alives_when_nothing_is_sent() {
     let simulator = start(|config| {

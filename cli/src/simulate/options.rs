@@ -1,10 +1,14 @@
 //! How a simulator is to be: the options that `simulate` and `stream --simulate` share.
 
 use std::io;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use powerstream_simulator::{Config, Scenario, Simulator, Source, Struck, Tls, TlsFault};
+use powerstream_simulator::{
+    Bursts, Config, Datacenter, Delay, ExtraConnection, NoRules, NotDeleted, Script, Simulator, Source,
+    Struck, Tls, TlsFault, UnknownScenario,
+};
 
 use crate::duration;
 use crate::exit::{Exit, Failure};
@@ -28,9 +32,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// How to behave; `powerstream simulate --list-scenarios` lists the names [default: steady]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) scenario: Option<Scenario>,
+    /// How to behave: a name out of `powerstream simulate --list-scenarios`, or a file (TOML) [default: steady]
+    #[arg(long, value_name = "FILE|NAME")]
+    pub(crate) scenario: Option<String>,
 
     /// The Posts of a connection before the scenario's fault comes [default: 100]
     #[arg(long, value_name = "N")]
@@ -53,13 +57,83 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(crate) keep_alive: Option<Duration>,
 
-    /// The site named to clients that ask for localDcOnly [default: atla]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) datacenter: Option<String>,
+    /// A datacenter, named to clients that ask for localDcOnly; several make several, each at an address of its own [default: atla]
+    ///
+    /// NAME, then what is particular about it: `pdxa,listen=127.0.0.1:8081,delay=20ms..80ms,transit=60ms,duplicates=5`. All carry the same Posts; each Post is at home in one of them.
+    #[arg(long, value_name = "NAME[,..]", value_parser = datacenter)]
+    pub(crate) datacenter: Vec<Place>,
 
     /// How far ahead the reset lies in the scenario rate-limited [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) rate_limit_reset: Option<Duration>,
+
+    /// Bursts of FACTOR times the rate, each EVERY so long, LENGTH long, such as 10:60s:5s
+    #[arg(long, value_name = "FACTOR:EVERY:LENGTH", value_parser = bursts)]
+    pub(crate) bursts: Option<Bursts>,
+
+    /// One run through the file for all connections, at --rate, instead of one for each
+    #[arg(long, requires = "posts", requires = "rate")]
+    pub(crate) shared_posts: bool,
+
+    /// As strict as the service: no rules, no Posts; two connections; the limits of requests and of deliveries
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// What Powerstream sends without rules [default: everything, until the first rule is added]
+    #[arg(long, value_name = "WHAT", value_parser = no_rules)]
+    pub(crate) no_rules: Option<NoRules>,
+
+    /// From a change of the rules to its effect on streams [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) rule_delay: Option<Duration>,
+
+    /// Leave out which rules a Post matches
+    #[arg(long)]
+    pub(crate) no_matching_rules: bool,
+
+    /// How many rules there may be [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) rules_max: Option<usize>,
+
+    /// Requests about Powerstream's rules in 24 hours [default: 50]
+    #[arg(long, value_name = "N")]
+    pub(crate) rule_requests_max: Option<u32>,
+
+    /// Of a batch with invalid rules store the valid ones [default: none]
+    #[arg(long)]
+    pub(crate) rules_partial: bool,
+
+    /// What `not_deleted` is in Powerstream's answer: number, list or absent [default: number]
+    #[arg(long, value_name = "WHAT", value_parser = not_deleted)]
+    pub(crate) not_deleted: Option<NotDeleted>,
+
+    /// Connections to a stream at a time [default: no limit; with --strict: 2]
+    #[arg(long, value_name = "N")]
+    pub(crate) connections_max: Option<usize>,
+
+    /// What becomes of one more: refuse, end-oldest or end-newest [default: refuse]
+    #[arg(long, value_name = "WHAT", value_parser = extra)]
+    pub(crate) extra_connection: Option<ExtraConnection>,
+
+    /// How long a connection that was reset still counts [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) ghost: Option<Duration>,
+
+    /// Posts a second on the Filtered Stream, at most [default: no limit; with --strict: 250]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) delivery_cap: Option<f64>,
+
+    /// End a recovery with a message that says so
+    #[arg(long)]
+    pub(crate) recovery_marker: bool,
+}
+
+/// A datacenter as the command line has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    datacenter: Datacenter,
+    /// Its address was given.
+    listens: bool,
 }
 
 impl Options {
@@ -77,6 +151,21 @@ impl Options {
             keep_alive,
             datacenter,
             rate_limit_reset,
+            bursts,
+            shared_posts: _,
+            strict,
+            no_rules,
+            rule_delay,
+            no_matching_rules,
+            rules_max,
+            rule_requests_max,
+            rules_partial,
+            not_deleted,
+            connections_max,
+            extra_connection,
+            ghost,
+            delivery_cap,
+            recovery_marker,
         } = self;
         [
             ("--posts", posts.is_some()),
@@ -86,16 +175,31 @@ impl Options {
             ("--fault-on", fault_on.is_some()),
             ("--tls", *tls),
             ("--keep-alive", keep_alive.is_some()),
-            ("--datacenter", datacenter.is_some()),
+            ("--datacenter", !datacenter.is_empty()),
             ("--rate-limit-reset", rate_limit_reset.is_some()),
+            ("--bursts", bursts.is_some()),
+            ("--strict", *strict),
+            ("--no-rules", no_rules.is_some()),
+            ("--rule-delay", rule_delay.is_some()),
+            ("--no-matching-rules", *no_matching_rules),
+            ("--rules-max", rules_max.is_some()),
+            ("--rule-requests-max", rule_requests_max.is_some()),
+            ("--rules-partial", *rules_partial),
+            ("--not-deleted", not_deleted.is_some()),
+            ("--connections-max", connections_max.is_some()),
+            ("--extra-connection", extra_connection.is_some()),
+            ("--ghost", ghost.is_some()),
+            ("--delivery-cap", delivery_cap.is_some()),
+            ("--recovery-marker", *recovery_marker),
         ]
         .into_iter()
         .find_map(|(name, in_use)| in_use.then_some(name))
     }
 
-    /// The configuration. Reads the file of Posts.
-    pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let mut config = Config::default();
+    /// The configuration, to listen at this address. Reads the files that it names.
+    pub(crate) fn config(&self, listen: Option<SocketAddr>) -> Result<Config, Failure> {
+        let mut config = if self.strict { Config::strict() } else { Config::default() };
+        config.listen = listen.unwrap_or(config.listen);
         config.seed = self.seed.unwrap_or(config.seed);
         config.source = match &self.posts {
             Some(path) => Source::from_path(path).map_err(|error| {
@@ -106,7 +210,12 @@ impl Options {
             None => Source::Generated { seed: config.seed },
         };
         config.rate = self.rate;
-        config.scenario = self.scenario.unwrap_or(config.scenario);
+        if let Some(scenario) = &self.scenario {
+            match scenario.parse() {
+                Ok(named) => config.scenario = named,
+                Err(unknown) => config.script = Some(script(scenario, unknown)?),
+            }
+        }
         config.fault_after = self.fault_after.unwrap_or(config.fault_after);
         config.fault_on = self.fault_on;
         config.tls = self.tls.then(|| {
@@ -115,12 +224,42 @@ impl Options {
             tls
         });
         config.keep_alive = self.keep_alive.unwrap_or(config.keep_alive);
-        if let Some(datacenter) = &self.datacenter {
-            config.datacenter.clone_from(datacenter);
+        for (nth, place) in self.datacenter.iter().enumerate() {
+            let mut datacenter = place.datacenter.clone();
+            if nth == 0 && !place.listens {
+                datacenter.listen = config.listen;
+            }
+            config.datacenters.push(datacenter);
         }
         config.rate_limit_reset = self.rate_limit_reset.unwrap_or(config.rate_limit_reset);
+        config.bursts = self.bursts;
+        config.shared_file = self.shared_posts;
+        config.no_rules = self.no_rules.unwrap_or(config.no_rules);
+        config.rule_delay = self.rule_delay.unwrap_or(config.rule_delay);
+        config.matching_rules = !self.no_matching_rules;
+        config.rules_max = self.rules_max.unwrap_or(config.rules_max);
+        config.rule_requests_max = self.rule_requests_max.unwrap_or(config.rule_requests_max);
+        config.rules_partial = self.rules_partial;
+        config.not_deleted = self.not_deleted.unwrap_or(config.not_deleted);
+        config.connections_max = self.connections_max.or(config.connections_max);
+        config.extra_connection = self.extra_connection.unwrap_or(config.extra_connection);
+        config.ghost = self.ghost.unwrap_or(config.ghost);
+        config.delivery_cap = self.delivery_cap.or(config.delivery_cap);
+        config.recovery_marker = self.recovery_marker;
         Ok(config)
     }
+}
+
+/// The scenario in a file, where the text is the name of none.
+fn script(path: &str, unknown: UnknownScenario) -> Result<Script, Failure> {
+    let printable = |text: &str| Printable { bytes: text.as_bytes(), characters_max: 4_096 }.to_string();
+    // What looks like a name is meant as one.
+    if !path.contains(['/', '\\', '.']) && !Path::new(path).exists() {
+        return Err(Failure::new(Exit::Usage, format!("--scenario {}: {unknown}", printable(path))));
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Exit::Failed, printable(&format!("cannot read {path}: {error}"))))?;
+    Script::parse(&text).map_err(|error| Failure::new(Exit::Usage, printable(&format!("{path}: {error}"))))
 }
 
 /// Starts a simulator.
@@ -142,4 +281,78 @@ fn struck(text: &str) -> Result<Struck, String> {
         return Ok(Struck::Every);
     }
     text.parse().map(Struck::First).map_err(|_| String::from("expected a number of attempts, or `every`"))
+}
+
+fn no_rules(text: &str) -> Result<NoRules, String> {
+    match text {
+        "everything" => Ok(NoRules::Everything),
+        "nothing" => Ok(NoRules::Nothing),
+        "conflict" => Ok(NoRules::Conflict),
+        _ => Err(String::from("expected everything, nothing or conflict")),
+    }
+}
+
+fn not_deleted(text: &str) -> Result<NotDeleted, String> {
+    match text {
+        "number" => Ok(NotDeleted::Number),
+        "list" => Ok(NotDeleted::List),
+        "absent" => Ok(NotDeleted::Absent),
+        _ => Err(String::from("expected number, list or absent")),
+    }
+}
+
+fn extra(text: &str) -> Result<ExtraConnection, String> {
+    match text {
+        "refuse" => Ok(ExtraConnection::Refuse),
+        "end-oldest" => Ok(ExtraConnection::EndOldest),
+        "end-newest" => Ok(ExtraConnection::EndNewest),
+        _ => Err(String::from("expected refuse, end-oldest or end-newest")),
+    }
+}
+
+fn bursts(text: &str) -> Result<Bursts, String> {
+    let mut parts = text.split(':');
+    let (Some(factor), Some(every), Some(length), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(String::from("expected FACTOR:EVERY:LENGTH, such as 10:60s:5s"));
+    };
+    let factor = factor.parse().map_err(|_| String::from("expected a number before the first colon"))?;
+    Ok(Bursts::new(factor, duration::parse_some(every)?, duration::parse_some(length)?))
+}
+
+fn delay(text: &str) -> Result<Delay, String> {
+    match text.split_once("..") {
+        None => duration::parse(text).map(Delay::Fixed),
+        Some((least, most)) => Ok(Delay::Uniform(duration::parse(least)?, duration::parse(most)?)),
+    }
+}
+
+fn datacenter(text: &str) -> Result<Place, String> {
+    let mut parts = text.split(',');
+    let mut datacenter = Datacenter::new(parts.next().unwrap_or_default());
+    let mut listens = false;
+    for part in parts {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        match name {
+            "listen" => {
+                datacenter.listen =
+                    value.parse().map_err(|_| String::from("expected an address behind listen="))?;
+                listens = true;
+            }
+            "delay" => datacenter.delay = delay(value)?,
+            "transit" => datacenter.transit = delay(value)?,
+            "duplicates" => {
+                let percent = value.parse().ok().filter(|percent| *percent <= 100);
+                datacenter.duplicates_percent =
+                    percent.ok_or_else(|| String::from("expected 0 to 100 behind duplicates="))?;
+            }
+            _ => {
+                return Err(String::from(
+                    "expected listen=, delay=, transit= or duplicates= behind the name",
+                ));
+            }
+        }
+    }
+    Ok(Place { datacenter, listens })
 }

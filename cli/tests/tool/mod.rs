@@ -15,7 +15,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn tool(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powerstream"));
     command.args(arguments.split_whitespace());
-    for variable in ["X_BEARER_TOKEN", "RUST_LOG", "NO_COLOR"] {
+    for variable in
+        ["X_BEARER_TOKEN", "RUST_LOG", "NO_COLOR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
+    {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

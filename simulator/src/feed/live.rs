@@ -114,7 +114,7 @@ impl Live {
         backfill: Duration,
     ) -> Reader {
         let now = self.bell.clock().now();
-        // Held until the reader is registered: the pump drops channels that nobody reads.
+        // Until it has a reader the pump would take a channel for one that nobody needs.
         let mut channels = lock(&self.channels);
         let channel = match channels.iter().find(|channel| channel.key == key) {
             Some(channel) => channel.clone(),
@@ -153,8 +153,10 @@ impl Live {
             chooser: Chooser::new(channel.key.sieve.clone(), book),
             backfill: None,
             from: i64::MIN,
+            since: Some(now),
         };
         if !backfill.is_zero() {
+            reader.since = None;
             reader.backfill = Some((self.archive.first_after(now, backfill), state.next));
             reader.at.store(NO_CLAIM, Ordering::SeqCst);
         }
@@ -299,6 +301,8 @@ pub(super) struct Reader {
     backfill: Option<(i64, i64)>,
     /// Posts before it have been sent as backfill.
     from: i64,
+    /// What should have come by then is the past, also if this machine is late with it.
+    since: Option<Instant>,
     at: Arc<AtomicU64>,
 }
 
@@ -332,7 +336,7 @@ impl Reader {
             match state.queue.get(at as usize) {
                 Some(arrived) => {
                     self.at.fetch_add(1, Ordering::SeqCst);
-                    if arrived.n >= self.from {
+                    if arrived.n >= self.from && self.since.is_none_or(|since| arrived.at >= since) {
                         return Polled::Post(arrived.item.clone());
                     }
                 }

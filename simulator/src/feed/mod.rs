@@ -129,8 +129,10 @@ impl Feed {
         past: Past,
         link: &Arc<Link>,
     ) -> Supply {
+        // The date first: however long it takes from the one to the other, no Post is of the future.
+        let unix_ms = self.clock.unix_ms();
         let now = self.clock.now();
-        self.archive.begin(now, self.clock.unix_ms());
+        self.archive.begin(now, unix_ms);
         if self.places == 1 {
             // Everything is at home here.
             key.sieve.home = None;

@@ -260,16 +260,8 @@ impl BadChunk {
             }
             // A chunk size that is none.
             BadChunk::Size => {
-                let sizes = [
-                    BadChunk::Word,
-                    BadChunk::Sign,
-                    BadChunk::Empty,
-                    BadChunk::HexPrefix,
-                    BadChunk::Space,
-                    BadChunk::Underscore,
-                    BadChunk::Overflow,
-                    BadChunk::Html,
-                ];
+                let sizes =
+                    [BadChunk::Word, BadChunk::Sign, BadChunk::Empty, BadChunk::Space, BadChunk::Html];
                 return rng.pick(&sizes).bytes(rng);
             }
             BadChunk::Word => sized("xyz"),

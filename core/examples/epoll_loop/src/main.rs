@@ -1,119 +1,32 @@
 //! An event loop of one's own, without any adapter: two sessions on one thread, over `mio` (epoll, kqueue, IOCP).
 //!
 //! `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another
-//! `cargo run -p powerstream-core --features std --example epoll_loop -- http://127.0.0.1:8080`; or, with `simulate --tls
+//! `cargo run -p powerstream-epoll-loop -- http://127.0.0.1:8080`; or, with `simulate --tls
 //! --ca-out ca.pem`, `.. -- https://127.0.0.1:8080 ca.pem`. It ends after 1,000 Posts of each.
 //!
-//! What is written by hand is [`Tcp`], an [`Io`] whose `Pending` means would-block, and the loop in `main`. The session's
-//! steps are carried out by the core's driver, TLS by `powerstream-tls`.
+//! What is written by hand is [`Tcp`], an `Io` whose `Pending` means would-block, and the loop. The session's steps are
+//! carried out by the core's driver, TLS by `powerstream-tls`. It is a package of its own since the core's tests must be
+//! able to do without std; the suite that all adapters are held to holds it too (`tests/conformance.rs`).
+
+#![forbid(unsafe_code)]
+
+mod tcp;
 
 use std::cell::Cell;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::ToSocketAddrs;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Registry, Token};
+use mio::{Events, Token};
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::BearerToken;
 use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
-use powerstream_core::time::{Instant, UnixTime};
 use powerstream_tls::{Secured, TlsConfig};
 
-/// A socket in the loop.
-struct Tcp {
-    address: SocketAddr,
-    registry: Registry,
-    token: Token,
-    socket: Option<TcpStream>,
-    /// What is waited for has its end here: the loop waits no longer.
-    until: Rc<Cell<Option<Instant>>>,
-    /// The epoch of the clock.
-    base: std::time::Instant,
-}
-
-impl Tcp {
-    /// What came of a system call; would-block is `Pending`, or `None` once `until` has passed.
-    fn outcome<T>(&mut self, result: io::Result<T>, until: Instant) -> Poll<Result<Option<T>, Fault>> {
-        match result {
-            Ok(value) => Poll::Ready(Ok(Some(value))),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected) => {
-                if self.now() >= until {
-                    return Poll::Ready(Ok(None));
-                }
-                self.until.set(Some(until));
-                Poll::Pending
-            }
-            Err(error) => Poll::Ready(Err(Fault::from(&error))),
-        }
-    }
-
-    fn socket(&mut self) -> io::Result<&mut TcpStream> {
-        if self.socket.is_none() {
-            let mut socket = TcpStream::connect(self.address)?;
-            self.registry.register(&mut socket, self.token, Interest::READABLE | Interest::WRITABLE)?;
-            socket.set_nodelay(true)?;
-            return Ok(self.socket.insert(socket));
-        }
-        self.socket.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
-    }
-}
-
-impl Io for Tcp {
-    fn now(&self) -> Instant {
-        Instant::from_std(std::time::Instant::now(), self.base)
-    }
-
-    fn unix_now(&self) -> UnixTime {
-        SystemTime::now().into()
-    }
-
-    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
-        let connected = self.socket().and_then(|socket| match socket.take_error()? {
-            Some(error) => Err(error),
-            // Not connected: not yet.
-            None => socket.peer_addr().map(drop),
-        });
-        self.outcome(connected, until)
-    }
-
-    fn poll_write(
-        &mut self,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-        until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
-        let written = self.socket().and_then(|socket| socket.write(bytes));
-        self.outcome(written, until)
-    }
-
-    fn poll_read(
-        &mut self,
-        _: &mut Context<'_>,
-        buffer: &mut [u8],
-        until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
-        let read = self.socket().and_then(|socket| socket.read(buffer));
-        self.outcome(read, until)
-    }
-
-    fn poll_sleep(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<()> {
-        if self.now() >= until {
-            return Poll::Ready(());
-        }
-        self.until.set(Some(until));
-        Poll::Pending
-    }
-
-    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        self.socket = None;
-        Poll::Ready(())
-    }
-}
+use tcp::Tcp;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let base_url = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:8080".into());

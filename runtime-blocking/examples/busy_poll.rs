@@ -1,0 +1,41 @@
+//! For those who own a core: a thread that does nothing but ask for the next Post, on a processor of its own.
+//! `cargo run --release -p powerstream-blocking --example busy_poll`
+//!
+//! It runs against a simulator of its own, and shows how long Posts took from the simulator's write to delivery: asleep in
+//! between, and spinning.
+
+use std::time::{Duration, Instant};
+
+use powerstream_blocking::{Client, Config, SessionEvent, Token, pin_thread};
+use powerstream_simulator::Simulator;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let simulator = Simulator::start(powerstream_simulator::Config::default())?;
+    let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
+    // Not the simulator's threads, which have started: this one alone. Where it cannot be kept there, it runs anywhere.
+    if let Err(error) = pin_thread(1) {
+        eprintln!("not pinned: {error}");
+    }
+    for busy_poll in [false, true] {
+        let mut stream = Client::new(config.clone()).with_busy_poll(busy_poll).stream()?;
+        let mut delivered = Vec::new();
+        while delivered.len() < 500 {
+            match stream.next() {
+                Some(SessionEvent::Message(message)) => {
+                    let at = Instant::now();
+                    delivered.extend(message.id().map(|id| (id.as_u64(), at)));
+                }
+                Some(SessionEvent::GaveUp(why)) => return Err(why.cause.to_string().into()),
+                Some(_) => {}
+                None => return Err("the stream has ended".into()),
+            }
+        }
+        let truth = simulator.truth();
+        let took = |(id, at): (u64, Instant)| Some(at.saturating_duration_since(truth.written_at(id)?));
+        let mut took: Vec<Duration> = delivered.into_iter().filter_map(took).collect();
+        took.sort();
+        let name = if busy_poll { "spinning" } else { "sleeping" };
+        println!("{name}: median {:.1?}, longest {:.1?}", took[took.len() / 2], took[took.len() - 1]);
+    }
+    Ok(())
+}

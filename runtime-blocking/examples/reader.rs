@@ -1,0 +1,42 @@
+//! A consumer that is slower than the stream: `cargo run -p powerstream-blocking --example reader`
+//!
+//! It runs against a simulator of its own, which sends 2,000 Posts a second. A thread reads them; the consumer takes a
+//! millisecond for each, and what it cannot keep up with is dropped, and told.
+
+use std::time::Duration;
+
+use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::core::queue::{Delivery, Overflow};
+use powerstream_blocking::{Client, Config, ReaderConfig, Token};
+use powerstream_simulator::Simulator;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut server = powerstream_simulator::Config::default();
+    server.rate = Some(2_000.0);
+    let simulator = Simulator::start(server)?;
+    let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
+
+    let mut how = ReaderConfig::default();
+    how.queue.messages_max = 100;
+    how.queue.overflow = Overflow::DropOldest;
+    let mut reader = Client::new(config).stream()?.into_reader(&how)?;
+
+    let (mut posts, mut dropped) = (0, 0);
+    while let Some(delivery) = reader.recv() {
+        match delivery {
+            Delivery::Event(OwnedEvent::Message(_)) => {
+                posts += 1;
+                if posts == 300 {
+                    // What is queued is still delivered.
+                    reader.shutdown_handle().shutdown();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Delivery::Event(_) => {}
+            Delivery::Dropped(loss) => dropped += loss.messages,
+        }
+    }
+    println!("{posts} Posts taken, {dropped} dropped; the queue says {:?}", reader.stats());
+    assert_eq!(dropped, reader.stats().dropped.messages);
+    Ok(())
+}

@@ -1,0 +1,341 @@
+"""Runs clients that nobody here wrote against the simulator: first what must work, then what each does under faults.
+
+Called by `run`, which installs them. What must work and does not ends this with 1; how a client takes a fault is only
+told. Everything runs side by side, each client against a simulator of its own: a client that waits costs nothing.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).parent
+CLIENTS = HERE / "clients"
+
+POWERSTREAM = os.environ["POWERSTREAM"]
+PYTHON = os.environ["INTEROP_PYTHON"]
+NODE_MODULES = os.environ["INTEROP_NODE_MODULES"]
+
+#: The rule that every client's first one stands for; the second is deleted again.
+KEPT = "(trains OR kitchen OR radios OR repairs) lang:en"
+DELETED = "(walrus OR narwhal) -is:retweet"
+
+#: name, how it is run, the API it speaks, whether it tells of keep-alives.
+FOREIGN = [
+    ("quick start (requests)", [PYTHON, str(CLIENTS / "quick_start.py")], "powerstream", True),
+    ("tweepy", [PYTHON, str(CLIENTS / "tweepy_client.py")], "filtered-stream", True),
+    ("xdk", [PYTHON, str(CLIENTS / "xdk_client.py")], "filtered-stream", False),
+    ("twitter-api-v2", ["node", str(CLIENTS / "twitter_api_v2.cjs")], "filtered-stream", True),
+    ("curl", [PYTHON, str(CLIENTS / "curl.py")], "powerstream", True),
+]
+OURS = ("powerstream (this project)", [PYTHON, str(CLIENTS / "ours.py")], "powerstream", True)
+
+
+class Process:
+    """A child whose lines are kept as they come."""
+
+    def __init__(self, command, stderr=subprocess.PIPE, **environment):
+        environment = {**os.environ, **environment}
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment
+        )
+        self.lines, self.errors = [], []
+        self.threads = [self.keep(self.child.stdout, self.lines), self.keep(self.child.stderr, self.errors)]
+
+    @staticmethod
+    def keep(pipe, lines):
+        def read():
+            for line in pipe:
+                lines.append((time.monotonic(), line.decode(errors="replace").rstrip("\n")))
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        return thread
+
+    def stop(self, how=signal.SIGTERM):
+        """Ends it, and says whether it had been running still."""
+        running = self.child.poll() is None
+        if running:
+            self.child.send_signal(how)
+            try:
+                self.child.wait(5)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+        self.child.wait()
+        for thread in self.threads:
+            thread.join(5)
+        return running
+
+
+class Simulator:
+    """`powerstream simulate` with these options."""
+
+    def __init__(self, *options):
+        self.process = Process([POWERSTREAM, "simulate", "--listen", "127.0.0.1:0", *options])
+        until = time.monotonic() + 10
+        while not self.process.lines:
+            if time.monotonic() > until or self.process.child.poll() is not None:
+                self.process.stop()
+                raise RuntimeError(f"the simulator did not start: {self.process.errors}")
+            time.sleep(0.01)
+        self.url = self.process.lines[0][1].removeprefix("listening on ")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def attempts(self):
+        """How often somebody asked for a stream, and got one or was turned away."""
+        with urllib.request.urlopen(f"{self.url}/simulator/connections") as answer:
+            connections = json.load(answer)
+        other = ("/simulator/", "/rules")
+        asked = [connection["target"] or "" for connection in connections]
+        return sum(1 for target in asked if target and not any(part in target for part in other))
+
+    def stop(self):
+        self.process.stop(signal.SIGINT)
+
+
+class Client:
+    """A client's events, as it tells them."""
+
+    def __init__(self, command, verb, url):
+        self.process = Process([*command, verb], BASE_URL=url, NODE_PATH=NODE_MODULES, POWERSTREAM=POWERSTREAM)
+
+    def events(self):
+        events = []
+        for at, line in list(self.process.lines):
+            try:
+                events.append((at, json.loads(line)))
+            except json.JSONDecodeError:
+                events.append((at, {"event": "unreadable", "line": line}))
+        return events
+
+    def of(self, kind):
+        return [(at, event) for at, event in self.events() if event.get("event") == kind]
+
+    def wait(self, condition, seconds):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if condition(self):
+                return True
+            if self.process.child.poll() is not None:
+                break
+            time.sleep(0.05)
+        return condition(self)
+
+    def is_running(self):
+        return self.process.child.poll() is None
+
+    def stop(self):
+        return self.process.stop()
+
+    def words(self):
+        """The last it said on standard error."""
+        return " ".join(line for _, line in self.process.errors[-3:])[:400]
+
+
+def check(wrong, what, holds):
+    if not holds:
+        wrong.append(what)
+
+
+def must_work(name, command, api, tells_keep_alives):
+    """Rules, Posts, keep-alives, a disconnect: what is wrong, in words."""
+    wrong = []
+    with Simulator("--rate", "500", "--keep-alive", "1s", "--seed", "5") as simulator:
+        rules = Client(command, "rules", simulator.url)
+        rules.wait(lambda client: client.of("deleted"), 60)
+        rules.stop()
+        found = {event["event"]: event for _, event in rules.events()}
+        check(wrong, "2 rules added", found.get("added", {}).get("count") == 2)
+        check(wrong, "2 rules listed", found.get("listed", {}).get("values") == sorted([KEPT, DELETED]))
+        check(wrong, "1 rule deleted", found.get("deleted", {}).get("count") == 1)
+        if wrong:
+            return [f"{what} ({rules.events()} {rules.words()})" for what in wrong]
+
+        stream = Client(command, "stream", simulator.url)
+        check(wrong, "20 Posts", stream.wait(lambda client: len(client.of("message")) >= 20, 40))
+        ids = [event.get("id") for _, event in stream.of("message")]
+        check(wrong, "Posts with ids, each once", None not in ids and len(set(ids)) == len(ids))
+        stream.stop()
+        if wrong:
+            wrong.append(stream.words())
+
+    # No Posts: keep-alives only. Filtered Stream wants a rule before it answers.
+    with Simulator("--rate", "0", "--keep-alive", "500ms") as simulator:
+        add_rules(command, simulator.url, api)
+        stream = Client(command, "stream", simulator.url)
+        if tells_keep_alives:
+            check(wrong, "keep-alives", stream.wait(lambda client: len(client.of("keep_alive")) >= 2, 20))
+        else:
+            stream.wait(lambda client: client.of("connected"), 20)
+            time.sleep(2)
+            check(wrong, "connected through keep-alives", len(stream.of("connected")) == 1)
+        stream.stop()
+
+    # The server ends the stream in due form.
+    with Simulator("--rate", "200", "--scenario", "reset", "--fault-after", "10") as simulator:
+        add_rules(command, simulator.url, api)
+        stream = Client(command, "stream", simulator.url)
+        met = lambda client: client.of("disconnected") or client.process.child.poll() is not None
+        check(wrong, "a disconnect noticed", stream.wait(met, 30))
+        check(wrong, "Posts before the disconnect", len(stream.of("message")) > 0)
+        stream.stop()
+    return wrong
+
+
+def add_rules(command, url, api):
+    if api == "filtered-stream":
+        rules = Client(command, "rules", url)
+        rules.wait(lambda client: client.of("deleted"), 60)
+        rules.stop()
+
+
+def posts_file(folder):
+    """Posts with characters at which careless readers cut lines, and their ids."""
+    path, ids = folder / "posts.ndjson", []
+    with open(path, "w", encoding="utf-8") as file:
+        for number in range(200):
+            identity = 1_986_936_281_234_567_890 + number
+            ids.append(str(identity))
+            text = f"Post {number} of trains \u2028 line separator \x85 next line \u00e4\U0001f431 " + "x" * (number * 40)
+            post = {
+                "created_at": "Fri Nov 07 23:18:19 +0000 2025",
+                "id": identity,
+                "id_str": str(identity),
+                "text": text,
+                "lang": "en",
+                "user": {"id": 12, "id_str": "12", "screen_name": "jack", "name": "jack"},
+                "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []},
+            }
+            file.write(json.dumps(post, ensure_ascii=False) + "\n")
+    return path, ids
+
+
+def delivered(posts, *options):
+    """A scenario that breaks nothing: does every Post arrive once?"""
+
+    def observe(command, api):
+        path, ids = posts
+        with Simulator("--posts", str(path), "--keep-alive", "1s", *options) as simulator:
+            add_rules(command, simulator.url, api)
+            stream = Client(command, "stream", simulator.url)
+            stream.wait(lambda client: simulator.attempts() > 0, 60)
+            # Until all are there, or nothing more comes for a while.
+            count, since = 0, time.monotonic()
+            while count < len(ids) and time.monotonic() - since < 6 and stream.is_running():
+                time.sleep(0.1)
+                if len(stream.of("message")) > count:
+                    count, since = len(stream.of("message")), time.monotonic()
+            exited = not stream.stop()
+            seen = [event.get("id") for _, event in stream.of("message")]
+        missing = len(set(ids) - set(seen))
+        more = len(seen) - len(set(seen))
+        end = "; ended itself" if exited else ""
+        if not missing:
+            return ("every Post" if not more else f"every Post, {more} of them again") + end
+        return f"{missing} of {len(ids)} Posts missing{end}"
+
+    return observe
+
+
+def attempts(seconds, *options):
+    """How often it asks a server that turns it away, in so long from the first time."""
+
+    def observe(command, api):
+        with Simulator("--fault-on", "every", *options) as simulator:
+            add_rules(command, simulator.url, api)
+            stream = Client(command, "stream", simulator.url)
+            stream.wait(lambda client: simulator.attempts() > 0, 60)
+            time.sleep(seconds)
+            count = simulator.attempts()
+            running = stream.stop()
+        return f"asks {count} times in {seconds} s" + ("" if running else ", then has ended itself")
+
+    return observe
+
+
+def silence(command, api):
+    """When does it notice that the stream has gone silent, keep-alives and all?"""
+    with Simulator("--scenario", "stall", "--fault-after", "20", "--rate", "200") as simulator:
+        add_rules(command, simulator.url, api)
+        stream = Client(command, "stream", simulator.url)
+        noticed = lambda client: client.of("disconnected") or client.of("error")
+        stream.wait(lambda client: len(client.of("message")) > 0, 60)
+        stream.wait(noticed, 35)
+        messages, told = stream.of("message"), noticed(stream)
+        running = stream.stop()
+    if told and messages:
+        return f"noticed after {told[0][0] - messages[-1][0]:.0f} s"
+    return "unnoticed for 35 s" if running else "ended itself"
+
+
+def after_reset(command, api):
+    """A reset in mid-stream: does it come back?"""
+    with Simulator("--scenario", "reset", "--fault-after", "20", "--rate", "200") as simulator:
+        add_rules(command, simulator.url, api)
+        stream = Client(command, "stream", simulator.url)
+        back = lambda client: len(client.of("message")) > 40
+        stream.wait(lambda client: len(client.of("message")) > 0, 60)
+        came_back = stream.wait(back, 15)
+        told = bool(stream.of("disconnected") or stream.of("error") or stream.of("exception"))
+        stream.stop()
+    return ("comes back" if came_back else "does not come back") + (", tells" if told else ", silently")
+
+
+def faults(folder):
+    posts = posts_file(folder)
+    return [
+        ("line separators in Posts", delivered(posts)),
+        ("chunks cut anywhere", delivered(posts, "--scenario", "split")),
+        ("many Posts a chunk", delivered(posts, "--scenario", "coalesce")),
+        ("junk between Posts", delivered(posts, "--scenario", "malformed", "--fault-after", "20")),
+        ("unknown messages", delivered(posts, "--scenario", "unknown-messages", "--fault-after", "20")),
+        ("reset in mid-stream", after_reset),
+        ("silent stall", silence),
+        ("200, then close", attempts(5, "--scenario", "accept-close")),
+        ("429", attempts(10, "--scenario", "rate-limited")),
+        ("503", attempts(10, "--scenario", "unavailable")),
+    ]
+
+
+def main():
+    # The whole of it takes as long as its longest wait.
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=8)
+    with tempfile.TemporaryDirectory() as folder:
+        clients = [*FOREIGN, OURS]
+        works = {name: pool.submit(must_work, name, *rest) for name, *rest in clients}
+        failed = False
+        print("What must work: rules added, listed, deleted; Posts; keep-alives; a disconnect")
+        for name, future in works.items():
+            wrong = future.result()
+            failed |= bool(wrong)
+            print(f"  {name}: {'ok' if not wrong else 'FAILED: ' + '; '.join(wrong)}", flush=True)
+
+        print("What each does under faults")
+        rows = faults(pathlib.Path(folder))
+        futures = {
+            (fault, name): pool.submit(observe, command, api)
+            for fault, observe in rows
+            for name, command, api, _ in clients
+        }
+        for fault, _ in rows:
+            print(f"  {fault}")
+            for name, *_ in clients:
+                print(f"    {name}: {futures[fault, name].result()}", flush=True)
+    passed = sum(1 for future in works.values() if not future.result())
+    print(f"\n{passed} passed, {len(works) - passed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
