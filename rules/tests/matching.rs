@@ -764,6 +764,8 @@ fn what_a_v2_message_does_not_hold_is_not_to_be_told() {
         // The author is named and not included.
         ("from:77", without(&author, &["/includes/users"]), YES),
         ("from:shore_walker", without(&author, &["/includes/users"]), UNKNOWN),
+        ("from:shore_walker", without(&author, &["/includes/users/0/username"]), UNKNOWN),
+        ("retweets_of:x", without(&retweet_of(post("gull")), &["/includes/users/1/username"]), UNKNOWN),
         ("bio:birds", without(&author, &["/includes/users"]), UNKNOWN),
         ("followers_count:0", without(&author, &["/includes/users"]), UNKNOWN),
         ("is:verified", without(&author, &["/includes/users"]), UNKNOWN),
@@ -788,6 +790,7 @@ fn what_a_v2_message_does_not_hold_is_not_to_be_told() {
         ("has:links", without(&media(&["photo"]), &["/includes/media"]), YES),
         // The place.
         ("has:geo", without(&in_tollesbury(), &["/includes/places"]), YES),
+        ("place:01a9a39529b27f36", without(&in_tollesbury(), &["/includes/places"]), YES),
         ("place:tollesbury", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),
         ("place_country:GB", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),
         ("bounding_box:[0.7 51.7 0.9 51.8]", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),

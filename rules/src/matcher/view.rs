@@ -285,7 +285,9 @@ impl<'a> View<'a> {
                 }
                 self.missing_any()
             }
-            Domain::FromName => user_name(Source::Own, "user.screen_name", self.author(), visit),
+            Domain::FromName => {
+                user_name(Source::Own, "user.screen_name", self.author(), self.is_v2(), visit)
+            }
             Domain::FromId => self.user_id(Source::Own, "user.id", self.post, visit),
             Domain::ToName => {
                 string(Source::Own, "in_reply_to_screen_name", self.post.in_reply_to_screen_name(), visit);
@@ -301,7 +303,7 @@ impl<'a> View<'a> {
                 if domain == Domain::RetweetsOfId {
                     return self.user_id(Source::Retweeted, "user.id", original, visit);
                 }
-                user_name(Source::Retweeted, "user.screen_name", self.user(original), visit)
+                user_name(Source::Retweeted, "user.screen_name", self.user(original), self.is_v2(), visit)
             }
             Domain::FromAffiliateName | Domain::FromAffiliateId => {
                 if !self.is_v2() {
@@ -595,12 +597,14 @@ fn user_name(
     source: Source,
     field: &'static str,
     user: Result<User<'_>, Missing>,
+    is_v2: bool,
     visit: &mut Visit<'_>,
 ) -> Missing {
     match user {
         Ok(user) => {
             string(source, field, user.screen_name(), visit);
-            None
+            // No v2 user is without one.
+            USERS.filter(|_| is_v2 && user.screen_name().is_none())
         }
         Err(missing) => missing,
     }

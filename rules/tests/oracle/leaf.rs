@@ -22,7 +22,11 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         O::Hashtag => any_source(post, |post| Some(one_is(post.hashtags(), argument))),
         O::Cashtag => any_source(post, |post| Some(one_is(post.cashtags(), argument))),
         O::Mention => {
-            any_source(post, |post| any(post.mentions().iter().map(|user| is_user(*user, term, post))))
+            any_source(post, |post| {
+                // An entity holds all that there is of it.
+                let is_it = |user: &User<'_>| is_user(*user, term, post).unwrap_or(false);
+                Some(post.mentions().iter().any(is_it))
+            })
         }
         O::From => author(post, |user| is_user(user, term, post)),
         O::To => post.in_reply_to_user().map_or(Some(false), |user| is_user(user, term, post)),
@@ -60,11 +64,17 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         O::ListedCount => count(post, term, "listed_count", &["listed_count"]),
         O::StatusesCount => count(post, term, "statuses_count", &["tweet_count", "post_count"]),
         O::Lang => post.lang().map_or(absent(post), |lang| Some(is_language(lang, argument))),
-        O::Place => place(post, |place| {
-            let fields = ["full_name", "name", "country"].into_iter().filter_map(|key| place[key].as_str());
-            place["id"].as_str().is_some_and(|id| text::same(id, argument))
-                || fields.into_iter().any(|field| text::in_a_row(field, argument))
-        }),
+        O::Place => {
+            let is_outer = matches!(post.retweeted(), Lookup::None);
+            // The ID is known without the place.
+            let by_id = is_outer && post.place_id().is_some_and(|id| text::same(id, argument));
+            let by_name = place(post, |place| {
+                let mut fields =
+                    ["full_name", "name", "country"].into_iter().filter_map(|key| place[key].as_str());
+                fields.any(|field| text::in_a_row(field, argument))
+            });
+            any([Some(by_id), by_name])
+        }
         O::PlaceCountry => {
             place(post, |place| place["country_code"].as_str().is_some_and(|code| text::same(code, argument)))
         }

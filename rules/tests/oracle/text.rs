@@ -120,7 +120,7 @@ pub fn holds(text: &str, wanted: &str) -> bool {
 }
 
 /// Whether `phrase` occurs literally: a blank is any white space, and a word at its beginning or end is no piece of a
-/// longer one.
+/// longer one, nor a joiner there a piece of an emoji.
 pub fn literal(text: &str, phrase: &str) -> bool {
     let (text, phrase) = (parts(text), parts(phrase));
     let (Some(first), Some(last)) = (phrase.first(), phrase.last()) else { return false };
@@ -128,8 +128,10 @@ pub fn literal(text: &str, phrase: &str) -> bool {
     (0..text.len()).any(|start| {
         let end = start + phrase.len();
         let Some(found) = text.get(start..end) else { return false };
-        let same =
-            |((a, _), (b, _)): (&(char, Part), &(char, Part))| a == b || *b == ' ' && a.is_whitespace();
+        let same = |(a, b): (&(char, Part), &(char, Part))| {
+            let of_words = is_word(Some(a)) == is_word(Some(b));
+            of_words && a.0 == b.0 || b.0 == ' ' && a.0.is_whitespace()
+        };
         found.iter().zip(&phrase).all(same)
             && !(is_word(Some(first)) && start.checked_sub(1).is_some_and(|before| is_word(text.get(before))))
             && !(is_word(Some(last)) && is_word(text.get(end)))
