@@ -156,7 +156,7 @@ impl Simulator {
         self.shared.restart(datacenter)
     }
 
-    /// Lets something happen now, by hand: an event as a [`script`](crate::script) has them, in TOML or as a JSON object, such as
+    /// Lets something happen now, by hand: an event as a [`script`](mod@script) has them, in TOML or as a JSON object, such as
     /// `do = "cut"` with `how = "reset"`. To one connection's stream, by the number that the truth log has for it, or to all that run. Gives how
     /// many that are. When and whom are not looked at.
     ///
