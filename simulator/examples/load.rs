@@ -98,5 +98,5 @@ fn main() {
 fn resident_mib() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
-    pages.unwrap_or(0) / 256
+    (pages.unwrap_or(0) * 4_096) >> 20
 }

@@ -65,7 +65,7 @@ pub(super) fn run<W: io::Write>(
             })?;
             read!(powerstream_tokio::Client::new(config), |future| runtime.block_on(future))
         }
-        Runtime::Smol => read!(powerstream_smol::Client::new(config), |future| smol::block_on(future)),
+        Runtime::Smol => read!(powerstream_smol::Client::new(config), smol::block_on),
     }
 }
 
