@@ -95,10 +95,13 @@ impl Simulator {
             clock,
             config,
         });
+        // Before the thread is there to do so itself: a virtual clock must not go on without it.
+        shared.pump_bell.join();
         let pumping = shared.clone();
-        let pump = thread::Builder::new()
-            .name("simulator-pump".to_owned())
-            .spawn(move || pumping.feed.run(|| pumping.stopped.load(Ordering::SeqCst)))?;
+        let pump = thread::Builder::new().name("simulator-pump".to_owned()).spawn(move || {
+            pumping.feed.run(|| pumping.stopped.load(Ordering::SeqCst));
+            pumping.pump_bell.leave();
+        })?;
         let simulator = Simulator { shared, pump: Mutex::new(Some(pump)) };
         for (site, listener) in simulator.shared.sites.iter().zip(listeners) {
             site.open(&simulator.shared, listener)?;
@@ -153,7 +156,7 @@ impl Simulator {
         self.shared.restart(datacenter)
     }
 
-    /// Lets something happen now, by hand: an event as a [`script`](crate::script) has them, in TOML or as a JSON object, such as
+    /// Lets something happen now, by hand: an event as a [`script`](mod@script) has them, in TOML or as a JSON object, such as
     /// `do = "cut"` with `how = "reset"`. To one connection's stream, by the number that the truth log has for it, or to all that run. Gives how
     /// many that are. When and whom are not looked at.
     ///
@@ -278,8 +281,9 @@ impl Shared {
             let until = self.clock.now() + length;
             let (bell, shared, name) = (Arc::new(Bell::new(&self.clock)), self.clone(), name.to_owned());
             let waiting = bell.clone();
+            // Before its thread is there.
+            bell.join();
             let wait = move || {
-                waiting.join();
                 while !shared.stopped.load(Ordering::SeqCst) && shared.clock.now() < until {
                     waiting.wait(Some(until));
                 }
@@ -289,8 +293,9 @@ impl Shared {
             };
             let mut timers = lock(&self.timers);
             timers.retain(|(_, timer)| !timer.is_finished());
-            if let Ok(timer) = thread::Builder::new().name("simulator-timer".to_owned()).spawn(wait) {
-                timers.push((bell, timer));
+            match thread::Builder::new().name("simulator-timer".to_owned()).spawn(wait) {
+                Ok(timer) => timers.push((bell, timer)),
+                Err(_) => bell.leave(),
             }
         }
         self.kill(name);

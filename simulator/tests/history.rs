@@ -205,5 +205,6 @@ fn a_client_that_does_not_read_is_cut_off() {
         simulator.advance(SECOND / 2);
         rounds += 1;
     }
+    assert!(log.wait(5 * SECOND, |totals| totals.open == 0), "{rounds} rounds, {:?}", log.connection(1));
     assert_eq!(log.connection(1).unwrap().end, Some(End::SlowReader));
 }

@@ -167,9 +167,8 @@ impl Live {
         reader
     }
 
-    /// The pump's loop, until `stopped`.
+    /// The pump's loop, until `stopped`, by a thread whose bell counts.
     pub(super) fn run(&self, stopped: impl Fn() -> bool) {
-        self.bell.join();
         while !stopped() {
             let now = self.bell.clock().now();
             let mut next: Option<Instant> = None;
@@ -204,7 +203,6 @@ impl Live {
             }
             self.bell.wait(next);
         }
-        self.bell.leave();
     }
 }
 
