@@ -1,4 +1,5 @@
-//! From the simulator's write to delivery, over loopback: every adapter against a bare blocking read loop, plain and TLS.
+//! From the simulator's write to delivery, over loopback: every adapter against a bare blocking read loop, in the clear and over
+//! TLS (there the floor is rustls' buffered interface in a bare blocking loop).
 //!
 //! The simulator (on the first core) writes a Post every 200 µs. Each client (on the second core) notes when a Post was
 //! delivered; the simulator's log knows when the `write()` that completed it began. In each round every client has its
@@ -9,22 +10,34 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Instant;
 
 use powerstream_benches::posts::Random;
-use powerstream_blocking::{Client as Blocking, Config as ClientConfig, SessionEvent, Token};
-use powerstream_simulator::{Config, Simulator, Source};
+use powerstream_blocking::{Config, SessionEvent, TlsConfig, Token};
+use powerstream_simulator::{Simulator, Source, Tls};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 
 /// Posts a second.
 const RATE: f64 = 5_000.0;
 
-/// The client that the others are compared with.
-const FLOOR: &str = "bare read loop";
-
 /// Delivers so many Posts: their ids, and when.
 type Client = fn(&Simulator, usize) -> Vec<(u64, Instant)>;
 
-const CLIENTS: [(&str, Client); 3] = [(FLOOR, bare), ("blocking", blocking), ("busy-poll", busy_poll)];
+/// Name, whether over TLS, how. The first of each kind is the floor of its kind.
+const CLIENTS: [(&str, bool, Client); 10] = [
+    ("bare read loop", false, bare),
+    ("blocking", false, blocking),
+    ("busy-poll", false, busy_poll),
+    ("tokio", false, on_tokio),
+    ("smol", false, on_smol),
+    ("TLS: bare rustls loop", true, bare_tls),
+    ("TLS: blocking", true, blocking),
+    ("TLS: busy-poll", true, busy_poll),
+    ("TLS: tokio", true, on_tokio),
+    ("TLS: smol", true, on_smol),
+];
 
 fn main() {
     let (mut rounds, mut posts, mut filters) = (15, 2_000, Vec::new());
@@ -41,9 +54,10 @@ fn main() {
             _ => filters.push(argument),
         }
     }
-    let wanted =
-        |name: &str| name == FLOOR || filters.is_empty() || filters.iter().any(|filter| filter == name);
-    let clients: Vec<_> = CLIENTS.into_iter().filter(|(name, _)| wanted(name)).collect();
+    let wanted = |name: &str| {
+        name.contains("bare") || filters.is_empty() || filters.iter().any(|part| name.contains(part))
+    };
+    let clients: Vec<_> = CLIENTS.into_iter().filter(|(name, ..)| wanted(name)).collect();
 
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     // Threads inherit it: the simulator's too.
@@ -54,17 +68,20 @@ fn main() {
     for _ in 0..rounds {
         random.shuffle(&mut order);
         for &index in &order {
-            let client = clients[index].1;
-            figures[index].push(turn(client, posts, cores.get(1).copied()));
+            let (_, tls, client) = clients[index];
+            figures[index].push(turn(client, tls, posts, cores.get(1).copied()));
         }
     }
 
     println!("| client | p50, µs | p99 | p99.9 | p50 to the bare loop's | p99 |");
     println!("| --- | --- | --- | --- | --- | --- |");
-    for ((name, _), own) in clients.iter().zip(&figures) {
+    for ((name, tls, _), own) in clients.iter().zip(&figures) {
+        let floor =
+            clients.iter().position(|(_, other, _)| other == tls).expect("the bare one is always there");
         let value = |at: usize| median(own.iter().map(|quantiles| quantiles[at]).collect());
-        let ratio =
-            |at: usize| median(own.iter().zip(&figures[0]).map(|(own, floor)| own[at] / floor[at]).collect());
+        let ratio = |at: usize| {
+            median(own.iter().zip(&figures[floor]).map(|(own, floor)| own[at] / floor[at]).collect())
+        };
         println!(
             "| {name} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} |",
             value(0),
@@ -77,8 +94,9 @@ fn main() {
 }
 
 /// One client's turn: p50, p99 and p99.9 in µs.
-fn turn(client: Client, posts: usize, core: Option<core_affinity::CoreId>) -> [f64; 3] {
-    let mut config = Config::default();
+fn turn(client: Client, tls: bool, posts: usize, core: Option<core_affinity::CoreId>) -> [f64; 3] {
+    let mut config = powerstream_simulator::Config::default();
+    config.tls = tls.then(Tls::default);
     config.rate = Some(RATE);
     config.source = Source::Generated { seed: 1 };
     let simulator = Simulator::start(config).expect("a simulator");
@@ -153,28 +171,81 @@ fn id(post: &[u8]) -> u64 {
         .fold(0, |id, byte| id * 10 + u64::from(byte - b'0'))
 }
 
+/// The floor over TLS: rustls as its own examples use it, and the same search.
+fn bare_tls(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
+    let ca =
+        CertificateDer::from_pem_slice(simulator.ca_pem().expect("TLS").as_bytes()).expect("a certificate");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ca).expect("a CA");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    let connection = rustls::ClientConnection::new(Arc::new(config), name).expect("a connection");
+    let socket = TcpStream::connect(simulator.local_addr()).expect("a connection");
+    socket.set_nodelay(true).expect("an option");
+    let mut stream = rustls::StreamOwned::new(connection, socket);
+    stream.write_all(REQUEST).expect("a request");
+    lines(count, |buffer| stream.read(buffer).expect("more to read"))
+}
+
+fn config(simulator: &Simulator) -> Config {
+    let builder = Config::builder().token(Token::new("any").expect("a token")).base_url(simulator.base_url());
+    builder.build().expect("a configuration")
+}
+
+fn tls(simulator: &Simulator) -> TlsConfig {
+    match simulator.ca_pem() {
+        Some(pem) => TlsConfig::only_ca_pem(pem.as_bytes()).expect("a CA"),
+        // Not looked at.
+        None => TlsConfig::webpki().expect("CAs"),
+    }
+}
+
 fn blocking(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
-    read(&client(simulator), count)
+    read_blocking(simulator, count, false)
 }
 
-/// A core of its own, which it does nothing else on.
 fn busy_poll(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
-    read(&client(simulator).with_busy_poll(true), count)
+    read_blocking(simulator, count, true)
 }
 
-fn client(simulator: &Simulator) -> Blocking {
-    let config = ClientConfig::builder().base_url(simulator.base_url());
-    let config = config.token(Token::new("any").expect("a token"));
-    Blocking::new(config.build().expect("a configuration"))
-}
-
-fn read(client: &Blocking, count: usize) -> Vec<(u64, Instant)> {
-    let mut stream = client.stream().expect("a stream");
+fn read_blocking(simulator: &Simulator, count: usize, busy_poll: bool) -> Vec<(u64, Instant)> {
+    let client = powerstream_blocking::Client::new(config(simulator)).with_tls(tls(simulator));
+    let mut stream = client.with_busy_poll(busy_poll).stream().expect("a stream");
     let mut delivered = Vec::with_capacity(count);
     while delivered.len() < count {
         note(&stream.next().expect("an event"), &mut delivered);
     }
     delivered
+}
+
+fn on_tokio(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
+    let client = powerstream_tokio::Client::new(config(simulator)).with_tls(tls(simulator));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut stream = client.stream().expect("a stream");
+        let mut delivered = Vec::with_capacity(count);
+        while delivered.len() < count {
+            note(&stream.next().await.expect("an event"), &mut delivered);
+        }
+        delivered
+    })
+}
+
+fn on_smol(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
+    let client = powerstream_smol::Client::new(config(simulator)).with_tls(tls(simulator));
+    smol::block_on(async {
+        let mut stream = client.stream().expect("a stream");
+        let mut delivered = Vec::with_capacity(count);
+        while delivered.len() < count {
+            note(&stream.next().await.expect("an event"), &mut delivered);
+        }
+        delivered
+    })
 }
 
 fn note(event: &SessionEvent<'_>, delivered: &mut Vec<(u64, Instant)>) {
