@@ -132,3 +132,8 @@ pub mod queue;
 pub mod session;
 pub mod stream;
 pub mod time;
+
+/// Compiles and runs the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

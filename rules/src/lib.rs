@@ -74,3 +74,8 @@ pub use self::format::FormatOptions;
 pub use self::operator::Operator;
 pub use self::profile::{Profile, UnknownProfile};
 pub use self::span::{Length, Span};
+
+/// Compiles and runs the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -135,3 +135,8 @@ pub use server::Simulator;
 pub use source::{Source, SourcePost};
 pub use tls::{Tls, TlsFault, UnknownTlsFault};
 pub use truth::{ConnectionTruth, End, MessageTruth, Totals, Truth};
+
+/// Compiles and runs the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
