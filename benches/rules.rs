@@ -238,12 +238,12 @@ fn main() {
         );
         let mut compiled = Compiled::new(&parsed);
         let (mut adding, mut removing) = (Vec::new(), Vec::new());
-        for index in 0..parsed.len() {
+        for (index, rule) in parsed.iter().enumerate() {
             let begun = Instant::now();
             assert!(compiled.set.remove(compiled.keys[index]));
             removing.push(begun.elapsed().as_secs_f64() * 1e6);
             let begun = Instant::now();
-            compiled.keys[index] = compiled.set.insert(&parsed[index], None);
+            compiled.keys[index] = compiled.set.insert(rule, None);
             adding.push(begun.elapsed().as_secs_f64() * 1e6);
         }
         println!("  {:>12.1} us to add one, {:.1} to take one out", median(adding), median(removing));
