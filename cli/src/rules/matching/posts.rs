@@ -105,13 +105,16 @@ impl Posts {
     /// Reads a line, without its end; `Some(false)`: too long, and passed over.
     fn read_line(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
-        // One more than allowed, and the LF.
-        let limit = LINE_BYTES_MAX as u64 + 2;
+        // One more than allowed, and the CR LF.
+        let limit = LINE_BYTES_MAX as u64 + 3;
         if self.reader.by_ref().take(limit).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);
         }
         self.number += 1;
         let ended = self.line.pop_if(|last| *last == b'\n').is_some();
+        if ended {
+            self.line.pop_if(|last| *last == b'\r');
+        }
         if self.number == 1 && self.line.starts_with("\u{feff}".as_bytes()) {
             self.line.drain(..3);
         }
