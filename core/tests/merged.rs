@@ -527,10 +527,13 @@ fn what_nobody_delivered_lies_in_a_gap_that_is_told() {
             let mut gaps: Vec<_> = log.iter().filter_map(|line| numbers(line, "misses")).collect();
             told += gaps.len();
             // Whoever is connected in the end may be dead: what is sent from then on is not known to be missing yet.
-            gaps.extend(log.iter().filter_map(|line| numbers(line, "interrupted at")).next_back().filter(|_| {
-                let over = feeds.iter().enumerate().filter(|(_, of)| **of == feed);
-                over.clone().all(|(index, _)| merged.merge().record(id(index)).state() != State::Streaming)
-            }));
+            gaps.extend(log.iter().filter_map(|line| numbers(line, "interrupted at")).next_back().filter(
+                |_| {
+                    let over = feeds.iter().enumerate().filter(|(_, of)| **of == feed);
+                    over.clone()
+                        .all(|(index, _)| merged.merge().record(id(index)).state() != State::Streaming)
+                },
+            ));
             let settled = END - 30_000;
             for number in (0..)
                 .skip_while(|number| sent_at(*number) <= begun)
