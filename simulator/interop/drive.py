@@ -201,10 +201,12 @@ def add_rules(command, url, api):
         rules.stop()
 
 
-def posts_file(folder):
-    """Posts with characters at which careless readers cut lines, and their ids."""
-    path, ids = folder / "posts.ndjson", []
-    with open(path, "w", encoding="utf-8") as file:
+def posts_files(folder):
+    """Posts with characters at which careless readers cut lines: a file in the form of each API, and their ids."""
+    paths, ids = {api: folder / f"{api}.ndjson" for api in ("powerstream", "filtered-stream")}, []
+    with open(paths["powerstream"], "w", encoding="utf-8") as legacy, open(
+        paths["filtered-stream"], "w", encoding="utf-8"
+    ) as v2:
         for number in range(200):
             identity = 1_986_936_281_234_567_890 + number
             ids.append(str(identity))
@@ -218,16 +220,18 @@ def posts_file(folder):
                 "user": {"id": 12, "id_str": "12", "screen_name": "jack", "name": "jack"},
                 "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []},
             }
-            file.write(json.dumps(post, ensure_ascii=False) + "\n")
-    return path, ids
+            legacy.write(json.dumps(post, ensure_ascii=False) + "\n")
+            data = {"id": str(identity), "edit_history_tweet_ids": [str(identity)], "text": text, "lang": "en"}
+            v2.write(json.dumps({"data": data}, ensure_ascii=False) + "\n")
+    return paths, ids
 
 
 def delivered(posts, *options):
     """A scenario that breaks nothing: does every Post arrive once?"""
 
     def observe(command, api):
-        path, ids = posts
-        with Simulator("--posts", str(path), "--keep-alive", "1s", *options) as simulator:
+        paths, ids = posts
+        with Simulator("--posts", str(paths[api]), "--keep-alive", "1s", *options) as simulator:
             add_rules(command, simulator.url, api)
             stream = Client(command, "stream", simulator.url)
             stream.wait(lambda client: simulator.attempts() > 0, 60)
@@ -294,7 +298,7 @@ def after_reset(command, api):
 
 
 def faults(folder):
-    posts = posts_file(folder)
+    posts = posts_files(folder)
     return [
         ("line separators in Posts", delivered(posts)),
         ("chunks cut anywhere", delivered(posts, "--scenario", "split")),
