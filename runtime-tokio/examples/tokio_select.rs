@@ -1,4 +1,4 @@
-//! A stream among other things that a task waits for: `cargo run -p powerstream-tokio --example select`
+//! A stream among other things that a task waits for: `cargo run -p powerstream-tokio --example tokio_select`
 //!
 //! It runs against a simulator of its own. `next()` stands in a `select!`, and is dropped whenever the timer is first:
 //! nothing is lost by that.

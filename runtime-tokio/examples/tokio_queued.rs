@@ -1,4 +1,4 @@
-//! A consumer that is slower than the stream: `cargo run -p powerstream-tokio --example queued`
+//! A consumer that is slower than the stream: `cargo run -p powerstream-tokio --example tokio_queued`
 //!
 //! It runs against a simulator of its own, which sends 2,000 Posts a second. A task reads them; the consumer takes a
 //! millisecond for each, and what it cannot keep up with is dropped, and told.

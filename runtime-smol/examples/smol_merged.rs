@@ -1,4 +1,4 @@
-//! Two connections as one stream: `cargo run -p powerstream-smol --example merged`
+//! Two connections as one stream: `cargo run -p powerstream-smol --example smol_merged`
 //!
 //! It runs against a simulator of its own. Each Post comes once, from whichever connection brings it first.
 

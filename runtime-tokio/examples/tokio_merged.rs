@@ -1,4 +1,4 @@
-//! Two connections as one stream: `cargo run -p powerstream-tokio --example merged`
+//! Two connections as one stream: `cargo run -p powerstream-tokio --example tokio_merged`
 //!
 //! It runs against a simulator of its own. Each Post comes once, from whichever connection brings it first.
 

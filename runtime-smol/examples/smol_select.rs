@@ -1,4 +1,4 @@
-//! A stream among other things that a task waits for: `cargo run -p powerstream-smol --example select`
+//! A stream among other things that a task waits for: `cargo run -p powerstream-smol --example smol_select`
 //!
 //! It runs against a simulator of its own. `next()` races with a timer, and is dropped whenever the timer is first:
 //! nothing is lost by that.
