@@ -333,26 +333,39 @@ impl<'a> Post<'a> {
     /// `includes.media` that `attachments.media_keys` names.
     pub fn media(&self) -> impl Iterator<Item = Media<'a>> + use<'a> {
         let (list, included) = match self.format {
-            Format::V2 => {
-                let [attachments] = self.v2([V2::Attachments]);
-                (attachments.and_then(|some| some.get("media_keys")), self.included("media", "media"))
-            }
-            _ => (self.legacy_media(), None),
+            Format::V2 => self.v2_media(),
+            _ => (self.legacy_media(None), None),
         };
         entities::media(list, included, self.format)
     }
 
-    fn legacy_media(&self) -> Option<Value<'a>> {
+    /// [`entities`](Self::entities) and [`media`](Self::media) for one scan of the entities.
+    pub fn entities_and_media(&self) -> (Entities<'a>, impl Iterator<Item = Media<'a>> + use<'a>) {
+        let entities = self.entities();
+        let (list, included) = match self.format {
+            Format::V2 => self.v2_media(),
+            _ => (self.legacy_media(Some(&entities)), None),
+        };
+        (entities, entities::media(list, included, self.format))
+    }
+
+    fn v2_media(&self) -> (Option<Value<'a>>, Option<Value<'a>>) {
+        let [attachments] = self.v2([V2::Attachments]);
+        (attachments.and_then(|some| some.get("media_keys")), self.included("media", "media"))
+    }
+
+    /// The list of media; what is known of the entities already is not searched again.
+    fn legacy_media(&self, known: Option<&Entities<'a>>) -> Option<Value<'a>> {
         let list = |entities: Option<Value<'a>>| entities?.get("media")?.array();
         let keys = [Legacy::Truncated, Legacy::ExtendedTweet, Legacy::ExtendedEntities, Legacy::Entities];
         let [truncated, extended, extended_entities, plain] = self.legacy(keys);
         let extended = if denies(truncated) { None } else { extended };
         let [of_extended, plain_of_extended] =
             extended.map_or([None; 2], |extended| extended.fields(["extended_entities", "entities"]));
-        list(of_extended)
-            .or_else(|| list(extended_entities))
-            .or_else(|| list(plain_of_extended))
-            .or_else(|| list(plain))
+        list(of_extended).or_else(|| list(extended_entities)).or_else(|| match (known, plain_of_extended) {
+            (Some(known), None) => known.media(),
+            _ => list(plain_of_extended).or_else(|| list(plain)),
+        })
     }
 
     /// Where it was sent from, exactly: `coordinates`, else `geo`, whose order is the other one (X docs: "Geo

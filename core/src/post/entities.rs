@@ -18,6 +18,7 @@ pub struct Entities<'a> {
     cashtags: Option<Value<'a>>,
     mentions: Option<Value<'a>>,
     urls: Option<Value<'a>>,
+    media: Option<Value<'a>>,
     format: Format,
 }
 
@@ -26,11 +27,11 @@ impl<'a> Entities<'a> {
     #[must_use]
     pub fn new(value: Option<Value<'a>>, format: Format) -> Self {
         let names = match format {
-            Format::V2 => ["hashtags", "cashtags", "mentions", "urls"],
-            _ => ["hashtags", "symbols", "user_mentions", "urls"],
+            Format::V2 => ["hashtags", "cashtags", "mentions", "urls", "media"],
+            _ => ["hashtags", "symbols", "user_mentions", "urls", "media"],
         };
-        let [hashtags, cashtags, mentions, urls] = value.map_or([None; 4], |value| value.fields(names));
-        Self { hashtags, cashtags, mentions, urls, format }
+        let [hashtags, cashtags, mentions, urls, media] = value.map_or([None; 5], |value| value.fields(names));
+        Self { hashtags, cashtags, mentions, urls, media, format }
     }
 
     /// The hashtags, without their #.
@@ -55,6 +56,11 @@ impl<'a> Entities<'a> {
                 value: mention,
             }
         })
+    }
+
+    /// The list of media, of the legacy format only.
+    pub(super) fn media(&self) -> Option<Value<'a>> {
+        self.media.and_then(Value::array)
     }
 
     /// The links.

@@ -108,33 +108,19 @@ impl<'a> JsonStr<'a> {
     ///
     /// Those of `out`; into a `String` there are none.
     pub fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        let mut chars = self.chars();
-        loop {
-            if let Some(char) = chars.run.next() {
-                // What is left of a run with bytes around it that are no UTF-8.
-                out.write_char(char)?;
-                out.write_str(chars.run.as_str())?;
-                chars.run = "".chars();
-            }
-            match str::from_utf8(chars.unchecked) {
-                Ok(run) => {
-                    out.write_str(run)?;
-                    chars.unchecked = &[];
-                    match chars.rest.first() {
-                        None => return Ok(()),
-                        Some(b'\\') => out.write_char(chars.escape())?,
-                        Some(_) => {
-                            let end = memchr(b'\\', chars.rest).unwrap_or(chars.rest.len());
-                            (chars.unchecked, chars.rest) = chars.rest.split_at(end);
-                        }
-                    }
-                }
-                Err(_) => match chars.next() {
-                    Some(char) => out.write_char(char)?,
-                    None => return Ok(()),
-                },
-            }
+        let mut rest = match str::from_utf8(self.raw) {
+            Ok(text) if self.escaped => text,
+            Ok(text) => return out.write_str(text),
+            Err(_) => return self.chars().try_for_each(|char| out.write_char(char)),
+        };
+        while let Some((run, escaped)) = memchr(b'\\', rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
+            out.write_str(run)?;
+            let mut chars = Chars { run: "".chars(), unchecked: &[], rest: escaped.as_bytes() };
+            out.write_char(chars.escape())?;
+            // An escape is ASCII, so what follows it is text again.
+            rest = escaped.get(escaped.len() - chars.rest.len()..).unwrap_or_default();
         }
+        out.write_str(rest)
     }
 
     /// Whether the decoded text, as [`chars`](Self::chars) gives it, is `other`.

@@ -8,12 +8,8 @@ use unicode_case_mapping::case_folded;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// Appends `text`, composed and folded. True: it is ASCII.
-pub(crate) fn fold_into(text: &str, out: &mut String) -> bool {
-    if text.is_ascii() {
-        push_ascii(text, out);
-        return true;
-    }
+/// Appends `text`, composed and folded.
+pub(crate) fn fold_into(text: &str, out: &mut String) {
     let start = out.len();
     if !push_composed(text, out) {
         out.truncate(start);
@@ -23,7 +19,6 @@ pub(crate) fn fold_into(text: &str, out: &mut String) -> bool {
             out.extend(text.nfc().map(fold));
         }
     }
-    false
 }
 
 fn push_ascii(text: &str, out: &mut String) {
@@ -36,25 +31,47 @@ fn push_ascii(text: &str, out: &mut String) {
 
 /// Appends a text of which every character [needs no composing](needs_no_composing). False: one does, and the text is
 /// not all there.
+///
+/// Most characters stand for themselves, so the text is copied as it is, and again from the first that does not.
 fn push_composed(text: &str, out: &mut String) -> bool {
     let start = out.len();
-    let mut rest = text;
-    while let Some(end) = rest.bytes().position(|byte| !byte.is_ascii()) {
-        let (run, other) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        out.push_str(run);
-        let mut characters = other.chars();
-        let Some(character) = characters.next() else { break };
+    push_ascii(text, out);
+    let mut at = 0;
+    while let Some(next) = next_beyond_ascii(text.as_bytes(), at) {
+        let rest = text.get(next..).unwrap_or_default();
+        let Some(character) = rest.chars().next() else { break };
         if !needs_no_composing(character) {
             return false;
         }
-        out.push(fold(character));
-        rest = characters.as_str();
-    }
-    out.push_str(rest);
-    if let Some(added) = out.get_mut(start..) {
-        added.make_ascii_lowercase();
+        let folded = fold(character);
+        if folded != character {
+            out.truncate(start + next);
+            for character in rest.chars() {
+                if !needs_no_composing(character) {
+                    return false;
+                }
+                out.push(fold(character));
+            }
+            return true;
+        }
+        at = next + character.len_utf8();
     }
     true
+}
+
+/// The place of the first byte from `at` on that is not ASCII.
+#[inline]
+fn next_beyond_ascii(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let high = u64::from_le_bytes(*block) & HIGH;
+        if high != 0 {
+            return Some(at + (high.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|byte| !byte.is_ascii()).map(|place| at + place)
 }
 
 /// `text`, composed and folded.
@@ -87,16 +104,18 @@ fn fold(character: char) -> char {
     if character.is_ascii() {
         return character.to_ascii_lowercase();
     }
-    if is_caseless(character) {
+    if is_folded(character) {
         return character;
     }
     case_folded(character).and_then(|folded| char::from_u32(folded.get())).unwrap_or(character)
 }
 
-/// Whether a character is of one of the great ranges without case.
-const fn is_caseless(character: char) -> bool {
+/// Whether a character is of one of the great ranges that are folded already, or without case.
+const fn is_folded(character: char) -> bool {
     matches!(character,
-        '\u{590}'..='\u{109f}'
+        '\u{df}'..='\u{ff}'
+        | '\u{430}'..='\u{45f}'
+        | '\u{590}'..='\u{109f}'
         | '\u{2000}'..='\u{2125}'
         | '\u{2e00}'..='\u{a63f}'
         | '\u{ac00}'..='\u{faff}'
@@ -163,7 +182,7 @@ mod tests {
                 assert_eq!(is_nfc_quick(core::iter::once(character)), IsNormalized::Yes, "{character:?}");
                 assert_eq!(canonical_combining_class(character), 0, "{character:?}");
             }
-            if is_caseless(character) {
+            if is_folded(character) {
                 assert_eq!(case_folded(character), None, "{character:?}");
             }
         }

@@ -14,9 +14,9 @@ use super::evidence::cut;
 use super::fold::fold_into;
 use super::phrase::{find_literal, find_near, find_run};
 use super::program::{ACCEPT, Class, Instruction};
-use super::table::{finish, hash, mix, seed};
+use super::table::{HASH_BEHIND, hash, hash_in};
 use super::terms::{GRAM_MAX, Kind, NONE, Posting, Question, TermId, Terms};
-use super::token::{READ_BEHIND, Token, split_ascii_into, split_into};
+use super::token::{READ_BEHIND, Token, split_padded_into};
 use super::view::{Domain, Text, View, bare_url};
 use super::{RuleKey, RuleSet, Source, Truth};
 
@@ -94,8 +94,8 @@ impl Part {
 }
 
 /// As many zeros, so that the last word can be read eight bytes at a time.
-const PADDING: &str = "\0\0\0\0\0\0\0\0";
-const _: () = assert!(PADDING.len() == READ_BEHIND);
+const PADDING: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+const _: () = assert!(PADDING.len() >= READ_BEHIND && PADDING.len() >= HASH_BEHIND);
 
 /// The domains in which substrings are searched. All of their strings are words' strings.
 const SEARCHED: [Domain; 3] = [Domain::Words, Domain::OwnTexts, Domain::AllLinks];
@@ -407,14 +407,10 @@ impl Scratch {
     #[allow(clippy::cast_possible_truncation, reason = "checked by the caller")]
     fn take_text(&mut self, terms: &Terms, domain: Domain, part: Part, text: &str) {
         let (start, tokens_start) = (self.folded.len(), self.tokens.len());
-        let is_ascii = fold_into(text, &mut self.folded);
+        fold_into(text, &mut self.folded);
         let end = self.folded.len();
         self.folded.push_str(PADDING);
-        if is_ascii {
-            split_ascii_into(self.folded.as_bytes(), start, end, &mut self.tokens);
-        } else {
-            split_into(self.folded.get(start..end).unwrap_or_default(), start as u32, &mut self.tokens);
-        }
+        split_padded_into(&self.folded, start, end, &mut self.tokens);
         self.fields.push(Field {
             domain,
             part,
@@ -467,19 +463,4 @@ impl Scratch {
             self.find(terms, term);
         }
     }
-}
-
-/// The hash of a key inside of bytes, eight of which may be read behind it.
-#[inline]
-fn hash_in(kind: u8, bytes: &[u8], start: usize, end: usize) -> u32 {
-    let mut hash = seed(kind);
-    let mut at = start;
-    while at < end {
-        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
-        let word = u64::from_le_bytes(*word);
-        let left = end - at;
-        hash = mix(hash, if left < 8 { word & (u64::MAX >> (64 - 8 * left)) } else { word });
-        at += 8;
-    }
-    finish(hash)
 }

@@ -9,30 +9,55 @@ const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Where a hash of keys of one kind starts, so that the same key of two kinds has two hashes.
 #[inline]
-pub(crate) const fn seed(kind: u8) -> u64 {
+const fn seed(kind: u8) -> u64 {
     (kind as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93)
 }
 
-/// Takes eight bytes of a key into its hash, the last ones filled up with zeros.
+/// Takes eight bytes of a key into its hash.
 #[inline]
-pub(crate) const fn mix(hash: u64, word: u64) -> u64 {
+const fn mix(hash: u64, word: u64) -> u64 {
     let mixed = hash ^ word;
     (mixed ^ (mixed >> 32)).wrapping_mul(FACTOR)
 }
 
-/// The hash itself: never 0, which stands for an empty slot.
 #[inline]
-pub(crate) const fn finish(hash: u64) -> u32 {
+const fn finish(hash: u64) -> u32 {
     (hash >> 32) as u32 | 1
 }
 
-/// The hash of a whole key.
+/// The hash of a key: never 0, which stands for an empty slot.
 pub(crate) fn hash(kind: u8, key: &[u8]) -> u32 {
-    let mut hash = seed(kind);
-    for piece in key.chunks(8) {
+    hash_by(kind, key.len(), |at| {
         let mut word = [0; 8];
-        word.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-        hash = mix(hash, u64::from_le_bytes(word));
+        let rest = key.get(at..).unwrap_or_default();
+        word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        u64::from_le_bytes(word)
+    })
+}
+
+/// How far behind a key [`hash_in`] reads.
+pub(crate) const HASH_BEHIND: usize = 16;
+
+/// The hash of the key that stands in `bytes` from `start` to `end`, [`HASH_BEHIND`] bytes before its end or earlier.
+#[inline]
+pub(crate) fn hash_in(kind: u8, bytes: &[u8], start: usize, end: usize) -> u32 {
+    hash_by(kind, end - start, |at| {
+        let word = bytes.get(start + at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
+        let left = (end - start).saturating_sub(at);
+        let word = u64::from_le_bytes(word);
+        if left < 8 { word & !(u64::MAX << (8 * left)) } else { word }
+    })
+}
+
+/// The hash of a key of this length, of which `word` reads eight bytes, with zeros for those behind its end. The first
+/// two words are always taken in: words of a text have any length up to that, and no branch can tell which.
+#[inline]
+fn hash_by(kind: u8, length: usize, word: impl Fn(usize) -> u64) -> u32 {
+    let mut hash = mix(mix(seed(kind), word(0)), word(8));
+    let mut at = 16;
+    while at < length {
+        hash = mix(hash, word(at));
+        at += 8;
     }
     finish(hash)
 }
@@ -89,17 +114,15 @@ impl Table {
 
     /// Whether a key with this hash may be there.
     #[inline]
-    fn may_have(&self, hash: u32) -> bool {
+    pub(crate) fn may_have(&self, hash: u32) -> bool {
         let (word, bit) = self.grain(hash);
         self.filter.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// The number of the key with this hash for which `is` says that it is the one.
+    /// The number of the key with this hash for which `is` says that it is the one. Ask [`may_have`](Self::may_have)
+    /// first where it is likely that there is none.
     #[inline]
     pub(crate) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
-        if !self.may_have(hash) {
-            return None;
-        }
         let mask = self.slots.len() - 1;
         let mut at = (hash >> self.shift) as usize;
         loop {
@@ -227,7 +250,10 @@ mod tests {
     #[test]
     fn keys_of_two_kinds_differ_and_a_piece_is_filled_up() {
         assert_ne!(hash(0, b"gull"), hash(1, b"gull"));
-        assert_eq!(hash(0, b"gull"), finish(mix(seed(0), u64::from_le_bytes(*b"gull\0\0\0\0"))));
         assert_ne!(hash(0, b"gullgull"), hash(0, b"gullgullx"));
+        let bytes = [[b'.'; 4].as_slice(), b"a long word of a long text", &[b'.'; HASH_BEHIND]].concat();
+        for length in 0..=26 {
+            assert_eq!(hash_in(7, &bytes, 4, 4 + length), hash(7, &bytes[4..4 + length]), "{length}");
+        }
     }
 }

@@ -273,6 +273,7 @@ impl Terms {
         }
     }
 
+    #[inline(never)]
     fn find(&self, kind: Kind, hash: u32, key: &[u8]) -> Option<TermId> {
         self.table.find(hash, |id| self.is(id, kind, key))
     }
@@ -292,10 +293,16 @@ impl Terms {
         key.bytes.get(..usize::from(key.length)).unwrap_or_default()
     }
 
+    /// Whether there may be a term for a key with this hash: it says no to most words of a text.
+    #[inline]
+    pub(crate) fn may_have(&self, hash: u32) -> bool {
+        self.table.may_have(hash)
+    }
+
     /// The term for a key whose hash is known.
     #[inline]
     pub(crate) fn look_up(&self, kind: Kind, hash: u32, key: &[u8]) -> Option<TermId> {
-        self.find(kind, hash, key)
+        if self.may_have(hash) { self.find(kind, hash, key) } else { None }
     }
 
     fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], question: u32) -> TermId {

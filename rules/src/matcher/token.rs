@@ -31,6 +31,9 @@ const fn is_plainly_none(character: char) -> bool {
     matches!(character, '\u{80}'..='\u{a9}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}')
 }
 
+/// How long each pictograph is in UTF-8.
+const PICTOGRAPH_BYTES: usize = 4;
+
 /// Whether a character makes its grapheme cluster a token.
 pub(crate) const fn is_pictograph(character: char) -> bool {
     matches!(character, '\u{1f000}'..='\u{1faff}')
@@ -51,30 +54,61 @@ impl Token {
     }
 }
 
-/// How many bytes behind a text [`split_ascii_into`] reads.
+/// How many bytes behind a text [`split_padded_into`] reads.
 pub(crate) const READ_BEHIND: usize = 8;
 
-/// Finds the tokens of a folded ASCII text, which stands in `bytes` from `start` to `end`, and appends them.
+/// Finds the tokens of a folded text, which stands in `padded` from `start` to `end`, and appends them. Around the text
+/// is ASCII, behind it [`READ_BEHIND`] zeros.
+pub(crate) fn split_padded_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) {
+    let first = out.len();
+    if !split_plain_into(padded, start, end, out) {
+        out.truncate(first);
+        split_into(padded.get(start..end).unwrap_or_default(), position(0, start), out);
+    }
+}
+
+/// The same where no grapheme cluster with a pictograph has more than one character. False: one has, and what was
+/// appended is to be forgotten.
 ///
 /// Eight bytes are looked at in one go, and what is done for each token hangs on where it begins and ends alone, so
-/// that nothing is decided byte by byte. Behind the text [`READ_BEHIND`] bytes are zero.
-pub(crate) fn split_ascii_into(bytes: &[u8], start: usize, end: usize, out: &mut Vec<Token>) {
-    // Whether the last byte so far built a token, and where that began.
-    let (mut inside, mut open) = (0, position(0, start));
+/// that little is decided byte by byte.
+fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) -> bool {
+    // Whether the last byte so far built a token, where that began, and the bits of a character that goes on.
+    let (mut inside, mut open, mut rest) = (0, start, 0);
     let mut at = start;
     while at <= end {
-        // One bit a byte for 64 bytes: whether it builds a token.
-        let mut builds: u64 = 0;
-        let mut shift = 0;
-        let block = at;
+        // For 64 bytes a bit each: whether it builds a token, and whether a character beyond ASCII begins there.
+        let (mut builds, mut leads): (u64, u64) = (rest, 0);
+        let (block, mut shift) = (at, 0);
         while shift < 64 && at <= end {
-            let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
-            builds |= letters_and_digits(u64::from_le_bytes(*word)) << shift;
+            let Some(word) = padded.as_bytes().get(at..).and_then(|rest| rest.first_chunk()) else { break };
+            let word = u64::from_le_bytes(*word);
+            builds |= letters_and_digits(word) << shift;
+            leads |= gathered(word & (word << 1)) << shift;
             shift += 8;
             at += 8;
         }
         if shift == 0 {
-            return;
+            break;
+        }
+        let mut pictographs: u64 = 0;
+        rest = 0;
+        while leads != 0 {
+            let bit = leads.trailing_zeros();
+            leads &= leads - 1;
+            let place = block + bit as usize;
+            let Some(character) = padded.get(place..).and_then(|rest| rest.chars().next()) else { break };
+            let length = character.len_utf8();
+            if is_pictograph(character) {
+                if !stands_alone(padded, place, place + length, character) {
+                    return false;
+                }
+                pictographs |= 1 << bit;
+            } else if self::builds(character) {
+                let wide = ((1_u128 << length) - 1) << bit;
+                builds |= low(wide);
+                rest |= low(wide >> 64);
+            }
         }
         // Where that changes, tokens begin and end in turn.
         let mut edges = builds ^ (builds << 1 | inside);
@@ -82,30 +116,49 @@ pub(crate) fn split_ascii_into(bytes: &[u8], start: usize, end: usize, out: &mut
             edges &= (1 << shift) - 1;
         }
         inside = builds >> (shift - 1) & 1;
-        while edges != 0 {
-            let edge = block + edges.trailing_zeros() as usize;
-            if builds >> (edge - block) & 1 == 1 {
-                open = position(0, edge);
-            } else {
-                out.push(Token { start: open, end: position(0, edge), emoji: false });
+        let mut marks = edges | pictographs;
+        while marks != 0 {
+            let bit = marks.trailing_zeros();
+            marks &= marks - 1;
+            let place = block + bit as usize;
+            if edges >> bit & 1 == 1 {
+                if builds >> bit & 1 == 1 {
+                    open = place;
+                } else {
+                    push(out, 0, open, place, false);
+                }
             }
-            edges &= edges - 1;
+            if pictographs >> bit & 1 == 1 {
+                push(out, 0, place, place + PICTOGRAPH_BYTES, true);
+            }
         }
     }
+    true
 }
 
-/// Of eight folded ASCII bytes, a bit for each that is a letter or a digit, the first byte's lowest.
+#[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+const fn low(wide: u128) -> u64 {
+    wide as u64
+}
+
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Of eight folded bytes, a bit for each that is an ASCII letter or a digit, the first byte's lowest.
 #[inline]
 const fn letters_and_digits(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x80 * ONES;
     // Bytes are below 0x80, so no sum reaches the next one, and its high bit says which is greater.
     const fn within(word: u64, low: u8, high: u8) -> u64 {
         (word + (0x80 - low as u64) * ONES) & !(word + (0x7f - high as u64) * ONES)
     }
-    let found = (within(word, b'0', b'9') | within(word, b'a', b'z')) & HIGH;
-    // The bits of the bytes, gathered in the highest one.
-    (found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    let ascii = word & !HIGH;
+    gathered((within(ascii, b'0', b'9') | within(ascii, b'a', b'z')) & !word)
+}
+
+/// The high bits of eight bytes, gathered in the lowest byte.
+#[inline]
+const fn gathered(word: u64) -> u64 {
+    ((word & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// Finds the tokens of a folded text that stands at `base` in a longer one, and appends them.
@@ -256,24 +309,36 @@ mod tests {
 
     /// At all places of the blocks in which it is done.
     #[test]
-    fn ascii_is_split_alike_in_one_go() {
+    fn texts_are_split_alike_in_one_go() {
+        const OTHERS: [&str; 14] = [
+            "é", "ß", "—", "’", "日", "。", "한", "𝒳", "🍕", "👍🏽", "🇩🇪", "\u{200d}", "\u{fe0f}", "e\u{301}",
+        ];
         let mut state: u32 = 3;
-        for length in 0..400 {
+        for round in 0..2_000_usize {
+            let (length, others) = (round % 400, round / 400);
             let mut text = String::new();
-            for _ in 0..length {
+            while text.len() < length {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let byte = (state >> 24) as u8 & 0x7f;
-                text.push(if state & 0x3000 == 0 { char::from(byte).to_ascii_lowercase() } else { 'x' });
+                match state >> 12 & 0xf {
+                    0..=2 => text.push(char::from(byte).to_ascii_lowercase()),
+                    // In the first round none, then plain ones, then all.
+                    other if other < 3 + 2 * others as u32 => {
+                        let known = if others < 4 { 9 } else { OTHERS.len() };
+                        text.push_str(OTHERS[usize::from(byte) % known]);
+                    }
+                    _ => text.push('x'),
+                }
             }
             let before = "..".repeat(length % 5);
-            let bytes = [before.as_bytes(), text.as_bytes(), &[0; READ_BEHIND]].concat();
+            let padded = [&before, &*text, "\0\0\0\0\0\0\0\0"].concat();
             let mut tokens = Vec::new();
-            split_ascii_into(&bytes, before.len(), before.len() + text.len(), &mut tokens);
+            split_padded_into(&padded, before.len(), before.len() + text.len(), &mut tokens);
             let mut want = Vec::new();
             split_into(&text, before.len() as u32, &mut want);
             assert_eq!(tokens, want, "{text:?}");
         }
-        for byte in 0..0x80_u8 {
+        for byte in 0..=u8::MAX {
             let want = u64::from(byte.is_ascii_digit() || byte.is_ascii_lowercase());
             assert_eq!(letters_and_digits(u64::from(byte) << 24), want << 3, "{byte}");
         }

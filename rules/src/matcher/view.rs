@@ -562,7 +562,8 @@ fn links(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
     let mut tell = |field, value: Option<Value<'_>>| {
         string(source, field, value.and_then(|value| value.as_str()), visit);
     };
-    for url in post.entities().urls() {
+    let (entities, media) = post.entities_and_media();
+    for url in entities.urls() {
         let keys = ["url", "expanded_url", "display_url", if is_v2 { "unwound_url" } else { "unwound" }];
         let [short, expanded, display, unwound] = url.value().fields(keys);
         tell("urls.url", short);
@@ -572,7 +573,7 @@ fn links(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
     }
     // v2 has the links of media among the others.
     if !is_v2 {
-        for medium in post.media() {
+        for medium in media {
             let [short, expanded, display] = medium.value().fields(["url", "expanded_url", "display_url"]);
             tell("media.url", short);
             tell("media.expanded_url", expanded);
