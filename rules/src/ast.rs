@@ -12,6 +12,7 @@
 //! tree as `a b c`. An `And` therefore never has an `And` for a child, nor an `Or` an `Or`, and both have at least
 //! two children. Two rules are equal if their trees are, wherever their parts stand and however they were spelled.
 
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 use crate::operator::Operator;
@@ -21,7 +22,8 @@ use crate::term::is_punctuated;
 /// A rule, parsed.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    pub(crate) text: Box<str>,
+    /// Shared with the sets that the rule is in.
+    pub(crate) text: Arc<str>,
     pub(crate) nodes: Vec<Node>,
 }
 

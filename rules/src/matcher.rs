@@ -54,8 +54,10 @@ mod evidence;
 mod fold;
 mod geo;
 mod phrase;
+mod postings;
 mod program;
 mod scan;
+mod slab;
 mod table;
 mod terms;
 mod token;
@@ -63,6 +65,7 @@ mod view;
 
 use core::fmt;
 use core::ops::Not;
+use std::sync::Arc;
 
 use powerstream_core::post::Post;
 use powerstream_core::stream::message::{Kind, classify, elements};
@@ -195,7 +198,7 @@ pub struct RuleSet {
 #[derive(Clone, Debug)]
 struct Stored {
     key: RuleKey,
-    text: Box<str>,
+    text: Arc<str>,
     tag: Option<Box<str>>,
     uncovered: bool,
 }
@@ -258,7 +261,7 @@ impl RuleSet {
         if uncovered {
             self.uncovered.push(slot);
         }
-        let stored = Stored { key, text: rule.text().into(), tag: tag.map(Into::into), uncovered };
+        let stored = Stored { key, text: rule.text.clone(), tag: tag.map(Into::into), uncovered };
         let places = (self.rules.get_mut(slot as usize), self.programs.get_mut(slot as usize));
         if let (Some(to_rule), Some(to_code)) = places {
             (*to_rule, *to_code) = (Some(stored), code);

@@ -121,10 +121,6 @@ pub(crate) fn atoms(term: &Term, options: MatchOptions, buffer: &mut Buffer, eac
 
 fn keyword(options: MatchOptions, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
     let text = &*buffer.folded;
-    // Most keywords: nothing to split.
-    if text.is_ascii() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return each(Atom::Key { domain: Domain::Words, key: text });
-    }
     split(&mut buffer.tokens, text);
     if !is_one_token(&buffer.tokens, text) {
         return phrase(options, buffer, each);

@@ -20,11 +20,16 @@
 //! could make the rule false; and where the rule is true, a run from its beginning passes through a leaf of the cover
 //! that is true, and goes on from there as the run that started there did.
 
-use crate::ast::{NodeId, NodeKind, Rule};
+use crate::ast::{NodeId, NodeKind, Rule, Term};
+use crate::operator::Operator;
+use crate::span::Span;
 
 use super::MatchOptions;
 use super::atom::{Atom, Buffer, atoms};
-use super::terms::{Anchor, Kind, Posting, TermId, Terms};
+use super::postings::Posting;
+use super::table::hash_in;
+use super::terms::{Anchor, Kind, TermId, Terms};
+use super::token::{PADDING, is_plain};
 use super::view::Domain;
 
 /// One question of a program.
@@ -124,9 +129,34 @@ struct Plan {
     forms: (u32, u32),
 }
 
+/// A node to be written, and where to go on from it. Targets are labels.
+#[derive(Clone, Copy, Debug)]
+struct Goal {
+    id: NodeId,
+    negated: bool,
+    if_true: u32,
+    if_false: u32,
+    /// Whether its leaves are those of the cover.
+    cover: bool,
+}
+
+impl Plan {
+    /// Whether the node is a leaf, which has a form at least.
+    const fn is_leaf(&self) -> bool {
+        self.forms.0 < self.forms.1
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Task {
-    Node { id: NodeId, negated: bool, if_true: u32, if_false: u32, cover: bool },
+    Node(Goal),
+    /// The operands of a node from `Compiler::children[next]` on. They are all true together, or one of them is enough.
+    Operands {
+        node: Goal,
+        all: bool,
+        first: u32,
+        next: u32,
+    },
     Place(u32),
 }
 
@@ -145,6 +175,22 @@ pub(crate) struct Compiler {
     /// Of the cover: the term and where it stands.
     cover: Vec<(Form, u32)>,
     children: Vec<NodeId>,
+    /// The keywords of the rule that have nothing to split, as most have: ASCII letters and digits.
+    keywords: Vec<Keyword>,
+    /// The text of the rule, its ASCII folded, and `PADDING`.
+    text: String,
+}
+
+/// A keyword, hashed, and where it stands.
+#[derive(Clone, Copy, Debug)]
+struct Keyword {
+    /// The place of its node.
+    node: u32,
+    start: u32,
+    end: u32,
+    hash: u32,
+    /// The term that it is likely to be.
+    likely: Option<TermId>,
 }
 
 impl Compiler {
@@ -162,7 +208,11 @@ impl Compiler {
         self.write(rule, !uncovered);
         self.resolve();
         for (form, at) in self.cover.drain(..) {
-            match terms.anchor_of(form.term) {
+            let anchor = match form.class {
+                Class::Word | Class::Key => Anchor::Term(form.term),
+                Class::Question => terms.anchor_of(form.term),
+            };
+            match anchor {
                 // Whoever comes by a word of a question has yet to ask it.
                 Anchor::Term(anchor) if form.class == Class::Question => {
                     terms.post(anchor, Posting { rule: slot, entry: at });
@@ -199,44 +249,84 @@ impl Compiler {
             + (self.labels.capacity() + self.children.capacity()) * size_of::<u32>()
             + self.code.capacity() * size_of::<Instruction>()
             + self.cover.capacity() * size_of::<(Form, u32)>()
+            + self.keywords.capacity() * size_of::<Keyword>()
+            + self.text.capacity()
     }
 
     fn plan_of(&self, id: NodeId) -> Plan {
         self.plans.get(id.index()).copied().unwrap_or_default()
     }
 
+    /// Hashes all plain keywords and has the terms fetch what is there for them, before they are looked up one by one:
+    /// most of the time of a long rule goes by with waiting for memory, and this waits for all of it at once.
+    fn hash_keywords(&mut self, rule: &Rule, terms: &mut Terms) {
+        self.text.clear();
+        self.text.push_str(rule.text());
+        self.text.make_ascii_lowercase();
+        self.text.push_str(PADDING);
+        self.keywords.clear();
+        let kind = Kind::Key(Domain::Words).number();
+        for (index, node) in rule.nodes().iter().enumerate() {
+            let NodeKind::Term(Term { operator: Operator::Keyword, argument: Span { start, end }, .. }) =
+                node.kind
+            else {
+                continue;
+            };
+            if is_plain(&self.text, start, end) {
+                let hash = hash_in(kind, self.text.as_bytes(), start, end);
+                let (node, start, end) = (position(index), position(start), position(end));
+                self.keywords.push(Keyword { node, start, end, hash, likely: None });
+            }
+        }
+        terms.fetch(self.keywords.iter_mut().map(|word| (word.hash, &mut word.likely)));
+    }
+
     fn plan(&mut self, rule: &Rule, options: MatchOptions, terms: &mut Terms) {
         self.plans.clear();
         self.forms.clear();
-        for node in rule.nodes() {
+        self.hash_keywords(rule, terms);
+        let mut keywords = self.keywords.iter().peekable();
+        for (index, node) in rule.nodes().iter().enumerate() {
             let of = |id: &NodeId| self.plans.get(id.index()).copied().unwrap_or_default();
             let plan = match &node.kind {
                 NodeKind::Not(child) => {
                     let plan = of(child);
-                    Plan { costs: [plan.costs[1], plan.costs[0]], ..plan }
+                    Plan { costs: [plan.costs[1], plan.costs[0]], effort: plan.effort, forms: (0, 0) }
                 }
                 NodeKind::And(children) | NodeKind::Or(children) => {
-                    let is_and = usize::from(matches!(node.kind, NodeKind::And(_)));
-                    let mut plan = Plan::default();
+                    let is_and = matches!(node.kind, NodeKind::And(_));
                     // An OR is covered by all together, an AND by its best; negated it is the other way round.
-                    let all = children.iter().map(|id| of(id).costs[is_and]);
-                    plan.costs[is_and] = all.fold(0, u32::saturating_add);
-                    let best = children.iter().map(|id| of(id).costs[1 - is_and]).min();
-                    plan.costs[1 - is_and] = best.unwrap_or(FORBIDDEN);
-                    plan.effort = children.iter().map(|id| of(id).effort).fold(0, u32::saturating_add);
-                    plan
+                    let (mut all, mut best, mut effort) = (0_u32, FORBIDDEN, 0_u32);
+                    for child in children.iter().map(of) {
+                        let [first, second] = child.costs;
+                        let (of_all, of_best) = if is_and { (second, first) } else { (first, second) };
+                        all = all.saturating_add(of_all);
+                        best = best.min(of_best);
+                        effort = effort.saturating_add(child.effort);
+                    }
+                    Plan { costs: if is_and { [best, all] } else { [all, best] }, effort, forms: (0, 0) }
                 }
                 NodeKind::Term(term) => {
                     let first = self.forms.len();
                     let forms = &mut self.forms;
                     let mut cost: u32 = 0;
                     let mut effort = 0;
-                    atoms(term, options, &mut self.buffer, &mut |atom| {
-                        let form = form(atom, terms);
-                        cost = cost.saturating_add(form.cost);
-                        effort += effort_of(atom);
-                        forms.push(form);
-                    });
+                    match keywords.next_if(|keyword| keyword.node as usize == index) {
+                        Some(&Keyword { start, end, hash, likely, .. }) => {
+                            let word = self.text.get(start as usize..end as usize).unwrap_or_default();
+                            let term =
+                                terms.hashed_key(Kind::Key(Domain::Words), hash, word.as_bytes(), likely);
+                            cost = terms.cost(term);
+                            effort = WORD_EFFORT;
+                            forms.push(Form { term, class: Class::Word, cost });
+                        }
+                        None => atoms(term, options, &mut self.buffer, &mut |atom| {
+                            let form = form(atom, terms);
+                            cost = cost.saturating_add(form.cost);
+                            effort += effort_of(atom);
+                            forms.push(form);
+                        }),
+                    }
                     Plan {
                         costs: [cost, FORBIDDEN],
                         effort,
@@ -254,69 +344,91 @@ impl Compiler {
         self.cover.clear();
         self.labels.clear();
         self.labels.extend([ACCEPT, ACCEPT]);
+        self.children.clear();
         self.tasks.clear();
-        self.tasks.push(Task::Node {
-            id: rule.root(),
-            negated: false,
-            if_true: LABEL_ACCEPT,
-            if_false: LABEL_REJECT,
-            cover,
-        });
+        let (if_true, if_false) = (LABEL_ACCEPT, LABEL_REJECT);
+        self.tasks.push(Task::Node(Goal { id: rule.root(), negated: false, if_true, if_false, cover }));
         while let Some(task) = self.tasks.pop() {
-            let Task::Node { id, negated, if_true, if_false, cover } = task else {
-                if let Task::Place(label) = task {
-                    self.place(label);
-                }
-                continue;
-            };
-            match &rule.node(id).kind {
-                NodeKind::Not(child) => {
-                    self.tasks.push(Task::Node { id: *child, negated: !negated, if_true, if_false, cover });
-                }
-                NodeKind::Term(_) => self.leaf(self.plan_of(id), negated, if_true, if_false, cover),
-                kind @ (NodeKind::And(children) | NodeKind::Or(children)) => {
-                    let all = matches!(kind, NodeKind::And(_)) != negated;
-                    self.order(children, all, negated, cover);
-                    let mut last = true;
-                    // The last is done last, so it goes onto the stack first.
-                    for index in (0..self.children.len()).rev() {
-                        let Some(child) = self.children.get(index).copied() else { continue };
-                        let (mut if_true, mut if_false) = (if_true, if_false);
-                        if !last {
-                            let next = position(self.labels.len());
-                            self.labels.push(ACCEPT);
-                            self.tasks.push(Task::Place(next));
-                            *(if all { &mut if_true } else { &mut if_false }) = next;
-                        }
-                        last = false;
-                        let cover = cover && (!all || index == 0);
-                        self.tasks.push(Task::Node { id: child, negated, if_true, if_false, cover });
-                    }
-                }
+            match task {
+                Task::Node(goal) => self.write_node(rule, goal),
+                Task::Operands { node, all, first, next } => self.write_operands(node, all, first, next),
+                Task::Place(label) => self.place(label),
             }
         }
     }
 
-    /// The operands of a node in the order in which they are asked: of what must all be true first what covers it;
-    /// otherwise the cheap ones before the dear ones.
-    fn order(&mut self, children: &[NodeId], all: bool, negated: bool, cover: bool) {
-        self.children.clear();
+    fn write_node(&mut self, rule: &Rule, goal: Goal) {
+        match &rule.node(goal.id).kind {
+            NodeKind::And(children) => self.begin_operands(children, goal, !goal.negated),
+            NodeKind::Or(children) => self.begin_operands(children, goal, goal.negated),
+            NodeKind::Not(child) => {
+                self.tasks.push(Task::Node(Goal { id: *child, negated: !goal.negated, ..goal }));
+            }
+            NodeKind::Term(_) => {
+                let next = match self.tasks.last() {
+                    Some(Task::Place(next)) => Some(*next),
+                    _ => None,
+                };
+                self.leaf(goal, self.plan_of(goal.id), next);
+            }
+        }
+    }
+
+    fn begin_operands(&mut self, children: &[NodeId], node: Goal, all: bool) {
+        let first = self.children.len();
         self.children.extend_from_slice(children);
+        self.order(first, all, node);
+        self.write_operands(node, all, position(first), position(first));
+    }
+
+    /// Writes operands up to the first that is no leaf; it and the others are put off.
+    fn write_operands(&mut self, node: Goal, all: bool, first: u32, mut next: u32) {
+        while let Some(child) = self.children.get(next as usize).copied() {
+            let cover = node.cover && (!all || next == first);
+            next += 1;
+            let mut goal = Goal { id: child, cover, ..node };
+            if next as usize == self.children.len() {
+                self.children.truncate(first as usize);
+                self.tasks.push(Task::Node(goal));
+                return;
+            }
+            let label = position(self.labels.len());
+            self.labels.push(ACCEPT);
+            *(if all { &mut goal.if_true } else { &mut goal.if_false }) = label;
+            let plan = self.plan_of(child);
+            if plan.is_leaf() {
+                self.leaf(goal, plan, Some(label));
+                self.place(label);
+            } else {
+                // Done from the last to the first.
+                self.tasks.push(Task::Operands { node, all, first, next });
+                self.tasks.push(Task::Place(label));
+                self.tasks.push(Task::Node(goal));
+                return;
+            }
+        }
+    }
+
+    /// Puts the operands from `first` on in the order in which they are asked: of what must all be true first what covers
+    /// it; otherwise the cheap ones before the dear ones.
+    fn order(&mut self, first: usize, all: bool, node: Goal) {
         let plans = &self.plans;
         let plan = |id: &NodeId| plans.get(id.index()).copied().unwrap_or_default();
-        self.children.sort_by_key(|id| plan(id).effort);
-        if all && cover {
-            let costs = self.children.iter().map(|id| plan(id).costs[usize::from(negated)]);
+        let children = self.children.get_mut(first..).unwrap_or_default();
+        children.sort_by_key(|id| plan(id).effort);
+        if all && node.cover {
+            let costs = children.iter().map(|id| plan(id).costs[usize::from(node.negated)]);
             if let Some((best, _)) = costs.enumerate().min_by_key(|(_, cost)| *cost) {
-                if let Some(start) = self.children.get_mut(..=best) {
+                if let Some(start) = children.get_mut(..=best) {
                     start.rotate_right(1);
                 }
             }
         }
     }
 
-    /// Writes a leaf: an instruction for each of its forms.
-    fn leaf(&mut self, plan: Plan, negated: bool, if_true: u32, if_false: u32, cover: bool) {
+    /// Writes a leaf: an instruction for each of its forms. `next` is the label that will be placed behind it.
+    fn leaf(&mut self, goal: Goal, plan: Plan, next: Option<u32>) {
+        let Goal { negated, if_true, if_false, cover, .. } = goal;
         let (first, end) = plan.forms;
         for index in first..end {
             let Some(form) = self.forms.get(index as usize).copied() else { continue };
@@ -326,15 +438,10 @@ impl Compiler {
             }
             let is_last = index + 1 == end;
             // One of several is enough, or, negated, one too many: jump. The last goes on to what stands behind it.
-            let jumps_if = if is_last { !self.stands_next(if_true) } else { !negated };
+            let jumps_if = if is_last { next != Some(if_true) } else { !negated };
             let target = if jumps_if { if_true } else { if_false };
             self.code.push(Instruction::new(form.term, form.class, negated, jumps_if, target));
         }
-    }
-
-    /// Whether a label will be placed behind the next instruction.
-    fn stands_next(&self, label: u32) -> bool {
-        matches!(self.tasks.last(), Some(Task::Place(next)) if *next == label)
     }
 
     fn place(&mut self, label: u32) {
@@ -372,9 +479,12 @@ fn form(atom: Atom<'_>, terms: &mut Terms) -> Form {
     Form { term, class, cost: terms.cost(term) }
 }
 
+/// How dear it is to ask for a word of the Post; what else there is is measured by it.
+const WORD_EFFORT: u32 = 1;
+
 const fn effort_of(atom: Atom<'_>) -> u32 {
     match atom {
-        Atom::Key { domain: Domain::Words, .. } => 1,
+        Atom::Key { domain: Domain::Words, .. } => WORD_EFFORT,
         Atom::Key { domain: Domain::Lang, .. } => 2,
         Atom::Key { .. } => 20,
         Atom::Check(_) => 25,
@@ -415,7 +525,9 @@ mod tests {
         let kind = Kind::Key(Domain::Words);
         let hash = super::super::table::hash(kind.number(), word.as_bytes());
         let term = terms.look_up(kind, hash, word.as_bytes()).unwrap();
-        terms.postings(term).iter().map(|posting| posting.entry).collect()
+        let mut entries = Vec::new();
+        terms.postings(term, |some| entries.extend(some.iter().map(|posting| posting.entry)));
+        entries
     }
 
     #[test]

@@ -13,10 +13,11 @@ use super::atom::{annotation, decimal};
 use super::evidence::cut;
 use super::fold::fold_into;
 use super::phrase::{find_literal, find_near, find_run};
+use super::postings::Posting;
 use super::program::{ACCEPT, Class, Instruction};
-use super::table::{HASH_BEHIND, hash, hash_in};
-use super::terms::{GRAM_MAX, Kind, NONE, Posting, Question, TermId, Terms};
-use super::token::{READ_BEHIND, Token, split_padded_into};
+use super::table::{hash, hash_in};
+use super::terms::{GRAM_MAX, Kind, NONE, Question, TermId, Terms};
+use super::token::{PADDING, Token, split_padded_into};
 use super::view::{Domain, Text, View, bare_url};
 use super::{RuleKey, RuleSet, Source, Truth};
 
@@ -93,10 +94,6 @@ impl Part {
     }
 }
 
-/// As many zeros, so that the last word can be read eight bytes at a time.
-const PADDING: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-const _: () = assert!(PADDING.len() >= READ_BEHIND && PADDING.len() >= HASH_BEHIND);
-
 /// The domains in which substrings are searched. All of their strings are words' strings.
 const SEARCHED: [Domain; 3] = [Domain::Words, Domain::OwnTexts, Domain::AllLinks];
 
@@ -166,7 +163,8 @@ impl Scratch {
     fn find(&mut self, terms: &Terms, term: TermId) {
         if self.found.add(term) {
             self.touched.push(term);
-            self.hits.extend_from_slice(terms.postings(term));
+            let hits = &mut self.hits;
+            terms.postings(term, |some| hits.extend_from_slice(some));
         }
     }
 
@@ -208,7 +206,8 @@ impl<'r> Scan<'r> {
         }
         for term in self.terms.sweeps() {
             if self.ask(*term) == Truth::True {
-                self.scratch.hits.extend_from_slice(self.terms.postings(*term));
+                let hits = &mut self.scratch.hits;
+                self.terms.postings(*term, |some| hits.extend_from_slice(some));
             }
         }
         let mut next = 0;

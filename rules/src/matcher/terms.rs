@@ -2,18 +2,11 @@
 
 use super::atom::Atom;
 use super::check::Check;
+use super::postings::{Lists, Posting};
+use super::slab::Slab;
 use super::table::{Table, hash};
 use super::token::Token;
 use super::view::Domain;
-
-/// A place in the program of a rule, where evaluation starts when a term is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Posting {
-    /// The slot of the rule.
-    pub(crate) rule: u32,
-    /// Where in its program.
-    pub(crate) entry: u32,
-}
 
 /// The number of a term, below [`TERMS_MAX`].
 pub(crate) type TermId = u32;
@@ -107,55 +100,12 @@ struct Term {
     question: u32,
 }
 
-/// Places that are given and taken back.
-#[derive(Clone, Debug)]
-struct Slab<T> {
-    items: Vec<T>,
-    free: Vec<u32>,
-}
-
-impl<T> Default for Slab<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), free: Vec::new() }
-    }
-}
-
-impl<T> Slab<T> {
-    #[allow(clippy::cast_possible_truncation, reason = "bounded by the number of terms")]
-    fn add(&mut self, item: T) -> u32 {
-        match self.free.pop() {
-            Some(place) => {
-                if let Some(slot) = self.items.get_mut(place as usize) {
-                    *slot = item;
-                }
-                place
-            }
-            None => {
-                self.items.push(item);
-                self.items.len() as u32 - 1
-            }
-        }
-    }
-
-    fn get(&self, place: u32) -> Option<&T> {
-        self.items.get(place as usize)
-    }
-
-    fn get_mut(&mut self, place: u32) -> Option<&mut T> {
-        self.items.get_mut(place as usize)
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.items.capacity() * size_of::<T>() + self.free.capacity() * size_of::<u32>()
-    }
-}
-
 /// See the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
     table: Table,
     terms: Slab<Term>,
-    lists: Slab<Vec<Posting>>,
+    lists: Lists,
     long: Slab<Box<[u8]>>,
     questions: Slab<Option<Asked>>,
     /// How many postings there are of each kind of key.
@@ -168,6 +118,8 @@ pub(crate) struct Terms {
     sweeps: Vec<TermId>,
     /// Room for keys.
     buffer: Vec<u8>,
+    /// Room for [`fetch`](Self::fetch).
+    places: Vec<u32>,
 }
 
 /// How many postings there are.
@@ -194,10 +146,42 @@ pub(crate) const GRAM_MAX: usize = 4;
 impl Terms {
     /// The term for a key, one user more; it is made if it is not there.
     pub(crate) fn key(&mut self, kind: Kind, key: &[u8]) -> TermId {
-        let hash = hash(kind.number(), key);
-        let found = self.find(kind, hash, key).unwrap_or_else(|| self.add(kind, hash, key, NONE));
+        self.hashed_key(kind, hash(kind.number(), key), key, None)
+    }
+
+    /// The same of a key whose hash is known, and perhaps its term.
+    #[inline]
+    pub(crate) fn hashed_key(&mut self, kind: Kind, hash: u32, key: &[u8], likely: Option<TermId>) -> TermId {
+        let found = match likely {
+            Some(likely) if self.is(likely, kind, key) => likely,
+            _ => self.find(kind, hash, key).unwrap_or_else(|| self.add(kind, hash, key, NONE)),
+        };
         self.retain(found);
         found
+    }
+
+    /// Tells for each hash the term that is likely to have a key with it, and brings near what belongs to that term. What
+    /// one step reads tells the next one where to go on; in each the reads have nothing to do with each other, so that
+    /// the processor has many of them under way.
+    pub(crate) fn fetch<'h>(&mut self, hashes: impl Iterator<Item = (u32, &'h mut Option<TermId>)>) {
+        let mut places = core::mem::take(&mut self.places);
+        places.clear();
+        for (hash, likely) in hashes {
+            *likely = self.table.find(hash, |_| true);
+            places.extend(*likely);
+        }
+        let mut read: u32 = 0;
+        places.retain_mut(|place| {
+            let Some(term) = self.terms.get(*place) else { return false };
+            // A term may lie on two cache lines.
+            read = read.wrapping_add(term.users + u32::from(term.key.length));
+            let Postings::Many(list) = term.postings else { return false };
+            *place = list;
+            true
+        });
+        let lengths = places.iter().map(|list| self.lists.newest_len(*list));
+        core::hint::black_box(lengths.fold(read, u32::wrapping_add));
+        self.places = places;
     }
 
     /// The term for a question, one user more; it is made if it is not there.
@@ -345,12 +329,12 @@ impl Terms {
             let place = u32::from_le_bytes([a, b, c, d]);
             if let Some(long) = self.long.get_mut(place) {
                 *long = Box::default();
-                self.long.free.push(place);
+                self.long.free(place);
             }
         }
-        self.terms.free.push(id);
+        self.terms.free(id);
         if let Some(asked) = self.questions.get_mut(question).and_then(Option::take) {
-            self.questions.free.push(question);
+            self.questions.free(question);
             if let Question::Run { tokens, .. } | Question::Near { tokens, .. } = asked.question {
                 tokens.iter().for_each(|token| self.release(*token));
             }
@@ -426,48 +410,41 @@ impl Terms {
                 }
             }
             Postings::One(first) => {
-                // Where two rules wait, more are likely to.
-                let mut list = Vec::with_capacity(4);
-                list.extend([first, posting]);
-                term.postings = Postings::Many(self.lists.add(list));
+                let list = self.lists.begin(first);
+                term.postings = Postings::Many(self.lists.push(list, posting));
             }
-            Postings::Many(list) => {
-                if let Some(list) = self.lists.get_mut(list) {
-                    list.push(posting);
-                }
-            }
+            Postings::Many(list) => term.postings = Postings::Many(self.lists.push(list, posting)),
         }
     }
 
     /// Takes out all postings of a rule.
     pub(crate) fn unpost(&mut self, anchor: TermId, rule: u32) {
-        let before = self.postings(anchor).len();
         let Some(term) = self.terms.get_mut(anchor) else { return };
-        match term.postings {
-            Postings::One(posting) if posting.rule == rule => term.postings = Postings::None,
-            Postings::None | Postings::One(_) => {}
-            Postings::Many(place) => {
-                if let Some(list) = self.lists.get_mut(place) {
-                    list.retain(|posting| posting.rule != rule);
-                    match list.as_slice() {
-                        [] => term.postings = Postings::None,
-                        [one] => term.postings = Postings::One(*one),
-                        _ => {}
-                    }
-                    if list.len() < 2 {
-                        *list = Vec::new();
-                        self.lists.free.push(place);
-                    }
-                }
+        let removed = match term.postings {
+            Postings::One(posting) if posting.rule == rule => {
+                term.postings = Postings::None;
+                1
             }
+            Postings::None | Postings::One(_) => 0,
+            Postings::Many(list) => {
+                let (rest, removed) = self.lists.without(list, rule);
+                term.postings = match rest {
+                    None => Postings::None,
+                    Some(list) => match self.lists.take_only(list) {
+                        Some(only) => Postings::One(only),
+                        None => Postings::Many(list),
+                    },
+                };
+                removed
+            }
+        };
+        if removed == 0 {
+            return;
         }
-        let is_question = matches!(term.key.kind, Kind::Question);
-        let after = self.postings(anchor).len();
-        #[allow(clippy::cast_possible_truncation, reason = "as many were counted")]
-        self.count(anchor, |count| *count = count.saturating_sub((before - after) as u32));
-        if is_question && before > 0 && after == 0 {
+        if matches!((term.postings, term.key.kind), (Postings::None, Kind::Question)) {
             self.sweeps.retain(|sweep| *sweep != anchor);
         }
+        self.count(anchor, |count| *count = count.saturating_sub(removed));
     }
 
     fn count(&mut self, anchor: TermId, change: impl Fn(&mut u32)) {
@@ -490,13 +467,13 @@ impl Terms {
         }
     }
 
-    /// Who is to be looked at when a term is found.
+    /// Who is to be looked at when a term is found: has `each` told in pieces.
     #[inline]
-    pub(crate) fn postings(&self, id: TermId) -> &[Posting] {
+    pub(crate) fn postings(&self, id: TermId, mut each: impl FnMut(&[Posting])) {
         match self.terms.get(id).map(|term| &term.postings) {
-            Some(Postings::One(posting)) => core::slice::from_ref(posting),
-            Some(Postings::Many(list)) => self.lists.get(*list).map_or(&[], |list| list),
-            _ => &[],
+            Some(Postings::One(posting)) => each(core::slice::from_ref(posting)),
+            Some(Postings::Many(list)) => self.lists.pieces(*list).for_each(each),
+            _ => {}
         }
     }
 
@@ -531,23 +508,26 @@ impl Terms {
     /// Whether all terms, and all that belongs to them, were given up.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.terms.free.len() == self.terms.items.len()
-            && self.lists.free.len() == self.lists.items.len()
-            && self.long.free.len() == self.long.items.len()
-            && self.questions.free.len() == self.questions.items.len()
-            && self.terms.items.iter().all(|term| term.users == 0 && matches!(term.postings, Postings::None))
+        self.terms.is_empty()
+            && self.lists.is_empty()
+            && self.long.is_empty()
+            && self.questions.is_empty()
+            && self
+                .terms
+                .items()
+                .iter()
+                .all(|term| term.users == 0 && matches!(term.postings, Postings::None))
     }
 
     /// All term numbers are below this.
     pub(crate) fn end(&self) -> usize {
-        self.terms.items.len()
+        self.terms.end()
     }
 
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let lists = self.lists.items.iter().map(|list| list.capacity() * size_of::<Posting>());
-        let long = self.long.items.iter().map(|key| key.len());
-        let questions = self.questions.items.iter().flatten().map(|asked| match &asked.question {
+        let long = self.long.items().iter().map(|key| key.len());
+        let questions = self.questions.items().iter().flatten().map(|asked| match &asked.question {
             Question::Literal { text, tokens } => text.len() + size_of_val(&**tokens),
             Question::Run { tokens, .. } | Question::Near { tokens, .. } => size_of_val(&**tokens),
             Question::Holds { text, .. } => text.len(),
@@ -558,9 +538,10 @@ impl Terms {
             + self.lists.heap_bytes()
             + self.long.heap_bytes()
             + self.questions.heap_bytes()
-            + lists.chain(long).chain(questions).sum::<usize>()
+            + long.chain(questions).sum::<usize>()
             + self.sweeps.capacity() * size_of::<TermId>()
             + self.buffer.capacity()
+            + self.places.capacity() * size_of::<u32>()
     }
 }
 

@@ -9,6 +9,8 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::characters::is_word;
 
+use super::table::HASH_BEHIND;
+
 /// Whether a character builds tokens.
 pub(crate) fn builds(character: char) -> bool {
     if character.is_ascii() {
@@ -54,11 +56,12 @@ impl Token {
     }
 }
 
-/// How many bytes behind a text [`split_padded_into`] reads.
-pub(crate) const READ_BEHIND: usize = 8;
+/// What stands behind a text so that its last word can be read eight bytes at a time: as many zeros as anyone reads.
+pub(crate) const PADDING: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+const _: () = assert!(PADDING.len() >= HASH_BEHIND);
 
 /// Finds the tokens of a folded text, which stands in `padded` from `start` to `end`, and appends them. Around the text
-/// is ASCII, behind it [`READ_BEHIND`] zeros.
+/// is ASCII, behind it [`PADDING`].
 pub(crate) fn split_padded_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) {
     let first = out.len();
     if !split_plain_into(padded, start, end, out) {
@@ -134,6 +137,26 @@ fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>
         }
     }
     true
+}
+
+/// Whether what stands in a folded text from `start` to `end` is a token of ASCII letters and digits. Behind the text is
+/// [`PADDING`].
+#[inline]
+pub(crate) fn is_plain(padded: &str, start: usize, end: usize) -> bool {
+    let mut at = start;
+    while at < end {
+        let Some(word) = padded.as_bytes().get(at..).and_then(|rest| rest.first_chunk()) else {
+            return false;
+        };
+        let built = letters_and_digits(u64::from_le_bytes(*word));
+        let next = at + 8;
+        // The first that builds no token is behind the end.
+        if at + ((!built).trailing_zeros() as usize) < end.min(next) {
+            return false;
+        }
+        at = next;
+    }
+    start < end
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
@@ -310,9 +333,8 @@ mod tests {
     /// At all places of the blocks in which it is done.
     #[test]
     fn texts_are_split_alike_in_one_go() {
-        const OTHERS: [&str; 14] = [
-            "é", "ß", "—", "’", "日", "。", "한", "𝒳", "🍕", "👍🏽", "🇩🇪", "\u{200d}", "\u{fe0f}", "e\u{301}",
-        ];
+        const OTHERS: [&str; 14] =
+            ["é", "ß", "—", "’", "日", "。", "한", "𝒳", "🍕", "👍🏽", "🇩🇪", "\u{200d}", "\u{fe0f}", "e\u{301}"];
         let mut state: u32 = 3;
         for round in 0..2_000_usize {
             let (length, others) = (round % 400, round / 400);
@@ -331,12 +353,21 @@ mod tests {
                 }
             }
             let before = "..".repeat(length % 5);
-            let padded = [&before, &*text, "\0\0\0\0\0\0\0\0"].concat();
+            let padded = [&before, &*text, PADDING].concat();
             let mut tokens = Vec::new();
             split_padded_into(&padded, before.len(), before.len() + text.len(), &mut tokens);
             let mut want = Vec::new();
             split_into(&text, before.len() as u32, &mut want);
             assert_eq!(tokens, want, "{text:?}");
+        }
+        let padded = ["cat dogs2and-Birds wren\u{e9} x", PADDING].concat();
+        for start in 0..padded.len() - PADDING.len() {
+            for end in start..padded.len() - PADDING.len() {
+                let want = padded.as_bytes()[start..end]
+                    .iter()
+                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
+                assert_eq!(is_plain(&padded, start, end), want && start < end, "{start} {end}");
+            }
         }
         for byte in 0..=u8::MAX {
             let want = u64::from(byte.is_ascii_digit() || byte.is_ascii_lowercase());
