@@ -158,6 +158,13 @@ fn message(text: &str, index: usize) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The link of such a message: as it is short, whole and shown.
+fn links(index: usize) -> String {
+    format!(
+        "https://t.co/a1B2c3D4e5 https://www.example.com/birds/of-the-shore/{index} example.com/birds/of-t\u{2026}"
+    )
+}
+
 /// Texts with what English texts have besides ASCII.
 fn accented(text: &str) -> String {
     text.replacen("an", "\u{e1}n", 2).replacen(", ", " \u{2014} ", 1).replacen(
@@ -188,12 +195,16 @@ fn main() {
             texts.iter().map(|text| accented(text)).enumerate().map(|(i, text)| message(&text, i)).collect();
         let indices: Vec<_> = messages.iter().map(|message| Post::new(message).index()).collect();
         let texts: Vec<_> = texts.iter().map(|text| accented(text)).collect();
-        let nanos = options.median(|| {
-            texts.iter().for_each(|text| {
-                black_box(compiled.count(text));
-            })
-        });
-        println!("  {:>12.0} ns a text", nanos / texts.len() as f64);
+        let linked: Vec<_> =
+            texts.iter().enumerate().map(|(i, text)| format!("{text} {}", links(i))).collect();
+        for (texts, what) in [(&texts, "a text"), (&linked, "a text followed by its link's three strings")] {
+            let nanos = options.median(|| {
+                texts.iter().for_each(|text| {
+                    black_box(compiled.count(text));
+                })
+            });
+            println!("  {:>12.0} ns {what}", nanos / texts.len() as f64);
+        }
         let nanos = options.median(|| {
             indices.iter().for_each(|index| {
                 black_box(compiled.count_post(&index.post()));
