@@ -75,6 +75,12 @@ pub fn check(text: &str, profile: Profile) -> Verdict {
     if length.utf16 > profile.rule_length_max() {
         findings.push(too_long(text, length, profile));
     }
+    if let Some(at) = text.find('\0') {
+        findings.push(
+            Finding::new(Code::Lexical, Span::new(at, at + 1), "the rule holds a NUL (U+0000)")
+                .help("leave it out: no Post has one"),
+        );
+    }
     #[cfg_attr(not(test), allow(unused_variables))]
     let (rule, steps) =
         if text.len() > TEXT_BYTES_MAX { (None, 0) } else { parse(text, profile, &mut findings) };

@@ -309,16 +309,20 @@ fn help_says_what_to_write() {
 }
 
 #[test]
+fn a_nul_is_refused_wherever_it_stands() {
+    for rule in ["\0", "gu\0ll", "gull \"a\0b\"", "contains:\0"] {
+        let error = &check(rule, Profile::Powerstream).errors[0];
+        assert_eq!((error.code, error.span.of(rule)), (Code::Lexical, "\0"), "{rule:?}");
+    }
+}
+
+#[test]
 fn findings_are_bounded_sorted_and_one_line_each() {
     let verdict = check(&"'".repeat(100_000), Profile::Powerstream);
     assert_eq!(verdict.errors.len(), FINDINGS_MAX);
     let verdict = check("\u{202e}x\u{7}:y a:\u{0} '\u{1b}[2J' ( lang:\u{2067}", Profile::Powertrack);
-    assert!(
-        verdict
-            .errors
-            .windows(2)
-            .all(|pair| pair[0].api.as_ref().map(|a| a.position) <= pair[1].api.as_ref().map(|a| a.position))
-    );
+    let positions = verdict.errors.iter().filter_map(|error| Some(error.api.as_ref()?.position));
+    assert!(positions.is_sorted());
     for finding in verdict.errors.iter().chain(&verdict.warnings) {
         let shown = finding.to_string();
         assert!(

@@ -30,7 +30,8 @@ impl<'a> Entities<'a> {
             Format::V2 => ["hashtags", "cashtags", "mentions", "urls", "media"],
             _ => ["hashtags", "symbols", "user_mentions", "urls", "media"],
         };
-        let [hashtags, cashtags, mentions, urls, media] = value.map_or([None; 5], |value| value.fields(names));
+        let [hashtags, cashtags, mentions, urls, media] =
+            value.map_or([None; 5], |value| value.fields(names));
         Self { hashtags, cashtags, mentions, urls, media, format }
     }
 

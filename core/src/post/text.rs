@@ -113,7 +113,9 @@ impl<'a> JsonStr<'a> {
             Ok(text) => return out.write_str(text),
             Err(_) => return self.chars().try_for_each(|char| out.write_char(char)),
         };
-        while let Some((run, escaped)) = memchr(b'\\', rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
+        while let Some((run, escaped)) =
+            memchr(b'\\', rest.as_bytes()).and_then(|at| rest.split_at_checked(at))
+        {
             out.write_str(run)?;
             let mut chars = Chars { run: "".chars(), unchecked: &[], rest: escaped.as_bytes() };
             out.write_char(chars.escape())?;
