@@ -339,14 +339,13 @@ impl<'a> Post<'a> {
         entities::media(list, included, self.format)
     }
 
-    /// [`entities`](Self::entities) and [`media`](Self::media) for one scan of the entities.
-    pub fn entities_and_media(&self) -> (Entities<'a>, impl Iterator<Item = Media<'a>> + use<'a>) {
-        let entities = self.entities();
+    /// The same where the [`entities`](Self::entities) are at hand, which saves a scan of them.
+    pub fn media_beside(&self, entities: &Entities<'a>) -> impl Iterator<Item = Media<'a>> + use<'a> {
         let (list, included) = match self.format {
             Format::V2 => self.v2_media(),
-            _ => (self.legacy_media(Some(&entities)), None),
+            _ => (self.legacy_media(Some(entities)), None),
         };
-        (entities, entities::media(list, included, self.format))
+        entities::media(list, included, self.format)
     }
 
     fn v2_media(&self) -> (Option<Value<'a>>, Option<Value<'a>>) {

@@ -75,7 +75,7 @@ use crate::ast::Rule;
 use self::program::{Compiler, Instruction, Program};
 use self::scan::Scan;
 use self::terms::Terms;
-use self::view::View;
+use self::view::{Posts, View};
 
 pub use self::evidence::{Evidence, Found, Leaf, evidence, evidence_post, evidence_text};
 pub use self::scan::Scratch;
@@ -336,13 +336,15 @@ impl RuleSet {
     /// The same of a Post that was found already. Where it comes from an
     /// [`Index`](powerstream_core::post::Index), its fields are not searched again.
     pub fn matches_post<'s>(&self, post: &Post<'_>, scratch: &'s mut Scratch) -> &'s [RuleKey] {
-        Scan::new(self, &View::new(*post), scratch).run();
+        let posts = Posts::new(*post);
+        Scan::new(self, &View::new(&posts), scratch).run();
         &scratch.matched
     }
 
     /// The same of a text and nothing else: a legacy Post that has no other field.
     pub fn matches_text<'s>(&self, text: &str, scratch: &'s mut Scratch) -> &'s [RuleKey] {
-        Scan::new(self, &View::of_text(text), scratch).run();
+        let posts = Posts::of_text(text);
+        Scan::new(self, &View::new(&posts), scratch).run();
         &scratch.matched
     }
 

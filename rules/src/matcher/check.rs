@@ -1,6 +1,6 @@
 //! Operators that ask a yes or a no of the Post's fields, without a text to look for.
 
-use powerstream_core::post::{Format, MediaKind, Post, User};
+use powerstream_core::post::{Entities, Format, MediaKind, Post, User};
 
 use crate::operator::Operator;
 
@@ -95,17 +95,17 @@ fn flag(operator: Operator, view: &View<'_>) -> Answer {
     let post = view.post();
     match operator {
         Operator::HasHashtags => {
-            any(view, "entities.hashtags", |post| post.entities().hashtags().next().is_some())
+            any_entity(view, "entities.hashtags", |entities, _| entities.hashtags().next().is_some())
         }
         Operator::HasMentions => {
-            any(view, "entities.user_mentions", |post| post.entities().mentions().next().is_some())
+            any_entity(view, "entities.user_mentions", |entities, _| entities.mentions().next().is_some())
         }
         Operator::HasSymbols => {
-            any(view, "entities.symbols", |post| post.entities().cashtags().next().is_some())
+            any_entity(view, "entities.symbols", |entities, _| entities.cashtags().next().is_some())
         }
-        Operator::HasLinks => any(view, "entities.urls", |post| {
-            post.entities().urls().next().is_some()
-                || post.media().next().is_some()
+        Operator::HasLinks => any_entity(view, "entities.urls", |entities, post| {
+            entities.urls().next().is_some()
+                || post.media_beside(entities).next().is_some()
                 || keys_of_media(post) > 0
         }),
         Operator::HasMedia => any(view, "extended_entities.media", |post| {
@@ -158,6 +158,17 @@ fn flag(operator: Operator, view: &View<'_>) -> Answer {
 fn any(view: &View<'_>, field: &'static str, is: impl Fn(&Post<'_>) -> bool) -> Answer {
     let found = view.all().find(|(_, post)| is(post)).map(|(source, _)| (source, field));
     Answer::new(found, view.missing_any())
+}
+
+/// The same of its entities.
+fn any_entity<'a>(
+    view: &View<'a>,
+    field: &'static str,
+    is: impl Fn(&Entities<'a>, &Post<'a>) -> bool,
+) -> Answer {
+    let mut all = view.all();
+    let found = all.find(|(source, post)| is(&view.entities(*source, *post), post));
+    Answer::new(found.map(|(source, _)| (source, field)), view.missing_any())
 }
 
 fn media(view: &View<'_>, kind: MediaKind) -> Answer {

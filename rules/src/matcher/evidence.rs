@@ -14,7 +14,7 @@ use super::check::Answer;
 use super::fold::{folded, folded_with_origins};
 use super::phrase::{find_literal, find_near, find_run};
 use super::token::{Token, split};
-use super::view::{Domain, Missing, Text, View, bare_url};
+use super::view::{Domain, Missing, Posts, Text, View, bare_url};
 use super::{MatchOptions, Source, Truth, post_of};
 
 /// What a rule comes to for a Post, and why.
@@ -98,13 +98,13 @@ pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence 
 /// The same of a Post that was found already.
 #[must_use]
 pub fn evidence_post(rule: &Rule, post: &Post<'_>, options: MatchOptions) -> Evidence {
-    evidence_view(rule, &View::new(*post), options)
+    evidence_view(rule, &View::new(&Posts::new(*post)), options)
 }
 
 /// The same of a text and nothing else.
 #[must_use]
 pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
-    evidence_view(rule, &View::of_text(text), options)
+    evidence_view(rule, &View::new(&Posts::of_text(text)), options)
 }
 
 fn evidence_view(rule: &Rule, view: &View<'_>, options: MatchOptions) -> Evidence {

@@ -8,7 +8,7 @@
 
 use core::cell::OnceCell;
 
-use powerstream_core::post::{Format, JsonStr, Post, Url, User, Value};
+use powerstream_core::post::{Entities, Format, Index, JsonStr, Post, Url, User, Value};
 
 use super::Source;
 
@@ -108,24 +108,24 @@ const USERS: Missing = Some("includes.users");
 const PLACES: Missing = Some("includes.places");
 
 /// A Post, and those that it repeats and quotes.
-pub(crate) struct View<'a> {
+pub(crate) struct Posts<'a> {
     /// Where there is nothing but a text.
     plain: Option<&'a str>,
     post: Post<'a>,
     others: OnceCell<Others<'a>>,
 }
 
-#[derive(Clone, Copy)]
+/// Each is gone through once, whoever asks for what of it.
 struct Others<'a> {
-    retweeted: Option<Post<'a>>,
-    quoted: Option<Post<'a>>,
-    retweeted_quoted: Option<Post<'a>>,
+    retweeted: Option<Index<'a>>,
+    quoted: Option<Index<'a>>,
+    retweeted_quoted: Option<Index<'a>>,
     /// Whether one of them is referred to and not included.
     missing_own: bool,
     missing_any: bool,
 }
 
-impl<'a> View<'a> {
+impl<'a> Posts<'a> {
     pub(crate) fn new(post: Post<'a>) -> Self {
         Self { plain: None, post, others: OnceCell::new() }
     }
@@ -134,40 +134,58 @@ impl<'a> View<'a> {
         Self { plain: Some(text), ..Self::new(Post::with_format(b"", Format::Legacy)) }
     }
 
+    fn others(&self) -> &Others<'a> {
+        self.others.get_or_init(|| {
+            let is_v2 = self.post.format() == Format::V2;
+            let retweeted_post = self.post.retweeted();
+            let retweeted = retweeted_post.map(|post| post.index());
+            let quoted = self.post.quoted().map(|post| post.index());
+            // Looked up where it is known, so that Posts which quote nothing are not gone through for it.
+            let quotes = retweeted.as_ref().is_some_and(|index| index.post().quoted().is_some());
+            let retweeted_quoted = retweeted_post.filter(|_| quotes).and_then(|post| post.quoted());
+            let missing_own = is_v2 && retweeted.is_none() && self.post.retweeted_id().is_some();
+            let missing_quoted =
+                |post: Post<'_>, is_there: bool| is_v2 && !is_there && post.quoted_id().is_some();
+            let missing_any = missing_own
+                || missing_quoted(self.post, quoted.is_some())
+                || retweeted.as_ref().is_some_and(|index| missing_quoted(index.post(), quotes));
+            let retweeted_quoted = retweeted_quoted.map(|post| post.index());
+            Others { retweeted, quoted, retweeted_quoted, missing_own, missing_any }
+        })
+    }
+}
+
+/// What rules see of them.
+pub(crate) struct View<'a> {
+    posts: &'a Posts<'a>,
+    /// By source, so that those who read lists of them find these once.
+    entities: [OnceCell<Entities<'a>>; 4],
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(posts: &'a Posts<'a>) -> Self {
+        Self { posts, entities: Default::default() }
+    }
+
     pub(crate) const fn post(&self) -> Post<'a> {
-        self.post
+        self.posts.post
     }
 
     pub(crate) fn is_v2(&self) -> bool {
-        self.post.format() == Format::V2
+        self.post().format() == Format::V2
     }
 
-    fn others(&self) -> Others<'a> {
-        *self.others.get_or_init(|| {
-            let missing = |id: bool, post: Option<Post<'_>>| self.is_v2() && id && post.is_none();
-            let retweeted = self.post.retweeted();
-            let quoted = self.post.quoted();
-            let retweeted_quoted = retweeted.and_then(|post| post.quoted());
-            let missing_own = self.is_v2() && retweeted.is_none() && self.post.retweeted_id().is_some();
-            let missing_quoted = |post: Post<'a>, quoted: Option<Post<'a>>| {
-                quoted.is_none() && missing(post.quoted_id().is_some(), quoted)
-            };
-            Others {
-                retweeted,
-                quoted,
-                retweeted_quoted,
-                missing_own,
-                missing_any: self.is_v2()
-                    && (missing_own
-                        || missing_quoted(self.post, quoted)
-                        || retweeted.is_some_and(|post| missing_quoted(post, retweeted_quoted))),
-            }
-        })
+    fn others(&self) -> &'a Others<'a> {
+        self.posts.others()
+    }
+
+    fn retweeted(&self) -> Option<Post<'a>> {
+        self.others().retweeted.as_ref().map(Index::post)
     }
 
     /// The Post and the one that it repeats.
     pub(crate) fn own(&self) -> impl Iterator<Item = (Source, Post<'a>)> + use<'a> {
-        [Some((Source::Own, self.post)), self.others().retweeted.map(|post| (Source::Retweeted, post))]
+        [Some((Source::Own, self.post())), self.retweeted().map(|post| (Source::Retweeted, post))]
             .into_iter()
             .flatten()
     }
@@ -175,11 +193,20 @@ impl<'a> View<'a> {
     /// The same and those that they quote.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Source, Post<'a>)> + use<'a> {
         let Others { quoted, retweeted_quoted, .. } = self.others();
-        let quoted = [
-            quoted.map(|post| (Source::Quoted, post)),
-            retweeted_quoted.map(|post| (Source::RetweetedQuoted, post)),
-        ];
-        self.own().chain(quoted.into_iter().flatten())
+        let quoted = [(Source::Quoted, quoted), (Source::RetweetedQuoted, retweeted_quoted)];
+        let quoted = quoted.into_iter().filter_map(|(source, index)| Some((source, index.as_ref()?.post())));
+        self.own().chain(quoted)
+    }
+
+    /// The entities of one of these Posts.
+    pub(crate) fn entities(&self, source: Source, post: Post<'a>) -> Entities<'a> {
+        let place = self.entities.get(source as usize);
+        place.map_or_else(|| post.entities(), |place| *place.get_or_init(|| post.entities()))
+    }
+
+    /// Those of all.
+    fn all_entities(&self) -> impl Iterator<Item = (Source, Entities<'a>)> {
+        self.all().map(|(source, post)| (source, self.entities(source, post)))
     }
 
     /// What is missing of the Posts of [`own`](Self::own).
@@ -198,10 +225,10 @@ impl<'a> View<'a> {
 
     /// The author, or what is missing to know.
     pub(crate) fn author(&self) -> Result<User<'a>, Missing> {
-        self.user(self.post)
+        self.user(self.post())
     }
 
-    fn user(&self, post: Post<'a>) -> Result<User<'a>, Missing> {
+    fn user<'p>(&self, post: Post<'p>) -> Result<User<'p>, Missing> {
         post.author().ok_or_else(|| match (self.is_v2(), post.author_id()) {
             (false, _) => None,
             (true, None) => Some("data.author_id"),
@@ -218,22 +245,18 @@ impl<'a> View<'a> {
     pub(crate) fn visit(&self, domain: Domain, visit: &mut Visit<'_>) -> Missing {
         match domain {
             Domain::Words => {
-                if let Some(text) = self.plain {
+                if let Some(text) = self.posts.plain {
                     visit(Source::Own, "text", Text::Str(text));
                     return None;
                 }
-                text(Source::Own, self.post, visit);
-                links(Source::Own, self.post, visit);
-                for (source, post) in self.all().skip(1) {
-                    // Three fields are found in one go.
-                    let index = post.index();
-                    text(source, index.post(), visit);
-                    links(source, index.post(), visit);
+                for (source, post) in self.all() {
+                    text(source, post, visit);
+                    self.links(source, post, visit);
                 }
                 self.missing_any()
             }
             Domain::OwnTexts => {
-                if let Some(text) = self.plain {
+                if let Some(text) = self.posts.plain {
                     visit(Source::Own, "text", Text::Str(text));
                     return None;
                 }
@@ -259,24 +282,24 @@ impl<'a> View<'a> {
             Domain::BioName => self.profile("user.name", User::name, visit),
             Domain::BioLocation => self.profile("user.location", User::location, visit),
             Domain::Hashtags => {
-                for (source, post) in self.all() {
-                    for tag in post.entities().hashtags() {
+                for (source, entities) in self.all_entities() {
+                    for tag in entities.hashtags() {
                         visit(source, "entities.hashtags", Text::Json(tag));
                     }
                 }
                 self.missing_any()
             }
             Domain::Cashtags => {
-                for (source, post) in self.all() {
-                    for tag in post.entities().cashtags() {
+                for (source, entities) in self.all_entities() {
+                    for tag in entities.cashtags() {
                         visit(source, "entities.symbols", Text::Json(tag));
                     }
                 }
                 self.missing_any()
             }
             Domain::MentionNames | Domain::MentionIds => {
-                for (source, post) in self.all() {
-                    for mention in post.entities().mentions() {
+                for (source, entities) in self.all_entities() {
+                    for mention in entities.mentions() {
                         let id = mention.id.map(Text::Id);
                         let name = mention.screen_name.map(Text::Json);
                         let found = if domain == Domain::MentionIds { id } else { name };
@@ -288,18 +311,18 @@ impl<'a> View<'a> {
             Domain::FromName => {
                 user_name(Source::Own, "user.screen_name", self.author(), self.is_v2(), visit)
             }
-            Domain::FromId => self.user_id(Source::Own, "user.id", self.post, visit),
+            Domain::FromId => self.user_id(Source::Own, "user.id", self.post(), visit),
             Domain::ToName => {
-                string(Source::Own, "in_reply_to_screen_name", self.post.in_reply_to_screen_name(), visit);
-                let absent = || self.post.in_reply_to_screen_name().is_none();
-                USERS.filter(|_| self.is_v2() && self.post.in_reply_to_user_id().is_some() && absent())
+                string(Source::Own, "in_reply_to_screen_name", self.post().in_reply_to_screen_name(), visit);
+                let absent = || self.post().in_reply_to_screen_name().is_none();
+                USERS.filter(|_| self.is_v2() && self.post().in_reply_to_user_id().is_some() && absent())
             }
             Domain::ToId => {
-                id(Source::Own, "in_reply_to_user_id", self.post.in_reply_to_user_id(), visit);
+                id(Source::Own, "in_reply_to_user_id", self.post().in_reply_to_user_id(), visit);
                 None
             }
             Domain::RetweetsOfName | Domain::RetweetsOfId => {
-                let Some(original) = self.others().retweeted else { return self.missing_own() };
+                let Some(original) = self.retweeted() else { return self.missing_own() };
                 if domain == Domain::RetweetsOfId {
                     return self.user_id(Source::Retweeted, "user.id", original, visit);
                 }
@@ -318,14 +341,14 @@ impl<'a> View<'a> {
                 if !self.is_v2() {
                     return Some("user.affiliation");
                 }
-                let id = self.post.in_reply_to_user_id()?;
+                let id = self.post().in_reply_to_user_id()?;
                 match self.included_user(id) {
                     Some(user) => self.affiliations(user, domain == Domain::ToAffiliateName, visit),
                     None => USERS,
                 }
             }
             Domain::Lang => {
-                let Some(lang) = self.post.lang() else { return self.is_v2().then_some("data.lang") };
+                let Some(lang) = self.post().lang() else { return self.is_v2().then_some("data.lang") };
                 visit(Source::Own, "lang", Text::Json(lang));
                 let mut also = |code| visit(Source::Own, "lang", Text::Str(code));
                 // What is written for one also stands for the other: see `language.rs` for the codes.
@@ -343,7 +366,7 @@ impl<'a> View<'a> {
             }),
             Domain::PlaceId => {
                 if !self.is_retweet() {
-                    string(Source::Own, "place.id", self.post.place_id(), visit);
+                    string(Source::Own, "place.id", self.post().place_id(), visit);
                 }
                 None
             }
@@ -359,17 +382,17 @@ impl<'a> View<'a> {
                 self.locations("sub_region", "user.derived.locations.sub_region", visit)
             }
             Domain::RetweetedId => {
-                let retweeted = self.post.retweeted_id().map(|id| id.as_u64());
+                let retweeted = self.post().retweeted_id().map(|id| id.as_u64());
                 id(Source::Own, "retweeted_status.id", retweeted, visit);
                 None
             }
             Domain::RepliedId => {
-                let replied = self.post.in_reply_to_post_id().map(|id| id.as_u64());
+                let replied = self.post().in_reply_to_post_id().map(|id| id.as_u64());
                 id(Source::Own, "in_reply_to_status_id", replied, visit);
                 None
             }
             Domain::ConversationId => {
-                let conversation = self.post.conversation_id().map(|id| id.as_u64());
+                let conversation = self.post().conversation_id().map(|id| id.as_u64());
                 id(Source::Own, "conversation_id", conversation, visit);
                 Some("data.conversation_id").filter(|_| self.is_v2() && conversation.is_none())
             }
@@ -383,7 +406,7 @@ impl<'a> View<'a> {
                 string(Source::Own, "context_annotations.entity.name", name, visit);
             }),
             Domain::SourceName | Domain::SourceUrl => {
-                let Some(source) = self.post.source() else { return self.is_v2().then_some("data.source") };
+                let Some(source) = self.post().source() else { return self.is_v2().then_some("data.source") };
                 let mut buffer = [0; SOURCE_BYTES];
                 // What is longer is no anchor that the service writes.
                 let text = if self.is_v2() { None } else { source.unescape(&mut buffer) };
@@ -398,9 +421,36 @@ impl<'a> View<'a> {
         }
     }
 
-    fn urls(&self, visit: &mut Visit<'_>, each: impl Fn(Source, Url<'a>, &mut Visit<'_>)) -> Missing {
-        for (source, post) in self.all() {
-            post.entities().urls().for_each(|url| each(source, url, visit));
+    /// The links as keywords see them. Each is gone through once, whatever the order of its fields.
+    fn links(&self, source: Source, post: Post<'a>, visit: &mut Visit<'_>) {
+        let is_v2 = self.is_v2();
+        let mut tell = |field, value: Option<Value<'_>>| {
+            string(source, field, value.and_then(|value| value.as_str()), visit);
+        };
+        let entities = self.entities(source, post);
+        for url in entities.urls() {
+            let keys = ["url", "expanded_url", "display_url", if is_v2 { "unwound_url" } else { "unwound" }];
+            let [short, expanded, display, unwound] = url.value().fields(keys);
+            tell("urls.url", short);
+            tell("urls.expanded_url", expanded);
+            tell("urls.display_url", display);
+            tell("urls.unwound.url", if is_v2 { unwound } else { unwound.and_then(|page| page.get("url")) });
+        }
+        // v2 has the links of media among the others.
+        if !is_v2 {
+            for medium in post.media_beside(&entities) {
+                let [short, expanded, display] =
+                    medium.value().fields(["url", "expanded_url", "display_url"]);
+                tell("media.url", short);
+                tell("media.expanded_url", expanded);
+                tell("media.display_url", display);
+            }
+        }
+    }
+
+    fn urls(&self, visit: &mut Visit<'_>, each: impl Fn(Source, Url<'_>, &mut Visit<'_>)) -> Missing {
+        for (source, entities) in self.all_entities() {
+            entities.urls().for_each(|url| each(source, url, visit));
         }
         self.missing_any()
     }
@@ -421,7 +471,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn user_id(&self, source: Source, field: &'static str, post: Post<'a>, visit: &mut Visit<'_>) -> Missing {
+    fn user_id(&self, source: Source, field: &'static str, post: Post<'_>, visit: &mut Visit<'_>) -> Missing {
         let author = post.author_id();
         id(source, field, author, visit);
         Some("data.author_id").filter(|_| self.is_v2() && author.is_none())
@@ -449,9 +499,9 @@ impl<'a> View<'a> {
     }
 
     fn included_user(&self, id: u64) -> Option<User<'a>> {
-        let mut users = self.post.root()?.path(&["includes", "users"])?.elements();
+        let mut users = self.post().root()?.path(&["includes", "users"])?.elements();
         let user = users.find(|user| user.get("id").and_then(|it| it.as_id()) == Some(id))?;
-        User::new(user, self.post.format())
+        User::new(user, self.post().format())
     }
 
     /// The place that the Post was tagged with, unless it is a Retweet.
@@ -459,12 +509,12 @@ impl<'a> View<'a> {
         if self.is_retweet() {
             return None;
         }
-        match self.post.place() {
+        match self.post().place() {
             Some(place) => {
                 each(place);
                 None
             }
-            None => PLACES.filter(|_| self.is_v2() && self.post.place_id().is_some()),
+            None => PLACES.filter(|_| self.is_v2() && self.post().place_id().is_some()),
         }
     }
 
@@ -493,7 +543,7 @@ impl<'a> View<'a> {
         if !self.is_v2() {
             return Some("context_annotations");
         }
-        let list = self.post.value().and_then(|post| post.get("context_annotations"));
+        let list = self.post().value().and_then(|post| post.get("context_annotations"));
         list.into_iter().flat_map(|list| list.elements()).for_each(each);
         None
     }
@@ -554,32 +604,6 @@ impl Domain {
 
 fn text(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
     string(source, "text", post.text(), visit);
-}
-
-/// The links as keywords see them. Each is gone through once, whatever the order of its fields.
-fn links(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
-    let is_v2 = post.format() == Format::V2;
-    let mut tell = |field, value: Option<Value<'_>>| {
-        string(source, field, value.and_then(|value| value.as_str()), visit);
-    };
-    let (entities, media) = post.entities_and_media();
-    for url in entities.urls() {
-        let keys = ["url", "expanded_url", "display_url", if is_v2 { "unwound_url" } else { "unwound" }];
-        let [short, expanded, display, unwound] = url.value().fields(keys);
-        tell("urls.url", short);
-        tell("urls.expanded_url", expanded);
-        tell("urls.display_url", display);
-        tell("urls.unwound.url", if is_v2 { unwound } else { unwound.and_then(|page| page.get("url")) });
-    }
-    // v2 has the links of media among the others.
-    if !is_v2 {
-        for medium in media {
-            let [short, expanded, display] = medium.value().fields(["url", "expanded_url", "display_url"]);
-            tell("media.url", short);
-            tell("media.expanded_url", expanded);
-            tell("media.display_url", display);
-        }
-    }
 }
 
 fn string(source: Source, field: &'static str, text: Option<JsonStr<'_>>, visit: &mut Visit<'_>) {
