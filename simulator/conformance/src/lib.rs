@@ -21,6 +21,7 @@
 
 pub mod by_hand;
 pub mod log;
+pub mod losses;
 pub mod merged;
 pub mod scripts;
 pub mod waits;
@@ -45,15 +46,20 @@ const POSTS_OF: u64 = 1_700_000_000_000;
 
 /// Posts as a file has them: the same for each connection and each run.
 fn posts(seed: u64, count: usize) -> Source {
+    posts_and_ids(seed, count).0
+}
+
+/// The same, and their ids.
+fn posts_and_ids(seed: u64, count: usize) -> (Source, Vec<u64>) {
     let mut generator = Generator::new(seed);
-    let mut lines = Vec::new();
+    let (mut lines, mut ids) = (Vec::new(), Vec::new());
     for nth in 0..count {
         let mut post = Vec::new();
-        let _ = generator.post(POSTS_OF + nth as u64, &mut post);
+        ids.push(generator.post(POSTS_OF + nth as u64, &mut post));
         lines.extend_from_slice(&post);
         lines.push(b'\n');
     }
-    Source::from_ndjson(&lines).unwrap()
+    (Source::from_ndjson(&lines).unwrap(), ids)
 }
 
 /// Goes through `items`, some at a time, since most of them wait most of the time; says which one failed.
