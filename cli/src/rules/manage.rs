@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 use powerstream_blocking::{Client, OpenError, Rules};
-use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, NewRule, Rule, RuleApi};
+use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
 use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
@@ -218,11 +218,19 @@ impl Service {
             // Until its answer is known, nothing is.
             self.known.forget().map_err(|error| ledger_failed(self.known.path(), &error))?;
         }
+        let adds = call.kind() == CallKind::Add;
+        if adds {
+            // Before it is sent: where the answer is lost, or this run is killed, the rules may be there.
+            self.known.note_addition(now()).map_err(|error| ledger_failed(self.known.path(), &error))?;
+        }
         let entry = self
             .ledger
             .spend(call.budget(), now())
             .map_err(|error| ledger_failed(self.ledger.path(), &error))?;
         let result = self.rules.send(call);
+        if adds {
+            let _ = self.known.note_addition(now());
+        }
         let is_counted = result.as_ref().err().is_none_or(RulesError::is_counted);
         let entered = if is_counted { self.ledger.settle(entry, now()) } else { self.ledger.refund(&entry) };
         // The request was sent, and its answer matters more.
@@ -266,6 +274,17 @@ impl Service {
     pub(super) fn remember(&self, rules: &[Rule]) {
         if let Err(error) = self.known.write(rules, now()) {
             complain(&format!("warning: {}", ledger_text(self.known.path(), &error)));
+        }
+    }
+
+    /// How long until the rules that were added last act, at most `length` after their addition.
+    pub(super) fn unsettled(&self, length: Duration) -> Duration {
+        let now = now();
+        match self.known.added_at() {
+            // Of a clock that was ahead nothing is known.
+            Some(at) if at <= now => length.saturating_sub(now.saturating_since(at)),
+            Some(_) => length,
+            None => Duration::ZERO,
         }
     }
 

@@ -49,6 +49,10 @@ pub(super) struct Args {
     #[arg(long)]
     cached: bool,
 
+    /// Let a file without rules delete all that are in force
+    #[arg(long)]
+    allow_empty: bool,
+
     /// Delete by value: the form that Powerstream's page shows, where it recommends ids
     #[arg(long)]
     by_value: bool,
@@ -62,6 +66,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let profile = args.profile.unwrap_or(args.target.profile());
     let limits = limits(profile);
     let entries = check_all(input::read(&args.file)?, profile)?;
+    if entries.is_empty() && !args.allow_empty {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the file holds no rules, and to sync it would delete all that are in force: say --allow-empty if that is \
+             meant; nothing was sent",
+        ));
+    }
     // What no rules in force could cure costs no request.
     sync::plan(&[], &wanted(&entries), limits).map_err(|error| no_plan(error, &entries))?;
 
@@ -172,10 +183,14 @@ impl Run<'_> {
     fn carry_out(&self, service: &mut Service, calls: &[Call]) -> Result<(), Failure> {
         let mut known: Vec<Rule> = self.in_force.to_vec();
         for (at, (request, call)) in self.plan.requests.iter().zip(calls).enumerate() {
-            if let Request::Delete { waits: true, .. } = request {
-                let length = self.args.settle.unwrap_or(RULE_SETTLES_IN);
+            if let Request::Delete { .. } = request {
+                // Those of a run before this one too: it may have been cut off right behind them.
+                let length = service.unsettled(self.args.settle.unwrap_or(RULE_SETTLES_IN));
                 if !length.is_zero() {
-                    complain(&format!("waiting {}s for the new rules to act", length.as_secs_f64()));
+                    complain(&format!(
+                        "waiting {:.0}s for the new rules to act",
+                        length.as_secs_f64().ceil()
+                    ));
                     service.wait(length)?;
                 }
             }
