@@ -99,8 +99,9 @@ fn the_service_is_quoted_with_its_positions() {
         ("since:2020 min_likes:5", vec![unknown("since", 1), unknown("min_likes", 12)]),
         ("fig has:polls", vec!["E-OP@5: Reference to invalid operator 'has:polls' (at position 5)".into()]),
         // Arguments.
-        ("from:contains:rain", vec![parse("E-ARG", ":rain", 14)]),
-        ("contains:$xyz", vec![parse("E-ARG", "$xyz", 10)]),
+        ("from:contains:rain", vec![parse("E-ARG", ":", 14)]),
+        ("contains:$xyz", vec!["E-ARG@10: no viable alternative at input '$xyz' (at position 10)".into()]),
+        ("bounding_box:[-8.5,41.1,-8.4,41.2]", vec![parse("E-ARG", "8.5,41.1,-8.4,41.2", 16)]),
         ("contains:\"$xyz\"", vec![]),
         ("from:@jack", vec![parse("E-ARG", "@jack", 6)]),
         ("from:", vec![parse("E-ARG", "<EOF>", 6)]),
