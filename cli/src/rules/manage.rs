@@ -37,6 +37,7 @@ use crate::utc::utc;
 
 use self::known::Known;
 use self::ledger::{Key, Ledger, Left};
+use super::check::TAG_CHARACTERS_MAX;
 use super::input::Entry;
 
 pub(super) const NOTES: &str = "\
@@ -151,7 +152,7 @@ impl Target {
             let _ = sender.send(());
         })?;
         let known = Known::at(ledger.known());
-        Ok(Service { rules, ledger, known, interrupted, asking })
+        Ok(Service { rules, ledger, known, told: None, interrupted, asking })
     }
 
     fn state_directory(&self) -> Result<PathBuf, Failure> {
@@ -171,9 +172,19 @@ pub(super) struct Service {
     rules: Rules,
     ledger: Ledger,
     known: Known,
+    told: Option<Told>,
     interrupted: Receiver<()>,
     /// A question waits for its answer.
     asking: Arc<AtomicBool>,
+}
+
+/// What the service itself said is left: others may spend of the same budget.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    budget: Budget,
+    requests: u32,
+    /// Until then.
+    reset: UnixTime,
 }
 
 impl Service {
@@ -182,6 +193,15 @@ impl Service {
         let now = now();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let Left { requests: left, next } = self.ledger.left(budget, now);
+        let told = self.told(budget).filter(|told| told.requests < left && count > told.requests);
+        if let Some(Told { requests, reset, .. }) = told {
+            let needs = plural(count as usize, "request");
+            let text = format!(
+                "not sent: it needs {needs}, and the service says that {requests} are left until {} UTC",
+                utc(reset)
+            );
+            return Err(Failure::new(Exit::Failed, text));
+        }
         if count <= left {
             return Ok(());
         }
@@ -204,7 +224,12 @@ impl Service {
 
     /// How many requests are left of a budget.
     pub(super) fn left(&self, budget: Budget) -> u32 {
-        self.ledger.left(budget, now()).requests
+        let left = self.ledger.left(budget, now()).requests;
+        self.told(budget).map_or(left, |told| left.min(told.requests))
+    }
+
+    fn told(&self, budget: Budget) -> Option<Told> {
+        self.told.filter(|told| told.budget == budget && told.reset > now())
     }
 
     /// Sends one request that the budget has room for, and reads its answer.
@@ -236,6 +261,14 @@ impl Service {
         // The request was sent, and its answer matters more.
         if let Err(error) = entered {
             complain(&format!("warning: {}", ledger_text(self.ledger.path(), &error)));
+        }
+        if let Some(limit) = result.as_ref().ok().map(|reply| reply.rate_limit) {
+            let told = limit.remaining.zip(limit.reset).map(|(requests, reset)| Told {
+                budget: call.budget(),
+                requests: u32::try_from(requests).unwrap_or(u32::MAX),
+                reset,
+            });
+            self.told = told.or(self.told);
         }
         let answer = result.and_then(|reply| read(call, &reply).map_err(RulesError::Refused));
         answer.map_err(|error| failed(call, &error))
@@ -398,7 +431,14 @@ pub(super) fn check_all(mut entries: Vec<Entry>, profile: Profile) -> Result<Vec
         entry.value = entry.value.trim().to_owned();
         let verdict = powerstream_rules::check(&entry.value, profile);
         super::tell(entry, &verdict.errors);
-        invalid += usize::from(!verdict.is_valid());
+        let tag = entry.tag.as_ref().map_or(0, |tag| tag.chars().count());
+        if tag > TAG_CHARACTERS_MAX {
+            complain(&format!(
+                "{}: the tag has {tag} characters, and {TAG_CHARACTERS_MAX} are allowed",
+                entry.place
+            ));
+        }
+        invalid += usize::from(!verdict.is_valid() || tag > TAG_CHARACTERS_MAX);
     }
     match invalid {
         0 => Ok(entries),

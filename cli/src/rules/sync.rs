@@ -16,7 +16,8 @@ use powerstream_rules::sync::{self, Plan, Request};
 use super::input::{self, Entry};
 use super::manage::report::{self, Told};
 use super::manage::{
-    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, span, wanted,
+    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, printable, span,
+    wanted,
 };
 use crate::duration;
 use crate::exit::{Exit, Failure, complain};
@@ -88,6 +89,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let run = Run { args, plan: &plan, entries: &entries, in_force: &in_force };
     let calls = run.calls()?;
 
+    if args.manner.dry_run {
+        run.tell_each()?;
+    }
     run.tell(&service, &calls, listed)?;
     let Some(budget) = calls.first().map(Call::budget) else { return run.end(0) };
     if args.manner.dry_run {
@@ -133,6 +137,35 @@ impl Run<'_> {
             }
         };
         self.plan.requests.iter().map(call).collect()
+    }
+
+    /// Tells each rule that would be added or deleted, in the order of the plan.
+    fn tell_each(&self) -> Result<(), Failure> {
+        for request in &self.plan.requests {
+            let (word, sign, indices) = match request {
+                Request::Add(rules) => ("add", '+', rules),
+                Request::Delete { rules, .. } => ("delete", '-', rules),
+            };
+            for index in indices {
+                let (value, tag) = match request {
+                    Request::Add(_) => {
+                        self.entries.get(*index).map(|entry| (entry.value.as_str(), entry.tag.as_deref()))
+                    }
+                    Request::Delete { .. } => {
+                        self.in_force.get(*index).map(|rule| (rule.value.as_str(), rule.tag.as_deref()))
+                    }
+                }
+                .unwrap_or_default();
+                let line = if self.args.manner.json {
+                    Line::event(word).text("value", value).text_or_null("tag", tag).finish()
+                } else {
+                    let tag = tag.map_or_else(String::new, |tag| format!("  [{}]", printable(tag)));
+                    format!("{sign} {}{tag}\n", super::shown(value))
+                };
+                report::write(&line)?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells the plan and its cost.
