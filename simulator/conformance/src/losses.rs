@@ -149,13 +149,13 @@ fn compare(log: &Log, sent: &Sent) {
                 came.len()
             );
         };
-        let mut rest = messages.iter();
-        came.iter().for_each(|_| drop(rest.find(is_taken)));
-        let next = rest.clone().find(is_taken);
+        let next = messages.iter().filter(is_taken).nth(came.len());
         let (Some(end), Some(next)) = (end, next) else { continue };
         // With those before it that are too long to be taken. The line end is two octets, of which one may have come.
-        let all: usize =
-            rest.take_while(|message| message.index <= next.index).map(|message| message.len + 2).sum();
+        let last = came.len().checked_sub(1).and_then(|last| messages.iter().filter(is_taken).nth(last));
+        let behind = last.map_or(0, |last| last.index + 1);
+        let missing = messages.iter().filter(|message| (behind..=next.index).contains(&message.index));
+        let all: usize = missing.map(|message| message.len + 2).sum();
         let (cause, undelivered) = (end.told.cause, end.told.undelivered);
         let may_lack = matches!(
             cause,
