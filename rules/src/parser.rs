@@ -47,7 +47,7 @@ pub(crate) fn parse(text: &str, profile: Profile, findings: &mut Findings) -> (O
     parser.end();
     let nodes = parser.nodes;
     let sound = ![Code::Lexical, Code::Grammar, Code::Quote].into_iter().any(|code| findings.any(code));
-    ((sound && !nodes.is_empty()).then(|| Rule { text: text.into(), nodes }), lexer.steps)
+    ((sound && !nodes.is_empty()).then(|| Rule::new(text, nodes)), lexer.steps)
 }
 
 /// A group that is open, or the rule itself.

@@ -20,16 +20,14 @@
 //! could make the rule false; and where the rule is true, a run from its beginning passes through a leaf of the cover
 //! that is true, and goes on from there as the run that started there did.
 
-use crate::ast::{NodeId, NodeKind, Rule, Term};
-use crate::operator::Operator;
-use crate::span::Span;
+use crate::ast::{NodeId, NodeKind, PlainKeyword, Rule};
 
 use super::MatchOptions;
 use super::atom::{Atom, Buffer, atoms};
 use super::postings::Posting;
 use super::table::hash_in;
 use super::terms::{Anchor, Kind, TermId, Terms};
-use super::token::{PADDING, is_plain};
+use super::token::PADDING;
 use super::view::Domain;
 
 /// One question of a program.
@@ -145,6 +143,12 @@ impl Plan {
     const fn is_leaf(&self) -> bool {
         self.forms.0 < self.forms.1
     }
+
+    /// The form of a leaf that has one.
+    const fn only_form(&self) -> Option<u32> {
+        let (first, end) = self.forms;
+        if first + 1 == end { Some(first) } else { None }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -178,16 +182,13 @@ pub(crate) struct Compiler {
     /// The keywords of the rule that have nothing to split, as most have: ASCII letters and digits.
     keywords: Vec<Keyword>,
     /// The text of the rule, its ASCII folded, and `PADDING`.
-    text: String,
+    text: Vec<u8>,
 }
 
-/// A keyword, hashed, and where it stands.
+/// A keyword, hashed.
 #[derive(Clone, Copy, Debug)]
 struct Keyword {
-    /// The place of its node.
-    node: u32,
-    start: u32,
-    end: u32,
+    word: PlainKeyword,
     hash: u32,
     /// The term that it is likely to be.
     likely: Option<TermId>,
@@ -261,23 +262,16 @@ impl Compiler {
     /// most of the time of a long rule goes by with waiting for memory, and this waits for all of it at once.
     fn hash_keywords(&mut self, rule: &Rule, terms: &mut Terms) {
         self.text.clear();
-        self.text.push_str(rule.text());
+        self.text.extend_from_slice(rule.text().as_bytes());
         self.text.make_ascii_lowercase();
-        self.text.push_str(PADDING);
+        self.text.extend_from_slice(PADDING.as_bytes());
         self.keywords.clear();
         let kind = Kind::Key(Domain::Words).number();
-        for (index, node) in rule.nodes().iter().enumerate() {
-            let NodeKind::Term(Term { operator: Operator::Keyword, argument: Span { start, end }, .. }) =
-                node.kind
-            else {
-                continue;
-            };
-            if is_plain(&self.text, start, end) {
-                let hash = hash_in(kind, self.text.as_bytes(), start, end);
-                let (node, start, end) = (position(index), position(start), position(end));
-                self.keywords.push(Keyword { node, start, end, hash, likely: None });
-            }
-        }
+        self.keywords.extend(rule.plain.iter().map(|word| Keyword {
+            word: *word,
+            hash: hash_in(kind, &self.text, word.start as usize, word.end as usize),
+            likely: None,
+        }));
         terms.fetch(self.keywords.iter_mut().map(|word| (word.hash, &mut word.likely)));
     }
 
@@ -287,6 +281,21 @@ impl Compiler {
         self.hash_keywords(rule, terms);
         let mut keywords = self.keywords.iter().peekable();
         for (index, node) in rule.nodes().iter().enumerate() {
+            if let Some(Keyword { word, hash, likely }) =
+                keywords.next_if(|keyword| keyword.word.node as usize == index)
+            {
+                let word = self.text.get(word.start as usize..word.end as usize).unwrap_or_default();
+                let term = terms.hashed_key(Kind::Key(Domain::Words), *hash, word, *likely);
+                let cost = terms.cost(term);
+                let first = position(self.forms.len());
+                self.forms.push(Form { term, class: Class::Word, cost });
+                self.plans.push(Plan {
+                    costs: [cost, FORBIDDEN],
+                    effort: WORD_EFFORT,
+                    forms: (first, first + 1),
+                });
+                continue;
+            }
             let of = |id: &NodeId| self.plans.get(id.index()).copied().unwrap_or_default();
             let plan = match &node.kind {
                 NodeKind::Not(child) => {
@@ -311,22 +320,12 @@ impl Compiler {
                     let forms = &mut self.forms;
                     let mut cost: u32 = 0;
                     let mut effort = 0;
-                    match keywords.next_if(|keyword| keyword.node as usize == index) {
-                        Some(&Keyword { start, end, hash, likely, .. }) => {
-                            let word = self.text.get(start as usize..end as usize).unwrap_or_default();
-                            let term =
-                                terms.hashed_key(Kind::Key(Domain::Words), hash, word.as_bytes(), likely);
-                            cost = terms.cost(term);
-                            effort = WORD_EFFORT;
-                            forms.push(Form { term, class: Class::Word, cost });
-                        }
-                        None => atoms(term, options, &mut self.buffer, &mut |atom| {
-                            let form = form(atom, terms);
-                            cost = cost.saturating_add(form.cost);
-                            effort += effort_of(atom);
-                            forms.push(form);
-                        }),
-                    }
+                    atoms(term, options, &mut self.buffer, &mut |atom| {
+                        let form = form(atom, terms);
+                        cost = cost.saturating_add(form.cost);
+                        effort += effort_of(atom);
+                        forms.push(form);
+                    });
                     Plan {
                         costs: [cost, FORBIDDEN],
                         effort,
@@ -392,10 +391,15 @@ impl Compiler {
                 self.tasks.push(Task::Node(goal));
                 return;
             }
+            let plan = self.plan_of(child);
+            if let Some(form) = plan.only_form().and_then(|index| self.forms.get(index as usize)).copied() {
+                // It jumps away or goes on behind itself, where the next one will stand.
+                self.instruct(form, goal, !all, if all { node.if_false } else { node.if_true });
+                continue;
+            }
             let label = position(self.labels.len());
             self.labels.push(ACCEPT);
             *(if all { &mut goal.if_true } else { &mut goal.if_false }) = label;
-            let plan = self.plan_of(child);
             if plan.is_leaf() {
                 self.leaf(goal, plan, Some(label));
                 self.place(label);
@@ -428,20 +432,22 @@ impl Compiler {
 
     /// Writes a leaf: an instruction for each of its forms. `next` is the label that will be placed behind it.
     fn leaf(&mut self, goal: Goal, plan: Plan, next: Option<u32>) {
-        let Goal { negated, if_true, if_false, cover, .. } = goal;
+        let Goal { negated, if_true, if_false, .. } = goal;
         let (first, end) = plan.forms;
         for index in first..end {
             let Some(form) = self.forms.get(index as usize).copied() else { continue };
-            let at = position(self.code.len());
-            if cover {
-                self.cover.push((form, at));
-            }
             let is_last = index + 1 == end;
             // One of several is enough, or, negated, one too many: jump. The last goes on to what stands behind it.
             let jumps_if = if is_last { next != Some(if_true) } else { !negated };
-            let target = if jumps_if { if_true } else { if_false };
-            self.code.push(Instruction::new(form.term, form.class, negated, jumps_if, target));
+            self.instruct(form, goal, jumps_if, if jumps_if { if_true } else { if_false });
         }
+    }
+
+    fn instruct(&mut self, form: Form, goal: Goal, jumps_if: bool, target: u32) {
+        if goal.cover {
+            self.cover.push((form, position(self.code.len())));
+        }
+        self.code.push(Instruction::new(form.term, form.class, goal.negated, jumps_if, target));
     }
 
     fn place(&mut self, label: u32) {

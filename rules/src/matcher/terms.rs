@@ -74,6 +74,33 @@ enum Postings {
     Many(u32),
 }
 
+/// The same in less room.
+#[derive(Clone, Copy, Debug)]
+struct PackedPostings(Posting);
+
+impl PackedPostings {
+    /// In place of a rule, which has a smaller number: there is none, or a list.
+    const NONE: u32 = u32::MAX;
+    const MANY: u32 = u32::MAX - 1;
+
+    const fn new(postings: Postings) -> Self {
+        Self(match postings {
+            Postings::None => Posting { rule: Self::NONE, entry: 0 },
+            Postings::One(posting) => posting,
+            Postings::Many(list) => Posting { rule: Self::MANY, entry: list },
+        })
+    }
+
+    #[inline]
+    const fn get(self) -> Postings {
+        match self.0 {
+            Posting { rule: Self::NONE, .. } => Postings::None,
+            Posting { rule: Self::MANY, entry: list } => Postings::Many(list),
+            posting => Postings::One(posting),
+        }
+    }
+}
+
 /// A key, inside if it is short: the comparison that each word found needs then stays on one cache line.
 #[derive(Clone, Copy, Debug)]
 struct Key {
@@ -84,21 +111,23 @@ struct Key {
 }
 
 impl Key {
-    const SHORT: usize = 21;
+    const SHORT: usize = 13;
     const LONG: u8 = u8::MAX;
 }
 
+/// Half a cache line, and never on two of them.
 #[derive(Clone, Debug)]
+#[repr(align(32))]
 struct Term {
     key: Key,
-    postings: Postings,
+    postings: PackedPostings,
     /// How many instructions and questions have it.
     users: u32,
-    /// How often it is likely to be found.
-    cost: u32,
-    /// For a question, where it is.
-    question: u32,
+    /// How often it is likely to be found; of a question, where it is instead.
+    cost_or_place: u32,
 }
+
+const _: () = assert!(size_of::<Term>() == 32, "what is said of it above");
 
 /// See the [module](self).
 #[derive(Clone, Debug, Default)]
@@ -154,7 +183,9 @@ impl Terms {
     pub(crate) fn hashed_key(&mut self, kind: Kind, hash: u32, key: &[u8], likely: Option<TermId>) -> TermId {
         let found = match likely {
             Some(likely) if self.is(likely, kind, key) => likely,
-            _ => self.find(kind, hash, key).unwrap_or_else(|| self.add(kind, hash, key, NONE)),
+            _ => self
+                .find(kind, hash, key)
+                .unwrap_or_else(|| self.add(kind, hash, key, Self::key_cost(kind, key))),
         };
         self.retain(found);
         found
@@ -173,9 +204,8 @@ impl Terms {
         let mut read: u32 = 0;
         places.retain_mut(|place| {
             let Some(term) = self.terms.get(*place) else { return false };
-            // A term may lie on two cache lines.
-            read = read.wrapping_add(term.users + u32::from(term.key.length));
-            let Postings::Many(list) = term.postings else { return false };
+            read = read.wrapping_add(term.users);
+            let Postings::Many(list) = term.postings.get() else { return false };
             *place = list;
             true
         });
@@ -283,8 +313,7 @@ impl Terms {
         if self.table.may_have(hash) { self.find(kind, hash, key) } else { None }
     }
 
-    fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], question: u32) -> TermId {
-        let cost = self.cost_of(kind, bytes, question);
+    fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], cost_or_place: u32) -> TermId {
         let mut key = Key { bytes: [0; Key::SHORT], length: Key::LONG, kind };
         match (u8::try_from(bytes.len()), key.bytes.get_mut(..bytes.len())) {
             (Ok(length), Some(inside)) => {
@@ -296,7 +325,8 @@ impl Terms {
                 key.bytes.iter_mut().zip(place.to_le_bytes()).for_each(|(to, from)| *to = from);
             }
         }
-        let id = self.terms.add(Term { key, postings: Postings::None, users: 0, cost, question });
+        let postings = PackedPostings::new(Postings::None);
+        let id = self.terms.add(Term { key, postings, users: 0, cost_or_place });
         assert!(id < TERMS_MAX, "a set of rules has less than 2^28 different terms");
         self.table.insert(hash, id);
         id
@@ -315,7 +345,7 @@ impl Terms {
         if term.users > 0 {
             return;
         }
-        let (key, question) = (term.key, term.question);
+        let (key, place) = (term.key, term.cost_or_place);
         let hash = hash(key.kind.number(), self.bytes(&key));
         self.table.remove(hash, id);
         if key.length == Key::LONG {
@@ -327,8 +357,11 @@ impl Terms {
             }
         }
         self.terms.free(id);
-        if let Some(asked) = self.questions.get_mut(question).and_then(Option::take) {
-            self.questions.free(question);
+        if key.kind != Kind::Question {
+            return;
+        }
+        if let Some(asked) = self.questions.get_mut(place).and_then(Option::take) {
+            self.questions.free(place);
             if let Question::Run { tokens, .. } | Question::Near { tokens, .. } = asked.question {
                 tokens.iter().for_each(|token| self.release(*token));
             }
@@ -344,7 +377,8 @@ impl Terms {
     }
 
     fn asked(&self, id: TermId) -> Option<&Asked> {
-        self.questions.get(self.terms.get(id)?.question)?.as_ref()
+        let Term { key, cost_or_place, .. } = self.terms.get(id)?;
+        if key.kind == Kind::Question { self.questions.get(*cost_or_place)?.as_ref() } else { None }
     }
 
     /// The question that a term is.
@@ -362,10 +396,20 @@ impl Terms {
 
     /// How often a term is likely to be found, in Posts of some millions; the most for what is not found but asked.
     pub(crate) fn cost(&self, id: TermId) -> u32 {
-        self.terms.get(id).map_or(0, |term| term.cost)
+        let Some(term) = self.terms.get(id) else { return 0 };
+        if term.key.kind != Kind::Question {
+            return term.cost_or_place;
+        }
+        match self.questions.get(term.cost_or_place).and_then(Option::as_ref) {
+            Some(Asked { anchor: Anchor::Never, .. }) | None => 0,
+            // No anchor is a question.
+            Some(Asked { anchor: Anchor::Term(anchor), .. }) => self.cost(*anchor),
+            Some(Asked { question: Question::Check(Check::Geo(_)), .. }) => 150_000,
+            Some(_) => 700_000,
+        }
     }
 
-    fn cost_of(&self, kind: Kind, key: &[u8], question: u32) -> u32 {
+    fn key_cost(kind: Kind, key: &[u8]) -> u32 {
         match kind {
             Kind::Key(domain) if domain.has_tokens() => word_cost(key),
             Kind::Key(Domain::Lang) => match key {
@@ -376,74 +420,68 @@ impl Terms {
             Kind::Key(Domain::PlaceCountry | Domain::ProfileCountry) => 20_000,
             Kind::Key(Domain::SourceName | Domain::SourceUrl) => 100_000,
             Kind::Key(Domain::Context | Domain::Entity) => 10_000,
-            Kind::Key(_) => 100,
+            Kind::Key(_) | Kind::Question => 100,
             Kind::Gram(_) => match key.len() {
                 1 => 500_000,
                 2 => 100_000,
                 3 => 20_000,
                 _ => 4_000,
             },
-            Kind::Question => match self.questions.get(question).and_then(Option::as_ref) {
-                Some(Asked { anchor: Anchor::Never, .. }) | None => 0,
-                Some(Asked { anchor: Anchor::Term(anchor), .. }) => self.cost(*anchor),
-                Some(Asked { question: Question::Check(Check::Geo(_)), .. }) => 150_000,
-                Some(_) => 700_000,
-            },
         }
     }
 
     /// Adds a posting to the term that tells.
     pub(crate) fn post(&mut self, anchor: TermId, posting: Posting) {
-        self.count(anchor, |count| *count += 1);
         let Some(term) = self.terms.get_mut(anchor) else { return };
-        match term.postings {
+        let postings = match term.postings.get() {
             Postings::None => {
-                term.postings = Postings::One(posting);
-                if matches!(term.key.kind, Kind::Question) {
+                if term.key.kind == Kind::Question {
                     self.sweeps.push(anchor);
                 }
+                Postings::One(posting)
             }
             Postings::One(first) => {
                 let list = self.lists.begin(first);
-                term.postings = Postings::Many(self.lists.push(list, posting));
+                Postings::Many(self.lists.push(list, posting))
             }
-            Postings::Many(list) => term.postings = Postings::Many(self.lists.push(list, posting)),
-        }
+            Postings::Many(list) => Postings::Many(self.lists.push(list, posting)),
+        };
+        term.postings = PackedPostings::new(postings);
+        let key = term.key;
+        self.count(key, |count| *count += 1);
     }
 
     /// Takes out all postings of a rule.
     pub(crate) fn unpost(&mut self, anchor: TermId, rule: u32) {
         let Some(term) = self.terms.get_mut(anchor) else { return };
-        let removed = match term.postings {
-            Postings::One(posting) if posting.rule == rule => {
-                term.postings = Postings::None;
-                1
-            }
-            Postings::None | Postings::One(_) => 0,
+        let (rest, removed) = match term.postings.get() {
+            Postings::One(posting) if posting.rule == rule => (Postings::None, 1),
+            Postings::None | Postings::One(_) => return,
             Postings::Many(list) => {
                 let (rest, removed) = self.lists.without(list, rule);
-                term.postings = match rest {
+                let rest = match rest {
                     None => Postings::None,
                     Some(list) => match self.lists.take_only(list) {
                         Some(only) => Postings::One(only),
                         None => Postings::Many(list),
                     },
                 };
-                removed
+                (rest, removed)
             }
         };
+        term.postings = PackedPostings::new(rest);
         if removed == 0 {
             return;
         }
-        if matches!((term.postings, term.key.kind), (Postings::None, Kind::Question)) {
+        let key = term.key;
+        if matches!((rest, key.kind), (Postings::None, Kind::Question)) {
             self.sweeps.retain(|sweep| *sweep != anchor);
         }
-        self.count(anchor, |count| *count = count.saturating_sub(removed));
+        self.count(key, |count| *count = count.saturating_sub(removed));
     }
 
-    fn count(&mut self, anchor: TermId, change: impl Fn(&mut u32)) {
-        let Some(term) = self.terms.get(anchor) else { return };
-        let (kind, length) = (term.key.kind, usize::from(term.key.length));
+    fn count(&mut self, key: Key, change: impl Fn(&mut u32)) {
+        let (kind, length) = (key.kind, usize::from(key.length));
         let counts = match kind {
             Kind::Key(_) => Some(&mut self.counts.keys),
             Kind::Gram(_) => self.counts.grams.get_mut(length.saturating_sub(1)),
@@ -464,9 +502,9 @@ impl Terms {
     /// Who is to be looked at when a term is found: has `each` told in pieces.
     #[inline]
     pub(crate) fn postings(&self, id: TermId, mut each: impl FnMut(&[Posting])) {
-        match self.terms.get(id).map(|term| &term.postings) {
-            Some(Postings::One(posting)) => each(core::slice::from_ref(posting)),
-            Some(Postings::Many(list)) => self.lists.pieces(*list).for_each(each),
+        match self.terms.get(id).map(|term| term.postings.get()) {
+            Some(Postings::One(posting)) => each(core::slice::from_ref(&posting)),
+            Some(Postings::Many(list)) => self.lists.pieces(list).for_each(each),
             _ => {}
         }
     }
@@ -510,7 +548,7 @@ impl Terms {
                 .terms
                 .items()
                 .iter()
-                .all(|term| term.users == 0 && matches!(term.postings, Postings::None))
+                .all(|term| term.users == 0 && matches!(term.postings.get(), Postings::None))
     }
 
     /// All term numbers are below this.

@@ -139,26 +139,6 @@ fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>
     true
 }
 
-/// Whether what stands in a folded text from `start` to `end` is a token of ASCII letters and digits. Behind the text is
-/// [`PADDING`].
-#[inline]
-pub(crate) fn is_plain(padded: &str, start: usize, end: usize) -> bool {
-    let mut at = start;
-    while at < end {
-        let Some(word) = padded.as_bytes().get(at..).and_then(|rest| rest.first_chunk()) else {
-            return false;
-        };
-        let built = letters_and_digits(u64::from_le_bytes(*word));
-        let next = at + 8;
-        // The first that builds no token is behind the end.
-        if at + ((!built).trailing_zeros() as usize) < end.min(next) {
-            return false;
-        }
-        at = next;
-    }
-    start < end
-}
-
 #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
 const fn low(wide: u128) -> u64 {
     wide as u64
@@ -359,15 +339,6 @@ mod tests {
             let mut want = Vec::new();
             split_into(&text, before.len() as u32, &mut want);
             assert_eq!(tokens, want, "{text:?}");
-        }
-        let padded = ["cat dogs2and-Birds wren\u{e9} x", PADDING].concat();
-        for start in 0..padded.len() - PADDING.len() {
-            for end in start..padded.len() - PADDING.len() {
-                let want = padded.as_bytes()[start..end]
-                    .iter()
-                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
-                assert_eq!(is_plain(&padded, start, end), want && start < end, "{start} {end}");
-            }
         }
         for byte in 0..=u8::MAX {
             let want = u64::from(byte.is_ascii_digit() || byte.is_ascii_lowercase());
