@@ -176,6 +176,30 @@ impl Simulator {
         self.shared.clock.advance(by)
     }
 
+    /// The ids of the Posts of the feed that were due from this date on (Unix milliseconds) and before that one, in their order, whether or
+    /// not anybody was sent them: next to [`Self::truth`], what a client may have missed. Rules, partitions and languages are not looked at.
+    /// Empty before the first client, and where there is no feed that goes on by itself: without a rate, or with a file for each connection.
+    ///
+    /// ```
+    /// # use powerstream_simulator::{Config, Simulator, Time};
+    /// # use std::{io::Write, net::TcpStream, time::Duration};
+    /// let mut config = Config::default();
+    /// config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
+    /// config.rate = Some(2.0);
+    /// let simulator = Simulator::start(config)?;
+    /// let mut client = TcpStream::connect(simulator.local_addr())?;
+    /// client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
+    /// simulator.truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
+    /// drop(client);
+    /// simulator.advance(Duration::from_secs(10));
+    /// assert_eq!(simulator.post_ids(1_790_000_000_000, 1_790_000_005_000).len(), 10);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn post_ids(&self, since_unix_ms: u64, before_unix_ms: u64) -> Vec<u64> {
+        self.shared.feed.ids(since_unix_ms, before_unix_ms)
+    }
+
     /// The log of what it sends. It stays valid after the shutdown.
     #[must_use]
     pub fn truth(&self) -> Truth {

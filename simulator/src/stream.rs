@@ -282,10 +282,15 @@ impl<'a> Body<'a> {
             self.recorder.fault_begins();
         }
         self.strike_at_head(&events, &head)?;
-        self.head(&head)?;
+        // All of a head that is slow but its last byte.
+        let (begun, rest) = head.split_at(self.head_step.map_or(0, |_| head.len() - 1));
+        self.head(begun)?;
+        // Before the head ends: who has read that misses nothing from then on, however late this thread gets its next turn.
+        let supply = self.join(endpoint, asked);
+        self.head(rest)?;
 
         let registered = shared.register(self.recorder.number, self.link, &self.mailbox);
-        let result = self.run(endpoint, asked, datacenter);
+        let result = self.run(endpoint, asked, supply, datacenter);
         drop(registered);
         if let (Some(slot), Status::Lost | Status::Resetting) = (&mut self.slot, self.link.status()) {
             // Neither side has said goodbye.
@@ -365,19 +370,10 @@ impl<'a> Body<'a> {
         Ok(lines)
     }
 
-    fn run(
-        &mut self,
-        endpoint: &'static Endpoint,
-        asked: &Asked,
-        datacenter: Option<String>,
-    ) -> Result<Never, End> {
+    /// Its Posts, from now on and as far back as was asked for.
+    fn join(&self, endpoint: &Endpoint, asked: &Asked) -> Supply {
         let shared = self.shared;
         let place = self.site.place;
-        self.arm();
-        self.shape = (endpoint.product.is_v2() && shared.feed.is_generated()).then(|| asked.fields.clone());
-        if let (Product::Filtered, Some(cap)) = (endpoint.product, shared.config.delivery_cap) {
-            self.cap = Some((Duration::from_secs_f64(1.0 / cap), self.now()));
-        }
         let home = asked.local_dc_only.then_some((place as u64, shared.places.len() as u64));
         let partition = (endpoint.partitions > 0).then_some((asked.partition, endpoint.partitions));
         let key =
@@ -387,7 +383,22 @@ impl<'a> Body<'a> {
             Product::Filtered => Some(&shared.filtered),
             _ => None,
         };
-        let mut supply = shared.feed.supply(key, book, asked.past, self.link);
+        shared.feed.supply(key, book, asked.past, self.link)
+    }
+
+    fn run(
+        &mut self,
+        endpoint: &'static Endpoint,
+        asked: &Asked,
+        mut supply: Supply,
+        datacenter: Option<String>,
+    ) -> Result<Never, End> {
+        let shared = self.shared;
+        self.arm();
+        self.shape = (endpoint.product.is_v2() && shared.feed.is_generated()).then(|| asked.fields.clone());
+        if let (Product::Filtered, Some(cap)) = (endpoint.product, shared.config.delivery_cap) {
+            self.cap = Some((Duration::from_secs_f64(1.0 / cap), self.now()));
+        }
 
         // Those that do not wait for anything, before the first message.
         while let Some(action) = self.at_once() {

@@ -110,6 +110,14 @@ impl Archive {
         Some(post)
     }
 
+    /// The id of Post `n`, without the Post.
+    pub(super) fn id_of(&self, n: i64) -> Option<u64> {
+        match &self.kind {
+            Kind::File(posts) => posts.get(usize::try_from(n).ok()?).and_then(SourcePost::id),
+            Kind::Generated(generator) => Some(self.id(n, generator)),
+        }
+    }
+
     fn cache(&self) -> std::sync::MutexGuard<'_, Vec<Option<(i64, SourcePost)>>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -114,6 +114,17 @@ impl Feed {
         self.archive.lines().is_none()
     }
 
+    /// The ids of the Posts that are due between these dates, Unix milliseconds, without the second: of the one feed for all.
+    pub(crate) fn ids(&self, start: u64, end: u64) -> Vec<u64> {
+        if !matches!(self.kind, Kind::Live(_)) {
+            return Vec::new();
+        }
+        // What is not due yet nobody can have missed.
+        let end = end.min(self.clock.unix_ms());
+        let numbers = self.archive.first_since(start)..self.archive.first_since(end);
+        numbers.filter_map(|n| self.archive.id_of(n)).collect()
+    }
+
     /// The work of the thread that makes the Posts of now.
     pub(crate) fn run(&self, stopped: impl Fn() -> bool) {
         if let Kind::Live(live) = &self.kind {
