@@ -19,10 +19,14 @@
 // These are tests, in a crate of their own so that each adapter need not compile its copy.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+mod account;
 pub mod by_hand;
+mod lines;
 pub mod log;
+pub mod losses;
 pub mod merged;
 pub mod scripts;
+pub mod tape;
 pub mod waits;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
