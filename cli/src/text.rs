@@ -6,6 +6,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::token::redacted;
+
 /// Whether a character must not reach a terminal: C0, DEL and C1 controls, the bidirectional controls, and Unicode's
 /// two line ends, which would break one line into several.
 pub(crate) const fn is_unsafe(character: char) -> bool {
@@ -16,7 +18,7 @@ pub(crate) const fn is_unsafe(character: char) -> bool {
             | '\u{2028}' | '\u{2029}')
 }
 
-/// Shows bytes as one line of text: what is unsafe escaped as Rust would (`\r`, `\u{202e}`), what is not UTF-8 as
+/// Shows bytes as one line of text, the token of this run taken out: what is unsafe escaped as Rust would (`\r`, `\u{202e}`), what is not UTF-8 as
 /// `\xff`, and `...` in place of what is more than `characters_max`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printable<'a> {
@@ -27,7 +29,7 @@ pub(crate) struct Printable<'a> {
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut left = self.characters_max;
-        for chunk in self.bytes.utf8_chunks() {
+        for chunk in redacted(self.bytes).utf8_chunks() {
             for character in chunk.valid().chars() {
                 if left == 0 {
                     return f.write_str("...");

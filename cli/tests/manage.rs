@@ -344,7 +344,7 @@ fn without_a_terminal_only_what_is_drastic_needs_a_yes() {
     assert_eq!(code, 0);
     assert_eq!(
         stdout,
-        "0 unchanged, 1 to add, 1 to delete, 0 to tag anew\n2 requests of the 48 left in 24 hours\n"
+        "+ gull\n- old\n0 unchanged, 1 to add, 1 to delete, 0 to tag anew\n2 requests of the 48 left in 24 hours\n"
     );
     let (code, _, _) = bench.run("delete --all");
     assert_eq!(code, 2);
@@ -387,6 +387,35 @@ fn interrupted_while_it_waits_it_ends_between_two_requests() {
     assert_eq!(running.end(), Some(1));
     assert!(running.told.contains("the next run goes on from here"), "{}", running.told);
     assert_eq!(bench.service.rules(), [("old", None), ("gull", None)].map(owned));
+    // The new rule may still not act: the next run waits for it too.
+    let mut tool = bench.tool("sync --yes");
+    tool.arg(&file);
+    let mut running = Running::start(&mut tool);
+    running.tells("waiting ");
+    running.signal("INT");
+    assert_eq!(running.end(), Some(1));
+    assert_eq!(bench.service.rules(), [("old", None), ("gull", None)].map(owned));
     let (code, _, _) = told(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.rules()), (0, [("gull", None)].map(owned).to_vec()));
+}
+
+#[test]
+fn a_file_without_rules_deletes_nothing_unless_that_is_meant() {
+    let bench = Bench::new(&[("old", None)]);
+    let file = bench.file(&[]);
+    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    assert!(code == 1 && stderr.contains("--allow-empty"), "{stderr}");
+    assert_eq!((bench.service.requests(), bench.service.rules()), (0, [("old", None)].map(owned).to_vec()));
+    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes --allow-empty")));
+    assert_eq!((code, bench.service.rules()), (0, vec![]), "{stderr}");
+}
+
+#[test]
+fn a_tag_that_is_too_long_is_found_before_anything_is_sent() {
+    let bench = Bench::new(&[]);
+    let tag = "t".repeat(256);
+    let file = bench.file(&[(String::from("gull"), Some(&tag[1..])), (String::from("tern"), Some(&tag))]);
+    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    assert!(code == 1 && stderr.contains("rule 2: the tag has 256 characters"), "{stderr}");
+    assert_eq!(bench.service.requests(), 0);
 }

@@ -70,6 +70,24 @@ fn a_thousand_rules_are_put_in_force_and_seen_to_be() {
 }
 
 #[test]
+fn what_others_spent_is_heeded() {
+    let (_simulator, url) = simulator("--rate 0 --rule-requests-max 4");
+    let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = |value: &str| {
+        let path = here.path().join(value);
+        fs::write(&path, value).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    lines(&mut rules(&url, here.path(), &format!("sync {} --yes --json", file("gull"))));
+    // Of four two are spent, of which a ledger elsewhere knows nothing; this takes the third to list.
+    let output = run(&mut rules(&url, elsewhere.path(), &format!("sync {} --yes --settle 0s", file("tern"))));
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(told.contains("it needs 2 requests, and the service says that 1 are left"), "{told}");
+    assert_eq!(listed(&mut rules(&url, here.path(), "list --json")), [json!({"value": "gull", "tag": null})]);
+}
+
+#[test]
 fn killed_behind_any_request_it_goes_on_where_it_was() {
     for kill_at in 1..10 {
         let (_simulator, url) = simulator("--rate 0");

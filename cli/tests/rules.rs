@@ -126,6 +126,10 @@ fn files_are_lines_json_or_toml() {
         ("b.json", tagged),
         ("c.toml", toml),
         ("d", tagged),
+        (
+            "l.json",
+            "{\"id\":\"7\",\"value\":\"gull tern\",\"tag\":\"birds\"}\n{\"value\":\"skua auk\",\"tag\":null}\n",
+        ),
         ("e", "\u{feff}gull tern\nskua auk\n"),
     ] {
         let path = file(name, content.as_bytes());
@@ -143,6 +147,8 @@ fn files_are_lines_json_or_toml() {
         (&b"gull\xff"[..], "not UTF-8 from byte 5 on"),
         (b"[\"\\ud800\"]", "standard input"),
         (b"{\"values\":[]}", "no array of `rules`"),
+        (b"[{\"value\":\"gull tern\",\"tagg\":\"t\"}]", "its key `tagg` is unknown"),
+        (b"[\"gull\"]\n[\"tern\"]", "goes on behind its end"),
         (b"[[rules]]\nvalue = 3", "no text as its `value`"),
         (b"[[rules]]\nvalue = ", "line 2"),
     ] {

@@ -36,6 +36,11 @@ impl Context<'_> {
         Finding::new(Code::Argument, self.span, message).api(Text::CannotParse(rest.to_owned()))
     }
 
+    /// The same where the service names a part of the argument, or finds it where it expects none.
+    pub(crate) fn wrong_at(&self, text: Text, message: impl Into<String>) -> Finding {
+        Finding::new(Code::Argument, self.span, message).api(text)
+    }
+
     /// The same, the form told as help.
     fn form(&self, word: &str) -> Finding {
         self.wrong(format!("`{}:` cannot take {}", self.name, quoted(word)))
@@ -116,11 +121,16 @@ fn text(context: &Context<'_>, word: &str) -> Result<Parsed, Finding> {
         return Ok((Value::Number, word.to_owned()));
     }
     if word.starts_with(is_punctuation) || word.starts_with('$') {
+        // A cashtag is a token by itself, and one too many.
+        let text = if word.starts_with('$') { Text::Input } else { Text::CannotParse };
         return Err(context
-            .wrong(format!(
-                "an unquoted argument cannot start with {}",
-                quoted(word.get(..word.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())
-            ))
+            .wrong_at(
+                text(word.to_owned()),
+                format!(
+                    "an unquoted argument cannot start with {}",
+                    quoted(word.get(..word.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())
+                ),
+            )
             .help(format!("write {}:\"{}\"", context.name, quoted(word))));
     }
     Ok((Value::Text, word.to_owned()))
@@ -206,7 +216,11 @@ pub(crate) fn brackets(context: &Context<'_>, findings: &mut Findings) -> Result
             .help(format!("write {}", context.kind.description()))
     };
     if list.contains(',') {
-        return Err(at(items.first(), "the numbers are separated by commas".to_owned()));
+        // The service takes the dash of a first number for a token of its own.
+        let unsigned = items.first().map(|item| item.strip_prefix('-').unwrap_or(item));
+        let dash = items.first().map_or(0, |item| item.len()) - unsigned.map_or(0, str::len);
+        let finding = at(unsigned.as_ref(), "the numbers are separated by commas".to_owned());
+        return Err(finding.api_at(first + dash));
     }
     let parsed = match (context.kind, items.as_slice()) {
         (Kind::Circle, [longitude, latitude, radius]) => circle(context, longitude, latitude, radius)?,

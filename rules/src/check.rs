@@ -75,10 +75,15 @@ pub fn check(text: &str, profile: Profile) -> Verdict {
     if length.utf16 > profile.rule_length_max() {
         findings.push(too_long(text, length, profile));
     }
-    if let Some(at) = text.find('\0') {
+    if let Some((at, character)) = text.char_indices().find(|(_, character)| is_invisible(*character)) {
+        let shown = quoted(character.encode_utf8(&mut [0; 4]));
         findings.push(
-            Finding::new(Code::Lexical, Span::new(at, at + 1), "the rule holds a NUL (U+0000)")
-                .help("leave it out: no Post has one"),
+            Finding::new(
+                Code::Lexical,
+                Span::new(at, at + character.len_utf8()),
+                format!("the rule holds {shown}, which nobody sees in it"),
+            )
+            .help("leave it out: it came along with a copied text, and Posts that match have to hold it too"),
         );
     }
     #[cfg_attr(not(test), allow(unused_variables))]
@@ -114,6 +119,14 @@ impl Rule {
             _ => Err(verdict.errors),
         }
     }
+}
+
+/// Controls that are no white space, and those that turn the direction of writing: in a rule they are a mistake, or meant to
+/// make it read as another.
+const fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}'
+        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn too_long(text: &str, length: Length, profile: Profile) -> Finding {

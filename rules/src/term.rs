@@ -94,7 +94,8 @@ impl Reader<'_> {
             RawArgument::Bracketed(_) => argument::brackets(&context, findings),
             RawArgument::Missing => Err(self.missing(&context)),
             RawArgument::Colon(_) => {
-                let finding = context.wrong(format!("a second colon follows `{shown}:`"));
+                let message = format!("a second colon follows `{shown}:`");
+                let finding = context.wrong_at(Text::CannotParse(":".to_owned()), message);
                 Err(if matches!(kind, Kind::Text | Kind::TextOrNumber | Kind::Quoted) {
                     let whole = quoted(Span::new(name.end + 1, span.end).of(self.rule));
                     finding.help(format!("write {shown}:\"{whole}\", or two terms"))

@@ -99,8 +99,9 @@ fn the_service_is_quoted_with_its_positions() {
         ("since:2020 min_likes:5", vec![unknown("since", 1), unknown("min_likes", 12)]),
         ("fig has:polls", vec!["E-OP@5: Reference to invalid operator 'has:polls' (at position 5)".into()]),
         // Arguments.
-        ("from:contains:rain", vec![parse("E-ARG", ":rain", 14)]),
-        ("contains:$xyz", vec![parse("E-ARG", "$xyz", 10)]),
+        ("from:contains:rain", vec![parse("E-ARG", ":", 14)]),
+        ("contains:$xyz", vec!["E-ARG@10: no viable alternative at input '$xyz' (at position 10)".into()]),
+        ("bounding_box:[-8.5,41.1,-8.4,41.2]", vec![parse("E-ARG", "8.5,41.1,-8.4,41.2", 16)]),
         ("contains:\"$xyz\"", vec![]),
         ("from:@jack", vec![parse("E-ARG", "@jack", 6)]),
         ("from:", vec![parse("E-ARG", "<EOF>", 6)]),
@@ -309,10 +310,18 @@ fn help_says_what_to_write() {
 }
 
 #[test]
-fn a_nul_is_refused_wherever_it_stands() {
-    for rule in ["\0", "gu\0ll", "gull \"a\0b\"", "contains:\0"] {
-        let error = &check(rule, Profile::Powerstream).errors[0];
-        assert_eq!((error.code, error.span.of(rule)), (Code::Lexical, "\0"), "{rule:?}");
+fn what_nobody_sees_is_refused_wherever_it_stands() {
+    for hidden in ["\0", "\u{1b}", "\u{7f}", "\u{9f}", "\u{200f}", "\u{202e}", "\u{2066}"] {
+        for rule in ["gu_ll", "gull \"a_b\"", "contains:\"_\"", "gull_ tern"] {
+            let rule = rule.replace('_', hidden);
+            let errors = check(&rule, Profile::Powerstream).errors;
+            let is_it = |error: &Diagnostic| error.code == Code::Lexical && error.span.of(&rule) == hidden;
+            assert!(errors.iter().any(is_it), "{rule:?}: {errors:?}");
+        }
+    }
+    // White space, and what joins the parts of emoji and words.
+    for rule in ["gull\ttern\r\n", "gull\u{85}tern", "\"👩\u{200d}💻\"", "\"نامه\u{200c}ها\""] {
+        assert!(check(rule, Profile::Powerstream).is_valid(), "{rule:?}");
     }
 }
 
@@ -337,7 +346,7 @@ fn findings_are_bounded_sorted_and_one_line_each() {
 
 #[test]
 fn carets_stand_below_their_place() {
-    let rendered = |rule: &str| check(rule, Profile::Powerstream).errors[0].render(rule, false);
+    let rendered = |rule: &str| check(rule, Profile::Powerstream).errors.last().unwrap().render(rule, false);
     let lines = |rule: &str| rendered(rule).lines().skip(1).take(2).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines("plum OR"), ["  | plum OR", "  |        ^"]);
     assert_eq!(lines("🍕 日本 'x"), ["  | 🍕 日本 'x", "  |         ^"]);

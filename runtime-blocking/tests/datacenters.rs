@@ -129,12 +129,13 @@ fn a_datacenter_that_dies_costs_nothing_where_the_other_has_all() {
     let service = service(300.0);
     let mut stream = stream(&service, Group::Redundant);
     let mut is_dead = false;
+    // Two seconds in: a gap begins a second of travel early, and by then both have been there for longer.
     let came = read(&mut stream, |came, _| {
-        if came.posts.len() == 300 && !is_dead {
+        if came.posts.len() == 600 && !is_dead {
             is_dead = service.kill("atla");
             assert!(is_dead);
         }
-        came.posts.len() == 900
+        came.posts.len() == 1_200
     });
     each_once(&came);
     assert!(came.gaps.is_empty(), "{:?}", came.gaps);

@@ -272,7 +272,15 @@ impl Body<'_> {
 
     fn bad_chunk(&mut self, kind: BadChunk) -> Result<End, End> {
         let bytes = kind.bytes(&mut self.rng);
-        self.writes.raw(&bytes);
+        let mut rest = &bytes[..];
+        if let Some(behind) = bytes.strip_prefix(BadChunk::WHOLE) {
+            // What is wrong lies behind a message that came whole.
+            self.writes.raw(BadChunk::WHOLE);
+            self.in_flight.push_back(InFlight::new(BadChunk::MESSAGE.as_bytes().into(), None, false));
+            self.writes.completes_here();
+            rest = behind;
+        }
+        self.writes.raw(rest);
         self.send()?;
         // A client that has not noticed waits for the rest of its chunk.
         Ok(self.ended(How::Stall))

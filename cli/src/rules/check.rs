@@ -29,7 +29,7 @@ pub(super) struct Args {
 type Extra = (&'static str, String);
 
 /// The longest tag, in characters (PowerTrack: API reference).
-const TAG_CHARACTERS_MAX: usize = 255;
+pub(super) const TAG_CHARACTERS_MAX: usize = 255;
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (entries, profile) = (args.source.read()?, args.profile.profile);

@@ -111,8 +111,17 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
             })
             .collect()),
         Form::Json => {
-            let value = serde_json::from_str(text).map_err(|error| printable(&error.to_string()))?;
-            entries(value, name)
+            let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+            let wrong = |error: serde_json::Error| printable(&error.to_string());
+            let first = values.next().unwrap_or(Ok(Value::Null)).map_err(wrong)?;
+            // Several are an object a line, as `rules list --json` writes them.
+            let more = values.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+            let is_rule = first.get("value").is_some();
+            match (more.is_empty() && !is_rule, is_rule) {
+                (true, _) => entries(first, name),
+                (false, true) => entries(Value::Array([vec![first], more].concat()), name),
+                (false, false) => Err("it goes on behind its end".to_owned()),
+            }
         }
         Form::Toml => {
             // Of the error's several lines the last says what, the first where.
@@ -126,6 +135,9 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
         }
     }
 }
+
+/// What the service and `rules list` tell of a rule besides its value and tag.
+const KNOWN_ELSEWHERE: [&str; 2] = ["id", "id_str"];
 
 /// The rules of a document, whatever notation it had.
 fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
@@ -159,7 +171,11 @@ fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
                     Some(Value::String(tag)) => Some(tag),
                     Some(_) => return Err(wrong("its `tag` is no text")),
                 };
-                Ok(Entry { value, tag, place })
+                // A key that nobody reads is most often a tag in another spelling.
+                match object.keys().find(|key| !KNOWN_ELSEWHERE.contains(&key.as_str())) {
+                    Some(key) => Err(wrong(&format!("its key `{}` is unknown", printable(key)))),
+                    None => Ok(Entry { value, tag, place }),
+                }
             }
             _ => Err(wrong("it is neither a text nor an object with a `value`")),
         }

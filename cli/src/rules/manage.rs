@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 use powerstream_blocking::{Client, OpenError, Rules};
-use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, NewRule, Rule, RuleApi};
+use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
 use powerstream_core::client::Config;
 use powerstream_core::driver::rules::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
@@ -37,6 +37,7 @@ use crate::utc::utc;
 
 use self::known::Known;
 use self::ledger::{Key, Ledger, Left};
+use super::check::TAG_CHARACTERS_MAX;
 use super::input::Entry;
 
 pub(super) const NOTES: &str = "\
@@ -151,7 +152,7 @@ impl Target {
             let _ = sender.send(());
         })?;
         let known = Known::at(ledger.known());
-        Ok(Service { rules, ledger, known, interrupted, asking })
+        Ok(Service { rules, ledger, known, told: None, interrupted, asking })
     }
 
     fn state_directory(&self) -> Result<PathBuf, Failure> {
@@ -171,9 +172,19 @@ pub(super) struct Service {
     rules: Rules,
     ledger: Ledger,
     known: Known,
+    told: Option<Told>,
     interrupted: Receiver<()>,
     /// A question waits for its answer.
     asking: Arc<AtomicBool>,
+}
+
+/// What the service itself said is left: others may spend of the same budget.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    budget: Budget,
+    requests: u32,
+    /// Until then.
+    reset: UnixTime,
 }
 
 impl Service {
@@ -182,6 +193,15 @@ impl Service {
         let now = now();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let Left { requests: left, next } = self.ledger.left(budget, now);
+        let told = self.told(budget).filter(|told| told.requests < left && count > told.requests);
+        if let Some(Told { requests, reset, .. }) = told {
+            let needs = plural(count as usize, "request");
+            let text = format!(
+                "not sent: it needs {needs}, and the service says that {requests} are left until {} UTC",
+                utc(reset)
+            );
+            return Err(Failure::new(Exit::Failed, text));
+        }
         if count <= left {
             return Ok(());
         }
@@ -204,7 +224,12 @@ impl Service {
 
     /// How many requests are left of a budget.
     pub(super) fn left(&self, budget: Budget) -> u32 {
-        self.ledger.left(budget, now()).requests
+        let left = self.ledger.left(budget, now()).requests;
+        self.told(budget).map_or(left, |told| left.min(told.requests))
+    }
+
+    fn told(&self, budget: Budget) -> Option<Told> {
+        self.told.filter(|told| told.budget == budget && told.reset > now())
     }
 
     /// Sends one request that the budget has room for, and reads its answer.
@@ -218,16 +243,32 @@ impl Service {
             // Until its answer is known, nothing is.
             self.known.forget().map_err(|error| ledger_failed(self.known.path(), &error))?;
         }
+        let adds = call.kind() == CallKind::Add;
+        if adds {
+            // Before it is sent: where the answer is lost, or this run is killed, the rules may be there.
+            self.known.note_addition(now()).map_err(|error| ledger_failed(self.known.path(), &error))?;
+        }
         let entry = self
             .ledger
             .spend(call.budget(), now())
             .map_err(|error| ledger_failed(self.ledger.path(), &error))?;
         let result = self.rules.send(call);
+        if adds {
+            let _ = self.known.note_addition(now());
+        }
         let is_counted = result.as_ref().err().is_none_or(RulesError::is_counted);
         let entered = if is_counted { self.ledger.settle(entry, now()) } else { self.ledger.refund(&entry) };
         // The request was sent, and its answer matters more.
         if let Err(error) = entered {
             complain(&format!("warning: {}", ledger_text(self.ledger.path(), &error)));
+        }
+        if let Some(limit) = result.as_ref().ok().map(|reply| reply.rate_limit) {
+            let told = limit.remaining.zip(limit.reset).map(|(requests, reset)| Told {
+                budget: call.budget(),
+                requests: u32::try_from(requests).unwrap_or(u32::MAX),
+                reset,
+            });
+            self.told = told.or(self.told);
         }
         let answer = result.and_then(|reply| read(call, &reply).map_err(RulesError::Refused));
         answer.map_err(|error| failed(call, &error))
@@ -266,6 +307,17 @@ impl Service {
     pub(super) fn remember(&self, rules: &[Rule]) {
         if let Err(error) = self.known.write(rules, now()) {
             complain(&format!("warning: {}", ledger_text(self.known.path(), &error)));
+        }
+    }
+
+    /// How long until the rules that were added last act, at most `length` after their addition.
+    pub(super) fn unsettled(&self, length: Duration) -> Duration {
+        let now = now();
+        match self.known.added_at() {
+            // Of a clock that was ahead nothing is known.
+            Some(at) if at <= now => length.saturating_sub(now.saturating_since(at)),
+            Some(_) => length,
+            None => Duration::ZERO,
         }
     }
 
@@ -379,7 +431,14 @@ pub(super) fn check_all(mut entries: Vec<Entry>, profile: Profile) -> Result<Vec
         entry.value = entry.value.trim().to_owned();
         let verdict = powerstream_rules::check(&entry.value, profile);
         super::tell(entry, &verdict.errors);
-        invalid += usize::from(!verdict.is_valid());
+        let tag = entry.tag.as_ref().map_or(0, |tag| tag.chars().count());
+        if tag > TAG_CHARACTERS_MAX {
+            complain(&format!(
+                "{}: the tag has {tag} characters, and {TAG_CHARACTERS_MAX} are allowed",
+                entry.place
+            ));
+        }
+        invalid += usize::from(!verdict.is_valid() || tag > TAG_CHARACTERS_MAX);
     }
     match invalid {
         0 => Ok(entries),

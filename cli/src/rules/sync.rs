@@ -16,7 +16,8 @@ use powerstream_rules::sync::{self, Plan, Request};
 use super::input::{self, Entry};
 use super::manage::report::{self, Told};
 use super::manage::{
-    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, span, wanted,
+    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, printable, span,
+    wanted,
 };
 use crate::duration;
 use crate::exit::{Exit, Failure, complain};
@@ -49,6 +50,10 @@ pub(super) struct Args {
     #[arg(long)]
     cached: bool,
 
+    /// Let a file without rules delete all that are in force
+    #[arg(long)]
+    allow_empty: bool,
+
     /// Delete by value: the form that Powerstream's page shows, where it recommends ids
     #[arg(long)]
     by_value: bool,
@@ -62,6 +67,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let profile = args.profile.unwrap_or(args.target.profile());
     let limits = limits(profile);
     let entries = check_all(input::read(&args.file)?, profile)?;
+    if entries.is_empty() && !args.allow_empty {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the file holds no rules, and to sync it would delete all that are in force: say --allow-empty if that is \
+             meant; nothing was sent",
+        ));
+    }
     // What no rules in force could cure costs no request.
     sync::plan(&[], &wanted(&entries), limits).map_err(|error| no_plan(error, &entries))?;
 
@@ -77,6 +89,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let run = Run { args, plan: &plan, entries: &entries, in_force: &in_force };
     let calls = run.calls()?;
 
+    if args.manner.dry_run {
+        run.tell_each()?;
+    }
     run.tell(&service, &calls, listed)?;
     let Some(budget) = calls.first().map(Call::budget) else { return run.end(0) };
     if args.manner.dry_run {
@@ -122,6 +137,35 @@ impl Run<'_> {
             }
         };
         self.plan.requests.iter().map(call).collect()
+    }
+
+    /// Tells each rule that would be added or deleted, in the order of the plan.
+    fn tell_each(&self) -> Result<(), Failure> {
+        for request in &self.plan.requests {
+            let (word, sign, indices) = match request {
+                Request::Add(rules) => ("add", '+', rules),
+                Request::Delete { rules, .. } => ("delete", '-', rules),
+            };
+            for index in indices {
+                let (value, tag) = match request {
+                    Request::Add(_) => {
+                        self.entries.get(*index).map(|entry| (entry.value.as_str(), entry.tag.as_deref()))
+                    }
+                    Request::Delete { .. } => {
+                        self.in_force.get(*index).map(|rule| (rule.value.as_str(), rule.tag.as_deref()))
+                    }
+                }
+                .unwrap_or_default();
+                let line = if self.args.manner.json {
+                    Line::event(word).text("value", value).text_or_null("tag", tag).finish()
+                } else {
+                    let tag = tag.map_or_else(String::new, |tag| format!("  [{}]", printable(tag)));
+                    format!("{sign} {}{tag}\n", super::shown(value))
+                };
+                report::write(&line)?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells the plan and its cost.
@@ -172,10 +216,14 @@ impl Run<'_> {
     fn carry_out(&self, service: &mut Service, calls: &[Call]) -> Result<(), Failure> {
         let mut known: Vec<Rule> = self.in_force.to_vec();
         for (at, (request, call)) in self.plan.requests.iter().zip(calls).enumerate() {
-            if let Request::Delete { waits: true, .. } = request {
-                let length = self.args.settle.unwrap_or(RULE_SETTLES_IN);
+            if let Request::Delete { .. } = request {
+                // Those of a run before this one too: it may have been cut off right behind them.
+                let length = service.unsettled(self.args.settle.unwrap_or(RULE_SETTLES_IN));
                 if !length.is_zero() {
-                    complain(&format!("waiting {}s for the new rules to act", length.as_secs_f64()));
+                    complain(&format!(
+                        "waiting {:.0}s for the new rules to act",
+                        length.as_secs_f64().ceil()
+                    ));
                     service.wait(length)?;
                 }
             }

@@ -1,6 +1,6 @@
 //! One script suite for every way to drive a session: the same script, the same event log.
 //!
-//! Each adapter's tests hand their way of reading a stream to [`scripts`] and to [`waits`]; so can any event loop. Both
+//! Each adapter's tests hand their way of reading a stream to [`scripts`], [`waits`] and [`losses`]; so can any event loop. They
 //! start the servers they need. What differs between adapters is one closure:
 //!
 //! ```

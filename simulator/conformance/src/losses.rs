@@ -158,6 +158,12 @@ impl Recorder {
 }
 
 impl Came {
+    fn check_end(&self, simulator: &Simulator) {
+        let (totals, last) = (simulator.truth().totals(), &self.last);
+        assert!(self.is_through, "it did not come to its end: {totals:?}, the last event: {last:?}");
+        assert_eq!(totals.forgotten, 0, "the truth is too short");
+    }
+
     fn begins(&mut self, gap: Option<Gap>) {
         self.messages = 0;
         self.begun.get_or_insert_with(|| SystemTime::now().into());
@@ -214,13 +220,17 @@ impl Scene {
             scenario,
             S::Stall | S::SilentStall | S::RateLimitStorm | S::DatacenterFailover | S::SlowReader
         );
-        let is_awaited = matches!(scenario, S::Stall | S::SilentStall | S::Hostile);
-        let patience = Duration::from_secs(if is_awaited { 2 } else { 25 });
+        let patience = Duration::from_secs(match scenario {
+            S::Hostile => 1,
+            S::Stall | S::SilentStall => 2,
+            _ => 25,
+        });
         Self { scenario, until: Until { connections, messages: 150 }, is_orderly, loses, patience }
     }
 
+    /// Those that take longest first.
     fn all() -> Vec<Self> {
-        Scenario::all().iter().copied().map(Self::of).collect()
+        Scenario::all().iter().rev().copied().map(Self::of).collect()
     }
 
     /// Several of its connections struck, where it says so itself of one.
@@ -230,6 +240,7 @@ impl Scene {
         config.scenario = self.scenario;
         config.fault_after = FAULT_AFTER;
         config.fault_on = (self.until.connections == FAULTS + 1).then_some(Struck::First(FAULTS));
+        config.rate_limit_reset = Duration::from_secs(1);
         config.datacenters = datacenters.iter().map(|name| Datacenter::new(name)).collect();
         // Of a machine that is busy no more than of one that is not.
         config.head_timeout = LONG;
@@ -246,7 +257,7 @@ impl Scene {
             .timeouts(|timeouts| {
                 timeouts.silence = self.patience;
                 timeouts.head = self.patience;
-                timeouts.message = self.patience * 2;
+                timeouts.message = self.patience;
             })
             // Faster than life, so that a test may wait for it. What a server names is waited for as it says.
             .backoff(|backoff| {
@@ -267,6 +278,7 @@ impl Scene {
         let (tape, recorder) = (Tape::default(), Recorder::new(&simulator, self.until));
         let config = self.config(simulator.base_url());
         let came = subject(Case { config, tape: tape.clone(), recorder }).came;
+        came.check_end(&simulator);
         let mut delivered = came.streams.clone().into_iter();
         let reels = tape.reels();
         let streams = streams(&simulator.truth(), &clocks, &reels, |is_stream| {
@@ -288,6 +300,7 @@ impl Scene {
             },
         );
         let came = subject(MergedCase { config, tape: tape.clone(), recorder }).came;
+        came.check_end(&simulator);
         let reels = tape.reels();
         let streams = streams(&simulator.truth(), &clocks, &reels, |_| Vec::new());
         let posts = came.posts.clone();
@@ -301,10 +314,7 @@ impl Scene {
         mut streams: Vec<Stream>,
         merged: Option<Vec<u64>>,
     ) -> Sum {
-        let Came { begun, mut absences, covered_until, is_through, last, .. } = came;
-        let totals = simulator.truth().totals();
-        assert!(is_through, "it did not come to its end; {totals:?}, the last event: {last:?}");
-        assert_eq!(totals.forgotten, 0, "the truth is too short");
+        let Came { begun, mut absences, covered_until, .. } = came;
         if let Some((_, others)) = streams.split_last_mut() {
             others
                 .iter_mut()
@@ -392,8 +402,8 @@ pub fn check(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
 /// As [`check`]; and where a Post is delivered twice.
 pub fn check_merged(subject: &(dyn Fn(MergedCase) -> Recorder + Sync)) {
     let mut scene = Scene::of(Scenario::DatacenterFailover);
-    // The other one may have been there all the time. The first one is away, and comes back; the second one is cut, and comes back.
-    (scene.loses, scene.until.connections) = (false, 4);
+    // Whichever of the two has its hundredth Post first goes down, and comes back; the other one may be there all the time.
+    (scene.loses, scene.until.messages) = (false, 2 * RATE as usize);
     run(&[scene], &|scene| scene.check_merged(subject));
 }
 
@@ -408,4 +418,36 @@ fn run(scenes: &[Scene], check: &(dyn Fn(&Scene) -> Sum + Sync)) {
             }),
         )
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use powerstream_core::session::SessionEvent;
+
+    use super::*;
+    use crate::by_hand;
+
+    fn read(mut case: Case, mut leaves_out: impl FnMut(&SessionEvent<'_>) -> bool) -> Recorder {
+        let covered = by_hand::drive(&case.config, &case.tape, |event| {
+            if leaves_out(&event) { ControlFlow::Continue(()) } else { case.recorder.tell(event.into()) }
+        });
+        case.recorder.ended(covered)
+    }
+
+    #[test]
+    fn the_yardstick_loses_nothing_unseen() {
+        check(&|case| read(case, |_| false));
+    }
+
+    #[test]
+    #[should_panic(expected = "is not what was delivered")]
+    fn a_message_that_is_missing_is_found() {
+        let _ = Scene::of(Scenario::Steady).check(&|case| {
+            let mut nth = 0;
+            read(case, |event| {
+                nth += usize::from(matches!(event, SessionEvent::Message(_)));
+                nth == 10
+            })
+        });
+    }
 }

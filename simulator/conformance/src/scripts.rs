@@ -30,7 +30,7 @@ const AFTER_FAULT: Until = Until::Messages { stream: 2, count: 20 };
 /// A token that can be told from anything else.
 const TOKEN: &str = "conformance-5c9d1e7f";
 
-/// Scenarios whose course depends on when things happen, or takes minutes: no two runs have the same log.
+/// Scenarios whose course depends on when things happen: no two runs have the same log. See [`losses`](crate::losses).
 const LEFT_OUT: [Scenario; 5] = [
     Scenario::FlakyNetwork,
     Scenario::RateLimitStorm,

@@ -50,6 +50,21 @@ impl Known {
         replace(&self.0, content.to_string().as_bytes())
     }
 
+    /// Rules are being added: they act some time later.
+    pub(super) fn note_addition(&self, now: UnixTime) -> io::Result<()> {
+        replace(&self.addition(), now.as_millis().to_string().as_bytes())
+    }
+
+    /// When rules were added last.
+    pub(super) fn added_at(&self) -> Option<UnixTime> {
+        let text = fs::read_to_string(self.addition()).ok()?;
+        text.trim().parse().ok().map(UnixTime::from_millis)
+    }
+
+    fn addition(&self) -> PathBuf {
+        self.0.with_extension("added")
+    }
+
     pub(super) fn forget(&self) -> io::Result<()> {
         match fs::remove_file(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
