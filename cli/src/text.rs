@@ -18,8 +18,8 @@ pub(crate) const fn is_unsafe(character: char) -> bool {
             | '\u{2028}' | '\u{2029}')
 }
 
-/// Shows bytes as one line of text, the token of this run taken out: what is unsafe escaped as Rust would (`\r`, `\u{202e}`), what is not UTF-8 as
-/// `\xff`, and `...` in place of what is more than `characters_max`.
+/// Shows bytes as one line of text, the token of this run taken out: what is unsafe escaped as Rust would (`\r`,
+/// `\u{202e}`), what is not UTF-8 as `\xff`, and `...` in place of what is more than `characters_max`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printable<'a> {
     pub(crate) bytes: &'a [u8],

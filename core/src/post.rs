@@ -332,25 +332,23 @@ impl<'a> Post<'a> {
     /// `entities.media`, which may call a video a photo (X docs: "Extended entities object"). V2: those of
     /// `includes.media` that `attachments.media_keys` names.
     pub fn media(&self) -> impl Iterator<Item = Media<'a>> + use<'a> {
-        let (list, included) = match self.format {
-            Format::V2 => self.v2_media(),
-            _ => (self.legacy_media(None), None),
-        };
-        entities::media(list, included, self.format)
+        self.media_known(None)
     }
 
     /// The same where the [`entities`](Self::entities) are at hand, which saves a scan of them.
     pub fn media_beside(&self, entities: &Entities<'a>) -> impl Iterator<Item = Media<'a>> + use<'a> {
-        let (list, included) = match self.format {
-            Format::V2 => self.v2_media(),
-            _ => (self.legacy_media(Some(entities)), None),
-        };
-        entities::media(list, included, self.format)
+        self.media_known(Some(entities))
     }
 
-    fn v2_media(&self) -> (Option<Value<'a>>, Option<Value<'a>>) {
-        let [attachments] = self.v2([V2::Attachments]);
-        (attachments.and_then(|some| some.get("media_keys")), self.included("media", "media"))
+    fn media_known(&self, entities: Option<&Entities<'a>>) -> impl Iterator<Item = Media<'a>> + use<'a> {
+        let (list, included) = match self.format {
+            Format::V2 => {
+                let [attachments] = self.v2([V2::Attachments]);
+                (attachments.and_then(|some| some.get("media_keys")), self.included("media", "media"))
+            }
+            _ => (self.legacy_media(entities), None),
+        };
+        entities::media(list, included, self.format)
     }
 
     /// The list of media; what is known of the entities already is not searched again.

@@ -33,7 +33,7 @@ impl Context<'_> {
     pub(crate) fn wrong(&self, message: impl Into<String>) -> Finding {
         let rest = self.span.of(self.rule);
         let rest = if rest.is_empty() { Text::END } else { rest };
-        Finding::new(Code::Argument, self.span, message).api(Text::CannotParse(rest.to_owned()))
+        self.wrong_at(Text::CannotParse(rest.to_owned()), message)
     }
 
     /// The same where the service names a part of the argument, or finds it where it expects none.

@@ -89,6 +89,12 @@ pub(crate) const fn is_white_space(character: char) -> bool {
         | '\u{202f}' | '\u{205f}' | '\u{3000}')
 }
 
+/// Whether a character turns the direction of writing (the property `Bidi_Control`).
+pub(crate) const fn is_bidi_control(character: char) -> bool {
+    matches!(character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Whether a bare word is made of emoji: all of it beyond U+FFFF in the blocks of pictographs, besides the joiner,
 /// the variation selectors and the basic-plane symbols that such sequences hold.
 pub(crate) fn is_emoji(word: &str) -> bool {

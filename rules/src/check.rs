@@ -10,6 +10,7 @@ pub use self::stop_words::is_stop_word;
 
 use crate::api::Text;
 use crate::ast::{Node, NodeKind, Rule, Term};
+use crate::characters::{is_bidi_control, is_white_space};
 use crate::diagnostic::{Code, Diagnostic, Finding, Findings, quoted};
 use crate::operator::{Negation, Operator};
 use crate::parser::parse;
@@ -123,10 +124,8 @@ impl Rule {
 
 /// Controls that are no white space, and those that turn the direction of writing: in a rule they are a mistake, or meant to
 /// make it read as another.
-const fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}'
-        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+fn is_invisible(character: char) -> bool {
+    is_bidi_control(character) || (character.is_control() && !is_white_space(character))
 }
 
 fn too_long(text: &str, length: Length, profile: Profile) -> Finding {

@@ -7,6 +7,7 @@
 use core::fmt;
 
 use crate::api::Text;
+use crate::characters::is_bidi_control;
 use crate::span::Span;
 
 /// At most this many errors, and as many warnings, are told about one rule. Nobody reads the hundredth.
@@ -241,8 +242,8 @@ pub(crate) fn shorten(text: &str, characters_max: usize) -> String {
 /// Appends a character so that it can be seen: controls, bidirectional controls and Unicode's line ends as escapes.
 pub(crate) fn show(character: char, out: &mut String) {
     let unsafe_to_show = character.is_control()
-        || matches!(character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        || is_bidi_control(character)
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}');
     if unsafe_to_show {
         out.extend(character.escape_default());
     } else {

@@ -172,7 +172,7 @@ pub(super) struct Service {
     rules: Rules,
     ledger: Ledger,
     known: Known,
-    told: Option<Told>,
+    told: Option<Remaining>,
     interrupted: Receiver<()>,
     /// A question waits for its answer.
     asking: Arc<AtomicBool>,
@@ -180,7 +180,7 @@ pub(super) struct Service {
 
 /// What the service itself said is left: others may spend of the same budget.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct Remaining {
     budget: Budget,
     requests: u32,
     /// Until then.
@@ -194,7 +194,7 @@ impl Service {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let Left { requests: left, next } = self.ledger.left(budget, now);
         let told = self.told(budget).filter(|told| told.requests < left && count > told.requests);
-        if let Some(Told { requests, reset, .. }) = told {
+        if let Some(Remaining { requests, reset, .. }) = told {
             let needs = plural(count as usize, "request");
             let text = format!(
                 "not sent: it needs {needs}, and the service says that {requests} are left until {} UTC",
@@ -228,7 +228,7 @@ impl Service {
         self.told(budget).map_or(left, |told| left.min(told.requests))
     }
 
-    fn told(&self, budget: Budget) -> Option<Told> {
+    fn told(&self, budget: Budget) -> Option<Remaining> {
         self.told.filter(|told| told.budget == budget && told.reset > now())
     }
 
@@ -254,6 +254,7 @@ impl Service {
             .map_err(|error| ledger_failed(self.ledger.path(), &error))?;
         let result = self.rules.send(call);
         if adds {
+            // They act so long from now at the latest; failing that, from the time noted before.
             let _ = self.known.note_addition(now());
         }
         let is_counted = result.as_ref().err().is_none_or(RulesError::is_counted);
@@ -263,7 +264,7 @@ impl Service {
             complain(&format!("warning: {}", ledger_text(self.ledger.path(), &error)));
         }
         if let Some(limit) = result.as_ref().ok().map(|reply| reply.rate_limit) {
-            let told = limit.remaining.zip(limit.reset).map(|(requests, reset)| Told {
+            let told = limit.remaining.zip(limit.reset).map(|(requests, reset)| Remaining {
                 budget: call.budget(),
                 requests: u32::try_from(requests).unwrap_or(u32::MAX),
                 reset,

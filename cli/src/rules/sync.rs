@@ -4,7 +4,8 @@
 //!   file --> check offline --> list --> plan --> told, afforded, confirmed --> add.. wait delete..
 //! ```
 //!
-//! Nothing is kept of a run but what the ledger has: one that was killed is resumed by the next, which lists again.
+//! No plan outlives its run: one that was killed is resumed by the next, which lists again, and waits for the rules that
+//! were added last. When that was, and what was spent, is kept beside the ledger.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -217,7 +218,7 @@ impl Run<'_> {
         let mut known: Vec<Rule> = self.in_force.to_vec();
         for (at, (request, call)) in self.plan.requests.iter().zip(calls).enumerate() {
             if let Request::Delete { .. } = request {
-                // Those of a run before this one too: it may have been cut off right behind them.
+                // For those of a run before this one too: it may have been cut off right behind them.
                 let length = service.unsettled(self.args.settle.unwrap_or(RULE_SETTLES_IN));
                 if !length.is_zero() {
                     complain(&format!(

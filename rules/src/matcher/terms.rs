@@ -277,16 +277,10 @@ impl Terms {
         key.bytes.get(..usize::from(key.length)).unwrap_or_default()
     }
 
-    /// Whether there may be a term for a key with this hash: it says no to most words of a text.
-    #[inline]
-    pub(crate) fn may_have(&self, hash: u32) -> bool {
-        self.table.may_have(hash)
-    }
-
-    /// The term for a key whose hash is known.
+    /// The term for a key whose hash is known, where there is none for most keys, as for the words of a text.
     #[inline]
     pub(crate) fn look_up(&self, kind: Kind, hash: u32, key: &[u8]) -> Option<TermId> {
-        if self.may_have(hash) { self.find(kind, hash, key) } else { None }
+        if self.table.may_have(hash) { self.find(kind, hash, key) } else { None }
     }
 
     fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], question: u32) -> TermId {

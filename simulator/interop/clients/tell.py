@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 BASE_URL = os.environ["BASE_URL"]
 TOKEN = os.environ.get("TOKEN", "any")
@@ -13,9 +14,14 @@ RULES = [
 ]
 
 
+#: `print` writes a line and its end apart, and what another thread prints may come between.
+PRINTING = threading.Lock()
+
+
 def tell(event, **what):
-    """One line of JSON for the driver."""
-    print(json.dumps({"event": event, **what}), flush=True)
+    """One line of JSON for the driver, from any thread."""
+    with PRINTING:
+        print(json.dumps({"event": event, **what}), flush=True)
 
 
 def redirect(session):

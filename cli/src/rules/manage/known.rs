@@ -1,6 +1,7 @@
-//! The rules as they were last known to be, so that a sync can start without a list where the user says it may.
+//! The rules as they were last known to be, so that a sync can start without a list where the user says it may; and when
+//! some were added last, so that none that they replace is deleted before they act.
 //!
-//! Taken away before any change is sent and written again when its answer is known: what is there was true when it was
+//! What is known of the rules is taken away before any change is sent and written again when its answer is known: what is there was true when it was
 //! written, and a run that was killed leaves nothing.
 
 use std::fs;
