@@ -3,6 +3,8 @@
 
 mod client;
 mod interrupt;
+#[cfg(test)]
+mod losses;
 mod merged;
 mod pin;
 mod reactor;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use powerstream_blocking::{Client, Config, Stream, TlsConfig};
 use powerstream_conformance::log::Recorder;
 use powerstream_conformance::scripts::{Case, check, check_tls_faults};
-use powerstream_conformance::{Transport, losses, waits};
+use powerstream_conformance::{Transport, waits};
 
 fn open(config: &Config, ca_pem: Option<&str>, busy_poll: bool) -> Stream {
     let client = Client::new(config.clone()).with_busy_poll(busy_poll);
@@ -61,11 +61,6 @@ fn scripts_on_a_thread_that_sleeps() {
 fn scripts_on_a_thread_that_spins() {
     check(Transport::Plain, &|case| lent(case, true));
     check(Transport::Tls, &|case| lent(case, true));
-}
-
-#[test]
-fn nothing_is_lost_unsaid() {
-    losses::check(Transport::Plain, &|case| lent(case, false));
 }
 
 #[test]

@@ -215,12 +215,17 @@ impl Body<'_> {
         self.shared.fault_end()
     }
 
-    /// The bytes of the next Post, or of one that is made up.
-    fn next_bytes(&mut self, supply: &mut Supply) -> Arc<[u8]> {
-        match supply.poll(self.now()) {
-            Polled::Post(item) => self.shaped(item.post.bytes, item.rules.as_deref()),
-            _ => self.shared.padded_post(3_000).1.into(),
+    /// The next Post, or one that is made up: its bytes, its id, and whether it is of the source.
+    fn next_post(&mut self, supply: &mut Supply) -> (Arc<[u8]>, Option<u64>, bool) {
+        if let Polled::Post(item) = supply.poll(self.now()) {
+            return (self.shaped(item.post.bytes, item.rules.as_deref()), item.post.id, true);
         }
+        let (id, bytes) = self.shared.padded_post(3_000);
+        (bytes.into(), Some(id), false)
+    }
+
+    fn next_bytes(&mut self, supply: &mut Supply) -> Arc<[u8]> {
+        self.next_post(supply).0
     }
 
     fn cut(&mut self, how: How, place: Place, step: Duration, supply: &mut Supply) -> Result<End, End> {
@@ -267,14 +272,22 @@ impl Body<'_> {
 
     fn bad_chunk(&mut self, kind: BadChunk) -> Result<End, End> {
         let bytes = kind.bytes(&mut self.rng);
-        self.writes.raw(&bytes);
+        let mut rest = &bytes[..];
+        if let Some(behind) = bytes.strip_prefix(BadChunk::WHOLE) {
+            // What is wrong lies behind a message that came whole.
+            self.writes.raw(BadChunk::WHOLE);
+            self.in_flight.push_back(InFlight::new(BadChunk::MESSAGE.as_bytes().into(), None, false));
+            self.writes.completes_here();
+            rest = behind;
+        }
+        self.writes.raw(rest);
         self.send()?;
         // A client that has not noticed waits for the rest of its chunk.
         Ok(self.ended(How::Stall))
     }
 
     fn wrong_size(&mut self, kind: WrongSize, supply: &mut Supply) -> Result<End, End> {
-        let bytes = self.next_bytes(supply);
+        let (bytes, id, is_post) = self.next_post(supply);
         let len = bytes.len() + 2;
         let size = match kind {
             WrongSize::Smaller => format!("{:x}\r\n", len - len.min(5)),
@@ -284,7 +297,13 @@ impl Body<'_> {
         };
         self.writes.raw(size.as_bytes());
         self.writes.raw(&bytes);
-        self.writes.raw(b"\r\n\r\n");
+        self.writes.raw(b"\r\n");
+        if matches!(kind, WrongSize::Larger | WrongSize::Huge) {
+            // Its line end is within the chunk: it is complete, whatever is wrong behind it.
+            self.in_flight.push_back(InFlight::new(bytes, id, is_post));
+            self.writes.completes_here();
+        }
+        self.writes.raw(b"\r\n");
         self.send()?;
         Ok(self.ended(How::Stall))
     }

@@ -66,6 +66,11 @@ impl Writes {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// What was added last ends a message.
+    pub(crate) fn completes_here(&mut self) {
+        self.complete.push(self.bytes.len());
+    }
+
     /// The end of the body.
     pub(crate) fn last_chunk(&mut self) {
         self.bytes.extend_from_slice(b"0\r\n\r\n");

@@ -7,10 +7,26 @@ use std::time::{Duration, SystemTime};
 
 use powerstream_core::client::Config;
 use powerstream_core::session::{Fault, Session, SessionEvent, Step};
-use powerstream_core::time::Instant;
+use powerstream_core::time::{Instant, UnixTime};
+
+use crate::tape::Tape;
 
 /// Reads a stream in the clear, until `each` breaks or there will be no more events.
 pub fn read(config: &Config, mut each: impl FnMut(SessionEvent<'_>) -> ControlFlow<()>) {
+    let mut is_enough = false;
+    drive(config, &Tape::default(), |event| {
+        is_enough = is_enough || each(event).is_break();
+        if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+}
+
+/// Reads a stream in the clear, and what its reads return onto `tape`, until `each` breaks or there will be no more events. Then what is here is
+/// still handed out. Gives what the session vouches for.
+pub fn drive(
+    config: &Config,
+    tape: &Tape,
+    mut each: impl FnMut(SessionEvent<'_>) -> ControlFlow<()>,
+) -> Option<UnixTime> {
     let base = std::time::Instant::now();
     let now = || Instant::from_std(std::time::Instant::now(), base);
     let address = config.route().address().unwrap();
@@ -18,7 +34,7 @@ pub fn read(config: &Config, mut each: impl FnMut(SessionEvent<'_>) -> ControlFl
     let storage = vec![0; session_config.storage_bytes()];
     let seed = config.seed().unwrap_or_default();
     let mut session = Session::new(storage, &session_config, seed, now(), SystemTime::now().into()).unwrap();
-    let mut socket: Option<TcpStream> = None;
+    let (mut socket, mut reel): (Option<TcpStream>, _) = (None, 0);
     let mut buffer = [0; 1_000];
     loop {
         let mut read = 0;
@@ -32,6 +48,8 @@ pub fn read(config: &Config, mut each: impl FnMut(SessionEvent<'_>) -> ControlFl
                 session.set_wall_clock(now(), SystemTime::now().into());
                 match TcpStream::connect_timeout(&address, left) {
                     Ok(connected) => {
+                        reel = tape.begin();
+                        tape.at(reel, connected.local_addr().unwrap());
                         socket = Some(connected);
                         session.handle_connected(now());
                     }
@@ -49,7 +67,10 @@ pub fn read(config: &Config, mut each: impl FnMut(SessionEvent<'_>) -> ControlFl
                 socket.set_read_timeout(Some(left)).unwrap();
                 match socket.read(&mut buffer) {
                     Ok(0) => session.handle_eof(now()),
-                    Ok(count) => read = count,
+                    Ok(count) => {
+                        tape.read(reel, &buffer[..count]);
+                        read = count;
+                    }
                     Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                         session.handle_timeout(now());
                     }
@@ -61,15 +82,19 @@ pub fn read(config: &Config, mut each: impl FnMut(SessionEvent<'_>) -> ControlFl
                 session.handle_closed(now());
             }
             Step::Event => {}
-            Step::Done => return,
+            Step::Done => return session.covered_until(),
         }
         let mut input = &buffer[..read];
         let at = now();
         loop {
             let (consumed, event) = session.decode(input, at);
             match event.map(&mut each) {
-                Some(ControlFlow::Continue(())) => input = &input[consumed..],
-                Some(ControlFlow::Break(())) => return,
+                Some(told) => {
+                    input = &input[consumed..];
+                    if told.is_break() {
+                        session.shutdown();
+                    }
+                }
                 None => break,
             }
         }

@@ -1,6 +1,6 @@
 //! One script suite for every way to drive a session: the same script, the same event log.
 //!
-//! Each adapter's tests hand their way of reading a stream to [`scripts`] and to [`waits`]; so can any event loop. Both
+//! Each adapter's tests hand their way of reading a stream to [`scripts`], [`waits`] and [`losses`]; so can any event loop. They
 //! start the servers they need. What differs between adapters is one closure:
 //!
 //! ```
@@ -19,11 +19,14 @@
 // These are tests, in a crate of their own so that each adapter need not compile its copy.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+mod account;
 pub mod by_hand;
+mod lines;
 pub mod log;
 pub mod losses;
 pub mod merged;
 pub mod scripts;
+pub mod tape;
 pub mod waits;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -46,20 +49,15 @@ const POSTS_OF: u64 = 1_700_000_000_000;
 
 /// Posts as a file has them: the same for each connection and each run.
 fn posts(seed: u64, count: usize) -> Source {
-    posts_and_ids(seed, count).0
-}
-
-/// The same, and their ids.
-fn posts_and_ids(seed: u64, count: usize) -> (Source, Vec<u64>) {
     let mut generator = Generator::new(seed);
-    let (mut lines, mut ids) = (Vec::new(), Vec::new());
+    let mut lines = Vec::new();
     for nth in 0..count {
         let mut post = Vec::new();
-        ids.push(generator.post(POSTS_OF + nth as u64, &mut post));
+        let _ = generator.post(POSTS_OF + nth as u64, &mut post);
         lines.extend_from_slice(&post);
         lines.push(b'\n');
     }
-    (Source::from_ndjson(&lines).unwrap(), ids)
+    Source::from_ndjson(&lines).unwrap()
 }
 
 /// Goes through `items`, some at a time, since most of them wait most of the time; says which one failed.

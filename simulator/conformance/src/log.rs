@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::ops::ControlFlow;
 
 use powerstream_core::owned::{OwnedConnected, OwnedEvent, OwnedMessage, OwnedRefused};
-use powerstream_core::session::{Cause, Disconnected, Gap, RefusalKind};
+use powerstream_core::session::{Cause, Disconnected, RefusalKind};
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::UnixTime;
 
@@ -44,17 +44,6 @@ pub struct Log {
     connections: usize,
     disconnects: usize,
     keep_alives: usize,
-    ends: Vec<End>,
-    gaps: Vec<Gap>,
-}
-
-/// An attempt is over.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
-    /// The stream that it was, from 0; `None`: it did not become one.
-    pub(crate) stream: Option<usize>,
-    /// What was told of it.
-    pub(crate) told: Disconnected,
 }
 
 impl Recorder {
@@ -77,22 +66,14 @@ impl Recorder {
         };
         log.lines.push(line);
         match event {
-            OwnedEvent::Connected(connected) => {
+            OwnedEvent::Connected(_) => {
                 log.connections += 1;
                 log.streams.push(Vec::new());
-                log.gaps.extend(connected.gap);
-            }
-            OwnedEvent::Disconnected(told) => {
-                log.disconnects += 1;
-                let last = log.streams.len().checked_sub(1);
-                let is_over = |stream: &usize| log.ends.iter().any(|end| end.stream == Some(*stream));
-                let stream = last.filter(|stream| !is_over(stream));
-                log.ends.push(End { stream, told });
             }
             OwnedEvent::Refused(_) => log.connections += 1,
             OwnedEvent::Message(message) => log.streams.last_mut().unwrap().push(message),
             OwnedEvent::KeepAlive => log.keep_alives += 1,
-            OwnedEvent::GaveUp(_) => log.disconnects += 1,
+            OwnedEvent::Disconnected(_) | OwnedEvent::GaveUp(_) => log.disconnects += 1,
             _ => {}
         }
         let is_enough = match self.until {
@@ -133,16 +114,6 @@ impl Log {
         self.connections
     }
 
-    /// The attempts that are over.
-    pub(crate) fn ends(&self) -> &[End] {
-        &self.ends
-    }
-
-    /// What was told to be missing.
-    pub(crate) fn gaps(&self) -> &[Gap] {
-        &self.gaps
-    }
-
     /// Leaves out what a reset may take with it: the messages of the first stream, and how much of the last was undelivered.
     pub(crate) fn forget_what_a_reset_takes(&mut self) {
         let end = self.lines.iter().position(|line| line.starts_with("disconnected")).unwrap();
@@ -152,7 +123,7 @@ impl Log {
 }
 
 /// More lines than any script has.
-const LINES_MAX: usize = 200_000;
+const LINES_MAX: usize = 10_000;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 

@@ -52,7 +52,7 @@ pub struct Case {
 }
 
 impl Case {
-    pub(crate) fn new(config: Config, simulator: &Simulator, until: Until) -> Self {
+    fn new(config: Config, simulator: &Simulator, until: Until) -> Self {
         Self { config, ca_pem: simulator.ca_pem().map(str::to_owned), recorder: Recorder::new(until) }
     }
 }

@@ -250,6 +250,10 @@ names! {
 }
 
 impl BadChunk {
+    /// The message of such a chunk, and how one begins with which nothing is wrong up to the message's line end.
+    pub(crate) const MESSAGE: &str = "{\"id\":1}";
+    pub(crate) const WHOLE: &[u8] = b"a\r\n{\"id\":1}\r\n";
+
     pub(crate) fn bytes(self, rng: &mut Rng) -> Vec<u8> {
         const DATA: &str = "{\"id\":1}\r\n";
         let sized = |size: &str| format!("{size}\r\n{DATA}\r\n");
