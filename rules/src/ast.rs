@@ -26,7 +26,7 @@ pub struct Rule {
     pub(crate) text: Arc<str>,
     pub(crate) nodes: Vec<Node>,
     /// The keywords that are made of ASCII letters and digits only, as most are. Of a long rule these are nearly all there
-    /// is, and whoever compiles it then need not go through the nodes, which are ten times as large.
+    /// is, and whoever compiles it then need not go through the nodes, which are seven times as large.
     pub(crate) plain: Box<[PlainKeyword]>,
 }
 

@@ -1,39 +1,19 @@
-//! Every scenario that is shipped: nothing is lost unseen. What reads return is taken down below the core, so that the streams are put
-//! together here, as the client does.
+//! Every scenario that is shipped: nothing is lost unseen. What reads return is taken down below the core.
 
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
 use powerstream_conformance::losses::{Case, MergedCase, Recorder, check, check_merged};
-use powerstream_conformance::tape::Taped;
-use powerstream_tokio::tls::transport::{Trust, open, open_merged};
 use powerstream_tokio::{Shutdown, Tokio};
 use support::{current_thread, multi_thread};
 
 async fn read(case: Case) -> Recorder {
-    let (shutdown, mut recorder) = (Shutdown::new(), case.recorder);
-    let reactor = Taped::new(Tokio::default(), case.tape);
-    let mut line = open(&case.config, &Trust::default(), reactor, &shutdown).unwrap();
-    while let Some(event) = line.next().await {
-        if recorder.tell(event.into()).is_break() {
-            shutdown.shutdown();
-        }
-    }
-    recorder.ended(line.buffered().session().covered_until())
+    case.read(Tokio::default(), &Shutdown::new()).await
 }
 
 async fn read_merged(case: MergedCase) -> Recorder {
-    let (shutdown, mut recorder) = (Shutdown::new(), case.recorder);
-    let reactor = || Taped::new(Tokio::default(), case.tape.clone());
-    let mut merged = open_merged(&case.config, &Trust::default(), reactor, &shutdown).unwrap();
-    while let Some(event) = merged.next().await {
-        if recorder.tell_merged(event.into()).is_break() {
-            shutdown.shutdown();
-        }
-    }
-    let sessions = merged.lines().iter().map(|line| line.driven().buffered().session());
-    recorder.ended(sessions.filter_map(|session| session.covered_until()).max())
+    case.read(Tokio::default, &Shutdown::new()).await
 }
 
 #[test]

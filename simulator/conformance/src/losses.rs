@@ -16,16 +16,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use powerstream_core::client::{Config, Connections, Token};
 use powerstream_core::driver::merged::OwnedMergedEvent;
+use powerstream_core::driver::stop::Shutdown;
+use powerstream_core::driver::tcp::Reactor;
 use powerstream_core::merge::Group;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::Gap;
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::{Datacenter, Scenario, Simulator, Struck, Truth};
+use powerstream_tls::transport::{Trust, open, open_merged};
 
 use crate::account::{Absence, Account, FOR_EVER, Sent, Stream, Sum};
 use crate::lines::{LINE_BYTES_MAX, Line};
 use crate::parallel;
-use crate::tape::{Reel, Tape};
+use crate::tape::{Reel, Tape, Taped};
 
 /// Posts a second.
 const RATE: f64 = 300.0;
@@ -59,6 +62,40 @@ pub struct MergedCase {
     pub tape: Tape,
     /// Whom to tell.
     pub recorder: Recorder,
+}
+
+impl Case {
+    /// Reads it on a runtime, as the adapters' clients put a stream together.
+    pub async fn read<R: Reactor<Socket: 'static>>(self, reactor: R, shutdown: &Shutdown) -> Recorder {
+        let Self { config, tape, mut recorder } = self;
+        let mut line = open(&config, &Trust::default(), Taped::new(reactor, tape), shutdown).unwrap();
+        while let Some(event) = line.next().await {
+            if recorder.tell(event.into()).is_break() {
+                shutdown.shutdown();
+            }
+        }
+        recorder.ended(line.buffered().session().covered_until())
+    }
+}
+
+impl MergedCase {
+    /// Reads it on a runtime, with a reactor for each connection.
+    pub async fn read<R: Reactor<Socket: 'static>>(
+        self,
+        mut reactor: impl FnMut() -> R,
+        shutdown: &Shutdown,
+    ) -> Recorder {
+        let Self { config, tape, mut recorder } = self;
+        let taped = || Taped::new(reactor(), tape.clone());
+        let mut merged = open_merged(&config, &Trust::default(), taped, shutdown).unwrap();
+        while let Some(event) = merged.next().await {
+            if recorder.tell_merged(event.into()).is_break() {
+                shutdown.shutdown();
+            }
+        }
+        let sessions = merged.lines().iter().map(|line| line.driven().buffered().session());
+        recorder.ended(sessions.filter_map(|session| session.covered_until()).max())
+    }
 }
 
 /// Keeps what came. `Send`, so that it can go along with a stream into its task or thread.
@@ -427,7 +464,7 @@ mod tests {
     use super::*;
     use crate::by_hand;
 
-    fn read(mut case: Case, mut leaves_out: impl FnMut(&SessionEvent<'_>) -> bool) -> Recorder {
+    fn read_by_hand(mut case: Case, mut leaves_out: impl FnMut(&SessionEvent<'_>) -> bool) -> Recorder {
         let covered = by_hand::drive(&case.config, &case.tape, |event| {
             if leaves_out(&event) { ControlFlow::Continue(()) } else { case.recorder.tell(event.into()) }
         });
@@ -436,7 +473,7 @@ mod tests {
 
     #[test]
     fn the_yardstick_loses_nothing_unseen() {
-        check(&|case| read(case, |_| false));
+        check(&|case| read_by_hand(case, |_| false));
     }
 
     #[test]
@@ -444,7 +481,7 @@ mod tests {
     fn a_message_that_is_missing_is_found() {
         let _ = Scene::of(Scenario::Steady).check(&|case| {
             let mut nth = 0;
-            read(case, |event| {
+            read_by_hand(case, |event| {
                 nth += usize::from(matches!(event, SessionEvent::Message(_)));
                 nth == 10
             })
