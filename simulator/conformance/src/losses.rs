@@ -46,7 +46,7 @@ const LONG: Duration = Duration::from_secs(240);
 pub struct Case {
     /// What to read.
     pub config: Config,
-    /// Where to write down what reads return: see [`Taped`](crate::tape::Taped).
+    /// Where to write down what reads return: see [`Taped`].
     pub tape: Tape,
     /// Whom to tell.
     pub recorder: Recorder,
