@@ -53,6 +53,7 @@ mod check;
 mod evidence;
 mod fold;
 mod geo;
+mod key;
 mod phrase;
 mod postings;
 mod program;
@@ -72,6 +73,7 @@ use powerstream_core::stream::message::{Kind, classify, elements};
 
 use crate::ast::Rule;
 
+use self::postings::StartsOf;
 use self::program::{Compiler, Instruction, Program};
 use self::scan::Scan;
 use self::terms::Terms;
@@ -200,6 +202,7 @@ struct Stored {
     key: RuleKey,
     text: Arc<str>,
     tag: Option<Box<str>>,
+    starts: StartsOf,
     uncovered: bool,
 }
 
@@ -257,11 +260,11 @@ impl RuleSet {
         let key = RuleKey::new(self.inserted, slot);
         self.inserted = self.inserted.wrapping_add(1);
         let program = self.compiler.compile(rule, slot, self.options, &mut self.terms);
-        let Program { code, uncovered } = program;
+        let Program { code, starts, uncovered } = program;
         if uncovered {
             self.uncovered.push(slot);
         }
-        let stored = Stored { key, text: rule.text.clone(), tag: tag.map(Into::into), uncovered };
+        let stored = Stored { key, text: rule.text.clone(), tag: tag.map(Into::into), starts, uncovered };
         let places = (self.rules.get_mut(slot as usize), self.programs.get_mut(slot as usize));
         if let (Some(to_rule), Some(to_code)) = places {
             (*to_rule, *to_code) = (Some(stored), code);
@@ -275,7 +278,7 @@ impl RuleSet {
         let Some(place) = self.rules.get_mut(slot as usize) else { return false };
         let Some(stored) = place.take_if(|stored| stored.key == key) else { return false };
         if let Some(code) = self.programs.get_mut(slot as usize) {
-            Compiler::forget(&core::mem::take(code), slot, &mut self.terms);
+            Compiler::forget(&core::mem::take(code), stored.starts, slot, &mut self.terms);
         }
         if stored.uncovered {
             self.uncovered.retain(|other| *other != slot);

@@ -1,9 +1,13 @@
 //! The words that cannot carry a rule.
 
-/// As the service's answers give them (PowerTrack: Rules; recorded in client libraries).
-const STOP_WORDS: [&str; 28] = [
-    "a", "an", "and", "at", "but", "by", "com", "from", "http", "https", "if", "in", "is", "it", "its", "me",
-    "my", "not", "or", "rt", "the", "this", "to", "too", "via", "we", "www", "you",
+/// As the service's answers give them (PowerTrack: Rules; recorded in client libraries), by their length.
+const STOP_WORDS: [&[&str]; 6] = [
+    &[],
+    &["a"],
+    &["an", "at", "by", "if", "in", "is", "it", "me", "my", "or", "rt", "to", "we"],
+    &["and", "but", "com", "its", "not", "the", "too", "via", "www", "you"],
+    &["from", "http", "this"],
+    &["https"],
 ];
 
 /// Whether a bare keyword is a stop word, in any case. A rule needs a positive term that is none.
@@ -15,5 +19,5 @@ const STOP_WORDS: [&str; 28] = [
 /// ```
 #[must_use]
 pub fn is_stop_word(word: &str) -> bool {
-    STOP_WORDS.iter().any(|stop| stop.eq_ignore_ascii_case(word))
+    STOP_WORDS.get(word.len()).is_some_and(|stops| stops.iter().any(|stop| stop.eq_ignore_ascii_case(word)))
 }

@@ -1,23 +1,87 @@
-//! Lists of postings.
+//! Lists of postings: who is to be looked at when a term is found.
 //!
 //! All lists of a set lie in one vector, in blocks of a cache line, each a chain from its newest block to its oldest.
-//! So a list that grows is never copied, and one that is gone through costs a line for seven postings.
+//! So a list that grows is never copied, and one that is gone through costs a line for fourteen postings.
+//!
+//! A posting is the number of a [`Start`]. Hundreds of terms may have the same one, as the words of a long OR have, which
+//! all go on behind it.
 
 use super::slab::Slab;
 
 /// A place in the program of a rule, where evaluation starts when a term is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Posting {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
     /// The slot of the rule.
     pub(crate) rule: u32,
     /// Where in its program.
     pub(crate) entry: u32,
 }
 
-/// No block.
+/// The number of a [`Start`], below 2^31: there is no room for as many.
+pub(crate) type Posting = u32;
+
+/// The starts of all rules.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Starts(Slab<Chained>);
+
+/// The starts of one rule: a chain, by the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StartsOf(u32);
+
+#[derive(Clone, Copy, Debug)]
+struct Chained {
+    start: Start,
+    /// The next of the same rule, or `END`.
+    next: u32,
+}
+
+impl StartsOf {
+    /// None yet.
+    pub(crate) const NONE: Self = Self(END);
+}
+
+impl Starts {
+    /// The number of a start, one of those of its rule, which are `of_rule`: the newest of them if it is the same.
+    pub(crate) fn add(&mut self, start: Start, of_rule: &mut StartsOf) -> Posting {
+        let newest = of_rule.0;
+        if self.get(newest) != Some(start) {
+            of_rule.0 = self.0.add(Chained { start, next: newest });
+        }
+        of_rule.0
+    }
+
+    /// A start.
+    #[inline]
+    pub(crate) fn get(&self, posting: Posting) -> Option<Start> {
+        self.0.get(posting).map(|chained| chained.start)
+    }
+
+    /// Gives up those of a rule.
+    pub(crate) fn free(&mut self, of_rule: StartsOf) {
+        let mut at = of_rule.0;
+        while let Some(chained) = self.0.get(at) {
+            let next = chained.next;
+            self.0.free(at);
+            at = next;
+        }
+    }
+
+    /// Whether there is none.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+}
+
+/// No block, and no start.
 const END: u32 = u32::MAX;
 
-const POSTINGS: usize = 7;
+const POSTINGS: usize = 14;
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -29,9 +93,11 @@ struct Block {
     next: u32,
 }
 
+const _: () = assert!(size_of::<Block>() == 64, "what is said of it above");
+
 impl Block {
     fn new(posting: Posting, next: u32) -> Self {
-        let mut postings = [Posting::default(); POSTINGS];
+        let mut postings = [0; POSTINGS];
         let [first, ..] = &mut postings;
         *first = posting;
         Self { postings, len: 1, next }
@@ -63,15 +129,14 @@ impl Lists {
         self.0.add(Block::new(posting, list))
     }
 
-    /// The list without the postings of a rule, or `None` if nothing is left; and how many they were.
-    pub(crate) fn without(&mut self, mut list: u32, rule: u32) -> (Option<u32>, u32) {
-        let (mut at, mut removed) = (list, 0);
+    /// The list without some postings, or `None` if nothing is left.
+    pub(crate) fn without(&mut self, mut list: u32, which: impl Fn(Posting) -> bool) -> Option<u32> {
+        let mut at = list;
         while let Some(block) = self.0.get(at) {
-            let Some(place) = block.postings().iter().position(|posting| posting.rule == rule) else {
+            let Some(place) = block.postings().iter().position(|posting| which(*posting)) else {
                 at = block.next;
                 continue;
             };
-            removed += 1;
             // The newest takes its place.
             let Some(newest) = self.0.get_mut(list) else { break };
             newest.len -= 1;
@@ -90,7 +155,7 @@ impl Lists {
                 list = next;
             }
         }
-        ((list != END).then_some(list), removed)
+        (list != END).then_some(list)
     }
 
     /// The only posting of a list, which is given up; `None`: it has several, and stays.
@@ -160,19 +225,15 @@ mod tests {
             let (which, rule) = ((state >> 29) as usize, state >> 8 & 0xf);
             // Grows for a while, then shrinks.
             if step / 500 % 2 == 0 || state & 0x7000 == 0 {
-                let posting = Posting { rule, entry: step };
+                let posting = step << 4 | rule;
                 vectors[which].push(posting);
                 known[which] = Some(match known[which] {
                     Some(list) => lists.push(list, posting),
                     None => lists.begin(posting),
                 });
             } else if let Some(list) = known[which] {
-                let before = vectors[which].len();
-                vectors[which].retain(|posting: &Posting| posting.rule != rule);
-                let removed = (before - vectors[which].len()) as u32;
-                let (rest, count) = lists.without(list, rule);
-                assert_eq!(count, removed);
-                known[which] = rest;
+                vectors[which].retain(|posting: &Posting| posting & 0xf != rule);
+                known[which] = lists.without(list, |posting| posting & 0xf == rule);
                 if let (Some(only), [_]) = (known[which], &*vectors[which]) {
                     assert_eq!(lists.take_only(only), vectors[which].pop());
                     known[which] = None;
@@ -180,13 +241,33 @@ mod tests {
             }
             let mut held: Vec<_> =
                 known[which].iter().flat_map(|list| lists.pieces(*list)).flatten().copied().collect();
-            held.sort_by_key(|posting| posting.entry);
+            held.sort_unstable();
             assert_eq!(held, vectors[which]);
         }
         for (which, list) in known.iter().enumerate() {
-            let rest = list.and_then(|list| (0..16).try_fold(list, |list, rule| lists.without(list, rule).0));
+            let rest = list.and_then(|list| lists.without(list, |_| true));
             assert_eq!(rest, None, "{which}");
         }
         assert!(lists.is_empty());
+    }
+
+    #[test]
+    fn starts_of_a_rule_are_given_up_together() {
+        let mut starts = Starts::default();
+        let mut of_rules = [StartsOf::NONE; 2];
+        let mut add = |starts: &mut Starts, rule: u32, entry| {
+            starts.add(Start { rule, entry }, &mut of_rules[rule as usize])
+        };
+        let given =
+            [(0, 5), (0, 5), (0, 7), (1, 5), (0, 7)].map(|(rule, entry)| add(&mut starts, rule, entry));
+        assert_eq!((given[0], given[2]), (given[1], given[4]));
+        assert_eq!(starts.get(given[3]), Some(Start { rule: 1, entry: 5 }));
+        starts.free(of_rules[0]);
+        let mut other = StartsOf::NONE;
+        let again = [1, 2].map(|entry| starts.add(Start { rule: 2, entry }, &mut other));
+        assert!(again.contains(&given[0]) && again.contains(&given[2]), "{again:?}");
+        starts.free(of_rules[1]);
+        starts.free(other);
+        assert!(starts.is_empty());
     }
 }

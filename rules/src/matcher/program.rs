@@ -20,13 +20,13 @@
 //! could make the rule false; and where the rule is true, a run from its beginning passes through a leaf of the cover
 //! that is true, and goes on from there as the run that started there did.
 
-use crate::ast::{NodeId, NodeKind, PlainKeyword, Rule};
+use crate::ast::{Node, NodeId, NodeKind, Rule};
 
 use super::MatchOptions;
 use super::atom::{Atom, Buffer, atoms};
-use super::postings::Posting;
-use super::table::hash_in;
-use super::terms::{Anchor, Kind, TermId, Terms};
+use super::key::{Hashed, Kind};
+use super::postings::{Start, StartsOf};
+use super::terms::{Anchor, TermId, Terms};
 use super::token::PADDING;
 use super::view::Domain;
 
@@ -59,8 +59,8 @@ const TERM: u32 = (1 << CLASS_SHIFT) - 1;
 pub(crate) const ACCEPT: u32 = u32::MAX;
 
 impl Instruction {
-    fn new(term: TermId, class: Class, negated: bool, jumps_if: bool, target: u32) -> Self {
-        let mut bits = (term & TERM) | (class as u32) << CLASS_SHIFT;
+    fn new(form: Form, negated: bool, jumps_if: bool, target: u32) -> Self {
+        let mut bits = form.0;
         if negated {
             bits |= NEGATED;
         }
@@ -72,16 +72,12 @@ impl Instruction {
 
     #[inline]
     pub(crate) const fn term(self) -> TermId {
-        self.bits & TERM
+        Form(self.bits).term()
     }
 
     #[inline]
     pub(crate) const fn class(self) -> Class {
-        match (self.bits >> CLASS_SHIFT) & 3 {
-            0 => Class::Word,
-            1 => Class::Key,
-            _ => Class::Question,
-        }
+        Form(self.bits).class()
     }
 
     /// Whether it is true where its term is false.
@@ -101,16 +97,46 @@ impl Instruction {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) code: Box<[Instruction]>,
+    /// Where its postings start.
+    pub(crate) starts: StartsOf,
     /// It has no cover: it is to be run for every Post.
     pub(crate) uncovered: bool,
 }
 
-/// A form of a leaf.
+/// A form of a leaf: the term, and above it the class. What is above that in an instruction does not count.
 #[derive(Clone, Copy, Debug)]
-struct Form {
-    term: TermId,
-    class: Class,
-    cost: u32,
+struct Form(u32);
+
+impl Form {
+    const fn new(term: TermId, class: Class) -> Self {
+        Self((term & TERM) | (class as u32) << CLASS_SHIFT)
+    }
+
+    #[inline]
+    const fn term(self) -> TermId {
+        self.0 & TERM
+    }
+
+    #[inline]
+    const fn class(self) -> Class {
+        match (self.0 >> CLASS_SHIFT) & 3 {
+            0 => Class::Word,
+            1 => Class::Key,
+            _ => Class::Question,
+        }
+    }
+}
+
+/// The forms of a node.
+#[derive(Clone, Copy, Debug, Default)]
+enum Forms {
+    /// It is no leaf.
+    #[default]
+    None,
+    /// Of a leaf, nearly always.
+    One(Form),
+    /// These of `Compiler::forms`.
+    Several { first: u32, end: u32 },
 }
 
 /// A cost that forbids: a negated leaf covers nothing.
@@ -123,8 +149,7 @@ struct Plan {
     costs: [u32; 2],
     /// How dear it is to ask.
     effort: u32,
-    /// Of a leaf, its forms.
-    forms: (u32, u32),
+    forms: Forms,
 }
 
 /// A node to be written, and where to go on from it. Targets are labels.
@@ -136,19 +161,6 @@ struct Goal {
     if_false: u32,
     /// Whether its leaves are those of the cover.
     cover: bool,
-}
-
-impl Plan {
-    /// Whether the node is a leaf, which has a form at least.
-    const fn is_leaf(&self) -> bool {
-        self.forms.0 < self.forms.1
-    }
-
-    /// The form of a leaf that has one.
-    const fn only_form(&self) -> Option<u32> {
-        let (first, end) = self.forms;
-        if first + 1 == end { Some(first) } else { None }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -179,17 +191,16 @@ pub(crate) struct Compiler {
     /// Of the cover: the term and where it stands.
     cover: Vec<(Form, u32)>,
     children: Vec<NodeId>,
-    /// The keywords of the rule that have nothing to split, as most have: ASCII letters and digits.
+    /// By plain keyword of the rule.
     keywords: Vec<Keyword>,
     /// The text of the rule, its ASCII folded, and `PADDING`.
     text: Vec<u8>,
 }
 
-/// A keyword, hashed.
+/// What is known of a plain keyword before it is looked up.
 #[derive(Clone, Copy, Debug)]
 struct Keyword {
-    word: PlainKeyword,
-    hash: u32,
+    hashed: Hashed,
     /// The term that it is likely to be.
     likely: Option<TermId>,
 }
@@ -208,29 +219,26 @@ impl Compiler {
         let uncovered = root.costs[0] == FORBIDDEN;
         self.write(rule, !uncovered);
         self.resolve();
+        let mut starts = StartsOf::NONE;
         for (form, at) in self.cover.drain(..) {
-            let anchor = match form.class {
-                Class::Word | Class::Key => Anchor::Term(form.term),
-                Class::Question => terms.anchor_of(form.term),
+            let behind = || self.code.get(at as usize).map_or(at, |instruction| instruction.next(at, true));
+            let (anchor, entry) = match form.class() {
+                Class::Word | Class::Key => (form.term(), behind()),
+                Class::Question => match terms.anchor_of(form.term()) {
+                    // Whoever comes by a word of a question has yet to ask it.
+                    Anchor::Term(anchor) => (anchor, at),
+                    Anchor::Sweep => (form.term(), behind()),
+                    Anchor::Never => continue,
+                },
             };
-            match anchor {
-                // Whoever comes by a word of a question has yet to ask it.
-                Anchor::Term(anchor) if form.class == Class::Question => {
-                    terms.post(anchor, Posting { rule: slot, entry: at });
-                }
-                Anchor::Term(_) | Anchor::Sweep => {
-                    let entry =
-                        self.code.get(at as usize).map_or(at, |instruction| instruction.next(at, true));
-                    terms.post(form.term, Posting { rule: slot, entry });
-                }
-                Anchor::Never => {}
-            }
+            let posting = terms.start(Start { rule: slot, entry }, &mut starts);
+            terms.post(anchor, posting);
         }
-        Program { code: self.code.as_slice().into(), uncovered }
+        Program { code: self.code.as_slice().into(), starts, uncovered }
     }
 
     /// Takes back what compiling gave.
-    pub(crate) fn forget(code: &[Instruction], slot: u32, terms: &mut Terms) {
+    pub(crate) fn forget(code: &[Instruction], starts: StartsOf, slot: u32, terms: &mut Terms) {
         for instruction in code {
             match terms.anchor_of(instruction.term()) {
                 Anchor::Term(anchor) => terms.unpost(anchor, slot),
@@ -238,6 +246,7 @@ impl Compiler {
                 Anchor::Never => {}
             }
         }
+        terms.free_starts(starts);
         code.iter().for_each(|instruction| terms.release(instruction.term()));
     }
 
@@ -266,73 +275,33 @@ impl Compiler {
         self.text.make_ascii_lowercase();
         self.text.extend_from_slice(PADDING.as_bytes());
         self.keywords.clear();
-        let kind = Kind::Key(Domain::Words).number();
         self.keywords.extend(rule.plain.iter().map(|word| Keyword {
-            word: *word,
-            hash: hash_in(kind, &self.text, word.start as usize, word.end as usize),
+            hashed: Hashed::within(WORD, &self.text, word.start as usize, word.end as usize),
             likely: None,
         }));
-        terms.fetch(self.keywords.iter_mut().map(|word| (word.hash, &mut word.likely)));
+        terms.fetch(self.keywords.iter_mut().map(|word| (word.hashed, &mut word.likely)));
     }
 
     fn plan(&mut self, rule: &Rule, options: MatchOptions, terms: &mut Terms) {
         self.plans.clear();
         self.forms.clear();
         self.hash_keywords(rule, terms);
-        let mut keywords = self.keywords.iter().peekable();
-        for (index, node) in rule.nodes().iter().enumerate() {
-            if let Some(Keyword { word, hash, likely }) =
-                keywords.next_if(|keyword| keyword.word.node as usize == index)
-            {
-                let word = self.text.get(word.start as usize..word.end as usize).unwrap_or_default();
-                let term = terms.hashed_key(Kind::Key(Domain::Words), *hash, word, *likely);
-                let cost = terms.cost(term);
-                let first = position(self.forms.len());
-                self.forms.push(Form { term, class: Class::Word, cost });
-                self.plans.push(Plan {
-                    costs: [cost, FORBIDDEN],
-                    effort: WORD_EFFORT,
-                    forms: (first, first + 1),
-                });
-                continue;
+        let nodes = rule.nodes();
+        for (word, Keyword { hashed, likely }) in rule.plain.iter().zip(&self.keywords) {
+            for node in nodes.get(self.plans.len()..word.node as usize).unwrap_or_default() {
+                let plan = plan_of(node, options, &mut self.buffer, &self.plans, &mut self.forms, terms);
+                self.plans.push(plan);
             }
-            let of = |id: &NodeId| self.plans.get(id.index()).copied().unwrap_or_default();
-            let plan = match &node.kind {
-                NodeKind::Not(child) => {
-                    let plan = of(child);
-                    Plan { costs: [plan.costs[1], plan.costs[0]], effort: plan.effort, forms: (0, 0) }
-                }
-                NodeKind::And(children) | NodeKind::Or(children) => {
-                    let is_and = matches!(node.kind, NodeKind::And(_));
-                    // An OR is covered by all together, an AND by its best; negated it is the other way round.
-                    let (mut all, mut best, mut effort) = (0_u32, FORBIDDEN, 0_u32);
-                    for child in children.iter().map(of) {
-                        let [first, second] = child.costs;
-                        let (of_all, of_best) = if is_and { (second, first) } else { (first, second) };
-                        all = all.saturating_add(of_all);
-                        best = best.min(of_best);
-                        effort = effort.saturating_add(child.effort);
-                    }
-                    Plan { costs: if is_and { [best, all] } else { [all, best] }, effort, forms: (0, 0) }
-                }
-                NodeKind::Term(term) => {
-                    let first = self.forms.len();
-                    let forms = &mut self.forms;
-                    let mut cost: u32 = 0;
-                    let mut effort = 0;
-                    atoms(term, options, &mut self.buffer, &mut |atom| {
-                        let form = form(atom, terms);
-                        cost = cost.saturating_add(form.cost);
-                        effort += effort_of(atom);
-                        forms.push(form);
-                    });
-                    Plan {
-                        costs: [cost, FORBIDDEN],
-                        effort,
-                        forms: (position(first), position(self.forms.len())),
-                    }
-                }
-            };
+            let key = self.text.get(word.start as usize..word.end as usize).unwrap_or_default();
+            let (term, cost) = terms.hashed_key(WORD, *hashed, key, *likely);
+            self.plans.push(Plan {
+                costs: [cost, FORBIDDEN],
+                effort: WORD_EFFORT,
+                forms: Forms::One(Form::new(term, Class::Word)),
+            });
+        }
+        for node in nodes.get(self.plans.len()..).unwrap_or_default() {
+            let plan = plan_of(node, options, &mut self.buffer, &self.plans, &mut self.forms, terms);
             self.plans.push(plan);
         }
     }
@@ -368,7 +337,7 @@ impl Compiler {
                     Some(Task::Place(next)) => Some(*next),
                     _ => None,
                 };
-                self.leaf(goal, self.plan_of(goal.id), next);
+                self.leaf(goal, self.plan_of(goal.id).forms, next);
             }
         }
     }
@@ -391,8 +360,8 @@ impl Compiler {
                 self.tasks.push(Task::Node(goal));
                 return;
             }
-            let plan = self.plan_of(child);
-            if let Some(form) = plan.only_form().and_then(|index| self.forms.get(index as usize)).copied() {
+            let forms = self.plan_of(child).forms;
+            if let Forms::One(form) = forms {
                 // It jumps away or goes on behind itself, where the next one will stand.
                 self.instruct(form, goal, !all, if all { node.if_false } else { node.if_true });
                 continue;
@@ -400,16 +369,15 @@ impl Compiler {
             let label = position(self.labels.len());
             self.labels.push(ACCEPT);
             *(if all { &mut goal.if_true } else { &mut goal.if_false }) = label;
-            if plan.is_leaf() {
-                self.leaf(goal, plan, Some(label));
-                self.place(label);
-            } else {
+            if matches!(forms, Forms::None) {
                 // Done from the last to the first.
                 self.tasks.push(Task::Operands { node, all, first, next });
                 self.tasks.push(Task::Place(label));
                 self.tasks.push(Task::Node(goal));
                 return;
             }
+            self.leaf(goal, forms, Some(label));
+            self.place(label);
         }
     }
 
@@ -419,7 +387,10 @@ impl Compiler {
         let plans = &self.plans;
         let plan = |id: &NodeId| plans.get(id.index()).copied().unwrap_or_default();
         let children = self.children.get_mut(first..).unwrap_or_default();
-        children.sort_by_key(|id| plan(id).effort);
+        // None is cheaper than a word, so that where the sum is that of as many words there is nothing to sort.
+        if plan(&node.id).effort > position(children.len()) * WORD_EFFORT {
+            children.sort_by_key(|id| plan(id).effort);
+        }
         if all && node.cover {
             let costs = children.iter().map(|id| plan(id).costs[usize::from(node.negated)]);
             if let Some((best, _)) = costs.enumerate().min_by_key(|(_, cost)| *cost) {
@@ -431,11 +402,19 @@ impl Compiler {
     }
 
     /// Writes a leaf: an instruction for each of its forms. `next` is the label that will be placed behind it.
-    fn leaf(&mut self, goal: Goal, plan: Plan, next: Option<u32>) {
+    fn leaf(&mut self, goal: Goal, forms: Forms, next: Option<u32>) {
         let Goal { negated, if_true, if_false, .. } = goal;
-        let (first, end) = plan.forms;
+        let (first, end) = match forms {
+            Forms::None => return,
+            Forms::One(_) => (0, 1),
+            Forms::Several { first, end } => (first, end),
+        };
         for index in first..end {
-            let Some(form) = self.forms.get(index as usize).copied() else { continue };
+            let form = match forms {
+                Forms::One(form) => Some(form),
+                _ => self.forms.get(index as usize).copied(),
+            };
+            let Some(form) = form else { continue };
             let is_last = index + 1 == end;
             // One of several is enough, or, negated, one too many: jump. The last goes on to what stands behind it.
             let jumps_if = if is_last { next != Some(if_true) } else { !negated };
@@ -447,7 +426,7 @@ impl Compiler {
         if goal.cover {
             self.cover.push((form, position(self.code.len())));
         }
-        self.code.push(Instruction::new(form.term, form.class, goal.negated, jumps_if, target));
+        self.code.push(Instruction::new(form, goal.negated, jumps_if, target));
     }
 
     fn place(&mut self, label: u32) {
@@ -474,6 +453,51 @@ const fn position(index: usize) -> u32 {
     index as u32
 }
 
+/// The plan of a node, once those before it are made. The forms of a leaf are appended to `forms`.
+fn plan_of(
+    node: &Node,
+    options: MatchOptions,
+    buffer: &mut Buffer,
+    plans: &[Plan],
+    forms: &mut Vec<Form>,
+    terms: &mut Terms,
+) -> Plan {
+    let of = |id: &NodeId| plans.get(id.index()).copied().unwrap_or_default();
+    match &node.kind {
+        NodeKind::Not(child) => {
+            let plan = of(child);
+            Plan { costs: [plan.costs[1], plan.costs[0]], effort: plan.effort, forms: Forms::None }
+        }
+        NodeKind::And(children) | NodeKind::Or(children) => {
+            // An OR is covered by all together, an AND by its best; negated it is the other way round.
+            let by_all = usize::from(matches!(node.kind, NodeKind::And(_)));
+            let mut plan = Plan { costs: [FORBIDDEN; 2], effort: 0, forms: Forms::None };
+            plan.costs[by_all] = 0;
+            for child in children.iter().map(of) {
+                plan.costs[by_all] = plan.costs[by_all].saturating_add(child.costs[by_all]);
+                plan.costs[1 - by_all] = plan.costs[1 - by_all].min(child.costs[1 - by_all]);
+                plan.effort = plan.effort.saturating_add(child.effort);
+            }
+            plan
+        }
+        NodeKind::Term(term) => {
+            let first = forms.len();
+            let mut plan = Plan { costs: [0, FORBIDDEN], effort: 0, forms: Forms::None };
+            atoms(term, options, buffer, &mut |atom| {
+                let form = form(atom, terms);
+                plan.costs[0] = plan.costs[0].saturating_add(terms.cost(form.term()));
+                plan.effort += effort_of(atom);
+                forms.push(form);
+            });
+            plan.forms = match forms.get(first..) {
+                Some([form]) => Forms::One(*form),
+                _ => Forms::Several { first: position(first), end: position(forms.len()) },
+            };
+            plan
+        }
+    }
+}
+
 fn form(atom: Atom<'_>, terms: &mut Terms) -> Form {
     let (term, class) = match atom {
         Atom::Key { domain, key } => {
@@ -482,8 +506,11 @@ fn form(atom: Atom<'_>, terms: &mut Terms) -> Form {
         }
         atom => (terms.question(atom), Class::Question),
     };
-    Form { term, class, cost: terms.cost(term) }
+    Form::new(term, class)
 }
+
+/// What plain keywords are.
+const WORD: Kind = Kind::Key(Domain::Words);
 
 /// How dear it is to ask for a word of the Post; what else there is is measured by it.
 const WORD_EFFORT: u32 = 1;
@@ -528,11 +555,11 @@ mod tests {
     }
 
     fn entries(terms: &Terms, word: &str) -> Vec<u32> {
-        let kind = Kind::Key(Domain::Words);
-        let hash = super::super::table::hash(kind.number(), word.as_bytes());
-        let term = terms.look_up(kind, hash, word.as_bytes()).unwrap();
+        let term = terms.look_up(WORD, Hashed::new(WORD, word.as_bytes()), word.as_bytes()).unwrap();
         let mut entries = Vec::new();
-        terms.postings(term, |some| entries.extend(some.iter().map(|posting| posting.entry)));
+        terms.postings(term, |some| {
+            entries.extend(some.iter().map(|posting| terms.start_of(*posting).unwrap().entry));
+        });
         entries
     }
 
@@ -593,7 +620,7 @@ mod tests {
             programs.push(compiler.compile(&rule, slot as u32, MatchOptions::default(), &mut terms));
         }
         for (slot, program) in programs.iter().enumerate() {
-            Compiler::forget(&program.code, slot as u32, &mut terms);
+            Compiler::forget(&program.code, program.starts, slot as u32, &mut terms);
         }
         assert!(terms.is_empty());
         assert_eq!((terms.wanted(), terms.wants_some_grams(), terms.sweeps().len()), (0, false, 0));

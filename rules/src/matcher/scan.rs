@@ -12,11 +12,11 @@
 use super::atom::{annotation, decimal};
 use super::evidence::cut;
 use super::fold::fold_into;
+use super::key::{Hashed, Kind};
 use super::phrase::{find_literal, find_near, find_run};
-use super::postings::Posting;
+use super::postings::{Posting, Start};
 use super::program::{ACCEPT, Class, Instruction};
-use super::table::{hash, hash_in};
-use super::terms::{GRAM_MAX, Kind, NONE, Question, TermId, Terms};
+use super::terms::{GRAM_MAX, NONE, Question, TermId, Terms};
 use super::token::{PADDING, Token, split_padded_into};
 use super::view::{Domain, Text, View, bare_url};
 use super::{RuleKey, RuleSet, Source, Truth};
@@ -213,23 +213,25 @@ impl<'r> Scan<'r> {
         let mut next = 0;
         while let Some(hit) = self.scratch.hits.get(next).copied() {
             next += 1;
-            self.try_rule(hit);
+            if let Some(start) = self.terms.start_of(hit) {
+                self.try_rule(start);
+            }
         }
         for slot in self.set.uncovered() {
-            self.try_rule(Posting { rule: *slot, entry: 0 });
+            self.try_rule(Start { rule: *slot, entry: 0 });
         }
         self.scratch.matched.sort_unstable();
     }
 
     #[inline]
-    fn try_rule(&mut self, posting: Posting) {
-        if self.scratch.marked.has(posting.rule) {
+    fn try_rule(&mut self, start: Start) {
+        if self.scratch.marked.has(start.rule) {
             return;
         }
         let set = self.set;
-        if self.accepts(set.program(posting.rule), posting.entry) {
-            if let Some(key) = set.key(posting.rule) {
-                self.scratch.marked.add(posting.rule);
+        if self.accepts(set.program(start.rule), start.entry) {
+            if let Some(key) = set.key(start.rule) {
+                self.scratch.marked.add(start.rule);
                 self.scratch.matched.push(key);
             }
         }
@@ -310,7 +312,7 @@ impl<'r> Scan<'r> {
         let kind = Kind::Gram(domain);
         for start in field.start as usize..(field.end as usize + 1).saturating_sub(length) {
             let Some(gram) = scratch.folded.as_bytes().get(start..start + length) else { return };
-            if let Some(term) = self.terms.look_up(kind, hash(kind.number(), gram), gram) {
+            if let Some(term) = self.terms.look_up(kind, Hashed::new(kind, gram), gram) {
                 scratch.find(self.terms, term);
             }
         }
@@ -423,8 +425,8 @@ impl Scratch {
             let Some(token) = self.tokens.get(index).copied() else { break };
             let (start, end) = (token.start as usize, token.end as usize);
             let bytes = self.folded.as_bytes();
-            let hash = hash_in(kind.number(), bytes, start, end);
-            let found = bytes.get(start..end).and_then(|key| terms.look_up(kind, hash, key));
+            let hashed = Hashed::within(kind, bytes, start, end);
+            let found = bytes.get(start..end).and_then(|key| terms.look_up(kind, hashed, key));
             self.terms.push(found.unwrap_or(NONE));
             if let Some(term) = found {
                 self.find(terms, term);
@@ -458,7 +460,7 @@ impl Scratch {
 
     fn find_whole(&mut self, terms: &Terms, domain: Domain, key: &str) {
         let kind = Kind::Key(domain);
-        if let Some(term) = terms.look_up(kind, hash(kind.number(), key.as_bytes()), key.as_bytes()) {
+        if let Some(term) = terms.look_up(kind, Hashed::new(kind, key.as_bytes()), key.as_bytes()) {
             self.find(terms, term);
         }
     }

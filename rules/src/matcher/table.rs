@@ -4,64 +4,6 @@
 //! bit for each hash of a finer grain: it is thirty times as small, stays in the nearest cache, and says no at once. Growing
 //! needs the hashes alone.
 
-/// Mixes; odd, half of its bits set, and no pattern in them.
-const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// Where a hash of keys of one kind starts, so that the same key of two kinds has two hashes.
-#[inline]
-const fn seed(kind: u8) -> u64 {
-    (kind as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93)
-}
-
-/// Takes eight bytes of a key into its hash.
-#[inline]
-const fn mix(hash: u64, word: u64) -> u64 {
-    let mixed = hash ^ word;
-    (mixed ^ (mixed >> 32)).wrapping_mul(FACTOR)
-}
-
-#[inline]
-const fn finish(hash: u64) -> u32 {
-    (hash >> 32) as u32 | 1
-}
-
-/// The hash of a key: never 0, which stands for an empty slot.
-pub(crate) fn hash(kind: u8, key: &[u8]) -> u32 {
-    hash_by(kind, key.len(), |at| {
-        let mut word = [0; 8];
-        let rest = key.get(at..).unwrap_or_default();
-        word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        u64::from_le_bytes(word)
-    })
-}
-
-/// How far behind a key [`hash_in`] reads.
-pub(crate) const HASH_BEHIND: usize = 16;
-
-/// The hash of the key that stands in `bytes` from `start` to `end`, [`HASH_BEHIND`] bytes before its end or earlier.
-#[inline]
-pub(crate) fn hash_in(kind: u8, bytes: &[u8], start: usize, end: usize) -> u32 {
-    hash_by(kind, end - start, |at| {
-        let word = bytes.get(start + at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
-        let left = (end - start).saturating_sub(at);
-        let word = u64::from_le_bytes(word);
-        if left < 8 { word & !(u64::MAX << (8 * left)) } else { word }
-    })
-}
-
-/// The hash of a key of this length, of which `word` reads eight bytes, with zeros for those behind its end. The first
-/// two words are always taken in: words of a text have any length up to that, and no branch can tell which.
-#[inline]
-fn hash_by(kind: u8, length: usize, word: impl Fn(usize) -> u64) -> u32 {
-    let mut hash = mix(mix(seed(kind), word(0)), word(8));
-    let mut at = 16;
-    while at < length {
-        hash = mix(hash, word(at));
-        at += 8;
-    }
-    finish(hash)
-}
-
 /// See the [module](self).
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -244,16 +186,6 @@ mod tests {
         for (hash, id) in &map {
             assert_eq!(table.find(*hash, |found| found == *id), Some(*id));
             assert_eq!(table.find(*hash, |_| false), None);
-        }
-    }
-
-    #[test]
-    fn keys_of_two_kinds_differ_and_a_piece_is_filled_up() {
-        assert_ne!(hash(0, b"gull"), hash(1, b"gull"));
-        assert_ne!(hash(0, b"gullgull"), hash(0, b"gullgullx"));
-        let bytes = [[b'.'; 4].as_slice(), b"a long word of a long text", &[b'.'; HASH_BEHIND]].concat();
-        for length in 0..=26 {
-            assert_eq!(hash_in(7, &bytes, 4, 4 + length), hash(7, &bytes[4..4 + length]), "{length}");
         }
     }
 }

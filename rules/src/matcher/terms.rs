@@ -2,9 +2,10 @@
 
 use super::atom::Atom;
 use super::check::Check;
-use super::postings::{Lists, Posting};
+use super::key::{Hashed, Key, Kind};
+use super::postings::{Lists, Posting, Start, Starts, StartsOf};
 use super::slab::Slab;
-use super::table::{Table, hash};
+use super::table::Table;
 use super::token::Token;
 use super::view::Domain;
 
@@ -16,27 +17,6 @@ pub(crate) const TERMS_MAX: u32 = 1 << 28;
 
 /// No term.
 pub(crate) const NONE: TermId = u32::MAX;
-
-/// What a key is a key of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A token or a whole string of a domain.
-    Key(Domain),
-    /// Some bytes of what is searched in the strings of a domain.
-    Gram(Domain),
-    /// A question, which is answered when somebody asks.
-    Question,
-}
-
-impl Kind {
-    pub(crate) const fn number(self) -> u8 {
-        match self {
-            Self::Key(domain) => domain as u8,
-            Self::Gram(domain) => 64 + domain as u8,
-            Self::Question => 128,
-        }
-    }
-}
 
 /// A question, made to be asked often.
 #[derive(Clone, Debug)]
@@ -74,45 +54,30 @@ enum Postings {
     Many(u32),
 }
 
-/// The same in less room.
+/// The same in less room: numbers of postings and of lists are below 2^31.
 #[derive(Clone, Copy, Debug)]
-struct PackedPostings(Posting);
+struct PackedPostings(u32);
 
 impl PackedPostings {
-    /// In place of a rule, which has a smaller number: there is none, or a list.
     const NONE: u32 = u32::MAX;
-    const MANY: u32 = u32::MAX - 1;
+    const MANY: u32 = 1 << 31;
 
     const fn new(postings: Postings) -> Self {
         Self(match postings {
-            Postings::None => Posting { rule: Self::NONE, entry: 0 },
+            Postings::None => Self::NONE,
             Postings::One(posting) => posting,
-            Postings::Many(list) => Posting { rule: Self::MANY, entry: list },
+            Postings::Many(list) => Self::MANY | list,
         })
     }
 
     #[inline]
     const fn get(self) -> Postings {
         match self.0 {
-            Posting { rule: Self::NONE, .. } => Postings::None,
-            Posting { rule: Self::MANY, entry: list } => Postings::Many(list),
+            Self::NONE => Postings::None,
+            many if many & Self::MANY != 0 => Postings::Many(many & !Self::MANY),
             posting => Postings::One(posting),
         }
     }
-}
-
-/// A key, inside if it is short: the comparison that each word found needs then stays on one cache line.
-#[derive(Clone, Copy, Debug)]
-struct Key {
-    bytes: [u8; Self::SHORT],
-    /// Or `LONG`, and the first four bytes are a place in `Terms::long`.
-    length: u8,
-    kind: Kind,
-}
-
-impl Key {
-    const SHORT: usize = 13;
-    const LONG: u8 = u8::MAX;
 }
 
 /// Half a cache line, and never on two of them.
@@ -135,13 +100,14 @@ pub(crate) struct Terms {
     table: Table,
     terms: Slab<Term>,
     lists: Lists,
+    starts: Starts,
     long: Slab<Box<[u8]>>,
     questions: Slab<Option<Asked>>,
-    /// How many postings there are of each kind of key.
+    /// How many terms have postings, by their kind.
     counts: Counts,
     /// The same of keys, in short: a bit for each domain with some.
     wanted: u64,
-    /// How many postings of pieces there are.
+    /// How many of them are pieces.
     grams: u32,
     /// The questions that are asked of every Post.
     sweeps: Vec<TermId>,
@@ -151,7 +117,7 @@ pub(crate) struct Terms {
     places: Vec<u32>,
 }
 
-/// How many postings there are.
+/// How many terms have postings.
 #[derive(Clone, Debug, Default)]
 struct Counts {
     /// By domain.
@@ -175,30 +141,45 @@ pub(crate) const GRAM_MAX: usize = 4;
 impl Terms {
     /// The term for a key, one user more; it is made if it is not there.
     pub(crate) fn key(&mut self, kind: Kind, key: &[u8]) -> TermId {
-        self.hashed_key(kind, hash(kind.number(), key), key, None)
-    }
-
-    /// The same of a key whose hash is known, and perhaps its term.
-    #[inline]
-    pub(crate) fn hashed_key(&mut self, kind: Kind, hash: u32, key: &[u8], likely: Option<TermId>) -> TermId {
-        let found = match likely {
-            Some(likely) if self.is(likely, kind, key) => likely,
-            _ => self
-                .find(kind, hash, key)
-                .unwrap_or_else(|| self.add(kind, hash, key, Self::key_cost(kind, key))),
-        };
+        let found = self.find_or_add(kind, Hashed::new(kind, key), key);
         self.retain(found);
         found
     }
 
-    /// Tells for each hash the term that is likely to have a key with it, and brings near what belongs to that term. What
+    /// The same of a key that was read already, and of which it may be known what term it is likely to be; and what the
+    /// term [costs](Self::cost).
+    #[inline]
+    pub(crate) fn hashed_key(
+        &mut self,
+        kind: Kind,
+        hashed: Hashed,
+        key: &[u8],
+        likely: Option<TermId>,
+    ) -> (TermId, u32) {
+        if let (Some(likely), Some(short)) = (likely, Key::short(kind, hashed, key.len())) {
+            if let Some(term) = self.terms.get_mut(likely).filter(|term| term.key == short) {
+                term.users += 1;
+                return (likely, term.cost_or_place);
+            }
+        }
+        let found = self.find_or_add(kind, hashed, key);
+        self.retain(found);
+        (found, self.cost(found))
+    }
+
+    #[inline(never)]
+    fn find_or_add(&mut self, kind: Kind, hashed: Hashed, key: &[u8]) -> TermId {
+        self.find(kind, hashed, key).unwrap_or_else(|| self.add(kind, hashed, key, Self::key_cost(kind, key)))
+    }
+
+    /// Tells for each key the term that is likely to have it, and brings near what belongs to that term. What
     /// one step reads tells the next one where to go on; in each the reads have nothing to do with each other, so that
     /// the processor has many of them under way.
-    pub(crate) fn fetch<'h>(&mut self, hashes: impl Iterator<Item = (u32, &'h mut Option<TermId>)>) {
+    pub(crate) fn fetch<'h>(&mut self, keys: impl Iterator<Item = (Hashed, &'h mut Option<TermId>)>) {
         let mut places = core::mem::take(&mut self.places);
         places.clear();
-        for (hash, likely) in hashes {
-            *likely = self.table.find(hash, |_| true);
+        for (hashed, likely) in keys {
+            *likely = self.table.find(hashed.hash, |_| true);
             places.extend(*likely);
         }
         let mut read: u32 = 0;
@@ -219,12 +200,12 @@ impl Terms {
         let mut key = core::mem::take(&mut self.buffer);
         key.clear();
         identity(atom, &mut key);
-        let hash = hash(Kind::Question.number(), &key);
-        let found = self.find(Kind::Question, hash, &key).unwrap_or_else(|| {
+        let hashed = Hashed::new(Kind::Question, &key);
+        let found = self.find(Kind::Question, hashed, &key).unwrap_or_else(|| {
             let question = self.ask(atom);
             let anchor = self.anchor(atom, &question);
             let place = self.questions.add(Some(Asked { question, anchor }));
-            self.add(Kind::Question, hash, &key, place)
+            self.add(Kind::Question, hashed, &key, place)
         });
         self.buffer = key;
         self.retain(found);
@@ -287,48 +268,42 @@ impl Terms {
         }
     }
 
-    #[inline(never)]
-    fn find(&self, kind: Kind, hash: u32, key: &[u8]) -> Option<TermId> {
-        self.table.find(hash, |id| self.is(id, kind, key))
+    fn find(&self, kind: Kind, hashed: Hashed, key: &[u8]) -> Option<TermId> {
+        self.table.find(hashed.hash, |id| self.is(id, kind, hashed, key))
     }
 
     /// Whether a term has this key.
     #[inline]
-    fn is(&self, id: TermId, kind: Kind, key: &[u8]) -> bool {
-        self.terms.get(id).is_some_and(|term| term.key.kind == kind && self.bytes(&term.key) == key)
+    fn is(&self, id: TermId, kind: Kind, hashed: Hashed, key: &[u8]) -> bool {
+        let Some(term) = self.terms.get(id) else { return false };
+        match Key::short(kind, hashed, key.len()) {
+            Some(short) => term.key == short,
+            None => term.key.kind() == kind && self.bytes(&term.key) == key,
+        }
     }
 
     #[inline]
     fn bytes<'k>(&'k self, key: &'k Key) -> &'k [u8] {
-        if key.length == Key::LONG {
-            let [a, b, c, d, ..] = key.bytes;
-            return self.long.get(u32::from_le_bytes([a, b, c, d])).map_or(&[], |key| key);
+        match key.place() {
+            Some(place) => self.long.get(place).map_or(&[], |key| key),
+            None => key.bytes(),
         }
-        key.bytes.get(..usize::from(key.length)).unwrap_or_default()
     }
 
-    /// The term for a key whose hash is known, where there is none for most keys, as for the words of a text.
+    /// The term for a key, where there is none for most keys, as for the words of a text.
     #[inline]
-    pub(crate) fn look_up(&self, kind: Kind, hash: u32, key: &[u8]) -> Option<TermId> {
-        if self.table.may_have(hash) { self.find(kind, hash, key) } else { None }
+    pub(crate) fn look_up(&self, kind: Kind, hashed: Hashed, key: &[u8]) -> Option<TermId> {
+        if self.table.may_have(hashed.hash) { self.find(kind, hashed, key) } else { None }
     }
 
-    fn add(&mut self, kind: Kind, hash: u32, bytes: &[u8], cost_or_place: u32) -> TermId {
-        let mut key = Key { bytes: [0; Key::SHORT], length: Key::LONG, kind };
-        match (u8::try_from(bytes.len()), key.bytes.get_mut(..bytes.len())) {
-            (Ok(length), Some(inside)) => {
-                inside.copy_from_slice(bytes);
-                key.length = length;
-            }
-            _ => {
-                let place = self.long.add(bytes.into());
-                key.bytes.iter_mut().zip(place.to_le_bytes()).for_each(|(to, from)| *to = from);
-            }
-        }
+    #[inline(never)]
+    fn add(&mut self, kind: Kind, hashed: Hashed, bytes: &[u8], cost_or_place: u32) -> TermId {
+        let key = Key::short(kind, hashed, bytes.len())
+            .unwrap_or_else(|| Key::long(kind, self.long.add(bytes.into())));
         let postings = PackedPostings::new(Postings::None);
         let id = self.terms.add(Term { key, postings, users: 0, cost_or_place });
         assert!(id < TERMS_MAX, "a set of rules has less than 2^28 different terms");
-        self.table.insert(hash, id);
+        self.table.insert(hashed.hash, id);
         id
     }
 
@@ -346,18 +321,16 @@ impl Terms {
             return;
         }
         let (key, place) = (term.key, term.cost_or_place);
-        let hash = hash(key.kind.number(), self.bytes(&key));
-        self.table.remove(hash, id);
-        if key.length == Key::LONG {
-            let [a, b, c, d, ..] = key.bytes;
-            let place = u32::from_le_bytes([a, b, c, d]);
+        let hashed = Hashed::new(key.kind(), self.bytes(&key));
+        self.table.remove(hashed.hash, id);
+        if let Some(place) = key.place() {
             if let Some(long) = self.long.get_mut(place) {
                 *long = Box::default();
                 self.long.free(place);
             }
         }
         self.terms.free(id);
-        if key.kind != Kind::Question {
+        if !key.is_question() {
             return;
         }
         if let Some(asked) = self.questions.get_mut(place).and_then(Option::take) {
@@ -378,7 +351,7 @@ impl Terms {
 
     fn asked(&self, id: TermId) -> Option<&Asked> {
         let Term { key, cost_or_place, .. } = self.terms.get(id)?;
-        if key.kind == Kind::Question { self.questions.get(*cost_or_place)?.as_ref() } else { None }
+        if key.is_question() { self.questions.get(*cost_or_place)?.as_ref() } else { None }
     }
 
     /// The question that a term is.
@@ -388,7 +361,7 @@ impl Terms {
 
     /// The domain of a term that is a key.
     pub(crate) fn domain_of(&self, id: TermId) -> Option<Domain> {
-        match self.terms.get(id)?.key.kind {
+        match self.terms.get(id)?.key.kind() {
             Kind::Key(domain) => Some(domain),
             _ => None,
         }
@@ -397,7 +370,7 @@ impl Terms {
     /// How often a term is likely to be found, in Posts of some millions; the most for what is not found but asked.
     pub(crate) fn cost(&self, id: TermId) -> u32 {
         let Some(term) = self.terms.get(id) else { return 0 };
-        if term.key.kind != Kind::Question {
+        if !term.key.is_question() {
             return term.cost_or_place;
         }
         match self.questions.get(term.cost_or_place).and_then(Option::as_ref) {
@@ -434,12 +407,7 @@ impl Terms {
     pub(crate) fn post(&mut self, anchor: TermId, posting: Posting) {
         let Some(term) = self.terms.get_mut(anchor) else { return };
         let postings = match term.postings.get() {
-            Postings::None => {
-                if term.key.kind == Kind::Question {
-                    self.sweeps.push(anchor);
-                }
-                Postings::One(posting)
-            }
+            Postings::None => Postings::One(posting),
             Postings::One(first) => {
                 let list = self.lists.begin(first);
                 Postings::Many(self.lists.push(list, posting))
@@ -447,41 +415,58 @@ impl Terms {
             Postings::Many(list) => Postings::Many(self.lists.push(list, posting)),
         };
         term.postings = PackedPostings::new(postings);
-        let key = term.key;
-        self.count(key, |count| *count += 1);
+        if let Postings::One(_) = postings {
+            let key = term.key;
+            if key.is_question() {
+                self.sweeps.push(anchor);
+            }
+            self.count(key, |count| *count += 1);
+        }
+    }
+
+    /// The number of a place to start at, one of those of its rule.
+    pub(crate) fn start(&mut self, start: Start, of_rule: &mut StartsOf) -> Posting {
+        self.starts.add(start, of_rule)
+    }
+
+    /// The place to start at.
+    #[inline]
+    pub(crate) fn start_of(&self, posting: Posting) -> Option<Start> {
+        self.starts.get(posting)
+    }
+
+    /// Gives up the starts of a rule, once no term has a posting of it.
+    pub(crate) fn free_starts(&mut self, of_rule: StartsOf) {
+        self.starts.free(of_rule);
     }
 
     /// Takes out all postings of a rule.
     pub(crate) fn unpost(&mut self, anchor: TermId, rule: u32) {
+        let starts = |posting| self.starts.get(posting).is_some_and(|start| start.rule == rule);
         let Some(term) = self.terms.get_mut(anchor) else { return };
-        let (rest, removed) = match term.postings.get() {
-            Postings::One(posting) if posting.rule == rule => (Postings::None, 1),
+        let rest = match term.postings.get() {
+            Postings::One(posting) if starts(posting) => Postings::None,
             Postings::None | Postings::One(_) => return,
-            Postings::Many(list) => {
-                let (rest, removed) = self.lists.without(list, rule);
-                let rest = match rest {
-                    None => Postings::None,
-                    Some(list) => match self.lists.take_only(list) {
-                        Some(only) => Postings::One(only),
-                        None => Postings::Many(list),
-                    },
-                };
-                (rest, removed)
-            }
+            Postings::Many(list) => match self.lists.without(list, starts) {
+                None => Postings::None,
+                Some(list) => match self.lists.take_only(list) {
+                    Some(only) => Postings::One(only),
+                    None => Postings::Many(list),
+                },
+            },
         };
         term.postings = PackedPostings::new(rest);
-        if removed == 0 {
-            return;
+        if let Postings::None = rest {
+            let key = term.key;
+            if key.is_question() {
+                self.sweeps.retain(|sweep| *sweep != anchor);
+            }
+            self.count(key, |count| *count = count.saturating_sub(1));
         }
-        let key = term.key;
-        if matches!((rest, key.kind), (Postings::None, Kind::Question)) {
-            self.sweeps.retain(|sweep| *sweep != anchor);
-        }
-        self.count(key, |count| *count = count.saturating_sub(removed));
     }
 
     fn count(&mut self, key: Key, change: impl Fn(&mut u32)) {
-        let (kind, length) = (key.kind, usize::from(key.length));
+        let (kind, length) = (key.kind(), key.bytes().len());
         let counts = match kind {
             Kind::Key(_) => Some(&mut self.counts.keys),
             Kind::Gram(_) => self.counts.grams.get_mut(length.saturating_sub(1)),
@@ -542,6 +527,7 @@ impl Terms {
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
             && self.lists.is_empty()
+            && self.starts.is_empty()
             && self.long.is_empty()
             && self.questions.is_empty()
             && self
@@ -568,6 +554,7 @@ impl Terms {
         self.table.heap_bytes()
             + self.terms.heap_bytes()
             + self.lists.heap_bytes()
+            + self.starts.heap_bytes()
             + self.long.heap_bytes()
             + self.questions.heap_bytes()
             + long.chain(questions).sum::<usize>()

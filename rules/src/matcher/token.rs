@@ -9,7 +9,7 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::characters::is_word;
 
-use super::table::HASH_BEHIND;
+use super::key::HASH_BEHIND;
 
 /// Whether a character builds tokens.
 pub(crate) fn builds(character: char) -> bool {

@@ -1,0 +1,199 @@
+//! What is looked up: words of texts, names, pieces of strings, and what makes a question itself.
+//!
+//! The first sixteen bytes of a key are read as one number, and hashed as two. Of nearly all keys that is all there is,
+//! so that two of them are compared by numbers too, with no loop over their bytes.
+
+use super::view::Domain;
+
+/// What a key is a key of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A token or a whole string of a domain.
+    Key(Domain),
+    /// Some bytes of what is searched in the strings of a domain.
+    Gram(Domain),
+    /// A question, which is answered when somebody asks.
+    Question,
+}
+
+const GRAM: u8 = 64;
+const QUESTION: u8 = 128;
+
+impl Kind {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Key(domain) => domain as u8,
+            Self::Gram(domain) => GRAM + domain as u8,
+            Self::Question => QUESTION,
+        }
+    }
+}
+
+/// Mixes; odd, half of its bits set, and no pattern in them.
+const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Where a hash of keys of one kind starts, so that the same key of two kinds has two hashes.
+#[inline]
+const fn seed(kind: Kind) -> u64 {
+    (kind.number() as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+/// Takes eight bytes of a key into its hash.
+#[inline]
+const fn mix(hash: u64, word: u64) -> u64 {
+    let mixed = hash ^ word;
+    (mixed ^ (mixed >> 32)).wrapping_mul(FACTOR)
+}
+
+/// The bytes that are read as one number.
+const HEAD: usize = 16;
+
+/// By length, the bytes of a key that is shorter than `HEAD`.
+const MASKS: [u128; HEAD] = {
+    let (mut masks, mut length) = ([0; HEAD], 1);
+    while length < HEAD {
+        masks[length] = masks[length - 1] << 8 | 0xff;
+        length += 1;
+    }
+    masks
+};
+
+/// What is read of a key before it is looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hashed {
+    /// Never 0.
+    pub(crate) hash: u32,
+    /// Its first `HEAD` bytes, with zeros for those behind its end. In halves, so that it needs no more room than that.
+    head: [u64; 2],
+}
+
+/// How far behind a key [`Hashed::within`] reads.
+pub(crate) const HASH_BEHIND: usize = HEAD;
+
+impl Hashed {
+    /// Reads a key.
+    pub(crate) fn new(kind: Kind, key: &[u8]) -> Self {
+        let mut head = [0; HEAD];
+        head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+        Self::with_head(kind, u128::from_le_bytes(head), key)
+    }
+
+    /// Reads the key that stands in `bytes` from `start` to `end`, [`HASH_BEHIND`] bytes before its end or earlier.
+    #[inline]
+    pub(crate) fn within(kind: Kind, bytes: &[u8], start: usize, end: usize) -> Self {
+        let head = bytes.get(start..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
+        let head = u128::from_le_bytes(head);
+        match MASKS.get(end - start) {
+            // No branch on the length here: nothing tells which one the next word will have.
+            Some(mask) => Self::with_head(kind, head & mask, &[]),
+            None => Self::with_head(kind, head, bytes.get(start..end).unwrap_or_default()),
+        }
+    }
+
+    /// The same once the head is read. A key that is not longer may be left out.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the halves")]
+    fn with_head(kind: Kind, head: u128, key: &[u8]) -> Self {
+        let head = [head as u64, (head >> 64) as u64];
+        let mut hash = mix(mix(seed(kind), head[0]), head[1]);
+        for chunk in key.get(HEAD..).unwrap_or_default().chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            hash = mix(hash, u64::from_le_bytes(word));
+        }
+        Self { hash: (hash >> 32) as u32 | 1, head }
+    }
+}
+
+/// A key as it is kept: by itself if it is short, and else by its place among the long ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key([u8; HEAD]);
+
+impl Key {
+    const SHORT: usize = HEAD - 2;
+    const LENGTH: usize = HEAD - 2;
+    const KIND: usize = HEAD - 1;
+    /// In place of a length.
+    const LONG: u8 = u8::MAX;
+
+    /// A key of this length that was read as `hashed`. `None`: it is long.
+    #[inline]
+    pub(crate) fn short(kind: Kind, hashed: Hashed, length: usize) -> Option<Self> {
+        if length > Self::SHORT {
+            return None;
+        }
+        // The bytes of both are zeros there.
+        let high = hashed.head[1] | (length as u64) << 48 | (kind.number() as u64) << 56;
+        Some(Self((u128::from(high) << 64 | u128::from(hashed.head[0])).to_le_bytes()))
+    }
+
+    /// A key that lies elsewhere.
+    pub(crate) fn long(kind: Kind, place: u32) -> Self {
+        let mut key = [0; HEAD];
+        key[..4].copy_from_slice(&place.to_le_bytes());
+        (key[Self::LENGTH], key[Self::KIND]) = (Self::LONG, kind.number());
+        Self(key)
+    }
+
+    /// Of what.
+    pub(crate) fn kind(self) -> Kind {
+        let number = self.0[Self::KIND];
+        let domain = Domain::ALL.get(usize::from(number % GRAM)).copied().unwrap_or(Domain::Words);
+        match number {
+            QUESTION.. => Kind::Question,
+            GRAM.. => Kind::Gram(domain),
+            _ => Kind::Key(domain),
+        }
+    }
+
+    /// Whether it is a question. That is asked often.
+    #[inline]
+    pub(crate) const fn is_question(self) -> bool {
+        self.0[Self::KIND] >= QUESTION
+    }
+
+    /// The place of a long key.
+    pub(crate) fn place(&self) -> Option<u32> {
+        let [a, b, c, d, ..] = self.0;
+        (self.0[Self::LENGTH] == Self::LONG).then_some(u32::from_le_bytes([a, b, c, d]))
+    }
+
+    /// The bytes of a short one.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.get(..usize::from(self.0[Self::LENGTH]).min(Self::SHORT)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_two_kinds_differ_and_a_piece_is_filled_up() {
+        let hash = |kind, key: &[u8]| Hashed::new(kind, key).hash;
+        let (words, gram) = (Kind::Key(Domain::Words), Kind::Gram(Domain::Words));
+        assert_ne!(hash(words, b"gull"), hash(gram, b"gull"));
+        assert_ne!(hash(words, b"gullgull"), hash(words, b"gullgullx"));
+        let bytes = [[b'.'; 4].as_slice(), b"a long word of a long text", &[b'.'; HASH_BEHIND]].concat();
+        for length in 0..=26 {
+            let (within, alone) =
+                (Hashed::within(words, &bytes, 4, 4 + length), Hashed::new(words, &bytes[4..4 + length]));
+            assert_eq!((within.hash, within.head), (alone.hash, alone.head), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_short_key_gives_back_what_it_was_made_of() {
+        for kind in Domain::ALL.into_iter().flat_map(|domain| [Kind::Key(domain), Kind::Gram(domain)]) {
+            for length in 0..=Key::SHORT {
+                let bytes = &b"gull\0\xff terns!!"[..length];
+                let key = Key::short(kind, Hashed::new(kind, bytes), length).unwrap();
+                assert_eq!((key.kind(), key.bytes(), key.place()), (kind, bytes, None));
+            }
+        }
+        let hashed = Hashed::new(Kind::Question, b"the word of a question");
+        assert_eq!(Key::short(Kind::Question, hashed, Key::SHORT + 1), None);
+        let key = Key::long(Kind::Question, 0x1234_5678);
+        assert_eq!((key.kind(), key.place(), key.is_question()), (Kind::Question, Some(0x1234_5678), true));
+    }
+}
