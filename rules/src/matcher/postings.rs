@@ -78,107 +78,122 @@ impl Starts {
     }
 }
 
-/// No block, and no start.
+/// No start.
 const END: u32 = u32::MAX;
 
-const POSTINGS: usize = 14;
+const POSTINGS: usize = 15;
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Block {
     postings: [Posting; POSTINGS],
-    /// How many of them count.
-    len: u32,
-    /// The next block, full, or `END`.
+    /// The next block, full, if the list goes on.
     next: u32,
 }
 
 const _: () = assert!(size_of::<Block>() == 64, "what is said of it above");
 
-impl Block {
-    fn new(posting: Posting, next: u32) -> Self {
-        let mut postings = [0; POSTINGS];
-        let [first, ..] = &mut postings;
-        *first = posting;
-        Self { postings, len: 1, next }
+/// A list, for [`Lists`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct List {
+    /// Of several postings the newest block; a single one is here itself.
+    place: u32,
+    /// How many postings there are. Kept here and not in the block, so that adding one need not wait for the block.
+    len: u32,
+}
+
+impl List {
+    #[inline]
+    pub(crate) const fn len(self) -> usize {
+        self.len as usize
     }
 
-    fn postings(&self) -> &[Posting] {
-        self.postings.get(..self.len as usize).unwrap_or_default()
+    /// How many of so many postings are in the newest block. All others are full.
+    const fn newest(len: usize) -> usize {
+        (len - 1) % POSTINGS + 1
     }
 }
 
-/// See the [module](self). A list is known by its newest block.
+/// See the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lists(Slab<Block>);
 
 impl Lists {
-    /// A list of one posting.
-    pub(crate) fn begin(&mut self, posting: Posting) -> u32 {
-        self.0.add(Block::new(posting, END))
-    }
-
-    /// The list with one more posting.
-    pub(crate) fn push(&mut self, list: u32, posting: Posting) -> u32 {
-        let Some(block) = self.0.get_mut(list) else { return list };
-        if let Some(free) = block.postings.get_mut(block.len as usize) {
-            *free = posting;
-            block.len += 1;
-            return list;
+    /// Adds a posting to a list.
+    pub(crate) fn push(&mut self, list: &mut List, posting: Posting) {
+        let len = list.len();
+        let mut postings = [0; POSTINGS];
+        let [first, second, ..] = &mut postings;
+        if len == 0 {
+            list.place = posting;
+        } else if len == 1 {
+            (*first, *second) = (list.place, posting);
+            list.place = self.0.add(Block { postings, next: END });
+        } else if len % POSTINGS == 0 {
+            *first = posting;
+            list.place = self.0.add(Block { postings, next: list.place });
+        } else if let Some(block) = self.0.get_mut(list.place) {
+            if let Some(free) = block.postings.get_mut(len % POSTINGS) {
+                *free = posting;
+            }
         }
-        self.0.add(Block::new(posting, list))
+        list.len += 1;
     }
 
-    /// The list without some postings, or `None` if nothing is left.
-    pub(crate) fn without(&mut self, mut list: u32, which: impl Fn(Posting) -> bool) -> Option<u32> {
-        let mut at = list;
-        while let Some(block) = self.0.get(at) {
-            let Some(place) = block.postings().iter().position(|posting| which(*posting)) else {
-                at = block.next;
+    /// Takes some postings out of a list.
+    pub(crate) fn remove(&mut self, list: &mut List, which: impl Fn(Posting) -> bool) {
+        if list.len == 1 {
+            if which(list.place) {
+                list.len = 0;
+            }
+            return;
+        }
+        // A block, and how many postings there are from it on.
+        let (mut at, mut left) = (list.place, list.len());
+        while left > 0 {
+            let len = List::newest(left);
+            let Some(block) = self.0.get(at) else { break };
+            let held = block.postings.get(..len).unwrap_or_default();
+            let Some(hole) = held.iter().position(|posting| which(*posting)) else {
+                (at, left) = (block.next, left - len);
                 continue;
             };
             // The newest takes its place.
-            let Some(newest) = self.0.get_mut(list) else { break };
-            newest.len -= 1;
-            let (last, len, next) =
-                (newest.postings.get(newest.len as usize).copied(), newest.len, newest.next);
-            if let (Some(hole), Some(last)) =
-                (self.0.get_mut(at).and_then(|block| block.postings.get_mut(place)), last)
-            {
-                *hole = last;
+            let newest = list.place;
+            let last = List::newest(list.len()) - 1;
+            let Some(block) = self.0.get(newest) else { break };
+            let (posting, next) = (block.postings.get(last).copied(), block.next);
+            let hole = self.0.get_mut(at).and_then(|block| block.postings.get_mut(hole));
+            if let (Some(hole), Some(posting)) = (hole, posting) {
+                *hole = posting;
             }
-            if len == 0 {
-                self.0.free(list);
-                if at == list {
-                    at = next;
-                }
-                list = next;
+            list.len -= 1;
+            if last == 0 {
+                self.0.free(newest);
+                list.place = next;
+            }
+            if at == newest {
+                (at, left) = (list.place, list.len());
             }
         }
-        (list != END).then_some(list)
-    }
-
-    /// The only posting of a list, which is given up; `None`: it has several, and stays.
-    pub(crate) fn take_only(&mut self, list: u32) -> Option<Posting> {
-        match self.0.get(list) {
-            Some(Block { postings: [only, ..], len: 1, next: END }) => {
-                let only = *only;
-                self.0.free(list);
-                Some(only)
+        if list.len == 1 {
+            if let Some(Block { postings: [only, ..], .. }) = self.0.get(list.place).copied() {
+                self.0.free(list.place);
+                list.place = only;
             }
-            _ => None,
         }
     }
 
     /// The postings of a list, in pieces.
     #[inline]
-    pub(crate) fn pieces(&self, list: u32) -> Pieces<'_> {
-        Pieces { lists: self, next: list }
+    pub(crate) fn pieces<'l>(&'l self, list: &'l List) -> Pieces<'l> {
+        Pieces { lists: self, list, next: list.place, left: list.len() }
     }
 
-    /// How many postings the newest block of a list has.
-    pub(crate) fn newest_len(&self, list: u32) -> u32 {
-        self.0.get(list).map_or(0, |block| block.len)
+    /// Reads of the newest block of a list, so that it is near.
+    pub(crate) fn touch(&self, list: List) -> Posting {
+        let block = if list.len > 1 { self.0.get(list.place) } else { None };
+        block.map_or(0, |block| block.next)
     }
 
     /// Whether there is no list.
@@ -196,7 +211,9 @@ impl Lists {
 /// The iterator of [`Lists::pieces`].
 pub(crate) struct Pieces<'l> {
     lists: &'l Lists,
+    list: &'l List,
     next: u32,
+    left: usize,
 }
 
 impl<'l> Iterator for Pieces<'l> {
@@ -204,9 +221,17 @@ impl<'l> Iterator for Pieces<'l> {
 
     #[inline]
     fn next(&mut self) -> Option<&'l [Posting]> {
+        if self.left == 0 {
+            return None;
+        }
+        if self.list.len == 1 {
+            self.left = 0;
+            return Some(core::slice::from_ref(&self.list.place));
+        }
         let block = self.lists.0.get(self.next)?;
-        self.next = block.next;
-        Some(block.postings())
+        let len = List::newest(self.left);
+        (self.next, self.left) = (block.next, self.left - len);
+        block.postings.get(..len)
     }
 }
 
@@ -219,7 +244,7 @@ mod tests {
         let mut lists = Lists::default();
         let mut state: u32 = 1;
         let mut vectors = vec![Vec::new(); 8];
-        let mut known: Vec<Option<u32>> = vec![None; 8];
+        let (mut known, mut longest) = ([List::default(); 8], 0);
         for step in 0..20_000_u32 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let (which, rule) = ((state >> 29) as usize, state >> 8 & 0xf);
@@ -227,26 +252,21 @@ mod tests {
             if step / 500 % 2 == 0 || state & 0x7000 == 0 {
                 let posting = step << 4 | rule;
                 vectors[which].push(posting);
-                known[which] = Some(match known[which] {
-                    Some(list) => lists.push(list, posting),
-                    None => lists.begin(posting),
-                });
-            } else if let Some(list) = known[which] {
+                lists.push(&mut known[which], posting);
+            } else {
                 vectors[which].retain(|posting: &Posting| posting & 0xf != rule);
-                known[which] = lists.without(list, |posting| posting & 0xf == rule);
-                if let (Some(only), [_]) = (known[which], &*vectors[which]) {
-                    assert_eq!(lists.take_only(only), vectors[which].pop());
-                    known[which] = None;
-                }
+                lists.remove(&mut known[which], |posting| posting & 0xf == rule);
             }
-            let mut held: Vec<_> =
-                known[which].iter().flat_map(|list| lists.pieces(*list)).flatten().copied().collect();
+            assert_eq!(known[which].len(), vectors[which].len());
+            longest = longest.max(known[which].len());
+            let mut held: Vec<_> = lists.pieces(&known[which]).flatten().copied().collect();
             held.sort_unstable();
             assert_eq!(held, vectors[which]);
         }
-        for (which, list) in known.iter().enumerate() {
-            let rest = list.and_then(|list| lists.without(list, |_| true));
-            assert_eq!(rest, None, "{which}");
+        assert!(longest > 4 * POSTINGS, "{longest}");
+        for list in &mut known {
+            lists.remove(list, |_| true);
+            assert_eq!(list.len(), 0);
         }
         assert!(lists.is_empty());
     }

@@ -3,7 +3,7 @@
 use super::atom::Atom;
 use super::check::Check;
 use super::key::{Hashed, Key, Kind};
-use super::postings::{Lists, Posting, Start, Starts, StartsOf};
+use super::postings::{List, Lists, Posting, Start, Starts, StartsOf};
 use super::slab::Slab;
 use super::table::Table;
 use super::token::Token;
@@ -45,47 +45,13 @@ struct Asked {
     anchor: Anchor,
 }
 
-/// Who is to be looked at. Most terms have none or one.
-#[derive(Clone, Copy, Debug)]
-enum Postings {
-    None,
-    One(Posting),
-    /// In this list.
-    Many(u32),
-}
-
-/// The same in less room: numbers of postings and of lists are below 2^31.
-#[derive(Clone, Copy, Debug)]
-struct PackedPostings(u32);
-
-impl PackedPostings {
-    const NONE: u32 = u32::MAX;
-    const MANY: u32 = 1 << 31;
-
-    const fn new(postings: Postings) -> Self {
-        Self(match postings {
-            Postings::None => Self::NONE,
-            Postings::One(posting) => posting,
-            Postings::Many(list) => Self::MANY | list,
-        })
-    }
-
-    #[inline]
-    const fn get(self) -> Postings {
-        match self.0 {
-            Self::NONE => Postings::None,
-            many if many & Self::MANY != 0 => Postings::Many(many & !Self::MANY),
-            posting => Postings::One(posting),
-        }
-    }
-}
-
 /// Half a cache line, and never on two of them.
 #[derive(Clone, Debug)]
 #[repr(align(32))]
 struct Term {
     key: Key,
-    postings: PackedPostings,
+    /// Who is to be looked at.
+    postings: List,
     /// How many instructions and questions have it.
     users: u32,
     /// How often it is likely to be found; of a question, where it is instead.
@@ -115,6 +81,7 @@ pub(crate) struct Terms {
     buffer: Vec<u8>,
     /// Room for [`fetch`](Self::fetch).
     places: Vec<u32>,
+    near: Vec<List>,
 }
 
 /// How many terms have postings.
@@ -182,16 +149,12 @@ impl Terms {
             *likely = self.table.find(hashed.hash, |_| true);
             places.extend(*likely);
         }
-        let mut read: u32 = 0;
-        places.retain_mut(|place| {
-            let Some(term) = self.terms.get(*place) else { return false };
-            read = read.wrapping_add(term.users);
-            let Postings::Many(list) = term.postings.get() else { return false };
-            *place = list;
-            true
-        });
-        let lengths = places.iter().map(|list| self.lists.newest_len(*list));
-        core::hint::black_box(lengths.fold(read, u32::wrapping_add));
+        let mut lists = core::mem::take(&mut self.near);
+        lists.clear();
+        lists.extend(places.iter().filter_map(|id| self.terms.get(*id)).map(|term| term.postings));
+        let read = lists.iter().map(|list| self.lists.touch(*list));
+        core::hint::black_box(read.fold(0, u32::wrapping_add));
+        self.near = lists;
         self.places = places;
     }
 
@@ -300,8 +263,7 @@ impl Terms {
     fn add(&mut self, kind: Kind, hashed: Hashed, bytes: &[u8], cost_or_place: u32) -> TermId {
         let key = Key::short(kind, hashed, bytes.len())
             .unwrap_or_else(|| Key::long(kind, self.long.add(bytes.into())));
-        let postings = PackedPostings::new(Postings::None);
-        let id = self.terms.add(Term { key, postings, users: 0, cost_or_place });
+        let id = self.terms.add(Term { key, postings: List::default(), users: 0, cost_or_place });
         assert!(id < TERMS_MAX, "a set of rules has less than 2^28 different terms");
         self.table.insert(hashed.hash, id);
         id
@@ -406,16 +368,8 @@ impl Terms {
     /// Adds a posting to the term that tells.
     pub(crate) fn post(&mut self, anchor: TermId, posting: Posting) {
         let Some(term) = self.terms.get_mut(anchor) else { return };
-        let postings = match term.postings.get() {
-            Postings::None => Postings::One(posting),
-            Postings::One(first) => {
-                let list = self.lists.begin(first);
-                Postings::Many(self.lists.push(list, posting))
-            }
-            Postings::Many(list) => Postings::Many(self.lists.push(list, posting)),
-        };
-        term.postings = PackedPostings::new(postings);
-        if let Postings::One(_) = postings {
+        self.lists.push(&mut term.postings, posting);
+        if term.postings.len() == 1 {
             let key = term.key;
             if key.is_question() {
                 self.sweeps.push(anchor);
@@ -444,19 +398,11 @@ impl Terms {
     pub(crate) fn unpost(&mut self, anchor: TermId, rule: u32) {
         let starts = |posting| self.starts.get(posting).is_some_and(|start| start.rule == rule);
         let Some(term) = self.terms.get_mut(anchor) else { return };
-        let rest = match term.postings.get() {
-            Postings::One(posting) if starts(posting) => Postings::None,
-            Postings::None | Postings::One(_) => return,
-            Postings::Many(list) => match self.lists.without(list, starts) {
-                None => Postings::None,
-                Some(list) => match self.lists.take_only(list) {
-                    Some(only) => Postings::One(only),
-                    None => Postings::Many(list),
-                },
-            },
-        };
-        term.postings = PackedPostings::new(rest);
-        if let Postings::None = rest {
+        if term.postings.len() == 0 {
+            return;
+        }
+        self.lists.remove(&mut term.postings, starts);
+        if term.postings.len() == 0 {
             let key = term.key;
             if key.is_question() {
                 self.sweeps.retain(|sweep| *sweep != anchor);
@@ -486,11 +432,9 @@ impl Terms {
 
     /// Who is to be looked at when a term is found: has `each` told in pieces.
     #[inline]
-    pub(crate) fn postings(&self, id: TermId, mut each: impl FnMut(&[Posting])) {
-        match self.terms.get(id).map(|term| term.postings.get()) {
-            Some(Postings::One(posting)) => each(core::slice::from_ref(&posting)),
-            Some(Postings::Many(list)) => self.lists.pieces(list).for_each(each),
-            _ => {}
+    pub(crate) fn postings(&self, id: TermId, each: impl FnMut(&[Posting])) {
+        if let Some(term) = self.terms.get(id) {
+            self.lists.pieces(&term.postings).for_each(each);
         }
     }
 
@@ -530,11 +474,7 @@ impl Terms {
             && self.starts.is_empty()
             && self.long.is_empty()
             && self.questions.is_empty()
-            && self
-                .terms
-                .items()
-                .iter()
-                .all(|term| term.users == 0 && matches!(term.postings.get(), Postings::None))
+            && self.terms.items().iter().all(|term| term.users == 0 && term.postings.len() == 0)
     }
 
     /// All term numbers are below this.
@@ -561,6 +501,7 @@ impl Terms {
             + self.sweeps.capacity() * size_of::<TermId>()
             + self.buffer.capacity()
             + self.places.capacity() * size_of::<u32>()
+            + self.near.capacity() * size_of::<List>()
     }
 }
 
