@@ -1,7 +1,7 @@
 //! Lists of postings: who is to be looked at when a term is found.
 //!
-//! All lists of a set lie in one vector, in blocks of a cache line, each a chain from its newest block to its oldest.
-//! So a list that grows is never copied, and one that is gone through costs a line for fourteen postings.
+//! The lists of a set lie together, in blocks of a cache line, each a chain from its newest block to its oldest. So a
+//! list that grows is never copied, and one that is gone through costs a line for fifteen postings.
 //!
 //! A posting is the number of a [`Start`]. Hundreds of terms may have the same one, as the words of a long OR have, which
 //! all go on behind it.
@@ -116,9 +116,49 @@ impl List {
 
 /// See the [module](self).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lists(Slab<Block>);
+pub(crate) struct Lists {
+    /// `CHUNK` each. Not in one vector: of what a set holds these are the most, and each time such a vector grew, as much
+    /// memory would be touched for the first time, which costs more than to fill it.
+    chunks: Vec<Vec<Block>>,
+    free: Vec<u32>,
+}
+
+const CHUNK: usize = 256;
 
 impl Lists {
+    #[inline]
+    fn block(&self, place: u32) -> Option<&Block> {
+        self.chunks.get(place as usize / CHUNK)?.get(place as usize % CHUNK)
+    }
+
+    fn block_mut(&mut self, place: u32) -> Option<&mut Block> {
+        self.chunks.get_mut(place as usize / CHUNK)?.get_mut(place as usize % CHUNK)
+    }
+
+    /// Gives a place to a block.
+    #[allow(clippy::cast_possible_truncation, reason = "there are fewer blocks than postings")]
+    fn add(&mut self, block: Block) -> u32 {
+        if let Some(place) = self.free.pop() {
+            if let Some(free) = self.block_mut(place) {
+                *free = block;
+            }
+            return place;
+        }
+        let full = self.chunks.len().saturating_sub(1) * CHUNK;
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => {
+                chunk.push(block);
+                (full + chunk.len() - 1) as u32
+            }
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(block);
+                self.chunks.push(chunk);
+                ((self.chunks.len() - 1) * CHUNK) as u32
+            }
+        }
+    }
+
     /// Adds a posting to a list.
     pub(crate) fn push(&mut self, list: &mut List, posting: Posting) {
         let len = list.len();
@@ -128,11 +168,11 @@ impl Lists {
             list.place = posting;
         } else if len == 1 {
             (*first, *second) = (list.place, posting);
-            list.place = self.0.add(Block { postings, next: END });
+            list.place = self.add(Block { postings, next: END });
         } else if len % POSTINGS == 0 {
             *first = posting;
-            list.place = self.0.add(Block { postings, next: list.place });
-        } else if let Some(block) = self.0.get_mut(list.place) {
+            list.place = self.add(Block { postings, next: list.place });
+        } else if let Some(block) = self.block_mut(list.place) {
             if let Some(free) = block.postings.get_mut(len % POSTINGS) {
                 *free = posting;
             }
@@ -152,7 +192,7 @@ impl Lists {
         let (mut at, mut left) = (list.place, list.len());
         while left > 0 {
             let len = List::newest(left);
-            let Some(block) = self.0.get(at) else { break };
+            let Some(block) = self.block(at) else { break };
             let held = block.postings.get(..len).unwrap_or_default();
             let Some(hole) = held.iter().position(|posting| which(*posting)) else {
                 (at, left) = (block.next, left - len);
@@ -161,15 +201,15 @@ impl Lists {
             // The newest takes its place.
             let newest = list.place;
             let last = List::newest(list.len()) - 1;
-            let Some(block) = self.0.get(newest) else { break };
+            let Some(block) = self.block(newest) else { break };
             let (posting, next) = (block.postings.get(last).copied(), block.next);
-            let hole = self.0.get_mut(at).and_then(|block| block.postings.get_mut(hole));
+            let hole = self.block_mut(at).and_then(|block| block.postings.get_mut(hole));
             if let (Some(hole), Some(posting)) = (hole, posting) {
                 *hole = posting;
             }
             list.len -= 1;
             if last == 0 {
-                self.0.free(newest);
+                self.free.push(newest);
                 list.place = next;
             }
             if at == newest {
@@ -177,8 +217,8 @@ impl Lists {
             }
         }
         if list.len == 1 {
-            if let Some(Block { postings: [only, ..], .. }) = self.0.get(list.place).copied() {
-                self.0.free(list.place);
+            if let Some(Block { postings: [only, ..], .. }) = self.block(list.place).copied() {
+                self.free.push(list.place);
                 list.place = only;
             }
         }
@@ -190,21 +230,17 @@ impl Lists {
         Pieces { lists: self, list, next: list.place, left: list.len() }
     }
 
-    /// Reads of the newest block of a list, so that it is near.
-    pub(crate) fn touch(&self, list: List) -> Posting {
-        let block = if list.len > 1 { self.0.get(list.place) } else { None };
-        block.map_or(0, |block| block.next)
-    }
-
     /// Whether there is no list.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.free.len() == self.chunks.iter().map(Vec::len).sum::<usize>()
     }
 
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.0.heap_bytes()
+        self.chunks.len() * CHUNK * size_of::<Block>()
+            + self.chunks.capacity() * size_of::<Vec<Block>>()
+            + self.free.capacity() * size_of::<u32>()
     }
 }
 
@@ -228,7 +264,7 @@ impl<'l> Iterator for Pieces<'l> {
             self.left = 0;
             return Some(core::slice::from_ref(&self.list.place));
         }
-        let block = self.lists.0.get(self.next)?;
+        let block = self.lists.block(self.next)?;
         let len = List::newest(self.left);
         (self.next, self.left) = (block.next, self.left - len);
         block.postings.get(..len)

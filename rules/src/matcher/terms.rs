@@ -81,7 +81,6 @@ pub(crate) struct Terms {
     buffer: Vec<u8>,
     /// Room for [`fetch`](Self::fetch).
     places: Vec<u32>,
-    near: Vec<List>,
 }
 
 /// How many terms have postings.
@@ -139,9 +138,8 @@ impl Terms {
         self.find(kind, hashed, key).unwrap_or_else(|| self.add(kind, hashed, key, Self::key_cost(kind, key)))
     }
 
-    /// Tells for each key the term that is likely to have it, and brings near what belongs to that term. What
-    /// one step reads tells the next one where to go on; in each the reads have nothing to do with each other, so that
-    /// the processor has many of them under way.
+    /// Tells for each key the term that is likely to have it, and reads of that term so that it is near. In each of the two
+    /// steps the reads have nothing to do with each other, so that the processor has many of them under way.
     pub(crate) fn fetch<'h>(&mut self, keys: impl Iterator<Item = (Hashed, &'h mut Option<TermId>)>) {
         let mut places = core::mem::take(&mut self.places);
         places.clear();
@@ -149,12 +147,8 @@ impl Terms {
             *likely = self.table.find(hashed.hash, |_| true);
             places.extend(*likely);
         }
-        let mut lists = core::mem::take(&mut self.near);
-        lists.clear();
-        lists.extend(places.iter().filter_map(|id| self.terms.get(*id)).map(|term| term.postings));
-        let read = lists.iter().map(|list| self.lists.touch(*list));
+        let read = places.iter().map(|id| self.terms.get(*id).map_or(0, |term| term.users));
         core::hint::black_box(read.fold(0, u32::wrapping_add));
-        self.near = lists;
         self.places = places;
     }
 
@@ -501,7 +495,6 @@ impl Terms {
             + self.sweeps.capacity() * size_of::<TermId>()
             + self.buffer.capacity()
             + self.places.capacity() * size_of::<u32>()
-            + self.near.capacity() * size_of::<List>()
     }
 }
 
