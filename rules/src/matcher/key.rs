@@ -45,6 +45,12 @@ const fn mix(hash: u64, word: u64) -> u64 {
     (mixed ^ (mixed >> 32)).wrapping_mul(FACTOR)
 }
 
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "the upper half, which is mixed best")]
+const fn finish(hash: u64) -> u32 {
+    (hash >> 32) as u32 | 1
+}
+
 /// The bytes that are read as one number.
 const HEAD: usize = 16;
 
@@ -75,7 +81,7 @@ impl Hashed {
     pub(crate) fn new(kind: Kind, key: &[u8]) -> Self {
         let mut head = [0; HEAD];
         head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        Self::with_head(kind, u128::from_le_bytes(head), key)
+        Self::of_head(kind, u128::from_le_bytes(head)).and(key.get(HEAD..).unwrap_or_default())
     }
 
     /// Reads the key that stands in `bytes` from `start` to `end`, [`HASH_BEHIND`] bytes before its end or earlier.
@@ -85,23 +91,27 @@ impl Hashed {
         let head = u128::from_le_bytes(head);
         match MASKS.get(end - start) {
             // No branch on the length here: nothing tells which one the next word will have.
-            Some(mask) => Self::with_head(kind, head & mask, &[]),
-            None => Self::with_head(kind, head, bytes.get(start..end).unwrap_or_default()),
+            Some(mask) => Self::of_head(kind, head & mask),
+            None => Self::of_head(kind, head).and(bytes.get(start + HEAD..end).unwrap_or_default()),
         }
     }
 
-    /// The same once the head is read. A key that is not longer may be left out.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves")]
-    fn with_head(kind: Kind, head: u128, key: &[u8]) -> Self {
+    const fn of_head(kind: Kind, head: u128) -> Self {
         let head = [head as u64, (head >> 64) as u64];
-        let mut hash = mix(mix(seed(kind), head[0]), head[1]);
-        for chunk in key.get(HEAD..).unwrap_or_default().chunks(8) {
+        Self { hash: finish(mix(mix(seed(kind), head[0]), head[1])), head }
+    }
+
+    /// The same of a key that goes on.
+    fn and(self, rest: &[u8]) -> Self {
+        let mut hash = u64::from(self.hash);
+        for chunk in rest.chunks(8) {
             let mut word = [0; 8];
             word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
             hash = mix(hash, u64::from_le_bytes(word));
         }
-        Self { hash: (hash >> 32) as u32 | 1, head }
+        Self { hash: if rest.is_empty() { self.hash } else { finish(hash) }, ..self }
     }
 }
 

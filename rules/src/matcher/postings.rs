@@ -41,12 +41,9 @@ impl StartsOf {
 }
 
 impl Starts {
-    /// The number of a start, one of those of its rule, which are `of_rule`: the newest of them if it is the same.
+    /// Gives a number to a start, which becomes one of those of its rule.
     pub(crate) fn add(&mut self, start: Start, of_rule: &mut StartsOf) -> Posting {
-        let newest = of_rule.0;
-        if self.get(newest) != Some(start) {
-            of_rule.0 = self.0.add(Chained { start, next: newest });
-        }
+        of_rule.0 = self.0.add(Chained { start, next: of_rule.0 });
         of_rule.0
     }
 
@@ -81,36 +78,53 @@ impl Starts {
 /// No start.
 const END: u32 = u32::MAX;
 
-const POSTINGS: usize = 15;
+/// How many numbers are in a block: first the place of the next one, then postings.
+const BLOCK: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Block {
-    postings: [Posting; POSTINGS],
-    /// The next block, full, if the list goes on.
-    next: u32,
-}
+struct Block([u32; BLOCK]);
 
-const _: () = assert!(size_of::<Block>() == 64, "what is said of it above");
+impl Block {
+    fn new(numbers: [u32; 3]) -> Self {
+        let [next, first, second] = numbers;
+        let mut block = [0; BLOCK];
+        block[..3].copy_from_slice(&[next, first, second]);
+        Self(block)
+    }
+
+    const fn next(&self) -> u32 {
+        let [next, ..] = self.0;
+        next
+    }
+}
 
 /// A list, for [`Lists`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct List {
-    /// Of several postings the newest block; a single one is here itself.
+    /// Of several postings the newest block, the only one that may not be full; a single posting is here itself.
     place: u32,
-    /// How many postings there are. Kept here and not in the block, so that adding one need not wait for the block.
-    len: u32,
+    /// How many numbers its blocks hold, or whether there is a single posting. Kept here and not in the block, so that
+    /// adding one need not wait for the block.
+    used: u32,
 }
 
 impl List {
     #[inline]
-    pub(crate) const fn len(self) -> usize {
-        self.len as usize
+    pub(crate) const fn is_empty(self) -> bool {
+        self.used == 0
     }
 
-    /// How many of so many postings are in the newest block. All others are full.
-    const fn newest(len: usize) -> usize {
-        (len - 1) % POSTINGS + 1
+    /// Whether there is one posting and no block.
+    #[inline]
+    pub(crate) const fn is_single(self) -> bool {
+        self.used == 1
+    }
+
+    /// How many of so many numbers are in the newest block.
+    #[inline]
+    const fn newest(used: u32) -> usize {
+        (used as usize - 1) % BLOCK + 1
     }
 }
 
@@ -161,65 +175,62 @@ impl Lists {
 
     /// Adds a posting to a list.
     pub(crate) fn push(&mut self, list: &mut List, posting: Posting) {
-        let len = list.len();
-        let mut postings = [0; POSTINGS];
-        let [first, second, ..] = &mut postings;
-        if len == 0 {
-            list.place = posting;
-        } else if len == 1 {
-            (*first, *second) = (list.place, posting);
-            list.place = self.add(Block { postings, next: END });
-        } else if len % POSTINGS == 0 {
-            *first = posting;
-            list.place = self.add(Block { postings, next: list.place });
-        } else if let Some(block) = self.block_mut(list.place) {
-            if let Some(free) = block.postings.get_mut(len % POSTINGS) {
-                *free = posting;
+        match list.used {
+            0 => *list = List { place: posting, used: 1 },
+            1 => *list = List { place: self.add(Block::new([END, list.place, posting])), used: 3 },
+            used if used as usize % BLOCK == 0 => {
+                *list = List { place: self.add(Block::new([list.place, posting, 0])), used: used + 2 };
+            }
+            used => {
+                if let Some(Block(numbers)) = self.block_mut(list.place) {
+                    numbers[used as usize % BLOCK] = posting;
+                }
+                list.used += 1;
             }
         }
-        list.len += 1;
     }
 
     /// Takes some postings out of a list.
     pub(crate) fn remove(&mut self, list: &mut List, which: impl Fn(Posting) -> bool) {
-        if list.len == 1 {
+        if list.is_single() {
             if which(list.place) {
-                list.len = 0;
+                *list = List::default();
             }
             return;
         }
-        // A block, and how many postings there are from it on.
-        let (mut at, mut left) = (list.place, list.len());
+        // A block, and how many numbers there are from it on.
+        let (mut at, mut left) = (list.place, list.used);
         while left > 0 {
-            let len = List::newest(left);
+            let used = List::newest(left);
             let Some(block) = self.block(at) else { break };
-            let held = block.postings.get(..len).unwrap_or_default();
+            let held = block.0.get(1..used).unwrap_or_default();
             let Some(hole) = held.iter().position(|posting| which(*posting)) else {
-                (at, left) = (block.next, left - len);
+                (at, left) = (block.next(), left - used as u32);
                 continue;
             };
             // The newest takes its place.
             let newest = list.place;
-            let last = List::newest(list.len()) - 1;
+            let last = List::newest(list.used) - 1;
             let Some(block) = self.block(newest) else { break };
-            let (posting, next) = (block.postings.get(last).copied(), block.next);
-            let hole = self.block_mut(at).and_then(|block| block.postings.get_mut(hole));
-            if let (Some(hole), Some(posting)) = (hole, posting) {
-                *hole = posting;
+            let (posting, next) = (block.0[last], block.next());
+            if let Some(Block(numbers)) = self.block_mut(at) {
+                numbers[1 + hole] = posting;
             }
-            list.len -= 1;
-            if last == 0 {
+            list.used -= 1;
+            if last == 1 {
+                // Nothing is left there but where to go on.
+                list.used -= 1;
                 self.free.push(newest);
                 list.place = next;
             }
             if at == newest {
-                (at, left) = (list.place, list.len());
+                (at, left) = (list.place, list.used);
             }
         }
-        if list.len == 1 {
-            if let Some(Block { postings: [only, ..], .. }) = self.block(list.place).copied() {
+        if list.used == 2 {
+            if let Some(Block([_, only, ..])) = self.block(list.place).copied() {
                 self.free.push(list.place);
-                list.place = only;
+                *list = List { place: only, used: 1 };
             }
         }
     }
@@ -227,7 +238,7 @@ impl Lists {
     /// The postings of a list, in pieces.
     #[inline]
     pub(crate) fn pieces<'l>(&'l self, list: &'l List) -> Pieces<'l> {
-        Pieces { lists: self, list, next: list.place, left: list.len() }
+        Pieces { lists: self, list, next: list.place, left: list.used }
     }
 
     /// Whether there is no list.
@@ -249,7 +260,8 @@ pub(crate) struct Pieces<'l> {
     lists: &'l Lists,
     list: &'l List,
     next: u32,
-    left: usize,
+    /// How many numbers there are from there on.
+    left: u32,
 }
 
 impl<'l> Iterator for Pieces<'l> {
@@ -260,14 +272,14 @@ impl<'l> Iterator for Pieces<'l> {
         if self.left == 0 {
             return None;
         }
-        if self.list.len == 1 {
+        if self.list.is_single() {
             self.left = 0;
             return Some(core::slice::from_ref(&self.list.place));
         }
         let block = self.lists.block(self.next)?;
-        let len = List::newest(self.left);
-        (self.next, self.left) = (block.next, self.left - len);
-        block.postings.get(..len)
+        let used = List::newest(self.left);
+        (self.next, self.left) = (block.next(), self.left - used as u32);
+        block.0.get(1..used)
     }
 }
 
@@ -293,16 +305,17 @@ mod tests {
                 vectors[which].retain(|posting: &Posting| posting & 0xf != rule);
                 lists.remove(&mut known[which], |posting| posting & 0xf == rule);
             }
-            assert_eq!(known[which].len(), vectors[which].len());
-            longest = longest.max(known[which].len());
+            assert_eq!(known[which].is_empty(), vectors[which].is_empty());
+            assert_eq!(known[which].is_single(), vectors[which].len() == 1);
+            longest = longest.max(vectors[which].len());
             let mut held: Vec<_> = lists.pieces(&known[which]).flatten().copied().collect();
             held.sort_unstable();
             assert_eq!(held, vectors[which]);
         }
-        assert!(longest > 4 * POSTINGS, "{longest}");
+        assert!(longest > 4 * BLOCK, "{longest}");
         for list in &mut known {
             lists.remove(list, |_| true);
-            assert_eq!(list.len(), 0);
+            assert!(list.is_empty());
         }
         assert!(lists.is_empty());
     }
@@ -314,10 +327,8 @@ mod tests {
         let mut add = |starts: &mut Starts, rule: u32, entry| {
             starts.add(Start { rule, entry }, &mut of_rules[rule as usize])
         };
-        let given =
-            [(0, 5), (0, 5), (0, 7), (1, 5), (0, 7)].map(|(rule, entry)| add(&mut starts, rule, entry));
-        assert_eq!((given[0], given[2]), (given[1], given[4]));
-        assert_eq!(starts.get(given[3]), Some(Start { rule: 1, entry: 5 }));
+        let given = [(0, 5), (1, 5), (0, 7)].map(|(rule, entry)| add(&mut starts, rule, entry));
+        assert_eq!(starts.get(given[1]), Some(Start { rule: 1, entry: 5 }));
         starts.free(of_rules[0]);
         let mut other = StartsOf::NONE;
         let again = [1, 2].map(|entry| starts.add(Start { rule: 2, entry }, &mut other));

@@ -26,7 +26,7 @@ use super::MatchOptions;
 use super::atom::{Atom, Buffer, atoms};
 use super::key::{Hashed, Kind};
 use super::postings::{Start, StartsOf};
-use super::terms::{Anchor, TermId, Terms};
+use super::terms::{Anchor, Sought, TermId, Terms};
 use super::token::PADDING;
 use super::view::Domain;
 
@@ -192,17 +192,9 @@ pub(crate) struct Compiler {
     cover: Vec<(Form, u32)>,
     children: Vec<NodeId>,
     /// By plain keyword of the rule.
-    keywords: Vec<Keyword>,
+    keywords: Vec<Sought>,
     /// The text of the rule, its ASCII folded, and `PADDING`.
     text: Vec<u8>,
-}
-
-/// What is known of a plain keyword before it is looked up.
-#[derive(Clone, Copy, Debug)]
-struct Keyword {
-    hashed: Hashed,
-    /// The term that it is likely to be.
-    likely: Option<TermId>,
 }
 
 impl Compiler {
@@ -220,6 +212,7 @@ impl Compiler {
         self.write(rule, !uncovered);
         self.resolve();
         let mut starts = StartsOf::NONE;
+        let mut last = None;
         for (form, at) in self.cover.drain(..) {
             let behind = || self.code.get(at as usize).map_or(at, |instruction| instruction.next(at, true));
             let (anchor, entry) = match form.class() {
@@ -231,7 +224,11 @@ impl Compiler {
                     Anchor::Never => continue,
                 },
             };
-            let posting = terms.start(Start { rule: slot, entry }, &mut starts);
+            let posting = match last {
+                Some((last, posting)) if last == entry => posting,
+                _ => terms.start(Start { rule: slot, entry }, &mut starts),
+            };
+            last = Some((entry, posting));
             terms.post(anchor, posting);
         }
         Program { code: self.code.as_slice().into(), starts, uncovered }
@@ -259,7 +256,7 @@ impl Compiler {
             + (self.labels.capacity() + self.children.capacity()) * size_of::<u32>()
             + self.code.capacity() * size_of::<Instruction>()
             + self.cover.capacity() * size_of::<(Form, u32)>()
-            + self.keywords.capacity() * size_of::<Keyword>()
+            + self.keywords.capacity() * size_of::<Sought>()
             + self.text.capacity()
     }
 
@@ -275,34 +272,78 @@ impl Compiler {
         self.text.make_ascii_lowercase();
         self.text.extend_from_slice(PADDING.as_bytes());
         self.keywords.clear();
-        self.keywords.extend(rule.plain.iter().map(|word| Keyword {
-            hashed: Hashed::within(WORD, &self.text, word.start as usize, word.end as usize),
-            likely: None,
+        self.keywords.extend(rule.plain.iter().map(|word| {
+            Sought::new(Hashed::within(WORD, &self.text, word.start as usize, word.end as usize))
         }));
-        terms.fetch(self.keywords.iter_mut().map(|word| (word.hashed, &mut word.likely)));
+        terms.fetch(&mut self.keywords);
     }
 
     fn plan(&mut self, rule: &Rule, options: MatchOptions, terms: &mut Terms) {
         self.plans.clear();
         self.forms.clear();
         self.hash_keywords(rule, terms);
-        let nodes = rule.nodes();
-        for (word, Keyword { hashed, likely }) in rule.plain.iter().zip(&self.keywords) {
-            for node in nodes.get(self.plans.len()..word.node as usize).unwrap_or_default() {
-                let plan = plan_of(node, options, &mut self.buffer, &self.plans, &mut self.forms, terms);
-                self.plans.push(plan);
-            }
+        let keywords = core::mem::take(&mut self.keywords);
+        for (word, sought) in rule.plain.iter().zip(&keywords) {
+            self.plan_up_to(word.node as usize, rule, options, terms);
             let key = self.text.get(word.start as usize..word.end as usize).unwrap_or_default();
-            let (term, cost) = terms.hashed_key(WORD, *hashed, key, *likely);
+            let (term, cost) = terms.sought_key(WORD, *sought, key);
             self.plans.push(Plan {
                 costs: [cost, FORBIDDEN],
                 effort: WORD_EFFORT,
                 forms: Forms::One(Form::new(term, Class::Word)),
             });
         }
-        for node in nodes.get(self.plans.len()..).unwrap_or_default() {
-            let plan = plan_of(node, options, &mut self.buffer, &self.plans, &mut self.forms, terms);
+        self.keywords = keywords;
+        self.plan_up_to(rule.nodes().len(), rule, options, terms);
+    }
+
+    /// Plans the nodes before this one that have no plan yet.
+    #[inline]
+    fn plan_up_to(&mut self, end: usize, rule: &Rule, options: MatchOptions, terms: &mut Terms) {
+        while self.plans.len() < end {
+            let Some(node) = rule.nodes().get(self.plans.len()) else { return };
+            let plan = self.plan_node(node, options, terms);
             self.plans.push(plan);
+        }
+    }
+
+    /// The plan of a node, once those before it are made.
+    fn plan_node(&mut self, node: &Node, options: MatchOptions, terms: &mut Terms) -> Plan {
+        match &node.kind {
+            NodeKind::Not(child) => {
+                let plan = self.plan_of(*child);
+                Plan { costs: [plan.costs[1], plan.costs[0]], effort: plan.effort, forms: Forms::None }
+            }
+            NodeKind::And(children) | NodeKind::Or(children) => {
+                // An OR is covered by all together, an AND by its best; negated it is the other way round.
+                let by_all = usize::from(matches!(node.kind, NodeKind::And(_)));
+                let (mut all, mut best, mut effort) = (0_u32, FORBIDDEN, 0_u32);
+                for child in children {
+                    let child = self.plan_of(*child);
+                    all = all.saturating_add(child.costs[by_all]);
+                    best = best.min(child.costs[1 - by_all]);
+                    effort = effort.saturating_add(child.effort);
+                }
+                let mut costs = [best; 2];
+                costs[by_all] = all;
+                Plan { costs, effort, forms: Forms::None }
+            }
+            NodeKind::Term(term) => {
+                let first = self.forms.len();
+                let mut plan = Plan { costs: [0, FORBIDDEN], effort: 0, forms: Forms::None };
+                let forms = &mut self.forms;
+                atoms(term, options, &mut self.buffer, &mut |atom| {
+                    let form = form(atom, terms);
+                    plan.costs[0] = plan.costs[0].saturating_add(terms.cost(form.term()));
+                    plan.effort += effort_of(atom);
+                    forms.push(form);
+                });
+                plan.forms = match self.forms.get(first..) {
+                    Some([form]) => Forms::One(*form),
+                    _ => Forms::Several { first: position(first), end: position(self.forms.len()) },
+                };
+                plan
+            }
         }
     }
 
@@ -451,51 +492,6 @@ impl Compiler {
 #[allow(clippy::cast_possible_truncation, reason = "a rule has fewer than 2^32 nodes")]
 const fn position(index: usize) -> u32 {
     index as u32
-}
-
-/// The plan of a node, once those before it are made. The forms of a leaf are appended to `forms`.
-fn plan_of(
-    node: &Node,
-    options: MatchOptions,
-    buffer: &mut Buffer,
-    plans: &[Plan],
-    forms: &mut Vec<Form>,
-    terms: &mut Terms,
-) -> Plan {
-    let of = |id: &NodeId| plans.get(id.index()).copied().unwrap_or_default();
-    match &node.kind {
-        NodeKind::Not(child) => {
-            let plan = of(child);
-            Plan { costs: [plan.costs[1], plan.costs[0]], effort: plan.effort, forms: Forms::None }
-        }
-        NodeKind::And(children) | NodeKind::Or(children) => {
-            // An OR is covered by all together, an AND by its best; negated it is the other way round.
-            let by_all = usize::from(matches!(node.kind, NodeKind::And(_)));
-            let mut plan = Plan { costs: [FORBIDDEN; 2], effort: 0, forms: Forms::None };
-            plan.costs[by_all] = 0;
-            for child in children.iter().map(of) {
-                plan.costs[by_all] = plan.costs[by_all].saturating_add(child.costs[by_all]);
-                plan.costs[1 - by_all] = plan.costs[1 - by_all].min(child.costs[1 - by_all]);
-                plan.effort = plan.effort.saturating_add(child.effort);
-            }
-            plan
-        }
-        NodeKind::Term(term) => {
-            let first = forms.len();
-            let mut plan = Plan { costs: [0, FORBIDDEN], effort: 0, forms: Forms::None };
-            atoms(term, options, buffer, &mut |atom| {
-                let form = form(atom, terms);
-                plan.costs[0] = plan.costs[0].saturating_add(terms.cost(form.term()));
-                plan.effort += effort_of(atom);
-                forms.push(form);
-            });
-            plan.forms = match forms.get(first..) {
-                Some([form]) => Forms::One(*form),
-                _ => Forms::Several { first: position(first), end: position(forms.len()) },
-            };
-            plan
-        }
-    }
 }
 
 fn form(atom: Atom<'_>, terms: &mut Terms) -> Form {

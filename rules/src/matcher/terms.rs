@@ -60,6 +60,20 @@ struct Term {
 
 const _: () = assert!(size_of::<Term>() == 32, "what is said of it above");
 
+/// A key that will be looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sought {
+    hashed: Hashed,
+    /// The term that it is likely to be, or `NONE`.
+    likely: TermId,
+}
+
+impl Sought {
+    pub(crate) const fn new(hashed: Hashed) -> Self {
+        Self { hashed, likely: NONE }
+    }
+}
+
 /// See the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
@@ -79,8 +93,6 @@ pub(crate) struct Terms {
     sweeps: Vec<TermId>,
     /// Room for keys.
     buffer: Vec<u8>,
-    /// Room for [`fetch`](Self::fetch).
-    places: Vec<u32>,
 }
 
 /// How many terms have postings.
@@ -112,18 +124,16 @@ impl Terms {
         found
     }
 
-    /// The same of a key that was read already, and of which it may be known what term it is likely to be; and what the
-    /// term [costs](Self::cost).
+    /// The same of a key that was [fetched](Self::fetch); and what the term [costs](Self::cost).
     #[inline]
-    pub(crate) fn hashed_key(
+    pub(crate) fn sought_key(
         &mut self,
         kind: Kind,
-        hashed: Hashed,
+        Sought { hashed, likely }: Sought,
         key: &[u8],
-        likely: Option<TermId>,
     ) -> (TermId, u32) {
-        if let (Some(likely), Some(short)) = (likely, Key::short(kind, hashed, key.len())) {
-            if let Some(term) = self.terms.get_mut(likely).filter(|term| term.key == short) {
+        if let (Some(short), Some(term)) = (Key::short(kind, hashed, key.len()), self.terms.get_mut(likely)) {
+            if term.key == short {
                 term.users += 1;
                 return (likely, term.cost_or_place);
             }
@@ -140,16 +150,12 @@ impl Terms {
 
     /// Tells for each key the term that is likely to have it, and reads of that term so that it is near. In each of the two
     /// steps the reads have nothing to do with each other, so that the processor has many of them under way.
-    pub(crate) fn fetch<'h>(&mut self, keys: impl Iterator<Item = (Hashed, &'h mut Option<TermId>)>) {
-        let mut places = core::mem::take(&mut self.places);
-        places.clear();
-        for (hashed, likely) in keys {
-            *likely = self.table.find(hashed.hash, |_| true);
-            places.extend(*likely);
+    pub(crate) fn fetch(&self, keys: &mut [Sought]) {
+        for Sought { hashed, likely } in &mut *keys {
+            *likely = self.table.find(hashed.hash, |_| true).unwrap_or(NONE);
         }
-        let read = places.iter().map(|id| self.terms.get(*id).map_or(0, |term| term.users));
+        let read = keys.iter().map(|key| self.terms.get(key.likely).map_or(0, |term| term.users));
         core::hint::black_box(read.fold(0, u32::wrapping_add));
-        self.places = places;
     }
 
     /// The term for a question, one user more; it is made if it is not there.
@@ -363,7 +369,7 @@ impl Terms {
     pub(crate) fn post(&mut self, anchor: TermId, posting: Posting) {
         let Some(term) = self.terms.get_mut(anchor) else { return };
         self.lists.push(&mut term.postings, posting);
-        if term.postings.len() == 1 {
+        if term.postings.is_single() {
             let key = term.key;
             if key.is_question() {
                 self.sweeps.push(anchor);
@@ -392,11 +398,11 @@ impl Terms {
     pub(crate) fn unpost(&mut self, anchor: TermId, rule: u32) {
         let starts = |posting| self.starts.get(posting).is_some_and(|start| start.rule == rule);
         let Some(term) = self.terms.get_mut(anchor) else { return };
-        if term.postings.len() == 0 {
+        if term.postings.is_empty() {
             return;
         }
         self.lists.remove(&mut term.postings, starts);
-        if term.postings.len() == 0 {
+        if term.postings.is_empty() {
             let key = term.key;
             if key.is_question() {
                 self.sweeps.retain(|sweep| *sweep != anchor);
@@ -468,7 +474,7 @@ impl Terms {
             && self.starts.is_empty()
             && self.long.is_empty()
             && self.questions.is_empty()
-            && self.terms.items().iter().all(|term| term.users == 0 && term.postings.len() == 0)
+            && self.terms.items().iter().all(|term| term.users == 0 && term.postings.is_empty())
     }
 
     /// All term numbers are below this.
@@ -494,7 +500,6 @@ impl Terms {
             + long.chain(questions).sum::<usize>()
             + self.sweeps.capacity() * size_of::<TermId>()
             + self.buffer.capacity()
-            + self.places.capacity() * size_of::<u32>()
     }
 }
 
