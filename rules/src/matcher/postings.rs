@@ -1,7 +1,8 @@
 //! Lists of postings: who is to be looked at when a term is found.
 //!
-//! The lists of a set lie together, in blocks of a cache line, each a chain from its newest block to its oldest. So a
-//! list that grows is never copied, and one that is gone through costs a line for fifteen postings.
+//! A list begins beside what it is the list of, on the same cache line, and goes on in blocks of a line each, a chain from
+//! the newest to the oldest. So most lists are there with no further wait for memory, one that grows is never copied, and
+//! a long one costs a line for fifteen postings.
 //!
 //! A posting is the number of a [`Start`]. Hundreds of terms may have the same one, as the words of a long OR have, which
 //! all go on behind it.
@@ -78,7 +79,10 @@ impl Starts {
 /// No start.
 const END: u32 = u32::MAX;
 
-/// How many numbers are in a block: first the place of the next one, then postings.
+/// How many postings a list has before its first block.
+const FIRST: usize = 8;
+
+/// How many numbers are in a block: the place of the next one, then postings.
 const BLOCK: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
@@ -86,11 +90,11 @@ const BLOCK: usize = 16;
 struct Block([u32; BLOCK]);
 
 impl Block {
-    fn new(numbers: [u32; 3]) -> Self {
-        let [next, first, second] = numbers;
-        let mut block = [0; BLOCK];
-        block[..3].copy_from_slice(&[next, first, second]);
-        Self(block)
+    fn new(next: u32, posting: Posting) -> Self {
+        let mut numbers = [0; BLOCK];
+        let [to_next, to_posting, ..] = &mut numbers;
+        (*to_next, *to_posting) = (next, posting);
+        Self(numbers)
     }
 
     const fn next(&self) -> u32 {
@@ -100,137 +104,102 @@ impl Block {
 }
 
 /// A list, for [`Lists`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct List {
-    /// Of several postings the newest block, the only one that may not be full; a single posting is here itself.
-    place: u32,
-    /// How many numbers its blocks hold, or whether there is a single posting. Kept here and not in the block, so that
-    /// adding one need not wait for the block.
+    first: [Posting; FIRST],
+    /// The newest block, the only one that may not be full.
+    newest: u32,
+    /// How many numbers there are, here and in the blocks. Kept here, so that adding one need not wait for the block.
     used: u32,
 }
 
 impl List {
     #[inline]
-    pub(crate) const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.used == 0
     }
 
-    /// Whether there is one posting and no block.
+    /// Whether there is one posting.
     #[inline]
-    pub(crate) const fn is_single(self) -> bool {
+    pub(crate) const fn is_single(&self) -> bool {
         self.used == 1
     }
 
-    /// How many of so many numbers are in the newest block.
+    /// How many of so many numbers are in the newest block, or here if there is no block.
     #[inline]
-    const fn newest(used: u32) -> usize {
-        (used as usize - 1) % BLOCK + 1
+    const fn in_newest(used: u32) -> usize {
+        let used = used as usize;
+        if used <= FIRST { used } else { (used - FIRST - 1) % BLOCK + 1 }
     }
 }
 
-/// See the [module](self).
+/// The blocks of all lists.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lists {
-    /// `CHUNK` each. Not in one vector: of what a set holds these are the most, and each time such a vector grew, as much
-    /// memory would be touched for the first time, which costs more than to fill it.
-    chunks: Vec<Vec<Block>>,
-    free: Vec<u32>,
-}
-
-const CHUNK: usize = 256;
+pub(crate) struct Lists(Slab<Block>);
 
 impl Lists {
-    #[inline]
-    fn block(&self, place: u32) -> Option<&Block> {
-        self.chunks.get(place as usize / CHUNK)?.get(place as usize % CHUNK)
-    }
-
-    fn block_mut(&mut self, place: u32) -> Option<&mut Block> {
-        self.chunks.get_mut(place as usize / CHUNK)?.get_mut(place as usize % CHUNK)
-    }
-
-    /// Gives a place to a block.
-    #[allow(clippy::cast_possible_truncation, reason = "there are fewer blocks than postings")]
-    fn add(&mut self, block: Block) -> u32 {
-        if let Some(place) = self.free.pop() {
-            if let Some(free) = self.block_mut(place) {
-                *free = block;
-            }
-            return place;
-        }
-        let full = self.chunks.len().saturating_sub(1) * CHUNK;
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => {
-                chunk.push(block);
-                (full + chunk.len() - 1) as u32
-            }
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(block);
-                self.chunks.push(chunk);
-                ((self.chunks.len() - 1) * CHUNK) as u32
-            }
-        }
-    }
-
     /// Adds a posting to a list.
+    #[inline]
     pub(crate) fn push(&mut self, list: &mut List, posting: Posting) {
-        match list.used {
-            0 => *list = List { place: posting, used: 1 },
-            1 => *list = List { place: self.add(Block::new([END, list.place, posting])), used: 3 },
-            used if used as usize % BLOCK == 0 => {
-                *list = List { place: self.add(Block::new([list.place, posting, 0])), used: used + 2 };
-            }
-            used => {
-                if let Some(Block(numbers)) = self.block_mut(list.place) {
-                    numbers[used as usize % BLOCK] = posting;
-                }
-                list.used += 1;
-            }
+        let used = list.used as usize;
+        if let Some(free) = list.first.get_mut(used) {
+            *free = posting;
+        } else if (used - FIRST) % BLOCK == 0 {
+            list.newest = self.0.add(Block::new(list.newest, posting));
+            list.used += 1;
+        } else if let Some(Block(numbers)) = self.0.get_mut(list.newest) {
+            numbers[(used - FIRST) % BLOCK] = posting;
         }
+        list.used += 1;
+    }
+
+    /// Takes out the newest posting, if there is one.
+    fn pop(&mut self, list: &mut List) -> Option<Posting> {
+        let last = List::in_newest(list.used).checked_sub(1)?;
+        let is_here = list.used as usize <= FIRST;
+        list.used -= 1;
+        if is_here {
+            return list.first.get(last).copied();
+        }
+        let block = self.0.get(list.newest)?;
+        let (posting, next) = (block.0[last], block.next());
+        if last == 1 {
+            // Nothing is left there but where to go on.
+            list.used -= 1;
+            self.0.free(list.newest);
+            list.newest = next;
+        }
+        Some(posting)
     }
 
     /// Takes some postings out of a list.
     pub(crate) fn remove(&mut self, list: &mut List, which: impl Fn(Posting) -> bool) {
-        if list.is_single() {
-            if which(list.place) {
-                *list = List::default();
-            }
-            return;
-        }
         // A block, and how many numbers there are from it on.
-        let (mut at, mut left) = (list.place, list.used);
+        let (mut at, mut left) = (list.newest, list.used);
         while left > 0 {
-            let used = List::newest(left);
-            let Some(block) = self.block(at) else { break };
-            let held = block.0.get(1..used).unwrap_or_default();
-            let Some(hole) = held.iter().position(|posting| which(*posting)) else {
-                (at, left) = (block.next(), left - used as u32);
+            let (is_here, len) = (left as usize <= FIRST, List::in_newest(left));
+            let mut next = at;
+            let hole = if is_here {
+                (0..len).find(|place| which(list.first[*place]))
+            } else {
+                let Some(block) = self.0.get(at) else { return };
+                next = block.next();
+                (1..len).find(|place| which(block.0[*place]))
+            };
+            let Some(hole) = hole else {
+                (at, left) = (next, left - len as u32);
                 continue;
             };
+            let is_newest = left == list.used;
             // The newest takes its place.
-            let newest = list.place;
-            let last = List::newest(list.used) - 1;
-            let Some(block) = self.block(newest) else { break };
-            let (posting, next) = (block.0[last], block.next());
-            if let Some(Block(numbers)) = self.block_mut(at) {
-                numbers[1 + hole] = posting;
+            let Some(newest) = self.pop(list) else { return };
+            if is_here {
+                list.first[hole] = newest;
+            } else if let Some(Block(numbers)) = self.0.get_mut(at) {
+                numbers[hole] = newest;
             }
-            list.used -= 1;
-            if last == 1 {
-                // Nothing is left there but where to go on.
-                list.used -= 1;
-                self.free.push(newest);
-                list.place = next;
-            }
-            if at == newest {
-                (at, left) = (list.place, list.used);
-            }
-        }
-        if list.used == 2 {
-            if let Some(Block([_, only, ..])) = self.block(list.place).copied() {
-                self.free.push(list.place);
-                *list = List { place: only, used: 1 };
+            if is_newest {
+                (at, left) = (list.newest, list.used);
             }
         }
     }
@@ -238,20 +207,18 @@ impl Lists {
     /// The postings of a list, in pieces.
     #[inline]
     pub(crate) fn pieces<'l>(&'l self, list: &'l List) -> Pieces<'l> {
-        Pieces { lists: self, list, next: list.place, left: list.used }
+        Pieces { lists: self, list, next: list.newest, left: list.used }
     }
 
-    /// Whether there is no list.
+    /// Whether no list has a block.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.free.len() == self.chunks.iter().map(Vec::len).sum::<usize>()
+        self.0.is_empty()
     }
 
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<Block>()
-            + self.chunks.capacity() * size_of::<Vec<Block>>()
-            + self.free.capacity() * size_of::<u32>()
+        self.0.heap_bytes()
     }
 }
 
@@ -269,17 +236,14 @@ impl<'l> Iterator for Pieces<'l> {
 
     #[inline]
     fn next(&mut self) -> Option<&'l [Posting]> {
-        if self.left == 0 {
-            return None;
-        }
-        if self.list.is_single() {
+        let len = List::in_newest(self.left);
+        if self.left as usize <= FIRST {
             self.left = 0;
-            return Some(core::slice::from_ref(&self.list.place));
+            return if len == 0 { None } else { self.list.first.get(..len) };
         }
-        let block = self.lists.block(self.next)?;
-        let used = List::newest(self.left);
-        (self.next, self.left) = (block.next(), self.left - used as u32);
-        block.0.get(1..used)
+        let block = self.lists.0.get(self.next)?;
+        (self.next, self.left) = (block.next(), self.left - len as u32);
+        block.0.get(1..len)
     }
 }
 
@@ -312,7 +276,7 @@ mod tests {
             held.sort_unstable();
             assert_eq!(held, vectors[which]);
         }
-        assert!(longest > 4 * BLOCK, "{longest}");
+        assert!(longest > FIRST + 3 * BLOCK, "{longest}");
         for list in &mut known {
             lists.remove(list, |_| true);
             assert!(list.is_empty());

@@ -45,20 +45,20 @@ struct Asked {
     anchor: Anchor,
 }
 
-/// Half a cache line, and never on two of them.
+/// A cache line, so that one wait for memory brings the key and, most often, all who are to be looked at.
 #[derive(Clone, Debug)]
-#[repr(align(32))]
+#[repr(align(64))]
 struct Term {
     key: Key,
-    /// Who is to be looked at.
-    postings: List,
     /// How many instructions and questions have it.
     users: u32,
     /// How often it is likely to be found; of a question, where it is instead.
     cost_or_place: u32,
+    /// Who is to be looked at.
+    postings: List,
 }
 
-const _: () = assert!(size_of::<Term>() == 32, "what is said of it above");
+const _: () = assert!(size_of::<Term>() == 64, "what is said of it above");
 
 /// A key that will be looked up.
 #[derive(Clone, Copy, Debug)]
@@ -474,7 +474,7 @@ impl Terms {
             && self.starts.is_empty()
             && self.long.is_empty()
             && self.questions.is_empty()
-            && self.terms.items().iter().all(|term| term.users == 0 && term.postings.is_empty())
+            && self.terms.items().all(|term| term.users == 0 && term.postings.is_empty())
     }
 
     /// All term numbers are below this.
@@ -484,8 +484,8 @@ impl Terms {
 
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let long = self.long.items().iter().map(|key| key.len());
-        let questions = self.questions.items().iter().flatten().map(|asked| match &asked.question {
+        let long = self.long.items().map(|key| key.len());
+        let questions = self.questions.items().flatten().map(|asked| match &asked.question {
             Question::Literal { text, tokens } => text.len() + size_of_val(&**tokens),
             Question::Run { tokens, .. } | Question::Near { tokens, .. } => size_of_val(&**tokens),
             Question::Holds { text, .. } => text.len(),
