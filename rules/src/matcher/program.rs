@@ -20,6 +20,8 @@
 //! could make the rule false; and where the rule is true, a run from its beginning passes through a leaf of the cover
 //! that is true, and goes on from there as the run that started there did.
 
+use core::ops::Range;
+
 use crate::ast::{Node, NodeId, NodeKind, Rule};
 
 use super::MatchOptions;
@@ -188,8 +190,8 @@ pub(crate) struct Compiler {
     tasks: Vec<Task>,
     labels: Vec<u32>,
     code: Vec<Instruction>,
-    /// Of the cover: the term and where it stands.
-    cover: Vec<(Form, u32)>,
+    /// Where the leaves of the cover stand.
+    cover: Vec<Range<u32>>,
     children: Vec<NodeId>,
     /// By plain keyword of the rule.
     keywords: Vec<Sought>,
@@ -213,14 +215,14 @@ impl Compiler {
         self.resolve();
         let mut starts = StartsOf::NONE;
         let mut last = None;
-        for (form, at) in self.cover.drain(..) {
-            let behind = || self.code.get(at as usize).map_or(at, |instruction| instruction.next(at, true));
-            let (anchor, entry) = match form.class() {
-                Class::Word | Class::Key => (form.term(), behind()),
-                Class::Question => match terms.anchor_of(form.term()) {
+        let cover = self.cover.iter().cloned().flatten();
+        for (at, leaf) in cover.filter_map(|at| Some((at, self.code.get(at as usize)?))) {
+            let (anchor, entry) = match leaf.class() {
+                Class::Word | Class::Key => (leaf.term(), leaf.next(at, true)),
+                Class::Question => match terms.anchor_of(leaf.term()) {
                     // Whoever comes by a word of a question has yet to ask it.
                     Anchor::Term(anchor) => (anchor, at),
-                    Anchor::Sweep => (form.term(), behind()),
+                    Anchor::Sweep => (leaf.term(), leaf.next(at, true)),
                     Anchor::Never => continue,
                 },
             };
@@ -255,7 +257,7 @@ impl Compiler {
             + self.tasks.capacity() * size_of::<Task>()
             + (self.labels.capacity() + self.children.capacity()) * size_of::<u32>()
             + self.code.capacity() * size_of::<Instruction>()
-            + self.cover.capacity() * size_of::<(Form, u32)>()
+            + self.cover.capacity() * size_of::<Range<u32>>()
             + self.keywords.capacity() * size_of::<Sought>()
             + self.text.capacity()
     }
@@ -318,8 +320,7 @@ impl Compiler {
                 // An OR is covered by all together, an AND by its best; negated it is the other way round.
                 let by_all = usize::from(matches!(node.kind, NodeKind::And(_)));
                 let (mut all, mut best, mut effort) = (0_u32, FORBIDDEN, 0_u32);
-                for child in children {
-                    let child = self.plan_of(*child);
+                for child in children.iter().filter_map(|child| self.plans.get(child.index())) {
                     all = all.saturating_add(child.costs[by_all]);
                     best = best.min(child.costs[1 - by_all]);
                     effort = effort.saturating_add(child.effort);
@@ -392,7 +393,9 @@ impl Compiler {
 
     /// Writes operands up to the first that is no leaf; it and the others are put off.
     fn write_operands(&mut self, node: Goal, all: bool, first: u32, mut next: u32) {
-        while let Some(child) = self.children.get(next as usize).copied() {
+        loop {
+            next = self.write_single_forms(node, all, first, next);
+            let Some(child) = self.children.get(next as usize).copied() else { return };
             let cover = node.cover && (!all || next == first);
             next += 1;
             let mut goal = Goal { id: child, cover, ..node };
@@ -402,11 +405,6 @@ impl Compiler {
                 return;
             }
             let forms = self.plan_of(child).forms;
-            if let Forms::One(form) = forms {
-                // It jumps away or goes on behind itself, where the next one will stand.
-                self.instruct(form, goal, !all, if all { node.if_false } else { node.if_true });
-                continue;
-            }
             let label = position(self.labels.len());
             self.labels.push(ACCEPT);
             *(if all { &mut goal.if_true } else { &mut goal.if_false }) = label;
@@ -420,6 +418,29 @@ impl Compiler {
             self.leaf(goal, forms, Some(label));
             self.place(label);
         }
+    }
+
+    /// Writes operands up to the first that is no leaf of one form, or the last of all, and says which that is. As most
+    /// leaves are, they need no label: each jumps away or goes on behind itself, where the next one stands.
+    fn write_single_forms(&mut self, node: Goal, all: bool, first: u32, next: u32) -> u32 {
+        let last = self.children.len().saturating_sub(1);
+        let (plans, begin) = (&self.plans, position(self.code.len()));
+        let target = if all { node.if_false } else { node.if_true };
+        let operands = self.children.get(next as usize..last).unwrap_or_default();
+        self.code.extend(operands.iter().map_while(|id| match plans.get(id.index())?.forms {
+            Forms::One(form) => Some(Instruction::new(form, node.negated, !all, target)),
+            _ => None,
+        }));
+        let end = position(self.code.len());
+        if node.cover && begin < end {
+            // Of what must all be true the first covers.
+            match (all, next == first) {
+                (true, true) => self.cover.push(begin..begin + 1),
+                (true, false) => {}
+                (false, _) => self.cover.push(begin..end),
+            }
+        }
+        next + (end - begin)
     }
 
     /// Puts the operands from `first` on in the order in which they are asked: of what must all be true first what covers
@@ -445,29 +466,24 @@ impl Compiler {
     /// Writes a leaf: an instruction for each of its forms. `next` is the label that will be placed behind it.
     fn leaf(&mut self, goal: Goal, forms: Forms, next: Option<u32>) {
         let Goal { negated, if_true, if_false, .. } = goal;
-        let (first, end) = match forms {
-            Forms::None => return,
-            Forms::One(_) => (0, 1),
-            Forms::Several { first, end } => (first, end),
+        let forms = match &forms {
+            Forms::None => &[],
+            Forms::One(form) => core::slice::from_ref(form),
+            Forms::Several { first, end } => {
+                self.forms.get(*first as usize..*end as usize).unwrap_or_default()
+            }
         };
-        for index in first..end {
-            let form = match forms {
-                Forms::One(form) => Some(form),
-                _ => self.forms.get(index as usize).copied(),
-            };
-            let Some(form) = form else { continue };
-            let is_last = index + 1 == end;
+        let begin = position(self.code.len());
+        for (index, form) in forms.iter().enumerate() {
             // One of several is enough, or, negated, one too many: jump. The last goes on to what stands behind it.
+            let is_last = index + 1 == forms.len();
             let jumps_if = if is_last { next != Some(if_true) } else { !negated };
-            self.instruct(form, goal, jumps_if, if jumps_if { if_true } else { if_false });
+            let target = if jumps_if { if_true } else { if_false };
+            self.code.push(Instruction::new(*form, negated, jumps_if, target));
         }
-    }
-
-    fn instruct(&mut self, form: Form, goal: Goal, jumps_if: bool, target: u32) {
         if goal.cover {
-            self.cover.push((form, position(self.code.len())));
+            self.cover.push(begin..position(self.code.len()));
         }
-        self.code.push(Instruction::new(form, goal.negated, jumps_if, target));
     }
 
     fn place(&mut self, label: u32) {
