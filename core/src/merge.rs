@@ -140,7 +140,7 @@ pub struct FeedGap {
     /// Everything sent before was delivered by one connection or another, a second of travel allowed for; or was
     /// told to be missing.
     pub from: UnixTime,
-    /// When one of them was there again.
+    /// When one of them was there again: this millisecond is the first of which nothing is missing.
     pub to: UnixTime,
     /// Minutes that the connection which ends the gap has asked for again; 0 for none.
     pub backfill_minutes: u8,
@@ -154,6 +154,16 @@ pub struct Interrupted {
     pub feed: Feed,
     /// Since when Posts may be missing.
     pub from: UnixTime,
+}
+
+/// When a stream has begun.
+#[derive(Clone, Copy)]
+struct Begun {
+    at: Instant,
+    /// Not before this,
+    unix: UnixTime,
+    /// and before this.
+    over: UnixTime,
 }
 
 /// What follows for the stream from the end of a connection.
@@ -376,7 +386,8 @@ where
         unix: UnixTime,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<FeedGap> {
-        self.connect(connection, connected.gap, connected.backfill_minutes, now, unix, covered)
+        let begun = Begun { at: now, unix, over: unix.rounded_up() };
+        self.connect(connection, connected.gap, connected.backfill_minutes, begun, covered)
     }
 
     fn connect(
@@ -384,14 +395,14 @@ where
         connection: ConnectionId,
         own: Option<Gap>,
         backfill_minutes: u8,
-        now: Instant,
-        unix: UnixTime,
+        begun: Begun,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<FeedGap> {
+        let feed = self.records.as_ref()[connection.index()].feed;
+        let is_first = !self.shared(feed).is_begun;
         let record = &mut self.records.as_mut()[connection.index()];
-        let feed = record.feed;
         record.state = State::Streaming;
-        record.since = now;
+        record.since = begun.at;
         record.connects = record.connects.saturating_add(1);
         record.is_backfilled = backfill_minutes > 0;
         if let Some(own) = own {
@@ -399,15 +410,16 @@ where
             record.gap_time = record.gap_time.saturating_add(own.to.saturating_since(own.from));
             record.absence.begin(own.from);
         }
-        let to = own.map_or(unix, |own| own.to);
+        // The feed's first stream ends nothing.
+        let to = if is_first { begun.unix } else { own.map_or(begun.over, |own| own.to) };
         record.absence.end(to);
         let shared = self.shared(feed);
-        if shared.settled > unix {
+        if shared.settled > begun.unix {
             // The clock was set back.
             shared.settled = UnixTime::default();
             shared.told = Spans::default();
         }
-        if !shared.is_begun {
+        if is_first {
             shared.is_begun = true;
             shared.settled = to;
         }

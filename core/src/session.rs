@@ -609,7 +609,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let backfilling = Some(begun).filter(|_| self.backfill_minutes > 0);
         self.established =
             Some(Established { head_at: now, content: 0, healthy: false, backfilling, keep_alives: 0 });
-        let gap = self.gap_from().map(|from| Gap { from: from.min(unix), to: unix });
+        let gap = self.gap_from().map(|from| Gap { from: from.min(unix), to: unix.rounded_up() });
         if backfilling.is_none() {
             // Nothing of it will come any more: told once, it is past. What is sent again may be cut, and stays open.
             self.gap = None;

@@ -76,6 +76,12 @@ impl UnixTime {
         Self(self.0.saturating_sub(nanos(length) / 1_000_000))
     }
 
+    /// By when a moment is over that was told as `self`: two readings are cut to whole milliseconds, that of the wall clock and the time that
+    /// has gone by since.
+    pub(crate) const fn rounded_up(self) -> Self {
+        self.saturating_add(Duration::from_millis(2))
+    }
+
     /// How long `self` lies after `earlier`; zero where it does not.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {

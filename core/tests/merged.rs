@@ -83,8 +83,8 @@ fn losing_one_of_two_that_carry_the_same_loses_nothing_and_is_no_gap() {
     assert_eq!(others, wanted);
     let record = merged.merge().record(id(1));
     assert_eq!((record.gaps(), record.connects(), record.state()), (1, 2, State::Streaming));
-    // From the last read before which everything sent had been delivered, less a second on the way.
-    assert_eq!(record.gap_time(), Duration::from_millis(4_900 - 4_000 + 1_000));
+    // From the last read before which everything sent had been delivered, less a second on the way, and rounded up by two milliseconds.
+    assert_eq!(record.gap_time(), Duration::from_millis(4_902 - 4_000 + 1_000));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn losing_one_of_two_that_carry_their_own_is_a_gap_of_that_one() {
         "4150 feed 1 interrupted at 3000",
         "4150 b fault",
         "4400 b connected",
-        "4400 feed 1 misses 3000 to 4400",
+        "4400 feed 1 misses 3000 to 4402",
     ];
     assert_eq!(others, wanted);
 }
@@ -132,7 +132,7 @@ fn what_both_of_two_missed_is_told_once() {
         "0 b connected",
         "26500 b connected",
         "27000 a timeout_silence",
-        "27000 feed 0 misses 900 to 26500",
+        "27000 feed 0 misses 900 to 26502",
         "27000 a connected",
     ];
     assert_eq!(others, wanted);
@@ -203,6 +203,8 @@ fn one_that_gives_up_is_over_and_the_others_go_on() {
         "0 b connected",
         "5 a post 1",
         "7 a fault",
+        // Which of the two began first is not known to the millisecond.
+        "7 feed 0 misses 0 to 2",
         "10 a gave up: refused",
         "20 b post 2",
         "25 b fault",
@@ -540,7 +542,7 @@ fn what_nobody_delivered_lies_in_a_gap_that_is_told() {
                 .take_while(|number| sent_at(*number) < settled)
             {
                 let at = sent_at(number) as i64;
-                let is_told = gaps.iter().any(|(from, to)| (*from..=*to).contains(&at));
+                let is_told = gaps.iter().any(|(from, to)| (*from..*to).contains(&at));
                 let is_seen = seen.contains_key(&id_of(feed, number));
                 assert!(is_seen || is_told, "seed {seed}, feed {feed}, {at}: {gaps:?}");
                 missed += u32::from(!is_seen);

@@ -57,9 +57,10 @@ impl World {
             self.is_well[of] = true;
         }
         let covered: Vec<_> = (0..self.covered.len()).map(|of| self.covered(of).map(unix)).collect();
-        let at = Instant::from_nanos(self.now);
+        let (at, now) = (Instant::from_nanos(self.now), unix(self.now));
+        let begun = Begun { at, unix: now, over: now };
         let covered = |of: ConnectionId| covered[of.index()];
-        let gap = self.merge.connect(id(of), gap, backfill_minutes, at, unix(self.now), covered);
+        let gap = self.merge.connect(id(of), gap, backfill_minutes, begun, covered);
         let feed = self.merge.record(id(of)).feed();
         self.interrupted.retain(|(of, _)| *of != feed.number());
         self.tell(gap, backfill_minutes);

@@ -74,7 +74,7 @@ pub struct Connected<'a> {
 pub struct Gap {
     /// Everything sent before was delivered, a second of travel allowed for.
     pub from: UnixTime,
-    /// When the stream began again.
+    /// When the stream had begun again, by our clock: this millisecond is the first of which nothing is missing.
     pub to: UnixTime,
 }
 

@@ -224,11 +224,25 @@ fn the_backfill_covers_the_gap_up_to_5_minutes() {
         assert!(second.starts_with(&line), "{outage}: {second}");
         assert_eq!((run.connected[0].2, run.connected[1].2), (0, minutes));
         let gap = run.connected[1].1.unwrap();
-        assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_000, "{outage}");
+        // And two milliseconds, which both readings of the clocks may be short of.
+        assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_002, "{outage}");
         // Off: never asked for, the gap is told all the same.
         let off = after_outage(outage, false);
         assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
         assert_eq!((off.connected[1].1, off.connected[1].2), (Some(gap), 0));
+    }
+}
+
+#[test]
+fn a_gap_ends_behind_the_moment_at_which_the_stream_begins_wherever_in_a_millisecond() {
+    for (nanos, outage) in [(0, 0), (0, 999_999), (900_000, 0), (900_000, 150_000), (999_999, 999_999)] {
+        let back = Attempt { connect: Connect::After(outage), ..Attempt::stream() };
+        let mut net = Net::new([Attempt::stream().eof(ms(1)), back]);
+        net.wall.nanos = nanos;
+        let run = run(&config(), net, secs(10));
+        let begun = run.net().wall.millis(run.net().connects[1] + outage);
+        let gap = run.connected[1].1.unwrap();
+        assert!((begun + 1..=begun + 2).contains(&gap.to.as_millis()), "{nanos} {outage}: {begun} {gap:?}");
     }
 }
 

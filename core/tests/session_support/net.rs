@@ -98,12 +98,25 @@ impl Attempt {
     }
 }
 
+/// The wall clock at the monotonic clock's zero: milliseconds, and the nanoseconds behind them.
+#[derive(Clone, Copy, Debug)]
+pub struct Wall {
+    pub base: u64,
+    pub nanos: u64,
+}
+
+impl Wall {
+    /// What it reads when the monotonic clock reads `at`.
+    pub const fn millis(self, at: u64) -> u64 {
+        self.base + (self.nanos + at) / 1_000_000
+    }
+}
+
 /// The world outside the session.
 #[derive(Clone, Debug)]
 pub struct Net {
     pub now: u64,
-    /// The wall clock at the monotonic clock's zero, in milliseconds.
-    pub unix_base: u64,
+    pub wall: Wall,
     pub attempts: VecDeque<Attempt>,
     /// What every attempt behind the last of the list meets.
     pub rest: Attempt,
@@ -147,7 +160,7 @@ impl Net {
     pub fn new(attempts: impl IntoIterator<Item = Attempt>) -> Self {
         Self {
             now: 0,
-            unix_base: 1_700_000_000_000,
+            wall: Wall { base: 1_700_000_000_000, nanos: 0 },
             attempts: attempts.into_iter().collect(),
             rest: Attempt::failing(FaultKind::Refused),
             buffer_bytes: 16_384,
@@ -184,7 +197,7 @@ impl Net {
     }
 
     pub fn unix(&self) -> UnixTime {
-        UnixTime::from_millis(self.unix_base + self.now / 1_000_000)
+        UnixTime::from_millis(self.wall.millis(self.now))
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -265,6 +278,7 @@ impl Net {
     }
 
     pub fn read(&mut self, buffer: &mut [u8], until: Instant) -> Result<Option<usize>, Fault> {
+        let wall = self.wall;
         loop {
             let attempt = self.open.as_mut().expect("a read is from an open connection");
             // A reset that has come takes the unread with it.
@@ -277,7 +291,7 @@ impl Net {
                 for _ in 0..at {
                     if let Some((after, Act::Bytes(_) | Act::Lost)) = attempt.acts.pop_front() {
                         self.acted += after;
-                        self.lost.push((self.fed.len(), self.unix_base + self.acted / 1_000_000));
+                        self.lost.push((self.fed.len(), wall.millis(self.acted)));
                     }
                 }
             }
@@ -311,7 +325,7 @@ impl Net {
                     }
                     return Ok(Some(count));
                 }
-                Act::Lost => self.lost.push((self.fed.len(), self.unix_base + due / 1_000_000)),
+                Act::Lost => self.lost.push((self.fed.len(), wall.millis(due))),
                 Act::Eof => return Ok(Some(0)),
                 Act::Fault(kind) => return Err(Fault::new(kind)),
                 Act::Reset => return Err(Fault::new(FaultKind::Reset)),
@@ -335,7 +349,7 @@ impl Net {
         for &(at, nanos, millis) in &self.jumps {
             if at == number {
                 self.now = self.now.saturating_add_signed(nanos);
-                self.unix_base = self.unix_base.saturating_add_signed(millis);
+                self.wall.base = self.wall.base.saturating_add_signed(millis);
             }
         }
     }

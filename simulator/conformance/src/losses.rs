@@ -372,12 +372,14 @@ impl Scene {
     }
 }
 
-/// The monotonic clock and the wall clock at the same moment.
+/// The monotonic clock and the wall clock at the same moment; should this thread have to wait between the two, then nothing is thought to
+/// be sent later than it was.
 struct Clocks(Instant, SystemTime);
 
 impl Clocks {
     fn read() -> Self {
-        Self(Instant::now(), SystemTime::now())
+        let wall = SystemTime::now();
+        Self(Instant::now(), wall)
     }
 
     fn unix(&self, at: Instant) -> UnixTime {
