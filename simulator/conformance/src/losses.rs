@@ -1,7 +1,7 @@
 //! Nothing is lost unseen: every scenario that is shipped, on a feed that goes on whether or not anybody listens.
 //!
 //! Other than in [`scripts`](crate::scripts), no two runs are the same, and none has to be: whatever happens, and however busy the machine
-//! is, three things must hold.
+//! is, short of taking a second for what is one read, three things must hold.
 //!
 //! - Each line whose end a read returned is delivered, in its order, once for each connection that brought it.
 //! - Each line that was sent before an end that takes nothing with it (a FIN, the last chunk, a broken one) was read.
