@@ -433,7 +433,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// The wall clock reads `unix` at `now`. Worth saying at each connect: clocks drift apart over months.
+    /// The wall clock reads `unix` at `now`. Worth saying at each connect: clocks drift apart over months. Read `now` first, so that a
+    /// wait between the two readings makes no gap end too early.
     pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
         self.clocks = (unix, now);
     }
