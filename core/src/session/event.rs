@@ -72,7 +72,8 @@ pub struct Connected<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Everything sent before was delivered, a second of travel allowed for.
+    /// Everything sent before was delivered, a second of travel allowed for. On a machine so overloaded that the client runs later than that
+    /// it may be too late a moment.
     pub from: UnixTime,
     /// When the stream had begun again, by our clock: this millisecond is the first of which nothing is missing.
     pub to: UnixTime,
