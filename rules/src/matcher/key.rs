@@ -116,7 +116,7 @@ impl Hashed {
 }
 
 /// A key as it is kept: by itself if it is short, and else by its place among the long ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Key([u8; HEAD]);
 
 impl Key {

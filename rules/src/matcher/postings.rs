@@ -10,7 +10,7 @@
 use super::slab::Slab;
 
 /// A place in the program of a rule, where evaluation starts when a term is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Start {
     /// The slot of the rule.
     pub(crate) rule: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Starts(Slab<Chained>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StartsOf(u32);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Chained {
     start: Start,
     /// The next of the same rule, or `END`.
@@ -85,7 +85,7 @@ const FIRST: usize = 8;
 /// How many numbers are in a block: the place of the next one, then postings.
 const BLOCK: usize = 16;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Block([u32; BLOCK]);
 

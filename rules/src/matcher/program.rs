@@ -137,8 +137,8 @@ enum Forms {
     None,
     /// Of a leaf, nearly always.
     One(Form),
-    /// These of `Compiler::forms`.
-    Several { first: u32, end: u32 },
+    /// Those of this place in `Compiler::several`.
+    Several(u32),
 }
 
 /// A cost that forbids: a negated leaf covers nothing.
@@ -187,6 +187,8 @@ pub(crate) struct Compiler {
     buffer: Buffer,
     plans: Vec<Plan>,
     forms: Vec<Form>,
+    /// Of a leaf that has not just one, which these are.
+    several: Vec<Range<u32>>,
     tasks: Vec<Task>,
     labels: Vec<u32>,
     code: Vec<Instruction>,
@@ -257,7 +259,7 @@ impl Compiler {
             + self.tasks.capacity() * size_of::<Task>()
             + (self.labels.capacity() + self.children.capacity()) * size_of::<u32>()
             + self.code.capacity() * size_of::<Instruction>()
-            + self.cover.capacity() * size_of::<Range<u32>>()
+            + (self.several.capacity() + self.cover.capacity()) * size_of::<Range<u32>>()
             + self.keywords.capacity() * size_of::<Sought>()
             + self.text.capacity()
     }
@@ -266,16 +268,17 @@ impl Compiler {
         self.plans.get(id.index()).copied().unwrap_or_default()
     }
 
-    /// Hashes all plain keywords and has the terms fetch what is there for them, before they are looked up one by one:
-    /// most of the time of a long rule goes by with waiting for memory, and this waits for all of it at once.
-    fn hash_keywords(&mut self, rule: &Rule, terms: &mut Terms) {
+    /// Seeks all plain keywords before any of them is told from what was found: most of the time of a long rule goes by
+    /// with waiting for memory, and where one wait has nothing to do with the next the processor has many under way.
+    fn seek_keywords(&mut self, rule: &Rule, terms: &Terms) {
         self.text.clear();
         self.text.extend_from_slice(rule.text().as_bytes());
         self.text.make_ascii_lowercase();
         self.text.extend_from_slice(PADDING.as_bytes());
         self.keywords.clear();
         self.keywords.extend(rule.plain.iter().map(|word| {
-            Sought::new(Hashed::within(WORD, &self.text, word.start as usize, word.end as usize))
+            let hashed = Hashed::within(WORD, &self.text, word.start as usize, word.end as usize);
+            Sought::new(hashed)
         }));
         terms.fetch(&mut self.keywords);
     }
@@ -283,17 +286,20 @@ impl Compiler {
     fn plan(&mut self, rule: &Rule, options: MatchOptions, terms: &mut Terms) {
         self.plans.clear();
         self.forms.clear();
-        self.hash_keywords(rule, terms);
+        self.several.clear();
+        self.seek_keywords(rule, terms);
         let keywords = core::mem::take(&mut self.keywords);
-        for (word, sought) in rule.plain.iter().zip(&keywords) {
-            self.plan_up_to(word.node as usize, rule, options, terms);
-            let key = self.text.get(word.start as usize..word.end as usize).unwrap_or_default();
-            let (term, cost) = terms.sought_key(WORD, *sought, key);
-            self.plans.push(Plan {
-                costs: [cost, FORBIDDEN],
-                effort: WORD_EFFORT,
-                forms: Forms::One(Form::new(term, Class::Word)),
-            });
+        let mut sought = keywords.iter();
+        for row in rule.plain.chunk_by(|word, next| word.node + 1 == next.node) {
+            if let [first, ..] = row {
+                self.plan_up_to(first.node as usize, rule, options, terms);
+            }
+            self.plans.extend(row.iter().zip(&mut sought).map(|(word, sought)| {
+                let place = (word.start as usize, word.end as usize);
+                let (term, cost) = terms.sought_key(WORD, *sought, &self.text, place);
+                let forms = Forms::One(Form::new(term, Class::Word));
+                Plan { costs: [cost, FORBIDDEN], effort: WORD_EFFORT, forms }
+            }));
         }
         self.keywords = keywords;
         self.plan_up_to(rule.nodes().len(), rule, options, terms);
@@ -319,15 +325,15 @@ impl Compiler {
             NodeKind::And(children) | NodeKind::Or(children) => {
                 // An OR is covered by all together, an AND by its best; negated it is the other way round.
                 let by_all = usize::from(matches!(node.kind, NodeKind::And(_)));
-                let (mut all, mut best, mut effort) = (0_u32, FORBIDDEN, 0_u32);
+                let (mut all, mut best, mut effort) = (0_u64, FORBIDDEN, 0_u64);
                 for child in children.iter().filter_map(|child| self.plans.get(child.index())) {
-                    all = all.saturating_add(child.costs[by_all]);
+                    all += u64::from(child.costs[by_all]);
                     best = best.min(child.costs[1 - by_all]);
-                    effort = effort.saturating_add(child.effort);
+                    effort += u64::from(child.effort);
                 }
                 let mut costs = [best; 2];
-                costs[by_all] = all;
-                Plan { costs, effort, forms: Forms::None }
+                costs[by_all] = bounded(all);
+                Plan { costs, effort: bounded(effort), forms: Forms::None }
             }
             NodeKind::Term(term) => {
                 let first = self.forms.len();
@@ -341,7 +347,10 @@ impl Compiler {
                 });
                 plan.forms = match self.forms.get(first..) {
                     Some([form]) => Forms::One(*form),
-                    _ => Forms::Several { first: position(first), end: position(self.forms.len()) },
+                    _ => {
+                        self.several.push(position(first)..position(self.forms.len()));
+                        Forms::Several(position(self.several.len() - 1))
+                    }
                 };
                 plan
             }
@@ -469,8 +478,9 @@ impl Compiler {
         let forms = match &forms {
             Forms::None => &[],
             Forms::One(form) => core::slice::from_ref(form),
-            Forms::Several { first, end } => {
-                self.forms.get(*first as usize..*end as usize).unwrap_or_default()
+            Forms::Several(place) => {
+                let range = self.several.get(*place as usize).cloned().unwrap_or_default();
+                self.forms.get(range.start as usize..range.end as usize).unwrap_or_default()
             }
         };
         let begin = position(self.code.len());
@@ -508,6 +518,11 @@ impl Compiler {
 #[allow(clippy::cast_possible_truncation, reason = "a rule has fewer than 2^32 nodes")]
 const fn position(index: usize) -> u32 {
     index as u32
+}
+
+/// A sum of costs, which may be of 2^32 leaves.
+fn bounded(sum: u64) -> u32 {
+    u32::try_from(sum).unwrap_or(u32::MAX)
 }
 
 fn form(atom: Atom<'_>, terms: &mut Terms) -> Form {

@@ -46,7 +46,7 @@ struct Asked {
 }
 
 /// A cache line, so that one wait for memory brings the key and, most often, all who are to be looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[repr(align(64))]
 struct Term {
     key: Key,
@@ -60,11 +60,11 @@ struct Term {
 
 const _: () = assert!(size_of::<Term>() == 64, "what is said of it above");
 
-/// A key that will be looked up.
+/// A key, and the term that it is likely to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sought {
     hashed: Hashed,
-    /// The term that it is likely to be, or `NONE`.
+    /// Or `NONE`.
     likely: TermId,
 }
 
@@ -124,21 +124,30 @@ impl Terms {
         found
     }
 
-    /// The same of a key that was [fetched](Self::fetch); and what the term [costs](Self::cost).
+    pub(crate) fn fetch(&self, keys: &mut [Sought]) {
+        for Sought { hashed, likely } in &mut *keys {
+            *likely = self.table.find(hashed.hash, |_| true).unwrap_or(NONE);
+        }
+        let read = keys.iter().map(|key| self.terms.get(key.likely).map_or(0, |term| term.users));
+        core::hint::black_box(read.fold(0, u32::wrapping_add));
+    }
+
+    /// As [`key`](Self::key), of one that was sought and is these of the bytes; and what the term [costs](Self::cost).
     #[inline]
     pub(crate) fn sought_key(
         &mut self,
         kind: Kind,
         Sought { hashed, likely }: Sought,
-        key: &[u8],
+        bytes: &[u8],
+        (start, end): (usize, usize),
     ) -> (TermId, u32) {
-        if let (Some(short), Some(term)) = (Key::short(kind, hashed, key.len()), self.terms.get_mut(likely)) {
+        if let (Some(short), Some(term)) = (Key::short(kind, hashed, end - start), self.terms.get_mut(likely)) {
             if term.key == short {
                 term.users += 1;
                 return (likely, term.cost_or_place);
             }
         }
-        let found = self.find_or_add(kind, hashed, key);
+        let found = self.find_or_add(kind, hashed, bytes.get(start..end).unwrap_or_default());
         self.retain(found);
         (found, self.cost(found))
     }
@@ -146,16 +155,6 @@ impl Terms {
     #[inline(never)]
     fn find_or_add(&mut self, kind: Kind, hashed: Hashed, key: &[u8]) -> TermId {
         self.find(kind, hashed, key).unwrap_or_else(|| self.add(kind, hashed, key, Self::key_cost(kind, key)))
-    }
-
-    /// Tells for each key the term that is likely to have it, and reads of that term so that it is near. In each of the two
-    /// steps the reads have nothing to do with each other, so that the processor has many of them under way.
-    pub(crate) fn fetch(&self, keys: &mut [Sought]) {
-        for Sought { hashed, likely } in &mut *keys {
-            *likely = self.table.find(hashed.hash, |_| true).unwrap_or(NONE);
-        }
-        let read = keys.iter().map(|key| self.terms.get(key.likely).map_or(0, |term| term.users));
-        core::hint::black_box(read.fold(0, u32::wrapping_add));
     }
 
     /// The term for a question, one user more; it is made if it is not there.
