@@ -29,20 +29,16 @@ impl Kind {
     }
 }
 
-/// Mixes; odd, half of its bits set, and no pattern in them.
-const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+/// What the two halves of a key are mixed with: half of the bits set, no pattern in them, and no bytes of a text, which
+/// would make nothing of a half.
+const SEEDS: [u64; 2] = [0xD6E8_FEB8_6659_FD93, 0x9E37_79B9_7F4A_7C15];
 
-/// Where a hash of keys of one kind starts, so that the same key of two kinds has two hashes.
+/// Mixes two numbers: each bit of their product, which is twice as long, depends on most bits of both.
 #[inline]
-const fn seed(kind: Kind) -> u64 {
-    (kind.number() as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93)
-}
-
-/// Takes eight bytes of a key into its hash.
-#[inline]
-const fn mix(hash: u64, word: u64) -> u64 {
-    let mixed = hash ^ word;
-    (mixed ^ (mixed >> 32)).wrapping_mul(FACTOR)
+#[allow(clippy::cast_possible_truncation, reason = "the halves")]
+const fn mix(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
 }
 
 #[inline]
@@ -81,18 +77,26 @@ impl Hashed {
     pub(crate) fn new(kind: Kind, key: &[u8]) -> Self {
         let mut head = [0; HEAD];
         head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        Self::of_head(kind, u128::from_le_bytes(head)).and(key.get(HEAD..).unwrap_or_default())
+        let short = Self::of_head(kind, u128::from_le_bytes(head));
+        match key.get(HEAD..) {
+            None | Some([]) => short,
+            Some(rest) => Self { hash: hash_on(short.hash, rest), ..short },
+        }
     }
 
     /// Reads the key that stands in `bytes` from `start` to `end`, [`HASH_BEHIND`] bytes before its end or earlier.
     #[inline]
     pub(crate) fn within(kind: Kind, bytes: &[u8], start: usize, end: usize) -> Self {
-        let head = bytes.get(start..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
+        let head = bytes.get(start..start + HEAD).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         let head = u128::from_le_bytes(head);
-        match MASKS.get(end - start) {
+        if let Some(mask) = MASKS.get(end - start) {
             // No branch on the length here: nothing tells which one the next word will have.
-            Some(mask) => Self::of_head(kind, head & mask),
-            None => Self::of_head(kind, head).and(bytes.get(start + HEAD..end).unwrap_or_default()),
+            return Self::of_head(kind, head & mask);
+        }
+        let short = Self::of_head(kind, head);
+        match bytes.get(start + HEAD..end) {
+            None | Some([]) => short,
+            Some(rest) => Self { hash: hash_on(short.hash, rest), ..short },
         }
     }
 
@@ -100,19 +104,23 @@ impl Hashed {
     #[allow(clippy::cast_possible_truncation, reason = "the halves")]
     const fn of_head(kind: Kind, head: u128) -> Self {
         let head = [head as u64, (head >> 64) as u64];
-        Self { hash: finish(mix(mix(seed(kind), head[0]), head[1])), head }
+        // The same key of two kinds has two hashes.
+        let seed = SEEDS[0] ^ kind.number() as u64;
+        Self { hash: finish(mix(head[0] ^ seed, head[1] ^ SEEDS[1])), head }
     }
+}
 
-    /// The same of a key that goes on.
-    fn and(self, rest: &[u8]) -> Self {
-        let mut hash = u64::from(self.hash);
-        for chunk in rest.chunks(8) {
-            let mut word = [0; 8];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            hash = mix(hash, u64::from_le_bytes(word));
-        }
-        Self { hash: if rest.is_empty() { self.hash } else { finish(hash) }, ..self }
+/// The hash of a key that goes on behind its head.
+#[cold]
+#[inline(never)]
+fn hash_on(hash: u32, rest: &[u8]) -> u32 {
+    let mut hash = u64::from(hash);
+    for chunk in rest.chunks(8) {
+        let mut word = [0; 8];
+        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+        hash = mix(hash ^ u64::from_le_bytes(word), SEEDS[0]);
     }
+    finish(hash)
 }
 
 /// A key as it is kept: by itself if it is short, and else by its place among the long ones.
