@@ -12,6 +12,7 @@
 //! tree as `a b c`. An `And` therefore never has an `And` for a child, nor an `Or` an `Or`, and both have at least
 //! two children. Two rules are equal if their trees are, wherever their parts stand and however they were spelled.
 
+use core::ops::Range;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
@@ -27,15 +28,36 @@ pub struct Rule {
     pub(crate) nodes: Vec<Node>,
     /// The keywords that are made of ASCII letters and digits only, as most are. Of a long rule these are nearly all there
     /// is, and whoever compiles it then need not go through the nodes, which are seven times as large.
-    pub(crate) plain: Box<[PlainKeyword]>,
+    pub(crate) plain: PlainKeywords,
 }
 
-/// A keyword that has nothing to split: which node it is, and where it stands in the text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PlainKeyword {
-    pub(crate) node: u32,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
+/// The keywords of a rule that have nothing to split.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PlainKeywords {
+    /// Which nodes they are: ranges of them, from the first to the last.
+    pub(crate) nodes: Box<[Range<u32>]>,
+    /// Where they stand in the text.
+    pub(crate) places: Box<[Range<u32>]>,
+}
+
+impl PlainKeywords {
+    #[allow(clippy::cast_possible_truncation, reason = "no place is behind the end of the text")]
+    fn new(text: &str, nodes: &[Node]) -> Self {
+        let (mut ranges, mut places): (Vec<Range<u32>>, _) = (Vec::new(), Vec::new());
+        for (node, Node { kind, .. }) in (0..).zip(nodes) {
+            let NodeKind::Term(Term { operator: Operator::Keyword, argument, .. }) = kind else { continue };
+            let word = argument.of(text);
+            if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                continue;
+            }
+            places.push(argument.start as u32..argument.end as u32);
+            match ranges.last_mut() {
+                Some(range) if range.end == node => range.end += 1,
+                _ => ranges.push(node..node + 1),
+            }
+        }
+        Self { nodes: ranges.into(), places: places.into() }
+    }
 }
 
 /// The place of a node in its rule.
@@ -194,20 +216,7 @@ impl PartialEq for Term {
 impl Rule {
     /// A tree and the text that it was read from, which is shorter than 2^32.
     pub(crate) fn new(text: &str, nodes: Vec<Node>) -> Self {
-        #[allow(clippy::cast_possible_truncation, reason = "no place is behind the end of the text")]
-        let plain = (0..).zip(&nodes).filter_map(|(node, Node { kind, .. })| match kind {
-            NodeKind::Term(Term { operator: Operator::Keyword, argument, .. }) => {
-                let Span { start, end } = *argument;
-                let is_plain = argument.of(text).bytes().all(|byte| byte.is_ascii_alphanumeric());
-                (is_plain && start < end).then_some(PlainKeyword {
-                    node,
-                    start: start as u32,
-                    end: end as u32,
-                })
-            }
-            _ => None,
-        });
-        Self { text: text.into(), plain: plain.collect(), nodes }
+        Self { text: text.into(), plain: PlainKeywords::new(text, &nodes), nodes }
     }
 
     /// The rule as it was written: what the service knows it by, and what the spans point into.

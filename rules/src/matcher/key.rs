@@ -65,8 +65,8 @@ const MASKS: [u128; HEAD] = {
 pub(crate) struct Hashed {
     /// Never 0.
     pub(crate) hash: u32,
-    /// Its first `HEAD` bytes, with zeros for those behind its end. In halves, so that it needs no more room than that.
-    head: [u64; 2],
+    /// The key, if it is short.
+    short: Key,
 }
 
 /// How far behind a key [`Hashed::within`] reads.
@@ -77,11 +77,7 @@ impl Hashed {
     pub(crate) fn new(kind: Kind, key: &[u8]) -> Self {
         let mut head = [0; HEAD];
         head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        let short = Self::of_head(kind, u128::from_le_bytes(head));
-        match key.get(HEAD..) {
-            None | Some([]) => short,
-            Some(rest) => Self { hash: hash_on(short.hash, rest), ..short },
-        }
+        Self::of_parts(kind, u128::from_le_bytes(head), key.get(HEAD..).unwrap_or_default(), key.len())
     }
 
     /// Reads the key that stands in `bytes` from `start` to `end`, [`HASH_BEHIND`] bytes before its end or earlier.
@@ -91,22 +87,38 @@ impl Hashed {
         let head = u128::from_le_bytes(head);
         if let Some(mask) = MASKS.get(end - start) {
             // No branch on the length here: nothing tells which one the next word will have.
-            return Self::of_head(kind, head & mask);
+            return Self::of_parts(kind, head & mask, &[], end - start);
         }
-        let short = Self::of_head(kind, head);
-        match bytes.get(start + HEAD..end) {
-            None | Some([]) => short,
-            Some(rest) => Self { hash: hash_on(short.hash, rest), ..short },
-        }
+        Self::of_parts(kind, head, bytes.get(start + HEAD..end).unwrap_or_default(), end - start)
+    }
+
+    /// The key that has these first bytes, with zeros for those behind its end, and then these.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the halves")]
+    fn of_parts(kind: Kind, head: u128, rest: &[u8], length: usize) -> Self {
+        let head = [head as u64, (head >> 64) as u64];
+        // The same key of two kinds has two hashes.
+        let seed = SEEDS[0] ^ u64::from(kind.number());
+        let hash = finish(mix(head[0] ^ seed, head[1] ^ SEEDS[1]));
+        let short = if length > Key::SHORT { Key::NONE } else { Key::short(kind, head, length) };
+        Self { hash: if rest.is_empty() { hash } else { hash_on(hash, rest) }, short }
+    }
+
+    /// The key itself. `None`: it is long.
+    #[inline]
+    pub(crate) fn as_short(&self) -> Option<Key> {
+        if self.is_short() { Some(self.short) } else { None }
     }
 
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "the halves")]
-    const fn of_head(kind: Kind, head: u128) -> Self {
-        let head = [head as u64, (head >> 64) as u64];
-        // The same key of two kinds has two hashes.
-        let seed = SEEDS[0] ^ kind.number() as u64;
-        Self { hash: finish(mix(head[0] ^ seed, head[1] ^ SEEDS[1])), head }
+    const fn is_short(&self) -> bool {
+        self.short.0[Key::LENGTH] != Key::NOT_SHORT
+    }
+
+    /// Whether it is this key, as far as that can be told without the bytes: not of long ones.
+    #[inline]
+    pub(crate) fn is_surely(&self, key: Key) -> bool {
+        self.short == key
     }
 }
 
@@ -133,16 +145,17 @@ impl Key {
     const KIND: usize = HEAD - 1;
     /// In place of a length.
     const LONG: u8 = u8::MAX;
+    /// The same of a key that none is.
+    const NOT_SHORT: u8 = Self::LONG - 1;
 
-    /// A key of this length that was read as `hashed`. `None`: it is long.
+    const NONE: Self = Self([Self::NOT_SHORT; HEAD]);
+
+    /// A key of this length, at most `SHORT`, that has these first bytes.
     #[inline]
-    pub(crate) fn short(kind: Kind, hashed: Hashed, length: usize) -> Option<Self> {
-        if length > Self::SHORT {
-            return None;
-        }
-        // The bytes of both are zeros there.
-        let high = hashed.head[1] | (length as u64) << 48 | (kind.number() as u64) << 56;
-        Some(Self((u128::from(high) << 64 | u128::from(hashed.head[0])).to_le_bytes()))
+    fn short(kind: Kind, head: [u64; 2], length: usize) -> Self {
+        // Its bytes are zeros there.
+        let high = head[1] | (length as u64) << 48 | u64::from(kind.number()) << 56;
+        Self((u128::from(high) << 64 | u128::from(head[0])).to_le_bytes())
     }
 
     /// A key that lies elsewhere.
@@ -196,7 +209,7 @@ mod tests {
         for length in 0..=26 {
             let (within, alone) =
                 (Hashed::within(words, &bytes, 4, 4 + length), Hashed::new(words, &bytes[4..4 + length]));
-            assert_eq!((within.hash, within.head), (alone.hash, alone.head), "{length}");
+            assert_eq!((within.hash, within.short), (alone.hash, alone.short), "{length}");
         }
     }
 
@@ -205,12 +218,12 @@ mod tests {
         for kind in Domain::ALL.into_iter().flat_map(|domain| [Kind::Key(domain), Kind::Gram(domain)]) {
             for length in 0..=Key::SHORT {
                 let bytes = &b"gull\0\xff terns!!"[..length];
-                let key = Key::short(kind, Hashed::new(kind, bytes), length).unwrap();
+                let key = Hashed::new(kind, bytes).as_short().unwrap();
                 assert_eq!((key.kind(), key.bytes(), key.place()), (kind, bytes, None));
             }
         }
-        let hashed = Hashed::new(Kind::Question, b"the word of a question");
-        assert_eq!(Key::short(Kind::Question, hashed, Key::SHORT + 1), None);
+        let hashed = Hashed::new(Kind::Question, &b"the word of a question"[..=Key::SHORT]);
+        assert_eq!(hashed.as_short(), None);
         let key = Key::long(Kind::Question, 0x1234_5678);
         assert_eq!((key.kind(), key.place(), key.is_question()), (Kind::Question, Some(0x1234_5678), true));
     }

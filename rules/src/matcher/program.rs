@@ -276,8 +276,8 @@ impl Compiler {
         self.text.make_ascii_lowercase();
         self.text.extend_from_slice(PADDING.as_bytes());
         self.keywords.clear();
-        self.keywords.extend(rule.plain.iter().map(|word| {
-            let hashed = Hashed::within(WORD, &self.text, word.start as usize, word.end as usize);
+        self.keywords.extend(rule.plain.places.iter().map(|place| {
+            let hashed = Hashed::within(WORD, &self.text, place.start as usize, place.end as usize);
             Sought::new(hashed)
         }));
         terms.fetch(&mut self.keywords);
@@ -289,14 +289,11 @@ impl Compiler {
         self.several.clear();
         self.seek_keywords(rule, terms);
         let keywords = core::mem::take(&mut self.keywords);
-        let mut sought = keywords.iter();
-        for row in rule.plain.chunk_by(|word, next| word.node + 1 == next.node) {
-            if let [first, ..] = row {
-                self.plan_up_to(first.node as usize, rule, options, terms);
-            }
-            self.plans.extend(row.iter().zip(&mut sought).map(|(word, sought)| {
-                let place = (word.start as usize, word.end as usize);
-                let (term, cost) = terms.sought_key(WORD, *sought, &self.text, place);
+        let mut words = rule.plain.places.iter().zip(&keywords);
+        for nodes in &rule.plain.nodes {
+            self.plan_up_to(nodes.start as usize, rule, options, terms);
+            self.plans.extend(words.by_ref().take(nodes.len()).map(|(place, sought)| {
+                let (term, cost) = terms.sought_key(WORD, sought, &self.text, place);
                 let forms = Forms::One(Form::new(term, Class::Word));
                 Plan { costs: [cost, FORBIDDEN], effort: WORD_EFFORT, forms }
             }));

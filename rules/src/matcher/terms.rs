@@ -1,5 +1,7 @@
 //! What the rules of a set ask, each thing once, and who is to be looked at when it is so.
 
+use core::ops::Range;
+
 use super::atom::Atom;
 use super::check::Check;
 use super::key::{Hashed, Key, Kind};
@@ -132,27 +134,39 @@ impl Terms {
         core::hint::black_box(read.fold(0, u32::wrapping_add));
     }
 
-    /// As [`key`](Self::key), of one that was sought and is these of the bytes; and what the term [costs](Self::cost).
+    /// As [`key`](Self::key), of one that was sought, and is what stands there in the text; and what the term
+    /// [costs](Self::cost).
     #[inline]
     pub(crate) fn sought_key(
         &mut self,
         kind: Kind,
-        Sought { hashed, likely }: Sought,
-        bytes: &[u8],
-        (start, end): (usize, usize),
+        Sought { hashed, likely }: &Sought,
+        text: &[u8],
+        place: &Range<u32>,
     ) -> (TermId, u32) {
-        if let (Some(short), Some(term)) = (Key::short(kind, hashed, end - start), self.terms.get_mut(likely)) {
-            if term.key == short {
+        match self.terms.get_mut(*likely) {
+            Some(term) if hashed.is_surely(term.key) => {
                 term.users += 1;
-                return (likely, term.cost_or_place);
+                (*likely, term.cost_or_place)
             }
+            _ => self.unlikely_key(kind, *hashed, text, place),
         }
-        let found = self.find_or_add(kind, hashed, bytes.get(start..end).unwrap_or_default());
+    }
+
+    #[inline(never)]
+    fn unlikely_key(
+        &mut self,
+        kind: Kind,
+        hashed: Hashed,
+        text: &[u8],
+        place: &Range<u32>,
+    ) -> (TermId, u32) {
+        let key = text.get(place.start as usize..place.end as usize).unwrap_or_default();
+        let found = self.find_or_add(kind, hashed, key);
         self.retain(found);
         (found, self.cost(found))
     }
 
-    #[inline(never)]
     fn find_or_add(&mut self, kind: Kind, hashed: Hashed, key: &[u8]) -> TermId {
         self.find(kind, hashed, key).unwrap_or_else(|| self.add(kind, hashed, key, Self::key_cost(kind, key)))
     }
@@ -238,7 +252,7 @@ impl Terms {
     #[inline]
     fn is(&self, id: TermId, kind: Kind, hashed: Hashed, key: &[u8]) -> bool {
         let Some(term) = self.terms.get(id) else { return false };
-        match Key::short(kind, hashed, key.len()) {
+        match hashed.as_short() {
             Some(short) => term.key == short,
             None => term.key.kind() == kind && self.bytes(&term.key) == key,
         }
@@ -260,8 +274,7 @@ impl Terms {
 
     #[inline(never)]
     fn add(&mut self, kind: Kind, hashed: Hashed, bytes: &[u8], cost_or_place: u32) -> TermId {
-        let key = Key::short(kind, hashed, bytes.len())
-            .unwrap_or_else(|| Key::long(kind, self.long.add(bytes.into())));
+        let key = hashed.as_short().unwrap_or_else(|| Key::long(kind, self.long.add(bytes.into())));
         let id = self.terms.add(Term { key, postings: List::default(), users: 0, cost_or_place });
         assert!(id < TERMS_MAX, "a set of rules has less than 2^28 different terms");
         self.table.insert(hashed.hash, id);
