@@ -141,14 +141,23 @@ impl Lists {
     /// Adds a posting to a list.
     #[inline]
     pub(crate) fn push(&mut self, list: &mut List, posting: Posting) {
-        let used = list.used as usize;
-        if let Some(free) = list.first.get_mut(used) {
+        if let Some(free) = list.first.get_mut(list.used as usize) {
             *free = posting;
-        } else if (used - FIRST) % BLOCK == 0 {
+            list.used += 1;
+        } else {
+            self.push_behind(list, posting);
+        }
+    }
+
+    /// The same where the list has no room of its own left.
+    #[inline(never)]
+    fn push_behind(&mut self, list: &mut List, posting: Posting) {
+        let place = (list.used as usize - FIRST) % BLOCK;
+        if place == 0 {
             list.newest = self.0.add(Block::new(list.newest, posting));
             list.used += 1;
         } else if let Some(Block(numbers)) = self.0.get_mut(list.newest) {
-            numbers[(used - FIRST) % BLOCK] = posting;
+            numbers[place] = posting;
         }
         list.used += 1;
     }

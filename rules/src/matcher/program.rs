@@ -214,28 +214,29 @@ impl Compiler {
         let root = self.plan_of(rule.root());
         let uncovered = root.costs[0] == FORBIDDEN;
         self.write(rule, !uncovered);
-        self.resolve();
+        let code = self.resolved();
         let mut starts = StartsOf::NONE;
-        let mut last = None;
-        let cover = self.cover.iter().cloned().flatten();
-        for (at, leaf) in cover.filter_map(|at| Some((at, self.code.get(at as usize)?))) {
-            let (anchor, entry) = match leaf.class() {
-                Class::Word | Class::Key => (leaf.term(), leaf.next(at, true)),
-                Class::Question => match terms.anchor_of(leaf.term()) {
-                    // Whoever comes by a word of a question has yet to ask it.
-                    Anchor::Term(anchor) => (anchor, at),
-                    Anchor::Sweep => (leaf.term(), leaf.next(at, true)),
-                    Anchor::Never => continue,
-                },
-            };
-            let posting = match last {
-                Some((last, posting)) if last == entry => posting,
-                _ => terms.start(Start { rule: slot, entry }, &mut starts),
-            };
-            last = Some((entry, posting));
-            terms.post(anchor, posting);
+        let (mut last, mut posting) = (None, 0);
+        for range in &self.cover {
+            let leaves = code.get(range.start as usize..range.end as usize).unwrap_or_default();
+            for (at, leaf) in (range.start..).zip(leaves) {
+                let (mut anchor, mut entry) = (leaf.term(), leaf.next(at, true));
+                if leaf.class() == Class::Question {
+                    match terms.anchor_of(anchor) {
+                        // Whoever comes by a word of a question has yet to ask it.
+                        Anchor::Term(word) => (anchor, entry) = (word, at),
+                        Anchor::Sweep => {}
+                        Anchor::Never => continue,
+                    }
+                }
+                if last != Some(entry) {
+                    posting = terms.start(Start { rule: slot, entry }, &mut starts);
+                    last = Some(entry);
+                }
+                terms.post(anchor, posting);
+            }
         }
-        Program { code: self.code.as_slice().into(), starts, uncovered }
+        Program { code, starts, uncovered }
     }
 
     /// Takes back what compiling gave.
@@ -289,10 +290,14 @@ impl Compiler {
         self.several.clear();
         self.seek_keywords(rule, terms);
         let keywords = core::mem::take(&mut self.keywords);
-        let mut words = rule.plain.places.iter().zip(&keywords);
+        let mut first = 0;
         for nodes in &rule.plain.nodes {
             self.plan_up_to(nodes.start as usize, rule, options, terms);
-            self.plans.extend(words.by_ref().take(nodes.len()).map(|(place, sought)| {
+            let these = first..first + nodes.len();
+            first = these.end;
+            let places = rule.plain.places.get(these.clone()).unwrap_or_default();
+            let sought = keywords.get(these).unwrap_or_default();
+            self.plans.extend(places.iter().zip(sought).map(|(place, sought)| {
                 let (term, cost) = terms.sought_key(WORD, sought, &self.text, place);
                 let forms = Forms::One(Form::new(term, Class::Word));
                 Plan { costs: [cost, FORBIDDEN], effort: WORD_EFFORT, forms }
@@ -500,15 +505,18 @@ impl Compiler {
         }
     }
 
-    /// Puts places for labels.
-    fn resolve(&mut self) {
+    /// The code, with places for labels.
+    fn resolved(&mut self) -> Box<[Instruction]> {
         let end = position(self.code.len());
         if let Some(reject) = self.labels.get_mut(LABEL_REJECT as usize) {
             *reject = end;
         }
-        for instruction in &mut self.code {
-            instruction.target = self.labels.get(instruction.target as usize).copied().unwrap_or(end);
-        }
+        let place = |label: u32| self.labels.get(label as usize).copied().unwrap_or(end);
+        let code = self.code.iter().map(|instruction| Instruction {
+            target: place(instruction.target),
+            ..*instruction
+        });
+        code.collect()
     }
 }
 

@@ -319,6 +319,7 @@ impl Terms {
     }
 
     /// What tells that a term may be true.
+    #[inline(never)]
     pub(crate) fn anchor_of(&self, id: TermId) -> Anchor {
         self.asked(id).map_or(Anchor::Term(id), |asked| asked.anchor)
     }
@@ -378,19 +379,27 @@ impl Terms {
     }
 
     /// Adds a posting to the term that tells.
+    #[inline]
     pub(crate) fn post(&mut self, anchor: TermId, posting: Posting) {
         let Some(term) = self.terms.get_mut(anchor) else { return };
         self.lists.push(&mut term.postings, posting);
         if term.postings.is_single() {
             let key = term.key;
-            if key.is_question() {
-                self.sweeps.push(anchor);
-            }
-            self.count(key, |count| *count += 1);
+            self.tells(anchor, key);
         }
     }
 
+    /// A term has its first posting.
+    #[inline(never)]
+    fn tells(&mut self, anchor: TermId, key: Key) {
+        if key.is_question() {
+            self.sweeps.push(anchor);
+        }
+        self.count(key, |count| *count += 1);
+    }
+
     /// The number of a place to start at, one of those of its rule.
+    #[inline(never)]
     pub(crate) fn start(&mut self, start: Start, of_rule: &mut StartsOf) -> Posting {
         self.starts.add(start, of_rule)
     }
