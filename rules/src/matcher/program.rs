@@ -154,6 +154,22 @@ struct Plan {
     forms: Forms,
 }
 
+impl Plan {
+    /// The plan of a node with these operands, of which those of these costs cover it all together, or the best of the others.
+    #[inline]
+    fn of_operands<'p>(operands: impl Iterator<Item = &'p Self>, by_all: usize) -> Self {
+        let (mut all, mut best, mut effort) = (0_u64, FORBIDDEN, 0_u64);
+        for operand in operands {
+            all += u64::from(operand.costs[by_all]);
+            best = best.min(operand.costs[1 - by_all]);
+            effort += u64::from(operand.effort);
+        }
+        let mut costs = [best; 2];
+        costs[by_all] = bounded(all);
+        Self { costs, effort: bounded(effort), forms: Forms::None }
+    }
+}
+
 /// A node to be written, and where to go on from it. Targets are labels.
 #[derive(Clone, Copy, Debug)]
 struct Goal {
@@ -327,15 +343,13 @@ impl Compiler {
             NodeKind::And(children) | NodeKind::Or(children) => {
                 // An OR is covered by all together, an AND by its best; negated it is the other way round.
                 let by_all = usize::from(matches!(node.kind, NodeKind::And(_)));
-                let (mut all, mut best, mut effort) = (0_u64, FORBIDDEN, 0_u64);
-                for child in children.iter().filter_map(|child| self.plans.get(child.index())) {
-                    all += u64::from(child.costs[by_all]);
-                    best = best.min(child.costs[1 - by_all]);
-                    effort += u64::from(child.effort);
+                match row(children).map(|row| self.plans.get(row.start as usize..row.end as usize)) {
+                    Some(plans) => Plan::of_operands(plans.unwrap_or_default().iter(), by_all),
+                    None => {
+                        let plans = children.iter().filter_map(|child| self.plans.get(child.index()));
+                        Plan::of_operands(plans, by_all)
+                    }
                 }
-                let mut costs = [best; 2];
-                costs[by_all] = bounded(all);
-                Plan { costs, effort: bounded(effort), forms: Forms::None }
             }
             NodeKind::Term(term) => {
                 let first = self.forms.len();
@@ -397,7 +411,10 @@ impl Compiler {
 
     fn begin_operands(&mut self, children: &[NodeId], node: Goal, all: bool) {
         let first = self.children.len();
-        self.children.extend_from_slice(children);
+        match row(children) {
+            Some(row) => self.children.extend(row.map(NodeId)),
+            None => self.children.extend_from_slice(children),
+        }
         self.order(first, all, node);
         self.write_operands(node, all, position(first), position(first));
     }
@@ -523,6 +540,15 @@ impl Compiler {
 #[allow(clippy::cast_possible_truncation, reason = "a rule has fewer than 2^32 nodes")]
 const fn position(index: usize) -> u32 {
     index as u32
+}
+
+/// Operands that stand in a row, as leaves do. There may be hundreds, whose numbers then need not be read.
+const fn row(children: &[NodeId]) -> Option<Range<u32>> {
+    match children {
+        // Each is less than the next one.
+        [first, .., last] if last.0 - first.0 == position(children.len()) - 1 => Some(first.0..last.0 + 1),
+        _ => None,
+    }
 }
 
 /// A sum of costs, which may be of 2^32 leaves.
