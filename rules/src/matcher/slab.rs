@@ -21,7 +21,7 @@ impl<T> Default for Slab<T> {
     }
 }
 
-impl<T: Default> Slab<T> {
+impl<T: Clone + Default> Slab<T> {
     /// Gives a place to an item.
     #[allow(clippy::cast_possible_truncation, reason = "bounded by the number of terms and postings")]
     pub(crate) fn add(&mut self, item: T) -> u32 {
@@ -41,7 +41,7 @@ impl<T: Default> Slab<T> {
     #[cold]
     fn grow(&mut self) {
         // Made on the heap: an array is large for a stack.
-        let chunk: Box<[T]> = core::iter::repeat_with(T::default).take(CHUNK).collect();
+        let chunk = vec![T::default(); CHUNK].into_boxed_slice();
         self.chunks.extend(<Box<[T; CHUNK]>>::try_from(chunk));
     }
 }
