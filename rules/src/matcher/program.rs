@@ -289,8 +289,7 @@ impl Compiler {
     /// with waiting for memory, and where one wait has nothing to do with the next the processor has many under way.
     fn seek_keywords(&mut self, rule: &Rule, terms: &Terms) {
         self.text.clear();
-        self.text.extend_from_slice(rule.text().as_bytes());
-        self.text.make_ascii_lowercase();
+        self.text.extend(rule.text().bytes().map(|byte| byte.to_ascii_lowercase()));
         self.text.extend_from_slice(PADDING.as_bytes());
         self.keywords.clear();
         self.keywords.extend(rule.plain.places.iter().map(|place| {
