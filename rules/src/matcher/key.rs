@@ -50,10 +50,10 @@ const fn finish(hash: u64) -> u32 {
 /// The bytes that are read as one number.
 const HEAD: usize = 16;
 
-/// By length, the bytes of a key that is shorter than `HEAD`.
-const MASKS: [u128; HEAD] = {
-    let (mut masks, mut length) = ([0; HEAD], 1);
-    while length < HEAD {
+/// By length, the bytes of a short key.
+const MASKS: [u128; Key::SHORT + 1] = {
+    let (mut masks, mut length) = ([0; Key::SHORT + 1], 1);
+    while length < masks.len() {
         masks[length] = masks[length - 1] << 8 | 0xff;
         length += 1;
     }
@@ -66,71 +66,68 @@ pub(crate) struct Hashed {
     /// Never 0.
     pub(crate) hash: u32,
     /// The key, if it is short.
-    short: Key,
+    key: Key,
 }
 
-/// How far behind a key [`Hashed::within`] reads.
+/// How far behind the beginning of a key [`Hashed::within`] reads.
 pub(crate) const HASH_BEHIND: usize = HEAD;
 
 impl Hashed {
     /// Reads a key.
     pub(crate) fn new(kind: Kind, key: &[u8]) -> Self {
-        let mut head = [0; HEAD];
-        head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        Self::of_parts(kind, u128::from_le_bytes(head), key.get(HEAD..).unwrap_or_default(), key.len())
+        if key.len() <= Key::SHORT {
+            let mut head = [0; HEAD];
+            head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+            return Self::short(kind, u128::from_le_bytes(head), key.len());
+        }
+        Self { hash: hash_long(kind, key), key: Key::NONE }
     }
 
-    /// Reads the key that stands in `bytes` from `start` to `end`, [`HASH_BEHIND`] bytes before its end or earlier.
+    /// Reads the key that stands in `bytes` from `start` to `end`, with [`HASH_BEHIND`] bytes behind its end.
     #[inline]
     pub(crate) fn within(kind: Kind, bytes: &[u8], start: usize, end: usize) -> Self {
         let head = bytes.get(start..start + HEAD).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
-        let head = u128::from_le_bytes(head);
-        if let Some(mask) = MASKS.get(end - start) {
+        match MASKS.get(end - start) {
             // No branch on the length here: nothing tells which one the next word will have.
-            return Self::of_parts(kind, head & mask, &[], end - start);
+            Some(mask) => Self::short(kind, u128::from_le_bytes(head) & mask, end - start),
+            None => {
+                Self { hash: hash_long(kind, bytes.get(start..end).unwrap_or_default()), key: Key::NONE }
+            }
         }
-        Self::of_parts(kind, head, bytes.get(start + HEAD..end).unwrap_or_default(), end - start)
     }
 
-    /// The key that has these first bytes, with zeros for those behind its end, and then these.
+    /// A short key, with zeros behind its bytes.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves")]
-    fn of_parts(kind: Kind, head: u128, rest: &[u8], length: usize) -> Self {
-        let head = [head as u64, (head >> 64) as u64];
-        // The same key of two kinds has two hashes.
-        let seed = SEEDS[0] ^ u64::from(kind.number());
-        let hash = finish(mix(head[0] ^ seed, head[1] ^ SEEDS[1]));
-        let short = if length > Key::SHORT { Key::NONE } else { Key::short(kind, head, length) };
-        Self { hash: if rest.is_empty() { hash } else { hash_on(hash, rest) }, short }
+    fn short(kind: Kind, bytes: u128, length: usize) -> Self {
+        let key = bytes | (length as u128) << (8 * Key::LENGTH) | u128::from(kind.number()) << (8 * Key::KIND);
+        let hash = finish(mix(key as u64 ^ SEEDS[0], (key >> 64) as u64 ^ SEEDS[1]));
+        Self { hash, key: Key(key.to_le_bytes()) }
     }
 
     /// The key itself. `None`: it is long.
     #[inline]
     pub(crate) fn as_short(&self) -> Option<Key> {
-        if self.is_short() { Some(self.short) } else { None }
+        if self.key == Key::NONE { None } else { Some(self.key) }
     }
 
-    #[inline]
-    const fn is_short(&self) -> bool {
-        self.short.0[Key::LENGTH] != Key::NOT_SHORT
-    }
-
-    /// Whether it is this key, as far as that can be told without the bytes: not of long ones.
+    /// Whether it is this key, as far as that can be told without its bytes: not of long ones.
     #[inline]
     pub(crate) fn is_surely(&self, key: Key) -> bool {
-        self.short == key
+        self.key == key
     }
 }
 
-/// The hash of a key that goes on behind its head.
+/// The hash of a key that is not short. Only that: a whole [`Hashed`] would be passed in memory, and then those of short
+/// keys too.
 #[cold]
 #[inline(never)]
-fn hash_on(hash: u32, rest: &[u8]) -> u32 {
-    let mut hash = u64::from(hash);
-    for chunk in rest.chunks(8) {
+fn hash_long(kind: Kind, key: &[u8]) -> u32 {
+    let mut hash = SEEDS[0] ^ u64::from(kind.number());
+    for chunk in key.chunks(8) {
         let mut word = [0; 8];
         word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        hash = mix(hash ^ u64::from_le_bytes(word), SEEDS[0]);
+        hash = mix(hash ^ u64::from_le_bytes(word), SEEDS[1]);
     }
     finish(hash)
 }
@@ -145,18 +142,8 @@ impl Key {
     const KIND: usize = HEAD - 1;
     /// In place of a length.
     const LONG: u8 = u8::MAX;
-    /// The same of a key that none is.
-    const NOT_SHORT: u8 = Self::LONG - 1;
-
-    const NONE: Self = Self([Self::NOT_SHORT; HEAD]);
-
-    /// A key of this length, at most `SHORT`, that has these first bytes.
-    #[inline]
-    fn short(kind: Kind, head: [u64; 2], length: usize) -> Self {
-        // Its bytes are zeros there.
-        let high = head[1] | (length as u64) << 48 | u64::from(kind.number()) << 56;
-        Self((u128::from(high) << 64 | u128::from(head[0])).to_le_bytes())
-    }
+    /// What no key is: its length is none.
+    const NONE: Self = Self([Self::LONG - 1; HEAD]);
 
     /// A key that lies elsewhere.
     pub(crate) fn long(kind: Kind, place: u32) -> Self {
@@ -209,7 +196,7 @@ mod tests {
         for length in 0..=26 {
             let (within, alone) =
                 (Hashed::within(words, &bytes, 4, 4 + length), Hashed::new(words, &bytes[4..4 + length]));
-            assert_eq!((within.hash, within.short), (alone.hash, alone.short), "{length}");
+            assert_eq!((within.hash, within.key), (alone.hash, alone.key), "{length}");
         }
     }
 
