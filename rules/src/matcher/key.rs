@@ -1,7 +1,7 @@
 //! What is looked up: words of texts, names, pieces of strings, and what makes a question itself.
 //!
-//! The first sixteen bytes of a key are read as one number, and hashed as two. Of nearly all keys that is all there is,
-//! so that two of them are compared by numbers too, with no loop over their bytes.
+//! A key of up to fourteen bytes is one number, with its length and its kind in the two bytes behind them, and is hashed
+//! as two halves of it. Nearly all keys are that short, and compared as numbers too, with no loop over their bytes.
 
 use super::view::Domain;
 
@@ -65,7 +65,7 @@ const MASKS: [u128; Key::SHORT + 1] = {
 pub(crate) struct Hashed {
     /// Never 0.
     pub(crate) hash: u32,
-    /// The key, if it is short.
+    /// The key, or [`Key::NONE`] if it is not short.
     key: Key,
 }
 
@@ -90,9 +90,7 @@ impl Hashed {
         match MASKS.get(end - start) {
             // No branch on the length here: nothing tells which one the next word will have.
             Some(mask) => Self::short(kind, u128::from_le_bytes(head) & mask, end - start),
-            None => {
-                Self { hash: hash_long(kind, bytes.get(start..end).unwrap_or_default()), key: Key::NONE }
-            }
+            None => Self { hash: hash_long(kind, bytes.get(start..end).unwrap_or_default()), key: Key::NONE },
         }
     }
 
@@ -100,7 +98,8 @@ impl Hashed {
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves")]
     fn short(kind: Kind, bytes: u128, length: usize) -> Self {
-        let key = bytes | (length as u128) << (8 * Key::LENGTH) | u128::from(kind.number()) << (8 * Key::KIND);
+        let key =
+            bytes | (length as u128) << (8 * Key::LENGTH) | u128::from(kind.number()) << (8 * Key::KIND);
         let hash = finish(mix(key as u64 ^ SEEDS[0], (key >> 64) as u64 ^ SEEDS[1]));
         Self { hash, key: Key(key.to_le_bytes()) }
     }

@@ -137,7 +137,7 @@ enum Forms {
     None,
     /// Of a leaf, nearly always.
     One(Form),
-    /// Those of this place in `Compiler::several`.
+    /// Those of this place in `Compiler::several`. Kept there because there is a plan for each word of a long rule.
     Several(u32),
 }
 
@@ -203,7 +203,7 @@ pub(crate) struct Compiler {
     buffer: Buffer,
     plans: Vec<Plan>,
     forms: Vec<Form>,
-    /// Of a leaf that has not just one, which these are.
+    /// Which of `forms` are those of one leaf, where it has not just one.
     several: Vec<Range<u32>>,
     tasks: Vec<Task>,
     labels: Vec<u32>,
@@ -293,8 +293,7 @@ impl Compiler {
         self.text.extend_from_slice(PADDING.as_bytes());
         self.keywords.clear();
         self.keywords.extend(rule.plain.places.iter().map(|place| {
-            let hashed = Hashed::within(WORD, &self.text, place.start as usize, place.end as usize);
-            Sought::new(hashed)
+            Sought::new(Hashed::within(WORD, &self.text, place.start as usize, place.end as usize))
         }));
         terms.fetch(&mut self.keywords);
     }
@@ -528,11 +527,7 @@ impl Compiler {
             *reject = end;
         }
         let place = |label: u32| self.labels.get(label as usize).copied().unwrap_or(end);
-        let code = self.code.iter().map(|instruction| Instruction {
-            target: place(instruction.target),
-            ..*instruction
-        });
-        code.collect()
+        self.code.iter().map(|code| Instruction { target: place(code.target), ..*code }).collect()
     }
 }
 

@@ -62,7 +62,7 @@ struct Term {
 
 const _: () = assert!(size_of::<Term>() == 64, "what is said of it above");
 
-/// A key, and the term that it is likely to be.
+/// A key that will be looked up, and the term that it is likely to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sought {
     hashed: Hashed,
@@ -126,6 +126,9 @@ impl Terms {
         found
     }
 
+    /// Tells for each key the term that is likely to have it, and reads of that term so that it is near. What one step does
+    /// for a key has nothing to do with the other keys, and the steps are short, so that the processor has many reads under
+    /// way: two of them in one loop were slower.
     pub(crate) fn fetch(&self, keys: &mut [Sought]) {
         for Sought { hashed, likely } in &mut *keys {
             *likely = self.table.find(hashed.hash, |_| true).unwrap_or(NONE);
@@ -153,14 +156,9 @@ impl Terms {
         }
     }
 
+    /// The same where it is not the likely one: nearly always because it is new.
     #[inline(never)]
-    fn unlikely_key(
-        &mut self,
-        kind: Kind,
-        hashed: Hashed,
-        text: &[u8],
-        place: &Range<u32>,
-    ) -> (TermId, u32) {
+    fn unlikely_key(&mut self, kind: Kind, hashed: Hashed, text: &[u8], place: &Range<u32>) -> (TermId, u32) {
         let key = text.get(place.start as usize..place.end as usize).unwrap_or_default();
         let found = self.find_or_add(kind, hashed, key);
         self.retain(found);
