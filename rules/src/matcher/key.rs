@@ -29,8 +29,8 @@ impl Kind {
     }
 }
 
-/// What the two halves of a key are mixed with: half of the bits set, no pattern in them, and no bytes of a text, which
-/// would make nothing of a half.
+/// What the two halves of a short key are mixed with: half of the bits set, no pattern in them, and no bytes of a text,
+/// which would make nothing of a half.
 const SEEDS: [u64; 2] = [0xD6E8_FEB8_6659_FD93, 0x9E37_79B9_7F4A_7C15];
 
 /// Mixes two numbers: each bit of their product, which is twice as long, depends on most bits of both.
@@ -69,7 +69,7 @@ pub(crate) struct Hashed {
     key: Key,
 }
 
-/// How far behind the beginning of a key [`Hashed::within`] reads.
+/// How many bytes [`Hashed::within`] reads from the beginning of a key on.
 pub(crate) const HASH_BEHIND: usize = HEAD;
 
 impl Hashed {
@@ -83,9 +83,10 @@ impl Hashed {
         Self { hash: hash_long(kind, key), key: Key::NONE }
     }
 
-    /// Reads the key that stands in `bytes` from `start` to `end`, with [`HASH_BEHIND`] bytes behind its end.
+    /// Reads the key that stands in `bytes` from `start` to `end`, where they go on to [`HASH_BEHIND`] bytes from its start.
     #[inline]
     pub(crate) fn within(kind: Kind, bytes: &[u8], start: usize, end: usize) -> Self {
+        debug_assert!(start + HEAD <= bytes.len(), "a key would be taken for zeros");
         let head = bytes.get(start..start + HEAD).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         match MASKS.get(end - start) {
             // No branch on the length here: nothing tells which one the next word will have.
@@ -119,16 +120,17 @@ impl Hashed {
 
 /// The hash of a key that is not short. Only that: a whole [`Hashed`] would be passed in memory, and then those of short
 /// keys too.
-#[cold]
 #[inline(never)]
 fn hash_long(kind: Kind, key: &[u8]) -> u32 {
-    let mut hash = SEEDS[0] ^ u64::from(kind.number());
-    for chunk in key.chunks(8) {
-        let mut word = [0; 8];
-        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        hash = mix(hash ^ u64::from_le_bytes(word), SEEDS[1]);
+    // What is added keeps a text that happens to cancel what was mixed so far from cancelling what follows.
+    let take =
+        |hash: u64, word: &[u8; 8]| mix(hash ^ u64::from_le_bytes(*word), SEEDS[1]).wrapping_add(SEEDS[0]);
+    let (mut hash, mut rest) = ((key.len() as u64) << 8 | u64::from(kind.number()), key);
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        (hash, rest) = (take(hash, word), behind);
     }
-    finish(hash)
+    // The last eight bytes, some of them again.
+    finish(key.last_chunk().map_or(hash, |word| take(hash, word)))
 }
 
 /// A key as it is kept: by itself if it is short, and else by its place among the long ones.

@@ -341,8 +341,8 @@ impl Compiler {
             NodeKind::And(children) | NodeKind::Or(children) => {
                 // An OR is covered by all together, an AND by its best; negated it is the other way round.
                 let by_all = usize::from(matches!(node.kind, NodeKind::And(_)));
-                match row(children).map(|row| self.plans.get(row.start as usize..row.end as usize)) {
-                    Some(plans) => Plan::of_operands(plans.unwrap_or_default().iter(), by_all),
+                match row(children).and_then(|row| self.plans.get(row.start as usize..row.end as usize)) {
+                    Some(plans) => Plan::of_operands(plans.iter(), by_all),
                     None => {
                         let plans = children.iter().filter_map(|child| self.plans.get(child.index()));
                         Plan::of_operands(plans, by_all)
@@ -537,9 +537,9 @@ const fn position(index: usize) -> u32 {
 }
 
 /// Operands that stand in a row, as leaves do. There may be hundreds, whose numbers then need not be read.
-const fn row(children: &[NodeId]) -> Option<Range<u32>> {
+fn row(children: &[NodeId]) -> Option<Range<u32>> {
+    debug_assert!(children.is_sorted(), "a tree is in post-order");
     match children {
-        // Each is less than the next one.
         [first, .., last] if last.0 - first.0 == position(children.len()) - 1 => Some(first.0..last.0 + 1),
         _ => None,
     }

@@ -40,7 +40,7 @@ impl<T: Clone + Default> Slab<T> {
 
     #[cold]
     fn grow(&mut self) {
-        // Made on the heap: an array is large for a stack.
+        // Made on the heap, since it is large for a stack. It always has this length.
         let chunk = vec![T::default(); CHUNK].into_boxed_slice();
         self.chunks.extend(<Box<[T; CHUNK]>>::try_from(chunk));
     }
@@ -83,7 +83,7 @@ impl<T> Slab<T> {
     /// Bytes on the heap, apart from what the items hold.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.chunks.len() * CHUNK * size_of::<T>()
-            + self.chunks.capacity() * size_of::<Box<T>>()
+            + self.chunks.capacity() * size_of::<Box<[T; CHUNK]>>()
             + self.free.capacity() * size_of::<u32>()
     }
 }

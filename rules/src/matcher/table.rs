@@ -1,8 +1,8 @@
 //! A hash table from keys to numbers, which does not hold the keys.
 //!
 //! Open addressing, at most half full. A slot has the number of a key and, in what that leaves of 32 bits, the lower bits of
-//! its hash, whose upper bits tell where it belongs: a table is small, and so near, and a key is hardly ever compared with
-//! another one. Most words of a text are in no rule, so before the table a filter is asked, one bit for each hash of a finer
+//! its hash, whose upper bits tell where it belongs. So a key is hardly ever compared with another one, and the slots of as
+//! many keys as possible are in a near cache. Most words of a text are in no rule, so before the table a filter is asked, one bit for each hash of a finer
 //! grain: it is smaller still, stays in the nearest cache, and says no at once.
 
 /// See the [module](self).
@@ -13,7 +13,7 @@ pub(crate) struct Table {
     /// How many slots there are, as a power of two. The numbers are below half of that.
     bits: u32,
     len: usize,
-    /// By number, 0 where there is no key. Not needed to find anything.
+    /// By number, 0 where there is no key. To grow, and to move keys up into a hole.
     hashes: Vec<u32>,
     /// A bit for each hash that is there, by its upper bits; some for hashes that were.
     filter: Vec<u64>,
@@ -83,17 +83,14 @@ impl Table {
         }
     }
 
-    /// Adds a key that is not there. Its number is below the most of keys that were ever there at once, this one included.
+    /// Adds a key that is not there. Its number is that of a key that was taken out, or the least that none ever had.
     pub(crate) fn insert(&mut self, hash: u32, id: u32) {
         if (self.len + 1) * 2 > self.slots.len() {
             self.rebuild(self.bits + 1);
         }
         match self.hashes.get_mut(id as usize) {
             Some(place) => *place = hash,
-            None => {
-                self.hashes.resize(id as usize, 0);
-                self.hashes.push(hash);
-            }
+            None => self.hashes.push(hash),
         }
         self.place(hash, id);
     }
@@ -205,13 +202,20 @@ mod tests {
                 table.insert(hash, id);
             }
             let held = map.get(&hash).copied();
-            assert_eq!(table.find(hash, |id| Some(id) == held), held);
+            // It is asked of no key whose hash is another one, as far as a slot tells.
+            let kept = hash << (table.bits - 1);
+            let found = table.find(hash, |id| {
+                assert_eq!(table.hash_of(id) << (table.bits - 1), kept);
+                Some(id) == held
+            });
+            assert_eq!(found, held);
             assert_eq!(table.len, map.len());
         }
         assert!(map.len() > 1_000, "{}", map.len());
         for (hash, id) in &map {
             assert_eq!(table.find(*hash, |found| found == *id), Some(*id));
             assert_eq!(table.find(*hash, |_| false), None);
+            assert!(table.may_have(*hash));
         }
     }
 }

@@ -56,7 +56,7 @@ impl Token {
     }
 }
 
-/// What stands behind a text so that its last word can be read eight bytes at a time: as many zeros as anyone reads.
+/// What stands behind a text so that its last word can be read sixteen bytes at a time: as many zeros as anyone reads.
 pub(crate) const PADDING: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 const _: () = assert!(PADDING.len() >= HASH_BEHIND);
 
