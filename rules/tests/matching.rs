@@ -272,6 +272,13 @@ fn emoji_are_tokens_by_grapheme_cluster() -> Vec<Case> {
         no("🇩🇪", post("🇩🇰")),
         yes("🇩🇪", post("🇫🇷🇩🇪")),
         yes("🍕 -🍣", post("🍕")),
+        // A word of a phrase is no piece of an emoji, negated or not.
+        no("\"\u{200d}👍🏽\"", post("👍🏽\u{200d}👍🏽")),
+        yes("gull OR -\"\u{200d}👍🏽\"", post("👍🏽\u{200d}👍🏽")),
+        yes("gull OR -\"\u{301}tern tern\"", post("🍕\u{301}tern tern")),
+        yes("gull OR -\"\u{200c}\u{301} tern\"", post("🍕\u{200c}\u{301} tern")),
+        yes("gull OR -\"x ☀\u{200d}\"", post("x ☀\u{200d}🍕")),
+        yes("\"x 🍕\u{301}\"", post("x 🍕\u{301} y")),
         yes("🍕", quote_of("look", post("🍕"))),
     ]
 }

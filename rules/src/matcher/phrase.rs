@@ -6,8 +6,9 @@ use memchr::memmem;
 
 use super::token::Token;
 
-/// Finds `phrase` in `text`, both folded: literally, but that a blank is any white space, and not as a piece of a
-/// longer word (client code: Gnip's tables for its real-time product). Gives its bytes.
+/// Finds `phrase` in `text`, both folded: literally, but that a blank is any white space, and that its words are words
+/// of the text, not pieces of longer ones (client code: Gnip's tables for its real-time product) or, as joiners, of an
+/// emoji. Gives its bytes.
 pub(crate) fn find_literal(
     text: &str,
     tokens: &[Token],
@@ -15,10 +16,6 @@ pub(crate) fn find_literal(
     phrase: &str,
     phrase_tokens: &[Token],
 ) -> Option<Range<usize>> {
-    let starts_a_word =
-        phrase_tokens.first().is_some_and(|token| token.start == 0 && !token.emoji && !phrase.is_empty());
-    let ends_a_word =
-        phrase_tokens.last().is_some_and(|token| token.end as usize == phrase.len() && !token.emoji);
     // The longest piece without a blank is searched, and what is around it compared.
     let (at, piece) = longest_piece(phrase);
     let (before, after) = (phrase.get(..at)?, phrase.get(at + piece.len()..)?);
@@ -26,9 +23,14 @@ pub(crate) fn find_literal(
         let from = compare_back(text.get(..start)?, before)?;
         let to = start + piece.len();
         let to = to + compare(text.get(to..)?, after)?;
-        let cut = (starts_a_word && is_in_word(tokens, base, from, Side::Before))
-            || (ends_a_word && is_in_word(tokens, base, to, Side::After));
-        (!cut).then_some(from..to)
+        // None of its words is a piece of a longer one, or of an emoji.
+        let first = tokens.partition_point(|token| ((token.start - base) as usize) < from);
+        let inside = tokens.iter().skip(first).take_while(|token| (token.end - base) as usize <= to);
+        let found = inside.filter(|token| !token.emoji).map(|token| {
+            text.get((token.start - base) as usize..(token.end - base) as usize).unwrap_or_default()
+        });
+        let wanted = phrase_tokens.iter().filter(|token| !token.emoji).map(|token| token.of(phrase));
+        found.eq(wanted).then_some(from..to)
     };
     if piece.is_empty() {
         return text.char_indices().find_map(|(start, _)| is_it(start));
@@ -77,30 +79,6 @@ fn compare_back(text: &str, wanted: &str) -> Option<usize> {
         .all(|wanted| found.next_back().is_some_and(|found| same(found, wanted)))
         .then_some(())?;
     Some(found.as_str().len())
-}
-
-enum Side {
-    Before,
-    After,
-}
-
-/// Whether the character beside `at` belongs to a word.
-fn is_in_word(tokens: &[Token], base: u32, at: usize, side: Side) -> bool {
-    let starts_before =
-        |limit: usize| tokens.partition_point(|token| ((token.start - base) as usize) < limit);
-    let limit = match side {
-        Side::Before => at,
-        Side::After => at + 1,
-    };
-    let last = starts_before(limit).checked_sub(1).and_then(|index| tokens.get(index));
-    last.is_some_and(|token| {
-        let end = (token.end - base) as usize;
-        !token.emoji
-            && match side {
-                Side::Before => end >= at,
-                Side::After => end > at,
-            }
-    })
 }
 
 /// Where the items of `wanted` stand in a row; never where there are none.

@@ -2,8 +2,8 @@
 //!
 //! Open addressing, at most half full. A slot has the number of a key and, in what that leaves of 32 bits, the lower bits of
 //! its hash, whose upper bits tell where it belongs. So a key is hardly ever compared with another one, and the slots of as
-//! many keys as possible are in a near cache. Most words of a text are in no rule, so before the table a filter is asked, one bit for each hash of a finer
-//! grain: it is smaller still, stays in the nearest cache, and says no at once.
+//! many keys as possible are in a near cache. Most words of a text are in no rule, so before the table a filter is asked,
+//! one bit for each hash of a finer grain: it is smaller still, stays in the nearest cache, and says no at once.
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl Table {
         Self { slots: vec![0; 1 << bits], bits, len: 0, hashes: Vec::new(), filter, stale: 0 }
     }
 
-    /// The slot that a hash belongs to, or the first free one behind it.
+    /// The slot that a hash belongs to. Its key is there, or behind it with no free slot between.
     #[inline]
     const fn home(&self, hash: u32) -> usize {
         (hash >> (u32::BITS - self.bits)) as usize
