@@ -60,6 +60,23 @@ impl Options {
         begun.elapsed().as_secs_f64() * 1e9 / f64::from(passes)
     }
 
+    /// Nanoseconds that a pass over each of these takes, in every repetition: they take turns, in random order, so that
+    /// what slows the machine down for a while slows them all.
+    fn turns<T>(&self, all: &mut [T], mut pass: impl FnMut(&mut T)) -> Vec<Vec<f64>> {
+        let mut random = Random::new(3);
+        let mut order: Vec<_> = (0..all.len()).collect();
+        let mut nanos = vec![Vec::new(); all.len()];
+        for _ in 0..self.repetitions {
+            random.shuffle(&mut order);
+            for &index in &order {
+                // The one before has left its own data in the caches.
+                pass(&mut all[index]);
+                nanos[index].push(self.time(|| pass(&mut all[index])));
+            }
+        }
+        nanos
+    }
+
     /// The median over the repetitions.
     fn median(&self, mut pass: impl FnMut()) -> f64 {
         median((0..self.repetitions).map(|_| self.time(&mut pass)).collect())
@@ -71,11 +88,13 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// The median of the ratios within a repetition.
+fn ratio(times: &[f64], to: &[f64]) -> f64 {
+    median(times.iter().zip(to).map(|(time, to)| time / to).collect())
+}
+
 /// Engines over texts, one line each.
 fn compare(options: &Options, texts: &[String], engines: &mut [Box<dyn Filter>]) {
-    let mut random = Random::new(3);
-    let mut order: Vec<_> = (0..engines.len()).collect();
-    let mut nanos = vec![Vec::new(); engines.len()];
     // The slow ones have a part of the texts.
     let share = |engine: &dyn Filter| &texts[..if engine.name() == "naive" { 2 } else { texts.len() }];
     let counts: Vec<usize> = engines
@@ -83,22 +102,17 @@ fn compare(options: &Options, texts: &[String], engines: &mut [Box<dyn Filter>])
         .map(|engine| share(&**engine).iter().map(|text| engine.count(text)).sum())
         .collect();
     let few = texts[..2].iter().map(|text| engines[0].count(text)).sum();
-    for _ in 0..options.repetitions {
-        random.shuffle(&mut order);
-        for &index in &order {
-            let engine = &mut engines[index];
-            let some = share(&**engine);
-            let mut pass = || {
-                some.iter().for_each(|text| {
-                    black_box(engine.count(text));
-                });
-            };
-            // The engine before has left its own data in the caches.
-            pass();
-            let pass = options.time(pass);
-            nanos[index].push(pass / some.len() as f64);
-        }
-    }
+    let nanos = options.turns(engines, |engine| {
+        share(&**engine).iter().for_each(|text| {
+            black_box(engine.count(text));
+        });
+    });
+    // Of a text.
+    let nanos: Vec<Vec<f64>> = engines
+        .iter()
+        .zip(nanos)
+        .map(|(engine, passes)| passes.iter().map(|pass| pass / share(&**engine).len() as f64).collect())
+        .collect();
     for (index, engine) in engines.iter().enumerate() {
         // Of these rules a-tree 0.6.1 loses a few.
         let expected = if engine.name() == "naive" { few } else { counts[0] };
@@ -109,12 +123,11 @@ fn compare(options: &Options, texts: &[String], engines: &mut [Box<dyn Filter>])
             engine.name(),
             engines[0].name()
         );
-        let ratios = nanos[index].iter().zip(&nanos[0]).map(|(time, ours)| time / ours).collect();
         println!(
             "  {:<12} {:>12.0} ns a Post, {:>8.1} x{}",
             engine.name(),
             median(nanos[index].clone()),
-            median(ratios),
+            ratio(&nanos[index], &nanos[0]),
             if disagrees {
                 format!(", and {} matches of {}", counts[index], counts[0])
             } else {
@@ -323,25 +336,29 @@ fn main() {
                     .join(" ")
             })
             .collect();
-        let mut small: Option<f64> = None;
-        for count in [10, 100, 1_000, 10_000, 100_000] {
-            let mut compiled = Compiled::new(&parse(&short(&language, count)));
-            let mut run = |texts: &[String]| {
-                let nanos = options.median(|| {
-                    texts.iter().for_each(|text| {
-                        black_box(compiled.count(text));
-                    })
+        let counts = [10, 100, 1_000, 10_000, 100_000];
+        let mut sets: Vec<_> =
+            counts.iter().map(|&count| Compiled::new(&parse(&short(&language, count)))).collect();
+        let mut times = |texts: &[String]| {
+            options.turns(&mut sets, |set| {
+                texts.iter().for_each(|text| {
+                    black_box(set.count(text));
                 });
-                let matched: usize = texts.iter().map(|text| compiled.count(text)).sum();
-                (nanos / texts.len() as f64, matched as f64 / texts.len() as f64)
-            };
-            let ((some, matched), (none, zero)) = (run(&texts), run(&none));
-            assert_eq!(zero, 0.0, "the words are in no rule");
-            let small = *small.get_or_insert(none);
+            })
+        };
+        let (some, nothing) = (times(&texts), times(&none));
+        let a_text = |passes: &[f64]| median(passes.to_vec()) / texts.len() as f64;
+        for (index, set) in sets.iter_mut().enumerate() {
+            let matched: usize = texts.iter().map(|text| set.count(text)).sum();
+            assert!(none.iter().all(|text| set.count(text) == 0), "the words are in no rule");
             println!(
-                "  {count:>7} rules: {some:>8.0} ns where {matched:.1} match; {none:>6.0} ns where none does, {:.2} of that at 10; {} bytes",
-                none / small,
-                compiled.set.heap_bytes()
+                "  {:>7} rules: {:>8.0} ns where {:.1} match; {:>6.0} ns where none does, {:.2} of that at 10; {} bytes",
+                counts[index],
+                a_text(&some[index]),
+                matched as f64 / texts.len() as f64,
+                a_text(&nothing[index]),
+                ratio(&nothing[index], &nothing[0]),
+                set.set.heap_bytes()
             );
         }
     }
