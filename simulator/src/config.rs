@@ -77,7 +77,8 @@ pub struct Config {
     pub connections_max: Option<usize>,
     /// What becomes of one more.
     pub extra_connection: ExtraConnection,
-    /// How long a connection that was reset, by either side, keeps its place; zero by default. Of the service minutes are reported.
+    /// How long a connection that was reset, by either side, keeps its place; zero by default. Of the service minutes are reported. A
+    /// client that closes its socket while bytes are unread resets, too: its system does so.
     pub ghost: Duration,
     /// Hold clients to the number of requests for v2 streams in 15 minutes; false by default. The headers count them either way.
     pub stream_requests_limited: bool,
