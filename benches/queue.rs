@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use powerstream_core::queue::{Overflow, QueueConfig, Sent, Weigh, Weight, block_on, queue};
+use powerstream_client::queue::{Overflow, QueueConfig, Sent, Weigh, Weight, block_on, queue};
 
 /// The median length of a Post.
 const BYTES: usize = 3_400;

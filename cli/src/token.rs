@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use powerstream_core::client::Token;
+use powerstream_client::config::Token;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};

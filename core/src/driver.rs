@@ -6,18 +6,6 @@
 //!
 //! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
 
-pub mod dial;
-pub mod exchange;
-#[cfg(feature = "alloc")]
-pub mod merged;
-#[cfg(feature = "serde")]
-pub mod rules;
-#[cfg(feature = "std")]
-pub mod stop;
-#[cfg(feature = "std")]
-pub mod tcp;
-pub mod tunnel;
-
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;

@@ -99,11 +99,8 @@
 //!
 //! # Features
 //!
-//! None is on by default; each only adds. `alloc`: owned copies of events (the module `owned`) and of texts, an owned
-//! configuration (`client`), proxies by URL (`http::proxy`), several sessions as one stream (`driver::merged`). `serde`: `alloc`, and the bodies and answers of the rules
-//! endpoints (`api`). `std`: `alloc`, ending a stream from anywhere (`driver::stop`),
-//! conversions from and to `std::time` and from `std::io::Error`, and memchr's run-time choice of the widest vectors, which
-//! large messages gain from. `queue`: `std`, and a bounded queue between whoever reads and whoever consumes (the module `queue`).
+//! None is on by default; each only adds. `alloc`: owned copies of texts and origins. `std`: `alloc`, conversions from
+//! and to `std::time`, and memchr's run-time choice of the widest vectors, which large messages gain from.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -112,23 +109,15 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-#[cfg(feature = "serde")]
-pub mod api;
 pub mod backoff;
 pub mod buffered;
-#[cfg(feature = "alloc")]
-pub mod client;
 pub mod dedup;
 pub mod driver;
 pub mod endpoint;
 pub mod http;
 pub mod liveness;
 pub mod merge;
-#[cfg(feature = "alloc")]
-pub mod owned;
 pub mod post;
-#[cfg(feature = "queue")]
-pub mod queue;
 pub mod session;
 pub mod stream;
 pub mod time;

@@ -4,19 +4,16 @@
 
 mod common;
 
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{Random, deliveries, naive, pieces};
-use powerstream_core::driver::Io;
-use powerstream_core::driver::exchange::poll_exchange;
 use powerstream_core::http::body::Framing;
 use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeErrorKind, Sent, Step};
 use powerstream_core::http::head::HeadErrorKind;
 use powerstream_core::http::request::{BearerToken, Method, Request, RequestError};
 use powerstream_core::liveness::Reason;
 use powerstream_core::session::{Fault, FaultKind};
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::Instant;
 
 const RESET: Fault = Fault::new(FaultKind::Reset);
 const BODY: &[u8] = br#"{"rules":[{"value":"gull"}]}"#;
@@ -442,94 +439,4 @@ fn stopping_ends_it_anywhere_and_changes_no_answer() {
         seen(&exchange),
         Some(Seen::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Whole, .. })
     ));
-}
-
-/// A transport that pends before everything it does, and answers as scripted.
-struct Script {
-    pend: bool,
-    written: Vec<u8>,
-    reads: Vec<&'static [u8]>,
-    closed: bool,
-}
-
-impl Script {
-    fn pends(&mut self) -> bool {
-        self.pend = !self.pend;
-        self.pend
-    }
-}
-
-impl Io for Script {
-    fn now(&self) -> Instant {
-        at(0)
-    }
-
-    fn unix_now(&self) -> UnixTime {
-        UnixTime::default()
-    }
-
-    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
-        if self.pends() { Poll::Pending } else { Poll::Ready(Ok(Some(()))) }
-    }
-
-    fn poll_write(
-        &mut self,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-        _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
-        if self.pends() {
-            return Poll::Pending;
-        }
-        let count = bytes.len().min(50);
-        self.written.extend_from_slice(&bytes[..count]);
-        Poll::Ready(Ok(Some(count)))
-    }
-
-    fn poll_read(
-        &mut self,
-        _: &mut Context<'_>,
-        buffer: &mut [u8],
-        _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
-        if self.pends() {
-            return Poll::Pending;
-        }
-        if self.reads.is_empty() {
-            return Poll::Ready(Ok(Some(0)));
-        }
-        let read = self.reads.remove(0);
-        buffer[..read.len()].copy_from_slice(read);
-        Poll::Ready(Ok(Some(read.len())))
-    }
-
-    fn poll_sleep(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
-        unreachable!("an exchange never sleeps")
-    }
-
-    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        if self.pends() {
-            return Poll::Pending;
-        }
-        self.closed = true;
-        Poll::Ready(())
-    }
-}
-
-#[test]
-fn the_driver_carries_it_out_over_a_transport_that_pends() {
-    let mut exchange = new(ExchangeConfig::default());
-    let mut io = Script {
-        pend: false,
-        written: Vec::new(),
-        reads: vec![b"HTTP/1.1 201 Created\r\n", b"\r\n{\"data\":", b"{}}"],
-        closed: false,
-    };
-    let mut cx = Context::from_waker(Waker::noop());
-    let mut polls = 1;
-    while poll_exchange(&mut exchange, &mut io, &mut [0; 64], &mut cx).is_pending() {
-        polls += 1;
-    }
-    assert!(polls > 5 && io.closed && io.written.ends_with(BODY));
-    assert_eq!(seen(&exchange), Some(answer(201, "{\"data\":{}}", true)));
 }

@@ -6,22 +6,14 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-#[cfg(feature = "alloc")]
-use std::task::{Context, Poll, Waker};
 
 use common::{Chunking, HEAD, chunked, push_chunk};
 use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::{Window, WindowConfig};
-#[cfg(feature = "alloc")]
-use powerstream_core::driver::merged::{Line, Merged, MergedEvent};
-#[cfg(feature = "alloc")]
-use powerstream_core::driver::{Driven, Io};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::merge::{Arrival, ConnectionId, Group, Merge, Record};
 use powerstream_core::post::Post;
-#[cfg(feature = "alloc")]
-use powerstream_core::session::Fault;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
 use powerstream_core::stream::framing::Delimiter;
@@ -277,108 +269,4 @@ fn merging_allocates_nothing() {
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
     assert_eq!((first, merge.record(connections[1]).losses()), (100_000, 100_000));
-}
-
-/// A server that repeats the same hundred Posts, and pends after each read.
-#[cfg(feature = "alloc")]
-struct Repeating {
-    wire: Vec<u8>,
-    /// How far into it, and how many reads are left before it is reset.
-    at: usize,
-    reads: usize,
-    pends: bool,
-    now: Instant,
-}
-
-#[cfg(feature = "alloc")]
-impl Io for Repeating {
-    fn now(&self) -> Instant {
-        self.now
-    }
-
-    fn unix_now(&self) -> UnixTime {
-        UnixTime::from_seconds(1_700_000_000)
-    }
-
-    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
-        (self.at, self.reads) = (0, 100);
-        Poll::Ready(Ok(Some(())))
-    }
-
-    fn poll_write(
-        &mut self,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-        _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
-        Poll::Ready(Ok(Some(bytes.len())))
-    }
-
-    fn poll_read(
-        &mut self,
-        _: &mut Context<'_>,
-        buffer: &mut [u8],
-        _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
-        self.pends = !self.pends;
-        if self.pends {
-            return Poll::Pending;
-        }
-        let Some(reads) = self.reads.checked_sub(1) else { return Poll::Ready(Ok(Some(0))) };
-        self.reads = reads;
-        let count = buffer.len().min(self.wire.len() - self.at);
-        buffer[..count].copy_from_slice(&self.wire[self.at..][..count]);
-        self.at = if self.at + count == self.wire.len() { HEAD.len() } else { self.at + count };
-        Poll::Ready(Ok(Some(count)))
-    }
-
-    fn poll_sleep(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<()> {
-        self.now = self.now.max(until);
-        Poll::Ready(())
-    }
-
-    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
-    }
-}
-
-#[cfg(feature = "alloc")]
-#[test]
-fn a_merged_stream_allocates_nothing_and_least_of_all_for_duplicates() {
-    let mut wire = HEAD.to_vec();
-    for id in 0..100 {
-        push_chunk(
-            &mut wire,
-            format!("[{{\"id\":{id},\"text\":\"\"}}]\r\n{{\"id\":{},\"text\":\"\"}}\r\n", 100 + id)
-                .as_bytes(),
-            "",
-        );
-    }
-    let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
-    config.message_bytes_max = 256;
-    let lines = (0..3).map(|index| {
-        let storage = vec![0; config.storage_bytes()];
-        let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default()).unwrap();
-        let io = Repeating { wire: wire.clone(), at: 0, reads: 0, pends: false, now: Instant::ZERO };
-        Line::new("a", Group::Redundant.feed(index), Driven::new(Buffered::new(session, vec![0; 777]), io))
-    });
-    let mut window = WindowConfig::default();
-    window.posts = 1_000;
-    let mut merged = Merged::new(lines.collect(), &window).unwrap();
-
-    let before = ALLOCATIONS.get();
-    let mut cx = Context::from_waker(Waker::noop());
-    let (mut posts, mut others) = (0, 0);
-    for _ in 0..1_000 {
-        match merged.poll_next(&mut cx) {
-            Poll::Ready(Some(MergedEvent::Session { event: SessionEvent::Message(_), .. })) => posts += 1,
-            Poll::Ready(event) => others += u32::from(event.is_some()),
-            Poll::Pending => {}
-        }
-    }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
-    assert_eq!(posts, 200);
-    assert!(others > 20, "{others}");
-    let duplicates: u64 = merged.merge().records().iter().map(|record| record.duplicates()).sum();
-    assert!(duplicates > 10_000, "{duplicates}");
 }

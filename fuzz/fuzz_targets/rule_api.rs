@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::api::{AddFate, Call, DeleteFate, NewRule, Reply, RuleApi};
+use powerstream_client::rule_api::{AddFate, Call, DeleteFate, NewRule, Reply, RuleApi};
 use serde_json::Value;
 
 fuzz_target!(|input: &[u8]| {

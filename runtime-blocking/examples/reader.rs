@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use powerstream_blocking::core::owned::OwnedEvent;
-use powerstream_blocking::core::queue::{Delivery, Overflow};
+use powerstream_blocking::client::owned::OwnedEvent;
+use powerstream_blocking::client::queue::{Delivery, Overflow};
 use powerstream_blocking::{Client, Config, ReaderConfig, Token};
 use powerstream_simulator::Simulator;
 

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-/// Wakes a thread out of its socket. To be left with a [`Stop`](powerstream_core::driver::stop::Stop) as its waker: what
+/// Wakes a thread out of its socket. To be left with a [`Stop`](powerstream_client::shutdown::Stop) as its waker: what
 /// wakes it ends the socket for good.
 #[derive(Debug, Default)]
 pub(crate) struct Interrupt(Mutex<Inner>);

@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod client;
 mod interrupt;
 #[cfg(test)]
 mod losses;
 mod merged;
+mod opening;
 mod pin;
 mod reactor;
 mod reader;
@@ -14,14 +14,15 @@ mod rules;
 mod stream;
 mod waiter;
 
-pub use client::Client;
 pub use merged::{MergedEvents, MergedStream};
+pub use opening::Client;
 pub use pin::{PinError, pin_thread};
+pub use powerstream_client as client;
 pub use powerstream_core as core;
 // What every program needs of it.
-pub use powerstream_core::client::{Config, Connections, Token};
-pub use powerstream_core::driver::merged::MergedEvent;
-pub use powerstream_core::driver::stop::Shutdown;
+pub use powerstream_client::config::{Config, Connections, Token};
+pub use powerstream_client::merged::MergedEvent;
+pub use powerstream_client::shutdown::Shutdown;
 pub use powerstream_core::session::SessionEvent;
 pub use powerstream_tls as tls;
 pub use powerstream_tls::TlsConfig;

@@ -1,7 +1,7 @@
 //! Every scenario that is shipped: nothing is lost unseen. What reads return is taken down below the core.
 
+use powerstream_client::shutdown::Shutdown;
 use powerstream_conformance::losses::{Case, Recorder, check, check_merged};
-use powerstream_core::driver::stop::Shutdown;
 
 use crate::reactor::{Reading, Sockets};
 use crate::waiter::Waiter;

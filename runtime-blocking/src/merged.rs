@@ -1,13 +1,13 @@
 //! Several connections read by one thread as one stream.
 
-use powerstream_core::client::Connections;
+use powerstream_client::config::Connections;
+use powerstream_client::merged::{MergedEvent, OwnedMergedEvent};
+use powerstream_client::shutdown::Shutdown;
+use powerstream_client::transport::{MergedLines, Trust, open_merged};
 use powerstream_core::driver::Io;
-use powerstream_core::driver::merged::{MergedEvent, OwnedMergedEvent};
-use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::merge::{ConnectionId, Merge, Record};
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
-use powerstream_tls::transport::{MergedLines, Trust, open_merged};
 
 use crate::reactor::{Reading, Sockets};
 use crate::reader::{Reader, ReaderConfig};

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-use powerstream_core::driver::stop::{Shutdown, Stop};
-use powerstream_core::driver::tcp::{Reactor, Underway};
+use powerstream_client::net::tcp::{Reactor, Underway};
+use powerstream_client::shutdown::{Shutdown, Stop};
 use powerstream_core::time::UnixTime;
 use socket2::{Domain, Protocol, Type};
 

@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use powerstream_core::driver::merged::OwnedMergedEvent;
-use powerstream_core::driver::stop::Shutdown;
-use powerstream_core::owned::OwnedEvent;
-use powerstream_core::queue::{Delivery, QueueConfig, Receiver, Sender, Stats, TimedOut, pump, queue};
+use powerstream_client::merged::OwnedMergedEvent;
+use powerstream_client::owned::OwnedEvent;
+use powerstream_client::queue::{Delivery, QueueConfig, Receiver, Sender, Stats, TimedOut, pump, queue};
+use powerstream_client::shutdown::Shutdown;
 
 use crate::merged::MergedStream;
 use crate::pin::pin_thread;
@@ -41,8 +41,8 @@ impl Source for Stream {}
 impl Source for MergedStream {}
 
 pub(crate) mod sealed {
-    use powerstream_core::driver::stop::Shutdown;
-    use powerstream_core::queue::Sender;
+    use powerstream_client::queue::Sender;
+    use powerstream_client::shutdown::Shutdown;
 
     /// What [`Reader`](super::Reader) needs.
     pub trait Source: Send + Sized + 'static {
@@ -89,7 +89,7 @@ impl sealed::Source for MergedStream {
 /// take long, since the server drops readers that are slow.
 ///
 /// ```
-/// use powerstream_blocking::core::queue::{Delivery, Overflow};
+/// use powerstream_blocking::client::queue::{Delivery, Overflow};
 /// use powerstream_blocking::{Client, Config, ReaderConfig, Token};
 ///
 /// # let base_url = "http://127.0.0.1:8080";

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use powerstream_core::api::{Added, Call, Deleted, NewRule, Rule, RuleApi};
-use powerstream_core::client::Config;
-use powerstream_core::driver::rules::{OwnedReply, Rules as Driven, RulesError};
-use powerstream_core::driver::stop::Shutdown;
+use powerstream_client::config::Config;
+use powerstream_client::rule_api::{Added, Call, Deleted, NewRule, Rule, RuleApi};
+use powerstream_client::rules::{OwnedReply, Rules as Driven, RulesError};
+use powerstream_client::shutdown::Shutdown;
+use powerstream_client::transport::{Transport, Trust, connect};
 use powerstream_core::http::head::RateLimit;
 use powerstream_tls::TlsConfig;
-use powerstream_tls::transport::{Transport, Trust, connect};
 
 use crate::reactor::{Reading, Sockets};
 use crate::stream::OpenError;
@@ -18,8 +18,8 @@ use crate::waiter::Waiter;
 ///
 /// ```no_run
 /// use powerstream_blocking::Rules;
-/// use powerstream_blocking::core::api::NewRule;
-/// use powerstream_blocking::core::client::{Config, Token};
+/// use powerstream_blocking::client::rule_api::NewRule;
+/// use powerstream_blocking::client::config::{Config, Token};
 ///
 /// let mut rules = Rules::open(&Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?))?;
 /// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")])?;

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::io;
 
-use powerstream_core::client::Config;
+use powerstream_client::config::Config;
+use powerstream_client::owned::OwnedEvent;
+use powerstream_client::shutdown::Shutdown;
+use powerstream_client::transport::{self, Line, Trust, open};
 use powerstream_core::driver::Io;
-use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::merge::MergeError;
-use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::{ConfigError, Session, SessionEvent};
 use powerstream_tls::TlsConfigError;
-use powerstream_tls::transport::{self, Line, Trust, open};
 
 use crate::pin::PinError;
 use crate::reactor::{Reading, Sockets};
@@ -156,7 +156,7 @@ impl fmt::Display for OpenError {
             Self::Config(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Merge(error) => error.fmt(f),
-            Self::NoRules => f.write_str(powerstream_core::driver::rules::NO_RULES),
+            Self::NoRules => f.write_str(powerstream_client::rules::NO_RULES),
             Self::Pin(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
         }
@@ -179,7 +179,7 @@ impl std::error::Error for OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Client;
+    use crate::opening::Client;
     use std::io::{Read, Write};
 
     #[test]

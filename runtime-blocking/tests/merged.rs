@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::driver::merged::OwnedMergedEvent;
+use powerstream_blocking::client::merged::OwnedMergedEvent;
+use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::merge::{Group, MergeError};
-use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::{
     Client, Config, Connections, MergedEvent, MergedStream, OpenError, TlsConfig, Token,
 };

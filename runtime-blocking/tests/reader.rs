@@ -10,9 +10,9 @@ use std::net::{TcpListener, TcpStream};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::driver::merged::OwnedMergedEvent;
-use powerstream_blocking::core::owned::OwnedEvent;
-use powerstream_blocking::core::queue::{Delivery, Overflow};
+use powerstream_blocking::client::merged::OwnedMergedEvent;
+use powerstream_blocking::client::owned::OwnedEvent;
+use powerstream_blocking::client::queue::{Delivery, Overflow};
 use powerstream_blocking::{Client, Connections, OpenError, PinError, Reader, ReaderConfig, Stream};
 use support::*;
 

@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use powerstream_blocking::core::api::{AddFate, ApiErrorKind, DeleteFate, NewRule};
-use powerstream_blocking::core::driver::rules::RulesError;
+use powerstream_blocking::client::rule_api::{AddFate, ApiErrorKind, DeleteFate, NewRule};
+use powerstream_blocking::client::rules::RulesError;
 use powerstream_blocking::core::endpoint::{FILTERED_STREAM, SAMPLE};
 use powerstream_blocking::core::http::exchange::{ExchangeErrorKind, Sent};
 use powerstream_blocking::core::session::FaultKind;

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, FaultKind, SessionEvent};
 use powerstream_blocking::{Client, OpenError, TlsConfig};
 use powerstream_simulator::{Simulator, Tls};

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, Disconnected, FaultKind, TlsFault};
 use powerstream_blocking::{Client, TlsConfig, Token};
 use powerstream_simulator::{Config, End, Scenario, Simulator, Struck, Tls};

@@ -10,9 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::client::ConfigBuilder;
-use powerstream_blocking::core::http::proxy::Proxy;
-use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::client::config::ConfigBuilder;
+use powerstream_blocking::client::owned::OwnedEvent;
+use powerstream_blocking::client::proxy::Proxy;
 use powerstream_blocking::core::session::{Cause, FaultKind};
 use powerstream_blocking::{Client, Config, SessionEvent, Token};
 use powerstream_simulator::{Simulator, Tls};

@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use powerstream_client::merged::{MergedEvent, OwnedMergedEvent};
+use powerstream_client::queue::{QueueConfig, Receiver, Sender, pump, queue};
+use powerstream_client::shutdown::Shutdown;
+use powerstream_client::transport::MergedLines;
 use powerstream_core::driver::Io;
-use powerstream_core::driver::merged::{MergedEvent, OwnedMergedEvent};
-use powerstream_core::driver::stop::Shutdown;
 use powerstream_core::merge::{ConnectionId, Merge, Record};
-use powerstream_core::queue::{QueueConfig, Receiver, Sender, pump, queue};
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
-use powerstream_tls::transport::MergedLines;
 use smol::Task;
 
 use crate::reactor::Smol;

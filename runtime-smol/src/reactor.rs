@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
-use powerstream_core::driver::tcp::{Reactor, Underway};
+use powerstream_client::net::tcp::{Reactor, Underway};
 use powerstream_core::time::UnixTime;
 use smol::{Async, Timer};
 use socket2::{Domain, Protocol, Socket, Type};

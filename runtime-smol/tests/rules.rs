@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use powerstream_smol::core::api::{AddFate, NewRule};
+use powerstream_smol::client::rule_api::{AddFate, NewRule};
 use powerstream_smol::core::endpoint::SAMPLE;
 use powerstream_smol::{Client, Config, OpenError, Rules, Token};
 

@@ -3,13 +3,13 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use powerstream_client::owned::OwnedEvent;
+use powerstream_client::queue::{QueueConfig, Receiver, Sender, pump, queue};
+use powerstream_client::shutdown::Shutdown;
+use powerstream_client::transport::{Line, shutdown_handle};
 use powerstream_core::driver::Io;
-use powerstream_core::driver::stop::Shutdown;
-use powerstream_core::owned::OwnedEvent;
-use powerstream_core::queue::{QueueConfig, Receiver, Sender, pump, queue};
 use powerstream_core::session::{Session, SessionEvent};
 use powerstream_core::time::Instant;
-use powerstream_tls::transport::{Line, shutdown_handle};
 use tokio::task::JoinHandle;
 
 use crate::reactor::Tokio;

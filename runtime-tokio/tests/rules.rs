@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use powerstream_tokio::core::api::{AddFate, NewRule};
+use powerstream_tokio::client::rule_api::{AddFate, NewRule};
 use powerstream_tokio::core::endpoint::SAMPLE;
 use powerstream_tokio::{Client, Config, OpenError, Rules, Token};
 

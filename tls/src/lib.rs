@@ -6,7 +6,6 @@ mod fault;
 mod machine;
 mod secured;
 mod shell;
-pub mod transport;
 
 pub use config::{Connector, TlsConfig, TlsConfigError};
 pub use machine::{End, Machine};

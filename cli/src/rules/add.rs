@@ -1,6 +1,6 @@
 //! `powerstream rules add`: rules checked offline, then added, and the fate of each.
 
-use powerstream_core::api::{Call, RULES_PER_REQUEST_MAX};
+use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX};
 use powerstream_rules::Profile;
 use powerstream_rules::sync;
 

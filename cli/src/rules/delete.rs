@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use powerstream_core::api::{Call, RULES_PER_REQUEST_MAX, Rule};
+use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX, Rule};
 
 use super::input;
 use super::manage::report::{self, Told};

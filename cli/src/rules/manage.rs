@@ -19,9 +19,9 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 use powerstream_blocking::{Client, OpenError, Rules};
-use powerstream_core::api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
-use powerstream_core::client::Config;
-use powerstream_core::driver::rules::{OwnedReply, RulesError};
+use powerstream_client::config::Config;
+use powerstream_client::rule_api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
+use powerstream_client::rules::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
 use powerstream_core::http::head::RetryAfter;
 use powerstream_core::time::UnixTime;

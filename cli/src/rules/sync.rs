@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use powerstream_core::api::{AddFate, Call, RULE_SETTLES_IN, Rule, RuleApi};
+use powerstream_client::rule_api::{AddFate, Call, RULE_SETTLES_IN, Rule, RuleApi};
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Plan, Request};
 

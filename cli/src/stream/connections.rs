@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use powerstream_core::client::{Config, ConfigBuilder, InvalidConfig, Token};
+use powerstream_client::config::{Config, ConfigBuilder, InvalidConfig, Token};
+use powerstream_client::proxy::Proxy;
 use powerstream_core::http::origin::Scheme;
-use powerstream_core::http::proxy::Proxy;
 use powerstream_core::http::request::RequestError;
 
 use crate::exit::{Exit, Failure};

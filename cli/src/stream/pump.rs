@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use powerstream_core::driver::merged::MergedEvent;
+use powerstream_client::merged::MergedEvent;
 use powerstream_core::merge::ConnectionId;
 use powerstream_core::session::{Cause, Message, SessionEvent};
 use powerstream_core::stream::message::{Kind, Malformed, PostId, Reason, classify, elements, validate};

@@ -4,8 +4,8 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use powerstream_core::client::Connections;
-use powerstream_core::driver::stop::Shutdown;
+use powerstream_client::config::Connections;
+use powerstream_client::shutdown::Shutdown;
 use powerstream_core::merge::Group;
 use powerstream_tls::TlsConfig;
 

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use powerstream_core::driver::merged::MergedEvent;
+use powerstream_client::merged::MergedEvent;
 use powerstream_core::merge::{ConnectionId, Record};
 use powerstream_core::session::SessionEvent;
 

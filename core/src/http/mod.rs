@@ -11,8 +11,6 @@ pub mod date;
 pub mod exchange;
 pub mod head;
 pub mod origin;
-#[cfg(feature = "alloc")]
-pub mod proxy;
 pub mod request;
 pub mod tunnel;
 

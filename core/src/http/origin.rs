@@ -134,7 +134,7 @@ impl<'a> Origin<'a> {
 /// An [`Origin`] that owns its text.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OwnedOrigin {
+pub struct OwnedOrigin {
     scheme: Scheme,
     authority: alloc::string::String,
     /// Where in the authority the host lies.
@@ -144,11 +144,17 @@ pub(crate) struct OwnedOrigin {
 
 #[cfg(feature = "alloc")]
 impl OwnedOrigin {
-    pub(crate) fn parse(url: &str) -> Result<Self, OriginError> {
+    /// Parses a base URL as [`Origin::parse`] does.
+    ///
+    /// # Errors
+    /// [`OriginError`] where that refuses it.
+    pub fn parse(url: &str) -> Result<Self, OriginError> {
         Origin::parse(url).map(Self::from)
     }
 
-    pub(crate) fn lend(&self) -> Origin<'_> {
+    /// Returns the origin, borrowed.
+    #[must_use]
+    pub fn lend(&self) -> Origin<'_> {
         Origin {
             scheme: self.scheme,
             authority: &self.authority,

@@ -27,12 +27,6 @@ impl<'a> BearerToken<'a> {
         Ok(Self(token))
     }
 
-    /// A token that [`Self::new`] took before.
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn checked_before(token: &'a str) -> Self {
-        Self(token)
-    }
-
     /// The secret itself, for the one place that sends it.
     const fn expose(self) -> &'a [u8] {
         self.0.as_bytes()
@@ -273,7 +267,8 @@ impl<'b> Writer<'b> {
 }
 
 /// Everything but the unreserved characters of RFC 3986 section 2.3 as `%XX`.
-pub(crate) fn percent_encoded(byte: u8, out: &mut [u8; 3]) -> &[u8] {
+#[doc(hidden)]
+pub fn percent_encoded(byte: u8, out: &mut [u8; 3]) -> &[u8] {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
         out[0] = byte;

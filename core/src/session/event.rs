@@ -42,7 +42,13 @@ pub struct Message<'a> {
     pub class: Class,
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
+    /// Puts a message and its classification together.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8], class: Class) -> Self {
+        Self { bytes, class }
+    }
+
     /// What it is.
     #[must_use]
     pub const fn kind(&self) -> Kind {

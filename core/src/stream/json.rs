@@ -166,7 +166,6 @@ impl<'a> Scanner<'a> {
     }
 
     /// A scanner at `at`, within an array that lies in nothing else.
-    #[cfg(feature = "alloc")]
     pub(crate) fn inside(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, open: 1 }
     }

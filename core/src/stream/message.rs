@@ -564,14 +564,15 @@ enum Place {
 }
 
 impl<'a> Elements<'a> {
-    /// The elements behind the one that ended at `end`, for those who cannot keep the iterator.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn behind(bytes: &'a [u8], end: usize) -> Self {
+    /// Returns an iterator over the elements after the one that ends at `end`, for callers that
+    /// cannot keep the iterator itself. `end` is the end of a range that [`Self::next_range`] gave.
+    #[must_use]
+    pub fn resume(bytes: &'a [u8], end: usize) -> Self {
         Self { bytes, scanner: Scanner::inside(bytes, end), place: Place::Inside { first: false } }
     }
 
-    /// As the iterator, but where the element lies.
-    pub(crate) fn next_range(&mut self) -> Option<Result<Range<usize>, Malformed>> {
+    /// Returns the next element as a range of the array's bytes, else as the iterator does.
+    pub fn next_range(&mut self) -> Option<Result<Range<usize>, Malformed>> {
         let item = self.read().transpose();
         if !matches!(item, Some(Ok(_))) {
             self.place = Place::After;

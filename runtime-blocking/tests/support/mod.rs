@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::core::client::ConfigBuilder;
-use powerstream_blocking::core::owned::OwnedEvent;
+use powerstream_blocking::client::config::ConfigBuilder;
+use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::{Client, Config, Shutdown, Stream, TlsConfig};
 
 /// Each of these tests with each way to read.

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use powerstream_core::api::Rule;
+use powerstream_client::rule_api::Rule;
 use powerstream_core::time::UnixTime;
 use serde_json::{Value, json};
 

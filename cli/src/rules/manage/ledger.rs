@@ -12,7 +12,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use powerstream_core::api::{Budget, RuleApi};
+use powerstream_client::rule_api::{Budget, RuleApi};
 use powerstream_core::time::UnixTime;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -225,7 +225,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use powerstream_core::api::Call;
+    use powerstream_client::rule_api::Call;
 
     use super::*;
 

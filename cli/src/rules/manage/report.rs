@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use powerstream_core::api::{AddFate, DeleteFate, Rule};
+use powerstream_client::rule_api::{AddFate, DeleteFate, Rule};
 
 use crate::exit::Failure;
 use crate::json::Line;

@@ -1,0 +1,588 @@
+//! What a client is told once, owned and checked: where, as whom, which stream, how.
+//!
+//! [`Config`] is what the adapters' clients take. Its defaults are X's own, so that a token is all it needs:
+//!
+//! ```
+//! use powerstream_client::config::{Config, Token};
+//!
+//! let config = Config::new(Token::new("AAAA\n")?);
+//! assert_eq!(config.origin().authority(), "api.x.com");
+//! # Ok::<(), powerstream_core::http::request::RequestError>(())
+//! ```
+//!
+//! Everything else goes through a [`ConfigBuilder`], and is checked by [`ConfigBuilder::build`]: what has come through it
+//! makes a request that is well-formed, to an origin that may be given the token.
+//!
+//! ```
+//! use std::time::Duration;
+//! use powerstream_client::config::{Config, InvalidConfig, Token};
+//! use powerstream_core::endpoint::SAMPLE10;
+//!
+//! let config = Config::builder()
+//!     .token(Token::new("AAAA")?)
+//!     .base_url("http://127.0.0.1:8080")
+//!     .endpoint(SAMPLE10)
+//!     .partition(2)
+//!     .query("tweet.fields", "created_at,lang")
+//!     .backfill(true)
+//!     .timeouts(|timeouts| timeouts.silence = Duration::from_secs(40))
+//!     .build()?;
+//! let session = config.session();
+//! assert_eq!(session.endpoint.path, "/2/tweets/sample10/stream?partition=2&tweet.fields=created_at%2Clang");
+//! assert_eq!(session.timeouts.silence.as_secs(), 40);
+//!
+//! let other = config.to_builder().partition(3).build();
+//! assert_eq!(other.unwrap_err(), InvalidConfig::Partition { partitions: 2 });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod connections;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::string::String;
+use std::sync::Arc;
+use std::vec;
+use std::vec::Vec;
+
+use zeroize::Zeroizing;
+
+pub use connections::{Connection, Connections};
+
+use crate::net::dial::Route;
+use crate::net::tunnel::Tunnel;
+use crate::proxy::Proxy;
+use powerstream_core::backoff::BackoffConfig;
+use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::driver::Io;
+use powerstream_core::endpoint::{Endpoint, POWERSTREAM, Spelling};
+use powerstream_core::http::chunked::ChunkLimits;
+use powerstream_core::http::head::HeadLimits;
+use powerstream_core::http::origin::{Origin, OriginError, OwnedOrigin, Scheme, X};
+use powerstream_core::http::request::{
+    BearerToken, DEFAULT_USER_AGENT, Method, Request, RequestError, percent_encoded,
+};
+use powerstream_core::http::tunnel::{ANSWER_BYTES, Opening};
+use powerstream_core::liveness::{Reason, Timeouts};
+use powerstream_core::session::{ConfigError, Session, SessionConfig};
+use powerstream_core::stream::connection::ConnectionConfig;
+use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::time::{Instant, UnixTime};
+
+/// A bearer token that owns its secret: wiped when the last copy is dropped, and shown nowhere. `Debug` prints a fixed
+/// word; there is no `Display`, and nothing to compare or serialise it by.
+#[derive(Clone)]
+pub struct Token(Arc<Zeroizing<String>>);
+
+impl Token {
+    /// Takes a token of visible ASCII, 1 to 4,096 octets. One line end behind it is cut: files and `echo` leave one.
+    ///
+    /// Where the text came from lies another copy, which is the caller's to wipe.
+    ///
+    /// # Errors
+    /// [`RequestError::Token`] for anything else. The error does not quote it.
+    pub fn new(text: impl AsRef<[u8]>) -> Result<Self, RequestError> {
+        let text = text.as_ref();
+        let text = text.strip_suffix(b"\n").map_or(text, |line| line.strip_suffix(b"\r").unwrap_or(line));
+        let text = std::str::from_utf8(text).map_err(|_| RequestError::Token)?;
+        BearerToken::new(text)?;
+        Ok(Self(Arc::new(Zeroizing::new(String::from(text)))))
+    }
+
+    /// The token as requests take it.
+    #[must_use]
+    pub fn bearer(&self) -> BearerToken<'_> {
+        match BearerToken::new(&self.0) {
+            Ok(token) => token,
+            Err(error) => unreachable!("Token::new checked it: {error}"),
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// The largest value that [`ConfigBuilder::message_bytes_max`] takes: 1 GiB, since all of it is set aside.
+pub const MESSAGE_BYTES_MOST: usize = 1 << 30;
+
+/// A client's configuration, checked. Clones share nothing but the secrets.
+#[derive(Clone, Debug)]
+pub struct Config {
+    settings: ConfigBuilder,
+    origin: OwnedOrigin,
+    /// The path with all query parameters that are the same for every connection.
+    target: String,
+    /// The way through the proxy, where there is one to go through.
+    opening: Option<Opening<Vec<u8>>>,
+}
+
+impl Config {
+    /// Powerstream at `https://api.x.com`, with every default.
+    #[must_use]
+    pub fn new(token: Token) -> Self {
+        Self {
+            settings: Self::builder().token(token),
+            origin: X.into(),
+            target: String::from(POWERSTREAM.path),
+            opening: None,
+        }
+    }
+
+    /// Where everything can be set. Without a [`ConfigBuilder::token`] none is sent.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// A builder that starts from this configuration: for several that differ in little.
+    pub fn to_builder(&self) -> ConfigBuilder {
+        self.settings.clone()
+    }
+
+    /// Where the stream is.
+    #[must_use]
+    pub fn origin(&self) -> Origin<'_> {
+        self.origin.lend()
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint<'_> {
+        self.settings.endpoint.lend()
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub const fn token(&self) -> Option<&Token> {
+        self.settings.token.as_ref()
+    }
+
+    /// The seed of the jitter; `None`: from the system's randomness.
+    #[must_use]
+    pub const fn seed(&self) -> Option<u64> {
+        self.settings.seed
+    }
+
+    /// The proxy that is gone through: none where the origin is plain HTTP, which goes to this machine only.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.settings.proxy.as_ref().filter(|_| self.opening.is_some())
+    }
+
+    /// What a session is made of.
+    #[must_use]
+    pub fn session(&self) -> SessionConfig<'_> {
+        let settings = &self.settings;
+        let mut config = SessionConfig::new(self.origin());
+        config.host = settings.host.as_deref();
+        config.endpoint = self.endpoint();
+        config.endpoint.path = &self.target;
+        config.local_dc_only = settings.local_dc_only;
+        config.token = settings.token.as_ref().map(Token::bearer);
+        config.user_agent = &settings.user_agent;
+        config.backfill = settings.backfill;
+        config.message_bytes_max = settings.message_bytes_max;
+        config.head = settings.head;
+        config.chunk = settings.chunk;
+        config.timeouts = settings.timeouts;
+        config.backoff = settings.backoff;
+        config
+    }
+
+    /// A session with storage and a read buffer: `seed` decides the jitter, `now` and `unix` are the same moment on both
+    /// clocks.
+    ///
+    /// # Errors
+    /// [`ConfigError`], as [`Session::new`]; nothing that came through [`ConfigBuilder::build`] is known to cause one.
+    pub fn open(
+        &self,
+        seed: u64,
+        now: Instant,
+        unix: UnixTime,
+    ) -> Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError> {
+        let config = self.session();
+        // Zeroed, so that pages which no message ever reaches are never given out.
+        let session = Session::new(vec![0; config.storage_bytes()], &config, seed, now, unix)?;
+        Ok(Buffered::new(session, vec![0; READ_BYTES]))
+    }
+
+    /// Where sockets connect to, and from where.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        let route = match self.proxy() {
+            Some(proxy) => Route::to_host(String::from(proxy.host()), proxy.port()),
+            None => Route::to_origin(&self.origin()).via_address(self.settings.target_address),
+        };
+        route.from_local(self.settings.local_address)
+    }
+
+    /// Takes a transport that connects by [`Self::route`] through the proxy, if there is one.
+    #[must_use]
+    pub fn tunnel<I: Io>(&self, io: I) -> Tunnel<I, Vec<u8>> {
+        Tunnel::new(io, self.opening.clone())
+    }
+}
+
+/// Sets what a [`Config`] holds. Nothing is checked before [`Self::build`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct ConfigBuilder {
+    token: Option<Token>,
+    base_url: Option<String>,
+    host: Option<String>,
+    endpoint: OwnedEndpoint,
+    partition: Option<u8>,
+    local_dc_only: bool,
+    query: Vec<(String, String)>,
+    user_agent: String,
+    backfill: bool,
+    message_bytes_max: usize,
+    head: HeadLimits,
+    chunk: ChunkLimits,
+    timeouts: Timeouts,
+    backoff: BackoffConfig,
+    seed: Option<u64>,
+    proxy: Option<Proxy>,
+    local_address: Option<IpAddr>,
+    target_address: Option<SocketAddr>,
+}
+
+impl Default for ConfigBuilder {
+    fn default() -> Self {
+        let connection = ConnectionConfig::default();
+        Self {
+            token: None,
+            base_url: None,
+            host: None,
+            endpoint: POWERSTREAM.into(),
+            partition: None,
+            local_dc_only: false,
+            query: Vec::new(),
+            user_agent: String::from(DEFAULT_USER_AGENT),
+            backfill: false,
+            message_bytes_max: connection.message_bytes_max,
+            head: connection.head,
+            chunk: connection.chunk,
+            timeouts: connection.timeouts,
+            backoff: BackoffConfig::default(),
+            seed: None,
+            proxy: None,
+            local_address: None,
+            target_address: None,
+        }
+    }
+}
+
+impl ConfigBuilder {
+    /// Who asks. Default: nobody, which X refuses.
+    pub fn token(mut self, token: Token) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Where the stream is: scheme, host and port. Default `https://api.x.com`. Plain `http://` is for this machine only.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The `Host` field, where it is not the base URL's: behind a tunnel on this machine that hands on what it is given.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// The stream: one with a name, or [`Endpoint::custom`]. Default [`POWERSTREAM`].
+    pub fn endpoint(mut self, endpoint: Endpoint<'_>) -> Self {
+        self.endpoint = endpoint.into();
+        self
+    }
+
+    /// Which partition, from 1, of an endpoint that has them; there it must be named.
+    pub fn partition(mut self, partition: u8) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// Ask for Posts of the datacenter connected to only, which are the fastest (`localDcOnly`). Default off.
+    pub fn local_dc_only(mut self, local_dc_only: bool) -> Self {
+        self.local_dc_only = local_dc_only;
+        self
+    }
+
+    /// One more query parameter, such as the fields of a v2 stream. Name and value are percent-encoded here.
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Name and version of the client, as X asks for. Default: this library's.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Ask for the last minutes again after a gap. Needs the entitlement: without it X answers 400, and the session ends.
+    /// Default off.
+    pub fn backfill(mut self, backfill: bool) -> Self {
+        self.backfill = backfill;
+        self
+    }
+
+    /// Longest message, at most [`MESSAGE_BYTES_MOST`]. Default 1 MiB; see [`ConnectionConfig::message_bytes_max`].
+    pub fn message_bytes_max(mut self, bytes: usize) -> Self {
+        self.message_bytes_max = bytes;
+        self
+    }
+
+    /// Changes the bounds on a response's head.
+    pub fn head_limits(mut self, change: impl FnOnce(&mut HeadLimits)) -> Self {
+        change(&mut self.head);
+        self
+    }
+
+    /// Changes the bounds on the chunked coding.
+    pub fn chunk_limits(mut self, change: impl FnOnce(&mut ChunkLimits)) -> Self {
+        change(&mut self.chunk);
+        self
+    }
+
+    /// Changes the deadlines. None may be zero.
+    pub fn timeouts(mut self, change: impl FnOnce(&mut Timeouts)) -> Self {
+        change(&mut self.timeouts);
+        self
+    }
+
+    /// Changes the schedules of reconnects. X's own are the default, and what it asks for.
+    pub fn backoff(mut self, change: impl FnOnce(&mut BackoffConfig)) -> Self {
+        change(&mut self.backoff);
+        self
+    }
+
+    /// The seed of the jitter, where a run is to be repeated. Default: from the system's randomness.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The proxy to go through, by CONNECT. Not used where the base URL is `http://`. Default none; no environment is
+    /// looked at. See [`Proxy::for_origin`].
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = proxy.into();
+        self
+    }
+
+    /// The local address that connections are made from: which interface, on a machine with several.
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.local_address = Some(address);
+        self
+    }
+
+    /// The server's address, whatever its name resolves to. TLS and the `Host` field keep the name. Through a proxy, it is
+    /// what the proxy is asked to connect to.
+    pub fn target_address(mut self, address: SocketAddr) -> Self {
+        self.target_address = Some(address);
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`]: the first thing that is wrong, and what to do.
+    pub fn build(self) -> Result<Config, InvalidConfig> {
+        let origin = match &self.base_url {
+            Some(url) => OwnedOrigin::parse(url).map_err(InvalidConfig::BaseUrl)?,
+            None => X.into(),
+        };
+        self.check_endpoint()?;
+        self.check_addresses(&origin.lend())?;
+        if !(1..=MESSAGE_BYTES_MOST).contains(&self.message_bytes_max) {
+            return Err(InvalidConfig::MessageBytes);
+        }
+        let timeouts = [
+            (self.timeouts.connect, Reason::Connect),
+            (self.timeouts.head, Reason::Head),
+            (self.timeouts.silence, Reason::Silence),
+            (self.timeouts.message, Reason::Message),
+            (self.timeouts.disconnect, Reason::Disconnect),
+        ];
+        if let Some((_, reason)) = timeouts.into_iter().find(|(length, _)| length.is_zero()) {
+            return Err(InvalidConfig::Timeout(reason));
+        }
+        let target = self.target();
+        let host = self.host.as_deref().unwrap_or(origin.lend().authority());
+        let mut request = Request::new(Method::Get, host, &target);
+        request.user_agent = &self.user_agent;
+        request.check().map_err(InvalidConfig::Request)?;
+        let opening = self.opening(&origin.lend()).map_err(InvalidConfig::Request)?;
+        Ok(Config { origin, target, opening, settings: self })
+    }
+
+    fn check_endpoint(&self) -> Result<(), InvalidConfig> {
+        let endpoint = &self.endpoint;
+        match (endpoint.partitions, self.partition) {
+            (0, None) => {}
+            (0, Some(_)) => return Err(InvalidConfig::NoPartitions),
+            (partitions, Some(partition)) if (1..=partitions).contains(&partition) => {}
+            (partitions, _) => return Err(InvalidConfig::Partition { partitions }),
+        }
+        if self.local_dc_only && !endpoint.local_dc_only {
+            return Err(InvalidConfig::LocalDcOnly);
+        }
+        if self.backfill && endpoint.backfill.is_none() {
+            return Err(InvalidConfig::Backfill);
+        }
+        // What has a setting of its own would be sent twice.
+        let own = [
+            (endpoint.partitions > 0).then_some("partition"),
+            endpoint.local_dc_only.then_some("localDcOnly"),
+            endpoint.backfill.map(Spelling::backfill),
+        ];
+        if self.query.iter().any(|(name, _)| name.is_empty() || own.contains(&Some(name.as_str()))) {
+            return Err(InvalidConfig::Query);
+        }
+        Ok(())
+    }
+
+    fn check_addresses(&self, origin: &Origin<'_>) -> Result<(), InvalidConfig> {
+        let Some(target) = self.target_address else { return Ok(()) };
+        if !origin.allows(target.ip()) {
+            return Err(InvalidConfig::TargetAddress);
+        }
+        let is_direct = self.proxy.is_none() || origin.scheme() == Scheme::Http;
+        if is_direct && self.local_address.is_some_and(|local| local.is_ipv4() != target.is_ipv4()) {
+            return Err(InvalidConfig::LocalAddress);
+        }
+        Ok(())
+    }
+
+    /// The path, with the query parameters that are the same for every connection.
+    fn target(&self) -> String {
+        let mut target = self.endpoint.path.clone();
+        let partition = self.partition.map(|partition| partition.to_string());
+        let query = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let partition = partition.iter().map(|partition| ("partition", partition.as_str()));
+        for (name, value) in partition.chain(query) {
+            target.push(if target.contains('?') { '&' } else { '?' });
+            push_percent_encoded(name, &mut target);
+            target.push('=');
+            push_percent_encoded(value, &mut target);
+        }
+        target
+    }
+
+    fn opening(&self, origin: &Origin<'_>) -> Result<Option<Opening<Vec<u8>>>, RequestError> {
+        let Some(proxy) = self.proxy.as_ref().filter(|_| origin.scheme() == Scheme::Https) else {
+            return Ok(None);
+        };
+        let address = self.target_address.map(|target| std::format!("{}", target.ip()));
+        let port = self.target_address.map_or(origin.port(), |target| target.port());
+        let mut request = proxy.request(address.as_deref().unwrap_or(origin.host()), port);
+        request.user_agent = &self.user_agent;
+        Opening::new(vec![0; request.bytes() + ANSWER_BYTES], &request).map(Some)
+    }
+}
+
+fn push_percent_encoded(text: &str, out: &mut String) {
+    let mut encoded = [0; 3];
+    for byte in text.bytes() {
+        out.extend(percent_encoded(byte, &mut encoded).iter().map(|&byte| char::from(byte)));
+    }
+}
+
+/// An [`Endpoint`] that owns its texts.
+#[derive(Clone, Debug)]
+struct OwnedEndpoint {
+    name: String,
+    path: String,
+    delimiter: Delimiter,
+    backfill: Option<Spelling>,
+    local_dc_only: bool,
+    partitions: u8,
+}
+
+impl OwnedEndpoint {
+    fn lend(&self) -> Endpoint<'_> {
+        let mut endpoint = Endpoint::custom(&self.path);
+        endpoint.name = &self.name;
+        endpoint.delimiter = self.delimiter;
+        endpoint.backfill = self.backfill;
+        endpoint.local_dc_only = self.local_dc_only;
+        endpoint.partitions = self.partitions;
+        endpoint
+    }
+}
+
+impl From<Endpoint<'_>> for OwnedEndpoint {
+    fn from(endpoint: Endpoint<'_>) -> Self {
+        Self {
+            name: String::from(endpoint.name),
+            path: String::from(endpoint.path),
+            delimiter: endpoint.delimiter,
+            backfill: endpoint.backfill,
+            local_dc_only: endpoint.local_dc_only,
+            partitions: endpoint.partitions,
+        }
+    }
+}
+
+/// Why a configuration was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidConfig {
+    /// The base URL is none, or not allowed.
+    BaseUrl(OriginError),
+    /// The request would not be well-formed: the host, the endpoint's path or the User-Agent.
+    Request(RequestError),
+    /// The endpoint has partitions, and none of them is named.
+    Partition {
+        /// How many there are.
+        partitions: u8,
+    },
+    /// A partition of an endpoint that has none.
+    NoPartitions,
+    /// `localDcOnly` of an endpoint that does not know it.
+    LocalDcOnly,
+    /// Backfill of an endpoint that has none.
+    Backfill,
+    /// A query parameter without a name, or one that has a setting of its own.
+    Query,
+    /// The message limit is zero or over [`MESSAGE_BYTES_MOST`].
+    MessageBytes,
+    /// This deadline is zero.
+    Timeout(Reason),
+    /// The target address is another machine's, and the base URL is plain HTTP.
+    TargetAddress,
+    /// Local and target address are of different families.
+    LocalAddress,
+}
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BaseUrl(error) => return error.fmt(f),
+            Self::Request(error) => return error.fmt(f),
+            Self::Partition { partitions } => {
+                return write!(f, "this endpoint has partitions: name one from 1 to {partitions}");
+            }
+            Self::Timeout(reason) => {
+                return write!(f, "a deadline must be longer than zero: {}", reason.expected());
+            }
+            Self::NoPartitions => "this endpoint has no partitions: leave the partition out",
+            Self::LocalDcOnly => "this endpoint does not know localDcOnly: leave it out, or use Powerstream",
+            Self::Backfill => "this endpoint has no backfill: leave it out",
+            Self::Query => {
+                "a query parameter needs a name, and partition, localDcOnly and backfill have settings of their own"
+            }
+            Self::MessageBytes => "the message limit must be from 1 byte to 1 GiB",
+            Self::TargetAddress => {
+                "plain http is for this machine only: use https, or a target address of this machine"
+            }
+            Self::LocalAddress => "the local and the target address must both be IPv4, or both IPv6",
+        })
+    }
+}
+
+impl std::error::Error for InvalidConfig {}

@@ -1,0 +1,101 @@
+//! Which connections a stream is merged from.
+
+use std::boxed::Box;
+use std::string::ToString;
+use std::vec::Vec;
+
+use super::Config;
+use powerstream_core::dedup::WindowConfig;
+use powerstream_core::merge::{Feed, Group};
+
+/// Several connections to be read as one stream, each with a name and a configuration of its own: base URL, proxy, local
+/// and target address may differ. See [`merge`](powerstream_core::merge) for what belongs together how.
+///
+/// ```
+/// use powerstream_client::config::{Config, Connections, InvalidConfig, Token};
+/// use powerstream_core::merge::Group;
+///
+/// let config = Config::new(Token::new("AAAA")?);
+/// // The same twice, by two ways out of this machine.
+/// let mut redundant = Connections::new(Group::Redundant);
+/// for address in ["192.0.2.1", "192.0.2.2"] {
+///     let config = config.to_builder().local_address(address.parse()?).build()?;
+///     redundant = redundant.with(address, config);
+/// }
+/// assert_eq!(redundant.names().collect::<Vec<_>>(), ["192.0.2.1", "192.0.2.2"]);
+/// // Or just twice.
+/// assert_eq!(Connections::copies(2, &config).names().collect::<Vec<_>>(), ["1", "2"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connections {
+    group: Group,
+    list: Vec<Connection>,
+    window: WindowConfig,
+}
+
+/// One of [`Connections`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Connection {
+    /// Its name, for people. It need not be the only one of that name.
+    pub name: Box<str>,
+    /// Which Posts it carries.
+    pub feed: Feed,
+    /// Where, as whom, how.
+    pub config: Config,
+}
+
+impl Connections {
+    /// None yet. `group` says what those will carry that [`Self::with`] adds.
+    #[must_use]
+    pub fn new(group: Group) -> Self {
+        Self { group, list: Vec::new(), window: WindowConfig::default() }
+    }
+
+    /// So many connections of one configuration, which carry the same; named by their numbers, from 1.
+    #[must_use]
+    pub fn copies(count: usize, config: &Config) -> Self {
+        (1..=count).fold(Self::new(Group::Redundant), |connections, number| {
+            connections.with(number.to_string(), config.clone())
+        })
+    }
+
+    /// One more, which carries what its group says.
+    #[must_use]
+    pub fn with(self, name: impl Into<Box<str>>, config: Config) -> Self {
+        let feed = self.group.feed(u16::try_from(self.list.len()).unwrap_or(u16::MAX));
+        self.with_feed(name, feed, config)
+    }
+
+    /// One more, which carries the Posts of `feed`: for mixtures.
+    #[must_use]
+    pub fn with_feed(mut self, name: impl Into<Box<str>>, feed: Feed, config: Config) -> Self {
+        self.list.push(Connection { name: name.into(), feed, config });
+        self
+    }
+
+    /// How far back duplicates are known. Default [`WindowConfig::default`], its hash keyed from the system's randomness.
+    #[must_use]
+    pub fn with_window(mut self, window: WindowConfig) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// The connections, in their order.
+    #[must_use]
+    pub fn list(&self) -> &[Connection] {
+        &self.list
+    }
+
+    /// Their names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|connection| &*connection.name)
+    }
+
+    /// How far back duplicates are known.
+    #[must_use]
+    pub const fn window(&self) -> &WindowConfig {
+        &self.window
+    }
+}

@@ -1,0 +1,53 @@
+//! The loop that carries out one [`Exchange`] over an [`Io`].
+
+use std::task::{Context, Poll, ready};
+
+use powerstream_core::driver::Io;
+use powerstream_core::http::exchange::{Exchange, Step};
+
+/// Carries out the exchange to its end; [`Exchange::outcome`] then has what came of it. `buffer` is what is read into:
+/// [`READ_BYTES`](powerstream_core::buffered::READ_BYTES) is a good length. Dropping a future over this loses nothing: the
+/// next call goes on where it was.
+///
+/// # Panics
+/// Where `buffer` is empty: a read of no octets would look like the end.
+pub fn poll_exchange<S, I>(
+    exchange: &mut Exchange<S>,
+    io: &mut I,
+    buffer: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<()>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io + ?Sized,
+{
+    assert!(!buffer.is_empty(), "a read needs a buffer of at least one byte");
+    loop {
+        if io.is_stopped() {
+            exchange.shutdown();
+        }
+        match exchange.poll() {
+            Step::Connect { until } => match ready!(io.poll_connect(cx, until)) {
+                Ok(Some(())) => exchange.handle_connected(io.now()),
+                Ok(None) => exchange.handle_timeout(io.now()),
+                Err(fault) => exchange.handle_fault(fault, io.now()),
+            },
+            Step::Write { until } => match ready!(io.poll_write(cx, exchange.transmit(), until)) {
+                Ok(Some(count)) => exchange.handle_written(count, io.now()),
+                Ok(None) => exchange.handle_timeout(io.now()),
+                Err(fault) => exchange.handle_fault(fault, io.now()),
+            },
+            Step::Read { until } => match ready!(io.poll_read(cx, buffer, until)) {
+                Ok(Some(0)) => exchange.handle_eof(io.now()),
+                Ok(Some(count)) => exchange.handle_input(&buffer[..count], io.now()),
+                Ok(None) => exchange.handle_timeout(io.now()),
+                Err(fault) => exchange.handle_fault(fault, io.now()),
+            },
+            Step::Close => {
+                ready!(io.poll_close(cx));
+                exchange.handle_closed();
+            }
+            Step::Done => return Poll::Ready(()),
+        }
+    }
+}

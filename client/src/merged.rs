@@ -1,0 +1,474 @@
+//! Several sessions driven as one stream, in one task: each Post once, from whoever brings it first.
+//!
+//! What to count and what to pass on is [`Merge`]'s; here is who is polled next. A connection has its turn until its
+//! read buffer is empty, then the next one is asked: nothing is read from one while another one's messages wait, so
+//! that a first arrival is the first that could be read, and neither a connection that floods nor one that is
+//! dead keeps another from its turn. All of them pend at the same time; the task is woken by any.
+//!
+//! A duplicate is passed over where it lies: it is neither copied nor seen by the consumer. Arrays are taken apart, and each of their
+//! elements is a message, since two connections need not put the same Posts into the same array.
+//!
+//! ```
+//! # use std::task::{Context, Poll};
+//! # use powerstream_core::buffered::Buffered;
+//! # use powerstream_core::driver::{Driven, Io};
+//! # use powerstream_core::http::origin::Origin;
+//! # use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
+//! # use powerstream_core::time::{Instant, UnixTime};
+//! # struct Canned(&'static [u8], bool);
+//! # impl Io for Canned {
+//! #     fn now(&self) -> Instant { Instant::ZERO }
+//! #     fn unix_now(&self) -> UnixTime { UnixTime::default() }
+//! #     fn is_stopped(&self) -> bool { self.1 }
+//! #     fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
+//! #         Poll::Ready(Ok(Some(())))
+//! #     }
+//! #     fn poll_write(&mut self, _: &mut Context<'_>, b: &[u8], _: Instant) -> Poll<Result<Option<usize>, Fault>> {
+//! #         Poll::Ready(Ok(Some(b.len())))
+//! #     }
+//! #     fn poll_read(&mut self, _: &mut Context<'_>, b: &mut [u8], _: Instant) -> Poll<Result<Option<usize>, Fault>> {
+//! #         b[..self.0.len()].copy_from_slice(self.0);
+//! #         self.1 = true;
+//! #         Poll::Ready(Ok(Some(self.0.len())))
+//! #     }
+//! #     fn poll_sleep(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> { Poll::Ready(()) }
+//! #     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> { Poll::Ready(()) }
+//! # }
+//! # fn driven(url: &str) -> Result<Driven<Vec<u8>, Vec<u8>, Canned>, Box<dyn std::error::Error>> {
+//! #     let mut config = SessionConfig::new(Origin::parse(url)?);
+//! #     config.message_bytes_max = 1_000;
+//! #     let storage = vec![0; config.storage_bytes()];
+//! #     let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default())?;
+//! #     let wire = b"HTTP/1.1 200 OK\r\n\r\n{\"id_str\":\"7\",\"text\":\"hello\"}\r\n";
+//! #     Ok(Driven::new(Buffered::new(session, vec![0; 1_000]), Canned(wire, false)))
+//! # }
+//! use powerstream_core::dedup::WindowConfig;
+//! use powerstream_client::merged::{Line, Merged, MergedEvent};
+//! use powerstream_core::merge::Group;
+//!
+//! // Two connections, each `driven` by a session and a transport of the runtime's; here both are sent the same Post.
+//! let lines = [("atlanta", "http://localhost:1"), ("portland", "http://localhost:2")];
+//! let lines = lines.iter().enumerate().map(|(index, (name, url))| {
+//!     Ok(Line::new(*name, Group::Redundant.feed(index as u16), driven(url)?))
+//! });
+//! let mut merged = Merged::new(lines.collect::<Result<_, Box<dyn std::error::Error>>>()?, &WindowConfig::default())?;
+//!
+//! # let program = async {
+//! let mut posts = 0;
+//! while let Some(event) = merged.next().await {
+//!     match event {
+//!         MergedEvent::Session { event: SessionEvent::Message(_), .. } => posts += 1,
+//!         MergedEvent::Session { .. } => {}
+//!         MergedEvent::Gap(gap) => eprintln!("nobody delivered what was sent from {:?} to {:?}", gap.from, gap.to),
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(posts, 1);
+//! # };
+//! # let mut cx = Context::from_waker(std::task::Waker::noop());
+//! # assert!(std::future::Future::poll(std::pin::pin!(program), &mut cx).is_ready());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::boxed::Box;
+use std::task::{Context, Poll};
+use std::vec::Vec;
+
+use crate::owned::OwnedEvent;
+use powerstream_core::dedup::{Window, WindowConfig};
+use powerstream_core::driver::{Driven, Io};
+use powerstream_core::merge::{
+    Arrival, ConnectionId, Feed, FeedGap, Interrupted, Merge, MergeError, Record, State,
+};
+use powerstream_core::session::{Message, SessionEvent, Step};
+use powerstream_core::stream::message::{Class, Elements, Kind, classify, elements};
+
+/// Duplicates passed over in a row after which other tasks of the executor have their turn. A connection that repeats what it
+/// has sent, for five minutes by backfill or for ever, is no event and would otherwise be no end either.
+const DUPLICATES_IN_A_ROW: u32 = 256;
+
+/// One of the connections that a stream is merged from.
+#[derive(Debug)]
+pub struct Line<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    name: Box<str>,
+    feed: Feed,
+    driven: Driven<S, B, I>,
+    /// Its session is done.
+    is_over: bool,
+}
+
+impl<S, B, I> Line<S, B, I>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io,
+{
+    /// A connection under a name, which carries the Posts of `feed`.
+    pub fn new(name: impl Into<Box<str>>, feed: Feed, driven: Driven<S, B, I>) -> Self {
+        Self { name: name.into(), feed, driven, is_over: false }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its session and its transport.
+    #[must_use]
+    pub const fn driven(&self) -> &Driven<S, B, I> {
+        &self.driven
+    }
+
+    /// Whether the next event lies in the read buffer.
+    fn has_event(&self) -> bool {
+        self.driven.buffered().poll() == Step::Event
+    }
+}
+
+/// What happened in a merged stream, lent.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum MergedEvent<'a> {
+    /// A connection tells. Of the Posts only first arrivals.
+    Session {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What it tells.
+        event: SessionEvent<'a>,
+    },
+    /// A feed has lost its last connection. Follows the event that ended it.
+    Interrupted(Interrupted),
+    /// Posts that no connection delivered. Follows the event with which that became known: a connection's beginning, before its
+    /// Posts, or the end of one that had been dead for a while.
+    Gap(FeedGap),
+}
+
+/// A [`MergedEvent`] that owns its bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OwnedMergedEvent {
+    /// See [`MergedEvent::Session`].
+    Session {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What it tells.
+        event: OwnedEvent,
+    },
+    /// See [`MergedEvent::Interrupted`].
+    Interrupted(Interrupted),
+    /// See [`MergedEvent::Gap`].
+    Gap(FeedGap),
+}
+
+impl From<MergedEvent<'_>> for OwnedMergedEvent {
+    fn from(event: MergedEvent<'_>) -> Self {
+        match event {
+            MergedEvent::Session { connection, event } => Self::Session { connection, event: event.into() },
+            MergedEvent::Interrupted(interrupted) => Self::Interrupted(interrupted),
+            MergedEvent::Gap(gap) => Self::Gap(gap),
+        }
+    }
+}
+
+/// The event at hand.
+#[derive(Clone, Copy, Debug)]
+enum AtHand {
+    /// What this connection's buffer lends.
+    Event(ConnectionId),
+    /// The element that lies there in the array which this connection's buffer lends.
+    Element {
+        connection: ConnectionId,
+        start: usize,
+        end: usize,
+        class: Class,
+    },
+    Interrupted(Interrupted),
+    Gap(FeedGap),
+}
+
+/// Several sessions as one stream, for one task or thread.
+///
+/// Works with any [`Io`] that pends, in any loop that polls again when it was woken. One that blocks would block all: a thread for each and a
+/// [`Merge`] between them is the way there.
+#[derive(Debug)]
+pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    lines: Vec<Line<S, B, I>>,
+    merge: Merge<Vec<u64>, Vec<Record>>,
+    /// Whose turn it is.
+    turn: usize,
+    at_hand: Option<AtHand>,
+    /// What comes behind the event at hand.
+    interrupted: Option<Interrupted>,
+    gap: Option<FeedGap>,
+    lent: bool,
+}
+
+impl<S, B, I> Merged<S, B, I>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io,
+{
+    /// One stream from these connections, numbered in their order, which share a window of ids.
+    ///
+    /// # Errors
+    /// [`MergeError`] where there are none or too many, or there is no such window.
+    pub fn new(lines: Vec<Line<S, B, I>>, window: &WindowConfig) -> Result<Self, MergeError> {
+        let window = Window::allocate(window).map_err(MergeError::Window)?;
+        let merge = Merge::new(window, lines.iter().map(|line| Record::new(line.feed)).collect())?;
+        Ok(Self { lines, merge, turn: 0, at_hand: None, interrupted: None, gap: None, lent: false })
+    }
+
+    /// Asks all sessions to end: what is unread but here is delivered, then the connections close.
+    pub fn shutdown(&mut self) {
+        for line in &mut self.lines {
+            line.driven.shutdown();
+        }
+    }
+
+    /// Carries out the sessions' steps until there is an event: `true`, and [`Self::peek`] lends it until
+    /// [`Self::release`]; or until there will be none: `false`. What [`Self::poll_next`] or [`Self::next`] lent last is
+    /// released.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.release_lent();
+        self.find_event(Some(cx))
+    }
+
+    /// Done with the event at hand.
+    pub fn release(&mut self) {
+        self.lent = false;
+        match self.at_hand.take() {
+            Some(AtHand::Event(connection)) => self.go_on(connection),
+            Some(AtHand::Element { connection, end, .. }) => {
+                self.at_hand = self.find_element(connection, Some(end));
+                if self.at_hand.is_none() {
+                    self.go_on(connection);
+                }
+            }
+            Some(AtHand::Interrupted(_) | AtHand::Gap(_)) | None => {}
+        }
+    }
+
+    /// Whether the next event is at hand, so that [`Self::poll_next`] will lend it without touching a transport: time
+    /// to flush what was made of the events before, if not. The event lent last is released.
+    pub fn has_event(&mut self) -> bool {
+        self.release_lent();
+        self.find_event(None) == Poll::Ready(true)
+    }
+
+    /// Lends the next event; `None` once there will be none. The event before it is released.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<MergedEvent<'_>>> {
+        self.release_lent();
+        self.find_event(Some(cx)).map(|more| {
+            self.lent = more;
+            self.peek()
+        })
+    }
+
+    /// Waits for the next event and lends it; `None` once there will be none: every session is over.
+    ///
+    /// Dropping the future at any point loses nothing.
+    pub async fn next(&mut self) -> Option<MergedEvent<'_>> {
+        self.release_lent();
+        self.lent = std::future::poll_fn(|cx| self.find_event(Some(cx))).await;
+        self.peek()
+    }
+
+    /// Lends the event at hand.
+    #[must_use]
+    pub fn peek(&self) -> Option<MergedEvent<'_>> {
+        Some(match self.at_hand? {
+            AtHand::Event(connection) => {
+                let event = self.buffered_event(connection)?;
+                MergedEvent::Session { connection, event }
+            }
+            AtHand::Element { connection, start, end, class } => {
+                let bytes = &self.array(connection)[start..end];
+                MergedEvent::Session { connection, event: SessionEvent::Message(Message::new(bytes, class)) }
+            }
+            AtHand::Interrupted(interrupted) => MergedEvent::Interrupted(interrupted),
+            AtHand::Gap(gap) => MergedEvent::Gap(gap),
+        })
+    }
+
+    /// The connections, in the order of their numbers.
+    #[must_use]
+    pub fn lines(&self) -> &[Line<S, B, I>] {
+        &self.lines
+    }
+
+    /// The connection's name.
+    ///
+    /// # Panics
+    /// Where this stream has no such connection.
+    #[must_use]
+    pub fn name(&self, connection: ConnectionId) -> &str {
+        self.lines[connection.index()].name()
+    }
+
+    /// The accounts: who won, who lost and by how much.
+    #[must_use]
+    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<Record>> {
+        &self.merge
+    }
+
+    fn release_lent(&mut self) {
+        if self.lent {
+            self.release();
+        }
+    }
+
+    /// Finds the next event; without a context, only where it is at hand.
+    fn find_event(&mut self, mut cx: Option<&mut Context<'_>>) -> Poll<bool> {
+        if self.at_hand.is_some() {
+            return Poll::Ready(true);
+        }
+        // So many connections in a row have nothing to give.
+        let mut idle = 0;
+        let mut duplicates = 0;
+        while idle < self.lines.len() {
+            if let Some(interrupted) = self.interrupted.take() {
+                self.at_hand = Some(AtHand::Interrupted(interrupted));
+                return Poll::Ready(true);
+            }
+            if let Some(gap) = self.gap.take() {
+                self.at_hand = Some(AtHand::Gap(gap));
+                return Poll::Ready(true);
+            }
+            let Some(connection) = ConnectionId::new(self.turn) else { break };
+            let line = &mut self.lines[self.turn];
+            let more = match &mut cx {
+                _ if line.is_over => None,
+                _ if line.has_event() => Some(true),
+                Some(cx) => match line.driven.poll_event(cx) {
+                    Poll::Ready(more) => Some(more),
+                    Poll::Pending => None,
+                },
+                None => None,
+            };
+            match more {
+                Some(true) => {
+                    idle = 0;
+                    self.at_hand = self.judge(connection);
+                    if self.at_hand.is_some() {
+                        return Poll::Ready(true);
+                    }
+                    self.go_on(connection);
+                    duplicates += 1;
+                    if let (DUPLICATES_IN_A_ROW, Some(cx)) = (duplicates, &mut cx) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                Some(false) => {
+                    idle = 0;
+                    self.end(connection);
+                }
+                None => {
+                    idle += 1;
+                    self.pass_turn();
+                }
+            }
+        }
+        if self.lines.iter().all(|line| line.is_over) { Poll::Ready(false) } else { Poll::Pending }
+    }
+
+    /// What of the event that this connection lends goes on to the consumer; `None` where nothing does.
+    fn judge(&mut self, connection: ConnectionId) -> Option<AtHand> {
+        let lines = &self.lines;
+        let driven = &lines[connection.index()].driven;
+        let (buffered, io) = (driven.buffered(), driven.io());
+        let covered = |of: ConnectionId| lines[of.index()].driven.buffered().session().covered_until();
+        match buffered.peek()? {
+            SessionEvent::Message(message) => match (message.id(), message.kind()) {
+                (Some(id), _) => {
+                    let arrival = self.merge.arrival(connection, id, buffered.read_at());
+                    return (arrival == Arrival::First).then_some(AtHand::Event(connection));
+                }
+                (None, Kind::Array) if is_to_take_apart(message.bytes) => {
+                    return self.find_element(connection, None);
+                }
+                _ => {}
+            },
+            SessionEvent::Connected(connected) => {
+                self.gap =
+                    self.merge.handle_connected(connection, &connected, io.now(), io.unix_now(), covered);
+            }
+            SessionEvent::Disconnected(disconnected) => {
+                let gap_from = disconnected.gap_from;
+                let outage = self.merge.handle_disconnected(connection, gap_from, false, covered);
+                (self.interrupted, self.gap) = (outage.interrupted, outage.gap);
+            }
+            SessionEvent::GaveUp(gave_up) => {
+                let gap_from = gave_up.gap_from;
+                let outage = self.merge.handle_disconnected(connection, gap_from, true, covered);
+                (self.interrupted, self.gap) = (outage.interrupted, outage.gap);
+            }
+            _ => {}
+        }
+        Some(AtHand::Event(connection))
+    }
+
+    /// The next element, behind the one that ends at `behind`, that goes on to the consumer.
+    fn find_element(&mut self, connection: ConnectionId, behind: Option<usize>) -> Option<AtHand> {
+        let line = &self.lines[connection.index()];
+        let Some(SessionEvent::Message(array)) = line.driven.buffered().peek() else { return None };
+        let mut elements =
+            behind.map_or_else(|| elements(array.bytes), |end| Elements::resume(array.bytes, end));
+        while let Some(Ok(range)) = elements.next_range() {
+            let class = classify(&array.bytes[range.clone()]);
+            let is_first = class.post_id.is_none_or(|id| {
+                self.merge.arrival(connection, id, line.driven.buffered().read_at()) == Arrival::First
+            });
+            if is_first {
+                return Some(AtHand::Element { connection, start: range.start, end: range.end, class });
+            }
+        }
+        None
+    }
+
+    fn buffered_event(&self, connection: ConnectionId) -> Option<SessionEvent<'_>> {
+        self.lines[connection.index()].driven.buffered().peek()
+    }
+
+    /// The array that the connection lends.
+    fn array(&self, connection: ConnectionId) -> &[u8] {
+        match self.buffered_event(connection) {
+            Some(SessionEvent::Message(array)) => array.bytes,
+            // Not met: what is at hand is an element of it.
+            _ => &[],
+        }
+    }
+
+    /// Done with what the connection lends. Its turn is over with its buffer.
+    fn go_on(&mut self, connection: ConnectionId) {
+        let line = &mut self.lines[connection.index()];
+        line.driven.release();
+        if !line.has_event() {
+            self.pass_turn();
+        }
+    }
+
+    fn pass_turn(&mut self) {
+        self.turn = if self.turn + 1 == self.lines.len() { 0 } else { self.turn + 1 };
+    }
+
+    /// The connection's session is done.
+    fn end(&mut self, connection: ConnectionId) {
+        self.lines[connection.index()].is_over = true;
+        if self.merge.record(connection).state() == State::Over {
+            return;
+        }
+        // It was asked to end: that the feed has nobody left is no news then, but what turns out to be missing is.
+        let lines = &self.lines;
+        let covered = |of: ConnectionId| lines[of.index()].driven.buffered().session().covered_until();
+        self.gap = self.merge.handle_disconnected(connection, covered(connection), true, covered).gap;
+    }
+}
+
+/// Whether an array is one, to its end, and not empty. One that is broken off is left as it came, for the consumer to see.
+fn is_to_take_apart(array: &[u8]) -> bool {
+    let mut elements = elements(array).peekable();
+    elements.peek().is_some() && elements.all(|element| element.is_ok())
+}

@@ -1,0 +1,5 @@
+//! TCP: which addresses are tried and for how long, the socket on each runtime, the tunnel through a proxy.
+
+pub mod dial;
+pub mod tcp;
+pub mod tunnel;

@@ -1,0 +1,326 @@
+//! Which addresses to connect to, in which order, and for how long: the part of connecting that is alike everywhere.
+//!
+//! ```text
+//!   Route --address()--> Some: no resolving
+//!     |                  None: resolve host() and port() anew, at every connect
+//!     '--dial(addresses)--> Dial --poll--> Attempt { address, until } --handle_fault / handle_timeout--> the next one
+//! ```
+//!
+//! What does not suit is left out: other machines in the clear, and addresses that the local address cannot reach. Each
+//! address that is left gets an equal share of the time that is left, so that a dead one does not use up the deadline.
+//! The last fault comes out where none could be connected to.
+//!
+//! ```
+//! use std::time::Duration;
+//! use powerstream_client::net::dial::Dial;
+//! use powerstream_core::session::{Fault, FaultKind};
+//! use powerstream_core::time::Instant;
+//!
+//! let mut dial = Dial::new(["[::1]:80".parse()?, "192.0.2.1:80".parse()?, "127.0.0.1:80".parse()?]).loopback_only(true);
+//! let until = Instant::ZERO.saturating_add(Duration::from_secs(10));
+//! let first = dial.poll(Instant::ZERO, until).unwrap();
+//! assert_eq!((first.address.to_string(), first.until.as_nanos()), ("[::1]:80".into(), 5_000_000_000));
+//! dial.handle_fault(Fault::new(FaultKind::Refused));
+//! // The second is another machine. The third has all the time that is left.
+//! let second = dial.poll(Instant::ZERO, until).unwrap();
+//! assert_eq!((second.address.to_string(), second.until), ("127.0.0.1:80".into(), until));
+//! dial.handle_timeout();
+//! assert_eq!(dial.poll(until, until), Err(Fault::new(FaultKind::TimedOut)));
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+use std::string::String;
+
+use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::time::Instant;
+
+/// Where an adapter connects to, and from where: the origin, or the proxy on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    host: String,
+    port: u16,
+    address: Option<SocketAddr>,
+    local: Option<IpAddr>,
+    loopback_only: bool,
+}
+
+impl Route {
+    /// Straight to `origin`: in the clear only to this machine's own addresses.
+    #[must_use]
+    pub fn to_origin(origin: &Origin<'_>) -> Self {
+        Self {
+            loopback_only: origin.scheme() == Scheme::Http,
+            ..Self::to_host(String::from(origin.host()), origin.port())
+        }
+    }
+
+    /// To any `host`, such as a proxy: what goes there is for whoever asks to judge.
+    #[must_use]
+    pub fn to_host(host: String, port: u16) -> Self {
+        Self { host, port, address: None, local: None, loopback_only: false }
+    }
+
+    /// To this address, whatever the host's name resolves to.
+    #[must_use]
+    pub fn via_address(self, address: Option<SocketAddr>) -> Self {
+        Self { address, ..self }
+    }
+
+    /// From this local address.
+    #[must_use]
+    pub fn from_local(self, local: Option<IpAddr>) -> Self {
+        Self { local, ..self }
+    }
+
+    /// The name or address to resolve, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The one address to connect to, where nothing need be resolved: it is fixed, or the host is an address.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address.or_else(|| Some(SocketAddr::new(self.host.parse().ok()?, self.port)))
+    }
+
+    /// What to bind the socket to before it connects, if to anything: any port of the local address.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.local.map(|local| SocketAddr::new(local, 0))
+    }
+
+    /// The plan for the addresses that were found.
+    #[must_use]
+    pub fn dial<A: AsRef<[SocketAddr]>>(&self, addresses: A) -> Dial<A> {
+        Dial::new(addresses).loopback_only(self.loopback_only).from_local(self.local)
+    }
+}
+
+/// An address to connect to, and when to give it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// When to say [`Dial::handle_timeout`].
+    pub until: Instant,
+}
+
+/// The plan of one connect: one address after the other.
+#[derive(Clone, Debug)]
+pub struct Dial<A> {
+    addresses: A,
+    loopback_only: bool,
+    local: Option<IpAddr>,
+    /// The first address not looked at.
+    next: usize,
+    current: Option<Attempt>,
+    /// What is told when there is no address left.
+    last: Fault,
+    /// Whether that is an attempt's fault, which says more than an address that was left out.
+    attempted: bool,
+}
+
+impl<A: AsRef<[SocketAddr]>> Dial<A> {
+    /// A plan for these addresses, in this order.
+    #[must_use]
+    pub const fn new(addresses: A) -> Self {
+        Self {
+            addresses,
+            loopback_only: false,
+            local: None,
+            next: 0,
+            current: None,
+            last: Fault::new(FaultKind::NoAddress),
+            attempted: false,
+        }
+    }
+
+    /// Whether only this machine's own addresses may be connected to, as [`Origin::allows`](powerstream_core::http::origin::Origin::allows)
+    /// has it in the clear.
+    #[must_use]
+    pub fn loopback_only(mut self, loopback_only: bool) -> Self {
+        self.loopback_only = loopback_only;
+        self
+    }
+
+    /// The address that sockets are bound to: those of the other family are left out.
+    #[must_use]
+    pub fn from_local(mut self, local: Option<IpAddr>) -> Self {
+        self.local = local;
+        self
+    }
+
+    /// The attempt that is under way, or else the next: to be given up at its share of the time from `now` to `until`.
+    /// Its answer changes with [`Self::handle_fault`] and [`Self::handle_timeout`] only.
+    ///
+    /// # Errors
+    /// The last fault, where there is no address left.
+    pub fn poll(&mut self, now: Instant, until: Instant) -> Result<Attempt, Fault> {
+        if let Some(current) = self.current {
+            return Ok(current);
+        }
+        while let Some(&address) = self.addresses.as_ref().get(self.next) {
+            match self.check(address) {
+                Ok(()) => {
+                    let left = self.addresses.as_ref()[self.next..].iter();
+                    let count = left.filter(|&&address| self.check(address).is_ok()).count();
+                    let share = until.saturating_since(now) / u32::try_from(count).unwrap_or(u32::MAX).max(1);
+                    self.next += 1;
+                    self.attempted = true;
+                    let attempt = Attempt { address, until: now.saturating_add(share) };
+                    self.current = Some(attempt);
+                    return Ok(attempt);
+                }
+                Err(kind) => {
+                    self.next += 1;
+                    if !self.attempted {
+                        self.last = Fault::new(kind);
+                    }
+                }
+            }
+        }
+        Err(self.last)
+    }
+
+    /// The attempt failed.
+    pub fn handle_fault(&mut self, fault: Fault) {
+        if self.current.take().is_some() {
+            self.last = fault;
+        }
+    }
+
+    /// The attempt's time has passed.
+    pub fn handle_timeout(&mut self) {
+        self.handle_fault(Fault::new(FaultKind::TimedOut));
+    }
+
+    fn check(&self, address: SocketAddr) -> Result<(), FaultKind> {
+        if self.loopback_only && !address.ip().is_loopback() {
+            Err(FaultKind::NotLoopback)
+        } else if self.local.is_some_and(|local| local.is_ipv4() != address.is_ipv4()) {
+            Err(FaultKind::LocalAddress)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Whether a socket that has connected has met somebody else: a port of our own that was dialled while nobody listened
+/// may meet itself (TCP's simultaneous open), and would read its own request.
+///
+/// # Errors
+/// [`FaultKind::Refused`] where it has met itself: nobody listens there.
+pub fn check_peer(local: SocketAddr, peer: SocketAddr) -> Result<(), Fault> {
+    if local == peer { Err(Fault::new(FaultKind::Refused)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use std::vec::Vec;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::ZERO.saturating_add(Duration::from_secs(seconds))
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn each_address_has_its_share_of_the_time_that_is_left() {
+        let mut dial = Dial::new(addresses(&["1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1"]));
+        let first = dial.poll(at(0), at(9)).unwrap();
+        assert_eq!((first.address, first.until), ("1.1.1.1:1".parse().unwrap(), at(3)));
+        // Asking again, and later, changes nothing.
+        assert_eq!(dial.poll(at(2), at(9)), Ok(first));
+        // It failed at once: the others gain.
+        dial.handle_fault(Fault::new(FaultKind::Unreachable));
+        assert_eq!(dial.poll(at(1), at(9)).unwrap().until, at(5));
+        dial.handle_timeout();
+        assert_eq!(dial.poll(at(5), at(9)).unwrap().until, at(9));
+        dial.handle_fault(Fault::with_os_code(FaultKind::Refused, Some(111)));
+        for _ in 0..2 {
+            let end = Err(Fault::with_os_code(FaultKind::Refused, Some(111)));
+            assert_eq!(dial.poll(at(6), at(9)), end);
+            // Of nothing that is under way.
+            dial.handle_timeout();
+        }
+    }
+
+    #[test]
+    fn what_does_not_suit_is_left_out_and_told_if_there_is_nothing_else() {
+        let local = |text: &str| Some(text.parse().unwrap());
+        type Case = (&'static [&'static str], bool, Option<IpAddr>, &'static [&'static str], FaultKind);
+        let cases: [Case; 7] = [
+            (&[], true, None, &[], FaultKind::NoAddress),
+            (&["10.0.0.1:1", "[2001:db8::1]:1"], true, None, &[], FaultKind::NotLoopback),
+            (&["10.0.0.1:1", "127.9.9.9:1"], true, None, &["127.9.9.9:1"], FaultKind::Refused),
+            // What was tried says more than what was left out behind it.
+            (&["127.0.0.1:1", "10.0.0.1:1"], true, None, &["127.0.0.1:1"], FaultKind::Refused),
+            (&["10.0.0.1:1", "[::2]:1"], false, local("::3"), &["[::2]:1"], FaultKind::Refused),
+            (&["[::2]:1"], false, local("10.0.0.2"), &[], FaultKind::LocalAddress),
+            (&["[::ffff:127.0.0.1]:1"], true, None, &[], FaultKind::NotLoopback),
+        ];
+        for (all, loopback_only, local, want, kind) in cases {
+            let mut dial = Dial::new(addresses(all)).loopback_only(loopback_only).from_local(local);
+            let mut tried = Vec::new();
+            let end = loop {
+                match dial.poll(at(0), at(1)) {
+                    Ok(attempt) => tried.push(attempt.address),
+                    Err(fault) => break fault.kind,
+                }
+                dial.handle_fault(Fault::new(FaultKind::Refused));
+            };
+            assert_eq!((tried, end), (addresses(want), kind), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn no_time_is_no_panic() {
+        let mut dial = Dial::new(addresses(&["1.1.1.1:1"]));
+        assert_eq!(dial.poll(at(5), at(1)).unwrap().until, at(5));
+    }
+
+    #[test]
+    fn a_socket_that_meets_itself_is_refused() {
+        let [one, other] = ["127.0.0.1:40000", "127.0.0.1:40001"].map(|text| text.parse().unwrap());
+        assert_eq!(check_peer(one, other), Ok(()));
+        assert_eq!(check_peer(one, one), Err(Fault::new(FaultKind::Refused)));
+    }
+
+    #[test]
+    fn a_route_knows_what_need_not_be_resolved() {
+        let plain = Origin::parse("http://localhost:8080").unwrap();
+        let route = Route::to_origin(&plain);
+        assert_eq!(
+            (route.host(), route.port(), route.address(), route.local()),
+            ("localhost", 8080, None, None)
+        );
+        let found = addresses(&["192.0.2.1:8080"]);
+        assert_eq!(route.dial(found.as_slice()).poll(at(0), at(1)), Err(Fault::new(FaultKind::NotLoopback)));
+
+        let literal = Route::to_origin(&Origin::parse("https://[2001:db8::1]").unwrap());
+        assert_eq!(literal.address(), Some("[2001:db8::1]:443".parse().unwrap()));
+        let fixed = literal.via_address(Some("192.0.2.7:8443".parse().unwrap()));
+        assert_eq!(fixed.address(), Some("192.0.2.7:8443".parse().unwrap()));
+        let local = fixed.from_local(Some("192.0.2.8".parse().unwrap()));
+        assert_eq!(local.local(), Some("192.0.2.8:0".parse().unwrap()));
+        assert_eq!(
+            local.dial(addresses(&["[::1]:1"])).poll(at(0), at(1)),
+            Err(Fault::new(FaultKind::LocalAddress))
+        );
+        assert!(local.dial(found.as_slice()).poll(at(0), at(1)).is_ok());
+    }
+}

@@ -1,0 +1,137 @@
+//! A thin shell that takes any [`Io`] through a proxy: it connects to the proxy, has it make a tunnel, and is the
+//! tunnel's end from there on.
+
+use std::task::{Context, Poll, ready};
+
+use powerstream_core::driver::Io;
+use powerstream_core::http::tunnel::{Opening, Progress};
+use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::time::{Instant, UnixTime};
+
+/// Octets of one read of the proxy's answer.
+const READ_BYTES: usize = 512;
+
+/// An [`Io`] through a proxy, or, where there is none, just that `Io`.
+///
+/// The inner one connects to the proxy. TLS goes around this, not under it: the proxy is spoken to in the clear.
+#[derive(Debug)]
+pub struct Tunnel<I, S: AsRef<[u8]> + AsMut<[u8]>> {
+    io: I,
+    opening: Option<Opening<S>>,
+    /// Whether the connection to the proxy is there, and the tunnel is being made.
+    is_opening: bool,
+}
+
+impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Tunnel<I, S> {
+    /// Takes `io` through a proxy. `None`: passes everything on.
+    #[must_use]
+    pub const fn new(io: I, opening: Option<Opening<S>>) -> Self {
+        Self { io, opening, is_opening: false }
+    }
+
+    /// What goes to the proxy.
+    #[must_use]
+    pub const fn inner(&self) -> &I {
+        &self.io
+    }
+
+    /// What goes to the proxy.
+    #[must_use]
+    pub const fn inner_mut(&mut self) -> &mut I {
+        &mut self.io
+    }
+}
+
+impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
+    fn now(&self) -> Instant {
+        self.io.now()
+    }
+
+    fn unix_now(&self) -> UnixTime {
+        self.io.unix_now()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.io.is_stopped()
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.io.has_backlog()
+    }
+
+    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+        let Self { io, opening: Some(opening), is_opening } = self else {
+            return self.io.poll_connect(cx, until);
+        };
+        if !*is_opening {
+            match ready!(io.poll_connect(cx, until)) {
+                Ok(Some(())) => {}
+                Ok(None) => return Poll::Ready(Ok(None)),
+                Err(fault) => return Poll::Ready(Err(fault.on_the_way_to_proxy())),
+            }
+            opening.restart();
+            *is_opening = true;
+        }
+        loop {
+            let result = match opening.poll() {
+                Progress::Open => {
+                    *is_opening = false;
+                    return Poll::Ready(Ok(Some(())));
+                }
+                Progress::Failed(kind) => return Poll::Ready(Err(Fault::new(kind))),
+                Progress::Write => ready!(io.poll_write(cx, opening.transmit(), until))
+                    .map(|count| count.map(|count| opening.handle_written(count))),
+                Progress::Read => {
+                    let mut buffer = [0; READ_BYTES];
+                    ready!(io.poll_read(cx, &mut buffer, until)).map(|count| {
+                        count.map(|count| match count {
+                            0 => opening.handle_eof(),
+                            _ => opening.handle_input(&buffer[..count]),
+                        })
+                    })
+                }
+            };
+            match result {
+                // A proxy that answers bit by bit does not outrun the deadline.
+                Ok(_) if io.now() >= until && !io.is_stopped() && is_under_way(opening) => {
+                    return Poll::Ready(Err(Fault::new(FaultKind::ProxyTimedOut)));
+                }
+                Ok(Some(())) => {}
+                // Early, or stopped: whoever asked decides whether to ask again.
+                Ok(None) => return Poll::Ready(Ok(None)),
+                Err(fault) => return Poll::Ready(Err(fault.on_the_way_to_proxy())),
+            }
+        }
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        self.io.poll_write(cx, bytes, until)
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        self.io.poll_read(cx, buffer, until)
+    }
+
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        self.io.poll_sleep(cx, until)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.is_opening = false;
+        self.io.poll_close(cx)
+    }
+}
+
+fn is_under_way<S: AsRef<[u8]> + AsMut<[u8]>>(opening: &Opening<S>) -> bool {
+    matches!(opening.poll(), Progress::Write | Progress::Read)
+}

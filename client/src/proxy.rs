@@ -1,0 +1,424 @@
+//! Which proxy to go through, as curl's variables say it: `HTTPS_PROXY` and `NO_PROXY`.
+//!
+//! All of it is a function of the texts given: nothing here reads an environment. Programs do, where their users expect it.
+//!
+//! ```
+//! use powerstream_core::http::origin::X;
+//! use powerstream_client::proxy::{Proxy, ProxyError, is_exempt};
+//!
+//! let proxy = Proxy::parse("http://user:p%40ss@proxy.example:3128")?;
+//! assert_eq!(format!("{proxy:?}"), "Proxy { host: \"proxy.example\", port: 3128, credentials: true }");
+//! assert!(is_exempt("localhost, .x.com", "api.x.com", 443));
+//! assert_eq!(Proxy::for_origin(Some("http://proxy.example:3128"), Some("*"), &X)?, None);
+//! # Ok::<(), ProxyError>(())
+//! ```
+
+use std::fmt;
+use std::net::IpAddr;
+use std::string::String;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_core::http::tunnel::{Credentials, TunnelRequest};
+
+/// An HTTP proxy, and as whom to use it. The password is wiped when the last copy is dropped, and shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    host: String,
+    port: u16,
+    credentials: Option<Arc<Secret>>,
+}
+
+/// User name and password.
+#[derive(PartialEq, Eq)]
+struct Secret {
+    user: Zeroizing<String>,
+    password: Zeroizing<String>,
+}
+
+impl Proxy {
+    /// Reads `http://[user[:password]@]host:port`; as with curl, the scheme may be missing. User name and password are
+    /// percent-encoded where they hold anything that means something else in a URL.
+    ///
+    /// # Errors
+    /// [`ProxyError`] for anything else. It quotes nothing of the text.
+    pub fn parse(url: &str) -> Result<Self, ProxyError> {
+        let rest = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some(_) => return Err(ProxyError::Scheme),
+            None => url,
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        // The last one: whoever forgets to encode the `@` of a password must not have half of it taken for the host.
+        let (secret, authority) = match rest.rsplit_once('@') {
+            Some((secret, authority)) => (Some(secret), authority),
+            None => (None, rest),
+        };
+        if authority.contains(['/', '?', '#']) {
+            return Err(ProxyError::Path);
+        }
+        let (host, port) = authority.rsplit_once(':').ok_or(ProxyError::Port)?;
+        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(inner) => {
+                inner.parse::<std::net::Ipv6Addr>().map(|_| inner).map_err(|_| ProxyError::Host)?
+            }
+            None => host,
+        };
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if host.is_empty() || !(host.bytes().all(is_name) || authority.starts_with('[')) {
+            // An address without brackets leaves its last group for the port.
+            return Err(if host.contains(']') { ProxyError::Port } else { ProxyError::Host });
+        }
+        // Digits only: `parse` takes a sign.
+        let port = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok()).flatten();
+        let port = port.filter(|&port: &u16| port != 0).ok_or(ProxyError::Port)?;
+        let credentials = match secret {
+            None | Some("") => None,
+            Some(secret) => {
+                let (user, password) = secret.split_once(':').unwrap_or((secret, ""));
+                let secret = Secret { user: percent_decoded(user)?, password: percent_decoded(password)? };
+                Credentials::new(&secret.user, &secret.password).map_err(|_| ProxyError::Credentials)?;
+                Some(Arc::new(secret))
+            }
+        };
+        Ok(Self { host: String::from(host), port, credentials })
+    }
+
+    /// The proxy for `origin`, as `HTTPS_PROXY` and `NO_PROXY` say. Plain HTTP goes to this machine only, and never through
+    /// a proxy.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], where the proxy would be used.
+    pub fn for_origin(
+        https_proxy: Option<&str>,
+        no_proxy: Option<&str>,
+        origin: &Origin<'_>,
+    ) -> Result<Option<Self>, ProxyError> {
+        let url = https_proxy.map(str::trim).filter(|url| !url.is_empty());
+        let exempt = is_exempt(no_proxy.unwrap_or_default(), origin.host(), origin.port());
+        match url {
+            Some(url) if origin.scheme() == Scheme::Https && !exempt => Self::parse(url).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The proxy's name or address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The proxy's port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// As whom to use it.
+    #[must_use]
+    pub fn credentials(&self) -> Option<Credentials<'_>> {
+        let secret = self.credentials.as_ref()?;
+        // Checked when they were read.
+        Credentials::new(&secret.user, &secret.password).ok()
+    }
+
+    /// What to ask of it for a tunnel to that server.
+    #[must_use]
+    pub fn request<'a>(&'a self, host: &'a str, port: u16) -> TunnelRequest<'a> {
+        let mut request = TunnelRequest::new(host, port);
+        request.credentials = self.credentials();
+        request
+    }
+}
+
+impl fmt::Debug for Proxy {
+    /// Tells whether there are credentials, and nothing of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("credentials", &self.credentials.is_some())
+            .finish()
+    }
+}
+
+/// Why a text names no proxy that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// Its scheme is not `http`.
+    Scheme,
+    /// The host is missing or malformed.
+    Host,
+    /// The port is missing, or no number from 1 to 65535.
+    Port,
+    /// There is a path, a query or a fragment.
+    Path,
+    /// User name or password are not percent-encoded UTF-8, hold a control character, or the name a colon.
+    Credentials,
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => {
+                "the proxy must be an http:// one: https:// and socks proxies are not supported. What goes through it is \
+                 encrypted all the same"
+            }
+            Self::Host => "the proxy's URL must name a host, an IPv6 address in brackets",
+            Self::Port => {
+                "the proxy's URL must name a port from 1 to 65535, such as http://proxy:3128: clients do not agree on a \
+                 default"
+            }
+            Self::Path => {
+                "the proxy's URL must end behind the host and port; a '/' in the password must be written as %2F"
+            }
+            Self::Credentials => {
+                "the proxy's user name and password must be percent-encoded UTF-8 without control characters, the name \
+                 without ':'"
+            }
+        })
+    }
+}
+
+impl std::error::Error for ProxyError {}
+
+/// Whether `host` at `port` is to be connected to directly, as curl reads `NO_PROXY`.
+///
+/// The entries stand between commas or white space, and are compared in any case:
+///
+/// - `*` is every host;
+/// - a name is that name and everything below it; a dot in front changes nothing (`x.com`, `.x.com`: `api.x.com`, `x.com`);
+/// - an address is that address; with `/bits` behind it, its network;
+/// - `:port` behind a name or address (IPv6 in brackets) limits the entry to that port.
+///
+/// What is none of these is passed over, as curl does.
+#[must_use]
+pub fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let address: Option<IpAddr> = host.parse().ok();
+    let mut entries = no_proxy.split(|c: char| c == ',' || c.is_ascii_whitespace());
+    entries.any(|entry| {
+        let (entry, entry_port) = split_port(entry);
+        if entry.is_empty() || entry_port.is_some_and(|found| found != port) {
+            return false;
+        }
+        match address {
+            _ if entry == "*" => true,
+            Some(address) => covers(entry, address),
+            None => is_below(host, entry),
+        }
+    })
+}
+
+/// An entry's port, if it names one. Of an IPv6 address without brackets no group is one.
+fn split_port(entry: &str) -> (&str, Option<u16>) {
+    if let Some((inner, rest)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (inner, rest.strip_prefix(':').and_then(|port| port.parse().ok()));
+    }
+    match entry.split_once(':') {
+        Some((name, port)) if !port.contains(':') => match port.parse() {
+            Ok(port) => (name, Some(port)),
+            Err(_) => (entry, None),
+        },
+        _ => (entry, None),
+    }
+}
+
+/// Whether `address` is `entry`, or of the network that it names.
+fn covers(entry: &str, address: IpAddr) -> bool {
+    let (network, bits) = match entry.split_once('/') {
+        Some((network, bits)) => match bits.parse() {
+            Ok(bits) => (network, bits),
+            Err(_) => return false,
+        },
+        None => (entry, u32::MAX),
+    };
+    let same = |left: u128, right: u128, width: u32, bits: u32| {
+        let host_bits = width - bits;
+        // All of 128 bits cannot be shifted away.
+        host_bits == 128 || (left ^ right) >> host_bits == 0
+    };
+    match (network.parse(), address) {
+        (Ok(IpAddr::V4(network)), IpAddr::V4(address)) if bits <= 32 || bits == u32::MAX => {
+            same(u128::from(network.to_bits()), u128::from(address.to_bits()), 32, bits.min(32))
+        }
+        (Ok(IpAddr::V6(network)), IpAddr::V6(address)) if bits <= 128 || bits == u32::MAX => {
+            same(network.to_bits(), address.to_bits(), 128, bits.min(128))
+        }
+        _ => false,
+    }
+}
+
+/// Whether `host` is the name `entry`, or below it.
+fn is_below(host: &str, entry: &str) -> bool {
+    let entry = entry.trim_start_matches('.').trim_end_matches('.');
+    let Some(start) = host.len().checked_sub(entry.len()) else { return false };
+    !entry.is_empty()
+        && host.as_bytes()[start..].eq_ignore_ascii_case(entry.as_bytes())
+        && (start == 0 || host.as_bytes()[start - 1] == b'.')
+}
+
+/// Decodes `%XX`. What is left is UTF-8, or an error.
+fn percent_decoded(text: &str) -> Result<Zeroizing<String>, ProxyError> {
+    // With room for all of it from the start: growing would leave copies behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+                let (Some(high), Some(low)) = (digit(), digit()) else {
+                    return Err(ProxyError::Credentials);
+                };
+                (high * 16 + low) as u8
+            }
+            byte => byte,
+        });
+    }
+    match std::str::from_utf8(&out) {
+        Ok(text) => Ok(Zeroizing::new(String::from(text))),
+        Err(_) => Err(ProxyError::Credentials),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use powerstream_core::http::origin::X;
+    use powerstream_core::http::tunnel::Opening;
+    use std::{format, string::ToString, vec};
+
+    fn request(proxy: &Proxy) -> String {
+        let opening = Opening::new(vec![0; 1_000], &proxy.request("h", 1)).unwrap();
+        String::from_utf8(opening.transmit().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn takes_proxies() {
+        for (url, host, port, basic) in [
+            ("http://proxy.example:3128", "proxy.example", 3128, None),
+            ("HTTP://proxy:1/", "proxy", 1, None),
+            ("proxy:8080", "proxy", 8080, None),
+            ("http://[::1]:65535", "::1", 65535, None),
+            ("http://@proxy:80", "proxy", 80, None),
+            ("http://a:b@127.0.0.1:80", "127.0.0.1", 80, Some("YTpi")),
+            ("http://a@p:80", "p", 80, Some("YTo=")),
+            ("http://:b@p:80", "p", 80, Some("OmI=")),
+            ("http://a:b%40%2f%3A:c@p:80", "p", 80, Some("YTpiQC86OmM=")),
+            ("http://a:b@c@p:80", "p", 80, Some("YTpiQGM=")),
+            ("http://a:p/w?#@p:80", "p", 80, Some("YTpwL3c/Iw==")),
+        ] {
+            let proxy = Proxy::parse(url).unwrap();
+            assert_eq!((proxy.host(), proxy.port()), (host, port), "{url}");
+            let want = basic.map(|basic| format!("\r\nProxy-Authorization: Basic {basic}\r\n"));
+            let request = request(&proxy);
+            assert_eq!(request.contains("Proxy-Authorization"), want.is_some(), "{url}");
+            assert!(want.is_none_or(|want| request.contains(&want)), "{url}: {request}");
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else_without_quoting_it() {
+        for (url, error) in [
+            ("", ProxyError::Port),
+            ("https://s3cr3t:s3cr3t@p:1", ProxyError::Scheme),
+            ("socks5h://p:1", ProxyError::Scheme),
+            ("http://p", ProxyError::Port),
+            ("http://p:", ProxyError::Port),
+            ("http://p:0", ProxyError::Port),
+            ("http://p:+1", ProxyError::Port),
+            ("http://p:65536", ProxyError::Port),
+            ("http://:1", ProxyError::Host),
+            ("http://a b:1", ProxyError::Host),
+            ("http://a\r\nb:1", ProxyError::Host),
+            ("http://::1:1", ProxyError::Host),
+            ("http://[nonsense]:1", ProxyError::Host),
+            ("http://[::1]", ProxyError::Port),
+            ("http://p:1/x", ProxyError::Path),
+            ("http://s3cr3t/p:1", ProxyError::Path),
+            ("http://s3cr3t:%zz@p:1", ProxyError::Credentials),
+            ("http://s3cr3t:%f@p:1", ProxyError::Credentials),
+            ("http://s3cr3t:%ff@p:1", ProxyError::Credentials),
+            ("http://s3%3acr3t:x@p:1", ProxyError::Credentials),
+            ("http://s3cr3t:%0d%0a@p:1", ProxyError::Credentials),
+        ] {
+            let found = Proxy::parse(url).unwrap_err();
+            assert_eq!(found, error, "{url}");
+            assert!(!found.to_string().contains("s3cr3t"));
+        }
+        let shown = format!("{:?}", Proxy::parse("http://us3r:s3cr3t@p:1").unwrap());
+        assert!(!shown.contains("us3r") && !shown.contains("s3cr3t"), "{shown}");
+    }
+
+    #[test]
+    fn no_proxy_is_read_as_curl_reads_it() {
+        for (no_proxy, host, want) in [
+            ("", "api.x.com", false),
+            ("*", "api.x.com", true),
+            ("*", "::1", true),
+            ("x.com", "api.x.com", true),
+            ("x.com", "x.com", true),
+            (".x.com", "x.com", true),
+            (".x.com", "api.x.com", true),
+            ("X.COM.", "api.x.com", true),
+            ("x.com", "api.x.com.", true),
+            ("api.x.com", "x.com", false),
+            ("x.com", "notx.com", false),
+            ("com", "api.x.com", true),
+            (".", "api.x.com", false),
+            ("*.x.com", "api.x.com", false),
+            ("a.example,x.com", "api.x.com", true),
+            ("a.example x.com", "api.x.com", true),
+            ("a.example , \tx.com ,", "api.x.com", true),
+            ("x.com:443", "api.x.com", true),
+            ("x.com:80", "api.x.com", false),
+            ("*:80", "api.x.com", false),
+            ("x.com:none", "api.x.com", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1:443", "127.0.0.1", true),
+            ("127.0.0.1:80", "127.0.0.1", false),
+            // Of an address nothing is below.
+            ("0.0.1", "127.0.0.1", false),
+            ("1", "127.0.0.1", false),
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.0.0.128/25", "10.0.0.127", false),
+            ("0.0.0.0/0", "10.0.0.1", true),
+            ("0.0.0.0/0", "::1", false),
+            ("10.0.0.1/32", "10.0.0.1", true),
+            ("10.0.0.1/33", "10.0.0.1", false),
+            ("10.0.0.1/x", "10.0.0.1", false),
+            ("10.0.0.0/8", "api.x.com", false),
+            ("2001:db8::1", "2001:db8::1", true),
+            ("[2001:db8::1]", "2001:db8::1", true),
+            ("[2001:db8::1]:443", "2001:db8::1", true),
+            ("[2001:db8::1]:80", "2001:db8::1", false),
+            ("2001:DB8:0::1", "2001:db8::1", true),
+            ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("::/0", "2001:db9::1", true),
+            ("::/129", "2001:db9::1", false),
+        ] {
+            assert_eq!(is_exempt(no_proxy, host, 443), want, "{no_proxy:?} for {host}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_for_https_alone() {
+        let plain = Origin::parse("http://localhost").unwrap();
+        let url = Some(" http://p:1 ");
+        assert_eq!(Proxy::for_origin(url, None, &X), Proxy::parse("http://p:1").map(Some));
+        assert_eq!(Proxy::for_origin(url, Some("a.example"), &X), Proxy::parse("http://p:1").map(Some));
+        for (url, no_proxy, origin) in
+            [(None, None, &X), (Some(" "), None, &X), (url, Some("x.com"), &X), (url, None, &plain)]
+        {
+            assert_eq!(Proxy::for_origin(url, no_proxy, origin), Ok(None));
+        }
+        assert_eq!(Proxy::for_origin(Some("socks5://p:1"), None, &X), Err(ProxyError::Scheme));
+        assert_eq!(Proxy::for_origin(Some("socks5://p:1"), Some("*"), &X), Ok(None));
+    }
+}

@@ -1,0 +1,267 @@
+//! What is in a queue, and what its policy makes of what comes: no lock, no waiting.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use super::{Loss, Overflow, QueueConfig, Stats, Weight};
+
+/// Room is made for so many entries at first, where the bound is higher.
+const CAPACITY_MAX: usize = 16_384;
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is to be pushed.
+    Room,
+    /// It is not, and is counted if it is a message.
+    Dropped,
+    /// The same, and so with everything behind it.
+    Ended,
+    /// It is to be tried again once the task is woken.
+    Full,
+}
+
+/// What comes out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Popped<E> {
+    Event(E),
+    Dropped(Loss),
+    /// Nothing more will come.
+    End,
+    /// Nothing is there; the task is woken when something is.
+    Empty,
+}
+
+#[derive(Debug)]
+struct Entry<E> {
+    /// What was dropped between the entry before it and this one.
+    dropped: Loss,
+    weight: Weight,
+    event: E,
+}
+
+/// What is left of a queue whose receiver is gone.
+pub(super) struct Left<E>(#[allow(dead_code, reason = "kept to be dropped elsewhere")] VecDeque<Entry<E>>);
+
+#[derive(Debug)]
+pub(super) struct State<E> {
+    config: QueueConfig,
+    entries: VecDeque<Entry<E>>,
+    /// What was dropped behind the last entry.
+    dropped: Loss,
+    stats: Stats,
+    /// The stream has ended by its policy.
+    is_over: bool,
+    is_closed: bool,
+    /// Whoever would wait is to end.
+    is_ending: bool,
+    sender_gone: bool,
+    /// The sender's task; where it waits for room, it is woken with so many entries left.
+    sender: Option<Waker>,
+    wake_at: Option<usize>,
+    receiver: Option<Waker>,
+}
+
+impl<E> State<E> {
+    pub(super) fn new(mut config: QueueConfig) -> Self {
+        config.messages_max = config.messages_max.max(1);
+        config.events_max = config.events_max.max(1);
+        let capacity = config.messages_max.saturating_add(config.events_max).saturating_add(1);
+        Self {
+            config,
+            entries: VecDeque::with_capacity(capacity.min(CAPACITY_MAX)),
+            dropped: Loss::NONE,
+            stats: Stats::default(),
+            is_over: false,
+            is_closed: false,
+            is_ending: false,
+            sender_gone: false,
+            sender: None,
+            wake_at: None,
+            receiver: None,
+        }
+    }
+
+    pub(super) const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Whether an event of this weight finds room, and what of it if not; then whom to wake. Leaves the waker where it is to be
+    /// tried again.
+    pub(super) fn admit(
+        &mut self,
+        weight: Weight,
+        cx: Option<&mut Context<'_>>,
+    ) -> (Admission, Option<Waker>) {
+        let admission = match weight {
+            _ if self.is_over || self.is_closed => self.refuse(weight, Admission::Ended),
+            Weight::KeepAlive if self.entries.is_empty() && self.dropped == Loss::NONE => Admission::Room,
+            Weight::KeepAlive => Admission::Dropped,
+            Weight::Event if self.stats.events < self.config.events_max || self.is_ending => Admission::Room,
+            Weight::Event => Admission::Full,
+            Weight::Message(bytes) if self.has_room(bytes) => Admission::Room,
+            Weight::Message(bytes) => match self.config.overflow {
+                Overflow::Wait if !self.is_ending => Admission::Full,
+                Overflow::Wait | Overflow::DropNewest => self.refuse(weight, Admission::Dropped),
+                Overflow::DropOldest => {
+                    while !self.has_room(bytes) && self.drop_oldest() {}
+                    Admission::Room
+                }
+                Overflow::End => {
+                    self.is_over = true;
+                    self.refuse(weight, Admission::Ended)
+                }
+            },
+        };
+        self.wake_at = None;
+        if admission == Admission::Full {
+            // With half of it taken: to be woken for each event would cost the consumer more than the event.
+            self.wake_at = Some(self.entries.len() / 2);
+            if let Some(cx) = cx {
+                leave(&mut self.sender, cx);
+            }
+        }
+        // What was dropped behind everything is told at once if nothing else is there.
+        let is_news = self.entries.is_empty() && self.dropped != Loss::NONE;
+        (admission, is_news.then(|| self.receiver.take()).flatten())
+    }
+
+    /// Takes in an event that was admitted; whom to wake.
+    pub(super) fn push(&mut self, weight: Weight, event: E) -> Option<Waker> {
+        if self.is_closed {
+            // In between: nobody will take it.
+            self.refuse(weight, Admission::Ended);
+            return None;
+        }
+        let stats = &mut self.stats;
+        if let Weight::Message(bytes) = weight {
+            stats.sent = stats.sent.saturating_add(1);
+            stats.messages += 1;
+            stats.bytes = stats.bytes.saturating_add(bytes);
+            stats.messages_high = stats.messages_high.max(stats.messages);
+            stats.bytes_high = stats.bytes_high.max(stats.bytes);
+        } else {
+            stats.events += 1;
+        }
+        self.entries.push_back(Entry { dropped: std::mem::take(&mut self.dropped), weight, event });
+        self.receiver.take()
+    }
+
+    /// Takes out what is next; whom to wake. Leaves the waker where there is nothing.
+    pub(super) fn pop(&mut self, cx: Option<&mut Context<'_>>) -> (Popped<E>, Option<Waker>) {
+        // The loss at the end of a stream that is over may still grow; it is told as one.
+        let is_final = self.is_over && self.entries.is_empty() && !self.sender_gone;
+        let dropped = match self.entries.front_mut() {
+            Some(entry) => &mut entry.dropped,
+            None => &mut self.dropped,
+        };
+        if *dropped != Loss::NONE && !is_final {
+            return (Popped::Dropped(std::mem::take(dropped)), None);
+        }
+        if let Some(entry) = self.entries.pop_front() {
+            self.forget(entry.weight);
+            if let Weight::Message(_) = entry.weight {
+                self.stats.delivered = self.stats.delivered.saturating_add(1);
+            }
+            let is_time = self.wake_at.is_some_and(|left| self.entries.len() <= left);
+            let waker = is_time.then(|| self.sender.take()).flatten();
+            return (Popped::Event(entry.event), waker);
+        }
+        if self.sender_gone {
+            return (Popped::End, None);
+        }
+        if let Some(cx) = cx {
+            leave(&mut self.receiver, cx);
+        }
+        (Popped::Empty, None)
+    }
+
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_over || self.is_closed {
+            return Poll::Ready(());
+        }
+        leave(&mut self.sender, cx);
+        Poll::Pending
+    }
+
+    pub(super) fn end_waits(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// Whom to wake.
+    pub(super) fn sender_gone(&mut self) -> Option<Waker> {
+        self.sender_gone = true;
+        self.receiver.take()
+    }
+
+    /// Whom to wake.
+    pub(super) fn close(&mut self) -> Option<Waker> {
+        self.is_closed = true;
+        self.sender.take()
+    }
+
+    /// The receiver is gone: what is left is dropped, and counted.
+    pub(super) fn abandon(&mut self) -> Left<E> {
+        let left = std::mem::take(&mut self.entries);
+        for entry in &left {
+            self.forget(entry.weight);
+            if let Weight::Message(bytes) = entry.weight {
+                self.stats.dropped.add(one(bytes));
+            }
+        }
+        Left(left)
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.stats.messages == 0
+            || self.stats.messages < self.config.messages_max
+                && self.stats.bytes.saturating_add(bytes) <= self.config.bytes_max
+    }
+
+    /// An event is not taken.
+    fn refuse(&mut self, weight: Weight, admission: Admission) -> Admission {
+        if let Weight::Message(bytes) = weight {
+            self.stats.sent = self.stats.sent.saturating_add(1);
+            self.stats.dropped.add(one(bytes));
+            self.dropped.add(one(bytes));
+        }
+        admission
+    }
+
+    /// Drops the oldest message, if there is one. Before it lie events of connections only, so that the search is short.
+    fn drop_oldest(&mut self) -> bool {
+        let oldest = self.entries.iter().position(|entry| matches!(entry.weight, Weight::Message(_)));
+        let Some(entry) = oldest.and_then(|at| self.entries.remove(at)) else { return false };
+        self.forget(entry.weight);
+        let Weight::Message(bytes) = entry.weight else { return false };
+        let behind = match oldest.and_then(|at| self.entries.get_mut(at)) {
+            Some(next) => &mut next.dropped,
+            None => &mut self.dropped,
+        };
+        behind.add(entry.dropped);
+        behind.add(one(bytes));
+        self.stats.dropped.add(one(bytes));
+        true
+    }
+
+    /// An event is no longer there.
+    fn forget(&mut self, weight: Weight) {
+        if let Weight::Message(bytes) = weight {
+            self.stats.messages -= 1;
+            self.stats.bytes -= bytes;
+        } else {
+            self.stats.events -= 1;
+        }
+    }
+}
+
+fn one(bytes: usize) -> Loss {
+    Loss { messages: 1, bytes: bytes as u64 }
+}
+
+fn leave(place: &mut Option<Waker>, cx: &mut Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *place = Some(cx.waker().clone()),
+    }
+}

@@ -1,0 +1,502 @@
+//! What an answer says of each rule.
+
+use std::string::{String, ToString};
+use std::vec;
+use std::vec::Vec;
+
+use serde_json::Value;
+
+use super::Reply;
+use super::call::{Asked, Call, CallKind};
+use super::problem::{ApiError, Problem};
+use super::read::{count_of, document, text_of};
+
+/// A rule as the service has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Its id: digits, kept as a text.
+    pub id: Option<String>,
+    /// The rule.
+    pub value: String,
+    /// Its tag. An empty one counts as none.
+    pub tag: Option<String>,
+}
+
+impl Rule {
+    /// A rule as it was written down elsewhere.
+    #[must_use]
+    pub fn new(id: Option<String>, value: String, tag: Option<String>) -> Self {
+        Self { id, value, tag: tag.filter(|tag| !tag.is_empty()) }
+    }
+
+    /// Reads `{"id","value","tag"}`, the id as a text or a number.
+    fn read(value: &Value) -> Option<Self> {
+        let text = |key: &str| value.get(key).and_then(text_of);
+        let id = text("id").filter(|id| !id.is_empty()).or_else(|| text("id_str"));
+        Some(Self::new(id, value.get("value")?.as_str()?.to_string(), text("tag")))
+    }
+}
+
+/// The rules in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listing {
+    /// The rules of this page, in the service's order.
+    pub rules: Vec<Rule>,
+    /// What [`Call::list_page`] takes for the next one; `None`: this was the last.
+    pub next_page: Option<String>,
+}
+
+/// What became of a rule that was to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddFate {
+    /// It is in force, or would be ([`CallKind::Validate`]): as the service has it. Only what was asked for where the
+    /// service counts it and does not show it.
+    Created(Rule),
+    /// A rule of that value was there before. Its tag stayed as it was, whatever was asked for.
+    Duplicate {
+        /// The id of the one that is there.
+        id: Option<String>,
+    },
+    /// The service refuses it.
+    Invalid {
+        /// The service's words, one text an error.
+        messages: Vec<String>,
+    },
+    /// It was not added, and nothing is said against it: another rule of the request was wrong, or there would be too
+    /// many.
+    NotCreated {
+        /// The service's words, if there are any.
+        message: Option<String>,
+    },
+    /// The answer does not say. List the rules to find out.
+    Unknown,
+}
+
+/// What became of rules that were to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Added {
+    /// The status code.
+    pub status: u16,
+    /// The fate of each, in the order in which they were asked for.
+    pub fates: Vec<AddFate>,
+    /// Rules in the answer that nobody asked for.
+    pub others: Vec<Rule>,
+    /// What else the answer complains of.
+    pub problems: Vec<Problem>,
+    /// The service's own count.
+    pub summary: Summary,
+}
+
+/// The service's own count of what it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// `created`
+    pub created: Option<u64>,
+    /// `not_created`
+    pub not_created: Option<u64>,
+    /// `valid`
+    pub valid: Option<u64>,
+    /// `invalid`, which counts duplicates
+    pub invalid: Option<u64>,
+}
+
+/// What became of a rule that was to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeleteFate {
+    /// It is gone.
+    Deleted,
+    /// It was not deleted; mostly since it was not there.
+    NotDeleted {
+        /// The service's words, if there are any.
+        message: Option<String>,
+    },
+    /// The answer does not say. List the rules to find out.
+    Unknown,
+}
+
+/// The member `not_deleted`, whose form no page tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotDeleted {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// A number.
+    Count(u64),
+    /// A list: the ids or values in it.
+    Entries(Vec<String>),
+}
+
+/// What became of rules that were to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deleted {
+    /// The status code.
+    pub status: u16,
+    /// The fate of each, in the order in which they were asked for.
+    pub fates: Vec<DeleteFate>,
+    /// `deleted`
+    pub deleted: Option<u64>,
+    /// `not_deleted`
+    pub not_deleted: NotDeleted,
+    /// What else the answer complains of.
+    pub problems: Vec<Problem>,
+}
+
+impl Call {
+    /// Reads the answer to [`Call::list`] or [`Call::list_page`].
+    ///
+    /// A list that is not whole would make every missing rule look deleted, so one that cannot be read to its last entry
+    /// is no list.
+    ///
+    /// # Errors
+    /// [`ApiError`] where the service refused, or the answer is no list of rules.
+    pub fn listed(&self, reply: &Reply<'_>) -> Result<Listing, ApiError> {
+        let refused = || ApiError::read(reply);
+        let value = document(reply.body).filter(|_| is_success(reply.status)).ok_or_else(refused)?;
+        if !list(&value, "errors").is_empty() {
+            return Err(refused());
+        }
+        let entries = match rules_in(&value) {
+            Some(Value::Array(entries)) => entries.as_slice(),
+            Some(Value::Null) | None => &[],
+            Some(_) => return Err(refused()),
+        };
+        // Without rules the member may be missing, from `data` or with it; something else is no list.
+        let is_empty = |value: &Value| value.as_object().is_none_or(serde_json::Map::is_empty);
+        let may_be_missing = match value.get("data") {
+            Some(data) => is_empty(data),
+            None => value.get("meta").is_some() || is_empty(&value),
+        };
+        if rules_in(&value).is_none() && !may_be_missing {
+            return Err(refused());
+        }
+        let rules: Vec<Rule> = entries.iter().map(Rule::read).collect::<Option<_>>().ok_or_else(refused)?;
+        let meta = value.get("meta");
+        let counted = meta.and_then(|meta| meta.get("result_count")).and_then(count_of);
+        if counted.is_some_and(|counted| counted != rules.len() as u64) {
+            return Err(refused());
+        }
+        let next_page = meta.and_then(|meta| meta.get("next_token")).and_then(text_of);
+        Ok(Listing { rules, next_page: next_page.filter(|page| !page.is_empty()) })
+    }
+
+    /// Reads the answer to [`Call::add`] or [`Call::validate`].
+    ///
+    /// # Errors
+    /// [`ApiError`] where the service refused the request as a whole, or the answer is none of the service's. A refusal
+    /// that says which rules are wrong is no error here: their fates tell.
+    pub fn added(&self, reply: &Reply<'_>) -> Result<Added, ApiError> {
+        let Some(value) = document(reply.body) else { return Err(ApiError::read(reply)) };
+        let summary = summary(&value);
+        let mut fates = Fates::new(&self.asked);
+        let mut others = Vec::new();
+        let mut problems = Vec::new();
+
+        let created = match rules_in(&value) {
+            Some(Value::Array(entries)) if is_success(reply.status) => entries.as_slice(),
+            _ => &[],
+        };
+        let mut unmatched = Vec::new();
+        for entry in created {
+            let Some(rule) = Rule::read(entry) else {
+                problems.push(Problem::of(entry));
+                continue;
+            };
+            match fates.find(None, Some(&rule.value), rule.tag.as_deref()) {
+                Some(index) => {
+                    let asked = self.asked[index].tag.as_deref().filter(|tag| !tag.is_empty());
+                    // The tag of a rule that exists cannot be changed (X docs, OpenAPI).
+                    let fate = if rule.tag.as_deref() == asked {
+                        AddFate::Created(rule)
+                    } else {
+                        AddFate::Duplicate { id: rule.id }
+                    };
+                    fates.settle(index, fate);
+                }
+                None => unmatched.push(rule),
+            }
+        }
+        for entry in list(&value, "detail") {
+            let rule = entry.get("rule").and_then(Rule::read);
+            let found =
+                rule.as_ref().and_then(|rule| fates.find(None, Some(&rule.value), rule.tag.as_deref()));
+            match (found, rule) {
+                (Some(index), Some(rule)) => fates.settle(index, detail_fate(entry, rule)),
+                _ => problems.push(Problem::of(entry)),
+            }
+        }
+        for entry in list(&value, "errors") {
+            let problem = Problem::of(entry);
+            let value = entry.get("value").and_then(Value::as_str);
+            match value.and_then(|value| fates.find(None, Some(value), None)) {
+                Some(index) => fates.settle(index, error_fate(entry, problem)),
+                None => problems.push(problem),
+            }
+        }
+
+        let none_told = fates.settled() == 0 && unmatched.is_empty();
+        if none_told && !is_success(reply.status) {
+            return Err(ApiError::read(reply));
+        }
+        // The service may spell a value in its own way: as many as asked for, in their order.
+        if unmatched.len() == fates.open() && problems.is_empty() {
+            for rule in unmatched.drain(..) {
+                if let Some(index) = fates.first_open() {
+                    fates.settle(index, AddFate::Created(rule));
+                }
+            }
+        }
+        others.append(&mut unmatched);
+        self.conclude(&mut fates, summary, reply.status, none_told, &problems);
+        Ok(Added { status: reply.status, fates: fates.take(AddFate::Unknown), others, problems, summary })
+    }
+
+    /// What the counts and the status say of rules that the answer does not name.
+    fn conclude(
+        &self,
+        fates: &mut Fates<'_, AddFate>,
+        summary: Summary,
+        status: u16,
+        none_told: bool,
+        problems: &[Problem],
+    ) {
+        let told = fates.count(|fate| matches!(fate, AddFate::Created(_))) as u64;
+        let open = fates.open() as u64;
+        let is_cap = problems.iter().any(Problem::is_rule_cap);
+        let message = problems.iter().find_map(Problem::text);
+        let all_created = summary.created == Some(told + open)
+            || (self.kind() == CallKind::Validate && summary.valid == Some(told + open));
+        let none_created = summary.created == Some(told)
+            || is_cap
+            // Nothing is kept of a request that is refused for one of its rules.
+            || (!none_told && (400..500).contains(&status));
+        while let Some(index) = fates.first_open() {
+            let asked = &self.asked[index];
+            let fate = if all_created && open > 0 && problems.is_empty() {
+                let value = asked.value.clone().unwrap_or_default();
+                AddFate::Created(Rule { id: None, value, tag: asked.tag.clone() })
+            } else if none_created {
+                AddFate::NotCreated { message: message.clone() }
+            } else {
+                AddFate::Unknown
+            };
+            fates.settle(index, fate);
+        }
+    }
+
+    /// Reads the answer to [`Call::delete_ids`] or [`Call::delete_values`].
+    ///
+    /// # Errors
+    /// [`ApiError`] where the service refused the request as a whole, or the answer is none of the service's.
+    pub fn deleted(&self, reply: &Reply<'_>) -> Result<Deleted, ApiError> {
+        let value = document(reply.body).filter(|_| is_success(reply.status));
+        let Some(value) = value else { return Err(ApiError::read(reply)) };
+        let counts =
+            [value.get("data"), value.get("meta").and_then(|meta| meta.get("summary")), value.get("summary")];
+        let member = |key: &str| counts.iter().flatten().find_map(|counts| counts.get(key));
+        let deleted = member("deleted").and_then(count_of);
+        let not_deleted = match member("not_deleted") {
+            Some(Value::Array(list)) => NotDeleted::Entries(list.iter().filter_map(name_of).collect()),
+            Some(value) => count_of(value).map_or(NotDeleted::Absent, NotDeleted::Count),
+            None => NotDeleted::Absent,
+        };
+
+        let mut fates = Fates::new(&self.asked);
+        let mut problems = Vec::new();
+        if let Some(Value::Array(entries)) = member("not_deleted") {
+            for entry in entries {
+                let problem = Problem::of(entry);
+                match fates.find_named(entry) {
+                    Some(index) => {
+                        fates.settle(index, DeleteFate::NotDeleted { message: problem.text() });
+                    }
+                    None => problems.push(problem),
+                }
+            }
+        }
+        for entry in list(&value, "detail").iter().chain(list(&value, "errors")) {
+            let problem = Problem::of(entry);
+            let was_deleted = entry.get("deleted").and_then(Value::as_bool);
+            match (fates.find_named(entry), was_deleted) {
+                (Some(index), Some(true)) => fates.settle(index, DeleteFate::Deleted),
+                (Some(index), _) => {
+                    fates.settle(index, DeleteFate::NotDeleted { message: problem.text() });
+                }
+                (None, _) => problems.push(problem),
+            }
+        }
+
+        let told = fates.count(|fate| matches!(fate, DeleteFate::Deleted)) as u64;
+        let told_not = fates.settled() as u64 - told;
+        let open = fates.open() as u64;
+        let all_gone = match (deleted, &not_deleted) {
+            (Some(deleted), _) => deleted == told + open,
+            (None, NotDeleted::Count(count)) => *count == told_not,
+            (None, NotDeleted::Entries(_)) => problems.is_empty(),
+            (None, NotDeleted::Absent) => false,
+        };
+        let none_gone = match (deleted, &not_deleted) {
+            (Some(deleted), _) => deleted == told,
+            (None, NotDeleted::Count(count)) => *count == told_not + open,
+            _ => false,
+        };
+        while let Some(index) = fates.first_open() {
+            fates.settle(
+                index,
+                if all_gone {
+                    DeleteFate::Deleted
+                } else if none_gone {
+                    DeleteFate::NotDeleted { message: problems.iter().find_map(Problem::text) }
+                } else {
+                    DeleteFate::Unknown
+                },
+            );
+        }
+        Ok(Deleted {
+            status: reply.status,
+            fates: fates.take(DeleteFate::Unknown),
+            deleted,
+            not_deleted,
+            problems,
+        })
+    }
+}
+
+/// The fates of what was asked for, while an answer is read.
+struct Fates<'a, F> {
+    asked: &'a [Asked],
+    fates: Vec<Option<F>>,
+}
+
+impl<'a, F> Fates<'a, F> {
+    fn new(asked: &'a [Asked]) -> Self {
+        let mut fates = vec![];
+        fates.resize_with(asked.len(), || None);
+        Self { asked, fates }
+    }
+
+    /// The first open one of that id or value; one of that tag before others.
+    fn find(&self, id: Option<&str>, value: Option<&str>, tag: Option<&str>) -> Option<usize> {
+        let open = |index: &usize| self.fates[*index].is_none();
+        let is_same = |index: &usize| {
+            let asked = &self.asked[*index];
+            (asked.id.is_some() && asked.id.as_deref() == id)
+                || (asked.value.is_some() && asked.value.as_deref() == value)
+        };
+        let mut found = (0..self.asked.len()).filter(open).filter(is_same);
+        let first = found.next()?;
+        let of_tag = |index: &usize| self.asked[*index].tag.as_deref().filter(|tag| !tag.is_empty()) == tag;
+        Some(Some(first).into_iter().chain(found).find(of_tag).unwrap_or(first))
+    }
+
+    /// The open one that an entry of a list means: an id or a value, or an object that has one, or a `rule` that does.
+    fn find_named(&self, entry: &Value) -> Option<usize> {
+        let entry = entry.get("rule").unwrap_or(entry);
+        if let Some(name) = text_of(entry) {
+            return self.find(Some(&name), Some(&name), None);
+        }
+        let id = ["id", "id_str", "rule_id", "resource_id"];
+        let id = id.iter().find_map(|key| entry.get(key).and_then(text_of));
+        self.find(id.as_deref(), entry.get("value").and_then(Value::as_str), None)
+    }
+
+    fn settle(&mut self, index: usize, fate: F) {
+        self.fates[index] = Some(fate);
+    }
+
+    fn first_open(&self) -> Option<usize> {
+        self.fates.iter().position(Option::is_none)
+    }
+
+    fn open(&self) -> usize {
+        self.fates.len() - self.settled()
+    }
+
+    fn settled(&self) -> usize {
+        self.fates.iter().flatten().count()
+    }
+
+    fn count(&self, which: impl Fn(&F) -> bool) -> usize {
+        self.fates.iter().flatten().filter(|fate| which(fate)).count()
+    }
+
+    fn take(self, otherwise: F) -> Vec<F>
+    where
+        F: Clone,
+    {
+        self.fates.into_iter().map(|fate| fate.unwrap_or_else(|| otherwise.clone())).collect()
+    }
+}
+
+const fn is_success(status: u16) -> bool {
+    200 <= status && status < 300
+}
+
+/// Where an answer has its rules: `data.rules` (Powerstream), `data` (Filtered Stream), `rules` (PowerTrack).
+fn rules_in(value: &Value) -> Option<&Value> {
+    match value.get("data") {
+        Some(Value::Object(data)) => data.get("rules"),
+        Some(Value::Null) | None => value.get("rules"),
+        data => data,
+    }
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn summary(value: &Value) -> Summary {
+    let summary = value.get("meta").and_then(|meta| meta.get("summary")).or_else(|| value.get("summary"));
+    let count = |key: &str| summary.and_then(|summary| summary.get(key)).and_then(count_of);
+    Summary {
+        created: count("created"),
+        not_created: count("not_created"),
+        valid: count("valid"),
+        invalid: count("invalid").or_else(|| count("not_valid")),
+    }
+}
+
+/// What an entry of a list names.
+fn name_of(entry: &Value) -> Option<String> {
+    let entry = entry.get("rule").unwrap_or(entry);
+    text_of(entry)
+        .or_else(|| ["id", "id_str", "value"].iter().find_map(|key| entry.get(key).and_then(text_of)))
+}
+
+/// PowerTrack's `{"rule","created","message"}` (X docs, PowerTrack API).
+fn detail_fate(entry: &Value, rule: Rule) -> AddFate {
+    let is_created = |key: &str| entry.get(key).and_then(Value::as_bool);
+    if is_created("created").or_else(|| is_created("valid")) == Some(true) {
+        return AddFate::Created(rule);
+    }
+    match entry.get("message").and_then(Value::as_str) {
+        Some(message) if message.contains("already exists") => AddFate::Duplicate { id: rule.id },
+        Some(message) => AddFate::Invalid {
+            messages: message.lines().filter(|line| !line.is_empty()).map(ToString::to_string).collect(),
+        },
+        None => AddFate::NotCreated { message: None },
+    }
+}
+
+/// An element of `errors` that names a rule (X docs, Filtered Stream; recorded answers).
+fn error_fate(entry: &Value, problem: Problem) -> AddFate {
+    if problem.is_duplicate() {
+        return AddFate::Duplicate { id: entry.get("id").and_then(text_of) };
+    }
+    if problem.is_rule_cap() {
+        return AddFate::NotCreated { message: problem.text() };
+    }
+    if problem.is_invalid_rule() || !problem.messages.is_empty() {
+        let messages =
+            if problem.messages.is_empty() { problem.text().into_iter().collect() } else { problem.messages };
+        return AddFate::Invalid { messages };
+    }
+    AddFate::NotCreated { message: problem.text() }
+}

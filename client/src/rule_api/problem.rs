@@ -1,0 +1,239 @@
+//! What a refusal says, in whatever form it says it.
+
+use std::boxed::Box;
+use std::fmt;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use serde_json::Value;
+
+use super::Reply;
+use super::read::{document, text_of};
+use powerstream_core::http::head::{RateLimit, RetryAfter};
+
+/// The most octets kept of an answer that is no JSON.
+const TEXT_BYTES_MAX: usize = 4_096;
+
+/// The server's own words. They are a stranger's: escape them before a person sees them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// `title`
+    pub title: Option<String>,
+    /// `detail`
+    pub detail: Option<String>,
+    /// `type`: a URI, of which only the last part says anything; its host has changed once.
+    pub problem_type: Option<String>,
+    /// What its `errors` say, one text each; of a document that is no JSON its first 4 KiB.
+    pub messages: Vec<String>,
+}
+
+impl Problem {
+    /// Reads a document: a bare problem, a problem with `errors`, `errors` alone, `code` and `message`, or `error` with a
+    /// `message` (X docs: response codes, rate limits, PowerTrack API); anything else as a text.
+    pub(super) fn read(body: &[u8]) -> Self {
+        match document(body) {
+            Some(value) => Self::of(&value),
+            None => {
+                let end = body.len().min(TEXT_BYTES_MAX);
+                let text = String::from_utf8_lossy(&body[..end]);
+                let messages = Some(text.trim()).filter(|text| !text.is_empty());
+                Self { messages: messages.map(ToString::to_string).into_iter().collect(), ..Self::default() }
+            }
+        }
+    }
+
+    /// Reads an object.
+    pub(super) fn of(value: &Value) -> Self {
+        let text = |key: &str| value.get(key).and_then(text_of).filter(|text| !text.is_empty());
+        let mut messages: Vec<String> = Vec::new();
+        let errors = value.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for error in errors {
+            messages.extend(words(error));
+        }
+        let details = value.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        messages.extend(details.iter().filter_map(text_of));
+        messages.extend(text("message"));
+        messages.extend(value.get("error").and_then(words));
+        Self { title: text("title"), detail: text("detail"), problem_type: text("type"), messages }
+    }
+
+    /// The last part of the type: `invalid-rules`.
+    #[must_use]
+    pub fn type_name(&self) -> Option<&str> {
+        self.problem_type.as_deref()?.rsplit('/').next()
+    }
+
+    fn is_type(&self, name: &str, title: &str) -> bool {
+        self.type_name() == Some(name) || self.title.as_deref() == Some(title)
+    }
+
+    pub(super) fn is_duplicate(&self) -> bool {
+        self.is_type("duplicate-rules", "DuplicateRule")
+    }
+
+    pub(super) fn is_invalid_rule(&self) -> bool {
+        self.is_type("invalid-rules", "UnprocessableEntity")
+    }
+
+    pub(super) fn is_rule_cap(&self) -> bool {
+        self.is_type("rule-cap", "RuleCapExceeded") || self.says("exceeds account") && self.says("limit")
+    }
+
+    fn says(&self, words: &str) -> bool {
+        let texts = self.messages.iter().chain(&self.detail);
+        texts.into_iter().any(|text| text.to_ascii_lowercase().contains(words))
+    }
+
+    /// The most telling of its words, if it has any.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        if let Some(message) = self.messages.first() {
+            return Some(message.clone());
+        }
+        match (&self.title, &self.detail) {
+            (Some(title), Some(detail)) if title != detail => {
+                Some([title.as_str(), ": ", detail.as_str()].concat())
+            }
+            (title, detail) => detail.clone().or_else(|| title.clone()),
+        }
+    }
+}
+
+/// What an element of `errors` says.
+fn words(error: &Value) -> Option<String> {
+    if let Some(text) = text_of(error) {
+        return Some(text);
+    }
+    let inner = error.get("errors").and_then(Value::as_array).and_then(|errors| errors.first());
+    if let Some(words) = inner.and_then(|inner| inner.get("message")).and_then(text_of) {
+        return Some(words);
+    }
+    ["message", "detail", "title"].into_iter().find_map(|key| error.get(key).and_then(text_of))
+}
+
+/// The service did not do what was asked, or did not say whether it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApiError {
+    /// What it means.
+    pub kind: ApiErrorKind,
+    /// The status code.
+    pub status: u16,
+    /// The server's own words.
+    pub problem: Box<Problem>,
+    /// X's rate-limit fields.
+    pub rate_limit: RateLimit,
+    /// The `Retry-After` field.
+    pub retry_after: Option<RetryAfter>,
+}
+
+/// What a refusal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ApiErrorKind {
+    /// 401: the token is missing, wrong or revoked.
+    Unauthorized,
+    /// 403: the app may not use this endpoint.
+    Forbidden,
+    /// 402: the account has no credits left.
+    Payment,
+    /// 404, 410: there is no such endpoint.
+    NotFound,
+    /// There would be more rules than the app may have.
+    RuleLimit,
+    /// 429: too many requests in the window.
+    RateLimit,
+    /// 429: the plan's volume of Posts is used up.
+    UsageCap,
+    /// 3xx: redirects are not followed, the token would go with them.
+    Redirect,
+    /// Another 4xx, which asking again cannot cure.
+    Request,
+    /// 408, 425, or 5xx and above: the server's trouble. It may have acted all the same.
+    Server,
+    /// It agreed, in words that are none of this service's: a proxy may have answered in its place.
+    Unreadable,
+}
+
+impl ApiErrorKind {
+    /// A short stable name for programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Payment => "payment",
+            Self::NotFound => "not_found",
+            Self::RuleLimit => "rule_limit",
+            Self::RateLimit => "rate_limit",
+            Self::UsageCap => "usage_cap",
+            Self::Redirect => "redirect",
+            Self::Request => "request",
+            Self::Server => "server",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "not authorised: check the bearer token",
+            Self::Forbidden => "forbidden: this app may not manage these rules",
+            Self::Payment => "the account has no credits left",
+            Self::NotFound => "there is no such endpoint: check the base URL",
+            Self::RuleLimit => "there would be more rules than the app may have: delete some first",
+            Self::RateLimit => "rate limited: wait until the window ends",
+            Self::UsageCap => "the plan's volume is used up",
+            Self::Redirect => "redirected: redirects are not followed; use the new address as the base URL",
+            Self::Request => "the request was refused, and would be again",
+            Self::Server => "the server has trouble",
+            Self::Unreadable => {
+                "expected the service's JSON: something between may have answered in its place; check the base URL"
+            }
+        }
+    }
+}
+
+impl ApiError {
+    /// Reads an answer that refuses, or that cannot be read.
+    pub(super) fn read(reply: &Reply<'_>) -> Self {
+        let problem = Problem::read(reply.body);
+        let kind = match reply.status {
+            200..=299 => ApiErrorKind::Unreadable,
+            300..=399 => ApiErrorKind::Redirect,
+            401 => ApiErrorKind::Unauthorized,
+            402 => ApiErrorKind::Payment,
+            408 | 425 => ApiErrorKind::Server,
+            429 if problem.is_type("usage-capped", "UsageCapExceeded") => ApiErrorKind::UsageCap,
+            420 | 429 => ApiErrorKind::RateLimit,
+            400..=499 if problem.is_rule_cap() => ApiErrorKind::RuleLimit,
+            403 => ApiErrorKind::Forbidden,
+            404 | 410 => ApiErrorKind::NotFound,
+            400..=499 => ApiErrorKind::Request,
+            _ => ApiErrorKind::Server,
+        };
+        Self {
+            kind,
+            status: reply.status,
+            problem: Box::new(problem),
+            rate_limit: reply.rate_limit,
+            retry_after: reply.retry_after,
+        }
+    }
+
+    /// Whether a change may have been made all the same, so that the rules have to be listed before it is asked for
+    /// again.
+    #[must_use]
+    pub const fn is_outcome_unknown(&self) -> bool {
+        matches!(self.kind, ApiErrorKind::Server | ApiErrorKind::Unreadable)
+    }
+}
+
+impl fmt::Display for ApiError {
+    /// Leaves the server's own words out: they need escaping first. See [`Problem::text`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (status {})", self.kind.text(), self.status)
+    }
+}
+
+impl std::error::Error for ApiError {}

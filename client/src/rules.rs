@@ -1,0 +1,268 @@
+//! Rules over an [`Io`]: what the adapters' rule clients are, up to their way of waiting.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::poll_fn;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+use crate::config::Config;
+use crate::exchange::poll_exchange;
+use crate::rule_api::{Added, ApiError, Call, CallError, Deleted, Listing, NewRule, Reply, RuleApi};
+use powerstream_core::buffered::READ_BYTES;
+use powerstream_core::driver::Io;
+use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeError, Sent};
+use powerstream_core::http::head::{RateLimit, RetryAfter};
+use powerstream_core::http::request::RequestError;
+use powerstream_core::time::Instant;
+
+/// What to say where [`Rules::new`] finds no rules.
+pub const NO_RULES: &str = "only Powerstream and Filtered Stream have rules";
+
+/// Most pages of a list: a thousand rules each, and some to spare.
+const PAGES_MAX: usize = 1_000;
+
+/// The rules of one app at one service: each call on a connection of its own, which is closed behind the answer.
+///
+/// Nothing is sent twice: a failure says whether the service may have acted
+/// ([`RulesError::is_outcome_unknown`]), and then only a list tells. Dropping a future gives its call up, and whether the
+/// service acted is as unknown; the next call closes what that left open.
+pub struct Rules<I> {
+    config: Config,
+    api: RuleApi,
+    io: I,
+    buffer: Vec<u8>,
+    rate_limit: RateLimit,
+}
+
+/// An answer that owns its body.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct OwnedReply {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// X's rate-limit fields.
+    pub rate_limit: RateLimit,
+    /// The `Retry-After` field.
+    pub retry_after: Option<RetryAfter>,
+}
+
+impl OwnedReply {
+    /// The answer, to be read by the [`Call`] that asked.
+    #[must_use]
+    pub fn lend(&self) -> Reply<'_> {
+        let mut reply = Reply::new(self.status, &self.body);
+        reply.rate_limit = self.rate_limit;
+        reply.retry_after = self.retry_after;
+        reply
+    }
+}
+
+impl fmt::Debug for OwnedReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lend().fmt(f)
+    }
+}
+
+/// The exchange of a call, as `config` has it.
+///
+/// # Errors
+/// [`RequestError`] where the request is not well-formed; nothing that came through
+/// [`ConfigBuilder::build`](crate::config::ConfigBuilder::build) is known to cause one.
+pub fn exchange(config: &Config, call: &Call, now: Instant) -> Result<Exchange<Vec<u8>>, RequestError> {
+    let session = config.session();
+    let query = call.query();
+    let mut request = call.request(session.host.unwrap_or(session.origin.authority()), query.as_slice());
+    request.token = session.token;
+    request.user_agent = session.user_agent;
+    let mut bounds = ExchangeConfig::default();
+    bounds.connect = session.timeouts.connect;
+    bounds.head_limits = session.head;
+    bounds.chunk_limits = session.chunk;
+    // Zeroed, so that pages which no octet ever reaches are never given out.
+    let storage = vec![0; bounds.body_bytes_max + bounds.head_limits.bytes_max];
+    Exchange::new(storage, &request, call.body(), bounds, now)
+}
+
+impl<I: Io> Rules<I> {
+    /// The rules of the stream that `config` names; `io` connects by its route. `None` where that stream has no rules.
+    #[must_use]
+    pub fn new(config: Config, io: I) -> Option<Self> {
+        let api = RuleApi::of(&config.endpoint())?;
+        Some(Self { config, api, io, buffer: vec![0; READ_BYTES], rate_limit: RateLimit::default() })
+    }
+
+    /// Whose rules.
+    #[must_use]
+    pub const fn api(&self) -> RuleApi {
+        self.api
+    }
+
+    /// The transport.
+    pub const fn io(&self) -> &I {
+        &self.io
+    }
+
+    /// The rate-limit fields of the last answer.
+    #[must_use]
+    pub const fn rate_limit(&self) -> RateLimit {
+        self.rate_limit
+    }
+
+    /// Sends one call. Any answer is one here, whatever its status; the call reads it.
+    ///
+    /// # Errors
+    /// [`RulesError::Request`] and [`RulesError::Exchange`].
+    pub async fn send(&mut self, call: &Call) -> Result<OwnedReply, RulesError> {
+        let Self { config, io, buffer, .. } = self;
+        // What a call that was given up has left.
+        poll_fn(|cx| io.poll_close(cx)).await;
+        let mut exchange = exchange(config, call, io.now()).map_err(RulesError::Request)?;
+        poll_fn(|cx| poll_exchange(&mut exchange, io, buffer, cx)).await;
+        let reply = match exchange.outcome() {
+            Some(Ok(answer)) => {
+                let head = answer.head.parsed();
+                OwnedReply {
+                    status: answer.head.status(),
+                    body: answer.body.to_vec(),
+                    rate_limit: head.rate_limit,
+                    retry_after: head.retry_after,
+                }
+            }
+            Some(Err(error)) => return Err(RulesError::Exchange(error)),
+            None => unreachable!("an exchange that is over has an outcome"),
+        };
+        self.rate_limit = reply.rate_limit;
+        Ok(reply)
+    }
+
+    /// Lists all rules: one request, and one for each thousand more on Filtered Stream.
+    ///
+    /// # Errors
+    /// [`RulesError`]; the list is whole or none.
+    pub async fn list(&mut self) -> Result<Vec<crate::rule_api::Rule>, RulesError> {
+        let mut call = Call::list(self.api);
+        let mut rules = Vec::new();
+        let mut seen = BTreeSet::<String>::new();
+        loop {
+            let Listing { rules: page, next_page, .. } =
+                call.listed(&self.send(&call).await?.lend()).map_err(RulesError::Refused)?;
+            rules.extend(page);
+            match next_page {
+                None => return Ok(rules),
+                Some(next) if seen.len() < PAGES_MAX && seen.insert(next.clone()) => {
+                    call = Call::list_page(self.api, &next);
+                }
+                Some(_) => return Err(RulesError::Endless),
+            }
+        }
+    }
+
+    /// Adds rules, up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
+    ///
+    /// # Errors
+    /// [`RulesError`]. Rules that the service refuses one by one are no error: see [`Added::fates`].
+    pub async fn add(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
+        let call = Call::add(self.api, rules).map_err(RulesError::Call)?;
+        call.added(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
+    }
+
+    /// Asks what adding the rules would do: one request. Powerstream has none for it.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub async fn validate(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
+        let call = Call::validate(self.api, rules).map_err(RulesError::Call)?;
+        call.added(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
+    }
+
+    /// Deletes rules by their ids, up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
+    ///
+    /// # Errors
+    /// [`RulesError`]. Rules that are not there are no error: see [`Deleted::fates`].
+    pub async fn delete_ids(&mut self, ids: &[&str]) -> Result<Deleted, RulesError> {
+        let call = Call::delete_ids(self.api, ids).map_err(RulesError::Call)?;
+        call.deleted(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
+    }
+
+    /// Deletes rules by their values, as [`Self::delete_ids`].
+    ///
+    /// # Errors
+    /// As [`Self::delete_ids`].
+    pub async fn delete_values(&mut self, rules: &[NewRule<'_>]) -> Result<Deleted, RulesError> {
+        let call = Call::delete_values(self.api, rules).map_err(RulesError::Call)?;
+        call.deleted(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
+    }
+}
+
+impl<I> fmt::Debug for Rules<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("api", &self.api).field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Why a call about rules did not come to an answer that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RulesError {
+    /// It names no rules, too many, or asks for what the service does not have. Nothing was sent.
+    Call(CallError),
+    /// The request would not be well-formed. Nothing was sent.
+    Request(RequestError),
+    /// No answer came.
+    Exchange(ExchangeError),
+    /// The service refused, or did not answer in its own words.
+    Refused(ApiError),
+    /// The pages of the list do not end.
+    Endless,
+}
+
+impl RulesError {
+    /// Whether the service may have done what it was asked for, so that the rules have to be listed before it is asked
+    /// for again.
+    #[must_use]
+    pub const fn is_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Request(_) | Self::Endless => false,
+            Self::Exchange(error) => error.is_outcome_unknown(),
+            Self::Refused(error) => error.is_outcome_unknown(),
+        }
+    }
+
+    /// Whether the service may have counted the request.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Request(_) => false,
+            Self::Exchange(error) => !matches!(error.sent, Sent::Nothing),
+            Self::Refused(_) | Self::Endless => true,
+        }
+    }
+}
+
+impl fmt::Display for RulesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Request(error) => error.fmt(f),
+            Self::Exchange(error) => error.fmt(f),
+            Self::Refused(error) => error.fmt(f),
+            Self::Endless => f.write_str("expected the pages of the list to end"),
+        }
+    }
+}
+
+impl std::error::Error for RulesError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Call(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Exchange(error) => Some(error),
+            Self::Refused(error) => Some(error),
+            Self::Endless => None,
+        }
+    }
+}

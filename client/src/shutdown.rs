@@ -1,0 +1,221 @@
+//! Ending a stream from another thread or task, whatever it is waiting in.
+//!
+//! A [`Shutdown`] is what a program holds; a [`Stop`] is what each transport under it looks at, and wakes by. No wake-up
+//! is lost: a transport leaves its waker before it looks at the flag, and a shutdown raises the flag before it looks for
+//! wakers. A waker that was left stays, so that a transport which waits again and again pays for a comparison only.
+//!
+//! ```
+//! use std::task::{Context, Poll, Waker};
+//! use powerstream_client::shutdown::Shutdown;
+//!
+//! let shutdown = Shutdown::new();
+//! let mut stop = shutdown.listen();
+//! let mut cx = Context::from_waker(Waker::noop());
+//! assert_eq!(stop.poll_stopped(&mut cx), Poll::Pending);
+//! // From any thread:
+//! shutdown.clone().shutdown();
+//! assert_eq!(stop.poll_stopped(&mut cx), Poll::Ready(()));
+//! assert!(stop.is_stopped());
+//! ```
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::vec::Vec;
+
+/// Ends a stream, or several, from any thread or task: `next` hands out what was read already, then answers `None`. It
+/// interrupts resolving, connecting, writing, reading and sleeping alike.
+#[derive(Clone, Default)]
+pub struct Shutdown(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    stopped: AtomicBool,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// The key of the next [`Stop`].
+    next: u64,
+    /// Whoever waits, by key. There are as many as connections: a handful.
+    wakers: Vec<(u64, Waker)>,
+}
+
+impl Shutdown {
+    /// A handle that nothing listens to yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends whatever listens, now or later. Calling it again has no effect.
+    pub fn shutdown(&self) {
+        self.0.stopped.store(true, Ordering::Release);
+        // Woken without the lock: a waker may do anything, drop a `Stop` too.
+        let wakers = std::mem::take(&mut self.0.lock().wakers);
+        for (_, waker) in wakers {
+            waker.wake();
+        }
+    }
+
+    /// Whether [`Self::shutdown`] was called.
+    #[must_use]
+    pub fn is_shut_down(&self) -> bool {
+        self.0.stopped.load(Ordering::Acquire)
+    }
+
+    /// What one transport looks at.
+    #[must_use]
+    pub fn listen(&self) -> Stop {
+        let mut waiting = self.0.lock();
+        let key = waiting.next;
+        waiting.next += 1;
+        drop(waiting);
+        Stop { shared: Arc::clone(&self.0), key, left: None }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing is left half-done under this lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown").field("stopped", &self.is_shut_down()).finish_non_exhaustive()
+    }
+}
+
+/// One transport's view of a [`Shutdown`].
+pub struct Stop {
+    shared: Arc<Shared>,
+    key: u64,
+    /// The waker that is left in `shared`.
+    left: Option<Waker>,
+}
+
+impl Stop {
+    /// Whether the stream is to end: what [`Io::is_stopped`](powerstream_core::driver::Io::is_stopped) answers.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::Acquire)
+    }
+
+    /// Ready once the stream is to end. Ask before answering [`Poll::Pending`]: the task is woken by the end as well then.
+    pub fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.left.as_ref().is_some_and(|left| left.will_wake(cx.waker())) {
+            self.leave(cx.waker());
+        }
+        // Behind the waker: a shutdown that did not find it has raised the flag before.
+        if self.is_stopped() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// A handle to the same shutdown.
+    #[must_use]
+    pub fn handle(&self) -> Shutdown {
+        Shutdown(Arc::clone(&self.shared))
+    }
+
+    #[cold]
+    fn leave(&mut self, waker: &Waker) {
+        self.left = Some(waker.clone());
+        let mut waiting = self.shared.lock();
+        match waiting.wakers.iter_mut().find(|(key, _)| *key == self.key) {
+            Some((_, old)) => old.clone_from(waker),
+            None => waiting.wakers.push((self.key, waker.clone())),
+        }
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        let mut waiting = self.shared.lock();
+        let place = waiting.wakers.iter().position(|(key, _)| *key == self.key);
+        let waker = place.map(|place| waiting.wakers.swap_remove(place));
+        // Dropped without the lock, as it is woken without it.
+        drop(waiting);
+        drop(waker);
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop").field("stopped", &self.is_stopped()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+    use std::thread;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn task() -> (Arc<Woken>, Waker) {
+        let woken = Arc::new(Woken::default());
+        (Arc::clone(&woken), Waker::from(woken))
+    }
+
+    fn count(woken: &Woken) -> usize {
+        woken.0.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn each_listener_is_woken_once_by_its_last_waker() {
+        let shutdown = Shutdown::new();
+        let [mut one, mut two, three] = [(); 3].map(|()| shutdown.listen());
+        let ((old, old_waker), (new, new_waker), (other, other_waker)) = (task(), task(), task());
+        for _ in 0..3 {
+            assert_eq!(one.poll_stopped(&mut Context::from_waker(&old_waker)), Poll::Pending);
+        }
+        // The future has moved to another task.
+        assert_eq!(one.poll_stopped(&mut Context::from_waker(&new_waker)), Poll::Pending);
+        assert_eq!(two.poll_stopped(&mut Context::from_waker(&other_waker)), Poll::Pending);
+        shutdown.shutdown();
+        shutdown.shutdown();
+        assert_eq!((count(&old), count(&new), count(&other)), (0, 1, 1));
+        for mut stop in [one, two, three, shutdown.listen()] {
+            assert!(stop.is_stopped());
+            assert_eq!(stop.poll_stopped(&mut Context::from_waker(&new_waker)), Poll::Ready(()));
+        }
+    }
+
+    #[test]
+    fn a_dropped_listener_is_neither_woken_nor_kept() {
+        let shutdown = Shutdown::new();
+        let (woken, waker) = task();
+        let mut stop = shutdown.listen();
+        assert_eq!(stop.poll_stopped(&mut Context::from_waker(&waker)), Poll::Pending);
+        drop((stop, waker));
+        assert_eq!(Arc::strong_count(&woken), 1);
+        shutdown.shutdown();
+        assert_eq!(count(&woken), 0);
+    }
+
+    /// Whoever saw no stop is woken, at whatever moment the stop comes.
+    #[test]
+    fn no_wake_up_is_lost() {
+        for _ in 0..2_000 {
+            let shutdown = Shutdown::new();
+            let mut stop = shutdown.listen();
+            let (woken, waker) = task();
+            let stopping = thread::spawn(move || shutdown.shutdown());
+            let seen = stop.poll_stopped(&mut Context::from_waker(&waker));
+            stopping.join().unwrap();
+            assert!(seen.is_ready() || count(&woken) == 1);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What the runtimes' adapters put together: a session, and all that its bytes go through.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, OnceLock};
+
+use crate::config::{Config, Connections};
+use crate::merged::{self, Merged};
+use crate::net::tcp::{Reactor, Tcp};
+use crate::net::tunnel::Tunnel;
+use crate::shutdown::Shutdown;
+use powerstream_core::driver::{Driven, Io};
+use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_core::merge::MergeError;
+use powerstream_core::session::ConfigError;
+
+use powerstream_tls::{Connector, Secured, TlsConfig, TlsConfigError};
+
+/// TCP on a runtime, through a proxy where there is one, with TLS on it where the origin asks for that.
+pub type Transport<R> = Secured<Tunnel<Tcp<R>, Vec<u8>>>;
+
+/// A session over a [`Transport`].
+pub type Line<R> = Driven<Vec<u8>, Vec<u8>, Transport<R>>;
+
+/// Several sessions as one stream, each over a [`Transport`].
+pub type MergedLines<R> = Merged<Vec<u8>, Vec<u8>, Transport<R>>;
+
+/// Whom a client trusts: whom it was told to, or else whom the operating system trusts, which is looked up when it is
+/// first needed and kept by all clones.
+#[derive(Clone, Debug, Default)]
+pub struct Trust(Arc<OnceLock<TlsConfig>>);
+
+impl Trust {
+    /// What TLS to `origin` starts from; `None` where it is in the clear.
+    ///
+    /// # Errors
+    /// [`TlsConfigError`], as [`TlsConfig::for_origin`]; where nobody was told, also as `TlsConfig::platform`.
+    pub fn for_origin(&self, origin: &Origin<'_>) -> Result<Option<Connector>, TlsConfigError> {
+        if origin.scheme() == Scheme::Http {
+            return Ok(None);
+        }
+        let config = match self.0.get() {
+            Some(config) => config,
+            None => {
+                let config = default_config()?;
+                self.0.get_or_init(|| config)
+            }
+        };
+        config.connector(origin).map(Some)
+    }
+}
+
+impl From<TlsConfig> for Trust {
+    fn from(config: TlsConfig) -> Self {
+        Self(Arc::new(OnceLock::from(config)))
+    }
+}
+
+/// Whom to trust where nobody says so.
+fn default_config() -> Result<TlsConfig, TlsConfigError> {
+    #[cfg(feature = "platform-roots")]
+    return TlsConfig::platform();
+    #[cfg(all(not(feature = "platform-roots"), feature = "webpki-roots"))]
+    return TlsConfig::webpki();
+    #[cfg(not(any(feature = "platform-roots", feature = "webpki-roots")))]
+    return Err(TlsConfigError::Roots(rustls::Error::General("built without any".to_owned())));
+}
+
+/// A transport to where `config` says that has not connected yet, on the runtime that `reactor` stands for, until
+/// `shutdown` says so. For what is no stream, such as rules.
+///
+/// # Errors
+/// [`OpenError::Tls`].
+pub fn connect<R: Reactor>(
+    config: &Config,
+    trust: &Trust,
+    reactor: R,
+    shutdown: &Shutdown,
+) -> Result<Transport<R>, OpenError> {
+    secure(config, trust, Tcp::new(reactor, config.route(), shutdown.listen()))
+}
+
+fn secure<R: Reactor>(config: &Config, trust: &Trust, tcp: Tcp<R>) -> Result<Transport<R>, OpenError> {
+    let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
+    Ok(Secured::new(config.tunnel(tcp), connector))
+}
+
+/// A session of `config` that has not connected yet, on the runtime that `reactor` stands for, until `shutdown` says so.
+///
+/// Where the configuration has no seed, jitter is seeded from the system's randomness.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open<R: Reactor>(
+    config: &Config,
+    trust: &Trust,
+    reactor: R,
+    shutdown: &Shutdown,
+) -> Result<Line<R>, OpenError> {
+    let transport = connect(config, trust, reactor, shutdown)?;
+    drive(config, config.seed().unwrap_or_else(system_seed), transport)
+}
+
+fn drive<R: Reactor>(config: &Config, seed: u64, transport: Transport<R>) -> Result<Line<R>, OpenError> {
+    let buffered = config.open(seed, transport.now(), transport.unix_now()).map_err(OpenError::Config)?;
+    Ok(Driven::new(buffered, transport))
+}
+
+/// From the system's randomness.
+fn system_seed() -> u64 {
+    // The standard library keys its hash maps from it: the one way to it that it offers.
+    RandomState::new().build_hasher().finish()
+}
+
+/// Sessions of `connections` that have not connected yet, merged: each on a reactor of its own, all of one runtime, all
+/// until `shutdown` says so.
+///
+/// Their times count from the same moment, so that who was first can be told. Connections of one seed have jitter of
+/// their own each.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_merged<R: Reactor>(
+    connections: &Connections,
+    trust: &Trust,
+    mut reactor: impl FnMut() -> R,
+    shutdown: &Shutdown,
+) -> Result<MergedLines<R>, OpenError> {
+    let mut base = None;
+    let mut lines = Vec::with_capacity(connections.list().len());
+    for (index, connection) in connections.list().iter().enumerate() {
+        let config = &connection.config;
+        let reactor = reactor();
+        let base = *base.get_or_insert_with(|| reactor.now());
+        let tcp = Tcp::new(reactor, config.route(), shutdown.listen()).with_base(base);
+        let seed = config.seed().map_or_else(system_seed, |seed| seed.wrapping_add(index as u64));
+        let line = drive(config, seed, secure(config, trust, tcp)?)?;
+        lines.push(merged::Line::new(connection.name.clone(), connection.feed, line));
+    }
+    let mut window = *connections.window();
+    if window.seed == 0 {
+        window.seed = system_seed();
+    }
+    Merged::new(lines, &window).map_err(OpenError::Merge)
+}
+
+/// Ends `line`, from anywhere.
+pub fn shutdown_handle<R: Reactor>(line: &Line<R>) -> Shutdown {
+    line.io().inner().inner().stop().handle()
+}
+
+/// Why a stream could not be opened. Nothing was connected to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration makes no request. None that was built is known to.
+    Config(ConfigError),
+    /// The origin is `https`, and TLS could not be set up.
+    Tls(TlsConfigError),
+    /// The connections cannot be merged.
+    Merge(MergeError),
+    /// The stream has no rules to manage.
+    NoRules,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Merge(error) => error.fmt(f),
+            Self::NoRules => f.write_str(crate::rules::NO_RULES),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::Tls(error) => Some(error),
+            Self::Merge(error) => Some(error),
+            Self::NoRules => None,
+        }
+    }
+}

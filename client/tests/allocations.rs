@@ -1,0 +1,185 @@
+//! Counts allocations: a queue stays within its bounds, a merged stream allocates nothing.
+// A global allocator cannot be written without it; this one passes everything on and counts.
+#![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::task::{Context, Poll, Waker};
+
+use powerstream_client::merged::{Line, Merged, MergedEvent};
+use powerstream_client::queue::{Overflow, QueueConfig, Weight, queue};
+use powerstream_core::buffered::Buffered;
+use powerstream_core::dedup::WindowConfig;
+use powerstream_core::driver::{Driven, Io};
+use powerstream_core::http::origin::Origin;
+use powerstream_core::merge::Group;
+use powerstream_core::session::{Fault, Session, SessionConfig, SessionEvent};
+use powerstream_core::time::{Instant, UnixTime};
+
+struct Counting;
+
+thread_local! {
+    /// Bytes that this thread has taken and not given back, and the most that ever was: the test harness allocates on its own.
+    static LIVE: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+    /// Allocations of this thread.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    LIVE.with(|live| {
+        let (now, high) = live.get();
+        live.set((now + bytes, high.max(now + bytes)));
+    });
+}
+
+// SAFETY: the system's allocator does the work, under the same contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static GLOBAL: Counting = Counting;
+
+#[test]
+fn a_consumer_that_sleeps_costs_no_more_than_the_bounds() {
+    const BYTES_MAX: usize = 1_000_000;
+    for overflow in [Overflow::Wait, Overflow::DropOldest, Overflow::DropNewest, Overflow::End] {
+        let mut config = QueueConfig::default();
+        config.messages_max = 1_000;
+        config.bytes_max = BYTES_MAX;
+        config.overflow = overflow;
+        let (start, _) = LIVE.get();
+        let (mut sender, receiver) = queue::<Vec<u8>>(config);
+        let (before, _) = LIVE.get();
+        LIVE.set((before, before));
+        let mut cx = Context::from_waker(Waker::noop());
+        for number in 0..100_000_usize {
+            // Some are many and small, some few and large.
+            let bytes = if number / 10_000 % 2 == 0 { 100 + number % 400 } else { 3_000 + number % 9_000 };
+            let _ = sender.poll_send(&mut cx, Weight::Message(bytes), || vec![0; bytes]);
+            let _ = sender.poll_send(&mut cx, Weight::KeepAlive, Vec::new);
+        }
+        // Nothing but the messages: the places were there from the beginning.
+        let (live, high) = LIVE.get();
+        assert!(high - before <= BYTES_MAX as isize, "{overflow:?}: {}", high - before);
+        let stats = receiver.stats();
+        assert_eq!(live - before, stats.bytes as isize, "{overflow:?}");
+        assert_eq!(stats.sent, stats.messages as u64 + stats.dropped.messages, "{overflow:?}");
+        if overflow != Overflow::Wait {
+            assert_eq!(stats.sent, 100_000);
+        }
+        drop(receiver);
+        assert!(LIVE.get().0 <= before, "{overflow:?}: what the receiver left is kept");
+        drop(sender);
+        assert_eq!(LIVE.get().0, start, "{overflow:?}");
+    }
+}
+
+/// The head of a chunked stream.
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// A server that repeats the same hundred Posts, and pends after each read.
+struct Repeating {
+    wire: Vec<u8>,
+    /// How far into it, and how many reads are left before it is reset.
+    at: usize,
+    reads: usize,
+    pends: bool,
+    now: Instant,
+}
+
+impl Io for Repeating {
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn unix_now(&self) -> UnixTime {
+        UnixTime::from_seconds(1_700_000_000)
+    }
+
+    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
+        (self.at, self.reads) = (0, 100);
+        Poll::Ready(Ok(Some(())))
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+        _: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        Poll::Ready(Ok(Some(bytes.len())))
+    }
+
+    fn poll_read(
+        &mut self,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+        _: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        self.pends = !self.pends;
+        if self.pends {
+            return Poll::Pending;
+        }
+        let Some(reads) = self.reads.checked_sub(1) else { return Poll::Ready(Ok(Some(0))) };
+        self.reads = reads;
+        let count = buffer.len().min(self.wire.len() - self.at);
+        buffer[..count].copy_from_slice(&self.wire[self.at..][..count]);
+        self.at = if self.at + count == self.wire.len() { HEAD.len() } else { self.at + count };
+        Poll::Ready(Ok(Some(count)))
+    }
+
+    fn poll_sleep(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<()> {
+        self.now = self.now.max(until);
+        Poll::Ready(())
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+#[test]
+fn a_merged_stream_allocates_nothing_and_least_of_all_for_duplicates() {
+    let mut wire = HEAD.to_vec();
+    for id in 0..100 {
+        let posts = format!("[{{\"id\":{id},\"text\":\"\"}}]\r\n{{\"id\":{},\"text\":\"\"}}\r\n", 100 + id);
+        wire.extend_from_slice(format!("{:x}\r\n{posts}\r\n", posts.len()).as_bytes());
+    }
+    let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
+    config.message_bytes_max = 256;
+    let lines = (0..3).map(|index| {
+        let storage = vec![0; config.storage_bytes()];
+        let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default()).unwrap();
+        let io = Repeating { wire: wire.clone(), at: 0, reads: 0, pends: false, now: Instant::ZERO };
+        Line::new("a", Group::Redundant.feed(index), Driven::new(Buffered::new(session, vec![0; 777]), io))
+    });
+    let mut window = WindowConfig::default();
+    window.posts = 1_000;
+    let mut merged = Merged::new(lines.collect(), &window).unwrap();
+
+    let before = ALLOCATIONS.get();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut posts, mut others) = (0, 0);
+    for _ in 0..1_000 {
+        match merged.poll_next(&mut cx) {
+            Poll::Ready(Some(MergedEvent::Session { event: SessionEvent::Message(_), .. })) => posts += 1,
+            Poll::Ready(event) => others += u32::from(event.is_some()),
+            Poll::Pending => {}
+        }
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(posts, 200);
+    assert!(others > 20, "{others}");
+    let duplicates: u64 = merged.merge().records().iter().map(|record| record.duplicates()).sum();
+    assert!(duplicates > 10_000, "{duplicates}");
+}

@@ -1,0 +1,224 @@
+//! The owned configuration: what it yields, what it refuses, what it never shows.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use powerstream_client::config::{Config, ConfigBuilder, InvalidConfig, MESSAGE_BYTES_MOST, Token};
+use powerstream_client::net::dial::Route;
+use powerstream_client::proxy::Proxy;
+use powerstream_core::endpoint::{self, Endpoint};
+use powerstream_core::http::origin::{Origin, OriginError};
+use powerstream_core::http::request::RequestError;
+use powerstream_core::liveness::Reason;
+use powerstream_core::session::Session;
+use powerstream_core::time::{Instant, UnixTime};
+
+const SECRET: &str = "AAAA%3Dvery-secret";
+
+fn token() -> Token {
+    Token::new(SECRET).unwrap()
+}
+
+/// The request that a session of this configuration sends first.
+fn request(config: &Config) -> String {
+    let session = config.session();
+    let mut session = Session::new(
+        vec![0; session.storage_bytes()],
+        &session,
+        1,
+        Instant::ZERO,
+        UnixTime::from_seconds(1_700_000_000),
+    )
+    .unwrap();
+    session.handle_timeout(Instant::ZERO);
+    session.handle_connected(Instant::ZERO);
+    String::from_utf8(session.transmit().to_vec()).unwrap()
+}
+
+fn target(builder: ConfigBuilder) -> String {
+    let request = request(&builder.build().unwrap());
+    request.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_token_is_checked_cut_and_never_shown() {
+    for good in [SECRET.to_owned(), format!("{SECRET}\n"), format!("{SECRET}\r\n")] {
+        let token = Token::new(good).unwrap();
+        assert_eq!(format!("{token:?} {:?}", token.bearer()), "Token(..) BearerToken(..)");
+        let request = request(&Config::new(token));
+        assert!(request.contains(&format!("\r\nAuthorization: Bearer {SECRET}\r\n")), "{request}");
+    }
+    for bad in [
+        b"".as_slice(),
+        b"\n",
+        b"s3cr3t\n\n",
+        b"s3cr3t\r",
+        b" s3cr3t",
+        b"s3\xffcr3t",
+        "s3cr3t\u{e4}".as_bytes(),
+    ] {
+        let error = Token::new(bad).unwrap_err();
+        assert_eq!(error, RequestError::Token);
+        assert!(!format!("{error} {error:?}").contains("s3"));
+    }
+}
+
+#[test]
+fn the_defaults_are_xs_own() {
+    let config = Config::new(token());
+    let built = Config::builder().token(token()).build().unwrap();
+    for config in [&config, &built] {
+        assert_eq!(config.origin(), Origin::parse("https://api.x.com").unwrap());
+        assert_eq!(config.endpoint(), endpoint::POWERSTREAM);
+        assert_eq!((config.seed(), config.proxy()), (None, None));
+        assert_eq!(config.route(), Route::to_origin(&config.origin()));
+        assert!(request(config).starts_with("GET /2/powerstream HTTP/1.1\r\nHost: api.x.com\r\n"));
+    }
+    assert!(!request(&Config::builder().build().unwrap()).contains("Authorization"));
+    let buffered = config.open(1, Instant::ZERO, UnixTime::default()).unwrap();
+    assert!(!buffered.session().is_streaming());
+}
+
+#[test]
+fn everything_set_reaches_the_session() {
+    let config = Config::builder()
+        .token(token())
+        .base_url("http://[::1]:8080/")
+        .host("api.x.com")
+        .local_dc_only(true)
+        .query("a b", "c&d")
+        .user_agent("example/1")
+        .backfill(true)
+        .message_bytes_max(5_000)
+        .head_limits(|head| head.fields_max = 5)
+        .chunk_limits(|chunk| chunk.trailer_fields_max = 6)
+        .timeouts(|timeouts| timeouts.head = Duration::from_secs(7))
+        .backoff(|backoff| backoff.jitter_percent = 8)
+        .seed(9)
+        .build()
+        .unwrap();
+    let session = config.session();
+    assert_eq!((session.message_bytes_max, session.head.fields_max), (5_000, 5));
+    assert_eq!((session.chunk.trailer_fields_max, session.timeouts.head.as_secs()), (6, 7));
+    assert_eq!((session.backoff.jitter_percent, config.seed(), session.backfill), (8, Some(9), true));
+    assert_eq!(
+        request(&config),
+        format!(
+            "GET /2/powerstream?a%20b=c%26d&localDcOnly=true HTTP/1.1\r\nHost: api.x.com\r\n\
+             Authorization: Bearer {SECRET}\r\nUser-Agent: example/1\r\nAccept: application/json\r\n\
+             Accept-Encoding: identity\r\nConnection: keep-alive\r\n\r\n"
+        )
+    );
+    assert_eq!((config.route().host(), config.route().port()), ("::1", 8080));
+    // What it was built from builds it again.
+    assert_eq!(request(&config.to_builder().build().unwrap()), request(&config));
+}
+
+#[test]
+fn targets_have_partitions_and_queries_of_their_own() {
+    let builder = Config::builder;
+    assert_eq!(
+        target(builder().endpoint(endpoint::FIREHOSE).partition(20)),
+        "/2/tweets/firehose/stream?partition=20"
+    );
+    assert_eq!(
+        target(builder().endpoint(endpoint::SAMPLE).query("expansions", "author_id")),
+        "/2/tweets/sample/stream?expansions=author_id"
+    );
+    let path = String::from("/mine?a=b");
+    assert_eq!(
+        target(builder().endpoint(Endpoint::custom(&path)).query("backfill_minutes", "1")),
+        "/mine?a=b&backfill_minutes=1"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_before_anything_is_sent() {
+    use InvalidConfig as I;
+    let builder = || Config::builder().token(token());
+    let https = || builder().target_address("10.0.0.1:443".parse().unwrap());
+    let plain = || builder().base_url("http://localhost:1");
+    let proxy = || Proxy::parse("http://p:1").unwrap();
+    let ipv6 = "::1".parse().unwrap();
+    let cases = [
+        (builder().base_url("api.x.com"), I::BaseUrl(OriginError::Scheme)),
+        (builder().base_url("http://api.x.com"), I::BaseUrl(OriginError::PlainHttp)),
+        (builder().base_url("https://user:s3cr3t@api.x.com"), I::BaseUrl(OriginError::Port)),
+        (builder().host("a\r\nb"), I::Request(RequestError::Host)),
+        (builder().user_agent("a\r\nb"), I::Request(RequestError::UserAgent)),
+        (builder().user_agent(""), I::Request(RequestError::UserAgent)),
+        (builder().endpoint(Endpoint::custom("stream")), I::Request(RequestError::Path)),
+        (builder().endpoint(Endpoint::custom("/a b")), I::Request(RequestError::Path)),
+        (builder().endpoint(endpoint::SAMPLE10), I::Partition { partitions: 2 }),
+        (builder().endpoint(endpoint::SAMPLE10).partition(0), I::Partition { partitions: 2 }),
+        (builder().endpoint(endpoint::SAMPLE10).partition(3), I::Partition { partitions: 2 }),
+        (builder().partition(1), I::NoPartitions),
+        (builder().endpoint(endpoint::SAMPLE).local_dc_only(true), I::LocalDcOnly),
+        (builder().endpoint(Endpoint::custom("/")).backfill(true), I::Backfill),
+        (builder().query("", "x"), I::Query),
+        (builder().query("localDcOnly", "true"), I::Query),
+        (builder().query("backfillMinutes", "5"), I::Query),
+        (builder().endpoint(endpoint::SAMPLE10).partition(1).query("partition", "2"), I::Query),
+        (builder().message_bytes_max(0), I::MessageBytes),
+        (builder().message_bytes_max(MESSAGE_BYTES_MOST + 1), I::MessageBytes),
+        (builder().timeouts(|timeouts| timeouts.connect = Duration::ZERO), I::Timeout(Reason::Connect)),
+        (builder().timeouts(|timeouts| timeouts.message = Duration::ZERO), I::Timeout(Reason::Message)),
+        (plain().target_address("10.0.0.1:1".parse().unwrap()), I::TargetAddress),
+        (https().local_address(ipv6), I::LocalAddress),
+        (
+            plain().proxy(proxy()).target_address("127.0.0.1:1".parse().unwrap()).local_address(ipv6),
+            I::LocalAddress,
+        ),
+    ];
+    for (builder, want) in cases {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error, want);
+        assert!(!error.to_string().is_empty() && !error.to_string().contains("s3cr3t"));
+    }
+    // The local address is for the way to the proxy.
+    assert!(https().local_address(ipv6).proxy(proxy()).build().is_ok());
+    assert!(builder().message_bytes_max(MESSAGE_BYTES_MOST).build().is_ok());
+}
+
+#[test]
+fn the_route_is_the_origins_or_the_proxys() {
+    let address = "192.0.2.7:8443".parse().unwrap();
+    let local = "192.0.2.8".parse().unwrap();
+    let direct = Config::builder().target_address(address).local_address(local);
+    let config = direct.clone().build().unwrap();
+    assert_eq!(
+        (config.route().address(), config.route().local()),
+        (Some(address), Some("192.0.2.8:0".parse().unwrap()))
+    );
+
+    let proxy = Proxy::parse("http://proxy.example:3128").unwrap();
+    let proxied = direct.proxy(proxy.clone());
+    let config = proxied.clone().build().unwrap();
+    assert_eq!(config.proxy(), Some(&proxy));
+    assert_eq!(
+        (config.route().host(), config.route().port(), config.route().address()),
+        ("proxy.example", 3128, None)
+    );
+    assert_eq!(config.route().local(), Some("192.0.2.8:0".parse().unwrap()));
+
+    // To this machine nothing goes through a proxy.
+    let plain = proxied.base_url("http://127.0.0.1:80").target_address("127.0.0.2:80".parse().unwrap());
+    let config = plain.local_address("127.0.0.3".parse().unwrap()).build().unwrap();
+    assert_eq!(config.proxy(), None);
+    assert_eq!(config.route().address(), Some("127.0.0.2:80".parse().unwrap()));
+}
+
+#[test]
+fn no_text_of_a_configuration_shows_a_secret() {
+    let config = Config::builder()
+        .token(token())
+        .proxy(Proxy::parse("http://user:hunter2@proxy.example:3128").unwrap())
+        .build()
+        .unwrap();
+    let shown = format!("{config:?} {config:#?} {:?} {:?}", config.to_builder(), config.session());
+    // In base64 as well.
+    for secret in ["secret", "AAAA", "hunter2", "dXNlcjpodW50ZXIy"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}

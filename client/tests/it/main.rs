@@ -1,0 +1,9 @@
+//! The client layer's integration tests, in one binary.
+
+mod config;
+mod exchange;
+mod merged;
+mod queue;
+mod rule_api;
+mod support;
+mod tunnel;

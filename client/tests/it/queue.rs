@@ -1,0 +1,562 @@
+//! The hand-over between reader and consumer: bounds, policies, exact counts in exact places, wake-ups, the pump.
+#![allow(clippy::unwrap_used)]
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::random::Random;
+use crate::support::{Act, Attempt, HEAD, Wire, World, advance, driven, line, merged, post, stream};
+use futures_core::Stream as _;
+use powerstream_client::merged::OwnedMergedEvent;
+use powerstream_client::owned::OwnedEvent;
+use powerstream_client::queue::{
+    Delivery, Loss, Overflow, QueueConfig, Receiver, Sender, Sent, Source, TimedOut, Weigh, Weight, block_on,
+    pump, queue,
+};
+use powerstream_client::shutdown::Shutdown;
+
+const POLICIES: [Overflow; 4] = [Overflow::Wait, Overflow::DropOldest, Overflow::DropNewest, Overflow::End];
+
+/// What is queued in tests: a number, and what room it takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Item(u64, Weight);
+
+impl Weigh for Item {
+    fn weight(&self) -> Weight {
+        self.1
+    }
+}
+
+fn message(number: u64, bytes: usize) -> Item {
+    Item(number, Weight::Message(bytes))
+}
+
+fn event(number: u64) -> Item {
+    Item(number, Weight::Event)
+}
+
+fn config(messages: usize, bytes: usize, events: usize, overflow: Overflow) -> QueueConfig {
+    let mut config = QueueConfig::default();
+    config.messages_max = messages;
+    config.bytes_max = bytes;
+    config.events_max = events;
+    config.overflow = overflow;
+    config
+}
+
+/// Sends without waiting.
+fn send(sender: &mut Sender<Item>, item: Item) -> Poll<Sent> {
+    sender.poll_send(&mut Context::from_waker(Waker::noop()), item.1, || item)
+}
+
+/// Messages dropped, their bytes; or the number of what came.
+#[derive(Debug, PartialEq)]
+enum Got {
+    Item(u64),
+    Dropped(u64, u64),
+    End,
+    Nothing,
+}
+
+fn receive(receiver: &mut Receiver<Item>) -> Got {
+    match receiver.try_recv() {
+        Poll::Ready(Some(Delivery::Event(item))) => Got::Item(item.0),
+        Poll::Ready(Some(Delivery::Dropped(loss))) => Got::Dropped(loss.messages, loss.bytes),
+        Poll::Ready(None) => Got::End,
+        Poll::Pending => Got::Nothing,
+    }
+}
+
+fn drain(receiver: &mut Receiver<Item>) -> Vec<Got> {
+    let mut all = Vec::new();
+    loop {
+        let got = receive(receiver);
+        let is_last = matches!(got, Got::Nothing | Got::End);
+        all.push(got);
+        if is_last {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn each_policy_does_what_its_name_says() {
+    use Got::{Dropped, End, Item, Nothing};
+    // Room for three messages. An event first and one between.
+    let script =
+        [event(0), message(1, 10), message(2, 20), event(3), message(4, 30), message(5, 40), message(6, 50)];
+    let rows = [
+        (Overflow::Wait, vec![Item(0), Item(1), Item(2), Item(3), Item(4), Nothing]),
+        (Overflow::DropOldest, vec![Item(0), Dropped(2, 30), Item(3), Item(4), Item(5), Item(6), Nothing]),
+        (Overflow::DropNewest, vec![Item(0), Item(1), Item(2), Item(3), Item(4), Dropped(2, 90), Nothing]),
+        // What is dropped at the end is told as one, when no more can come.
+        (Overflow::End, vec![Item(0), Item(1), Item(2), Item(3), Item(4), Nothing]),
+    ];
+    for (overflow, wanted) in rows {
+        let (mut sender, mut receiver) = queue(config(3, 1_000, 8, overflow));
+        let sent: Vec<_> = script.iter().map(|item| send(&mut sender, *item)).collect();
+        assert!(sent[..5].iter().all(|sent| *sent == Poll::Ready(Sent::Queued)));
+        let last = match overflow {
+            Overflow::Wait => Poll::Pending,
+            Overflow::DropOldest => Poll::Ready(Sent::Queued),
+            Overflow::DropNewest => Poll::Ready(Sent::Dropped),
+            _ => Poll::Ready(Sent::Ended),
+        };
+        assert_eq!(sent[5..], [last, last], "{overflow:?}");
+        assert_eq!(drain(&mut receiver), wanted, "{overflow:?}");
+        let stats = receiver.stats();
+        assert_eq!(stats, sender.stats());
+        let sent = if overflow == Overflow::Wait { 3 } else { 5 };
+        assert_eq!((stats.sent, stats.delivered, stats.messages_high), (sent, 3, 3), "{overflow:?}");
+        assert_eq!(stats.delivered + stats.dropped.messages, stats.sent);
+        drop(sender);
+        let end = if overflow == Overflow::End { vec![Dropped(2, 90), End] } else { vec![End] };
+        assert_eq!(drain(&mut receiver), end);
+        assert_eq!(receive(&mut receiver), End, "and it stays so");
+    }
+}
+
+#[test]
+fn bytes_bound_as_well_and_what_is_over_the_bound_passes_alone() {
+    let (mut sender, mut receiver) = queue(config(100, 100, 8, Overflow::Wait));
+    // The bound itself is within.
+    for (item, sent) in [
+        (message(1, 60), Poll::Ready(Sent::Queued)),
+        (message(2, 40), Poll::Ready(Sent::Queued)),
+        (message(3, 1), Poll::Pending),
+        (message(4, 0), Poll::Ready(Sent::Queued)),
+        (message(5, 5_000), Poll::Pending),
+    ] {
+        assert_eq!(send(&mut sender, item), sent, "{item:?}");
+    }
+    assert_eq!((sender.stats().bytes, sender.stats().bytes_high), (100, 100));
+    assert_eq!(drain(&mut receiver), [Got::Item(1), Got::Item(2), Got::Item(4), Got::Nothing]);
+    assert_eq!(send(&mut sender, message(5, 5_000)), Poll::Ready(Sent::Queued));
+    assert_eq!(send(&mut sender, message(6, 1)), Poll::Pending);
+
+    for (overflow, wanted) in [
+        (Overflow::DropOldest, [Got::Dropped(2, 80), Got::Item(3), Got::Nothing]),
+        (Overflow::DropNewest, [Got::Item(1), Got::Item(2), Got::Dropped(1, 5_000)]),
+    ] {
+        let (mut sender, mut receiver) = queue(config(100, 100, 8, overflow));
+        for item in [message(1, 60), message(2, 20), message(3, 5_000)] {
+            let _ = send(&mut sender, item);
+        }
+        assert_eq!(drain(&mut receiver)[..3], wanted, "{overflow:?}");
+    }
+}
+
+#[test]
+fn what_tells_of_a_connection_is_never_dropped_and_waits_for_a_place() {
+    for overflow in POLICIES {
+        let (mut sender, mut receiver) = queue(config(1, 100, 2, overflow));
+        assert_eq!(send(&mut sender, message(0, 1)), Poll::Ready(Sent::Queued));
+        assert_eq!(send(&mut sender, event(1)), Poll::Ready(Sent::Queued));
+        assert_eq!(send(&mut sender, event(2)), Poll::Ready(Sent::Queued));
+        assert_eq!(send(&mut sender, event(3)), Poll::Pending);
+        assert_eq!(receive(&mut receiver), Got::Item(0));
+        assert_eq!(send(&mut sender, event(3)), Poll::Pending);
+        assert_eq!(receive(&mut receiver), Got::Item(1));
+        assert_eq!(send(&mut sender, event(3)), Poll::Ready(Sent::Queued));
+        assert_eq!(drain(&mut receiver), [Got::Item(2), Got::Item(3), Got::Nothing]);
+    }
+}
+
+#[test]
+fn of_keep_alives_nothing_is_left_behind_anything_else() {
+    let keep_alive = |number| Item(number, Weight::KeepAlive);
+    let (mut sender, mut receiver) = queue(config(1, 100, 2, Overflow::DropNewest));
+    let sent = [keep_alive(0), keep_alive(1), event(2), keep_alive(3)].map(|item| send(&mut sender, item));
+    let [queued, dropped] = [Sent::Queued, Sent::Dropped].map(Poll::Ready);
+    assert_eq!(sent, [queued, dropped, queued, dropped]);
+    assert_eq!(drain(&mut receiver), [Got::Item(0), Got::Item(2), Got::Nothing]);
+    assert_eq!(receiver.stats().dropped, Loss::default());
+}
+
+/// Any script under any bounds: what comes out is what went in, in order, and what is missing is told in its place.
+#[test]
+fn losses_are_told_exactly_where_they_lie() {
+    for seed in 0..3_000 {
+        let mut random = Random(seed);
+        let overflow = POLICIES[random.below(4)];
+        let bounds = [1 + random.below(6), random.below(60), 1 + random.below(4)];
+        let (mut sender, mut receiver) = queue(config(bounds[0], bounds[1], bounds[2], overflow));
+        // What was taken or dropped by the sender, in order, and what came.
+        let (mut sent, mut got) = (Vec::new(), Vec::new());
+        let eager = 1 + random.below(5);
+        for number in 0..120 {
+            let item = match random.below(6) {
+                0 => event(number),
+                1 => Item(number, Weight::KeepAlive),
+                _ => message(number, random.below(30)),
+            };
+            match send(&mut sender, item) {
+                Poll::Ready(Sent::Queued) => sent.push(item),
+                Poll::Ready(_) if matches!(item.1, Weight::Message(_)) => sent.push(item),
+                Poll::Ready(_) => {}
+                Poll::Pending => assert!(overflow == Overflow::Wait || item.1 == Weight::Event),
+            }
+            let stats = sender.stats();
+            assert!(stats.messages <= bounds[0] && stats.events <= bounds[2] + 1, "seed {seed}: {stats:?}");
+            assert!(stats.bytes <= bounds[1] || stats.messages == 1, "seed {seed}: {stats:?}");
+            assert_eq!(stats.sent, stats.delivered + stats.dropped.messages + stats.messages as u64);
+            for _ in 0..random.below(eager) {
+                got.push(receive(&mut receiver));
+            }
+        }
+        drop(sender);
+        got.extend(drain(&mut receiver));
+        assert_eq!(got.pop(), Some(Got::End));
+
+        let mut rest = sent.iter();
+        let (mut total, mut loss) = ((0, 0), (0, 0));
+        let lost_before = |until: Option<u64>, rest: &mut std::slice::Iter<'_, Item>| {
+            let mut lost = (0, 0);
+            for item in rest.by_ref() {
+                match item.1 {
+                    _ if Some(item.0) == until => break,
+                    Weight::Message(bytes) => lost = (lost.0 + 1, lost.1 + bytes as u64),
+                    _ => panic!("seed {seed}: {item:?} is lost"),
+                }
+            }
+            lost
+        };
+        for got in &got {
+            match got {
+                Got::Item(number) => {
+                    assert_eq!(lost_before(Some(*number), &mut rest), loss, "seed {seed}, before {number}");
+                    loss = (0, 0);
+                }
+                Got::Dropped(messages, bytes) => {
+                    loss = (loss.0 + messages, loss.1 + bytes);
+                    total = (total.0 + messages, total.1 + bytes);
+                }
+                Got::Nothing => {}
+                Got::End => panic!("seed {seed}: it goes on behind its end"),
+            }
+        }
+        assert_eq!(lost_before(None, &mut rest), loss, "seed {seed}, at the end");
+        let dropped = receiver.stats().dropped;
+        assert_eq!((dropped.messages, dropped.bytes), total, "seed {seed}");
+        if overflow == Overflow::Wait {
+            assert_eq!(total, (0, 0));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn task() -> (Arc<Woken>, Waker) {
+    let woken = Arc::new(Woken::default());
+    (Arc::clone(&woken), Waker::from(woken))
+}
+
+fn count(woken: &Woken) -> usize {
+    woken.0.swap(0, Ordering::SeqCst)
+}
+
+#[test]
+fn whoever_waits_is_woken_by_what_it_waits_for() {
+    let (mut sender, mut receiver) = queue(config(4, 100, 2, Overflow::Wait));
+    let ((woken, waker), (woken_sender, waker_sender)) = (task(), task());
+    let mut cx = Context::from_waker(&waker);
+    let mut cx_sender = Context::from_waker(&waker_sender);
+    let mut offer = |sender: &mut Sender<Item>, item: Item| sender.poll_send(&mut cx_sender, item.1, || item);
+
+    assert!(receiver.poll_recv(&mut cx).is_pending());
+    for number in 0..4 {
+        assert!(offer(&mut sender, message(number, 1)).is_ready());
+    }
+    // Once, by the first.
+    assert_eq!(count(&woken), 1);
+    assert!(offer(&mut sender, message(4, 1)).is_pending());
+    // Not by each that is taken, but with half of them taken.
+    let taken: Vec<_> = (0..4)
+        .map(|_| {
+            assert!(receiver.poll_recv(&mut cx).is_ready());
+            count(&woken_sender)
+        })
+        .collect();
+    assert_eq!(taken, [0, 1, 0, 0]);
+    assert!(receiver.poll_recv(&mut cx).is_pending());
+    drop(sender);
+    assert_eq!(count(&woken), 1);
+    assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(None));
+
+    // The end of either wakes the other, in whatever it waits.
+    let (mut sender, mut receiver) = queue::<Item>(config(1, 100, 2, Overflow::Wait));
+    let mut cx_sender = Context::from_waker(&waker_sender);
+    assert!(sender.poll_ended(&mut cx_sender).is_pending());
+    receiver.close();
+    assert_eq!(count(&woken_sender), 1);
+    assert!(sender.poll_ended(&mut cx_sender).is_ready());
+    let (mut sender, receiver) = queue(config(1, 100, 2, Overflow::Wait));
+    assert!(send(&mut sender, message(0, 1)).is_ready());
+    assert!(sender.poll_send(&mut cx_sender, Weight::Message(1), || message(1, 1)).is_pending());
+    drop(receiver);
+    assert_eq!(count(&woken_sender), 1);
+
+    // A loss behind everything is news too.
+    let (mut sender, mut receiver) = queue(config(1, 10, 2, Overflow::DropNewest));
+    assert!(send(&mut sender, message(0, 1)).is_ready());
+    assert!(send(&mut sender, message(1, 1)).is_ready());
+    assert_eq!(receive(&mut receiver), Got::Item(0));
+    assert_eq!(receive(&mut receiver), Got::Dropped(1, 1));
+    assert_eq!(receive(&mut receiver), Got::Nothing);
+}
+
+#[test]
+fn a_receiver_that_goes_away_counts_what_it_leaves() {
+    for close in [false, true] {
+        let (mut sender, mut receiver) = queue(config(10, 100, 8, Overflow::Wait));
+        for item in [event(0), message(1, 10), message(2, 20), message(3, 30)] {
+            assert_eq!(send(&mut sender, item), Poll::Ready(Sent::Queued));
+        }
+        assert_eq!([receive(&mut receiver), receive(&mut receiver)], [Got::Item(0), Got::Item(1)]);
+        if close {
+            receiver.close();
+            assert_eq!(send(&mut sender, message(4, 40)), Poll::Ready(Sent::Ended));
+            assert_eq!(send(&mut sender, event(5)), Poll::Ready(Sent::Ended));
+            let left = [Got::Item(2), Got::Item(3), Got::Dropped(1, 40), Got::Nothing];
+            assert_eq!(drain(&mut receiver), left);
+        }
+        drop(receiver);
+        assert_eq!(send(&mut sender, message(6, 5)), Poll::Ready(Sent::Ended));
+        let stats = sender.stats();
+        assert_eq!((stats.messages, stats.bytes, stats.events), (0, 0, 0));
+        assert_eq!(stats.sent, stats.delivered + stats.dropped.messages);
+        let (messages, bytes) = if close { (2, 45) } else { (3, 55) };
+        assert_eq!((stats.dropped.messages, stats.dropped.bytes), (messages, bytes));
+    }
+}
+
+/// Threads and tasks on either end, with little room: everything arrives, in order.
+#[test]
+fn every_kind_of_end_works_with_every_other() {
+    const MESSAGES: u64 = 20_000;
+    for (blocking_sender, receiver_kind) in (0..8).map(|kind| (kind % 2 == 0, kind / 2)) {
+        let (mut sender, mut receiver) = queue(config(3, 1_000, 2, Overflow::Wait));
+        let reader = thread::spawn(move || {
+            if blocking_sender {
+                for number in 0..MESSAGES {
+                    assert_eq!(sender.send_blocking(message(number, 1)), Sent::Queued);
+                }
+            } else {
+                block_on(async {
+                    for number in 0..MESSAGES {
+                        assert_eq!(sender.send(message(number, 1)).await, Sent::Queued);
+                    }
+                });
+            }
+        });
+        for number in 0..=MESSAGES {
+            let got = match receiver_kind {
+                0 => receiver.recv_blocking(),
+                1 => block_on(receiver.recv()),
+                2 => receiver.recv_timeout(Duration::MAX).unwrap(),
+                _ => block_on(std::future::poll_fn(|cx| Pin::new(&mut receiver).poll_next(cx))),
+            };
+            assert_eq!(got, (number < MESSAGES).then_some(Delivery::Event(message(number, 1))));
+        }
+        reader.join().unwrap();
+    }
+}
+
+#[test]
+fn a_thread_waits_no_longer_than_it_was_told() {
+    let (mut sender, mut receiver) = queue(config(3, 1_000, 2, Overflow::Wait));
+    assert_eq!(receiver.recv_timeout(Duration::ZERO), Err(TimedOut));
+    assert_eq!(receiver.recv_timeout(Duration::from_micros(10)), Err(TimedOut));
+    assert!(send(&mut sender, event(1)).is_ready());
+    assert_eq!(receiver.recv_timeout(Duration::ZERO), Ok(Some(Delivery::Event(event(1)))));
+    drop(sender);
+    assert_eq!(receiver.recv_timeout(Duration::ZERO), Ok(None));
+}
+
+/// A future that is polled by hand, in a world whose clock moves when it waits.
+fn run<F: Future>(mut future: Pin<&mut F>, world: &World, limit: u64) -> Option<F::Output> {
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => return Some(output),
+            Poll::Pending if advance(world, limit) => {}
+            Poll::Pending => return None,
+        }
+    }
+}
+
+fn posts(receiver: &mut Receiver<OwnedEvent>) -> (Vec<u64>, Vec<Loss>) {
+    let (mut posts, mut losses) = (Vec::new(), Vec::new());
+    while let Poll::Ready(Some(delivery)) = receiver.try_recv() {
+        match delivery {
+            Delivery::Event(OwnedEvent::Message(message)) => {
+                assert_eq!(message.bytes, post(message.id().unwrap().as_u64()).as_bytes());
+                posts.push(message.id().unwrap().as_u64());
+            }
+            Delivery::Event(_) => {}
+            Delivery::Dropped(loss) => losses.push(loss),
+        }
+    }
+    (posts, losses)
+}
+
+fn sends(ids: impl IntoIterator<Item = u64>) -> Attempt {
+    stream(ids.into_iter().map(|id| (10 * id, post(id))))
+}
+
+#[test]
+fn the_consumer_sleeps_and_the_reader_reads_on_to_the_bound() {
+    for overflow in POLICIES {
+        let world = Rc::new(World::default());
+        let wire = Wire::new(&world, [sends(1..=1_000)]);
+        let fed = Rc::clone(&wire.fed);
+        let (sender, mut receiver) = queue(config(100, 1_000_000, 16, overflow));
+        let mut pump = pin!(pump(driven(wire, 1), sender, Shutdown::new().listen()));
+        assert_eq!(run(pump.as_mut(), &world, 10_100).is_some(), overflow == Overflow::End);
+        let stats = receiver.stats();
+        assert_eq!((stats.messages, stats.messages_high), (100, 100));
+        let (seen, losses) = posts(&mut receiver);
+        let bytes = |from: u64, to: u64| (from..=to).map(|id| post(id).len() as u64).sum::<u64>();
+        let told = losses.iter().map(|loss| (loss.messages, loss.bytes)).collect::<Vec<_>>();
+        match overflow {
+            Overflow::Wait => {
+                assert_eq!((seen, told), ((1..=100).collect(), vec![]));
+                // The next one is read, and no more.
+                assert!(fed.get() < HEAD.len() + 102 * line(&post(1_000)).len());
+                // What the server's side still holds comes once there is room, in two goes.
+                let mut all = Vec::new();
+                while all.len() < 900 {
+                    assert!(run(pump.as_mut(), &world, 10_100).is_none());
+                    all.extend(posts(&mut receiver).0);
+                }
+                assert_eq!(all, (101..=1_000).collect::<Vec<_>>());
+                assert_eq!(receiver.stats().dropped, Loss::default());
+            }
+            Overflow::DropOldest => {
+                assert_eq!((seen, told), ((901..=1_000).collect(), vec![(900, bytes(1, 900))]));
+            }
+            Overflow::DropNewest => {
+                assert_eq!((seen, told), ((1..=100).collect(), vec![(900, bytes(101, 1_000))]));
+            }
+            _ => {
+                assert_eq!((seen, told), ((1..=100).collect(), vec![(1, bytes(101, 101))]));
+                assert!(matches!(receiver.try_recv(), Poll::Ready(None)));
+            }
+        }
+        let stats = receiver.stats();
+        assert_eq!(stats.sent, stats.delivered + stats.dropped.messages);
+    }
+}
+
+#[test]
+fn shutdown_ends_a_pump_wherever_it_waits_and_counts_what_it_read() {
+    // While it reads; and while it waits for room, with a buffer of messages read.
+    for (messages, receiver_gone) in [(100, false), (2, false), (2, true)] {
+        let world = Rc::new(World::default());
+        let wire = Wire::new(&world, [stream((1..=5).map(|id| (10, post(id))))]);
+        let shutdown = Shutdown::new();
+        let (sender, receiver) = queue(config(messages, 1_000_000, 16, Overflow::Wait));
+        let mut receiver = Some(receiver);
+        let (woken, waker) = task();
+        let mut pump = pin!(pump(driven(wire, 1), sender, shutdown.listen()));
+        assert!(run(pump.as_mut(), &world, 20).is_none());
+        assert!(pump.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        count(&woken);
+        if receiver_gone {
+            receiver = None;
+            assert_eq!(count(&woken), 1);
+        } else {
+            shutdown.shutdown();
+            // Where it reads its transport is woken, which is the script's here.
+            world.stopped.set(true);
+            assert!(messages == 100 || count(&woken) == 1);
+        }
+        assert!(run(pump.as_mut(), &world, 20).is_some());
+        if let Some(mut receiver) = receiver {
+            let (seen, losses) = posts(&mut receiver);
+            let lost = losses.iter().map(|loss| loss.messages).sum::<u64>();
+            assert_eq!((seen.len(), lost), if messages == 2 { (2, 3) } else { (5, 0) });
+            assert!(matches!(receiver.try_recv(), Poll::Ready(None)));
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_closes_ends_a_pump_that_reads() {
+    let world = Rc::new(World::default());
+    let wire = Wire::new(&world, [stream([(10, post(1))])]);
+    let (sender, mut receiver) = queue(config(10, 1_000_000, 16, Overflow::DropOldest));
+    let mut pump = pin!(pump(driven(wire, 1), sender, Shutdown::new().listen()));
+    let (woken, waker) = task();
+    assert!(run(pump.as_mut(), &world, 20).is_none());
+    assert!(pump.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    receiver.close();
+    assert_eq!(count(&woken), 1);
+    assert!(run(pump.as_mut(), &world, 20).is_some());
+    assert_eq!(posts(&mut receiver).0, [1]);
+    assert!(matches!(receiver.try_recv(), Poll::Ready(None)));
+}
+
+#[test]
+fn a_merged_stream_is_pumped_like_one_and_given_back() {
+    let world = Rc::new(World::default());
+    let refused = b"HTTP/1.1 401 x\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let over = || Attempt::Open([(0, Act::Bytes(refused.clone()))].into());
+    let lines = [(0, vec![sends(1..=20).reset(300), over()]), (0, vec![sends(1..=20).reset(400), over()])];
+    let (sender, mut receiver) = queue(QueueConfig::default());
+    let pumped = pin!(pump(merged(&world, lines), sender, Shutdown::new().listen()));
+    let merged = run(pumped, &world, 100_000).unwrap();
+    let mut counts = [0; 3];
+    while let Some(delivery) = receiver.recv_blocking() {
+        let Delivery::Event(event) = delivery else { panic!("{delivery:?}") };
+        let kind = match event {
+            OwnedMergedEvent::Session { event: OwnedEvent::Message(_), .. } => 0,
+            OwnedMergedEvent::Session { .. } => 1,
+            _ => 2,
+        };
+        counts[kind] += 1;
+    }
+    // Two beginnings, two ends, two refusals, twice over; the feed's interruption, and the two milliseconds in which either began.
+    assert_eq!(counts, [20, 8, 2]);
+    assert_eq!(merged.merge().records().iter().map(|record| record.wins()).sum::<u64>(), 20);
+}
+
+/// A pump lets others run, however much there is to read.
+#[test]
+fn a_flood_does_not_keep_the_executor() {
+    let world = Rc::new(World::default());
+    let wire = Wire::new(&world, [stream((1..=10_000).map(|id| (0, post(id))))]);
+    let (sender, receiver) = queue(config(10, 1_000_000, 16, Overflow::DropOldest));
+    let mut pump = pin!(pump(driven(wire, 1), sender, Shutdown::new().listen()));
+    let (woken, waker) = task();
+    let mut polls = 0;
+    while receiver.stats().sent < 10_000 {
+        assert!(pump.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(count(&woken) > 0 || receiver.stats().sent == 10_000, "it pends, and nobody wakes it");
+        polls += 1;
+    }
+    assert!(polls > 10, "{polls}");
+}
+
+/// Compiles only if a pump may be spawned on an executor of several threads.
+#[allow(dead_code)]
+fn a_pump_is_as_movable_as_its_source<P>(source: P, sender: Sender<P::Owned>, shutdown: &Shutdown)
+where
+    P: Source + Send + 'static,
+    P::Owned: Send + 'static,
+{
+    fn is_spawned(_: impl Future + Send + 'static) {}
+    is_spawned(pump(source, sender, shutdown.listen()));
+}

@@ -1,0 +1,408 @@
+//! The rules endpoints: what is sent, and what is read out of every form of answer that is recorded or documented.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
+use powerstream_client::rule_api::{
+    AddFate, Added, ApiErrorKind, Call, CallError, CallKind, DeleteFate, NewRule, NotDeleted, Reply, RuleApi,
+};
+use powerstream_core::http::request::Method;
+use serde_json::{Value, json};
+
+const BOTH: [RuleApi; 2] = [RuleApi::Powerstream, RuleApi::FilteredStream];
+
+fn body(call: &Call) -> Value {
+    serde_json::from_slice(call.body().unwrap()).unwrap()
+}
+
+fn add(values: &[&str]) -> Call {
+    let rules: Vec<NewRule<'_>> = values.iter().map(|value| NewRule::new(value)).collect();
+    Call::add(RuleApi::FilteredStream, &rules).unwrap()
+}
+
+fn added(call: &Call, status: u16, answer: &Value) -> Added {
+    call.added(&Reply::new(status, answer.to_string().as_bytes())).unwrap()
+}
+
+/// A fate on one line.
+fn told(fate: &AddFate) -> String {
+    match fate {
+        AddFate::Created(rule) => format!("created {} {}", rule.id.as_deref().unwrap_or("?"), rule.value),
+        AddFate::Duplicate { id } => format!("duplicate {}", id.as_deref().unwrap_or("?")),
+        AddFate::Invalid { messages } => format!("invalid {}", messages.join("|")),
+        AddFate::NotCreated { message } => format!("not created {}", message.as_deref().unwrap_or("-")),
+        AddFate::Unknown => String::from("unknown"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn fates(call: &Call, status: u16, answer: Value) -> Vec<String> {
+    added(call, status, &answer).fates.iter().map(told).collect()
+}
+
+#[test]
+fn requests_are_spelled_as_each_service_wants_them() {
+    let rules = [NewRule::new("a"), NewRule::tagged("b", "t")];
+    let spelled = |call: &Call| (call.method(), call.query().map(|(name, value)| format!("{name}={value}")));
+
+    let [powerstream, filtered] = BOTH.map(|api| Call::add(api, &rules).unwrap());
+    assert_eq!(body(&powerstream), json!({"rules":[{"value":"a"},{"value":"b","tag":"t"}]}));
+    assert_eq!(body(&filtered), json!({"add":[{"value":"a"},{"value":"b","tag":"t"}]}));
+    assert_eq!(spelled(&powerstream), (Method::Post, None));
+    assert_eq!(
+        (powerstream.path(), filtered.path()),
+        ("/2/powerstream/rules", "/2/tweets/search/stream/rules")
+    );
+
+    let [powerstream, filtered] =
+        BOTH.map(|api| Call::delete_ids(api, &["1", "18446744073709551615"]).unwrap());
+    assert_eq!(body(&powerstream), json!({"rules":[{"id":"1"},{"id":"18446744073709551615"}]}));
+    assert_eq!(body(&filtered), json!({"delete":{"ids":["1","18446744073709551615"]}}));
+    assert_eq!((powerstream.method(), filtered.method()), (Method::Delete, Method::Post));
+
+    let [powerstream, filtered] = BOTH.map(|api| Call::delete_values(api, &rules).unwrap());
+    assert_eq!(body(&powerstream), json!({"rules":[{"value":"a"},{"value":"b","tag":"t"}]}));
+    assert_eq!(body(&filtered), json!({"delete":{"values":["a","b"]}}));
+
+    assert_eq!(spelled(&Call::list(RuleApi::Powerstream)), (Method::Get, None));
+    assert_eq!(
+        spelled(&Call::list_page(RuleApi::FilteredStream, "A&b")),
+        (Method::Get, Some(String::from("pagination_token=A&b")))
+    );
+    let dry = Call::validate(RuleApi::FilteredStream, &rules).unwrap();
+    assert_eq!(spelled(&dry), (Method::Post, Some(String::from("dry_run=true"))));
+    assert_eq!(dry.kind(), CallKind::Validate);
+    assert_eq!(Call::validate(RuleApi::Powerstream, &rules).unwrap_err(), CallError::NotSupported);
+}
+
+#[test]
+fn a_request_takes_one_to_a_hundred_rules() {
+    let rules = [NewRule::new("a"); 101];
+    let ids = ["1"; 101];
+    for api in BOTH {
+        assert_eq!(Call::add(api, &[]).unwrap_err(), CallError::Empty);
+        assert_eq!(Call::delete_ids(api, &[]).unwrap_err(), CallError::Empty);
+        for count in [100, 101] {
+            let want = if count == 100 { Ok(100) } else { Err(CallError::TooMany { count }) };
+            assert_eq!(Call::add(api, &rules[..count]).map(|call| call.rules()), want);
+            assert_eq!(Call::delete_values(api, &rules[..count]).map(|call| call.rules()), want);
+            assert_eq!(Call::delete_ids(api, &ids[..count]).map(|call| call.rules()), want);
+        }
+    }
+}
+
+#[test]
+fn whatever_a_rule_holds_it_stays_one_text_of_the_body() {
+    let hostile = "\"}],\"x\":[\\\u{0}\r\nHost: evil\u{2028}\u{7f}\u{1f426}";
+    for api in BOTH {
+        let call = Call::add(api, &[NewRule::tagged(hostile, hostile)]).unwrap();
+        let bytes = call.body().unwrap();
+        assert!(!bytes.iter().any(|byte| *byte < b' '), "{}", bytes.escape_ascii());
+        let body = body(&call);
+        let list = body.as_object().unwrap().values().next().unwrap();
+        assert_eq!(*list, json!([{"value": hostile, "tag": hostile}]));
+        let call = Call::delete_ids(api, &[hostile]).unwrap();
+        let text = String::from_utf8(call.body().unwrap().to_vec()).unwrap();
+        assert!(text.contains(&json!(hostile).to_string()), "{text}");
+    }
+    assert!(!format!("{:?}", add(&["s3cr3t"])).contains("s3cr3t"));
+}
+
+#[test]
+fn every_form_of_a_list() {
+    let list = Call::list(RuleApi::Powerstream);
+    let seen = |answer: &str| {
+        let listing = list.listed(&Reply::new(200, answer.as_bytes())).map_err(|error| error.kind)?;
+        let rules = listing.rules.iter().map(|rule| {
+            let or = |text: &Option<String>| text.clone().unwrap_or_else(|| String::from("-"));
+            format!("{} {} {}", or(&rule.id), rule.value, or(&rule.tag))
+        });
+        Ok((rules.collect::<Vec<_>>().join(", "), listing.next_page))
+    };
+    for (answer, want) in [
+        (r#"{"data":{"rules":[{"id":"1","value":"a","tag":"t"},{"id":2,"value":"b"}]}}"#, "1 a t, 2 b -"),
+        (r#"{"data":[{"id":"1","value":"a","tag":""}],"meta":{"result_count":1}}"#, "1 a -"),
+        (
+            r#"{"rules":[{"value":"a","tag":null,"id":9007199254740993,"id_str":"9007199254740993"}],"sent":"x"}"#,
+            "9007199254740993 a -",
+        ),
+        (r#"{"data":{"rules":[{"value":"a"}]}}"#, "- a -"),
+        ("\u{feff}{\"data\":{\"rules\":[]}}", ""),
+        (r#"{"data":{}}"#, ""),
+        (r#"{"data":[]}"#, ""),
+        (r#"{"data":null}"#, ""),
+        (r#"{"meta":{"sent":"x","result_count":0}}"#, ""),
+        ("{}", ""),
+    ] {
+        assert_eq!(seen(answer), Ok((String::from(want), None)), "{answer}");
+    }
+    let (_, next) = seen(r#"{"data":[],"meta":{"next_token":"DVCXA1234567890A"}}"#).unwrap();
+    assert_eq!(next.as_deref(), Some("DVCXA1234567890A"));
+
+    // A list that is not whole would make rules look deleted.
+    for answer in [
+        "",
+        "[]",
+        "<html>hello</html>",
+        r#"{"data":{"rules":[{"id":"1","value":"a"}"#,
+        r#"{"data":{"rules":[{"id":"1"}]}}"#,
+        r#"{"data":{"rules":[3]}}"#,
+        r#"{"data":{"rules":{}}}"#,
+        r#"{"data":{"items":[]}}"#,
+        r#"{"data":"x"}"#,
+        r#"{"title":"x"}"#,
+        r#"{"data":[{"id":"1","value":"a"}],"meta":{"result_count":2}}"#,
+        r#"{"data":[{"id":"1","value":"a"}],"errors":[{"title":"Partial"}]}"#,
+        "{\"data\":{\"rules\":[{\"value\":\"\u{0}\"}]}}",
+    ] {
+        assert_eq!(seen(answer), Err(ApiErrorKind::Unreadable), "{answer}");
+    }
+    assert!(list.listed(&Reply::new(200, b"{\"data\":{\"rules\":[{\"value\":\"\xff\"}]}}")).is_err());
+    let deep = [b"{\"data\":".as_slice(), &[b'['; 100_000]].concat();
+    assert!(list.listed(&Reply::new(200, &deep)).is_err());
+}
+
+#[test]
+fn added_rules_in_the_forms_of_both_services() {
+    let call = add(&["a", "b"]);
+    let both = json!([{"id":"1","value":"a"},{"id":2,"value":"b"}]);
+    for (status, answer) in [
+        (201, json!({"data":{"rules":both}})),
+        (201, json!({"data":both,"meta":{"summary":{"created":2,"not_created":0,"valid":2,"invalid":0}}})),
+        (200, json!({"data":both})),
+        // In an order of its own.
+        (201, json!({"data":[{"id":"2","value":"b"},{"id":"1","value":"a"}]})),
+        (
+            201,
+            json!({"summary":{"created":2,"not_created":0},"detail":[
+                {"rule":{"value":"a","tag":null,"id":1},"created":true},
+                {"rule":{"value":"b","tag":null,"id":2},"created":true}],"sent":"x"}),
+        ),
+    ] {
+        assert_eq!(fates(&call, status, answer.clone()), ["created 1 a", "created 2 b"], "{answer}");
+    }
+    // Counted, not shown.
+    let summary = json!({"meta":{"summary":{"created":2,"not_created":0}}});
+    assert_eq!(fates(&call, 201, summary), ["created ? a", "created ? b"]);
+    // Spelled in the service's own way.
+    let spelled = json!({"data":[{"id":"1","value":"a"},{"id":"2","value":"(b)"}]});
+    assert_eq!(fates(&call, 201, spelled), ["created 1 a", "created 2 (b)"]);
+    // Nothing said.
+    for answer in [json!({}), json!({"data":{}}), json!({"data":[{"id":"1"}]})] {
+        assert_eq!(fates(&call, 201, answer), ["unknown", "unknown"]);
+    }
+    assert_eq!(fates(&call, 201, json!({"data":[{"id":"1","value":"a"}]})), ["created 1 a", "unknown"]);
+    // What nobody asked for is kept.
+    let more = added(
+        &call,
+        201,
+        &json!({"data":[
+        {"id":"1","value":"a"},{"id":"2","value":"b"},{"id":"3","value":"c"}]}),
+    );
+    assert_eq!(more.others.len(), 1);
+    assert_eq!(more.others[0].value, "c");
+}
+
+#[test]
+fn partial_success_duplicates_and_invalid_rules_each_tell_their_fate() {
+    let call = add(&["a", "b", "h:m", "d"]);
+    let answer = json!({
+        "data":[{"id":"1","value":"a"}],
+        "meta":{"sent":"x","summary":{"created":1,"not_created":3,"valid":1,"invalid":3}},
+        "errors":[
+            {"value":"b","id":"7","title":"DuplicateRule","type":"https://api.twitter.com/2/problems/duplicate-rules"},
+            {"value":"h:m","details":["Reference to invalid operator 'h' (at position 1).","Reference to invalid field 'h' (at position 1)."],
+             "title":"UnprocessableEntity","type":"https://api.x.com/2/problems/invalid-rules"}]});
+    let want = [
+        "created 1 a",
+        "duplicate 7",
+        "invalid Reference to invalid operator 'h' (at position 1).|Reference to invalid field 'h' (at position 1).",
+        "not created -",
+    ];
+    for status in [200, 201, 207] {
+        assert_eq!(fates(&call, status, answer.clone()), want, "{status}");
+    }
+    assert_eq!(added(&call, 201, &answer).summary.invalid, Some(3));
+
+    // Refused as a whole for one rule: nothing was added.
+    let refused = json!({"errors":[{"value":"h:m","details":["no"],"title":"UnprocessableEntity"}]});
+    for status in [400, 422] {
+        assert_eq!(
+            fates(&call, status, refused.clone()),
+            ["not created -", "not created -", "invalid no", "not created -"]
+        );
+    }
+    // PowerTrack's words for it.
+    let detail = json!({"summary":{"created":0,"not_created":4},"detail":[
+        {"rule":{"value":"a","tag":null},"created":false},
+        {"rule":{"value":"b","tag":null},"created":false,"message":"A rule with this value already exists"},
+        {"rule":{"value":"h:m","tag":null},"created":false,"message":"one (at position 1)\ntwo (at position 1)\n\n"}]});
+    assert_eq!(
+        fates(&call, 422, detail),
+        ["not created -", "duplicate ?", "invalid one (at position 1)|two (at position 1)", "not created -"]
+    );
+    // Over the cap.
+    let cap = json!({"meta":{"summary":{"created":0}},
+        "errors":[{"title":"RuleCapExceeded","detail":"too many","type":"https://api.x.com/2/problems/rule-cap"}]});
+    assert_eq!(fates(&call, 200, cap), ["not created RuleCapExceeded: too many"; 4]);
+}
+
+#[test]
+fn a_rule_of_the_same_value_and_another_tag_was_there_before() {
+    let rules = [NewRule::tagged("a", "new"), NewRule::tagged("b", "t"), NewRule::new("c")];
+    let call = Call::add(RuleApi::Powerstream, &rules).unwrap();
+    let answer = json!({"data":{"rules":[
+        {"id":"1","value":"a","tag":"old"},{"id":"2","value":"b","tag":"t"},{"id":"3","value":"c","tag":""}]}});
+    assert_eq!(fates(&call, 201, answer), ["duplicate 1", "created 2 b", "created 3 c"]);
+    // The same value twice: each entry of the answer goes to the one of its tag.
+    let twice = [NewRule::tagged("a", "x"), NewRule::tagged("a", "y")];
+    let call = Call::add(RuleApi::Powerstream, &twice).unwrap();
+    let answer =
+        json!({"data":{"rules":[{"id":"2","value":"a","tag":"y"},{"id":"1","value":"a","tag":"x"}]}});
+    assert_eq!(fates(&call, 201, answer), ["created 1 a", "created 2 a"]);
+}
+
+#[test]
+fn every_form_of_not_deleted() {
+    let seen = |answer: Value| {
+        let call = Call::delete_ids(RuleApi::Powerstream, &["1", "2", "3"]).unwrap();
+        let deleted = call.deleted(&Reply::new(200, answer.to_string().as_bytes())).unwrap();
+        let fates: String = deleted
+            .fates
+            .iter()
+            .map(|fate| match fate {
+                DeleteFate::Deleted => 'd',
+                DeleteFate::NotDeleted { .. } => 'n',
+                _ => '?',
+            })
+            .collect();
+        (fates, deleted.not_deleted)
+    };
+    let list = |names: &[&str]| NotDeleted::Entries(names.iter().map(ToString::to_string).collect());
+    for (answer, fates, not_deleted) in [
+        (json!({"data":{"deleted":3}}), "ddd", NotDeleted::Absent),
+        (json!({"data":{"deleted":3,"not_deleted":0}}), "ddd", NotDeleted::Count(0)),
+        (json!({"data":{"deleted":3,"not_deleted":null}}), "ddd", NotDeleted::Absent),
+        (json!({"data":{"deleted":"3","not_deleted":"0"}}), "ddd", NotDeleted::Count(0)),
+        (json!({"data":{"deleted":3,"not_deleted":[]}}), "ddd", list(&[])),
+        (json!({"data":{"deleted":0,"not_deleted":3}}), "nnn", NotDeleted::Count(3)),
+        (json!({"data":{"not_deleted":3}}), "nnn", NotDeleted::Count(3)),
+        (json!({"data":{"not_deleted":0}}), "ddd", NotDeleted::Count(0)),
+        (json!({"data":{"deleted":2,"not_deleted":1}}), "???", NotDeleted::Count(1)),
+        (json!({"data":{"deleted":2,"not_deleted":["2"]}}), "dnd", list(&["2"])),
+        (json!({"data":{"not_deleted":[{"id":2},{"id":"3","value":"x"}]}}), "dnn", list(&["2", "3"])),
+        (json!({"data":{"deleted":2,"not_deleted":[{"value":"x"}]}}), "???", list(&["x"])),
+        (json!({"meta":{"sent":"x","summary":{"deleted":3,"not_deleted":0}}}), "ddd", NotDeleted::Count(0)),
+        (
+            json!({"summary":{"deleted":2,"not_deleted":1},"detail":[
+                {"rule":{"id":1,"value":"Pizza","tag":null},"deleted":false,"message":"Rule does not exist"}]}),
+            "ndd",
+            NotDeleted::Count(1),
+        ),
+        (json!({}), "???", NotDeleted::Absent),
+    ] {
+        assert_eq!(seen(answer.clone()), (String::from(fates), not_deleted), "{answer}");
+    }
+
+    let rules = [NewRule::new("a"), NewRule::new("b")];
+    let call = Call::delete_values(RuleApi::FilteredStream, &rules).unwrap();
+    let answer =
+        json!({"meta":{"summary":{"deleted":1,"not_deleted":1}},"errors":[{"value":"b","detail":"gone"}]});
+    let deleted = call.deleted(&Reply::new(200, answer.to_string().as_bytes())).unwrap();
+    assert_eq!(
+        deleted.fates,
+        [DeleteFate::Deleted, DeleteFate::NotDeleted { message: Some(String::from("gone")) }]
+    );
+}
+
+#[test]
+fn refusals_are_told_apart_and_keep_the_servers_words() {
+    for (status, answer, kind, text) in [
+        (
+            401,
+            r#"{"title":"Unauthorized","type":"about:blank","status":401,"detail":"Unauthorized"}"#,
+            ApiErrorKind::Unauthorized,
+            Some("Unauthorized"),
+        ),
+        (
+            402,
+            r#"{"title":"CreditsDepleted","detail":"None."}"#,
+            ApiErrorKind::Payment,
+            Some("CreditsDepleted: None."),
+        ),
+        (
+            403,
+            r#"{"title":"Client Forbidden","detail":"No.","reason":"client-not-enrolled"}"#,
+            ApiErrorKind::Forbidden,
+            Some("Client Forbidden: No."),
+        ),
+        (404, "", ApiErrorKind::NotFound, None),
+        (
+            400,
+            r#"{"errors":[{"message":"no","parameters":{}}],"title":"Invalid Request","detail":"One"}"#,
+            ApiErrorKind::Request,
+            Some("no"),
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Invalid JSON.","sent":"x"}}"#,
+            ApiErrorKind::Request,
+            Some("Invalid JSON."),
+        ),
+        (
+            422,
+            r#"{"error":{"message":"Request exceeds account’s Rule Limit. Delete rules."}}"#,
+            ApiErrorKind::RuleLimit,
+            Some("Request exceeds account’s Rule Limit. Delete rules."),
+        ),
+        (
+            429,
+            r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#,
+            ApiErrorKind::RateLimit,
+            Some("Rate limit exceeded"),
+        ),
+        (429, r#"{"code":88,"message":"slow"}"#, ApiErrorKind::RateLimit, Some("slow")),
+        (429, "", ApiErrorKind::RateLimit, None),
+        (
+            429,
+            r#"{"title":"UsageCapExceeded","detail":"Monthly","type":"https://api.twitter.com/2/problems/usage-capped"}"#,
+            ApiErrorKind::UsageCap,
+            Some("UsageCapExceeded: Monthly"),
+        ),
+        (302, "moved", ApiErrorKind::Redirect, Some("moved")),
+        (502, "<html>\r\n<h1>Bad Gateway</h1>", ApiErrorKind::Server, Some("<html>\r\n<h1>Bad Gateway</h1>")),
+        (504, "{\"title\":\"cut", ApiErrorKind::Server, Some("{\"title\":\"cut")),
+        (200, "<html>log in", ApiErrorKind::Unreadable, Some("<html>log in")),
+    ] {
+        let reply = Reply::new(status, answer.as_bytes());
+        let errors = [
+            Call::list(RuleApi::Powerstream).listed(&reply).unwrap_err(),
+            add(&["a"]).added(&reply).unwrap_err(),
+            Call::delete_ids(RuleApi::Powerstream, &["1"]).unwrap().deleted(&reply).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!((error.kind, error.status), (kind, status), "{answer}");
+            assert_eq!(error.problem.text().as_deref(), text, "{answer}");
+            let unknown = matches!(kind, ApiErrorKind::Server | ApiErrorKind::Unreadable);
+            assert_eq!(error.is_outcome_unknown(), unknown);
+            assert!(!error.to_string().contains("html"));
+        }
+    }
+    // However long, however broken.
+    let page = vec![0xff; 1 << 20];
+    let error = add(&["a"]).added(&Reply::new(500, &page)).unwrap_err();
+    assert!(error.problem.text().unwrap().len() <= 3 * 4_096);
+}
+
+#[test]
+fn each_kind_of_call_knows_its_budget() {
+    for (call, name, requests, hours) in [
+        (Call::list(RuleApi::Powerstream), "rules", 50, 24.0),
+        (Call::delete_ids(RuleApi::Powerstream, &["1"]).unwrap(), "rules", 50, 24.0),
+        (Call::list(RuleApi::FilteredStream), "lists", 450, 0.25),
+        (add(&["a"]), "changes", 100, 0.25),
+    ] {
+        let budget = call.budget();
+        assert_eq!((budget.name, budget.requests), (name, requests));
+        assert!((budget.window.as_secs_f64() - hours * 3_600.0).abs() < 1.0);
+    }
+}

@@ -1,0 +1,368 @@
+//! Scripted connections that pend, on one virtual clock that jumps to whatever happens next.
+
+#![allow(dead_code, unreachable_pub, clippy::exhaustive_structs, clippy::exhaustive_enums)]
+
+pub(crate) mod random;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use powerstream_client::merged::{Line, Merged, MergedEvent};
+use powerstream_core::buffered::Buffered;
+use powerstream_core::dedup::WindowConfig;
+use powerstream_core::driver::{Driven, Io};
+use powerstream_core::http::origin::Origin;
+use powerstream_core::merge::Feed;
+use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
+use powerstream_core::time::{Instant, UnixTime};
+
+pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+pub const UNIX_BASE: u64 = 1_700_000_000_000;
+
+pub fn post(id: u64) -> String {
+    format!(r#"{{"created_at":"Sat Oct 10 20:19:24 +0000 2020","id":{id},"id_str":"{id}","text":"a"}}"#)
+}
+
+/// A message in a chunk of its own.
+pub fn line(message: &str) -> Vec<u8> {
+    format!("{:x}\r\n{message}\r\n\r\n", message.len() + 2).into_bytes()
+}
+
+/// What a server does, with the time in milliseconds.
+#[derive(Clone, Debug)]
+pub enum Act {
+    Bytes(Vec<u8>),
+    Reset,
+}
+
+/// What an attempt to connect meets.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    Refused,
+    Never,
+    Open(VecDeque<(u64, Act)>),
+    /// Carries the Posts of a feed from when it is connected, for so long; what is sent afterwards never arrives, and after so much more it
+    /// is reset.
+    Live {
+        feed: u64,
+        alive: u64,
+        silent: u64,
+    },
+}
+
+/// When the Post of this number is sent, by every server that carries it.
+pub const fn sent_at(number: u64) -> u64 {
+    70 * number
+}
+
+/// The id of the Post of this number in a feed.
+pub const fn id_of(feed: u64, number: u64) -> u64 {
+    1_000_000 * feed + number
+}
+
+/// A stream: its head at once, then these messages at their times.
+pub fn stream<M: AsRef<str>>(messages: impl IntoIterator<Item = (u64, M)>) -> Attempt {
+    let head = [(0, Act::Bytes(HEAD.into()))];
+    let messages = messages.into_iter().map(|(at, message)| (at, Act::Bytes(line(message.as_ref()))));
+    Attempt::Open(head.into_iter().chain(messages).collect())
+}
+
+impl Attempt {
+    pub fn reset(mut self, at: u64) -> Self {
+        let Self::Open(acts) = &mut self else { panic!("only what is open is reset") };
+        acts.push_back((at, Act::Reset));
+        self
+    }
+
+    pub fn bytes(mut self, at: u64, bytes: impl Into<Vec<u8>>) -> Self {
+        let Self::Open(acts) = &mut self else { panic!("only what is open sends") };
+        acts.push_back((at, Act::Bytes(bytes.into())));
+        self
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct World {
+    pub now: Cell<u64>,
+    /// The next moment at which something happens.
+    wake: Cell<u64>,
+    /// Every operation pends once before it does anything.
+    pub hesitates: Cell<bool>,
+    hesitated: Cell<bool>,
+    pub stopped: Cell<bool>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            now: Cell::new(0),
+            wake: Cell::new(u64::MAX),
+            hesitates: Cell::new(false),
+            hesitated: Cell::new(false),
+            stopped: Cell::new(false),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Wire {
+    world: Rc<World>,
+    attempts: VecDeque<Attempt>,
+    open: Option<VecDeque<(u64, Act)>>,
+    has_hesitated: bool,
+    pub connects: usize,
+    /// Octets handed over.
+    pub fed: Rc<Cell<usize>>,
+}
+
+impl Wire {
+    pub fn new(world: &Rc<World>, attempts: impl IntoIterator<Item = Attempt>) -> Self {
+        Self {
+            world: Rc::clone(world),
+            attempts: attempts.into_iter().collect(),
+            open: None,
+            has_hesitated: false,
+            connects: 0,
+            fed: Rc::default(),
+        }
+    }
+
+    fn hesitates(&mut self) -> bool {
+        self.has_hesitated = self.world.hesitates.get() && !self.has_hesitated;
+        if self.has_hesitated {
+            self.world.hesitated.set(true);
+        }
+        self.has_hesitated
+    }
+
+    /// Nothing before then. To ask again is no new operation.
+    fn wait<T>(&mut self, until: u64) -> Poll<T> {
+        self.has_hesitated = true;
+        self.world.wake.set(self.world.wake.get().min(until));
+        Poll::Pending
+    }
+}
+
+impl Io for Wire {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.world.now.get())
+    }
+
+    fn unix_now(&self) -> UnixTime {
+        UnixTime::from_millis(UNIX_BASE + self.world.now.get() / 1_000_000)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.world.stopped.get()
+    }
+
+    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+        if self.hesitates() {
+            return Poll::Pending;
+        }
+        match self.attempts.front() {
+            Some(Attempt::Never) if self.now() < until => return self.wait(until.as_nanos()),
+            Some(Attempt::Never) => return Poll::Ready(Ok(None)),
+            _ => {}
+        }
+        self.connects += 1;
+        match self.attempts.pop_front() {
+            Some(Attempt::Open(acts)) => {
+                self.open = Some(acts);
+                Poll::Ready(Ok(Some(())))
+            }
+            Some(Attempt::Live { feed, alive, silent }) => {
+                let now = self.world.now.get() / 1_000_000;
+                let numbers = (0..).skip_while(|number| sent_at(*number) <= now);
+                let numbers = numbers.take_while(|number| sent_at(*number) <= now + alive);
+                let posts = numbers.map(|n| (sent_at(n), Act::Bytes(line(&post(id_of(feed, n))))));
+                let head = [(now, Act::Bytes(HEAD.into()))];
+                let end = [(now + alive + silent, Act::Reset)];
+                self.open = Some(head.into_iter().chain(posts).chain(end).collect());
+                Poll::Ready(Ok(Some(())))
+            }
+            _ => Poll::Ready(Err(Fault::new(FaultKind::Refused))),
+        }
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+        _: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        if self.hesitates() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Some(bytes.len())))
+    }
+
+    fn poll_read(
+        &mut self,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+        until: Instant,
+    ) -> Poll<Result<Option<usize>, Fault>> {
+        if self.hesitates() {
+            return Poll::Pending;
+        }
+        let now = self.world.now.get();
+        let acts = self.open.as_mut().expect("a read is from an open connection");
+        let due = acts.front().map_or(u64::MAX, |(at, _)| at * 1_000_000);
+        if due > now {
+            if now >= until.as_nanos() {
+                return Poll::Ready(Ok(None));
+            }
+            return self.wait(due.min(until.as_nanos()));
+        }
+        let mut length = 0;
+        while let Some((at, Act::Bytes(bytes))) = acts.front_mut() {
+            let count = bytes.len().min(buffer.len() - length);
+            if *at * 1_000_000 > now || count == 0 {
+                break;
+            }
+            buffer[length..length + count].copy_from_slice(&bytes[..count]);
+            length += count;
+            bytes.drain(..count);
+            if !bytes.is_empty() {
+                break;
+            }
+            acts.pop_front();
+        }
+        self.fed.set(self.fed.get() + length);
+        if length == 0 {
+            acts.pop_front();
+            return Poll::Ready(Err(Fault::new(FaultKind::Reset)));
+        }
+        Poll::Ready(Ok(Some(length)))
+    }
+
+    fn poll_sleep(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<()> {
+        if self.hesitates() {
+            return Poll::Pending;
+        }
+        if self.now() >= until { Poll::Ready(()) } else { self.wait(until.as_nanos()) }
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        if self.hesitates() {
+            return Poll::Pending;
+        }
+        self.open = None;
+        if let Some(Attempt::Never) = self.attempts.front() {
+            self.attempts.pop_front();
+        }
+        Poll::Ready(())
+    }
+}
+
+pub type Stream = Merged<Vec<u8>, Vec<u8>, Wire>;
+
+pub fn driven(wire: Wire, seed: u64) -> Driven<Vec<u8>, Vec<u8>, Wire> {
+    driven_with(wire, seed, 4_096)
+}
+
+pub fn driven_with(wire: Wire, seed: u64, buffer: usize) -> Driven<Vec<u8>, Vec<u8>, Wire> {
+    let mut config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080").unwrap());
+    config.message_bytes_max = 1_000;
+    config.backoff.jitter_percent = 0;
+    let storage = vec![0; config.storage_bytes()];
+    let session = Session::new(storage, &config, seed, wire.now(), wire.unix_now()).unwrap();
+    Driven::new(Buffered::new(session, vec![0; buffer]), wire)
+}
+
+/// Connections named `a`, `b` and so on, each with its feed and the attempts it meets.
+pub fn merged(world: &Rc<World>, lines: impl IntoIterator<Item = (u16, Vec<Attempt>)>) -> Stream {
+    let lines = lines.into_iter().zip('a'..).enumerate().map(|(index, ((feed, attempts), name))| {
+        let wire = Wire::new(world, attempts);
+        Line::new(name.to_string(), Feed::new(feed), driven(wire, index as u64))
+    });
+    let mut window = WindowConfig::default();
+    window.posts = 1_000;
+    Merged::new(lines.collect(), &window).unwrap()
+}
+
+/// Waits for what happens next; `false` where nothing does before `limit`, in milliseconds.
+pub fn advance(world: &World, limit: u64) -> bool {
+    if world.hesitated.take() {
+        return true;
+    }
+    let next = world.wake.replace(u64::MAX);
+    assert!(next > world.now.get() || next == u64::MAX, "a wait for what has been");
+    if next > limit * 1_000_000 {
+        return false;
+    }
+    world.now.set(next);
+    true
+}
+
+/// Whether a task was woken: by itself, to let others run.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// `milliseconds connection what`, a line for each event; stops before the first that happens after `limit`.
+pub fn run(merged: &mut Stream, world: &World, limit: u64) -> Vec<String> {
+    let log = RefCell::new(Vec::new());
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        let names: Vec<_> = merged.lines().iter().map(|line| line.name().to_owned()).collect();
+        match merged.poll_next(&mut cx) {
+            Poll::Ready(Some(event)) => log.borrow_mut().push(tell(world, &names, &event)),
+            Poll::Ready(None) => {
+                log.borrow_mut().push(format!("{} done", world.now.get() / 1_000_000));
+                break;
+            }
+            Poll::Pending if woken.0.swap(false, Ordering::Relaxed) => {}
+            Poll::Pending => {
+                if !advance(world, limit) {
+                    break;
+                }
+            }
+        }
+    }
+    log.into_inner()
+}
+
+pub fn tell(world: &World, names: &[String], event: &MergedEvent<'_>) -> String {
+    let since = |time: UnixTime| time.as_millis() as i64 - UNIX_BASE as i64;
+    let what = match event {
+        MergedEvent::Session { connection, event } => {
+            let what = match event {
+                SessionEvent::Connected(_) => "connected".to_owned(),
+                SessionEvent::Message(message) => match message.id() {
+                    Some(id) => {
+                        assert_eq!(message.bytes, post(id.as_u64()).as_bytes());
+                        format!("post {id}")
+                    }
+                    None => String::from_utf8_lossy(message.bytes).into_owned(),
+                },
+                SessionEvent::KeepAlive => "keep-alive".to_owned(),
+                SessionEvent::Disconnected(disconnected) => disconnected.cause.code().to_owned(),
+                SessionEvent::GaveUp(gave_up) => format!("gave up: {}", gave_up.cause.code()),
+                other => format!("{other:?}"),
+            };
+            format!("{} {what}", names[connection.index()])
+        }
+        MergedEvent::Interrupted(it) => {
+            format!("feed {} interrupted at {}", it.feed.number(), since(it.from))
+        }
+        MergedEvent::Gap(gap) => {
+            format!("feed {} misses {} to {}", gap.feed.number(), since(gap.from), since(gap.to))
+        }
+        _ => panic!("an event of a new kind: {event:?}"),
+    };
+    format!("{} {what}", world.now.get() / 1_000_000)
+}

@@ -1,0 +1,271 @@
+//! The scripts: each scenario of the simulator, and what is made sure of.
+//!
+//! For each script the log is the yardstick's, and what was delivered is what the simulator knows that it sent, with no
+//! connection more than the log tells of.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use powerstream_client::config::{Config, ConfigBuilder, Token};
+use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_simulator::{Scenario, Simulator, Struck, Tls, TlsFault as Given};
+
+use crate::log::{Difference, Log, Recorder, Until};
+use crate::{Transport, by_hand, parallel, posts};
+
+/// The longest message that is taken; the one in `oversized` is longer.
+const MESSAGE_BYTES_MAX: usize = 1 << 17;
+
+/// Posts on each connection, and how many come before the fault.
+const POSTS: usize = 40;
+const FAULT_AFTER: usize = 30;
+
+/// Posts, and the connection's metadata.
+const ALL: Until = Until::Messages { stream: 1, count: POSTS + 1 };
+
+/// Some messages of the stream behind the fault.
+const AFTER_FAULT: Until = Until::Messages { stream: 2, count: 20 };
+
+/// A token that can be told from anything else.
+const TOKEN: &str = "conformance-5c9d1e7f";
+
+/// Scenarios whose course depends on when things happen: no two runs have the same log. See [`losses`](crate::losses).
+const LEFT_OUT: [Scenario; 5] = [
+    Scenario::FlakyNetwork,
+    Scenario::RateLimitStorm,
+    Scenario::SilentStall,
+    Scenario::SlowReader,
+    Scenario::DatacenterFailover,
+];
+
+/// What is to be read, and who is to be told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Case {
+    /// What to read.
+    pub config: Config,
+    /// Whom to trust, over TLS.
+    pub ca_pem: Option<String>,
+    /// Whom to tell.
+    pub recorder: Recorder,
+}
+
+impl Case {
+    fn new(config: Config, simulator: &Simulator, until: Until) -> Self {
+        Self { config, ca_pem: simulator.ca_pem().map(str::to_owned), recorder: Recorder::new(until) }
+    }
+}
+
+/// A script and its name.
+#[derive(Clone, Copy)]
+struct Script {
+    name: &'static str,
+    scenario: Scenario,
+    until: Until,
+    keep_alive: Duration,
+    silence: Duration,
+}
+
+impl Script {
+    fn of(scenario: Scenario) -> Self {
+        use Scenario as S;
+        let until = match scenario {
+            S::Stall
+            | S::Reset
+            | S::CloseMidMessage
+            | S::CloseBetween
+            | S::CleanEnd
+            | S::BadChunk
+            | S::OperationalDisconnect => AFTER_FAULT,
+            S::RateLimited | S::TooManyConnections => Until::Disconnects(1),
+            S::AcceptClose => Until::Disconnects(8),
+            _ => ALL,
+        };
+        // Long, so that a machine that is busy is not mistaken for a server that is silent; short where it is awaited.
+        let silence = if scenario == S::Stall { 2 } else { 25 };
+        let (keep_alive, silence) = (Duration::from_secs(20), Duration::from_secs(silence));
+        Self { name: scenario.name(), scenario, until, keep_alive, silence }
+    }
+
+    fn all() -> Vec<Self> {
+        let scenarios = Scenario::all().iter().copied().filter(|scenario| !LEFT_OUT.contains(scenario));
+        let mut scripts: Vec<_> = scenarios.map(Self::of).collect();
+        scripts.push(Self {
+            name: "quiet",
+            until: Until::KeepAlives(3),
+            keep_alive: Duration::from_millis(200),
+            ..Self::of(Scenario::Steady)
+        });
+        scripts
+    }
+
+    fn start(&self, tls: Option<Tls>) -> Simulator {
+        let mut config = powerstream_simulator::Config::default();
+        config.tls = tls;
+        config.source = posts(3, POSTS);
+        config.scenario = self.scenario;
+        config.fault_after = FAULT_AFTER as u64;
+        config.keep_alive = self.keep_alive;
+        config.token = Some(TOKEN.to_owned());
+        Simulator::start(config).unwrap()
+    }
+
+    fn config(&self, simulator: &Simulator) -> ConfigBuilder {
+        Config::builder()
+            .base_url(simulator.base_url())
+            .token(Token::new(TOKEN).unwrap())
+            .local_dc_only(true)
+            .message_bytes_max(MESSAGE_BYTES_MAX)
+            .timeouts(|timeouts| timeouts.silence = self.silence)
+            // Faster than life, so that a test may wait for it.
+            .backoff(|backoff| {
+                backoff.network.first = Duration::from_millis(20);
+                backoff.http.first = Duration::from_millis(20);
+            })
+            .seed(7)
+    }
+
+    fn run(&self, transport: Transport, subject: &(impl Fn(Case) -> Recorder + ?Sized)) -> Log {
+        let simulator = self.start((transport == Transport::Tls).then(Tls::default));
+        let config = self.config(&simulator).build().unwrap();
+        let mut log = subject(Case::new(config, &simulator, self.until)).log();
+        self.compare_with_truth(&log, &simulator);
+        if self.scenario == Scenario::Reset {
+            log.forget_what_a_reset_takes();
+        }
+        log
+    }
+
+    fn compare_with_truth(&self, log: &Log, simulator: &Simulator) {
+        let connections = simulator.truth().connections();
+        assert_eq!(log.connections(), connections.len(), "connections; the log: {:#?}", log.lines());
+        let numbers = connections.iter().filter(|one| one.status == Some(200)).map(|one| one.number);
+        let last = log.streams().len().saturating_sub(1);
+        for (index, (number, came)) in numbers.zip(log.streams()).enumerate() {
+            let sent: Vec<_> =
+                simulator.truth().messages(number).iter().map(|one| one.bytes.clone().unwrap()).collect();
+            let mut sent = sent.iter().filter(|bytes| bytes.len() <= MESSAGE_BYTES_MAX);
+            for message in came {
+                assert_eq!(Some(&message.bytes[..]), sent.next().map(|bytes| &bytes[..]), "stream {index}");
+            }
+            // The last one was left, and a reset may overtake what was sent before.
+            if index != last && self.scenario != Scenario::Reset {
+                assert_eq!(sent.next(), None, "stream {index} lacks a message");
+            }
+        }
+    }
+}
+
+/// Runs every script.
+///
+/// # Panics
+/// Where a log is not the yardstick's, or not what the simulator sent; the text says which script it was.
+pub fn check(transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    run(&Script::all(), transport, subject);
+}
+
+/// Runs the scripts of these names.
+///
+/// # Panics
+/// As [`check`]; and where there is no script of a name.
+pub fn check_some(names: &[&str], transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    let all = Script::all();
+    let find = |name: &&str| all.iter().find(|script| script.name == *name).copied();
+    let scripts: Vec<_> = names.iter().map(|name| find(name).expect("a script of that name")).collect();
+    run(&scripts, transport, subject);
+}
+
+/// Runs a connection for each fault that TLS may have in its handshake, with a healthy one behind it.
+///
+/// # Panics
+/// Where a fault has not its own clear cause, or the stream does not begin after it.
+pub fn check_tls_faults(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    parallel(Given::all(), 4, &|given| (given.name(), Box::new(|| check_tls_fault(*given, subject))));
+}
+
+fn check_tls_fault(given: Given, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    let kind = match given {
+        Given::Expired => TlsFault::CertificateExpired,
+        Given::NotYetValid => TlsFault::CertificateNotYetValid,
+        Given::WrongName => TlsFault::CertificateName,
+        Given::UnknownCa | Given::SelfSigned => TlsFault::CertificateIssuer,
+        Given::OnlyH2 => TlsFault::NoHttp1,
+        Given::Stall => TlsFault::HandshakeTimedOut,
+        Given::Garbage => TlsFault::NotTls,
+        Given::Reset => TlsFault::HandshakeReset,
+        Given::Close => TlsFault::HandshakeClosed,
+        given => panic!("{given} is new: which cause should it have?"),
+    };
+    let mut tls = Tls::default();
+    tls.fault = Some(given);
+    tls.fault_on = Struck::First(1);
+    let script = Script::of(Scenario::Steady);
+    let simulator = script.start(Some(tls));
+    let connect = Duration::from_secs(if given == Given::Stall { 1 } else { 10 });
+    let config = script.config(&simulator).timeouts(|timeouts| timeouts.connect = connect).build().unwrap();
+    let log = subject(Case::new(config, &simulator, Until::Messages { stream: 1, count: 5 })).log();
+    let (first, second) = (&log.lines()[0], &log.lines()[1]);
+    let told = format!("disconnected: fault ({}", Fault::new(FaultKind::Tls(kind)));
+    assert!(first.starts_with(&told) && second.starts_with("connected: 200"), "{:#?}", log.lines());
+}
+
+fn run(scripts: &[Script], transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    parallel(scripts, 4, &|script| (script.name, Box::new(|| compare(script, transport, subject))));
+}
+
+fn compare(script: &Script, transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+    let yardstick = yardstick(script);
+    let log = script.run(transport, subject);
+    assert!(
+        yardstick == log.lines(),
+        "by hand (one) and by the adapter (other), {}",
+        Difference(&yardstick, log.lines())
+    );
+    assert!(!log.lines().concat().contains(TOKEN), "the token is in the log");
+}
+
+/// The script's log by hand: read once in a process, however many subjects are compared with it.
+fn yardstick(script: &Script) -> Vec<String> {
+    static READ: Mutex<BTreeMap<&str, Vec<String>>> = Mutex::new(BTreeMap::new());
+    let known = READ.lock().unwrap().get(script.name).cloned();
+    known.unwrap_or_else(|| {
+        let log = script.run(Transport::Plain, &|mut case: Case| {
+            by_hand::read(&case.config, |event| case.recorder.tell(event.into()));
+            case.recorder
+        });
+        READ.lock().unwrap().insert(script.name, log.lines().to_vec());
+        log.lines().to_vec()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_scenario_is_forgotten() {
+        assert_eq!(Script::all().len() + LEFT_OUT.len(), Scenario::all().len() + 1);
+    }
+
+    #[test]
+    fn the_yardstick_agrees_with_itself_and_the_truth() {
+        check(Transport::Plain, &|mut case| {
+            by_hand::read(&case.config, |event| case.recorder.tell(event.into()));
+            case.recorder
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn an_event_that_is_missing_is_found() {
+        check_some(&["clean-end"], Transport::Plain, &|mut case| {
+            let mut nth = 0;
+            by_hand::read(&case.config, |event| {
+                nth += 1;
+                if nth == 10 { std::ops::ControlFlow::Continue(()) } else { case.recorder.tell(event.into()) }
+            });
+            case.recorder
+        });
+    }
+}
