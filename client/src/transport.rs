@@ -1,18 +1,16 @@
 //! What the runtimes' adapters put together: a session, and all that its bytes go through.
 
-use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use crate::config::{Config, Connections};
+use crate::error::OpenError;
 use crate::merged::{self, Merged};
 use crate::net::tcp::{Reactor, Tcp};
 use crate::net::tunnel::Tunnel;
 use crate::shutdown::Shutdown;
 use powerstream_core::driver::{Driven, Io};
 use powerstream_core::http::origin::{Origin, Scheme};
-use powerstream_core::merge::MergeError;
-use powerstream_core::session::ConfigError;
 
 use powerstream_tls::{Connector, Secured, TlsConfig, TlsConfigError};
 
@@ -142,45 +140,4 @@ pub fn open_merged<R: Reactor>(
         window.seed = system_seed();
     }
     Merged::new(lines, &window).map_err(OpenError::Merge)
-}
-
-/// Ends `line`, from anywhere.
-pub fn shutdown_handle<R: Reactor>(line: &Line<R>) -> Shutdown {
-    line.io().inner().inner().stop().handle()
-}
-
-/// Why a stream could not be opened. Nothing was connected to.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The configuration makes no request. None that was built is known to.
-    Config(ConfigError),
-    /// The origin is `https`, and TLS could not be set up.
-    Tls(TlsConfigError),
-    /// The connections cannot be merged.
-    Merge(MergeError),
-    /// The stream has no rules to manage.
-    NoRules,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::Merge(error) => error.fmt(f),
-            Self::NoRules => f.write_str(crate::rules::NO_RULES),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Config(error) => Some(error),
-            Self::Tls(error) => Some(error),
-            Self::Merge(error) => Some(error),
-            Self::NoRules => None,
-        }
-    }
 }

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use powerstream_blocking::{Client, Config, SessionEvent, Token, pin_thread};
+use powerstream_blocking::{Blocking, Client, Config, SessionEvent, Token, pin_thread};
 use powerstream_simulator::Simulator;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +17,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         eprintln!("not pinned: {error}");
     }
     for busy_poll in [false, true] {
-        let mut stream = Client::new(config.clone()).with_busy_poll(busy_poll).stream()?;
+        let mut stream = Client::new(config.clone())
+            .with_runtime(Blocking::default().with_busy_poll(busy_poll))
+            .stream()?;
         let mut delivered = Vec::new();
         while delivered.len() < 500 {
             match stream.next() {

@@ -1,34 +1,34 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod executor;
 mod interrupt;
 #[cfg(test)]
 mod losses;
-mod merged;
-mod opening;
 mod pin;
-mod reactor;
-mod reader;
-mod resolve;
-mod rules;
-mod stream;
-mod waiter;
+mod runtime;
+mod sockets;
 
-pub use merged::{MergedEvents, MergedStream};
-pub use opening::Client;
+pub use executor::Executor;
 pub use pin::{PinError, pin_thread};
 pub use powerstream_client as client;
+pub use powerstream_client::prelude::*;
 pub use powerstream_core as core;
-// What every program needs of it.
-pub use powerstream_client::config::{Config, Connections, Token};
-pub use powerstream_client::merged::MergedEvent;
-pub use powerstream_client::shutdown::Shutdown;
-pub use powerstream_core::session::SessionEvent;
 pub use powerstream_tls as tls;
-pub use powerstream_tls::TlsConfig;
-pub use reader::{Reader, ReaderConfig, Source};
-pub use rules::Rules;
-pub use stream::{Events, OpenError, Stream};
+pub use runtime::{Blocking, Task};
+pub use sockets::Sockets;
+
+/// Opens streams by one configuration, each read by the thread that waits for it.
+pub type Client = client::client::Client<Blocking>;
+
+/// One stream for months, which blocks the thread that reads it.
+pub type Stream = client::stream::Stream<Blocking>;
+
+/// Several connections as one stream, read by one thread.
+pub type MergedStream = client::stream::MergedStream<Blocking>;
+
+/// The rules of one app at one service; its calls block.
+pub type RuleClient = client::rule_client::RuleClient<Blocking>;
 
 /// Compiles the program in the project's README.
 #[cfg(doctest)]

@@ -3,13 +3,15 @@
 use powerstream_client::shutdown::Shutdown;
 use powerstream_conformance::losses::{Case, Recorder, check, check_merged};
 
-use crate::reactor::{Reading, Sockets};
-use crate::waiter::Waiter;
+use crate::executor::Executor;
+use crate::runtime::Blocking;
+use crate::sockets::{Reading, Sockets};
 
 fn read(case: Case, reading: Reading) -> Recorder {
-    let (mut waiter, shutdown) = (Waiter::new().unwrap(), Shutdown::new());
-    let sockets = Sockets::new(&waiter, reading, &shutdown);
-    waiter.block_on(case.read(sockets, &shutdown))
+    let mut executor = Executor::new(Blocking::default(), reading).unwrap();
+    let shutdown = Shutdown::new();
+    let sockets = Sockets::new(&executor, &shutdown);
+    executor.block_on(case.read(sockets, &shutdown))
 }
 
 #[test]
@@ -25,8 +27,9 @@ fn in_a_poll() {
 #[test]
 fn by_two_connections_merged() {
     check_merged(&|case| {
-        let (mut waiter, shutdown) = (Waiter::new().unwrap(), Shutdown::new());
-        let mut sockets = [(); 2].map(|()| Sockets::new(&waiter, Reading::Polling, &shutdown)).into_iter();
-        waiter.block_on(case.read(|| sockets.next().expect("one for each"), &shutdown))
+        let mut executor = Executor::new(Blocking::default(), Reading::Polling).unwrap();
+        let shutdown = Shutdown::new();
+        let mut sockets = [(); 2].map(|()| Sockets::new(&executor, &shutdown)).into_iter();
+        executor.block_on(case.read(|| sockets.next().expect("one for each"), &shutdown))
     });
 }

@@ -4,13 +4,13 @@
 
 use std::time::Instant;
 
-use powerstream_blocking::{Client, Config, Stream, TlsConfig};
+use powerstream_blocking::{Blocking, Client, Config, Stream, TlsConfig};
 use powerstream_conformance::log::Recorder;
 use powerstream_conformance::scripts::{Case, check, check_tls_faults};
 use powerstream_conformance::{Transport, waits};
 
 fn open(config: &Config, ca_pem: Option<&str>, busy_poll: bool) -> Stream {
-    let client = Client::new(config.clone()).with_busy_poll(busy_poll);
+    let client = Client::new(config.clone()).with_runtime(Blocking::default().with_busy_poll(busy_poll));
     let client = match ca_pem {
         Some(pem) => client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
         None => client,

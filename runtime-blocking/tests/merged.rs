@@ -13,7 +13,7 @@ use powerstream_blocking::client::merged::OwnedMergedEvent;
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::merge::{Group, MergeError};
 use powerstream_blocking::{
-    Client, Config, Connections, MergedEvent, MergedStream, OpenError, TlsConfig, Token,
+    Blocking, Client, Config, Connections, MergedEvent, MergedStream, OpenError, TlsConfig, Token,
 };
 use powerstream_simulator::{Simulator, Tls};
 use support::*;
@@ -32,7 +32,8 @@ fn merged(reading: Reading, connections: &Connections) -> MergedStream {
 }
 
 fn client(reading: Reading) -> Client {
-    Client::new(Config::builder().build().unwrap()).with_busy_poll(reading == Reading::BusyPoll)
+    Client::new(Config::builder().build().unwrap())
+        .with_runtime(Blocking::default().with_busy_poll(reading == Reading::BusyPoll))
 }
 
 fn connections(group: Group, addresses: &[SocketAddr]) -> Connections {

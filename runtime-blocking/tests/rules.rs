@@ -7,11 +7,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
 use powerstream_blocking::client::rule_api::{AddFate, ApiErrorKind, DeleteFate, NewRule};
-use powerstream_blocking::client::rules::RulesError;
+use powerstream_blocking::client::rule_client::RulesError;
 use powerstream_blocking::core::endpoint::{FILTERED_STREAM, SAMPLE};
 use powerstream_blocking::core::http::exchange::{ExchangeErrorKind, Sent};
 use powerstream_blocking::core::session::FaultKind;
-use powerstream_blocking::{Client, Config, OpenError, Rules, Token};
+use powerstream_blocking::{Client, Config, OpenError, RuleClient, Token};
 
 /// Serves one connection after the other with these, and tells each request.
 fn serve(answers: Vec<&'static str>) -> (String, Receiver<String>) {
@@ -48,7 +48,7 @@ fn read_request(socket: &mut TcpStream) -> String {
     }
 }
 
-fn open(url: &str) -> Rules {
+fn open(url: &str) -> RuleClient {
     let config = Config::builder().base_url(url).token(Token::new("s3cr3t").unwrap()).build().unwrap();
     Client::new(config).rules().unwrap()
 }

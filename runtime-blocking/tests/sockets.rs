@@ -375,3 +375,29 @@ fn a_dropped_stream_leaves_the_server_though_a_handle_lives_on(reading: Reading)
     assert_eq!(server.join().unwrap(), Ok(0));
     handle.shutdown();
 }
+
+#[test]
+fn has_an_event_only_while_one_read_brought_more() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.read(&mut [0; 4_096]).unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":3").unwrap();
+        socket
+    });
+    let config = config(&url).build().unwrap();
+    let mut stream = Client::new(config).stream().unwrap();
+    assert!(!stream.has_event());
+    assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
+    for message in [b"{\"a\":1}", b"{\"a\":2}"] {
+        // Asking twice changes nothing.
+        assert!(stream.has_event() && stream.has_event());
+        let event = stream.next();
+        assert!(matches!(event, Some(SessionEvent::Message(found)) if found.bytes == message), "{event:?}");
+    }
+    // The third is not whole.
+    assert!(!stream.has_event() && !stream.has_event());
+    drop(server.join().unwrap());
+    assert!(matches!(stream.next(), Some(SessionEvent::Disconnected(_))));
+}

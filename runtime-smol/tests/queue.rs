@@ -40,7 +40,7 @@ fn a_queue_that_waits_changes_nothing() {
     check_some(&SCRIPTS, Transport::Tls, &|mut case| {
         let stream = open(&case.config, case.ca_pem.as_deref());
         block_on(async {
-            let (mut receiver, reading) = stream.queued(bounded(3, Overflow::Wait));
+            let (mut receiver, reading) = stream.queued(bounded(3, Overflow::Wait)).unwrap();
             loop {
                 let Some(Delivery::Event(event)) = receiver.recv().await else {
                     panic!("a loss, or the end")
@@ -72,7 +72,7 @@ fn a_consumer_that_sleeps_does_not_stop_the_reader_and_losses_are_counted() {
     block_on(async {
         let stream = Client::new(config).stream().unwrap();
         let shutdown = stream.shutdown_handle();
-        let (mut receiver, reading) = stream.queued(bounded(50, Overflow::DropOldest));
+        let (mut receiver, reading) = stream.queued(bounded(50, Overflow::DropOldest)).unwrap();
         assert!(matches!(receiver.recv().await, Some(Delivery::Event(OwnedEvent::Connected(_)))));
         while receiver.stats().dropped.messages < 500 {
             smol::Timer::after(Duration::from_millis(1)).await;
@@ -100,7 +100,7 @@ fn a_merged_stream_is_queued_alike() {
     block_on(async {
         let merged = Connections::copies(2, &config);
         let (mut receiver, reading) =
-            Client::new(config).merged(&merged).unwrap().queued(QueueConfig::default());
+            Client::new(config).merged(&merged).unwrap().queued(QueueConfig::default()).unwrap();
         for _ in 0..500 {
             assert!(matches!(receiver.recv().await, Some(Delivery::Event(_))));
         }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use powerstream_smol::client::rule_api::{AddFate, NewRule};
 use powerstream_smol::core::endpoint::SAMPLE;
-use powerstream_smol::{Client, Config, OpenError, Rules, Token};
+use powerstream_smol::{Client, Config, OpenError, RuleClient, Token};
 
 /// Serves one connection after the other with these; with nothing, until the client leaves.
-fn serve(answers: Vec<&'static str>) -> (Rules, Receiver<String>) {
+fn serve(answers: Vec<&'static str>) -> (RuleClient, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, requests) = channel();

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut bounds = QueueConfig::default();
     bounds.messages_max = 100;
     bounds.overflow = Overflow::DropOldest;
-    let (mut receiver, reading) = stream.queued(bounds);
+    let (mut receiver, reading) = stream.queued(bounds)?;
 
     let (mut posts, mut dropped) = (0, 0);
     while let Some(delivery) = receiver.recv().await {

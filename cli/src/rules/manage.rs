@@ -18,10 +18,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
-use powerstream_blocking::{Client, OpenError, Rules};
+use powerstream_blocking::{Client, OpenError, RuleClient};
 use powerstream_client::config::Config;
 use powerstream_client::rule_api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
-use powerstream_client::rules::{OwnedReply, RulesError};
+use powerstream_client::rule_client::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
 use powerstream_core::http::head::RetryAfter;
 use powerstream_core::time::UnixTime;
@@ -169,7 +169,7 @@ impl Target {
 /// A service at hand, with its ledger.
 #[derive(Debug)]
 pub(super) struct Service {
-    rules: Rules,
+    rules: RuleClient,
     ledger: Ledger,
     known: Known,
     told: Option<Remaining>,

@@ -4,6 +4,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use powerstream_blocking::Blocking;
 use powerstream_client::config::Connections;
 use powerstream_client::shutdown::Shutdown;
 use powerstream_core::merge::Group;
@@ -55,7 +56,8 @@ pub(super) fn run<W: io::Write>(
     }
     match args.runtime {
         Runtime::Blocking => {
-            let client = powerstream_blocking::Client::new(config).with_busy_poll(args.busy_poll);
+            let client = powerstream_blocking::Client::new(config)
+                .with_runtime(Blocking::default().with_busy_poll(args.busy_poll));
             read!(client, block_on)
         }
         Runtime::Tokio => {

@@ -15,10 +15,12 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use std::time::SystemTime;
 use std::vec;
 use std::vec::Vec;
 
 use super::dial::{Attempt, Dial, Route, check_peer};
+use super::resolve::resolve;
 use crate::shutdown::Stop;
 use powerstream_core::driver::Io;
 use powerstream_core::session::{Fault, FaultKind};
@@ -41,21 +43,26 @@ const TIMER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// What an async runtime offers.
 ///
 /// The methods that poll arrange for the task of `cx` to be woken, the latest one that asked, as futures do.
-pub trait Reactor {
+pub trait Reactor: Send + 'static {
     /// A connected TCP socket. Dropping it closes it.
-    type Socket;
+    type Socket: Send + 'static;
 
     /// A timer that can be set again.
-    type Timer;
+    type Timer: Send + 'static;
 
     /// The monotonic clock by which [`Self::Timer`] runs.
     fn now(&self) -> std::time::Instant;
 
-    /// The wall clock.
-    fn unix_now(&self) -> UnixTime;
+    /// Reads the wall clock.
+    fn unix_now(&self) -> UnixTime {
+        SystemTime::now().into()
+    }
 
-    /// Looks a name up.
-    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>>;
+    /// Looks a name up: by the operating system's resolver, on a thread of its own, unless the runtime
+    /// has a better way.
+    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
+        Box::pin(resolve(host.to_owned(), port))
+    }
 
     /// Connects, from `local` if one is given, and has small writes sent at once (`TCP_NODELAY`).
     fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Self::Socket>;

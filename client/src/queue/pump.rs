@@ -27,6 +27,9 @@ pub trait Source {
     /// until there will be none: `false`.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 
+    /// Returns whether the next event is here already.
+    fn has_event(&mut self) -> bool;
+
     /// Lends the event at hand.
     fn peek(&self) -> Option<Self::Event<'_>>;
 
@@ -51,6 +54,10 @@ where
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.poll_event(cx)
+    }
+
+    fn has_event(&mut self) -> bool {
+        self.has_event()
     }
 
     fn peek(&self) -> Option<SessionEvent<'_>> {
@@ -80,6 +87,10 @@ where
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.poll_event(cx)
+    }
+
+    fn has_event(&mut self) -> bool {
+        self.has_event()
     }
 
     fn peek(&self) -> Option<MergedEvent<'_>> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::client::config::ConfigBuilder;
 use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::{Client, Config, Shutdown, Stream, TlsConfig};
+use powerstream_blocking::{Blocking, Client, Config, Shutdown, Stream, TlsConfig};
 
 /// Each of these tests with each way to read.
 macro_rules! in_each_reading {
@@ -56,7 +56,8 @@ impl Reading {
     /// A stream that trusts this CA only.
     pub fn stream_over(self, config: &ConfigBuilder, ca_pem: Option<&str>) -> Stream {
         let config = config.clone().build().unwrap();
-        let mut client = Client::new(config).with_busy_poll(self == Self::BusyPoll);
+        let mut client =
+            Client::new(config).with_runtime(Blocking::default().with_busy_poll(self == Self::BusyPoll));
         if let Some(pem) = ca_pem {
             client = client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap());
         }

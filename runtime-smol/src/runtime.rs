@@ -1,21 +1,28 @@
-//! What smol offers, as the core's [`Reactor`].
+//! What smol offers, as a [`Reactor`].
 
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
 use powerstream_client::net::tcp::{Reactor, Underway};
-use powerstream_core::time::UnixTime;
-use smol::{Async, Timer};
+use powerstream_client::runtime::AsyncRuntime;
+use smol::{Async, Task, Timer};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// smol's one reactor, which any executor may use, as the core's [`Reactor`]: for whoever puts a transport together by hand.
+/// smol's one reactor, which any executor may use, as a [`Reactor`]: for programs that build a transport by hand.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Smol;
+
+impl AsyncRuntime for Smol {
+    type Task<T: Send + 'static> = Task<T>;
+
+    fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> Task<F::Output> {
+        smol::spawn(future)
+    }
+}
 
 impl Reactor for Smol {
     type Socket = Async<TcpStream>;
@@ -23,15 +30,6 @@ impl Reactor for Smol {
 
     fn now(&self) -> std::time::Instant {
         std::time::Instant::now()
-    }
-
-    fn unix_now(&self) -> UnixTime {
-        SystemTime::now().into()
-    }
-
-    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
-        let host = host.to_owned();
-        Box::pin(smol::unblock(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)))
     }
 
     fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Async<TcpStream>> {

@@ -1,13 +1,11 @@
-//! A consumer that is slower than the stream: `cargo run -p powerstream-blocking --example reader`
+//! A consumer that is slower than the stream: `cargo run -p powerstream-blocking --example queued`
 //!
 //! It runs against a simulator of its own, which sends 2,000 Posts a second. A thread reads them; the consumer takes a
 //! millisecond for each, and what it cannot keep up with is dropped, and told.
 
 use std::time::Duration;
 
-use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::client::queue::{Delivery, Overflow};
-use powerstream_blocking::{Client, Config, ReaderConfig, Token};
+use powerstream_blocking::{Client, Config, Delivery, Overflow, OwnedEvent, QueueConfig, Token};
 use powerstream_simulator::Simulator;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,19 +14,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let simulator = Simulator::start(server)?;
     let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
 
-    let mut how = ReaderConfig::default();
-    how.queue.messages_max = 100;
-    how.queue.overflow = Overflow::DropOldest;
-    let mut reader = Client::new(config).stream()?.into_reader(&how)?;
+    let mut bounds = QueueConfig::default();
+    bounds.messages_max = 100;
+    bounds.overflow = Overflow::DropOldest;
+    let stream = Client::new(config).stream()?;
+    let shutdown = stream.shutdown_handle();
+    let (mut receiver, reading) = stream.queued(bounds)?;
 
     let (mut posts, mut dropped) = (0, 0);
-    while let Some(delivery) = reader.recv() {
+    while let Some(delivery) = receiver.recv_blocking() {
         match delivery {
             Delivery::Event(OwnedEvent::Message(_)) => {
                 posts += 1;
                 if posts == 300 {
                     // What is queued is still delivered.
-                    reader.shutdown_handle().shutdown();
+                    shutdown.shutdown();
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Delivery::Dropped(loss) => dropped += loss.messages,
         }
     }
-    println!("{posts} Posts taken, {dropped} dropped; the queue says {:?}", reader.stats());
-    assert_eq!(dropped, reader.stats().dropped.messages);
+    println!("{posts} Posts taken, {dropped} dropped; the queue says {:?}", receiver.stats());
+    assert!(!reading.join().session().is_streaming());
+    assert_eq!(dropped, receiver.stats().dropped.messages);
     Ok(())
 }

@@ -1,15 +1,18 @@
-//! Rules over an [`Io`]: what the adapters' rule clients are, up to their way of waiting.
+//! Rule requests, on any runtime.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
 use crate::config::Config;
 use crate::exchange::poll_exchange;
-use crate::rule_api::{Added, ApiError, Call, CallError, Deleted, Listing, NewRule, Reply, RuleApi};
+use crate::rule_api::{Added, ApiError, Call, CallError, Deleted, Listing, NewRule, Reply, Rule, RuleApi};
+use crate::runtime::Runtime;
+use crate::shutdown::Shutdown;
+use crate::transport::Transport;
 use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::driver::Io;
 use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeError, Sent};
@@ -17,18 +20,124 @@ use powerstream_core::http::head::{RateLimit, RetryAfter};
 use powerstream_core::http::request::RequestError;
 use powerstream_core::time::Instant;
 
-/// What to say where [`Rules::new`] finds no rules.
-pub const NO_RULES: &str = "only Powerstream and Filtered Stream have rules";
-
 /// Most pages of a list: a thousand rules each, and some to spare.
 const PAGES_MAX: usize = 1_000;
 
-/// The rules of one app at one service: each call on a connection of its own, which is closed behind the answer.
+/// The rules of one app at one service, made by [`Client::rules`](crate::client::Client::rules). Each
+/// call uses a connection of its own, which is closed after the answer.
 ///
-/// Nothing is sent twice: a failure says whether the service may have acted
-/// ([`RulesError::is_outcome_unknown`]), and then only a list tells. Dropping a future gives its call up, and whether the
-/// service acted is as unknown; the next call closes what that left open.
-pub struct Rules<I> {
+/// Requests are few: 50 in 24 hours on Powerstream, of all kinds together. Nothing is sent twice. A
+/// failure says whether the service may have acted ([`RulesError::is_outcome_unknown`]); list the rules
+/// before asking again.
+///
+/// On an async runtime the calls are futures. Dropping one gives the call up, and whether the service
+/// acted is then unknown; the next call closes the connection that it left open.
+pub struct RuleClient<R: Runtime> {
+    rules: Rules<Transport<R::Reactor>>,
+    shutdown: Shutdown,
+    executor: R::Executor,
+}
+
+impl<R: Runtime> RuleClient<R> {
+    /// `None` where the configured stream has no rules.
+    pub(crate) fn new(
+        config: Config,
+        transport: Transport<R::Reactor>,
+        shutdown: Shutdown,
+        executor: R::Executor,
+    ) -> Option<Self> {
+        Rules::new(config, transport).map(|rules| Self { rules, shutdown, executor })
+    }
+
+    /// Returns which of the service's two rule APIs is used.
+    #[must_use]
+    pub const fn api(&self) -> RuleApi {
+        self.rules.api
+    }
+
+    /// Returns the rate-limit fields of the last answer.
+    #[must_use]
+    pub const fn rate_limit(&self) -> RateLimit {
+        self.rules.rate_limit
+    }
+
+    /// Lists all rules: one request, and one for each thousand more on Filtered Stream.
+    ///
+    /// # Errors
+    /// [`RulesError`]; the list is whole or none.
+    pub fn list(&mut self) -> R::Waited<impl Future<Output = Result<Vec<Rule>, RulesError>>> {
+        R::wait(&mut self.executor, self.rules.list())
+    }
+
+    /// Adds rules, up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
+    ///
+    /// # Errors
+    /// [`RulesError`]. Rules that the service refuses one by one are no error: see [`Added::fates`].
+    pub fn add(
+        &mut self,
+        rules: &[NewRule<'_>],
+    ) -> R::Waited<impl Future<Output = Result<Added, RulesError>>> {
+        R::wait(&mut self.executor, self.rules.added(Call::add(self.rules.api, rules)))
+    }
+
+    /// Asks what adding the rules would do: one request. Powerstream has no such request.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn validate(
+        &mut self,
+        rules: &[NewRule<'_>],
+    ) -> R::Waited<impl Future<Output = Result<Added, RulesError>>> {
+        R::wait(&mut self.executor, self.rules.added(Call::validate(self.rules.api, rules)))
+    }
+
+    /// Deletes rules by their ids, up to
+    /// [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
+    ///
+    /// # Errors
+    /// [`RulesError`]. Rules that do not exist are no error: see [`Deleted::fates`].
+    pub fn delete_ids(
+        &mut self,
+        ids: &[&str],
+    ) -> R::Waited<impl Future<Output = Result<Deleted, RulesError>>> {
+        R::wait(&mut self.executor, self.rules.deleted(Call::delete_ids(self.rules.api, ids)))
+    }
+
+    /// Deletes rules by their values, as [`Self::delete_ids`].
+    ///
+    /// # Errors
+    /// As [`Self::delete_ids`].
+    pub fn delete_values(
+        &mut self,
+        rules: &[NewRule<'_>],
+    ) -> R::Waited<impl Future<Output = Result<Deleted, RulesError>>> {
+        R::wait(&mut self.executor, self.rules.deleted(Call::delete_values(self.rules.api, rules)))
+    }
+
+    /// Sends one call. Any answer is a success here, whatever its status; the call reads it.
+    ///
+    /// # Errors
+    /// [`RulesError::Request`] and [`RulesError::Exchange`].
+    pub fn send(&mut self, call: &Call) -> R::Waited<impl Future<Output = Result<OwnedReply, RulesError>>> {
+        R::wait(&mut self.executor, self.rules.send(call))
+    }
+
+    /// Returns a handle that ends the call under way, and all later ones, from another task or thread.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+}
+
+impl<R: Runtime> fmt::Debug for RuleClient<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rules { api, config, .. } = &self.rules;
+        f.debug_struct("RuleClient").field("api", api).field("config", config).finish_non_exhaustive()
+    }
+}
+
+/// The calls, over any transport.
+struct Rules<I> {
     config: Config,
     api: RuleApi,
     io: I,
@@ -72,7 +181,7 @@ impl fmt::Debug for OwnedReply {
 /// # Errors
 /// [`RequestError`] where the request is not well-formed; nothing that came through
 /// [`ConfigBuilder::build`](crate::config::ConfigBuilder::build) is known to cause one.
-pub fn exchange(config: &Config, call: &Call, now: Instant) -> Result<Exchange<Vec<u8>>, RequestError> {
+fn exchange(config: &Config, call: &Call, now: Instant) -> Result<Exchange<Vec<u8>>, RequestError> {
     let session = config.session();
     let query = call.query();
     let mut request = call.request(session.host.unwrap_or(session.origin.authority()), query.as_slice());
@@ -88,35 +197,12 @@ pub fn exchange(config: &Config, call: &Call, now: Instant) -> Result<Exchange<V
 }
 
 impl<I: Io> Rules<I> {
-    /// The rules of the stream that `config` names; `io` connects by its route. `None` where that stream has no rules.
-    #[must_use]
-    pub fn new(config: Config, io: I) -> Option<Self> {
+    fn new(config: Config, io: I) -> Option<Self> {
         let api = RuleApi::of(&config.endpoint())?;
         Some(Self { config, api, io, buffer: vec![0; READ_BYTES], rate_limit: RateLimit::default() })
     }
 
-    /// Whose rules.
-    #[must_use]
-    pub const fn api(&self) -> RuleApi {
-        self.api
-    }
-
-    /// The transport.
-    pub const fn io(&self) -> &I {
-        &self.io
-    }
-
-    /// The rate-limit fields of the last answer.
-    #[must_use]
-    pub const fn rate_limit(&self) -> RateLimit {
-        self.rate_limit
-    }
-
-    /// Sends one call. Any answer is one here, whatever its status; the call reads it.
-    ///
-    /// # Errors
-    /// [`RulesError::Request`] and [`RulesError::Exchange`].
-    pub async fn send(&mut self, call: &Call) -> Result<OwnedReply, RulesError> {
+    async fn send(&mut self, call: &Call) -> Result<OwnedReply, RulesError> {
         let Self { config, io, buffer, .. } = self;
         // What a call that was given up has left.
         poll_fn(|cx| io.poll_close(cx)).await;
@@ -139,11 +225,7 @@ impl<I: Io> Rules<I> {
         Ok(reply)
     }
 
-    /// Lists all rules: one request, and one for each thousand more on Filtered Stream.
-    ///
-    /// # Errors
-    /// [`RulesError`]; the list is whole or none.
-    pub async fn list(&mut self) -> Result<Vec<crate::rule_api::Rule>, RulesError> {
+    async fn list(&mut self) -> Result<Vec<Rule>, RulesError> {
         let mut call = Call::list(self.api);
         let mut rules = Vec::new();
         let mut seen = BTreeSet::<String>::new();
@@ -161,46 +243,14 @@ impl<I: Io> Rules<I> {
         }
     }
 
-    /// Adds rules, up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
-    ///
-    /// # Errors
-    /// [`RulesError`]. Rules that the service refuses one by one are no error: see [`Added::fates`].
-    pub async fn add(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
-        let call = Call::add(self.api, rules).map_err(RulesError::Call)?;
+    async fn added(&mut self, call: Result<Call, CallError>) -> Result<Added, RulesError> {
+        let call = call.map_err(RulesError::Call)?;
         call.added(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
     }
 
-    /// Asks what adding the rules would do: one request. Powerstream has none for it.
-    ///
-    /// # Errors
-    /// As [`Self::add`].
-    pub async fn validate(&mut self, rules: &[NewRule<'_>]) -> Result<Added, RulesError> {
-        let call = Call::validate(self.api, rules).map_err(RulesError::Call)?;
-        call.added(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
-    }
-
-    /// Deletes rules by their ids, up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
-    ///
-    /// # Errors
-    /// [`RulesError`]. Rules that are not there are no error: see [`Deleted::fates`].
-    pub async fn delete_ids(&mut self, ids: &[&str]) -> Result<Deleted, RulesError> {
-        let call = Call::delete_ids(self.api, ids).map_err(RulesError::Call)?;
+    async fn deleted(&mut self, call: Result<Call, CallError>) -> Result<Deleted, RulesError> {
+        let call = call.map_err(RulesError::Call)?;
         call.deleted(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
-    }
-
-    /// Deletes rules by their values, as [`Self::delete_ids`].
-    ///
-    /// # Errors
-    /// As [`Self::delete_ids`].
-    pub async fn delete_values(&mut self, rules: &[NewRule<'_>]) -> Result<Deleted, RulesError> {
-        let call = Call::delete_values(self.api, rules).map_err(RulesError::Call)?;
-        call.deleted(&self.send(&call).await?.lend()).map_err(RulesError::Refused)
-    }
-}
-
-impl<I> fmt::Debug for Rules<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules").field("api", &self.api).field("config", &self.config).finish_non_exhaustive()
     }
 }
 

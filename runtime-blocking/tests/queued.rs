@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::client::merged::OwnedMergedEvent;
 use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::client::queue::{Delivery, Overflow};
-use powerstream_blocking::{Client, Connections, OpenError, PinError, Reader, ReaderConfig, Stream};
+use powerstream_blocking::client::queue::{Delivery, Overflow, QueueConfig, Receiver, Stats};
+use powerstream_blocking::{Blocking, Client, Connections, OpenError, PinError, Shutdown, Stream, Task};
 use support::*;
 
 in_each_reading! {
@@ -25,16 +25,45 @@ in_each_reading! {
     a_dropped_reader_leaves_the_server,
 }
 
-fn bounded(messages: usize, overflow: Overflow) -> ReaderConfig {
-    let mut config = ReaderConfig::default();
-    config.queue.messages_max = messages;
-    config.queue.overflow = overflow;
+fn bounded(messages: usize, overflow: Overflow) -> QueueConfig {
+    let mut config = QueueConfig::default();
+    config.messages_max = messages;
+    config.overflow = overflow;
     config
 }
 
-fn start(reading: Reading, serving: fn(TcpStream), config: &ReaderConfig) -> Reader<Stream> {
+/// A stream that a thread reads, and the queue that its events are taken from.
+struct Queued {
+    receiver: Receiver<OwnedEvent>,
+    shutdown: Shutdown,
+    task: Task<Stream>,
+}
+
+impl Queued {
+    fn new(stream: Stream, config: QueueConfig) -> Self {
+        let shutdown = stream.shutdown_handle();
+        let (receiver, task) = stream.queued(config).unwrap();
+        Self { receiver, shutdown, task }
+    }
+
+    fn recv(&mut self) -> Option<Delivery<OwnedEvent>> {
+        self.receiver.recv_blocking()
+    }
+
+    fn deliveries(&mut self) -> impl Iterator<Item = Delivery<OwnedEvent>> {
+        std::iter::from_fn(|| self.recv())
+    }
+
+    /// Ends the reading and waits for the thread.
+    fn finish(self) -> (Stream, Stats) {
+        self.shutdown.shutdown();
+        (self.task.join(), self.receiver.stats())
+    }
+}
+
+fn start(reading: Reading, serving: fn(TcpStream), config: QueueConfig) -> Queued {
     let url = format!("http://{}", serve(vec![serving]));
-    reading.stream(&support::config(&url)).into_reader(config).unwrap()
+    Queued::new(reading.stream(&support::config(&url)), config)
 }
 
 /// A thousand Posts, then a hang.
@@ -52,27 +81,27 @@ fn id(event: &OwnedEvent) -> Option<u64> {
 }
 
 /// Waits until so many messages were sent into the queue.
-fn wait_for(reader: &Reader<Stream>, sent: u64) {
+fn wait_for(reader: &Queued, sent: u64) {
     let start = Instant::now();
-    while reader.stats().sent < sent {
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", reader.stats());
+    while reader.receiver.stats().sent < sent {
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", reader.receiver.stats());
         std::thread::sleep(millis(1));
     }
 }
 
 fn events_come_in_order_and_what_was_queued_comes_after_a_shutdown(reading: Reading) {
-    let mut reader = start(reading, thousand, &ReaderConfig::default());
+    let mut reader = start(reading, thousand, QueueConfig::default());
     wait_for(&reader, 1_000);
-    reader.shutdown_handle().shutdown();
+    reader.shutdown.shutdown();
     assert!(
         matches!(reader.recv(), Some(Delivery::Event(OwnedEvent::Connected(connected))) if connected.head.status == 200)
     );
-    let ids = reader.by_ref().map(|delivery| match delivery {
+    let ids = reader.deliveries().map(|delivery| match delivery {
         Delivery::Event(event) => id(&event).unwrap(),
         dropped => panic!("{dropped:?}"),
     });
     assert!(ids.eq(0..1_000));
-    assert!(reader.recv().is_none() && matches!(reader.try_recv(), Poll::Ready(None)));
+    assert!(reader.recv().is_none() && matches!(reader.receiver.try_recv(), Poll::Ready(None)));
     let (stream, stats) = reader.finish();
     assert_eq!((stats.sent, stats.delivered, stats.dropped.messages, stats.messages), (1_000, 1_000, 0, 0));
     assert!(!stream.session().is_streaming());
@@ -87,14 +116,14 @@ fn a_reader_that_waits_loses_nothing(reading: Reading) {
             (0..20_000).for_each(|id| send(&socket, line(&post(id))));
             hang(socket);
         },
-        &bounded(10, Overflow::Wait),
+        bounded(10, Overflow::Wait),
     );
     std::thread::sleep(millis(200));
-    let stats = reader.stats();
+    let stats = reader.receiver.stats();
     assert_eq!((stats.messages, stats.sent), (10, 10), "it has stopped to read");
     let mut next = 0;
     while next < 20_000 {
-        match reader.recv_timeout(Duration::from_secs(10)).unwrap().unwrap() {
+        match reader.receiver.recv_timeout(Duration::from_secs(10)).unwrap().unwrap() {
             Delivery::Event(event) => {
                 if let Some(id) = id(&event) {
                     assert_eq!(id, next);
@@ -104,17 +133,17 @@ fn a_reader_that_waits_loses_nothing(reading: Reading) {
             dropped => panic!("{dropped:?}"),
         }
     }
-    assert_eq!((reader.stats().messages_high, reader.stats().dropped.messages), (10, 0));
+    assert_eq!((reader.receiver.stats().messages_high, reader.receiver.stats().dropped.messages), (10, 0));
 }
 
 fn what_is_dropped_is_told_in_its_place_and_counted(reading: Reading) {
     for (overflow, kept) in [(Overflow::DropOldest, 980..1_000), (Overflow::DropNewest, 0..20)] {
-        let mut reader = start(reading, thousand, &bounded(20, overflow));
+        let mut reader = start(reading, thousand, bounded(20, overflow));
         wait_for(&reader, 1_000);
-        reader.shutdown_handle().shutdown();
+        reader.shutdown.shutdown();
         let mut told = Vec::new();
         let mut ids = Vec::new();
-        for delivery in reader.by_ref() {
+        for delivery in reader.deliveries() {
             match delivery {
                 Delivery::Event(event) => ids.extend(id(&event)),
                 Delivery::Dropped(loss) => told.push((ids.len(), loss.messages)),
@@ -129,11 +158,11 @@ fn what_is_dropped_is_told_in_its_place_and_counted(reading: Reading) {
 }
 
 fn a_stream_that_ends_at_its_bound_says_what_it_dropped(reading: Reading) {
-    let reader = start(reading, thousand, &bounded(20, Overflow::End));
+    let mut reader = start(reading, thousand, bounded(20, Overflow::End));
     let (mut ids, mut dropped) = (Vec::new(), 0);
     // Nobody shuts it down.
     std::thread::sleep(millis(100));
-    for delivery in reader {
+    for delivery in reader.deliveries() {
         match delivery {
             Delivery::Event(event) => ids.extend(id(&event)),
             Delivery::Dropped(loss) => dropped += loss.messages,
@@ -152,9 +181,9 @@ fn shutdown_ends_it_in_every_state(reading: Reading) {
     for (serving, config) in [
         (flood, bounded(1_000, Overflow::DropOldest)),
         (flood, bounded(10, Overflow::Wait)),
-        (hang, ReaderConfig::default()),
+        (hang, QueueConfig::default()),
     ] {
-        let reader = start(reading, serving, &config);
+        let reader = start(reading, serving, config);
         std::thread::sleep(millis(100));
         let start = Instant::now();
         let (_, stats) = reader.finish();
@@ -165,22 +194,24 @@ fn shutdown_ends_it_in_every_state(reading: Reading) {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = config(&format!("http://{nobody}"))
         .backoff(|backoff| backoff.network.first = Duration::from_secs(10));
-    let mut reader = reading.stream(&config).into_reader(&ReaderConfig::default()).unwrap();
+    let mut reader = Queued::new(reading.stream(&config), QueueConfig::default());
     assert!(matches!(reader.recv(), Some(Delivery::Event(OwnedEvent::Disconnected(_)))));
     let start = Instant::now();
-    drop(reader);
+    let Queued { receiver, task, .. } = reader;
+    drop(receiver);
+    assert!(!task.join().session().is_streaming());
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 fn a_dropped_reader_leaves_the_server(reading: Reading) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let config = config(&format!("http://{}", listener.local_addr().unwrap()));
-    let mut reader = reading.stream(&config).into_reader(&ReaderConfig::default()).unwrap();
+    let mut reader = Queued::new(reading.stream(&config), QueueConfig::default());
     let (mut socket, _) = listener.accept().unwrap();
     let _ = socket.read(&mut [0; 4_096]).unwrap();
     socket.write_all(HEAD.as_bytes()).unwrap();
     assert!(matches!(reader.recv(), Some(Delivery::Event(OwnedEvent::Connected(_)))));
-    let handle = reader.shutdown_handle();
+    let handle = reader.shutdown.clone();
     drop(reader);
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     // The end of the connection; a time-out is an error.
@@ -193,23 +224,26 @@ fn several_connections_are_read_by_one_thread_too() {
     let base_url = format!("http://{}", serve_each(vec![thousand, thousand]));
     let config = config(&base_url).build().unwrap();
     let stream = Client::new(config.clone()).merged(&Connections::copies(2, &config)).unwrap();
-    let mut reader = stream.into_reader(&ReaderConfig::default()).unwrap();
+    let (mut receiver, task) = stream.queued(QueueConfig::default()).unwrap();
     let mut ids = Vec::new();
     while ids.len() < 1_000 {
-        if let Some(Delivery::Event(OwnedMergedEvent::Session { event, .. })) = reader.recv() {
+        if let Some(Delivery::Event(OwnedMergedEvent::Session { event, .. })) = receiver.recv_blocking() {
             ids.extend(id(&event));
         }
     }
     assert!(ids.into_iter().eq(0..1_000));
-    let (stream, _) = reader.finish();
+    drop(receiver);
+    let stream = task.join();
     assert_eq!(stream.merge().records().iter().map(|record| record.wins()).sum::<u64>(), 1_000);
 }
 
 #[test]
-fn a_processor_that_there_is_not_is_told_before_anything_is_read() {
-    let mut config = ReaderConfig::default();
-    config.processor = Some(1 << 20);
-    let stream = Reading::Blocking.stream(&support::config("http://127.0.0.1:1"));
-    let error = stream.into_reader(&config).unwrap_err();
-    assert!(matches!(error, OpenError::Pin(PinError { processor, .. }) if processor == 1 << 20), "{error:?}");
+fn reports_a_missing_processor_before_anything_is_read() {
+    let config = support::config("http://127.0.0.1:1").build().unwrap();
+    let client = Client::new(config).with_runtime(Blocking::default().with_processor(1 << 20));
+    let Err(OpenError::Io(error)) = client.stream().unwrap().queued(QueueConfig::default()) else {
+        panic!("it was started")
+    };
+    let error = error.get_ref().unwrap().downcast_ref::<PinError>().unwrap();
+    assert_eq!(error.processor, 1 << 20);
 }

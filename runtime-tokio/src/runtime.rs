@@ -1,21 +1,20 @@
-//! What tokio offers, as the core's [`Reactor`].
+//! What tokio offers, as a [`Reactor`].
 
 use std::future::Future;
 use std::io::{self, Read};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use powerstream_client::net::tcp::{Reactor, Underway};
-use powerstream_core::time::UnixTime;
+use powerstream_client::runtime::AsyncRuntime;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
-/// The tokio runtime in whose context a stream is polled, as the core's [`Reactor`]: for whoever puts a transport together by hand.
+/// The tokio runtime in whose context a stream is polled, as a [`Reactor`]: for programs that build a transport by hand.
 ///
 /// The clock is tokio's, which is the system's unless a test has paused it: timers run by that one, and a deadline that
 /// they reached and the clock did not would be waited for in a loop.
@@ -23,31 +22,20 @@ use tokio::time::Sleep;
 #[non_exhaustive]
 pub struct Tokio;
 
+impl AsyncRuntime for Tokio {
+    type Task<T: Send + 'static> = JoinHandle<T>;
+
+    fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<F::Output> {
+        tokio::spawn(future)
+    }
+}
+
 impl Reactor for Tokio {
     type Socket = TcpStream;
     type Timer = Pin<Box<Sleep>>;
 
     fn now(&self) -> std::time::Instant {
         tokio::time::Instant::now().into_std()
-    }
-
-    fn unix_now(&self) -> UnixTime {
-        SystemTime::now().into()
-    }
-
-    /// On a thread of its own, not one of the runtime's: a lookup cannot be interrupted, and a runtime that is dropped
-    /// waits for its threads.
-    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
-        let host = host.to_owned();
-        let (sender, answer) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("powerstream-resolve".to_owned()).spawn(move || {
-            // Where nobody waits any more, nobody needs it.
-            let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
-        });
-        Box::pin(async {
-            thread?;
-            answer.await.map_err(io::Error::other)?
-        })
     }
 
     fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<TcpStream> {

@@ -1,4 +1,4 @@
-//! What std's sockets and mio's poll offer, as the core's [`Reactor`].
+//! What std's sockets and mio's poll offer, as a [`Reactor`].
 //!
 //! Connecting, sleeping and the clock are one way for all. Reading is one of three:
 //!
@@ -17,16 +17,14 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use powerstream_client::net::tcp::{Reactor, Underway};
 use powerstream_client::shutdown::{Shutdown, Stop};
-use powerstream_core::time::UnixTime;
 use socket2::{Domain, Protocol, Type};
 
+use crate::executor::{Executor, Slot};
 use crate::interrupt::Interrupt;
-use crate::resolve::resolve;
-use crate::waiter::{Slot, Waiter};
 
 /// How much later than its deadline a read may end.
 const TICK: Duration = Duration::from_millis(10);
@@ -42,9 +40,9 @@ pub(crate) enum Reading {
     Polling,
 }
 
-/// What one transport needs of its thread.
+/// The sockets, timer and clock of one connection.
 #[derive(Debug)]
-pub(crate) struct Sockets {
+pub struct Sockets {
     slot: Arc<Slot>,
     reading: Reading,
     interrupt: Arc<Interrupt>,
@@ -55,7 +53,8 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new(waiter: &Waiter, reading: Reading, shutdown: &Shutdown) -> Self {
+    pub(crate) fn new(executor: &Executor, shutdown: &Shutdown) -> Self {
+        let reading = executor.reading;
         let interrupt = Arc::new(Interrupt::default());
         let mut stop = shutdown.listen();
         if reading == Reading::Blocking {
@@ -65,7 +64,7 @@ impl Sockets {
             }
         }
         Self {
-            slot: Arc::new(waiter.slot()),
+            slot: Arc::new(executor.slot()),
             reading,
             interrupt,
             _stop: stop,
@@ -84,14 +83,6 @@ impl Reactor for Sockets {
         now
     }
 
-    fn unix_now(&self) -> UnixTime {
-        SystemTime::now().into()
-    }
-
-    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
-        Box::pin(resolve(host.to_owned(), port))
-    }
-
     fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Socket> {
         let (slot, reading, interrupt) = (Arc::clone(&self.slot), self.reading, Arc::clone(&self.interrupt));
         Box::pin(async move {
@@ -107,7 +98,7 @@ impl Reactor for Sockets {
             if reading == Reading::Spinning {
                 return Ok(Socket::Spinning(socket));
             }
-            Blocking::new(socket.into(), interrupt).map(Socket::Blocking)
+            KernelSocket::new(socket.into(), interrupt).map(Socket::Blocking)
         })
     }
 
@@ -202,17 +193,17 @@ fn found(result: io::Result<usize>) -> Poll<io::Result<usize>> {
     }
 }
 
-/// A connected socket. All of them are in [`Reading`]'s words.
+/// A connected socket.
 #[derive(Debug)]
-pub(crate) enum Socket {
-    Blocking(Blocking),
+pub enum Socket {
+    Blocking(KernelSocket),
     Spinning(mio::net::TcpStream),
     Polling(mio::net::TcpStream),
 }
 
 /// A socket whose reads wait in the kernel.
 #[derive(Debug)]
-pub(crate) struct Blocking {
+pub struct KernelSocket {
     socket: TcpStream,
     /// The receive timeout in force.
     armed: Option<Duration>,
@@ -220,7 +211,7 @@ pub(crate) struct Blocking {
     interrupt: Arc<Interrupt>,
 }
 
-impl Blocking {
+impl KernelSocket {
     fn new(socket: TcpStream, interrupt: Arc<Interrupt>) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
         interrupt.set_socket(&socket)?;
@@ -254,7 +245,7 @@ impl Blocking {
     }
 }
 
-impl Drop for Blocking {
+impl Drop for KernelSocket {
     fn drop(&mut self) {
         self.interrupt.clear_socket();
     }

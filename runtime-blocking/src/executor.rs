@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Registry, Token};
 
+use crate::runtime::Blocking;
+use crate::sockets::Reading;
+
 /// The token of wake-ups from other threads. Slots count up from zero.
 const WOKEN: Token = Token(usize::MAX);
 
@@ -32,8 +35,11 @@ const EVENTS: usize = 64;
 /// A poll that fails, which no system is known to do, must not become a busy loop.
 const AFTER_ERROR: Duration = Duration::from_millis(10);
 
-/// Runs futures on the calling thread.
-pub(crate) struct Waiter {
+/// Runs the futures of one stream on the thread that waits for it.
+pub struct Executor {
+    pub(crate) options: Blocking,
+    /// How the sockets of its stream wait.
+    pub(crate) reading: Reading,
     poll: mio::Poll,
     events: Events,
     registry: Arc<Registry>,
@@ -42,8 +48,8 @@ pub(crate) struct Waiter {
     slots: Slots,
 }
 
-impl Waiter {
-    pub(crate) fn new() -> io::Result<Self> {
+impl Executor {
+    pub(crate) fn new(options: Blocking, reading: Reading) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let registry = Arc::new(poll.registry().try_clone()?);
         let parker = Arc::new(Parker {
@@ -53,7 +59,7 @@ impl Waiter {
         });
         let waker = Waker::from(Arc::clone(&parker));
         let events = Events::with_capacity(EVENTS);
-        Ok(Self { poll, events, registry, parker, waker, slots: Slots::default() })
+        Ok(Self { options, reading, poll, events, registry, parker, waker, slots: Slots::default() })
     }
 
     /// A place for one more transport's wakers.
@@ -101,9 +107,9 @@ impl Waiter {
     }
 }
 
-impl fmt::Debug for Waiter {
+impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiter").field("slots", &self.slots.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Executor").field("slots", &self.slots.lock().len()).finish_non_exhaustive()
     }
 }
 
@@ -165,7 +171,7 @@ impl Slots {
     }
 }
 
-/// One transport's place in a [`Waiter`].
+/// One transport's place in a [`Executor`].
 #[derive(Debug)]
 pub(crate) struct Slot {
     registry: Arc<Registry>,
@@ -224,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_wake_up_from_another_thread_is_never_lost() {
-        let mut waiter = Waiter::new().unwrap();
+        let mut executor = Executor::new(Blocking::default(), Reading::Polling).unwrap();
         for round in 0..500_u32 {
             let done = Arc::new(AtomicBool::new(false));
             let (sender, receiver) = channel::<Waker>();
@@ -237,7 +243,7 @@ mod tests {
                 waker.wake();
             });
             let mut sender = Some(sender);
-            waiter.block_on(poll_fn(|cx| {
+            executor.block_on(poll_fn(|cx| {
                 if let Some(sender) = sender.take() {
                     sender.send(cx.waker().clone()).unwrap();
                 }
@@ -249,11 +255,11 @@ mod tests {
 
     #[test]
     fn the_earliest_timer_ends_the_wait_and_each_wakes_its_own() {
-        let mut waiter = Waiter::new().unwrap();
-        let (one, two) = (waiter.slot(), waiter.slot());
+        let mut executor = Executor::new(Blocking::default(), Reading::Polling).unwrap();
+        let (one, two) = (executor.slot(), executor.slot());
         let start = Instant::now();
         let (soon, late) = (start + Duration::from_millis(20), start + Duration::from_secs(60));
-        let polls = waiter.block_on(async {
+        let polls = executor.block_on(async {
             let mut polls = 0;
             poll_fn(|cx| {
                 polls += 1;
@@ -270,7 +276,7 @@ mod tests {
         });
         assert!(Instant::now() >= soon && polls <= 3, "{polls}");
         drop(two);
-        assert_eq!(waiter.slots.first_timer(), None, "what was dropped waits no more");
+        assert_eq!(executor.slots.first_timer(), None, "what was dropped waits no more");
     }
 
     #[test]
@@ -280,8 +286,8 @@ mod tests {
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         let mut socket = mio::net::TcpStream::from_std(socket);
-        let mut waiter = Waiter::new().unwrap();
-        let slot = waiter.slot();
+        let mut executor = Executor::new(Blocking::default(), Reading::Polling).unwrap();
+        let slot = executor.slot();
         slot.register(&mut socket).unwrap();
         let thread = std::thread::spawn(move || {
             for byte in 0..100 {
@@ -290,7 +296,7 @@ mod tests {
             }
         });
         let mut read = Vec::new();
-        waiter.block_on(poll_fn(|cx| {
+        executor.block_on(poll_fn(|cx| {
             loop {
                 let mut buffer = [0; 7];
                 match socket.read(&mut buffer) {

@@ -1,0 +1,49 @@
+//! Why a stream could not be opened.
+
+use std::fmt;
+use std::io;
+
+use powerstream_core::merge::MergeError;
+use powerstream_core::session::ConfigError;
+use powerstream_tls::TlsConfigError;
+
+/// Why a stream or a rule client could not be opened. Nothing was connected to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration makes no request. None that was built is known to.
+    Config(ConfigError),
+    /// The origin is `https`, and TLS could not be set up.
+    Tls(TlsConfigError),
+    /// The connections cannot be merged.
+    Merge(MergeError),
+    /// The stream has no rules to manage.
+    NoRules,
+    /// The operating system has no more descriptors, memory or threads, or does not keep the thread
+    /// on the processor asked for.
+    Io(io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Merge(error) => error.fmt(f),
+            Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
+            Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::Tls(error) => Some(error),
+            Self::Merge(error) => Some(error),
+            Self::NoRules => None,
+            Self::Io(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The stream that a program reads, on any runtime.
+
+use std::future::{Future, poll_fn};
+use std::mem::take;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use powerstream_core::driver::Io;
+use powerstream_core::merge::{ConnectionId, Merge, Record};
+use powerstream_core::session::Session;
+use powerstream_core::time::Instant;
+
+use crate::error::OpenError;
+use crate::queue::{QueueConfig, Receiver, Sender, Source, pump, queue};
+use crate::runtime::{BlockingRuntime, Runtime};
+use crate::shutdown::Shutdown;
+use crate::transport::{Line, MergedLines};
+
+/// One stream for months, made by [`Client::stream`](crate::client::Client::stream), or several
+/// connections as one ([`MergedStream`]).
+///
+/// Nothing happens between calls: [`Self::next`] connects, waits and reads, in the task or thread that
+/// calls it. The server disconnects slow readers, so hand work that takes long to another task or
+/// thread; [`Self::queued`] does.
+///
+/// On an async runtime it is also a [`futures_core::Stream`] of owned events, on a blocking one it
+/// converts into an iterator of them. Both cost one allocation per message.
+#[derive(Debug)]
+pub struct Stream<R: Runtime, S = Line<<R as Runtime>::Reactor>> {
+    source: S,
+    /// [`Self::next`] lent the event that `source` holds.
+    lent: bool,
+    shutdown: Shutdown,
+    executor: R::Executor,
+}
+
+/// Several connections as one stream, made by [`Client::merged`](crate::client::Client::merged): each
+/// Post once, from the connection that delivers it first.
+///
+/// A connection that is down or backs off does not delay the others.
+pub type MergedStream<R> = Stream<R, MergedLines<<R as Runtime>::Reactor>>;
+
+impl<R: Runtime, S: Source> Stream<R, S> {
+    pub(crate) const fn new(source: S, shutdown: Shutdown, executor: R::Executor) -> Self {
+        Self { source, lent: false, shutdown, executor }
+    }
+
+    /// Waits for the next event and lends it until the next call. `None`: the session gave up or was
+    /// shut down, or, of several, all did.
+    ///
+    /// On an async runtime this returns a future. Dropping it at any point loses nothing and starts
+    /// nothing twice, so it may stand in a `select!`.
+    ///
+    /// # Panics
+    /// On tokio, outside of a runtime, or in one without its I/O and time drivers.
+    #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> R::Waited<impl Future<Output = Option<S::Event<'_>>>> {
+        let Self { source, lent, executor, .. } = self;
+        R::wait(executor, next(source, lent))
+    }
+
+    /// Releases the event that [`Self::next`] lent, and returns whether the next one is here already,
+    /// so that [`Self::next`] will not wait. Where it is not, flush what was made of earlier events.
+    #[must_use]
+    pub fn has_event(&mut self) -> bool {
+        if take(&mut self.lent) {
+            self.source.release();
+        }
+        self.source.has_event()
+    }
+
+    /// Starts a task or thread that reads the stream, whatever the consumer does, and hands its events
+    /// over by a queue. [`QueueConfig::overflow`] says what happens when that is full.
+    ///
+    /// The task ends with the stream, with [`Self::shutdown_handle`] (take it before), or when the
+    /// receiver is dropped. It gives the stream back, for its counters.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] where a thread cannot be started.
+    ///
+    /// # Panics
+    /// On tokio, outside of a runtime.
+    pub fn queued(self, config: QueueConfig) -> Result<(Receiver<S::Owned>, R::Task<Self>), OpenError>
+    where
+        S: Send + 'static,
+        S::Owned: Send + 'static,
+        R: 'static,
+    {
+        let (sender, receiver) = queue(config);
+        let Self { source, shutdown, executor, .. } = self;
+        let pumping = pump(source, sender, shutdown.listen());
+        let task = R::spawn(executor, pumping, |source, executor| Self::new(source, shutdown, executor));
+        Ok((receiver, task.map_err(OpenError::Io)?))
+    }
+
+    /// Reads the stream into a queue until it is over, and gives it back: what [`Self::queued`] does,
+    /// for an executor, a queue or a way to spawn that the program has.
+    pub async fn pump(self, sender: Sender<S::Owned>) -> Self {
+        let Self { source, shutdown, executor, .. } = self;
+        let source = pump(source, sender, shutdown.listen()).await;
+        Self::new(source, shutdown, executor)
+    }
+
+    /// Returns a handle that ends the stream from another task or thread.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+}
+
+impl<R: Runtime> Stream<R> {
+    /// Returns the session: its counters and its state.
+    #[must_use]
+    pub fn session(&self) -> &Session<Vec<u8>> {
+        self.source.buffered().session()
+    }
+
+    /// Returns the time by the clock of this stream's events.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.source.io().now()
+    }
+}
+
+impl<R: Runtime> MergedStream<R> {
+    /// Returns the connection's name.
+    ///
+    /// # Panics
+    /// Where this stream has no such connection.
+    #[must_use]
+    pub fn name(&self, connection: ConnectionId) -> &str {
+        self.source.name(connection)
+    }
+
+    /// Returns the connection's session: its counters and its state.
+    ///
+    /// # Panics
+    /// Where this stream has no such connection.
+    #[must_use]
+    pub fn session(&self, connection: ConnectionId) -> &Session<Vec<u8>> {
+        self.source.lines()[connection.index()].driven().buffered().session()
+    }
+
+    /// Returns the connections' records: first arrivals, duplicates and lags.
+    #[must_use]
+    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<Record>> {
+        self.source.merge()
+    }
+
+    /// Returns the time by the clock of all its events.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        // There is one connection at least.
+        self.source.lines()[0].driven().io().now()
+    }
+}
+
+async fn next<'a, S: Source>(source: &'a mut S, lent: &mut bool) -> Option<S::Event<'a>> {
+    if take(lent) {
+        source.release();
+    }
+    *lent = poll_fn(|cx| source.poll_event(cx)).await;
+    if *lent { source.peek() } else { None }
+}
+
+impl<R: Runtime<Executor = ()>, S: Source + Unpin> futures_core::Stream for Stream<R, S> {
+    type Item = S::Owned;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Owned>> {
+        let Self { source, lent, .. } = &mut *self;
+        if take(lent) {
+            source.release();
+        }
+        *lent = ready!(source.poll_event(cx));
+        Poll::Ready(if *lent { source.peek().map(Into::into) } else { None })
+    }
+}
+
+impl<R: BlockingRuntime, S: Source> IntoIterator for Stream<R, S> {
+    type Item = S::Owned;
+    type IntoIter = Events<R, S>;
+
+    fn into_iter(self) -> Events<R, S> {
+        Events(self)
+    }
+}
+
+/// Iterator over the owned events of a stream on a blocking runtime. One allocation per message.
+#[derive(Debug)]
+pub struct Events<R: Runtime, S>(Stream<R, S>);
+
+impl<R: Runtime, S> Events<R, S> {
+    /// Returns the stream.
+    #[must_use]
+    pub const fn stream(&self) -> &Stream<R, S> {
+        &self.0
+    }
+}
+
+impl<R: BlockingRuntime, S: Source> Iterator for Events<R, S> {
+    type Item = S::Owned;
+
+    fn next(&mut self) -> Option<S::Owned> {
+        let Stream { source, lent, executor, .. } = &mut self.0;
+        R::block_on(executor, next(source, lent)).map(Into::into)
+    }
+}

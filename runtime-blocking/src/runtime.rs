@@ -1,0 +1,139 @@
+//! The blocking runtime: the calling thread waits.
+
+use std::future::Future;
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+
+use powerstream_client::runtime::{BlockingRuntime, Runtime};
+use powerstream_client::shutdown::Shutdown;
+
+use crate::executor::Executor;
+use crate::pin::pin_thread;
+use crate::sockets::{Reading, Sockets};
+
+/// Streams that block the thread which reads them.
+///
+/// ```
+/// use powerstream_blocking::{Blocking, Client, Config, Token};
+///
+/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let busy = Blocking::default().with_busy_poll(true).with_processor(1);
+/// let mut stream = Client::new(config).with_runtime(busy).stream()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Blocking {
+    busy_poll: bool,
+    thread: String,
+    processor: Option<usize>,
+}
+
+impl Default for Blocking {
+    fn default() -> Self {
+        Self { busy_poll: false, thread: "powerstream".to_owned(), processor: None }
+    }
+}
+
+impl Blocking {
+    /// Sets whether a stream that waits for input asks the operating system for it in a loop, rather
+    /// than sleeping until it comes. Default off.
+    ///
+    /// That saves the time which waking a thread takes, and uses all of a processor: give it one that
+    /// nothing else uses, see [`pin_thread`]. While it connects or backs off it sleeps.
+    #[must_use]
+    pub fn with_busy_poll(self, busy_poll: bool) -> Self {
+        Self { busy_poll, ..self }
+    }
+
+    /// Sets the name of the threads that [`Stream::queued`](crate::Stream::queued) starts. Default
+    /// `powerstream`.
+    #[must_use]
+    pub fn with_thread_name(self, thread: impl Into<String>) -> Self {
+        Self { thread: thread.into(), ..self }
+    }
+
+    /// Sets the processor that the threads which [`Stream::queued`](crate::Stream::queued) starts are
+    /// kept on; see [`pin_thread`]. Default: any.
+    #[must_use]
+    pub fn with_processor(self, processor: usize) -> Self {
+        Self { processor: Some(processor), ..self }
+    }
+}
+
+impl Runtime for Blocking {
+    type Reactor = Sockets;
+    type Executor = Executor;
+    type Task<T: Send + 'static> = Task<T>;
+    type Waited<F: Future> = F::Output;
+
+    fn executor(&self, connections: usize) -> io::Result<Executor> {
+        let reading = match connections {
+            _ if self.busy_poll => Reading::Spinning,
+            ..=1 => Reading::Blocking,
+            _ => Reading::Polling,
+        };
+        Executor::new(self.clone(), reading)
+    }
+
+    fn reactor(executor: &Executor, shutdown: &Shutdown) -> Sockets {
+        Sockets::new(executor, shutdown)
+    }
+
+    fn wait<F: Future>(executor: &mut Executor, future: F) -> F::Output {
+        executor.block_on(future)
+    }
+
+    fn spawn<F, T>(
+        mut executor: Executor,
+        future: F,
+        finish: impl FnOnce(F::Output, Executor) -> T + Send + 'static,
+    ) -> io::Result<Task<T>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+        T: Send + 'static,
+    {
+        let Blocking { thread, processor, .. } = executor.options.clone();
+        let (report, reported) = sync_channel(1);
+        let run = move || {
+            let pinned = processor.map_or(Ok(()), pin_thread);
+            let is_pinned = pinned.is_ok();
+            // The thread that starts this one waits for it.
+            let _ = report.send(pinned);
+            is_pinned.then(|| {
+                let output = executor.block_on(future);
+                finish(output, executor)
+            })
+        };
+        let task = Task(std::thread::Builder::new().name(thread).spawn(run)?);
+        match reported.recv() {
+            Ok(Err(error)) => Err(io::Error::other(error)),
+            // Without a report the thread has panicked: `Task::join` passes that on.
+            Ok(Ok(())) | Err(_) => Ok(task),
+        }
+    }
+}
+
+impl BlockingRuntime for Blocking {
+    fn block_on<F: Future>(executor: &mut Executor, future: F) -> F::Output {
+        executor.block_on(future)
+    }
+}
+
+/// A thread that reads a stream. Dropping this leaves it running, until its stream or receiver ends.
+#[derive(Debug)]
+pub struct Task<T>(JoinHandle<Option<T>>);
+
+impl<T> Task<T> {
+    /// Waits for the thread to end and returns its result: the stream. A panic of the thread goes on
+    /// here.
+    #[must_use]
+    pub fn join(self) -> T {
+        match self.0.join() {
+            Ok(Some(result)) => result,
+            Ok(None) => unreachable!("a thread that could not be pinned has no task"),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
