@@ -86,8 +86,9 @@ impl<R: Runtime, S: Source> Stream<R, S> {
         S::Owned: Send + 'static,
         R: 'static,
     {
-        let (sender, receiver) = queue(config);
+        let (sender, mut receiver) = queue(config);
         let Self { source, shutdown, executor, .. } = self;
+        receiver.shut_down_on_close(shutdown.clone());
         let pumping = pump(source, sender, shutdown.listen());
         let task = R::spawn(executor, pumping, |source, executor| Self::new(source, shutdown, executor));
         Ok((receiver, task.map_err(OpenError::Io)?))
