@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[path = "../../tests/table/mod.rs"]
+#[path = "../../tests/it/table.rs"]
 mod table;
 
 use self::table::{End, Row};

@@ -1,10 +1,5 @@
 //! `powerstream stream` as its users see it: real processes, real sockets, pipes and signals.
 
-#![cfg(unix)] // Signals are sent with kill(1).
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -14,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use powerstream_simulator::Generator;
-use tool::{Running, run, simulator, text, tool};
+
+use crate::tool::{self, Running, run, simulator, text, tool};
 
 /// A file that is removed in the end.
 struct File(PathBuf);

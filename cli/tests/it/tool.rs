@@ -1,7 +1,5 @@
 //! The tool as a process: started, listened to line by line, waited for with a bound on every wait.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};

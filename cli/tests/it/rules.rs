@@ -1,7 +1,5 @@
 //! `powerstream rules` as scripts see it: standard output and error, and the exit code.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -1,12 +1,11 @@
 //! `powerstream decode` as scripts see it: standard input, output and error, and the exit code.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod table;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
+
+use crate::table::{self, Row};
+use crate::tool::text;
 
 fn decode(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powerstream"));
@@ -24,10 +23,6 @@ fn run(arguments: &[&str], wire: &[u8]) -> Output {
         scope.spawn(move || stdin.write_all(wire));
         child.wait_with_output().unwrap()
     })
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 /// The lines of standard output, and the exit code.
@@ -129,7 +124,7 @@ fn body_is_the_content_and_nothing_else() {
 fn every_row_of_the_table_from_outside() {
     let rows = table::rows();
     let sizes: [&[&str]; 3] = [&["--read-size", "1"], &["--read-size", "7"], &[]];
-    let check = |(index, row): (usize, &table::Row)| {
+    let check = |(index, row): (usize, &Row)| {
         let output = run(&[&["--body"], sizes[index % 3]].concat(), &row.wire);
         assert_eq!(
             output.stdout.escape_ascii().to_string(),

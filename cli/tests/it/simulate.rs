@@ -1,14 +1,9 @@
 //! `powerstream simulate` as any client meets it.
 
-#![cfg(unix)] // Signals are sent with kill(1).
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use tool::{Running, run, simulator, text, tool};
+use crate::tool::{self, Running, run, simulator, text, tool};
 
 /// The lines of the answer to a request, as they come.
 fn get(url: &str, target: &str, token: &str) -> impl Iterator<Item = String> + use<> {

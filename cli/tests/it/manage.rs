@@ -1,18 +1,14 @@
 //! `powerstream rules list|add|delete|sync` against a small service: what is sent, what is told, what survives a kill.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod rule_service;
-mod tool;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use rule_service::{Action, Service};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tool::{Running, run, text};
+
+use crate::rule_service::{Action, Service};
+use crate::tool::{self, Running, run, text};
 
 /// A service, and a place for the ledger and the file.
 struct Bench {

@@ -1,15 +1,10 @@
 //! The bearer token and a proxy's password go to where they belong, and nowhere else: everything that the tool writes,
 //! with every level of its log, is searched for them.
 
-#![cfg(unix)] // As the helpers are.
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::path::Path;
 use std::process::Command;
 
-use tool::{run, simulator, tool};
+use crate::tool::{run, simulator, tool};
 
 const TOKEN: &str = "AAAAsecret7f3c%2Btoken91d2";
 const OTHER: &str = "AAAAanother5b1ewrong";

@@ -1,16 +1,13 @@
 //! `powerstream rules` against the simulator: two programs that know nothing of each other.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tool::{Running, run, simulator, text};
+
+use crate::tool::{self, Running, run, simulator, text};
 
 fn rules(url: &str, directory: &Path, arguments: &str) -> Command {
     let mut tool = tool::tool(&format!("rules {arguments} --base-url {url}"));
