@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
+use crate::secret::redacted;
 use crate::text::is_unsafe;
-use crate::token::redacted;
 
 /// A line in the making: `{"event":"...",...`.
 #[derive(Debug)]
@@ -112,8 +112,8 @@ impl Line {
 
     fn string(&mut self, value: &str) {
         let value = redacted(value.as_bytes());
-        // Strings cannot fail to be serialised.
-        let quoted = serde_json::to_string(&String::from_utf8_lossy(&value)).unwrap_or_default();
+        let quoted = serde_json::to_string(&String::from_utf8_lossy(&value))
+            .unwrap_or_else(|_| unreachable!("every string can be written as JSON"));
         for character in quoted.chars() {
             if is_unsafe(character) {
                 // None of them lies beyond U+FFFF, so that no surrogates are needed.

@@ -13,6 +13,7 @@ mod arguments;
 mod connections;
 mod journal;
 mod latency;
+mod named;
 mod output;
 mod pretty;
 mod pump;

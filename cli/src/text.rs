@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::token::redacted;
+use crate::secret::redacted;
 
 /// Whether a character must not reach a terminal: C0, DEL and C1 controls, the bidirectional controls, and Unicode's
 /// two line ends, which would break one line into several.
