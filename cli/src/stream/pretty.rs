@@ -6,7 +6,6 @@ use powerstream_core::stream::message::PostId;
 use serde_json::Value;
 
 use crate::text::Printable;
-
 use crate::utc::utc;
 
 /// Most characters shown of a name and of a text: the longest Posts have 25,000.

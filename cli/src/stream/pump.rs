@@ -39,7 +39,7 @@ impl<W: Write> Pump<W> {
     pub(super) async fn run(&mut self, source: &mut impl Source) -> io::Result<Ended> {
         let ended = self.events(source).await;
         for index in 0..self.journal.connections() {
-            let Some(connection) = ConnectionId::new(index) else { break };
+            let Some(connection) = ConnectionId::new(index) else { unreachable!("it is an open connection") };
             self.journal.end(index, source.received(connection));
         }
         self.journal.records(source.records());

@@ -58,7 +58,10 @@ impl Posts {
 
     /// The next item; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Item<'_>>, Failure> {
-        while self.messages.is_empty() {
+        let message = loop {
+            if let Some(message) = self.messages.pop() {
+                break &self.line[message];
+            }
             let whole = match self.read_line() {
                 Ok(Some(whole)) => whole,
                 Ok(None) => return Ok(None),
@@ -78,8 +81,7 @@ impl Posts {
             if !self.divide() {
                 return Ok(Some(Item::Other));
             }
-        }
-        let message = self.messages.pop().and_then(|range| self.line.get(range)).unwrap_or_default();
+        };
         Ok(Some(if classify(message).is_post() { Item::Post(message) } else { Item::Other }))
     }
 
