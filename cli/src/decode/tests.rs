@@ -95,7 +95,7 @@ fn refuses_every_byte_that_a_head_must_not_have() {
 }
 
 #[test]
-fn every_complaint_is_one_line_that_a_terminal_may_show() {
+fn renders_every_complaint_on_one_safe_line() {
     for row in table::rows() {
         let (_, ending) = run(&row.wire, 7, Octets::new());
         let Some(complaint) = ending.complaint() else { continue };
@@ -107,7 +107,7 @@ fn every_complaint_is_one_line_that_a_terminal_may_show() {
 /// Responses that nobody thought of: rows of the table, changed at random. Nothing is known of how they must end, but
 /// all modes and all sizes must agree on it.
 #[test]
-fn modes_and_sizes_agree_on_mutants() {
+fn modes_and_read_sizes_agree_on_mutated_responses() {
     let rows: Vec<Row> = table::rows().into_iter().filter(|row| row.wire.len() < 400).collect();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |below: usize| {

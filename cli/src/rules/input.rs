@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_rules_and_nothing_is_a_comment() {
+    fn reads_every_line_as_a_rule_and_knows_no_comments() {
         assert_eq!(values("a\n\n  \r\n#b\r\n c \n"), plain(&["a", "#b", " c "]));
         assert_eq!(values(""), plain(&[]));
         let places = parse("a\n\nb", Form::Lines, "f").unwrap();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_toml_have_tags() {
+    fn reads_tags_from_json_and_toml() {
         let tagged = Ok(vec![("a b".to_owned(), Some("t".to_owned())), ("c".to_owned(), None)]);
         for text in [
             r#"[{"value":"a b","tag":"t"},"c"]"#,
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_rules_is_refused() {
+    fn refuses_documents_without_a_list_of_rules() {
         for text in [
             "[1]",
             "[[1]]",

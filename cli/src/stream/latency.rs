@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lag_of_what_was_created_since_the_stream_began_counts() {
+    fn measures_lag_of_posts_created_since_connecting() {
         let mut latency = Latency::from_creation();
         assert!(latency.summary().ends_with("delivery: none"));
         latency.connected();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_keep_their_scale() {
+    fn keeps_percentiles_accurate_across_scales() {
         let mut latency = Latency::from_creation();
         for microseconds in 1..=1_000 {
             record(&mut latency.histogram, Duration::from_micros(microseconds));

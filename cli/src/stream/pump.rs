@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_character_is_forgiven_and_nothing_else() {
+    fn accepts_invalid_utf_8_in_otherwise_valid_json() {
         let deep = format!(r#"{{"id":1,"text":{}{}}}"#, "[".repeat(200), "]".repeat(200));
         for (message, reason) in [
             (br#"{"id":1,"text":"a"}"#.as_slice(), None),
