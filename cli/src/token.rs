@@ -19,13 +19,9 @@ pub(crate) const VARIABLE: &str = "X_BEARER_TOKEN";
 /// More than any token has: what a device or a log given by mistake is cut at.
 const BYTES_MAX: u64 = 65_536;
 
-/// The token in `file` (`-`: standard input), or else in the environment.
-pub(crate) fn load(file: Option<&Path>) -> Result<Token, Failure> {
-    load_with_secret(file).map(|(token, _)| token)
-}
-
-/// As [`load`], with the secret itself, to be hashed and nothing else.
-pub(crate) fn load_with_secret(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), Failure> {
+/// Loads the token from `file` (`-`: standard input), or else from the environment. Returns its
+/// bytes too, to be hashed and nothing else.
+pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), Failure> {
     let mut text = match file {
         Some(file) => read(file).map_err(|error| {
             let path = file.as_os_str().as_encoded_bytes();

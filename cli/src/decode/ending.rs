@@ -11,9 +11,9 @@ use crate::exit::Exit;
 pub(super) enum Ending {
     /// By its own framing, or by the close where it has no other end.
     Complete,
-    /// In the body, after so many octets of input.
+    /// In the body, after this many bytes of input.
     Cut(u64),
-    /// In the head, after so many octets of input.
+    /// In the head, after this many bytes of input.
     CutInHead(u64),
     /// By a protocol error.
     Broken(Fault),
@@ -28,7 +28,7 @@ impl Ending {
         }
     }
 
-    /// What was wrong, where, and what to do.
+    /// Says what was wrong, where, and what to do.
     pub(super) fn complaint(&self) -> Option<String> {
         match self {
             Self::Complete => None,
@@ -58,16 +58,16 @@ impl Ending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     kind: ErrorKind,
-    /// Octets of the response before the offending one.
+    /// Bytes of the response before the offending one.
     pub(super) offset: u64,
-    /// What was seen, where it is known which octet offends.
+    /// What was seen, if one byte is known to offend.
     seen: Option<Seen>,
-    /// A chunk size was looked for at the body's first octet, where a JSON text begins.
+    /// The body begins with JSON where a chunk size was expected.
     is_dechunked: bool,
 }
 
-/// The octet that offends, and some that came before it. None behind it: how many of those are at hand is the reads'
-/// affair.
+/// The byte that offends, and some before it. None after it: how many of those are known depends on
+/// the size of the reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     before: Vec<u8>,
@@ -75,7 +75,7 @@ struct Seen {
 }
 
 impl Fault {
-    /// What was expected, what was seen, and what to do where that is plain.
+    /// Says what was expected and what was seen, and adds a hint if there is one.
     pub(super) fn detail(&self) -> String {
         let expected = match self.kind {
             ErrorKind::Head(kind) => kind.expected(),
@@ -114,10 +114,10 @@ impl Fault {
     }
 }
 
-/// Most octets of a response that an error shows; escaped they are 64 characters at most.
+/// The most bytes of a response that an error shows. Escaped they have at most 64 characters.
 const SEEN_BYTES_MAX: usize = 16;
 
-/// What lies before the bytes at hand: how much of the response, and the last of it.
+/// What came before the next input: how much of the response, and the last bytes of it.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     pub(super) offset: u64,
@@ -125,7 +125,7 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// All of `input` was taken.
+    /// Adds an input that was taken whole.
     pub(super) fn push(&mut self, input: &[u8]) {
         self.offset += input.len() as u64;
         let keep = input.len().min(SEEN_BYTES_MAX);
@@ -133,10 +133,10 @@ impl Trail {
         self.last.drain(..self.last.len().saturating_sub(SEEN_BYTES_MAX));
     }
 
-    /// The fault that lies `offset` octets into the response, whose head has `head` of them, in `input`, which comes
-    /// next.
+    /// Returns the fault at `offset` in the response, whose head has `head` bytes. The offending byte
+    /// is in `input`, which comes next.
     pub(super) fn fault(&self, kind: ErrorKind, offset: u64, head: u64, input: &[u8]) -> Fault {
-        // What is found wrong only in the whole head has no one octet to show, and a limit none of interest.
+        // An error of the whole head has no single byte to show, and a limit none of interest.
         let has_octet = match kind {
             ErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
             ErrorKind::Chunk(kind) => {

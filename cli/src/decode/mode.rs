@@ -6,9 +6,9 @@ use super::ending::{Ending, Fault};
 
 /// One way to show a response.
 pub(super) trait Mode {
-    /// Takes the next bytes of the input. A fault ends it: no more are given.
+    /// Takes the next bytes of the input. No more follow a fault.
     fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<Fault>>;
 
-    /// The input has ended, without fault.
+    /// Ends an input that had no fault.
     fn close(&mut self, output: &mut dyn Write) -> io::Result<Ending>;
 }

@@ -113,7 +113,7 @@ impl Target {
 
     /// Gets ready to send. Nothing is connected to yet.
     pub(super) fn open(&self) -> Result<Service, Failure> {
-        let (token, secret) = token::load_with_secret(self.token_file.as_deref())?;
+        let (token, secret) = token::load(self.token_file.as_deref())?;
         let mut config = Config::builder().base_url(&self.base_url).endpoint(self.stream()).token(token);
         if let Some(host) = &self.host {
             config = config.host(host);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// The most connections of one stream: as many as can be merged.
 pub(super) const CONNECTIONS_MAX: i64 = powerstream_core::merge::CONNECTIONS_MAX as i64;
 
-/// `NAME=VALUE`, for the connection of that name, or `VALUE`, for every one.
+/// `NAME=VALUE`, for the connection of that name, or `VALUE`, for all connections.
 #[derive(Clone, Debug)]
 pub(super) struct Named<T> {
     pub(super) name: Option<String>,
