@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_is_not_in_the_debug_text() {
+    fn debug_output_hides_the_token() {
         #[derive(clap::Parser)]
         struct Cli {
             #[command(flatten)]

@@ -13,6 +13,7 @@ mod arguments;
 mod connections;
 mod journal;
 mod latency;
+mod named;
 mod output;
 mod pretty;
 mod pump;
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut connections = connections(args, &base_url)?;
     let (token, latency) = match &simulator {
         Some(simulator) => (token::any(), Latency::from_write(simulator.truth())),
-        None => (token::load(args.token_file.as_deref())?, Latency::from_creation()),
+        None => (token::load(args.token_file.as_deref())?.0, Latency::from_creation()),
     };
     for connection in &mut connections {
         connection.set_token(&token)?;

@@ -330,7 +330,8 @@ fn delay(text: &str) -> Result<Delay, String> {
 
 fn datacenter(text: &str) -> Result<Place, String> {
     let mut parts = text.split(',');
-    let mut datacenter = Datacenter::new(parts.next().unwrap_or_default());
+    let mut datacenter =
+        Datacenter::new(parts.next().unwrap_or_else(|| unreachable!("a split has one part at least")));
     let mut listens = false;
     for part in parts {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));

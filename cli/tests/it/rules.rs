@@ -1,7 +1,5 @@
 //! `powerstream rules` as scripts see it: standard output and error, and the exit code.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -43,7 +41,7 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn check_exits_0_if_all_are_valid_and_1_if_not() {
+fn check_exits_0_if_all_rules_are_valid_else_1() {
     for (arguments, want) in [
         (&["check", "(cat OR dog) lang:en -is:retweet"][..], 0),
         (&["check", "--", "cat dog", "-cat"], 1),
@@ -68,7 +66,7 @@ fn check_exits_0_if_all_are_valid_and_1_if_not() {
 }
 
 #[test]
-fn check_writes_one_json_line_a_rule() {
+fn check_writes_one_json_line_per_rule() {
     let output =
         rules(&["check", "--json", "plum OR -fig", "gull -tern", "🍕 OR 'x", "a b \u{202e}\" \u{7}"], b"");
     assert_eq!(code(&output), 1);
@@ -100,7 +98,7 @@ fn check_writes_one_json_line_a_rule() {
 }
 
 #[test]
-fn check_shows_people_the_place_and_counts() {
+fn check_shows_error_positions_and_totals() {
     let output = rules(&["check", "plum OR -fig", "gull tern", "gull  tern", "gull tern"], b"");
     let text = stdout(&output);
     assert!(text.contains("    | plum OR -fig\n    |         ^^^^\n"), "{text}");
@@ -118,7 +116,7 @@ fn check_shows_people_the_place_and_counts() {
 }
 
 #[test]
-fn files_are_lines_json_or_toml() {
+fn reads_rule_files_as_lines_json_or_toml() {
     let tagged = r#"[{"value":"gull tern","tag":"birds"},"skua auk"]"#;
     let toml = "[[rules]]\nvalue = 'gull tern'\ntag = 'birds'\n\n[[rules]]\nvalue = 'skua auk'\n";
     for (name, content) in [
@@ -162,7 +160,7 @@ fn files_are_lines_json_or_toml() {
 }
 
 #[test]
-fn more_rules_than_a_stream_takes_are_a_warning() {
+fn warns_about_more_rules_than_a_stream_accepts() {
     let many: String = (0..1_001).map(|number| format!("gull tern{number}\n")).collect();
     let output = rules(&["check", "--json", "--file", "-"], many.as_bytes());
     assert_eq!((code(&output), lines(&output).len()), (0, 1_001));
@@ -176,7 +174,7 @@ fn more_rules_than_a_stream_takes_are_a_warning() {
 }
 
 #[test]
-fn format_writes_canonical_rules_and_nothing_else() {
+fn format_writes_only_canonical_rules() {
     let text = r#"( FROM:jack   bio:"gulls" ) OR ("sea gull" -(is:retweet))"#;
     let output = rules(&["format", text], b"");
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
@@ -219,7 +217,7 @@ const GULL: &str = r#"{"id_str":"20","text":"A Gull follows the boat","lang":"en
 const TERN: &str = r#"{"data":{"id":"21","text":"terns","author_id":"5"}}"#;
 
 #[test]
-fn match_writes_a_line_a_post() {
+fn match_writes_one_line_per_post() {
     let path = file("match.json", br#"[{"value":"gull lang:en","tag":"birds"},"boat","terns"]"#);
     let posts = format!(
         "{GULL}\r\n\r\n[{TERN},{GULL}]\n{{\"type\":\"connection_metadata\"}}\n{}",
@@ -254,7 +252,7 @@ fn match_writes_a_line_a_post() {
 }
 
 #[test]
-fn match_tells_bad_lines_and_loses_nothing_else() {
+fn match_reports_bad_lines_and_matches_the_others() {
     let posts =
         [GULL.as_bytes(), b"\n{\"id_str\":\"21\",\"text\":\"gu\n\xff\xfe\n", GULL.as_bytes(), b"\n{\"id"]
             .concat();
@@ -300,7 +298,7 @@ fn match_refuses_invalid_rules_and_warns_of_too_many() {
 }
 
 #[test]
-fn match_explains_why_and_why_not() {
+fn match_explains_matches_and_mismatches() {
     let explain = |rule: &str, post: &str| {
         let output = rules(&["match", "--rule", rule, "--json", "--explain"], post.as_bytes());
         assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -331,7 +329,7 @@ fn match_explains_why_and_why_not() {
 }
 
 #[test]
-fn phrases_and_scripts_are_matched_as_chosen() {
+fn matches_phrases_and_scripts_by_the_chosen_options() {
     let matched = |arguments: &[&str], text: &str| {
         let post = format!(r#"{{"id_str":"20","text":"{text}"}}"#);
         let output = rules(&[&["match", "--json"], arguments].concat(), post.as_bytes());
@@ -344,7 +342,7 @@ fn phrases_and_scripts_are_matched_as_chosen() {
 }
 
 #[test]
-fn hostile_rules_and_posts_are_answered_at_once() {
+fn handles_hostile_rules_and_posts() {
     for hostile in
         ["(".repeat(100_000), "\0".repeat(100_000), r"\ud83d".to_owned(), "\u{202e}gull\u{200f}".to_owned()]
     {
@@ -368,7 +366,7 @@ fn hostile_rules_and_posts_are_answered_at_once() {
 }
 
 #[test]
-fn operators_lists_what_a_product_has() {
+fn operators_lists_the_operators_of_a_product() {
     let names = |profile: &str| -> Vec<String> {
         let output = rules(&["operators", "--json", "--profile", profile], b"");
         assert_eq!(code(&output), 0);

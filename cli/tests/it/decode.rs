@@ -1,12 +1,11 @@
 //! `powerstream decode` as scripts see it: standard input, output and error, and the exit code.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod table;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
+
+use crate::table::{self, Row};
+use crate::tool::{check_all, text};
 
 fn decode(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powerstream"));
@@ -24,10 +23,6 @@ fn run(arguments: &[&str], wire: &[u8]) -> Output {
         scope.spawn(move || stdin.write_all(wire));
         child.wait_with_output().unwrap()
     })
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 /// The lines of standard output, and the exit code.
@@ -57,7 +52,7 @@ fn stream() -> Vec<u8> {
 }
 
 #[test]
-fn json_is_one_object_an_event() {
+fn json_writes_one_object_per_event() {
     let want = [
         r#"{"event":"head","status":200,"headers":{"content-type":"application/json","x-rate-limit-remaining":"49","#
             .to_owned()
@@ -78,7 +73,7 @@ fn json_is_one_object_an_event() {
 }
 
 #[test]
-fn lines_for_people_hold_nothing_that_moves_a_terminal() {
+fn text_output_escapes_terminal_controls() {
     let want = "\
 head: HTTP/1.1 200, chunked body
   Content-Type: application/json
@@ -113,7 +108,7 @@ leftover: 8 bytes behind the response
 }
 
 #[test]
-fn body_is_the_content_and_nothing_else() {
+fn body_writes_only_the_content() {
     let want = "\r\n{\"id\":20,\"text\":\"\u{202e}hi\"}\r\n\
         {\"type\":\"connection_metadata\",\"datacenter\":\"atla\"}\r\n{\"data\":{\"id\":\"21\"}}\r\n \r\n{\"error";
     for size in ["1", "7", "16384"] {
@@ -126,10 +121,10 @@ fn body_is_the_content_and_nothing_else() {
 /// Every row once with --json and once with --body, in reads of 1, of 7 and of the default in turn. (All sizes for all
 /// rows: the tests inside the tool.)
 #[test]
-fn every_row_of_the_table_from_outside() {
-    let rows = table::rows();
+fn the_binary_ends_every_row_as_expected() {
+    let rows: Vec<(usize, Row)> = table::rows().into_iter().enumerate().collect();
     let sizes: [&[&str]; 3] = [&["--read-size", "1"], &["--read-size", "7"], &[]];
-    let check = |(index, row): (usize, &table::Row)| {
+    let check = |(index, row): &(usize, Row)| {
         let output = run(&[&["--body"], sizes[index % 3]].concat(), &row.wire);
         assert_eq!(
             output.stdout.escape_ascii().to_string(),
@@ -168,18 +163,11 @@ fn every_row_of_the_table_from_outside() {
         assert_eq!(last["event"] == "leftover", leftover > 0, "{}", row.name);
         assert!(leftover == 0 || last["bytes"] == leftover, "{}", row.name);
     };
-    thread::scope(|scope| {
-        for part in 0..4 {
-            let rows = &rows;
-            scope.spawn(move || {
-                rows.iter().enumerate().filter(|(index, _)| index % 4 == part).for_each(check)
-            });
-        }
-    });
+    check_all(&rows, check);
 }
 
 #[test]
-fn errors_say_what_was_expected_what_was_seen_and_where() {
+fn errors_name_the_expected_and_the_seen_bytes_and_the_offset() {
     let (events, exit) =
         lines(&["--json"], b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n+5\r\n");
     let want = concat!(
@@ -201,7 +189,7 @@ fn errors_say_what_was_expected_what_was_seen_and_where() {
 
 /// `curl -i` without `--raw` undoes the chunks and keeps the field that tells of them.
 #[test]
-fn a_recording_that_was_dechunked_is_told_from_broken_chunks() {
+fn recognizes_a_recording_that_was_already_dechunked() {
     let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (body, is_dechunked) in [
         ("{\"id\":1}\r\n", true),
@@ -229,7 +217,7 @@ fn a_recording_that_was_dechunked_is_told_from_broken_chunks() {
 }
 
 #[test]
-fn messages_are_delivered_before_the_fault_and_long_ones_skipped() {
+fn delivers_messages_before_an_error_and_skips_oversized_ones() {
     let head = b"HTTP/1.1 200 OK\r\n\r\n";
     for (length, event) in [
         (1 << 20, r#"{"event":"message","kind":"malformed","bytes":1048576}"#),
@@ -249,7 +237,7 @@ fn messages_are_delivered_before_the_fault_and_long_ones_skipped() {
 }
 
 #[test]
-fn the_delimiter_is_a_choice() {
+fn splits_messages_at_the_chosen_delimiter() {
     let wire = b"HTTP/1.1 200 OK\r\n\r\n{\"data\":{}}\n\n{\"data\":{}}\r\n";
     let messages = |arguments: &[&str]| {
         let (events, exit) = lines(arguments, wire);
@@ -266,7 +254,7 @@ fn the_delimiter_is_a_choice() {
 }
 
 #[test]
-fn input_is_a_file_or_standard_input() {
+fn reads_a_file_or_standard_input() {
     let directory = std::env::temp_dir().join(format!("powerstream-decode-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let file = directory.join("a response.http");
@@ -295,7 +283,7 @@ fn input_is_a_file_or_standard_input() {
 }
 
 #[test]
-fn wrong_usage_is_2_and_help_is_0() {
+fn wrong_usage_exits_2_and_help_exits_0() {
     for arguments in [
         &["--json", "--body"][..],
         &["--read-size", "0"],
@@ -325,7 +313,7 @@ fn wrong_usage_is_2_and_help_is_0() {
 
 /// What is known is shown while the input pauses.
 #[test]
-fn nothing_is_held_back_while_the_input_pauses() {
+fn writes_events_before_the_input_continues() {
     let (mut stdin, mut stdout, child) = open(&["--json"]);
     let mut line = String::new();
     stdin.write_all(b"HTTP/1.1 200 OK\r\n\r\n{}").unwrap();
@@ -349,7 +337,7 @@ fn nothing_is_held_back_while_the_input_pauses() {
 
 /// A reader that has had enough (`| head -c 1`) is no error.
 #[test]
-fn a_closed_output_is_a_quiet_end() {
+fn ends_quietly_when_the_output_is_closed() {
     for arguments in [&["--json"][..], &["--body"], &[]] {
         let (mut stdin, stdout, child) = open(arguments);
         stdin.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();

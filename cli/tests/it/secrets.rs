@@ -1,15 +1,10 @@
 //! The bearer token and a proxy's password go to where they belong, and nowhere else: everything that the tool writes,
 //! with every level of its log, is searched for them.
 
-#![cfg(unix)] // As the helpers are.
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::path::Path;
 use std::process::Command;
 
-use tool::{run, simulator, tool};
+use crate::tool::{check_all, directory, run, simulator, tool};
 
 const TOKEN: &str = "AAAAsecret7f3c%2Btoken91d2";
 const OTHER: &str = "AAAAanother5b1ewrong";
@@ -38,42 +33,48 @@ fn none_in(text: &str, what: &str) {
 }
 
 #[test]
-fn streams_and_simulators_keep_the_token() {
-    for runtime in ["blocking", "blocking --busy-poll", "tokio", "smol"] {
-        for (server, client, code) in [
-            ("--rate 2000", "--max-posts 50 --local-dc-only --backfill", Some(0)),
-            ("--rate 2000 --scenario reset --fault-after 20", "--max-posts 50", Some(0)),
-            ("--rate 2000 --scenario bad-chunk --fault-after 20", "--max-posts 50", Some(0)),
-            ("--rate 2000 --scenario operational-disconnect --fault-after 20", "--max-posts 50", Some(0)),
-            ("--rate 2000", "--max-posts 50 --connections 3", Some(0)),
-            ("--scenario rate-limited", "--duration 300ms", Some(0)),
-            ("--scenario stall --fault-after 1", "--duration 1s --silence 300ms", Some(0)),
-        ] {
-            let (mut running, url) = simulator(&format!("{server} --token {TOKEN}"));
-            let arguments = format!("stream --base-url {url} --runtime {runtime} {client}");
-            let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, TOKEN));
-            assert_eq!(ended, code, "{arguments}: {told}");
-            assert!(told.contains("DEBUG"), "the log is verbose: {told}");
+fn never_prints_the_token_while_streaming() {
+    let runtimes = ["blocking", "blocking --busy-poll", "tokio", "smol"];
+    let cases: Vec<_> = runtimes
+        .into_iter()
+        .flat_map(|runtime| {
+            [
+                ("--rate 2000", "--max-posts 50 --local-dc-only --backfill", Some(0)),
+                ("--rate 2000 --scenario reset --fault-after 20", "--max-posts 50", Some(0)),
+                ("--rate 2000 --scenario bad-chunk --fault-after 20", "--max-posts 50", Some(0)),
+                ("--rate 2000 --scenario operational-disconnect --fault-after 20", "--max-posts 50", Some(0)),
+                ("--rate 2000", "--max-posts 50 --connections 3", Some(0)),
+                ("--scenario rate-limited", "--duration 300ms", Some(0)),
+                ("--scenario stall --fault-after 1", "--duration 1s --silence 300ms", Some(0)),
+            ]
+            .map(|(server, client, code)| (runtime, server, client, code))
+        })
+        .collect();
+    check_all(&cases, |&(runtime, server, client, code)| {
+        let (mut running, url) = simulator(&format!("{server} --token {TOKEN}"));
+        let arguments = format!("stream --base-url {url} --runtime {runtime} {client}");
+        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, TOKEN));
+        assert_eq!(ended, code, "{arguments}: {told}");
+        assert!(told.contains("DEBUG"), "the log is verbose: {told}");
 
-            // Refused, its own token is no less a secret.
-            let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, OTHER));
-            if !server.contains("rate-limited") {
-                assert_eq!(ended, Some(4), "{told}");
-            }
-            running.signal("INT");
-            running.end();
-            none_in(&running.told, "the simulator");
+        // Refused, its own token is no less a secret.
+        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, OTHER));
+        if !server.contains("rate-limited") {
+            assert_eq!(ended, Some(4), "{told}");
         }
-    }
+        running.signal("INT");
+        running.end();
+        none_in(&running.told, "the simulator");
+    });
 }
 
 #[test]
-fn what_is_wrong_with_a_token_is_told_without_it() {
+fn rejects_a_bad_token_without_printing_it() {
     for token in [format!("{TOKEN} {OTHER}"), format!("{TOKEN}\u{e4}"), format!("{TOKEN}\r\nX: y")] {
         let (ended, _) = keeps_its_secrets(&mut verbose("stream", &token));
         assert_eq!(ended, Some(4));
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("token");
+        let place = directory();
+        let file = place.path().join("token");
         std::fs::write(&file, &token).unwrap();
         let arguments = format!("rules list --token-file {}", file.display());
         let (ended, _) = keeps_its_secrets(tool(&arguments).env("RUST_LOG", "trace"));
@@ -82,9 +83,9 @@ fn what_is_wrong_with_a_token_is_told_without_it() {
 }
 
 #[test]
-fn rules_and_their_ledger_keep_the_token() {
+fn never_prints_or_stores_the_token_while_managing_rules() {
     let (_simulator, url) = simulator(&format!("--token {TOKEN}"));
-    let state = tempfile::tempdir().unwrap();
+    let state = directory();
     for (command, token, code) in [
         ("add --tag t gull tern", TOKEN, 0),
         ("list --json", TOKEN, 0),
@@ -118,7 +119,7 @@ fn files(directory: &Path, look: &mut impl FnMut(&str, &[u8])) -> usize {
 }
 
 #[test]
-fn a_proxys_password_stays_with_the_proxy() {
+fn never_prints_the_proxy_password() {
     // Nobody listens there, or the URL is none.
     for proxy in [
         "http://user:pa55phrase0c4f@127.0.0.1:1",

@@ -1,16 +1,13 @@
 //! `powerstream rules` against the simulator: two programs that know nothing of each other.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tool::{Running, run, simulator, text};
+
+use crate::tool::{self, Running, run, simulator, text};
 
 fn rules(url: &str, directory: &Path, arguments: &str) -> Command {
     let mut tool = tool::tool(&format!("rules {arguments} --base-url {url}"));
@@ -41,10 +38,10 @@ fn listed(command: &mut Command) -> Vec<Value> {
 }
 
 #[test]
-fn a_thousand_rules_are_put_in_force_and_seen_to_be() {
+fn syncs_lists_and_deletes_a_thousand_rules() {
     for endpoint in ["powerstream", "filtered-stream"] {
         let (_simulator, url) = simulator("--rate 0");
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tool::directory();
         let (wanted, file) = thousand(&directory);
         let tool =
             |arguments: &str| rules(&url, directory.path(), &format!("{arguments} --endpoint {endpoint}"));
@@ -70,9 +67,9 @@ fn a_thousand_rules_are_put_in_force_and_seen_to_be() {
 }
 
 #[test]
-fn what_others_spent_is_heeded() {
+fn respects_requests_that_another_client_spent() {
     let (_simulator, url) = simulator("--rate 0 --rule-requests-max 4");
-    let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (here, elsewhere) = (tool::directory(), tool::directory());
     let file = |value: &str| {
         let path = here.path().join(value);
         fs::write(&path, value).unwrap();
@@ -88,10 +85,11 @@ fn what_others_spent_is_heeded() {
 }
 
 #[test]
-fn killed_behind_any_request_it_goes_on_where_it_was() {
-    for kill_at in 1..10 {
+fn resumes_a_sync_killed_after_any_request() {
+    let cases: Vec<u64> = (1..10).collect();
+    tool::check_all(&cases, |&kill_at| {
         let (_simulator, url) = simulator("--rate 0");
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tool::directory();
         let (_, file) = thousand(&directory);
         let mut running = Running::start(&mut rules(&url, directory.path(), &format!("sync {file} --yes")));
         running.tells(&format!("{kill_at} of 10"));
@@ -102,12 +100,12 @@ fn killed_behind_any_request_it_goes_on_where_it_was() {
         let requests = told[0]["requests"].as_u64().unwrap();
         assert!(requests <= 10 - kill_at, "killed at {kill_at}: {}", told[0]);
         assert_eq!(listed(&mut rules(&url, directory.path(), "list --json")).len(), 1_000);
-    }
+    });
 }
 
 #[test]
-fn over_tls_only_with_a_ca_that_is_trusted() {
-    let directory = tempfile::tempdir().unwrap();
+fn connects_over_tls_only_with_a_trusted_ca() {
+    let directory = tool::directory();
     let ca = directory.path().join("ca.pem");
     let (_simulator, url) = simulator(&format!("--rate 0 --tls --ca-out {}", ca.display()));
     let url = url.replace("127.0.0.1", "localhost");

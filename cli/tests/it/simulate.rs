@@ -1,14 +1,9 @@
 //! `powerstream simulate` as any client meets it.
 
-#![cfg(unix)] // Signals are sent with kill(1).
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use tool::{Running, run, simulator, text, tool};
+use crate::tool::{self, Running, run, simulator, text, tool};
 
 /// The lines of the answer to a request, as they come.
 fn get(url: &str, target: &str, token: &str) -> impl Iterator<Item = String> + use<> {
@@ -21,7 +16,7 @@ fn get(url: &str, target: &str, token: &str) -> impl Iterator<Item = String> + u
 }
 
 #[test]
-fn serves_posts_until_it_is_asked_to_end() {
+fn serves_posts_until_a_signal() {
     for signal in ["INT", "TERM"] {
         let (mut simulator, url) = simulator("--listen 127.0.0.1:0 --rate 1000 --seed 3");
         let lines = get(&url, "/2/powerstream", "any");
@@ -35,7 +30,7 @@ fn serves_posts_until_it_is_asked_to_end() {
 }
 
 #[test]
-fn the_token_is_checked_and_the_datacenter_named() {
+fn checks_the_token_and_names_the_datacenter() {
     let (_simulator, url) = simulator("--token s3cr3t --datacenter pdxa");
     assert_eq!(get(&url, "/2/powerstream", "any").next().unwrap(), "HTTP/1.1 401 Unauthorized");
     let lines: Vec<_> = get(&url, "/2/powerstream?localDcOnly=true", "s3cr3t").take(14).collect();
@@ -44,7 +39,7 @@ fn the_token_is_checked_and_the_datacenter_named() {
 }
 
 #[test]
-fn a_file_is_followed_by_keep_alives() {
+fn sends_keep_alives_after_the_file() {
     let path = std::env::temp_dir().join(format!("powerstream-simulate-{}.ndjson", std::process::id()));
     std::fs::write(&path, "{\"id\":1}\n{\"id\":2}\n").unwrap();
     let (_simulator, url) = simulator(&format!("--posts {} --keep-alive 20ms", path.display()));
@@ -56,7 +51,7 @@ fn a_file_is_followed_by_keep_alives() {
 }
 
 #[test]
-fn tls_comes_with_its_ca() {
+fn writes_the_ca_before_listening_with_tls() {
     let path = std::env::temp_dir().join(format!("powerstream-simulate-{}.pem", std::process::id()));
     let (_simulator, url) = simulator(&format!("--tls --ca-out {}", path.display()));
     // It is there as soon as the first line is.
@@ -72,7 +67,7 @@ fn tls_comes_with_its_ca() {
 }
 
 #[test]
-fn scenarios_are_listed() {
+fn lists_scenarios() {
     let output = run(&mut tool("simulate --list-scenarios"));
     assert_eq!(output.status.code(), Some(0));
     let list = text(&output.stdout);
@@ -83,7 +78,7 @@ fn scenarios_are_listed() {
 
 /// A scenario of one's own, by its file.
 #[test]
-fn a_scenario_can_be_a_file() {
+fn reads_a_scenario_from_a_file() {
     let path = std::env::temp_dir().join(format!("powerstream-scenario-{}.toml", std::process::id()));
     std::fs::write(&path, "description = \"no\"\n[[event]]\ndo = \"refuse\"\nstatus = 503\nattempts = 1\n")
         .unwrap();
@@ -100,7 +95,7 @@ fn a_scenario_can_be_a_file() {
 }
 
 #[test]
-fn datacenters_have_a_line_each() {
+fn prints_one_address_per_datacenter() {
     let (mut simulator, url) =
         simulator("--rate 1000 --datacenter atla --datacenter pdxa,delay=1ms..2ms,duplicates=10");
     let there = simulator.line();
@@ -121,7 +116,7 @@ fn strict_sends_no_posts_without_rules() {
 }
 
 #[test]
-fn wrong_usage_is_told_and_is_2() {
+fn wrong_usage_exits_2() {
     for (arguments, told) in [
         ("--scenario stedy", "steady, tiny-chunks, split"),
         ("--listen nowhere", "--listen"),
@@ -156,7 +151,7 @@ fn wrong_usage_is_told_and_is_2() {
 }
 
 #[test]
-fn what_cannot_be_had_is_told_and_is_1() {
+fn unavailable_resources_exit_1() {
     let (_simulator, url) = simulator("");
     let taken = url.strip_prefix("http://").unwrap();
     for (arguments, told) in [

@@ -1,10 +1,5 @@
 //! `powerstream stream` as its users see it: real processes, real sockets, pipes and signals.
 
-#![cfg(unix)] // Signals are sent with kill(1).
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod tool;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -14,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use powerstream_simulator::Generator;
-use tool::{Running, run, simulator, text, tool};
+
+use crate::tool::{self, Running, check_all, run, simulator, text, tool};
 
 /// A file that is removed in the end.
 struct File(PathBuf);
@@ -87,7 +83,7 @@ fn posts() -> (Vec<u8>, usize) {
 }
 
 #[test]
-fn simulated_posts_are_lines_of_json() {
+fn writes_simulated_posts_as_lines_of_json() {
     let output = run(&mut tool("stream --simulate --max-posts 1000 --rate 4000 --seed 5"));
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
@@ -108,8 +104,8 @@ fn simulated_posts_are_lines_of_json() {
 }
 
 #[test]
-fn posts_of_a_file_come_out_as_they_are() {
-    for scenario in [
+fn writes_posts_unchanged_in_every_scenario() {
+    let scenarios = [
         "steady",
         "tiny-chunks",
         "split",
@@ -121,18 +117,17 @@ fn posts_of_a_file_come_out_as_they_are() {
         "malformed",
         "oversized",
         "slow-head",
-    ] {
-        come_out_as_they_are(&format!("--scenario {scenario}"));
-    }
+    ];
+    check_all(&scenarios, |scenario| come_out_as_they_are(&format!("--scenario {scenario}")));
 }
 
 #[test]
-fn posts_come_out_as_they_are_on_every_runtime_and_over_tls() {
-    for runtime in ["blocking", "blocking --busy-poll", "tokio", "smol"] {
-        for more in ["", "--tls", "--tls --scenario split", "--connections 2"] {
-            come_out_as_they_are(&format!("--runtime {runtime} {more}"));
-        }
-    }
+fn writes_posts_unchanged_on_every_runtime_and_over_tls() {
+    let more = ["", "--tls", "--tls --scenario split", "--connections 2"];
+    let runtimes = ["blocking", "blocking --busy-poll", "tokio", "smol"];
+    let cases: Vec<String> =
+        runtimes.iter().flat_map(|runtime| more.map(|more| format!("--runtime {runtime} {more}"))).collect();
+    check_all(&cases, |options| come_out_as_they_are(options));
 }
 
 fn come_out_as_they_are(options: &str) {
@@ -145,7 +140,7 @@ fn come_out_as_they_are(options: &str) {
 }
 
 #[test]
-fn raw_is_the_message_and_json_one_line_of_it() {
+fn raw_keeps_the_message_and_json_joins_its_lines() {
     let file = File::new(
         "formats",
         b"{\"id\":7,\r\"text\":\"a\",\"user\":{\"screen_name\":\"b\"}}\n{\"id\":8,\"text\":\"c\"}\n",
@@ -168,7 +163,7 @@ fn raw_is_the_message_and_json_one_line_of_it() {
 
 /// What a file repeats has the latency of nothing: the simulator knows the first time only.
 #[test]
-fn repeated_posts_have_no_latency() {
+fn measures_no_latency_for_repeated_posts() {
     let file =
         File::new("twice", "{\"id\":1,\"text\":\"\"}\n{\"id\":2,\"text\":\"\"}\n".repeat(50).as_bytes());
     let arguments = format!("--posts {} --rate 500 --max-posts 100", file.path());
@@ -178,7 +173,7 @@ fn repeated_posts_have_no_latency() {
 
 /// A Post is not held back until there are more.
 #[test]
-fn a_post_comes_out_before_the_next_one() {
+fn writes_a_post_before_the_next_arrives() {
     let file = File::new("alone", b"{\"id\":1,\"text\":\"the only one\"}\n");
     let mut stream = Running::start(&mut tool(&format!("stream --simulate --posts {}", file.path())));
     assert!(stream.line().starts_with('{'));
@@ -187,7 +182,7 @@ fn a_post_comes_out_before_the_next_one() {
 }
 
 #[test]
-fn streams_from_a_simulator_of_its_own() {
+fn streams_from_a_simulator_in_another_process() {
     let token = "AAAAtoken%3Dof-the-test";
     let (mut simulator, url) = simulator(&format!("--rate 2000 --token {token}"));
     let file = File::new("token", format!("{token}\n").as_bytes());
@@ -217,7 +212,7 @@ fn streams_from_a_simulator_of_its_own() {
 }
 
 #[test]
-fn without_a_good_token_nothing_is_asked_for() {
+fn does_not_connect_without_a_valid_token() {
     let empty = File::new("empty", b"\n");
     let url = "--base-url http://127.0.0.1:9";
     for (mut command, told) in [
@@ -235,7 +230,7 @@ fn without_a_good_token_nothing_is_asked_for() {
 }
 
 #[test]
-fn the_end_can_be_asked_for() {
+fn ends_on_signals_and_on_duration() {
     for signal in ["INT", "TERM"] {
         let mut stream = Running::start(&mut tool("stream --simulate"));
         stream.line();
@@ -258,7 +253,7 @@ fn the_end_can_be_asked_for() {
 
 /// An output that nobody reads holds up the end in due form: the second signal ends it all the same.
 #[test]
-fn the_second_signal_does_not_ask() {
+fn second_signal_ends_at_once() {
     let file = File::new("long", format!("{{\"id\":1,\"text\":\"{}\"}}\n", "x".repeat(900_000)).as_bytes());
     let mut stream = Running::start_unread(&mut tool(&format!("stream --simulate --posts {}", file.path())));
     // The first byte is here, the rest does not fit the pipe.
@@ -272,7 +267,7 @@ fn the_second_signal_does_not_ask() {
 }
 
 #[test]
-fn a_reader_that_has_had_enough_is_no_error() {
+fn closed_standard_output_is_not_an_error() {
     let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 2000"));
     let mut stdout = stream.stdout.take().unwrap();
     stdout.read_exact(&mut [0]).unwrap();
@@ -282,7 +277,7 @@ fn a_reader_that_has_had_enough_is_no_error() {
 }
 
 #[test]
-fn the_stream_outlives_the_server() {
+fn reconnects_after_a_server_restart() {
     let (first, url) = simulator("--rate 200");
     let arguments = format!("stream --base-url {url} --max-posts 100000");
     let mut stream = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
@@ -301,7 +296,7 @@ fn the_stream_outlives_the_server() {
 
 /// The second request asks for the minutes that were missed; the simulator takes it.
 #[test]
-fn a_gap_is_asked_for_again() {
+fn requests_backfill_after_a_gap() {
     let arguments = "--backfill --scenario reset --fault-after 20 --rate 1000 --max-posts 60";
     let output = run(&mut tool(&format!("stream --simulate {arguments}")));
     let told = text(&output.stderr);
@@ -310,7 +305,7 @@ fn a_gap_is_asked_for_again() {
 }
 
 #[test]
-fn nobody_there_is_no_disconnect() {
+fn refused_connection_is_not_reported_as_a_disconnect() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -322,7 +317,7 @@ fn nobody_there_is_no_disconnect() {
 }
 
 #[test]
-fn the_host_field_may_differ_from_the_base_url() {
+fn sends_the_host_field_that_was_given() {
     let (url, requests) = server(vec![b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()]);
     let arguments = format!("stream --base-url {url} --host api.x.com");
     let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
@@ -331,7 +326,7 @@ fn the_host_field_may_differ_from_the_base_url() {
 }
 
 #[test]
-fn a_redirect_is_told_with_its_address() {
+fn reports_the_address_of_a_redirect() {
     for (location, told) in [
         ("Location: https://new.example/\u{1b}]0;x".to_owned(), None),
         (
@@ -355,7 +350,7 @@ fn a_redirect_is_told_with_its_address() {
 }
 
 #[test]
-fn what_is_no_post_is_shown_once_and_counted() {
+fn shows_other_messages_once_and_counts_them() {
     let deep = format!(r#"{{"id":1,"text":{}{}}}"#, "[".repeat(200), "]".repeat(200));
     let mut answer = b"HTTP/1.1 200 OK\r\nX-Name: a\xc2\x9b\r\n\r\n".to_vec();
     for _ in 0..50 {
@@ -391,7 +386,7 @@ fn what_is_no_post_is_shown_once_and_counted() {
 }
 
 #[test]
-fn the_help_names_the_endpoints_and_what_is_missing() {
+fn help_names_the_endpoints_and_the_ca_option() {
     let output = run(&mut tool("stream --help"));
     let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     for told in [
@@ -405,7 +400,7 @@ fn the_help_names_the_endpoints_and_what_is_missing() {
 }
 
 #[test]
-fn a_server_is_trusted_by_its_ca_and_by_nothing_else() {
+fn trusts_a_server_only_by_its_ca() {
     let path = std::env::temp_dir().join(format!("powerstream-stream-{}.pem", std::process::id()));
     let (_simulator, url) = tool::simulator(&format!("--tls --ca-out {}", path.display()));
     let stream = |ca: &str| {
@@ -430,7 +425,7 @@ fn a_server_is_trusted_by_its_ca_and_by_nothing_else() {
 }
 
 #[test]
-fn a_simulation_over_tls_is_the_same() {
+fn streams_the_same_posts_over_tls() {
     let stream = |tls: &str| {
         let arguments =
             format!("stream --simulate --seed 5 {tls} --scenario reset --fault-after 30 --max-posts 100");
@@ -444,7 +439,7 @@ fn a_simulation_over_tls_is_the_same() {
 }
 
 #[test]
-fn a_server_that_accepts_and_closes_is_backed_off_from() {
+fn backs_off_when_the_server_accepts_and_closes() {
     let mut stream = Running::start(&mut tool("stream --simulate --scenario accept-close --seed 1"));
     stream.tells("next attempt at once");
     let mut last = Duration::ZERO;
@@ -463,7 +458,7 @@ fn a_server_that_accepts_and_closes_is_backed_off_from() {
 }
 
 #[test]
-fn faults_are_told_and_the_stream_goes_on() {
+fn reports_faults_and_reconnects() {
     for (scenario, told) in [
         ("reset", "disconnected: the connection was reset"),
         ("close-mid-message", "undelivered_bytes="),
@@ -482,7 +477,7 @@ fn faults_are_told_and_the_stream_goes_on() {
 }
 
 #[test]
-fn rust_log_decides_what_is_told() {
+fn rust_log_selects_the_log_level() {
     let told = |level: &str| {
         let output = run(tool("stream --simulate --max-posts 1").env("RUST_LOG", level));
         assert_eq!(text(&output.stdout).lines().count(), 1);
@@ -496,7 +491,7 @@ fn rust_log_decides_what_is_told() {
 }
 
 #[test]
-fn wrong_usage_is_told_and_is_2() {
+fn wrong_usage_exits_2() {
     for (arguments, told) in [
         ("--simulate --scenario stedy", "steady, tiny-chunks"),
         ("--scenario steady", "--scenario needs --simulate"),
@@ -543,7 +538,7 @@ fn wrong_usage_is_told_and_is_2() {
 }
 
 #[test]
-fn a_refusal_for_good_is_told_and_is_1() {
+fn permanent_refusal_exits_1() {
     let (url, _requests) = server(vec![b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec()]);
     let mut command: Command = tool(&format!("stream --base-url {url}"));
     let output = run(command.env("X_BEARER_TOKEN", "any"));

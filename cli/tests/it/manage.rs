@@ -1,18 +1,14 @@
 //! `powerstream rules list|add|delete|sync` against a small service: what is sent, what is told, what survives a kill.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
-
-mod rule_service;
-mod tool;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use rule_service::{Action, Service};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tool::{Running, run, text};
+
+use crate::rule_service::{Action, Service};
+use crate::tool::{self, Running, run, text};
 
 /// A service, and a place for the ledger and the file.
 struct Bench {
@@ -22,7 +18,7 @@ struct Bench {
 
 impl Bench {
     fn new(rules: &[(&str, Option<&str>)]) -> Self {
-        Self { service: Service::start(rules), directory: tempfile::tempdir().unwrap() }
+        Self { service: Service::start(rules), directory: tool::directory() }
     }
 
     fn tool(&self, arguments: &str) -> Command {
@@ -64,7 +60,7 @@ fn thousand(name: &str) -> Vec<(String, Option<&'static str>)> {
 }
 
 #[test]
-fn a_rule_is_added_listed_and_deleted() {
+fn adds_lists_and_deletes_a_rule() {
     let bench = Bench::new(&[]);
     let (code, stdout, _) = bench.run("add gull --rule=tern --tag birds");
     assert_eq!((code, stdout.as_str()), (0, "created 1: gull  [birds]\ncreated 2: tern  [birds]\n"));
@@ -99,7 +95,7 @@ fn owned((value, tag): (&str, Option<&str>)) -> (String, Option<String>) {
 }
 
 #[test]
-fn what_is_wrong_is_found_before_anything_is_sent() {
+fn rejects_invalid_input_before_sending_a_request() {
     let bench = Bench::new(&[]);
     for (arguments, want, says) in [
         ("add -- -gull", 1, "1 of 1 rule invalid: nothing was sent"),
@@ -139,7 +135,7 @@ fn what_is_wrong_is_found_before_anything_is_sent() {
 }
 
 #[test]
-fn a_thousand_rules_cost_a_list_and_ten_requests_and_a_list_when_nothing_changed() {
+fn syncs_a_thousand_rules_in_eleven_requests_and_one_if_unchanged() {
     let bench = Bench::new(&[]);
     let file = bench.file(&thousand("gull"));
     let (code, stdout, stderr) = told(run(&mut bench.sync(&file, "--yes --json")));
@@ -164,7 +160,7 @@ fn a_thousand_rules_cost_a_list_and_ten_requests_and_a_list_when_nothing_changed
 }
 
 #[test]
-fn from_a_cached_list_a_thousand_rules_cost_ten_requests() {
+fn syncs_a_thousand_rules_in_ten_requests_from_a_cached_list() {
     let bench = Bench::new(&[]);
     let (code, stdout, _) = bench.run("list");
     assert_eq!((code, stdout.as_str(), bench.service.requests()), (0, "", 1));
@@ -178,7 +174,7 @@ fn from_a_cached_list_a_thousand_rules_cost_ten_requests() {
 }
 
 #[test]
-fn killed_at_any_request_the_next_run_goes_on_in_no_more_requests_than_were_left() {
+fn resumes_a_killed_sync_with_no_extra_requests() {
     // Each kind of change: 150 of each that go, come, or are tagged anew, and some that stay.
     let name =
         |name: &str, count: usize| (0..count).map(|index| format!("{name}{index}")).collect::<Vec<_>>();
@@ -212,28 +208,29 @@ fn killed_at_any_request_the_next_run_goes_on_in_no_more_requests_than_were_left
     // As few as there can be: 300 to add and 300 to delete, and no new rule behind an old one's end.
     assert_eq!(whole, 1 + 7);
 
-    for at in 1..=whole {
-        for action in [Action::HoldBefore, Action::HoldAfter] {
-            let bench = Bench::new(&before);
-            let file = bench.file(&wanted);
-            bench.service.hold(at, action);
-            let mut running = Running::start(&mut bench.sync(&file, "--yes"));
-            bench.service.wait_until_held();
-            running.signal("KILL");
-            running.end();
-            bench.service.go_on();
+    let cases: Vec<(usize, Action)> = (1..=whole)
+        .flat_map(|at| [Action::HoldBefore, Action::HoldAfter].map(|action| (at, action)))
+        .collect();
+    tool::check_all(&cases, |&(at, action)| {
+        let bench = Bench::new(&before);
+        let file = bench.file(&wanted);
+        bench.service.hold(at, action);
+        let mut running = Running::start(&mut bench.sync(&file, "--yes"));
+        bench.service.wait_until_held();
+        running.signal("KILL");
+        running.end();
+        bench.service.go_on();
 
-            let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
-            assert_eq!((code, sorted(&bench)), (0, end.clone()), "killed at {at}, {action:?}: {stderr}");
-            // The list of the second run, what was left, and the one that was lost before the service saw it.
-            let lost = usize::from(action == Action::HoldBefore && at > 1);
-            assert!(bench.service.requests() <= whole + 1 + lost, "killed at {at}, {action:?}");
-        }
-    }
+        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        assert_eq!((code, sorted(&bench)), (0, end.clone()), "killed at {at}, {action:?}: {stderr}");
+        // The list of the second run, what was left, and the one that was lost before the service saw it.
+        let lost = usize::from(action == Action::HoldBefore && at > 1);
+        assert!(bench.service.requests() <= whole + 1 + lost, "killed at {at}, {action:?}");
+    });
 }
 
 #[test]
-fn the_fifty_first_request_of_a_day_is_not_sent() {
+fn does_not_send_the_fifty_first_request_of_a_day() {
     let bench = Bench::new(&[]);
     let file = bench.file(&thousand("gull"));
     for _ in 0..41 {
@@ -261,7 +258,7 @@ fn the_fifty_first_request_of_a_day_is_not_sent() {
 }
 
 #[test]
-fn a_lost_answer_is_told_as_unknown_and_not_sent_again() {
+fn reports_a_lost_answer_as_unknown_and_does_not_retry() {
     let bench = Bench::new(&[]);
     bench.service.hold(1, Action::LoseAnswer);
     let (code, _, stderr) = bench.run("add gull");
@@ -280,7 +277,7 @@ fn a_lost_answer_is_told_as_unknown_and_not_sent_again() {
 }
 
 #[test]
-fn refusals_are_told_in_the_servers_words_with_the_right_exit_code() {
+fn reports_refusals_with_the_servers_message_and_exit_code() {
     for (answer, code, says) in [
         (
             "HTTP/1.1 401 Unauthorized\r\n\r\n{\"title\":\"Unauthorized\",\"detail\":\"Unauthorized\"}",
@@ -318,7 +315,7 @@ fn refusals_are_told_in_the_servers_words_with_the_right_exit_code() {
 }
 
 #[test]
-fn a_rule_that_the_service_refuses_stops_a_sync_before_anything_is_deleted() {
+fn stops_a_sync_before_deleting_when_the_service_refuses_a_rule() {
     let bench = Bench::new(&[("old", None)]);
     bench.service.refuse("tern");
     let file = bench.file(&[(String::from("gull"), None), (String::from("tern"), None)]);
@@ -335,7 +332,7 @@ fn a_rule_that_the_service_refuses_stops_a_sync_before_anything_is_deleted() {
 }
 
 #[test]
-fn without_a_terminal_only_what_is_drastic_needs_a_yes() {
+fn requires_yes_for_deleting_without_a_terminal() {
     let bench = Bench::new(&[("old", None)]);
     let file = bench.file(&[(String::from("gull"), None)]);
     let (code, _, stderr) = told(run(&mut bench.sync(&file, "")));
@@ -357,7 +354,7 @@ fn without_a_terminal_only_what_is_drastic_needs_a_yes() {
 }
 
 #[test]
-fn filtered_stream_is_asked_in_its_own_way() {
+fn uses_the_request_format_of_the_filtered_stream() {
     let bench = Bench::new(&[]);
     let filtered = "--endpoint filtered-stream";
     let (code, stdout, _) = bench.run(&format!("add gull --dry-run --json {filtered}"));
@@ -376,7 +373,7 @@ fn filtered_stream_is_asked_in_its_own_way() {
 }
 
 #[test]
-fn interrupted_while_it_waits_it_ends_between_two_requests() {
+fn interrupt_during_the_wait_ends_between_requests() {
     let bench = Bench::new(&[("old", None)]);
     let file = bench.file(&[(String::from("gull"), None)]);
     let mut tool = bench.tool("sync --yes");
@@ -400,7 +397,7 @@ fn interrupted_while_it_waits_it_ends_between_two_requests() {
 }
 
 #[test]
-fn a_file_without_rules_deletes_nothing_unless_that_is_meant() {
+fn empty_file_deletes_nothing_without_allow_empty() {
     let bench = Bench::new(&[("old", None)]);
     let file = bench.file(&[]);
     let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
@@ -411,7 +408,7 @@ fn a_file_without_rules_deletes_nothing_unless_that_is_meant() {
 }
 
 #[test]
-fn a_tag_that_is_too_long_is_found_before_anything_is_sent() {
+fn rejects_an_overlong_tag_before_sending_a_request() {
     let bench = Bench::new(&[]);
     let tag = "t".repeat(256);
     let file = bench.file(&[(String::from("gull"), Some(&tag[1..])), (String::from("tern"), Some(&tag))]);

@@ -1,12 +1,13 @@
 //! The tool as a process: started, listened to line by line, waited for with a bound on every wait.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 /// The bound on each wait: far above what any of them takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -155,6 +156,23 @@ pub(crate) fn simulator(arguments: &str) -> (Running, String) {
     let scheme = if arguments.contains("--tls") { "https" } else { "http" };
     assert!(url.starts_with(&format!("{scheme}://127.0.0.1:")), "{url}");
     (simulator, url)
+}
+
+/// Runs `check` on every case, some of them at a time: most of a case is waiting.
+pub(crate) fn check_all<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            check(case);
+        }
+    };
+    thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+}
+
+/// Returns a new directory, in memory where the system has a place for that: the tool syncs its
+/// ledger to the disk several times a request.
+pub(crate) fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> &str {
