@@ -28,48 +28,16 @@ fn single(event: SessionEvent<'_>) -> MergedEvent<'_> {
     MergedEvent::Session { connection: ConnectionId::FIRST, event }
 }
 
-impl Source for powerstream_blocking::Stream {
-    fn has_event(&mut self) -> bool {
-        self.has_event()
-    }
-
-    async fn next(&mut self) -> Option<MergedEvent<'_>> {
-        self.next().map(single)
-    }
-
-    fn received(&self, _: ConnectionId) -> u64 {
-        self.session().octets().received
-    }
-}
-
-impl Source for powerstream_blocking::MergedStream {
-    fn has_event(&mut self) -> bool {
-        self.has_event()
-    }
-
-    async fn next(&mut self) -> Option<MergedEvent<'_>> {
-        self.next()
-    }
-
-    fn received(&self, connection: ConnectionId) -> u64 {
-        self.session(connection).octets().received
-    }
-
-    fn records(&self) -> &[Record] {
-        self.merge().records()
-    }
-}
-
-/// The streams of a runtime that is awaited.
-macro_rules! awaited {
-    ($($runtime:ident),*) => {$(
+/// The streams of one runtime, which are awaited where that is async.
+macro_rules! sources {
+    ($runtime:ident $(, $await:tt)?) => {
         impl Source for $runtime::Stream {
             fn has_event(&mut self) -> bool {
                 self.has_event()
             }
 
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
-                self.next().await.map(single)
+                self.next()$(.$await)?.map(single)
             }
 
             fn received(&self, _: ConnectionId) -> u64 {
@@ -83,7 +51,7 @@ macro_rules! awaited {
             }
 
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
-                self.next().await
+                self.next()$(.$await)?
             }
 
             fn received(&self, connection: ConnectionId) -> u64 {
@@ -94,10 +62,12 @@ macro_rules! awaited {
                 self.merge().records()
             }
         }
-    )*};
+    };
 }
 
-awaited!(powerstream_tokio, powerstream_smol);
+sources!(powerstream_blocking);
+sources!(powerstream_tokio, await);
+sources!(powerstream_smol, await);
 
 /// Runs a future of blocking parts only: they wait in the system's own calls, so that it never pends.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
