@@ -6,8 +6,9 @@
 
 use core::fmt;
 
-use crate::session::{Fault, RawEvent, Session, SessionEvent, Step};
+use crate::session::{RawEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
+use crate::transport_error::Fault;
 
 /// The length of read buffer that is measured to be best.
 pub const READ_BYTES: usize = 16_384;
@@ -193,7 +194,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, B> fmt::Debug for Buffered<S, B> {
 mod tests {
     use super::*;
     use crate::http::origin::Origin;
-    use crate::session::{FaultKind, SessionConfig};
+    use crate::session::SessionConfig;
+    use crate::transport_error::FaultKind;
     use std::{vec, vec::Vec};
 
     /// Three Posts in one read, the first of them waiting.

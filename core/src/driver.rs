@@ -21,8 +21,9 @@ pub mod tunnel;
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;
-use crate::session::{Fault, SessionEvent, Step};
+use crate::session::{SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
+use crate::transport_error::Fault;
 
 /// A transport and its clock.
 ///

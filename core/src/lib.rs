@@ -132,6 +132,7 @@ pub mod queue;
 pub mod session;
 pub mod stream;
 pub mod time;
+pub mod transport_error;
 
 /// Compiles and runs the program in the README.
 #[cfg(doctest)]

@@ -1,0 +1,455 @@
+//! One stream for months: connect, stream, back off, reconnect.
+//!
+//! ```text
+//!            .-----------------------------------------------------------------.
+//!            v                                                                 |
+//!   Sleep -> Connect -> Write -> Read ... Read -> Close -> Event(Disconnected) -'   -> Done, after Event(GaveUp)
+//!                                 |  ^                                                 or shutdown
+//!                                 v  |
+//!                                Event (Connected, Message, KeepAlive, Skipped)
+//! ```
+//!
+//! A driver asks [`Session::poll`] for the next [`Step`], which is `Copy`, carries it out, and reports the result to a
+//! `handle_*` method. Polling again changes nothing. A session owns no read buffer, so that many sessions may share one:
+//! after each read the driver passes the bytes to [`Session::decode`] until it returns `None`, before any other
+//! `handle_*`. `examples/own_loop.rs` carries out every step by hand.
+//!
+//! Complete messages received before a failure are delivered before the failure is reported. The connection is closed
+//! before the [`Disconnected`] event, so that a slow consumer occupies no connection at the server.
+
+use core::fmt;
+
+mod announcement;
+mod config;
+mod coverage;
+mod disconnect_reason;
+mod event;
+mod health;
+mod refusal;
+mod request_template;
+mod retry_policy;
+mod state;
+mod step;
+mod wall_clock;
+
+pub use crate::transport_error::{Fault, FaultKind, TlsFault};
+pub use config::{ConfigError, SessionConfig};
+pub use disconnect_reason::Cause;
+pub use event::{Connected, Disconnected, Gap, GaveUp, Message, RawEvent, Refused, SessionEvent};
+pub use health::HEALTHY_AFTER;
+pub use refusal::{Refusal, RefusalKind};
+pub use retry_policy::RESET_MAX;
+pub use step::Step;
+
+use crate::backoff::Backoff;
+use crate::liveness::Timeout;
+use crate::stream::connection::{Connection, Octets, Raw};
+use crate::stream::framing::Place;
+use crate::stream::message::classify;
+use crate::time::{Instant, UnixTime};
+use announcement::Announcement;
+use coverage::Coverage;
+use health::Health;
+use request_template::RequestTemplate;
+use retry_policy::{Ended, RetryPolicy};
+use state::{Established, Failure, Pending, State};
+use wall_clock::WallClock;
+
+/// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
+pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
+    /// One transport's life: the response's head, its body, the messages in it, the deadlines.
+    connection: Connection<S>,
+    /// The request's bytes, the backfill parameter, wiping the token.
+    template: RequestTemplate,
+    /// What has certainly been received, and since when Posts may be missing.
+    coverage: Coverage,
+    /// Whether to connect again after a failure, and when.
+    policy: RetryPolicy,
+    clock: WallClock,
+    /// Carries the stream's [`Health`] while there is one.
+    state: State,
+    /// Events were handed out since input last came.
+    is_paused: bool,
+    is_stopping: bool,
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
+    /// Creates a session that connects at its first steps. `storage` must have [`SessionConfig::storage_bytes`] or more;
+    /// `seed` decides the jitter; `now` and `unix` are the same moment on both clocks.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the request is not well-formed or the storage is too short.
+    pub fn new(
+        mut storage: S,
+        config: &SessionConfig<'_>,
+        seed: u64,
+        now: Instant,
+        unix: UnixTime,
+    ) -> Result<Self, ConfigError> {
+        let template = RequestTemplate::new(storage.as_mut(), config)?;
+        Ok(Self {
+            connection: Connection::with_capacity(storage, template.start(), config.connection()),
+            template,
+            coverage: Coverage::new(now),
+            policy: RetryPolicy::new(Backoff::new(config.backoff, seed)),
+            clock: WallClock::new(now, unix),
+            state: State::Waiting { retry_at: now, pending: Pending::NONE },
+            is_paused: false,
+            is_stopping: false,
+        })
+    }
+
+    /// Returns what must happen next. The answer changes with every `handle_*` call, [`Self::decode`] and
+    /// [`Self::shutdown`].
+    #[must_use]
+    pub fn poll(&self) -> Step {
+        match self.state {
+            _ if self.state.has_event() => Step::Event,
+            State::Done { .. } => Step::Done,
+            State::Waiting { .. } if self.is_stopping => Step::Done,
+            State::Closing { .. } => Step::Close,
+            _ if self.is_stopping => Step::Close,
+            State::Waiting { retry_at, .. } => Step::Sleep { until: retry_at },
+            State::Connecting => Step::Connect { until: self.deadline() },
+            State::Writing { .. } => Step::Write { until: self.deadline() },
+            State::Responding { .. } | State::Streaming(_) => Step::Read { until: self.deadline() },
+        }
+    }
+
+    /// Returns the bytes of the request that are still to be sent. They contain the token: never log them.
+    #[must_use]
+    pub fn transmit(&self) -> &[u8] {
+        match self.state {
+            State::Writing { sent, length, .. } => &self.connection.storage()[sent..length],
+            _ => &[],
+        }
+    }
+
+    /// Returns what became of the bytes received on the current connection.
+    #[must_use]
+    pub const fn octets(&self) -> &Octets {
+        self.connection.octets()
+    }
+
+    /// Returns true if a stream is established: its head has come, and its connection is not closed yet.
+    #[must_use]
+    pub const fn is_streaming(&self) -> bool {
+        self.state.stream().is_some()
+    }
+
+    /// Returns until when everything sent has been delivered, less one second for its way: [`Disconnected::gap_from`] if
+    /// the connection were lost now. After a gap it stays at the gap's start until backfill is complete. `None` before
+    /// the first stream.
+    #[must_use]
+    pub fn covered_until(&self) -> Option<UnixTime> {
+        self.coverage.covered_until(self.clock)
+    }
+
+    /// Returns true if events were handed out since input last came: then call [`Self::handle_resume`] before waiting.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Finds the next event in `input`, read at `now`, and lends it: [`Self::scan`] and [`Self::lend`] in one.
+    pub fn decode<'a>(&'a mut self, input: &'a [u8], now: Instant) -> (usize, Option<SessionEvent<'a>>) {
+        let (consumed, event) = self.scan(input, now);
+        (consumed, event.map(|event| self.lend(event, input)))
+    }
+
+    /// Finds the next event in `input`, read at `now`. Returns the number of bytes consumed, and the event.
+    ///
+    /// Call again with the rest of the input until it returns `None`: then all input is consumed. Call [`Self::lend`]
+    /// before the next call.
+    pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<RawEvent>) {
+        if let Some(event) = self.state.take_event() {
+            return (0, Some(event));
+        }
+        // A call without input is no read: it does not show that everything sent has come.
+        if !self.state.is_reading() || (input.is_empty() && now != self.coverage.read_at()) {
+            return (input.len(), None);
+        }
+        if !input.is_empty() {
+            self.begin_read(now);
+        }
+        let mut at = 0;
+        loop {
+            let start = at;
+            let (consumed, found) = self.connection.scan(&input[start..], now);
+            at += consumed;
+            self.judge_stream(now);
+            let event = match found {
+                Ok(None) => return (at, None),
+                Ok(Some(Raw::Head)) => match self.begin_stream(now) {
+                    Some(event) => event,
+                    None => continue,
+                },
+                Ok(Some(Raw::Message(place))) => self.message(place, &input[start..], start, now),
+                Ok(Some(Raw::KeepAlive)) => {
+                    self.coverage.handle_keep_alive();
+                    RawEvent::KeepAlive
+                }
+                Ok(Some(Raw::Skipped { bytes })) => {
+                    self.coverage.handle_skipped();
+                    RawEvent::Skipped { bytes }
+                }
+                Ok(Some(Raw::End { .. })) => {
+                    // Bytes behind the end belong to no response, and are counted as discarded.
+                    let _ = self.connection.scan(&input[at..], now);
+                    self.fail(Cause::Ended);
+                    return (input.len(), None);
+                }
+                Err(error) => {
+                    self.fail(Cause::of_error(error));
+                    return (input.len(), None);
+                }
+            };
+            self.is_paused = true;
+            return (at, Some(event));
+        }
+    }
+
+    /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
+    ///
+    /// # Panics
+    /// Panics if `input` is not the slice in which the event was found, or if another call overwrote the event.
+    #[must_use]
+    pub fn lend<'a>(&'a self, event: RawEvent, input: &'a [u8]) -> SessionEvent<'a> {
+        event.lend(&self.connection, input)
+    }
+
+    /// Takes in that the transport is connected.
+    pub fn handle_connected(&mut self, now: Instant) {
+        if let State::Connecting = self.state {
+            self.connection.handle_connected(now);
+            let outage =
+                self.coverage.gap_from(self.clock).map(|from| self.clock.unix_at(now).saturating_since(from));
+            let backfill_minutes = outage.map_or(0, |outage| self.template.backfill_minutes(outage));
+            let length = self.template.render(self.connection.storage_mut(), backfill_minutes);
+            self.state = State::Writing { sent: 0, length, backfill_minutes };
+        }
+    }
+
+    /// Takes in that `count` bytes of [`Self::transmit`] were sent.
+    pub fn handle_written(&mut self, count: usize, now: Instant) {
+        let State::Writing { sent, length, backfill_minutes } = &mut self.state else { return };
+        *sent = sent.saturating_add(count).min(*length);
+        if sent < length {
+            // A peer that takes the request bit by bit does not outrun the deadline.
+            self.handle_timeout(now);
+        } else {
+            let backfill_minutes = *backfill_minutes;
+            self.coverage.handle_request(now);
+            self.is_paused = false;
+            self.enter(State::Responding { backfill_minutes });
+        }
+    }
+
+    /// Takes in that the read at `now` filled its buffer, before or after its bytes are decoded: more was waiting, so a
+    /// gap may start before that read. Without this call gaps are reported too short where reads fill their buffers.
+    pub fn handle_backlog(&mut self, now: Instant) {
+        self.begin_read(now);
+        self.coverage.handle_backlog();
+    }
+
+    /// Takes in that the driver waits for input again, at `now`. The time since the last input was spent on its events:
+    /// it does not count towards the idle timeout or a message's deadline.
+    pub fn handle_resume(&mut self, now: Instant) {
+        if self.is_paused {
+            self.is_paused = false;
+            self.connection.handle_pause(now.saturating_since(self.coverage.read_at()));
+        }
+    }
+
+    /// Takes in that the peer closed the transport, behind all input.
+    pub fn handle_eof(&mut self, _now: Instant) {
+        if self.state.is_open() {
+            let closed = self.connection.handle_eof();
+            self.fail(Cause::of_close(closed));
+        }
+    }
+
+    /// Takes in that the transport failed.
+    pub fn handle_fault(&mut self, fault: Fault, _now: Instant) {
+        if self.state.is_open() || matches!(self.state, State::Connecting) {
+            self.fail(Cause::Fault(fault));
+        }
+    }
+
+    /// Takes in that the time is `now`, and that what the step asked for has not happened. Does nothing if `now` is
+    /// before the deadline.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self.state {
+            // An event that is not taken yet is lent from what the next attempt would overwrite.
+            _ if self.state.has_event() => {}
+            State::Waiting { retry_at, .. } if now >= retry_at && !self.is_stopping => {
+                self.connection.handle_connecting(now);
+                self.state = State::Connecting;
+            }
+            State::Connecting | State::Writing { .. } | State::Responding { .. } | State::Streaming(_) => {
+                if let Timeout::Expired(reason) = self.connection.handle_timeout(now) {
+                    self.fail(Cause::Timeout(reason));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in that the transport is closed, and decides what follows from the failure.
+    pub fn handle_closed(&mut self, now: Instant) {
+        match self.state {
+            _ if self.is_stopping => {
+                self.coverage.handle_closed(self.clock);
+                self.enter(State::Done { pending: self.state.pending() });
+            }
+            State::Closing { failure, stream } => self.settle(failure, stream, now),
+            _ => {}
+        }
+    }
+
+    /// Sets the wall clock: it reads `unix` at `now`. Call it at each connect, because clocks drift apart over months.
+    /// Read `now` first, so that a wait between the two readings makes no gap end too early.
+    pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
+        self.clock = WallClock::new(now, unix);
+    }
+
+    /// Ends the session: closes what is open, and opens nothing any more. Events that are waiting are still lent.
+    pub fn shutdown(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Changes the state, and wipes the request once it is sent or given up.
+    fn enter(&mut self, state: State) {
+        if let State::Writing { length, .. } = self.state {
+            RequestTemplate::wipe_copy(self.connection.storage_mut(), length);
+        }
+        self.state = state;
+    }
+
+    fn deadline(&self) -> Instant {
+        let Some(deadline) = self.connection.poll_timeout() else {
+            unreachable!("a deadline runs from the connect to the end of the connection");
+        };
+        deadline.at
+    }
+
+    fn begin_read(&mut self, now: Instant) {
+        self.coverage.handle_read(now, self.connection.buffered() == 0);
+    }
+
+    /// Takes in content: it may make the stream healthy, or show that backfill is complete.
+    #[inline]
+    fn judge_stream(&mut self, now: Instant) {
+        let State::Streaming(stream) = &mut self.state else { return };
+        if stream.health.is_healthy() && !self.coverage.is_backfilling() {
+            return;
+        }
+        if stream.health.handle_content(self.connection.octets().content(), now) {
+            self.policy.handle_healthy();
+            self.coverage.handle_healthy();
+        }
+        self.coverage.handle_content();
+    }
+
+    /// Begins a stream with the head that has come. If it is a refusal's, its document is read next.
+    fn begin_stream(&mut self, now: Instant) -> Option<RawEvent> {
+        let State::Responding { backfill_minutes } = self.state else {
+            unreachable!("a connection has one head");
+        };
+        let head = self.connection.lend_head();
+        if !(200..300).contains(&head.status()) {
+            self.connection.collect_document(now);
+            return None;
+        }
+        let date = head.parsed().date;
+        let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes > 0);
+        self.state = State::Streaming(Established { health: Health::new(now), announcement: None });
+        Some(RawEvent::Connected { gap, backfill_minutes })
+    }
+
+    /// Takes in a message at `place` in `input`, which starts `offset` bytes into the caller's.
+    fn message(&mut self, place: Place, input: &[u8], offset: usize, now: Instant) -> RawEvent {
+        let State::Streaming(stream) = &mut self.state else {
+            unreachable!("messages come behind the head of a stream");
+        };
+        let bytes = self.connection.lend_message(place, input);
+        let class = classify(bytes);
+        if let Some(announcement) = Announcement::read(&class.kind, now) {
+            stream.announcement = Some(announcement);
+            self.connection.handle_announcement(now);
+        } else if stream.announcement.as_mut().is_some_and(|told| told.handle_message(bytes, &class)) {
+            self.connection.handle_announcement_void();
+        }
+        self.coverage.handle_message(class.post_id);
+        let place = match place {
+            Place::Input { start, end } => Place::Input { start: start + offset, end: end + offset },
+            Place::Storage { .. } => place,
+        };
+        RawEvent::Message { place, class }
+    }
+
+    /// Ends the connection for `cause`, or for the refusal whose error document it brought: no more of that will come.
+    /// The connection is closed before anything else happens.
+    fn fail(&mut self, cause: Cause) {
+        let (cause, undelivered) = match self.connection.document() {
+            Some((head, document)) => (Cause::Refused(refusal::read(head.parsed(), document)), 0),
+            None => (cause, self.connection.octets().discarded + self.connection.buffered()),
+        };
+        self.connection.handle_closed();
+        let stream = self.state.stream().copied();
+        self.enter(State::Closing { failure: Failure { cause, undelivered }, stream });
+    }
+
+    /// Decides what follows from a failure, once the connection is closed.
+    fn settle(&mut self, failure: Failure, stream: Option<Established>, now: Instant) {
+        let Failure { cause, undelivered } = failure;
+        self.coverage.handle_closed(self.clock);
+        let grace = self.connection.config().timeouts.disconnect;
+        let announcement =
+            stream.and_then(|stream| stream.announcement).filter(|told| told.explains_end(now, grace));
+        let retry = self.policy.handle_ended(Ended {
+            cause: &cause,
+            was_streaming: stream.is_some(),
+            advice: announcement.map(|told| told.advice),
+            head: self.connection.head(),
+            at: self.clock.unix_at(now),
+        });
+        let refusal = if let Cause::Refused(refusal) = cause { Some(refusal) } else { None };
+        let gap_from = self.coverage.gap_from(self.clock);
+        let Some(retry) = retry else {
+            let outcome = Some(RawEvent::GaveUp(GaveUp { cause, gap_from }));
+            self.state = State::Done { pending: Pending { refusal, outcome } };
+            return;
+        };
+        let retry_at = now.saturating_add(retry.delay.length);
+        let outcome = Some(RawEvent::Disconnected(Disconnected {
+            cause,
+            announced: announcement.map(|told| told.kind),
+            delay: retry.delay.length,
+            retry_at,
+            at_ceiling: retry.delay.at_ceiling,
+            reset_ignored: retry.reset_ignored,
+            gap_from,
+            undelivered,
+        }));
+        self.state = State::Waiting { retry_at, pending: Pending { refusal, outcome } };
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Session<S> {
+    /// Wipes the token: the storage may outlive the session.
+    fn drop(&mut self) {
+        self.enter(State::Done { pending: Pending::NONE });
+        self.template.wipe(self.connection.storage_mut());
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Session<S> {
+    /// Leaves the storage out: it holds the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", &self.state)
+            .field("octets", self.octets())
+            .finish_non_exhaustive()
+    }
+}

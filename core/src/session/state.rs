@@ -1,0 +1,113 @@
+//! The states of a session, each with what exists in it only.
+
+use super::announcement::Announcement;
+use super::disconnect_reason::Cause;
+use super::event::RawEvent;
+use super::health::Health;
+use super::refusal::Refusal;
+use crate::time::Instant;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State {
+    Waiting {
+        retry_at: Instant,
+        pending: Pending,
+    },
+    Connecting,
+    /// `sent` of the request's `length` bytes, at the front of the storage, are sent.
+    Writing {
+        sent: usize,
+        length: usize,
+        backfill_minutes: u8,
+    },
+    /// The response's head is read, or an error document.
+    Responding {
+        backfill_minutes: u8,
+    },
+    Streaming(Established),
+    /// The connection is over and must be closed.
+    Closing {
+        failure: Failure,
+        stream: Option<Established>,
+    },
+    Done {
+        pending: Pending,
+    },
+}
+
+/// A stream whose head has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Established {
+    pub(super) health: Health,
+    pub(super) announcement: Option<Announcement>,
+}
+
+/// Why a connection is over, and how it stood.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) undelivered: u64,
+}
+
+/// Events that the end of a connection left, in this order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) refusal: Option<Refusal>,
+    pub(super) outcome: Option<RawEvent>,
+}
+
+impl Pending {
+    pub(super) const NONE: Self = Self { refusal: None, outcome: None };
+
+    /// Removes and returns the next event.
+    pub(super) fn take(&mut self) -> Option<RawEvent> {
+        self.refusal.take().map(RawEvent::Refused).or_else(|| self.outcome.take())
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.refusal.is_none() && self.outcome.is_none()
+    }
+}
+
+impl State {
+    /// Returns true if input is read.
+    #[inline]
+    pub(super) const fn is_reading(&self) -> bool {
+        matches!(self, Self::Responding { .. } | Self::Streaming(_))
+    }
+
+    /// Returns true if a transport is open.
+    pub(super) const fn is_open(&self) -> bool {
+        self.is_reading() || matches!(self, Self::Writing { .. })
+    }
+
+    /// Returns the stream, if one is established, until its connection is closed.
+    pub(super) const fn stream(&self) -> Option<&Established> {
+        match self {
+            Self::Streaming(stream) | Self::Closing { stream: Some(stream), .. } => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Returns the events that are waiting.
+    pub(super) const fn pending(&self) -> Pending {
+        match self {
+            Self::Waiting { pending, .. } | Self::Done { pending } => *pending,
+            _ => Pending::NONE,
+        }
+    }
+
+    /// Returns true if an event is waiting.
+    pub(super) const fn has_event(&self) -> bool {
+        !self.pending().is_empty()
+    }
+
+    /// Removes and returns the event that is waiting.
+    #[inline]
+    pub(super) fn take_event(&mut self) -> Option<RawEvent> {
+        match self {
+            Self::Waiting { pending, .. } | Self::Done { pending } => pending.take(),
+            _ => None,
+        }
+    }
+}
