@@ -1,7 +1,8 @@
 //! Disconnects that the server announces in the stream.
 //!
-//! A message that announces a disconnect decides how soon to reconnect. Whether the server closes is another matter: a
-//! Post behind the announcement shows that the stream goes on, unless the close follows soon all the same.
+//! A message that announces a disconnect decides how soon to reconnect. Whether the server closes
+//! is another matter: a Post behind the announcement shows that the stream goes on, unless the
+//! close follows soon all the same.
 
 use core::time::Duration;
 
@@ -39,15 +40,17 @@ impl Announcement {
         Some(Self { kind: *kind, advice: Advice::read(kind)?, at: now, is_void: false })
     }
 
-    /// Takes in a message behind the announcement. Returns true if it is the first Post there: the stream goes on.
+    /// Takes in a message behind the announcement. Returns true if it is the first Post there: the
+    /// stream goes on.
     pub(super) fn handle_message(&mut self, bytes: &[u8], class: &Classification) -> bool {
         let becomes_void = !self.is_void && holds_post(bytes, class);
         self.is_void |= becomes_void;
         becomes_void
     }
 
-    /// Returns true if a connection that ended at `now` ended because of this. A queue at the server may drain behind
-    /// an announcement, so Posts do not count if the close follows within `grace`.
+    /// Returns true if a connection that ended at `now` ended because of this. A queue at the
+    /// server may drain behind an announcement, so Posts do not count if the close follows within
+    /// `grace`.
     pub(super) fn explains_end(&self, now: Instant, grace: Duration) -> bool {
         !self.is_void || now <= self.at.saturating_add(grace)
     }
@@ -65,11 +68,13 @@ impl Advice {
     fn read(kind: &Kind) -> Option<Self> {
         match kind {
             Kind::StreamError(problem) | Kind::Problem(problem) => Some(Self::read_problem(problem)),
-            // After a forced disconnect an immediate reconnect should work (X docs, PowerTrack API).
+            // After a forced disconnect an immediate reconnect should work (X docs, PowerTrack
+            // API).
             Kind::System(System::Error) => Some(Self::immediate_or(Class::Http)),
             Kind::Disconnect { code, .. } => Some(match code {
                 Some(1 | 4 | 5 | 10 | 11) => Self::immediate_or(Class::Network),
-                // Another client has the stream, or the token is gone: an immediate reconnect would fight over it.
+                // Another client has the stream, or the token is gone: an immediate reconnect would
+                // fight over it.
                 _ => Self::wait(Class::Http),
             }),
             _ => None,

@@ -9,8 +9,8 @@ pub const HEALTHY_AFTER: Duration = Duration::from_secs(20);
 
 /// The health of one stream. A stream that became healthy stays so.
 ///
-/// A server that sends a head, and perhaps a burst of Posts, and then closes has proven nothing. Only content that
-/// comes [`HEALTHY_AFTER`] the head or later does.
+/// A server that sends a head, and perhaps a burst of Posts, and then closes has proven nothing.
+/// Only content that comes [`HEALTHY_AFTER`] the head or later does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Health {
     head_at: Instant,
@@ -30,7 +30,8 @@ impl Health {
         self.is_healthy
     }
 
-    /// Takes in the number of content bytes received up to `now`. Returns true if that makes the stream healthy.
+    /// Takes in the number of content bytes received up to `now`. Returns true if that makes the
+    /// stream healthy.
     pub(super) fn handle_content(&mut self, content: u64, now: Instant) -> bool {
         let has_grown = content > self.content;
         self.content = content;

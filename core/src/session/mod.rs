@@ -3,19 +3,27 @@
 //! ```text
 //!            .-----------------------------------------------------------------.
 //!            v                                                                 |
-//!   Sleep -> Connect -> Write -> Read ... Read -> Close -> Event(Disconnected) -'   -> Done, after Event(GaveUp)
-//!                                 |  ^                                                 or shutdown
-//!                                 v  |
+//!   Sleep -> Connect -> Write -> Read ... Read -> Close -> Event(Disconnected) -'   -> Done
+//!                                 |  ^                                                 after GaveUp
+//!                                 v  |                                                 or shutdown
 //!                                Event (Connected, Message, KeepAlive, Skipped)
 //! ```
 //!
-//! A driver asks [`Session::poll`] for the next [`Step`], which is `Copy`, carries it out, and reports the result to a
-//! `handle_*` method. Polling again changes nothing. A session owns no read buffer, so that many sessions may share one:
-//! after each read the driver passes the bytes to [`Session::decode`] until it returns `None`, before any other
-//! `handle_*`. `examples/own_loop.rs` carries out every step by hand.
+//! A driver asks [`Session::poll`] for the next [`Step`], which is `Copy`, carries it out, and
+//! reports the result to a `handle_*` method. Polling again changes nothing. A session owns no read
+//! buffer, so that many sessions may share one: after each read the driver passes the bytes to
+//! [`Session::decode`] until it returns `None`, before any other `handle_*`. `examples/own_loop.rs`
+//! carries out every step by hand.
 //!
-//! Complete messages received before a failure are delivered before the failure is reported. The connection is closed
-//! before the [`Disconnected`] event, so that a slow consumer occupies no connection at the server.
+//! - **Order.** Complete messages are delivered before a later failure is reported. A connection is
+//!   closed before its [`Disconnected`] event, so that a slow consumer does not occupy it.
+//! - **Reconnects.** The first reconnect after an established stream is immediate. Otherwise
+//!   [`Backoff`] decides by the failure class, and the server's own waits are honored. Both start
+//!   over only after a healthy stream: one with content 20 s or more after its head. A refusal that
+//!   a retry cannot cure, such as 401, ends the session.
+//! - **Gaps.** A gap starts at the last moment at which everything sent had been read, and ends
+//!   where the next stream begins. With backfill it stays open until that stream is healthy and
+//!   backfill is complete.
 
 use core::fmt;
 
@@ -74,8 +82,9 @@ pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
-    /// Creates a session that connects at its first steps. `storage` must have [`SessionConfig::storage_bytes`] or more;
-    /// `seed` decides the jitter; `now` and `unix` are the same moment on both clocks.
+    /// Creates a session that connects at its first steps. `storage` must have
+    /// [`SessionConfig::storage_bytes`] or more; `seed` decides the jitter; `now` and `unix` are
+    /// the same moment on both clocks.
     ///
     /// # Errors
     /// [`ConfigError`] if the request is not well-formed or the storage is too short.
@@ -99,15 +108,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         })
     }
 
-    /// Returns what must happen next. The answer changes with every `handle_*` call, [`Self::decode`] and
-    /// [`Self::shutdown`].
+    /// Returns what must happen next. The answer changes with every `handle_*` call,
+    /// [`Self::decode`] and [`Self::shutdown`].
     #[must_use]
     pub fn poll(&self) -> Step {
         match self.state {
             _ if self.state.has_event() => Step::Event,
             State::Done { .. } => Step::Done,
             State::Waiting { .. } if self.is_stopping => Step::Done,
-            State::Closing { .. } => Step::Close,
+            State::Closing(_) => Step::Close,
             _ if self.is_stopping => Step::Close,
             State::Waiting { retry_at, .. } => Step::Sleep { until: retry_at },
             State::Connecting => Step::Connect { until: self.deadline() },
@@ -116,7 +125,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Returns the bytes of the request that are still to be sent. They contain the token: never log them.
+    /// Returns the request's unsent bytes. They contain the token: never log them.
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
         match self.state {
@@ -131,36 +140,38 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.connection.octets()
     }
 
-    /// Returns true if a stream is established: its head has come, and its connection is not closed yet.
+    /// Returns true from the head of a stream until its connection is closed.
     #[must_use]
     pub const fn is_streaming(&self) -> bool {
         self.state.stream().is_some()
     }
 
-    /// Returns until when everything sent has been delivered, less one second for its way: [`Disconnected::gap_from`] if
-    /// the connection were lost now. After a gap it stays at the gap's start until backfill is complete. `None` before
-    /// the first stream.
+    /// Returns until when everything sent has been delivered, less one second for its way:
+    /// [`Disconnected::gap_from`] if the connection were lost now. After a gap it stays at the
+    /// gap's start until backfill is complete. `None` before the first stream.
     #[must_use]
     pub fn covered_until(&self) -> Option<UnixTime> {
         self.coverage.covered_until(self.clock)
     }
 
-    /// Returns true if events were handed out since input last came: then call [`Self::handle_resume`] before waiting.
+    /// Returns true if [`Self::handle_resume`] is due: events were handed out since input last
+    /// came.
     #[must_use]
     pub const fn is_paused(&self) -> bool {
         self.is_paused
     }
 
-    /// Finds the next event in `input`, read at `now`, and lends it: [`Self::scan`] and [`Self::lend`] in one.
+    /// Finds the next event and lends it: [`Self::scan`] and [`Self::lend`] in one.
     pub fn decode<'a>(&'a mut self, input: &'a [u8], now: Instant) -> (usize, Option<SessionEvent<'a>>) {
         let (consumed, event) = self.scan(input, now);
         (consumed, event.map(|event| self.lend(event, input)))
     }
 
-    /// Finds the next event in `input`, read at `now`. Returns the number of bytes consumed, and the event.
+    /// Finds the next event in `input`, read at `now`. Returns the number of bytes consumed, and
+    /// the event.
     ///
-    /// Call again with the rest of the input until it returns `None`: then all input is consumed. Call [`Self::lend`]
-    /// before the next call.
+    /// Call again with the rest of the input until it returns `None`: then all input is consumed.
+    /// Call [`Self::lend`] before the next call.
     pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<RawEvent>) {
         if let Some(event) = self.state.take_event() {
             return (0, Some(event));
@@ -212,25 +223,25 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
     ///
     /// # Panics
-    /// Panics if `input` is not the slice in which the event was found, or if another call overwrote the event.
+    /// Panics if `input` is not the slice in which the event was found, or if another call
+    /// overwrote the event.
     #[must_use]
     pub fn lend<'a>(&'a self, event: RawEvent, input: &'a [u8]) -> SessionEvent<'a> {
         event.lend(&self.connection, input)
     }
 
-    /// Takes in that the transport is connected.
+    /// Reports that the transport is connected.
     pub fn handle_connected(&mut self, now: Instant) {
         if let State::Connecting = self.state {
             self.connection.handle_connected(now);
-            let outage =
-                self.coverage.gap_from(self.clock).map(|from| self.clock.unix_at(now).saturating_since(from));
-            let backfill_minutes = outage.map_or(0, |outage| self.template.backfill_minutes(outage));
+            let outage = self.coverage.outage(now, self.clock);
+            let backfill_minutes = self.template.backfill_minutes(outage);
             let length = self.template.render(self.connection.storage_mut(), backfill_minutes);
             self.state = State::Writing { sent: 0, length, backfill_minutes };
         }
     }
 
-    /// Takes in that `count` bytes of [`Self::transmit`] were sent.
+    /// Reports that `count` bytes of [`Self::transmit`] were sent.
     pub fn handle_written(&mut self, count: usize, now: Instant) {
         let State::Writing { sent, length, backfill_minutes } = &mut self.state else { return };
         *sent = sent.saturating_add(count).min(*length);
@@ -245,15 +256,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Takes in that the read at `now` filled its buffer, before or after its bytes are decoded: more was waiting, so a
-    /// gap may start before that read. Without this call gaps are reported too short where reads fill their buffers.
+    /// Reports that the read at `now` filled its buffer, before or after its bytes are decoded:
+    /// more was waiting, so a gap may start before that read. Without this call gaps are reported
+    /// too short where reads fill their buffers.
     pub fn handle_backlog(&mut self, now: Instant) {
         self.begin_read(now);
         self.coverage.handle_backlog();
     }
 
-    /// Takes in that the driver waits for input again, at `now`. The time since the last input was spent on its events:
-    /// it does not count towards the idle timeout or a message's deadline.
+    /// Reports that the driver waits for input again, at `now`. The time since the last input was
+    /// spent on its events: it does not count towards the idle timeout or a message's deadline.
     pub fn handle_resume(&mut self, now: Instant) {
         if self.is_paused {
             self.is_paused = false;
@@ -261,7 +273,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Takes in that the peer closed the transport, behind all input.
+    /// Reports that the peer closed the transport, behind all input.
     pub fn handle_eof(&mut self, _now: Instant) {
         if self.state.is_open() {
             let closed = self.connection.handle_eof();
@@ -269,15 +281,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Takes in that the transport failed.
+    /// Reports that the transport failed.
     pub fn handle_fault(&mut self, fault: Fault, _now: Instant) {
         if self.state.is_open() || matches!(self.state, State::Connecting) {
             self.fail(Cause::Fault(fault));
         }
     }
 
-    /// Takes in that the time is `now`, and that what the step asked for has not happened. Does nothing if `now` is
-    /// before the deadline.
+    /// Reports that the time is `now`, and that what the step asked for has not happened. Does
+    /// nothing if `now` is before the deadline.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
             // An event that is not taken yet is lent from what the next attempt would overwrite.
@@ -295,25 +307,27 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Takes in that the transport is closed, and decides what follows from the failure.
+    /// Reports that the transport is closed, and decides what follows from the failure.
     pub fn handle_closed(&mut self, now: Instant) {
         match self.state {
             _ if self.is_stopping => {
                 self.coverage.handle_closed(self.clock);
                 self.enter(State::Done { pending: self.state.pending() });
             }
-            State::Closing { failure, stream } => self.settle(failure, stream, now),
+            State::Closing(failure) => self.settle(failure, now),
             _ => {}
         }
     }
 
-    /// Sets the wall clock: it reads `unix` at `now`. Call it at each connect, because clocks drift apart over months.
-    /// Read `now` first, so that a wait between the two readings makes no gap end too early.
+    /// Sets the wall clock: it reads `unix` at `now`. Call it at each connect, because clocks drift
+    /// apart over months. Read `now` first, so that a wait between the two readings makes no gap
+    /// end too early.
     pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
         self.clock = WallClock::new(now, unix);
     }
 
-    /// Ends the session: closes what is open, and opens nothing any more. Events that are waiting are still lent.
+    /// Ends the session: closes what is open, and opens nothing any more. Events that are waiting
+    /// are still lent.
     pub fn shutdown(&mut self) {
         self.is_stopping = true;
     }
@@ -327,10 +341,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     fn deadline(&self) -> Instant {
-        let Some(deadline) = self.connection.poll_timeout() else {
-            unreachable!("a deadline runs from the connect to the end of the connection");
-        };
-        deadline.at
+        self.connection.poll_timeout().expect("a deadline runs until the connection is over").at
     }
 
     fn begin_read(&mut self, now: Instant) {
@@ -351,7 +362,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.handle_content();
     }
 
-    /// Begins a stream with the head that has come. If it is a refusal's, its document is read next.
+    /// Begins a stream with the head that has come. If it is a refusal's, its document is read
+    /// next.
     fn begin_stream(&mut self, now: Instant) -> Option<RawEvent> {
         let State::Responding { backfill_minutes } = self.state else {
             unreachable!("a connection has one head");
@@ -377,8 +389,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if let Some(announcement) = Announcement::read(&class.kind, now) {
             stream.announcement = Some(announcement);
             self.connection.handle_announcement(now);
-        } else if stream.announcement.as_mut().is_some_and(|told| told.handle_message(bytes, &class)) {
-            self.connection.handle_announcement_void();
+        } else if let Some(announcement) = &mut stream.announcement {
+            if announcement.handle_message(bytes, &class) {
+                self.connection.handle_announcement_void();
+            }
         }
         self.coverage.handle_message(class.post_id);
         let place = match place {
@@ -388,8 +402,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         RawEvent::Message { place, class }
     }
 
-    /// Ends the connection for `cause`, or for the refusal whose error document it brought: no more of that will come.
-    /// The connection is closed before anything else happens.
+    /// Ends the connection for `cause`, or for the refusal whose error document it brought: no more
+    /// of that will come. The connection is closed before anything else happens.
     fn fail(&mut self, cause: Cause) {
         let (cause, undelivered) = match self.connection.document() {
             Some((head, document)) => (Cause::Refused(refusal::read(head.parsed(), document)), 0),
@@ -397,42 +411,23 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         };
         self.connection.handle_closed();
         let stream = self.state.stream().copied();
-        self.enter(State::Closing { failure: Failure { cause, undelivered }, stream });
+        self.enter(State::Closing(Failure { cause, undelivered, stream }));
     }
 
     /// Decides what follows from a failure, once the connection is closed.
-    fn settle(&mut self, failure: Failure, stream: Option<Established>, now: Instant) {
-        let Failure { cause, undelivered } = failure;
+    fn settle(&mut self, failure: Failure, now: Instant) {
         self.coverage.handle_closed(self.clock);
-        let grace = self.connection.config().timeouts.disconnect;
-        let announcement =
-            stream.and_then(|stream| stream.announcement).filter(|told| told.explains_end(now, grace));
+        let announcement = failure.announcement(now, self.connection.config().timeouts.disconnect);
         let retry = self.policy.handle_ended(Ended {
-            cause: &cause,
-            was_streaming: stream.is_some(),
-            advice: announcement.map(|told| told.advice),
+            cause: &failure.cause,
+            was_streaming: failure.stream.is_some(),
+            advice: announcement.map(|announcement| announcement.advice),
             head: self.connection.head(),
             at: self.clock.unix_at(now),
         });
-        let refusal = if let Cause::Refused(refusal) = cause { Some(refusal) } else { None };
+        let announced = announcement.map(|announcement| announcement.kind);
         let gap_from = self.coverage.gap_from(self.clock);
-        let Some(retry) = retry else {
-            let outcome = Some(RawEvent::GaveUp(GaveUp { cause, gap_from }));
-            self.state = State::Done { pending: Pending { refusal, outcome } };
-            return;
-        };
-        let retry_at = now.saturating_add(retry.delay.length);
-        let outcome = Some(RawEvent::Disconnected(Disconnected {
-            cause,
-            announced: announcement.map(|told| told.kind),
-            delay: retry.delay.length,
-            retry_at,
-            at_ceiling: retry.delay.at_ceiling,
-            reset_ignored: retry.reset_ignored,
-            gap_from,
-            undelivered,
-        }));
-        self.state = State::Waiting { retry_at, pending: Pending { refusal, outcome } };
+        self.state = failure.next_state(retry, announced, gap_from, now);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a response that is no stream means.
 //!
-//! The status alone says little: five kinds of 429 need three different waits. The body counts more than the fields
-//! (X docs, handling disconnections and rate limits; recorded bodies).
+//! The status alone says little: five kinds of 429 need three different waits. The body counts more
+//! than the fields (X docs, handling disconnections and rate limits; recorded bodies).
 
 use core::fmt;
 
@@ -14,7 +14,8 @@ use crate::stream::message::{ConnectionIssue, Kind, Problem, ProblemType, classi
 pub struct Refusal {
     /// The status code.
     pub status: u16,
-    /// What it means, from the status, the body and the fields, in this order of weight where they differ.
+    /// What it means, from the status, the body and the fields, in this order of weight where they
+    /// differ.
     pub kind: RefusalKind,
 }
 
@@ -30,7 +31,8 @@ pub enum RefusalKind {
     NoRules,
     /// The rules in force are invalid.
     InvalidRules,
-    /// 429: too many connections; the other one must go first, so waiting for a window is pointless.
+    /// 429: too many connections; the other one must go first, so waiting for a window is
+    /// pointless.
     ConnectionLimit,
     /// 429: the window's connection requests are used up.
     WindowLimit,
@@ -107,8 +109,8 @@ fn kind(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind 
     }
 }
 
-/// Tells the 429s apart. `x-rate-limit-remaining` counts what is left: so all recordings say, and X's rate-limit page,
-/// against its streaming page.
+/// Tells the 429s apart. `x-rate-limit-remaining` counts what is left: so all recordings say, and
+/// X's rate-limit page, against its streaming page.
 fn too_many(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind {
     if problem.problem_type == Some(ProblemType::UsageCapped) {
         return RefusalKind::UsageCap;

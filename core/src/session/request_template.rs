@@ -1,12 +1,14 @@
-//! The request in the session's storage: written once, copied for each attempt, wiped when it is not needed.
+//! The request in the session's storage: written once, copied for each attempt, wiped when it is
+//! not needed.
 //!
 //! ```text
 //!   storage:  [ message, or the copy that is being sent | .. ][ template ]
 //!             0                                               start
 //! ```
 //!
-//! A session needs the request again at each reconnect, without an allocator and without keeping its configuration. No
-//! response is in the storage while a request is sent, so the copy goes to the front. Both hold the bearer token.
+//! A session needs the request again at each reconnect, without an allocator and without keeping
+//! its configuration. No response is in the storage while a request is sent, so the copy goes to
+//! the front. Both hold the bearer token.
 
 use core::time::Duration;
 
@@ -26,7 +28,8 @@ pub(super) struct RequestTemplate {
     start: usize,
     length: usize,
     target_end: TargetEnd,
-    /// How the endpoint spells the backfill parameter, if backfill is wanted and the endpoint has it.
+    /// How the endpoint spells the backfill parameter, if backfill is wanted and the endpoint has
+    /// it.
     backfill: Option<Spelling>,
 }
 
@@ -57,17 +60,17 @@ impl RequestTemplate {
         self.start
     }
 
-    /// Returns the minutes of backfill to ask for after an outage, rounded up, 1 to 5; 0 without backfill.
-    pub(super) fn backfill_minutes(&self, outage: Duration) -> u8 {
-        if self.backfill.is_none() {
-            return 0;
-        }
+    /// Returns the minutes of backfill to ask for after an outage, rounded up, 1 to 5. Returns 0 if
+    /// nothing is missing or backfill is off.
+    pub(super) fn backfill_minutes(&self, outage: Option<Duration>) -> u8 {
+        let (Some(outage), Some(_)) = (outage, self.backfill) else { return 0 };
         let outage = outage.saturating_add(BACKFILL_MARGIN);
         let minutes = outage.as_secs().saturating_add(u64::from(outage.subsec_nanos() > 0)).div_ceil(60);
         u8::try_from(minutes).unwrap_or(u8::MAX).clamp(1, BACKFILL_MINUTES_MAX)
     }
 
-    /// Copies the request to the front of `storage`, with so many minutes of backfill if any. Returns its length.
+    /// Copies the request to the front of `storage`, with so many minutes of backfill if any.
+    /// Returns its length.
     pub(super) fn render(&self, storage: &mut [u8], backfill_minutes: u8) -> usize {
         let (front, template) = storage.split_at_mut(self.start);
         let (target, rest) = template[..self.length].split_at(self.target_end.at);
@@ -87,7 +90,8 @@ impl RequestTemplate {
         written
     }
 
-    /// Overwrites a copy of `length` bytes, which is sent or given up, so that no token stays where messages will be.
+    /// Overwrites a copy of `length` bytes, which is sent or given up, so that no token stays where
+    /// messages will be.
     pub(super) fn wipe_copy(storage: &mut [u8], length: usize) {
         storage[..length].fill(0);
     }
@@ -163,10 +167,11 @@ mod tests {
     #[test]
     fn rounds_the_outage_up_to_minutes_with_5_s_on_top() {
         let (template, _) = template(&config());
-        let minutes = |millis| template.backfill_minutes(Duration::from_millis(millis));
+        let minutes = |millis| template.backfill_minutes(Some(Duration::from_millis(millis)));
         assert_eq!([minutes(0), minutes(55_000), minutes(55_001)], [1, 1, 2]);
         assert_eq!([minutes(235_000), minutes(235_001), minutes(u64::MAX)], [4, 5, 5]);
-        assert_eq!(template.backfill_minutes(Duration::MAX), 5);
+        assert_eq!(template.backfill_minutes(Some(Duration::MAX)), 5);
+        assert_eq!(template.backfill_minutes(None), 0);
     }
 
     #[test]
@@ -176,7 +181,7 @@ mod tests {
         let mut without = config();
         without.endpoint = Endpoint { backfill: None, ..without.endpoint };
         for config in [off, without] {
-            assert_eq!(template(&config).0.backfill_minutes(Duration::from_secs(100)), 0);
+            assert_eq!(template(&config).0.backfill_minutes(Some(Duration::from_secs(100))), 0);
         }
     }
 

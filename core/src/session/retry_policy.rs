@@ -2,12 +2,14 @@
 //!
 //! The rules are from X's page on handling disconnections unless said otherwise:
 //!
-//! - [`Backoff`] decides by the failure class. Its schedules start over only when a stream was healthy.
-//! - The first reconnect after an established stream is immediate. It can be used once until a stream was healthy.
-//! - A disconnect that the server announced in the stream decides the failure class and whether the immediate reconnect
-//!   may be used.
-//! - If the window's requests are used up, the wait lasts until the window resets. `Retry-After` is honored with every
-//!   refusal. A time more than [`RESET_MAX`] ahead is ignored and reported.
+//! - [`Backoff`] decides by the failure class. Its schedules start over only when a stream was
+//!   healthy.
+//! - The first reconnect after an established stream is immediate. It can be used once until a
+//!   stream was healthy.
+//! - A disconnect that the server announced in the stream decides the failure class and whether the
+//!   immediate reconnect may be used.
+//! - If the window's requests are used up, the wait lasts until the window resets. `Retry-After` is
+//!   honored with every refusal. A time more than [`RESET_MAX`] ahead is ignored and reported.
 //! - 401, 403 and every other refusal that a retry cannot cure end the session.
 
 use core::time::Duration;
@@ -57,7 +59,8 @@ pub(super) struct Retry {
 }
 
 impl RetryPolicy {
-    /// Creates a policy whose schedules are at their start and whose immediate reconnect can be used.
+    /// Creates a policy whose schedules are at their start and whose immediate reconnect can be
+    /// used.
     pub(super) const fn new(backoff: Backoff) -> Self {
         Self { backoff, has_immediate: true }
     }
@@ -100,7 +103,8 @@ struct ServerWait {
 }
 
 impl ServerWait {
-    /// Reads the fields of a refusal's head. The window's reset counts only if it is the window that is used up.
+    /// Reads the fields of a refusal's head. The window's reset counts only if it is the window
+    /// that is used up.
     fn read(refusal: &Refusal, head: &ResponseHead, now: UnixTime) -> Self {
         let reset = match refusal.kind {
             RefusalKind::WindowLimit => head.rate_limit.reset.map(|reset| reset.saturating_since(now)),
@@ -123,7 +127,8 @@ const fn class(cause: &Cause) -> Option<Class> {
     match cause {
         Cause::Fault(fault) => class_of_transport_error(fault.kind),
         Cause::Timeout(_) | Cause::Ended | Cause::Cut | Cause::CutInHead => Some(Class::Network),
-        // What answers with broken HTTP, such as a captive portal, does so at every attempt for a while.
+        // What answers with broken HTTP, such as a captive portal, does so at every attempt for a
+        // while.
         Cause::Protocol(_) => Some(Class::Http),
         Cause::Refused(refusal) => match refusal.kind {
             RefusalKind::Unauthorized
@@ -141,8 +146,9 @@ const fn class(cause: &Cause) -> Option<Class> {
     }
 }
 
-/// Returns the failure class of a transport error. A wrong answer will be wrong again for a while, and wrong credentials
-/// that are sent again may lock an account. A failure of the network, also between proxy and server, may pass in a moment.
+/// Returns the failure class of a transport error. A wrong answer will be wrong again for a while,
+/// and wrong credentials that are sent again may lock an account. A failure of the network, also
+/// between proxy and server, may pass in a moment.
 const fn class_of_transport_error(kind: FaultKind) -> Option<Class> {
     match kind {
         FaultKind::ProxyAuthentication => None,
@@ -155,9 +161,9 @@ const fn class_of_transport_error(kind: FaultKind) -> Option<Class> {
     }
 }
 
-/// Returns the failure class of a TLS failure. A wrong certificate, port or protocol stays wrong for a while, as broken
-/// HTTP does. It ends no session all the same, because certificates are renewed and clocks are set. A handshake that did
-/// not complete may be the network's failure.
+/// Returns the failure class of a TLS failure. A wrong certificate, port or protocol stays wrong
+/// for a while, as broken HTTP does. It ends no session all the same, because certificates are
+/// renewed and clocks are set. A handshake that did not complete may be the network's failure.
 const fn class_of_tls(fault: TlsFault) -> Class {
     match fault {
         TlsFault::HandshakeTimedOut
@@ -206,7 +212,8 @@ mod tests {
         policy.handle_ended(ended).unwrap().delay.length
     }
 
-    /// The wait in seconds, and whether a time was ignored, after a refusal of a policy at its start.
+    /// The wait in seconds, and whether a time was ignored, after a refusal of a policy at its
+    /// start.
     fn wait_after_refusal(kind: RefusalKind, head: ResponseHead) -> (u64, bool) {
         let cause = Cause::Refused(Refusal { status: head.status, kind });
         let ended = Ended { cause: &cause, was_streaming: false, advice: None, head: Some(&head), at: NOW };

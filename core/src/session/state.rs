@@ -1,11 +1,15 @@
 //! The states of a session, each with what exists in it only.
 
+use core::time::Duration;
+
 use super::announcement::Announcement;
 use super::disconnect_reason::Cause;
-use super::event::RawEvent;
+use super::event::{Disconnected, GaveUp, RawEvent};
 use super::health::Health;
 use super::refusal::Refusal;
-use crate::time::Instant;
+use super::retry_policy::Retry;
+use crate::stream::message::Kind;
+use crate::time::{Instant, UnixTime};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum State {
@@ -26,10 +30,7 @@ pub(super) enum State {
     },
     Streaming(Established),
     /// The connection is over and must be closed.
-    Closing {
-        failure: Failure,
-        stream: Option<Established>,
-    },
+    Closing(Failure),
     Done {
         pending: Pending,
     },
@@ -47,6 +48,8 @@ pub(super) struct Established {
 pub(super) struct Failure {
     pub(super) cause: Cause,
     pub(super) undelivered: u64,
+    /// The stream, if one was established.
+    pub(super) stream: Option<Established>,
 }
 
 /// Events that the end of a connection left, in this order.
@@ -54,6 +57,43 @@ pub(super) struct Failure {
 pub(super) struct Pending {
     pub(super) refusal: Option<Refusal>,
     pub(super) outcome: Option<RawEvent>,
+}
+
+impl Failure {
+    /// Returns the announced disconnect that explains a connection closed at `now`, if there is
+    /// one.
+    pub(super) fn announcement(&self, now: Instant, grace: Duration) -> Option<Announcement> {
+        self.stream?.announcement.filter(|announcement| announcement.explains_end(now, grace))
+    }
+
+    /// Returns the state that follows, with its events: the wait for the next attempt, or the end
+    /// of the session.
+    pub(super) fn next_state(
+        self,
+        retry: Option<Retry>,
+        announced: Option<Kind>,
+        gap_from: Option<UnixTime>,
+        now: Instant,
+    ) -> State {
+        let Self { cause, undelivered, .. } = self;
+        let refusal = if let Cause::Refused(refusal) = cause { Some(refusal) } else { None };
+        let Some(Retry { delay, reset_ignored }) = retry else {
+            let outcome = Some(RawEvent::GaveUp(GaveUp { cause, gap_from }));
+            return State::Done { pending: Pending { refusal, outcome } };
+        };
+        let retry_at = now.saturating_add(delay.length);
+        let outcome = Some(RawEvent::Disconnected(Disconnected {
+            cause,
+            announced,
+            delay: delay.length,
+            retry_at,
+            at_ceiling: delay.at_ceiling,
+            reset_ignored,
+            gap_from,
+            undelivered,
+        }));
+        State::Waiting { retry_at, pending: Pending { refusal, outcome } }
+    }
 }
 
 impl Pending {
@@ -84,7 +124,7 @@ impl State {
     /// Returns the stream, if one is established, until its connection is closed.
     pub(super) const fn stream(&self) -> Option<&Established> {
         match self {
-            Self::Streaming(stream) | Self::Closing { stream: Some(stream), .. } => Some(stream),
+            Self::Streaming(stream) | Self::Closing(Failure { stream: Some(stream), .. }) => Some(stream),
             _ => None,
         }
     }

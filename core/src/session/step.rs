@@ -17,16 +17,18 @@ pub enum Step {
         until: Instant,
     },
     /// Send [`Session::transmit`](super::Session::transmit), and call
-    /// [`Session::handle_written`](super::Session::handle_written) with the number of bytes that were sent.
+    /// [`Session::handle_written`](super::Session::handle_written) with the number of bytes that
+    /// were sent.
     Write {
         /// When to give up.
         until: Instant,
     },
-    /// Read, and call [`Session::decode`](super::Session::decode) with the bytes until it returns `None`. Call
-    /// [`Session::handle_backlog`](super::Session::handle_backlog) if the read filled its buffer.
+    /// Read, and call [`Session::decode`](super::Session::decode) with the bytes until it returns
+    /// `None`. Call [`Session::handle_backlog`](super::Session::handle_backlog) if the read filled
+    /// its buffer.
     ///
-    /// Try to read first and look at the clock after. If there is no input and `until` has passed, call
-    /// [`Session::handle_timeout`](super::Session::handle_timeout). Otherwise call
+    /// Try to read first and look at the clock after. If there is no input and `until` has passed,
+    /// call [`Session::handle_timeout`](super::Session::handle_timeout). Otherwise call
     /// [`Session::handle_resume`](super::Session::handle_resume), and wait.
     Read {
         /// When to call [`Session::handle_timeout`](super::Session::handle_timeout).
@@ -37,9 +39,11 @@ pub enum Step {
         /// When to stop waiting.
         until: Instant,
     },
-    /// Close what is open or under way, and call [`Session::handle_closed`](super::Session::handle_closed).
+    /// Close what is open or under way, and call
+    /// [`Session::handle_closed`](super::Session::handle_closed).
     Close,
-    /// An event is waiting: [`Session::decode`](super::Session::decode) lends it, with an empty input if there is none.
+    /// An event is waiting: [`Session::decode`](super::Session::decode) lends it, with an empty
+    /// input if there is none.
     Event,
     /// The session is over.
     Done,
