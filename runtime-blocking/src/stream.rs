@@ -61,7 +61,7 @@ impl Stream {
     /// ```
     #[must_use]
     pub fn has_event(&mut self) -> bool {
-        self.line.has_event()
+        self.line.find_next()
     }
 
     /// Starts a thread that reads this stream into a queue. See [`Reader`].

@@ -43,7 +43,7 @@ impl Stream {
     /// place to flush what was made of the events before.
     #[must_use]
     pub fn has_event(&mut self) -> bool {
-        self.line.has_event()
+        self.line.find_next()
     }
 
     /// Has a task of its own read the stream, on the global executor, whatever the consumer does, and hands its events over by a queue: the

@@ -45,7 +45,7 @@ impl Stream {
     /// place to flush what was made of the events before.
     #[must_use]
     pub fn has_event(&mut self) -> bool {
-        self.line.has_event()
+        self.line.find_next()
     }
 
     /// Has a task of its own read the stream, whatever the consumer does, and hands its events over by a queue: the server drops
