@@ -1,4 +1,4 @@
-//! Failures that a driver reports: of the operating system's sockets, the resolver, a proxy and TLS.
+//! Failures that a driver reports: of sockets, of the resolver, of a proxy and of TLS.
 //!
 //! A session decides how long to wait after each, see [`session`](crate::session).
 
@@ -12,24 +12,24 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The operating system's number for it, if there is one.
     pub os_code: Option<i32>,
-    /// It was met on the way to the proxy, which the server may be well without.
+    /// It happened on the way to the proxy, and says nothing about the server.
     pub before_proxy: bool,
 }
 
 impl Fault {
-    /// A fault without a number.
+    /// Creates a fault without a number.
     #[must_use]
     pub const fn new(kind: FaultKind) -> Self {
         Self::with_os_code(kind, None)
     }
 
-    /// A fault with the operating system's number for it.
+    /// Creates a fault with the operating system's number for it.
     #[must_use]
     pub const fn with_os_code(kind: FaultKind, os_code: Option<i32>) -> Self {
         Self { kind, os_code, before_proxy: false }
     }
 
-    /// The same fault, met on the way to the proxy.
+    /// Returns the same fault, marked as one on the way to the proxy.
     #[must_use]
     pub const fn on_the_way_to_proxy(self) -> Self {
         Self { before_proxy: true, ..self }
@@ -48,7 +48,8 @@ pub enum FaultKind {
     NoAddress,
     /// The name resolved to other machines only, which are not connected to in the clear.
     NotLoopback,
-    /// The local address to connect from is not of the family of any address that the name resolved to.
+    /// The local address to connect from is not of the family of any address that the name resolved
+    /// to.
     LocalAddress,
     /// Every address refused the connection.
     Refused,
@@ -146,7 +147,8 @@ pub enum TlsFault {
     CertificateName,
     /// No CA that is trusted stands above the server's certificate.
     CertificateIssuer,
-    /// The server's certificate is refused for another reason: revoked, signed badly, not for servers.
+    /// The server's certificate is refused for another reason: revoked, signed badly, not for
+    /// servers.
     Certificate,
     /// The server speaks other protocols above TLS only, such as HTTP/2.
     NoHttp1,
@@ -236,7 +238,8 @@ const fn alert_name(code: u8) -> Option<&'static str> {
 
 #[cfg(feature = "std")]
 impl From<&std::io::Error> for Fault {
-    /// The fault of a transport of the operating system. Resolving has kinds of its own, which no error tells.
+    /// Converts an error of the operating system's sockets. An error of the resolver needs its kind
+    /// from the caller.
     fn from(error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         let kind = match error.kind() {

@@ -336,6 +336,20 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_began_after_an_emptying_read_moves_the_start_there() {
+        let mut coverage = streaming();
+        coverage.handle_read(at(10), true);
+        // The message that the read at 10 cut ends here, and more input stays behind.
+        coverage.handle_read(at(20), false);
+        coverage.handle_message(None);
+        coverage.handle_backlog();
+        // Brings the beginning of a message, nothing else.
+        coverage.handle_read(at(30), true);
+        coverage.handle_read(at(40), false);
+        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
+    }
+
+    #[test]
     fn every_kind_of_message_ends_one() {
         let ends: [fn(&mut Coverage); 3] =
             [|c| c.handle_message(None), Coverage::handle_keep_alive, Coverage::handle_skipped];

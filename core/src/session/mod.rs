@@ -108,23 +108,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         })
     }
 
-    /// Returns what must happen next. The answer changes with every `handle_*` call,
-    /// [`Self::decode`] and [`Self::shutdown`].
-    #[must_use]
-    pub fn poll(&self) -> Step {
-        match self.state {
-            _ if self.state.has_event() => Step::Event,
-            State::Done { .. } => Step::Done,
-            State::Waiting { .. } if self.is_stopping => Step::Done,
-            State::Closing(_) => Step::Close,
-            _ if self.is_stopping => Step::Close,
-            State::Waiting { retry_at, .. } => Step::Sleep { until: retry_at },
-            State::Connecting => Step::Connect { until: self.deadline() },
-            State::Writing { .. } => Step::Write { until: self.deadline() },
-            State::Responding { .. } | State::Streaming(_) => Step::Read { until: self.deadline() },
-        }
-    }
-
     /// Returns the request's unsent bytes. They contain the token: never log them.
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
@@ -161,6 +144,23 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.is_paused
     }
 
+    /// Returns what must happen next. The answer changes with every `handle_*` call,
+    /// [`Self::decode`] and [`Self::shutdown`].
+    #[must_use]
+    pub fn poll(&self) -> Step {
+        match self.state {
+            _ if self.state.has_event() => Step::Event,
+            State::Done { .. } => Step::Done,
+            State::Waiting { .. } if self.is_stopping => Step::Done,
+            State::Closing(_) => Step::Close,
+            _ if self.is_stopping => Step::Close,
+            State::Waiting { retry_at, .. } => Step::Sleep { until: retry_at },
+            State::Connecting => Step::Connect { until: self.deadline() },
+            State::Writing { .. } => Step::Write { until: self.deadline() },
+            State::Responding { .. } | State::Streaming(_) => Step::Read { until: self.deadline() },
+        }
+    }
+
     /// Finds the next event and lends it: [`Self::scan`] and [`Self::lend`] in one.
     pub fn decode<'a>(&'a mut self, input: &'a [u8], now: Instant) -> (usize, Option<SessionEvent<'a>>) {
         let (consumed, event) = self.scan(input, now);
@@ -176,7 +176,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if let Some(event) = self.state.take_event() {
             return (0, Some(event));
         }
-        // A call without input is no read: it does not show that everything sent has come.
+        // A call without input does not read: it cannot show that everything sent has come.
         if !self.state.is_reading() || (input.is_empty() && now != self.coverage.read_at()) {
             return (input.len(), None);
         }

@@ -1,4 +1,4 @@
-//! What a response that is no stream means.
+//! What a response other than a stream means.
 //!
 //! The status alone says little: five kinds of 429 need three different waits. The body counts more
 //! than the fields (X docs, handling disconnections and rate limits; recorded bodies).

@@ -151,3 +151,42 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backoff::Delay;
+    use crate::session::RefusalKind;
+
+    const NOW: Instant = Instant::from_nanos(1_000);
+
+    fn refused() -> Failure {
+        let cause = Cause::Refused(Refusal { status: 503, kind: RefusalKind::Server });
+        Failure { cause, undelivered: 0, stream: None }
+    }
+
+    #[test]
+    fn a_refusal_is_lent_before_what_follows_from_it() {
+        let retry = Retry { delay: Delay::NONE, reset_ignored: false };
+        let mut waiting = refused().next_state(Some(retry), None, None, NOW);
+        assert!(waiting.has_event());
+        assert!(matches!(waiting.take_event(), Some(RawEvent::Refused(_))));
+        assert!(waiting.has_event());
+        assert!(matches!(waiting.take_event(), Some(RawEvent::Disconnected(_))));
+        assert!(!waiting.has_event() && waiting.take_event().is_none());
+        assert!(matches!(waiting, State::Waiting { retry_at: NOW, .. }));
+
+        let mut done = refused().next_state(None, None, None, NOW);
+        assert!(matches!(done.take_event(), Some(RawEvent::Refused(_))));
+        assert!(matches!(done.take_event(), Some(RawEvent::GaveUp(_))));
+        assert!(matches!(done, State::Done { .. }) && !done.has_event());
+    }
+
+    #[test]
+    fn a_failure_without_a_refusal_leaves_one_event() {
+        let failure = Failure { cause: Cause::Cut, undelivered: 7, stream: None };
+        let mut done = failure.next_state(None, None, None, NOW);
+        assert!(matches!(done.take_event(), Some(RawEvent::GaveUp(_))));
+        assert!(!done.has_event());
+    }
+}
