@@ -4,26 +4,24 @@
 //!            .-----------------------------------------------------------------.
 //!            v                                                                 |
 //!   Sleep -> Connect -> Write -> Read ... Read -> Close -> Event(Disconnected) -'   -> Done
-//!                                 |  ^                                                 after GaveUp
-//!                                 v  |                                                 or shutdown
+//!                                 |  ^                                               after GaveUp
+//!                                 v  |                                               or shutdown
 //!                                Event (Connected, Message, KeepAlive, Skipped)
 //! ```
 //!
-//! A driver asks [`Session::poll`] for the next [`Step`], which is `Copy`, carries it out, and
-//! reports the result to a `handle_*` method. Polling again changes nothing. A session owns no read
-//! buffer, so that many sessions may share one: after each read the driver passes the bytes to
-//! [`Session::decode`] until it returns `None`, before any other `handle_*`. `examples/own_loop.rs`
-//! carries out every step by hand.
+//! A driver asks [`Session::poll`] for the next [`Step`], carries it out, and reports the result to
+//! a `handle_*` method. Polling again changes nothing. A session owns no read buffer, so that many
+//! sessions may share one. After each read the driver passes the bytes to [`Session::decode`] until
+//! it returns `None`, before any other `handle_*`. `examples/own_loop.rs` does every step by hand.
 //!
 //! - **Order.** Complete messages are delivered before a later failure is reported. A connection is
 //!   closed before its [`Disconnected`] event, so that a slow consumer does not occupy it.
 //! - **Reconnects.** The first reconnect after an established stream is immediate. Otherwise
-//!   [`Backoff`] decides by the failure class, and the server's own waits are honored. Both start
-//!   over only after a healthy stream: one with content 20 s or more after its head. A refusal that
-//!   a retry cannot cure, such as 401, ends the session.
-//! - **Gaps.** A gap starts at the last moment at which everything sent had been read, and ends
-//!   where the next stream begins. With backfill it stays open until that stream is healthy and
-//!   backfill is complete.
+//!   [`Backoff`] decides by the failure class, unless the server asks for a longer wait. All starts
+//!   over after a healthy stream: one with content 20 s or more after its head. A refusal that a
+//!   retry cannot cure, such as 401, ends the session.
+//! - **Gaps.** A gap starts at the last moment at which everything sent had been read. It ends
+//!   where the next stream begins, or, with backfill, once a healthy stream has completed that.
 
 use core::fmt;
 
@@ -364,6 +362,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     /// Begins a stream with the head that has come. If it is a refusal's, its document is read
     /// next.
+    #[cold]
     fn begin_stream(&mut self, now: Instant) -> Option<RawEvent> {
         let State::Responding { backfill_minutes } = self.state else {
             unreachable!("a connection has one head");
@@ -402,8 +401,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         RawEvent::Message { place, class }
     }
 
-    /// Ends the connection for `cause`, or for the refusal whose error document it brought: no more
-    /// of that will come. The connection is closed before anything else happens.
+    /// Ends the connection for `cause`, or for the refusal whose error document it brought. The
+    /// connection is closed before anything else happens.
+    #[cold]
     fn fail(&mut self, cause: Cause) {
         let (cause, undelivered) = match self.connection.document() {
             Some((head, document)) => (Cause::Refused(refusal::read(head.parsed(), document)), 0),
