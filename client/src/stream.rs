@@ -62,11 +62,11 @@ impl<R: Runtime, S: Source> Stream<R, S> {
     /// Releases the event that [`Self::next`] lent, and returns whether the next one is here already,
     /// so that [`Self::next`] will not wait. Where it is not, flush what was made of earlier events.
     #[must_use]
-    pub fn has_event(&mut self) -> bool {
+    pub fn find_next(&mut self) -> bool {
         if take(&mut self.lent) {
             self.source.release();
         }
-        self.source.has_event()
+        self.source.find_next()
     }
 
     /// Starts a task or thread that reads the stream, whatever the consumer does, and hands its events

@@ -51,7 +51,7 @@ impl<W: Write> Pump<W> {
     async fn events(&mut self, source: &mut impl Source) -> io::Result<Ended> {
         let mut gave_up = 0;
         while self.posts < self.posts_max {
-            if !source.has_event() {
+            if !source.find_next() {
                 // What comes next may be long in coming. Posts first, then book-keeping.
                 self.output.flush()?;
                 self.latency.settle();

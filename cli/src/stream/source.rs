@@ -9,7 +9,7 @@ use powerstream_core::session::SessionEvent;
 /// Events, each with the connection that it is about.
 pub(super) trait Source {
     /// Whether the next event is at hand, so that [`Self::next`] will not wait.
-    fn has_event(&mut self) -> bool;
+    fn find_next(&mut self) -> bool;
 
     /// Waits for the next event; `None` once there will be none.
     async fn next(&mut self) -> Option<MergedEvent<'_>>;
@@ -32,8 +32,8 @@ fn single(event: SessionEvent<'_>) -> MergedEvent<'_> {
 macro_rules! sources {
     ($runtime:ident $(, $await:tt)?) => {
         impl Source for $runtime::Stream {
-            fn has_event(&mut self) -> bool {
-                self.has_event()
+            fn find_next(&mut self) -> bool {
+                self.find_next()
             }
 
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
@@ -46,8 +46,8 @@ macro_rules! sources {
         }
 
         impl Source for $runtime::MergedStream {
-            fn has_event(&mut self) -> bool {
-                self.has_event()
+            fn find_next(&mut self) -> bool {
+                self.find_next()
             }
 
             async fn next(&mut self) -> Option<MergedEvent<'_>> {

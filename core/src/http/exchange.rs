@@ -24,8 +24,8 @@ use super::chunked::{ChunkErrorKind, ChunkLimits, Span};
 use super::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use super::request::{Request, RequestError};
 use crate::liveness::{Liveness, Reason, Timeout, Timeouts};
-use crate::session::Fault;
 use crate::time::Instant;
+use crate::transport_error::Fault;
 
 /// Bounds on an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

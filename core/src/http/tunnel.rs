@@ -26,7 +26,7 @@ use core::fmt;
 
 use super::head::{HeadDecoder, HeadLimits};
 use super::request::{DEFAULT_USER_AGENT, RequestError, Writer, check_host, check_user_agent};
-use crate::session::FaultKind;
+use crate::transport_error::FaultKind;
 
 /// Octets of storage for the proxy's answer that adapters give. As much as Node and h11 take of a head.
 pub const ANSWER_BYTES: usize = 16_384;
