@@ -4,7 +4,7 @@
 //! next one that a thread waits for, lets that thread do what is due, and only goes on when all have gone back to waiting.
 //! So a minute of keep-alives passes in a moment, in the same order each time.
 //!
-//! Threads that work are counted; one that waits on its [`Bell`] is not. Whoever rings a bell counts its thread in again at once,
+//! Threads that work are counted; one that waits on its [`Notify`] is not. Whoever rings a bell counts its thread in again at once,
 //! on its behalf: between the ring and the awakening nobody takes the world for idle.
 
 use crate::time;
@@ -42,11 +42,11 @@ pub(crate) struct Clock(Arc<Inner>);
 
 struct Inner {
     started: Instant,
-    hand: Option<Hand>,
+    manual: Option<VirtualClock>,
 }
 
 /// A virtual clock's.
-struct Hand {
+struct VirtualClock {
     unix_ms_at_start: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -60,8 +60,8 @@ struct State {
     writing: HashMap<u64, bool>,
     /// Threads that wait, by their bells.
     parked: HashMap<u64, Parked>,
-    rung: HashSet<u64>,
-    bells: u64,
+    notified: HashSet<u64>,
+    ids: u64,
 }
 
 struct Parked {
@@ -73,40 +73,40 @@ struct Parked {
 impl Clock {
     pub(crate) fn new(time: Time) -> Clock {
         let started = Instant::now();
-        let hand = match time {
+        let manual = match time {
             Time::Real => None,
-            Time::Virtual { unix_ms } => Some(Hand {
+            Time::Virtual { unix_ms } => Some(VirtualClock {
                 unix_ms_at_start: unix_ms,
                 state: Mutex::new(State {
                     now: started,
                     busy: 0,
                     writing: HashMap::new(),
                     parked: HashMap::new(),
-                    rung: HashSet::new(),
-                    bells: 0,
+                    notified: HashSet::new(),
+                    ids: 0,
                 }),
                 changed: Condvar::new(),
             }),
         };
-        Clock(Arc::new(Inner { started, hand }))
+        Clock(Arc::new(Inner { started, manual }))
     }
 
     pub(crate) fn is_virtual(&self) -> bool {
-        self.0.hand.is_some()
+        self.0.manual.is_some()
     }
 
     pub(crate) fn now(&self) -> Instant {
-        match &self.0.hand {
+        match &self.0.manual {
             None => Instant::now(),
-            Some(hand) => hand.lock().now,
+            Some(manual) => manual.lock().now,
         }
     }
 
     /// Unix milliseconds.
     pub(crate) fn unix_ms(&self) -> u64 {
-        match &self.0.hand {
+        match &self.0.manual {
             None => time::unix_ms(),
-            Some(hand) => hand.unix_ms_at_start + (hand.lock().now - self.0.started).as_millis() as u64,
+            Some(manual) => manual.unix_ms_at_start + (manual.lock().now - self.0.started).as_millis() as u64,
         }
     }
 
@@ -121,8 +121,8 @@ impl Clock {
 
     /// Moves a virtual clock; false for a real one.
     pub(crate) fn advance(&self, by: Duration) -> bool {
-        let Some(hand) = &self.0.hand else { return false };
-        let mut state = hand.settle(hand.lock());
+        let Some(manual) = &self.0.manual else { return false };
+        let mut state = manual.settle(manual.lock());
         let Some(target) = state.now.checked_add(by) else { return true };
         loop {
             let next = state
@@ -137,8 +137,8 @@ impl Clock {
             let due = |parked: &Parked| parked.until.is_some_and(|until| until <= now);
             state.busy += state.parked.values().filter(|parked| due(parked) && parked.counted).count();
             state.parked.retain(|_, parked| !due(parked));
-            hand.changed.notify_all();
-            state = hand.settle(state);
+            manual.changed.notify_all();
+            state = manual.settle(state);
             if next.is_none() {
                 return true;
             }
@@ -148,11 +148,11 @@ impl Clock {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.hand.is_some() { "Clock(virtual)" } else { "Clock(real)" })
+        f.write_str(if self.0.manual.is_some() { "Clock(virtual)" } else { "Clock(real)" })
     }
 }
 
-impl Hand {
+impl VirtualClock {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,27 +181,27 @@ impl Hand {
 }
 
 /// What one thread waits on: for a time, or to be rung for.
-pub(crate) struct Bell {
+pub(crate) struct Notify {
     clock: Clock,
     id: u64,
     /// Its thread is counted as working while it does not wait.
     counted: AtomicBool,
-    rung: Mutex<bool>,
+    notified: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Bell {
-    pub(crate) fn new(clock: &Clock) -> Bell {
-        let id = clock.0.hand.as_ref().map_or(0, |hand| {
-            let mut state = hand.lock();
-            state.bells += 1;
-            state.bells
+impl Notify {
+    pub(crate) fn new(clock: &Clock) -> Notify {
+        let id = clock.0.manual.as_ref().map_or(0, |manual| {
+            let mut state = manual.lock();
+            state.ids += 1;
+            state.ids
         });
-        Bell {
+        Notify {
             clock: clock.clone(),
             id,
             counted: AtomicBool::new(false),
-            rung: Mutex::new(false),
+            notified: Mutex::new(false),
             changed: Condvar::new(),
         }
     }
@@ -210,29 +210,29 @@ impl Bell {
         &self.clock
     }
 
-    /// From here on a virtual clock waits for the thread of this bell, until [`Bell::leave`].
-    pub(crate) fn join(&self) {
-        if let Some(hand) = &self.clock.0.hand {
+    /// From here on a virtual clock waits for the thread of this bell, until [`Notify::leave`].
+    pub(crate) fn enter(&self) {
+        if let Some(manual) = &self.clock.0.manual {
             if !self.counted.swap(true, Ordering::SeqCst) {
-                hand.lock().busy += 1;
+                manual.lock().busy += 1;
             }
         }
     }
 
     pub(crate) fn leave(&self) {
-        if let Some(hand) = &self.clock.0.hand {
+        if let Some(manual) = &self.clock.0.manual {
             if self.counted.swap(false, Ordering::SeqCst) {
-                hand.lock().busy -= 1;
-                hand.changed.notify_all();
+                manual.lock().busy -= 1;
+                manual.changed.notify_all();
             }
         }
     }
 
     /// Its thread goes into a `write()`, or has come out of it.
     pub(crate) fn writes(&self, writes: bool) {
-        let Some(hand) = &self.clock.0.hand else { return };
+        let Some(manual) = &self.clock.0.manual else { return };
         if self.counted.load(Ordering::SeqCst) {
-            let mut state = hand.lock();
+            let mut state = manual.lock();
             if writes {
                 state.busy -= 1;
                 state.writing.insert(self.id, false);
@@ -241,77 +241,77 @@ impl Bell {
                 state.writing.remove(&self.id);
             }
             drop(state);
-            hand.changed.notify_all();
+            manual.changed.notify_all();
         }
     }
 
     /// Wakes the thread, or keeps it from its next sleep.
-    pub(crate) fn ring(&self) {
-        match &self.clock.0.hand {
+    pub(crate) fn wake(&self) {
+        match &self.clock.0.manual {
             None => {
-                *lock(&self.rung) = true;
+                *lock(&self.notified) = true;
                 self.changed.notify_all();
             }
-            Some(hand) => {
-                let mut state = hand.lock();
-                state.rung.insert(self.id);
+            Some(manual) => {
+                let mut state = manual.lock();
+                state.notified.insert(self.id);
                 if state.parked.remove(&self.id).is_some_and(|parked| parked.counted) {
                     state.busy += 1;
                 }
                 drop(state);
-                hand.changed.notify_all();
+                manual.changed.notify_all();
             }
         }
     }
 
     /// Sleeps until it is rung for or the time has come.
     pub(crate) fn wait(&self, until: Option<Instant>) {
-        match &self.clock.0.hand {
+        match &self.clock.0.manual {
             None => self.wait_real(until),
-            Some(hand) => self.wait_parked(hand, until, None),
+            Some(manual) => self.wait_parked(manual, until, None),
         }
     }
 
     /// The same for a time-out that is real under any clock.
     pub(crate) fn wait_at_most(&self, timeout: Duration) {
         let until = Instant::now() + timeout;
-        match &self.clock.0.hand {
+        match &self.clock.0.manual {
             None => self.wait_real(Some(until)),
-            Some(hand) => self.wait_parked(hand, None, Some(until)),
+            Some(manual) => self.wait_parked(manual, None, Some(until)),
         }
     }
 
     fn wait_real(&self, until: Option<Instant>) {
-        let mut rung = lock(&self.rung);
-        while !std::mem::take(&mut *rung) {
-            rung = match until {
-                None => self.changed.wait(rung).unwrap_or_else(PoisonError::into_inner),
+        let mut notified = lock(&self.notified);
+        while !std::mem::take(&mut *notified) {
+            notified = match until {
+                None => self.changed.wait(notified).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return;
                     }
-                    self.changed.wait_timeout(rung, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.changed.wait_timeout(notified, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
     }
 
-    fn wait_parked(&self, hand: &Hand, until: Option<Instant>, real: Option<Instant>) {
+    fn wait_parked(&self, manual: &VirtualClock, until: Option<Instant>, real: Option<Instant>) {
         let counted = self.counted.load(Ordering::SeqCst);
-        let mut state = hand.lock();
-        if state.rung.remove(&self.id) || until.is_some_and(|until| until <= state.now) {
+        let mut state = manual.lock();
+        if state.notified.remove(&self.id) || until.is_some_and(|until| until <= state.now) {
             return;
         }
         state.parked.insert(self.id, Parked { until, counted });
         if counted {
             state.busy -= 1;
         }
-        hand.changed.notify_all();
+        manual.changed.notify_all();
         while state.parked.contains_key(&self.id) {
             let left = real.map(|real| real.saturating_duration_since(Instant::now()));
             state = match left {
-                None => hand.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => manual.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => {
                     state.parked.remove(&self.id);
                     if counted {
@@ -320,26 +320,26 @@ impl Bell {
                     break;
                 }
                 Some(left) => {
-                    hand.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    manual.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
-        state.rung.remove(&self.id);
+        state.notified.remove(&self.id);
     }
 }
 
-impl Drop for Bell {
+impl Drop for Notify {
     fn drop(&mut self) {
         self.leave();
-        if let Some(hand) = &self.clock.0.hand {
-            hand.lock().rung.remove(&self.id);
+        if let Some(manual) = &self.clock.0.manual {
+            manual.lock().notified.remove(&self.id);
         }
     }
 }
 
-impl fmt::Debug for Bell {
+impl fmt::Debug for Notify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bell({})", self.id)
+        write!(f, "Notify({})", self.id)
     }
 }
 
@@ -358,18 +358,18 @@ mod tests {
     fn a_virtual_clock_goes_from_deadline_to_deadline() {
         let clock = Clock::new(Time::Virtual { unix_ms: START });
         let (seen, see) = mpsc::channel();
-        let bell = Arc::new(Bell::new(&clock));
-        bell.join();
+        let notify = Arc::new(Notify::new(&clock));
+        notify.enter();
         let thread = std::thread::spawn({
-            let bell = bell.clone();
+            let notify = notify.clone();
             move || {
                 // Each deadline depends on when the last one came.
                 for step in [1, 2, 3] {
-                    let until = bell.clock().now() + Duration::from_secs(step);
-                    bell.wait(Some(until));
-                    seen.send(bell.clock().unix_ms() - START).unwrap();
+                    let until = notify.clock().now() + Duration::from_secs(step);
+                    notify.wait(Some(until));
+                    seen.send(notify.clock().unix_ms() - START).unwrap();
                 }
-                bell.leave();
+                notify.leave();
             }
         });
         assert!(clock.advance(Duration::from_millis(2_999)));
@@ -383,16 +383,16 @@ mod tests {
     #[test]
     fn a_ring_ends_a_wait_and_is_not_lost() {
         for time in [Time::Real, Time::Virtual { unix_ms: START }] {
-            let bell = Arc::new(Bell::new(&Clock::new(time)));
-            bell.ring();
-            bell.wait(None);
+            let notify = Arc::new(Notify::new(&Clock::new(time)));
+            notify.wake();
+            notify.wait(None);
             let thread = std::thread::spawn({
-                let bell = bell.clone();
-                move || bell.wait(None)
+                let notify = notify.clone();
+                move || notify.wait(None)
             });
-            bell.ring();
+            notify.wake();
             thread.join().unwrap();
-            bell.wait_at_most(Duration::from_millis(1));
+            notify.wait_at_most(Duration::from_millis(1));
         }
     }
 

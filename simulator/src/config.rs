@@ -1,11 +1,11 @@
 //! What a simulator is to be like.
 
-use crate::book::NoRules;
 use crate::clock::Time;
 use crate::datacenter::Datacenter;
 use crate::limits::ExtraConnection;
+use crate::rule_store::NoRules;
 use crate::rules_api::NotDeleted;
-use crate::scenario::{Scenario, Struck};
+use crate::scenario::{FaultScope, Scenario};
 use crate::schedule::Bursts;
 use crate::script::Script;
 use crate::source::Source;
@@ -41,7 +41,7 @@ pub struct Config {
     pub shared_file: bool,
     /// The clock; the machine's by default.
     pub time: Time,
-    /// The datacentres, each with an address of its own. Empty, the default, means one, of the name in `datacenter` at the address in
+    /// The datacenters, each with an address of its own. Empty, the default, means one, of the name in `datacenter` at the address in
     /// `listen`; otherwise those two are not looked at.
     pub datacenters: Vec<Datacenter>,
     /// Messages that may wait for a connection that reads slowly; a guess at X's number, which nobody knows.
@@ -94,7 +94,7 @@ pub struct Config {
     pub fault_after: u64,
     /// Which attempts the fault strikes. `None`, the default, leaves it to the scenario: the first connection for those that end one,
     /// the first three attempts for `unavailable`, every attempt for the rest.
-    pub fault_on: Option<Struck>,
+    pub fault_on: Option<FaultScope>,
     /// The size of the Post in `oversized`; 2 MiB, twice the limit that is common among clients.
     pub oversize_bytes: usize,
     /// How far ahead `x-rate-limit-reset` lies in `rate-limited`; a minute, the least that X asks clients to wait after a 429.
@@ -102,9 +102,9 @@ pub struct Config {
     /// How long a client may take for its request head; 10 s is plenty for some hundred bytes.
     pub head_timeout: Duration,
     /// Messages the truth log remembers; 100,000 are minutes of a busy stream.
-    pub truth_messages_max: usize,
+    pub ground_truth_messages_max: usize,
     /// Bytes of messages the truth log holds on to; 64 MiB, so that a simulator can run for months.
-    pub truth_bytes_max: usize,
+    pub ground_truth_bytes_max: usize,
 }
 
 impl Default for Config {
@@ -145,8 +145,8 @@ impl Default for Config {
             oversize_bytes: 2 << 20,
             rate_limit_reset: Duration::from_secs(60),
             head_timeout: Duration::from_secs(10),
-            truth_messages_max: 100_000,
-            truth_bytes_max: 64 << 20,
+            ground_truth_messages_max: 100_000,
+            ground_truth_bytes_max: 64 << 20,
         }
     }
 }
@@ -169,12 +169,12 @@ impl Config {
         self.delivery_cap = Some(250.0);
     }
 
-    /// The datacentres, of which there is at least one.
-    pub(crate) fn places(&self) -> Vec<Datacenter> {
+    /// The datacenters, of which there is at least one.
+    pub(crate) fn all_datacenters(&self) -> Vec<Datacenter> {
         if self.datacenters.is_empty() {
-            let mut place = Datacenter::new(&self.datacenter);
-            place.listen = self.listen;
-            return vec![place];
+            let mut datacenter = Datacenter::new(&self.datacenter);
+            datacenter.listen = self.listen;
+            return vec![datacenter];
         }
         self.datacenters.clone()
     }
@@ -204,16 +204,16 @@ impl Config {
         if self.shared_file && self.rate.is_none_or(f64::is_infinite) {
             return refuse("a file for all connections needs a rate");
         }
-        let places = self.places();
-        for (n, place) in places.iter().enumerate() {
-            let letters = place.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if place.name.is_empty() || !letters {
+        let datacenters = self.all_datacenters();
+        for (n, datacenter) in datacenters.iter().enumerate() {
+            let letters = datacenter.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if datacenter.name.is_empty() || !letters {
                 return refuse("the datacentre's name is not letters, digits and '-'");
             }
-            if places[..n].iter().any(|other| other.name == place.name) {
+            if datacenters[..n].iter().any(|other| other.name == datacenter.name) {
                 return refuse("two datacentres have the same name");
             }
-            if place.delay.most().max(place.transit.most()) > Duration::from_secs(24 * 60 * 60) {
+            if datacenter.delay.most().max(datacenter.transit.most()) > Duration::from_secs(24 * 60 * 60) {
                 return refuse("a datacentre's delay is over a day");
             }
         }
@@ -268,8 +268,8 @@ impl fmt::Debug for Config {
             .field("oversize_bytes", &self.oversize_bytes)
             .field("rate_limit_reset", &self.rate_limit_reset)
             .field("head_timeout", &self.head_timeout)
-            .field("truth_messages_max", &self.truth_messages_max)
-            .field("truth_bytes_max", &self.truth_bytes_max)
+            .field("ground_truth_messages_max", &self.ground_truth_messages_max)
+            .field("ground_truth_bytes_max", &self.ground_truth_bytes_max)
             .finish()
     }
 }

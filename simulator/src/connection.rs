@@ -1,15 +1,15 @@
 //! One connection's life: request, answer, end.
 
 use crate::control;
+use crate::ground_truth::{End, Recorder};
 use crate::link::{Link, Status};
-use crate::request::{self, BODY_BYTES_MAX, Content, HEAD_BYTES_MAX, Parsed, Request, Verdict};
+use crate::request::{self, BODY_BYTES_MAX, Content, HEAD_BYTES_MAX, Parsed, Request, Route};
 use crate::rng::Rng;
 use crate::script::{Action, How, On, Place};
 use crate::server::Shared;
 use crate::site::Site;
 use crate::stream::Body;
 use crate::tls;
-use crate::truth::{End, Recorder};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,9 +20,9 @@ pub(crate) fn serve(shared: &Arc<Shared>, site: &Arc<Site>, link: Arc<Link>, mut
         None => match receive(shared, &link, &mut recorder) {
             Ok(received) => match link.watch() {
                 Ok(watcher) => {
-                    link.bell().join();
+                    link.notify().enter();
                     let end = Body::new(shared, site, &link, &mut recorder).answer(&received);
-                    link.bell().leave();
+                    link.notify().leave();
                     link.end_reads();
                     // A panic there has nothing to say here.
                     let _ = watcher.join();
@@ -40,10 +40,12 @@ pub(crate) fn serve(shared: &Arc<Shared>, site: &Arc<Site>, link: Arc<Link>, mut
 /// The events of a scenario that do not wait for a request.
 fn accept(shared: &Shared, site: &Site, link: &Arc<Link>, recorder: &mut Recorder) -> Option<End> {
     let mut rng = Rng::nth(shared.config.seed ^ 0x0acc_e970, recorder.number);
-    let datacenter = &shared.places[site.place].name;
-    for index in shared.play.concerning(On::Stream, recorder.number, None, datacenter) {
-        let Action::Cut { how, place: Place::Accept, .. } = shared.play.event(index).action else { continue };
-        if !shared.play.strikes(index, &mut rng) {
+    let datacenter = &shared.datacenters[site.place].name;
+    for index in shared.scenario_run.applicable(On::Stream, recorder.number, None, datacenter) {
+        let Action::Cut { how, place: Place::Accept, .. } = shared.scenario_run.event(index).action else {
+            continue;
+        };
+        if !shared.scenario_run.fires(index, &mut rng) {
             continue;
         }
         recorder.fault_begins();
@@ -84,10 +86,10 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    pub(crate) fn verdict(&self, shared: &Shared) -> Verdict {
+    pub(crate) fn route(&self, shared: &Shared) -> Route {
         match (&self.request, self.refused) {
-            (Some(request), None) => request.verdict(&shared.config, shared.clock.unix_ms()),
-            (_, status) => Verdict::Refuse(status.unwrap_or(400)),
+            (Some(request), None) => request.route(&shared.config, shared.clock.unix_ms()),
+            (_, status) => Route::Refuse(status.unwrap_or(400)),
         }
     }
 }
@@ -213,18 +215,18 @@ impl Body<'_> {
         if let Some(request) = &received.request {
             self.recorder.requested(request.target.clone());
         }
-        let ended = match (received.verdict(self.shared), &received.request) {
-            (Verdict::Refuse(status), _) => {
+        let ended = match (received.route(self.shared), &received.request) {
+            (Route::Refuse(status), _) => {
                 let headers = if status == 401 { "www-authenticate: Bearer\r\n" } else { "" };
                 self.refuse(status, headers, &crate::response::problem(status), End::Refused)
             }
-            (Verdict::RefuseMethod(allow), _) => {
+            (Route::RefuseMethod(allow), _) => {
                 self.refuse(405, allow, &crate::response::problem(405), End::Refused)
             }
-            (Verdict::InvalidQuery(problem), _) => self.refuse(400, "", &problem, End::Refused),
-            (Verdict::Stream(endpoint, asked), _) => self.stream(endpoint, &asked),
-            (Verdict::Rules(resource), Some(request)) => self.rules(resource, request, &received.body),
-            (Verdict::Control(path), Some(request)) => {
+            (Route::InvalidQuery(problem), _) => self.refuse(400, "", &problem, End::Refused),
+            (Route::Stream(endpoint, params), _) => self.stream(endpoint, &params),
+            (Route::Rules(resource), Some(request)) => self.rules(resource, request, &received.body),
+            (Route::Control(path), Some(request)) => {
                 control::answer(&mut self, &path, request, &received.body)
             }
             (_, None) => Err(End::NoRequest),

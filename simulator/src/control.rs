@@ -11,11 +11,11 @@
 //! | `POST /simulator/kill?datacenter=NAME`, `POST /simulator/restart?datacenter=NAME` | it goes down, or comes back |
 //! | `POST /simulator/advance?ms=N` | a virtual clock goes on |
 
+use crate::ground_truth::{ConnectionRecord, End, MessageRecord};
 use crate::request::{Request, query};
 use crate::scenario::Scenario;
 use crate::script;
 use crate::stream::{Body, Never};
-use crate::truth::{ConnectionTruth, End, MessageTruth};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ pub(crate) fn answer(
         ("GET", "connections") => {
             let began = shared.clock.started();
             let all: Vec<Value> =
-                shared.truth.connections().iter().map(|truth| connection(truth, began)).collect();
+                shared.ground_truth.connections().iter().map(|record| connection(record, began)).collect();
             (200, line(&Value::Array(all)))
         }
         ("GET", "truth") => match parameter("connection").parse() {
@@ -66,7 +66,12 @@ pub(crate) fn answer(
                 let began = shared.clock.started();
                 (
                     200,
-                    shared.truth.messages(number).iter().map(|m| line(&message(number, m, began))).collect(),
+                    shared
+                        .ground_truth
+                        .messages(number)
+                        .iter()
+                        .map(|m| line(&message(number, m, began)))
+                        .collect(),
                 )
             }
             Err(_) => (400, line(&error("`connection` is not the number of one"))),
@@ -86,7 +91,7 @@ pub(crate) fn answer(
         },
         ("POST", "kill") => {
             let name = parameter("datacenter");
-            if !shared.places.iter().any(|place| place.name == name) {
+            if !shared.datacenters.iter().any(|place| place.name == name) {
                 return body.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
             }
             // The answer first: this may be the place that goes.
@@ -102,9 +107,9 @@ pub(crate) fn answer(
         ("POST", "advance") => match parameter("ms").parse() {
             // Its own thread would be waited for.
             Ok(ms) => {
-                body.link.bell().leave();
+                body.link.notify().leave();
                 let moved = shared.clock.advance(Duration::from_millis(ms));
-                body.link.bell().join();
+                body.link.notify().enter();
                 if moved {
                     (200, line(&counters(body)))
                 } else {
@@ -127,7 +132,7 @@ fn error(text: &str) -> Value {
 }
 
 fn counters(body: &Body<'_>) -> Value {
-    let totals = body.shared.truth.totals();
+    let totals = body.shared.ground_truth.totals();
     json!({
         "connections": totals.connections, "open": totals.open, "streams": totals.streams,
         "messages": totals.messages, "posts": totals.posts, "keep_alives": totals.keep_alives,
@@ -144,20 +149,20 @@ fn since(at: Instant, began: Instant) -> Value {
     json!(at.saturating_duration_since(began).as_micros() as f64 / 1_000.0)
 }
 
-fn connection(truth: &ConnectionTruth, began: Instant) -> Value {
+fn connection(record: &ConnectionRecord, began: Instant) -> Value {
     json!({
-        "connection": truth.number, "datacenter": &*truth.datacenter, "target": truth.target,
-        "accepted_ms": since(truth.accepted_at, began), "status": truth.status, "messages": truth.messages,
-        "posts": truth.posts, "keep_alives": truth.keep_alives, "payload_bytes": truth.payload_bytes,
-        "wire_bytes": truth.wire_bytes, "fault_ms": truth.fault_at.map(|at| since(at, began)),
-        "end": truth.end.map(|end| format!("{end:?}")),
+        "connection": record.number, "datacenter": &*record.datacenter, "target": record.target,
+        "accepted_ms": since(record.accepted_at, began), "status": record.status, "messages": record.messages,
+        "posts": record.posts, "keep_alives": record.keep_alives, "payload_bytes": record.payload_bytes,
+        "wire_bytes": record.wire_bytes, "fault_ms": record.fault_at.map(|at| since(at, began)),
+        "end": record.end.map(|end| format!("{end:?}")),
     })
 }
 
-fn message(number: u64, truth: &MessageTruth, began: Instant) -> Value {
+fn message(number: u64, record: &MessageRecord, began: Instant) -> Value {
     let text = |bytes: &Arc<[u8]>| String::from_utf8_lossy(bytes).into_owned();
     json!({
-        "connection": number, "index": truth.index, "post_id": truth.post_id.map(|id| id.to_string()),
-        "bytes": truth.len, "written_ms": since(truth.written_at, began), "text": truth.bytes.as_ref().map(text),
+        "connection": number, "index": record.index, "post_id": record.post_id.map(|id| id.to_string()),
+        "bytes": record.len, "written_ms": since(record.written_at, began), "text": record.bytes.as_ref().map(text),
     })
 }

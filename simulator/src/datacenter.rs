@@ -4,7 +4,7 @@ use crate::rng::Rng;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// A datacentre of the simulated service. All of them carry the same Posts under the same rules; each has its own address, its own
+/// A datacenter of the simulated service. All of them carry the same Posts under the same rules; each has its own address, its own
 /// delays, and can be killed and restarted.
 ///
 /// Each Post is at home in one of them. A client that asks with `localDcOnly=true` gets the Posts that are at home where it

@@ -16,7 +16,7 @@
 //! assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
 //! // One message a chunk: after the head comes a size, then a Post.
 //! let post = lines.find(|line| line.starts_with('{')).unwrap_or_default();
-//! let truth = simulator.truth().messages(1);
+//! let truth = simulator.ground_truth().messages(1);
 //! assert_eq!(truth[0].bytes.as_deref(), Some(post.as_bytes()));
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -36,14 +36,14 @@
 //! let simulator = Simulator::start(config)?;
 //! let mut client = TcpStream::connect(simulator.local_addr())?;
 //! client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
-//! simulator.truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
+//! simulator.ground_truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
 //! simulator.advance(Duration::from_secs(50));
-//! assert_eq!((simulator.truth().totals().posts, simulator.truth().totals().keep_alives), (2, 2));
+//! assert_eq!((simulator.ground_truth().totals().posts, simulator.ground_truth().totals().keep_alives), (2, 2));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! A fault at the right moment is a line ([`Simulator::trigger`]), a whole bad day a [`Script`], and what a client should have is in the
-//! [`Truth`]. Tests in other languages have the same over HTTP, under `/simulator/`:
+//! [`GroundTruth`]. Tests in other languages have the same over HTTP, under `/simulator/`:
 //!
 //! ```
 //! # use powerstream_simulator::{Config, Simulator};
@@ -85,12 +85,11 @@
 //! - With [`Config::tls`] it serves HTTPS, with a certificate made at start; a [`TlsFault`] is what can be wrong with that.
 //! - Same configuration, same bytes, but for ids and times: cuts, faults and delays come from [`Config::seed`].
 //! - A client that is slow gets its Posts late, and is cut off when too many wait for it. The simulator's memory is bounded: see
-//!   [`Truth`] for what it remembers, and [`Config::queue_messages_max`].
+//!   [`GroundTruth`] for what it remembers, and [`Config::queue_messages_max`].
 //!
 //! Not there: gzip on request, HTTP/2, more than one app (all tokens share rules and limits), the connections API.
 #![forbid(unsafe_code)]
 
-mod book;
 mod clock;
 mod config;
 mod connection;
@@ -99,14 +98,16 @@ mod datacenter;
 mod endpoint;
 mod feed;
 mod generator;
+mod ground_truth;
 mod limits;
 mod link;
-mod play;
 mod request;
 mod response;
 mod rng;
+mod rule_store;
 mod rules_api;
 mod scenario;
+mod scenario_run;
 mod schedule;
 pub mod script;
 mod server;
@@ -117,24 +118,23 @@ mod stream;
 mod strike;
 mod time;
 mod tls;
-mod truth;
 mod v2;
 mod wire;
 
-pub use book::NoRules;
 pub use clock::Time;
 pub use config::Config;
 pub use datacenter::{Datacenter, Delay};
 pub use generator::Generator;
+pub use ground_truth::{ConnectionRecord, End, GroundTruth, MessageRecord, Totals};
 pub use limits::ExtraConnection;
+pub use rule_store::NoRules;
 pub use rules_api::NotDeleted;
-pub use scenario::{Scenario, Struck, UnknownScenario};
+pub use scenario::{FaultScope, Scenario, UnknownScenario};
 pub use schedule::Bursts;
 pub use script::{Script, ScriptError};
 pub use server::Simulator;
 pub use source::{Source, SourcePost};
 pub use tls::{Tls, TlsFault, UnknownTlsFault};
-pub use truth::{ConnectionTruth, End, MessageTruth, Totals, Truth};
 
 /// Compiles and runs the program in the README.
 #[cfg(doctest)]

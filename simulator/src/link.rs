@@ -6,7 +6,7 @@
 //!
 //! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's own thread sends.
 
-use crate::clock::Bell;
+use crate::clock::Notify;
 use crate::tls::Layer;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -28,7 +28,7 @@ pub(crate) enum Status {
     Gone,
     /// The client reset it, or its network did.
     Lost,
-    /// The datacentre is switched off: this side resets it.
+    /// The datacenter is switched off: this side resets it.
     Killed,
     /// The simulator shuts down.
     Stopped,
@@ -49,15 +49,15 @@ pub(crate) struct Link {
     /// A scenario has it sit still.
     paused: AtomicBool,
     /// Rung when the status changes, and for news that its thread shall look at.
-    bell: Arc<Bell>,
+    notify: Arc<Notify>,
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, bell: Arc<Bell>) -> Link {
+    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, notify: Arc<Notify>) -> Link {
         // Without it a small message waits for the acknowledgement of the one before. If it cannot be set, so be it.
         let _ = stream.set_nodelay(true);
         let (status, made) = (Mutex::new(Status::Open), Instant::now());
-        Link { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), bell }
+        Link { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), notify }
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -106,9 +106,9 @@ impl Link {
     /// One `write()`; gives how much the socket took, at least a byte.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.writing.store(self.made.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
-        self.bell.writes(true);
+        self.notify.writes(true);
         let result = self.write_unmarked(bytes);
-        self.bell.writes(false);
+        self.notify.writes(false);
         self.writing.store(0, Ordering::SeqCst);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
             // Then the watcher only sees an end: a socket tells of a reset once.
@@ -138,7 +138,7 @@ impl Link {
     pub(crate) fn wait(&self, until: Option<Instant>) -> Status {
         let status = self.status();
         if status == Status::Open {
-            self.bell.wait(until);
+            self.notify.wait(until);
             return self.status();
         }
         status
@@ -148,15 +148,15 @@ impl Link {
     pub(crate) fn wait_for_end(&self, until: Option<Instant>) -> Status {
         loop {
             let status = self.wait(until);
-            if status != Status::Open || until.is_some_and(|until| self.bell.clock().now() >= until) {
+            if status != Status::Open || until.is_some_and(|until| self.notify.clock().now() >= until) {
                 return status;
             }
         }
     }
 
     /// What wakes its thread.
-    pub(crate) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
+    pub(crate) fn notify(&self) -> &Arc<Notify> {
+        &self.notify
     }
 
     /// Starts the watcher.
@@ -197,7 +197,7 @@ impl Link {
             0 => return false,
             since => Duration::from_millis(since - 1),
         };
-        self.bell.clock().is_virtual() || self.made.elapsed().saturating_sub(since) >= HELD_UP_AFTER
+        self.notify.clock().is_virtual() || self.made.elapsed().saturating_sub(since) >= HELD_UP_AFTER
     }
 
     /// A scenario has it sit still, or no longer.
@@ -210,7 +210,7 @@ impl Link {
         self.leave(Status::Stopped);
     }
 
-    /// The datacentre is switched off: a reset, as soon as its threads have let go.
+    /// The datacenter is switched off: a reset, as soon as its threads have let go.
     pub(crate) fn kill(&self) {
         let mut status = self.lock();
         if *status == Status::Open {
@@ -218,7 +218,7 @@ impl Link {
         }
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         drop(status);
-        self.bell.ring();
+        self.notify.wake();
         // The watcher wakes up by the one; a writer that is blocked by the other, whose FIN stands behind what the client has not read
         // and goes with it.
         let writing = self.writing.load(Ordering::SeqCst) > 0;
@@ -232,7 +232,7 @@ impl Link {
         }
         let resetting = matches!(*current, Status::Resetting | Status::Killed);
         drop(current);
-        self.bell.ring();
+        self.notify.wake();
         if !resetting {
             // Wakes a blocked read or write. After a reset there is nothing to wake, and it would send a FIN first.
             let _ = self.stream.shutdown(Shutdown::Both);
@@ -248,7 +248,7 @@ impl Link {
             if left.is_zero() {
                 break;
             }
-            self.bell.wait_at_most(left);
+            self.notify.wait_at_most(left);
         }
         let _ = self.stream.shutdown(Shutdown::Both);
     }

@@ -1,7 +1,7 @@
 //! Response heads, and the bodies of refusals.
 
 use crate::endpoint::Product;
-use crate::limits::Rate;
+use crate::limits::RateLimitState;
 use crate::rng::Rng;
 use crate::script::Body;
 use crate::time;
@@ -12,7 +12,7 @@ const API_VERSION: &str = "2.166";
 /// What the head of a stream says beyond the usual.
 #[derive(Default)]
 pub(crate) struct StreamHead<'a> {
-    /// The datacentre, if it is named.
+    /// The datacenter, if it is named.
     pub(crate) datacenter: Option<&'a str>,
     /// Further headers, as complete lines.
     pub(crate) lines: &'a str,
@@ -65,8 +65,8 @@ pub(crate) fn problem(status: u16) -> String {
 }
 
 /// The headers of a window of requests.
-pub(crate) fn rate_limit(rate: &Rate) -> String {
-    let Rate { limit, remaining, reset, .. } = rate;
+pub(crate) fn rate_limit(rate: &RateLimitState) -> String {
+    let RateLimitState { limit, remaining, reset, .. } = rate;
     format!(
         "x-rate-limit-limit: {limit}\r\nx-rate-limit-remaining: {remaining}\r\nx-rate-limit-reset: {reset}\r\n"
     )
@@ -110,7 +110,7 @@ pub(crate) fn refusal_body(status: u16, body: Body) -> String {
             "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
         }
         Body::Text => "Exceeded connection limit for user\r\n",
-        Body::Legacy => r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#,
+        Body::Legacy => r#"{"errors":[{"code":88,"message":"RateLimitState limit exceeded"}]}"#,
         Body::Code => r#"{"code":131,"message":"Internal error"}"#,
         Body::Gnip => r#"{"error":{"message":"Too many requests","sent":"2026-01-05T10:00:00+00:00"}}"#,
         Body::TooManyConnections => TOO_MANY_CONNECTIONS,

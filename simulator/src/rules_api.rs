@@ -6,9 +6,9 @@
 mod filtered;
 mod powerstream;
 
-use crate::book::{Added, Book, Named, Which};
 use crate::generator::json::{Style, Writer};
 use crate::request::query;
+use crate::rule_store::{AddOutcome, RuleRef, RuleStore, StoredRule};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ impl Answer {
 
 /// Answers a request whose method the resource allows.
 pub(crate) fn answer(
-    book: &Book,
+    store: &RuleStore,
     resource: Resource,
     options: &Options,
     method: &str,
@@ -108,9 +108,9 @@ pub(crate) fn answer(
     unix_ms: u64,
 ) -> Answer {
     let result = match resource {
-        Resource::Powerstream => powerstream::answer(book, options, method, query, body, unix_ms),
-        Resource::Filtered => filtered::answer(book, method, query, body, unix_ms),
-        Resource::FilteredCounts => filtered::counts(book, query),
+        Resource::Powerstream => powerstream::answer(store, options, method, query, body, unix_ms),
+        Resource::Filtered => filtered::answer(store, method, query, body, unix_ms),
+        Resource::FilteredCounts => filtered::counts(store, query),
     };
     result.unwrap_or_else(|refused| refused)
 }
@@ -164,22 +164,22 @@ fn list_of<'a>(list: Option<&'a Value>, name: &str) -> Result<&'a [Value], Answe
 }
 
 /// An id as a string, which it is, or as a number, which some clients make of it.
-fn id(value: &Value) -> Option<Which> {
+fn id(value: &Value) -> Option<RuleRef> {
     let id = match value {
         Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
         Value::Number(number) => number.as_u64(),
         _ => None,
     };
-    id.map(Which::Id)
+    id.map(RuleRef::Id)
 }
 
-fn ids(list: Option<&Value>, name: &str) -> Result<Vec<Which>, Answer> {
+fn ids(list: Option<&Value>, name: &str) -> Result<Vec<RuleRef>, Answer> {
     let which = list_of(list, name)?.iter().map(id).collect::<Option<Vec<_>>>();
     which.ok_or_else(|| Answer::wrong(name, "", &format!("The `{name}` field is a list of ids")))
 }
 
 /// A rule as both products print it.
-fn write_rule(json: &mut Writer<'_>, rule: &Named) {
+fn write_rule(json: &mut Writer<'_>, rule: &StoredRule) {
     json.raw("{\"id\":\"").number(rule.id).raw("\",\"value\":").string(&rule.value);
     if let Some(tag) = &rule.tag {
         json.raw(",\"tag\":").string(tag);
@@ -187,7 +187,7 @@ fn write_rule(json: &mut Writer<'_>, rule: &Named) {
     json.raw("}");
 }
 
-fn write_rules<'a>(json: &mut Writer<'_>, rules: impl Iterator<Item = &'a Arc<Named>>) {
+fn write_rules<'a>(json: &mut Writer<'_>, rules: impl Iterator<Item = &'a Arc<StoredRule>>) {
     for (n, rule) in rules.enumerate() {
         json.raw(if n > 0 { "," } else { "" });
         write_rule(json, rule);
@@ -196,21 +196,21 @@ fn write_rules<'a>(json: &mut Writer<'_>, rules: impl Iterator<Item = &'a Arc<Na
 
 /// The list of what is wrong with rules that were to be added, as the Filtered Stream gives it. The entries for a duplicate and for
 /// an invalid rule are recorded; that of a full set is made up after them, with PowerTrack's sentence.
-fn write_errors(json: &mut Writer<'_>, rules: &[(String, Option<String>)], answers: &[Added]) {
+fn write_errors(json: &mut Writer<'_>, rules: &[(String, Option<String>)], answers: &[AddOutcome]) {
     let mut comma = "";
     for ((value, _), answer) in rules.iter().zip(answers) {
-        if matches!(answer, Added::Created(_)) {
+        if matches!(answer, AddOutcome::Created(_)) {
             continue;
         }
         json.raw(comma).raw("{\"value\":").string(value);
         comma = ",";
         match answer {
-            Added::Created(_) => {}
-            Added::Duplicate(known) => {
+            AddOutcome::Created(_) => {}
+            AddOutcome::Duplicate(known) => {
                 json.raw(",\"id\":\"").number(known.id).raw("\",\"title\":\"DuplicateRule\",");
                 json.raw("\"type\":\"https://api.x.com/2/problems/duplicate-rules\"");
             }
-            Added::Invalid(details) => {
+            AddOutcome::Invalid(details) => {
                 json.raw(",\"details\":[");
                 for (n, detail) in details.iter().enumerate() {
                     json.raw(if n > 0 { "," } else { "" }).string(detail);
@@ -218,7 +218,7 @@ fn write_errors(json: &mut Writer<'_>, rules: &[(String, Option<String>)], answe
                 json.raw("],\"title\":\"UnprocessableEntity\",");
                 json.raw("\"type\":\"https://api.x.com/2/problems/invalid-rules\"");
             }
-            Added::Full => {
+            AddOutcome::Full => {
                 json.raw(",\"title\":\"RuleCap\",\"detail\":\"Request exceeds account’s Rule Limit. ");
                 json.raw("Delete rules or contact your account manager to proceed.\",");
                 json.raw("\"type\":\"https://api.x.com/2/problems/rule-cap\"");

@@ -113,8 +113,8 @@ impl Scenario {
         let event = self.fault(config).map(|(when, struck, action)| Event {
             on: On::Stream,
             attempts: match config.fault_on.unwrap_or(struck) {
-                Struck::First(count) => Attempts(vec![(1, count)]),
-                Struck::Every => Attempts(vec![(1, u64::MAX)]),
+                FaultScope::First(count) => Attempts(vec![(1, count)]),
+                FaultScope::Every => Attempts(vec![(1, u64::MAX)]),
             },
             endpoint: None,
             datacenter: None,
@@ -131,9 +131,9 @@ impl Scenario {
         })
     }
 
-    fn fault(self, config: &Config) -> Option<(When, Struck, Action)> {
-        let once = |action| Some((When::AfterPosts(config.fault_after), Struck::First(1), action));
-        let between = |action| Some((When::EveryPosts(config.fault_after.max(1)), Struck::Every, action));
+    fn fault(self, config: &Config) -> Option<(When, FaultScope, Action)> {
+        let once = |action| Some((When::AfterPosts(config.fault_after), FaultScope::First(1), action));
+        let between = |action| Some((When::EveryPosts(config.fault_after.max(1)), FaultScope::Every, action));
         let at_once = |struck, action| Some((When::AtOnce, struck, action));
         let cut = |how, place| Action::Cut { how, place, step: Duration::ZERO };
         let reset = Reset::In(config.rate_limit_reset.as_secs() as i64);
@@ -141,7 +141,9 @@ impl Scenario {
             Scenario::UnknownMessages => between(Action::Unknown),
             Scenario::Malformed => between(Action::Junk(None)),
             Scenario::Oversized => between(Action::Oversize { bytes: None }),
-            Scenario::SlowHead => at_once(Struck::Every, Action::SlowHead { step: Duration::from_millis(2) }),
+            Scenario::SlowHead => {
+                at_once(FaultScope::Every, Action::SlowHead { step: Duration::from_millis(2) })
+            }
             Scenario::Stall => once(cut(How::Stall, Place::Between)),
             Scenario::Reset => once(cut(How::Reset, Place::Between)),
             Scenario::CloseMidMessage => once(cut(How::Close, Place::InMessage)),
@@ -155,17 +157,17 @@ impl Scenario {
             Scenario::RateLimited => {
                 let mut refusal = Refusal::new(429, Body::Problem);
                 (refusal.remaining, refusal.reset) = (Some(0), Some(reset));
-                at_once(Struck::Every, Action::Refuse(refusal))
+                at_once(FaultScope::Every, Action::Refuse(refusal))
             }
             Scenario::TooManyConnections => {
                 let mut refusal = Refusal::new(429, Body::TooManyConnections);
                 (refusal.remaining, refusal.reset) = (Some(48), Some(reset));
-                at_once(Struck::Every, Action::Refuse(refusal))
+                at_once(FaultScope::Every, Action::Refuse(refusal))
             }
             Scenario::Unavailable => {
-                at_once(Struck::First(3), Action::Refuse(Refusal::new(503, Body::Problem)))
+                at_once(FaultScope::First(3), Action::Refuse(Refusal::new(503, Body::Problem)))
             }
-            Scenario::AcceptClose => at_once(Struck::Every, cut(How::Close, Place::Between)),
+            Scenario::AcceptClose => at_once(FaultScope::Every, cut(How::Close, Place::Between)),
             _ => None,
         }
     }
@@ -175,18 +177,18 @@ impl Scenario {
 /// stream with a right token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Struck {
+pub enum FaultScope {
     /// The first so many; those after them are steady.
     First(u64),
     /// All of them.
     Every,
 }
 
-impl Struck {
-    pub(crate) fn strikes(self, attempt: u64) -> bool {
+impl FaultScope {
+    pub(crate) fn covers(self, attempt: u64) -> bool {
         match self {
-            Struck::First(count) => attempt <= count,
-            Struck::Every => true,
+            FaultScope::First(count) => attempt <= count,
+            FaultScope::Every => true,
         }
     }
 }
@@ -260,7 +262,9 @@ mod tests {
     #[test]
     fn struck() {
         assert!(
-            Struck::First(2).strikes(2) && !Struck::First(2).strikes(3) && Struck::Every.strikes(u64::MAX)
+            FaultScope::First(2).covers(2)
+                && !FaultScope::First(2).covers(3)
+                && FaultScope::Every.covers(u64::MAX)
         );
     }
 }

@@ -62,8 +62,8 @@
 //! | `burst` | `length`, `factor` | so many times as many Posts |
 //! | `pause` | `length` | silence, then all goes on |
 //! | `ghost` | `length` | the place in the limit of connections stays taken after the end |
-//! | `failover` | `name`, `headers` | another datacentre's name, or none, in head and metadata |
-//! | `kill` | `name`, `length` | the datacentre (by default the one connected to) goes down, and comes back after that time |
+//! | `failover` | `name`, `headers` | another datacenter's name, or none, in head and metadata |
+//! | `kill` | `name`, `length` | the datacenter (by default the one connected to) goes down, and comes back after that time |
 //!
 //! `place` is `accept`, `request` (read, but without effect), `head` (with effect, but without an answer), `in-head`, `between` (two
 //! messages; the default), `in-size`, `in-message` or `in-line-end`. [`kinds`] lists what `kind`, `what` and `body` can be.

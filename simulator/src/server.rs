@@ -1,21 +1,21 @@
 //! The handle of a simulator, and what all its threads know.
 
-use crate::book::{Book, NoRules};
-use crate::clock::{Bell, Clock};
+use crate::clock::{Clock, Notify};
 use crate::config::Config;
 use crate::datacenter::Datacenter;
 use crate::feed::Feed;
 use crate::generator::Generator;
-use crate::limits::{Slots, Windows};
+use crate::ground_truth::{End, GroundTruth};
+use crate::limits::{RateLimits, Slots};
 use crate::link::Link;
-use crate::play::Play;
 use crate::rng::Rng;
+use crate::rule_store::{NoRules, RuleStore};
+use crate::scenario_run::ScenarioRun;
 use crate::script::{self, Action, ScriptError};
 use crate::site::{Down, Site};
 use crate::stream::Mailbox;
 use crate::time;
 use crate::tls::Acceptor;
-use crate::truth::{End, Truth};
 use powerstream_rules::Profile;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,23 +36,23 @@ pub struct Simulator {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
-    pub(crate) places: Vec<Datacenter>,
+    pub(crate) datacenters: Vec<Datacenter>,
     pub(crate) feed: Feed,
-    pub(crate) truth: Truth,
+    pub(crate) ground_truth: GroundTruth,
     pub(crate) tls: Option<Acceptor>,
     sites: Vec<Arc<Site>>,
-    pub(crate) play: Play,
-    pub(crate) powerstream: Arc<Book>,
-    pub(crate) filtered: Arc<Book>,
-    pub(crate) windows: Windows,
+    pub(crate) scenario_run: ScenarioRun,
+    pub(crate) powerstream: Arc<RuleStore>,
+    pub(crate) filtered: Arc<RuleStore>,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) slots: Arc<Slots>,
     stopped: AtomicBool,
-    pump_bell: Arc<Bell>,
+    pump_notify: Arc<Notify>,
     padded: Mutex<Generator>,
     /// The streams that run, by the numbers of their connections.
     streams: Mutex<BTreeMap<u64, (Weak<Link>, Mailbox)>>,
-    /// Threads that wait to bring a datacentre back.
-    timers: Mutex<Vec<(Arc<Bell>, JoinHandle<()>)>>,
+    /// Threads that wait to bring a datacenter back.
+    timers: Mutex<Vec<(Arc<Notify>, JoinHandle<()>)>>,
 }
 
 impl Simulator {
@@ -64,43 +64,49 @@ impl Simulator {
     pub fn start(config: Config) -> io::Result<Simulator> {
         config.check()?;
         let clock = Clock::new(config.time);
-        let places = config.places();
+        let datacenters = config.all_datacenters();
         let (mut sites, mut listeners) = (Vec::new(), Vec::new());
-        for (place, datacenter) in places.iter().enumerate() {
+        for (place, datacenter) in datacenters.iter().enumerate() {
             let (site, listener) = Site::bind(place, datacenter.listen)?;
             sites.push(Arc::new(site));
             listeners.push(listener);
         }
-        let pump_bell = Arc::new(Bell::new(&clock));
-        let book = |profile, no_rules| {
+        let pump_notify = Arc::new(Notify::new(&clock));
+        let store = |profile, no_rules| {
             let (max, delay, says) = (config.rules_max, config.rule_delay, config.matching_rules);
-            Arc::new(Book::new(profile, max, no_rules, delay, says, &clock))
+            Arc::new(RuleStore::new(profile, max, no_rules, delay, says, &clock))
         };
         let shared = Arc::new(Shared {
-            feed: Feed::new(&config, &places, pump_bell.clone()),
+            feed: Feed::new(&config, &datacenters, pump_notify.clone()),
             tls: config.tls.as_ref().map(Acceptor::new).transpose()?,
-            truth: Truth::new(config.truth_messages_max, config.truth_bytes_max, clock.clone()),
+            ground_truth: GroundTruth::new(
+                config.ground_truth_messages_max,
+                config.ground_truth_bytes_max,
+                clock.clone(),
+            ),
             sites,
             stopped: AtomicBool::new(false),
-            pump_bell,
+            pump_notify,
             padded: Mutex::new(Generator::new(config.seed ^ 0x0bad_5eed)),
-            play: Play::new(config.script.clone().unwrap_or_else(|| config.scenario.script(&config))),
-            powerstream: book(Profile::Powerstream, config.no_rules),
-            filtered: book(Profile::FilteredStream, NoRules::Nothing),
-            windows: Windows::default(),
+            scenario_run: ScenarioRun::new(
+                config.script.clone().unwrap_or_else(|| config.scenario.script(&config)),
+            ),
+            powerstream: store(Profile::Powerstream, config.no_rules),
+            filtered: store(Profile::FilteredStream, NoRules::Nothing),
+            rate_limits: RateLimits::default(),
             slots: Arc::new(Slots::new(&clock)),
             streams: Mutex::new(BTreeMap::new()),
             timers: Mutex::new(Vec::new()),
-            places,
+            datacenters,
             clock,
             config,
         });
         // Before the thread is there to do so itself: a virtual clock must not go on without it.
-        shared.pump_bell.join();
+        shared.pump_notify.enter();
         let pumping = shared.clone();
         let pump = thread::Builder::new().name("simulator-pump".to_owned()).spawn(move || {
             pumping.feed.run(|| pumping.stopped.load(Ordering::SeqCst));
-            pumping.pump_bell.leave();
+            pumping.pump_notify.leave();
         })?;
         let simulator = Simulator { shared, pump: Mutex::new(Some(pump)) };
         for (site, listener) in simulator.shared.sites.iter().zip(listeners) {
@@ -109,13 +115,13 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// Where it listens, with the port it got; of several datacentres the first.
+    /// Where it listens, with the port it got; of several datacenters the first.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.sites[0].address
     }
 
-    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacentres the first. A wildcard address is given as
+    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacenters the first. A wildcard address is given as
     /// loopback.
     #[must_use]
     pub fn base_url(&self) -> String {
@@ -128,26 +134,26 @@ impl Simulator {
         self.shared.tls.as_ref().map(Acceptor::ca_pem)
     }
 
-    /// The names of the datacentres, in the order of the configuration, and the origin of each.
+    /// The names of the datacenters, in the order of the configuration, and the origin of each.
     #[must_use]
     pub fn datacenters(&self) -> Vec<(String, String)> {
-        let name = |site: &Arc<Site>| self.shared.places[site.place].name.clone();
+        let name = |site: &Arc<Site>| self.shared.datacenters[site.place].name.clone();
         self.shared.sites.iter().map(|site| (name(site), self.shared.base_url(site))).collect()
     }
 
-    /// The origin of a datacentre; `None` if there is none of that name.
+    /// The origin of a datacenter; `None` if there is none of that name.
     #[must_use]
     pub fn base_url_of(&self, datacenter: &str) -> Option<String> {
         self.shared.site(datacenter).map(|site| self.shared.base_url(site))
     }
 
-    /// Switches a datacentre off: its connections are reset, and further ones refused. False if there is none of that name, or if it
+    /// Switches a datacenter off: its connections are reset, and further ones refused. False if there is none of that name, or if it
     /// is off.
     pub fn kill(&self, datacenter: &str) -> bool {
         self.shared.kill(datacenter)
     }
 
-    /// Switches a datacentre on again, at the same address. False if there is none of that name.
+    /// Switches a datacenter on again, at the same address. False if there is none of that name.
     ///
     /// # Errors
     ///
@@ -177,7 +183,7 @@ impl Simulator {
     }
 
     /// The ids of the Posts of the feed that were due from this date on (Unix milliseconds) and before that one, in their order, whether or
-    /// not anybody was sent them: next to [`Self::truth`], what a client may have missed. Rules, partitions and languages are not looked at.
+    /// not anybody was sent them: next to [`Self::ground_truth`], what a client may have missed. Rules, partitions and languages are not looked at.
     /// Empty before the first client, and where there is no feed that goes on by itself: without a rate, or with a file for each connection.
     ///
     /// ```
@@ -189,7 +195,7 @@ impl Simulator {
     /// let simulator = Simulator::start(config)?;
     /// let mut client = TcpStream::connect(simulator.local_addr())?;
     /// client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
-    /// simulator.truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
+    /// simulator.ground_truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
     /// drop(client);
     /// simulator.advance(Duration::from_secs(10));
     /// assert_eq!(simulator.post_ids(1_790_000_000_000, 1_790_000_005_000).len(), 10);
@@ -202,8 +208,8 @@ impl Simulator {
 
     /// The log of what it sends. It stays valid after the shutdown.
     #[must_use]
-    pub fn truth(&self) -> Truth {
-        self.shared.truth.clone()
+    pub fn ground_truth(&self) -> GroundTruth {
+        self.shared.ground_truth.clone()
     }
 
     /// Ends all connections where they are and waits for all threads: a matter of milliseconds. Again is a no-op.
@@ -213,8 +219,8 @@ impl Simulator {
             site.close(Down::Shutdown);
         }
         let timers = std::mem::take(&mut *lock(&self.shared.timers));
-        for (bell, timer) in timers {
-            bell.ring();
+        for (notify, timer) in timers {
+            notify.wake();
             let _ = timer.join();
         }
         // One may have come back meanwhile.
@@ -222,7 +228,7 @@ impl Simulator {
             site.close(Down::Shutdown);
         }
         if let Some(pump) = lock(&self.pump).take() {
-            self.shared.pump_bell.ring();
+            self.shared.pump_notify.wake();
             let _ = pump.join();
         }
     }
@@ -238,7 +244,7 @@ impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
             .field("datacenters", &self.datacenters())
-            .field("truth", &self.shared.truth)
+            .field("truth", &self.shared.ground_truth)
             .finish_non_exhaustive()
     }
 }
@@ -250,12 +256,12 @@ impl Shared {
     }
 
     fn site(&self, name: &str) -> Option<&Arc<Site>> {
-        self.sites.iter().find(|site| self.places[site.place].name == name)
+        self.sites.iter().find(|site| self.datacenters[site.place].name == name)
     }
 
     /// How a connection ends that the scenario has ended.
     pub(crate) fn fault_end(&self) -> End {
-        self.play.script().inner().named.map_or(End::Scripted, End::Fault)
+        self.scenario_run.script().inner().named.map_or(End::Scripted, End::Fault)
     }
 
     /// A stream runs, and can be sent actions until what this gives is dropped.
@@ -275,7 +281,7 @@ impl Shared {
         let Some((link, mailbox)) = streams.get(&number) else { return false };
         let Some(link) = link.upgrade() else { return false };
         lock(mailbox).push_back(action);
-        link.bell().ring();
+        link.notify().wake();
         true
     }
 
@@ -299,14 +305,14 @@ impl Shared {
         }
     }
 
-    /// Switches a datacentre off, and on again after a time, if there is one.
+    /// Switches a datacenter off, and on again after a time, if there is one.
     pub(crate) fn kill_for(self: &Arc<Shared>, name: &str, length: Option<Duration>) {
         if let Some(length) = length {
             let until = self.clock.now() + length;
-            let (bell, shared, name) = (Arc::new(Bell::new(&self.clock)), self.clone(), name.to_owned());
-            let waiting = bell.clone();
+            let (notify, shared, name) = (Arc::new(Notify::new(&self.clock)), self.clone(), name.to_owned());
+            let waiting = notify.clone();
             // Before its thread is there.
-            bell.join();
+            notify.enter();
             let wait = move || {
                 while !shared.stopped.load(Ordering::SeqCst) && shared.clock.now() < until {
                     waiting.wait(Some(until));
@@ -318,8 +324,8 @@ impl Shared {
             let mut timers = lock(&self.timers);
             timers.retain(|(_, timer)| !timer.is_finished());
             match thread::Builder::new().name("simulator-timer".to_owned()).spawn(wait) {
-                Ok(timer) => timers.push((bell, timer)),
-                Err(_) => bell.leave(),
+                Ok(timer) => timers.push((notify, timer)),
+                Err(_) => notify.leave(),
             }
         }
         self.kill(name);

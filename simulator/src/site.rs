@@ -1,6 +1,6 @@
-//! A datacentre at work: its listener, the thread that accepts, and a thread for each connection.
+//! A datacenter at work: its listener, the thread that accepts, and a thread for each connection.
 
-use crate::clock::Bell;
+use crate::clock::Notify;
 use crate::connection;
 use crate::link::Link;
 use crate::server::Shared;
@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// One datacentre: up, or down.
+/// One datacenter: up, or down.
 pub(crate) struct Site {
-    /// Its index among the datacentres.
+    /// Its index among the datacenters.
     pub(crate) place: usize,
     /// Where it listens, also after a restart.
     pub(crate) address: SocketAddr,
@@ -38,7 +38,7 @@ struct Served {
     thread: JoinHandle<()>,
 }
 
-/// How a datacentre goes down.
+/// How a datacenter goes down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Down {
     /// Its connections end where they are.
@@ -108,7 +108,7 @@ impl Site {
             }
         }
         for served in served {
-            // A connection may have its own datacentre killed.
+            // A connection may have its own datacenter killed.
             if served.thread.thread().id() != thread::current().id() {
                 let _ = served.thread.join();
             }
@@ -143,10 +143,10 @@ impl Door {
     }
 
     fn serve(&self, site: &Arc<Site>, shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-        let recorder = shared.truth.accepted(peer, &shared.places[site.place].name);
+        let recorder = shared.ground_truth.accepted(peer, &shared.datacenters[site.place].name);
         // Where no TLS can be had the connection is dropped.
         let Ok(tls) = shared.tls.as_ref().map(|tls| tls.layer(recorder.number)).transpose() else { return };
-        let link = Arc::new(Link::new(stream, tls.flatten(), Arc::new(Bell::new(&shared.clock))));
+        let link = Arc::new(Link::new(stream, tls.flatten(), Arc::new(Notify::new(&shared.clock))));
         let weak = Arc::downgrade(&link);
         let mut served = lock(&self.served);
         served.retain(|served| !served.thread.is_finished());

@@ -1,14 +1,15 @@
 //! What goes out on one connection: an answer, or a stream until it ends.
 
-use crate::book::Named;
 use crate::connection;
 use crate::endpoint::{Endpoint, Product};
-use crate::feed::{Item, Key, Past, Polled, Sieve, Supply};
+use crate::feed::{FeedCursor, Filter, Item, Key, Past, Polled};
+use crate::ground_truth::{End, InFlight, Recorder};
 use crate::limits::{Counter, ExtraConnection, Group, QUARTER_HOUR, Slot};
 use crate::link::{Link, Status};
-use crate::request::{Asked, Request};
+use crate::request::{Request, StreamParams};
 use crate::response::{self, StreamHead};
 use crate::rng::Rng;
+use crate::rule_store::StoredRule;
 use crate::rules_api::{self, Resource};
 use crate::scenario::KeepAlives;
 use crate::script::{Action, Attempts, Event, Metadata, On, Place, Stream, Then, When, system};
@@ -16,7 +17,6 @@ use crate::server::Shared;
 use crate::site::Site;
 use crate::source::SourcePost;
 use crate::splice;
-use crate::truth::{End, InFlight, Recorder};
 use crate::v2;
 use crate::wire::{Encoder, Writes};
 use std::collections::VecDeque;
@@ -124,7 +124,7 @@ impl<'a> Body<'a> {
         recorder: &'a mut Recorder,
     ) -> Body<'a> {
         let mut rng = Rng::nth(shared.config.seed, recorder.number);
-        let style = shared.play.script().inner().stream;
+        let style = shared.scenario_run.script().inner().stream;
         Body {
             shared,
             site,
@@ -192,7 +192,7 @@ impl<'a> Body<'a> {
 
     /// Answers a request about rules.
     pub(crate) fn rules(&mut self, resource: Resource, request: &Request, body: &[u8]) -> Result<Never, End> {
-        let attempt = self.shared.play.next_attempt(On::Rules);
+        let attempt = self.shared.scenario_run.next_attempt(On::Rules);
         let path = request.target.split('?').next();
         let events = self.events_of_request(On::Rules, attempt, path);
         self.strike_before(&events)?;
@@ -202,18 +202,18 @@ impl<'a> Body<'a> {
             (_, "GET") => (Counter::FilteredRulesRead, 450, QUARTER_HOUR),
             _ => (Counter::FilteredRulesWritten, 100, QUARTER_HOUR),
         };
-        let rate = self.shared.windows.take(counter, limit, length, now);
+        let rate = self.shared.rate_limits.take(counter, limit, length, now);
         let lines = response::rate_limit(&rate);
         if rate.exceeded {
             return self.refuse(429, &lines, &response::problem(429), End::Refused);
         }
-        let book = match resource {
+        let store = match resource {
             Resource::Powerstream => &self.shared.powerstream,
             _ => &self.shared.filtered,
         };
         let options = rules_api::Options { not_deleted: config.not_deleted, partial: config.rules_partial };
         let answer =
-            rules_api::answer(book, resource, &options, request.method(), request.query(), body, now);
+            rules_api::answer(store, resource, &options, request.method(), request.query(), body, now);
         let bytes = response::refusal(answer.status, &lines, &answer.body, &mut self.rng, now);
         self.recorder.answered(answer.status);
         self.strike_at_head(&events, &bytes)?;
@@ -224,13 +224,13 @@ impl<'a> Body<'a> {
 
     /// The events of the scenario that strike this request before there is a stream.
     fn events_of_request(&mut self, on: On, attempt: u64, path: Option<&str>) -> Vec<Action> {
-        let datacenter = &self.shared.places[self.site.place].name;
+        let datacenter = &self.shared.datacenters[self.site.place].name;
         let mut actions = Vec::new();
-        for index in self.shared.play.concerning(on, attempt, path, datacenter) {
-            let event = self.shared.play.event(index);
+        for index in self.shared.scenario_run.applicable(on, attempt, path, datacenter) {
+            let event = self.shared.scenario_run.event(index);
             let is_at_accept = matches!(event.action, Action::Cut { place: Place::Accept, .. });
             if (event.action.is_of_request() || on == On::Rules) && !is_at_accept {
-                if self.shared.play.strikes(index, &mut self.rng) {
+                if self.shared.scenario_run.fires(index, &mut self.rng) {
                     actions.push(event.action.clone());
                 }
             } else if on == On::Stream && !is_at_accept {
@@ -246,19 +246,23 @@ impl<'a> Body<'a> {
     }
 
     /// Answers a request for a stream, and sends it.
-    pub(crate) fn stream(&mut self, endpoint: &'static Endpoint, asked: &Asked) -> Result<Never, End> {
+    pub(crate) fn stream(
+        &mut self,
+        endpoint: &'static Endpoint,
+        params: &StreamParams,
+    ) -> Result<Never, End> {
         let shared = self.shared;
         let config = &shared.config;
-        let attempt = shared.play.next_attempt(On::Stream);
+        let attempt = shared.scenario_run.next_attempt(On::Stream);
         let events = self.events_of_request(On::Stream, attempt, Some(endpoint.path));
         self.strike_before(&events)?;
-        let lines = self.admit(endpoint, asked)?;
+        let lines = self.admit(endpoint, params)?;
 
-        let mut datacenter = asked.local_dc_only.then(|| shared.places[self.site.place].name.clone());
+        let mut datacenter = params.local_dc_only.then(|| shared.datacenters[self.site.place].name.clone());
         let (mut ghost, mut coding) = (config.ghost, None);
         for action in &events {
             match action {
-                Action::Failover { name, headers } if asked.local_dc_only => {
+                Action::Failover { name, headers } if params.local_dc_only => {
                     datacenter = headers.then(|| name.clone().or(datacenter)).flatten();
                 }
                 Action::Ghost { length } => ghost = *length,
@@ -286,11 +290,11 @@ impl<'a> Body<'a> {
         let (begun, rest) = head.split_at(self.head_step.map_or(0, |_| head.len() - 1));
         self.head(begun)?;
         // Before the head ends: who has read that misses nothing from then on, however late this thread gets its next turn.
-        let supply = self.join(endpoint, asked);
+        let cursor = self.join(endpoint, params);
         self.head(rest)?;
 
         let registered = shared.register(self.recorder.number, self.link, &self.mailbox);
-        let result = self.run(endpoint, asked, supply, datacenter);
+        let result = self.run(endpoint, params, cursor, datacenter);
         drop(registered);
         if let (Some(slot), Status::Lost | Status::Resetting) = (&mut self.slot, self.link.status()) {
             // Neither side has said goodbye.
@@ -300,14 +304,14 @@ impl<'a> Body<'a> {
     }
 
     /// Whether there is room for a stream. Gives the headers that tell of the limit of requests.
-    fn admit(&mut self, endpoint: &'static Endpoint, asked: &Asked) -> Result<String, End> {
+    fn admit(&mut self, endpoint: &'static Endpoint, params: &StreamParams) -> Result<String, End> {
         let shared = self.shared;
         let config = &shared.config;
         let unix_ms = shared.clock.unix_ms();
         let mut lines = String::new();
         if let Some(limit) = endpoint.requests_max {
             let counter = Counter::Stream(endpoint.path);
-            let rate = shared.windows.take(counter, limit, QUARTER_HOUR, unix_ms);
+            let rate = shared.rate_limits.take(counter, limit, QUARTER_HOUR, unix_ms);
             lines = response::rate_limit(&rate);
             if rate.exceeded && config.stream_requests_limited {
                 let body = response::problem(429);
@@ -316,7 +320,7 @@ impl<'a> Body<'a> {
         }
         let lacks_rules = match endpoint.product {
             Product::Powerstream => {
-                config.no_rules == crate::book::NoRules::Conflict && shared.powerstream.len() == 0
+                config.no_rules == crate::rule_store::NoRules::Conflict && shared.powerstream.len() == 0
             }
             Product::Filtered => shared.filtered.len() == 0,
             _ => false,
@@ -327,8 +331,8 @@ impl<'a> Body<'a> {
         }
         // Both paths of Powerstream are one stream.
         let path = if endpoint.product == Product::Powerstream { "/2/powerstream" } else { endpoint.path };
-        let recovers = matches!(asked.past, Past::Window(..));
-        let group = Group { product: endpoint.product, path, partition: asked.partition, recovers };
+        let recovers = matches!(params.past, Past::Window(..));
+        let group = Group { product: endpoint.product, path, partition: params.partition, recovers };
         // Two recoveries at a time, beside the live streams.
         let max = config.connections_max;
         let (slot, over, oldest) = shared.slots.take(group, self.recorder.number, max);
@@ -371,38 +375,41 @@ impl<'a> Body<'a> {
     }
 
     /// Its Posts, from now on and as far back as was asked for.
-    fn join(&self, endpoint: &Endpoint, asked: &Asked) -> Supply {
+    fn join(&self, endpoint: &Endpoint, params: &StreamParams) -> FeedCursor {
         let shared = self.shared;
         let place = self.site.place;
-        let home = asked.local_dc_only.then_some((place as u64, shared.places.len() as u64));
-        let partition = (endpoint.partitions > 0).then_some((asked.partition, endpoint.partitions));
-        let key =
-            Key { place, product: endpoint.product, sieve: Sieve { home, partition, lang: endpoint.lang } };
-        let book = match endpoint.product {
+        let home = params.local_dc_only.then_some((place as u64, shared.datacenters.len() as u64));
+        let partition = (endpoint.partitions > 0).then_some((params.partition, endpoint.partitions));
+        let key = Key {
+            datacenter: place,
+            product: endpoint.product,
+            filter: Filter { home, partition, lang: endpoint.lang },
+        };
+        let store = match endpoint.product {
             Product::Powerstream => Some(&shared.powerstream),
             Product::Filtered => Some(&shared.filtered),
             _ => None,
         };
-        shared.feed.supply(key, book, asked.past, self.link)
+        shared.feed.open(key, store, params.past, self.link)
     }
 
     fn run(
         &mut self,
         endpoint: &'static Endpoint,
-        asked: &Asked,
-        mut supply: Supply,
+        params: &StreamParams,
+        mut cursor: FeedCursor,
         datacenter: Option<String>,
     ) -> Result<Never, End> {
         let shared = self.shared;
         self.arm();
-        self.shape = (endpoint.product.is_v2() && shared.feed.is_generated()).then(|| asked.fields.clone());
+        self.shape = (endpoint.product.is_v2() && shared.feed.is_generated()).then(|| params.fields.clone());
         if let (Product::Filtered, Some(cap)) = (endpoint.product, shared.config.delivery_cap) {
             self.cap = Some((Duration::from_secs_f64(1.0 / cap), self.now()));
         }
 
         // Those that do not wait for anything, before the first message.
         while let Some(action) = self.at_once() {
-            self.strike(action, &mut supply)?;
+            self.strike(action, &mut cursor)?;
         }
         let metadata = datacenter.filter(|_| self.style.metadata != Metadata::Never);
         if let Some(datacenter) = metadata.as_deref().filter(|_| self.style.metadata != Metadata::Late) {
@@ -419,7 +426,7 @@ impl<'a> Body<'a> {
                     self.metadata(&datacenter);
                 }
             }
-            let step = self.gather(&mut supply, now);
+            let step = self.gather(&mut cursor, now);
             let held = self.encoder.is_holding().then(|| *self.held_since.get_or_insert(now) + HOLD_MAX);
             let ends = matches!(step, Step::Over | Step::TooLate);
             if self.through || ends || held.is_some_and(|until| now >= until) {
@@ -436,7 +443,7 @@ impl<'a> Body<'a> {
                 Step::Again => Some(now),
                 Step::Wait(next) => next,
                 Step::Event(action) => {
-                    self.strike(*action, &mut supply)?;
+                    self.strike(*action, &mut cursor)?;
                     Some(now)
                 }
                 Step::Over => {
@@ -504,8 +511,8 @@ impl<'a> Body<'a> {
         match &self.armed[index].event {
             Source::Own(event) => Some(event.action.clone()),
             Source::Script(index) => {
-                let strikes = self.shared.play.strikes(*index, &mut self.rng);
-                strikes.then(|| self.shared.play.event(*index).action.clone())
+                let strikes = self.shared.scenario_run.fires(*index, &mut self.rng);
+                strikes.then(|| self.shared.scenario_run.event(*index).action.clone())
             }
         }
     }
@@ -553,7 +560,7 @@ impl<'a> Body<'a> {
     }
 
     /// Takes what is due.
-    fn gather(&mut self, supply: &mut Supply, now: Instant) -> Step {
+    fn gather(&mut self, cursor: &mut FeedCursor, now: Instant) -> Step {
         while self.writes.bytes.len() < WRITE_BYTES {
             if let Some(action) = self.due(now, false) {
                 return Step::Event(Box::new(action));
@@ -564,12 +571,12 @@ impl<'a> Body<'a> {
                     return Step::Wait(Some(next));
                 }
             }
-            let item = match supply.poll(now) {
+            let item = match cursor.poll(now) {
                 Polled::Post(item) => item,
                 Polled::Skipped => return Step::Again,
                 Polled::Wait(next) => return Step::Wait(next),
-                Polled::TooLate => return Step::TooLate,
-                end @ (Polled::Through | Polled::Over) => {
+                Polled::FellBehind => return Step::TooLate,
+                end @ (Polled::Exhausted | Polled::Ended) => {
                     if let Some((_, item)) = self.effects.late.pop() {
                         self.post(item, now);
                         continue;
@@ -581,7 +588,7 @@ impl<'a> Body<'a> {
                         }
                         self.through = true;
                     }
-                    if matches!(end, Polled::Over) {
+                    if matches!(end, Polled::Ended) {
                         return Step::Over;
                     }
                     return Step::Wait(None);
@@ -622,7 +629,7 @@ impl<'a> Body<'a> {
     }
 
     /// A Post in the form of the endpoint.
-    pub(super) fn shaped(&self, bytes: Arc<[u8]>, rules: Option<&[Arc<Named>]>) -> Arc<[u8]> {
+    pub(super) fn shaped(&self, bytes: Arc<[u8]>, rules: Option<&[Arc<StoredRule>]>) -> Arc<[u8]> {
         let says = self.shared.config.matching_rules;
         let rules = rules.filter(|_| says);
         if !says && self.shape.is_none() && self.shared.feed.is_generated() {

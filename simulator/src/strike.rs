@@ -1,12 +1,12 @@
 //! What the events of a scenario do to a connection.
 
-use crate::feed::{Polled, Supply};
+use crate::feed::{FeedCursor, Polled};
+use crate::ground_truth::{End, InFlight};
 use crate::response;
 use crate::script::{
     Action, BadChunk, Body as RefusalBody, Endless, How, Place, Then, WrongSize, heads, junk,
 };
 use crate::stream::Body;
-use crate::truth::{End, InFlight};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,16 +86,16 @@ impl Body<'_> {
     }
 
     /// An event that is due.
-    pub(super) fn strike(&mut self, action: Action, supply: &mut Supply) -> Result<(), End> {
+    pub(super) fn strike(&mut self, action: Action, cursor: &mut FeedCursor) -> Result<(), End> {
         self.recorder.fault_begins();
-        match self.strike_on(action, supply) {
+        match self.strike_on(action, cursor) {
             // It is over by the scenario's doing, whoever closed first.
             Err(End::ClientLeft) => Err(self.shared.fault_end()),
             result => result,
         }
     }
 
-    fn strike_on(&mut self, action: Action, supply: &mut Supply) -> Result<(), End> {
+    fn strike_on(&mut self, action: Action, cursor: &mut FeedCursor) -> Result<(), End> {
         match action {
             Action::Unknown => self.message(junk::unknown(self.posts).into(), None, false),
             Action::Junk(kind) => {
@@ -142,7 +142,7 @@ impl Body<'_> {
             }
             Action::Cut { how, place, step } => {
                 self.flush()?;
-                return Err(self.cut(how, place, step, supply)?);
+                return Err(self.cut(how, place, step, cursor)?);
             }
             Action::BadChunk(kind) => {
                 self.flush()?;
@@ -150,7 +150,7 @@ impl Body<'_> {
             }
             Action::WrongSize(kind) => {
                 self.flush()?;
-                return Err(self.wrong_size(kind, supply)?);
+                return Err(self.wrong_size(kind, cursor)?);
             }
             Action::Endless(what) => {
                 self.flush()?;
@@ -158,7 +158,7 @@ impl Body<'_> {
             }
             Action::Kill { name, length } => {
                 self.flush()?;
-                let own = self.shared.places[self.site.place].name.clone();
+                let own = self.shared.datacenters[self.site.place].name.clone();
                 self.shared.kill_for(name.as_deref().unwrap_or(&own), length);
                 // If it was this one, this ends here.
                 if self.link.status() != crate::link::Status::Open {
@@ -216,19 +216,19 @@ impl Body<'_> {
     }
 
     /// The next Post, or one that is made up: its bytes, its id, and whether it is of the source.
-    fn next_post(&mut self, supply: &mut Supply) -> (Arc<[u8]>, Option<u64>, bool) {
-        if let Polled::Post(item) = supply.poll(self.now()) {
+    fn next_post(&mut self, cursor: &mut FeedCursor) -> (Arc<[u8]>, Option<u64>, bool) {
+        if let Polled::Post(item) = cursor.poll(self.now()) {
             return (self.shaped(item.post.bytes, item.rules.as_deref()), item.post.id, true);
         }
         let (id, bytes) = self.shared.padded_post(3_000);
         (bytes.into(), Some(id), false)
     }
 
-    fn next_bytes(&mut self, supply: &mut Supply) -> Arc<[u8]> {
-        self.next_post(supply).0
+    fn next_bytes(&mut self, cursor: &mut FeedCursor) -> Arc<[u8]> {
+        self.next_post(cursor).0
     }
 
-    fn cut(&mut self, how: How, place: Place, step: Duration, supply: &mut Supply) -> Result<End, End> {
+    fn cut(&mut self, how: How, place: Place, step: Duration, cursor: &mut FeedCursor) -> Result<End, End> {
         match (place, how) {
             (Place::InMessage, How::Trickle) => {
                 let bytes = self.shared.padded_post(1 << 20).1;
@@ -240,13 +240,13 @@ impl Body<'_> {
                 self.trickle(step, b"0000000000003;".iter().copied().chain(std::iter::repeat(b'x')))?;
             }
             (Place::InMessage, _) => {
-                let bytes = self.next_bytes(supply);
+                let bytes = self.next_bytes(cursor);
                 self.writes.raw(format!("{:x}\r\n", bytes.len() + 2).as_bytes());
                 self.writes.raw(&bytes[..bytes.len().div_ceil(2)]);
                 self.send()?;
             }
             (Place::InLineEnd, _) => {
-                let bytes = self.next_bytes(supply);
+                let bytes = self.next_bytes(cursor);
                 self.writes.raw(format!("{:x}\r\n", bytes.len() + 2).as_bytes());
                 self.writes.raw(&bytes);
                 self.writes.raw(b"\r");
@@ -286,8 +286,8 @@ impl Body<'_> {
         Ok(self.ended(How::Stall))
     }
 
-    fn wrong_size(&mut self, kind: WrongSize, supply: &mut Supply) -> Result<End, End> {
-        let (bytes, id, is_post) = self.next_post(supply);
+    fn wrong_size(&mut self, kind: WrongSize, cursor: &mut FeedCursor) -> Result<End, End> {
+        let (bytes, id, is_post) = self.next_post(cursor);
         let len = bytes.len() + 2;
         let size = match kind {
             WrongSize::Smaller => format!("{:x}\r\n", len - len.min(5)),

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Unix milliseconds of the first snowflake id.
 const SNOWFLAKE_EPOCH_MS: u64 = 1_288_834_974_657;
 
-/// Bits below the time in a snowflake id: 5 datacentre, 5 worker, 12 sequence.
+/// Bits below the time in a snowflake id: 5 datacenter, 5 worker, 12 sequence.
 const SNOWFLAKE_SHIFT: u32 = 22;
 
 const MONTHS: [&str; 12] =

@@ -11,7 +11,7 @@ pub(crate) use acceptor::Acceptor;
 pub(crate) use layer::Layer;
 pub(crate) use strike::strike;
 
-use crate::scenario::Struck;
+use crate::scenario::FaultScope;
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,14 +26,14 @@ pub struct Tls {
     /// What is wrong with it; nothing by default.
     pub fault: Option<TlsFault>,
     /// Which connections the fault strikes, counted from the start, whoever makes them; all by default.
-    pub fault_on: Struck,
+    pub fault_on: FaultScope,
     /// Whether what this side ends in due form has its end announced (`close_notify`) before the FIN, as it should; on by default.
     pub close_notify: bool,
 }
 
 impl Default for Tls {
     fn default() -> Tls {
-        Tls { fault: None, fault_on: Struck::Every, close_notify: true }
+        Tls { fault: None, fault_on: FaultScope::Every, close_notify: true }
     }
 }
 

@@ -4,7 +4,7 @@
 //! generator has a basis for those that Posts, users, places and media commonly carry are given; others are absent, as they are
 //! in the service where there is no value.
 
-use crate::book::{Named, matching_rules};
+use crate::rule_store::{StoredRule, matching_rules};
 use crate::splice;
 use crate::time;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(crate) fn envelope(
     legacy: &[u8],
     fields: &[(String, String)],
-    rules: Option<&[Arc<Named>]>,
+    rules: Option<&[Arc<StoredRule>]>,
 ) -> Option<Vec<u8>> {
     let post: Value = serde_json::from_slice(legacy).ok()?;
     let wanted = Wanted(fields);
@@ -311,7 +311,8 @@ mod tests {
     fn nothing_asked_for_nothing_given() {
         let mut legacy = Vec::new();
         let id = Generator::new(3).post(1_790_000_000_000, &mut legacy);
-        let rules = [Arc::new(Named { id: 5, value: "x".to_owned(), tag: Some("a \"tag\"".to_owned()) })];
+        let rules =
+            [Arc::new(StoredRule { id: 5, value: "x".to_owned(), tag: Some("a \"tag\"".to_owned()) })];
         let post: Value = serde_json::from_slice(&envelope(&legacy, &[], Some(&rules)).unwrap()).unwrap();
         let keys: Vec<&String> = post.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["data", "matching_rules"]);

@@ -11,7 +11,7 @@ use crate::time::{self, SEQUENCES};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Posts that are kept since several connections or datacentres ask for them at about the same time. Direct-mapped.
+/// Posts that are kept since several connections or datacenters ask for them at about the same time. Direct-mapped.
 const CACHED: usize = 1_024;
 
 pub(crate) struct Archive {

@@ -6,14 +6,14 @@
 //! waited for: then the channel as a whole is late.
 
 use super::archive::Archive;
-use super::sieve::{Chooser, Item, Sieve, home};
+use super::filter::{Filter, Item, Selector, home};
 use super::{Polled, SKIPS_MAX};
-use crate::book::Book;
-use crate::clock::Bell;
+use crate::clock::Notify;
 use crate::datacenter::Datacenter;
 use crate::endpoint::Product;
 use crate::link::Link;
 use crate::rng::Rng;
+use crate::rule_store::RuleStore;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,32 +32,32 @@ const BATCH: i64 = 256;
 /// What tells channels apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The datacentre's index.
-    pub(crate) place: usize,
+    /// The datacenter's index.
+    pub(crate) datacenter: usize,
     /// Whose rules choose.
     pub(crate) product: Product,
-    pub(crate) sieve: Sieve,
+    pub(crate) filter: Filter,
 }
 
 pub(super) struct Live {
     archive: Arc<Archive>,
-    places: Vec<Datacenter>,
+    datacenters: Vec<Datacenter>,
     seed: u64,
     queue_max: (usize, usize),
     channels: Mutex<Vec<Arc<Channel>>>,
     /// The pump's.
-    bell: Arc<Bell>,
+    notify: Arc<Notify>,
 }
 
 pub(super) struct Channel {
     key: Key,
-    place: Datacenter,
-    places: u64,
+    datacenter: Datacenter,
+    datacenters: u64,
     seed: u64,
     /// Messages and bytes.
     queue_max: (usize, usize),
     /// Locked only by whoever holds the state.
-    chooser: Mutex<Chooser>,
+    selector: Mutex<Selector>,
     state: Mutex<State>,
 }
 
@@ -97,37 +97,37 @@ struct Registered {
 impl Live {
     pub(super) fn new(
         archive: Arc<Archive>,
-        places: Vec<Datacenter>,
+        datacenters: Vec<Datacenter>,
         seed: u64,
         queue_max: (usize, usize),
-        bell: Arc<Bell>,
+        notify: Arc<Notify>,
     ) -> Live {
-        Live { archive, places, seed, queue_max, channels: Mutex::new(Vec::new()), bell }
+        Live { archive, datacenters, seed, queue_max, channels: Mutex::new(Vec::new()), notify }
     }
 
     /// A connection joins, and wants the Posts of so long ago first.
     pub(super) fn join(
         &self,
         key: Key,
-        book: Option<&Arc<Book>>,
+        store: Option<&Arc<RuleStore>>,
         link: &Arc<Link>,
         backfill: Duration,
     ) -> Reader {
-        let now = self.bell.clock().now();
+        let now = self.notify.clock().now();
         // Until it has a reader the pump would take a channel for one that nobody needs.
         let mut channels = lock(&self.channels);
         let channel = match channels.iter().find(|channel| channel.key == key) {
             Some(channel) => channel.clone(),
             None => {
-                let place = self.places[key.place].clone();
-                let sieve = key.sieve.clone();
+                let datacenter = self.datacenters[key.datacenter].clone();
+                let filter = key.filter.clone();
                 let channel = Arc::new(Channel {
                     key,
-                    place,
-                    places: self.places.len() as u64,
+                    datacenter,
+                    datacenters: self.datacenters.len() as u64,
                     seed: self.seed,
                     queue_max: self.queue_max,
-                    chooser: Mutex::new(Chooser::new(sieve, book)),
+                    selector: Mutex::new(Selector::new(filter, store)),
                     state: Mutex::default(),
                 });
                 channels.push(channel.clone());
@@ -150,7 +150,7 @@ impl Live {
             at: Arc::new(AtomicU64::new(state.first + (state.queue.len() - news) as u64)),
             channel: channel.clone(),
             archive: self.archive.clone(),
-            chooser: Chooser::new(channel.key.sieve.clone(), book),
+            selector: Selector::new(channel.key.filter.clone(), store),
             backfill: None,
             from: i64::MIN,
             since: Some(now),
@@ -163,14 +163,14 @@ impl Live {
         state.readers.push(Registered { link: Arc::downgrade(link), at: reader.at.clone() });
         drop(state);
         drop(channels);
-        self.bell.ring();
+        self.notify.wake();
         reader
     }
 
     /// The pump's loop, until `stopped`, by a thread whose bell counts.
     pub(super) fn run(&self, stopped: impl Fn() -> bool) {
         while !stopped() {
-            let now = self.bell.clock().now();
+            let now = self.notify.clock().now();
             let mut next: Option<Instant> = None;
             let channels = {
                 let mut channels = lock(&self.channels);
@@ -197,11 +197,11 @@ impl Live {
                         if is_late {
                             link.fall_behind();
                         }
-                        link.bell().ring();
+                        link.notify().wake();
                     }
                 }
             }
-            self.bell.wait(next);
+            self.notify.wait(next);
         }
     }
 }
@@ -216,18 +216,18 @@ impl Channel {
     }
 
     fn delay_most(&self) -> Duration {
-        self.place.delay.most() + self.place.transit.most()
+        self.datacenter.delay.most() + self.datacenter.transit.most()
     }
 
     /// How late Post `n` is here, and how much later a second copy comes, if there is one.
     fn delay(&self, n: i64) -> (Duration, Option<Duration>) {
-        let mut rng = Rng::nth(self.seed ^ Rng::nth(0, self.key.place as u64).next(), n as u64);
-        let mut delay = self.place.delay.of(&mut rng);
-        if home(n, self.places) != self.key.place as u64 {
-            delay += self.place.transit.of(&mut rng);
+        let mut rng = Rng::nth(self.seed ^ Rng::nth(0, self.key.datacenter as u64).next(), n as u64);
+        let mut delay = self.datacenter.delay.of(&mut rng);
+        if home(n, self.datacenters) != self.key.datacenter as u64 {
+            delay += self.datacenter.transit.of(&mut rng);
         }
-        let again = rng.percent(u64::from(self.place.duplicates_percent));
-        (delay, again.then(|| self.place.delay.of(&mut rng)))
+        let again = rng.percent(u64::from(self.datacenter.duplicates_percent));
+        (delay, again.then(|| self.datacenter.delay.of(&mut rng)))
     }
 
     /// Looks at what is due, and puts into the queue what has arrived.
@@ -245,7 +245,7 @@ impl Channel {
             if delay < age && state.since.is_some_and(|since| arrived.is_none_or(|arrived| arrived < since)) {
                 continue;
             }
-            let Some(item) = archive.post(n).and_then(|post| lock(&self.chooser).pass(n, post)) else {
+            let Some(item) = archive.post(n).and_then(|post| lock(&self.selector).pass(n, post)) else {
                 continue;
             };
             if let Some(again) = again {
@@ -294,7 +294,7 @@ pub(super) struct Reader {
     channel: Arc<Channel>,
     archive: Arc<Archive>,
     /// For what it reads by itself.
-    chooser: Chooser,
+    selector: Selector,
     /// Next and end of the Posts that come first, of the past.
     backfill: Option<(i64, i64)>,
     /// Posts before it have been sent as backfill.
@@ -309,7 +309,7 @@ impl Reader {
         if let Some((next, end)) = self.backfill {
             for n in (next..end).take(SKIPS_MAX) {
                 self.backfill = Some((n + 1, end));
-                if let Some(item) = self.archive.post(n).and_then(|post| self.chooser.pass(n, post)) {
+                if let Some(item) = self.archive.post(n).and_then(|post| self.selector.pass(n, post)) {
                     return Polled::Post(item);
                 }
             }
@@ -329,7 +329,7 @@ impl Reader {
         let state = self.channel.lock();
         loop {
             let Some(at) = self.at.load(Ordering::SeqCst).checked_sub(state.first) else {
-                return Polled::TooLate;
+                return Polled::FellBehind;
             };
             match state.queue.get(at as usize) {
                 Some(arrived) => {
@@ -339,7 +339,9 @@ impl Reader {
                     }
                 }
                 // A file that is shared has an end.
-                None if !self.archive.has(state.next) && state.delayed.is_empty() => return Polled::Through,
+                None if !self.archive.has(state.next) && state.delayed.is_empty() => {
+                    return Polled::Exhausted;
+                }
                 None => return Polled::Wait(None),
             }
         }

@@ -15,21 +15,21 @@
 //! ```
 
 mod archive;
-mod demand;
+mod filter;
 mod live;
-mod sieve;
+mod on_demand;
 
+pub(crate) use self::filter::{Filter, Item, Selector};
 pub(crate) use self::live::Key;
-pub(crate) use self::sieve::{Chooser, Item, Sieve};
 
 use self::archive::Archive;
-use self::demand::{Demand, OnDemand};
 use self::live::{Live, Reader};
-use crate::book::Book;
-use crate::clock::{Bell, Clock};
+use self::on_demand::{OnDemandFeed, OnDemandReader};
+use crate::clock::{Clock, Notify};
 use crate::config::Config;
 use crate::datacenter::Datacenter;
 use crate::link::Link;
+use crate::rule_store::RuleStore;
 use crate::schedule::Schedule;
 use crate::source::{Source, SourcePost};
 use crate::time;
@@ -47,14 +47,14 @@ pub(crate) struct Feed {
     clock: Clock,
     archive: Arc<Archive>,
     kind: Kind,
-    places: u64,
+    datacenters: u64,
 }
 
 enum Kind {
     /// A file for each connection.
     Own(Arc<[SourcePost]>),
     Live(Box<Live>),
-    Demand(Arc<Demand>),
+    OnDemand(Arc<OnDemandFeed>),
 }
 
 /// The next thing a connection has to do with its Posts.
@@ -67,11 +67,11 @@ pub(crate) enum Polled {
     /// Nothing until then, or until the bell rings.
     Wait(Option<Instant>),
     /// Nothing ever again, but the stream goes on.
-    Through,
+    Exhausted,
     /// The end of what was asked for.
-    Over,
+    Ended,
     /// The queue has moved on.
-    TooLate,
+    FellBehind,
 }
 
 /// What a connection asks of the past.
@@ -86,7 +86,7 @@ pub(crate) enum Past {
 
 impl Feed {
     /// `pump` is the bell of the thread that will call [`Feed::run`].
-    pub(crate) fn new(config: &Config, places: &[Datacenter], pump: Arc<Bell>) -> Feed {
+    pub(crate) fn new(config: &Config, datacenters: &[Datacenter], pump: Arc<Notify>) -> Feed {
         let default = match &config.source {
             Source::File(_) => f64::INFINITY,
             Source::Generated { .. } => RATE_DEFAULT,
@@ -98,15 +98,16 @@ impl Feed {
                 Kind::Own(posts.clone())
             }
             Source::Generated { seed } if schedule == Schedule::OnDemand => {
-                Kind::Demand(Arc::new(Demand::new(*seed)))
+                Kind::OnDemand(Arc::new(OnDemandFeed::new(*seed)))
             }
             _ => {
                 let queue_max = (config.queue_messages_max, config.queue_bytes_max);
-                let live = Live::new(archive.clone(), places.to_vec(), config.seed, queue_max, pump.clone());
+                let live =
+                    Live::new(archive.clone(), datacenters.to_vec(), config.seed, queue_max, pump.clone());
                 Kind::Live(Box::new(live))
             }
         };
-        Feed { clock: pump.clock().clone(), archive, kind, places: places.len() as u64 }
+        Feed { clock: pump.clock().clone(), archive, kind, datacenters: datacenters.len() as u64 }
     }
 
     /// The Posts are made up, and can be had in any form.
@@ -133,81 +134,81 @@ impl Feed {
     }
 
     /// A new connection joins.
-    pub(crate) fn supply(
+    pub(crate) fn open(
         &self,
         mut key: Key,
-        book: Option<&Arc<Book>>,
+        store: Option<&Arc<RuleStore>>,
         past: Past,
         link: &Arc<Link>,
-    ) -> Supply {
+    ) -> FeedCursor {
         // The date first: however long it takes from the one to the other, no Post is of the future.
         let unix_ms = self.clock.unix_ms();
         let now = self.clock.now();
         self.archive.begin(now, unix_ms);
-        if self.places == 1 {
+        if self.datacenters == 1 {
             // Everything is at home here.
-            key.sieve.home = None;
+            key.filter.home = None;
         }
-        let chooser = Chooser::new(key.sieve.clone(), book);
+        let selector = Selector::new(key.filter.clone(), store);
         let kind = match (&self.kind, past) {
             (Kind::Live(_), Past::Window(start, end)) if self.archive.lines().is_none() => {
                 let end = end.min(self.clock.unix_ms());
                 let (next, end) = (self.archive.first_since(start), self.archive.first_since(end));
-                From::Window { archive: self.archive.clone(), next, end, chooser }
+                From::Window { archive: self.archive.clone(), next, end, selector }
             }
             (kind, Past::Window(start, end)) => {
                 let posts = match kind {
-                    Kind::Demand(demand) => demand.latest(),
+                    Kind::OnDemand(demand) => demand.latest(),
                     _ => self.archive.lines().map_or_else(Vec::new, |lines| lines.to_vec()),
                 };
                 let within = |post: &SourcePost| {
                     post.id.is_some_and(|id| (start..end).contains(&time::snowflake_ms(id)))
                 };
                 let posts: Vec<_> = (0_i64..).zip(posts).filter(|(_, post)| within(post)).collect();
-                From::List { posts: posts.into_iter(), chooser }
+                From::List { posts: posts.into_iter(), selector }
             }
             (Kind::Own(posts), _) => From::Own {
                 posts: posts.clone(),
                 next: 0,
                 began: now,
                 schedule: self.archive.schedule,
-                chooser,
+                selector,
             },
-            (Kind::Demand(demand), _) => From::Demand(OnDemand::new(demand, chooser)),
+            (Kind::OnDemand(demand), _) => From::OnDemand(OnDemandReader::new(demand, selector)),
             (Kind::Live(live), past) => {
                 let backfill = match past {
                     Past::Backfill(length) => length,
                     _ => Duration::ZERO,
                 };
-                From::Live(live.join(key, book, link, backfill))
+                From::Live(live.join(key, store, link, backfill))
             }
         };
-        Supply { clock: self.clock.clone(), from: kind }
+        FeedCursor { clock: self.clock.clone(), from: kind }
     }
 }
 
 /// The Posts of one connection.
-pub(crate) struct Supply {
+pub(crate) struct FeedCursor {
     clock: Clock,
     from: From,
 }
 
 enum From {
-    Own { posts: Arc<[SourcePost]>, next: usize, began: Instant, schedule: Schedule, chooser: Chooser },
-    Demand(OnDemand),
+    Own { posts: Arc<[SourcePost]>, next: usize, began: Instant, schedule: Schedule, selector: Selector },
+    OnDemand(OnDemandReader),
     Live(Reader),
-    Window { archive: Arc<Archive>, next: i64, end: i64, chooser: Chooser },
-    List { posts: std::vec::IntoIter<(i64, SourcePost)>, chooser: Chooser },
+    Window { archive: Arc<Archive>, next: i64, end: i64, selector: Selector },
+    List { posts: std::vec::IntoIter<(i64, SourcePost)>, selector: Selector },
 }
 
-impl Supply {
+impl FeedCursor {
     /// What there is to do now.
     pub(crate) fn poll(&mut self, now: Instant) -> Polled {
         match &mut self.from {
-            From::Demand(cursor) => cursor.poll(self.clock.unix_ms()),
+            From::OnDemand(cursor) => cursor.poll(self.clock.unix_ms()),
             From::Live(reader) => reader.poll(),
-            From::Own { posts, next, began, schedule, chooser } => {
-                let Some(post) = posts.get(*next) else { return Polled::Through };
+            From::Own { posts, next, began, schedule, selector } => {
+                let Some(post) = posts.get(*next) else { return Polled::Exhausted };
                 let n = *next as i64;
                 let after = u64::try_from(schedule.due(n)).unwrap_or(0);
                 match began.checked_add(Duration::from_nanos(after)) {
@@ -215,20 +216,20 @@ impl Supply {
                     due => return Polled::Wait(due.filter(|_| *schedule != Schedule::Never)),
                 }
                 *next += 1;
-                chooser.pass(n, post.clone()).map_or(Polled::Skipped, Polled::Post)
+                selector.pass(n, post.clone()).map_or(Polled::Skipped, Polled::Post)
             }
-            From::Window { archive, next, end, chooser } => {
+            From::Window { archive, next, end, selector } => {
                 for n in (*next..*end).take(SKIPS_MAX) {
                     *next = n + 1;
-                    if let Some(item) = archive.post(n).and_then(|post| chooser.pass(n, post)) {
+                    if let Some(item) = archive.post(n).and_then(|post| selector.pass(n, post)) {
                         return Polled::Post(item);
                     }
                 }
-                if next < end { Polled::Skipped } else { Polled::Over }
+                if next < end { Polled::Skipped } else { Polled::Ended }
             }
-            From::List { posts, chooser } => match posts.next() {
-                Some((n, post)) => chooser.pass(n, post).map_or(Polled::Skipped, Polled::Post),
-                None => Polled::Over,
+            From::List { posts, selector } => match posts.next() {
+                Some((n, post)) => selector.pass(n, post).map_or(Polled::Skipped, Polled::Post),
+                None => Polled::Ended,
             },
         }
     }

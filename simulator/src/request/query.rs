@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct StreamParams {
     pub(crate) local_dc_only: bool,
     pub(crate) past: Past,
     /// Which partition, from 0.
@@ -17,10 +17,10 @@ pub(crate) struct Asked {
     pub(crate) fields: Vec<(String, String)>,
 }
 
-impl Asked {
+impl StreamParams {
     /// As of a request without a query.
-    pub(crate) const NOTHING: Asked =
-        Asked { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
+    pub(crate) const DEFAULT: StreamParams =
+        StreamParams { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
 }
 
 /// How far back X keeps Posts for a recovery.
@@ -129,7 +129,7 @@ pub(crate) fn wrong_value(name: &str, value: &str, wanted: &str) -> String {
 }
 
 /// Reads the query of a request for a stream. The error is the body of X's answer: every parameter that is wrong, by name.
-pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Result<Asked, String> {
+pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Result<StreamParams, String> {
     let v2 = endpoint.product.is_v2();
     let (backfill, start, end) = if v2 {
         ("backfill_minutes", "start_time", "end_time")
@@ -151,7 +151,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
         names.extend(FIELDS.map(|(name, _)| name));
     }
 
-    let mut asked = Asked::NOTHING;
+    let mut params = StreamParams::DEFAULT;
     let mut problems = Problems::default();
     let (mut minutes, mut partition, mut from, mut to) = (0, None, None, None);
     for (name, value) in pairs(query) {
@@ -159,7 +159,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
             problems.unknown(&name, &value, &names);
         } else if name == "localDcOnly" {
             match &*value {
-                "true" => asked.local_dc_only = true,
+                "true" => params.local_dc_only = true,
                 "false" => {}
                 _ => problems.value(&name, &value, "one of [true,false]"),
             }
@@ -184,7 +184,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
         } else if let Some((_, allowed)) = FIELDS.iter().find(|(field, _)| *field == name) {
             for value in value.split(',') {
                 if allowed.split(',').any(|allowed| allowed == value) {
-                    asked.fields.push((name.clone(), value.to_owned()));
+                    params.fields.push((name.clone(), value.to_owned()));
                 } else {
                     problems.value(&name, value, &format!("one of [{allowed}]"));
                 }
@@ -192,13 +192,13 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
         }
     }
     match (partition, endpoint.partitions) {
-        (Some(nth), _) => asked.partition = nth,
+        (Some(nth), _) => params.partition = nth,
         (None, 0) => {}
         (None, _) if query.contains("partition") => {}
         (None, _) => problems.add("partition", "", "The `partition` query parameter can not be empty"),
     }
     match (from, to) {
-        (None, None) if minutes > 0 => asked.past = Past::Backfill(Duration::from_secs(60 * minutes)),
+        (None, None) if minutes > 0 => params.past = Past::Backfill(Duration::from_secs(60 * minutes)),
         (None, None) => {}
         (None, Some((_, value))) => {
             problems.add(end, &value, &format!("The `{end}` query parameter needs a `{start}`"));
@@ -218,12 +218,12 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
             if to <= from {
                 problems.value(end, &end_value, &format!("later than `{start}`"));
             }
-            asked.past = Past::Window(from, to);
+            params.past = Past::Window(from, to);
         }
     }
     match problems.body() {
         Some(body) => Err(body),
-        None => Ok(asked),
+        None => Ok(params),
     }
 }
 
@@ -256,16 +256,16 @@ mod tests {
     /// 2026-01-05T10:00:00Z.
     const NOW: u64 = 1_767_607_200_000;
 
-    fn ask(path: &str, query: &str) -> Result<Asked, String> {
+    fn ask(path: &str, query: &str) -> Result<StreamParams, String> {
         parse(endpoint::stream(path).unwrap(), query, NOW)
     }
 
-    fn powerstream(query: &str) -> Result<Asked, String> {
+    fn powerstream(query: &str) -> Result<StreamParams, String> {
         ask("/2/powerstream", query)
     }
 
-    fn asked(local_dc_only: bool, past: Past) -> Result<Asked, String> {
-        Ok(Asked { local_dc_only, past, ..Asked::NOTHING })
+    fn params(local_dc_only: bool, past: Past) -> Result<StreamParams, String> {
+        Ok(StreamParams { local_dc_only, past, ..StreamParams::DEFAULT })
     }
 
     #[test]
@@ -286,13 +286,13 @@ mod tests {
             ),
             ("startTime=2026-01-04T10:00:00Z", false, Past::Window(NOW - 86_400_000, NOW)),
         ] {
-            assert_eq!(powerstream(query), asked(local_dc_only, past), "{query}");
+            assert_eq!(powerstream(query), params(local_dc_only, past), "{query}");
         }
         let v2 = "backfill_minutes=2&tweet.fields=lang,created_at&expansions=author_id";
         let got = ask("/2/tweets/search/stream", v2).unwrap();
         assert_eq!(got.past, minutes(2));
         assert_eq!(got.fields.len(), 3);
-        assert_eq!(ask("/2/tweets/sample/stream", "backfill_minutes=0"), Ok(Asked::NOTHING));
+        assert_eq!(ask("/2/tweets/sample/stream", "backfill_minutes=0"), Ok(StreamParams::DEFAULT));
         assert_eq!(ask("/2/tweets/firehose/stream", "partition=20").unwrap().partition, 19);
         assert_eq!(ask("/2/tweets/firehose/stream/lang/ko", "partition=2").unwrap().partition, 1);
     }

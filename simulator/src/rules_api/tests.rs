@@ -1,6 +1,6 @@
 use super::*;
-use crate::book::NoRules;
 use crate::clock::{Clock, Time};
+use crate::rule_store::NoRules;
 use powerstream_rules::Profile;
 use serde_json::json;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 const NOW: u64 = 1_767_607_200_000;
 
 struct Api {
-    book: Book,
+    store: RuleStore,
     resource: Resource,
     options: Options,
 }
@@ -21,18 +21,18 @@ impl Api {
             _ => (Profile::FilteredStream, 150),
         };
         let clock = Clock::new(Time::Virtual { unix_ms: NOW });
-        let book = Book::new(profile, max, NoRules::Nothing, Duration::ZERO, true, &clock);
-        Api { book, resource, options: Options { not_deleted: NotDeleted::Number, partial: false } }
+        let store = RuleStore::new(profile, max, NoRules::Nothing, Duration::ZERO, true, &clock);
+        Api { store, resource, options: Options { not_deleted: NotDeleted::Number, partial: false } }
     }
 
     fn ask(&self, method: &str, query: &str, body: &str) -> (u16, Value) {
-        let Api { book, resource, options } = self;
-        let answer = answer(book, *resource, options, method, query, body.as_bytes(), NOW);
+        let Api { store, resource, options } = self;
+        let answer = answer(store, *resource, options, method, query, body.as_bytes(), NOW);
         (answer.status, serde_json::from_str(&answer.body).unwrap())
     }
 
     fn ids(&self) -> Vec<String> {
-        self.book.list().iter().map(|rule| rule.id.to_string()).collect()
+        self.store.list().iter().map(|rule| rule.id.to_string()).collect()
     }
 }
 
@@ -46,8 +46,8 @@ fn values(count: usize) -> String {
 fn powerstream_round_trip() {
     let api = Api::new(Resource::Powerstream);
     let body = r#"{"rules":[{"value":"(cat OR dog) lang:en -is:retweet","tag":"pet-monitor"}]}"#;
-    let Api { book, resource, options } = &api;
-    let ask = |method, body: &str| answer(book, *resource, options, method, "", body.as_bytes(), NOW);
+    let Api { store, resource, options } = &api;
+    let ask = |method, body: &str| answer(store, *resource, options, method, "", body.as_bytes(), NOW);
     let added = ask("POST", body);
     let id = &api.ids()[0];
     let rules = format!(
@@ -98,7 +98,7 @@ fn powerstream_takes_all_or_nothing_unless_told() {
     let mut api = Api::new(Resource::Powerstream);
     let body = r#"{"rules":[{"value":"gull"},{"value":"gull OR"},{"value":"-tern"}]}"#;
     let (status, answer) = api.ask("POST", "", body);
-    assert_eq!((status, api.book.len()), (400, 0));
+    assert_eq!((status, api.store.len()), (400, 0));
     assert_eq!(answer["meta"]["summary"], json!({"created": 0, "not_created": 3, "valid": 1, "invalid": 2}));
     assert!(answer.get("data").is_none());
     assert_eq!(
@@ -112,7 +112,7 @@ fn powerstream_takes_all_or_nothing_unless_told() {
     );
     api.options.partial = true;
     let (status, answer) = api.ask("POST", "", body);
-    assert_eq!((status, api.book.len()), (201, 1));
+    assert_eq!((status, api.store.len()), (201, 1));
     assert_eq!(answer["data"]["rules"][0]["value"], "gull");
     assert_eq!(answer["errors"].as_array().unwrap().len(), 2);
     // Again: the rule that there is, with its id.
@@ -141,7 +141,7 @@ fn bounds() {
         let cap = "https://api.x.com/2/problems/rule-cap";
         assert!(answer["errors"].as_array().unwrap().iter().any(|error| error["type"] == cap), "{answer}");
         let (want, len) = if resource == Resource::Powerstream { (400, 101) } else { (201, 150) };
-        assert_eq!((status, api.book.len()), (want, len));
+        assert_eq!((status, api.store.len()), (want, len));
     }
 }
 
@@ -154,7 +154,7 @@ fn filtered_stream_shapes() {
 
     let one = r#"{"add":[{"value":"cat has:images","tag":"cats with images"}]}"#;
     let (status, dry) = api.ask("POST", "dry_run=true", one);
-    assert_eq!((status, dry["meta"]["summary"]["created"].as_u64(), api.book.len()), (201, Some(1), 0));
+    assert_eq!((status, dry["meta"]["summary"]["created"].as_u64(), api.store.len()), (201, Some(1), 0));
     let (status, answer) = api.ask("POST", "", one);
     let id = api.ids()[0].clone();
     let rule = json!({"id": id, "value": "cat has:images", "tag": "cats with images"});
@@ -182,13 +182,13 @@ fn filtered_stream_shapes() {
     let (_, counts) = {
         let counting = Api { resource: Resource::FilteredCounts, ..api };
         let answer = counting.ask("GET", "", "");
-        let Api { book, options, .. } = counting;
-        let api = Api { book, options, resource: Resource::Filtered };
+        let Api { store, options, .. } = counting;
+        let api = Api { store, options, resource: Resource::Filtered };
         let (status, deleted) = api.ask("POST", "", &format!(r#"{{"delete":{{"ids":["{id}","7"]}}}}"#));
         let summary = json!({"deleted": 1, "not_deleted": 1});
         assert_eq!((status, deleted), (200, json!({"meta": {"sent": sent, "summary": summary}})));
         let (_, deleted) = api.ask("POST", "", r#"{"delete":{"values":["dog"]}}"#);
-        assert_eq!((deleted["meta"]["summary"]["deleted"].as_u64(), api.book.len()), (Some(1), 0));
+        assert_eq!((deleted["meta"]["summary"]["deleted"].as_u64(), api.store.len()), (Some(1), 0));
         answer
     };
     assert_eq!(counts["data"]["client_app_rules_count"]["rule_count"], 2);
@@ -216,7 +216,7 @@ fn filtered_stream_pages() {
     let (_, two) = api.ask("GET", &format!("ids={},{},1", ids[3], ids[9]), "");
     assert_eq!(two["meta"]["result_count"], 2);
     let (_, all) = api.ask("POST", "delete_all=true", "");
-    assert_eq!((all["meta"]["summary"]["deleted"].as_u64(), api.book.len()), (Some(25), 0));
+    assert_eq!((all["meta"]["summary"]["deleted"].as_u64(), api.store.len()), (Some(25), 0));
 }
 
 #[test]
@@ -247,5 +247,5 @@ fn what_cannot_be_understood_is_400_and_named() {
         assert_eq!((status, answer["title"].as_str()), (400, Some("Invalid Request")), "{query} {body}");
         assert!(answer["errors"][0]["message"].as_str().unwrap().len() > 10);
     }
-    assert_eq!((powerstream.book.len(), filtered.book.len()), (0, 0));
+    assert_eq!((powerstream.store.len(), filtered.store.len()), (0, 0));
 }

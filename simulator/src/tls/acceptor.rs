@@ -50,7 +50,7 @@ impl Acceptor {
 
     /// The fault that strikes the connection of this number.
     pub(crate) fn fault(&self, number: u64) -> Option<TlsFault> {
-        self.options.fault.filter(|_| self.options.fault_on.strikes(number))
+        self.options.fault.filter(|_| self.options.fault_on.covers(number))
     }
 
     /// TLS for the connection of this number; `None` for one that never gets to speak it.

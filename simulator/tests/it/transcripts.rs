@@ -1,10 +1,6 @@
 //! Whole exchanges, byte for byte where bytes are fixed: what a client of the service was documented or recorded to see.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, request, start};
+use crate::client::{Client, Ended, request, start};
 use powerstream_simulator::{Script, Source, Time};
 use std::time::Duration;
 

@@ -1,10 +1,6 @@
 //! The rules' endpoints over real sockets, and what rules do to streams.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, request, start};
+use crate::client::{Client, Ended, request, start};
 use powerstream_simulator::{Config, NoRules, Simulator, Source, Time};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -65,7 +61,7 @@ fn open(simulator: &Simulator, target: &str) -> Client {
 
 /// The texts that came since the last look.
 fn texts(simulator: &Simulator, client: &mut Client, number: u64, seen: &mut usize) -> Vec<Value> {
-    let sent = simulator.truth().connection(number).unwrap().messages as usize;
+    let sent = simulator.ground_truth().connection(number).unwrap().messages as usize;
     client.read_messages(sent);
     let new =
         client.messages[*seen..].iter().map(|message| serde_json::from_slice(message).unwrap()).collect();
@@ -111,8 +107,8 @@ fn a_change_acts_on_open_streams_after_its_delay() {
     assert_eq!((status, answer), (200, json!({"data": {"deleted": 2, "not_deleted": 0}})));
     next(5 * SECOND);
     assert!(next(60 * SECOND).is_empty());
-    assert!(simulator.truth().connection(1).unwrap().keep_alives >= 2);
-    assert_eq!(simulator.truth().totals().streams, 1);
+    assert!(simulator.ground_truth().connection(1).unwrap().keep_alives >= 2);
+    assert_eq!(simulator.ground_truth().totals().streams, 1);
 }
 
 /// Bytes of a file: untouched without rules, else with one member more.
@@ -149,7 +145,7 @@ fn generated_posts_carry_the_rules_that_they_match() {
     let mut client = open(&simulator, "/2/powerstream");
     simulator.advance(20 * SECOND);
     let mut seen = 0;
-    let number = simulator.truth().connections().last().unwrap().number;
+    let number = simulator.ground_truth().connections().last().unwrap().number;
     let posts = texts(&simulator, &mut client, number, &mut seen);
     assert!(posts.len() > 50, "{}", posts.len());
     for post in &posts {
@@ -196,7 +192,7 @@ fn the_filtered_stream_needs_rules_and_gives_what_is_asked_for() {
     let mut client = open(&simulator, "/2/tweets/search/stream?tweet.fields=lang&expansions=author_id");
     assert_eq!(client.header("x-rate-limit-limit"), Some("50"));
     simulator.advance(20 * SECOND);
-    let number = simulator.truth().connections().last().unwrap().number;
+    let number = simulator.ground_truth().connections().last().unwrap().number;
     let posts = texts(&simulator, &mut client, number, &mut 0);
     assert!(posts.len() > 5);
     for post in &posts {
@@ -219,7 +215,7 @@ fn a_stream_without_rules_is_what_was_chosen() {
         let client = Client::send(&simulator, &request("/2/powerstream"));
         assert_eq!(client.status(), status);
         simulator.advance(SECOND);
-        assert_eq!(simulator.truth().totals().posts, posts);
+        assert_eq!(simulator.ground_truth().totals().posts, posts);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A feed without a rate: a Post is made when the fastest connection wants it; the others find it in a ring of the latest.
 
-use super::{Chooser, Polled};
+use super::{Polled, Selector};
 use crate::generator::Generator;
 use crate::source::SourcePost;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const RING_MAX: usize = 4_096;
 
 #[derive(Debug)]
-pub(super) struct Demand(Mutex<Ring>);
+pub(super) struct OnDemandFeed(Mutex<Ring>);
 
 #[derive(Debug)]
 struct Ring {
@@ -21,10 +21,10 @@ struct Ring {
     buffer: Vec<u8>,
 }
 
-impl Demand {
-    pub(super) fn new(seed: u64) -> Demand {
+impl OnDemandFeed {
+    pub(super) fn new(seed: u64) -> OnDemandFeed {
         let generator = Generator::new(seed);
-        Demand(Mutex::new(Ring { generator, ring: VecDeque::new(), head: 0, buffer: Vec::new() }))
+        OnDemandFeed(Mutex::new(Ring { generator, ring: VecDeque::new(), head: 0, buffer: Vec::new() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -38,15 +38,15 @@ impl Demand {
 }
 
 #[derive(Debug)]
-pub(super) struct OnDemand {
-    demand: Arc<Demand>,
+pub(super) struct OnDemandReader {
+    demand: Arc<OnDemandFeed>,
     next: u64,
-    chooser: Chooser,
+    selector: Selector,
 }
 
-impl OnDemand {
-    pub(super) fn new(demand: &Arc<Demand>, chooser: Chooser) -> OnDemand {
-        OnDemand { demand: demand.clone(), next: demand.lock().head, chooser }
+impl OnDemandReader {
+    pub(super) fn new(demand: &Arc<OnDemandFeed>, selector: Selector) -> OnDemandReader {
+        OnDemandReader { demand: demand.clone(), next: demand.lock().head, selector }
     }
 
     pub(super) fn poll(&mut self, unix_ms: u64) -> Polled {
@@ -59,11 +59,11 @@ impl OnDemand {
             let behind = (ring.head - number) as usize;
             match ring.ring.len().checked_sub(behind).and_then(|at| ring.ring.get(at)) {
                 Some(post) => post.clone(),
-                None => return Polled::TooLate,
+                None => return Polled::FellBehind,
             }
         };
         drop(ring);
-        self.chooser.pass(number as i64, post).map_or(Polled::Skipped, Polled::Post)
+        self.selector.pass(number as i64, post).map_or(Polled::Skipped, Polled::Post)
     }
 }
 
@@ -84,18 +84,18 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::Sieve;
+    use crate::feed::Filter;
 
-    fn all() -> Chooser {
-        Chooser::new(Sieve::default(), None)
+    fn all() -> Selector {
+        Selector::new(Filter::default(), None)
     }
 
-    fn ids(cursor: &mut OnDemand, count: usize) -> Vec<Option<u64>> {
+    fn ids(cursor: &mut OnDemandReader, count: usize) -> Vec<Option<u64>> {
         let mut ids = Vec::new();
         while ids.len() < count {
             ids.push(match cursor.poll(1_790_000_000_000) {
                 Polled::Post(item) => item.post.id(),
-                Polled::TooLate => None,
+                Polled::FellBehind => None,
                 _ => panic!(),
             });
         }
@@ -104,20 +104,20 @@ mod tests {
 
     #[test]
     fn all_connections_get_the_same_posts() {
-        let demand = Arc::new(Demand::new(0));
-        let (mut one, mut two) = (OnDemand::new(&demand, all()), OnDemand::new(&demand, all()));
+        let demand = Arc::new(OnDemandFeed::new(0));
+        let (mut one, mut two) = (OnDemandReader::new(&demand, all()), OnDemandReader::new(&demand, all()));
         let first = ids(&mut one, 100);
         assert_eq!(ids(&mut two, 60), first[..60]);
         // A third joins where the feed is now.
-        let mut three = OnDemand::new(&demand, all());
+        let mut three = OnDemandReader::new(&demand, all());
         assert_eq!(ids(&mut three, 5), ids(&mut one, 5));
         assert_eq!(ids(&mut two, 40), first[60..]);
     }
 
     #[test]
     fn who_falls_behind_the_ring_is_too_late() {
-        let demand = Arc::new(Demand::new(0));
-        let (mut fast, mut slow) = (OnDemand::new(&demand, all()), OnDemand::new(&demand, all()));
+        let demand = Arc::new(OnDemandFeed::new(0));
+        let (mut fast, mut slow) = (OnDemandReader::new(&demand, all()), OnDemandReader::new(&demand, all()));
         ids(&mut fast, RING_MAX + 1);
         assert_eq!(ids(&mut slow, 1), [None]);
     }

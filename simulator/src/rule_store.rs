@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// A rule as clients name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named {
+pub(crate) struct StoredRule {
     pub(crate) id: u64,
     pub(crate) value: String,
     pub(crate) tag: Option<String>,
@@ -24,10 +24,10 @@ pub(crate) struct Named {
 
 /// What became of a rule that was to be added.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Added {
-    Created(Arc<Named>),
+pub(crate) enum AddOutcome {
+    Created(Arc<StoredRule>),
     /// There is one of this value; it keeps its tag.
-    Duplicate(Arc<Named>),
+    Duplicate(Arc<StoredRule>),
     /// What the service says of it.
     Invalid(Vec<String>),
     /// There are as many as there may be.
@@ -36,7 +36,7 @@ pub(crate) enum Added {
 
 /// A rule to be deleted.
 #[derive(Debug)]
-pub(crate) enum Which {
+pub(crate) enum RuleRef {
     Id(u64),
     Value(String),
 }
@@ -46,7 +46,7 @@ pub(crate) enum Which {
 pub(crate) enum Passed {
     /// There are no rules yet, and until there are everything comes through.
     Unfiltered(SourcePost),
-    Matched(SourcePost, Arc<[Arc<Named>]>),
+    Matched(SourcePost, Arc<[Arc<StoredRule>]>),
     No,
 }
 
@@ -64,7 +64,7 @@ pub enum NoRules {
     Conflict,
 }
 
-pub(crate) struct Book {
+pub(crate) struct RuleStore {
     pub(crate) profile: Profile,
     clock: Clock,
     delay: Duration,
@@ -78,7 +78,7 @@ pub(crate) struct Book {
 
 struct Stored {
     /// In the order of their ids, which is that of their making.
-    rules: BTreeMap<u64, Arc<Named>>,
+    rules: BTreeMap<u64, Arc<StoredRule>>,
     by_value: HashMap<String, u64>,
     ids: Snowflakes,
 }
@@ -86,7 +86,7 @@ struct Stored {
 /// What streams are filtered by.
 struct Effective {
     set: RuleSet,
-    names: HashMap<RuleKey, Arc<Named>>,
+    names: HashMap<RuleKey, Arc<StoredRule>>,
     keys: HashMap<u64, RuleKey>,
     /// The first rule is in effect, or has been.
     begun: bool,
@@ -94,11 +94,11 @@ struct Effective {
 }
 
 enum Change {
-    Add(Arc<Named>, Box<Rule>),
+    Add(Arc<StoredRule>, Box<Rule>),
     Delete(u64),
 }
 
-impl Book {
+impl RuleStore {
     pub(crate) fn new(
         profile: Profile,
         rules_max: usize,
@@ -106,10 +106,10 @@ impl Book {
         delay: Duration,
         matching_rules: bool,
         clock: &Clock,
-    ) -> Book {
+    ) -> RuleStore {
         let machine = profile.name().len() as u64;
         let ids = Snowflakes::new(machine);
-        Book {
+        RuleStore {
             profile,
             clock: clock.clone(),
             delay,
@@ -135,7 +135,7 @@ impl Book {
         self.stored().rules.len()
     }
 
-    pub(crate) fn list(&self) -> Vec<Arc<Named>> {
+    pub(crate) fn list(&self) -> Vec<Arc<StoredRule>> {
         self.stored().rules.values().cloned().collect()
     }
 
@@ -145,7 +145,12 @@ impl Book {
 
     /// Adds rules, or only says what would become of them. With `atomic` none is stored if one is invalid or there is no room for
     /// all. Gives an answer for each.
-    pub(crate) fn add(&self, rules: &[(String, Option<String>)], atomic: bool, dry_run: bool) -> Vec<Added> {
+    pub(crate) fn add(
+        &self,
+        rules: &[(String, Option<String>)],
+        atomic: bool,
+        dry_run: bool,
+    ) -> Vec<AddOutcome> {
         let now = self.clock.now();
         // Outside of the lock: the longest of a hundred rules take a while.
         let verdicts: Vec<Verdict> = rules.iter().map(|(value, _)| check(value, self.profile)).collect();
@@ -162,7 +167,7 @@ impl Book {
         let refuse_all = atomic && (no_room || verdicts.iter().any(is_wrong));
         let mut answers = Vec::new();
         let mut changes = Vec::new();
-        let mut dry: HashMap<&str, Arc<Named>> = HashMap::new();
+        let mut dry: HashMap<&str, Arc<StoredRule>> = HashMap::new();
         for ((value, tag), verdict) in rules.iter().zip(verdicts) {
             let known = stored.by_value.get(value).and_then(|id| stored.rules.get(id)).cloned();
             let known = known.or_else(|| dry.get(value.as_str()).cloned());
@@ -173,20 +178,20 @@ impl Book {
                         Some(api) => api.messages.clone(),
                         None => vec![error.message.to_string()],
                     });
-                    answers.push(Added::Invalid(said.collect()));
+                    answers.push(AddOutcome::Invalid(said.collect()));
                     continue;
                 }
             };
             if let Some(known) = known {
-                answers.push(Added::Duplicate(known));
+                answers.push(AddOutcome::Duplicate(known));
                 continue;
             }
             if (atomic && no_room) || stored.rules.len() + dry.len() >= self.rules_max {
-                answers.push(Added::Full);
+                answers.push(AddOutcome::Full);
                 continue;
             }
             let id = stored.ids.next(self.clock.unix_ms());
-            let named = Arc::new(Named { id, value: value.clone(), tag: tag.clone() });
+            let named = Arc::new(StoredRule { id, value: value.clone(), tag: tag.clone() });
             if dry_run || refuse_all {
                 dry.insert(value, named.clone());
             } else {
@@ -194,7 +199,7 @@ impl Book {
                 stored.rules.insert(id, named.clone());
                 changes.push((now + self.delay, Change::Add(named.clone(), Box::new(rule))));
             }
-            answers.push(Added::Created(named));
+            answers.push(AddOutcome::Created(named));
         }
         // Still locked, so that changes come into effect in the order in which they were made.
         self.write().coming.extend(changes);
@@ -203,15 +208,15 @@ impl Book {
     }
 
     /// Deletes rules; says of each whether there was one.
-    pub(crate) fn delete(&self, which: &[Which]) -> Vec<bool> {
+    pub(crate) fn delete(&self, which: &[RuleRef]) -> Vec<bool> {
         let at = self.clock.now() + self.delay;
         let mut stored = self.stored();
         let mut changes = Vec::new();
         let mut answers = Vec::new();
         for which in which {
             let id = match which {
-                Which::Id(id) => Some(*id),
-                Which::Value(value) => stored.by_value.get(value).copied(),
+                RuleRef::Id(id) => Some(*id),
+                RuleRef::Value(value) => stored.by_value.get(value).copied(),
             };
             let gone = id.and_then(|id| stored.rules.remove(&id));
             if let Some(gone) = &gone {
@@ -249,7 +254,7 @@ impl Book {
         if keys.is_empty() {
             return Passed::No;
         }
-        let rules: Arc<[Arc<Named>]> =
+        let rules: Arc<[Arc<StoredRule>]> =
             keys.iter().filter_map(|key| effective.names.get(key).cloned()).collect();
         drop(effective);
         let bytes = if self.matching_rules {
@@ -263,7 +268,7 @@ impl Book {
 }
 
 /// The value of `matching_rules`, in the form of either family.
-pub(crate) fn matching_rules(rules: &[Arc<Named>], is_v2: bool) -> Vec<u8> {
+pub(crate) fn matching_rules(rules: &[Arc<StoredRule>], is_v2: bool) -> Vec<u8> {
     let mut out = Vec::new();
     let mut json = Writer::new(&mut out, Style::default());
     json.raw("[");
@@ -315,9 +320,9 @@ mod tests {
     use super::*;
     use crate::clock::Time;
 
-    fn book(max: usize, delay: Duration) -> (Book, Clock) {
+    fn store(max: usize, delay: Duration) -> (RuleStore, Clock) {
         let clock = Clock::new(Time::Virtual { unix_ms: 1_790_000_000_000 });
-        (Book::new(Profile::Powerstream, max, NoRules::Everything, delay, true, &clock), clock)
+        (RuleStore::new(Profile::Powerstream, max, NoRules::Everything, delay, true, &clock), clock)
     }
 
     fn rules(values: &[&str]) -> Vec<(String, Option<String>)> {
@@ -331,12 +336,12 @@ mod tests {
 
     #[test]
     fn a_change_takes_effect_after_its_delay() {
-        let (book, clock) = book(10, Duration::from_secs(20));
+        let (store, clock) = store(10, Duration::from_secs(20));
         let mut scratch = Scratch::new();
-        let mut pass = |text| book.pass(post(text), &mut scratch);
-        let added = book.add(&rules(&["gull"]), true, false);
-        let Added::Created(gull) = &added[0] else { panic!("{added:?}") };
-        assert_eq!(book.len(), 1);
+        let mut pass = |text| store.pass(post(text), &mut scratch);
+        let added = store.add(&rules(&["gull"]), true, false);
+        let AddOutcome::Created(gull) = &added[0] else { panic!("{added:?}") };
+        assert_eq!(store.len(), 1);
         // Until then every Post comes through, as before the first rule.
         assert!(matches!(pass("a tern"), Passed::Unfiltered(_)));
         clock.advance(Duration::from_secs(20));
@@ -347,7 +352,7 @@ mod tests {
         assert_eq!(json["matching_rules"][0]["id_str"], gull.id.to_string());
         assert!(json["matching_rules"][0]["tag"].is_null());
 
-        assert_eq!(book.delete(&[Which::Id(gull.id), Which::Value("gull".to_owned())]), [true, false]);
+        assert_eq!(store.delete(&[RuleRef::Id(gull.id), RuleRef::Value("gull".to_owned())]), [true, false]);
         assert!(matches!(pass("a gull"), Passed::Matched(..)));
         clock.advance(Duration::from_secs(20));
         // No rules is not the same as no rules yet.
@@ -357,30 +362,35 @@ mod tests {
     #[test]
     fn all_or_nothing_or_each_by_itself() {
         for atomic in [true, false] {
-            let (book, _) = book(3, Duration::ZERO);
+            let (store, _) = store(3, Duration::ZERO);
             let wanted = rules(&["gull", "tern OR", "gull", "-gull"]);
-            let answers = book.add(&wanted, atomic, false);
+            let answers = store.add(&wanted, atomic, false);
             assert!(matches!(
                 answers[..],
-                [Added::Created(_), Added::Invalid(_), Added::Duplicate(_), Added::Invalid(_)]
+                [
+                    AddOutcome::Created(_),
+                    AddOutcome::Invalid(_),
+                    AddOutcome::Duplicate(_),
+                    AddOutcome::Invalid(_)
+                ]
             ));
-            assert_eq!(book.len(), if atomic { 0 } else { 1 });
-            let Added::Invalid(said) = &answers[3] else { panic!() };
+            assert_eq!(store.len(), if atomic { 0 } else { 1 });
+            let AddOutcome::Invalid(said) = &answers[3] else { panic!() };
             assert!(said[0].contains("non-negation"), "{said:?}");
 
             // Over the number there may be.
-            let answers = book.add(&rules(&["a1", "a2", "a3", "a4"]), atomic, false);
-            let created = answers.iter().filter(|answer| matches!(answer, Added::Created(_))).count();
-            assert_eq!((created, book.len()), if atomic { (0, 0) } else { (2, 3) });
-            assert_eq!(answers[3], Added::Full);
+            let answers = store.add(&rules(&["a1", "a2", "a3", "a4"]), atomic, false);
+            let created = answers.iter().filter(|answer| matches!(answer, AddOutcome::Created(_))).count();
+            assert_eq!((created, store.len()), if atomic { (0, 0) } else { (2, 3) });
+            assert_eq!(answers[3], AddOutcome::Full);
         }
     }
 
     #[test]
     fn a_dry_run_stores_nothing() {
-        let (book, _) = book(2, Duration::ZERO);
-        let answers = book.add(&rules(&["gull", "tern", "skua"]), false, true);
-        assert!(matches!(answers[..], [Added::Created(_), Added::Created(_), Added::Full]));
-        assert_eq!(book.len(), 0);
+        let (store, _) = store(2, Duration::ZERO);
+        let answers = store.add(&rules(&["gull", "tern", "skua"]), false, true);
+        assert!(matches!(answers[..], [AddOutcome::Created(_), AddOutcome::Created(_), AddOutcome::Full]));
+        assert_eq!(store.len(), 0);
     }
 }

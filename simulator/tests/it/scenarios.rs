@@ -1,11 +1,7 @@
 //! Each scenario over a real socket: what the client got against the truth log.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, file, lines, start};
-use powerstream_simulator::{Config, End, Scenario, Simulator, Struck};
+use crate::client::{Client, Ended, file, lines, start};
+use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator};
 use std::time::{Duration, Instant};
 
 const POSTS: usize = 150;
@@ -29,12 +25,12 @@ fn scenario(scenario: Scenario, change: impl FnOnce(&mut Config)) -> (Simulator,
 
 /// What the log says of a connection's messages.
 fn truth(simulator: &Simulator, connection: u64) -> Vec<Vec<u8>> {
-    let messages = simulator.truth().messages(connection);
+    let messages = simulator.ground_truth().messages(connection);
     for (n, message) in messages.iter().enumerate() {
         assert_eq!(message.index, n as u64);
         assert_eq!(message.bytes.as_ref().unwrap().len(), message.len);
         if let Some(id) = message.post_id {
-            assert!(simulator.truth().written_at(id).is_some_and(|at| at <= message.written_at));
+            assert!(simulator.ground_truth().written_at(id).is_some_and(|at| at <= message.written_at));
         }
     }
     assert!(messages.is_sorted_by_key(|message| message.written_at));
@@ -43,7 +39,7 @@ fn truth(simulator: &Simulator, connection: u64) -> Vec<Vec<u8>> {
 
 #[track_caller]
 fn ended(simulator: &Simulator, connection: u64, end: End) {
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     assert!(log.wait(SOON, |_| log.connection(connection).unwrap().end.is_some()), "still open");
     assert_eq!(log.connection(connection).unwrap().end, Some(end));
 }
@@ -78,7 +74,7 @@ fn harmless_scenarios_deliver_everything() {
         }
         drop(client);
         ended(&simulator, 1, End::ClientLeft);
-        let connection = simulator.truth().connection(1).unwrap();
+        let connection = simulator.ground_truth().connection(1).unwrap();
         assert_eq!((connection.posts, connection.messages), (POSTS as u64, POSTS as u64));
         assert_eq!(connection.fault_at.is_some(), name == S::SlowHead);
         let payload = want.iter().map(|post| post.len() as u64 + 2).sum::<u64>() + connection.keep_alives * 2;
@@ -142,7 +138,7 @@ fn faults_that_end_a_connection() {
         }
         drop(client);
         ended(&simulator, 1, End::Fault(name));
-        assert!(simulator.truth().connection(1).unwrap().fault_at.is_some());
+        assert!(simulator.ground_truth().connection(1).unwrap().fault_at.is_some());
 
         let mut second = Client::stream(&simulator);
         assert!(second.read_messages(POSTS).messages == posts, "{name}");
@@ -155,7 +151,7 @@ fn a_stall_is_silent_and_open() {
     let (simulator, posts) = scenario(Scenario::Stall, |_| {});
     let mut client = Client::stream(&simulator);
     client.read_messages(AFTER);
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     assert!(log.wait(SOON, |_| log.connection(1).unwrap().fault_at.is_some()));
     // Several keep-alive intervals later there is nothing, and the connection is open.
     std::thread::sleep(Duration::from_millis(80));
@@ -170,7 +166,7 @@ fn a_stall_is_silent_and_open() {
 #[test]
 fn which_attempts_are_struck_can_be_chosen() {
     let (simulator, posts) = scenario(Scenario::CleanEnd, |config| {
-        config.fault_on = Some(Struck::First(2));
+        config.fault_on = Some(FaultScope::First(2));
         config.fault_after = 5;
     });
     for _ in 0..2 {
@@ -208,7 +204,7 @@ fn messages_between_posts() {
         if name == Scenario::Oversized {
             assert!(strange.iter().all(|message| message.len() == 300_000));
         }
-        assert_eq!(simulator.truth().totals().posts, POSTS as u64);
+        assert_eq!(simulator.ground_truth().totals().posts, POSTS as u64);
     }
 }
 
@@ -216,7 +212,7 @@ fn messages_between_posts() {
 fn refusals() {
     let (simulator, _) = scenario(Scenario::RateLimited, |_| {});
     for connection in 1..=3 {
-        let mut client = Client::send(&simulator, &client::request("/2/powerstream"));
+        let mut client = Client::send(&simulator, &crate::client::request("/2/powerstream"));
         assert_eq!(client.read_to_end(), Ended::Eof);
         assert_eq!(client.status(), 429);
         assert_eq!(client.header("x-rate-limit-remaining"), Some("0"));
@@ -228,7 +224,7 @@ fn refusals() {
         ended(&simulator, connection, End::Fault(Scenario::RateLimited));
     }
     let (simulator, _) = scenario(Scenario::TooManyConnections, |_| {});
-    let mut client = Client::send(&simulator, &client::request("/2/powerstream"));
+    let mut client = Client::send(&simulator, &crate::client::request("/2/powerstream"));
     client.read_to_end();
     assert_eq!(client.status(), 429);
     assert_eq!(client.header("content-length"), Some("207"));
@@ -241,12 +237,12 @@ fn refusals() {
 fn unavailable_at_first() {
     let (simulator, posts) = scenario(Scenario::Unavailable, |_| {});
     for _ in 0..3 {
-        assert_eq!(Client::send(&simulator, &client::request("/2/powerstream")).status(), 503);
+        assert_eq!(Client::send(&simulator, &crate::client::request("/2/powerstream")).status(), 503);
     }
     // Requests that are refused anyway are no attempts.
     assert!(Client::stream(&simulator).read_messages(POSTS).messages == posts);
     let statuses: Vec<_> =
-        simulator.truth().connections().iter().map(|connection| connection.status).collect();
+        simulator.ground_truth().connections().iter().map(|connection| connection.status).collect();
     assert_eq!(statuses, [Some(503), Some(503), Some(503), Some(200)]);
 }
 

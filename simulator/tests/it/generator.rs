@@ -1,7 +1,5 @@
 //! Generated Posts against the profile of the real feed.
 
-#![allow(clippy::unwrap_used)]
-
 use powerstream_simulator::Generator;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};

@@ -1,10 +1,6 @@
 //! How many connections there may be, what becomes of one more, and of one that is gone but not noticed.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, request, start};
+use crate::client::{Client, Ended, request, start};
 use powerstream_simulator::{Config, End, ExtraConnection, Simulator, Time};
 use std::time::Duration;
 
@@ -25,7 +21,7 @@ fn ask(simulator: &Simulator, target: &str) -> Client {
 }
 
 fn closed(simulator: &Simulator, number: u64) {
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     assert!(log.wait(SOON, |_| log.connection(number).unwrap().end.is_some()));
 }
 
@@ -93,13 +89,13 @@ fn the_oldest_or_the_newest_goes_in_other_generations() {
     assert!(String::from_utf8_lossy(first.messages.last().unwrap()).contains("ForceDisconnect"));
     drop(first);
     closed(&simulator, 1);
-    assert_eq!(simulator.truth().totals().open, 2);
+    assert_eq!(simulator.ground_truth().totals().open, 2);
 
     let simulator = two(|config| config.extra_connection = ExtraConnection::EndNewest);
     let _others = (ask(&simulator, "/2/powerstream"), ask(&simulator, "/2/powerstream"));
     let mut third = ask(&simulator, "/2/powerstream");
     simulator.advance(59 * SECOND);
-    assert_eq!(simulator.truth().connection(3).unwrap().end, None);
+    assert_eq!(simulator.ground_truth().connection(3).unwrap().end, None);
     simulator.advance(2 * SECOND);
     assert_eq!(third.read_to_end(), Ended::LastChunk);
     assert!(String::from_utf8_lossy(third.messages.last().unwrap()).contains("Too many connections"));
@@ -113,7 +109,7 @@ fn requests_for_streams_are_limited_if_asked_for() {
         assert_eq!(client.header("x-rate-limit-remaining"), Some(&*n.to_string()));
         assert_eq!(client.header("x-rate-limit-reset"), Some("1790000900"));
         drop(client);
-        assert!(simulator.truth().wait(SOON, |totals| totals.open == 0));
+        assert!(simulator.ground_truth().wait(SOON, |totals| totals.open == 0));
     }
     assert_eq!(ask(&simulator, "/2/tweets/sample/stream").status(), 429);
     // Powerstream has no such limit, and no such headers.
@@ -143,7 +139,7 @@ fn the_delivery_cap_delays_and_then_disconnects() {
     assert_eq!(Client::send(&simulator, &text).status(), 201);
     let mut client = ask(&simulator, "/2/tweets/search/stream");
     assert_eq!(client.status(), 200);
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     simulator.advance(SECOND);
     let after_a_second = log.connection(2).unwrap().posts;
     assert!(after_a_second <= 21, "{after_a_second}");
@@ -164,6 +160,6 @@ fn strict_is_as_strict_as_the_service() {
     let clients = [ask(&simulator, "/2/powerstream"), ask(&simulator, "/2/powerstream")];
     assert_eq!(ask(&simulator, "/2/powerstream").status(), 429);
     std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(simulator.truth().totals().posts, 0);
+    assert_eq!(simulator.ground_truth().totals().posts, 0);
     drop(clients);
 }

@@ -1,10 +1,6 @@
 //! `/simulator/`, as a test in any language uses it.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, start};
+use crate::client::{Client, Ended, start};
 use powerstream_simulator::{Datacenter, Simulator, Time};
 use serde_json::Value;
 use std::time::Duration;

@@ -1,20 +1,12 @@
 //! A client as naive as can be, which panics on everything it does not expect.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::exhaustive_structs,
-    clippy::exhaustive_enums
-)]
-
 use powerstream_simulator::{Config, Generator, Simulator, Source};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 /// A socket, or TLS on one.
-pub trait Transport: Read + Write {
+pub(crate) trait Transport: Read + Write {
     /// Closes it with a reset, where it is a socket.
     fn reset(self: Box<Self>) {}
 }
@@ -33,21 +25,21 @@ where
 {
 }
 
-pub struct Client {
+pub(crate) struct Client {
     stream: Box<dyn Transport>,
     raw: Vec<u8>,
     /// Bytes of `raw` that are decoded.
     at: usize,
     body: Vec<u8>,
-    pub head: String,
-    pub messages: Vec<Vec<u8>>,
-    pub keep_alives: usize,
-    pub chunks: Vec<usize>,
-    pub end: Option<Ended>,
+    pub(crate) head: String,
+    pub(crate) messages: Vec<Vec<u8>>,
+    pub(crate) keep_alives: usize,
+    pub(crate) chunks: Vec<usize>,
+    pub(crate) end: Option<Ended>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     LastChunk,
     /// FIN without the last chunk; over TLS, a FIN that `close_notify` announced.
     Eof,
@@ -58,14 +50,14 @@ pub enum Ended {
 }
 
 /// The request for the stream with any token.
-pub fn request(target: &str) -> String {
+pub(crate) fn request(target: &str) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer token\r\nConnection: keep-alive\r\n\r\n"
     )
 }
 
 /// A connection to the simulator.
-pub fn connect(simulator: &Simulator) -> TcpStream {
+pub(crate) fn connect(simulator: &Simulator) -> TcpStream {
     let stream = TcpStream::connect(simulator.local_addr()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
@@ -73,24 +65,24 @@ pub fn connect(simulator: &Simulator) -> TcpStream {
 
 impl Client {
     /// Sends the request and reads the head of the answer.
-    pub fn send(simulator: &Simulator, request: &str) -> Client {
+    pub(crate) fn send(simulator: &Simulator, request: &str) -> Client {
         Client::send_over(connect(simulator), request)
     }
 
     /// As [`Client::send`], to a datacentre by its origin.
-    pub fn send_to(url: &str, request: &str) -> Client {
+    pub(crate) fn send_to(url: &str, request: &str) -> Client {
         let stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Client::send_over(stream, request)
     }
 
     /// The ids of the Posts that came.
-    pub fn ids(&self) -> Vec<u64> {
+    pub(crate) fn ids(&self) -> Vec<u64> {
         self.messages.iter().filter_map(|message| id(message)).collect()
     }
 
     /// As [`Client::send`], over a connection that is made.
-    pub fn send_over(mut stream: impl Transport + 'static, request: &str) -> Client {
+    pub(crate) fn send_over(mut stream: impl Transport + 'static, request: &str) -> Client {
         stream.write_all(request.as_bytes()).unwrap();
         let mut client = Client {
             stream: Box::new(stream),
@@ -114,22 +106,22 @@ impl Client {
         }
     }
 
-    pub fn stream(simulator: &Simulator) -> Client {
+    pub(crate) fn stream(simulator: &Simulator) -> Client {
         let client = Client::send(simulator, &request("/2/powerstream"));
         assert_eq!(client.status(), 200, "{}", client.head);
         client
     }
 
     /// Leaves without a word.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.stream.reset();
     }
 
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
             .skip(1)
@@ -139,7 +131,7 @@ impl Client {
     }
 
     /// Reads and decodes until `enough` or the end.
-    pub fn read_until(&mut self, enough: impl Fn(&Client) -> bool) -> &mut Client {
+    pub(crate) fn read_until(&mut self, enough: impl Fn(&Client) -> bool) -> &mut Client {
         loop {
             self.decode();
             if self.end.is_some() || enough(self) {
@@ -149,7 +141,7 @@ impl Client {
         }
     }
 
-    pub fn read_messages(&mut self, count: usize) -> &mut Client {
+    pub(crate) fn read_messages(&mut self, count: usize) -> &mut Client {
         self.read_until(|client| client.messages.len() >= count);
         assert!(
             self.messages.len() >= count,
@@ -160,12 +152,12 @@ impl Client {
         self
     }
 
-    pub fn read_to_end(&mut self) -> Ended {
+    pub(crate) fn read_to_end(&mut self) -> Ended {
         self.read_until(|_| false).end.unwrap()
     }
 
     /// What came behind the last whole chunk, or the body of an answer that is not chunked.
-    pub fn leftover(&self) -> &[u8] {
+    pub(crate) fn leftover(&self) -> &[u8] {
         &self.raw[self.at..]
     }
 
@@ -218,14 +210,14 @@ impl Client {
 }
 
 /// The id of a Post, in either format.
-pub fn id(message: &[u8]) -> Option<u64> {
+pub(crate) fn id(message: &[u8]) -> Option<u64> {
     let json: serde_json::Value = serde_json::from_slice(message).ok()?;
     let id = json.get("id_str").or_else(|| json["data"].get("id"))?;
     id.as_str()?.parse().ok()
 }
 
 /// Generated Posts as a file, one a line.
-pub fn file(posts: usize) -> Source {
+pub(crate) fn file(posts: usize) -> Source {
     let mut generator = Generator::new(99);
     let mut lines = Vec::new();
     for n in 0..posts {
@@ -235,19 +227,30 @@ pub fn file(posts: usize) -> Source {
     Source::from_ndjson(&lines).unwrap()
 }
 
-pub fn lines(source: &Source) -> Vec<Vec<u8>> {
+pub(crate) fn lines(source: &Source) -> Vec<Vec<u8>> {
     match source {
         Source::File(posts) => posts.iter().map(|post| post.bytes().to_vec()).collect(),
         _ => panic!("no file"),
     }
 }
 
-pub fn config(change: impl FnOnce(&mut Config)) -> Config {
+pub(crate) fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::default();
     change(&mut config);
     config
 }
 
-pub fn start(change: impl FnOnce(&mut Config)) -> Simulator {
+pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Simulator {
     Simulator::start(config(change)).unwrap()
+}
+
+/// Runs `check` on every case, several at a time: most of them wait for a silence.
+pub(crate) fn each_of<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    for batch in cases.chunks(8) {
+        std::thread::scope(|scope| {
+            for case in batch {
+                scope.spawn(|| check(case));
+            }
+        });
+    }
 }

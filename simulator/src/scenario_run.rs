@@ -4,18 +4,18 @@ use crate::rng::Rng;
 use crate::script::{Event, On, Script};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) struct Play {
+pub(crate) struct ScenarioRun {
     script: Script,
     /// How often each event has struck.
-    struck: Vec<AtomicU64>,
+    fired: Vec<AtomicU64>,
     streams: AtomicU64,
     rules: AtomicU64,
 }
 
-impl Play {
-    pub(crate) fn new(script: Script) -> Play {
-        let struck = script.inner().events.iter().map(|_| AtomicU64::new(0)).collect();
-        Play { script, struck, streams: AtomicU64::new(0), rules: AtomicU64::new(0) }
+impl ScenarioRun {
+    pub(crate) fn new(script: Script) -> ScenarioRun {
+        let fired = script.inner().events.iter().map(|_| AtomicU64::new(0)).collect();
+        ScenarioRun { script, fired, streams: AtomicU64::new(0), rules: AtomicU64::new(0) }
     }
 
     pub(crate) fn script(&self) -> &Script {
@@ -36,7 +36,7 @@ impl Play {
     }
 
     /// The events that may strike this attempt, in the order of the file.
-    pub(crate) fn concerning(
+    pub(crate) fn applicable(
         &self,
         on: On,
         attempt: u64,
@@ -54,12 +54,12 @@ impl Play {
     }
 
     /// Whether an event strikes at an occasion it has. Counts it, if it does.
-    pub(crate) fn strikes(&self, index: usize, rng: &mut Rng) -> bool {
+    pub(crate) fn fires(&self, index: usize, rng: &mut Rng) -> bool {
         let event = self.event(index);
         if event.probability.is_some_and(|part| rng.below(1_000_000_000) >= part) {
             return false;
         }
-        let before = self.struck[index].fetch_add(1, Ordering::Relaxed);
+        let before = self.fired[index].fetch_add(1, Ordering::Relaxed);
         event.times.is_none_or(|times| before < times)
     }
 }

@@ -21,7 +21,7 @@ const CLOSED_MAX: usize = 1_000;
 
 /// The log of a simulator: a handle, cheap to clone, that outlives it.
 #[derive(Clone)]
-pub struct Truth(Arc<Log>);
+pub struct GroundTruth(Arc<Log>);
 
 struct Log {
     clock: Clock,
@@ -40,7 +40,7 @@ struct State {
     /// Records below this number have lost their bytes.
     first_with_bytes: u64,
     by_id: HashMap<u64, (u64, Instant)>,
-    connections: BTreeMap<u64, ConnectionTruth>,
+    connections: BTreeMap<u64, ConnectionRecord>,
     /// Counts changes, so that a waiter sees that there was one.
     changes: u64,
     waiting: usize,
@@ -48,14 +48,14 @@ struct State {
 
 struct Record {
     connection: u64,
-    message: MessageTruth,
+    message: MessageRecord,
     retracted: bool,
 }
 
 /// One message as it was written.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct MessageTruth {
+pub struct MessageRecord {
     /// Its place on the connection, from 0.
     pub index: u64,
     /// The id of the Post, for a Post that has one.
@@ -68,9 +68,9 @@ pub struct MessageTruth {
     pub written_at: Instant,
 }
 
-impl fmt::Debug for MessageTruth {
+impl fmt::Debug for MessageRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MessageTruth { index, post_id, len, .. } = self;
+        let MessageRecord { index, post_id, len, .. } = self;
         write!(f, "message {index}: {len} bytes, Post {post_id:?}")
     }
 }
@@ -78,12 +78,12 @@ impl fmt::Debug for MessageTruth {
 /// One connection as it went.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct ConnectionTruth {
+pub struct ConnectionRecord {
     /// Its number, from 1, in the order of acceptance.
     pub number: u64,
     /// The client's address.
     pub peer: SocketAddr,
-    /// The datacentre it came to.
+    /// The datacenter it came to.
     pub datacenter: Arc<str>,
     /// When it was accepted.
     pub accepted_at: Instant,
@@ -107,9 +107,9 @@ pub struct ConnectionTruth {
     pub end: Option<End>,
 }
 
-impl fmt::Debug for ConnectionTruth {
+impl fmt::Debug for ConnectionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionTruth")
+        f.debug_struct("ConnectionRecord")
             .field("number", &self.number)
             .field("peer", &self.peer)
             .field("datacenter", &self.datacenter)
@@ -146,7 +146,7 @@ pub enum End {
     Complete,
     /// The client fell further behind than the simulator remembers.
     SlowReader,
-    /// Its datacentre was switched off.
+    /// Its datacenter was switched off.
     Killed,
     /// The simulator was shut down.
     Shutdown,
@@ -176,8 +176,8 @@ pub struct Totals {
     pub forgotten: u64,
 }
 
-impl Truth {
-    pub(crate) fn new(messages_max: usize, bytes_max: usize, clock: Clock) -> Truth {
+impl GroundTruth {
+    pub(crate) fn new(messages_max: usize, bytes_max: usize, clock: Clock) -> GroundTruth {
         let state = State {
             messages_max,
             bytes_max,
@@ -191,7 +191,7 @@ impl Truth {
             changes: 0,
             waiting: 0,
         };
-        Truth(Arc::new(Log { clock, state: Mutex::new(state), changed: Condvar::new() }))
+        GroundTruth(Arc::new(Log { clock, state: Mutex::new(state), changed: Condvar::new() }))
     }
 
     /// When the Post of this id was written: the first time, if it was written to several connections. `None` for a Post
@@ -209,19 +209,19 @@ impl Truth {
 
     /// The connections in the order of their numbers: all that are open, and the last thousand that are closed.
     #[must_use]
-    pub fn connections(&self) -> Vec<ConnectionTruth> {
+    pub fn connections(&self) -> Vec<ConnectionRecord> {
         self.lock().connections.values().cloned().collect()
     }
 
     /// One connection.
     #[must_use]
-    pub fn connection(&self, number: u64) -> Option<ConnectionTruth> {
+    pub fn connection(&self, number: u64) -> Option<ConnectionRecord> {
         self.lock().connections.get(&number).cloned()
     }
 
     /// The messages of one connection that the log still holds, in order.
     #[must_use]
-    pub fn messages(&self, connection: u64) -> Vec<MessageTruth> {
+    pub fn messages(&self, connection: u64) -> Vec<MessageRecord> {
         let state = self.lock();
         let of_it =
             state.messages.iter().filter(|record| record.connection == connection && !record.retracted);
@@ -265,7 +265,7 @@ impl Truth {
         state.totals.connections += 1;
         state.totals.open += 1;
         let number = state.totals.connections;
-        let connection = ConnectionTruth {
+        let connection = ConnectionRecord {
             number,
             peer,
             datacenter: datacenter.into(),
@@ -283,7 +283,7 @@ impl Truth {
         state.connections.insert(number, connection);
         self.changed(&mut state);
         drop(state);
-        Recorder { truth: self.clone(), number, index: 0, end: End::Refused }
+        Recorder { ground_truth: self.clone(), number, index: 0, end: End::Refused }
     }
 
     // Nothing panics while it is locked, so poison means nothing here.
@@ -300,9 +300,9 @@ impl Truth {
     }
 }
 
-impl fmt::Debug for Truth {
+impl fmt::Debug for GroundTruth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Truth").field(&self.totals()).finish()
+        f.debug_tuple("GroundTruth").field(&self.totals()).finish()
     }
 }
 
@@ -325,7 +325,7 @@ impl InFlight {
 /// The pen of one connection.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    truth: Truth,
+    ground_truth: GroundTruth,
     pub(crate) number: u64,
     index: u64,
     /// Written down when the pen is dropped, which a thread that cannot start or panics does too.
@@ -333,13 +333,13 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    fn connection(&self, change: impl FnOnce(&mut ConnectionTruth, &mut Totals)) {
-        let mut guard = self.truth.lock();
+    fn connection(&self, change: impl FnOnce(&mut ConnectionRecord, &mut Totals)) {
+        let mut guard = self.ground_truth.lock();
         let state = &mut *guard;
         if let Some(connection) = state.connections.get_mut(&self.number) {
             change(connection, &mut state.totals);
         }
-        self.truth.changed(state);
+        self.ground_truth.changed(state);
     }
 
     pub(crate) fn requested(&self, target: String) {
@@ -359,7 +359,7 @@ impl Recorder {
     }
 
     pub(crate) fn fault_begins(&self) {
-        let now = self.truth.0.clock.now();
+        let now = self.ground_truth.0.clock.now();
         self.connection(|connection, _| connection.fault_at = Some(now));
     }
 
@@ -370,15 +370,15 @@ impl Recorder {
     /// Before a `write()` that may complete these: makes their records, or moves the instant of those that were not completed by
     /// an earlier one.
     pub(crate) fn about_to_complete<'a>(&mut self, messages: impl Iterator<Item = &'a mut InFlight>) {
-        let now = self.truth.0.clock.now();
-        let mut guard = self.truth.lock();
+        let now = self.ground_truth.0.clock.now();
+        let mut guard = self.ground_truth.lock();
         let state = &mut *guard;
         for in_flight in messages {
             let Some(bytes) = &in_flight.bytes else { continue };
             match in_flight.record {
                 Some(number) => state.restamp(number, now),
                 None => {
-                    let message = MessageTruth {
+                    let message = MessageRecord {
                         index: self.index,
                         post_id: in_flight.post_id,
                         len: bytes.len(),
@@ -422,7 +422,7 @@ impl Recorder {
 
     /// After a `write()` that failed: these never got out.
     pub(crate) fn failed(&self, messages: impl Iterator<Item = InFlight>) {
-        let mut state = self.truth.lock();
+        let mut state = self.ground_truth.lock();
         for number in messages.filter_map(|in_flight| in_flight.record) {
             state.retract(number);
         }
@@ -435,7 +435,7 @@ impl Drop for Recorder {
             connection.end = Some(self.end);
             totals.open -= 1;
         });
-        let mut state = self.truth.lock();
+        let mut state = self.ground_truth.lock();
         let closed = state.connections.len().saturating_sub(state.totals.open as usize);
         if closed > CLOSED_MAX {
             let oldest =
@@ -446,7 +446,7 @@ impl Drop for Recorder {
 }
 
 impl State {
-    fn push(&mut self, connection: u64, message: MessageTruth) -> u64 {
+    fn push(&mut self, connection: u64, message: MessageRecord) -> u64 {
         let number = self.first + self.messages.len() as u64;
         if let Some(id) = message.post_id {
             self.by_id.entry(id).or_insert((number, message.written_at));
@@ -517,7 +517,7 @@ mod tests {
         InFlight::new(vec![b'x'; len].into(), Some(id), true)
     }
 
-    fn pen(truth: &Truth) -> Recorder {
+    fn pen(truth: &GroundTruth) -> Recorder {
         truth.accepted(([127, 0, 0, 1], 9).into(), "atla")
     }
 
@@ -528,7 +528,7 @@ mod tests {
 
     #[test]
     fn records_are_bounded() {
-        let truth = Truth::new(10, usize::MAX, Clock::new(Time::Real));
+        let truth = GroundTruth::new(10, usize::MAX, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         for id in 0..25 {
             write(&mut pen, vec![message(id, 5), InFlight::default()]);
@@ -543,7 +543,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded() {
-        let truth = Truth::new(1_000, 100, Clock::new(Time::Real));
+        let truth = GroundTruth::new(1_000, 100, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         for id in 0..20 {
             write(&mut pen, vec![message(id, 30)]);
@@ -561,7 +561,7 @@ mod tests {
 
     #[test]
     fn the_first_write_of_a_post_counts() {
-        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
+        let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         let (mut one, mut two) = (pen(&truth), pen(&truth));
         write(&mut one, vec![message(7, 1)]);
         let first = truth.written_at(7);
@@ -573,7 +573,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_leaves_nothing() {
-        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
+        let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         let mut messages = vec![message(7, 1)];
         pen.about_to_complete(messages.iter_mut());
@@ -586,7 +586,7 @@ mod tests {
 
     #[test]
     fn closed_connections_are_bounded() {
-        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
+        let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         let open = pen(&truth);
         for _ in 0..CLOSED_MAX + 5 {
             pen(&truth).ended(End::ClientLeft);
@@ -598,7 +598,7 @@ mod tests {
 
     #[test]
     fn waiting() {
-        let truth = Truth::new(10, 1_000, Clock::new(Time::Real));
+        let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         assert!(truth.wait(Duration::ZERO, |_| truth.connections().is_empty()));
         assert!(!truth.wait(Duration::from_millis(1), |totals| totals.connections > 0));
         let waiter = std::thread::spawn({

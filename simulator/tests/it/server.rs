@@ -1,10 +1,6 @@
 //! The simulator as a server: who gets in, what comes when nothing is wrong, and how it stops.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, file, lines, request, start};
+use crate::client::{Client, Ended, file, lines, request, start};
 use powerstream_simulator::{End, Source, Totals};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -47,7 +43,7 @@ fn who_gets_in() {
         ask("GET /2/powerstream?backfillMinutes=5 HTTP/1.1", "Authorization: Bearer right\r\n").0,
         200
     );
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     assert!(log.wait(SOON, |totals| totals.open == 0));
     let ends: Vec<_> = log.connections().iter().filter_map(|connection| connection.end).collect();
     assert_eq!(ends[2..9], [End::Refused; 7]);
@@ -71,7 +67,7 @@ fn the_head_and_the_local_datacentre() {
     assert_eq!((&metadata["type"], &metadata["datacenter"]), (&"connection_metadata".into(), &"pdxa".into()));
     assert!(metadata["timestamp"].as_u64().unwrap() > 1_700_000_000_000);
     assert_eq!(
-        simulator.truth().connection(1).unwrap().target.as_deref(),
+        simulator.ground_truth().connection(1).unwrap().target.as_deref(),
         Some("/2/powerstream?localDcOnly=true")
     );
 
@@ -83,7 +79,7 @@ fn the_head_and_the_local_datacentre() {
 #[test]
 fn every_write_is_in_the_log_before_it_arrives() {
     let simulator = start(|config| config.rate = Some(2_000.0));
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     let mut client = Client::stream(&simulator);
     for n in 0..200 {
         client.read_messages(n + 1);
@@ -153,7 +149,7 @@ fn a_file_at_a_rate() {
 fn a_client_that_leaves_is_noticed_at_once() {
     // A quiet stream: without the watcher the next write would be 20 s away.
     let simulator = start(|config| config.rate = Some(0.0));
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     drop(Client::stream(&simulator));
     let start = Instant::now();
     assert!(log.wait(SOON, |totals| totals.open == 0));
@@ -167,7 +163,7 @@ fn back_pressure() {
     let source = file(6_000);
     let posts = lines(&source);
     let simulator = start(|config| config.source = source);
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     let mut client = Client::stream(&simulator);
     let mut before = Totals::default();
     // Until a while passes without progress.
@@ -186,8 +182,8 @@ fn a_head_that_never_ends() {
     stream.set_read_timeout(Some(SOON)).unwrap();
     stream.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: x\r\n").unwrap();
     assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0);
-    assert!(simulator.truth().wait(SOON, |totals| totals.open == 0));
-    assert_eq!(simulator.truth().connection(1).unwrap().end, Some(End::NoRequest));
+    assert!(simulator.ground_truth().wait(SOON, |totals| totals.open == 0));
+    assert_eq!(simulator.ground_truth().connection(1).unwrap().end, Some(End::NoRequest));
 }
 
 #[test]
@@ -199,10 +195,10 @@ fn the_log_is_bounded() {
     };
     let simulator = start(|config| {
         config.source = source;
-        config.truth_messages_max = 50;
+        config.ground_truth_messages_max = 50;
     });
     Client::stream(&simulator).read_messages(120);
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     assert!(log.wait(SOON, |totals| totals.messages == 120));
     let kept: Vec<u64> = log.messages(1).iter().filter_map(|message| message.post_id).collect();
     assert_eq!(kept, ids[70..]);
@@ -217,12 +213,12 @@ fn shutdown_is_prompt() {
     let idle = TcpStream::connect(quiet.local_addr()).unwrap();
     let clients = [Client::stream(&quiet), Client::stream(&blocked)];
     let mut before = 0;
-    while blocked.truth().wait(Duration::from_millis(100), |totals| totals.wire_bytes > before) {
-        before = blocked.truth().totals().wire_bytes;
+    while blocked.ground_truth().wait(Duration::from_millis(100), |totals| totals.wire_bytes > before) {
+        before = blocked.ground_truth().totals().wire_bytes;
     }
-    assert!(quiet.truth().wait(SOON, |totals| totals.connections == 2));
+    assert!(quiet.ground_truth().wait(SOON, |totals| totals.connections == 2));
     for simulator in [quiet, blocked] {
-        let (log, address) = (simulator.truth(), simulator.local_addr());
+        let (log, address) = (simulator.ground_truth(), simulator.local_addr());
         let start = Instant::now();
         simulator.shutdown();
         simulator.shutdown();
@@ -246,7 +242,7 @@ fn binding() {
     let first = start(|_| {});
     let address = first.local_addr();
     assert_eq!(first.base_url(), format!("http://{address}"));
-    let config = client::config(|config| config.listen = address);
+    let config = crate::client::config(|config| config.listen = address);
     assert!(powerstream_simulator::Simulator::start(config.clone()).is_err());
     drop(Client::stream(&first));
     drop(first);

@@ -1,10 +1,6 @@
 //! Time: keep-alives, what a client has missed, spans of the past, bursts. All under a virtual clock.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, file, request, start};
+use crate::client::{Client, Ended, file, request, start};
 use powerstream_simulator::{Bursts, Config, End, Simulator, Source, Time};
 use std::time::Duration;
 
@@ -28,7 +24,7 @@ fn connect(simulator: &Simulator, target: &str) -> Client {
 
 /// Everything that a connection was sent so far, read.
 fn read(simulator: &Simulator, client: &mut Client, number: u64) -> Vec<u64> {
-    let sent = simulator.truth().connection(number).unwrap().messages;
+    let sent = simulator.ground_truth().connection(number).unwrap().messages;
     client.read_messages(sent as usize);
     client.ids()
 }
@@ -47,11 +43,11 @@ fn keep_alives_come_after_each_silence_of_twenty_seconds() {
     let simulator = simulator(|config| config.rate = Some(0.0));
     let mut client = connect(&simulator, "/2/powerstream");
     simulator.advance(Duration::from_millis(19_999));
-    assert_eq!(simulator.truth().totals().keep_alives, 0);
+    assert_eq!(simulator.ground_truth().totals().keep_alives, 0);
     simulator.advance(Duration::from_millis(1));
-    assert_eq!(simulator.truth().totals().keep_alives, 1);
+    assert_eq!(simulator.ground_truth().totals().keep_alives, 1);
     simulator.advance(3_600 * SECOND);
-    assert_eq!(simulator.truth().totals().keep_alives, 181);
+    assert_eq!(simulator.ground_truth().totals().keep_alives, 181);
     client.read_until(|client| client.keep_alives == 181);
 }
 
@@ -61,7 +57,7 @@ fn a_slow_stream_has_keep_alives_between_its_posts() {
     let simulator = simulator(|config| config.rate = Some(0.02));
     let mut client = connect(&simulator, "/2/powerstream");
     simulator.advance(200 * SECOND);
-    let totals = simulator.truth().totals();
+    let totals = simulator.ground_truth().totals();
     assert_eq!((totals.posts, totals.keep_alives), (5, 8));
     client.read_messages(5);
 }
@@ -84,7 +80,7 @@ fn the_feed_goes_on_while_nobody_listens() {
     simulator.advance(5 * SECOND);
     assert_eq!(all_created(&read(&simulator, &mut first, 1)).last(), Some(&5_000));
     drop(first);
-    simulator.truth().wait(5 * SECOND, |totals| totals.open == 0);
+    simulator.ground_truth().wait(5 * SECOND, |totals| totals.open == 0);
     simulator.advance(90 * SECOND);
 
     // Without backfill those of a minute and a half are missed.
@@ -119,8 +115,8 @@ fn a_recovery_sends_the_span_and_ends() {
         live_ids.iter().copied().filter(|id| (20_000..50_000).contains(&created(*id))).collect();
     assert_eq!(recovery.ids(), want);
     assert_eq!(want.len(), 60);
-    simulator.truth().wait(5 * SECOND, |totals| totals.open == 1);
-    assert_eq!(simulator.truth().connection(2).unwrap().end, Some(End::Complete));
+    simulator.ground_truth().wait(5 * SECOND, |totals| totals.open == 1);
+    assert_eq!(simulator.ground_truth().connection(2).unwrap().end, Some(End::Complete));
     // Yesterday, to the minute, on the v2 stream that has it.
     let target =
         "/2/tweets/sample10/stream?partition=1&start_time=2026-09-20T14:15:00Z&end_time=2026-09-20T14:16:00Z";
@@ -162,7 +158,7 @@ fn a_language_has_its_own_firehose() {
 fn bursts_are_ten_times_the_rate() {
     let simulator = simulator(|config| config.bursts = Some(Bursts::new(10.0, 60 * SECOND, 6 * SECOND)));
     let _client = connect(&simulator, "/2/powerstream");
-    let posts = || simulator.truth().totals().posts;
+    let posts = || simulator.ground_truth().totals().posts;
     simulator.advance(53_999 * SECOND / 1_000);
     let calm = posts();
     assert_eq!(calm, 108);
@@ -183,13 +179,13 @@ fn a_shared_file_is_one_feed_for_all() {
     simulator.advance(10 * SECOND);
     assert_eq!(read(&simulator, &mut first, 1), ids[..21]);
     drop(first);
-    simulator.truth().wait(5 * SECOND, |totals| totals.open == 0);
+    simulator.ground_truth().wait(5 * SECOND, |totals| totals.open == 0);
     simulator.advance(10 * SECOND);
     let mut second = connect(&simulator, "/2/powerstream?backfillMinutes=1");
     simulator.advance(3_600 * SECOND);
     // Everything again, up to its end, and keep-alives.
     assert_eq!(read(&simulator, &mut second, 2), ids);
-    assert!(simulator.truth().connection(2).unwrap().keep_alives > 100);
+    assert!(simulator.ground_truth().connection(2).unwrap().keep_alives > 100);
 }
 
 #[test]
@@ -199,7 +195,7 @@ fn a_client_that_does_not_read_is_cut_off() {
         config.queue_messages_max = 50;
     });
     let _client = connect(&simulator, "/2/powerstream");
-    let log = simulator.truth();
+    let log = simulator.ground_truth();
     let mut rounds = 0;
     while log.connection(1).unwrap().end.is_none() && rounds < 100 {
         simulator.advance(SECOND / 2);

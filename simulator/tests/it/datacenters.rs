@@ -1,11 +1,7 @@
 //! Several datacentres of one service: whose Posts come where and when, and what happens when one goes.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, request, start};
-use powerstream_simulator::{Config, Datacenter, Delay, End, MessageTruth, Simulator, Time};
+use crate::client::{Client, Ended, request, start};
+use powerstream_simulator::{Config, Datacenter, Delay, End, MessageRecord, Simulator, Time};
 use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -38,7 +34,7 @@ fn each_has_its_own_posts_and_all_have_them_all() {
         connect(&simulator, "pdxa", "/2/powerstream"),
     ];
     assert!(simulator.advance(Duration::from_secs(10)));
-    let sent: Vec<u64> = (1..=4).map(|n| simulator.truth().connection(n).unwrap().messages).collect();
+    let sent: Vec<u64> = (1..=4).map(|n| simulator.ground_truth().connection(n).unwrap().messages).collect();
     let mut ids = Vec::new();
     for (client, sent) in clients.iter_mut().zip(sent) {
         client.read_messages(sent as usize);
@@ -59,7 +55,7 @@ fn each_has_its_own_posts_and_all_have_them_all() {
     let union: BTreeSet<u64> = ids[0].iter().chain(&ids[1]).copied().collect();
     assert_eq!(union.len(), ids[0].len() + ids[1].len());
     assert_eq!(union, ids[2].iter().copied().collect());
-    assert_eq!(&*simulator.truth().connection(2).unwrap().datacenter, "pdxa");
+    assert_eq!(&*simulator.ground_truth().connection(2).unwrap().datacenter, "pdxa");
 }
 
 #[test]
@@ -73,13 +69,13 @@ fn delays_and_duplicates_are_those_of_the_place() {
     let (mut near, mut far) =
         (connect(&simulator, "atla", "/2/powerstream"), connect(&simulator, "pdxa", "/2/powerstream"));
     simulator.advance(Duration::from_secs(20));
-    let truth = simulator.truth();
+    let truth = simulator.ground_truth();
     let lags = |number: u64| -> Vec<i64> {
         let messages = truth.messages(number);
         // Of the truth's instants only distances count.
         let began = truth.connection(1).unwrap().accepted_at;
         let created = |id: u64| (id >> 22) as i64 + 1_288_834_974_657 - 1_790_000_000_000;
-        let lag = |m: &MessageTruth| (m.written_at - began).as_millis() as i64 - created(m.post_id.unwrap());
+        let lag = |m: &MessageRecord| (m.written_at - began).as_millis() as i64 - created(m.post_id.unwrap());
         messages.iter().map(lag).collect()
     };
     let near_lags = lags(1);
@@ -107,13 +103,13 @@ fn one_is_killed_and_comes_back() {
     let address = simulator.base_url_of("pdxa").unwrap();
     assert!(simulator.kill("pdxa") && !simulator.kill("pdxa") && !simulator.kill("nowhere"));
     assert_eq!(pdxa.read_to_end(), Ended::Reset);
-    assert_eq!(simulator.truth().connection(2).unwrap().end, Some(End::Killed));
+    assert_eq!(simulator.ground_truth().connection(2).unwrap().end, Some(End::Killed));
     assert!(TcpStream::connect(address.strip_prefix("http://").unwrap()).is_err());
 
     // The other goes on.
-    let before = simulator.truth().connection(1).unwrap().posts;
+    let before = simulator.ground_truth().connection(1).unwrap().posts;
     simulator.advance(Duration::from_secs(10));
-    assert!(simulator.truth().connection(1).unwrap().posts > before + 50);
+    assert!(simulator.ground_truth().connection(1).unwrap().posts > before + 50);
     atla.read_until(|atla| atla.messages.len() > 40);
 
     assert!(simulator.restart("pdxa").unwrap() && simulator.restart("pdxa").unwrap());
@@ -128,13 +124,13 @@ fn one_is_killed_and_comes_back() {
 #[test]
 fn a_kill_waits_for_nobody() {
     let simulator = start(|config| {
-        config.source = client::file(6_000);
+        config.source = crate::client::file(6_000);
         config.datacenters = vec![Datacenter::new("atla"), Datacenter::new("pdxa")];
     });
     let mut blocked = connect(&simulator, "pdxa", "/2/powerstream");
     let idle =
         TcpStream::connect(simulator.base_url_of("pdxa").unwrap().strip_prefix("http://").unwrap()).unwrap();
-    let truth = simulator.truth();
+    let truth = simulator.ground_truth();
     let mut before = 0;
     while truth.wait(Duration::from_millis(100), |totals| totals.wire_bytes > before) {
         before = truth.totals().wire_bytes;

@@ -1,10 +1,6 @@
 //! What each event of a scenario does, as a client meets it.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, file, lines, request, start};
+use crate::client::{Client, Ended, each_of, file, lines, request, start};
 use powerstream_simulator::{Config, Datacenter, End, Scenario, Script, Simulator, Time};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -64,53 +60,53 @@ fn is_silence(kind: Option<ErrorKind>) -> bool {
 
 #[test]
 fn cuts_in_each_place_in_each_way() {
-    for place in ["accept", "request", "head", "in-head", "between", "in-size", "in-message", "in-line-end"] {
-        for how in ["reset", "close", "half-close", "stall"] {
-            let what = format!("{how} {place}");
-            let when = if ["between", "in-size", "in-message", "in-line-end"].contains(&place) {
-                "after-posts = 10"
-            } else {
-                ""
-            };
-            let (simulator, posts) = self::simulator(
-                &format!("do = \"cut\"\nhow = \"{how}\"\nplace = \"{place}\"\n{when}\nattempts = 1"),
-                |_| {},
-            );
-            let (bytes, end) = raw(&simulator, &stream_request());
-            match how {
-                "reset" => assert_eq!(end, Some(ErrorKind::ConnectionReset), "{what}"),
-                "stall" => assert!(is_silence(end), "{what}"),
-                _ => assert_eq!(end, None, "{what}"),
-            }
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-            match place {
-                "accept" | "request" | "head" => assert!(bytes.is_empty(), "{what}: {text}"),
-                "in-head" => {
-                    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && body.is_none(), "{what}: {text}")
-                }
-                // What a reset overtakes is lost.
-                _ if how == "reset" => {}
-                _ => {
-                    let body = body.unwrap();
-                    let end = match place {
-                        "between" => "\r\n\r\n".to_owned(),
-                        "in-size" => "1f".to_owned(),
-                        "in-line-end" => format!("{}\r", String::from_utf8_lossy(&posts[10])),
-                        _ => String::from_utf8_lossy(&posts[10][..posts[10].len().div_ceil(2)]).into_owned(),
-                    };
-                    assert!(body.ends_with(&end), "{what}");
-                    assert!(body.contains(&*String::from_utf8_lossy(&posts[9])), "{what}");
-                }
-            }
-            let log = simulator.truth();
-            assert!(log.wait(SOON, |totals| totals.open == 0), "{what}");
-            assert_eq!(log.connection(1).unwrap().end, Some(End::Scripted), "{what}");
-            assert!(log.connection(1).unwrap().fault_at.is_some());
-            // The next one is served; at `accept` connections are counted.
-            assert_eq!(Client::stream(&simulator).read_messages(50).messages, posts, "{what}");
+    let places = ["accept", "request", "head", "in-head", "between", "in-size", "in-message", "in-line-end"];
+    let cases = places.map(|place| ["reset", "close", "half-close", "stall"].map(|how| (place, how)));
+    each_of(cases.as_flattened(), |&(place, how)| {
+        let what = format!("{how} {place}");
+        let when = if ["between", "in-size", "in-message", "in-line-end"].contains(&place) {
+            "after-posts = 10"
+        } else {
+            ""
+        };
+        let (simulator, posts) = self::simulator(
+            &format!("do = \"cut\"\nhow = \"{how}\"\nplace = \"{place}\"\n{when}\nattempts = 1"),
+            |_| {},
+        );
+        let (bytes, end) = raw(&simulator, &stream_request());
+        match how {
+            "reset" => assert_eq!(end, Some(ErrorKind::ConnectionReset), "{what}"),
+            "stall" => assert!(is_silence(end), "{what}"),
+            _ => assert_eq!(end, None, "{what}"),
         }
-    }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        match place {
+            "accept" | "request" | "head" => assert!(bytes.is_empty(), "{what}: {text}"),
+            "in-head" => {
+                assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && body.is_none(), "{what}: {text}")
+            }
+            // What a reset overtakes is lost.
+            _ if how == "reset" => {}
+            _ => {
+                let body = body.unwrap();
+                let end = match place {
+                    "between" => "\r\n\r\n".to_owned(),
+                    "in-size" => "1f".to_owned(),
+                    "in-line-end" => format!("{}\r", String::from_utf8_lossy(&posts[10])),
+                    _ => String::from_utf8_lossy(&posts[10][..posts[10].len().div_ceil(2)]).into_owned(),
+                };
+                assert!(body.ends_with(&end), "{what}");
+                assert!(body.contains(&*String::from_utf8_lossy(&posts[9])), "{what}");
+            }
+        }
+        let log = simulator.ground_truth();
+        assert!(log.wait(SOON, |totals| totals.open == 0), "{what}");
+        assert_eq!(log.connection(1).unwrap().end, Some(End::Scripted), "{what}");
+        assert!(log.connection(1).unwrap().fault_at.is_some());
+        // The next one is served; at `accept` connections are counted.
+        assert_eq!(Client::stream(&simulator).read_messages(50).messages, posts, "{what}");
+    });
 }
 
 /// A byte at a time, and never the end of it.
@@ -187,31 +183,32 @@ fn interim_responses_come_first() {
 
 #[test]
 fn bad_heads_and_chunks_are_written_as_they_are() {
-    for (action, kinds) in powerstream_simulator::script::kinds() {
-        for kind in kinds {
-            let event = format!("do = \"{action}\"\nkind = \"{kind}\"");
-            match action {
-                "bad-head" => {
-                    let (simulator, _) = self::simulator(&event, |_| {});
-                    let (bytes, end) = raw(&simulator, &stream_request());
-                    assert!(!bytes.is_empty() && is_silence(end), "{kind}");
-                    assert!(!bytes.starts_with(b"HTTP/1.1 200 OK\r\ndate"), "{kind}");
-                }
-                "bad-chunk" | "wrong-size" => {
-                    let (simulator, posts) = self::simulator(&format!("{event}\nafter-posts = 5"), |_| {});
-                    let (bytes, end) = raw(&simulator, &stream_request());
-                    assert!(is_silence(end), "{kind}");
-                    let last = [&posts[4][..], b"\r\n\r\n"].concat();
-                    let at = bytes.windows(last.len()).position(|window| window == last).unwrap();
-                    assert!(bytes.len() > at + last.len() + 5, "{kind}");
-                    if kind == "zero" {
-                        assert!(bytes[at + last.len()..].starts_with(b"0\r\n\r\n{"));
-                    }
-                }
-                _ => {}
+    let kinds = powerstream_simulator::script::kinds();
+    let cases: Vec<_> =
+        kinds.iter().flat_map(|(action, kinds)| kinds.iter().map(move |kind| (*action, *kind))).collect();
+    each_of(&cases, |&(action, kind)| {
+        let event = format!("do = \"{action}\"\nkind = \"{kind}\"");
+        match action {
+            "bad-head" => {
+                let (simulator, _) = self::simulator(&event, |_| {});
+                let (bytes, end) = raw(&simulator, &stream_request());
+                assert!(!bytes.is_empty() && is_silence(end), "{kind}");
+                assert!(!bytes.starts_with(b"HTTP/1.1 200 OK\r\ndate"), "{kind}");
             }
+            "bad-chunk" | "wrong-size" => {
+                let (simulator, posts) = self::simulator(&format!("{event}\nafter-posts = 5"), |_| {});
+                let (bytes, end) = raw(&simulator, &stream_request());
+                assert!(is_silence(end), "{kind}");
+                let last = [&posts[4][..], b"\r\n\r\n"].concat();
+                let at = bytes.windows(last.len()).position(|window| window == last).unwrap();
+                assert!(bytes.len() > at + last.len() + 5, "{kind}");
+                if kind == "zero" {
+                    assert!(bytes[at + last.len()..].starts_with(b"0\r\n\r\n{"));
+                }
+            }
+            _ => {}
         }
-    }
+    });
 }
 
 /// Megabytes of it, and constant memory here: it is written for as long as it is read.
@@ -235,7 +232,7 @@ fn endless_things_do_not_end() {
         assert_eq!(end, Some(ErrorKind::OutOfMemory), "{what}");
         let tail = String::from_utf8_lossy(&bytes[bytes.len() - 500..]).into_owned();
         assert!(tail.contains(again), "{what}: {tail}");
-        let log = simulator.truth();
+        let log = simulator.ground_truth();
         assert!(log.wait(SOON, |totals| totals.open == 0), "{what}");
         assert_eq!(log.connection(1).unwrap().end, Some(End::Scripted));
     }
@@ -303,7 +300,7 @@ fn junk_lines_and_long_posts() {
     assert_eq!(client.messages[5], br#"{"text":"lone \ud83d surrogate"}"#);
     assert_eq!(client.messages[9].len(), 70_000);
     assert_eq!(client.messages[11], b"{\"hello\":1}");
-    assert_eq!(simulator.truth().connection(1).unwrap().posts, 50);
+    assert_eq!(simulator.ground_truth().connection(1).unwrap().posts, 50);
 }
 
 #[test]
@@ -316,7 +313,9 @@ fn floods_of_keep_alives() {
         assert_eq!(client.keep_alives, 20_000);
         assert!(client.messages == posts);
         assert_eq!(client.chunks.iter().filter(|size| **size == 1).count(), if split { 40_000 } else { 0 });
-        assert!(simulator.truth().wait(SOON, |totals| totals.keep_alives == 20_000 && totals.posts == 50));
+        assert!(
+            simulator.ground_truth().wait(SOON, |totals| totals.keep_alives == 20_000 && totals.posts == 50)
+        );
     }
 }
 
@@ -356,7 +355,7 @@ fn live(text: &str, rate: f64) -> Simulator {
 }
 
 fn posts(simulator: &Simulator, number: u64) -> u64 {
-    simulator.truth().connection(number).unwrap().messages
+    simulator.ground_truth().connection(number).unwrap().messages
 }
 
 #[test]
@@ -388,7 +387,7 @@ fn quiet_bursts_and_pauses() {
     simulator.advance(10 * SECOND);
     let before = posts(&simulator, 1);
     simulator.advance(29 * SECOND);
-    assert_eq!((posts(&simulator, 1), simulator.truth().totals().keep_alives), (before, 0));
+    assert_eq!((posts(&simulator, 1), simulator.ground_truth().totals().keep_alives), (before, 0));
     // Then everything that waited.
     simulator.advance(2 * SECOND);
     assert!(posts(&simulator, 1) >= before + 60);
@@ -400,7 +399,7 @@ fn keep_alives_can_be_what_an_event_waits_for() {
         live("[[event]]\ndo = \"cut\"\nhow = \"close\"\nafter-keep-alives = 2\nattempts = 1", 0.0);
     let mut client = Client::stream(&simulator);
     simulator.advance(39 * SECOND);
-    assert_eq!(simulator.truth().totals().open, 1);
+    assert_eq!(simulator.ground_truth().totals().open, 1);
     simulator.advance(SECOND);
     assert_eq!((client.read_to_end(), client.keep_alives), (Ended::Eof, 2));
 }
@@ -568,20 +567,34 @@ fn shipped_scenarios() {
         seen
     };
     let statuses = |seen: &[(u16, usize)]| seen.iter().map(|(status, _)| *status).collect::<Vec<_>>();
-    let storm = attempts(Scenario::RateLimitStorm, 7);
-    assert_eq!(statuses(&storm), [200, 429, 429, 429, 429, 429, 200]);
-    let stall = attempts(Scenario::SilentStall, 4);
-    assert_eq!(statuses(&stall), [200, 200, 200, 200]);
-    assert!(stall[0].1 < stall[3].1 && stall[1].1 < stall[3].1 && stall[2].1 < 500, "{stall:?}");
-    let slow = attempts(Scenario::SlowReader, 3);
-    assert_eq!(statuses(&slow), [200, 429, 200]);
-    let failover = attempts(Scenario::DatacenterFailover, 8);
-    assert!(failover[0].0 == 200 && failover[1].0 == 0, "{failover:?}");
-    assert!(failover[7].0 == 200 && failover[7].1 > failover[0].1, "{failover:?}");
-    let flaky = attempts(Scenario::FlakyNetwork, 12);
-    assert!(flaky.iter().filter(|(status, _)| *status == 200).count() > 5, "{flaky:?}");
+    let storm = || {
+        let seen = attempts(Scenario::RateLimitStorm, 7);
+        assert_eq!(statuses(&seen), [200, 429, 429, 429, 429, 429, 200]);
+    };
+    let stall = || {
+        let seen = attempts(Scenario::SilentStall, 4);
+        assert_eq!(statuses(&seen), [200, 200, 200, 200]);
+        assert!(seen[0].1 < seen[3].1 && seen[1].1 < seen[3].1 && seen[2].1 < 500, "{seen:?}");
+    };
+    let slow = || {
+        let seen = attempts(Scenario::SlowReader, 3);
+        assert_eq!(statuses(&seen), [200, 429, 200]);
+    };
+    let failover = || {
+        let seen = attempts(Scenario::DatacenterFailover, 8);
+        assert!(seen[0].0 == 200 && seen[1].0 == 0, "{seen:?}");
+        assert!(seen[7].0 == 200 && seen[7].1 > seen[0].1, "{seen:?}");
+    };
+    let flaky = || {
+        let seen = attempts(Scenario::FlakyNetwork, 12);
+        assert!(seen.iter().filter(|(status, _)| *status == 200).count() > 5, "{seen:?}");
+    };
     // After the last of its faults all is well again, floods and junk between the Posts aside.
-    let hostile = attempts(Scenario::Hostile, 41);
-    assert_eq!(hostile[40].0, 200);
-    assert!(hostile[40].1 > 2_000_000, "{:?}", hostile[40]);
+    let hostile = || {
+        let seen = attempts(Scenario::Hostile, 41);
+        assert_eq!(seen[40].0, 200);
+        assert!(seen[40].1 > 2_000_000, "{:?}", seen[40]);
+    };
+    let checks: [&(dyn Fn() + Sync); 6] = [&storm, &stall, &slow, &failover, &flaky, &hostile];
+    each_of(&checks, |check| check());
 }

@@ -1,7 +1,7 @@
 //! Which Posts a connection gets.
 
-use crate::book::{Book, Named, Passed};
 use crate::rng::Rng;
+use crate::rule_store::{Passed, RuleStore, StoredRule};
 use crate::source::SourcePost;
 use crate::splice;
 use powerstream_rules::matcher::Scratch;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 pub(crate) struct Item {
     pub(crate) post: SourcePost,
     /// The rules it matches, where it was matched with any.
-    pub(crate) rules: Option<Arc<[Arc<Named>]>>,
+    pub(crate) rules: Option<Arc<[Arc<StoredRule>]>>,
 }
 
 /// The conditions that a request and the place it goes to set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Sieve {
-    /// Only the Posts that are at home in this datacentre: its index, and how many there are.
+pub(crate) struct Filter {
+    /// Only the Posts that are at home in this datacenter: its index, and how many there are.
     pub(crate) home: Option<(u64, u64)>,
     /// Only this partition, from 0, of so many.
     pub(crate) partition: Option<(u64, u64)>,
@@ -30,31 +30,31 @@ pub(crate) struct Sieve {
 const HOME: u64 = 0x6174_6c61;
 const PARTITION: u64 = 0x7061_7274;
 
-/// In which of `of` datacentres Post `n` is at home.
+/// In which of `of` datacenters Post `n` is at home.
 pub(crate) fn home(n: i64, of: u64) -> u64 {
     Rng::nth(HOME, n as u64).below(of)
 }
 
 /// A sieve with the rules of its product, at work.
-pub(crate) struct Chooser {
-    sieve: Sieve,
-    book: Option<Arc<Book>>,
+pub(crate) struct Selector {
+    filter: Filter,
+    store: Option<Arc<RuleStore>>,
     scratch: Scratch,
 }
 
-impl Chooser {
-    pub(crate) fn new(sieve: Sieve, book: Option<&Arc<Book>>) -> Chooser {
-        Chooser { sieve, book: book.cloned(), scratch: Scratch::new() }
+impl Selector {
+    pub(crate) fn new(filter: Filter, store: Option<&Arc<RuleStore>>) -> Selector {
+        Selector { filter, store: store.cloned(), scratch: Scratch::new() }
     }
 
     /// What of a Post, the `n`-th of its source, comes through.
     pub(crate) fn pass(&mut self, n: i64, post: SourcePost) -> Option<Item> {
-        if !self.sieve.passes(n, &post) {
+        if !self.filter.passes(n, &post) {
             return None;
         }
-        match &self.book {
+        match &self.store {
             None => Some(Item { post, rules: None }),
-            Some(book) => match book.pass(post, &mut self.scratch) {
+            Some(store) => match store.pass(post, &mut self.scratch) {
                 Passed::Unfiltered(post) => Some(Item { post, rules: None }),
                 Passed::Matched(post, rules) => Some(Item { post, rules: Some(rules) }),
                 Passed::No => None,
@@ -63,13 +63,13 @@ impl Chooser {
     }
 }
 
-impl fmt::Debug for Chooser {
+impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Chooser").field(&self.sieve).finish()
+        f.debug_tuple("Selector").field(&self.filter).finish()
     }
 }
 
-impl Sieve {
+impl Filter {
     fn passes(&self, n: i64, post: &SourcePost) -> bool {
         if self.home.is_some_and(|(index, of)| home(n, of) != index) {
             return false;

@@ -1,11 +1,7 @@
 //! The simulator over TLS: the same stream, and what can be wrong with a handshake.
 
-#![allow(clippy::unwrap_used)]
-
-mod client;
-
-use client::{Client, Ended, config, connect, request};
-use powerstream_simulator::{Config, ConnectionTruth, End, Scenario, Simulator, Struck, Tls, TlsFault};
+use crate::client::{Client, Ended, config, connect, request};
+use powerstream_simulator::{Config, ConnectionRecord, End, FaultScope, Scenario, Simulator, Tls, TlsFault};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -57,8 +53,8 @@ fn handshake(tls: &mut TlsStream) -> io::Result<()> {
 }
 
 /// The first connection, once it is over.
-fn ended(simulator: &Simulator) -> ConnectionTruth {
-    let truth = simulator.truth();
+fn ended(simulator: &Simulator) -> ConnectionRecord {
+    let truth = simulator.ground_truth();
     assert!(truth.wait(Duration::from_secs(10), |totals| totals.connections > 0 && totals.open == 0));
     truth.connection(1).unwrap()
 }
@@ -79,7 +75,7 @@ fn each_name_is_good_and_the_protocol_is_agreed_on() {
     let mut tls = over_tls(&simulator, "localhost", &[]);
     handshake(&mut tls).unwrap();
     assert_eq!(tls.conn.alpn_protocol(), None);
-    assert_eq!(client::start(|_| {}).ca_pem(), None);
+    assert_eq!(crate::client::start(|_| {}).ca_pem(), None);
 }
 
 #[test]
@@ -99,7 +95,7 @@ fn the_stream_is_the_same_as_in_the_clear() {
         });
         let mut client = stream(&simulator);
         client.read_messages(250);
-        let truth = simulator.truth().messages(1);
+        let truth = simulator.ground_truth().messages(1);
         for (came, sent) in client.messages.iter().zip(&truth) {
             assert_eq!(Some(came.as_slice()), sent.bytes.as_deref(), "{scenario}");
         }
@@ -153,7 +149,7 @@ fn a_shutdown_waits_for_no_client() {
     handshake(&mut deaf).unwrap();
     simulator.shutdown();
     for number in 1..=3 {
-        assert_eq!(simulator.truth().connection(number).unwrap().end, Some(End::Shutdown), "{number}");
+        assert_eq!(simulator.ground_truth().connection(number).unwrap().end, Some(End::Shutdown), "{number}");
     }
     drop((silent, half, deaf));
 }
@@ -178,7 +174,7 @@ fn each_fault_is_what_its_name_says() {
         }
         let simulator = start(|_, tls| {
             tls.fault = Some(*fault);
-            tls.fault_on = Struck::First(1);
+            tls.fault_on = FaultScope::First(1);
         });
         let mut tls = over_tls(&simulator, "localhost", &["http/1.1"]);
         let error = handshake(&mut tls).unwrap_err();
@@ -215,7 +211,7 @@ fn a_stall_lasts_until_the_client_leaves() {
     tls.sock.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let error = handshake(&mut tls).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error:?}");
-    assert_eq!(simulator.truth().connection(1).unwrap().end, None);
+    assert_eq!(simulator.ground_truth().connection(1).unwrap().end, None);
     drop(tls);
     let connection = ended(&simulator);
     assert_eq!(connection.end, Some(End::TlsFault(TlsFault::Stall)));
