@@ -2,10 +2,11 @@
 
 use crate::clock::Time;
 use crate::datacenter::Datacenter;
+use crate::fault_scope::FaultScope;
 use crate::limits::ExtraConnection;
 use crate::rule_store::NoRules;
 use crate::rules_api::NotDeleted;
-use crate::scenario::{FaultScope, Scenario};
+use crate::scenario::Scenario;
 use crate::schedule::Bursts;
 use crate::script::Script;
 use crate::source::Source;

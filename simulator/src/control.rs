@@ -11,19 +11,15 @@
 //! | `POST /simulator/kill?datacenter=NAME`, `POST /simulator/restart?datacenter=NAME` | it goes down, or comes back |
 //! | `POST /simulator/advance?ms=N` | a virtual clock goes on |
 
+use crate::exchange::Exchange;
 use crate::ground_truth::{ConnectionRecord, End, MessageRecord};
 use crate::request::{Request, query};
 use crate::scenario::Scenario;
 use crate::script;
-use crate::stream::{Body, Never};
+use crate::shared::Shared;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// What stands behind the prefix.
-pub(crate) fn path(path: &str) -> Option<&str> {
-    path.strip_prefix("/simulator/")
-}
 
 const HELP: &str = "\
 GET  /simulator/counters
@@ -37,12 +33,7 @@ POST /simulator/advance?ms=N        with a virtual clock
 ";
 
 /// Answers a request to the simulator itself.
-pub(crate) fn answer(
-    body: &mut Body<'_>,
-    path: &str,
-    request: &Request,
-    content: &[u8],
-) -> Result<Never, End> {
+pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request, body: &[u8]) -> End {
     let parameters: Vec<_> = query::pairs(request.query()).collect();
     let parameter = |name: &str| {
         parameters
@@ -51,10 +42,10 @@ pub(crate) fn answer(
             .map(|(_, value)| value.as_str())
             .unwrap_or_default()
     };
-    let shared = body.shared.clone();
+    let shared = exchange.shared;
     let (status, text) = match (request.method(), path) {
         ("GET", "") => (200, HELP.to_owned()),
-        ("GET", "counters") => (200, line(&counters(body))),
+        ("GET", "counters") => (200, line(&counters(shared))),
         ("GET", "connections") => {
             let began = shared.clock.started();
             let all: Vec<Value> =
@@ -84,20 +75,20 @@ pub(crate) fn answer(
                 script::kinds().into_iter().map(|(action, kinds)| (action.to_owned(), kinds)).collect();
             (200, line(&json!({"scenarios": scenarios, "kinds": kinds})))
         }
-        ("POST", "trigger") => match std::str::from_utf8(content).map(|event| shared.trigger(None, event)) {
+        ("POST", "trigger") => match std::str::from_utf8(body).map(|event| shared.trigger(None, event)) {
             Ok(Ok(struck)) => (200, line(&json!({"struck": struck}))),
             Ok(Err(wrong)) => (400, line(&error(&wrong.to_string()))),
             Err(_) => (400, line(&error("the event is no UTF-8"))),
         },
         ("POST", "kill") => {
             let name = parameter("datacenter");
-            if !shared.datacenters.iter().any(|place| place.name == name) {
-                return body.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
+            if !shared.datacenters.iter().any(|datacenter| datacenter.name == name) {
+                return exchange.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
             }
-            // The answer first: this may be the place that goes.
-            let told = body.refuse(200, "", &line(&json!({"killed": name})), End::Complete);
+            // The answer first: this may be the datacenter that goes.
+            let end = exchange.refuse(200, "", &line(&json!({"killed": name})), End::Complete);
             shared.kill(name);
-            return told;
+            return end;
         }
         ("POST", "restart") => match shared.restart(parameter("datacenter")) {
             Ok(true) => (200, line(&json!({"restarted": parameter("datacenter")}))),
@@ -107,11 +98,11 @@ pub(crate) fn answer(
         ("POST", "advance") => match parameter("ms").parse() {
             // Its own thread would be waited for.
             Ok(ms) => {
-                body.link.notify().leave();
+                exchange.out.link().notify().leave();
                 let moved = shared.clock.advance(Duration::from_millis(ms));
-                body.link.notify().enter();
+                exchange.out.link().notify().enter();
                 if moved {
-                    (200, line(&counters(body)))
+                    (200, line(&counters(shared)))
                 } else {
                     (409, line(&error("the clock is the machine's")))
                 }
@@ -120,7 +111,7 @@ pub(crate) fn answer(
         },
         _ => (404, HELP.to_owned()),
     };
-    body.refuse(status, "", &text, if status == 200 { End::Complete } else { End::Refused })
+    exchange.refuse(status, "", &text, if status == 200 { End::Complete } else { End::Refused })
 }
 
 fn line(json: &Value) -> String {
@@ -131,16 +122,16 @@ fn error(text: &str) -> Value {
     json!({ "error": text })
 }
 
-fn counters(body: &Body<'_>) -> Value {
-    let totals = body.shared.ground_truth.totals();
+fn counters(shared: &Shared) -> Value {
+    let totals = shared.ground_truth.totals();
     json!({
         "connections": totals.connections, "open": totals.open, "streams": totals.streams,
         "messages": totals.messages, "posts": totals.posts, "keep_alives": totals.keep_alives,
         "payload_bytes": totals.payload_bytes, "wire_bytes": totals.wire_bytes, "forgotten": totals.forgotten,
-        "counted": body.shared.slots.count(),
-        "rules": {"powerstream": body.shared.powerstream.len(), "filtered_stream": body.shared.filtered.len()},
-        "elapsed_ms": body.shared.clock.elapsed().as_millis() as u64,
-        "unix_ms": body.shared.clock.unix_ms(),
+        "counted": shared.slots.count(),
+        "rules": {"powerstream": shared.powerstream.len(), "filtered_stream": shared.filtered.len()},
+        "elapsed_ms": shared.clock.elapsed().as_millis() as u64,
+        "unix_ms": shared.clock.unix_ms(),
     })
 }
 

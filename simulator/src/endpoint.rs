@@ -1,4 +1,4 @@
-//! The streams there are, and what each takes.
+//! The paths there are: streams and what each takes, resources of rules, and the simulator's own.
 
 /// A product of X: what has its own rules and its own limit of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,4 +63,45 @@ endpoints! {
 /// The stream of this path.
 pub(crate) fn stream(path: &str) -> Option<&'static Endpoint> {
     ALL.iter().find(|endpoint| endpoint.path == path)
+}
+
+/// Which set of rules, and which of its resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RulesResource {
+    Powerstream,
+    Filtered,
+    FilteredCounts,
+}
+
+/// Returns the rule resource of this path.
+pub(crate) fn rules(path: &str) -> Option<RulesResource> {
+    match path {
+        "/2/powerstream/rules" => Some(RulesResource::Powerstream),
+        "/2/tweets/search/stream/rules" => Some(RulesResource::Filtered),
+        "/2/tweets/search/stream/rules/counts" => Some(RulesResource::FilteredCounts),
+        _ => None,
+    }
+}
+
+impl RulesResource {
+    pub(crate) fn allows(self, method: &str) -> bool {
+        match self {
+            RulesResource::Powerstream => matches!(method, "GET" | "POST" | "DELETE"),
+            RulesResource::Filtered => matches!(method, "GET" | "POST"),
+            RulesResource::FilteredCounts => method == "GET",
+        }
+    }
+
+    pub(crate) fn allowed(self) -> &'static str {
+        match self {
+            RulesResource::Powerstream => "allow: GET, POST, DELETE\r\n",
+            RulesResource::Filtered => "allow: GET, POST\r\n",
+            RulesResource::FilteredCounts => "allow: GET\r\n",
+        }
+    }
+}
+
+/// Returns what follows the prefix of the simulator's own paths.
+pub(crate) fn control(path: &str) -> Option<&str> {
+    path.strip_prefix("/simulator/")
 }

@@ -7,6 +7,7 @@
 //! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's own thread sends.
 
 use crate::clock::Notify;
+use crate::ground_truth::End;
 use crate::tls::Layer;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -62,6 +63,15 @@ impl Link {
 
     pub(crate) fn status(&self) -> Status {
         *self.lock()
+    }
+
+    /// Returns how the simulator itself ended the connection, if it did.
+    pub(crate) fn ended_here(&self) -> Option<End> {
+        match self.status() {
+            Status::Stopped => Some(End::Shutdown),
+            Status::Killed => Some(End::Killed),
+            _ => None,
+        }
     }
 
     /// Whether the client still owes its part of a TLS handshake.

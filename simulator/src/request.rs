@@ -2,11 +2,9 @@
 
 pub(crate) mod query;
 
-pub(crate) use self::query::StreamParams;
+pub(crate) use self::query::{Past, StreamParams};
 use crate::config::Config;
-use crate::control;
-use crate::endpoint::{self, Endpoint};
-use crate::rules_api::{self, Resource};
+use crate::endpoint::{self, Endpoint, RulesResource};
 
 /// More than any client needs; a head that is longer is refused.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -122,7 +120,7 @@ fn bearer(value: &[u8]) -> Option<String> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Stream(&'static Endpoint, StreamParams),
-    Rules(Resource),
+    Rules(RulesResource),
     /// The simulator's own path, behind its prefix.
     Control(String),
     Refuse(u16),
@@ -146,10 +144,10 @@ impl Request {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         enum Found {
             Stream(&'static Endpoint),
-            Rules(Resource),
+            Rules(RulesResource),
             Control(String),
         }
-        let found = match (endpoint::stream(path), rules_api::resource(path), control::path(path)) {
+        let found = match (endpoint::stream(path), endpoint::rules(path), endpoint::control(path)) {
             (Some(endpoint), ..) => Found::Stream(endpoint),
             (_, Some(resource), _) => Found::Rules(resource),
             (.., Some(rest)) if config.control => Found::Control(rest.to_owned()),
@@ -245,12 +243,12 @@ mod tests {
             (head("POST /2/powerstream HTTP/1.1", auth), Route::RefuseMethod("allow: GET\r\n")),
             (
                 head("PUT /2/powerstream/rules HTTP/1.1", auth),
-                Route::RefuseMethod(Resource::Powerstream.allowed()),
+                Route::RefuseMethod(RulesResource::Powerstream.allowed()),
             ),
-            (head("DELETE /2/powerstream/rules HTTP/1.1", auth), Route::Rules(Resource::Powerstream)),
+            (head("DELETE /2/powerstream/rules HTTP/1.1", auth), Route::Rules(RulesResource::Powerstream)),
             (
                 head("POST /2/tweets/search/stream/rules?dry_run=true HTTP/1.1", auth),
-                Route::Rules(Resource::Filtered),
+                Route::Rules(RulesResource::Filtered),
             ),
             (head("GET /2/powerstream/rules HTTP/1.1", "X: y"), Route::Refuse(401)),
             (head("GET /simulator/counters HTTP/1.1", "X: y"), Route::Control("counters".to_owned())),

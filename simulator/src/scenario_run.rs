@@ -14,7 +14,7 @@ pub(crate) struct ScenarioRun {
 
 impl ScenarioRun {
     pub(crate) fn new(script: Script) -> ScenarioRun {
-        let fired = script.inner().events.iter().map(|_| AtomicU64::new(0)).collect();
+        let fired = script.definition().events.iter().map(|_| AtomicU64::new(0)).collect();
         ScenarioRun { script, fired, streams: AtomicU64::new(0), rules: AtomicU64::new(0) }
     }
 
@@ -23,7 +23,7 @@ impl ScenarioRun {
     }
 
     pub(crate) fn event(&self, index: usize) -> &Event {
-        &self.script.inner().events[index]
+        &self.script.definition().events[index]
     }
 
     /// The number of this attempt, from 1.
@@ -49,7 +49,7 @@ impl ScenarioRun {
                 && event.endpoint.as_deref().is_none_or(|endpoint| Some(endpoint) == path)
                 && event.datacenter.as_deref().is_none_or(|name| name == datacenter)
         };
-        let events = self.script.inner().events.iter().enumerate();
+        let events = self.script.definition().events.iter().enumerate();
         events.filter(|(_, event)| concerns(event)).map(|(index, _)| index).collect()
     }
 

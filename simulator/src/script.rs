@@ -69,15 +69,20 @@
 //! messages; the default), `in-size`, `in-message` or `in-line-end`. [`kinds`] lists what `kind`, `what` and `body` can be.
 
 mod action;
+mod error;
 pub(crate) mod heads;
 pub(crate) mod junk;
-mod raw;
+mod names;
+mod parse;
+mod refusal;
 pub(crate) mod system;
 
 pub(crate) use self::action::{
-    Action, Attempts, BadChunk, Body, Endless, Event, How, Metadata, On, Place, Refusal, Reset, Stream, Then,
-    When, WrongSize,
+    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
+    Then, When, WrongSize,
 };
+pub use self::error::ScriptError;
+pub(crate) use self::refusal::{Refusal, RefusalBody, Reset};
 
 use crate::scenario::Scenario;
 use std::fmt;
@@ -86,15 +91,7 @@ use std::sync::Arc;
 
 /// A scenario: read from a file, or one of those that are shipped. Cheap to clone.
 #[derive(Clone)]
-pub struct Script(Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) description: String,
-    /// One of ours.
-    pub(crate) named: Option<Scenario>,
-    pub(crate) stream: Stream,
-    pub(crate) events: Vec<Event>,
-}
+pub struct Script(Arc<Definition>);
 
 impl Script {
     /// Reads a scenario, as [this module's](crate::script) table has it.
@@ -103,7 +100,7 @@ impl Script {
     ///
     /// What is wrong, and where.
     pub fn parse(text: &str) -> Result<Script, ScriptError> {
-        raw::script(text, None)
+        parse::definition(text, None).map(Script::new)
     }
 
     /// What happens, in one line.
@@ -113,14 +110,14 @@ impl Script {
     }
 
     pub(crate) fn shipped(scenario: Scenario, text: &str) -> Result<Script, ScriptError> {
-        raw::script(text, Some(scenario))
+        parse::definition(text, Some(scenario)).map(Script::new)
     }
 
-    pub(crate) fn new(inner: Inner) -> Script {
-        Script(Arc::new(inner))
+    pub(crate) fn new(definition: Definition) -> Script {
+        Script(Arc::new(definition))
     }
 
-    pub(crate) fn inner(&self) -> &Inner {
+    pub(crate) fn definition(&self) -> &Definition {
         &self.0
     }
 }
@@ -141,7 +138,7 @@ impl fmt::Debug for Script {
 
 /// One event, as a trigger takes it: the fields of an `[[event]]`, in TOML or as a JSON object.
 pub(crate) fn event(text: &str) -> Result<(Event, Option<u64>), ScriptError> {
-    raw::event(text)
+    parse::event(text)
 }
 
 /// What `kind`, `what` and `body` can be, for each `do` that has one of them.
@@ -154,30 +151,9 @@ pub fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
         ("endless", Endless::NAMES.iter().map(|(name, _)| *name).collect()),
         ("message", system::ALL.iter().map(|(name, _)| *name).collect()),
         ("junk", junk::NAMES.to_vec()),
-        ("refuse", Body::NAMES.iter().map(|(name, _)| *name).collect()),
+        ("refuse", RefusalBody::NAMES.iter().map(|(name, _)| *name).collect()),
     ]
 }
-
-/// A scenario that cannot be read: what is wrong, where, and what can stand there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScriptError {
-    text: String,
-}
-
-impl ScriptError {
-    fn new(text: impl Into<String>) -> ScriptError {
-        ScriptError { text: text.into() }
-    }
-}
-
-impl fmt::Display for ScriptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for ScriptError {}
 
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,13 @@
 //! Which Posts a connection gets.
 
+use super::item::Item;
 use crate::rng::Rng;
-use crate::rule_store::{Passed, RuleStore, StoredRule};
+use crate::rule_store::{Passed, RuleStore};
 use crate::source::SourcePost;
 use crate::splice;
 use powerstream_rules::matcher::Scratch;
 use std::fmt;
 use std::sync::Arc;
-
-/// A Post on its way to a connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Item {
-    pub(crate) post: SourcePost,
-    /// The rules it matches, where it was matched with any.
-    pub(crate) rules: Option<Arc<[Arc<StoredRule>]>>,
-}
 
 /// The conditions that a request and the place it goes to set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

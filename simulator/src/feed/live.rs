@@ -6,8 +6,8 @@
 //! waited for: then the channel as a whole is late.
 
 use super::archive::Archive;
-use super::filter::{Filter, Item, Selector, home};
-use super::{Polled, SKIPS_MAX};
+use super::filter::{Filter, Selector, home};
+use super::item::{Item, Polled, SKIPS_MAX};
 use crate::clock::Notify;
 use crate::datacenter::Datacenter;
 use crate::endpoint::Product;

@@ -16,19 +16,23 @@
 
 mod archive;
 mod filter;
+mod item;
 mod live;
 mod on_demand;
 
-pub(crate) use self::filter::{Filter, Item, Selector};
+pub(crate) use self::filter::{Filter, Selector};
+pub(crate) use self::item::{Item, Polled};
 pub(crate) use self::live::Key;
 
 use self::archive::Archive;
+use self::item::SKIPS_MAX;
 use self::live::{Live, Reader};
 use self::on_demand::{OnDemandFeed, OnDemandReader};
 use crate::clock::{Clock, Notify};
 use crate::config::Config;
 use crate::datacenter::Datacenter;
 use crate::link::Link;
+use crate::request::Past;
 use crate::rule_store::RuleStore;
 use crate::schedule::Schedule;
 use crate::source::{Source, SourcePost};
@@ -38,9 +42,6 @@ use std::time::{Duration, Instant};
 
 /// Of a generated feed without a rate: busy, and a tenth of what one core generates.
 const RATE_DEFAULT: f64 = 500.0;
-
-/// Posts that are passed over before the connection looks around.
-const SKIPS_MAX: usize = 256;
 
 /// The Posts of a simulator.
 pub(crate) struct Feed {
@@ -55,33 +56,6 @@ enum Kind {
     Own(Arc<[SourcePost]>),
     Live(Box<Live>),
     OnDemand(Arc<OnDemandFeed>),
-}
-
-/// The next thing a connection has to do with its Posts.
-#[derive(Debug)]
-pub(crate) enum Polled {
-    /// This one is due.
-    Post(Item),
-    /// There were some that it does not get: look again.
-    Skipped,
-    /// Nothing until then, or until the bell rings.
-    Wait(Option<Instant>),
-    /// Nothing ever again, but the stream goes on.
-    Exhausted,
-    /// The end of what was asked for.
-    Ended,
-    /// The queue has moved on.
-    FellBehind,
-}
-
-/// What a connection asks of the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Past {
-    None,
-    /// So much of it first.
-    Backfill(Duration),
-    /// Only what lies between these dates, Unix milliseconds, without the second.
-    Window(u64, u64),
 }
 
 impl Feed {

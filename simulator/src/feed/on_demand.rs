@@ -1,6 +1,7 @@
 //! A feed without a rate: a Post is made when the fastest connection wants it; the others find it in a ring of the latest.
 
-use super::{Polled, Selector};
+use super::filter::Selector;
+use super::item::Polled;
 use crate::generator::Generator;
 use crate::source::SourcePost;
 use std::collections::VecDeque;

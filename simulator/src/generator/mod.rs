@@ -9,6 +9,7 @@ pub(crate) mod json;
 mod languages;
 mod people;
 mod post;
+mod short_link;
 mod text;
 
 use crate::rng::Rng;

@@ -1,6 +1,7 @@
 //! The invented people: a population that is computed, not stored, so that the same person looks the same in every Post.
 
 use super::languages::{LANGUAGES, Language};
+use super::short_link;
 use crate::rng::Rng;
 use crate::time;
 
@@ -72,7 +73,7 @@ impl Person {
             language,
             location: if rng.percent(60) { spoken.place.full_name } else { "" },
             description: if rng.percent(70) { Some(rng.pick(spoken.sentences)) } else { None },
-            link: if rng.percent(30) { Some(super::text::key(&mut rng)) } else { None },
+            link: if rng.percent(30) { Some(short_link::key(&mut rng)) } else { None },
             joined_ms,
             followers,
             friends: rng.below(2_000),

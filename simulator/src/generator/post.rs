@@ -2,7 +2,8 @@
 
 use super::json::Writer;
 use super::people::Person;
-use super::text::{Entity, Kind, LINK, Text};
+use super::short_link::LINK;
+use super::text::{Entity, Kind, Text};
 use crate::rng::Rng;
 use crate::time;
 

@@ -2,6 +2,7 @@
 
 use super::languages::{EMOJI, Language};
 use super::people::{Person, people_max};
+use super::short_link::{LINK, key};
 use crate::rng::Rng;
 
 /// A hashtag, link, mention or picture, with the code points it stands at.
@@ -26,9 +27,6 @@ pub(super) struct Text {
     pub(super) entities: Vec<Entity>,
     chars: u64,
 }
-
-/// Where links point to.
-pub(super) const LINK: &str = "https://t.co/";
 
 impl Text {
     fn push(&mut self, piece: &str) {
@@ -149,10 +147,4 @@ impl Text {
     pub(super) fn has_link(&self) -> bool {
         self.entities.iter().any(|entity| matches!(entity.kind, Kind::Url(_) | Kind::Media(_)))
     }
-}
-
-/// Ten characters as in a t.co link.
-pub(super) fn key(rng: &mut Rng) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    (0..10).map(|_| char::from(rng.pick(LETTERS))).collect()
 }

@@ -1,7 +1,6 @@
 //! The query of a request for a stream: what X knows, and its answer to everything else.
 
 use crate::endpoint::{Endpoint, Product};
-use crate::feed::Past;
 use crate::generator::json::{Style, Writer};
 use crate::time;
 use std::time::Duration;
@@ -21,6 +20,16 @@ impl StreamParams {
     /// As of a request without a query.
     pub(crate) const DEFAULT: StreamParams =
         StreamParams { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
+}
+
+/// What a connection asks of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    None,
+    /// So much of it first.
+    Backfill(Duration),
+    /// Only what lies between these dates, Unix milliseconds, without the second.
+    Window(u64, u64),
 }
 
 /// How far back X keeps Posts for a recovery.

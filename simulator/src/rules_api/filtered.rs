@@ -1,6 +1,7 @@
 //! `/2/tweets/search/stream/rules`, with dry runs, and `/counts`. Shapes as X's pages and recorded answers have them.
 
-use super::{Answer, ids, list_of, object, rules_to_add, text, write_errors, write_rules};
+use super::answer::{Answer, text, write_errors, write_rules};
+use super::body::{ids, list_of, object, rules_to_add};
 use crate::request::query;
 use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
 use crate::time;

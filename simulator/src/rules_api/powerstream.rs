@@ -1,9 +1,10 @@
 //! `/2/powerstream/rules`. The shapes of success are those of X's page (Powerstream: Introduction); those of failure are the
 //! Filtered Stream's, with status 400.
 
-use super::{
-    Answer, NotDeleted, Options, filtered, id, ids, list_of, object, rules_to_add, text, write_rules,
-};
+use super::answer::{Answer, text, write_errors, write_rules};
+use super::body::{id, ids, list_of, object, rules_to_add};
+use super::filtered;
+use super::options::{NotDeleted, Options};
 use crate::request::query;
 use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
 use serde_json::Value;
@@ -64,7 +65,7 @@ fn add(store: &RuleStore, options: &Options, body: &[u8], unix_ms: u64) -> Resul
             let mut comma = "";
             for (rule, refused) in rules.iter().zip(refused) {
                 json.raw(comma);
-                super::write_errors(json, std::slice::from_ref(rule), std::slice::from_ref(refused));
+                write_errors(json, std::slice::from_ref(rule), std::slice::from_ref(refused));
                 comma = ",";
             }
             json.raw("]");

@@ -2,7 +2,7 @@ use super::*;
 use crate::clock::{Clock, Time};
 use crate::rule_store::NoRules;
 use powerstream_rules::Profile;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// 2026-01-05T10:00:00Z.
@@ -10,14 +10,14 @@ const NOW: u64 = 1_767_607_200_000;
 
 struct Api {
     store: RuleStore,
-    resource: Resource,
+    resource: RulesResource,
     options: Options,
 }
 
 impl Api {
-    fn new(resource: Resource) -> Api {
+    fn new(resource: RulesResource) -> Api {
         let (profile, max) = match resource {
-            Resource::Powerstream => (Profile::Powerstream, 150),
+            RulesResource::Powerstream => (Profile::Powerstream, 150),
             _ => (Profile::FilteredStream, 150),
         };
         let clock = Clock::new(Time::Virtual { unix_ms: NOW });
@@ -44,7 +44,7 @@ fn values(count: usize) -> String {
 /// The round trip of X's page, byte for byte but for the id.
 #[test]
 fn powerstream_round_trip() {
-    let api = Api::new(Resource::Powerstream);
+    let api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"(cat OR dog) lang:en -is:retweet","tag":"pet-monitor"}]}"#;
     let Api { store, resource, options } = &api;
     let ask = |method, body: &str| answer(store, *resource, options, method, "", body.as_bytes(), NOW);
@@ -63,7 +63,7 @@ fn powerstream_round_trip() {
 
 #[test]
 fn powerstream_deletes_by_everything_the_page_may_mean() {
-    let api = Api::new(Resource::Powerstream);
+    let api = Api::new(RulesResource::Powerstream);
     let some = format!(r#"{{"rules":[{}]}}"#, values(6));
     assert_eq!(api.ask("POST", "", &some).0, 201);
     let ids = api.ids();
@@ -82,7 +82,7 @@ fn powerstream_deletes_by_everything_the_page_may_mean() {
 
 #[test]
 fn powerstream_says_what_was_not_deleted_in_each_way() {
-    let mut api = Api::new(Resource::Powerstream);
+    let mut api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"nothing"},{"id":"7"}]}"#;
     let mut ask = |how| {
         api.options.not_deleted = how;
@@ -95,7 +95,7 @@ fn powerstream_says_what_was_not_deleted_in_each_way() {
 
 #[test]
 fn powerstream_takes_all_or_nothing_unless_told() {
-    let mut api = Api::new(Resource::Powerstream);
+    let mut api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"gull"},{"value":"gull OR"},{"value":"-tern"}]}"#;
     let (status, answer) = api.ask("POST", "", body);
     assert_eq!((status, api.store.len()), (400, 0));
@@ -123,7 +123,7 @@ fn powerstream_takes_all_or_nothing_unless_told() {
 
 #[test]
 fn bounds() {
-    for (resource, list) in [(Resource::Powerstream, "rules"), (Resource::Filtered, "add")] {
+    for (resource, list) in [(RulesResource::Powerstream, "rules"), (RulesResource::Filtered, "add")] {
         let api = Api::new(resource);
         let add = |rules: &str| api.ask("POST", "", &format!(r#"{{"{list}":[{rules}]}}"#));
         let (status, answer) = add(&values(101));
@@ -140,14 +140,14 @@ fn bounds() {
         let (status, answer) = add(&more.join(","));
         let cap = "https://api.x.com/2/problems/rule-cap";
         assert!(answer["errors"].as_array().unwrap().iter().any(|error| error["type"] == cap), "{answer}");
-        let (want, len) = if resource == Resource::Powerstream { (400, 101) } else { (201, 150) };
+        let (want, len) = if resource == RulesResource::Powerstream { (400, 101) } else { (201, 150) };
         assert_eq!((status, api.store.len()), (want, len));
     }
 }
 
 #[test]
 fn filtered_stream_shapes() {
-    let api = Api::new(Resource::Filtered);
+    let api = Api::new(RulesResource::Filtered);
     let sent = "2026-01-05T10:00:00.000Z";
     let none = json!({"meta": {"sent": sent, "result_count": 0}});
     assert_eq!(api.ask("GET", "", ""), (200, none));
@@ -180,10 +180,10 @@ fn filtered_stream_shapes() {
     assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));
 
     let (_, counts) = {
-        let counting = Api { resource: Resource::FilteredCounts, ..api };
+        let counting = Api { resource: RulesResource::FilteredCounts, ..api };
         let answer = counting.ask("GET", "", "");
         let Api { store, options, .. } = counting;
-        let api = Api { store, options, resource: Resource::Filtered };
+        let api = Api { store, options, resource: RulesResource::Filtered };
         let (status, deleted) = api.ask("POST", "", &format!(r#"{{"delete":{{"ids":["{id}","7"]}}}}"#));
         let summary = json!({"deleted": 1, "not_deleted": 1});
         assert_eq!((status, deleted), (200, json!({"meta": {"sent": sent, "summary": summary}})));
@@ -197,7 +197,7 @@ fn filtered_stream_shapes() {
 
 #[test]
 fn filtered_stream_pages() {
-    let api = Api::new(Resource::Filtered);
+    let api = Api::new(RulesResource::Filtered);
     assert_eq!(api.ask("POST", "", &format!(r#"{{"add":[{}]}}"#, values(25))).0, 201);
     let (mut seen, mut query) = (Vec::new(), "max_results=10".to_owned());
     loop {
@@ -221,7 +221,7 @@ fn filtered_stream_pages() {
 
 #[test]
 fn what_cannot_be_understood_is_400_and_named() {
-    let (powerstream, filtered) = (Api::new(Resource::Powerstream), Api::new(Resource::Filtered));
+    let (powerstream, filtered) = (Api::new(RulesResource::Powerstream), Api::new(RulesResource::Filtered));
     for (api, method, query, body) in [
         (&powerstream, "POST", "", "{"),
         (&powerstream, "POST", "", ""),

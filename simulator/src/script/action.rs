@@ -1,8 +1,10 @@
 //! What a scenario is made of, once it is read.
 
-use super::heads;
+use super::heads::BadHead;
+use super::names::names;
+use super::refusal::Refusal;
 use crate::rng::Rng;
-use crate::scenario::KeepAlives;
+use crate::scenario::Scenario;
 use crate::wire::Cutting;
 use std::time::Duration;
 
@@ -28,6 +30,16 @@ impl Default for Stream {
             skew_ms: 0,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepAlives {
+    /// Only when nothing was sent for the interval, as the service does.
+    WhenIdle,
+    /// Also between every two messages.
+    Between,
+    /// Also before one message in eight.
+    NowAndThen,
 }
 
 /// When `connection_metadata` comes, for those who get it.
@@ -91,7 +103,7 @@ pub(crate) enum Action {
     Refuse(Refusal),
     Interim { count: u64, status: u16 },
     SlowHead { step: Duration },
-    BadHead(&'static str),
+    BadHead(BadHead),
     Coding(String),
     Endless(Endless),
     BadChunk(BadChunk),
@@ -159,19 +171,6 @@ pub(crate) enum Then {
     End,
     Close,
     Reset,
-}
-
-/// A name for each variant.
-macro_rules! names {
-    ($(#[$doc:meta])* $type:ident { $($variant:ident $name:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum $type { $($variant,)* }
-
-        impl $type {
-            pub(crate) const NAMES: &'static [(&'static str, $type)] = &[$(($name, $type::$variant)),*];
-        }
-    };
 }
 
 names! {
@@ -305,81 +304,11 @@ names! {
     }
 }
 
-names! {
-    /// Bodies of refusals.
-    Body {
-        Problem "problem",
-        Empty "empty",
-        Html "html",
-        Text "text",
-        Legacy "legacy",
-        Code "code",
-        Gnip "gnip",
-        TooManyConnections "too-many-connections",
-        UsageCap "usage-cap",
-        Provisioning "provisioning",
-        RulesInvalid "rules-invalid",
-        NotEnrolled "not-enrolled",
-        Credits "credits",
-        Huge "huge",
-        Cut "cut",
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    pub(crate) body: Body,
-    /// Complete lines, without their ends.
-    pub(crate) headers: Vec<String>,
-    pub(crate) remaining: Option<u64>,
-    pub(crate) reset: Option<Reset>,
-    pub(crate) retry_after: Option<String>,
-}
-
-/// What stands in `x-rate-limit-reset`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reset {
-    /// So many seconds from now, or before.
-    In(i64),
-    /// The same, but in milliseconds, as it should not be.
-    InAsMilliseconds(i64),
-    Text(String),
-}
-
-impl Refusal {
-    pub(crate) fn new(status: u16, body: Body) -> Refusal {
-        Refusal { status, body, headers: Vec::new(), remaining: None, reset: None, retry_after: None }
-    }
-
-    /// The headers, as complete lines.
-    pub(crate) fn lines(&self, unix_ms: u64) -> String {
-        let mut lines = String::new();
-        if self.remaining.is_some() || self.reset.is_some() {
-            lines.push_str("x-rate-limit-limit: 50\r\n");
-            lines.push_str(&format!("x-rate-limit-remaining: {}\r\n", self.remaining.unwrap_or(0)));
-        }
-        let now = (unix_ms / 1_000) as i64;
-        match &self.reset {
-            None => {}
-            Some(Reset::In(seconds)) => lines.push_str(&format!("x-rate-limit-reset: {}\r\n", now + seconds)),
-            Some(Reset::InAsMilliseconds(seconds)) => {
-                lines.push_str(&format!("x-rate-limit-reset: {}\r\n", (now + seconds) * 1_000));
-            }
-            Some(Reset::Text(text)) => lines.push_str(&format!("x-rate-limit-reset: {text}\r\n")),
-        }
-        if let Some(retry_after) = &self.retry_after {
-            lines.push_str(&format!("retry-after: {retry_after}\r\n"));
-        }
-        for header in &self.headers {
-            lines.push_str(header);
-            lines.push_str("\r\n");
-        }
-        lines
-    }
-}
-
-/// The head of this name, which is in the table.
-pub(crate) fn bad_head(name: &str) -> Option<&'static str> {
-    heads::ALL.iter().map(|(head, _)| *head).find(|head| *head == name)
+/// All that a script says.
+pub(crate) struct Definition {
+    pub(crate) description: String,
+    /// The built-in scenario that it is.
+    pub(crate) named: Option<Scenario>,
+    pub(crate) stream: Stream,
+    pub(crate) events: Vec<Event>,
 }

@@ -43,7 +43,17 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("length-overflow", "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\n{\"id\":1}\r\n"),
 ];
 
-/// The bytes of the head of this name.
-pub(crate) fn bytes(name: &str) -> &'static [u8] {
-    ALL.iter().find(|(head, _)| *head == name).map_or(b"", |(_, bytes)| bytes.as_bytes())
+/// A head of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BadHead(&'static str);
+
+impl BadHead {
+    /// Returns the names and the heads, as a table to look a name up in.
+    pub(super) fn names() -> Vec<(&'static str, BadHead)> {
+        ALL.iter().map(|(name, head)| (*name, BadHead(head))).collect()
+    }
+
+    pub(crate) fn bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
 }

@@ -30,6 +30,16 @@ pub(crate) const SLOW_READER: &str = disconnect!(
     "This stream has been disconnected because your client was unable to keep up with us."
 );
 
+/// The disconnect of the oldest of too many connections.
+pub(crate) const FORCE_DISCONNECT: &str = disconnect!(
+    "ForceDisconnect",
+    "This stream has been disconnected because your client was unable to keep up with us."
+);
+
+/// The line that ends a recovery of PowerTrack.
+pub(crate) const RECOVERY_COMPLETED: &str =
+    r#"{"info":{"message":"Recovery Request Completed","sent":"2026-01-05T10:00:00+00:00"}}"#;
+
 /// Name and message.
 pub(crate) const ALL: &[(&str, &str)] = &[
     // v2.
@@ -42,13 +52,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
         "upstream-unclean-disconnect",
         disconnect!("UpstreamUncleanDisconnect", "This stream has been disconnected upstream."),
     ),
-    (
-        "force-disconnect",
-        disconnect!(
-            "ForceDisconnect",
-            "This stream has been disconnected because your client was unable to keep up with us."
-        ),
-    ),
+    ("force-disconnect", FORCE_DISCONNECT),
     ("slow-reader", SLOW_READER),
     (
         "internal-error",
@@ -62,8 +66,8 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("package-upgraded", disconnect!("PackageUpgraded", "The package of this account has changed.")),
     ("package-downgraded", disconnect!("PackageDowngraded", "The package of this account has changed.")),
     ("unheard-of-disconnect", disconnect!("SolarFlare", "Nobody has heard of this one.")),
-    ("too-many-connections", crate::response::TOO_MANY_CONNECTIONS),
-    ("usage-capped", crate::response::USAGE_CAPPED),
+    ("too-many-connections", crate::problems::TOO_MANY_CONNECTIONS),
+    ("usage-capped", crate::problems::USAGE_CAPPED),
     (
         "client-disconnected",
         r#"{"errors":[{"title":"client-disconnected","detail":"Your client has gone away.","type":"https://api.x.com/2/problems/client-disconnected"}]}"#,
@@ -95,10 +99,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
         "gnip-warn",
         r#"{"warn":{"message":"The queue of this connection is filling up","sent":"2026-01-05T10:00:00+00:00"}}"#,
     ),
-    (
-        "gnip-recovery-completed",
-        r#"{"info":{"message":"Recovery Request Completed","sent":"2026-01-05T10:00:00+00:00"}}"#,
-    ),
+    ("gnip-recovery-completed", RECOVERY_COMPLETED),
     (
         "gnip-replay-completed",
         r#"{"info":{"message":"Replay Request Completed","sent":"2026-01-05T10:00:00+00:00","activity_count":8874}}"#,

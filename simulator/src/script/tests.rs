@@ -4,7 +4,7 @@ use std::time::Duration;
 fn one(event: &str) -> Result<Event, String> {
     let text = format!("description = \"one\"\n[[event]]\n{event}\n");
     match Script::parse(&text) {
-        Ok(script) => Ok(script.inner().events[0].clone()),
+        Ok(script) => Ok(script.definition().events[0].clone()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! The certificates, made at start, and who is served with which.
 
-use super::{Layer, Tls, TlsFault};
+use super::layer::Layer;
+use super::options::{Tls, TlsFault};
 use crate::time;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

@@ -1,8 +1,15 @@
 //! From text to events: TOML as people write it, checked field by field.
 
-use super::action::bad_head;
-use super::*;
-use crate::scenario::KeepAlives;
+use super::action::{
+    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
+    Then, When, WrongSize,
+};
+use super::error::ScriptError;
+use super::heads::BadHead;
+use super::refusal::{Refusal, RefusalBody, Reset};
+use super::{junk, system};
+use crate::endpoint;
+use crate::scenario::Scenario;
 use crate::wire::Cutting;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -94,7 +101,7 @@ enum Headers {
 /// The longest time a scenario may name.
 const LENGTH_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-pub(super) fn script(text: &str, named: Option<Scenario>) -> Result<Script, ScriptError> {
+pub(super) fn definition(text: &str, named: Option<Scenario>) -> Result<Definition, ScriptError> {
     // The parser's message names line and column, and shows the line.
     let file: File = toml::from_str(text).map_err(|error| ScriptError::new(error.to_string().trim_end()))?;
     let stream = match file.stream {
@@ -110,7 +117,7 @@ pub(super) fn script(text: &str, named: Option<Scenario>) -> Result<Script, Scri
         let read = raw.event();
         events.push(read.map_err(|error| ScriptError::new(format!("event {} ({name}): {error}", n + 1)))?);
     }
-    Ok(Script::new(Inner { description: file.description, named, stream, events }))
+    Ok(Definition { description: file.description, named, stream, events })
 }
 
 pub(super) fn event(text: &str) -> Result<(Event, Option<u64>), ScriptError> {
@@ -187,7 +194,7 @@ impl RawEvent {
         let mut when = self.when()?;
         let (endpoint, datacenter) = (self.endpoint.take(), self.datacenter.take());
         if let Some(path) = &endpoint {
-            let known = crate::endpoint::stream(path).is_some() || crate::rules_api::resource(path).is_some();
+            let known = endpoint::stream(path).is_some() || endpoint::rules(path).is_some();
             if !known {
                 return Err(format!("`endpoint` is `{path}`, which no stream has for its path"));
             }
@@ -307,9 +314,7 @@ impl RawEvent {
             },
             "bad-head" => {
                 let kind = self.kind.take().ok_or_else(|| needed("kind"))?;
-                let heads: Vec<_> = heads::ALL.iter().map(|(name, _)| (*name, *name)).collect();
-                one_of("kind", &kind, &heads)?;
-                Action::BadHead(bad_head(&kind).unwrap_or("html"))
+                Action::BadHead(one_of("kind", &kind, &BadHead::names())?)
             }
             "coding" => {
                 let coding = self.coding.take().ok_or_else(|| needed("coding"))?;
@@ -414,8 +419,8 @@ impl RawEvent {
             return Err(format!("`status` is {status}, not one of 200 to 999"));
         }
         let body = match self.body.take() {
-            None => Body::Problem,
-            Some(body) => one_of("body", &body, Body::NAMES)?,
+            None => RefusalBody::Problem,
+            Some(body) => one_of("body", &body, RefusalBody::NAMES)?,
         };
         let mut refusal = Refusal::new(status, body);
         refusal.remaining = self.remaining.take();

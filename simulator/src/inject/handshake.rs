@@ -1,17 +1,17 @@
-//! The faults that leave nothing of a handshake.
+//! TLS faults that end the connection before a handshake.
 
-use super::TlsFault;
 use crate::link::Link;
+use crate::tls::TlsFault;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What somebody gets who speaks TLS to an HTTP server.
+/// What a client gets that speaks TLS to an HTTP server.
 const GARBAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Waits for the client to begin, and strikes; returns once the connection is over. `false`: the fault is none of these, and lies in the
-/// handshake itself.
-pub(crate) fn strike(fault: TlsFault, link: &Arc<Link>, until: Instant) -> io::Result<bool> {
+/// Waits for the client to begin, and injects the fault. Returns true once the connection is over; false at once for a fault that is
+/// within the handshake.
+pub(crate) fn at_handshake(fault: TlsFault, link: &Arc<Link>, until: Instant) -> io::Result<bool> {
     if !matches!(fault, TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close) {
         return Ok(false);
     }
