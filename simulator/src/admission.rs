@@ -1,5 +1,7 @@
 //! Whether there is room for a stream: rules, and the limits of requests and of connections.
 
+use std::time::Duration;
+
 use crate::endpoint::{Endpoint, Product};
 use crate::exchange::Exchange;
 use crate::ground_truth::End;
@@ -10,7 +12,6 @@ use crate::request::{Past, StreamParams};
 use crate::response;
 use crate::rule_store::NoRules;
 use crate::script::{Action, Then, When, system};
-use std::time::Duration;
 
 /// How long PowerTrack tolerates one connection too many.
 const EXTRA_TOLERATED: Duration = Duration::from_secs(60);

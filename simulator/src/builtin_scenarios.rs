@@ -1,6 +1,8 @@
 //! The built-in scenarios as scripts. The simple ones are made here, from what [`Config`] says about when and whom; the others are
 //! files.
 
+use std::time::Duration;
+
 use crate::config::Config;
 use crate::fault_scope::FaultScope;
 use crate::scenario::Scenario;
@@ -9,7 +11,6 @@ use crate::script::{
     Script, Stream, Then, When, system,
 };
 use crate::wire::Cutting;
-use std::time::Duration;
 
 /// Returns the script that a built-in scenario stands for.
 pub(crate) fn script(scenario: Scenario, config: &Config) -> Script {
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_can_be_read_and_say_what_the_list_says() {
+    fn scenario_files_parse_and_match_their_listed_descriptions() {
         for (scenario, text) in
             Scenario::all().iter().filter_map(|scenario| Some((scenario, scenario.toml()?)))
         {

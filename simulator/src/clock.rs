@@ -7,12 +7,13 @@
 //! Threads that work are counted; one that waits on its [`Notify`] is not. Whoever rings a bell counts its thread in again at once,
 //! on its behalf: between the ring and the awakening nobody takes the world for idle.
 
-use crate::time;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::time;
 
 /// Which clock a simulator goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,7 +72,7 @@ struct Parked {
 }
 
 impl Clock {
-    pub(crate) fn new(time: Time) -> Clock {
+    pub(crate) fn new(time: Time) -> Self {
         let started = Instant::now();
         let manual = match time {
             Time::Real => None,
@@ -88,7 +89,7 @@ impl Clock {
                 changed: Condvar::new(),
             }),
         };
-        Clock(Arc::new(Inner { started, manual }))
+        Self(Arc::new(Inner { started, manual }))
     }
 
     pub(crate) fn is_virtual(&self) -> bool {
@@ -191,13 +192,13 @@ pub(crate) struct Notify {
 }
 
 impl Notify {
-    pub(crate) fn new(clock: &Clock) -> Notify {
+    pub(crate) fn new(clock: &Clock) -> Self {
         let id = clock.0.manual.as_ref().map_or(0, |manual| {
             let mut state = manual.lock();
             state.ids += 1;
             state.ids
         });
-        Notify {
+        Self {
             clock: clock.clone(),
             id,
             counted: AtomicBool::new(false),
@@ -355,7 +356,7 @@ mod tests {
     const START: u64 = 1_790_000_000_000;
 
     #[test]
-    fn a_virtual_clock_goes_from_deadline_to_deadline() {
+    fn a_virtual_clock_advances_from_deadline_to_deadline() {
         let clock = Clock::new(Time::Virtual { unix_ms: START });
         let (seen, see) = mpsc::channel();
         let notify = Arc::new(Notify::new(&clock));
@@ -381,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_ends_a_wait_and_is_not_lost() {
+    fn a_wake_ends_a_wait_and_is_not_lost() {
         for time in [Time::Real, Time::Virtual { unix_ms: START }] {
             let notify = Arc::new(Notify::new(&Clock::new(time)));
             notify.wake();
@@ -397,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_clock_is_not_moved() {
+    fn a_real_clock_refuses_to_advance() {
         assert!(!Clock::new(Time::Real).advance(Duration::from_secs(1)));
     }
 }

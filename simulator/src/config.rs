@@ -1,5 +1,10 @@
 //! What a simulator is to be like.
 
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
 use crate::clock::Time;
 use crate::datacenter::Datacenter;
 use crate::fault_scope::FaultScope;
@@ -11,10 +16,6 @@ use crate::schedule::Bursts;
 use crate::script::Script;
 use crate::source::Source;
 use crate::tls::Tls;
-use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 /// Everything that can be chosen. Start from `Config::default()` and change what matters.
 ///
@@ -109,8 +110,8 @@ pub struct Config {
 }
 
 impl Default for Config {
-    fn default() -> Config {
-        Config {
+    fn default() -> Self {
+        Self {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             tls: None,
             token: None,
@@ -156,8 +157,8 @@ impl Config {
     /// As the service is, where the default is easier on clients: no Posts without rules, two connections, the limits of requests and of
     /// deliveries. Numbers that X does not publish are guesses.
     #[must_use]
-    pub fn strict() -> Config {
-        let mut config = Config::default();
+    pub fn strict() -> Self {
+        let mut config = Self::default();
         config.be_strict();
         config
     }
@@ -280,14 +281,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_is_not_in_the_debug_text() {
+    fn debug_text_redacts_the_token() {
         let config = Config { token: Some("s3cr3t".to_owned()), ..Config::default() };
         let text = format!("{config:?}");
         assert!(text.contains("redacted") && !text.contains("s3cr3t"), "{text}");
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn refuses_invalid_configurations() {
         let changes: [fn(&mut Config); 9] = [
             |c| c.shared_file = true,
             |c| c.bursts = Some(Bursts::new(0.5, Duration::from_secs(2), Duration::from_secs(1))),

@@ -1,5 +1,9 @@
 //! One connection's life: accepted, served with an answer, ended.
 
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
 use crate::clock::Notify;
 use crate::control;
 use crate::datacenter_server::Served;
@@ -13,9 +17,6 @@ use crate::request::Route;
 use crate::rules_request;
 use crate::shared::Shared;
 use crate::stream;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::thread;
 
 /// Serves an accepted connection on a thread of its own. `None`: there is no thread or no TLS to be had, and the connection is
 /// dropped.

@@ -11,15 +11,17 @@
 //! | `POST /simulator/kill?datacenter=NAME`, `POST /simulator/restart?datacenter=NAME` | it goes down, or comes back |
 //! | `POST /simulator/advance?ms=N` | a virtual clock goes on |
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
 use crate::exchange::Exchange;
 use crate::ground_truth::{ConnectionRecord, End, MessageRecord};
 use crate::request::{Request, query};
 use crate::scenario::Scenario;
 use crate::script;
 use crate::shared::Shared;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 const HELP: &str = "\
 GET  /simulator/counters

@@ -1,12 +1,13 @@
 //! A datacenter at work: its listener, the thread that accepts, and a thread for each connection.
 
-use crate::link::Link;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use crate::link::Link;
 
 /// Serves an accepted connection on a thread of its own; `None` drops the connection.
 pub(crate) type Handler = Arc<dyn Fn(TcpStream, SocketAddr) -> Option<Served> + Send + Sync>;

@@ -13,7 +13,7 @@ pub(crate) enum Product {
 impl Product {
     /// The names of the headers, parameters and payload are those of the v2 API.
     pub(crate) fn is_v2(self) -> bool {
-        self != Product::Powerstream
+        self != Self::Powerstream
     }
 }
 
@@ -86,17 +86,17 @@ pub(crate) fn rules(path: &str) -> Option<RulesResource> {
 impl RulesResource {
     pub(crate) fn allows(self, method: &str) -> bool {
         match self {
-            RulesResource::Powerstream => matches!(method, "GET" | "POST" | "DELETE"),
-            RulesResource::Filtered => matches!(method, "GET" | "POST"),
-            RulesResource::FilteredCounts => method == "GET",
+            Self::Powerstream => matches!(method, "GET" | "POST" | "DELETE"),
+            Self::Filtered => matches!(method, "GET" | "POST"),
+            Self::FilteredCounts => method == "GET",
         }
     }
 
     pub(crate) fn allowed(self) -> &'static str {
         match self {
-            RulesResource::Powerstream => "allow: GET, POST, DELETE\r\n",
-            RulesResource::Filtered => "allow: GET, POST\r\n",
-            RulesResource::FilteredCounts => "allow: GET\r\n",
+            Self::Powerstream => "allow: GET, POST, DELETE\r\n",
+            Self::Filtered => "allow: GET, POST\r\n",
+            Self::FilteredCounts => "allow: GET\r\n",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One request and its answer: what every kind of answer shares.
 
+use std::sync::Arc;
+
 use crate::ground_truth::{End, Recorder};
 use crate::limits::Slot;
 use crate::link::Link;
@@ -9,7 +11,6 @@ use crate::rng::Rng;
 use crate::script::{Action, Endless, How, On, Place};
 use crate::shared::Shared;
 use crate::wire::Encoder;
-use std::sync::Arc;
 
 /// Of what never ends, this much goes into one `write()`.
 const BLOCK_BYTES: usize = 16 << 10;

@@ -1,9 +1,10 @@
 //! Posts that a scenario makes up, beside those of the feed.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::generator::Generator;
 use crate::rng::Rng;
 use crate::time;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A generator of its own, so that these Posts shift none of the feed's.
 pub(crate) struct ExtraPosts(Mutex<Generator>);

@@ -14,8 +14,8 @@ pub enum FaultScope {
 impl FaultScope {
     pub(crate) fn covers(self, attempt: u64) -> bool {
         match self {
-            FaultScope::First(count) => attempt <= count,
-            FaultScope::Every => true,
+            Self::First(count) => attempt <= count,
+            Self::Every => true,
         }
     }
 }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn struck() {
+    fn covers_the_first_attempts_or_all() {
         assert!(
             FaultScope::First(2).covers(2)
                 && !FaultScope::First(2).covers(3)

@@ -1,10 +1,11 @@
 //! What the service allows: requests in a time, connections at a time.
 
-use crate::clock::Clock;
-use crate::endpoint::Product;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::endpoint::Product;
 
 pub(crate) const QUARTER_HOUR: Duration = Duration::from_secs(15 * 60);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -97,13 +98,13 @@ struct Holder {
 }
 
 impl Slots {
-    pub(crate) fn new(clock: &Clock) -> Slots {
-        Slots { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
+    pub(crate) fn new(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
     }
 
     /// Takes a place for a connection, whether there is one or not; gives how many are over the limit now, and the number of the oldest.
     pub(crate) fn take(
-        self: &Arc<Slots>,
+        self: &Arc<Self>,
         group: Group,
         number: u64,
         max: Option<usize>,

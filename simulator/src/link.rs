@@ -6,15 +6,16 @@
 //!
 //! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's own thread sends.
 
-use crate::clock::Notify;
-use crate::ground_truth::End;
-use crate::tls::Layer;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::clock::Notify;
+use crate::ground_truth::End;
+use crate::tls::Layer;
 
 /// How long a closed connection waits for the client to close as well.
 const LINGER: Duration = Duration::from_secs(1);
@@ -54,11 +55,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, notify: Arc<Notify>) -> Link {
+    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, notify: Arc<Notify>) -> Self {
         // Without it a small message waits for the acknowledgement of the one before. If it cannot be set, so be it.
         let _ = stream.set_nodelay(true);
         let (status, made) = (Mutex::new(Status::Open), Instant::now());
-        Link { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), notify }
+        Self { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), notify }
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -170,7 +171,7 @@ impl Link {
     }
 
     /// Starts the watcher.
-    pub(crate) fn watch(self: &Arc<Link>) -> io::Result<thread::JoinHandle<()>> {
+    pub(crate) fn watch(self: &Arc<Self>) -> io::Result<thread::JoinHandle<()>> {
         self.stream.set_read_timeout(None)?;
         let link = self.clone();
         thread::Builder::new().name("simulator-watch".to_owned()).stack_size(64 << 10).spawn(move || {

@@ -1,10 +1,11 @@
 //! Events that wait for their time on one stream.
 
+use std::time::Instant;
+
 use crate::rng::Rng;
 use crate::scenario_run::ScenarioRun;
 use crate::script::{Action, When};
 use crate::stream_registry::Mailbox;
-use std::time::Instant;
 
 /// The events of one stream: those of the scenario, the simulator's own, and those that other threads send.
 pub(crate) struct PendingEvents<'a> {

@@ -74,7 +74,7 @@ mod tests {
 
     /// The transcripts that are recorded have these lengths.
     #[test]
-    fn bodies_are_as_long_as_recorded() {
+    fn bodies_have_the_recorded_lengths() {
         assert_eq!(TOO_MANY_CONNECTIONS.len(), 207);
         assert_eq!(no_rules(Product::Filtered).len(), 265);
     }

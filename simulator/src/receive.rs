@@ -1,12 +1,13 @@
 //! From a socket to a request: its head and its body.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use crate::ground_truth::{End, Recorder};
 use crate::inject;
 use crate::link::Link;
 use crate::request::{self, BODY_BYTES_MAX, Content, HEAD_BYTES_MAX, Parsed, Request};
 use crate::shared::Shared;
-use std::sync::Arc;
-use std::time::Instant;
 
 /// What came from a client.
 pub(crate) enum Received {
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunked_requests() {
+    fn reads_a_chunked_request_body_in_any_pieces() {
         let whole = b"5\r\n{\"a\":\r\n2;x=y\r\n1}\r\n0\r\nx: y\r\n\r\n";
         for cut in 0..=whole.len() {
             let (mut bytes, mut body) = (whole[..cut].to_vec(), Vec::new());

@@ -2,9 +2,10 @@
 
 pub(crate) mod query;
 
-pub(crate) use self::query::{Past, StreamParams};
 use crate::config::Config;
 use crate::endpoint::{self, Endpoint, RulesResource};
+
+pub(crate) use self::query::{Past, StreamParams};
 
 /// More than any client needs; a head that is longer is refused.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn routes() {
+    fn routes_requests_by_path_method_and_token() {
         let head = |line: &str, rest: &str| format!("{line}\nHost: x\n{rest}\n\n");
         let auth = "Authorization: Bearer a%2Bb";
         let stream = "GET /2/powerstream HTTP/1.1";
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_end_somewhere() {
+    fn refuses_heads_that_are_too_long() {
         assert!(matches!(parse(b"GET / HTT"), Parsed::Partial));
         let long = format!("GET /{} HTTP/1.1", "x".repeat(HEAD_BYTES_MAX));
         assert!(matches!(parse(long.as_bytes()), Parsed::Malformed));

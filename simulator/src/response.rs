@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unauthorized_answer() {
+    fn writes_a_401_as_x_does() {
         let mut rng = Rng::new(1);
         let text = String::from_utf8(refusal(401, "", &problems::problem(401), &mut rng, 1_665_184_060_000))
             .unwrap();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_head() {
+    fn names_the_datacenter_in_the_stream_head_if_asked() {
         let text = |datacenter| {
             let says = StreamHead { datacenter, ..StreamHead::default() };
             String::from_utf8(stream(&says, &mut Rng::new(1), 0)).unwrap()

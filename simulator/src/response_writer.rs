@@ -1,12 +1,13 @@
 //! From a response to `write()` calls: the head, the messages of a body, and bytes that are wrong on purpose. Every message is in
 //! the ground truth log before the `write()` that completes it.
 
-use crate::ground_truth::{End, InFlight, Recorder};
-use crate::link::{Link, Status};
-use crate::wire::{Encoder, Writes};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::ground_truth::{End, InFlight, Recorder};
+use crate::link::{Link, Status};
+use crate::wire::{Encoder, Writes};
 
 /// Writes one response to one client. Methods return `Err` when the connection is over, with how it ended.
 pub(crate) struct ResponseWriter<'a> {

@@ -3,16 +3,18 @@
 //! What is stored is answered from at once. What it does to streams begins later, by a delay that can be chosen: until then
 //! a change lies in a queue, and whoever looks at a Post puts it into effect first.
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use powerstream_rules::matcher::{RuleKey, RuleSet, Scratch};
+use powerstream_rules::{Profile, Rule, Verdict, check};
+
 use crate::clock::Clock;
 use crate::generator::json::{Style, Writer};
 use crate::source::SourcePost;
 use crate::splice;
 use crate::time::Snowflakes;
-use powerstream_rules::matcher::{RuleKey, RuleSet, Scratch};
-use powerstream_rules::{Profile, Rule, Verdict, check};
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
 /// A rule as clients name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,10 +108,10 @@ impl RuleStore {
         delay: Duration,
         matching_rules: bool,
         clock: &Clock,
-    ) -> RuleStore {
+    ) -> Self {
         let machine = profile.name().len() as u64;
         let ids = Snowflakes::new(machine);
-        RuleStore {
+        Self {
             profile,
             clock: clock.clone(),
             delay,
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_takes_effect_after_its_delay() {
+    fn applies_a_change_after_its_delay() {
         let (store, clock) = store(10, Duration::from_secs(20));
         let mut scratch = Scratch::new();
         let mut pass = |text| store.pass(post(text), &mut scratch);
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn all_or_nothing_or_each_by_itself() {
+    fn adds_a_batch_whole_or_rule_by_rule() {
         for atomic in [true, false] {
             let (store, _) = store(3, Duration::ZERO);
             let wanted = rules(&["gull", "tern OR", "gull", "-gull"]);

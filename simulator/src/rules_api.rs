@@ -9,11 +9,13 @@ mod filtered;
 mod options;
 mod powerstream;
 
-use self::answer::Answer;
-pub use self::options::NotDeleted;
-pub(crate) use self::options::Options;
 use crate::endpoint::RulesResource;
 use crate::rule_store::RuleStore;
+
+use self::answer::Answer;
+
+pub use self::options::NotDeleted;
+pub(crate) use self::options::Options;
 
 /// Answers a request whose method the resource allows.
 pub(crate) fn answer(

@@ -95,8 +95,8 @@ impl fmt::Display for Scenario {
 impl FromStr for Scenario {
     type Err = UnknownScenario;
 
-    fn from_str(name: &str) -> Result<Scenario, UnknownScenario> {
-        Scenario::all().iter().copied().find(|scenario| scenario.name() == name).ok_or(UnknownScenario)
+    fn from_str(name: &str) -> Result<Self, UnknownScenario> {
+        Self::all().iter().copied().find(|scenario| scenario.name() == name).ok_or(UnknownScenario)
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_back() {
+    fn every_name_parses_to_its_scenario() {
         for scenario in Scenario::all() {
             assert_eq!(scenario.name().parse(), Ok(*scenario));
             assert!(!scenario.description().contains('\n'));

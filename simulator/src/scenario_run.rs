@@ -1,8 +1,9 @@
 //! A scenario in the course of a simulator's life: which events concern whom, and how often each has struck.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::rng::Rng;
 use crate::script::{Event, On, Script};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) struct ScenarioRun {
     script: Script,
@@ -13,9 +14,9 @@ pub(crate) struct ScenarioRun {
 }
 
 impl ScenarioRun {
-    pub(crate) fn new(script: Script) -> ScenarioRun {
+    pub(crate) fn new(script: Script) -> Self {
         let fired = script.definition().events.iter().map(|_| AtomicU64::new(0)).collect();
-        ScenarioRun { script, fired, streams: AtomicU64::new(0), rules: AtomicU64::new(0) }
+        Self { script, fired, streams: AtomicU64::new(0), rules: AtomicU64::new(0) }
     }
 
     pub(crate) fn script(&self) -> &Script {

@@ -77,17 +77,18 @@ mod parse;
 mod refusal;
 pub(crate) mod system;
 
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::scenario::Scenario;
+
 pub(crate) use self::action::{
     Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
     Then, When, WrongSize,
 };
 pub use self::error::ScriptError;
 pub(crate) use self::refusal::{Refusal, RefusalBody, Reset};
-
-use crate::scenario::Scenario;
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 
 /// A scenario: read from a file, or one of those that are shipped. Cheap to clone.
 #[derive(Clone)]
@@ -99,8 +100,8 @@ impl Script {
     /// # Errors
     ///
     /// What is wrong, and where.
-    pub fn parse(text: &str) -> Result<Script, ScriptError> {
-        parse::definition(text, None).map(Script::new)
+    pub fn parse(text: &str) -> Result<Self, ScriptError> {
+        parse::definition(text, None).map(Self::new)
     }
 
     /// What happens, in one line.
@@ -109,12 +110,12 @@ impl Script {
         &self.0.description
     }
 
-    pub(crate) fn shipped(scenario: Scenario, text: &str) -> Result<Script, ScriptError> {
-        parse::definition(text, Some(scenario)).map(Script::new)
+    pub(crate) fn shipped(scenario: Scenario, text: &str) -> Result<Self, ScriptError> {
+        parse::definition(text, Some(scenario)).map(Self::new)
     }
 
-    pub(crate) fn new(definition: Definition) -> Script {
-        Script(Arc::new(definition))
+    pub(crate) fn new(definition: Definition) -> Self {
+        Self(Arc::new(definition))
     }
 
     pub(crate) fn definition(&self) -> &Definition {
@@ -125,8 +126,8 @@ impl Script {
 impl FromStr for Script {
     type Err = ScriptError;
 
-    fn from_str(text: &str) -> Result<Script, ScriptError> {
-        Script::parse(text)
+    fn from_str(text: &str) -> Result<Self, ScriptError> {
+        Self::parse(text)
     }
 }
 

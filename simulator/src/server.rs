@@ -1,5 +1,12 @@
 //! The handle of a simulator.
 
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
 use crate::clock::{Clock, Notify};
 use crate::config::Config;
 use crate::connection;
@@ -9,12 +16,6 @@ use crate::ground_truth::GroundTruth;
 use crate::script::ScriptError;
 use crate::shared::Shared;
 use crate::tls::Acceptor;
-use std::fmt;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 /// A running simulator. Dropping it shuts it down.
 pub struct Simulator {

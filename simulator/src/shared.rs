@@ -1,5 +1,13 @@
 //! What all threads of a simulator share.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use powerstream_rules::Profile;
+
 use crate::builtin_scenarios;
 use crate::clock::{Clock, Notify};
 use crate::config::Config;
@@ -14,12 +22,6 @@ use crate::scenario_run::ScenarioRun;
 use crate::script::{self, ScriptError, Stream};
 use crate::stream_registry::StreamRegistry;
 use crate::tls::Acceptor;
-use powerstream_rules::Profile;
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 pub(crate) struct Shared {
     pub(crate) config: Config,

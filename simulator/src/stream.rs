@@ -1,5 +1,8 @@
 //! A stream: its head, then Posts, keep-alives and events until it ends.
 
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
 use crate::admission;
 use crate::endpoint::{Endpoint, Product};
 use crate::exchange::Exchange;
@@ -12,8 +15,6 @@ use crate::request::StreamParams;
 use crate::response::{self, StreamHead};
 use crate::script::{Action, Metadata, On, system};
 use crate::stream_writer::StreamWriter;
-use std::convert::Infallible;
-use std::time::{Duration, Instant};
 
 /// Messages that are due at once go into one `write()` up to about this much.
 const WRITE_BYTES: usize = 32 << 10;

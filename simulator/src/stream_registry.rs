@@ -1,9 +1,10 @@
 //! The streams that run, and a mailbox for each: actions reach them from other threads.
 
-use crate::link::Link;
-use crate::script::Action;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::link::Link;
+use crate::script::Action;
 
 /// Actions from outside for one stream.
 #[derive(Clone, Default)]

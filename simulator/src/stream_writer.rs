@@ -1,5 +1,8 @@
 //! The body of a running stream: what was sent so far, the form of the Posts, and what events do to those that follow.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use crate::exchange::Exchange;
 use crate::feed::Item;
 use crate::rule_store::StoredRule;
@@ -7,8 +10,6 @@ use crate::script::{KeepAlives, Stream};
 use crate::source::SourcePost;
 use crate::splice;
 use crate::v2;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 pub(crate) struct StreamWriter<'a, 'b> {
     pub(crate) exchange: &'b mut Exchange<'a>,

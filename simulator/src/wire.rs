@@ -94,9 +94,9 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(cutting: Cutting, mut rng: Rng) -> Encoder {
+    pub(crate) fn new(cutting: Cutting, mut rng: Rng) -> Self {
         let group = rng.between(1, COALESCED_MAX);
-        Encoder { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0, gzip: None }
+        Self { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0, gzip: None }
     }
 
     /// From here on the payload is one gzip member, of blocks that are stored as they are: each message can be had at once.
@@ -297,7 +297,7 @@ mod tests {
 
     /// The whole contract, for every cutting and many seeds.
     #[test]
-    fn what_goes_in_comes_out() {
+    fn every_cutting_decodes_to_the_messages_that_were_encoded() {
         for (cutting, seed) in
             CUTTINGS.into_iter().flat_map(|cutting| (0..10).map(move |seed| (cutting, seed)))
         {
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keep_alive_can_be_split() {
+    fn splits_a_keep_alive_between_cr_and_lf() {
         let mut encoder = Encoder::new(Cutting::Whole, Rng::new(1));
         let mut out = Writes::default();
         encoder.keep_alive_split(&mut out);
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides_the_cuts() {
+    fn equal_seeds_give_equal_cuts() {
         for cutting in CUTTINGS {
             let run = |seed| {
                 let mut encoder = Encoder::new(cutting, Rng::new(seed));
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cutting_cuts_as_it_says() {
+    fn each_cutting_has_the_documented_chunks_and_writes() {
         let run = |cutting| {
             let mut encoder = Encoder::new(cutting, Rng::new(9));
             let mut out = Writes::default();

@@ -1,13 +1,16 @@
 //! Which Posts a connection gets.
 
-use super::item::Item;
+use std::fmt;
+use std::sync::Arc;
+
+use powerstream_rules::matcher::Scratch;
+
 use crate::rng::Rng;
 use crate::rule_store::{Passed, RuleStore};
 use crate::source::SourcePost;
 use crate::splice;
-use powerstream_rules::matcher::Scratch;
-use std::fmt;
-use std::sync::Arc;
+
+use super::item::Item;
 
 /// The conditions that a request and the place it goes to set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,8 +39,8 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    pub(crate) fn new(filter: Filter, store: Option<&Arc<RuleStore>>) -> Selector {
-        Selector { filter, store: store.cloned(), scratch: Scratch::new() }
+    pub(crate) fn new(filter: Filter, store: Option<&Arc<RuleStore>>) -> Self {
+        Self { filter, store: store.cloned(), scratch: Scratch::new() }
     }
 
     /// What of a Post, the `n`-th of its source, comes through.

@@ -1,9 +1,10 @@
 //! What a connection takes from the feed.
 
-use crate::rule_store::StoredRule;
-use crate::source::SourcePost;
 use std::sync::Arc;
 use std::time::Instant;
+
+use crate::rule_store::StoredRule;
+use crate::source::SourcePost;
 
 /// A Post on its way to a connection.
 #[derive(Debug, Clone)]

@@ -5,20 +5,22 @@
 //! so falls behind its beginning, is cut off, as the service does it. A connection that is late only because this machine has much to do is
 //! waited for: then the channel as a whole is late.
 
-use super::archive::Archive;
-use super::filter::{Filter, Selector, home};
-use super::item::{Item, Polled, SKIPS_MAX};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
 use crate::clock::Notify;
 use crate::datacenter::Datacenter;
 use crate::endpoint::Product;
 use crate::link::Link;
 use crate::rng::Rng;
 use crate::rule_store::RuleStore;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+
+use super::archive::Archive;
+use super::filter::{Filter, Selector, home};
+use super::item::{Item, Polled, SKIPS_MAX};
 
 /// The place in a queue of a reader that has none yet.
 const NO_CLAIM: u64 = u64::MAX;
@@ -101,8 +103,8 @@ impl Live {
         seed: u64,
         queue_max: (usize, usize),
         notify: Arc<Notify>,
-    ) -> Live {
-        Live { archive, datacenters, seed, queue_max, channels: Mutex::new(Vec::new()), notify }
+    ) -> Self {
+        Self { archive, datacenters, seed, queue_max, channels: Mutex::new(Vec::new()), notify }
     }
 
     /// A connection joins, and wants the Posts of so long ago first.

@@ -20,14 +20,9 @@ mod item;
 mod live;
 mod on_demand;
 
-pub(crate) use self::filter::{Filter, Selector};
-pub(crate) use self::item::{Item, Polled};
-pub(crate) use self::live::Key;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use self::archive::Archive;
-use self::item::SKIPS_MAX;
-use self::live::{Live, Reader};
-use self::on_demand::{OnDemandFeed, OnDemandReader};
 use crate::clock::{Clock, Notify};
 use crate::config::Config;
 use crate::datacenter::Datacenter;
@@ -37,8 +32,15 @@ use crate::rule_store::RuleStore;
 use crate::schedule::Schedule;
 use crate::source::{Source, SourcePost};
 use crate::time;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+
+use self::archive::Archive;
+use self::item::SKIPS_MAX;
+use self::live::{Live, Reader};
+use self::on_demand::{OnDemandFeed, OnDemandReader};
+
+pub(crate) use self::filter::{Filter, Selector};
+pub(crate) use self::item::{Item, Polled};
+pub(crate) use self::live::Key;
 
 /// Of a generated feed without a rate: busy, and a tenth of what one core generates.
 const RATE_DEFAULT: f64 = 500.0;
@@ -60,7 +62,7 @@ enum Kind {
 
 impl Feed {
     /// `pump` is the bell of the thread that will call [`Feed::run`].
-    pub(crate) fn new(config: &Config, datacenters: &[Datacenter], pump: Arc<Notify>) -> Feed {
+    pub(crate) fn new(config: &Config, datacenters: &[Datacenter], pump: Arc<Notify>) -> Self {
         let default = match &config.source {
             Source::File(_) => f64::INFINITY,
             Source::Generated { .. } => RATE_DEFAULT,
@@ -81,7 +83,7 @@ impl Feed {
                 Kind::Live(Box::new(live))
             }
         };
-        Feed { clock: pump.clock().clone(), archive, kind, datacenters: datacenters.len() as u64 }
+        Self { clock: pump.clock().clone(), archive, kind, datacenters: datacenters.len() as u64 }
     }
 
     /// The Posts are made up, and can be had in any form.

@@ -1,11 +1,13 @@
 //! A feed without a rate: a Post is made when the fastest connection wants it; the others find it in a ring of the latest.
 
-use super::filter::Selector;
-use super::item::Polled;
-use crate::generator::Generator;
-use crate::source::SourcePost;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::generator::Generator;
+use crate::source::SourcePost;
+
+use super::filter::Selector;
+use super::item::Polled;
 
 /// Posts a connection may fall behind the fastest one; X is believed to keep some 5,000.
 const RING_MAX: usize = 4_096;
@@ -23,9 +25,9 @@ struct Ring {
 }
 
 impl OnDemandFeed {
-    pub(super) fn new(seed: u64) -> OnDemandFeed {
+    pub(super) fn new(seed: u64) -> Self {
         let generator = Generator::new(seed);
-        OnDemandFeed(Mutex::new(Ring { generator, ring: VecDeque::new(), head: 0, buffer: Vec::new() }))
+        Self(Mutex::new(Ring { generator, ring: VecDeque::new(), head: 0, buffer: Vec::new() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -46,8 +48,8 @@ pub(super) struct OnDemandReader {
 }
 
 impl OnDemandReader {
-    pub(super) fn new(demand: &Arc<OnDemandFeed>, selector: Selector) -> OnDemandReader {
-        OnDemandReader { demand: demand.clone(), next: demand.lock().head, selector }
+    pub(super) fn new(demand: &Arc<OnDemandFeed>, selector: Selector) -> Self {
+        Self { demand: demand.clone(), next: demand.lock().head, selector }
     }
 
     pub(super) fn poll(&mut self, unix_ms: u64) -> Polled {
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn who_falls_behind_the_ring_is_too_late() {
+    fn reports_a_reader_that_falls_behind_the_ring() {
         let demand = Arc::new(OnDemandFeed::new(0));
         let (mut fast, mut slow) = (OnDemandReader::new(&demand, all()), OnDemandReader::new(&demand, all()));
         ids(&mut fast, RING_MAX + 1);

@@ -1,9 +1,10 @@
 //! The text of a Post with its entities, whose indices count code points.
 
+use crate::rng::Rng;
+
 use super::languages::{EMOJI, Language};
 use super::people::{Person, people_max};
 use super::short_link::{LINK, key};
-use crate::rng::Rng;
 
 /// A hashtag, link, mention or picture, with the code points it stands at.
 pub(super) struct Entity {
@@ -54,8 +55,8 @@ impl Text {
         seed: u64,
         chars_min: u64,
         media: bool,
-    ) -> Text {
-        let mut text = Text::default();
+    ) -> Self {
+        let mut text = Self::default();
         if rng.percent(30) {
             let person = Person::nth(seed, rng.below(people_max()));
             let shown = format!("@{}", person.screen_name);
@@ -108,8 +109,8 @@ impl Text {
     }
 
     /// What stands in `text` where the whole is in `extended_tweet`: the first 116 code points, an ellipsis and a link.
-    pub(super) fn truncated(&self, rng: &mut Rng) -> Text {
-        let mut short = Text::default();
+    pub(super) fn truncated(&self, rng: &mut Rng) -> Self {
+        let mut short = Self::default();
         let head: String = self.text.chars().take(116).collect();
         short.push(&head);
         short.push("…");
@@ -120,8 +121,8 @@ impl Text {
     }
 
     /// `RT @name: ` and the text of the original, cut to 140 code points as the service does.
-    pub(super) fn retweet(original: &Text, author: &Person) -> Text {
-        let mut text = Text::default();
+    pub(super) fn retweet(original: &Self, author: &Person) -> Self {
+        let mut text = Self::default();
         text.push("RT ");
         let start = text.chars;
         let shown = format!("@{}", author.screen_name);

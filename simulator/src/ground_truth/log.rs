@@ -1,11 +1,13 @@
 //! The handle of the log.
 
-use super::records::{ConnectionRecord, MessageRecord, Totals};
-use super::store::Store;
-use crate::clock::Clock;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+
+use super::records::{ConnectionRecord, MessageRecord, Totals};
+use super::store::Store;
 
 /// The log of a simulator: a handle, cheap to clone, that outlives it.
 #[derive(Clone)]

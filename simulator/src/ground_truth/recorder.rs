@@ -1,9 +1,10 @@
 //! The writing side of the log, one recorder a connection.
 
-use super::log::GroundTruth;
-use super::records::{ConnectionRecord, End, MessageRecord, Totals};
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+use super::log::GroundTruth;
+use super::records::{ConnectionRecord, End, MessageRecord, Totals};
 
 /// What is on its way to one client: a message, or a keep-alive (`bytes` is `None`).
 #[derive(Debug, Default)]
@@ -16,8 +17,8 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    pub(crate) fn new(bytes: Arc<[u8]>, post_id: Option<u64>, is_post: bool) -> InFlight {
-        InFlight { post_id, is_post, bytes: Some(bytes), record: None }
+    pub(crate) fn new(bytes: Arc<[u8]>, post_id: Option<u64>, is_post: bool) -> Self {
+        Self { post_id, is_post, bytes: Some(bytes), record: None }
     }
 }
 
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_bounded() {
+    fn forgets_the_oldest_records_beyond_the_limit() {
         let truth = GroundTruth::new(10, usize::MAX, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         for id in 0..25 {
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_bounded() {
+    fn drops_the_bytes_of_the_oldest_records_beyond_the_limit() {
         let truth = GroundTruth::new(1_000, 100, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         for id in 0..20 {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_write_of_a_post_counts() {
+    fn keeps_the_time_of_the_first_write_of_a_post() {
         let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         let (mut one, mut two) = (pen(&truth), pen(&truth));
         write(&mut one, vec![message(7, 1)]);
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_leaves_nothing() {
+    fn a_failed_write_leaves_no_record() {
         let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         let mut pen = pen(&truth);
         let mut messages = vec![message(7, 1)];
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_connections_are_bounded() {
+    fn forgets_the_oldest_closed_connections_beyond_the_limit() {
         let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         let open = pen(&truth);
         for _ in 0..CLOSED_MAX + 5 {
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting() {
+    fn wait_returns_when_the_totals_match_or_the_timeout_passes() {
         let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
         assert!(truth.wait(Duration::ZERO, |_| truth.connections().is_empty()));
         assert!(!truth.wait(Duration::from_millis(1), |totals| totals.connections > 0));

@@ -1,11 +1,12 @@
 //! What the log says: of a message, of a connection, of all of them.
 
-use crate::scenario::Scenario;
-use crate::tls::TlsFault;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+use crate::scenario::Scenario;
+use crate::tls::TlsFault;
 
 /// One message as it was written.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub struct MessageRecord {
 
 impl fmt::Debug for MessageRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MessageRecord { index, post_id, len, .. } = self;
+        let Self { index, post_id, len, .. } = self;
         write!(f, "message {index}: {len} bytes, Post {post_id:?}")
     }
 }

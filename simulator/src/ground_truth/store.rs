@@ -1,9 +1,10 @@
 //! The bounded store of the log.
 
-use super::records::{ConnectionRecord, MessageRecord, Totals};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
+
+use super::records::{ConnectionRecord, MessageRecord, Totals};
 
 /// Closed connections that are remembered.
 pub(super) const CLOSED_MAX: usize = 1_000;

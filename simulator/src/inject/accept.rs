@@ -1,11 +1,12 @@
 //! Events that do not wait for a request.
 
+use std::sync::Arc;
+
 use crate::ground_truth::{End, Recorder};
 use crate::link::Link;
 use crate::rng::Rng;
 use crate::script::{Action, How, On, Place};
 use crate::shared::Shared;
-use std::sync::Arc;
 
 /// Injects the events of an accepted connection. Returns how it ended, if one of them ended it.
 pub(crate) fn at_accept(

@@ -1,10 +1,11 @@
 //! TLS faults that end the connection before a handshake.
 
-use crate::link::Link;
-use crate::tls::TlsFault;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
+
+use crate::link::Link;
+use crate::tls::TlsFault;
 
 /// What a client gets that speaks TLS to an HTTP server.
 const GARBAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";

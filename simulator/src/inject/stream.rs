@@ -1,12 +1,13 @@
 //! Events of a running stream.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::feed::{FeedCursor, Polled};
 use crate::ground_truth::End;
 use crate::link::Status;
 use crate::script::{Action, BadChunk, How, Place, Then, WrongSize, junk};
 use crate::stream_writer::StreamWriter;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Keep-alives of a flood in one `write()`.
 const FLOOD_BLOCK: u64 = 1_000;

@@ -1,9 +1,10 @@
 //! The query of a request for a stream: what X knows, and its answer to everything else.
 
+use std::time::Duration;
+
 use crate::endpoint::{Endpoint, Product};
 use crate::generator::json::{Style, Writer};
 use crate::time;
-use std::time::Duration;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub(crate) struct StreamParams {
 
 impl StreamParams {
     /// As of a request without a query.
-    pub(crate) const DEFAULT: StreamParams =
-        StreamParams { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
+    pub(crate) const DEFAULT: Self =
+        Self { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
 }
 
 /// What a connection asks of the past.
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_x_knows_is_taken() {
+    fn accepts_the_parameters_that_x_documents() {
         let minutes = |n: u64| Past::Backfill(Duration::from_secs(60 * n));
         for (query, local_dc_only, past) in [
             ("", false, Past::None),
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_names_what_is_wrong() {
+    fn answers_with_every_wrong_parameter_by_name() {
         assert_eq!(
             powerstream("localDcOnly=maybe").unwrap_err(),
             concat!(

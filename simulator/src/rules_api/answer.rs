@@ -1,9 +1,10 @@
 //! Answers, and the JSON that both products share.
 
+use std::sync::Arc;
+
 use crate::generator::json::{Style, Writer};
 use crate::request::query;
 use crate::rule_store::{AddOutcome, StoredRule};
-use std::sync::Arc;
 
 /// A status and a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,21 +14,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn ok(body: String) -> Answer {
-        Answer { status: 200, body }
+    pub(super) fn ok(body: String) -> Self {
+        Self { status: 200, body }
     }
 
-    pub(super) fn invalid(body: String) -> Answer {
-        Answer { status: 400, body }
+    pub(super) fn invalid(body: String) -> Self {
+        Self { status: 400, body }
     }
 
     /// 400, with one thing that is wrong with a parameter or a field of the body.
-    pub(super) fn wrong(name: &str, value: &str, message: &str) -> Answer {
+    pub(super) fn wrong(name: &str, value: &str, message: &str) -> Self {
         let mut error = Vec::new();
         let mut json = Writer::new(&mut error, Style::default());
         json.raw(r#"{"parameters":{"#).string(name).raw(":[").string(value).raw("]},");
         json.raw(r#""message":"#).string(message).raw("}");
-        Answer::invalid(query::invalid_request(&String::from_utf8_lossy(&error)))
+        Self::invalid(query::invalid_request(&String::from_utf8_lossy(&error)))
     }
 }
 

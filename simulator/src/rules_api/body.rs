@@ -1,8 +1,10 @@
 //! Bodies of requests: the fields that both products share, checked.
 
-use super::answer::Answer;
-use crate::rule_store::RuleRef;
 use serde_json::Value;
+
+use crate::rule_store::RuleRef;
+
+use super::answer::Answer;
 
 /// Rules in one request, at most (Powerstream: Introduction).
 pub(crate) const RULES_A_REQUEST_MAX: usize = 100;

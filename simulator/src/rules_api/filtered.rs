@@ -1,12 +1,15 @@
 //! `/2/tweets/search/stream/rules`, with dry runs, and `/counts`. Shapes as X's pages and recorded answers have them.
 
-use super::answer::{Answer, text, write_errors, write_rules};
-use super::body::{ids, list_of, object, rules_to_add};
+use std::collections::HashSet;
+
+use serde_json::Value;
+
 use crate::request::query;
 use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
 use crate::time;
-use serde_json::Value;
-use std::collections::HashSet;
+
+use super::answer::{Answer, text, write_errors, write_rules};
+use super::body::{ids, list_of, object, rules_to_add};
 
 /// Rules on a page of the list, at most and by default.
 const PAGE_MAX: usize = 1_000;

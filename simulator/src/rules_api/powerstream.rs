@@ -1,13 +1,15 @@
 //! `/2/powerstream/rules`. The shapes of success are those of X's page (Powerstream: Introduction); those of failure are the
 //! Filtered Stream's, with status 400.
 
+use serde_json::Value;
+
+use crate::request::query;
+use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
+
 use super::answer::{Answer, text, write_errors, write_rules};
 use super::body::{id, ids, list_of, object, rules_to_add};
 use super::filtered;
 use super::options::{NotDeleted, Options};
-use crate::request::query;
-use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
-use serde_json::Value;
 
 pub(super) fn answer(
     store: &RuleStore,

@@ -1,9 +1,12 @@
-use super::*;
-use crate::clock::{Clock, Time};
-use crate::rule_store::NoRules;
+use std::time::Duration;
+
 use powerstream_rules::Profile;
 use serde_json::{Value, json};
-use std::time::Duration;
+
+use crate::clock::{Clock, Time};
+use crate::rule_store::NoRules;
+
+use super::*;
 
 /// 2026-01-05T10:00:00Z.
 const NOW: u64 = 1_767_607_200_000;
@@ -15,7 +18,7 @@ struct Api {
 }
 
 impl Api {
-    fn new(resource: RulesResource) -> Api {
+    fn new(resource: RulesResource) -> Self {
         let (profile, max) = match resource {
             RulesResource::Powerstream => (Profile::Powerstream, 150),
             _ => (Profile::FilteredStream, 150),
@@ -43,7 +46,7 @@ fn values(count: usize) -> String {
 
 /// The round trip of X's page, byte for byte but for the id.
 #[test]
-fn powerstream_round_trip() {
+fn powerstream_adds_lists_and_deletes_rules() {
     let api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"(cat OR dog) lang:en -is:retweet","tag":"pet-monitor"}]}"#;
     let Api { store, resource, options } = &api;
@@ -62,7 +65,7 @@ fn powerstream_round_trip() {
 }
 
 #[test]
-fn powerstream_deletes_by_everything_the_page_may_mean() {
+fn powerstream_deletes_by_id_by_value_and_by_method_override() {
     let api = Api::new(RulesResource::Powerstream);
     let some = format!(r#"{{"rules":[{}]}}"#, values(6));
     assert_eq!(api.ask("POST", "", &some).0, 201);
@@ -81,7 +84,7 @@ fn powerstream_deletes_by_everything_the_page_may_mean() {
 }
 
 #[test]
-fn powerstream_says_what_was_not_deleted_in_each_way() {
+fn powerstream_reports_undeleted_rules_as_configured() {
     let mut api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"nothing"},{"id":"7"}]}"#;
     let mut ask = |how| {
@@ -94,7 +97,7 @@ fn powerstream_says_what_was_not_deleted_in_each_way() {
 }
 
 #[test]
-fn powerstream_takes_all_or_nothing_unless_told() {
+fn powerstream_adds_all_or_nothing_unless_partial() {
     let mut api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"gull"},{"value":"gull OR"},{"value":"-tern"}]}"#;
     let (status, answer) = api.ask("POST", "", body);
@@ -122,7 +125,7 @@ fn powerstream_takes_all_or_nothing_unless_told() {
 }
 
 #[test]
-fn bounds() {
+fn limits_the_batch_the_rules_and_the_length_of_a_rule() {
     for (resource, list) in [(RulesResource::Powerstream, "rules"), (RulesResource::Filtered, "add")] {
         let api = Api::new(resource);
         let add = |rules: &str| api.ask("POST", "", &format!(r#"{{"{list}":[{rules}]}}"#));
@@ -146,7 +149,7 @@ fn bounds() {
 }
 
 #[test]
-fn filtered_stream_shapes() {
+fn filtered_stream_answers_have_the_recorded_shapes() {
     let api = Api::new(RulesResource::Filtered);
     let sent = "2026-01-05T10:00:00.000Z";
     let none = json!({"meta": {"sent": sent, "result_count": 0}});
@@ -196,7 +199,7 @@ fn filtered_stream_shapes() {
 }
 
 #[test]
-fn filtered_stream_pages() {
+fn filtered_stream_pages_the_list_of_rules() {
     let api = Api::new(RulesResource::Filtered);
     assert_eq!(api.ask("POST", "", &format!(r#"{{"add":[{}]}}"#, values(25))).0, 201);
     let (mut seen, mut query) = (Vec::new(), "max_results=10".to_owned());
@@ -220,7 +223,7 @@ fn filtered_stream_pages() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_400_and_named() {
+fn answers_400_and_names_what_is_malformed() {
     let (powerstream, filtered) = (Api::new(RulesResource::Powerstream), Api::new(RulesResource::Filtered));
     for (api, method, query, body) in [
         (&powerstream, "POST", "", "{"),

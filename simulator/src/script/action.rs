@@ -1,12 +1,14 @@
 //! What a scenario is made of, once it is read.
 
-use super::heads::BadHead;
-use super::names::names;
-use super::refusal::Refusal;
+use std::time::Duration;
+
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::wire::Cutting;
-use std::time::Duration;
+
+use super::heads::BadHead;
+use super::names::names;
+use super::refusal::Refusal;
 
 /// How all streams are.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +23,8 @@ pub(crate) struct Stream {
 }
 
 impl Default for Stream {
-    fn default() -> Stream {
-        Stream {
+    fn default() -> Self {
+        Self {
             cutting: Cutting::Whole,
             arrays: false,
             keep_alives: KeepAlives::WhenIdle,
@@ -128,17 +130,17 @@ impl Action {
     /// It strikes before there is a stream.
     pub(crate) fn is_of_request(&self) -> bool {
         match self {
-            Action::Cut { place, .. } => {
+            Self::Cut { place, .. } => {
                 matches!(place, Place::Accept | Place::Request | Place::Head | Place::InHead)
             }
-            Action::Endless(what) => what.is_of_head(),
-            Action::Refuse(_)
-            | Action::Interim { .. }
-            | Action::SlowHead { .. }
-            | Action::BadHead(_)
-            | Action::Coding(_)
-            | Action::Ghost { .. }
-            | Action::Failover { .. } => true,
+            Self::Endless(what) => what.is_of_head(),
+            Self::Refuse(_)
+            | Self::Interim { .. }
+            | Self::SlowHead { .. }
+            | Self::BadHead(_)
+            | Self::Coding(_)
+            | Self::Ghost { .. }
+            | Self::Failover { .. } => true,
             _ => false,
         }
     }
@@ -192,28 +194,23 @@ names! {
 
 impl Endless {
     fn is_of_head(self) -> bool {
-        matches!(
-            self,
-            Endless::StatusLine | Endless::Field | Endless::Fields | Endless::Interim | Endless::ErrorBody
-        )
+        matches!(self, Self::StatusLine | Self::Field | Self::Fields | Self::Interim | Self::ErrorBody)
     }
 
     /// What comes once, and what comes again and again.
     pub(crate) fn bytes(self) -> (&'static str, &'static str) {
         match self {
-            Endless::StatusLine => ("HTTP/1.1 200 ", "OK"),
-            Endless::Field => ("HTTP/1.1 200 OK\r\nx-endless: ", "value"),
-            Endless::Fields => ("HTTP/1.1 200 OK\r\n", "x-endless: value\r\n"),
-            Endless::Interim => ("", "HTTP/1.1 102 Processing\r\n\r\n"),
-            Endless::ErrorBody => {
-                ("HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\n\r\n", "<p>")
-            }
-            Endless::SizeLine => ("", "0"),
-            Endless::Extension => ("5;name=", "value"),
-            Endless::Trailer => ("0\r\nx-endless: ", "value"),
-            Endless::Trailers => ("0\r\n", "x-endless: value\r\n"),
-            Endless::Message => ("", "10\r\nno line end here\r\n"),
-            Endless::KeepAlives => ("", "2\r\n\r\n\r\n"),
+            Self::StatusLine => ("HTTP/1.1 200 ", "OK"),
+            Self::Field => ("HTTP/1.1 200 OK\r\nx-endless: ", "value"),
+            Self::Fields => ("HTTP/1.1 200 OK\r\n", "x-endless: value\r\n"),
+            Self::Interim => ("", "HTTP/1.1 102 Processing\r\n\r\n"),
+            Self::ErrorBody => ("HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\n\r\n", "<p>"),
+            Self::SizeLine => ("", "0"),
+            Self::Extension => ("5;name=", "value"),
+            Self::Trailer => ("0\r\nx-endless: ", "value"),
+            Self::Trailers => ("0\r\n", "x-endless: value\r\n"),
+            Self::Message => ("", "10\r\nno line end here\r\n"),
+            Self::KeepAlives => ("", "2\r\n\r\n\r\n"),
         }
     }
 }
@@ -257,38 +254,37 @@ impl BadChunk {
         const DATA: &str = "{\"id\":1}\r\n";
         let sized = |size: &str| format!("{size}\r\n{DATA}\r\n");
         let text = match self {
-            BadChunk::Any => {
-                let (_, other) = rng.pick(&BadChunk::NAMES[2..]);
+            Self::Any => {
+                let (_, other) = rng.pick(&Self::NAMES[2..]);
                 return other.bytes(rng);
             }
             // A chunk size that is none.
-            BadChunk::Size => {
-                let sizes =
-                    [BadChunk::Word, BadChunk::Sign, BadChunk::Empty, BadChunk::Space, BadChunk::Html];
+            Self::Size => {
+                let sizes = [Self::Word, Self::Sign, Self::Empty, Self::Space, Self::Html];
                 return rng.pick(&sizes).bytes(rng);
             }
-            BadChunk::Word => sized("xyz"),
-            BadChunk::Sign => sized(if rng.percent(50) { "+a" } else { "-5" }),
-            BadChunk::Empty => sized(""),
-            BadChunk::HexPrefix => sized("0xa"),
-            BadChunk::Space => sized(" a"),
-            BadChunk::Tab => sized("\ta"),
-            BadChunk::Underscore => sized("0_a"),
-            BadChunk::TooManyDigits => sized("0000000000000000000000000000a"),
-            BadChunk::Overflow => sized("ffffffffffffffffa"),
-            BadChunk::LfAlone => format!("a\n{DATA}\r\n"),
-            BadChunk::CrAlone => format!("a\r{DATA}\r\n"),
-            BadChunk::CrCrLf => format!("a\r\r\n{DATA}\r\n"),
-            BadChunk::NoEnd => format!("a\r\n{DATA}a\r\n{DATA}\r\n"),
-            BadChunk::WrongEnd => format!("a\r\n{DATA}xx"),
-            BadChunk::LfEnd => format!("a\r\n{DATA}\na\r\n{DATA}\r\n"),
-            BadChunk::EmptyLine => format!("\r\na\r\n{DATA}\r\n"),
-            BadChunk::CrInExtension => format!("a;x=\ry\r\n{DATA}\r\n"),
-            BadChunk::LfInExtension => format!("a;x=\ny\r\n{DATA}\r\n"),
-            BadChunk::NulInExtension => format!("a;x=\0y\r\n{DATA}\r\n"),
-            BadChunk::BadTrailer => "0\r\nno colon here\r\n\r\n".to_owned(),
-            BadChunk::FoldedTrailer => "0\r\nx-a: b\r\n c\r\n\r\n".to_owned(),
-            BadChunk::Html => "<html><body>502 Bad Gateway</body></html>\r\n".to_owned(),
+            Self::Word => sized("xyz"),
+            Self::Sign => sized(if rng.percent(50) { "+a" } else { "-5" }),
+            Self::Empty => sized(""),
+            Self::HexPrefix => sized("0xa"),
+            Self::Space => sized(" a"),
+            Self::Tab => sized("\ta"),
+            Self::Underscore => sized("0_a"),
+            Self::TooManyDigits => sized("0000000000000000000000000000a"),
+            Self::Overflow => sized("ffffffffffffffffa"),
+            Self::LfAlone => format!("a\n{DATA}\r\n"),
+            Self::CrAlone => format!("a\r{DATA}\r\n"),
+            Self::CrCrLf => format!("a\r\r\n{DATA}\r\n"),
+            Self::NoEnd => format!("a\r\n{DATA}a\r\n{DATA}\r\n"),
+            Self::WrongEnd => format!("a\r\n{DATA}xx"),
+            Self::LfEnd => format!("a\r\n{DATA}\na\r\n{DATA}\r\n"),
+            Self::EmptyLine => format!("\r\na\r\n{DATA}\r\n"),
+            Self::CrInExtension => format!("a;x=\ry\r\n{DATA}\r\n"),
+            Self::LfInExtension => format!("a;x=\ny\r\n{DATA}\r\n"),
+            Self::NulInExtension => format!("a;x=\0y\r\n{DATA}\r\n"),
+            Self::BadTrailer => "0\r\nno colon here\r\n\r\n".to_owned(),
+            Self::FoldedTrailer => "0\r\nx-a: b\r\n c\r\n\r\n".to_owned(),
+            Self::Html => "<html><body>502 Bad Gateway</body></html>\r\n".to_owned(),
         };
         text.into_bytes()
     }

@@ -10,8 +10,8 @@ pub struct ScriptError {
 }
 
 impl ScriptError {
-    pub(super) fn new(text: impl Into<String>) -> ScriptError {
-        ScriptError { text: text.into() }
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
     }
 }
 

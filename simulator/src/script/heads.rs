@@ -49,8 +49,8 @@ pub(crate) struct BadHead(&'static str);
 
 impl BadHead {
     /// Returns the names and the heads, as a table to look a name up in.
-    pub(super) fn names() -> Vec<(&'static str, BadHead)> {
-        ALL.iter().map(|(name, head)| (*name, BadHead(head))).collect()
+    pub(super) fn names() -> Vec<(&'static str, Self)> {
+        ALL.iter().map(|(name, head)| (*name, Self(head))).collect()
     }
 
     pub(crate) fn bytes(self) -> &'static [u8] {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_line_ends_inside() {
+    fn junk_lines_contain_no_cr() {
         let mut rng = Rng::new(1);
         for kind in 0..NAMES.len() {
             assert!(!malformed(Some(kind), &mut rng).contains(&b'\r'));

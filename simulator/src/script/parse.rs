@@ -1,5 +1,14 @@
 //! From text to events: TOML as people write it, checked field by field.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::endpoint;
+use crate::scenario::Scenario;
+use crate::wire::Cutting;
+
 use super::action::{
     Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
     Then, When, WrongSize,
@@ -8,12 +17,6 @@ use super::error::ScriptError;
 use super::heads::BadHead;
 use super::refusal::{Refusal, RefusalBody, Reset};
 use super::{junk, system};
-use crate::endpoint;
-use crate::scenario::Scenario;
-use crate::wire::Cutting;
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -1,7 +1,8 @@
 //! Refusals that a scenario asks for.
 
-use super::names::names;
 use crate::problems;
+
+use super::names::names;
 
 names! {
     /// Bodies of refusals.
@@ -46,8 +47,8 @@ pub(crate) enum Reset {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: u16, body: RefusalBody) -> Refusal {
-        Refusal { status, body, headers: Vec::new(), remaining: None, reset: None, retry_after: None }
+    pub(crate) fn new(status: u16, body: RefusalBody) -> Self {
+        Self { status, body, headers: Vec::new(), remaining: None, reset: None, retry_after: None }
     }
 
     /// The headers, as complete lines.
@@ -81,32 +82,30 @@ impl RefusalBody {
     /// Returns the bytes of the body.
     pub(crate) fn text(self, status: u16) -> String {
         let text = match self {
-            RefusalBody::Problem => return problems::problem(status),
-            RefusalBody::Cut | RefusalBody::Empty => "",
-            RefusalBody::Html => {
+            Self::Problem => return problems::problem(status),
+            Self::Cut | Self::Empty => "",
+            Self::Html => {
                 "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
             }
-            RefusalBody::Text => "Exceeded connection limit for user\r\n",
-            RefusalBody::Legacy => r#"{"errors":[{"code":88,"message":"RateLimitState limit exceeded"}]}"#,
-            RefusalBody::Code => r#"{"code":131,"message":"Internal error"}"#,
-            RefusalBody::Gnip => {
-                r#"{"error":{"message":"Too many requests","sent":"2026-01-05T10:00:00+00:00"}}"#
-            }
-            RefusalBody::TooManyConnections => problems::TOO_MANY_CONNECTIONS,
-            RefusalBody::UsageCap => problems::USAGE_CAPPED,
-            RefusalBody::Provisioning => {
+            Self::Text => "Exceeded connection limit for user\r\n",
+            Self::Legacy => r#"{"errors":[{"code":88,"message":"RateLimitState limit exceeded"}]}"#,
+            Self::Code => r#"{"code":131,"message":"Internal error"}"#,
+            Self::Gnip => r#"{"error":{"message":"Too many requests","sent":"2026-01-05T10:00:00+00:00"}}"#,
+            Self::TooManyConnections => problems::TOO_MANY_CONNECTIONS,
+            Self::UsageCap => problems::USAGE_CAPPED,
+            Self::Provisioning => {
                 r#"{"title":"ConnectionException","detail":"Your subscription change is currently being provisioned, please try again in a minute.","connection_issue":"ProvisioningSubscription","type":"https://api.x.com/2/problems/streaming-connection"}"#
             }
-            RefusalBody::RulesInvalid => {
+            Self::RulesInvalid => {
                 r#"{"title":"ConnectionException","detail":"The rules of this stream are invalid.","connection_issue":"RulesInvalidIssue","type":"https://api.x.com/2/problems/streaming-connection"}"#
             }
-            RefusalBody::NotEnrolled => {
+            Self::NotEnrolled => {
                 r#"{"client_id":"123","detail":"When authenticating requests to the API, you must use keys and tokens from a developer App that is attached to a Project.","registration_url":"https://developer.twitter.com/en/docs/projects/overview","title":"Client Forbidden","required_enrollment":"Appropriate Level of API Access","reason":"client-not-enrolled","type":"https://api.twitter.com/2/problems/client-forbidden"}"#
             }
-            RefusalBody::Credits => {
+            Self::Credits => {
                 r#"{"title":"CreditsDepleted","detail":"Your enrolled account does not have any credits to fulfill this request.","type":"https://api.x.com/2/problems/credits"}"#
             }
-            RefusalBody::Huge => {
+            Self::Huge => {
                 return format!("<html>{}</html>", "<p>Nothing to see here.</p>".repeat(40_000));
             }
         };

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_json_on_one_line() {
+    fn every_message_is_one_line_of_json() {
         for (name, text) in ALL {
             let json: serde_json::Value = serde_json::from_str(text).unwrap();
             assert!(json.is_object() && !text.contains(['\r', '\n']), "{name}");

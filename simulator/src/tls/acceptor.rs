@@ -1,8 +1,9 @@
 //! The certificates, made at start, and who is served with which.
 
-use super::layer::Layer;
-use super::options::{Tls, TlsFault};
-use crate::time;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -10,9 +11,11 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+
+use crate::time;
+
+use super::layer::Layer;
+use super::options::{Tls, TlsFault};
 
 /// The names that a client may reach a simulator by.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -32,7 +35,7 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn new(options: &Tls) -> io::Result<Acceptor> {
+    pub(crate) fn new(options: &Tls) -> io::Result<Self> {
         let ca = Ca::new("powerstream-simulator CA")?;
         let healthy = ca.server(&Leaf::healthy(), b"http/1.1")?;
         let faulty = match options.fault {
@@ -41,7 +44,7 @@ impl Acceptor {
             Some(TlsFault::UnknownCa) => Ca::new("nobody's CA")?.server(&Leaf::healthy(), b"http/1.1")?,
             Some(fault) => ca.server(&Leaf::healthy().spoilt(fault), b"http/1.1")?,
         };
-        Ok(Acceptor { options: options.clone(), ca_pem: ca.pem, healthy, faulty })
+        Ok(Self { options: options.clone(), ca_pem: ca.pem, healthy, faulty })
     }
 
     /// The CA's certificate.
@@ -71,7 +74,7 @@ struct Ca {
 }
 
 impl Ca {
-    fn new(name: &str) -> io::Result<Ca> {
+    fn new(name: &str) -> io::Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -80,7 +83,7 @@ impl Ca {
         set_life(&mut params, now.saturating_sub(2 * DAY), now + LIFE);
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let pem = params.self_signed(&key).map_err(io::Error::other)?.pem();
-        Ok(Ca { issuer: Issuer::new(params, key), pem })
+        Ok(Self { issuer: Issuer::new(params, key), pem })
     }
 
     fn server(&self, leaf: &Leaf, protocol: &[u8]) -> io::Result<Arc<ServerConfig>> {
@@ -118,9 +121,9 @@ struct Leaf {
 }
 
 impl Leaf {
-    fn healthy() -> Leaf {
+    fn healthy() -> Self {
         let now = Duration::from_millis(time::unix_ms());
-        Leaf {
+        Self {
             names: NAMES.map(str::to_owned).into(),
             is_self_signed: false,
             // The clock of a client may be behind.
@@ -129,7 +132,7 @@ impl Leaf {
         }
     }
 
-    fn spoilt(mut self, fault: TlsFault) -> Leaf {
+    fn spoilt(mut self, fault: TlsFault) -> Self {
         let now = Duration::from_millis(time::unix_ms());
         match fault {
             TlsFault::Expired => {

@@ -4,9 +4,10 @@
 //! as long as the arithmetic takes, never over a system call. What the watcher's bytes call for (the answer to a key update) goes out with
 //! the next write.
 
-use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::{ServerConfig, ServerConnection};
 
 /// Plaintext that is encrypted at once: what goes into one `write()`.
 const WRITE_BYTES: usize = 64 << 10;
@@ -18,10 +19,10 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    pub(crate) fn new(config: Arc<ServerConfig>, close_notify: bool) -> io::Result<Layer> {
+    pub(crate) fn new(config: Arc<ServerConfig>, close_notify: bool) -> io::Result<Self> {
         let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
         connection.set_buffer_limit(None);
-        Ok(Layer { connection: Mutex::new(connection), close_notify })
+        Ok(Self { connection: Mutex::new(connection), close_notify })
     }
 
     /// Whether the handshake is not over.

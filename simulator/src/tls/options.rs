@@ -1,8 +1,9 @@
 //! What can be chosen about TLS.
 
-use crate::fault_scope::FaultScope;
 use std::fmt;
 use std::str::FromStr;
+
+use crate::fault_scope::FaultScope;
 
 /// TLS as [`Config::tls`](crate::Config::tls) asks for it. The default is a healthy server.
 ///
@@ -21,8 +22,8 @@ pub struct Tls {
 }
 
 impl Default for Tls {
-    fn default() -> Tls {
-        Tls { fault: None, fault_on: FaultScope::Every, close_notify: true }
+    fn default() -> Self {
+        Self { fault: None, fault_on: FaultScope::Every, close_notify: true }
     }
 }
 
@@ -79,8 +80,8 @@ impl fmt::Display for TlsFault {
 impl FromStr for TlsFault {
     type Err = UnknownTlsFault;
 
-    fn from_str(name: &str) -> Result<TlsFault, UnknownTlsFault> {
-        TlsFault::all().iter().copied().find(|fault| fault.name() == name).ok_or(UnknownTlsFault)
+    fn from_str(name: &str) -> Result<Self, UnknownTlsFault> {
+        Self::all().iter().copied().find(|fault| fault.name() == name).ok_or(UnknownTlsFault)
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_back() {
+    fn every_name_parses_to_its_fault() {
         for fault in TlsFault::all() {
             assert_eq!(fault.name().parse(), Ok(*fault));
         }

@@ -1,9 +1,10 @@
 //! A client as naive as can be, which panics on everything it does not expect.
 
-use powerstream_simulator::{Config, Generator, Simulator, Source};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+
+use powerstream_simulator::{Config, Generator, Simulator, Source};
 
 /// A socket, or TLS on one.
 pub(crate) trait Transport: Read + Write {
@@ -65,12 +66,12 @@ pub(crate) fn connect(simulator: &Simulator) -> TcpStream {
 
 impl Client {
     /// Sends the request and reads the head of the answer.
-    pub(crate) fn send(simulator: &Simulator, request: &str) -> Client {
+    pub(crate) fn send(simulator: &Simulator, request: &str) -> Self {
         Client::send_over(connect(simulator), request)
     }
 
     /// As [`Client::send`], to a datacentre by its origin.
-    pub(crate) fn send_to(url: &str, request: &str) -> Client {
+    pub(crate) fn send_to(url: &str, request: &str) -> Self {
         let stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Client::send_over(stream, request)
@@ -82,7 +83,7 @@ impl Client {
     }
 
     /// As [`Client::send`], over a connection that is made.
-    pub(crate) fn send_over(mut stream: impl Transport + 'static, request: &str) -> Client {
+    pub(crate) fn send_over(mut stream: impl Transport + 'static, request: &str) -> Self {
         stream.write_all(request.as_bytes()).unwrap();
         let mut client = Client {
             stream: Box::new(stream),
@@ -106,7 +107,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn stream(simulator: &Simulator) -> Client {
+    pub(crate) fn stream(simulator: &Simulator) -> Self {
         let client = Client::send(simulator, &request("/2/powerstream"));
         assert_eq!(client.status(), 200, "{}", client.head);
         client

@@ -1,9 +1,11 @@
 //! `/simulator/`, as a test in any language uses it.
 
-use crate::client::{Client, Ended, start};
+use std::time::Duration;
+
 use powerstream_simulator::{Datacenter, Simulator, Time};
 use serde_json::Value;
-use std::time::Duration;
+
+use crate::client::{Client, Ended, start};
 
 fn ask(simulator: &Simulator, method: &str, target: &str, body: &str) -> (u16, String) {
     let text =
@@ -20,7 +22,7 @@ fn json(simulator: &Simulator, method: &str, target: &str, body: &str) -> Value 
 }
 
 #[test]
-fn the_truth_and_the_counters() {
+fn control_serves_the_ground_truth_and_the_counters() {
     let simulator = start(|config| {
         config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
         config.rate = Some(10.0);
@@ -49,7 +51,7 @@ fn the_truth_and_the_counters() {
 }
 
 #[test]
-fn faults_by_hand() {
+fn control_triggers_faults() {
     let simulator = start(|config| config.rate = Some(200.0));
     let mut client = Client::stream(&simulator);
     client.read_messages(3);
@@ -65,7 +67,7 @@ fn faults_by_hand() {
 }
 
 #[test]
-fn datacenters_by_hand() {
+fn control_kills_and_restarts_datacenters() {
     let simulator =
         start(|config| config.datacenters = vec![Datacenter::new("atla"), Datacenter::new("pdxa")]);
     let there = simulator.base_url_of("pdxa").unwrap();
@@ -84,7 +86,7 @@ fn datacenters_by_hand() {
 }
 
 #[test]
-fn what_is_not_there() {
+fn control_refuses_unknown_paths_and_unauthorized_requests() {
     let simulator = start(|_| {});
     for (method, target, want) in [
         ("GET", "/simulator/", 200),

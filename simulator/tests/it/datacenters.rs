@@ -1,10 +1,12 @@
 //! Several datacentres of one service: whose Posts come where and when, and what happens when one goes.
 
-use crate::client::{Client, Ended, request, start};
-use powerstream_simulator::{Config, Datacenter, Delay, End, MessageRecord, Simulator, Time};
 use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::time::Duration;
+
+use powerstream_simulator::{Config, Datacenter, Delay, End, MessageRecord, Simulator, Time};
+
+use crate::client::{Client, Ended, request, start};
 
 const LOCAL: &str = "/2/powerstream?localDcOnly=true";
 const SOON: Duration = Duration::from_secs(5);
@@ -25,7 +27,7 @@ fn connect(simulator: &Simulator, name: &str, target: &str) -> Client {
 }
 
 #[test]
-fn each_has_its_own_posts_and_all_have_them_all() {
+fn local_streams_partition_the_posts_of_the_feed() {
     let simulator = pair(|_| {});
     let mut clients = [
         connect(&simulator, "atla", LOCAL),
@@ -59,7 +61,7 @@ fn each_has_its_own_posts_and_all_have_them_all() {
 }
 
 #[test]
-fn delays_and_duplicates_are_those_of_the_place() {
+fn delays_and_duplicates_follow_the_datacenter() {
     let ms = Duration::from_millis;
     let simulator = pair(|config| {
         config.datacenters[0].transit = Delay::Fixed(ms(70));
@@ -96,7 +98,7 @@ fn delays_and_duplicates_are_those_of_the_place() {
 }
 
 #[test]
-fn one_is_killed_and_comes_back() {
+fn a_datacenter_can_be_killed_and_restarted() {
     let simulator = pair(|_| {});
     let (mut atla, mut pdxa) = (connect(&simulator, "atla", LOCAL), connect(&simulator, "pdxa", LOCAL));
     simulator.advance(Duration::from_secs(1));
@@ -122,7 +124,7 @@ fn one_is_killed_and_comes_back() {
 
 /// Blocked in a write, waiting for a request, hanging in a stall: a kill ends them all.
 #[test]
-fn a_kill_waits_for_nobody() {
+fn a_kill_ends_blocked_and_idle_connections() {
     let simulator = start(|config| {
         config.source = crate::client::file(6_000);
         config.datacenters = vec![Datacenter::new("atla"), Datacenter::new("pdxa")];

@@ -1,8 +1,9 @@
 //! Generated Posts against the profile of the real feed.
 
+use std::collections::{HashMap, HashSet};
+
 use powerstream_simulator::Generator;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
 
 const NOW: u64 = 1_790_000_000_123;
 const POSTS: usize = 5_000;
@@ -83,7 +84,7 @@ fn ids_are_unique_and_agree_with_the_dates() {
 
 /// The keys of the documented sample, in a Post and in its user, nested ones included.
 #[test]
-fn every_documented_field_is_there() {
+fn every_post_has_every_documented_field() {
     const POST: &str = "created_at id id_str text truncated entities source in_reply_to_status_id in_reply_to_status_id_str \
         in_reply_to_user_id in_reply_to_user_id_str in_reply_to_screen_name user geo coordinates place contributors \
         is_quote_status retweet_count favorite_count favorited retweeted lang";
@@ -115,7 +116,7 @@ fn every_documented_field_is_there() {
 }
 
 #[test]
-fn entities_stand_where_they_say() {
+fn entity_indices_match_the_text() {
     for (_, bytes) in posts().iter().take(1_000) {
         let post: Value = serde_json::from_slice(bytes).unwrap();
         let mut texts = vec![(&post["text"], &post["entities"])];
@@ -142,7 +143,7 @@ fn entities_stand_where_they_say() {
 
 /// All that a client may stumble over does occur.
 #[test]
-fn the_hard_cases_occur() {
+fn generates_every_case_that_trips_clients() {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (_, bytes) in posts().iter().take(2_500) {
         assert!(!bytes.iter().any(|b| *b < b' '), "a control byte");
@@ -180,7 +181,7 @@ fn the_hard_cases_occur() {
 
 /// Compares no times, only prints: run with `--release --nocapture`.
 #[test]
-fn speed() {
+fn prints_the_speed_of_generation() {
     const SPEED_POSTS: usize = 1_000;
     let mut generator = Generator::new(1);
     let mut out = Vec::with_capacity(1 << 20);

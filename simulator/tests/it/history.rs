@@ -1,8 +1,10 @@
 //! Time: keep-alives, what a client has missed, spans of the past, bursts. All under a virtual clock.
 
-use crate::client::{Client, Ended, file, request, start};
-use powerstream_simulator::{Bursts, Config, End, Simulator, Source, Time};
 use std::time::Duration;
+
+use powerstream_simulator::{Bursts, Config, End, Simulator, Source, Time};
+
+use crate::client::{Client, Ended, file, request, start};
 
 /// 2026-09-21T14:13:20Z.
 const START: u64 = 1_790_000_000_000;
@@ -39,7 +41,7 @@ fn all_created(ids: &[u64]) -> Vec<i64> {
 }
 
 #[test]
-fn keep_alives_come_after_each_silence_of_twenty_seconds() {
+fn sends_a_keep_alive_after_each_20_s_of_silence() {
     let simulator = simulator(|config| config.rate = Some(0.0));
     let mut client = connect(&simulator, "/2/powerstream");
     simulator.advance(Duration::from_millis(19_999));
@@ -52,7 +54,7 @@ fn keep_alives_come_after_each_silence_of_twenty_seconds() {
 }
 
 #[test]
-fn a_slow_stream_has_keep_alives_between_its_posts() {
+fn sends_keep_alives_between_the_posts_of_a_slow_stream() {
     // A Post each 50 s: after each, two silences.
     let simulator = simulator(|config| config.rate = Some(0.02));
     let mut client = connect(&simulator, "/2/powerstream");
@@ -63,7 +65,7 @@ fn a_slow_stream_has_keep_alives_between_its_posts() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_dates_and_ids_too() {
+fn equal_seeds_give_equal_bytes_under_a_virtual_clock() {
     let run = || {
         let simulator = simulator(|_| {});
         let mut client = connect(&simulator, "/2/powerstream");
@@ -74,7 +76,7 @@ fn the_same_seed_gives_the_same_bytes_dates_and_ids_too() {
 }
 
 #[test]
-fn the_feed_goes_on_while_nobody_listens() {
+fn the_feed_continues_without_clients() {
     let simulator = simulator(|_| {});
     let mut first = connect(&simulator, "/2/powerstream");
     simulator.advance(5 * SECOND);
@@ -102,7 +104,7 @@ fn the_feed_goes_on_while_nobody_listens() {
 }
 
 #[test]
-fn a_recovery_sends_the_span_and_ends() {
+fn a_recovery_sends_its_time_window_and_ends() {
     let simulator = simulator(|_| {});
     let mut live = connect(&simulator, "/2/powerstream");
     simulator.advance(60 * SECOND);
@@ -129,7 +131,7 @@ fn a_recovery_sends_the_span_and_ends() {
 }
 
 #[test]
-fn partitions_are_disjoint_and_together_everything() {
+fn partitions_are_disjoint_and_cover_every_post() {
     let simulator = simulator(|config| config.rate = Some(20.0));
     let mut clients: Vec<Client> =
         (1..=2).map(|n| connect(&simulator, &format!("/2/tweets/sample10/stream?partition={n}"))).collect();
@@ -144,7 +146,7 @@ fn partitions_are_disjoint_and_together_everything() {
 }
 
 #[test]
-fn a_language_has_its_own_firehose() {
+fn a_language_firehose_sends_only_that_language() {
     let simulator = simulator(|config| config.rate = Some(50.0));
     let mut client = connect(&simulator, "/2/tweets/firehose/stream/lang/ja?partition=1&tweet.fields=lang");
     simulator.advance(60 * SECOND);
@@ -155,7 +157,7 @@ fn a_language_has_its_own_firehose() {
 }
 
 #[test]
-fn bursts_are_ten_times_the_rate() {
+fn a_burst_sends_ten_times_the_rate() {
     let simulator = simulator(|config| config.bursts = Some(Bursts::new(10.0, 60 * SECOND, 6 * SECOND)));
     let _client = connect(&simulator, "/2/powerstream");
     let posts = || simulator.ground_truth().totals().posts;
@@ -167,7 +169,7 @@ fn bursts_are_ten_times_the_rate() {
 }
 
 #[test]
-fn a_shared_file_is_one_feed_for_all() {
+fn connections_share_one_feed_of_a_shared_file() {
     let source = file(100);
     let Source::File(posts) = source.clone() else { panic!() };
     let ids: Vec<u64> = posts.iter().filter_map(|post| post.id()).collect();
@@ -189,7 +191,7 @@ fn a_shared_file_is_one_feed_for_all() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_cut_off() {
+fn disconnects_a_client_that_does_not_read() {
     let simulator = simulator(|config| {
         config.rate = Some(1_000.0);
         config.queue_messages_max = 50;

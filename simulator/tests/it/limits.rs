@@ -1,8 +1,10 @@
 //! How many connections there may be, what becomes of one more, and of one that is gone but not noticed.
 
-use crate::client::{Client, Ended, request, start};
-use powerstream_simulator::{Config, End, ExtraConnection, Simulator, Time};
 use std::time::Duration;
+
+use powerstream_simulator::{Config, End, ExtraConnection, Simulator, Time};
+
+use crate::client::{Client, Ended, request, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(5);
@@ -27,7 +29,7 @@ fn closed(simulator: &Simulator, number: u64) {
 
 /// X's answer, as long as it was recorded.
 #[test]
-fn one_too_many_is_refused() {
+fn refuses_one_connection_too_many() {
     let simulator = two(|_| {});
     let first = ask(&simulator, "/2/powerstream");
     // Both of its paths are one stream.
@@ -58,7 +60,7 @@ fn one_too_many_is_refused() {
 
 /// A client that just vanishes keeps its place for as long as the service believes in it.
 #[test]
-fn a_ghost_keeps_its_place() {
+fn a_reset_connection_keeps_its_place_for_a_while() {
     let simulator = two(|config| {
         config.connections_max = Some(1);
         config.ghost = 60 * SECOND;
@@ -80,7 +82,7 @@ fn a_ghost_keeps_its_place() {
 }
 
 #[test]
-fn the_oldest_or_the_newest_goes_in_other_generations() {
+fn ends_the_oldest_or_the_newest_connection_if_configured() {
     let simulator = two(|config| config.extra_connection = ExtraConnection::EndOldest);
     let (mut first, _second) = (ask(&simulator, "/2/powerstream"), ask(&simulator, "/2/powerstream"));
     let third = ask(&simulator, "/2/powerstream");
@@ -102,7 +104,7 @@ fn the_oldest_or_the_newest_goes_in_other_generations() {
 }
 
 #[test]
-fn requests_for_streams_are_limited_if_asked_for() {
+fn limits_stream_requests_if_configured() {
     let simulator = two(|config| config.stream_requests_limited = true);
     for n in (0..50).rev() {
         let client = ask(&simulator, "/2/tweets/sample/stream");
@@ -121,7 +123,7 @@ fn requests_for_streams_are_limited_if_asked_for() {
 
 /// More than so many a second come late, and in the end the reader counts as too slow.
 #[test]
-fn the_delivery_cap_delays_and_then_disconnects() {
+fn the_delivery_cap_delays_posts_and_then_disconnects() {
     let simulator = two(|config| {
         *config = Config::strict();
         config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
@@ -155,7 +157,7 @@ fn the_delivery_cap_delays_and_then_disconnects() {
 }
 
 #[test]
-fn strict_is_as_strict_as_the_service() {
+fn strict_mode_has_the_limits_of_the_service() {
     let simulator = Simulator::start(Config::strict()).unwrap();
     let clients = [ask(&simulator, "/2/powerstream"), ask(&simulator, "/2/powerstream")];
     assert_eq!(ask(&simulator, "/2/powerstream").status(), 429);

@@ -1,9 +1,11 @@
 //! The rules' endpoints over real sockets, and what rules do to streams.
 
-use crate::client::{Client, Ended, request, start};
+use std::time::Duration;
+
 use powerstream_simulator::{Config, NoRules, Simulator, Source, Time};
 use serde_json::{Value, json};
-use std::time::Duration;
+
+use crate::client::{Client, Ended, request, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 const POWERSTREAM: &str = "/2/powerstream/rules";
@@ -70,7 +72,7 @@ fn texts(simulator: &Simulator, client: &mut Client, number: u64, seen: &mut usi
 }
 
 #[test]
-fn a_change_acts_on_open_streams_after_its_delay() {
+fn applies_rule_changes_to_open_streams_after_the_delay() {
     let simulator = simulator(|config| config.rule_delay = 5 * SECOND);
     let mut client = open(&simulator, "/2/powerstream");
     let mut seen = 0;
@@ -113,7 +115,7 @@ fn a_change_acts_on_open_streams_after_its_delay() {
 
 /// Bytes of a file: untouched without rules, else with one member more.
 #[test]
-fn the_bytes_of_a_file_stay_as_they_are() {
+fn keeps_the_bytes_of_a_file_except_matching_rules() {
     let line = r#" { "id_str" : "5", "text":"g\u0075lls", "user":{} } "#;
     for (rule, matching_rules) in [(false, true), (true, true), (true, false)] {
         let simulator = start(|config| {
@@ -169,7 +171,7 @@ fn generated_posts_carry_the_rules_that_they_match() {
 
 /// The same Posts in the form of v2, with what was asked for.
 #[test]
-fn the_filtered_stream_needs_rules_and_gives_what_is_asked_for() {
+fn the_filtered_stream_requires_rules_and_sends_requested_fields() {
     let simulator = start(|config| {
         config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
         config.rate = Some(50.0);
@@ -207,7 +209,7 @@ fn the_filtered_stream_needs_rules_and_gives_what_is_asked_for() {
 }
 
 #[test]
-fn a_stream_without_rules_is_what_was_chosen() {
+fn handles_a_stream_without_rules_as_configured() {
     for (no_rules, status, posts) in
         [(NoRules::Everything, 200, 11), (NoRules::Nothing, 200, 0), (NoRules::Conflict, 409, 0)]
     {
@@ -220,7 +222,7 @@ fn a_stream_without_rules_is_what_was_chosen() {
 }
 
 #[test]
-fn fifty_requests_in_a_day_of_whatever_kind() {
+fn allows_fifty_rule_requests_a_day() {
     let simulator = simulator(|_| {});
     add(&simulator, "gulls");
     for n in 2..=50 {
@@ -246,7 +248,7 @@ fn fifty_requests_in_a_day_of_whatever_kind() {
 }
 
 #[test]
-fn bodies_come_in_each_way_that_http_has() {
+fn accepts_chunked_bodies_and_expect_continue() {
     let simulator = simulator(|_| {});
     let post = |headers: &str, body: &str| {
         let text = format!(

@@ -1,8 +1,10 @@
 //! Each scenario over a real socket: what the client got against the truth log.
 
-use crate::client::{Client, Ended, file, lines, start};
-use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator};
 use std::time::{Duration, Instant};
+
+use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator};
+
+use crate::client::{Client, Ended, file, lines, start};
 
 const POSTS: usize = 150;
 const AFTER: usize = 40;
@@ -84,7 +86,7 @@ fn harmless_scenarios_deliver_everything() {
 }
 
 #[test]
-fn the_same_seed_cuts_alike() {
+fn equal_seeds_give_equal_chunks() {
     let chunks = |seed| {
         let (simulator, posts) = scenario(Scenario::Split, |config| config.seed = seed);
         let mut chunks = Client::stream(&simulator).read_messages(POSTS).chunks.clone();
@@ -104,7 +106,7 @@ fn the_same_seed_cuts_alike() {
 
 /// Forty Posts, the fault, and on the next connection the file from its start, steadily.
 #[test]
-fn faults_that_end_a_connection() {
+fn faults_end_the_connection_as_named() {
     use Scenario as S;
     for (name, how) in [
         (S::Reset, Ended::Reset),
@@ -147,7 +149,7 @@ fn faults_that_end_a_connection() {
 }
 
 #[test]
-fn a_stall_is_silent_and_open() {
+fn a_stall_stays_open_and_silent() {
     let (simulator, posts) = scenario(Scenario::Stall, |_| {});
     let mut client = Client::stream(&simulator);
     client.read_messages(AFTER);
@@ -164,7 +166,7 @@ fn a_stall_is_silent_and_open() {
 }
 
 #[test]
-fn which_attempts_are_struck_can_be_chosen() {
+fn fault_on_selects_the_affected_attempts() {
     let (simulator, posts) = scenario(Scenario::CleanEnd, |config| {
         config.fault_on = Some(FaultScope::First(2));
         config.fault_after = 5;
@@ -179,7 +181,7 @@ fn which_attempts_are_struck_can_be_chosen() {
 
 /// A file shorter than the distance has the fault at its end.
 #[test]
-fn a_short_file_has_its_fault_too() {
+fn a_file_with_too_few_posts_still_has_its_fault() {
     let (simulator, posts) = scenario(Scenario::CleanEnd, |config| config.fault_after = 10_000);
     let mut client = Client::stream(&simulator);
     assert_eq!(client.read_to_end(), Ended::LastChunk);
@@ -189,7 +191,7 @@ fn a_short_file_has_its_fault_too() {
 }
 
 #[test]
-fn messages_between_posts() {
+fn inserts_messages_between_posts() {
     for name in [Scenario::UnknownMessages, Scenario::Malformed, Scenario::Oversized] {
         let (simulator, posts) = scenario(name, |config| {
             config.oversize_bytes = 300_000;
@@ -209,7 +211,7 @@ fn messages_between_posts() {
 }
 
 #[test]
-fn refusals() {
+fn refuses_with_429_and_the_reset_time() {
     let (simulator, _) = scenario(Scenario::RateLimited, |_| {});
     for connection in 1..=3 {
         let mut client = Client::send(&simulator, &crate::client::request("/2/powerstream"));
@@ -234,7 +236,7 @@ fn refusals() {
 }
 
 #[test]
-fn unavailable_at_first() {
+fn answers_503_to_the_first_attempts() {
     let (simulator, posts) = scenario(Scenario::Unavailable, |_| {});
     for _ in 0..3 {
         assert_eq!(Client::send(&simulator, &crate::client::request("/2/powerstream")).status(), 503);
@@ -247,7 +249,7 @@ fn unavailable_at_first() {
 }
 
 #[test]
-fn accept_close() {
+fn closes_right_after_the_head_every_time() {
     let (simulator, _) = scenario(Scenario::AcceptClose, |_| {});
     for connection in 1..=3 {
         let mut client = Client::stream(&simulator);
@@ -259,7 +261,7 @@ fn accept_close() {
 }
 
 #[test]
-fn a_slow_head_is_slow() {
+fn sends_a_slow_head_byte_by_byte() {
     let (simulator, _) = scenario(Scenario::SlowHead, |_| {});
     let start = Instant::now();
     Client::stream(&simulator);
@@ -268,6 +270,6 @@ fn a_slow_head_is_slow() {
 
 /// The scenarios above are all there are: a new one needs its test.
 #[test]
-fn none_is_forgotten() {
+fn every_scenario_has_a_test() {
     assert_eq!(Scenario::all().len(), 28);
 }

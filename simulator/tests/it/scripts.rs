@@ -1,10 +1,12 @@
 //! What each event of a scenario does, as a client meets it.
 
-use crate::client::{Client, Ended, each_of, file, lines, request, start};
-use powerstream_simulator::{Config, Datacenter, End, Scenario, Script, Simulator, Time};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+
+use powerstream_simulator::{Config, Datacenter, End, Scenario, Script, Simulator, Time};
+
+use crate::client::{Client, Ended, each_of, file, lines, request, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(5);
@@ -59,7 +61,7 @@ fn is_silence(kind: Option<ErrorKind>) -> bool {
 }
 
 #[test]
-fn cuts_in_each_place_in_each_way() {
+fn cuts_at_every_place_in_every_way() {
     let places = ["accept", "request", "head", "in-head", "between", "in-size", "in-message", "in-line-end"];
     let cases = places.map(|place| ["reset", "close", "half-close", "stall"].map(|how| (place, how)));
     each_of(cases.as_flattened(), |&(place, how)| {
@@ -111,7 +113,7 @@ fn cuts_in_each_place_in_each_way() {
 
 /// A byte at a time, and never the end of it.
 #[test]
-fn trickles() {
+fn trickles_one_byte_at_a_time() {
     for (place, start) in [("in-size", "0000"), ("in-message", "100002\r\n{\"created_at\"")] {
         let event = format!("do = \"cut\"\nhow = \"trickle\"\nplace = \"{place}\"\nstep = \"1ms\"");
         let (simulator, _) = self::simulator(&event, |_| {});
@@ -126,7 +128,7 @@ fn trickles() {
 }
 
 #[test]
-fn refusals_of_all_kinds() {
+fn refuses_with_every_kind_of_body() {
     for (event, status, header, part) in [
         (
             "status = 429\nremaining = 0\nreset = 60",
@@ -173,7 +175,7 @@ fn refusals_of_all_kinds() {
 }
 
 #[test]
-fn interim_responses_come_first() {
+fn sends_interim_responses_before_the_head() {
     let (simulator, _) = self::simulator("do = \"interim\"\ncount = 3000\nstatus = 102", |_| {});
     let (bytes, _) = raw(&simulator, &stream_request());
     let text = String::from_utf8_lossy(&bytes);
@@ -182,7 +184,7 @@ fn interim_responses_come_first() {
 }
 
 #[test]
-fn bad_heads_and_chunks_are_written_as_they_are() {
+fn writes_bad_heads_and_bad_chunks_unchanged() {
     let kinds = powerstream_simulator::script::kinds();
     let cases: Vec<_> =
         kinds.iter().flat_map(|(action, kinds)| kinds.iter().map(move |kind| (*action, *kind))).collect();
@@ -213,7 +215,7 @@ fn bad_heads_and_chunks_are_written_as_they_are() {
 
 /// Megabytes of it, and constant memory here: it is written for as long as it is read.
 #[test]
-fn endless_things_do_not_end() {
+fn sends_endless_things_until_the_client_leaves() {
     for (what, again) in [
         ("status-line", "OKOK"),
         ("field", "valuevalue"),
@@ -239,7 +241,7 @@ fn endless_things_do_not_end() {
 }
 
 #[test]
-fn codings_that_nobody_asked_for() {
+fn sends_unrequested_content_codings() {
     for coding in ["gzip", "zstd", "gzip, br"] {
         let (simulator, posts) = self::simulator(&format!("do = \"coding\"\ncoding = \"{coding}\""), |_| {});
         let client = Client::send(&simulator, &stream_request());
@@ -253,7 +255,7 @@ fn codings_that_nobody_asked_for() {
 }
 
 #[test]
-fn system_messages_and_what_follows_them() {
+fn sends_system_messages_and_ends_as_configured() {
     for (then, end) in [
         ("end", Some(Ended::LastChunk)),
         ("close", Some(Ended::Eof)),
@@ -288,7 +290,7 @@ fn system_messages_and_what_follows_them() {
 }
 
 #[test]
-fn junk_lines_and_long_posts() {
+fn sends_junk_lines_and_oversize_posts() {
     let (simulator, _) = self::simulator(
         "do = \"junk\"\nevery-posts = 10\n[[event]]\ndo = \"junk\"\nkind = \"lone-surrogate\"\nafter-posts = 5\n\
          [[event]]\ndo = \"unknown\"\nafter-posts = 6\n[[event]]\ndo = \"oversize\"\nbytes = 70000\nafter-posts = 7\n\
@@ -304,7 +306,7 @@ fn junk_lines_and_long_posts() {
 }
 
 #[test]
-fn floods_of_keep_alives() {
+fn sends_floods_of_keep_alives() {
     for split in [true, false] {
         let event = format!("do = \"keep-alives\"\ncount = 20000\nsplit = {split}\nafter-posts = 10");
         let (simulator, posts) = self::simulator(&event, |_| {});
@@ -320,7 +322,7 @@ fn floods_of_keep_alives() {
 }
 
 #[test]
-fn duplicates_and_disorder() {
+fn sends_duplicate_reordered_and_skewed_posts() {
     let (simulator, posts) = self::simulator("do = \"duplicate\"\nevery-posts = 10", |_| {});
     let mut client = Client::stream(&simulator);
     client.read_messages(55);
@@ -359,7 +361,7 @@ fn posts(simulator: &Simulator, number: u64) -> u64 {
 }
 
 #[test]
-fn quiet_bursts_and_pauses() {
+fn quiet_burst_and_pause_change_the_flow_of_posts() {
     let simulator = live(
         "[[event]]\ndo = \"quiet\"\nlength = \"10s\"\nafter = \"10s\"\n[[event]]\ndo = \"burst\"\nlength = \"5s\"\nfactor = 10\nat = \"30s\"",
         2.0,
@@ -394,7 +396,7 @@ fn quiet_bursts_and_pauses() {
 }
 
 #[test]
-fn keep_alives_can_be_what_an_event_waits_for() {
+fn an_event_can_wait_for_keep_alives() {
     let simulator =
         live("[[event]]\ndo = \"cut\"\nhow = \"close\"\nafter-keep-alives = 2\nattempts = 1", 0.0);
     let mut client = Client::stream(&simulator);
@@ -405,7 +407,7 @@ fn keep_alives_can_be_what_an_event_waits_for() {
 }
 
 #[test]
-fn how_all_streams_are() {
+fn stream_options_apply_to_every_stream() {
     let local = request("/2/powerstream?localDcOnly=true");
     let metadata = |client: &Client| -> Vec<usize> {
         let is_metadata = |message: &Vec<u8>| message.starts_with(b"{\"type\":\"connection_metadata\"");
@@ -436,7 +438,7 @@ fn how_all_streams_are() {
 }
 
 #[test]
-fn another_datacenter_answers_or_none_says_which() {
+fn a_failover_changes_or_omits_the_datacenter_name() {
     let simulator = start(|config| {
         config.source = file(10);
         config.script = Some(script(
@@ -453,7 +455,7 @@ fn another_datacenter_answers_or_none_says_which() {
 }
 
 #[test]
-fn a_datacenter_goes_and_comes_back() {
+fn a_killed_datacenter_comes_back_after_its_time() {
     let simulator = start(|config| {
         config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
         config.rate = Some(10.0);
@@ -482,7 +484,7 @@ fn a_datacenter_goes_and_comes_back() {
 }
 
 #[test]
-fn requests_about_rules_can_be_lost() {
+fn cuts_rule_requests_before_and_after_they_take_effect() {
     let body = r#"{"rules":[{"value":"gulls"}]}"#;
     let text = format!(
         "POST /2/powerstream/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Length: {}\r\n\r\n{body}",
@@ -509,7 +511,7 @@ fn requests_about_rules_can_be_lost() {
 }
 
 #[test]
-fn chance_is_the_seeds_and_times_are_counted() {
+fn probability_follows_the_seed_and_times_bounds_events() {
     let run = |seed: u64, times: &str| {
         let event = format!("do = \"line\"\ntext = \"!\"\nprobability = 0.3\n{times}");
         let (simulator, _) = self::simulator(&event, |config| config.seed = seed);
@@ -527,7 +529,7 @@ fn chance_is_the_seeds_and_times_are_counted() {
 
 /// By hand, in the middle of a stream.
 #[test]
-fn triggers() {
+fn triggers_act_on_running_streams() {
     let simulator = start(|config| config.rate = Some(200.0));
     let (mut one, mut two) = (Client::stream(&simulator), Client::stream(&simulator));
     one.read_messages(10);
@@ -544,7 +546,7 @@ fn triggers() {
 
 /// The shipped ones, as far as a client this simple can see: what came whole is what was sent.
 #[test]
-fn shipped_scenarios() {
+fn built_in_scenario_files_behave_as_described() {
     // Each attempt, until one is served to the end of the file or for a while.
     let attempts = |scenario: Scenario, most: usize| -> Vec<(u16, usize)> {
         let simulator = start(|config| {

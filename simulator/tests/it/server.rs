@@ -1,15 +1,17 @@
 //! The simulator as a server: who gets in, what comes when nothing is wrong, and how it stops.
 
-use crate::client::{Client, Ended, file, lines, request, start};
-use powerstream_simulator::{End, Source, Totals};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use powerstream_simulator::{End, Source, Totals};
+
+use crate::client::{Client, Ended, file, lines, request, start};
+
 const SOON: Duration = Duration::from_secs(5);
 
 #[test]
-fn who_gets_in() {
+fn admits_only_valid_and_authorized_requests() {
     let simulator = start(|config| config.token = Some("right".to_owned()));
     let ask = |line: &str, authorization: &str| {
         let mut client = Client::send(&simulator, &format!("{line}\r\nHost: x\r\n{authorization}\r\n"));
@@ -54,7 +56,7 @@ fn who_gets_in() {
 }
 
 #[test]
-fn the_head_and_the_local_datacentre() {
+fn names_the_datacenter_to_local_clients_only() {
     let simulator = start(|config| config.datacenter = "pdxa".to_owned());
     let mut client = Client::send(&simulator, &request("/2/powerstream?localDcOnly=true"));
     assert_eq!(client.header("content-type"), Some("application/json; charset=utf-8"));
@@ -77,7 +79,7 @@ fn the_head_and_the_local_datacentre() {
 
 /// Whoever has a message finds its write in the log.
 #[test]
-fn every_write_is_in_the_log_before_it_arrives() {
+fn logs_every_message_before_it_arrives() {
     let simulator = start(|config| config.rate = Some(2_000.0));
     let log = simulator.ground_truth();
     let mut client = Client::stream(&simulator);
@@ -103,7 +105,7 @@ fn connections_share_the_live_feed() {
 
 /// One goes and the next comes at once, again and again: each finds a feed that is alive.
 #[test]
-fn reconnects_in_a_row() {
+fn serves_many_reconnects_in_a_row() {
     let simulator = start(|config| config.rate = Some(2_000.0));
     for _ in 0..200 {
         Client::stream(&simulator).read_messages(1);
@@ -111,7 +113,7 @@ fn reconnects_in_a_row() {
 }
 
 #[test]
-fn keep_alives_when_nothing_is_sent() {
+fn sends_keep_alives_when_idle() {
     let simulator = start(|config| {
         config.rate = Some(0.0);
         config.keep_alive = Duration::from_millis(20);
@@ -125,7 +127,7 @@ fn keep_alives_when_nothing_is_sent() {
 }
 
 #[test]
-fn no_keep_alives_on_a_busy_stream() {
+fn sends_no_keep_alives_on_a_busy_stream() {
     let simulator = start(|config| config.rate = Some(1_000.0));
     let mut client = Client::stream(&simulator);
     client.read_messages(100);
@@ -133,7 +135,7 @@ fn no_keep_alives_on_a_busy_stream() {
 }
 
 #[test]
-fn a_file_at_a_rate() {
+fn sends_a_file_at_the_configured_rate() {
     let simulator = start(|config| {
         config.source = file(31);
         config.rate = Some(200.0);
@@ -146,7 +148,7 @@ fn a_file_at_a_rate() {
 }
 
 #[test]
-fn a_client_that_leaves_is_noticed_at_once() {
+fn notices_a_client_that_leaves_at_once() {
     // A quiet stream: without the watcher the next write would be 20 s away.
     let simulator = start(|config| config.rate = Some(0.0));
     let log = simulator.ground_truth();
@@ -159,7 +161,7 @@ fn a_client_that_leaves_is_noticed_at_once() {
 
 /// A client that does not read makes its connection wait; nothing is lost.
 #[test]
-fn back_pressure() {
+fn a_slow_reader_loses_nothing() {
     let source = file(6_000);
     let posts = lines(&source);
     let simulator = start(|config| config.source = source);
@@ -176,7 +178,7 @@ fn back_pressure() {
 }
 
 #[test]
-fn a_head_that_never_ends() {
+fn disconnects_a_client_whose_head_never_ends() {
     let simulator = start(|config| config.head_timeout = Duration::from_millis(50));
     let mut stream = TcpStream::connect(simulator.local_addr()).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
@@ -187,7 +189,7 @@ fn a_head_that_never_ends() {
 }
 
 #[test]
-fn the_log_is_bounded() {
+fn bounds_the_ground_truth_log() {
     let source = file(120);
     let ids: Vec<u64> = match &source {
         Source::File(posts) => posts.iter().filter_map(|post| post.id()).collect(),
@@ -207,7 +209,7 @@ fn the_log_is_bounded() {
 
 /// Waiting for a request, waiting for a Post, blocked in a write, hanging in a stall: all end at once.
 #[test]
-fn shutdown_is_prompt() {
+fn shuts_down_promptly() {
     let quiet = start(|config| config.rate = Some(0.0));
     let blocked = start(|config| config.source = file(6_000));
     let idle = TcpStream::connect(quiet.local_addr()).unwrap();
@@ -238,7 +240,7 @@ fn shutdown_is_prompt() {
 
 /// An address in use is an error, and free again after a drop.
 #[test]
-fn binding() {
+fn refuses_an_address_in_use_and_frees_it_on_drop() {
     let first = start(|_| {});
     let address = first.local_addr();
     assert_eq!(first.base_url(), format!("http://{address}"));
@@ -251,7 +253,7 @@ fn binding() {
 
 /// How fast a file goes out; run with `--release --nocapture`.
 #[test]
-fn throughput() {
+fn prints_the_throughput_of_one_connection() {
     let source = file(5_000);
     let total: usize = lines(&source).iter().map(|post| post.len() + 2).sum();
     let simulator = start(|config| config.source = source);

@@ -1,6 +1,10 @@
 //! The simulator over TLS: the same stream, and what can be wrong with a handshake.
 
-use crate::client::{Client, Ended, config, connect, request};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
 use powerstream_simulator::{Config, ConnectionRecord, End, FaultScope, Scenario, Simulator, Tls, TlsFault};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -9,10 +13,8 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage, RootCertStore,
     StreamOwned,
 };
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::time::Duration;
+
+use crate::client::{Client, Ended, config, connect, request};
 
 type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -64,7 +66,7 @@ fn tls_error(error: io::Error) -> Error {
 }
 
 #[test]
-fn each_name_is_good_and_the_protocol_is_agreed_on() {
+fn accepts_every_local_name_and_negotiates_the_protocol() {
     let simulator = start(|_, _| {});
     assert!(simulator.base_url().starts_with("https://127.0.0.1:"));
     for name in ["127.0.0.1", "::1", "localhost"] {
@@ -79,7 +81,7 @@ fn each_name_is_good_and_the_protocol_is_agreed_on() {
 }
 
 #[test]
-fn the_stream_is_the_same_as_in_the_clear() {
+fn the_tls_stream_equals_the_plaintext_stream() {
     for scenario in [
         Scenario::Steady,
         Scenario::TinyChunks,
@@ -103,7 +105,7 @@ fn the_stream_is_the_same_as_in_the_clear() {
 }
 
 #[test]
-fn ends_are_told_apart() {
+fn distinguishes_close_notify_fin_and_reset() {
     for (scenario, announced, unannounced) in [
         (Scenario::CloseBetween, Ended::Eof, Ended::BareFin),
         (Scenario::CloseMidMessage, Ended::Eof, Ended::BareFin),
@@ -128,7 +130,7 @@ fn ends_are_told_apart() {
 }
 
 #[test]
-fn a_client_that_says_goodbye_is_gone_before_its_fin() {
+fn a_close_notify_ends_the_stream_before_the_fin() {
     let simulator = start(|config, _| config.rate = Some(0.0));
     let mut tls = over_tls(&simulator, "localhost", &[]);
     handshake(&mut tls).unwrap();
@@ -139,7 +141,7 @@ fn a_client_that_says_goodbye_is_gone_before_its_fin() {
 }
 
 #[test]
-fn a_shutdown_waits_for_no_client() {
+fn shutdown_does_not_wait_for_clients() {
     let simulator = start(|config, _| config.rate = Some(f64::INFINITY));
     // One that is silent, one in the handshake, one that does not read.
     let silent = connect(&simulator);
@@ -155,7 +157,7 @@ fn a_shutdown_waits_for_no_client() {
 }
 
 #[test]
-fn who_speaks_no_tls_is_told_apart() {
+fn reports_a_client_that_speaks_no_tls() {
     let simulator = start(|_, _| {});
     let mut plain = connect(&simulator);
     plain.write_all(request("/2/powerstream").as_bytes()).unwrap();
@@ -167,7 +169,7 @@ fn who_speaks_no_tls_is_told_apart() {
 }
 
 #[test]
-fn each_fault_is_what_its_name_says() {
+fn each_tls_fault_fails_the_handshake_as_named() {
     for fault in TlsFault::all() {
         if *fault == TlsFault::Stall {
             continue;
@@ -205,7 +207,7 @@ fn each_fault_is_what_its_name_says() {
 }
 
 #[test]
-fn a_stall_lasts_until_the_client_leaves() {
+fn a_tls_stall_lasts_until_the_client_leaves() {
     let simulator = start(|_, tls| tls.fault = Some(TlsFault::Stall));
     let mut tls = over_tls(&simulator, "localhost", &[]);
     tls.sock.set_read_timeout(Some(Duration::from_millis(100))).unwrap();

@@ -1,8 +1,10 @@
 //! Whole exchanges, byte for byte where bytes are fixed: what a client of the service was documented or recorded to see.
 
-use crate::client::{Client, Ended, request, start};
-use powerstream_simulator::{Script, Source, Time};
 use std::time::Duration;
+
+use powerstream_simulator::{Script, Source, Time};
+
+use crate::client::{Client, Ended, request, start};
 
 /// A Post of 420 bytes with an emoji at byte 135, of 2025-11-07T23:18:19.594Z.
 const POST: &str = concat!(
@@ -14,7 +16,7 @@ const POST: &str = concat!(
 
 /// Local datacentre, a silence, a Post, an announced disconnect, the clean end.
 #[test]
-fn a_local_stream_from_head_to_end() {
+fn serves_a_local_stream_from_head_to_last_chunk() {
     assert_eq!((POST.len(), POST.find('🐱')), (420, Some(135)));
     let script: Script = "description = \"an operational disconnect\"\n[[event]]\ndo = \"message\"\n\
         kind = \"upstream-operational-disconnect\"\nthen = \"end\"\nafter-posts = 1"
@@ -58,7 +60,7 @@ fn a_local_stream_from_head_to_end() {
 
 /// The head at once, the first byte of the body 20 seconds later.
 #[test]
-fn a_quiet_stream_begins_with_its_head() {
+fn sends_the_head_at_once_on_a_quiet_stream() {
     let simulator = start(|config| {
         config.time = Time::Virtual { unix_ms: 1_762_557_264_155 };
         config.rate = Some(0.0);
@@ -71,7 +73,7 @@ fn a_quiet_stream_begins_with_its_head() {
 }
 
 #[test]
-fn the_refusals_that_are_recorded() {
+fn refuses_with_the_recorded_bytes() {
     let script: Script = "description = \"too many\"\n[[event]]\ndo = \"refuse\"\nstatus = 429\n\
         body = \"too-many-connections\"\nremaining = 48\nreset = \"15m\"\nendpoint = \"/2/powerstream\""
         .parse()
@@ -112,7 +114,7 @@ fn the_refusals_that_are_recorded() {
 
 /// PowerTrack's end of a recovery, where it is asked for.
 #[test]
-fn a_recovery_can_say_that_it_is_complete() {
+fn ends_a_recovery_with_a_marker_if_configured() {
     let simulator = start(|config| {
         config.time = Time::Virtual { unix_ms: 1_762_557_264_155 };
         config.recovery_marker = true;
