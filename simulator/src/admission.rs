@@ -16,7 +16,8 @@ use crate::script::{Action, Then, When, system};
 /// How long PowerTrack tolerates one connection too many.
 const EXTRA_TOLERATED: Duration = Duration::from_secs(60);
 
-/// Takes a place for a stream, or refuses it. Returns the headers that report the limit of requests.
+/// Takes a place for a stream, or refuses it. Returns the headers that report the limit of
+/// requests.
 pub(crate) fn admit(
     exchange: &mut Exchange<'_>,
     endpoint: &'static Endpoint,

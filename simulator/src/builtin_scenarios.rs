@@ -1,5 +1,5 @@
-//! The built-in scenarios as scripts. The simple ones are made here, from what [`Config`] says about when and whom; the others are
-//! files.
+//! The built-in scenarios as scripts. The simple ones are made here, from what [`Config`] says
+//! about when and whom; the others are files.
 
 use std::time::Duration;
 
@@ -29,9 +29,9 @@ pub(crate) fn script(scenario: Scenario, config: &Config) -> Script {
         }
         _ => {}
     }
-    let event = fault(scenario, config).map(|(when, struck, action)| Event {
+    let event = fault(scenario, config).map(|(when, scope, action)| Event {
         on: On::Stream,
-        attempts: match config.fault_on.unwrap_or(struck) {
+        attempts: match config.fault_on.unwrap_or(scope) {
             FaultScope::First(count) => Attempts(vec![(1, count)]),
             FaultScope::Every => Attempts(vec![(1, u64::MAX)]),
         },
@@ -53,7 +53,7 @@ pub(crate) fn script(scenario: Scenario, config: &Config) -> Script {
 fn fault(scenario: Scenario, config: &Config) -> Option<(When, FaultScope, Action)> {
     let once = |action| Some((When::AfterPosts(config.fault_after), FaultScope::First(1), action));
     let between = |action| Some((When::EveryPosts(config.fault_after.max(1)), FaultScope::Every, action));
-    let at_once = |struck, action| Some((When::AtOnce, struck, action));
+    let at_once = |scope, action| Some((When::AtOnce, scope, action));
     let cut = |how, place| Action::Cut { how, place, step: Duration::ZERO };
     let reset = Reset::In(config.rate_limit_reset.as_secs() as i64);
     match scenario {

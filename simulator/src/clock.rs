@@ -1,11 +1,12 @@
-//! What time it is, and waiting for it: the machine's clock, or one that a test moves by hand.
+//! What time it is, and waiting for it: the machine's clock, or a virtual one that a test advances.
 //!
-//! Under a virtual clock nothing waits for real time. [`Clock::advance`] goes from deadline to deadline: it sets the hand to the
-//! next one that a thread waits for, lets that thread do what is due, and only goes on when all have gone back to waiting.
-//! So a minute of keep-alives passes in a moment, in the same order each time.
+//! Under a virtual clock nothing waits for real time. [`Clock::advance`] goes from deadline to
+//! deadline. It sets the time to the next deadline that a thread waits for, lets that thread work,
+//! and goes on when every thread waits again. A minute of keep-alives passes in a moment, and
+//! always in the same order.
 //!
-//! Threads that work are counted; one that waits on its [`Notify`] is not. Whoever rings a bell counts its thread in again at once,
-//! on its behalf: between the ring and the awakening nobody takes the world for idle.
+//! Threads that work are counted; one that waits on its [`Notify`] is not. A wake-up counts the
+//! thread in at once, so that the clock does not advance before the thread has run.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -22,16 +23,18 @@ pub enum Time {
     /// The machine's.
     #[default]
     Real,
-    /// One that stands still until [`Simulator::advance`](crate::Simulator::advance) moves it. With the same seed everything is then the same,
-    /// ids and dates too. Only the time-outs for a request's head and body and for a client to close stay real.
+    /// One that stands still until [`Simulator::advance`](crate::Simulator::advance) moves it. With
+    /// the same seed everything is then the same, ids and dates too. Only the time-outs for a
+    /// request's head and body and for a client to close stay real.
     Virtual {
         /// The date it starts at, Unix milliseconds.
         unix_ms: u64,
     },
 }
 
-/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its client may not read. Long enough for a machine
-/// that has much else to do; waited once for each such write.
+/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its
+/// client may not read. Long enough for a machine that has much else to do; waited once for each
+/// such write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long it waits for a thread that works: longer than any of them does.
@@ -57,9 +60,10 @@ struct State {
     now: Instant,
     /// Threads that work.
     busy: usize,
-    /// Those that are in a `write()`, by their bells, and whether they have been waited for in vain.
+    /// Those that are in a `write()`, by the ids of their [`Notify`], and whether they have been
+    /// waited for in vain.
     writing: HashMap<u64, bool>,
-    /// Threads that wait, by their bells.
+    /// Threads that wait, by the ids of their [`Notify`].
     parked: HashMap<u64, Parked>,
     notified: HashSet<u64>,
     ids: u64,
@@ -158,7 +162,7 @@ impl VirtualClock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits, in real time, until nobody works.
+    /// Waits, in real time, until no thread works.
     fn settle<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut began = Instant::now();
         let mut worked = true;
@@ -181,7 +185,7 @@ impl VirtualClock {
     }
 }
 
-/// What one thread waits on: for a time, or to be rung for.
+/// What one thread waits on: a deadline, or a wake-up by another thread.
 pub(crate) struct Notify {
     clock: Clock,
     id: u64,
@@ -211,7 +215,7 @@ impl Notify {
         &self.clock
     }
 
-    /// From here on a virtual clock waits for the thread of this bell, until [`Notify::leave`].
+    /// Makes a virtual clock wait for this thread from here on, until [`Notify::leave`].
     pub(crate) fn enter(&self) {
         if let Some(manual) = &self.clock.0.manual {
             if !self.counted.swap(true, Ordering::SeqCst) {
@@ -265,7 +269,7 @@ impl Notify {
         }
     }
 
-    /// Sleeps until it is rung for or the time has come.
+    /// Sleeps until another thread wakes it, or until the deadline.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         match &self.clock.0.manual {
             None => self.wait_real(until),

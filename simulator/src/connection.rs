@@ -18,8 +18,8 @@ use crate::rules_request;
 use crate::shared::Shared;
 use crate::stream;
 
-/// Serves an accepted connection on a thread of its own. `None`: there is no thread or no TLS to be had, and the connection is
-/// dropped.
+/// Serves an accepted connection on a thread of its own. `None`: there is no thread or no TLS to be
+/// had, and the connection is dropped.
 pub(crate) fn accept(
     shared: Arc<Shared>,
     datacenter: usize,

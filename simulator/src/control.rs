@@ -1,4 +1,5 @@
-//! `/simulator/`: counters, the truth and faults by hand over HTTP, for tests in other languages. X has no such path.
+//! `/simulator/`: counters, the ground truth log and fault injection over HTTP, for tests in other
+//! languages. X has no such path.
 //!
 //! | request | answer |
 //! |---|---|

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use crate::rng::Rng;
 
-/// A datacenter of the simulated service. All of them carry the same Posts under the same rules; each has its own address, its own
-/// delays, and can be killed and restarted.
+/// A datacenter of the simulated service. All of them carry the same Posts under the same rules;
+/// each has its own address, its own delays, and can be killed and restarted.
 ///
-/// Each Post is at home in one of them. A client that asks with `localDcOnly=true` gets the Posts that are at home where it
-/// connects, and no others; without it, all.
+/// Each Post is at home in one of them. A client that asks with `localDcOnly=true` gets the Posts
+/// that are at home where it connects, and no others; without it, all.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Datacenter {
     /// Its name in heads and connection metadata, such as `atla`.
     pub name: String,
-    /// Where it listens. Port 0, the default, takes a free one, on loopback. After a kill it comes back at the same port.
+    /// Where it listens. Port 0, the default, takes a free one, on loopback. After a kill it comes
+    /// back at the same port.
     pub listen: SocketAddr,
     /// From a Post's time to its delivery.
     pub delay: Delay,
@@ -50,7 +51,8 @@ pub enum Delay {
     Fixed(Duration),
     /// Anything between the two, equally likely.
     Uniform(Duration, Duration),
-    /// At least `least`, and then exponentially distributed: mostly short, now and then long, at most ten times the mean.
+    /// At least `least`, and then exponentially distributed: mostly short, now and then long, at
+    /// most ten times the mean.
     Exponential {
         /// The shortest.
         least: Duration,

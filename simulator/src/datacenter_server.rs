@@ -12,7 +12,8 @@ use crate::link::Link;
 /// Serves an accepted connection on a thread of its own; `None` drops the connection.
 pub(crate) type Handler = Arc<dyn Fn(TcpStream, SocketAddr) -> Option<Served> + Send + Sync>;
 
-/// A connection's thread, and how to wake it. The link is the thread's: a handle more would keep the socket open.
+/// A connection's thread, and how to wake it. The link is the thread's: a handle more would keep
+/// the socket open.
 pub(crate) struct Served {
     pub(crate) link: Weak<Link>,
     pub(crate) thread: JoinHandle<()>,
@@ -50,7 +51,8 @@ pub(crate) enum Stop {
 }
 
 impl DatacenterServer {
-    /// Creates a server for the address that its first listener is bound to. Nothing is served before [`Self::open`].
+    /// Creates a server for the address that its first listener is bound to. Nothing is served
+    /// before [`Self::open`].
     pub(crate) fn new(index: usize, address: SocketAddr, handler: Handler) -> Self {
         Self { index, address, handler, running: Mutex::new(None) }
     }
@@ -76,7 +78,8 @@ impl DatacenterServer {
         if lock(&self.running).is_some() {
             return Ok(());
         }
-        // Connections that were reset leave nothing behind; others may block the port for a while, but for this option.
+        // Connections that were reset leave nothing behind; others may block the port for a while,
+        // but for this option.
         let domain = socket2::Domain::for_address(self.address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
         if cfg!(unix) {
@@ -87,7 +90,8 @@ impl DatacenterServer {
         self.open(socket.into())
     }
 
-    /// Stops to listen, ends all connections and waits for their threads: a matter of milliseconds. Returns false if it was down.
+    /// Stops to listen, ends all connections and waits for their threads: a matter of milliseconds.
+    /// Returns false if it was down.
     pub(crate) fn close(&self, stop: Stop) -> bool {
         let Some(Running { listening, acceptor }) = lock(&self.running).take() else { return false };
         listening.closed.store(true, Ordering::SeqCst);
@@ -96,7 +100,8 @@ impl DatacenterServer {
         if TcpStream::connect_timeout(&self.reachable(), Duration::from_millis(50)).is_err()
             && !cfg!(target_os = "linux")
         {
-            // The next accept() does not block. The one under way fails, or delays this thread alone.
+            // The next accept() does not block. The one under way fails, or delays this thread
+            // alone.
             let _ = listening.listener.set_nonblocking(true);
         }
         let _ = acceptor.join();

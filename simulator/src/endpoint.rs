@@ -33,8 +33,9 @@ pub(crate) struct Endpoint {
 
 macro_rules! endpoints {
     ($($path:literal $product:ident window $window:literal partitions $partitions:literal lang $lang:expr, requests $max:expr;)*) => {
-        /// All of them. Paths, parameters and limits as X's pages and its API description (2.167) have them; where no limit of requests is
-        /// published, that of the Filtered Stream stands in.
+        /// All of them. Paths, parameters and limits as X's pages and its API description (2.167)
+        /// have them; where no limit of requests is published, that of the Filtered Stream stands
+        /// in.
         pub(crate) const ALL: &[Endpoint] = &[$(Endpoint {
             path: $path,
             product: Product::$product,

@@ -1,7 +1,7 @@
 //! Which connections or attempts a fault affects.
 
-/// Which attempts to connect a fault strikes. Attempts count from one, over the whole simulator, and only those that ask for the
-/// stream with a right token.
+/// Which attempts to connect a fault affects. Attempts count from one, over the whole simulator,
+/// and only those that ask for the stream with a right token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultScope {

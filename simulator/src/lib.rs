@@ -1,9 +1,10 @@
-//! A local X: a server that speaks the Powerstream streaming API to any client, behaves as badly as asked, and knows the truth about
-//! what it sent.
+//! A local X: a server that speaks the Powerstream streaming API to any client, behaves as badly as
+//! asked, and logs what it sent.
 //!
-//! It is for testing and measuring clients, in any language: real sockets, real HTTP/1.1 chunked framing, Posts of
-//! realistic shape from a seed (or yours, from a file), and a [`Scenario`] that decides what goes wrong. It owns the socket down to the
-//! single `write()`, since no HTTP server library emits broken chunks. To *consume* the stream you want another crate.
+//! It is for testing and measuring clients, in any language: real sockets, real HTTP/1.1 chunked
+//! framing, Posts of realistic shape from a seed (or yours, from a file), and a [`Scenario`] that
+//! decides what goes wrong. It owns the socket down to the single `write()`, since no HTTP server
+//! library emits broken chunks. To *consume* the stream you want another crate.
 //!
 //! ```
 //! use powerstream_simulator::{Config, Simulator};
@@ -23,8 +24,8 @@
 //!
 //! # In tests
 //!
-//! With a [virtual clock](Time::Virtual) nothing waits: a minute of keep-alives, of missed Posts or of backoff passes in a moment, and the same
-//! seed gives the same bytes, ids and dates too.
+//! With a [virtual clock](Time::Virtual) nothing waits: a minute of keep-alives, of missed Posts or
+//! of backoff passes in a moment, and the same seed gives the same bytes, ids and dates too.
 //!
 //! ```
 //! use powerstream_simulator::{Config, Simulator, Time};
@@ -42,8 +43,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A fault at the right moment is a line ([`Simulator::trigger`]), a whole bad day a [`Script`], and what a client should have is in the
-//! [`GroundTruth`]. Tests in other languages have the same over HTTP, under `/simulator/`:
+//! A fault at the right moment is a line ([`Simulator::trigger`]), a whole bad day a [`Script`],
+//! and what a client should have received is in the [ground truth log](GroundTruth). Tests in other
+//! languages have the same over HTTP, under `/simulator/`:
 //!
 //! ```
 //! # use powerstream_simulator::{Config, Simulator};
@@ -64,7 +66,7 @@
 //! );
 //! let simulator = Simulator::start(config)?;
 //! let struck = simulator.trigger(None, r#"{"do":"message","kind":"operational-disconnect","then":"end"}"#)?;
-//! assert_eq!(struck, 0); // nobody is connected
+//! assert_eq!(struck, 0); // no client is connected
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -87,7 +89,8 @@
 //! - A client that is slow gets its Posts late, and is cut off when too many wait for it. The simulator's memory is bounded: see
 //!   [`GroundTruth`] for what it remembers, and [`Config::queue_messages_max`].
 //!
-//! Not there: gzip on request, HTTP/2, more than one app (all tokens share rules and limits), the connections API.
+//! Not there: gzip on request, HTTP/2, more than one app (all tokens share rules and limits), the
+//! connections API.
 #![forbid(unsafe_code)]
 
 mod admission;

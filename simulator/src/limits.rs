@@ -62,16 +62,19 @@ impl RateLimits {
     }
 }
 
-/// What happens to a connection over the limit. X's generations differ, and its pages contradict each other.
+/// What happens to a connection over the limit. X's generations differ, and its pages contradict
+/// each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ExtraConnection {
     /// It is refused: 429, `TooManyConnections`. So X's current API was recorded to do.
     #[default]
     Refuse,
-    /// It is taken, and the oldest is ended in its stead, as the Filtered Stream's quickstart says, and the API of 2012 did.
+    /// It is taken, and the oldest is ended in its stead, as the Filtered Stream's quickstart says,
+    /// and the API of 2012 did.
     EndOldest,
-    /// It is taken, and after a minute the newest is ended with a message that says why, as PowerTrack does.
+    /// It is taken, and after a minute the newest is ended with a message that says why, as
+    /// PowerTrack does.
     EndNewest,
 }
 
@@ -102,7 +105,8 @@ impl Slots {
         Self { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes a place for a connection, whether there is one or not; gives how many are over the limit now, and the number of the oldest.
+    /// Takes a place for a connection, whether there is one or not; gives how many are over the
+    /// limit now, and the number of the oldest.
     pub(crate) fn take(
         self: &Arc<Self>,
         group: Group,

@@ -7,7 +7,8 @@ use crate::scenario_run::ScenarioRun;
 use crate::script::{Action, When};
 use crate::stream_registry::Mailbox;
 
-/// The events of one stream: those of the scenario, the simulator's own, and those that other threads send.
+/// The events of one stream: those of the scenario, the simulator's own, and those that other
+/// threads send.
 pub(crate) struct PendingEvents<'a> {
     run: &'a ScenarioRun,
     events: Vec<Pending>,

@@ -18,7 +18,8 @@ pub(crate) enum Received {
     Malformed,
 }
 
-/// Receives a request, after the TLS handshake if there is one. `Err` is how the connection ended without one.
+/// Receives a request, after the TLS handshake if there is one. `Err` is how the connection ended
+/// without one.
 pub(crate) fn receive(shared: &Shared, link: &Arc<Link>, recorder: &mut Recorder) -> Result<Received, End> {
     let until = Instant::now() + shared.config.head_timeout;
     let fault = shared.tls.as_ref().and_then(|tls| tls.fault(recorder.number));

@@ -102,7 +102,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     })
 }
 
-/// The token of `Bearer TOKEN`: the scheme in any case, then the characters of RFC 6750 section 2.1.
+/// The token of `Bearer TOKEN`: the scheme in any case, then the characters of RFC 6750 section
+/// 2.1.
 fn bearer(value: &[u8]) -> Option<String> {
     let (scheme, token) = value.split_at_checked(7)?;
     if !scheme.eq_ignore_ascii_case(b"bearer ") {

@@ -1,5 +1,5 @@
-//! From a response to `write()` calls: the head, the messages of a body, and bytes that are wrong on purpose. Every message is in
-//! the ground truth log before the `write()` that completes it.
+//! From a response to `write()` calls: the head, the messages of a body, and bytes that are wrong
+//! on purpose. Every message is in the ground truth log before the `write()` that completes it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use crate::ground_truth::{End, InFlight, Recorder};
 use crate::link::{Link, Status};
 use crate::wire::{Encoder, Writes};
 
-/// Writes one response to one client. Methods return `Err` when the connection is over, with how it ended.
+/// Writes one response to one client. Methods return `Err` when the connection is over, with how it
+/// ended.
 pub(crate) struct ResponseWriter<'a> {
     link: &'a Arc<Link>,
     recorder: &'a mut Recorder,
@@ -107,7 +108,8 @@ impl<'a> ResponseWriter<'a> {
         self.writes.last_chunk();
     }
 
-    /// Returns true if the encoder holds messages back, because the next one shall join their chunk.
+    /// Returns true if the encoder holds messages back, because the next one shall join their
+    /// chunk.
     pub(crate) fn is_holding(&self) -> bool {
         self.encoder.is_holding()
     }

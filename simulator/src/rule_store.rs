@@ -1,7 +1,8 @@
 //! The rules of one product: which there are, and which Posts they let through.
 //!
-//! What is stored is answered from at once. What it does to streams begins later, by a delay that can be chosen: until then
-//! a change lies in a queue, and whoever looks at a Post puts it into effect first.
+//! Requests are answered from what is stored, at once. A change takes effect on streams after a
+//! configurable delay. Until then it waits in a queue; the first thread that filters a Post after
+//! the delay applies it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -56,8 +57,9 @@ pub(crate) enum Passed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NoRules {
-    /// Every Post, until the first rule is added; from then on only what matches. Not what X does, but what one wants who tries a
-    /// client out. Powerstream only: the Filtered Stream always refuses.
+    /// Every Post, until the first rule is added; from then on only what matches. Not what X does,
+    /// but what one wants who tries a client out. Powerstream only: the Filtered Stream always
+    /// refuses.
     #[default]
     Everything,
     /// Nothing but keep-alives.
@@ -145,8 +147,8 @@ impl RuleStore {
         self.rules_max
     }
 
-    /// Adds rules, or only says what would become of them. With `atomic` none is stored if one is invalid or there is no room for
-    /// all. Gives an answer for each.
+    /// Adds rules, or only says what would become of them. With `atomic` none is stored if one is
+    /// invalid or there is no room for all. Gives an answer for each.
     pub(crate) fn add(
         &self,
         rules: &[(String, Option<String>)],
@@ -298,20 +300,20 @@ pub(crate) fn matching_rules(rules: &[Arc<StoredRule>], is_v2: bool) -> Vec<u8> 
 impl Effective {
     fn catch_up(&mut self, now: Instant) {
         while self.coming.front().is_some_and(|(at, _)| *at <= now) {
-            match self.coming.pop_front() {
-                Some((_, Change::Add(named, rule))) => {
+            let Some((_, change)) = self.coming.pop_front() else { break };
+            match change {
+                Change::Add(named, rule) => {
                     let key = self.set.insert(&rule, None);
                     self.keys.insert(named.id, key);
                     self.names.insert(key, named);
                     self.begun = true;
                 }
-                Some((_, Change::Delete(id))) => {
+                Change::Delete(id) => {
                     if let Some(key) = self.keys.remove(&id) {
                         self.set.remove(key);
                         self.names.remove(&key);
                     }
                 }
-                None => {}
             }
         }
     }

@@ -1,7 +1,8 @@
 //! The endpoints that manage rules: what a request says, and X's answer.
 //!
-//! Powerstream's and the Filtered Stream's differ in everything but the rules. Where Powerstream's page says nothing (errors, above all)
-//! the answer is that of the Filtered Stream; where it contradicts itself both readings are taken.
+//! Powerstream's and the Filtered Stream's differ in everything but the rules. Where Powerstream's
+//! page says nothing (errors, above all) the answer is that of the Filtered Stream; where it
+//! contradicts itself both readings are taken.
 
 mod answer;
 mod body;

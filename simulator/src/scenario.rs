@@ -1,13 +1,15 @@
 //! What can be wrong with a stream, by name.
 //!
-//! A [`Scenario`] is a name for people and command lines. What it does is a script, which `builtin_scenarios` makes.
+//! A [`Scenario`] is a name for people and command lines. What it does is a script, which
+//! `builtin_scenarios` makes.
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! scenarios {
     ($($(#[$attribute:meta])* $variant:ident, $name:literal, $description:literal;)*) => {
-        /// A way to behave. [`Scenario::all`] lists them, with one line on each from [`Scenario::description`].
+        /// A way to behave. [`Scenario::all`] lists them, with one line on each from
+        /// [`Scenario::description`].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[non_exhaustive]
         pub enum Scenario {

@@ -1,4 +1,4 @@
-//! A scenario in the course of a simulator's life: which events concern whom, and how often each has struck.
+//! A scenario while it runs: which events apply to an attempt, and how often each has fired.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use crate::script::{Event, On, Script};
 
 pub(crate) struct ScenarioRun {
     script: Script,
-    /// How often each event has struck.
+    /// How often each event has fired.
     fired: Vec<AtomicU64>,
     streams: AtomicU64,
     rules: AtomicU64,
@@ -36,7 +36,7 @@ impl ScenarioRun {
         counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The events that may strike this attempt, in the order of the file.
+    /// Returns the events that may fire on this attempt, in the order of the file.
     pub(crate) fn applicable(
         &self,
         on: On,
@@ -54,7 +54,7 @@ impl ScenarioRun {
         events.filter(|(_, event)| concerns(event)).map(|(index, _)| index).collect()
     }
 
-    /// Whether an event strikes at an occasion it has. Counts it, if it does.
+    /// Decides whether an event fires on this occasion, and counts it if it does.
     pub(crate) fn fires(&self, index: usize, rng: &mut Rng) -> bool {
         let event = self.event(index);
         if event.probability.is_some_and(|part| rng.below(1_000_000_000) >= part) {

@@ -22,16 +22,18 @@
 //!
 //! # Whom
 //!
-//! `attempts` counts requests for streams with a right token, from 1, over the whole simulator: `3`, `"1-3"`, `"4-"`, `"1,3,5-7"`, or
-//! `"every"` (the default). `endpoint` takes the path of a stream, `datacenter` its name. `on = "rules"` strikes requests to the rules'
-//! endpoints instead, which are counted by themselves. `times` bounds how often an event strikes in all.
+//! `attempts` counts requests for streams with a right token, from 1, over the whole simulator:
+//! `3`, `"1-3"`, `"4-"`, `"1,3,5-7"`, or `"every"` (the default). `endpoint` takes the path of a
+//! stream, `datacenter` its name. `on = "rules"` applies to requests to the rules' endpoints
+//! instead, which are counted by themselves. `times` bounds how often an event fires in all.
 //!
 //! # When
 //!
-//! An event that concerns the request or the head strikes at once. The others strike when the stream begins, or:
-//! `after-posts`, `after` (a time since the head), `after-keep-alives`, `at` (a time since the simulator's start): once per connection;
-//! `every-posts`, `every`: again and again. Of a file that has fewer Posts they come at its end. `probability` is that of each such
-//! occasion; where there is no other condition, of each Post.
+//! An event that concerns the request or the head fires at once. The others fire when the stream
+//! begins, or: `after-posts`, `after` (a time since the head), `after-keep-alives`, `at` (a time
+//! since the simulator's start): once per connection; `every-posts`, `every`: again and again. Of a
+//! file that has fewer Posts they come at its end. `probability` is that of each such occasion;
+//! where there is no other condition, of each Post.
 //!
 //! Times are texts such as `"250ms"`, `"20s"`, `"5m"` and `"1h"`.
 //!
@@ -65,8 +67,9 @@
 //! | `failover` | `name`, `headers` | another datacenter's name, or none, in head and metadata |
 //! | `kill` | `name`, `length` | the datacenter (by default the one connected to) goes down, and comes back after that time |
 //!
-//! `place` is `accept`, `request` (read, but without effect), `head` (with effect, but without an answer), `in-head`, `between` (two
-//! messages; the default), `in-size`, `in-message` or `in-line-end`. [`kinds`] lists what `kind`, `what` and `body` can be.
+//! `place` is `accept`, `request` (read, but without effect), `head` (with effect, but without an
+//! answer), `in-head`, `between` (two messages; the default), `in-size`, `in-message` or
+//! `in-line-end`. [`kinds`] lists what `kind`, `what` and `body` can be.
 
 mod action;
 mod error;
@@ -151,7 +154,7 @@ pub fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
         ("wrong-size", WrongSize::NAMES.iter().map(|(name, _)| *name).collect()),
         ("endless", Endless::NAMES.iter().map(|(name, _)| *name).collect()),
         ("message", system::ALL.iter().map(|(name, _)| *name).collect()),
-        ("junk", junk::NAMES.to_vec()),
+        ("junk", junk::Junk::NAMES.iter().map(|(name, _)| *name).collect()),
         ("refuse", RefusalBody::NAMES.iter().map(|(name, _)| *name).collect()),
     ]
 }

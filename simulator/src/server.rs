@@ -30,7 +30,8 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a configuration that makes no sense; otherwise what binding or starting a thread gave.
+    /// `InvalidInput` for a configuration that makes no sense; otherwise what binding or starting a
+    /// thread gave.
     pub fn start(config: Config) -> io::Result<Self> {
         config.check()?;
         let clock = Clock::new(config.time);
@@ -75,8 +76,8 @@ impl Simulator {
         self.shared.servers[0].address()
     }
 
-    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacenters the first. A wildcard address is given as
-    /// loopback.
+    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacenters the first. A
+    /// wildcard address is given as loopback.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.shared.base_url(&self.shared.servers[0])
@@ -101,8 +102,8 @@ impl Simulator {
         self.shared.server(datacenter).map(|server| self.shared.base_url(server))
     }
 
-    /// Switches a datacenter off: its connections are reset, and further ones refused. False if there is none of that name, or if it
-    /// is off.
+    /// Switches a datacenter off: its connections are reset, and further ones refused. False if
+    /// there is none of that name, or if it is off.
     pub fn kill(&self, datacenter: &str) -> bool {
         self.shared.kill(datacenter)
     }
@@ -116,9 +117,10 @@ impl Simulator {
         self.shared.restart(datacenter)
     }
 
-    /// Lets something happen now, by hand: an event as a [`script`](crate::script) has them, in TOML or as a JSON object, such as
-    /// `do = "cut"` with `how = "reset"`. To one connection's stream, by the number that the truth log has for it, or to all that run. Gives how
-    /// many that are. When and whom are not looked at.
+    /// Lets something happen now, by hand: an event as a [`script`](crate::script) has them, in
+    /// TOML or as a JSON object, such as `do = "cut"` with `how = "reset"`. To one connection's
+    /// stream, by the number that the truth log has for it, or to all that run. Gives how many that
+    /// are. When and whom are not looked at.
     ///
     /// # Errors
     ///
@@ -127,18 +129,20 @@ impl Simulator {
         self.shared.trigger(connection, event)
     }
 
-    /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is done when this returns. False, and
-    /// nothing happens, if the clock is the machine's.
+    /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is
+    /// done when this returns. False, and nothing happens, if the clock is the machine's.
     ///
-    /// A client that does not read what it is sent holds this up for a second, once; a request that is still under way
-    /// comes before or after: read the answer's head first.
+    /// A client that does not read what it is sent holds this up for a second, once; a request that
+    /// is still under way comes before or after: read the answer's head first.
     pub fn advance(&self, by: Duration) -> bool {
         self.shared.clock.advance(by)
     }
 
-    /// The ids of the Posts of the feed that were due from this date on (Unix milliseconds) and before that one, in their order, whether or
-    /// not anybody was sent them: next to [`Self::ground_truth`], what a client may have missed. Rules, partitions and languages are not looked at.
-    /// Empty before the first client, and where there is no feed that goes on by itself: without a rate, or with a file for each connection.
+    /// The ids of the Posts of the feed that were due from this date on (Unix milliseconds) and
+    /// before that one, in their order, whether or not anybody was sent them: next to
+    /// [`Self::ground_truth`], what a client may have missed. Rules, partitions and languages are
+    /// not looked at. Empty before the first client, and where there is no feed that goes on by
+    /// itself: without a rate, or with a file for each connection.
     ///
     /// ```
     /// # use powerstream_simulator::{Config, Simulator, Time};
@@ -166,7 +170,8 @@ impl Simulator {
         self.shared.ground_truth.clone()
     }
 
-    /// Ends all connections where they are and waits for all threads: a matter of milliseconds. Again is a no-op.
+    /// Ends all connections where they are and waits for all threads: a matter of milliseconds.
+    /// Again is a no-op.
     pub fn shutdown(&self) {
         self.shared.stop();
         if let Some(pump) = self.pump.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -123,7 +123,8 @@ impl Shared {
         self.server(name).is_some_and(|server| server.close(Stop::Killed))
     }
 
-    /// Switches a datacenter on again. Returns false if there is none of that name, or after the shutdown.
+    /// Switches a datacenter on again. Returns false if there is none of that name, or after the
+    /// shutdown.
     pub(crate) fn restart(&self, name: &str) -> io::Result<bool> {
         match self.server(name) {
             Some(server) if !self.is_stopped() => server.restart().map(|()| true),
@@ -157,7 +158,8 @@ impl Shared {
         self.kill(name);
     }
 
-    /// Ends all connections and waits for their threads, and for those that would bring a datacenter back.
+    /// Ends all connections and waits for their threads, and for those that would bring a
+    /// datacenter back.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.close_servers();

@@ -73,7 +73,8 @@ fn begin(
     // All of a head that is slow but its last byte.
     let (begun, rest) = head.split_at(if exchange.out.has_slow_head() { head.len() - 1 } else { 0 });
     exchange.out.head(begun)?;
-    // Before the head ends: a client that has read it misses nothing from then on, however late this thread gets its next turn.
+    // Before the head ends: a client that has read it misses nothing from then on, however late
+    // this thread gets its next turn.
     let cursor = open_feed(exchange, endpoint, params);
     exchange.out.head(rest)?;
 
@@ -212,7 +213,8 @@ impl RunningStream<'_, '_> {
         Ok(End::Complete)
     }
 
-    /// Ends a stream whose client has fallen too far behind, with a message that may still get through.
+    /// Ends a stream whose client has fallen too far behind, with a message that may still get
+    /// through.
     fn cut_off(&mut self) -> Result<End, End> {
         self.writer.message(system::SLOW_READER.as_bytes().into(), None, false);
         self.writer.exchange.out.flush()?;
@@ -228,7 +230,8 @@ impl RunningStream<'_, '_> {
         self.writer.message(metadata.into_bytes().into(), None, false);
     }
 
-    /// Takes the next event that is due. With `at_end`, also those that wait for more Posts than there are.
+    /// Takes the next event that is due. With `at_end`, also those that wait for more Posts than
+    /// there are.
     fn due(&mut self, now: Instant, at_end: bool) -> Option<Action> {
         let (posts, keep_alives) = (self.writer.posts(), self.writer.keep_alives());
         let progress = Progress { now, posts, keep_alives, at_end };

@@ -1,4 +1,5 @@
-//! The body of a running stream: what was sent so far, the form of the Posts, and what events do to those that follow.
+//! The body of a running stream: what was sent so far, the form of the Posts, and what events do to
+//! those that follow.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! TLS: what can be chosen about it, and what can be wrong with it.
 //!
-//! It lies below everything else: the scenarios, and the writes they cut a stream into, are those of the plaintext, each write a
-//! record or more of its own.
+//! It lies below everything else: the scenarios, and the writes they cut a stream into, are those
+//! of the plaintext, each write a record or more of its own.
 
 mod acceptor;
 mod layer;

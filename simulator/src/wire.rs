@@ -10,8 +10,9 @@
 //!                           Writes::next_end, one write() each
 //! ```
 //!
-//! No socket and no clock: the same seed and the same messages give the same bytes in the same writes. `Writes` also says
-//! at which byte each message is complete, which is what the truth log stamps.
+//! No socket and no clock: the same seed and the same messages give the same bytes in the same
+//! writes. `Writes` also says at which byte each message is complete, which is what the truth log
+//! stamps.
 
 use crate::rng::Rng;
 
@@ -99,7 +100,8 @@ impl Encoder {
         Self { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0, gzip: None }
     }
 
-    /// From here on the payload is one gzip member, of blocks that are stored as they are: each message can be had at once.
+    /// From here on the payload is one gzip member, of blocks that are stored as they are: each
+    /// message can be had at once.
     pub(crate) fn compress(&mut self) {
         self.gzip = Some(false);
     }
@@ -181,7 +183,8 @@ impl Encoder {
                     self.held.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
                 }
                 for block in [message, b"\r\n"].concat().chunks(0xffff) {
-                    // RFC 1951 section 3.2.4: not the last block, stored; its length, and that inverted.
+                    // RFC 1951 section 3.2.4: not the last block, stored; its length, and that
+                    // inverted.
                     let len = block.len() as u16;
                     self.held.push(0);
                     self.held.extend_from_slice(&len.to_le_bytes());
@@ -193,7 +196,8 @@ impl Encoder {
         self.held_ends.push(self.held.len());
     }
 
-    /// Up to three cuts anywhere; one in four goes between CR and LF, one in four inside a character, where there is one of several bytes.
+    /// Up to three cuts anywhere; one in four goes between CR and LF, one in four inside a
+    /// character, where there is one of several bytes.
     fn split(&mut self, out: &mut Writes) {
         let len = self.held.len();
         let mut cuts: Vec<usize> = (0..3).map(|_| 1 + self.rng.index(len - 1)).collect();

@@ -1,7 +1,8 @@
 //! All Posts there are, past ones too, by their numbers.
 //!
-//! Post 0 is due when the first client comes. A generated Post is a function of the seed, its number and the time at which it is
-//! due, so that the Posts of yesterday need no memory: they are made when they are asked for, and the same each time.
+//! Post 0 is due when the first client comes. A generated Post is a function of the seed, its
+//! number and the time at which it is due, so that the Posts of yesterday need no memory: they are
+//! made when they are asked for, and the same each time.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use crate::schedule::{Schedule, nanoseconds};
 use crate::source::{Source, SourcePost};
 use crate::time::{self, SEQUENCES};
 
-/// Posts that are kept since several connections or datacenters ask for them at about the same time. Direct-mapped.
+/// Posts that are kept since several connections or datacenters ask for them at about the same
+/// time. Direct-mapped.
 const CACHED: usize = 1_024;
 
 pub(crate) struct Archive {

@@ -31,7 +31,7 @@ pub(crate) fn home(n: i64, of: u64) -> u64 {
     Rng::nth(HOME, n as u64).below(of)
 }
 
-/// A sieve with the rules of its product, at work.
+/// A filter together with the rules of its product.
 pub(crate) struct Selector {
     filter: Filter,
     store: Option<Arc<RuleStore>>,

@@ -21,7 +21,7 @@ pub(crate) enum Polled {
     Post(Item),
     /// There were some that it does not get: look again.
     Skipped,
-    /// Nothing until then, or until the bell rings.
+    /// Nothing until then, or until another thread wakes this one.
     Wait(Option<Instant>),
     /// Nothing ever again, but the stream goes on.
     Exhausted,

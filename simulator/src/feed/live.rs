@@ -1,9 +1,11 @@
-//! The Posts of now: one thread makes them when they are due and puts them into channels; connections are woken and read.
+//! The Posts of now: one thread makes them when they are due and puts them into channels;
+//! connections are woken and read.
 //!
-//! A channel is what connections with the same conditions share: the same place, partition, language. Its Posts
-//! are chosen once, however many connections read them, and wait there in a queue of bounded length. A client that does not read, and
-//! so falls behind its beginning, is cut off, as the service does it. A connection that is late only because this machine has much to do is
-//! waited for: then the channel as a whole is late.
+//! A channel is what connections with the same conditions share: the same place, partition,
+//! language. Its Posts are chosen once, however many connections read them, and wait there in a
+//! queue of bounded length. A client that does not read, and so falls behind its beginning, is cut
+//! off, as the service does it. A connection that is late only because this machine has much to do
+//! is waited for: then the channel as a whole is late.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -31,7 +33,7 @@ const LATE_STEP: Duration = Duration::from_millis(5);
 /// Posts a channel makes before others get their turn.
 const BATCH: i64 = 256;
 
-/// What tells channels apart.
+/// What distinguishes channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     /// The datacenter's index.
@@ -58,7 +60,7 @@ pub(super) struct Channel {
     seed: u64,
     /// Messages and bytes.
     queue_max: (usize, usize),
-    /// Locked only by whoever holds the state.
+    /// Locked only while the state is locked.
     selector: Mutex<Selector>,
     state: Mutex<State>,
 }
@@ -78,7 +80,8 @@ struct State {
     bytes: usize,
     /// The next Post to be looked at.
     next: i64,
-    /// Items whose time has not come, by it; the sequence number keeps those of one instant in order.
+    /// Items whose time has not come, by it; the sequence number keeps those of one instant in
+    /// order.
     delayed: BinaryHeap<Reverse<(Instant, u64)>>,
     items: BTreeMap<u64, (i64, Item)>,
     sequence: u64,
@@ -116,7 +119,7 @@ impl Live {
         backfill: Duration,
     ) -> Reader {
         let now = self.notify.clock().now();
-        // Until it has a reader the pump would take a channel for one that nobody needs.
+        // Without a reader the pump would drop the channel.
         let mut channels = lock(&self.channels);
         let channel = match channels.iter().find(|channel| channel.key == key) {
             Some(channel) => channel.clone(),
@@ -146,7 +149,8 @@ impl Live {
             let next = self.archive.first_after(now, delay);
             *state = State { first, next, since, ..State::default() };
         }
-        // What arrives at this very instant is news, for whoever came first as well as for those after.
+        // What arrives at this very instant is news, for whoever came first as well as for those
+        // after.
         let news = state.queue.iter().rev().take_while(|arrived| arrived.at >= now).count();
         let mut reader = Reader {
             at: Arc::new(AtomicU64::new(state.first + (state.queue.len() - news) as u64)),
@@ -169,7 +173,7 @@ impl Live {
         reader
     }
 
-    /// The pump's loop, until `stopped`, by a thread whose bell counts.
+    /// Runs the pump until `stopped`, on a thread that has entered its [`Notify`].
     pub(super) fn run(&self, stopped: impl Fn() -> bool) {
         while !stopped() {
             let now = self.notify.clock().now();

@@ -1,11 +1,12 @@
 //! Which Post a connection sends next, and when it is due.
 //!
-//! A file belongs to each connection alone, unless it is shared. The generated feed is one for all, as the service's is: two
-//! connections get the same Posts, so that redundant clients have something to deduplicate. It begins with the first client, and goes on
-//! whether anybody listens or not, at no cost: see [`archive`].
+//! A file belongs to each connection alone, unless it is shared. The generated feed is one for all,
+//! as the service's is: two connections get the same Posts, so that redundant clients have
+//! something to deduplicate. It begins with the first client, and goes on whether anybody listens
+//! or not, at no cost: see [`archive`].
 //!
-//! A live feed does not pause for a slow reader. Posts that fall due while a connection is blocked wait for it in a queue; when
-//! that is full the connection is cut off, as the service does.
+//! A live feed does not pause for a slow reader. Posts that fall due while a connection is blocked
+//! wait for it in a queue; when that is full the connection is cut off, as the service does.
 //!
 //! ```text
 //!   archive (n -> Post) <-- live: pump -> channels -> readers     a rate, one feed for all
@@ -61,7 +62,7 @@ enum Kind {
 }
 
 impl Feed {
-    /// `pump` is the bell of the thread that will call [`Feed::run`].
+    /// Creates the feed. `pump` wakes the thread that calls [`Feed::run`].
     pub(crate) fn new(config: &Config, datacenters: &[Datacenter], pump: Arc<Notify>) -> Self {
         let default = match &config.source {
             Source::File(_) => f64::INFINITY,
@@ -91,12 +92,13 @@ impl Feed {
         self.archive.lines().is_none()
     }
 
-    /// The ids of the Posts that are due between these dates, Unix milliseconds, without the second: of the one feed for all.
+    /// The ids of the Posts that are due between these dates, Unix milliseconds, without the
+    /// second: of the one feed for all.
     pub(crate) fn ids(&self, start: u64, end: u64) -> Vec<u64> {
         if !matches!(self.kind, Kind::Live(_)) {
             return Vec::new();
         }
-        // What is not due yet nobody can have missed.
+        // No client can have missed what is not due yet.
         let end = end.min(self.clock.unix_ms());
         let numbers = self.archive.first_since(start)..self.archive.first_since(end);
         numbers.filter_map(|n| self.archive.id_of(n)).collect()
@@ -117,7 +119,8 @@ impl Feed {
         past: Past,
         link: &Arc<Link>,
     ) -> FeedCursor {
-        // The date first: however long it takes from the one to the other, no Post is of the future.
+        // The date first: however long it takes from the one to the other, no Post is of the
+        // future.
         let unix_ms = self.clock.unix_ms();
         let now = self.clock.now();
         self.archive.begin(now, unix_ms);

@@ -1,4 +1,5 @@
-//! A feed without a rate: a Post is made when the fastest connection wants it; the others find it in a ring of the latest.
+//! A feed without a rate: a Post is made when the fastest connection wants it; the others find it
+//! in a ring of the latest.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

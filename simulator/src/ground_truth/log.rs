@@ -25,8 +25,8 @@ impl GroundTruth {
         Self(Arc::new(Log { clock, store, changed: Condvar::new() }))
     }
 
-    /// When the Post of this id was written: the first time, if it was written to several connections. `None` for a Post
-    /// that was not, or that the log has forgotten.
+    /// When the Post of this id was written: the first time, if it was written to several
+    /// connections. `None` for a Post that was not, or that the log has forgotten.
     #[must_use]
     pub fn written_at(&self, id: u64) -> Option<Instant> {
         self.lock().written_at(id)
@@ -38,7 +38,8 @@ impl GroundTruth {
         self.lock().totals
     }
 
-    /// The connections in the order of their numbers: all that are open, and the last thousand that are closed.
+    /// The connections in the order of their numbers: all that are open, and the last thousand that
+    /// are closed.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionRecord> {
         self.lock().connections.values().cloned().collect()
@@ -56,8 +57,8 @@ impl GroundTruth {
         self.lock().messages(connection)
     }
 
-    /// Waits until the totals are as asked; false if they are not within `timeout`. Asks again after every change, and may itself
-    /// look into the log: nothing is locked meanwhile.
+    /// Waits until the totals are as asked; false if they are not within `timeout`. Asks again
+    /// after every change, and may itself look into the log: nothing is locked meanwhile.
     pub fn wait(&self, timeout: Duration, mut done: impl FnMut(&Totals) -> bool) -> bool {
         // Longer than a year is for ever, which no instant can tell.
         let until = Instant::now() + timeout.min(Duration::from_secs(366 * 24 * 60 * 60));

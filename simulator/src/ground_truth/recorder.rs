@@ -77,8 +77,8 @@ impl Recorder {
         self.end = end;
     }
 
-    /// Before a `write()` that may complete these: makes their records, or moves the instant of those that were not completed by
-    /// an earlier one.
+    /// Before a `write()` that may complete these: makes their records, or moves the instant of
+    /// those that were not completed by an earlier one.
     pub(crate) fn about_to_complete<'a>(&mut self, messages: impl Iterator<Item = &'a mut InFlight>) {
         let now = self.log.now();
         let mut guard = self.log.lock();
@@ -160,21 +160,21 @@ mod tests {
         InFlight::new(vec![b'x'; len].into(), Some(id), true)
     }
 
-    fn pen(truth: &GroundTruth) -> Recorder {
+    fn accept(truth: &GroundTruth) -> Recorder {
         Recorder::accepted(truth, ([127, 0, 0, 1], 9).into(), "atla")
     }
 
-    fn write(pen: &mut Recorder, mut messages: Vec<InFlight>) {
-        pen.about_to_complete(messages.iter_mut());
-        pen.written(100, messages.into_iter());
+    fn write(recorder: &mut Recorder, mut messages: Vec<InFlight>) {
+        recorder.about_to_complete(messages.iter_mut());
+        recorder.written(100, messages.into_iter());
     }
 
     #[test]
     fn forgets_the_oldest_records_beyond_the_limit() {
         let truth = GroundTruth::new(10, usize::MAX, Clock::new(Time::Real));
-        let mut pen = pen(&truth);
+        let mut recorder = accept(&truth);
         for id in 0..25 {
-            write(&mut pen, vec![message(id, 5), InFlight::default()]);
+            write(&mut recorder, vec![message(id, 5), InFlight::default()]);
         }
         let kept: Vec<_> = truth.messages(1).iter().map(|m| (m.index, m.post_id)).collect();
         assert_eq!(kept, (15..25).map(|id| (id, Some(id))).collect::<Vec<_>>());
@@ -187,16 +187,16 @@ mod tests {
     #[test]
     fn drops_the_bytes_of_the_oldest_records_beyond_the_limit() {
         let truth = GroundTruth::new(1_000, 100, Clock::new(Time::Real));
-        let mut pen = pen(&truth);
+        let mut recorder = accept(&truth);
         for id in 0..20 {
-            write(&mut pen, vec![message(id, 30)]);
+            write(&mut recorder, vec![message(id, 30)]);
         }
         let with_bytes: Vec<_> =
             truth.messages(1).iter().filter(|m| m.bytes.is_some()).map(|m| m.index).collect();
         assert_eq!(with_bytes, [17, 18, 19]);
         assert!(truth.written_at(0).is_some());
         // The newest keeps its bytes, however long.
-        write(&mut pen, vec![message(20, 1_000)]);
+        write(&mut recorder, vec![message(20, 1_000)]);
         let with_bytes: Vec<_> =
             truth.messages(1).iter().filter(|m| m.bytes.is_some()).map(|m| m.index).collect();
         assert_eq!(with_bytes, [20]);
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn keeps_the_time_of_the_first_write_of_a_post() {
         let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
-        let (mut one, mut two) = (pen(&truth), pen(&truth));
+        let (mut one, mut two) = (accept(&truth), accept(&truth));
         write(&mut one, vec![message(7, 1)]);
         let first = truth.written_at(7);
         std::thread::sleep(Duration::from_millis(1));
@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn a_failed_write_leaves_no_record() {
         let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
-        let mut pen = pen(&truth);
+        let mut recorder = accept(&truth);
         let mut messages = vec![message(7, 1)];
-        pen.about_to_complete(messages.iter_mut());
+        recorder.about_to_complete(messages.iter_mut());
         assert!(truth.written_at(7).is_some());
-        pen.failed(messages.into_iter());
+        recorder.failed(messages.into_iter());
         assert!(truth.written_at(7).is_none());
         assert!(truth.messages(1).is_empty());
         assert_eq!(truth.totals().messages, 0);
@@ -230,9 +230,9 @@ mod tests {
     #[test]
     fn forgets_the_oldest_closed_connections_beyond_the_limit() {
         let truth = GroundTruth::new(10, 1_000, Clock::new(Time::Real));
-        let open = pen(&truth);
+        let open = accept(&truth);
         for _ in 0..CLOSED_MAX + 5 {
-            pen(&truth).ended(End::ClientLeft);
+            accept(&truth).ended(End::ClientLeft);
         }
         let numbers: Vec<u64> = truth.connections().iter().map(|c| c.number).collect();
         assert_eq!(numbers.len(), CLOSED_MAX + 1);
@@ -248,7 +248,7 @@ mod tests {
             let truth = truth.clone();
             move || truth.wait(Duration::from_secs(5), |totals| totals.open == 1)
         });
-        let _pen = pen(&truth);
+        let _recorder = accept(&truth);
         assert!(waiter.join().unwrap());
     }
 }

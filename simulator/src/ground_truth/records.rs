@@ -43,7 +43,8 @@ pub struct ConnectionRecord {
     pub datacenter: Arc<str>,
     /// When it was accepted.
     pub accepted_at: Instant,
-    /// The request target, query included; `None` until there is a request that can be read. Not in the `Debug` text.
+    /// The request target, query included; `None` until there is a request that can be read. Not in
+    /// the `Debug` text.
     pub target: Option<String>,
     /// The status that was answered.
     pub status: Option<u16>,
@@ -53,7 +54,8 @@ pub struct ConnectionRecord {
     pub posts: u64,
     /// Keep-alives written.
     pub keep_alives: u64,
-    /// Bytes of the decoded body: messages and keep-alives, with their line ends, that were written completely.
+    /// Bytes of the decoded body: messages and keep-alives, with their line ends, that were written
+    /// completely.
     pub payload_bytes: u64,
     /// Bytes given to the socket: head, framing and body.
     pub wire_bytes: u64,

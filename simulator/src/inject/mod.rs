@@ -1,4 +1,5 @@
-//! Fault injection: what the events of a scenario do to a connection, by the moment at which they do it.
+//! Fault injection: what the events of a scenario do to a connection, by the moment at which they
+//! do it.
 
 mod accept;
 mod handshake;

@@ -8,7 +8,8 @@ use crate::script::{Action, How, Place, RefusalBody};
 /// Of a long run of interim responses, this much goes into one `write()`.
 const BLOCK_BYTES: usize = 16 << 10;
 
-/// Injects the events that come before an answer: those that keep the request from having any effect, and refusals.
+/// Injects the events that come before an answer: those that keep the request from having any
+/// effect, and refusals.
 pub(crate) fn before_answer(exchange: &mut Exchange<'_>, actions: &[Action]) -> Result<(), End> {
     for action in actions {
         match action {

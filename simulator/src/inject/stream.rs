@@ -174,7 +174,8 @@ fn cut(
             stream.exchange.out.raw(b"1f");
             stream.exchange.out.send()?;
         }
-        _ => {}
+        // A trigger may name a place before the stream. It is too late for that, not for the end.
+        (Place::Between | Place::Accept | Place::Request | Place::Head | Place::InHead, _) => {}
     }
     Ok(stream.exchange.cut(how))
 }

@@ -13,7 +13,8 @@ pub(crate) struct StreamParams {
     pub(crate) past: Past,
     /// Which partition, from 0.
     pub(crate) partition: u64,
-    /// The fields of a v2 Post and what it refers to; pairs of a parameter's name and one of its values.
+    /// The fields of a v2 Post and what it refers to; pairs of a parameter's name and one of its
+    /// values.
     pub(crate) fields: Vec<(String, String)>,
 }
 
@@ -36,7 +37,8 @@ pub(crate) enum Past {
 /// How far back X keeps Posts for a recovery.
 const WINDOW_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// The parameters that choose fields, and what each may hold (API description 2.166, with the names of 2.167 beside the older ones).
+/// The parameters that choose fields, and what each may hold (API description 2.166, with the names
+/// of 2.167 beside the older ones).
 const FIELDS: [(&str, &str); 6] = [
     (
         "tweet.fields",
@@ -135,10 +137,11 @@ pub(crate) fn only(query: &str, names: &[&str]) -> Result<Vec<(String, String)>,
 pub(crate) fn wrong_value(name: &str, value: &str, wanted: &str) -> String {
     let mut problems = Problems::default();
     problems.value(name, value, wanted);
-    problems.body().unwrap_or_default()
+    invalid_request(&String::from_utf8_lossy(&problems.0))
 }
 
-/// Reads the query of a request for a stream. The error is the body of X's answer: every parameter that is wrong, by name.
+/// Reads the query of a request for a stream. The error is the body of X's answer: every parameter
+/// that is wrong, by name.
 pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Result<StreamParams, String> {
     let v2 = endpoint.product.is_v2();
     let (backfill, start, end) = if v2 {

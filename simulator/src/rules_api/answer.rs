@@ -48,8 +48,9 @@ pub(super) fn write_rules<'a>(json: &mut Writer<'_>, rules: impl Iterator<Item =
     }
 }
 
-/// The list of what is wrong with rules that were to be added, as the Filtered Stream gives it. The entries for a duplicate and for
-/// an invalid rule are recorded; that of a full set is made up after them, with PowerTrack's sentence.
+/// The list of what is wrong with rules that were to be added, as the Filtered Stream gives it. The
+/// entries for a duplicate and for an invalid rule are recorded; that of a full set is made up
+/// after them, with PowerTrack's sentence.
 pub(super) fn write_errors(
     json: &mut Writer<'_>,
     rules: &[(String, Option<String>)],
@@ -63,7 +64,7 @@ pub(super) fn write_errors(
         json.raw(comma).raw("{\"value\":").string(value);
         comma = ",";
         match answer {
-            AddOutcome::Created(_) => {}
+            AddOutcome::Created(_) => unreachable!("skipped above"),
             AddOutcome::Duplicate(known) => {
                 json.raw(",\"id\":\"").number(known.id).raw("\",\"title\":\"DuplicateRule\",");
                 json.raw("\"type\":\"https://api.x.com/2/problems/duplicate-rules\"");

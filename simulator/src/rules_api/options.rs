@@ -16,6 +16,7 @@ pub enum NotDeleted {
 /// What a set of rules may do beyond the rules themselves.
 pub(crate) struct Options {
     pub(crate) not_deleted: NotDeleted,
-    /// Powerstream stores the valid ones of a batch and reports the others; by default it stores all or none.
+    /// Powerstream stores the valid ones of a batch and reports the others; by default it stores
+    /// all or none.
     pub(crate) partial: bool,
 }

@@ -7,6 +7,7 @@ use crate::scenario::Scenario;
 use crate::wire::Cutting;
 
 use super::heads::BadHead;
+use super::junk::Junk;
 use super::names::names;
 use super::refusal::Refusal;
 
@@ -111,7 +112,7 @@ pub(crate) enum Action {
     BadChunk(BadChunk),
     WrongSize(WrongSize),
     Line { bytes: Vec<u8>, then: Then },
-    Junk(Option<usize>),
+    Junk(Option<Junk>),
     Unknown,
     Oversize { bytes: Option<usize> },
     KeepAlives { count: u64, split: bool },
@@ -127,7 +128,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// It strikes before there is a stream.
+    /// Returns true if it happens before there is a stream.
     pub(crate) fn is_of_request(&self) -> bool {
         match self {
             Self::Cut { place, .. } => {
@@ -246,7 +247,8 @@ names! {
 }
 
 impl BadChunk {
-    /// The message of such a chunk, and how one begins with which nothing is wrong up to the message's line end.
+    /// The message of such a chunk, and how one begins with which nothing is wrong up to the
+    /// message's line end.
     pub(crate) const MESSAGE: &str = "{\"id\":1}";
     pub(crate) const WHOLE: &[u8] = b"a\r\n{\"id\":1}\r\n";
 

@@ -1,6 +1,8 @@
-//! Heads that a client must not take: what RFC 9112 and 9110 forbid, and what stands at the wrong port.
+//! Heads that a client must not take: what RFC 9112 and 9110 forbid, and what stands at the wrong
+//! port.
 
-/// Name, and bytes. Where nothing else is wrong a chunked body could follow, and one keep-alive does.
+/// Name, and bytes. Where nothing else is wrong a chunked body could follow, and one keep-alive
+/// does.
 pub(crate) const ALL: &[(&str, &str)] = &[
     ("two-spaces", "HTTP/1.1  200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
     ("lower-case", "http/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),

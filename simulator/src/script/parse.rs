@@ -15,8 +15,9 @@ use super::action::{
 };
 use super::error::ScriptError;
 use super::heads::BadHead;
+use super::junk::Junk;
 use super::refusal::{Refusal, RefusalBody, Reset};
-use super::{junk, system};
+use super::system;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -46,7 +47,8 @@ enum NumberOrText {
     Text(String),
 }
 
-/// All fields of all events; which go together is checked by hand, since serde's answer to a wrong pair would help nobody.
+/// All fields of all events; which go together is checked by hand, since serde's answer to a wrong
+/// pair would help nobody.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct RawEvent {
@@ -353,10 +355,7 @@ impl RawEvent {
             }
             "junk" => match self.kind.take() {
                 None => Action::Junk(None),
-                Some(kind) => {
-                    let kinds: Vec<_> = junk::NAMES.iter().enumerate().map(|(n, name)| (*name, n)).collect();
-                    Action::Junk(Some(one_of("kind", &kind, &kinds)?))
-                }
+                Some(kind) => Action::Junk(Some(one_of("kind", &kind, Junk::NAMES)?)),
             },
             "unknown" => Action::Unknown,
             "oversize" => Action::Oversize { bytes: self.bytes.take() },

@@ -88,7 +88,7 @@ impl RefusalBody {
                 "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
             }
             Self::Text => "Exceeded connection limit for user\r\n",
-            Self::Legacy => r#"{"errors":[{"code":88,"message":"RateLimitState limit exceeded"}]}"#,
+            Self::Legacy => r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#,
             Self::Code => r#"{"code":131,"message":"Internal error"}"#,
             Self::Gnip => r#"{"error":{"message":"Too many requests","sent":"2026-01-05T10:00:00+00:00"}}"#,
             Self::TooManyConnections => problems::TOO_MANY_CONNECTIONS,

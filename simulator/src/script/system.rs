@@ -1,7 +1,8 @@
 //! System messages of all three families that a client of X may meet in a stream.
 //!
-//! Those of the disconnects of the v2 API follow the two that are recorded; X's API description only has the names of the others. Texts of
-//! PowerTrack and of the API of 2012 are from their pages.
+//! Those of the disconnects of the v2 API follow the two that are recorded; X's API description
+//! only has the names of the others. Texts of PowerTrack and of the API of 2012 are from their
+//! pages.
 
 macro_rules! disconnect {
     ($type:literal, $detail:literal) => {
@@ -24,7 +25,7 @@ pub(crate) const UPSTREAM_OPERATIONAL: &str = disconnect!(
 /// What PowerTrack says to the newest of too many connections.
 pub(crate) const GNIP_TOO_MANY: &str = r#"{"error":{"message":"Forced Disconnect: Too many connections. (Allowed Connections = 2)","sent":"2026-01-05T10:00:00+00:00"}}"#;
 
-/// What a client is told, if it can be, that does not keep up.
+/// The last message to a client that does not keep up, if it still gets through.
 pub(crate) const SLOW_READER: &str = disconnect!(
     "SlowReader",
     "This stream has been disconnected because your client was unable to keep up with us."

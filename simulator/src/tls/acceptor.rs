@@ -22,7 +22,8 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Longer than any simulator runs, and below the 825 days beyond which Apple's systems take no certificate.
+/// Longer than any simulator runs, and below the 825 days beyond which Apple's systems take no
+/// certificate.
 const LIFE: Duration = Duration::from_secs(800 * 24 * 60 * 60);
 
 /// Makes TLS of accepted connections.
@@ -30,7 +31,7 @@ pub(crate) struct Acceptor {
     options: Tls,
     ca_pem: String,
     healthy: Arc<ServerConfig>,
-    /// What those get whom the fault strikes.
+    /// What connections get that the fault affects.
     faulty: Arc<ServerConfig>,
 }
 
@@ -52,7 +53,7 @@ impl Acceptor {
         &self.ca_pem
     }
 
-    /// The fault that strikes the connection of this number.
+    /// Returns the fault that affects the connection of this number.
     pub(crate) fn fault(&self, number: u64) -> Option<TlsFault> {
         self.options.fault.filter(|_| self.options.fault_on.covers(number))
     }
@@ -61,7 +62,7 @@ impl Acceptor {
     pub(crate) fn layer(&self, number: u64) -> io::Result<Option<Layer>> {
         let config = match self.fault(number) {
             None => &self.healthy,
-            Some(TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close) => return Ok(None),
+            Some(fault) if fault.replaces_handshake() => return Ok(None),
             Some(_) => &self.faulty,
         };
         Layer::new(config.clone(), self.options.close_notify).map(Some)
@@ -99,7 +100,8 @@ impl Ca {
             if leaf.is_self_signed { params.self_signed(&key) } else { params.signed_by(&key, &self.issuer) };
         let certificate = CertificateDer::from(certificate.map_err(io::Error::other)?);
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        // Named, never the process's: the program that this runs in may have chosen another one for itself.
+        // Named, never the process's: the program that this runs in may have chosen another one for
+        // itself.
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
@@ -141,7 +143,11 @@ impl Leaf {
             TlsFault::NotYetValid => self.from = now + DAY,
             TlsFault::WrongName => self.names = vec!["another-host.test".to_owned()],
             TlsFault::SelfSigned => self.is_self_signed = true,
-            _ => {}
+            TlsFault::UnknownCa | TlsFault::OnlyH2 => {
+                unreachable!("the certificate is not what is wrong")
+            }
+            // No client ever sees the certificate.
+            TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close => {}
         }
         self
     }

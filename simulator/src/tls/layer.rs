@@ -1,8 +1,9 @@
-//! One connection's TLS: bytes from the client in, its plaintext out; plaintext in, bytes for the client out. No socket.
+//! One connection's TLS: bytes from the client in, its plaintext out; plaintext in, bytes for the
+//! client out. No socket.
 //!
-//! It is shared as the socket is: the watcher gives it what comes, the connection's thread asks it for what goes. The lock is held for
-//! as long as the arithmetic takes, never over a system call. What the watcher's bytes call for (the answer to a key update) goes out with
-//! the next write.
+//! It is shared as the socket is: the watcher gives it what comes, the connection's thread asks it
+//! for what goes. The lock is held for as long as the arithmetic takes, never over a system call.
+//! What the watcher's bytes call for (the answer to a key update) goes out with the next write.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,8 @@ impl Layer {
         self.lock().is_handshaking()
     }
 
-    /// Takes plaintext that has come; 0 is the client's `close_notify`, `None` that there is no more for now.
+    /// Takes plaintext that has come; 0 is the client's `close_notify`, `None` that there is no
+    /// more for now.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match self.lock().reader().read(buffer) {
             Ok(len) => Ok(Some(len)),

@@ -8,16 +8,18 @@ use crate::fault_scope::FaultScope;
 /// TLS as [`Config::tls`](crate::Config::tls) asks for it. The default is a healthy server.
 ///
 /// The certificate is made at each start, by a CA that is made at each start and that
-/// [`Simulator::ca_pem`](crate::Simulator::ca_pem) gives to clients. It is for `localhost`, `127.0.0.1` and `::1`. TLS 1.2 and 1.3; of
-/// the protocols above (ALPN) `http/1.1` is taken.
+/// [`Simulator::ca_pem`](crate::Simulator::ca_pem) gives to clients. It is for `localhost`,
+/// `127.0.0.1` and `::1`. TLS 1.2 and 1.3; of the protocols above (ALPN) `http/1.1` is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tls {
     /// What is wrong with it; nothing by default.
     pub fault: Option<TlsFault>,
-    /// Which connections the fault strikes, counted from the start, whoever makes them; all by default.
+    /// Which connections the fault affects, counted from the start, of all clients together; all by
+    /// default.
     pub fault_on: FaultScope,
-    /// Whether what this side ends in due form has its end announced (`close_notify`) before the FIN, as it should; on by default.
+    /// Whether what this side ends in due form has its end announced (`close_notify`) before the
+    /// FIN, as it should; on by default.
     pub close_notify: bool,
 }
 
@@ -69,6 +71,13 @@ faults! {
     Garbage, "garbage", "the server answers with something that is not TLS";
     Reset, "reset", "the server resets the connection in the handshake";
     Close, "close", "the server closes the connection in the handshake";
+}
+
+impl TlsFault {
+    /// Returns true if there is no handshake at all, as opposed to one with something wrong in it.
+    pub(crate) fn replaces_handshake(self) -> bool {
+        matches!(self, TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close)
+    }
 }
 
 impl fmt::Display for TlsFault {
