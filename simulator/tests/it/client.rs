@@ -247,7 +247,7 @@ pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Simulator {
 
 /// Runs `check` on every case, several at a time: most of them wait for a silence.
 pub(crate) fn each_of<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
-    for batch in cases.chunks(8) {
+    for batch in cases.chunks(4) {
         std::thread::scope(|scope| {
             for case in batch {
                 scope.spawn(|| check(case));

@@ -544,59 +544,69 @@ fn triggers_act_on_running_streams() {
     assert!(error.contains("`explode`"), "{error}");
 }
 
-/// The shipped ones, as far as a client this simple can see: what came whole is what was sent.
+/// Each attempt at a built-in scenario, until one is served to the end of the file or for a while: its
+/// status, and how many bytes came.
+fn attempts(scenario: Scenario, most: usize) -> Vec<(u16, usize)> {
+    let simulator = start(|config| {
+        config.scenario = scenario;
+        config.source = file(300);
+    });
+    let mut seen = Vec::new();
+    for _ in 0..most {
+        let Ok(stream) = TcpStream::connect(simulator.local_addr()) else {
+            seen.push((0, 0));
+            std::thread::sleep(Duration::from_millis(300));
+            continue;
+        };
+        drop(stream);
+        let (bytes, _) = raw(&simulator, &request("/2/powerstream?localDcOnly=true"));
+        let text = String::from_utf8_lossy(&bytes);
+        let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
+        seen.push((status, bytes.len()));
+    }
+    seen
+}
+
+fn statuses(seen: &[(u16, usize)]) -> Vec<u16> {
+    seen.iter().map(|(status, _)| *status).collect()
+}
+
 #[test]
-fn built_in_scenario_files_behave_as_described() {
-    // Each attempt, until one is served to the end of the file or for a while.
-    let attempts = |scenario: Scenario, most: usize| -> Vec<(u16, usize)> {
-        let simulator = start(|config| {
-            config.scenario = scenario;
-            config.source = file(300);
-        });
-        let mut seen = Vec::new();
-        for _ in 0..most {
-            let Ok(stream) = TcpStream::connect(simulator.local_addr()) else {
-                seen.push((0, 0));
-                std::thread::sleep(Duration::from_millis(300));
-                continue;
-            };
-            drop(stream);
-            let (bytes, _) = raw(&simulator, &request("/2/powerstream?localDcOnly=true"));
-            let text = String::from_utf8_lossy(&bytes);
-            let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
-            seen.push((status, bytes.len()));
-        }
-        seen
-    };
-    let statuses = |seen: &[(u16, usize)]| seen.iter().map(|(status, _)| *status).collect::<Vec<_>>();
-    let storm = || {
-        let seen = attempts(Scenario::RateLimitStorm, 7);
-        assert_eq!(statuses(&seen), [200, 429, 429, 429, 429, 429, 200]);
-    };
-    let stall = || {
-        let seen = attempts(Scenario::SilentStall, 4);
-        assert_eq!(statuses(&seen), [200, 200, 200, 200]);
-        assert!(seen[0].1 < seen[3].1 && seen[1].1 < seen[3].1 && seen[2].1 < 500, "{seen:?}");
-    };
-    let slow = || {
-        let seen = attempts(Scenario::SlowReader, 3);
-        assert_eq!(statuses(&seen), [200, 429, 200]);
-    };
-    let failover = || {
-        let seen = attempts(Scenario::DatacenterFailover, 8);
-        assert!(seen[0].0 == 200 && seen[1].0 == 0, "{seen:?}");
-        assert!(seen[7].0 == 200 && seen[7].1 > seen[0].1, "{seen:?}");
-    };
-    let flaky = || {
-        let seen = attempts(Scenario::FlakyNetwork, 12);
-        assert!(seen.iter().filter(|(status, _)| *status == 200).count() > 5, "{seen:?}");
-    };
-    // After the last of its faults all is well again, floods and junk between the Posts aside.
-    let hostile = || {
-        let seen = attempts(Scenario::Hostile, 41);
-        assert_eq!(seen[40].0, 200);
-        assert!(seen[40].1 > 2_000_000, "{:?}", seen[40]);
-    };
-    let checks: [&(dyn Fn() + Sync); 6] = [&storm, &stall, &slow, &failover, &flaky, &hostile];
-    each_of(&checks, |check| check());
+fn rate_limit_storm_refuses_five_attempts_in_a_row() {
+    let storm = attempts(Scenario::RateLimitStorm, 7);
+    assert_eq!(statuses(&storm), [200, 429, 429, 429, 429, 429, 200]);
+}
+
+#[test]
+fn silent_stall_stalls_three_attempts() {
+    let stall = attempts(Scenario::SilentStall, 4);
+    assert_eq!(statuses(&stall), [200, 200, 200, 200]);
+    assert!(stall[0].1 < stall[3].1 && stall[1].1 < stall[3].1 && stall[2].1 < 500, "{stall:?}");
+}
+
+#[test]
+fn slow_reader_keeps_the_place_of_the_dropped_client() {
+    let slow = attempts(Scenario::SlowReader, 3);
+    assert_eq!(statuses(&slow), [200, 429, 200]);
+}
+
+#[test]
+fn datacenter_failover_takes_the_datacenter_down_for_a_while() {
+    let failover = attempts(Scenario::DatacenterFailover, 8);
+    assert!(failover[0].0 == 200 && failover[1].0 == 0, "{failover:?}");
+    assert!(failover[7].0 == 200 && failover[7].1 > failover[0].1, "{failover:?}");
+}
+
+#[test]
+fn flaky_network_serves_most_attempts() {
+    let flaky = attempts(Scenario::FlakyNetwork, 12);
+    assert!(flaky.iter().filter(|(status, _)| *status == 200).count() > 5, "{flaky:?}");
+}
+
+/// After the last of its faults all is well again, floods and junk between the Posts aside.
+#[test]
+fn hostile_serves_the_attempt_after_its_last_fault() {
+    let hostile = attempts(Scenario::Hostile, 41);
+    assert_eq!(hostile[40].0, 200);
+    assert!(hostile[40].1 > 2_000_000, "{:?}", hostile[40]);
 }
