@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use powerstream_blocking::core::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, Disconnected, FaultKind, TlsFault};
 use powerstream_blocking::{Client, TlsConfig, Token};
-use powerstream_simulator::{Config, End, Scenario, Simulator, FaultScope, Tls};
+use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator, Tls};
 use support::*;
 
 in_each_reading! {
@@ -166,7 +166,8 @@ fn what_the_client_ends_it_takes_leave_of(reading: Reading) {
     }
     assert_eq!(watched.cause(), "timeout_silence");
     // Closed before it is told.
-    let ended = simulator.ground_truth().wait(Duration::from_secs(10), |totals| totals.connections > totals.open);
+    let ended =
+        simulator.ground_truth().wait(Duration::from_secs(10), |totals| totals.connections > totals.open);
     assert!(ended);
     assert_eq!(simulator.ground_truth().connection(1).unwrap().end, Some(End::Fault(Scenario::Stall)));
     watched.stop();

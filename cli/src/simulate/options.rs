@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use powerstream_simulator::{
-    Bursts, Config, Datacenter, Delay, ExtraConnection, NoRules, NotDeleted, Script, Simulator, Source,
-    FaultScope, Tls, TlsFault, UnknownScenario,
+    Bursts, Config, Datacenter, Delay, ExtraConnection, FaultScope, NoRules, NotDeleted, Script, Simulator,
+    Source, Tls, TlsFault, UnknownScenario,
 };
 
 use crate::duration;

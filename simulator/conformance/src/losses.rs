@@ -22,7 +22,7 @@ use powerstream_core::merge::Group;
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::session::Gap;
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::{Datacenter, Scenario, Simulator, FaultScope, GroundTruth};
+use powerstream_simulator::{Datacenter, FaultScope, GroundTruth, Scenario, Simulator};
 use powerstream_tls::transport::{Trust, open, open_merged};
 
 use crate::account::{Absence, Account, FOR_EVER, Sent, Stream, Sum};

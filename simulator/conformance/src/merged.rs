@@ -10,7 +10,7 @@ use powerstream_core::driver::merged::OwnedMergedEvent;
 use powerstream_core::merge::{FeedGap, Group, Interrupted};
 use powerstream_core::owned::OwnedEvent;
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::{Scenario, Simulator, FaultScope};
+use powerstream_simulator::{FaultScope, Scenario, Simulator};
 
 use crate::{parallel, posts};
 

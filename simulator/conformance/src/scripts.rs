@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use powerstream_core::client::{Config, ConfigBuilder, Token};
 use powerstream_core::session::{Fault, FaultKind, TlsFault};
-use powerstream_simulator::{Scenario, Simulator, FaultScope, Tls, TlsFault as Given};
+use powerstream_simulator::{FaultScope, Scenario, Simulator, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};
 use crate::{Transport, by_hand, parallel, posts};
@@ -143,8 +143,12 @@ impl Script {
         let numbers = connections.iter().filter(|one| one.status == Some(200)).map(|one| one.number);
         let last = log.streams().len().saturating_sub(1);
         for (index, (number, came)) in numbers.zip(log.streams()).enumerate() {
-            let sent: Vec<_> =
-                simulator.ground_truth().messages(number).iter().map(|one| one.bytes.clone().unwrap()).collect();
+            let sent: Vec<_> = simulator
+                .ground_truth()
+                .messages(number)
+                .iter()
+                .map(|one| one.bytes.clone().unwrap())
+                .collect();
             let mut sent = sent.iter().filter(|bytes| bytes.len() <= MESSAGE_BYTES_MAX);
             for message in came {
                 assert_eq!(Some(&message.bytes[..]), sent.next().map(|bytes| &bytes[..]), "stream {index}");
