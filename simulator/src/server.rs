@@ -26,12 +26,12 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Binds and serves, from before this returns.
+    /// Binds and starts to serve. Clients can connect when this returns.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a configuration that makes no sense; otherwise what binding or starting a
-    /// thread gave.
+    /// `InvalidInput` for a configuration that makes no sense; otherwise the error of binding, of
+    /// making a certificate, or of starting a thread.
     pub fn start(config: Config) -> io::Result<Self> {
         config.check()?;
         let clock = Clock::new(config.time);
@@ -40,13 +40,8 @@ impl Simulator {
             let address = listener.local_addr()?;
             Ok((listener, address))
         };
-        let (listeners, addresses): (Vec<_>, Vec<_>) = config
-            .all_datacenters()
-            .into_iter()
-            .map(bind)
-            .collect::<io::Result<Vec<_>>>()?
-            .into_iter()
-            .unzip();
+        let (listeners, addresses): (Vec<_>, Vec<_>) =
+            config.all_datacenters().into_iter().map(bind).collect::<io::Result<_>>()?;
         let tls = config.tls.as_ref().map(Acceptor::new).transpose()?;
         let pump_notify = Arc::new(Notify::new(&clock));
         let shared = Arc::new_cyclic(|shared| {
@@ -70,57 +65,59 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// Where it listens, with the port it got; of several datacenters the first.
+    /// Returns the address of the first datacenter, with the port that was taken.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.servers[0].address()
     }
 
-    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacenters the first. A
-    /// wildcard address is given as loopback.
+    /// Returns the origin of the first datacenter, such as `http://127.0.0.1:4711`. A wildcard
+    /// address is given as loopback.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.shared.base_url(&self.shared.servers[0])
     }
 
-    /// The certificate, as PEM, of the CA that a client has to trust; `None` without TLS.
+    /// Returns the certificate, as PEM, of the CA that a client has to trust; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
         self.shared.tls.as_ref().map(Acceptor::ca_pem)
     }
 
-    /// The names of the datacenters, in the order of the configuration, and the origin of each.
+    /// Returns the names of the datacenters, in the order of the configuration, and their origins.
     #[must_use]
     pub fn datacenters(&self) -> Vec<(String, String)> {
         let names = self.shared.datacenters.iter().map(|datacenter| datacenter.name.clone());
         names.zip(self.shared.servers.iter().map(|server| self.shared.base_url(server))).collect()
     }
 
-    /// The origin of a datacenter; `None` if there is none of that name.
+    /// Returns the origin of a datacenter; `None` if there is none of that name.
     #[must_use]
     pub fn base_url_of(&self, datacenter: &str) -> Option<String> {
         self.shared.server(datacenter).map(|server| self.shared.base_url(server))
     }
 
-    /// Switches a datacenter off: its connections are reset, and further ones refused. False if
-    /// there is none of that name, or if it is off.
+    /// Switches a datacenter off: its connections are reset, and further ones refused. Returns
+    /// false if there is none of that name, or if it is off.
     pub fn kill(&self, datacenter: &str) -> bool {
         self.shared.kill(datacenter)
     }
 
-    /// Switches a datacenter on again, at the same address. False if there is none of that name.
+    /// Switches a datacenter on again, at the same address. Returns false if there is none of that
+    /// name.
     ///
     /// # Errors
     ///
-    /// What binding its address gave: another process may have taken it meanwhile.
+    /// The error of binding its address: another process may have taken it meanwhile.
     pub fn restart(&self, datacenter: &str) -> io::Result<bool> {
         self.shared.restart(datacenter)
     }
 
-    /// Lets something happen now, by hand: an event as a [`script`](crate::script) has them, in
-    /// TOML or as a JSON object, such as `do = "cut"` with `how = "reset"`. To one connection's
-    /// stream, by the number that the truth log has for it, or to all that run. Gives how many that
-    /// are. When and whom are not looked at.
+    /// Injects an event now: one of a [`script`](crate::script), in TOML or as a JSON object, such
+    /// as `do = "cut"` with `how = "reset"`.
+    ///
+    /// It goes to one connection's stream, by its number in the ground truth log, or to all that
+    /// run. Returns how many those are. The event's conditions are ignored.
     ///
     /// # Errors
     ///
@@ -129,20 +126,22 @@ impl Simulator {
         self.shared.trigger(connection, event)
     }
 
-    /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is
-    /// done when this returns. False, and nothing happens, if the clock is the machine's.
+    /// Advances a virtual clock from deadline to deadline. Everything that falls due on the way is
+    /// done when this returns. Returns false, and does nothing, if the clock is the machine's.
     ///
-    /// A client that does not read what it is sent holds this up for a second, once; a request that
-    /// is still under way comes before or after: read the answer's head first.
+    /// A client that does not read delays this by a second, once. A request that is still under way
+    /// may come before or after: read the answer's head first.
     pub fn advance(&self, by: Duration) -> bool {
         self.shared.clock.advance(by)
     }
 
-    /// The ids of the Posts of the feed that were due from this date on (Unix milliseconds) and
-    /// before that one, in their order, whether or not anybody was sent them: next to
-    /// [`Self::ground_truth`], what a client may have missed. Rules, partitions and languages are
-    /// not looked at. Empty before the first client, and where there is no feed that goes on by
-    /// itself: without a rate, or with a file for each connection.
+    /// Returns the ids of the Posts of the feed that were due from one date until before another
+    /// (Unix milliseconds), in order, sent or not.
+    ///
+    /// Compared with [`Self::ground_truth`] they are what a client may have missed. Rules,
+    /// partitions and languages are ignored. The list is empty before the first client, and for a
+    /// feed that does not continue without clients: without a rate, or with a file for each
+    /// connection.
     ///
     /// ```
     /// # use powerstream_simulator::{Config, Simulator, Time};
@@ -164,14 +163,14 @@ impl Simulator {
         self.shared.feed.ids(since_unix_ms, before_unix_ms)
     }
 
-    /// The log of what it sends. It stays valid after the shutdown.
+    /// Returns the log of what it sends. The log stays valid after the shutdown.
     #[must_use]
     pub fn ground_truth(&self) -> GroundTruth {
         self.shared.ground_truth.clone()
     }
 
     /// Ends all connections where they are and waits for all threads: a matter of milliseconds.
-    /// Again is a no-op.
+    /// A second call does nothing.
     pub fn shutdown(&self) {
         self.shared.stop();
         if let Some(pump) = self.pump.lock().unwrap_or_else(PoisonError::into_inner).take() {

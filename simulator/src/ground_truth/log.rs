@@ -25,42 +25,43 @@ impl GroundTruth {
         Self(Arc::new(Log { clock, store, changed: Condvar::new() }))
     }
 
-    /// When the Post of this id was written: the first time, if it was written to several
+    /// Returns when the Post of this id was written: the first time, if it was written to several
     /// connections. `None` for a Post that was not, or that the log has forgotten.
     #[must_use]
     pub fn written_at(&self, id: u64) -> Option<Instant> {
         self.lock().written_at(id)
     }
 
-    /// The sums so far.
+    /// Returns the sums so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.lock().totals
     }
 
-    /// The connections in the order of their numbers: all that are open, and the last thousand that
+    /// Returns the connections in the order of their numbers: all that are open, and the last thousand that
     /// are closed.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionRecord> {
         self.lock().connections.values().cloned().collect()
     }
 
-    /// One connection.
+    /// Returns one connection.
     #[must_use]
     pub fn connection(&self, number: u64) -> Option<ConnectionRecord> {
         self.lock().connections.get(&number).cloned()
     }
 
-    /// The messages of one connection that the log still holds, in order.
+    /// Returns the messages of one connection that the log still holds, in order.
     #[must_use]
     pub fn messages(&self, connection: u64) -> Vec<MessageRecord> {
         self.lock().messages(connection)
     }
 
-    /// Waits until the totals are as asked; false if they are not within `timeout`. Asks again
-    /// after every change, and may itself look into the log: nothing is locked meanwhile.
+    /// Waits until `done` accepts the totals. Returns false if it does not within `timeout`.
+    ///
+    /// `done` is called after every change. It may read the log: nothing is locked meanwhile.
     pub fn wait(&self, timeout: Duration, mut done: impl FnMut(&Totals) -> bool) -> bool {
-        // Longer than a year is for ever, which no instant can tell.
+        // No instant is later than what the platform can represent: a year is long enough.
         let until = Instant::now() + timeout.min(Duration::from_secs(366 * 24 * 60 * 60));
         loop {
             let (seen, totals) = {

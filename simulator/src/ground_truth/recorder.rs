@@ -60,7 +60,7 @@ impl Recorder {
         self.connection(|connection, _| connection.status = Some(status));
     }
 
-    /// It is a stream.
+    /// Records that the answer is a stream.
     pub(crate) fn streaming(&self) {
         self.connection(|connection, totals| {
             connection.status = Some(200);
@@ -77,7 +77,7 @@ impl Recorder {
         self.end = end;
     }
 
-    /// Before a `write()` that may complete these: makes their records, or moves the instant of
+    /// Makes the records of these before a `write()` that may complete them, or moves the instant of
     /// those that were not completed by an earlier one.
     pub(crate) fn about_to_complete<'a>(&mut self, messages: impl Iterator<Item = &'a mut InFlight>) {
         let now = self.log.now();
@@ -102,7 +102,7 @@ impl Recorder {
         }
     }
 
-    /// After a `write()`: bytes the socket took, and what they completed.
+    /// Records a `write()`: bytes the socket took, and what they completed.
     pub(crate) fn written(&self, wire_bytes: usize, completed: impl Iterator<Item = InFlight>) {
         let (mut messages, mut posts, mut keep_alives, mut payload) = (0, 0, 0, 0);
         for in_flight in completed {
@@ -130,7 +130,7 @@ impl Recorder {
         });
     }
 
-    /// After a `write()` that failed: these never got out.
+    /// Takes back the records of these after a `write()` that failed.
     pub(crate) fn failed(&self, messages: impl Iterator<Item = InFlight>) {
         let mut store = self.log.lock();
         for number in messages.filter_map(|in_flight| in_flight.record) {
