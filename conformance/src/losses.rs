@@ -23,7 +23,7 @@ use powerstream_client::transport::{Trust, open, open_merged};
 use powerstream_core::merge::Group;
 use powerstream_core::session::Gap;
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::{Datacenter, Scenario, Simulator, Struck, Truth};
+use powerstream_simulator::{Datacenter, FaultScope, GroundTruth, Scenario, Simulator};
 
 use crate::account::{Absence, Account, FOR_EVER, Sent, Stream, Sum};
 use crate::lines::{LINE_BYTES_MAX, Line};
@@ -101,7 +101,7 @@ impl MergedCase {
 /// Keeps what came. `Send`, so that it can go along with a stream into its task or thread.
 #[derive(Debug)]
 pub struct Recorder {
-    truth: Truth,
+    truth: GroundTruth,
     began: Instant,
     until: Until,
     came: Came,
@@ -135,7 +135,7 @@ struct Came {
 
 impl Recorder {
     fn new(simulator: &Simulator, until: Until) -> Self {
-        Self { truth: simulator.truth(), began: Instant::now(), until, came: Came::default() }
+        Self { truth: simulator.ground_truth(), began: Instant::now(), until, came: Came::default() }
     }
 
     /// An event has come. [`ControlFlow::Break`] once it is enough: then the stream is to be shut down, and what it still hands out is to be
@@ -196,7 +196,7 @@ impl Recorder {
 
 impl Came {
     fn check_end(&self, simulator: &Simulator) {
-        let (totals, last) = (simulator.truth().totals(), &self.last);
+        let (totals, last) = (simulator.ground_truth().totals(), &self.last);
         assert!(self.is_through, "it did not come to its end: {totals:?}, the last event: {last:?}");
         assert_eq!(totals.forgotten, 0, "the truth is too short");
     }
@@ -276,7 +276,7 @@ impl Scene {
         config.rate = Some(RATE);
         config.scenario = self.scenario;
         config.fault_after = FAULT_AFTER;
-        config.fault_on = (self.until.connections == FAULTS + 1).then_some(Struck::First(FAULTS));
+        config.fault_on = (self.until.connections == FAULTS + 1).then_some(FaultScope::First(FAULTS));
         config.rate_limit_reset = Duration::from_secs(1);
         config.datacenters = datacenters.iter().map(|name| Datacenter::new(name)).collect();
         // Of a machine that is busy no more than of one that is not.
@@ -318,7 +318,7 @@ impl Scene {
         came.check_end(&simulator);
         let mut delivered = came.streams.clone().into_iter();
         let reels = tape.reels();
-        let streams = streams(&simulator.truth(), &clocks, &reels, |is_stream| {
+        let streams = streams(&simulator.ground_truth(), &clocks, &reels, |is_stream| {
             if is_stream { delivered.next().expect("a stream that was told of") } else { Vec::new() }
         });
         assert_eq!(delivered.next(), None, "a stream was told of that was none");
@@ -339,7 +339,7 @@ impl Scene {
         let came = subject(MergedCase { config, tape: tape.clone(), recorder }).came;
         came.check_end(&simulator);
         let reels = tape.reels();
-        let streams = streams(&simulator.truth(), &clocks, &reels, |_| Vec::new());
+        let streams = streams(&simulator.ground_truth(), &clocks, &reels, |_| Vec::new());
         let posts = came.posts.clone();
         self.check_account(&simulator, came, streams, Some(posts))
     }
@@ -393,7 +393,7 @@ impl Clocks {
 /// What the server sent over each connection, in the order in which the client made them, with what the client read there; `delivered`
 /// is told whether that was a stream. Behind them what was sent over connections that the client knows nothing of.
 fn streams(
-    truth: &Truth,
+    truth: &GroundTruth,
     clocks: &Clocks,
     reels: &[Reel],
     mut delivered: impl FnMut(bool) -> Vec<Line>,

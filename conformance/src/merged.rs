@@ -10,7 +10,7 @@ use powerstream_client::merged::OwnedMergedEvent;
 use powerstream_client::owned::OwnedEvent;
 use powerstream_core::merge::{FeedGap, Group, Interrupted};
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::{Scenario, Simulator, Struck};
+use powerstream_simulator::{FaultScope, Scenario, Simulator};
 
 use crate::{parallel, posts};
 
@@ -100,7 +100,7 @@ const CHECKS: [(&str, Check); 4] = [
 const POSTS: usize = 200;
 
 /// A server that sends these Posts to each connection, as fast as it reads.
-fn server(seed: u64, scenario: Scenario, fault_on: Struck) -> Simulator {
+fn server(seed: u64, scenario: Scenario, fault_on: FaultScope) -> Simulator {
     let mut config = powerstream_simulator::Config::default();
     config.source = posts(seed, POSTS);
     config.scenario = scenario;
@@ -140,15 +140,15 @@ fn run(
 }
 
 fn all_well(subject: &Subject<'_>) {
-    let servers = [0; 3].map(|_| server(5, Scenario::Steady, Struck::Every));
+    let servers = [0; 3].map(|_| server(5, Scenario::Steady, FaultScope::Every));
     let urls = servers.each_ref().map(|server| ("a", server.base_url()));
     let came = run(subject, Group::Redundant, &urls, (POSTS, 0, 0));
     assert!(came.disconnects.is_empty() && came.gaps.is_empty(), "{came:?}");
 }
 
 fn one_is_cut(subject: &Subject<'_>) {
-    let well = server(5, Scenario::Steady, Struck::Every);
-    let cut = server(5, Scenario::CloseMidMessage, Struck::Every);
+    let well = server(5, Scenario::Steady, FaultScope::Every);
+    let cut = server(5, Scenario::CloseMidMessage, FaultScope::Every);
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
     let came = run(subject, Group::Redundant, &urls, (POSTS, 4, 0));
     assert_eq!(came.disconnects.keys().collect::<Vec<_>>(), [&1], "{came:?}");
@@ -156,11 +156,11 @@ fn one_is_cut(subject: &Subject<'_>) {
     let begun = came.begun[&0].saturating_add(Duration::from_millis(5));
     assert!(came.interrupted.iter().all(|interrupted| interrupted.from <= begun), "{came:?}");
     assert!(came.gaps.iter().all(|gap| gap.to <= begun), "{came:?}");
-    assert_eq!(well.truth().totals().connections, 1);
+    assert_eq!(well.ground_truth().totals().connections, 1);
 }
 
 fn one_is_dead(subject: &Subject<'_>) {
-    let well = server(5, Scenario::Steady, Struck::Every);
+    let well = server(5, Scenario::Steady, FaultScope::Every);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let urls = [("dead", format!("http://{nobody}")), ("well", well.base_url())];
     let came = run(subject, Group::Redundant, &urls, (POSTS, 3, 0));
@@ -169,8 +169,8 @@ fn one_is_dead(subject: &Subject<'_>) {
 }
 
 fn a_partition_is_cut(subject: &Subject<'_>) {
-    let well = server(5, Scenario::Steady, Struck::Every);
-    let cut = server(6, Scenario::CloseBetween, Struck::First(1));
+    let well = server(5, Scenario::Steady, FaultScope::Every);
+    let cut = server(6, Scenario::CloseBetween, FaultScope::First(1));
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
     let came = run(subject, Group::Partitioned, &urls, (2 * POSTS, 1, 1));
     assert_eq!(came.disconnects.keys().collect::<Vec<_>>(), [&1], "{came:?}");

@@ -342,7 +342,7 @@ fn simulator(rate: f64, fault: Option<TlsFault>) -> Simulator {
 fn shutdown_in_the_handshake(start: &Start<'_>) {
     let simulator = simulator(0.0, Some(TlsFault::Stall));
     let watched = watch_with(start, to(simulator.base_url()), simulator.ca_pem(), 10);
-    assert!(simulator.truth().wait(LONG, |totals| totals.open > 0));
+    assert!(simulator.ground_truth().wait(LONG, |totals| totals.open > 0));
     pause(50);
     watched.stop_quietly();
 }
@@ -353,7 +353,7 @@ fn shutdown_over_tls(start: &Start<'_>) {
         let watched = watch_with(start, to(simulator.base_url()), simulator.ca_pem(), 10);
         watched.connected();
         watched.stop();
-        assert!(simulator.truth().wait(LONG, |totals| totals.open == 0));
+        assert!(simulator.ground_truth().wait(LONG, |totals| totals.open == 0));
     }
 }
 

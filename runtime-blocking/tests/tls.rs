@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, Disconnected, FaultKind, TlsFault};
 use powerstream_blocking::{Client, TlsConfig, Token};
-use powerstream_simulator::{Config, End, Scenario, Simulator, Struck, Tls};
+use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator, Tls};
 use support::*;
 
 in_each_reading! {
@@ -36,7 +36,7 @@ fn simulator(change: impl FnOnce(&mut Config, &mut Tls)) -> Simulator {
 fn first_fault(reading: Reading, fault: powerstream_simulator::TlsFault) -> (Disconnected, Duration) {
     let simulator = simulator(|_, tls| {
         tls.fault = Some(fault);
-        tls.fault_on = Struck::First(1);
+        tls.fault_on = FaultScope::First(1);
     });
     let url = simulator.base_url();
     let config =
@@ -143,7 +143,7 @@ fn shutdown_ends_it_in_every_state(reading: Reading) {
         if wait {
             watched.connected();
         } else {
-            simulator.truth().wait(Duration::from_secs(10), |totals| totals.open > 0);
+            simulator.ground_truth().wait(Duration::from_secs(10), |totals| totals.open > 0);
         }
         let (took, _) = watched.stop();
         assert!(took < SOON, "{fault:?} {rate}: {took:?}");
@@ -166,9 +166,10 @@ fn what_the_client_ends_it_takes_leave_of(reading: Reading) {
     }
     assert_eq!(watched.cause(), "timeout_silence");
     // Closed before it is told.
-    let ended = simulator.truth().wait(Duration::from_secs(10), |totals| totals.connections > totals.open);
+    let ended =
+        simulator.ground_truth().wait(Duration::from_secs(10), |totals| totals.connections > totals.open);
     assert!(ended);
-    assert_eq!(simulator.truth().connection(1).unwrap().end, Some(End::Fault(Scenario::Stall)));
+    assert_eq!(simulator.ground_truth().connection(1).unwrap().end, Some(End::Fault(Scenario::Stall)));
     watched.stop();
 }
 

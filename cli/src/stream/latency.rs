@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::Truth;
+use powerstream_simulator::GroundTruth;
 
 /// Deliveries noted down before they are looked up, at most: what a burst may hold.
 const PENDING_MAX: usize = 4_096;
@@ -31,7 +31,7 @@ pub(super) struct Latency {
 enum From {
     /// The simulator's write.
     Write {
-        truth: Truth,
+        truth: GroundTruth,
         /// Delivered and not looked up: that takes the log's lock, which the simulator wants too.
         pending: Vec<(PostId, Instant)>,
         /// The latest of what is known to lie before the next Post: the write of the last one, the end of the
@@ -49,7 +49,7 @@ enum From {
 }
 
 impl Latency {
-    pub(super) fn from_write(truth: Truth) -> Self {
+    pub(super) fn from_write(truth: GroundTruth) -> Self {
         Self::new(From::Write {
             truth,
             pending: Vec::with_capacity(PENDING_MAX),
