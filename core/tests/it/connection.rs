@@ -1,10 +1,8 @@
 //! Whole responses through a connection: the same events for the same content, whatever way it is chunked, cut and
 //! stored.
 
-mod common;
-
-use common::observe::{Seen, run};
-use common::{Chunking, HEAD, chunked, deliveries, naive, pieces, push_chunk, streamed};
+use crate::common::event_log::{OwnedEvent, run};
+use crate::common::{Chunking, HEAD, chunked, deliveries, pieces, push_chunk, reference_decoder, streamed};
 use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, Raw};
 use powerstream_core::stream::framing::Delimiter;
 use powerstream_core::time::Instant;
@@ -83,18 +81,18 @@ const CASES: &[Case] = &[
 ];
 
 /// What the connection must say behind its head, and octets: delivered, separators, skipped, left.
-fn expand(content: &[u8], want: &[Want]) -> (Vec<Seen>, [u64; 4]) {
+fn expand(content: &[u8], want: &[Want]) -> (Vec<OwnedEvent>, [u64; 4]) {
     let (mut seen, mut delivered, mut skipped, mut left) = (Vec::new(), 0, 0, 0);
     for want in want {
         match *want {
             Message(message) => {
                 delivered += message.len() as u64;
-                seen.push(Seen::Message(message.to_owned()));
+                seen.push(OwnedEvent::Message(message.to_owned()));
             }
-            KeepAlive => seen.push(Seen::KeepAlive),
+            KeepAlive => seen.push(OwnedEvent::KeepAlive),
             Skipped(bytes) => {
                 skipped += bytes;
-                seen.push(Seen::Skipped(bytes));
+                seen.push(OwnedEvent::Skipped(bytes));
             }
             Left(bytes) => left = bytes,
         }
@@ -120,13 +118,13 @@ fn check(
 ) {
     let (mut want, [delivered, separators, skipped, left]) = expand(case.content, case.want);
     if ends_itself {
-        want.push(Seen::End { undelivered: left });
-        want.push(Seen::Closed(Closed::Complete));
+        want.push(OwnedEvent::End { undelivered: left });
+        want.push(OwnedEvent::Closed(Closed::Complete));
     } else {
-        want.push(Seen::Closed(Closed::CompleteByClose { undelivered: left }));
+        want.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered: left }));
     }
     let log = run(connection, pieces(wire, cuts));
-    let [Seen::Head { .. }, log @ ..] = log.as_slice() else { panic!("{}: no head", case.name) };
+    let [OwnedEvent::Head { .. }, log @ ..] = log.as_slice() else { panic!("{}: no head", case.name) };
     let config = connection.config();
     assert_eq!(
         log, want,
@@ -207,7 +205,12 @@ fn the_oracle_agrees_with_the_table() {
     for case in CASES {
         for &delimiter in case.delimiters {
             let (want, [.., left]) = expand(case.content, case.want);
-            assert_eq!(naive::messages(case.content, delimiter, 1_000), (want, left), "{}", case.name);
+            assert_eq!(
+                reference_decoder::messages(case.content, delimiter, 1_000),
+                (want, left),
+                "{}",
+                case.name
+            );
         }
     }
 }
@@ -274,7 +277,7 @@ fn the_smallest_storages_work_in_their_own_measure() {
                 b"{}\r\n0123456789012345678901234567890123456789012345678901234567890\r\n\r\n{}\r\n";
             let wire = streamed(&chunked(content, chunking));
             for cuts in deliveries(wire.len(), 8).take(40) {
-                let want = naive::response(&wire, connection.config(), storage);
+                let want = reference_decoder::response(&wire, connection.config(), storage);
                 assert_eq!(run(&mut connection, pieces(&wire, &cuts)), want, "{storage} octets of storage");
             }
         }
@@ -292,12 +295,12 @@ fn messages_are_delivered_at_once() {
     let log = run(&mut connection, [&wire[..wire.len() - 1]]);
     assert_eq!(
         log[1..],
-        [Seen::Message(b"{\"id\":1}".to_vec()), Seen::Closed(Closed::Cut { undelivered: 0 })]
+        [OwnedEvent::Message(b"{\"id\":1}".to_vec()), OwnedEvent::Closed(Closed::Cut { undelivered: 0 })]
     );
     let log = run(&mut connection, [&wire[..]]);
     assert_eq!(
         log[1..],
-        [Seen::Message(b"{\"id\":1}".to_vec()), Seen::Closed(Closed::Cut { undelivered: 1 })]
+        [OwnedEvent::Message(b"{\"id\":1}".to_vec()), OwnedEvent::Closed(Closed::Cut { undelivered: 1 })]
     );
 }
 

@@ -1,10 +1,8 @@
 //! The head decoder: every row of what is taken and what is refused, delivered in every way.
 
-mod common;
-
-use common::naive::{self, HeadStop};
-use common::observe::{Seen, run};
-use common::{Random, deliveries, mutate, pieces, random_cuts};
+use crate::common::event_log::{OwnedEvent, run};
+use crate::common::reference_decoder::{self, HeadStop};
+use crate::common::{Random, deliveries, mutate, pieces, random_cuts};
 use powerstream_core::http::body::Framing::{self, Chunked, Empty, Length, UntilClose};
 use powerstream_core::http::head::HeadErrorKind::{self, *};
 use powerstream_core::http::head::{HeadDecoder, HeadLimits, ResponseHead, RetryAfter};
@@ -47,7 +45,7 @@ fn decode_all_ways(name: &str, limits: HeadLimits, room: usize, wire: &[u8]) -> 
         let cut = decode(limits, room, pieces(wire, &cuts));
         assert_eq!(cut, whole, "{name}: {} cut at {cuts:?}", wire.escape_ascii());
     }
-    let naive = match naive::head(wire, limits, room) {
+    let expected = match reference_decoder::head(wire, limits, room) {
         Ok(head) => (Some((head.status, head.framing)), head.end),
         Err(HeadStop::Refused(_, at)) => (None, at),
         Err(HeadStop::Cut(_)) => (None, wire.len()),
@@ -57,7 +55,7 @@ fn decode_all_ways(name: &str, limits: HeadLimits, room: usize, wire: &[u8]) -> 
         Answer::Refused(_, at) => (None, at),
         Answer::Unfinished => (None, wire.len()),
     };
-    assert_eq!(naive, decoded, "{name}: the oracle of {}", wire.escape_ascii());
+    assert_eq!(expected, decoded, "{name}: the oracle of {}", wire.escape_ascii());
     whole
 }
 
@@ -415,7 +413,7 @@ fn lends_the_fields_as_they_came() {
         ("content-length", b"0"),
     ];
     let fields = fields.iter().map(|(name, value)| (String::from(*name), value.to_vec())).collect();
-    let want = Seen::Head { status: 200, framing: Framing::Length(0), fields };
+    let want = OwnedEvent::Head { status: 200, framing: Framing::Length(0), fields };
     for cuts in deliveries(wire.len(), 3) {
         let mut connection = Connection::new(vec![0; 256], ConnectionConfig::default());
         let log = run(&mut connection, pieces(wire, &cuts));
@@ -436,7 +434,7 @@ fn agrees_with_the_oracle_on_damaged_heads() {
         limits.fields_max = 1 + random.below(4);
         limits.bytes_max = 1 + random.below(200);
         let room = 1 + random.below(200);
-        let want = match naive::head(&wire, limits, room) {
+        let want = match reference_decoder::head(&wire, limits, room) {
             Ok(head) => Ok((head.status, head.framing, head.end)),
             Err(HeadStop::Refused(kind, at)) => Err(Some((kind, at))),
             Err(HeadStop::Cut(_)) => Err(None),

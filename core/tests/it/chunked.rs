@@ -1,9 +1,7 @@
 //! The chunked decoder: every row of what is taken and what is refused, delivered in every way.
 
-mod common;
-
-use common::naive::{self, BodyEnd, Chunked};
-use common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
+use crate::common::reference_decoder::{self, BodyEnd, Chunked};
+use crate::common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
 use powerstream_core::http::chunked::ChunkErrorKind::{self, *};
 use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
 
@@ -57,7 +55,7 @@ fn assert_decodes(name: &str, limits: ChunkLimits, wire: &[u8], want: &Chunked) 
             wire.escape_ascii()
         );
     }
-    assert_eq!(naive::chunked(wire, limits), *want, "{name}: the oracle");
+    assert_eq!(reference_decoder::chunked(wire, limits), *want, "{name}: the oracle");
 }
 
 struct Accept {
@@ -118,7 +116,11 @@ fn a_body_cut_anywhere_is_cut() {
             let cut = decode(ChunkLimits::default(), [&wire[..length]]);
             assert_eq!(cut.end, BodyEnd::Cut, "{name}, cut behind {length} octets");
             assert!(content.starts_with(&cut.content), "{name}: what came whole is delivered");
-            assert_eq!(naive::chunked(&wire[..length], ChunkLimits::default()), cut, "{name}: the oracle");
+            assert_eq!(
+                reference_decoder::chunked(&wire[..length], ChunkLimits::default()),
+                cut,
+                "{name}: the oracle"
+            );
         }
     }
 }
@@ -288,7 +290,7 @@ fn every_octet_in_every_place() {
     for place in places {
         for octet in 0..=255 {
             let wire = [place, &[octet][..], b"\r\n\r\n"].concat();
-            let want = naive::chunked(&wire, ChunkLimits::default());
+            let want = reference_decoder::chunked(&wire, ChunkLimits::default());
             assert_decodes("every octet", ChunkLimits::default(), &wire, &want);
         }
     }
@@ -405,7 +407,7 @@ fn agrees_with_the_oracle_on_damaged_bodies() {
             if damaged {
                 mutate(&mut wire, &mut random);
             }
-            let want = naive::chunked(&wire, limits);
+            let want = reference_decoder::chunked(&wire, limits);
             for _ in 0..3 {
                 let cuts = random_cuts(wire.len(), &mut random);
                 let got = decode(limits, pieces(&wire, &cuts));
@@ -417,7 +419,7 @@ fn agrees_with_the_oracle_on_damaged_bodies() {
 
 #[test]
 fn the_chunkings_of_the_tests_are_what_they_say() {
-    use common::Chunking::{CutAt, Each, One, PerMessage, UpTo16, WithExtension};
+    use crate::common::Chunking::{CutAt, Each, One, PerMessage, UpTo16, WithExtension};
     let content = b"one\r\n\r\nthree three three\r\n";
     for chunking in [One, PerMessage, CutAt(5), Each(1), Each(16), Each(17), WithExtension(2), UpTo16(1)] {
         let wire = chunked(content, chunking);

@@ -1,12 +1,10 @@
 //! A connection's deadlines on a virtual clock: content keeps a stream alive, nothing else does, and no pattern of
 //! bytes outruns what is absolute.
 
-mod common;
-
 use std::time::Duration;
 
-use common::observe::{Seen, feed};
-use common::{HEAD, push_chunk, streamed};
+use crate::common::event_log::{OwnedEvent, feed};
+use crate::common::{HEAD, push_chunk, streamed};
 use powerstream_core::liveness::Reason::{self, *};
 use powerstream_core::liveness::Timeout;
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, ErrorKind};
@@ -23,7 +21,7 @@ const fn seconds(seconds: u64) -> Instant {
 /// A connection, its log, and a clock that is wherever a call puts it.
 struct Life {
     connection: Connection<Vec<u8>>,
-    log: Vec<Seen>,
+    log: Vec<OwnedEvent>,
     received: u64,
 }
 
@@ -53,7 +51,7 @@ impl Life {
 
     fn failure(&self) -> Option<ErrorKind> {
         match self.log.last() {
-            Some(Seen::Failed { kind, .. }) => Some(*kind),
+            Some(OwnedEvent::Failed { kind, .. }) => Some(*kind),
             _ => None,
         }
     }
@@ -300,7 +298,7 @@ fn a_reader_that_was_late_itself_gives_the_peer_as_long_again() {
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"x", seconds(3_600));
     life.feed(b"}\r\n", millis(3_600_999));
-    assert_eq!(life.log.last(), Some(&Seen::Message(b"{x}".to_vec())));
+    assert_eq!(life.log.last(), Some(&OwnedEvent::Message(b"{x}".to_vec())));
 }
 
 #[test]
@@ -308,7 +306,7 @@ fn every_message_before_the_deadline_is_delivered_with_what_passes_it() {
     let mut life = Life::streaming();
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"}\r\n{}\r\n{", seconds(62));
-    assert_eq!(life.log[1..], [Seen::Message(b"{}".to_vec()), Seen::Message(b"{}".to_vec())]);
+    assert_eq!(life.log[1..], [OwnedEvent::Message(b"{}".to_vec()), OwnedEvent::Message(b"{}".to_vec())]);
     assert_eq!(life.deadline(), Some((seconds(87), Silence)), "the next message has its own minute");
 }
 
@@ -326,7 +324,7 @@ fn an_announced_close_has_its_deadline_whatever_still_comes() {
     assert_eq!(life.failure(), Some(ErrorKind::Timeout(Disconnect)));
     // 20 ms late at 8.01 s, found and granted at the next read, 30 ms on.
     assert_eq!(now, millis(8_040));
-    let delivered = life.log.iter().filter(|seen| matches!(seen, Seen::Message(_))).count();
+    let delivered = life.log.iter().filter(|seen| matches!(seen, OwnedEvent::Message(_))).count();
     assert_eq!(delivered, 1 + 168, "each message of each read, the last included");
 }
 
@@ -356,7 +354,7 @@ fn an_error_document_has_the_heads_time_again_and_ends_with_what_came() {
         now = now.saturating_add(Duration::from_millis(100));
         life.feed(b"x", now);
     }
-    assert_eq!((now, life.log.last()), (seconds(25), Some(&Seen::End { undelivered: 0 })));
+    assert_eq!((now, life.log.last()), (seconds(25), Some(&OwnedEvent::End { undelivered: 0 })));
     assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(150));
 }
 

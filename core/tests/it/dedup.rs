@@ -1,12 +1,10 @@
 //! The window of ids against a map and a queue, on all sizes that are small enough to meet every case.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use common::Random;
+use crate::common::Random;
 use powerstream_core::dedup::{POSTS_MAX, Sight, Window, WindowConfig, WindowError};
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::Instant;

@@ -2,6 +2,8 @@
 // A global allocator cannot be written without it; this one passes everything on and counts.
 #![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 
+#[allow(dead_code, reason = "the test needs only a part of it")]
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

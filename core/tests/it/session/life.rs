@@ -2,7 +2,7 @@
 
 use powerstream_core::session::FaultKind;
 
-use crate::session_support::*;
+use crate::harness::*;
 
 #[test]
 fn a_whole_life() {
@@ -13,7 +13,7 @@ fn a_whole_life() {
             .keep_alive(secs(19))
             .line(secs(2), &post(2))
     };
-    let net = Net::new([
+    let net = Network::new([
         long().line(ms(100), OPERATIONAL).end(ms(10)),
         Attempt::failing(FaultKind::Refused),
         Attempt::failing(FaultKind::Resolve),
@@ -84,7 +84,7 @@ fn a_whole_life() {
 fn refused_delays(seed: u64, jitter: u8) -> Vec<u128> {
     let mut config = config();
     config.backoff.jitter_percent = jitter;
-    run_seeded(&config, Net::new([]), secs(600), seed).delays()
+    run_seeded(&config, Network::new([]), secs(600), seed).delays()
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn jitter_comes_from_the_seed_and_only_lengthens() {
 
 #[test]
 fn the_ceiling_is_told() {
-    let run = run(&config(), Net::new([]), secs(600));
+    let run = run(&config(), Network::new([]), secs(600));
     let first = run.disconnected.iter().position(|(_, _, disconnected)| disconnected.at_ceiling);
     assert_eq!(first, Some(63));
 }
@@ -151,7 +151,7 @@ fn flapping_is_backed_off_from() {
         ("nothing but time", Attempt::stream().eof(secs(24))),
     ];
     for (name, shape) in shapes {
-        let run = run(&config(), Net::always(shape), secs(3_600));
+        let run = run(&config(), Network::always(shape), secs(3_600));
         let delays = run.delays();
         let first = usize::from(delays[0] == 0);
         assert_eq!(
@@ -177,7 +177,7 @@ fn flapping_is_backed_off_from() {
 fn health_is_content_20_s_after_the_head() {
     let keeps_coming = |last| Attempt::stream().keep_alive(secs(10)).keep_alive(last - secs(10)).end(0);
     let until = |attempt: Attempt| {
-        let net = Net::new([Attempt::stream().eof(0), Attempt::failing(FaultKind::Refused), attempt]);
+        let net = Network::new([Attempt::stream().eof(0), Attempt::failing(FaultKind::Refused), attempt]);
         run(&config(), net, secs(40)).delays()[..4].to_vec()
     };
     // The last octet comes a moment before 20 s, or at 20 s: the immediate reconnect is spent, or given back.
@@ -192,7 +192,7 @@ fn health_is_content_20_s_after_the_head() {
 fn http_faults_double_from_5_s_to_320_s() {
     let run = run(
         &config(),
-        Net::always(Attempt::new().bytes(0, refusal("503 x", "", "")).eof(0)),
+        Network::always(Attempt::new().bytes(0, refusal("503 x", "", "")).eof(0)),
         secs(3_600) + 1,
     );
     let seconds: Vec<u128> = run.delays().iter().map(|delay| delay / 1_000).collect();
@@ -204,7 +204,7 @@ fn http_faults_double_from_5_s_to_320_s() {
 fn rate_limits_double_from_60_s_to_900_s() {
     let run = run(
         &config(),
-        Net::always(Attempt::new().bytes(0, refusal("429 x", "", "")).eof(0)),
+        Network::always(Attempt::new().bytes(0, refusal("429 x", "", "")).eof(0)),
         secs(3_600) + 1,
     );
     let seconds: Vec<u128> = run.delays().iter().map(|delay| delay / 1_000).collect();
@@ -218,7 +218,7 @@ fn each_class_counts_for_itself_and_all_start_over_together() {
     let limited = || Attempt::new().bytes(0, refusal("429 x", "", ""));
     let refused = || Attempt::failing(FaultKind::Refused);
     let healthy = Attempt::stream().keep_alive(secs(20)).end(0);
-    let net = Net::new([
+    let net = Network::new([
         unavailable(),
         refused(),
         unavailable(),
@@ -238,7 +238,7 @@ fn each_class_counts_for_itself_and_all_start_over_together() {
 fn when_the_faults_stop_the_session_streams_again() {
     let mut attempts: Vec<Attempt> = (0..100).map(|_| Attempt::failing(FaultKind::Refused)).collect();
     attempts.push(Attempt::stream().line(0, &post(1)));
-    let run = run(&config(), Net::new(attempts), secs(3_600));
+    let run = run(&config(), Network::new(attempts), secs(3_600));
     assert_eq!(run.bytes(), [post(1).as_bytes()]);
     let connects = &run.net().connects;
     assert!(connects[100] - connects[99] <= secs(16));
