@@ -1,10 +1,12 @@
 //! Accessors by hand, one by one; all of them at once against an oracle are in `oracle`.
 
+use core::fmt;
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
+use crate::stream::message::PostId;
 
 mod fixtures;
 mod generate;

@@ -320,6 +320,11 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
+/// The id in a string, else the one in digits.
+pub(super) fn either_id(string: Option<Value<'_>>, number: Option<Value<'_>>) -> Option<u64> {
+    string.and_then(|id| id.as_id()).or_else(|| number?.as_id())
+}
+
 /// The keys that are asked for, to be found by a key of the message in one step or two, whatever their number.
 ///
 /// A Post has some forty keys, and comparing each with seventeen takes a fifth of the scan.
@@ -447,11 +452,11 @@ impl<'a> Cursor<'a> {
 /// A walk over the values of one container.
 struct Walk<'a> {
     cursor: Cursor<'a>,
-    place: Place,
+    position: Position,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Position {
     Before,
     /// After a value that was read, or, where it is an object or array, before it.
     Inside {
@@ -462,11 +467,11 @@ enum Place {
 
 impl<'a> Walk<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { cursor: Cursor::new(bytes), place: Place::Before }
+        Self { cursor: Cursor::new(bytes), position: Position::Before }
     }
 
     fn nothing() -> Self {
-        Self { cursor: Cursor::new(&[]), place: Place::After }
+        Self { cursor: Cursor::new(&[]), position: Position::After }
     }
 
     /// Goes on to the next value, which `step` reads up to: `None` from it is the container's end.
@@ -474,20 +479,20 @@ impl<'a> Walk<'a> {
         &mut self,
         step: impl FnOnce(&mut Scanner<'a>, &mut bool) -> Result<Option<T>, Malformed>,
     ) -> Option<(T, Value<'a>)> {
-        let place = core::mem::replace(&mut self.place, Place::After);
+        let position = core::mem::replace(&mut self.position, Position::After);
         let mut first = false;
-        match place {
-            Place::Before => {
+        match position {
+            Position::Before => {
                 self.cursor.open().ok()?;
                 first = true;
             }
-            Place::Inside { unread: true } => self.cursor.scanner.skip_value().ok()?,
-            Place::Inside { unread: false } => {}
-            Place::After => return None,
+            Position::Inside { unread: true } => self.cursor.scanner.skip_value().ok()?,
+            Position::Inside { unread: false } => {}
+            Position::After => return None,
         }
         let key = step(&mut self.cursor.scanner, &mut first).ok()??;
         let value = self.cursor.value().ok()?;
-        self.place = Place::Inside { unread: value.is_container() };
+        self.position = Position::Inside { unread: value.is_container() };
         Some((key, value))
     }
 }
