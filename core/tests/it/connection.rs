@@ -186,7 +186,7 @@ fn check_all_ways(case: &Case, message_bytes_max: usize, storages: &[usize]) {
 }
 
 #[test]
-fn same_events_however_content_is_chunked_cut_and_stored() {
+fn same_events_for_every_chunking_split_and_storage_size() {
     for case in CASES {
         let longest = case.want.iter().map(|want| match want {
             Message(message) => message.len(),
@@ -201,7 +201,7 @@ fn same_events_however_content_is_chunked_cut_and_stored() {
 
 /// The oracle agrees with the tables, so that it may judge what no table holds.
 #[test]
-fn the_oracle_agrees_with_the_table() {
+fn reference_decoder_agrees_with_the_table() {
     for case in CASES {
         for &delimiter in case.delimiters {
             let (want, [.., left]) = expand(case.content, case.want);
@@ -219,7 +219,7 @@ fn the_oracle_agrees_with_the_table() {
 const LIMIT: usize = 64;
 
 #[test]
-fn a_message_over_the_limit_is_passed_over_and_the_next_is_intact() {
+fn oversized_message_is_skipped_and_the_next_one_is_intact() {
     let oversized: [(usize, bool); 5] =
         [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false), (LIMIT + 2, false), (10 * LIMIT, false)];
     for (length, fits) in oversized {
@@ -260,7 +260,7 @@ const OVERSIZED: &[Case] = &[
 ];
 
 #[test]
-fn an_oversized_message_without_end_is_left() {
+fn oversized_message_without_delimiter_is_discarded_at_the_end() {
     for case in OVERSIZED {
         check_all_ways(case, LIMIT, &[LIMIT + 1, 65_536]);
     }
@@ -268,7 +268,7 @@ fn an_oversized_message_without_end_is_left() {
 
 /// The limit is the storage's length less one where that is less.
 #[test]
-fn the_smallest_storages_work_in_their_own_measure() {
+fn smallest_storage_sizes_limit_messages_accordingly() {
     for storage in 0..HEAD.len() + 4 {
         let mut connection = Connection::new(vec![0; storage], ConnectionConfig::default());
         assert_eq!(connection.config().message_bytes_max, storage.saturating_sub(1));
@@ -286,7 +286,7 @@ fn the_smallest_storages_work_in_their_own_measure() {
 
 /// A message is delivered in the call that brings its line end, and all messages of an input in that round.
 #[test]
-fn messages_are_delivered_at_once() {
+fn message_is_delivered_by_the_call_that_brings_its_last_byte() {
     let mut wire = HEAD.to_vec();
     push_chunk(&mut wire, b"{\"id\":1}", "");
     push_chunk(&mut wire, b"\r", "");
@@ -306,7 +306,7 @@ fn messages_are_delivered_at_once() {
 
 /// Nothing adds up over a connection that is quiet for months: a day has 4,320 keep-alives.
 #[test]
-fn a_million_keep_alives_are_a_million_keep_alives() {
+fn million_keep_alives_exceed_no_limit() {
     let wire = b"2;quiet=yes\r\n\r\n\r\n".repeat(1_000);
     let mut connection = Connection::new([0; 64], ConnectionConfig::default());
     connection.handle_connected(Instant::ZERO);

@@ -34,7 +34,7 @@ fn assert_runs(name: &str, wire: &[u8], want: &[OwnedEvent]) {
 }
 
 #[test]
-fn what_is_whole_before_a_fault_is_delivered_before_it() {
+fn complete_messages_are_delivered_before_an_error() {
     use ChunkErrorKind::*;
     // What stands in a good stream, and at which of its octets it is refused.
     let broken: [(&[u8], ChunkErrorKind, usize); 12] = [
@@ -70,7 +70,7 @@ fn what_is_whole_before_a_fault_is_delivered_before_it() {
 }
 
 #[test]
-fn a_message_begun_before_a_fault_is_no_message() {
+fn partial_message_before_an_error_is_not_delivered() {
     let mut wire = streamed(b"");
     push_chunk(&mut wire, b"{}\r\n{\"half\":", "");
     let offset = wire.len() as u64;
@@ -83,7 +83,7 @@ fn a_message_begun_before_a_fault_is_no_message() {
 }
 
 #[test]
-fn a_refused_head_is_named_with_its_place() {
+fn invalid_head_is_reported_with_its_offset() {
     let cases: [(&[u8], HeadErrorKind, u64); 6] = [
         (b"<html>", HeadErrorKind::NotHttp, 0),
         (b"HTTP/1.1 100 x\r\n\r\nHTTP/2 200\r\n\r\n", HeadErrorKind::NotHttp, 18 + 5),
@@ -103,7 +103,7 @@ fn a_refused_head_is_named_with_its_place() {
 }
 
 #[test]
-fn a_close_in_every_state_says_whether_it_was_the_end() {
+fn close_reports_whether_the_response_was_complete() {
     use Closed::*;
     // Name, head, body, events, and what the close is called.
     type Row = (&'static str, &'static [u8], &'static [u8], &'static [OwnedEvent], Closed);
@@ -174,7 +174,7 @@ fn a_close_in_every_state_says_whether_it_was_the_end() {
 }
 
 #[test]
-fn what_follows_the_end_belongs_to_no_response() {
+fn bytes_after_the_end_are_discarded() {
     let heads: [(&str, Vec<u8>); 3] = [
         ("chunked", streamed(b"4\r\n{}\r\n\r\n0\r\n\r\n")),
         ("length", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{}\r\n".to_vec()),
@@ -198,7 +198,7 @@ fn what_follows_the_end_belongs_to_no_response() {
 }
 
 #[test]
-fn nothing_is_read_before_the_connection_is_made_nor_after_its_close() {
+fn input_is_ignored_before_connect_and_after_close() {
     let mut connection = connection(256);
     let (mut received, mut log) = (0, Vec::new());
     feed(&mut connection, &streamed(b"0\r\n\r\n"), NOW, &mut received, &mut log);
@@ -210,7 +210,7 @@ fn nothing_is_read_before_the_connection_is_made_nor_after_its_close() {
 }
 
 #[test]
-fn an_error_stays_until_the_next_connection() {
+fn error_persists_until_the_next_connection() {
     let mut connection = connection(256);
     let wire = streamed(b"x");
     let mut received = 0;
@@ -233,7 +233,7 @@ fn an_error_stays_until_the_next_connection() {
 
 /// One storage through many lives: nothing of an earlier one shows.
 #[test]
-fn a_connection_starts_anew() {
+fn reconnecting_resets_all_state() {
     let mut connection = connection(128);
     for cut in 0..60 {
         let wire = streamed(b"5;a=b\r\n{\"id\"\r\n100\r\n:1,\"text\":\"a longer one that is cut\"");
@@ -279,7 +279,7 @@ fn document(storage: usize, wire: &[u8], cuts: &[usize]) -> (Vec<OwnedEvent>, Ve
 }
 
 #[test]
-fn error_documents_are_gathered_whatever_their_framing() {
+fn error_documents_are_collected_with_every_framing() {
     const END: &[OwnedEvent] = &[OwnedEvent::End { undelivered: 0 }];
     let problem = br#"{"title":"ConnectionException","connection_issue":"TooManyConnections"}"#;
     let status = "HTTP/1.1 429 Too Many Requests\r\n";
@@ -313,7 +313,7 @@ fn error_documents_are_gathered_whatever_their_framing() {
 }
 
 #[test]
-fn an_error_document_longer_than_its_room_is_cut_there() {
+fn error_document_is_truncated_at_the_storage_size() {
     let head = b"HTTP/1.1 503 x\r\n\r\n";
     for (storage, room) in [(head.len(), 0), (head.len() + 1, 1), (256, 256 - head.len()), (1 << 20, 65_536)]
     {
@@ -335,7 +335,7 @@ fn an_error_document_longer_than_its_room_is_cut_there() {
 
 /// The two halves of `decode`: what `scan` found can be kept while the connection is borrowed again.
 #[test]
-fn scan_and_lend_are_decode_in_halves() {
+fn scan_then_lend_equals_decode() {
     let wire = streamed(b"5\r\n{\"id\"\r\n6\r\n:1}\r\n{\r\n3\r\n}\r\n\r\n2\r\n\r\n\r\n0\r\n\r\n");
     let mut connection = connection(64);
     connection.handle_connected(NOW);
@@ -355,7 +355,7 @@ fn scan_and_lend_are_decode_in_halves() {
 
 /// A stream of random messages in random chunks, now and then damaged, against the oracle.
 #[test]
-fn agrees_with_the_oracle_on_damaged_responses() {
+fn agrees_with_the_reference_decoder_on_damaged_responses() {
     const HEADS: &[&[u8]] = &[
         HEAD,
         HEAD,

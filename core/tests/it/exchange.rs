@@ -154,7 +154,7 @@ fn table() -> Vec<(String, OwnedEvent)> {
 }
 
 #[test]
-fn every_answer_under_every_split() {
+fn every_response_under_every_single_split() {
     for (wire, want) in table() {
         let wire = wire.as_bytes();
         for cuts in deliveries(wire.len(), 1) {
@@ -164,7 +164,7 @@ fn every_answer_under_every_split() {
 }
 
 #[test]
-fn short_answers_under_every_pair_of_cuts() {
+fn short_responses_under_every_pair_of_splits() {
     for (wire, want) in table().iter().filter(|(wire, _)| wire.len() < 120) {
         for first in 0..=wire.len() {
             for second in first..=wire.len() {
@@ -175,7 +175,7 @@ fn short_answers_under_every_pair_of_cuts() {
 }
 
 #[test]
-fn damaged_answers_are_read_as_the_oracle_reads_them() {
+fn agrees_with_the_reference_decoder_on_damaged_responses() {
     let mut random = Random(7);
     let wires: Vec<String> = table().into_iter().map(|(wire, _)| wire).collect();
     for round in 0..3_000 {
@@ -263,7 +263,7 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
 }
 
 #[test]
-fn the_request_goes_out_in_any_pieces_and_then_is_gone() {
+fn request_is_sent_in_any_pieces_and_then_wiped() {
     for piece in [1, 7, 1_000] {
         let mut exchange = new(ExchangeConfig::default());
         assert!(exchange.transmit().is_empty() && exchange.sent() == Sent::Nothing);
@@ -289,7 +289,7 @@ fn the_request_goes_out_in_any_pieces_and_then_is_gone() {
 }
 
 #[test]
-fn the_token_stays_nowhere() {
+fn token_is_wiped_from_storage() {
     let request = {
         let mut request = Request::new(Method::Get, "h", "/");
         request.token = Some(BearerToken::new("s3cr3t").unwrap());
@@ -329,7 +329,7 @@ fn the_token_stays_nowhere() {
 }
 
 #[test]
-fn what_is_known_of_the_request_when_the_transport_fails() {
+fn transport_errors_report_how_much_of_the_request_was_sent() {
     let fault = ExchangeErrorKind::Fault(RESET);
     let failed = |kind, sent| Some(OwnedEvent::Error { kind, status: None, offset: 0, sent });
 
@@ -373,7 +373,7 @@ fn broken_off(count: usize) -> Exchange<Vec<u8>> {
 }
 
 #[test]
-fn each_deadline_holds() {
+fn each_deadline_expires_on_time() {
     let config = ExchangeConfig::default();
     let expired = |exchange: &Exchange<Vec<u8>>| match exchange.outcome()? {
         Err(error) => match error.kind {
@@ -431,7 +431,7 @@ fn each_deadline_holds() {
 }
 
 #[test]
-fn stopping_ends_it_anywhere_and_changes_no_answer() {
+fn shutdown_ends_the_exchange_in_any_state_and_keeps_a_finished_answer() {
     let mut exchange = new(ExchangeConfig::default());
     exchange.shutdown();
     assert_eq!(exchange.poll(), Step::Close);

@@ -132,7 +132,7 @@ const ACCEPT: &[Accept] = &[
 ];
 
 #[test]
-fn takes_what_the_grammar_allows() {
+fn accepts_every_valid_head() {
     for Accept { name, wire, status, framing } in ACCEPT {
         let behind = [wire, &b"5\r\nhello\r\n\r\n"[..]].concat();
         for wire in [wire, behind.as_slice()] {
@@ -286,7 +286,7 @@ const REJECT: &[Reject] = &[
 ];
 
 #[test]
-fn refuses_everything_else_at_its_place() {
+fn rejects_invalid_heads_at_the_offending_byte() {
     assert!(REJECT.len() >= ACCEPT.len());
     for Reject { name, wire, kind, at } in REJECT {
         let place = match at {
@@ -302,7 +302,7 @@ fn refuses_everything_else_at_its_place() {
 }
 
 #[test]
-fn storage_and_limit_bound_the_head_alike() {
+fn head_length_is_bounded_by_both_storage_and_limit() {
     for Accept { name, wire, .. } in ACCEPT {
         // The storage holds one head at a time, the limit is for all of them.
         let last = (1..wire.len()).rev().find(|&at| wire[at..].starts_with(b"HTTP/1.")).unwrap_or(0);
@@ -327,7 +327,7 @@ fn storage_and_limit_bound_the_head_alike() {
 }
 
 #[test]
-fn endless_lines_end_at_the_limit() {
+fn endless_lines_are_rejected_at_the_limit() {
     let endless: [(&str, &[u8], &[u8]); 4] = [
         ("status line", b"HTTP/1.1 200 ", b"O"),
         ("name", b"HTTP/1.1 200 OK\r\n", b"A"),
@@ -344,7 +344,7 @@ fn endless_lines_end_at_the_limit() {
 }
 
 #[test]
-fn fields_and_interim_responses_are_counted() {
+fn field_and_interim_response_counts_are_limited() {
     let mut limits = HeadLimits::default();
     limits.fields_max = 3;
     limits.interim_max = 2;
@@ -371,7 +371,7 @@ fn fields_and_interim_responses_are_counted() {
 }
 
 #[test]
-fn reads_what_x_says_about_waiting() {
+fn parses_retry_after_and_rate_limit_reset() {
     let wire = b"HTTP/1.1 429 x\r\nX-Rate-Limit-Limit: 50\r\nx-rate-limit-remaining: 0\r\n\
         x-rate-limit-reset: 1762558200\r\nretry-after: Fri, 07 Nov 2025 23:30:00 GMT\r\ncontent-length: 0\r\n\r\n";
     let Answer::Head(head, _) = decode_all_ways("429", HeadLimits::default(), ROOM, wire) else { panic!() };
@@ -402,7 +402,7 @@ fn reads_what_x_says_about_waiting() {
 
 /// The fields as lent behind the head, folds and white space removed.
 #[test]
-fn lends_the_fields_as_they_came() {
+fn lends_header_fields_unchanged() {
     let wire = b"HTTP/1.1 100 x\r\nInterim: gone\r\n\r\nHTTP/1.1 200 OK\r\nX-Powerstream-Datacenter:\t atla \r\nA: b\r\n c:d\r\n\
         \t e\nEmpty:\r\na: \x80 : \r\ncontent-length: 0\r\n\r\n";
     let fields: &[(&str, &[u8])] = &[
@@ -423,7 +423,7 @@ fn lends_the_fields_as_they_came() {
 
 /// Good heads, damaged at random, against the oracle.
 #[test]
-fn agrees_with_the_oracle_on_damaged_heads() {
+fn agrees_with_the_reference_decoder_on_damaged_heads() {
     let rows: Vec<&[u8]> =
         ACCEPT.iter().map(|row| row.wire).chain(REJECT.iter().map(|row| row.wire)).collect();
     for seed in 0..12_000 {

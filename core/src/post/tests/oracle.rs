@@ -391,7 +391,7 @@ fn check(json: &str, tree: &Tree, format: Format) {
 }
 
 #[test]
-fn the_oracle_agrees_on_the_fixtures_and_finds_something_for_everything() {
+fn reference_agrees_on_the_fixtures_and_every_field_is_present() {
     for (format, tree) in fixtures() {
         check(if format == Format::V2 { fixtures::V2 } else { fixtures::LEGACY }, &tree, format);
         let json = tree.to_string();
@@ -408,7 +408,7 @@ fn the_oracle_agrees_on_the_fixtures_and_finds_something_for_everything() {
 }
 
 #[test]
-fn each_value_absent_and_of_each_other_type() {
+fn each_field_may_be_absent_or_of_another_type() {
     for (format, tree) in fixtures() {
         let mut all = Vec::new();
         pointers(&tree, "", &mut all);
@@ -430,7 +430,7 @@ fn each_value_absent_and_of_each_other_type() {
 }
 
 #[test]
-fn generated_posts_read_as_their_trees() {
+fn generated_posts_agree_with_their_json_trees() {
     let mut random = Random(0x9057);
     let fixtures = fixtures();
     for round in 0..600 {
@@ -447,7 +447,7 @@ fn generated_posts_read_as_their_trees() {
 
 /// A Post that is cut has what lies whole before the cut, and nothing else; none of it panics.
 #[test]
-fn every_prefix_is_read() {
+fn every_prefix_gives_only_complete_fields() {
     for (_, tree) in fixtures() {
         let json = written(&tree, 0, &mut Random(0xC07));
         let whole: Vec<_> = Value::new(json.as_bytes())
@@ -474,7 +474,7 @@ fn every_prefix_is_read() {
 }
 
 #[test]
-fn broken_bytes_are_read() {
+fn broken_bytes_never_panic() {
     let mut random = Random(0xB0B);
     let fixtures = fixtures();
     for round in 0..1_500 {

@@ -10,7 +10,7 @@ fn ended(run: &Run) -> (u64, &'static str) {
 }
 
 #[test]
-fn connecting_has_10_s() {
+fn connect_times_out_after_10_s() {
     let net = || {
         let never = Attempt { connect: Connect::Never, ..Attempt::new() };
         let late = Attempt { connect: Connect::After(secs(10) + 1), ..Attempt::new() };
@@ -25,7 +25,7 @@ fn connecting_has_10_s() {
 }
 
 #[test]
-fn the_head_has_15_s_whatever_comes() {
+fn head_times_out_after_15_s_despite_partial_input() {
     let silent = Attempt::new();
     let mut trickled = Attempt::new();
     for byte in HEAD.bytes() {
@@ -62,7 +62,7 @@ fn the_head_has_15_s_whatever_comes() {
 }
 
 #[test]
-fn silence_ends_a_stream_25_s_after_the_last_content() {
+fn idle_timeout_ends_a_stream_25_s_after_the_last_content() {
     for last in [0, 1, ms(1), secs(20), secs(24), secs(25)] {
         for early in [false, true] {
             let mut net = Network::always(Attempt::stream().keep_alive(last));
@@ -78,7 +78,7 @@ fn silence_ends_a_stream_25_s_after_the_last_content() {
 }
 
 #[test]
-fn only_content_breaks_the_silence() {
+fn only_content_extends_the_idle_timeout() {
     let mut framing = Attempt::stream().keep_alive(0);
     for _ in 0..40 {
         framing = framing.bytes(secs(1), "0");
@@ -101,7 +101,7 @@ fn only_content_breaks_the_silence() {
 }
 
 #[test]
-fn a_late_wake_up_reads_before_it_judges() {
+fn late_wake_up_reads_once_before_timing_out() {
     // Asleep from 10 s to 90 s; meanwhile came what would have broken the silence.
     let mut net = Network::always(
         Attempt::stream().keep_alive(secs(5)).line(secs(20), &post(1)).line(secs(25), &post(2)),
@@ -121,7 +121,7 @@ fn a_late_wake_up_reads_before_it_judges() {
 }
 
 #[test]
-fn the_consumers_time_is_not_the_peers() {
+fn slow_consumer_does_not_count_against_the_server() {
     // Event 1 is held for ten minutes; the server's next signs of life wait in the socket.
     let attempt = Attempt::stream()
         .line(secs(1), &post(1))
@@ -152,7 +152,7 @@ fn the_consumers_time_is_not_the_peers() {
 }
 
 #[test]
-fn a_message_has_60_s() {
+fn message_times_out_after_60_s() {
     let message = |step| {
         let mut attempt = Attempt::stream().bytes(0, chunk(r#"{"text":""#));
         for _ in 0..100 {
@@ -172,7 +172,7 @@ fn a_message_has_60_s() {
 }
 
 #[test]
-fn an_endless_message_is_ended_though_no_read_finds_nothing() {
+fn endless_message_times_out_although_every_read_brings_bytes() {
     for size in [1, 5_000] {
         // Each read takes a while, and the next bytes are there before it is asked for.
         let mut attempt = Attempt::stream().bytes(0, chunk("{"));
@@ -189,7 +189,7 @@ fn an_endless_message_is_ended_though_no_read_finds_nothing() {
 }
 
 #[test]
-fn an_announced_disconnect_is_carried_out_after_5_s() {
+fn announced_disconnect_closes_after_5_s() {
     let told = |more: Attempt| {
         let mut attempt = Attempt::stream().line(ms(1), &post(1)).line(secs(2), OPERATIONAL);
         attempt.acts.extend(more.acts);
@@ -220,7 +220,7 @@ fn an_announced_disconnect_is_carried_out_after_5_s() {
 }
 
 #[test]
-fn an_announced_disconnect_is_carried_out_though_keep_alives_flood() {
+fn announced_disconnect_closes_despite_a_flood_of_keep_alives() {
     let mut attempt = Attempt::stream().line(0, OPERATIONAL);
     for _ in 0..3_000 {
         attempt = attempt.keep_alive(ms(10));
@@ -233,7 +233,7 @@ fn an_announced_disconnect_is_carried_out_though_keep_alives_flood() {
 }
 
 #[test]
-fn how_to_come_back_after_what_was_announced() {
+fn announced_reason_selects_the_backoff_schedule() {
     let error = |words: &str| {
         format!(
             r#"{{"errors":[{{"title":"t","type":"https://api.x.com/2/problems/operational-disconnect",{words}}}]}}"#
@@ -264,7 +264,7 @@ fn how_to_come_back_after_what_was_announced() {
 }
 
 #[test]
-fn a_clock_that_misbehaves_makes_no_wait_negative_and_no_panic() {
+fn jumping_clocks_cause_no_negative_wait_and_no_panic() {
     let hour = 3_600_000_000_000_i64;
     for jump in [-1, -1_000_000, -hour, 1, 1_000_000, hour, 100 * hour] {
         for event in 0..6 {
@@ -288,7 +288,7 @@ fn a_clock_that_misbehaves_makes_no_wait_negative_and_no_panic() {
 }
 
 #[test]
-fn a_wall_clock_that_jumps_between_a_429_and_its_reset_makes_no_longer_wait() {
+fn wall_clock_jump_after_a_429_does_not_lengthen_the_wait() {
     let day = 86_400_000;
     let answer = refusal("429 x", "x-rate-limit-remaining: 0\r\nx-rate-limit-reset: 1700000500\r\n", "");
     let limited = || Attempt::new().bytes(0, &answer);

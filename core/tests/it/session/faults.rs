@@ -9,7 +9,7 @@ use crate::harness::*;
 const STREAM: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 #[test]
-fn what_was_whole_is_delivered_before_the_fault() {
+fn complete_messages_are_delivered_before_the_disconnect() {
     let (one, two) = (post(1), post(2));
     let whole = [line(&one), line(&two)].concat();
     let lines = |end: &str| {
@@ -56,7 +56,7 @@ fn what_was_whole_is_delivered_before_the_fault() {
 }
 
 #[test]
-fn a_fault_or_end_in_each_state_has_its_cause() {
+fn transport_error_or_end_in_each_state_has_its_disconnect_reason() {
     let cases: [(&str, Attempt, &str, u128); 14] = [
         ("resolve", Attempt::failing(FaultKind::Resolve), "fault", 250),
         ("no address", Attempt::failing(FaultKind::NoAddress), "fault", 250),
@@ -101,7 +101,7 @@ fn a_fault_or_end_in_each_state_has_its_cause() {
 }
 
 #[test]
-fn tls_that_stays_wrong_is_asked_for_ever_more_rarely_and_never_given_up() {
+fn persistent_tls_errors_back_off_and_never_give_up() {
     use TlsFault as T;
     let stays = [
         T::CertificateExpired,
@@ -144,7 +144,7 @@ fn tls_that_stays_wrong_is_asked_for_ever_more_rarely_and_never_given_up() {
 }
 
 #[test]
-fn the_request_goes_out_once_and_in_order_however_it_is_taken() {
+fn request_is_sent_once_and_in_order_with_any_write_sizes() {
     let whole = run(&config(), Network::always(Attempt::stream()), 1).net().requests[0].1.clone();
     for write_max in [1, 2, 7, 100, 1_000] {
         let attempt = Attempt { write_max, write_time: ms(1), ..Attempt::stream() };
@@ -155,7 +155,7 @@ fn the_request_goes_out_once_and_in_order_however_it_is_taken() {
 }
 
 #[test]
-fn a_message_that_is_too_long_is_passed_over_with_its_length() {
+fn oversized_message_is_skipped_and_its_length_reported() {
     let long = "x".repeat(90_001);
     let just = "y".repeat(90_000);
     for buffer_bytes in [100, 16_384, 200_000] {
@@ -173,7 +173,7 @@ fn a_message_that_is_too_long_is_passed_over_with_its_length() {
 }
 
 #[test]
-fn a_v2_stream_has_lines_and_snake_case() {
+fn v2_stream_uses_lf_and_snake_case_parameters() {
     let mut config = config();
     config.endpoint = endpoint::SAMPLE10;
     config.query = &[("partition", "2"), ("tweet.fields", "id,text")];
@@ -202,7 +202,7 @@ fn after_outage(outage: u64, backfill: bool) -> Run {
 }
 
 #[test]
-fn the_backfill_covers_the_gap_up_to_5_minutes() {
+fn backfill_covers_the_gap_up_to_5_minutes() {
     // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time. Five
     // seconds more are asked for than it is long.
     for (outage, minutes) in [
@@ -235,7 +235,7 @@ fn the_backfill_covers_the_gap_up_to_5_minutes() {
 }
 
 #[test]
-fn a_gap_ends_behind_the_moment_at_which_the_stream_begins_wherever_in_a_millisecond() {
+fn gap_ends_after_the_stream_start_at_any_fraction_of_a_millisecond() {
     for (nanos, outage) in [(0, 0), (0, 999_999), (900_000, 0), (900_000, 150_000), (999_999, 999_999)] {
         let back = Attempt { connect: Connect::After(outage), ..Attempt::stream() };
         let mut net = Network::new([Attempt::stream().eof(ms(1)), back]);
@@ -248,7 +248,7 @@ fn a_gap_ends_behind_the_moment_at_which_the_stream_begins_wherever_in_a_millise
 }
 
 #[test]
-fn backfill_is_kept_until_a_stream_was_healthy() {
+fn backfill_request_is_kept_until_a_stream_was_healthy() {
     let mut config = config();
     config.backfill = true;
     let brief = || Attempt::stream().line(0, &post(1)).eof(ms(1));
@@ -280,7 +280,7 @@ fn id_of(nanos: u64) -> u64 {
 }
 
 #[test]
-fn backfill_that_is_cut_is_asked_for_again() {
+fn interrupted_backfill_is_requested_again() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
@@ -328,7 +328,7 @@ fn two_keep_alives_in_a_row_end_the_backfill() {
 }
 
 #[test]
-fn a_gap_is_told_by_the_clock_that_is_right_in_the_end() {
+fn gap_is_reported_on_the_corrected_wall_clock() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
@@ -345,7 +345,7 @@ fn a_gap_is_told_by_the_clock_that_is_right_in_the_end() {
 }
 
 #[test]
-fn a_queue_that_drains_behind_an_announcement_takes_nothing_from_it() {
+fn draining_queue_after_an_announcement_keeps_its_effect() {
     const LIMIT: &str = r#"{"errors":[{"connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}]}"#;
     for (posts, later, delay) in [(0, 0, 60), (1, 0, 60), (1, secs(6), 0)] {
         let mut attempt = Attempt::stream().line(0, &post(1)).line(0, LIMIT);
@@ -358,7 +358,7 @@ fn a_queue_that_drains_behind_an_announcement_takes_nothing_from_it() {
 }
 
 #[test]
-fn no_message_reaches_the_request_however_near_the_limit() {
+fn messages_near_the_limit_never_overwrite_the_request() {
     let mut config = config();
     // So long that the request lies right behind the message's room.
     config.message_bytes_max = 6_000;
@@ -384,7 +384,7 @@ fn gap_start(run: &Run) -> i64 {
 }
 
 #[test]
-fn the_gap_starts_before_whatever_was_lost() {
+fn gap_starts_before_every_lost_post() {
     // Half open: what the server sends from 2 s on arrives nowhere.
     let half_open = Attempt::stream()
         .line(secs(1), &post(1))

@@ -5,7 +5,7 @@ use powerstream_core::session::FaultKind;
 use crate::harness::*;
 
 #[test]
-fn a_whole_life() {
+fn full_transcript_from_connect_to_shutdown() {
     let long = || {
         Attempt::stream()
             .line(ms(5), METADATA)
@@ -88,7 +88,7 @@ fn refused_delays(seed: u64, jitter: u8) -> Vec<u128> {
 }
 
 #[test]
-fn network_faults_are_waited_out_in_steps_of_250_ms_to_16_s() {
+fn network_errors_back_off_in_steps_of_250_ms_up_to_16_s() {
     let delays = refused_delays(1, 0);
     for (index, &delay) in delays.iter().enumerate() {
         assert_eq!(delay, (250 * (index as u128 + 1)).min(16_000));
@@ -97,7 +97,7 @@ fn network_faults_are_waited_out_in_steps_of_250_ms_to_16_s() {
 }
 
 #[test]
-fn jitter_comes_from_the_seed_and_only_lengthens() {
+fn jitter_depends_on_the_seed_and_only_lengthens_delays() {
     for seed in 0..20 {
         let delays = refused_delays(seed, 25);
         assert_eq!(delays, refused_delays(seed, 25));
@@ -110,7 +110,7 @@ fn jitter_comes_from_the_seed_and_only_lengthens() {
 }
 
 #[test]
-fn the_ceiling_is_told() {
+fn reaching_the_maximum_delay_is_reported() {
     let run = run(&config(), Network::new([]), secs(600));
     let first = run.disconnected.iter().position(|(_, _, disconnected)| disconnected.at_ceiling);
     assert_eq!(first, Some(63));
@@ -132,7 +132,7 @@ fn attempts_after_drop(run: &Run, span: u64) -> usize {
 }
 
 #[test]
-fn flapping_is_backed_off_from() {
+fn short_lived_connections_back_off() {
     let shapes = [
         ("close at once", Attempt::new().eof(0)),
         ("head and close", Attempt::stream().eof(0)),
@@ -174,7 +174,7 @@ fn flapping_is_backed_off_from() {
 }
 
 #[test]
-fn health_is_content_20_s_after_the_head() {
+fn stream_is_healthy_with_content_20_s_after_the_head() {
     let keeps_coming = |last| Attempt::stream().keep_alive(secs(10)).keep_alive(last - secs(10)).end(0);
     let until = |attempt: Attempt| {
         let net = Network::new([Attempt::stream().eof(0), Attempt::failing(FaultKind::Refused), attempt]);
@@ -189,7 +189,7 @@ fn health_is_content_20_s_after_the_head() {
 }
 
 #[test]
-fn http_faults_double_from_5_s_to_320_s() {
+fn http_errors_back_off_from_5_s_doubling_to_320_s() {
     let run = run(
         &config(),
         Network::always(Attempt::new().bytes(0, refusal("503 x", "", "")).eof(0)),
@@ -201,7 +201,7 @@ fn http_faults_double_from_5_s_to_320_s() {
 }
 
 #[test]
-fn rate_limits_double_from_60_s_to_900_s() {
+fn rate_limits_back_off_from_60_s_doubling_to_900_s() {
     let run = run(
         &config(),
         Network::always(Attempt::new().bytes(0, refusal("429 x", "", "")).eof(0)),
@@ -213,7 +213,7 @@ fn rate_limits_double_from_60_s_to_900_s() {
 }
 
 #[test]
-fn each_class_counts_for_itself_and_all_start_over_together() {
+fn failure_classes_count_separately_and_reset_together() {
     let unavailable = || Attempt::new().bytes(0, refusal("503 x", "", ""));
     let limited = || Attempt::new().bytes(0, refusal("429 x", "", ""));
     let refused = || Attempt::failing(FaultKind::Refused);
@@ -235,7 +235,7 @@ fn each_class_counts_for_itself_and_all_start_over_together() {
 }
 
 #[test]
-fn when_the_faults_stop_the_session_streams_again() {
+fn session_streams_again_once_the_errors_stop() {
     let mut attempts: Vec<Attempt> = (0..100).map(|_| Attempt::failing(FaultKind::Refused)).collect();
     attempts.push(Attempt::stream().line(0, &post(1)));
     let run = run(&config(), Network::new(attempts), secs(3_600));

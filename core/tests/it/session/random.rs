@@ -189,7 +189,7 @@ fn check(seed: u64) {
 }
 
 #[test]
-fn random_scripts_keep_every_promise() {
+fn invariants_hold_for_random_scripts() {
     // The first two thousand, and one that a read of nothing once kept alive.
     for seed in (0..2_000).chain([1_001_976]) {
         check(seed);

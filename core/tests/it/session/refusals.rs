@@ -17,7 +17,7 @@ fn problem(kind: &str, issue: &str) -> String {
 }
 
 #[test]
-fn what_each_status_and_body_means() {
+fn each_status_and_body_maps_to_its_refusal() {
     use RefusalKind as K;
     let provisioning = problem("streaming-connection", "ProvisioningSubscription");
     let too_many = problem("streaming-connection", "TooManyConnections");
@@ -142,7 +142,7 @@ fn what_each_status_and_body_means() {
 }
 
 #[test]
-fn how_long_the_server_asks_to_wait() {
+fn server_announced_waits_are_honored() {
     // (fields behind `x-rate-limit-remaining: 0`, seconds waited, not believed)
     let cases = [
         ("x-rate-limit-reset: 1699999000", 60, false),
@@ -196,7 +196,7 @@ fn how_long_the_server_asks_to_wait() {
 }
 
 #[test]
-fn a_body_comes_in_any_form() {
+fn refusal_body_is_read_with_every_framing() {
     let body = problem("streaming-connection", "ProvisioningSubscription");
     let chunked = |end: &str| {
         let (one, two) = body.split_at(30);
@@ -241,7 +241,7 @@ fn a_body_comes_in_any_form() {
 }
 
 #[test]
-fn a_body_is_kept_up_to_64_kib() {
+fn refusal_body_is_kept_up_to_64_kib() {
     for length in [65_535, 65_536, 65_537, 200_000] {
         let body = "x".repeat(length);
         let run = answered(refusal("500 x", "", &body));
@@ -258,7 +258,7 @@ fn a_body_is_kept_up_to_64_kib() {
 }
 
 #[test]
-fn the_storage_bounds_the_body_too() {
+fn refusal_body_is_also_limited_by_the_storage() {
     let mut small = config();
     small.message_bytes_max = 100;
     let room = small.storage_bytes() / 2;

@@ -22,7 +22,7 @@ fn life() -> Network {
 }
 
 #[test]
-fn shutdown_at_any_time_closes_and_is_done() {
+fn shutdown_at_any_time_closes_and_ends_the_session() {
     let whole = run(&config(), life(), secs(12));
     let mut ends = BTreeSet::new();
     for at in 0..1_200 {
@@ -70,7 +70,7 @@ fn shutdown_while_an_event_is_held_delivers_the_rest_of_the_buffer() {
 }
 
 #[test]
-fn shutdown_behind_a_refusal_hands_over_both_of_its_events() {
+fn shutdown_after_a_refusal_delivers_both_of_its_events() {
     for event in [1, 2] {
         let mut net = Network::always(Attempt::new().bytes(0, refusal("503 x", "", "")));
         net.stop_at_event = Some(event);
@@ -82,7 +82,7 @@ fn shutdown_behind_a_refusal_hands_over_both_of_its_events() {
 }
 
 #[test]
-fn what_has_no_cause_has_no_effect() {
+fn calls_that_do_not_fit_the_state_are_ignored() {
     let config = config();
     let net = Network::new([]);
     let mut session = new_session(vec![0; config.storage_bytes()], &config, &net, 1);
@@ -140,7 +140,7 @@ fn holds_token(storage: &[u8]) -> bool {
 /// How many copies of the token the storage holds while the session lives: it is looked at through the request only, so
 /// here the session is dropped at each place and the storage must be clean.
 #[test]
-fn no_octet_of_the_token_outlives_the_session() {
+fn token_is_wiped_when_the_session_is_dropped() {
     let config = config();
     let fault = powerstream_core::session::Fault::new(FaultKind::Reset);
     type Walk = fn(&mut Session<&mut [u8]>, powerstream_core::session::Fault);
@@ -208,7 +208,7 @@ fn written(session: &mut Session<&mut [u8]>) {
 }
 
 #[test]
-fn nothing_of_the_request_lies_where_messages_do() {
+fn request_and_messages_never_overlap_in_storage() {
     use std::cell::RefCell;
     use std::rc::Rc;
 
