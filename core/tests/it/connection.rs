@@ -107,41 +107,63 @@ fn config(delimiter: Delimiter, message_bytes_max: usize) -> ConnectionConfig {
     config
 }
 
-/// Delivers `wire`, a head and `content` in some framing, by `cuts`, and checks events and octets.
-fn check(
-    case: &Case,
-    how: &dyn std::fmt::Debug,
-    connection: &mut Connection<Vec<u8>>,
-    wire: &[u8],
-    cuts: &[usize],
-    ends_itself: bool,
-) {
-    let (mut want, [delivered, separators, skipped, left]) = expand(case.content, case.want);
-    if ends_itself {
-        want.push(OwnedEvent::End { undelivered: left });
-        want.push(OwnedEvent::Closed(Closed::Complete));
-    } else {
-        want.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered: left }));
+/// One response and what the connection must report of it.
+struct Response<'a> {
+    case: &'a Case,
+    how: &'a dyn std::fmt::Debug,
+    wire: &'a [u8],
+    events: Vec<OwnedEvent>,
+    /// Bytes of the head, of framing, delivered, of separators, skipped, discarded.
+    counts: [u64; 6],
+}
+
+impl<'a> Response<'a> {
+    /// `head` is the length of the head at the start of `wire`.
+    fn new(
+        case: &'a Case,
+        how: &'a dyn std::fmt::Debug,
+        wire: &'a [u8],
+        head: usize,
+        ends_itself: bool,
+    ) -> Self {
+        let (mut events, [delivered, separators, skipped, left]) = expand(case.content, case.want);
+        if ends_itself {
+            events.push(OwnedEvent::End { undelivered: left });
+            events.push(OwnedEvent::Closed(Closed::Complete));
+        } else {
+            events.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered: left }));
+        }
+        let framing = wire.len() - head - case.content.len();
+        let counts = [head as u64, framing as u64, delivered, separators, skipped, left];
+        Self { case, how, wire, events, counts }
     }
-    let log = run(connection, pieces(wire, cuts));
-    let [OwnedEvent::Head { .. }, log @ ..] = log.as_slice() else { panic!("{}: no head", case.name) };
-    let config = connection.config();
-    assert_eq!(
-        log, want,
-        "{}, {how:?}, {:?}, at most {}, cut at {cuts:?}",
-        case.name, config.delimiter, config.message_bytes_max
-    );
-    let octets = connection.octets();
-    let head = wire.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
-    let framing = wire.len() - head - case.content.len();
-    assert_eq!(octets.head, head as u64, "{}: octets of the head", case.name);
-    assert_eq!(octets.framing, framing as u64, "{}: octets of framing", case.name);
-    assert_eq!(
-        [octets.delivered, octets.separators, octets.skipped, octets.discarded],
-        [delivered, separators, skipped, left],
-        "{}: octets of content",
-        case.name
-    );
+
+    /// Delivers the response split at `cuts` and checks events and byte counts.
+    fn check(&self, connection: &mut Connection<Vec<u8>>, cuts: &[usize]) {
+        let Self { case, how, .. } = self;
+        let log = run(connection, pieces(self.wire, cuts));
+        let [OwnedEvent::Head { .. }, log @ ..] = log.as_slice() else { panic!("{}: no head", case.name) };
+        let config = connection.config();
+        assert_eq!(
+            log, self.events,
+            "{}, {how:?}, {:?}, at most {}, cut at {cuts:?}",
+            case.name, config.delimiter, config.message_bytes_max
+        );
+        let octets = connection.octets();
+        assert_eq!(
+            [
+                octets.head,
+                octets.framing,
+                octets.delivered,
+                octets.separators,
+                octets.skipped,
+                octets.discarded
+            ],
+            self.counts,
+            "{}: bytes of the head, of framing, delivered, of separators, skipped, discarded",
+            case.name
+        );
+    }
 }
 
 /// Every chunking, every delivery, each storage size, each delimiter.
@@ -162,24 +184,30 @@ fn check_all_ways(case: &Case, message_bytes_max: usize, storages: &[usize]) {
             let mut connection = Connection::new(vec![b'\n'; storage], config(delimiter, message_bytes_max));
             for chunking in chunkings {
                 let wire = streamed(&chunked(case.content, chunking));
+                let response = Response::new(case, &chunking, &wire, HEAD.len(), true);
                 for cuts in deliveries(wire.len(), 5) {
-                    check(case, &chunking, &mut connection, &wire, &cuts, true);
+                    response.check(&mut connection, &cuts);
                 }
             }
             for at in 1..case.content.len() {
                 let wire = streamed(&chunked(case.content, Chunking::CutAt(at)));
+                let chunking = Chunking::CutAt(at);
+                let response = Response::new(case, &chunking, &wire, HEAD.len(), true);
                 for cuts in deliveries(wire.len(), at as u64).take(5) {
-                    check(case, &Chunking::CutAt(at), &mut connection, &wire, &cuts, true);
+                    response.check(&mut connection, &cuts);
                 }
             }
             let length = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", case.content.len());
             let wire = [length.as_bytes(), case.content].concat();
+            let response = Response::new(case, &"with a length", &wire, length.len(), true);
             for cuts in deliveries(wire.len(), 6) {
-                check(case, &"with a length", &mut connection, &wire, &cuts, true);
+                response.check(&mut connection, &cuts);
             }
-            let wire = [b"HTTP/1.1 200 OK\r\n\r\n", case.content].concat();
+            let head = b"HTTP/1.1 200 OK\r\n\r\n";
+            let wire = [head, case.content].concat();
+            let response = Response::new(case, &"until close", &wire, head.len(), false);
             for cuts in deliveries(wire.len(), 7) {
-                check(case, &"until close", &mut connection, &wire, &cuts, false);
+                response.check(&mut connection, &cuts);
             }
         }
     }
@@ -242,8 +270,9 @@ fn oversized_message_is_skipped_and_the_next_one_is_intact() {
                         [Chunking::One, Chunking::Each(1), Chunking::Each(16), Chunking::UpTo16(3)]
                     {
                         let wire = streamed(&chunked(case.content, chunking));
+                        let response = Response::new(&case, &chunking, &wire, HEAD.len(), true);
                         for cuts in deliveries(wire.len(), 5).take(60) {
-                            check(&case, &chunking, &mut connection, &wire, &cuts, true);
+                            response.check(&mut connection, &cuts);
                         }
                     }
                 }

@@ -1,7 +1,6 @@
 //! The scripted network and its clocks.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use powerstream_core::session::{Fault, FaultKind};
 use powerstream_core::time::{Instant, UnixTime};
@@ -283,10 +282,14 @@ impl Network {
             let attempt = self.open.as_mut().expect("a read is from an open connection");
             // A reset that has come takes the unread with it.
             let mut due = self.acted;
-            let reset = attempt.acts.iter().position(|(after, act)| {
-                due += after;
-                due <= self.now && matches!(act, ServerAction::Reset)
-            });
+            let reset = attempt
+                .acts
+                .iter()
+                .take_while(|(after, _)| {
+                    due += after;
+                    due <= self.now
+                })
+                .position(|(_, act)| matches!(act, ServerAction::Reset));
             if let Some(at) = reset {
                 for _ in 0..at {
                     if let Some((after, ServerAction::Bytes(_) | ServerAction::Lost)) =
@@ -360,9 +363,4 @@ impl Network {
         self.holds.push((event, length));
         self
     }
-}
-
-/// Kept for durations in assertions.
-pub const fn duration(nanos: u64) -> Duration {
-    Duration::from_nanos(nanos)
 }

@@ -35,11 +35,6 @@ impl Run {
         self.messages.iter().map(|(_, bytes)| &bytes[..]).collect()
     }
 
-    /// The causes' codes, one for each disconnect.
-    pub fn causes(&self) -> Vec<&'static str> {
-        self.disconnected.iter().map(|(_, _, disconnected)| disconnected.cause.code()).collect()
-    }
-
     /// The delays in milliseconds.
     pub fn delays(&self) -> Vec<u128> {
         self.disconnected.iter().map(|(_, _, disconnected)| disconnected.delay.as_millis()).collect()
