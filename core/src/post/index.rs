@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::keys::{Around, Fields};
+use super::keys::{Fields, RootFields};
 use super::view::Post;
 use crate::stream::message::Format;
 
@@ -32,31 +32,35 @@ pub struct Index<'a> {
     post: Post<'a>,
     fields: Fields<'a>,
     /// `None` where the Post knows it already, or it is not worth a scan of its own.
-    around: Option<Around<'a>>,
+    root_fields: Option<RootFields<'a>>,
 }
 
 impl<'a> Index<'a> {
     fn new(post: Post<'a>) -> Self {
-        let (fields, around) = match post.fields {
+        let (fields, root_fields) = match post.fields {
             Some(known) => (known.clone(), None),
             None if post.format == Format::V2 => {
-                let around = post.around.is_none().then(|| Around::of(post.root));
-                (Fields::of_v2(post.value), around)
+                let root_fields = post.root_fields.is_none().then(|| RootFields::of(post.root));
+                (Fields::of_v2(post.value), root_fields)
             }
             None => {
                 let fields = Fields::of_legacy(post.value);
                 // The outermost Post is the message.
-                let around = (!post.inner).then(|| Around::of_legacy(&fields));
-                (fields, around)
+                let root_fields = (!post.inner).then(|| RootFields::of_legacy(&fields));
+                (fields, root_fields)
             }
         };
-        Self { post, fields, around }
+        Self { post, fields, root_fields }
     }
 
     /// The Post, whose accessors take what was found here.
     #[must_use]
     pub fn post(&self) -> Post<'_> {
-        Post { fields: Some(&self.fields), around: self.around.as_ref().or(self.post.around), ..self.post }
+        Post {
+            fields: Some(&self.fields),
+            root_fields: self.root_fields.as_ref().or(self.post.root_fields),
+            ..self.post
+        }
     }
 }
 

@@ -123,9 +123,9 @@ impl<'a> Fields<'a> {
 
 /// The values of the message's keys.
 #[derive(Clone)]
-pub(super) struct Around<'a>([Option<Value<'a>>; ROOT.len()]);
+pub(super) struct RootFields<'a>([Option<Value<'a>>; ROOT.len()]);
 
-impl<'a> Around<'a> {
+impl<'a> RootFields<'a> {
     /// Finds the values of all keys of the message in one scan.
     pub(super) fn of(root: Option<Value<'a>>) -> Self {
         Self(root.map_or([None; ROOT.len()], |root| root.fields(ROOT)))

@@ -237,18 +237,18 @@ impl<'a> Value<'a> {
         const { assert!(N < 256, "at most 255 keys") };
         let mut found = [None; N];
         // What is malformed ends the scan like the object's end does.
-        let _ = self.find_all(Wanted::new(&keys, &mut [0; N]), &mut found, enough);
+        let _ = self.find_all(KeyTable::new(&keys, &mut [0; N]), &mut found, enough);
         found
     }
 
     /// The same into `found`, which holds as many `None` as there are keys, 255 at most.
     pub(super) fn fill(&self, keys: &[&str], found: &mut [Option<Self>]) {
-        let _ = self.find_all(Wanted::new(keys, &mut [0; 255]), found, |_| false);
+        let _ = self.find_all(KeyTable::new(keys, &mut [0; 255]), found, |_| false);
     }
 
     fn find_all(
         &self,
-        wanted: Wanted<'_>,
+        wanted: KeyTable<'_>,
         found: &mut [Option<Self>],
         enough: impl Fn(&[Option<Self>]) -> bool,
     ) -> Result<(), Malformed> {
@@ -328,7 +328,7 @@ pub(super) fn either_id(string: Option<Value<'_>>, number: Option<Value<'_>>) ->
 /// The keys that are asked for, to be found by a key of the message in one step or two, whatever their number.
 ///
 /// A Post has some forty keys, and comparing each with seventeen takes a fifth of the scan.
-struct Wanted<'k> {
+struct KeyTable<'k> {
     keys: &'k [&'k str],
     /// By mark, the first key with that mark, counted from 1.
     heads: [u8; MARKS],
@@ -338,7 +338,7 @@ struct Wanted<'k> {
 
 const MARKS: usize = 128;
 
-impl<'k> Wanted<'k> {
+impl<'k> KeyTable<'k> {
     #[inline]
     fn new(keys: &'k [&'k str], links: &'k mut [u8]) -> Self {
         let mut heads = [0; MARKS];

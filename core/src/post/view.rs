@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::entities::{self, Entities, Media};
-use super::keys::{Around, Fields, Legacy, Root, V2};
+use super::keys::{Fields, Legacy, Root, RootFields, V2};
 use super::place::{Place, Point};
 use super::text::JsonStr;
 use super::user::User;
@@ -26,7 +26,7 @@ pub struct Post<'a> {
     /// What one scan found of `value`, where there was one.
     pub(super) fields: Option<&'a Fields<'a>>,
     /// The same of `root`.
-    pub(super) around: Option<&'a Around<'a>>,
+    pub(super) root_fields: Option<&'a RootFields<'a>>,
 }
 
 impl<'a> Post<'a> {
@@ -51,7 +51,7 @@ impl<'a> Post<'a> {
             Format::Legacy => root,
             Format::V2 => root.and_then(|root| root.get("data")).and_then(Value::object),
         };
-        Self { format, value, root, inner: false, fields: None, around: None }
+        Self { format, value, root, inner: false, fields: None, root_fields: None }
     }
 
     /// The Post that lies in `value`, beside or inside this one.
@@ -112,9 +112,9 @@ impl<'a> Post<'a> {
         value
     }
 
-    fn around(&self, key: Root) -> Option<Value<'a>> {
-        match self.around {
-            Some(around) => around.get(key),
+    fn root_field(&self, key: Root) -> Option<Value<'a>> {
+        match self.root_fields {
+            Some(fields) => fields.get(key),
             None => self.root?.get(key.name()),
         }
     }
@@ -259,7 +259,7 @@ impl<'a> Post<'a> {
         extended.and_then(inner).or(entities)
     }
 
-    /// The photos, videos and GIFs that were uploaded with it, at most [`MEDIA_MAX`].
+    /// The photos, videos and GIFs that were uploaded with it, at most [`MEDIA_MAX`](super::MEDIA_MAX).
     ///
     /// Legacy: `extended_entities.media`, first that of `extended_tweet` unless `truncated` is false, else
     /// `entities.media`, which may call a video a photo (X docs: "Extended entities object"). V2: those of
@@ -385,7 +385,7 @@ impl<'a> Post<'a> {
     /// The rules that the Post was sent for, all of them (X docs: "Matching returned Tweets"). They belong to the
     /// message: those inside it have the same.
     pub fn matching_rules(&self) -> impl Iterator<Item = MatchingRule<'a>> + use<'a> {
-        let rules = self.around(Root::MatchingRules);
+        let rules = self.root_field(Root::MatchingRules);
         rules.into_iter().flat_map(|rules| rules.elements()).map(|rule| {
             let [string, id, tag] = rule.fields(["id_str", "id", "tag"]);
             MatchingRule { id: either_id(string, id), tag: tag.and_then(|tag| tag.as_str()) }
@@ -406,7 +406,7 @@ impl<'a> Post<'a> {
 
     /// An array of `includes`, by either name.
     fn included(&self, name: &'static str, new_name: &'static str) -> Option<Value<'a>> {
-        let list = |name| self.around(Root::Includes)?.get(name)?.array();
+        let list = |name| self.root_field(Root::Includes)?.get(name)?.array();
         list(name).or_else(|| if name == new_name { None } else { list(new_name) })
     }
 

@@ -27,7 +27,7 @@ impl Class {
 
 /// Tells what a message is. Reads no further than it must, never fails, never panics.
 ///
-/// UTF-8 is not checked, and what was not read is not known to be JSON; see [`validate`].
+/// UTF-8 is not checked, and what was not read is not known to be JSON; see [`validate`](super::validate).
 ///
 /// ```
 /// use powerstream_core::stream::message::{Format, Kind, PostId, classify};
