@@ -1,12 +1,10 @@
 //! The window of ids against a map and a queue, on all sizes that are small enough to meet every case.
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use common::Random;
+use crate::common::Random;
 use powerstream_core::dedup::{POSTS_MAX, Sight, Window, WindowConfig, WindowError};
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::Instant;
@@ -63,7 +61,7 @@ fn id(random: &mut Random, kind: u64, range: usize) -> u64 {
 }
 
 #[test]
-fn it_knows_and_forgets_exactly_what_a_map_and_a_queue_do() {
+fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
     let mut random = Random(1);
     for round in 0..600 {
         let posts = 1 + random.below(if round % 4 == 0 { 300 } else { 9 });
@@ -100,7 +98,7 @@ fn it_knows_and_forgets_exactly_what_a_map_and_a_queue_do() {
 
 /// Nothing is left behind by what is forgotten: months of ids leave the table as it was.
 #[test]
-fn a_million_ids_pass_through_a_small_window() {
+fn million_ids_pass_through_a_small_window() {
     let id_of = |number: u64| PostId::new(((1_700_000_000_000 + number / 3) << 22) + number % 3);
     let config = config(100, None, 7);
     let mut window = Window::new(vec![0; config.storage_words()], &config).unwrap();
@@ -115,7 +113,7 @@ fn a_million_ids_pass_through_a_small_window() {
 }
 
 #[test]
-fn sizes_out_of_bounds_and_short_storage_are_refused() {
+fn rejects_invalid_sizes_and_short_storage() {
     for posts in [0, POSTS_MAX + 1, usize::MAX] {
         assert_eq!(Window::new([], &config(posts, None, 0)).err(), Some(WindowError::Posts));
     }
@@ -130,7 +128,7 @@ fn sizes_out_of_bounds_and_short_storage_are_refused() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn it_allocates_what_it_needs_and_says_what_it_holds() {
+fn allocates_the_storage_it_needs_and_reports_its_capacity() {
     let mut window = Window::allocate(&WindowConfig::default()).unwrap();
     assert_eq!(window.posts(), 262_144);
     assert_eq!(window.insert(PostId::new(0), Instant::ZERO, 0), Sight::New);

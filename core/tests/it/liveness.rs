@@ -52,7 +52,7 @@ fn call(liveness: &mut Liveness, call: &Call, now: Instant) {
 }
 
 #[test]
-fn the_next_deadline_is_the_earliest() {
+fn next_deadline_is_the_earliest() {
     use Call::*;
     // Calls at seconds, and the deadline behind them, in seconds.
     type Row = (&'static str, &'static [(u64, Call)], Option<(u64, Reason)>);
@@ -148,7 +148,7 @@ fn the_next_deadline_is_the_earliest() {
 }
 
 #[test]
-fn what_the_read_finds_first_decides() {
+fn first_read_after_a_late_wake_up_decides() {
     let mut liveness = liveness();
     liveness.handle_head(seconds(0));
     // A machine that was suspended for an hour: the content had waited in the kernel.
@@ -162,7 +162,7 @@ fn what_the_read_finds_first_decides() {
 }
 
 #[test]
-fn silence_is_never_outrun_by_unfinished_bytes_but_needs_a_read_that_finds_nothing() {
+fn partial_messages_do_not_extend_the_idle_timeout_which_needs_one_empty_read() {
     let mut liveness = liveness();
     liveness.handle_head(seconds(0));
     assert_eq!(liveness.handle_unfinished(seconds(1_000)), None);
@@ -170,7 +170,7 @@ fn silence_is_never_outrun_by_unfinished_bytes_but_needs_a_read_that_finds_nothi
 
 /// Bytes that end nothing, read so much behind the deadline, give the peer as much more, at most a second.
 #[test]
-fn absolute_deadlines_are_not_outrun() {
+fn absolute_deadlines_are_never_extended() {
     // Name, how the wait begins at 0, what is waited for, and how many seconds.
     type Row = (&'static str, fn(&mut Liveness), Reason, u64);
     let enter: [Row; 4] = [
@@ -218,7 +218,7 @@ fn absolute_deadlines_are_not_outrun() {
 }
 
 #[test]
-fn a_message_that_ends_late_is_forgiven_and_the_next_has_its_own_time() {
+fn message_that_completes_late_is_accepted_and_the_next_gets_a_full_timeout() {
     let mut liveness = liveness();
     liveness.handle_head(seconds(0));
     liveness.handle_message_begun(seconds(0));
@@ -236,7 +236,7 @@ fn a_message_that_ends_late_is_forgiven_and_the_next_has_its_own_time() {
 
 /// A server that announces its close and then sends whole messages without a pause.
 #[test]
-fn messages_that_end_do_not_outrun_an_announced_close() {
+fn completed_messages_do_not_extend_an_announced_close() {
     let mut liveness = liveness();
     liveness.handle_head(seconds(0));
     liveness.handle_announcement(seconds(10));
@@ -255,7 +255,7 @@ fn messages_that_end_do_not_outrun_an_announced_close() {
 
 /// Pauses shift what was granted for being late, and never grant it anew.
 #[test]
-fn pauses_without_end_do_not_grant_lateness_without_end() {
+fn repeated_pauses_do_not_extend_deadlines_forever() {
     let mut liveness = liveness();
     liveness.handle_head(seconds(0));
     liveness.handle_message_begun(seconds(0));
@@ -276,7 +276,7 @@ fn pauses_without_end_do_not_grant_lateness_without_end() {
 }
 
 #[test]
-fn extremes_saturate() {
+fn extreme_values_saturate() {
     let last = Instant::from_nanos(u64::MAX);
     let mut timeouts = Timeouts::default();
     for length in [Duration::ZERO, Duration::MAX] {
@@ -307,7 +307,7 @@ fn extremes_saturate() {
 }
 
 #[test]
-fn a_clock_that_goes_backwards_makes_no_deadline_earlier_than_it_was() {
+fn clock_going_backwards_moves_no_deadline_earlier() {
     let mut liveness = liveness();
     liveness.handle_head(seconds(1_000));
     liveness.handle_content(seconds(1_010));

@@ -1,10 +1,8 @@
 //! Whole responses through a connection: the same events for the same content, whatever way it is chunked, cut and
 //! stored.
 
-mod common;
-
-use common::observe::{Seen, run};
-use common::{Chunking, HEAD, chunked, deliveries, naive, pieces, push_chunk, streamed};
+use crate::common::event_log::{OwnedEvent, run};
+use crate::common::{Chunking, HEAD, chunked, deliveries, pieces, push_chunk, reference_decoder, streamed};
 use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, Raw};
 use powerstream_core::stream::framing::Delimiter;
 use powerstream_core::time::Instant;
@@ -83,18 +81,18 @@ const CASES: &[Case] = &[
 ];
 
 /// What the connection must say behind its head, and octets: delivered, separators, skipped, left.
-fn expand(content: &[u8], want: &[Want]) -> (Vec<Seen>, [u64; 4]) {
+fn expand(content: &[u8], want: &[Want]) -> (Vec<OwnedEvent>, [u64; 4]) {
     let (mut seen, mut delivered, mut skipped, mut left) = (Vec::new(), 0, 0, 0);
     for want in want {
         match *want {
             Message(message) => {
                 delivered += message.len() as u64;
-                seen.push(Seen::Message(message.to_owned()));
+                seen.push(OwnedEvent::Message(message.to_owned()));
             }
-            KeepAlive => seen.push(Seen::KeepAlive),
+            KeepAlive => seen.push(OwnedEvent::KeepAlive),
             Skipped(bytes) => {
                 skipped += bytes;
-                seen.push(Seen::Skipped(bytes));
+                seen.push(OwnedEvent::Skipped(bytes));
             }
             Left(bytes) => left = bytes,
         }
@@ -109,41 +107,63 @@ fn config(delimiter: Delimiter, message_bytes_max: usize) -> ConnectionConfig {
     config
 }
 
-/// Delivers `wire`, a head and `content` in some framing, by `cuts`, and checks events and octets.
-fn check(
-    case: &Case,
-    how: &dyn std::fmt::Debug,
-    connection: &mut Connection<Vec<u8>>,
-    wire: &[u8],
-    cuts: &[usize],
-    ends_itself: bool,
-) {
-    let (mut want, [delivered, separators, skipped, left]) = expand(case.content, case.want);
-    if ends_itself {
-        want.push(Seen::End { undelivered: left });
-        want.push(Seen::Closed(Closed::Complete));
-    } else {
-        want.push(Seen::Closed(Closed::CompleteByClose { undelivered: left }));
+/// One response and what the connection must report of it.
+struct Response<'a> {
+    case: &'a Case,
+    how: &'a dyn std::fmt::Debug,
+    wire: &'a [u8],
+    events: Vec<OwnedEvent>,
+    /// Bytes of the head, of framing, delivered, of separators, skipped, discarded.
+    counts: [u64; 6],
+}
+
+impl<'a> Response<'a> {
+    /// `head` is the length of the head at the start of `wire`.
+    fn new(
+        case: &'a Case,
+        how: &'a dyn std::fmt::Debug,
+        wire: &'a [u8],
+        head: usize,
+        ends_itself: bool,
+    ) -> Self {
+        let (mut events, [delivered, separators, skipped, left]) = expand(case.content, case.want);
+        if ends_itself {
+            events.push(OwnedEvent::End { undelivered: left });
+            events.push(OwnedEvent::Closed(Closed::Complete));
+        } else {
+            events.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered: left }));
+        }
+        let framing = wire.len() - head - case.content.len();
+        let counts = [head as u64, framing as u64, delivered, separators, skipped, left];
+        Self { case, how, wire, events, counts }
     }
-    let log = run(connection, pieces(wire, cuts));
-    let [Seen::Head { .. }, log @ ..] = log.as_slice() else { panic!("{}: no head", case.name) };
-    let config = connection.config();
-    assert_eq!(
-        log, want,
-        "{}, {how:?}, {:?}, at most {}, cut at {cuts:?}",
-        case.name, config.delimiter, config.message_bytes_max
-    );
-    let octets = connection.octets();
-    let head = wire.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
-    let framing = wire.len() - head - case.content.len();
-    assert_eq!(octets.head, head as u64, "{}: octets of the head", case.name);
-    assert_eq!(octets.framing, framing as u64, "{}: octets of framing", case.name);
-    assert_eq!(
-        [octets.delivered, octets.separators, octets.skipped, octets.discarded],
-        [delivered, separators, skipped, left],
-        "{}: octets of content",
-        case.name
-    );
+
+    /// Delivers the response split at `cuts` and checks events and byte counts.
+    fn check(&self, connection: &mut Connection<Vec<u8>>, cuts: &[usize]) {
+        let Self { case, how, .. } = self;
+        let log = run(connection, pieces(self.wire, cuts));
+        let [OwnedEvent::Head { .. }, log @ ..] = log.as_slice() else { panic!("{}: no head", case.name) };
+        let config = connection.config();
+        assert_eq!(
+            log, self.events,
+            "{}, {how:?}, {:?}, at most {}, cut at {cuts:?}",
+            case.name, config.delimiter, config.message_bytes_max
+        );
+        let octets = connection.octets();
+        assert_eq!(
+            [
+                octets.head,
+                octets.framing,
+                octets.delivered,
+                octets.separators,
+                octets.skipped,
+                octets.discarded
+            ],
+            self.counts,
+            "{}: bytes of the head, of framing, delivered, of separators, skipped, discarded",
+            case.name
+        );
+    }
 }
 
 /// Every chunking, every delivery, each storage size, each delimiter.
@@ -164,31 +184,37 @@ fn check_all_ways(case: &Case, message_bytes_max: usize, storages: &[usize]) {
             let mut connection = Connection::new(vec![b'\n'; storage], config(delimiter, message_bytes_max));
             for chunking in chunkings {
                 let wire = streamed(&chunked(case.content, chunking));
+                let response = Response::new(case, &chunking, &wire, HEAD.len(), true);
                 for cuts in deliveries(wire.len(), 5) {
-                    check(case, &chunking, &mut connection, &wire, &cuts, true);
+                    response.check(&mut connection, &cuts);
                 }
             }
             for at in 1..case.content.len() {
                 let wire = streamed(&chunked(case.content, Chunking::CutAt(at)));
+                let chunking = Chunking::CutAt(at);
+                let response = Response::new(case, &chunking, &wire, HEAD.len(), true);
                 for cuts in deliveries(wire.len(), at as u64).take(5) {
-                    check(case, &Chunking::CutAt(at), &mut connection, &wire, &cuts, true);
+                    response.check(&mut connection, &cuts);
                 }
             }
             let length = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", case.content.len());
             let wire = [length.as_bytes(), case.content].concat();
+            let response = Response::new(case, &"with a length", &wire, length.len(), true);
             for cuts in deliveries(wire.len(), 6) {
-                check(case, &"with a length", &mut connection, &wire, &cuts, true);
+                response.check(&mut connection, &cuts);
             }
-            let wire = [b"HTTP/1.1 200 OK\r\n\r\n", case.content].concat();
+            let head = b"HTTP/1.1 200 OK\r\n\r\n";
+            let wire = [head, case.content].concat();
+            let response = Response::new(case, &"until close", &wire, head.len(), false);
             for cuts in deliveries(wire.len(), 7) {
-                check(case, &"until close", &mut connection, &wire, &cuts, false);
+                response.check(&mut connection, &cuts);
             }
         }
     }
 }
 
 #[test]
-fn same_events_however_content_is_chunked_cut_and_stored() {
+fn same_events_for_every_chunking_split_and_storage_size() {
     for case in CASES {
         let longest = case.want.iter().map(|want| match want {
             Message(message) => message.len(),
@@ -203,11 +229,16 @@ fn same_events_however_content_is_chunked_cut_and_stored() {
 
 /// The oracle agrees with the tables, so that it may judge what no table holds.
 #[test]
-fn the_oracle_agrees_with_the_table() {
+fn reference_decoder_agrees_with_the_table() {
     for case in CASES {
         for &delimiter in case.delimiters {
             let (want, [.., left]) = expand(case.content, case.want);
-            assert_eq!(naive::messages(case.content, delimiter, 1_000), (want, left), "{}", case.name);
+            assert_eq!(
+                reference_decoder::messages(case.content, delimiter, 1_000),
+                (want, left),
+                "{}",
+                case.name
+            );
         }
     }
 }
@@ -216,7 +247,7 @@ fn the_oracle_agrees_with_the_table() {
 const LIMIT: usize = 64;
 
 #[test]
-fn a_message_over_the_limit_is_passed_over_and_the_next_is_intact() {
+fn oversized_message_is_skipped_and_the_next_one_is_intact() {
     let oversized: [(usize, bool); 5] =
         [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false), (LIMIT + 2, false), (10 * LIMIT, false)];
     for (length, fits) in oversized {
@@ -239,8 +270,9 @@ fn a_message_over_the_limit_is_passed_over_and_the_next_is_intact() {
                         [Chunking::One, Chunking::Each(1), Chunking::Each(16), Chunking::UpTo16(3)]
                     {
                         let wire = streamed(&chunked(case.content, chunking));
+                        let response = Response::new(&case, &chunking, &wire, HEAD.len(), true);
                         for cuts in deliveries(wire.len(), 5).take(60) {
-                            check(&case, &chunking, &mut connection, &wire, &cuts, true);
+                            response.check(&mut connection, &cuts);
                         }
                     }
                 }
@@ -257,7 +289,7 @@ const OVERSIZED: &[Case] = &[
 ];
 
 #[test]
-fn an_oversized_message_without_end_is_left() {
+fn oversized_message_without_delimiter_is_discarded_at_the_end() {
     for case in OVERSIZED {
         check_all_ways(case, LIMIT, &[LIMIT + 1, 65_536]);
     }
@@ -265,7 +297,7 @@ fn an_oversized_message_without_end_is_left() {
 
 /// The limit is the storage's length less one where that is less.
 #[test]
-fn the_smallest_storages_work_in_their_own_measure() {
+fn smallest_storage_sizes_limit_messages_accordingly() {
     for storage in 0..HEAD.len() + 4 {
         let mut connection = Connection::new(vec![0; storage], ConnectionConfig::default());
         assert_eq!(connection.config().message_bytes_max, storage.saturating_sub(1));
@@ -274,7 +306,7 @@ fn the_smallest_storages_work_in_their_own_measure() {
                 b"{}\r\n0123456789012345678901234567890123456789012345678901234567890\r\n\r\n{}\r\n";
             let wire = streamed(&chunked(content, chunking));
             for cuts in deliveries(wire.len(), 8).take(40) {
-                let want = naive::response(&wire, connection.config(), storage);
+                let want = reference_decoder::response(&wire, connection.config(), storage);
                 assert_eq!(run(&mut connection, pieces(&wire, &cuts)), want, "{storage} octets of storage");
             }
         }
@@ -283,7 +315,7 @@ fn the_smallest_storages_work_in_their_own_measure() {
 
 /// A message is delivered in the call that brings its line end, and all messages of an input in that round.
 #[test]
-fn messages_are_delivered_at_once() {
+fn message_is_delivered_by_the_call_that_brings_its_last_byte() {
     let mut wire = HEAD.to_vec();
     push_chunk(&mut wire, b"{\"id\":1}", "");
     push_chunk(&mut wire, b"\r", "");
@@ -292,18 +324,18 @@ fn messages_are_delivered_at_once() {
     let log = run(&mut connection, [&wire[..wire.len() - 1]]);
     assert_eq!(
         log[1..],
-        [Seen::Message(b"{\"id\":1}".to_vec()), Seen::Closed(Closed::Cut { undelivered: 0 })]
+        [OwnedEvent::Message(b"{\"id\":1}".to_vec()), OwnedEvent::Closed(Closed::Cut { undelivered: 0 })]
     );
     let log = run(&mut connection, [&wire[..]]);
     assert_eq!(
         log[1..],
-        [Seen::Message(b"{\"id\":1}".to_vec()), Seen::Closed(Closed::Cut { undelivered: 1 })]
+        [OwnedEvent::Message(b"{\"id\":1}".to_vec()), OwnedEvent::Closed(Closed::Cut { undelivered: 1 })]
     );
 }
 
 /// Nothing adds up over a connection that is quiet for months: a day has 4,320 keep-alives.
 #[test]
-fn a_million_keep_alives_are_a_million_keep_alives() {
+fn million_keep_alives_exceed_no_limit() {
     let wire = b"2;quiet=yes\r\n\r\n\r\n".repeat(1_000);
     let mut connection = Connection::new([0; 64], ConnectionConfig::default());
     connection.handle_connected(Instant::ZERO);

@@ -1,10 +1,8 @@
 //! The head decoder: every row of what is taken and what is refused, delivered in every way.
 
-mod common;
-
-use common::naive::{self, HeadStop};
-use common::observe::{Seen, run};
-use common::{Random, deliveries, mutate, pieces, random_cuts};
+use crate::common::event_log::{OwnedEvent, run};
+use crate::common::reference_decoder::{self, HeadStop};
+use crate::common::{Random, deliveries, mutate, pieces, random_cuts};
 use powerstream_core::http::body::Framing::{self, Chunked, Empty, Length, UntilClose};
 use powerstream_core::http::head::HeadErrorKind::{self, *};
 use powerstream_core::http::head::{HeadDecoder, HeadLimits, ResponseHead, RetryAfter};
@@ -47,7 +45,7 @@ fn decode_all_ways(name: &str, limits: HeadLimits, room: usize, wire: &[u8]) -> 
         let cut = decode(limits, room, pieces(wire, &cuts));
         assert_eq!(cut, whole, "{name}: {} cut at {cuts:?}", wire.escape_ascii());
     }
-    let naive = match naive::head(wire, limits, room) {
+    let expected = match reference_decoder::head(wire, limits, room) {
         Ok(head) => (Some((head.status, head.framing)), head.end),
         Err(HeadStop::Refused(_, at)) => (None, at),
         Err(HeadStop::Cut(_)) => (None, wire.len()),
@@ -57,7 +55,7 @@ fn decode_all_ways(name: &str, limits: HeadLimits, room: usize, wire: &[u8]) -> 
         Answer::Refused(_, at) => (None, at),
         Answer::Unfinished => (None, wire.len()),
     };
-    assert_eq!(naive, decoded, "{name}: the oracle of {}", wire.escape_ascii());
+    assert_eq!(expected, decoded, "{name}: the oracle of {}", wire.escape_ascii());
     whole
 }
 
@@ -134,7 +132,7 @@ const ACCEPT: &[Accept] = &[
 ];
 
 #[test]
-fn takes_what_the_grammar_allows() {
+fn accepts_every_valid_head() {
     for Accept { name, wire, status, framing } in ACCEPT {
         let behind = [wire, &b"5\r\nhello\r\n\r\n"[..]].concat();
         for wire in [wire, behind.as_slice()] {
@@ -288,7 +286,7 @@ const REJECT: &[Reject] = &[
 ];
 
 #[test]
-fn refuses_everything_else_at_its_place() {
+fn rejects_invalid_heads_at_the_offending_byte() {
     assert!(REJECT.len() >= ACCEPT.len());
     for Reject { name, wire, kind, at } in REJECT {
         let place = match at {
@@ -304,7 +302,7 @@ fn refuses_everything_else_at_its_place() {
 }
 
 #[test]
-fn storage_and_limit_bound_the_head_alike() {
+fn head_length_is_bounded_by_both_storage_and_limit() {
     for Accept { name, wire, .. } in ACCEPT {
         // The storage holds one head at a time, the limit is for all of them.
         let last = (1..wire.len()).rev().find(|&at| wire[at..].starts_with(b"HTTP/1.")).unwrap_or(0);
@@ -329,7 +327,7 @@ fn storage_and_limit_bound_the_head_alike() {
 }
 
 #[test]
-fn endless_lines_end_at_the_limit() {
+fn endless_lines_are_rejected_at_the_limit() {
     let endless: [(&str, &[u8], &[u8]); 4] = [
         ("status line", b"HTTP/1.1 200 ", b"O"),
         ("name", b"HTTP/1.1 200 OK\r\n", b"A"),
@@ -346,7 +344,7 @@ fn endless_lines_end_at_the_limit() {
 }
 
 #[test]
-fn fields_and_interim_responses_are_counted() {
+fn field_and_interim_response_counts_are_limited() {
     let mut limits = HeadLimits::default();
     limits.fields_max = 3;
     limits.interim_max = 2;
@@ -373,7 +371,7 @@ fn fields_and_interim_responses_are_counted() {
 }
 
 #[test]
-fn reads_what_x_says_about_waiting() {
+fn parses_retry_after_and_rate_limit_reset() {
     let wire = b"HTTP/1.1 429 x\r\nX-Rate-Limit-Limit: 50\r\nx-rate-limit-remaining: 0\r\n\
         x-rate-limit-reset: 1762558200\r\nretry-after: Fri, 07 Nov 2025 23:30:00 GMT\r\ncontent-length: 0\r\n\r\n";
     let Answer::Head(head, _) = decode_all_ways("429", HeadLimits::default(), ROOM, wire) else { panic!() };
@@ -404,7 +402,7 @@ fn reads_what_x_says_about_waiting() {
 
 /// The fields as lent behind the head, folds and white space removed.
 #[test]
-fn lends_the_fields_as_they_came() {
+fn lends_header_fields_unchanged() {
     let wire = b"HTTP/1.1 100 x\r\nInterim: gone\r\n\r\nHTTP/1.1 200 OK\r\nX-Powerstream-Datacenter:\t atla \r\nA: b\r\n c:d\r\n\
         \t e\nEmpty:\r\na: \x80 : \r\ncontent-length: 0\r\n\r\n";
     let fields: &[(&str, &[u8])] = &[
@@ -415,7 +413,7 @@ fn lends_the_fields_as_they_came() {
         ("content-length", b"0"),
     ];
     let fields = fields.iter().map(|(name, value)| (String::from(*name), value.to_vec())).collect();
-    let want = Seen::Head { status: 200, framing: Framing::Length(0), fields };
+    let want = OwnedEvent::Head { status: 200, framing: Framing::Length(0), fields };
     for cuts in deliveries(wire.len(), 3) {
         let mut connection = Connection::new(vec![0; 256], ConnectionConfig::default());
         let log = run(&mut connection, pieces(wire, &cuts));
@@ -425,7 +423,7 @@ fn lends_the_fields_as_they_came() {
 
 /// Good heads, damaged at random, against the oracle.
 #[test]
-fn agrees_with_the_oracle_on_damaged_heads() {
+fn agrees_with_the_reference_decoder_on_damaged_heads() {
     let rows: Vec<&[u8]> =
         ACCEPT.iter().map(|row| row.wire).chain(REJECT.iter().map(|row| row.wire)).collect();
     for seed in 0..12_000 {
@@ -436,7 +434,7 @@ fn agrees_with_the_oracle_on_damaged_heads() {
         limits.fields_max = 1 + random.below(4);
         limits.bytes_max = 1 + random.below(200);
         let room = 1 + random.below(200);
-        let want = match naive::head(&wire, limits, room) {
+        let want = match reference_decoder::head(&wire, limits, room) {
             Ok(head) => Ok((head.status, head.framing, head.end)),
             Err(HeadStop::Refused(kind, at)) => Err(Some((kind, at))),
             Err(HeadStop::Cut(_)) => Err(None),

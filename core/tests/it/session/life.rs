@@ -2,10 +2,10 @@
 
 use powerstream_core::session::FaultKind;
 
-use crate::session_support::*;
+use crate::harness::*;
 
 #[test]
-fn a_whole_life() {
+fn full_transcript_from_connect_to_shutdown() {
     let long = || {
         Attempt::stream()
             .line(ms(5), METADATA)
@@ -13,7 +13,7 @@ fn a_whole_life() {
             .keep_alive(secs(19))
             .line(secs(2), &post(2))
     };
-    let net = Net::new([
+    let net = Network::new([
         long().line(ms(100), OPERATIONAL).end(ms(10)),
         Attempt::failing(FaultKind::Refused),
         Attempt::failing(FaultKind::Resolve),
@@ -84,11 +84,11 @@ fn a_whole_life() {
 fn refused_delays(seed: u64, jitter: u8) -> Vec<u128> {
     let mut config = config();
     config.backoff.jitter_percent = jitter;
-    run_seeded(&config, Net::new([]), secs(600), seed).delays()
+    run_seeded(&config, Network::new([]), secs(600), seed).delays()
 }
 
 #[test]
-fn network_faults_are_waited_out_in_steps_of_250_ms_to_16_s() {
+fn network_errors_back_off_in_steps_of_250_ms_up_to_16_s() {
     let delays = refused_delays(1, 0);
     for (index, &delay) in delays.iter().enumerate() {
         assert_eq!(delay, (250 * (index as u128 + 1)).min(16_000));
@@ -97,7 +97,7 @@ fn network_faults_are_waited_out_in_steps_of_250_ms_to_16_s() {
 }
 
 #[test]
-fn jitter_comes_from_the_seed_and_only_lengthens() {
+fn jitter_depends_on_the_seed_and_only_lengthens_delays() {
     for seed in 0..20 {
         let delays = refused_delays(seed, 25);
         assert_eq!(delays, refused_delays(seed, 25));
@@ -110,8 +110,8 @@ fn jitter_comes_from_the_seed_and_only_lengthens() {
 }
 
 #[test]
-fn the_ceiling_is_told() {
-    let run = run(&config(), Net::new([]), secs(600));
+fn reaching_the_maximum_delay_is_reported() {
+    let run = run(&config(), Network::new([]), secs(600));
     let first = run.disconnected.iter().position(|(_, _, disconnected)| disconnected.at_ceiling);
     assert_eq!(first, Some(63));
 }
@@ -132,7 +132,7 @@ fn attempts_after_drop(run: &Run, span: u64) -> usize {
 }
 
 #[test]
-fn flapping_is_backed_off_from() {
+fn short_lived_connections_back_off() {
     let shapes = [
         ("close at once", Attempt::new().eof(0)),
         ("head and close", Attempt::stream().eof(0)),
@@ -151,7 +151,7 @@ fn flapping_is_backed_off_from() {
         ("nothing but time", Attempt::stream().eof(secs(24))),
     ];
     for (name, shape) in shapes {
-        let run = run(&config(), Net::always(shape), secs(3_600));
+        let run = run(&config(), Network::always(shape), secs(3_600));
         let delays = run.delays();
         let first = usize::from(delays[0] == 0);
         assert_eq!(
@@ -174,10 +174,10 @@ fn flapping_is_backed_off_from() {
 }
 
 #[test]
-fn health_is_content_20_s_after_the_head() {
+fn stream_is_healthy_with_content_20_s_after_the_head() {
     let keeps_coming = |last| Attempt::stream().keep_alive(secs(10)).keep_alive(last - secs(10)).end(0);
     let until = |attempt: Attempt| {
-        let net = Net::new([Attempt::stream().eof(0), Attempt::failing(FaultKind::Refused), attempt]);
+        let net = Network::new([Attempt::stream().eof(0), Attempt::failing(FaultKind::Refused), attempt]);
         run(&config(), net, secs(40)).delays()[..4].to_vec()
     };
     // The last octet comes a moment before 20 s, or at 20 s: the immediate reconnect is spent, or given back.
@@ -189,10 +189,10 @@ fn health_is_content_20_s_after_the_head() {
 }
 
 #[test]
-fn http_faults_double_from_5_s_to_320_s() {
+fn http_errors_back_off_from_5_s_doubling_to_320_s() {
     let run = run(
         &config(),
-        Net::always(Attempt::new().bytes(0, refusal("503 x", "", "")).eof(0)),
+        Network::always(Attempt::new().bytes(0, refusal("503 x", "", "")).eof(0)),
         secs(3_600) + 1,
     );
     let seconds: Vec<u128> = run.delays().iter().map(|delay| delay / 1_000).collect();
@@ -201,10 +201,10 @@ fn http_faults_double_from_5_s_to_320_s() {
 }
 
 #[test]
-fn rate_limits_double_from_60_s_to_900_s() {
+fn rate_limits_back_off_from_60_s_doubling_to_900_s() {
     let run = run(
         &config(),
-        Net::always(Attempt::new().bytes(0, refusal("429 x", "", "")).eof(0)),
+        Network::always(Attempt::new().bytes(0, refusal("429 x", "", "")).eof(0)),
         secs(3_600) + 1,
     );
     let seconds: Vec<u128> = run.delays().iter().map(|delay| delay / 1_000).collect();
@@ -213,12 +213,12 @@ fn rate_limits_double_from_60_s_to_900_s() {
 }
 
 #[test]
-fn each_class_counts_for_itself_and_all_start_over_together() {
+fn failure_classes_count_separately_and_reset_together() {
     let unavailable = || Attempt::new().bytes(0, refusal("503 x", "", ""));
     let limited = || Attempt::new().bytes(0, refusal("429 x", "", ""));
     let refused = || Attempt::failing(FaultKind::Refused);
     let healthy = Attempt::stream().keep_alive(secs(20)).end(0);
-    let net = Net::new([
+    let net = Network::new([
         unavailable(),
         refused(),
         unavailable(),
@@ -235,10 +235,10 @@ fn each_class_counts_for_itself_and_all_start_over_together() {
 }
 
 #[test]
-fn when_the_faults_stop_the_session_streams_again() {
+fn session_streams_again_once_the_errors_stop() {
     let mut attempts: Vec<Attempt> = (0..100).map(|_| Attempt::failing(FaultKind::Refused)).collect();
     attempts.push(Attempt::stream().line(0, &post(1)));
-    let run = run(&config(), Net::new(attempts), secs(3_600));
+    let run = run(&config(), Network::new(attempts), secs(3_600));
     assert_eq!(run.bytes(), [post(1).as_bytes()]);
     let connects = &run.net().connects;
     assert!(connects[100] - connects[99] <= secs(16));

@@ -1,4 +1,4 @@
-//! The recorder: it writes the transcript and checks every step against what always holds.
+//! The recorder: it writes the transcript and checks the invariants at every step.
 
 use std::task::{Context, Poll};
 
@@ -7,9 +7,9 @@ use powerstream_core::session::{Disconnected, Fault, Gap, GaveUp, Refusal, Sessi
 use powerstream_core::time::{Instant, UnixTime};
 
 use super::TOKEN;
-use super::net::Net;
+use super::network::Network;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Run {
     /// `milliseconds what`, one line for each event, attempt and close.
@@ -23,21 +23,16 @@ pub struct Run {
     pub disconnected: Vec<(u64, usize, Disconnected)>,
     pub gave_up: Option<GaveUp>,
     pub over: bool,
-    pub net: Option<Net>,
+    pub net: Option<Network>,
 }
 
 impl Run {
-    pub fn net(&self) -> &Net {
+    pub fn net(&self) -> &Network {
         self.net.as_ref().unwrap()
     }
 
     pub fn bytes(&self) -> Vec<&[u8]> {
         self.messages.iter().map(|(_, bytes)| &bytes[..]).collect()
-    }
-
-    /// The causes' codes, one for each disconnect.
-    pub fn causes(&self) -> Vec<&'static str> {
-        self.disconnected.iter().map(|(_, _, disconnected)| disconnected.cause.code()).collect()
     }
 
     /// The delays in milliseconds.
@@ -50,9 +45,9 @@ impl Run {
     }
 }
 
-/// Where the grammar of events stands.
+/// The state of the event grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum StreamState {
     Away,
     Streaming,
     Refused,
@@ -61,12 +56,12 @@ enum Place {
 
 #[derive(Debug)]
 pub struct Recorder {
-    pub net: Net,
+    pub net: Network,
     pub run: Run,
     pub over: bool,
     pub stopping: bool,
     pub limit: u64,
-    place: Place,
+    place: StreamState,
     open: bool,
     /// Steps at this instant without a byte or event.
     idle: (u64, u32),
@@ -77,14 +72,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(net: Net) -> Self {
+    pub fn new(net: Network) -> Self {
         Self {
             net,
             run: Run::default(),
             over: false,
             stopping: false,
             limit: u64::MAX,
-            place: Place::Away,
+            place: StreamState::Away,
             open: false,
             idle: (0, 0),
             progress: (0, 0),
@@ -102,7 +97,7 @@ impl Recorder {
         self.run.lines.push(format!("{} {what}", self.net.now / 1_000_000));
     }
 
-    /// Looks at the session before a step is carried out.
+    /// Checks the session before a step is carried out.
     pub fn step<S: AsRef<[u8]> + AsMut<[u8]>>(&mut self, session: &Session<S>, step: Step) {
         let progress = (self.net.events, self.net.fed.last().unwrap_or(&0) + self.net.request.len() as u64);
         if self.idle.0 != self.net.now || progress != self.progress {
@@ -141,7 +136,7 @@ impl Recorder {
             | Step::Write { until }
             | Step::Read { until }
             | Step::Sleep { until } => {
-                assert_ne!(self.place, Place::Over, "the session is over: {step:?}");
+                assert_ne!(self.place, StreamState::Over, "the session is over: {step:?}");
                 let ahead = until.saturating_since(self.net.now());
                 assert!(ahead.as_secs() <= 100_000, "a wait without end: {step:?}");
             }
@@ -174,50 +169,53 @@ impl Recorder {
         assert!(!format!("{event:?}").contains(TOKEN), "the token is shown");
         let (what, next) = match event {
             SessionEvent::Connected(connected) => {
-                assert_eq!(self.place, Place::Away, "{:#?}", self.run.lines);
+                assert_eq!(self.place, StreamState::Away, "{:#?}", self.run.lines);
                 self.run.connected.push((attempt, connected.gap, connected.backfill_minutes));
-                (format!("connected {}", connected.head.status()), Place::Streaming)
+                (format!("connected {}", connected.head.status()), StreamState::Streaming)
             }
             SessionEvent::Message(message) => {
-                assert_eq!(self.place, Place::Streaming, "{:#?}", self.run.lines);
+                assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
                 self.run.messages.push((attempt, message.bytes.to_vec()));
                 let what = match message.id() {
                     Some(id) => format!("post {}", id.as_u64()),
                     None => format!("message of {}", message.bytes.len()),
                 };
-                (what, Place::Streaming)
+                (what, StreamState::Streaming)
             }
             SessionEvent::KeepAlive => {
-                assert_eq!(self.place, Place::Streaming, "{:#?}", self.run.lines);
+                assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
                 self.run.keep_alives += 1;
-                ("keep-alive".to_owned(), Place::Streaming)
+                ("keep-alive".to_owned(), StreamState::Streaming)
             }
             SessionEvent::Skipped { bytes } => {
-                assert_eq!(self.place, Place::Streaming, "{:#?}", self.run.lines);
-                (format!("skipped {bytes}"), Place::Streaming)
+                assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
+                (format!("skipped {bytes}"), StreamState::Streaming)
             }
             SessionEvent::Refused(refused) => {
-                assert_eq!(self.place, Place::Away, "{:#?}", self.run.lines);
+                assert_eq!(self.place, StreamState::Away, "{:#?}", self.run.lines);
                 assert_eq!(refused.head.status(), refused.refusal.status);
                 assert!(!refused.refusal.to_string().contains(TOKEN));
                 self.run.refused.push((refused.refusal, refused.document.to_vec()));
-                (format!("refused {:?} {}", refused.refusal.kind, refused.refusal.status), Place::Refused)
+                (
+                    format!("refused {:?} {}", refused.refusal.kind, refused.refusal.status),
+                    StreamState::Refused,
+                )
             }
             SessionEvent::Disconnected(disconnected) => {
-                assert_ne!(self.place, Place::Over, "{:#?}", self.run.lines);
+                assert_ne!(self.place, StreamState::Over, "{:#?}", self.run.lines);
                 assert!(!self.open, "Close comes before Disconnected");
                 assert!(!disconnected.cause.to_string().contains(TOKEN));
                 self.run.disconnected.push((self.net.now, attempt, *disconnected));
                 assert_eq!(disconnected.gap_from, self.covered, "{:#?}", self.run.lines);
                 let Disconnected { cause, delay, .. } = disconnected;
-                (format!("disconnected {} {}", cause.code(), delay.as_millis()), Place::Away)
+                (format!("disconnected {} {}", cause.code(), delay.as_millis()), StreamState::Away)
             }
             SessionEvent::GaveUp(gave_up) => {
-                assert_ne!(self.place, Place::Over, "{:#?}", self.run.lines);
+                assert_ne!(self.place, StreamState::Over, "{:#?}", self.run.lines);
                 assert!(!self.open, "Close comes before GaveUp");
                 assert_eq!(gave_up.gap_from, self.covered, "{:#?}", self.run.lines);
                 self.run.gave_up = Some(*gave_up);
-                (format!("gave up {}", gave_up.cause.code()), Place::Over)
+                (format!("gave up {}", gave_up.cause.code()), StreamState::Over)
             }
             _ => panic!("an event of a new kind: {event:?}"),
         };
@@ -237,38 +235,39 @@ impl Recorder {
     }
 }
 
-/// The recorder as a transport: pends behind each step, so that the session can be looked at in between.
-pub struct Once<'w> {
-    pub world: &'w mut Recorder,
+/// The recorder as a transport that returns `Pending` after each step, so that the test can check
+/// the session between two steps.
+pub struct SingleStep<'w> {
+    pub recorder: &'w mut Recorder,
     pub halt: bool,
 }
 
-impl Once<'_> {
-    fn once<T>(&mut self, act: impl FnOnce(&mut Recorder) -> T) -> Poll<T> {
+impl SingleStep<'_> {
+    fn step_once<T>(&mut self, act: impl FnOnce(&mut Recorder) -> T) -> Poll<T> {
         // Two in a call at most: the first is carried out, the second waits for the next call.
-        if self.halt || self.world.net.now >= self.world.limit {
+        if self.halt || self.recorder.net.now >= self.recorder.limit {
             return Poll::Pending;
         }
         self.halt = true;
-        Poll::Ready(act(self.world))
+        Poll::Ready(act(self.recorder))
     }
 }
 
-impl Io for Once<'_> {
+impl Io for SingleStep<'_> {
     fn now(&self) -> Instant {
-        self.world.net.now()
+        self.recorder.net.now()
     }
 
     fn unix_now(&self) -> UnixTime {
-        self.world.net.unix()
+        self.recorder.net.unix()
     }
 
     fn is_stopped(&self) -> bool {
-        self.world.net.is_stopped()
+        self.recorder.net.is_stopped()
     }
 
     fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
-        self.once(|world| world.connect(until))
+        self.step_once(|recorder| recorder.connect(until))
     }
 
     fn poll_write(
@@ -277,7 +276,7 @@ impl Io for Once<'_> {
         bytes: &[u8],
         until: Instant,
     ) -> Poll<Result<Option<usize>, Fault>> {
-        self.once(|world| world.net.write(bytes, until))
+        self.step_once(|recorder| recorder.net.write(bytes, until))
     }
 
     fn poll_read(
@@ -286,14 +285,14 @@ impl Io for Once<'_> {
         buffer: &mut [u8],
         until: Instant,
     ) -> Poll<Result<Option<usize>, Fault>> {
-        self.once(|world| world.net.read(buffer, until))
+        self.step_once(|recorder| recorder.net.read(buffer, until))
     }
 
     fn poll_sleep(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<()> {
-        self.once(|world| world.net.sleep(until))
+        self.step_once(|recorder| recorder.net.sleep(until))
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        self.once(Recorder::close)
+        self.step_once(Recorder::close)
     }
 }

@@ -1,7 +1,8 @@
-//! The oracle: decoders that are slow and obvious. The whole input at once, growable vectors, the grammar of RFC 9112
-//! written down in its own order, straight on; nothing shared with the decoders they judge but the names of errors.
+//! The reference decoder: slow and obvious. It takes the whole input at once, collects into vectors
+//! and follows the grammar of RFC 9112 in the order of the document. It shares nothing with the
+//! decoders under test except the names of errors.
 //!
-//! Also part of the fuzz targets, which include this file by its path.
+//! The fuzz targets include this file by its path.
 
 use powerstream_core::http::body::Framing;
 use powerstream_core::http::chunked::{ChunkErrorKind, ChunkLimits};
@@ -9,7 +10,7 @@ use powerstream_core::http::head::{HeadErrorKind, HeadLimits};
 use powerstream_core::stream::connection::{Closed, ConnectionConfig, ErrorKind};
 use powerstream_core::stream::framing::Delimiter;
 
-use super::observe::Seen;
+use super::event_log::OwnedEvent;
 
 /// What a chunked body holds and how it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +213,7 @@ fn is_text(byte: u8) -> bool {
 }
 
 /// A final head: where it ends and what it says.
-pub(crate) struct NaiveHead {
+pub(crate) struct FinalHead {
     pub(crate) end: usize,
     pub(crate) status: u16,
     pub(crate) framing: Framing,
@@ -228,7 +229,7 @@ pub(crate) enum HeadStop {
 }
 
 /// Reads heads up to the final one. `room` is the storage's length.
-pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<NaiveHead, HeadStop> {
+pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<FinalHead, HeadStop> {
     let mut start = 0;
     let mut interim = 0;
     loop {
@@ -328,7 +329,7 @@ fn fits_status_line(index: usize, byte: u8) -> bool {
 }
 
 /// `None`: an interim response.
-fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<NaiveHead>, HeadErrorKind> {
+fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<FinalHead>, HeadErrorKind> {
     let line = without_line_end(lines[0]);
     let status =
         u16::from(line[9] - b'0') * 100 + u16::from(line[10] - b'0') * 10 + u16::from(line[11] - b'0');
@@ -369,7 +370,7 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<N
         return Ok(None);
     }
     let framing = framing(status, line[7] == b'0', &fields)?;
-    Ok(Some(NaiveHead { end, status, framing, fields }))
+    Ok(Some(FinalHead { end, status, framing, fields }))
 }
 
 fn without_line_end(line: &[u8]) -> &[u8] {
@@ -434,7 +435,7 @@ fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<Fr
 }
 
 /// Splits content into messages; also says how many octets are left of one that did not end.
-pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (Vec<Seen>, u64) {
+pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (Vec<OwnedEvent>, u64) {
     let mut seen = Vec::new();
     let mut message: Vec<u8> = Vec::new();
     for &byte in content {
@@ -448,11 +449,11 @@ pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (V
         }
         message = without_line_end(&message).to_owned();
         seen.push(if message.len() > limit {
-            Seen::Skipped(message.len() as u64)
+            OwnedEvent::Skipped(message.len() as u64)
         } else if message.iter().all(|byte| b" \t\r\n".contains(byte)) {
-            Seen::KeepAlive
+            OwnedEvent::KeepAlive
         } else {
-            Seen::Message(message)
+            OwnedEvent::Message(message)
         });
         message = Vec::new();
     }
@@ -460,17 +461,17 @@ pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (V
 }
 
 /// Everything that a connection with `storage` octets must say about a whole response and the close behind it.
-pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -> Vec<Seen> {
+pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -> Vec<OwnedEvent> {
     let limit = config.message_bytes_max.min(storage.saturating_sub(1));
     let head = match head(wire, config.head, storage) {
         Ok(head) => head,
         Err(HeadStop::Cut(length)) => {
-            return vec![Seen::Closed(Closed::CutInHead { undelivered: length as u64 })];
+            return vec![OwnedEvent::Closed(Closed::CutInHead { undelivered: length as u64 })];
         }
         Err(HeadStop::Refused(kind, at)) => {
             let kind = ErrorKind::Head(kind);
-            let failed = Seen::Failed { kind, offset: at as u64 };
-            return vec![failed, Seen::Closed(Closed::Cut { undelivered: 0 })];
+            let failed = OwnedEvent::Failed { kind, offset: at as u64 };
+            return vec![failed, OwnedEvent::Closed(Closed::Cut { undelivered: 0 })];
         }
     };
     let body = &wire[head.end..];
@@ -482,22 +483,22 @@ pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -
         Framing::Empty => Chunked { content: Vec::new(), end: BodyEnd::Complete(0) },
         _ => Chunked { content: body.to_owned(), end: BodyEnd::Cut },
     };
-    let mut seen = vec![Seen::Head { status: head.status, framing: head.framing, fields: head.fields }];
+    let mut seen = vec![OwnedEvent::Head { status: head.status, framing: head.framing, fields: head.fields }];
     let (messages, undelivered) = messages(&content, config.delimiter, limit);
     seen.extend(messages);
     match end {
         BodyEnd::Complete(_) => {
-            seen.push(Seen::End { undelivered });
-            seen.push(Seen::Closed(Closed::Complete));
+            seen.push(OwnedEvent::End { undelivered });
+            seen.push(OwnedEvent::Closed(Closed::Complete));
         }
         BodyEnd::Broken(kind, at) => {
-            seen.push(Seen::Failed { kind: ErrorKind::Chunk(kind), offset: (head.end + at) as u64 });
-            seen.push(Seen::Closed(Closed::Cut { undelivered: 0 }));
+            seen.push(OwnedEvent::Failed { kind: ErrorKind::Chunk(kind), offset: (head.end + at) as u64 });
+            seen.push(OwnedEvent::Closed(Closed::Cut { undelivered: 0 }));
         }
         BodyEnd::Cut if head.framing == Framing::UntilClose => {
-            seen.push(Seen::Closed(Closed::CompleteByClose { undelivered }));
+            seen.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered }));
         }
-        BodyEnd::Cut => seen.push(Seen::Closed(Closed::Cut { undelivered })),
+        BodyEnd::Cut => seen.push(OwnedEvent::Closed(Closed::Cut { undelivered })),
     }
     seen
 }

@@ -2,12 +2,12 @@
 
 use powerstream_core::session::{FaultKind, RefusalKind};
 
-use crate::session_support::*;
+use crate::harness::*;
 
 const UNIX: u64 = 1_700_000_000;
 
 fn answered(answer: impl AsRef<[u8]>) -> Run {
-    run(&config(), Net::always(Attempt::new().bytes(0, answer)), secs(1))
+    run(&config(), Network::always(Attempt::new().bytes(0, answer)), secs(1))
 }
 
 fn problem(kind: &str, issue: &str) -> String {
@@ -17,7 +17,7 @@ fn problem(kind: &str, issue: &str) -> String {
 }
 
 #[test]
-fn what_each_status_and_body_means() {
+fn each_status_and_body_maps_to_its_refusal() {
     use RefusalKind as K;
     let provisioning = problem("streaming-connection", "ProvisioningSubscription");
     let too_many = problem("streaming-connection", "TooManyConnections");
@@ -142,7 +142,7 @@ fn what_each_status_and_body_means() {
 }
 
 #[test]
-fn how_long_the_server_asks_to_wait() {
+fn server_announced_waits_are_honored() {
     // (fields behind `x-rate-limit-remaining: 0`, seconds waited, not believed)
     let cases = [
         ("x-rate-limit-reset: 1699999000", 60, false),
@@ -187,7 +187,7 @@ fn how_long_the_server_asks_to_wait() {
     let fields = "x-rate-limit-remaining: 0\r\nx-rate-limit-reset: 1700000500\r\n";
     assert_eq!(UNIX, 1_700_000_000);
     // The first delay is longer than what is asked for: the documented floor holds.
-    let net = Net::new([
+    let net = Network::new([
         Attempt::new().bytes(0, refusal("429 x", "", "")),
         Attempt::new().bytes(0, refusal("429 x", fields, "")),
     ]);
@@ -196,7 +196,7 @@ fn how_long_the_server_asks_to_wait() {
 }
 
 #[test]
-fn a_body_comes_in_any_form() {
+fn refusal_body_is_read_with_every_framing() {
     let body = problem("streaming-connection", "ProvisioningSubscription");
     let chunked = |end: &str| {
         let (one, two) = body.split_at(30);
@@ -228,7 +228,7 @@ fn a_body_comes_in_any_form() {
     ];
     for (name, attempt, at) in forms {
         for buffer_bytes in [1, 7, 16_384] {
-            let mut net = Net::always(attempt.clone());
+            let mut net = Network::always(attempt.clone());
             net.buffer_bytes = buffer_bytes;
             let run = run(&config(), net, secs(20));
             let (refused, document) = &run.refused[0];
@@ -241,7 +241,7 @@ fn a_body_comes_in_any_form() {
 }
 
 #[test]
-fn a_body_is_kept_up_to_64_kib() {
+fn refusal_body_is_kept_up_to_64_kib() {
     for length in [65_535, 65_536, 65_537, 200_000] {
         let body = "x".repeat(length);
         let run = answered(refusal("500 x", "", &body));
@@ -253,17 +253,20 @@ fn a_body_is_kept_up_to_64_kib() {
     for _ in 0..100 {
         attempt = attempt.bytes(ms(1), vec![b'x'; 10_000]);
     }
-    let run = run(&config(), Net::always(attempt), secs(1));
+    let run = run(&config(), Network::always(attempt), secs(1));
     assert_eq!((run.lines[1].as_str(), run.refused[0].1.len()), ("7 close", 65_536));
 }
 
 #[test]
-fn the_storage_bounds_the_body_too() {
+fn refusal_body_is_also_limited_by_the_storage() {
     let mut small = config();
     small.message_bytes_max = 100;
     let room = small.storage_bytes() / 2;
-    let run =
-        run(&small, Net::always(Attempt::new().bytes(0, refusal("500 x", "", &"x".repeat(60_000)))), secs(1));
+    let run = run(
+        &small,
+        Network::always(Attempt::new().bytes(0, refusal("500 x", "", &"x".repeat(60_000)))),
+        secs(1),
+    );
     let kept = run.refused[0].1.len();
     assert!((room / 2..room).contains(&kept), "{kept} of {room}");
 }

@@ -2,6 +2,8 @@
 // A global allocator cannot be written without it; this one passes everything on and counts.
 #![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 
+#[allow(dead_code, reason = "the test needs only a part of it")]
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -75,7 +77,7 @@ fn feed(connection: &mut Connection<Vec<u8>>, wire: &[u8], read: usize, now: Ins
 }
 
 #[test]
-fn a_hundred_thousand_messages_of_all_shapes_allocate_nothing() {
+fn streaming_100_000_messages_of_all_shapes_allocates_nothing() {
     let message = b"{\"id_str\":\"1986936281234567890\",\"text\":\"of a usual kind\"}\r\n";
     let oversized = [&[b'x'; 300][..], b"\r\n"].concat();
     let some = [message.repeat(15).as_slice(), b"\r\n", &oversized, message].concat();
@@ -152,7 +154,7 @@ fn a_hundred_thousand_messages_of_all_shapes_allocate_nothing() {
 
 /// One life after another: connect, ask, stream, classify, drop, back off, be refused.
 #[test]
-fn sessions_that_reconnect_allocate_nothing() {
+fn reconnecting_sessions_allocate_nothing() {
     let post = br#"{"created_at":"Wed Oct 10 20:19:24 +0000 2018","id":1050118621198921728,"text":"of a usual kind"}"#;
     let id_last =
         br#"{"user":{"id":1},"entities":{"urls":[[],{}]},"text":"\u00e4","id_str":"1050118621198921728"}"#;
@@ -217,7 +219,7 @@ fn sessions_that_reconnect_allocate_nothing() {
 }
 
 #[test]
-fn reading_the_fields_of_posts_allocates_nothing() {
+fn reading_post_fields_allocates_nothing() {
     let legacy: &[u8] = br#"{"id_str":"1986936281234567890","text":"of \u0061 \ud83d\udc26","truncated":false,
         "user":{"screen_name":"shore","followers_count":7},"entities":{"hashtags":[{"text":"gulls"}]},"lang":"en"}"#;
     let v2: &[u8] =

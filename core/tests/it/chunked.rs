@@ -1,9 +1,7 @@
 //! The chunked decoder: every row of what is taken and what is refused, delivered in every way.
 
-mod common;
-
-use common::naive::{self, BodyEnd, Chunked};
-use common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
+use crate::common::reference_decoder::{self, BodyEnd, Chunked};
+use crate::common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
 use powerstream_core::http::chunked::ChunkErrorKind::{self, *};
 use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
 
@@ -57,7 +55,7 @@ fn assert_decodes(name: &str, limits: ChunkLimits, wire: &[u8], want: &Chunked) 
             wire.escape_ascii()
         );
     }
-    assert_eq!(naive::chunked(wire, limits), *want, "{name}: the oracle");
+    assert_eq!(reference_decoder::chunked(wire, limits), *want, "{name}: the oracle");
 }
 
 struct Accept {
@@ -101,7 +99,7 @@ const ACCEPT: &[Accept] = &[
 ];
 
 #[test]
-fn takes_what_the_grammar_allows() {
+fn accepts_every_valid_chunked_body() {
     for Accept { name, wire, content } in ACCEPT {
         let want = Chunked { content: content.to_vec(), end: BodyEnd::Complete(wire.len()) };
         assert_decodes(name, ChunkLimits::default(), wire, &want);
@@ -112,13 +110,17 @@ fn takes_what_the_grammar_allows() {
 }
 
 #[test]
-fn a_body_cut_anywhere_is_cut() {
+fn truncated_body_is_never_complete() {
     for Accept { name, wire, content } in ACCEPT {
         for length in 0..wire.len() {
             let cut = decode(ChunkLimits::default(), [&wire[..length]]);
             assert_eq!(cut.end, BodyEnd::Cut, "{name}, cut behind {length} octets");
             assert!(content.starts_with(&cut.content), "{name}: what came whole is delivered");
-            assert_eq!(naive::chunked(&wire[..length], ChunkLimits::default()), cut, "{name}: the oracle");
+            assert_eq!(
+                reference_decoder::chunked(&wire[..length], ChunkLimits::default()),
+                cut,
+                "{name}: the oracle"
+            );
         }
     }
 }
@@ -240,7 +242,7 @@ const REJECT: &[Reject] = &[
 ];
 
 #[test]
-fn refuses_everything_else_at_the_octet() {
+fn rejects_invalid_chunked_bodies_at_the_offending_byte() {
     assert!(REJECT.len() >= ACCEPT.len());
     for Reject { name, wire, kind, at, content } in REJECT {
         let want = Chunked { content: content.to_vec(), end: BodyEnd::Broken(*kind, *at) };
@@ -257,7 +259,7 @@ fn refuses_everything_else_at_the_octet() {
 
 /// Every octet in each place that allows only some.
 #[test]
-fn every_octet_in_every_place() {
+fn every_byte_value_at_every_position() {
     let places: &[&[u8]] = &[
         b"",
         b"5",
@@ -288,14 +290,14 @@ fn every_octet_in_every_place() {
     for place in places {
         for octet in 0..=255 {
             let wire = [place, &[octet][..], b"\r\n\r\n"].concat();
-            let want = naive::chunked(&wire, ChunkLimits::default());
+            let want = reference_decoder::chunked(&wire, ChunkLimits::default());
             assert_decodes("every octet", ChunkLimits::default(), &wire, &want);
         }
     }
 }
 
 #[test]
-fn a_huge_size_is_a_promise_and_nothing_is_reserved_for_it() {
+fn huge_chunk_size_reserves_no_memory() {
     for size in ["7fffffffffffffff", "0000000100000000", "100000005", "ffffffff"] {
         let wire = [size.as_bytes(), b"\r\nhello"].concat();
         let want = Chunked { content: b"hello".to_vec(), end: BodyEnd::Cut };
@@ -314,7 +316,7 @@ fn limits(change: impl FnOnce(&mut ChunkLimits)) -> ChunkLimits {
 }
 
 #[test]
-fn the_size_line_has_a_limit_of_its_own() {
+fn size_line_length_is_limited() {
     const MAX: usize = 64;
     let limits = limits(|limits| limits.size_line_bytes_max = MAX as u32);
     for (front, filler, back) in
@@ -334,7 +336,7 @@ fn the_size_line_has_a_limit_of_its_own() {
 }
 
 #[test]
-fn limits_of_a_line_do_not_add_up_over_the_body() {
+fn line_limits_apply_per_line_and_not_to_the_whole_body() {
     let limits = limits(|limits| limits.size_line_bytes_max = 20);
     let mut wire = Vec::new();
     for _ in 0..1_000 {
@@ -345,7 +347,7 @@ fn limits_of_a_line_do_not_add_up_over_the_body() {
 }
 
 #[test]
-fn the_trailer_section_has_limits_of_octets_and_fields() {
+fn trailer_section_is_limited_in_bytes_and_fields() {
     const MAX: usize = 48;
     let by_octets = limits(|limits| limits.trailer_bytes_max = MAX as u32);
     for length in [0, 5, MAX - 1, MAX, MAX + 1, 10 * MAX] {
@@ -379,7 +381,7 @@ fn the_trailer_section_has_limits_of_octets_and_fields() {
 
 /// Good bodies, damaged at random, against the oracle.
 #[test]
-fn agrees_with_the_oracle_on_damaged_bodies() {
+fn agrees_with_the_reference_decoder_on_damaged_bodies() {
     let small = limits(|limits| {
         limits.size_line_bytes_max = 24;
         limits.trailer_bytes_max = 20;
@@ -405,7 +407,7 @@ fn agrees_with_the_oracle_on_damaged_bodies() {
             if damaged {
                 mutate(&mut wire, &mut random);
             }
-            let want = naive::chunked(&wire, limits);
+            let want = reference_decoder::chunked(&wire, limits);
             for _ in 0..3 {
                 let cuts = random_cuts(wire.len(), &mut random);
                 let got = decode(limits, pieces(&wire, &cuts));
@@ -416,8 +418,8 @@ fn agrees_with_the_oracle_on_damaged_bodies() {
 }
 
 #[test]
-fn the_chunkings_of_the_tests_are_what_they_say() {
-    use common::Chunking::{CutAt, Each, One, PerMessage, UpTo16, WithExtension};
+fn test_chunkings_encode_as_documented() {
+    use crate::common::Chunking::{CutAt, Each, One, PerMessage, UpTo16, WithExtension};
     let content = b"one\r\n\r\nthree three three\r\n";
     for chunking in [One, PerMessage, CutAt(5), Each(1), Each(16), Each(17), WithExtension(2), UpTo16(1)] {
         let wire = chunked(content, chunking);

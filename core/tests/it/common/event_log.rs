@@ -1,14 +1,14 @@
-//! Drives a connection and writes down what it says, checking at each step what must always hold.
+//! Drives a connection, logs its events and checks the invariants at each step.
 //!
-//! Also part of the fuzz targets, which include this file by its path.
+//! The fuzz targets include this file by its path.
 
 use powerstream_core::http::body::Framing;
 use powerstream_core::stream::connection::{Closed, Connection, Error, ErrorKind, Event};
 use powerstream_core::time::Instant;
 
-/// An event, kept.
+/// An event that outlives the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum OwnedEvent {
     Head { status: u16, framing: Framing, fields: Vec<(String, Vec<u8>)> },
     Message(Vec<u8>),
     KeepAlive,
@@ -18,7 +18,7 @@ pub(crate) enum Seen {
     Closed(Closed),
 }
 
-impl Seen {
+impl OwnedEvent {
     pub(crate) fn from_event(event: Event<'_>) -> Self {
         match event {
             Event::Head(head) => Self::Head {
@@ -39,8 +39,8 @@ impl Seen {
     }
 }
 
-/// Octets in are octets accounted for, at every step.
-pub(crate) fn check_octets<S: AsRef<[u8]> + AsMut<[u8]>>(connection: &Connection<S>, received: u64) {
+/// Checks that every received byte is counted in exactly one category.
+pub(crate) fn check_byte_counts<S: AsRef<[u8]> + AsMut<[u8]>>(connection: &Connection<S>, received: u64) {
     let octets = connection.octets();
     let accounted = octets.head
         + octets.framing
@@ -53,24 +53,25 @@ pub(crate) fn check_octets<S: AsRef<[u8]> + AsMut<[u8]>>(connection: &Connection
     assert_eq!(accounted, received, "octets accounted for: {octets:?}, {} buffered", connection.buffered());
 }
 
-/// Feeds one piece until it is consumed and appends what came of it. `received` counts the octets since the start.
+/// Feeds one piece until it is consumed and appends its events to `log`. `received` counts the bytes
+/// since the start.
 pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
     connection: &mut Connection<S>,
     mut piece: &[u8],
     now: Instant,
     received: &mut u64,
-    log: &mut Vec<Seen>,
+    log: &mut Vec<OwnedEvent>,
 ) {
     // An event takes at least an octet, but for the end of the body; the answer that all is consumed is one more.
     for _ in 0..piece.len() + 3 {
         let (consumed, event) = connection.decode(piece, now);
         assert!(consumed <= piece.len(), "{consumed} of {} octets consumed", piece.len());
-        let event = event.map(|event| event.map(Seen::from_event));
+        let event = event.map(|event| event.map(OwnedEvent::from_event));
         *received += consumed as u64;
-        check_octets(connection, *received);
+        check_byte_counts(connection, *received);
         match event {
             Ok(Some(event)) => {
-                let silent = matches!(log.last(), Some(Seen::Failed { .. } | Seen::End { .. }));
+                let silent = matches!(log.last(), Some(OwnedEvent::Failed { .. } | OwnedEvent::End { .. }));
                 assert!(!silent, "{event:?} behind {:?}", log.last());
                 log.push(event);
                 piece = &piece[consumed..];
@@ -81,8 +82,8 @@ pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
             }
             Err(error) => {
                 assert_eq!(consumed, piece.len(), "an error, but octets left");
-                let failed = Seen::from_error(error);
-                if let Some(Seen::Failed { .. }) = log.last() {
+                let failed = OwnedEvent::from_error(error);
+                if let Some(OwnedEvent::Failed { .. }) = log.last() {
                     assert_eq!(log.last(), Some(&failed), "the error changed");
                 } else {
                     log.push(failed);
@@ -94,19 +95,19 @@ pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
     panic!("more events than octets");
 }
 
-/// A whole life on one connection, the pieces arriving at the same instant, the close behind them.
+/// Runs one connection from connect to close. All pieces arrive at the same instant.
 pub(crate) fn run<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
     connection: &mut Connection<S>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Vec<Seen> {
+) -> Vec<OwnedEvent> {
     let mut log = Vec::new();
     let mut received = 0;
     connection.handle_connected(Instant::ZERO);
     for piece in pieces {
         feed(connection, piece, Instant::ZERO, &mut received, &mut log);
     }
-    log.push(Seen::Closed(connection.handle_eof()));
-    check_octets(connection, received);
+    log.push(OwnedEvent::Closed(connection.handle_eof()));
+    check_byte_counts(connection, received);
     assert_eq!(connection.buffered(), 0, "nothing is buffered behind the close");
     assert_eq!(connection.poll_timeout(), None, "no deadline runs behind the close");
     log

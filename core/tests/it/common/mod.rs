@@ -1,8 +1,8 @@
-//! What the tests share: the oracle, the observer, ways to cut and to chunk, and a random number generator.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+//! Helpers for the decoder tests: the reference decoder, the event log, ways to split and to chunk
+//! bytes, and a random number generator.
 
-pub(crate) mod naive;
-pub(crate) mod observe;
+pub(crate) mod event_log;
+pub(crate) mod reference_decoder;
 
 /// SplitMix64: any seed will do.
 pub(crate) struct Random(pub(crate) u64);

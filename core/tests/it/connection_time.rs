@@ -1,12 +1,10 @@
 //! A connection's deadlines on a virtual clock: content keeps a stream alive, nothing else does, and no pattern of
 //! bytes outruns what is absolute.
 
-mod common;
-
 use std::time::Duration;
 
-use common::observe::{Seen, feed};
-use common::{HEAD, push_chunk, streamed};
+use crate::common::event_log::{OwnedEvent, feed};
+use crate::common::{HEAD, push_chunk, streamed};
 use powerstream_core::liveness::Reason::{self, *};
 use powerstream_core::liveness::Timeout;
 use powerstream_core::stream::connection::{Connection, ConnectionConfig, ErrorKind};
@@ -23,7 +21,7 @@ const fn seconds(seconds: u64) -> Instant {
 /// A connection, its log, and a clock that is wherever a call puts it.
 struct Life {
     connection: Connection<Vec<u8>>,
-    log: Vec<Seen>,
+    log: Vec<OwnedEvent>,
     received: u64,
 }
 
@@ -53,7 +51,7 @@ impl Life {
 
     fn failure(&self) -> Option<ErrorKind> {
         match self.log.last() {
-            Some(Seen::Failed { kind, .. }) => Some(*kind),
+            Some(OwnedEvent::Failed { kind, .. }) => Some(*kind),
             _ => None,
         }
     }
@@ -61,7 +59,7 @@ impl Life {
 
 /// Reads at their times, all from a server that trickles, and the deadline behind each.
 #[test]
-fn what_moves_which_deadline() {
+fn each_kind_of_input_extends_only_its_deadline() {
     type Step = (u64, &'static [u8], Option<(u64, Reason)>);
     let rows: &[(&str, &[Step])] = &[
         (
@@ -183,7 +181,7 @@ fn what_moves_which_deadline() {
 }
 
 #[test]
-fn connecting_has_a_deadline_and_no_bytes() {
+fn connecting_has_a_deadline_and_ignores_input() {
     let mut connection = Connection::new([0; 64], ConnectionConfig::default());
     assert_eq!(connection.poll_timeout(), None);
     connection.handle_connecting(seconds(5));
@@ -199,7 +197,7 @@ fn connecting_has_a_deadline_and_no_bytes() {
 
 /// Wake-ups just before, exactly at, just after and far after each deadline.
 #[test]
-fn a_deadline_found_passed_asks_for_one_read_and_then_expires() {
+fn passed_deadline_asks_for_one_read_and_then_expires() {
     let begun: [(&str, &[&[u8]], Reason); 4] = [
         ("head", &[], Head),
         ("half a head", &[b"HTTP/1.1"], Head),
@@ -228,7 +226,7 @@ fn a_deadline_found_passed_asks_for_one_read_and_then_expires() {
 }
 
 #[test]
-fn content_that_waited_in_the_kernel_wins_over_the_late_wake_up_and_framing_does_not() {
+fn content_buffered_by_the_kernel_prevents_an_idle_timeout_and_framing_does_not() {
     let mut life = Life::streaming();
     assert_eq!(life.connection.handle_timeout(seconds(500)), Timeout::ReadFirst);
     life.feed(b"2\r\n\r\n\r\n", seconds(500));
@@ -240,7 +238,7 @@ fn content_that_waited_in_the_kernel_wins_over_the_late_wake_up_and_framing_does
 }
 
 #[test]
-fn time_in_which_nobody_reads_is_not_silence() {
+fn paused_reading_does_not_count_as_idle_time() {
     let mut life = Life::streaming();
     life.feed(b"100\r\n{", seconds(3));
     life.connection.handle_pause(Duration::from_secs(100));
@@ -253,7 +251,7 @@ fn time_in_which_nobody_reads_is_not_silence() {
 
 /// A server that never pauses: each read finds bytes, so no one ever asks whether the time is over.
 #[test]
-fn floods_end_at_their_deadline() {
+fn floods_of_bytes_do_not_extend_absolute_deadlines() {
     /// What is sent first and then over and over, and what must happen when.
     type Row = (&'static str, &'static [u8], &'static [u8], Reason, u64);
     let rows: [Row; 4] = [
@@ -287,7 +285,7 @@ fn floods_end_at_their_deadline() {
 
 /// Found late, what is unfinished gets as long again, at most a second.
 #[test]
-fn a_reader_that_was_late_itself_gives_the_peer_as_long_again() {
+fn late_reader_extends_the_deadline_by_its_own_delay() {
     let mut life = Life::streaming();
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"x", millis(62_300));
@@ -300,20 +298,20 @@ fn a_reader_that_was_late_itself_gives_the_peer_as_long_again() {
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"x", seconds(3_600));
     life.feed(b"}\r\n", millis(3_600_999));
-    assert_eq!(life.log.last(), Some(&Seen::Message(b"{x}".to_vec())));
+    assert_eq!(life.log.last(), Some(&OwnedEvent::Message(b"{x}".to_vec())));
 }
 
 #[test]
-fn every_message_before_the_deadline_is_delivered_with_what_passes_it() {
+fn messages_received_before_the_deadline_are_delivered_with_the_read_that_passes_it() {
     let mut life = Life::streaming();
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"}\r\n{}\r\n{", seconds(62));
-    assert_eq!(life.log[1..], [Seen::Message(b"{}".to_vec()), Seen::Message(b"{}".to_vec())]);
+    assert_eq!(life.log[1..], [OwnedEvent::Message(b"{}".to_vec()), OwnedEvent::Message(b"{}".to_vec())]);
     assert_eq!(life.deadline(), Some((seconds(87), Silence)), "the next message has its own minute");
 }
 
 #[test]
-fn an_announced_close_has_its_deadline_whatever_still_comes() {
+fn announced_close_has_a_deadline_regardless_of_further_input() {
     let mut life = Life::streaming();
     life.feed(b"f\r\n{\"errors\":[]}\r\n\r\n", seconds(3));
     life.connection.handle_announcement(seconds(3));
@@ -326,12 +324,12 @@ fn an_announced_close_has_its_deadline_whatever_still_comes() {
     assert_eq!(life.failure(), Some(ErrorKind::Timeout(Disconnect)));
     // 20 ms late at 8.01 s, found and granted at the next read, 30 ms on.
     assert_eq!(now, millis(8_040));
-    let delivered = life.log.iter().filter(|seen| matches!(seen, Seen::Message(_))).count();
+    let delivered = life.log.iter().filter(|seen| matches!(seen, OwnedEvent::Message(_))).count();
     assert_eq!(delivered, 1 + 168, "each message of each read, the last included");
 }
 
 #[test]
-fn an_error_document_has_the_heads_time_again_and_ends_with_what_came() {
+fn error_document_gets_the_heads_timeout_and_keeps_what_was_received() {
     let head = b"HTTP/1.1 503 x\r\n\r\n";
     let start = || {
         let mut life = Life::connected();
@@ -356,14 +354,14 @@ fn an_error_document_has_the_heads_time_again_and_ends_with_what_came() {
         now = now.saturating_add(Duration::from_millis(100));
         life.feed(b"x", now);
     }
-    assert_eq!((now, life.log.last()), (seconds(25), Some(&Seen::End { undelivered: 0 })));
+    assert_eq!((now, life.log.last()), (seconds(25), Some(&OwnedEvent::End { undelivered: 0 })));
     assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(150));
 }
 
 /// The loop of a driver: always to the next deadline, or the next bytes, whichever is first. After each timeout the
 /// deadline has moved or the life is over; a loop that gets neither would spin.
 #[test]
-fn a_driver_never_spins_and_a_trickle_always_ends() {
+fn driver_never_spins_and_a_slow_trickle_times_out() {
     let mut message = streamed(b"");
     push_chunk(&mut message, &[b' '; 500], "");
     let trickles: [(&str, &[u8], u64); 4] = [
@@ -408,7 +406,7 @@ fn a_driver_never_spins_and_a_trickle_always_ends() {
 }
 
 #[test]
-fn reads_of_nothing_are_no_sign_of_life() {
+fn empty_reads_do_not_extend_deadlines() {
     let mut connection = Connection::new(vec![0; 4_096], ConnectionConfig::default());
     connection.handle_connected(Instant::ZERO);
     let _ = connection.decode(HEAD, Instant::ZERO);

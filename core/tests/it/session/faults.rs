@@ -4,12 +4,12 @@ use powerstream_core::endpoint;
 use powerstream_core::session::{Cause, Fault, FaultKind, TlsFault};
 use powerstream_core::stream::framing::Delimiter;
 
-use crate::session_support::*;
+use crate::harness::*;
 
 const STREAM: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 #[test]
-fn what_was_whole_is_delivered_before_the_fault() {
+fn complete_messages_are_delivered_before_the_disconnect() {
     let (one, two) = (post(1), post(2));
     let whole = [line(&one), line(&two)].concat();
     let lines = |end: &str| {
@@ -39,7 +39,7 @@ fn what_was_whole_is_delivered_before_the_fault() {
     for (cause, bytes, end, undelivered) in ends {
         let response = [STREAM.as_bytes(), &whole, bytes].concat();
         for buffer_bytes in [1, 2, 3, 50, 16_384] {
-            let mut net = Net::always(end(Attempt::new().bytes(0, &response)));
+            let mut net = Network::always(end(Attempt::new().bytes(0, &response)));
             net.buffer_bytes = buffer_bytes;
             let run = run(&config(), net, 1);
             let found = run.first().cause.code();
@@ -56,7 +56,7 @@ fn what_was_whole_is_delivered_before_the_fault() {
 }
 
 #[test]
-fn a_fault_or_end_in_each_state_has_its_cause() {
+fn transport_error_or_end_in_each_state_has_its_disconnect_reason() {
     let cases: [(&str, Attempt, &str, u128); 14] = [
         ("resolve", Attempt::failing(FaultKind::Resolve), "fault", 250),
         ("no address", Attempt::failing(FaultKind::NoAddress), "fault", 250),
@@ -94,14 +94,14 @@ fn a_fault_or_end_in_each_state_has_its_cause() {
         ),
     ];
     for (name, attempt, cause, delay) in cases {
-        let run = run(&config(), Net::always(attempt), 1);
+        let run = run(&config(), Network::always(attempt), 1);
         assert_eq!((run.first().cause.code(), run.delays()[0]), (cause, delay), "{name}");
         assert!(!run.first().cause.to_string().is_empty());
     }
 }
 
 #[test]
-fn tls_that_stays_wrong_is_asked_for_ever_more_rarely_and_never_given_up() {
+fn persistent_tls_errors_back_off_and_never_give_up() {
     use TlsFault as T;
     let stays = [
         T::CertificateExpired,
@@ -122,7 +122,7 @@ fn tls_that_stays_wrong_is_asked_for_ever_more_rarely_and_never_given_up() {
     for (faults, delays) in [(stays.as_slice(), http.as_slice()), (passes.as_slice(), &network)] {
         for fault in faults {
             let kind = FaultKind::Tls(*fault);
-            let run = run(&config(), Net::always(Attempt::failing(kind)), secs(24 * 60 * 60));
+            let run = run(&config(), Network::always(Attempt::failing(kind)), secs(24 * 60 * 60));
             assert_eq!(run.delays()[..9], *delays, "{fault:?}");
             assert!(run.gave_up.is_none(), "{fault:?}");
             // At most 4 attempts in any minute, as for every cause.
@@ -140,39 +140,40 @@ fn tls_that_stays_wrong_is_asked_for_ever_more_rarely_and_never_given_up() {
     assert!(Fault::new(FaultKind::Tls(T::Alert(255))).to_string().ends_with(": 255"));
     // In mid-stream it is a drop like any other: the first reconnect is immediate.
     let cut = Attempt::stream().line(0, &post(1)).fault(0, FaultKind::Tls(T::Broken));
-    assert_eq!(run(&config(), Net::always(cut), secs(1)).delays()[..1], [0]);
+    assert_eq!(run(&config(), Network::always(cut), secs(1)).delays()[..1], [0]);
 }
 
 #[test]
-fn the_request_goes_out_once_and_in_order_however_it_is_taken() {
-    let whole = run(&config(), Net::always(Attempt::stream()), 1).net().requests[0].1.clone();
+fn request_is_sent_once_and_in_order_with_any_write_sizes() {
+    let whole = run(&config(), Network::always(Attempt::stream()), 1).net().requests[0].1.clone();
     for write_max in [1, 2, 7, 100, 1_000] {
         let attempt = Attempt { write_max, write_time: ms(1), ..Attempt::stream() };
-        let run = run(&config(), Net::always(attempt), secs(1));
+        let run = run(&config(), Network::always(attempt), secs(1));
         assert_eq!(run.net().requests[0].1, whole);
         assert_eq!(run.connected.len(), 1);
     }
 }
 
 #[test]
-fn a_message_that_is_too_long_is_passed_over_with_its_length() {
+fn oversized_message_is_skipped_and_its_length_reported() {
     let long = "x".repeat(90_001);
     let just = "y".repeat(90_000);
     for buffer_bytes in [100, 16_384, 200_000] {
-        let mut net =
-            Net::always(Attempt::stream().line(0, &post(1)).line(0, &long).line(0, &just).line(0, &post(2)));
+        let mut net = Network::always(
+            Attempt::stream().line(0, &post(1)).line(0, &long).line(0, &just).line(0, &post(2)),
+        );
         net.buffer_bytes = buffer_bytes;
         let run = run(&config(), net, 1);
         assert_eq!(run.lines[2..6], ["0 post 1", "0 skipped 90001", "0 message of 90000", "0 post 2"]);
         // Cut while it is passed over: all of it counts as not delivered.
-        let mut net = Net::always(Attempt::stream().bytes(0, chunk(&"x".repeat(100_000))).eof(0));
+        let mut net = Network::always(Attempt::stream().bytes(0, chunk(&"x".repeat(100_000))).eof(0));
         net.buffer_bytes = buffer_bytes;
         assert_eq!(self::run(&config(), net, 1).first().undelivered, 100_000);
     }
 }
 
 #[test]
-fn a_v2_stream_has_lines_and_snake_case() {
+fn v2_stream_uses_lf_and_snake_case_parameters() {
     let mut config = config();
     config.endpoint = endpoint::SAMPLE10;
     config.query = &[("partition", "2"), ("tweet.fields", "id,text")];
@@ -181,7 +182,7 @@ fn a_v2_stream_has_lines_and_snake_case() {
     assert_eq!(config.endpoint.delimiter, Delimiter::Lf);
     let attempt =
         || Attempt::stream().bytes(0, chunk("{\"data\":{\"id\":\"1\",\"text\":\"a\"}}\n\r\n")).eof(secs(20));
-    let run = run(&config, Net::new([attempt(), attempt()]), secs(21));
+    let run = run(&config, Network::new([attempt(), attempt()]), secs(21));
     assert_eq!((run.messages.len(), run.keep_alives), (2, 2));
     let lines: Vec<&str> = run.net().requests.iter().map(|(_, text)| text.lines().next().unwrap()).collect();
     let first = "GET /2/tweets/sample10/stream?partition=2&tweet.fields=id%2Ctext";
@@ -196,12 +197,12 @@ fn after_outage(outage: u64, backfill: bool) -> Run {
     // The drop spends the immediate reconnect, so the outage is one long connect that comes about in the end.
     config.timeouts.connect = std::time::Duration::from_secs(100_000);
     let back = Attempt { connect: Connect::After(ms(outage)), ..Attempt::stream() };
-    let net = Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back]);
+    let net = Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back]);
     run(&config, net, secs(90_000))
 }
 
 #[test]
-fn the_backfill_covers_the_gap_up_to_5_minutes() {
+fn backfill_covers_the_gap_up_to_5_minutes() {
     // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time. Five
     // seconds more are asked for than it is long.
     for (outage, minutes) in [
@@ -234,10 +235,10 @@ fn the_backfill_covers_the_gap_up_to_5_minutes() {
 }
 
 #[test]
-fn a_gap_ends_behind_the_moment_at_which_the_stream_begins_wherever_in_a_millisecond() {
+fn gap_ends_after_the_stream_start_at_any_fraction_of_a_millisecond() {
     for (nanos, outage) in [(0, 0), (0, 999_999), (900_000, 0), (900_000, 150_000), (999_999, 999_999)] {
         let back = Attempt { connect: Connect::After(outage), ..Attempt::stream() };
-        let mut net = Net::new([Attempt::stream().eof(ms(1)), back]);
+        let mut net = Network::new([Attempt::stream().eof(ms(1)), back]);
         net.wall.nanos = nanos;
         let run = run(&config(), net, secs(10));
         let begun = run.net().wall.millis(run.net().connects[1] + outage);
@@ -247,11 +248,11 @@ fn a_gap_ends_behind_the_moment_at_which_the_stream_begins_wherever_in_a_millise
 }
 
 #[test]
-fn backfill_is_kept_until_a_stream_was_healthy() {
+fn backfill_request_is_kept_until_a_stream_was_healthy() {
     let mut config = config();
     config.backfill = true;
     let brief = || Attempt::stream().line(0, &post(1)).eof(ms(1));
-    let net = Net::new([
+    let net = Network::new([
         // Nothing was ever received, so nothing is asked for.
         Attempt::failing(FaultKind::Refused),
         Attempt::new().bytes(0, refusal("503 x", "", "")),
@@ -279,7 +280,7 @@ fn id_of(nanos: u64) -> u64 {
 }
 
 #[test]
-fn backfill_that_is_cut_is_asked_for_again() {
+fn interrupted_backfill_is_requested_again() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
@@ -290,7 +291,7 @@ fn backfill_that_is_cut_is_asked_for_again() {
             back = back.line(secs(6), &post(id_of(newest)));
         }
         let net =
-            Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
+            Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
         let run = run(&config, net, secs(280));
         let minutes: Vec<u8> = run.connected.iter().map(|(.., minutes)| *minutes).collect();
         let gaps: Vec<_> = run.connected.iter().map(|(_, gap, _)| gap.map(|gap| gap.from)).collect();
@@ -302,7 +303,8 @@ fn backfill_that_is_cut_is_asked_for_again() {
     for _ in 0..16 {
         back = back.keep_alive(secs(20));
     }
-    let net = Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
+    let net =
+        Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
     let run = run(&config, net, secs(600));
     assert_eq!((run.connected[1].2, run.connected[2].2), (5, 1));
 }
@@ -319,21 +321,21 @@ fn two_keep_alives_in_a_row_end_the_backfill() {
             back = back.keep_alive(secs(20));
         }
         let net =
-            Net::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(1), Attempt::stream()]);
+            Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(1), Attempt::stream()]);
         let run = run(&config, net, secs(300));
         assert_eq!((run.connected[1].2, run.connected[2].2), (5, minutes), "{keep_alives} keep-alives");
     }
 }
 
 #[test]
-fn a_gap_is_told_by_the_clock_that_is_right_in_the_end() {
+fn gap_is_reported_on_the_corrected_wall_clock() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
     // An hour ahead when the stream began, put right while it ran; four minutes out.
     let back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
     let stream = Attempt::stream().line(secs(1), &post(1)).line(secs(1), &post(2)).line(secs(1), &post(3));
-    let mut net = Net::new([stream.eof(0), back]);
+    let mut net = Network::new([stream.eof(0), back]);
     net.jumps = vec![(2, 0, -3_600_000)];
     let run = run(&config, net, secs(300));
     let (_, gap, minutes) = run.connected[1];
@@ -343,20 +345,20 @@ fn a_gap_is_told_by_the_clock_that_is_right_in_the_end() {
 }
 
 #[test]
-fn a_queue_that_drains_behind_an_announcement_takes_nothing_from_it() {
+fn draining_queue_after_an_announcement_keeps_its_effect() {
     const LIMIT: &str = r#"{"errors":[{"connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}]}"#;
     for (posts, later, delay) in [(0, 0, 60), (1, 0, 60), (1, secs(6), 0)] {
         let mut attempt = Attempt::stream().line(0, &post(1)).line(0, LIMIT);
         for _ in 0..posts {
             attempt = attempt.line(0, &post(2));
         }
-        let run = run(&config(), Net::new([attempt.eof(later)]), secs(7));
+        let run = run(&config(), Network::new([attempt.eof(later)]), secs(7));
         assert_eq!(run.first().delay.as_secs(), delay, "{posts} Posts, closed {later} ns later");
     }
 }
 
 #[test]
-fn no_message_reaches_the_request_however_near_the_limit() {
+fn messages_near_the_limit_never_overwrite_the_request() {
     let mut config = config();
     // So long that the request lies right behind the message's room.
     config.message_bytes_max = 6_000;
@@ -367,7 +369,7 @@ fn no_message_reaches_the_request_however_near_the_limit() {
                 wire.extend_from_slice(&chunk(std::str::from_utf8(piece).unwrap()));
             }
             let attempt = || Attempt::stream().bytes(0, wire.clone()).eof(0);
-            let run = run(&config, Net::new([attempt(), attempt()]), secs(1));
+            let run = run(&config, Network::new([attempt(), attempt()]), secs(1));
             let requests = &run.net().requests;
             assert_eq!(requests[0].1, requests[1].1, "{length} octets in chunks of {size}");
         }
@@ -382,12 +384,14 @@ fn gap_start(run: &Run) -> i64 {
 }
 
 #[test]
-fn the_gap_starts_before_whatever_was_lost() {
+fn gap_starts_before_every_lost_post() {
     // Half open: what the server sends from 2 s on arrives nowhere.
-    let half_open =
-        Attempt::stream().line(secs(1), &post(1)).line(secs(1) - 1, &post(2)).act(secs(1), Act::Lost);
+    let half_open = Attempt::stream()
+        .line(secs(1), &post(1))
+        .line(secs(1) - 1, &post(2))
+        .act(secs(1), ServerAction::Lost);
     for early in [false, true] {
-        let mut net = Net::always(half_open.clone());
+        let mut net = Network::always(half_open.clone());
         net.early = early;
         assert!(gap_start(&run(&config(), net, secs(30))) <= 2_000, "{early}");
     }
@@ -396,12 +400,12 @@ fn the_gap_starts_before_whatever_was_lost() {
     for id in 0..100 {
         attempt = attempt.line(secs(1), &post(id));
     }
-    let net = Net::new([attempt.clone().act(0, Act::Reset)]).hold(5, secs(200));
+    let net = Network::new([attempt.clone().act(0, ServerAction::Reset)]).hold(5, secs(200));
     let reset = run(&config(), net, ms(205_500));
     assert_eq!(reset.bytes().len(), 5);
     assert!(gap_start(&reset) <= 5_000);
     // The same with a buffer so small that each read leaves something behind.
-    let mut net = Net::new([attempt.act(0, Act::Reset)]).hold(5, secs(50)).hold(9, secs(200));
+    let mut net = Network::new([attempt.act(0, ServerAction::Reset)]).hold(5, secs(50)).hold(9, secs(200));
     net.buffer_bytes = 64;
     let backlog = run(&config(), net, secs(300));
     let delivered = backlog.bytes().len() as i64;
@@ -413,10 +417,13 @@ fn the_gap_starts_before_whatever_was_lost() {
         .bytes(secs(1), chunk("{\""))
         .bytes(secs(20), chunk("id"))
         .eof(secs(20));
-    assert!(gap_start(&run(&config(), Net::always(begun), secs(45))) <= 2_000);
+    assert!(gap_start(&run(&config(), Network::always(begun), secs(45))) <= 2_000);
     // The head is read late, and what was sent behind it is lost.
-    let late = Attempt::new().bytes(ms(10), HEAD).act(secs(1), Act::Lost).fault(secs(620), FaultKind::Reset);
-    let mut net = Net::new([late]);
+    let late = Attempt::new()
+        .bytes(ms(10), HEAD)
+        .act(secs(1), ServerAction::Lost)
+        .fault(secs(620), FaultKind::Reset);
+    let mut net = Network::new([late]);
     net.suspend = Some((ms(5), secs(600)));
     assert!(gap_start(&run(&config(), net, secs(622))) <= 1_010);
 }

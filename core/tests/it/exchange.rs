@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Random, deliveries, naive, pieces};
+use crate::common::{Random, deliveries, pieces, random_cuts, reference_decoder};
 use powerstream_core::http::body::Framing;
 use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeErrorKind, Sent, Step};
 use powerstream_core::http::head::HeadErrorKind;
@@ -44,27 +42,30 @@ fn reading(config: ExchangeConfig) -> Exchange<Vec<u8>> {
 
 /// What came of it, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
+enum OwnedEvent {
     Answer { status: u16, body: Vec<u8>, is_complete: bool, sent: Sent },
     Error { kind: ExchangeErrorKind, status: Option<u16>, offset: u64, sent: Sent },
 }
 
-fn seen(exchange: &Exchange<Vec<u8>>) -> Option<Seen> {
+fn seen(exchange: &Exchange<Vec<u8>>) -> Option<OwnedEvent> {
     Some(match exchange.outcome()? {
-        Ok(answer) => Seen::Answer {
+        Ok(answer) => OwnedEvent::Answer {
             status: answer.head.status(),
             body: answer.body.to_vec(),
             is_complete: answer.is_complete,
             sent: answer.sent,
         },
-        Err(error) => {
-            Seen::Error { kind: error.kind, status: error.status, offset: error.offset, sent: error.sent }
-        }
+        Err(error) => OwnedEvent::Error {
+            kind: error.kind,
+            status: error.status,
+            offset: error.offset,
+            sent: error.sent,
+        },
     })
 }
 
 /// Feeds `wire` in the pieces that `cuts` make, then closes.
-fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> Seen {
+fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> OwnedEvent {
     let mut exchange = reading(config);
     for piece in pieces(wire, cuts) {
         exchange.handle_input(piece, at(0));
@@ -83,16 +84,16 @@ fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> Seen {
     outcome.unwrap()
 }
 
-fn answer(status: u16, body: &str, is_complete: bool) -> Seen {
-    Seen::Answer { status, body: body.as_bytes().to_vec(), is_complete, sent: Sent::Whole }
+fn answer(status: u16, body: &str, is_complete: bool) -> OwnedEvent {
+    OwnedEvent::Answer { status, body: body.as_bytes().to_vec(), is_complete, sent: Sent::Whole }
 }
 
-fn error(kind: ExchangeErrorKind, status: Option<u16>, offset: usize) -> Seen {
-    Seen::Error { kind, status, offset: offset as u64, sent: Sent::Whole }
+fn error(kind: ExchangeErrorKind, status: Option<u16>, offset: usize) -> OwnedEvent {
+    OwnedEvent::Error { kind, status, offset: offset as u64, sent: Sent::Whole }
 }
 
 /// Every kind of answer, and what is seen of it.
-fn table() -> Vec<(String, Seen)> {
+fn table() -> Vec<(String, OwnedEvent)> {
     use powerstream_core::http::chunked::ChunkErrorKind;
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -153,7 +154,7 @@ fn table() -> Vec<(String, Seen)> {
 }
 
 #[test]
-fn every_answer_under_every_split() {
+fn every_response_under_every_single_split() {
     for (wire, want) in table() {
         let wire = wire.as_bytes();
         for cuts in deliveries(wire.len(), 1) {
@@ -163,7 +164,7 @@ fn every_answer_under_every_split() {
 }
 
 #[test]
-fn short_answers_under_every_pair_of_cuts() {
+fn short_responses_under_every_pair_of_splits() {
     for (wire, want) in table().iter().filter(|(wire, _)| wire.len() < 120) {
         for first in 0..=wire.len() {
             for second in first..=wire.len() {
@@ -174,7 +175,7 @@ fn short_answers_under_every_pair_of_cuts() {
 }
 
 #[test]
-fn damaged_answers_are_read_as_the_oracle_reads_them() {
+fn agrees_with_the_reference_decoder_on_damaged_responses() {
     let mut random = Random(7);
     let wires: Vec<String> = table().into_iter().map(|(wire, _)| wire).collect();
     for round in 0..3_000 {
@@ -190,29 +191,33 @@ fn damaged_answers_are_read_as_the_oracle_reads_them() {
             }
         }
         let want = oracle(&wire, limited());
-        for cuts in [vec![], (1..wire.len()).collect(), common::random_cuts(wire.len(), &mut random)] {
+        for cuts in [vec![], (1..wire.len()).collect(), random_cuts(wire.len(), &mut random)] {
             assert_eq!(feed(&wire, &cuts, limited()), want, "round {round}: {}", wire.escape_ascii());
         }
     }
 }
 
 /// The same, slow and obvious: the whole wire at once.
-fn oracle(wire: &[u8], config: ExchangeConfig) -> Seen {
+fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
     let failed = |kind, status: Option<u16>, offset: usize, body: &[u8]| match status {
         Some(status) if !(200..300).contains(&status) => {
             let body = body[..body.len().min(config.body_bytes_max)].to_vec();
-            Seen::Answer { status, body, is_complete: false, sent: Sent::Whole }
+            OwnedEvent::Answer { status, body, is_complete: false, sent: Sent::Whole }
         }
         _ => error(kind, status, offset),
     };
-    let head = match naive::head(wire, config.head_limits, 2_048) {
+    let head = match reference_decoder::head(wire, config.head_limits, 2_048) {
         Ok(head) => head,
-        Err(naive::HeadStop::Cut(_)) => return error(ExchangeErrorKind::CutInHead, None, wire.len()),
-        Err(naive::HeadStop::Refused(kind, at)) => return error(ExchangeErrorKind::Head(kind), None, at),
+        Err(reference_decoder::HeadStop::Cut(_)) => {
+            return error(ExchangeErrorKind::CutInHead, None, wire.len());
+        }
+        Err(reference_decoder::HeadStop::Refused(kind, at)) => {
+            return error(ExchangeErrorKind::Head(kind), None, at);
+        }
     };
     let (rest, status) = (&wire[head.end..], Some(head.status));
     let max = config.body_bytes_max;
-    let done = |body: &[u8]| Seen::Answer {
+    let done = |body: &[u8]| OwnedEvent::Answer {
         status: head.status,
         body: body.to_vec(),
         is_complete: true,
@@ -234,19 +239,21 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> Seen {
         }
         Framing::UntilClose => done(rest),
         Framing::Chunked => {
-            let body = naive::chunked(rest, config.chunk_limits);
+            let body = reference_decoder::chunked(rest, config.chunk_limits);
             if body.content.len() > max {
                 // Where exactly is for the table to say: the first octet over the limit is content.
                 let mut at = 0;
-                while naive::chunked(&rest[..at], config.chunk_limits).content.len() <= max {
+                while reference_decoder::chunked(&rest[..at], config.chunk_limits).content.len() <= max {
                     at += 1;
                 }
                 return failed(ExchangeErrorKind::BodyLength, status, head.end + at - 1, &body.content);
             }
             match body.end {
-                naive::BodyEnd::Complete(_) => done(&body.content),
-                naive::BodyEnd::Cut => failed(ExchangeErrorKind::Cut, status, wire.len(), &body.content),
-                naive::BodyEnd::Broken(kind, at) => {
+                reference_decoder::BodyEnd::Complete(_) => done(&body.content),
+                reference_decoder::BodyEnd::Cut => {
+                    failed(ExchangeErrorKind::Cut, status, wire.len(), &body.content)
+                }
+                reference_decoder::BodyEnd::Broken(kind, at) => {
                     failed(ExchangeErrorKind::Chunk(kind), status, head.end + at, &body.content)
                 }
             }
@@ -256,7 +263,7 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> Seen {
 }
 
 #[test]
-fn the_request_goes_out_in_any_pieces_and_then_is_gone() {
+fn request_is_sent_in_any_pieces_and_then_wiped() {
     for piece in [1, 7, 1_000] {
         let mut exchange = new(ExchangeConfig::default());
         assert!(exchange.transmit().is_empty() && exchange.sent() == Sent::Nothing);
@@ -282,7 +289,7 @@ fn the_request_goes_out_in_any_pieces_and_then_is_gone() {
 }
 
 #[test]
-fn the_token_stays_nowhere() {
+fn token_is_wiped_from_storage() {
     let request = {
         let mut request = Request::new(Method::Get, "h", "/");
         request.token = Some(BearerToken::new("s3cr3t").unwrap());
@@ -322,9 +329,9 @@ fn the_token_stays_nowhere() {
 }
 
 #[test]
-fn what_is_known_of_the_request_when_the_transport_fails() {
+fn transport_errors_report_how_much_of_the_request_was_sent() {
     let fault = ExchangeErrorKind::Fault(RESET);
-    let failed = |kind, sent| Some(Seen::Error { kind, status: None, offset: 0, sent });
+    let failed = |kind, sent| Some(OwnedEvent::Error { kind, status: None, offset: 0, sent });
 
     let mut exchange = new(ExchangeConfig::default());
     exchange.handle_fault(RESET, at(0));
@@ -346,7 +353,7 @@ fn what_is_known_of_the_request_when_the_transport_fails() {
         other.handle_input(b"content-length: 2\r\n\r\nno", at(0));
         assert_eq!(
             seen(&other),
-            Some(Seen::Answer { status: 413, body: b"no".to_vec(), is_complete: true, sent })
+            Some(OwnedEvent::Answer { status: 413, body: b"no".to_vec(), is_complete: true, sent })
         );
     }
 
@@ -366,7 +373,7 @@ fn broken_off(count: usize) -> Exchange<Vec<u8>> {
 }
 
 #[test]
-fn each_deadline_holds() {
+fn each_deadline_expires_on_time() {
     let config = ExchangeConfig::default();
     let expired = |exchange: &Exchange<Vec<u8>>| match exchange.outcome()? {
         Err(error) => match error.kind {
@@ -424,19 +431,19 @@ fn each_deadline_holds() {
 }
 
 #[test]
-fn stopping_ends_it_anywhere_and_changes_no_answer() {
+fn shutdown_ends_the_exchange_in_any_state_and_keeps_a_finished_answer() {
     let mut exchange = new(ExchangeConfig::default());
     exchange.shutdown();
     assert_eq!(exchange.poll(), Step::Close);
     assert!(matches!(
         seen(&exchange),
-        Some(Seen::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Nothing, .. })
+        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Nothing, .. })
     ));
     let mut exchange = reading(ExchangeConfig::default());
     exchange.handle_input(b"HTTP/1.1 200 OK\r\n", at(0));
     exchange.shutdown();
     assert!(matches!(
         seen(&exchange),
-        Some(Seen::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Whole, .. })
+        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Whole, .. })
     ));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use powerstream_core::session::FaultKind;
 
-use crate::session_support::*;
+use crate::harness::*;
 
 /// What an attempt sends: each message with the place of its last octet on the wire, `None` for one over the limit.
 type Sent = Vec<(u64, Option<Vec<u8>>)>;
@@ -117,19 +117,19 @@ fn attempt(rng: &mut Rng, id: &mut u64) -> (Attempt, Sent) {
     attempt = match rng.below(5) {
         0 => attempt.eof(after),
         1 => attempt.fault(after, FaultKind::TimedOut),
-        2 => attempt.act(after, Act::Reset),
-        3 => attempt.act(after, Act::Lost).act(secs(rng.below(40)), Act::Reset),
+        2 => attempt.act(after, ServerAction::Reset),
+        3 => attempt.act(after, ServerAction::Lost).act(secs(rng.below(40)), ServerAction::Reset),
         _ => attempt,
     };
     (attempt, sent)
 }
 
-fn script(seed: u64) -> (Net, Vec<Sent>) {
+fn script(seed: u64) -> (Network, Vec<Sent>) {
     let mut rng = Rng(seed);
     let mut id = 0;
     let (attempts, sent): (Vec<_>, Vec<_>) =
         (0..1 + rng.below(6)).map(|_| attempt(&mut rng, &mut id)).unzip();
-    let mut net = Net::new(attempts);
+    let mut net = Network::new(attempts);
     net.connects_max = net.attempts.len() + 3;
     net.buffer_bytes = [1, 2, 17, 300, 16_384][rng.below(5) as usize];
     net.wall.nanos = rng.below(1_000_000);
@@ -189,7 +189,7 @@ fn check(seed: u64) {
 }
 
 #[test]
-fn random_scripts_keep_every_promise() {
+fn invariants_hold_for_random_scripts() {
     // The first two thousand, and one that a read of nothing once kept alive.
     for seed in (0..2_000).chain([1_001_976]) {
         check(seed);

@@ -1,16 +1,23 @@
-//! A world for sessions: a virtual clock, a scripted network, and a recorder that checks as it writes.
+//! A harness for sessions: a virtual clock, a scripted network, and a recorder that checks as it
+//! writes.
 //!
-//! Every script runs twice, once through `Session` and a loop of the test's own, once through `Buffered` and the shared
-//! driver, and both must leave the same transcript. Time jumps to whatever happens next; nothing sleeps. Checked at every
-//! step of every script: asking twice changes nothing, a wait has an end, no instant is spent in a loop, the events follow
-//! their grammar, octets add up, nothing is opened while something is open, and no text holds the token.
+//! Every script runs twice: once through `Session` and a loop of the tests, once through `Buffered`
+//! and the shared driver. Both runs must leave the same transcript. Time jumps to the next event, and
+//! no thread sleeps. The recorder checks these invariants at every step of every script:
+//!
+//! - polling twice changes nothing;
+//! - every wait has an end, and no loop spins without the clock moving;
+//! - the events follow their grammar;
+//! - byte counts add up;
+//! - at most one connection is open;
+//! - no text holds the token.
 
-#![allow(dead_code, unreachable_pub, clippy::exhaustive_structs, clippy::exhaustive_enums)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::exhaustive_structs, clippy::exhaustive_enums)]
 
-mod net;
+mod network;
 mod recorder;
 
-pub use net::{Act, Attempt, Connect, Net, ms, secs};
+pub use network::{Attempt, Connect, Network, ServerAction, ms, secs};
 pub use recorder::{Recorder, Run};
 
 use std::task::{Context, Waker};
@@ -58,11 +65,11 @@ pub fn refusal(status: &str, fields: &str, body: &str) -> Vec<u8> {
 }
 
 /// Runs the script both ways until the session is done or the time is `limit`.
-pub fn run(config: &SessionConfig<'_>, net: Net, limit: u64) -> Run {
+pub fn run(config: &SessionConfig<'_>, net: Network, limit: u64) -> Run {
     run_seeded(config, net, limit, 7)
 }
 
-pub fn run_seeded(config: &SessionConfig<'_>, net: Net, limit: u64, seed: u64) -> Run {
+pub fn run_seeded(config: &SessionConfig<'_>, net: Network, limit: u64, seed: u64) -> Run {
     let own = through_own_loop(config, net.clone(), limit, seed);
     let driven = through_driver(config, net, limit, seed);
     assert_eq!(own.lines, driven.lines, "the two ways to drive a session differ");
@@ -72,76 +79,76 @@ pub fn run_seeded(config: &SessionConfig<'_>, net: Net, limit: u64, seed: u64) -
 pub fn new_session<S: AsRef<[u8]> + AsMut<[u8]>>(
     storage: S,
     config: &SessionConfig<'_>,
-    net: &Net,
+    net: &Network,
     seed: u64,
 ) -> Session<S> {
     Session::new(storage, config, seed, net.now(), net.unix()).unwrap()
 }
 
-fn through_own_loop(config: &SessionConfig<'_>, net: Net, limit: u64, seed: u64) -> Run {
+fn through_own_loop(config: &SessionConfig<'_>, net: Network, limit: u64, seed: u64) -> Run {
     let mut session = new_session(vec![0xAA; config.storage_bytes()], config, &net, seed);
-    let mut world = Recorder::new(net);
-    let mut buffer = vec![0; world.net.buffer_bytes];
-    world.limit = limit;
-    while world.goes_on() {
-        if world.net.is_stopped() {
-            world.stopping = true;
+    let mut recorder = Recorder::new(net);
+    let mut buffer = vec![0; recorder.net.buffer_bytes];
+    recorder.limit = limit;
+    while recorder.goes_on() {
+        if recorder.net.is_stopped() {
+            recorder.stopping = true;
             session.shutdown();
         }
         let step = session.poll();
-        world.step(&session, step);
+        recorder.step(&session, step);
         match step {
-            Step::Event => decode(&mut session, &[], &mut world),
+            Step::Event => decode(&mut session, &[], &mut recorder),
             Step::Done => {
-                world.over = true;
+                recorder.over = true;
                 break;
             }
-            Step::Read { .. } if session.is_paused() => session.handle_resume(world.net.now()),
-            Step::Read { until } => match world.net.read(&mut buffer, until) {
-                Ok(Some(0)) => session.handle_eof(world.net.now()),
+            Step::Read { .. } if session.is_paused() => session.handle_resume(recorder.net.now()),
+            Step::Read { until } => match recorder.net.read(&mut buffer, until) {
+                Ok(Some(0)) => session.handle_eof(recorder.net.now()),
                 Ok(Some(count)) => {
                     // Before its bytes are decoded; `Buffered` says so behind them.
                     if count == buffer.len() {
-                        session.handle_backlog(world.net.now());
+                        session.handle_backlog(recorder.net.now());
                     }
-                    decode(&mut session, &buffer[..count], &mut world);
+                    decode(&mut session, &buffer[..count], &mut recorder);
                 }
-                Ok(None) => session.handle_timeout(world.net.now()),
-                Err(fault) => session.handle_fault(fault, world.net.now()),
+                Ok(None) => session.handle_timeout(recorder.net.now()),
+                Err(fault) => session.handle_fault(fault, recorder.net.now()),
             },
-            Step::Write { until } => match world.net.write(session.transmit(), until) {
-                Ok(Some(count)) => session.handle_written(count, world.net.now()),
-                Ok(None) => session.handle_timeout(world.net.now()),
-                Err(fault) => session.handle_fault(fault, world.net.now()),
+            Step::Write { until } => match recorder.net.write(session.transmit(), until) {
+                Ok(Some(count)) => session.handle_written(count, recorder.net.now()),
+                Ok(None) => session.handle_timeout(recorder.net.now()),
+                Err(fault) => session.handle_fault(fault, recorder.net.now()),
             },
-            Step::Connect { until } => match world.connect(until) {
+            Step::Connect { until } => match recorder.connect(until) {
                 Ok(Some(())) => {
-                    session.set_wall_clock(world.net.now(), world.net.unix());
-                    session.handle_connected(world.net.now());
+                    session.set_wall_clock(recorder.net.now(), recorder.net.unix());
+                    session.handle_connected(recorder.net.now());
                 }
-                Ok(None) => session.handle_timeout(world.net.now()),
-                Err(fault) => session.handle_fault(fault, world.net.now()),
+                Ok(None) => session.handle_timeout(recorder.net.now()),
+                Err(fault) => session.handle_fault(fault, recorder.net.now()),
             },
             Step::Sleep { until } => {
-                world.net.sleep(until);
-                session.handle_timeout(world.net.now());
+                recorder.net.sleep(until);
+                session.handle_timeout(recorder.net.now());
             }
             Step::Close => {
-                world.close();
-                session.handle_closed(world.net.now());
+                recorder.close();
+                session.handle_closed(recorder.net.now());
             }
         }
     }
-    world.finish()
+    recorder.finish()
 }
 
 /// Gives `input` to the session until it wants no more of it.
-fn decode(session: &mut Session<Vec<u8>>, mut input: &[u8], world: &mut Recorder) {
-    let read_at = world.net.now();
+fn decode(session: &mut Session<Vec<u8>>, mut input: &[u8], recorder: &mut Recorder) {
+    let read_at = recorder.net.now();
     loop {
         let (consumed, event) = session.decode(input, read_at);
         match event {
-            Some(event) => world.event(&event),
+            Some(event) => recorder.event(&event),
             None => {
                 assert_eq!(consumed, input.len(), "all input is consumed in the end");
                 break;
@@ -151,31 +158,31 @@ fn decode(session: &mut Session<Vec<u8>>, mut input: &[u8], world: &mut Recorder
     }
 }
 
-fn through_driver(config: &SessionConfig<'_>, net: Net, limit: u64, seed: u64) -> Run {
+fn through_driver(config: &SessionConfig<'_>, net: Network, limit: u64, seed: u64) -> Run {
     let session = new_session(vec![0x55; config.storage_bytes()], config, &net, seed);
     let mut buffered = Buffered::new(session, vec![0; net.buffer_bytes]);
-    let mut world = Recorder::new(net);
+    let mut recorder = Recorder::new(net);
     let mut cx = Context::from_waker(Waker::noop());
-    world.limit = limit;
-    while world.goes_on() {
-        let mut once = recorder::Once { world: &mut world, halt: false };
+    recorder.limit = limit;
+    while recorder.goes_on() {
+        let mut once = recorder::SingleStep { recorder: &mut recorder, halt: false };
         let more = poll_event(&mut buffered, &mut once, &mut cx);
         match more {
             std::task::Poll::Ready(true) => {
                 let event = buffered.peek().unwrap();
-                world.step(buffered.session(), Step::Event);
-                world.event(&event);
+                recorder.step(buffered.session(), Step::Event);
+                recorder.event(&event);
                 buffered.release();
             }
             std::task::Poll::Ready(false) => {
-                world.over = true;
+                recorder.over = true;
                 break;
             }
             // Not a wait: the recorder looks at the session between two steps.
-            std::task::Poll::Pending => world.step(buffered.session(), buffered.poll()),
+            std::task::Poll::Pending => recorder.step(buffered.session(), buffered.poll()),
         }
     }
-    world.finish()
+    recorder.finish()
 }
 
 /// SplitMix64.

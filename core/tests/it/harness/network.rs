@@ -1,7 +1,6 @@
 //! The scripted network and its clocks.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use powerstream_core::session::{Fault, FaultKind};
 use powerstream_core::time::{Instant, UnixTime};
@@ -16,9 +15,9 @@ pub const fn secs(seconds: u64) -> u64 {
 
 /// What the server does next.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub enum ServerAction {
     Bytes(Vec<u8>),
-    /// The server sends what never arrives.
+    /// The server sends a Post that never arrives.
     Lost,
     Eof,
     Fault(FaultKind),
@@ -33,7 +32,7 @@ pub enum Connect {
     Never,
 }
 
-/// One attempt to connect, and what it meets.
+/// One attempt to connect, and the script of its connection.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub connect: Connect,
@@ -44,7 +43,7 @@ pub struct Attempt {
     /// So many octets of the request are taken, then nothing, or this fault.
     pub write_end: Option<(usize, Option<FaultKind>)>,
     /// Each act and how long after the one before it; the first one counts from the end of the request.
-    pub acts: VecDeque<(u64, Act)>,
+    pub acts: VecDeque<(u64, ServerAction)>,
 }
 
 impl Attempt {
@@ -67,13 +66,13 @@ impl Attempt {
         Self::new().bytes(0, super::HEAD)
     }
 
-    pub fn act(mut self, after: u64, act: Act) -> Self {
+    pub fn act(mut self, after: u64, act: ServerAction) -> Self {
         self.acts.push_back((after, act));
         self
     }
 
     pub fn bytes(self, after: u64, bytes: impl AsRef<[u8]>) -> Self {
-        self.act(after, Act::Bytes(bytes.as_ref().to_vec()))
+        self.act(after, ServerAction::Bytes(bytes.as_ref().to_vec()))
     }
 
     pub fn line(self, after: u64, message: &str) -> Self {
@@ -85,11 +84,11 @@ impl Attempt {
     }
 
     pub fn eof(self, after: u64) -> Self {
-        self.act(after, Act::Eof)
+        self.act(after, ServerAction::Eof)
     }
 
     pub fn fault(self, after: u64, kind: FaultKind) -> Self {
-        self.act(after, Act::Fault(kind))
+        self.act(after, ServerAction::Fault(kind))
     }
 
     /// The body's end in due form, and the close.
@@ -112,13 +111,13 @@ impl Wall {
     }
 }
 
-/// The world outside the session.
+/// The network and the clocks that a session sees.
 #[derive(Clone, Debug)]
-pub struct Net {
+pub struct Network {
     pub now: u64,
     pub wall: Wall,
     pub attempts: VecDeque<Attempt>,
-    /// What every attempt behind the last of the list meets.
+    /// The script of every attempt after the last of the list.
     pub rest: Attempt,
     pub buffer_bytes: usize,
     /// Nanoseconds that each read takes which finds something.
@@ -156,7 +155,7 @@ pub struct Net {
     pub events: usize,
 }
 
-impl Net {
+impl Network {
     pub fn new(attempts: impl IntoIterator<Item = Attempt>) -> Self {
         Self {
             now: 0,
@@ -283,13 +282,19 @@ impl Net {
             let attempt = self.open.as_mut().expect("a read is from an open connection");
             // A reset that has come takes the unread with it.
             let mut due = self.acted;
-            let reset = attempt.acts.iter().position(|(after, act)| {
-                due += after;
-                due <= self.now && matches!(act, Act::Reset)
-            });
+            let reset = attempt
+                .acts
+                .iter()
+                .take_while(|(after, _)| {
+                    due += after;
+                    due <= self.now
+                })
+                .position(|(_, act)| matches!(act, ServerAction::Reset));
             if let Some(at) = reset {
                 for _ in 0..at {
-                    if let Some((after, Act::Bytes(_) | Act::Lost)) = attempt.acts.pop_front() {
+                    if let Some((after, ServerAction::Bytes(_) | ServerAction::Lost)) =
+                        attempt.acts.pop_front()
+                    {
                         self.acted += after;
                         self.lost.push((self.fed.len(), wall.millis(self.acted)));
                     }
@@ -312,7 +317,7 @@ impl Net {
             let (_, act) = attempt.acts.pop_front().unwrap();
             self.acted = due;
             match act {
-                Act::Bytes(mut bytes) => {
+                ServerAction::Bytes(mut bytes) => {
                     if bytes.is_empty() {
                         continue;
                     }
@@ -321,14 +326,14 @@ impl Net {
                     buffer[..count].copy_from_slice(&bytes[..count]);
                     *self.fed.last_mut().unwrap() += count as u64;
                     if count < bytes.len() {
-                        attempt.acts.push_front((0, Act::Bytes(bytes.split_off(count))));
+                        attempt.acts.push_front((0, ServerAction::Bytes(bytes.split_off(count))));
                     }
                     return Ok(Some(count));
                 }
-                Act::Lost => self.lost.push((self.fed.len(), wall.millis(due))),
-                Act::Eof => return Ok(Some(0)),
-                Act::Fault(kind) => return Err(Fault::new(kind)),
-                Act::Reset => return Err(Fault::new(FaultKind::Reset)),
+                ServerAction::Lost => self.lost.push((self.fed.len(), wall.millis(due))),
+                ServerAction::Eof => return Ok(Some(0)),
+                ServerAction::Fault(kind) => return Err(Fault::new(kind)),
+                ServerAction::Reset => return Err(Fault::new(FaultKind::Reset)),
             }
         }
     }
@@ -358,9 +363,4 @@ impl Net {
         self.holds.push((event, length));
         self
     }
-}
-
-/// Kept for durations in assertions.
-pub const fn duration(nanos: u64) -> Duration {
-    Duration::from_nanos(nanos)
 }

@@ -17,7 +17,7 @@ fn delays(backoff: &mut Backoff, class: Class, count: usize) -> Vec<u64> {
 }
 
 #[test]
-fn network_grows_by_250_ms_to_16_s() {
+fn network_backoff_grows_by_250_ms_up_to_16_s() {
     let mut backoff = Backoff::new(config(0), 1);
     for step in 1..=200 {
         let delay = backoff.next(Network);
@@ -28,7 +28,7 @@ fn network_grows_by_250_ms_to_16_s() {
 }
 
 #[test]
-fn http_and_rate_limit_double_to_their_ceilings() {
+fn http_and_rate_limit_backoffs_double_up_to_their_maximum() {
     let mut backoff = Backoff::new(config(0), 1);
     let http = [5, 10, 20, 40, 80, 160, 320, 320, 320].map(|seconds| seconds * 1_000);
     assert_eq!(delays(&mut backoff, Http, 9), http);
@@ -41,7 +41,7 @@ fn http_and_rate_limit_double_to_their_ceilings() {
 
 /// Attempts that these delays allow, the immediate first one included.
 #[test]
-fn attempts_stay_below_what_the_schedules_bound() {
+fn attempts_per_day_stay_within_the_schedules_bound() {
     let attempts = |class, length: u64| {
         let mut backoff = Backoff::new(config(0), 1);
         let mut at = 0;
@@ -61,7 +61,7 @@ fn attempts_stay_below_what_the_schedules_bound() {
 }
 
 #[test]
-fn classes_count_apart_and_are_reset_together() {
+fn failure_classes_count_separately_and_reset_together() {
     let mut backoff = Backoff::new(config(0), 1);
     assert_eq!(delays(&mut backoff, Network, 2), [250, 500]);
     assert_eq!(delays(&mut backoff, Http, 2), [5_000, 10_000]);
@@ -77,7 +77,7 @@ fn classes_count_apart_and_are_reset_together() {
 }
 
 #[test]
-fn jitter_is_never_below_the_floor_nor_above_its_share() {
+fn jitter_only_lengthens_the_delay_and_stays_within_its_percentage() {
     for percent in [0, 1, 25, 100, 101, 255] {
         let share = u32::from(percent.min(100));
         for seed in 0..200 {
@@ -95,7 +95,7 @@ fn jitter_is_never_below_the_floor_nor_above_its_share() {
 }
 
 #[test]
-fn jitter_spreads_over_all_of_its_share() {
+fn jitter_covers_its_whole_range() {
     let mut buckets = [0_u32; 10];
     for seed in 0..2_000 {
         let jitter = Backoff::new(config(25), seed).next(RateLimit).length - Duration::from_secs(60);
@@ -105,7 +105,7 @@ fn jitter_spreads_over_all_of_its_share() {
 }
 
 #[test]
-fn the_same_seed_is_the_same_run_and_another_is_another() {
+fn same_seed_gives_the_same_delays_and_another_seed_gives_others() {
     let run = |seed| {
         let mut backoff = Backoff::new(config(25), seed);
         [Network, Http, Network, RateLimit]
@@ -129,7 +129,7 @@ const SEED_7: [u128; 3] = [274_364_359, 5_020_985_368, 73_511_410_210];
 
 /// Behaviour does not change as the counters go on: each class far behind its ceiling.
 #[test]
-fn long_rows_of_failures_stay_at_the_ceiling() {
+fn many_failures_in_a_row_stay_at_the_maximum_delay() {
     let mut backoff = Backoff::new(config(25), 3);
     for _ in 0..100_000 {
         backoff.next(Network);
