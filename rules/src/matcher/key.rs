@@ -110,12 +110,6 @@ impl Hashed {
     pub(crate) fn as_short(&self) -> Option<Key> {
         if self.key == Key::NONE { None } else { Some(self.key) }
     }
-
-    /// Whether it is this key, as far as that can be told without its bytes: not of long ones.
-    #[inline]
-    pub(crate) fn is_surely(&self, key: Key) -> bool {
-        self.key == key
-    }
 }
 
 /// The hash of a key that is not short. Only that: a whole [`Hashed`] would be passed in memory, and then those of short

@@ -26,10 +26,9 @@ use crate::ast::{Node, NodeId, NodeKind, Rule};
 
 use super::MatchOptions;
 use super::atom::{Atom, Buffer, atoms};
-use super::key::{Hashed, Kind};
+use super::key::Kind;
 use super::postings::{Start, StartsOf};
-use super::terms::{Anchor, Sought, TermId, Terms};
-use super::token::PADDING;
+use super::terms::{Anchor, TermId, Terms};
 use super::view::Domain;
 
 /// One question of a program.
@@ -211,10 +210,6 @@ pub(crate) struct Compiler {
     /// Where the leaves of the cover stand.
     cover: Vec<Range<u32>>,
     children: Vec<NodeId>,
-    /// By plain keyword of the rule.
-    keywords: Vec<Sought>,
-    /// The text of the rule, its ASCII folded, and `PADDING`.
-    text: Vec<u8>,
 }
 
 impl Compiler {
@@ -277,47 +272,16 @@ impl Compiler {
             + (self.labels.capacity() + self.children.capacity()) * size_of::<u32>()
             + self.code.capacity() * size_of::<Instruction>()
             + (self.several.capacity() + self.cover.capacity()) * size_of::<Range<u32>>()
-            + self.keywords.capacity() * size_of::<Sought>()
-            + self.text.capacity()
     }
 
     fn plan_of(&self, id: NodeId) -> Plan {
         self.plans.get(id.index()).copied().unwrap_or_default()
     }
 
-    /// Seeks all plain keywords before any of them is told from what was found: most of the time of a long rule goes by
-    /// with waiting for memory, and where one wait has nothing to do with the next the processor has many under way.
-    fn seek_keywords(&mut self, rule: &Rule, terms: &Terms) {
-        self.text.clear();
-        self.text.extend(rule.text().bytes().map(|byte| byte.to_ascii_lowercase()));
-        self.text.extend_from_slice(PADDING.as_bytes());
-        self.keywords.clear();
-        self.keywords.extend(rule.plain.places.iter().map(|place| {
-            Sought::new(Hashed::within(WORD, &self.text, place.start as usize, place.end as usize))
-        }));
-        terms.fetch(&mut self.keywords);
-    }
-
     fn plan(&mut self, rule: &Rule, options: MatchOptions, terms: &mut Terms) {
         self.plans.clear();
         self.forms.clear();
         self.several.clear();
-        self.seek_keywords(rule, terms);
-        let keywords = core::mem::take(&mut self.keywords);
-        let mut first = 0;
-        for nodes in &rule.plain.nodes {
-            self.plan_up_to(nodes.start as usize, rule, options, terms);
-            let these = first..first + nodes.len();
-            first = these.end;
-            let places = rule.plain.places.get(these.clone()).unwrap_or_default();
-            let sought = keywords.get(these).unwrap_or_default();
-            self.plans.extend(places.iter().zip(sought).map(|(place, sought)| {
-                let (term, cost) = terms.sought_key(WORD, sought, &self.text, place);
-                let forms = Forms::One(Form::new(term, Class::Word));
-                Plan { costs: [cost, FORBIDDEN], effort: WORD_EFFORT, forms }
-            }));
-        }
-        self.keywords = keywords;
         self.plan_up_to(rule.nodes().len(), rule, options, terms);
     }
 
@@ -561,9 +525,6 @@ fn form(atom: Atom<'_>, terms: &mut Terms) -> Form {
     Form::new(term, class)
 }
 
-/// What plain keywords are.
-const WORD: Kind = Kind::Key(Domain::Words);
-
 /// How dear it is to ask for a word of the Post; what else there is is measured by it.
 const WORD_EFFORT: u32 = 1;
 
@@ -580,6 +541,9 @@ const fn effort_of(atom: Atom<'_>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::Hashed;
+
+    const WORD: Kind = Kind::Key(Domain::Words);
     use super::*;
     use crate::check;
     use crate::profile::Profile;

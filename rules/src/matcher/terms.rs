@@ -1,7 +1,5 @@
 //! What the rules of a set ask, each thing once, and who is to be looked at when it is so.
 
-use core::ops::Range;
-
 use super::atom::Atom;
 use super::check::Check;
 use super::key::{Hashed, Key, Kind};
@@ -62,20 +60,6 @@ struct Term {
 
 const _: () = assert!(size_of::<Term>() == 64, "what is said of it above");
 
-/// A key that will be looked up, and the term that it is likely to be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sought {
-    hashed: Hashed,
-    /// Or `NONE`.
-    likely: TermId,
-}
-
-impl Sought {
-    pub(crate) const fn new(hashed: Hashed) -> Self {
-        Self { hashed, likely: NONE }
-    }
-}
-
 /// See the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
@@ -124,45 +108,6 @@ impl Terms {
         let found = self.find_or_add(kind, Hashed::new(kind, key), key);
         self.retain(found);
         found
-    }
-
-    /// Tells for each key the term that is likely to have it, and reads of that term so that it is near. What one step does
-    /// for a key has nothing to do with the other keys, and the steps are short, so that the processor has many reads under
-    /// way: two of them in one loop were slower.
-    pub(crate) fn fetch(&self, keys: &mut [Sought]) {
-        for Sought { hashed, likely } in &mut *keys {
-            *likely = self.table.find(hashed.hash, |_| true).unwrap_or(NONE);
-        }
-        let read = keys.iter().map(|key| self.terms.get(key.likely).map_or(0, |term| term.users));
-        core::hint::black_box(read.fold(0, u32::wrapping_add));
-    }
-
-    /// As [`key`](Self::key), of one that was sought, and is what stands there in the text; and what the term
-    /// [costs](Self::cost).
-    #[inline]
-    pub(crate) fn sought_key(
-        &mut self,
-        kind: Kind,
-        Sought { hashed, likely }: &Sought,
-        text: &[u8],
-        place: &Range<u32>,
-    ) -> (TermId, u32) {
-        match self.terms.get_mut(*likely) {
-            Some(term) if hashed.is_surely(term.key) => {
-                term.users += 1;
-                (*likely, term.cost_or_place)
-            }
-            _ => self.unlikely_key(kind, *hashed, text, place),
-        }
-    }
-
-    /// The same where it is not the likely one: nearly always because it is new.
-    #[inline(never)]
-    fn unlikely_key(&mut self, kind: Kind, hashed: Hashed, text: &[u8], place: &Range<u32>) -> (TermId, u32) {
-        let key = text.get(place.start as usize..place.end as usize).unwrap_or_default();
-        let found = self.find_or_add(kind, hashed, key);
-        self.retain(found);
-        (found, self.cost(found))
     }
 
     fn find_or_add(&mut self, kind: Kind, hashed: Hashed, key: &[u8]) -> TermId {
