@@ -9,13 +9,14 @@ use powerstream_core::post::Post;
 use crate::ast::{NodeId, NodeKind, Rule, Term};
 use crate::span::Span;
 
-use super::atom::{Atom, Buffer, annotation, atoms, decimal};
-use super::check::Answer;
+use super::atom::{Atom, Buffer, Form, annotation, atoms, decimal};
 use super::fold::{folded, folded_with_origins};
+use super::options::MatchOptions;
 use super::phrase::{find_literal, find_near, find_run};
+use super::predicate::Answer;
 use super::token::{Token, split};
-use super::view::{Domain, Missing, Posts, Text, View, bare_url};
-use super::{MatchOptions, Source, Truth, post_of};
+use super::truth::Truth;
+use super::view::{Domain, FieldValue, Missing, PostRole, Posts, View, bare_url, post_of};
 
 /// What a rule comes to for a Post, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Leaf {
 #[non_exhaustive]
 pub struct Found {
     /// In which Post.
-    pub source: Source,
+    pub source: PostRole,
     /// In which field, by its path in the legacy format; `user` is the author.
     pub field: &'static str,
     /// Which characters (code points) of the field, for words and phrases.
@@ -59,7 +60,7 @@ pub struct Found {
 }
 
 impl Found {
-    fn new(source: Source, field: &'static str, characters: Option<Range<usize>>) -> Self {
+    fn new(source: PostRole, field: &'static str, characters: Option<Range<usize>>) -> Self {
         Self { source, field, characters }
     }
 }
@@ -70,7 +71,7 @@ impl Found {
 /// no Post the rule and every leaf are false.
 ///
 /// ```
-/// use powerstream_rules::{Profile, Rule, matcher::{MatchOptions, Source, Truth, evidence}};
+/// use powerstream_rules::{Profile, Rule, matcher::{MatchOptions, PostRole, Truth, evidence}};
 ///
 /// let rule = Rule::parse("gull (terns OR lang:de) -is:retweet", Profile::Powerstream).unwrap();
 /// let post = br#"{"id_str":"20","text":"One gull, two.","lang":"en"}"#;
@@ -78,7 +79,7 @@ impl Found {
 /// assert_eq!(evidence.value, Truth::False);
 ///
 /// let found = evidence.leaves[0].found.as_ref().unwrap();
-/// assert_eq!((found.source, found.field, found.characters.clone()), (Source::Own, "text", Some(4..8)));
+/// assert_eq!((found.source, found.field, found.characters.clone()), (PostRole::Own, "text", Some(4..8)));
 /// // One of `terns` and `lang:de` would do.
 /// assert_eq!(evidence.changes, [1]);
 /// ```
@@ -237,8 +238,8 @@ impl Analysed {
 
 fn answer(atom: Atom<'_>, view: &View<'_>) -> (Answer, Option<Found>) {
     match atom {
-        Atom::Check(check) => {
-            let answer = check.answer(view);
+        Atom::Condition(Form::Predicate(predicate)) => {
+            let answer = predicate.answer(view);
             (answer, answer.found.map(|(source, field)| Found::new(source, field, None)))
         }
         Atom::Key { domain, key } if !domain.has_tokens() => whole(domain, key, view),
@@ -246,26 +247,28 @@ fn answer(atom: Atom<'_>, view: &View<'_>) -> (Answer, Option<Found>) {
             let token = analysed.tokens.iter().find(|token| token.of(&analysed.text) == key)?;
             analysed.characters(token.start as usize..token.end as usize)
         }),
-        Atom::Run { domain, text, tokens } => search(domain, view, |_, analysed| {
+        Atom::Condition(Form::Run { domain, text, tokens }) => search(domain, view, |_, analysed| {
             let is = |token: &Token, index: usize| {
                 tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
             };
             let start = find_run(&analysed.tokens, tokens.len(), is)?;
             analysed.tokens_at(start..start + tokens.len())
         }),
-        Atom::Near { text, tokens, distance } => search(Domain::Words, view, |field, analysed| {
-            if field != "text" {
-                return None;
-            }
-            let is = |token: &Token, index: usize| {
-                tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
-            };
-            analysed.tokens_at(find_near(&analysed.tokens, tokens.len(), distance, is)?)
-        }),
-        Atom::Literal { text, tokens } => search(Domain::Words, view, |_, analysed| {
+        Atom::Condition(Form::Near { text, tokens, distance }) => {
+            search(Domain::Words, view, |field, analysed| {
+                if field != "text" {
+                    return None;
+                }
+                let is = |token: &Token, index: usize| {
+                    tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
+                };
+                analysed.tokens_at(find_near(&analysed.tokens, tokens.len(), distance, is)?)
+            })
+        }
+        Atom::Condition(Form::Literal { text, tokens }) => search(Domain::Words, view, |_, analysed| {
             analysed.characters(find_literal(&analysed.text, &analysed.tokens, 0, text, tokens)?)
         }),
-        Atom::Holds { domain, text } => search(domain, view, |_, analysed| {
+        Atom::Condition(Form::Substring { domain, text }) => search(domain, view, |_, analysed| {
             let start = analysed.text.find(text)?;
             analysed.characters(start..start + text.len())
         }),
@@ -284,18 +287,12 @@ fn search(
         if found.is_some() {
             return;
         }
-        let text = cut(text.read(&mut buffer), domain.characters_max());
+        let text = domain.cut(text.read(&mut buffer));
         if let Some(characters) = find(field, &Analysed::new(text)) {
             found = Some(Found::new(source, field, Some(characters)));
         }
     });
     told(found, missing)
-}
-
-/// The first characters of a text.
-pub(crate) fn cut(text: &str, characters_max: Option<usize>) -> &str {
-    let end = characters_max.and_then(|max| text.char_indices().nth(max)).map(|(end, _)| end);
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// Compares each string of a domain as a whole.
@@ -304,13 +301,13 @@ fn whole(domain: Domain, key: &str, view: &View<'_>) -> (Answer, Option<Found>) 
     let mut found = None;
     let missing = view.visit(domain, &mut |source, field, text| {
         let is = match text {
-            Text::Id(id) => decimal(id, &mut buffer) == key,
-            Text::Annotation(domain, entity) => {
+            FieldValue::Id(id) => decimal(id, &mut buffer) == key,
+            FieldValue::Annotation(domain, entity) => {
                 [(domain, entity), (domain, None), (None, entity)].into_iter().any(|(domain, entity)| {
                     (domain.is_some() || entity.is_some()) && annotation(domain, entity, &mut buffer) == key
                 })
             }
-            Text::Str(_) | Text::Json(_) => {
+            FieldValue::Str(_) | FieldValue::Json(_) => {
                 let text = folded(text.read(&mut buffer));
                 key == if domain == Domain::SourceUrl { bare_url(&text) } else { &text }
             }
