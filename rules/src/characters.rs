@@ -130,14 +130,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_is_unicodes() {
+    fn white_space_agrees_with_unicode() {
         for character in '\0'..=char::MAX {
             assert_eq!(is_white_space(character), character.is_whitespace(), "{character:?}");
         }
     }
 
     #[test]
-    fn the_set_has_its_edges() {
+    fn punctuation_has_the_documented_edges() {
         for (character, want) in [
             ('!', true),
             ('$', false),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn emoji_are_words_of_pictographs() {
+    fn only_words_of_pictographs_are_emoji() {
         for word in ["🍕", "🍕🍕", "👩\u{200d}💻", "🏳\u{fe0f}\u{200d}🌈", "🇩🇪", "👍🏽"]
         {
             assert!(is_emoji(word), "{word}");

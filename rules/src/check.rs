@@ -162,7 +162,7 @@ mod tests {
     ];
 
     #[test]
-    fn twice_the_text_is_twice_the_work() {
+    fn steps_grow_linearly_with_the_text() {
         for piece in REPEATED {
             for profile in Profile::ALL {
                 let steps = |count: usize| check(&piece.repeat(count), profile).steps;
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_groups_are_read_in_linear_steps_and_without_recursion() {
+    fn closed_groups_take_linear_steps_without_recursion() {
         for (open, close) in
             [("(", ")"), ("-(", ")"), ("(a ", ")"), ("(a OR ", ")"), ("-(a OR ", " b)"), ("(b ", " OR c)")]
         {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absurdly_long_is_not_read() {
+    fn texts_over_the_size_limit_are_not_read() {
         let verdict = check(&"(".repeat(TEXT_BYTES_MAX + 1), Profile::Powerstream);
         assert_eq!(verdict.steps, 0);
         assert_eq!(verdict.errors.len(), 1);

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_plain_is_what_the_tables_say() {
+    fn fast_ranges_agree_with_the_unicode_tables() {
         for character in '\0'..=char::MAX {
             assert!(!is_plainly_none(character) || !is_word(character), "{character:?}");
             assert!(!is_plainly_word(character) || is_word(character), "{character:?}");
@@ -312,7 +312,7 @@ mod tests {
 
     /// At all places of the blocks in which it is done.
     #[test]
-    fn texts_are_split_alike_in_one_go() {
+    fn blockwise_and_bytewise_splitting_agree() {
         const OTHERS: [&str; 14] =
             ["é", "ß", "—", "’", "日", "。", "한", "𝒳", "🍕", "👍🏽", "🇩🇪", "\u{200d}", "\u{fe0f}", "e\u{301}"];
         let mut state: u32 = 3;
