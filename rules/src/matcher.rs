@@ -78,7 +78,7 @@ mod truth;
 mod view;
 mod wanted;
 
-pub use self::evidence::{Evidence, Found, Leaf, evidence, evidence_post, evidence_text};
+pub use self::evidence::{Evidence, Found, Leaf, evidence, evidence_text};
 pub use self::index::RuleKey;
 pub use self::options::{MatchOptions, Phrases, Segment};
 pub use self::rule_set::{Entry, RuleSet};

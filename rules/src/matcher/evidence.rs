@@ -4,8 +4,6 @@
 
 use core::ops::Range;
 
-use powerstream_core::post::Post;
-
 use crate::ast::{NodeId, NodeKind, Rule, Term};
 use crate::span::Span;
 
@@ -65,7 +63,7 @@ impl Found {
     }
 }
 
-/// Evaluates one rule on one message and tells why it comes to what it does.
+/// Evaluates one rule on one message and explains its value.
 ///
 /// The message is JSON of a Post in either format, as for [`RuleSet::matches`](super::RuleSet::matches): for what is
 /// no Post the rule and every leaf are false.
@@ -86,7 +84,7 @@ impl Found {
 #[must_use]
 pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence {
     match post_of(message) {
-        Some(post) => evidence_post(rule, &post, options),
+        Some(post) => evidence_view(rule, &View::new(&Posts::new(post)), options),
         // Not even a negation is true of what is no Post.
         None => Evidence {
             value: Truth::False,
@@ -96,13 +94,7 @@ pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence 
     }
 }
 
-/// The same of a Post that was found already.
-#[must_use]
-pub fn evidence_post(rule: &Rule, post: &Post<'_>, options: MatchOptions) -> Evidence {
-    evidence_view(rule, &View::new(&Posts::new(*post)), options)
-}
-
-/// The same of a text and nothing else.
+/// Evaluates one rule on a text and nothing else.
 #[must_use]
 pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
     evidence_view(rule, &View::new(&Posts::of_text(text)), options)

@@ -1,4 +1,4 @@
-//! Shapes on the earth, and what lies in them.
+//! Shapes on the earth, and which points are inside.
 
 use powerstream_core::post::Point;
 

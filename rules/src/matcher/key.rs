@@ -88,7 +88,7 @@ impl Hashed {
         debug_assert!(start + HEAD <= bytes.len(), "a key would be taken for zeros");
         let head = bytes.get(start..start + HEAD).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         match MASKS.get(end - start) {
-            // No branch on the length here: nothing tells which one the next word will have.
+            // No branch on the length here: the next word may have any.
             Some(mask) => Self::short(kind, u128::from_le_bytes(head) & mask, end - start),
             None => Self { hash: hash_long(kind, &bytes[start..end]), key: Key::long(kind) },
         }

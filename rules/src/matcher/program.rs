@@ -104,8 +104,15 @@ pub(crate) fn compile(
 ) -> (Box<[Instruction]>, bool) {
     let plans = plan(rule, options, terms);
     let is_anchored = plans[rule.root().index()].costs[0] != FORBIDDEN;
-    let mut writer =
-        Writer { rule, plans, tasks: Vec::new(), labels: Vec::new(), code: Vec::new(), anchors: Vec::new() };
+    let nodes = plans.len();
+    let mut writer = Writer {
+        rule,
+        plans,
+        tasks: Vec::with_capacity(2 * nodes),
+        labels: Vec::with_capacity(nodes + 2),
+        code: Vec::with_capacity(nodes),
+        anchors: Vec::with_capacity(nodes),
+    };
     writer.write(is_anchored);
     for at in &writer.anchors {
         let leaf = writer.code[*at as usize];

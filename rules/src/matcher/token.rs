@@ -73,8 +73,8 @@ pub(crate) fn split_padded_into(padded: &str, start: usize, end: usize, out: &mu
 /// The same where no grapheme cluster with a pictograph has more than one character. False: one has, and what was
 /// appended is to be forgotten.
 ///
-/// Eight bytes are looked at in one go, and what is done for each token hangs on where it begins and ends alone, so
-/// that little is decided byte by byte.
+/// Eight bytes are classified at a time, and the work for a token depends only on its two ends, so that there are few
+/// branches for single bytes.
 fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) -> bool {
     // Whether the last byte so far built a token, where that began, and the bits of a character that goes on.
     let (mut inside, mut open, mut rest) = (0, start, 0);

@@ -107,7 +107,7 @@ impl<'a> FieldValue<'a> {
     }
 }
 
-/// What is told of each string: whose it is, its field, and itself.
+/// Called with each string: the Post that it belongs to, its field, and its value.
 pub(crate) type Visit<'v> = dyn FnMut(PostRole, &'static str, FieldValue<'_>) + 'v;
 
 /// The field that a v2 message would have to hold, where the answer depends on it.
@@ -143,7 +143,7 @@ pub(crate) struct Posts<'a> {
     others: OnceCell<Others<'a>>,
 }
 
-/// Each is gone through once, whoever asks for what of it.
+/// Each is indexed once.
 struct Others<'a> {
     retweeted: Option<Index<'a>>,
     quoted: Option<Index<'a>>,
@@ -168,7 +168,7 @@ impl<'a> Posts<'a> {
             let retweeted_post = self.post.retweeted();
             let retweeted = retweeted_post.map(|post| post.index());
             let quoted = self.post.quoted().map(|post| post.index());
-            // Looked up where it is known, so that Posts which quote nothing are not gone through for it.
+            // Looked up only if there is one: the search reads the whole Post.
             let quotes = retweeted.as_ref().is_some_and(|index| index.post().quoted().is_some());
             let retweeted_quoted = retweeted_post.filter(|_| quotes).and_then(|post| post.quoted());
             let missing_own = is_v2 && retweeted.is_none() && self.post.retweeted_id().is_some();
@@ -186,7 +186,7 @@ impl<'a> Posts<'a> {
 /// What rules see of them.
 pub(crate) struct View<'a> {
     posts: &'a Posts<'a>,
-    /// By source, so that those who read lists of them find these once.
+    /// By role, so that the lists of each are searched once.
     entities: [OnceCell<Entities<'a>>; 4],
 }
 
@@ -268,7 +268,7 @@ impl<'a> View<'a> {
         self.is_v2().then_some(field)
     }
 
-    /// Goes through the strings of a domain. What comes back is missing: some string may not have been seen.
+    /// Visits the strings of a domain. Returns what is missing if some string may not have been seen.
     pub(crate) fn visit(&self, domain: Domain, visit: &mut Visit<'_>) -> Missing {
         match domain {
             Domain::Words => {
@@ -453,7 +453,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The links as keywords see them. Each is gone through once, whatever the order of its fields.
+    /// Visits the links as keywords see them. Each is read once, whatever the order of its fields.
     fn links(&self, source: PostRole, post: Post<'a>, visit: &mut Visit<'_>) {
         let is_v2 = self.is_v2();
         let mut tell = |field, value: Option<Value<'_>>| {
