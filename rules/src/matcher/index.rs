@@ -5,7 +5,7 @@ use core::fmt;
 use super::program::Instruction;
 use super::terms::Terms;
 
-/// The name of a rule in its [`RuleSet`]. Keys ascend in the order in which they are given, and none is given twice
+/// The name of a rule in its [`RuleSet`](super::RuleSet). Keys ascend in the order in which they are given, and none is given twice
 /// before 2^32 others were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleKey(u64);
