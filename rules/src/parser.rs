@@ -181,9 +181,7 @@ impl Parser<'_, '_> {
         // Empty as it may be, it was reported once.
         self.frame().filled = true;
         if frame.dashes > 0 {
-            let folded = self.fold(frame.or_start, !all, group);
-            // What `fold` leaves is one operand, if there was any.
-            if self.operands.len() > frame.or_start {
+            if let Some(folded) = self.fold(frame.or_start, !all, group) {
                 self.operands.truncate(frame.or_start);
                 if count > 1 {
                     self.negated_group(folded, frame.dashes);
@@ -297,16 +295,16 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Folds the operands from `start` on into one: an Or or an And if there are two or more.
-    fn fold(&mut self, start: usize, or: bool, span: Span) -> NodeId {
-        match self.operands.get(start..).unwrap_or_default() {
-            [] => NodeId(0),
-            [one] => *one,
+    /// Folds the operands from `start` on into one, an Or or an And if there are two or more. Returns it, if there is any.
+    fn fold(&mut self, start: usize, or: bool, span: Span) -> Option<NodeId> {
+        match &self.operands[start..] {
+            [] => None,
+            [one] => Some(*one),
             _ => {
                 let children = self.operands.split_off(start);
                 let node = self.push(if or { NodeKind::Or(children) } else { NodeKind::And(children) }, span);
                 self.operands.push(node);
-                node
+                Some(node)
             }
         }
     }

@@ -108,15 +108,11 @@ fn evidence_view(rule: &Rule, view: &View<'_>, options: MatchOptions) -> Evidenc
 fn gather(rule: &Rule, mut leaf: impl FnMut(&Term) -> (Answer, Option<Found>)) -> Evidence {
     let mut leaves = Vec::new();
     let mut values: Vec<Truth> = Vec::with_capacity(rule.nodes().len());
-    let of = |values: &[Truth], id: &NodeId| values.get(id.index()).copied().unwrap_or(Truth::Unknown);
+    let of = |values: &[Truth], id: &NodeId| values[id.index()];
     for (index, node) in rule.nodes().iter().enumerate() {
         let value = match &node.kind {
-            NodeKind::And(children) => {
-                children.iter().map(|id| of(&values, id)).min().unwrap_or(Truth::Unknown)
-            }
-            NodeKind::Or(children) => {
-                children.iter().map(|id| of(&values, id)).max().unwrap_or(Truth::Unknown)
-            }
+            NodeKind::And(children) => children.iter().map(|id| of(&values, id)).fold(Truth::True, Ord::min),
+            NodeKind::Or(children) => children.iter().map(|id| of(&values, id)).fold(Truth::False, Ord::max),
             NodeKind::Not(child) => !of(&values, child),
             NodeKind::Term(term) => {
                 let (answer, found) = leaf(term);
@@ -134,7 +130,7 @@ fn gather(rule: &Rule, mut leaf: impl FnMut(&Term) -> (Answer, Option<Found>)) -
         };
         values.push(value);
     }
-    let value = values.last().copied().unwrap_or(Truth::Unknown);
+    let value = values[rule.root().index()];
     let changes = if value == Truth::True { Vec::new() } else { changes(rule, &leaves) };
     Evidence { value, leaves, changes }
 }
@@ -146,9 +142,7 @@ fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
     let mut costs: Vec<[usize; 2]> = Vec::with_capacity(rule.nodes().len());
     let mut leaf_of: Vec<usize> = Vec::with_capacity(rule.nodes().len());
     let mut next_leaf = 0;
-    let cost = |costs: &[[usize; 2]], id: NodeId, is: bool| {
-        costs.get(id.index()).map_or(0, |cost| cost[usize::from(is)])
-    };
+    let cost = |costs: &[[usize; 2]], id: NodeId, is: bool| costs[id.index()][usize::from(is)];
     for node in rule.nodes() {
         leaf_of.push(next_leaf);
         let all = |is: bool| node.kind.children().iter().map(|id| cost(&costs, *id, is)).sum();
@@ -158,7 +152,7 @@ fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
             NodeKind::Or(_) => [all(false), one(true)],
             NodeKind::Not(child) => [cost(&costs, *child, true), cost(&costs, *child, false)],
             NodeKind::Term(_) => {
-                let value = leaves.get(next_leaf).map_or(Truth::Unknown, |leaf| leaf.value);
+                let value = leaves[next_leaf].value;
                 next_leaf += 1;
                 [usize::from(value != Truth::False), usize::from(value != Truth::True)]
             }
@@ -172,7 +166,7 @@ fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
             continue;
         }
         match &rule.node(id).kind {
-            NodeKind::Term(_) => changes.extend(leaf_of.get(id.index())),
+            NodeKind::Term(_) => changes.push(leaf_of[id.index()]),
             NodeKind::Not(child) => wanted.push((*child, !is)),
             kind @ (NodeKind::And(children) | NodeKind::Or(children)) => {
                 if matches!(kind, NodeKind::And(_)) == is {
@@ -199,7 +193,7 @@ fn leaf(term: &Term, view: &View<'_>, options: MatchOptions, buffer: &mut Buffer
             }
         }
     });
-    best.unwrap_or((Answer::new(None, None), None))
+    best.unwrap_or_else(|| unreachable!("a leaf has a form"))
 }
 
 /// A string, folded and split.
