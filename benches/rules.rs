@@ -199,8 +199,6 @@ fn main() {
         let rules = short(&language, 1_000);
         println!("  1,000 rules as {}", rules[0].text());
         compare(&options, &texts, &mut engines(&rules));
-        let set = Compiled::new(&parse(&rules)).set;
-        println!("  {} bytes of memory", set.heap_bytes());
     }
     if options.wants("unicode") {
         let mut compiled = Compiled::new(&parse(&short(&language, 1_000)));
@@ -262,11 +260,7 @@ fn main() {
             drop(compiled);
             taken.as_secs_f64() * 1e3
         });
-        println!(
-            "  {:>12.2} ms to index them, {} bytes of memory",
-            median(indexing.collect()),
-            Compiled::new(&parsed).set.heap_bytes()
-        );
+        println!("  {:>12.2} ms to index them", median(indexing.collect()));
         let mut compiled = Compiled::new(&parsed);
         let (mut adding, mut removing) = (Vec::new(), Vec::new());
         for (index, rule) in parsed.iter().enumerate() {
@@ -352,13 +346,12 @@ fn main() {
             let matched: usize = texts.iter().map(|text| set.count(text)).sum();
             assert!(none.iter().all(|text| set.count(text) == 0), "the words are in no rule");
             println!(
-                "  {:>7} rules: {:>8.0} ns where {:.1} match; {:>6.0} ns where none does, {:.2} of that at 10; {} bytes",
+                "  {:>7} rules: {:>8.0} ns where {:.1} match; {:>6.0} ns where none does, {:.2} of that at 10",
                 counts[index],
                 a_text(&some[index]),
                 matched as f64 / texts.len() as f64,
                 a_text(&nothing[index]),
-                ratio(&nothing[index], &nothing[0]),
-                set.set.heap_bytes()
+                ratio(&nothing[index], &nothing[0])
             );
         }
     }

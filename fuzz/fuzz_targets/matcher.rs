@@ -5,7 +5,7 @@
 //! are the choices of the tests' generators.
 #![no_main]
 
-#[path = "../../rules/tests/oracle/mod.rs"]
+#[path = "../../rules/tests/it/oracle/mod.rs"]
 mod oracle;
 
 use libfuzzer_sys::fuzz_target;

@@ -3,7 +3,7 @@
 //! The input is the text.
 #![no_main]
 
-#[path = "../../rules/tests/invariants/mod.rs"]
+#[path = "../../rules/tests/it/invariants/mod.rs"]
 mod invariants;
 
 use libfuzzer_sys::fuzz_target;

@@ -5,11 +5,11 @@
 //! the end of the rule is its length plus one. Where no text of the service is known, there is none here
 //! either; the three that only follow a recorded pattern say so.
 
-use crate::diagnostic::shorten;
+use crate::display::shorten;
 
-/// A message of the service, waiting for its position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Text {
+/// A message of the service without its position. Texts are parts of the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message<'a> {
     /// No positive term.
     NonNegation,
     /// No positive term that is no stop word.
@@ -23,32 +23,32 @@ pub(crate) enum Text {
     /// `sample:` beside an OR at the top.
     SampleOr,
     /// The rest of the offending token.
-    CannotParse(String),
+    CannotParse(&'a str),
     /// The end where a closing parenthesis should be.
     UnclosedGroup,
     /// A character that starts no term.
     Character(char),
     /// A token where a term should be.
-    Input(String),
+    Input(&'a str),
     /// A closing parenthesis too many.
     ExtraParenthesis,
     /// A quote that never ends; recorded for another character.
     UnclosedQuote,
-    /// An operator nobody knows.
-    Operator(String),
+    /// An unknown operator.
+    Operator(&'a str),
     /// An operator of another tier.
-    OperatorTier(String),
+    OperatorTier(&'a str),
     /// What goes with an unknown operator.
-    Field(String),
+    Field(&'a str),
     /// Only operators that cannot stand alone.
     Standalone,
 }
 
-impl Text {
+impl Message<'_> {
     /// What the service names at the end of the rule.
     pub(crate) const END: &'static str = "<EOF>";
 
-    /// The text as sent, for a position.
+    /// Returns the text as the service sends it, with this position.
     pub(crate) fn at(&self, position: usize) -> String {
         // A rule may be megabytes of one word; what the service would say to that is not worth as many.
         let word = |word: &str| shorten(word, 2_048);
@@ -105,10 +105,3 @@ impl Text {
 
 /// Adding a rule whose value is already there, whatever its tag (PowerTrack: API reference).
 pub const RULE_EXISTS: &str = "A rule with this value already exists";
-
-/// Deleting a rule that is not there (PowerTrack: API reference).
-pub const RULE_MISSING: &str = "Rule does not exist";
-
-/// Adding more rules than the stream may have (PowerTrack: API reference).
-pub const RULE_LIMIT: &str =
-    "Request exceeds account’s Rule Limit. Delete rules or contact your account manager to proceed.";

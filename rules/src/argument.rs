@@ -1,87 +1,100 @@
-//! From the text of an argument to its value.
+//! From a written argument to its value.
 //!
 //! Each form of argument ([`Kind`]) has one function here, which gives the value and the canonical text, or says what
 //! is wrong. The service answers a malformed argument with "Cannot parse rule at", and names the place where it
 //! starts.
 
-use crate::api::Text;
 use crate::ast::Value;
 use crate::characters::{is_punctuation, is_white_space};
-use crate::diagnostic::{Code, Finding, Findings, quoted};
 use crate::language;
 use crate::operator::Kind;
-use crate::profile::Profile;
 use crate::span::Span;
 
 /// A typed argument and its canonical text.
 pub(crate) type Parsed = (Value, String);
 
-/// What every argument needs to know of its surroundings.
-#[derive(Clone, Copy)]
-pub(crate) struct Context<'a> {
-    pub(crate) rule: &'a str,
-    pub(crate) profile: Profile,
-    /// The operator's name, as to be written.
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// Where the argument stands.
-    pub(crate) span: Span,
+/// What is wrong with an argument.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ArgumentError {
+    /// It does not have the form that the operator takes.
+    Form,
+    /// The operator takes no quotes.
+    Quoted,
+    /// The operator takes nothing but quotes.
+    Unquoted,
+    /// It starts with this character and is not quoted.
+    BadStart(char),
+    /// The user name has an `@`.
+    AtSign,
+    ReversedRange,
+    UnclosedBracket,
+    /// The items are separated by commas. `first` is the first one without its dash.
+    Commas {
+        first: Span,
+    },
+    BlankBeforeUnit {
+        first: Span,
+        radius: Span,
+        unit: Span,
+    },
+    /// There are too few or too many items. `first` is empty if there is none.
+    NumberCount {
+        first: Span,
+    },
+    NotDegrees(Span),
+    NotRadius(Span),
+    /// No longitude or latitude has so many degrees.
+    OffEarth {
+        degrees: f64,
+        is_latitude: bool,
+        /// The items, where swapping the first two of them would do.
+        swapped: Option<[Span; 3]>,
+    },
+    LongRadius(Span),
+    /// The southern edge is north of the northern one.
+    UpsideDown,
+    /// The longest edge has so many miles.
+    WideBox(f64),
 }
 
-impl Context<'_> {
-    /// An argument of the wrong form.
-    pub(crate) fn wrong(&self, message: impl Into<String>) -> Finding {
-        let rest = self.span.of(self.rule);
-        let rest = if rest.is_empty() { Text::END } else { rest };
-        self.wrong_at(Text::CannotParse(rest.to_owned()), message)
-    }
-
-    /// The same where the service names a part of the argument, or finds it where it expects none.
-    pub(crate) fn wrong_at(&self, text: Text, message: impl Into<String>) -> Finding {
-        Finding::new(Code::Argument, self.span, message).api(text)
-    }
-
-    /// The same, the form told as help.
-    fn form(&self, word: &str) -> Finding {
-        self.wrong(format!("`{}:` cannot take {}", self.name, quoted(word)))
-            .help(format!("write {}", self.kind.description()))
+impl ArgumentError {
+    /// Returns where the service sees the error, if that is not the start of the argument.
+    pub(crate) const fn start(self) -> Option<usize> {
+        match self {
+            Self::Commas { first } | Self::BlankBeforeUnit { first, .. } | Self::NumberCount { first } => {
+                Some(first.start)
+            }
+            _ => None,
+        }
     }
 }
 
-/// An argument that is a bare word.
-pub(crate) fn word(context: &Context<'_>, word: &str, findings: &mut Findings) -> Result<Parsed, Finding> {
-    match context.kind {
-        Kind::Text | Kind::TextOrNumber | Kind::Quoted => text(context, word),
-        Kind::User => user(context, word),
-        Kind::Range | Kind::Minimum => count(context, word),
-        Kind::Language => language(context, word, findings),
+/// Reads an argument that is a bare word.
+pub(crate) fn word(kind: Kind, word: &str) -> Result<Parsed, ArgumentError> {
+    let value = match kind {
+        Kind::Text | Kind::TextOrNumber | Kind::Quoted => text(kind, word)?,
+        Kind::User => user(word)?,
+        Kind::Range | Kind::Minimum => count(kind, word)?,
+        Kind::Language => return language(word),
         Kind::Country => {
             if word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
                 return Ok((Value::Country, word.to_ascii_uppercase()));
             }
-            Err(context.form(word))
+            return Err(ArgumentError::Form);
         }
-        Kind::PostId => {
-            let id = digits(word).ok_or_else(|| context.form(word))?;
-            Ok((Value::Post { id }, word.to_owned()))
+        Kind::PostId => Value::Post { id: digits(word).ok_or(ArgumentError::Form)? },
+        Kind::Context => annotation(word).ok_or(ArgumentError::Form)?,
+        Kind::Percent => {
+            let percent = digits(word).and_then(|percent| u8::try_from(percent).ok());
+            Value::Percent(percent.filter(|percent| (1..=100).contains(percent)).ok_or(ArgumentError::Form)?)
         }
-        Kind::Context => {
-            annotation(word).map(|value| (value, word.to_owned())).ok_or_else(|| context.form(word))
-        }
-        Kind::Percent => match digits(word) {
-            Some(percent @ 1..=100) => {
-                Ok((Value::Percent(u8::try_from(percent).unwrap_or(100)), word.to_owned()))
-            }
-            _ => Err(context.form(word)),
-        },
         Kind::Threshold => match number(word) {
             Some(threshold) if (0.0..=1.0).contains(&threshold) && !word.starts_with('-') => {
-                Ok((Value::Threshold(threshold), word.to_owned()))
+                Value::Threshold(threshold)
             }
-            _ => Err(context.form(word)),
+            _ => return Err(ArgumentError::Form),
         },
-        Kind::Circle | Kind::Box => Err(context.form(word)),
-        // None of these is written with a colon.
+        Kind::Circle | Kind::Box => return Err(ArgumentError::Form),
         Kind::Keyword
         | Kind::Emoji
         | Kind::Phrase
@@ -89,98 +102,67 @@ pub(crate) fn word(context: &Context<'_>, word: &str, findings: &mut Findings) -
         | Kind::Hashtag
         | Kind::Cashtag
         | Kind::Mention
-        | Kind::Flag => Err(context.form(word)),
-    }
+        | Kind::Flag => unreachable!("no operator of this form is written with a colon"),
+    };
+    Ok((value, word.to_owned()))
 }
 
-/// An argument in double quotes, without them.
-pub(crate) fn quote(context: &Context<'_>, text: String) -> Result<Parsed, Finding> {
-    match context.kind {
+/// Reads an argument in double quotes, given without them.
+pub(crate) fn quoted(kind: Kind, text: String) -> Result<Parsed, ArgumentError> {
+    match kind {
         Kind::Text | Kind::TextOrNumber | Kind::Quoted => Ok((Value::Text, text)),
-        Kind::Circle | Kind::Box => Err(context.form(context.span.of(context.rule))),
-        _ => Err(context
-            .wrong(format!("`{}:` takes no quotes", context.name))
-            .help(format!("write {}, without quotes", context.kind.description()))),
+        Kind::Circle | Kind::Box => Err(ArgumentError::Form),
+        _ => Err(ArgumentError::Quoted),
     }
 }
 
-fn text(context: &Context<'_>, word: &str) -> Result<Parsed, Finding> {
-    if context.kind == Kind::Quoted {
-        return Err(context.wrong(format!("`{}:` takes a quoted text only", context.name)).help(format!(
-            "write {}:\"{}\"",
-            context.name,
-            quoted(word)
-        )));
+fn text(kind: Kind, word: &str) -> Result<Value, ArgumentError> {
+    if kind == Kind::Quoted {
+        return Err(ArgumentError::Unquoted);
     }
     let (unsigned, signed) = word.strip_prefix('-').map_or((word, false), |unsigned| (unsigned, true));
-    if context.kind == Kind::TextOrNumber
+    if kind == Kind::TextOrNumber
         && (signed || word.contains('.'))
         && !unsigned.starts_with('-')
         && number(unsigned).is_some()
     {
-        return Ok((Value::Number, word.to_owned()));
+        return Ok(Value::Number);
     }
-    if word.starts_with(is_punctuation) || word.starts_with('$') {
-        // A cashtag is a token by itself, and one too many.
-        let text = if word.starts_with('$') { Text::Input } else { Text::CannotParse };
-        return Err(context
-            .wrong_at(
-                text(word.to_owned()),
-                format!(
-                    "an unquoted argument cannot start with {}",
-                    quoted(word.get(..word.chars().next().map_or(0, char::len_utf8)).unwrap_or_default())
-                ),
-            )
-            .help(format!("write {}:\"{}\"", context.name, quoted(word))));
+    match word.chars().next() {
+        Some(first) if is_punctuation(first) || first == '$' => Err(ArgumentError::BadStart(first)),
+        _ => Ok(Value::Text),
     }
-    Ok((Value::Text, word.to_owned()))
 }
 
-fn user(context: &Context<'_>, word: &str) -> Result<Parsed, Finding> {
-    if let Some(name) = word.strip_prefix('@') {
-        return Err(context
-            .wrong(format!("`{}:` takes a user name without the @", context.name))
-            .help(format!("write {}:{}", context.name, quoted(name))));
+fn user(word: &str) -> Result<Value, ArgumentError> {
+    if word.starts_with('@') {
+        return Err(ArgumentError::AtSign);
     }
     if !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return Err(context.form(word));
+        return Err(ArgumentError::Form);
     }
-    Ok((Value::User { id: digits(word) }, word.to_owned()))
+    Ok(Value::User { id: digits(word) })
 }
 
-fn count(context: &Context<'_>, word: &str) -> Result<Parsed, Finding> {
+fn count(kind: Kind, word: &str) -> Result<Value, ArgumentError> {
     let (min, max) = match word.split_once("..") {
-        Some((min, max)) if context.kind == Kind::Range => (min, Some(max)),
+        Some((min, max)) if kind == Kind::Range => (min, Some(max)),
         _ => (word, None),
     };
-    let (Some(min), Some(max)) = (digits(min), max.map_or(Some(None), |max| digits(max).map(Some))) else {
-        return Err(context.form(word));
-    };
+    let min = digits(min).ok_or(ArgumentError::Form)?;
+    let max = max.map(|max| digits(max).ok_or(ArgumentError::Form)).transpose()?;
     if max.is_some_and(|max| max < min) {
-        return Err(context
-            .wrong(format!("the range {} ends before it begins", quoted(word)))
-            .help("write the smaller number first"));
+        return Err(ArgumentError::ReversedRange);
     }
-    Ok((Value::Count { min, max }, word.to_owned()))
+    Ok(Value::Count { min, max })
 }
 
-fn language(context: &Context<'_>, word: &str, findings: &mut Findings) -> Result<Parsed, Finding> {
+fn language(word: &str) -> Result<Parsed, ArgumentError> {
     if word.starts_with(is_punctuation) {
-        return Err(context.form(word));
+        return Err(ArgumentError::Form);
     }
-    if let Some(listed) = language::listed(word) {
-        return Ok((Value::Language { listed: true }, listed.to_owned()));
-    }
-    let finding = Finding::new(
-        Code::Language,
-        context.span,
-        format!("X lists no language {}, and may ignore the operator", quoted(word)),
-    );
-    findings.push(match language::older(word) {
-        Some(older) => finding.help(format!("write lang:{older}, the older code that X uses")),
-        None => finding.help("write a code that X lists, as en, ja or und"),
-    });
-    Ok((Value::Language { listed: false }, word.to_owned()))
+    let listed = language::listed(word);
+    Ok((Value::Language { listed: listed.is_some() }, listed.unwrap_or(word).to_owned()))
 }
 
 fn annotation(word: &str) -> Option<Value> {
@@ -190,52 +172,44 @@ fn annotation(word: &str) -> Option<Value> {
     (domain.is_some() || entity.is_some()).then_some(Value::Context { domain, entity })
 }
 
-/// An argument in brackets, with them.
-pub(crate) fn brackets(context: &Context<'_>, findings: &mut Findings) -> Result<Parsed, Finding> {
-    if !matches!(context.kind, Kind::Circle | Kind::Box) {
-        return Err(context.form(context.span.of(context.rule)));
+/// Reads an argument in brackets, which stands at `span` of the rule.
+pub(crate) fn brackets(kind: Kind, span: Span, rule: &str) -> Result<Parsed, ArgumentError> {
+    if !matches!(kind, Kind::Circle | Kind::Box) {
+        return Err(ArgumentError::Form);
     }
-    let inside = Span::new(context.span.start + 1, context.span.end - 1);
-    let Some(list) = context.span.of(context.rule).strip_suffix(']').map(|_| inside.of(context.rule)) else {
-        return Err(context.wrong("this bracket is never closed").help("write a ] behind the last number"));
-    };
-    let first = inside.start + (list.len() - list.trim_start().len());
-    let mut items = Vec::new();
-    for item in list.split(is_white_space).filter(|item| !item.is_empty()) {
-        // Five are as wrong as five million.
-        if items.len() < 5 {
-            items.push(item);
-        }
+    if !span.of(rule).ends_with(']') {
+        return Err(ArgumentError::UnclosedBracket);
     }
-    let at = |item: Option<&&str>, message: String| {
-        let item = item.copied().unwrap_or_default();
-        let finding = Finding::new(Code::Argument, context.span, message);
-        finding
-            .api(Text::CannotParse(if item.is_empty() { "]" } else { item }.to_owned()))
-            .api_at(first)
-            .help(format!("write {}", context.kind.description()))
-    };
+    let inside = Span::new(span.start + 1, span.end - 1);
+    let list = inside.of(rule);
+    // Five are as wrong as five million.
+    let items: Vec<Span> = items(list, inside.start).take(5).collect();
+    let first = items.first().copied().unwrap_or(Span::new(inside.end, inside.end));
     if list.contains(',') {
         // The service takes the dash of a first number for a token of its own.
-        let unsigned = items.first().map(|item| item.strip_prefix('-').unwrap_or(item));
-        let dash = items.first().map_or(0, |item| item.len()) - unsigned.map_or(0, str::len);
-        let finding = at(unsigned.as_ref(), "the numbers are separated by commas".to_owned());
-        return Err(finding.api_at(first + dash));
+        let dash = usize::from(first.of(rule).starts_with('-'));
+        return Err(ArgumentError::Commas { first: Span::new(first.start + dash, first.end) });
     }
-    let parsed = match (context.kind, items.as_slice()) {
-        (Kind::Circle, [longitude, latitude, radius]) => circle(context, longitude, latitude, radius)?,
-        (Kind::Circle, [_, _, radius, unit]) if is_unit(unit) => {
-            let finding = at(items.first(), format!("a blank stands before the unit {}", quoted(unit)));
-            return Err(finding.help(format!("write {}{}", quoted(radius), quoted(unit))));
+    let value = match (kind, items.as_slice()) {
+        (Kind::Circle, &[longitude, latitude, radius]) => circle([longitude, latitude, radius], rule)?,
+        (Kind::Circle, &[_, _, radius, unit]) if is_unit(unit.of(rule)) => {
+            return Err(ArgumentError::BlankBeforeUnit { first, radius, unit });
         }
-        (Kind::Box, [west, south, east, north]) => bounds(context, [west, south, east, north], findings)?,
-        _ => {
-            let wanted = if context.kind == Kind::Circle { "three" } else { "four" };
-            return Err(at(items.first(), format!("`{}:` takes {wanted} numbers", context.name)));
-        }
+        (Kind::Box, &[west, south, east, north]) => bounds([west, south, east, north], rule)?,
+        _ => return Err(ArgumentError::NumberCount { first }),
     };
-    let text = items.iter().map(|item| item.to_ascii_lowercase()).collect::<Vec<_>>().join(" ");
-    Ok((parsed, text))
+    let words = items.iter().map(|item| item.of(rule).to_ascii_lowercase());
+    Ok((value, words.collect::<Vec<_>>().join(" ")))
+}
+
+/// Splits a list at white space and returns where its items stand in the rule, in which it starts at `start`.
+fn items(list: &str, start: usize) -> impl Iterator<Item = Span> {
+    let mut at = start;
+    list.split_inclusive(is_white_space).filter_map(move |piece| {
+        let item = Span::new(at, at + piece.trim_end_matches(is_white_space).len());
+        at += piece.len();
+        (item.start < item.end).then_some(item)
+    })
 }
 
 const KILOMETRES_A_MILE: f64 = 1.609_344;
@@ -249,89 +223,59 @@ fn is_unit(unit: &str) -> bool {
     unit.eq_ignore_ascii_case("mi") || unit.eq_ignore_ascii_case("km")
 }
 
-fn circle(
-    context: &Context<'_>,
-    longitude_text: &str,
-    latitude_text: &str,
-    radius_text: &str,
-) -> Result<Value, Finding> {
-    let (longitude, latitude) = (coordinate(context, longitude_text)?, coordinate(context, latitude_text)?);
-    let unit =
-        radius_text.len().checked_sub(2).and_then(|at| radius_text.get(at..)).filter(|unit| is_unit(unit));
-    let radius = unit.and_then(|unit| radius_text.strip_suffix(unit)).filter(|text| !text.starts_with('-'));
+fn circle(items: [Span; 3], rule: &str) -> Result<Value, ArgumentError> {
+    let [longitude_item, latitude_item, radius_item] = items;
+    let (longitude, latitude) = (degrees(longitude_item, rule)?, degrees(latitude_item, rule)?);
+    let text = radius_item.of(rule);
+    let unit = text.len().checked_sub(2).and_then(|at| text.get(at..)).filter(|unit| is_unit(unit));
+    let radius = unit.and_then(|unit| text.strip_suffix(unit)).filter(|text| !text.starts_with('-'));
     let (Some(unit), Some(radius)) = (unit, radius.and_then(number)) else {
-        return Err(context
-            .wrong(format!("{} is no radius", quoted(radius_text)))
-            .help("write a number with its unit, as 10mi or 16km"));
+        return Err(ArgumentError::NotRadius(radius_item));
     };
-    position(context, longitude, latitude).map_err(|finding| {
-        if longitude.abs() <= 90.0 && latitude.abs() <= 180.0 {
-            return finding.help(format!(
-                "swap longitude and latitude: write [{} {} {}]",
-                quoted(latitude_text),
-                quoted(longitude_text),
-                quoted(radius_text)
-            ));
-        }
-        finding
-    })?;
+    let can_be_swapped = longitude.abs() <= 90.0 && latitude.abs() <= 180.0;
+    on_earth(longitude, latitude, can_be_swapped.then_some(items))?;
     let radius_km = if unit.eq_ignore_ascii_case("mi") { radius * KILOMETRES_A_MILE } else { radius };
     if radius_km > MILES_MAX * KILOMETRES_A_MILE + SLACK {
-        return Err(context
-            .wrong(format!("the radius {} is over 25 miles", quoted(radius_text)))
-            .help("write at most 25mi or 40.2336km, and cover more with several circles"));
+        return Err(ArgumentError::LongRadius(radius_item));
     }
     Ok(Value::Circle { longitude, latitude, radius_km })
 }
 
-fn bounds(context: &Context<'_>, items: [&str; 4], findings: &mut Findings) -> Result<Value, Finding> {
+fn bounds(items: [Span; 4], rule: &str) -> Result<Value, ArgumentError> {
     let mut numbers = [0.0; 4];
     for (number, item) in numbers.iter_mut().zip(items) {
-        *number = coordinate(context, item)?;
+        *number = degrees(item, rule)?;
     }
     let [west, south, east, north] = numbers;
-    position(context, west, south)?;
-    position(context, east, north)?;
+    on_earth(west, south, None)?;
+    on_earth(east, north, None)?;
     if south > north {
-        return Err(context
-            .wrong("the box's south lies north of its north")
-            .help("write [west south east north], the smaller latitude before the greater"));
+        return Err(ArgumentError::UpsideDown);
     }
+    Ok(Value::Box { west, south, east, north })
+}
+
+/// Returns the miles of the longest edge of a box if it is longer than X accepts.
+pub(crate) fn too_wide([west, south, east, north]: [f64; 4]) -> Option<f64> {
     // West of greater longitude: it crosses the antimeridian.
     let width = if west <= east { east - west } else { east - west + 360.0 };
     let radians = f64::to_radians;
     // The longer of its southern and northern edges.
     let parallel = radians(south).cos().max(radians(north).cos());
     let edge = (radians(north - south) * EARTH_KM).max(radians(width) * parallel * EARTH_KM);
-    if edge > MILES_MAX * KILOMETRES_A_MILE + SLACK {
-        let message = format!("the box has an edge of {:.1} miles, over 25", edge / KILOMETRES_A_MILE);
-        let help = "write several smaller boxes, joined by OR";
-        if context.profile != Profile::Powerstream {
-            return Err(context.wrong(message).help(help));
-        }
-        findings.push(Finding::new(Code::Geo, context.span, message).help(help));
-    }
-    Ok(Value::Box { west, south, east, north })
+    (edge > MILES_MAX * KILOMETRES_A_MILE + SLACK).then_some(edge / KILOMETRES_A_MILE)
 }
 
-fn coordinate(context: &Context<'_>, item: &str) -> Result<f64, Finding> {
-    number(item).ok_or_else(|| {
-        context
-            .wrong(format!("{} is no number of degrees", quoted(item)))
-            .help(format!("write {}", context.kind.description()))
-    })
+fn degrees(item: Span, rule: &str) -> Result<f64, ArgumentError> {
+    number(item.of(rule)).ok_or(ArgumentError::NotDegrees(item))
 }
 
-fn position(context: &Context<'_>, longitude: f64, latitude: f64) -> Result<(), Finding> {
+fn on_earth(longitude: f64, latitude: f64, swapped: Option<[Span; 3]>) -> Result<(), ArgumentError> {
     if latitude.abs() > 90.0 {
-        return Err(context
-            .wrong(format!("{latitude} is no latitude"))
-            .help("write longitudes within ±180 before latitudes within ±90"));
+        return Err(ArgumentError::OffEarth { degrees: latitude, is_latitude: true, swapped });
     }
     if longitude.abs() > 180.0 {
-        return Err(context
-            .wrong(format!("{longitude} is no longitude"))
-            .help("write longitudes within ±180 before latitudes within ±90"));
+        return Err(ArgumentError::OffEarth { degrees: longitude, is_latitude: false, swapped });
     }
     Ok(())
 }

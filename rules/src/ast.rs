@@ -12,13 +12,12 @@
 //! tree as `a b c`. An `And` therefore never has an `And` for a child, nor an `Or` an `Or`, and both have at least
 //! two children. Two rules are equal if their trees are, wherever their parts stand and however they were spelled.
 
-use core::ops::Range;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
+use crate::characters::is_punctuation;
 use crate::operator::Operator;
 use crate::span::Span;
-use crate::term::is_punctuated;
 
 /// A rule, parsed.
 #[derive(Clone, Debug)]
@@ -26,38 +25,6 @@ pub struct Rule {
     /// Shared with the sets that the rule is in.
     pub(crate) text: Arc<str>,
     pub(crate) nodes: Vec<Node>,
-    /// The keywords that are made of ASCII letters and digits only, as most are. Of a long rule these are nearly all there
-    /// is, and whoever compiles it then need not go through the nodes, which are seven times as large.
-    pub(crate) plain: PlainKeywords,
-}
-
-/// The keywords of a rule that have nothing to split.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PlainKeywords {
-    /// Which nodes they are: ranges of them, from the first to the last.
-    pub(crate) nodes: Box<[Range<u32>]>,
-    /// Where they stand in the text.
-    pub(crate) places: Box<[Range<u32>]>,
-}
-
-impl PlainKeywords {
-    #[allow(clippy::cast_possible_truncation, reason = "no place is behind the end of the text")]
-    fn new(text: &str, nodes: &[Node]) -> Self {
-        let (mut ranges, mut places): (Vec<Range<u32>>, _) = (Vec::new(), Vec::new());
-        for (node, Node { kind, .. }) in (0..).zip(nodes) {
-            let NodeKind::Term(Term { operator: Operator::Keyword, argument, .. }) = kind else { continue };
-            let word = argument.of(text);
-            if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                continue;
-            }
-            places.push(argument.start as u32..argument.end as u32);
-            match ranges.last_mut() {
-                Some(range) if range.end == node => range.end += 1,
-                _ => ranges.push(node..node + 1),
-            }
-        }
-        Self { nodes: ranges.into(), places: places.into() }
-    }
 }
 
 /// The place of a node in its rule.
@@ -190,7 +157,13 @@ impl Term {
     /// phrase of the same text.
     #[must_use]
     pub fn is_punctuated(&self) -> bool {
-        matches!(self.operator, Operator::Keyword | Operator::Emoji) && is_punctuated(&self.text)
+        let is_bare = matches!(self.operator, Operator::Keyword | Operator::Emoji);
+        is_bare && self.text.chars().any(|character| is_punctuation(character) || character == '\u{fe0f}')
+    }
+
+    /// Returns what stands in the tree for a term with an error, so that the rest can be checked.
+    pub(crate) fn broken(operator: Operator, argument: Span) -> Self {
+        Self { operator, value: Value::Text, text: "".into(), argument, broken: true }
     }
 }
 
@@ -216,7 +189,7 @@ impl PartialEq for Term {
 impl Rule {
     /// A tree and the text that it was read from, which is shorter than 2^32.
     pub(crate) fn new(text: &str, nodes: Vec<Node>) -> Self {
-        Self { text: text.into(), plain: PlainKeywords::new(text, &nodes), nodes }
+        Self { text: text.into(), nodes }
     }
 
     /// The rule as it was written: what the service knows it by, and what the spans point into.

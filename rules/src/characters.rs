@@ -13,15 +13,7 @@ use self::marks::MARKS;
 ///
 /// `$`, `^` and the grave accent are not in it, nor is anything beyond U+FFFF: an emoji may stand bare, a symbol of
 /// the basic plane may not.
-///
-/// ```
-/// use powerstream_rules::characters::is_punctuation;
-///
-/// assert!(is_punctuation('\u{26bd}') && is_punctuation('“'));
-/// assert!(!is_punctuation('🍕') && !is_punctuation('$'));
-/// ```
-#[must_use]
-pub const fn is_punctuation(character: char) -> bool {
+pub(crate) const fn is_punctuation(character: char) -> bool {
     matches!(character,
         '!' | '%' | '&' | '\\' | '\'' | '(' | ')' | '*' | '+' | '-' | '.' | '/' | ';' | '<' | '=' | '>' | '?'
         | ',' | ':' | '#' | '@' | '"' | '[' | ']' | '_' | '\t' | '\r' | '\n'
@@ -33,8 +25,7 @@ pub const fn is_punctuation(character: char) -> bool {
 }
 
 /// Whether a character is a letter, a mark or a number, by general category.
-#[must_use]
-pub fn is_word(character: char) -> bool {
+pub(crate) fn is_word(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric();
     }
@@ -51,8 +42,7 @@ pub fn is_word(character: char) -> bool {
 
 /// Whether a character may stand in a hashtag: letters, marks, numbers, the underscore, and the joiners and
 /// separators that X's twitter-text library allows besides.
-#[must_use]
-pub fn is_tag(character: char) -> bool {
+pub(crate) fn is_tag(character: char) -> bool {
     is_word(character)
         || matches!(
             character,
@@ -130,14 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_is_unicodes() {
+    fn white_space_agrees_with_unicode() {
         for character in '\0'..=char::MAX {
             assert_eq!(is_white_space(character), character.is_whitespace(), "{character:?}");
         }
     }
 
     #[test]
-    fn the_set_has_its_edges() {
+    fn punctuation_has_the_documented_edges() {
         for (character, want) in [
             ('!', true),
             ('$', false),
@@ -163,6 +153,9 @@ mod tests {
             ('\u{ff0f}', true),
             ('\u{ff10}', false),
             ('\u{1f600}', false),
+            ('\u{26bd}', true),
+            ('“', true),
+            ('🍕', false),
         ] {
             assert_eq!(is_punctuation(character), want, "{character:?}");
         }
@@ -182,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn emoji_are_words_of_pictographs() {
+    fn only_words_of_pictographs_are_emoji() {
         for word in ["🍕", "🍕🍕", "👩\u{200d}💻", "🏳\u{fe0f}\u{200d}🌈", "🇩🇪", "👍🏽"]
         {
             assert!(is_emoji(word), "{word}");

@@ -1,16 +1,12 @@
-//! What is wrong with a rule, or odd about it: code, place, a sentence, and what to write instead.
+//! The public form of a finding about a rule: code, place, a sentence, and what to write instead.
 //!
-//! While a rule is read, findings are collected with byte offsets only ([`Findings`]). At the end they are sorted by
-//! place, and one walk over the text turns offsets into the service's positions: linear however many there are. Their
-//! number is bounded by [`FINDINGS_MAX`]: a megabyte of apostrophes must not answer with a million sentences.
+//! `issue.rs` has the same as plain data, `wording.rs` the sentences.
 
 use core::fmt;
 
-use crate::api::Text;
-use crate::characters::is_bidi_control;
 use crate::span::Span;
 
-/// At most this many errors, and as many warnings, are told about one rule. Nobody reads the hundredth.
+/// The most errors, and the most warnings, that are reported for one rule.
 pub const FINDINGS_MAX: usize = 100;
 
 macro_rules! codes {
@@ -138,115 +134,5 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
-    }
-}
-
-/// A finding before its position is known.
-#[derive(Clone, Debug)]
-pub(crate) struct Finding {
-    code: Code,
-    span: Span,
-    message: String,
-    help: Option<String>,
-    texts: Vec<Text>,
-    /// Where the service sees it.
-    at: usize,
-}
-
-impl Finding {
-    pub(crate) fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, span, message: message.into(), help: None, texts: Vec::new(), at: span.start }
-    }
-
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    pub(crate) fn api(mut self, text: Text) -> Self {
-        self.texts.push(text);
-        self
-    }
-
-    pub(crate) fn api_at(mut self, at: usize) -> Self {
-        self.at = at;
-        self
-    }
-}
-
-/// The findings of one rule.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    errors: Vec<Finding>,
-    warnings: Vec<Finding>,
-}
-
-impl Findings {
-    pub(crate) fn push(&mut self, finding: Finding) {
-        let list = if finding.code.is_error() { &mut self.errors } else { &mut self.warnings };
-        if list.len() < FINDINGS_MAX {
-            list.push(finding);
-        }
-    }
-
-    pub(crate) fn any(&self, code: Code) -> bool {
-        self.errors.iter().any(|finding| finding.code == code)
-    }
-
-    /// Errors and warnings, each by place.
-    pub(crate) fn told(self, text: &str) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
-        (tell(self.errors, text), tell(self.warnings, text))
-    }
-}
-
-fn tell(mut findings: Vec<Finding>, text: &str) -> Vec<Diagnostic> {
-    findings.sort_by_key(|finding| (finding.at, finding.span.start));
-    let (mut offset, mut position) = (0, 1);
-    findings
-        .into_iter()
-        .map(|finding| {
-            let between = text.get(offset..finding.at).unwrap_or_default();
-            position += between.chars().map(char::len_utf16).sum::<usize>();
-            offset = finding.at;
-            Diagnostic {
-                code: finding.code,
-                message: finding.message,
-                help: finding.help,
-                span: finding.span,
-                api: (!finding.texts.is_empty()).then(|| Api {
-                    messages: finding.texts.iter().map(|text| text.at(position)).collect(),
-                    position,
-                }),
-            }
-        })
-        .collect()
-}
-
-/// A stranger's text inside one of our sentences: one line, no controls, not longer than a sentence bears.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut shown = String::new();
-    for character in shorten(text, 60).chars() {
-        show(character, &mut shown);
-    }
-    shown
-}
-
-/// The text, or its beginning and an ellipsis.
-pub(crate) fn shorten(text: &str, characters_max: usize) -> String {
-    match text.char_indices().nth(characters_max) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
-        None => text.to_owned(),
-    }
-}
-
-/// Appends a character so that it can be seen: controls, bidirectional controls and Unicode's line ends as escapes.
-pub(crate) fn show(character: char, out: &mut String) {
-    let unsafe_to_show = character.is_control()
-        || is_bidi_control(character)
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}');
-    if unsafe_to_show {
-        out.extend(character.escape_default());
-    } else {
-        out.push(character);
     }
 }

@@ -7,7 +7,7 @@
 use core::fmt::Write;
 
 use crate::ast::{Node, NodeKind, Rule, Step, Term, Value};
-use crate::diagnostic::show;
+use crate::display::show;
 use crate::format::write_term;
 use crate::operator::{Kind, Sources};
 use crate::profile::Profile;

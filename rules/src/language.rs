@@ -10,15 +10,7 @@ const LISTED: [&str; 72] = [
 ];
 
 /// The code as X spells it, from any case; `None` if X does not list it.
-///
-/// ```
-/// use powerstream_rules::language;
-///
-/// assert_eq!(language::listed("ZH-tw"), Some("zh-TW"));
-/// assert_eq!(language::listed("he"), None);
-/// ```
-#[must_use]
-pub fn listed(code: &str) -> Option<&'static str> {
+pub(crate) fn listed(code: &str) -> Option<&'static str> {
     LISTED.into_iter().find(|listed| listed.eq_ignore_ascii_case(code))
 }
 
@@ -28,4 +20,15 @@ pub(crate) fn older(code: &str) -> Option<&'static str> {
         .into_iter()
         .find(|(new, _)| new.eq_ignore_ascii_case(code))
         .map(|(_, old)| old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_found_in_any_case() {
+        assert_eq!(listed("ZH-tw"), Some("zh-TW"));
+        assert_eq!(listed("he"), None);
+    }
 }

@@ -9,9 +9,9 @@
 //! starts an operator's name but no keyword) remembers how far it has looked. A character that starts nothing is
 //! reported and passed over, as the service's own lexer does it; the next one gets its chance.
 
-use crate::api::Text;
 use crate::characters::{continues_word, is_punctuation, is_tag, is_white_space};
-use crate::diagnostic::{Code, Finding, Findings, quoted};
+use crate::findings::Findings;
+use crate::issue::Issue;
 use crate::span::Span;
 
 /// A token and where it stands.
@@ -81,8 +81,8 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0, no_name_until: 0, steps: 0 }
     }
 
-    /// The next token; `End` for ever after the last.
-    pub(crate) fn token(&mut self, findings: &mut Findings) -> Token {
+    /// Returns the next token; `End` forever after the last.
+    pub(crate) fn token(&mut self, findings: &mut Findings<'_>) -> Token {
         self.take_while(is_white_space);
         let start = self.at;
         let kind = match self.peek() {
@@ -136,7 +136,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// A keyword, or an operator with its argument.
-    fn word(&mut self, findings: &mut Findings) -> TokenKind {
+    fn word(&mut self, findings: &mut Findings<'_>) -> TokenKind {
         let name = self.take_while(continues_word);
         if self.peek() == Some(':') {
             self.bump();
@@ -163,7 +163,7 @@ impl<'a> Lexer<'a> {
         false
     }
 
-    fn argument(&mut self, findings: &mut Findings) -> RawArgument {
+    fn argument(&mut self, findings: &mut Findings<'_>) -> RawArgument {
         let start = self.at;
         match self.peek() {
             Some('"') => match self.quoted(findings) {
@@ -194,7 +194,7 @@ impl<'a> Lexer<'a> {
         )
     }
 
-    fn phrase(&mut self, findings: &mut Findings) -> TokenKind {
+    fn phrase(&mut self, findings: &mut Findings<'_>) -> TokenKind {
         let Some(text) = self.quoted(findings) else {
             return TokenKind::Bad;
         };
@@ -206,19 +206,14 @@ impl<'a> Lexer<'a> {
     }
 
     /// A quoted text without its quotes and escapes.
-    fn quoted(&mut self, findings: &mut Findings) -> Option<String> {
+    fn quoted(&mut self, findings: &mut Findings<'_>) -> Option<String> {
         let start = self.at;
         self.bump();
         let mut text = String::new();
         loop {
             match self.peek() {
                 None => {
-                    findings.push(
-                        Finding::new(Code::Quote, Span::new(start, self.at), "this quote is never closed")
-                            .help("write a \" behind its last word, and \\\" for a quote inside it")
-                            .api(Text::UnclosedQuote)
-                            .api_at(self.text.len()),
-                    );
+                    findings.push_at(Issue::UnclosedQuote, Span::new(start, self.at), self.text.len());
                     return None;
                 }
                 Some('"') => break self.bump(),
@@ -240,10 +235,7 @@ impl<'a> Lexer<'a> {
             }
         }
         if text.is_empty() {
-            findings.push(
-                Finding::new(Code::Quote, Span::new(start, self.at), "there is nothing between these quotes")
-                    .help("write the words to look for between them, or leave them out"),
-            );
+            findings.push(Issue::EmptyQuote, Span::new(start, self.at));
             return None;
         }
         Some(text)
@@ -254,7 +246,7 @@ impl<'a> Lexer<'a> {
         sigil: char,
         wanted: impl Fn(char) -> bool,
         term: impl Fn(Span) -> RawTerm,
-        findings: &mut Findings,
+        findings: &mut Findings<'_>,
     ) -> TokenKind {
         let start = self.at;
         self.bump();
@@ -265,7 +257,7 @@ impl<'a> Lexer<'a> {
         TokenKind::Term(term(name))
     }
 
-    fn cashtag(&mut self, findings: &mut Findings) -> TokenKind {
+    fn cashtag(&mut self, findings: &mut Findings<'_>) -> TokenKind {
         let start = self.at;
         self.bump();
         if !self.peek().is_some_and(|character| character.is_ascii_alphanumeric()) {
@@ -276,69 +268,9 @@ impl<'a> Lexer<'a> {
     }
 
     /// Reports the character at `start`, which was passed over already.
-    fn refuse(&self, start: usize, character: char, findings: &mut Findings) -> TokenKind {
+    fn refuse(&self, start: usize, character: char, findings: &mut Findings<'_>) -> TokenKind {
         let span = Span::new(start, start + character.len_utf8());
-        let shown = quoted(character.encode_utf8(&mut [0; 4]));
-        let (message, help) = match character {
-            '#' => (
-                "there is no tag behind this #".to_owned(),
-                "write the tag right behind it, as #gulls, or quote it to find the character, as \"#\"",
-            ),
-            '@' => (
-                "there is no user name behind this @".to_owned(),
-                "write the name right behind it, as @harbour_news, or quote it to find the character, as \"@\"",
-            ),
-            '$' => (
-                "there is no symbol behind this $".to_owned(),
-                "write the symbol right behind it, as $ABC, or quote it to find the character, as \"$\"",
-            ),
-            '-' => (
-                "this dash negates nothing".to_owned(),
-                "write it right before the term, as -is:retweet, or quote it to find the character, as \"-\"",
-            ),
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => (
-                format!("a term cannot start with {shown}, which is no dash of the rule language"),
-                "write the ASCII dash - to negate, or put the text in double quotes",
-            ),
-            '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff02}' => (
-                format!("{shown} is not the quote of the rule language"),
-                "write straight double quotes, as \"sea gull\"",
-            ),
-            '\'' | '\u{2018}'..='\u{201b}' => (
-                format!("a term cannot start with {shown}, and it does not quote"),
-                "write straight double quotes, as \"sea gull\"",
-            ),
-            '|' => ("a term cannot start with |".to_owned(), "write OR in upper case between alternatives"),
-            '&' => {
-                ("a term cannot start with &".to_owned(), "write a blank between terms that all must match")
-            }
-            '!' => ("a term cannot start with !".to_owned(), "write a dash to negate, as -is:retweet"),
-            ',' | ';' => (
-                format!("a term cannot start with {shown}"),
-                "write a blank between terms that all must match, or OR between alternatives",
-            ),
-            ':' => (
-                "a term cannot start with a colon".to_owned(),
-                "write the operator's name right before it and its argument right behind it, as from:harbour_news",
-            ),
-            '*' => (
-                "a term cannot start with *: there are no wildcards".to_owned(),
-                "write the alternatives out with OR, or look inside words with contains:",
-            ),
-            '~' => (
-                "a term cannot start with ~".to_owned(),
-                "write a distance right behind a phrase that is a term itself, as \"harbour gull\"~3",
-            ),
-            '[' | ']' => (
-                format!("a term cannot start with {shown}"),
-                "write brackets only right behind a geo operator, as bounding_box:[-0.2 51.4 -0.1 51.6]",
-            ),
-            _ => (
-                format!("a term cannot start with {shown}"),
-                "put the text in double quotes, or leave it out",
-            ),
-        };
-        findings.push(Finding::new(Code::Lexical, span, message).help(help).api(Text::Character(character)));
+        findings.push(Issue::BadStart(character), span);
         TokenKind::Bad
     }
 }

@@ -9,7 +9,7 @@
 //!   text --> lexer --> parser --> tree (flat, post-order, with spans) --> checks, warnings
 //!              |          |         |                                \--> canonical form
 //!              |   operator table   |                                 \-> plain words
-//!              '---- findings: code, place, sentence, what to write, the service's text
+//!              '---- issues, as plain data --> findings: code, place, sentence, what to write, the service's text
 //!
 //!   trees --> matcher: a set of rules, and which of them a Post matches
 //! ```
@@ -47,15 +47,18 @@
 
 #![forbid(unsafe_code)]
 
-pub mod api;
+mod api;
 mod argument;
 mod ast;
-pub mod characters;
+mod characters;
 mod check;
 mod diagnostic;
+mod display;
 mod explain;
+mod findings;
 mod format;
-pub mod language;
+mod issue;
+mod language;
 mod lexer;
 pub mod matcher;
 pub mod operator;
@@ -65,8 +68,12 @@ mod render;
 mod span;
 pub mod sync;
 mod term;
+mod wording;
 
-pub use self::ast::{Node, NodeId, NodeKind, Rule, Step, Term, Value, Walk};
+pub use self::api::RULE_EXISTS;
+pub use self::ast::{Node, NodeId, NodeKind, Rule, Term, Value};
+#[doc(hidden)]
+pub use self::ast::{Step, Walk};
 pub use self::check::{TEXT_BYTES_MAX, Verdict, check, is_stop_word};
 pub use self::diagnostic::{Api, Code, Diagnostic, FINDINGS_MAX};
 pub use self::explain::Explanation;

@@ -13,9 +13,10 @@
 //!
 //! After an error parsing goes on, so that one run tells them all; the tree is then given up.
 
-use crate::api::Text;
-use crate::ast::{Node, NodeId, NodeKind, Rule, Term, Value};
-use crate::diagnostic::{Code, Finding, Findings};
+use crate::ast::{Node, NodeId, NodeKind, Rule, Term};
+use crate::diagnostic::Code;
+use crate::findings::Findings;
+use crate::issue::{Issue, Reserved};
 use crate::lexer::{Lexer, RawTerm, Token, TokenKind};
 use crate::operator::Operator;
 use crate::profile::Profile;
@@ -23,7 +24,7 @@ use crate::span::Span;
 use crate::term;
 
 /// Reads a rule. `None`: the grammar is broken, and there is no tree. A tree may have broken terms in it.
-pub(crate) fn parse(text: &str, profile: Profile, findings: &mut Findings) -> (Option<Rule>, usize) {
+pub(crate) fn parse(text: &str, profile: Profile, findings: &mut Findings<'_>) -> (Option<Rule>, usize) {
     let mut parser = Parser {
         text,
         profile,
@@ -64,10 +65,10 @@ struct Frame {
     dashes: usize,
 }
 
-struct Parser<'a> {
+struct Parser<'a, 'f> {
     text: &'a str,
     profile: Profile,
-    findings: &'a mut Findings,
+    findings: &'a mut Findings<'f>,
     /// The tree so far.
     nodes: Vec<Node>,
     operands: Vec<NodeId>,
@@ -79,7 +80,7 @@ struct Parser<'a> {
     pending: usize,
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     /// The next token that counts. On Powerstream an AND does not: its page lists the blank as "Space/AND".
     fn next(&mut self, lexer: &mut Lexer<'_>, last: Option<&Token>) -> Token {
         let negated = last.is_some_and(|token| token.kind == TokenKind::Dash);
@@ -89,10 +90,7 @@ impl Parser<'_> {
             if !is_and || negated || self.profile != Profile::Powerstream {
                 return token;
             }
-            self.findings.push(
-                Finding::new(Code::ExplicitAnd, token.span, "AND is taken as a blank")
-                    .help("write a blank, which every product takes, or \"and\" to find the word"),
-            );
+            self.findings.push(Issue::ExplicitAnd, token.span);
         }
     }
 
@@ -134,56 +132,28 @@ impl Parser<'_> {
     /// A dash right behind a term: `#sea-gull` is no hashtag with a dash.
     fn touching(&mut self, term: Span, next: &Token) {
         if next.kind == TokenKind::Dash && next.span.start == term.end {
-            self.findings.push(
-                Finding::new(
-                    Code::Punctuation,
-                    next.span,
-                    "this dash ends the term before it and negates what follows",
-                )
-                .help(
-                    "write a blank before the dash if that is meant, or put the whole text in double quotes",
-                ),
-            );
+            self.findings.push(Issue::DashAfterTerm, next.span);
         }
     }
 
     fn term(&mut self, raw: RawTerm, span: Span) -> Term {
-        if raw == RawTerm::Keyword {
-            let word = span.of(self.text);
-            let (reserved, instead, api) = if word.eq_ignore_ascii_case("and") {
-                ("and", "a blank to ask for both", Text::And)
-            } else if word.eq_ignore_ascii_case("or") {
-                ("or", "OR in upper case to ask for either", Text::Or)
-            } else if word.eq_ignore_ascii_case("not") {
-                ("not", "a dash right before a term to exclude it", Text::Not)
-            } else {
-                return term::term(self.text, raw, span, self.profile, self.findings);
-            };
-            self.findings.push(
-                Finding::new(Code::ReservedWord, span, format!("{word} is no keyword unless it is quoted"))
-                    .help(format!("write {instead}, or \"{reserved}\" to find the word"))
-                    .api(api),
-            );
-            return Term {
-                operator: Operator::Keyword,
-                value: Value::Text,
-                text: "".into(),
-                argument: span,
-                broken: true,
-            };
-        }
-        term::term(self.text, raw, span, self.profile, self.findings)
+        let reserved = if raw == RawTerm::Keyword { reserved(span.of(self.text)) } else { None };
+        let Some(reserved) = reserved else {
+            return term::term(self.text, raw, span, self.profile, self.findings);
+        };
+        self.findings.push(Issue::Reserved(reserved), span);
+        Term::broken(Operator::Keyword, span)
     }
 
     fn or(&mut self, span: Span) {
         let dashes = self.pending();
         self.forget(dashes);
         if dashes > 0 {
-            self.unexpected(span, "a dash stands before this OR", "write the dash before a term");
+            self.findings.push(Issue::DashBeforeOr, span);
             return;
         }
         if !self.frame().filled {
-            self.unexpected(span, "there is no term before this OR", "write one, or leave out the OR");
+            self.findings.push(Issue::NothingBeforeOr, span);
             return;
         }
         self.fold_branch();
@@ -194,20 +164,12 @@ impl Parser<'_> {
 
     fn close(&mut self, span: Span, next: &Token) {
         if self.frames.len() == 1 {
-            self.findings.push(
-                Finding::new(Code::Grammar, span, "this parenthesis closes nothing")
-                    .help("leave it out, or write a ( where the group begins")
-                    .api(Text::ExtraParenthesis),
-            );
+            self.findings.push(Issue::ExtraParenthesis, span);
             return;
         }
         if !self.frame().filled {
-            let what = if self.frame().and_start > self.frame().or_start {
-                "behind the OR"
-            } else {
-                "in this group"
-            };
-            self.unexpected(span, &format!("there is no term {what}"), "write one, or leave it out");
+            let is_behind_or = self.frame().and_start > self.frame().or_start;
+            self.findings.push(Issue::NothingBeforeClose { is_behind_or }, span);
         }
         let all = self.frame().and_start == self.frame().or_start;
         if !all {
@@ -219,9 +181,7 @@ impl Parser<'_> {
         // Empty as it may be, it was reported once.
         self.frame().filled = true;
         if frame.dashes > 0 {
-            let folded = self.fold(frame.or_start, !all, group);
-            // What `fold` leaves is one operand, if there was any.
-            if self.operands.len() > frame.or_start {
+            if let Some(folded) = self.fold(frame.or_start, !all, group) {
                 self.operands.truncate(frame.or_start);
                 if count > 1 {
                     self.negated_group(folded, frame.dashes);
@@ -252,13 +212,8 @@ impl Parser<'_> {
             return;
         };
         let span = Span::new(*start, self.nodes[group.index()].span.end);
-        let help = match &self.nodes[group.index()].kind {
-            NodeKind::Or(_) => "write a dash before each alternative instead, without OR: -(a OR b) is -a -b",
-            _ => {
-                "write alternatives, each with a dash: -(a b) is (-a OR -b), where another term makes that legal"
-            }
-        };
-        self.findings.push(Finding::new(Code::NegatedGroup, span, "X asks not to negate groups").help(help));
+        let is_or = matches!(self.nodes[group.index()].kind, NodeKind::Or(_));
+        self.findings.push(Issue::NegatedGroup { is_or }, span);
     }
 
     /// The end of the rule.
@@ -266,31 +221,17 @@ impl Parser<'_> {
         let (end, span) = (self.text.len(), Span::new(self.text.len(), self.text.len()));
         let frame = self.frame();
         if !frame.filled {
-            let (message, help) = if frame.and_start > frame.or_start {
-                ("there is no term behind the last OR", "write one, or leave out the OR")
+            let issue = if frame.and_start > frame.or_start {
+                Issue::NothingAfterOr
             } else if self.frames.len() > 1 {
-                ("there is no term behind the last parenthesis", "write one, or leave it out")
+                Issue::NothingAfterParenthesis
             } else {
-                ("the rule is empty", "write at least one term, as from:harbour_news")
+                Issue::EmptyRule
             };
-            self.findings.push(
-                Finding::new(Code::Grammar, span, message)
-                    .help(help)
-                    .api(Text::CannotParse(Text::END.to_owned())),
-            );
+            self.findings.push(issue, span);
         }
         if let [_, first, more @ ..] = self.frames.as_slice() {
-            let message = match more.len() {
-                0 => "this parenthesis is never closed".to_owned(),
-                1 => "this parenthesis is never closed, nor is one more".to_owned(),
-                more => format!("this parenthesis is never closed, nor are {more} more"),
-            };
-            self.findings.push(
-                Finding::new(Code::Grammar, first.open, message)
-                    .help("write a ) where the group ends")
-                    .api(Text::UnclosedGroup)
-                    .api_at(end),
-            );
+            self.findings.push_at(Issue::UnclosedParenthesis { more: more.len() }, first.open, end);
             return;
         }
         self.fold_branch();
@@ -299,11 +240,6 @@ impl Parser<'_> {
             self.operands.last().map_or(end, |id| self.nodes[id.index()].span.end),
         );
         self.fold(0, true, all);
-    }
-
-    fn unexpected(&mut self, span: Span, message: &str, help: &str) {
-        let token = span.of(self.text).to_owned();
-        self.findings.push(Finding::new(Code::Grammar, span, message).help(help).api(Text::Input(token)));
     }
 
     fn frame(&mut self) -> &mut Frame {
@@ -322,8 +258,9 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, kind: NodeKind, span: Span) -> NodeId {
-        // Fewer nodes than bytes, and of those there is a limit.
-        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        // A rule has fewer nodes than bytes, and at most `TEXT_BYTES_MAX` of those.
+        #[allow(clippy::cast_possible_truncation, reason = "see above")]
+        let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node { kind, span });
         id
     }
@@ -358,17 +295,25 @@ impl Parser<'_> {
         }
     }
 
-    /// Folds the operands from `start` on into one: an Or or an And if there are two or more.
-    fn fold(&mut self, start: usize, or: bool, span: Span) -> NodeId {
-        match self.operands.get(start..).unwrap_or_default() {
-            [] => NodeId(0),
-            [one] => *one,
+    /// Folds the operands from `start` on into one, an Or or an And if there are two or more. Returns it, if there is any.
+    fn fold(&mut self, start: usize, or: bool, span: Span) -> Option<NodeId> {
+        match &self.operands[start..] {
+            [] => None,
+            [one] => Some(*one),
             _ => {
                 let children = self.operands.split_off(start);
                 let node = self.push(if or { NodeKind::Or(children) } else { NodeKind::And(children) }, span);
                 self.operands.push(node);
-                node
+                Some(node)
             }
         }
     }
+}
+
+/// Returns the operator that a bare word is taken for in any case, and therefore has to be quoted.
+fn reserved(word: &str) -> Option<Reserved> {
+    [("and", Reserved::And), ("or", Reserved::Or), ("not", Reserved::Not)]
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(word))
+        .map(|(_, reserved)| reserved)
 }

@@ -3,7 +3,8 @@
 //! Of a long rule the part around the place is shown. The carets stand where the characters do: what is wide on a
 //! terminal counts twice, marks not at all, and what is escaped as often as its escape is long.
 
-use crate::diagnostic::{Diagnostic, show};
+use crate::diagnostic::Diagnostic;
+use crate::display::show;
 
 /// How many characters of the rule stand before the place, and how many from it on.
 const BEFORE: usize = 40;

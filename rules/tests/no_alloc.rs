@@ -77,7 +77,7 @@ const V2: &str = r##"{"data":{"id":"20","text":"A sea gull \ud83c\udf55","author
     "places":[{"id":"01","full_name":"Bergen","country_code":"NO","geo":{"bbox":[5.3,60.4,5.31,60.41]}}]}}"##;
 
 #[test]
-fn posts_allocate_nothing_once_there_is_room() {
+fn matching_does_not_allocate_once_the_scratch_has_grown() {
     for phrases in [Phrases::Literal, Phrases::Tokens] {
         let mut options = MatchOptions::default();
         options.phrases = phrases;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 
-use powerstream_rules::{Verdict, api, check};
+use powerstream_rules::{RULE_EXISTS, Verdict, check};
 
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
@@ -84,7 +84,7 @@ impl<'a> Seen<'a> {
         let mut extra = Vec::new();
         let place = |first: &usize| &entries[*first].place;
         if let Some(first) = self.values.get(entry.value.as_str()) {
-            let message = format!("it is the same as {}; the service: {}", place(first), api::RULE_EXISTS);
+            let message = format!("it is the same as {}; the service: {RULE_EXISTS}", place(first));
             extra.push(("W-DUPLICATE", message));
         } else {
             self.values.insert(&entry.value, index);

@@ -1,9 +1,12 @@
 //! Legal, and probably not what was meant.
 
-use super::{Facts, is_stop_word};
+use super::facts::Facts;
+use super::stop_words::is_stop_word;
 use crate::ast::{Node, NodeKind, Rule, Term};
 use crate::characters::{LOOK_ALIKES, is_unsegmented};
-use crate::diagnostic::{Code, Finding, Findings, quoted};
+use crate::diagnostic::Code;
+use crate::findings::Findings;
+use crate::issue::Issue;
 use crate::operator::Operator;
 use crate::profile::Profile;
 use crate::span::Span;
@@ -11,7 +14,8 @@ use crate::span::Span;
 /// The longest single term of PowerTrack 1.0; later limits are on the rule only.
 const TERM_CHARACTERS_MAX: usize = 128;
 
-pub(super) fn warn(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings) {
+/// Warns of what is legal, and probably not what was meant.
+pub(super) fn report(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings<'_>) {
     for (index, node) in rule.nodes().iter().enumerate() {
         let NodeKind::Term(term) = &node.kind else { continue };
         if term.broken {
@@ -24,26 +28,18 @@ pub(super) fn warn(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut 
                 // Alone they are an error.
                 let alone = findings.any(Code::StopWords);
                 if facts.dashes[index] == 0 && !alone && is_stop_word(&term.text) {
-                    findings.push(
-                        Finding::new(
-                            Code::StopWord,
-                            node.span,
-                            format!("{} is a stop word, and hardly narrows the rule", quoted(&term.text)),
-                        )
-                        .help("leave it out, or quote it together with its neighbours"),
-                    );
+                    findings.push(Issue::StopWord(term.argument), node.span);
                 }
             }
-            Operator::Emoji if term.is_punctuated() => punctuated(term, node.span, findings),
+            Operator::Emoji if term.is_punctuated() => {
+                findings.push(Issue::Punctuated(term.argument), node.span);
+            }
             Operator::Phrase => look_alike(term, node.span, findings),
-            Operator::Hashtag if term.text.chars().all(char::is_numeric) => findings.push(
-                Finding::new(
-                    Code::NumericTag,
-                    node.span,
-                    format!("X takes #{} for no hashtag, since it is a number", quoted(&term.text)),
-                )
-                .help(format!("write \"#{}\" to find the text", quoted(&term.text))),
-            ),
+            Operator::Hashtag if term.text.chars().all(char::is_numeric) => {
+                // Behind the `#`.
+                let name = Span::new(term.argument.start + 1, term.argument.end);
+                findings.push(Issue::NumericTag(name), node.span);
+            }
             _ => {}
         }
     }
@@ -53,78 +49,39 @@ pub(super) fn warn(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut 
     }
 }
 
-fn long(term: &Term, span: Span, findings: &mut Findings) {
-    let length = term.text.chars().count();
-    if length > TERM_CHARACTERS_MAX {
-        findings.push(
-            Finding::new(
-                Code::LongTerm,
-                span,
-                format!(
-                    "this term has {length} characters, and over {TERM_CHARACTERS_MAX} were refused once"
-                ),
-            )
-            .help("write a shorter one"),
-        );
+fn long(term: &Term, span: Span, findings: &mut Findings<'_>) {
+    let characters = term.text.chars().count();
+    if characters > TERM_CHARACTERS_MAX {
+        findings.push(Issue::LongTerm { characters, max: TERM_CHARACTERS_MAX }, span);
     }
 }
 
-fn keyword(term: &Term, span: Span, findings: &mut Findings) {
+fn keyword(term: &Term, span: Span, findings: &mut Findings<'_>) {
     if term.text.contains(is_unsegmented) {
-        findings.push(
-            Finding::new(
-                Code::Segmentation,
-                span,
-                format!("{} is found only where blanks or punctuation set it off", quoted(&term.text)),
-            )
-            .help(format!("write contains:{}, which looks inside sentences", quoted(&term.text))),
-        );
+        findings.push(Issue::Unsegmented(term.argument), span);
     }
     if term.is_punctuated() {
-        punctuated(term, span, findings);
+        findings.push(Issue::Punctuated(term.argument), span);
     }
 }
 
-fn punctuated(term: &Term, span: Span, findings: &mut Findings) {
-    let text = quoted(&term.text);
-    findings.push(
-        Finding::new(Code::Punctuation, span, format!("{text} holds punctuation, and is read as a phrase"))
-            .help(format!("write \"{text}\"")),
-    );
-}
-
-fn look_alike(term: &Term, span: Span, findings: &mut Findings) {
+fn look_alike(term: &Term, span: Span, findings: &mut Findings<'_>) {
     for (family, members) in LOOK_ALIKES {
-        let Some(found) = term.text.chars().find(|character| members.contains(character)) else { continue };
-        let mut others = String::new();
-        for other in members.iter().filter(|member| **member != found).take(3) {
-            others += if others.is_empty() { "" } else { ", " };
-            others.push(*other);
+        if let Some(found) = term.text.chars().find(|character| members.contains(character)) {
+            findings.push(Issue::LookAlike { family, members, found }, span);
         }
-        findings.push(
-            Finding::new(
-                Code::LookAlike,
-                span,
-                format!("a phrase with this {family}, {found}, does not match those that look like it"),
-            )
-            .help(format!("write alternatives with the others too: {others}")),
-        );
     }
 }
 
 /// The guide's warning of rules that match a massive volume of Posts (Filtered Stream: Build a rule).
-fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings) {
-    const HELP: &str = "add terms that narrow it, as lang:en or -is:retweet";
+fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings<'_>) {
     let root = rule.node(rule.root());
     if let NodeKind::Term(term) = &root.kind {
         if matches!(term.operator, Operator::Keyword | Operator::Emoji | Operator::Hashtag) {
             if !term.broken && !findings.any(Code::StopWords) {
-                let what =
-                    if term.operator == Operator::Hashtag { "a single hashtag" } else { "a single keyword" };
-                findings.push(
-                    Finding::new(Code::Broad, root.span, format!("{what} matches a massive volume of Posts"))
-                        .help(HELP),
-                );
+                let is_hashtag = term.operator == Operator::Hashtag;
+                let issue = if is_hashtag { Issue::SingleHashtag } else { Issue::SingleKeyword };
+                findings.push(issue, root.span);
             }
             return;
         }
@@ -139,19 +96,12 @@ fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings) 
         any = true;
     }
     if any && !profile.is_filtered_stream() {
-        findings.push(
-            Finding::new(
-                Code::Broad,
-                root.span,
-                "flags, languages and samples alone match a massive volume of Posts",
-            )
-            .help("add a term that narrows it, as a keyword or from:"),
-        );
+        findings.push(Issue::NothingNarrow, root.span);
     }
 }
 
 /// Alternatives that nothing but flags and the like carry.
-fn branches(rule: &Rule, facts: &Facts, findings: &mut Findings) {
+fn branches(rule: &Rule, facts: &Facts, findings: &mut Findings<'_>) {
     // Nodes that nothing beside them or above them carries, by index; parents come last.
     let mut bare = vec![false; rule.nodes().len()];
     if let Some(root) = bare.last_mut() {
@@ -168,14 +118,7 @@ fn branches(rule: &Rule, facts: &Facts, findings: &mut Findings) {
                         if children.iter().any(|child| matches!(rule.node(*child).kind, NodeKind::Or(_))));
                     bare[branch.index()] = inner;
                     if !inner {
-                        findings.push(
-                            Finding::new(
-                                Code::Branch,
-                                rule.node(*branch).span,
-                                "no term of this alternative may stand alone on the filtered stream",
-                            )
-                            .help("add a standalone operator to it, as a keyword or from:"),
-                        );
+                        findings.push(Issue::NothingStandaloneInBranch, rule.node(*branch).span);
                     }
                 }
             }

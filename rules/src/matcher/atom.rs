@@ -1,4 +1,4 @@
-//! What a leaf asks, in the few forms that evaluation knows.
+//! The few forms of a leaf that the matcher knows.
 
 use core::fmt::Write as _;
 
@@ -6,28 +6,35 @@ use crate::ast::{Term, Value};
 use crate::characters::is_unsegmented;
 use crate::operator::Operator;
 
-use super::check::Check;
 use super::fold::fold_into;
 use super::geo::Shape;
+use super::options::{MatchOptions, Phrases, Segment};
+use super::predicate::Predicate;
 use super::token::{Token, split_into};
 use super::view::{Domain, bare_url};
-use super::{MatchOptions, Phrases, Segment};
 
-/// One form of question. A leaf is one of them, or true if one of several is. All texts are folded.
+/// One form of a leaf. A leaf has one, or several of which one must be true. All texts are folded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Atom<'a> {
-    /// A token of a string of the domain is this, or, where it is no text but a name, the whole string.
+    /// A token of a string of the domain is this, or, if the domain has names and no texts, a whole string.
     Key { domain: Domain, key: &'a str },
-    /// These tokens stand in a row in a string of the domain.
+    /// Something that has to be evaluated.
+    Condition(Form<'a>),
+}
+
+/// What can be evaluated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form<'a> {
+    /// These tokens are in a row in a string of the domain.
     Run { domain: Domain, text: &'a str, tokens: &'a [Token] },
-    /// A text or link holds this literally, at the boundaries of words.
+    /// A text or link has this literally, at the boundaries of words.
     Literal { text: &'a str, tokens: &'a [Token] },
     /// A text has these tokens near each other.
     Near { text: &'a str, tokens: &'a [Token], distance: u8 },
-    /// A string of the domain holds this, wherever words begin and end.
-    Holds { domain: Domain, text: &'a str },
-    /// Another question to the Post.
-    Check(Check),
+    /// A string of the domain has this, wherever words begin and end.
+    Substring { domain: Domain, text: &'a str },
+    /// A field of the Post has some value.
+    Predicate(Predicate),
 }
 
 /// Room for what is made of a leaf.
@@ -38,33 +45,7 @@ pub(crate) struct Buffer {
     number: String,
 }
 
-impl Buffer {
-    /// Bytes on the heap.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.folded.capacity() + self.number.capacity() + self.tokens.capacity() * size_of::<Token>()
-    }
-}
-
-impl Domain {
-    /// Whether its strings are compared token by token.
-    pub(crate) const fn has_tokens(self) -> bool {
-        matches!(
-            self,
-            Self::Words
-                | Self::OwnTexts
-                | Self::Links
-                | Self::AllLinks
-                | Self::Titles
-                | Self::Descriptions
-                | Self::Bio
-                | Self::BioName
-                | Self::BioLocation
-                | Self::PlaceNames
-        )
-    }
-}
-
-/// Tells what a leaf asks, in one form or several of which one is enough; always in one.
+/// Calls `each` with the forms of a leaf, of which there is at least one.
 pub(crate) fn atoms(term: &Term, options: MatchOptions, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
     use Operator as O;
     buffer.folded.clear();
@@ -82,9 +63,13 @@ pub(crate) fn atoms(term: &Term, options: MatchOptions, buffer: &mut Buffer, eac
         O::RetweetsOf => user(term, Domain::RetweetsOfName, Domain::RetweetsOfId, buffer, each),
         O::FromAffiliateOf => user(term, Domain::FromAffiliateName, Domain::FromAffiliateId, buffer, each),
         O::ToAffiliateOf => user(term, Domain::ToAffiliateName, Domain::ToAffiliateId, buffer, each),
-        O::Contains => each(Atom::Holds { domain: Domain::OwnTexts, text: &buffer.folded }),
+        O::Contains => {
+            each(Atom::Condition(Form::Substring { domain: Domain::OwnTexts, text: &buffer.folded }))
+        }
         O::Url => run(links, buffer, each),
-        O::UrlContains => each(Atom::Holds { domain: Domain::AllLinks, text: &buffer.folded }),
+        O::UrlContains => {
+            each(Atom::Condition(Form::Substring { domain: Domain::AllLinks, text: &buffer.folded }))
+        }
         O::UrlTitle => run(Domain::Titles, buffer, each),
         O::UrlDescription => run(Domain::Descriptions, buffer, each),
         O::Bio => run(Domain::Bio, buffer, each),
@@ -109,13 +94,10 @@ pub(crate) fn atoms(term: &Term, options: MatchOptions, buffer: &mut Buffer, eac
             each(Atom::Key { domain: Domain::SourceUrl, key: bare_url(&buffer.folded) });
         }
         O::Context => {
-            let (domain, entity) = match term.value {
-                Value::Context { domain, entity } => (domain, entity),
-                _ => (None, None),
-            };
+            let Value::Context { domain, entity } = term.value else { mistyped(term) };
             each(Atom::Key { domain: Domain::Context, key: annotation(domain, entity, &mut buffer.number) });
         }
-        _ => each(Atom::Check(check(term))),
+        _ => each(Atom::Condition(Form::Predicate(predicate(term)))),
     }
 }
 
@@ -126,7 +108,7 @@ fn keyword(options: MatchOptions, buffer: &mut Buffer, each: &mut dyn FnMut(Atom
         return phrase(options, buffer, each);
     }
     if options.segment == Segment::Substring && text.contains(is_unsegmented) {
-        return each(Atom::Holds { domain: Domain::Words, text });
+        return each(Atom::Condition(Form::Substring { domain: Domain::Words, text }));
     }
     each(Atom::Key { domain: Domain::Words, key: text });
 }
@@ -142,15 +124,15 @@ fn phrase(options: MatchOptions, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<
         [token] if is_one_token(&buffer.tokens, text) && !token.emoji => {
             each(Atom::Key { domain: Domain::Words, key: text });
         }
-        tokens => each(Atom::Literal { text, tokens }),
+        tokens => each(Atom::Condition(Form::Literal { text, tokens })),
     }
 }
 
 fn near(term: &Term, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
-    let distance = if let Value::Proximity { distance } = term.value { distance } else { 0 };
+    let Value::Proximity { distance } = term.value else { mistyped(term) };
     let text = &*buffer.folded;
     split(&mut buffer.tokens, text);
-    each(Atom::Near { text, tokens: &buffer.tokens, distance });
+    each(Atom::Condition(Form::Near { text, tokens: &buffer.tokens, distance }));
 }
 
 fn run(domain: Domain, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
@@ -158,7 +140,7 @@ fn run(domain: Domain, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
     split(&mut buffer.tokens, text);
     each(match &*buffer.tokens {
         [token] => Atom::Key { domain, key: token.of(text) },
-        tokens => Atom::Run { domain, text, tokens },
+        tokens => Atom::Condition(Form::Run { domain, text, tokens }),
     });
 }
 
@@ -174,7 +156,7 @@ fn user(term: &Term, names: Domain, ids: Domain, buffer: &mut Buffer, each: &mut
 }
 
 fn post(term: &Term, domain: Domain, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
-    let id = if let Value::Post { id } = term.value { id } else { 0 };
+    let Value::Post { id } = term.value else { mistyped(term) };
     each(Atom::Key { domain, key: decimal(id, &mut buffer.number) });
 }
 
@@ -209,19 +191,25 @@ fn is_one_token(tokens: &[Token], text: &str) -> bool {
     matches!(tokens, [token] if token.start == 0 && token.end as usize == text.len())
 }
 
-fn check(term: &Term) -> Check {
+fn predicate(term: &Term) -> Predicate {
     let profile = matches!(term.operator, Operator::ProfilePointRadius | Operator::ProfileBoundingBox);
-    let geo = |shape| if profile { Check::ProfileGeo(shape) } else { Check::Geo(shape) };
+    let geo = |shape| if profile { Predicate::ProfileGeo(shape) } else { Predicate::Geo(shape) };
     match term.value {
-        Value::Count { min, max } => Check::Count { operator: term.operator, min, max },
+        Value::Count { min, max } => Predicate::Count { operator: term.operator, min, max },
         Value::Circle { longitude, latitude, radius_km } => {
             geo(Shape::Circle { longitude, latitude, radius_km })
         }
         Value::Box { west, south, east, north } => geo(Shape::Box { west, south, east, north }),
-        Value::Percent(percent) => Check::Sample(percent),
-        Value::Threshold(_) => Check::True,
-        Value::Flag => Check::Flag(term.operator),
-        // What is near in meaning only the service can tell.
-        _ => Check::Unknown("embedding"),
+        Value::Percent(percent) => Predicate::Sample(percent),
+        Value::Threshold(_) => Predicate::True,
+        Value::Flag => Predicate::Flag(term.operator),
+        // Only the service knows what is near in meaning.
+        Value::Text => Predicate::Unknown("embedding"),
+        _ => mistyped(term),
     }
+}
+
+/// The parser gives each operator a value of its type, and nothing else makes terms.
+fn mistyped(term: &Term) -> ! {
+    unreachable!("{:?} has the value {:?}", term.operator, term.value)
 }

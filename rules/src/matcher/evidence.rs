@@ -4,18 +4,17 @@
 
 use core::ops::Range;
 
-use powerstream_core::post::Post;
-
 use crate::ast::{NodeId, NodeKind, Rule, Term};
 use crate::span::Span;
 
-use super::atom::{Atom, Buffer, annotation, atoms, decimal};
-use super::check::Answer;
+use super::atom::{Atom, Buffer, Form, annotation, atoms, decimal};
 use super::fold::{folded, folded_with_origins};
+use super::options::MatchOptions;
 use super::phrase::{find_literal, find_near, find_run};
+use super::predicate::Answer;
 use super::token::{Token, split};
-use super::view::{Domain, Missing, Posts, Text, View, bare_url};
-use super::{MatchOptions, Source, Truth, post_of};
+use super::truth::Truth;
+use super::view::{Domain, FieldValue, Missing, PostRole, Posts, View, bare_url, post_of};
 
 /// What a rule comes to for a Post, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub struct Leaf {
 #[non_exhaustive]
 pub struct Found {
     /// In which Post.
-    pub source: Source,
+    pub source: PostRole,
     /// In which field, by its path in the legacy format; `user` is the author.
     pub field: &'static str,
     /// Which characters (code points) of the field, for words and phrases.
@@ -59,18 +58,18 @@ pub struct Found {
 }
 
 impl Found {
-    fn new(source: Source, field: &'static str, characters: Option<Range<usize>>) -> Self {
+    fn new(source: PostRole, field: &'static str, characters: Option<Range<usize>>) -> Self {
         Self { source, field, characters }
     }
 }
 
-/// Evaluates one rule on one message and tells why it comes to what it does.
+/// Evaluates one rule on one message and explains its value.
 ///
 /// The message is JSON of a Post in either format, as for [`RuleSet::matches`](super::RuleSet::matches): for what is
 /// no Post the rule and every leaf are false.
 ///
 /// ```
-/// use powerstream_rules::{Profile, Rule, matcher::{MatchOptions, Source, Truth, evidence}};
+/// use powerstream_rules::{Profile, Rule, matcher::{MatchOptions, PostRole, Truth, evidence}};
 ///
 /// let rule = Rule::parse("gull (terns OR lang:de) -is:retweet", Profile::Powerstream).unwrap();
 /// let post = br#"{"id_str":"20","text":"One gull, two.","lang":"en"}"#;
@@ -78,14 +77,14 @@ impl Found {
 /// assert_eq!(evidence.value, Truth::False);
 ///
 /// let found = evidence.leaves[0].found.as_ref().unwrap();
-/// assert_eq!((found.source, found.field, found.characters.clone()), (Source::Own, "text", Some(4..8)));
+/// assert_eq!((found.source, found.field, found.characters.clone()), (PostRole::Own, "text", Some(4..8)));
 /// // One of `terns` and `lang:de` would do.
 /// assert_eq!(evidence.changes, [1]);
 /// ```
 #[must_use]
 pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence {
     match post_of(message) {
-        Some(post) => evidence_post(rule, &post, options),
+        Some(post) => evidence_view(rule, &View::new(&Posts::new(post)), options),
         // Not even a negation is true of what is no Post.
         None => Evidence {
             value: Truth::False,
@@ -95,13 +94,7 @@ pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence 
     }
 }
 
-/// The same of a Post that was found already.
-#[must_use]
-pub fn evidence_post(rule: &Rule, post: &Post<'_>, options: MatchOptions) -> Evidence {
-    evidence_view(rule, &View::new(&Posts::new(*post)), options)
-}
-
-/// The same of a text and nothing else.
+/// Evaluates one rule on a text and nothing else.
 #[must_use]
 pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
     evidence_view(rule, &View::new(&Posts::of_text(text)), options)
@@ -115,15 +108,11 @@ fn evidence_view(rule: &Rule, view: &View<'_>, options: MatchOptions) -> Evidenc
 fn gather(rule: &Rule, mut leaf: impl FnMut(&Term) -> (Answer, Option<Found>)) -> Evidence {
     let mut leaves = Vec::new();
     let mut values: Vec<Truth> = Vec::with_capacity(rule.nodes().len());
-    let of = |values: &[Truth], id: &NodeId| values.get(id.index()).copied().unwrap_or(Truth::Unknown);
+    let of = |values: &[Truth], id: &NodeId| values[id.index()];
     for (index, node) in rule.nodes().iter().enumerate() {
         let value = match &node.kind {
-            NodeKind::And(children) => {
-                children.iter().map(|id| of(&values, id)).min().unwrap_or(Truth::Unknown)
-            }
-            NodeKind::Or(children) => {
-                children.iter().map(|id| of(&values, id)).max().unwrap_or(Truth::Unknown)
-            }
+            NodeKind::And(children) => children.iter().map(|id| of(&values, id)).fold(Truth::True, Ord::min),
+            NodeKind::Or(children) => children.iter().map(|id| of(&values, id)).fold(Truth::False, Ord::max),
             NodeKind::Not(child) => !of(&values, child),
             NodeKind::Term(term) => {
                 let (answer, found) = leaf(term);
@@ -141,7 +130,7 @@ fn gather(rule: &Rule, mut leaf: impl FnMut(&Term) -> (Answer, Option<Found>)) -
         };
         values.push(value);
     }
-    let value = values.last().copied().unwrap_or(Truth::Unknown);
+    let value = values[rule.root().index()];
     let changes = if value == Truth::True { Vec::new() } else { changes(rule, &leaves) };
     Evidence { value, leaves, changes }
 }
@@ -153,9 +142,7 @@ fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
     let mut costs: Vec<[usize; 2]> = Vec::with_capacity(rule.nodes().len());
     let mut leaf_of: Vec<usize> = Vec::with_capacity(rule.nodes().len());
     let mut next_leaf = 0;
-    let cost = |costs: &[[usize; 2]], id: NodeId, is: bool| {
-        costs.get(id.index()).map_or(0, |cost| cost[usize::from(is)])
-    };
+    let cost = |costs: &[[usize; 2]], id: NodeId, is: bool| costs[id.index()][usize::from(is)];
     for node in rule.nodes() {
         leaf_of.push(next_leaf);
         let all = |is: bool| node.kind.children().iter().map(|id| cost(&costs, *id, is)).sum();
@@ -165,7 +152,7 @@ fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
             NodeKind::Or(_) => [all(false), one(true)],
             NodeKind::Not(child) => [cost(&costs, *child, true), cost(&costs, *child, false)],
             NodeKind::Term(_) => {
-                let value = leaves.get(next_leaf).map_or(Truth::Unknown, |leaf| leaf.value);
+                let value = leaves[next_leaf].value;
                 next_leaf += 1;
                 [usize::from(value != Truth::False), usize::from(value != Truth::True)]
             }
@@ -179,7 +166,7 @@ fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
             continue;
         }
         match &rule.node(id).kind {
-            NodeKind::Term(_) => changes.extend(leaf_of.get(id.index())),
+            NodeKind::Term(_) => changes.push(leaf_of[id.index()]),
             NodeKind::Not(child) => wanted.push((*child, !is)),
             kind @ (NodeKind::And(children) | NodeKind::Or(children)) => {
                 if matches!(kind, NodeKind::And(_)) == is {
@@ -206,7 +193,7 @@ fn leaf(term: &Term, view: &View<'_>, options: MatchOptions, buffer: &mut Buffer
             }
         }
     });
-    best.unwrap_or((Answer::new(None, None), None))
+    best.unwrap_or_else(|| unreachable!("a leaf has a form"))
 }
 
 /// A string, folded and split.
@@ -237,8 +224,8 @@ impl Analysed {
 
 fn answer(atom: Atom<'_>, view: &View<'_>) -> (Answer, Option<Found>) {
     match atom {
-        Atom::Check(check) => {
-            let answer = check.answer(view);
+        Atom::Condition(Form::Predicate(predicate)) => {
+            let answer = predicate.answer(view);
             (answer, answer.found.map(|(source, field)| Found::new(source, field, None)))
         }
         Atom::Key { domain, key } if !domain.has_tokens() => whole(domain, key, view),
@@ -246,26 +233,28 @@ fn answer(atom: Atom<'_>, view: &View<'_>) -> (Answer, Option<Found>) {
             let token = analysed.tokens.iter().find(|token| token.of(&analysed.text) == key)?;
             analysed.characters(token.start as usize..token.end as usize)
         }),
-        Atom::Run { domain, text, tokens } => search(domain, view, |_, analysed| {
+        Atom::Condition(Form::Run { domain, text, tokens }) => search(domain, view, |_, analysed| {
             let is = |token: &Token, index: usize| {
                 tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
             };
             let start = find_run(&analysed.tokens, tokens.len(), is)?;
             analysed.tokens_at(start..start + tokens.len())
         }),
-        Atom::Near { text, tokens, distance } => search(Domain::Words, view, |field, analysed| {
-            if field != "text" {
-                return None;
-            }
-            let is = |token: &Token, index: usize| {
-                tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
-            };
-            analysed.tokens_at(find_near(&analysed.tokens, tokens.len(), distance, is)?)
-        }),
-        Atom::Literal { text, tokens } => search(Domain::Words, view, |_, analysed| {
+        Atom::Condition(Form::Near { text, tokens, distance }) => {
+            search(Domain::Words, view, |field, analysed| {
+                if field != "text" {
+                    return None;
+                }
+                let is = |token: &Token, index: usize| {
+                    tokens.get(index).is_some_and(|wanted| wanted.of(text) == token.of(&analysed.text))
+                };
+                analysed.tokens_at(find_near(&analysed.tokens, tokens.len(), distance, is)?)
+            })
+        }
+        Atom::Condition(Form::Literal { text, tokens }) => search(Domain::Words, view, |_, analysed| {
             analysed.characters(find_literal(&analysed.text, &analysed.tokens, 0, text, tokens)?)
         }),
-        Atom::Holds { domain, text } => search(domain, view, |_, analysed| {
+        Atom::Condition(Form::Substring { domain, text }) => search(domain, view, |_, analysed| {
             let start = analysed.text.find(text)?;
             analysed.characters(start..start + text.len())
         }),
@@ -284,18 +273,12 @@ fn search(
         if found.is_some() {
             return;
         }
-        let text = cut(text.read(&mut buffer), domain.characters_max());
+        let text = domain.cut(text.read(&mut buffer));
         if let Some(characters) = find(field, &Analysed::new(text)) {
             found = Some(Found::new(source, field, Some(characters)));
         }
     });
     told(found, missing)
-}
-
-/// The first characters of a text.
-pub(crate) fn cut(text: &str, characters_max: Option<usize>) -> &str {
-    let end = characters_max.and_then(|max| text.char_indices().nth(max)).map(|(end, _)| end);
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// Compares each string of a domain as a whole.
@@ -304,13 +287,13 @@ fn whole(domain: Domain, key: &str, view: &View<'_>) -> (Answer, Option<Found>) 
     let mut found = None;
     let missing = view.visit(domain, &mut |source, field, text| {
         let is = match text {
-            Text::Id(id) => decimal(id, &mut buffer) == key,
-            Text::Annotation(domain, entity) => {
+            FieldValue::Id(id) => decimal(id, &mut buffer) == key,
+            FieldValue::Annotation(domain, entity) => {
                 [(domain, entity), (domain, None), (None, entity)].into_iter().any(|(domain, entity)| {
                     (domain.is_some() || entity.is_some()) && annotation(domain, entity, &mut buffer) == key
                 })
             }
-            Text::Str(_) | Text::Json(_) => {
+            FieldValue::Str(_) | FieldValue::Json(_) => {
                 let text = folded(text.read(&mut buffer));
                 key == if domain == Domain::SourceUrl { bare_url(&text) } else { &text }
             }

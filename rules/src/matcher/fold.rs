@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_and_composition_are_forgiven_and_nothing_else() {
+    fn only_case_and_composition_are_ignored() {
         for (a, b) in [
             ("GULL", "gull"),
             ("SEN\u{303}AL", "señal"),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_say_what_the_tables_say() {
+    fn fast_ranges_agree_with_the_unicode_tables() {
         for character in '\0'..=char::MAX {
             if needs_no_composing(character) {
                 assert_eq!(is_nfc_quick(core::iter::once(character)), IsNormalized::Yes, "{character:?}");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_knows_where_it_comes_from() {
+    fn every_folded_byte_maps_to_its_original_character() {
         let (out, origins) = folded_with_origins("Ae\u{301}\u{316}Ñ日x");
         assert_eq!(out, folded("Ae\u{301}\u{316}Ñ日x"));
         assert_eq!(origins.len(), out.len() + 1);

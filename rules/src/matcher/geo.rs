@@ -1,4 +1,4 @@
-//! Shapes on the earth, and what lies in them.
+//! Shapes on the earth, and which points are inside.
 
 use powerstream_core::post::Point;
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_great_circles() {
+    fn distances_follow_great_circles() {
         // A degree of a meridian, and of the sixtieth parallel, which is half as long.
         assert!((distance_km((0.0, 0.0), (0.0, 1.0)) - 111.195).abs() < 0.01);
         assert!((distance_km((0.0, 60.0), (1.0, 60.0)) - 55.597).abs() < 0.01);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_have_their_edges_and_cross_the_antimeridian() {
+    fn boxes_include_their_edges_and_may_cross_the_antimeridian() {
         let small = Shape::Box { west: -0.2, south: 51.4, east: -0.1, north: 51.6 };
         assert!(small.holds_at((-0.2, 51.4)) && small.holds_at((-0.15, 51.5)));
         assert!(!small.holds_at((-0.21, 51.5)) && !small.holds_at((-0.15, 51.61)));

@@ -1,4 +1,4 @@
-//! What is looked up: words of texts, names, pieces of strings, and what makes a question itself.
+//! The keys of terms: words of texts, names, pieces of strings, and what identifies a condition.
 //!
 //! A key of up to fourteen bytes is one number, with its length and its kind in the two bytes behind them, and is hashed
 //! as two halves of it. Nearly all keys are that short, and compared as numbers too, with no loop over their bytes.
@@ -7,24 +7,24 @@ use super::view::Domain;
 
 /// What a key is a key of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum KeyKind {
     /// A token or a whole string of a domain.
-    Key(Domain),
+    Text(Domain),
     /// Some bytes of what is searched in the strings of a domain.
     Gram(Domain),
-    /// A question, which is answered when somebody asks.
-    Question,
+    /// The identity of a condition, which is evaluated when a rule needs it.
+    Condition,
 }
 
 const GRAM: u8 = 64;
-const QUESTION: u8 = 128;
+const CONDITION: u8 = 128;
 
-impl Kind {
+impl KeyKind {
     const fn number(self) -> u8 {
         match self {
-            Self::Key(domain) => domain as u8,
+            Self::Text(domain) => domain as u8,
             Self::Gram(domain) => GRAM + domain as u8,
-            Self::Question => QUESTION,
+            Self::Condition => CONDITION,
         }
     }
 }
@@ -65,8 +65,7 @@ const MASKS: [u128; Key::SHORT + 1] = {
 pub(crate) struct Hashed {
     /// Never 0.
     pub(crate) hash: u32,
-    /// The key, or [`Key::NONE`] if it is not short.
-    key: Key,
+    pub(crate) key: Key,
 }
 
 /// How many bytes [`Hashed::within`] reads from the beginning of a key on.
@@ -74,54 +73,42 @@ pub(crate) const HASH_BEHIND: usize = HEAD;
 
 impl Hashed {
     /// Reads a key.
-    pub(crate) fn new(kind: Kind, key: &[u8]) -> Self {
+    pub(crate) fn new(kind: KeyKind, key: &[u8]) -> Self {
         if key.len() <= Key::SHORT {
             let mut head = [0; HEAD];
             head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
             return Self::short(kind, u128::from_le_bytes(head), key.len());
         }
-        Self { hash: hash_long(kind, key), key: Key::NONE }
+        Self { hash: hash_long(kind, key), key: Key::long(kind) }
     }
 
     /// Reads the key that stands in `bytes` from `start` to `end`, where they go on to [`HASH_BEHIND`] bytes from its start.
     #[inline]
-    pub(crate) fn within(kind: Kind, bytes: &[u8], start: usize, end: usize) -> Self {
+    pub(crate) fn within(kind: KeyKind, bytes: &[u8], start: usize, end: usize) -> Self {
         debug_assert!(start + HEAD <= bytes.len(), "a key would be taken for zeros");
         let head = bytes.get(start..start + HEAD).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         match MASKS.get(end - start) {
-            // No branch on the length here: nothing tells which one the next word will have.
+            // No branch on the length here: the next word may have any.
             Some(mask) => Self::short(kind, u128::from_le_bytes(head) & mask, end - start),
-            None => Self { hash: hash_long(kind, bytes.get(start..end).unwrap_or_default()), key: Key::NONE },
+            None => Self { hash: hash_long(kind, &bytes[start..end]), key: Key::long(kind) },
         }
     }
 
     /// A short key, with zeros behind its bytes.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves")]
-    fn short(kind: Kind, bytes: u128, length: usize) -> Self {
+    fn short(kind: KeyKind, bytes: u128, length: usize) -> Self {
         let key =
             bytes | (length as u128) << (8 * Key::LENGTH) | u128::from(kind.number()) << (8 * Key::KIND);
         let hash = finish(mix(key as u64 ^ SEEDS[0], (key >> 64) as u64 ^ SEEDS[1]));
         Self { hash, key: Key(key.to_le_bytes()) }
-    }
-
-    /// The key itself. `None`: it is long.
-    #[inline]
-    pub(crate) fn as_short(&self) -> Option<Key> {
-        if self.key == Key::NONE { None } else { Some(self.key) }
-    }
-
-    /// Whether it is this key, as far as that can be told without its bytes: not of long ones.
-    #[inline]
-    pub(crate) fn is_surely(&self, key: Key) -> bool {
-        self.key == key
     }
 }
 
 /// The hash of a key that is not short. Only that: a whole [`Hashed`] would be passed in memory, and then those of short
 /// keys too.
 #[inline(never)]
-fn hash_long(kind: Kind, key: &[u8]) -> u32 {
+fn hash_long(kind: KeyKind, key: &[u8]) -> u32 {
     // What is added keeps a text that happens to cancel what was mixed so far from cancelling what follows.
     let take =
         |hash: u64, word: &[u8; 8]| mix(hash ^ u64::from_le_bytes(*word), SEEDS[1]).wrapping_add(SEEDS[0]);
@@ -133,7 +120,7 @@ fn hash_long(kind: Kind, key: &[u8]) -> u32 {
     finish(key.last_chunk().map_or(hash, |word| take(hash, word)))
 }
 
-/// A key as it is kept: by itself if it is short, and else by its place among the long ones.
+/// A key as a term has it: whole if it is short. The bytes of a long one are kept elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Key([u8; HEAD]);
 
@@ -143,43 +130,39 @@ impl Key {
     const KIND: usize = HEAD - 1;
     /// In place of a length.
     const LONG: u8 = u8::MAX;
-    /// What no key is: its length is none.
-    const NONE: Self = Self([Self::LONG - 1; HEAD]);
 
-    /// A key that lies elsewhere.
-    pub(crate) fn long(kind: Kind, place: u32) -> Self {
+    /// Returns what stands for a long key.
+    const fn long(kind: KeyKind) -> Self {
         let mut key = [0; HEAD];
-        key[..4].copy_from_slice(&place.to_le_bytes());
         (key[Self::LENGTH], key[Self::KIND]) = (Self::LONG, kind.number());
         Self(key)
     }
 
-    /// Of what.
-    pub(crate) fn kind(self) -> Kind {
+    /// Returns what it is a key of.
+    pub(crate) fn kind(self) -> KeyKind {
         let number = self.0[Self::KIND];
-        let domain = Domain::ALL.get(usize::from(number % GRAM)).copied().unwrap_or(Domain::Words);
         match number {
-            QUESTION.. => Kind::Question,
-            GRAM.. => Kind::Gram(domain),
-            _ => Kind::Key(domain),
+            CONDITION.. => KeyKind::Condition,
+            GRAM.. => KeyKind::Gram(Domain::ALL[usize::from(number - GRAM)]),
+            _ => KeyKind::Text(Domain::ALL[usize::from(number)]),
         }
     }
 
-    /// Whether it is a question. That is asked often.
+    /// Returns true if it identifies a condition.
     #[inline]
-    pub(crate) const fn is_question(self) -> bool {
-        self.0[Self::KIND] >= QUESTION
+    pub(crate) const fn is_condition(self) -> bool {
+        self.0[Self::KIND] >= CONDITION
     }
 
-    /// The place of a long key.
-    pub(crate) fn place(&self) -> Option<u32> {
-        let [a, b, c, d, ..] = self.0;
-        (self.0[Self::LENGTH] == Self::LONG).then_some(u32::from_le_bytes([a, b, c, d]))
+    /// Returns true if its bytes are kept elsewhere.
+    #[inline]
+    pub(crate) const fn is_long(self) -> bool {
+        self.0[Self::LENGTH] == Self::LONG
     }
 
-    /// The bytes of a short one.
+    /// Returns the bytes of a short one.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.0.get(..usize::from(self.0[Self::LENGTH]).min(Self::SHORT)).unwrap_or_default()
+        &self.0[..usize::from(self.0[Self::LENGTH])]
     }
 }
 
@@ -188,9 +171,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_two_kinds_differ_and_a_piece_is_filled_up() {
+    fn hashes_depend_on_the_kind_and_not_on_what_surrounds_the_key() {
         let hash = |kind, key: &[u8]| Hashed::new(kind, key).hash;
-        let (words, gram) = (Kind::Key(Domain::Words), Kind::Gram(Domain::Words));
+        let (words, gram) = (KeyKind::Text(Domain::Words), KeyKind::Gram(Domain::Words));
         assert_ne!(hash(words, b"gull"), hash(gram, b"gull"));
         assert_ne!(hash(words, b"gullgull"), hash(words, b"gullgullx"));
         let bytes = [[b'.'; 4].as_slice(), b"a long word of a long text", &[b'.'; HASH_BEHIND]].concat();
@@ -202,17 +185,18 @@ mod tests {
     }
 
     #[test]
-    fn a_short_key_gives_back_what_it_was_made_of() {
-        for kind in Domain::ALL.into_iter().flat_map(|domain| [Kind::Key(domain), Kind::Gram(domain)]) {
+    fn a_short_key_returns_its_kind_and_bytes() {
+        for kind in Domain::ALL.into_iter().flat_map(|domain| [KeyKind::Text(domain), KeyKind::Gram(domain)])
+        {
             for length in 0..=Key::SHORT {
                 let bytes = &b"gull\0\xff terns!!"[..length];
-                let key = Hashed::new(kind, bytes).as_short().unwrap();
-                assert_eq!((key.kind(), key.bytes(), key.place()), (kind, bytes, None));
+                let key = Hashed::new(kind, bytes).key;
+                assert_eq!((key.kind(), key.bytes(), key.is_long()), (kind, bytes, false));
             }
         }
-        let hashed = Hashed::new(Kind::Question, &b"the word of a question"[..=Key::SHORT]);
-        assert_eq!(hashed.as_short(), None);
-        let key = Key::long(Kind::Question, 0x1234_5678);
-        assert_eq!((key.kind(), key.place(), key.is_question()), (Kind::Question, Some(0x1234_5678), true));
+        let hashed = Hashed::new(KeyKind::Condition, &b"the word of a condition"[..=Key::SHORT]);
+        assert!(hashed.key.is_long());
+        let key = hashed.key;
+        assert_eq!((key.kind(), key.is_condition()), (KeyKind::Condition, true));
     }
 }

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn near_counts_the_words_between() {
+    fn proximity_counts_the_words_between() {
         let near = |text: &str, phrase: &str, distance| {
             let items: Vec<&str> = text.split(' ').collect();
             let wanted: Vec<&str> = phrase.split(' ').collect();
@@ -219,7 +219,7 @@ mod tests {
 
     /// Against all choices of places.
     #[test]
-    fn near_finds_what_trying_all_finds() {
+    fn proximity_agrees_with_brute_force() {
         fn all(items: &[u32], wanted: &[u32], places: &mut Vec<usize>, distance: usize) -> bool {
             if places.len() == wanted.len() {
                 let offs = places.iter().enumerate().map(|(word, place)| place + wanted.len() - word);

@@ -6,20 +6,19 @@
 //!   rules that match <-- accepts <-- programs of the rules, from where the posting says
 //! ```
 //!
-//! First all that somebody waits for is looked for, domain by domain; then the programs run. What they ask besides is
-//! looked for when they ask, once.
+//! First all anchor terms are searched, domain by domain, in one pass over the strings. Then the programs of the rules
+//! with an anchor in the Post run. What they need besides is searched or evaluated then, once.
 
 use super::atom::{annotation, decimal};
-use super::evidence::cut;
 use super::fold::fold_into;
-use super::key::{Hashed, Kind};
+use super::index::{Index, RuleKey};
+use super::key::{Hashed, KeyKind};
 use super::phrase::{find_literal, find_near, find_run};
-use super::postings::{Posting, Start};
 use super::program::{ACCEPT, Class, Instruction};
-use super::terms::{GRAM_MAX, NONE, Question, TermId, Terms};
+use super::terms::{Condition, NONE, Posting, TermId, Terms};
 use super::token::{PADDING, Token, split_padded_into};
-use super::view::{Domain, Text, View, bare_url};
-use super::{RuleKey, RuleSet, Source, Truth};
+use super::truth::Truth;
+use super::view::{Domain, FieldValue, PostRole, View, bare_url};
 
 /// Room for matching, to be used again: what it has grown to is enough for most Posts, and then nothing allocates. One
 /// serves any number of sets, one at a time.
@@ -27,32 +26,33 @@ use super::{RuleKey, RuleSet, Source, Truth};
 pub struct Scratch {
     /// The terms that are true. A bit each, so that those of a large set stay in the nearest cache.
     found: Bits,
-    /// The questions that were answered, and those of them whose answer is unknown.
-    answered: Bits,
+    /// The conditions that were evaluated, and those of them that are unknown.
+    evaluated: Bits,
     unknown: Bits,
     /// The terms with a bit in one of these.
     touched: Vec<TermId>,
     /// The slots of the rules that match.
     marked: Bits,
-    hits: Vec<Posting>,
-    pub(super) matched: Vec<RuleKey>,
-    /// The strings gone through, folded, with `PADDING` zeros behind each.
+    /// The postings of the anchor terms found.
+    candidates: Vec<Posting>,
+    matched: Vec<RuleKey>,
+    /// The strings that were searched, folded, with `PADDING` zeros behind each.
     folded: String,
-    fields: Vec<Field>,
+    strings: Vec<SearchedString>,
     tokens: Vec<Token>,
     /// By token, the term that it is.
     terms: Vec<TermId>,
-    /// By domain: whether it was gone through, and whether something was missing.
-    done: u64,
+    /// By domain: whether it was searched, and whether something was missing.
+    searched: u64,
     missing: u64,
     /// Room for what is decoded or folded and not kept.
     raw: String,
     key: String,
 }
 
-/// A string that was gone through.
+/// A string whose tokens are known.
 #[derive(Clone, Copy, Debug)]
-struct Field {
+struct SearchedString {
     domain: Domain,
     part: Part,
     /// In `Scratch::folded`.
@@ -75,9 +75,9 @@ enum Part {
 }
 
 impl Part {
-    fn of(source: Source, field: &'static str) -> Self {
+    fn of(role: PostRole, field: &'static str) -> Self {
         match field {
-            "text" if matches!(source, Source::Own | Source::Retweeted) => Self::OwnText,
+            "text" if matches!(role, PostRole::Own | PostRole::Retweeted) => Self::OwnText,
             "text" => Self::QuotedText,
             "urls.url" | "urls.expanded_url" | "urls.unwound.url" => Self::Link,
             _ => Self::Shown,
@@ -93,9 +93,6 @@ impl Part {
         }
     }
 }
-
-/// The domains in which substrings are searched. All of their strings are words' strings.
-const SEARCHED: [Domain; 3] = [Domain::Words, Domain::OwnTexts, Domain::AllLinks];
 
 /// A set of numbers below a known one.
 #[derive(Clone, Debug, Default)]
@@ -140,36 +137,40 @@ impl Scratch {
     fn begin(&mut self, terms: usize, rules: usize) {
         for term in self.touched.drain(..) {
             self.found.wipe(term);
-            self.answered.wipe(term);
+            self.evaluated.wipe(term);
             self.unknown.wipe(term);
         }
         for key in self.matched.drain(..) {
             self.marked.wipe(key.slot());
         }
         self.found.reserve(terms);
-        self.answered.reserve(terms);
+        self.evaluated.reserve(terms);
         self.unknown.reserve(terms);
         self.marked.reserve(rules);
-        self.hits.clear();
+        self.candidates.clear();
         self.folded.clear();
-        self.fields.clear();
+        self.strings.clear();
         self.tokens.clear();
         self.terms.clear();
-        (self.done, self.missing) = (0, 0);
+        (self.searched, self.missing) = (0, 0);
     }
 
-    /// A term was found.
+    /// Returns the rules that matched.
+    pub(crate) fn matched(&self) -> &[RuleKey] {
+        &self.matched
+    }
+
+    /// Notes a term that occurs, and its postings.
     #[inline]
     fn find(&mut self, terms: &Terms, term: TermId) {
         if self.found.add(term) {
             self.touched.push(term);
-            let hits = &mut self.hits;
-            terms.postings(term, |some| hits.extend_from_slice(some));
+            self.candidates.extend_from_slice(terms.postings(term));
         }
     }
 
-    const fn is_done(&self, domain: Domain) -> bool {
-        self.done & (1 << domain as u32) != 0
+    const fn is_searched(&self, domain: Domain) -> bool {
+        self.searched & (1 << domain as u32) != 0
     }
 
     const fn is_missing(&self, domain: Domain) -> bool {
@@ -178,62 +179,51 @@ impl Scratch {
 }
 
 /// A Post being matched.
-pub(super) struct Scan<'r> {
-    set: &'r RuleSet,
+pub(crate) struct Scan<'r> {
+    index: &'r Index,
     terms: &'r Terms,
     view: &'r View<'r>,
     scratch: &'r mut Scratch,
 }
 
 impl<'r> Scan<'r> {
-    pub(super) fn new(set: &'r RuleSet, view: &'r View<'r>, scratch: &'r mut Scratch) -> Self {
-        let terms = set.terms();
-        scratch.begin(terms.end(), set.slots());
-        Self { set, terms, view, scratch }
+    pub(crate) fn new(index: &'r Index, view: &'r View<'r>, scratch: &'r mut Scratch) -> Self {
+        scratch.begin(index.terms.end(), index.programs.len());
+        Self { index, terms: &index.terms, view, scratch }
     }
 
     /// Fills `Scratch::matched`.
-    pub(super) fn run(mut self) {
-        let mut wanted = self.terms.wanted();
-        while wanted != 0 {
-            if let Some(domain) = Domain::ALL.get(wanted.trailing_zeros() as usize) {
-                self.go_through(*domain);
-            }
-            wanted &= wanted - 1;
+    pub(crate) fn run(mut self) {
+        for domain in self.terms.wanted().domains() {
+            self.search(domain);
         }
-        if self.terms.wants_some_grams() {
-            self.find_grams();
+        for (domain, length) in self.terms.wanted().grams() {
+            self.search_grams(domain, length);
         }
-        for term in self.terms.sweeps() {
-            if self.ask(*term) == Truth::True {
-                let hits = &mut self.scratch.hits;
-                self.terms.postings(*term, |some| hits.extend_from_slice(some));
+        for term in self.terms.unanchored() {
+            if self.evaluate(*term) == Truth::True {
+                self.scratch.candidates.extend_from_slice(self.terms.postings(*term));
             }
         }
-        let mut next = 0;
-        while let Some(hit) = self.scratch.hits.get(next).copied() {
-            next += 1;
-            if let Some(start) = self.terms.start_of(hit) {
-                self.try_rule(start);
-            }
-        }
-        for slot in self.set.uncovered() {
-            self.try_rule(Start { rule: *slot, entry: 0 });
+        // Nothing is added from here on.
+        let candidates = core::mem::take(&mut self.scratch.candidates);
+        candidates.iter().for_each(|candidate| self.evaluate_rule(*candidate));
+        self.scratch.candidates = candidates;
+        for rule in &self.index.unanchored {
+            self.evaluate_rule(Posting { rule: *rule, entry: 0 });
         }
         self.scratch.matched.sort_unstable();
     }
 
     #[inline]
-    fn try_rule(&mut self, start: Start) {
-        if self.scratch.marked.has(start.rule) {
+    fn evaluate_rule(&mut self, Posting { rule, entry }: Posting) {
+        if self.scratch.marked.has(rule) {
             return;
         }
-        let set = self.set;
-        if self.accepts(set.program(start.rule), start.entry) {
-            if let Some(key) = set.key(start.rule) {
-                self.scratch.marked.add(start.rule);
-                self.scratch.matched.push(key);
-            }
+        let program = &self.index.programs[rule as usize];
+        if self.accepts(&program.code, entry) {
+            self.scratch.marked.add(rule);
+            self.scratch.matched.push(program.key);
         }
     }
 
@@ -244,23 +234,21 @@ impl<'r> Scan<'r> {
         at == ACCEPT
     }
 
-    /// Whether a leaf, or its negation, is known to be true.
+    /// Returns true if a leaf, or its negation, is known to be true.
     #[inline]
     fn is(&mut self, instruction: Instruction) -> bool {
         let term = instruction.term();
         let value = match instruction.class() {
             Class::Word => self.key(Domain::Words, term),
-            Class::Key => self.terms.domain_of(term).map_or(Truth::Unknown, |domain| self.key(domain, term)),
-            Class::Question => self.ask(term),
+            Class::Key => self.key(self.terms.domain_of(term), term),
+            Class::Condition => self.evaluate(term),
         };
         value == if instruction.is_negated() { Truth::False } else { Truth::True }
     }
 
     #[inline]
     fn key(&mut self, domain: Domain, term: TermId) -> Truth {
-        if !self.scratch.is_done(domain) {
-            self.go_through(domain);
-        }
+        self.search(domain);
         if self.scratch.found.has(term) {
             Truth::True
         } else if self.scratch.is_missing(domain) {
@@ -270,13 +258,21 @@ impl<'r> Scan<'r> {
         }
     }
 
-    /// Goes through the strings of a domain and notes what is found there.
-    fn go_through(&mut self, domain: Domain) {
+    /// Searches a domain unless that was done.
+    #[inline]
+    fn search(&mut self, domain: Domain) {
+        if !self.scratch.is_searched(domain) {
+            self.search_strings(domain);
+        }
+    }
+
+    /// Searches the strings of a domain and notes the terms found there.
+    fn search_strings(&mut self, domain: Domain) {
         let (terms, scratch) = (self.terms, &mut *self.scratch);
-        scratch.done |= 1 << domain as u32;
+        scratch.searched |= 1 << domain as u32;
         let missing = if domain.has_tokens() {
-            self.view.visit(domain, &mut |source, field, text| {
-                scratch.take_string(terms, domain, Part::of(source, field), text);
+            self.view.visit(domain, &mut |role, field, text| {
+                scratch.take_string(terms, domain, Part::of(role, field), text);
             })
         } else {
             self.view.visit(domain, &mut |_, _, text| scratch.take_whole(terms, domain, text))
@@ -286,50 +282,37 @@ impl<'r> Scan<'r> {
         }
     }
 
-    /// Looks for pieces of substrings that somebody waits for.
-    fn find_grams(&mut self) {
-        for domain in SEARCHED {
-            for length in 1..=GRAM_MAX {
-                if !self.terms.wants_grams(domain, length) {
-                    continue;
-                }
-                if !self.scratch.is_done(Domain::Words) {
-                    self.go_through(Domain::Words);
-                }
-                for index in 0..self.scratch.fields.len() {
-                    self.find_grams_in(domain, length, index);
-                }
-            }
-        }
-    }
-
-    fn find_grams_in(&mut self, domain: Domain, length: usize, field: usize) {
+    /// Searches pieces of substrings.
+    fn search_grams(&mut self, domain: Domain, length: usize) {
+        self.search(Domain::Words);
         let scratch = &mut *self.scratch;
-        let Some(field) = scratch.fields.get(field) else { return };
-        if field.domain != Domain::Words || !field.part.is_in(domain) {
-            return;
-        }
-        let kind = Kind::Gram(domain);
-        for start in field.start as usize..(field.end as usize + 1).saturating_sub(length) {
-            let Some(gram) = scratch.folded.as_bytes().get(start..start + length) else { return };
-            if let Some(term) = self.terms.look_up(kind, Hashed::new(kind, gram), gram) {
-                scratch.find(self.terms, term);
+        let kind = KeyKind::Gram(domain);
+        for index in 0..scratch.strings.len() {
+            let string = scratch.strings[index];
+            if string.domain != Domain::Words || !string.part.is_in(domain) {
+                continue;
+            }
+            for start in string.start as usize..(string.end as usize + 1).saturating_sub(length) {
+                let gram = &scratch.folded.as_bytes()[start..start + length];
+                if let Some(term) = self.terms.look_up(Hashed::new(kind, gram), gram) {
+                    scratch.find(self.terms, term);
+                }
             }
         }
     }
 
-    /// The value of a question.
-    fn ask(&mut self, term: TermId) -> Truth {
-        if self.scratch.answered.has(term) {
+    /// Returns the value of a condition.
+    fn evaluate(&mut self, term: TermId) -> Truth {
+        if self.scratch.evaluated.has(term) {
             return match (self.scratch.found.has(term), self.scratch.unknown.has(term)) {
                 (true, _) => Truth::True,
                 (false, true) => Truth::Unknown,
                 (false, false) => Truth::False,
             };
         }
-        let value = self.terms.asked_by(term).map_or(Truth::Unknown, |question| self.answer(question));
+        let value = self.value(self.terms.condition_of(term));
         self.scratch.touched.push(term);
-        self.scratch.answered.add(term);
+        self.scratch.evaluated.add(term);
         match value {
             Truth::True => self.scratch.found.add(term),
             Truth::Unknown => self.scratch.unknown.add(term),
@@ -338,26 +321,20 @@ impl<'r> Scan<'r> {
         value
     }
 
-    fn answer(&mut self, question: &Question) -> Truth {
-        let domain = match question {
-            Question::Check(check) => return check.answer(self.view).value,
-            Question::Run { domain, .. } => *domain,
-            Question::Literal { .. } | Question::Near { .. } | Question::Holds { .. } => Domain::Words,
+    fn value(&mut self, condition: &Condition) -> Truth {
+        let domain = match condition {
+            Condition::Predicate(predicate) => return predicate.answer(self.view).value,
+            Condition::Run { domain, .. } => *domain,
+            Condition::Literal { .. } | Condition::Near { .. } | Condition::Substring { .. } => Domain::Words,
         };
-        if !self.scratch.is_done(domain) {
-            self.go_through(domain);
-        }
-        let missing = match question {
-            Question::Holds { domain: Domain::OwnTexts, .. } => self.view.missing_own().is_some(),
+        self.search(domain);
+        let missing = match condition {
+            Condition::Substring { domain: Domain::OwnTexts, .. } => self.view.missing_own().is_some(),
             _ => self.scratch.is_missing(domain),
         };
         let scratch = &*self.scratch;
-        let found = scratch
-            .fields
-            .iter()
-            .filter(|field| field.domain == domain)
-            .any(|field| scratch.has(field, question));
-        match (found, missing) {
+        let mut strings = scratch.strings.iter().filter(|string| string.domain == domain);
+        match (strings.any(|string| scratch.has(string, condition)), missing) {
             (true, _) => Truth::True,
             (false, true) => Truth::Unknown,
             (false, false) => Truth::False,
@@ -366,38 +343,35 @@ impl<'r> Scan<'r> {
 }
 
 impl Scratch {
-    /// Whether a string has what a question asks for.
-    fn has(&self, field: &Field, question: &Question) -> bool {
-        let text = || self.folded.get(field.start as usize..field.end as usize).unwrap_or_default();
-        let range = field.tokens_start as usize..field.tokens_end as usize;
-        let terms = || self.terms.get(range.clone()).unwrap_or_default();
-        match question {
-            Question::Literal { text: phrase, tokens } => {
-                let own = self.tokens.get(range.clone()).unwrap_or_default();
-                find_literal(text(), own, field.start, phrase, tokens).is_some()
+    /// Returns true if a condition on strings is true of this one.
+    fn has(&self, string: &SearchedString, condition: &Condition) -> bool {
+        let text = &self.folded[string.start as usize..string.end as usize];
+        let range = string.tokens_start as usize..string.tokens_end as usize;
+        let terms = &self.terms[range.clone()];
+        match condition {
+            Condition::Literal { text: phrase, tokens } => {
+                find_literal(text, &self.tokens[range], string.start, phrase, tokens).is_some()
             }
-            Question::Run { tokens, .. } => {
-                find_run(terms(), tokens.len(), |term, index| tokens.get(index) == Some(term)).is_some()
+            Condition::Run { tokens, .. } => {
+                find_run(terms, tokens.len(), |term, index| tokens.get(index) == Some(term)).is_some()
             }
-            Question::Near { tokens, distance } => {
-                matches!(field.part, Part::OwnText | Part::QuotedText)
-                    && find_near(terms(), tokens.len(), *distance, |term, index| {
-                        tokens.get(index) == Some(term)
-                    })
-                    .is_some()
+            Condition::Near { tokens, distance } => {
+                let is = |term: &TermId, index: usize| tokens.get(index) == Some(term);
+                matches!(string.part, Part::OwnText | Part::QuotedText)
+                    && find_near(terms, tokens.len(), *distance, is).is_some()
             }
-            Question::Holds { domain, text: wanted } => {
-                field.part.is_in(*domain)
-                    && memchr::memmem::find(text().as_bytes(), wanted.as_bytes()).is_some()
+            Condition::Substring { domain, text: wanted } => {
+                string.part.is_in(*domain)
+                    && memchr::memmem::find(text.as_bytes(), wanted.as_bytes()).is_some()
             }
-            Question::Check(_) => false,
+            Condition::Predicate(_) => unreachable!("a predicate is not searched in strings"),
         }
     }
 
     /// Takes in a string whose tokens are compared.
-    fn take_string(&mut self, terms: &Terms, domain: Domain, part: Part, text: Text<'_>) {
+    fn take_string(&mut self, terms: &Terms, domain: Domain, part: Part, text: FieldValue<'_>) {
         let mut raw = core::mem::take(&mut self.raw);
-        let text = cut(text.read(&mut raw), domain.characters_max());
+        let text = domain.cut(text.read(&mut raw));
         // Places in it are kept in 32 bits. No message is as long; what were would be left out.
         if text.len() < (u32::MAX as usize / 4).saturating_sub(self.folded.len()) {
             self.take_text(terms, domain, part, text);
@@ -412,7 +386,7 @@ impl Scratch {
         let end = self.folded.len();
         self.folded.push_str(PADDING);
         split_padded_into(&self.folded, start, end, &mut self.tokens);
-        self.fields.push(Field {
+        self.strings.push(SearchedString {
             domain,
             part,
             start: start as u32,
@@ -420,13 +394,13 @@ impl Scratch {
             tokens_start: tokens_start as u32,
             tokens_end: self.tokens.len() as u32,
         });
-        let kind = Kind::Key(domain);
+        let kind = KeyKind::Text(domain);
         for index in tokens_start..self.tokens.len() {
-            let Some(token) = self.tokens.get(index).copied() else { break };
+            let token = self.tokens[index];
             let (start, end) = (token.start as usize, token.end as usize);
             let bytes = self.folded.as_bytes();
             let hashed = Hashed::within(kind, bytes, start, end);
-            let found = bytes.get(start..end).and_then(|key| terms.look_up(kind, hashed, key));
+            let found = terms.look_up(hashed, &bytes[start..end]);
             self.terms.push(found.unwrap_or(NONE));
             if let Some(term) = found {
                 self.find(terms, term);
@@ -435,18 +409,18 @@ impl Scratch {
     }
 
     /// Takes in a string that is compared as a whole, or what stands for one.
-    fn take_whole(&mut self, terms: &Terms, domain: Domain, text: Text<'_>) {
+    fn take_whole(&mut self, terms: &Terms, domain: Domain, text: FieldValue<'_>) {
         let mut key = core::mem::take(&mut self.key);
         match text {
-            Text::Id(id) => self.find_whole(terms, domain, decimal(id, &mut key)),
-            Text::Annotation(a, b) => {
+            FieldValue::Id(id) => self.find_whole(terms, domain, decimal(id, &mut key)),
+            FieldValue::Annotation(a, b) => {
                 for (a, b) in [(a, b), (a, None), (None, b)] {
                     if a.is_some() || b.is_some() {
                         self.find_whole(terms, domain, annotation(a, b, &mut key));
                     }
                 }
             }
-            Text::Str(_) | Text::Json(_) => {
+            FieldValue::Str(_) | FieldValue::Json(_) => {
                 let mut raw = core::mem::take(&mut self.raw);
                 key.clear();
                 fold_into(text.read(&mut raw), &mut key);
@@ -459,8 +433,8 @@ impl Scratch {
     }
 
     fn find_whole(&mut self, terms: &Terms, domain: Domain, key: &str) {
-        let kind = Kind::Key(domain);
-        if let Some(term) = terms.look_up(kind, Hashed::new(kind, key.as_bytes()), key.as_bytes()) {
+        let hashed = Hashed::new(KeyKind::Text(domain), key.as_bytes());
+        if let Some(term) = terms.look_up(hashed, key.as_bytes()) {
             self.find(terms, term);
         }
     }

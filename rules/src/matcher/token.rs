@@ -73,8 +73,8 @@ pub(crate) fn split_padded_into(padded: &str, start: usize, end: usize, out: &mu
 /// The same where no grapheme cluster with a pictograph has more than one character. False: one has, and what was
 /// appended is to be forgotten.
 ///
-/// Eight bytes are looked at in one go, and what is done for each token hangs on where it begins and ends alone, so
-/// that little is decided byte by byte.
+/// Eight bytes are classified at a time, and the work for a token depends only on its two ends, so that there are few
+/// branches for single bytes.
 fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) -> bool {
     // Whether the last byte so far built a token, where that began, and the bits of a character that goes on.
     let (mut inside, mut open, mut rest) = (0, start, 0);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_plain_is_what_the_tables_say() {
+    fn fast_ranges_agree_with_the_unicode_tables() {
         for character in '\0'..=char::MAX {
             assert!(!is_plainly_none(character) || !is_word(character), "{character:?}");
             assert!(!is_plainly_word(character) || is_word(character), "{character:?}");
@@ -312,7 +312,7 @@ mod tests {
 
     /// At all places of the blocks in which it is done.
     #[test]
-    fn texts_are_split_alike_in_one_go() {
+    fn blockwise_and_bytewise_splitting_agree() {
         const OTHERS: [&str; 14] =
             ["é", "ß", "—", "’", "日", "。", "한", "𝒳", "🍕", "👍🏽", "🇩🇪", "\u{200d}", "\u{fe0f}", "e\u{301}"];
         let mut state: u32 = 3;

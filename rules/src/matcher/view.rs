@@ -9,8 +9,21 @@
 use core::cell::OnceCell;
 
 use powerstream_core::post::{Entities, Format, Index, JsonStr, Post, Url, User, Value};
+use powerstream_core::stream::message::{Kind, classify, elements};
 
-use super::Source;
+/// Which Post a leaf was found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PostRole {
+    /// The one that was delivered.
+    Own,
+    /// The one that it quotes.
+    Quoted,
+    /// The one that it repeats.
+    Retweeted,
+    /// The one that that one quotes.
+    RetweetedQuoted,
+}
 
 /// Strings of a Post that are read together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +77,7 @@ pub(crate) enum Domain {
 
 /// A string of a Post, or something that stands for one.
 #[derive(Clone, Copy)]
-pub(crate) enum Text<'a> {
+pub(crate) enum FieldValue<'a> {
     Str(&'a str),
     Json(JsonStr<'a>),
     Id(u64),
@@ -72,7 +85,7 @@ pub(crate) enum Text<'a> {
     Annotation(Option<u64>, Option<u64>),
 }
 
-impl<'a> Text<'a> {
+impl<'a> FieldValue<'a> {
     /// The text, in `buffer` where it cannot be lent. Nothing where it is an id.
     pub(crate) fn read<'b>(self, buffer: &'b mut String) -> &'b str
     where
@@ -94,8 +107,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// What is told of each string: whose it is, its field, and itself.
-pub(crate) type Visit<'v> = dyn FnMut(Source, &'static str, Text<'_>) + 'v;
+/// Called with each string: the Post that it belongs to, its field, and its value.
+pub(crate) type Visit<'v> = dyn FnMut(PostRole, &'static str, FieldValue<'_>) + 'v;
 
 /// The field that a v2 message would have to hold, where the answer depends on it.
 pub(crate) type Missing = Option<&'static str>;
@@ -107,6 +120,21 @@ const TWEETS: Missing = Some("includes.tweets");
 const USERS: Missing = Some("includes.users");
 const PLACES: Missing = Some("includes.places");
 
+/// Returns the Post in a message, or the first one of an array.
+pub(crate) fn post_of(message: &[u8]) -> Option<Post<'_>> {
+    match classify(message).kind {
+        Kind::Post { format, .. } => Some(Post::with_format(message, format)),
+        Kind::Array => {
+            let first = elements(message).next()?.ok()?;
+            match classify(first).kind {
+                Kind::Post { format, .. } => Some(Post::with_format(first, format)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// A Post, and those that it repeats and quotes.
 pub(crate) struct Posts<'a> {
     /// Where there is nothing but a text.
@@ -115,7 +143,7 @@ pub(crate) struct Posts<'a> {
     others: OnceCell<Others<'a>>,
 }
 
-/// Each is gone through once, whoever asks for what of it.
+/// Each is indexed once.
 struct Others<'a> {
     retweeted: Option<Index<'a>>,
     quoted: Option<Index<'a>>,
@@ -140,7 +168,7 @@ impl<'a> Posts<'a> {
             let retweeted_post = self.post.retweeted();
             let retweeted = retweeted_post.map(|post| post.index());
             let quoted = self.post.quoted().map(|post| post.index());
-            // Looked up where it is known, so that Posts which quote nothing are not gone through for it.
+            // Looked up only if there is one: the search reads the whole Post.
             let quotes = retweeted.as_ref().is_some_and(|index| index.post().quoted().is_some());
             let retweeted_quoted = retweeted_post.filter(|_| quotes).and_then(|post| post.quoted());
             let missing_own = is_v2 && retweeted.is_none() && self.post.retweeted_id().is_some();
@@ -158,7 +186,7 @@ impl<'a> Posts<'a> {
 /// What rules see of them.
 pub(crate) struct View<'a> {
     posts: &'a Posts<'a>,
-    /// By source, so that those who read lists of them find these once.
+    /// By role, so that the lists of each are searched once.
     entities: [OnceCell<Entities<'a>>; 4],
 }
 
@@ -184,28 +212,27 @@ impl<'a> View<'a> {
     }
 
     /// The Post and the one that it repeats.
-    pub(crate) fn own(&self) -> impl Iterator<Item = (Source, Post<'a>)> + use<'a> {
-        [Some((Source::Own, self.post())), self.retweeted().map(|post| (Source::Retweeted, post))]
+    pub(crate) fn own(&self) -> impl Iterator<Item = (PostRole, Post<'a>)> + use<'a> {
+        [Some((PostRole::Own, self.post())), self.retweeted().map(|post| (PostRole::Retweeted, post))]
             .into_iter()
             .flatten()
     }
 
     /// The same and those that they quote.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (Source, Post<'a>)> + use<'a> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (PostRole, Post<'a>)> + use<'a> {
         let Others { quoted, retweeted_quoted, .. } = self.others();
-        let quoted = [(Source::Quoted, quoted), (Source::RetweetedQuoted, retweeted_quoted)];
+        let quoted = [(PostRole::Quoted, quoted), (PostRole::RetweetedQuoted, retweeted_quoted)];
         let quoted = quoted.into_iter().filter_map(|(source, index)| Some((source, index.as_ref()?.post())));
         self.own().chain(quoted)
     }
 
     /// The entities of one of these Posts.
-    pub(crate) fn entities(&self, source: Source, post: Post<'a>) -> Entities<'a> {
-        let place = self.entities.get(source as usize);
-        place.map_or_else(|| post.entities(), |place| *place.get_or_init(|| post.entities()))
+    pub(crate) fn entities(&self, source: PostRole, post: Post<'a>) -> Entities<'a> {
+        *self.entities[source as usize].get_or_init(|| post.entities())
     }
 
     /// Those of all.
-    fn all_entities(&self) -> impl Iterator<Item = (Source, Entities<'a>)> {
+    fn all_entities(&self) -> impl Iterator<Item = (PostRole, Entities<'a>)> {
         self.all().map(|(source, post)| (source, self.entities(source, post)))
     }
 
@@ -241,12 +268,12 @@ impl<'a> View<'a> {
         self.is_v2().then_some(field)
     }
 
-    /// Goes through the strings of a domain. What comes back is missing: some string may not have been seen.
+    /// Visits the strings of a domain. Returns what is missing if some string may not have been seen.
     pub(crate) fn visit(&self, domain: Domain, visit: &mut Visit<'_>) -> Missing {
         match domain {
             Domain::Words => {
                 if let Some(text) = self.posts.plain {
-                    visit(Source::Own, "text", Text::Str(text));
+                    visit(PostRole::Own, "text", FieldValue::Str(text));
                     return None;
                 }
                 for (source, post) in self.all() {
@@ -257,7 +284,7 @@ impl<'a> View<'a> {
             }
             Domain::OwnTexts => {
                 if let Some(text) = self.posts.plain {
-                    visit(Source::Own, "text", Text::Str(text));
+                    visit(PostRole::Own, "text", FieldValue::Str(text));
                     return None;
                 }
                 self.own().for_each(|(source, post)| text(source, post, visit));
@@ -284,7 +311,7 @@ impl<'a> View<'a> {
             Domain::Hashtags => {
                 for (source, entities) in self.all_entities() {
                     for tag in entities.hashtags() {
-                        visit(source, "entities.hashtags", Text::Json(tag));
+                        visit(source, "entities.hashtags", FieldValue::Json(tag));
                     }
                 }
                 self.missing_any()
@@ -292,7 +319,7 @@ impl<'a> View<'a> {
             Domain::Cashtags => {
                 for (source, entities) in self.all_entities() {
                     for tag in entities.cashtags() {
-                        visit(source, "entities.symbols", Text::Json(tag));
+                        visit(source, "entities.symbols", FieldValue::Json(tag));
                     }
                 }
                 self.missing_any()
@@ -300,8 +327,8 @@ impl<'a> View<'a> {
             Domain::MentionNames | Domain::MentionIds => {
                 for (source, entities) in self.all_entities() {
                     for mention in entities.mentions() {
-                        let id = mention.id.map(Text::Id);
-                        let name = mention.screen_name.map(Text::Json);
+                        let id = mention.id.map(FieldValue::Id);
+                        let name = mention.screen_name.map(FieldValue::Json);
                         let found = if domain == Domain::MentionIds { id } else { name };
                         found.into_iter().for_each(|text| visit(source, "entities.user_mentions", text));
                     }
@@ -309,24 +336,29 @@ impl<'a> View<'a> {
                 self.missing_any()
             }
             Domain::FromName => {
-                user_name(Source::Own, "user.screen_name", self.author(), self.is_v2(), visit)
+                user_name(PostRole::Own, "user.screen_name", self.author(), self.is_v2(), visit)
             }
-            Domain::FromId => self.user_id(Source::Own, "user.id", self.post(), visit),
+            Domain::FromId => self.user_id(PostRole::Own, "user.id", self.post(), visit),
             Domain::ToName => {
-                string(Source::Own, "in_reply_to_screen_name", self.post().in_reply_to_screen_name(), visit);
+                string(
+                    PostRole::Own,
+                    "in_reply_to_screen_name",
+                    self.post().in_reply_to_screen_name(),
+                    visit,
+                );
                 let absent = || self.post().in_reply_to_screen_name().is_none();
                 USERS.filter(|_| self.is_v2() && self.post().in_reply_to_user_id().is_some() && absent())
             }
             Domain::ToId => {
-                id(Source::Own, "in_reply_to_user_id", self.post().in_reply_to_user_id(), visit);
+                id(PostRole::Own, "in_reply_to_user_id", self.post().in_reply_to_user_id(), visit);
                 None
             }
             Domain::RetweetsOfName | Domain::RetweetsOfId => {
                 let Some(original) = self.retweeted() else { return self.missing_own() };
                 if domain == Domain::RetweetsOfId {
-                    return self.user_id(Source::Retweeted, "user.id", original, visit);
+                    return self.user_id(PostRole::Retweeted, "user.id", original, visit);
                 }
-                user_name(Source::Retweeted, "user.screen_name", self.user(original), self.is_v2(), visit)
+                user_name(PostRole::Retweeted, "user.screen_name", self.user(original), self.is_v2(), visit)
             }
             Domain::FromAffiliateName | Domain::FromAffiliateId => {
                 if !self.is_v2() {
@@ -349,8 +381,8 @@ impl<'a> View<'a> {
             }
             Domain::Lang => {
                 let Some(lang) = self.post().lang() else { return self.is_v2().then_some("data.lang") };
-                visit(Source::Own, "lang", Text::Json(lang));
-                let mut also = |code| visit(Source::Own, "lang", Text::Str(code));
+                visit(PostRole::Own, "lang", FieldValue::Json(lang));
+                let mut also = |code| visit(PostRole::Own, "lang", FieldValue::Str(code));
                 // What is written for one also stands for the other: see `language.rs` for the codes.
                 if is(lang, "zh-cn") || is(lang, "zh-tw") {
                     also("zh");
@@ -360,18 +392,18 @@ impl<'a> View<'a> {
                 None
             }
             Domain::PlaceNames => self.place(|place| {
-                string(Source::Own, "place.full_name", place.full_name(), visit);
-                string(Source::Own, "place.name", place.name(), visit);
-                string(Source::Own, "place.country", place.country(), visit);
+                string(PostRole::Own, "place.full_name", place.full_name(), visit);
+                string(PostRole::Own, "place.name", place.name(), visit);
+                string(PostRole::Own, "place.country", place.country(), visit);
             }),
             Domain::PlaceId => {
                 if !self.is_retweet() {
-                    string(Source::Own, "place.id", self.post().place_id(), visit);
+                    string(PostRole::Own, "place.id", self.post().place_id(), visit);
                 }
                 None
             }
             Domain::PlaceCountry => {
-                self.place(|place| string(Source::Own, "place.country_code", place.country_code(), visit))
+                self.place(|place| string(PostRole::Own, "place.country_code", place.country_code(), visit))
             }
             Domain::ProfileCountry => {
                 self.locations("country_code", "user.derived.locations.country_code", visit)
@@ -383,27 +415,27 @@ impl<'a> View<'a> {
             }
             Domain::RetweetedId => {
                 let retweeted = self.post().retweeted_id().map(|id| id.as_u64());
-                id(Source::Own, "retweeted_status.id", retweeted, visit);
+                id(PostRole::Own, "retweeted_status.id", retweeted, visit);
                 None
             }
             Domain::RepliedId => {
                 let replied = self.post().in_reply_to_post_id().map(|id| id.as_u64());
-                id(Source::Own, "in_reply_to_status_id", replied, visit);
+                id(PostRole::Own, "in_reply_to_status_id", replied, visit);
                 None
             }
             Domain::ConversationId => {
                 let conversation = self.post().conversation_id().map(|id| id.as_u64());
-                id(Source::Own, "conversation_id", conversation, visit);
+                id(PostRole::Own, "conversation_id", conversation, visit);
                 Some("data.conversation_id").filter(|_| self.is_v2() && conversation.is_none())
             }
             Domain::Context => self.annotations(|annotation| {
                 let id = |key| annotation.path(&[key, "id"]).and_then(|id| id.as_id());
-                let found = Text::Annotation(id("domain"), id("entity"));
-                visit(Source::Own, "context_annotations", found);
+                let found = FieldValue::Annotation(id("domain"), id("entity"));
+                visit(PostRole::Own, "context_annotations", found);
             }),
             Domain::Entity => self.annotations(|annotation| {
                 let name = annotation.path(&["entity", "name"]).and_then(|name| name.as_str());
-                string(Source::Own, "context_annotations.entity.name", name, visit);
+                string(PostRole::Own, "context_annotations.entity.name", name, visit);
             }),
             Domain::SourceName | Domain::SourceUrl => {
                 let Some(source) = self.post().source() else { return self.is_v2().then_some("data.source") };
@@ -411,18 +443,18 @@ impl<'a> View<'a> {
                 // What is longer is no anchor that the service writes.
                 let text = if self.is_v2() { None } else { source.unescape(&mut buffer) };
                 let (name, url) = match text.and_then(anchor) {
-                    Some((name, url)) => (Text::Str(name), Some(Text::Str(url))),
-                    None => (Text::Json(source), None),
+                    Some((name, url)) => (FieldValue::Str(name), Some(FieldValue::Str(url))),
+                    None => (FieldValue::Json(source), None),
                 };
                 let found = if domain == Domain::SourceName { Some(name) } else { url };
-                found.into_iter().for_each(|text| visit(Source::Own, "source", text));
+                found.into_iter().for_each(|text| visit(PostRole::Own, "source", text));
                 None
             }
         }
     }
 
-    /// The links as keywords see them. Each is gone through once, whatever the order of its fields.
-    fn links(&self, source: Source, post: Post<'a>, visit: &mut Visit<'_>) {
+    /// Visits the links as keywords see them. Each is read once, whatever the order of its fields.
+    fn links(&self, source: PostRole, post: Post<'a>, visit: &mut Visit<'_>) {
         let is_v2 = self.is_v2();
         let mut tell = |field, value: Option<Value<'_>>| {
             string(source, field, value.and_then(|value| value.as_str()), visit);
@@ -448,7 +480,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn urls(&self, visit: &mut Visit<'_>, each: impl Fn(Source, Url<'_>, &mut Visit<'_>)) -> Missing {
+    fn urls(&self, visit: &mut Visit<'_>, each: impl Fn(PostRole, Url<'_>, &mut Visit<'_>)) -> Missing {
         for (source, entities) in self.all_entities() {
             entities.urls().for_each(|url| each(source, url, visit));
         }
@@ -464,14 +496,20 @@ impl<'a> View<'a> {
     ) -> Missing {
         match self.author() {
             Ok(user) => {
-                string(Source::Own, field, get(&user), visit);
+                string(PostRole::Own, field, get(&user), visit);
                 None
             }
             Err(missing) => missing,
         }
     }
 
-    fn user_id(&self, source: Source, field: &'static str, post: Post<'_>, visit: &mut Visit<'_>) -> Missing {
+    fn user_id(
+        &self,
+        source: PostRole,
+        field: &'static str,
+        post: Post<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Missing {
         let author = post.author_id();
         id(source, field, author, visit);
         Some("data.author_id").filter(|_| self.is_v2() && author.is_none())
@@ -483,11 +521,11 @@ impl<'a> View<'a> {
         let mut missing = None;
         let mut each = |id: u64| {
             if !by_name {
-                visit(Source::Own, field, Text::Id(id));
+                visit(PostRole::Own, field, FieldValue::Id(id));
                 return;
             }
             match self.included_user(id).and_then(|user| user.screen_name()) {
-                Some(name) => visit(Source::Own, field, Text::Json(name)),
+                Some(name) => visit(PostRole::Own, field, FieldValue::Json(name)),
                 None => missing = USERS,
             }
         };
@@ -531,7 +569,7 @@ impl<'a> View<'a> {
         match self.profile_locations() {
             Ok(locations) => {
                 for location in locations {
-                    string(Source::Own, field, location.get(key).and_then(|it| it.as_str()), visit);
+                    string(PostRole::Own, field, location.get(key).and_then(|it| it.as_str()), visit);
                 }
                 None
             }
@@ -593,33 +631,56 @@ impl Domain {
     ];
 
     /// How many characters of a string are read.
-    pub(crate) const fn characters_max(self) -> Option<usize> {
+    const fn characters_max(self) -> Option<usize> {
         match self {
             Self::Titles => Some(300),
             Self::Descriptions => Some(1_000),
             _ => None,
         }
     }
-}
 
-fn text(source: Source, post: Post<'_>, visit: &mut Visit<'_>) {
-    string(source, "text", post.text(), visit);
-}
+    /// Returns what of a string is read.
+    pub(crate) fn cut(self, text: &str) -> &str {
+        let end = self.characters_max().and_then(|max| text.char_indices().nth(max)).map(|(end, _)| end);
+        end.map_or(text, |end| &text[..end])
+    }
 
-fn string(source: Source, field: &'static str, text: Option<JsonStr<'_>>, visit: &mut Visit<'_>) {
-    if let Some(text) = text {
-        visit(source, field, Text::Json(text));
+    /// Whether its strings are compared token by token.
+    pub(crate) const fn has_tokens(self) -> bool {
+        matches!(
+            self,
+            Self::Words
+                | Self::OwnTexts
+                | Self::Links
+                | Self::AllLinks
+                | Self::Titles
+                | Self::Descriptions
+                | Self::Bio
+                | Self::BioName
+                | Self::BioLocation
+                | Self::PlaceNames
+        )
     }
 }
 
-fn id(source: Source, field: &'static str, id: Option<u64>, visit: &mut Visit<'_>) {
+fn text(source: PostRole, post: Post<'_>, visit: &mut Visit<'_>) {
+    string(source, "text", post.text(), visit);
+}
+
+fn string(source: PostRole, field: &'static str, text: Option<JsonStr<'_>>, visit: &mut Visit<'_>) {
+    if let Some(text) = text {
+        visit(source, field, FieldValue::Json(text));
+    }
+}
+
+fn id(source: PostRole, field: &'static str, id: Option<u64>, visit: &mut Visit<'_>) {
     if let Some(id) = id {
-        visit(source, field, Text::Id(id));
+        visit(source, field, FieldValue::Id(id));
     }
 }
 
 fn user_name(
-    source: Source,
+    source: PostRole,
     field: &'static str,
     user: Result<User<'_>, Missing>,
     is_v2: bool,

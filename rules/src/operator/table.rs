@@ -5,10 +5,10 @@
 //! `has:lang` on PowerTrack, it is of 1.0 and was refused when 2.0 began. Where X does not say whether an operator
 //! may stand alone on the filtered stream, it may. The sentences and the examples are ours.
 
-use super::Availability::{Absent, EmbeddingTier, Listed, Unlisted};
-use super::Negation::{Allowed, Refused, Required};
-use super::Sources::{Outer, OuterNoRetweets, Own, OwnAndQuoted, Rule};
-use super::{Info, Kind};
+use super::info::Availability::{Absent, EmbeddingTier, Listed, Unlisted};
+use super::info::Negation::{Allowed, Refused, Required};
+use super::info::Sources::{Outer, OuterNoRetweets, Own, OwnAndQuoted, Rule};
+use super::info::{Info, Kind};
 
 macro_rules! operators {
     ($($operator:ident = $name:literal [$($alias:literal),*], $kind:ident,
@@ -30,7 +30,6 @@ macro_rules! operators {
             pub const fn info(self) -> &'static Info {
                 match self {
                     $(Self::$operator => &Info {
-                        operator: Self::$operator,
                         name: $name,
                         aliases: &[$($alias),*],
                         filtered_stream_name: operators!(@other $($other)?),

@@ -1,6 +1,6 @@
 //! Why rules match a Post, or why not: for programs and for people.
 
-use powerstream_rules::matcher::{Evidence, Leaf, MatchOptions, Source, Truth, evidence};
+use powerstream_rules::matcher::{Evidence, Leaf, MatchOptions, PostRole, Truth, evidence};
 use powerstream_rules::{NodeId, NodeKind, Rule};
 
 use crate::json::Line;
@@ -75,7 +75,7 @@ fn found(leaf: &Leaf) -> String {
     let Some(found) = &leaf.found else { return String::new() };
     let mut out = format!("  in {}", found.field);
     match found.source {
-        Source::Own => {}
+        PostRole::Own => {}
         other => out += &format!(" of the {} Post", place(other)),
     }
     if let Some(characters) = &found.characters {
@@ -112,12 +112,12 @@ const fn known(value: Truth) -> Option<bool> {
 }
 
 /// Which Post, in a word.
-const fn place(source: Source) -> &'static str {
+const fn place(source: PostRole) -> &'static str {
     match source {
-        Source::Own => "own",
-        Source::Quoted => "quoted",
-        Source::Retweeted => "retweeted",
-        Source::RetweetedQuoted => "retweeted quoted",
+        PostRole::Own => "own",
+        PostRole::Quoted => "quoted",
+        PostRole::Retweeted => "retweeted",
+        PostRole::RetweetedQuoted => "retweeted quoted",
         _ => "other",
     }
 }

@@ -2,31 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
-mod invariants;
-
+use crate::random::Random;
 use powerstream_rules::{FormatOptions, NodeKind, Operator, Profile, Rule, check};
 
-use self::invariants::holds;
-
-/// Marsaglia's xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.below(from.len())]
-    }
-}
+use crate::invariants::holds;
 
 const ATOMS: [&str; 40] = [
     "gull",
@@ -97,7 +76,7 @@ fn rule(random: &mut Random, depth: usize) -> String {
 }
 
 #[test]
-fn generated_rules_come_back_from_the_formatter() {
+fn generated_rules_survive_formatting() {
     let random = &mut Random(0x9e37_79b9_7f4a_7c15);
     let mut trees = 0;
     for round in 0..4_000 {
@@ -167,7 +146,7 @@ fn is_true(rule: &Rule, words: usize) -> bool {
 }
 
 #[test]
-fn the_tree_means_what_the_rule_says() {
+fn the_tree_evaluates_like_the_expression_it_was_written_from() {
     let random = &mut Random(0x0123_4567_89ab_cdef);
     for round in 0..3_000 {
         let expression = Expression::new(random, round % 6);
@@ -184,7 +163,7 @@ fn the_tree_means_what_the_rule_says() {
 }
 
 #[test]
-fn mutated_rules_neither_panic_nor_change_in_formatting() {
+fn mutated_rules_do_not_panic_and_survive_formatting() {
     const SPLINTERS: [&str; 42] = [
         "(",
         ")",
@@ -265,7 +244,7 @@ fn random_bytes_do_not_panic() {
 }
 
 #[test]
-fn strange_texts() {
+fn control_characters_and_fragments_do_not_panic() {
     for text in [
         "\0",
         "a\0b",
@@ -318,7 +297,7 @@ fn strange_texts() {
 }
 
 #[test]
-fn a_hundred_kilobytes_of_anything_are_answered() {
+fn texts_of_100_kilobytes_get_a_verdict() {
     for piece in
         ["(", ")", "-", "\"", "a ", "a OR ", "'", "_", "[", "(a OR ", "-(", "#", "a:", "é", "\\", "\u{202e}"]
     {
@@ -346,7 +325,7 @@ fn a_hundred_kilobytes_of_anything_are_answered() {
 }
 
 #[test]
-fn every_operator_formats_to_itself_inside_any_tree() {
+fn every_operator_survives_formatting_inside_any_tree() {
     for operator in Operator::ALL {
         for text in [
             operator.info().example.to_owned(),

@@ -7,19 +7,17 @@
     reason = "helpers of tests, which clippy.toml does not know from the rest"
 )]
 
-mod oracle;
-
 use powerstream_rules::matcher::{RuleKey, RuleSet, Scratch};
 use powerstream_rules::{Profile, Rule, check};
 use serde_json::Value as Json;
 
-use self::oracle::choices::{Choices, for_all};
-use self::oracle::generate::{a_message, a_post};
-use self::oracle::matcher::{agree, match_options, options, some_rules};
-use self::oracle::{Options, write};
+use crate::oracle::choices::{Choices, for_all};
+use crate::oracle::generate::{a_message, a_post};
+use crate::oracle::matcher::{agree, match_options, options, some_rules};
+use crate::oracle::{Options, write};
 
 #[test]
-fn the_matcher_and_the_oracle_agree() {
+fn matcher_agrees_with_the_oracle() {
     for_all(0xd1ff_e4e7, 300, 1_500, |mut choices| {
         let options = options(&mut choices);
         let post = a_post(&mut choices, 2);
@@ -31,7 +29,7 @@ fn the_matcher_and_the_oracle_agree() {
 }
 
 #[test]
-fn the_bytes_are_the_value() {
+fn oddly_written_json_reads_back_as_the_same_value() {
     // What the tests write in odd ways is the JSON they mean.
     for_all(0x000b_17e5, 300, 1_000, |mut choices| {
         let post = a_post(&mut choices, 2);
@@ -73,7 +71,7 @@ fn forget_strangers(value: &Json, out: &mut Vec<String>) {
 }
 
 #[test]
-fn a_set_is_what_is_in_it_however_it_came_to_be() {
+fn a_set_after_adds_and_removals_matches_like_a_fresh_one() {
     for_all(0x005e_75e7, 12, 1_500, |mut choices| {
         let options = options(&mut choices);
         let posts: Vec<Vec<u8>> = (0..3)
@@ -145,7 +143,7 @@ fn a_set_is_what_is_in_it_however_it_came_to_be() {
 /// Real Posts, one JSON object a line, in the file that `POWERSTREAM_POSTS` names; rules of their own words beside
 /// generated ones. Nothing is asked for where there is no such file.
 #[test]
-fn real_posts() {
+fn real_posts_match_like_the_oracle() {
     let Ok(path) = std::env::var("POWERSTREAM_POSTS") else { return };
     let text = std::fs::read_to_string(path).unwrap();
     let (mut posts, mut pairs, mut matches) = (0, 0, 0);
@@ -156,7 +154,8 @@ fn real_posts() {
         let seed: Vec<u8> = line.bytes().rev().map(|byte| byte.wrapping_mul(97)).take(600).collect();
         rules.extend(some_rules(&mut Choices::new(&seed), 10));
         pairs += rules.len();
-        matches += rules.iter().filter(|rule| oracle::matches(rule, &message, Options::default())).count();
+        matches +=
+            rules.iter().filter(|rule| crate::oracle::matches(rule, &message, Options::default())).count();
         for options in
             [Options::default(), Options { phrase_tokens: true, segment_substring: true, short_links: true }]
         {

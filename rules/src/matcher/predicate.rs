@@ -1,16 +1,16 @@
-//! Operators that ask a yes or a no of the Post's fields, without a text to look for.
+//! Operators that test fields of the Post, without a text to search.
 
 use powerstream_core::post::{Entities, Format, MediaKind, Post, User};
 
 use crate::operator::Operator;
 
 use super::geo::Shape;
-use super::view::{Domain, Missing, Text, View};
-use super::{Source, Truth};
+use super::truth::Truth;
+use super::view::{Domain, FieldValue, Missing, PostRole, View};
 
-/// Such a question.
+/// A test of the Post's fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Check {
+pub(crate) enum Predicate {
     /// `has:` and `is:`.
     Flag(Operator),
     /// A count of the author's.
@@ -31,12 +31,12 @@ pub(crate) enum Check {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) value: Truth,
-    pub(crate) found: Option<(Source, &'static str)>,
+    pub(crate) found: Option<(PostRole, &'static str)>,
     pub(crate) missing: Missing,
 }
 
 impl Answer {
-    pub(crate) fn new(found: Option<(Source, &'static str)>, missing: Missing) -> Self {
+    pub(crate) fn new(found: Option<(PostRole, &'static str)>, missing: Missing) -> Self {
         match (found, missing) {
             (Some(_), _) => Self { value: Truth::True, found, missing: None },
             (None, Some(_)) => Self { value: Truth::Unknown, found, missing },
@@ -45,11 +45,11 @@ impl Answer {
     }
 
     fn of(is: bool, field: &'static str) -> Self {
-        Self::new(is.then_some((Source::Own, field)), None)
+        Self::new(is.then_some((PostRole::Own, field)), None)
     }
 }
 
-impl Check {
+impl Predicate {
     pub(crate) fn answer(&self, view: &View<'_>) -> Answer {
         match *self {
             Self::Flag(operator) => flag(operator, view),
@@ -58,7 +58,10 @@ impl Check {
                     Operator::FriendsCount => (user.friends_count(), "user.friends_count"),
                     Operator::ListedCount => (user.listed_count(), "user.listed_count"),
                     Operator::StatusesCount => (user.statuses_count(), "user.statuses_count"),
-                    _ => (user.followers_count(), "user.followers_count"),
+                    Operator::FollowersCount | Operator::MinFollowers => {
+                        (user.followers_count(), "user.followers_count")
+                    }
+                    other => unreachable!("{other:?} takes no count"),
                 };
                 Some((min <= count? && max.is_none_or(|max| count.is_some_and(|count| count <= max)), field))
             }),
@@ -122,7 +125,7 @@ fn flag(operator: Operator, view: &View<'_>) -> Answer {
         Operator::HasLang => {
             let mut found = None;
             let missing = view.visit(Domain::Lang, &mut |source, field, text| {
-                let Text::Json(lang) = text else { return };
+                let FieldValue::Json(lang) = text else { return };
                 let is_und = lang.chars().map(|it| it.to_ascii_lowercase()).eq("und".chars());
                 if !is_und {
                     found = Some((source, field));
@@ -149,8 +152,7 @@ fn flag(operator: Operator, view: &View<'_>) -> Answer {
             let followers = scopes.and_then(|followers| followers.as_bool());
             Answer::of(followers == Some(false) || is_from_advertiser(view), "scopes.followers")
         }
-        // No other operator is a flag.
-        _ => Answer::of(false, ""),
+        other => unreachable!("{other:?} is no flag"),
     }
 }
 
@@ -219,7 +221,7 @@ fn geo(shape: Shape, view: &View<'_>) -> Answer {
     }
     let mut is = false;
     let missing = view.place(|place| is = shape.holds_all(place.corners()));
-    Answer::new(is.then_some((Source::Own, "place.bounding_box")), missing)
+    Answer::new(is.then_some((PostRole::Own, "place.bounding_box")), missing)
 }
 
 /// Whether the Post was made with X's own tool for advertisers.
@@ -228,8 +230,8 @@ fn is_from_advertiser(view: &View<'_>) -> bool {
     let mut is = false;
     view.visit(Domain::SourceName, &mut |_, _, text| {
         is |= match text {
-            Text::Str(name) => NAMES.contains(&name),
-            Text::Json(name) => NAMES.iter().any(|known| name == *known),
+            FieldValue::Str(name) => NAMES.contains(&name),
+            FieldValue::Json(name) => NAMES.iter().any(|known| name == *known),
             _ => false,
         };
     });
@@ -249,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn splitmix_is_splitmix() {
+    fn splitmix64_gives_the_published_outputs() {
         // The first outputs for the seeds 0 and 1234567, as published with the generator.
         assert_eq!(splitmix64(0), 0xE220_A839_7B1D_CDAF);
         assert_eq!(splitmix64(1_234_567), 6_457_827_717_110_365_317);

@@ -42,7 +42,7 @@ const FILTERED_STREAM: [&str; 32] = [
 ];
 
 #[test]
-fn the_examples_are_valid_and_come_back_from_the_formatter() {
+fn documented_examples_are_valid_and_survive_formatting() {
     for (profile, rules) in
         [(Profile::Powerstream, &POWERSTREAM[..]), (Profile::FilteredStream, &FILTERED_STREAM)]
     {
@@ -60,7 +60,7 @@ fn the_examples_are_valid_and_come_back_from_the_formatter() {
 }
 
 #[test]
-fn the_examples_are_written_canonically_already() {
+fn documented_examples_are_in_canonical_form() {
     for text in
         FILTERED_STREAM.into_iter().filter(|text| !text.starts_with(['(', 'a', 'i']) || text.contains(") l"))
     {
@@ -69,7 +69,7 @@ fn the_examples_are_written_canonically_already() {
 }
 
 #[test]
-fn and_binds_before_or_as_the_guide_says() {
+fn and_binds_before_or() {
     let profile = Profile::FilteredStream;
     for (rule, evaluated_as) in [
         ("apple OR iphone ipad", "apple OR (iphone ipad)"),
@@ -93,7 +93,7 @@ fn and_binds_before_or_as_the_guide_says() {
 }
 
 #[test]
-fn what_the_guide_advises_against_is_warned_of() {
+fn rules_discouraged_by_the_guide_get_warnings() {
     let codes = |rule: &str| -> Vec<Code> {
         check(rule, Profile::FilteredStream).warnings.iter().map(|warning| warning.code).collect()
     };

@@ -12,7 +12,7 @@ fn uses(text: &str, operator: Operator) -> bool {
 }
 
 #[test]
-fn every_example_uses_its_operator_and_each_product_says_so() {
+fn every_example_uses_its_operator_and_is_accepted_by_the_products_that_have_it() {
     for operator in Operator::ALL {
         let info = operator.info();
         assert!(uses(info.example, *operator), "{}", info.example);
@@ -41,7 +41,7 @@ fn every_example_uses_its_operator_and_each_product_says_so() {
 }
 
 #[test]
-fn the_products_have_what_their_pages_list() {
+fn products_have_the_operators_that_their_docs_list() {
     let listed = |profile: Profile| {
         Operator::ALL.iter().filter(|operator| operator.availability(profile) == Availability::Listed).count()
     };
@@ -85,7 +85,7 @@ fn the_products_have_what_their_pages_list() {
 }
 
 #[test]
-fn every_alias_is_the_operator_and_is_formatted_as_its_primary_name() {
+fn aliases_are_formatted_as_the_primary_name() {
     for operator in Operator::ALL {
         let info = operator.info();
         if info.kind < Kind::Flag {
@@ -286,7 +286,7 @@ fn arguments(kind: Kind) -> (&'static [(&'static str, &'static str)], &'static [
 }
 
 #[test]
-fn every_operator_takes_and_refuses_the_arguments_of_its_form() {
+fn operators_accept_only_arguments_of_their_form() {
     for operator in Operator::ALL {
         let info = operator.info();
         if info.kind == Kind::Flag {
@@ -318,7 +318,7 @@ fn every_operator_takes_and_refuses_the_arguments_of_its_form() {
 }
 
 #[test]
-fn every_flag_is_known_and_others_are_not() {
+fn only_listed_flags_are_known() {
     for operator in Operator::ALL.iter().filter(|operator| operator.info().kind == Kind::Flag) {
         for name in operator.info().aliases.iter().chain([&operator.info().name]) {
             let verdict = check(&format!("gull -{name}"), Profile::Powertrack);
@@ -333,7 +333,7 @@ fn every_flag_is_known_and_others_are_not() {
 }
 
 #[test]
-fn negation_is_as_the_table_says() {
+fn negation_follows_the_table() {
     for operator in Operator::ALL {
         let info = operator.info();
         let term = info.example.split(' ').find(|part| uses(part.trim_start_matches('-'), *operator));

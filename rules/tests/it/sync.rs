@@ -5,23 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::random::Random;
 use powerstream_rules::sync::{Limits, Plan, PlanError, Request, Rule, plan};
-
-/// Marsaglia's xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-}
 
 type Rules = Vec<(String, Option<String>)>;
 
@@ -93,7 +78,7 @@ fn fewest(new: usize, old: usize, retagged: usize, forced: usize, each: usize) -
 }
 
 #[test]
-fn from_any_rules_to_any_others_in_the_fewest_requests_and_from_any_cut() {
+fn any_sync_takes_the_fewest_requests_and_resumes_after_any_cut() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for round in 0..3_000 {
         let mut limits = Limits::default();
@@ -164,7 +149,7 @@ fn judge_coverage(plan: &Plan, in_force: &Rules, wanted: &Rules) {
 }
 
 #[test]
-fn a_thousand_rules_cost_ten_requests_from_nothing_and_none_from_themselves() {
+fn adding_1000_rules_takes_10_requests_and_an_unchanged_set_none() {
     let wanted: Rules = (0..1_000).map(|index| (format!("gull{index}"), None)).collect();
     let cost = |in_force: &Rules, wanted: &Rules| {
         plan(&lent(in_force), &lent(wanted), Limits::default()).unwrap().requests.len()
@@ -184,7 +169,7 @@ fn a_thousand_rules_cost_ten_requests_from_nothing_and_none_from_themselves() {
 }
 
 #[test]
-fn what_has_no_room_waits_for_the_batch_that_makes_it() {
+fn rules_without_room_are_added_after_the_delete_that_frees_it() {
     let named = |name: &str, count: usize| -> Rules {
         (0..count).map(|index| (format!("{name}{index:03}"), None)).collect()
     };
@@ -205,7 +190,7 @@ fn what_has_no_room_waits_for_the_batch_that_makes_it() {
 }
 
 #[test]
-fn a_retagged_rule_comes_again_right_behind_its_delete() {
+fn a_retagged_rule_is_added_right_after_its_delete() {
     let tagged = |tag: &str| -> Rules {
         (0..250).map(|index| (format!("v{index}"), Some(String::from(tag)))).collect()
     };
@@ -220,7 +205,7 @@ fn a_retagged_rule_comes_again_right_behind_its_delete() {
 }
 
 #[test]
-fn repeated_rules_are_left_out_and_conflicts_refused() {
+fn repeated_rules_are_skipped_and_conflicting_tags_refused() {
     let wanted = [Rule::new("a"), Rule::tagged("a", ""), Rule::tagged("b", "t"), Rule::tagged("b", "t")];
     let made = plan(&[Rule::tagged("a", "")], &wanted, Limits::default()).unwrap();
     assert_eq!((made.repeated.as_slice(), made.unchanged, made.added), ([1, 3].as_slice(), 1, 1));
@@ -239,7 +224,7 @@ fn repeated_rules_are_left_out_and_conflicts_refused() {
 }
 
 #[test]
-fn rules_that_are_there_twice_or_too_many_are_cleaned_up() {
+fn duplicate_and_excess_rules_are_deleted() {
     // No service should do this; whatever it does, the plan ends at what is wanted.
     let in_force = [Rule::tagged("a", "x"), Rule::new("a"), Rule::new("a")];
     let made = plan(&in_force, &[Rule::new("a")], Limits::default()).unwrap();

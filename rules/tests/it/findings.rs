@@ -17,7 +17,7 @@ fn api(rule: &str, profile: Profile) -> Vec<String> {
 }
 
 #[test]
-fn the_service_is_quoted_with_its_positions() {
+fn service_messages_and_positions_are_reproduced() {
     let negation = "Rules must contain a non-negation term";
     let clause = "Rules must contain at least one positive, non-stopword clause";
     let character = |c: char, at: usize| {
@@ -125,7 +125,7 @@ fn the_service_is_quoted_with_its_positions() {
 }
 
 #[test]
-fn products_differ() {
+fn findings_depend_on_the_product() {
     use Profile::{FilteredStream, FilteredStreamEmbedding, FilteredStreamPpu, Powerstream, Powertrack};
     let tier = |name: &str| {
         format!(
@@ -169,7 +169,7 @@ fn products_differ() {
 }
 
 #[test]
-fn the_longest_rule_is_counted_in_utf_16() {
+fn rule_length_is_counted_in_utf_16_units() {
     for (profile, max) in [(Profile::Powerstream, 2_048), (Profile::FilteredStreamPpu, 1_024)] {
         let rule = |pizzas: usize| format!("ab{}", " 🍕".repeat(pizzas));
         let fits = rule((max - 2) / 3);
@@ -194,7 +194,7 @@ fn warnings(rule: &str, profile: Profile) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_warning_is_given() {
+fn expected_warnings_are_reported() {
     for (rule, want) in [
         ("gull tern", &[][..]),
         ("acme's bird", &["W-PUNCT"]),
@@ -236,7 +236,7 @@ fn every_warning_is_given() {
 }
 
 #[test]
-fn every_code_has_a_rule_that_shows_it() {
+fn every_code_is_reported_for_some_rule() {
     let rules = [
         "'a",
         "(",
@@ -310,7 +310,7 @@ fn help_says_what_to_write() {
 }
 
 #[test]
-fn what_nobody_sees_is_refused_wherever_it_stands() {
+fn invisible_characters_are_refused_everywhere() {
     for hidden in ["\0", "\u{1b}", "\u{7f}", "\u{9f}", "\u{200f}", "\u{202e}", "\u{2066}"] {
         for rule in ["gu_ll", "gull \"a_b\"", "contains:\"_\"", "gull_ tern"] {
             let rule = rule.replace('_', hidden);
@@ -345,7 +345,7 @@ fn findings_are_bounded_sorted_and_one_line_each() {
 }
 
 #[test]
-fn carets_stand_below_their_place() {
+fn carets_point_at_the_finding() {
     let rendered = |rule: &str| check(rule, Profile::Powerstream).errors.last().unwrap().render(rule, false);
     let lines = |rule: &str| rendered(rule).lines().skip(1).take(2).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines("plum OR"), ["  | plum OR", "  |        ^"]);

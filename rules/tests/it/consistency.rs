@@ -3,34 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
+use crate::random::Random;
 use powerstream_rules::matcher::{
     MatchOptions, Phrases, RuleSet, Scratch, Segment, Truth, evidence, evidence_text,
 };
 use powerstream_rules::{Profile, Rule, check};
-
-/// Marsaglia's xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.below(from.len())]
-    }
-
-    fn chance(&mut self, one_in: usize) -> bool {
-        self.below(one_in) == 0
-    }
-}
 
 const WORDS: [&str; 24] = [
     "gull",
@@ -451,7 +428,7 @@ fn options(random: &mut Random) -> MatchOptions {
 }
 
 #[test]
-fn the_set_matches_what_each_rule_matches() {
+fn a_rule_set_matches_the_same_posts_as_its_rules_alone() {
     let mut random = Random(0x5eed);
     let mut scratch = Scratch::new();
     let mut counts = [0_u32; 3];
@@ -510,7 +487,7 @@ fn the_set_matches_what_each_rule_matches() {
 }
 
 #[test]
-fn what_is_no_post_matches_nothing() {
+fn messages_that_are_no_posts_match_no_rule() {
     let rule = Rule::parse("gull -tern", Profile::Powerstream).unwrap();
     let negative = check("-tern", Profile::Powerstream).rule.unwrap();
     let mut set = RuleSet::new();

@@ -8,16 +8,14 @@
     reason = "helpers of tests, which clippy.toml does not know from the rest"
 )]
 
-mod oracle;
-
 use powerstream_rules::{FormatOptions, NodeId, NodeKind, Profile, Rule, check};
 use serde_json::Value as Json;
 use unicode_normalization::UnicodeNormalization as _;
 
-use self::oracle::choices::{Choices, for_all};
-use self::oracle::generate::{Family, a_message, a_post, a_rule};
-use self::oracle::post::Post;
-use self::oracle::{Options, Truth, value};
+use crate::oracle::choices::{Choices, for_all};
+use crate::oracle::generate::{Family, a_message, a_post, a_rule};
+use crate::oracle::post::Post;
+use crate::oracle::{Options, Truth, value};
 
 const PROFILES: [(Family, Profile); 2] =
     [(Family::Powertrack, Profile::Powerstream), (Family::FilteredStream, Profile::FilteredStreamEmbedding)];
@@ -97,7 +95,7 @@ impl Writer<'_> {
 }
 
 #[test]
-fn order_groups_and_dashes_do_not_matter() {
+fn order_grouping_and_pushed_down_negation_do_not_change_the_value() {
     for_all(0x0005_1eed_1e50_fa11, 120, 700, |mut choices| {
         let mut deciding = choices.clone();
         let (text, tree, profile) = a_tree(&mut choices);
@@ -114,7 +112,7 @@ fn order_groups_and_dashes_do_not_matter() {
 }
 
 #[test]
-fn the_canonical_forms_mean_the_same() {
+fn canonical_forms_keep_the_value() {
     for_all(0xca_0a11_c0de, 120, 700, |mut choices| {
         let (text, tree, profile) = a_tree(&mut choices);
         let post = a_post(&mut choices, 2);
@@ -153,7 +151,7 @@ fn turned(text: &str) -> String {
 fn map_texts(post: &mut Post, change: &dyn Fn(&str) -> String) {
     let map = |text: &mut String| *text = change(text);
     let optional = |text: &mut Option<String>| text.iter_mut().for_each(map);
-    let user = |user: &mut self::oracle::post::User| {
+    let user = |user: &mut crate::oracle::post::User| {
         [&mut user.username, &mut user.name].into_iter().for_each(map);
         [&mut user.description, &mut user.location].into_iter().for_each(optional);
         for place in &mut user.locations {
@@ -162,7 +160,7 @@ fn map_texts(post: &mut Post, change: &dyn Fn(&str) -> String) {
                 .for_each(map);
         }
     };
-    let link = |link: &mut self::oracle::post::Link| {
+    let link = |link: &mut crate::oracle::post::Link| {
         [&mut link.url, &mut link.expanded, &mut link.display].into_iter().for_each(map);
         link.unwound.iter_mut().flatten().for_each(map);
     };
@@ -189,7 +187,7 @@ fn map_texts(post: &mut Post, change: &dyn Fn(&str) -> String) {
 }
 
 #[test]
-fn letter_case_and_composition_do_not_matter() {
+fn letter_case_and_composition_do_not_change_the_value() {
     let decomposed = |text: &str| text.nfd().collect::<String>();
     let composed = |text: &str| text.nfc().collect::<String>();
     let both = |text: &str| turned(&text.nfd().collect::<String>());
@@ -214,7 +212,7 @@ fn letter_case_and_composition_do_not_matter() {
 }
 
 #[test]
-fn both_formats_of_a_post_mean_the_same() {
+fn legacy_and_v2_posts_give_the_same_value() {
     for_all(0x00f0_aa75, 120, 700, |mut choices| {
         let (text, rule, _) = a_tree(&mut choices);
         let post = a_post(&mut choices, 2);
@@ -236,7 +234,7 @@ fn both_formats_of_a_post_mean_the_same() {
 }
 
 #[test]
-fn generated_leaves_hold_and_do_not() {
+fn generated_leaves_take_both_values() {
     // A generator whose rules never match tests nothing.
     let mut seen = [0; 3];
     for_all(0x5eed_5eed, 300, 700, |mut choices| {

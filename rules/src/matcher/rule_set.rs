@@ -1,0 +1,161 @@
+//! A set of rules: adding and removing them, and matching them with a Post.
+
+use std::sync::Arc;
+
+use powerstream_core::post::Post;
+
+use crate::ast::Rule;
+
+use super::index::{Index, Program, RuleKey};
+use super::options::MatchOptions;
+use super::program::{compile, forget};
+use super::scan::{Scan, Scratch};
+use super::view::{Posts, View, post_of};
+
+/// A rule of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry<'a> {
+    /// The rule as it was written.
+    pub value: &'a str,
+    /// Its tag.
+    pub tag: Option<&'a str>,
+}
+
+/// Rules that are matched together. See the [module](crate::matcher).
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    options: MatchOptions,
+    index: Index,
+    /// By slot.
+    rules: Vec<Option<Stored>>,
+    free: Vec<u32>,
+    /// The number of rules ever added.
+    inserted: u32,
+}
+
+/// A rule in its slot.
+#[derive(Clone, Debug)]
+struct Stored {
+    key: RuleKey,
+    text: Arc<str>,
+    tag: Option<Box<str>>,
+    is_anchored: bool,
+}
+
+impl Stored {
+    fn entry(&self) -> Entry<'_> {
+        Entry { value: &self.text, tag: self.tag.as_deref() }
+    }
+}
+
+impl RuleSet {
+    /// No rules, the default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No rules.
+    #[must_use]
+    pub fn with_options(options: MatchOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// The options.
+    #[must_use]
+    pub const fn options(&self) -> MatchOptions {
+        self.options
+    }
+
+    /// Adds a rule. Two rules may have the same value; the service refuses that, and so may the caller. The rule's
+    /// profile has no influence here.
+    ///
+    /// # Panics
+    ///
+    /// If the set has 2^28 different terms already, which are some 10 GB.
+    pub fn insert(&mut self, rule: &Rule, tag: Option<&str>) -> RuleKey {
+        #[allow(clippy::cast_possible_truncation, reason = "there are fewer rules than terms")]
+        let slot = self.free.pop().unwrap_or(self.rules.len() as u32);
+        let key = RuleKey::new(self.inserted, slot);
+        self.inserted = self.inserted.wrapping_add(1);
+        let (code, is_anchored) = compile(rule, slot, self.options, &mut self.index.terms);
+        if !is_anchored {
+            self.index.unanchored.push(slot);
+        }
+        let program = Program { key, code };
+        let stored = Some(Stored { key, text: rule.text.clone(), tag: tag.map(Into::into), is_anchored });
+        match self.rules.get_mut(slot as usize) {
+            Some(place) => (*place, self.index.programs[slot as usize]) = (stored, program),
+            None => {
+                self.rules.push(stored);
+                self.index.programs.push(program);
+            }
+        }
+        key
+    }
+
+    /// Removes a rule. Returns false if there is none with this key.
+    pub fn remove(&mut self, key: RuleKey) -> bool {
+        let slot = key.slot();
+        let Some(place) = self.rules.get_mut(slot as usize) else { return false };
+        let Some(stored) = place.take_if(|stored| stored.key == key) else { return false };
+        let code = core::mem::take(&mut self.index.programs[slot as usize].code);
+        forget(&code, slot, &mut self.index.terms);
+        if !stored.is_anchored {
+            self.index.unanchored.retain(|other| *other != slot);
+        }
+        self.free.push(slot);
+        true
+    }
+
+    /// A rule.
+    #[must_use]
+    pub fn get(&self, key: RuleKey) -> Option<Entry<'_>> {
+        let stored = self.rules.get(key.slot() as usize)?.as_ref()?;
+        (stored.key == key).then(|| stored.entry())
+    }
+
+    /// The rules and their keys, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (RuleKey, Entry<'_>)> {
+        self.rules.iter().flatten().map(|stored| (stored.key, stored.entry()))
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rules that a message matches, ascending.
+    ///
+    /// The message is the JSON of a Post in either format, or an array, of which the first element counts: take others
+    /// apart with [`elements`](powerstream_core::stream::message::elements). What is no Post matches nothing, nor does what is no JSON.
+    pub fn matches<'s>(&self, message: &[u8], scratch: &'s mut Scratch) -> &'s [RuleKey] {
+        match post_of(message) {
+            Some(post) => self.matches_post(&post.index().post(), scratch),
+            None => &[],
+        }
+    }
+
+    /// The same of a Post that was found already. Where it comes from an
+    /// [`Index`](powerstream_core::post::Index), its fields are not searched again.
+    pub fn matches_post<'s>(&self, post: &Post<'_>, scratch: &'s mut Scratch) -> &'s [RuleKey] {
+        let posts = Posts::new(*post);
+        Scan::new(&self.index, &View::new(&posts), scratch).run();
+        scratch.matched()
+    }
+
+    /// The same of a text and nothing else: a legacy Post that has no other field.
+    pub fn matches_text<'s>(&self, text: &str, scratch: &'s mut Scratch) -> &'s [RuleKey] {
+        let posts = Posts::of_text(text);
+        Scan::new(&self.index, &View::new(&posts), scratch).run();
+        scratch.matched()
+    }
+}

@@ -1,0 +1,69 @@
+//! What to write instead of a name that no operator has.
+
+use super::info::Availability;
+use super::table::Operator;
+use crate::profile::Profile;
+
+/// Returns what to say to a name that was an operator once, or is one elsewhere.
+pub(crate) fn successor(name: &str) -> Option<&'static str> {
+    const NONE: &str = "PowerTrack 1.0 had it, and it has no successor";
+    const CHANGED: [(&str, &str); 21] = [
+        ("twitter_lang", "write `lang:`"),
+        ("country_code", "write `place_country:`"),
+        ("profile_country_code", "write `profile_country:`"),
+        ("bio_contains", "write `bio:`, which matches whole words"),
+        ("bio_name_contains", "write `bio_name:`, which matches whole words"),
+        ("bio_location_contains", "write `bio_location:`, which matches whole words"),
+        ("place_contains", "write `place:`, which matches whole words"),
+        ("profile_region_contains", "write `profile_region:`"),
+        ("profile_locality_contains", "write `profile_locality:`"),
+        ("profile_subregion_contains", "write `profile_subregion:`"),
+        ("bio_lang", NONE),
+        ("time_zone", NONE),
+        ("list", "only the search products have it"),
+        ("quotes_of_tweet_id", "only the search products have it"),
+        ("min_likes", "only the search products have it"),
+        ("min_reposts", "only the search products have it"),
+        ("since", "only the search products have it; a stream has no past"),
+        ("until", "only the search products have it; a stream has no end"),
+        ("filter", "write `has:` or `is:`, as has:links"),
+        ("is", "write `is:retweet`, `is:reply` or the like"),
+        ("has", "write `has:links`, `has:media` or the like"),
+    ];
+    let known = CHANGED.iter().find(|(old, _)| old.eq_ignore_ascii_case(name)).map(|(_, help)| *help);
+    known.or_else(|| name.get(..6).filter(|start| start.eq_ignore_ascii_case("klout_")).map(|_| NONE))
+}
+
+/// Returns the name that was probably meant: at most two letters off, and less than half of it.
+pub(crate) fn similar(written: &str, flag: bool, profile: Profile) -> Option<&'static str> {
+    const LONGEST: usize = 32;
+    if written.chars().count() > LONGEST {
+        return None;
+    }
+    let written = written.to_ascii_lowercase();
+    let names =
+        Operator::ALL.iter().filter(|operator| operator.availability(profile) != Availability::Absent);
+    let names = names.map(|operator| operator.info()).filter(|info| {
+        info.name.contains(':') == flag
+            && Operator::by_name(info.name).or(Operator::flag(info.name)).is_some()
+    });
+    let nearest = names.map(|info| (distance(&written, info.name), info.name)).min()?;
+    (nearest.0 <= 2 && nearest.0 * 2 <= written.chars().count()).then_some(nearest.1)
+}
+
+/// Returns the Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, a) in a.chars().enumerate() {
+        let (mut diagonal, mut left) = (i, i + 1);
+        for (cell, b) in row.iter_mut().skip(1).zip(b.chars()) {
+            let cost = (diagonal + usize::from(a != b)).min(left + 1).min(*cell + 1);
+            (diagonal, left) = (*cell, cost);
+            *cell = cost;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
