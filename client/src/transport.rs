@@ -61,7 +61,9 @@ fn default_config() -> Result<TlsConfig, TlsConfigError> {
     #[cfg(all(not(feature = "platform-roots"), feature = "webpki-roots"))]
     return TlsConfig::webpki();
     #[cfg(not(any(feature = "platform-roots", feature = "webpki-roots")))]
-    return Err(TlsConfigError::Roots(rustls::Error::General("built without any".to_owned())));
+    return Err(TlsConfigError::Roots(powerstream_tls::rustls::Error::General(
+        "built without any".to_owned(),
+    )));
 }
 
 /// A transport to where `config` says that has not connected yet, on the runtime that `reactor` stands for, until

@@ -4,7 +4,7 @@
 mod executor;
 mod interrupt;
 #[cfg(test)]
-mod losses;
+mod no_silent_loss;
 mod pin;
 mod runtime;
 mod sockets;

@@ -1,0 +1,15 @@
+//! The blocking runtime over real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod support;
+
+mod conformance;
+mod datacenters;
+mod merged;
+mod queued;
+mod routes;
+mod rules;
+mod sockets;
+mod tls;
