@@ -224,7 +224,7 @@ fn check_tls_fault(given: Given, subject: &(dyn Fn(TestCase) -> Recorder + Sync)
 }
 
 fn run(scripts: &[Script], transport: Transport, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
-    parallel(scripts, 4, &|script| (script.name, Box::new(|| compare(script, transport, subject))));
+    parallel(scripts, 6, &|script| (script.name, Box::new(|| compare(script, transport, subject))));
 }
 
 fn compare(script: &Script, transport: Transport, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {

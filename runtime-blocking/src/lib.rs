@@ -3,8 +3,6 @@
 
 mod executor;
 mod interrupt;
-#[cfg(test)]
-mod no_silent_loss;
 mod pin;
 mod runtime;
 mod sockets;

@@ -32,13 +32,16 @@ fn read_owned(case: TestCase) -> Recorder {
 
 #[test]
 fn scripts_on_a_thread_that_sleeps() {
-    check(Transport::Plain, &|case| read(ReadMode::Blocking, case));
-    check(Transport::Tls, &read_owned);
-    check_tls_faults(&|case| read(ReadMode::Blocking, case));
+    std::thread::scope(|scope| {
+        scope.spawn(|| check(Transport::Plain, &|case| read(ReadMode::Blocking, case)));
+        scope.spawn(|| check(Transport::Tls, &read_owned));
+        scope.spawn(|| check_tls_faults(&|case| read(ReadMode::Blocking, case)));
+    });
 }
 
 #[test]
 fn scripts_on_a_thread_that_spins() {
+    // One after the other: each reader uses all of a processor.
     check(Transport::Plain, &|case| read(ReadMode::BusyPoll, case));
     check(Transport::Tls, &|case| read(ReadMode::BusyPoll, case));
 }

@@ -8,6 +8,7 @@ mod support;
 mod conformance;
 mod datacenters;
 mod merged;
+mod no_silent_loss;
 mod queued;
 mod routes;
 mod rules;
