@@ -1,7 +1,7 @@
 //! The suite of an [`AsyncRuntime`].
 //!
-//! A runtime's tests implement [`Host`] for each way of running its tasks, and list the checks that run there
-//! with [`async_runtime_tests!`](crate::async_runtime_tests).
+//! A runtime's tests implement [`Host`] for each way of running its tasks, and list the checks that
+//! run there with [`async_runtime_tests!`](crate::async_runtime_tests).
 
 use std::future::{Future, poll_fn};
 use std::net::TcpListener;
@@ -148,7 +148,8 @@ pub fn scripts_in_a_task_as_a_stream_of_owned_events<H: Host>() {
     });
 }
 
-/// The scripts, when the stream races with a timer and moves to another task each time the timer wins.
+/// The scripts, when the stream races with a timer and moves to another task each time the timer
+/// wins.
 pub fn scripts_in_a_race_and_from_task_to_task<H: Host>() {
     scripts::check_all(&|case| {
         let mut stream = open_stream::<H>(&case.config, case.ca_pem.as_deref());
@@ -390,8 +391,9 @@ pub fn only_two_streams_have_rules<H: Host>() {
     rules::check_no_rules::<H::Runtime>();
 }
 
-/// Makes a module with one program for the async runtime's crate `$runtime`. Only the `use` names the runtime,
-/// so that the tests of two runtimes prove that a program moves between them by changing it.
+/// Makes a module with one program for the async runtime's crate `$runtime`. Only the `use` names
+/// the runtime, so that the tests of two runtimes prove that a program moves between them by
+/// changing it.
 #[macro_export]
 macro_rules! portable_program {
     ($runtime:ident) => {
@@ -446,7 +448,8 @@ macro_rules! portable_program {
                 count
             }
 
-            /// Reads a stream, a merged stream and a queue, and lists rules: all with the same names on each runtime.
+            /// Reads a stream, a merged stream and a queue, and lists rules: all with the same
+            /// names on each runtime.
             pub(crate) async fn run(base_url: &str) -> Result<[usize; 4], Box<dyn std::error::Error>> {
                 let (client, config) = open(base_url)?;
                 let mut stream = client.stream()?;
@@ -465,7 +468,8 @@ macro_rules! portable_program {
     };
 }
 
-/// Checks the result of a [`portable_program!`](crate::portable_program), run by `run` with a server's URL.
+/// Checks the result of a [`portable_program!`](crate::portable_program), run by `run` with a
+/// server's URL.
 ///
 /// # Panics
 /// If it did not read what it should.

@@ -1,5 +1,5 @@
-//! Compares what the server sent with what the client read, delivered and reported as missing. Pure: it
-//! neither waits nor connects.
+//! Compares what the server sent with what the client read, delivered and reported as missing.
+//! Pure: it neither waits nor connects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -110,8 +110,8 @@ impl fmt::Display for Violation {
 }
 
 impl Ledger {
-    /// Checks that everything read was delivered, in order and once per connection, and that each other
-    /// missing Post is in a reported gap.
+    /// Checks that everything read was delivered, in order and once per connection, and that each
+    /// other missing Post is in a reported gap.
     pub(crate) fn check(&self) -> Result<Totals, Violation> {
         for (number, stream) in self.streams.iter().enumerate() {
             stream.check_reads(number)?;
@@ -165,8 +165,8 @@ impl Ledger {
         }
         let is_reported = |at: UnixTime| self.gaps.iter().any(|gap| gap.from <= at && at < gap.to);
         let mut missing = 0;
-        // A busy server sends late, but in order: a Post that it never sent would have been sent after
-        // those before it.
+        // A busy server sends late, but in order: a Post that it never sent would have been sent
+        // after those before it.
         let mut not_before = UnixTime::default();
         for &id in &self.due {
             let times = sent.get(&id).map(Vec::as_slice).unwrap_or_default();
@@ -227,8 +227,8 @@ mod tests {
 
     const START: u64 = 1_700_000_000_000;
 
-    /// A Post each 10 ms from `START` on. The first stream is sent 0 to 29 and read up to 24, the second one, reset in its head, is sent 30
-    /// and 31, the third is sent those from 40 on.
+    /// A Post each 10 ms from `START` on. The first stream is sent 0 to 29 and read up to 24, the
+    /// second one, reset in its head, is sent 30 and 31, the third is sent those from 40 on.
     fn ledger() -> Ledger {
         let sent = |nths: std::ops::Range<u64>| {
             let sent = |nth| {
@@ -341,7 +341,8 @@ mod tests {
                 at: UnixTime::from_millis(START + nth * 10 + after),
             })
         };
-        // These were sent a millisecond after their creation; a Post that was not sent counts from its creation.
+        // These were sent a millisecond after their creation; a Post that was not sent counts from
+        // its creation.
         assert!(check(|gaps| gaps[0].from = UnixTime::from_millis(START + 251)).is_ok());
         assert_eq!(check(|gaps| gaps[0].from = UnixTime::from_millis(START + 252)), lost(25, 1));
         assert_eq!(check(|gaps| gaps[0].from = UnixTime::from_millis(START + 290)), lost(25, 1));

@@ -20,9 +20,9 @@
 //! });
 //! ```
 //!
-//! The reference is [`reference_driver`]: it carries out each step of a session itself, over std sockets,
-//! without the driver and the read buffer that the adapters share. A log over TLS must be the same, so the
-//! reference never uses TLS.
+//! The reference is [`reference_driver`]: it carries out each step of a session itself, over std
+//! sockets, without the driver and the read buffer that the adapters share. A log over TLS must be
+//! the same, so the reference never uses TLS.
 //!
 //! [`AsyncRuntime`]: powerstream_client::runtime::AsyncRuntime
 #![forbid(unsafe_code)]
@@ -88,7 +88,8 @@ fn posts(seed: u64, count: usize) -> Source {
     Source::from_ndjson(&lines).unwrap()
 }
 
-/// Runs a check for each item, some at a time since most of them only wait. Names the one that failed.
+/// Runs a check for each item, some at a time since most of them only wait. Names the one that
+/// failed.
 fn parallel<'a, T: Sync>(
     items: &'a [T],
     threads: usize,

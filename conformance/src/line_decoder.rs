@@ -1,4 +1,5 @@
-//! A response decoder that shares no code with the core's: one byte at a time, without chunk extensions.
+//! A response decoder that shares no code with the core's: one byte at a time, without chunk
+//! extensions.
 //!
 //! It stops at the first framing error.
 
@@ -115,7 +116,8 @@ impl LineDecoder {
         }
     }
 
-    /// Interprets the head: an interim response is followed by another one, and only a stream has lines.
+    /// Interprets the head: an interim response is followed by another one, and only a stream has
+    /// lines.
     fn head_ends(&mut self) -> State {
         let head = String::from_utf8_lossy(&self.head).to_ascii_lowercase();
         let status = head.strip_prefix("http/1.1 ").and_then(|rest| rest.get(..4)).unwrap_or_default();

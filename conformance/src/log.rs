@@ -29,8 +29,8 @@ pub enum Until {
     KeepAlives(usize),
 }
 
-/// Records events and says when the script is complete. It is `Send`, to move with a stream into a task
-/// or thread.
+/// Records events and says when the script is complete. It is `Send`, to move with a stream into a
+/// task or thread.
 #[derive(Debug)]
 pub struct Recorder {
     until: Until,
@@ -52,7 +52,8 @@ impl Recorder {
         Self { until, log: Log::default() }
     }
 
-    /// Records an event. Returns [`ControlFlow::Break`] once the script is complete: then drop the stream.
+    /// Records an event. Returns [`ControlFlow::Break`] once the script is complete: then drop the
+    /// stream.
     pub fn record(&mut self, event: OwnedEvent) -> ControlFlow<()> {
         let log = &mut self.log;
         let line = match &event {
@@ -115,7 +116,8 @@ impl Log {
         self.connections
     }
 
-    /// Removes what a reset may lose: the first stream's messages, and how much of the last was undelivered.
+    /// Removes what a reset may lose: the first stream's messages, and how much of the last was
+    /// undelivered.
     pub(crate) fn forget_what_a_reset_takes(&mut self) {
         let end = self.lines.iter().position(|line| line.starts_with("disconnected")).unwrap();
         self.lines[end] = self.lines[end].split(", undelivered").next().unwrap().to_owned();

@@ -1,5 +1,5 @@
-//! Several connections merged into one stream: each Post once, all Posts of all connections, and a gap only
-//! while no connection was up.
+//! Several connections merged into one stream: each Post once, all Posts of all connections, and a
+//! gap only while no connection was up.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +57,8 @@ impl fmt::Debug for Received {
 }
 
 impl Recorder {
-    /// Records an event. Returns [`ControlFlow::Break`] once the check is complete: then drop the stream.
+    /// Records an event. Returns [`ControlFlow::Break`] once the check is complete: then drop the
+    /// stream.
     pub fn record(&mut self, event: OwnedMergedEvent) -> ControlFlow<()> {
         let received = &mut self.received;
         match event {

@@ -1,16 +1,17 @@
-//! Every possible loss is reported: runs all built-in scenarios on a live feed, which sends whether or not a
-//! client is connected.
+//! Every possible loss is reported: runs all built-in scenarios on a live feed, which sends whether
+//! or not a client is connected.
 //!
-//! Unlike in [`scripts`](crate::scripts), no two runs are the same. Three rules must hold in every run, however
-//! busy the machine is, as long as no single read takes a second:
+//! Unlike in [`scripts`](crate::scripts), no two runs are the same. Three rules must hold in every
+//! run, however busy the machine is, as long as no single read takes a second:
 //!
 //! - Each line that a read completed is delivered, in order, once per connection that carried it.
 //! - Each line sent before an orderly end (a FIN, the last chunk, a broken chunk) is read.
-//! - Each missing Post was sent, or would have been sent, in a gap that the client reported. A gap is reported
-//!   when a stream begins; what follows the last moment that a session covers counts as one too.
+//! - Each missing Post was sent, or would have been sent, in a gap that the client reported. A gap
+//!   is reported when a stream begins; what follows the last moment that a session covers counts as
+//!   one too.
 //!
-//! A [`ReadRecorder`] knows what was read, the simulator's ground truth log what was sent, and its feed which
-//! Posts existed.
+//! A [`ReadRecorder`] knows what was read, the simulator's ground truth log what was sent, and its
+//! feed which Posts existed.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -145,8 +146,8 @@ impl Recorder {
         Self { truth: simulator.truth(), began: Instant::now(), until, received: Received::default() }
     }
 
-    /// Records an event. Returns [`ControlFlow::Break`] once the scenario is complete: then shut the stream
-    /// down, and record the events that it still delivers.
+    /// Records an event. Returns [`ControlFlow::Break`] once the scenario is complete: then shut
+    /// the stream down, and record the events that it still delivers.
     pub fn record(&mut self, event: OwnedEvent) -> ControlFlow<()> {
         let received = &mut self.received;
         match event {
@@ -193,8 +194,8 @@ impl Recorder {
     }
 
     /// Records the end of the stream, with the session's
-    /// [`covered_until`](powerstream_core::session::Session::covered_until); for a merged stream the latest
-    /// of all sessions.
+    /// [`covered_until`](powerstream_core::session::Session::covered_until); for a merged stream
+    /// the latest of all sessions.
     #[must_use]
     pub fn ended(mut self, covered_until: Option<UnixTime>) -> Self {
         self.received.covered_until = covered_until;
@@ -383,8 +384,8 @@ impl ScenarioTest {
     }
 }
 
-/// The monotonic clock and the wall clock at the same moment. If this thread is suspended between the two
-/// readings, sending times are estimated too early, never too late.
+/// The monotonic clock and the wall clock at the same moment. If this thread is suspended between
+/// the two readings, sending times are estimated too early, never too late.
 struct Clocks(Instant, SystemTime);
 
 impl Clocks {
@@ -401,9 +402,9 @@ impl Clocks {
     }
 }
 
-/// Pairs what the server sent over each connection with what the client read there, in the order in which the
-/// client connected. `delivered` returns the delivered lines; its argument says whether the connection was a
-/// stream. Connections that the client does not know of come last.
+/// Pairs what the server sent over each connection with what the client read there, in the order in
+/// which the client connected. `delivered` returns the delivered lines; its argument says whether
+/// the connection was a stream. Connections that the client does not know of come last.
 fn streams(
     truth: &Truth,
     clocks: &Clocks,
@@ -453,7 +454,8 @@ pub fn check(subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
 /// As [`check`], and if a Post is delivered twice.
 pub fn check_merged(subject: &(dyn Fn(MergedTestCase) -> Recorder + Sync)) {
     let mut test = ScenarioTest::of(Scenario::DatacenterFailover);
-    // The datacenter that sends its hundredth Post first goes down and comes back; the other may stay up.
+    // The datacenter that sends its hundredth Post first goes down and comes back; the other may
+    // stay up.
     (test.loses, test.until.messages) = (false, 2 * RATE as usize);
     run(&[test], &|test| test.check_merged(subject));
 }

@@ -1,5 +1,5 @@
-//! Records the bytes that a client's reads return, below TLS and the core: everything recorded must be
-//! delivered.
+//! Records the bytes that a client's reads return, below TLS and the core: everything recorded must
+//! be delivered.
 
 use std::io;
 use std::net::SocketAddr;

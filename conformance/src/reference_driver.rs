@@ -22,8 +22,8 @@ pub fn read(config: &Config, mut each: impl FnMut(SessionEvent<'_>) -> ControlFl
 
 /// Reads a stream without TLS until `each` breaks or the session ends, and records its reads.
 ///
-/// After a break it still hands out the events of bytes already read. Returns the moment up to which the
-/// session has delivered everything.
+/// After a break it still hands out the events of bytes already read. Returns the moment up to
+/// which the session has delivered everything.
 pub fn drive(
     config: &Config,
     reads: &ReadRecorder,

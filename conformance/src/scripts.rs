@@ -83,7 +83,8 @@ impl Script {
             S::AcceptClose => Until::Disconnects(8),
             _ => ALL,
         };
-        // Long, so that a busy machine does not look like a silent server; short where the timeout is expected.
+        // Long, so that a busy machine does not look like a silent server; short where the timeout
+        // is expected.
         let silence = if scenario == S::Stall { 2 } else { 25 };
         let (keep_alive, silence) = (Duration::from_secs(20), Duration::from_secs(silence));
         Self { name: scenario.name(), scenario, until, keep_alive, silence }
@@ -173,7 +174,8 @@ pub fn check_all(subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
 /// Runs every script.
 ///
 /// # Panics
-/// If a log differs from the reference's or from what the simulator sent; standard error names the script.
+/// If a log differs from the reference's or from what the simulator sent; standard error names the
+/// script.
 pub fn check(transport: Transport, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
     run(&Script::all(), transport, subject);
 }

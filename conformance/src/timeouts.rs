@@ -1,5 +1,5 @@
-//! Everything a stream waits for, over real sockets: a shutdown ends it in every state within a second,
-//! deadlines hold, each fault has its own kind, and complete messages are delivered.
+//! Everything a stream waits for, over real sockets: a shutdown ends it in every state within a
+//! second, deadlines hold, each fault has its own kind, and complete messages are delivered.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,8 +29,8 @@ pub struct ReadJob {
     pub config: Config,
     /// Over TLS: the CA to trust, as PEM.
     pub ca_pem: Option<String>,
-    /// Takes each event, with the time of its delivery. Sending blocks while the channel is full. Drop the
-    /// stream when it ends, or when sending fails.
+    /// Takes each event, with the time of its delivery. Sending blocks while the channel is full.
+    /// Drop the stream when it ends, or when sending fails.
     pub events: SyncSender<(Instant, OwnedEvent)>,
 }
 
@@ -42,7 +42,8 @@ pub struct ReadHandle {
 }
 
 impl ReadHandle {
-    /// Returns a handle of the stream's shutdown handle and the thread that reads it or waits for its task.
+    /// Returns a handle of the stream's shutdown handle and the thread that reads it or waits for
+    /// its task.
     #[must_use]
     pub const fn new(shutdown: Shutdown, thread: JoinHandle<()>) -> Self {
         Self { shutdown, thread }

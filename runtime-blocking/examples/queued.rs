@@ -1,7 +1,7 @@
 //! A consumer that is slower than the stream: `cargo run -p powerstream-blocking --example queued`
 //!
-//! It runs against a simulator of its own, which sends 2,000 Posts a second. A thread reads them; the consumer takes a
-//! millisecond for each, and what it cannot keep up with is dropped, and told.
+//! It runs against a simulator of its own, which sends 2,000 Posts a second. A thread reads them;
+//! the consumer takes a millisecond for each, and what it cannot keep up with is dropped, and told.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The executor: it runs one future on the calling thread, and sleeps in mio's poll while the future is
-//! pending. One poll waits for sockets, timers and other threads at once.
+//! The executor: it runs one future on the calling thread, and sleeps in mio's poll while the
+//! future is pending. One poll waits for sockets, timers and other threads at once.
 //!
 //! ```text
 //!   block_on: clear woken -> poll the future -- ready --> return
@@ -9,8 +9,9 @@
 //!                  '---------------- wake the sockets with events and the timers that are due
 //! ```
 //!
-//! Each connection has a [`Registration`]: the wakers of its socket and its timer. One thread uses them at a
-//! time, but a stream may move to another thread between two events, and any thread may call a waker.
+//! Each connection has a [`Registration`]: the wakers of its socket and its timer. One thread uses
+//! them at a time, but a stream may move to another thread between two events, and any thread may
+//! call a waker.
 
 use std::fmt;
 use std::future::Future;

@@ -50,7 +50,8 @@ pub type Client = client::client::Client<Blocking>;
 /// }
 /// ```
 ///
-/// [`queued`](client::stream::Stream::queued) starts a thread that reads, whatever the consumer does:
+/// [`queued`](client::stream::Stream::queued) starts a thread that reads, whatever the consumer
+/// does:
 ///
 /// ```
 /// use powerstream_blocking::{Client, Config, Delivery, Overflow, QueueConfig, Token};
@@ -73,8 +74,8 @@ pub type Client = client::client::Client<Blocking>;
 /// ```
 pub type Stream = client::stream::Stream<Blocking>;
 
-/// Several connections as one stream, read by one thread: each Post once, from the connection that delivers
-/// it first.
+/// Several connections as one stream, read by one thread: each Post once, from the connection that
+/// delivers it first.
 ///
 /// ```
 /// use powerstream_blocking::{Client, Config, Connections, Token};

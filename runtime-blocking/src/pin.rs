@@ -6,12 +6,13 @@ use core_affinity::CoreId;
 
 /// Keeps the calling thread on one processor, by the operating system's number, from 0.
 ///
-/// Call it in a thread that reads with [`Blocking::with_busy_poll`](crate::Blocking::with_busy_poll), before the
-/// stream is opened. Threads that this thread starts later stay on the processor too.
+/// Call it in a thread that reads with
+/// [`Blocking::with_busy_poll`](crate::Blocking::with_busy_poll), before the stream is opened.
+/// Threads that this thread starts later stay on the processor too.
 ///
 /// # Errors
-/// [`PinError`] if this thread may not use such a processor, or if the operating system does not pin threads.
-/// macOS takes it as a hint.
+/// [`PinError`] if this thread may not use such a processor, or if the operating system does not
+/// pin threads. macOS takes it as a hint.
 pub fn pin_thread(processor: usize) -> Result<(), PinError> {
     let wanted = CoreId { id: processor };
     // Checked first: the library does not check the number.

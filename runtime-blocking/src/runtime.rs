@@ -37,11 +37,11 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// Sets whether a stream that waits for input asks the operating system for it in a loop, rather
-    /// than sleeping until it comes. Default off.
+    /// Sets whether a stream that waits for input asks the operating system for it in a loop,
+    /// rather than sleeping until it comes. Default off.
     ///
-    /// That saves the time which waking a thread takes, and uses all of a processor: give it one that
-    /// nothing else uses, see [`pin_thread`]. While it connects or backs off it sleeps.
+    /// That saves the time which waking a thread takes, and uses all of a processor: give it one
+    /// that nothing else uses, see [`pin_thread`]. While it connects or backs off it sleeps.
     #[must_use]
     pub fn with_busy_poll(self, busy_poll: bool) -> Self {
         Self { busy_poll, ..self }
@@ -54,8 +54,8 @@ impl Blocking {
         Self { thread: thread.into(), ..self }
     }
 
-    /// Sets the processor that the threads which [`Stream::queued`](crate::Stream::queued) starts are
-    /// kept on; see [`pin_thread`]. Default: any.
+    /// Sets the processor that the threads which [`Stream::queued`](crate::Stream::queued) starts
+    /// are kept on; see [`pin_thread`]. Default: any.
     #[must_use]
     pub fn with_processor(self, processor: usize) -> Self {
         Self { processor: Some(processor), ..self }

@@ -8,8 +8,8 @@
 //! | [`ReadMode::Spinning`] | is repeated at once | one stream per core |
 //! | [`ReadMode::Polling`] | waits in mio's poll, with others | several connections per thread |
 //!
-//! The receive timeout only wakes the thread; the clock decides what has expired. It is set again only when it
-//! would wake the thread too late or far too early.
+//! The receive timeout only wakes the thread; the clock decides what has expired. It is set again
+//! only when it would wake the thread too late or far too early.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -252,7 +252,8 @@ impl Drop for KernelSocket {
     }
 }
 
-/// Maps the error of an expired receive timeout on Windows. On Unix, `TimedOut` is a lost connection.
+/// Maps the error of an expired receive timeout on Windows. On Unix, `TimedOut` is a lost
+/// connection.
 fn as_would_block(error: io::Error) -> io::Error {
     if cfg!(windows) && error.kind() == io::ErrorKind::TimedOut {
         io::ErrorKind::WouldBlock.into()

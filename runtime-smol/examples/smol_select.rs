@@ -1,7 +1,8 @@
-//! A stream among other things that a task waits for: `cargo run -p powerstream-smol --example smol_select`
+//! A stream among other things that a task waits for: `cargo run -p powerstream-smol --example
+//! smol_select`
 //!
-//! It runs against a simulator of its own. `next()` races with a timer, and is dropped whenever the timer is first:
-//! nothing is lost by that.
+//! It runs against a simulator of its own. `next()` races with a timer, and is dropped whenever the
+//! timer is first: nothing is lost by that.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     None => break,
                 }
             }
-            println!("{tick}: {posts} Posts, {} octets", stream.session().octets().received);
+            println!("{tick}: {posts} Posts, {} bytes", stream.session().octets().received);
         }
 
         // From any task or thread. What was read already is still handed out.

@@ -3,11 +3,12 @@
 
 mod runtime;
 
+pub use runtime::Smol;
+
 pub use powerstream_client as client;
 pub use powerstream_client::prelude::*;
 pub use powerstream_core as core;
 pub use powerstream_tls as tls;
-pub use runtime::Smol;
 
 /// Opens streams of one configuration, on smol: [`stream`](client::client::Client::stream),
 /// [`merged`](client::client::Client::merged) and [`rules`](client::client::Client::rules).
@@ -45,7 +46,8 @@ pub type Client = client::client::Client<Smol>;
 /// ```
 pub type Stream = client::stream::Stream<Smol>;
 
-/// Several connections as one stream, on smol: each Post once, from the connection that delivers it first.
+/// Several connections as one stream, on smol: each Post once, from the connection that delivers it
+/// first.
 ///
 /// ```
 /// use powerstream_smol::{Client, Config, Connections, Token};

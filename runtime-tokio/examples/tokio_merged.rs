@@ -1,6 +1,7 @@
 //! Two connections as one stream: `cargo run -p powerstream-tokio --example tokio_merged`
 //!
-//! It runs against a simulator of its own. Each Post comes once, from whichever connection brings it first.
+//! It runs against a simulator of its own. Each Post comes once, from whichever connection brings
+//! it first.
 
 use powerstream_simulator::Simulator;
 use powerstream_tokio::{Client, Config, Connections, MergedEvent, SessionEvent, Token};

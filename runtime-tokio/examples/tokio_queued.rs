@@ -1,7 +1,8 @@
-//! A consumer that is slower than the stream: `cargo run -p powerstream-tokio --example tokio_queued`
+//! A consumer that is slower than the stream: `cargo run -p powerstream-tokio --example
+//! tokio_queued`
 //!
-//! It runs against a simulator of its own, which sends 2,000 Posts a second. A task reads them; the consumer takes a
-//! millisecond for each, and what it cannot keep up with is dropped, and told.
+//! It runs against a simulator of its own, which sends 2,000 Posts a second. A task reads them; the
+//! consumer takes a millisecond for each, and what it cannot keep up with is dropped, and told.
 
 use std::time::Duration;
 
@@ -38,6 +39,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let stream = reading.await?;
-    println!("{posts} Posts, {dropped} dropped, {} octets", stream.session().octets().received);
+    println!("{posts} Posts, {dropped} dropped, {} bytes", stream.session().octets().received);
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! A stream among other things that a task waits for: `cargo run -p powerstream-tokio --example tokio_select`
+//! A stream among other things that a task waits for: `cargo run -p powerstream-tokio --example
+//! tokio_select`
 //!
-//! It runs against a simulator of its own. `next()` stands in a `select!`, and is dropped whenever the timer is first:
-//! nothing is lost by that.
+//! It runs against a simulator of its own. `next()` stands in a `select!`, and is dropped whenever
+//! the timer is first: nothing is lost by that.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 _ = ticks.tick() => break,
             }
         }
-        println!("{posts} Posts, {} octets", stream.session().octets().received);
+        println!("{posts} Posts, {} bytes", stream.session().octets().received);
     }
 
     // From any task or thread. What was read already is still handed out.

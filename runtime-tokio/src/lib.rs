@@ -3,11 +3,12 @@
 
 mod runtime;
 
+pub use runtime::Tokio;
+
 pub use powerstream_client as client;
 pub use powerstream_client::prelude::*;
 pub use powerstream_core as core;
 pub use powerstream_tls as tls;
-pub use runtime::Tokio;
 
 /// Opens streams of one configuration, on tokio: [`stream`](client::client::Client::stream),
 /// [`merged`](client::client::Client::merged) and [`rules`](client::client::Client::rules).
@@ -45,7 +46,8 @@ pub type Client = client::client::Client<Tokio>;
 /// ```
 pub type Stream = client::stream::Stream<Tokio>;
 
-/// Several connections as one stream, on tokio: each Post once, from the connection that delivers it first.
+/// Several connections as one stream, on tokio: each Post once, from the connection that delivers
+/// it first.
 ///
 /// ```
 /// use powerstream_tokio::{Client, Config, Connections, Token};

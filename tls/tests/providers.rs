@@ -1,6 +1,7 @@
 //! The crypto provider of this crate and the default one of the process do not meet.
 //!
-//! This is a test program by itself, since the default provider can be installed only once per process.
+//! This is a test program by itself, since the default provider can be installed only once per
+//! process.
 
 #![allow(clippy::unwrap_used)]
 
@@ -40,7 +41,8 @@ fn suite(config: &TlsConfig) -> CipherSuite {
     server.connection.negotiated_cipher_suite().unwrap().suite()
 }
 
-/// Builds every kind of configuration; the platform may lack roots. Returns a negotiated cipher suite.
+/// Builds every kind of configuration; the platform may lack roots. Returns a negotiated cipher
+/// suite.
 fn everything() -> CipherSuite {
     #[cfg(feature = "platform-roots")]
     for system in [TlsConfig::platform(), TlsConfig::with_ca_pem(ca().pem().as_bytes())] {

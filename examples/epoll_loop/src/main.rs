@@ -1,12 +1,12 @@
 //! An event loop without an adapter: two sessions on one thread, over `mio` (epoll, kqueue, IOCP).
 //!
-//! Run `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another
-//! `cargo run -p powerstream-epoll-loop -- http://127.0.0.1:8080`. With `simulate --tls --ca-out ca.pem`,
-//! run `.. -- https://127.0.0.1:8080 ca.pem`. The program ends after 1,000 Posts of each session.
+//! Run `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another `cargo run -p
+//! powerstream-epoll-loop -- http://127.0.0.1:8080`. With `simulate --tls --ca-out ca.pem`, run `..
+//! -- https://127.0.0.1:8080 ca.pem`. The program ends after 1,000 Posts of each session.
 //!
-//! The example itself is [`Tcp`], an `Io` whose `Pending` means that the call would block, and the loop.
-//! The core's driver carries out the session's steps, and `powerstream-tls` adds TLS. The conformance suite
-//! checks the loop (`tests/it`).
+//! The example itself is [`Tcp`], an `Io` whose `Pending` means that the call would block, and the
+//! loop. The core's driver carries out the session's steps, and `powerstream-tls` adds TLS. The
+//! conformance suite checks the loop (`tests/it`).
 
 #![forbid(unsafe_code)]
 

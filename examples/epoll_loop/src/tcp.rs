@@ -26,7 +26,8 @@ pub(crate) struct Tcp {
 }
 
 impl Tcp {
-    /// Converts the result of a system call. One that would block is `Pending`, or `None` after the deadline.
+    /// Converts the result of a system call. One that would block is `Pending`, or `None` after the
+    /// deadline.
     fn outcome<T>(&mut self, result: io::Result<T>, until: Instant) -> Poll<Result<Option<T>, Fault>> {
         match result {
             Ok(value) => Poll::Ready(Ok(Some(value))),

@@ -11,8 +11,8 @@ use powerstream_simulator::{ConnectionTruth, Datacenter, Delay, Simulator};
 
 const NAMES: [&str; 2] = ["atla", "pdxa"];
 
-/// Starts two datacenters of one service. The second sends each Post a third of a second later; both send one
-/// in ten twice.
+/// Starts two datacenters of one service. The second sends each Post a third of a second later;
+/// both send one in ten twice.
 fn service(rate: f64) -> Simulator {
     let mut config = powerstream_simulator::Config::default();
     config.rate = Some(rate);
@@ -106,7 +106,8 @@ fn first_arrivals_and_lags_agree_with_the_ground_truth_log() {
     };
 
     let [first, second] = stream.merge().records() else { panic!() };
-    // The early datacenter wins all Posts that both sent, except those before both streams had begun.
+    // The early datacenter wins all Posts that both sent, except those before both streams had
+    // begun.
     let both: Vec<_> =
         received.posts.keys().filter(|id| early.contains_key(id) && late.contains_key(id)).collect();
     assert!(both.len() > 300, "{}", both.len());
@@ -128,7 +129,8 @@ fn loses_nothing_when_one_of_two_replicas_goes_down() {
     let service = service(300.0);
     let mut stream = stream(&service, Group::Redundant);
     let mut is_dead = false;
-    // After two seconds: a gap starts a second of travel time early, and both streams are older than that.
+    // After two seconds: a gap starts a second of travel time early, and both streams are older
+    // than that.
     let received = read(&mut stream, |received, _| {
         if received.posts.len() == 600 && !is_dead {
             is_dead = service.kill("atla");

@@ -132,7 +132,8 @@ fn a_dead_connection_does_not_delay_the_others(mode: ReadMode) {
 fn a_closed_connection_loses_nothing(mode: ReadMode) {
     let dying = serve(vec![|socket| {
         send(&socket, HEAD);
-        // A second longer than the other stream takes to begin: a gap starts a second of travel time early.
+        // A second longer than the other stream takes to begin: a gap starts a second of travel
+        // time early.
         std::thread::sleep(millis(2_000));
         (0..100).for_each(|id| send(&socket, chunk(&post(id))));
     }]);

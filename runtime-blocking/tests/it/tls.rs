@@ -26,7 +26,8 @@ fn simulator(change: impl FnOnce(&mut Config, &mut Tls)) -> Simulator {
     Simulator::start(config).unwrap()
 }
 
-/// Reads until the second connection streams. Returns the disconnect of the first, and when it was reported.
+/// Reads until the second connection streams. Returns the disconnect of the first, and when it was
+/// reported.
 fn first_fault(mode: ReadMode, fault: powerstream_simulator::TlsFault) -> (Disconnected, Duration) {
     let simulator = simulator(|_, tls| {
         tls.fault = Some(fault);

@@ -1,4 +1,5 @@
-//! The suite of all async runtimes on tokio, on a runtime of one thread and on one of several threads.
+//! The suite of all async runtimes on tokio, on a runtime of one thread and on one of several
+//! threads.
 
 #![allow(clippy::unwrap_used)]
 

@@ -260,7 +260,8 @@ fn reports_an_end_anywhere_in_the_handshake() {
             assert_eq!(client.fault(), Some(tls(TlsFault::HandshakeClosed)), "{at}");
         }
     }
-    // A close_notify is no better, since it is not authenticated: alert, TLS 1.2, 2 bytes, warning, close_notify.
+    // A close_notify is no better, since it is not authenticated: alert, TLS 1.2, 2 bytes, warning,
+    // close_notify.
     let mut client = machine(&client());
     receive(&mut client, &[21, 3, 3, 0, 2, 1, 0], &mut Cuts::Every(1), 1);
     assert_eq!((client.fault(), client.ended()), (None, None));
@@ -353,7 +354,8 @@ fn own(versions: &[&'static powerstream_tls::rustls::SupportedProtocolVersion]) 
     Arc::new(config)
 }
 
-/// A ServerHello of TLS 1.2 or below (RFC 5246, section 7.4.1.3), with this in the place of its version and extensions.
+/// A ServerHello of TLS 1.2 or below (RFC 5246, section 7.4.1.3), with this in the place of its
+/// version and extensions.
 fn server_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
     let mut hello = version.to_vec();
     hello.extend([7; 32]);
@@ -389,7 +391,8 @@ fn reports_the_servers_alert() {
     // A server of 1.2 alone, for a client of 1.3 alone.
     let (found, _) = failed(&TlsConfig::from(&own(&[&TLS13])), ca().leaf(|_| {}).server(&[&TLS12]));
     assert_eq!(found, Some(tls(TlsFault::Alert(70))));
-    // A server that requires a client certificate: with TLS 1.3 its alert comes after the handshake.
+    // A server that requires a client certificate: with TLS 1.3 its alert comes after the
+    // handshake.
     for version in VERSIONS {
         let provider = Arc::new(ring::default_provider());
         let mut roots = RootCertStore::empty();

@@ -1,5 +1,5 @@
-//! The shell over a scripted transport: the same events whichever calls pend, deadlines hold, nothing is sent
-//! twice.
+//! The shell over a scripted transport: the same events whichever calls pend, deadlines hold,
+//! nothing is sent twice.
 
 use std::future::Future;
 use std::pin::pin;
@@ -186,7 +186,8 @@ fn deadlines_hold_and_have_their_own_reasons() {
     // The server does not take our first message.
     let mut wire = Wire::new([script(&[])]);
     wire.moods = Moods { blocks: true, clogged_after: Some(10), ..Moods::default() };
-    // A close has 50 ms more for a goodbye; in the handshake there is none, but the rest of the message.
+    // A close has 50 ms more for a goodbye; in the handshake there is none, but the rest of the
+    // message.
     let (fault, took) = first_fault(wire);
     assert_eq!(fault, late);
     assert!(took <= connect + GOODBYE_MAX, "{took:?}");
@@ -356,7 +357,8 @@ fn adds_nothing_without_tls() {
     assert!(io.poll_close(&mut cx()).is_ready());
 }
 
-/// A slow consumer: what it had not read when the connection was lost is in the gap, though each read was a short one.
+/// A slow consumer: what it had not read when the connection was lost is in the gap, though each
+/// read was a short one.
 #[test]
 fn a_gap_starts_before_buffered_ciphertext() {
     let records: &[&[u8]] = &[ONE, TWO, ONE];

@@ -50,8 +50,8 @@ pub(crate) struct Moods {
     pub(crate) broken_after: Option<usize>,
     /// The connect never comes about.
     pub(crate) no_connect: bool,
-    /// It blocks: never pends, and answers that the time has passed; how long a read may take it works out from when the
-    /// clock was last looked at, which saves a look.
+    /// It blocks: never pends, and answers that the time has passed; how long a read may take it
+    /// works out from when the clock was last looked at, which saves a look.
     pub(crate) blocks: bool,
 }
 
@@ -108,7 +108,8 @@ impl Wire {
         if self.moods.piece == 0 { length } else { length.min(self.moods.piece) }
     }
 
-    /// Nothing will happen before `until`, or before a server's wait is over. `true`: it is `until`.
+    /// Nothing will happen before `until`, or before a server's wait is over. `true`: it is
+    /// `until`.
     fn pass(&mut self, until: Instant) -> bool {
         let waiting = self.open.as_ref().and_then(|open| open.waiting);
         self.clock.set(self.clock.get().max(waiting.map_or(until, |at| at.min(until))));
