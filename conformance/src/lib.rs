@@ -1,30 +1,4 @@
-//! One suite for every way of driving a session: the same script gives the same event log.
-//!
-//! | module | checks |
-//! |---|---|
-//! | [`scripts`] | the event log of each deterministic scenario equals the reference's |
-//! | [`no_silent_loss`] | on a live feed, every possible loss is reported |
-//! | [`timeouts`] | deadlines, shutdown in every state, the kind of each fault |
-//! | [`merged`] | several connections as one stream |
-//! | [`async_runtimes`] | all of the above, the queue and rule requests, for an [`AsyncRuntime`] |
-//!
-//! Each check takes a closure that reads a stream, and starts the servers that it needs:
-//!
-//! ```
-//! use powerstream_conformance::{Transport, reference_driver, scripts};
-//!
-//! // Read `case.config` and record every event until the recorder breaks.
-//! scripts::check_some(&["steady", "reset"], Transport::Plain, &|mut case| {
-//!     reference_driver::read(&case.config, |event| case.recorder.record(event.into()));
-//!     case.recorder
-//! });
-//! ```
-//!
-//! The reference is [`reference_driver`]: it carries out each step of a session itself, over std
-//! sockets, without the driver and the read buffer that the adapters share. A log over TLS must be
-//! the same, so the reference never uses TLS.
-//!
-//! [`AsyncRuntime`]: powerstream_client::runtime::AsyncRuntime
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 // These are tests. They are a crate, so that each adapter need not compile its own copy.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]

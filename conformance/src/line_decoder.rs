@@ -1,8 +1,8 @@
-//! A response decoder that shares no code with the core's: one byte at a time, without chunk
-//! extensions.
+//! A response decoder that shares no code with the core's, and knows no chunk extensions.
 //!
 //! It stops at the first framing error.
 
+use std::io::BufRead;
 use std::sync::Arc;
 
 /// The clients under test skip longer lines; only their length is kept.
@@ -75,7 +75,7 @@ impl LineDecoder {
             if let State::Content(left) = self.at {
                 let (content, rest) =
                     bytes.split_at(bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
-                content.iter().for_each(|byte| self.content(*byte));
+                self.content(content);
                 let left = left - content.len() as u64;
                 self.at = if left == 0 { State::Cr } else { State::Content(left) };
                 bytes = rest;
@@ -136,25 +136,36 @@ impl LineDecoder {
         }
     }
 
-    fn content(&mut self, byte: u8) {
-        if byte == b'\n' && self.last == b'\r' {
-            let length = self.length - 1;
-            let is_long = length > LINE_BYTES_MAX as u64;
-            self.line.pop();
-            if is_long {
-                self.lines.push(Line::TooLong(length));
-            } else if !self.line.trim_ascii().is_empty() {
-                self.lines.push(Line::new(&self.line));
-            }
-            self.line.clear();
-            self.length = 0;
-        } else {
-            self.length += 1;
-            if self.line.len() <= LINE_BYTES_MAX {
-                self.line.push(byte);
+    fn content(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            // The standard library is optimized in debug builds too: this is faster than a loop here.
+            let count = bytes.read_until(b'\n', &mut self.line).expect("a slice has no errors");
+            self.length += count as u64;
+            let is_after_cr = match self.line[self.line.len() - count..] {
+                [.., byte, _] => byte == b'\r',
+                _ => self.last == b'\r',
+            };
+            self.last = self.line[self.line.len() - 1];
+            if self.last == b'\n' && is_after_cr {
+                self.end_line();
+            } else {
+                // One byte more than the limit: a line of the longest length is followed by its CR.
+                self.line.truncate(LINE_BYTES_MAX + 1);
             }
         }
-        self.last = byte;
+    }
+
+    fn end_line(&mut self) {
+        let length = std::mem::take(&mut self.length) - 2;
+        if length > LINE_BYTES_MAX as u64 {
+            self.lines.push(Line::TooLong(length));
+        } else {
+            self.line.truncate(self.line.len() - 2);
+            if !self.line.trim_ascii().is_empty() {
+                self.lines.push(Line::new(&self.line));
+            }
+        }
+        self.line.clear();
     }
 }
 

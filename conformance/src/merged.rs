@@ -16,6 +16,7 @@ use powerstream_core::merge::{FeedGap, Group, Interrupted, MergeError};
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::{Scenario, Simulator, Struck};
 
+use crate::loopback::unused_address;
 use crate::{parallel, posts};
 
 /// What to read, and the recorder of its events.
@@ -176,8 +177,8 @@ fn one_is_cut(subject: &Subject<'_>) {
 
 fn one_is_dead(subject: &Subject<'_>) {
     let well = server(5, Scenario::Steady, Struck::Every);
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let urls = [("dead", format!("http://{nobody}")), ("well", well.base_url())];
+    let unused = unused_address();
+    let urls = [("dead", format!("http://{unused}")), ("well", well.base_url())];
     let received = run(subject, Group::Redundant, &urls, (POSTS, 3, 0));
     assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&0], "{received:?}");
     assert!(received.interrupted.is_empty() && received.gaps.is_empty(), "{received:?}");

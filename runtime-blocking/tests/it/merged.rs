@@ -60,13 +60,13 @@ fn read_until(
     stream: &mut MergedStream,
     enough: impl Fn(&[u64], &[(usize, String)]) -> bool,
 ) -> (Vec<u64>, Vec<(usize, String)>) {
-    let (mut ids, mut told) = (Vec::new(), Vec::new());
-    while !enough(&ids, &told) {
+    let (mut ids, mut others) = (Vec::new(), Vec::new());
+    while !enough(&ids, &others) {
         match OwnedMergedEvent::from(stream.next().unwrap()) {
             OwnedMergedEvent::Session { event: OwnedEvent::Message(message), .. } => {
                 ids.extend(message.id().map(|id| id.as_u64()));
             }
-            OwnedMergedEvent::Session { connection, event } => told.push((
+            OwnedMergedEvent::Session { connection, event } => others.push((
                 connection.index(),
                 match event {
                     OwnedEvent::Connected(_) => "connected".to_owned(),
@@ -74,22 +74,22 @@ fn read_until(
                     event => panic!("{event:?}"),
                 },
             )),
-            OwnedMergedEvent::Interrupted(_) => told.push((9, "interrupted".to_owned())),
-            OwnedMergedEvent::Gap(_) => told.push((9, "gap".to_owned())),
+            OwnedMergedEvent::Interrupted(_) => others.push((9, "interrupted".to_owned())),
+            OwnedMergedEvent::Gap(_) => others.push((9, "gap".to_owned())),
             event => panic!("{event:?}"),
         }
     }
-    (ids, told)
+    (ids, others)
 }
 
 fn delivers_each_post_once_and_counts_first_arrivals(mode: ReadMode) {
     let early = serve(vec![|socket| posts(socket, 100, 0..500)]);
     let late = serve(vec![|socket| posts(socket, 600, (0..510).chain(0..5))]);
     let mut stream = merged(mode, &connections(Group::Redundant, &[late, early]));
-    let (ids, mut told) = read(&mut stream, 510);
+    let (ids, mut others) = read(&mut stream, 510);
     assert_eq!(ids, (0..510).collect::<Vec<_>>());
-    told.sort();
-    assert_eq!(told, [(0, "connected".to_owned()), (1, "connected".to_owned())]);
+    others.sort();
+    assert_eq!(others, [(0, "connected".to_owned()), (1, "connected".to_owned())]);
     // Duplicates are not delivered.
     std::thread::sleep(millis(100));
     let stop = stream.shutdown_handle();
@@ -121,12 +121,12 @@ fn a_dead_connection_does_not_delay_the_others(mode: ReadMode) {
         hang(socket);
     }]);
     let mut stream = merged(mode, &connections(Group::Partitioned, &[unused, alive]));
-    let (ids, told) = read(&mut stream, 50);
+    let (ids, others) = read(&mut stream, 50);
     assert_eq!(ids, (0..50).collect::<Vec<_>>());
-    assert!(told.contains(&(1, "connected".to_owned())), "{told:?}");
+    assert!(others.contains(&(1, "connected".to_owned())), "{others:?}");
     // The dead connection was retried meanwhile.
-    let tries = told.iter().filter(|(index, code)| *index == 0 && code == "fault").count();
-    assert!(tries >= 2, "{told:?}");
+    let tries = others.iter().filter(|(index, code)| *index == 0 && code == "fault").count();
+    assert!(tries >= 2, "{others:?}");
 }
 
 fn a_closed_connection_loses_nothing(mode: ReadMode) {
@@ -140,9 +140,9 @@ fn a_closed_connection_loses_nothing(mode: ReadMode) {
     let staying = serve(vec![|socket| posts(socket, 2_100, 0..300)]);
     let mut stream = merged(mode, &connections(Group::Redundant, &[dying, staying]));
     let cut = (0, "cut".to_owned());
-    let (ids, told) = read_until(&mut stream, |ids, told| ids.len() >= 300 && told.contains(&cut));
+    let (ids, others) = read_until(&mut stream, |ids, others| ids.len() >= 300 && others.contains(&cut));
     assert_eq!(ids, (0..300).collect::<Vec<_>>());
-    assert!(!told.contains(&(9, "gap".to_owned())), "the other one had them: {told:?}");
+    assert!(!others.contains(&(9, "gap".to_owned())), "the other one had them: {others:?}");
 }
 
 fn deadlines_hold_while_others_stream(mode: ReadMode) {
@@ -208,9 +208,9 @@ fn delivers_each_post_once_over_tls(mode: ReadMode) {
     let config = config(&simulator.base_url()).token(Token::new("any").unwrap()).build().unwrap();
     let client = client(mode).with_tls(tls);
     let mut stream = client.merged(&Connections::copies(2, &config)).unwrap();
-    let (ids, told) = read(&mut stream, 400);
+    let (ids, others) = read(&mut stream, 400);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 400, "each once");
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(others.len(), 2, "{others:?}");
     let wins: u64 = stream.merge().records().iter().map(|record| record.wins()).sum();
     assert_eq!(wins, 400);
 }

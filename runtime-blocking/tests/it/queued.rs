@@ -136,17 +136,17 @@ fn reports_and_counts_losses_in_their_place(mode: ReadMode) {
         let mut queued = start(mode, thousand, bounded(20, overflow));
         wait_for(&queued, 1_000);
         queued.shutdown.shutdown();
-        let mut told = Vec::new();
+        let mut losses = Vec::new();
         let mut ids = Vec::new();
         for delivery in queued.deliveries() {
             match delivery {
                 Delivery::Event(event) => ids.extend(id(&event)),
-                Delivery::Dropped(loss) => told.push((ids.len(), loss.messages)),
+                Delivery::Dropped(loss) => losses.push((ids.len(), loss.messages)),
             }
         }
         assert!(ids.into_iter().eq(kept), "{overflow:?}");
         let place = if overflow == Overflow::DropOldest { 0 } else { 20 };
-        assert_eq!(told, [(place, 980)], "{overflow:?}");
+        assert_eq!(losses, [(place, 980)], "{overflow:?}");
         let (_, stats) = queued.finish();
         assert_eq!((stats.sent, stats.delivered, stats.dropped.messages), (1_000, 20, 980));
     }
