@@ -44,7 +44,7 @@ pub trait Host: 'static {
     fn join<T: Send + 'static>(task: <Self::Runtime as AsyncRuntime>::Task<T>) -> impl Future<Output = T>;
 }
 
-/// Makes a test of each check, in a module for each [`Host`](crate::async_runtimes::Host).
+/// Makes a test of each check, in a module for each [`Host`].
 ///
 /// ```ignore
 /// async_runtime_tests! {
