@@ -480,7 +480,10 @@ mod tests {
     use super::*;
     use crate::reference_driver;
 
-    fn read_by_hand(mut case: TestCase, mut is_left_out: impl FnMut(&SessionEvent<'_>) -> bool) -> Recorder {
+    fn read_with_reference(
+        mut case: TestCase,
+        mut is_left_out: impl FnMut(&SessionEvent<'_>) -> bool,
+    ) -> Recorder {
         let covered = reference_driver::drive(&case.config, &case.reads, |event| {
             if is_left_out(&event) { ControlFlow::Continue(()) } else { case.recorder.record(event.into()) }
         });
@@ -489,7 +492,7 @@ mod tests {
 
     #[test]
     fn the_reference_reports_every_loss() {
-        check(&|case| read_by_hand(case, |_| false));
+        check(&|case| read_with_reference(case, |_| false));
     }
 
     #[test]
@@ -497,7 +500,7 @@ mod tests {
     fn detects_a_missing_message() {
         let _ = ScenarioTest::of(Scenario::Steady).check(&|case| {
             let mut nth = 0;
-            read_by_hand(case, |event| {
+            read_with_reference(case, |event| {
                 nth += usize::from(matches!(event, SessionEvent::Message(_)));
                 nth == 10
             })
