@@ -108,7 +108,7 @@ fn turn(client: Client, tls: bool, posts: usize, core: Option<core_affinity::Cor
         scope.spawn(turn).join().expect("the client's thread")
     });
     assert_eq!(delivered.len(), posts);
-    let truth = simulator.truth();
+    let truth = simulator.ground_truth();
     let mut micros: Vec<_> = delivered
         .into_iter()
         .map(|(id, at)| {

@@ -9,7 +9,9 @@
 //! only thing that decides the exit code. No deadline applies: every call is told that it is `Instant::ZERO`.
 //! Neither the size of the reads nor where a pipe cuts its input may show in what is written.
 
+mod ending;
 mod events;
+mod mode;
 mod octets;
 mod reads;
 
@@ -17,15 +19,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use powerstream_core::http::chunked::ChunkErrorKind;
-use powerstream_core::http::head::HeadErrorKind;
-use powerstream_core::stream::connection::ErrorKind;
 use powerstream_core::stream::framing::Delimiter;
 
 use crate::exit::{Exit, Failure, complain};
 use crate::text::Printable;
 
+use self::ending::Ending;
 use self::events::{Events, Style};
+use self::mode::Mode;
 use self::octets::Octets;
 use self::reads::Reads;
 
@@ -142,15 +143,6 @@ fn open(file: &Path) -> Result<(String, Box<dyn Read>), Failure> {
     }
 }
 
-/// One way to show a response.
-trait Mode {
-    /// Takes the next bytes of the input. A fault ends it: no more are given.
-    fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<Fault>>;
-
-    /// The input has ended, without fault.
-    fn close(&mut self, output: &mut dyn Write) -> io::Result<Ending>;
-}
-
 /// Reading and writing fail for different reasons and are told differently.
 #[derive(Debug)]
 enum IoError {
@@ -177,158 +169,6 @@ fn decode(mut reads: Reads<'_>, mut mode: impl Mode, output: &mut dyn Write) -> 
     let ending = ending.map_err(IoError::Write)?;
     output.flush().map_err(IoError::Write)?;
     Ok(ending)
-}
-
-/// How the response ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Ending {
-    /// By its own framing, or by the close where it has no other end.
-    Complete,
-    /// In the body, after so many octets of input.
-    Cut(u64),
-    /// In the head, after so many octets of input.
-    CutInHead(u64),
-    /// By a protocol error.
-    Broken(Fault),
-}
-
-impl Ending {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Complete => Exit::Done,
-            Self::Cut(_) | Self::CutInHead(_) => Exit::Incomplete,
-            Self::Broken(_) => Exit::Failed,
-        }
-    }
-
-    /// What was wrong, where, and what to do.
-    fn complaint(&self) -> Option<String> {
-        match self {
-            Self::Complete => None,
-            Self::Cut(received) => Some(format!(
-                "the body is cut short: the input ends after {received} bytes of the response; everything before was \
-                 decoded, record the rest to have all of it"
-            )),
-            Self::CutInHead(0) => Some(String::from(
-                "the input is empty; expected the raw bytes of an HTTP/1.1 response, from its status line on",
-            )),
-            Self::CutInHead(received) => Some(format!(
-                "the head is cut short: the input ends after {received} bytes, before the empty line that ends the \
-                 head; record all of the response, from its status line on"
-            )),
-            Self::Broken(fault) => Some(format!(
-                "{} at byte {} of the response [{}]{}",
-                fault.detail(),
-                fault.offset,
-                fault.kind.code(),
-                fault.advice()
-            )),
-        }
-    }
-}
-
-/// The protocol error that ended a response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Fault {
-    kind: ErrorKind,
-    /// Octets of the response before the offending one.
-    offset: u64,
-    /// What was seen, where it is known which octet offends.
-    seen: Option<Seen>,
-    /// A chunk size was looked for at the body's first octet, where a JSON text begins.
-    is_dechunked: bool,
-}
-
-/// The octet that offends, and some that came before it. None behind it: how many of those are at hand is the reads'
-/// affair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    before: Vec<u8>,
-    octet: u8,
-}
-
-impl Fault {
-    /// What was expected, what was seen, and what to do where that is plain.
-    fn detail(&self) -> String {
-        let expected = match self.kind {
-            ErrorKind::Head(kind) => kind.expected(),
-            ErrorKind::Chunk(kind) => kind.expected(),
-            _ => "expected the response to go on as HTTP/1.1 says",
-        };
-        let hint = if self.is_dechunked {
-            "; the body is already dechunked: record it with `curl -i --raw`"
-        } else {
-            ""
-        };
-        match &self.seen {
-            Some(Seen { before, octet }) if before.is_empty() => {
-                format!("{expected} (saw \"{}\"){hint}", octet.escape_ascii())
-            }
-            Some(Seen { before, octet }) => {
-                format!(
-                    "{expected} (saw \"{}\" then \"{}\"){hint}",
-                    before.escape_ascii(),
-                    octet.escape_ascii()
-                )
-            }
-            None => format!("{expected}{hint}"),
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self.kind {
-            ErrorKind::Head(HeadErrorKind::NotHttp) => {
-                "; the input must be the raw bytes of one response (curl: -i --raw --http1.1)"
-            }
-            ErrorKind::Head(HeadErrorKind::ContentEncoding) => "; ask for it without Accept-Encoding",
-            ErrorKind::Head(_) => "; a client drops such a connection",
-            _ => "; what came before was decoded; a client drops such a connection",
-        }
-    }
-}
-
-/// Most octets of a response that an error shows; escaped they are 64 characters at most.
-const SEEN_BYTES_MAX: usize = 16;
-
-/// What lies before the bytes at hand: how much of the response, and the last of it.
-#[derive(Debug, Default)]
-struct Trail {
-    offset: u64,
-    last: Vec<u8>,
-}
-
-impl Trail {
-    /// All of `input` was taken.
-    fn push(&mut self, input: &[u8]) {
-        self.offset += input.len() as u64;
-        let keep = input.len().min(SEEN_BYTES_MAX);
-        self.last.extend_from_slice(&input[input.len() - keep..]);
-        self.last.drain(..self.last.len().saturating_sub(SEEN_BYTES_MAX));
-    }
-
-    /// The fault that lies `offset` octets into the response, whose head has `head` of them, in `input`, which comes
-    /// next.
-    fn fault(&self, kind: ErrorKind, offset: u64, head: u64, input: &[u8]) -> Fault {
-        // What is found wrong only in the whole head has no one octet to show, and a limit none of interest.
-        let has_octet = match kind {
-            ErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
-            ErrorKind::Chunk(kind) => {
-                !matches!(kind, ChunkErrorKind::SizeLineLength | ChunkErrorKind::TrailerLength)
-            }
-            _ => false,
-        };
-        let at = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        let seen =
-            input.get(..=at).and_then(<[u8]>::split_last).filter(|_| has_octet).map(|(octet, input)| {
-                let mut before = [&self.last, &input[input.len().saturating_sub(SEEN_BYTES_MAX)..]].concat();
-                before.drain(..before.len().saturating_sub(SEEN_BYTES_MAX - 1));
-                Seen { before, octet: *octet }
-            });
-        let is_dechunked = kind == ErrorKind::Chunk(ChunkErrorKind::SizeMissing)
-            && offset == head
-            && seen.as_ref().is_some_and(|seen| matches!(seen.octet, b'{' | b'['));
-        Fault { kind, offset, seen, is_dechunked }
-    }
 }
 
 #[cfg(test)]

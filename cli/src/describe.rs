@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_its_name() {
+    fn names_every_kind() {
         for (message, kind, id) in [
             (r#"{"data":{"id":"20","text":"just setting up my twttr"}}"#, "post", Some(20)),
             (r#"{"id":20,"id_str":"20","text":"just setting up my twttr"}"#, "post", Some(20)),

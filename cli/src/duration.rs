@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths() {
+    fn parses_a_number_with_a_unit_and_nothing_else() {
         for (text, milliseconds) in [
             ("500ms", 500),
             ("10s", 10_000),

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_pipe_is_a_quiet_end_and_a_full_disk_is_not() {
+    fn ends_quietly_on_a_closed_pipe_and_fails_on_a_full_disk() {
         let closed = Failure::output(&io::ErrorKind::BrokenPipe.into());
         assert_eq!((closed.exit, closed.message), (Exit::Done, None));
         let full = Failure::output(&io::ErrorKind::StorageFull.into());

@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
+use crate::secret::redacted;
 use crate::text::is_unsafe;
-use crate::token::redacted;
 
 /// A line in the making: `{"event":"...",...`.
 #[derive(Debug)]
@@ -112,8 +112,8 @@ impl Line {
 
     fn string(&mut self, value: &str) {
         let value = redacted(value.as_bytes());
-        // Strings cannot fail to be serialised.
-        let quoted = serde_json::to_string(&String::from_utf8_lossy(&value)).unwrap_or_default();
+        let quoted = serde_json::to_string(&String::from_utf8_lossy(&value))
+            .unwrap_or_else(|_| unreachable!("every string can be written as JSON"));
         for character in quoted.chars() {
             if is_unsafe(character) {
                 // None of them lies beyond U+FFFF, so that no surrogates are needed.
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_json_in_the_order_given() {
+    fn writes_keys_in_the_order_given() {
         let line =
             Line::event("head").number("status", 200).texts("headers", [("b", "1"), ("a", "{")].into_iter());
         assert_eq!(
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_nest() {
+    fn nests_objects() {
         let inner = || Line::object().flag("b", true).text_or_null("c", None).number_or_null("d", None);
         let line =
             Line::object().objects("none", [].into_iter()).objects("two", [inner(), inner()].into_iter());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_comes_back_and_none_is_unsafe() {
+    fn escapes_unsafe_characters_and_keeps_the_value() {
         let all: String = (0..=0x2100).filter_map(char::from_u32).chain(['\u{ffff}', '\u{1f600}']).collect();
         let line = Line::event("x").text("all", &all).finish();
         assert!(line.strip_suffix('\n').is_some_and(|line| !line.chars().any(is_unsafe)));

@@ -3,7 +3,8 @@
 //! Each subcommand is a module with an `Args` and a `run`; to add one, add a module and a line to each half of
 //! [`Command`]. What they share is small: how the tool ends ([`exit`]) and is asked to ([`interrupt`]), what it tells
 //! meanwhile ([`log`]), how a stranger's text is made safe to show ([`text`]), how an event becomes a line of JSON
-//! ([`json`]), what a message is called ([`describe`]), where the token comes from ([`token`]).
+//! ([`json`]), what a message is called ([`describe`]), where the token comes from ([`token`]) and
+//! how it is kept out of the output ([`secret`]).
 #![forbid(unsafe_code)]
 
 mod ca;
@@ -15,6 +16,7 @@ mod interrupt;
 mod json;
 mod log;
 mod rules;
+mod secret;
 mod simulate;
 mod stream;
 mod text;

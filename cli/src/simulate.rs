@@ -83,8 +83,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut config = args.options.config(Some(args.listen))?;
     config.token = args.token.as_ref().map(|Secret(token)| token.clone());
     // For those who ask /simulator/truth; months of it are not worth remembering.
-    config.truth_messages_max = 20_000;
-    config.truth_bytes_max = 32 << 20;
+    config.ground_truth_messages_max = 20_000;
+    config.ground_truth_bytes_max = 32 << 20;
 
     let (end, ended) = mpsc::channel();
     on_interrupt(move || {
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let started = Instant::now();
     watch(&simulator, |length| ended.recv_timeout(length) == Err(RecvTimeoutError::Timeout));
     simulator.shutdown();
-    let totals = simulator.truth().totals();
+    let totals = simulator.ground_truth().totals();
     // Where standard error is closed there is nobody to tell.
     let _ = writeln!(io::stderr().lock(), "{}, {:.1?}", summary(&totals), started.elapsed());
     Ok(Exit::Done)
@@ -119,7 +119,7 @@ fn listening(output: &mut impl Write, simulator: &Simulator) -> io::Result<()> {
 
 /// Tells what happens for as long as `wait` says that it shall go on.
 fn watch(simulator: &Simulator, wait: impl Fn(Duration) -> bool) {
-    let truth = simulator.truth();
+    let truth = simulator.ground_truth();
     let (mut told, mut told_at) = (truth.totals(), Instant::now());
     while wait(LOOK_EVERY) {
         let totals = truth.totals();
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_is_not_in_the_debug_text() {
+    fn debug_output_hides_the_token() {
         #[derive(clap::Parser)]
         struct Cli {
             #[command(flatten)]

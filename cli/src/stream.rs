@@ -13,6 +13,7 @@ mod arguments;
 mod connections;
 mod journal;
 mod latency;
+mod named;
 mod output;
 mod pretty;
 mod pump;
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let simulator = if args.simulate {
         let mut config = args.simulator.config(None)?;
         // Times are asked for, bytes are not.
-        config.truth_bytes_max = 0;
+        config.ground_truth_bytes_max = 0;
         Some(options::start(config)?)
     } else {
         None
@@ -57,8 +58,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let base_url = simulator.as_ref().map_or_else(|| args.base_url.clone(), Simulator::base_url);
     let mut connections = connections(args, &base_url)?;
     let (token, latency) = match &simulator {
-        Some(simulator) => (token::any(), Latency::from_write(simulator.truth())),
-        None => (token::load(args.token_file.as_deref())?, Latency::from_creation()),
+        Some(simulator) => (token::any(), Latency::from_write(simulator.ground_truth())),
+        None => (token::load(args.token_file.as_deref())?.0, Latency::from_creation()),
     };
     for connection in &mut connections {
         connection.set_token(&token)?;

@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::token::redacted;
+use crate::secret::redacted;
 
 /// Whether a character must not reach a terminal: C0, DEL and C1 controls, the bidirectional controls, and Unicode's
 /// two line ends, which would break one line into several.
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_move_a_terminal_is_escaped() {
+    fn escapes_terminal_controls() {
         for (bytes, want) in [
             ("a\tb\r\nc\u{7f}", r"a\tb\r\nc\u{7f}"),
             ("\u{1b}[2J\u{7}\0", r"\u{1b}[2J\u{7}\u{0}"),
@@ -81,14 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf_8_is_shown_byte_by_byte() {
+    fn escapes_invalid_utf_8_byte_by_byte() {
         // C1 as single bytes, which terminals set to Latin-1 obey.
         assert_eq!(printable(b"a\x9b31m\xff\xc3", 100), r"a\x9b31m\xff\xc3");
         assert_eq!(printable(b"\xed\xa0\x80", 100), r"\xed\xa0\x80");
     }
 
     #[test]
-    fn what_is_long_is_cut_between_characters() {
+    fn truncates_between_characters() {
         assert_eq!(printable("\u{e4}\u{f6}\u{fc}".as_bytes(), 3), "\u{e4}\u{f6}\u{fc}");
         assert_eq!(printable("\u{e4}\u{f6}\u{fc}".as_bytes(), 2), "\u{e4}\u{f6}...");
         assert_eq!(printable(b"\xff\xfe", 1), "\\xff...");

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_moments() {
+    fn renders_known_dates() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00:00"),
             (951_782_400, "2000-02-29 00:00:00"),

@@ -252,7 +252,7 @@ where
 
     /// Whether the next event is at hand, so that [`Self::poll_next`] will lend it without touching a transport: time
     /// to flush what was made of the events before, if not. The event lent last is released.
-    pub fn has_event(&mut self) -> bool {
+    pub fn find_next(&mut self) -> bool {
         self.release_lent();
         self.find_event(None) == Poll::Ready(true)
     }

@@ -57,6 +57,7 @@ pub use pump::{Source, pump};
 
 use crate::merged::{MergedEvent, OwnedMergedEvent};
 use crate::owned::OwnedEvent;
+use crate::shutdown::Shutdown;
 use block::block_until;
 use powerstream_core::session::SessionEvent;
 use state::{Admission, Popped, State};
@@ -226,7 +227,7 @@ pub enum Sent {
 #[must_use]
 pub fn queue<E>(config: QueueConfig) -> (Sender<E>, Receiver<E>) {
     let shared = Arc::new(Shared(Mutex::new(State::new(config))));
-    (Sender { shared: Arc::clone(&shared) }, Receiver { shared })
+    (Sender { shared: Arc::clone(&shared) }, Receiver { shared, shutdown: None })
 }
 
 struct Shared<E>(Mutex<State<E>>);
@@ -330,9 +331,16 @@ impl<E> Drop for Sender<E> {
 /// The consumer's end. When it is dropped, what is left is dropped and counted.
 pub struct Receiver<E> {
     shared: Arc<Shared<E>>,
+    /// Interrupts the reader where its waker cannot: a thread that waits in a system call.
+    shutdown: Option<Shutdown>,
 }
 
 impl<E> Receiver<E> {
+    /// Shuts down the stream that is read into this queue when the receiver is closed or dropped.
+    pub(crate) fn shut_down_on_close(&mut self, shutdown: Shutdown) {
+        self.shutdown = Some(shutdown);
+    }
+
     /// Takes what is next; `None` once there will be nothing more. Pends while there is nothing.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery<E>>> {
         self.pop(Some(cx))
@@ -370,6 +378,9 @@ impl<E> Receiver<E> {
     /// counted.
     pub fn close(&mut self) {
         self.shared.with(|state| ((), state.close()));
+        if let Some(shutdown) = &self.shutdown {
+            shutdown.shutdown();
+        }
     }
 
     /// How the queue stands.
@@ -390,12 +401,9 @@ impl<E> Receiver<E> {
 
 impl<E> Drop for Receiver<E> {
     fn drop(&mut self) {
-        let left = self.shared.with(|state| {
-            let waker = state.close();
-            (state.abandon(), waker)
-        });
-        // Without the lock.
-        drop(left);
+        self.close();
+        // Dropped without the lock.
+        drop(self.shared.lock().abandon());
     }
 }
 

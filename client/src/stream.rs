@@ -62,11 +62,11 @@ impl<R: Runtime, S: Source> Stream<R, S> {
     /// Releases the event that [`Self::next`] lent, and returns whether the next one is here already,
     /// so that [`Self::next`] will not wait. Where it is not, flush what was made of earlier events.
     #[must_use]
-    pub fn has_event(&mut self) -> bool {
+    pub fn find_next(&mut self) -> bool {
         if take(&mut self.lent) {
             self.source.release();
         }
-        self.source.has_event()
+        self.source.find_next()
     }
 
     /// Starts a task or thread that reads the stream, whatever the consumer does, and hands its events
@@ -86,8 +86,9 @@ impl<R: Runtime, S: Source> Stream<R, S> {
         S::Owned: Send + 'static,
         R: 'static,
     {
-        let (sender, receiver) = queue(config);
+        let (sender, mut receiver) = queue(config);
         let Self { source, shutdown, executor, .. } = self;
+        receiver.shut_down_on_close(shutdown.clone());
         let pumping = pump(source, sender, shutdown.listen());
         let task = R::spawn(executor, pumping, |source, executor| Self::new(source, shutdown, executor));
         Ok((receiver, task.map_err(OpenError::Io)?))

@@ -14,7 +14,7 @@ use powerstream_client::owned::OwnedEvent;
 use powerstream_client::runtime::Runtime;
 use powerstream_core::merge::{FeedGap, Group, Interrupted, MergeError};
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::{Scenario, Simulator, Struck};
+use powerstream_simulator::{FaultScope, Scenario, Simulator};
 
 use crate::loopback::unused_address;
 use crate::{parallel, posts};
@@ -116,7 +116,7 @@ const CHECKS: [(&str, Check); 4] = [
 const POSTS: usize = 200;
 
 /// Starts a server that sends the same Posts to each connection, as fast as it reads.
-fn server(seed: u64, scenario: Scenario, fault_on: Struck) -> Simulator {
+fn server(seed: u64, scenario: Scenario, fault_on: FaultScope) -> Simulator {
     let mut config = powerstream_simulator::Config::default();
     config.source = posts(seed, POSTS);
     config.scenario = scenario;
@@ -156,15 +156,15 @@ fn run(
 }
 
 fn all_well(subject: &Subject<'_>) {
-    let servers = [0; 3].map(|_| server(5, Scenario::Steady, Struck::Every));
+    let servers = [0; 3].map(|_| server(5, Scenario::Steady, FaultScope::Every));
     let urls = servers.each_ref().map(|server| ("a", server.base_url()));
     let received = run(subject, Group::Redundant, &urls, (POSTS, 0, 0));
     assert!(received.disconnects.is_empty() && received.gaps.is_empty(), "{received:?}");
 }
 
 fn one_is_cut(subject: &Subject<'_>) {
-    let well = server(5, Scenario::Steady, Struck::Every);
-    let cut = server(5, Scenario::CloseMidMessage, Struck::Every);
+    let well = server(5, Scenario::Steady, FaultScope::Every);
+    let cut = server(5, Scenario::CloseMidMessage, FaultScope::Every);
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
     let received = run(subject, Group::Redundant, &urls, (POSTS, 4, 0));
     assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&1], "{received:?}");
@@ -172,11 +172,11 @@ fn one_is_cut(subject: &Subject<'_>) {
     let begun = received.begun[&0].saturating_add(Duration::from_millis(5));
     assert!(received.interrupted.iter().all(|interrupted| interrupted.from <= begun), "{received:?}");
     assert!(received.gaps.iter().all(|gap| gap.to <= begun), "{received:?}");
-    assert_eq!(well.truth().totals().connections, 1);
+    assert_eq!(well.ground_truth().totals().connections, 1);
 }
 
 fn one_is_dead(subject: &Subject<'_>) {
-    let well = server(5, Scenario::Steady, Struck::Every);
+    let well = server(5, Scenario::Steady, FaultScope::Every);
     let unused = unused_address();
     let urls = [("dead", format!("http://{unused}")), ("well", well.base_url())];
     let received = run(subject, Group::Redundant, &urls, (POSTS, 3, 0));
@@ -185,8 +185,8 @@ fn one_is_dead(subject: &Subject<'_>) {
 }
 
 fn a_partition_is_cut(subject: &Subject<'_>) {
-    let well = server(5, Scenario::Steady, Struck::Every);
-    let cut = server(6, Scenario::CloseBetween, Struck::First(1));
+    let well = server(5, Scenario::Steady, FaultScope::Every);
+    let cut = server(6, Scenario::CloseBetween, FaultScope::First(1));
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
     let received = run(subject, Group::Partitioned, &urls, (2 * POSTS, 1, 1));
     assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&1], "{received:?}");

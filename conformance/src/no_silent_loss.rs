@@ -26,7 +26,7 @@ use powerstream_client::transport::{Trust, open, open_merged};
 use powerstream_core::merge::Group;
 use powerstream_core::session::Gap;
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::{Datacenter, Scenario, Simulator, Struck, Truth};
+use powerstream_simulator::{Datacenter, FaultScope, GroundTruth, Scenario, Simulator};
 
 use crate::ledger::{END_OF_TIME, Ledger, ReportedGap, SentLine, Stream, Totals};
 use crate::line_decoder::{LINE_BYTES_MAX, Line};
@@ -108,7 +108,7 @@ impl MergedTestCase {
 /// Records the delivered events. It is `Send`, to move with a stream into a task or thread.
 #[derive(Debug)]
 pub struct Recorder {
-    truth: Truth,
+    truth: GroundTruth,
     began: Instant,
     until: Until,
     received: Received,
@@ -143,7 +143,7 @@ struct Received {
 
 impl Recorder {
     fn new(simulator: &Simulator, until: Until) -> Self {
-        Self { truth: simulator.truth(), began: Instant::now(), until, received: Received::default() }
+        Self { truth: simulator.ground_truth(), began: Instant::now(), until, received: Received::default() }
     }
 
     /// Records an event. Returns [`ControlFlow::Break`] once the scenario is complete: then shut
@@ -205,7 +205,7 @@ impl Recorder {
 
 impl Received {
     fn check_end(&self, simulator: &Simulator) {
-        let (totals, last) = (simulator.truth().totals(), &self.last);
+        let (totals, last) = (simulator.ground_truth().totals(), &self.last);
         assert!(self.is_complete, "it did not complete: {totals:?}, the last event: {last:?}");
         assert_eq!(totals.forgotten, 0, "the ground truth log is too short");
     }
@@ -286,7 +286,7 @@ impl ScenarioTest {
         config.rate = Some(self.rate);
         config.scenario = self.scenario;
         config.fault_after = FAULT_AFTER;
-        config.fault_on = (self.until.connections == FAULTS + 1).then_some(Struck::First(FAULTS));
+        config.fault_on = (self.until.connections == FAULTS + 1).then_some(FaultScope::First(FAULTS));
         config.rate_limit_reset = Duration::from_secs(1);
         config.datacenters = datacenters.iter().map(|name| Datacenter::new(name)).collect();
         // A busy machine must not time out.
@@ -330,7 +330,7 @@ impl ScenarioTest {
         received.check_end(&simulator);
         let mut delivered = received.streams.clone().into_iter();
         let connections = reads.connections();
-        let streams = streams(&simulator.truth(), &clocks, &connections, |is_stream| {
+        let streams = streams(&simulator.ground_truth(), &clocks, &connections, |is_stream| {
             if is_stream { delivered.next().expect("a recorded stream") } else { Vec::new() }
         });
         assert_eq!(delivered.next(), None, "a recorded stream had no response head");
@@ -351,7 +351,7 @@ impl ScenarioTest {
         let received = subject(MergedTestCase { config, reads: reads.clone(), recorder }).received;
         received.check_end(&simulator);
         let connections = reads.connections();
-        let streams = streams(&simulator.truth(), &clocks, &connections, |_| Vec::new());
+        let streams = streams(&simulator.ground_truth(), &clocks, &connections, |_| Vec::new());
         let posts = received.posts.clone();
         self.check_ledger(&simulator, received, streams, Some(posts))
     }
@@ -406,7 +406,7 @@ impl Clocks {
 /// which the client connected. `delivered` returns the delivered lines; its argument says whether
 /// the connection was a stream. Connections that the client does not know of come last.
 fn streams(
-    truth: &Truth,
+    truth: &GroundTruth,
     clocks: &Clocks,
     connections: &[ConnectionReads],
     mut delivered: impl FnMut(bool) -> Vec<Line>,

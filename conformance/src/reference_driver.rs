@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
 use powerstream_client::config::Config;
-use powerstream_core::session::{Fault, Session, SessionEvent, Step};
+use powerstream_client::net::transport_error;
+use powerstream_core::session::{Session, SessionEvent, Step};
 use powerstream_core::time::{Instant, UnixTime};
 
 use crate::read_recorder::ReadRecorder;
@@ -55,12 +56,12 @@ pub fn drive(
                         socket = Some(connected);
                         session.handle_connected(now());
                     }
-                    Err(error) => session.handle_fault(Fault::from(&error), now()),
+                    Err(error) => session.handle_fault(transport_error(&error), now()),
                 }
             }
             Step::Write { .. } => match socket.as_mut().unwrap().write(session.transmit()) {
                 Ok(count) => session.handle_written(count, now()),
-                Err(error) => session.handle_fault(Fault::from(&error), now()),
+                Err(error) => session.handle_fault(transport_error(&error), now()),
             },
             Step::Read { until } => {
                 session.handle_resume(now());
@@ -76,7 +77,7 @@ pub fn drive(
                     Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                         session.handle_timeout(now());
                     }
-                    Err(error) => session.handle_fault(Fault::from(&error), now()),
+                    Err(error) => session.handle_fault(transport_error(&error), now()),
                 }
             }
             Step::Close => {

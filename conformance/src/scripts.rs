@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use powerstream_client::config::{Config, ConfigBuilder, Token};
 use powerstream_core::session::{Fault, FaultKind, TlsFault};
-use powerstream_simulator::{Scenario, Simulator, Struck, Tls, TlsFault as Given};
+use powerstream_simulator::{FaultScope, Scenario, Simulator, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};
 use crate::{Transport, parallel, posts, reference_driver};
@@ -140,13 +140,17 @@ impl Script {
     }
 
     fn compare_with_truth(&self, log: &Log, simulator: &Simulator) {
-        let connections = simulator.truth().connections();
+        let connections = simulator.ground_truth().connections();
         assert_eq!(log.connections(), connections.len(), "connections; the log: {:#?}", log.lines());
         let numbers = connections.iter().filter(|one| one.status == Some(200)).map(|one| one.number);
         let last = log.streams().len().saturating_sub(1);
         for (index, (number, received)) in numbers.zip(log.streams()).enumerate() {
-            let sent: Vec<_> =
-                simulator.truth().messages(number).iter().map(|one| one.bytes.clone().unwrap()).collect();
+            let sent: Vec<_> = simulator
+                .ground_truth()
+                .messages(number)
+                .iter()
+                .map(|one| one.bytes.clone().unwrap())
+                .collect();
             let mut sent = sent.iter().filter(|bytes| bytes.len() <= MESSAGE_BYTES_MAX);
             for message in received {
                 assert_eq!(Some(&message.bytes[..]), sent.next().map(|bytes| &bytes[..]), "stream {index}");
@@ -214,7 +218,7 @@ fn check_tls_fault(given: Given, subject: &(dyn Fn(TestCase) -> Recorder + Sync)
     };
     let mut tls = Tls::default();
     tls.fault = Some(given);
-    tls.fault_on = Struck::First(1);
+    tls.fault_on = FaultScope::First(1);
     let script = Script::of(Scenario::Steady);
     let simulator = script.start(Some(tls));
     let connect = Duration::from_secs(if given == Given::Stall { 1 } else { 10 });

@@ -297,7 +297,7 @@ fn simulator(rate: f64, fault: Option<TlsFault>) -> Simulator {
 fn shutdown_in_the_handshake(start: &StartRead<'_>) {
     let simulator = simulator(0.0, Some(TlsFault::Stall));
     let stream = start_with(start, to(simulator.base_url()), simulator.ca_pem(), 10);
-    assert!(simulator.truth().wait(LONG, |totals| totals.open > 0));
+    assert!(simulator.ground_truth().wait(LONG, |totals| totals.open > 0));
     pause(50);
     stream.stop_quietly();
 }
@@ -308,7 +308,7 @@ fn shutdown_over_tls(start: &StartRead<'_>) {
         let stream = start_with(start, to(simulator.base_url()), simulator.ca_pem(), 10);
         stream.connected();
         stream.stop();
-        assert!(simulator.truth().wait(LONG, |totals| totals.open == 0));
+        assert!(simulator.ground_truth().wait(LONG, |totals| totals.open == 0));
     }
 }
 

@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 match socket.set_write_timeout(wait(until)).and_then(|()| socket.write(session.transmit())) {
                     Ok(count) => session.handle_written(count, now()),
                     Err(error) if is_late(&error) => session.handle_timeout(now()),
-                    Err(error) => session.handle_fault(Fault::from(&error), now()),
+                    Err(error) => session.handle_fault(fault(&error), now()),
                 }
             }
             (Step::Read { until }, Some(socket)) => {
@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         }
                     }
                     Err(error) if is_late(&error) => session.handle_timeout(now()),
-                    Err(error) => session.handle_fault(Fault::from(&error), now()),
+                    Err(error) => session.handle_fault(fault(&error), now()),
                 }
             }
             (Step::Event, _) => {
@@ -102,13 +102,23 @@ fn connect(origin: &Origin<'_>, timeout: Duration) -> Result<TcpStream, Fault> {
     for address in addresses.filter(|address| origin.allows(address.ip())) {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(socket) => {
-                socket.set_nodelay(true).map_err(|error| Fault::from(&error))?;
+                socket.set_nodelay(true).map_err(|error| fault(&error))?;
                 return Ok(socket);
             }
-            Err(error) => last = Fault::from(&error),
+            Err(error) => last = fault(&error),
         }
     }
     Err(last)
+}
+
+/// Says what a socket's error means to the session.
+fn fault(error: &Error) -> Fault {
+    let kind = match error.kind() {
+        ErrorKind::ConnectionRefused => FaultKind::Refused,
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => FaultKind::Reset,
+        _ => FaultKind::Other,
+    };
+    Fault::with_os_code(kind, error.raw_os_error())
 }
 
 /// Shows what happened; how many Posts it was.

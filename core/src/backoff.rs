@@ -159,7 +159,7 @@ mod tests {
 
     /// From outside this takes four thousand million failures.
     #[test]
-    fn counters_stop_at_their_end_and_delays_at_their_ceiling() {
+    fn counters_and_delays_saturate() {
         let config = BackoffConfig { jitter_percent: 0, ..BackoffConfig::default() };
         for (class, ceiling) in [(Class::Network, 16), (Class::Http, 320), (Class::RateLimit, 900)] {
             for failures in [30, 31, 32, 33, u32::MAX - 2] {

@@ -6,8 +6,9 @@
 
 use core::fmt;
 
-use crate::session::{Fault, RawEvent, Session, SessionEvent, Step};
+use crate::session::{RawEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
+use crate::transport_error::Fault;
 
 /// The length of read buffer that is measured to be best.
 pub const READ_BYTES: usize = 16_384;
@@ -38,7 +39,11 @@ where
     /// Where the buffer is empty.
     pub fn new(session: Session<S>, buffer: B) -> Self {
         assert!(!buffer.as_ref().is_empty(), "a read needs a buffer of at least one byte");
-        Self { session, buffer, start: 0, end: 0, event: None, read_at: Instant::ZERO, ended: None }
+        let read_at = Instant::ZERO;
+        let mut buffered = Self { session, buffer, start: 0, end: 0, event: None, read_at, ended: None };
+        // The session may have an event waiting already.
+        buffered.find_event(read_at);
+        buffered
     }
 
     /// The session.
@@ -193,7 +198,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, B> fmt::Debug for Buffered<S, B> {
 mod tests {
     use super::*;
     use crate::http::origin::Origin;
-    use crate::session::{FaultKind, SessionConfig};
+    use crate::session::SessionConfig;
+    use crate::transport_error::FaultKind;
     use std::{vec, vec::Vec};
 
     /// Three Posts in one read, the first of them waiting.
@@ -212,6 +218,22 @@ mod tests {
         buffered.read_buf()[..wire.len()].copy_from_slice(wire);
         buffered.handle_read(wire.len(), now);
         buffered
+    }
+
+    #[test]
+    fn lends_an_event_that_waited_before_the_session_got_its_buffer() {
+        let now = Instant::ZERO;
+        let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
+        let storage = vec![0; config.storage_bytes()];
+        let mut session = Session::new(storage, &config, 1, now, UnixTime::default()).unwrap();
+        session.handle_timeout(now);
+        session.handle_fault(Fault::new(FaultKind::Refused), now);
+        session.handle_closed(now);
+        let mut buffered = Buffered::new(session, vec![0; 10]);
+        assert_eq!(buffered.poll(), Step::Event);
+        assert!(matches!(buffered.peek(), Some(SessionEvent::Disconnected(_))));
+        buffered.release();
+        assert!(buffered.peek().is_none() && matches!(buffered.poll(), Step::Sleep { .. }));
     }
 
     #[test]

@@ -9,8 +9,9 @@
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;
-use crate::session::{Fault, SessionEvent, Step};
+use crate::session::{SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
+use crate::transport_error::Fault;
 
 /// A transport and its clock.
 ///
@@ -157,9 +158,13 @@ where
         self.buffered.shutdown();
     }
 
-    /// Whether the next event is at hand, so that [`Self::poll_next`] will lend it without touching the transport: time
-    /// to flush what was made of the events before, if not. The event lent last is released.
-    pub fn has_event(&mut self) -> bool {
+    /// Releases the event lent last, and finds the next one in the read buffer. Returns true if there
+    /// is one: then [`Self::poll_next`] and [`Self::next`] lend it without touching the transport.
+    ///
+    /// If there is none, it is time to flush what was made of the events before. Calling this again
+    /// changes nothing.
+    #[must_use]
+    pub fn find_next(&mut self) -> bool {
         self.release_lent();
         self.buffered.poll() == Step::Event
     }
@@ -167,9 +172,8 @@ where
     /// Lends the next event; `None` once there will be none. The event before it is released.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<SessionEvent<'_>>> {
         self.release_lent();
-        let more = ready!(poll_event(&mut self.buffered, &mut self.io, cx));
-        self.lent = more;
-        Poll::Ready(if more { self.buffered.peek() } else { None })
+        self.lent = ready!(poll_event(&mut self.buffered, &mut self.io, cx));
+        Poll::Ready(self.buffered.peek())
     }
 
     /// Waits for the next event and lends it; `None` once there will be none.
@@ -179,7 +183,7 @@ where
         self.release_lent();
         let Self { buffered, io, lent } = self;
         *lent = core::future::poll_fn(|cx| poll_event(buffered, io, cx)).await;
-        if *lent { buffered.peek() } else { None }
+        buffered.peek()
     }
 
     /// Carries out the session's steps until there is an event: `true`, and [`Self::peek`] lends it until

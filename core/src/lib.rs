@@ -121,6 +121,7 @@ pub mod post;
 pub mod session;
 pub mod stream;
 pub mod time;
+pub mod transport_error;
 
 /// Compiles and runs the program in the README.
 #[cfg(doctest)]

@@ -40,7 +40,7 @@
 use core::fmt;
 use core::time::Duration;
 
-mod absence;
+mod downtime;
 mod lag;
 
 pub use lag::Lags;
@@ -49,7 +49,7 @@ use crate::dedup::{Sight, Window, WindowError};
 use crate::session::{Connected, Gap};
 use crate::stream::message::PostId;
 use crate::time::{Instant, UnixTime};
-use absence::{Absence, NEVER, Span, Spans, common};
+use downtime::{Downtime, NEVER, TimeRange, TimeRanges, intersection};
 
 /// The most connections that one stream is merged from.
 pub const CONNECTIONS_MAX: usize = 32;
@@ -158,7 +158,7 @@ pub struct Interrupted {
 
 /// When a stream has begun.
 #[derive(Clone, Copy)]
-struct Begun {
+struct StreamStart {
     at: Instant,
     /// Not before this,
     unix: UnixTime,
@@ -202,21 +202,21 @@ pub struct Record {
     connects: u64,
     gaps: u64,
     gap_time: Duration,
-    absence: Absence,
+    downtime: Downtime,
     /// Its stream began with backfill: that what it missed is still being sent again cannot be seen from here.
     is_backfilled: bool,
     /// Of its feed, if it is the first one of it.
-    shared: Shared,
+    feed_state: FeedState,
 }
 
-/// What is known of a feed.
+/// The state of a feed, kept in the record of its first connection.
 #[derive(Clone, Copy, Debug, Default)]
-struct Shared {
+struct FeedState {
     /// One of its connections has streamed.
     is_begun: bool,
     /// Nothing new will be learned of the time before.
     settled: UnixTime,
-    told: Spans,
+    reported: TimeRanges,
 }
 
 impl Record {
@@ -386,7 +386,7 @@ where
         unix: UnixTime,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<FeedGap> {
-        let begun = Begun { at: now, unix, over: unix.rounded_up() };
+        let begun = StreamStart { at: now, unix, over: unix.rounded_up() };
         self.connect(connection, connected.gap, connected.backfill_minutes, begun, covered)
     }
 
@@ -395,11 +395,11 @@ where
         connection: ConnectionId,
         own: Option<Gap>,
         backfill_minutes: u8,
-        begun: Begun,
+        begun: StreamStart,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<FeedGap> {
         let feed = self.records.as_ref()[connection.index()].feed;
-        let is_first = !self.shared(feed).is_begun;
+        let is_first = !self.feed_state(feed).is_begun;
         let record = &mut self.records.as_mut()[connection.index()];
         record.state = State::Streaming;
         record.since = begun.at;
@@ -408,24 +408,24 @@ where
         if let Some(own) = own {
             record.gaps = record.gaps.saturating_add(1);
             record.gap_time = record.gap_time.saturating_add(own.to.saturating_since(own.from));
-            record.absence.begin(own.from);
+            record.downtime.begin(own.from);
         }
         // The feed's first stream ends nothing.
         let to = if is_first { begun.unix } else { own.map_or(begun.over, |own| own.to) };
-        record.absence.end(to);
-        let shared = self.shared(feed);
-        if shared.settled > begun.unix {
+        record.downtime.end(to);
+        let feed_state = self.feed_state(feed);
+        if feed_state.settled > begun.unix {
             // The clock was set back.
-            shared.settled = UnixTime::default();
-            shared.told = Spans::default();
+            feed_state.settled = UnixTime::default();
+            feed_state.reported = TimeRanges::default();
         }
         if is_first {
-            shared.is_begun = true;
-            shared.settled = to;
+            feed_state.is_begun = true;
+            feed_state.settled = to;
         }
         let (gap, _) = self.gap(feed);
         self.settle(feed, covered);
-        gap.map(|span| FeedGap { feed, from: span.from, to: span.to, backfill_minutes })
+        gap.map(|range| FeedGap { feed, from: range.from, to: range.to, backfill_minutes })
     }
 
     /// A connection attempt or a stream of `connection` has ended, and with `is_over` the connection itself; `gap_from` is what its
@@ -442,16 +442,16 @@ where
         record.state = if is_over { State::Over } else { State::Away };
         let (true, Some(gap_from)) = (was_streaming, gap_from) else { return Outage::default() };
         let (feed, is_backfilled) = (record.feed, record.is_backfilled);
-        record.absence.begin(gap_from);
+        record.downtime.begin(gap_from);
         if is_backfilled {
             // What was told to be asked for again may not have come again.
-            self.shared(feed).told.forget_from(gap_from);
+            self.feed_state(feed).reported.forget_from(gap_from);
         }
         let (gap, since) = self.gap(feed);
         self.settle(feed, covered);
         Outage {
             interrupted: since.map(|from| Interrupted { feed, from }),
-            gap: gap.map(|span| FeedGap { feed, from: span.from, to: span.to, backfill_minutes: 0 }),
+            gap: gap.map(|range| FeedGap { feed, from: range.from, to: range.to, backfill_minutes: 0 }),
         }
     }
 
@@ -473,21 +473,21 @@ where
         &self.window
     }
 
-    /// What all connections of the feed have missed and was not told, as one span, which is told with that; and since when they all are
-    /// away.
-    fn gap(&mut self, feed: Feed) -> (Option<Span>, Option<UnixTime>) {
-        let Shared { settled, told, .. } = *self.shared(feed);
-        let (mut gap, mut since) = (None::<Span>, None);
-        let absences = self.records.as_ref().iter().filter(|record| record.feed == feed);
-        common(absences.map(|record| &record.absence), settled, |span| {
-            if span.to == NEVER {
-                since = Some(span.from);
+    /// Returns the unreported gap, marks it reported, and returns since when all connections of the
+    /// feed are down.
+    fn gap(&mut self, feed: Feed) -> (Option<TimeRange>, Option<UnixTime>) {
+        let FeedState { settled, reported, .. } = *self.feed_state(feed);
+        let (mut gap, mut since) = (None::<TimeRange>, None);
+        let downtimes = self.records.as_ref().iter().filter(|record| record.feed == feed);
+        intersection(downtimes.map(|record| &record.downtime), settled, |range| {
+            if range.to == NEVER {
+                since = Some(range.from);
             } else {
-                told.missing(span, |missing| gap = Some(gap.map_or(missing, |gap| gap.hull(missing))));
+                reported.missing(range, |missing| gap = Some(gap.map_or(missing, |gap| gap.hull(missing))));
             }
         });
         if let Some(gap) = gap {
-            self.shared(feed).told.add(gap);
+            self.feed_state(feed).reported.add(gap);
         }
         (gap, since)
     }
@@ -500,20 +500,21 @@ where
             .filter(|(_, record)| record.feed == feed && record.state == State::Streaming);
         // Of one that does not say, anything may turn out.
         let until = streaming.map(|(connection, _)| covered(connection).unwrap_or_default()).min();
-        let shared = self.shared(feed);
-        shared.settled = shared.settled.max(until.unwrap_or_default());
-        let settled = shared.settled;
-        shared.told.forget_before(settled);
+        let feed_state = self.feed_state(feed);
+        feed_state.settled = feed_state.settled.max(until.unwrap_or_default());
+        let settled = feed_state.settled;
+        feed_state.reported.forget_before(settled);
         for record in self.records.as_mut().iter_mut().filter(|record| record.feed == feed) {
-            record.absence.forget_before(settled);
+            record.downtime.forget_before(settled);
         }
     }
 
-    fn shared(&mut self, feed: Feed) -> &mut Shared {
+    fn feed_state(&mut self, feed: Feed) -> &mut FeedState {
         let records = self.records.as_mut();
-        // Asked of a feed that a record has.
-        let first = records.iter().position(|record| record.feed == feed).unwrap_or_default();
-        &mut records[first].shared
+        match records.iter_mut().find(|record| record.feed == feed) {
+            Some(first) => &mut first.feed_state,
+            None => unreachable!("the feed was read from a record"),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
 use shared::Reads;
-use shared::naive::{self, BodyEnd, Chunked};
+use shared::reference_decoder::{self, BodyEnd, Chunked};
 
 /// Plain octets behind fixed ones, so that a seed can be written by hand.
 #[derive(Arbitrary, Debug)]
@@ -24,7 +24,7 @@ fuzz_target!(|input: Input<'_>| {
     limits.size_line_bytes_max = u32::from(input.size_line_bytes_max);
     limits.trailer_bytes_max = u32::from(input.trailer_bytes_max);
     limits.trailer_fields_max = u32::from(input.trailer_fields_max);
-    let want = naive::chunked(input.wire, limits);
+    let want = reference_decoder::chunked(input.wire, limits);
     let got = decode(limits, input.reads.pieces(input.wire));
     assert_eq!(got, want, "cut");
     assert_eq!(decode(limits, vec![input.wire]), want, "whole");

@@ -8,7 +8,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use powerstream_core::stream::connection::{Connection, ConnectionConfig};
 use powerstream_core::stream::framing::Delimiter;
-use shared::{Reads, naive, observe};
+use shared::{Reads, event_log, reference_decoder};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -173,13 +173,13 @@ fuzz_target!(|input: Input<'_>| {
     config.chunk.size_line_bytes_max = u32::from(input.size_line_bytes_max);
     let storage = usize::from(input.storage % 8_192);
     let wire = wire(&input);
-    let want = naive::response(&wire, &config, storage);
+    let want = reference_decoder::response(&wire, &config, storage);
     let mut connection = Connection::new(vec![0; storage], config);
     assert_eq!(
-        observe::run(&mut connection, input.reads.pieces(&wire)),
+        event_log::run(&mut connection, input.reads.pieces(&wire)),
         want,
         "cut: {}",
         wire.escape_ascii()
     );
-    assert_eq!(observe::run(&mut connection, [&wire[..]]), want, "whole: {}", wire.escape_ascii());
+    assert_eq!(event_log::run(&mut connection, [&wire[..]]), want, "whole: {}", wire.escape_ascii());
 });

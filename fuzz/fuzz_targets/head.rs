@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use powerstream_core::http::body::Framing;
 use powerstream_core::http::head::{HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use shared::Reads;
-use shared::naive::{self, HeadStop};
+use shared::reference_decoder::{self, HeadStop};
 
 /// Plain octets behind fixed ones, so that a seed can be written by hand.
 #[derive(Arbitrary, Debug)]
@@ -34,7 +34,7 @@ fuzz_target!(|input: Input<'_>| {
     assert_eq!(decode(limits, room, input.reads.pieces(input.wire)), whole, "cut");
     let answer: Result<Option<(u16, Framing, usize)>, _> =
         whole.map(|head| head.map(|(head, end)| (head.status, head.framing, end)));
-    let want = match naive::head(input.wire, limits, room) {
+    let want = match reference_decoder::head(input.wire, limits, room) {
         Ok(head) => Ok(Some((head.status, head.framing, head.end))),
         Err(HeadStop::Cut(_)) => Ok(None),
         Err(HeadStop::Refused(kind, at)) => Err((kind, at)),

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 None => return Err("the stream has ended".into()),
             }
         }
-        let truth = simulator.truth();
+        let truth = simulator.ground_truth();
         let took = |(id, at): (u64, Instant)| Some(at.saturating_duration_since(truth.written_at(id)?));
         let mut took: Vec<Duration> = delivered.into_iter().filter_map(took).collect();
         took.sort();

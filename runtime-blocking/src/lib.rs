@@ -33,7 +33,7 @@ pub type Client = client::client::Client<Blocking>;
 /// A stream that reconnects by itself. Each call blocks the calling thread.
 ///
 /// [`next`](client::stream::Stream::next) waits for an event and lends it.
-/// [`has_event`](client::stream::Stream::has_event) says whether `next` would wait:
+/// [`find_next`](client::stream::Stream::find_next) says whether `next` would wait:
 ///
 /// ```
 /// use powerstream_blocking::Stream;
@@ -41,7 +41,7 @@ pub type Client = client::client::Client<Blocking>;
 ///
 /// fn copy(stream: &mut Stream, output: &mut impl Write) -> std::io::Result<()> {
 ///     loop {
-///         if !stream.has_event() {
+///         if !stream.find_next() {
 ///             output.flush()?;
 ///         }
 ///         let Some(event) = stream.next() else { return Ok(()) };

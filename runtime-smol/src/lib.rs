@@ -28,7 +28,7 @@ pub type Client = client::client::Client<Smol>;
 /// A stream that reconnects by itself, on smol.
 ///
 /// [`next`](client::stream::Stream::next) waits for an event and lends it.
-/// [`has_event`](client::stream::Stream::has_event) says whether `next` would wait:
+/// [`find_next`](client::stream::Stream::find_next) says whether `next` would wait:
 ///
 /// ```
 /// use powerstream_smol::Stream;
@@ -36,7 +36,7 @@ pub type Client = client::client::Client<Smol>;
 ///
 /// async fn copy(stream: &mut Stream, output: &mut impl Write) -> std::io::Result<()> {
 ///     loop {
-///         if !stream.has_event() {
+///         if !stream.find_next() {
 ///             output.flush()?;
 ///         }
 ///         let Some(event) = stream.next().await else { return Ok(()) };

@@ -26,7 +26,7 @@ fn main() {
     config.rate = Some(rate);
     config.rules_max = rules.max(1);
     config.rule_requests_max = 1_000_000;
-    config.truth_bytes_max = 16 << 20;
+    config.ground_truth_bytes_max = 16 << 20;
     let simulator = Simulator::start(config).unwrap();
     println!("resident at the start: {} MiB", resident_mib());
 
@@ -70,7 +70,7 @@ fn main() {
             })
             .unwrap();
     }
-    let truth = simulator.truth();
+    let truth = simulator.ground_truth();
     assert!(truth.wait(Duration::from_secs(30), |totals| totals.streams == connections as u64));
     std::thread::sleep(Duration::from_secs(1));
     let (before, bytes_before, began) = (truth.totals(), received.load(Ordering::Relaxed), Instant::now());

@@ -1,18 +1,20 @@
-//! What time it is, and waiting for it: the machine's clock, or one that a test moves by hand.
+//! What time it is, and waiting for it: the machine's clock, or a virtual one that a test advances.
 //!
-//! Under a virtual clock nothing waits for real time. [`Clock::advance`] goes from deadline to deadline: it sets the hand to the
-//! next one that a thread waits for, lets that thread do what is due, and only goes on when all have gone back to waiting.
-//! So a minute of keep-alives passes in a moment, in the same order each time.
+//! Under a virtual clock nothing waits for real time. [`Clock::advance`] goes from deadline to
+//! deadline. It sets the time to the next deadline that a thread waits for, lets that thread work,
+//! and goes on when every thread waits again. A minute of keep-alives passes in a moment, and
+//! always in the same order.
 //!
-//! Threads that work are counted; one that waits on its [`Bell`] is not. Whoever rings a bell counts its thread in again at once,
-//! on its behalf: between the ring and the awakening nobody takes the world for idle.
+//! Threads that work are counted; one that waits on its [`Notify`] is not. A wake-up counts the
+//! thread in at once, so that the clock does not advance before the thread has run.
 
-use crate::time;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::time;
 
 /// Which clock a simulator goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,16 +23,18 @@ pub enum Time {
     /// The machine's.
     #[default]
     Real,
-    /// One that stands still until [`Simulator::advance`](crate::Simulator::advance) moves it. With the same seed everything is then the same,
-    /// ids and dates too. Only the time-outs for a request's head and body and for a client to close stay real.
+    /// One that stands still until [`Simulator::advance`](crate::Simulator::advance) moves it. With
+    /// the same seed everything is then the same, ids and dates too. Only the time-outs for a
+    /// request's head and body and for a client to close stay real.
     Virtual {
         /// The date it starts at, Unix milliseconds.
         unix_ms: u64,
     },
 }
 
-/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its client may not read. Long enough for a machine
-/// that has much else to do; waited once for each such write.
+/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its
+/// client may not read. Long enough for a machine that has much else to do; waited once for each
+/// such write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long it waits for a thread that works: longer than any of them does.
@@ -42,11 +46,11 @@ pub(crate) struct Clock(Arc<Inner>);
 
 struct Inner {
     started: Instant,
-    hand: Option<Hand>,
+    manual: Option<VirtualClock>,
 }
 
 /// A virtual clock's.
-struct Hand {
+struct VirtualClock {
     unix_ms_at_start: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -56,12 +60,13 @@ struct State {
     now: Instant,
     /// Threads that work.
     busy: usize,
-    /// Those that are in a `write()`, by their bells, and whether they have been waited for in vain.
+    /// Those that are in a `write()`, by the ids of their [`Notify`], and whether they have been
+    /// waited for in vain.
     writing: HashMap<u64, bool>,
-    /// Threads that wait, by their bells.
+    /// Threads that wait, by the ids of their [`Notify`].
     parked: HashMap<u64, Parked>,
-    rung: HashSet<u64>,
-    bells: u64,
+    notified: HashSet<u64>,
+    ids: u64,
 }
 
 struct Parked {
@@ -71,42 +76,42 @@ struct Parked {
 }
 
 impl Clock {
-    pub(crate) fn new(time: Time) -> Clock {
+    pub(crate) fn new(time: Time) -> Self {
         let started = Instant::now();
-        let hand = match time {
+        let manual = match time {
             Time::Real => None,
-            Time::Virtual { unix_ms } => Some(Hand {
+            Time::Virtual { unix_ms } => Some(VirtualClock {
                 unix_ms_at_start: unix_ms,
                 state: Mutex::new(State {
                     now: started,
                     busy: 0,
                     writing: HashMap::new(),
                     parked: HashMap::new(),
-                    rung: HashSet::new(),
-                    bells: 0,
+                    notified: HashSet::new(),
+                    ids: 0,
                 }),
                 changed: Condvar::new(),
             }),
         };
-        Clock(Arc::new(Inner { started, hand }))
+        Self(Arc::new(Inner { started, manual }))
     }
 
     pub(crate) fn is_virtual(&self) -> bool {
-        self.0.hand.is_some()
+        self.0.manual.is_some()
     }
 
     pub(crate) fn now(&self) -> Instant {
-        match &self.0.hand {
+        match &self.0.manual {
             None => Instant::now(),
-            Some(hand) => hand.lock().now,
+            Some(manual) => manual.lock().now,
         }
     }
 
     /// Unix milliseconds.
     pub(crate) fn unix_ms(&self) -> u64 {
-        match &self.0.hand {
+        match &self.0.manual {
             None => time::unix_ms(),
-            Some(hand) => hand.unix_ms_at_start + (hand.lock().now - self.0.started).as_millis() as u64,
+            Some(manual) => manual.unix_ms_at_start + (manual.lock().now - self.0.started).as_millis() as u64,
         }
     }
 
@@ -121,8 +126,8 @@ impl Clock {
 
     /// Moves a virtual clock; false for a real one.
     pub(crate) fn advance(&self, by: Duration) -> bool {
-        let Some(hand) = &self.0.hand else { return false };
-        let mut state = hand.settle(hand.lock());
+        let Some(manual) = &self.0.manual else { return false };
+        let mut state = manual.settle(manual.lock());
         let Some(target) = state.now.checked_add(by) else { return true };
         loop {
             let next = state
@@ -137,8 +142,8 @@ impl Clock {
             let due = |parked: &Parked| parked.until.is_some_and(|until| until <= now);
             state.busy += state.parked.values().filter(|parked| due(parked) && parked.counted).count();
             state.parked.retain(|_, parked| !due(parked));
-            hand.changed.notify_all();
-            state = hand.settle(state);
+            manual.changed.notify_all();
+            state = manual.settle(state);
             if next.is_none() {
                 return true;
             }
@@ -148,16 +153,16 @@ impl Clock {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.hand.is_some() { "Clock(virtual)" } else { "Clock(real)" })
+        f.write_str(if self.0.manual.is_some() { "Clock(virtual)" } else { "Clock(real)" })
     }
 }
 
-impl Hand {
+impl VirtualClock {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits, in real time, until nobody works.
+    /// Waits, in real time, until no thread works.
     fn settle<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut began = Instant::now();
         let mut worked = true;
@@ -180,28 +185,28 @@ impl Hand {
     }
 }
 
-/// What one thread waits on: for a time, or to be rung for.
-pub(crate) struct Bell {
+/// What one thread waits on: a deadline, or a wake-up by another thread.
+pub(crate) struct Notify {
     clock: Clock,
     id: u64,
     /// Its thread is counted as working while it does not wait.
     counted: AtomicBool,
-    rung: Mutex<bool>,
+    notified: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Bell {
-    pub(crate) fn new(clock: &Clock) -> Bell {
-        let id = clock.0.hand.as_ref().map_or(0, |hand| {
-            let mut state = hand.lock();
-            state.bells += 1;
-            state.bells
+impl Notify {
+    pub(crate) fn new(clock: &Clock) -> Self {
+        let id = clock.0.manual.as_ref().map_or(0, |manual| {
+            let mut state = manual.lock();
+            state.ids += 1;
+            state.ids
         });
-        Bell {
+        Self {
             clock: clock.clone(),
             id,
             counted: AtomicBool::new(false),
-            rung: Mutex::new(false),
+            notified: Mutex::new(false),
             changed: Condvar::new(),
         }
     }
@@ -210,29 +215,29 @@ impl Bell {
         &self.clock
     }
 
-    /// From here on a virtual clock waits for the thread of this bell, until [`Bell::leave`].
-    pub(crate) fn join(&self) {
-        if let Some(hand) = &self.clock.0.hand {
+    /// Makes a virtual clock wait for this thread from here on, until [`Notify::leave`].
+    pub(crate) fn enter(&self) {
+        if let Some(manual) = &self.clock.0.manual {
             if !self.counted.swap(true, Ordering::SeqCst) {
-                hand.lock().busy += 1;
+                manual.lock().busy += 1;
             }
         }
     }
 
     pub(crate) fn leave(&self) {
-        if let Some(hand) = &self.clock.0.hand {
+        if let Some(manual) = &self.clock.0.manual {
             if self.counted.swap(false, Ordering::SeqCst) {
-                hand.lock().busy -= 1;
-                hand.changed.notify_all();
+                manual.lock().busy -= 1;
+                manual.changed.notify_all();
             }
         }
     }
 
     /// Its thread goes into a `write()`, or has come out of it.
     pub(crate) fn writes(&self, writes: bool) {
-        let Some(hand) = &self.clock.0.hand else { return };
+        let Some(manual) = &self.clock.0.manual else { return };
         if self.counted.load(Ordering::SeqCst) {
-            let mut state = hand.lock();
+            let mut state = manual.lock();
             if writes {
                 state.busy -= 1;
                 state.writing.insert(self.id, false);
@@ -241,77 +246,77 @@ impl Bell {
                 state.writing.remove(&self.id);
             }
             drop(state);
-            hand.changed.notify_all();
+            manual.changed.notify_all();
         }
     }
 
     /// Wakes the thread, or keeps it from its next sleep.
-    pub(crate) fn ring(&self) {
-        match &self.clock.0.hand {
+    pub(crate) fn wake(&self) {
+        match &self.clock.0.manual {
             None => {
-                *lock(&self.rung) = true;
+                *lock(&self.notified) = true;
                 self.changed.notify_all();
             }
-            Some(hand) => {
-                let mut state = hand.lock();
-                state.rung.insert(self.id);
+            Some(manual) => {
+                let mut state = manual.lock();
+                state.notified.insert(self.id);
                 if state.parked.remove(&self.id).is_some_and(|parked| parked.counted) {
                     state.busy += 1;
                 }
                 drop(state);
-                hand.changed.notify_all();
+                manual.changed.notify_all();
             }
         }
     }
 
-    /// Sleeps until it is rung for or the time has come.
+    /// Sleeps until another thread wakes it, or until the deadline.
     pub(crate) fn wait(&self, until: Option<Instant>) {
-        match &self.clock.0.hand {
+        match &self.clock.0.manual {
             None => self.wait_real(until),
-            Some(hand) => self.wait_parked(hand, until, None),
+            Some(manual) => self.wait_parked(manual, until, None),
         }
     }
 
     /// The same for a time-out that is real under any clock.
     pub(crate) fn wait_at_most(&self, timeout: Duration) {
         let until = Instant::now() + timeout;
-        match &self.clock.0.hand {
+        match &self.clock.0.manual {
             None => self.wait_real(Some(until)),
-            Some(hand) => self.wait_parked(hand, None, Some(until)),
+            Some(manual) => self.wait_parked(manual, None, Some(until)),
         }
     }
 
     fn wait_real(&self, until: Option<Instant>) {
-        let mut rung = lock(&self.rung);
-        while !std::mem::take(&mut *rung) {
-            rung = match until {
-                None => self.changed.wait(rung).unwrap_or_else(PoisonError::into_inner),
+        let mut notified = lock(&self.notified);
+        while !std::mem::take(&mut *notified) {
+            notified = match until {
+                None => self.changed.wait(notified).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return;
                     }
-                    self.changed.wait_timeout(rung, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.changed.wait_timeout(notified, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
     }
 
-    fn wait_parked(&self, hand: &Hand, until: Option<Instant>, real: Option<Instant>) {
+    fn wait_parked(&self, manual: &VirtualClock, until: Option<Instant>, real: Option<Instant>) {
         let counted = self.counted.load(Ordering::SeqCst);
-        let mut state = hand.lock();
-        if state.rung.remove(&self.id) || until.is_some_and(|until| until <= state.now) {
+        let mut state = manual.lock();
+        if state.notified.remove(&self.id) || until.is_some_and(|until| until <= state.now) {
             return;
         }
         state.parked.insert(self.id, Parked { until, counted });
         if counted {
             state.busy -= 1;
         }
-        hand.changed.notify_all();
+        manual.changed.notify_all();
         while state.parked.contains_key(&self.id) {
             let left = real.map(|real| real.saturating_duration_since(Instant::now()));
             state = match left {
-                None => hand.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => manual.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => {
                     state.parked.remove(&self.id);
                     if counted {
@@ -320,26 +325,26 @@ impl Bell {
                     break;
                 }
                 Some(left) => {
-                    hand.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    manual.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
-        state.rung.remove(&self.id);
+        state.notified.remove(&self.id);
     }
 }
 
-impl Drop for Bell {
+impl Drop for Notify {
     fn drop(&mut self) {
         self.leave();
-        if let Some(hand) = &self.clock.0.hand {
-            hand.lock().rung.remove(&self.id);
+        if let Some(manual) = &self.clock.0.manual {
+            manual.lock().notified.remove(&self.id);
         }
     }
 }
 
-impl fmt::Debug for Bell {
+impl fmt::Debug for Notify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bell({})", self.id)
+        write!(f, "Notify({})", self.id)
     }
 }
 
@@ -355,21 +360,21 @@ mod tests {
     const START: u64 = 1_790_000_000_000;
 
     #[test]
-    fn a_virtual_clock_goes_from_deadline_to_deadline() {
+    fn a_virtual_clock_advances_from_deadline_to_deadline() {
         let clock = Clock::new(Time::Virtual { unix_ms: START });
         let (seen, see) = mpsc::channel();
-        let bell = Arc::new(Bell::new(&clock));
-        bell.join();
+        let notify = Arc::new(Notify::new(&clock));
+        notify.enter();
         let thread = std::thread::spawn({
-            let bell = bell.clone();
+            let notify = notify.clone();
             move || {
                 // Each deadline depends on when the last one came.
                 for step in [1, 2, 3] {
-                    let until = bell.clock().now() + Duration::from_secs(step);
-                    bell.wait(Some(until));
-                    seen.send(bell.clock().unix_ms() - START).unwrap();
+                    let until = notify.clock().now() + Duration::from_secs(step);
+                    notify.wait(Some(until));
+                    seen.send(notify.clock().unix_ms() - START).unwrap();
                 }
-                bell.leave();
+                notify.leave();
             }
         });
         assert!(clock.advance(Duration::from_millis(2_999)));
@@ -381,23 +386,23 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_ends_a_wait_and_is_not_lost() {
+    fn a_wake_ends_a_wait_and_is_not_lost() {
         for time in [Time::Real, Time::Virtual { unix_ms: START }] {
-            let bell = Arc::new(Bell::new(&Clock::new(time)));
-            bell.ring();
-            bell.wait(None);
+            let notify = Arc::new(Notify::new(&Clock::new(time)));
+            notify.wake();
+            notify.wait(None);
             let thread = std::thread::spawn({
-                let bell = bell.clone();
-                move || bell.wait(None)
+                let notify = notify.clone();
+                move || notify.wait(None)
             });
-            bell.ring();
+            notify.wake();
             thread.join().unwrap();
-            bell.wait_at_most(Duration::from_millis(1));
+            notify.wait_at_most(Duration::from_millis(1));
         }
     }
 
     #[test]
-    fn a_real_clock_is_not_moved() {
+    fn a_real_clock_refuses_to_advance() {
         assert!(!Clock::new(Time::Real).advance(Duration::from_secs(1)));
     }
 }

@@ -1,258 +1,90 @@
-//! One connection's life: request, answer, end.
+//! One connection's life: accepted, served with an answer, ended.
 
-use crate::control;
-use crate::link::{Link, Status};
-use crate::request::{self, BODY_BYTES_MAX, Content, HEAD_BYTES_MAX, Parsed, Request, Verdict};
-use crate::rng::Rng;
-use crate::script::{Action, How, On, Place};
-use crate::server::Shared;
-use crate::site::Site;
-use crate::stream::Body;
-use crate::tls;
-use crate::truth::{End, Recorder};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+
+use crate::clock::Notify;
+use crate::control;
+use crate::datacenter_server::Served;
+use crate::exchange::Exchange;
+use crate::ground_truth::{End, Recorder};
+use crate::inject;
+use crate::link::Link;
+use crate::problems;
+use crate::receive::{self, Received};
+use crate::request::Route;
+use crate::rules_request;
+use crate::shared::Shared;
+use crate::stream;
+
+/// Serves an accepted connection on a thread of its own. `None`: there is no thread or no TLS to be
+/// had, and the connection is dropped.
+pub(crate) fn accept(
+    shared: Arc<Shared>,
+    datacenter: usize,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Option<Served> {
+    let recorder = Recorder::accepted(&shared.ground_truth, peer, &shared.datacenters[datacenter].name);
+    let tls = shared.tls.as_ref().map(|tls| tls.layer(recorder.number)).transpose().ok()?;
+    let link = Arc::new(Link::new(stream, tls.flatten(), Arc::new(Notify::new(&shared.clock))));
+    let weak = Arc::downgrade(&link);
+    let builder = thread::Builder::new().name(format!("simulator-{}", recorder.number)).stack_size(256 << 10);
+    let thread = builder.spawn(move || serve(&shared, datacenter, link, recorder)).ok()?;
+    Some(Served { link: weak, thread })
+}
 
 /// Serves a client until one of the two sides ends it.
-pub(crate) fn serve(shared: &Arc<Shared>, site: &Arc<Site>, link: Arc<Link>, mut recorder: Recorder) {
-    let end = match accept(shared, site, &link, &mut recorder) {
-        Some(end) => end,
-        None => match receive(shared, &link, &mut recorder) {
-            Ok(received) => match link.watch() {
-                Ok(watcher) => {
-                    link.bell().join();
-                    let end = Body::new(shared, site, &link, &mut recorder).answer(&received);
-                    link.bell().leave();
-                    link.end_reads();
-                    // A panic there has nothing to say here.
-                    let _ = watcher.join();
-                    end
-                }
-                Err(_) => End::Refused,
-            },
-            Err(end) => end,
-        },
-    };
+fn serve(shared: &Arc<Shared>, datacenter: usize, link: Arc<Link>, mut recorder: Recorder) {
+    let end = inject::at_accept(shared, datacenter, &link, &recorder)
+        .unwrap_or_else(|| receive_and_answer(shared, datacenter, &link, &mut recorder));
     drop(link);
     recorder.ended(end);
 }
 
-/// The events of a scenario that do not wait for a request.
-fn accept(shared: &Shared, site: &Site, link: &Arc<Link>, recorder: &mut Recorder) -> Option<End> {
-    let mut rng = Rng::nth(shared.config.seed ^ 0x0acc_e970, recorder.number);
-    let datacenter = &shared.places[site.place].name;
-    for index in shared.play.concerning(On::Stream, recorder.number, None, datacenter) {
-        let Action::Cut { how, place: Place::Accept, .. } = shared.play.event(index).action else { continue };
-        if !shared.play.strikes(index, &mut rng) {
-            continue;
-        }
-        recorder.fault_begins();
-        match how {
-            How::Reset => link.prepare_reset(),
-            How::Close => link.finish(),
-            _ => {
-                if how == How::HalfClose {
-                    link.half_close();
-                }
-                if let Ok(watcher) = link.watch() {
-                    link.wait_for_end(None);
-                    link.end_reads();
-                    let _ = watcher.join();
-                }
-            }
-        }
-        return Some(over(link).unwrap_or(shared.fault_end()));
-    }
-    None
-}
-
-/// How the simulator itself ended it, if it did.
-pub(crate) fn over(link: &Link) -> Option<End> {
-    match link.status() {
-        Status::Stopped => Some(End::Shutdown),
-        Status::Killed => Some(End::Killed),
-        _ => None,
-    }
-}
-
-/// What came from a client.
-pub(crate) struct Received {
-    pub(crate) request: Option<Request>,
-    pub(crate) body: Vec<u8>,
-    /// The status of a request that nobody can make sense of.
-    pub(crate) refused: Option<u16>,
-}
-
-impl Received {
-    pub(crate) fn verdict(&self, shared: &Shared) -> Verdict {
-        match (&self.request, self.refused) {
-            (Some(request), None) => request.verdict(&shared.config, shared.clock.unix_ms()),
-            (_, status) => Verdict::Refuse(status.unwrap_or(400)),
-        }
-    }
-}
-
-fn receive(shared: &Shared, link: &Arc<Link>, recorder: &mut Recorder) -> Result<Received, End> {
-    let until = Instant::now() + shared.config.head_timeout;
-    let fault = shared.tls.as_ref().and_then(|tls| tls.fault(recorder.number));
-    if let Some(fault) = fault {
-        recorder.fault_begins();
-        match tls::strike(fault, link, until) {
-            Ok(false) => {}
-            _ => return Err(over(link).unwrap_or(End::TlsFault(fault))),
-        }
-    }
-    let mut bytes = Vec::new();
-    loop {
-        match read(link, &mut bytes, until) {
-            Ok(true) => {}
-            Err(end @ (End::Shutdown | End::Killed)) => return Err(end),
-            result if link.is_handshaking() && (fault.is_some() || result.is_err()) => {
-                return Err(fault.map_or(End::NoHandshake, End::TlsFault));
-            }
-            Ok(false) if bytes.is_empty() => return Err(End::ClientLeft),
-            _ => return Err(End::NoRequest),
-        }
-        match request::parse(&bytes) {
-            Parsed::Partial => {}
-            Parsed::Malformed => return Ok(Received { request: None, body: Vec::new(), refused: Some(400) }),
-            Parsed::Request(request) => {
-                let rest = bytes.split_off(request.head_len);
-                let body = receive_body(link, &request, rest, until)?;
-                let (body, refused) = match body {
-                    Ok(body) => (body, None),
-                    Err(status) => (Vec::new(), Some(status)),
-                };
-                return Ok(Received { request: Some(request), body, refused });
-            }
-        }
-        debug_assert!(bytes.len() < HEAD_BYTES_MAX);
-    }
-}
-
-/// Appends what comes; false at the end.
-fn read(link: &Arc<Link>, bytes: &mut Vec<u8>, until: Instant) -> Result<bool, End> {
-    let mut buffer = [0; 4_096];
-    let read = link.read(&mut buffer, until);
-    match (over(link), read) {
-        (Some(end), _) => Err(end),
-        (None, Ok(0)) => Ok(false),
-        (None, Ok(len)) => {
-            bytes.extend_from_slice(&buffer[..len]);
-            Ok(true)
-        }
-        (None, Err(_)) => Err(End::NoRequest),
-    }
-}
-
-/// The body, or the status of one that cannot be taken.
-fn receive_body(
+fn receive_and_answer(
+    shared: &Arc<Shared>,
+    datacenter: usize,
     link: &Arc<Link>,
-    request: &Request,
-    mut bytes: Vec<u8>,
-    until: Instant,
-) -> Result<Result<Vec<u8>, u16>, End> {
-    if request.expects_continue && bytes.is_empty() {
-        // If it cannot be written the client is gone, which the next read tells.
-        let _ = link.write(b"HTTP/1.1 100 Continue\r\n\r\n");
-    }
-    let mut body = Vec::new();
-    loop {
-        match request.content {
-            Content::Length(len) if len > BODY_BYTES_MAX => return Ok(Err(413)),
-            Content::Length(len) if bytes.len() >= len => {
-                bytes.truncate(len);
-                return Ok(Ok(bytes));
-            }
-            Content::Length(_) => {}
-            Content::Wrong => return Ok(Err(400)),
-            Content::Chunked => match take_chunks(&mut bytes, &mut body) {
-                Ok(true) => return Ok(Ok(body)),
-                Ok(false) if body.len().max(bytes.len()) > BODY_BYTES_MAX => return Ok(Err(413)),
-                Ok(false) => {}
-                Err(()) => return Ok(Err(400)),
-            },
+    recorder: &mut Recorder,
+) -> End {
+    let received = match receive::receive(shared, link, recorder) {
+        Ok(received) => received,
+        Err(end) => return end,
+    };
+    let Ok(watcher) = link.watch() else { return End::Refused };
+    link.notify().enter();
+    let end = answer(&mut Exchange::new(shared, datacenter, link, recorder), &received);
+    link.notify().leave();
+    link.end_reads();
+    // A panic of the watcher changes nothing here.
+    let _ = watcher.join();
+    end
+}
+
+/// Answers the request. Returns how the connection ended.
+fn answer(exchange: &mut Exchange<'_>, received: &Received) -> End {
+    let (request, body) = match received {
+        Received::Request(request, body) => (request, body),
+        Received::WithoutBody(request, status) => {
+            exchange.out.recorder().requested(request.target.clone());
+            return refuse(exchange, *status);
         }
-        if !read(link, &mut bytes, until)? {
-            return Err(End::NoRequest);
-        }
+        Received::Malformed => return refuse(exchange, 400),
+    };
+    exchange.out.recorder().requested(request.target.clone());
+    match request.route(&exchange.shared.config, exchange.shared.clock.unix_ms()) {
+        Route::Refuse(status) => refuse(exchange, status),
+        Route::RefuseMethod(allow) => exchange.refuse(405, allow, &problems::problem(405), End::Refused),
+        Route::InvalidQuery(problem) => exchange.refuse(400, "", &problem, End::Refused),
+        Route::Stream(endpoint, params) => stream::serve(exchange, endpoint, &params),
+        Route::Rules(resource) => rules_request::answer(exchange, resource, request, body),
+        Route::Control(path) => control::answer(exchange, &path, request, body),
     }
 }
 
-/// Moves the whole chunks at the front from one to the other; true after the last.
-fn take_chunks(bytes: &mut Vec<u8>, body: &mut Vec<u8>) -> Result<bool, ()> {
-    loop {
-        let (start, size) = match httparse::parse_chunk_size(bytes) {
-            Ok(httparse::Status::Complete(found)) => found,
-            Ok(httparse::Status::Partial) => return Ok(false),
-            Err(_) => return Err(()),
-        };
-        if size == 0 {
-            // Trailers are of no interest; the empty line behind them is.
-            return Ok(bytes[start..].starts_with(b"\r\n")
-                || bytes[start..].windows(4).any(|end| end == b"\r\n\r\n"));
-        }
-        let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size)).ok_or(())?;
-        if end > BODY_BYTES_MAX * 2 {
-            return Err(());
-        }
-        let Some(rest) = bytes.get(end..) else { return Ok(false) };
-        match rest {
-            [b'\r', b'\n', ..] => {}
-            [] | [b'\r'] => return Ok(false),
-            _ => return Err(()),
-        }
-        body.extend_from_slice(&bytes[start..end]);
-        bytes.drain(..end + 2);
-    }
-}
-
-impl Body<'_> {
-    /// Answers the request.
-    fn answer(mut self, received: &Received) -> End {
-        if let Some(request) = &received.request {
-            self.recorder.requested(request.target.clone());
-        }
-        let ended = match (received.verdict(self.shared), &received.request) {
-            (Verdict::Refuse(status), _) => {
-                let headers = if status == 401 { "www-authenticate: Bearer\r\n" } else { "" };
-                self.refuse(status, headers, &crate::response::problem(status), End::Refused)
-            }
-            (Verdict::RefuseMethod(allow), _) => {
-                self.refuse(405, allow, &crate::response::problem(405), End::Refused)
-            }
-            (Verdict::InvalidQuery(problem), _) => self.refuse(400, "", &problem, End::Refused),
-            (Verdict::Stream(endpoint, asked), _) => self.stream(endpoint, &asked),
-            (Verdict::Rules(resource), Some(request)) => self.rules(resource, request, &received.body),
-            (Verdict::Control(path), Some(request)) => {
-                control::answer(&mut self, &path, request, &received.body)
-            }
-            (_, None) => Err(End::NoRequest),
-        };
-        match ended {
-            Err(end) => end,
-            Ok(never) => match never {},
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunked_requests() {
-        let whole = b"5\r\n{\"a\":\r\n2;x=y\r\n1}\r\n0\r\nx: y\r\n\r\n";
-        for cut in 0..=whole.len() {
-            let (mut bytes, mut body) = (whole[..cut].to_vec(), Vec::new());
-            let done = take_chunks(&mut bytes, &mut body).unwrap();
-            assert_eq!(done, cut == whole.len(), "{cut}");
-            bytes.extend_from_slice(&whole[cut..]);
-            assert_eq!(take_chunks(&mut bytes, &mut body), Ok(true));
-            assert_eq!(body, b"{\"a\":1}");
-        }
-        for wrong in [&b"x\r\n"[..], b"2\r\nabc\r\n", b"fffffffffffffff\r\n", b"ffffffffffffffff\r\n"] {
-            assert_eq!(take_chunks(&mut wrong.to_vec(), &mut Vec::new()), Err(()), "{wrong:?}");
-        }
-    }
+fn refuse(exchange: &mut Exchange<'_>, status: u16) -> End {
+    let headers = if status == 401 { "www-authenticate: Bearer\r\n" } else { "" };
+    exchange.refuse(status, headers, &problems::problem(status), End::Refused)
 }

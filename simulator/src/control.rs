@@ -1,4 +1,5 @@
-//! `/simulator/`: counters, the truth and faults by hand over HTTP, for tests in other languages. X has no such path.
+//! `/simulator/`: counters, the ground truth log and fault injection over HTTP, for tests in other
+//! languages. X has no such path.
 //!
 //! | request | answer |
 //! |---|---|
@@ -11,19 +12,17 @@
 //! | `POST /simulator/kill?datacenter=NAME`, `POST /simulator/restart?datacenter=NAME` | it goes down, or comes back |
 //! | `POST /simulator/advance?ms=N` | a virtual clock goes on |
 
-use crate::request::{Request, query};
-use crate::scenario::Scenario;
-use crate::script;
-use crate::stream::{Body, Never};
-use crate::truth::{ConnectionTruth, End, MessageTruth};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What stands behind the prefix.
-pub(crate) fn path(path: &str) -> Option<&str> {
-    path.strip_prefix("/simulator/")
-}
+use serde_json::{Value, json};
+
+use crate::exchange::Exchange;
+use crate::ground_truth::{ConnectionRecord, End, MessageRecord};
+use crate::request::{Request, query};
+use crate::scenario::Scenario;
+use crate::script;
+use crate::shared::Shared;
 
 const HELP: &str = "\
 GET  /simulator/counters
@@ -37,12 +36,7 @@ POST /simulator/advance?ms=N        with a virtual clock
 ";
 
 /// Answers a request to the simulator itself.
-pub(crate) fn answer(
-    body: &mut Body<'_>,
-    path: &str,
-    request: &Request,
-    content: &[u8],
-) -> Result<Never, End> {
+pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request, body: &[u8]) -> End {
     let parameters: Vec<_> = query::pairs(request.query()).collect();
     let parameter = |name: &str| {
         parameters
@@ -51,14 +45,14 @@ pub(crate) fn answer(
             .map(|(_, value)| value.as_str())
             .unwrap_or_default()
     };
-    let shared = body.shared.clone();
+    let shared = exchange.shared;
     let (status, text) = match (request.method(), path) {
         ("GET", "") => (200, HELP.to_owned()),
-        ("GET", "counters") => (200, line(&counters(body))),
+        ("GET", "counters") => (200, line(&counters(shared))),
         ("GET", "connections") => {
             let began = shared.clock.started();
             let all: Vec<Value> =
-                shared.truth.connections().iter().map(|truth| connection(truth, began)).collect();
+                shared.ground_truth.connections().iter().map(|record| connection(record, began)).collect();
             (200, line(&Value::Array(all)))
         }
         ("GET", "truth") => match parameter("connection").parse() {
@@ -66,7 +60,12 @@ pub(crate) fn answer(
                 let began = shared.clock.started();
                 (
                     200,
-                    shared.truth.messages(number).iter().map(|m| line(&message(number, m, began))).collect(),
+                    shared
+                        .ground_truth
+                        .messages(number)
+                        .iter()
+                        .map(|m| line(&message(number, m, began)))
+                        .collect(),
                 )
             }
             Err(_) => (400, line(&error("`connection` is not the number of one"))),
@@ -79,20 +78,20 @@ pub(crate) fn answer(
                 script::kinds().into_iter().map(|(action, kinds)| (action.to_owned(), kinds)).collect();
             (200, line(&json!({"scenarios": scenarios, "kinds": kinds})))
         }
-        ("POST", "trigger") => match std::str::from_utf8(content).map(|event| shared.trigger(None, event)) {
+        ("POST", "trigger") => match std::str::from_utf8(body).map(|event| shared.trigger(None, event)) {
             Ok(Ok(struck)) => (200, line(&json!({"struck": struck}))),
             Ok(Err(wrong)) => (400, line(&error(&wrong.to_string()))),
             Err(_) => (400, line(&error("the event is no UTF-8"))),
         },
         ("POST", "kill") => {
             let name = parameter("datacenter");
-            if !shared.places.iter().any(|place| place.name == name) {
-                return body.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
+            if !shared.datacenters.iter().any(|datacenter| datacenter.name == name) {
+                return exchange.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
             }
-            // The answer first: this may be the place that goes.
-            let told = body.refuse(200, "", &line(&json!({"killed": name})), End::Complete);
+            // The answer first: this may be the datacenter that goes.
+            let end = exchange.refuse(200, "", &line(&json!({"killed": name})), End::Complete);
             shared.kill(name);
-            return told;
+            return end;
         }
         ("POST", "restart") => match shared.restart(parameter("datacenter")) {
             Ok(true) => (200, line(&json!({"restarted": parameter("datacenter")}))),
@@ -102,11 +101,11 @@ pub(crate) fn answer(
         ("POST", "advance") => match parameter("ms").parse() {
             // Its own thread would be waited for.
             Ok(ms) => {
-                body.link.bell().leave();
+                exchange.out.link().notify().leave();
                 let moved = shared.clock.advance(Duration::from_millis(ms));
-                body.link.bell().join();
+                exchange.out.link().notify().enter();
                 if moved {
-                    (200, line(&counters(body)))
+                    (200, line(&counters(shared)))
                 } else {
                     (409, line(&error("the clock is the machine's")))
                 }
@@ -115,7 +114,7 @@ pub(crate) fn answer(
         },
         _ => (404, HELP.to_owned()),
     };
-    body.refuse(status, "", &text, if status == 200 { End::Complete } else { End::Refused })
+    exchange.refuse(status, "", &text, if status == 200 { End::Complete } else { End::Refused })
 }
 
 fn line(json: &Value) -> String {
@@ -126,16 +125,16 @@ fn error(text: &str) -> Value {
     json!({ "error": text })
 }
 
-fn counters(body: &Body<'_>) -> Value {
-    let totals = body.shared.truth.totals();
+fn counters(shared: &Shared) -> Value {
+    let totals = shared.ground_truth.totals();
     json!({
         "connections": totals.connections, "open": totals.open, "streams": totals.streams,
         "messages": totals.messages, "posts": totals.posts, "keep_alives": totals.keep_alives,
         "payload_bytes": totals.payload_bytes, "wire_bytes": totals.wire_bytes, "forgotten": totals.forgotten,
-        "counted": body.shared.slots.count(),
-        "rules": {"powerstream": body.shared.powerstream.len(), "filtered_stream": body.shared.filtered.len()},
-        "elapsed_ms": body.shared.clock.elapsed().as_millis() as u64,
-        "unix_ms": body.shared.clock.unix_ms(),
+        "counted": shared.slots.count(),
+        "rules": {"powerstream": shared.powerstream.len(), "filtered_stream": shared.filtered.len()},
+        "elapsed_ms": shared.clock.elapsed().as_millis() as u64,
+        "unix_ms": shared.clock.unix_ms(),
     })
 }
 
@@ -144,20 +143,20 @@ fn since(at: Instant, began: Instant) -> Value {
     json!(at.saturating_duration_since(began).as_micros() as f64 / 1_000.0)
 }
 
-fn connection(truth: &ConnectionTruth, began: Instant) -> Value {
+fn connection(record: &ConnectionRecord, began: Instant) -> Value {
     json!({
-        "connection": truth.number, "datacenter": &*truth.datacenter, "target": truth.target,
-        "accepted_ms": since(truth.accepted_at, began), "status": truth.status, "messages": truth.messages,
-        "posts": truth.posts, "keep_alives": truth.keep_alives, "payload_bytes": truth.payload_bytes,
-        "wire_bytes": truth.wire_bytes, "fault_ms": truth.fault_at.map(|at| since(at, began)),
-        "end": truth.end.map(|end| format!("{end:?}")),
+        "connection": record.number, "datacenter": &*record.datacenter, "target": record.target,
+        "accepted_ms": since(record.accepted_at, began), "status": record.status, "messages": record.messages,
+        "posts": record.posts, "keep_alives": record.keep_alives, "payload_bytes": record.payload_bytes,
+        "wire_bytes": record.wire_bytes, "fault_ms": record.fault_at.map(|at| since(at, began)),
+        "end": record.end.map(|end| format!("{end:?}")),
     })
 }
 
-fn message(number: u64, truth: &MessageTruth, began: Instant) -> Value {
+fn message(number: u64, record: &MessageRecord, began: Instant) -> Value {
     let text = |bytes: &Arc<[u8]>| String::from_utf8_lossy(bytes).into_owned();
     json!({
-        "connection": number, "index": truth.index, "post_id": truth.post_id.map(|id| id.to_string()),
-        "bytes": truth.len, "written_ms": since(truth.written_at, began), "text": truth.bytes.as_ref().map(text),
+        "connection": number, "index": record.index, "post_id": record.post_id.map(|id| id.to_string()),
+        "bytes": record.len, "written_ms": since(record.written_at, began), "text": record.bytes.as_ref().map(text),
     })
 }

@@ -1,20 +1,22 @@
 //! One of the places that serve the stream: what is its own.
 
-use crate::rng::Rng;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// A datacentre of the simulated service. All of them carry the same Posts under the same rules; each has its own address, its own
-/// delays, and can be killed and restarted.
+use crate::rng::Rng;
+
+/// A datacenter of the simulated service. All of them carry the same Posts under the same rules;
+/// each has its own address, its own delays, and can be killed and restarted.
 ///
-/// Each Post is at home in one of them. A client that asks with `localDcOnly=true` gets the Posts that are at home where it
-/// connects, and no others; without it, all.
+/// Each Post is at home in one of them. A client that asks with `localDcOnly=true` gets the Posts
+/// that are at home where it connects, and no others; without it, all.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Datacenter {
     /// Its name in heads and connection metadata, such as `atla`.
     pub name: String,
-    /// Where it listens. Port 0, the default, takes a free one, on loopback. After a kill it comes back at the same port.
+    /// Where it listens. Port 0, the default, takes a free one, on loopback. After a kill it comes
+    /// back at the same port.
     pub listen: SocketAddr,
     /// From a Post's time to its delivery.
     pub delay: Delay,
@@ -27,8 +29,8 @@ pub struct Datacenter {
 impl Datacenter {
     /// One of this name on a free port, without delays and duplicates.
     #[must_use]
-    pub fn new(name: &str) -> Datacenter {
-        Datacenter {
+    pub fn new(name: &str) -> Self {
+        Self {
             name: name.to_owned(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             delay: Delay::None,
@@ -49,7 +51,8 @@ pub enum Delay {
     Fixed(Duration),
     /// Anything between the two, equally likely.
     Uniform(Duration, Duration),
-    /// At least `least`, and then exponentially distributed: mostly short, now and then long, at most ten times the mean.
+    /// At least `least`, and then exponentially distributed: mostly short, now and then long, at
+    /// most ten times the mean.
     Exponential {
         /// The shortest.
         least: Duration,
@@ -62,20 +65,20 @@ impl Delay {
     pub(crate) fn of(self, rng: &mut Rng) -> Duration {
         let unit = (rng.next() >> 11) as f64 / (1_u64 << 53) as f64;
         match self {
-            Delay::None => Duration::ZERO,
-            Delay::Fixed(delay) => delay,
-            Delay::Uniform(low, high) => low + high.saturating_sub(low).mul_f64(unit),
-            Delay::Exponential { least, mean } => least + mean.mul_f64((-(1.0 - unit).ln()).min(10.0)),
+            Self::None => Duration::ZERO,
+            Self::Fixed(delay) => delay,
+            Self::Uniform(low, high) => low + high.saturating_sub(low).mul_f64(unit),
+            Self::Exponential { least, mean } => least + mean.mul_f64((-(1.0 - unit).ln()).min(10.0)),
         }
     }
 
     /// The longest it gives.
     pub(crate) fn most(self) -> Duration {
         match self {
-            Delay::None => Duration::ZERO,
-            Delay::Fixed(delay) => delay,
-            Delay::Uniform(low, high) => low.max(high),
-            Delay::Exponential { least, mean } => least + mean * 10,
+            Self::None => Duration::ZERO,
+            Self::Fixed(delay) => delay,
+            Self::Uniform(low, high) => low.max(high),
+            Self::Exponential { least, mean } => least + mean * 10,
         }
     }
 }
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_are_as_distributed() {
+    fn delays_follow_their_distribution() {
         let ms = Duration::from_millis;
         let mut rng = Rng::new(1);
         let mut run = |delay: Delay| -> Vec<Duration> { (0..4_000).map(|_| delay.of(&mut rng)).collect() };

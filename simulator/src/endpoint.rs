@@ -1,4 +1,4 @@
-//! The streams there are, and what each takes.
+//! The paths there are: streams and what each takes, resources of rules, and the simulator's own.
 
 /// A product of X: what has its own rules and its own limit of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,7 +13,7 @@ pub(crate) enum Product {
 impl Product {
     /// The names of the headers, parameters and payload are those of the v2 API.
     pub(crate) fn is_v2(self) -> bool {
-        self != Product::Powerstream
+        self != Self::Powerstream
     }
 }
 
@@ -33,8 +33,9 @@ pub(crate) struct Endpoint {
 
 macro_rules! endpoints {
     ($($path:literal $product:ident window $window:literal partitions $partitions:literal lang $lang:expr, requests $max:expr;)*) => {
-        /// All of them. Paths, parameters and limits as X's pages and its API description (2.167) have them; where no limit of requests is
-        /// published, that of the Filtered Stream stands in.
+        /// All of them. Paths, parameters and limits as X's pages and its API description (2.167)
+        /// have them; where no limit of requests is published, that of the Filtered Stream stands
+        /// in.
         pub(crate) const ALL: &[Endpoint] = &[$(Endpoint {
             path: $path,
             product: Product::$product,
@@ -63,4 +64,45 @@ endpoints! {
 /// The stream of this path.
 pub(crate) fn stream(path: &str) -> Option<&'static Endpoint> {
     ALL.iter().find(|endpoint| endpoint.path == path)
+}
+
+/// Which set of rules, and which of its resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RulesResource {
+    Powerstream,
+    Filtered,
+    FilteredCounts,
+}
+
+/// Returns the rule resource of this path.
+pub(crate) fn rules(path: &str) -> Option<RulesResource> {
+    match path {
+        "/2/powerstream/rules" => Some(RulesResource::Powerstream),
+        "/2/tweets/search/stream/rules" => Some(RulesResource::Filtered),
+        "/2/tweets/search/stream/rules/counts" => Some(RulesResource::FilteredCounts),
+        _ => None,
+    }
+}
+
+impl RulesResource {
+    pub(crate) fn allows(self, method: &str) -> bool {
+        match self {
+            Self::Powerstream => matches!(method, "GET" | "POST" | "DELETE"),
+            Self::Filtered => matches!(method, "GET" | "POST"),
+            Self::FilteredCounts => method == "GET",
+        }
+    }
+
+    pub(crate) fn allowed(self) -> &'static str {
+        match self {
+            Self::Powerstream => "allow: GET, POST, DELETE\r\n",
+            Self::Filtered => "allow: GET, POST\r\n",
+            Self::FilteredCounts => "allow: GET\r\n",
+        }
+    }
+}
+
+/// Returns what follows the prefix of the simulator's own paths.
+pub(crate) fn control(path: &str) -> Option<&str> {
+    path.strip_prefix("/simulator/")
 }

@@ -1,10 +1,11 @@
 //! What the service allows: requests in a time, connections at a time.
 
-use crate::clock::Clock;
-use crate::endpoint::Product;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::endpoint::Product;
 
 pub(crate) const QUARTER_HOUR: Duration = Duration::from_secs(15 * 60);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -22,7 +23,7 @@ pub(crate) enum Counter {
 
 /// The state of a window, as the `x-rate-limit` headers tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate {
+pub(crate) struct RateLimitState {
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
     /// Unix seconds.
@@ -33,33 +34,47 @@ pub(crate) struct Rate {
 
 /// Windows of time, each from its first request on.
 #[derive(Debug, Default)]
-pub(crate) struct Windows(Mutex<HashMap<Counter, (u64, u32)>>);
+pub(crate) struct RateLimits(Mutex<HashMap<Counter, (u64, u32)>>);
 
-impl Windows {
+impl RateLimits {
     /// Counts a request; one too many is not counted.
-    pub(crate) fn take(&self, counter: Counter, limit: u32, length: Duration, unix_ms: u64) -> Rate {
-        let mut windows = lock(&self.0);
+    pub(crate) fn take(
+        &self,
+        counter: Counter,
+        limit: u32,
+        length: Duration,
+        unix_ms: u64,
+    ) -> RateLimitState {
+        let mut rate_limits = lock(&self.0);
         let length_ms = length.as_millis() as u64;
-        let (began, used) = windows.entry(counter).or_insert((unix_ms, 0));
+        let (began, used) = rate_limits.entry(counter).or_insert((unix_ms, 0));
         if unix_ms >= *began + length_ms {
             (*began, *used) = (unix_ms, 0);
         }
         let exceeded = *used >= limit;
         *used += u32::from(!exceeded);
-        Rate { limit, remaining: limit - *used, reset: (*began + length_ms).div_ceil(1_000), exceeded }
+        RateLimitState {
+            limit,
+            remaining: limit - *used,
+            reset: (*began + length_ms).div_ceil(1_000),
+            exceeded,
+        }
     }
 }
 
-/// What happens to a connection over the limit. X's generations differ, and its pages contradict each other.
+/// What happens to a connection over the limit. X's generations differ, and its pages contradict
+/// each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ExtraConnection {
     /// It is refused: 429, `TooManyConnections`. So X's current API was recorded to do.
     #[default]
     Refuse,
-    /// It is taken, and the oldest is ended in its stead, as the Filtered Stream's quickstart says, and the API of 2012 did.
+    /// It is taken, and the oldest is ended in its stead, as the Filtered Stream's quickstart says,
+    /// and the API of 2012 did.
     EndOldest,
-    /// It is taken, and after a minute the newest is ended with a message that says why, as PowerTrack does.
+    /// It is taken, and after a minute the newest is ended with a message that says why, as
+    /// PowerTrack does.
     EndNewest,
 }
 
@@ -86,13 +101,14 @@ struct Holder {
 }
 
 impl Slots {
-    pub(crate) fn new(clock: &Clock) -> Slots {
-        Slots { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
+    pub(crate) fn new(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes a place for a connection, whether there is one or not; gives how many are over the limit now, and the number of the oldest.
+    /// Takes a place for a connection, whether there is one or not; gives how many are over the
+    /// limit now, and the number of the oldest.
     pub(crate) fn take(
-        self: &Arc<Slots>,
+        self: &Arc<Self>,
         group: Group,
         number: u64,
         max: Option<usize>,
@@ -150,14 +166,14 @@ mod tests {
 
     #[test]
     fn a_window_begins_with_its_first_request() {
-        let windows = Windows::default();
-        let take = |unix_ms| windows.take(Counter::Rules, 2, DAY, unix_ms);
-        let rate = |remaining, exceeded| Rate { limit: 2, remaining, reset: 86_401, exceeded };
+        let rate_limits = RateLimits::default();
+        let take = |unix_ms| rate_limits.take(Counter::Rules, 2, DAY, unix_ms);
+        let rate = |remaining, exceeded| RateLimitState { limit: 2, remaining, reset: 86_401, exceeded };
         assert_eq!(take(1_000), rate(1, false));
         assert_eq!(take(2_000), rate(0, false));
         assert_eq!(take(86_400_999), rate(0, true));
         let next = take(86_401_000);
         assert_eq!((next.remaining, next.reset, next.exceeded), (1, 172_801, false));
-        assert_eq!(windows.take(Counter::Stream("/2"), 2, DAY, 5).remaining, 1);
+        assert_eq!(rate_limits.take(Counter::Stream("/2"), 2, DAY, 5).remaining, 1);
     }
 }

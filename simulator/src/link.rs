@@ -1,19 +1,23 @@
 //! One client's socket, shared by the three threads that have to do with it.
 //!
-//! The connection's own thread writes, and waits for what is due. A second one, the watcher, does nothing but read: so a client that goes
-//! away is noticed at once, also while nothing is written, and what it sends too much never turns a close into a reset. The
-//! third is whoever shuts the simulator down. Whichever comes first wakes the writer, out of a wait as out of a write.
+//! The connection's own thread writes, and waits for what is due. A second one, the watcher, does
+//! nothing but read: so a client that goes away is noticed at once, also while nothing is written,
+//! and what it sends too much never turns a close into a reset. The third is the one that shuts the
+//! simulator down. Whichever comes first wakes the writer, out of a wait as out of a write.
 //!
-//! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's own thread sends.
+//! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's
+//! own thread sends.
 
-use crate::clock::Bell;
-use crate::tls::Layer;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::clock::Notify;
+use crate::ground_truth::End;
+use crate::tls::Layer;
 
 /// How long a closed connection waits for the client to close as well.
 const LINGER: Duration = Duration::from_secs(1);
@@ -28,7 +32,7 @@ pub(crate) enum Status {
     Gone,
     /// The client reset it, or its network did.
     Lost,
-    /// The datacentre is switched off: this side resets it.
+    /// The datacenter is switched off: this side resets it.
     Killed,
     /// The simulator shuts down.
     Stopped,
@@ -44,24 +48,35 @@ pub(crate) struct Link {
     tls: Option<Layer>,
     status: Mutex<Status>,
     made: Instant,
-    /// When its thread went into the `write()` that it is in, in milliseconds since `made`, plus one; 0 outside of one.
+    /// When its thread went into the `write()` that it is in, in milliseconds since `made`, plus
+    /// one; 0 outside of one.
     writing: AtomicU64,
     /// A scenario has it sit still.
     paused: AtomicBool,
-    /// Rung when the status changes, and for news that its thread shall look at.
-    bell: Arc<Bell>,
+    /// Wakes its thread: the status has changed, or there is something to do.
+    notify: Arc<Notify>,
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, bell: Arc<Bell>) -> Link {
-        // Without it a small message waits for the acknowledgement of the one before. If it cannot be set, so be it.
+    pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, notify: Arc<Notify>) -> Self {
+        // Without it a small message waits for the acknowledgement of the one before. If it cannot
+        // be set, so be it.
         let _ = stream.set_nodelay(true);
         let (status, made) = (Mutex::new(Status::Open), Instant::now());
-        Link { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), bell }
+        Self { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), notify }
     }
 
     pub(crate) fn status(&self) -> Status {
         *self.lock()
+    }
+
+    /// Returns how the simulator itself ended the connection, if it did.
+    pub(crate) fn ended_here(&self) -> Option<End> {
+        match self.status() {
+            Status::Stopped => Some(End::Shutdown),
+            Status::Killed => Some(End::Killed),
+            _ => None,
+        }
     }
 
     /// Whether the client still owes its part of a TLS handshake.
@@ -69,8 +84,8 @@ impl Link {
         self.tls.as_ref().is_some_and(Layer::is_handshaking)
     }
 
-    /// Reads once, until the deadline at the latest; 0 is the end. A TLS handshake that is not over comes first. Only before
-    /// [`Link::watch`].
+    /// Reads once, until the deadline at the latest; 0 is the end. A TLS handshake that is not over
+    /// comes first. Only before [`Link::watch`].
     pub(crate) fn read(&self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return self.read_socket(buffer, until) };
         let mut received = [0; 4_096];
@@ -83,7 +98,7 @@ impl Link {
                 return Ok(0);
             }
             let result = tls.receive(&received[..len]);
-            // What is wrong is told the client, if it still listens.
+            // The alert goes to the client, if it still listens.
             let sent = (&self.stream).write_all(&tls.output());
             result.and(sent)?;
         }
@@ -106,12 +121,12 @@ impl Link {
     /// One `write()`; gives how much the socket took, at least a byte.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.writing.store(self.made.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
-        self.bell.writes(true);
+        self.notify.writes(true);
         let result = self.write_unmarked(bytes);
-        self.bell.writes(false);
+        self.notify.writes(false);
         self.writing.store(0, Ordering::SeqCst);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
-            // Then the watcher only sees an end: a socket tells of a reset once.
+            // Then the watcher only sees an end: a socket reports a reset once.
             let mut status = self.lock();
             if matches!(*status, Status::Open | Status::Gone) {
                 *status = Status::Lost;
@@ -134,33 +149,35 @@ impl Link {
         }
     }
 
-    /// Waits until the deadline, or until something happens: the end of the connection, or a ring of its bell.
+    /// Waits until the deadline, or until something happens: the end of the connection, or a
+    /// wake-up.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Status {
         let status = self.status();
         if status == Status::Open {
-            self.bell.wait(until);
+            self.notify.wait(until);
             return self.status();
         }
         status
     }
 
-    /// Waits for the end of the connection, whatever rings, until the deadline at the latest.
+    /// Waits for the end of the connection, whatever wakes the thread, until the deadline at the
+    /// latest.
     pub(crate) fn wait_for_end(&self, until: Option<Instant>) -> Status {
         loop {
             let status = self.wait(until);
-            if status != Status::Open || until.is_some_and(|until| self.bell.clock().now() >= until) {
+            if status != Status::Open || until.is_some_and(|until| self.notify.clock().now() >= until) {
                 return status;
             }
         }
     }
 
     /// What wakes its thread.
-    pub(crate) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
+    pub(crate) fn notify(&self) -> &Arc<Notify> {
+        &self.notify
     }
 
     /// Starts the watcher.
-    pub(crate) fn watch(self: &Arc<Link>) -> io::Result<thread::JoinHandle<()>> {
+    pub(crate) fn watch(self: &Arc<Self>) -> io::Result<thread::JoinHandle<()>> {
         self.stream.set_read_timeout(None)?;
         let link = self.clone();
         thread::Builder::new().name("simulator-watch".to_owned()).stack_size(64 << 10).spawn(move || {
@@ -187,8 +204,8 @@ impl Link {
         }
     }
 
-    /// Whether its thread does not come to its next Post because the client does not read, or a scenario wants it so: not because
-    /// this machine has much to do.
+    /// Whether its thread does not come to its next Post because the client does not read, or a
+    /// scenario wants it so: not because this machine has much to do.
     pub(crate) fn is_held_up(&self) -> bool {
         if self.paused.load(Ordering::SeqCst) || self.status() != Status::Open {
             return true;
@@ -197,7 +214,7 @@ impl Link {
             0 => return false,
             since => Duration::from_millis(since - 1),
         };
-        self.bell.clock().is_virtual() || self.made.elapsed().saturating_sub(since) >= HELD_UP_AFTER
+        self.notify.clock().is_virtual() || self.made.elapsed().saturating_sub(since) >= HELD_UP_AFTER
     }
 
     /// A scenario has it sit still, or no longer.
@@ -210,7 +227,7 @@ impl Link {
         self.leave(Status::Stopped);
     }
 
-    /// The datacentre is switched off: a reset, as soon as its threads have let go.
+    /// The datacenter is switched off: a reset, as soon as its threads have let go.
     pub(crate) fn kill(&self) {
         let mut status = self.lock();
         if *status == Status::Open {
@@ -218,9 +235,9 @@ impl Link {
         }
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         drop(status);
-        self.bell.ring();
-        // The watcher wakes up by the one; a writer that is blocked by the other, whose FIN stands behind what the client has not read
-        // and goes with it.
+        self.notify.wake();
+        // The watcher wakes up by the one; a writer that is blocked by the other, whose FIN stands
+        // behind what the client has not read and goes with it.
         let writing = self.writing.load(Ordering::SeqCst) > 0;
         let _ = self.stream.shutdown(if writing { Shutdown::Both } else { Shutdown::Read });
     }
@@ -232,14 +249,16 @@ impl Link {
         }
         let resetting = matches!(*current, Status::Resetting | Status::Killed);
         drop(current);
-        self.bell.ring();
+        self.notify.wake();
         if !resetting {
-            // Wakes a blocked read or write. After a reset there is nothing to wake, and it would send a FIN first.
+            // Wakes a blocked read or write. After a reset there is nothing to wake, and it would
+            // send a FIN first.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Closes as servers do: no more from here (FIN), then a moment for the client to take the rest and close as well.
+    /// Closes as servers do: no more from here (FIN), then a moment for the client to take the rest
+    /// and close as well.
     pub(crate) fn finish(&self) {
         self.half_close();
         let until = Instant::now() + LINGER;
@@ -248,7 +267,7 @@ impl Link {
             if left.is_zero() {
                 break;
             }
-            self.bell.wait_at_most(left);
+            self.notify.wait_at_most(left);
         }
         let _ = self.stream.shutdown(Shutdown::Both);
     }
@@ -263,7 +282,8 @@ impl Link {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Prepares a reset (RST): it goes out when the last handle is dropped, once the watcher, whom this wakes, has let go.
+    /// Prepares a reset (RST): it goes out when the last handle is dropped, once the watcher, whom
+    /// this wakes, has let go.
     pub(crate) fn prepare_reset(&self) {
         let mut status = self.lock();
         if *status == Status::Open {

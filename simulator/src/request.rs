@@ -2,11 +2,10 @@
 
 pub(crate) mod query;
 
-pub(crate) use self::query::Asked;
 use crate::config::Config;
-use crate::control;
-use crate::endpoint::{self, Endpoint};
-use crate::rules_api::{self, Resource};
+use crate::endpoint::{self, Endpoint, RulesResource};
+
+pub(crate) use self::query::{Past, StreamParams};
 
 /// More than any client needs; a head that is longer is refused.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -103,7 +102,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     })
 }
 
-/// The token of `Bearer TOKEN`: the scheme in any case, then the characters of RFC 6750 section 2.1.
+/// The token of `Bearer TOKEN`: the scheme in any case, then the characters of RFC 6750 section
+/// 2.1.
 fn bearer(value: &[u8]) -> Option<String> {
     let (scheme, token) = value.split_at_checked(7)?;
     if !scheme.eq_ignore_ascii_case(b"bearer ") {
@@ -120,9 +120,9 @@ fn bearer(value: &[u8]) -> Option<String> {
 
 /// What to do with a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Stream(&'static Endpoint, Asked),
-    Rules(Resource),
+pub(crate) enum Route {
+    Stream(&'static Endpoint, StreamParams),
+    Rules(RulesResource),
     /// The simulator's own path, behind its prefix.
     Control(String),
     Refuse(u16),
@@ -133,33 +133,33 @@ pub(crate) enum Verdict {
 }
 
 impl Request {
-    pub(crate) fn verdict(&self, config: &Config, now_unix_ms: u64) -> Verdict {
+    pub(crate) fn route(&self, config: &Config, now_unix_ms: u64) -> Route {
         if self.version != 1 {
             // No chunked coding in HTTP/1.0.
-            return Verdict::Refuse(505);
+            return Route::Refuse(505);
         }
         if self.hosts != 1 {
             // RFC 9112 section 3.2.
-            return Verdict::Refuse(400);
+            return Route::Refuse(400);
         }
         let target = self.origin_form();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         enum Found {
             Stream(&'static Endpoint),
-            Rules(Resource),
+            Rules(RulesResource),
             Control(String),
         }
-        let found = match (endpoint::stream(path), rules_api::resource(path), control::path(path)) {
+        let found = match (endpoint::stream(path), endpoint::rules(path), endpoint::control(path)) {
             (Some(endpoint), ..) => Found::Stream(endpoint),
             (_, Some(resource), _) => Found::Rules(resource),
             (.., Some(rest)) if config.control => Found::Control(rest.to_owned()),
             // Before the token is looked at, and with an empty body: so X was recorded to answer.
-            _ => return Verdict::Refuse(404),
+            _ => return Route::Refuse(404),
         };
         match &found {
-            Found::Stream(_) if self.method != "GET" => return Verdict::RefuseMethod("allow: GET\r\n"),
+            Found::Stream(_) if self.method != "GET" => return Route::RefuseMethod("allow: GET\r\n"),
             Found::Rules(resource) if !resource.allows(&self.method) => {
-                return Verdict::RefuseMethod(resource.allowed());
+                return Route::RefuseMethod(resource.allowed());
             }
             // It is no part of X, and needs a token only if there is a secret one.
             Found::Control(_) if config.token.is_none() => {}
@@ -170,20 +170,20 @@ impl Request {
                     _ => false,
                 };
                 if !right {
-                    return Verdict::Refuse(401);
+                    return Route::Refuse(401);
                 }
             }
         }
         if self.content == Content::Wrong {
-            return Verdict::Refuse(400);
+            return Route::Refuse(400);
         }
         match found {
             Found::Stream(endpoint) => match query::parse(endpoint, query, now_unix_ms) {
-                Ok(asked) => Verdict::Stream(endpoint, asked),
-                Err(problem) => Verdict::InvalidQuery(problem),
+                Ok(params) => Route::Stream(endpoint, params),
+                Err(problem) => Route::InvalidQuery(problem),
             },
-            Found::Rules(resource) => Verdict::Rules(resource),
-            Found::Control(rest) => Verdict::Control(rest),
+            Found::Rules(resource) => Route::Rules(resource),
+            Found::Control(rest) => Route::Control(rest),
         }
     }
 
@@ -208,22 +208,22 @@ impl Request {
 mod tests {
     use super::*;
 
-    fn verdict(head: &str, token: Option<&str>) -> Verdict {
+    fn route(head: &str, token: Option<&str>) -> Route {
         let config = Config { token: token.map(str::to_owned), ..Config::default() };
         match parse(head.replace('\n', "\r\n").as_bytes()) {
-            Parsed::Request(request) => request.verdict(&config, 0),
-            Parsed::Malformed => Verdict::Refuse(400),
+            Parsed::Request(request) => request.route(&config, 0),
+            Parsed::Malformed => Route::Refuse(400),
             Parsed::Partial => panic!("partial"),
         }
     }
 
-    fn stream(path: &str, local_dc_only: bool) -> Verdict {
+    fn stream(path: &str, local_dc_only: bool) -> Route {
         let endpoint = endpoint::stream(path).unwrap();
-        Verdict::Stream(endpoint, Asked { local_dc_only, ..Asked::NOTHING })
+        Route::Stream(endpoint, StreamParams { local_dc_only, ..StreamParams::DEFAULT })
     }
 
     #[test]
-    fn verdicts() {
+    fn routes_requests_by_path_method_and_token() {
         let head = |line: &str, rest: &str| format!("{line}\nHost: x\n{rest}\n\n");
         let auth = "Authorization: Bearer a%2Bb";
         let stream = "GET /2/powerstream HTTP/1.1";
@@ -239,51 +239,51 @@ mod tests {
             (head("GET /2/powerstream?localDcOnly=false HTTP/1.1", auth), taken()),
             (head("GET /2/tweets/sample/stream HTTP/1.1", auth), sample),
             (head("GET http://127.0.0.1:1/2/powerstream HTTP/1.1", auth), taken()),
-            (head("GET http://127.0.0.1:1 HTTP/1.1", auth), Verdict::Refuse(404)),
-            (head("GET /2/powerstreams HTTP/1.1", auth), Verdict::Refuse(404)),
-            (head("GET / HTTP/1.1", "X: y"), Verdict::Refuse(404)),
-            (head("POST /2/powerstream HTTP/1.1", auth), Verdict::RefuseMethod("allow: GET\r\n")),
+            (head("GET http://127.0.0.1:1 HTTP/1.1", auth), Route::Refuse(404)),
+            (head("GET /2/powerstreams HTTP/1.1", auth), Route::Refuse(404)),
+            (head("GET / HTTP/1.1", "X: y"), Route::Refuse(404)),
+            (head("POST /2/powerstream HTTP/1.1", auth), Route::RefuseMethod("allow: GET\r\n")),
             (
                 head("PUT /2/powerstream/rules HTTP/1.1", auth),
-                Verdict::RefuseMethod(Resource::Powerstream.allowed()),
+                Route::RefuseMethod(RulesResource::Powerstream.allowed()),
             ),
-            (head("DELETE /2/powerstream/rules HTTP/1.1", auth), Verdict::Rules(Resource::Powerstream)),
+            (head("DELETE /2/powerstream/rules HTTP/1.1", auth), Route::Rules(RulesResource::Powerstream)),
             (
                 head("POST /2/tweets/search/stream/rules?dry_run=true HTTP/1.1", auth),
-                Verdict::Rules(Resource::Filtered),
+                Route::Rules(RulesResource::Filtered),
             ),
-            (head("GET /2/powerstream/rules HTTP/1.1", "X: y"), Verdict::Refuse(401)),
-            (head("GET /simulator/counters HTTP/1.1", "X: y"), Verdict::Control("counters".to_owned())),
-            (head(stream, &format!("{auth}\nContent-Length: +1")), Verdict::Refuse(400)),
-            (head(stream, &format!("{auth}\nContent-Length: 1\nContent-Length: 1")), Verdict::Refuse(400)),
+            (head("GET /2/powerstream/rules HTTP/1.1", "X: y"), Route::Refuse(401)),
+            (head("GET /simulator/counters HTTP/1.1", "X: y"), Route::Control("counters".to_owned())),
+            (head(stream, &format!("{auth}\nContent-Length: +1")), Route::Refuse(400)),
+            (head(stream, &format!("{auth}\nContent-Length: 1\nContent-Length: 1")), Route::Refuse(400)),
             (
                 head(stream, &format!("{auth}\nContent-Length: 1\nTransfer-Encoding: chunked")),
-                Verdict::Refuse(400),
+                Route::Refuse(400),
             ),
-            (head("GET /2/powerstream HTTP/1.0", auth), Verdict::Refuse(505)),
-            (head(stream, "X: y"), Verdict::Refuse(401)),
-            (head(stream, "Authorization: Bearer "), Verdict::Refuse(401)),
-            (head(stream, "Authorization: Bearer a b"), Verdict::Refuse(401)),
-            (head(stream, "Authorization: Basic YTpi"), Verdict::Refuse(401)),
-            (head(stream, &format!("{auth}\n{auth}")), Verdict::Refuse(401)),
-            (head(stream, &format!("{auth}\nHost: y")), Verdict::Refuse(400)),
-            (format!("{stream}\n{auth}\n\n"), Verdict::Refuse(400)),
-            ("GET\n\n".to_owned(), Verdict::Refuse(400)),
-            (head(stream, "bad header"), Verdict::Refuse(400)),
+            (head("GET /2/powerstream HTTP/1.0", auth), Route::Refuse(505)),
+            (head(stream, "X: y"), Route::Refuse(401)),
+            (head(stream, "Authorization: Bearer "), Route::Refuse(401)),
+            (head(stream, "Authorization: Bearer a b"), Route::Refuse(401)),
+            (head(stream, "Authorization: Basic YTpi"), Route::Refuse(401)),
+            (head(stream, &format!("{auth}\n{auth}")), Route::Refuse(401)),
+            (head(stream, &format!("{auth}\nHost: y")), Route::Refuse(400)),
+            (format!("{stream}\n{auth}\n\n"), Route::Refuse(400)),
+            ("GET\n\n".to_owned(), Route::Refuse(400)),
+            (head(stream, "bad header"), Route::Refuse(400)),
         ] {
-            assert_eq!(verdict(&text, None), want, "{text}");
+            assert_eq!(route(&text, None), want, "{text}");
         }
-        let invalid = verdict(&head("GET /2/powerstream?x=1 HTTP/1.1", auth), None);
-        assert!(matches!(&invalid, Verdict::InvalidQuery(problem) if problem.contains("[x]")), "{invalid:?}");
+        let invalid = route(&head("GET /2/powerstream?x=1 HTTP/1.1", auth), None);
+        assert!(matches!(&invalid, Route::InvalidQuery(problem) if problem.contains("[x]")), "{invalid:?}");
         // Who may not have the stream learns nothing about its parameters.
-        let nobody = verdict(&head("GET /2/powerstream?x=1 HTTP/1.1", "X: y"), None);
-        assert_eq!(nobody, Verdict::Refuse(401));
-        assert_eq!(verdict(&head(stream, auth), Some("a%2Bb")), taken());
-        assert_eq!(verdict(&head(stream, auth), Some("a%2Bc")), Verdict::Refuse(401));
+        let nobody = route(&head("GET /2/powerstream?x=1 HTTP/1.1", "X: y"), None);
+        assert_eq!(nobody, Route::Refuse(401));
+        assert_eq!(route(&head(stream, auth), Some("a%2Bb")), taken());
+        assert_eq!(route(&head(stream, auth), Some("a%2Bc")), Route::Refuse(401));
     }
 
     #[test]
-    fn heads_end_somewhere() {
+    fn refuses_heads_that_are_too_long() {
         assert!(matches!(parse(b"GET / HTT"), Parsed::Partial));
         let long = format!("GET /{} HTTP/1.1", "x".repeat(HEAD_BYTES_MAX));
         assert!(matches!(parse(long.as_bytes()), Parsed::Malformed));

@@ -10,19 +10,19 @@ pub(crate) struct Rng(u64);
 
 impl Rng {
     /// The sequence of this seed.
-    pub(crate) fn new(seed: u64) -> Rng {
-        Rng(seed)
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
     }
 
     /// The sequence of the `n`-th of a family: streams of neighbouring numbers share nothing visible.
-    pub(crate) fn nth(seed: u64, n: u64) -> Rng {
-        let mut outer = Rng::new(n ^ 0x5851_f42d_4c95_7f2d);
-        Rng::new(seed ^ outer.next())
+    pub(crate) fn nth(seed: u64, n: u64) -> Self {
+        let mut outer = Self::new(n ^ 0x5851_f42d_4c95_7f2d);
+        Self::new(seed ^ outer.next())
     }
 
     /// The number that [`Rng::next`] would give after `n` others; of negative `n` those before the first.
     pub(crate) fn ahead(&self, n: i64) -> u64 {
-        Rng(self.0.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64))).next()
+        Self(self.0.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64))).next()
     }
 
     /// The next 64 bits (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
@@ -65,7 +65,7 @@ mod tests {
     use super::Rng;
 
     #[test]
-    fn the_sequence_is_the_published_one() {
+    fn matches_the_published_splitmix64_sequence() {
         // First outputs of SplitMix64 for seed 1234567, as Vigna's reference program prints them.
         let mut rng = Rng::new(1_234_567);
         let first: Vec<u64> = (0..3).map(|_| rng.next()).collect();
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_can_be_had_without_the_others() {
+    fn jumps_ahead_to_any_number_of_the_sequence() {
         let mut rng = Rng::new(5);
         let start = rng.clone();
         for n in 0..10 {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_kept() {
+    fn stays_within_the_bounds() {
         let mut rng = Rng::new(1);
         assert!((0..10_000).all(|_| rng.below(7) < 7));
         assert!((0..10_000).all(|_| (3..=5).contains(&rng.between(3, 5))));

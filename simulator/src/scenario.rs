@@ -1,21 +1,15 @@
 //! What can be wrong with a stream, by name.
 //!
-//! A [`Scenario`] is a name for people and command lines. Inside, it is a [`Script`], like the scenarios that people write: the simple ones
-//! are made here, with what [`Config`] says about when and whom; the others are files of their own.
+//! A [`Scenario`] is a name for people and command lines. What it does is a script, which
+//! `builtin_scenarios` makes.
 
-use crate::config::Config;
-use crate::script::{
-    Action, Attempts, BadChunk, Body, Event, How, Inner, On, Place, Refusal, Reset, Script, Stream, Then,
-    When, system,
-};
-use crate::wire::Cutting;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 macro_rules! scenarios {
     ($($(#[$attribute:meta])* $variant:ident, $name:literal, $description:literal;)*) => {
-        /// A way to behave. [`Scenario::all`] lists them, with one line on each from [`Scenario::description`].
+        /// A way to behave. [`Scenario::all`] lists them, with one line on each from
+        /// [`Scenario::description`].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[non_exhaustive]
         pub enum Scenario {
@@ -92,113 +86,6 @@ impl Scenario {
     pub fn toml(self) -> Option<&'static str> {
         FILES.iter().find(|(scenario, _)| *scenario == self).map(|(_, text)| *text)
     }
-
-    /// What it comes to.
-    pub(crate) fn script(self, config: &Config) -> Script {
-        if let Some(script) = self.toml().and_then(|text| Script::shipped(self, text).ok()) {
-            return script;
-        }
-        let mut stream = Stream::default();
-        match self {
-            Scenario::TinyChunks => stream.cutting = Cutting::Tiny,
-            Scenario::Split => stream.cutting = Cutting::Split,
-            Scenario::Dribble => stream.cutting = Cutting::Dribbled,
-            Scenario::Arrays => stream.arrays = true,
-            Scenario::KeepAlives => stream.keep_alives = KeepAlives::Between,
-            Scenario::Coalesce => {
-                (stream.cutting, stream.keep_alives) = (Cutting::Coalesced, KeepAlives::NowAndThen);
-            }
-            _ => {}
-        }
-        let event = self.fault(config).map(|(when, struck, action)| Event {
-            on: On::Stream,
-            attempts: match config.fault_on.unwrap_or(struck) {
-                Struck::First(count) => Attempts(vec![(1, count)]),
-                Struck::Every => Attempts(vec![(1, u64::MAX)]),
-            },
-            endpoint: None,
-            datacenter: None,
-            times: None,
-            when,
-            probability: None,
-            action,
-        });
-        Script::new(Inner {
-            description: self.description().to_owned(),
-            named: Some(self),
-            stream,
-            events: event.into_iter().collect(),
-        })
-    }
-
-    fn fault(self, config: &Config) -> Option<(When, Struck, Action)> {
-        let once = |action| Some((When::AfterPosts(config.fault_after), Struck::First(1), action));
-        let between = |action| Some((When::EveryPosts(config.fault_after.max(1)), Struck::Every, action));
-        let at_once = |struck, action| Some((When::AtOnce, struck, action));
-        let cut = |how, place| Action::Cut { how, place, step: Duration::ZERO };
-        let reset = Reset::In(config.rate_limit_reset.as_secs() as i64);
-        match self {
-            Scenario::UnknownMessages => between(Action::Unknown),
-            Scenario::Malformed => between(Action::Junk(None)),
-            Scenario::Oversized => between(Action::Oversize { bytes: None }),
-            Scenario::SlowHead => at_once(Struck::Every, Action::SlowHead { step: Duration::from_millis(2) }),
-            Scenario::Stall => once(cut(How::Stall, Place::Between)),
-            Scenario::Reset => once(cut(How::Reset, Place::Between)),
-            Scenario::CloseMidMessage => once(cut(How::Close, Place::InMessage)),
-            Scenario::CloseBetween => once(cut(How::Close, Place::Between)),
-            Scenario::CleanEnd => once(Action::End),
-            Scenario::BadChunk => once(Action::BadChunk(BadChunk::Size)),
-            Scenario::OperationalDisconnect => {
-                let bytes = system::UPSTREAM_OPERATIONAL.as_bytes().to_vec();
-                once(Action::Line { bytes, then: Then::End })
-            }
-            Scenario::RateLimited => {
-                let mut refusal = Refusal::new(429, Body::Problem);
-                (refusal.remaining, refusal.reset) = (Some(0), Some(reset));
-                at_once(Struck::Every, Action::Refuse(refusal))
-            }
-            Scenario::TooManyConnections => {
-                let mut refusal = Refusal::new(429, Body::TooManyConnections);
-                (refusal.remaining, refusal.reset) = (Some(48), Some(reset));
-                at_once(Struck::Every, Action::Refuse(refusal))
-            }
-            Scenario::Unavailable => {
-                at_once(Struck::First(3), Action::Refuse(Refusal::new(503, Body::Problem)))
-            }
-            Scenario::AcceptClose => at_once(Struck::Every, cut(How::Close, Place::Between)),
-            _ => None,
-        }
-    }
-}
-
-/// Which attempts to connect a fault strikes. Attempts count from one, over the whole simulator, and only those that ask for the
-/// stream with a right token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Struck {
-    /// The first so many; those after them are steady.
-    First(u64),
-    /// All of them.
-    Every,
-}
-
-impl Struck {
-    pub(crate) fn strikes(self, attempt: u64) -> bool {
-        match self {
-            Struck::First(count) => attempt <= count,
-            Struck::Every => true,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeepAlives {
-    /// Only when nothing was sent for the interval, as the service does.
-    WhenIdle,
-    /// Also between every two messages.
-    Between,
-    /// Also before one message in eight.
-    NowAndThen,
 }
 
 impl fmt::Display for Scenario {
@@ -210,8 +97,8 @@ impl fmt::Display for Scenario {
 impl FromStr for Scenario {
     type Err = UnknownScenario;
 
-    fn from_str(name: &str) -> Result<Scenario, UnknownScenario> {
-        Scenario::all().iter().copied().find(|scenario| scenario.name() == name).ok_or(UnknownScenario)
+    fn from_str(name: &str) -> Result<Self, UnknownScenario> {
+        Self::all().iter().copied().find(|scenario| scenario.name() == name).ok_or(UnknownScenario)
     }
 }
 
@@ -237,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_back() {
+    fn every_name_parses_to_its_scenario() {
         for scenario in Scenario::all() {
             assert_eq!(scenario.name().parse(), Ok(*scenario));
             assert!(!scenario.description().contains('\n'));
@@ -245,22 +132,5 @@ mod tests {
         let error = "stedy".parse::<Scenario>().unwrap_err().to_string();
         assert!(error.contains("steady, tiny-chunks") && error.contains("accept-close"), "{error}");
         assert_eq!(Scenario::default(), Scenario::Steady);
-    }
-
-    #[test]
-    fn the_files_can_be_read_and_say_what_the_list_says() {
-        for (scenario, text) in FILES {
-            let script =
-                Script::shipped(*scenario, text).unwrap_or_else(|error| panic!("{scenario}: {error}"));
-            assert_eq!(script.description(), scenario.description());
-            assert!(!script.inner().events.is_empty());
-        }
-    }
-
-    #[test]
-    fn struck() {
-        assert!(
-            Struck::First(2).strikes(2) && !Struck::First(2).strikes(3) && Struck::Every.strikes(u64::MAX)
-        );
     }
 }

@@ -20,8 +20,8 @@ pub struct Bursts {
 impl Bursts {
     /// Bursts of `length` at `factor` times the rate, each `every` so long.
     #[must_use]
-    pub fn new(factor: f64, every: Duration, length: Duration) -> Bursts {
-        Bursts { factor, every, length }
+    pub fn new(factor: f64, every: Duration, length: Duration) -> Self {
+        Self { factor, every, length }
     }
 
     pub(crate) fn is_sensible(&self) -> bool {
@@ -49,29 +49,29 @@ pub(crate) enum Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn new(rate: f64, bursts: Option<Bursts>) -> Schedule {
+    pub(crate) fn new(rate: f64, bursts: Option<Bursts>) -> Self {
         // Below one in a hundred years a rate is none.
         if rate < 3e-10 {
-            return Schedule::Never;
+            return Self::Never;
         }
         // A Post each nanosecond is as fast as they are taken.
         if rate > 1e9 {
-            return Schedule::OnDemand;
+            return Self::OnDemand;
         }
-        let Some(bursts) = bursts else { return Schedule::Steady { per_second: rate } };
+        let Some(bursts) = bursts else { return Self::Steady { per_second: rate } };
         let (period, burst) = (nanoseconds(bursts.every), nanoseconds(bursts.length));
         let posts_in = |length: i64, rate: f64| (length as f64 * 1e-9 * rate).round().max(1.0) as i64;
         let burst_posts = posts_in(burst, rate * bursts.factor);
-        Schedule::Bursting { period, posts: posts_in(period - burst, rate) + burst_posts, burst, burst_posts }
+        Self::Bursting { period, posts: posts_in(period - burst, rate) + burst_posts, burst, burst_posts }
     }
 
     /// When Post `n` is due. Only of schedules that have times.
     pub(crate) fn due(&self, n: i64) -> i64 {
         match *self {
-            Schedule::Never => i64::MAX,
-            Schedule::OnDemand => 0,
-            Schedule::Steady { per_second } => (n as f64 / per_second * 1e9).round() as i64,
-            Schedule::Bursting { period, posts, burst, burst_posts } => {
+            Self::Never => i64::MAX,
+            Self::OnDemand => 0,
+            Self::Steady { per_second } => (n as f64 / per_second * 1e9).round() as i64,
+            Self::Bursting { period, posts, burst, burst_posts } => {
                 let (periods, nth) = (n.div_euclid(posts), n.rem_euclid(posts));
                 let calm = posts - burst_posts;
                 let within = if nth < calm {
@@ -87,9 +87,9 @@ impl Schedule {
     /// The first Post that is due later than `at`: the number of those due by then, counted from Post 0.
     pub(crate) fn count(&self, at: i64) -> i64 {
         let mut n = match *self {
-            Schedule::Never | Schedule::OnDemand => return 0,
-            Schedule::Steady { per_second } => (at as f64 * 1e-9 * per_second).floor() as i64,
-            Schedule::Bursting { period, posts, burst, burst_posts } => {
+            Self::Never | Self::OnDemand => return 0,
+            Self::Steady { per_second } => (at as f64 * 1e-9 * per_second).floor() as i64,
+            Self::Bursting { period, posts, burst, burst_posts } => {
                 let (periods, within) = (at.div_euclid(period), at.rem_euclid(period));
                 let calm = posts - burst_posts;
                 let nth = if within < period - burst {
@@ -128,7 +128,7 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     #[test]
-    fn due_and_count_are_inverse() {
+    fn count_is_the_inverse_of_due() {
         let bursts = Bursts::new(8.0, Duration::from_secs(10), Duration::from_millis(700));
         for rate in [0.01, 1.0, 3.0, 333.3, 20_000.0] {
             for schedule in [Schedule::new(rate, None), Schedule::new(rate, Some(bursts))] {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_as_much_faster_as_it_says() {
+    fn a_burst_multiplies_the_rate_by_its_factor() {
         let bursts = Bursts::new(10.0, Duration::from_secs(60), Duration::from_secs(6));
         let schedule = Schedule::new(100.0, Some(bursts));
         let between =
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn extremes() {
+    fn handles_extreme_rates() {
         assert_eq!(Schedule::new(0.0, None), Schedule::Never);
         assert_eq!(Schedule::new(f64::INFINITY, None), Schedule::OnDemand);
         assert_eq!(Schedule::new(0.5, None).count(-1), 0);

@@ -22,16 +22,18 @@
 //!
 //! # Whom
 //!
-//! `attempts` counts requests for streams with a right token, from 1, over the whole simulator: `3`, `"1-3"`, `"4-"`, `"1,3,5-7"`, or
-//! `"every"` (the default). `endpoint` takes the path of a stream, `datacenter` its name. `on = "rules"` strikes requests to the rules'
-//! endpoints instead, which are counted by themselves. `times` bounds how often an event strikes in all.
+//! `attempts` counts requests for streams with a right token, from 1, over the whole simulator:
+//! `3`, `"1-3"`, `"4-"`, `"1,3,5-7"`, or `"every"` (the default). `endpoint` takes the path of a
+//! stream, `datacenter` its name. `on = "rules"` applies to requests to the rules' endpoints
+//! instead, which are counted by themselves. `times` bounds how often an event fires in all.
 //!
 //! # When
 //!
-//! An event that concerns the request or the head strikes at once. The others strike when the stream begins, or:
-//! `after-posts`, `after` (a time since the head), `after-keep-alives`, `at` (a time since the simulator's start): once per connection;
-//! `every-posts`, `every`: again and again. Of a file that has fewer Posts they come at its end. `probability` is that of each such
-//! occasion; where there is no other condition, of each Post.
+//! An event that concerns the request or the head fires at once. The others fire when the stream
+//! begins, or: `after-posts`, `after` (a time since the head), `after-keep-alives`, `at` (a time
+//! since the simulator's start): once per connection; `every-posts`, `every`: again and again. Of a
+//! file that has fewer Posts they come at its end. `probability` is that of each such occasion;
+//! where there is no other condition, of each Post.
 //!
 //! Times are texts such as `"250ms"`, `"20s"`, `"5m"` and `"1h"`.
 //!
@@ -62,39 +64,38 @@
 //! | `burst` | `length`, `factor` | so many times as many Posts |
 //! | `pause` | `length` | silence, then all goes on |
 //! | `ghost` | `length` | the place in the limit of connections stays taken after the end |
-//! | `failover` | `name`, `headers` | another datacentre's name, or none, in head and metadata |
-//! | `kill` | `name`, `length` | the datacentre (by default the one connected to) goes down, and comes back after that time |
+//! | `failover` | `name`, `headers` | another datacenter's name, or none, in head and metadata |
+//! | `kill` | `name`, `length` | the datacenter (by default the one connected to) goes down, and comes back after that time |
 //!
-//! `place` is `accept`, `request` (read, but without effect), `head` (with effect, but without an answer), `in-head`, `between` (two
-//! messages; the default), `in-size`, `in-message` or `in-line-end`. [`kinds`] lists what `kind`, `what` and `body` can be.
+//! `place` is `accept`, `request` (read, but without effect), `head` (with effect, but without an
+//! answer), `in-head`, `between` (two messages; the default), `in-size`, `in-message` or
+//! `in-line-end`. [`kinds`] lists what `kind`, `what` and `body` can be.
 
 mod action;
+mod error;
 pub(crate) mod heads;
 pub(crate) mod junk;
-mod raw;
+mod names;
+mod parse;
+mod refusal;
 pub(crate) mod system;
 
-pub(crate) use self::action::{
-    Action, Attempts, BadChunk, Body, Endless, Event, How, Metadata, On, Place, Refusal, Reset, Stream, Then,
-    When, WrongSize,
-};
-
-use crate::scenario::Scenario;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::scenario::Scenario;
+
+pub(crate) use self::action::{
+    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
+    Then, When, WrongSize,
+};
+pub use self::error::ScriptError;
+pub(crate) use self::refusal::{Refusal, RefusalBody, Reset};
+
 /// A scenario: read from a file, or one of those that are shipped. Cheap to clone.
 #[derive(Clone)]
-pub struct Script(Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) description: String,
-    /// One of ours.
-    pub(crate) named: Option<Scenario>,
-    pub(crate) stream: Stream,
-    pub(crate) events: Vec<Event>,
-}
+pub struct Script(Arc<Definition>);
 
 impl Script {
     /// Reads a scenario, as [this module's](crate::script) table has it.
@@ -102,8 +103,8 @@ impl Script {
     /// # Errors
     ///
     /// What is wrong, and where.
-    pub fn parse(text: &str) -> Result<Script, ScriptError> {
-        raw::script(text, None)
+    pub fn parse(text: &str) -> Result<Self, ScriptError> {
+        parse::definition(text, None).map(Self::new)
     }
 
     /// What happens, in one line.
@@ -112,15 +113,15 @@ impl Script {
         &self.0.description
     }
 
-    pub(crate) fn shipped(scenario: Scenario, text: &str) -> Result<Script, ScriptError> {
-        raw::script(text, Some(scenario))
+    pub(crate) fn shipped(scenario: Scenario, text: &str) -> Result<Self, ScriptError> {
+        parse::definition(text, Some(scenario)).map(Self::new)
     }
 
-    pub(crate) fn new(inner: Inner) -> Script {
-        Script(Arc::new(inner))
+    pub(crate) fn new(definition: Definition) -> Self {
+        Self(Arc::new(definition))
     }
 
-    pub(crate) fn inner(&self) -> &Inner {
+    pub(crate) fn definition(&self) -> &Definition {
         &self.0
     }
 }
@@ -128,8 +129,8 @@ impl Script {
 impl FromStr for Script {
     type Err = ScriptError;
 
-    fn from_str(text: &str) -> Result<Script, ScriptError> {
-        Script::parse(text)
+    fn from_str(text: &str) -> Result<Self, ScriptError> {
+        Self::parse(text)
     }
 }
 
@@ -141,7 +142,7 @@ impl fmt::Debug for Script {
 
 /// One event, as a trigger takes it: the fields of an `[[event]]`, in TOML or as a JSON object.
 pub(crate) fn event(text: &str) -> Result<(Event, Option<u64>), ScriptError> {
-    raw::event(text)
+    parse::event(text)
 }
 
 /// What `kind`, `what` and `body` can be, for each `do` that has one of them.
@@ -153,31 +154,10 @@ pub fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
         ("wrong-size", WrongSize::NAMES.iter().map(|(name, _)| *name).collect()),
         ("endless", Endless::NAMES.iter().map(|(name, _)| *name).collect()),
         ("message", system::ALL.iter().map(|(name, _)| *name).collect()),
-        ("junk", junk::NAMES.to_vec()),
-        ("refuse", Body::NAMES.iter().map(|(name, _)| *name).collect()),
+        ("junk", junk::Junk::NAMES.iter().map(|(name, _)| *name).collect()),
+        ("refuse", RefusalBody::NAMES.iter().map(|(name, _)| *name).collect()),
     ]
 }
-
-/// A scenario that cannot be read: what is wrong, where, and what can stand there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScriptError {
-    text: String,
-}
-
-impl ScriptError {
-    fn new(text: impl Into<String>) -> ScriptError {
-        ScriptError { text: text.into() }
-    }
-}
-
-impl fmt::Display for ScriptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for ScriptError {}
 
 #[cfg(test)]
 mod tests;

@@ -1,164 +1,123 @@
-//! The handle of a simulator, and what all its threads know.
+//! The handle of a simulator.
 
-use crate::book::{Book, NoRules};
-use crate::clock::{Bell, Clock};
-use crate::config::Config;
-use crate::datacenter::Datacenter;
-use crate::feed::Feed;
-use crate::generator::Generator;
-use crate::limits::{Slots, Windows};
-use crate::link::Link;
-use crate::play::Play;
-use crate::rng::Rng;
-use crate::script::{self, Action, ScriptError};
-use crate::site::{Down, Site};
-use crate::stream::Mailbox;
-use crate::time;
-use crate::tls::Acceptor;
-use crate::truth::{End, Truth};
-use powerstream_rules::Profile;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use crate::clock::{Clock, Notify};
+use crate::config::Config;
+use crate::connection;
+use crate::datacenter::Datacenter;
+use crate::datacenter_server::{DatacenterServer, Handler};
+use crate::ground_truth::GroundTruth;
+use crate::script::ScriptError;
+use crate::shared::Shared;
+use crate::tls::Acceptor;
 
 /// A running simulator. Dropping it shuts it down.
 pub struct Simulator {
     shared: Arc<Shared>,
+    /// What the thread that makes the Posts waits on.
+    pump_notify: Arc<Notify>,
     pump: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What all its threads know.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) clock: Clock,
-    pub(crate) places: Vec<Datacenter>,
-    pub(crate) feed: Feed,
-    pub(crate) truth: Truth,
-    pub(crate) tls: Option<Acceptor>,
-    sites: Vec<Arc<Site>>,
-    pub(crate) play: Play,
-    pub(crate) powerstream: Arc<Book>,
-    pub(crate) filtered: Arc<Book>,
-    pub(crate) windows: Windows,
-    pub(crate) slots: Arc<Slots>,
-    stopped: AtomicBool,
-    pump_bell: Arc<Bell>,
-    padded: Mutex<Generator>,
-    /// The streams that run, by the numbers of their connections.
-    streams: Mutex<BTreeMap<u64, (Weak<Link>, Mailbox)>>,
-    /// Threads that wait to bring a datacentre back.
-    timers: Mutex<Vec<(Arc<Bell>, JoinHandle<()>)>>,
-}
-
 impl Simulator {
-    /// Binds and serves, from before this returns.
+    /// Binds and starts to serve. Clients can connect when this returns.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a configuration that makes no sense; otherwise what binding or starting a thread gave.
-    pub fn start(config: Config) -> io::Result<Simulator> {
+    /// `InvalidInput` for a configuration that makes no sense; otherwise the error of binding, of
+    /// making a certificate, or of starting a thread.
+    pub fn start(config: Config) -> io::Result<Self> {
         config.check()?;
         let clock = Clock::new(config.time);
-        let places = config.places();
-        let (mut sites, mut listeners) = (Vec::new(), Vec::new());
-        for (place, datacenter) in places.iter().enumerate() {
-            let (site, listener) = Site::bind(place, datacenter.listen)?;
-            sites.push(Arc::new(site));
-            listeners.push(listener);
-        }
-        let pump_bell = Arc::new(Bell::new(&clock));
-        let book = |profile, no_rules| {
-            let (max, delay, says) = (config.rules_max, config.rule_delay, config.matching_rules);
-            Arc::new(Book::new(profile, max, no_rules, delay, says, &clock))
+        let bind = |datacenter: Datacenter| -> io::Result<(TcpListener, SocketAddr)> {
+            let listener = TcpListener::bind(datacenter.listen)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
         };
-        let shared = Arc::new(Shared {
-            feed: Feed::new(&config, &places, pump_bell.clone()),
-            tls: config.tls.as_ref().map(Acceptor::new).transpose()?,
-            truth: Truth::new(config.truth_messages_max, config.truth_bytes_max, clock.clone()),
-            sites,
-            stopped: AtomicBool::new(false),
-            pump_bell,
-            padded: Mutex::new(Generator::new(config.seed ^ 0x0bad_5eed)),
-            play: Play::new(config.script.clone().unwrap_or_else(|| config.scenario.script(&config))),
-            powerstream: book(Profile::Powerstream, config.no_rules),
-            filtered: book(Profile::FilteredStream, NoRules::Nothing),
-            windows: Windows::default(),
-            slots: Arc::new(Slots::new(&clock)),
-            streams: Mutex::new(BTreeMap::new()),
-            timers: Mutex::new(Vec::new()),
-            places,
-            clock,
-            config,
+        let (listeners, addresses): (Vec<_>, Vec<_>) =
+            config.all_datacenters().into_iter().map(bind).collect::<io::Result<_>>()?;
+        let tls = config.tls.as_ref().map(Acceptor::new).transpose()?;
+        let pump_notify = Arc::new(Notify::new(&clock));
+        let shared = Arc::new_cyclic(|shared| {
+            let server = |(datacenter, address)| {
+                DatacenterServer::new(datacenter, address, handler(shared.clone(), datacenter))
+            };
+            let servers = addresses.into_iter().enumerate().map(server).collect();
+            Shared::new(config, clock, tls, servers, &pump_notify)
         });
         // Before the thread is there to do so itself: a virtual clock must not go on without it.
-        shared.pump_bell.join();
-        let pumping = shared.clone();
+        pump_notify.enter();
+        let (pumping, notify) = (shared.clone(), pump_notify.clone());
         let pump = thread::Builder::new().name("simulator-pump".to_owned()).spawn(move || {
-            pumping.feed.run(|| pumping.stopped.load(Ordering::SeqCst));
-            pumping.pump_bell.leave();
+            pumping.feed.run(|| pumping.is_stopped());
+            notify.leave();
         })?;
-        let simulator = Simulator { shared, pump: Mutex::new(Some(pump)) };
-        for (site, listener) in simulator.shared.sites.iter().zip(listeners) {
-            site.open(&simulator.shared, listener)?;
+        let simulator = Self { shared, pump_notify, pump: Mutex::new(Some(pump)) };
+        for (server, listener) in simulator.shared.servers.iter().zip(listeners) {
+            server.open(listener)?;
         }
         Ok(simulator)
     }
 
-    /// Where it listens, with the port it got; of several datacentres the first.
+    /// Returns the address of the first datacenter, with the port that was taken.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.shared.sites[0].address
+        self.shared.servers[0].address()
     }
 
-    /// The origin for clients, such as `http://127.0.0.1:4711`; of several datacentres the first. A wildcard address is given as
-    /// loopback.
+    /// Returns the origin of the first datacenter, such as `http://127.0.0.1:4711`. A wildcard
+    /// address is given as loopback.
     #[must_use]
     pub fn base_url(&self) -> String {
-        self.shared.base_url(&self.shared.sites[0])
+        self.shared.base_url(&self.shared.servers[0])
     }
 
-    /// The certificate, as PEM, of the CA that a client has to trust; `None` without TLS.
+    /// Returns the certificate, as PEM, of the CA that a client has to trust; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
         self.shared.tls.as_ref().map(Acceptor::ca_pem)
     }
 
-    /// The names of the datacentres, in the order of the configuration, and the origin of each.
+    /// Returns the names of the datacenters, in the order of the configuration, and their origins.
     #[must_use]
     pub fn datacenters(&self) -> Vec<(String, String)> {
-        let name = |site: &Arc<Site>| self.shared.places[site.place].name.clone();
-        self.shared.sites.iter().map(|site| (name(site), self.shared.base_url(site))).collect()
+        let names = self.shared.datacenters.iter().map(|datacenter| datacenter.name.clone());
+        names.zip(self.shared.servers.iter().map(|server| self.shared.base_url(server))).collect()
     }
 
-    /// The origin of a datacentre; `None` if there is none of that name.
+    /// Returns the origin of a datacenter; `None` if there is none of that name.
     #[must_use]
     pub fn base_url_of(&self, datacenter: &str) -> Option<String> {
-        self.shared.site(datacenter).map(|site| self.shared.base_url(site))
+        self.shared.server(datacenter).map(|server| self.shared.base_url(server))
     }
 
-    /// Switches a datacentre off: its connections are reset, and further ones refused. False if there is none of that name, or if it
-    /// is off.
+    /// Switches a datacenter off: its connections are reset, and further ones refused. Returns
+    /// false if there is none of that name, or if it is off.
     pub fn kill(&self, datacenter: &str) -> bool {
         self.shared.kill(datacenter)
     }
 
-    /// Switches a datacentre on again, at the same address. False if there is none of that name.
+    /// Switches a datacenter on again, at the same address. Returns false if there is none of that
+    /// name.
     ///
     /// # Errors
     ///
-    /// What binding its address gave: another process may have taken it meanwhile.
+    /// The error of binding its address: another process may have taken it meanwhile.
     pub fn restart(&self, datacenter: &str) -> io::Result<bool> {
         self.shared.restart(datacenter)
     }
 
-    /// Lets something happen now, by hand: an event as a [`script`](mod@script) has them, in TOML or as a JSON object, such as
-    /// `do = "cut"` with `how = "reset"`. To one connection's stream, by the number that the truth log has for it, or to all that run. Gives how
-    /// many that are. When and whom are not looked at.
+    /// Injects an event now: one of a [`script`](crate::script), in TOML or as a JSON object, such
+    /// as `do = "cut"` with `how = "reset"`.
+    ///
+    /// It goes to one connection's stream, by its number in the ground truth log, or to all that
+    /// run. Returns how many those are. The event's conditions are ignored.
     ///
     /// # Errors
     ///
@@ -167,18 +126,22 @@ impl Simulator {
         self.shared.trigger(connection, event)
     }
 
-    /// Moves a virtual clock, from deadline to deadline, so that all that falls due on the way is done when this returns. False, and
-    /// nothing happens, if the clock is the machine's.
+    /// Advances a virtual clock from deadline to deadline. Everything that falls due on the way is
+    /// done when this returns. Returns false, and does nothing, if the clock is the machine's.
     ///
-    /// A client that does not read what it is sent holds this up for a second, once; a request that is still under way
-    /// comes before or after: read the answer's head first.
+    /// A client that does not read delays this by a second, once. A request that is still under way
+    /// may come before or after: read the answer's head first.
     pub fn advance(&self, by: Duration) -> bool {
         self.shared.clock.advance(by)
     }
 
-    /// The ids of the Posts of the feed that were due from this date on (Unix milliseconds) and before that one, in their order, whether or
-    /// not anybody was sent them: next to [`Self::truth`], what a client may have missed. Rules, partitions and languages are not looked at.
-    /// Empty before the first client, and where there is no feed that goes on by itself: without a rate, or with a file for each connection.
+    /// Returns the ids of the Posts of the feed that were due from one date until before another
+    /// (Unix milliseconds), in order, sent or not.
+    ///
+    /// Compared with [`Self::ground_truth`] they are what a client may have missed. Rules,
+    /// partitions and languages are ignored. The list is empty before the first client, and for a
+    /// feed that does not continue without clients: without a rate, or with a file for each
+    /// connection.
     ///
     /// ```
     /// # use powerstream_simulator::{Config, Simulator, Time};
@@ -189,7 +152,7 @@ impl Simulator {
     /// let simulator = Simulator::start(config)?;
     /// let mut client = TcpStream::connect(simulator.local_addr())?;
     /// client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
-    /// simulator.truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
+    /// simulator.ground_truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
     /// drop(client);
     /// simulator.advance(Duration::from_secs(10));
     /// assert_eq!(simulator.post_ids(1_790_000_000_000, 1_790_000_005_000).len(), 10);
@@ -200,29 +163,18 @@ impl Simulator {
         self.shared.feed.ids(since_unix_ms, before_unix_ms)
     }
 
-    /// The log of what it sends. It stays valid after the shutdown.
+    /// Returns the log of what it sends. The log stays valid after the shutdown.
     #[must_use]
-    pub fn truth(&self) -> Truth {
-        self.shared.truth.clone()
+    pub fn ground_truth(&self) -> GroundTruth {
+        self.shared.ground_truth.clone()
     }
 
-    /// Ends all connections where they are and waits for all threads: a matter of milliseconds. Again is a no-op.
+    /// Ends all connections where they are and waits for all threads: a matter of milliseconds.
+    /// A second call does nothing.
     pub fn shutdown(&self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        for site in &self.shared.sites {
-            site.close(Down::Shutdown);
-        }
-        let timers = std::mem::take(&mut *lock(&self.shared.timers));
-        for (bell, timer) in timers {
-            bell.ring();
-            let _ = timer.join();
-        }
-        // One may have come back meanwhile.
-        for site in &self.shared.sites {
-            site.close(Down::Shutdown);
-        }
-        if let Some(pump) = lock(&self.pump).take() {
-            self.shared.pump_bell.ring();
+        self.shared.stop();
+        if let Some(pump) = self.pump.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.pump_notify.wake();
             let _ = pump.join();
         }
     }
@@ -238,129 +190,12 @@ impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
             .field("datacenters", &self.datacenters())
-            .field("truth", &self.shared.truth)
+            .field("truth", &self.shared.ground_truth)
             .finish_non_exhaustive()
     }
 }
 
-impl Shared {
-    fn base_url(&self, site: &Site) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", site.reachable())
-    }
-
-    fn site(&self, name: &str) -> Option<&Arc<Site>> {
-        self.sites.iter().find(|site| self.places[site.place].name == name)
-    }
-
-    /// How a connection ends that the scenario has ended.
-    pub(crate) fn fault_end(&self) -> End {
-        self.play.script().inner().named.map_or(End::Scripted, End::Fault)
-    }
-
-    /// A stream runs, and can be sent actions until what this gives is dropped.
-    pub(crate) fn register(&self, number: u64, link: &Arc<Link>, mailbox: &Mailbox) -> Registered<'_> {
-        lock(&self.streams).insert(number, (Arc::downgrade(link), mailbox.clone()));
-        Registered { shared: self, number }
-    }
-
-    /// It is over, or as good as over.
-    pub(crate) fn deregister(&self, number: u64) {
-        lock(&self.streams).remove(&number);
-    }
-
-    /// Sends an action to a stream; false if it does not run.
-    pub(crate) fn post(&self, number: u64, action: Action) -> bool {
-        let streams = lock(&self.streams);
-        let Some((link, mailbox)) = streams.get(&number) else { return false };
-        let Some(link) = link.upgrade() else { return false };
-        lock(mailbox).push_back(action);
-        link.bell().ring();
-        true
-    }
-
-    pub(crate) fn trigger(&self, connection: Option<u64>, event: &str) -> Result<usize, ScriptError> {
-        let (event, named) = script::event(event)?;
-        let numbers: Vec<u64> = match connection.or(named) {
-            Some(number) => vec![number],
-            None => lock(&self.streams).keys().copied().collect(),
-        };
-        Ok(numbers.into_iter().filter(|number| self.post(*number, event.action.clone())).count())
-    }
-
-    pub(crate) fn kill(&self, name: &str) -> bool {
-        self.site(name).is_some_and(|site| site.close(Down::Killed))
-    }
-
-    pub(crate) fn restart(self: &Arc<Shared>, name: &str) -> io::Result<bool> {
-        match self.site(name) {
-            Some(site) if !self.stopped.load(Ordering::SeqCst) => site.restart(self).map(|()| true),
-            _ => Ok(false),
-        }
-    }
-
-    /// Switches a datacentre off, and on again after a time, if there is one.
-    pub(crate) fn kill_for(self: &Arc<Shared>, name: &str, length: Option<Duration>) {
-        if let Some(length) = length {
-            let until = self.clock.now() + length;
-            let (bell, shared, name) = (Arc::new(Bell::new(&self.clock)), self.clone(), name.to_owned());
-            let waiting = bell.clone();
-            // Before its thread is there.
-            bell.join();
-            let wait = move || {
-                while !shared.stopped.load(Ordering::SeqCst) && shared.clock.now() < until {
-                    waiting.wait(Some(until));
-                }
-                // If its port is taken meanwhile, it stays away.
-                let _ = shared.restart(&name);
-                waiting.leave();
-            };
-            let mut timers = lock(&self.timers);
-            timers.retain(|(_, timer)| !timer.is_finished());
-            match thread::Builder::new().name("simulator-timer".to_owned()).spawn(wait) {
-                Ok(timer) => timers.push((bell, timer)),
-                Err(_) => bell.leave(),
-            }
-        }
-        self.kill(name);
-    }
-
-    /// One more Post of now, which is not of the feed.
-    pub(crate) fn extra_post(&self, unix_ms: u64) -> (u64, Vec<u8>) {
-        let mut post = Vec::with_capacity(4 << 10);
-        let id = lock(&self.padded).post(unix_ms, &mut post);
-        (id, post)
-    }
-
-    /// A Post of another time.
-    pub(crate) fn skewed_post(&self, unix_ms: u64) -> (u64, Vec<u8>) {
-        let mut post = Vec::with_capacity(4 << 10);
-        let generator = lock(&self.padded);
-        let id = time::snowflake(unix_ms, Rng::new(unix_ms).next());
-        generator.nth(-1, id, &mut post);
-        (id, post)
-    }
-
-    /// A Post of the given size.
-    pub(crate) fn padded_post(&self, bytes: usize) -> (u64, Vec<u8>) {
-        let mut post = Vec::with_capacity(bytes);
-        let id = lock(&self.padded).padded_post(self.clock.unix_ms(), bytes, &mut post);
-        (id, post)
-    }
-}
-
-/// A stream among those that run.
-pub(crate) struct Registered<'a> {
-    shared: &'a Shared,
-    number: u64,
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        self.shared.deregister(self.number);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Returns what serves the connections of a datacenter. It holds no simulator alive.
+fn handler(shared: Weak<Shared>, datacenter: usize) -> Handler {
+    Arc::new(move |stream, peer| connection::accept(shared.upgrade()?, datacenter, stream, peer))
 }

@@ -48,8 +48,8 @@ impl fmt::Debug for SourcePost {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Generated { seed } => f.debug_struct("Generated").field("seed", seed).finish(),
-            Source::File(posts) => write!(f, "File({} lines)", posts.len()),
+            Self::Generated { seed } => f.debug_struct("Generated").field("seed", seed).finish(),
+            Self::File(posts) => write!(f, "File({} lines)", posts.len()),
         }
     }
 }
@@ -61,7 +61,7 @@ impl Source {
     /// # Errors
     ///
     /// `InvalidData` if there is no line.
-    pub fn from_ndjson(bytes: &[u8]) -> io::Result<Source> {
+    pub fn from_ndjson(bytes: &[u8]) -> io::Result<Self> {
         let lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let posts: Arc<[SourcePost]> = lines
             .filter(|line| !line.trim_ascii().is_empty())
@@ -70,7 +70,7 @@ impl Source {
         if posts.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no Posts in it: every line is empty"));
         }
-        Ok(Source::File(posts))
+        Ok(Self::File(posts))
     }
 
     /// [`Source::from_ndjson`] for a file.
@@ -78,10 +78,10 @@ impl Source {
     /// # Errors
     ///
     /// What reading the file gives, with its path in the text; `InvalidData` if it has no line.
-    pub fn from_path(path: impl AsRef<Path>) -> io::Result<Source> {
+    pub fn from_path(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        Source::from_ndjson(&std::fs::read(path).map_err(named)?).map_err(named)
+        Self::from_ndjson(&std::fs::read(path).map_err(named)?).map_err(named)
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids() {
+    fn finds_the_id_of_a_post() {
         for (line, want) in [
             (r#"{"created_at":"x","id":20,"id_str":"20","text":"a"}"#, Some(20)),
             (
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn lines() {
+    fn reads_lines_and_skips_empty_ones() {
         let Ok(Source::File(posts)) = Source::from_ndjson(b"{\"id\":1}\r\n\n  \r\n {\"id\":2} \nx") else {
             panic!()
         };

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn replaced_in_place_or_added_last() {
+    fn replaces_a_root_key_in_place_or_adds_it_last() {
         put(
             r#"{"a":1,"matching_rules":[{"tag":"]}"}],"b":2}"#,
             Some(r#"{"a":1,"matching_rules":[1],"b":2}"#),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn taken_out() {
+    fn removes_a_root_key_with_its_comma() {
         for (json, want) in [
             (r#"{"a":1,"matching_rules":[{"x":1}],"b":2}"#, Some(r#"{"a":1,"b":2}"#)),
             (r#"{"a":1, "matching_rules":[]}"#, Some(r#"{"a":1}"#)),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_panics_on_junk() {
+    fn does_not_panic_on_junk() {
         let json = br#"{"a":[1,{"b":"c\u00e9"}],"matching_rules":[{"tag":null}],"d":"e"}"#;
         for cut in 0..json.len() {
             for junk in [b'"', b'{', b'}', b'[', b']', b',', b':', b'\\', b' ', 0xff] {

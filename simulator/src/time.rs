@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Unix milliseconds of the first snowflake id.
 const SNOWFLAKE_EPOCH_MS: u64 = 1_288_834_974_657;
 
-/// Bits below the time in a snowflake id: 5 datacentre, 5 worker, 12 sequence.
+/// Bits below the time in a snowflake id: 5 datacenter, 5 worker, 12 sequence.
 const SNOWFLAKE_SHIFT: u32 = 22;
 
 const MONTHS: [&str; 12] =
@@ -41,8 +41,8 @@ pub(crate) struct Snowflakes {
 }
 
 impl Snowflakes {
-    pub(crate) fn new(machine: u64) -> Snowflakes {
-        Snowflakes { machine: (machine & 0x3ff) << 12, last_ms: 0, sequence: 0 }
+    pub(crate) fn new(machine: u64) -> Self {
+        Self { machine: (machine & 0x3ff) << 12, last_ms: 0, sequence: 0 }
     }
 
     pub(crate) fn machine(&self) -> u64 {
@@ -79,7 +79,7 @@ struct Civil {
 
 impl Civil {
     /// Howard Hinnant's days-to-civil algorithm, for times since 1970.
-    fn of(unix_seconds: u64) -> Civil {
+    fn of(unix_seconds: u64) -> Self {
         let days = unix_seconds / 86_400;
         let in_day = unix_seconds % 86_400;
         let shifted = days + 719_468;
@@ -90,7 +90,7 @@ impl Civil {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let month = if month_from_march < 10 { month_from_march + 2 } else { month_from_march - 10 };
-        Civil {
+        Self {
             year: era * 400 + year_of_era + u64::from(month < 2),
             month: MONTHS[month as usize],
             day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calendar_vectors() {
+    fn formats_calendar_dates() {
         for (seconds, want) in [
             (0, "Thu Jan 01 00:00:00 +0000 1970"),
             (951_782_400, "Tue Feb 29 00:00:00 +0000 2000"),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn iso_vectors() {
+    fn parses_iso_8601_dates() {
         for (text, want) in [
             ("1970-01-01T00:00:00Z", Some(0)),
             ("2026-01-05T10:00:00Z", Some(1_767_607_200_000)),
@@ -208,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn snowflake_vectors() {
+    fn converts_between_times_and_snowflakes() {
         assert_eq!(snowflake_ms(1_050_118_621_198_921_728), 1_539_202_764_211);
         assert_eq!(snowflake(1_762_557_264_155, 0), 1_986_935_293_730_619_392);
         assert_eq!(snowflake(1_762_557_264_155, u64::MAX), 1_986_935_293_734_813_695);
     }
 
     #[test]
-    fn ids_increase_whatever_the_clock_does() {
+    fn ids_increase_even_if_the_clock_goes_back() {
         let mut ids = Snowflakes::new(5);
         let mut last = 0;
         for now in [0, 1_800_000_000_000, 1_800_000_000_000, 1_700_000_000_000, 1_800_000_000_001] {

@@ -4,17 +4,19 @@
 //! generator has a basis for those that Posts, users, places and media commonly carry are given; others are absent, as they are
 //! in the service where there is no value.
 
-use crate::book::{Named, matching_rules};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::rule_store::{StoredRule, matching_rules};
 use crate::splice;
 use crate::time;
-use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// The v2 form of a legacy Post. `None` if it is none, or no JSON.
 pub(crate) fn envelope(
     legacy: &[u8],
     fields: &[(String, String)],
-    rules: Option<&[Arc<Named>]>,
+    rules: Option<&[Arc<StoredRule>]>,
 ) -> Option<Vec<u8>> {
     let post: Value = serde_json::from_slice(legacy).ok()?;
     let wanted = Wanted(fields);
@@ -308,10 +310,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_for_nothing_given() {
+    fn writes_only_the_default_fields_unless_more_are_requested() {
         let mut legacy = Vec::new();
         let id = Generator::new(3).post(1_790_000_000_000, &mut legacy);
-        let rules = [Arc::new(Named { id: 5, value: "x".to_owned(), tag: Some("a \"tag\"".to_owned()) })];
+        let rules =
+            [Arc::new(StoredRule { id: 5, value: "x".to_owned(), tag: Some("a \"tag\"".to_owned()) })];
         let post: Value = serde_json::from_slice(&envelope(&legacy, &[], Some(&rules)).unwrap()).unwrap();
         let keys: Vec<&String> = post.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["data", "matching_rules"]);
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_given_where_there_is_any() {
+    fn writes_every_requested_field_that_the_post_has() {
         let fields = ask(
             "tweet.fields=author_id,created_at,lang,source,public_metrics,entities,geo,referenced_tweets,attachments,\
              edit_controls,conversation_id&expansions=author_id,referenced_tweets.id,referenced_tweets.id.author_id,\

@@ -10,8 +10,9 @@
 //!                           Writes::next_end, one write() each
 //! ```
 //!
-//! No socket and no clock: the same seed and the same messages give the same bytes in the same writes. `Writes` also says
-//! at which byte each message is complete, which is what the truth log stamps.
+//! No socket and no clock: the same seed and the same messages give the same bytes in the same
+//! writes. `Writes` also says at which byte each message is complete, which is what the truth log
+//! stamps.
 
 use crate::rng::Rng;
 
@@ -94,12 +95,13 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(cutting: Cutting, mut rng: Rng) -> Encoder {
+    pub(crate) fn new(cutting: Cutting, mut rng: Rng) -> Self {
         let group = rng.between(1, COALESCED_MAX);
-        Encoder { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0, gzip: None }
+        Self { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0, gzip: None }
     }
 
-    /// From here on the payload is one gzip member, of blocks that are stored as they are: each message can be had at once.
+    /// From here on the payload is one gzip member, of blocks that are stored as they are: each
+    /// message can be had at once.
     pub(crate) fn compress(&mut self) {
         self.gzip = Some(false);
     }
@@ -181,7 +183,8 @@ impl Encoder {
                     self.held.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
                 }
                 for block in [message, b"\r\n"].concat().chunks(0xffff) {
-                    // RFC 1951 section 3.2.4: not the last block, stored; its length, and that inverted.
+                    // RFC 1951 section 3.2.4: not the last block, stored; its length, and that
+                    // inverted.
                     let len = block.len() as u16;
                     self.held.push(0);
                     self.held.extend_from_slice(&len.to_le_bytes());
@@ -193,7 +196,8 @@ impl Encoder {
         self.held_ends.push(self.held.len());
     }
 
-    /// Up to three cuts anywhere; one in four goes between CR and LF, one in four inside a character, where there is one of several bytes.
+    /// Up to three cuts anywhere; one in four goes between CR and LF, one in four inside a
+    /// character, where there is one of several bytes.
     fn split(&mut self, out: &mut Writes) {
         let len = self.held.len();
         let mut cuts: Vec<usize> = (0..3).map(|_| 1 + self.rng.index(len - 1)).collect();
@@ -297,7 +301,7 @@ mod tests {
 
     /// The whole contract, for every cutting and many seeds.
     #[test]
-    fn what_goes_in_comes_out() {
+    fn every_cutting_decodes_to_the_messages_that_were_encoded() {
         for (cutting, seed) in
             CUTTINGS.into_iter().flat_map(|cutting| (0..10).map(move |seed| (cutting, seed)))
         {
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keep_alive_can_be_split() {
+    fn splits_a_keep_alive_between_cr_and_lf() {
         let mut encoder = Encoder::new(Cutting::Whole, Rng::new(1));
         let mut out = Writes::default();
         encoder.keep_alive_split(&mut out);
@@ -384,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides_the_cuts() {
+    fn equal_seeds_give_equal_cuts() {
         for cutting in CUTTINGS {
             let run = |seed| {
                 let mut encoder = Encoder::new(cutting, Rng::new(seed));
@@ -410,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cutting_cuts_as_it_says() {
+    fn each_cutting_has_the_documented_chunks_and_writes() {
         let run = |cutting| {
             let mut encoder = Encoder::new(cutting, Rng::new(9));
             let mut out = Writes::default();

@@ -12,7 +12,8 @@ use crate::describe::describe;
 use crate::json::Line;
 use crate::text::Printable;
 
-use super::{Ending, Fault, Mode, Trail};
+use super::ending::{Ending, Fault, Trail};
+use super::mode::Mode;
 
 /// Whom the lines are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,39 @@ pub(super) enum Style {
     Json,
     /// People.
     Text,
+}
+
+/// What ended the response.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Its own framing.
+    Framing,
+    /// The close, where the response has no other end.
+    Close,
+    /// The end of the input, in the body.
+    Cut,
+    /// The end of the input, in the head.
+    CutInHead,
+}
+
+impl Cause {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Framing => "complete",
+            Self::Close => "complete_by_close",
+            Self::Cut => "cut",
+            Self::CutInHead => "cut_in_head",
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Framing => "complete",
+            Self::Close => "complete, by the close of the connection",
+            Self::Cut => "cut short",
+            Self::CutInHead => "cut short in the head",
+        }
+    }
 }
 
 /// Most characters shown of a field's value or of a message.
@@ -43,10 +77,6 @@ impl Events {
         let mut connection = Connection::new(vec![0; config.message_bytes_max + 1], config);
         connection.handle_connected(Instant::ZERO);
         Self { style, connection, ended: false, leftover: 0, trail: Trail::default() }
-    }
-
-    fn end(&self, cause: &str, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
-        end(self.style, cause, undelivered, output)
     }
 }
 
@@ -94,21 +124,14 @@ impl Mode for Events {
             return Ok(Ending::Complete);
         }
         let received = self.trail.offset;
-        match self.connection.handle_eof() {
-            Closed::Complete => Ok(Ending::Complete),
-            Closed::CompleteByClose { undelivered } => {
-                self.end("complete_by_close", undelivered, output)?;
-                Ok(Ending::Complete)
-            }
-            Closed::Cut { undelivered } => {
-                self.end("cut", undelivered, output)?;
-                Ok(Ending::Cut(received))
-            }
-            Closed::CutInHead { undelivered } => {
-                self.end("cut_in_head", undelivered, output)?;
-                Ok(Ending::CutInHead(received))
-            }
-        }
+        let (cause, undelivered, ending) = match self.connection.handle_eof() {
+            Closed::Complete => return Ok(Ending::Complete),
+            Closed::CompleteByClose { undelivered } => (Cause::Close, undelivered, Ending::Complete),
+            Closed::Cut { undelivered } => (Cause::Cut, undelivered, Ending::Cut(received)),
+            Closed::CutInHead { undelivered } => (Cause::CutInHead, undelivered, Ending::CutInHead(received)),
+        };
+        end(self.style, cause, undelivered, output)?;
+        Ok(ending)
     }
 }
 
@@ -140,7 +163,7 @@ fn show(style: Style, event: &Event<'_>, output: &mut dyn Write) -> io::Result<(
         (Event::Skipped { bytes: skipped }, Style::Text) => {
             format!("skipped: a message of {}, which is over the limit\n", bytes(skipped))
         }
-        (Event::End { undelivered }, style) => return end(style, "complete", undelivered, output),
+        (Event::End { undelivered }, style) => return end(style, Cause::Framing, undelivered, output),
         // An event that is newer than this tool.
         _ => return Ok(()),
     };
@@ -148,22 +171,17 @@ fn show(style: Style, event: &Event<'_>, output: &mut dyn Write) -> io::Result<(
 }
 
 /// How the response ended. A cut is told to people on standard error, with the rest of it.
-fn end(style: Style, cause: &str, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
+fn end(style: Style, cause: Cause, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
     let line = match style {
         Style::Json => {
-            let line = Line::event("end").text("cause", cause);
+            let line = Line::event("end").text("cause", cause.code());
             if undelivered > 0 { line.number("undelivered", undelivered) } else { line }.finish()
         }
         Style::Text => {
-            let how = match cause {
-                "complete" => "complete",
-                "complete_by_close" => "complete, by the close of the connection",
-                "cut_in_head" => "cut short in the head",
-                _ => "cut short",
-            };
+            let how = cause.words();
             match undelivered {
                 0 => format!("end: {how}\n"),
-                _ if cause == "cut_in_head" => format!("end: {how}, {} of it\n", bytes(undelivered)),
+                _ if cause == Cause::CutInHead => format!("end: {how}, {} of it\n", bytes(undelivered)),
                 _ => format!(
                     "end: {how}; {} of a message without its end (--body writes them)\n",
                     bytes(undelivered)

@@ -9,7 +9,8 @@ use powerstream_core::http::chunked::{ChunkLimits, Span};
 use powerstream_core::http::head::{HeadDecoder, HeadLimits};
 use powerstream_core::stream::connection::ErrorKind;
 
-use super::{Ending, Fault, Mode, Trail};
+use super::ending::{Ending, Fault, Trail};
+use super::mode::Mode;
 
 enum Phase {
     Head(HeadDecoder),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[path = "../../tests/table/mod.rs"]
+#[path = "../../tests/it/table.rs"]
 mod table;
 
 use self::table::{End, Row};
@@ -65,14 +65,37 @@ fn check(row: &Row) -> Vec<String> {
     wrong
 }
 
-#[test]
-fn every_row_ends_as_it_must_in_reads_of_any_size() {
-    let wrong: Vec<String> = table::rows().iter().flat_map(check).collect();
+fn assert_all_right(rows: &[Row]) {
+    let wrong: Vec<String> = rows.iter().flat_map(check).collect();
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
-fn every_complaint_is_one_line_that_a_terminal_may_show() {
+fn ends_every_row_alike_in_reads_of_any_size() {
+    assert_all_right(&table::rows());
+}
+
+/// Core's tables of heads have some of these bytes only.
+#[test]
+fn refuses_every_byte_that_a_head_must_not_have() {
+    let with = |before: &[u8], bad: u8, after: &[u8]| [before, &[bad], after].concat();
+    let controls = || (0..=0x1f_u8).chain([0x7f]).filter(|byte| !matches!(byte, b'\t' | b'\n'));
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let names = (0..=0xff_u8).filter(|byte| !is_name(byte) && !matches!(byte, b'\n' | b':'));
+    let mut rows: Vec<Row> =
+        names.map(|bad| Row::fields(with(b"na", bad, b"me: a"), End::Error("field"))).collect();
+    for bad in controls() {
+        let reason = [&with(b"HTTP/1.1 200 a", bad, b"b")[..], b"\r\nContent-Length: 0\r\n\r\n"].concat();
+        rows.push(Row::new(reason, b"", End::Error("status_line")));
+        for name in ["name: a", "Transfer-Encoding: ", "Content-Length: "] {
+            rows.push(Row::fields(with(name.as_bytes(), bad, b"2"), End::Error("field")));
+        }
+    }
+    assert_all_right(&rows);
+}
+
+#[test]
+fn renders_every_complaint_on_one_safe_line() {
     for row in table::rows() {
         let (_, ending) = run(&row.wire, 7, Octets::new());
         let Some(complaint) = ending.complaint() else { continue };
@@ -84,7 +107,7 @@ fn every_complaint_is_one_line_that_a_terminal_may_show() {
 /// Responses that nobody thought of: rows of the table, changed at random. Nothing is known of how they must end, but
 /// all modes and all sizes must agree on it.
 #[test]
-fn modes_and_sizes_agree_on_mutants() {
+fn modes_and_read_sizes_agree_on_mutated_responses() {
     let rows: Vec<Row> = table::rows().into_iter().filter(|row| row.wire.len() < 400).collect();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |below: usize| {

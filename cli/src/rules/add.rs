@@ -4,10 +4,11 @@ use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX};
 use powerstream_rules::Profile;
 use powerstream_rules::sync;
 
+use crate::exit::{Exit, Failure, complain};
+
 use super::input::{Entry, Source};
 use super::manage::report::{self, Told};
 use super::manage::{Manner, NOTES, Target, check_all, limits, new_rules, no_plan, plural, span, wanted};
-use crate::exit::{Exit, Failure, complain};
 
 /// Add rules: one request for each hundred
 ///
@@ -71,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
 
     let mut service = args.target.open()?;
-    let Some(budget) = calls.first().map(Call::budget) else { return Ok(Exit::Done) };
+    let Some(budget) = calls.first().map(Call::budget) else { unreachable!("there are rules to add") };
     service.afford(budget, calls.len())?;
     if !validates {
         let left = service.left(budget);

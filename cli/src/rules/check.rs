@@ -5,14 +5,15 @@ use std::io::{self, BufWriter, Write};
 
 use powerstream_rules::{Verdict, api, check};
 
-use super::input::{Entry, Source};
-use super::{ProfileArg, colours, errors, shown, warn_of_too_many};
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
 
+use super::input::{Entry, FILES, ProfileArg, Source, TAG_CHARACTERS_MAX};
+use super::render::{errors, is_colored, shown, warn_of_too_many};
+
 /// Say which rules are valid, and what is wrong with the others
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::FILES)]
+#[command(after_help = FILES)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
@@ -28,13 +29,10 @@ pub(super) struct Args {
 /// A warning about a rule among others: code and message.
 type Extra = (&'static str, String);
 
-/// The longest tag, in characters (PowerTrack: API reference).
-pub(super) const TAG_CHARACTERS_MAX: usize = 255;
-
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (entries, profile) = (args.source.read()?, args.profile.profile);
     let stdout = io::stdout();
-    let colours = colours(&stdout);
+    let is_colored = is_colored(&stdout);
     let mut output = BufWriter::new(stdout.lock());
     let mut seen = Seen::default();
     let (mut invalid, mut warnings) = (0, 0);
@@ -43,8 +41,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let extra = seen.extra(index, entry, &verdict, &entries, profile);
         invalid += usize::from(!verdict.is_valid());
         warnings += verdict.warnings.len() + extra.len();
-        let text =
-            if args.json { line(entry, &verdict, &extra) } else { report(entry, &verdict, &extra, colours) };
+        let text = if args.json {
+            line(entry, &verdict, &extra)
+        } else {
+            report(entry, &verdict, &extra, is_colored)
+        };
         output.write_all(text.as_bytes()).map_err(|error| Failure::output(&error))?;
     }
     if !args.json {
@@ -81,7 +82,7 @@ impl<'a> Seen<'a> {
         profile: powerstream_rules::Profile,
     ) -> Vec<Extra> {
         let mut extra = Vec::new();
-        let place = |first: &usize| entries.get(*first).map_or_else(String::new, |entry| entry.place.clone());
+        let place = |first: &usize| &entries[*first].place;
         if let Some(first) = self.values.get(entry.value.as_str()) {
             let message = format!("it is the same as {}; the service: {}", place(first), api::RULE_EXISTS);
             extra.push(("W-DUPLICATE", message));
@@ -121,13 +122,13 @@ fn line(entry: &Entry, verdict: &Verdict, extra: &[Extra]) -> String {
         .finish()
 }
 
-fn report(entry: &Entry, verdict: &Verdict, extra: &[Extra], colours: bool) -> String {
+fn report(entry: &Entry, verdict: &Verdict, extra: &[Extra], is_colored: bool) -> String {
     let (good, bad, warn, end) =
-        if colours { ("\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[0m") } else { ("", "", "", "") };
+        if is_colored { ("\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[0m") } else { ("", "", "", "") };
     let state = if verdict.is_valid() { format!("{good}valid{end}") } else { format!("{bad}invalid{end}") };
     let mut out = format!("{}: {state}: {}\n", entry.place, shown(&entry.value));
     for found in verdict.errors.iter().chain(&verdict.warnings) {
-        for line in found.render(&entry.value, colours).lines() {
+        for line in found.render(&entry.value, is_colored).lines() {
             out += &format!("  {line}\n");
         }
     }

@@ -4,14 +4,15 @@ use std::io::{self, BufWriter, Write};
 
 use powerstream_rules::check;
 
-use super::input::Source;
-use super::{ProfileArg, errors, shown, tell};
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
 
+use super::input::{FILES, ProfileArg, Source};
+use super::render::{errors, shown, tell};
+
 /// Say in plain words what rules ask for, and in which order they are evaluated
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::FILES)]
+#[command(after_help = FILES)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,

@@ -4,17 +4,19 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use powerstream_rules::{FormatOptions, Length, check};
 
-use super::input::Source;
-use super::{ProfileArg, errors, shown, tell};
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
+use crate::text::Printable;
+
+use super::input::{FILES, ProfileArg, Source};
+use super::render::{errors, shown, tell};
 
 /// Write rules in canonical form
 ///
 /// One line a rule; of a rule that cannot be read, the errors on standard error. The service knows a rule by its
 /// exact text: a reformatted rule is another one to it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::FILES)]
+#[command(after_help = FILES)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
@@ -60,7 +62,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             match &formatted {
                 // Elsewhere it must be the rule to the letter.
                 Some(formatted) if terminal => {
-                    format!("{}\n", shown_whole(formatted))
+                    let whole = Printable { bytes: formatted.as_bytes(), characters_max: usize::MAX };
+                    format!("{whole}\n")
                 }
                 Some(formatted) => format!("{formatted}\n"),
                 None => String::new(),
@@ -80,9 +83,4 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     output.flush().map_err(|error| Failure::output(&error))?;
     Ok(exit)
-}
-
-/// A rule on one line, fit for a terminal, however long it is.
-fn shown_whole(rule: &str) -> crate::text::Printable<'_> {
-    crate::text::Printable { bytes: rule.as_bytes(), characters_max: usize::MAX }
 }

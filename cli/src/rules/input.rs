@@ -4,10 +4,23 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use powerstream_rules::Profile;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
 use crate::text::Printable;
+
+pub(super) const FILES: &str = "\
+The file of --file (`-` is standard input):
+  *.json   an array of rules or of {\"value\":..,\"tag\":..}; or an object that has one as `rules`, `add` or `data`
+  *.toml   the same as TOML: [[rules]] with value = '..' and, if wanted, tag = '..'
+  others   one rule a line; blank lines are skipped, and there are no comments; JSON is recognised
+
+A rule that starts with a dash comes after `--`, or as --rule=RULE.
+Colours are for terminals only, and not where NO_COLOR is set.
+
+Exit codes:
+  0  every rule is valid      1  some are not, or the file cannot be read";
 
 /// The rules to work on.
 #[derive(Debug, clap::Args)]
@@ -24,6 +37,15 @@ pub(super) struct Source {
     /// A file of rules; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rules", "more"])]
     file: Option<PathBuf>,
+}
+
+/// Which product's rules they are.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProfileArg {
+    /// The product the rules are for: powerstream, powertrack, filtered_stream, filtered_stream_ppu,
+    /// filtered_stream_embedding
+    #[arg(long, value_name = "NAME", default_value_t = Profile::Powerstream)]
+    pub(super) profile: Profile,
 }
 
 /// One rule, and where it came from.
@@ -43,6 +65,9 @@ impl Source {
         Ok(of_values(self.rules.iter().chain(&self.more)))
     }
 }
+
+/// The longest tag, in characters (PowerTrack: API reference).
+pub(super) const TAG_CHARACTERS_MAX: usize = 255;
 
 /// Rules of the command line.
 pub(super) fn of_values<'a>(values: impl IntoIterator<Item = &'a String>) -> Vec<Entry> {
@@ -201,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_rules_and_nothing_is_a_comment() {
+    fn reads_every_line_as_a_rule_and_knows_no_comments() {
         assert_eq!(values("a\n\n  \r\n#b\r\n c \n"), plain(&["a", "#b", " c "]));
         assert_eq!(values(""), plain(&[]));
         let places = parse("a\n\nb", Form::Lines, "f").unwrap();
@@ -209,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_toml_have_tags() {
+    fn reads_tags_from_json_and_toml() {
         let tagged = Ok(vec![("a b".to_owned(), Some("t".to_owned())), ("c".to_owned(), None)]);
         for text in [
             r#"[{"value":"a b","tag":"t"},"c"]"#,
@@ -224,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_rules_is_refused() {
+    fn refuses_documents_without_a_list_of_rules() {
         for text in [
             "[1]",
             "[[1]]",

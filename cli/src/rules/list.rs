@@ -1,7 +1,8 @@
 //! `powerstream rules list`: the rules in force.
 
-use super::manage::{NOTES, Target, plural, report};
 use crate::exit::{Exit, Failure, complain};
+
+use super::manage::{NOTES, Target, plural, report};
 
 /// List the rules in force: one request
 #[derive(Debug, clap::Args)]

@@ -31,14 +31,13 @@ use powerstream_rules::sync::{self, Limits, PlanError};
 use crate::ca;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
-use crate::text::Printable;
 use crate::token;
 use crate::utc::utc;
 
 use self::known::Known;
 use self::ledger::{Key, Ledger, Left};
-use super::check::TAG_CHARACTERS_MAX;
-use super::input::Entry;
+use super::input::{Entry, TAG_CHARACTERS_MAX};
+use super::render::{printable, tell};
 
 pub(super) const NOTES: &str = "\
 The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file.
@@ -114,7 +113,7 @@ impl Target {
 
     /// Gets ready to send. Nothing is connected to yet.
     pub(super) fn open(&self) -> Result<Service, Failure> {
-        let (token, secret) = token::load_with_secret(self.token_file.as_deref())?;
+        let (token, secret) = token::load(self.token_file.as_deref())?;
         let mut config = Config::builder().base_url(&self.base_url).endpoint(self.stream()).token(token);
         if let Some(host) = &self.host {
             config = config.host(host);
@@ -431,7 +430,7 @@ pub(super) fn check_all(mut entries: Vec<Entry>, profile: Profile) -> Result<Vec
     for entry in &mut entries {
         entry.value = entry.value.trim().to_owned();
         let verdict = powerstream_rules::check(&entry.value, profile);
-        super::tell(entry, &verdict.errors);
+        tell(entry, &verdict.errors);
         let tag = entry.tag.as_ref().map_or(0, |tag| tag.chars().count());
         if tag > TAG_CHARACTERS_MAX {
             complain(&format!(
@@ -470,7 +469,7 @@ pub(super) fn wanted(entries: &[Entry]) -> Vec<sync::Rule<'_>> {
 
 /// A plan that cannot be made, told by the places of the rules.
 pub(super) fn no_plan(error: PlanError, entries: &[Entry]) -> Failure {
-    let place = |index: usize| entries.get(index).map_or("?", |entry| entry.place.as_str());
+    let place = |index: usize| &entries[index].place;
     let text = match error {
         PlanError::Conflict { first, second } => format!(
             "{} and {} have the same value and different tags, and the service keeps one of them: join their tags or \
@@ -511,10 +510,6 @@ pub(super) fn new_rules<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<New
         None => NewRule::new(&entry.value),
     };
     entries.map(lend).collect()
-}
-
-pub(super) fn printable(text: &str) -> String {
-    Printable { bytes: text.as_bytes(), characters_max: 300 }.to_string()
 }
 
 pub(super) fn plural(count: usize, what: &str) -> String {

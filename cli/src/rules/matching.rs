@@ -6,21 +6,23 @@
 //! ```
 
 mod explain;
+mod matched;
 mod posts;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use powerstream_core::post::Post;
-use powerstream_rules::matcher::{MatchOptions, Phrases, RuleKey, RuleSet, Scratch, Segment};
-use powerstream_rules::{Rule, check};
+use powerstream_rules::check;
+use powerstream_rules::matcher::{MatchOptions, Phrases, RuleSet, Scratch, Segment};
 
-use super::input::{self, Entry};
-use super::{ProfileArg, shown, tell, warn_of_too_many};
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
 
+use self::matched::Matched;
 use self::posts::{Item, Posts};
+use super::input::{self, Entry, ProfileArg};
+use super::render::{shown, tell, warn_of_too_many};
 
 const NOTES: &str = "\
 The rules must be valid: what the service refuses matches nothing. The file of --rules is that of `rules check --file`.
@@ -95,13 +97,6 @@ enum SegmentArg {
     Substring,
 }
 
-/// A rule that is matched.
-struct Matched {
-    entry: Entry,
-    rule: Rule,
-    key: RuleKey,
-}
-
 /// What the summary says.
 #[derive(Default)]
 struct Counts {
@@ -152,7 +147,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let text = if args.json {
             let line = Line::object()
                 .text_or_null("id", id.as_deref())
-                .objects("matching_rules", matching().map(named));
+                .objects("matching_rules", matching().map(Matched::line));
             if args.explain { explain::line(line, post, &rules, options) } else { line }.finish()
         } else {
             let mut text = format!("{}: ", id.as_deref().unwrap_or("a Post without an id"));
@@ -214,11 +209,6 @@ fn compile(entries: Vec<Entry>, args: &Args, set: &mut RuleSet) -> Option<Vec<Ma
     let plural = if invalid == 1 { "rule is" } else { "rules are" };
     complain(&format!("{invalid} {plural} invalid, and no Post was matched"));
     None
-}
-
-/// A rule as Posts name it.
-fn named(rule: &Matched) -> Line {
-    Line::object().text("value", &rule.entry.value).text_or_null("tag", rule.entry.tag.as_deref())
 }
 
 impl Counts {

@@ -5,9 +5,11 @@ use std::io::{self, BufWriter, Write};
 use powerstream_rules::operator::{Availability, Kind, Negation};
 use powerstream_rules::{Operator, Profile, check};
 
-use super::{ProfileArg, shown};
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
+
+use super::input::ProfileArg;
+use super::render::shown;
 
 /// List the operators that a product has, or tell about one
 #[derive(Debug, clap::Args)]

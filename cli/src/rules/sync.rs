@@ -14,15 +14,16 @@ use powerstream_client::rule_api::{AddFate, Call, RULE_SETTLES_IN, Rule, RuleApi
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Plan, Request};
 
-use super::input::{self, Entry};
-use super::manage::report::{self, Told};
-use super::manage::{
-    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, printable, span,
-    wanted,
-};
 use crate::duration;
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
+
+use super::input::{self, Entry};
+use super::manage::report::{self, Told};
+use super::manage::{
+    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, span, wanted,
+};
+use super::render::{printable, shown};
 
 /// Make the rules in force those of a file, in the fewest requests
 ///
@@ -129,11 +130,11 @@ impl Run<'_> {
         let api: RuleApi = self.args.target.api();
         let call = |request: &Request| match request {
             Request::Add(rules) => {
-                let rules = new_rules(rules.iter().filter_map(|index| self.entries.get(*index)));
+                let rules = new_rules(rules.iter().map(|index| &self.entries[*index]));
                 Call::add(api, &rules).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
             }
             Request::Delete { rules, .. } => {
-                let rules = rules.iter().filter_map(|index| self.in_force.get(*index));
+                let rules = rules.iter().map(|index| &self.in_force[*index]);
                 deletion(api, rules, self.args.by_value)
             }
         };
@@ -149,19 +150,15 @@ impl Run<'_> {
             };
             for index in indices {
                 let (value, tag) = match request {
-                    Request::Add(_) => {
-                        self.entries.get(*index).map(|entry| (entry.value.as_str(), entry.tag.as_deref()))
-                    }
-                    Request::Delete { .. } => {
-                        self.in_force.get(*index).map(|rule| (rule.value.as_str(), rule.tag.as_deref()))
-                    }
-                }
-                .unwrap_or_default();
+                    Request::Add(_) => (&self.entries[*index].value, &self.entries[*index].tag),
+                    Request::Delete { .. } => (&self.in_force[*index].value, &self.in_force[*index].tag),
+                };
+                let tag = tag.as_deref();
                 let line = if self.args.manner.json {
                     Line::event(word).text("value", value).text_or_null("tag", tag).finish()
                 } else {
                     let tag = tag.map_or_else(String::new, |tag| format!("  [{}]", printable(tag)));
-                    format!("{sign} {}{tag}\n", super::shown(value))
+                    format!("{sign} {}{tag}\n", shown(value))
                 };
                 report::write(&line)?;
             }
@@ -232,15 +229,9 @@ impl Run<'_> {
                 Request::Add(rules) => {
                     let added = service.call(call, |call, reply| call.added(&reply.lend()))?;
                     let told = added.fates.iter().map(Told::added).zip(rules).collect::<Vec<_>>();
-                    let entry = |index: &usize| self.entries.get(*index);
                     self.told(told.iter().map(|(told, index)| {
-                        let entry = entry(index);
-                        (
-                            told,
-                            entry.map(|entry| entry.value.as_str()),
-                            entry.and_then(|entry| entry.tag.as_deref()),
-                            None,
-                        )
+                        let entry = &self.entries[**index];
+                        (told, entry.value.as_str(), entry.tag.as_deref(), None)
                     }))?;
                     known.extend(added.fates.into_iter().filter_map(|fate| match fate {
                         AddFate::Created(rule) => Some(rule),
@@ -250,17 +241,11 @@ impl Run<'_> {
                 Request::Delete { rules, .. } => {
                     let deleted = service.call(call, |call, reply| call.deleted(&reply.lend()))?;
                     let told = deleted.fates.iter().map(Told::deleted).zip(rules).collect::<Vec<_>>();
-                    let rule = |index: &usize| self.in_force.get(*index);
                     self.told(told.iter().map(|(told, index)| {
-                        let rule = rule(index);
-                        (
-                            told,
-                            rule.map(|rule| rule.value.as_str()),
-                            rule.and_then(|rule| rule.tag.as_deref()),
-                            rule.and_then(|rule| rule.id.as_deref()),
-                        )
+                        let rule = &self.in_force[**index];
+                        (told, rule.value.as_str(), rule.tag.as_deref(), rule.id.as_deref())
                     }))?;
-                    let gone = rules.iter().filter_map(|index| self.in_force.get(*index)).collect::<Vec<_>>();
+                    let gone = rules.iter().map(|index| &self.in_force[*index]).collect::<Vec<_>>();
                     known.retain(|rule| !gone.contains(&rule));
                 }
             }
@@ -273,12 +258,12 @@ impl Run<'_> {
     /// Tells what a request did with each rule, where that is not what was asked: then the plan is of no use any more.
     fn told<'t>(
         &self,
-        fates: impl Iterator<Item = (&'t Told, Option<&'t str>, Option<&'t str>, Option<&'t str>)>,
+        fates: impl Iterator<Item = (&'t Told, &'t str, Option<&'t str>, Option<&'t str>)>,
     ) -> Result<(), Failure> {
         let mut undone = 0;
         for (told, value, tag, id) in fates.filter(|(told, ..)| !told.is_done) {
             undone += 1;
-            report::write(&told.line(value, tag, id, self.args.manner.json))?;
+            report::write(&told.line(Some(value), tag, id, self.args.manner.json))?;
         }
         match undone {
             0 => Ok(()),

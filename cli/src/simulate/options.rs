@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use powerstream_simulator::{
-    Bursts, Config, Datacenter, Delay, ExtraConnection, NoRules, NotDeleted, Script, Simulator, Source,
-    Struck, Tls, TlsFault, UnknownScenario,
+    Bursts, Config, Datacenter, Delay, ExtraConnection, FaultScope, NoRules, NotDeleted, Script, Simulator,
+    Source, Tls, TlsFault, UnknownScenario,
 };
 
 use crate::duration;
@@ -42,7 +42,7 @@ pub(crate) struct Options {
 
     /// The attempts to connect that the fault strikes: the first N, or `every` [default: as the scenario has it]
     #[arg(long, value_name = "N|every", value_parser = struck)]
-    pub(crate) fault_on: Option<Struck>,
+    pub(crate) fault_on: Option<FaultScope>,
 
     /// Serve TLS: https, with a certificate for localhost, 127.0.0.1 and ::1 that is made at start
     #[arg(long)]
@@ -276,11 +276,11 @@ fn rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| String::from("expected a number from 0 up, or inf"))
 }
 
-fn struck(text: &str) -> Result<Struck, String> {
+fn struck(text: &str) -> Result<FaultScope, String> {
     if text == "every" {
-        return Ok(Struck::Every);
+        return Ok(FaultScope::Every);
     }
-    text.parse().map(Struck::First).map_err(|_| String::from("expected a number of attempts, or `every`"))
+    text.parse().map(FaultScope::First).map_err(|_| String::from("expected a number of attempts, or `every`"))
 }
 
 fn no_rules(text: &str) -> Result<NoRules, String> {
@@ -330,7 +330,8 @@ fn delay(text: &str) -> Result<Delay, String> {
 
 fn datacenter(text: &str) -> Result<Place, String> {
     let mut parts = text.split(',');
-    let mut datacenter = Datacenter::new(parts.next().unwrap_or_default());
+    let mut datacenter =
+        Datacenter::new(parts.next().unwrap_or_else(|| unreachable!("a split has one part at least")));
     let mut listens = false;
     for part in parts {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));

@@ -11,7 +11,7 @@ use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::simulate::Options;
 
-use super::connections::{CONNECTIONS_MAX, Connect, Named};
+use super::named::{CONNECTIONS_MAX, Connect, Named};
 use super::output::Format;
 
 const NOTES: &str = "\

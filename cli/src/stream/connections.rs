@@ -1,7 +1,6 @@
 //! Which connections are asked for, and how each is configured.
 
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 
 use powerstream_client::config::{Config, ConfigBuilder, InvalidConfig, Token};
 use powerstream_client::proxy::Proxy;
@@ -10,10 +9,8 @@ use powerstream_core::http::request::RequestError;
 
 use crate::exit::{Exit, Failure};
 
-use super::Args;
-
-/// The most connections of one stream: as many as can be merged.
-pub(super) const CONNECTIONS_MAX: i64 = powerstream_core::merge::CONNECTIONS_MAX as i64;
+use super::arguments::Args;
+use super::named::Named;
 
 /// A connection that is asked for.
 #[derive(Debug)]
@@ -44,58 +41,6 @@ impl Connection {
         };
         (self.name.clone(), target)
     }
-}
-
-/// `NAME=VALUE`, for the connection of that name, or `VALUE`, for every one.
-#[derive(Clone, Debug)]
-pub(super) struct Named<T> {
-    name: Option<String>,
-    value: T,
-}
-
-impl<T: FromStr> FromStr for Named<T>
-where
-    T::Err: std::fmt::Display,
-{
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (Some(String::from(check_name(name)?)), value),
-            None => (None, text),
-        };
-        Ok(Self { name, value: value.parse().map_err(|error: T::Err| error.to_string())? })
-    }
-}
-
-/// A connection of `--connect`.
-#[derive(Clone)]
-pub(super) struct Connect {
-    name: String,
-    base_url: String,
-}
-
-impl FromStr for Connect {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, base_url) = text.split_once('=').ok_or("expected NAME=URL")?;
-        Ok(Self { name: String::from(check_name(name)?), base_url: String::from(base_url) })
-    }
-}
-
-impl std::fmt::Debug for Connect {
-    /// Leaves the URL out: it may hold a password by mistake.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connect").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Names are shown on terminals and in front of log lines.
-fn check_name(name: &str) -> Result<&str, &'static str> {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let is_name = !name.is_empty() && name.len() <= 32 && name.bytes().all(is_part);
-    if is_name { Ok(name) } else { Err("a connection's name is 1 to 32 letters, digits, '-', '_' and '.'") }
 }
 
 /// The connections, in the order in which they are asked for, without a token. `default_url` is where those go that name no

@@ -10,9 +10,9 @@ use tracing::{debug, error, info, trace, warn};
 
 use crate::describe;
 use crate::text::Printable;
+use crate::utc::utc;
 
 use super::refusal;
-use crate::utc::utc;
 
 /// Most characters shown of a message, or of a field's value.
 const SHOWN_MAX: usize = 300;

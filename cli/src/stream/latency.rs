@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::Truth;
+use powerstream_simulator::GroundTruth;
 
 /// Deliveries noted down before they are looked up, at most: what a burst may hold.
 const PENDING_MAX: usize = 4_096;
@@ -24,14 +24,14 @@ const NANOSECONDS_MAX: u64 = 86_400_000_000_000;
 pub(super) struct Latency {
     from: From,
     /// In nanoseconds.
-    histogram: Option<Histogram<u64>>,
+    histogram: Histogram<u64>,
     replayed: u64,
 }
 
 enum From {
     /// The simulator's write.
     Write {
-        truth: Truth,
+        truth: GroundTruth,
         /// Delivered and not looked up: that takes the log's lock, which the simulator wants too.
         pending: Vec<(PostId, Instant)>,
         /// The latest of what is known to lie before the next Post: the write of the last one, the end of the
@@ -49,7 +49,7 @@ enum From {
 }
 
 impl Latency {
-    pub(super) fn from_write(truth: Truth) -> Self {
+    pub(super) fn from_write(truth: GroundTruth) -> Self {
         Self::new(From::Write {
             truth,
             pending: Vec::with_capacity(PENDING_MAX),
@@ -63,8 +63,9 @@ impl Latency {
     }
 
     fn new(from: From) -> Self {
-        // An error would mean that the constants make no sense.
-        Self { from, histogram: Histogram::new_with_bounds(1, NANOSECONDS_MAX, DIGITS).ok(), replayed: 0 }
+        let histogram = Histogram::new_with_bounds(1, NANOSECONDS_MAX, DIGITS)
+            .unwrap_or_else(|_| unreachable!("the bounds are constants that it accepts"));
+        Self { from, histogram, replayed: 0 }
     }
 
     /// A stream has begun.
@@ -131,23 +132,22 @@ impl Latency {
             From::Write { .. } => "latency from the simulator's write to delivery",
             From::Creation { .. } => "lag from a Post's creation to delivery",
         };
-        match &self.histogram {
-            Some(histogram) if !histogram.is_empty() => {
+        let histogram = &self.histogram;
+        match self.replayed {
+            _ if !histogram.is_empty() => {
                 let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
                 let (p50, p99, max) = (at(0.5), at(0.99), Duration::from_nanos(histogram.max()));
                 let count = histogram.len();
                 format!("{name}: p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?} ({count} Posts)")
             }
-            _ if self.replayed > 0 => format!("{name}: none (replayed Posts)"),
-            _ => format!("{name}: none"),
+            0 => format!("{name}: none"),
+            _ => format!("{name}: none (replayed Posts)"),
         }
     }
 }
 
-fn record(histogram: &mut Option<Histogram<u64>>, length: Duration) {
-    if let Some(histogram) = histogram {
-        histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
-    }
+fn record(histogram: &mut Histogram<u64>, length: Duration) {
+    histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lag_of_what_was_created_since_the_stream_began_counts() {
+    fn measures_lag_of_posts_created_since_connecting() {
         let mut latency = Latency::from_creation();
         assert!(latency.summary().ends_with("delivery: none"));
         latency.connected();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_keep_their_scale() {
+    fn keeps_percentiles_accurate_across_scales() {
         let mut latency = Latency::from_creation();
         for microseconds in 1..=1_000 {
             record(&mut latency.histogram, Duration::from_micros(microseconds));

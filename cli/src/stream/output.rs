@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_line_of_the_same_bytes() {
+    fn writes_json_unchanged_on_one_line() {
         let line = written(Format::Json, false, POST.as_bytes());
         let want = POST.replace(['\r', '\n'], " ") + "\n";
         assert_eq!(String::from_utf8(line).unwrap(), want);
@@ -119,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn raw_is_the_bytes() {
+    fn writes_raw_bytes_unchanged() {
         for is_terminal in [false, true] {
             assert_eq!(written(Format::Raw, is_terminal, POST.as_bytes()), format!("{POST}\n").as_bytes());
         }
     }
 
     #[test]
-    fn a_terminal_gets_the_same_value_and_nothing_to_obey() {
+    fn escapes_controls_in_json_on_a_terminal() {
         let line = String::from_utf8(written(Format::Json, true, POST.as_bytes())).unwrap();
         assert!(line.strip_suffix('\n').is_some_and(|line| !line.chars().any(is_unsafe)), "{line:?}");
         let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();

@@ -6,7 +6,6 @@ use powerstream_core::stream::message::PostId;
 use serde_json::Value;
 
 use crate::text::Printable;
-
 use crate::utc::utc;
 
 /// Most characters shown of a name and of a text: the longest Posts have 25,000.
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn posts_of_both_formats() {
+    fn renders_legacy_and_v2_posts() {
         for (post, id, line) in [
             (
                 r#"{"id":20,"created_at":"Tue Mar 21 20:50:14 +0000 2006","text":"just\nsetting up &amp;lt;","user":{"screen_name":"jack"}}"#,
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_cannot_speak_to_the_terminal() {
+    fn escapes_terminal_controls_in_post_texts() {
         let post = r#"{"text":"\u001b]0;owned\u0007 \u202e\u009b2J","user":{"screen_name":"\u001b[2J"},"created_at":"\u001b"}"#;
         let line = pretty(post, None, false);
         assert_eq!(line, r"\u{1b} @\u{1b}[2J \u{1b}]0;owned\u{7} \u{202e}\u{9b}2J");
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn colors_are_for_who_wants_them() {
+    fn colors_only_when_asked() {
         assert_eq!(pretty(r#"{"text":"a"}"#, None, true), "\x1b[2m\x1b[0m \x1b[1m\x1b[0m a");
         assert!(!pretty(r#"{"text":"a"}"#, None, false).contains('\x1b'));
     }

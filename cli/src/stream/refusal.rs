@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_it() {
+    fn extracts_the_message_from_every_error_format() {
         for (document, want) in [
             (
                 r#"{"title":"Unauthorized","type":"about:blank","detail":"Unauthorized"}"#,

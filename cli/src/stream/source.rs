@@ -9,7 +9,7 @@ use powerstream_core::session::SessionEvent;
 /// Events, each with the connection that it is about.
 pub(super) trait Source {
     /// Whether the next event is at hand, so that [`Self::next`] will not wait.
-    fn has_event(&mut self) -> bool;
+    fn find_next(&mut self) -> bool;
 
     /// Waits for the next event; `None` once there will be none.
     async fn next(&mut self) -> Option<MergedEvent<'_>>;
@@ -28,48 +28,16 @@ fn single(event: SessionEvent<'_>) -> MergedEvent<'_> {
     MergedEvent::Session { connection: ConnectionId::FIRST, event }
 }
 
-impl Source for powerstream_blocking::Stream {
-    fn has_event(&mut self) -> bool {
-        self.has_event()
-    }
-
-    async fn next(&mut self) -> Option<MergedEvent<'_>> {
-        self.next().map(single)
-    }
-
-    fn received(&self, _: ConnectionId) -> u64 {
-        self.session().octets().received
-    }
-}
-
-impl Source for powerstream_blocking::MergedStream {
-    fn has_event(&mut self) -> bool {
-        self.has_event()
-    }
-
-    async fn next(&mut self) -> Option<MergedEvent<'_>> {
-        self.next()
-    }
-
-    fn received(&self, connection: ConnectionId) -> u64 {
-        self.session(connection).octets().received
-    }
-
-    fn records(&self) -> &[Record] {
-        self.merge().records()
-    }
-}
-
-/// The streams of a runtime that is awaited.
-macro_rules! awaited {
-    ($($runtime:ident),*) => {$(
+/// The streams of one runtime, which are awaited where that is async.
+macro_rules! sources {
+    ($runtime:ident $(, $await:tt)?) => {
         impl Source for $runtime::Stream {
-            fn has_event(&mut self) -> bool {
-                self.has_event()
+            fn find_next(&mut self) -> bool {
+                self.find_next()
             }
 
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
-                self.next().await.map(single)
+                self.next()$(.$await)?.map(single)
             }
 
             fn received(&self, _: ConnectionId) -> u64 {
@@ -78,12 +46,12 @@ macro_rules! awaited {
         }
 
         impl Source for $runtime::MergedStream {
-            fn has_event(&mut self) -> bool {
-                self.has_event()
+            fn find_next(&mut self) -> bool {
+                self.find_next()
             }
 
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
-                self.next().await
+                self.next()$(.$await)?
             }
 
             fn received(&self, connection: ConnectionId) -> u64 {
@@ -94,10 +62,12 @@ macro_rules! awaited {
                 self.merge().records()
             }
         }
-    )*};
+    };
 }
 
-awaited!(powerstream_tokio, powerstream_smol);
+sources!(powerstream_blocking);
+sources!(powerstream_tokio, await);
+sources!(powerstream_smol, await);
 
 /// Runs a future of blocking parts only: they wait in the system's own calls, so that it never pends.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -21,6 +21,7 @@ use std::vec::Vec;
 
 use super::dial::{Attempt, Dial, Route, check_peer};
 use super::resolve::resolve;
+use super::transport_error;
 use crate::shutdown::Stop;
 use powerstream_core::driver::Io;
 use powerstream_core::session::{Fault, FaultKind};
@@ -210,7 +211,7 @@ impl<R: Reactor> Tcp<R> {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 Ok(None)
             }
-            Err(error) => Err(Fault::from(&error)),
+            Err(error) => Err(transport_error(&error)),
         }
     }
 
@@ -249,7 +250,7 @@ impl<R: Reactor> Tcp<R> {
                 Poll::Ready(result) => {
                     dialling.connecting = None;
                     match result
-                        .map_err(|error| Fault::from(&error))
+                        .map_err(|error| transport_error(&error))
                         .and_then(|socket| self.check(socket, attempt))
                     {
                         Ok(socket) => return Poll::Ready(Ok(Some(socket))),
@@ -270,7 +271,7 @@ impl<R: Reactor> Tcp<R> {
     }
 
     fn check(&self, socket: R::Socket, attempt: Attempt) -> Result<R::Socket, Fault> {
-        let local = self.reactor.local_addr(&socket).map_err(|error| Fault::from(&error))?;
+        let local = self.reactor.local_addr(&socket).map_err(|error| transport_error(&error))?;
         check_peer(local, attempt.address)?;
         Ok(socket)
     }
@@ -284,7 +285,7 @@ fn set_deadline<R: Reactor>(
 ) -> Result<(), Fault> {
     // A deadline that the clock cannot express never comes.
     let Some(until) = until.to_std(base) else { return Ok(()) };
-    reactor.set_deadline(socket, until).map_err(|error| Fault::from(&error))
+    reactor.set_deadline(socket, until).map_err(|error| transport_error(&error))
 }
 
 impl<R: Reactor> Io for Tcp<R> {

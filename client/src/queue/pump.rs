@@ -28,7 +28,7 @@ pub trait Source {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 
     /// Returns whether the next event is here already.
-    fn has_event(&mut self) -> bool;
+    fn find_next(&mut self) -> bool;
 
     /// Lends the event at hand.
     fn peek(&self) -> Option<Self::Event<'_>>;
@@ -56,8 +56,8 @@ where
         self.poll_event(cx)
     }
 
-    fn has_event(&mut self) -> bool {
-        self.has_event()
+    fn find_next(&mut self) -> bool {
+        self.find_next()
     }
 
     fn peek(&self) -> Option<SessionEvent<'_>> {
@@ -89,8 +89,8 @@ where
         self.poll_event(cx)
     }
 
-    fn has_event(&mut self) -> bool {
-        self.has_event()
+    fn find_next(&mut self) -> bool {
+        self.find_next()
     }
 
     fn peek(&self) -> Option<MergedEvent<'_>> {

@@ -344,18 +344,18 @@ fn has_event_is_exact_and_polls_no_transport() {
     let b = stream([(5, post(1)), (5, post(2)), (5, post(2))]);
     let mut merged = merged(&world, [(0, vec![a]), (0, vec![b])]);
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(!merged.has_event());
+    assert!(!merged.find_next());
     assert!(merged.poll_next(&mut cx).is_ready());
-    assert!(!merged.has_event());
+    assert!(!merged.find_next());
     assert!(merged.poll_next(&mut cx).is_ready());
     assert!(merged.poll_next(&mut cx).is_pending());
     world.now.set(5_000_000);
-    assert!(!merged.has_event());
+    assert!(!merged.find_next());
     assert!(merged.poll_next(&mut cx).is_ready());
     // The second Post is read; of the other's three nothing will be passed on.
-    assert!(merged.has_event() && merged.has_event());
+    assert!(merged.find_next() && merged.find_next());
     assert!(merged.poll_next(&mut cx).is_ready());
-    assert!(!merged.has_event());
+    assert!(!merged.find_next());
     assert!(merged.poll_next(&mut cx).is_pending());
     assert_eq!(merged.merge().record(id(1)).losses() + merged.merge().record(id(0)).losses(), 2);
 }

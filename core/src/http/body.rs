@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_ends_by_itself_and_leaves_the_rest() {
+    fn body_with_a_length_ends_there_and_leaves_the_rest() {
         let mut body = Body::new(Framing::Length(5), ChunkLimits::default());
         assert_eq!(body.decode(b"hel"), Ok(Span::Data(0..3)));
         assert!(!body.may_end_here());
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_until_close_never_completes_but_may_end_anywhere() {
+    fn body_until_close_never_completes_and_may_end_anywhere() {
         let mut body = Body::new(Framing::UntilClose, ChunkLimits::default());
         assert_eq!(body.decode(b"abc"), Ok(Span::Data(0..3)));
         assert_eq!(body.decode(b""), Ok(Span::NeedInput));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_handed_over_once_and_may_go_beyond_the_input() {
+    fn data_run_is_returned_once_and_may_exceed_the_input() {
         let new = |framing| Body::new(framing, ChunkLimits::default());
         let mut chunked = new(Framing::Chunked);
         assert_eq!(chunked.hand_over(b"1f4\r\nab"), Ok(HandOver::Content { start: 5, length: 500 }));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn no_body_is_complete_at_once() {
+    fn empty_body_is_complete_immediately() {
         let mut body = Body::new(Framing::Empty, ChunkLimits::default());
         assert!(body.is_complete());
         assert_eq!(body.decode(b"left over"), Ok(Span::End(0)));

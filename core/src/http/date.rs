@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_dates_with_either_name_of_the_zone() {
+    fn parses_dates_in_gmt_and_utc() {
         let cases: &[(&[u8], u64)] = &[
             (b"Thu, 01 Jan 1970 00:00:00 GMT", 0),
             (b"Fri, 07 Oct 2022 23:07:40 UTC", 1_665_184_060),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn rejects_every_other_date_format() {
         let cases: &[&[u8]] = &[
             b"",
             b"120",

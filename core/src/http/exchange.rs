@@ -24,8 +24,8 @@ use super::chunked::{ChunkErrorKind, ChunkLimits, Span};
 use super::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use super::request::{Request, RequestError};
 use crate::liveness::{Liveness, Reason, Timeout, Timeouts};
-use crate::session::Fault;
 use crate::time::Instant;
+use crate::transport_error::Fault;
 
 /// Bounds on an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,7 +231,7 @@ enum State {
 /// What came of it, once that is decided.
 #[derive(Clone, Copy, Debug)]
 enum Outcome {
-    Answer { is_complete: bool },
+    Answer { head: ResponseHead, is_complete: bool },
     Error(ExchangeError),
 }
 
@@ -383,16 +383,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
     /// What came of it; `None` until that is decided, which it is from [`Step::Close`] on.
     #[must_use]
     pub fn outcome(&self) -> Option<Result<Answer<'_>, ExchangeError>> {
-        match (self.outcome?, self.head) {
-            (Outcome::Answer { is_complete }, Some(head)) => {
+        Some(match self.outcome? {
+            Outcome::Answer { head, is_complete } => {
                 let (front, rest) = self.storage.as_ref().split_at(head.bytes);
                 let body = &rest[..self.content];
-                Some(Ok(Answer { head: Head::new(head, front), body, is_complete, sent: self.sent() }))
+                Ok(Answer { head: Head::new(head, front), body, is_complete, sent: self.sent() })
             }
-            (Outcome::Error(error), _) => Some(Err(error)),
-            // Not met: an answer has a head.
-            (Outcome::Answer { .. }, None) => None,
-        }
+            Outcome::Error(error) => Err(error),
+        })
     }
 
     /// The transport is there.
@@ -462,7 +460,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
                     at += range.end;
                 }
                 Ok(Span::NeedInput) => break,
-                Ok(Span::End(_)) => return self.conclude(Outcome::Answer { is_complete: true }),
+                Ok(Span::End(_)) => return self.conclude(Outcome::Answer { head, is_complete: true }),
                 Err(error) => {
                     let offset = before + (at + error.at) as u64;
                     return self.fail_at(ExchangeErrorKind::Chunk(error.kind), offset);
@@ -476,14 +474,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
 
     /// The peer has closed the transport, behind all input that was given.
     pub fn handle_eof(&mut self, _now: Instant) {
-        match self.state {
-            State::Reading if self.head.is_none() => {
-                self.fail(ExchangeErrorKind::CutInHead);
+        match (self.state, self.head) {
+            (State::Reading, None) => self.fail(ExchangeErrorKind::CutInHead),
+            (State::Reading, Some(head)) if self.body.may_end_here() => {
+                self.conclude(Outcome::Answer { head, is_complete: true });
             }
-            State::Reading if self.body.may_end_here() => {
-                self.conclude(Outcome::Answer { is_complete: true });
-            }
-            State::Reading => self.fail(ExchangeErrorKind::Cut),
+            (State::Reading, Some(_)) => self.fail(ExchangeErrorKind::Cut),
             _ => {}
         }
     }
@@ -556,16 +552,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
     }
 
     fn fail_at(&mut self, kind: ExchangeErrorKind, offset: u64) {
-        let status = self.head.map(|head| head.status);
-        let is_refusal = status.is_some_and(|status| !(200..300).contains(&status));
-        // What came first is the cause.
-        let kind = self.unsent.unwrap_or(kind);
-        let outcome = if is_refusal {
-            Outcome::Answer { is_complete: false }
-        } else {
-            Outcome::Error(ExchangeError { kind, sent: self.sent(), status, offset })
-        };
-        self.conclude(outcome);
+        self.conclude(match self.head {
+            Some(head) if !(200..300).contains(&head.status) => Outcome::Answer { head, is_complete: false },
+            head => Outcome::Error(ExchangeError {
+                // The first failure is the cause.
+                kind: self.unsent.unwrap_or(kind),
+                sent: self.sent(),
+                status: head.map(|head| head.status),
+                offset,
+            }),
+        });
     }
 
     fn conclude(&mut self, outcome: Outcome) {

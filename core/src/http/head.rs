@@ -376,7 +376,8 @@ impl HeadDecoder {
         );
         match parsed {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            // Not met: `bytes` ends with the first empty line, and that is where a head ends.
+            // Both parsers end a head at its first empty line. Should they ever disagree about input
+            // from the network, the head is refused.
             Ok(_) => return Err(HeadErrorKind::Field),
             Err(httparse::Error::TooManyHeaders) => return Err(HeadErrorKind::Fields),
             Err(httparse::Error::Version | httparse::Error::Status) => return Err(HeadErrorKind::StatusLine),

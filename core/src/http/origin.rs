@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_origins() {
+    fn parses_valid_origins() {
         let cases = [
             ("https://api.x.com", "api.x.com", "api.x.com", 443),
             ("HTTPS://api.x.com/", "api.x.com", "api.x.com", 443),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn rejects_invalid_origins() {
         let cases = [
             ("api.x.com", OriginError::Scheme),
             ("ftp://api.x.com", OriginError::Scheme),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_clear_only_this_machine_is_connected_to() {
+    fn plain_http_connects_to_loopback_only() {
         let plain = Origin::parse("http://localhost").unwrap();
         assert!(plain.allows("127.0.0.1".parse().unwrap()) && plain.allows("::1".parse().unwrap()));
         assert!(!plain.allows("10.0.0.1".parse().unwrap()));

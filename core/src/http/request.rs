@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_in_the_path_is_continued() {
+    fn query_in_the_path_is_extended() {
         let mut request = Request::new(Method::Post, "h", "/p?a=b");
         request.query = &[("c d", "e&f=\r\n\u{1F431}")];
         assert!(
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_whatever_could_end_a_line_or_change_the_target() {
+    fn rejects_characters_that_could_inject_lines_or_change_the_target() {
         for bad in ["", "a b", "a\r\nX: y", "a\n", "a\0", "a/b", "u@h", "h?x", "h#x", "h\\x", "é", "a,b"] {
             assert_eq!(write(&Request::new(Method::Get, bad, "/")), Err(RequestError::Host), "{bad:?}");
         }
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn says_when_there_is_no_room_and_never_shows_the_token() {
+    fn reports_missing_room_and_never_shows_the_token() {
         let mut request = Request::new(Method::Get, "h", "/");
         request.token = Some(BearerToken::new("very-secret").unwrap());
         let whole = write(&request).unwrap().len();

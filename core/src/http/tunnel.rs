@@ -26,7 +26,7 @@ use core::fmt;
 
 use super::head::{HeadDecoder, HeadLimits};
 use super::request::{DEFAULT_USER_AGENT, RequestError, Writer, check_host, check_user_agent};
-use crate::session::FaultKind;
+use crate::transport_error::FaultKind;
 
 /// Octets of storage for the proxy's answer that adapters give. As much as Node and h11 take of a head.
 pub const ANSWER_BYTES: usize = 16_384;
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_with_and_without_credentials_whatever_the_host() {
+    fn writes_connect_requests_with_and_without_credentials_for_every_kind_of_host() {
         let mut request = TunnelRequest::new("2001:db8::1", 8443);
         request.user_agent = "example/1";
         assert_eq!(
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_change_the_request() {
+    fn rejects_values_that_could_change_the_request() {
         for bad in ["", "a b", "a\r\nX: y", "a/b", "a:1", "[::1]", "u@h", "\u{e9}"] {
             let found = opening(&TunnelRequest::new(bad, 1)).map(drop);
             assert_eq!(found, Err(RequestError::Host), "{bad:?}");
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_has_its_meaning_under_every_cut() {
+    fn every_proxy_response_maps_to_its_result_under_every_split() {
         use FaultKind as K;
         use Progress::{Failed, Open, Read};
         let long = format!("HTTP/1.1 200 x\r\nx: {}\r\n\r\n", "y".repeat(400));
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_the_answer_are_a_fault_and_not_lost() {
+    fn bytes_after_the_response_head_are_an_error() {
         let wire = b"HTTP/1.1 200 x\r\n\r\n\x16";
         // Where they come in the same read. Whatever comes later is the server's.
         for cut in 0..wire.len() - 1 {
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_goes_out_in_pieces_and_again_after_a_restart() {
+    fn request_is_sent_in_pieces_and_again_after_a_restart() {
         let mut opening = opening(&TunnelRequest::new("h", 1)).unwrap();
         let whole = text(&opening);
         for _ in 0..2 {
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn the_credentials_are_wiped() {
+    fn credentials_are_wiped_on_drop() {
         let mut request = TunnelRequest::new("h", 1);
         request.credentials = Some(Credentials::new("user", "password").unwrap());
         let mut storage = vec![0; request.bytes() + 100];

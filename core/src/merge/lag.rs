@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_lag_lies_below_the_bound_of_its_bucket_and_not_below_the_one_before() {
+    fn every_lag_falls_between_the_bounds_of_its_bucket() {
         let around =
             |exponent: u32| (0..9).map(move |part| (1_u64 << exponent) + (1 << exponent >> 3) * part);
         for nanos in (0..OCTAVE_MAX).flat_map(around).flat_map(|nanos| [nanos - 1, nanos, nanos + 1]) {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_err_by_a_quarter_at_most() {
+    fn quantiles_are_at_most_a_quarter_too_high() {
         let mut lags = Lags::default();
         assert_eq!((lags.quantile(500), lags.mean()), (None, Duration::ZERO));
         for micros in 1..=1_000 {

@@ -25,7 +25,7 @@ struct World {
     covered: Vec<Option<u64>>,
     is_well: Vec<bool>,
     now: u64,
-    told: Vec<(u16, u64, u64)>,
+    reported: Vec<(u16, u64, u64)>,
     /// Feeds without a connection, and since when.
     interrupted: Vec<(u16, u64)>,
 }
@@ -37,7 +37,7 @@ impl World {
             covered: vec![None; feeds.len()],
             is_well: vec![false; feeds.len()],
             now: 1_000,
-            told: Vec::new(),
+            reported: Vec::new(),
             interrupted: Vec::new(),
         }
     }
@@ -58,7 +58,7 @@ impl World {
         }
         let covered: Vec<_> = (0..self.covered.len()).map(|of| self.covered(of).map(unix)).collect();
         let (at, now) = (Instant::from_nanos(self.now), unix(self.now));
-        let begun = Begun { at, unix: now, over: now };
+        let begun = StreamStart { at, unix: now, over: now };
         let covered = |of: ConnectionId| covered[of.index()];
         let gap = self.merge.connect(id(of), gap, backfill_minutes, begun, covered);
         let feed = self.merge.record(id(of)).feed();
@@ -87,7 +87,7 @@ impl World {
     fn tell(&mut self, gap: Option<FeedGap>, backfill_minutes: u8) {
         if let Some(gap) = gap {
             assert!(gap.from < gap.to && gap.backfill_minutes == backfill_minutes, "{gap:?}");
-            self.told.push((gap.feed.number(), gap.from.as_millis(), gap.to.as_millis()));
+            self.reported.push((gap.feed.number(), gap.from.as_millis(), gap.to.as_millis()));
         }
     }
 
@@ -97,7 +97,7 @@ impl World {
 }
 
 #[test]
-fn of_redundant_connections_only_what_both_missed_is_missing() {
+fn redundant_connections_report_only_the_gap_they_share() {
     let mut world = World::new(&[0, 0]);
     world.connect(0, 0);
     world.wait(10);
@@ -110,7 +110,7 @@ fn of_redundant_connections_only_what_both_missed_is_missing() {
         world.connect(of, 0);
         world.wait(10);
     }
-    assert_eq!((&world.told[..], &world.interrupted[..]), (&[][..], &[][..]));
+    assert_eq!((&world.reported[..], &world.interrupted[..]), (&[][..], &[][..]));
     // Both, overlapping, at 1,060 to 1,070.
     world.disconnect(0, false);
     world.wait(10);
@@ -120,11 +120,11 @@ fn of_redundant_connections_only_what_both_missed_is_missing() {
     world.connect(0, 0);
     world.wait(10);
     world.connect(1, 0);
-    assert_eq!((&world.told[..], &world.interrupted[..]), (&[(0, 1_070, 1_080)][..], &[][..]));
+    assert_eq!((&world.reported[..], &world.interrupted[..]), (&[(0, 1_070, 1_080)][..], &[][..]));
 }
 
 #[test]
-fn of_partitioned_connections_what_one_missed_is_missing() {
+fn gap_of_one_partition_is_a_gap_in_the_stream() {
     let mut world = World::new(&[0, 1]);
     // The first streams do not come at once, and nothing is missing before them.
     world.connect(0, 0);
@@ -135,7 +135,7 @@ fn of_partitioned_connections_what_one_missed_is_missing() {
     assert_eq!(world.interrupted, [(1, 1_060)]);
     world.wait(10);
     world.connect(1, 0);
-    assert_eq!(world.told, [(1, 1_060, 1_070)]);
+    assert_eq!(world.reported, [(1, 1_060, 1_070)]);
     world.wait(5);
     world.disconnect(0, true);
     assert_eq!(world.interrupted, [(0, 1_075)]);
@@ -143,7 +143,7 @@ fn of_partitioned_connections_what_one_missed_is_missing() {
 }
 
 #[test]
-fn a_gap_is_told_when_the_other_turns_out_to_have_been_dead() {
+fn gap_is_reported_when_the_other_connection_turns_out_dead() {
     let mut world = World::new(&[0, 0]);
     world.connect(0, 0);
     world.connect(1, 0);
@@ -154,20 +154,20 @@ fn a_gap_is_told_when_the_other_turns_out_to_have_been_dead() {
     world.wait(10);
     world.connect(0, 0);
     // Connection 1 still counts as well.
-    assert_eq!(world.told, []);
+    assert_eq!(world.reported, []);
     world.wait(10);
     world.disconnect(1, false);
-    assert_eq!(world.told, [(0, 1_020, 1_030)]);
+    assert_eq!(world.reported, [(0, 1_020, 1_030)]);
     world.wait(10);
     world.connect(1, 0);
     world.disconnect(0, false);
     world.wait(10);
     world.connect(0, 0);
-    assert_eq!(world.told.len(), 1);
+    assert_eq!(world.reported.len(), 1);
 }
 
 #[test]
-fn what_is_asked_for_again_and_cut_is_told_again() {
+fn gap_is_reported_again_when_its_backfill_was_interrupted() {
     let mut world = World::new(&[0, 0]);
     world.connect(0, 0);
     world.connect(1, 0);
@@ -176,17 +176,17 @@ fn what_is_asked_for_again_and_cut_is_told_again() {
     world.disconnect(1, false);
     world.wait(10);
     world.connect(0, 1);
-    assert_eq!(world.told, [(0, 1_010, 1_020)]);
+    assert_eq!(world.reported, [(0, 1_010, 1_020)]);
     world.wait(10);
     // Its session does not vouch for what backfill was to bring.
     world.disconnect(0, false);
     world.wait(10);
     world.connect(0, 1);
-    assert_eq!(world.told[1..], [(0, 1_010, 1_040)]);
+    assert_eq!(world.reported[1..], [(0, 1_010, 1_040)]);
 }
 
 #[test]
-fn a_wall_clock_that_is_set_back_hides_no_gap() {
+fn wall_clock_set_back_hides_no_gap() {
     let mut world = World::new(&[0]);
     world.now = 1_000_000;
     world.connect(0, 0);
@@ -198,12 +198,12 @@ fn a_wall_clock_that_is_set_back_hides_no_gap() {
     world.disconnect(0, false);
     world.wait(10);
     world.connect(0, 0);
-    let (_, from, to) = *world.told.last().unwrap();
-    assert!(from <= 5_000 && to >= 5_010, "{:?}", world.told);
+    let (_, from, to) = *world.reported.last().unwrap();
+    assert!(from <= 5_000 && to >= 5_010, "{:?}", world.reported);
 }
 
 #[test]
-fn months_of_gaps_of_a_connection_alone_make_no_gap_of_the_stream() {
+fn gaps_of_one_redundant_connection_cause_no_gap_in_the_stream() {
     let mut world = World::new(&[0, 0, 0]);
     // The third never gets through.
     world.connect(0, 0);
@@ -214,14 +214,14 @@ fn months_of_gaps_of_a_connection_alone_make_no_gap_of_the_stream() {
         world.wait(3);
         world.connect(round % 2, 0);
     }
-    assert_eq!(world.told, []);
+    assert_eq!(world.reported, []);
     assert_eq!(world.merge.record(id(0)).gaps(), 5_000);
     assert_eq!(world.merge.record(id(0)).gap_time(), Duration::from_millis(15_000));
 }
 
 /// Random lives against the truth, moment by moment.
 #[test]
-fn what_is_told_holds_all_that_is_missing_and_begins_and_ends_with_it() {
+fn reported_gaps_cover_exactly_what_no_connection_delivered() {
     let mut state = 7_u64;
     let mut random = |bound: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -262,13 +262,13 @@ fn what_is_told_holds_all_that_is_missing_and_begins_and_ends_with_it() {
                 let at = (at - start) as usize;
                 feeds.iter().zip(&delivered[at]).all(|(of, delivered)| of != feed || !delivered)
             };
-            let told: Vec<_> = world.told.iter().filter(|(of, ..)| of == feed).collect();
+            let reported: Vec<_> = world.reported.iter().filter(|(of, ..)| of == feed).collect();
             for at in begun[*feed as usize].unwrap_or(world.now)..world.now {
-                let is_told = told.iter().any(|(_, from, to)| (*from..*to).contains(&at))
+                let is_reported = reported.iter().any(|(_, from, to)| (*from..*to).contains(&at))
                     || world.interrupted.iter().any(|(of, from)| of == feed && at >= *from);
-                assert!(is_told || !is_missing(at), "round {round}, {at}: {:?}", world.told);
+                assert!(is_reported || !is_missing(at), "round {round}, {at}: {:?}", world.reported);
             }
-            for (_, from, to) in told {
+            for (_, from, to) in reported {
                 assert!(is_missing(*from) && is_missing(to - 1), "round {round}, {from} to {to}");
             }
         }
@@ -276,7 +276,7 @@ fn what_is_told_holds_all_that_is_missing_and_begins_and_ends_with_it() {
 }
 
 #[test]
-fn each_post_is_won_once_and_lost_by_what_the_clock_says() {
+fn each_post_has_one_winner_and_losers_lag_by_the_clock() {
     let mut world = World::new(&[0, 0, 0]);
     for of in 0..3 {
         world.connect(of, 0);
@@ -300,7 +300,7 @@ fn each_post_is_won_once_and_lost_by_what_the_clock_says() {
 }
 
 #[test]
-fn what_backfill_brings_of_another_ones_posts_is_no_race() {
+fn backfilled_posts_of_another_connection_count_as_duplicates() {
     let mut world = World::new(&[0, 0]);
     world.connect(0, 0);
     let post = PostId::new(7);
@@ -311,9 +311,9 @@ fn what_backfill_brings_of_another_ones_posts_is_no_race() {
     assert_eq!(world.merge.record(id(1)).losses(), 0);
 }
 
-/// The window is shared: what one connection forgets all forget, after exactly as many Posts.
+/// The window is feed_state: what one connection forgets all forget, after exactly as many Posts.
 #[test]
-fn a_post_is_new_again_once_the_window_has_passed_it() {
+fn post_is_new_again_after_it_left_the_window() {
     let mut world = World::new(&[0, 0]);
     world.connect(0, 0);
     world.connect(1, 0);
@@ -326,7 +326,7 @@ fn a_post_is_new_again_once_the_window_has_passed_it() {
 }
 
 #[test]
-fn as_many_connections_as_there_are_bits() {
+fn supports_the_maximum_number_of_connections() {
     let feeds = [0; CONNECTIONS_MAX];
     let mut merge = merge(&feeds);
     let post = PostId::new(1);

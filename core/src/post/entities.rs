@@ -5,7 +5,9 @@
 
 use core::fmt;
 
-use super::{Format, JsonStr, Value};
+use super::text::JsonStr;
+use super::value::{Value, either_id};
+use crate::stream::message::Format;
 
 /// How many media of one Post are looked at. X allows four (X docs: "Media best practices"); in v2 each is looked up
 /// by its key, and this bounds the work that a hostile message can ask for.
@@ -52,7 +54,7 @@ impl<'a> Entities<'a> {
             let [id_str, id, screen_name] =
                 mention.fields(["id_str", "id", if is_v2 { "username" } else { "screen_name" }]);
             Mention {
-                id: super::either_id(id_str, id),
+                id: either_id(id_str, id),
                 screen_name: screen_name.and_then(|name| name.as_str()),
                 value: mention,
             }

@@ -1,8 +1,6 @@
-//! The keys that the accessors of a [`Post`] ask for, and all of their values found at once.
+//! The keys that the accessors of a Post look up, and storage for the values of all of them.
 
-use core::fmt;
-
-use super::{Format, Post, Value};
+use super::value::Value;
 
 /// Declares an enum of keys, each with its spelling, and the list of the spellings in the same order.
 macro_rules! keys {
@@ -94,11 +92,22 @@ const SLOTS: usize = LEGACY.len();
 pub(super) struct Fields<'a>([Option<Value<'a>>; SLOTS]);
 
 impl<'a> Fields<'a> {
-    /// One scan for these names, in their order.
-    fn fill(&mut self, value: Option<Value<'a>>, names: &[&str]) {
-        if let (Some(value), Some(slots)) = (value, self.0.get_mut(..names.len())) {
+    /// Finds the values of all keys of a legacy Post in one scan.
+    pub(super) fn of_legacy(post: Option<Value<'a>>) -> Self {
+        Self::find(post, &LEGACY)
+    }
+
+    /// Finds the values of all keys of the `data` of a v2 Post in one scan.
+    pub(super) fn of_v2(data: Option<Value<'a>>) -> Self {
+        Self::find(data, &V2_NAMES)
+    }
+
+    fn find(value: Option<Value<'a>>, names: &[&str]) -> Self {
+        let mut slots = [None; SLOTS];
+        if let (Some(value), Some(slots)) = (value, slots.get_mut(..names.len())) {
             value.fill(names, slots);
         }
+        Self(slots)
     }
 
     #[inline]
@@ -114,66 +123,21 @@ impl<'a> Fields<'a> {
 
 /// The values of the message's keys.
 #[derive(Clone)]
-pub(super) struct Around<'a>([Option<Value<'a>>; ROOT.len()]);
+pub(super) struct RootFields<'a>([Option<Value<'a>>; ROOT.len()]);
 
-impl<'a> Around<'a> {
+impl<'a> RootFields<'a> {
+    /// Finds the values of all keys of the message in one scan.
+    pub(super) fn of(root: Option<Value<'a>>) -> Self {
+        Self(root.map_or([None; ROOT.len()], |root| root.fields(ROOT)))
+    }
+
+    /// The keys of a legacy message, which is the outermost Post: its fields are known already.
+    pub(super) fn of_legacy(fields: &Fields<'a>) -> Self {
+        Self([fields.legacy(Legacy::MatchingRules), None])
+    }
+
     #[inline]
     pub(super) fn get(&self, key: Root) -> Option<Value<'a>> {
         self.0.get(key as usize).copied().flatten()
-    }
-}
-
-/// Where the fields of a Post are, made in one scan by [`Post::index`].
-///
-/// For whoever asks for many: a scan of the whole Post once, and then each accessor costs next to nothing up to the
-/// field. What lies below is still found when it is asked for.
-///
-/// ```
-/// use powerstream_core::post::Post;
-///
-/// let line = br#"{"id_str":"20","text":"of gulls","truncated":false,"user":{"screen_name":"shore"},"lang":"en"}"#;
-/// let index = Post::new(line).index();
-/// let post = index.post();
-/// assert!(post.lang().unwrap() == "en" && post.text().unwrap() == "of gulls");
-/// ```
-#[derive(Clone)]
-pub struct Index<'a> {
-    post: Post<'a>,
-    fields: Fields<'a>,
-    /// `None` where the Post knows it already, or it is not worth a scan of its own.
-    around: Option<Around<'a>>,
-}
-
-impl<'a> Index<'a> {
-    pub(super) fn new(post: Post<'a>) -> Self {
-        let mut fields = Fields([None; SLOTS]);
-        let mut around = None;
-        if let Some(known) = post.fields {
-            fields = known.clone();
-        } else if post.format == Format::V2 {
-            fields.fill(post.value, &V2_NAMES);
-            if post.around.is_none() {
-                around = Some(Around(post.root.map_or([None; ROOT.len()], |root| root.fields(ROOT))));
-            }
-        } else {
-            fields.fill(post.value, &LEGACY);
-            // The outermost Post is the message.
-            if !post.inner {
-                around = Some(Around([fields.legacy(Legacy::MatchingRules), None]));
-            }
-        }
-        Self { post, fields, around }
-    }
-
-    /// The Post, whose accessors take what was found here.
-    #[must_use]
-    pub fn post(&self) -> Post<'_> {
-        Post { fields: Some(&self.fields), around: self.around.as_ref().or(self.post.around), ..self.post }
-    }
-}
-
-impl fmt::Debug for Index<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index").field("post", &self.post).finish_non_exhaustive()
     }
 }

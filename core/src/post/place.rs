@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use super::{Format, JsonStr, Value};
+use super::text::JsonStr;
+use super::value::Value;
+use crate::stream::message::Format;
 
 /// A point on the earth in degrees, WGS 84. The numbers are those of the message, not checked for their range.
 #[derive(Clone, Copy, Debug, PartialEq)]

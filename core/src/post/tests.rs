@@ -1,10 +1,12 @@
 //! Accessors by hand, one by one; all of them at once against an oracle are in `oracle`.
 
+use core::fmt;
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
+use crate::stream::message::PostId;
 
 mod fixtures;
 mod generate;
@@ -30,7 +32,7 @@ fn list<'a>(texts: impl Iterator<Item = JsonStr<'a>>) -> String {
 }
 
 #[test]
-fn the_text_is_the_longest_one_there_is() {
+fn text_is_the_longest_available() {
     for (message, wanted) in [
         (r#"{"id":1,"text":"a"}"#, Some("a")),
         (r#"{"id":1,"text":"a","truncated":false,"extended_tweet":{"full_text":"b"}}"#, Some("a")),
@@ -63,7 +65,7 @@ fn the_text_is_the_longest_one_there_is() {
 }
 
 #[test]
-fn keys_may_be_escaped_and_the_first_of_two_counts() {
+fn escaped_keys_match_and_the_first_duplicate_wins() {
     let message =
         r#"{"\u0069d":7,"te\u0078t":"a","text":"b","id":8,"lang\n":"no","l\u0061ng":"en","lang":"de"}"#;
     assert_eq!(both(message, |post| post.id()), Some(PostId::new(7)));
@@ -72,7 +74,7 @@ fn keys_may_be_escaped_and_the_first_of_two_counts() {
 }
 
 #[test]
-fn the_id_in_digits_counts_only_where_the_string_is_none() {
+fn numeric_id_is_used_only_without_a_string_id() {
     for (message, wanted) in [
         (r#"{"id":1000,"id_str":"1001","text":""}"#, Some(1001)),
         (r#"{"text":"","id_str":"1001","id":1000}"#, Some(1001)),
@@ -91,7 +93,7 @@ fn the_id_in_digits_counts_only_where_the_string_is_none() {
 }
 
 #[test]
-fn a_legacy_post_by_hand() {
+fn reads_every_field_of_a_legacy_post() {
     let message = fixtures::LEGACY;
     let post = Post::new(message.as_bytes());
     assert_eq!(post.format(), Format::Legacy);
@@ -162,7 +164,7 @@ fn a_legacy_post_by_hand() {
 }
 
 #[test]
-fn a_v2_post_by_hand() {
+fn reads_every_field_of_a_v2_post() {
     let message = fixtures::V2;
     assert_eq!(Post::new(message.as_bytes()).format(), Format::V2);
     assert_eq!(both(message, |post| string(post.text())).unwrap(), "A long note on #terns");
@@ -190,7 +192,7 @@ fn a_v2_post_by_hand() {
 }
 
 #[test]
-fn hostile_lists_of_media_are_cut_short() {
+fn long_media_lists_are_truncated() {
     let many = |item: &str| [item].repeat(1_000).join(",");
     let message = format!(
         r#"{{"data":{{"id":"1","attachments":{{"media_keys":[{}]}}}},"includes":{{"media":[{}]}}}}"#,
@@ -201,7 +203,7 @@ fn hostile_lists_of_media_are_cut_short() {
 }
 
 #[test]
-fn nothing_of_a_post_is_in_debug_texts() {
+fn debug_output_contains_no_post_content() {
     for message in [fixtures::LEGACY, fixtures::V2] {
         let post = Post::new(message.as_bytes());
         let place = post.place().unwrap();

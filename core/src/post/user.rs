@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use super::{Format, JsonStr, Value};
+use super::text::JsonStr;
+use super::value::{Value, either_id};
+use crate::stream::message::Format;
 
 /// A view of a user (X docs: "User object" of the v1.1, enterprise and v2 data dictionaries).
 ///
@@ -45,7 +47,7 @@ impl<'a> User<'a> {
             Format::V2 => [None, self.value.get("id")],
             _ => self.value.fields(["id_str", "id"]),
         };
-        super::either_id(string, id)
+        either_id(string, id)
     }
 
     /// The name after the @, `username` in v2. It changes; the id does not.
@@ -161,7 +163,7 @@ impl<'a> User<'a> {
         }
         let [followers_count, friends_count, listed_count, statuses_count] = counts;
         Profile {
-            id: super::either_id(id_str, id),
+            id: either_id(id_str, id),
             screen_name: string(screen_name),
             name: string(name),
             description: string(description),

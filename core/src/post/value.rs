@@ -237,18 +237,18 @@ impl<'a> Value<'a> {
         const { assert!(N < 256, "at most 255 keys") };
         let mut found = [None; N];
         // What is malformed ends the scan like the object's end does.
-        let _ = self.find_all(Wanted::new(&keys, &mut [0; N]), &mut found, enough);
+        let _ = self.find_all(KeyTable::new(&keys, &mut [0; N]), &mut found, enough);
         found
     }
 
     /// The same into `found`, which holds as many `None` as there are keys, 255 at most.
     pub(super) fn fill(&self, keys: &[&str], found: &mut [Option<Self>]) {
-        let _ = self.find_all(Wanted::new(keys, &mut [0; 255]), found, |_| false);
+        let _ = self.find_all(KeyTable::new(keys, &mut [0; 255]), found, |_| false);
     }
 
     fn find_all(
         &self,
-        wanted: Wanted<'_>,
+        wanted: KeyTable<'_>,
         found: &mut [Option<Self>],
         enough: impl Fn(&[Option<Self>]) -> bool,
     ) -> Result<(), Malformed> {
@@ -320,10 +320,15 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
+/// The id in a string, else the one in digits.
+pub(super) fn either_id(string: Option<Value<'_>>, number: Option<Value<'_>>) -> Option<u64> {
+    string.and_then(|id| id.as_id()).or_else(|| number?.as_id())
+}
+
 /// The keys that are asked for, to be found by a key of the message in one step or two, whatever their number.
 ///
 /// A Post has some forty keys, and comparing each with seventeen takes a fifth of the scan.
-struct Wanted<'k> {
+struct KeyTable<'k> {
     keys: &'k [&'k str],
     /// By mark, the first key with that mark, counted from 1.
     heads: [u8; MARKS],
@@ -333,7 +338,7 @@ struct Wanted<'k> {
 
 const MARKS: usize = 128;
 
-impl<'k> Wanted<'k> {
+impl<'k> KeyTable<'k> {
     #[inline]
     fn new(keys: &'k [&'k str], links: &'k mut [u8]) -> Self {
         let mut heads = [0; MARKS];
@@ -447,11 +452,11 @@ impl<'a> Cursor<'a> {
 /// A walk over the values of one container.
 struct Walk<'a> {
     cursor: Cursor<'a>,
-    place: Place,
+    position: Position,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Position {
     Before,
     /// After a value that was read, or, where it is an object or array, before it.
     Inside {
@@ -462,11 +467,11 @@ enum Place {
 
 impl<'a> Walk<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { cursor: Cursor::new(bytes), place: Place::Before }
+        Self { cursor: Cursor::new(bytes), position: Position::Before }
     }
 
     fn nothing() -> Self {
-        Self { cursor: Cursor::new(&[]), place: Place::After }
+        Self { cursor: Cursor::new(&[]), position: Position::After }
     }
 
     /// Goes on to the next value, which `step` reads up to: `None` from it is the container's end.
@@ -474,20 +479,20 @@ impl<'a> Walk<'a> {
         &mut self,
         step: impl FnOnce(&mut Scanner<'a>, &mut bool) -> Result<Option<T>, Malformed>,
     ) -> Option<(T, Value<'a>)> {
-        let place = core::mem::replace(&mut self.place, Place::After);
+        let position = core::mem::replace(&mut self.position, Position::After);
         let mut first = false;
-        match place {
-            Place::Before => {
+        match position {
+            Position::Before => {
                 self.cursor.open().ok()?;
                 first = true;
             }
-            Place::Inside { unread: true } => self.cursor.scanner.skip_value().ok()?,
-            Place::Inside { unread: false } => {}
-            Place::After => return None,
+            Position::Inside { unread: true } => self.cursor.scanner.skip_value().ok()?,
+            Position::Inside { unread: false } => {}
+            Position::After => return None,
         }
         let key = step(&mut self.cursor.scanner, &mut first).ok()??;
         let value = self.cursor.value().ok()?;
-        self.place = Place::Inside { unread: value.is_container() };
+        self.position = Position::Inside { unread: value.is_container() };
         Some((key, value))
     }
 }

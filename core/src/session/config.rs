@@ -79,6 +79,17 @@ impl<'a> SessionConfig<'a> {
         self.message_bytes_max.saturating_add(1).max(self.request_bytes())
     }
 
+    /// Returns how each connection reads.
+    pub(super) const fn connection(&self) -> ConnectionConfig {
+        ConnectionConfig {
+            delimiter: self.endpoint.delimiter,
+            message_bytes_max: self.message_bytes_max,
+            head: self.head,
+            chunk: self.chunk,
+            timeouts: self.timeouts,
+        }
+    }
+
     /// The value of the `Host` field.
     pub(super) fn authority(&self) -> &'a str {
         self.host.unwrap_or(self.origin.authority())

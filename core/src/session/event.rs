@@ -3,8 +3,10 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::cause::{Cause, Refusal};
+use super::disconnect_reason::Cause;
+use super::refusal::Refusal;
 use crate::http::head::Head;
+use crate::stream::connection::Connection;
 use crate::stream::framing::Place;
 use crate::stream::message::{Class, Kind, PostId};
 use crate::time::{Instant, UnixTime};
@@ -163,6 +165,35 @@ pub enum RawEvent {
     Disconnected(Disconnected),
     /// See [`SessionEvent::GaveUp`].
     GaveUp(GaveUp),
+}
+
+impl RawEvent {
+    /// Lends the event that was just found in `input`.
+    #[inline]
+    pub(super) fn lend<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
+        self,
+        connection: &'a Connection<S>,
+        input: &'a [u8],
+    ) -> SessionEvent<'a> {
+        match self {
+            Self::Connected { gap, backfill_minutes } => {
+                SessionEvent::Connected(Connected { head: connection.lend_head(), gap, backfill_minutes })
+            }
+            Self::Message { place, class } => {
+                SessionEvent::Message(Message { bytes: connection.lend_message(place, input), class })
+            }
+            Self::KeepAlive => SessionEvent::KeepAlive,
+            Self::Skipped { bytes } => SessionEvent::Skipped { bytes },
+            Self::Refused(refusal) => {
+                let Some((head, document)) = connection.document() else {
+                    unreachable!("a refusal's document stays until the next attempt to connect");
+                };
+                SessionEvent::Refused(Refused { refusal, head, document })
+            }
+            Self::Disconnected(disconnected) => SessionEvent::Disconnected(disconnected),
+            Self::GaveUp(gave_up) => SessionEvent::GaveUp(gave_up),
+        }
+    }
 }
 
 impl fmt::Debug for Message<'_> {

@@ -1,12 +1,81 @@
-//! What an answer that is no stream means, and what an announced disconnect calls for.
+//! What a response other than a stream means.
 //!
-//! The service says little by the status alone: five kinds of 429 call for three different waits. The body comes
-//! before the fields (X docs, handling disconnections and rate limits; recorded bodies).
+//! The status alone says little: five kinds of 429 need three different waits. The body counts more
+//! than the fields (X docs, handling disconnections and rate limits; recorded bodies).
 
-use super::cause::{Refusal, RefusalKind};
-use crate::backoff::Class;
+use core::fmt;
+
 use crate::http::head::ResponseHead;
-use crate::stream::message::{ConnectionIssue, DisconnectType, Kind, Problem, ProblemType, System, classify};
+use crate::stream::message::{ConnectionIssue, Kind, Problem, ProblemType, classify};
+
+/// The server answered with something other than a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The status code.
+    pub status: u16,
+    /// What it means, from the status, the body and the fields, in this order of weight where they
+    /// differ.
+    pub kind: RefusalKind,
+}
+
+/// What a refusal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusalKind {
+    /// 401: the token is missing, wrong or revoked.
+    Unauthorized,
+    /// 403: the app may not use this endpoint.
+    Forbidden,
+    /// 409 without rules: the stream needs at least one.
+    NoRules,
+    /// The rules in force are invalid.
+    InvalidRules,
+    /// 429: too many connections; the other one must go first, so waiting for a window is
+    /// pointless.
+    ConnectionLimit,
+    /// 429: the window's connection requests are used up.
+    WindowLimit,
+    /// 429: for reasons not given.
+    RateLimit,
+    /// 429: the plan's volume of Posts is used up.
+    UsageCap,
+    /// 503: a change of the subscription is being provisioned.
+    Provisioning,
+    /// 3xx: redirects are not followed, the token would go with them.
+    Redirect,
+    /// Another 4xx, which asking again cannot cure.
+    Request,
+    /// 408, 425, or 5xx and above: the server's trouble.
+    Server,
+}
+
+impl RefusalKind {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "not authorised: check the bearer token",
+            Self::Forbidden => "forbidden: this app may not use this endpoint",
+            Self::NoRules => "no rules: add one before connecting",
+            Self::InvalidRules => "the rules in force are invalid: change them before connecting",
+            Self::ConnectionLimit => {
+                "too many connections: close another one, or wait until the server forgets it"
+            }
+            Self::WindowLimit => "the rate limit's window is used up",
+            Self::RateLimit => "rate limited",
+            Self::UsageCap => "the plan's volume of Posts is used up",
+            Self::Provisioning => "a change of the subscription is being provisioned",
+            Self::Redirect => "redirected: redirects are not followed; use the new address as the base URL",
+            Self::Request => "the request was refused, and would be again",
+            Self::Server => "the server has trouble",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (status {})", self.kind.text(), self.status)
+    }
+}
 
 /// Reads what a refusal's head and document say. A document that cannot be read says nothing.
 pub(super) fn read(head: &ResponseHead, document: &[u8]) -> Refusal {
@@ -40,8 +109,8 @@ fn kind(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind 
     }
 }
 
-/// Tells the 429s apart. `x-rate-limit-remaining` counts what is left: so all recordings say, and X's rate-limit page,
-/// against its streaming page.
+/// Tells the 429s apart. `x-rate-limit-remaining` counts what is left: so all recordings say, and
+/// X's rate-limit page, against its streaming page.
 fn too_many(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind {
     if problem.problem_type == Some(ProblemType::UsageCapped) {
         return RefusalKind::UsageCap;
@@ -52,65 +121,5 @@ fn too_many(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalK
         Some(_) => RefusalKind::RateLimit,
         None if head.rate_limit.reset.is_some() => RefusalKind::WindowLimit,
         None => RefusalKind::RateLimit,
-    }
-}
-
-/// How to come back after a disconnect that the server announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Return {
-    /// Whether the one immediate reconnect may be spent on it.
-    pub(super) at_once: bool,
-    /// The class of the wait otherwise.
-    pub(super) class: Class,
-}
-
-impl Return {
-    const fn at_once_or(class: Class) -> Self {
-        Self { at_once: true, class }
-    }
-
-    const fn after(class: Class) -> Self {
-        Self { at_once: false, class }
-    }
-}
-
-/// What a message in the stream announces, if it announces that the server will close.
-///
-/// That the server closes is for the connection to tell; the text only says how soon to come back.
-pub(super) fn announced(kind: &Kind) -> Option<Return> {
-    match kind {
-        Kind::StreamError(problem) | Kind::Problem(problem) => Some(after_problem(problem)),
-        // After a forced disconnect an immediate reconnect should work (X docs, PowerTrack API).
-        Kind::System(System::Error) => Some(Return::at_once_or(Class::Http)),
-        Kind::Disconnect { code, .. } => Some(match code {
-            Some(1 | 4 | 5 | 10 | 11) => Return::at_once_or(Class::Network),
-            // Another client has the stream, or the token is gone: coming back at once would fight over it.
-            _ => Return::after(Class::Http),
-        }),
-        _ => None,
-    }
-}
-
-fn after_problem(problem: &Problem) -> Return {
-    if let Some(issue) = problem.connection_issue {
-        return Return::after(match issue {
-            ConnectionIssue::TooManyConnections => Class::RateLimit,
-            _ => Class::Http,
-        });
-    }
-    if matches!(problem.problem_type, Some(ProblemType::UsageCapped | ProblemType::RateLimitExceeded)) {
-        return Return::after(Class::RateLimit);
-    }
-    match problem.disconnect_type {
-        Some(
-            DisconnectType::OperationalDisconnect
-            | DisconnectType::UpstreamOperationalDisconnect
-            | DisconnectType::UpstreamUncleanDisconnect,
-        ) => Return::at_once_or(Class::Network),
-        Some(DisconnectType::ForceDisconnect | DisconnectType::SlowReader | DisconnectType::Other) => {
-            Return::at_once_or(Class::Http)
-        }
-        Some(_) => Return::after(Class::Http),
-        None => Return::at_once_or(Class::Http),
     }
 }

@@ -217,6 +217,13 @@ pub struct Octets {
     pub discarded: u64,
 }
 
+impl Octets {
+    /// Returns the bytes of content, which are all but heads, framing and what was discarded.
+    pub(crate) const fn content(&self) -> u64 {
+        self.received - self.head - self.framing - self.discarded
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Phase {
     Head(HeadDecoder),
@@ -333,10 +340,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// What came of an error document's body, and its head.
     #[must_use]
     pub fn document(&self) -> Option<(Head<'_>, &[u8])> {
-        let head = self.head?;
-        let storage = self.storage.as_ref();
         let (Phase::Document(length) | Phase::DocumentEnd(length)) = self.phase else { return None };
-        Some((Head::new(head, &storage[..head.bytes]), &storage[head.bytes..head.bytes + length]))
+        let head = self.lend_head();
+        let start = head.parsed().bytes;
+        Some((head, &self.storage.as_ref()[start..start + length]))
     }
 
     /// Finds the next event in `input` and lends it: [`Self::scan`] and [`Self::lend`] in one.
@@ -386,22 +393,31 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
     ///
     /// # Panics
-    /// Where `input` is shorter than the slice in which the event was found.
+    /// Panics if `input` is not the slice in which the event was found, or if another call overwrote the event.
     #[inline]
     #[must_use]
     pub fn lend<'a>(&'a self, raw: Raw, input: &'a [u8]) -> Event<'a> {
-        let storage = self.storage.as_ref();
         match raw {
-            Raw::Head => match self.head {
-                Some(head) => Event::Head(Head::new(head, &storage[..head.bytes])),
-                // Not met: the head is there as soon as its event is.
-                None => Event::KeepAlive,
-            },
-            Raw::Message(Place::Input { start, end }) => Event::Message(&input[start..end]),
-            Raw::Message(Place::Storage { length }) => Event::Message(&storage[..length]),
+            Raw::Head => Event::Head(self.lend_head()),
+            Raw::Message(place) => Event::Message(self.lend_message(place, input)),
             Raw::KeepAlive => Event::KeepAlive,
             Raw::Skipped { bytes } => Event::Skipped { bytes },
             Raw::End { undelivered } => Event::End { undelivered },
+        }
+    }
+
+    /// Lends the head, which must have come.
+    pub(crate) fn lend_head(&self) -> Head<'_> {
+        let Some(head) = self.head else { unreachable!("the head is stored before its event is returned") };
+        Head::new(head, &self.storage.as_ref()[..head.bytes])
+    }
+
+    /// Lends the message that [`Self::scan`] just found at `place` in `input`.
+    #[inline]
+    pub(crate) fn lend_message<'a>(&'a self, place: Place, input: &'a [u8]) -> &'a [u8] {
+        match place {
+            Place::Input { start, end } => &input[start..end],
+            Place::Storage { length } => &self.storage.as_ref()[..length],
         }
     }
 
@@ -509,15 +525,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 self.octets.discarded += input.len() as u64;
                 (input.len(), Err(error))
             }
-            Phase::Complete | Phase::DocumentEnd(_) | Phase::Stream => {
+            Phase::Complete | Phase::DocumentEnd(_) => {
                 self.octets.discarded += input.len() as u64;
                 (input.len(), Ok(None))
             }
+            Phase::Stream => unreachable!("`scan` reads a stream itself"),
         }
     }
 
     fn scan_head(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
-        let Phase::Head(decoder) = &mut self.phase else { return (0, Ok(None)) };
+        let Phase::Head(decoder) = &mut self.phase else { unreachable!("`scan_other` looked at the phase") };
         let before = decoder.buffered();
         let (consumed, result) = decoder.decode(input, &mut self.storage.as_mut()[..self.capacity]);
         match result {
@@ -549,7 +566,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         mut length: usize,
         now: Instant,
     ) -> (usize, Result<Option<Raw>, Error>) {
-        let start = self.head.map_or(0, |head| head.bytes);
+        let start = self.lend_head().parsed().bytes;
         let mut at = 0;
         while at < input.len() {
             if self.content == 0 {

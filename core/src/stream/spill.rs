@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_lf_among_the_first_octets_only() {
+    fn finds_lf_only_within_the_first_bytes() {
         for length in 0..=BLOCK {
             for lf in 0..BLOCK {
                 for filler in [0, 9, 11, 0x80, 0xFF] {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_closed_up() {
+    fn pieces_are_moved_together() {
         let mut storage = [0; 40];
         let mut spill = Spill::default();
         spill.push(b"one ", &mut storage);

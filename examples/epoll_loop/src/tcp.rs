@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use powerstream_client::net::transport_error;
 use powerstream_core::driver::Io;
 use powerstream_core::session::Fault;
 use powerstream_core::time::{Instant, UnixTime};
@@ -38,7 +39,7 @@ impl Tcp {
                 self.until.set(Some(until));
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Err(Fault::from(&error))),
+            Err(error) => Poll::Ready(Err(transport_error(&error))),
         }
     }
 

@@ -1,10 +1,10 @@
 //! What the targets share with each other and with the core's own tests: the oracle and the observer.
 #![allow(dead_code, reason = "each target uses a part of it")]
 
-#[path = "../../../core/tests/common/naive.rs"]
-pub(crate) mod naive;
-#[path = "../../../core/tests/common/observe.rs"]
-pub(crate) mod observe;
+#[path = "../../../core/tests/it/common/event_log.rs"]
+pub(crate) mod event_log;
+#[path = "../../../core/tests/it/common/reference_decoder.rs"]
+pub(crate) mod reference_decoder;
 
 use arbitrary::Arbitrary;
 

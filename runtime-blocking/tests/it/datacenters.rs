@@ -7,7 +7,7 @@ use powerstream_blocking::core::merge::{Feed, FeedGap, Group};
 use powerstream_blocking::core::session::SessionEvent;
 use powerstream_blocking::core::time::UnixTime;
 use powerstream_blocking::{Client, Config, Connections, MergedEvent, MergedStream, Token};
-use powerstream_simulator::{ConnectionTruth, Datacenter, Delay, Simulator};
+use powerstream_simulator::{ConnectionRecord, Datacenter, Delay, Simulator};
 
 const NAMES: [&str; 2] = ["atla", "pdxa"];
 
@@ -66,8 +66,8 @@ fn read(stream: &mut MergedStream, mut enough: impl FnMut(&Received, &MergedEven
 }
 
 /// Returns what was sent, by connection: each Post's id, and when it was first written.
-fn sent(service: &Simulator) -> Vec<(ConnectionTruth, BTreeMap<u64, Instant>)> {
-    let truth = service.truth();
+fn sent(service: &Simulator) -> Vec<(ConnectionRecord, BTreeMap<u64, Instant>)> {
+    let truth = service.ground_truth();
     let streams = truth.connections().into_iter().filter(|connection| connection.status == Some(200));
     streams
         .map(|connection| {
@@ -83,7 +83,7 @@ fn sent(service: &Simulator) -> Vec<(ConnectionTruth, BTreeMap<u64, Instant>)> {
 }
 
 fn of<'a>(
-    sent: &'a [(ConnectionTruth, BTreeMap<u64, Instant>)],
+    sent: &'a [(ConnectionRecord, BTreeMap<u64, Instant>)],
     name: &str,
 ) -> Vec<&'a BTreeMap<u64, Instant>> {
     sent.iter().filter(|(connection, _)| *connection.datacenter == *name).map(|(_, posts)| posts).collect()

@@ -90,16 +90,16 @@ fn has_an_event_only_while_one_read_brought_more() {
     });
     let config = config(&url).build().unwrap();
     let mut stream = Client::new(config).stream().unwrap();
-    assert!(!stream.has_event());
+    assert!(!stream.find_next());
     assert!(matches!(stream.next(), Some(SessionEvent::Connected(_))));
     for message in [b"{\"a\":1}", b"{\"a\":2}"] {
         // Asking twice changes nothing.
-        assert!(stream.has_event() && stream.has_event());
+        assert!(stream.find_next() && stream.find_next());
         let event = stream.next();
         assert!(matches!(event, Some(SessionEvent::Message(found)) if found.bytes == message), "{event:?}");
     }
     // The third message is not complete.
-    assert!(!stream.has_event() && !stream.has_event());
+    assert!(!stream.find_next() && !stream.find_next());
     drop(server.join().unwrap());
     assert!(matches!(stream.next(), Some(SessionEvent::Disconnected(_))));
 }

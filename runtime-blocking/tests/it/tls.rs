@@ -8,7 +8,7 @@ use crate::support::*;
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::session::{Cause, Disconnected, FaultKind, TlsFault};
 use powerstream_blocking::{Client, TlsConfig, Token};
-use powerstream_simulator::{Config, End, Scenario, Simulator, Struck, Tls};
+use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator, Tls};
 
 in_each_read_mode! {
     each_tls_fault_has_its_own_kind,
@@ -31,7 +31,7 @@ fn simulator(change: impl FnOnce(&mut Config, &mut Tls)) -> Simulator {
 fn first_fault(mode: ReadMode, fault: powerstream_simulator::TlsFault) -> (Disconnected, Duration) {
     let simulator = simulator(|_, tls| {
         tls.fault = Some(fault);
-        tls.fault_on = Struck::First(1);
+        tls.fault_on = FaultScope::First(1);
     });
     let url = simulator.base_url();
     let config =
@@ -138,9 +138,10 @@ fn closes_the_connection_after_an_idle_timeout(mode: ReadMode) {
     }
     assert_eq!(stream.cause(), "timeout_silence");
     // The connection is closed before the event is delivered.
-    let ended = simulator.truth().wait(Duration::from_secs(10), |totals| totals.connections > totals.open);
+    let ended =
+        simulator.ground_truth().wait(Duration::from_secs(10), |totals| totals.connections > totals.open);
     assert!(ended);
-    assert_eq!(simulator.truth().connection(1).unwrap().end, Some(End::Fault(Scenario::Stall)));
+    assert_eq!(simulator.ground_truth().connection(1).unwrap().end, Some(End::Fault(Scenario::Stall)));
     stream.stop();
 }
 

@@ -1,17 +1,20 @@
 //! All Posts there are, past ones too, by their numbers.
 //!
-//! Post 0 is due when the first client comes. A generated Post is a function of the seed, its number and the time at which it is
-//! due, so that the Posts of yesterday need no memory: they are made when they are asked for, and the same each time.
+//! Post 0 is due when the first client comes. A generated Post is a function of the seed, its
+//! number and the time at which it is due, so that the Posts of yesterday need no memory: they are
+//! made when they are asked for, and the same each time.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::generator::Generator;
 use crate::schedule::{Schedule, nanoseconds};
 use crate::source::{Source, SourcePost};
 use crate::time::{self, SEQUENCES};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
-/// Posts that are kept since several connections or datacentres ask for them at about the same time. Direct-mapped.
+/// Posts that are kept since several connections or datacenters ask for them at about the same
+/// time. Direct-mapped.
 const CACHED: usize = 1_024;
 
 pub(crate) struct Archive {
@@ -33,12 +36,12 @@ struct Began {
 }
 
 impl Archive {
-    pub(super) fn new(config: &Config, schedule: Schedule) -> Archive {
+    pub(super) fn new(config: &Config, schedule: Schedule) -> Self {
         let kind = match &config.source {
             Source::Generated { seed } => Kind::Generated(Generator::new(*seed)),
             Source::File(posts) => Kind::File(posts.clone()),
         };
-        Archive { kind, schedule, began: OnceLock::new(), cache: Mutex::new(vec![None; CACHED]) }
+        Self { kind, schedule, began: OnceLock::new(), cache: Mutex::new(vec![None; CACHED]) }
     }
 
     /// The first client is there.
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_past_is_there_and_the_same_each_time() {
+    fn gives_the_same_past_posts_each_time() {
         let (one, now) = archive(1_500.0);
         let (two, _) = archive(1_500.0);
         let mut last = 0;
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_from_what_the_generator_gives() {
+    fn numbers_posts_in_the_order_of_the_generator() {
         let (archive, _) = archive(1.0);
         let mut generator = Generator::new(0);
         for n in 0..20 {

@@ -1,24 +1,28 @@
-//! The Posts of now: one thread makes them when they are due and puts them into channels; connections are woken and read.
+//! The Posts of now: one thread makes them when they are due and puts them into channels;
+//! connections are woken and read.
 //!
-//! A channel is what connections with the same conditions share: the same place, partition, language. Its Posts
-//! are chosen once, however many connections read them, and wait there in a queue of bounded length. A client that does not read, and
-//! so falls behind its beginning, is cut off, as the service does it. A connection that is late only because this machine has much to do is
-//! waited for: then the channel as a whole is late.
+//! A channel is what connections with the same conditions share: the same place, partition,
+//! language. Its Posts are chosen once, however many connections read them, and wait there in a
+//! queue of bounded length. A client that does not read, and so falls behind its beginning, is cut
+//! off, as the service does it. A connection that is late only because this machine has much to do
+//! is waited for: then the channel as a whole is late.
 
-use super::archive::Archive;
-use super::sieve::{Chooser, Item, Sieve, home};
-use super::{Polled, SKIPS_MAX};
-use crate::book::Book;
-use crate::clock::Bell;
-use crate::datacenter::Datacenter;
-use crate::endpoint::Product;
-use crate::link::Link;
-use crate::rng::Rng;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use crate::clock::Notify;
+use crate::datacenter::Datacenter;
+use crate::endpoint::Product;
+use crate::link::Link;
+use crate::rng::Rng;
+use crate::rule_store::RuleStore;
+
+use super::archive::Archive;
+use super::filter::{Filter, Selector, home};
+use super::item::{Item, Polled, SKIPS_MAX};
 
 /// The place in a queue of a reader that has none yet.
 const NO_CLAIM: u64 = u64::MAX;
@@ -29,35 +33,35 @@ const LATE_STEP: Duration = Duration::from_millis(5);
 /// Posts a channel makes before others get their turn.
 const BATCH: i64 = 256;
 
-/// What tells channels apart.
+/// What distinguishes channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The datacentre's index.
-    pub(crate) place: usize,
+    /// The datacenter's index.
+    pub(crate) datacenter: usize,
     /// Whose rules choose.
     pub(crate) product: Product,
-    pub(crate) sieve: Sieve,
+    pub(crate) filter: Filter,
 }
 
 pub(super) struct Live {
     archive: Arc<Archive>,
-    places: Vec<Datacenter>,
+    datacenters: Vec<Datacenter>,
     seed: u64,
     queue_max: (usize, usize),
     channels: Mutex<Vec<Arc<Channel>>>,
     /// The pump's.
-    bell: Arc<Bell>,
+    notify: Arc<Notify>,
 }
 
 pub(super) struct Channel {
     key: Key,
-    place: Datacenter,
-    places: u64,
+    datacenter: Datacenter,
+    datacenters: u64,
     seed: u64,
     /// Messages and bytes.
     queue_max: (usize, usize),
-    /// Locked only by whoever holds the state.
-    chooser: Mutex<Chooser>,
+    /// Locked only while the state is locked.
+    selector: Mutex<Selector>,
     state: Mutex<State>,
 }
 
@@ -76,7 +80,8 @@ struct State {
     bytes: usize,
     /// The next Post to be looked at.
     next: i64,
-    /// Items whose time has not come, by it; the sequence number keeps those of one instant in order.
+    /// Items whose time has not come, by it; the sequence number keeps those of one instant in
+    /// order.
     delayed: BinaryHeap<Reverse<(Instant, u64)>>,
     items: BTreeMap<u64, (i64, Item)>,
     sequence: u64,
@@ -97,37 +102,37 @@ struct Registered {
 impl Live {
     pub(super) fn new(
         archive: Arc<Archive>,
-        places: Vec<Datacenter>,
+        datacenters: Vec<Datacenter>,
         seed: u64,
         queue_max: (usize, usize),
-        bell: Arc<Bell>,
-    ) -> Live {
-        Live { archive, places, seed, queue_max, channels: Mutex::new(Vec::new()), bell }
+        notify: Arc<Notify>,
+    ) -> Self {
+        Self { archive, datacenters, seed, queue_max, channels: Mutex::new(Vec::new()), notify }
     }
 
     /// A connection joins, and wants the Posts of so long ago first.
     pub(super) fn join(
         &self,
         key: Key,
-        book: Option<&Arc<Book>>,
+        store: Option<&Arc<RuleStore>>,
         link: &Arc<Link>,
         backfill: Duration,
     ) -> Reader {
-        let now = self.bell.clock().now();
-        // Until it has a reader the pump would take a channel for one that nobody needs.
+        let now = self.notify.clock().now();
+        // Without a reader the pump would drop the channel.
         let mut channels = lock(&self.channels);
         let channel = match channels.iter().find(|channel| channel.key == key) {
             Some(channel) => channel.clone(),
             None => {
-                let place = self.places[key.place].clone();
-                let sieve = key.sieve.clone();
+                let datacenter = self.datacenters[key.datacenter].clone();
+                let filter = key.filter.clone();
                 let channel = Arc::new(Channel {
                     key,
-                    place,
-                    places: self.places.len() as u64,
+                    datacenter,
+                    datacenters: self.datacenters.len() as u64,
                     seed: self.seed,
                     queue_max: self.queue_max,
-                    chooser: Mutex::new(Chooser::new(sieve, book)),
+                    selector: Mutex::new(Selector::new(filter, store)),
                     state: Mutex::default(),
                 });
                 channels.push(channel.clone());
@@ -144,13 +149,14 @@ impl Live {
             let next = self.archive.first_after(now, delay);
             *state = State { first, next, since, ..State::default() };
         }
-        // What arrives at this very instant is news, for whoever came first as well as for those after.
+        // What arrives at this very instant is news, for whoever came first as well as for those
+        // after.
         let news = state.queue.iter().rev().take_while(|arrived| arrived.at >= now).count();
         let mut reader = Reader {
             at: Arc::new(AtomicU64::new(state.first + (state.queue.len() - news) as u64)),
             channel: channel.clone(),
             archive: self.archive.clone(),
-            chooser: Chooser::new(channel.key.sieve.clone(), book),
+            selector: Selector::new(channel.key.filter.clone(), store),
             backfill: None,
             from: i64::MIN,
             since: Some(now),
@@ -163,14 +169,14 @@ impl Live {
         state.readers.push(Registered { link: Arc::downgrade(link), at: reader.at.clone() });
         drop(state);
         drop(channels);
-        self.bell.ring();
+        self.notify.wake();
         reader
     }
 
-    /// The pump's loop, until `stopped`, by a thread whose bell counts.
+    /// Runs the pump until `stopped`, on a thread that has entered its [`Notify`].
     pub(super) fn run(&self, stopped: impl Fn() -> bool) {
         while !stopped() {
-            let now = self.bell.clock().now();
+            let now = self.notify.clock().now();
             let mut next: Option<Instant> = None;
             let channels = {
                 let mut channels = lock(&self.channels);
@@ -197,11 +203,11 @@ impl Live {
                         if is_late {
                             link.fall_behind();
                         }
-                        link.bell().ring();
+                        link.notify().wake();
                     }
                 }
             }
-            self.bell.wait(next);
+            self.notify.wait(next);
         }
     }
 }
@@ -216,18 +222,18 @@ impl Channel {
     }
 
     fn delay_most(&self) -> Duration {
-        self.place.delay.most() + self.place.transit.most()
+        self.datacenter.delay.most() + self.datacenter.transit.most()
     }
 
     /// How late Post `n` is here, and how much later a second copy comes, if there is one.
     fn delay(&self, n: i64) -> (Duration, Option<Duration>) {
-        let mut rng = Rng::nth(self.seed ^ Rng::nth(0, self.key.place as u64).next(), n as u64);
-        let mut delay = self.place.delay.of(&mut rng);
-        if home(n, self.places) != self.key.place as u64 {
-            delay += self.place.transit.of(&mut rng);
+        let mut rng = Rng::nth(self.seed ^ Rng::nth(0, self.key.datacenter as u64).next(), n as u64);
+        let mut delay = self.datacenter.delay.of(&mut rng);
+        if home(n, self.datacenters) != self.key.datacenter as u64 {
+            delay += self.datacenter.transit.of(&mut rng);
         }
-        let again = rng.percent(u64::from(self.place.duplicates_percent));
-        (delay, again.then(|| self.place.delay.of(&mut rng)))
+        let again = rng.percent(u64::from(self.datacenter.duplicates_percent));
+        (delay, again.then(|| self.datacenter.delay.of(&mut rng)))
     }
 
     /// Looks at what is due, and puts into the queue what has arrived.
@@ -245,7 +251,7 @@ impl Channel {
             if delay < age && state.since.is_some_and(|since| arrived.is_none_or(|arrived| arrived < since)) {
                 continue;
             }
-            let Some(item) = archive.post(n).and_then(|post| lock(&self.chooser).pass(n, post)) else {
+            let Some(item) = archive.post(n).and_then(|post| lock(&self.selector).pass(n, post)) else {
                 continue;
             };
             if let Some(again) = again {
@@ -294,7 +300,7 @@ pub(super) struct Reader {
     channel: Arc<Channel>,
     archive: Arc<Archive>,
     /// For what it reads by itself.
-    chooser: Chooser,
+    selector: Selector,
     /// Next and end of the Posts that come first, of the past.
     backfill: Option<(i64, i64)>,
     /// Posts before it have been sent as backfill.
@@ -309,7 +315,7 @@ impl Reader {
         if let Some((next, end)) = self.backfill {
             for n in (next..end).take(SKIPS_MAX) {
                 self.backfill = Some((n + 1, end));
-                if let Some(item) = self.archive.post(n).and_then(|post| self.chooser.pass(n, post)) {
+                if let Some(item) = self.archive.post(n).and_then(|post| self.selector.pass(n, post)) {
                     return Polled::Post(item);
                 }
             }
@@ -329,7 +335,7 @@ impl Reader {
         let state = self.channel.lock();
         loop {
             let Some(at) = self.at.load(Ordering::SeqCst).checked_sub(state.first) else {
-                return Polled::TooLate;
+                return Polled::FellBehind;
             };
             match state.queue.get(at as usize) {
                 Some(arrived) => {
@@ -339,7 +345,9 @@ impl Reader {
                     }
                 }
                 // A file that is shared has an end.
-                None if !self.archive.has(state.next) && state.delayed.is_empty() => return Polled::Through,
+                None if !self.archive.has(state.next) && state.delayed.is_empty() => {
+                    return Polled::Exhausted;
+                }
                 None => return Polled::Wait(None),
             }
         }

@@ -1,11 +1,12 @@
 //! Which Post a connection sends next, and when it is due.
 //!
-//! A file belongs to each connection alone, unless it is shared. The generated feed is one for all, as the service's is: two
-//! connections get the same Posts, so that redundant clients have something to deduplicate. It begins with the first client, and goes on
-//! whether anybody listens or not, at no cost: see [`archive`].
+//! A file belongs to each connection alone, unless it is shared. The generated feed is one for all,
+//! as the service's is: two connections get the same Posts, so that redundant clients have
+//! something to deduplicate. It begins with the first client, and goes on whether anybody listens
+//! or not, at no cost: see [`archive`].
 //!
-//! A live feed does not pause for a slow reader. Posts that fall due while a connection is blocked wait for it in a queue; when
-//! that is full the connection is cut off, as the service does.
+//! A live feed does not pause for a slow reader. Posts that fall due while a connection is blocked
+//! wait for it in a queue; when that is full the connection is cut off, as the service does.
 //!
 //! ```text
 //!   archive (n -> Post) <-- live: pump -> channels -> readers     a rate, one feed for all
@@ -15,78 +16,54 @@
 //! ```
 
 mod archive;
-mod demand;
+mod filter;
+mod item;
 mod live;
-mod sieve;
+mod on_demand;
 
-pub(crate) use self::live::Key;
-pub(crate) use self::sieve::{Chooser, Item, Sieve};
-
-use self::archive::Archive;
-use self::demand::{Demand, OnDemand};
-use self::live::{Live, Reader};
-use crate::book::Book;
-use crate::clock::{Bell, Clock};
-use crate::config::Config;
-use crate::datacenter::Datacenter;
-use crate::link::Link;
-use crate::schedule::Schedule;
-use crate::source::{Source, SourcePost};
-use crate::time;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::{Clock, Notify};
+use crate::config::Config;
+use crate::datacenter::Datacenter;
+use crate::link::Link;
+use crate::request::Past;
+use crate::rule_store::RuleStore;
+use crate::schedule::Schedule;
+use crate::source::{Source, SourcePost};
+use crate::time;
+
+use self::archive::Archive;
+use self::item::SKIPS_MAX;
+use self::live::{Live, Reader};
+use self::on_demand::{OnDemandFeed, OnDemandReader};
+
+pub(crate) use self::filter::{Filter, Selector};
+pub(crate) use self::item::{Item, Polled};
+pub(crate) use self::live::Key;
+
 /// Of a generated feed without a rate: busy, and a tenth of what one core generates.
 const RATE_DEFAULT: f64 = 500.0;
-
-/// Posts that are passed over before the connection looks around.
-const SKIPS_MAX: usize = 256;
 
 /// The Posts of a simulator.
 pub(crate) struct Feed {
     clock: Clock,
     archive: Arc<Archive>,
     kind: Kind,
-    places: u64,
+    datacenters: u64,
 }
 
 enum Kind {
     /// A file for each connection.
     Own(Arc<[SourcePost]>),
     Live(Box<Live>),
-    Demand(Arc<Demand>),
-}
-
-/// The next thing a connection has to do with its Posts.
-#[derive(Debug)]
-pub(crate) enum Polled {
-    /// This one is due.
-    Post(Item),
-    /// There were some that it does not get: look again.
-    Skipped,
-    /// Nothing until then, or until the bell rings.
-    Wait(Option<Instant>),
-    /// Nothing ever again, but the stream goes on.
-    Through,
-    /// The end of what was asked for.
-    Over,
-    /// The queue has moved on.
-    TooLate,
-}
-
-/// What a connection asks of the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Past {
-    None,
-    /// So much of it first.
-    Backfill(Duration),
-    /// Only what lies between these dates, Unix milliseconds, without the second.
-    Window(u64, u64),
+    OnDemand(Arc<OnDemandFeed>),
 }
 
 impl Feed {
-    /// `pump` is the bell of the thread that will call [`Feed::run`].
-    pub(crate) fn new(config: &Config, places: &[Datacenter], pump: Arc<Bell>) -> Feed {
+    /// Creates the feed. `pump` wakes the thread that calls [`Feed::run`].
+    pub(crate) fn new(config: &Config, datacenters: &[Datacenter], pump: Arc<Notify>) -> Self {
         let default = match &config.source {
             Source::File(_) => f64::INFINITY,
             Source::Generated { .. } => RATE_DEFAULT,
@@ -98,15 +75,16 @@ impl Feed {
                 Kind::Own(posts.clone())
             }
             Source::Generated { seed } if schedule == Schedule::OnDemand => {
-                Kind::Demand(Arc::new(Demand::new(*seed)))
+                Kind::OnDemand(Arc::new(OnDemandFeed::new(*seed)))
             }
             _ => {
                 let queue_max = (config.queue_messages_max, config.queue_bytes_max);
-                let live = Live::new(archive.clone(), places.to_vec(), config.seed, queue_max, pump.clone());
+                let live =
+                    Live::new(archive.clone(), datacenters.to_vec(), config.seed, queue_max, pump.clone());
                 Kind::Live(Box::new(live))
             }
         };
-        Feed { clock: pump.clock().clone(), archive, kind, places: places.len() as u64 }
+        Self { clock: pump.clock().clone(), archive, kind, datacenters: datacenters.len() as u64 }
     }
 
     /// The Posts are made up, and can be had in any form.
@@ -114,12 +92,13 @@ impl Feed {
         self.archive.lines().is_none()
     }
 
-    /// The ids of the Posts that are due between these dates, Unix milliseconds, without the second: of the one feed for all.
+    /// The ids of the Posts that are due between these dates, Unix milliseconds, without the
+    /// second: of the one feed for all.
     pub(crate) fn ids(&self, start: u64, end: u64) -> Vec<u64> {
         if !matches!(self.kind, Kind::Live(_)) {
             return Vec::new();
         }
-        // What is not due yet nobody can have missed.
+        // No client can have missed what is not due yet.
         let end = end.min(self.clock.unix_ms());
         let numbers = self.archive.first_since(start)..self.archive.first_since(end);
         numbers.filter_map(|n| self.archive.id_of(n)).collect()
@@ -133,81 +112,82 @@ impl Feed {
     }
 
     /// A new connection joins.
-    pub(crate) fn supply(
+    pub(crate) fn open(
         &self,
         mut key: Key,
-        book: Option<&Arc<Book>>,
+        store: Option<&Arc<RuleStore>>,
         past: Past,
         link: &Arc<Link>,
-    ) -> Supply {
-        // The date first: however long it takes from the one to the other, no Post is of the future.
+    ) -> FeedCursor {
+        // The date first: however long it takes from the one to the other, no Post is of the
+        // future.
         let unix_ms = self.clock.unix_ms();
         let now = self.clock.now();
         self.archive.begin(now, unix_ms);
-        if self.places == 1 {
+        if self.datacenters == 1 {
             // Everything is at home here.
-            key.sieve.home = None;
+            key.filter.home = None;
         }
-        let chooser = Chooser::new(key.sieve.clone(), book);
+        let selector = Selector::new(key.filter.clone(), store);
         let kind = match (&self.kind, past) {
             (Kind::Live(_), Past::Window(start, end)) if self.archive.lines().is_none() => {
                 let end = end.min(self.clock.unix_ms());
                 let (next, end) = (self.archive.first_since(start), self.archive.first_since(end));
-                From::Window { archive: self.archive.clone(), next, end, chooser }
+                From::Window { archive: self.archive.clone(), next, end, selector }
             }
             (kind, Past::Window(start, end)) => {
                 let posts = match kind {
-                    Kind::Demand(demand) => demand.latest(),
+                    Kind::OnDemand(demand) => demand.latest(),
                     _ => self.archive.lines().map_or_else(Vec::new, |lines| lines.to_vec()),
                 };
                 let within = |post: &SourcePost| {
                     post.id.is_some_and(|id| (start..end).contains(&time::snowflake_ms(id)))
                 };
                 let posts: Vec<_> = (0_i64..).zip(posts).filter(|(_, post)| within(post)).collect();
-                From::List { posts: posts.into_iter(), chooser }
+                From::List { posts: posts.into_iter(), selector }
             }
             (Kind::Own(posts), _) => From::Own {
                 posts: posts.clone(),
                 next: 0,
                 began: now,
                 schedule: self.archive.schedule,
-                chooser,
+                selector,
             },
-            (Kind::Demand(demand), _) => From::Demand(OnDemand::new(demand, chooser)),
+            (Kind::OnDemand(demand), _) => From::OnDemand(OnDemandReader::new(demand, selector)),
             (Kind::Live(live), past) => {
                 let backfill = match past {
                     Past::Backfill(length) => length,
                     _ => Duration::ZERO,
                 };
-                From::Live(live.join(key, book, link, backfill))
+                From::Live(live.join(key, store, link, backfill))
             }
         };
-        Supply { clock: self.clock.clone(), from: kind }
+        FeedCursor { clock: self.clock.clone(), from: kind }
     }
 }
 
 /// The Posts of one connection.
-pub(crate) struct Supply {
+pub(crate) struct FeedCursor {
     clock: Clock,
     from: From,
 }
 
 enum From {
-    Own { posts: Arc<[SourcePost]>, next: usize, began: Instant, schedule: Schedule, chooser: Chooser },
-    Demand(OnDemand),
+    Own { posts: Arc<[SourcePost]>, next: usize, began: Instant, schedule: Schedule, selector: Selector },
+    OnDemand(OnDemandReader),
     Live(Reader),
-    Window { archive: Arc<Archive>, next: i64, end: i64, chooser: Chooser },
-    List { posts: std::vec::IntoIter<(i64, SourcePost)>, chooser: Chooser },
+    Window { archive: Arc<Archive>, next: i64, end: i64, selector: Selector },
+    List { posts: std::vec::IntoIter<(i64, SourcePost)>, selector: Selector },
 }
 
-impl Supply {
+impl FeedCursor {
     /// What there is to do now.
     pub(crate) fn poll(&mut self, now: Instant) -> Polled {
         match &mut self.from {
-            From::Demand(cursor) => cursor.poll(self.clock.unix_ms()),
+            From::OnDemand(cursor) => cursor.poll(self.clock.unix_ms()),
             From::Live(reader) => reader.poll(),
-            From::Own { posts, next, began, schedule, chooser } => {
-                let Some(post) = posts.get(*next) else { return Polled::Through };
+            From::Own { posts, next, began, schedule, selector } => {
+                let Some(post) = posts.get(*next) else { return Polled::Exhausted };
                 let n = *next as i64;
                 let after = u64::try_from(schedule.due(n)).unwrap_or(0);
                 match began.checked_add(Duration::from_nanos(after)) {
@@ -215,20 +195,20 @@ impl Supply {
                     due => return Polled::Wait(due.filter(|_| *schedule != Schedule::Never)),
                 }
                 *next += 1;
-                chooser.pass(n, post.clone()).map_or(Polled::Skipped, Polled::Post)
+                selector.pass(n, post.clone()).map_or(Polled::Skipped, Polled::Post)
             }
-            From::Window { archive, next, end, chooser } => {
+            From::Window { archive, next, end, selector } => {
                 for n in (*next..*end).take(SKIPS_MAX) {
                     *next = n + 1;
-                    if let Some(item) = archive.post(n).and_then(|post| chooser.pass(n, post)) {
+                    if let Some(item) = archive.post(n).and_then(|post| selector.pass(n, post)) {
                         return Polled::Post(item);
                     }
                 }
-                if next < end { Polled::Skipped } else { Polled::Over }
+                if next < end { Polled::Skipped } else { Polled::Ended }
             }
-            From::List { posts, chooser } => match posts.next() {
-                Some((n, post)) => chooser.pass(n, post).map_or(Polled::Skipped, Polled::Post),
-                None => Polled::Over,
+            From::List { posts, selector } => match posts.next() {
+                Some((n, post)) => selector.pass(n, post).map_or(Polled::Skipped, Polled::Post),
+                None => Polled::Ended,
             },
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(out: &'a mut Vec<u8>, style: Style) -> Writer<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>, style: Style) -> Self {
         Writer { out, style }
     }
 
@@ -126,7 +126,7 @@ mod tests {
     const HARD: &str = "a\"b\\c\n\r\t\u{1}/<b>\u{2028}é 漢字 👩‍💻 \u{7f}";
 
     #[test]
-    fn every_style_means_the_same() {
+    fn every_style_parses_to_the_same_value() {
         for bits in 0..8 {
             let style = Style { ascii: bits & 1 > 0, slash: bits & 2 > 0, angle: bits & 4 > 0 };
             let mut out = Vec::new();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn writes_numbers() {
         let mut out = Vec::new();
         let mut json = Writer::new(&mut out, Style::default());
         json.number(0).raw(" ").number(u64::MAX).raw(" ").degrees(-50_012).raw(" ").degrees(123_400);

@@ -9,10 +9,12 @@ pub(crate) mod json;
 mod languages;
 mod people;
 mod post;
+mod short_link;
 mod text;
 
 use crate::rng::Rng;
 use crate::time::{self, Snowflakes};
+
 use json::{Style, Writer};
 use people::{Person, people_max};
 use post::{Outer, Post};
@@ -36,8 +38,8 @@ pub struct Generator {
 impl Generator {
     /// The Posts of this seed.
     #[must_use]
-    pub fn new(seed: u64) -> Generator {
-        Generator { seed, rng: Rng::nth(seed, 0), ids: Snowflakes::new(Rng::nth(seed, 1).next()) }
+    pub fn new(seed: u64) -> Self {
+        Self { seed, rng: Rng::nth(seed, 0), ids: Snowflakes::new(Rng::nth(seed, 1).next()) }
     }
 
     /// Appends one Post, a compact JSON object without line end, as if written at `now_unix_ms`; gives its id.
@@ -189,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seed_decides_everything_but_the_time() {
+    fn equal_seeds_give_equal_posts_except_for_ids_and_dates() {
         let make = |seed, now| {
             let mut generator = Generator::new(seed);
             let mut out = Vec::new();
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_padded_post_has_its_size() {
+    fn pads_a_post_to_the_requested_size() {
         let mut out = b"before".to_vec();
         let id = Generator::new(1).padded_post(1_762_557_499_594, 100_000, &mut out);
         assert_eq!(out.len(), 100_006);

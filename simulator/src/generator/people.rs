@@ -1,8 +1,10 @@
 //! The invented people: a population that is computed, not stored, so that the same person looks the same in every Post.
 
-use super::languages::{LANGUAGES, Language};
 use crate::rng::Rng;
 use crate::time;
+
+use super::languages::{LANGUAGES, Language};
+use super::short_link;
 
 /// Someone who posts.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ const SYLLABLES: &[&str] = &[
 
 impl Person {
     /// Number `n` of the population of this seed.
-    pub(super) fn nth(seed: u64, n: u64) -> Person {
+    pub(super) fn nth(seed: u64, n: u64) -> Self {
         let mut rng = Rng::nth(seed ^ 0x7065_6f70_6c65, n);
         let language = language(&mut rng);
         let spoken = &LANGUAGES[language];
@@ -65,14 +67,14 @@ impl Person {
         for _ in 0..8 {
             image.push(char::from(rng.pick(b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789")));
         }
-        Person {
+        Self {
             id,
             name: rng.pick(spoken.names),
             screen_name,
             language,
             location: if rng.percent(60) { spoken.place.full_name } else { "" },
             description: if rng.percent(70) { Some(rng.pick(spoken.sentences)) } else { None },
-            link: if rng.percent(30) { Some(super::text::key(&mut rng)) } else { None },
+            link: if rng.percent(30) { Some(short_link::key(&mut rng)) } else { None },
             joined_ms,
             followers,
             friends: rng.below(2_000),

@@ -1,10 +1,12 @@
 //! A Post and how it is written, field by field, in the legacy format.
 
-use super::json::Writer;
-use super::people::Person;
-use super::text::{Entity, Kind, LINK, Text};
 use crate::rng::Rng;
 use crate::time;
+
+use super::json::Writer;
+use super::people::Person;
+use super::short_link::LINK;
+use super::text::{Entity, Kind, Text};
 
 /// The clients that Posts were written with: link and name.
 pub(super) const SOURCES: &[(&str, &str)] = &[
@@ -37,12 +39,12 @@ pub(super) struct Post {
     pub(super) offset: i64,
     /// Quotes, replies, Retweets, likes.
     pub(super) counts: [u64; 4],
-    pub(super) retweeted: Option<Box<Post>>,
-    pub(super) quoted: Option<Box<Post>>,
+    pub(super) retweeted: Option<Box<Self>>,
+    pub(super) quoted: Option<Box<Self>>,
 }
 
 impl Post {
-    pub(super) fn with_counts(mut self, rng: &mut Rng) -> Post {
+    pub(super) fn with_counts(mut self, rng: &mut Rng) -> Self {
         self.counts = [rng.below(9), rng.below(40), rng.below(300), rng.below(2_000)];
         self
     }

@@ -1,8 +1,10 @@
 //! The text of a Post with its entities, whose indices count code points.
 
+use crate::rng::Rng;
+
 use super::languages::{EMOJI, Language};
 use super::people::{Person, people_max};
-use crate::rng::Rng;
+use super::short_link::{LINK, key};
 
 /// A hashtag, link, mention or picture, with the code points it stands at.
 pub(super) struct Entity {
@@ -26,9 +28,6 @@ pub(super) struct Text {
     pub(super) entities: Vec<Entity>,
     chars: u64,
 }
-
-/// Where links point to.
-pub(super) const LINK: &str = "https://t.co/";
 
 impl Text {
     fn push(&mut self, piece: &str) {
@@ -56,8 +55,8 @@ impl Text {
         seed: u64,
         chars_min: u64,
         media: bool,
-    ) -> Text {
-        let mut text = Text::default();
+    ) -> Self {
+        let mut text = Self::default();
         if rng.percent(30) {
             let person = Person::nth(seed, rng.below(people_max()));
             let shown = format!("@{}", person.screen_name);
@@ -110,8 +109,8 @@ impl Text {
     }
 
     /// What stands in `text` where the whole is in `extended_tweet`: the first 116 code points, an ellipsis and a link.
-    pub(super) fn truncated(&self, rng: &mut Rng) -> Text {
-        let mut short = Text::default();
+    pub(super) fn truncated(&self, rng: &mut Rng) -> Self {
+        let mut short = Self::default();
         let head: String = self.text.chars().take(116).collect();
         short.push(&head);
         short.push("…");
@@ -122,8 +121,8 @@ impl Text {
     }
 
     /// `RT @name: ` and the text of the original, cut to 140 code points as the service does.
-    pub(super) fn retweet(original: &Text, author: &Person) -> Text {
-        let mut text = Text::default();
+    pub(super) fn retweet(original: &Self, author: &Person) -> Self {
+        let mut text = Self::default();
         text.push("RT ");
         let start = text.chars;
         let shown = format!("@{}", author.screen_name);
@@ -149,10 +148,4 @@ impl Text {
     pub(super) fn has_link(&self) -> bool {
         self.entities.iter().any(|entity| matches!(entity.kind, Kind::Url(_) | Kind::Media(_)))
     }
-}
-
-/// Ten characters as in a t.co link.
-pub(super) fn key(rng: &mut Rng) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    (0..10).map(|_| char::from(rng.pick(LETTERS))).collect()
 }

@@ -1,32 +1,44 @@
 //! The query of a request for a stream: what X knows, and its answer to everything else.
 
+use std::time::Duration;
+
 use crate::endpoint::{Endpoint, Product};
-use crate::feed::Past;
 use crate::generator::json::{Style, Writer};
 use crate::time;
-use std::time::Duration;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct StreamParams {
     pub(crate) local_dc_only: bool,
     pub(crate) past: Past,
     /// Which partition, from 0.
     pub(crate) partition: u64,
-    /// The fields of a v2 Post and what it refers to; pairs of a parameter's name and one of its values.
+    /// The fields of a v2 Post and what it refers to; pairs of a parameter's name and one of its
+    /// values.
     pub(crate) fields: Vec<(String, String)>,
 }
 
-impl Asked {
+impl StreamParams {
     /// As of a request without a query.
-    pub(crate) const NOTHING: Asked =
-        Asked { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
+    pub(crate) const DEFAULT: Self =
+        Self { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
+}
+
+/// What a connection asks of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    None,
+    /// So much of it first.
+    Backfill(Duration),
+    /// Only what lies between these dates, Unix milliseconds, without the second.
+    Window(u64, u64),
 }
 
 /// How far back X keeps Posts for a recovery.
 const WINDOW_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// The parameters that choose fields, and what each may hold (API description 2.166, with the names of 2.167 beside the older ones).
+/// The parameters that choose fields, and what each may hold (API description 2.166, with the names
+/// of 2.167 beside the older ones).
 const FIELDS: [(&str, &str); 6] = [
     (
         "tweet.fields",
@@ -125,11 +137,12 @@ pub(crate) fn only(query: &str, names: &[&str]) -> Result<Vec<(String, String)>,
 pub(crate) fn wrong_value(name: &str, value: &str, wanted: &str) -> String {
     let mut problems = Problems::default();
     problems.value(name, value, wanted);
-    problems.body().unwrap_or_default()
+    invalid_request(&String::from_utf8_lossy(&problems.0))
 }
 
-/// Reads the query of a request for a stream. The error is the body of X's answer: every parameter that is wrong, by name.
-pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Result<Asked, String> {
+/// Reads the query of a request for a stream. The error is the body of X's answer: every parameter
+/// that is wrong, by name.
+pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Result<StreamParams, String> {
     let v2 = endpoint.product.is_v2();
     let (backfill, start, end) = if v2 {
         ("backfill_minutes", "start_time", "end_time")
@@ -151,7 +164,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
         names.extend(FIELDS.map(|(name, _)| name));
     }
 
-    let mut asked = Asked::NOTHING;
+    let mut params = StreamParams::DEFAULT;
     let mut problems = Problems::default();
     let (mut minutes, mut partition, mut from, mut to) = (0, None, None, None);
     for (name, value) in pairs(query) {
@@ -159,7 +172,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
             problems.unknown(&name, &value, &names);
         } else if name == "localDcOnly" {
             match &*value {
-                "true" => asked.local_dc_only = true,
+                "true" => params.local_dc_only = true,
                 "false" => {}
                 _ => problems.value(&name, &value, "one of [true,false]"),
             }
@@ -184,7 +197,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
         } else if let Some((_, allowed)) = FIELDS.iter().find(|(field, _)| *field == name) {
             for value in value.split(',') {
                 if allowed.split(',').any(|allowed| allowed == value) {
-                    asked.fields.push((name.clone(), value.to_owned()));
+                    params.fields.push((name.clone(), value.to_owned()));
                 } else {
                     problems.value(&name, value, &format!("one of [{allowed}]"));
                 }
@@ -192,13 +205,13 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
         }
     }
     match (partition, endpoint.partitions) {
-        (Some(nth), _) => asked.partition = nth,
+        (Some(nth), _) => params.partition = nth,
         (None, 0) => {}
         (None, _) if query.contains("partition") => {}
         (None, _) => problems.add("partition", "", "The `partition` query parameter can not be empty"),
     }
     match (from, to) {
-        (None, None) if minutes > 0 => asked.past = Past::Backfill(Duration::from_secs(60 * minutes)),
+        (None, None) if minutes > 0 => params.past = Past::Backfill(Duration::from_secs(60 * minutes)),
         (None, None) => {}
         (None, Some((_, value))) => {
             problems.add(end, &value, &format!("The `{end}` query parameter needs a `{start}`"));
@@ -218,12 +231,12 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
             if to <= from {
                 problems.value(end, &end_value, &format!("later than `{start}`"));
             }
-            asked.past = Past::Window(from, to);
+            params.past = Past::Window(from, to);
         }
     }
     match problems.body() {
         Some(body) => Err(body),
-        None => Ok(asked),
+        None => Ok(params),
     }
 }
 
@@ -256,20 +269,20 @@ mod tests {
     /// 2026-01-05T10:00:00Z.
     const NOW: u64 = 1_767_607_200_000;
 
-    fn ask(path: &str, query: &str) -> Result<Asked, String> {
+    fn ask(path: &str, query: &str) -> Result<StreamParams, String> {
         parse(endpoint::stream(path).unwrap(), query, NOW)
     }
 
-    fn powerstream(query: &str) -> Result<Asked, String> {
+    fn powerstream(query: &str) -> Result<StreamParams, String> {
         ask("/2/powerstream", query)
     }
 
-    fn asked(local_dc_only: bool, past: Past) -> Result<Asked, String> {
-        Ok(Asked { local_dc_only, past, ..Asked::NOTHING })
+    fn params(local_dc_only: bool, past: Past) -> Result<StreamParams, String> {
+        Ok(StreamParams { local_dc_only, past, ..StreamParams::DEFAULT })
     }
 
     #[test]
-    fn what_x_knows_is_taken() {
+    fn accepts_the_parameters_that_x_documents() {
         let minutes = |n: u64| Past::Backfill(Duration::from_secs(60 * n));
         for (query, local_dc_only, past) in [
             ("", false, Past::None),
@@ -286,19 +299,19 @@ mod tests {
             ),
             ("startTime=2026-01-04T10:00:00Z", false, Past::Window(NOW - 86_400_000, NOW)),
         ] {
-            assert_eq!(powerstream(query), asked(local_dc_only, past), "{query}");
+            assert_eq!(powerstream(query), params(local_dc_only, past), "{query}");
         }
         let v2 = "backfill_minutes=2&tweet.fields=lang,created_at&expansions=author_id";
         let got = ask("/2/tweets/search/stream", v2).unwrap();
         assert_eq!(got.past, minutes(2));
         assert_eq!(got.fields.len(), 3);
-        assert_eq!(ask("/2/tweets/sample/stream", "backfill_minutes=0"), Ok(Asked::NOTHING));
+        assert_eq!(ask("/2/tweets/sample/stream", "backfill_minutes=0"), Ok(StreamParams::DEFAULT));
         assert_eq!(ask("/2/tweets/firehose/stream", "partition=20").unwrap().partition, 19);
         assert_eq!(ask("/2/tweets/firehose/stream/lang/ko", "partition=2").unwrap().partition, 1);
     }
 
     #[test]
-    fn the_answer_names_what_is_wrong() {
+    fn answers_with_every_wrong_parameter_by_name() {
         assert_eq!(
             powerstream("localDcOnly=maybe").unwrap_err(),
             concat!(

@@ -1,27 +1,31 @@
 //! `/2/tweets/search/stream/rules`, with dry runs, and `/counts`. Shapes as X's pages and recorded answers have them.
 
-use super::{Answer, ids, list_of, object, rules_to_add, text, write_errors, write_rules};
-use crate::book::{Added, Book, Which};
-use crate::request::query;
-use crate::time;
-use serde_json::Value;
 use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::request::query;
+use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
+use crate::time;
+
+use super::answer::{Answer, text, write_errors, write_rules};
+use super::body::{ids, list_of, object, rules_to_add};
 
 /// Rules on a page of the list, at most and by default.
 const PAGE_MAX: usize = 1_000;
 
 pub(super) fn answer(
-    book: &Book,
+    store: &RuleStore,
     method: &str,
     query: &str,
     body: &[u8],
     unix_ms: u64,
 ) -> Result<Answer, Answer> {
-    if method == "GET" { list(book, query, unix_ms) } else { change(book, query, body, unix_ms) }
+    if method == "GET" { list(store, query, unix_ms) } else { change(store, query, body, unix_ms) }
 }
 
-fn list(book: &Book, query: &str, unix_ms: u64) -> Result<Answer, Answer> {
-    let mut rules = book.list();
+fn list(store: &RuleStore, query: &str, unix_ms: u64) -> Result<Answer, Answer> {
+    let mut rules = store.list();
     let (mut most, mut from) = (PAGE_MAX, 0);
     for (name, value) in
         query::only(query, &["ids", "max_results", "pagination_token"]).map_err(Answer::invalid)?
@@ -63,7 +67,7 @@ fn list(book: &Book, query: &str, unix_ms: u64) -> Result<Answer, Answer> {
     })))
 }
 
-fn change(book: &Book, query: &str, body: &[u8], unix_ms: u64) -> Result<Answer, Answer> {
+fn change(store: &RuleStore, query: &str, body: &[u8], unix_ms: u64) -> Result<Answer, Answer> {
     let (mut dry_run, mut delete_all) = (false, false);
     for (name, value) in query::only(query, &["dry_run", "delete_all"]).map_err(Answer::invalid)? {
         let flag = match &*value {
@@ -78,8 +82,8 @@ fn change(book: &Book, query: &str, body: &[u8], unix_ms: u64) -> Result<Answer,
         }
     }
     if delete_all {
-        let which: Vec<Which> = book.list().iter().map(|rule| Which::Id(rule.id)).collect();
-        let deleted = if dry_run { vec![true; which.len()] } else { book.delete(&which) };
+        let which: Vec<RuleRef> = store.list().iter().map(|rule| RuleRef::Id(rule.id)).collect();
+        let deleted = if dry_run { vec![true; which.len()] } else { store.delete(&which) };
         return Ok(Answer::ok(deletion(&deleted, unix_ms)));
     }
     let body = object(body)?;
@@ -89,9 +93,10 @@ fn change(book: &Book, query: &str, body: &[u8], unix_ms: u64) -> Result<Answer,
         }
         (Some(list), None) => {
             let rules = rules_to_add(Some(list), "add")?;
-            let answers = book.add(&rules, false, dry_run);
-            let accepted =
-                answers.iter().any(|answer| matches!(answer, Added::Created(_) | Added::Duplicate(_)));
+            let answers = store.add(&rules, false, dry_run);
+            let accepted = answers
+                .iter()
+                .any(|answer| matches!(answer, AddOutcome::Created(_) | AddOutcome::Duplicate(_)));
             // As recorded: 201, of duplicates too, but 200 where all are invalid.
             let status = if accepted { 201 } else { 200 };
             Ok(Answer { status, body: added(&rules, &answers, unix_ms, false) })
@@ -100,7 +105,7 @@ fn change(book: &Book, query: &str, body: &[u8], unix_ms: u64) -> Result<Answer,
             let which = match (named.get("ids"), named.get("values")) {
                 (Some(list), None) => ids(Some(list), "ids")?,
                 (None, Some(list)) => {
-                    let value = |value: &Value| value.as_str().map(|value| Which::Value(value.to_owned()));
+                    let value = |value: &Value| value.as_str().map(|value| RuleRef::Value(value.to_owned()));
                     let values = list_of(Some(list), "values")?;
                     values.iter().map(value).collect::<Option<Vec<_>>>().ok_or_else(|| {
                         Answer::wrong("values", "", "The `values` field is a list of strings")
@@ -115,14 +120,14 @@ fn change(book: &Book, query: &str, body: &[u8], unix_ms: u64) -> Result<Answer,
                 }
             };
             let deleted = if dry_run {
-                let rules = book.list();
-                let is_there = |which: &Which| match which {
-                    Which::Id(id) => rules.iter().any(|rule| rule.id == *id),
-                    Which::Value(value) => rules.iter().any(|rule| rule.value == *value),
+                let rules = store.list();
+                let is_there = |which: &RuleRef| match which {
+                    RuleRef::Id(id) => rules.iter().any(|rule| rule.id == *id),
+                    RuleRef::Value(value) => rules.iter().any(|rule| rule.value == *value),
                 };
                 which.iter().map(is_there).collect()
             } else {
-                book.delete(&which)
+                store.delete(&which)
             };
             Ok(Answer::ok(deletion(&deleted, unix_ms)))
         }
@@ -132,20 +137,20 @@ fn change(book: &Book, query: &str, body: &[u8], unix_ms: u64) -> Result<Answer,
 /// The answer to an addition. A duplicate counts as invalid. With `refused` none was stored, whatever would have been.
 pub(super) fn added(
     rules: &[(String, Option<String>)],
-    answers: &[Added],
+    answers: &[AddOutcome],
     unix_ms: u64,
     refused: bool,
 ) -> String {
-    let count = |of: fn(&Added) -> bool| answers.iter().filter(|answer| of(answer)).count() as u64;
-    let created = if refused { 0 } else { count(|answer| matches!(answer, Added::Created(_))) };
-    let valid = count(|answer| matches!(answer, Added::Created(_) | Added::Full));
+    let count = |of: fn(&AddOutcome) -> bool| answers.iter().filter(|answer| of(answer)).count() as u64;
+    let created = if refused { 0 } else { count(|answer| matches!(answer, AddOutcome::Created(_))) };
+    let valid = count(|answer| matches!(answer, AddOutcome::Created(_) | AddOutcome::Full));
     let all = answers.len() as u64;
     text(|json| {
         json.raw("{");
         if created > 0 {
             json.raw("\"data\":[");
             let created = answers.iter().filter_map(|answer| match answer {
-                Added::Created(rule) => Some(rule),
+                AddOutcome::Created(rule) => Some(rule),
                 _ => None,
             });
             write_rules(json, created);
@@ -154,7 +159,7 @@ pub(super) fn added(
         json.raw("\"meta\":{\"sent\":").string(&time::iso(unix_ms)).raw(",\"summary\":{\"created\":");
         json.number(created).raw(",\"not_created\":").number(all - created);
         json.raw(",\"valid\":").number(valid).raw(",\"invalid\":").number(all - valid).raw("}}");
-        if answers.iter().any(|answer| !matches!(answer, Added::Created(_))) {
+        if answers.iter().any(|answer| !matches!(answer, AddOutcome::Created(_))) {
             json.raw(",\"errors\":[");
             write_errors(json, rules, answers);
             json.raw("]");
@@ -172,9 +177,9 @@ fn deletion(deleted: &[bool], unix_ms: u64) -> String {
 }
 
 /// How many rules there are, and may be. Caps are strings, as the API description has them.
-pub(super) fn counts(book: &Book, query: &str) -> Result<Answer, Answer> {
+pub(super) fn counts(store: &RuleStore, query: &str) -> Result<Answer, Answer> {
     query::only(query, &["rules_count.fields"]).map_err(Answer::invalid)?;
-    let (cap, count) = (book.rules_max() as u64, book.len() as u64);
+    let (cap, count) = (store.rules_max() as u64, store.len() as u64);
     Ok(Answer::ok(text(|json| {
         json.raw("{\"data\":{\"cap_per_client_app\":\"").number(cap);
         json.raw("\",\"cap_per_project\":\"").number(cap);

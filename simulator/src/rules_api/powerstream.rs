@@ -1,15 +1,18 @@
 //! `/2/powerstream/rules`. The shapes of success are those of X's page (Powerstream: Introduction); those of failure are the
 //! Filtered Stream's, with status 400.
 
-use super::{
-    Answer, NotDeleted, Options, filtered, id, ids, list_of, object, rules_to_add, text, write_rules,
-};
-use crate::book::{Added, Book, Which};
-use crate::request::query;
 use serde_json::Value;
 
+use crate::request::query;
+use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
+
+use super::answer::{Answer, text, write_errors, write_rules};
+use super::body::{id, ids, list_of, object, rules_to_add};
+use super::filtered;
+use super::options::{NotDeleted, Options};
+
 pub(super) fn answer(
-    book: &Book,
+    store: &RuleStore,
     options: &Options,
     method: &str,
     query: &str,
@@ -29,19 +32,19 @@ pub(super) fn answer(
     match method {
         "GET" => Ok(Answer::ok(text(|json| {
             json.raw("{\"data\":{\"rules\":[");
-            write_rules(json, book.list().iter());
+            write_rules(json, store.list().iter());
             json.raw("]}}");
         }))),
-        _ if deletes => delete(book, options, body),
-        _ => add(book, options, body, unix_ms),
+        _ if deletes => delete(store, options, body),
+        _ => add(store, options, body, unix_ms),
     }
 }
 
-fn add(book: &Book, options: &Options, body: &[u8], unix_ms: u64) -> Result<Answer, Answer> {
+fn add(store: &RuleStore, options: &Options, body: &[u8], unix_ms: u64) -> Result<Answer, Answer> {
     let body = object(body)?;
     let rules = rules_to_add(body.get("rules"), "rules")?;
-    let answers = book.add(&rules, !options.partial, false);
-    let is_refused = |answer: &Added| matches!(answer, Added::Invalid(_) | Added::Full);
+    let answers = store.add(&rules, !options.partial, false);
+    let is_refused = |answer: &AddOutcome| matches!(answer, AddOutcome::Invalid(_) | AddOutcome::Full);
     let refused = answers.iter().any(is_refused);
     if refused && !options.partial {
         return Ok(Answer::invalid(filtered::added(&rules, &answers, unix_ms, true)));
@@ -49,7 +52,7 @@ fn add(book: &Book, options: &Options, body: &[u8], unix_ms: u64) -> Result<Answ
     // A duplicate is answered with the rule that there is: whoever adds it has it.
     let stored = || {
         answers.iter().filter_map(|answer| match answer {
-            Added::Created(rule) | Added::Duplicate(rule) => Some(rule),
+            AddOutcome::Created(rule) | AddOutcome::Duplicate(rule) => Some(rule),
             _ => None,
         })
     };
@@ -64,7 +67,7 @@ fn add(book: &Book, options: &Options, body: &[u8], unix_ms: u64) -> Result<Answ
             let mut comma = "";
             for (rule, refused) in rules.iter().zip(refused) {
                 json.raw(comma);
-                super::write_errors(json, std::slice::from_ref(rule), std::slice::from_ref(refused));
+                write_errors(json, std::slice::from_ref(rule), std::slice::from_ref(refused));
                 comma = ",";
             }
             json.raw("]");
@@ -74,7 +77,7 @@ fn add(book: &Book, options: &Options, body: &[u8], unix_ms: u64) -> Result<Answ
     Ok(Answer { status: 201, body })
 }
 
-fn delete(book: &Book, options: &Options, body: &[u8]) -> Result<Answer, Answer> {
+fn delete(store: &RuleStore, options: &Options, body: &[u8]) -> Result<Answer, Answer> {
     let body = object(body)?;
     // The page shows rules with their values and recommends ids: as a rule without a value, or as PowerTrack has them.
     let which = match body.get("rule_ids") {
@@ -82,7 +85,9 @@ fn delete(book: &Book, options: &Options, body: &[u8]) -> Result<Answer, Answer>
         None => {
             let rule = |rule: &Value| match rule.get("id") {
                 Some(named) => id(named),
-                None => rule.get("value").and_then(Value::as_str).map(|value| Which::Value(value.to_owned())),
+                None => {
+                    rule.get("value").and_then(Value::as_str).map(|value| RuleRef::Value(value.to_owned()))
+                }
             };
             let list = list_of(body.get("rules"), "rules")?;
             list.iter()
@@ -91,7 +96,7 @@ fn delete(book: &Book, options: &Options, body: &[u8]) -> Result<Answer, Answer>
                 .ok_or_else(|| Answer::wrong("rules", "", "Each of the `rules` needs an `id` or a `value`"))?
         }
     };
-    let deleted = book.delete(&which);
+    let deleted = store.delete(&which);
     let count = deleted.iter().filter(|deleted| **deleted).count() as u64;
     Ok(Answer::ok(text(|json| {
         json.raw("{\"data\":{\"deleted\":").number(count);
@@ -106,8 +111,8 @@ fn delete(book: &Book, options: &Options, body: &[u8]) -> Result<Answer, Answer>
                 for (which, _) in which.iter().zip(&deleted).filter(|(_, deleted)| !**deleted) {
                     json.raw(comma);
                     match which {
-                        Which::Id(id) => json.raw("{\"id\":\"").number(*id).raw("\"}"),
-                        Which::Value(value) => json.raw("{\"value\":").string(value).raw("}"),
+                        RuleRef::Id(id) => json.raw("{\"id\":\"").number(*id).raw("\"}"),
+                        RuleRef::Value(value) => json.raw("{\"value\":").string(value).raw("}"),
                     };
                     comma = ",";
                 }

@@ -1,38 +1,41 @@
-use super::*;
-use crate::book::NoRules;
-use crate::clock::{Clock, Time};
-use powerstream_rules::Profile;
-use serde_json::json;
 use std::time::Duration;
+
+use powerstream_rules::Profile;
+use serde_json::{Value, json};
+
+use crate::clock::{Clock, Time};
+use crate::rule_store::NoRules;
+
+use super::*;
 
 /// 2026-01-05T10:00:00Z.
 const NOW: u64 = 1_767_607_200_000;
 
 struct Api {
-    book: Book,
-    resource: Resource,
+    store: RuleStore,
+    resource: RulesResource,
     options: Options,
 }
 
 impl Api {
-    fn new(resource: Resource) -> Api {
+    fn new(resource: RulesResource) -> Self {
         let (profile, max) = match resource {
-            Resource::Powerstream => (Profile::Powerstream, 150),
+            RulesResource::Powerstream => (Profile::Powerstream, 150),
             _ => (Profile::FilteredStream, 150),
         };
         let clock = Clock::new(Time::Virtual { unix_ms: NOW });
-        let book = Book::new(profile, max, NoRules::Nothing, Duration::ZERO, true, &clock);
-        Api { book, resource, options: Options { not_deleted: NotDeleted::Number, partial: false } }
+        let store = RuleStore::new(profile, max, NoRules::Nothing, Duration::ZERO, true, &clock);
+        Api { store, resource, options: Options { not_deleted: NotDeleted::Number, partial: false } }
     }
 
     fn ask(&self, method: &str, query: &str, body: &str) -> (u16, Value) {
-        let Api { book, resource, options } = self;
-        let answer = answer(book, *resource, options, method, query, body.as_bytes(), NOW);
+        let Api { store, resource, options } = self;
+        let answer = answer(store, *resource, options, method, query, body.as_bytes(), NOW);
         (answer.status, serde_json::from_str(&answer.body).unwrap())
     }
 
     fn ids(&self) -> Vec<String> {
-        self.book.list().iter().map(|rule| rule.id.to_string()).collect()
+        self.store.list().iter().map(|rule| rule.id.to_string()).collect()
     }
 }
 
@@ -43,11 +46,11 @@ fn values(count: usize) -> String {
 
 /// The round trip of X's page, byte for byte but for the id.
 #[test]
-fn powerstream_round_trip() {
-    let api = Api::new(Resource::Powerstream);
+fn powerstream_adds_lists_and_deletes_rules() {
+    let api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"(cat OR dog) lang:en -is:retweet","tag":"pet-monitor"}]}"#;
-    let Api { book, resource, options } = &api;
-    let ask = |method, body: &str| answer(book, *resource, options, method, "", body.as_bytes(), NOW);
+    let Api { store, resource, options } = &api;
+    let ask = |method, body: &str| answer(store, *resource, options, method, "", body.as_bytes(), NOW);
     let added = ask("POST", body);
     let id = &api.ids()[0];
     let rules = format!(
@@ -62,8 +65,8 @@ fn powerstream_round_trip() {
 }
 
 #[test]
-fn powerstream_deletes_by_everything_the_page_may_mean() {
-    let api = Api::new(Resource::Powerstream);
+fn powerstream_deletes_by_id_by_value_and_by_method_override() {
+    let api = Api::new(RulesResource::Powerstream);
     let some = format!(r#"{{"rules":[{}]}}"#, values(6));
     assert_eq!(api.ask("POST", "", &some).0, 201);
     let ids = api.ids();
@@ -81,8 +84,8 @@ fn powerstream_deletes_by_everything_the_page_may_mean() {
 }
 
 #[test]
-fn powerstream_says_what_was_not_deleted_in_each_way() {
-    let mut api = Api::new(Resource::Powerstream);
+fn powerstream_reports_undeleted_rules_as_configured() {
+    let mut api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"nothing"},{"id":"7"}]}"#;
     let mut ask = |how| {
         api.options.not_deleted = how;
@@ -94,11 +97,11 @@ fn powerstream_says_what_was_not_deleted_in_each_way() {
 }
 
 #[test]
-fn powerstream_takes_all_or_nothing_unless_told() {
-    let mut api = Api::new(Resource::Powerstream);
+fn powerstream_adds_all_or_nothing_unless_partial() {
+    let mut api = Api::new(RulesResource::Powerstream);
     let body = r#"{"rules":[{"value":"gull"},{"value":"gull OR"},{"value":"-tern"}]}"#;
     let (status, answer) = api.ask("POST", "", body);
-    assert_eq!((status, api.book.len()), (400, 0));
+    assert_eq!((status, api.store.len()), (400, 0));
     assert_eq!(answer["meta"]["summary"], json!({"created": 0, "not_created": 3, "valid": 1, "invalid": 2}));
     assert!(answer.get("data").is_none());
     assert_eq!(
@@ -112,7 +115,7 @@ fn powerstream_takes_all_or_nothing_unless_told() {
     );
     api.options.partial = true;
     let (status, answer) = api.ask("POST", "", body);
-    assert_eq!((status, api.book.len()), (201, 1));
+    assert_eq!((status, api.store.len()), (201, 1));
     assert_eq!(answer["data"]["rules"][0]["value"], "gull");
     assert_eq!(answer["errors"].as_array().unwrap().len(), 2);
     // Again: the rule that there is, with its id.
@@ -122,8 +125,8 @@ fn powerstream_takes_all_or_nothing_unless_told() {
 }
 
 #[test]
-fn bounds() {
-    for (resource, list) in [(Resource::Powerstream, "rules"), (Resource::Filtered, "add")] {
+fn limits_the_batch_the_rules_and_the_length_of_a_rule() {
+    for (resource, list) in [(RulesResource::Powerstream, "rules"), (RulesResource::Filtered, "add")] {
         let api = Api::new(resource);
         let add = |rules: &str| api.ask("POST", "", &format!(r#"{{"{list}":[{rules}]}}"#));
         let (status, answer) = add(&values(101));
@@ -140,21 +143,21 @@ fn bounds() {
         let (status, answer) = add(&more.join(","));
         let cap = "https://api.x.com/2/problems/rule-cap";
         assert!(answer["errors"].as_array().unwrap().iter().any(|error| error["type"] == cap), "{answer}");
-        let (want, len) = if resource == Resource::Powerstream { (400, 101) } else { (201, 150) };
-        assert_eq!((status, api.book.len()), (want, len));
+        let (want, len) = if resource == RulesResource::Powerstream { (400, 101) } else { (201, 150) };
+        assert_eq!((status, api.store.len()), (want, len));
     }
 }
 
 #[test]
-fn filtered_stream_shapes() {
-    let api = Api::new(Resource::Filtered);
+fn filtered_stream_answers_have_the_recorded_shapes() {
+    let api = Api::new(RulesResource::Filtered);
     let sent = "2026-01-05T10:00:00.000Z";
     let none = json!({"meta": {"sent": sent, "result_count": 0}});
     assert_eq!(api.ask("GET", "", ""), (200, none));
 
     let one = r#"{"add":[{"value":"cat has:images","tag":"cats with images"}]}"#;
     let (status, dry) = api.ask("POST", "dry_run=true", one);
-    assert_eq!((status, dry["meta"]["summary"]["created"].as_u64(), api.book.len()), (201, Some(1), 0));
+    assert_eq!((status, dry["meta"]["summary"]["created"].as_u64(), api.store.len()), (201, Some(1), 0));
     let (status, answer) = api.ask("POST", "", one);
     let id = api.ids()[0].clone();
     let rule = json!({"id": id, "value": "cat has:images", "tag": "cats with images"});
@@ -180,15 +183,15 @@ fn filtered_stream_shapes() {
     assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));
 
     let (_, counts) = {
-        let counting = Api { resource: Resource::FilteredCounts, ..api };
+        let counting = Api { resource: RulesResource::FilteredCounts, ..api };
         let answer = counting.ask("GET", "", "");
-        let Api { book, options, .. } = counting;
-        let api = Api { book, options, resource: Resource::Filtered };
+        let Api { store, options, .. } = counting;
+        let api = Api { store, options, resource: RulesResource::Filtered };
         let (status, deleted) = api.ask("POST", "", &format!(r#"{{"delete":{{"ids":["{id}","7"]}}}}"#));
         let summary = json!({"deleted": 1, "not_deleted": 1});
         assert_eq!((status, deleted), (200, json!({"meta": {"sent": sent, "summary": summary}})));
         let (_, deleted) = api.ask("POST", "", r#"{"delete":{"values":["dog"]}}"#);
-        assert_eq!((deleted["meta"]["summary"]["deleted"].as_u64(), api.book.len()), (Some(1), 0));
+        assert_eq!((deleted["meta"]["summary"]["deleted"].as_u64(), api.store.len()), (Some(1), 0));
         answer
     };
     assert_eq!(counts["data"]["client_app_rules_count"]["rule_count"], 2);
@@ -196,8 +199,8 @@ fn filtered_stream_shapes() {
 }
 
 #[test]
-fn filtered_stream_pages() {
-    let api = Api::new(Resource::Filtered);
+fn filtered_stream_pages_the_list_of_rules() {
+    let api = Api::new(RulesResource::Filtered);
     assert_eq!(api.ask("POST", "", &format!(r#"{{"add":[{}]}}"#, values(25))).0, 201);
     let (mut seen, mut query) = (Vec::new(), "max_results=10".to_owned());
     loop {
@@ -216,12 +219,12 @@ fn filtered_stream_pages() {
     let (_, two) = api.ask("GET", &format!("ids={},{},1", ids[3], ids[9]), "");
     assert_eq!(two["meta"]["result_count"], 2);
     let (_, all) = api.ask("POST", "delete_all=true", "");
-    assert_eq!((all["meta"]["summary"]["deleted"].as_u64(), api.book.len()), (Some(25), 0));
+    assert_eq!((all["meta"]["summary"]["deleted"].as_u64(), api.store.len()), (Some(25), 0));
 }
 
 #[test]
-fn what_cannot_be_understood_is_400_and_named() {
-    let (powerstream, filtered) = (Api::new(Resource::Powerstream), Api::new(Resource::Filtered));
+fn answers_400_and_names_what_is_malformed() {
+    let (powerstream, filtered) = (Api::new(RulesResource::Powerstream), Api::new(RulesResource::Filtered));
     for (api, method, query, body) in [
         (&powerstream, "POST", "", "{"),
         (&powerstream, "POST", "", ""),
@@ -247,5 +250,5 @@ fn what_cannot_be_understood_is_400_and_named() {
         assert_eq!((status, answer["title"].as_str()), (400, Some("Invalid Request")), "{query} {body}");
         assert!(answer["errors"][0]["message"].as_str().unwrap().len() > 10);
     }
-    assert_eq!((powerstream.book.len(), filtered.book.len()), (0, 0));
+    assert_eq!((powerstream.store.len(), filtered.store.len()), (0, 0));
 }

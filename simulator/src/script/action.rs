@@ -1,10 +1,15 @@
 //! What a scenario is made of, once it is read.
 
-use super::heads;
-use crate::rng::Rng;
-use crate::scenario::KeepAlives;
-use crate::wire::Cutting;
 use std::time::Duration;
+
+use crate::rng::Rng;
+use crate::scenario::Scenario;
+use crate::wire::Cutting;
+
+use super::heads::BadHead;
+use super::junk::Junk;
+use super::names::names;
+use super::refusal::Refusal;
 
 /// How all streams are.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +24,8 @@ pub(crate) struct Stream {
 }
 
 impl Default for Stream {
-    fn default() -> Stream {
-        Stream {
+    fn default() -> Self {
+        Self {
             cutting: Cutting::Whole,
             arrays: false,
             keep_alives: KeepAlives::WhenIdle,
@@ -28,6 +33,16 @@ impl Default for Stream {
             skew_ms: 0,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepAlives {
+    /// Only when nothing was sent for the interval, as the service does.
+    WhenIdle,
+    /// Also between every two messages.
+    Between,
+    /// Also before one message in eight.
+    NowAndThen,
 }
 
 /// When `connection_metadata` comes, for those who get it.
@@ -91,13 +106,13 @@ pub(crate) enum Action {
     Refuse(Refusal),
     Interim { count: u64, status: u16 },
     SlowHead { step: Duration },
-    BadHead(&'static str),
+    BadHead(BadHead),
     Coding(String),
     Endless(Endless),
     BadChunk(BadChunk),
     WrongSize(WrongSize),
     Line { bytes: Vec<u8>, then: Then },
-    Junk(Option<usize>),
+    Junk(Option<Junk>),
     Unknown,
     Oversize { bytes: Option<usize> },
     KeepAlives { count: u64, split: bool },
@@ -113,20 +128,20 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// It strikes before there is a stream.
+    /// Returns true if it happens before there is a stream.
     pub(crate) fn is_of_request(&self) -> bool {
         match self {
-            Action::Cut { place, .. } => {
+            Self::Cut { place, .. } => {
                 matches!(place, Place::Accept | Place::Request | Place::Head | Place::InHead)
             }
-            Action::Endless(what) => what.is_of_head(),
-            Action::Refuse(_)
-            | Action::Interim { .. }
-            | Action::SlowHead { .. }
-            | Action::BadHead(_)
-            | Action::Coding(_)
-            | Action::Ghost { .. }
-            | Action::Failover { .. } => true,
+            Self::Endless(what) => what.is_of_head(),
+            Self::Refuse(_)
+            | Self::Interim { .. }
+            | Self::SlowHead { .. }
+            | Self::BadHead(_)
+            | Self::Coding(_)
+            | Self::Ghost { .. }
+            | Self::Failover { .. } => true,
             _ => false,
         }
     }
@@ -161,19 +176,6 @@ pub(crate) enum Then {
     Reset,
 }
 
-/// A name for each variant.
-macro_rules! names {
-    ($(#[$doc:meta])* $type:ident { $($variant:ident $name:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum $type { $($variant,)* }
-
-        impl $type {
-            pub(crate) const NAMES: &'static [(&'static str, $type)] = &[$(($name, $type::$variant)),*];
-        }
-    };
-}
-
 names! {
     /// What never ends.
     Endless {
@@ -193,28 +195,23 @@ names! {
 
 impl Endless {
     fn is_of_head(self) -> bool {
-        matches!(
-            self,
-            Endless::StatusLine | Endless::Field | Endless::Fields | Endless::Interim | Endless::ErrorBody
-        )
+        matches!(self, Self::StatusLine | Self::Field | Self::Fields | Self::Interim | Self::ErrorBody)
     }
 
     /// What comes once, and what comes again and again.
     pub(crate) fn bytes(self) -> (&'static str, &'static str) {
         match self {
-            Endless::StatusLine => ("HTTP/1.1 200 ", "OK"),
-            Endless::Field => ("HTTP/1.1 200 OK\r\nx-endless: ", "value"),
-            Endless::Fields => ("HTTP/1.1 200 OK\r\n", "x-endless: value\r\n"),
-            Endless::Interim => ("", "HTTP/1.1 102 Processing\r\n\r\n"),
-            Endless::ErrorBody => {
-                ("HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\n\r\n", "<p>")
-            }
-            Endless::SizeLine => ("", "0"),
-            Endless::Extension => ("5;name=", "value"),
-            Endless::Trailer => ("0\r\nx-endless: ", "value"),
-            Endless::Trailers => ("0\r\n", "x-endless: value\r\n"),
-            Endless::Message => ("", "10\r\nno line end here\r\n"),
-            Endless::KeepAlives => ("", "2\r\n\r\n\r\n"),
+            Self::StatusLine => ("HTTP/1.1 200 ", "OK"),
+            Self::Field => ("HTTP/1.1 200 OK\r\nx-endless: ", "value"),
+            Self::Fields => ("HTTP/1.1 200 OK\r\n", "x-endless: value\r\n"),
+            Self::Interim => ("", "HTTP/1.1 102 Processing\r\n\r\n"),
+            Self::ErrorBody => ("HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\n\r\n", "<p>"),
+            Self::SizeLine => ("", "0"),
+            Self::Extension => ("5;name=", "value"),
+            Self::Trailer => ("0\r\nx-endless: ", "value"),
+            Self::Trailers => ("0\r\n", "x-endless: value\r\n"),
+            Self::Message => ("", "10\r\nno line end here\r\n"),
+            Self::KeepAlives => ("", "2\r\n\r\n\r\n"),
         }
     }
 }
@@ -250,7 +247,8 @@ names! {
 }
 
 impl BadChunk {
-    /// The message of such a chunk, and how one begins with which nothing is wrong up to the message's line end.
+    /// The message of such a chunk, and how one begins with which nothing is wrong up to the
+    /// message's line end.
     pub(crate) const MESSAGE: &str = "{\"id\":1}";
     pub(crate) const WHOLE: &[u8] = b"a\r\n{\"id\":1}\r\n";
 
@@ -258,38 +256,37 @@ impl BadChunk {
         const DATA: &str = "{\"id\":1}\r\n";
         let sized = |size: &str| format!("{size}\r\n{DATA}\r\n");
         let text = match self {
-            BadChunk::Any => {
-                let (_, other) = rng.pick(&BadChunk::NAMES[2..]);
+            Self::Any => {
+                let (_, other) = rng.pick(&Self::NAMES[2..]);
                 return other.bytes(rng);
             }
             // A chunk size that is none.
-            BadChunk::Size => {
-                let sizes =
-                    [BadChunk::Word, BadChunk::Sign, BadChunk::Empty, BadChunk::Space, BadChunk::Html];
+            Self::Size => {
+                let sizes = [Self::Word, Self::Sign, Self::Empty, Self::Space, Self::Html];
                 return rng.pick(&sizes).bytes(rng);
             }
-            BadChunk::Word => sized("xyz"),
-            BadChunk::Sign => sized(if rng.percent(50) { "+a" } else { "-5" }),
-            BadChunk::Empty => sized(""),
-            BadChunk::HexPrefix => sized("0xa"),
-            BadChunk::Space => sized(" a"),
-            BadChunk::Tab => sized("\ta"),
-            BadChunk::Underscore => sized("0_a"),
-            BadChunk::TooManyDigits => sized("0000000000000000000000000000a"),
-            BadChunk::Overflow => sized("ffffffffffffffffa"),
-            BadChunk::LfAlone => format!("a\n{DATA}\r\n"),
-            BadChunk::CrAlone => format!("a\r{DATA}\r\n"),
-            BadChunk::CrCrLf => format!("a\r\r\n{DATA}\r\n"),
-            BadChunk::NoEnd => format!("a\r\n{DATA}a\r\n{DATA}\r\n"),
-            BadChunk::WrongEnd => format!("a\r\n{DATA}xx"),
-            BadChunk::LfEnd => format!("a\r\n{DATA}\na\r\n{DATA}\r\n"),
-            BadChunk::EmptyLine => format!("\r\na\r\n{DATA}\r\n"),
-            BadChunk::CrInExtension => format!("a;x=\ry\r\n{DATA}\r\n"),
-            BadChunk::LfInExtension => format!("a;x=\ny\r\n{DATA}\r\n"),
-            BadChunk::NulInExtension => format!("a;x=\0y\r\n{DATA}\r\n"),
-            BadChunk::BadTrailer => "0\r\nno colon here\r\n\r\n".to_owned(),
-            BadChunk::FoldedTrailer => "0\r\nx-a: b\r\n c\r\n\r\n".to_owned(),
-            BadChunk::Html => "<html><body>502 Bad Gateway</body></html>\r\n".to_owned(),
+            Self::Word => sized("xyz"),
+            Self::Sign => sized(if rng.percent(50) { "+a" } else { "-5" }),
+            Self::Empty => sized(""),
+            Self::HexPrefix => sized("0xa"),
+            Self::Space => sized(" a"),
+            Self::Tab => sized("\ta"),
+            Self::Underscore => sized("0_a"),
+            Self::TooManyDigits => sized("0000000000000000000000000000a"),
+            Self::Overflow => sized("ffffffffffffffffa"),
+            Self::LfAlone => format!("a\n{DATA}\r\n"),
+            Self::CrAlone => format!("a\r{DATA}\r\n"),
+            Self::CrCrLf => format!("a\r\r\n{DATA}\r\n"),
+            Self::NoEnd => format!("a\r\n{DATA}a\r\n{DATA}\r\n"),
+            Self::WrongEnd => format!("a\r\n{DATA}xx"),
+            Self::LfEnd => format!("a\r\n{DATA}\na\r\n{DATA}\r\n"),
+            Self::EmptyLine => format!("\r\na\r\n{DATA}\r\n"),
+            Self::CrInExtension => format!("a;x=\ry\r\n{DATA}\r\n"),
+            Self::LfInExtension => format!("a;x=\ny\r\n{DATA}\r\n"),
+            Self::NulInExtension => format!("a;x=\0y\r\n{DATA}\r\n"),
+            Self::BadTrailer => "0\r\nno colon here\r\n\r\n".to_owned(),
+            Self::FoldedTrailer => "0\r\nx-a: b\r\n c\r\n\r\n".to_owned(),
+            Self::Html => "<html><body>502 Bad Gateway</body></html>\r\n".to_owned(),
         };
         text.into_bytes()
     }
@@ -305,81 +302,11 @@ names! {
     }
 }
 
-names! {
-    /// Bodies of refusals.
-    Body {
-        Problem "problem",
-        Empty "empty",
-        Html "html",
-        Text "text",
-        Legacy "legacy",
-        Code "code",
-        Gnip "gnip",
-        TooManyConnections "too-many-connections",
-        UsageCap "usage-cap",
-        Provisioning "provisioning",
-        RulesInvalid "rules-invalid",
-        NotEnrolled "not-enrolled",
-        Credits "credits",
-        Huge "huge",
-        Cut "cut",
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    pub(crate) body: Body,
-    /// Complete lines, without their ends.
-    pub(crate) headers: Vec<String>,
-    pub(crate) remaining: Option<u64>,
-    pub(crate) reset: Option<Reset>,
-    pub(crate) retry_after: Option<String>,
-}
-
-/// What stands in `x-rate-limit-reset`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reset {
-    /// So many seconds from now, or before.
-    In(i64),
-    /// The same, but in milliseconds, as it should not be.
-    InAsMilliseconds(i64),
-    Text(String),
-}
-
-impl Refusal {
-    pub(crate) fn new(status: u16, body: Body) -> Refusal {
-        Refusal { status, body, headers: Vec::new(), remaining: None, reset: None, retry_after: None }
-    }
-
-    /// The headers, as complete lines.
-    pub(crate) fn lines(&self, unix_ms: u64) -> String {
-        let mut lines = String::new();
-        if self.remaining.is_some() || self.reset.is_some() {
-            lines.push_str("x-rate-limit-limit: 50\r\n");
-            lines.push_str(&format!("x-rate-limit-remaining: {}\r\n", self.remaining.unwrap_or(0)));
-        }
-        let now = (unix_ms / 1_000) as i64;
-        match &self.reset {
-            None => {}
-            Some(Reset::In(seconds)) => lines.push_str(&format!("x-rate-limit-reset: {}\r\n", now + seconds)),
-            Some(Reset::InAsMilliseconds(seconds)) => {
-                lines.push_str(&format!("x-rate-limit-reset: {}\r\n", (now + seconds) * 1_000));
-            }
-            Some(Reset::Text(text)) => lines.push_str(&format!("x-rate-limit-reset: {text}\r\n")),
-        }
-        if let Some(retry_after) = &self.retry_after {
-            lines.push_str(&format!("retry-after: {retry_after}\r\n"));
-        }
-        for header in &self.headers {
-            lines.push_str(header);
-            lines.push_str("\r\n");
-        }
-        lines
-    }
-}
-
-/// The head of this name, which is in the table.
-pub(crate) fn bad_head(name: &str) -> Option<&'static str> {
-    heads::ALL.iter().map(|(head, _)| *head).find(|head| *head == name)
+/// All that a script says.
+pub(crate) struct Definition {
+    pub(crate) description: String,
+    /// The built-in scenario that it is.
+    pub(crate) named: Option<Scenario>,
+    pub(crate) stream: Stream,
+    pub(crate) events: Vec<Event>,
 }

@@ -1,6 +1,8 @@
-//! Heads that a client must not take: what RFC 9112 and 9110 forbid, and what stands at the wrong port.
+//! Heads that a client must not take: what RFC 9112 and 9110 forbid, and what stands at the wrong
+//! port.
 
-/// Name, and bytes. Where nothing else is wrong a chunked body could follow, and one keep-alive does.
+/// Name, and bytes. Where nothing else is wrong a chunked body could follow, and one keep-alive
+/// does.
 pub(crate) const ALL: &[(&str, &str)] = &[
     ("two-spaces", "HTTP/1.1  200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
     ("lower-case", "http/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
@@ -43,7 +45,17 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("length-overflow", "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\n{\"id\":1}\r\n"),
 ];
 
-/// The bytes of the head of this name.
-pub(crate) fn bytes(name: &str) -> &'static [u8] {
-    ALL.iter().find(|(head, _)| *head == name).map_or(b"", |(_, bytes)| bytes.as_bytes())
+/// A head of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BadHead(&'static str);
+
+impl BadHead {
+    /// Returns the names and the heads, as a table to look a name up in.
+    pub(super) fn names() -> Vec<(&'static str, Self)> {
+        ALL.iter().map(|(name, head)| (*name, Self(head))).collect()
+    }
+
+    pub(crate) fn bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
 }

@@ -1,7 +1,8 @@
 //! System messages of all three families that a client of X may meet in a stream.
 //!
-//! Those of the disconnects of the v2 API follow the two that are recorded; X's API description only has the names of the others. Texts of
-//! PowerTrack and of the API of 2012 are from their pages.
+//! Those of the disconnects of the v2 API follow the two that are recorded; X's API description
+//! only has the names of the others. Texts of PowerTrack and of the API of 2012 are from their
+//! pages.
 
 macro_rules! disconnect {
     ($type:literal, $detail:literal) => {
@@ -24,11 +25,21 @@ pub(crate) const UPSTREAM_OPERATIONAL: &str = disconnect!(
 /// What PowerTrack says to the newest of too many connections.
 pub(crate) const GNIP_TOO_MANY: &str = r#"{"error":{"message":"Forced Disconnect: Too many connections. (Allowed Connections = 2)","sent":"2026-01-05T10:00:00+00:00"}}"#;
 
-/// What a client is told, if it can be, that does not keep up.
+/// The last message to a client that does not keep up, if it still gets through.
 pub(crate) const SLOW_READER: &str = disconnect!(
     "SlowReader",
     "This stream has been disconnected because your client was unable to keep up with us."
 );
+
+/// The disconnect of the oldest of too many connections.
+pub(crate) const FORCE_DISCONNECT: &str = disconnect!(
+    "ForceDisconnect",
+    "This stream has been disconnected because your client was unable to keep up with us."
+);
+
+/// The line that ends a recovery of PowerTrack.
+pub(crate) const RECOVERY_COMPLETED: &str =
+    r#"{"info":{"message":"Recovery Request Completed","sent":"2026-01-05T10:00:00+00:00"}}"#;
 
 /// Name and message.
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -42,13 +53,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
         "upstream-unclean-disconnect",
         disconnect!("UpstreamUncleanDisconnect", "This stream has been disconnected upstream."),
     ),
-    (
-        "force-disconnect",
-        disconnect!(
-            "ForceDisconnect",
-            "This stream has been disconnected because your client was unable to keep up with us."
-        ),
-    ),
+    ("force-disconnect", FORCE_DISCONNECT),
     ("slow-reader", SLOW_READER),
     (
         "internal-error",
@@ -62,8 +67,8 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("package-upgraded", disconnect!("PackageUpgraded", "The package of this account has changed.")),
     ("package-downgraded", disconnect!("PackageDowngraded", "The package of this account has changed.")),
     ("unheard-of-disconnect", disconnect!("SolarFlare", "Nobody has heard of this one.")),
-    ("too-many-connections", crate::response::TOO_MANY_CONNECTIONS),
-    ("usage-capped", crate::response::USAGE_CAPPED),
+    ("too-many-connections", crate::problems::TOO_MANY_CONNECTIONS),
+    ("usage-capped", crate::problems::USAGE_CAPPED),
     (
         "client-disconnected",
         r#"{"errors":[{"title":"client-disconnected","detail":"Your client has gone away.","type":"https://api.x.com/2/problems/client-disconnected"}]}"#,
@@ -95,10 +100,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
         "gnip-warn",
         r#"{"warn":{"message":"The queue of this connection is filling up","sent":"2026-01-05T10:00:00+00:00"}}"#,
     ),
-    (
-        "gnip-recovery-completed",
-        r#"{"info":{"message":"Recovery Request Completed","sent":"2026-01-05T10:00:00+00:00"}}"#,
-    ),
+    ("gnip-recovery-completed", RECOVERY_COMPLETED),
     (
         "gnip-replay-completed",
         r#"{"info":{"message":"Replay Request Completed","sent":"2026-01-05T10:00:00+00:00","activity_count":8874}}"#,
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_json_on_one_line() {
+    fn every_message_is_one_line_of_json() {
         for (name, text) in ALL {
             let json: serde_json::Value = serde_json::from_str(text).unwrap();
             assert!(json.is_object() && !text.contains(['\r', '\n']), "{name}");

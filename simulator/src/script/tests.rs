@@ -1,16 +1,17 @@
-use super::*;
 use std::time::Duration;
+
+use super::*;
 
 fn one(event: &str) -> Result<Event, String> {
     let text = format!("description = \"one\"\n[[event]]\n{event}\n");
     match Script::parse(&text) {
-        Ok(script) => Ok(script.inner().events[0].clone()),
+        Ok(script) => Ok(script.definition().events[0].clone()),
         Err(error) => Err(error.to_string()),
     }
 }
 
 #[test]
-fn what_is_written_is_what_happens() {
+fn parses_the_fields_of_an_event() {
     let event = one(r#"
         do = "cut"
         how = "reset"
@@ -39,7 +40,7 @@ fn what_is_written_is_what_happens() {
 }
 
 #[test]
-fn a_reset_can_be_everything_it_should_not_be() {
+fn accepts_any_text_as_a_rate_limit_reset() {
     for (reset, want) in [
         ("3600", "x-rate-limit-reset: 1790003600\r\n"),
         ("-60", "x-rate-limit-reset: 1789999940\r\n"),
@@ -61,7 +62,7 @@ fn a_reset_can_be_everything_it_should_not_be() {
 
 /// Each error says where, what, and what could stand there.
 #[test]
-fn errors_help() {
+fn errors_name_the_event_the_field_and_the_choices() {
     for (event, parts) in [
         ("do = \"fly\"", &["event 1 (fly)", "`do` is `fly`", "cut, end, refuse"][..]),
         ("how = \"reset\"", &["it needs `do`"]),
@@ -106,7 +107,7 @@ fn errors_help() {
 }
 
 #[test]
-fn a_trigger_is_toml_or_json() {
+fn accepts_a_trigger_in_toml_or_json() {
     let (event, connection) = super::event("do = \"end\"\nconnection = 3").unwrap();
     assert!(matches!(event.action, Action::End) && connection == Some(3));
     let (event, connection) = super::event(r#" {"do":"message","kind":"v1-limit","then":"close"}"#).unwrap();
@@ -116,7 +117,7 @@ fn a_trigger_is_toml_or_json() {
 }
 
 #[test]
-fn all_kinds_can_be_named() {
+fn every_listed_kind_parses() {
     for (action, kinds) in kinds() {
         for kind in kinds {
             let more = match action {

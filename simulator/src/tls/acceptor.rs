@@ -1,7 +1,9 @@
 //! The certificates, made at start, and who is served with which.
 
-use super::{Layer, Tls, TlsFault};
-use crate::time;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -9,16 +11,19 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+
+use crate::time;
+
+use super::layer::Layer;
+use super::options::{Tls, TlsFault};
 
 /// The names that a client may reach a simulator by.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Longer than any simulator runs, and below the 825 days beyond which Apple's systems take no certificate.
+/// Longer than any simulator runs, and below the 825 days beyond which Apple's systems take no
+/// certificate.
 const LIFE: Duration = Duration::from_secs(800 * 24 * 60 * 60);
 
 /// Makes TLS of accepted connections.
@@ -26,12 +31,12 @@ pub(crate) struct Acceptor {
     options: Tls,
     ca_pem: String,
     healthy: Arc<ServerConfig>,
-    /// What those get whom the fault strikes.
+    /// What connections get that the fault affects.
     faulty: Arc<ServerConfig>,
 }
 
 impl Acceptor {
-    pub(crate) fn new(options: &Tls) -> io::Result<Acceptor> {
+    pub(crate) fn new(options: &Tls) -> io::Result<Self> {
         let ca = Ca::new("powerstream-simulator CA")?;
         let healthy = ca.server(&Leaf::healthy(), b"http/1.1")?;
         let faulty = match options.fault {
@@ -40,7 +45,7 @@ impl Acceptor {
             Some(TlsFault::UnknownCa) => Ca::new("nobody's CA")?.server(&Leaf::healthy(), b"http/1.1")?,
             Some(fault) => ca.server(&Leaf::healthy().spoilt(fault), b"http/1.1")?,
         };
-        Ok(Acceptor { options: options.clone(), ca_pem: ca.pem, healthy, faulty })
+        Ok(Self { options: options.clone(), ca_pem: ca.pem, healthy, faulty })
     }
 
     /// The CA's certificate.
@@ -48,16 +53,16 @@ impl Acceptor {
         &self.ca_pem
     }
 
-    /// The fault that strikes the connection of this number.
+    /// Returns the fault that affects the connection of this number.
     pub(crate) fn fault(&self, number: u64) -> Option<TlsFault> {
-        self.options.fault.filter(|_| self.options.fault_on.strikes(number))
+        self.options.fault.filter(|_| self.options.fault_on.covers(number))
     }
 
     /// TLS for the connection of this number; `None` for one that never gets to speak it.
     pub(crate) fn layer(&self, number: u64) -> io::Result<Option<Layer>> {
         let config = match self.fault(number) {
             None => &self.healthy,
-            Some(TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close) => return Ok(None),
+            Some(fault) if fault.replaces_handshake() => return Ok(None),
             Some(_) => &self.faulty,
         };
         Layer::new(config.clone(), self.options.close_notify).map(Some)
@@ -70,7 +75,7 @@ struct Ca {
 }
 
 impl Ca {
-    fn new(name: &str) -> io::Result<Ca> {
+    fn new(name: &str) -> io::Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -79,7 +84,7 @@ impl Ca {
         set_life(&mut params, now.saturating_sub(2 * DAY), now + LIFE);
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let pem = params.self_signed(&key).map_err(io::Error::other)?.pem();
-        Ok(Ca { issuer: Issuer::new(params, key), pem })
+        Ok(Self { issuer: Issuer::new(params, key), pem })
     }
 
     fn server(&self, leaf: &Leaf, protocol: &[u8]) -> io::Result<Arc<ServerConfig>> {
@@ -95,7 +100,8 @@ impl Ca {
             if leaf.is_self_signed { params.self_signed(&key) } else { params.signed_by(&key, &self.issuer) };
         let certificate = CertificateDer::from(certificate.map_err(io::Error::other)?);
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        // Named, never the process's: the program that this runs in may have chosen another one for itself.
+        // Named, never the process's: the program that this runs in may have chosen another one for
+        // itself.
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
@@ -117,9 +123,9 @@ struct Leaf {
 }
 
 impl Leaf {
-    fn healthy() -> Leaf {
+    fn healthy() -> Self {
         let now = Duration::from_millis(time::unix_ms());
-        Leaf {
+        Self {
             names: NAMES.map(str::to_owned).into(),
             is_self_signed: false,
             // The clock of a client may be behind.
@@ -128,7 +134,7 @@ impl Leaf {
         }
     }
 
-    fn spoilt(mut self, fault: TlsFault) -> Leaf {
+    fn spoilt(mut self, fault: TlsFault) -> Self {
         let now = Duration::from_millis(time::unix_ms());
         match fault {
             TlsFault::Expired => {
@@ -137,7 +143,11 @@ impl Leaf {
             TlsFault::NotYetValid => self.from = now + DAY,
             TlsFault::WrongName => self.names = vec!["another-host.test".to_owned()],
             TlsFault::SelfSigned => self.is_self_signed = true,
-            _ => {}
+            TlsFault::UnknownCa | TlsFault::OnlyH2 => {
+                unreachable!("the certificate is not what is wrong")
+            }
+            // No client ever sees the certificate.
+            TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close => {}
         }
         self
     }

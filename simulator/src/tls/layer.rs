@@ -1,12 +1,14 @@
-//! One connection's TLS: bytes from the client in, its plaintext out; plaintext in, bytes for the client out. No socket.
+//! One connection's TLS: bytes from the client in, its plaintext out; plaintext in, bytes for the
+//! client out. No socket.
 //!
-//! It is shared as the socket is: the watcher gives it what comes, the connection's thread asks it for what goes. The lock is held for
-//! as long as the arithmetic takes, never over a system call. What the watcher's bytes call for (the answer to a key update) goes out with
-//! the next write.
+//! It is shared as the socket is: the watcher gives it what comes, the connection's thread asks it
+//! for what goes. The lock is held for as long as the arithmetic takes, never over a system call.
+//! What the watcher's bytes call for (the answer to a key update) goes out with the next write.
 
-use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::{ServerConfig, ServerConnection};
 
 /// Plaintext that is encrypted at once: what goes into one `write()`.
 const WRITE_BYTES: usize = 64 << 10;
@@ -18,10 +20,10 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    pub(crate) fn new(config: Arc<ServerConfig>, close_notify: bool) -> io::Result<Layer> {
+    pub(crate) fn new(config: Arc<ServerConfig>, close_notify: bool) -> io::Result<Self> {
         let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
         connection.set_buffer_limit(None);
-        Ok(Layer { connection: Mutex::new(connection), close_notify })
+        Ok(Self { connection: Mutex::new(connection), close_notify })
     }
 
     /// Whether the handshake is not over.
@@ -29,7 +31,8 @@ impl Layer {
         self.lock().is_handshaking()
     }
 
-    /// Takes plaintext that has come; 0 is the client's `close_notify`, `None` that there is no more for now.
+    /// Takes plaintext that has come; 0 is the client's `close_notify`, `None` that there is no
+    /// more for now.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match self.lock().reader().read(buffer) {
             Ok(len) => Ok(Some(len)),

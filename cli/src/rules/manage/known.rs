@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_known_comes_back_for_a_day_and_not_once_it_is_forgotten() {
+    fn returns_known_rules_for_a_day_unless_forgotten() {
         let directory = tempfile::tempdir().unwrap();
         let known = Known::at(directory.path().join("known"));
         let at = |seconds: u64| UnixTime::from_seconds(1_800_000_000 + seconds);

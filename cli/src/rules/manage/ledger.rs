@@ -251,7 +251,7 @@ mod tests {
     const DAY: u64 = 24 * 60 * 60;
 
     #[test]
-    fn fifty_a_day_and_then_the_next_when_the_first_is_a_day_old() {
+    fn allows_fifty_requests_in_any_24_hours() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = open(directory.path());
         assert_eq!(ledger.left(budget(), at(0)), Left { requests: 50, next: None });
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_counts_from_before_it_is_sent_until_a_day_behind_its_answer() {
+    fn counts_a_request_from_its_send_until_a_day_after_its_answer() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = open(directory.path());
         // Killed while it was under way.
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn each_budget_app_and_service_has_its_own() {
+    fn keeps_one_ledger_per_budget_app_and_service() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = open(directory.path());
         let _ = ledger.spend(budget(), at(0)).unwrap();
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_be_read_is_begun_anew_and_says_so() {
+    fn warns_and_starts_over_when_the_ledger_is_unreadable() {
         for broken in
             ["", "{", "[]", "{\"version\":2,\"spent\":{}}", "{\"version\":1,\"spent\":{\"rules\":[\"x\"]}}"]
         {
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_ahead_blocks_no_longer_than_a_day() {
+    fn a_clock_set_back_blocks_for_at_most_a_day() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = open(directory.path());
         let _ = ledger.spend(budget(), at(1_000 * DAY)).unwrap();
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_waits_for_the_first() {
+    fn second_run_waits_for_the_first() {
         let directory = tempfile::tempdir().unwrap();
         let mut first = open(directory.path());
         let path = directory.path().to_owned();

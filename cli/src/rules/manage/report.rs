@@ -6,8 +6,7 @@ use powerstream_client::rule_api::{AddFate, DeleteFate, Rule};
 
 use crate::exit::Failure;
 use crate::json::Line;
-
-use super::printable;
+use crate::rules::render::{printable, shown};
 
 /// Writes lines to standard output, each at once, so that what was done is told even if what follows fails.
 pub(in crate::rules) fn write(line: &str) -> Result<(), Failure> {
@@ -24,8 +23,7 @@ pub(in crate::rules) fn rule(rule: &Rule, json: bool) -> String {
             .text_or_null("tag", rule.tag.as_deref())
             .finish();
     }
-    let mut line =
-        format!("{}  {}", printable(rule.id.as_deref().unwrap_or("-")), super::super::shown(&rule.value));
+    let mut line = format!("{}  {}", printable(rule.id.as_deref().unwrap_or("-")), shown(&rule.value));
     if let Some(tag) = &rule.tag {
         line += &format!("  [{}]", printable(tag));
     }
@@ -94,7 +92,7 @@ impl Told {
             line += &format!(" {}", printable(id));
         }
         if let Some(value) = value {
-            line += &format!(": {}", super::super::shown(value));
+            line += &format!(": {}", shown(value));
         }
         if let Some(tag) = tag {
             line += &format!("  [{}]", printable(tag));

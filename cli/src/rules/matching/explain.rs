@@ -3,9 +3,10 @@
 use powerstream_rules::matcher::{Evidence, Leaf, MatchOptions, Source, Truth, evidence};
 use powerstream_rules::{NodeId, NodeKind, Rule};
 
-use super::super::shown;
-use super::{Matched, named};
 use crate::json::Line;
+use crate::rules::render::shown;
+
+use super::matched::Matched;
 
 /// Adds the evidence of every rule to a Post's line.
 pub(super) fn line(line: Line, post: &[u8], rules: &[Matched], options: MatchOptions) -> Line {
@@ -23,12 +24,13 @@ pub(super) fn line(line: Line, post: &[u8], rules: &[Matched], options: MatchOpt
                 .number_or_null("end", characters.as_ref().map(|range| range.end as u64))
                 .text_or_null("missing", leaf.missing)
         });
-        let changes = changes.iter().filter_map(|index| leaves.get(*index)).map(|leaf| {
+        let changes = changes.iter().map(|index| {
+            let leaf = &leaves[*index];
             Line::object()
                 .text("term", leaf.span.of(&rule.entry.value))
                 .flag("value", wanted(leaf, &rule.rule))
         });
-        named(rule).flag_or_null("matches", known(value)).objects("terms", terms).objects("changes", changes)
+        rule.line().flag_or_null("matches", known(value)).objects("terms", terms).objects("changes", changes)
     });
     line.objects("rules", rules)
 }
@@ -56,8 +58,8 @@ pub(super) fn words(post: &[u8], rules: &[Matched], options: MatchOptions) -> St
         }
         let changes: Vec<String> = changes
             .iter()
-            .filter_map(|index| leaves.get(*index))
-            .map(|leaf| {
+            .map(|index| {
+                let leaf = &leaves[*index];
                 let had = if wanted(leaf, &rule.rule) { "were true" } else { "were not" };
                 format!("{} {had}", shown(leaf.span.of(&rule.entry.value)))
             })

@@ -58,7 +58,10 @@ impl Posts {
 
     /// The next item; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Item<'_>>, Failure> {
-        while self.messages.is_empty() {
+        let message = loop {
+            if let Some(message) = self.messages.pop() {
+                break &self.line[message];
+            }
             let whole = match self.read_line() {
                 Ok(Some(whole)) => whole,
                 Ok(None) => return Ok(None),
@@ -78,8 +81,7 @@ impl Posts {
             if !self.divide() {
                 return Ok(Some(Item::Other));
             }
-        }
-        let message = self.messages.pop().and_then(|range| self.line.get(range)).unwrap_or_default();
+        };
         Ok(Some(if classify(message).is_post() { Item::Post(message) } else { Item::Other }))
     }
 
@@ -148,7 +150,7 @@ mod tests {
     const POST: &str = r#"{"id_str":"20","text":"a"}"#;
 
     #[test]
-    fn lines_are_posts_arrays_of_posts_or_neither() {
+    fn reads_posts_from_lines_and_arrays() {
         let metadata = r#"{"type":"connection_metadata","datacenter":"atla"}"#;
         assert_eq!(items(""), [""; 0]);
         assert_eq!(items(format!("\u{feff}{POST}\r\n\r\n \n{POST}")), [POST; 2]);
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_and_costs_nothing_else() {
+    fn reports_lines_that_are_not_json_and_reads_the_others() {
         let found = items(format!("{POST}\n{{\"id\n{POST}\n\"\\ud800\"\n\u{0}\n").into_bytes());
         assert_eq!((found[0].as_str(), found[2].as_str()), (POST, POST));
         assert!(found[1].starts_with("f:2: the line has malformed JSON at byte "), "{}", found[1]);
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_passed_over() {
+    fn skips_lines_over_the_limit() {
         let long = "x".repeat(LINE_BYTES_MAX + 1);
         assert_eq!(items(format!("{long}\n{POST}\n")), ["f:1: the line is longer than 16 MiB", POST]);
         let longer = "x".repeat(LINE_BYTES_MAX + 9);

@@ -65,7 +65,7 @@ fn escapes_are_decoded() {
 }
 
 #[test]
-fn bytes_that_are_no_utf_8_decode_as_std_does_it() {
+fn invalid_utf_8_decodes_as_in_std() {
     let mut random = Random(0x5EED);
     for _ in 0..20_000 {
         let mut quoted = std::vec![b'"'];
@@ -87,7 +87,7 @@ fn bytes_that_are_no_utf_8_decode_as_std_does_it() {
 }
 
 #[test]
-fn a_megabyte_of_broken_bytes_is_decoded_in_one_go() {
+fn megabyte_of_broken_bytes_decodes_in_linear_time() {
     for body in [b"\xFF".repeat(1 << 20), b"\xFF\\n".repeat(1 << 19), b"a\xC3".repeat(1 << 19)] {
         let quoted = [b"\"", body.as_slice(), b"\""].concat();
         assert!(json_str(&quoted).chars().count() >= 1 << 20);
@@ -96,7 +96,7 @@ fn a_megabyte_of_broken_bytes_is_decoded_in_one_go() {
 }
 
 #[test]
-fn ids_are_the_same_however_they_are_written() {
+fn ids_compare_equal_with_and_without_escapes() {
     let cases: [(&[u8], &[u8], bool); 8] = [
         (b"\"3_1\"", b"\"3_1\"", true),
         (b"\"3_1\"", b"\"\\u0033\\u005F\\u0031\"", true),

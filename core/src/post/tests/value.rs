@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn kinds_and_numbers() {
+fn reports_kinds_and_parses_numbers() {
     use ValueKind::{Array, Bool, Null, Number, Object, String};
     for (json, kind) in [
         ("null", Some(Null)),
@@ -49,7 +49,7 @@ fn kinds_and_numbers() {
 }
 
 #[test]
-fn what_lies_behind_is_not_read_and_what_is_cut_is_absent() {
+fn bytes_after_a_field_are_not_read_and_truncated_fields_are_absent() {
     let cases: [(&str, Option<&str>); 16] = [
         (r#"{"k":12}"#, Some("12")),
         (r#"{"k":12"#, None),
@@ -83,7 +83,7 @@ fn what_lies_behind_is_not_read_and_what_is_cut_is_absent() {
 }
 
 #[test]
-fn long_and_strange_keys_are_compared_whole() {
+fn long_and_unusual_keys_are_compared_in_full() {
     let long = "k".repeat(60);
     let json = format!(r#"{{"\u006B{}":1,"\ud83d":2,"\ud83d\udc26":3,"":4}}"#, &long[1..]);
     let value = Value::new(json.as_bytes()).unwrap();
@@ -96,7 +96,7 @@ fn long_and_strange_keys_are_compared_whole() {
 }
 
 #[test]
-fn walks_end_at_the_first_byte_that_is_not_json() {
+fn iterators_end_at_the_first_byte_that_is_not_json() {
     for (json, wanted) in [
         ("[]", 0),
         ("[1,[2,[3]],{\"a\":4}, \"5\" ]", 4),
@@ -126,7 +126,7 @@ fn walks_end_at_the_first_byte_that_is_not_json() {
 }
 
 #[test]
-fn depth_is_bounded_where_it_is_skipped_and_not_where_it_is_walked_into() {
+fn depth_limit_applies_to_skipping_and_not_to_descending() {
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     for (depth, wanted) in [(127, Some(1)), (128, None), (100_000, None)] {
         let json = format!(r#"{{"a":{},"k":1}}"#, deep(depth));

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::*;
 
 #[test]
-fn special_finds_the_first_of_each_byte_in_each_place() {
+fn special_finds_each_byte_at_each_position() {
     for place in 0..8 {
         for byte in 0..=255 {
             // All bytes that are themselves not special stand before, all kinds after.
@@ -31,7 +31,7 @@ fn special_finds_the_first_of_each_byte_in_each_place() {
 }
 
 #[test]
-fn decimal_is_what_std_parses() {
+fn decimal_agrees_with_std_parsing() {
     let mut number: u64 = 1;
     for round in 0..4_000_u64 {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -59,7 +59,7 @@ fn decimal_is_what_std_parses() {
 }
 
 #[test]
-fn texts_are_decoded_for_comparison() {
+fn strings_are_decoded_for_comparison() {
     for (raw, want) in [
         (r"id", &b"id"[..]),
         (r"\u0069d", b"id"),
@@ -83,7 +83,7 @@ fn texts_are_decoded_for_comparison() {
 }
 
 #[test]
-fn steps_and_strides_share_one_limit_of_depth() {
+fn entering_and_skipping_share_one_depth_limit() {
     let deep = "[".repeat(DEPTH_MAX + 1);
     for steps in 0..=DEPTH_MAX {
         let mut scanner = Scanner::new(deep.as_bytes());

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{Malformed, Problem};
+use super::problem::Problem;
+use crate::stream::json::Malformed;
 use crate::time::UnixTime;
 
 /// What a message is. The service adds kinds without notice: [`Kind::Unknown`] is a normal answer and no reason to

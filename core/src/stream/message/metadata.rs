@@ -1,6 +1,8 @@
 //! The one system message whose content a client keeps: where the Posts come from.
 
-use super::{Kind, Malformed, NAME_MAX, Scanner, classify};
+use super::classifier::classify;
+use super::kind::Kind;
+use crate::stream::json::{Malformed, NAME_MAX, Scanner};
 use crate::time::UnixTime;
 
 /// What a `connection_metadata` message says.

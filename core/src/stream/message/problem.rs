@@ -211,7 +211,7 @@ type First<T> = Option<Option<T>>;
 
 /// A problem object while its keys come in. Of duplicate keys the first counts.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Draft<'a> {
+pub(super) struct ProblemBuilder<'a> {
     kind: First<Text<'a>>,
     title: First<Text<'a>>,
     disconnect_type: First<DisconnectType>,
@@ -219,7 +219,7 @@ pub(super) struct Draft<'a> {
     code: First<u32>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> ProblemBuilder<'a> {
     /// Reads the value of `field`; its text where it is the first `type` and a string.
     #[inline]
     pub(super) fn read(
@@ -327,7 +327,7 @@ pub(super) fn errors(scanner: &mut Scanner<'_>) -> Result<Problem, Malformed> {
 }
 
 fn element(scanner: &mut Scanner<'_>) -> Result<Problem, Malformed> {
-    let mut draft = Draft::default();
+    let mut draft = ProblemBuilder::default();
     scanner.enter()?;
     let mut first = true;
     while let Some(key) = scanner.next_key(&mut first)? {

@@ -232,7 +232,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_row_and_what_looks_like_it() {
+fn every_rule_and_its_near_misses() {
     for &(wire, kind, id, read) in CASES {
         let class = classify(wire.as_bytes());
         assert_eq!((class.kind, class.post_id), (kind, id.map(PostId::new)), "{wire}");
@@ -241,7 +241,7 @@ fn every_row_and_what_looks_like_it() {
 }
 
 #[test]
-fn an_answer_does_not_change_with_what_follows() {
+fn classification_does_not_change_with_later_bytes() {
     for &(wire, _, _, _) in CASES {
         let whole = classify(wire.as_bytes());
         let early = whole.bytes_read < wire.trim_end().len();
@@ -262,7 +262,7 @@ fn an_answer_does_not_change_with_what_follows() {
 }
 
 #[test]
-fn what_is_read_has_to_be_json() {
+fn scanned_bytes_must_be_valid_json() {
     for (wire, at, reason) in [
         ("", 0, Reason::End),
         (" \r\n", 3, Reason::End),
@@ -331,7 +331,7 @@ fn what_is_read_has_to_be_json() {
 }
 
 #[test]
-fn any_order_of_the_keys_finds_the_post() {
+fn post_is_recognized_with_its_keys_in_any_order() {
     // A legacy Post in short, with decoys.
     let members = [
         r#""created_at":"Wed Oct 10 20:19:24 +0000 2018""#,
@@ -359,7 +359,7 @@ fn any_order_of_the_keys_finds_the_post() {
 }
 
 #[test]
-fn deep_nesting_is_unknown_and_never_a_panic() {
+fn deep_nesting_is_unknown_and_never_panics() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         // The object around the value is one of the 128.
         for (depth, kind) in [(127, LEGACY), (128, Kind::Unknown), (100_000, Kind::Unknown)] {
@@ -385,7 +385,7 @@ fn deep_nesting_is_unknown_and_never_a_panic() {
 }
 
 #[test]
-fn every_word_of_the_problems() {
+fn every_problem_name_is_recognized() {
     let types = [
         ("operational-disconnect", ProblemType::OperationalDisconnect),
         ("streaming-connection", ProblemType::StreamingConnection),
@@ -452,7 +452,7 @@ fn every_word_of_the_problems() {
 }
 
 #[test]
-fn metadata_is_read_where_it_is_whole() {
+fn connection_metadata_is_read_only_when_complete() {
     let parse =
         |text: &'static str| ConnectionMetadata::parse(text.as_bytes()).map(|m| (m.datacenter, m.timestamp));
     let time = |millis| Some(UnixTime::from_millis(millis));
@@ -482,7 +482,7 @@ fn metadata_is_read_where_it_is_whole() {
 }
 
 #[test]
-fn ids_hold_their_time_since_they_were_made_to() {
+fn snowflake_ids_hold_their_creation_time() {
     assert_eq!(PostId::new(29_700_859_246).created_at(), None);
     let first = PostId::new(29_700_859_247).created_at();
     assert_eq!(first, Some(UnixTime::from_millis(1_288_834_974_657 + 7_081)));
@@ -508,7 +508,7 @@ fn listed(wire: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn elements_are_exact_and_end_with_the_first_error() {
+fn elements_are_exact_and_end_at_the_first_error() {
     let cases: &[(&str, &[&str])] = &[
         ("[]", &[]),
         (" [ ] ", &[]),
@@ -547,7 +547,7 @@ fn elements_are_exact_and_end_with_the_first_error() {
 }
 
 #[test]
-fn errors_say_what_and_where() {
+fn errors_display_their_reason_and_offset() {
     let error = validate(b"{\"a\":01}").unwrap_err();
     assert_eq!(error.to_string(), "malformed JSON at byte 6: not a number");
     assert!(core::mem::size_of::<Class>() <= 64);

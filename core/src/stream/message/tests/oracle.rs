@@ -327,7 +327,7 @@ fn oracle(members: &Members) -> (Kind, Option<u64>) {
 }
 
 #[test]
-fn generated_objects_are_what_the_oracle_says() {
+fn generated_objects_agree_with_the_reference_classifier() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut tally = std::collections::HashMap::new();
     for _ in 0..40_000 {
@@ -363,7 +363,7 @@ fn generated_objects_are_what_the_oracle_says() {
 }
 
 #[test]
-fn generated_arrays_come_apart_as_they_were_made() {
+fn generated_arrays_split_into_their_elements() {
     let mut random = Random(77);
     for _ in 0..2_000 {
         let parts: Vec<String> = (0..random.below(5))

@@ -20,7 +20,7 @@ fn accepted(bytes: &[u8]) -> Option<bool> {
 }
 
 #[test]
-fn validate_takes_what_serde_json_takes() {
+fn validate_accepts_what_serde_json_accepts() {
     const BYTES: &[u8] =
         b"{}[]\",:\\/ \n\r\t\x00\x1f\x7f-+.eE0123456789unltrfasbcdDC\xC3\xA9\xF0\x9F\x80\xFF\xED";
     let mut random = Random(4242);
@@ -70,7 +70,7 @@ fn validate_takes_what_serde_json_takes() {
 }
 
 #[test]
-fn grammar_is_all_that_counts() {
+fn validation_checks_grammar_only() {
     for (wire, want) in [
         (&br#""\ud800""#[..], None),
         (br#""\udc00\ud800x""#, None),

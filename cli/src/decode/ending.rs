@@ -1,0 +1,159 @@
+//! How a response ended, and what a complaint says about it.
+
+use powerstream_core::http::chunked::ChunkErrorKind;
+use powerstream_core::http::head::HeadErrorKind;
+use powerstream_core::stream::connection::ErrorKind;
+
+use crate::exit::Exit;
+
+/// How the response ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// By its own framing, or by the close where it has no other end.
+    Complete,
+    /// In the body, after this many bytes of input.
+    Cut(u64),
+    /// In the head, after this many bytes of input.
+    CutInHead(u64),
+    /// By a protocol error.
+    Broken(Fault),
+}
+
+impl Ending {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Complete => Exit::Done,
+            Self::Cut(_) | Self::CutInHead(_) => Exit::Incomplete,
+            Self::Broken(_) => Exit::Failed,
+        }
+    }
+
+    /// Says what was wrong, where, and what to do.
+    pub(super) fn complaint(&self) -> Option<String> {
+        match self {
+            Self::Complete => None,
+            Self::Cut(received) => Some(format!(
+                "the body is cut short: the input ends after {received} bytes of the response; everything before was \
+                 decoded, record the rest to have all of it"
+            )),
+            Self::CutInHead(0) => Some(String::from(
+                "the input is empty; expected the raw bytes of an HTTP/1.1 response, from its status line on",
+            )),
+            Self::CutInHead(received) => Some(format!(
+                "the head is cut short: the input ends after {received} bytes, before the empty line that ends the \
+                 head; record all of the response, from its status line on"
+            )),
+            Self::Broken(fault) => Some(format!(
+                "{} at byte {} of the response [{}]{}",
+                fault.detail(),
+                fault.offset,
+                fault.kind.code(),
+                fault.advice()
+            )),
+        }
+    }
+}
+
+/// The protocol error that ended a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    kind: ErrorKind,
+    /// Bytes of the response before the offending one.
+    pub(super) offset: u64,
+    /// What was seen, if one byte is known to offend.
+    seen: Option<Seen>,
+    /// The body begins with JSON where a chunk size was expected.
+    is_dechunked: bool,
+}
+
+/// The byte that offends, and some before it. None after it: how many of those are known depends on
+/// the size of the reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    before: Vec<u8>,
+    octet: u8,
+}
+
+impl Fault {
+    /// Says what was expected and what was seen, and adds a hint if there is one.
+    pub(super) fn detail(&self) -> String {
+        let expected = match self.kind {
+            ErrorKind::Head(kind) => kind.expected(),
+            ErrorKind::Chunk(kind) => kind.expected(),
+            _ => "expected the response to go on as HTTP/1.1 says",
+        };
+        let hint = if self.is_dechunked {
+            "; the body is already dechunked: record it with `curl -i --raw`"
+        } else {
+            ""
+        };
+        match &self.seen {
+            Some(Seen { before, octet }) if before.is_empty() => {
+                format!("{expected} (saw \"{}\"){hint}", octet.escape_ascii())
+            }
+            Some(Seen { before, octet }) => {
+                format!(
+                    "{expected} (saw \"{}\" then \"{}\"){hint}",
+                    before.escape_ascii(),
+                    octet.escape_ascii()
+                )
+            }
+            None => format!("{expected}{hint}"),
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Head(HeadErrorKind::NotHttp) => {
+                "; the input must be the raw bytes of one response (curl: -i --raw --http1.1)"
+            }
+            ErrorKind::Head(HeadErrorKind::ContentEncoding) => "; ask for it without Accept-Encoding",
+            ErrorKind::Head(_) => "; a client drops such a connection",
+            _ => "; what came before was decoded; a client drops such a connection",
+        }
+    }
+}
+
+/// The most bytes of a response that an error shows. Escaped they have at most 64 characters.
+const SEEN_BYTES_MAX: usize = 16;
+
+/// What came before the next input: how much of the response, and the last bytes of it.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    pub(super) offset: u64,
+    last: Vec<u8>,
+}
+
+impl Trail {
+    /// Adds an input that was taken whole.
+    pub(super) fn push(&mut self, input: &[u8]) {
+        self.offset += input.len() as u64;
+        let keep = input.len().min(SEEN_BYTES_MAX);
+        self.last.extend_from_slice(&input[input.len() - keep..]);
+        self.last.drain(..self.last.len().saturating_sub(SEEN_BYTES_MAX));
+    }
+
+    /// Returns the fault at `offset` in the response, whose head has `head` bytes. The offending byte
+    /// is in `input`, which comes next.
+    pub(super) fn fault(&self, kind: ErrorKind, offset: u64, head: u64, input: &[u8]) -> Fault {
+        // An error of the whole head has no single byte to show, and a limit none of interest.
+        let has_octet = match kind {
+            ErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
+            ErrorKind::Chunk(kind) => {
+                !matches!(kind, ChunkErrorKind::SizeLineLength | ChunkErrorKind::TrailerLength)
+            }
+            _ => false,
+        };
+        let at = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let seen =
+            input.get(..=at).and_then(<[u8]>::split_last).filter(|_| has_octet).map(|(octet, input)| {
+                let mut before = [&self.last, &input[input.len().saturating_sub(SEEN_BYTES_MAX)..]].concat();
+                before.drain(..before.len().saturating_sub(SEEN_BYTES_MAX - 1));
+                Seen { before, octet: *octet }
+            });
+        let is_dechunked = kind == ErrorKind::Chunk(ChunkErrorKind::SizeMissing)
+            && offset == head
+            && seen.as_ref().is_some_and(|seen| matches!(seen.octet, b'{' | b'['));
+        Fault { kind, offset, seen, is_dechunked }
+    }
+}

@@ -1,0 +1,59 @@
+//! Values of the command line that name a connection.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The most connections of one stream: as many as can be merged.
+pub(super) const CONNECTIONS_MAX: i64 = powerstream_core::merge::CONNECTIONS_MAX as i64;
+
+/// `NAME=VALUE`, for the connection of that name, or `VALUE`, for all connections.
+#[derive(Clone, Debug)]
+pub(super) struct Named<T> {
+    pub(super) name: Option<String>,
+    pub(super) value: T,
+}
+
+impl<T: FromStr> FromStr for Named<T>
+where
+    T::Err: fmt::Display,
+{
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (Some(String::from(check_name(name)?)), value),
+            None => (None, text),
+        };
+        Ok(Self { name, value: value.parse().map_err(|error: T::Err| error.to_string())? })
+    }
+}
+
+/// A connection of `--connect`.
+#[derive(Clone)]
+pub(super) struct Connect {
+    pub(super) name: String,
+    pub(super) base_url: String,
+}
+
+impl FromStr for Connect {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, base_url) = text.split_once('=').ok_or("expected NAME=URL")?;
+        Ok(Self { name: String::from(check_name(name)?), base_url: String::from(base_url) })
+    }
+}
+
+impl fmt::Debug for Connect {
+    /// Leaves the URL out: it may hold a password by mistake.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Names are shown on terminals and in front of log lines.
+fn check_name(name: &str) -> Result<&str, &'static str> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_name = !name.is_empty() && name.len() <= 32 && name.bytes().all(is_part);
+    if is_name { Ok(name) } else { Err("a connection's name is 1 to 32 letters, digits, '-', '_' and '.'") }
+}

@@ -1,0 +1,19 @@
+//! The tool as its users run it: real processes, real sockets, pipes and signals.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
+mod rule_service;
+mod table;
+mod tool;
+
+mod decode;
+mod manage;
+mod manage_simulated;
+mod rules;
+// Signals are sent with kill(1).
+#[cfg(unix)]
+mod secrets;
+#[cfg(unix)]
+mod simulate;
+#[cfg(unix)]
+mod stream;

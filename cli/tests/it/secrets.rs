@@ -1,0 +1,133 @@
+//! The bearer token and a proxy's password go to where they belong, and nowhere else: everything that the tool writes,
+//! with every level of its log, is searched for them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::tool::{check_all, directory, run, simulator, tool};
+
+const TOKEN: &str = "AAAAsecret7f3c%2Btoken91d2";
+const OTHER: &str = "AAAAanother5b1ewrong";
+const PASSWORD: &str = "pa55phrase0c4f";
+
+/// With every level of the log, and the token.
+fn verbose(arguments: &str, token: &str) -> Command {
+    let mut command = tool(arguments);
+    command.env("RUST_LOG", "trace").env("X_BEARER_TOKEN", token);
+    command
+}
+
+/// Runs it; no secret is in what it wrote.
+fn keeps_its_secrets(command: &mut Command) -> (Option<i32>, String) {
+    let output = run(command);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let written = format!("{}{told}", String::from_utf8_lossy(&output.stdout));
+    none_in(&written, &format!("{command:?}"));
+    (output.status.code(), told)
+}
+
+fn none_in(text: &str, what: &str) {
+    for secret in [TOKEN, OTHER, PASSWORD] {
+        assert!(!text.contains(secret), "a secret is in what came of {}", what.replace(secret, ".."));
+    }
+}
+
+#[test]
+fn never_prints_the_token_while_streaming() {
+    let runtimes = ["blocking", "blocking --busy-poll", "tokio", "smol"];
+    let cases: Vec<_> = runtimes
+        .into_iter()
+        .flat_map(|runtime| {
+            [
+                ("--rate 2000", "--max-posts 50 --local-dc-only --backfill", Some(0)),
+                ("--rate 2000 --scenario reset --fault-after 20", "--max-posts 50", Some(0)),
+                ("--rate 2000 --scenario bad-chunk --fault-after 20", "--max-posts 50", Some(0)),
+                ("--rate 2000 --scenario operational-disconnect --fault-after 20", "--max-posts 50", Some(0)),
+                ("--rate 2000", "--max-posts 50 --connections 3", Some(0)),
+                ("--scenario rate-limited", "--duration 300ms", Some(0)),
+                ("--scenario stall --fault-after 1", "--duration 1s --silence 300ms", Some(0)),
+            ]
+            .map(|(server, client, code)| (runtime, server, client, code))
+        })
+        .collect();
+    check_all(&cases, |&(runtime, server, client, code)| {
+        let (mut running, url) = simulator(&format!("{server} --token {TOKEN}"));
+        let arguments = format!("stream --base-url {url} --runtime {runtime} {client}");
+        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, TOKEN));
+        assert_eq!(ended, code, "{arguments}: {told}");
+        assert!(told.contains("DEBUG"), "the log is verbose: {told}");
+
+        // Refused, its own token is no less a secret.
+        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, OTHER));
+        if !server.contains("rate-limited") {
+            assert_eq!(ended, Some(4), "{told}");
+        }
+        running.signal("INT");
+        running.end();
+        none_in(&running.told, "the simulator");
+    });
+}
+
+#[test]
+fn rejects_a_bad_token_without_printing_it() {
+    for token in [format!("{TOKEN} {OTHER}"), format!("{TOKEN}\u{e4}"), format!("{TOKEN}\r\nX: y")] {
+        let (ended, _) = keeps_its_secrets(&mut verbose("stream", &token));
+        assert_eq!(ended, Some(4));
+        let place = directory();
+        let file = place.path().join("token");
+        std::fs::write(&file, &token).unwrap();
+        let arguments = format!("rules list --token-file {}", file.display());
+        let (ended, _) = keeps_its_secrets(tool(&arguments).env("RUST_LOG", "trace"));
+        assert_eq!(ended, Some(4));
+    }
+}
+
+#[test]
+fn never_prints_or_stores_the_token_while_managing_rules() {
+    let (_simulator, url) = simulator(&format!("--token {TOKEN}"));
+    let state = directory();
+    for (command, token, code) in [
+        ("add --tag t gull tern", TOKEN, 0),
+        ("list --json", TOKEN, 0),
+        ("delete gull", TOKEN, 0),
+        ("list", OTHER, 4),
+        ("add tern", OTHER, 4),
+    ] {
+        let arguments = format!("rules {command} --base-url {url} --state-dir {}", state.path().display());
+        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, token));
+        assert_eq!(ended, Some(code), "{arguments}: {told}");
+    }
+    let count = files(state.path(), &mut |name, bytes| {
+        none_in(name, "the ledger's name");
+        none_in(&String::from_utf8_lossy(bytes), "the ledger");
+    });
+    assert!(count > 0, "there is a ledger");
+}
+
+fn files(directory: &Path, look: &mut impl FnMut(&str, &[u8])) -> usize {
+    let mut count = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            count += files(&path, look);
+        } else {
+            look(&path.to_string_lossy(), &std::fs::read(&path).unwrap());
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn never_prints_the_proxy_password() {
+    // Nobody listens there, or the URL is none.
+    for proxy in [
+        "http://user:pa55phrase0c4f@127.0.0.1:1",
+        "http://user:pa55phrase0c4f@127.0.0.1:1/path",
+        "pa55phrase0c4f",
+    ] {
+        let mut command = verbose("stream --base-url https://example.com --duration 300ms", TOKEN);
+        let (_, told) = keeps_its_secrets(command.env("HTTPS_PROXY", proxy));
+        assert!(told.contains("proxy") || told.contains("PROXY"), "{told}");
+    }
+}

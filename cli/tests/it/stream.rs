@@ -1,0 +1,552 @@
+//! `powerstream stream` as its users see it: real processes, real sockets, pipes and signals.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use powerstream_simulator::Generator;
+
+use crate::tool::{self, Running, check_all, run, simulator, text, tool};
+
+/// A file that is removed in the end.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, bytes: &[u8]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("powerstream-stream-{process}-{count}-{name}"));
+        fs::write(&path, bytes).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> std::path::Display<'_> {
+        Path::display(&self.0)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A server that gives these answers, one a connection, and then refuses connections; its base URL, and the requests
+/// that it gets.
+fn server(answers: Vec<Vec<u8>>) -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let mut socket = listener.accept().unwrap().0;
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            let _ = sender.send(String::from_utf8(request).unwrap());
+            socket.write_all(&answer).unwrap();
+        }
+    });
+    (url, requests)
+}
+
+/// Posts as the simulator makes them, and some that are JSON at its edges; how many.
+fn posts() -> (Vec<u8>, usize) {
+    let mut generator = Generator::new(11);
+    let mut file = Vec::new();
+    for _ in 0..150 {
+        generator.post(1_762_557_499_594, &mut file);
+        file.push(b'\n');
+    }
+    let long = format!(r#"{{"id":1,"text":"{}"}}"#, "\u{e4}\\n".repeat(100_000));
+    let odd = [
+        "{\"id_str\":\"2\",\"text\":\"\u{7f}\u{85}\u{2028}\u{2029}\u{202e}\u{feff}\u{1f600}\"}".as_bytes(),
+        br#"{"id":18446744073709551615,"text":"\u0000\ud800\/\"\\\b"}"#,
+        b"{\"id\":3,\"text\":\"\xff\xc3\xed\xa0\x80\"}",
+        br#"{ "text" : "white space" , "id" : 4 , "n" : -1.5E+400 }"#,
+        br#"{"data":{"id":"5","text":"v2"},"matching_rules":[{"id":"1"}]}"#,
+        br#"{"id":6,"text":"]},{[","text":"twice"}"#,
+        long.as_bytes(),
+    ];
+    for post in odd {
+        file.extend_from_slice(post);
+        file.push(b'\n');
+    }
+    (file, 150 + odd.len())
+}
+
+#[test]
+fn writes_simulated_posts_as_lines_of_json() {
+    let output = run(&mut tool("stream --simulate --max-posts 1000 --rate 4000 --seed 5"));
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let mut last = 0;
+    for line in text(&output.stdout).lines() {
+        let post: serde_json::Value = serde_json::from_str(line).unwrap();
+        let id = post["id"].as_u64().unwrap();
+        assert!(id > last);
+        last = id;
+    }
+    assert_eq!(text(&output.stdout).lines().count(), 1_000);
+    assert!(told.contains("Posts 1000, keep-alives 0, bytes "), "{told}");
+    // A write and a read through the loopback device take microseconds at the very least, and not minutes.
+    let latency = told.lines().last().unwrap();
+    assert!(latency.contains("p50 ") && latency.ends_with(" (1000 Posts)"), "{latency}");
+    let p50 = latency.split("p50 ").nth(1).unwrap().split(',').next().unwrap();
+    assert!(p50.ends_with("\u{b5}s") || p50.ends_with("ms"), "{latency}");
+}
+
+#[test]
+fn writes_posts_unchanged_in_every_scenario() {
+    let scenarios = [
+        "steady",
+        "tiny-chunks",
+        "split",
+        "coalesce",
+        "dribble",
+        "arrays",
+        "keep-alives",
+        "unknown-messages",
+        "malformed",
+        "oversized",
+        "slow-head",
+    ];
+    check_all(&scenarios, |scenario| come_out_as_they_are(&format!("--scenario {scenario}")));
+}
+
+#[test]
+fn writes_posts_unchanged_on_every_runtime_and_over_tls() {
+    let more = ["", "--tls", "--tls --scenario split", "--connections 2"];
+    let runtimes = ["blocking", "blocking --busy-poll", "tokio", "smol"];
+    let cases: Vec<String> =
+        runtimes.iter().flat_map(|runtime| more.map(|more| format!("--runtime {runtime} {more}"))).collect();
+    check_all(&cases, |options| come_out_as_they_are(options));
+}
+
+fn come_out_as_they_are(options: &str) {
+    let (bytes, count) = posts();
+    let file = File::new("posts", &bytes);
+    let output =
+        run(&mut tool(&format!("stream --simulate --posts {} --max-posts {count} {options}", file.path())));
+    assert_eq!(output.status.code(), Some(0), "{options}: {}", text(&output.stderr));
+    assert!(output.stdout == bytes, "{options}: the Posts differ");
+}
+
+#[test]
+fn raw_keeps_the_message_and_json_joins_its_lines() {
+    let file = File::new(
+        "formats",
+        b"{\"id\":7,\r\"text\":\"a\",\"user\":{\"screen_name\":\"b\"}}\n{\"id\":8,\"text\":\"c\"}\n",
+    );
+    let output = |arguments: &str| {
+        let arguments = format!("--posts {} --max-posts 2 {arguments}", file.path());
+        text(&run(&mut tool(&format!("stream --simulate {arguments}"))).stdout).to_owned()
+    };
+    let raw = "{\"id\":7,\r\"text\":\"a\",\"user\":{\"screen_name\":\"b\"}}\n{\"id\":8,\"text\":\"c\"}\n";
+    assert_eq!(output("--format raw"), raw);
+    assert_eq!(output("--format raw --scenario arrays").replace(['[', ']'], ""), raw);
+    assert_eq!(
+        output("--format raw --scenario arrays").lines().filter(|line| line.starts_with('[')).count(),
+        2
+    );
+    assert_eq!(output("--format json"), raw.replace('\r', " "));
+    assert_eq!(output("--scenario arrays"), raw.replace('\r', " "));
+    assert_eq!(output("--format pretty"), " @b a\n  c\n");
+}
+
+/// What a file repeats has the latency of nothing: the simulator knows the first time only.
+#[test]
+fn measures_no_latency_for_repeated_posts() {
+    let file =
+        File::new("twice", "{\"id\":1,\"text\":\"\"}\n{\"id\":2,\"text\":\"\"}\n".repeat(50).as_bytes());
+    let arguments = format!("--posts {} --rate 500 --max-posts 100", file.path());
+    let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+    assert!(text(&output.stderr).contains("(2 Posts)"), "{}", text(&output.stderr));
+}
+
+/// A Post is not held back until there are more.
+#[test]
+fn writes_a_post_before_the_next_arrives() {
+    let file = File::new("alone", b"{\"id\":1,\"text\":\"the only one\"}\n");
+    let mut stream = Running::start(&mut tool(&format!("stream --simulate --posts {}", file.path())));
+    assert!(stream.line().starts_with('{'));
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+}
+
+#[test]
+fn streams_from_a_simulator_in_another_process() {
+    let token = "AAAAtoken%3Dof-the-test";
+    let (mut simulator, url) = simulator(&format!("--rate 2000 --token {token}"));
+    let file = File::new("token", format!("{token}\n").as_bytes());
+    let arguments = format!("stream --base-url {url} --max-posts 200 --local-dc-only");
+    let from_file = run(&mut tool(&format!("{arguments} --token-file {}", file.path())));
+    let from_variable = run(tool(&arguments).env("X_BEARER_TOKEN", token).env("RUST_LOG", "trace"));
+    for output in [&from_file, &from_variable] {
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 200), "{told}");
+        assert!(told.contains(&format!("connected to {url}, powerstream datacenter=\"atla\"")), "{told}");
+        assert!(told.contains("lag from a Post's creation to delivery: p50 "), "{told}");
+        assert!(!told.contains(token) && !text(&output.stdout).contains(token));
+    }
+
+    let wrong = "AAAAwrong-token";
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", wrong).env("RUST_LOG", "trace"));
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), ""), "{told}");
+    assert!(told.contains("the server says: Unauthorized") && told.contains("status 401"), "{told}");
+    assert!(!told.contains(wrong));
+    // Once in full, then in short.
+    assert_eq!((told.matches("not authorised").count(), told.matches("refused: ").count()), (1, 1), "{told}");
+    assert!(told.contains("powerstream: gave up: the server refused (status 401)"), "{told}");
+    simulator.signal("INT");
+    assert_eq!(simulator.end(), Some(0));
+    assert!(!simulator.told.contains(token) && !simulator.told.contains(wrong));
+}
+
+#[test]
+fn does_not_connect_without_a_valid_token() {
+    let empty = File::new("empty", b"\n");
+    let url = "--base-url http://127.0.0.1:9";
+    for (mut command, told) in [
+        (tool(&format!("stream {url}")), "set X_BEARER_TOKEN"),
+        (tool(&format!("stream {url} --token-file {}", empty.path())), "holds no bearer token"),
+        (tool(&format!("stream {url} --token-file /no/such")), "/no/such"),
+    ] {
+        let output = run(&mut command);
+        assert_eq!(output.status.code(), Some(4));
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+    let output = run(tool(&format!("stream {url}")).env("X_BEARER_TOKEN", "s3cr3t with space"));
+    assert_eq!(output.status.code(), Some(4));
+    assert!(!text(&output.stderr).contains("s3cr3t"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn ends_on_signals_and_on_duration() {
+    for signal in ["INT", "TERM"] {
+        let mut stream = Running::start(&mut tool("stream --simulate"));
+        stream.line();
+        stream.signal(signal);
+        assert_eq!(stream.end(), Some(0));
+        assert!(stream.told.contains("Posts ") && stream.told.contains("latency from"), "{}", stream.told);
+    }
+    // In whatever it waits: here for the next attempt, which is a minute away.
+    let mut stream = Running::start(&mut tool("stream --simulate --scenario rate-limited"));
+    let told = stream.tells("next attempt in ");
+    assert!(told.trim_end().ends_with('s') && stream.told.contains("status 429"), "{}", stream.told);
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+
+    let output = run(&mut tool("stream --simulate --rate 0 --keep-alive 20ms --duration 300ms"));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+    let told = text(&output.stderr);
+    assert!(told.contains("Posts 0, keep-alives ") && !told.contains("keep-alives 0,"), "{told}");
+}
+
+/// An output that nobody reads holds up the end in due form: the second signal ends it all the same.
+#[test]
+fn second_signal_ends_at_once() {
+    let file = File::new("long", format!("{{\"id\":1,\"text\":\"{}\"}}\n", "x".repeat(900_000)).as_bytes());
+    let mut stream = Running::start_unread(&mut tool(&format!("stream --simulate --posts {}", file.path())));
+    // The first byte is here, the rest does not fit the pipe.
+    let mut stdout = stream.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    stream.signal("INT");
+    // Two signals at once may be delivered as one.
+    std::thread::sleep(Duration::from_millis(200));
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(130));
+}
+
+#[test]
+fn closed_standard_output_is_not_an_error() {
+    let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 2000"));
+    let mut stdout = stream.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    drop(stdout);
+    assert_eq!(stream.end(), Some(0));
+    assert!(!stream.told.contains("rror") && !stream.told.contains("cannot"), "{}", stream.told);
+}
+
+#[test]
+fn reconnects_after_a_server_restart() {
+    let (first, url) = simulator("--rate 200");
+    let arguments = format!("stream --base-url {url} --max-posts 100000");
+    let mut stream = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    stream.line();
+    drop(first);
+    assert!(stream.tells("next attempt at once").contains(" disconnected: "));
+    let told = stream.tells("next attempt in ");
+    assert!(told.contains(" could not connect: "), "{told}");
+    let (_second, _) = simulator(&format!("--rate 200 --listen {}", url.strip_prefix("http://").unwrap()));
+    stream.tells("connected");
+    stream.tells("Posts may be missing from ");
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+    assert!(stream.told.contains("reconnects 1, gaps 1, "), "{}", stream.told);
+}
+
+/// The second request asks for the minutes that were missed; the simulator takes it.
+#[test]
+fn requests_backfill_after_a_gap() {
+    let arguments = "--backfill --scenario reset --fault-after 20 --rate 1000 --max-posts 60";
+    let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 60), "{told}");
+    assert!(told.contains("asked again for 1 min: Posts were missing from "), "{told}");
+}
+
+#[test]
+fn refused_connection_is_not_reported_as_a_disconnect() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let arguments = format!("stream --base-url http://{address} --duration 300ms");
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    let told = text(&output.stderr);
+    assert!(told.contains(" could not connect: the connection was refused"), "{told}");
+    assert!(!told.contains("disconnected"), "{told}");
+}
+
+#[test]
+fn sends_the_host_field_that_was_given() {
+    let (url, requests) = server(vec![b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()]);
+    let arguments = format!("stream --base-url {url} --host api.x.com");
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(requests.recv().unwrap().contains("\r\nHost: api.x.com\r\n"));
+}
+
+#[test]
+fn reports_the_address_of_a_redirect() {
+    for (location, told) in [
+        ("Location: https://new.example/\u{1b}]0;x".to_owned(), None),
+        (
+            "location: https://new.example/\u{9b}31m".to_owned(),
+            Some(r"; it is https://new.example/\u{9b}31m"),
+        ),
+        (format!("Location: https://{}", "n".repeat(9_000)), Some("nnn...\n")),
+        ("X: y".to_owned(), Some("; the server names none\n")),
+    ] {
+        let head = format!("HTTP/1.1 301 Moved\r\n{location}\r\nContent-Length: 0\r\n\r\n");
+        let (url, _requests) = server(vec![head.into_bytes()]);
+        let arguments = format!("stream --base-url {url} --duration 5s");
+        // A control character ends the head: it is broken HTTP, which is asked again.
+        let arguments = if told.is_none() { arguments.replace("5s", "200ms") } else { arguments };
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(i32::from(told.is_some())), "{stderr}");
+        assert!(told.is_none_or(|told| stderr.contains(told)) && stderr.len() < 2_000, "{stderr}");
+        assert!(!stderr.contains(['\u{1b}', '\u{9b}']), "{stderr:?}");
+    }
+}
+
+#[test]
+fn shows_other_messages_once_and_counts_them() {
+    let deep = format!(r#"{{"id":1,"text":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let mut answer = b"HTTP/1.1 200 OK\r\nX-Name: a\xc2\x9b\r\n\r\n".to_vec();
+    for _ in 0..50 {
+        answer.extend_from_slice(b"{\"new\":1}\r\n{\"friends\":[1]}\r\n<p>\r\n");
+    }
+    answer.extend_from_slice(b"{\"id\":2,\"text\":\"\xff\" oops\r\n");
+    answer.extend_from_slice(format!("{deep}\r\n").as_bytes());
+    answer.extend_from_slice(&b"x".repeat((1 << 20) + 1));
+    answer.extend_from_slice(b"\r\n{\"id\":3,\"text\":\"\xff\"}\r\n");
+    let told = |level: &str| {
+        let (url, _requests) = server(vec![answer.clone()]);
+        let arguments = format!("stream --base-url {url} --max-posts 1");
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "s3cr3t").env("RUST_LOG", level));
+        assert_eq!(output.stdout, b"{\"id\":3,\"text\":\"\xff\"}\n");
+        text(&output.stderr).to_owned()
+    };
+    let info = told("info");
+    assert!(info.contains("INFO unknown, the first of them: {\"new\":1}"), "{info}");
+    assert!(
+        info.contains("INFO user_stream, the first") && info.contains("WARN malformed, the first"),
+        "{info}"
+    );
+    assert!(info.contains("left out, for it is not JSON: a byte that cannot stand here"), "{info}");
+    assert!(info.contains("left out, for it is nested deeper than 128 levels"), "{info}");
+    assert!(info.contains("reconnects 0, skipped 1, malformed 52, unknown 50, user_stream 50, "), "{info}");
+    assert!(info.lines().count() < 12, "{info}");
+    let debug = told("debug");
+    assert_eq!(debug.matches("{\"new\":1}").count(), 50, "{debug}");
+    assert!(debug.contains("DEBUG response: status 200\n"), "{debug}");
+    assert!(debug.contains(r"DEBUG response: X-Name: a\u{9b}") && !debug.contains("s3cr3t"), "{debug}");
+    let off = told("off");
+    assert!(off.starts_with("Posts 1, keep-alives 0, bytes 1") && off.lines().count() == 2, "{off}");
+}
+
+#[test]
+fn help_names_the_endpoints_and_the_ca_option() {
+    let output = run(&mut tool("stream --help"));
+    let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "powerstream, filtered-stream, sample, sample10, firehose, firehose-en",
+        "CAs to trust besides those of the system",
+        "heads and framing included",
+        "--base-url https://localhost:8443 --ca ca.pem",
+    ] {
+        assert!(help.contains(told), "{told}: {help}");
+    }
+}
+
+#[test]
+fn trusts_a_server_only_by_its_ca() {
+    let path = std::env::temp_dir().join(format!("powerstream-stream-{}.pem", std::process::id()));
+    let (_simulator, url) = tool::simulator(&format!("--tls --ca-out {}", path.display()));
+    let stream = |ca: &str| {
+        let arguments = format!("stream --base-url {url} {ca} --max-posts 5 --duration 10s");
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+        (output.status.code(), text(&output.stdout).lines().count(), text(&output.stderr).to_owned())
+    };
+    let (code, posts, told) = stream(&format!("--ca {}", path.display()));
+    assert_eq!((code, posts), (Some(0), 5), "{told}");
+    std::fs::write(&path, "no PEM").unwrap();
+    let (code, _, told) = stream(&format!("--ca {}", path.display()));
+    assert!(code == Some(1) && told.contains("-----BEGIN CERTIFICATE-----"), "{told}");
+    std::fs::remove_file(&path).unwrap();
+    let (code, _, told) = stream(&format!("--ca {}", path.display()));
+    assert!(code == Some(1) && told.contains("cannot trust the CAs in "), "{told}");
+    // The system's CAs, of which there may be none, do not vouch for it.
+    let arguments = format!("stream --base-url {url} --duration 1s");
+    let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    let told = text(&output.stderr);
+    assert!(output.stdout.is_empty());
+    assert!(told.contains("trusted here") || told.contains("CAs could not be had"), "{told}");
+}
+
+#[test]
+fn streams_the_same_posts_over_tls() {
+    let stream = |tls: &str| {
+        let arguments =
+            format!("stream --simulate --seed 5 {tls} --scenario reset --fault-after 30 --max-posts 100");
+        let output = run(&mut tool(&arguments));
+        assert_eq!(output.status.code(), Some(0));
+        output.stdout.split(|byte| *byte == b'\n').count()
+    };
+    assert_eq!(stream("--tls"), stream(""));
+    let mut stream = Running::start(&mut tool("stream --simulate --tls --tls-fault expired"));
+    stream.tells("the server's certificate has expired, or this machine's clock is wrong; next attempt in ");
+}
+
+#[test]
+fn backs_off_when_the_server_accepts_and_closes() {
+    let mut stream = Running::start(&mut tool("stream --simulate --scenario accept-close --seed 1"));
+    stream.tells("next attempt at once");
+    let mut last = Duration::ZERO;
+    for _ in 0..4 {
+        let told = stream.tells("next attempt in ");
+        let delay = told.split("next attempt in ").nth(1).unwrap().trim();
+        let delay = match delay.strip_suffix("ms") {
+            Some(milliseconds) => Duration::from_secs_f64(milliseconds.parse::<f64>().unwrap() / 1_000.0),
+            None => Duration::from_secs_f64(delay.strip_suffix('s').unwrap().parse().unwrap()),
+        };
+        assert!(delay >= last + Duration::from_millis(150), "{}", stream.told);
+        last = delay;
+    }
+    stream.signal("INT");
+    assert_eq!(stream.end(), Some(0));
+}
+
+#[test]
+fn reports_faults_and_reconnects() {
+    for (scenario, told) in [
+        ("reset", "disconnected: the connection was reset"),
+        ("close-mid-message", "undelivered_bytes="),
+        ("clean-end", "disconnected: the server ended the stream"),
+        ("bad-chunk", "expected a hexadecimal chunk size"),
+        ("operational-disconnect", "announced=\"stream_error\""),
+        ("stall --silence 300ms", "before the silence limit"),
+    ] {
+        let arguments = format!("--scenario {scenario} --fault-after 20 --rate 1000 --max-posts 60");
+        let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 60), "{stderr}");
+        assert!(stderr.contains(told) && stderr.contains("reconnects 1,"), "{scenario}: {stderr}");
+        assert!(text(&output.stdout).lines().all(|line| line.starts_with('{') && line.ends_with('}')));
+    }
+}
+
+#[test]
+fn rust_log_selects_the_log_level() {
+    let told = |level: &str| {
+        let output = run(tool("stream --simulate --max-posts 1").env("RUST_LOG", level));
+        assert_eq!(text(&output.stdout).lines().count(), 1);
+        text(&output.stderr).to_owned()
+    };
+    assert!(!told("warn").contains("connected") && told("warn").contains("Posts 1,"));
+    assert!(told("info").contains("INFO connected") && !told("info").contains("streaming from"));
+    assert!(told("debug").contains("streaming from http://127.0.0.1:"));
+    assert!(told("=!?").contains("RUST_LOG is ignored") && told("").contains("INFO connected"));
+    assert!(!told("trace").contains('\u{1b}'));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    for (arguments, told) in [
+        ("--simulate --scenario stedy", "steady, tiny-chunks"),
+        ("--scenario steady", "--scenario needs --simulate"),
+        ("--posts x", "--posts needs --simulate"),
+        ("--simulate --base-url http://localhost", "cannot be used with"),
+        ("--simulate --token-file x", "cannot be used with"),
+        ("--base-url http://example.com", "plain http"),
+        ("--base-url https://user:s3cr3t@example.com", "--base-url (or --connect) is not allowed: "),
+        ("--base-url example.com", "https://"),
+        ("--endpoint nowhere", "powerstream, filtered-stream"),
+        (
+            "--endpoint sample10",
+            "--partition is not allowed: this endpoint has partitions: name one from 1 to 2",
+        ),
+        ("--endpoint sample10 --partition 3", "name one from 1 to 2"),
+        ("--simulate --partition 1", "has no partitions"),
+        ("--endpoint sample --local-dc-only", "--local-dc-only is not allowed"),
+        ("--connections 0", "1..=32"),
+        ("--connections 33", "1..=32"),
+        ("--connect https://a", "expected NAME=URL"),
+        ("--connect a=https://user:s3cr3t@x", "is not allowed"),
+        ("--connect a=https://x --connect a=https://y", "two connections are called a"),
+        ("--connect a=https://x --connections 2", "cannot be used with"),
+        ("--connect a=https://x --resolve b=1.2.3.4:5", "there is none of that name"),
+        ("--base-url http://localhost --resolve 1.2.3.4:5", "--resolve is not allowed"),
+        ("--resolve 1.2.3.4", "invalid socket address"),
+        ("--local-address nowhere", "invalid IP address"),
+        ("--runtime tokio --busy-poll", "--busy-poll is for --runtime blocking"),
+        ("--max-posts 0", "--max-posts"),
+        ("--duration 10", "expected a number and a unit"),
+        ("--duration 0s", "expected more than zero"),
+        ("--silence 0s", "expected more than zero"),
+        ("--host api.x.com/", "--host is not allowed: "),
+        ("--host user:s3cr3t@x", "--host is not allowed: "),
+        ("--simulate --host x", "cannot be used with"),
+        ("--runtime none", "blocking"),
+        ("--token x", "--token"),
+    ] {
+        let output = run(&mut tool(&format!("stream {arguments}")));
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments}: {stderr}");
+        assert!(stderr.contains(told) && !stderr.contains("s3cr3t"), "{arguments}: {stderr}");
+    }
+}
+
+#[test]
+fn permanent_refusal_exits_1() {
+    let (url, _requests) = server(vec![b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec()]);
+    let mut command: Command = tool(&format!("stream --base-url {url}"));
+    let output = run(command.env("X_BEARER_TOKEN", "any"));
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("ERROR refused: the request was refused, and would be again (status 404)"),
+        "{told}"
+    );
+    assert!(told.ends_with("powerstream: gave up: the server refused (status 404)\n"), "{told}");
+}

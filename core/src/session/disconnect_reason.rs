@@ -1,0 +1,77 @@
+//! Why a connection ended, or was not made.
+
+use core::fmt;
+
+use super::refusal::Refusal;
+use crate::liveness::Reason;
+use crate::stream::connection::{Closed, Error, ErrorKind};
+use crate::transport_error::Fault;
+
+/// Why a connection ended, or was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The transport failed.
+    Fault(Fault),
+    /// A deadline passed.
+    Timeout(Reason),
+    /// The peer broke HTTP.
+    Protocol(Error),
+    /// The server answered with something other than a stream.
+    Refused(Refusal),
+    /// The server ended the stream in due form.
+    Ended,
+    /// The server closed in mid-stream, without the end of the body.
+    Cut,
+    /// The server closed before the head of its answer had ended.
+    CutInHead,
+}
+
+impl Cause {
+    /// A short stable name for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Fault(_) => "fault",
+            Self::Timeout(reason) => reason.timeout_code(),
+            Self::Protocol(error) => error.kind.code(),
+            Self::Refused(_) => "refused",
+            Self::Ended => "ended",
+            Self::Cut => "cut",
+            Self::CutInHead => "cut_in_head",
+        }
+    }
+}
+
+impl Cause {
+    /// Returns why a connection ended that the engine gave up.
+    pub(super) const fn of_error(error: Error) -> Self {
+        match error.kind {
+            ErrorKind::Timeout(reason) => Self::Timeout(reason),
+            _ => Self::Protocol(error),
+        }
+    }
+
+    /// Returns why a connection ended that the peer closed.
+    pub(super) const fn of_close(closed: Closed) -> Self {
+        match closed {
+            Closed::Complete | Closed::CompleteByClose { .. } => Self::Ended,
+            Closed::Cut { .. } => Self::Cut,
+            Closed::CutInHead { .. } => Self::CutInHead,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Timeout(reason) => f.write_str(reason.expected()),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Ended => f.write_str("the server ended the stream"),
+            Self::Cut => f.write_str("the server closed the connection in mid-stream"),
+            Self::CutInHead => f.write_str("the server closed the connection before it had answered"),
+        }
+    }
+}

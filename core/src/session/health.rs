@@ -1,0 +1,89 @@
+//! When a stream counts as healthy.
+
+use core::time::Duration;
+
+use crate::time::Instant;
+
+/// How long content must keep coming after the head for a stream to count as healthy.
+pub const HEALTHY_AFTER: Duration = Duration::from_secs(20);
+
+/// The health of one stream. A stream that became healthy stays so.
+///
+/// A server that sends a head, and perhaps a burst of Posts, and then closes has proven nothing.
+/// Only content that comes [`HEALTHY_AFTER`] the head or later does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Health {
+    head_at: Instant,
+    /// Content bytes received so far.
+    content: u64,
+    is_healthy: bool,
+}
+
+impl Health {
+    /// Creates the health of a stream whose head came at `now`.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { head_at: now, content: 0, is_healthy: false }
+    }
+
+    /// Returns true if the stream is healthy.
+    pub(super) const fn is_healthy(&self) -> bool {
+        self.is_healthy
+    }
+
+    /// Takes in the number of content bytes received up to `now`. Returns true if that makes the
+    /// stream healthy.
+    pub(super) fn handle_content(&mut self, content: u64, now: Instant) -> bool {
+        let has_grown = content > self.content;
+        self.content = content;
+        let becomes_healthy =
+            !self.is_healthy && has_grown && now.saturating_since(self.head_at) >= HEALTHY_AFTER;
+        self.is_healthy |= becomes_healthy;
+        becomes_healthy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> Instant {
+        Instant::from_nanos(millis * 1_000_000)
+    }
+
+    #[test]
+    fn content_makes_a_stream_healthy_from_20_s_after_its_head_on() {
+        let mut health = Health::new(at(5_000));
+        assert!(!health.handle_content(1_000, at(24_999)));
+        assert!(!health.is_healthy());
+        assert!(health.handle_content(1_001, at(25_000)));
+        assert!(health.is_healthy());
+    }
+
+    #[test]
+    fn becomes_healthy_once_and_stays_so() {
+        let mut health = Health::new(at(0));
+        assert!(health.handle_content(1, at(30_000)));
+        assert!(!health.handle_content(2, at(31_000)));
+        assert!(!health.handle_content(2, at(0)));
+        assert!(health.is_healthy());
+    }
+
+    #[test]
+    fn bytes_that_are_no_content_make_no_stream_healthy() {
+        let mut health = Health::new(at(0));
+        assert!(!health.handle_content(0, at(60_000)));
+        assert!(!health.handle_content(700, at(1_000)));
+        // Sizes and trailers of chunks, however late, leave the number as it was.
+        assert!(!health.handle_content(700, at(60_000)));
+        // So does a message that was cut and discarded.
+        assert!(!health.handle_content(300, at(61_000)));
+        assert!(health.handle_content(301, at(61_000)));
+    }
+
+    #[test]
+    fn a_clock_that_goes_backwards_makes_no_stream_healthy() {
+        let mut health = Health::new(at(50_000));
+        assert!(!health.handle_content(1, at(0)));
+        assert!(!health.is_healthy());
+    }
+}

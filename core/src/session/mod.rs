@@ -1,0 +1,450 @@
+//! One stream for months: connect, stream, back off, reconnect.
+//!
+//! ```text
+//!            .-----------------------------------------------------------------.
+//!            v                                                                 |
+//!   Sleep -> Connect -> Write -> Read ... Read -> Close -> Event(Disconnected) -'   -> Done
+//!                                 |  ^                                               after GaveUp
+//!                                 v  |                                               or shutdown
+//!                                Event (Connected, Message, KeepAlive, Skipped)
+//! ```
+//!
+//! A driver asks [`Session::poll`] for the next [`Step`], carries it out, and reports the result to
+//! a `handle_*` method. Polling again changes nothing. A session owns no read buffer, so that many
+//! sessions may share one. After each read the driver passes the bytes to [`Session::decode`] until
+//! it returns `None`, before any other `handle_*`. `examples/own_loop.rs` does every step by hand.
+//!
+//! - **Order.** Complete messages are delivered before a later failure is reported. A connection is
+//!   closed before its [`Disconnected`] event, so that a slow consumer does not occupy it.
+//! - **Reconnects.** The first reconnect after an established stream is immediate. Otherwise
+//!   [`Backoff`] decides by the failure class, unless the server asks for a longer wait. All starts
+//!   over after a healthy stream: one with content 20 s or more after its head. A refusal that a
+//!   retry cannot cure, such as 401, ends the session.
+//! - **Gaps.** A gap starts at the last moment at which everything sent had been read. It ends
+//!   where the next stream begins, or, with backfill, once a healthy stream has completed that.
+
+use core::fmt;
+
+mod announcement;
+mod config;
+mod coverage;
+mod disconnect_reason;
+mod event;
+mod health;
+mod refusal;
+mod request_template;
+mod retry_policy;
+mod state;
+mod step;
+mod wall_clock;
+
+pub use crate::transport_error::{Fault, FaultKind, TlsFault};
+pub use config::{ConfigError, SessionConfig};
+pub use disconnect_reason::Cause;
+pub use event::{Connected, Disconnected, Gap, GaveUp, Message, RawEvent, Refused, SessionEvent};
+pub use health::HEALTHY_AFTER;
+pub use refusal::{Refusal, RefusalKind};
+pub use retry_policy::RESET_MAX;
+pub use step::Step;
+
+use crate::backoff::Backoff;
+use crate::liveness::Timeout;
+use crate::stream::connection::{Connection, Octets, Raw};
+use crate::stream::framing::Place;
+use crate::stream::message::classify;
+use crate::time::{Instant, UnixTime};
+use announcement::Announcement;
+use coverage::Coverage;
+use health::Health;
+use request_template::RequestTemplate;
+use retry_policy::{Ended, RetryPolicy};
+use state::{Established, Failure, Pending, State};
+use wall_clock::WallClock;
+
+/// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
+pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
+    /// One transport's life: the response's head, its body, the messages in it, the deadlines.
+    connection: Connection<S>,
+    /// The request's bytes, the backfill parameter, wiping the token.
+    template: RequestTemplate,
+    /// What has certainly been received, and since when Posts may be missing.
+    coverage: Coverage,
+    /// Whether to connect again after a failure, and when.
+    policy: RetryPolicy,
+    clock: WallClock,
+    /// Carries the stream's [`Health`] while there is one.
+    state: State,
+    /// Events were handed out since input last came.
+    is_paused: bool,
+    is_stopping: bool,
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
+    /// Creates a session that connects at its first steps. `storage` must have
+    /// [`SessionConfig::storage_bytes`] or more; `seed` decides the jitter; `now` and `unix` are
+    /// the same moment on both clocks.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the request is not well-formed or the storage is too short.
+    pub fn new(
+        mut storage: S,
+        config: &SessionConfig<'_>,
+        seed: u64,
+        now: Instant,
+        unix: UnixTime,
+    ) -> Result<Self, ConfigError> {
+        let template = RequestTemplate::new(storage.as_mut(), config)?;
+        Ok(Self {
+            connection: Connection::with_capacity(storage, template.start(), config.connection()),
+            template,
+            coverage: Coverage::new(now),
+            policy: RetryPolicy::new(Backoff::new(config.backoff, seed)),
+            clock: WallClock::new(now, unix),
+            state: State::Waiting { retry_at: now, pending: Pending::NONE },
+            is_paused: false,
+            is_stopping: false,
+        })
+    }
+
+    /// Returns the request's unsent bytes. They contain the token: never log them.
+    #[must_use]
+    pub fn transmit(&self) -> &[u8] {
+        match self.state {
+            State::Writing { sent, length, .. } => &self.connection.storage()[sent..length],
+            _ => &[],
+        }
+    }
+
+    /// Returns what became of the bytes received on the current connection.
+    #[must_use]
+    pub const fn octets(&self) -> &Octets {
+        self.connection.octets()
+    }
+
+    /// Returns true from the head of a stream until its connection is closed.
+    #[must_use]
+    pub const fn is_streaming(&self) -> bool {
+        self.state.stream().is_some()
+    }
+
+    /// Returns until when everything sent has been delivered, less one second for its way:
+    /// [`Disconnected::gap_from`] if the connection were lost now. After a gap it stays at the
+    /// gap's start until backfill is complete. `None` before the first stream.
+    #[must_use]
+    pub fn covered_until(&self) -> Option<UnixTime> {
+        self.coverage.covered_until(self.clock)
+    }
+
+    /// Returns true if [`Self::handle_resume`] is due: events were handed out since input last
+    /// came.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Returns what must happen next. The answer changes with every `handle_*` call,
+    /// [`Self::decode`] and [`Self::shutdown`].
+    #[must_use]
+    pub fn poll(&self) -> Step {
+        match self.state {
+            _ if self.state.has_event() => Step::Event,
+            State::Done { .. } => Step::Done,
+            State::Waiting { .. } if self.is_stopping => Step::Done,
+            State::Closing(_) => Step::Close,
+            _ if self.is_stopping => Step::Close,
+            State::Waiting { retry_at, .. } => Step::Sleep { until: retry_at },
+            State::Connecting => Step::Connect { until: self.deadline() },
+            State::Writing { .. } => Step::Write { until: self.deadline() },
+            State::Responding { .. } | State::Streaming(_) => Step::Read { until: self.deadline() },
+        }
+    }
+
+    /// Finds the next event and lends it: [`Self::scan`] and [`Self::lend`] in one.
+    pub fn decode<'a>(&'a mut self, input: &'a [u8], now: Instant) -> (usize, Option<SessionEvent<'a>>) {
+        let (consumed, event) = self.scan(input, now);
+        (consumed, event.map(|event| self.lend(event, input)))
+    }
+
+    /// Finds the next event in `input`, read at `now`. Returns the number of bytes consumed, and
+    /// the event.
+    ///
+    /// Call again with the rest of the input until it returns `None`: then all input is consumed.
+    /// Call [`Self::lend`] before the next call.
+    pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<RawEvent>) {
+        if let Some(event) = self.state.take_event() {
+            return (0, Some(event));
+        }
+        // A call without input does not read: it cannot show that everything sent has come.
+        if !self.state.is_reading() || (input.is_empty() && now != self.coverage.read_at()) {
+            return (input.len(), None);
+        }
+        if !input.is_empty() {
+            self.begin_read(now);
+        }
+        let mut at = 0;
+        loop {
+            let start = at;
+            let (consumed, found) = self.connection.scan(&input[start..], now);
+            at += consumed;
+            self.judge_stream(now);
+            let event = match found {
+                Ok(None) => return (at, None),
+                Ok(Some(Raw::Head)) => match self.begin_stream(now) {
+                    Some(event) => event,
+                    None => continue,
+                },
+                Ok(Some(Raw::Message(place))) => self.message(place, &input[start..], start, now),
+                Ok(Some(Raw::KeepAlive)) => {
+                    self.coverage.handle_keep_alive();
+                    RawEvent::KeepAlive
+                }
+                Ok(Some(Raw::Skipped { bytes })) => {
+                    self.coverage.handle_skipped();
+                    RawEvent::Skipped { bytes }
+                }
+                Ok(Some(Raw::End { .. })) => {
+                    // Bytes behind the end belong to no response, and are counted as discarded.
+                    let _ = self.connection.scan(&input[at..], now);
+                    self.fail(Cause::Ended);
+                    return (input.len(), None);
+                }
+                Err(error) => {
+                    self.fail(Cause::of_error(error));
+                    return (input.len(), None);
+                }
+            };
+            self.is_paused = true;
+            return (at, Some(event));
+        }
+    }
+
+    /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
+    ///
+    /// # Panics
+    /// Panics if `input` is not the slice in which the event was found, or if another call
+    /// overwrote the event.
+    #[must_use]
+    pub fn lend<'a>(&'a self, event: RawEvent, input: &'a [u8]) -> SessionEvent<'a> {
+        event.lend(&self.connection, input)
+    }
+
+    /// Reports that the transport is connected.
+    pub fn handle_connected(&mut self, now: Instant) {
+        if let State::Connecting = self.state {
+            self.connection.handle_connected(now);
+            let outage = self.coverage.outage(now, self.clock);
+            let backfill_minutes = self.template.backfill_minutes(outage);
+            let length = self.template.render(self.connection.storage_mut(), backfill_minutes);
+            self.state = State::Writing { sent: 0, length, backfill_minutes };
+        }
+    }
+
+    /// Reports that `count` bytes of [`Self::transmit`] were sent.
+    pub fn handle_written(&mut self, count: usize, now: Instant) {
+        let State::Writing { sent, length, backfill_minutes } = &mut self.state else { return };
+        *sent = sent.saturating_add(count).min(*length);
+        if sent < length {
+            // A peer that takes the request bit by bit does not outrun the deadline.
+            self.handle_timeout(now);
+        } else {
+            let backfill_minutes = *backfill_minutes;
+            self.coverage.handle_request(now);
+            self.is_paused = false;
+            self.enter(State::Responding { backfill_minutes });
+        }
+    }
+
+    /// Reports that the read at `now` filled its buffer, before or after its bytes are decoded:
+    /// more was waiting, so a gap may start before that read. Without this call gaps are reported
+    /// too short where reads fill their buffers.
+    pub fn handle_backlog(&mut self, now: Instant) {
+        self.begin_read(now);
+        self.coverage.handle_backlog();
+    }
+
+    /// Reports that the driver waits for input again, at `now`. The time since the last input was
+    /// spent on its events: it does not count towards the idle timeout or a message's deadline.
+    pub fn handle_resume(&mut self, now: Instant) {
+        if self.is_paused {
+            self.is_paused = false;
+            self.connection.handle_pause(now.saturating_since(self.coverage.read_at()));
+        }
+    }
+
+    /// Reports that the peer closed the transport, behind all input.
+    pub fn handle_eof(&mut self, _now: Instant) {
+        if self.state.is_open() {
+            let closed = self.connection.handle_eof();
+            self.fail(Cause::of_close(closed));
+        }
+    }
+
+    /// Reports that the transport failed.
+    pub fn handle_fault(&mut self, fault: Fault, _now: Instant) {
+        if self.state.is_open() || matches!(self.state, State::Connecting) {
+            self.fail(Cause::Fault(fault));
+        }
+    }
+
+    /// Reports that the time is `now`, and that what the step asked for has not happened. Does
+    /// nothing if `now` is before the deadline.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self.state {
+            // An event that is not taken yet is lent from what the next attempt would overwrite.
+            _ if self.state.has_event() => {}
+            State::Waiting { retry_at, .. } if now >= retry_at && !self.is_stopping => {
+                self.connection.handle_connecting(now);
+                self.state = State::Connecting;
+            }
+            State::Connecting | State::Writing { .. } | State::Responding { .. } | State::Streaming(_) => {
+                if let Timeout::Expired(reason) = self.connection.handle_timeout(now) {
+                    self.fail(Cause::Timeout(reason));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reports that the transport is closed, and decides what follows from the failure.
+    pub fn handle_closed(&mut self, now: Instant) {
+        match self.state {
+            _ if self.is_stopping => {
+                self.coverage.handle_closed(self.clock);
+                self.enter(State::Done { pending: self.state.pending() });
+            }
+            State::Closing(failure) => self.settle(failure, now),
+            _ => {}
+        }
+    }
+
+    /// Sets the wall clock: it reads `unix` at `now`. Call it at each connect, because clocks drift
+    /// apart over months. Read `now` first, so that a wait between the two readings makes no gap
+    /// end too early.
+    pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
+        self.clock = WallClock::new(now, unix);
+    }
+
+    /// Ends the session: closes what is open, and opens nothing any more. Events that are waiting
+    /// are still lent.
+    pub fn shutdown(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Changes the state, and wipes the request once it is sent or given up.
+    fn enter(&mut self, state: State) {
+        if let State::Writing { length, .. } = self.state {
+            RequestTemplate::wipe_copy(self.connection.storage_mut(), length);
+        }
+        self.state = state;
+    }
+
+    fn deadline(&self) -> Instant {
+        self.connection.poll_timeout().expect("a deadline runs until the connection is over").at
+    }
+
+    fn begin_read(&mut self, now: Instant) {
+        self.coverage.handle_read(now, self.connection.buffered() == 0);
+    }
+
+    /// Takes in content: it may make the stream healthy, or show that backfill is complete.
+    #[inline]
+    fn judge_stream(&mut self, now: Instant) {
+        let State::Streaming(stream) = &mut self.state else { return };
+        if stream.health.is_healthy() && !self.coverage.is_backfilling() {
+            return;
+        }
+        if stream.health.handle_content(self.connection.octets().content(), now) {
+            self.policy.handle_healthy();
+            self.coverage.handle_healthy();
+        }
+        self.coverage.handle_content();
+    }
+
+    /// Begins a stream with the head that has come. If it is a refusal's, its document is read
+    /// next.
+    #[cold]
+    fn begin_stream(&mut self, now: Instant) -> Option<RawEvent> {
+        let State::Responding { backfill_minutes } = self.state else {
+            unreachable!("a connection has one head");
+        };
+        let head = self.connection.lend_head();
+        if !(200..300).contains(&head.status()) {
+            self.connection.collect_document(now);
+            return None;
+        }
+        let date = head.parsed().date;
+        let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes > 0);
+        self.state = State::Streaming(Established { health: Health::new(now), announcement: None });
+        Some(RawEvent::Connected { gap, backfill_minutes })
+    }
+
+    /// Takes in a message at `place` in `input`, which starts `offset` bytes into the caller's.
+    fn message(&mut self, place: Place, input: &[u8], offset: usize, now: Instant) -> RawEvent {
+        let State::Streaming(stream) = &mut self.state else {
+            unreachable!("messages come behind the head of a stream");
+        };
+        let bytes = self.connection.lend_message(place, input);
+        let class = classify(bytes);
+        if let Some(announcement) = Announcement::read(&class.kind, now) {
+            stream.announcement = Some(announcement);
+            self.connection.handle_announcement(now);
+        } else if let Some(announcement) = &mut stream.announcement {
+            if announcement.handle_message(bytes, &class) {
+                self.connection.handle_announcement_void();
+            }
+        }
+        self.coverage.handle_message(class.post_id);
+        let place = match place {
+            Place::Input { start, end } => Place::Input { start: start + offset, end: end + offset },
+            Place::Storage { .. } => place,
+        };
+        RawEvent::Message { place, class }
+    }
+
+    /// Ends the connection for `cause`, or for the refusal whose error document it brought. The
+    /// connection is closed before anything else happens.
+    #[cold]
+    fn fail(&mut self, cause: Cause) {
+        let (cause, undelivered) = match self.connection.document() {
+            Some((head, document)) => (Cause::Refused(refusal::read(head.parsed(), document)), 0),
+            None => (cause, self.connection.octets().discarded + self.connection.buffered()),
+        };
+        self.connection.handle_closed();
+        let stream = self.state.stream().copied();
+        self.enter(State::Closing(Failure { cause, undelivered, stream }));
+    }
+
+    /// Decides what follows from a failure, once the connection is closed.
+    fn settle(&mut self, failure: Failure, now: Instant) {
+        self.coverage.handle_closed(self.clock);
+        let announcement = failure.announcement(now, self.connection.config().timeouts.disconnect);
+        let retry = self.policy.handle_ended(Ended {
+            cause: &failure.cause,
+            was_streaming: failure.stream.is_some(),
+            advice: announcement.map(|announcement| announcement.advice),
+            head: self.connection.head(),
+            at: self.clock.unix_at(now),
+        });
+        let announced = announcement.map(|announcement| announcement.kind);
+        let gap_from = self.coverage.gap_from(self.clock);
+        self.state = failure.next_state(retry, announced, gap_from, now);
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Session<S> {
+    /// Wipes the token: the storage may outlive the session.
+    fn drop(&mut self) {
+        self.enter(State::Done { pending: Pending::NONE });
+        self.template.wipe(self.connection.storage_mut());
+    }
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Session<S> {
+    /// Leaves the storage out: it holds the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", &self.state)
+            .field("octets", self.octets())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+//! The request in the session's storage: written once, copied for each attempt, wiped when it is
+//! not needed.
+//!
+//! ```text
+//!   storage:  [ message, or the copy that is being sent | .. ][ template ]
+//!             0                                               start
+//! ```
+//!
+//! A session needs the request again at each reconnect, without an allocator and without keeping
+//! its configuration. No response is in the storage while a request is sent, so the copy goes to
+//! the front. Both hold the bearer token.
+
+use core::time::Duration;
+
+use super::config::{ConfigError, SessionConfig};
+use crate::endpoint::Spelling;
+use crate::http::request::{Method, Request, TargetEnd, decimal};
+
+/// Added to the outage: the server counts back from when it gets the request.
+const BACKFILL_MARGIN: Duration = Duration::from_secs(5);
+
+/// The most minutes that backfill goes back (X docs, recovery and redundancy).
+const BACKFILL_MINUTES_MAX: u8 = 5;
+
+/// Where the request is in the storage, and what can be inserted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestTemplate {
+    start: usize,
+    length: usize,
+    target_end: TargetEnd,
+    /// How the endpoint spells the backfill parameter, if backfill is wanted and the endpoint has
+    /// it.
+    backfill: Option<Spelling>,
+}
+
+impl RequestTemplate {
+    /// Writes the request to the end of `storage`.
+    pub(super) fn new(storage: &mut [u8], config: &SessionConfig<'_>) -> Result<Self, ConfigError> {
+        let needed = config.storage_bytes();
+        if storage.len() < needed {
+            return Err(ConfigError::Storage { needed });
+        }
+        let mut request = Request::new(Method::Get, config.authority(), config.endpoint.path);
+        request.token = config.token;
+        request.user_agent = config.user_agent;
+        request.query = config.query;
+        let local_dc_only: &[_] = if config.local_dc_only && config.endpoint.local_dc_only {
+            &[("localDcOnly", "true")]
+        } else {
+            &[]
+        };
+        let start = config.request_start();
+        let (length, target_end) =
+            request.write_with(local_dc_only, &mut storage[start..needed]).map_err(ConfigError::Request)?;
+        Ok(Self { start, length, target_end, backfill: config.endpoint.backfill.filter(|_| config.backfill) })
+    }
+
+    /// Returns where the template starts: the storage in front of it is free for responses.
+    pub(super) const fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Returns the minutes of backfill to ask for after an outage, rounded up, 1 to 5. Returns 0 if
+    /// nothing is missing or backfill is off.
+    pub(super) fn backfill_minutes(&self, outage: Option<Duration>) -> u8 {
+        let (Some(outage), Some(_)) = (outage, self.backfill) else { return 0 };
+        let outage = outage.saturating_add(BACKFILL_MARGIN);
+        let minutes = outage.as_secs().saturating_add(u64::from(outage.subsec_nanos() > 0)).div_ceil(60);
+        u8::try_from(minutes).unwrap_or(u8::MAX).clamp(1, BACKFILL_MINUTES_MAX)
+    }
+
+    /// Copies the request to the front of `storage`, with so many minutes of backfill if any.
+    /// Returns its length.
+    pub(super) fn render(&self, storage: &mut [u8], backfill_minutes: u8) -> usize {
+        let (front, template) = storage.split_at_mut(self.start);
+        let (target, rest) = template[..self.length].split_at(self.target_end.at);
+        let mut written = 0;
+        let mut put = |bytes: &[u8]| {
+            front[written..written + bytes.len()].copy_from_slice(bytes);
+            written += bytes.len();
+        };
+        put(target);
+        if let (Some(spelling), 1..) = (self.backfill, backfill_minutes) {
+            put(if self.target_end.has_query { b"&" } else { b"?" });
+            put(spelling.backfill().as_bytes());
+            put(b"=");
+            put(decimal(u64::from(backfill_minutes), &mut [0; 20]));
+        }
+        put(rest);
+        written
+    }
+
+    /// Overwrites a copy of `length` bytes, which is sent or given up, so that no token stays where
+    /// messages will be.
+    pub(super) fn wipe_copy(storage: &mut [u8], length: usize) {
+        storage[..length].fill(0);
+    }
+
+    /// Overwrites the template, because the storage may outlive the session.
+    pub(super) fn wipe(&self, storage: &mut [u8]) {
+        storage[self.start..].fill(0);
+        // Keeps the compiler from removing writes that nothing reads.
+        core::hint::black_box(storage);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::http::origin::Origin;
+    use crate::http::request::{BearerToken, RequestError};
+    use std::string::String;
+    use std::{vec, vec::Vec};
+
+    const TOKEN: &str = "AAAA-secret";
+
+    fn config() -> SessionConfig<'static> {
+        let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
+        config.token = Some(BearerToken::new(TOKEN).unwrap());
+        config.message_bytes_max = 100;
+        config.backfill = true;
+        config
+    }
+
+    fn template(config: &SessionConfig<'_>) -> (RequestTemplate, Vec<u8>) {
+        let mut storage = vec![b'x'; config.storage_bytes() + 10];
+        (RequestTemplate::new(&mut storage, config).unwrap(), storage)
+    }
+
+    fn holds_token(storage: &[u8]) -> bool {
+        storage.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes())
+    }
+
+    fn first_line(config: &SessionConfig<'_>, backfill_minutes: u8) -> String {
+        let (template, mut storage) = template(config);
+        let length = template.render(&mut storage, backfill_minutes);
+        assert!(storage[..length].ends_with(b"\r\n\r\n") && holds_token(&storage[..length]));
+        String::from_utf8_lossy(&storage[..length]).split("\r\n").next().unwrap().into()
+    }
+
+    #[test]
+    fn inserts_the_backfill_parameter_behind_the_target() {
+        let mut config = config();
+        assert_eq!(first_line(&config, 0), "GET /2/powerstream HTTP/1.1");
+        assert_eq!(first_line(&config, 5), "GET /2/powerstream?backfillMinutes=5 HTTP/1.1");
+        config.local_dc_only = true;
+        config.query = &[("a", "b")];
+        assert_eq!(
+            first_line(&config, 1),
+            "GET /2/powerstream?a=b&localDcOnly=true&backfillMinutes=1 HTTP/1.1"
+        );
+        config.backfill = false;
+        assert_eq!(first_line(&config, 1), "GET /2/powerstream?a=b&localDcOnly=true HTTP/1.1");
+    }
+
+    #[test]
+    fn renders_the_same_request_at_each_attempt() {
+        let (template, mut storage) = template(&config());
+        let length = template.render(&mut storage, 3);
+        let first = storage[..length].to_vec();
+        RequestTemplate::wipe_copy(&mut storage, length);
+        assert_eq!(template.render(&mut storage, 3), length);
+        assert_eq!(storage[..length], first);
+    }
+
+    #[test]
+    fn rounds_the_outage_up_to_minutes_with_5_s_on_top() {
+        let (template, _) = template(&config());
+        let minutes = |millis| template.backfill_minutes(Some(Duration::from_millis(millis)));
+        assert_eq!([minutes(0), minutes(55_000), minutes(55_001)], [1, 1, 2]);
+        assert_eq!([minutes(235_000), minutes(235_001), minutes(u64::MAX)], [4, 5, 5]);
+        assert_eq!(template.backfill_minutes(Some(Duration::MAX)), 5);
+        assert_eq!(template.backfill_minutes(None), 0);
+    }
+
+    #[test]
+    fn asks_for_no_backfill_where_it_is_off_or_the_endpoint_has_none() {
+        let mut off = config();
+        off.backfill = false;
+        let mut without = config();
+        without.endpoint = Endpoint { backfill: None, ..without.endpoint };
+        for config in [off, without] {
+            assert_eq!(template(&config).0.backfill_minutes(Some(Duration::from_secs(100))), 0);
+        }
+    }
+
+    #[test]
+    fn wipes_the_token_from_the_copy_and_from_the_template() {
+        let (template, mut storage) = template(&config());
+        let length = template.render(&mut storage, 0);
+        RequestTemplate::wipe_copy(&mut storage, length);
+        assert!(!holds_token(&storage[..template.start()]));
+        assert!(holds_token(&storage));
+        template.wipe(&mut storage);
+        assert!(!holds_token(&storage));
+    }
+
+    #[test]
+    fn refuses_short_storage_and_a_request_that_is_not_well_formed() {
+        let mut config = config();
+        let needed = config.storage_bytes();
+        let error = RequestTemplate::new(&mut vec![0; needed - 1], &config).unwrap_err();
+        assert_eq!(error, ConfigError::Storage { needed });
+        config.user_agent = "a\r\nb";
+        let error = RequestTemplate::new(&mut vec![0; config.storage_bytes()], &config).unwrap_err();
+        assert_eq!(error, ConfigError::Request(RequestError::UserAgent));
+    }
+}

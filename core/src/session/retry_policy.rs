@@ -1,0 +1,328 @@
+//! Whether to connect again after a failure, and how long to wait before.
+//!
+//! The rules are from X's page on handling disconnections unless said otherwise:
+//!
+//! - [`Backoff`] decides by the failure class. Its schedules start over only when a stream was
+//!   healthy.
+//! - The first reconnect after an established stream is immediate. It can be used once until a
+//!   stream was healthy.
+//! - A disconnect that the server announced in the stream decides the failure class and whether the
+//!   immediate reconnect may be used.
+//! - If the window's requests are used up, the wait lasts until the window resets. `Retry-After` is
+//!   honored with every refusal. A time more than [`RESET_MAX`] ahead is ignored and reported.
+//! - 401, 403 and every other refusal that a retry cannot cure end the session.
+
+use core::time::Duration;
+
+use super::announcement::Advice;
+use super::disconnect_reason::Cause;
+use super::refusal::{Refusal, RefusalKind};
+use crate::backoff::{Backoff, Class, Delay};
+use crate::http::head::{ResponseHead, RetryAfter};
+use crate::time::UnixTime;
+use crate::transport_error::{FaultKind, TlsFault};
+
+/// A reset or `Retry-After` further ahead than this is ignored.
+pub const RESET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest wait while a subscription is provisioned: the service says "in a minute".
+const PROVISIONING_MIN: Duration = Duration::from_secs(60);
+
+/// The policy of one session. Pure but for its counters.
+#[derive(Clone, Debug)]
+pub(super) struct RetryPolicy {
+    backoff: Backoff,
+    /// The immediate reconnect was not used since a stream was healthy.
+    has_immediate: bool,
+}
+
+/// A connection that ended, or was not made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended<'a> {
+    pub(super) cause: &'a Cause,
+    /// Whether a stream was established.
+    pub(super) was_streaming: bool,
+    /// From the disconnect that the server announced, if it did.
+    pub(super) advice: Option<Advice>,
+    /// The head of the response, if one came.
+    pub(super) head: Option<&'a ResponseHead>,
+    /// When it ended, by the wall clock.
+    pub(super) at: UnixTime,
+}
+
+/// The wait before the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retry {
+    pub(super) delay: Delay,
+    /// The server named a time more than [`RESET_MAX`] ahead, which was ignored.
+    pub(super) reset_ignored: bool,
+}
+
+impl RetryPolicy {
+    /// Creates a policy whose schedules are at their start and whose immediate reconnect can be
+    /// used.
+    pub(super) const fn new(backoff: Backoff) -> Self {
+        Self { backoff, has_immediate: true }
+    }
+
+    /// Starts over: a stream was healthy.
+    pub(super) fn handle_healthy(&mut self) {
+        self.has_immediate = true;
+        self.backoff.reset();
+    }
+
+    /// Returns how long to wait before the next attempt; `None` if a retry cannot cure the failure.
+    pub(super) fn handle_ended(&mut self, ended: Ended<'_>) -> Option<Retry> {
+        let class = class(ended.cause)?;
+        let Advice { immediate, class } = ended.advice.unwrap_or(Advice { immediate: true, class });
+        if ended.was_streaming && immediate && self.has_immediate {
+            self.has_immediate = false;
+            return Some(Retry { delay: Delay::NONE, reset_ignored: false });
+        }
+        let mut retry = Retry { delay: self.backoff.next(class), reset_ignored: false };
+        if let Cause::Refused(refusal) = ended.cause {
+            let server = ended.head.map(|head| ServerWait::read(refusal, head, ended.at)).unwrap_or_default();
+            let wait = match refusal.kind {
+                RefusalKind::Provisioning => server.wait.max(PROVISIONING_MIN),
+                _ => server.wait,
+            };
+            retry.delay.length = retry.delay.length.max(wait);
+            retry.reset_ignored = server.is_ignored;
+        }
+        Some(retry)
+    }
+}
+
+/// How long the server asks to wait with a refusal.
+#[derive(Clone, Copy, Debug, Default)]
+struct ServerWait {
+    /// The longest believable wait.
+    wait: Duration,
+    /// Another one was not believable.
+    is_ignored: bool,
+}
+
+impl ServerWait {
+    /// Reads the fields of a refusal's head. The window's reset counts only if it is the window
+    /// that is used up.
+    fn read(refusal: &Refusal, head: &ResponseHead, now: UnixTime) -> Self {
+        let reset = match refusal.kind {
+            RefusalKind::WindowLimit => head.rate_limit.reset.map(|reset| reset.saturating_since(now)),
+            _ => None,
+        };
+        let retry_after = head.retry_after.map(|after| match after {
+            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
+            RetryAfter::At(time) => time.saturating_since(now),
+        });
+        let waits = [reset, retry_after].map(Option::unwrap_or_default);
+        Self {
+            wait: waits.into_iter().filter(|wait| *wait <= RESET_MAX).max().unwrap_or_default(),
+            is_ignored: waits.into_iter().any(|wait| wait > RESET_MAX),
+        }
+    }
+}
+
+/// Returns the failure class of a disconnect reason; `None` if a retry cannot cure it.
+const fn class(cause: &Cause) -> Option<Class> {
+    match cause {
+        Cause::Fault(fault) => class_of_transport_error(fault.kind),
+        Cause::Timeout(_) | Cause::Ended | Cause::Cut | Cause::CutInHead => Some(Class::Network),
+        // What answers with broken HTTP, such as a captive portal, does so at every attempt for a
+        // while.
+        Cause::Protocol(_) => Some(Class::Http),
+        Cause::Refused(refusal) => match refusal.kind {
+            RefusalKind::Unauthorized
+            | RefusalKind::Forbidden
+            | RefusalKind::NoRules
+            | RefusalKind::InvalidRules
+            | RefusalKind::UsageCap
+            | RefusalKind::Redirect
+            | RefusalKind::Request => None,
+            RefusalKind::ConnectionLimit | RefusalKind::WindowLimit | RefusalKind::RateLimit => {
+                Some(Class::RateLimit)
+            }
+            RefusalKind::Provisioning | RefusalKind::Server => Some(Class::Http),
+        },
+    }
+}
+
+/// Returns the failure class of a transport error. A wrong answer will be wrong again for a while,
+/// and wrong credentials that are sent again may lock an account. A failure of the network, also
+/// between proxy and server, may pass in a moment.
+const fn class_of_transport_error(kind: FaultKind) -> Option<Class> {
+    match kind {
+        FaultKind::ProxyAuthentication => None,
+        FaultKind::ProxyForbidden
+        | FaultKind::ProxyRefused(_)
+        | FaultKind::ProxyAnswer
+        | FaultKind::ProxyLeftover => Some(Class::Http),
+        FaultKind::Tls(fault) => Some(class_of_tls(fault)),
+        _ => Some(Class::Network),
+    }
+}
+
+/// Returns the failure class of a TLS failure. A wrong certificate, port or protocol stays wrong
+/// for a while, as broken HTTP does. It ends no session all the same, because certificates are
+/// renewed and clocks are set. A handshake that did not complete may be the network's failure.
+const fn class_of_tls(fault: TlsFault) -> Class {
+    match fault {
+        TlsFault::HandshakeTimedOut
+        | TlsFault::HandshakeReset
+        | TlsFault::HandshakeClosed
+        | TlsFault::Local => Class::Network,
+        _ => Class::Http,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backoff::BackoffConfig;
+    use crate::http::body::Framing;
+    use crate::http::head::RateLimit;
+    use crate::liveness::Reason;
+    use crate::transport_error::Fault;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+
+    fn policy() -> RetryPolicy {
+        RetryPolicy::new(Backoff::new(BackoffConfig { jitter_percent: 0, ..BackoffConfig::default() }, 1))
+    }
+
+    const fn head(reset: Option<UnixTime>, retry_after: Option<RetryAfter>) -> ResponseHead {
+        ResponseHead {
+            status: 429,
+            minor_version: 1,
+            framing: Framing::Empty,
+            ambiguous_length: false,
+            rate_limit: RateLimit { limit: None, remaining: None, reset },
+            date: None,
+            retry_after,
+            bytes: 0,
+        }
+    }
+
+    fn wait(policy: &mut RetryPolicy, cause: Cause) -> Option<Duration> {
+        let ended = Ended { cause: &cause, was_streaming: false, advice: None, head: None, at: NOW };
+        policy.handle_ended(ended).map(|retry| retry.delay.length)
+    }
+
+    fn wait_after_stream(policy: &mut RetryPolicy, advice: Option<Advice>) -> Duration {
+        let ended = Ended { cause: &Cause::Cut, was_streaming: true, advice, head: None, at: NOW };
+        policy.handle_ended(ended).unwrap().delay.length
+    }
+
+    /// The wait in seconds, and whether a time was ignored, after a refusal of a policy at its
+    /// start.
+    fn wait_after_refusal(kind: RefusalKind, head: ResponseHead) -> (u64, bool) {
+        let cause = Cause::Refused(Refusal { status: head.status, kind });
+        let ended = Ended { cause: &cause, was_streaming: false, advice: None, head: Some(&head), at: NOW };
+        let retry = policy().handle_ended(ended).unwrap();
+        (retry.delay.length.as_secs(), retry.reset_ignored)
+    }
+
+    const fn after(seconds: u64) -> Option<UnixTime> {
+        Some(NOW.saturating_add(Duration::from_secs(seconds)))
+    }
+
+    #[test]
+    fn the_immediate_reconnect_is_used_once_until_a_stream_was_healthy() {
+        let mut policy = policy();
+        assert_eq!(wait_after_stream(&mut policy, None), Duration::ZERO);
+        assert_eq!(wait_after_stream(&mut policy, None), Duration::from_millis(250));
+        assert_eq!(wait_after_stream(&mut policy, None), Duration::from_millis(500));
+        policy.handle_healthy();
+        assert_eq!(wait_after_stream(&mut policy, None), Duration::ZERO);
+        assert_eq!(wait_after_stream(&mut policy, None), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn an_attempt_that_fails_before_a_stream_leaves_the_immediate_reconnect() {
+        let mut policy = policy();
+        assert_eq!(wait(&mut policy, Cause::CutInHead), Some(Duration::from_millis(250)));
+        assert_eq!(wait_after_stream(&mut policy, None), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_announcement_decides_class_and_immediacy() {
+        let mut policy = policy();
+        let slow = Advice { immediate: false, class: Class::RateLimit };
+        assert_eq!(wait_after_stream(&mut policy, Some(slow)), Duration::from_secs(60));
+        let fast = Advice { immediate: true, class: Class::Http };
+        assert_eq!(wait_after_stream(&mut policy, Some(fast)), Duration::ZERO);
+        assert_eq!(wait_after_stream(&mut policy, Some(fast)), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn each_class_of_reason_has_its_own_schedule() {
+        let mut policy = policy();
+        let fault = |kind| Cause::Fault(Fault::new(kind));
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(wait(&mut policy, Cause::Timeout(Reason::Head)), Some(Duration::from_millis(250)));
+        assert_eq!(wait(&mut policy, fault(FaultKind::Tls(TlsFault::CertificateExpired))), seconds(5));
+        assert_eq!(wait(&mut policy, fault(FaultKind::ProxyForbidden)), seconds(10));
+        assert_eq!(
+            wait(&mut policy, fault(FaultKind::Tls(TlsFault::HandshakeReset))),
+            Some(Duration::from_millis(500))
+        );
+        let limited = Cause::Refused(Refusal { status: 429, kind: RefusalKind::ConnectionLimit });
+        assert_eq!(wait(&mut policy, limited), seconds(60));
+    }
+
+    #[test]
+    fn gives_up_where_a_retry_cannot_help() {
+        let mut policy = policy();
+        assert_eq!(wait(&mut policy, Cause::Fault(Fault::new(FaultKind::ProxyAuthentication))), None);
+        for (status, kind) in [
+            (401, RefusalKind::Unauthorized),
+            (403, RefusalKind::Forbidden),
+            (409, RefusalKind::NoRules),
+            (429, RefusalKind::UsageCap),
+            (302, RefusalKind::Redirect),
+            (400, RefusalKind::Request),
+        ] {
+            assert_eq!(wait(&mut policy, Cause::Refused(Refusal { status, kind })), None, "{kind:?}");
+        }
+        // Nothing of that counts as a failure of its class.
+        assert_eq!(wait(&mut policy, Cause::Cut), Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn waits_for_the_window_only_if_the_window_is_used_up() {
+        assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, head(after(890), None)), (890, false));
+        assert_eq!(wait_after_refusal(RefusalKind::RateLimit, head(after(890), None)), (60, false));
+        // A reset that is past, or sooner than the schedule, shortens no wait.
+        assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, head(after(3), None)), (60, false));
+        let past = head(Some(UnixTime::from_seconds(1)), None);
+        assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, past), (60, false));
+    }
+
+    #[test]
+    fn honors_retry_after_in_both_forms() {
+        let seconds = head(None, Some(RetryAfter::Seconds(700)));
+        assert_eq!(wait_after_refusal(RefusalKind::Server, seconds), (700, false));
+        let date = head(None, after(700).map(RetryAfter::At));
+        assert_eq!(wait_after_refusal(RefusalKind::Server, date), (700, false));
+        let sooner = head(after(800), Some(RetryAfter::Seconds(700)));
+        assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, sooner), (800, false));
+    }
+
+    #[test]
+    fn ignores_and_reports_a_time_over_24_h_ahead() {
+        let day = RESET_MAX.as_secs();
+        assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, head(after(day), None)), (day, false));
+        assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, head(after(day + 1), None)), (60, true));
+        let last = head(None, Some(RetryAfter::Seconds(u64::MAX)));
+        assert_eq!(wait_after_refusal(RefusalKind::Server, last), (5, true));
+        // The other of the two still counts.
+        let one = head(after(day + 1), Some(RetryAfter::Seconds(100)));
+        assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, one), (100, true));
+    }
+
+    #[test]
+    fn provisioning_waits_a_minute_at_least() {
+        assert_eq!(wait_after_refusal(RefusalKind::Provisioning, head(None, None)), (60, false));
+        let longer = head(None, Some(RetryAfter::Seconds(61)));
+        assert_eq!(wait_after_refusal(RefusalKind::Provisioning, longer), (61, false));
+    }
+}

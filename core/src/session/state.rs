@@ -1,0 +1,192 @@
+//! The states of a session, each with what exists in it only.
+
+use core::time::Duration;
+
+use super::announcement::Announcement;
+use super::disconnect_reason::Cause;
+use super::event::{Disconnected, GaveUp, RawEvent};
+use super::health::Health;
+use super::refusal::Refusal;
+use super::retry_policy::Retry;
+use crate::stream::message::Kind;
+use crate::time::{Instant, UnixTime};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State {
+    Waiting {
+        retry_at: Instant,
+        pending: Pending,
+    },
+    Connecting,
+    /// `sent` of the request's `length` bytes, at the front of the storage, are sent.
+    Writing {
+        sent: usize,
+        length: usize,
+        backfill_minutes: u8,
+    },
+    /// The response's head is read, or an error document.
+    Responding {
+        backfill_minutes: u8,
+    },
+    Streaming(Established),
+    /// The connection is over and must be closed.
+    Closing(Failure),
+    Done {
+        pending: Pending,
+    },
+}
+
+/// A stream whose head has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Established {
+    pub(super) health: Health,
+    pub(super) announcement: Option<Announcement>,
+}
+
+/// Why a connection is over, and how it stood.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) undelivered: u64,
+    /// The stream, if one was established.
+    pub(super) stream: Option<Established>,
+}
+
+/// Events that the end of a connection left, in this order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) refusal: Option<Refusal>,
+    pub(super) outcome: Option<RawEvent>,
+}
+
+impl Failure {
+    /// Returns the announced disconnect that explains a connection closed at `now`, if there is
+    /// one.
+    pub(super) fn announcement(&self, now: Instant, grace: Duration) -> Option<Announcement> {
+        self.stream?.announcement.filter(|announcement| announcement.explains_end(now, grace))
+    }
+
+    /// Returns the state that follows, with its events: the wait for the next attempt, or the end
+    /// of the session.
+    pub(super) fn next_state(
+        self,
+        retry: Option<Retry>,
+        announced: Option<Kind>,
+        gap_from: Option<UnixTime>,
+        now: Instant,
+    ) -> State {
+        let Self { cause, undelivered, .. } = self;
+        let refusal = if let Cause::Refused(refusal) = cause { Some(refusal) } else { None };
+        let Some(Retry { delay, reset_ignored }) = retry else {
+            let outcome = Some(RawEvent::GaveUp(GaveUp { cause, gap_from }));
+            return State::Done { pending: Pending { refusal, outcome } };
+        };
+        let retry_at = now.saturating_add(delay.length);
+        let outcome = Some(RawEvent::Disconnected(Disconnected {
+            cause,
+            announced,
+            delay: delay.length,
+            retry_at,
+            at_ceiling: delay.at_ceiling,
+            reset_ignored,
+            gap_from,
+            undelivered,
+        }));
+        State::Waiting { retry_at, pending: Pending { refusal, outcome } }
+    }
+}
+
+impl Pending {
+    pub(super) const NONE: Self = Self { refusal: None, outcome: None };
+
+    /// Removes and returns the next event.
+    pub(super) fn take(&mut self) -> Option<RawEvent> {
+        self.refusal.take().map(RawEvent::Refused).or_else(|| self.outcome.take())
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.refusal.is_none() && self.outcome.is_none()
+    }
+}
+
+impl State {
+    /// Returns true if input is read.
+    #[inline]
+    pub(super) const fn is_reading(&self) -> bool {
+        matches!(self, Self::Responding { .. } | Self::Streaming(_))
+    }
+
+    /// Returns true if a transport is open.
+    pub(super) const fn is_open(&self) -> bool {
+        self.is_reading() || matches!(self, Self::Writing { .. })
+    }
+
+    /// Returns the stream, if one is established, until its connection is closed.
+    pub(super) const fn stream(&self) -> Option<&Established> {
+        match self {
+            Self::Streaming(stream) | Self::Closing(Failure { stream: Some(stream), .. }) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Returns the events that are waiting.
+    pub(super) const fn pending(&self) -> Pending {
+        match self {
+            Self::Waiting { pending, .. } | Self::Done { pending } => *pending,
+            _ => Pending::NONE,
+        }
+    }
+
+    /// Returns true if an event is waiting.
+    pub(super) const fn has_event(&self) -> bool {
+        !self.pending().is_empty()
+    }
+
+    /// Removes and returns the event that is waiting.
+    #[inline]
+    pub(super) fn take_event(&mut self) -> Option<RawEvent> {
+        match self {
+            Self::Waiting { pending, .. } | Self::Done { pending } => pending.take(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backoff::Delay;
+    use crate::session::RefusalKind;
+
+    const NOW: Instant = Instant::from_nanos(1_000);
+
+    fn refused() -> Failure {
+        let cause = Cause::Refused(Refusal { status: 503, kind: RefusalKind::Server });
+        Failure { cause, undelivered: 0, stream: None }
+    }
+
+    #[test]
+    fn a_refusal_is_lent_before_what_follows_from_it() {
+        let retry = Retry { delay: Delay::NONE, reset_ignored: false };
+        let mut waiting = refused().next_state(Some(retry), None, None, NOW);
+        assert!(waiting.has_event());
+        assert!(matches!(waiting.take_event(), Some(RawEvent::Refused(_))));
+        assert!(waiting.has_event());
+        assert!(matches!(waiting.take_event(), Some(RawEvent::Disconnected(_))));
+        assert!(!waiting.has_event() && waiting.take_event().is_none());
+        assert!(matches!(waiting, State::Waiting { retry_at: NOW, .. }));
+
+        let mut done = refused().next_state(None, None, None, NOW);
+        assert!(matches!(done.take_event(), Some(RawEvent::Refused(_))));
+        assert!(matches!(done.take_event(), Some(RawEvent::GaveUp(_))));
+        assert!(matches!(done, State::Done { .. }) && !done.has_event());
+    }
+
+    #[test]
+    fn a_failure_without_a_refusal_leaves_one_event() {
+        let failure = Failure { cause: Cause::Cut, undelivered: 7, stream: None };
+        let mut done = failure.next_state(None, None, None, NOW);
+        assert!(matches!(done.take_event(), Some(RawEvent::GaveUp(_))));
+        assert!(!done.has_event());
+    }
+}

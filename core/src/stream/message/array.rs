@@ -1,0 +1,97 @@
+//! Takes an array message apart.
+
+use core::ops::Range;
+
+use crate::stream::json::{Malformed, Reason, Scanner, malformed};
+
+/// The elements of an array message, each to be classified by itself.
+///
+/// Whole elements come before the error that ends the iteration, so a message that is cut inside its third element
+/// gives two. Something that is no array gives an error at once.
+///
+/// ```
+/// use powerstream_core::stream::message::{Reason, elements};
+///
+/// let mut array = elements(br#"[ {"id":1} , {"id":2}, {"id""#);
+/// assert_eq!(array.next(), Some(Ok(&br#"{"id":1}"#[..])));
+/// assert_eq!(array.next(), Some(Ok(&br#"{"id":2}"#[..])));
+/// assert_eq!(array.next().unwrap().unwrap_err().reason, Reason::End);
+/// assert_eq!(array.next(), None);
+/// ```
+#[must_use]
+pub fn elements(bytes: &[u8]) -> Elements<'_> {
+    Elements { bytes, scanner: Scanner::new(bytes), position: Position::Before }
+}
+
+/// Iterator over the elements of an array message, made by [`elements`].
+pub struct Elements<'a> {
+    bytes: &'a [u8],
+    scanner: Scanner<'a>,
+    position: Position,
+}
+
+enum Position {
+    Before,
+    Inside { first: bool },
+    After,
+}
+
+impl<'a> Elements<'a> {
+    /// Returns an iterator over the elements after the one that ends at `end`, for callers that
+    /// cannot keep the iterator itself. `end` is the end of a range that [`Self::next_range`] gave.
+    #[must_use]
+    pub fn resume(bytes: &'a [u8], end: usize) -> Self {
+        Self { bytes, scanner: Scanner::inside(bytes, end), position: Position::Inside { first: false } }
+    }
+
+    /// Returns the next element as a range of the array's bytes, else as the iterator does.
+    pub fn next_range(&mut self) -> Option<Result<Range<usize>, Malformed>> {
+        let item = self.read().transpose();
+        if !matches!(item, Some(Ok(_))) {
+            self.position = Position::After;
+        }
+        item
+    }
+
+    fn read(&mut self) -> Result<Option<Range<usize>>, Malformed> {
+        let mut first = match self.position {
+            Position::Before => {
+                if self.scanner.peek()? != b'[' {
+                    return Err(malformed(self.scanner.at(), Reason::Byte));
+                }
+                self.scanner.enter()?;
+                true
+            }
+            Position::Inside { first } => first,
+            Position::After => return Ok(None),
+        };
+        if !self.scanner.next_element(&mut first)? {
+            self.scanner.end()?;
+            return Ok(None);
+        }
+        self.position = Position::Inside { first };
+        let start = self.scanner.at();
+        self.scanner.skip_value()?;
+        let end = self.scanner.at();
+        // A number or literal is whole only with what ends it, and what follows an element is part of the array.
+        self.scanner.peek_element_end()?;
+        Ok(Some(start..end))
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<&'a [u8], Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_range().map(|range| range.map(|range| &self.bytes[range]))
+    }
+}
+
+impl core::iter::FusedIterator for Elements<'_> {}
+
+impl core::fmt::Debug for Elements<'_> {
+    /// How far it is, without the bytes: Posts are not for logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Elements").field("at", &self.scanner.at()).finish_non_exhaustive()
+    }
+}

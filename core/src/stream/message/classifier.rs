@@ -1,0 +1,477 @@
+//! Classifies a message by the keys of its top-level object.
+
+use super::kind::{Compliance, Format, Kind, PostId, System};
+use super::problem::{self, Field, Problem, ProblemBuilder};
+use crate::stream::json::{Malformed, NAME_MAX, Reason, Scanner, Text};
+
+/// What [`classify`] found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Class {
+    /// What the message is.
+    pub kind: Kind,
+    /// The Post's id, where it is a Post and has one that is a number below 2^64. Ids that are rounded, as in
+    /// samples that went through a JavaScript reader, are taken as they stand.
+    pub post_id: Option<PostId>,
+    /// How many bytes were looked at to find out.
+    pub bytes_read: usize,
+}
+
+impl Class {
+    /// Whether it is a Post, of either format.
+    #[must_use]
+    pub const fn is_post(&self) -> bool {
+        matches!(self.kind, Kind::Post { .. })
+    }
+}
+
+/// Tells what a message is. Reads no further than it must, never fails, never panics.
+///
+/// UTF-8 is not checked, and what was not read is not known to be JSON; see [`validate`](super::validate).
+///
+/// ```
+/// use powerstream_core::stream::message::{Format, Kind, PostId, classify};
+///
+/// let class = classify(br#"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20","text":".."#);
+/// assert!(matches!(class.kind, Kind::Post { format: Format::Legacy, .. }));
+/// assert_eq!(class.post_id, Some(PostId::new(20)));
+/// // Decided at `id`: the rest of the message does not matter, here not even that it is cut.
+/// assert_eq!(class.bytes_read, 55);
+///
+/// let class = classify(br#"{"errors":[{"title":"operational-disconnect","disconnect_type":"SlowReader"}]}"#);
+/// let Kind::StreamError(problem) = class.kind else { panic!() };
+/// assert_eq!(problem.disconnect_type, Some(powerstream_core::stream::message::DisconnectType::SlowReader));
+/// ```
+#[must_use]
+pub fn classify(bytes: &[u8]) -> Class {
+    let mut scanner = Scanner::new(bytes);
+    match decide(&mut scanner) {
+        Ok((kind, post_id)) => Class { kind, post_id, bytes_read: scanner.looked_at() },
+        Err(malformed) => {
+            let kind =
+                if malformed.reason == Reason::TooDeep { Kind::Unknown } else { Kind::Malformed(malformed) };
+            Class { kind, post_id: None, bytes_read: bytes.len().min(malformed.at + 1) }
+        }
+    }
+}
+
+type Decision = (Kind, Option<PostId>);
+
+#[inline]
+fn decide(scanner: &mut Scanner<'_>) -> Result<Decision, Malformed> {
+    match scanner.peek()? {
+        b'{' => object(scanner),
+        b'[' => {
+            scanner.enter()?;
+            Ok((Kind::Array, None))
+        }
+        _ => {
+            scanner.skip_value()?;
+            scanner.end()?;
+            Ok((Kind::Unknown, None))
+        }
+    }
+}
+
+/// The top-level keys that count.
+enum Name {
+    Id,
+    IdStr,
+    /// `text`, `full_text`, `user`, `created_at`: what a Post has and other things with an id have not.
+    Content,
+    Problem(Field),
+    Errors,
+    Data,
+    Disconnect,
+    System(System),
+    Warning,
+    Limit,
+    Compliance(Compliance),
+    UserStream,
+    Other,
+}
+
+impl Name {
+    /// By length first: most keys of a Post are of no interest and are dismissed by that or by one comparison.
+    #[inline]
+    fn of(key: &[u8]) -> Self {
+        match key.len() {
+            2 if key == b"id" => Self::Id,
+            4 => match key {
+                b"text" | b"user" => Self::Content,
+                b"type" => Self::Problem(Field::Type),
+                b"data" => Self::Data,
+                b"code" => Self::Problem(Field::Code),
+                b"warn" => Self::System(System::Warn),
+                b"info" => Self::System(System::Info),
+                b"drop" => Self::Compliance(Compliance::Drop),
+                _ => Self::Other,
+            },
+            5 => match key {
+                b"title" => Self::Problem(Field::Title),
+                b"error" => Self::System(System::Error),
+                b"limit" => Self::Limit,
+                b"event" => Self::UserStream,
+                _ => Self::Other,
+            },
+            6 => match key {
+                b"id_str" => Self::IdStr,
+                b"errors" => Self::Errors,
+                b"delete" => Self::Compliance(Compliance::Delete),
+                b"undrop" => Self::Compliance(Compliance::Undrop),
+                _ => Self::Other,
+            },
+            7 => match key {
+                b"warning" => Self::Warning,
+                b"friends" | b"control" => Self::UserStream,
+                _ => Self::Other,
+            },
+            8 if key == b"for_user" => Self::UserStream,
+            9 if key == b"full_text" => Self::Content,
+            10 => match key {
+                b"created_at" => Self::Content,
+                b"disconnect" => Self::Disconnect,
+                b"tweet_edit" => Self::Compliance(Compliance::TweetEdit),
+                _ => Self::Other,
+            },
+            11 if key == b"friends_str" => Self::UserStream,
+            14 if key == b"direct_message" => Self::UserStream,
+            15 => match key {
+                b"disconnect_type" => Self::Problem(Field::DisconnectType),
+                b"status_withheld" => Self::Compliance(Compliance::StatusWithheld),
+                _ => Self::Other,
+            },
+            16 if key == b"connection_issue" => Self::Problem(Field::ConnectionIssue),
+            9 | 11..=14 => Compliance::legacy(key).map_or(Self::Other, Self::Compliance),
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the key is one of the rows 3 to 12, so that a Post is not settled after it before the end.
+    fn is_reserved(&self) -> bool {
+        !matches!(
+            self,
+            Self::Id
+                | Self::IdStr
+                | Self::Content
+                | Self::Other
+                | Self::Problem(Field::DisconnectType | Field::ConnectionIssue | Field::Code)
+        )
+    }
+}
+
+/// What became of the first `errors` or `data`.
+#[derive(Clone, Copy, PartialEq)]
+enum Slot<T> {
+    Absent,
+    Null,
+    /// Of another type than the one that counts.
+    Unfit,
+    Fit(T),
+}
+
+/// The keys of an object so far. An `Option` around an `Option`: whether the key was seen, and what it was good for.
+struct SeenKeys<'a> {
+    id: Option<Option<PostId>>,
+    id_str: Option<Option<PostId>>,
+    content: bool,
+    reserved: bool,
+    metadata: bool,
+    errors: Slot<Problem>,
+    data: Slot<()>,
+    problem: ProblemBuilder<'a>,
+    /// Of the rows 7 and 9 to 12 the highest in rank, while it waits.
+    waiting: Option<(u8, Kind)>,
+    disconnect: bool,
+    warning: bool,
+    limit: bool,
+    /// The key of row 8, while it is the only one.
+    system: Option<(System, bool)>,
+    sole: bool,
+}
+
+fn object(scanner: &mut Scanner<'_>) -> Result<Decision, Malformed> {
+    let mut seen = SeenKeys {
+        id: None,
+        id_str: None,
+        content: false,
+        reserved: false,
+        metadata: false,
+        errors: Slot::Absent,
+        data: Slot::Absent,
+        problem: ProblemBuilder::default(),
+        waiting: None,
+        disconnect: false,
+        warning: false,
+        limit: false,
+        system: None,
+        sole: true,
+    };
+    scanner.enter()?;
+    let mut first = true;
+    while let Some(key) = scanner.next_key(&mut first)? {
+        if let Some(decision) = seen.member(&key, scanner)? {
+            return Ok(decision);
+        }
+    }
+    scanner.end()?;
+    Ok(seen.at_end())
+}
+
+impl<'a> SeenKeys<'a> {
+    /// Takes in the member whose key was just read; the answer, if that settles it.
+    #[inline]
+    fn member(&mut self, key: &Text<'a>, scanner: &mut Scanner<'a>) -> Result<Option<Decision>, Malformed> {
+        let name = Name::of(key.plain(&mut [0; NAME_MAX]));
+        match name {
+            Name::Other => scanner.skip_value()?,
+            Name::Id => {
+                let id = scanner.integer()?.map(PostId::new);
+                self.id.get_or_insert(id);
+                if self.content && !self.reserved {
+                    return Ok(Some(self.legacy_post()));
+                }
+            }
+            Name::IdStr => {
+                let id = scanner.text()?.and_then(|text| text.decimal()).map(PostId::new);
+                self.id_str.get_or_insert(id);
+                if self.content && !self.reserved {
+                    return Ok(Some(self.legacy_post()));
+                }
+            }
+            Name::Content => {
+                self.content = true;
+                if self.has_id() && !self.reserved {
+                    return Ok(Some(self.legacy_post()));
+                }
+                scanner.skip_value()?;
+            }
+            _ => {
+                self.reserved |= name.is_reserved();
+                return self.rare(name, scanner);
+            }
+        }
+        self.sole = false;
+        Ok(None)
+    }
+
+    /// The same for all but Posts.
+    #[cold]
+    fn rare(&mut self, name: Name, scanner: &mut Scanner<'a>) -> Result<Option<Decision>, Malformed> {
+        // Not all keys that come here make two of one: an `error` again is the same key again.
+        let again = match (&name, &self.system) {
+            (Name::System(system), Some((other, _))) => system == other,
+            (Name::System(_), None) => self.sole,
+            _ => false,
+        };
+        self.sole &= again;
+        match name {
+            Name::Problem(field) => {
+                let kind = self.problem.read(field, scanner)?;
+                if kind.is_some_and(|kind| kind.plain(&mut [0; NAME_MAX]) == b"connection_metadata") {
+                    self.metadata = true;
+                    if !self.is_pending() {
+                        return Ok(Some((Kind::ConnectionMetadata, None)));
+                    }
+                }
+                Ok(None)
+            }
+            Name::Errors => {
+                let slot = match scanner.peek()? {
+                    b'[' if self.errors == Slot::Absent => Slot::Fit(problem::errors(scanner)?),
+                    _ => {
+                        scanner.skip_value()?;
+                        Slot::Unfit
+                    }
+                };
+                if self.errors == Slot::Absent {
+                    self.errors = slot;
+                }
+                Ok(None)
+            }
+            Name::Data => self.data(scanner),
+            Name::Disconnect => {
+                let counts = !core::mem::replace(&mut self.disconnect, true) && scanner.peek()? == b'{';
+                if !counts {
+                    scanner.skip_value()?;
+                    return Ok(None);
+                }
+                let code = find(scanner, b"code", !self.is_pending())?;
+                let code = code.flatten().and_then(|code| u32::try_from(code).ok());
+                Ok(self.settle(7, Kind::Disconnect { code }))
+            }
+            Name::System(system) => {
+                let is_object = scanner.peek()? == b'{';
+                scanner.skip_value()?;
+                self.system.get_or_insert((system, is_object));
+                Ok(None)
+            }
+            Name::Warning => {
+                let counts = !core::mem::replace(&mut self.warning, true) && scanner.peek()? == b'{';
+                if counts && !self.is_pending() {
+                    scanner.enter()?;
+                    return Ok(Some((Kind::Warning, None)));
+                }
+                self.settle_before(counts.then_some((9, Kind::Warning)), scanner)
+            }
+            Name::Limit => {
+                let counts = !core::mem::replace(&mut self.limit, true) && scanner.peek()? == b'{';
+                if !counts {
+                    scanner.skip_value()?;
+                    return Ok(None);
+                }
+                Ok(match find(scanner, b"track", !self.is_pending())? {
+                    Some(track) => self.settle(10, Kind::Limit { track }),
+                    None => None,
+                })
+            }
+            Name::Compliance(event) => {
+                let kind = Kind::Compliance { event, format: Format::Legacy };
+                self.settle_before(Some((11, kind)), scanner)
+            }
+            Name::UserStream => self.settle_before(Some((12, Kind::UserStream)), scanner),
+            Name::Id | Name::IdStr | Name::Content | Name::Other => {
+                scanner.skip_value()?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The value of `data`: settles it where it is the first one and an object.
+    fn data(&mut self, scanner: &mut Scanner<'a>) -> Result<Option<Decision>, Malformed> {
+        let byte = scanner.peek()?;
+        if self.data != Slot::Absent {
+            scanner.skip_value()?;
+            return Ok(None);
+        }
+        if byte != b'{' {
+            scanner.skip_whole()?;
+            self.data = if byte == b'n' { Slot::Null } else { Slot::Unfit };
+            // With unfit data the rows 4 and 6 are out, and who waited for them need not.
+            let waiting = if self.metadata { Some(Kind::ConnectionMetadata) } else { self.waiting() };
+            return Ok(if self.is_pending() { None } else { waiting.map(|kind| (kind, None)) });
+        }
+        let partial_errors = matches!(self.errors, Slot::Fit(_));
+        scanner.enter()?;
+        let mut first = true;
+        let mut keys_before: usize = 0;
+        let mut withheld = false;
+        while let Some(key) = scanner.next_key(&mut first)? {
+            let mut buffer = [0; NAME_MAX];
+            let key = key.plain(&mut buffer);
+            if keys_before == 0 {
+                match Compliance::v2(key) {
+                    // Posts have a `withheld` too (X docs: data dictionary), so that one must stand alone, as all
+                    // events do.
+                    Some(Compliance::Withheld) => withheld = true,
+                    Some(event) => return Ok(Some(v2_event(event))),
+                    None => {}
+                }
+            }
+            keys_before += 1;
+            if key == b"id" {
+                // A string in all documentation; a number is no reason to lose a Post.
+                let id = if scanner.peek()? == b'"' {
+                    scanner.text()?.and_then(|text| text.decimal())
+                } else {
+                    scanner.integer()?
+                };
+                let kind = Kind::Post { format: Format::V2, partial_errors };
+                return Ok(Some((kind, id.map(PostId::new))));
+            }
+            scanner.skip_value()?;
+        }
+        if withheld && keys_before == 1 {
+            return Ok(Some(v2_event(Compliance::Withheld)));
+        }
+        Ok(Some((Kind::Envelope { partial_errors }, None)))
+    }
+
+    /// Settles it with a kind whose value need not be read, or reads over the value.
+    fn settle_before(
+        &mut self,
+        kind: Option<(u8, Kind)>,
+        scanner: &mut Scanner<'a>,
+    ) -> Result<Option<Decision>, Malformed> {
+        let decision = kind.and_then(|(row, kind)| self.settle(row, kind));
+        if decision.is_none() {
+            scanner.skip_value()?;
+        }
+        Ok(decision)
+    }
+
+    /// Settles it with the kind of `row`, unless a row of higher rank still may come true.
+    fn settle(&mut self, row: u8, kind: Kind) -> Option<Decision> {
+        if !self.is_pending() {
+            return Some((kind, None));
+        }
+        if self.waiting.is_none_or(|(other, _)| row < other) {
+            self.waiting = Some((row, kind));
+        }
+        None
+    }
+
+    /// Whether the row 4 or 6 holds so far, and only `data` can still undo it.
+    fn is_pending(&self) -> bool {
+        matches!(self.data, Slot::Absent | Slot::Null)
+            && (matches!(self.errors, Slot::Fit(_)) || self.problem.is_problem())
+    }
+
+    fn waiting(&self) -> Option<Kind> {
+        self.waiting.map(|(_, kind)| kind)
+    }
+
+    #[inline]
+    fn has_id(&self) -> bool {
+        self.id.is_some() || self.id_str.is_some()
+    }
+
+    #[inline]
+    fn legacy_post(&self) -> Decision {
+        let kind = Kind::Post { format: Format::Legacy, partial_errors: false };
+        (kind, self.id_str.flatten().or(self.id.flatten()))
+    }
+
+    /// The rows in order of rank, with nothing more to come.
+    fn at_end(&self) -> Decision {
+        let kind = if self.metadata {
+            Kind::ConnectionMetadata
+        } else if self.is_pending() {
+            let around = self.problem.finish();
+            match self.errors {
+                Slot::Fit(problem) => Kind::StreamError(problem.or(around)),
+                _ => Kind::Problem(around),
+            }
+        } else if let (Some((system, true)), true) = (self.system, self.sole) {
+            Kind::System(system)
+        } else if self.has_id() && self.content {
+            return self.legacy_post();
+        } else {
+            Kind::Unknown
+        };
+        (kind, None)
+    }
+}
+
+fn v2_event(event: Compliance) -> Decision {
+    (Kind::Compliance { event, format: Format::V2 }, None)
+}
+
+/// Reads an object for the first value of one key: whether it is there, and which plain number it is. With `stop`
+/// reads no further than that.
+fn find(scanner: &mut Scanner<'_>, name: &[u8], stop: bool) -> Result<Option<Option<u64>>, Malformed> {
+    let mut found = None;
+    scanner.enter()?;
+    let mut first = true;
+    while let Some(key) = scanner.next_key(&mut first)? {
+        if found.is_none() && key.plain(&mut [0; NAME_MAX]) == name {
+            found = Some(scanner.integer()?);
+            if stop {
+                return Ok(found);
+            }
+        } else {
+            scanner.skip_value()?;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,24 @@
+//! Checks a whole message.
+
+use crate::stream::json::{Malformed, Reason, Scanner, malformed};
+
+/// Checks that a whole message is exactly one JSON text (RFC 8259): its grammar, UTF-8, at most [`DEPTH_MAX`](super::DEPTH_MAX)
+/// containers open at once, and nothing but white space around it.
+///
+/// Lone surrogates in `\u` escapes, numbers of any size and duplicate keys are grammatical and pass.
+///
+/// # Errors
+///
+/// The first byte that cannot stand where it stands.
+pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
+    let mut scanner = Scanner::new(bytes);
+    let grammar = scanner.skip_value().and_then(|()| scanner.end());
+    // What lies before the first error of grammar decides whether that is the first error.
+    let read = grammar.map_or_else(|malformed| malformed.at, |()| bytes.len());
+    match core::str::from_utf8(bytes.get(..read).unwrap_or(bytes)) {
+        Ok(_) => grammar,
+        // A character that is cut where the input ends is an early end.
+        Err(utf8) if grammar.is_err() && utf8.error_len().is_none() => grammar,
+        Err(utf8) => Err(malformed(utf8.valid_up_to(), Reason::Utf8)),
+    }
+}

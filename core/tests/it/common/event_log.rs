@@ -1,0 +1,114 @@
+//! Drives a connection, logs its events and checks the invariants at each step.
+//!
+//! The fuzz targets include this file by its path.
+
+use powerstream_core::http::body::Framing;
+use powerstream_core::stream::connection::{Closed, Connection, Error, ErrorKind, Event};
+use powerstream_core::time::Instant;
+
+/// An event that outlives the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OwnedEvent {
+    Head { status: u16, framing: Framing, fields: Vec<(String, Vec<u8>)> },
+    Message(Vec<u8>),
+    KeepAlive,
+    Skipped(u64),
+    End { undelivered: u64 },
+    Failed { kind: ErrorKind, offset: u64 },
+    Closed(Closed),
+}
+
+impl OwnedEvent {
+    pub(crate) fn from_event(event: Event<'_>) -> Self {
+        match event {
+            Event::Head(head) => Self::Head {
+                status: head.status(),
+                framing: head.parsed().framing,
+                fields: head.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            },
+            Event::Message(message) => Self::Message(message.to_owned()),
+            Event::KeepAlive => Self::KeepAlive,
+            Event::Skipped { bytes } => Self::Skipped(bytes),
+            Event::End { undelivered } => Self::End { undelivered },
+            other => unreachable!("an event that this file does not know: {other:?}"),
+        }
+    }
+
+    fn from_error(error: Error) -> Self {
+        Self::Failed { kind: error.kind, offset: error.offset }
+    }
+}
+
+/// Checks that every received byte is counted in exactly one category.
+pub(crate) fn check_byte_counts<S: AsRef<[u8]> + AsMut<[u8]>>(connection: &Connection<S>, received: u64) {
+    let octets = connection.octets();
+    let accounted = octets.head
+        + octets.framing
+        + octets.delivered
+        + octets.separators
+        + octets.skipped
+        + octets.discarded
+        + connection.buffered();
+    assert_eq!(octets.received, received, "octets received");
+    assert_eq!(accounted, received, "octets accounted for: {octets:?}, {} buffered", connection.buffered());
+}
+
+/// Feeds one piece until it is consumed and appends its events to `log`. `received` counts the bytes
+/// since the start.
+pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
+    connection: &mut Connection<S>,
+    mut piece: &[u8],
+    now: Instant,
+    received: &mut u64,
+    log: &mut Vec<OwnedEvent>,
+) {
+    // An event takes at least an octet, but for the end of the body; the answer that all is consumed is one more.
+    for _ in 0..piece.len() + 3 {
+        let (consumed, event) = connection.decode(piece, now);
+        assert!(consumed <= piece.len(), "{consumed} of {} octets consumed", piece.len());
+        let event = event.map(|event| event.map(OwnedEvent::from_event));
+        *received += consumed as u64;
+        check_byte_counts(connection, *received);
+        match event {
+            Ok(Some(event)) => {
+                let silent = matches!(log.last(), Some(OwnedEvent::Failed { .. } | OwnedEvent::End { .. }));
+                assert!(!silent, "{event:?} behind {:?}", log.last());
+                log.push(event);
+                piece = &piece[consumed..];
+            }
+            Ok(None) => {
+                assert_eq!(consumed, piece.len(), "nothing more to say, but octets left");
+                return;
+            }
+            Err(error) => {
+                assert_eq!(consumed, piece.len(), "an error, but octets left");
+                let failed = OwnedEvent::from_error(error);
+                if let Some(OwnedEvent::Failed { .. }) = log.last() {
+                    assert_eq!(log.last(), Some(&failed), "the error changed");
+                } else {
+                    log.push(failed);
+                }
+                return;
+            }
+        }
+    }
+    panic!("more events than octets");
+}
+
+/// Runs one connection from connect to close. All pieces arrive at the same instant.
+pub(crate) fn run<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
+    connection: &mut Connection<S>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<OwnedEvent> {
+    let mut log = Vec::new();
+    let mut received = 0;
+    connection.handle_connected(Instant::ZERO);
+    for piece in pieces {
+        feed(connection, piece, Instant::ZERO, &mut received, &mut log);
+    }
+    log.push(OwnedEvent::Closed(connection.handle_eof()));
+    check_byte_counts(connection, received);
+    assert_eq!(connection.buffered(), 0, "nothing is buffered behind the close");
+    assert_eq!(connection.poll_timeout(), None, "no deadline runs behind the close");
+    log
+}

@@ -1,0 +1,150 @@
+//! Helpers for the decoder tests: the reference decoder, the event log, ways to split and to chunk
+//! bytes, and a random number generator.
+
+pub(crate) mod event_log;
+pub(crate) mod reference_decoder;
+
+/// SplitMix64: any seed will do.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, which is not 0.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    pub(crate) fn one_in(&mut self, chances: usize) -> bool {
+        self.below(chances) == 0
+    }
+
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len())]
+    }
+}
+
+/// The pieces of `wire` between ascending `cuts`; equal cuts make empty pieces.
+pub(crate) fn pieces<'a>(wire: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    let mut start = 0;
+    cuts.iter().copied().chain([wire.len()]).map(move |end| {
+        let piece = &wire[start..end];
+        start = end;
+        piece
+    })
+}
+
+/// Random ascending cuts, some of them equal, so that empty reads stand between.
+pub(crate) fn random_cuts(length: usize, random: &mut Random) -> Vec<usize> {
+    let mut cuts = Vec::new();
+    let longest = [1, 3, 16, 40, 1 + length][random.below(5)];
+    let mut at = 0;
+    while at < length {
+        at = length.min(at + random.below(longest + 1));
+        cuts.push(at);
+    }
+    cuts
+}
+
+/// How many single cuts are tried of an input at most; of a longer one, evenly many.
+const SINGLE_CUTS_MAX: usize = 200;
+
+/// Ways to deliver `length` octets, as cuts: whole, each single cut, byte by byte, at random with empty reads.
+pub(crate) fn deliveries(length: usize, seed: u64) -> impl Iterator<Item = Vec<usize>> {
+    let mut random = Random(seed);
+    let singles = (0..=length).step_by(1 + length / SINGLE_CUTS_MAX).map(|cut| vec![cut]);
+    let by_byte = [(1..length).collect(), (0..=2 * length).map(|cut| cut / 2).collect()];
+    let at_random = (0..8).map(move |_| random_cuts(length, &mut random));
+    [Vec::new()].into_iter().chain(by_byte).chain(at_random).chain(singles)
+}
+
+/// How content is cut into chunks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Chunking {
+    /// All in one.
+    One,
+    /// One chunk per message, its delimiter included.
+    PerMessage,
+    /// In two, there.
+    CutAt(usize),
+    /// So many octets each.
+    Each(usize),
+    /// So many octets each, with an extension behind each size.
+    WithExtension(usize),
+    /// 1 to 16 octets each, from this seed.
+    UpTo16(u64),
+}
+
+/// The content in chunks, with the last chunk behind it.
+pub(crate) fn chunked(content: &[u8], chunking: Chunking) -> Vec<u8> {
+    let mut random = Random(if let Chunking::UpTo16(seed) = chunking { seed } else { 0 });
+    let mut wire = Vec::new();
+    let mut rest = content;
+    while !rest.is_empty() {
+        let length = match chunking {
+            Chunking::One => rest.len(),
+            Chunking::PerMessage => {
+                rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |lf| lf + 1)
+            }
+            Chunking::CutAt(at) if rest.len() == content.len() && (1..content.len()).contains(&at) => at,
+            Chunking::CutAt(_) => rest.len(),
+            Chunking::Each(length) | Chunking::WithExtension(length) => length,
+            Chunking::UpTo16(_) => 1 + random.below(16),
+        };
+        let (data, behind) = rest.split_at(length.min(rest.len()));
+        push_chunk(
+            &mut wire,
+            data,
+            if let Chunking::WithExtension(_) = chunking { " ; a = \"\\\"b\"" } else { "" },
+        );
+        rest = behind;
+    }
+    wire.extend_from_slice(b"0\r\n\r\n");
+    wire
+}
+
+pub(crate) fn push_chunk(wire: &mut Vec<u8>, data: &[u8], extension: &str) {
+    wire.extend_from_slice(format!("{:x}{extension}\r\n", data.len()).as_bytes());
+    wire.extend_from_slice(data);
+    wire.extend_from_slice(b"\r\n");
+}
+
+/// The head of a chunked stream, as short as it can be.
+pub(crate) const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// A whole response: that head, and `body`.
+pub(crate) fn streamed(body: &[u8]) -> Vec<u8> {
+    [HEAD, body].concat()
+}
+
+/// Damages `wire` here and there: flips, deletes and doubles octets, or puts in one that matters to the grammar.
+pub(crate) fn mutate(wire: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..1 + random.below(3) {
+        if wire.is_empty() {
+            return;
+        }
+        let at = random.below(wire.len());
+        match random.below(5) {
+            0 => wire[at] ^= 1 << random.below(8),
+            1 => {
+                wire.remove(at);
+            }
+            2 => {
+                let end = wire.len().min(at + 1 + random.below(8));
+                let doubled = wire[at..end].to_owned();
+                wire.splice(at..at, doubled);
+            }
+            3 => wire.truncate(at),
+            _ => {
+                let special = b"\r\n;=\" \t\\0aF:,\x00\x7F\x80H{";
+                wire.insert(at, special[random.below(special.len())]);
+            }
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! The reference decoder: slow and obvious. It takes the whole input at once, collects into vectors
+//! and follows the grammar of RFC 9112 in the order of the document. It shares nothing with the
+//! decoders under test except the names of errors.
+//!
+//! The fuzz targets include this file by its path.
+
+use powerstream_core::http::body::Framing;
+use powerstream_core::http::chunked::{ChunkErrorKind, ChunkLimits};
+use powerstream_core::http::head::{HeadErrorKind, HeadLimits};
+use powerstream_core::stream::connection::{Closed, ConnectionConfig, ErrorKind};
+use powerstream_core::stream::framing::Delimiter;
+
+use super::event_log::OwnedEvent;
+
+/// What a chunked body holds and how it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chunked {
+    pub(crate) content: Vec<u8>,
+    pub(crate) end: BodyEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyEnd {
+    /// Complete, with so many octets.
+    Complete(usize),
+    /// The input ends before the body does.
+    Cut,
+    /// The octet at this place is not allowed.
+    Broken(ChunkErrorKind, usize),
+}
+
+/// Decodes a chunked body.
+pub(crate) fn chunked(wire: &[u8], limits: ChunkLimits) -> Chunked {
+    let mut reader = Reader { wire, at: 0 };
+    let mut content = Vec::new();
+    let end = match chunks(&mut reader, limits, &mut content) {
+        Ok(()) => BodyEnd::Complete(reader.at),
+        Err(end) => end,
+    };
+    Chunked { content, end }
+}
+
+struct Reader<'a> {
+    wire: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Result<u8, BodyEnd> {
+        self.wire.get(self.at).copied().ok_or(BodyEnd::Cut)
+    }
+
+    fn broken<T>(&self, kind: ChunkErrorKind) -> Result<T, BodyEnd> {
+        Err(BodyEnd::Broken(kind, self.at))
+    }
+
+    /// Takes exactly this octet.
+    fn expect(&mut self, byte: u8, otherwise: ChunkErrorKind) -> Result<(), BodyEnd> {
+        if self.peek()? != byte {
+            return self.broken(otherwise);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Takes octets as long as they are of a kind and the line that began at `start` is not too long.
+    fn take_while(
+        &mut self,
+        allowed: fn(u8) -> bool,
+        start: usize,
+        max: u32,
+        too_long: ChunkErrorKind,
+    ) -> Result<usize, BodyEnd> {
+        let from = self.at;
+        while allowed(self.peek()?) {
+            self.count(start, max, too_long)?;
+        }
+        Ok(self.at - from)
+    }
+
+    /// Takes one octet that was looked at.
+    fn count(&mut self, start: usize, max: u32, too_long: ChunkErrorKind) -> Result<(), BodyEnd> {
+        if self.at - start >= max as usize {
+            return self.broken(too_long);
+        }
+        self.at += 1;
+        Ok(())
+    }
+}
+
+/// chunked-body = *chunk last-chunk trailer-section CRLF
+fn chunks(reader: &mut Reader<'_>, limits: ChunkLimits, content: &mut Vec<u8>) -> Result<(), BodyEnd> {
+    loop {
+        let size = size_line(reader, limits.size_line_bytes_max)?;
+        if size == 0 {
+            return trailer(reader, limits);
+        }
+        for _ in 0..size {
+            content.push(reader.peek()?);
+            reader.at += 1;
+        }
+        reader.expect(b'\r', ChunkErrorKind::DataEnd)?;
+        reader.expect(b'\n', ChunkErrorKind::DataEnd)?;
+    }
+}
+
+/// chunk-size [ chunk-ext ] CRLF
+fn size_line(reader: &mut Reader<'_>, max: u32) -> Result<u64, BodyEnd> {
+    use ChunkErrorKind::{
+        Extension, SizeByte, SizeDigits, SizeLineEnd, SizeLineLength, SizeMissing, SizeOverflow,
+    };
+    let start = reader.at;
+    let mut digits = String::new();
+    let mut size = 0;
+    while reader.peek()?.is_ascii_hexdigit() {
+        if digits.len() == 16 {
+            return reader.broken(SizeDigits);
+        }
+        digits.push(char::from(reader.peek()?));
+        size = u64::from_str_radix(&digits, 16).unwrap_or(u64::MAX);
+        if size >= 1 << 63 {
+            return reader.broken(SizeOverflow);
+        }
+        reader.at += 1;
+    }
+    if digits.is_empty() {
+        return reader.broken(SizeMissing);
+    }
+    // chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+    let mut needs_extension = reader.take_while(is_bws, start, max, SizeLineLength)? > 0;
+    let mut otherwise = SizeByte;
+    while reader.peek()? == b';' {
+        otherwise = Extension;
+        reader.count(start, max, SizeLineLength)?;
+        reader.take_while(is_bws, start, max, SizeLineLength)?;
+        if reader.take_while(is_token, start, max, SizeLineLength)? == 0 {
+            return reader.broken(Extension);
+        }
+        needs_extension = reader.take_while(is_bws, start, max, SizeLineLength)? > 0;
+        if reader.peek()? != b'=' {
+            continue;
+        }
+        reader.count(start, max, SizeLineLength)?;
+        reader.take_while(is_bws, start, max, SizeLineLength)?;
+        if reader.peek()? == b'"' {
+            reader.count(start, max, SizeLineLength)?;
+            while reader.peek()? != b'"' {
+                if reader.peek()? == b'\\' {
+                    reader.count(start, max, SizeLineLength)?;
+                }
+                if !is_text(reader.peek()?) {
+                    return reader.broken(Extension);
+                }
+                reader.count(start, max, SizeLineLength)?;
+            }
+            reader.count(start, max, SizeLineLength)?;
+        } else if reader.take_while(is_token, start, max, SizeLineLength)? == 0 {
+            return reader.broken(Extension);
+        }
+        needs_extension = reader.take_while(is_bws, start, max, SizeLineLength)? > 0;
+    }
+    // White space stands only in front of an extension that then comes.
+    if needs_extension {
+        return reader.broken(otherwise);
+    }
+    reader.expect(b'\r', otherwise)?;
+    reader.expect(b'\n', SizeLineEnd)?;
+    Ok(size)
+}
+
+/// trailer-section CRLF
+fn trailer(reader: &mut Reader<'_>, limits: ChunkLimits) -> Result<(), BodyEnd> {
+    use ChunkErrorKind::{Trailer, TrailerLength};
+    let start = reader.at;
+    let max = limits.trailer_bytes_max;
+    let mut fields = 0;
+    while reader.peek()? != b'\r' {
+        if !is_token(reader.peek()?) {
+            return reader.broken(Trailer);
+        }
+        if fields == limits.trailer_fields_max {
+            return reader.broken(TrailerLength);
+        }
+        fields += 1;
+        reader.take_while(is_token, start, max, TrailerLength)?;
+        if reader.peek()? != b':' {
+            return reader.broken(Trailer);
+        }
+        reader.count(start, max, TrailerLength)?;
+        reader.take_while(is_text, start, max, TrailerLength)?;
+        for byte in *b"\r\n" {
+            if reader.peek()? != byte {
+                return reader.broken(Trailer);
+            }
+            reader.count(start, max, TrailerLength)?;
+        }
+    }
+    reader.at += 1;
+    reader.expect(b'\n', Trailer)
+}
+
+fn is_bws(byte: u8) -> bool {
+    b" \t".contains(&byte)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// HTAB, SP, visible characters and obs-text.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7F)
+}
+
+/// A final head: where it ends and what it says.
+pub(crate) struct FinalHead {
+    pub(crate) end: usize,
+    pub(crate) status: u16,
+    pub(crate) framing: Framing,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+}
+
+/// How a head that did not come to its end stands.
+pub(crate) enum HeadStop {
+    /// So many octets of the last, unfinished head were there.
+    Cut(usize),
+    /// Refused, at this place.
+    Refused(HeadErrorKind, usize),
+}
+
+/// Reads heads up to the final one. `room` is the storage's length.
+pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<FinalHead, HeadStop> {
+    let mut start = 0;
+    let mut interim = 0;
+    loop {
+        let most = room.min(limits.bytes_max.saturating_sub(start));
+        let rest = &wire[start..];
+        // All lines up to and with the first empty one.
+        let mut lines: Vec<&[u8]> = Vec::new();
+        let mut length = 0;
+        for line in rest.split_inclusive(|&byte| byte == b'\n') {
+            lines.push(line);
+            length += line.len();
+            if line == b"\n" || line == b"\r\n" {
+                break;
+            }
+        }
+        let ended = matches!(lines.last(), Some(&b"\n" | &b"\r\n"));
+        if let Some((kind, index)) = first_misfit(&lines).filter(|&(_, index)| index < most) {
+            return Err(HeadStop::Refused(kind, start + index));
+        }
+        if length > most {
+            return Err(HeadStop::Refused(HeadErrorKind::Length, start + most));
+        }
+        if !ended {
+            return Err(HeadStop::Cut(length));
+        }
+        let end = start + length;
+        match whole_head(&lines, limits.fields_max, end) {
+            Err(kind) => return Err(HeadStop::Refused(kind, end)),
+            Ok(Some(head)) => return Ok(head),
+            Ok(None) => interim += 1,
+        }
+        if interim > limits.interim_max {
+            return Err(HeadStop::Refused(HeadErrorKind::Interim, end));
+        }
+        start = end;
+    }
+}
+
+/// The first octet of the lines, the last of which may be cut, that cannot stand where it stands.
+fn first_misfit(lines: &[&[u8]]) -> Option<(HeadErrorKind, usize)> {
+    let mut start = 0;
+    for (number, line) in lines.iter().enumerate() {
+        let misfit = if number == 0 { status_line_misfit(line) } else { field_line_misfit(line, number > 1) };
+        if let Some((kind, index)) = misfit {
+            return Some((kind, start + index));
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn status_line_misfit(line: &[u8]) -> Option<(HeadErrorKind, usize)> {
+    let fixed = (0..line.len().min(13)).find(|&index| !fits_status_line(index, line[index]));
+    if let Some(index) = fixed {
+        return Some((HeadErrorKind::NotHttp, index));
+    }
+    Some((HeadErrorKind::StatusLine, text_misfit(line, 12)?))
+}
+
+fn field_line_misfit(line: &[u8], folds: bool) -> Option<(HeadErrorKind, usize)> {
+    let value = match line[0] {
+        b'\r' | b'\n' => 0,
+        b' ' | b'\t' if folds => 0,
+        _ => {
+            let name = line.iter().take_while(|&&byte| is_token(byte)).count();
+            if name == line.len() {
+                return None;
+            }
+            if name == 0 || line[name] != b':' {
+                return Some((HeadErrorKind::Field, name));
+            }
+            name
+        }
+    };
+    Some((HeadErrorKind::Field, text_misfit(line, value)?))
+}
+
+/// The first octet from `from` on that is neither text nor part of the line's end.
+fn text_misfit(line: &[u8], from: usize) -> Option<usize> {
+    (from..line.len()).find(|&index| match line[index] {
+        b'\n' => false,
+        // A CR fits where it comes; what is behind it must be LF.
+        b'\r' => index > from && line[index - 1] == b'\r',
+        byte => !is_text(byte) || (index > from && line[index - 1] == b'\r'),
+    })
+}
+
+fn fits_status_line(index: usize, byte: u8) -> bool {
+    match index {
+        7 => byte == b'0' || byte == b'1',
+        8 => byte == b' ',
+        9 => (b'1'..=b'9').contains(&byte),
+        10 | 11 => byte.is_ascii_digit(),
+        12 => byte == b' ' || byte == b'\r' || byte == b'\n',
+        _ => b"HTTP/1."[index] == byte,
+    }
+}
+
+/// `None`: an interim response.
+fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<FinalHead>, HeadErrorKind> {
+    let line = without_line_end(lines[0]);
+    let status =
+        u16::from(line[9] - b'0') * 100 + u16::from(line[10] - b'0') * 10 + u16::from(line[11] - b'0');
+    if line.len() > 12 && (line[12] != b' ' || !line[12..].iter().all(|&byte| is_text(byte))) {
+        return Err(HeadErrorKind::StatusLine);
+    }
+    // Folds are put in place first: white space at the start of a line, but not of the first field line.
+    let mut unfolded: Vec<Vec<u8>> = Vec::new();
+    for (index, line) in lines.iter().enumerate().take(lines.len() - 1).skip(1) {
+        if matches!(line[0], b' ' | b'\t') && !unfolded.is_empty() {
+            let last = unfolded.len() - 1;
+            // A space for each octet of the line end that goes.
+            unfolded[last].extend_from_slice(if lines[index - 1].ends_with(b"\r\n") { b"  " } else { b" " });
+            unfolded[last].extend_from_slice(without_line_end(line));
+        } else {
+            unfolded.push(without_line_end(line).to_owned());
+        }
+    }
+    let mut fields = Vec::new();
+    for line in unfolded {
+        let name_length = line.iter().take_while(|&&byte| is_token(byte)).count();
+        if name_length == 0 || line.get(name_length) != Some(&b':') {
+            return Err(HeadErrorKind::Field);
+        }
+        let value = &line[name_length + 1..];
+        if !value.iter().all(|&byte| is_text(byte)) {
+            return Err(HeadErrorKind::Field);
+        }
+        if fields.len() == fields_max {
+            return Err(HeadErrorKind::Fields);
+        }
+        fields.push((String::from_utf8_lossy(&line[..name_length]).into_owned(), trim(value).to_owned()));
+    }
+    if status == 101 {
+        return Err(HeadErrorKind::SwitchingProtocols);
+    }
+    if status < 200 {
+        return Ok(None);
+    }
+    let framing = framing(status, line[7] == b'0', &fields)?;
+    Ok(Some(FinalHead { end, status, framing, fields }))
+}
+
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn trim(value: &[u8]) -> &[u8] {
+    let Some(first) = value.iter().position(|&byte| !is_bws(byte)) else { return &[] };
+    let last = value.iter().rposition(|&byte| !is_bws(byte)).unwrap_or(first);
+    &value[first..=last]
+}
+
+/// All list elements of all fields of that name, in lower case.
+fn elements(fields: &[(String, Vec<u8>)], name: &str) -> Vec<Vec<u8>> {
+    let values = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    values.flat_map(|value| value.split(|&byte| byte == b',')).map(|e| trim(e).to_ascii_lowercase()).collect()
+}
+
+/// RFC 9112 section 6.3, in its order.
+fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<Framing, HeadErrorKind> {
+    if status == 204 || status == 304 {
+        return Ok(Framing::Empty);
+    }
+    let encoded = elements(fields, "content-encoding").iter().any(|coding| {
+        let coding: &[u8] = coding;
+        coding != b"" && coding != b"identity"
+    });
+    if encoded && status < 300 {
+        return Err(HeadErrorKind::ContentEncoding);
+    }
+    let codings = elements(fields, "transfer-encoding");
+    if !codings.is_empty() {
+        if is_1_0 {
+            return Err(HeadErrorKind::TransferEncodingVersion);
+        }
+        let named: Vec<Vec<u8>> = codings.into_iter().filter(|coding| !coding.is_empty()).collect();
+        if named != [b"chunked"] {
+            return Err(HeadErrorKind::TransferEncoding);
+        }
+        return Ok(Framing::Chunked);
+    }
+    let mut lengths = elements(fields, "content-length");
+    lengths.iter_mut().for_each(|length| {
+        // Leading zeros say nothing, but one digit there must be.
+        while length.len() > 1 && length[0] == b'0' {
+            length.remove(0);
+        }
+    });
+    lengths.dedup();
+    match lengths.as_slice() {
+        [] => Ok(Framing::UntilClose),
+        [one] if !one.is_empty() && one.len() < 20 && one.iter().all(u8::is_ascii_digit) => {
+            let length = one.iter().fold(0_u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
+            match u64::try_from(length) {
+                Ok(length) if length < 1 << 63 => Ok(Framing::Length(length)),
+                _ => Err(HeadErrorKind::ContentLength),
+            }
+        }
+        _ => Err(HeadErrorKind::ContentLength),
+    }
+}
+
+/// Splits content into messages; also says how many octets are left of one that did not end.
+pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (Vec<OwnedEvent>, u64) {
+    let mut seen = Vec::new();
+    let mut message: Vec<u8> = Vec::new();
+    for &byte in content {
+        message.push(byte);
+        let ended = match delimiter {
+            Delimiter::CrLf => message.ends_with(b"\r\n"),
+            Delimiter::Lf => byte == b'\n',
+        };
+        if !ended {
+            continue;
+        }
+        message = without_line_end(&message).to_owned();
+        seen.push(if message.len() > limit {
+            OwnedEvent::Skipped(message.len() as u64)
+        } else if message.iter().all(|byte| b" \t\r\n".contains(byte)) {
+            OwnedEvent::KeepAlive
+        } else {
+            OwnedEvent::Message(message)
+        });
+        message = Vec::new();
+    }
+    (seen, message.len() as u64)
+}
+
+/// Everything that a connection with `storage` octets must say about a whole response and the close behind it.
+pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -> Vec<OwnedEvent> {
+    let limit = config.message_bytes_max.min(storage.saturating_sub(1));
+    let head = match head(wire, config.head, storage) {
+        Ok(head) => head,
+        Err(HeadStop::Cut(length)) => {
+            return vec![OwnedEvent::Closed(Closed::CutInHead { undelivered: length as u64 })];
+        }
+        Err(HeadStop::Refused(kind, at)) => {
+            let kind = ErrorKind::Head(kind);
+            let failed = OwnedEvent::Failed { kind, offset: at as u64 };
+            return vec![failed, OwnedEvent::Closed(Closed::Cut { undelivered: 0 })];
+        }
+    };
+    let body = &wire[head.end..];
+    let Chunked { content, end } = match head.framing {
+        Framing::Chunked => chunked(body, config.chunk),
+        Framing::Length(length) if body.len() as u64 >= length => {
+            Chunked { content: body[..length as usize].to_owned(), end: BodyEnd::Complete(length as usize) }
+        }
+        Framing::Empty => Chunked { content: Vec::new(), end: BodyEnd::Complete(0) },
+        _ => Chunked { content: body.to_owned(), end: BodyEnd::Cut },
+    };
+    let mut seen = vec![OwnedEvent::Head { status: head.status, framing: head.framing, fields: head.fields }];
+    let (messages, undelivered) = messages(&content, config.delimiter, limit);
+    seen.extend(messages);
+    match end {
+        BodyEnd::Complete(_) => {
+            seen.push(OwnedEvent::End { undelivered });
+            seen.push(OwnedEvent::Closed(Closed::Complete));
+        }
+        BodyEnd::Broken(kind, at) => {
+            seen.push(OwnedEvent::Failed { kind: ErrorKind::Chunk(kind), offset: (head.end + at) as u64 });
+            seen.push(OwnedEvent::Closed(Closed::Cut { undelivered: 0 }));
+        }
+        BodyEnd::Cut if head.framing == Framing::UntilClose => {
+            seen.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered }));
+        }
+        BodyEnd::Cut => seen.push(OwnedEvent::Closed(Closed::Cut { undelivered })),
+    }
+    seen
+}

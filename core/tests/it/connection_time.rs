@@ -1,0 +1,419 @@
+//! A connection's deadlines on a virtual clock: content keeps a stream alive, nothing else does, and no pattern of
+//! bytes outruns what is absolute.
+
+use std::time::Duration;
+
+use crate::common::event_log::{OwnedEvent, feed};
+use crate::common::{HEAD, push_chunk, streamed};
+use powerstream_core::liveness::Reason::{self, *};
+use powerstream_core::liveness::Timeout;
+use powerstream_core::stream::connection::{Connection, ConnectionConfig, ErrorKind};
+use powerstream_core::time::Instant;
+
+const fn millis(millis: u64) -> Instant {
+    Instant::from_nanos(millis * 1_000_000)
+}
+
+const fn seconds(seconds: u64) -> Instant {
+    millis(seconds * 1_000)
+}
+
+/// A connection, its log, and a clock that is wherever a call puts it.
+struct Life {
+    connection: Connection<Vec<u8>>,
+    log: Vec<OwnedEvent>,
+    received: u64,
+}
+
+impl Life {
+    /// Connecting at 0, connected at 1 s.
+    fn connected() -> Self {
+        let mut connection = Connection::new(vec![0; 65_536], ConnectionConfig::default());
+        connection.handle_connecting(seconds(0));
+        connection.handle_connected(seconds(1));
+        Self { connection, log: Vec::new(), received: 0 }
+    }
+
+    /// Connected, and a stream's head at 2 s.
+    fn streaming() -> Self {
+        let mut life = Self::connected();
+        life.feed(HEAD, seconds(2));
+        life
+    }
+
+    fn feed(&mut self, bytes: &[u8], now: Instant) {
+        feed(&mut self.connection, bytes, now, &mut self.received, &mut self.log);
+    }
+
+    fn deadline(&self) -> Option<(Instant, Reason)> {
+        self.connection.poll_timeout().map(|deadline| (deadline.at, deadline.reason))
+    }
+
+    fn failure(&self) -> Option<ErrorKind> {
+        match self.log.last() {
+            Some(OwnedEvent::Failed { kind, .. }) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
+/// Reads at their times, all from a server that trickles, and the deadline behind each.
+#[test]
+fn each_kind_of_input_extends_only_its_deadline() {
+    type Step = (u64, &'static [u8], Option<(u64, Reason)>);
+    let rows: &[(&str, &[Step])] = &[
+        (
+            "bytes of the head move nothing",
+            &[
+                (2, b"HTTP/1.1 2", Some((16, Head))),
+                (9, b"00 OK\r\nA: ", Some((16, Head))),
+                (15, b"b", Some((16, Head))),
+            ],
+        ),
+        (
+            "interim heads move nothing",
+            &[
+                (2, b"HTTP/1.1 100 x\r\n\r\n", Some((16, Head))),
+                (9, b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 103 x\r\n\r\n", Some((16, Head))),
+            ],
+        ),
+        ("the head starts silence", &[(5, HEAD, Some((30, Silence)))]),
+        (
+            "keep-alives move silence",
+            &[
+                (5, HEAD, Some((30, Silence))),
+                (25, b"2\r\n\r\n\r\n", Some((50, Silence))),
+                (45, b"2\r\n\r\n\r\n", Some((70, Silence))),
+                (69, b"2\r\n\r\n\r\n", Some((94, Silence))),
+            ],
+        ),
+        (
+            "framing moves nothing",
+            &[
+                (5, HEAD, Some((30, Silence))),
+                (10, b"2\r\n\r\n", Some((35, Silence))),
+                (11, b"\r", Some((35, Silence))),
+                (12, b"\n", Some((35, Silence))),
+                (13, b"0", Some((35, Silence))),
+                (14, b"002", Some((35, Silence))),
+                (15, b";a=\"", Some((35, Silence))),
+                (16, b"bcd\"", Some((35, Silence))),
+                (17, b"\r", Some((35, Silence))),
+                (18, b"\n", Some((35, Silence))),
+                (19, b"", Some((35, Silence))),
+                (20, b"\r\n", Some((45, Silence))),
+                (21, b"\r\n0;x\r\n", Some((45, Silence))),
+                (22, b"A: b\r\n", Some((45, Silence))),
+                (23, b"\r", Some((45, Silence))),
+                (24, b"\n", None),
+            ],
+        ),
+        (
+            "framing in front of content, content behind framing",
+            &[
+                (5, HEAD, Some((30, Silence))),
+                (10, b"4\r\n", Some((30, Silence))),
+                (11, b"{}\r\n\r\n2", Some((36, Silence))),
+                (12, b"\r\n\r", Some((37, Silence))),
+            ],
+        ),
+        (
+            "a message has its time from its first octet",
+            &[
+                (5, HEAD, Some((30, Silence))),
+                (10, b"100\r\n{", Some((35, Silence))),
+                (30, b"\"text\":", Some((55, Silence))),
+                (50, b"\"", Some((70, Message))),
+                (69, b"x", Some((70, Message))),
+                (69, b"\"}\r\n", Some((94, Silence))),
+                (69, b"{", Some((94, Silence))),
+                (90, b"}", Some((115, Silence))),
+                (110, b"\r", Some((129, Message))),
+                (128, b"\n", Some((153, Silence))),
+            ],
+        ),
+        (
+            "a message over many short chunks, too",
+            &[
+                (5, HEAD, Some((30, Silence))),
+                (10, b"1\r\n{\r\n1\r\n \r\n", Some((35, Silence))),
+                (30, b"1\r\n \r\n2\r\n  \r\n10\r\n0123456789abcdef\r\n1\r\n.\r\n", Some((55, Silence))),
+                (50, b"2\r\n..\r\n2\r\n..\r\n2\r\n..\r\n1\r\n.\r\n1\r\n.\r\n1\r\n.\r\n", Some((70, Message))),
+                (
+                    60,
+                    b"3\r\n..\n\r\n2\r\n..\r\n2\r\n..\r\n1\r\n.\r\n1\r\n.\r\n1\r\n\r\r\n1\r\n\n",
+                    Some((85, Silence)),
+                ),
+            ],
+        ),
+        (
+            "a cut delimiter is a message's beginning",
+            &[
+                (5, HEAD, Some((30, Silence))),
+                (10, b"2\r\n\r", Some((35, Silence))),
+                (34, b"\n", Some((59, Silence))),
+            ],
+        ),
+        (
+            "with a length",
+            &[
+                (5, b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n", Some((30, Silence))),
+                (10, b"{}\r\n", Some((35, Silence))),
+                (30, b"{}\r", Some((55, Silence))),
+                (31, b"\n", None),
+            ],
+        ),
+        (
+            "until close",
+            &[(5, b"HTTP/1.1 200 OK\r\n\r\n", Some((30, Silence))), (10, b"\r\n", Some((35, Silence)))],
+        ),
+        ("a fault ends all waiting", &[(5, HEAD, Some((30, Silence))), (6, b"x", None)]),
+    ];
+    for (name, steps) in rows {
+        let mut life = Life::connected();
+        assert_eq!(life.deadline(), Some((seconds(16), Head)), "{name}");
+        for (index, (at, bytes, want)) in steps.iter().enumerate() {
+            life.feed(bytes, seconds(*at));
+            let want = want.map(|(at, reason)| (seconds(at), reason));
+            assert_eq!(life.deadline(), want, "{name}, step {index}");
+        }
+    }
+}
+
+#[test]
+fn connecting_has_a_deadline_and_ignores_input() {
+    let mut connection = Connection::new([0; 64], ConnectionConfig::default());
+    assert_eq!(connection.poll_timeout(), None);
+    connection.handle_connecting(seconds(5));
+    assert_eq!(
+        connection.poll_timeout().map(|deadline| (deadline.at, deadline.reason)),
+        Some((seconds(15), Connect))
+    );
+    assert_eq!(connection.handle_timeout(millis(14_999)), Timeout::Early);
+    assert_eq!(connection.handle_timeout(seconds(15)), Timeout::Expired(Connect));
+    connection.handle_closed();
+    assert_eq!(connection.poll_timeout(), None);
+}
+
+/// Wake-ups just before, exactly at, just after and far after each deadline.
+#[test]
+fn passed_deadline_asks_for_one_read_and_then_expires() {
+    let begun: [(&str, &[&[u8]], Reason); 4] = [
+        ("head", &[], Head),
+        ("half a head", &[b"HTTP/1.1"], Head),
+        ("silence", &[HEAD, b"2\r\n\r\n\r\n"], Silence),
+        ("silence in a message", &[HEAD, b"2\r\n{}"], Silence),
+    ];
+    for (name, pieces, reason) in begun {
+        for late in [0, 1, 1_000_000, 3_600_000_000_000] {
+            let mut life = Life::connected();
+            pieces.iter().for_each(|piece| life.feed(piece, seconds(2)));
+            let Some((at, next)) = life.deadline() else { panic!("{name}: no deadline") };
+            assert_eq!(next, reason, "{name}");
+            let just_before = Instant::from_nanos(at.as_nanos() - 1);
+            assert_eq!(life.connection.handle_timeout(just_before), Timeout::Early, "{name}");
+            let now = at.saturating_add(Duration::from_nanos(late));
+            assert_eq!(life.connection.handle_timeout(now), Timeout::ReadFirst, "{name}");
+            assert_eq!(
+                life.connection.handle_timeout(now),
+                Timeout::Expired(reason),
+                "{name}, {late} ns late"
+            );
+            life.connection.handle_closed();
+            assert_eq!(life.deadline(), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn content_buffered_by_the_kernel_prevents_an_idle_timeout_and_framing_does_not() {
+    let mut life = Life::streaming();
+    assert_eq!(life.connection.handle_timeout(seconds(500)), Timeout::ReadFirst);
+    life.feed(b"2\r\n\r\n\r\n", seconds(500));
+    assert_eq!(life.connection.handle_timeout(seconds(500)), Timeout::Early);
+    assert_eq!(life.deadline(), Some((seconds(525), Silence)));
+    assert_eq!(life.connection.handle_timeout(seconds(525)), Timeout::ReadFirst);
+    life.feed(b"2;a=b", seconds(525));
+    assert_eq!(life.connection.handle_timeout(seconds(525)), Timeout::Expired(Silence));
+}
+
+#[test]
+fn paused_reading_does_not_count_as_idle_time() {
+    let mut life = Life::streaming();
+    life.feed(b"100\r\n{", seconds(3));
+    life.connection.handle_pause(Duration::from_secs(100));
+    assert_eq!(life.deadline(), Some((seconds(128), Silence)));
+    life.feed(b"x", seconds(120));
+    assert_eq!(life.deadline(), Some((seconds(145), Silence)));
+    life.feed(b"x", seconds(140));
+    assert_eq!(life.deadline(), Some((seconds(163), Message)), "60 s and the pause");
+}
+
+/// A server that never pauses: each read finds bytes, so no one ever asks whether the time is over.
+#[test]
+fn floods_of_bytes_do_not_extend_absolute_deadlines() {
+    /// What is sent first and then over and over, and what must happen when.
+    type Row = (&'static str, &'static [u8], &'static [u8], Reason, u64);
+    let rows: [Row; 4] = [
+        ("endless field", b"HTTP/1.1 200 OK\r\nA: ", b"", Head, 16_000),
+        ("endless message", b"HTTP/1.1 200 OK\r\n\r\n{", b"abcdefgh", Message, 62_000),
+        (
+            "endless message in short chunks",
+            HEAD,
+            b"5\r\nhello\r\n3\r\nabc\r\n1\r\n \r\n1\r\n \r\n1\r\n \r\n",
+            Message,
+            62_000,
+        ),
+        ("endless oversized message", b"HTTP/1.1 200 OK\r\n\r\n", &[b'x'; 4_096], Message, 62_000),
+    ];
+    for (name, first, over_and_over, reason, at) in rows {
+        let mut life = Life::connected();
+        life.feed(first, seconds(2));
+        if reason == Message && life.connection.buffered() == 0 {
+            life.feed(over_and_over, seconds(2));
+        }
+        let mut now = seconds(2);
+        while life.failure().is_none() && now < seconds(200) {
+            now = now.saturating_add(Duration::from_millis(10));
+            life.feed(over_and_over, now);
+        }
+        assert_eq!(life.failure(), Some(ErrorKind::Timeout(reason)), "{name}");
+        assert_eq!(now, millis(at), "{name}");
+        assert_eq!(life.deadline(), None, "{name}: nothing is waited for any more");
+    }
+}
+
+/// Found late, what is unfinished gets as long again, at most a second.
+#[test]
+fn late_reader_extends_the_deadline_by_its_own_delay() {
+    let mut life = Life::streaming();
+    life.feed(b"10000\r\n{", seconds(2));
+    life.feed(b"x", millis(62_300));
+    life.feed(b"x", millis(62_599));
+    assert_eq!(life.failure(), None);
+    life.feed(b"x", millis(62_600));
+    assert_eq!(life.failure(), Some(ErrorKind::Timeout(Message)));
+    // What ends in time, then, is delivered.
+    let mut life = Life::streaming();
+    life.feed(b"10000\r\n{", seconds(2));
+    life.feed(b"x", seconds(3_600));
+    life.feed(b"}\r\n", millis(3_600_999));
+    assert_eq!(life.log.last(), Some(&OwnedEvent::Message(b"{x}".to_vec())));
+}
+
+#[test]
+fn messages_received_before_the_deadline_are_delivered_with_the_read_that_passes_it() {
+    let mut life = Life::streaming();
+    life.feed(b"10000\r\n{", seconds(2));
+    life.feed(b"}\r\n{}\r\n{", seconds(62));
+    assert_eq!(life.log[1..], [OwnedEvent::Message(b"{}".to_vec()), OwnedEvent::Message(b"{}".to_vec())]);
+    assert_eq!(life.deadline(), Some((seconds(87), Silence)), "the next message has its own minute");
+}
+
+#[test]
+fn announced_close_has_a_deadline_regardless_of_further_input() {
+    let mut life = Life::streaming();
+    life.feed(b"f\r\n{\"errors\":[]}\r\n\r\n", seconds(3));
+    life.connection.handle_announcement(seconds(3));
+    assert_eq!(life.deadline(), Some((seconds(8), Disconnect)));
+    let mut now = seconds(3);
+    while life.failure().is_none() && now < seconds(60) {
+        now = now.saturating_add(Duration::from_millis(30));
+        life.feed(b"6\r\n{}\r\n\r\n\r\n", now);
+    }
+    assert_eq!(life.failure(), Some(ErrorKind::Timeout(Disconnect)));
+    // 20 ms late at 8.01 s, found and granted at the next read, 30 ms on.
+    assert_eq!(now, millis(8_040));
+    let delivered = life.log.iter().filter(|seen| matches!(seen, OwnedEvent::Message(_))).count();
+    assert_eq!(delivered, 1 + 168, "each message of each read, the last included");
+}
+
+#[test]
+fn error_document_gets_the_heads_timeout_and_keeps_what_was_received() {
+    let head = b"HTTP/1.1 503 x\r\n\r\n";
+    let start = || {
+        let mut life = Life::connected();
+        life.feed(head, seconds(10));
+        life.connection.collect_document(seconds(10));
+        assert_eq!(life.deadline(), Some((seconds(25), ErrorBody)));
+        life
+    };
+    // A trickle.
+    let mut life = start();
+    for second in 11..25 {
+        life.feed(b"x", seconds(second));
+        assert_eq!(life.deadline(), Some((seconds(25), ErrorBody)));
+    }
+    assert_eq!(life.connection.handle_timeout(seconds(25)), Timeout::ReadFirst);
+    assert_eq!(life.connection.handle_timeout(seconds(25)), Timeout::Expired(ErrorBody));
+    assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(14));
+    // A flood.
+    let mut life = start();
+    let mut now = seconds(10);
+    while life.log.len() == 1 && now < seconds(100) {
+        now = now.saturating_add(Duration::from_millis(100));
+        life.feed(b"x", now);
+    }
+    assert_eq!((now, life.log.last()), (seconds(25), Some(&OwnedEvent::End { undelivered: 0 })));
+    assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(150));
+}
+
+/// The loop of a driver: always to the next deadline, or the next bytes, whichever is first. After each timeout the
+/// deadline has moved or the life is over; a loop that gets neither would spin.
+#[test]
+fn driver_never_spins_and_a_slow_trickle_times_out() {
+    let mut message = streamed(b"");
+    push_chunk(&mut message, &[b' '; 500], "");
+    let trickles: [(&str, &[u8], u64); 4] = [
+        ("head", b"HTTP/1.1 200 OK\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbb", 16),
+        ("message, behind a size line of 5 s", &message, 67),
+        ("size line", &streamed(b"1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 26),
+        ("trailer", &streamed(b"0\r\nA: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 26),
+    ];
+    for (name, wire, ends_by) in trickles {
+        let mut life = Life::connected();
+        let (head, rest) = wire.split_at(if wire.starts_with(HEAD) { HEAD.len() } else { 0 });
+        if !head.is_empty() {
+            life.feed(head, seconds(1));
+        }
+        let mut bytes = rest.chunks(1);
+        // A byte each second, as long as there are any.
+        let (mut next_byte, mut now) = (seconds(2), seconds(1));
+        for step in 0.. {
+            assert!(step < 1_000, "{name}: no end");
+            let Some(deadline) = life.connection.poll_timeout() else { break };
+            if next_byte < deadline.at {
+                now = next_byte;
+                life.feed(bytes.next().unwrap_or_default(), now);
+                next_byte = now.saturating_add(Duration::from_secs(1));
+                continue;
+            }
+            now = deadline.at;
+            match life.connection.handle_timeout(now) {
+                Timeout::Early => panic!("{name}: woken at the deadline, told it was early"),
+                Timeout::ReadFirst => {
+                    let waiting = if next_byte <= now { bytes.next() } else { None };
+                    if let Some(byte) = waiting {
+                        next_byte = now.saturating_add(Duration::from_secs(1));
+                        life.feed(byte, now);
+                    }
+                }
+                Timeout::Expired(_) => life.connection.handle_closed(),
+            }
+        }
+        assert!(now <= seconds(ends_by), "{name}: ended at {now:?}");
+    }
+}
+
+#[test]
+fn empty_reads_do_not_extend_deadlines() {
+    let mut connection = Connection::new(vec![0; 4_096], ConnectionConfig::default());
+    connection.handle_connected(Instant::ZERO);
+    let _ = connection.decode(HEAD, Instant::ZERO);
+    let _ = connection.decode(b"20\r\n{\"id", Instant::ZERO);
+    let silence = connection.poll_timeout();
+    for seconds in [10, 20, 24] {
+        assert_eq!(connection.decode(b"", Instant::from_nanos(seconds * 1_000_000_000)), (0, Ok(None)));
+        assert_eq!(connection.poll_timeout(), silence, "after {seconds} s");
+    }
+}

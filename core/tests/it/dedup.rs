@@ -1,0 +1,138 @@
+//! The window of ids against a map and a queue, on all sizes that are small enough to meet every case.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::common::Random;
+use powerstream_core::dedup::{POSTS_MAX, Sight, Window, WindowConfig, WindowError};
+use powerstream_core::stream::message::PostId;
+use powerstream_core::time::Instant;
+
+fn config(posts: usize, age_max: Option<u64>, seed: u64) -> WindowConfig {
+    let mut config = WindowConfig::default();
+    config.posts = posts;
+    config.age_max = age_max.map(Duration::from_nanos);
+    config.seed = seed;
+    config
+}
+
+/// The same window, as one would write it without a thought for memory.
+struct Model {
+    known: HashMap<u64, (u64, u64)>,
+    order: VecDeque<u64>,
+    posts: usize,
+    age_max: Option<u64>,
+    now: u64,
+}
+
+impl Model {
+    /// When it first came, and the note on it; `None` where it is new.
+    fn insert(&mut self, id: u64, now: u64, note: u64) -> Option<(u64, &mut u64)> {
+        self.now = self.now.max(now);
+        while let (Some(age_max), Some(oldest)) = (self.age_max, self.order.front()) {
+            if self.now - self.known[oldest].0 <= age_max {
+                break;
+            }
+            self.known.remove(oldest);
+            self.order.pop_front();
+        }
+        if !self.known.contains_key(&id) {
+            if self.order.len() == self.posts {
+                self.known.remove(&self.order.pop_front().unwrap());
+            }
+            self.order.push_back(id);
+            self.known.insert(id, (self.now, note));
+            return None;
+        }
+        self.known.get_mut(&id).map(|(at, note)| (*at, note))
+    }
+}
+
+/// Ids that lie close together, far apart, and as the service gives them out.
+fn id(random: &mut Random, kind: u64, range: usize) -> u64 {
+    let number = random.below(range) as u64;
+    match kind {
+        0 => number,
+        1 => u64::MAX - number * 7,
+        2 => ((1_500_000_000_000 + number) << 22) + (5 << 17),
+        _ => number << 40,
+    }
+}
+
+#[test]
+fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
+    let mut random = Random(1);
+    for round in 0..600 {
+        let posts = 1 + random.below(if round % 4 == 0 { 300 } else { 9 });
+        let age_max = random.one_in(3).then(|| random.below(200) as u64);
+        let config = config(posts, age_max, random.next());
+        // Storage that held something else, longer than it need be.
+        let storage = vec![u64::MAX; config.storage_words() + random.below(3)];
+        let mut window = Window::new(storage, &config).unwrap();
+        let mut model = Model { known: HashMap::new(), order: VecDeque::new(), posts, age_max, now: 0 };
+        let range = 1 + random.below(3 * posts + 3);
+        let (kind, mut now) = (random.below(4) as u64, 0_u64);
+        for note in 0..1_500 {
+            now = match random.below(20) {
+                0 => now.saturating_sub(random.below(50) as u64),
+                1 => now + random.below(150) as u64,
+                _ => now + random.below(2) as u64,
+            };
+            let id = id(&mut random, kind, range);
+            let contains = window.contains(PostId::new(id), Instant::from_nanos(now));
+            let found = match window.insert(PostId::new(id), Instant::from_nanos(now), note) {
+                Sight::New => None,
+                Sight::Again(known) => Some((known.at.as_nanos(), known.note)),
+            };
+            assert_eq!(contains, found.is_some(), "round {round}, {note}");
+            let wanted = model.insert(id, now, note);
+            assert_eq!(found, wanted, "round {round}, {note}: {posts} Posts, {age_max:?}");
+            if let (Some((_, one)), Some((_, other)), 0) = (found, wanted, random.below(4)) {
+                *one += 1;
+                *other += 1;
+            }
+        }
+    }
+}
+
+/// Nothing is left behind by what is forgotten: months of ids leave the table as it was.
+#[test]
+fn million_ids_pass_through_a_small_window() {
+    let id_of = |number: u64| PostId::new(((1_700_000_000_000 + number / 3) << 22) + number % 3);
+    let config = config(100, None, 7);
+    let mut window = Window::new(vec![0; config.storage_words()], &config).unwrap();
+    for number in 0..1_000_000_u64 {
+        assert_eq!(window.insert(id_of(number), Instant::ZERO, number), Sight::New);
+        let oldest = number.saturating_sub(99);
+        let Sight::Again(known) = window.insert(id_of(oldest), Instant::ZERO, 0) else {
+            panic!("{oldest} is forgotten at {number}");
+        };
+        assert_eq!(*known.note, oldest);
+    }
+}
+
+#[test]
+fn rejects_invalid_sizes_and_short_storage() {
+    for posts in [0, POSTS_MAX + 1, usize::MAX] {
+        assert_eq!(Window::new([], &config(posts, None, 0)).err(), Some(WindowError::Posts));
+    }
+    for (posts, words) in [(1, 7), (2, 10), (3, 17), (4, 20), (262_144, 5 * 262_144)] {
+        let config = config(posts, None, 0);
+        assert_eq!(config.storage_words(), words);
+        let short = Window::new(vec![0; words - 1], &config);
+        assert_eq!(short.err(), Some(WindowError::Storage { needed: words }));
+        assert!(Window::new(vec![0; words], &config).is_ok());
+    }
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn allocates_the_storage_it_needs_and_reports_its_capacity() {
+    let mut window = Window::allocate(&WindowConfig::default()).unwrap();
+    assert_eq!(window.posts(), 262_144);
+    assert_eq!(window.insert(PostId::new(0), Instant::ZERO, 0), Sight::New);
+    assert!(window.contains(PostId::new(0), Instant::ZERO));
+    assert!(!window.contains(PostId::new(1), Instant::ZERO));
+    assert!(Window::allocate(&config(0, None, 0)).is_err());
+}

@@ -1,0 +1,449 @@
+//! One bounded exchange: every answer under every split of its bytes, every failure, and what is known of the request.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+
+use std::time::Duration;
+
+use crate::common::{Random, deliveries, pieces, random_cuts, reference_decoder};
+use powerstream_core::http::body::Framing;
+use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeErrorKind, Sent, Step};
+use powerstream_core::http::head::HeadErrorKind;
+use powerstream_core::http::request::{BearerToken, Method, Request, RequestError};
+use powerstream_core::liveness::Reason;
+use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::time::Instant;
+
+const RESET: Fault = Fault::new(FaultKind::Reset);
+const BODY: &[u8] = br#"{"rules":[{"value":"gull"}]}"#;
+
+fn at(seconds: u64) -> Instant {
+    Instant::ZERO.saturating_add(Duration::from_secs(seconds))
+}
+
+fn limited() -> ExchangeConfig {
+    let mut config = ExchangeConfig::default();
+    config.body_bytes_max = 64;
+    config
+}
+
+fn new(config: ExchangeConfig) -> Exchange<Vec<u8>> {
+    let mut request = Request::new(Method::Post, "api.x.com", "/2/powerstream/rules");
+    request.token = Some(BearerToken::new("s3cr3t").unwrap());
+    Exchange::new(vec![0; 2_048], &request, Some(BODY), config, at(0)).unwrap()
+}
+
+/// One whose request is sent.
+fn reading(config: ExchangeConfig) -> Exchange<Vec<u8>> {
+    let mut exchange = new(config);
+    exchange.handle_connected(at(0));
+    exchange.handle_written(exchange.transmit().len(), at(0));
+    exchange
+}
+
+/// What came of it, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum OwnedEvent {
+    Answer { status: u16, body: Vec<u8>, is_complete: bool, sent: Sent },
+    Error { kind: ExchangeErrorKind, status: Option<u16>, offset: u64, sent: Sent },
+}
+
+fn seen(exchange: &Exchange<Vec<u8>>) -> Option<OwnedEvent> {
+    Some(match exchange.outcome()? {
+        Ok(answer) => OwnedEvent::Answer {
+            status: answer.head.status(),
+            body: answer.body.to_vec(),
+            is_complete: answer.is_complete,
+            sent: answer.sent,
+        },
+        Err(error) => OwnedEvent::Error {
+            kind: error.kind,
+            status: error.status,
+            offset: error.offset,
+            sent: error.sent,
+        },
+    })
+}
+
+/// Feeds `wire` in the pieces that `cuts` make, then closes.
+fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> OwnedEvent {
+    let mut exchange = reading(config);
+    for piece in pieces(wire, cuts) {
+        exchange.handle_input(piece, at(0));
+    }
+    exchange.handle_eof(at(0));
+    assert_eq!(exchange.poll(), Step::Close);
+    exchange.handle_closed();
+    assert_eq!(exchange.poll(), Step::Done);
+    // Nothing that comes later changes it.
+    let outcome = seen(&exchange);
+    exchange.handle_input(b"HTTP/1.1 200 OK\r\n\r\n", at(0));
+    exchange.handle_fault(RESET, at(1_000));
+    exchange.handle_timeout(at(1_000));
+    exchange.shutdown();
+    assert_eq!(seen(&exchange), outcome);
+    outcome.unwrap()
+}
+
+fn answer(status: u16, body: &str, is_complete: bool) -> OwnedEvent {
+    OwnedEvent::Answer { status, body: body.as_bytes().to_vec(), is_complete, sent: Sent::Whole }
+}
+
+fn error(kind: ExchangeErrorKind, status: Option<u16>, offset: usize) -> OwnedEvent {
+    OwnedEvent::Error { kind, status, offset: offset as u64, sent: Sent::Whole }
+}
+
+/// Every kind of answer, and what is seen of it.
+fn table() -> Vec<(String, OwnedEvent)> {
+    use powerstream_core::http::chunked::ChunkErrorKind;
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let chunked = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n";
+    let sixty_five = "x".repeat(65);
+    let cut_at = |wire: String, status| {
+        let length = wire.len();
+        (wire, error(ExchangeErrorKind::Cut, Some(status), length))
+    };
+    vec![
+        (format!("{ok}content-length: 2\r\n\r\n{{}}"), answer(200, "{}", true)),
+        (format!("{ok}content-length: 2\r\n\r\n{{}} and more"), answer(200, "{}", true)),
+        (format!("{ok}content-length: 0\r\n\r\n"), answer(200, "", true)),
+        (String::from("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n"), answer(204, "", true)),
+        (format!("{chunked}1\r\n{{\r\n1;x=y\r\n}}\r\n0\r\nt: v\r\n\r\n"), answer(201, "{}", true)),
+        (format!("{ok}\r\n{{\"a\":1}}"), answer(200, "{\"a\":1}", true)),
+        (format!("{ok}\r\n"), answer(200, "", true)),
+        (
+            format!(
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 E\r\na: b\r\n\r\n{ok}content-length: 1\r\n\r\nx"
+            ),
+            answer(200, "x", true),
+        ),
+        // The whole of the limit, and one more.
+        (format!("{ok}\r\n{}", &sixty_five[..64]), answer(200, &sixty_five[..64], true)),
+        (format!("{ok}\r\n{sixty_five}"), error(ExchangeErrorKind::BodyLength, Some(200), ok.len() + 2 + 64)),
+        (
+            format!("{chunked}41\r\n{sixty_five}\r\n0\r\n\r\n"),
+            error(ExchangeErrorKind::BodyLength, Some(201), chunked.len() + 4 + 64),
+        ),
+        // An answer that agrees and is cut is none; one that refuses is one, as far as it came.
+        cut_at(format!("{ok}content-length: 3\r\n\r\n{{}}"), 200),
+        cut_at(format!("{chunked}2\r\n{{}}\r\n"), 201),
+        (
+            String::from("HTTP/1.1 429 Too Many Requests\r\ncontent-length: 9\r\n\r\n{\"ti"),
+            answer(429, "{\"ti", false),
+        ),
+        (
+            String::from("HTTP/1.1 503 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nnozz"),
+            answer(503, "no", false),
+        ),
+        (format!("HTTP/1.1 502 Bad Gateway\r\n\r\n{sixty_five}"), answer(502, &sixty_five[..64], false)),
+        (
+            format!("{chunked}2\r\n{{}}zz"),
+            error(ExchangeErrorKind::Chunk(ChunkErrorKind::DataEnd), Some(201), chunked.len() + 5),
+        ),
+        (String::new(), error(ExchangeErrorKind::CutInHead, None, 0)),
+        (String::from(ok), error(ExchangeErrorKind::CutInHead, None, ok.len())),
+        (String::from("<html>"), error(ExchangeErrorKind::Head(HeadErrorKind::NotHttp), None, 0)),
+        (
+            format!("{ok}content-encoding: gzip\r\n\r\n"),
+            error(ExchangeErrorKind::Head(HeadErrorKind::ContentEncoding), None, ok.len() + 26),
+        ),
+        (
+            format!("{ok}x: {}", "y".repeat(3_000)),
+            error(ExchangeErrorKind::Head(HeadErrorKind::Length), None, 2_048),
+        ),
+    ]
+}
+
+#[test]
+fn every_response_under_every_single_split() {
+    for (wire, want) in table() {
+        let wire = wire.as_bytes();
+        for cuts in deliveries(wire.len(), 1) {
+            assert_eq!(feed(wire, &cuts, limited()), want, "{} cut at {cuts:?}", wire.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn short_responses_under_every_pair_of_splits() {
+    for (wire, want) in table().iter().filter(|(wire, _)| wire.len() < 120) {
+        for first in 0..=wire.len() {
+            for second in first..=wire.len() {
+                assert_eq!(feed(wire.as_bytes(), &[first, second], limited()), *want, "{wire:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn agrees_with_the_reference_decoder_on_damaged_responses() {
+    let mut random = Random(7);
+    let wires: Vec<String> = table().into_iter().map(|(wire, _)| wire).collect();
+    for round in 0..3_000 {
+        let mut wire = wires[random.below(wires.len())].clone().into_bytes();
+        for _ in 0..1 + random.below(3) {
+            let place = random.below(wire.len() + 1);
+            match random.below(3) {
+                0 if place < wire.len() => wire[place] = (random.next() & 0xff) as u8,
+                1 if place < wire.len() => drop(wire.remove(place)),
+                _ => {
+                    wire.insert(place, *random.pick(&[b"\r", b"\n", b"0", b"f", b" ", b":"]).first().unwrap())
+                }
+            }
+        }
+        let want = oracle(&wire, limited());
+        for cuts in [vec![], (1..wire.len()).collect(), random_cuts(wire.len(), &mut random)] {
+            assert_eq!(feed(&wire, &cuts, limited()), want, "round {round}: {}", wire.escape_ascii());
+        }
+    }
+}
+
+/// The same, slow and obvious: the whole wire at once.
+fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
+    let failed = |kind, status: Option<u16>, offset: usize, body: &[u8]| match status {
+        Some(status) if !(200..300).contains(&status) => {
+            let body = body[..body.len().min(config.body_bytes_max)].to_vec();
+            OwnedEvent::Answer { status, body, is_complete: false, sent: Sent::Whole }
+        }
+        _ => error(kind, status, offset),
+    };
+    let head = match reference_decoder::head(wire, config.head_limits, 2_048) {
+        Ok(head) => head,
+        Err(reference_decoder::HeadStop::Cut(_)) => {
+            return error(ExchangeErrorKind::CutInHead, None, wire.len());
+        }
+        Err(reference_decoder::HeadStop::Refused(kind, at)) => {
+            return error(ExchangeErrorKind::Head(kind), None, at);
+        }
+    };
+    let (rest, status) = (&wire[head.end..], Some(head.status));
+    let max = config.body_bytes_max;
+    let done = |body: &[u8]| OwnedEvent::Answer {
+        status: head.status,
+        body: body.to_vec(),
+        is_complete: true,
+        sent: Sent::Whole,
+    };
+    match head.framing {
+        Framing::Length(length) => {
+            let there = rest.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+            if there > max {
+                failed(ExchangeErrorKind::BodyLength, status, head.end + max, &rest[..there])
+            } else if (there as u64) < length {
+                failed(ExchangeErrorKind::Cut, status, wire.len(), rest)
+            } else {
+                done(&rest[..there])
+            }
+        }
+        Framing::UntilClose if rest.len() > max => {
+            failed(ExchangeErrorKind::BodyLength, status, head.end + max, rest)
+        }
+        Framing::UntilClose => done(rest),
+        Framing::Chunked => {
+            let body = reference_decoder::chunked(rest, config.chunk_limits);
+            if body.content.len() > max {
+                // Where exactly is for the table to say: the first octet over the limit is content.
+                let mut at = 0;
+                while reference_decoder::chunked(&rest[..at], config.chunk_limits).content.len() <= max {
+                    at += 1;
+                }
+                return failed(ExchangeErrorKind::BodyLength, status, head.end + at - 1, &body.content);
+            }
+            match body.end {
+                reference_decoder::BodyEnd::Complete(_) => done(&body.content),
+                reference_decoder::BodyEnd::Cut => {
+                    failed(ExchangeErrorKind::Cut, status, wire.len(), &body.content)
+                }
+                reference_decoder::BodyEnd::Broken(kind, at) => {
+                    failed(ExchangeErrorKind::Chunk(kind), status, head.end + at, &body.content)
+                }
+            }
+        }
+        _ => done(b""),
+    }
+}
+
+#[test]
+fn request_is_sent_in_any_pieces_and_then_wiped() {
+    for piece in [1, 7, 1_000] {
+        let mut exchange = new(ExchangeConfig::default());
+        assert!(exchange.transmit().is_empty() && exchange.sent() == Sent::Nothing);
+        exchange.handle_connected(at(0));
+        let mut wire = Vec::new();
+        while let Step::Write { .. } = exchange.poll() {
+            let count = exchange.transmit().len().min(piece);
+            wire.extend_from_slice(&exchange.transmit()[..count]);
+            exchange.handle_written(count, at(0));
+        }
+        let text = String::from_utf8(wire).unwrap();
+        assert!(text.starts_with("POST /2/powerstream/rules HTTP/1.1\r\nHost: api.x.com\r\n"), "{text}");
+        assert!(text.contains("\r\nAuthorization: Bearer s3cr3t\r\n"));
+        assert!(
+            text.contains(
+                "\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 28\r\n"
+            )
+        );
+        assert!(text.ends_with("\r\n\r\n{\"rules\":[{\"value\":\"gull\"}]}"), "{text}");
+        assert!(exchange.transmit().is_empty() && exchange.sent() == Sent::Whole);
+        assert!(!format!("{exchange:?}").contains("s3cr3t"));
+    }
+}
+
+#[test]
+fn token_is_wiped_from_storage() {
+    let request = {
+        let mut request = Request::new(Method::Get, "h", "/");
+        request.token = Some(BearerToken::new("s3cr3t").unwrap());
+        request
+    };
+    type Way = fn(&mut Exchange<&mut [u8]>);
+    let ways: [Way; 5] = [
+        |_| {},
+        |exchange| exchange.handle_connected(at(0)),
+        |exchange| {
+            exchange.handle_connected(at(0));
+            exchange.handle_written(exchange.transmit().len(), at(0));
+        },
+        |exchange| {
+            exchange.handle_connected(at(0));
+            exchange.handle_written(3, at(0));
+            exchange.handle_fault(RESET, at(0));
+        },
+        |exchange| exchange.shutdown(),
+    ];
+    for way in ways {
+        let mut storage = [b'.'; 512];
+        let mut exchange =
+            Exchange::new(storage.as_mut_slice(), &request, None, ExchangeConfig::default(), at(0)).unwrap();
+        way(&mut exchange);
+        drop(exchange);
+        assert!(!storage.escape_ascii().to_string().contains("s3cr3t"));
+    }
+    // Nor where the request does not fit.
+    for room in 0..300 {
+        let mut storage = vec![b'.'; room];
+        let config = ExchangeConfig::default();
+        let made = Exchange::new(storage.as_mut_slice(), &request, Some(BODY), config, at(0)).map(drop);
+        assert!(matches!(made, Ok(()) | Err(RequestError::Length)));
+        assert!(!storage.escape_ascii().to_string().contains("s3cr3t"), "{room}");
+    }
+}
+
+#[test]
+fn transport_errors_report_how_much_of_the_request_was_sent() {
+    let fault = ExchangeErrorKind::Fault(RESET);
+    let failed = |kind, sent| Some(OwnedEvent::Error { kind, status: None, offset: 0, sent });
+
+    let mut exchange = new(ExchangeConfig::default());
+    exchange.handle_fault(RESET, at(0));
+    assert_eq!(seen(&exchange), failed(fault, Sent::Nothing));
+
+    for (count, sent) in [(0, Sent::Nothing), (1, Sent::Partly)] {
+        let mut exchange = broken_off(count);
+        // One look for an early answer: at once, for none will come later.
+        assert_eq!(exchange.poll(), Step::Read { until: at(0) });
+        assert_eq!(seen(&exchange), None);
+        let mut other = broken_off(count);
+        exchange.handle_timeout(at(0));
+        assert_eq!(seen(&exchange), failed(fault, sent));
+        assert_eq!(exchange.outcome().unwrap().unwrap_err().is_outcome_unknown(), sent != Sent::Nothing);
+
+        // There is one, in two pieces.
+        other.handle_input(b"HTTP/1.1 413 Too Large\r\n", at(0));
+        assert!(matches!(other.poll(), Step::Read { until } if until > at(0)));
+        other.handle_input(b"content-length: 2\r\n\r\nno", at(0));
+        assert_eq!(
+            seen(&other),
+            Some(OwnedEvent::Answer { status: 413, body: b"no".to_vec(), is_complete: true, sent })
+        );
+    }
+
+    let mut exchange = reading(ExchangeConfig::default());
+    exchange.handle_fault(RESET, at(0));
+    assert_eq!(seen(&exchange), failed(fault, Sent::Whole));
+    assert!(exchange.outcome().unwrap().unwrap_err().is_outcome_unknown());
+}
+
+/// One that could send so many octets, and looks for an early answer.
+fn broken_off(count: usize) -> Exchange<Vec<u8>> {
+    let mut exchange = new(ExchangeConfig::default());
+    exchange.handle_connected(at(0));
+    exchange.handle_written(count, at(0));
+    exchange.handle_fault(RESET, at(0));
+    exchange
+}
+
+#[test]
+fn each_deadline_expires_on_time() {
+    let config = ExchangeConfig::default();
+    let expired = |exchange: &Exchange<Vec<u8>>| match exchange.outcome()? {
+        Err(error) => match error.kind {
+            ExchangeErrorKind::Timeout(reason) => Some((reason, error.sent)),
+            _ => None,
+        },
+        Ok(_) => None,
+    };
+
+    let mut exchange = new(config);
+    assert_eq!(exchange.poll(), Step::Connect { until: at(10) });
+    exchange.handle_timeout(at(9));
+    assert_eq!(exchange.poll(), Step::Connect { until: at(10) });
+    exchange.handle_timeout(at(10));
+    assert_eq!(expired(&exchange), Some((Reason::Connect, Sent::Nothing)));
+
+    // The head's runs from the connection on, and writing counts.
+    let mut exchange = new(config);
+    exchange.handle_connected(at(8));
+    assert_eq!(exchange.poll(), Step::Write { until: at(38) });
+    exchange.handle_written(1, at(37));
+    exchange.handle_timeout(at(38));
+    exchange.handle_timeout(at(38));
+    exchange.handle_timeout(at(38));
+    assert_eq!(expired(&exchange), Some((Reason::Head, Sent::Partly)));
+
+    // A deadline found passed asks for one more read.
+    let mut exchange = reading(config);
+    assert_eq!(exchange.poll(), Step::Read { until: at(30) });
+    exchange.handle_timeout(at(30));
+    assert!(matches!(exchange.poll(), Step::Read { .. }));
+    exchange.handle_timeout(at(30));
+    assert_eq!(expired(&exchange), Some((Reason::Head, Sent::Whole)));
+
+    // The whole's runs from the beginning; a peer that never pauses does not outrun it.
+    let mut exchange = reading(config);
+    exchange.handle_input(b"HTTP/1.1 200 OK\r\n\r\n", at(29));
+    assert_eq!(exchange.poll(), Step::Read { until: at(60) });
+    for second in 30..60 {
+        exchange.handle_input(b" ", at(second));
+        assert!(matches!(exchange.poll(), Step::Read { .. }), "{second}");
+    }
+    exchange.handle_input(b" ", at(60));
+    exchange.handle_input(b" ", at(61));
+    assert_eq!(expired(&exchange), Some((Reason::Answer, Sent::Whole)));
+    assert_eq!(exchange.poll(), Step::Close);
+
+    // No deadline is behind that of the whole.
+    let mut short = config;
+    short.whole = Duration::from_secs(5);
+    let mut exchange = new(short);
+    assert_eq!(exchange.poll(), Step::Connect { until: at(5) });
+    exchange.handle_connected(at(2));
+    assert_eq!(exchange.poll(), Step::Write { until: at(5) });
+}
+
+#[test]
+fn shutdown_ends_the_exchange_in_any_state_and_keeps_a_finished_answer() {
+    let mut exchange = new(ExchangeConfig::default());
+    exchange.shutdown();
+    assert_eq!(exchange.poll(), Step::Close);
+    assert!(matches!(
+        seen(&exchange),
+        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Nothing, .. })
+    ));
+    let mut exchange = reading(ExchangeConfig::default());
+    exchange.handle_input(b"HTTP/1.1 200 OK\r\n", at(0));
+    exchange.shutdown();
+    assert!(matches!(
+        seen(&exchange),
+        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Whole, .. })
+    ));
+}

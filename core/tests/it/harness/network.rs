@@ -1,0 +1,366 @@
+//! The scripted network and its clocks.
+
+use std::collections::VecDeque;
+
+use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::time::{Instant, UnixTime};
+
+pub const fn ms(millis: u64) -> u64 {
+    millis * 1_000_000
+}
+
+pub const fn secs(seconds: u64) -> u64 {
+    seconds * 1_000_000_000
+}
+
+/// What the server does next.
+#[derive(Clone, Debug)]
+pub enum ServerAction {
+    Bytes(Vec<u8>),
+    /// The server sends a Post that never arrives.
+    Lost,
+    Eof,
+    Fault(FaultKind),
+    /// A reset that takes with it what the client has not read yet.
+    Reset,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Connect {
+    After(u64),
+    Fault(FaultKind),
+    Never,
+}
+
+/// One attempt to connect, and the script of its connection.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub connect: Connect,
+    /// Most octets of the request taken at once.
+    pub write_max: usize,
+    /// Nanoseconds that each write takes.
+    pub write_time: u64,
+    /// So many octets of the request are taken, then nothing, or this fault.
+    pub write_end: Option<(usize, Option<FaultKind>)>,
+    /// Each act and how long after the one before it; the first one counts from the end of the request.
+    pub acts: VecDeque<(u64, ServerAction)>,
+}
+
+impl Attempt {
+    pub fn new() -> Self {
+        Self {
+            connect: Connect::After(0),
+            write_max: usize::MAX,
+            write_time: 0,
+            write_end: None,
+            acts: VecDeque::new(),
+        }
+    }
+
+    pub fn failing(kind: FaultKind) -> Self {
+        Self { connect: Connect::Fault(kind), ..Self::new() }
+    }
+
+    /// A stream that has begun.
+    pub fn stream() -> Self {
+        Self::new().bytes(0, super::HEAD)
+    }
+
+    pub fn act(mut self, after: u64, act: ServerAction) -> Self {
+        self.acts.push_back((after, act));
+        self
+    }
+
+    pub fn bytes(self, after: u64, bytes: impl AsRef<[u8]>) -> Self {
+        self.act(after, ServerAction::Bytes(bytes.as_ref().to_vec()))
+    }
+
+    pub fn line(self, after: u64, message: &str) -> Self {
+        self.bytes(after, super::line(message))
+    }
+
+    pub fn keep_alive(self, after: u64) -> Self {
+        self.line(after, "")
+    }
+
+    pub fn eof(self, after: u64) -> Self {
+        self.act(after, ServerAction::Eof)
+    }
+
+    pub fn fault(self, after: u64, kind: FaultKind) -> Self {
+        self.act(after, ServerAction::Fault(kind))
+    }
+
+    /// The body's end in due form, and the close.
+    pub fn end(self, after: u64) -> Self {
+        self.bytes(after, super::LAST).eof(0)
+    }
+}
+
+/// The wall clock at the monotonic clock's zero: milliseconds, and the nanoseconds behind them.
+#[derive(Clone, Copy, Debug)]
+pub struct Wall {
+    pub base: u64,
+    pub nanos: u64,
+}
+
+impl Wall {
+    /// What it reads when the monotonic clock reads `at`.
+    pub const fn millis(self, at: u64) -> u64 {
+        self.base + (self.nanos + at) / 1_000_000
+    }
+}
+
+/// The network and the clocks that a session sees.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub now: u64,
+    pub wall: Wall,
+    pub attempts: VecDeque<Attempt>,
+    /// The script of every attempt after the last of the list.
+    pub rest: Attempt,
+    pub buffer_bytes: usize,
+    /// Nanoseconds that each read takes which finds something.
+    pub read_time: u64,
+    /// The consumer holds the event of this number for so long.
+    pub holds: Vec<(usize, u64)>,
+    /// At the event of this number the monotonic clock jumps by so many nanoseconds, the wall clock by so many
+    /// milliseconds.
+    pub jumps: Vec<(usize, i64, i64)>,
+    /// The stream is stopped from then on.
+    pub stop_at: Option<u64>,
+    /// Stopped once this many events were seen.
+    pub stop_at_event: Option<usize>,
+    /// Waits answer early once, half-way.
+    pub early: bool,
+    /// The run is over with this many attempts.
+    pub connects_max: usize,
+    /// The machine is suspended then, for so long; the timer wakes it, whatever waits to be read.
+    pub suspend: Option<(u64, u64)>,
+
+    pub open: Option<Attempt>,
+    /// A wait for the connection ended early: the next call goes on with it.
+    pub connecting: bool,
+    /// When the last act was due.
+    acted: u64,
+    woke_early: bool,
+    /// The request of the attempt under way.
+    pub request: Vec<u8>,
+    pub requests: Vec<(u64, String)>,
+    pub connects: Vec<u64>,
+    /// Octets of the response handed over, per attempt.
+    pub fed: Vec<u64>,
+    /// When what never arrived was sent, with the number of the attempt.
+    pub lost: Vec<(usize, u64)>,
+    pub events: usize,
+}
+
+impl Network {
+    pub fn new(attempts: impl IntoIterator<Item = Attempt>) -> Self {
+        Self {
+            now: 0,
+            wall: Wall { base: 1_700_000_000_000, nanos: 0 },
+            attempts: attempts.into_iter().collect(),
+            rest: Attempt::failing(FaultKind::Refused),
+            buffer_bytes: 16_384,
+            read_time: 0,
+            holds: Vec::new(),
+            jumps: Vec::new(),
+            stop_at: None,
+            stop_at_event: None,
+            early: false,
+            connects_max: usize::MAX,
+            suspend: None,
+            connecting: false,
+            open: None,
+            acted: 0,
+            woke_early: false,
+            request: Vec::new(),
+            requests: Vec::new(),
+            connects: Vec::new(),
+            fed: Vec::new(),
+            lost: Vec::new(),
+            events: 0,
+        }
+    }
+
+    /// Every attempt meets this.
+    pub fn always(attempt: Attempt) -> Self {
+        let mut net = Self::new([]);
+        net.rest = attempt;
+        net
+    }
+
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(self.now)
+    }
+
+    pub fn unix(&self) -> UnixTime {
+        UnixTime::from_millis(self.wall.millis(self.now))
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stop_at.is_some_and(|at| self.now >= at)
+            || self.stop_at_event.is_some_and(|event| self.events >= event)
+    }
+
+    /// Waits until `until`, or until something else ends the wait: then `false`.
+    fn wait(&mut self, until: u64) -> bool {
+        let mut until = until.max(self.now);
+        let mut whole = true;
+        if let Some(stop) = self.stop_at.filter(|stop| (self.now..until).contains(stop)) {
+            until = stop;
+            whole = false;
+        }
+        if self.early && !self.woke_early && until > self.now + 2 {
+            self.woke_early = true;
+            self.now += (until - self.now) / 2;
+            return false;
+        }
+        self.woke_early = false;
+        if let Some((start, length)) = self.suspend.filter(|(start, _)| (self.now..until).contains(start)) {
+            self.suspend = None;
+            self.now = start + length;
+            return false;
+        }
+        self.now = until;
+        whole
+    }
+
+    pub fn connect(&mut self, until: Instant) -> Result<Option<()>, Fault> {
+        if !std::mem::take(&mut self.connecting) {
+            self.connects.push(self.now);
+            self.fed.push(0);
+        }
+        let attempt = self.attempts.pop_front().unwrap_or_else(|| self.rest.clone());
+        let connect = attempt.connect;
+        match connect {
+            Connect::Fault(kind) => Err(Fault::new(kind)),
+            Connect::After(length) if self.now + length <= until.as_nanos() => {
+                self.now += length;
+                self.open = Some(attempt);
+                self.request.clear();
+                Ok(Some(()))
+            }
+            _ => {
+                if !self.wait(until.as_nanos()) {
+                    self.connecting = true;
+                    self.attempts.push_front(Attempt { connect: Connect::Never, ..attempt });
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    pub fn write(&mut self, bytes: &[u8], until: Instant) -> Result<Option<usize>, Fault> {
+        let attempt = self.open.as_ref().expect("a write goes to an open connection");
+        let mut count = bytes.len().min(attempt.write_max);
+        self.now += attempt.write_time;
+        if let Some((end, fault)) = attempt.write_end {
+            count = count.min(end - self.request.len());
+            if count == 0 {
+                return match fault {
+                    Some(kind) => Err(Fault::new(kind)),
+                    None => {
+                        self.wait(until.as_nanos());
+                        Ok(None)
+                    }
+                };
+            }
+        }
+        self.request.extend_from_slice(&bytes[..count]);
+        if self.request.ends_with(b"\r\n\r\n") {
+            self.requests.push((self.now, String::from_utf8(self.request.clone()).unwrap()));
+        }
+        self.acted = self.now;
+        Ok(Some(count))
+    }
+
+    pub fn read(&mut self, buffer: &mut [u8], until: Instant) -> Result<Option<usize>, Fault> {
+        let wall = self.wall;
+        loop {
+            let attempt = self.open.as_mut().expect("a read is from an open connection");
+            // A reset that has come takes the unread with it.
+            let mut due = self.acted;
+            let reset = attempt
+                .acts
+                .iter()
+                .take_while(|(after, _)| {
+                    due += after;
+                    due <= self.now
+                })
+                .position(|(_, act)| matches!(act, ServerAction::Reset));
+            if let Some(at) = reset {
+                for _ in 0..at {
+                    if let Some((after, ServerAction::Bytes(_) | ServerAction::Lost)) =
+                        attempt.acts.pop_front()
+                    {
+                        self.acted += after;
+                        self.lost.push((self.fed.len(), wall.millis(self.acted)));
+                    }
+                }
+            }
+            let Some(&(after, _)) = attempt.acts.front() else {
+                self.wait(until.as_nanos());
+                return Ok(None);
+            };
+            let due = self.acted + after;
+            if due > self.now {
+                if due > until.as_nanos() || !self.wait(due) {
+                    if due > until.as_nanos() {
+                        self.wait(until.as_nanos());
+                    }
+                    return Ok(None);
+                }
+                continue;
+            }
+            let (_, act) = attempt.acts.pop_front().unwrap();
+            self.acted = due;
+            match act {
+                ServerAction::Bytes(mut bytes) => {
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    let count = bytes.len().min(buffer.len());
+                    self.now += self.read_time;
+                    buffer[..count].copy_from_slice(&bytes[..count]);
+                    *self.fed.last_mut().unwrap() += count as u64;
+                    if count < bytes.len() {
+                        attempt.acts.push_front((0, ServerAction::Bytes(bytes.split_off(count))));
+                    }
+                    return Ok(Some(count));
+                }
+                ServerAction::Lost => self.lost.push((self.fed.len(), wall.millis(due))),
+                ServerAction::Eof => return Ok(Some(0)),
+                ServerAction::Fault(kind) => return Err(Fault::new(kind)),
+                ServerAction::Reset => return Err(Fault::new(FaultKind::Reset)),
+            }
+        }
+    }
+
+    pub fn sleep(&mut self, until: Instant) {
+        self.wait(until.as_nanos());
+    }
+
+    /// An event was handed out: what the consumer and the clocks do meanwhile.
+    pub fn held(&mut self) {
+        let number = self.events;
+        self.events += 1;
+        for &(at, length) in &self.holds {
+            if at == number {
+                self.now += length;
+            }
+        }
+        for &(at, nanos, millis) in &self.jumps {
+            if at == number {
+                self.now = self.now.saturating_add_signed(nanos);
+                self.wall.base = self.wall.base.saturating_add_signed(millis);
+            }
+        }
+    }
+
+    pub fn hold(mut self, event: usize, length: u64) -> Self {
+        self.holds.push((event, length));
+        self
+    }
+}

@@ -1,0 +1,429 @@
+//! Faults and ends in each state, the gap they leave, and shutdown.
+
+use powerstream_core::endpoint;
+use powerstream_core::session::{Cause, Fault, FaultKind, TlsFault};
+use powerstream_core::stream::framing::Delimiter;
+
+use crate::harness::*;
+
+const STREAM: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+#[test]
+fn complete_messages_are_delivered_before_the_disconnect() {
+    let (one, two) = (post(1), post(2));
+    let whole = [line(&one), line(&two)].concat();
+    let lines = |end: &str| {
+        let mut lines = vec![
+            "0 connect".to_owned(),
+            "0 connected 200".to_owned(),
+            "0 post 1".to_owned(),
+            "0 post 2".to_owned(),
+        ];
+        lines.push("0 close".to_owned());
+        lines.push(format!("0 disconnected {end} 0"));
+        lines
+    };
+    // In the same read as the end, or in reads of one octet, then the end.
+    type End = fn(Attempt) -> Attempt;
+    let ends: [(&str, &[u8], End, u64); 9] = [
+        ("cut", b"", |attempt| attempt.eof(0), 0),
+        ("fault", b"", |attempt| attempt.fault(0, FaultKind::Reset), 0),
+        ("ended", b"0\r\n\r\n", |attempt| attempt, 0),
+        ("ended", b"0\r\n\r\nHTTP/1.1 400 x\r\n\r\n", |attempt| attempt.eof(0), 18),
+        ("cut", b"10\r\n{\"id\":", |attempt| attempt.eof(0), 6),
+        ("fault", b"10\r\n{\"id\":", |attempt| attempt.fault(0, FaultKind::Reset), 6),
+        ("ended", b"6\r\n{\"id\":\r\n0\r\n\r\n", |attempt| attempt.eof(0), 6),
+        ("chunk_size", b"6\r\n{\"id\":\r\nxyz", |attempt| attempt, 9),
+        ("cut", b"1\r\n", |attempt| attempt.eof(0), 0),
+    ];
+    for (cause, bytes, end, undelivered) in ends {
+        let response = [STREAM.as_bytes(), &whole, bytes].concat();
+        for buffer_bytes in [1, 2, 3, 50, 16_384] {
+            let mut net = Network::always(end(Attempt::new().bytes(0, &response)));
+            net.buffer_bytes = buffer_bytes;
+            let run = run(&config(), net, 1);
+            let found = run.first().cause.code();
+            let cause = if cause == "chunk_size" { found } else { cause };
+            assert_eq!(run.lines[..6], lines(cause), "{buffer_bytes}");
+            assert_eq!(run.messages[..2], [(1, one.clone().into_bytes()), (1, two.clone().into_bytes())]);
+            // What is behind the end is only seen where it came with it.
+            if buffer_bytes == 16_384 || bytes.len() < 15 && !matches!(run.first().cause, Cause::Protocol(_))
+            {
+                assert_eq!(run.first().undelivered, undelivered, "{cause} {buffer_bytes} {bytes:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn transport_error_or_end_in_each_state_has_its_disconnect_reason() {
+    let cases: [(&str, Attempt, &str, u128); 14] = [
+        ("resolve", Attempt::failing(FaultKind::Resolve), "fault", 250),
+        ("no address", Attempt::failing(FaultKind::NoAddress), "fault", 250),
+        ("write", Attempt { write_end: Some((0, Some(FaultKind::Reset))), ..Attempt::new() }, "fault", 250),
+        (
+            "half a write",
+            Attempt { write_end: Some((30, Some(FaultKind::Reset))), ..Attempt::new() },
+            "fault",
+            250,
+        ),
+        ("no head, eof", Attempt::new().eof(0), "cut_in_head", 250),
+        ("no head, fault", Attempt::new().fault(0, FaultKind::Reset), "fault", 250),
+        ("half a head, eof", Attempt::new().bytes(0, "HTTP/1.1 20").eof(0), "cut_in_head", 250),
+        ("interim only, eof", Attempt::new().bytes(0, "HTTP/1.1 100 x\r\n\r\n").eof(0), "cut_in_head", 250),
+        (
+            "half a head, fault",
+            Attempt::new().bytes(0, "HTTP/1.1 20").fault(0, FaultKind::Reset),
+            "fault",
+            250,
+        ),
+        ("not HTTP", Attempt::new().bytes(0, "<html>").eof(0), "not_http", 5_000),
+        ("head, eof", Attempt::stream().eof(0), "cut", 0),
+        ("until close, eof", Attempt::new().bytes(0, "HTTP/1.1 200 x\r\n\r\n").eof(0), "ended", 0),
+        (
+            "length, eof",
+            Attempt::new().bytes(0, "HTTP/1.1 200 x\r\ncontent-length: 10\r\n\r\n").eof(0),
+            "cut",
+            0,
+        ),
+        (
+            "length, end",
+            Attempt::new().bytes(0, "HTTP/1.1 200 x\r\ncontent-length: 4\r\n\r\n{}\r\n"),
+            "ended",
+            0,
+        ),
+    ];
+    for (name, attempt, cause, delay) in cases {
+        let run = run(&config(), Network::always(attempt), 1);
+        assert_eq!((run.first().cause.code(), run.delays()[0]), (cause, delay), "{name}");
+        assert!(!run.first().cause.to_string().is_empty());
+    }
+}
+
+#[test]
+fn persistent_tls_errors_back_off_and_never_give_up() {
+    use TlsFault as T;
+    let stays = [
+        T::CertificateExpired,
+        T::CertificateNotYetValid,
+        T::CertificateName,
+        T::CertificateIssuer,
+        T::Certificate,
+        T::NoHttp1,
+        T::NothingInCommon,
+        T::Alert(40),
+        T::NotTls,
+        T::Broken,
+    ];
+    let passes = [T::HandshakeTimedOut, T::HandshakeReset, T::HandshakeClosed, T::Local];
+    let http = [5, 10, 20, 40, 80, 160, 320, 320, 320].map(|seconds| seconds * 1_000);
+    let network: Vec<u128> = (1..=9).map(|step| step * 250).collect();
+    let mut texts = Vec::new();
+    for (faults, delays) in [(stays.as_slice(), http.as_slice()), (passes.as_slice(), &network)] {
+        for fault in faults {
+            let kind = FaultKind::Tls(*fault);
+            let run = run(&config(), Network::always(Attempt::failing(kind)), secs(24 * 60 * 60));
+            assert_eq!(run.delays()[..9], *delays, "{fault:?}");
+            assert!(run.gave_up.is_none(), "{fault:?}");
+            // At most 4 attempts in any minute, as for every cause.
+            assert_eq!(run.delays().last(), Some(if delays == http { &320_000 } else { &16_000 }));
+            assert_eq!(run.first().cause, Cause::Fault(Fault::new(kind)));
+            texts.push(run.first().cause.to_string());
+        }
+    }
+    // Each says something of its own.
+    let count = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), count);
+    assert!(texts.iter().any(|text| text.ends_with(": 40, handshake_failure")), "{texts:?}");
+    assert!(Fault::new(FaultKind::Tls(T::Alert(255))).to_string().ends_with(": 255"));
+    // In mid-stream it is a drop like any other: the first reconnect is immediate.
+    let cut = Attempt::stream().line(0, &post(1)).fault(0, FaultKind::Tls(T::Broken));
+    assert_eq!(run(&config(), Network::always(cut), secs(1)).delays()[..1], [0]);
+}
+
+#[test]
+fn request_is_sent_once_and_in_order_with_any_write_sizes() {
+    let whole = run(&config(), Network::always(Attempt::stream()), 1).net().requests[0].1.clone();
+    for write_max in [1, 2, 7, 100, 1_000] {
+        let attempt = Attempt { write_max, write_time: ms(1), ..Attempt::stream() };
+        let run = run(&config(), Network::always(attempt), secs(1));
+        assert_eq!(run.net().requests[0].1, whole);
+        assert_eq!(run.connected.len(), 1);
+    }
+}
+
+#[test]
+fn oversized_message_is_skipped_and_its_length_reported() {
+    let long = "x".repeat(90_001);
+    let just = "y".repeat(90_000);
+    for buffer_bytes in [100, 16_384, 200_000] {
+        let mut net = Network::always(
+            Attempt::stream().line(0, &post(1)).line(0, &long).line(0, &just).line(0, &post(2)),
+        );
+        net.buffer_bytes = buffer_bytes;
+        let run = run(&config(), net, 1);
+        assert_eq!(run.lines[2..6], ["0 post 1", "0 skipped 90001", "0 message of 90000", "0 post 2"]);
+        // Cut while it is passed over: all of it counts as not delivered.
+        let mut net = Network::always(Attempt::stream().bytes(0, chunk(&"x".repeat(100_000))).eof(0));
+        net.buffer_bytes = buffer_bytes;
+        assert_eq!(self::run(&config(), net, 1).first().undelivered, 100_000);
+    }
+}
+
+#[test]
+fn v2_stream_uses_lf_and_snake_case_parameters() {
+    let mut config = config();
+    config.endpoint = endpoint::SAMPLE10;
+    config.query = &[("partition", "2"), ("tweet.fields", "id,text")];
+    config.backfill = true;
+    config.local_dc_only = true;
+    assert_eq!(config.endpoint.delimiter, Delimiter::Lf);
+    let attempt =
+        || Attempt::stream().bytes(0, chunk("{\"data\":{\"id\":\"1\",\"text\":\"a\"}}\n\r\n")).eof(secs(20));
+    let run = run(&config, Network::new([attempt(), attempt()]), secs(21));
+    assert_eq!((run.messages.len(), run.keep_alives), (2, 2));
+    let lines: Vec<&str> = run.net().requests.iter().map(|(_, text)| text.lines().next().unwrap()).collect();
+    let first = "GET /2/tweets/sample10/stream?partition=2&tweet.fields=id%2Ctext";
+    assert_eq!(lines, [format!("{first} HTTP/1.1"), format!("{first}&backfill_minutes=1 HTTP/1.1")]);
+}
+
+/// A connection that was read to its end at 1 s, and comes back after an outage of so many milliseconds.
+fn after_outage(outage: u64, backfill: bool) -> Run {
+    let mut config = config();
+    config.backfill = backfill;
+    config.local_dc_only = true;
+    // The drop spends the immediate reconnect, so the outage is one long connect that comes about in the end.
+    config.timeouts.connect = std::time::Duration::from_secs(100_000);
+    let back = Attempt { connect: Connect::After(ms(outage)), ..Attempt::stream() };
+    let net = Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back]);
+    run(&config, net, secs(90_000))
+}
+
+#[test]
+fn backfill_covers_the_gap_up_to_5_minutes() {
+    // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time. Five
+    // seconds more are asked for than it is long.
+    for (outage, minutes) in [
+        (0, 1),
+        (1, 1),
+        (53_000, 1),
+        (53_001, 2),
+        (113_000, 2),
+        (113_001, 3),
+        (233_000, 4),
+        (233_001, 5),
+        (298_001, 5),
+        (86_400_000, 5),
+    ] {
+        let run = after_outage(outage, true);
+        let first = &run.net().requests[0].1;
+        assert!(first.starts_with("GET /2/powerstream?localDcOnly=true HTTP/1.1\r\n"), "{first}");
+        let second = &run.net().requests[1].1;
+        let line = format!("GET /2/powerstream?localDcOnly=true&backfillMinutes={minutes} HTTP/1.1\r\n");
+        assert!(second.starts_with(&line), "{outage}: {second}");
+        assert_eq!((run.connected[0].2, run.connected[1].2), (0, minutes));
+        let gap = run.connected[1].1.unwrap();
+        // And two milliseconds, which both readings of the clocks may be short of.
+        assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_002, "{outage}");
+        // Off: never asked for, the gap is told all the same.
+        let off = after_outage(outage, false);
+        assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
+        assert_eq!((off.connected[1].1, off.connected[1].2), (Some(gap), 0));
+    }
+}
+
+#[test]
+fn gap_ends_after_the_stream_start_at_any_fraction_of_a_millisecond() {
+    for (nanos, outage) in [(0, 0), (0, 999_999), (900_000, 0), (900_000, 150_000), (999_999, 999_999)] {
+        let back = Attempt { connect: Connect::After(outage), ..Attempt::stream() };
+        let mut net = Network::new([Attempt::stream().eof(ms(1)), back]);
+        net.wall.nanos = nanos;
+        let run = run(&config(), net, secs(10));
+        let begun = run.net().wall.millis(run.net().connects[1] + outage);
+        let gap = run.connected[1].1.unwrap();
+        assert!((begun + 1..=begun + 2).contains(&gap.to.as_millis()), "{nanos} {outage}: {begun} {gap:?}");
+    }
+}
+
+#[test]
+fn backfill_request_is_kept_until_a_stream_was_healthy() {
+    let mut config = config();
+    config.backfill = true;
+    let brief = || Attempt::stream().line(0, &post(1)).eof(ms(1));
+    let net = Network::new([
+        // Nothing was ever received, so nothing is asked for.
+        Attempt::failing(FaultKind::Refused),
+        Attempt::new().bytes(0, refusal("503 x", "", "")),
+        Attempt::stream().keep_alive(secs(20)).eof(0),
+        brief(),
+        Attempt::failing(FaultKind::Refused),
+        brief(),
+        // Healthy, and past what was sent again.
+        Attempt::stream().line(secs(20), &post(id_of(secs(1_000)))).eof(0),
+        brief(),
+    ]);
+    let run = run(&config, net, secs(60));
+    let asked: Vec<bool> =
+        run.net().requests.iter().map(|(_, text)| text.contains("backfillMinutes=1")).collect();
+    assert_eq!(asked, [false, false, true, true, true, true]);
+    let gaps: Vec<_> = run.connected.iter().map(|(_, gap, _)| gap.map(|gap| gap.from)).collect();
+    assert!(gaps[0].is_none() && gaps[1].is_some());
+    assert!(gaps[1] == gaps[2] && gaps[2] == gaps[3], "one gap until a stream was healthy: {gaps:?}");
+    assert!(gaps[4] > gaps[3]);
+}
+
+/// The id of a Post that is created at this moment of the virtual clock, in nanoseconds.
+fn id_of(nanos: u64) -> u64 {
+    (1_700_000_000_000 + nanos / 1_000_000 - 1_288_834_974_657) << 22
+}
+
+#[test]
+fn interrupted_backfill_is_requested_again() {
+    let mut config = config();
+    config.backfill = true;
+    config.timeouts.connect = std::time::Duration::from_secs(1_000);
+    // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is cut.
+    for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(242), false)] {
+        let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+        for _ in 0..4 {
+            back = back.line(secs(6), &post(id_of(newest)));
+        }
+        let net =
+            Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
+        let run = run(&config, net, secs(280));
+        let minutes: Vec<u8> = run.connected.iter().map(|(.., minutes)| *minutes).collect();
+        let gaps: Vec<_> = run.connected.iter().map(|(_, gap, _)| gap.map(|gap| gap.from)).collect();
+        assert_eq!((minutes[1], minutes[2]), (5, if kept { 5 } else { 1 }), "newest at {newest}");
+        assert_eq!(gaps[1] == gaps[2], kept, "{gaps:?}");
+    }
+    // Where no newer Post comes, five minutes are enough.
+    let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+    for _ in 0..16 {
+        back = back.keep_alive(secs(20));
+    }
+    let net =
+        Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
+    let run = run(&config, net, secs(600));
+    assert_eq!((run.connected[1].2, run.connected[2].2), (5, 1));
+}
+
+#[test]
+fn two_keep_alives_in_a_row_end_the_backfill() {
+    let mut config = config();
+    config.backfill = true;
+    config.timeouts.connect = std::time::Duration::from_secs(1_000);
+    for (keep_alives, minutes) in [(1, 5), (2, 1)] {
+        let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+        back = back.line(secs(1), &post(id_of(secs(100))));
+        for _ in 0..keep_alives {
+            back = back.keep_alive(secs(20));
+        }
+        let net =
+            Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(1), Attempt::stream()]);
+        let run = run(&config, net, secs(300));
+        assert_eq!((run.connected[1].2, run.connected[2].2), (5, minutes), "{keep_alives} keep-alives");
+    }
+}
+
+#[test]
+fn gap_is_reported_on_the_corrected_wall_clock() {
+    let mut config = config();
+    config.backfill = true;
+    config.timeouts.connect = std::time::Duration::from_secs(1_000);
+    // An hour ahead when the stream began, put right while it ran; four minutes out.
+    let back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
+    let stream = Attempt::stream().line(secs(1), &post(1)).line(secs(1), &post(2)).line(secs(1), &post(3));
+    let mut net = Network::new([stream.eof(0), back]);
+    net.jumps = vec![(2, 0, -3_600_000)];
+    let run = run(&config, net, secs(300));
+    let (_, gap, minutes) = run.connected[1];
+    let gap = gap.unwrap();
+    assert!(gap.to.saturating_since(gap.from) >= std::time::Duration::from_secs(240), "{gap:?}");
+    assert_eq!(minutes, 5);
+}
+
+#[test]
+fn draining_queue_after_an_announcement_keeps_its_effect() {
+    const LIMIT: &str = r#"{"errors":[{"connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}]}"#;
+    for (posts, later, delay) in [(0, 0, 60), (1, 0, 60), (1, secs(6), 0)] {
+        let mut attempt = Attempt::stream().line(0, &post(1)).line(0, LIMIT);
+        for _ in 0..posts {
+            attempt = attempt.line(0, &post(2));
+        }
+        let run = run(&config(), Network::new([attempt.eof(later)]), secs(7));
+        assert_eq!(run.first().delay.as_secs(), delay, "{posts} Posts, closed {later} ns later");
+    }
+}
+
+#[test]
+fn messages_near_the_limit_never_overwrite_the_request() {
+    let mut config = config();
+    // So long that the request lies right behind the message's room.
+    config.message_bytes_max = 6_000;
+    for length in 5_980..6_020 {
+        for size in [1, 3, 9, 15, 16] {
+            let mut wire = chunk(&"x".repeat(length - 40));
+            for piece in format!("{}\r\n", "9".repeat(40)).as_bytes().chunks(size) {
+                wire.extend_from_slice(&chunk(std::str::from_utf8(piece).unwrap()));
+            }
+            let attempt = || Attempt::stream().bytes(0, wire.clone()).eof(0);
+            let run = run(&config, Network::new([attempt(), attempt()]), secs(1));
+            let requests = &run.net().requests;
+            assert_eq!(requests[0].1, requests[1].1, "{length} octets in chunks of {size}");
+        }
+    }
+}
+
+/// The start of the gap behind the first stream, in milliseconds of the virtual clock.
+fn gap_start(run: &Run) -> i64 {
+    let from = run.first().gap_from.unwrap();
+    assert!(run.connected.get(1).is_none_or(|(_, gap, _)| gap.unwrap().from == from));
+    from.as_millis() as i64 - 1_700_000_000_000
+}
+
+#[test]
+fn gap_starts_before_every_lost_post() {
+    // Half open: what the server sends from 2 s on arrives nowhere.
+    let half_open = Attempt::stream()
+        .line(secs(1), &post(1))
+        .line(secs(1) - 1, &post(2))
+        .act(secs(1), ServerAction::Lost);
+    for early in [false, true] {
+        let mut net = Network::always(half_open.clone());
+        net.early = early;
+        assert!(gap_start(&run(&config(), net, secs(30))) <= 2_000, "{early}");
+    }
+    // A reset takes what a slow consumer had not read.
+    let mut attempt = Attempt::stream();
+    for id in 0..100 {
+        attempt = attempt.line(secs(1), &post(id));
+    }
+    let net = Network::new([attempt.clone().act(0, ServerAction::Reset)]).hold(5, secs(200));
+    let reset = run(&config(), net, ms(205_500));
+    assert_eq!(reset.bytes().len(), 5);
+    assert!(gap_start(&reset) <= 5_000);
+    // The same with a buffer so small that each read leaves something behind.
+    let mut net = Network::new([attempt.act(0, ServerAction::Reset)]).hold(5, secs(50)).hold(9, secs(200));
+    net.buffer_bytes = 64;
+    let backlog = run(&config(), net, secs(300));
+    let delivered = backlog.bytes().len() as i64;
+    assert!(delivered < 60, "{delivered}");
+    assert!(gap_start(&backlog) <= (delivered + 1) * 1_000, "{} {delivered}", gap_start(&backlog));
+    // A message that had begun is lost with its rest.
+    let begun = Attempt::stream()
+        .line(secs(1), &post(1))
+        .bytes(secs(1), chunk("{\""))
+        .bytes(secs(20), chunk("id"))
+        .eof(secs(20));
+    assert!(gap_start(&run(&config(), Network::always(begun), secs(45))) <= 2_000);
+    // The head is read late, and what was sent behind it is lost.
+    let late = Attempt::new()
+        .bytes(ms(10), HEAD)
+        .act(secs(1), ServerAction::Lost)
+        .fault(secs(620), FaultKind::Reset);
+    let mut net = Network::new([late]);
+    net.suspend = Some((ms(5), secs(600)));
+    assert!(gap_start(&run(&config(), net, secs(622))) <= 1_010);
+}

@@ -1,0 +1,12 @@
+//! Shortened links.
+
+use crate::rng::Rng;
+
+/// Where links point to.
+pub(super) const LINK: &str = "https://t.co/";
+
+/// Ten characters as in a t.co link.
+pub(super) fn key(rng: &mut Rng) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    (0..10).map(|_| char::from(rng.pick(LETTERS))).collect()
+}

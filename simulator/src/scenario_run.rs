@@ -1,0 +1,66 @@
+//! A scenario while it runs: which events apply to an attempt, and how often each has fired.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::rng::Rng;
+use crate::script::{Event, On, Script};
+
+pub(crate) struct ScenarioRun {
+    script: Script,
+    /// How often each event has fired.
+    fired: Vec<AtomicU64>,
+    streams: AtomicU64,
+    rules: AtomicU64,
+}
+
+impl ScenarioRun {
+    pub(crate) fn new(script: Script) -> Self {
+        let fired = script.definition().events.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { script, fired, streams: AtomicU64::new(0), rules: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn script(&self) -> &Script {
+        &self.script
+    }
+
+    pub(crate) fn event(&self, index: usize) -> &Event {
+        &self.script.definition().events[index]
+    }
+
+    /// The number of this attempt, from 1.
+    pub(crate) fn next_attempt(&self, on: On) -> u64 {
+        let counter = match on {
+            On::Stream => &self.streams,
+            On::Rules => &self.rules,
+        };
+        counter.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Returns the events that may fire on this attempt, in the order of the file.
+    pub(crate) fn applicable(
+        &self,
+        on: On,
+        attempt: u64,
+        path: Option<&str>,
+        datacenter: &str,
+    ) -> Vec<usize> {
+        let concerns = |event: &Event| {
+            event.on == on
+                && event.attempts.has(attempt)
+                && event.endpoint.as_deref().is_none_or(|endpoint| Some(endpoint) == path)
+                && event.datacenter.as_deref().is_none_or(|name| name == datacenter)
+        };
+        let events = self.script.definition().events.iter().enumerate();
+        events.filter(|(_, event)| concerns(event)).map(|(index, _)| index).collect()
+    }
+
+    /// Decides whether an event fires on this occasion, and counts it if it does.
+    pub(crate) fn fires(&self, index: usize, rng: &mut Rng) -> bool {
+        let event = self.event(index);
+        if event.probability.is_some_and(|part| rng.below(1_000_000_000) >= part) {
+            return false;
+        }
+        let before = self.fired[index].fetch_add(1, Ordering::Relaxed);
+        event.times.is_none_or(|times| before < times)
+    }
+}

@@ -1,0 +1,575 @@
+//! From text to events: TOML as people write it, checked field by field.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::endpoint;
+use crate::scenario::Scenario;
+use crate::wire::Cutting;
+
+use super::action::{
+    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
+    Then, When, WrongSize,
+};
+use super::error::ScriptError;
+use super::heads::BadHead;
+use super::junk::Junk;
+use super::refusal::{Refusal, RefusalBody, Reset};
+use super::system;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    description: String,
+    #[serde(default)]
+    stream: Option<RawStream>,
+    #[serde(default, rename = "event")]
+    events: Vec<RawEvent>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawStream {
+    cut: Option<String>,
+    arrays: Option<bool>,
+    keep_alives: Option<String>,
+    metadata: Option<String>,
+    clock_skew: Option<String>,
+}
+
+/// A number, or a text that is more than one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(i64),
+    Text(String),
+}
+
+/// All fields of all events; which go together is checked by hand, since serde's answer to a wrong
+/// pair would help nobody.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct RawEvent {
+    #[serde(rename = "do")]
+    action: String,
+    // Whom.
+    on: Option<String>,
+    attempts: Option<NumberOrText>,
+    endpoint: Option<String>,
+    datacenter: Option<String>,
+    times: Option<u64>,
+    /// Of a trigger: the number of the connection.
+    connection: Option<u64>,
+    // When.
+    after_posts: Option<u64>,
+    every_posts: Option<u64>,
+    after_keep_alives: Option<u64>,
+    after: Option<String>,
+    every: Option<String>,
+    at: Option<String>,
+    probability: Option<f64>,
+    // What.
+    how: Option<String>,
+    place: Option<String>,
+    kind: Option<String>,
+    what: Option<String>,
+    then: Option<String>,
+    step: Option<String>,
+    length: Option<String>,
+    shift: Option<String>,
+    status: Option<u16>,
+    body: Option<String>,
+    headers: Option<Headers>,
+    reset: Option<NumberOrText>,
+    remaining: Option<u64>,
+    retry_after: Option<NumberOrText>,
+    count: Option<u64>,
+    coding: Option<String>,
+    text: Option<String>,
+    bytes: Option<usize>,
+    split: Option<bool>,
+    by: Option<u64>,
+    factor: Option<u64>,
+    name: Option<String>,
+}
+
+/// Of a refusal: names and values. Of a failover: whether there are any.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Headers {
+    Named(BTreeMap<String, String>),
+    Any(bool),
+}
+
+/// The longest time a scenario may name.
+const LENGTH_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+pub(super) fn definition(text: &str, named: Option<Scenario>) -> Result<Definition, ScriptError> {
+    // The parser's message names line and column, and shows the line.
+    let file: File = toml::from_str(text).map_err(|error| ScriptError::new(error.to_string().trim_end()))?;
+    let stream = match file.stream {
+        None => Stream::default(),
+        Some(raw) => raw.stream().map_err(|error| ScriptError::new(format!("[stream]: {error}")))?,
+    };
+    let mut events = Vec::new();
+    for (n, raw) in file.events.into_iter().enumerate() {
+        let name = raw.action.clone();
+        if raw.connection.is_some() {
+            return Err(ScriptError::new(format!("event {} ({name}): `connection` is for triggers", n + 1)));
+        }
+        let read = raw.event();
+        events.push(read.map_err(|error| ScriptError::new(format!("event {} ({name}): {error}", n + 1)))?);
+    }
+    Ok(Definition { description: file.description, named, stream, events })
+}
+
+pub(super) fn event(text: &str) -> Result<(Event, Option<u64>), ScriptError> {
+    let raw: RawEvent = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| ScriptError::new(error.to_string()))?
+    } else {
+        toml::from_str(text).map_err(|error| ScriptError::new(error.to_string().trim_end()))?
+    };
+    let connection = raw.connection;
+    raw.event().map(|event| (event, connection)).map_err(ScriptError::new)
+}
+
+impl RawStream {
+    fn stream(self) -> Result<Stream, String> {
+        let mut stream = Stream::default();
+        if let Some(cut) = &self.cut {
+            stream.cutting = one_of(
+                "cut",
+                cut,
+                &[
+                    ("whole", Cutting::Whole),
+                    ("tiny", Cutting::Tiny),
+                    ("split", Cutting::Split),
+                    ("coalesced", Cutting::Coalesced),
+                    ("dribbled", Cutting::Dribbled),
+                ],
+            )?;
+        }
+        if let Some(keep_alives) = &self.keep_alives {
+            stream.keep_alives = one_of(
+                "keep-alives",
+                keep_alives,
+                &[
+                    ("idle", KeepAlives::WhenIdle),
+                    ("between", KeepAlives::Between),
+                    ("now-and-then", KeepAlives::NowAndThen),
+                ],
+            )?;
+        }
+        if let Some(metadata) = &self.metadata {
+            stream.metadata = one_of(
+                "metadata",
+                metadata,
+                &[
+                    ("first", Metadata::First),
+                    ("late", Metadata::Late),
+                    ("twice", Metadata::Twice),
+                    ("never", Metadata::Never),
+                ],
+            )?;
+        }
+        stream.arrays = self.arrays.unwrap_or(false);
+        stream.skew_ms = self.clock_skew.as_deref().map_or(Ok(0), |skew| signed_ms("clock-skew", skew))?;
+        Ok(stream)
+    }
+}
+
+impl RawEvent {
+    fn event(mut self) -> Result<Event, String> {
+        let on = match self.on.take() {
+            None => On::Stream,
+            Some(on) => one_of("on", &on, &[("stream", On::Stream), ("rules", On::Rules)])?,
+        };
+        let attempts = match self.attempts.take() {
+            None => Attempts(vec![(1, u64::MAX)]),
+            Some(NumberOrText::Number(number)) => attempts(&number.to_string())?,
+            Some(NumberOrText::Text(text)) => attempts(&text)?,
+        };
+        let probability = match self.probability.take() {
+            None => None,
+            Some(part) if (0.0..=1.0).contains(&part) => Some((part * 1e9).round() as u64),
+            Some(part) => return Err(format!("`probability` is {part}, not a number from 0 to 1")),
+        };
+        let mut when = self.when()?;
+        let (endpoint, datacenter) = (self.endpoint.take(), self.datacenter.take());
+        if let Some(path) = &endpoint {
+            let known = endpoint::stream(path).is_some() || endpoint::rules(path).is_some();
+            if !known {
+                return Err(format!("`endpoint` is `{path}`, which no stream has for its path"));
+            }
+        }
+        let times = self.times.take();
+        self.connection = None;
+        let action = self.action()?;
+        if let Some(left) = self.left() {
+            return Err(format!("`{left}` has no meaning for `{}`", self.action));
+        }
+        if action.is_of_request() || on == On::Rules {
+            if when != When::AtOnce {
+                return Err(
+                    "it strikes before there is a stream, and takes no time or number of Posts".to_owned()
+                );
+            }
+        } else if when == When::AtOnce && probability.is_some() {
+            when = When::EachPost;
+        }
+        if on == On::Rules
+            && !action.is_of_request()
+            && !matches!(action, Action::Cut { place: Place::InMessage, .. })
+        {
+            return Err(format!("`{}` is nothing that happens to requests about rules", self.action));
+        }
+        Ok(Event { on, attempts, endpoint, datacenter, times, when, probability, action })
+    }
+
+    fn when(&mut self) -> Result<When, String> {
+        let mut all = Vec::new();
+        if let Some(posts) = self.after_posts.take() {
+            all.push(When::AfterPosts(posts));
+        }
+        if let Some(posts) = self.every_posts.take() {
+            all.push(When::EveryPosts(posts.max(1)));
+        }
+        if let Some(count) = self.after_keep_alives.take() {
+            all.push(When::AfterKeepAlives(count));
+        }
+        if let Some(time) = self.after.take() {
+            all.push(When::After(length("after", &time)?));
+        }
+        if let Some(time) = self.every.take() {
+            all.push(When::Every(length("every", &time)?.max(Duration::from_millis(1))));
+        }
+        if let Some(time) = self.at.take() {
+            all.push(When::At(length("at", &time)?));
+        }
+        match all[..] {
+            [] => Ok(When::AtOnce),
+            [when] => Ok(when),
+            _ => Err("it has two conditions of time or number; one event has one".to_owned()),
+        }
+    }
+
+    fn action(&mut self) -> Result<Action, String> {
+        let length_of = |name: &str, text: Option<String>| match text {
+            Some(text) => length(name, &text).map(Some),
+            None => Ok(None),
+        };
+        let needed = |name: &str| format!("it needs `{name}`");
+        let step = length_of("step", self.step.take())?;
+        let step_given = step.is_some();
+        let action = match &*self.action.clone() {
+            "cut" => {
+                let how = self.how.take().ok_or_else(|| needed("how"))?;
+                let how = one_of(
+                    "how",
+                    &how,
+                    &[
+                        ("reset", How::Reset),
+                        ("close", How::Close),
+                        ("half-close", How::HalfClose),
+                        ("stall", How::Stall),
+                        ("trickle", How::Trickle),
+                    ],
+                )?;
+                let place = match self.place.take() {
+                    None => Place::Between,
+                    Some(place) => one_of(
+                        "place",
+                        &place,
+                        &[
+                            ("accept", Place::Accept),
+                            ("request", Place::Request),
+                            ("head", Place::Head),
+                            ("in-head", Place::InHead),
+                            ("between", Place::Between),
+                            ("in-size", Place::InSize),
+                            ("in-message", Place::InMessage),
+                            ("in-line-end", Place::InLineEnd),
+                        ],
+                    )?,
+                };
+                let trickles = matches!(place, Place::InHead | Place::InSize | Place::InMessage);
+                if how == How::Trickle && !trickles {
+                    return Err("a trickle is `in-head`, `in-size` or `in-message`".to_owned());
+                }
+                if step_given && how != How::Trickle {
+                    return Err("`step` is for `how = \"trickle\"`".to_owned());
+                }
+                Action::Cut { how, place, step: step.unwrap_or(Duration::from_secs(19)) }
+            }
+            "slow-head" => Action::SlowHead { step: step.unwrap_or(Duration::from_millis(2)) },
+            _ if step_given => return Err(format!("`step` has no meaning for `{}`", self.action)),
+            "end" => Action::End,
+            "refuse" => Action::Refuse(self.refusal()?),
+            "interim" => Action::Interim {
+                count: self.count.take().unwrap_or(1),
+                status: match self.status.take() {
+                    None => 103,
+                    Some(status) if (100..200).contains(&status) && status != 101 => status,
+                    Some(status) => {
+                        return Err(format!("`status` is {status}, not one of 100 and 102 to 199"));
+                    }
+                },
+            },
+            "bad-head" => {
+                let kind = self.kind.take().ok_or_else(|| needed("kind"))?;
+                Action::BadHead(one_of("kind", &kind, &BadHead::names())?)
+            }
+            "coding" => {
+                let coding = self.coding.take().ok_or_else(|| needed("coding"))?;
+                let token = |b: u8| b.is_ascii_alphanumeric() || b"-, ".contains(&b);
+                if coding.is_empty() || !coding.bytes().all(token) {
+                    return Err("`coding` is a list of names such as `gzip, br`".to_owned());
+                }
+                Action::Coding(coding)
+            }
+            "endless" => {
+                let what = self.what.take().ok_or_else(|| needed("what"))?;
+                Action::Endless(one_of("what", &what, Endless::NAMES)?)
+            }
+            "bad-chunk" => match self.kind.take() {
+                None => Action::BadChunk(BadChunk::Any),
+                Some(kind) => Action::BadChunk(one_of("kind", &kind, BadChunk::NAMES)?),
+            },
+            "wrong-size" => {
+                let kind = self.kind.take().ok_or_else(|| needed("kind"))?;
+                Action::WrongSize(one_of("kind", &kind, WrongSize::NAMES)?)
+            }
+            "message" => {
+                let kind = self.kind.take().ok_or_else(|| needed("kind"))?;
+                let text = system::message(&kind).ok_or_else(|| unknown("kind", &kind, system::ALL))?;
+                Action::Line { bytes: text.as_bytes().to_vec(), then: self.then()? }
+            }
+            "line" => {
+                let text = self.text.take().ok_or_else(|| needed("text"))?;
+                if text.is_empty() || text.contains("\r\n") {
+                    return Err("`text` is empty, or has a line end in it".to_owned());
+                }
+                Action::Line { bytes: text.into_bytes(), then: self.then()? }
+            }
+            "junk" => match self.kind.take() {
+                None => Action::Junk(None),
+                Some(kind) => Action::Junk(Some(one_of("kind", &kind, Junk::NAMES)?)),
+            },
+            "unknown" => Action::Unknown,
+            "oversize" => Action::Oversize { bytes: self.bytes.take() },
+            "keep-alives" => Action::KeepAlives {
+                count: self.count.take().unwrap_or(1_000),
+                split: self.split.take().unwrap_or(false),
+            },
+            "duplicate" => Action::Duplicate,
+            "reorder" => Action::Reorder { by: self.by.take().unwrap_or(1) },
+            "skewed" => {
+                let shift = self.shift.take().ok_or_else(|| needed("shift"))?;
+                Action::Skewed { shift_ms: signed_ms("shift", &shift)? }
+            }
+            "quiet" => Action::Quiet {
+                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
+            },
+            "burst" => Action::Burst {
+                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
+                factor: self.factor.take().unwrap_or(10).clamp(1, 1_000),
+            },
+            "pause" => Action::Pause {
+                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
+            },
+            "ghost" => Action::Ghost {
+                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
+            },
+            "failover" => Action::Failover {
+                name: self.name.take(),
+                headers: match self.headers.take() {
+                    None => true,
+                    Some(Headers::Any(any)) => any,
+                    Some(Headers::Named(_)) => return Err("`headers` is true or false here".to_owned()),
+                },
+            },
+            "kill" => {
+                Action::Kill { name: self.name.take(), length: length_of("length", self.length.take())? }
+            }
+            "" => return Err("it needs `do`".to_owned()),
+            name => return Err(unknown("do", name, &ACTIONS.map(|name| (name, ())))),
+        };
+        Ok(action)
+    }
+
+    fn then(&mut self) -> Result<Then, String> {
+        match self.then.take() {
+            None => Ok(Then::Nothing),
+            Some(then) => one_of(
+                "then",
+                &then,
+                &[
+                    ("nothing", Then::Nothing),
+                    ("end", Then::End),
+                    ("close", Then::Close),
+                    ("reset", Then::Reset),
+                ],
+            ),
+        }
+    }
+
+    fn refusal(&mut self) -> Result<Refusal, String> {
+        let status = self.status.take().ok_or_else(|| "it needs `status`".to_owned())?;
+        if !(200..1_000).contains(&status) {
+            return Err(format!("`status` is {status}, not one of 200 to 999"));
+        }
+        let body = match self.body.take() {
+            None => RefusalBody::Problem,
+            Some(body) => one_of("body", &body, RefusalBody::NAMES)?,
+        };
+        let mut refusal = Refusal::new(status, body);
+        refusal.remaining = self.remaining.take();
+        refusal.reset = match self.reset.take() {
+            None => None,
+            Some(NumberOrText::Number(seconds)) => Some(Reset::In(seconds)),
+            Some(NumberOrText::Text(text)) => Some(match text.strip_suffix(" as milliseconds") {
+                Some(text) => Reset::InAsMilliseconds(signed_ms("reset", text)? / 1_000),
+                None => match signed_ms("reset", &text) {
+                    Ok(ms) => Reset::In(ms / 1_000),
+                    // Whatever it is, it is sent.
+                    Err(_) => Reset::Text(field("reset", text)?),
+                },
+            }),
+        };
+        refusal.retry_after = match self.retry_after.take() {
+            None => None,
+            Some(NumberOrText::Number(seconds)) => Some(seconds.to_string()),
+            Some(NumberOrText::Text(text)) => Some(field("retry-after", text)?),
+        };
+        match self.headers.take() {
+            None => {}
+            Some(Headers::Any(_)) => return Err("`headers` is a table of names and values here".to_owned()),
+            Some(Headers::Named(headers)) => {
+                for (name, value) in headers {
+                    refusal.headers.push(field("headers", format!("{name}: {value}"))?);
+                }
+            }
+        }
+        Ok(refusal)
+    }
+
+    /// A field that is there and was not asked for.
+    fn left(&self) -> Option<&'static str> {
+        [
+            ("how", self.how.is_some()),
+            ("place", self.place.is_some()),
+            ("kind", self.kind.is_some()),
+            ("what", self.what.is_some()),
+            ("then", self.then.is_some()),
+            ("length", self.length.is_some()),
+            ("shift", self.shift.is_some()),
+            ("status", self.status.is_some()),
+            ("body", self.body.is_some()),
+            ("headers", self.headers.is_some()),
+            ("reset", self.reset.is_some()),
+            ("remaining", self.remaining.is_some()),
+            ("retry-after", self.retry_after.is_some()),
+            ("count", self.count.is_some()),
+            ("coding", self.coding.is_some()),
+            ("text", self.text.is_some()),
+            ("bytes", self.bytes.is_some()),
+            ("split", self.split.is_some()),
+            ("by", self.by.is_some()),
+            ("factor", self.factor.is_some()),
+            ("name", self.name.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, is_left)| is_left.then_some(name))
+    }
+}
+
+const ACTIONS: [&str; 25] = [
+    "cut",
+    "end",
+    "refuse",
+    "interim",
+    "slow-head",
+    "bad-head",
+    "coding",
+    "endless",
+    "bad-chunk",
+    "wrong-size",
+    "message",
+    "line",
+    "junk",
+    "unknown",
+    "oversize",
+    "keep-alives",
+    "duplicate",
+    "reorder",
+    "skewed",
+    "quiet",
+    "burst",
+    "pause",
+    "ghost",
+    "failover",
+    "kill",
+];
+
+fn one_of<T: Copy>(field: &str, name: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value).ok_or_else(|| unknown(field, name, known))
+}
+
+fn unknown<T>(field: &str, name: &str, known: &[(&str, T)]) -> String {
+    let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+    format!("`{field}` is `{}`, not one of {}", name.escape_debug(), names.join(", "))
+}
+
+fn field(name: &str, text: String) -> Result<String, String> {
+    if text.bytes().all(|b| b == b'\t' || (b >= b' ' && b != 0x7f)) {
+        Ok(text)
+    } else {
+        Err(format!("`{name}` has a control character in it"))
+    }
+}
+
+/// A time such as `250ms` or `1h`.
+fn length(name: &str, text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!("`{name}` is `{}`, not a number and a unit such as 250ms, 20s, 5m or 1h", text.escape_debug())
+    };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit_ms = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    let length =
+        number.checked_mul(unit_ms).map(Duration::from_millis).filter(|length| *length <= LENGTH_MAX);
+    length.ok_or_else(|| format!("`{name}` is over a year"))
+}
+
+fn signed_ms(name: &str, text: &str) -> Result<i64, String> {
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
+    length(name, text).map(|length| length.as_millis() as i64 * sign)
+}
+
+fn attempts(text: &str) -> Result<Attempts, String> {
+    if text == "every" {
+        return Ok(Attempts(vec![(1, u64::MAX)]));
+    }
+    let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
+    let range = |text: &str| match text.trim().split_once('-') {
+        None => number(text.trim()).map(|number| (number, number)),
+        Some((first, "")) => number(first).map(|first| (first, u64::MAX)),
+        Some((first, last)) => Some((number(first)?, number(last)?)),
+    };
+    let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
+    ranges.filter(|ranges| ranges.iter().all(|(first, last)| first <= last)).map(Attempts).ok_or_else(|| {
+        format!(
+            "`attempts` is `{}`, not like 3, \"1-3\", \"4-\", \"1,3,5-7\" or \"every\"",
+            text.escape_debug()
+        )
+    })
+}

@@ -1,0 +1,126 @@
+//! What can be chosen about TLS.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::fault_scope::FaultScope;
+
+/// TLS as [`Config::tls`](crate::Config::tls) asks for it. The default is a healthy server.
+///
+/// The certificate is made at each start, by a CA that is made at each start and that
+/// [`Simulator::ca_pem`](crate::Simulator::ca_pem) gives to clients. It is for `localhost`,
+/// `127.0.0.1` and `::1`. TLS 1.2 and 1.3; of the protocols above (ALPN) `http/1.1` is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tls {
+    /// What is wrong with it; nothing by default.
+    pub fault: Option<TlsFault>,
+    /// Which connections the fault affects, counted from the start, of all clients together; all by
+    /// default.
+    pub fault_on: FaultScope,
+    /// Whether what this side ends in due form has its end announced (`close_notify`) before the
+    /// FIN, as it should; on by default.
+    pub close_notify: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { fault: None, fault_on: FaultScope::Every, close_notify: true }
+    }
+}
+
+macro_rules! faults {
+    ($($variant:ident, $name:literal, $description:literal;)*) => {
+        /// Something wrong with TLS, before any request.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum TlsFault {
+            $(#[doc = concat!("`", $name, "`: ", $description, ".")] $variant,)*
+        }
+
+        impl TlsFault {
+            /// Every fault.
+            #[must_use]
+            pub fn all() -> &'static [TlsFault] {
+                &[$(TlsFault::$variant),*]
+            }
+
+            /// Its name, in kebab case.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(TlsFault::$variant => $name),* }
+            }
+
+            /// What happens, in one line.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $(TlsFault::$variant => $description),* }
+            }
+        }
+    };
+}
+
+faults! {
+    Expired, "expired", "the certificate expired yesterday";
+    NotYetValid, "not-yet-valid", "the certificate is valid from tomorrow";
+    WrongName, "wrong-name", "the certificate is for another host";
+    UnknownCa, "unknown-ca", "the certificate is by a CA that nobody knows";
+    SelfSigned, "self-signed", "the certificate is signed by itself";
+    OnlyH2, "only-h2", "the server speaks HTTP/2 and nothing else";
+    Stall, "stall", "the server is silent in the handshake";
+    Garbage, "garbage", "the server answers with something that is not TLS";
+    Reset, "reset", "the server resets the connection in the handshake";
+    Close, "close", "the server closes the connection in the handshake";
+}
+
+impl TlsFault {
+    /// Returns true if there is no handshake at all, as opposed to one with something wrong in it.
+    pub(crate) fn replaces_handshake(self) -> bool {
+        matches!(self, TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close)
+    }
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for TlsFault {
+    type Err = UnknownTlsFault;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTlsFault> {
+        Self::all().iter().copied().find(|fault| fault.name() == name).ok_or(UnknownTlsFault)
+    }
+}
+
+/// There is no TLS fault of that name. The text lists those that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownTlsFault;
+
+impl fmt::Display for UnknownTlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such TLS fault; there are ")?;
+        for (n, fault) in TlsFault::all().iter().enumerate() {
+            write!(f, "{}{fault}", if n > 0 { ", " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnknownTlsFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_to_its_fault() {
+        for fault in TlsFault::all() {
+            assert_eq!(fault.name().parse(), Ok(*fault));
+        }
+        let error = "expierd".parse::<TlsFault>().unwrap_err().to_string();
+        assert!(error.contains("expired, not-yet-valid") && error.contains("close"), "{error}");
+    }
+}

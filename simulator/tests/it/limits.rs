@@ -1,0 +1,167 @@
+//! How many connections there may be, what becomes of one more, and of one that is gone but not noticed.
+
+use std::time::Duration;
+
+use powerstream_simulator::{Config, End, ExtraConnection, Simulator, Time};
+
+use crate::client::{Client, Ended, request, start};
+
+const SECOND: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(5);
+
+fn two(change: impl FnOnce(&mut Config)) -> Simulator {
+    start(|config| {
+        config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
+        config.rate = Some(1.0);
+        config.connections_max = Some(2);
+        change(config);
+    })
+}
+
+fn ask(simulator: &Simulator, target: &str) -> Client {
+    Client::send(simulator, &request(target))
+}
+
+fn closed(simulator: &Simulator, number: u64) {
+    let log = simulator.ground_truth();
+    assert!(log.wait(SOON, |_| log.connection(number).unwrap().end.is_some()));
+}
+
+/// X's answer, as long as it was recorded.
+#[test]
+fn refuses_one_connection_too_many() {
+    let simulator = two(|_| {});
+    let first = ask(&simulator, "/2/powerstream");
+    // Both of its paths are one stream.
+    let second = ask(&simulator, "/2/powerstream/stream");
+    let mut third = ask(&simulator, "/2/powerstream");
+    assert_eq!((first.status(), second.status(), third.status()), (200, 200, 429));
+    assert_eq!(third.read_to_end(), Ended::Eof);
+    assert_eq!(third.header("content-length"), Some("207"));
+    let text = String::from_utf8_lossy(third.leftover()).into_owned();
+    assert!(text.contains(r#""connection_issue":"TooManyConnections""#), "{text}");
+    // Others are counted apart: other streams, other partitions, recoveries.
+    for target in [
+        "/2/tweets/sample/stream",
+        "/2/tweets/sample10/stream?partition=1",
+        "/2/tweets/sample10/stream?partition=1",
+        "/2/tweets/sample10/stream?partition=2",
+        "/2/powerstream?startTime=2026-09-21T14:00:00Z",
+    ] {
+        let client = ask(&simulator, target);
+        assert_eq!(client.status(), 200, "{target}");
+        std::mem::forget(client);
+    }
+    assert_eq!(ask(&simulator, "/2/tweets/sample10/stream?partition=1").status(), 429);
+    drop(first);
+    closed(&simulator, 1);
+    assert_eq!(ask(&simulator, "/2/powerstream").status(), 200);
+}
+
+/// A client that just vanishes keeps its place for as long as the service believes in it.
+#[test]
+fn a_reset_connection_keeps_its_place_for_a_while() {
+    let simulator = two(|config| {
+        config.connections_max = Some(1);
+        config.ghost = 60 * SECOND;
+    });
+    // Said goodbye: gone at once. Had it not read the Post that comes first, its system would send a reset.
+    let mut client = ask(&simulator, "/2/powerstream");
+    client.read_until(|client| client.messages.len() == 1);
+    drop(client);
+    closed(&simulator, 1);
+    let client = ask(&simulator, "/2/powerstream");
+    assert_eq!(client.status(), 200);
+    client.reset();
+    closed(&simulator, 2);
+    assert_eq!(ask(&simulator, "/2/powerstream").status(), 429);
+    simulator.advance(59 * SECOND);
+    assert_eq!(ask(&simulator, "/2/powerstream").status(), 429);
+    simulator.advance(SECOND);
+    assert_eq!(ask(&simulator, "/2/powerstream").status(), 200);
+}
+
+#[test]
+fn ends_the_oldest_or_the_newest_connection_if_configured() {
+    let simulator = two(|config| config.extra_connection = ExtraConnection::EndOldest);
+    let (mut first, _second) = (ask(&simulator, "/2/powerstream"), ask(&simulator, "/2/powerstream"));
+    let third = ask(&simulator, "/2/powerstream");
+    assert_eq!(third.status(), 200);
+    assert_eq!(first.read_to_end(), Ended::Eof);
+    assert!(String::from_utf8_lossy(first.messages.last().unwrap()).contains("ForceDisconnect"));
+    drop(first);
+    closed(&simulator, 1);
+    assert_eq!(simulator.ground_truth().totals().open, 2);
+
+    let simulator = two(|config| config.extra_connection = ExtraConnection::EndNewest);
+    let _others = (ask(&simulator, "/2/powerstream"), ask(&simulator, "/2/powerstream"));
+    let mut third = ask(&simulator, "/2/powerstream");
+    simulator.advance(59 * SECOND);
+    assert_eq!(simulator.ground_truth().connection(3).unwrap().end, None);
+    simulator.advance(2 * SECOND);
+    assert_eq!(third.read_to_end(), Ended::LastChunk);
+    assert!(String::from_utf8_lossy(third.messages.last().unwrap()).contains("Too many connections"));
+}
+
+#[test]
+fn limits_stream_requests_if_configured() {
+    let simulator = two(|config| config.stream_requests_limited = true);
+    for n in (0..50).rev() {
+        let client = ask(&simulator, "/2/tweets/sample/stream");
+        assert_eq!(client.header("x-rate-limit-remaining"), Some(&*n.to_string()));
+        assert_eq!(client.header("x-rate-limit-reset"), Some("1790000900"));
+        drop(client);
+        assert!(simulator.ground_truth().wait(SOON, |totals| totals.open == 0));
+    }
+    assert_eq!(ask(&simulator, "/2/tweets/sample/stream").status(), 429);
+    // Powerstream has no such limit, and no such headers.
+    let client = ask(&simulator, "/2/powerstream");
+    assert_eq!((client.status(), client.header("x-rate-limit-limit")), (200, None));
+    simulator.advance(900 * SECOND);
+    assert_eq!(ask(&simulator, "/2/tweets/sample/stream").status(), 200);
+}
+
+/// More than so many a second come late, and in the end the reader counts as too slow.
+#[test]
+fn the_delivery_cap_delays_posts_and_then_disconnects() {
+    let simulator = two(|config| {
+        *config = Config::strict();
+        config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
+        config.rate = Some(400.0);
+        config.delivery_cap = Some(20.0);
+        config.queue_messages_max = 50;
+    });
+    // Some one in ten.
+    let body =
+        r#"{"add":[{"value":"bakery OR trains OR cat OR rain OR radios OR release OR soup OR team"}]}"#;
+    let text = format!(
+        "POST /2/tweets/search/stream/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(Client::send(&simulator, &text).status(), 201);
+    let mut client = ask(&simulator, "/2/tweets/search/stream");
+    assert_eq!(client.status(), 200);
+    let log = simulator.ground_truth();
+    simulator.advance(SECOND);
+    let after_a_second = log.connection(2).unwrap().posts;
+    assert!(after_a_second <= 21, "{after_a_second}");
+    // Some thirty a second come, and fifty may wait.
+    simulator.advance(20 * SECOND);
+    assert_eq!(client.read_to_end(), Ended::Eof);
+    let posts = client.messages.len() - 1;
+    assert!((5..400).contains(&posts), "{posts}");
+    assert!(String::from_utf8_lossy(&client.messages[posts]).contains("SlowReader"));
+    drop(client);
+    closed(&simulator, 2);
+    assert_eq!(log.connection(2).unwrap().end, Some(End::SlowReader));
+}
+
+#[test]
+fn strict_mode_has_the_limits_of_the_service() {
+    let simulator = Simulator::start(Config::strict()).unwrap();
+    let clients = [ask(&simulator, "/2/powerstream"), ask(&simulator, "/2/powerstream")];
+    assert_eq!(ask(&simulator, "/2/powerstream").status(), 429);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(simulator.ground_truth().totals().posts, 0);
+    drop(clients);
+}
