@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_proxies() {
+    fn parses_proxies() {
         for (url, host, port, basic) in [
             ("http://proxy.example:3128", "proxy.example", 3128, None),
             ("HTTP://proxy:1/", "proxy", 1, None),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else_without_quoting_it() {
+    fn refuses_anything_else_without_quoting_it() {
         for (url, error) in [
             ("", ProxyError::Port),
             ("https://s3cr3t:s3cr3t@p:1", ProxyError::Scheme),
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_is_read_as_curl_reads_it() {
+    fn reads_no_proxy_as_curl_does() {
         for (no_proxy, host, want) in [
             ("", "api.x.com", false),
             ("*", "api.x.com", true),
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_for_https_alone() {
+    fn uses_a_proxy_only_for_https() {
         let plain = Origin::parse("http://localhost").unwrap();
         let url = Some(" http://p:1 ");
         assert_eq!(Proxy::for_origin(url, None, &X), Proxy::parse("http://p:1").map(Some));

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn each_listener_is_woken_once_by_its_last_waker() {
+    fn wakes_each_listener_once_by_its_last_waker() {
         let shutdown = Shutdown::new();
         let [mut one, mut two, three] = [(); 3].map(|()| shutdown.listen());
         let ((old, old_waker), (new, new_waker), (other, other_waker)) = (task(), task(), task());
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_listener_is_neither_woken_nor_kept() {
+    fn neither_wakes_nor_keeps_a_dropped_listener() {
         let shutdown = Shutdown::new();
         let (woken, waker) = task();
         let mut stop = shutdown.listen();

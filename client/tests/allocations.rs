@@ -50,7 +50,7 @@ unsafe impl GlobalAlloc for Counting {
 static GLOBAL: Counting = Counting;
 
 #[test]
-fn a_consumer_that_sleeps_costs_no_more_than_the_bounds() {
+fn a_sleeping_consumer_costs_no_more_memory_than_the_limits() {
     const BYTES_MAX: usize = 1_000_000;
     for overflow in [Overflow::Wait, Overflow::DropOldest, Overflow::DropNewest, Overflow::End] {
         let mut config = QueueConfig::default();
@@ -149,7 +149,7 @@ impl Io for Repeating {
 }
 
 #[test]
-fn a_merged_stream_allocates_nothing_and_least_of_all_for_duplicates() {
+fn a_merged_stream_allocates_nothing_per_message() {
     let mut wire = HEAD.to_vec();
     for id in 0..100 {
         let posts = format!("[{{\"id\":{id},\"text\":\"\"}}]\r\n{{\"id\":{},\"text\":\"\"}}\r\n", 100 + id);

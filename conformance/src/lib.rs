@@ -1,53 +1,55 @@
-//! One script suite for every way to drive a session: the same script, the same event log.
-//!
-//! Each adapter's tests hand their way of reading a stream to [`scripts`], [`waits`] and [`losses`]; so can any event loop. They
-//! start the servers they need. What differs between adapters is one closure:
-//!
-//! ```
-//! use powerstream_conformance::{Transport, by_hand, scripts};
-//!
-//! // An adapter's own tests: `case.config` is what to read, and `case.recorder` is told every event until it has enough.
-//! scripts::check_some(&["steady", "reset"], Transport::Plain, &|mut case| {
-//!     by_hand::read(&case.config, |event| case.recorder.tell(event.into()));
-//!     case.recorder
-//! });
-//! ```
-//!
-//! The yardstick is [`by_hand`]: a session whose steps are carried out one by one, over std sockets, without the driver and
-//! the read buffer that the adapters share. Over TLS the log is the same, so that the yardstick is always read in the clear.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-// These are tests, in a crate of their own so that each adapter need not compile its copy.
+// These are tests. They are a crate, so that each adapter need not compile its own copy.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
-mod account;
-pub mod by_hand;
-mod lines;
+pub mod async_runtimes;
+mod ledger;
+mod line_decoder;
 pub mod log;
-pub mod losses;
+pub mod loopback;
 pub mod merged;
+pub mod no_silent_loss;
+pub mod read_recorder;
+pub mod reference_driver;
+pub mod rules;
 pub mod scripts;
-pub mod tape;
-pub mod waits;
+pub mod timeouts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 
+use powerstream_client::client::Client;
+use powerstream_client::config::Config;
+use powerstream_client::runtime::Runtime;
+use powerstream_client::stream::Stream;
 use powerstream_simulator::{Generator, Source};
+use powerstream_tls::TlsConfig;
 
-/// What is under HTTP.
+/// The transport below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "there are these two")]
 pub enum Transport {
-    /// TCP in the clear.
+    /// TCP without TLS.
     Plain,
-    /// TLS, with a certificate by the authority of [`scripts::Case::ca_pem`].
+    /// TLS, with a certificate by the authority of [`scripts::TestCase::ca_pem`].
     Tls,
 }
 
-/// When the Posts of files were written, in milliseconds since 1970.
+/// Opens a stream that trusts only the CA of `ca_pem`, if there is one.
+pub fn open<R: Runtime>(runtime: R, config: &Config, ca_pem: Option<&str>) -> Stream<R> {
+    let client = Client::new(config.clone()).with_runtime(runtime);
+    let client = match ca_pem {
+        Some(pem) => client.with_tls(TlsConfig::only_ca_pem(pem.as_bytes()).unwrap()),
+        None => client,
+    };
+    client.stream().unwrap()
+}
+
+/// The time of the scripts' Posts, in milliseconds since 1970.
 const POSTS_OF: u64 = 1_700_000_000_000;
 
-/// Posts as a file has them: the same for each connection and each run.
+/// Returns Posts that are the same for each connection and each run.
 fn posts(seed: u64, count: usize) -> Source {
     let mut generator = Generator::new(seed);
     let mut lines = Vec::new();
@@ -60,7 +62,8 @@ fn posts(seed: u64, count: usize) -> Source {
     Source::from_ndjson(&lines).unwrap()
 }
 
-/// Goes through `items`, some at a time, since most of them wait most of the time; says which one failed.
+/// Runs a check for each item, some at a time since most of them only wait. Names the one that
+/// failed.
 fn parallel<'a, T: Sync>(
     items: &'a [T],
     threads: usize,
@@ -73,7 +76,7 @@ fn parallel<'a, T: Sync>(
                 while let Some(item) = { queue.lock().unwrap().next() } {
                     let (name, check) = check(item);
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
-                        eprintln!("that was: {name}");
+                        eprintln!("failed: {name}");
                         resume_unwind(panic);
                     }
                 }

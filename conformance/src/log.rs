@@ -1,4 +1,4 @@
-//! An event log: a line for each event, in which everything is written that is the same in each run of a script.
+//! The event log: one line per event, with everything that is the same in each run of a script.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
@@ -11,32 +11,33 @@ use powerstream_core::time::UnixTime;
 
 use crate::POSTS_OF;
 
-/// When a script has been seen.
+/// When a script is complete.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Until {
-    /// So many messages have come over the stream of this number, from 1.
+    /// After `count` messages of the stream with this number, counted from 1.
     #[non_exhaustive]
     Messages {
-        /// Which stream.
+        /// The stream's number.
         stream: usize,
-        /// How many.
+        /// The number of messages.
         count: usize,
     },
-    /// So many disconnects, or the session gave up.
+    /// After this many disconnects; giving up counts as one.
     Disconnects(usize),
-    /// So many keep-alives.
+    /// After this many keep-alives.
     KeepAlives(usize),
 }
 
-/// Keeps the log, and says when it is enough. `Send`, so that it can go along with a stream into its task or thread.
+/// Records events and says when the script is complete. It is `Send`, to move with a stream into a
+/// task or thread.
 #[derive(Debug)]
 pub struct Recorder {
     until: Until,
     log: Log,
 }
 
-/// What came.
+/// The recorded events.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     lines: Vec<String>,
@@ -51,8 +52,9 @@ impl Recorder {
         Self { until, log: Log::default() }
     }
 
-    /// An event has come. [`ControlFlow::Break`] once it is enough: then the stream is to be dropped.
-    pub fn tell(&mut self, event: OwnedEvent) -> ControlFlow<()> {
+    /// Records an event. Returns [`ControlFlow::Break`] once the script is complete: then drop the
+    /// stream.
+    pub fn record(&mut self, event: OwnedEvent) -> ControlFlow<()> {
         let log = &mut self.log;
         let line = match &event {
             OwnedEvent::Connected(connected) => connected_line(connected),
@@ -83,12 +85,12 @@ impl Recorder {
             Until::Disconnects(count) => log.disconnects >= count,
             Until::KeepAlives(count) => log.keep_alives >= count,
         };
-        // A script that does not come to its end is to fail, not to go on for ever.
+        // A script that never completes fails rather than running forever.
         let is_enough = is_enough || log.lines.len() >= LINES_MAX;
         if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// What came.
+    /// Returns the log.
     #[must_use]
     pub fn log(self) -> Log {
         self.log
@@ -96,25 +98,26 @@ impl Recorder {
 }
 
 impl Log {
-    /// A line for each event.
+    /// Returns one line per event.
     #[must_use]
     pub fn lines(&self) -> &[String] {
         &self.lines
     }
 
-    /// The messages, by stream.
+    /// Returns the messages, by stream.
     #[must_use]
     pub fn streams(&self) -> &[Vec<OwnedMessage>] {
         &self.streams
     }
 
-    /// Connections that were answered.
+    /// Returns the number of connections that got a response.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections
     }
 
-    /// Leaves out what a reset may take with it: the messages of the first stream, and how much of the last was undelivered.
+    /// Removes what a reset may lose: the first stream's messages, and how much of the last was
+    /// undelivered.
     pub(crate) fn forget_what_a_reset_takes(&mut self) {
         let end = self.lines.iter().position(|line| line.starts_with("disconnected")).unwrap();
         self.lines[end] = self.lines[end].split(", undelivered").next().unwrap().to_owned();
@@ -122,7 +125,7 @@ impl Log {
     }
 }
 
-/// More lines than any script has.
+/// More lines than any script produces.
 const LINES_MAX: usize = 10_000;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -139,12 +142,12 @@ fn connected_line(connected: &OwnedConnected) -> String {
 
 fn message_line(message: &OwnedMessage) -> String {
     let (kind, length) = (message.kind(), message.bytes.len());
-    // It says when it was sent, alone or in an array.
+    // Metadata, alone or in an array, contains the time of its sending.
     let is_metadata = message.bytes.windows(METADATA.len()).take(40).any(|window| window == METADATA);
     if is_metadata {
         return format!("message: {kind:?}");
     }
-    // One that the simulator has made up as it went: its id is of today.
+    // The simulator generated this one during the run: its id has today's date.
     if message.id().and_then(PostId::created_at) > Some(UnixTime::from_millis(POSTS_OF + DAY)) {
         return format!("message: {kind:?}, made up, {length} bytes");
     }
@@ -160,7 +163,7 @@ fn refused_line(refused: &OwnedRefused) -> String {
 
 fn disconnected_line(disconnected: &Disconnected) -> String {
     let Disconnected { cause, announced, delay, at_ceiling, reset_ignored, undelivered, .. } = disconnected;
-    // To the end of a window that the server names by the wall clock.
+    // The server names the end of the window by the wall clock.
     let delay = match cause {
         Cause::Refused(refusal) if refusal.kind == RefusalKind::WindowLimit => {
             format!("{} s or more", if delay.as_secs() >= 58 { 58 } else { delay.as_secs() })
@@ -175,14 +178,14 @@ fn disconnected_line(disconnected: &Disconnected) -> String {
     )
 }
 
-/// The first line in which two logs differ, with the lines before it.
+/// Displays the first difference between two logs, with the lines before it.
 pub(crate) struct Difference<'a>(pub(crate) &'a [String], pub(crate) &'a [String]);
 
 impl fmt::Display for Difference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(left, right) = self;
         let same = left.iter().zip(*right).take_while(|(left, right)| left == right).count();
-        writeln!(f, "after {same} lines that are the same:")?;
+        writeln!(f, "after {same} equal lines:")?;
         for line in &left[same.saturating_sub(3)..same] {
             writeln!(f, "    {line}")?;
         }

@@ -1,51 +1,56 @@
-//! Several connections as one stream: each Post once, the union of what they carry, and a gap only where nobody was there.
+//! Several connections merged into one stream: each Post once, all Posts of all connections, and a
+//! gap only while no connection was up.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
+use powerstream_client::client::Client;
 use powerstream_client::config::{Config, Connections, Token};
+use powerstream_client::error::OpenError;
 use powerstream_client::merged::OwnedMergedEvent;
 use powerstream_client::owned::OwnedEvent;
-use powerstream_core::merge::{FeedGap, Group, Interrupted};
+use powerstream_client::runtime::Runtime;
+use powerstream_core::merge::{FeedGap, Group, Interrupted, MergeError};
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::{FaultScope, Scenario, Simulator};
 
+use crate::loopback::unused_address;
 use crate::{parallel, posts};
 
-/// What is to be read, and who is to be told.
+/// What to read, and the recorder of its events.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Case {
+pub struct TestCase {
     /// What to read.
     pub config: Connections,
-    /// Whom to tell.
+    /// Records the events.
     pub recorder: Recorder,
 }
 
-/// Keeps what came, and says when it is enough.
+/// Records events and says when the check is complete.
 #[derive(Debug)]
 pub struct Recorder {
     posts: usize,
     disconnects: usize,
     gaps: usize,
-    came: Came,
+    received: Received,
 }
 
 #[derive(Default)]
-struct Came {
-    /// How often each Post came.
+struct Received {
+    /// How often each Post was delivered.
     posts: BTreeMap<u64, usize>,
-    /// How often each connection ended, or was not made, by its place.
+    /// The number of disconnects and failed connects, by connection.
     disconnects: BTreeMap<usize, usize>,
-    /// When each connection's first stream began, by its place.
+    /// When each connection's first stream began.
     begun: BTreeMap<usize, UnixTime>,
     interrupted: Vec<Interrupted>,
     gaps: Vec<FeedGap>,
 }
 
-impl fmt::Debug for Came {
+impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { posts, disconnects, begun, interrupted, gaps } = self;
         write!(f, "{} Posts, {disconnects:?}, {begun:?}, {interrupted:?}, {gaps:?}", posts.len())
@@ -53,53 +58,64 @@ impl fmt::Debug for Came {
 }
 
 impl Recorder {
-    /// An event has come. [`ControlFlow::Break`] once it is enough: then the stream is to be dropped.
-    pub fn tell(&mut self, event: OwnedMergedEvent) -> ControlFlow<()> {
-        let came = &mut self.came;
+    /// Records an event. Returns [`ControlFlow::Break`] once the check is complete: then drop the
+    /// stream.
+    pub fn record(&mut self, event: OwnedMergedEvent) -> ControlFlow<()> {
+        let received = &mut self.received;
         match event {
             OwnedMergedEvent::Session { event: OwnedEvent::Message(message), .. } => {
                 if let Some(id) = message.id() {
-                    *came.posts.entry(id.as_u64()).or_default() += 1;
+                    *received.posts.entry(id.as_u64()).or_default() += 1;
                 }
             }
             OwnedMergedEvent::Session { connection, event: OwnedEvent::Disconnected(_) } => {
-                *came.disconnects.entry(connection.index()).or_default() += 1;
+                *received.disconnects.entry(connection.index()).or_default() += 1;
             }
             OwnedMergedEvent::Session { connection, event: OwnedEvent::Connected(_) } => {
-                came.begun.entry(connection.index()).or_insert_with(|| SystemTime::now().into());
+                received.begun.entry(connection.index()).or_insert_with(|| SystemTime::now().into());
             }
-            OwnedMergedEvent::Interrupted(interrupted) => came.interrupted.push(interrupted),
-            OwnedMergedEvent::Gap(gap) => came.gaps.push(gap),
+            OwnedMergedEvent::Interrupted(interrupted) => received.interrupted.push(interrupted),
+            OwnedMergedEvent::Gap(gap) => received.gaps.push(gap),
             _ => {}
         }
-        let is_enough = came.posts.len() >= self.posts
-            && came.disconnects.values().sum::<usize>() >= self.disconnects
-            && came.gaps.len() >= self.gaps;
+        let is_enough = received.posts.len() >= self.posts
+            && received.disconnects.values().sum::<usize>() >= self.disconnects
+            && received.gaps.len() >= self.gaps;
         if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
-/// Goes through everything that is asked of a merged stream.
+/// Runs every check of merged streams.
 ///
 /// # Panics
-/// Where something is not as it should be; the text says what.
-pub fn check(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+/// If a check fails; standard error names it.
+pub fn check(subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
     parallel(&CHECKS, 4, &|(name, check)| (name, Box::new(|| check(subject))));
 }
 
-type Subject<'a> = dyn Fn(Case) -> Recorder + Sync + 'a;
+/// Checks that a client opens no merged stream without connections.
+///
+/// # Panics
+/// If it does.
+pub fn check_no_connections<R: Runtime>() {
+    let client = Client::<R>::new(Config::builder().build().unwrap());
+    let error = client.merged(&Connections::new(Group::Redundant)).map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::Merge(MergeError::Connections)), "{error:?}");
+}
+
+type Subject<'a> = dyn Fn(TestCase) -> Recorder + Sync + 'a;
 type Check = fn(&Subject<'_>);
 
 const CHECKS: [(&str, Check); 4] = [
-    ("redundant connections, all of them well", all_well),
-    ("redundant connections, one of which is cut again and again", one_is_cut),
-    ("redundant connections, one of which is never made", one_is_dead),
-    ("partitions, one of which is cut", a_partition_is_cut),
+    ("redundant connections, all healthy", all_well),
+    ("redundant connections, one closed again and again", one_is_cut),
+    ("redundant connections, one to a closed port", one_is_dead),
+    ("partitioned connections, one closed", a_partition_is_cut),
 ];
 
 const POSTS: usize = 200;
 
-/// A server that sends these Posts to each connection, as fast as it reads.
+/// Starts a server that sends the same Posts to each connection, as fast as it reads.
 fn server(seed: u64, scenario: Scenario, fault_on: FaultScope) -> Simulator {
     let mut config = powerstream_simulator::Config::default();
     config.source = posts(seed, POSTS);
@@ -125,57 +141,57 @@ fn run(
     group: Group,
     base_urls: &[(&str, String)],
     until: (usize, usize, usize),
-) -> Came {
+) -> Received {
     let mut merged = Connections::new(group);
     for (name, base_url) in base_urls {
         merged = merged.with(*name, config(base_url.clone()));
     }
     let (posts, disconnects, gaps) = until;
-    let recorder = Recorder { posts, disconnects, gaps, came: Came::default() };
-    let came = subject(Case { config: merged, recorder }).came;
-    assert_eq!(came.posts.len(), posts);
-    let twice: Vec<_> = came.posts.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(twice.is_empty(), "Posts that came more than once: {twice:?}");
-    came
+    let recorder = Recorder { posts, disconnects, gaps, received: Received::default() };
+    let received = subject(TestCase { config: merged, recorder }).received;
+    assert_eq!(received.posts.len(), posts);
+    let twice: Vec<_> = received.posts.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "Posts delivered more than once: {twice:?}");
+    received
 }
 
 fn all_well(subject: &Subject<'_>) {
     let servers = [0; 3].map(|_| server(5, Scenario::Steady, FaultScope::Every));
     let urls = servers.each_ref().map(|server| ("a", server.base_url()));
-    let came = run(subject, Group::Redundant, &urls, (POSTS, 0, 0));
-    assert!(came.disconnects.is_empty() && came.gaps.is_empty(), "{came:?}");
+    let received = run(subject, Group::Redundant, &urls, (POSTS, 0, 0));
+    assert!(received.disconnects.is_empty() && received.gaps.is_empty(), "{received:?}");
 }
 
 fn one_is_cut(subject: &Subject<'_>) {
     let well = server(5, Scenario::Steady, FaultScope::Every);
     let cut = server(5, Scenario::CloseMidMessage, FaultScope::Every);
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
-    let came = run(subject, Group::Redundant, &urls, (POSTS, 4, 0));
-    assert_eq!(came.disconnects.keys().collect::<Vec<_>>(), [&1], "{came:?}");
-    // Whoever was well was there all the time, but for the moments before it had connected.
-    let begun = came.begun[&0].saturating_add(Duration::from_millis(5));
-    assert!(came.interrupted.iter().all(|interrupted| interrupted.from <= begun), "{came:?}");
-    assert!(came.gaps.iter().all(|gap| gap.to <= begun), "{came:?}");
+    let received = run(subject, Group::Redundant, &urls, (POSTS, 4, 0));
+    assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&1], "{received:?}");
+    // The healthy connection was up all the time, except for the moments before it had connected.
+    let begun = received.begun[&0].saturating_add(Duration::from_millis(5));
+    assert!(received.interrupted.iter().all(|interrupted| interrupted.from <= begun), "{received:?}");
+    assert!(received.gaps.iter().all(|gap| gap.to <= begun), "{received:?}");
     assert_eq!(well.ground_truth().totals().connections, 1);
 }
 
 fn one_is_dead(subject: &Subject<'_>) {
     let well = server(5, Scenario::Steady, FaultScope::Every);
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let urls = [("dead", format!("http://{nobody}")), ("well", well.base_url())];
-    let came = run(subject, Group::Redundant, &urls, (POSTS, 3, 0));
-    assert_eq!(came.disconnects.keys().collect::<Vec<_>>(), [&0], "{came:?}");
-    assert!(came.interrupted.is_empty() && came.gaps.is_empty(), "{came:?}");
+    let unused = unused_address();
+    let urls = [("dead", format!("http://{unused}")), ("well", well.base_url())];
+    let received = run(subject, Group::Redundant, &urls, (POSTS, 3, 0));
+    assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&0], "{received:?}");
+    assert!(received.interrupted.is_empty() && received.gaps.is_empty(), "{received:?}");
 }
 
 fn a_partition_is_cut(subject: &Subject<'_>) {
     let well = server(5, Scenario::Steady, FaultScope::Every);
     let cut = server(6, Scenario::CloseBetween, FaultScope::First(1));
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
-    let came = run(subject, Group::Partitioned, &urls, (2 * POSTS, 1, 1));
-    assert_eq!(came.disconnects.keys().collect::<Vec<_>>(), [&1], "{came:?}");
-    assert_eq!(came.interrupted.len(), 1, "{came:?}");
+    let received = run(subject, Group::Partitioned, &urls, (2 * POSTS, 1, 1));
+    assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&1], "{received:?}");
+    assert_eq!(received.interrupted.len(), 1, "{received:?}");
     // The gap is that partition's.
-    let feeds: Vec<_> = came.gaps.iter().map(|gap| gap.feed.number()).collect();
-    assert_eq!(feeds, [1], "{came:?}");
+    let feeds: Vec<_> = received.gaps.iter().map(|gap| gap.feed.number()).collect();
+    assert_eq!(feeds, [1], "{received:?}");
 }

@@ -1,7 +1,7 @@
-//! The scripts: each scenario of the simulator, and what is made sure of.
+//! The scripts: one for each deterministic scenario of the simulator.
 //!
-//! For each script the log is the yardstick's, and what was delivered is what the simulator knows that it sent, with no
-//! connection more than the log tells of.
+//! The log of a script must equal the reference's. The delivered messages must equal those that the
+//! simulator sent, and the simulator must have seen no connection that the log lacks.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,12 +12,12 @@ use powerstream_core::session::{Fault, FaultKind, TlsFault};
 use powerstream_simulator::{FaultScope, Scenario, Simulator, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};
-use crate::{Transport, by_hand, parallel, posts};
+use crate::{Transport, parallel, posts, reference_driver};
 
-/// The longest message that is taken; the one in `oversized` is longer.
+/// The longest accepted message; the one in `oversized` is longer.
 const MESSAGE_BYTES_MAX: usize = 1 << 17;
 
-/// Posts on each connection, and how many come before the fault.
+/// Posts per connection, and Posts before the fault.
 const POSTS: usize = 40;
 const FAULT_AFTER: usize = 30;
 
@@ -27,10 +27,11 @@ const ALL: Until = Until::Messages { stream: 1, count: POSTS + 1 };
 /// Some messages of the stream behind the fault.
 const AFTER_FAULT: Until = Until::Messages { stream: 2, count: 20 };
 
-/// A token that can be told from anything else.
+/// A token that occurs nowhere else.
 const TOKEN: &str = "conformance-5c9d1e7f";
 
-/// Scenarios whose course depends on when things happen: no two runs have the same log. See [`losses`](crate::losses).
+/// Scenarios that depend on timing, so that no two runs have the same log. The suite
+/// [`no_silent_loss`](crate::no_silent_loss) runs them.
 const LEFT_OUT: [Scenario; 5] = [
     Scenario::FlakyNetwork,
     Scenario::RateLimitStorm,
@@ -39,19 +40,19 @@ const LEFT_OUT: [Scenario; 5] = [
     Scenario::DatacenterFailover,
 ];
 
-/// What is to be read, and who is to be told.
+/// What to read, and the recorder of its events.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Case {
+pub struct TestCase {
     /// What to read.
     pub config: Config,
-    /// Whom to trust, over TLS.
+    /// Over TLS: the CA to trust, as PEM.
     pub ca_pem: Option<String>,
-    /// Whom to tell.
+    /// Records the events.
     pub recorder: Recorder,
 }
 
-impl Case {
+impl TestCase {
     fn new(config: Config, simulator: &Simulator, until: Until) -> Self {
         Self { config, ca_pem: simulator.ca_pem().map(str::to_owned), recorder: Recorder::new(until) }
     }
@@ -82,7 +83,8 @@ impl Script {
             S::AcceptClose => Until::Disconnects(8),
             _ => ALL,
         };
-        // Long, so that a machine that is busy is not mistaken for a server that is silent; short where it is awaited.
+        // Long, so that a busy machine does not look like a silent server; short where the timeout
+        // is expected.
         let silence = if scenario == S::Stall { 2 } else { 25 };
         let (keep_alive, silence) = (Duration::from_secs(20), Duration::from_secs(silence));
         Self { name: scenario.name(), scenario, until, keep_alive, silence }
@@ -118,7 +120,7 @@ impl Script {
             .local_dc_only(true)
             .message_bytes_max(MESSAGE_BYTES_MAX)
             .timeouts(|timeouts| timeouts.silence = self.silence)
-            // Faster than life, so that a test may wait for it.
+            // Short, so that tests are fast.
             .backoff(|backoff| {
                 backoff.network.first = Duration::from_millis(20);
                 backoff.http.first = Duration::from_millis(20);
@@ -126,10 +128,10 @@ impl Script {
             .seed(7)
     }
 
-    fn run(&self, transport: Transport, subject: &(impl Fn(Case) -> Recorder + ?Sized)) -> Log {
+    fn run(&self, transport: Transport, subject: &(impl Fn(TestCase) -> Recorder + ?Sized)) -> Log {
         let simulator = self.start((transport == Transport::Tls).then(Tls::default));
         let config = self.config(&simulator).build().unwrap();
-        let mut log = subject(Case::new(config, &simulator, self.until)).log();
+        let mut log = subject(TestCase::new(config, &simulator, self.until)).log();
         self.compare_with_truth(&log, &simulator);
         if self.scenario == Scenario::Reset {
             log.forget_what_a_reset_takes();
@@ -142,7 +144,7 @@ impl Script {
         assert_eq!(log.connections(), connections.len(), "connections; the log: {:#?}", log.lines());
         let numbers = connections.iter().filter(|one| one.status == Some(200)).map(|one| one.number);
         let last = log.streams().len().saturating_sub(1);
-        for (index, (number, came)) in numbers.zip(log.streams()).enumerate() {
+        for (index, (number, received)) in numbers.zip(log.streams()).enumerate() {
             let sent: Vec<_> = simulator
                 .ground_truth()
                 .messages(number)
@@ -150,10 +152,10 @@ impl Script {
                 .map(|one| one.bytes.clone().unwrap())
                 .collect();
             let mut sent = sent.iter().filter(|bytes| bytes.len() <= MESSAGE_BYTES_MAX);
-            for message in came {
+            for message in received {
                 assert_eq!(Some(&message.bytes[..]), sent.next().map(|bytes| &bytes[..]), "stream {index}");
             }
-            // The last one was left, and a reset may overtake what was sent before.
+            // The test left the last stream early, and a reset may lose what was sent before.
             if index != last && self.scenario != Scenario::Reset {
                 assert_eq!(sent.next(), None, "stream {index} lacks a message");
             }
@@ -161,34 +163,47 @@ impl Script {
     }
 }
 
+/// Runs every script without and with TLS, and each TLS fault.
+///
+/// # Panics
+/// As [`check`] and [`check_tls_faults`].
+pub fn check_all(subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| check(Transport::Plain, subject));
+        scope.spawn(|| check(Transport::Tls, subject));
+        scope.spawn(|| check_tls_faults(subject));
+    });
+}
+
 /// Runs every script.
 ///
 /// # Panics
-/// Where a log is not the yardstick's, or not what the simulator sent; the text says which script it was.
-pub fn check(transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+/// If a log differs from the reference's or from what the simulator sent; standard error names the
+/// script.
+pub fn check(transport: Transport, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
     run(&Script::all(), transport, subject);
 }
 
 /// Runs the scripts of these names.
 ///
 /// # Panics
-/// As [`check`]; and where there is no script of a name.
-pub fn check_some(names: &[&str], transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+/// As [`check`], and if there is no script of a name.
+pub fn check_some(names: &[&str], transport: Transport, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
     let all = Script::all();
     let find = |name: &&str| all.iter().find(|script| script.name == *name).copied();
     let scripts: Vec<_> = names.iter().map(|name| find(name).expect("a script of that name")).collect();
     run(&scripts, transport, subject);
 }
 
-/// Runs a connection for each fault that TLS may have in its handshake, with a healthy one behind it.
+/// Runs one failing and then one healthy connection for each TLS fault of the simulator.
 ///
 /// # Panics
-/// Where a fault has not its own clear cause, or the stream does not begin after it.
-pub fn check_tls_faults(subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+/// If a fault is not reported as its own kind, or the stream does not start after it.
+pub fn check_tls_faults(subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
     parallel(Given::all(), 4, &|given| (given.name(), Box::new(|| check_tls_fault(*given, subject))));
 }
 
-fn check_tls_fault(given: Given, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
+fn check_tls_fault(given: Given, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
     let kind = match given {
         Given::Expired => TlsFault::CertificateExpired,
         Given::NotYetValid => TlsFault::CertificateNotYetValid,
@@ -199,7 +214,7 @@ fn check_tls_fault(given: Given, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
         Given::Garbage => TlsFault::NotTls,
         Given::Reset => TlsFault::HandshakeReset,
         Given::Close => TlsFault::HandshakeClosed,
-        given => panic!("{given} is new: which cause should it have?"),
+        given => panic!("{given} is new: which kind should it have?"),
     };
     let mut tls = Tls::default();
     tls.fault = Some(given);
@@ -208,34 +223,34 @@ fn check_tls_fault(given: Given, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
     let simulator = script.start(Some(tls));
     let connect = Duration::from_secs(if given == Given::Stall { 1 } else { 10 });
     let config = script.config(&simulator).timeouts(|timeouts| timeouts.connect = connect).build().unwrap();
-    let log = subject(Case::new(config, &simulator, Until::Messages { stream: 1, count: 5 })).log();
+    let log = subject(TestCase::new(config, &simulator, Until::Messages { stream: 1, count: 5 })).log();
     let (first, second) = (&log.lines()[0], &log.lines()[1]);
-    let told = format!("disconnected: fault ({}", Fault::new(FaultKind::Tls(kind)));
-    assert!(first.starts_with(&told) && second.starts_with("connected: 200"), "{:#?}", log.lines());
+    let expected = format!("disconnected: fault ({}", Fault::new(FaultKind::Tls(kind)));
+    assert!(first.starts_with(&expected) && second.starts_with("connected: 200"), "{:#?}", log.lines());
 }
 
-fn run(scripts: &[Script], transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
-    parallel(scripts, 4, &|script| (script.name, Box::new(|| compare(script, transport, subject))));
+fn run(scripts: &[Script], transport: Transport, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
+    parallel(scripts, 6, &|script| (script.name, Box::new(|| compare(script, transport, subject))));
 }
 
-fn compare(script: &Script, transport: Transport, subject: &(dyn Fn(Case) -> Recorder + Sync)) {
-    let yardstick = yardstick(script);
+fn compare(script: &Script, transport: Transport, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
+    let reference = reference(script);
     let log = script.run(transport, subject);
     assert!(
-        yardstick == log.lines(),
-        "by hand (one) and by the adapter (other), {}",
-        Difference(&yardstick, log.lines())
+        reference == log.lines(),
+        "the reference (one) and the adapter (other), {}",
+        Difference(&reference, log.lines())
     );
     assert!(!log.lines().concat().contains(TOKEN), "the token is in the log");
 }
 
-/// The script's log by hand: read once in a process, however many subjects are compared with it.
-fn yardstick(script: &Script) -> Vec<String> {
+/// Returns the reference's log of the script, which is read once per process.
+fn reference(script: &Script) -> Vec<String> {
     static READ: Mutex<BTreeMap<&str, Vec<String>>> = Mutex::new(BTreeMap::new());
     let known = READ.lock().unwrap().get(script.name).cloned();
     known.unwrap_or_else(|| {
-        let log = script.run(Transport::Plain, &|mut case: Case| {
-            by_hand::read(&case.config, |event| case.recorder.tell(event.into()));
+        let log = script.run(Transport::Plain, &|mut case: TestCase| {
+            reference_driver::read(&case.config, |event| case.recorder.record(event.into()));
             case.recorder
         });
         READ.lock().unwrap().insert(script.name, log.lines().to_vec());
@@ -248,26 +263,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_scenario_is_forgotten() {
+    fn has_a_script_for_each_deterministic_scenario() {
         assert_eq!(Script::all().len() + LEFT_OUT.len(), Scenario::all().len() + 1);
     }
 
     #[test]
-    fn the_yardstick_agrees_with_itself_and_the_truth() {
+    fn the_reference_agrees_with_itself_and_the_simulator() {
         check(Transport::Plain, &|mut case| {
-            by_hand::read(&case.config, |event| case.recorder.tell(event.into()));
+            reference_driver::read(&case.config, |event| case.recorder.record(event.into()));
             case.recorder
         });
     }
 
     #[test]
     #[should_panic(expected = "a scoped thread panicked")]
-    fn an_event_that_is_missing_is_found() {
+    fn detects_a_missing_event() {
         check_some(&["clean-end"], Transport::Plain, &|mut case| {
             let mut nth = 0;
-            by_hand::read(&case.config, |event| {
+            reference_driver::read(&case.config, |event| {
                 nth += 1;
-                if nth == 10 { std::ops::ControlFlow::Continue(()) } else { case.recorder.tell(event.into()) }
+                if nth == 10 {
+                    std::ops::ControlFlow::Continue(())
+                } else {
+                    case.recorder.record(event.into())
+                }
             });
             case.recorder
         });

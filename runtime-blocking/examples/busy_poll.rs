@@ -1,8 +1,9 @@
-//! For those who own a core: a thread that does nothing but ask for the next Post, on a processor of its own.
+//! Compares a thread that sleeps between Posts with one that polls its socket in a loop.
+//!
 //! `cargo run --release -p powerstream-blocking --example busy_poll`
 //!
-//! It runs against a simulator of its own, and shows how long Posts took from the simulator's write to delivery: asleep in
-//! between, and spinning.
+//! It runs against a simulator of its own, and prints how long Posts took from the simulator's write
+//! to their delivery. Busy polling needs a processor that nothing else uses.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use powerstream_simulator::Simulator;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let simulator = Simulator::start(powerstream_simulator::Config::default())?;
     let config = Config::builder().token(Token::new("any")?).base_url(simulator.base_url()).build()?;
-    // Not the simulator's threads, which have started: this one alone. Where it cannot be kept there, it runs anywhere.
+    // The simulator's threads have started already, and are not pinned.
     if let Err(error) = pin_thread(1) {
         eprintln!("not pinned: {error}");
     }

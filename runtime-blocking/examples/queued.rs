@@ -1,7 +1,10 @@
-//! A consumer that is slower than the stream: `cargo run -p powerstream-blocking --example queued`
+//! A consumer that is slower than the stream.
 //!
-//! It runs against a simulator of its own, which sends 2,000 Posts a second. A thread reads them; the consumer takes a
-//! millisecond for each, and what it cannot keep up with is dropped, and told.
+//! `cargo run -p powerstream-blocking --example queued`
+//!
+//! It runs against a simulator of its own, which sends 2,000 Posts per second. A thread reads them.
+//! The consumer takes a millisecond per Post. The queue drops what the consumer is too slow for, and
+//! reports it.
 
 use std::time::Duration;
 
@@ -27,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Delivery::Event(OwnedEvent::Message(_)) => {
                 posts += 1;
                 if posts == 300 {
-                    // What is queued is still delivered.
+                    // Queued events are still delivered.
                     shutdown.shutdown();
                 }
                 std::thread::sleep(Duration::from_millis(1));

@@ -1,16 +1,17 @@
-//! How a thread waits for sockets, timers and other threads at once: it runs one future, and sleeps in mio's poll while
-//! that has nothing to do.
+//! The executor: it runs one future on the calling thread, and sleeps in mio's poll while the
+//! future is pending. One poll waits for sockets, timers and other threads at once.
 //!
 //! ```text
-//!   block_on: clear woken -> poll the future -- ready --> done
+//!   block_on: clear woken -> poll the future -- ready --> return
 //!                  ^                |
-//!                  |             pending --> woken meanwhile? -- yes --> a hint to the processor: somebody spins
-//!                  |                                          -- no ---> mio's poll, until the earliest timer
-//!                  '---------------- wake whoever has an event, whoever's timer is due
+//!                  |             pending --> woken meanwhile? -- yes --> spin: a busy-polling stream
+//!                  |                                          -- no ---> mio's poll, until the first timer
+//!                  '---------------- wake the sockets with events and the timers that are due
 //! ```
 //!
-//! Each transport has a [`Slot`]: the waker of its socket and its timer. All of them are of one thread, but a stream may
-//! move to another between two events, and a waker may be called from anywhere.
+//! Each connection has a [`Registration`]: the wakers of its socket and its timer. One thread uses
+//! them at a time, but a stream may move to another thread between two events, and any thread may
+//! call a waker.
 
 use std::fmt;
 use std::future::Future;
@@ -24,58 +25,71 @@ use std::time::{Duration, Instant};
 use mio::{Events, Registry, Token};
 
 use crate::runtime::Blocking;
-use crate::sockets::Reading;
+use crate::sockets::ReadMode;
 
-/// The token of wake-ups from other threads. Slots count up from zero.
+/// The token of wake-ups by other threads. The tokens of registrations count from zero.
 const WOKEN: Token = Token(usize::MAX);
 
-/// Readiness taken from the system at once. More comes at the next wait.
+/// Events taken from the kernel per poll. The next poll takes the rest.
 const EVENTS: usize = 64;
 
-/// A poll that fails, which no system is known to do, must not become a busy loop.
+/// The longest sleep after a failed poll, so that a poll which always fails is no busy loop.
 const AFTER_ERROR: Duration = Duration::from_millis(10);
 
 /// Runs the futures of one stream on the thread that waits for it.
 pub struct Executor {
     pub(crate) options: Blocking,
-    /// How the sockets of its stream wait.
-    pub(crate) reading: Reading,
+    /// How reads of the stream's sockets wait.
+    pub(crate) mode: ReadMode,
     poll: mio::Poll,
     events: Events,
     registry: Arc<Registry>,
-    parker: Arc<Parker>,
+    thread_waker: Arc<ThreadWaker>,
     waker: Waker,
-    slots: Slots,
+    registrations: Registrations,
 }
 
 impl Executor {
-    pub(crate) fn new(options: Blocking, reading: Reading) -> io::Result<Self> {
+    pub(crate) fn new(options: Blocking, mode: ReadMode) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let registry = Arc::new(poll.registry().try_clone()?);
-        let parker = Arc::new(Parker {
+        let thread_waker = Arc::new(ThreadWaker {
             woken: AtomicBool::new(false),
-            parked: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
             poll: mio::Waker::new(&registry, WOKEN)?,
         });
-        let waker = Waker::from(Arc::clone(&parker));
+        let waker = Waker::from(Arc::clone(&thread_waker));
         let events = Events::with_capacity(EVENTS);
-        Ok(Self { options, reading, poll, events, registry, parker, waker, slots: Slots::default() })
+        Ok(Self {
+            options,
+            mode,
+            poll,
+            events,
+            registry,
+            thread_waker,
+            waker,
+            registrations: Registrations::default(),
+        })
     }
 
-    /// A place for one more transport's wakers.
-    pub(crate) fn slot(&self) -> Slot {
-        let mut slots = self.slots.lock();
-        slots.push(Waiting::default());
-        let token = Token(slots.len() - 1);
-        drop(slots);
-        Slot { registry: Arc::clone(&self.registry), slots: self.slots.clone(), token }
+    /// Adds a registration for one more connection.
+    pub(crate) fn register(&self) -> Registration {
+        let mut registrations = self.registrations.lock();
+        registrations.push(Wakers::default());
+        let token = Token(registrations.len() - 1);
+        drop(registrations);
+        Registration {
+            registry: Arc::clone(&self.registry),
+            registrations: self.registrations.clone(),
+            token,
+        }
     }
 
-    /// Runs `future` to its end.
+    /// Runs a future to completion on the calling thread.
     pub(crate) fn block_on<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         loop {
-            self.parker.woken.store(false, Ordering::SeqCst);
+            self.thread_waker.woken.store(false, Ordering::SeqCst);
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&self.waker)) {
                 return output;
             }
@@ -84,103 +98,107 @@ impl Executor {
     }
 
     fn wait(&mut self) {
-        if self.parker.woken.load(Ordering::SeqCst) {
+        if self.thread_waker.woken.load(Ordering::SeqCst) {
             std::hint::spin_loop();
             return;
         }
-        let timeout = self.slots.first_timer().map(|at| at.saturating_duration_since(Instant::now()));
-        self.parker.parked.store(true, Ordering::SeqCst);
-        // Whoever wakes now sees that we are parked; whoever woke before is seen here.
-        let result = if self.parker.woken.load(Ordering::SeqCst) {
+        let timeout = self.registrations.first_timer().map(|at| at.saturating_duration_since(Instant::now()));
+        self.thread_waker.asleep.store(true, Ordering::SeqCst);
+        // A wake-up from now on finds `asleep` set and wakes the poll; an earlier one is seen here.
+        let result = if self.thread_waker.woken.load(Ordering::SeqCst) {
             Ok(())
         } else {
             self.poll.poll(&mut self.events, timeout)
         };
-        self.parker.parked.store(false, Ordering::SeqCst);
+        self.thread_waker.asleep.store(false, Ordering::SeqCst);
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => std::thread::sleep(timeout.unwrap_or(AFTER_ERROR).min(AFTER_ERROR)),
         }
-        self.slots.wake(&self.events);
+        self.registrations.wake(&self.events);
         self.events.clear();
     }
 }
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executor").field("slots", &self.slots.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Executor")
+            .field("registrations", &self.registrations.lock().len())
+            .finish_non_exhaustive()
     }
 }
 
-/// Ends a wait from anywhere.
-struct Parker {
+/// The waker of the executor's thread. Any thread may call it.
+struct ThreadWaker {
     woken: AtomicBool,
-    parked: AtomicBool,
+    asleep: AtomicBool,
     poll: mio::Waker,
 }
 
-impl Wake for Parker {
+impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // The system is asked only by whoever finds the thread asleep.
-        if !self.woken.swap(true, Ordering::SeqCst) && self.parked.load(Ordering::SeqCst) {
-            // An error would mean that the poll is gone, and with it the wait.
+        // The system call is needed only while the thread sleeps.
+        if !self.woken.swap(true, Ordering::SeqCst) && self.asleep.load(Ordering::SeqCst) {
+            // On an error the poll is gone, so that no thread sleeps in it.
             let _ = self.poll.wake();
         }
     }
 }
 
-/// What one transport waits for.
+/// What one connection waits for.
 #[derive(Debug, Default)]
-struct Waiting {
+struct Wakers {
     socket: Option<Waker>,
     timer: Option<(Instant, Waker)>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Slots(Arc<Mutex<Vec<Waiting>>>);
+struct Registrations(Arc<Mutex<Vec<Wakers>>>);
 
-impl Slots {
-    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        // Nothing is left half-done under this lock.
+impl Registrations {
+    fn lock(&self) -> MutexGuard<'_, Vec<Wakers>> {
+        // No change under this lock can be left incomplete by a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn first_timer(&self) -> Option<Instant> {
-        self.lock().iter().filter_map(|slot| slot.timer.as_ref()).map(|(at, _)| *at).min()
+        self.lock().iter().filter_map(|registration| registration.timer.as_ref()).map(|(at, _)| *at).min()
     }
 
-    /// Wakes whoever has an event, and whoever's timer is due.
+    /// Wakes the connections with a socket event or a due timer.
     fn wake(&self, events: &Events) {
-        let mut slots = self.lock();
+        let mut registrations = self.lock();
         for event in events {
-            if let Some(waker) = slots.get_mut(event.token().0).and_then(|slot| slot.socket.take()) {
+            if let Some(waker) =
+                registrations.get_mut(event.token().0).and_then(|registration| registration.socket.take())
+            {
                 waker.wake();
             }
         }
         let now = Instant::now();
-        for slot in slots.iter_mut() {
-            if let Some((_, waker)) = slot.timer.take_if(|(at, _)| *at <= now) {
+        for registration in registrations.iter_mut() {
+            if let Some((_, waker)) = registration.timer.take_if(|(at, _)| *at <= now) {
                 waker.wake();
             }
         }
     }
 }
 
-/// One transport's place in a [`Executor`].
+/// One connection's wakers in an [`Executor`].
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Registration {
     registry: Arc<Registry>,
-    slots: Slots,
+    registrations: Registrations,
     token: Token,
 }
 
-impl Slot {
-    /// Has the socket's readiness end waits. Wakers are asked for by [`Self::wait_for_socket`].
+impl Registration {
+    /// Registers the socket with mio's poll. [`Self::wake_on_socket`] sets the waker.
     pub(crate) fn register(&self, socket: &mut mio::net::TcpStream) -> io::Result<()> {
         self.registry.register(socket, self.token, mio::Interest::READABLE | mio::Interest::WRITABLE)
     }
@@ -189,17 +207,17 @@ impl Slot {
         self.registry.deregister(socket)
     }
 
-    /// Wakes by whatever happens to the socket next. It was found not to be ready before.
-    pub(crate) fn wait_for_socket(&self, waker: &Waker) {
-        self.change(|slot| match &mut slot.socket {
+    /// Sets the waker of the socket's next event. Call this after an operation that would block.
+    pub(crate) fn wake_on_socket(&self, waker: &Waker) {
+        self.change(|registration| match &mut registration.socket {
             Some(old) => old.clone_from(waker),
             empty => *empty = Some(waker.clone()),
         });
     }
 
-    /// Wakes at `at`.
-    pub(crate) fn wait_until(&self, at: Instant, waker: &Waker) {
-        self.change(|slot| match &mut slot.timer {
+    /// Sets the waker of the timer.
+    pub(crate) fn wake_at(&self, at: Instant, waker: &Waker) {
+        self.change(|registration| match &mut registration.timer {
             Some((old_at, old)) => {
                 *old_at = at;
                 old.clone_from(waker);
@@ -208,16 +226,16 @@ impl Slot {
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Waiting)) {
-        if let Some(slot) = self.slots.lock().get_mut(self.token.0) {
-            change(slot);
+    fn change(&self, change: impl FnOnce(&mut Wakers)) {
+        if let Some(registration) = self.registrations.lock().get_mut(self.token.0) {
+            change(registration);
         }
     }
 }
 
-impl Drop for Slot {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.change(|slot| *slot = Waiting::default());
+        self.change(|registration| *registration = Wakers::default());
     }
 }
 
@@ -229,8 +247,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
-    fn a_wake_up_from_another_thread_is_never_lost() {
-        let mut executor = Executor::new(Blocking::default(), Reading::Polling).unwrap();
+    fn no_wake_up_from_another_thread_is_lost() {
+        let mut executor = Executor::new(Blocking::default(), ReadMode::Polling).unwrap();
         for round in 0..500_u32 {
             let done = Arc::new(AtomicBool::new(false));
             let (sender, receiver) = channel::<Waker>();
@@ -254,9 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_timer_ends_the_wait_and_each_wakes_its_own() {
-        let mut executor = Executor::new(Blocking::default(), Reading::Polling).unwrap();
-        let (one, two) = (executor.slot(), executor.slot());
+    fn the_first_timer_ends_the_wait() {
+        let mut executor = Executor::new(Blocking::default(), ReadMode::Polling).unwrap();
+        let (one, two) = (executor.register(), executor.register());
         let start = Instant::now();
         let (soon, late) = (start + Duration::from_millis(20), start + Duration::from_secs(60));
         let polls = executor.block_on(async {
@@ -266,9 +284,9 @@ mod tests {
                 if Instant::now() >= soon {
                     return Poll::Ready(());
                 }
-                one.wait_until(late, cx.waker());
-                one.wait_until(soon, cx.waker());
-                two.wait_until(late, cx.waker());
+                one.wake_at(late, cx.waker());
+                one.wake_at(soon, cx.waker());
+                two.wake_at(late, cx.waker());
                 Poll::Pending
             })
             .await;
@@ -276,19 +294,19 @@ mod tests {
         });
         assert!(Instant::now() >= soon && polls <= 3, "{polls}");
         drop(two);
-        assert_eq!(executor.slots.first_timer(), None, "what was dropped waits no more");
+        assert_eq!(executor.registrations.first_timer(), None, "a dropped registration has no timer");
     }
 
     #[test]
-    fn a_socket_wakes_when_there_is_something() {
+    fn a_socket_with_input_ends_the_wait() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         let mut socket = mio::net::TcpStream::from_std(socket);
-        let mut executor = Executor::new(Blocking::default(), Reading::Polling).unwrap();
-        let slot = executor.slot();
-        slot.register(&mut socket).unwrap();
+        let mut executor = Executor::new(Blocking::default(), ReadMode::Polling).unwrap();
+        let registration = executor.register();
+        registration.register(&mut socket).unwrap();
         let thread = std::thread::spawn(move || {
             for byte in 0..100 {
                 peer.write_all(&[byte]).unwrap();
@@ -303,7 +321,7 @@ mod tests {
                     Ok(0) => return Poll::Ready(()),
                     Ok(count) => read.extend_from_slice(&buffer[..count]),
                     Err(_) => {
-                        slot.wait_for_socket(cx.waker());
+                        registration.wake_on_socket(cx.waker());
                         return Poll::Pending;
                     }
                 }

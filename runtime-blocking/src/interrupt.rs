@@ -1,12 +1,12 @@
-//! Ending a read that waits in the kernel, from another thread: by shutting its socket down.
+//! Ends a read that waits in the kernel, from another thread, by shutting its socket down.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-/// Wakes a thread out of its socket. To be left with a [`Stop`](powerstream_client::shutdown::Stop) as its waker: what
-/// wakes it ends the socket for good.
+/// Shuts the open socket down when it is woken. Used as the waker of a
+/// [`Stop`](powerstream_client::shutdown::Stop).
 #[derive(Debug, Default)]
 pub(crate) struct Interrupt(Mutex<Inner>);
 
@@ -18,7 +18,7 @@ struct Inner {
 }
 
 impl Interrupt {
-    /// The open socket from here on.
+    /// Sets the open socket.
     pub(crate) fn set_socket(&self, socket: &TcpStream) -> io::Result<()> {
         let clone = socket.try_clone()?;
         self.with(|inner| {
@@ -28,13 +28,13 @@ impl Interrupt {
         Ok(())
     }
 
-    /// There is no open socket: this must not hold the server's slot.
+    /// Forgets the socket, so that the second handle does not keep the connection open.
     pub(crate) fn clear_socket(&self) {
         self.with(|inner| inner.socket = None);
     }
 
     fn with(&self, change: impl FnOnce(&mut Inner)) {
-        // Nothing is left half-done under this lock.
+        // No change under this lock can be left incomplete by a panic.
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -42,7 +42,7 @@ impl Interrupt {
 impl Inner {
     fn shut_down(&self) {
         if let Some(socket) = self.socket.as_ref().filter(|_| self.stopped) {
-            // An error means that it is closed already.
+            // On an error the socket is already closed.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }

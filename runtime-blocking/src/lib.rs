@@ -3,31 +3,101 @@
 
 mod executor;
 mod interrupt;
-#[cfg(test)]
-mod losses;
 mod pin;
 mod runtime;
 mod sockets;
 
-pub use executor::Executor;
 pub use pin::{PinError, pin_thread};
 pub use powerstream_client as client;
 pub use powerstream_client::prelude::*;
 pub use powerstream_core as core;
 pub use powerstream_tls as tls;
 pub use runtime::{Blocking, Task};
-pub use sockets::Sockets;
 
-/// Opens streams by one configuration, each read by the thread that waits for it.
+/// Opens streams of one configuration, each read by the thread that calls it:
+/// [`stream`](client::client::Client::stream), [`merged`](client::client::Client::merged) and
+/// [`rules`](client::client::Client::rules).
+///
+/// ```
+/// use powerstream_blocking::{Blocking, Client, Config, Token};
+///
+/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let client = Client::new(config);
+/// let mut one = client.stream()?;
+/// // A thread that polls its socket in a loop, for a processor of its own.
+/// let mut other = client.with_runtime(Blocking::default().with_busy_poll(true)).stream()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type Client = client::client::Client<Blocking>;
 
-/// One stream for months, which blocks the thread that reads it.
+/// A stream that reconnects by itself. Each call blocks the calling thread.
+///
+/// [`next`](client::stream::Stream::next) waits for an event and lends it.
+/// [`find_next`](client::stream::Stream::find_next) says whether `next` would wait:
+///
+/// ```
+/// use powerstream_blocking::Stream;
+/// use std::io::Write;
+///
+/// fn copy(stream: &mut Stream, output: &mut impl Write) -> std::io::Result<()> {
+///     loop {
+///         if !stream.find_next() {
+///             output.flush()?;
+///         }
+///         let Some(event) = stream.next() else { return Ok(()) };
+///         writeln!(output, "{event:?}")?;
+///     }
+/// }
+/// ```
+///
+/// [`queued`](client::stream::Stream::queued) starts a thread that reads, whatever the consumer
+/// does:
+///
+/// ```
+/// use powerstream_blocking::{Client, Config, Delivery, Overflow, QueueConfig, Token};
+///
+/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let mut bounds = QueueConfig::default();
+/// bounds.overflow = Overflow::DropOldest;
+/// let stream = Client::new(config).stream()?;
+/// let shutdown = stream.shutdown_handle();
+/// let (mut receiver, reader) = stream.queued(bounds)?;
+/// # shutdown.shutdown();
+/// while let Some(delivery) = receiver.recv_blocking() {
+///     match delivery {
+///         Delivery::Event(event) => println!("{event:?}"),
+///         Delivery::Dropped(loss) => eprintln!("too slow: {} messages dropped", loss.messages),
+///     }
+/// }
+/// let stream = reader.join();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type Stream = client::stream::Stream<Blocking>;
 
-/// Several connections as one stream, read by one thread.
+/// Several connections as one stream, read by one thread: each Post once, from the connection that
+/// delivers it first.
+///
+/// ```
+/// use powerstream_blocking::{Client, Config, Connections, Token};
+///
+/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type MergedStream = client::stream::MergedStream<Blocking>;
 
-/// The rules of one app at one service; its calls block.
+/// Lists, adds and deletes the rules of a stream. Each call blocks the calling thread.
+///
+/// ```no_run
+/// use powerstream_blocking::client::rule_api::NewRule;
+/// use powerstream_blocking::{Client, Config, Token};
+///
+/// let client = Client::new(Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?));
+/// let mut rules = client.rules()?;
+/// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")])?;
+/// println!("{:?}; now there are {}", added.fates, rules.list()?.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type RuleClient = client::rule_client::RuleClient<Blocking>;
 
 /// Compiles the program in the project's README.

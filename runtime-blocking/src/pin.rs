@@ -4,16 +4,18 @@ use std::fmt;
 
 use core_affinity::CoreId;
 
-/// Keeps the calling thread on the processor with this number, as the operating system counts them, from 0. For a thread
-/// that reads with [`Client::with_busy_poll`](crate::Client::with_busy_poll): call it there first.
-/// Threads that it starts from then on are kept there too.
+/// Keeps the calling thread on one processor, by the operating system's number, from 0.
+///
+/// Call it in a thread that reads with
+/// [`Blocking::with_busy_poll`](crate::Blocking::with_busy_poll), before the stream is opened.
+/// Threads that this thread starts later stay on the processor too.
 ///
 /// # Errors
-/// [`PinError`] where there is no such processor for this thread, or the system does not let threads be kept (macOS takes
-/// it as a hint).
+/// [`PinError`] if this thread may not use such a processor, or if the operating system does not
+/// pin threads. macOS takes it as a hint.
 pub fn pin_thread(processor: usize) -> Result<(), PinError> {
     let wanted = CoreId { id: processor };
-    // Asked for first, since the library takes a number that is out of range at its word.
+    // Checked first: the library does not check the number.
     let is_there = core_affinity::get_core_ids().is_some_and(|ids| ids.contains(&wanted));
     if is_there && core_affinity::set_for_current(wanted) { Ok(()) } else { Err(PinError { processor }) }
 }
@@ -43,17 +45,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_processor_that_there_is_not_is_told() {
+    fn reports_a_missing_processor() {
         let error = pin_thread(100_000).unwrap_err();
         assert_eq!(error, PinError { processor: 100_000 });
         assert!(error.to_string().contains("100000"));
     }
 
     #[test]
-    fn a_thread_stays_where_it_is_put() {
-        // On a thread of its own, which takes its place with it.
+    fn a_pinned_thread_stays_on_its_processor() {
+        // In a thread, so that the pinning ends with it.
         std::thread::spawn(|| {
-            // Where the system has no such thing there is nothing to see.
+            // Not every system can pin threads.
             let Some(ids) = core_affinity::get_core_ids() else { return };
             let last = ids.last().unwrap().id;
             if pin_thread(last).is_ok() && cfg!(any(target_os = "linux", target_os = "android")) {

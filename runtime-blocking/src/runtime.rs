@@ -1,4 +1,4 @@
-//! The blocking runtime: the calling thread waits.
+//! The blocking runtime: each call waits in the calling thread.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +11,7 @@ use powerstream_client::shutdown::Shutdown;
 
 use crate::executor::Executor;
 use crate::pin::pin_thread;
-use crate::sockets::{Reading, Sockets};
+use crate::sockets::{ReadMode, Sockets};
 
 /// Streams that block the thread which reads them.
 ///
@@ -37,11 +37,11 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// Sets whether a stream that waits for input asks the operating system for it in a loop, rather
-    /// than sleeping until it comes. Default off.
+    /// Sets whether a stream that waits for input asks the operating system for it in a loop,
+    /// rather than sleeping until it comes. Default off.
     ///
-    /// That saves the time which waking a thread takes, and uses all of a processor: give it one that
-    /// nothing else uses, see [`pin_thread`]. While it connects or backs off it sleeps.
+    /// That saves the time which waking a thread takes, and uses all of a processor: give it one
+    /// that nothing else uses, see [`pin_thread`]. While it connects or backs off it sleeps.
     #[must_use]
     pub fn with_busy_poll(self, busy_poll: bool) -> Self {
         Self { busy_poll, ..self }
@@ -54,8 +54,8 @@ impl Blocking {
         Self { thread: thread.into(), ..self }
     }
 
-    /// Sets the processor that the threads which [`Stream::queued`](crate::Stream::queued) starts are
-    /// kept on; see [`pin_thread`]. Default: any.
+    /// Sets the processor that the threads which [`Stream::queued`](crate::Stream::queued) starts
+    /// are kept on; see [`pin_thread`]. Default: any.
     #[must_use]
     pub fn with_processor(self, processor: usize) -> Self {
         Self { processor: Some(processor), ..self }
@@ -69,12 +69,12 @@ impl Runtime for Blocking {
     type Waited<F: Future> = F::Output;
 
     fn executor(&self, connections: usize) -> io::Result<Executor> {
-        let reading = match connections {
-            _ if self.busy_poll => Reading::Spinning,
-            ..=1 => Reading::Blocking,
-            _ => Reading::Polling,
+        let mode = match connections {
+            _ if self.busy_poll => ReadMode::Spinning,
+            ..=1 => ReadMode::Blocking,
+            _ => ReadMode::Polling,
         };
-        Executor::new(self.clone(), reading)
+        Executor::new(self.clone(), mode)
     }
 
     fn reactor(executor: &Executor, shutdown: &Shutdown) -> Sockets {
@@ -99,7 +99,7 @@ impl Runtime for Blocking {
         let run = move || {
             let pinned = processor.map_or(Ok(()), pin_thread);
             let is_pinned = pinned.is_ok();
-            // The thread that starts this one waits for it.
+            // The starting thread waits for this report.
             let _ = report.send(pinned);
             is_pinned.then(|| {
                 let output = executor.block_on(future);
@@ -109,7 +109,7 @@ impl Runtime for Blocking {
         let task = Task(std::thread::Builder::new().name(thread).spawn(run)?);
         match reported.recv() {
             Ok(Err(error)) => Err(io::Error::other(error)),
-            // Without a report the thread has panicked: `Task::join` passes that on.
+            // Without a report the thread has panicked: `Task::join` resumes the panic.
             Ok(Ok(())) | Err(_) => Ok(task),
         }
     }
@@ -121,13 +121,15 @@ impl BlockingRuntime for Blocking {
     }
 }
 
-/// A thread that reads a stream. Dropping this leaves it running, until its stream or receiver ends.
+/// A thread that reads a stream, started by [`Stream::queued`](crate::Stream::queued).
+///
+/// Dropping this value does not stop the thread: it ends with its stream or its receiver.
 #[derive(Debug)]
 pub struct Task<T>(JoinHandle<Option<T>>);
 
 impl<T> Task<T> {
-    /// Waits for the thread to end and returns its result: the stream. A panic of the thread goes on
-    /// here.
+    /// Waits for the thread to end and returns its result: the stream. Resumes a panic of the
+    /// thread.
     #[must_use]
     pub fn join(self) -> T {
         match self.0.join() {

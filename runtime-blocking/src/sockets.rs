@@ -1,15 +1,15 @@
-//! What std's sockets and mio's poll offer, as a [`Reactor`].
+//! The [`Reactor`] over std's sockets and mio's poll.
 //!
-//! Connecting, sleeping and the clock are one way for all. Reading is one of three:
+//! All modes connect, sleep and read the clock in the same way. They differ in how a read waits:
 //!
-//! | reading | a read that finds nothing | for |
+//! | mode | a read without input | used for |
 //! |---|---|---|
-//! | [`Reading::Blocking`] | waits in the kernel: one system call, with a receive timeout | one stream a thread |
-//! | [`Reading::Spinning`] | is asked again at once | one stream a core |
-//! | [`Reading::Polling`] | waits in mio's poll, among others | several streams a thread |
+//! | [`ReadMode::Blocking`] | waits in the kernel: one system call, with a receive timeout | one stream per thread |
+//! | [`ReadMode::Spinning`] | is repeated at once | one stream per core |
+//! | [`ReadMode::Polling`] | waits in mio's poll, with others | several connections per thread |
 //!
-//! The receive timeout is armed anew only when it would wake too late, or far too early: the clock decides what has
-//! expired, the timer only wakes.
+//! The receive timeout only wakes the thread; the clock decides what has expired. It is set again
+//! only when it would wake the thread too late or far too early.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -23,18 +23,18 @@ use powerstream_client::net::tcp::{Reactor, Underway};
 use powerstream_client::shutdown::{Shutdown, Stop};
 use socket2::{Domain, Protocol, Type};
 
-use crate::executor::{Executor, Slot};
+use crate::executor::{Executor, Registration};
 use crate::interrupt::Interrupt;
 
-/// How much later than its deadline a read may end.
+/// How long after its deadline a read may end.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Reads in a row that find nothing before a spinning thread looks at the clock and at whether it is to stop.
+/// Reads without input in a row, after which a spinning thread checks the clock and the shutdown.
 const SPINS: u32 = 16;
 
 /// How a read waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum ReadMode {
     Blocking,
     Spinning,
     Polling,
@@ -43,29 +43,29 @@ pub(crate) enum Reading {
 /// The sockets, timer and clock of one connection.
 #[derive(Debug)]
 pub struct Sockets {
-    slot: Arc<Slot>,
-    reading: Reading,
+    registration: Arc<Registration>,
+    mode: ReadMode,
     interrupt: Arc<Interrupt>,
-    /// Keeps `interrupt` where a shutdown finds it.
+    /// Keeps `interrupt` registered with the shutdown.
     _stop: Stop,
-    /// The clock as it was last looked at.
+    /// The time at the last reading of the clock.
     seen: Cell<Instant>,
 }
 
 impl Sockets {
     pub(crate) fn new(executor: &Executor, shutdown: &Shutdown) -> Self {
-        let reading = executor.reading;
+        let mode = executor.mode;
         let interrupt = Arc::new(Interrupt::default());
         let mut stop = shutdown.listen();
-        if reading == Reading::Blocking {
+        if mode == ReadMode::Blocking {
             let waker = Waker::from(Arc::clone(&interrupt));
             if stop.poll_stopped(&mut Context::from_waker(&waker)).is_ready() {
                 waker.wake();
             }
         }
         Self {
-            slot: Arc::new(executor.slot()),
-            reading,
+            registration: Arc::new(executor.register()),
+            mode,
             interrupt,
             _stop: stop,
             seen: Cell::new(Instant::now()),
@@ -84,18 +84,19 @@ impl Reactor for Sockets {
     }
 
     fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Socket> {
-        let (slot, reading, interrupt) = (Arc::clone(&self.slot), self.reading, Arc::clone(&self.interrupt));
+        let (registration, mode, interrupt) =
+            (Arc::clone(&self.registration), self.mode, Arc::clone(&self.interrupt));
         Box::pin(async move {
             let mut socket = begin(address, local)?;
-            slot.register(&mut socket)?;
-            poll_fn(|cx| poll_connected(&socket, &slot, cx)).await?;
+            registration.register(&mut socket)?;
+            poll_fn(|cx| poll_connected(&socket, &registration, cx)).await?;
             socket.set_nodelay(true)?;
-            if reading == Reading::Polling {
+            if mode == ReadMode::Polling {
                 return Ok(Socket::Polling(socket));
             }
-            // From here on nobody waits for it in a poll.
-            slot.deregister(&mut socket)?;
-            if reading == Reading::Spinning {
+            // From here on no read or write waits in the poll.
+            registration.deregister(&mut socket)?;
+            if mode == ReadMode::Spinning {
                 return Ok(Socket::Spinning(socket));
             }
             KernelSocket::new(socket.into(), interrupt).map(Socket::Blocking)
@@ -123,11 +124,11 @@ impl Reactor for Sockets {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         match socket {
-            // The clock was looked at when the last input came, or when the consumer came back.
+            // The clock was read at the last input, or when the consumer asked for the next event.
             Socket::Blocking(blocking) => Poll::Ready(blocking.read(buffer, self.seen.get())),
             Socket::Spinning(socket) => {
                 for _ in 0..SPINS {
-                    let read = found(socket.read(buffer));
+                    let read = pending_if_would_block(socket.read(buffer));
                     if read.is_ready() {
                         return read;
                     }
@@ -136,7 +137,7 @@ impl Reactor for Sockets {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Socket::Polling(socket) => self.or_wait(socket.read(buffer), cx),
+            Socket::Polling(socket) => self.poll_socket(socket.read(buffer), cx),
         }
     }
 
@@ -151,13 +152,13 @@ impl Reactor for Sockets {
         match socket {
             Socket::Blocking(blocking) => Poll::Ready(blocking.write(bytes, self.now())),
             Socket::Spinning(socket) => {
-                let written = found(socket.write(bytes));
+                let written = pending_if_would_block(socket.write(bytes));
                 if written.is_pending() {
                     cx.waker().wake_by_ref();
                 }
                 written
             }
-            Socket::Polling(socket) => self.or_wait(socket.write(bytes), cx),
+            Socket::Polling(socket) => self.poll_socket(socket.write(bytes), cx),
         }
     }
 
@@ -169,24 +170,24 @@ impl Reactor for Sockets {
         if self.now() >= *timer {
             return Poll::Ready(());
         }
-        self.slot.wait_until(*timer, cx.waker());
+        self.registration.wake_at(*timer, cx.waker());
         Poll::Pending
     }
 }
 
 impl Sockets {
-    /// Pending, and woken by the socket, where it was found not to be ready.
-    fn or_wait(&self, result: io::Result<usize>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let result = found(result);
+    /// Returns `Pending`, and sets the waker, if the operation would block.
+    fn poll_socket(&self, result: io::Result<usize>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let result = pending_if_would_block(result);
         if result.is_pending() {
-            self.slot.wait_for_socket(cx.waker());
+            self.registration.wake_on_socket(cx.waker());
         }
         result
     }
 }
 
-/// Pending where the socket was found not to be ready.
-fn found(result: io::Result<usize>) -> Poll<io::Result<usize>> {
+/// Returns `Pending` if the operation would block.
+fn pending_if_would_block(result: io::Result<usize>) -> Poll<io::Result<usize>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
         result => Poll::Ready(result),
@@ -251,7 +252,8 @@ impl Drop for KernelSocket {
     }
 }
 
-/// What Windows calls the end of a wait; elsewhere that means that the connection is lost.
+/// Maps the error of an expired receive timeout on Windows. On Unix, `TimedOut` is a lost
+/// connection.
 fn as_would_block(error: io::Error) -> io::Error {
     if cfg!(windows) && error.kind() == io::ErrorKind::TimedOut {
         io::ErrorKind::WouldBlock.into()
@@ -260,7 +262,7 @@ fn as_would_block(error: io::Error) -> io::Error {
     }
 }
 
-/// Begins to connect without waiting for it, from an address of our own if one is given.
+/// Starts a connect without waiting for it, from the local address if there is one.
 fn begin(address: SocketAddr, local: Option<SocketAddr>) -> io::Result<mio::net::TcpStream> {
     let Some(local) = local else { return mio::net::TcpStream::connect(address) };
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -272,25 +274,29 @@ fn begin(address: SocketAddr, local: Option<SocketAddr>) -> io::Result<mio::net:
     }
 }
 
-/// Whether the error of a connect that does not block says that it goes on.
+/// Returns true if a non-blocking connect is in progress after this error.
 fn is_under_way(error: &io::Error) -> bool {
     #[cfg(unix)]
     if error.raw_os_error() == Some(libc::EINPROGRESS) {
         return true;
     }
-    // What Windows calls it.
+    // The error on Windows.
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-fn poll_connected(socket: &mio::net::TcpStream, slot: &Slot, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+fn poll_connected(
+    socket: &mio::net::TcpStream,
+    registration: &Registration,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
     if let Some(error) = socket.take_error()? {
         return Poll::Ready(Err(error));
     }
     match socket.peer_addr() {
         Ok(_) => Poll::Ready(Ok(())),
-        // Neither an error nor a peer: not yet.
+        // Neither an error nor a peer: the connect is still in progress.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            slot.wait_for_socket(cx.waker());
+            registration.wake_on_socket(cx.waker());
             Poll::Pending
         }
         Err(error) => Poll::Ready(Err(error)),

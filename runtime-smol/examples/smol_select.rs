@@ -1,7 +1,9 @@
-//! A stream among other things that a task waits for: `cargo run -p powerstream-smol --example smol_select`
+//! A stream that races with a timer.
 //!
-//! It runs against a simulator of its own. `next()` races with a timer, and is dropped whenever the timer is first:
-//! nothing is lost by that.
+//! `cargo run -p powerstream-smol --example smol_select`
+//!
+//! It runs against a simulator of its own. The future of `next()` is dropped whenever the timer is
+//! first. That loses nothing.
 
 use std::time::{Duration, Instant};
 
@@ -33,10 +35,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     None => break,
                 }
             }
-            println!("{tick}: {posts} Posts, {} octets", stream.session().octets().received);
+            println!("{tick}: {posts} Posts, {} bytes", stream.session().octets().received);
         }
 
-        // From any task or thread. What was read already is still handed out.
+        // Any task or thread may shut the stream down. Events already read are still delivered.
         stream.shutdown_handle().shutdown();
         while stream.next().await.is_some() {}
         Ok(())

@@ -3,20 +3,73 @@
 
 mod runtime;
 
+pub use runtime::Smol;
+
 pub use powerstream_client as client;
 pub use powerstream_client::prelude::*;
 pub use powerstream_core as core;
 pub use powerstream_tls as tls;
-pub use runtime::Smol;
 
-/// Opens streams by one configuration, on smol.
+/// Opens streams of one configuration, on smol: [`stream`](client::client::Client::stream),
+/// [`merged`](client::client::Client::merged) and [`rules`](client::client::Client::rules).
+///
+/// It may be made, and streams opened, outside of a runtime.
+///
+/// ```
+/// use powerstream_smol::{Client, Config, Token};
+///
+/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let client = Client::new(config);
+/// let (one, other) = (client.stream()?, client.stream()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type Client = client::client::Client<Smol>;
 
-/// One stream for months, on smol.
+/// A stream that reconnects by itself, on smol.
+///
+/// [`next`](client::stream::Stream::next) waits for an event and lends it.
+/// [`find_next`](client::stream::Stream::find_next) says whether `next` would wait:
+///
+/// ```
+/// use powerstream_smol::Stream;
+/// use std::io::Write;
+///
+/// async fn copy(stream: &mut Stream, output: &mut impl Write) -> std::io::Result<()> {
+///     loop {
+///         if !stream.find_next() {
+///             output.flush()?;
+///         }
+///         let Some(event) = stream.next().await else { return Ok(()) };
+///         writeln!(output, "{event:?}")?;
+///     }
+/// }
+/// ```
 pub type Stream = client::stream::Stream<Smol>;
 
-/// Several connections as one stream, on smol.
+/// Several connections as one stream, on smol: each Post once, from the connection that delivers it
+/// first.
+///
+/// ```
+/// use powerstream_smol::{Client, Config, Connections, Token};
+///
+/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type MergedStream = client::stream::MergedStream<Smol>;
 
-/// The rules of one app at one service, on smol.
+/// Lists, adds and deletes the rules of a stream, on smol.
+///
+/// ```no_run
+/// # async fn manage() -> Result<(), Box<dyn std::error::Error>> {
+/// use powerstream_smol::client::rule_api::NewRule;
+/// use powerstream_smol::{Client, Config, Token};
+///
+/// let client = Client::new(Config::new(Token::new(std::env::var("X_BEARER_TOKEN")?)?));
+/// let mut rules = client.rules()?;
+/// let added = rules.add(&[NewRule::tagged("(gull OR tern) lang:en", "birds")]).await?;
+/// println!("{:?}; now there are {}", added.fates, rules.list().await?.len());
+/// # Ok(())
+/// # }
+/// ```
 pub type RuleClient = client::rule_client::RuleClient<Smol>;

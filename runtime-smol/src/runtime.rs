@@ -1,4 +1,4 @@
-//! What smol offers, as a [`Reactor`].
+//! The [`Reactor`] and the tasks of smol.
 
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -11,7 +11,8 @@ use powerstream_client::runtime::AsyncRuntime;
 use smol::{Async, Task, Timer};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// smol's one reactor, which any executor may use, as a [`Reactor`]: for programs that build a transport by hand.
+/// smol, as the runtime of a [`Client`](crate::Client). Any executor can poll its streams, since
+/// smol has one reactor per process.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Smol;
@@ -91,7 +92,7 @@ impl Reactor for Smol {
     }
 }
 
-/// Connects from an address of ours, which [`Async::connect`] does not offer.
+/// Connects from a local address, which [`Async::connect`] does not offer.
 async fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<Async<TcpStream>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -107,12 +108,12 @@ async fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<Asyn
     }
 }
 
-/// Whether the error of a connect that does not block says that it goes on.
+/// Returns true if a non-blocking connect is in progress after this error.
 fn is_under_way(error: &io::Error) -> bool {
     #[cfg(unix)]
     if error.raw_os_error() == Some(libc::EINPROGRESS) {
         return true;
     }
-    // What Windows calls it.
+    // The error on Windows.
     error.kind() == io::ErrorKind::WouldBlock
 }

@@ -1,6 +1,9 @@
-//! Two connections as one stream: `cargo run -p powerstream-tokio --example tokio_merged`
+//! Two connections as one stream.
 //!
-//! It runs against a simulator of its own. Each Post comes once, from whichever connection brings it first.
+//! `cargo run -p powerstream-tokio --example tokio_merged`
+//!
+//! It runs against a simulator of its own, and delivers each Post once, from the connection that
+//! delivers it first.
 
 use powerstream_simulator::Simulator;
 use powerstream_tokio::{Client, Config, Connections, MergedEvent, SessionEvent, Token};

@@ -1,7 +1,10 @@
-//! A consumer that is slower than the stream: `cargo run -p powerstream-tokio --example tokio_queued`
+//! A consumer that is slower than the stream.
 //!
-//! It runs against a simulator of its own, which sends 2,000 Posts a second. A task reads them; the consumer takes a
-//! millisecond for each, and what it cannot keep up with is dropped, and told.
+//! `cargo run -p powerstream-tokio --example tokio_queued`
+//!
+//! It runs against a simulator of its own, which sends 2,000 Posts per second. A task reads them. The
+//! consumer takes a millisecond per Post. The queue drops what the consumer is too slow for, and
+//! reports it.
 
 use std::time::Duration;
 
@@ -28,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Delivery::Event(OwnedEvent::Message(_)) => {
                 posts += 1;
                 if posts == 300 {
-                    // What is queued is still delivered.
+                    // Queued events are still delivered.
                     shutdown.shutdown();
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -38,6 +41,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let stream = reading.await?;
-    println!("{posts} Posts, {dropped} dropped, {} octets", stream.session().octets().received);
+    println!("{posts} Posts, {dropped} dropped, {} bytes", stream.session().octets().received);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What tokio offers, as a [`Reactor`].
+//! The [`Reactor`] and the tasks of tokio.
 
 use std::future::Future;
 use std::io::{self, Read};
@@ -14,10 +14,11 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
-/// The tokio runtime in whose context a stream is polled, as a [`Reactor`]: for programs that build a transport by hand.
+/// tokio, as the runtime of a [`Client`](crate::Client): the one in whose context a stream is
+/// polled.
 ///
-/// The clock is tokio's, which is the system's unless a test has paused it: timers run by that one, and a deadline that
-/// they reached and the clock did not would be waited for in a loop.
+/// It uses tokio's clock, since tokio's timers run by that clock. It differs from the system's only
+/// while a test pauses it.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Tokio;

@@ -1,7 +1,11 @@
-//! Two providers of cryptography in one process, which has room for one. In a process of its own for that.
+//! The crypto provider of this crate and the default one of the process do not meet.
+//!
+//! This is a test program by itself, since the default provider can be installed only once per
+//! process.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "it/support.rs"]
 mod support;
 
 #[cfg(feature = "platform-roots")]
@@ -12,7 +16,7 @@ use powerstream_tls::rustls::version::TLS13;
 use powerstream_tls::{Machine, TlsConfig};
 use support::*;
 
-/// Whoever draws from this fails.
+/// A source of randomness that always fails.
 #[derive(Debug)]
 struct Empty;
 
@@ -22,7 +26,7 @@ impl SecureRandom for Empty {
     }
 }
 
-/// Shakes hands; the cipher suite that was agreed on.
+/// Completes a handshake and returns the negotiated cipher suite.
 fn suite(config: &TlsConfig) -> CipherSuite {
     let (mut client, mut server): (Machine, _) = (machine(config), Server::healthy(&TLS13));
     while client.is_handshaking() {
@@ -37,7 +41,8 @@ fn suite(config: &TlsConfig) -> CipherSuite {
     server.connection.negotiated_cipher_suite().unwrap().suite()
 }
 
-/// All that this crate can be asked for; what the platform lacks it may say.
+/// Builds every kind of configuration; the platform may lack roots. Returns a negotiated cipher
+/// suite.
 fn everything() -> CipherSuite {
     #[cfg(feature = "platform-roots")]
     for system in [TlsConfig::platform(), TlsConfig::with_ca_pem(ca().pem().as_bytes())] {
@@ -49,7 +54,7 @@ fn everything() -> CipherSuite {
 }
 
 #[test]
-fn ours_is_not_installed_and_the_programs_not_used() {
+fn neither_installs_a_provider_nor_uses_the_installed_one() {
     assert_eq!(everything(), CipherSuite::TLS13_AES_256_GCM_SHA384);
     assert!(CryptoProvider::get_default().is_none());
 

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn each_address_has_its_share_of_the_time_that_is_left() {
+    fn each_address_gets_its_share_of_the_time_left() {
         let mut dial = Dial::new(addresses(&["1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1"]));
         let first = dial.poll(at(0), at(9)).unwrap();
         assert_eq!((first.address, first.until), ("1.1.1.1:1".parse().unwrap(), at(3)));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_suit_is_left_out_and_told_if_there_is_nothing_else() {
+    fn skips_unsuitable_addresses_and_reports_them_if_none_is_left() {
         let local = |text: &str| Some(text.parse().unwrap());
         type Case = (&'static [&'static str], bool, Option<IpAddr>, &'static [&'static str], FaultKind);
         let cases: [Case; 7] = [
@@ -288,20 +288,20 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_no_panic() {
+    fn does_not_panic_without_time_left() {
         let mut dial = Dial::new(addresses(&["1.1.1.1:1"]));
         assert_eq!(dial.poll(at(5), at(1)).unwrap().until, at(5));
     }
 
     #[test]
-    fn a_socket_that_meets_itself_is_refused() {
+    fn refuses_a_socket_connected_to_itself() {
         let [one, other] = ["127.0.0.1:40000", "127.0.0.1:40001"].map(|text| text.parse().unwrap());
         assert_eq!(check_peer(one, other), Ok(()));
         assert_eq!(check_peer(one, one), Err(Fault::new(FaultKind::Refused)));
     }
 
     #[test]
-    fn a_route_knows_what_need_not_be_resolved() {
+    fn does_not_resolve_an_address() {
         let plain = Origin::parse("http://localhost:8080").unwrap();
         let route = Route::to_origin(&plain);
         assert_eq!(

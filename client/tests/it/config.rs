@@ -42,7 +42,7 @@ fn target(builder: ConfigBuilder) -> String {
 }
 
 #[test]
-fn a_token_is_checked_cut_and_never_shown() {
+fn checks_and_trims_a_token_and_never_shows_it() {
     for good in [SECRET.to_owned(), format!("{SECRET}\n"), format!("{SECRET}\r\n")] {
         let token = Token::new(good).unwrap();
         assert_eq!(format!("{token:?} {:?}", token.bearer()), "Token(..) BearerToken(..)");
@@ -65,7 +65,7 @@ fn a_token_is_checked_cut_and_never_shown() {
 }
 
 #[test]
-fn the_defaults_are_xs_own() {
+fn the_defaults_are_those_of_x() {
     let config = Config::new(token());
     let built = Config::builder().token(token()).build().unwrap();
     for config in [&config, &built] {
@@ -81,7 +81,7 @@ fn the_defaults_are_xs_own() {
 }
 
 #[test]
-fn everything_set_reaches_the_session() {
+fn passes_every_option_to_the_session() {
     let config = Config::builder()
         .token(token())
         .base_url("http://[::1]:8080/")
@@ -116,7 +116,7 @@ fn everything_set_reaches_the_session() {
 }
 
 #[test]
-fn targets_have_partitions_and_queries_of_their_own() {
+fn targets_may_have_a_partition_and_a_query() {
     let builder = Config::builder;
     assert_eq!(
         target(builder().endpoint(endpoint::FIREHOSE).partition(20)),
@@ -134,7 +134,7 @@ fn targets_have_partitions_and_queries_of_their_own() {
 }
 
 #[test]
-fn what_is_wrong_is_told_before_anything_is_sent() {
+fn build_reports_each_invalid_option() {
     use InvalidConfig as I;
     let builder = || Config::builder().token(token());
     let https = || builder().target_address("10.0.0.1:443".parse().unwrap());
@@ -182,7 +182,7 @@ fn what_is_wrong_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn the_route_is_the_origins_or_the_proxys() {
+fn the_route_leads_to_the_origin_or_the_proxy() {
     let address = "192.0.2.7:8443".parse().unwrap();
     let local = "192.0.2.8".parse().unwrap();
     let direct = Config::builder().target_address(address).local_address(local);
@@ -210,7 +210,7 @@ fn the_route_is_the_origins_or_the_proxys() {
 }
 
 #[test]
-fn no_text_of_a_configuration_shows_a_secret() {
+fn debug_text_contains_no_secret() {
     let config = Config::builder()
         .token(token())
         .proxy(Proxy::parse("http://user:hunter2@proxy.example:3128").unwrap())

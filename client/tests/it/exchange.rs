@@ -84,7 +84,7 @@ impl Io for Script {
 const BODY: &[u8] = b"{\"add\":[]}";
 
 #[test]
-fn polls_an_exchange_to_its_end_over_a_transport_that_pends() {
+fn completes_an_exchange_over_a_transport_that_pends() {
     let mut request = Request::new(Method::Post, "api.x.com", "/2/powerstream/rules");
     request.token = Some(BearerToken::new("s3cr3t").unwrap());
     let storage = vec![0; 2_048];

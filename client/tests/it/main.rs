@@ -1,5 +1,7 @@
 //! The client layer's integration tests, in one binary.
 
+#![allow(clippy::unwrap_used)]
+
 mod config;
 mod exchange;
 mod merged;

@@ -26,7 +26,7 @@ fn posts(log: &[String]) -> Vec<u64> {
 }
 
 #[test]
-fn every_post_comes_once_from_whoever_was_first() {
+fn delivers_each_post_once_from_its_first_arrival() {
     let world = Rc::new(World::default());
     // Post n is sent at 10 n; a carries it 3 ms later, b 1 ms or, each fourth, 8 ms; each tenth comes twice in a row.
     let twice = |n: u64, at: u64| std::iter::repeat_n((at, post(n)), if n % 10 == 0 { 2 } else { 1 });
@@ -55,7 +55,7 @@ fn every_post_comes_once_from_whoever_was_first() {
 }
 
 #[test]
-fn losing_one_of_two_that_carry_the_same_loses_nothing_and_is_no_gap() {
+fn losing_one_of_two_replicas_is_no_gap() {
     let world = Rc::new(World::default());
     let sent = || (1..=100).map(|n| (100 * n, post(n)));
     let a = stream(sent()).reset(20_000);
@@ -84,7 +84,7 @@ fn losing_one_of_two_that_carry_the_same_loses_nothing_and_is_no_gap() {
 }
 
 #[test]
-fn losing_one_of_two_that_carry_their_own_is_a_gap_of_that_one() {
+fn losing_one_of_two_partitions_is_its_gap() {
     let world = Rc::new(World::default());
     let own = |which: u64| (1..=100).map(move |n| (100 * n, post(1_000 * which + n)));
     let a = stream(own(1));
@@ -111,7 +111,7 @@ fn losing_one_of_two_that_carry_their_own_is_a_gap_of_that_one() {
 }
 
 #[test]
-fn what_both_of_two_missed_is_told_once() {
+fn reports_a_gap_of_both_replicas_once() {
     let world = Rc::new(World::default());
     // Both carry nothing after 2,000. It takes a 25 s to notice; b is reset at 10,000 and comes back at 26,500, when a still counts as
     // well. That what lies between was nobody's is known when a is found dead.
@@ -136,7 +136,7 @@ fn what_both_of_two_missed_is_told_once() {
 }
 
 #[test]
-fn a_dead_connection_keeps_no_other_from_its_turn() {
+fn a_dead_connection_does_not_delay_the_others() {
     for dead in [Attempt::Never, Attempt::Refused, stream([] as [(u64, &str); 0])] {
         let world = Rc::new(World::default());
         let alive = stream((1..=50).map(|n| (1_000 * n, post(n))));
@@ -151,7 +151,7 @@ fn a_dead_connection_keeps_no_other_from_its_turn() {
 }
 
 #[test]
-fn a_flood_keeps_no_other_from_its_turn() {
+fn a_flood_does_not_delay_the_other_connections() {
     let world = Rc::new(World::default());
     // Everything is there at once: of a more than a hundred buffers, of b one Post.
     let flood = || (1..=5_000).map(|n| (5, post(n)));
@@ -171,7 +171,7 @@ fn a_flood_keeps_no_other_from_its_turn() {
 }
 
 #[test]
-fn duplicates_without_end_keep_no_task_for_ever() {
+fn yields_to_the_executor_during_endless_duplicates() {
     let world = Rc::new(World::default());
     let a = (0..3_000).fold(stream([(0, post(1))]), |stream, _| stream.bytes(0, line(&post(1))));
     let mut merged = merged(&world, [(0, vec![a])]);
@@ -185,7 +185,7 @@ fn duplicates_without_end_keep_no_task_for_ever() {
 }
 
 #[test]
-fn one_that_gives_up_is_over_and_the_others_go_on() {
+fn a_session_that_gives_up_does_not_end_the_others() {
     let world = Rc::new(World::default());
     let refused = b"HTTP/1.1 401 x\r\ncontent-length: 0\r\n\r\n".to_vec();
     let attempt = Attempt::Open([(10, Act::Bytes(refused.clone()))].into());
@@ -215,7 +215,7 @@ fn one_that_gives_up_is_over_and_the_others_go_on() {
 }
 
 #[test]
-fn shutdown_ends_all_behind_what_was_read() {
+fn shutdown_ends_all_connections_after_the_events_already_read() {
     for by_the_world in [false, true] {
         let world = Rc::new(World::default());
         let a = stream([(5, post(1)), (5, post(2)), (5, post(3))]);
@@ -245,7 +245,7 @@ fn shutdown_ends_all_behind_what_was_read() {
 }
 
 #[test]
-fn arrays_are_taken_apart_and_each_post_of_them_comes_once() {
+fn splits_arrays_and_delivers_each_of_their_posts_once() {
     let world = Rc::new(World::default());
     let array = |ids: &[u64]| format!("[{}]", ids.iter().map(|id| post(*id)).collect::<Vec<_>>().join(" , "));
     let a = stream([(5, array(&[1, 2, 3])), (15, array(&[4])), (25, "[]".into()), (35, "[{},7".into())]);
@@ -277,7 +277,7 @@ fn arrays_are_taken_apart_and_each_post_of_them_comes_once() {
 }
 
 #[test]
-fn messages_that_are_no_posts_belong_to_their_connection() {
+fn delivers_other_messages_of_every_connection() {
     let world = Rc::new(World::default());
     let metadata = r#"{"type":"connection_metadata","datacenter":"atla"}"#;
     let delete = r#"{"delete":{"status":{"id":7}}}"#;
@@ -311,7 +311,7 @@ fn eventful(world: &Rc<World>) -> Stream {
 }
 
 #[test]
-fn futures_dropped_at_every_wait_lose_nothing() {
+fn futures_dropped_at_every_await_lose_nothing() {
     let world = Rc::new(World::default());
     let log = run(&mut eventful(&world), &world, 100_000);
     assert!(
@@ -338,7 +338,7 @@ fn futures_dropped_at_every_wait_lose_nothing() {
 }
 
 #[test]
-fn what_is_at_hand_needs_no_transport_and_is_told_exactly() {
+fn has_event_is_exact_and_polls_no_transport() {
     let world = Rc::new(World::default());
     let a = stream([(5, post(1)), (5, post(2))]);
     let b = stream([(5, post(1)), (5, post(2)), (5, post(2))]);
@@ -361,7 +361,7 @@ fn what_is_at_hand_needs_no_transport_and_is_told_exactly() {
 }
 
 #[test]
-fn owned_events_say_the_same() {
+fn owned_events_equal_the_lent_ones() {
     let world = Rc::new(World::default());
     let mut merged = eventful(&world);
     let mut cx = Context::from_waker(Waker::noop());
@@ -400,7 +400,7 @@ fn owned_events_say_the_same() {
 }
 
 #[test]
-fn none_and_too_many_are_refused() {
+fn refuses_no_connections_and_too_many() {
     let window = WindowConfig::default();
     assert_eq!(Stream::new(Vec::new(), &window).err(), Some(MergeError::Connections));
     let world = Rc::new(World::default());
@@ -412,7 +412,7 @@ fn none_and_too_many_are_refused() {
 
 /// Random scripts against a map: every Post that was fed whole to any connection comes once, when it first did.
 #[test]
-fn random_scripts_give_the_union_of_what_was_sent() {
+fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
     for seed in 0..400 {
         let mut random = Random(seed);
         let world = Rc::new(World::default());
@@ -481,7 +481,7 @@ fn random_scripts_give_the_union_of_what_was_sent() {
 
 /// Random lives of live streams: whatever was sent to nobody lies in a gap that was told, or in the one that is open at the end.
 #[test]
-fn what_nobody_delivered_lies_in_a_gap_that_is_told() {
+fn every_undelivered_post_is_in_a_reported_gap() {
     const END: u64 = 150_000;
     let layouts: [&[u64]; 4] = [&[0], &[0, 0], &[0, 1], &[0, 1, 0, 1]];
     let (mut missed, mut told) = (0, 0);

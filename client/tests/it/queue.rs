@@ -86,7 +86,7 @@ fn drain(receiver: &mut Receiver<Item>) -> Vec<Got> {
 }
 
 #[test]
-fn each_policy_does_what_its_name_says() {
+fn each_overflow_policy_keeps_and_drops_the_right_messages() {
     use Got::{Dropped, End, Item, Nothing};
     // Room for three messages. An event first and one between.
     let script =
@@ -123,7 +123,7 @@ fn each_policy_does_what_its_name_says() {
 }
 
 #[test]
-fn bytes_bound_as_well_and_what_is_over_the_bound_passes_alone() {
+fn limits_bytes_and_passes_a_larger_message_alone() {
     let (mut sender, mut receiver) = queue(config(100, 100, 8, Overflow::Wait));
     // The bound itself is within.
     for (item, sent) in [
@@ -153,7 +153,7 @@ fn bytes_bound_as_well_and_what_is_over_the_bound_passes_alone() {
 }
 
 #[test]
-fn what_tells_of_a_connection_is_never_dropped_and_waits_for_a_place() {
+fn never_drops_connection_events_and_waits_for_room() {
     for overflow in POLICIES {
         let (mut sender, mut receiver) = queue(config(1, 100, 2, overflow));
         assert_eq!(send(&mut sender, message(0, 1)), Poll::Ready(Sent::Queued));
@@ -169,7 +169,7 @@ fn what_tells_of_a_connection_is_never_dropped_and_waits_for_a_place() {
 }
 
 #[test]
-fn of_keep_alives_nothing_is_left_behind_anything_else() {
+fn queues_a_keep_alive_only_while_empty() {
     let keep_alive = |number| Item(number, Weight::KeepAlive);
     let (mut sender, mut receiver) = queue(config(1, 100, 2, Overflow::DropNewest));
     let sent = [keep_alive(0), keep_alive(1), event(2), keep_alive(3)].map(|item| send(&mut sender, item));
@@ -181,7 +181,7 @@ fn of_keep_alives_nothing_is_left_behind_anything_else() {
 
 /// Any script under any bounds: what comes out is what went in, in order, and what is missing is told in its place.
 #[test]
-fn losses_are_told_exactly_where_they_lie() {
+fn reports_losses_in_their_exact_place() {
     for seed in 0..3_000 {
         let mut random = Random(seed);
         let overflow = POLICIES[random.below(4)];
@@ -269,7 +269,7 @@ fn count(woken: &Woken) -> usize {
 }
 
 #[test]
-fn whoever_waits_is_woken_by_what_it_waits_for() {
+fn wakes_the_side_that_waits() {
     let (mut sender, mut receiver) = queue(config(4, 100, 2, Overflow::Wait));
     let ((woken, waker), (woken_sender, waker_sender)) = (task(), task());
     let mut cx = Context::from_waker(&waker);
@@ -319,7 +319,7 @@ fn whoever_waits_is_woken_by_what_it_waits_for() {
 }
 
 #[test]
-fn a_receiver_that_goes_away_counts_what_it_leaves() {
+fn counts_the_messages_that_a_dropped_receiver_leaves() {
     for close in [false, true] {
         let (mut sender, mut receiver) = queue(config(10, 100, 8, Overflow::Wait));
         for item in [event(0), message(1, 10), message(2, 20), message(3, 30)] {
@@ -345,7 +345,7 @@ fn a_receiver_that_goes_away_counts_what_it_leaves() {
 
 /// Threads and tasks on either end, with little room: everything arrives, in order.
 #[test]
-fn every_kind_of_end_works_with_every_other() {
+fn blocking_and_async_ends_work_with_each_other() {
     const MESSAGES: u64 = 20_000;
     for (blocking_sender, receiver_kind) in (0..8).map(|kind| (kind % 2 == 0, kind / 2)) {
         let (mut sender, mut receiver) = queue(config(3, 1_000, 2, Overflow::Wait));
@@ -376,7 +376,7 @@ fn every_kind_of_end_works_with_every_other() {
 }
 
 #[test]
-fn a_thread_waits_no_longer_than_it_was_told() {
+fn recv_timeout_ends_at_its_timeout() {
     let (mut sender, mut receiver) = queue(config(3, 1_000, 2, Overflow::Wait));
     assert_eq!(receiver.recv_timeout(Duration::ZERO), Err(TimedOut));
     assert_eq!(receiver.recv_timeout(Duration::from_micros(10)), Err(TimedOut));
@@ -417,7 +417,7 @@ fn sends(ids: impl IntoIterator<Item = u64>) -> Attempt {
 }
 
 #[test]
-fn the_consumer_sleeps_and_the_reader_reads_on_to_the_bound() {
+fn reads_up_to_the_limit_while_the_consumer_sleeps() {
     for overflow in POLICIES {
         let world = Rc::new(World::default());
         let wire = Wire::new(&world, [sends(1..=1_000)]);
@@ -461,7 +461,7 @@ fn the_consumer_sleeps_and_the_reader_reads_on_to_the_bound() {
 }
 
 #[test]
-fn shutdown_ends_a_pump_wherever_it_waits_and_counts_what_it_read() {
+fn shutdown_ends_a_pump_in_every_state() {
     // While it reads; and while it waits for room, with a buffer of messages read.
     for (messages, receiver_gone) in [(100, false), (2, false), (2, true)] {
         let world = Rc::new(World::default());
@@ -494,7 +494,7 @@ fn shutdown_ends_a_pump_wherever_it_waits_and_counts_what_it_read() {
 }
 
 #[test]
-fn a_receiver_that_closes_ends_a_pump_that_reads() {
+fn a_closed_receiver_ends_a_reading_pump() {
     let world = Rc::new(World::default());
     let wire = Wire::new(&world, [stream([(10, post(1))])]);
     let (sender, mut receiver) = queue(config(10, 1_000_000, 16, Overflow::DropOldest));
@@ -510,7 +510,7 @@ fn a_receiver_that_closes_ends_a_pump_that_reads() {
 }
 
 #[test]
-fn a_merged_stream_is_pumped_like_one_and_given_back() {
+fn pumps_a_merged_stream_and_returns_it() {
     let world = Rc::new(World::default());
     let refused = b"HTTP/1.1 401 x\r\ncontent-length: 0\r\n\r\n".to_vec();
     let over = || Attempt::Open([(0, Act::Bytes(refused.clone()))].into());
@@ -535,7 +535,7 @@ fn a_merged_stream_is_pumped_like_one_and_given_back() {
 
 /// A pump lets others run, however much there is to read.
 #[test]
-fn a_flood_does_not_keep_the_executor() {
+fn yields_to_the_executor_during_a_flood() {
     let world = Rc::new(World::default());
     let wire = Wire::new(&world, [stream((1..=10_000).map(|id| (0, post(id))))]);
     let (sender, receiver) = queue(config(10, 1_000_000, 16, Overflow::DropOldest));

@@ -40,7 +40,7 @@ fn fates(call: &Call, status: u16, answer: Value) -> Vec<String> {
 }
 
 #[test]
-fn requests_are_spelled_as_each_service_wants_them() {
+fn writes_requests_in_the_form_of_each_service() {
     let rules = [NewRule::new("a"), NewRule::tagged("b", "t")];
     let spelled = |call: &Call| (call.method(), call.query().map(|(name, value)| format!("{name}={value}")));
 
@@ -91,7 +91,7 @@ fn a_request_takes_one_to_a_hundred_rules() {
 }
 
 #[test]
-fn whatever_a_rule_holds_it_stays_one_text_of_the_body() {
+fn escapes_every_character_of_a_rule() {
     let hostile = "\"}],\"x\":[\\\u{0}\r\nHost: evil\u{2028}\u{7f}\u{1f426}";
     for api in BOTH {
         let call = Call::add(api, &[NewRule::tagged(hostile, hostile)]).unwrap();
@@ -108,7 +108,7 @@ fn whatever_a_rule_holds_it_stays_one_text_of_the_body() {
 }
 
 #[test]
-fn every_form_of_a_list() {
+fn parses_every_form_of_a_list() {
     let list = Call::list(RuleApi::Powerstream);
     let seen = |answer: &str| {
         let listing = list.listed(&Reply::new(200, answer.as_bytes())).map_err(|error| error.kind)?;
@@ -162,7 +162,7 @@ fn every_form_of_a_list() {
 }
 
 #[test]
-fn added_rules_in_the_forms_of_both_services() {
+fn parses_added_rules_of_both_services() {
     let call = add(&["a", "b"]);
     let both = json!([{"id":"1","value":"a"},{"id":2,"value":"b"}]);
     for (status, answer) in [
@@ -203,7 +203,7 @@ fn added_rules_in_the_forms_of_both_services() {
 }
 
 #[test]
-fn partial_success_duplicates_and_invalid_rules_each_tell_their_fate() {
+fn reports_the_fate_of_each_rule_of_a_partial_success() {
     let call = add(&["a", "b", "h:m", "d"]);
     let answer = json!({
         "data":[{"id":"1","value":"a"}],
@@ -247,7 +247,7 @@ fn partial_success_duplicates_and_invalid_rules_each_tell_their_fate() {
 }
 
 #[test]
-fn a_rule_of_the_same_value_and_another_tag_was_there_before() {
+fn a_rule_with_another_tag_counts_as_existing() {
     let rules = [NewRule::tagged("a", "new"), NewRule::tagged("b", "t"), NewRule::new("c")];
     let call = Call::add(RuleApi::Powerstream, &rules).unwrap();
     let answer = json!({"data":{"rules":[
@@ -262,7 +262,7 @@ fn a_rule_of_the_same_value_and_another_tag_was_there_before() {
 }
 
 #[test]
-fn every_form_of_not_deleted() {
+fn parses_every_form_of_a_failed_delete() {
     let seen = |answer: Value| {
         let call = Call::delete_ids(RuleApi::Powerstream, &["1", "2", "3"]).unwrap();
         let deleted = call.deleted(&Reply::new(200, answer.to_string().as_bytes())).unwrap();
@@ -315,7 +315,7 @@ fn every_form_of_not_deleted() {
 }
 
 #[test]
-fn refusals_are_told_apart_and_keep_the_servers_words() {
+fn classifies_refusals_and_keeps_the_servers_text() {
     for (status, answer, kind, text) in [
         (
             401,
@@ -394,7 +394,7 @@ fn refusals_are_told_apart_and_keep_the_servers_words() {
 }
 
 #[test]
-fn each_kind_of_call_knows_its_budget() {
+fn each_kind_of_call_has_its_rate_limit() {
     for (call, name, requests, hours) in [
         (Call::list(RuleApi::Powerstream), "rules", 50, 24.0),
         (Call::delete_ids(RuleApi::Powerstream, &["1"]).unwrap(), "rules", 50, 24.0),

@@ -171,7 +171,7 @@ const OPEN: Read = Read::Bytes(b"HTTP/1.1 200 x\r\n\r\n");
 const STREAM: Read = Read::Bytes(b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1}\r\n");
 
 #[test]
-fn the_tunnel_is_made_before_the_request_and_made_anew_at_each_connect() {
+fn opens_a_tunnel_before_the_request_at_each_connect() {
     let cut = [b"HTTP/1.1 2".as_slice(), b"00 x\r\n\r", b"\n"].map(Read::Bytes);
     let first = [&cut[..1], &[Read::Early], &cut[1..], &[STREAM, Read::Eof]].concat();
     let mut stream = stream([first, vec![OPEN, STREAM, Read::Stop]]);
@@ -207,7 +207,7 @@ fn the_tunnel_is_made_before_the_request_and_made_anew_at_each_connect() {
 }
 
 #[test]
-fn each_answer_has_its_cause_and_its_wait() {
+fn each_proxy_answer_has_its_reason_and_backoff() {
     let trickle = b"HTTP/1.1 200 and so on".map(Read::Later).to_vec();
     for (reads, want) in [
         (
@@ -246,14 +246,14 @@ fn each_answer_has_its_cause_and_its_wait() {
 }
 
 #[test]
-fn a_deadline_is_the_connects() {
+fn the_connect_deadline_covers_the_tunnel() {
     let mut stream = stream([vec![Read::Silence]]);
     assert!(next(&mut stream).is_some());
     assert_eq!(stream.io().now(), Instant::ZERO.saturating_add(Duration::from_secs(10)));
 }
 
 #[test]
-fn wrong_credentials_are_not_sent_again() {
+fn does_not_send_wrong_credentials_again() {
     let mut stream = stream([vec![Read::Bytes(b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\n")]]);
     assert_eq!(
         next(&mut stream).as_deref(),
@@ -264,7 +264,7 @@ fn wrong_credentials_are_not_sent_again() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_reached_is_told_apart_from_the_server() {
+fn tells_an_unreachable_proxy_from_an_unreachable_server() {
     let mut stream = stream([]);
     assert_eq!(
         next(&mut stream).as_deref(),
@@ -275,7 +275,7 @@ fn a_proxy_that_cannot_be_reached_is_told_apart_from_the_server() {
 }
 
 #[test]
-fn a_stop_ends_it_in_between() {
+fn a_shutdown_ends_the_handshake_with_the_proxy() {
     for reads in [vec![Read::Stop], vec![Read::Bytes(b"HTTP/1."), Read::Stop], vec![OPEN, Read::Stop]] {
         let mut stream = stream([reads]);
         assert_eq!(next(&mut stream), None);
@@ -284,7 +284,7 @@ fn a_stop_ends_it_in_between() {
 
 /// TLS and the `Host` field keep the name; where the bytes go is fixed.
 #[test]
-fn a_configuration_takes_its_transport_to_the_address_that_is_fixed() {
+fn connects_to_the_configured_target_address() {
     use powerstream_client::config::Config;
     use powerstream_client::proxy::Proxy;
 

@@ -1,12 +1,12 @@
-//! An event loop of one's own, without any adapter: two sessions on one thread, over `mio` (epoll, kqueue, IOCP).
+//! An event loop without an adapter: two sessions on one thread, over `mio` (epoll, kqueue, IOCP).
 //!
-//! `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another
-//! `cargo run -p powerstream-epoll-loop -- http://127.0.0.1:8080`; or, with `simulate --tls
-//! --ca-out ca.pem`, `.. -- https://127.0.0.1:8080 ca.pem`. It ends after 1,000 Posts of each.
+//! Run `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another `cargo run -p
+//! powerstream-epoll-loop -- http://127.0.0.1:8080`. With `simulate --tls --ca-out ca.pem`, run `..
+//! -- https://127.0.0.1:8080 ca.pem`. The program ends after 1,000 Posts of each session.
 //!
-//! What is written by hand is [`Tcp`], an `Io` whose `Pending` means would-block, and the loop. The session's steps are
-//! carried out by the core's driver, TLS by `powerstream-tls`. It is a package of its own since the core's tests must be
-//! able to do without std; the suite that all adapters are held to holds it too (`tests/conformance.rs`).
+//! The example itself is [`Tcp`], an `Io` whose `Pending` means that the call would block, and the
+//! loop. The core's driver carries out the session's steps, and `powerstream-tls` adds TLS. The
+//! conformance suite checks the loop (`tests/it`).
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let connector = tls.for_origin(&origin)?;
     let mut config = SessionConfig::new(origin);
     config.token = Some(BearerToken::new(&token)?);
-    // Once, for the example's sake: a client for months resolves at every connect.
+    // Resolved once, to keep the example short: a client resolves at every connect.
     let address = (origin.host(), origin.port()).to_socket_addrs()?.next().ok_or("no address")?;
     if !origin.allows(address.ip()) {
         return Err(Box::from(Fault::new(FaultKind::NotLoopback).to_string()));
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while streams.iter().any(|(.., posts)| *posts < 1_000) {
         let (mut is_busy, mut wait) = (false, None);
         for (index, (stream, until, posts)) in streams.iter_mut().enumerate() {
-            // One event a turn, so that a busy stream does not keep the other waiting.
+            // One event per turn, so that a busy stream does not delay the other.
             match stream.poll_next(&mut cx) {
                 Poll::Pending => {
                     let left = until.get().map(|until| until.saturating_since(stream.io().now()));

@@ -1,4 +1,4 @@
-//! A socket in the loop: what is written by hand, and all that knows of `mio`.
+//! A socket in the loop: the only part that uses `mio`.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -20,14 +20,15 @@ pub(crate) struct Tcp {
     pub(crate) registry: Registry,
     pub(crate) token: Token,
     pub(crate) socket: Option<TcpStream>,
-    /// What is waited for has its end here: the loop waits no longer.
+    /// The deadline of the pending call: the loop waits no longer.
     pub(crate) until: Rc<Cell<Option<Instant>>>,
     /// The epoch of the clock.
     pub(crate) base: std::time::Instant,
 }
 
 impl Tcp {
-    /// What came of a system call; would-block is `Pending`, or `None` once `until` has passed.
+    /// Converts the result of a system call. One that would block is `Pending`, or `None` after the
+    /// deadline.
     fn outcome<T>(&mut self, result: io::Result<T>, until: Instant) -> Poll<Result<Option<T>, Fault>> {
         match result {
             Ok(value) => Poll::Ready(Ok(Some(value))),
@@ -65,7 +66,7 @@ impl Io for Tcp {
     fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
         let connected = self.socket().and_then(|socket| match socket.take_error()? {
             Some(error) => Err(error),
-            // Not connected: not yet.
+            // Not connected yet, or an error.
             None => socket.peer_addr().map(drop),
         });
         self.outcome(connected, until)

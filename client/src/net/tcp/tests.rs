@@ -297,7 +297,7 @@ fn connect(net: &Net, tcp: &mut Tcp<Net>, until: u64) -> Result<Option<()>, Faul
 }
 
 #[test]
-fn each_address_is_tried_for_its_share_of_the_time() {
+fn tries_each_address_for_its_share_of_the_time() {
     let net = Net::new()
         .finds(Some((1_000, Ok(&["192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.2:443"]))))
         .answers("192.0.2.1:443", None)
@@ -319,7 +319,7 @@ fn each_address_is_tried_for_its_share_of_the_time() {
 }
 
 #[test]
-fn where_none_can_be_connected_to_the_last_fault_comes_out() {
+fn reports_the_last_fault_when_no_address_connects() {
     let cases: [(Fate<&[&str]>, &str, FaultKind); 6] = [
         (Some((0, Ok(&["127.0.0.1:80", "[::1]:80"]))), "http://localhost", FaultKind::Refused),
         (Some((5, Ok(&["127.0.0.1:80", "127.0.0.9:80"]))), "http://localhost", FaultKind::Unreachable),
@@ -341,14 +341,14 @@ fn where_none_can_be_connected_to_the_last_fault_comes_out() {
 }
 
 #[test]
-fn a_socket_that_meets_itself_is_refused() {
+fn refuses_a_socket_connected_to_itself() {
     let net = Net::new().answers("127.0.0.1:50000", accepted(1, &[]));
     assert_eq!(connect(&net, &mut tcp(&net, "http://127.0.0.1:50000"), 1_000), Err(FaultKind::Refused));
     assert_eq!(net.lock().open, 0);
 }
 
 #[test]
-fn a_socket_is_bound_where_the_route_says() {
+fn binds_the_socket_to_the_local_address() {
     let net = Net::new().answers("127.0.0.1:80", accepted(1, &[]));
     let route = Route::to_origin(&Origin::parse("http://localhost").unwrap())
         .via_address(Some(address("127.0.0.1:80")))
@@ -359,7 +359,7 @@ fn a_socket_is_bound_where_the_route_says() {
 }
 
 #[test]
-fn the_deadline_ends_an_attempt_and_closing_drops_it() {
+fn the_deadline_ends_an_attempt_and_a_close_drops_it() {
     let net = Net::new().answers("127.0.0.1:80", None);
     let mut tcp = tcp(&net, "http://127.0.0.1");
     assert_eq!(connect(&net, &mut tcp, 700), Ok(None));
@@ -371,7 +371,7 @@ fn the_deadline_ends_an_attempt_and_closing_drops_it() {
 }
 
 #[test]
-fn a_name_is_asked_for_once_and_an_old_answer_is_not_taken() {
+fn resolves_once_per_connect_and_ignores_a_stale_answer() {
     // The first answer comes during the second attempt, and counts; the second during a wait, and does not.
     let net = Net::new()
         .finds(Some((150, Ok(&["127.0.0.1:80"]))))
@@ -403,7 +403,7 @@ fn a_name_is_asked_for_once_and_an_old_answer_is_not_taken() {
 }
 
 #[test]
-fn one_timer_is_set_once_for_many_deadlines_that_move_on() {
+fn sets_one_timer_for_many_moving_deadlines() {
     let input: Vec<(u64, &[u8])> = (1..=1_000).map(|nth| (nth * 10, &b"x"[..])).collect();
     let net = Net::new().answers("127.0.0.1:80", accepted(0, &input));
     let mut tcp = tcp(&net, "http://127.0.0.1");
@@ -431,7 +431,7 @@ fn one_timer_is_set_once_for_many_deadlines_that_move_on() {
 }
 
 #[test]
-fn what_is_there_comes_before_the_deadline_even_if_the_runtime_has_not_noticed() {
+fn reads_available_input_at_the_deadline_before_the_runtime_notices_it() {
     let net = Net::new().answers("127.0.0.1:80", accepted(0, &[(50, b"late"), (300, b"")]));
     let mut tcp = tcp(&net, "http://127.0.0.1");
     connect(&net, &mut tcp, 1_000).unwrap();
@@ -444,7 +444,7 @@ fn what_is_there_comes_before_the_deadline_even_if_the_runtime_has_not_noticed()
 }
 
 #[test]
-fn other_tasks_have_their_turn_though_the_server_is_faster_than_we_read() {
+fn yields_to_other_tasks_during_a_flood() {
     let input = [(0, &b"x"[..])].repeat(100);
     let net = Net::new().answers("127.0.0.1:80", accepted(0, &input));
     let mut tcp = tcp(&net, "http://127.0.0.1");
@@ -467,7 +467,7 @@ fn other_tasks_have_their_turn_though_the_server_is_faster_than_we_read() {
 }
 
 #[test]
-fn errors_are_faults_and_a_stop_makes_them_none() {
+fn reports_errors_as_faults_unless_it_was_shut_down() {
     let kinds = [
         (io::ErrorKind::ConnectionReset, Err(FaultKind::Reset)),
         (io::ErrorKind::Interrupted, Ok(None)),
@@ -494,7 +494,7 @@ fn errors_are_faults_and_a_stop_makes_them_none() {
 }
 
 #[test]
-fn a_stop_wakes_every_wait() {
+fn a_shutdown_wakes_every_wait() {
     let net =
         || Net::new().finds(None).answers("127.0.0.1:80", None).answers("127.0.0.2:80", accepted(0, &[]));
     type Wait = fn(&mut Tcp<Net>, &mut Context<'_>) -> Poll<()>;
@@ -529,7 +529,7 @@ fn a_stop_wakes_every_wait() {
 
 /// A whole life, with each future dropped whenever it has to wait: the events are the same, and nothing is done twice.
 #[test]
-fn a_future_that_is_dropped_at_every_await_loses_nothing() {
+fn futures_dropped_at_every_await_lose_nothing() {
     let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let stream: [(u64, &[u8]); 6] = [
         (5, head),

@@ -1,0 +1,72 @@
+//! The shared suite, on a thread that sleeps and on one that spins.
+
+use std::time::Instant;
+
+use powerstream_blocking::Blocking;
+use powerstream_conformance::log::Recorder;
+use powerstream_conformance::scripts::{TestCase, check, check_tls_faults};
+use powerstream_conformance::{Transport, merged, open, rules, timeouts};
+
+use crate::support::ReadMode;
+
+in_each_read_mode! {
+    timeouts,
+}
+
+fn read(mode: ReadMode, case: TestCase) -> Recorder {
+    let mut recorder = case.recorder;
+    let mut stream = open(mode.runtime(), &case.config, case.ca_pem.as_deref());
+    while recorder.record(stream.next().unwrap().into()).is_continue() {}
+    recorder
+}
+
+fn read_owned(case: TestCase) -> Recorder {
+    let mut recorder = case.recorder;
+    for event in open(Blocking::default(), &case.config, case.ca_pem.as_deref()) {
+        if recorder.record(event).is_break() {
+            break;
+        }
+    }
+    recorder
+}
+
+#[test]
+fn scripts_on_a_thread_that_sleeps() {
+    std::thread::scope(|scope| {
+        scope.spawn(|| check(Transport::Plain, &|case| read(ReadMode::Blocking, case)));
+        scope.spawn(|| check(Transport::Tls, &read_owned));
+        scope.spawn(|| check_tls_faults(&|case| read(ReadMode::Blocking, case)));
+    });
+}
+
+#[test]
+fn scripts_on_a_thread_that_spins() {
+    // One after the other: each reader uses all of a processor.
+    check(Transport::Plain, &|case| read(ReadMode::BusyPoll, case));
+    check(Transport::Tls, &|case| read(ReadMode::BusyPoll, case));
+}
+
+fn timeouts(mode: ReadMode) {
+    timeouts::check(&|job| {
+        let mut stream = open(mode.runtime(), &job.config, job.ca_pem.as_deref());
+        let shutdown = stream.shutdown_handle();
+        let thread = std::thread::spawn(move || {
+            while let Some(event) = stream.next() {
+                if job.events.send((Instant::now(), event.into())).is_err() {
+                    break;
+                }
+            }
+        });
+        timeouts::ReadHandle::new(shutdown, thread)
+    });
+}
+
+#[test]
+fn rejects_a_merged_stream_without_connections() {
+    merged::check_no_connections::<Blocking>();
+}
+
+#[test]
+fn only_two_streams_have_rules() {
+    rules::check_no_rules::<Blocking>();
+}

@@ -1,0 +1,16 @@
+//! The blocking runtime over real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod support;
+
+mod conformance;
+mod datacenters;
+mod merged;
+mod no_silent_loss;
+mod queued;
+mod routes;
+mod rules;
+mod sockets;
+mod tls;

@@ -1,0 +1,519 @@
+//! The machine against a server in memory, with every split of its bytes.
+
+use std::sync::Arc;
+
+use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_tls::rustls::crypto::ring;
+use powerstream_tls::rustls::server::WebPkiClientVerifier;
+use powerstream_tls::rustls::version::{TLS12, TLS13};
+use powerstream_tls::rustls::{AlertDescription, ClientConfig, Error, RootCertStore, ServerConfig};
+use powerstream_tls::{End, Machine, TlsConfig};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+
+use crate::support::*;
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nAuthorization: Bearer s3cr3t\r\n\r\n";
+
+/// How bytes are split in transit.
+enum Cuts {
+    Every(usize),
+    Random(Rng),
+}
+
+impl Cuts {
+    fn next(&mut self, left: usize) -> usize {
+        match self {
+            Cuts::Every(length) => left.min(*length),
+            Cuts::Random(rng) => rng.up_to(left.min(3_000)),
+        }
+    }
+}
+
+fn tls(fault: TlsFault) -> Fault {
+    Fault::new(FaultKind::Tls(fault))
+}
+
+/// Sends everything that the client has to send.
+fn send(client: &mut Machine, server: &mut Server, cuts: &mut Cuts) {
+    while !client.transmit().is_empty() {
+        let count = cuts.next(client.transmit().len());
+        server.receive(&client.transmit()[..count]);
+        client.handle_transmitted(count);
+    }
+}
+
+/// Passes bytes to the client and returns the plaintext, read with a buffer of this length.
+fn receive(client: &mut Machine, mut bytes: &[u8], cuts: &mut Cuts, buffer: usize) -> Vec<u8> {
+    let mut plaintext = Vec::new();
+    let mut buffer = vec![0; buffer];
+    while !bytes.is_empty() && client.fault().is_none() && client.ended().is_none() {
+        let room = client.read_buf();
+        let count = cuts.next(bytes.len()).min(room.len());
+        assert!(count > 0, "no room");
+        room[..count].copy_from_slice(&bytes[..count]);
+        client.handle_read(count);
+        bytes = &bytes[count..];
+        while let Ok(Some(count @ 1..)) = client.read(&mut buffer) {
+            plaintext.extend_from_slice(&buffer[..count]);
+        }
+    }
+    plaintext
+}
+
+/// Runs the handshake until it succeeds or fails.
+fn handshake(client: &mut Machine, server: &mut Server, cuts: &mut Cuts) {
+    loop {
+        send(client, server, cuts);
+        let output = server.output();
+        if output.is_empty() {
+            return;
+        }
+        assert_eq!(receive(client, &output, cuts, 1), b"");
+    }
+}
+
+fn connected(config: &TlsConfig, mut server: Server) -> (Machine, Server) {
+    let mut client = machine(config);
+    handshake(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+    assert_eq!((client.is_handshaking(), client.fault()), (false, None));
+    (client, server)
+}
+
+/// Returns the fault of a handshake, and the alert that the server received.
+fn failed(config: &TlsConfig, server: ServerConfig) -> (Option<Fault>, Option<Error>) {
+    let (mut client, mut server) = (machine(config), Server::new(server));
+    handshake(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+    let mut fault = client.fault();
+    if fault.is_none() {
+        // With TLS 1.3 the server's verdict on the client comes after the handshake.
+        fault = client.read(&mut [0; 1]).err();
+    }
+    (fault, server.error)
+}
+
+#[test]
+fn any_split_gives_the_same_plaintext() {
+    let pieces = |lengths: [usize; 6]| {
+        lengths.map(|length| (0..length).map(|index| (index * length) as u8).collect::<Vec<u8>>())
+    };
+    let small = pieces([1, 700, 2_000, 1, 100, 7]);
+    let large = pieces([1, 2_000, 16_384, 1, 40_000, 7]);
+    let config = client();
+    for version in VERSIONS {
+        let cuts = [1, 2, 5, 1_460, 16_384, usize::MAX].map(Cuts::Every).into_iter();
+        for (index, mut cuts) in cuts.chain((0..20).map(|seed| Cuts::Random(Rng(seed)))).enumerate() {
+            let buffer = [1, 100, 16_384][index % 3];
+            let pieces = if index < 3 { &small } else { &large };
+            let (mut client, mut server) = (machine(&config), Server::healthy(version));
+            assert_eq!(client.write(REQUEST), Ok(0));
+            handshake(&mut client, &mut server, &mut cuts);
+            assert!(!client.is_handshaking());
+            assert_eq!(client.write(REQUEST), Ok(REQUEST.len()));
+            send(&mut client, &mut server, &mut cuts);
+            assert_eq!(server.received, REQUEST);
+            for piece in pieces {
+                server.send(piece);
+            }
+            server.connection.send_close_notify();
+            // Bytes after the end are ignored.
+            let stream = [server.output(), b"junk".to_vec()].concat();
+            assert!(receive(&mut client, &stream, &mut cuts, buffer) == pieces.concat());
+            assert_eq!(client.ended(), Some(End::CloseNotify));
+            assert_eq!(client.read(&mut [0; 1]), Ok(Some(0)));
+            client.handle_eof();
+            assert_eq!(client.ended(), Some(End::CloseNotify));
+        }
+    }
+}
+
+#[test]
+fn lends_each_record_as_soon_as_it_is_complete() {
+    for version in VERSIONS {
+        let (mut client, mut server) = connected(&client(), Server::healthy(version));
+        for piece in [b"one".as_slice(), b"two", b"three"] {
+            server.send(piece);
+        }
+        let stream = server.output();
+        let room = client.read_buf();
+        room[..stream.len() - 1].copy_from_slice(&stream[..stream.len() - 1]);
+        client.handle_read(stream.len() - 1);
+        assert!(client.has_backlog());
+        assert_eq!(client.read_with(<[u8]>::to_vec), Ok(Some(b"one".to_vec())));
+        assert!(client.has_backlog());
+        // A write in between discards nothing.
+        assert_eq!(client.write(REQUEST), Ok(REQUEST.len()));
+        let mut buffer = [0; 2];
+        assert_eq!((client.read(&mut buffer), buffer), (Ok(Some(2)), *b"tw"));
+        assert_eq!(client.read_with(<[u8]>::to_vec), Ok(Some(b"o".to_vec())));
+        assert_eq!(client.read_with(<[u8]>::to_vec), Ok(None));
+        // A part of the third record is buffered.
+        assert!(client.has_backlog());
+        client.read_buf()[0] = stream[stream.len() - 1];
+        client.handle_read(1);
+        assert_eq!(client.read(&mut []), Ok(None));
+        assert_eq!(client.read_with(<[u8]>::to_vec), Ok(Some(b"three".to_vec())));
+        assert!(!client.has_backlog());
+    }
+}
+
+#[test]
+fn delivers_complete_records_before_a_cut_and_tells_it_from_close_notify() {
+    for version in VERSIONS {
+        let (_, mut server) = connected(&client(), Server::healthy(version));
+        let mut boundaries = vec![(server.output().len(), 0)];
+        for piece in [b"one".as_slice(), b"two", b"three"] {
+            server.send(piece);
+            let (at, plaintext) = *boundaries.last().unwrap();
+            boundaries.push((at + server.output().len(), plaintext + piece.len()));
+        }
+        for at in 0..=boundaries.last().unwrap().0 {
+            let (mut client, mut server) = connected(&client(), Server::healthy(version));
+            for piece in [b"one".as_slice(), b"two", b"three"] {
+                server.send(piece);
+            }
+            let stream = server.output();
+            let plaintext = receive(&mut client, &stream[..at], &mut Cuts::Every(usize::MAX), 100);
+            client.handle_eof();
+            let whole = boundaries.iter().rfind(|boundary| boundary.0 <= at).unwrap().1;
+            assert_eq!(plaintext, b"onetwothree"[..whole], "{at}");
+            assert_eq!((client.ended(), client.fault()), (Some(End::BareFin), None), "{at}");
+        }
+    }
+}
+
+#[test]
+fn reads_records_before_the_end_with_and_without_close_notify() {
+    for version in VERSIONS {
+        for goodbye in [false, true] {
+            let (mut client, mut server) = connected(&client(), Server::healthy(version));
+            server.send(b"one");
+            server.send(b"two");
+            if goodbye {
+                server.connection.send_close_notify();
+            }
+            let stream = server.output();
+            client.read_buf()[..stream.len()].copy_from_slice(&stream);
+            client.handle_read(stream.len());
+            client.handle_eof();
+            let mut plaintext = Vec::new();
+            while let Some(1) = client
+                .read_with(|bytes| {
+                    plaintext.extend_from_slice(bytes);
+                    usize::from(!bytes.is_empty())
+                })
+                .unwrap()
+            {}
+            assert_eq!(plaintext, b"onetwo");
+            let end = if goodbye { End::CloseNotify } else { End::BareFin };
+            assert_eq!(client.ended(), Some(end));
+        }
+    }
+}
+
+#[test]
+fn delivers_complete_records_before_a_corrupt_byte() {
+    for version in VERSIONS {
+        let length = {
+            let (_, mut server) = connected(&client(), Server::healthy(version));
+            server.send(b"one");
+            server.output().len()
+        };
+        for at in 0..length {
+            let (mut client, mut server) = connected(&client(), Server::healthy(version));
+            server.send(b"zero");
+            let before = server.output();
+            server.send(b"one");
+            let mut broken = server.output();
+            broken[at] ^= 0x20;
+            // Enough bytes for a corrupt length that became longer.
+            let stream = [before, broken, vec![0; 20_000]].concat();
+            let plaintext = receive(&mut client, &stream, &mut Cuts::Every(usize::MAX), 100);
+            if plaintext == b"zeroone" && matches!(at, 1 | 2) {
+                // A record's version is ignored (RFC 8446, section 5.1).
+                continue;
+            }
+            assert_eq!(plaintext, b"zero", "{at}");
+            assert_eq!(client.read(&mut [0; 9]), Err(tls(TlsFault::Broken)), "{at}");
+            assert_eq!(client.write(b"x"), Err(tls(TlsFault::Broken)));
+            // The server gets an alert, and closing adds nothing.
+            client.close();
+            send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+            assert!(matches!(server.error, Some(Error::AlertReceived(_))), "{at}: {:?}", server.error);
+        }
+    }
+}
+
+#[test]
+fn reports_an_end_anywhere_in_the_handshake() {
+    for version in VERSIONS {
+        let answer = {
+            let (client, mut server) = (machine(&client()), Server::healthy(version));
+            server.receive(client.transmit());
+            server.output().len()
+        };
+        for at in 0..answer.min(300) {
+            let (mut client, mut server) = (machine(&client()), Server::healthy(version));
+            send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+            let answer = server.output();
+            receive(&mut client, &answer[..at], &mut Cuts::Every(usize::MAX), 1);
+            client.handle_eof();
+            assert_eq!(client.fault(), Some(tls(TlsFault::HandshakeClosed)), "{at}");
+        }
+    }
+    // A close_notify is no better, since it is not authenticated: alert, TLS 1.2, 2 bytes, warning,
+    // close_notify.
+    let mut client = machine(&client());
+    receive(&mut client, &[21, 3, 3, 0, 2, 1, 0], &mut Cuts::Every(1), 1);
+    assert_eq!((client.fault(), client.ended()), (None, None));
+    client.handle_eof();
+    assert_eq!(client.fault(), Some(tls(TlsFault::HandshakeClosed)));
+}
+
+#[test]
+fn reports_a_peer_that_does_not_speak_tls() {
+    for junk in [
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
+        "<html>",
+        "SSH-2.0-x\r\n",
+        "220 mail ESMTP\r\n",
+        "\0\0\0\0\0\0",
+        "\r\n\r\n\r\n",
+    ] {
+        for mut cuts in [Cuts::Every(1), Cuts::Every(usize::MAX)] {
+            let mut client = machine(&client());
+            receive(&mut client, junk.as_bytes(), &mut cuts, 1);
+            assert_eq!(client.fault(), Some(tls(TlsFault::NotTls)), "{junk:?}");
+        }
+    }
+    // After TLS has begun, the same bytes are broken TLS.
+    let (mut client, mut server) = (machine(&client()), Server::healthy(&TLS13));
+    send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+    let answer = [&server.output()[..127], b"HTTP/1.1 400 Bad Request\r\n\r\n"].concat();
+    receive(&mut client, &answer, &mut Cuts::Every(1), 1);
+    assert_eq!(client.fault(), Some(tls(TlsFault::Broken)));
+}
+
+#[test]
+fn each_certificate_fault_has_its_own_kind() {
+    use TlsFault as T;
+    type Change = fn(&mut CertificateParams);
+    let cases: [(Change, T); 4] = [
+        (|params| params.not_after = date_time_ymd(2020, 1, 1), T::CertificateExpired),
+        (|params| params.not_before = date_time_ymd(3000, 1, 1), T::CertificateNotYetValid),
+        (|params| *params = CertificateParams::new(["another.test".to_owned()]).unwrap(), T::CertificateName),
+        (|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth], T::Certificate),
+    ];
+    for version in VERSIONS {
+        for (change, fault) in cases {
+            let (found, told) = failed(&client(), ca().leaf(change).server(&[version]));
+            assert_eq!(found, Some(tls(fault)));
+            assert!(matches!(told, Some(Error::AlertReceived(_))), "{told:?}");
+        }
+        let (found, told) = failed(&client(), Ca::new("nobody").leaf(|_| {}).server(&[version]));
+        assert_eq!(found, Some(tls(T::CertificateIssuer)));
+        assert_eq!(told, Some(Error::AlertReceived(AlertDescription::UnknownCA)));
+        // Of the right name, by another key.
+        let (found, _) = failed(&client(), Ca::new("the tests' CA").leaf(|_| {}).server(&[version]));
+        assert_eq!(found, Some(tls(T::Certificate)));
+    }
+}
+
+#[test]
+fn http_1_1_is_agreed_on_or_nothing() {
+    for version in VERSIONS {
+        let server = |protocols: &[&str]| {
+            let mut server = ca().leaf(|_| {}).server(&[version]);
+            server.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+            server
+        };
+        for good in [["h2", "http/1.1"].as_slice(), &["http/1.1"], &[]] {
+            assert_eq!(failed(&client(), server(good)), (None, None));
+        }
+        let (found, _) = failed(&client(), server(&["h2"]));
+        assert_eq!(found, Some(tls(TlsFault::NoHttp1)));
+        // Whatever a configuration of one's own says.
+        let config = own(&[version]);
+        assert_eq!(failed(&TlsConfig::from(&config), server(&["http/1.1"])), (None, None));
+        assert_eq!(failed(&TlsConfig::from(&config), server(&["h2"])).0, Some(tls(TlsFault::NoHttp1)));
+        assert_eq!(config.alpn_protocols, [b"h2"]);
+    }
+}
+
+/// A configuration of one's own that would rather speak HTTP/2, and early.
+fn own(versions: &[&'static powerstream_tls::rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    use powerstream_tls::rustls::pki_types::{CertificateDer, pem::PemObject};
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca().pem().as_bytes()).unwrap()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.enable_early_data = true;
+    Arc::new(config)
+}
+
+/// A ServerHello of TLS 1.2 or below (RFC 5246, section 7.4.1.3), with this in the place of its
+/// version and extensions.
+fn server_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
+    let mut hello = version.to_vec();
+    hello.extend([7; 32]);
+    // No session; TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256; no compression.
+    hello.extend([0, 0xC0, 0x2B, 0]);
+    hello.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+    hello.extend(extensions);
+    let length = u16::try_from(hello.len()).unwrap();
+    let mut record = vec![22, 3, 3];
+    record.extend((length + 4).to_be_bytes());
+    record.extend([2, 0]);
+    record.extend(length.to_be_bytes());
+    record.extend(hello);
+    record
+}
+
+#[test]
+fn refuses_a_server_that_selects_what_was_not_offered() {
+    // The extensions that say: ALPN h2; and extended_master_secret, which is asked for.
+    let h2 = [0, 16, 0, 5, 0, 3, 2, b'h', b'2', 0, 23, 0, 0];
+    for (hello, fault) in [
+        (server_hello([3, 3], &h2), TlsFault::NoHttp1),
+        (server_hello([3, 2], &[]), TlsFault::NothingInCommon),
+    ] {
+        let mut client = machine(&client());
+        receive(&mut client, &hello, &mut Cuts::Every(1), 1);
+        assert_eq!(client.fault(), Some(tls(fault)));
+    }
+}
+
+#[test]
+fn reports_the_servers_alert() {
+    // A server of 1.2 alone, for a client of 1.3 alone.
+    let (found, _) = failed(&TlsConfig::from(&own(&[&TLS13])), ca().leaf(|_| {}).server(&[&TLS12]));
+    assert_eq!(found, Some(tls(TlsFault::Alert(70))));
+    // A server that requires a client certificate: with TLS 1.3 its alert comes after the
+    // handshake.
+    for version in VERSIONS {
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        let leaf = ca().leaf(|_| {});
+        roots.add(Ca::new("clients").leaf(|_| {}).chain[0].clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(leaf.chain.clone(), leaf.key())
+            .unwrap();
+        let (found, _) = failed(&client(), server);
+        assert_eq!(found, Some(tls(TlsFault::Alert(116))));
+    }
+}
+
+#[test]
+fn accepts_a_long_chain_and_refuses_an_endless_one() {
+    let filler = |bytes: usize| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names = (0..bytes / 62)
+            .map(|n| rcgen::SanType::DnsName(format!("{n:0>56}.test").try_into().unwrap()))
+            .collect();
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    };
+    for version in VERSIONS {
+        for (bytes, is_good) in [(15_000, true), (50_000, true), (70_000, false)] {
+            for mut cuts in [Cuts::Every(usize::MAX), Cuts::Every(1_000)] {
+                let mut leaf = ca().leaf(|_| {});
+                leaf.chain.extend((0..bytes / 10_000).map(|_| filler(10_000)));
+                let (mut client, mut server) = (machine(&client()), Server::new(leaf.server(&[version])));
+                handshake(&mut client, &mut server, &mut cuts);
+                if is_good {
+                    assert_eq!((client.fault(), client.is_handshaking()), (None, false), "{bytes}");
+                } else {
+                    assert_eq!(client.fault(), Some(tls(TlsFault::Broken)));
+                }
+                assert!(client.read_buf().len() <= 90_000);
+            }
+        }
+    }
+}
+
+#[test]
+fn accepts_and_answers_key_updates() {
+    let (mut client, mut server) = connected(&client(), Server::healthy(&TLS13));
+    for round in 0..100_u8 {
+        server.connection.refresh_traffic_keys().unwrap();
+        server.send(&[round; 3]);
+        let stream = server.output();
+        assert_eq!(receive(&mut client, &stream, &mut Cuts::Every(1), 10), [round; 3]);
+    }
+    assert_eq!(client.write(b"still here"), Ok(10));
+    send(&mut client, &mut server, &mut Cuts::Every(1));
+    assert_eq!(server.received, b"still here");
+}
+
+#[test]
+fn bounds_its_output_and_ends_it_with_close_notify() {
+    for version in VERSIONS {
+        let (mut client, mut server) = connected(&client(), Server::healthy(version));
+        let long = vec![b'x'; 100_000];
+        let mut at = 0;
+        while at < long.len() {
+            let count = client.write(&long[at..]).unwrap();
+            assert!(count > 0 && client.transmit().len() < 17_000);
+            assert_eq!(client.write(b"more"), Ok(0));
+            at += count;
+            send(&mut client, &mut server, &mut Cuts::Every(1_000));
+        }
+        assert!(server.received == long && !server.closed);
+        client.close();
+        client.close();
+        assert_eq!(client.write(b"more"), Ok(0));
+        send(&mut client, &mut server, &mut Cuts::Every(1));
+        assert!(server.closed && server.error.is_none());
+        // The other direction stays open.
+        server.send(b"still here");
+        let stream = server.output();
+        assert_eq!(receive(&mut client, &stream, &mut Cuts::Every(1), 10), b"still here");
+    }
+    // During the handshake a close sends nothing.
+    let mut client = machine(&client());
+    let hello = client.transmit().len();
+    client.close();
+    assert_eq!(client.transmit().len(), hello);
+}
+
+#[test]
+fn resumes_sessions() {
+    let config = client();
+    for version in VERSIONS {
+        let server = Arc::new(ca().leaf(|_| {}).server(&[version]));
+        let lengths = [(); 2].map(|()| {
+            let (mut client, mut server) = (machine(&config), Server::new(ServerConfig::clone(&server)));
+            send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+            let answer = server.output();
+            receive(&mut client, &answer, &mut Cuts::Every(usize::MAX), 1);
+            handshake(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+            assert!(!client.is_handshaking());
+            answer.len()
+        });
+        // The second handshake sends no certificate.
+        assert!(lengths[1] < lengths[0] / 2, "{lengths:?}");
+    }
+}
+
+#[test]
+fn debug_text_contains_no_traffic() {
+    let config = client();
+    let (mut client, mut server) = connected(&config, Server::healthy(&TLS13));
+    client.write(REQUEST).unwrap();
+    let mut texts = format!("{client:?}");
+    send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+    server.send(b"s3cr3t");
+    let stream = server.output();
+    client.read_buf()[..stream.len()].copy_from_slice(&stream);
+    client.handle_read(stream.len());
+    texts += &format!("{client:?} {config:?}");
+    client.read(&mut [0; 2]).unwrap();
+    texts += &format!("{client:?}");
+    assert!(!texts.contains("s3cr3t") && !texts.contains("115, 51") && texts.len() < 1_000, "{texts}");
+}
