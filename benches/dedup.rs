@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use powerstream_core::dedup::{Sight, Window, WindowConfig};
+use powerstream_core::dedup::{Insert, Window, WindowConfig};
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::Instant;
 
@@ -32,7 +32,7 @@ fn dedup(criterion: &mut Criterion) {
         config.seed = 0x1234_5678_9ABC_DEF1;
         let Ok(mut window) = Window::allocate(&config) else { unreachable!("the sizes are within bounds") };
         let mut number = BEHIND;
-        let mut is_new = |number| window.insert(id(number), Instant::from_nanos(number), 0) == Sight::New;
+        let mut is_new = |number| window.insert(id(number), Instant::from_nanos(number), 0) == Insert::New;
         while number < BEHIND + posts as u64 {
             assert!(is_new(number));
             number += 1;

@@ -18,7 +18,7 @@ fn framing(criterion: &mut Criterion) {
         for reads in READ_SIZES {
             let wire = Wire::new(&posts, shape, reads);
             let mut group = criterion.benchmark_group(format!("{}/{reads}", shape.name));
-            group.throughput(Throughput::Bytes(wire.message_octets as u64));
+            group.throughput(Throughput::Bytes(wire.message_bytes as u64));
             for engine in &engines::ALL {
                 let mut state = (engine.start)();
                 let expected = (engine.expected)(&wire);

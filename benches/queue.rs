@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use powerstream_client::queue::{Overflow, QueueConfig, Sent, Weigh, Weight, block_on, queue};
+use powerstream_client::queue::{Cost, Overflow, QueueConfig, QueueCost, SendOutcome, block_on, queue};
 
 /// The median length of a Post.
 const BYTES: usize = 3_400;
@@ -20,9 +20,9 @@ const BYTES: usize = 3_400;
 /// A message without its copy.
 struct Item(u64);
 
-impl Weigh for Item {
-    fn weight(&self) -> Weight {
-        Weight::Message(BYTES)
+impl QueueCost for Item {
+    fn weight(&self) -> Cost {
+        Cost::Message(BYTES)
     }
 }
 
@@ -40,16 +40,16 @@ fn alone(criterion: &mut Criterion) {
     group.bench_function("alone", |bencher| {
         let (mut sender, mut receiver) = queue(config(Overflow::Wait));
         bencher.iter(|| {
-            let sent = sender.poll_send(&mut cx, Weight::Message(BYTES), || Item(7));
-            assert_eq!(sent, Poll::Ready(Sent::Queued));
+            let sent = sender.poll_send(&mut cx, Cost::Message(BYTES), || Item(7));
+            assert_eq!(sent, Poll::Ready(SendOutcome::Queued));
             assert!(matches!(receiver.try_recv(), Poll::Ready(Some(_))));
         });
     });
     group.bench_function("alone/copied", |bencher| {
         let (mut sender, mut receiver) = queue(config(Overflow::Wait));
         bencher.iter(|| {
-            let sent = sender.poll_send(&mut cx, Weight::Message(BYTES), || post.clone());
-            assert_eq!(sent, Poll::Ready(Sent::Queued));
+            let sent = sender.poll_send(&mut cx, Cost::Message(BYTES), || post.clone());
+            assert_eq!(sent, Poll::Ready(SendOutcome::Queued));
             assert!(matches!(receiver.try_recv(), Poll::Ready(Some(_))));
         });
     });
@@ -57,8 +57,8 @@ fn alone(criterion: &mut Criterion) {
     group.bench_function("alone/drop_oldest", |bencher| {
         let (mut sender, receiver) = queue(config(Overflow::DropOldest));
         bencher.iter(|| {
-            let sent = sender.poll_send(&mut cx, Weight::Message(BYTES), || Item(7));
-            assert_eq!(sent, Poll::Ready(Sent::Queued));
+            let sent = sender.poll_send(&mut cx, Cost::Message(BYTES), || Item(7));
+            assert_eq!(sent, Poll::Ready(SendOutcome::Queued));
         });
         drop(receiver);
     });
@@ -88,7 +88,7 @@ fn threads(criterion: &mut Criterion) {
                         } else {
                             sender.send_blocking(Item(number))
                         };
-                        assert_eq!(sent, Sent::Queued);
+                        assert_eq!(sent, SendOutcome::Queued);
                     }
                 });
                 let mut taken = 0;

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionEvent};
 use powerstream_core::stream::message::classify;
 use powerstream_core::time::Instant;
 
@@ -13,8 +13,8 @@ use crate::wire::Wire;
 pub struct Found {
     /// Messages, keep-alives included; for a floor, LFs on the wire.
     pub lines: usize,
-    /// Octets of these messages; for a floor, of the wire.
-    pub octets: usize,
+    /// ByteCounts of these messages; for a floor, of the wire.
+    pub bytes: usize,
 }
 
 /// An engine between passes: what it holds goes on from one to the next, as on a stream that does not end.
@@ -39,7 +39,7 @@ pub const FLOOR: &str = "F: memcpy + memchr LF";
 
 /// Every engine.
 pub const ALL: [Engine; 10] = [
-    Engine { name: "floor: memcpy", start: || Box::new(Copy::new(64 << 10)), expected: octets },
+    Engine { name: "floor: memcpy", start: || Box::new(Copy::new(64 << 10)), expected: bytes },
     Engine { name: FLOOR, start: || Box::new(CopyAndSearch::new(64 << 10)), expected: lfs },
     // What the floor would be with the reads of the connection that is advised.
     Engine {
@@ -81,16 +81,16 @@ pub const ALL: [Engine; 10] = [
     Engine { name: "httparse + memchr", start: || Box::new(Httparse::new(64 << 10, skim)), expected: lines },
 ];
 
-fn octets(wire: &Wire) -> Found {
-    Found { lines: 0, octets: wire.bytes.len() }
+fn bytes(wire: &Wire) -> Found {
+    Found { lines: 0, bytes: wire.bytes.len() }
 }
 
 fn lfs(wire: &Wire) -> Found {
-    Found { lines: wire.bytes.iter().filter(|&&byte| byte == b'\n').count(), octets: wire.bytes.len() }
+    Found { lines: wire.bytes.iter().filter(|&&byte| byte == b'\n').count(), bytes: wire.bytes.len() }
 }
 
 fn lines(wire: &Wire) -> Found {
-    Found { lines: wire.messages + wire.keep_alives, octets: wire.message_octets }
+    Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes }
 }
 
 /// What is done with each message where framing alone is measured: it is seen, not read.
@@ -117,7 +117,7 @@ impl Pass for Copy {
         wire.for_each_read(self.0.len(), |read| {
             self.0[..read.len()].copy_from_slice(read);
             black_box(&mut self.0);
-            found.octets += read.len();
+            found.bytes += read.len();
         });
         found
     }
@@ -141,7 +141,7 @@ impl CopyAndSearch {
             found.lines += 1;
             rest = &rest[lf + 1..];
         }
-        found.octets += read.len();
+        found.bytes += read.len();
     }
 }
 
@@ -192,8 +192,8 @@ impl<F: FnMut(&[u8])> Powerstream<F> {
         connection.handle_connected(Instant::ZERO);
         let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         let (consumed, event) = connection.decode(head, Instant::ZERO);
-        assert!(consumed == head.len() && matches!(event, Ok(Some(Event::Head(_)))));
-        Self { connection, buffer: buffer.map(|octets| vec![0; octets]), now: 0, sink }
+        assert!(consumed == head.len() && matches!(event, Ok(Some(ConnectionEvent::Head(_)))));
+        Self { connection, buffer: buffer.map(|bytes| vec![0; bytes]), now: 0, sink }
     }
 }
 
@@ -229,12 +229,12 @@ fn drain(
         let (consumed, raw) = connection.scan(input, now);
         let Some(raw) = raw.expect("the wire is well-formed") else { return };
         match connection.lend(raw, input) {
-            Event::Message(message) => {
+            ConnectionEvent::Message(message) => {
                 found.lines += 1;
-                found.octets += message.len();
+                found.bytes += message.len();
                 sink(message);
             }
-            Event::KeepAlive => found.lines += 1,
+            ConnectionEvent::KeepAlive => found.lines += 1,
             event => panic!("unexpected: {event:?}"),
         }
         input = &input[consumed..];
@@ -257,12 +257,12 @@ impl<F: FnMut(&[u8])> Pass for PowerstreamDecode<F> {
             loop {
                 let (consumed, event) = connection.decode(input, Instant::from_nanos(*now));
                 match event.expect("the wire is well-formed") {
-                    Some(Event::Message(message)) => {
+                    Some(ConnectionEvent::Message(message)) => {
                         found.lines += 1;
-                        found.octets += message.len();
+                        found.bytes += message.len();
                         sink(message);
                     }
-                    Some(Event::KeepAlive) => found.lines += 1,
+                    Some(ConnectionEvent::KeepAlive) => found.lines += 1,
                     Some(event) => panic!("unexpected: {event:?}"),
                     None => break,
                 }
@@ -279,7 +279,7 @@ struct Httparse<F> {
     /// What is left of the last read (a size line that is cut), then the new one.
     buffer: Vec<u8>,
     filled: usize,
-    /// Octets of the chunk still to come, and behind them its CR LF.
+    /// ByteCounts of the chunk still to come, and behind them its CR LF.
     left: usize,
     line_end: usize,
     line: Vec<u8>,
@@ -311,7 +311,7 @@ impl<F: FnMut(&[u8])> Httparse<F> {
                     let message = whole.strip_suffix(b"\r\n").expect("CR LF");
                     found.lines += 1;
                     if !message.is_empty() {
-                        found.octets += message.len();
+                        found.bytes += message.len();
                         (self.sink)(message);
                     }
                     self.line.clear();

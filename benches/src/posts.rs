@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Octets of a Post at these quantiles, as measured over real ones.
+/// ByteCounts of a Post at these quantiles, as measured over real ones.
 const SIZES: [(f64, f64); 6] =
     [(0.0, 1_900.0), (0.1, 2_200.0), (0.5, 3_400.0), (0.9, 7_300.0), (0.99, 12_000.0), (1.0, 17_700.0)];
 

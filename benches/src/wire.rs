@@ -9,15 +9,15 @@ use crate::posts::Random;
 pub enum Chunking {
     /// So many messages a chunk.
     Messages(usize),
-    /// Chunks of so many octets, at random between these bounds, whatever the messages.
-    Octets(u64, u64),
+    /// Chunks of so many bytes, at random between these bounds, whatever the messages.
+    Bytes(u64, u64),
 }
 
 /// How the bytes arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadSize {
-    /// So many octets a read.
-    Octets(usize),
+    /// So many bytes a read.
+    Bytes(usize),
     /// One chunk a read, as on a live stream.
     Chunk,
 }
@@ -29,7 +29,7 @@ pub struct Shape {
     pub name: &'static str,
     /// How messages lie in chunks.
     pub chunking: Chunking,
-    /// Octets of content: what stays in the second-level cache, less where each octet costs much.
+    /// ByteCounts of content: what stays in the second-level cache, less where each octet costs much.
     pub content: usize,
 }
 
@@ -37,23 +37,23 @@ pub struct Shape {
 pub const SHAPES: [Shape; 4] = [
     Shape { name: "one", chunking: Chunking::Messages(1), content: 1 << 20 },
     Shape { name: "sixteen", chunking: Chunking::Messages(16), content: 1 << 20 },
-    Shape { name: "split", chunking: Chunking::Octets(500, 1_700), content: 1 << 20 },
-    Shape { name: "tiny", chunking: Chunking::Octets(1, 16), content: 256 << 10 },
+    Shape { name: "split", chunking: Chunking::Bytes(500, 1_700), content: 1 << 20 },
+    Shape { name: "tiny", chunking: Chunking::Bytes(1, 16), content: 256 << 10 },
 ];
 
 /// The read sizes that are measured.
 pub const READ_SIZES: [ReadSize; 5] = [
-    ReadSize::Octets(65_536),
-    ReadSize::Octets(16_384),
-    ReadSize::Octets(1_460),
+    ReadSize::Bytes(65_536),
+    ReadSize::Bytes(16_384),
+    ReadSize::Bytes(1_460),
     ReadSize::Chunk,
-    ReadSize::Octets(1),
+    ReadSize::Bytes(1),
 ];
 
 impl fmt::Display for ReadSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Octets(octets) => write!(f, "{octets}"),
+            Self::Bytes(bytes) => write!(f, "{bytes}"),
             Self::Chunk => f.write_str("chunk"),
         }
     }
@@ -68,8 +68,8 @@ pub struct Wire {
     pub chunks: usize,
     /// Messages in them, keep-alives not counted.
     pub messages: usize,
-    /// Octets of these messages, delimiters excluded.
-    pub message_octets: usize,
+    /// ByteCounts of these messages, delimiters excluded.
+    pub message_bytes: usize,
     /// Keep-alives in them.
     pub keep_alives: usize,
     read_size: ReadSize,
@@ -80,10 +80,10 @@ impl Wire {
     /// `posts` in the given shape, a keep-alive behind each tenth.
     #[must_use]
     pub fn new(posts: &[Vec<u8>], shape: &Shape, read_size: ReadSize) -> Self {
-        let content_max = if read_size == ReadSize::Octets(1) { 128 << 10 } else { shape.content };
+        let content_max = if read_size == ReadSize::Bytes(1) { 128 << 10 } else { shape.content };
         let mut content = Vec::new();
         let mut message_ends = Vec::new();
-        let (mut messages, mut message_octets, mut keep_alives) = (0usize, 0, 0);
+        let (mut messages, mut message_bytes, mut keep_alives) = (0usize, 0, 0);
         for post in posts {
             if content.len() + post.len() > content_max {
                 break;
@@ -92,7 +92,7 @@ impl Wire {
             content.extend_from_slice(b"\r\n");
             message_ends.push(content.len());
             messages += 1;
-            message_octets += post.len();
+            message_bytes += post.len();
             if messages % 10 == 0 {
                 content.extend_from_slice(b"\r\n");
                 message_ends.push(content.len());
@@ -103,7 +103,7 @@ impl Wire {
             Chunking::Messages(count) => {
                 message_ends.chunks(count).map(|ends| ends[ends.len() - 1]).collect()
             }
-            Chunking::Octets(from, to) => {
+            Chunking::Bytes(from, to) => {
                 let mut random = Random::new(2);
                 let mut ends = vec![0];
                 while ends[ends.len() - 1] < content.len() {
@@ -124,14 +124,14 @@ impl Wire {
             start = end;
         }
         let chunks = chunk_ends.len();
-        Self { bytes, chunks, messages, message_octets, keep_alives, read_size, chunk_ends }
+        Self { bytes, chunks, messages, message_bytes, keep_alives, read_size, chunk_ends }
     }
 
-    /// Calls `read` with the bytes of each read, none of more than `most` octets.
+    /// Calls `read` with the bytes of each read, none of more than `most` bytes.
     #[inline]
     pub fn for_each_read(&self, most: usize, mut read: impl FnMut(&[u8])) {
         match self.read_size {
-            ReadSize::Octets(octets) => self.bytes.chunks(octets.min(most)).for_each(read),
+            ReadSize::Bytes(bytes) => self.bytes.chunks(bytes.min(most)).for_each(read),
             ReadSize::Chunk => {
                 let mut start = 0;
                 for &end in &self.chunk_ends {

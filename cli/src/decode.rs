@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   file or stdin --> [ Reads ] --slices of N--> [ Events ]  the whole engine: one line an event
-//!                                           \--> [ Octets ]  head and body decoders only: the content, octet by octet
+//!                                           \--> [ ByteCounts ]  head and body decoders only: the content, octet by octet
 //! ```
 //!
 //! The two modes meet the same response in the same way and must agree on how it ended; [`Ending`] is that, and the
@@ -21,14 +21,13 @@ use std::path::{Path, PathBuf};
 
 use powerstream_core::stream::framing::Delimiter;
 
-use crate::exit::{Exit, Failure, complain};
-use crate::text::Printable;
-
 use self::ending::Ending;
 use self::events::{Events, Style};
 use self::mode::Mode;
-use self::octets::Octets;
+use self::octets::ByteCounts;
 use self::reads::Reads;
+use crate::exit::{Exit, Failure, complain};
+use crate::text::Printable;
 
 const EXAMPLES: &str = "\
 The events of --json, each an object with the key `event`:
@@ -106,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut output = BufWriter::with_capacity(65_536, io::stdout().lock());
     let delimiter = args.delimiter.into();
     let ending = if args.body {
-        decode(reads, Octets::new(), &mut output)
+        decode(reads, ByteCounts::new(), &mut output)
     } else if args.json {
         decode(reads, Events::new(Style::Json, delimiter), &mut output)
     } else {

@@ -1,6 +1,6 @@
 //! What a message is, as a short stable name for programs, and which Post: the one place in the tool that asks.
 
-use powerstream_core::stream::message::{Class, Kind, PostId, System, classify, elements};
+use powerstream_core::stream::message::{Classification, Kind, PostId, System, classify, elements};
 
 /// The kind of a message, and its id where it is a Post. An array of exactly one Post, which is how the documentation
 /// shows Posts, is that Post.
@@ -15,13 +15,13 @@ pub(crate) fn describe(message: &[u8]) -> (&'static str, Option<PostId>) {
 }
 
 /// The Post in an array that holds nothing else.
-fn sole_post(array: &[u8]) -> Option<Class> {
+fn sole_post(array: &[u8]) -> Option<Classification> {
     let mut elements = elements(array);
     let element = elements.next()?.ok()?;
     if elements.next().is_some() {
         return None;
     }
-    Some(classify(element)).filter(Class::is_post)
+    Some(classify(element)).filter(Classification::is_post)
 }
 
 /// The name of a kind.

@@ -13,12 +13,11 @@ use powerstream_core::http::request::BearerToken;
 use powerstream_simulator::{Scenario, Simulator, Totals};
 use tracing::info;
 
+pub(crate) use self::options::Options;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
 use crate::log;
 use crate::text::Printable;
-
-pub(crate) use self::options::Options;
 
 const EXAMPLES: &str = "\
 The first line on standard output is `listening on http://ADDR` (or https), further ones name further datacenters;

@@ -24,24 +24,21 @@ mod source;
 use std::io::{self, Write};
 use std::time::Instant;
 
-use powerstream_core::merge::Group;
-use powerstream_core::session::Cause;
+use powerstream_core::merge::Topology;
+use powerstream_core::session::DisconnectReason;
 use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
 use tracing::debug;
 
-use crate::ca;
-use crate::exit::{Exit, Failure};
-use crate::simulate::options;
-use crate::{log, token};
-
+pub(crate) use self::arguments::Args;
 use self::connections::connections;
 use self::journal::Journal;
 use self::latency::Latency;
 use self::output::Output;
 use self::pump::{Ended, Pump};
-
-pub(crate) use self::arguments::Args;
+use crate::exit::{Exit, Failure};
+use crate::simulate::options;
+use crate::{ca, log, token};
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.check()?;
@@ -69,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
     let told: Vec<_> = connections.iter().map(|connection| connection.told(args)).collect();
     told.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
-    let group = if args.local_dc_only { Group::Partitioned } else { Group::Redundant };
+    let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
     let journal = Journal::new(told, group);
     let mut pump = Pump::new(Output::to_stdout(args.format), latency, journal, args.max_posts);
     let started = Instant::now();
@@ -96,16 +93,16 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
     args.ca.as_deref().map(ca::trust).transpose()
 }
 
-fn gave_up(cause: &Cause) -> Failure {
-    let exit = match cause {
-        Cause::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorised,
+fn gave_up(reason: &DisconnectReason) -> Failure {
+    let exit = match reason {
+        DisconnectReason::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorised,
         _ => Exit::Failed,
     };
-    match cause {
+    match reason {
         // In full, and in the server's own words, it is told just before.
-        Cause::Refused(refusal) => {
+        DisconnectReason::Refused(refusal) => {
             Failure::new(exit, format!("gave up: the server refused (status {})", refusal.status))
         }
-        _ => Failure::new(exit, format!("gave up: {cause}")),
+        _ => Failure::new(exit, format!("gave up: {reason}")),
     }
 }

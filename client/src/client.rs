@@ -6,9 +6,9 @@ use crate::config::{Config, Connections};
 use crate::error::OpenError;
 use crate::rule_client::RuleClient;
 use crate::runtime::Runtime;
-use crate::shutdown::Shutdown;
+use crate::shutdown::ShutdownHandle;
 use crate::stream::{MergedStream, Stream};
-use crate::transport::{Trust, connect, open, open_merged};
+use crate::transport::{TrustRoots, connect, open, open_merged};
 
 /// Opens streams by one configuration.
 ///
@@ -17,7 +17,7 @@ use crate::transport::{Trust, connect, open, open_merged};
 #[derive(Clone, Debug)]
 pub struct Client<R> {
     config: Config,
-    trust: Trust,
+    trust: TrustRoots,
     runtime: R,
 }
 
@@ -28,7 +28,7 @@ impl<R: Runtime> Client<R> {
     /// are read once, when the first stream is opened.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, trust: Trust::default(), runtime: R::default() }
+        Self { config, trust: TrustRoots::default(), runtime: R::default() }
     }
 
     /// Replaces the CAs that are trusted.
@@ -54,7 +54,7 @@ impl<R: Runtime> Client<R> {
     /// # Errors
     /// [`OpenError`] where TLS cannot be set up, or the operating system has no more resources.
     pub fn stream(&self) -> Result<Stream<R>, OpenError> {
-        let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, Shutdown::new());
+        let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, ShutdownHandle::new());
         let line = open(&self.config, &self.trust, R::reactor(&executor, &shutdown), &shutdown)?;
         Ok(Stream::new(line, shutdown, executor))
     }
@@ -67,7 +67,7 @@ impl<R: Runtime> Client<R> {
     /// system has no more resources.
     pub fn merged(&self, connections: &Connections) -> Result<MergedStream<R>, OpenError> {
         let executor = self.runtime.executor(connections.list().len()).map_err(OpenError::Io)?;
-        let shutdown = Shutdown::new();
+        let shutdown = ShutdownHandle::new();
         let reactor = || R::reactor(&executor, &shutdown);
         let merged = open_merged(connections, &self.trust, reactor, &shutdown)?;
         Ok(Stream::new(merged, shutdown, executor))
@@ -79,7 +79,7 @@ impl<R: Runtime> Client<R> {
     /// [`OpenError`] where that stream has no rules, TLS cannot be set up, or the operating system has
     /// no more resources.
     pub fn rules(&self) -> Result<RuleClient<R>, OpenError> {
-        let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, Shutdown::new());
+        let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, ShutdownHandle::new());
         let transport = connect(&self.config, &self.trust, R::reactor(&executor, &shutdown), &shutdown)?;
         RuleClient::new(self.config.clone(), transport, shutdown, executor).ok_or(OpenError::NoRules)
     }

@@ -25,11 +25,11 @@
 //!     .partition(2)
 //!     .query("tweet.fields", "created_at,lang")
 //!     .backfill(true)
-//!     .timeouts(|timeouts| timeouts.silence = Duration::from_secs(40))
+//!     .timeouts(|timeouts| timeouts.idle = Duration::from_secs(40))
 //!     .build()?;
 //! let session = config.session();
 //! assert_eq!(session.endpoint.path, "/2/tweets/sample10/stream?partition=2&tweet.fields=created_at%2Clang");
-//! assert_eq!(session.timeouts.silence.as_secs(), 40);
+//! assert_eq!(session.timeouts.idle.as_secs(), 40);
 //!
 //! let other = config.to_builder().partition(3).build();
 //! assert_eq!(other.unwrap_err(), InvalidConfig::Partition { partitions: 2 });
@@ -38,36 +38,34 @@
 
 mod connections;
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::string::String;
 use std::sync::Arc;
-use std::vec;
 use std::vec::Vec;
+use std::{fmt, vec};
 
-use zeroize::Zeroizing;
-
-pub use connections::{Connection, Connections};
-
-use crate::net::dial::Route;
-use crate::net::tunnel::Tunnel;
-use crate::proxy::Proxy;
+pub use connections::{Connections, NamedConnection};
 use powerstream_core::backoff::BackoffConfig;
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::driver::Io;
-use powerstream_core::endpoint::{Endpoint, POWERSTREAM, Spelling};
+use powerstream_core::endpoint::{Endpoint, POWERSTREAM, QueryDialect};
 use powerstream_core::http::chunked::ChunkLimits;
+use powerstream_core::http::connect::{ANSWER_BYTES, ConnectHandshake};
 use powerstream_core::http::head::HeadLimits;
 use powerstream_core::http::origin::{Origin, OriginError, OwnedOrigin, Scheme, X};
 use powerstream_core::http::request::{
     BearerToken, DEFAULT_USER_AGENT, Method, Request, RequestError, percent_encoded,
 };
-use powerstream_core::http::tunnel::{ANSWER_BYTES, Opening};
-use powerstream_core::liveness::{Reason, Timeouts};
+use powerstream_core::liveness::{TimeoutKind, Timeouts};
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
 use powerstream_core::stream::connection::ConnectionConfig;
 use powerstream_core::stream::framing::Delimiter;
 use powerstream_core::time::{Instant, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::net::dial::Route;
+use crate::net::tunnel::Tunnel;
+use crate::proxy::Proxy;
 
 /// A bearer token that owns its secret: wiped when the last copy is dropped, and shown nowhere. `Debug` prints a fixed
 /// word; there is no `Display`, and nothing to compare or serialise it by.
@@ -116,7 +114,7 @@ pub struct Config {
     /// The path with all query parameters that are the same for every connection.
     target: String,
     /// The way through the proxy, where there is one to go through.
-    opening: Option<Opening<Vec<u8>>>,
+    opening: Option<ConnectHandshake<Vec<u8>>>,
 }
 
 impl Config {
@@ -402,11 +400,11 @@ impl ConfigBuilder {
             return Err(InvalidConfig::MessageBytes);
         }
         let timeouts = [
-            (self.timeouts.connect, Reason::Connect),
-            (self.timeouts.head, Reason::Head),
-            (self.timeouts.silence, Reason::Silence),
-            (self.timeouts.message, Reason::Message),
-            (self.timeouts.disconnect, Reason::Disconnect),
+            (self.timeouts.connect, TimeoutKind::Connect),
+            (self.timeouts.head, TimeoutKind::Head),
+            (self.timeouts.idle, TimeoutKind::Idle),
+            (self.timeouts.message, TimeoutKind::Message),
+            (self.timeouts.disconnect, TimeoutKind::Disconnect),
         ];
         if let Some((_, reason)) = timeouts.into_iter().find(|(length, _)| length.is_zero()) {
             return Err(InvalidConfig::Timeout(reason));
@@ -438,7 +436,7 @@ impl ConfigBuilder {
         let own = [
             (endpoint.partitions > 0).then_some("partition"),
             endpoint.local_dc_only.then_some("localDcOnly"),
-            endpoint.backfill.map(Spelling::backfill),
+            endpoint.backfill.map(QueryDialect::backfill),
         ];
         if self.query.iter().any(|(name, _)| name.is_empty() || own.contains(&Some(name.as_str()))) {
             return Err(InvalidConfig::Query);
@@ -473,7 +471,7 @@ impl ConfigBuilder {
         target
     }
 
-    fn opening(&self, origin: &Origin<'_>) -> Result<Option<Opening<Vec<u8>>>, RequestError> {
+    fn opening(&self, origin: &Origin<'_>) -> Result<Option<ConnectHandshake<Vec<u8>>>, RequestError> {
         let Some(proxy) = self.proxy.as_ref().filter(|_| origin.scheme() == Scheme::Https) else {
             return Ok(None);
         };
@@ -481,7 +479,7 @@ impl ConfigBuilder {
         let port = self.target_address.map_or(origin.port(), |target| target.port());
         let mut request = proxy.request(address.as_deref().unwrap_or(origin.host()), port);
         request.user_agent = &self.user_agent;
-        Opening::new(vec![0; request.bytes() + ANSWER_BYTES], &request).map(Some)
+        ConnectHandshake::new(vec![0; request.bytes() + ANSWER_BYTES], &request).map(Some)
     }
 }
 
@@ -498,7 +496,7 @@ struct OwnedEndpoint {
     name: String,
     path: String,
     delimiter: Delimiter,
-    backfill: Option<Spelling>,
+    backfill: Option<QueryDialect>,
     local_dc_only: bool,
     partitions: u8,
 }
@@ -552,7 +550,7 @@ pub enum InvalidConfig {
     /// The message limit is zero or over [`MESSAGE_BYTES_MOST`].
     MessageBytes,
     /// This deadline is zero.
-    Timeout(Reason),
+    Timeout(TimeoutKind),
     /// The target address is another machine's, and the base URL is plain HTTP.
     TargetAddress,
     /// Local and target address are of different families.

@@ -1,7 +1,6 @@
 //! Why a stream could not be opened.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use powerstream_core::merge::MergeError;
 use powerstream_core::session::ConfigError;

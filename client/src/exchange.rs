@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
-use powerstream_core::http::exchange::{Exchange, Step};
+use powerstream_core::http::exchange::{Exchange, ExchangeStep};
 
 /// Carries out the exchange to its end; [`Exchange::outcome`] then has what came of it. `buffer` is what is read into:
 /// [`READ_BYTES`](powerstream_core::buffered::READ_BYTES) is a good length. Dropping a future over this loses nothing: the
@@ -27,27 +27,27 @@ where
             exchange.shutdown();
         }
         match exchange.poll() {
-            Step::Connect { until } => match ready!(io.poll_connect(cx, until)) {
+            ExchangeStep::Connect { until } => match ready!(io.poll_connect(cx, until)) {
                 Ok(Some(())) => exchange.handle_connected(io.now()),
                 Ok(None) => exchange.handle_timeout(io.now()),
-                Err(fault) => exchange.handle_fault(fault, io.now()),
+                Err(fault) => exchange.handle_transport_error(fault, io.now()),
             },
-            Step::Write { until } => match ready!(io.poll_write(cx, exchange.transmit(), until)) {
+            ExchangeStep::Write { until } => match ready!(io.poll_write(cx, exchange.transmit(), until)) {
                 Ok(Some(count)) => exchange.handle_written(count, io.now()),
                 Ok(None) => exchange.handle_timeout(io.now()),
-                Err(fault) => exchange.handle_fault(fault, io.now()),
+                Err(fault) => exchange.handle_transport_error(fault, io.now()),
             },
-            Step::Read { until } => match ready!(io.poll_read(cx, buffer, until)) {
+            ExchangeStep::Read { until } => match ready!(io.poll_read(cx, buffer, until)) {
                 Ok(Some(0)) => exchange.handle_eof(io.now()),
                 Ok(Some(count)) => exchange.handle_input(&buffer[..count], io.now()),
                 Ok(None) => exchange.handle_timeout(io.now()),
-                Err(fault) => exchange.handle_fault(fault, io.now()),
+                Err(fault) => exchange.handle_transport_error(fault, io.now()),
             },
-            Step::Close => {
+            ExchangeStep::Close => {
                 ready!(io.poll_close(cx));
                 exchange.handle_closed();
             }
-            Step::Done => return Poll::Ready(()),
+            ExchangeStep::Done => return Poll::Ready(()),
         }
     }
 }

@@ -19,7 +19,7 @@ pub mod transport;
 
 /// What every program needs, whatever its runtime. Each runtime's crate has all of it at its root.
 pub mod prelude {
-    pub use powerstream_core::merge::Group;
+    pub use powerstream_core::merge::Topology;
     pub use powerstream_core::session::SessionEvent;
     pub use powerstream_tls::TlsConfig;
 
@@ -28,5 +28,5 @@ pub mod prelude {
     pub use crate::merged::{MergedEvent, OwnedMergedEvent};
     pub use crate::owned::OwnedEvent;
     pub use crate::queue::{Delivery, Overflow, QueueConfig, Receiver};
-    pub use crate::shutdown::Shutdown;
+    pub use crate::shutdown::ShutdownHandle;
 }

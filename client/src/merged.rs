@@ -11,22 +11,22 @@
 //! ```
 //! # use std::task::{Context, Poll};
 //! # use powerstream_core::buffered::Buffered;
-//! # use powerstream_core::driver::{Driven, Io};
+//! # use powerstream_core::driver::{Driver, Io};
 //! # use powerstream_core::http::origin::Origin;
-//! # use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
+//! # use powerstream_core::session::{TransportError, TransportErrorKind, Session, SessionConfig, SessionEvent};
 //! # use powerstream_core::time::{Instant, UnixTime};
 //! # struct Canned(&'static [u8], bool);
 //! # impl Io for Canned {
 //! #     fn now(&self) -> Instant { Instant::ZERO }
 //! #     fn unix_now(&self) -> UnixTime { UnixTime::default() }
 //! #     fn is_stopped(&self) -> bool { self.1 }
-//! #     fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
+//! #     fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, TransportError>> {
 //! #         Poll::Ready(Ok(Some(())))
 //! #     }
-//! #     fn poll_write(&mut self, _: &mut Context<'_>, b: &[u8], _: Instant) -> Poll<Result<Option<usize>, Fault>> {
+//! #     fn poll_write(&mut self, _: &mut Context<'_>, b: &[u8], _: Instant) -> Poll<Result<Option<usize>, TransportError>> {
 //! #         Poll::Ready(Ok(Some(b.len())))
 //! #     }
-//! #     fn poll_read(&mut self, _: &mut Context<'_>, b: &mut [u8], _: Instant) -> Poll<Result<Option<usize>, Fault>> {
+//! #     fn poll_read(&mut self, _: &mut Context<'_>, b: &mut [u8], _: Instant) -> Poll<Result<Option<usize>, TransportError>> {
 //! #         b[..self.0.len()].copy_from_slice(self.0);
 //! #         self.1 = true;
 //! #         Poll::Ready(Ok(Some(self.0.len())))
@@ -34,24 +34,24 @@
 //! #     fn poll_sleep(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> { Poll::Ready(()) }
 //! #     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> { Poll::Ready(()) }
 //! # }
-//! # fn driven(url: &str) -> Result<Driven<Vec<u8>, Vec<u8>, Canned>, Box<dyn std::error::Error>> {
+//! # fn driven(url: &str) -> Result<Driver<Vec<u8>, Vec<u8>, Canned>, Box<dyn std::error::Error>> {
 //! #     let mut config = SessionConfig::new(Origin::parse(url)?);
 //! #     config.message_bytes_max = 1_000;
 //! #     let storage = vec![0; config.storage_bytes()];
 //! #     let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default())?;
 //! #     let wire = b"HTTP/1.1 200 OK\r\n\r\n{\"id_str\":\"7\",\"text\":\"hello\"}\r\n";
-//! #     Ok(Driven::new(Buffered::new(session, vec![0; 1_000]), Canned(wire, false)))
+//! #     Ok(Driver::new(Buffered::new(session, vec![0; 1_000]), Canned(wire, false)))
 //! # }
 //! use powerstream_core::dedup::WindowConfig;
-//! use powerstream_client::merged::{Line, Merged, MergedEvent};
-//! use powerstream_core::merge::Group;
+//! use powerstream_client::merged::{Member, Merged, MergedEvent};
+//! use powerstream_core::merge::Topology;
 //!
 //! // Two connections, each `driven` by a session and a transport of the runtime's; here both are sent the same Post.
-//! let lines = [("atlanta", "http://localhost:1"), ("portland", "http://localhost:2")];
-//! let lines = lines.iter().enumerate().map(|(index, (name, url))| {
-//!     Ok(Line::new(*name, Group::Redundant.feed(index as u16), driven(url)?))
+//! let members = [("atlanta", "http://localhost:1"), ("portland", "http://localhost:2")];
+//! let members = members.iter().enumerate().map(|(index, (name, url))| {
+//!     Ok(Member::new(*name, Topology::Redundant.group(index as u16), driven(url)?))
 //! });
-//! let mut merged = Merged::new(lines.collect::<Result<_, Box<dyn std::error::Error>>>()?, &WindowConfig::default())?;
+//! let mut merged = Merged::new(members.collect::<Result<_, Box<dyn std::error::Error>>>()?, &WindowConfig::default())?;
 //!
 //! # let program = async {
 //! let mut posts = 0;
@@ -74,14 +74,16 @@ use std::boxed::Box;
 use std::task::{Context, Poll};
 use std::vec::Vec;
 
-use crate::owned::OwnedEvent;
 use powerstream_core::dedup::{Window, WindowConfig};
-use powerstream_core::driver::{Driven, Io};
+use powerstream_core::driver::{Driver, Io};
 use powerstream_core::merge::{
-    Arrival, ConnectionId, Feed, FeedGap, Interrupted, Merge, MergeError, Record, State,
+    Arrival, ConnectionId, ConnectionState, ConnectionStats, GroupGap, Interrupted, Merge, MergeError,
+    ReplicaGroup,
 };
 use powerstream_core::session::{Message, SessionEvent, Step};
-use powerstream_core::stream::message::{Class, Elements, Kind, classify, elements};
+use powerstream_core::stream::message::{ArrayElements, Classification, Kind, classify, elements};
+
+use crate::owned::OwnedEvent;
 
 /// Duplicates passed over in a row after which other tasks of the executor have their turn. A connection that repeats what it
 /// has sent, for five minutes by backfill or for ever, is no event and would otherwise be no end either.
@@ -89,23 +91,23 @@ const DUPLICATES_IN_A_ROW: u32 = 256;
 
 /// One of the connections that a stream is merged from.
 #[derive(Debug)]
-pub struct Line<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+pub struct Member<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     name: Box<str>,
-    feed: Feed,
-    driven: Driven<S, B, I>,
+    group: ReplicaGroup,
+    driven: Driver<S, B, I>,
     /// Its session is done.
     is_over: bool,
 }
 
-impl<S, B, I> Line<S, B, I>
+impl<S, B, I> Member<S, B, I>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     B: AsRef<[u8]> + AsMut<[u8]>,
     I: Io,
 {
-    /// A connection under a name, which carries the Posts of `feed`.
-    pub fn new(name: impl Into<Box<str>>, feed: Feed, driven: Driven<S, B, I>) -> Self {
-        Self { name: name.into(), feed, driven, is_over: false }
+    /// A connection under a name, which carries the Posts of `group`.
+    pub fn new(name: impl Into<Box<str>>, group: ReplicaGroup, driven: Driver<S, B, I>) -> Self {
+        Self { name: name.into(), group, driven, is_over: false }
     }
 
     /// Its name.
@@ -116,7 +118,7 @@ where
 
     /// Its session and its transport.
     #[must_use]
-    pub const fn driven(&self) -> &Driven<S, B, I> {
+    pub const fn driver(&self) -> &Driver<S, B, I> {
         &self.driven
     }
 
@@ -137,11 +139,11 @@ pub enum MergedEvent<'a> {
         /// What it tells.
         event: SessionEvent<'a>,
     },
-    /// A feed has lost its last connection. Follows the event that ended it.
+    /// A group has lost its last connection. Follows the event that ended it.
     Interrupted(Interrupted),
     /// Posts that no connection delivered. Follows the event with which that became known: a connection's beginning, before its
     /// Posts, or the end of one that had been dead for a while.
-    Gap(FeedGap),
+    Gap(GroupGap),
 }
 
 /// A [`MergedEvent`] that owns its bytes.
@@ -158,7 +160,7 @@ pub enum OwnedMergedEvent {
     /// See [`MergedEvent::Interrupted`].
     Interrupted(Interrupted),
     /// See [`MergedEvent::Gap`].
-    Gap(FeedGap),
+    Gap(GroupGap),
 }
 
 impl From<MergedEvent<'_>> for OwnedMergedEvent {
@@ -181,10 +183,10 @@ enum AtHand {
         connection: ConnectionId,
         start: usize,
         end: usize,
-        class: Class,
+        class: Classification,
     },
     Interrupted(Interrupted),
-    Gap(FeedGap),
+    Gap(GroupGap),
 }
 
 /// Several sessions as one stream, for one task or thread.
@@ -193,14 +195,14 @@ enum AtHand {
 /// [`Merge`] between them is the way there.
 #[derive(Debug)]
 pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
-    lines: Vec<Line<S, B, I>>,
-    merge: Merge<Vec<u64>, Vec<Record>>,
+    members: Vec<Member<S, B, I>>,
+    merge: Merge<Vec<u64>, Vec<ConnectionStats>>,
     /// Whose turn it is.
     turn: usize,
     at_hand: Option<AtHand>,
     /// What comes behind the event at hand.
     interrupted: Option<Interrupted>,
-    gap: Option<FeedGap>,
+    gap: Option<GroupGap>,
     lent: bool,
 }
 
@@ -214,15 +216,16 @@ where
     ///
     /// # Errors
     /// [`MergeError`] where there are none or too many, or there is no such window.
-    pub fn new(lines: Vec<Line<S, B, I>>, window: &WindowConfig) -> Result<Self, MergeError> {
+    pub fn new(members: Vec<Member<S, B, I>>, window: &WindowConfig) -> Result<Self, MergeError> {
         let window = Window::allocate(window).map_err(MergeError::Window)?;
-        let merge = Merge::new(window, lines.iter().map(|line| Record::new(line.feed)).collect())?;
-        Ok(Self { lines, merge, turn: 0, at_hand: None, interrupted: None, gap: None, lent: false })
+        let merge =
+            Merge::new(window, members.iter().map(|line| ConnectionStats::new(line.group)).collect())?;
+        Ok(Self { members, merge, turn: 0, at_hand: None, interrupted: None, gap: None, lent: false })
     }
 
     /// Asks all sessions to end: what is unread but here is delivered, then the connections close.
     pub fn shutdown(&mut self) {
-        for line in &mut self.lines {
+        for line in &mut self.members {
             line.driven.shutdown();
         }
     }
@@ -294,8 +297,8 @@ where
 
     /// The connections, in the order of their numbers.
     #[must_use]
-    pub fn lines(&self) -> &[Line<S, B, I>] {
-        &self.lines
+    pub fn members(&self) -> &[Member<S, B, I>] {
+        &self.members
     }
 
     /// The connection's name.
@@ -304,12 +307,12 @@ where
     /// Where this stream has no such connection.
     #[must_use]
     pub fn name(&self, connection: ConnectionId) -> &str {
-        self.lines[connection.index()].name()
+        self.members[connection.index()].name()
     }
 
     /// The accounts: who won, who lost and by how much.
     #[must_use]
-    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<Record>> {
+    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<ConnectionStats>> {
         &self.merge
     }
 
@@ -327,7 +330,7 @@ where
         // So many connections in a row have nothing to give.
         let mut idle = 0;
         let mut duplicates = 0;
-        while idle < self.lines.len() {
+        while idle < self.members.len() {
             if let Some(interrupted) = self.interrupted.take() {
                 self.at_hand = Some(AtHand::Interrupted(interrupted));
                 return Poll::Ready(true);
@@ -337,7 +340,7 @@ where
                 return Poll::Ready(true);
             }
             let Some(connection) = ConnectionId::new(self.turn) else { break };
-            let line = &mut self.lines[self.turn];
+            let line = &mut self.members[self.turn];
             let more = match &mut cx {
                 _ if line.is_over => None,
                 _ if line.has_event() => Some(true),
@@ -371,15 +374,15 @@ where
                 }
             }
         }
-        if self.lines.iter().all(|line| line.is_over) { Poll::Ready(false) } else { Poll::Pending }
+        if self.members.iter().all(|line| line.is_over) { Poll::Ready(false) } else { Poll::Pending }
     }
 
     /// What of the event that this connection lends goes on to the consumer; `None` where nothing does.
     fn judge(&mut self, connection: ConnectionId) -> Option<AtHand> {
-        let lines = &self.lines;
-        let driven = &lines[connection.index()].driven;
+        let members = &self.members;
+        let driven = &members[connection.index()].driven;
         let (buffered, io) = (driven.buffered(), driven.io());
-        let covered = |of: ConnectionId| lines[of.index()].driven.buffered().session().covered_until();
+        let covered = |of: ConnectionId| members[of.index()].driven.buffered().session().covered_until();
         match buffered.peek()? {
             SessionEvent::Message(message) => match (message.id(), message.kind()) {
                 (Some(id), _) => {
@@ -412,10 +415,10 @@ where
 
     /// The next element, behind the one that ends at `behind`, that goes on to the consumer.
     fn find_element(&mut self, connection: ConnectionId, behind: Option<usize>) -> Option<AtHand> {
-        let line = &self.lines[connection.index()];
+        let line = &self.members[connection.index()];
         let Some(SessionEvent::Message(array)) = line.driven.buffered().peek() else { return None };
         let mut elements =
-            behind.map_or_else(|| elements(array.bytes), |end| Elements::resume(array.bytes, end));
+            behind.map_or_else(|| elements(array.bytes), |end| ArrayElements::resume(array.bytes, end));
         while let Some(Ok(range)) = elements.next_range() {
             let class = classify(&array.bytes[range.clone()]);
             let is_first = class.post_id.is_none_or(|id| {
@@ -429,7 +432,7 @@ where
     }
 
     fn buffered_event(&self, connection: ConnectionId) -> Option<SessionEvent<'_>> {
-        self.lines[connection.index()].driven.buffered().peek()
+        self.members[connection.index()].driven.buffered().peek()
     }
 
     /// The array that the connection lends.
@@ -443,7 +446,7 @@ where
 
     /// Done with what the connection lends. Its turn is over with its buffer.
     fn go_on(&mut self, connection: ConnectionId) {
-        let line = &mut self.lines[connection.index()];
+        let line = &mut self.members[connection.index()];
         line.driven.release();
         if !line.has_event() {
             self.pass_turn();
@@ -451,18 +454,18 @@ where
     }
 
     fn pass_turn(&mut self) {
-        self.turn = if self.turn + 1 == self.lines.len() { 0 } else { self.turn + 1 };
+        self.turn = if self.turn + 1 == self.members.len() { 0 } else { self.turn + 1 };
     }
 
     /// The connection's session is done.
     fn end(&mut self, connection: ConnectionId) {
-        self.lines[connection.index()].is_over = true;
-        if self.merge.record(connection).state() == State::Over {
+        self.members[connection.index()].is_over = true;
+        if self.merge.connection(connection).state() == ConnectionState::Over {
             return;
         }
-        // It was asked to end: that the feed has nobody left is no news then, but what turns out to be missing is.
-        let lines = &self.lines;
-        let covered = |of: ConnectionId| lines[of.index()].driven.buffered().session().covered_until();
+        // It was asked to end: that the group has nobody left is no news then, but what turns out to be missing is.
+        let members = &self.members;
+        let covered = |of: ConnectionId| members[of.index()].driven.buffered().session().covered_until();
         self.gap = self.merge.handle_disconnected(connection, covered(connection), true, covered).gap;
     }
 }

@@ -7,18 +7,20 @@ pub mod tunnel;
 
 use std::io::{self, ErrorKind};
 
-use powerstream_core::transport_error::{Fault, FaultKind};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 /// Converts an error of the operating system's sockets. An error of the resolver needs its kind from
 /// the caller.
 #[must_use]
-pub fn transport_error(error: &io::Error) -> Fault {
+pub fn transport_error(error: &io::Error) -> TransportError {
     let kind = match error.kind() {
-        ErrorKind::ConnectionRefused => FaultKind::Refused,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => FaultKind::Unreachable,
-        ErrorKind::TimedOut => FaultKind::TimedOut,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => FaultKind::Reset,
-        _ => FaultKind::Other,
+        ErrorKind::ConnectionRefused => TransportErrorKind::Refused,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => TransportErrorKind::Unreachable,
+        ErrorKind::TimedOut => TransportErrorKind::TimedOut,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            TransportErrorKind::Reset
+        }
+        _ => TransportErrorKind::Other,
     };
-    Fault::with_os_code(kind, error.raw_os_error())
+    TransportError::with_os_code(kind, error.raw_os_error())
 }

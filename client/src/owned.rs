@@ -5,10 +5,9 @@ use std::fmt;
 use std::string::String;
 
 use bytes::Bytes;
-
 use powerstream_core::http::head::ResponseHead;
 use powerstream_core::session::{Disconnected, Gap, GaveUp, Refusal, SessionEvent};
-use powerstream_core::stream::message::{Class, Kind, PostId};
+use powerstream_core::stream::message::{Classification, Kind, PostId};
 
 /// A [`SessionEvent`] that owns its bytes.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ pub struct OwnedMessage {
     /// The message, byte for byte, without its delimiter.
     pub bytes: Bytes,
     /// What it is, as far as it had to be read.
-    pub class: Class,
+    pub class: Classification,
 }
 
 impl OwnedMessage {

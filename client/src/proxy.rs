@@ -19,10 +19,9 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use zeroize::Zeroizing;
-
+use powerstream_core::http::connect::{Credentials, TunnelRequest};
 use powerstream_core::http::origin::{Origin, Scheme};
-use powerstream_core::http::tunnel::{Credentials, TunnelRequest};
+use zeroize::Zeroizing;
 
 /// An HTTP proxy, and as whom to use it. The password is wiped when the last copy is dropped, and shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -287,13 +286,16 @@ fn percent_decoded(text: &str) -> Result<Zeroizing<String>, ProxyError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::string::ToString;
+    use std::{format, vec};
+
+    use powerstream_core::http::connect::ConnectHandshake;
     use powerstream_core::http::origin::X;
-    use powerstream_core::http::tunnel::Opening;
-    use std::{format, string::ToString, vec};
+
+    use super::*;
 
     fn request(proxy: &Proxy) -> String {
-        let opening = Opening::new(vec![0; 1_000], &proxy.request("h", 1)).unwrap();
+        let opening = ConnectHandshake::new(vec![0; 1_000], &proxy.request("h", 1)).unwrap();
         String::from_utf8(opening.transmit().to_vec()).unwrap()
     }
 

@@ -5,19 +5,19 @@
 //! [`Overflow`] policy, chosen by name.
 //!
 //! ```text
-//!   Driven or Merged --pump--> Sender |  C  m  m  m  K  D  [12 dropped]  C  m  m  | Receiver --> blocking, async, Stream
+//!   Driver or Merged --pump--> Sender |  C  m  m  m  K  D  [12 dropped]  C  m  m  | Receiver --> blocking, async, Stream
 //!                                        messages: bounded, may be dropped
 //!                                        events of the connection: places of their own, never dropped
 //! ```
 //!
 //! - Only messages are ever dropped, and where some were the receiver is told so in their place ([`Delivery::Dropped`]), with
-//!   their number and bytes. [`Stats`] count exactly: every message sent is delivered, dropped, or still there.
+//!   their number and bytes. [`QueueStats`] count exactly: every message sent is delivered, dropped, or still there.
 //! - What tells of the connection (a stream's beginning and end, gaps, what was skipped) has [`QueueConfig::events_max`] places of its own. They
 //!   last for hours of an outage; once they are full the reader waits under every policy, which keeps memory bounded and
 //!   loses nothing, since a reader that does not read has no more to tell.
 //! - Of a keep-alive nothing is left where something else waits: it only says that the server is there.
 //! - A single message of more bytes than the bound passes alone.
-//! - Both ends see [`Stats`] at any time.
+//! - Both ends see [`QueueStats`] at any time.
 //!
 //! There is one sender and one receiver. Each works in a thread and in a task, whatever the other does.
 //!
@@ -53,14 +53,14 @@ mod pump;
 mod state;
 
 pub use block::block_on;
-pub use pump::{Source, pump};
+use block::block_until;
+use powerstream_core::session::SessionEvent;
+pub use pump::{EventSource, pump};
+use state::{Admission, Popped, State};
 
 use crate::merged::{MergedEvent, OwnedMergedEvent};
 use crate::owned::OwnedEvent;
-use crate::shutdown::Shutdown;
-use block::block_until;
-use powerstream_core::session::SessionEvent;
-use state::{Admission, Popped, State};
+use crate::shutdown::ShutdownHandle;
 
 /// What happens to messages when the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Default for QueueConfig {
 /// What room an event takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Weight {
+pub enum Cost {
     /// A message of so many bytes.
     Message(usize),
     /// What tells of a connection, and is never dropped.
@@ -117,45 +117,45 @@ pub enum Weight {
 }
 
 /// What can be queued.
-pub trait Weigh {
+pub trait QueueCost {
     /// What room it takes. The same at each call.
-    fn weight(&self) -> Weight;
+    fn weight(&self) -> Cost;
 }
 
-impl Weigh for SessionEvent<'_> {
-    fn weight(&self) -> Weight {
+impl QueueCost for SessionEvent<'_> {
+    fn weight(&self) -> Cost {
         match self {
-            Self::Message(message) => Weight::Message(message.bytes.len()),
-            Self::KeepAlive => Weight::KeepAlive,
-            _ => Weight::Event,
+            Self::Message(message) => Cost::Message(message.bytes.len()),
+            Self::KeepAlive => Cost::KeepAlive,
+            _ => Cost::Event,
         }
     }
 }
 
-impl Weigh for OwnedEvent {
-    fn weight(&self) -> Weight {
+impl QueueCost for OwnedEvent {
+    fn weight(&self) -> Cost {
         match self {
-            Self::Message(message) => Weight::Message(message.bytes.len()),
-            Self::KeepAlive => Weight::KeepAlive,
-            _ => Weight::Event,
+            Self::Message(message) => Cost::Message(message.bytes.len()),
+            Self::KeepAlive => Cost::KeepAlive,
+            _ => Cost::Event,
         }
     }
 }
 
-impl Weigh for MergedEvent<'_> {
-    fn weight(&self) -> Weight {
+impl QueueCost for MergedEvent<'_> {
+    fn weight(&self) -> Cost {
         match self {
             Self::Session { event, .. } => event.weight(),
-            _ => Weight::Event,
+            _ => Cost::Event,
         }
     }
 }
 
-impl Weigh for OwnedMergedEvent {
-    fn weight(&self) -> Weight {
+impl QueueCost for OwnedMergedEvent {
+    fn weight(&self) -> Cost {
         match self {
             Self::Session { event, .. } => event.weight(),
-            _ => Weight::Event,
+            _ => Cost::Event,
         }
     }
 }
@@ -192,7 +192,7 @@ pub enum Delivery<E> {
 /// How a queue stands, and what has gone through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct QueueStats {
     /// Messages in it.
     pub messages: usize,
     /// Their bytes.
@@ -214,7 +214,7 @@ pub struct Stats {
 /// What became of an event that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Sent {
+pub enum SendOutcome {
     /// It is in the queue.
     Queued,
     /// A message for which there was no room, and which is counted; or a keep-alive, which was left out.
@@ -259,26 +259,26 @@ impl<E> Sender<E> {
     pub fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        weight: Weight,
+        weight: Cost,
         make: impl FnOnce() -> E,
-    ) -> Poll<Sent> {
+    ) -> Poll<SendOutcome> {
         match self.shared.with(|state| state.admit(weight, Some(cx))) {
             Admission::Room => {
                 // Not under the lock: to copy a message takes its time. Meanwhile there is only more room.
                 let event = make();
                 self.shared.with(|state| ((), state.push(weight, event)));
-                Poll::Ready(Sent::Queued)
+                Poll::Ready(SendOutcome::Queued)
             }
-            Admission::Dropped => Poll::Ready(Sent::Dropped),
-            Admission::Ended => Poll::Ready(Sent::Ended),
+            Admission::Dropped => Poll::Ready(SendOutcome::Dropped),
+            Admission::Ended => Poll::Ready(SendOutcome::Ended),
             Admission::Full => Poll::Pending,
         }
     }
 
     /// Sends an event; waits while the policy is to wait for room. If the future is dropped, so is the event, uncounted.
-    pub async fn send(&mut self, event: E) -> Sent
+    pub async fn send(&mut self, event: E) -> SendOutcome
     where
-        E: Weigh,
+        E: QueueCost,
     {
         let weight = event.weight();
         let mut event = Some(event);
@@ -287,19 +287,19 @@ impl<E> Sender<E> {
                 if let Some(event) = event.take() {
                     self.shared.with(|state| ((), state.push(weight, event)));
                 }
-                Poll::Ready(Sent::Queued)
+                Poll::Ready(SendOutcome::Queued)
             }
-            Admission::Dropped => Poll::Ready(Sent::Dropped),
-            Admission::Ended => Poll::Ready(Sent::Ended),
+            Admission::Dropped => Poll::Ready(SendOutcome::Dropped),
+            Admission::Ended => Poll::Ready(SendOutcome::Ended),
             Admission::Full => Poll::Pending,
         })
         .await
     }
 
     /// As [`Self::send`], for a thread.
-    pub fn send_blocking(&mut self, event: E) -> Sent
+    pub fn send_blocking(&mut self, event: E) -> SendOutcome
     where
-        E: Weigh,
+        E: QueueCost,
     {
         block_on(self.send(event))
     }
@@ -311,7 +311,7 @@ impl<E> Sender<E> {
 
     /// How the queue stands.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> QueueStats {
         self.shared.lock().stats()
     }
 
@@ -332,12 +332,12 @@ impl<E> Drop for Sender<E> {
 pub struct Receiver<E> {
     shared: Arc<Shared<E>>,
     /// Interrupts the reader where its waker cannot: a thread that waits in a system call.
-    shutdown: Option<Shutdown>,
+    shutdown: Option<ShutdownHandle>,
 }
 
 impl<E> Receiver<E> {
     /// Shuts down the stream that is read into this queue when the receiver is closed or dropped.
-    pub(crate) fn shut_down_on_close(&mut self, shutdown: Shutdown) {
+    pub(crate) fn shut_down_on_close(&mut self, shutdown: ShutdownHandle) {
         self.shutdown = Some(shutdown);
     }
 
@@ -385,7 +385,7 @@ impl<E> Receiver<E> {
 
     /// How the queue stands.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> QueueStats {
         self.shared.lock().stats()
     }
 

@@ -1,24 +1,24 @@
 //! Rule requests, on any runtime.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::string::String;
-use std::vec;
 use std::vec::Vec;
+use std::{fmt, vec};
+
+use powerstream_core::buffered::READ_BYTES;
+use powerstream_core::driver::Io;
+use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeError, RequestSent};
+use powerstream_core::http::head::{RateLimit, RetryAfter};
+use powerstream_core::http::request::RequestError;
+use powerstream_core::time::Instant;
 
 use crate::config::Config;
 use crate::exchange::poll_exchange;
 use crate::rule_api::{Added, ApiError, Call, CallError, Deleted, Listing, NewRule, Reply, Rule, RuleApi};
 use crate::runtime::Runtime;
-use crate::shutdown::Shutdown;
+use crate::shutdown::ShutdownHandle;
 use crate::transport::Transport;
-use powerstream_core::buffered::READ_BYTES;
-use powerstream_core::driver::Io;
-use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeError, Sent};
-use powerstream_core::http::head::{RateLimit, RetryAfter};
-use powerstream_core::http::request::RequestError;
-use powerstream_core::time::Instant;
 
 /// Most pages of a list: a thousand rules each, and some to spare.
 const PAGES_MAX: usize = 1_000;
@@ -34,7 +34,7 @@ const PAGES_MAX: usize = 1_000;
 /// acted is then unknown; the next call closes the connection that it left open.
 pub struct RuleClient<R: Runtime> {
     rules: Rules<Transport<R::Reactor>>,
-    shutdown: Shutdown,
+    shutdown: ShutdownHandle,
     executor: R::Executor,
 }
 
@@ -43,7 +43,7 @@ impl<R: Runtime> RuleClient<R> {
     pub(crate) fn new(
         config: Config,
         transport: Transport<R::Reactor>,
-        shutdown: Shutdown,
+        shutdown: ShutdownHandle,
         executor: R::Executor,
     ) -> Option<Self> {
         Rules::new(config, transport).map(|rules| Self { rules, shutdown, executor })
@@ -124,7 +124,7 @@ impl<R: Runtime> RuleClient<R> {
 
     /// Returns a handle that ends the call under way, and all later ones, from another task or thread.
     #[must_use]
-    pub fn shutdown_handle(&self) -> Shutdown {
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
         self.shutdown.clone()
     }
 }
@@ -287,7 +287,7 @@ impl RulesError {
     pub const fn is_counted(&self) -> bool {
         match self {
             Self::Call(_) | Self::Request(_) => false,
-            Self::Exchange(error) => !matches!(error.sent, Sent::Nothing),
+            Self::Exchange(error) => !matches!(error.sent, RequestSent::Nothing),
             Self::Refused(_) | Self::Endless => true,
         }
     }

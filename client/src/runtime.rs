@@ -4,12 +4,11 @@
 //! started. Its [`Reactor`](crate::net::tcp::Reactor) has the sockets, the timer, the clock and the
 //! resolver. Everything else is written once, in this crate, for all runtimes.
 
-use std::fmt;
 use std::future::Future;
-use std::io;
+use std::{fmt, io};
 
 use crate::net::tcp::Reactor;
-use crate::shutdown::Shutdown;
+use crate::shutdown::ShutdownHandle;
 
 /// A runtime, as a program chooses it. Implementations are cheap to clone.
 pub trait Runtime: Clone + Default + fmt::Debug {
@@ -33,7 +32,7 @@ pub trait Runtime: Clone + Default + fmt::Debug {
     fn executor(&self, connections: usize) -> io::Result<Self::Executor>;
 
     /// Returns a reactor for one connection, which `shutdown` interrupts.
-    fn reactor(executor: &Self::Executor, shutdown: &Shutdown) -> Self::Reactor;
+    fn reactor(executor: &Self::Executor, shutdown: &ShutdownHandle) -> Self::Reactor;
 
     /// Waits for a future in the runtime's way.
     fn wait<F: Future>(executor: &mut Self::Executor, future: F) -> Self::Waited<F>;
@@ -73,7 +72,7 @@ impl<R: AsyncRuntime> Runtime for R {
         Ok(())
     }
 
-    fn reactor((): &(), _: &Shutdown) -> R {
+    fn reactor((): &(), _: &ShutdownHandle) -> R {
         R::default()
     }
 

@@ -1,14 +1,14 @@
 //! Ending a stream from another thread or task, whatever it is waiting in.
 //!
-//! A [`Shutdown`] is what a program holds; a [`Stop`] is what each transport under it looks at, and wakes by. No wake-up
+//! A [`ShutdownHandle`] is what a program holds; a [`ShutdownSignal`] is what each transport under it looks at, and wakes by. No wake-up
 //! is lost: a transport leaves its waker before it looks at the flag, and a shutdown raises the flag before it looks for
 //! wakers. A waker that was left stays, so that a transport which waits again and again pays for a comparison only.
 //!
 //! ```
 //! use std::task::{Context, Poll, Waker};
-//! use powerstream_client::shutdown::Shutdown;
+//! use powerstream_client::shutdown::ShutdownHandle;
 //!
-//! let shutdown = Shutdown::new();
+//! let shutdown = ShutdownHandle::new();
 //! let mut stop = shutdown.listen();
 //! let mut cx = Context::from_waker(Waker::noop());
 //! assert_eq!(stop.poll_stopped(&mut cx), Poll::Pending);
@@ -27,7 +27,7 @@ use std::vec::Vec;
 /// Ends a stream, or several, from any thread or task: `next` hands out what was read already, then answers `None`. It
 /// interrupts resolving, connecting, writing, reading and sleeping alike.
 #[derive(Clone, Default)]
-pub struct Shutdown(Arc<Shared>);
+pub struct ShutdownHandle(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -37,13 +37,13 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    /// The key of the next [`Stop`].
+    /// The key of the next [`ShutdownSignal`].
     next: u64,
     /// Whoever waits, by key. There are as many as connections: a handful.
     wakers: Vec<(u64, Waker)>,
 }
 
-impl Shutdown {
+impl ShutdownHandle {
     /// A handle that nothing listens to yet.
     #[must_use]
     pub fn new() -> Self {
@@ -53,7 +53,7 @@ impl Shutdown {
     /// Ends whatever listens, now or later. Calling it again has no effect.
     pub fn shutdown(&self) {
         self.0.stopped.store(true, Ordering::Release);
-        // Woken without the lock: a waker may do anything, drop a `Stop` too.
+        // Woken without the lock: a waker may do anything, drop a `ShutdownSignal` too.
         let wakers = std::mem::take(&mut self.0.lock().wakers);
         for (_, waker) in wakers {
             waker.wake();
@@ -68,12 +68,12 @@ impl Shutdown {
 
     /// What one transport looks at.
     #[must_use]
-    pub fn listen(&self) -> Stop {
+    pub fn listen(&self) -> ShutdownSignal {
         let mut waiting = self.0.lock();
         let key = waiting.next;
         waiting.next += 1;
         drop(waiting);
-        Stop { shared: Arc::clone(&self.0), key, left: None }
+        ShutdownSignal { shared: Arc::clone(&self.0), key, left: None }
     }
 }
 
@@ -84,21 +84,21 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shutdown {
+impl fmt::Debug for ShutdownHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shutdown").field("stopped", &self.is_shut_down()).finish_non_exhaustive()
+        f.debug_struct("ShutdownHandle").field("stopped", &self.is_shut_down()).finish_non_exhaustive()
     }
 }
 
-/// One transport's view of a [`Shutdown`].
-pub struct Stop {
+/// One transport's view of a [`ShutdownHandle`].
+pub struct ShutdownSignal {
     shared: Arc<Shared>,
     key: u64,
     /// The waker that is left in `shared`.
     left: Option<Waker>,
 }
 
-impl Stop {
+impl ShutdownSignal {
     /// Whether the stream is to end: what [`Io::is_stopped`](powerstream_core::driver::Io::is_stopped) answers.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
@@ -116,8 +116,8 @@ impl Stop {
 
     /// A handle to the same shutdown.
     #[must_use]
-    pub fn handle(&self) -> Shutdown {
-        Shutdown(Arc::clone(&self.shared))
+    pub fn handle(&self) -> ShutdownHandle {
+        ShutdownHandle(Arc::clone(&self.shared))
     }
 
     #[cold]
@@ -131,7 +131,7 @@ impl Stop {
     }
 }
 
-impl Drop for Stop {
+impl Drop for ShutdownSignal {
     fn drop(&mut self) {
         let mut waiting = self.shared.lock();
         let place = waiting.wakers.iter().position(|(key, _)| *key == self.key);
@@ -142,18 +142,19 @@ impl Drop for Stop {
     }
 }
 
-impl fmt::Debug for Stop {
+impl fmt::Debug for ShutdownSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stop").field("stopped", &self.is_stopped()).finish_non_exhaustive()
+        f.debug_struct("ShutdownSignal").field("stopped", &self.is_stopped()).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
     use std::thread;
+
+    use super::*;
 
     #[derive(Default)]
     struct Woken(AtomicUsize);
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn wakes_each_listener_once_by_its_last_waker() {
-        let shutdown = Shutdown::new();
+        let shutdown = ShutdownHandle::new();
         let [mut one, mut two, three] = [(); 3].map(|()| shutdown.listen());
         let ((old, old_waker), (new, new_waker), (other, other_waker)) = (task(), task(), task());
         for _ in 0..3 {
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn neither_wakes_nor_keeps_a_dropped_listener() {
-        let shutdown = Shutdown::new();
+        let shutdown = ShutdownHandle::new();
         let (woken, waker) = task();
         let mut stop = shutdown.listen();
         assert_eq!(stop.poll_stopped(&mut Context::from_waker(&waker)), Poll::Pending);
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn no_wake_up_is_lost() {
         for _ in 0..2_000 {
-            let shutdown = Shutdown::new();
+            let shutdown = ShutdownHandle::new();
             let mut stop = shutdown.listen();
             let (woken, waker) = task();
             let stopping = thread::spawn(move || shutdown.shutdown());

@@ -6,15 +6,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
-use powerstream_core::merge::{ConnectionId, Merge, Record};
+use powerstream_core::merge::{ConnectionId, ConnectionStats, Merge};
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
 
 use crate::error::OpenError;
-use crate::queue::{QueueConfig, Receiver, Sender, Source, pump, queue};
+use crate::queue::{EventSource, QueueConfig, Receiver, Sender, pump, queue};
 use crate::runtime::{BlockingRuntime, Runtime};
-use crate::shutdown::Shutdown;
-use crate::transport::{Line, MergedLines};
+use crate::shutdown::ShutdownHandle;
+use crate::transport::{MergedSessions, SessionDriver};
 
 /// One stream for months, made by [`Client::stream`](crate::client::Client::stream), or several
 /// connections as one ([`MergedStream`]).
@@ -26,11 +26,11 @@ use crate::transport::{Line, MergedLines};
 /// On an async runtime it is also a [`futures_core::Stream`] of owned events, on a blocking one it
 /// converts into an iterator of them. Both cost one allocation per message.
 #[derive(Debug)]
-pub struct Stream<R: Runtime, S = Line<<R as Runtime>::Reactor>> {
+pub struct Stream<R: Runtime, S = SessionDriver<<R as Runtime>::Reactor>> {
     source: S,
     /// [`Self::next`] lent the event that `source` holds.
     lent: bool,
-    shutdown: Shutdown,
+    shutdown: ShutdownHandle,
     executor: R::Executor,
 }
 
@@ -38,10 +38,10 @@ pub struct Stream<R: Runtime, S = Line<<R as Runtime>::Reactor>> {
 /// Post once, from the connection that delivers it first.
 ///
 /// A connection that is down or backs off does not delay the others.
-pub type MergedStream<R> = Stream<R, MergedLines<<R as Runtime>::Reactor>>;
+pub type MergedStream<R> = Stream<R, MergedSessions<<R as Runtime>::Reactor>>;
 
-impl<R: Runtime, S: Source> Stream<R, S> {
-    pub(crate) const fn new(source: S, shutdown: Shutdown, executor: R::Executor) -> Self {
+impl<R: Runtime, S: EventSource> Stream<R, S> {
+    pub(crate) const fn new(source: S, shutdown: ShutdownHandle, executor: R::Executor) -> Self {
         Self { source, lent: false, shutdown, executor }
     }
 
@@ -104,7 +104,7 @@ impl<R: Runtime, S: Source> Stream<R, S> {
 
     /// Returns a handle that ends the stream from another task or thread.
     #[must_use]
-    pub fn shutdown_handle(&self) -> Shutdown {
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
         self.shutdown.clone()
     }
 }
@@ -139,12 +139,12 @@ impl<R: Runtime> MergedStream<R> {
     /// Where this stream has no such connection.
     #[must_use]
     pub fn session(&self, connection: ConnectionId) -> &Session<Vec<u8>> {
-        self.source.lines()[connection.index()].driven().buffered().session()
+        self.source.members()[connection.index()].driver().buffered().session()
     }
 
     /// Returns the connections' records: first arrivals, duplicates and lags.
     #[must_use]
-    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<Record>> {
+    pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<ConnectionStats>> {
         self.source.merge()
     }
 
@@ -152,11 +152,11 @@ impl<R: Runtime> MergedStream<R> {
     #[must_use]
     pub fn now(&self) -> Instant {
         // There is one connection at least.
-        self.source.lines()[0].driven().io().now()
+        self.source.members()[0].driver().io().now()
     }
 }
 
-async fn next<'a, S: Source>(source: &'a mut S, lent: &mut bool) -> Option<S::Event<'a>> {
+async fn next<'a, S: EventSource>(source: &'a mut S, lent: &mut bool) -> Option<S::Event<'a>> {
     if take(lent) {
         source.release();
     }
@@ -164,7 +164,7 @@ async fn next<'a, S: Source>(source: &'a mut S, lent: &mut bool) -> Option<S::Ev
     if *lent { source.peek() } else { None }
 }
 
-impl<R: Runtime<Executor = ()>, S: Source + Unpin> futures_core::Stream for Stream<R, S> {
+impl<R: Runtime<Executor = ()>, S: EventSource + Unpin> futures_core::Stream for Stream<R, S> {
     type Item = S::Owned;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Owned>> {
@@ -177,7 +177,7 @@ impl<R: Runtime<Executor = ()>, S: Source + Unpin> futures_core::Stream for Stre
     }
 }
 
-impl<R: BlockingRuntime, S: Source> IntoIterator for Stream<R, S> {
+impl<R: BlockingRuntime, S: EventSource> IntoIterator for Stream<R, S> {
     type Item = S::Owned;
     type IntoIter = Events<R, S>;
 
@@ -198,7 +198,7 @@ impl<R: Runtime, S> Events<R, S> {
     }
 }
 
-impl<R: BlockingRuntime, S: Source> Iterator for Events<R, S> {
+impl<R: BlockingRuntime, S: EventSource> Iterator for Events<R, S> {
     type Item = S::Owned;
 
     fn next(&mut self) -> Option<S::Owned> {

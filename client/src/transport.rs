@@ -3,32 +3,32 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
+use powerstream_core::driver::{Driver, Io};
+use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_tls::{Connector, MaybeTls, TlsConfig, TlsConfigError};
+
 use crate::config::{Config, Connections};
 use crate::error::OpenError;
 use crate::merged::{self, Merged};
 use crate::net::tcp::{Reactor, Tcp};
 use crate::net::tunnel::Tunnel;
-use crate::shutdown::Shutdown;
-use powerstream_core::driver::{Driven, Io};
-use powerstream_core::http::origin::{Origin, Scheme};
-
-use powerstream_tls::{Connector, Secured, TlsConfig, TlsConfigError};
+use crate::shutdown::ShutdownHandle;
 
 /// TCP on a runtime, through a proxy where there is one, with TLS on it where the origin asks for that.
-pub type Transport<R> = Secured<Tunnel<Tcp<R>, Vec<u8>>>;
+pub type Transport<R> = MaybeTls<Tunnel<Tcp<R>, Vec<u8>>>;
 
 /// A session over a [`Transport`].
-pub type Line<R> = Driven<Vec<u8>, Vec<u8>, Transport<R>>;
+pub type SessionDriver<R> = Driver<Vec<u8>, Vec<u8>, Transport<R>>;
 
 /// Several sessions as one stream, each over a [`Transport`].
-pub type MergedLines<R> = Merged<Vec<u8>, Vec<u8>, Transport<R>>;
+pub type MergedSessions<R> = Merged<Vec<u8>, Vec<u8>, Transport<R>>;
 
 /// Whom a client trusts: whom it was told to, or else whom the operating system trusts, which is looked up when it is
 /// first needed and kept by all clones.
 #[derive(Clone, Debug, Default)]
-pub struct Trust(Arc<OnceLock<TlsConfig>>);
+pub struct TrustRoots(Arc<OnceLock<TlsConfig>>);
 
-impl Trust {
+impl TrustRoots {
     /// What TLS to `origin` starts from; `None` where it is in the clear.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Trust {
     }
 }
 
-impl From<TlsConfig> for Trust {
+impl From<TlsConfig> for TrustRoots {
     fn from(config: TlsConfig) -> Self {
         Self(Arc::new(OnceLock::from(config)))
     }
@@ -73,16 +73,16 @@ fn default_config() -> Result<TlsConfig, TlsConfigError> {
 /// [`OpenError::Tls`].
 pub fn connect<R: Reactor>(
     config: &Config,
-    trust: &Trust,
+    trust: &TrustRoots,
     reactor: R,
-    shutdown: &Shutdown,
+    shutdown: &ShutdownHandle,
 ) -> Result<Transport<R>, OpenError> {
     secure(config, trust, Tcp::new(reactor, config.route(), shutdown.listen()))
 }
 
-fn secure<R: Reactor>(config: &Config, trust: &Trust, tcp: Tcp<R>) -> Result<Transport<R>, OpenError> {
+fn secure<R: Reactor>(config: &Config, trust: &TrustRoots, tcp: Tcp<R>) -> Result<Transport<R>, OpenError> {
     let connector = trust.for_origin(&config.origin()).map_err(OpenError::Tls)?;
-    Ok(Secured::new(config.tunnel(tcp), connector))
+    Ok(MaybeTls::new(config.tunnel(tcp), connector))
 }
 
 /// A session of `config` that has not connected yet, on the runtime that `reactor` stands for, until `shutdown` says so.
@@ -93,17 +93,21 @@ fn secure<R: Reactor>(config: &Config, trust: &Trust, tcp: Tcp<R>) -> Result<Tra
 /// [`OpenError`].
 pub fn open<R: Reactor>(
     config: &Config,
-    trust: &Trust,
+    trust: &TrustRoots,
     reactor: R,
-    shutdown: &Shutdown,
-) -> Result<Line<R>, OpenError> {
+    shutdown: &ShutdownHandle,
+) -> Result<SessionDriver<R>, OpenError> {
     let transport = connect(config, trust, reactor, shutdown)?;
     drive(config, config.seed().unwrap_or_else(system_seed), transport)
 }
 
-fn drive<R: Reactor>(config: &Config, seed: u64, transport: Transport<R>) -> Result<Line<R>, OpenError> {
+fn drive<R: Reactor>(
+    config: &Config,
+    seed: u64,
+    transport: Transport<R>,
+) -> Result<SessionDriver<R>, OpenError> {
     let buffered = config.open(seed, transport.now(), transport.unix_now()).map_err(OpenError::Config)?;
-    Ok(Driven::new(buffered, transport))
+    Ok(Driver::new(buffered, transport))
 }
 
 /// From the system's randomness.
@@ -122,10 +126,10 @@ fn system_seed() -> u64 {
 /// [`OpenError`].
 pub fn open_merged<R: Reactor>(
     connections: &Connections,
-    trust: &Trust,
+    trust: &TrustRoots,
     mut reactor: impl FnMut() -> R,
-    shutdown: &Shutdown,
-) -> Result<MergedLines<R>, OpenError> {
+    shutdown: &ShutdownHandle,
+) -> Result<MergedSessions<R>, OpenError> {
     let mut base = None;
     let mut lines = Vec::with_capacity(connections.list().len());
     for (index, connection) in connections.list().iter().enumerate() {
@@ -135,7 +139,7 @@ pub fn open_merged<R: Reactor>(
         let tcp = Tcp::new(reactor, config.route(), shutdown.listen()).with_base(base);
         let seed = config.seed().map_or_else(system_seed, |seed| seed.wrapping_add(index as u64));
         let line = drive(config, seed, secure(config, trust, tcp)?)?;
-        lines.push(merged::Line::new(connection.name.clone(), connection.feed, line));
+        lines.push(merged::Member::new(connection.name.clone(), connection.group, line));
     }
     let mut window = *connections.window();
     if window.seed == 0 {

@@ -6,14 +6,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::task::{Context, Poll, Waker};
 
-use powerstream_client::merged::{Line, Merged, MergedEvent};
-use powerstream_client::queue::{Overflow, QueueConfig, Weight, queue};
+use powerstream_client::merged::{Member, Merged, MergedEvent};
+use powerstream_client::queue::{Cost, Overflow, QueueConfig, queue};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::WindowConfig;
-use powerstream_core::driver::{Driven, Io};
+use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::origin::Origin;
-use powerstream_core::merge::Group;
-use powerstream_core::session::{Fault, Session, SessionConfig, SessionEvent};
+use powerstream_core::merge::Topology;
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError};
 use powerstream_core::time::{Instant, UnixTime};
 
 struct Counting;
@@ -65,8 +65,8 @@ fn a_sleeping_consumer_costs_no_more_memory_than_the_limits() {
         for number in 0..100_000_usize {
             // Some are many and small, some few and large.
             let bytes = if number / 10_000 % 2 == 0 { 100 + number % 400 } else { 3_000 + number % 9_000 };
-            let _ = sender.poll_send(&mut cx, Weight::Message(bytes), || vec![0; bytes]);
-            let _ = sender.poll_send(&mut cx, Weight::KeepAlive, Vec::new);
+            let _ = sender.poll_send(&mut cx, Cost::Message(bytes), || vec![0; bytes]);
+            let _ = sender.poll_send(&mut cx, Cost::KeepAlive, Vec::new);
         }
         // Nothing but the messages: the places were there from the beginning.
         let (live, high) = LIVE.get();
@@ -106,7 +106,7 @@ impl Io for Repeating {
         UnixTime::from_seconds(1_700_000_000)
     }
 
-    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, TransportError>> {
         (self.at, self.reads) = (0, 100);
         Poll::Ready(Ok(Some(())))
     }
@@ -116,7 +116,7 @@ impl Io for Repeating {
         _: &mut Context<'_>,
         bytes: &[u8],
         _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         Poll::Ready(Ok(Some(bytes.len())))
     }
 
@@ -125,7 +125,7 @@ impl Io for Repeating {
         _: &mut Context<'_>,
         buffer: &mut [u8],
         _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         self.pends = !self.pends;
         if self.pends {
             return Poll::Pending;
@@ -161,7 +161,11 @@ fn a_merged_stream_allocates_nothing_per_message() {
         let storage = vec![0; config.storage_bytes()];
         let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default()).unwrap();
         let io = Repeating { wire: wire.clone(), at: 0, reads: 0, pends: false, now: Instant::ZERO };
-        Line::new("a", Group::Redundant.feed(index), Driven::new(Buffered::new(session, vec![0; 777]), io))
+        Member::new(
+            "a",
+            Topology::Redundant.group(index),
+            Driver::new(Buffered::new(session, vec![0; 777]), io),
+        )
     });
     let mut window = WindowConfig::default();
     window.posts = 1_000;
@@ -180,6 +184,6 @@ fn a_merged_stream_allocates_nothing_per_message() {
     assert_eq!(ALLOCATIONS.get() - before, 0);
     assert_eq!(posts, 200);
     assert!(others > 20, "{others}");
-    let duplicates: u64 = merged.merge().records().iter().map(|record| record.duplicates()).sum();
+    let duplicates: u64 = merged.merge().connections().iter().map(|record| record.duplicates()).sum();
     assert!(duplicates > 10_000, "{duplicates}");
 }

@@ -14,10 +14,10 @@ use futures_core::Stream as _;
 use powerstream_client::client::Client;
 use powerstream_client::config::{Config, Connections, Token};
 use powerstream_client::owned::OwnedEvent;
-use powerstream_client::queue::{Delivery, Overflow, QueueConfig, Source};
+use powerstream_client::queue::{Delivery, EventSource, Overflow, QueueConfig};
 use powerstream_client::rule_api::{AddFate, NewRule};
 use powerstream_client::runtime::AsyncRuntime;
-use powerstream_client::shutdown::Shutdown;
+use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_client::stream::{MergedStream, Stream};
 use powerstream_simulator::Simulator;
 
@@ -80,7 +80,7 @@ async fn read_dropping_futures<R, S>(
     mut record: impl FnMut(S::Owned) -> ControlFlow<()>,
 ) where
     R: AsyncRuntime,
-    S: Source,
+    S: EventSource,
 {
     let mut control = ControlFlow::Continue(());
     while control.is_continue() {
@@ -92,7 +92,7 @@ async fn read_dropping_futures<R, S>(
 async fn read_owned<R, S>(stream: &mut Stream<R, S>, mut record: impl FnMut(S::Owned) -> ControlFlow<()>)
 where
     R: AsyncRuntime,
-    S: Source + Unpin,
+    S: EventSource + Unpin,
     Stream<R, S>: Unpin,
 {
     while let Some(event) = poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await {
@@ -194,19 +194,19 @@ pub fn timeouts<H: Host>() {
 
 /// Every loss is reported on the thread that waits for the runtime.
 pub fn reports_every_loss<H: Host>() {
-    no_silent_loss::check(&|case| H::block_on(case.read(H::Runtime::default(), &Shutdown::new())));
+    no_silent_loss::check(&|case| H::block_on(case.read(H::Runtime::default(), &ShutdownHandle::new())));
 }
 
 /// Every loss is reported in a task.
 pub fn reports_every_loss_in_a_task<H: Host>() {
     no_silent_loss::check(&|case| {
-        H::block_on(H::spawn(async { case.read(H::Runtime::default(), &Shutdown::new()).await }))
+        H::block_on(H::spawn(async { case.read(H::Runtime::default(), &ShutdownHandle::new()).await }))
     });
 }
 
 /// Every loss is reported by two merged connections.
 pub fn reports_every_loss_of_merged_connections<H: Host>() {
-    no_silent_loss::check_merged(&|case| H::block_on(case.read(H::Runtime::default, &Shutdown::new())));
+    no_silent_loss::check_merged(&|case| H::block_on(case.read(H::Runtime::default, &ShutdownHandle::new())));
 }
 
 /// Merged connections, when the future of each event is dropped after every poll.
@@ -225,7 +225,7 @@ pub fn merged_in_a_task_as_a_stream_of_owned_events<H: Host>() {
         let mut recorder = case.recorder;
         H::block_on(H::spawn(async move {
             read_owned(&mut stream, |event| recorder.record(event)).await;
-            let wins: u64 = stream.merge().records().iter().map(|record| record.wins()).sum();
+            let wins: u64 = stream.merge().connections().iter().map(|record| record.first_arrivals()).sum();
             assert_ne!(wins, 0);
             recorder
         }))
@@ -251,7 +251,7 @@ pub fn shutdown_ends_all_merged_connections<H: Host>() {
     let sockets = [(); 3].map(|()| listener.accept().unwrap());
     shutdown.shutdown();
     let stream = reading.join().unwrap();
-    assert_eq!(stream.merge().records().len(), 3);
+    assert_eq!(stream.merge().connections().len(), 3);
     drop(sockets);
 }
 
@@ -347,7 +347,7 @@ pub fn queue_of_a_merged_stream<H: Host>() {
         }
         drop(receiver);
         let stream = H::join(reading).await;
-        let wins: u64 = stream.merge().records().iter().map(|record| record.wins()).sum();
+        let wins: u64 = stream.merge().connections().iter().map(|record| record.first_arrivals()).sum();
         assert!(wins > 400, "{wins}");
     });
 }
@@ -400,7 +400,7 @@ macro_rules! portable_program {
         mod portable_program {
             use $runtime::{
                 Client, Config, Connections, Delivery, MergedEvent, MergedStream, OpenError, Overflow,
-                OwnedEvent, QueueConfig, Receiver, RuleClient, SessionEvent, Shutdown, Stream, Token,
+                OwnedEvent, QueueConfig, Receiver, RuleClient, SessionEvent, ShutdownHandle, Stream, Token,
             };
 
             fn open(base_url: &str) -> Result<(Client, Config), Box<dyn std::error::Error>> {
@@ -453,7 +453,7 @@ macro_rules! portable_program {
             pub(crate) async fn run(base_url: &str) -> Result<[usize; 4], Box<dyn std::error::Error>> {
                 let (client, config) = open(base_url)?;
                 let mut stream = client.stream()?;
-                let shutdown: Shutdown = stream.shutdown_handle();
+                let shutdown: ShutdownHandle = stream.shutdown_handle();
                 let one = read(&mut stream, 20).await;
                 shutdown.shutdown();
                 let merged = read_merged(&mut client.merged(&Connections::copies(2, &config))?, 20).await;

@@ -44,7 +44,7 @@ pub(crate) const END_OF_TIME: UnixTime = UnixTime::from_millis(u64::MAX);
 pub(crate) struct Ledger {
     /// The connections, in order.
     pub(crate) streams: Vec<Stream>,
-    /// The ids of all Posts since the client's first stream began, in the order of the feed.
+    /// The ids of all Posts since the client's first stream began, in the order of the group.
     pub(crate) due: Vec<u64>,
     /// The gaps that the client reported.
     pub(crate) gaps: Vec<ReportedGap>,

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::ops::ControlFlow;
 
 use powerstream_client::owned::{OwnedConnected, OwnedEvent, OwnedMessage, OwnedRefused};
-use powerstream_core::session::{Cause, Disconnected, RefusalKind};
+use powerstream_core::session::{DisconnectReason, Disconnected, RefusalKind};
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::UnixTime;
 
@@ -63,7 +63,7 @@ impl Recorder {
             OwnedEvent::Skipped { bytes } => format!("skipped {bytes} bytes"),
             OwnedEvent::Refused(refused) => refused_line(refused),
             OwnedEvent::Disconnected(disconnected) => disconnected_line(disconnected),
-            OwnedEvent::GaveUp(gave_up) => format!("gave up: {}", gave_up.cause),
+            OwnedEvent::GaveUp(gave_up) => format!("gave up: {}", gave_up.reason),
             event => format!("{event:?}"),
         };
         log.lines.push(line);
@@ -162,19 +162,19 @@ fn refused_line(refused: &OwnedRefused) -> String {
 }
 
 fn disconnected_line(disconnected: &Disconnected) -> String {
-    let Disconnected { cause, announced, delay, at_ceiling, reset_ignored, undelivered, .. } = disconnected;
+    let Disconnected { reason, announced, delay, at_ceiling, reset_ignored, undelivered, .. } = disconnected;
     // The server names the end of the window by the wall clock.
-    let delay = match cause {
-        Cause::Refused(refusal) if refusal.kind == RefusalKind::WindowLimit => {
+    let delay = match reason {
+        DisconnectReason::Refused(refusal) if refusal.kind == RefusalKind::WindowLimit => {
             format!("{} s or more", if delay.as_secs() >= 58 { 58 } else { delay.as_secs() })
         }
         _ => format!("{delay:?}"),
     };
     let gap = disconnected.gap_from.is_some();
     format!(
-        "disconnected: {} ({cause}), announced {announced:?}, again in {delay}, at ceiling {at_ceiling}, \
+        "disconnected: {} ({reason}), announced {announced:?}, again in {delay}, at ceiling {at_ceiling}, \
          reset ignored {reset_ignored}, gap {gap}, undelivered {undelivered}",
-        cause.code()
+        reason.code()
     )
 }
 

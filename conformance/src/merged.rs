@@ -12,7 +12,7 @@ use powerstream_client::error::OpenError;
 use powerstream_client::merged::OwnedMergedEvent;
 use powerstream_client::owned::OwnedEvent;
 use powerstream_client::runtime::Runtime;
-use powerstream_core::merge::{FeedGap, Group, Interrupted, MergeError};
+use powerstream_core::merge::{GroupGap, Interrupted, MergeError, Topology};
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::{FaultScope, Scenario, Simulator};
 
@@ -47,7 +47,7 @@ struct Received {
     /// When each connection's first stream began.
     begun: BTreeMap<usize, UnixTime>,
     interrupted: Vec<Interrupted>,
-    gaps: Vec<FeedGap>,
+    gaps: Vec<GroupGap>,
 }
 
 impl fmt::Debug for Received {
@@ -99,7 +99,7 @@ pub fn check(subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
 /// If it does.
 pub fn check_no_connections<R: Runtime>() {
     let client = Client::<R>::new(Config::builder().build().unwrap());
-    let error = client.merged(&Connections::new(Group::Redundant)).map(drop).unwrap_err();
+    let error = client.merged(&Connections::new(Topology::Redundant)).map(drop).unwrap_err();
     assert!(matches!(error, OpenError::Merge(MergeError::Connections)), "{error:?}");
 }
 
@@ -138,7 +138,7 @@ fn config(base_url: String) -> Config {
 
 fn run(
     subject: &Subject<'_>,
-    group: Group,
+    group: Topology,
     base_urls: &[(&str, String)],
     until: (usize, usize, usize),
 ) -> Received {
@@ -158,7 +158,7 @@ fn run(
 fn all_well(subject: &Subject<'_>) {
     let servers = [0; 3].map(|_| server(5, Scenario::Steady, FaultScope::Every));
     let urls = servers.each_ref().map(|server| ("a", server.base_url()));
-    let received = run(subject, Group::Redundant, &urls, (POSTS, 0, 0));
+    let received = run(subject, Topology::Redundant, &urls, (POSTS, 0, 0));
     assert!(received.disconnects.is_empty() && received.gaps.is_empty(), "{received:?}");
 }
 
@@ -166,7 +166,7 @@ fn one_is_cut(subject: &Subject<'_>) {
     let well = server(5, Scenario::Steady, FaultScope::Every);
     let cut = server(5, Scenario::CloseMidMessage, FaultScope::Every);
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
-    let received = run(subject, Group::Redundant, &urls, (POSTS, 4, 0));
+    let received = run(subject, Topology::Redundant, &urls, (POSTS, 4, 0));
     assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&1], "{received:?}");
     // The healthy connection was up all the time, except for the moments before it had connected.
     let begun = received.begun[&0].saturating_add(Duration::from_millis(5));
@@ -179,7 +179,7 @@ fn one_is_dead(subject: &Subject<'_>) {
     let well = server(5, Scenario::Steady, FaultScope::Every);
     let unused = unused_address();
     let urls = [("dead", format!("http://{unused}")), ("well", well.base_url())];
-    let received = run(subject, Group::Redundant, &urls, (POSTS, 3, 0));
+    let received = run(subject, Topology::Redundant, &urls, (POSTS, 3, 0));
     assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&0], "{received:?}");
     assert!(received.interrupted.is_empty() && received.gaps.is_empty(), "{received:?}");
 }
@@ -188,10 +188,10 @@ fn a_partition_is_cut(subject: &Subject<'_>) {
     let well = server(5, Scenario::Steady, FaultScope::Every);
     let cut = server(6, Scenario::CloseBetween, FaultScope::First(1));
     let urls = [("well", well.base_url()), ("cut", cut.base_url())];
-    let received = run(subject, Group::Partitioned, &urls, (2 * POSTS, 1, 1));
+    let received = run(subject, Topology::Partitioned, &urls, (2 * POSTS, 1, 1));
     assert_eq!(received.disconnects.keys().collect::<Vec<_>>(), [&1], "{received:?}");
     assert_eq!(received.interrupted.len(), 1, "{received:?}");
     // The gap is that partition's.
-    let feeds: Vec<_> = received.gaps.iter().map(|gap| gap.feed.number()).collect();
-    assert_eq!(feeds, [1], "{received:?}");
+    let groups: Vec<_> = received.gaps.iter().map(|gap| gap.group.number()).collect();
+    assert_eq!(groups, [1], "{received:?}");
 }

@@ -1,4 +1,4 @@
-//! Every possible loss is reported: runs all built-in scenarios on a live feed, which sends whether
+//! Every possible loss is reported: runs all built-in scenarios on a live group, which sends whether
 //! or not a client is connected.
 //!
 //! Unlike in [`scripts`](crate::scripts), no two runs are the same. Three rules must hold in every
@@ -11,7 +11,7 @@
 //!   one too.
 //!
 //! A [`ReadRecorder`] knows what was read, the simulator's ground truth log what was sent, and its
-//! feed which Posts existed.
+//! group which Posts existed.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -21,9 +21,9 @@ use powerstream_client::config::{Config, Connections, Token};
 use powerstream_client::merged::OwnedMergedEvent;
 use powerstream_client::net::tcp::Reactor;
 use powerstream_client::owned::OwnedEvent;
-use powerstream_client::shutdown::Shutdown;
-use powerstream_client::transport::{Trust, open, open_merged};
-use powerstream_core::merge::Group;
+use powerstream_client::shutdown::ShutdownHandle;
+use powerstream_client::transport::{TrustRoots, open, open_merged};
+use powerstream_core::merge::Topology;
 use powerstream_core::session::Gap;
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::{Datacenter, FaultScope, GroundTruth, Scenario, Simulator};
@@ -72,10 +72,10 @@ pub struct MergedTestCase {
 
 impl TestCase {
     /// Reads the stream on a reactor, put together as the clients do.
-    pub async fn read<R: Reactor<Socket: 'static>>(self, reactor: R, shutdown: &Shutdown) -> Recorder {
+    pub async fn read<R: Reactor<Socket: 'static>>(self, reactor: R, shutdown: &ShutdownHandle) -> Recorder {
         let Self { config, reads, mut recorder } = self;
         let mut line =
-            open(&config, &Trust::default(), RecordingReactor::new(reactor, reads), shutdown).unwrap();
+            open(&config, &TrustRoots::default(), RecordingReactor::new(reactor, reads), shutdown).unwrap();
         while let Some(event) = line.next().await {
             if recorder.record(event.into()).is_break() {
                 shutdown.shutdown();
@@ -90,17 +90,17 @@ impl MergedTestCase {
     pub async fn read<R: Reactor<Socket: 'static>>(
         self,
         mut reactor: impl FnMut() -> R,
-        shutdown: &Shutdown,
+        shutdown: &ShutdownHandle,
     ) -> Recorder {
         let Self { config, reads, mut recorder } = self;
         let taped = || RecordingReactor::new(reactor(), reads.clone());
-        let mut merged = open_merged(&config, &Trust::default(), taped, shutdown).unwrap();
+        let mut merged = open_merged(&config, &TrustRoots::default(), taped, shutdown).unwrap();
         while let Some(event) = merged.next().await {
             if recorder.record_merged(event.into()).is_break() {
                 shutdown.shutdown();
             }
         }
-        let sessions = merged.lines().iter().map(|line| line.driven().buffered().session());
+        let sessions = merged.members().iter().map(|line| line.driver().buffered().session());
         recorder.ended(sessions.filter_map(|session| session.covered_until()).max())
     }
 }
@@ -302,7 +302,7 @@ impl ScenarioTest {
             .local_dc_only(self.scenario == Scenario::DatacenterFailover)
             .message_bytes_max(LINE_BYTES_MAX)
             .timeouts(|timeouts| {
-                timeouts.silence = self.timeout;
+                timeouts.idle = self.timeout;
                 timeouts.head = self.timeout;
                 timeouts.message = self.timeout;
             })
@@ -342,7 +342,7 @@ impl ScenarioTest {
         let clocks = Clocks::read();
         let (reads, recorder) = (ReadRecorder::default(), Recorder::new(&simulator, self.until));
         let config = simulator.datacenters().into_iter().fold(
-            Connections::new(Group::Redundant),
+            Connections::new(Topology::Redundant),
             |list, (name, base_url)| {
                 let builder = self.config(base_url).to_builder();
                 list.with(name, builder.local_dc_only(false).build().unwrap())

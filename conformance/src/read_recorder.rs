@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use powerstream_client::net::tcp::{Reactor, Underway};
+use powerstream_client::net::tcp::{BoxFuture, Reactor};
 use powerstream_core::time::UnixTime;
 
 use crate::line_decoder::{Line, LineDecoder};
@@ -106,11 +106,11 @@ where
         self.reactor.unix_now()
     }
 
-    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<Vec<SocketAddr>> {
         self.reactor.resolve(host, port)
     }
 
-    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Self::Socket> {
+    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<Self::Socket> {
         let (connecting, reads) = (self.reactor.connect(address, local), self.reads.clone());
         Box::pin(async move {
             Ok(RecordedSocket { socket: connecting.await?, connection: reads.add_connection() })

@@ -56,12 +56,12 @@ pub fn drive(
                         socket = Some(connected);
                         session.handle_connected(now());
                     }
-                    Err(error) => session.handle_fault(transport_error(&error), now()),
+                    Err(error) => session.handle_transport_error(transport_error(&error), now()),
                 }
             }
             Step::Write { .. } => match socket.as_mut().unwrap().write(session.transmit()) {
                 Ok(count) => session.handle_written(count, now()),
-                Err(error) => session.handle_fault(transport_error(&error), now()),
+                Err(error) => session.handle_transport_error(transport_error(&error), now()),
             },
             Step::Read { until } => {
                 session.handle_resume(now());
@@ -77,7 +77,7 @@ pub fn drive(
                     Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                         session.handle_timeout(now());
                     }
-                    Err(error) => session.handle_fault(transport_error(&error), now()),
+                    Err(error) => session.handle_transport_error(transport_error(&error), now()),
                 }
             }
             Step::Close => {

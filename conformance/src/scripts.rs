@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use powerstream_client::config::{Config, ConfigBuilder, Token};
-use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
 use powerstream_simulator::{FaultScope, Scenario, Simulator, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};
@@ -119,7 +119,7 @@ impl Script {
             .token(Token::new(TOKEN).unwrap())
             .local_dc_only(true)
             .message_bytes_max(MESSAGE_BYTES_MAX)
-            .timeouts(|timeouts| timeouts.silence = self.silence)
+            .timeouts(|timeouts| timeouts.idle = self.silence)
             // Short, so that tests are fast.
             .backoff(|backoff| {
                 backoff.network.first = Duration::from_millis(20);
@@ -205,15 +205,15 @@ pub fn check_tls_faults(subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
 
 fn check_tls_fault(given: Given, subject: &(dyn Fn(TestCase) -> Recorder + Sync)) {
     let kind = match given {
-        Given::Expired => TlsFault::CertificateExpired,
-        Given::NotYetValid => TlsFault::CertificateNotYetValid,
-        Given::WrongName => TlsFault::CertificateName,
-        Given::UnknownCa | Given::SelfSigned => TlsFault::CertificateIssuer,
-        Given::OnlyH2 => TlsFault::NoHttp1,
-        Given::Stall => TlsFault::HandshakeTimedOut,
-        Given::Garbage => TlsFault::NotTls,
-        Given::Reset => TlsFault::HandshakeReset,
-        Given::Close => TlsFault::HandshakeClosed,
+        Given::Expired => TlsError::CertificateExpired,
+        Given::NotYetValid => TlsError::CertificateNotYetValid,
+        Given::WrongName => TlsError::CertificateName,
+        Given::UnknownCa | Given::SelfSigned => TlsError::CertificateIssuer,
+        Given::OnlyH2 => TlsError::NoHttp1,
+        Given::Stall => TlsError::HandshakeTimedOut,
+        Given::Garbage => TlsError::NotTls,
+        Given::Reset => TlsError::HandshakeReset,
+        Given::Close => TlsError::HandshakeClosed,
         given => panic!("{given} is new: which kind should it have?"),
     };
     let mut tls = Tls::default();
@@ -225,7 +225,7 @@ fn check_tls_fault(given: Given, subject: &(dyn Fn(TestCase) -> Recorder + Sync)
     let config = script.config(&simulator).timeouts(|timeouts| timeouts.connect = connect).build().unwrap();
     let log = subject(TestCase::new(config, &simulator, Until::Messages { stream: 1, count: 5 })).log();
     let (first, second) = (&log.lines()[0], &log.lines()[1]);
-    let expected = format!("disconnected: fault ({}", Fault::new(FaultKind::Tls(kind)));
+    let expected = format!("disconnected: fault ({}", TransportError::new(TransportErrorKind::Tls(kind)));
     assert!(first.starts_with(&expected) && second.starts_with("connected: 200"), "{:#?}", log.lines());
 }
 

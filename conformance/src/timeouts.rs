@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use powerstream_client::config::{Config, ConfigBuilder, Token};
 use powerstream_client::owned::OwnedEvent;
 use powerstream_client::proxy::Proxy;
-use powerstream_client::shutdown::Shutdown;
-use powerstream_core::session::{Cause, Disconnected, FaultKind};
+use powerstream_client::shutdown::ShutdownHandle;
+use powerstream_core::session::{DisconnectReason, Disconnected, TransportErrorKind};
 use powerstream_simulator::{Simulator, Tls, TlsFault};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -37,7 +37,7 @@ pub struct ReadJob {
 /// A reader that was started.
 #[derive(Debug)]
 pub struct ReadHandle {
-    shutdown: Shutdown,
+    shutdown: ShutdownHandle,
     thread: JoinHandle<()>,
 }
 
@@ -45,7 +45,7 @@ impl ReadHandle {
     /// Returns a handle of the stream's shutdown handle and the thread that reads it or waits for
     /// its task.
     #[must_use]
-    pub const fn new(shutdown: Shutdown, thread: JoinHandle<()>) -> Self {
+    pub const fn new(shutdown: ShutdownHandle, thread: JoinHandle<()>) -> Self {
         Self { shutdown, thread }
     }
 }
@@ -224,7 +224,7 @@ fn shutdown_while_connecting(start: &StartRead<'_>) {
 
     let begun = Instant::now();
     let stream = start_stream(start, to_address(address).timeouts(|timeouts| timeouts.connect = millis(150)));
-    assert_eq!(stream.disconnected().cause.code(), "timeout_connect");
+    assert_eq!(stream.disconnected().reason.code(), "timeout_connect");
     let took = begun.elapsed();
     assert!((millis(150)..SOON).contains(&took), "{took:?}");
     stream.stop();
@@ -248,7 +248,7 @@ fn shutdown_while_backing_off(start: &StartRead<'_>) {
     let config =
         to_address(unused_address()).backoff(|backoff| backoff.network.first = Duration::from_secs(16));
     let stream = start_stream(start, config);
-    assert_eq!(stream.disconnected().cause.code(), "fault");
+    assert_eq!(stream.disconnected().reason.code(), "fault");
     pause(50);
     stream.stop_quietly();
 }
@@ -356,7 +356,9 @@ fn local_address(start: &StartRead<'_>) {
     // A failed connect is reported as without a local address.
     let stream = start_stream(start, to_address(unused_address()).local_address(local.into()));
     let disconnected = stream.disconnected();
-    assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == FaultKind::Refused));
+    assert!(
+        matches!(disconnected.reason, DisconnectReason::Transport(fault) if fault.kind == TransportErrorKind::Refused)
+    );
     stream.stop();
 }
 
@@ -413,8 +415,8 @@ fn shutdown_while_a_proxy_is_silent(start: &StartRead<'_>) {
 fn refused(start: &StartRead<'_>) {
     let stream = start_stream(start, to_address(unused_address()));
     let disconnected = stream.disconnected();
-    let Cause::Fault(fault) = disconnected.cause else { panic!("{disconnected:?}") };
-    assert_eq!((fault.kind, fault.os_code.is_some()), (FaultKind::Refused, true));
+    let DisconnectReason::Transport(fault) = disconnected.reason else { panic!("{disconnected:?}") };
+    assert_eq!((fault.kind, fault.os_code.is_some()), (TransportErrorKind::Refused, true));
     stream.stop();
 }
 
@@ -430,7 +432,9 @@ fn reset(start: &StartRead<'_>) {
     stream.connected();
     assert_eq!(stream.message(), post(1));
     let disconnected = stream.disconnected();
-    assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == FaultKind::Reset));
+    assert!(
+        matches!(disconnected.reason, DisconnectReason::Transport(fault) if fault.kind == TransportErrorKind::Reset)
+    );
     assert_eq!((disconnected.undelivered, disconnected.delay), (5, Duration::ZERO));
     stream.stop();
 }
@@ -451,8 +455,8 @@ fn comes_back(start: &StartRead<'_>) {
     stream.connected();
     assert_eq!(stream.message(), post(1));
     first.join().unwrap();
-    assert_eq!(stream.disconnected().cause.code(), "cut");
-    assert_eq!(stream.disconnected().cause.code(), "fault");
+    assert_eq!(stream.disconnected().reason.code(), "cut");
+    assert_eq!(stream.disconnected().reason.code(), "fault");
     pause(100);
     let listener = TcpListener::bind(address).unwrap();
     std::thread::spawn(move || serve_on(&listener, vec![stream_and_hang]));
@@ -476,13 +480,13 @@ fn idle_timeout(start: &StartRead<'_>) {
         send(&socket, chunk(""));
         hang(socket);
     }]);
-    let stream = start_stream(start, to_address(address).timeouts(|timeouts| timeouts.silence = millis(300)));
+    let stream = start_stream(start, to_address(address).timeouts(|timeouts| timeouts.idle = millis(300)));
     stream.connected();
     let (last, event) = stream.events.recv_timeout(LONG).unwrap();
     assert!(matches!(event, OwnedEvent::KeepAlive), "{event:?}");
     let (noticed, event) = stream.events.recv_timeout(LONG).unwrap();
     let OwnedEvent::Disconnected(disconnected) = event else { panic!("{event:?}") };
-    assert_eq!(disconnected.cause.code(), "timeout_silence");
+    assert_eq!(disconnected.reason.code(), "timeout_silence");
     // The event's time is a moment after the read from which the timeout counts.
     let took = noticed - last;
     assert!((millis(270)..millis(300) + SOON).contains(&took), "{took:?}");
@@ -499,7 +503,7 @@ fn slow_consumer(start: &StartRead<'_>) {
         }
         hang(socket);
     }]);
-    let config = to_address(address).timeouts(|timeouts| timeouts.silence = millis(1_000));
+    let config = to_address(address).timeouts(|timeouts| timeouts.idle = millis(1_000));
     let stream = start_with(start, config, None, 0);
     pause(1_200);
     stream.connected();
@@ -509,7 +513,7 @@ fn slow_consumer(start: &StartRead<'_>) {
         }
         assert_eq!(stream.message(), post(id));
     }
-    assert_eq!(stream.disconnected().cause.code(), "timeout_silence");
+    assert_eq!(stream.disconnected().reason.code(), "timeout_silence");
     stream.stop();
 }
 
@@ -522,7 +526,7 @@ fn head_that_trickles(start: &StartRead<'_>) {
     }]);
     let begun = Instant::now();
     let stream = start_stream(start, to_address(address).timeouts(|timeouts| timeouts.head = millis(300)));
-    assert_eq!(stream.disconnected().cause.code(), "timeout_head");
+    assert_eq!(stream.disconnected().reason.code(), "timeout_head");
     let took = begun.elapsed();
     assert!((millis(300)..SOON).contains(&took), "{took:?}");
     stream.stop();
@@ -547,7 +551,7 @@ fn refusals(start: &StartRead<'_>) {
     assert_eq!((first.refusal.status, &first.document[..]), (503, &b"no"[..]));
     assert!(wait.delay >= millis(20) && wait.delay <= millis(25));
     assert_eq!((second.refusal.status, &second.document[..]), (401, &b"who?"[..]));
-    assert_eq!(end.cause.code(), "refused");
+    assert_eq!(end.reason.code(), "refused");
     // The stream ends without a shutdown.
     stream.reading.thread.join().unwrap();
 }

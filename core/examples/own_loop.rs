@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::BearerToken;
-use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent, Step};
+use powerstream_core::session::{
+    Session, SessionConfig, SessionEvent, Step, TransportError, TransportErrorKind,
+};
 use powerstream_core::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,13 +50,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     session.set_wall_clock(now(), SystemTime::now().into());
                     session.handle_connected(now());
                 }
-                Err(fault) => session.handle_fault(fault, now()),
+                Err(fault) => session.handle_transport_error(fault, now()),
             },
             (Step::Write { until }, Some(socket)) => {
                 match socket.set_write_timeout(wait(until)).and_then(|()| socket.write(session.transmit())) {
                     Ok(count) => session.handle_written(count, now()),
                     Err(error) if is_late(&error) => session.handle_timeout(now()),
-                    Err(error) => session.handle_fault(fault(&error), now()),
+                    Err(error) => session.handle_transport_error(fault(&error), now()),
                 }
             }
             (Step::Read { until }, Some(socket)) => {
@@ -74,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         }
                     }
                     Err(error) if is_late(&error) => session.handle_timeout(now()),
-                    Err(error) => session.handle_fault(fault(&error), now()),
+                    Err(error) => session.handle_transport_error(fault(&error), now()),
                 }
             }
             (Step::Event, _) => {
@@ -95,10 +97,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Resolves anew at each connect, and takes only addresses that the origin allows.
-fn connect(origin: &Origin<'_>, timeout: Duration) -> Result<TcpStream, Fault> {
-    let addresses =
-        (origin.host(), origin.port()).to_socket_addrs().map_err(|_| Fault::new(FaultKind::Resolve))?;
-    let mut last = Fault::new(FaultKind::NoAddress);
+fn connect(origin: &Origin<'_>, timeout: Duration) -> Result<TcpStream, TransportError> {
+    let addresses = (origin.host(), origin.port())
+        .to_socket_addrs()
+        .map_err(|_| TransportError::new(TransportErrorKind::Resolve))?;
+    let mut last = TransportError::new(TransportErrorKind::NoAddress);
     for address in addresses.filter(|address| origin.allows(address.ip())) {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(socket) => {
@@ -112,13 +115,13 @@ fn connect(origin: &Origin<'_>, timeout: Duration) -> Result<TcpStream, Fault> {
 }
 
 /// Says what a socket's error means to the session.
-fn fault(error: &Error) -> Fault {
+fn fault(error: &Error) -> TransportError {
     let kind = match error.kind() {
-        ErrorKind::ConnectionRefused => FaultKind::Refused,
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => FaultKind::Reset,
-        _ => FaultKind::Other,
+        ErrorKind::ConnectionRefused => TransportErrorKind::Refused,
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => TransportErrorKind::Reset,
+        _ => TransportErrorKind::Other,
     };
-    Fault::with_os_code(kind, error.raw_os_error())
+    TransportError::with_os_code(kind, error.raw_os_error())
 }
 
 /// Shows what happened; how many Posts it was.
@@ -126,8 +129,8 @@ fn show(event: SessionEvent<'_>) -> u32 {
     match event {
         SessionEvent::Message(message) => return u32::from(message.class.is_post()),
         SessionEvent::KeepAlive => {}
-        SessionEvent::Disconnected(why) => eprintln!("{}; again in {:?}", why.cause, why.delay),
-        SessionEvent::GaveUp(why) => eprintln!("{}", why.cause),
+        SessionEvent::Disconnected(why) => eprintln!("{}; again in {:?}", why.reason, why.delay),
+        SessionEvent::GaveUp(why) => eprintln!("{}", why.reason),
         event => eprintln!("{event:?}"),
     }
     0

@@ -3,9 +3,9 @@
 //!
 //! `cargo run -p powerstream-core --example slices`
 
-use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
+use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan, ChunkedDecoder};
 use powerstream_core::http::head::{HeadDecoder, HeadLimits};
-use powerstream_core::stream::framing::{Delimiter, Frame, Framer, Place};
+use powerstream_core::stream::framing::{Delimiter, Frame, Framer, MessagePlace};
 use powerstream_core::stream::message::classify;
 
 /// A response in three packets. The second Post is cut, by a chunk and by a packet.
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut head_storage = [0; 4_096];
     let mut storage = [0; 65_536];
     let mut head = HeadDecoder::new(HeadLimits::default());
-    let mut decoder = Decoder::new(ChunkLimits::default());
+    let mut decoder = ChunkedDecoder::new(ChunkLimits::default());
     let mut framer = Framer::new(Delimiter::CrLf, storage.len() - 1);
     let (mut is_streaming, mut posts) = (false, Vec::new());
 
@@ -34,14 +34,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             input = &input[consumed..];
         }
         // Where the content lies in the packet, run by run; and in each run, where messages end.
-        while let Span::Data(content) = decoder.decode(input)? {
+        while let ChunkSpan::Data(content) = decoder.decode(input)? {
             let mut run = content.clone();
             while !run.is_empty() {
                 let (consumed, frame) = framer.next(input, run.clone(), &mut storage);
                 run.start += consumed;
                 let message = match frame {
-                    Some(Frame::Message(Place::Input { start, end })) => &input[start..end],
-                    Some(Frame::Message(Place::Storage { length })) => &storage[..length],
+                    Some(Frame::Message(MessagePlace::Input { start, end })) => &input[start..end],
+                    Some(Frame::Message(MessagePlace::Storage { length })) => &storage[..length],
                     Some(Frame::KeepAlive) => {
                         println!("keep-alive");
                         continue;

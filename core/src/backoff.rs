@@ -11,14 +11,14 @@
 //! the caller has seen a healthy stream, and not when a server merely answered 200.
 //!
 //! ```
-//! use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
+//! use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 //!
 //! let mut config = BackoffConfig::default();
 //! config.jitter_percent = 0;
 //! let mut backoff = Backoff::new(config, 1);
-//! let delays: [u128; 3] = core::array::from_fn(|_| backoff.next(Class::Network).length.as_millis());
+//! let delays: [u128; 3] = core::array::from_fn(|_| backoff.next(FailureClass::Network).length.as_millis());
 //! assert_eq!(delays, [250, 500, 750]);
-//! assert_eq!(backoff.next(Class::RateLimit).length.as_secs(), 60);
+//! assert_eq!(backoff.next(FailureClass::RateLimit).length.as_secs(), 60);
 //! ```
 
 use core::time::Duration;
@@ -26,7 +26,7 @@ use core::time::Duration;
 /// What kind of failure is waited out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the documented classes")]
-pub enum Class {
+pub enum FailureClass {
     /// TCP, DNS, timeouts, TLS handshakes that do not come about, and streams that end before they were healthy.
     Network,
     /// HTTP errors that retrying may cure, answers that are not HTTP, and certificates and TLS that are wrong.
@@ -106,13 +106,13 @@ impl Backoff {
     }
 
     /// The delay after one more failure of `class`.
-    pub fn next(&mut self, class: Class) -> Delay {
+    pub fn next(&mut self, class: FailureClass) -> Delay {
         let failures = &mut self.failures[class as usize];
         *failures = failures.saturating_add(1);
         let (schedule, factor) = match class {
-            Class::Network => (self.config.network, *failures),
-            Class::Http => (self.config.http, power_of_two(*failures - 1)),
-            Class::RateLimit => (self.config.rate_limit, power_of_two(*failures - 1)),
+            FailureClass::Network => (self.config.network, *failures),
+            FailureClass::Http => (self.config.http, power_of_two(*failures - 1)),
+            FailureClass::RateLimit => (self.config.rate_limit, power_of_two(*failures - 1)),
         };
         let delay = schedule.first.saturating_mul(factor);
         let at_ceiling = delay >= schedule.ceiling;
@@ -127,7 +127,7 @@ impl Backoff {
 
     /// Failures of `class` since the last [`Self::reset`].
     #[must_use]
-    pub const fn failures(&self, class: Class) -> u32 {
+    pub const fn failures(&self, class: FailureClass) -> u32 {
         self.failures[class as usize]
     }
 
@@ -161,12 +161,14 @@ mod tests {
     #[test]
     fn counters_and_delays_saturate() {
         let config = BackoffConfig { jitter_percent: 0, ..BackoffConfig::default() };
-        for (class, ceiling) in [(Class::Network, 16), (Class::Http, 320), (Class::RateLimit, 900)] {
+        for (class, ceiling) in
+            [(FailureClass::Network, 16), (FailureClass::Http, 320), (FailureClass::RateLimit, 900)]
+        {
             for failures in [30, 31, 32, 33, u32::MAX - 2] {
                 let mut backoff = Backoff { failures: [failures; 3], ..Backoff::new(config, 1) };
                 for step in 1..6 {
                     let delay = backoff.next(class);
-                    if !matches!((class, failures), (Class::Network, 30..=33)) {
+                    if !matches!((class, failures), (FailureClass::Network, 30..=33)) {
                         assert_eq!((delay.length, delay.at_ceiling), (Duration::from_secs(ceiling), true));
                     }
                     assert_eq!(backoff.failures(class), failures.saturating_add(step));

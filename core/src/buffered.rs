@@ -6,9 +6,9 @@
 
 use core::fmt;
 
-use crate::session::{RawEvent, Session, SessionEvent, Step};
+use crate::session::{ScannedSessionEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
-use crate::transport_error::Fault;
+use crate::transport_error::TransportError;
 
 /// The length of read buffer that is measured to be best.
 pub const READ_BYTES: usize = 16_384;
@@ -21,11 +21,11 @@ pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     start: usize,
     end: usize,
     /// The next event, and where the slice starts in which it was found.
-    event: Option<(RawEvent, usize)>,
+    event: Option<(ScannedSessionEvent, usize)>,
     /// When the buffer was last filled.
     read_at: Instant,
     /// How the transport ended while events were waiting: passed on behind them.
-    ended: Option<Result<(), Fault>>,
+    ended: Option<Result<(), TransportError>>,
 }
 
 impl<S, B> Buffered<S, B>
@@ -126,8 +126,8 @@ where
         self.find_event(now);
     }
 
-    /// The transport failed. See [`Session::handle_fault`]. What is unread is delivered first.
-    pub fn handle_fault(&mut self, fault: Fault, now: Instant) {
+    /// The transport failed. See [`Session::handle_transport_error`]. What is unread is delivered first.
+    pub fn handle_transport_error(&mut self, fault: TransportError, now: Instant) {
         self.ended = Some(Err(fault));
         self.find_event(now);
     }
@@ -176,7 +176,7 @@ where
                 Some(event) => self.event = Some((event, start)),
                 None => match self.ended.take() {
                     Some(Ok(())) => self.session.handle_eof(now),
-                    Some(Err(fault)) => self.session.handle_fault(fault, now),
+                    Some(Err(fault)) => self.session.handle_transport_error(fault, now),
                     None => break,
                 },
             }
@@ -196,11 +196,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, B> fmt::Debug for Buffered<S, B> {
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
     use super::*;
     use crate::http::origin::Origin;
     use crate::session::SessionConfig;
-    use crate::transport_error::FaultKind;
-    use std::{vec, vec::Vec};
+    use crate::transport_error::TransportErrorKind;
 
     /// Three Posts in one read, the first of them waiting.
     fn three_posts() -> Buffered<Vec<u8>, Vec<u8>> {
@@ -227,7 +229,7 @@ mod tests {
         let storage = vec![0; config.storage_bytes()];
         let mut session = Session::new(storage, &config, 1, now, UnixTime::default()).unwrap();
         session.handle_timeout(now);
-        session.handle_fault(Fault::new(FaultKind::Refused), now);
+        session.handle_transport_error(TransportError::new(TransportErrorKind::Refused), now);
         session.handle_closed(now);
         let mut buffered = Buffered::new(session, vec![0; 10]);
         assert_eq!(buffered.poll(), Step::Event);
@@ -239,10 +241,12 @@ mod tests {
     #[test]
     fn what_is_unread_comes_before_the_end_whatever_the_driver_says_first() {
         let late = Instant::from_nanos(u64::MAX);
-        type Driven = Buffered<Vec<u8>, Vec<u8>>;
-        let ends: [fn(&mut Driven, Instant); 3] = [
+        type Driver = Buffered<Vec<u8>, Vec<u8>>;
+        let ends: [fn(&mut Driver, Instant); 3] = [
             |buffered, now| buffered.handle_eof(now),
-            |buffered, now| buffered.handle_fault(Fault::new(FaultKind::Reset), now),
+            |buffered, now| {
+                buffered.handle_transport_error(TransportError::new(TransportErrorKind::Reset), now)
+            },
             |buffered, now| {
                 buffered.handle_timeout(now);
                 buffered.handle_timeout(now);

@@ -23,14 +23,14 @@
 //! untouched.
 //!
 //! ```
-//! use powerstream_core::dedup::{Sight, Window, WindowConfig};
+//! use powerstream_core::dedup::{Insert, Window, WindowConfig};
 //! use powerstream_core::stream::message::PostId;
 //! use powerstream_core::time::Instant;
 //!
 //! let mut config = WindowConfig::default();
 //! config.posts = 2;
 //! let mut window = Window::new([0; 16], &config)?;
-//! let mut is_new = |id| matches!(window.insert(PostId::new(id), Instant::ZERO, 0), Sight::New);
+//! let mut is_new = |id| matches!(window.insert(PostId::new(id), Instant::ZERO, 0), Insert::New);
 //! assert_eq!([1, 2, 1, 3, 1].map(&mut is_new), [true, true, false, true, true]);
 //! # Ok::<(), powerstream_core::dedup::WindowError>(())
 //! ```
@@ -113,11 +113,11 @@ impl core::error::Error for WindowError {}
 /// What [`Window::insert`] found.
 #[derive(Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "an id is known or it is not")]
-pub enum Sight<'a> {
+pub enum Insert<'a> {
     /// The id was not in the window. It is now.
     New,
     /// It was.
-    Again(Known<'a>),
+    Duplicate(Known<'a>),
 }
 
 /// An id that came before.
@@ -199,7 +199,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
 
     /// `id` has come, at `now`. Where it is new it is kept, with the `note`; where it is not, nothing changes but what the
     /// caller changes of its note. A `now` before an earlier one counts as that.
-    pub fn insert(&mut self, id: PostId, now: Instant, note: u64) -> Sight<'_> {
+    pub fn insert(&mut self, id: PostId, now: Instant, note: u64) -> Insert<'_> {
         self.latest = self.latest.max(now);
         let tag = self.tag(id.as_u64());
         let (mut bucket, found) = self.find(tag, |ring, place| ring[place * ENTRY] == id.as_u64());
@@ -207,7 +207,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
             let at = Instant::from_nanos(self.ring()[place * ENTRY + 1]);
             if !self.is_too_old(at) {
                 let note = &mut self.storage.as_mut()[self.table + place * ENTRY + 2];
-                return Sight::Again(Known { at, note });
+                return Insert::Duplicate(Known { at, note });
             }
             // Its place in the ring stays until its turn: all that came before it is too old as well.
             self.empty(bucket);
@@ -232,7 +232,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         table[bucket] = (u64::from(tag) << 32) | (place as u64 + 1);
         let entry = &mut ring[place * ENTRY..][..ENTRY];
         entry.copy_from_slice(&[id.as_u64(), self.latest.as_nanos(), note]);
-        Sight::New
+        Insert::New
     }
 
     /// Whether `id` is in the window at `now`.

@@ -11,7 +11,7 @@ use core::task::{Context, Poll, ready};
 use crate::buffered::Buffered;
 use crate::session::{SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
-use crate::transport_error::Fault;
+use crate::transport_error::TransportError;
 
 /// A transport and its clock.
 ///
@@ -39,30 +39,34 @@ pub trait Io {
     /// Resolves and connects. A call that finds an attempt under way goes on with it.
     ///
     /// # Errors
-    /// [`Fault`] where no address could be connected to.
-    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>>;
+    /// [`TransportError`] where no address could be connected to.
+    fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>>;
 
     /// Sends some of `bytes`; says how many.
     ///
     /// # Errors
-    /// [`Fault`] where the transport failed.
+    /// [`TransportError`] where the transport failed.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>>;
+    ) -> Poll<Result<Option<usize>, TransportError>>;
 
     /// Reads some bytes into `buffer`; says how many. 0: the peer has closed.
     ///
     /// # Errors
-    /// [`Fault`] where the transport failed.
+    /// [`TransportError`] where the transport failed.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>>;
+    ) -> Poll<Result<Option<usize>, TransportError>>;
 
     /// Waits.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()>;
@@ -97,12 +101,12 @@ where
                     }
                 }
                 Ok(None) => buffered.handle_timeout(io.now()),
-                Err(fault) => buffered.handle_fault(fault, io.now()),
+                Err(fault) => buffered.handle_transport_error(fault, io.now()),
             },
             Step::Write { until } => match ready!(io.poll_write(cx, buffered.transmit(), until)) {
                 Ok(Some(count)) => buffered.handle_written(count, io.now()),
                 Ok(None) => buffered.handle_timeout(io.now()),
-                Err(fault) => buffered.handle_fault(fault, io.now()),
+                Err(fault) => buffered.handle_transport_error(fault, io.now()),
             },
             Step::Connect { until } => match ready!(io.poll_connect(cx, until)) {
                 Ok(Some(())) => {
@@ -110,7 +114,7 @@ where
                     buffered.handle_connected(io.now());
                 }
                 Ok(None) => buffered.handle_timeout(io.now()),
-                Err(fault) => buffered.handle_fault(fault, io.now()),
+                Err(fault) => buffered.handle_transport_error(fault, io.now()),
             },
             Step::Sleep { until } => {
                 ready!(io.poll_sleep(cx, until));
@@ -126,13 +130,13 @@ where
 
 /// A session with its read buffer and its transport: what adapters wrap.
 #[derive(Debug)]
-pub struct Driven<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+pub struct Driver<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     buffered: Buffered<S, B>,
     io: I,
     lent: bool,
 }
 
-impl<S, B, I> Driven<S, B, I>
+impl<S, B, I> Driver<S, B, I>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     B: AsRef<[u8]> + AsMut<[u8]>,

@@ -8,14 +8,14 @@ use crate::stream::framing::Delimiter;
 /// How an endpoint spells its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the two families of endpoints")]
-pub enum Spelling {
+pub enum QueryDialect {
     /// `backfillMinutes`
     CamelCase,
     /// `backfill_minutes`
     SnakeCase,
 }
 
-impl Spelling {
+impl QueryDialect {
     /// The backfill parameter.
     #[must_use]
     pub const fn backfill(self) -> &'static str {
@@ -37,7 +37,7 @@ pub struct Endpoint<'a> {
     /// What ends a message.
     pub delimiter: Delimiter,
     /// How the parameter is spelled that asks for the last 1 to 5 minutes again, if the endpoint has one.
-    pub backfill: Option<Spelling>,
+    pub backfill: Option<QueryDialect>,
     /// Whether `localDcOnly` is known there.
     pub local_dc_only: bool,
     /// How many partitions the stream has; `partition` (from 1) must name one where there are any.
@@ -49,7 +49,7 @@ pub const POWERSTREAM: Endpoint<'static> = Endpoint {
     name: "powerstream",
     path: "/2/powerstream",
     delimiter: Delimiter::CrLf,
-    backfill: Some(Spelling::CamelCase),
+    backfill: Some(QueryDialect::CamelCase),
     local_dc_only: true,
     partitions: 0,
 };
@@ -89,7 +89,7 @@ const fn v2(name: &'static str, path: &'static str, partitions: u8) -> Endpoint<
         name,
         path,
         delimiter: Delimiter::Lf,
-        backfill: Some(Spelling::SnakeCase),
+        backfill: Some(QueryDialect::SnakeCase),
         local_dc_only: false,
         partitions,
     }
@@ -126,7 +126,7 @@ mod tests {
             assert_eq!(Endpoint::named(endpoint.name), Some(endpoint));
         }
         assert_eq!(Endpoint::named("custom"), None);
-        assert_eq!(POWERSTREAM.backfill.map(Spelling::backfill), Some("backfillMinutes"));
-        assert_eq!(SAMPLE.backfill.map(Spelling::backfill), Some("backfill_minutes"));
+        assert_eq!(POWERSTREAM.backfill.map(QueryDialect::backfill), Some("backfillMinutes"));
+        assert_eq!(SAMPLE.backfill.map(QueryDialect::backfill), Some("backfill_minutes"));
     }
 }

@@ -15,7 +15,7 @@
 //!
 //! | part | in | out |
 //! |---|---|---|
-//! | [`http::chunked::Decoder`] | slices of a chunked body | ranges of content octets |
+//! | [`http::chunked::ChunkedDecoder`] | slices of a chunked body | ranges of content octets |
 //! | [`http::head::HeadDecoder`] | slices of a response | its head, and how its body ends |
 //! | [`stream::connection::Connection`] | slices of a response, time | lent messages, keep-alives, one deadline |
 //! | [`stream::message::classify`] | a message | what it is, the Post's id |
@@ -23,7 +23,7 @@
 //! | [`liveness::Liveness`] | what happened when | one deadline, with its reason |
 //! | [`backoff::Backoff`] | the class of a failure | how long to wait |
 //! | [`session::Session`] | all of that, and what came of each step | the next step; events for months |
-//! | [`http::tunnel::Opening`] | slices of a proxy's answer | a tunnel, or why there is none |
+//! | [`http::connect::ConnectHandshake`] | slices of a proxy's answer | a tunnel, or why there is none |
 //! | [`buffered::Buffered`], [`driver`] | a transport with poll methods | events |
 //! | [`dedup::Window`] | ids of Posts | whether they came before, exactly |
 //! | [`merge::Merge`] | what came from which of several connections | first, late, or again; gaps that are the stream's |
@@ -36,7 +36,7 @@
 //! ```
 //! use core::time::Duration;
 //! use powerstream_core::http::origin::Origin;
-//! use powerstream_core::session::{Cause, Session, SessionConfig, SessionEvent, Step};
+//! use powerstream_core::session::{DisconnectReason, Session, SessionConfig, SessionEvent, Step};
 //! use powerstream_core::time::{Instant, UnixTime};
 //!
 //! let config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080")?);
@@ -92,7 +92,7 @@
 //!
 //! // The first reconnect after a stream is immediate.
 //! let (_, Some(SessionEvent::Disconnected(disconnected))) = session.decode(&[], now) else { panic!() };
-//! assert!(matches!(disconnected.cause, Cause::Timeout(_)));
+//! assert!(matches!(disconnected.reason, DisconnectReason::Timeout(_)));
 //! assert_eq!(disconnected.retry_at, now);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -30,7 +30,7 @@ pub struct Timeouts {
     pub head: Duration,
     /// Longest silence on a stream. Default 25 s: X promises a signal at least every 20 s (X docs, consuming streaming
     /// data), and a limit of exactly that races with it. tweepy uses 21 s, X's Java SDK 60 s.
-    pub silence: Duration,
+    pub idle: Duration,
     /// From a message's first octet to its last. Default 60 s: nobody bounds this, so a server that trickles an
     /// endless message keeps every other client waiting for ever.
     pub message: Duration,
@@ -43,7 +43,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(10),
             head: Duration::from_secs(15),
-            silence: Duration::from_secs(25),
+            idle: Duration::from_secs(25),
             message: Duration::from_secs(60),
             disconnect: Duration::from_secs(5),
         }
@@ -53,7 +53,7 @@ impl Default for Timeouts {
 /// What a deadline waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum TimeoutKind {
     /// The connection to be made.
     Connect,
     /// The request to be written and the response's head to end.
@@ -61,7 +61,7 @@ pub enum Reason {
     /// The body of an error response to end.
     ErrorBody,
     /// Any content octet at all.
-    Silence,
+    Idle,
     /// The end of a message that has begun.
     Message,
     /// The close that the server has announced.
@@ -70,7 +70,7 @@ pub enum Reason {
     Answer,
 }
 
-impl Reason {
+impl TimeoutKind {
     /// A short stable name of the timeout, for programs.
     #[must_use]
     pub const fn timeout_code(self) -> &'static str {
@@ -78,7 +78,7 @@ impl Reason {
             Self::Connect => "timeout_connect",
             Self::Head => "timeout_head",
             Self::ErrorBody => "timeout_error_body",
-            Self::Silence => "timeout_silence",
+            Self::Idle => "timeout_silence",
             Self::Message => "timeout_message",
             Self::Disconnect => "timeout_disconnect",
             Self::Answer => "timeout_answer",
@@ -92,7 +92,7 @@ impl Reason {
             Self::Connect => "expected the connection to be made within its deadline",
             Self::Head => "expected the response's head within its deadline",
             Self::ErrorBody => "expected the error response to end within its deadline",
-            Self::Silence => "expected a Post or keep-alive before the silence limit",
+            Self::Idle => "expected a Post or keep-alive before the silence limit",
             Self::Message => "expected the message to end within its deadline",
             Self::Disconnect => "expected the server to close as it had announced",
             Self::Answer => "expected the whole answer within its deadline",
@@ -107,7 +107,7 @@ pub struct Deadline {
     /// When.
     pub at: Instant,
     /// What must have happened.
-    pub reason: Reason,
+    pub reason: TimeoutKind,
 }
 
 /// The answer of [`Liveness::handle_timeout`].
@@ -119,7 +119,7 @@ pub enum Timeout {
     /// The deadline has passed, but bytes may be waiting: read once more now, and call again if nothing is there.
     ReadFirst,
     /// The deadline has passed and nothing came.
-    Expired(Reason),
+    Expired(TimeoutKind),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +225,7 @@ impl Liveness {
     pub fn handle_message_ended(&mut self) {
         self.message_by = NEVER;
         // What is overdue besides a message stays so, whatever ends.
-        if self.overdue.is_some_and(|overdue| overdue.reason == Reason::Message) {
+        if self.overdue.is_some_and(|overdue| overdue.reason == TimeoutKind::Message) {
             self.overdue = None;
         }
     }
@@ -240,7 +240,7 @@ impl Liveness {
     /// The stream goes on in spite of the announcement.
     pub fn handle_announcement_void(&mut self) {
         self.disconnect_by = NEVER;
-        if self.overdue.is_some_and(|overdue| overdue.reason == Reason::Disconnect) {
+        if self.overdue.is_some_and(|overdue| overdue.reason == TimeoutKind::Disconnect) {
             self.overdue = None;
         }
     }
@@ -262,13 +262,15 @@ impl Liveness {
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let (at, reason) = match self.phase {
             Phase::Idle => return None,
-            Phase::Connecting => (self.phase_by, Reason::Connect),
-            Phase::Requesting => (self.phase_by, Reason::Head),
-            Phase::ErrorBody => (self.phase_by, Reason::ErrorBody),
-            Phase::Streaming => (self.since.saturating_add(self.timeouts.silence), Reason::Silence),
+            Phase::Connecting => (self.phase_by, TimeoutKind::Connect),
+            Phase::Requesting => (self.phase_by, TimeoutKind::Head),
+            Phase::ErrorBody => (self.phase_by, TimeoutKind::ErrorBody),
+            Phase::Streaming => (self.since.saturating_add(self.timeouts.idle), TimeoutKind::Idle),
         };
         let mut next = Deadline { at, reason };
-        for (at, reason) in [(self.message_by, Reason::Message), (self.disconnect_by, Reason::Disconnect)] {
+        for (at, reason) in
+            [(self.message_by, TimeoutKind::Message), (self.disconnect_by, TimeoutKind::Disconnect)]
+        {
             if at < next.at {
                 next = Deadline { at, reason };
             }
@@ -297,7 +299,7 @@ impl Liveness {
     /// finds nothing. Being late ourselves is taken into account: bytes read `d` after the deadline give the peer `d`
     /// more, at most one second, to hand over what it had sent in time.
     #[inline]
-    pub fn handle_unfinished(&mut self, now: Instant) -> Option<Reason> {
+    pub fn handle_unfinished(&mut self, now: Instant) -> Option<TimeoutKind> {
         if self.is_late(now) { self.handle_late(now) } else { None }
     }
 
@@ -308,10 +310,10 @@ impl Liveness {
     }
 
     #[cold]
-    fn handle_late(&mut self, now: Instant) -> Option<Reason> {
+    fn handle_late(&mut self, now: Instant) -> Option<TimeoutKind> {
         const LATENESS_MAX: Duration = Duration::from_secs(1);
         let deadline = self.poll_timeout()?;
-        if now < deadline.at || deadline.reason == Reason::Silence {
+        if now < deadline.at || deadline.reason == TimeoutKind::Idle {
             return None;
         }
         let late = now.saturating_since(deadline.at).min(LATENESS_MAX);

@@ -14,10 +14,10 @@
 //! # What is missing from the stream
 //!
 //! What one connection missed is missing from the stream only where no other one that carries the same Posts was there. Which carry
-//! the same is for the caller to say: each connection has a [`Feed`], and those of one feed are copies of each other.
+//! the same is for the caller to say: each connection has a [`ReplicaGroup`], and those of one group are copies of each other.
 //!
 //! ```text
-//!                             feeds     a gap of the stream
+//!                             groups     a gap of the stream
 //!   redundant                 0 0       where both were away
 //!   one per datacenter        0 1       where either was away: `localDcOnly`, each has Posts of its own
 //!   partitions of a firehose  0 1 2 3   where any was away
@@ -28,11 +28,11 @@
 //! elsewhere.
 //!
 //! That a connection is away is learned late: a dead peer looks like a silent one for 25 seconds. So the spans in which each was
-//! away are kept and laid over each other whenever one of them becomes known, and what is common to all of a feed and was
-//! not told before is told then ([`FeedGap`]). A stream whose session vouches for having delivered everything up to
+//! away are kept and laid over each other whenever one of them becomes known, and what is common to all of a group and was
+//! not told before is told then ([`GroupGap`]). A stream whose session vouches for having delivered everything up to
 //! some moment ([`Session::covered_until`](crate::session::Session::covered_until)) settles what lies before.
 //! Where more spans than eight are open to question for one connection, the oldest become one: a gap may be told too long for that,
-//! never too short. Before the first stream of a feed nothing is missing.
+//! never too short. Before the first stream of a group nothing is missing.
 //!
 //! The spans are on the wall clock, since the service's backfill and recovery are. Where it is set back, what had been settled is
 //! open again, and something may be told twice.
@@ -43,13 +43,13 @@ use core::time::Duration;
 mod downtime;
 mod lag;
 
-pub use lag::Lags;
+use downtime::{Downtime, NEVER, TimeRange, TimeRanges, intersection};
+pub use lag::LagHistogram;
 
-use crate::dedup::{Sight, Window, WindowError};
+use crate::dedup::{Insert, Window, WindowError};
 use crate::session::{Connected, Gap};
 use crate::stream::message::PostId;
 use crate::time::{Instant, UnixTime};
-use downtime::{Downtime, NEVER, TimeRange, TimeRanges, intersection};
 
 /// The most connections that one stream is merged from.
 pub const CONNECTIONS_MAX: usize = 32;
@@ -75,12 +75,12 @@ impl ConnectionId {
     }
 }
 
-/// Which Posts a connection carries: connections of the same feed carry the same. Any number will do.
+/// Which Posts a connection carries: connections of the same group carry the same. Any number will do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Feed(u16);
+pub struct ReplicaGroup(u16);
 
-impl Feed {
-    /// The feed of this number.
+impl ReplicaGroup {
+    /// The group of this number.
     #[must_use]
     pub const fn new(number: u16) -> Self {
         Self(number)
@@ -93,23 +93,23 @@ impl Feed {
     }
 }
 
-/// The two usual ways in which connections belong together; mixtures are made of [`Feed`]s.
+/// The two usual ways in which connections belong together; mixtures are made of [`ReplicaGroup`]s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the same Posts, or each its own")]
-pub enum Group {
+pub enum Topology {
     /// Each carries everything: one of them is enough.
     Redundant,
     /// Each carries Posts of its own (`localDcOnly`, partitions): the stream is their union, and all are needed.
     Partitioned,
 }
 
-impl Group {
-    /// The feed of the connection at this place.
+impl Topology {
+    /// The group of the connection at this place.
     #[must_use]
-    pub const fn feed(self, index: u16) -> Feed {
+    pub const fn group(self, index: u16) -> ReplicaGroup {
         match self {
-            Self::Redundant => Feed(0),
-            Self::Partitioned => Feed(index),
+            Self::Redundant => ReplicaGroup(0),
+            Self::Partitioned => ReplicaGroup(index),
         }
     }
 }
@@ -131,12 +131,12 @@ pub enum Arrival {
     Duplicate,
 }
 
-/// Posts that no connection of a feed delivered: missing from the stream, unless backfill brings them.
+/// Posts that no connection of a group delivered: missing from the stream, unless backfill brings them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct FeedGap {
-    /// Of which feed.
-    pub feed: Feed,
+pub struct GroupGap {
+    /// Of which group.
+    pub group: ReplicaGroup,
     /// Everything sent before was delivered by one connection or another, a second of travel allowed for; or was
     /// told to be missing.
     pub from: UnixTime,
@@ -146,12 +146,12 @@ pub struct FeedGap {
     pub backfill_minutes: u8,
 }
 
-/// A feed has lost its last connection. A [`FeedGap`] follows when one is there again.
+/// A group has lost its last connection. A [`GroupGap`] follows when one is there again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interrupted {
-    /// Which feed.
-    pub feed: Feed,
+    /// Which group.
+    pub group: ReplicaGroup,
     /// Since when Posts may be missing.
     pub from: UnixTime,
 }
@@ -170,16 +170,16 @@ struct StreamStart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outage {
-    /// It was the last one of its feed.
+    /// It was the last one of its group.
     pub interrupted: Option<Interrupted>,
     /// It had been dead for some while, and so had the others for some of that.
-    pub gap: Option<FeedGap>,
+    pub gap: Option<GroupGap>,
 }
 
 /// How a connection stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
+pub enum ConnectionState {
     /// It connects, or waits until it does.
     #[default]
     Away,
@@ -191,25 +191,25 @@ pub enum State {
 
 /// The record of one connection.
 #[derive(Clone, Debug, Default)]
-pub struct Record {
-    feed: Feed,
-    state: State,
+pub struct ConnectionStats {
+    group: ReplicaGroup,
+    state: ConnectionState,
     /// When its stream began.
     since: Instant,
     wins: u64,
     duplicates: u64,
-    lags: Lags,
+    lags: LagHistogram,
     connects: u64,
     gaps: u64,
     gap_time: Duration,
     downtime: Downtime,
     /// Its stream began with backfill: that what it missed is still being sent again cannot be seen from here.
     is_backfilled: bool,
-    /// Of its feed, if it is the first one of it.
+    /// Of its group, if it is the first one of it.
     feed_state: FeedState,
 }
 
-/// The state of a feed, kept in the record of its first connection.
+/// The state of a group, kept in the record of its first connection.
 #[derive(Clone, Copy, Debug, Default)]
 struct FeedState {
     /// One of its connections has streamed.
@@ -219,40 +219,40 @@ struct FeedState {
     reported: TimeRanges,
 }
 
-impl Record {
-    /// Of a connection that carries this feed and has done nothing yet.
+impl ConnectionStats {
+    /// Of a connection that carries this group and has done nothing yet.
     #[must_use]
-    pub fn new(feed: Feed) -> Self {
-        Self { feed, ..Self::default() }
+    pub fn new(group: ReplicaGroup) -> Self {
+        Self { group, ..Self::default() }
     }
 
     /// Which Posts it carries.
     #[must_use]
-    pub const fn feed(&self) -> Feed {
-        self.feed
+    pub const fn group(&self) -> ReplicaGroup {
+        self.group
     }
 
     /// How it stands.
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> ConnectionState {
         self.state
     }
 
     /// Posts that it brought first.
     #[must_use]
-    pub const fn wins(&self) -> u64 {
+    pub const fn first_arrivals(&self) -> u64 {
         self.wins
     }
 
     /// Posts that another one brought first, while this one was there too.
     #[must_use]
-    pub const fn losses(&self) -> u64 {
+    pub const fn late_arrivals(&self) -> u64 {
         self.lags.count()
     }
 
     /// By how much it lost them.
     #[must_use]
-    pub const fn lags(&self) -> &Lags {
+    pub const fn lags(&self) -> &LagHistogram {
         &self.lags
     }
 
@@ -302,7 +302,7 @@ impl fmt::Display for MergeError {
 
 impl core::error::Error for MergeError {}
 
-/// The accounts of a merged stream. `S` is the window's storage; `C` holds a [`Record`] for each connection: `Vec`, an array, a
+/// The accounts of a merged stream. `S` is the window's storage; `C` holds a [`ConnectionStats`] for each connection: `Vec`, an array, a
 /// slice. Allocates nothing.
 ///
 /// Its methods panic where they are given the id of a connection that has no record.
@@ -310,13 +310,13 @@ impl core::error::Error for MergeError {}
 /// ```
 /// use core::time::Duration;
 /// use powerstream_core::dedup::{Window, WindowConfig};
-/// use powerstream_core::merge::{Arrival, ConnectionId, Group, Merge, Record};
+/// use powerstream_core::merge::{Arrival, ConnectionId, Topology, Merge, ConnectionStats};
 /// use powerstream_core::stream::message::PostId;
 /// use powerstream_core::time::Instant;
 ///
 /// let mut config = WindowConfig::default();
 /// config.posts = 2;
-/// let records = [0, 1].map(|index| Record::new(Group::Redundant.feed(index)));
+/// let records = [0, 1].map(|index| ConnectionStats::new(Topology::Redundant.group(index)));
 /// let mut merge = Merge::new(Window::new([0; 16], &config)?, records)?;
 /// let [a, b] = [0, 1].map(|index| ConnectionId::new(index).unwrap());
 /// let at = Instant::from_nanos;
@@ -327,7 +327,7 @@ impl core::error::Error for MergeError {}
 ///     Arrival::Lost { by: Duration::from_nanos(700), winner: a }
 /// );
 /// assert_eq!(merge.arrival(b, PostId::new(20), at(1_800)), Arrival::Duplicate);
-/// assert_eq!((merge.record(a).wins(), merge.record(b).losses(), merge.record(b).duplicates()), (1, 1, 1));
+/// assert_eq!((merge.connection(a).first_arrivals(), merge.connection(b).late_arrivals(), merge.connection(b).duplicates()), (1, 1, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -339,7 +339,7 @@ pub struct Merge<S, C> {
 impl<S, C> Merge<S, C>
 where
     S: AsRef<[u64]> + AsMut<[u64]>,
-    C: AsRef<[Record]> + AsMut<[Record]>,
+    C: AsRef<[ConnectionStats]> + AsMut<[ConnectionStats]>,
 {
     /// The accounts of as many connections as there are records.
     ///
@@ -356,11 +356,11 @@ where
     pub fn arrival(&mut self, connection: ConnectionId, id: PostId, now: Instant) -> Arrival {
         let record = &mut self.records.as_mut()[connection.index()];
         match self.window.insert(id, now, note(connection)) {
-            Sight::New => {
+            Insert::New => {
                 record.wins = record.wins.saturating_add(1);
                 Arrival::First
             }
-            Sight::Again(known) => {
+            Insert::Duplicate(known) => {
                 let is_own = has_brought(*known.note, connection);
                 *known.note |= note_of(connection);
                 if is_own || known.at < record.since {
@@ -377,7 +377,7 @@ where
     /// The stream of `connection` has begun at `now`, which is `unix` on the wall clock. `covered` tells of any connection up to when it
     /// has delivered everything: its [`Session::covered_until`](crate::session::Session::covered_until).
     ///
-    /// Returns what no connection of its feed has delivered and was not told yet.
+    /// Returns what no connection of its group has delivered and was not told yet.
     pub fn handle_connected(
         &mut self,
         connection: ConnectionId,
@@ -385,7 +385,7 @@ where
         now: Instant,
         unix: UnixTime,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
-    ) -> Option<FeedGap> {
+    ) -> Option<GroupGap> {
         let begun = StreamStart { at: now, unix, over: unix.rounded_up() };
         self.connect(connection, connected.gap, connected.backfill_minutes, begun, covered)
     }
@@ -397,11 +397,11 @@ where
         backfill_minutes: u8,
         begun: StreamStart,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
-    ) -> Option<FeedGap> {
-        let feed = self.records.as_ref()[connection.index()].feed;
-        let is_first = !self.feed_state(feed).is_begun;
+    ) -> Option<GroupGap> {
+        let group = self.records.as_ref()[connection.index()].group;
+        let is_first = !self.feed_state(group).is_begun;
         let record = &mut self.records.as_mut()[connection.index()];
-        record.state = State::Streaming;
+        record.state = ConnectionState::Streaming;
         record.since = begun.at;
         record.connects = record.connects.saturating_add(1);
         record.is_backfilled = backfill_minutes > 0;
@@ -410,10 +410,10 @@ where
             record.gap_time = record.gap_time.saturating_add(own.to.saturating_since(own.from));
             record.downtime.begin(own.from);
         }
-        // The feed's first stream ends nothing.
+        // The group's first stream ends nothing.
         let to = if is_first { begun.unix } else { own.map_or(begun.over, |own| own.to) };
         record.downtime.end(to);
-        let feed_state = self.feed_state(feed);
+        let feed_state = self.feed_state(group);
         if feed_state.settled > begun.unix {
             // The clock was set back.
             feed_state.settled = UnixTime::default();
@@ -423,9 +423,9 @@ where
             feed_state.is_begun = true;
             feed_state.settled = to;
         }
-        let (gap, _) = self.gap(feed);
-        self.settle(feed, covered);
-        gap.map(|range| FeedGap { feed, from: range.from, to: range.to, backfill_minutes })
+        let (gap, _) = self.gap(group);
+        self.settle(group, covered);
+        gap.map(|range| GroupGap { group, from: range.from, to: range.to, backfill_minutes })
     }
 
     /// A connection attempt or a stream of `connection` has ended, and with `is_over` the connection itself; `gap_from` is what its
@@ -438,32 +438,32 @@ where
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Outage {
         let record = &mut self.records.as_mut()[connection.index()];
-        let was_streaming = record.state == State::Streaming;
-        record.state = if is_over { State::Over } else { State::Away };
+        let was_streaming = record.state == ConnectionState::Streaming;
+        record.state = if is_over { ConnectionState::Over } else { ConnectionState::Away };
         let (true, Some(gap_from)) = (was_streaming, gap_from) else { return Outage::default() };
-        let (feed, is_backfilled) = (record.feed, record.is_backfilled);
+        let (group, is_backfilled) = (record.group, record.is_backfilled);
         record.downtime.begin(gap_from);
         if is_backfilled {
             // What was told to be asked for again may not have come again.
-            self.feed_state(feed).reported.forget_from(gap_from);
+            self.feed_state(group).reported.forget_from(gap_from);
         }
-        let (gap, since) = self.gap(feed);
-        self.settle(feed, covered);
+        let (gap, since) = self.gap(group);
+        self.settle(group, covered);
         Outage {
-            interrupted: since.map(|from| Interrupted { feed, from }),
-            gap: gap.map(|range| FeedGap { feed, from: range.from, to: range.to, backfill_minutes: 0 }),
+            interrupted: since.map(|from| Interrupted { group, from }),
+            gap: gap.map(|range| GroupGap { group, from: range.from, to: range.to, backfill_minutes: 0 }),
         }
     }
 
     /// The record of a connection.
     #[must_use]
-    pub fn record(&self, connection: ConnectionId) -> &Record {
+    pub fn connection(&self, connection: ConnectionId) -> &ConnectionStats {
         &self.records.as_ref()[connection.index()]
     }
 
     /// The records of all connections.
     #[must_use]
-    pub fn records(&self) -> &[Record] {
+    pub fn connections(&self) -> &[ConnectionStats] {
         self.records.as_ref()
     }
 
@@ -474,11 +474,11 @@ where
     }
 
     /// Returns the unreported gap, marks it reported, and returns since when all connections of the
-    /// feed are down.
-    fn gap(&mut self, feed: Feed) -> (Option<TimeRange>, Option<UnixTime>) {
-        let FeedState { settled, reported, .. } = *self.feed_state(feed);
+    /// group are down.
+    fn gap(&mut self, group: ReplicaGroup) -> (Option<TimeRange>, Option<UnixTime>) {
+        let FeedState { settled, reported, .. } = *self.feed_state(group);
         let (mut gap, mut since) = (None::<TimeRange>, None);
-        let downtimes = self.records.as_ref().iter().filter(|record| record.feed == feed);
+        let downtimes = self.records.as_ref().iter().filter(|record| record.group == group);
         intersection(downtimes.map(|record| &record.downtime), settled, |range| {
             if range.to == NEVER {
                 since = Some(range.from);
@@ -487,33 +487,33 @@ where
             }
         });
         if let Some(gap) = gap {
-            self.feed_state(feed).reported.add(gap);
+            self.feed_state(group).reported.add(gap);
         }
         (gap, since)
     }
 
-    /// What lies before everything that any of the feed's streams may still turn out to have missed is settled.
-    fn settle(&mut self, feed: Feed, covered: impl Fn(ConnectionId) -> Option<UnixTime>) {
+    /// What lies before everything that any of the group's streams may still turn out to have missed is settled.
+    fn settle(&mut self, group: ReplicaGroup, covered: impl Fn(ConnectionId) -> Option<UnixTime>) {
         let streaming = (0..)
             .map(ConnectionId)
             .zip(self.records.as_ref())
-            .filter(|(_, record)| record.feed == feed && record.state == State::Streaming);
+            .filter(|(_, record)| record.group == group && record.state == ConnectionState::Streaming);
         // Of one that does not say, anything may turn out.
         let until = streaming.map(|(connection, _)| covered(connection).unwrap_or_default()).min();
-        let feed_state = self.feed_state(feed);
+        let feed_state = self.feed_state(group);
         feed_state.settled = feed_state.settled.max(until.unwrap_or_default());
         let settled = feed_state.settled;
         feed_state.reported.forget_before(settled);
-        for record in self.records.as_mut().iter_mut().filter(|record| record.feed == feed) {
+        for record in self.records.as_mut().iter_mut().filter(|record| record.group == group) {
             record.downtime.forget_before(settled);
         }
     }
 
-    fn feed_state(&mut self, feed: Feed) -> &mut FeedState {
+    fn feed_state(&mut self, group: ReplicaGroup) -> &mut FeedState {
         let records = self.records.as_mut();
-        match records.iter_mut().find(|record| record.feed == feed) {
+        match records.iter_mut().find(|record| record.group == group) {
             Some(first) => &mut first.feed_state,
-            None => unreachable!("the feed was read from a record"),
+            None => unreachable!("the group was read from a record"),
         }
     }
 }

@@ -7,25 +7,25 @@ use core::fmt;
 /// The transport failed, as the driver reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Fault {
+pub struct TransportError {
     /// What failed.
-    pub kind: FaultKind,
+    pub kind: TransportErrorKind,
     /// The operating system's number for it, if there is one.
     pub os_code: Option<i32>,
     /// It happened on the way to the proxy, and says nothing about the server.
     pub before_proxy: bool,
 }
 
-impl Fault {
+impl TransportError {
     /// Creates a fault without a number.
     #[must_use]
-    pub const fn new(kind: FaultKind) -> Self {
+    pub const fn new(kind: TransportErrorKind) -> Self {
         Self::with_os_code(kind, None)
     }
 
     /// Creates a fault with the operating system's number for it.
     #[must_use]
-    pub const fn with_os_code(kind: FaultKind, os_code: Option<i32>) -> Self {
+    pub const fn with_os_code(kind: TransportErrorKind, os_code: Option<i32>) -> Self {
         Self { kind, os_code, before_proxy: false }
     }
 
@@ -36,12 +36,12 @@ impl Fault {
     }
 }
 
-impl core::error::Error for Fault {}
+impl core::error::Error for TransportError {}
 
 /// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FaultKind {
+pub enum TransportErrorKind {
     /// The host's name could not be resolved.
     Resolve,
     /// The name resolved to no address.
@@ -76,12 +76,12 @@ pub enum FaultKind {
     /// The proxy did not answer by the connect deadline.
     ProxyTimedOut,
     /// TLS failed.
-    Tls(TlsFault),
+    Tls(TlsError),
     /// Anything else; the number says more.
     Other,
 }
 
-impl FaultKind {
+impl TransportErrorKind {
     const fn text(self) -> &'static str {
         match self {
             Self::Resolve => "the host's name could not be resolved",
@@ -110,7 +110,7 @@ impl FaultKind {
     }
 }
 
-impl fmt::Display for FaultKind {
+impl fmt::Display for TransportErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tls(fault) => fault.fmt(f),
@@ -122,7 +122,7 @@ impl fmt::Display for FaultKind {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.before_proxy {
             f.write_str("on the way to the proxy: ")?;
@@ -138,7 +138,7 @@ impl fmt::Display for Fault {
 /// What failed in TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TlsFault {
+pub enum TlsError {
     /// The server's certificate, or one above it, has expired by this machine's clock.
     CertificateExpired,
     /// The server's certificate, or one above it, is not valid yet by this machine's clock.
@@ -170,7 +170,7 @@ pub enum TlsFault {
     Local,
 }
 
-impl TlsFault {
+impl TlsError {
     const fn text(self) -> &'static str {
         match self {
             Self::CertificateExpired => {
@@ -201,7 +201,7 @@ impl TlsFault {
     }
 }
 
-impl fmt::Display for TlsFault {
+impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())?;
         match *self {

@@ -10,14 +10,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{Chunking, HEAD, chunked, push_chunk};
-use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
+use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::http::origin::Origin;
-use powerstream_core::merge::{Arrival, ConnectionId, Group, Merge, Record};
+use powerstream_core::merge::{Arrival, ConnectionId, ConnectionStats, Merge, Topology};
 use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
-use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionEvent};
 use powerstream_core::stream::framing::Delimiter;
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::{Instant, UnixTime};
@@ -55,15 +55,17 @@ struct Tally {
     errors: u32,
 }
 
-fn feed(connection: &mut Connection<Vec<u8>>, wire: &[u8], read: usize, now: Instant, tally: &mut Tally) {
+fn group(connection: &mut Connection<Vec<u8>>, wire: &[u8], read: usize, now: Instant, tally: &mut Tally) {
     for mut input in wire.chunks(read) {
         loop {
             let (consumed, event) = connection.decode(input, now);
             match event {
-                Ok(Some(Event::Head(head))) => tally.heads += u32::from(head.fields().count() > 0),
-                Ok(Some(Event::Message(message))) => tally.messages += u32::from(!message.is_empty()),
-                Ok(Some(Event::KeepAlive)) => tally.keep_alives += 1,
-                Ok(Some(Event::Skipped { .. })) => tally.skipped += 1,
+                Ok(Some(ConnectionEvent::Head(head))) => tally.heads += u32::from(head.fields().count() > 0),
+                Ok(Some(ConnectionEvent::Message(message))) => {
+                    tally.messages += u32::from(!message.is_empty())
+                }
+                Ok(Some(ConnectionEvent::KeepAlive)) => tally.keep_alives += 1,
+                Ok(Some(ConnectionEvent::Skipped { .. })) => tally.skipped += 1,
                 Ok(Some(_)) => tally.ends += 1,
                 Ok(None) => break,
                 Err(_) => {
@@ -116,29 +118,29 @@ fn streaming_100_000_messages_of_all_shapes_allocates_nothing() {
         for (wire, read, rounds) in &shapes {
             connection.handle_connecting(now);
             connection.handle_connected(now);
-            feed(&mut connection, HEAD, *read, now, &mut tally);
+            group(&mut connection, HEAD, *read, now, &mut tally);
             for _ in 0..*rounds {
                 now = now.saturating_add(std::time::Duration::from_millis(1));
-                feed(&mut connection, wire, *read, now, &mut tally);
+                group(&mut connection, wire, *read, now, &mut tally);
                 std::hint::black_box((connection.poll_timeout(), connection.handle_timeout(now)));
             }
             // Cut in a message, by a broken size, and closed.
-            feed(&mut connection, &broken, *read, now, &mut tally);
+            group(&mut connection, &broken, *read, now, &mut tally);
             std::hint::black_box(connection.handle_eof());
         }
         connection.handle_connected(now);
         let refused = b"HTTP/1.1 429 x\r\nRetry-After: 5\r\nContent-Length: 4\r\n\r\n";
-        feed(&mut connection, refused, 16_384, now, &mut tally);
+        group(&mut connection, refused, 16_384, now, &mut tally);
         connection.collect_document(now);
-        feed(&mut connection, b"{}\r\n", 3, now, &mut tally);
+        group(&mut connection, b"{}\r\n", 3, now, &mut tally);
         assert!(connection.document().is_some());
         std::hint::black_box(connection);
     }
     let mut backoff = Backoff::new(BackoffConfig::default(), 1);
     std::hint::black_box((
-        backoff.next(Class::Network),
-        backoff.next(Class::Http),
-        backoff.next(Class::RateLimit),
+        backoff.next(FailureClass::Network),
+        backoff.next(FailureClass::Http),
+        backoff.next(FailureClass::RateLimit),
     ));
     let allocations = ALLOCATIONS.get() - before;
 
@@ -250,7 +252,7 @@ fn merging_allocates_nothing() {
     let mut config = WindowConfig::default();
     config.posts = 1_000;
     let storage = vec![0; config.storage_words()];
-    let mut records = [0, 1].map(|index| Record::new(Group::Redundant.feed(index)));
+    let mut records = [0, 1].map(|index| ConnectionStats::new(Topology::Redundant.group(index)));
     let connections = [0, 1].map(|index| ConnectionId::new(index).unwrap());
 
     let before = ALLOCATIONS.get();
@@ -270,5 +272,5 @@ fn merging_allocates_nothing() {
         }
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
-    assert_eq!((first, merge.record(connections[1]).losses()), (100_000, 100_000));
+    assert_eq!((first, merge.connection(connections[1]).late_arrivals()), (100_000, 100_000));
 }

@@ -5,7 +5,7 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
+use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan, ChunkedDecoder};
 use shared::Reads;
 use shared::reference_decoder::{self, BodyEnd, Chunked};
 
@@ -31,21 +31,21 @@ fuzz_target!(|input: Input<'_>| {
 });
 
 fn decode(limits: ChunkLimits, pieces: Vec<&[u8]>) -> Chunked {
-    let mut decoder = Decoder::new(limits);
+    let mut decoder = ChunkedDecoder::new(limits);
     let mut content = Vec::new();
     let mut before = 0;
     for piece in pieces {
         let mut at = 0;
         loop {
             match decoder.decode(&piece[at..]) {
-                Ok(Span::Data(range)) => {
+                Ok(ChunkSpan::Data(range)) => {
                     assert!(!range.is_empty());
                     content.extend_from_slice(&piece[at..][range.clone()]);
                     at += range.end;
                 }
-                Ok(Span::NeedInput) => break,
-                Ok(Span::End(consumed)) => {
-                    assert_eq!(decoder.decode(piece), Ok(Span::End(0)));
+                Ok(ChunkSpan::NeedInput) => break,
+                Ok(ChunkSpan::End(consumed)) => {
+                    assert_eq!(decoder.decode(piece), Ok(ChunkSpan::End(0)));
                     return Chunked { content, end: BodyEnd::Complete(before + at + consumed) };
                 }
                 Err(error) => {

@@ -44,7 +44,7 @@ enum Part<'a> {
     LineFeed,
     CarriageReturn,
     Message(&'a [u8]),
-    Octets(&'a [u8]),
+    ByteCounts(&'a [u8]),
     Fill { octet: u8, length: u16 },
     Wire(&'a [u8]),
 }
@@ -97,7 +97,7 @@ fn wire(input: &Input<'_>) -> Vec<u8> {
                 content.extend_from_slice(bytes);
                 content.extend_from_slice(b"\r\n");
             }
-            Part::Octets(bytes) => content.extend_from_slice(bytes),
+            Part::ByteCounts(bytes) => content.extend_from_slice(bytes),
             Part::Fill { octet, length } => {
                 content.resize(content.len() + usize::from(length % 1_024), *octet)
             }

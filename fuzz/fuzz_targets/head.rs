@@ -5,7 +5,7 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::http::body::Framing;
+use powerstream_core::http::body::BodyFraming;
 use powerstream_core::http::head::{HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use shared::Reads;
 use shared::reference_decoder::{self, HeadStop};
@@ -32,7 +32,7 @@ fuzz_target!(|input: Input<'_>| {
     let room = usize::from(input.room);
     let whole = decode(limits, room, vec![input.wire]);
     assert_eq!(decode(limits, room, input.reads.pieces(input.wire)), whole, "cut");
-    let answer: Result<Option<(u16, Framing, usize)>, _> =
+    let answer: Result<Option<(u16, BodyFraming, usize)>, _> =
         whole.map(|head| head.map(|(head, end)| (head.status, head.framing, end)));
     let want = match reference_decoder::head(input.wire, limits, room) {
         Ok(head) => Ok(Some((head.status, head.framing, head.end))),

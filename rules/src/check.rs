@@ -5,9 +5,8 @@ mod facts;
 mod stop_words;
 mod warnings;
 
-pub use self::stop_words::is_stop_word;
-
 use self::facts::Facts;
+pub use self::stop_words::is_stop_word;
 use crate::ast::Rule;
 use crate::characters::{is_bidi_control, is_white_space};
 use crate::diagnostic::Diagnostic;

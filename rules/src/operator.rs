@@ -11,7 +11,6 @@ mod table;
 
 pub use self::info::{Availability, Info, Kind, Negation, Sources};
 pub use self::table::Operator;
-
 use crate::profile::Profile;
 
 impl Operator {

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     let at = Instant::now();
                     delivered.extend(message.id().map(|id| (id.as_u64(), at)));
                 }
-                Some(SessionEvent::GaveUp(why)) => return Err(why.cause.to_string().into()),
+                Some(SessionEvent::GaveUp(why)) => return Err(why.reason.to_string().into()),
                 Some(_) => {}
                 None => return Err("the stream has ended".into()),
             }

@@ -13,14 +13,13 @@
 //! them at a time, but a stream may move to another thread between two events, and any thread may
 //! call a waker.
 
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use mio::{Events, Registry, Token};
 
@@ -241,10 +240,11 @@ impl Drop for Registration {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::future::poll_fn;
     use std::io::{Read, Write};
     use std::sync::mpsc::channel;
+
+    use super::*;
 
     #[test]
     fn no_wake_up_from_another_thread_is_lost() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
 /// Shuts the open socket down when it is woken. Used as the waker of a
-/// [`Stop`](powerstream_client::shutdown::Stop).
+/// [`Stop`](powerstream_client::shutdown::ShutdownSignal).
 #[derive(Debug, Default)]
 pub(crate) struct Interrupt(Mutex<Inner>);
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
 use powerstream_client::runtime::{BlockingRuntime, Runtime};
-use powerstream_client::shutdown::Shutdown;
+use powerstream_client::shutdown::ShutdownHandle;
 
 use crate::executor::Executor;
 use crate::pin::pin_thread;
@@ -77,7 +77,7 @@ impl Runtime for Blocking {
         Executor::new(self.clone(), mode)
     }
 
-    fn reactor(executor: &Executor, shutdown: &Shutdown) -> Sockets {
+    fn reactor(executor: &Executor, shutdown: &ShutdownHandle) -> Sockets {
         Sockets::new(executor, shutdown)
     }
 

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use powerstream_client::net::tcp::{Reactor, Underway};
-use powerstream_client::shutdown::{Shutdown, Stop};
+use powerstream_client::net::tcp::{BoxFuture, Reactor};
+use powerstream_client::shutdown::{ShutdownHandle, ShutdownSignal};
 use socket2::{Domain, Protocol, Type};
 
 use crate::executor::{Executor, Registration};
@@ -47,13 +47,13 @@ pub struct Sockets {
     mode: ReadMode,
     interrupt: Arc<Interrupt>,
     /// Keeps `interrupt` registered with the shutdown.
-    _stop: Stop,
+    _stop: ShutdownSignal,
     /// The time at the last reading of the clock.
     seen: Cell<Instant>,
 }
 
 impl Sockets {
-    pub(crate) fn new(executor: &Executor, shutdown: &Shutdown) -> Self {
+    pub(crate) fn new(executor: &Executor, shutdown: &ShutdownHandle) -> Self {
         let mode = executor.mode;
         let interrupt = Arc::new(Interrupt::default());
         let mut stop = shutdown.listen();
@@ -83,7 +83,7 @@ impl Reactor for Sockets {
         now
     }
 
-    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Socket> {
+    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<Socket> {
         let (registration, mode, interrupt) =
             (Arc::clone(&self.registration), self.mode, Arc::clone(&self.interrupt));
         Box::pin(async move {

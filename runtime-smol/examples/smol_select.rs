@@ -29,13 +29,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 };
                 match or(event, timer).await {
                     Some(Some(SessionEvent::Message(message))) if message.id().is_some() => posts += 1,
-                    Some(Some(SessionEvent::GaveUp(why))) => return Err(why.cause.to_string().into()),
+                    Some(Some(SessionEvent::GaveUp(why))) => return Err(why.reason.to_string().into()),
                     Some(Some(_)) => {}
                     Some(None) => return Ok(()),
                     None => break,
                 }
             }
-            println!("{tick}: {posts} Posts, {} bytes", stream.session().octets().received);
+            println!("{tick}: {posts} Posts, {} bytes", stream.session().byte_counts().received);
         }
 
         // Any task or thread may shut the stream down. Events already read are still delivered.

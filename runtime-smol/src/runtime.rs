@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use powerstream_client::net::tcp::{Reactor, Underway};
+use powerstream_client::net::tcp::{BoxFuture, Reactor};
 use powerstream_client::runtime::AsyncRuntime;
 use smol::{Async, Task, Timer};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -33,7 +33,7 @@ impl Reactor for Smol {
         std::time::Instant::now()
     }
 
-    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Async<TcpStream>> {
+    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<Async<TcpStream>> {
         Box::pin(async move {
             let socket = match local {
                 None => Async::<TcpStream>::connect(address).await?,

@@ -22,15 +22,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 posts += u32::from(message.class.is_post());
             }
             Some(MergedEvent::Session { connection, event: SessionEvent::Disconnected(why) }) => {
-                eprintln!("connection {}: {}", connection.index(), why.cause);
+                eprintln!("connection {}: {}", connection.index(), why.reason);
             }
             Some(MergedEvent::Gap(gap)) => eprintln!("missing: {:?} to {:?}", gap.from, gap.to),
             Some(_) => {}
             None => break,
         }
     }
-    for (index, record) in stream.merge().records().iter().enumerate() {
-        println!("connection {index}: {} won, {} lost", record.wins(), record.losses());
+    for (index, record) in stream.merge().connections().iter().enumerate() {
+        println!("connection {index}: {} won, {} lost", record.first_arrivals(), record.late_arrivals());
     }
     Ok(())
 }

@@ -41,6 +41,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let stream = reading.await?;
-    println!("{posts} Posts, {dropped} dropped, {} bytes", stream.session().octets().received);
+    println!("{posts} Posts, {dropped} dropped, {} bytes", stream.session().byte_counts().received);
     Ok(())
 }

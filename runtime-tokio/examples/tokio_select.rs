@@ -23,14 +23,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokio::select! {
                 event = stream.next() => match event {
                     Some(SessionEvent::Message(message)) if message.id().is_some() => posts += 1,
-                    Some(SessionEvent::GaveUp(why)) => return Err(why.cause.to_string().into()),
+                    Some(SessionEvent::GaveUp(why)) => return Err(why.reason.to_string().into()),
                     Some(_) => {}
                     None => return Ok(()),
                 },
                 _ = ticks.tick() => break,
             }
         }
-        println!("{posts} Posts, {} bytes", stream.session().octets().received);
+        println!("{posts} Posts, {} bytes", stream.session().byte_counts().received);
     }
 
     // Any task or thread may shut the stream down. Events already read are still delivered.

@@ -3,12 +3,11 @@
 
 mod runtime;
 
-pub use runtime::Tokio;
-
 pub use powerstream_client as client;
 pub use powerstream_client::prelude::*;
 pub use powerstream_core as core;
 pub use powerstream_tls as tls;
+pub use runtime::Tokio;
 
 /// Opens streams of one configuration, on tokio: [`stream`](client::client::Client::stream),
 /// [`merged`](client::client::Client::merged) and [`rules`](client::client::Client::rules).

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use powerstream_client::net::tcp::{Reactor, Underway};
+use powerstream_client::net::tcp::{BoxFuture, Reactor};
 use powerstream_client::runtime::AsyncRuntime;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -39,7 +39,7 @@ impl Reactor for Tokio {
         tokio::time::Instant::now().into_std()
     }
 
-    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<TcpStream> {
+    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<TcpStream> {
         Box::pin(async move {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
             if let Some(local) = local {

@@ -9,12 +9,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use powerstream_simulator::{Config, Simulator};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use powerstream_simulator::{Config, Simulator};
 
 fn main() {
     let arguments: Vec<f64> = std::env::args().skip(1).map(|argument| argument.parse().unwrap()).collect();

@@ -7,11 +7,10 @@ use crate::exchange::Exchange;
 use crate::ground_truth::End;
 use crate::limits::{Counter, ExtraConnection, Group, QUARTER_HOUR};
 use crate::pending_events::PendingEvents;
-use crate::problems;
 use crate::request::{Past, StreamParams};
-use crate::response;
 use crate::rule_store::NoRules;
 use crate::script::{Action, Then, When, system};
+use crate::{problems, response};
 
 /// How long PowerTrack tolerates one connection too many.
 const EXTRA_TOLERATED: Duration = Duration::from_secs(60);

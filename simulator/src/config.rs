@@ -1,9 +1,8 @@
 //! What a simulator is to be like.
 
-use std::fmt;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::clock::Time;
 use crate::datacenter::Datacenter;

@@ -5,18 +5,14 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::clock::Notify;
-use crate::control;
 use crate::datacenter_server::Served;
 use crate::exchange::Exchange;
 use crate::ground_truth::{End, Recorder};
-use crate::inject;
 use crate::link::Link;
-use crate::problems;
 use crate::receive::{self, Received};
 use crate::request::Route;
-use crate::rules_request;
 use crate::shared::Shared;
-use crate::stream;
+use crate::{control, inject, problems, rules_request, stream};
 
 /// Serves an accepted connection on a thread of its own. `None`: there is no thread or no TLS to be
 /// had, and the connection is dropped.

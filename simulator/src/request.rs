@@ -2,10 +2,9 @@
 
 pub(crate) mod query;
 
+pub(crate) use self::query::{Past, StreamParams};
 use crate::config::Config;
 use crate::endpoint::{self, Endpoint, RulesResource};
-
-pub(crate) use self::query::{Past, StreamParams};
 
 /// More than any client needs; a head that is longer is refused.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;

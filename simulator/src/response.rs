@@ -1,9 +1,8 @@
 //! Response heads, and whole answers that are no stream.
 
 use crate::limits::RateLimitState;
-use crate::problems;
 use crate::rng::Rng;
-use crate::time;
+use crate::{problems, time};
 
 /// The version of the API that the heads name.
 const API_VERSION: &str = "2.166";

@@ -10,13 +10,11 @@ mod filtered;
 mod options;
 mod powerstream;
 
-use crate::endpoint::RulesResource;
-use crate::rule_store::RuleStore;
-
 use self::answer::Answer;
-
 pub use self::options::NotDeleted;
 pub(crate) use self::options::Options;
+use crate::endpoint::RulesResource;
+use crate::rule_store::RuleStore;
 
 /// Answers a request whose method the resource allows.
 pub(crate) fn answer(

@@ -3,13 +3,10 @@
 use crate::endpoint::RulesResource;
 use crate::exchange::Exchange;
 use crate::ground_truth::End;
-use crate::inject;
 use crate::limits::{Counter, DAY, QUARTER_HOUR};
-use crate::problems;
 use crate::request::Request;
-use crate::response;
-use crate::rules_api;
 use crate::script::On;
+use crate::{inject, problems, response, rules_api};
 
 /// Answers a request about rules. Returns how the connection ended.
 pub(crate) fn answer(

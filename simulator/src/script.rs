@@ -84,14 +84,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::scenario::Scenario;
-
 pub(crate) use self::action::{
     Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
     Then, When, WrongSize,
 };
 pub use self::error::ScriptError;
 pub(crate) use self::refusal::{Refusal, RefusalBody, Reset};
+use crate::scenario::Scenario;
 
 /// A scenario: read from a file, or one of those that are shipped. Cheap to clone.
 #[derive(Clone)]

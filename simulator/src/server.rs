@@ -1,11 +1,10 @@
 //! The handle of a simulator.
 
-use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::clock::{Clock, Notify};
 use crate::config::Config;

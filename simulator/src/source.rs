@@ -1,9 +1,8 @@
 //! Where Posts come from: a generator, or lines of a file.
 
-use std::fmt;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// What a simulator sends.
 #[derive(Clone)]

@@ -3,18 +3,17 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use crate::admission;
 use crate::endpoint::{Endpoint, Product};
 use crate::exchange::Exchange;
 use crate::feed::{FeedCursor, Filter, Key, Polled};
 use crate::ground_truth::End;
-use crate::inject;
 use crate::link::Status;
 use crate::pending_events::{PendingEvents, Progress};
 use crate::request::StreamParams;
 use crate::response::{self, StreamHead};
 use crate::script::{Action, Metadata, On, system};
 use crate::stream_writer::StreamWriter;
+use crate::{admission, inject};
 
 /// Messages that are due at once go into one `write()` up to about this much.
 const WRITE_BYTES: usize = 32 << 10;

@@ -9,8 +9,7 @@ use crate::feed::Item;
 use crate::rule_store::StoredRule;
 use crate::script::{KeepAlives, Stream};
 use crate::source::SourcePost;
-use crate::splice;
-use crate::v2;
+use crate::{splice, v2};
 
 pub(crate) struct StreamWriter<'a, 'b> {
     pub(crate) exchange: &'b mut Exchange<'a>,

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::rule_store::{StoredRule, matching_rules};
-use crate::splice;
-use crate::time;
+use crate::{splice, time};
 
 /// The v2 form of a legacy Post. `None` if it is none, or no JSON.
 pub(crate) fn envelope(

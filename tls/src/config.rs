@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use powerstream_core::http::origin::{Origin, Scheme};
-use powerstream_core::session::Fault;
+use powerstream_core::session::TransportError;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
@@ -153,8 +153,8 @@ impl Connector {
     /// The TLS of a new connection.
     ///
     /// # Errors
-    /// [`Fault`] where there is no randomness to be had.
-    pub fn connect(&self) -> Result<Machine, Fault> {
+    /// [`TransportError`] where there is no randomness to be had.
+    pub fn connect(&self) -> Result<Machine, TransportError> {
         Machine::new(Arc::clone(&self.config), self.name.clone())
     }
 }

@@ -1,44 +1,44 @@
 //! What rustls reports, as the faults that a session knows.
 
-use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerMisbehaved};
 
 /// The fault. `first`: nothing of the peer's had been understood before.
-pub(crate) fn fault(error: &Error, first: bool) -> Fault {
+pub(crate) fn fault(error: &Error, first: bool) -> TransportError {
     let fault = match error {
         Error::InvalidCertificate(error) => certificate(error),
         Error::NoCertificatesPresented | Error::UnsupportedNameType | Error::InvalidCertRevocationList(_) => {
-            TlsFault::Certificate
+            TlsError::Certificate
         }
         Error::NoApplicationProtocol
         | Error::AlertReceived(AlertDescription::NoApplicationProtocol)
-        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => TlsFault::NoHttp1,
+        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => TlsError::NoHttp1,
         // In the handshake; later it is an end in due form.
-        Error::AlertReceived(AlertDescription::CloseNotify) => TlsFault::HandshakeClosed,
-        Error::AlertReceived(alert) => TlsFault::Alert(u8::from(*alert)),
-        Error::PeerIncompatible(_) => TlsFault::NothingInCommon,
-        Error::InvalidMessage(message) if first && is_no_record(message) => TlsFault::NotTls,
-        Error::PeerSentOversizedRecord if first => TlsFault::NotTls,
+        Error::AlertReceived(AlertDescription::CloseNotify) => TlsError::HandshakeClosed,
+        Error::AlertReceived(alert) => TlsError::Alert(u8::from(*alert)),
+        Error::PeerIncompatible(_) => TlsError::NothingInCommon,
+        Error::InvalidMessage(message) if first && is_no_record(message) => TlsError::NotTls,
+        Error::PeerSentOversizedRecord if first => TlsError::NotTls,
         Error::FailedToGetCurrentTime
         | Error::FailedToGetRandomBytes
         | Error::General(_)
-        | Error::Other(_) => TlsFault::Local,
-        _ => TlsFault::Broken,
+        | Error::Other(_) => TlsError::Local,
+        _ => TlsError::Broken,
     };
-    Fault::new(FaultKind::Tls(fault))
+    TransportError::new(TransportErrorKind::Tls(fault))
 }
 
-fn certificate(error: &CertificateError) -> TlsFault {
+fn certificate(error: &CertificateError) -> TlsError {
     match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::CertificateExpired,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::CertificateExpired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            TlsFault::CertificateNotYetValid
+            TlsError::CertificateNotYetValid
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsFault::CertificateName
+            TlsError::CertificateName
         }
-        CertificateError::UnknownIssuer => TlsFault::CertificateIssuer,
-        _ => TlsFault::Certificate,
+        CertificateError::UnknownIssuer => TlsError::CertificateIssuer,
+        _ => TlsError::Certificate,
     }
 }
 

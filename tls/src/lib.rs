@@ -11,5 +11,5 @@ pub use config::{Connector, TlsConfig, TlsConfigError};
 pub use machine::{End, Machine};
 /// For configurations of one's own: [`TlsConfig`] is made from a `ClientConfig` of this version.
 pub use rustls;
-pub use secured::Secured;
+pub use secured::MaybeTls;
 pub use shell::{GOODBYE_MAX, Tls};

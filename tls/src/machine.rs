@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
 use rustls::ClientConfig;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
@@ -13,7 +13,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, Insufficien
 
 use crate::fault::fault;
 
-/// Octets of a buffer that the longest record fits in (RFC 5246, section 6.2.3): what a read asks for at most.
+/// ByteCounts of a buffer that the longest record fits in (RFC 5246, section 6.2.3): what a read asks for at most.
 const RECORD_BYTES: usize = 5 + (16 << 10) + 2_048;
 
 /// The longest message of a handshake, a chain of certificates in the main, with the header of its record: rustls takes none
@@ -64,11 +64,11 @@ pub struct Machine {
     met: bool,
     closed: bool,
     ended: Option<End>,
-    fault: Option<Fault>,
+    fault: Option<TransportError>,
 }
 
 impl Machine {
-    pub(crate) fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Fault> {
+    pub(crate) fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, TransportError> {
         let connection =
             UnbufferedClientConnection::new(config, name).map_err(|error| fault(&error, false))?;
         let mut machine = Self {
@@ -100,7 +100,7 @@ impl Machine {
 
     /// What is wrong, at once: [`Self::read`] says so too, behind what came before it. There may be an alert to send.
     #[must_use]
-    pub const fn fault(&self) -> Option<Fault> {
+    pub const fn fault(&self) -> Option<TransportError> {
         self.fault
     }
 
@@ -163,7 +163,7 @@ impl Machine {
         self.end += count;
         self.advance();
         if self.end - self.start == INCOMING_BYTES_MAX && !self.ready {
-            self.fail(Fault::new(FaultKind::Tls(TlsFault::Broken)));
+            self.fail(TransportError::new(TransportErrorKind::Tls(TlsError::Broken)));
         }
     }
 
@@ -176,7 +176,7 @@ impl Machine {
         // What lies behind the record that waits is decrypted first: the peer may have said goodbye there.
         self.process(Plaintext::PutAside, |_, _| ());
         if self.is_handshaking() {
-            self.fail(Fault::new(FaultKind::Tls(TlsFault::HandshakeClosed)));
+            self.fail(TransportError::new(TransportErrorKind::Tls(TlsError::HandshakeClosed)));
         } else if self.fault.is_none() {
             self.ended = self.ended.or(Some(End::BareFin));
         }
@@ -186,8 +186,8 @@ impl Machine {
     /// the next one. 0: the peer has ended, see [`Self::ended`]. `None`: more must be read first.
     ///
     /// # Errors
-    /// [`Fault`] where TLS failed, behind all that came whole before.
-    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Fault> {
+    /// [`TransportError`] where TLS failed, behind all that came whole before.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, TransportError> {
         if buffer.is_empty() {
             return Ok(None);
         }
@@ -216,7 +216,7 @@ impl Machine {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn read_with<R>(&mut self, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, Fault> {
+    pub fn read_with<R>(&mut self, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, TransportError> {
         if self.taken < self.rest.len() {
             let result = take(&self.rest[self.taken..]);
             self.taken = self.rest.len();
@@ -246,8 +246,8 @@ impl Machine {
     /// [`Self::close`], or while [`Self::transmit`] has something left.
     ///
     /// # Errors
-    /// [`Fault`] where TLS failed.
-    pub fn write(&mut self, plaintext: &[u8]) -> Result<usize, Fault> {
+    /// [`TransportError`] where TLS failed.
+    pub fn write(&mut self, plaintext: &[u8]) -> Result<usize, TransportError> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -260,7 +260,7 @@ impl Machine {
         });
         match written {
             Some(Ok(())) => Ok(some.len()),
-            Some(Err(_)) => Err(Fault::new(FaultKind::Tls(TlsFault::Local))),
+            Some(Err(_)) => Err(TransportError::new(TransportErrorKind::Tls(TlsError::Local))),
             None => self.fault.map_or(Ok(0), Err),
         }
     }
@@ -341,7 +341,7 @@ impl Machine {
     }
 
     /// It is over: nothing more is taken in, and the alert that says so goes out.
-    fn fail(&mut self, fault: Fault) {
+    fn fail(&mut self, fault: TransportError) {
         self.fault = Some(fault);
         (self.start, self.end, self.filled) = (0, 0, false);
         while self.connection.wants_write() {

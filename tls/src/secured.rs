@@ -3,7 +3,7 @@
 use core::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::Fault;
+use powerstream_core::session::TransportError;
 use powerstream_core::time::{Instant, UnixTime};
 
 use crate::config::Connector;
@@ -12,7 +12,7 @@ use crate::shell::Tls;
 
 /// A transport in the clear or over TLS, as the origin's scheme asks for.
 #[derive(Debug)]
-pub struct Secured<I>(Inner<I>);
+pub struct MaybeTls<I>(Inner<I>);
 
 #[derive(Debug)]
 enum Inner<I> {
@@ -20,7 +20,7 @@ enum Inner<I> {
     Tls(Tls<I>),
 }
 
-impl<I: Io> Secured<I> {
+impl<I: Io> MaybeTls<I> {
     /// `inner` with TLS where there is a connector, which [`TlsConfig::for_origin`](crate::TlsConfig::for_origin) has for
     /// `https`; in the clear where there is none.
     pub fn new(inner: I, connector: Option<Connector>) -> Self {
@@ -64,7 +64,7 @@ macro_rules! either {
     };
 }
 
-impl<I: Io> Io for Secured<I> {
+impl<I: Io> Io for MaybeTls<I> {
     fn now(&self) -> Instant {
         either!(self, io => io.now())
     }
@@ -81,7 +81,11 @@ impl<I: Io> Io for Secured<I> {
         either!(self, io => io.has_backlog())
     }
 
-    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         either!(mut self, io => io.poll_connect(cx, until))
     }
 
@@ -90,7 +94,7 @@ impl<I: Io> Io for Secured<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         either!(mut self, io => io.poll_write(cx, bytes, until))
     }
 
@@ -99,7 +103,7 @@ impl<I: Io> Io for Secured<I> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         either!(mut self, io => io.poll_read(cx, buffer, until))
     }
 

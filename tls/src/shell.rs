@@ -4,7 +4,7 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
 
 use crate::config::Connector;
@@ -16,7 +16,7 @@ pub const GOODBYE_MAX: Duration = Duration::from_millis(50);
 /// TLS over any [`Io`]: one that blocks, one of an async runtime, one of an event loop.
 ///
 /// To connect is to connect below and to shake hands, both within the same deadline; a handshake that is late is told apart
-/// ([`TlsFault::HandshakeTimedOut`]). All that is under way lies in here: dropping what polls it loses nothing and sends nothing
+/// ([`TlsError::HandshakeTimedOut`]). All that is under way lies in here: dropping what polls it loses nothing and sends nothing
 /// twice.
 ///
 /// A read may have to write, and then waits for both.
@@ -27,7 +27,7 @@ pub struct Tls<I> {
     /// From when the transport below is connected until it is closed.
     machine: Option<Box<Machine>>,
     /// Bytes that were accepted could not be sent.
-    fault: Option<Fault>,
+    fault: Option<TransportError>,
     /// When a close under way stops waiting.
     close_by: Option<Instant>,
 }
@@ -54,7 +54,11 @@ impl<I: Io> Tls<I> {
         self.machine.as_ref().and_then(|machine| machine.ended())
     }
 
-    fn poll_handshake(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_handshake(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         let Some(machine) = &mut self.machine else { return Poll::Ready(Err(NOT_CONNECTED)) };
         loop {
             match ready!(poll_flush(&mut self.inner, machine, cx, until)) {
@@ -99,7 +103,11 @@ impl<I: Io> Io for Tls<I> {
         self.machine.as_ref().is_some_and(|machine| machine.has_backlog()) || self.inner.has_backlog()
     }
 
-    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         if self.machine.is_none() {
             match ready!(self.inner.poll_connect(cx, until)) {
                 Ok(Some(())) => self.machine = Some(Box::new(self.connector.connect()?)),
@@ -114,7 +122,7 @@ impl<I: Io> Io for Tls<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         let Some(machine) = &mut self.machine else { return Poll::Ready(Err(NOT_CONNECTED)) };
         if let Some(fault) = self.fault.take() {
             return Poll::Ready(Err(fault));
@@ -136,7 +144,7 @@ impl<I: Io> Io for Tls<I> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         let Some(machine) = &mut self.machine else { return Poll::Ready(Err(NOT_CONNECTED)) };
         let mut is_first = true;
         loop {
@@ -186,9 +194,9 @@ impl<I: Io> Io for Tls<I> {
     }
 }
 
-const NOT_CONNECTED: Fault = Fault::new(FaultKind::Other);
+const NOT_CONNECTED: TransportError = TransportError::new(TransportErrorKind::Other);
 
-const LATE: Fault = Fault::new(FaultKind::Tls(TlsFault::HandshakeTimedOut));
+const LATE: TransportError = TransportError::new(TransportErrorKind::Tls(TlsError::HandshakeTimedOut));
 
 /// Sends all that is to be sent; `None` where the deadline passed before.
 fn poll_flush<I: Io>(
@@ -196,7 +204,7 @@ fn poll_flush<I: Io>(
     machine: &mut Machine,
     cx: &mut Context<'_>,
     until: Instant,
-) -> Poll<Result<Option<()>, Fault>> {
+) -> Poll<Result<Option<()>, TransportError>> {
     while !machine.transmit().is_empty() {
         match ready!(inner.poll_write(cx, machine.transmit(), until)) {
             Ok(Some(count)) if count > 0 => machine.handle_transmitted(count),
@@ -207,14 +215,16 @@ fn poll_flush<I: Io>(
 }
 
 /// A wait in the handshake ended without anything: early, or because it is too late.
-fn late<I: Io>(inner: &I, until: Instant) -> Result<Option<()>, Fault> {
+fn late<I: Io>(inner: &I, until: Instant) -> Result<Option<()>, TransportError> {
     if inner.now() >= until { Err(LATE) } else { Ok(None) }
 }
 
 /// A reset means something else before the handshake is over: middleboxes and servers refuse with it.
-fn in_handshake(fault: Fault) -> Fault {
+fn in_handshake(fault: TransportError) -> TransportError {
     match fault.kind {
-        FaultKind::Reset => Fault::with_os_code(FaultKind::Tls(TlsFault::HandshakeReset), fault.os_code),
+        TransportErrorKind::Reset => {
+            TransportError::with_os_code(TransportErrorKind::Tls(TlsError::HandshakeReset), fault.os_code)
+        }
         _ => fault,
     }
 }

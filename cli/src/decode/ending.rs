@@ -2,7 +2,7 @@
 
 use powerstream_core::http::chunked::ChunkErrorKind;
 use powerstream_core::http::head::HeadErrorKind;
-use powerstream_core::stream::connection::ErrorKind;
+use powerstream_core::stream::connection::ConnectionErrorKind;
 
 use crate::exit::Exit;
 
@@ -16,7 +16,7 @@ pub(super) enum Ending {
     /// In the head, after this many bytes of input.
     CutInHead(u64),
     /// By a protocol error.
-    Broken(Fault),
+    Broken(TransportError),
 }
 
 impl Ending {
@@ -56,8 +56,8 @@ impl Ending {
 
 /// The protocol error that ended a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    kind: ErrorKind,
+pub(super) struct TransportError {
+    kind: ConnectionErrorKind,
     /// Bytes of the response before the offending one.
     pub(super) offset: u64,
     /// What was seen, if one byte is known to offend.
@@ -74,12 +74,12 @@ struct Seen {
     octet: u8,
 }
 
-impl Fault {
+impl TransportError {
     /// Says what was expected and what was seen, and adds a hint if there is one.
     pub(super) fn detail(&self) -> String {
         let expected = match self.kind {
-            ErrorKind::Head(kind) => kind.expected(),
-            ErrorKind::Chunk(kind) => kind.expected(),
+            ConnectionErrorKind::Head(kind) => kind.expected(),
+            ConnectionErrorKind::Chunk(kind) => kind.expected(),
             _ => "expected the response to go on as HTTP/1.1 says",
         };
         let hint = if self.is_dechunked {
@@ -104,11 +104,13 @@ impl Fault {
 
     fn advice(&self) -> &'static str {
         match self.kind {
-            ErrorKind::Head(HeadErrorKind::NotHttp) => {
+            ConnectionErrorKind::Head(HeadErrorKind::NotHttp) => {
                 "; the input must be the raw bytes of one response (curl: -i --raw --http1.1)"
             }
-            ErrorKind::Head(HeadErrorKind::ContentEncoding) => "; ask for it without Accept-Encoding",
-            ErrorKind::Head(_) => "; a client drops such a connection",
+            ConnectionErrorKind::Head(HeadErrorKind::ContentEncoding) => {
+                "; ask for it without Accept-Encoding"
+            }
+            ConnectionErrorKind::Head(_) => "; a client drops such a connection",
             _ => "; what came before was decoded; a client drops such a connection",
         }
     }
@@ -135,11 +137,17 @@ impl Trail {
 
     /// Returns the fault at `offset` in the response, whose head has `head` bytes. The offending byte
     /// is in `input`, which comes next.
-    pub(super) fn fault(&self, kind: ErrorKind, offset: u64, head: u64, input: &[u8]) -> Fault {
+    pub(super) fn fault(
+        &self,
+        kind: ConnectionErrorKind,
+        offset: u64,
+        head: u64,
+        input: &[u8],
+    ) -> TransportError {
         // An error of the whole head has no single byte to show, and a limit none of interest.
         let has_octet = match kind {
-            ErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
-            ErrorKind::Chunk(kind) => {
+            ConnectionErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
+            ConnectionErrorKind::Chunk(kind) => {
                 !matches!(kind, ChunkErrorKind::SizeLineLength | ChunkErrorKind::TrailerLength)
             }
             _ => false,
@@ -151,9 +159,9 @@ impl Trail {
                 before.drain(..before.len().saturating_sub(SEEN_BYTES_MAX - 1));
                 Seen { before, octet: *octet }
             });
-        let is_dechunked = kind == ErrorKind::Chunk(ChunkErrorKind::SizeMissing)
+        let is_dechunked = kind == ConnectionErrorKind::Chunk(ChunkErrorKind::SizeMissing)
             && offset == head
             && seen.as_ref().is_some_and(|seen| matches!(seen.octet, b'{' | b'['));
-        Fault { kind, offset, seen, is_dechunked }
+        TransportError { kind, offset, seen, is_dechunked }
     }
 }

@@ -2,18 +2,17 @@
 
 use std::io::{self, Write};
 
-use powerstream_core::http::body::Framing;
+use powerstream_core::http::body::BodyFraming;
 use powerstream_core::http::head::Head;
-use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, Event};
+use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, ConnectionEvent};
 use powerstream_core::stream::framing::Delimiter;
 use powerstream_core::time::Instant;
 
+use super::ending::{Ending, Trail, TransportError};
+use super::mode::Mode;
 use crate::describe::describe;
 use crate::json::Line;
 use crate::text::Printable;
-
-use super::ending::{Ending, Fault, Trail};
-use super::mode::Mode;
 
 /// Whom the lines are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub(super) enum Style {
 
 /// What ended the response.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
+enum DisconnectReason {
     /// Its own framing.
     Framing,
     /// The close, where the response has no other end.
@@ -37,7 +36,7 @@ enum Cause {
     CutInHead,
 }
 
-impl Cause {
+impl DisconnectReason {
     const fn code(self) -> &'static str {
         match self {
             Self::Framing => "complete",
@@ -81,13 +80,13 @@ impl Events {
 }
 
 impl Mode for Events {
-    fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<Fault>> {
+    fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<TransportError>> {
         let mut rest = input;
         while !self.ended {
             let (consumed, event) = self.connection.decode(rest, Instant::ZERO);
             match event {
                 Ok(Some(event)) => {
-                    self.ended = matches!(event, Event::End { .. });
+                    self.ended = matches!(event, ConnectionEvent::End { .. });
                     show(self.style, &event, output)?;
                     rest = &rest[consumed..];
                 }
@@ -96,7 +95,7 @@ impl Mode for Events {
                     break;
                 }
                 Err(error) => {
-                    let head = self.connection.octets().head;
+                    let head = self.connection.byte_counts().head;
                     let fault = self.trail.fault(error.kind, error.offset, head, input);
                     if self.style == Style::Json {
                         let line = Line::event("error").text("error", error.kind.code());
@@ -126,9 +125,13 @@ impl Mode for Events {
         let received = self.trail.offset;
         let (cause, undelivered, ending) = match self.connection.handle_eof() {
             Closed::Complete => return Ok(Ending::Complete),
-            Closed::CompleteByClose { undelivered } => (Cause::Close, undelivered, Ending::Complete),
-            Closed::Cut { undelivered } => (Cause::Cut, undelivered, Ending::Cut(received)),
-            Closed::CutInHead { undelivered } => (Cause::CutInHead, undelivered, Ending::CutInHead(received)),
+            Closed::CompleteByClose { undelivered } => {
+                (DisconnectReason::Close, undelivered, Ending::Complete)
+            }
+            Closed::Cut { undelivered } => (DisconnectReason::Cut, undelivered, Ending::Cut(received)),
+            Closed::CutInHead { undelivered } => {
+                (DisconnectReason::CutInHead, undelivered, Ending::CutInHead(received))
+            }
         };
         end(self.style, cause, undelivered, output)?;
         Ok(ending)
@@ -136,15 +139,15 @@ impl Mode for Events {
 }
 
 /// One event, for programs or for people.
-fn show(style: Style, event: &Event<'_>, output: &mut dyn Write) -> io::Result<()> {
+fn show(style: Style, event: &ConnectionEvent<'_>, output: &mut dyn Write) -> io::Result<()> {
     let line = match (*event, style) {
-        (Event::Head(head), Style::Json) => {
+        (ConnectionEvent::Head(head), Style::Json) => {
             let fields = combined(&head);
             let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             Line::event("head").number("status", head.status().into()).texts("headers", fields).finish()
         }
-        (Event::Head(head), Style::Text) => return show_head(&head, output),
-        (Event::Message(message), Style::Json) => {
+        (ConnectionEvent::Head(head), Style::Text) => return show_head(&head, output),
+        (ConnectionEvent::Message(message), Style::Json) => {
             let (kind, id) = describe(message);
             let mut line = Line::event("message").text("kind", kind);
             if let Some(id) = id {
@@ -152,18 +155,22 @@ fn show(style: Style, event: &Event<'_>, output: &mut dyn Write) -> io::Result<(
             }
             line.number("bytes", message.len() as u64).finish()
         }
-        (Event::Message(message), Style::Text) => {
+        (ConnectionEvent::Message(message), Style::Text) => {
             let (kind, id) = describe(message);
             let id = id.map(|id| format!(" {id}")).unwrap_or_default();
             format!("{kind}{id}, {}: {}\n", bytes(message.len() as u64), printable(message))
         }
-        (Event::KeepAlive, Style::Json) => Line::event("keep_alive").finish(),
-        (Event::KeepAlive, Style::Text) => String::from("keep-alive\n"),
-        (Event::Skipped { bytes }, Style::Json) => Line::event("skipped").number("bytes", bytes).finish(),
-        (Event::Skipped { bytes: skipped }, Style::Text) => {
+        (ConnectionEvent::KeepAlive, Style::Json) => Line::event("keep_alive").finish(),
+        (ConnectionEvent::KeepAlive, Style::Text) => String::from("keep-alive\n"),
+        (ConnectionEvent::Skipped { bytes }, Style::Json) => {
+            Line::event("skipped").number("bytes", bytes).finish()
+        }
+        (ConnectionEvent::Skipped { bytes: skipped }, Style::Text) => {
             format!("skipped: a message of {}, which is over the limit\n", bytes(skipped))
         }
-        (Event::End { undelivered }, style) => return end(style, Cause::Framing, undelivered, output),
+        (ConnectionEvent::End { undelivered }, style) => {
+            return end(style, DisconnectReason::Framing, undelivered, output);
+        }
         // An event that is newer than this tool.
         _ => return Ok(()),
     };
@@ -171,7 +178,7 @@ fn show(style: Style, event: &Event<'_>, output: &mut dyn Write) -> io::Result<(
 }
 
 /// How the response ended. A cut is told to people on standard error, with the rest of it.
-fn end(style: Style, cause: Cause, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
+fn end(style: Style, cause: DisconnectReason, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
     let line = match style {
         Style::Json => {
             let line = Line::event("end").text("cause", cause.code());
@@ -181,7 +188,9 @@ fn end(style: Style, cause: Cause, undelivered: u64, output: &mut dyn Write) -> 
             let how = cause.words();
             match undelivered {
                 0 => format!("end: {how}\n"),
-                _ if cause == Cause::CutInHead => format!("end: {how}, {} of it\n", bytes(undelivered)),
+                _ if cause == DisconnectReason::CutInHead => {
+                    format!("end: {how}, {} of it\n", bytes(undelivered))
+                }
                 _ => format!(
                     "end: {how}; {} of a message without its end (--body writes them)\n",
                     bytes(undelivered)
@@ -195,10 +204,10 @@ fn end(style: Style, cause: Cause, undelivered: u64, output: &mut dyn Write) -> 
 fn show_head(head: &Head<'_>, output: &mut dyn Write) -> io::Result<()> {
     let parsed = head.parsed();
     let framing = match parsed.framing {
-        Framing::Empty => String::from("no body"),
-        Framing::Chunked => String::from("chunked body"),
-        Framing::Length(length) => format!("body of {}", bytes(length)),
-        Framing::UntilClose => {
+        BodyFraming::Empty => String::from("no body"),
+        BodyFraming::Chunked => String::from("chunked body"),
+        BodyFraming::Length(length) => format!("body of {}", bytes(length)),
+        BodyFraming::UntilClose => {
             String::from("body until the connection closes: an end cannot be told from a cut")
         }
         _ => String::from("body"),

@@ -5,11 +5,11 @@
 use std::io::{self, Write};
 
 use powerstream_core::http::body::Body;
-use powerstream_core::http::chunked::{ChunkLimits, Span};
+use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan};
 use powerstream_core::http::head::{HeadDecoder, HeadLimits};
-use powerstream_core::stream::connection::ErrorKind;
+use powerstream_core::stream::connection::ConnectionErrorKind;
 
-use super::ending::{Ending, Fault, Trail};
+use super::ending::{Ending, Trail, TransportError};
 use super::mode::Mode;
 
 enum Phase {
@@ -20,13 +20,13 @@ enum Phase {
     Complete,
 }
 
-pub(super) struct Octets {
+pub(super) struct ByteCounts {
     phase: Phase,
     head: Vec<u8>,
     trail: Trail,
 }
 
-impl Octets {
+impl ByteCounts {
     pub(super) fn new() -> Self {
         let limits = HeadLimits::default();
         Self {
@@ -37,8 +37,8 @@ impl Octets {
     }
 }
 
-impl Mode for Octets {
-    fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<Fault>> {
+impl Mode for ByteCounts {
+    fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<TransportError>> {
         let mut at = 0;
         if let Phase::Head(decoder) = &mut self.phase {
             match decoder.decode(input, &mut self.head) {
@@ -50,22 +50,32 @@ impl Mode for Octets {
                 }
                 (_, Err(error)) => {
                     let offset = self.trail.offset + error.at as u64;
-                    return Ok(Some(self.trail.fault(ErrorKind::Head(error.kind), offset, 0, input)));
+                    return Ok(Some(self.trail.fault(
+                        ConnectionErrorKind::Head(error.kind),
+                        offset,
+                        0,
+                        input,
+                    )));
                 }
             }
         }
         // Also without input: a body of nothing ends right behind its head.
         while let Phase::Body(body, head) = &mut self.phase {
             match body.decode(&input[at..]) {
-                Ok(Span::Data(range)) => {
+                Ok(ChunkSpan::Data(range)) => {
                     output.write_all(&input[at + range.start..at + range.end])?;
                     at += range.end;
                 }
-                Ok(Span::NeedInput) => break,
-                Ok(Span::End(_)) => self.phase = Phase::Complete,
+                Ok(ChunkSpan::NeedInput) => break,
+                Ok(ChunkSpan::End(_)) => self.phase = Phase::Complete,
                 Err(error) => {
                     let offset = self.trail.offset + (at + error.at) as u64;
-                    return Ok(Some(self.trail.fault(ErrorKind::Chunk(error.kind), offset, *head, input)));
+                    return Ok(Some(self.trail.fault(
+                        ConnectionErrorKind::Chunk(error.kind),
+                        offset,
+                        *head,
+                        input,
+                    )));
                 }
             }
         }

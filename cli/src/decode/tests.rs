@@ -56,7 +56,7 @@ fn check(row: &Row) -> Vec<String> {
         let (output, ending) = json(&row.wire, size);
         expect("same --json", size, output == first, &output);
         expect("exit of --json", size, ending.exit() as i32 == row.end.exit(), &ending);
-        let (output, body_ending) = run(&row.wire, size, Octets::new());
+        let (output, body_ending) = run(&row.wire, size, ByteCounts::new());
         expect("--body", size, output == row.body, &output.escape_ascii().to_string());
         expect("same end of --body", size, body_ending == ending, &(&body_ending, &ending));
         let (output, text_ending) = run(&row.wire, size, Events::new(Style::Text, Delimiter::CrLf));
@@ -97,7 +97,7 @@ fn refuses_every_byte_that_a_head_must_not_have() {
 #[test]
 fn renders_every_complaint_on_one_safe_line() {
     for row in table::rows() {
-        let (_, ending) = run(&row.wire, 7, Octets::new());
+        let (_, ending) = run(&row.wire, 7, ByteCounts::new());
         let Some(complaint) = ending.complaint() else { continue };
         assert!(!complaint.chars().any(crate::text::is_unsafe), "{complaint:?}");
         assert!(complaint.is_ascii() && complaint.len() < 400, "{complaint:?}");
@@ -130,7 +130,7 @@ fn modes_and_read_sizes_agree_on_mutated_responses() {
         }
         let shown = wire.escape_ascii();
         let (first_json, first_ending) = json(&wire, 1);
-        let (first_body, body_ending) = run(&wire, 1, Octets::new());
+        let (first_body, body_ending) = run(&wire, 1, ByteCounts::new());
         assert_eq!(body_ending, first_ending, "{shown}");
         assert_eq!(end_of(&first_json).exit(), first_ending.exit() as i32, "{shown}");
         for size in [2, 7, 16_384] {
@@ -139,7 +139,7 @@ fn modes_and_read_sizes_agree_on_mutated_responses() {
                 (first_json.clone(), first_ending.clone()),
                 "reads of {size}: {shown}"
             );
-            let body = run(&wire, size, Octets::new());
+            let body = run(&wire, size, ByteCounts::new());
             assert_eq!(body, (first_body.clone(), first_ending.clone()), "reads of {size}: {shown}");
         }
     }

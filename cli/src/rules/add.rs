@@ -1,14 +1,12 @@
 //! `powerstream rules add`: rules checked offline, then added, and the fate of each.
 
 use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX};
-use powerstream_rules::Profile;
-use powerstream_rules::sync;
-
-use crate::exit::{Exit, Failure, complain};
+use powerstream_rules::{Profile, sync};
 
 use super::input::{Entry, Source};
 use super::manage::report::{self, Told};
 use super::manage::{Manner, NOTES, Target, check_all, limits, new_rules, no_plan, plural, span, wanted};
+use crate::exit::{Exit, Failure, complain};
 
 /// Add rules: one request for each hundred
 ///

@@ -5,11 +5,10 @@ use std::io::{self, BufWriter, Write};
 
 use powerstream_rules::{RULE_EXISTS, Verdict, check};
 
-use crate::exit::{Exit, Failure};
-use crate::json::Line;
-
 use super::input::{Entry, FILES, ProfileArg, Source, TAG_CHARACTERS_MAX};
 use super::render::{errors, is_colored, shown, warn_of_too_many};
+use crate::exit::{Exit, Failure};
+use crate::json::Line;
 
 /// Say which rules are valid, and what is wrong with the others
 #[derive(Debug, clap::Args)]

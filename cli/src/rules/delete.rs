@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX, Rule};
 
-use crate::exit::{Exit, Failure, complain};
-
 use super::input;
 use super::manage::report::{self, Told};
 use super::manage::{Manner, NOTES, Target, deletion, plural, span};
+use crate::exit::{Exit, Failure, complain};
 
 /// Delete rules: one request for each hundred
 ///

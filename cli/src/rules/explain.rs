@@ -4,11 +4,10 @@ use std::io::{self, BufWriter, Write};
 
 use powerstream_rules::check;
 
-use crate::exit::{Exit, Failure};
-use crate::json::Line;
-
 use super::input::{FILES, ProfileArg, Source};
 use super::render::{errors, shown, tell};
+use crate::exit::{Exit, Failure};
+use crate::json::Line;
 
 /// Say in plain words what rules ask for, and in which order they are evaluated
 #[derive(Debug, clap::Args)]

@@ -4,12 +4,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use powerstream_rules::{FormatOptions, Length, check};
 
+use super::input::{FILES, ProfileArg, Source};
+use super::render::{errors, shown, tell};
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
 use crate::text::Printable;
-
-use super::input::{FILES, ProfileArg, Source};
-use super::render::{errors, shown, tell};
 
 /// Write rules in canonical form
 ///

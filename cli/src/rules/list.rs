@@ -1,8 +1,7 @@
 //! `powerstream rules list`: the rules in force.
 
-use crate::exit::{Exit, Failure, complain};
-
 use super::manage::{NOTES, Target, plural, report};
+use crate::exit::{Exit, Failure, complain};
 
 /// List the rules in force: one request
 #[derive(Debug, clap::Args)]

@@ -28,16 +28,14 @@ use powerstream_core::time::UnixTime;
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Limits, PlanError};
 
-use crate::ca;
-use crate::exit::{Exit, Failure, complain};
-use crate::interrupt::{INTERRUPTED, on_interrupt};
-use crate::token;
-use crate::utc::utc;
-
 use self::known::Known;
 use self::ledger::{Key, Ledger, Left};
 use super::input::{Entry, TAG_CHARACTERS_MAX};
 use super::render::{printable, tell};
+use crate::exit::{Exit, Failure, complain};
+use crate::interrupt::{INTERRUPTED, on_interrupt};
+use crate::utc::utc;
+use crate::{ca, token};
 
 pub(super) const NOTES: &str = "\
 The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file.

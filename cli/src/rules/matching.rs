@@ -16,13 +16,12 @@ use powerstream_core::post::Post;
 use powerstream_rules::check;
 use powerstream_rules::matcher::{MatchOptions, Phrases, RuleSet, Scratch, Segment};
 
-use crate::exit::{Exit, Failure, complain};
-use crate::json::Line;
-
 use self::matched::Matched;
 use self::posts::{Item, Posts};
 use super::input::{self, Entry, ProfileArg};
 use super::render::{shown, tell, warn_of_too_many};
+use crate::exit::{Exit, Failure, complain};
+use crate::json::Line;
 
 const NOTES: &str = "\
 The rules must be valid: what the service refuses matches nothing. The file of --rules is that of `rules check --file`.

@@ -5,11 +5,10 @@ use std::io::{self, BufWriter, Write};
 use powerstream_rules::operator::{Availability, Kind, Negation};
 use powerstream_rules::{Operator, Profile, check};
 
-use crate::exit::{Exit, Failure};
-use crate::json::Line;
-
 use super::input::ProfileArg;
 use super::render::shown;
+use crate::exit::{Exit, Failure};
+use crate::json::Line;
 
 /// List the operators that a product has, or tell about one
 #[derive(Debug, clap::Args)]

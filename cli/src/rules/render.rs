@@ -5,12 +5,11 @@ use std::io::{self, IsTerminal};
 
 use powerstream_rules::{Diagnostic, Profile};
 
+use super::input::Entry;
 use crate::exit::complain;
 use crate::json::Line;
 use crate::log::wants_color;
 use crate::text::Printable;
-
-use super::input::Entry;
 
 /// Returns whether to color what goes to a stream.
 pub(super) fn is_colored(stream: &impl IsTerminal) -> bool {

@@ -14,16 +14,15 @@ use powerstream_client::rule_api::{AddFate, Call, RULE_SETTLES_IN, Rule, RuleApi
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Plan, Request};
 
-use crate::duration;
-use crate::exit::{Exit, Failure, complain};
-use crate::json::Line;
-
 use super::input::{self, Entry};
 use super::manage::report::{self, Told};
 use super::manage::{
     Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, span, wanted,
 };
 use super::render::{printable, shown};
+use crate::duration;
+use crate::exit::{Exit, Failure, complain};
+use crate::json::Line;
 
 /// Make the rules in force those of a file, in the fewest requests
 ///

@@ -7,12 +7,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use powerstream_core::endpoint::{self, Endpoint};
 
+use super::named::{CONNECTIONS_MAX, Connect, Named};
+use super::output::Format;
 use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::simulate::Options;
-
-use super::named::{CONNECTIONS_MAX, Connect, Named};
-use super::output::Format;
 
 const NOTES: &str = "\
 The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file. --simulate needs none.

@@ -7,10 +7,9 @@ use powerstream_client::proxy::Proxy;
 use powerstream_core::http::origin::Scheme;
 use powerstream_core::http::request::RequestError;
 
-use crate::exit::{Exit, Failure};
-
 use super::arguments::Args;
 use super::named::Named;
+use crate::exit::{Exit, Failure};
 
 /// A connection that is asked for.
 #[derive(Debug)]
@@ -87,7 +86,7 @@ fn config(args: &Args, index: usize, name: &str, url: &str) -> Result<Config, Fa
         builder = builder.host(host);
     }
     if let Some(silence) = args.silence {
-        builder = builder.timeouts(|timeouts| timeouts.silence = silence);
+        builder = builder.timeouts(|timeouts| timeouts.idle = silence);
     }
     if let Some(seed) = args.simulator.seed {
         // Connections that are cut together come back apart.

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use powerstream_core::http::head::Head;
-use powerstream_core::merge::{Feed, FeedGap, Group, Interrupted, Record};
-use powerstream_core::session::{Cause, Connected, Disconnected, Refused};
-use powerstream_core::stream::message::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, Reason};
+use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
+use powerstream_core::session::{Connected, DisconnectReason, Disconnected, Refused};
+use powerstream_core::stream::message::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
 use tracing::{debug, error, info, trace, warn};
 
+use super::refusal;
 use crate::describe;
 use crate::text::Printable;
 use crate::utc::utc;
-
-use super::refusal;
 
 /// Most characters shown of a message, or of a field's value.
 const SHOWN_MAX: usize = 300;
@@ -37,7 +36,7 @@ pub(super) struct Journal {
 #[derive(Debug)]
 struct Line {
     name: String,
-    feed: Feed,
+    group: ReplicaGroup,
     /// What is connected to, as people are told it.
     target: String,
     /// What its words begin with, where there is more than one.
@@ -53,11 +52,11 @@ struct Line {
 impl Journal {
     /// Of connections by these names to these targets, which must hold nothing that a terminal would obey. The name of
     /// the only one is not told.
-    pub(super) fn new(connections: Vec<(String, String)>, group: Group) -> Self {
+    pub(super) fn new(connections: Vec<(String, String)>, group: Topology) -> Self {
         let is_alone = connections.len() == 1;
         let line = |(index, (name, target)): (usize, (String, String))| Line {
             target,
-            feed: group.feed(u16::try_from(index).unwrap_or(u16::MAX)),
+            group: group.group(u16::try_from(index).unwrap_or(u16::MAX)),
             prefix: if is_alone { String::new() } else { format!("{name}: ") },
             name,
             has_streamed: false,
@@ -105,15 +104,15 @@ impl Journal {
     pub(super) fn interrupted(&self, interrupted: &Interrupted) {
         warn!(
             "no connection is left {}: Posts may be missing from {} UTC on",
-            self.carriers(interrupted.feed),
+            self.carriers(interrupted.group),
             utc(interrupted.from)
         );
     }
 
     /// Posts that no connection brought.
-    pub(super) fn gap(&mut self, gap: &FeedGap) {
+    pub(super) fn gap(&mut self, gap: &GroupGap) {
         self.gaps += 1;
-        let (carriers, from, to) = (self.carriers(gap.feed), utc(gap.from), utc(gap.to));
+        let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc(gap.to));
         match gap.backfill_minutes {
             0 => warn!("Posts {carriers} may be missing from {from} to {to} UTC"),
             minutes => {
@@ -122,14 +121,14 @@ impl Journal {
         }
     }
 
-    /// Who of several connections carries a feed.
-    fn carriers(&self, feed: Feed) -> String {
-        let names = self.lines.iter().filter(|line| line.feed == feed).map(|line| line.name.as_str());
+    /// Who of several connections carries a group.
+    fn carriers(&self, group: ReplicaGroup) -> String {
+        let names = self.lines.iter().filter(|line| line.group == group).map(|line| line.name.as_str());
         format!("of {}", names.collect::<Vec<_>>().join(", "))
     }
 
     /// What is known in the end of connections that were merged.
-    pub(super) fn records(&mut self, records: &[Record]) {
+    pub(super) fn records(&mut self, records: &[ConnectionStats]) {
         for (line, record) in self.lines.iter().zip(records) {
             let lags = record.lags();
             let lost = match lags.quantile(500) {
@@ -139,8 +138,8 @@ impl Journal {
             self.races.push(format!(
                 "{}: first {}, later {}{lost}, duplicates {}, gaps {}",
                 line.name,
-                record.wins(),
-                record.losses(),
+                record.first_arrivals(),
+                record.late_arrivals(),
                 record.duplicates(),
                 record.gaps()
             ));
@@ -197,7 +196,7 @@ impl Journal {
         self.malformed += 1;
         let prefix = &self.lines[connection].prefix;
         let why = match malformed.reason {
-            Reason::TooDeep => format!("it is nested deeper than {DEPTH_MAX} levels"),
+            MalformedReason::TooDeep => format!("it is nested deeper than {DEPTH_MAX} levels"),
             reason => format!("it is not JSON: {reason} at byte {}", malformed.at),
         };
         warn!("{prefix}left out, for {why} (--format raw shows it): {}", shown(bytes));
@@ -216,11 +215,13 @@ impl Journal {
         let Line { prefix, refusal, .. } = &mut self.lines[connection];
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
         let undelivered_bytes = Some(disconnected.undelivered).filter(|bytes| *bytes > 0);
-        let Disconnected { cause, delay, .. } = disconnected;
+        let Disconnected { reason, delay, .. } = disconnected;
         let next = if delay.is_zero() { String::from("at once") } else { format!("in {delay:.1?}") };
-        match (cause, refusal.take()) {
-            (Cause::Refused(_), Some(refusal)) => warn!("{prefix}refused: {refusal}; next attempt {next}"),
-            _ => warn!(announced, undelivered_bytes, "{prefix}{what}: {cause}; next attempt {next}"),
+        match (reason, refusal.take()) {
+            (DisconnectReason::Refused(_), Some(refusal)) => {
+                warn!("{prefix}refused: {refusal}; next attempt {next}")
+            }
+            _ => warn!(announced, undelivered_bytes, "{prefix}{what}: {reason}; next attempt {next}"),
         }
         if disconnected.at_ceiling {
             warn!("{prefix}the waits have reached their ceiling: something lasting is wrong");
@@ -232,7 +233,7 @@ impl Journal {
         }
     }
 
-    pub(super) fn gave_up(&mut self, connection: usize, cause: &Cause, received: u64) {
+    pub(super) fn gave_up(&mut self, connection: usize, cause: &DisconnectReason, received: u64) {
         self.closed(connection, received);
         let is_alone = self.lines.len() == 1;
         let Line { prefix, refusal, .. } = &mut self.lines[connection];

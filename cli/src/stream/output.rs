@@ -4,10 +4,9 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use powerstream_core::stream::message::PostId;
 
+use super::pretty::{self, Style};
 use crate::log::wants_color;
 use crate::text::is_unsafe;
-
-use super::pretty::{self, Style};
 
 /// How Posts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

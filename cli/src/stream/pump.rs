@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use powerstream_client::merged::MergedEvent;
 use powerstream_core::merge::ConnectionId;
-use powerstream_core::session::{Cause, Message, SessionEvent};
-use powerstream_core::stream::message::{Kind, Malformed, PostId, Reason, classify, elements, validate};
+use powerstream_core::session::{DisconnectReason, Message, SessionEvent};
+use powerstream_core::stream::message::{
+    Kind, Malformed, MalformedReason, PostId, classify, elements, validate,
+};
 
 use super::journal::Journal;
 use super::latency::Latency;
@@ -18,8 +20,8 @@ use super::source::Source;
 pub(super) enum Ended {
     /// By `--max-posts`, `--duration` or Ctrl-C.
     AsAsked,
-    /// For a cause that asking again cannot cure.
-    GaveUp(Cause),
+    /// For a reason that asking again cannot cure.
+    GaveUp(DisconnectReason),
 }
 
 pub(super) struct Pump<W: Write> {
@@ -87,10 +89,10 @@ impl<W: Write> Pump<W> {
                     self.journal.disconnected(connection, &disconnected, source.received(id));
                 }
                 SessionEvent::GaveUp(why) => {
-                    self.journal.gave_up(connection, &why.cause, source.received(id));
+                    self.journal.gave_up(connection, &why.reason, source.received(id));
                     gave_up += 1;
                     if gave_up == self.journal.connections() {
-                        return Ok(Ended::GaveUp(why.cause));
+                        return Ok(Ended::GaveUp(why.reason));
                     }
                 }
                 // An event that is newer than this tool.
@@ -177,7 +179,7 @@ impl<W: Write> Pump<W> {
 /// for a broken character. What is around them must be JSON all the same.
 fn check(bytes: &[u8]) -> Result<(), Malformed> {
     match validate(bytes) {
-        Err(malformed) if malformed.reason == Reason::Utf8 => {
+        Err(malformed) if malformed.reason == MalformedReason::Utf8 => {
             validate(String::from_utf8_lossy(bytes).as_bytes())
         }
         result => result,
@@ -194,11 +196,11 @@ mod tests {
         for (message, reason) in [
             (br#"{"id":1,"text":"a"}"#.as_slice(), None),
             (b"{\"id\":1,\"text\":\"\xff\"}", None),
-            (b"{\"id\":1,\"text\":\"\xff\" oops", Some(Reason::Byte)),
-            (b"{\"id\":1,\"text\":\"\xff\"", Some(Reason::End)),
-            (b"{\"id\":1,\"text\":\xff}", Some(Reason::Byte)),
-            (b"{\"id\":1,\"text\":\"a\"}\xff", Some(Reason::Trailing)),
-            (deep.as_bytes(), Some(Reason::TooDeep)),
+            (b"{\"id\":1,\"text\":\"\xff\" oops", Some(MalformedReason::Byte)),
+            (b"{\"id\":1,\"text\":\"\xff\"", Some(MalformedReason::End)),
+            (b"{\"id\":1,\"text\":\xff}", Some(MalformedReason::Byte)),
+            (b"{\"id\":1,\"text\":\"a\"}\xff", Some(MalformedReason::Trailing)),
+            (deep.as_bytes(), Some(MalformedReason::TooDeep)),
         ] {
             let found = check(message).err().map(|malformed| malformed.reason);
             assert_eq!(found, reason, "{}", message.escape_ascii());

@@ -1,29 +1,27 @@
 //! The connections opened on the runtime that is asked for, and read until the end.
 
-use std::io;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use powerstream_blocking::Blocking;
 use powerstream_client::config::Connections;
-use powerstream_client::shutdown::Shutdown;
-use powerstream_core::merge::Group;
+use powerstream_client::shutdown::ShutdownHandle;
+use powerstream_core::merge::Topology;
 use powerstream_tls::TlsConfig;
-
-use crate::exit::{Exit, Failure};
-use crate::interrupt::on_interrupt;
 
 use super::Args;
 use super::arguments::Runtime;
 use super::connections::Connection;
 use super::pump::{Ended, Pump};
 use super::source::block_on;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::on_interrupt;
 
 /// Reads until the end; the inner error is the output's.
 pub(super) fn run<W: io::Write>(
     args: &Args,
     connections: Vec<Connection>,
-    group: Group,
+    group: Topology,
     tls: Option<&TlsConfig>,
     pump: &mut Pump<W>,
 ) -> Result<io::Result<Ended>, Failure> {
@@ -72,7 +70,7 @@ pub(super) fn run<W: io::Write>(
 }
 
 /// Arranges for the end that the user asks for, by `--duration` or by Ctrl-C.
-fn end_on_request(args: &Args, shutdown: &Shutdown) -> Result<(), Failure> {
+fn end_on_request(args: &Args, shutdown: &ShutdownHandle) -> Result<(), Failure> {
     if let Some(length) = args.duration {
         end_after(length, shutdown.clone())?;
     }
@@ -81,7 +79,7 @@ fn end_on_request(args: &Args, shutdown: &Shutdown) -> Result<(), Failure> {
 }
 
 /// Ends the stream after `length`. The thread is not waited for: when the stream ends earlier, so does the process.
-fn end_after(length: Duration, shutdown: Shutdown) -> Result<(), Failure> {
+fn end_after(length: Duration, shutdown: ShutdownHandle) -> Result<(), Failure> {
     let timer = move || {
         thread::sleep(length);
         shutdown.shutdown();

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, Waker};
 
 use powerstream_client::merged::MergedEvent;
-use powerstream_core::merge::{ConnectionId, Record};
+use powerstream_core::merge::{ConnectionId, ConnectionStats};
 use powerstream_core::session::SessionEvent;
 
 /// Events, each with the connection that it is about.
@@ -14,11 +14,11 @@ pub(super) trait Source {
     /// Waits for the next event; `None` once there will be none.
     async fn next(&mut self) -> Option<MergedEvent<'_>>;
 
-    /// Octets that a connection has received since it last connected.
+    /// ByteCounts that a connection has received since it last connected.
     fn received(&self, connection: ConnectionId) -> u64;
 
     /// The records of merged connections.
-    fn records(&self) -> &[Record] {
+    fn records(&self) -> &[ConnectionStats] {
         &[]
     }
 }
@@ -41,7 +41,7 @@ macro_rules! sources {
             }
 
             fn received(&self, _: ConnectionId) -> u64 {
-                self.session().octets().received
+                self.session().byte_counts().received
             }
         }
 
@@ -55,11 +55,11 @@ macro_rules! sources {
             }
 
             fn received(&self, connection: ConnectionId) -> u64 {
-                self.session(connection).octets().received
+                self.session(connection).byte_counts().received
             }
 
-            fn records(&self) -> &[Record] {
-                self.merge().records()
+            fn records(&self) -> &[ConnectionStats] {
+                self.merge().connections()
             }
         }
     };

@@ -4,20 +4,21 @@ use std::boxed::Box;
 use std::string::ToString;
 use std::vec::Vec;
 
-use super::Config;
 use powerstream_core::dedup::WindowConfig;
-use powerstream_core::merge::{Feed, Group};
+use powerstream_core::merge::{ReplicaGroup, Topology};
+
+use super::Config;
 
 /// Several connections to be read as one stream, each with a name and a configuration of its own: base URL, proxy, local
 /// and target address may differ. See [`merge`](powerstream_core::merge) for what belongs together how.
 ///
 /// ```
 /// use powerstream_client::config::{Config, Connections, InvalidConfig, Token};
-/// use powerstream_core::merge::Group;
+/// use powerstream_core::merge::Topology;
 ///
 /// let config = Config::new(Token::new("AAAA")?);
 /// // The same twice, by two ways out of this machine.
-/// let mut redundant = Connections::new(Group::Redundant);
+/// let mut redundant = Connections::new(Topology::Redundant);
 /// for address in ["192.0.2.1", "192.0.2.2"] {
 ///     let config = config.to_builder().local_address(address.parse()?).build()?;
 ///     redundant = redundant.with(address, config);
@@ -29,49 +30,49 @@ use powerstream_core::merge::{Feed, Group};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Connections {
-    group: Group,
-    list: Vec<Connection>,
+    topology: Topology,
+    list: Vec<NamedConnection>,
     window: WindowConfig,
 }
 
 /// One of [`Connections`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Connection {
+pub struct NamedConnection {
     /// Its name, for people. It need not be the only one of that name.
     pub name: Box<str>,
     /// Which Posts it carries.
-    pub feed: Feed,
+    pub group: ReplicaGroup,
     /// Where, as whom, how.
     pub config: Config,
 }
 
 impl Connections {
-    /// None yet. `group` says what those will carry that [`Self::with`] adds.
+    /// None yet. `topology` says what those will carry that [`Self::with`] adds.
     #[must_use]
-    pub fn new(group: Group) -> Self {
-        Self { group, list: Vec::new(), window: WindowConfig::default() }
+    pub fn new(topology: Topology) -> Self {
+        Self { topology, list: Vec::new(), window: WindowConfig::default() }
     }
 
     /// So many connections of one configuration, which carry the same; named by their numbers, from 1.
     #[must_use]
     pub fn copies(count: usize, config: &Config) -> Self {
-        (1..=count).fold(Self::new(Group::Redundant), |connections, number| {
+        (1..=count).fold(Self::new(Topology::Redundant), |connections, number| {
             connections.with(number.to_string(), config.clone())
         })
     }
 
-    /// One more, which carries what its group says.
+    /// One more, which carries what the topology says.
     #[must_use]
     pub fn with(self, name: impl Into<Box<str>>, config: Config) -> Self {
-        let feed = self.group.feed(u16::try_from(self.list.len()).unwrap_or(u16::MAX));
-        self.with_feed(name, feed, config)
+        let group = self.topology.group(u16::try_from(self.list.len()).unwrap_or(u16::MAX));
+        self.with_group(name, group, config)
     }
 
-    /// One more, which carries the Posts of `feed`: for mixtures.
+    /// One more, which carries the Posts of `group`: for mixtures.
     #[must_use]
-    pub fn with_feed(mut self, name: impl Into<Box<str>>, feed: Feed, config: Config) -> Self {
-        self.list.push(Connection { name: name.into(), feed, config });
+    pub fn with_group(mut self, name: impl Into<Box<str>>, group: ReplicaGroup, config: Config) -> Self {
+        self.list.push(NamedConnection { name: name.into(), group, config });
         self
     }
 
@@ -84,7 +85,7 @@ impl Connections {
 
     /// The connections, in their order.
     #[must_use]
-    pub fn list(&self) -> &[Connection] {
+    pub fn list(&self) -> &[NamedConnection] {
         &self.list
     }
 

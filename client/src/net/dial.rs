@@ -3,7 +3,7 @@
 //! ```text
 //!   Route --address()--> Some: no resolving
 //!     |                  None: resolve host() and port() anew, at every connect
-//!     '--dial(addresses)--> Dial --poll--> Attempt { address, until } --handle_fault / handle_timeout--> the next one
+//!     '--dial(addresses)--> Dial --poll--> Attempt { address, until } --handle_transport_error / handle_timeout--> the next one
 //! ```
 //!
 //! What does not suit is left out: other machines in the clear, and addresses that the local address cannot reach. Each
@@ -13,19 +13,19 @@
 //! ```
 //! use std::time::Duration;
 //! use powerstream_client::net::dial::Dial;
-//! use powerstream_core::session::{Fault, FaultKind};
+//! use powerstream_core::session::{TransportError, TransportErrorKind};
 //! use powerstream_core::time::Instant;
 //!
 //! let mut dial = Dial::new(["[::1]:80".parse()?, "192.0.2.1:80".parse()?, "127.0.0.1:80".parse()?]).loopback_only(true);
 //! let until = Instant::ZERO.saturating_add(Duration::from_secs(10));
 //! let first = dial.poll(Instant::ZERO, until).unwrap();
 //! assert_eq!((first.address.to_string(), first.until.as_nanos()), ("[::1]:80".into(), 5_000_000_000));
-//! dial.handle_fault(Fault::new(FaultKind::Refused));
+//! dial.handle_transport_error(TransportError::new(TransportErrorKind::Refused));
 //! // The second is another machine. The third has all the time that is left.
 //! let second = dial.poll(Instant::ZERO, until).unwrap();
 //! assert_eq!((second.address.to_string(), second.until), ("127.0.0.1:80".into(), until));
 //! dial.handle_timeout();
-//! assert_eq!(dial.poll(until, until), Err(Fault::new(FaultKind::TimedOut)));
+//! assert_eq!(dial.poll(until, until), Err(TransportError::new(TransportErrorKind::TimedOut)));
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
@@ -33,7 +33,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::string::String;
 
 use powerstream_core::http::origin::{Origin, Scheme};
-use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::Instant;
 
 /// Where an adapter connects to, and from where: the origin, or the proxy on the way to it.
@@ -125,7 +125,7 @@ pub struct Dial<A> {
     next: usize,
     current: Option<Attempt>,
     /// What is told when there is no address left.
-    last: Fault,
+    last: TransportError,
     /// Whether that is an attempt's fault, which says more than an address that was left out.
     attempted: bool,
 }
@@ -140,7 +140,7 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
             local: None,
             next: 0,
             current: None,
-            last: Fault::new(FaultKind::NoAddress),
+            last: TransportError::new(TransportErrorKind::NoAddress),
             attempted: false,
         }
     }
@@ -161,11 +161,11 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
     }
 
     /// The attempt that is under way, or else the next: to be given up at its share of the time from `now` to `until`.
-    /// Its answer changes with [`Self::handle_fault`] and [`Self::handle_timeout`] only.
+    /// Its answer changes with [`Self::handle_transport_error`] and [`Self::handle_timeout`] only.
     ///
     /// # Errors
     /// The last fault, where there is no address left.
-    pub fn poll(&mut self, now: Instant, until: Instant) -> Result<Attempt, Fault> {
+    pub fn poll(&mut self, now: Instant, until: Instant) -> Result<Attempt, TransportError> {
         if let Some(current) = self.current {
             return Ok(current);
         }
@@ -184,7 +184,7 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
                 Err(kind) => {
                     self.next += 1;
                     if !self.attempted {
-                        self.last = Fault::new(kind);
+                        self.last = TransportError::new(kind);
                     }
                 }
             }
@@ -193,7 +193,7 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
     }
 
     /// The attempt failed.
-    pub fn handle_fault(&mut self, fault: Fault) {
+    pub fn handle_transport_error(&mut self, fault: TransportError) {
         if self.current.take().is_some() {
             self.last = fault;
         }
@@ -201,14 +201,14 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
 
     /// The attempt's time has passed.
     pub fn handle_timeout(&mut self) {
-        self.handle_fault(Fault::new(FaultKind::TimedOut));
+        self.handle_transport_error(TransportError::new(TransportErrorKind::TimedOut));
     }
 
-    fn check(&self, address: SocketAddr) -> Result<(), FaultKind> {
+    fn check(&self, address: SocketAddr) -> Result<(), TransportErrorKind> {
         if self.loopback_only && !address.ip().is_loopback() {
-            Err(FaultKind::NotLoopback)
+            Err(TransportErrorKind::NotLoopback)
         } else if self.local.is_some_and(|local| local.is_ipv4() != address.is_ipv4()) {
-            Err(FaultKind::LocalAddress)
+            Err(TransportErrorKind::LocalAddress)
         } else {
             Ok(())
         }
@@ -219,16 +219,17 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
 /// may meet itself (TCP's simultaneous open), and would read its own request.
 ///
 /// # Errors
-/// [`FaultKind::Refused`] where it has met itself: nobody listens there.
-pub fn check_peer(local: SocketAddr, peer: SocketAddr) -> Result<(), Fault> {
-    if local == peer { Err(Fault::new(FaultKind::Refused)) } else { Ok(()) }
+/// [`TransportErrorKind::Refused`] where it has met itself: nobody listens there.
+pub fn check_peer(local: SocketAddr, peer: SocketAddr) -> Result<(), TransportError> {
+    if local == peer { Err(TransportError::new(TransportErrorKind::Refused)) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::time::Duration;
     use std::vec::Vec;
+
+    use super::*;
 
     fn at(seconds: u64) -> Instant {
         Instant::ZERO.saturating_add(Duration::from_secs(seconds))
@@ -246,13 +247,13 @@ mod tests {
         // Asking again, and later, changes nothing.
         assert_eq!(dial.poll(at(2), at(9)), Ok(first));
         // It failed at once: the others gain.
-        dial.handle_fault(Fault::new(FaultKind::Unreachable));
+        dial.handle_transport_error(TransportError::new(TransportErrorKind::Unreachable));
         assert_eq!(dial.poll(at(1), at(9)).unwrap().until, at(5));
         dial.handle_timeout();
         assert_eq!(dial.poll(at(5), at(9)).unwrap().until, at(9));
-        dial.handle_fault(Fault::with_os_code(FaultKind::Refused, Some(111)));
+        dial.handle_transport_error(TransportError::with_os_code(TransportErrorKind::Refused, Some(111)));
         for _ in 0..2 {
-            let end = Err(Fault::with_os_code(FaultKind::Refused, Some(111)));
+            let end = Err(TransportError::with_os_code(TransportErrorKind::Refused, Some(111)));
             assert_eq!(dial.poll(at(6), at(9)), end);
             // Of nothing that is under way.
             dial.handle_timeout();
@@ -262,16 +263,17 @@ mod tests {
     #[test]
     fn skips_unsuitable_addresses_and_reports_them_if_none_is_left() {
         let local = |text: &str| Some(text.parse().unwrap());
-        type Case = (&'static [&'static str], bool, Option<IpAddr>, &'static [&'static str], FaultKind);
+        type Case =
+            (&'static [&'static str], bool, Option<IpAddr>, &'static [&'static str], TransportErrorKind);
         let cases: [Case; 7] = [
-            (&[], true, None, &[], FaultKind::NoAddress),
-            (&["10.0.0.1:1", "[2001:db8::1]:1"], true, None, &[], FaultKind::NotLoopback),
-            (&["10.0.0.1:1", "127.9.9.9:1"], true, None, &["127.9.9.9:1"], FaultKind::Refused),
+            (&[], true, None, &[], TransportErrorKind::NoAddress),
+            (&["10.0.0.1:1", "[2001:db8::1]:1"], true, None, &[], TransportErrorKind::NotLoopback),
+            (&["10.0.0.1:1", "127.9.9.9:1"], true, None, &["127.9.9.9:1"], TransportErrorKind::Refused),
             // What was tried says more than what was left out behind it.
-            (&["127.0.0.1:1", "10.0.0.1:1"], true, None, &["127.0.0.1:1"], FaultKind::Refused),
-            (&["10.0.0.1:1", "[::2]:1"], false, local("::3"), &["[::2]:1"], FaultKind::Refused),
-            (&["[::2]:1"], false, local("10.0.0.2"), &[], FaultKind::LocalAddress),
-            (&["[::ffff:127.0.0.1]:1"], true, None, &[], FaultKind::NotLoopback),
+            (&["127.0.0.1:1", "10.0.0.1:1"], true, None, &["127.0.0.1:1"], TransportErrorKind::Refused),
+            (&["10.0.0.1:1", "[::2]:1"], false, local("::3"), &["[::2]:1"], TransportErrorKind::Refused),
+            (&["[::2]:1"], false, local("10.0.0.2"), &[], TransportErrorKind::LocalAddress),
+            (&["[::ffff:127.0.0.1]:1"], true, None, &[], TransportErrorKind::NotLoopback),
         ];
         for (all, loopback_only, local, want, kind) in cases {
             let mut dial = Dial::new(addresses(all)).loopback_only(loopback_only).from_local(local);
@@ -281,7 +283,7 @@ mod tests {
                     Ok(attempt) => tried.push(attempt.address),
                     Err(fault) => break fault.kind,
                 }
-                dial.handle_fault(Fault::new(FaultKind::Refused));
+                dial.handle_transport_error(TransportError::new(TransportErrorKind::Refused));
             };
             assert_eq!((tried, end), (addresses(want), kind), "{all:?}");
         }
@@ -297,7 +299,7 @@ mod tests {
     fn refuses_a_socket_connected_to_itself() {
         let [one, other] = ["127.0.0.1:40000", "127.0.0.1:40001"].map(|text| text.parse().unwrap());
         assert_eq!(check_peer(one, other), Ok(()));
-        assert_eq!(check_peer(one, one), Err(Fault::new(FaultKind::Refused)));
+        assert_eq!(check_peer(one, one), Err(TransportError::new(TransportErrorKind::Refused)));
     }
 
     #[test]
@@ -309,7 +311,10 @@ mod tests {
             ("localhost", 8080, None, None)
         );
         let found = addresses(&["192.0.2.1:8080"]);
-        assert_eq!(route.dial(found.as_slice()).poll(at(0), at(1)), Err(Fault::new(FaultKind::NotLoopback)));
+        assert_eq!(
+            route.dial(found.as_slice()).poll(at(0), at(1)),
+            Err(TransportError::new(TransportErrorKind::NotLoopback))
+        );
 
         let literal = Route::to_origin(&Origin::parse("https://[2001:db8::1]").unwrap());
         assert_eq!(literal.address(), Some("[2001:db8::1]:443".parse().unwrap()));
@@ -319,7 +324,7 @@ mod tests {
         assert_eq!(local.local(), Some("192.0.2.8:0".parse().unwrap()));
         assert_eq!(
             local.dial(addresses(&["[::1]:1"])).poll(at(0), at(1)),
-            Err(Fault::new(FaultKind::LocalAddress))
+            Err(TransportError::new(TransportErrorKind::LocalAddress))
         );
         assert!(local.dial(found.as_slice()).poll(at(0), at(1)).is_ok());
     }

@@ -8,31 +8,29 @@
 //! drives it may be dropped at any time: the next one goes on where that one was.
 
 use std::boxed::Box;
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use std::time::SystemTime;
-use std::vec;
+use std::time::{Duration, SystemTime};
 use std::vec::Vec;
+use std::{fmt, io, vec};
+
+use powerstream_core::driver::Io;
+use powerstream_core::session::{TransportError, TransportErrorKind};
+use powerstream_core::time::{Instant, UnixTime};
 
 use super::dial::{Attempt, Dial, Route, check_peer};
 use super::resolve::resolve;
 use super::transport_error;
-use crate::shutdown::Stop;
-use powerstream_core::driver::Io;
-use powerstream_core::session::{Fault, FaultKind};
-use powerstream_core::time::{Instant, UnixTime};
+use crate::shutdown::ShutdownSignal;
 
 #[cfg(test)]
 mod tests;
 
 /// Something that a runtime was asked for and has not done yet. Dropping it gives it up. One allocation for each lookup
 /// and each attempt to connect.
-pub type Underway<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 /// Reads in a row that find something, before the other tasks of the executor get their turn: half a megabyte at
 /// most. A server that sends faster than we read would otherwise keep the executor's thread for itself.
@@ -61,12 +59,12 @@ pub trait Reactor: Send + 'static {
 
     /// Looks a name up: by the operating system's resolver, on a thread of its own, unless the runtime
     /// has a better way.
-    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<Vec<SocketAddr>> {
         Box::pin(resolve(host.to_owned(), port))
     }
 
     /// Connects, from `local` if one is given, and has small writes sent at once (`TCP_NODELAY`).
-    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Self::Socket>;
+    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<Self::Socket>;
 
     /// The socket's own address.
     ///
@@ -122,13 +120,13 @@ pub trait Reactor: Send + 'static {
 pub struct Tcp<R: Reactor> {
     reactor: R,
     route: Route,
-    stop: Stop,
+    stop: ShutdownSignal,
     base: std::time::Instant,
     socket: Option<R::Socket>,
     /// Reads since the last one that found nothing.
     reads: u32,
     /// A name whose answer has not come: asked for once, however many attempts give up waiting for it.
-    resolving: Option<Underway<Vec<SocketAddr>>>,
+    resolving: Option<BoxFuture<Vec<SocketAddr>>>,
     /// The attempt for which it was asked is over.
     resolving_is_old: bool,
     dialling: Option<Dialling<R::Socket>>,
@@ -141,12 +139,12 @@ pub struct Tcp<R: Reactor> {
 struct Dialling<T> {
     dial: Dial<Vec<SocketAddr>>,
     /// The attempt under way.
-    connecting: Option<Underway<T>>,
+    connecting: Option<BoxFuture<T>>,
 }
 
 impl<R: Reactor> Tcp<R> {
     /// A transport that connects along `route`, until `stop` says so.
-    pub fn new(reactor: R, route: Route, stop: Stop) -> Self {
+    pub fn new(reactor: R, route: Route, stop: ShutdownSignal) -> Self {
         Self {
             base: reactor.now(),
             reactor,
@@ -171,7 +169,7 @@ impl<R: Reactor> Tcp<R> {
 
     /// What it listens to.
     #[must_use]
-    pub const fn stop(&self) -> &Stop {
+    pub const fn stop(&self) -> &ShutdownSignal {
         &self.stop
     }
 
@@ -201,7 +199,7 @@ impl<R: Reactor> Tcp<R> {
     }
 
     /// What a read or write came to. After a stop, the end of the stream is our own doing.
-    fn outcome(&self, result: io::Result<usize>) -> Result<Option<usize>, Fault> {
+    fn outcome(&self, result: io::Result<usize>) -> Result<Option<usize>, TransportError> {
         match result {
             // What was read is read, stop or not.
             Ok(count) if count > 0 => Ok(Some(count)),
@@ -216,7 +214,7 @@ impl<R: Reactor> Tcp<R> {
     }
 
     /// Goes on with the lookup that is under way, or starts one where the address is not known.
-    fn poll_resolve(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<SocketAddr>, Fault>> {
+    fn poll_resolve(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<SocketAddr>, TransportError>> {
         if let Some(address) = self.route.address() {
             return Poll::Ready(Ok(vec![address]));
         }
@@ -231,7 +229,11 @@ impl<R: Reactor> Tcp<R> {
         let resolving = self.resolving.get_or_insert_with(|| reactor.resolve(route.host(), route.port()));
         let answer = ready!(resolving.as_mut().poll(cx));
         self.resolving = None;
-        Poll::Ready(answer.map_err(|error| Fault::with_os_code(FaultKind::Resolve, error.raw_os_error())))
+        Poll::Ready(
+            answer.map_err(|error| {
+                TransportError::with_os_code(TransportErrorKind::Resolve, error.raw_os_error())
+            }),
+        )
     }
 
     /// Tries one address after the other. `None`: the deadline has passed, or the stream was stopped.
@@ -240,7 +242,7 @@ impl<R: Reactor> Tcp<R> {
         cx: &mut Context<'_>,
         mut dialling: Dialling<R::Socket>,
         until: Instant,
-    ) -> Poll<Result<Option<R::Socket>, Fault>> {
+    ) -> Poll<Result<Option<R::Socket>, TransportError>> {
         loop {
             let attempt = dialling.dial.poll(self.now(), until)?;
             let (reactor, local) = (&self.reactor, self.route.local());
@@ -254,7 +256,7 @@ impl<R: Reactor> Tcp<R> {
                         .and_then(|socket| self.check(socket, attempt))
                     {
                         Ok(socket) => return Poll::Ready(Ok(Some(socket))),
-                        Err(fault) => dialling.dial.handle_fault(fault),
+                        Err(fault) => dialling.dial.handle_transport_error(fault),
                     }
                 }
                 Poll::Pending => {
@@ -270,7 +272,7 @@ impl<R: Reactor> Tcp<R> {
         }
     }
 
-    fn check(&self, socket: R::Socket, attempt: Attempt) -> Result<R::Socket, Fault> {
+    fn check(&self, socket: R::Socket, attempt: Attempt) -> Result<R::Socket, TransportError> {
         let local = self.reactor.local_addr(&socket).map_err(|error| transport_error(&error))?;
         check_peer(local, attempt.address)?;
         Ok(socket)
@@ -282,7 +284,7 @@ fn set_deadline<R: Reactor>(
     socket: &mut R::Socket,
     until: Instant,
     base: std::time::Instant,
-) -> Result<(), Fault> {
+) -> Result<(), TransportError> {
     // A deadline that the clock cannot express never comes.
     let Some(until) = until.to_std(base) else { return Ok(()) };
     reactor.set_deadline(socket, until).map_err(|error| transport_error(&error))
@@ -301,7 +303,11 @@ impl<R: Reactor> Io for Tcp<R> {
         self.stop.is_stopped()
     }
 
-    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         let dialling = match self.dialling.take() {
             Some(dialling) => dialling,
             None => match self.poll_resolve(cx) {
@@ -323,8 +329,10 @@ impl<R: Reactor> Io for Tcp<R> {
         cx: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
-        let Some(socket) = &mut self.socket else { return Poll::Ready(Err(Fault::new(FaultKind::Other))) };
+    ) -> Poll<Result<Option<usize>, TransportError>> {
+        let Some(socket) = &mut self.socket else {
+            return Poll::Ready(Err(TransportError::new(TransportErrorKind::Other)));
+        };
         set_deadline(&self.reactor, socket, until, self.base)?;
         match self.reactor.poll_write(socket, cx, bytes) {
             Poll::Ready(result) => Poll::Ready(self.outcome(result)),
@@ -340,13 +348,15 @@ impl<R: Reactor> Io for Tcp<R> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         if self.reads == READS_IN_A_ROW {
             self.reads = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let Some(socket) = &mut self.socket else { return Poll::Ready(Err(Fault::new(FaultKind::Other))) };
+        let Some(socket) = &mut self.socket else {
+            return Poll::Ready(Err(TransportError::new(TransportErrorKind::Other)));
+        };
         set_deadline(&self.reactor, socket, until, self.base)?;
         if let Poll::Ready(result) = self.reactor.poll_read(socket, cx, buffer) {
             self.reads += 1;

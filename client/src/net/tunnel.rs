@@ -4,11 +4,11 @@
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
-use powerstream_core::http::tunnel::{Opening, Progress};
-use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::http::connect::{ConnectHandshake, HandshakeStep};
+use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
 
-/// Octets of one read of the proxy's answer.
+/// ByteCounts of one read of the proxy's answer.
 const READ_BYTES: usize = 512;
 
 /// An [`Io`] through a proxy, or, where there is none, just that `Io`.
@@ -17,7 +17,7 @@ const READ_BYTES: usize = 512;
 #[derive(Debug)]
 pub struct Tunnel<I, S: AsRef<[u8]> + AsMut<[u8]>> {
     io: I,
-    opening: Option<Opening<S>>,
+    opening: Option<ConnectHandshake<S>>,
     /// Whether the connection to the proxy is there, and the tunnel is being made.
     is_opening: bool,
 }
@@ -25,7 +25,7 @@ pub struct Tunnel<I, S: AsRef<[u8]> + AsMut<[u8]>> {
 impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Tunnel<I, S> {
     /// Takes `io` through a proxy. `None`: passes everything on.
     #[must_use]
-    pub const fn new(io: I, opening: Option<Opening<S>>) -> Self {
+    pub const fn new(io: I, opening: Option<ConnectHandshake<S>>) -> Self {
         Self { io, opening, is_opening: false }
     }
 
@@ -59,7 +59,11 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
         self.io.has_backlog()
     }
 
-    fn poll_connect(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         let Self { io, opening: Some(opening), is_opening } = self else {
             return self.io.poll_connect(cx, until);
         };
@@ -74,14 +78,14 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
         }
         loop {
             let result = match opening.poll() {
-                Progress::Open => {
+                HandshakeStep::Open => {
                     *is_opening = false;
                     return Poll::Ready(Ok(Some(())));
                 }
-                Progress::Failed(kind) => return Poll::Ready(Err(Fault::new(kind))),
-                Progress::Write => ready!(io.poll_write(cx, opening.transmit(), until))
+                HandshakeStep::Failed(kind) => return Poll::Ready(Err(TransportError::new(kind))),
+                HandshakeStep::Write => ready!(io.poll_write(cx, opening.transmit(), until))
                     .map(|count| count.map(|count| opening.handle_written(count))),
-                Progress::Read => {
+                HandshakeStep::Read => {
                     let mut buffer = [0; READ_BYTES];
                     ready!(io.poll_read(cx, &mut buffer, until)).map(|count| {
                         count.map(|count| match count {
@@ -94,7 +98,7 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
             match result {
                 // A proxy that answers bit by bit does not outrun the deadline.
                 Ok(_) if io.now() >= until && !io.is_stopped() && is_under_way(opening) => {
-                    return Poll::Ready(Err(Fault::new(FaultKind::ProxyTimedOut)));
+                    return Poll::Ready(Err(TransportError::new(TransportErrorKind::ProxyTimedOut)));
                 }
                 Ok(Some(())) => {}
                 // Early, or stopped: whoever asked decides whether to ask again.
@@ -109,7 +113,7 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         self.io.poll_write(cx, bytes, until)
     }
 
@@ -118,7 +122,7 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         self.io.poll_read(cx, buffer, until)
     }
 
@@ -132,6 +136,6 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
     }
 }
 
-fn is_under_way<S: AsRef<[u8]> + AsMut<[u8]>>(opening: &Opening<S>) -> bool {
-    matches!(opening.poll(), Progress::Write | Progress::Read)
+fn is_under_way<S: AsRef<[u8]> + AsMut<[u8]>>(opening: &ConnectHandshake<S>) -> bool {
+    matches!(opening.poll(), HandshakeStep::Write | HandshakeStep::Read)
 }

@@ -3,23 +3,24 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::{Sender, Sent, Weigh};
+use powerstream_core::driver::{Driver, Io};
+use powerstream_core::session::SessionEvent;
+
+use super::{QueueCost, SendOutcome, Sender};
 use crate::merged::{Merged, MergedEvent, OwnedMergedEvent};
 use crate::owned::OwnedEvent;
-use crate::shutdown::Stop;
-use powerstream_core::driver::{Driven, Io};
-use powerstream_core::session::SessionEvent;
+use crate::shutdown::ShutdownSignal;
 
 /// Events in a row after which a pump lets other tasks of its executor run.
 const EVENTS_IN_A_ROW: u32 = 256;
 
-/// A stream that can be pumped: [`Driven`], [`Merged`], and what wraps them.
-pub trait Source {
+/// A stream that can be pumped: [`Driver`], [`Merged`], and what wraps them.
+pub trait EventSource {
     /// An event as it is queued.
     type Owned;
 
     /// An event, lent.
-    type Event<'a>: Weigh + Into<Self::Owned>
+    type Event<'a>: QueueCost + Into<Self::Owned>
     where
         Self: 'a;
 
@@ -40,7 +41,7 @@ pub trait Source {
     fn shutdown(&mut self);
 }
 
-impl<S, B, I> Source for Driven<S, B, I>
+impl<S, B, I> EventSource for Driver<S, B, I>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     B: AsRef<[u8]> + AsMut<[u8]>,
@@ -73,7 +74,7 @@ where
     }
 }
 
-impl<S, B, I> Source for Merged<S, B, I>
+impl<S, B, I> EventSource for Merged<S, B, I>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
     B: AsRef<[u8]> + AsMut<[u8]>,
@@ -108,14 +109,18 @@ where
 
 /// Reads a stream into a queue until the stream is over, and gives it back, for its counters.
 ///
-/// `stop` is the shutdown that the stream's transports listen to as well ([`Shutdown::listen`](crate::shutdown::Shutdown::listen)). With
+/// `stop` is the shutdown that the stream's transports listen to as well ([`Shutdown::listen`](crate::shutdown::ShutdownHandle::listen)). With
 /// it, or when the receiver is closed, or the queue ends the stream, the stream is shut down, and what was read already is
 /// queued as far as there is room and counted as dropped where there is not: nothing is waited for any more but the
 /// connection's close.
 ///
 /// A message that is dropped because it is the newest is not copied. For an executor that is `tokio::spawn(pump(..))`; for a thread,
 /// with a transport that blocks or one whose wakers wake, [`block_on`](super::block_on)`(pump(..))`.
-pub async fn pump<P: Source>(mut source: P, mut sender: Sender<P::Owned>, mut stop: Stop) -> P {
+pub async fn pump<P: EventSource>(
+    mut source: P,
+    mut sender: Sender<P::Owned>,
+    mut stop: ShutdownSignal,
+) -> P {
     let mut is_ending = false;
     poll_fn(|cx| {
         for _ in 0..EVENTS_IN_A_ROW {
@@ -138,8 +143,8 @@ pub async fn pump<P: Source>(mut source: P, mut sender: Sender<P::Owned>, mut st
             // Not met otherwise: an event is at hand.
             let Some(event) = source.peek() else { return Poll::Ready(()) };
             match sender.poll_send(cx, event.weight(), || event.into()) {
-                Poll::Ready(Sent::Queued | Sent::Dropped) => source.release(),
-                Poll::Ready(Sent::Ended) => {
+                Poll::Ready(SendOutcome::Queued | SendOutcome::Dropped) => source.release(),
+                Poll::Ready(SendOutcome::Ended) => {
                     source.release();
                     if !is_ending {
                         is_ending = true;

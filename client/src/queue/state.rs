@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use super::{Loss, Overflow, QueueConfig, Stats, Weight};
+use super::{Cost, Loss, Overflow, QueueConfig, QueueStats};
 
 /// Room is made for so many entries at first, where the bound is higher.
 const CAPACITY_MAX: usize = 16_384;
@@ -36,7 +36,7 @@ pub(super) enum Popped<E> {
 struct Entry<E> {
     /// What was dropped between the entry before it and this one.
     dropped: Loss,
-    weight: Weight,
+    weight: Cost,
     event: E,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct State<E> {
     entries: VecDeque<Entry<E>>,
     /// What was dropped behind the last entry.
     dropped: Loss,
-    stats: Stats,
+    stats: QueueStats,
     /// The stream has ended by its policy.
     is_over: bool,
     is_closed: bool,
@@ -71,7 +71,7 @@ impl<E> State<E> {
             config,
             entries: VecDeque::with_capacity(capacity.min(CAPACITY_MAX)),
             dropped: Loss::NONE,
-            stats: Stats::default(),
+            stats: QueueStats::default(),
             is_over: false,
             is_closed: false,
             is_ending: false,
@@ -82,25 +82,21 @@ impl<E> State<E> {
         }
     }
 
-    pub(super) const fn stats(&self) -> Stats {
+    pub(super) const fn stats(&self) -> QueueStats {
         self.stats
     }
 
     /// Whether an event of this weight finds room, and what of it if not; then whom to wake. Leaves the waker where it is to be
     /// tried again.
-    pub(super) fn admit(
-        &mut self,
-        weight: Weight,
-        cx: Option<&mut Context<'_>>,
-    ) -> (Admission, Option<Waker>) {
+    pub(super) fn admit(&mut self, weight: Cost, cx: Option<&mut Context<'_>>) -> (Admission, Option<Waker>) {
         let admission = match weight {
             _ if self.is_over || self.is_closed => self.refuse(weight, Admission::Ended),
-            Weight::KeepAlive if self.entries.is_empty() && self.dropped == Loss::NONE => Admission::Room,
-            Weight::KeepAlive => Admission::Dropped,
-            Weight::Event if self.stats.events < self.config.events_max || self.is_ending => Admission::Room,
-            Weight::Event => Admission::Full,
-            Weight::Message(bytes) if self.has_room(bytes) => Admission::Room,
-            Weight::Message(bytes) => match self.config.overflow {
+            Cost::KeepAlive if self.entries.is_empty() && self.dropped == Loss::NONE => Admission::Room,
+            Cost::KeepAlive => Admission::Dropped,
+            Cost::Event if self.stats.events < self.config.events_max || self.is_ending => Admission::Room,
+            Cost::Event => Admission::Full,
+            Cost::Message(bytes) if self.has_room(bytes) => Admission::Room,
+            Cost::Message(bytes) => match self.config.overflow {
                 Overflow::Wait if !self.is_ending => Admission::Full,
                 Overflow::Wait | Overflow::DropNewest => self.refuse(weight, Admission::Dropped),
                 Overflow::DropOldest => {
@@ -127,14 +123,14 @@ impl<E> State<E> {
     }
 
     /// Takes in an event that was admitted; whom to wake.
-    pub(super) fn push(&mut self, weight: Weight, event: E) -> Option<Waker> {
+    pub(super) fn push(&mut self, weight: Cost, event: E) -> Option<Waker> {
         if self.is_closed {
             // In between: nobody will take it.
             self.refuse(weight, Admission::Ended);
             return None;
         }
         let stats = &mut self.stats;
-        if let Weight::Message(bytes) = weight {
+        if let Cost::Message(bytes) = weight {
             stats.sent = stats.sent.saturating_add(1);
             stats.messages += 1;
             stats.bytes = stats.bytes.saturating_add(bytes);
@@ -160,7 +156,7 @@ impl<E> State<E> {
         }
         if let Some(entry) = self.entries.pop_front() {
             self.forget(entry.weight);
-            if let Weight::Message(_) = entry.weight {
+            if let Cost::Message(_) = entry.weight {
                 self.stats.delivered = self.stats.delivered.saturating_add(1);
             }
             let is_time = self.wake_at.is_some_and(|left| self.entries.len() <= left);
@@ -205,7 +201,7 @@ impl<E> State<E> {
         let left = std::mem::take(&mut self.entries);
         for entry in &left {
             self.forget(entry.weight);
-            if let Weight::Message(bytes) = entry.weight {
+            if let Cost::Message(bytes) = entry.weight {
                 self.stats.dropped.add(one(bytes));
             }
         }
@@ -219,8 +215,8 @@ impl<E> State<E> {
     }
 
     /// An event is not taken.
-    fn refuse(&mut self, weight: Weight, admission: Admission) -> Admission {
-        if let Weight::Message(bytes) = weight {
+    fn refuse(&mut self, weight: Cost, admission: Admission) -> Admission {
+        if let Cost::Message(bytes) = weight {
             self.stats.sent = self.stats.sent.saturating_add(1);
             self.stats.dropped.add(one(bytes));
             self.dropped.add(one(bytes));
@@ -230,10 +226,10 @@ impl<E> State<E> {
 
     /// Drops the oldest message, if there is one. Before it lie events of connections only, so that the search is short.
     fn drop_oldest(&mut self) -> bool {
-        let oldest = self.entries.iter().position(|entry| matches!(entry.weight, Weight::Message(_)));
+        let oldest = self.entries.iter().position(|entry| matches!(entry.weight, Cost::Message(_)));
         let Some(entry) = oldest.and_then(|at| self.entries.remove(at)) else { return false };
         self.forget(entry.weight);
-        let Weight::Message(bytes) = entry.weight else { return false };
+        let Cost::Message(bytes) = entry.weight else { return false };
         let behind = match oldest.and_then(|at| self.entries.get_mut(at)) {
             Some(next) => &mut next.dropped,
             None => &mut self.dropped,
@@ -245,8 +241,8 @@ impl<E> State<E> {
     }
 
     /// An event is no longer there.
-    fn forget(&mut self, weight: Weight) {
-        if let Weight::Message(bytes) = weight {
+    fn forget(&mut self, weight: Cost) {
+        if let Cost::Message(bytes) = weight {
             self.stats.messages -= 1;
             self.stats.bytes -= bytes;
         } else {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Reply;
 use super::call::{Asked, Call, CallKind};
-use super::problem::{ApiError, Problem};
+use super::problem::{ApiError, ApiProblem};
 use super::read::{count_of, document, text_of};
 
 /// A rule as the service has it.
@@ -86,7 +86,7 @@ pub struct Added {
     /// Rules in the answer that nobody asked for.
     pub others: Vec<Rule>,
     /// What else the answer complains of.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ApiProblem>,
     /// The service's own count.
     pub summary: Summary,
 }
@@ -146,7 +146,7 @@ pub struct Deleted {
     /// `not_deleted`
     pub not_deleted: NotDeleted,
     /// What else the answer complains of.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ApiProblem>,
 }
 
 impl Call {
@@ -206,7 +206,7 @@ impl Call {
         let mut unmatched = Vec::new();
         for entry in created {
             let Some(rule) = Rule::read(entry) else {
-                problems.push(Problem::of(entry));
+                problems.push(ApiProblem::of(entry));
                 continue;
             };
             match fates.find(None, Some(&rule.value), rule.tag.as_deref()) {
@@ -229,11 +229,11 @@ impl Call {
                 rule.as_ref().and_then(|rule| fates.find(None, Some(&rule.value), rule.tag.as_deref()));
             match (found, rule) {
                 (Some(index), Some(rule)) => fates.settle(index, detail_fate(entry, rule)),
-                _ => problems.push(Problem::of(entry)),
+                _ => problems.push(ApiProblem::of(entry)),
             }
         }
         for entry in list(&value, "errors") {
-            let problem = Problem::of(entry);
+            let problem = ApiProblem::of(entry);
             let value = entry.get("value").and_then(Value::as_str);
             match value.and_then(|value| fates.find(None, Some(value), None)) {
                 Some(index) => fates.settle(index, error_fate(entry, problem)),
@@ -265,12 +265,12 @@ impl Call {
         summary: Summary,
         status: u16,
         none_told: bool,
-        problems: &[Problem],
+        problems: &[ApiProblem],
     ) {
         let told = fates.count(|fate| matches!(fate, AddFate::Created(_))) as u64;
         let open = fates.open() as u64;
-        let is_cap = problems.iter().any(Problem::is_rule_cap);
-        let message = problems.iter().find_map(Problem::text);
+        let is_cap = problems.iter().any(ApiProblem::is_rule_cap);
+        let message = problems.iter().find_map(ApiProblem::text);
         let all_created = summary.created == Some(told + open)
             || (self.kind() == CallKind::Validate && summary.valid == Some(told + open));
         let none_created = summary.created == Some(told)
@@ -312,7 +312,7 @@ impl Call {
         let mut problems = Vec::new();
         if let Some(Value::Array(entries)) = member("not_deleted") {
             for entry in entries {
-                let problem = Problem::of(entry);
+                let problem = ApiProblem::of(entry);
                 match fates.find_named(entry) {
                     Some(index) => {
                         fates.settle(index, DeleteFate::NotDeleted { message: problem.text() });
@@ -322,7 +322,7 @@ impl Call {
             }
         }
         for entry in list(&value, "detail").iter().chain(list(&value, "errors")) {
-            let problem = Problem::of(entry);
+            let problem = ApiProblem::of(entry);
             let was_deleted = entry.get("deleted").and_then(Value::as_bool);
             match (fates.find_named(entry), was_deleted) {
                 (Some(index), Some(true)) => fates.settle(index, DeleteFate::Deleted),
@@ -353,7 +353,7 @@ impl Call {
                 if all_gone {
                     DeleteFate::Deleted
                 } else if none_gone {
-                    DeleteFate::NotDeleted { message: problems.iter().find_map(Problem::text) }
+                    DeleteFate::NotDeleted { message: problems.iter().find_map(ApiProblem::text) }
                 } else {
                     DeleteFate::Unknown
                 },
@@ -486,7 +486,7 @@ fn detail_fate(entry: &Value, rule: Rule) -> AddFate {
 }
 
 /// An element of `errors` that names a rule (X docs, Filtered Stream; recorded answers).
-fn error_fate(entry: &Value, problem: Problem) -> AddFate {
+fn error_fate(entry: &Value, problem: ApiProblem) -> AddFate {
     if problem.is_duplicate() {
         return AddFate::Duplicate { id: entry.get("id").and_then(text_of) };
     }

@@ -6,10 +6,10 @@ use std::string::String;
 use std::time::Duration;
 use std::vec::Vec;
 
+use powerstream_core::http::request::{Method, Request};
 use serde::Serialize;
 
 use super::{RULES_PER_REQUEST_MAX, RuleApi};
-use powerstream_core::http::request::{Method, Request};
 
 /// A rule to be added, or to be deleted by its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

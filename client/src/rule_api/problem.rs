@@ -5,11 +5,11 @@ use std::fmt;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
+use powerstream_core::http::head::{RateLimit, RetryAfter};
 use serde_json::Value;
 
 use super::Reply;
 use super::read::{document, text_of};
-use powerstream_core::http::head::{RateLimit, RetryAfter};
 
 /// The most octets kept of an answer that is no JSON.
 const TEXT_BYTES_MAX: usize = 4_096;
@@ -17,7 +17,7 @@ const TEXT_BYTES_MAX: usize = 4_096;
 /// The server's own words. They are a stranger's: escape them before a person sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Problem {
+pub struct ApiProblem {
     /// `title`
     pub title: Option<String>,
     /// `detail`
@@ -28,7 +28,7 @@ pub struct Problem {
     pub messages: Vec<String>,
 }
 
-impl Problem {
+impl ApiProblem {
     /// Reads a document: a bare problem, a problem with `errors`, `errors` alone, `code` and `message`, or `error` with a
     /// `message` (X docs: response codes, rate limits, PowerTrack API); anything else as a text.
     pub(super) fn read(body: &[u8]) -> Self {
@@ -121,7 +121,7 @@ pub struct ApiError {
     /// The status code.
     pub status: u16,
     /// The server's own words.
-    pub problem: Box<Problem>,
+    pub problem: Box<ApiProblem>,
     /// X's rate-limit fields.
     pub rate_limit: RateLimit,
     /// The `Retry-After` field.
@@ -197,7 +197,7 @@ impl ApiErrorKind {
 impl ApiError {
     /// Reads an answer that refuses, or that cannot be read.
     pub(super) fn read(reply: &Reply<'_>) -> Self {
-        let problem = Problem::read(reply.body);
+        let problem = ApiProblem::read(reply.body);
         let kind = match reply.status {
             200..=299 => ApiErrorKind::Unreadable,
             300..=399 => ApiErrorKind::Redirect,
@@ -230,7 +230,7 @@ impl ApiError {
 }
 
 impl fmt::Display for ApiError {
-    /// Leaves the server's own words out: they need escaping first. See [`Problem::text`].
+    /// Leaves the server's own words out: they need escaping first. See [`ApiProblem::text`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (status {})", self.kind.text(), self.status)
     }

@@ -10,7 +10,7 @@ use powerstream_client::proxy::Proxy;
 use powerstream_core::endpoint::{self, Endpoint};
 use powerstream_core::http::origin::{Origin, OriginError};
 use powerstream_core::http::request::RequestError;
-use powerstream_core::liveness::Reason;
+use powerstream_core::liveness::TimeoutKind;
 use powerstream_core::session::Session;
 use powerstream_core::time::{Instant, UnixTime};
 
@@ -162,8 +162,8 @@ fn build_reports_each_invalid_option() {
         (builder().endpoint(endpoint::SAMPLE10).partition(1).query("partition", "2"), I::Query),
         (builder().message_bytes_max(0), I::MessageBytes),
         (builder().message_bytes_max(MESSAGE_BYTES_MOST + 1), I::MessageBytes),
-        (builder().timeouts(|timeouts| timeouts.connect = Duration::ZERO), I::Timeout(Reason::Connect)),
-        (builder().timeouts(|timeouts| timeouts.message = Duration::ZERO), I::Timeout(Reason::Message)),
+        (builder().timeouts(|timeouts| timeouts.connect = Duration::ZERO), I::Timeout(TimeoutKind::Connect)),
+        (builder().timeouts(|timeouts| timeouts.message = Duration::ZERO), I::Timeout(TimeoutKind::Message)),
         (plain().target_address("10.0.0.1:1".parse().unwrap()), I::TargetAddress),
         (https().local_address(ipv6), I::LocalAddress),
         (

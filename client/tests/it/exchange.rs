@@ -6,7 +6,7 @@ use powerstream_client::exchange::poll_exchange;
 use powerstream_core::driver::Io;
 use powerstream_core::http::exchange::{Exchange, ExchangeConfig};
 use powerstream_core::http::request::{BearerToken, Method, Request};
-use powerstream_core::session::Fault;
+use powerstream_core::session::TransportError;
 use powerstream_core::time::{Instant, UnixTime};
 
 /// A transport that pends before everything it does, and answers as scripted.
@@ -33,7 +33,7 @@ impl Io for Script {
         UnixTime::default()
     }
 
-    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, TransportError>> {
         if self.pends() { Poll::Pending } else { Poll::Ready(Ok(Some(()))) }
     }
 
@@ -42,7 +42,7 @@ impl Io for Script {
         _: &mut Context<'_>,
         bytes: &[u8],
         _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         if self.pends() {
             return Poll::Pending;
         }
@@ -56,7 +56,7 @@ impl Io for Script {
         _: &mut Context<'_>,
         buffer: &mut [u8],
         _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         if self.pends() {
             return Poll::Pending;
         }

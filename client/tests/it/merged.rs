@@ -9,13 +9,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::support::random::Random;
-use crate::support::*;
-use powerstream_client::merged::{Line, Merged, MergedEvent, OwnedMergedEvent};
+use powerstream_client::merged::{Member, Merged, MergedEvent, OwnedMergedEvent};
 use powerstream_client::owned::OwnedEvent;
 use powerstream_core::dedup::WindowConfig;
-use powerstream_core::merge::{ConnectionId, Feed, MergeError, State};
+use powerstream_core::merge::{ConnectionId, ConnectionState, MergeError, ReplicaGroup};
 use powerstream_core::session::SessionEvent;
+
+use crate::support::random::Random;
+use crate::support::*;
 
 fn id(index: usize) -> ConnectionId {
     ConnectionId::new(index).unwrap()
@@ -46,9 +47,9 @@ fn delivers_each_post_once_from_its_first_arrival() {
     assert_eq!(log[..2], ["0 a connected", "0 b connected"]);
     assert_eq!(log[2..], wanted);
 
-    let [a, b] = [0, 1].map(|index| merged.merge().record(id(index)));
-    assert_eq!((a.wins(), a.losses(), a.duplicates()), (25, 75, 10));
-    assert_eq!((b.wins(), b.losses(), b.duplicates()), (75, 25, 10));
+    let [a, b] = [0, 1].map(|index| merged.merge().connection(id(index)));
+    assert_eq!((a.first_arrivals(), a.late_arrivals(), a.duplicates()), (25, 75, 10));
+    assert_eq!((b.first_arrivals(), b.late_arrivals(), b.duplicates()), (75, 25, 10));
     assert_eq!((a.lags().sum(), a.lags().max()), (Duration::from_millis(150), Duration::from_millis(2)));
     assert_eq!((b.lags().sum(), b.lags().max()), (Duration::from_millis(125), Duration::from_millis(5)));
     assert_eq!([merged.name(id(0)), merged.name(id(1))], ["a", "b"]);
@@ -77,8 +78,8 @@ fn losing_one_of_two_replicas_is_no_gap() {
         "4900 b connected",
     ];
     assert_eq!(others, wanted);
-    let record = merged.merge().record(id(1));
-    assert_eq!((record.gaps(), record.connects(), record.state()), (1, 2, State::Streaming));
+    let record = merged.merge().connection(id(1));
+    assert_eq!((record.gaps(), record.connects(), record.state()), (1, 2, ConnectionState::Streaming));
     // From the last read before which everything sent had been delivered, less a second on the way, and rounded up by two milliseconds.
     assert_eq!(record.gap_time(), Duration::from_millis(4_902 - 4_000 + 1_000));
 }
@@ -102,10 +103,10 @@ fn losing_one_of_two_partitions_is_its_gap() {
         "0 a connected",
         "0 b connected",
         "4150 b fault",
-        "4150 feed 1 interrupted at 3000",
+        "4150 group 1 interrupted at 3000",
         "4150 b fault",
         "4400 b connected",
-        "4400 feed 1 misses 3000 to 4402",
+        "4400 group 1 misses 3000 to 4402",
     ];
     assert_eq!(others, wanted);
 }
@@ -128,7 +129,7 @@ fn reports_a_gap_of_both_replicas_once() {
         "0 b connected",
         "26500 b connected",
         "27000 a timeout_silence",
-        "27000 feed 0 misses 900 to 26502",
+        "27000 group 0 misses 900 to 26502",
         "27000 a connected",
     ];
     assert_eq!(others, wanted);
@@ -180,8 +181,8 @@ fn yields_to_the_executor_during_endless_duplicates() {
     for _ in 0..4 {
         seen += u32::from(merged.poll_next(&mut cx).is_ready());
     }
-    let record = merged.merge().record(id(0));
-    assert_eq!((seen, record.wins(), record.duplicates()), (2, 1, 512));
+    let record = merged.merge().connection(id(0));
+    assert_eq!((seen, record.first_arrivals(), record.duplicates()), (2, 1, 512));
 }
 
 #[test]
@@ -200,16 +201,16 @@ fn a_session_that_gives_up_does_not_end_the_others() {
         "5 a post 1",
         "7 a fault",
         // Which of the two began first is not known to the millisecond.
-        "7 feed 0 misses 0 to 2",
+        "7 group 0 misses 0 to 2",
         "10 a gave up: refused",
         "20 b post 2",
         "25 b fault",
-        "25 feed 0 interrupted at 0",
+        "25 group 0 interrupted at 0",
         "25 b gave up: refused",
         "25 done",
     ];
     assert_eq!(log, wanted);
-    assert!(merged.merge().records().iter().all(|record| record.state() == State::Over));
+    assert!(merged.merge().connections().iter().all(|record| record.state() == ConnectionState::Over));
     // And stays done.
     assert_eq!(run(&mut merged, &world, 2_000), ["25 done"]);
 }
@@ -240,7 +241,7 @@ fn shutdown_ends_all_connections_after_the_events_already_read() {
         }
         seen.sort_unstable();
         assert_eq!(seen, [1, 2, 3, 4]);
-        assert!(merged.merge().records().iter().all(|record| record.state() == State::Over));
+        assert!(merged.merge().connections().iter().all(|record| record.state() == ConnectionState::Over));
     }
 }
 
@@ -271,9 +272,9 @@ fn splits_arrays_and_delivers_each_of_their_posts_once() {
         "40 b {}",
     ];
     assert_eq!(log, wanted);
-    let [a, b] = [0, 1].map(|index| merged.merge().record(id(index)));
-    assert_eq!((a.wins(), a.losses()), (4, 0));
-    assert_eq!((b.wins(), b.losses(), b.duplicates()), (2, 4, 2));
+    let [a, b] = [0, 1].map(|index| merged.merge().connection(id(index)));
+    assert_eq!((a.first_arrivals(), a.late_arrivals()), (4, 0));
+    assert_eq!((b.first_arrivals(), b.late_arrivals(), b.duplicates()), (2, 4, 2));
 }
 
 #[test]
@@ -322,7 +323,7 @@ fn futures_dropped_at_every_await_lose_nothing() {
     let world = Rc::new(World::default());
     world.hesitates.set(true);
     let mut merged = eventful(&world);
-    let names: Vec<_> = merged.lines().iter().map(|line| line.name().to_owned()).collect();
+    let names: Vec<_> = merged.members().iter().map(|line| line.name().to_owned()).collect();
     let mut cx = Context::from_waker(Waker::noop());
     let mut other = Vec::new();
     loop {
@@ -357,7 +358,10 @@ fn has_event_is_exact_and_polls_no_transport() {
     assert!(merged.poll_next(&mut cx).is_ready());
     assert!(!merged.find_next());
     assert!(merged.poll_next(&mut cx).is_pending());
-    assert_eq!(merged.merge().record(id(1)).losses() + merged.merge().record(id(0)).losses(), 2);
+    assert_eq!(
+        merged.merge().connection(id(1)).late_arrivals() + merged.merge().connection(id(0)).late_arrivals(),
+        2
+    );
 }
 
 #[test]
@@ -404,7 +408,7 @@ fn refuses_no_connections_and_too_many() {
     let window = WindowConfig::default();
     assert_eq!(Stream::new(Vec::new(), &window).err(), Some(MergeError::Connections));
     let world = Rc::new(World::default());
-    let lines = || vec![Line::new("a", Feed::default(), driven(Wire::new(&world, []), 1))];
+    let lines = || vec![Member::new("a", ReplicaGroup::default(), driven(Wire::new(&world, []), 1))];
     let mut window = window;
     window.posts = 0;
     assert!(matches!(Merged::new(lines(), &window).err(), Some(MergeError::Window(_))));
@@ -446,7 +450,11 @@ fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
             fed.push(Rc::clone(&wire.fed));
             sent.push(ends);
             let buffer = [1, 7, 100, 4_096][random.below(4)];
-            lines.push(Line::new(format!("{index}"), Feed::default(), driven_with(wire, seed, buffer)));
+            lines.push(Member::new(
+                format!("{index}"),
+                ReplicaGroup::default(),
+                driven_with(wire, seed, buffer),
+            ));
         }
         let mut merged = Merged::new(lines, &WindowConfig::default()).unwrap();
         let log = run(&mut merged, &world, 2_000);
@@ -469,12 +477,14 @@ fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
         let unique: BTreeMap<u64, u64> = seen.iter().copied().collect();
         assert_eq!(unique.len(), seen.len(), "seed {seed}: {log:#?}");
         assert_eq!(unique, first, "seed {seed}: {log:#?}");
-        let records = merged.merge().records();
+        let records = merged.merge().connections();
         let whole = sent
             .iter()
             .zip(&fed)
             .map(|(ends, fed)| ends.iter().filter(|(end, ..)| *end <= fed.get()).count());
-        let counted = records.iter().map(|record| record.wins() + record.losses() + record.duplicates());
+        let counted = records
+            .iter()
+            .map(|record| record.first_arrivals() + record.late_arrivals() + record.duplicates());
         assert!(whole.map(|count| count as u64).eq(counted), "seed {seed}");
     }
 }
@@ -488,28 +498,28 @@ fn every_undelivered_post_is_in_a_reported_gap() {
     for seed in 0..32 {
         let mut random = Random(seed);
         let world = Rc::new(World::default());
-        let feeds = layouts[seed as usize % layouts.len()];
-        let lines = feeds.iter().map(|feed| {
+        let groups = layouts[seed as usize % layouts.len()];
+        let lines = groups.iter().map(|group| {
             let attempts = (0..60).map(|_| match random.below(8) {
                 0 => Attempt::Never,
                 1..=3 => Attempt::Refused,
                 _ => {
                     let alive = random.below(20_000) as u64;
                     let silent = [0, 0, random.below(3_000) as u64, 100_000][random.below(4)];
-                    Attempt::Live { feed: *feed, alive, silent }
+                    Attempt::Live { group: *group, alive, silent }
                 }
             });
-            (*feed as u16, attempts.collect())
+            (*group as u16, attempts.collect())
         });
         let lines: Vec<_> = lines.collect();
         let mut merged = merged(&world, lines);
         let log = run(&mut merged, &world, END);
         let seen: BTreeMap<u64, ()> = posts(&log).into_iter().map(|id| (id, ())).collect();
-        for feed in 0..=1 {
-            let names: Vec<_> = feeds
+        for group in 0..=1 {
+            let names: Vec<_> = groups
                 .iter()
                 .zip('a'..)
-                .filter(|(of, _)| **of == feed)
+                .filter(|(of, _)| **of == group)
                 .map(|(_, name)| format!("{name} connected"))
                 .collect();
             let begun = log.iter().find(|line| names.iter().any(|name| line.ends_with(name)));
@@ -518,7 +528,7 @@ fn every_undelivered_post_is_in_a_reported_gap() {
                 continue;
             };
             let numbers = |line: &String, word: &str| {
-                let rest = line.split_once(&format!(" feed {feed} {word} "))?.1;
+                let rest = line.split_once(&format!(" group {group} {word} "))?.1;
                 let mut numbers = rest.split(' ').filter_map(|word| word.parse::<i64>().ok());
                 Some((numbers.next()?, numbers.next().unwrap_or(i64::MAX)))
             };
@@ -527,9 +537,10 @@ fn every_undelivered_post_is_in_a_reported_gap() {
             // Whoever is connected in the end may be dead: what is sent from then on is not known to be missing yet.
             gaps.extend(log.iter().filter_map(|line| numbers(line, "interrupted at")).next_back().filter(
                 |_| {
-                    let over = feeds.iter().enumerate().filter(|(_, of)| **of == feed);
-                    over.clone()
-                        .all(|(index, _)| merged.merge().record(id(index)).state() != State::Streaming)
+                    let over = groups.iter().enumerate().filter(|(_, of)| **of == group);
+                    over.clone().all(|(index, _)| {
+                        merged.merge().connection(id(index)).state() != ConnectionState::Streaming
+                    })
                 },
             ));
             let settled = END - 30_000;
@@ -539,8 +550,8 @@ fn every_undelivered_post_is_in_a_reported_gap() {
             {
                 let at = sent_at(number) as i64;
                 let is_told = gaps.iter().any(|(from, to)| (*from..*to).contains(&at));
-                let is_seen = seen.contains_key(&id_of(feed, number));
-                assert!(is_seen || is_told, "seed {seed}, feed {feed}, {at}: {gaps:?}");
+                let is_seen = seen.contains_key(&id_of(group, number));
+                assert!(is_seen || is_told, "seed {seed}, group {group}, {at}: {gaps:?}");
                 missed += u32::from(!is_seen);
             }
         }

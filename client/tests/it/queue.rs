@@ -10,35 +10,36 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::random::Random;
-use crate::support::{Act, Attempt, HEAD, Wire, World, advance, driven, line, merged, post, stream};
 use futures_core::Stream as _;
 use powerstream_client::merged::OwnedMergedEvent;
 use powerstream_client::owned::OwnedEvent;
 use powerstream_client::queue::{
-    Delivery, Loss, Overflow, QueueConfig, Receiver, Sender, Sent, Source, TimedOut, Weigh, Weight, block_on,
-    pump, queue,
+    Cost, Delivery, EventSource, Loss, Overflow, QueueConfig, QueueCost, Receiver, SendOutcome, Sender,
+    TimedOut, block_on, pump, queue,
 };
-use powerstream_client::shutdown::Shutdown;
+use powerstream_client::shutdown::ShutdownHandle;
+
+use crate::support::random::Random;
+use crate::support::{Act, Attempt, HEAD, Wire, World, advance, driven, line, merged, post, stream};
 
 const POLICIES: [Overflow; 4] = [Overflow::Wait, Overflow::DropOldest, Overflow::DropNewest, Overflow::End];
 
 /// What is queued in tests: a number, and what room it takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Item(u64, Weight);
+struct Item(u64, Cost);
 
-impl Weigh for Item {
-    fn weight(&self) -> Weight {
+impl QueueCost for Item {
+    fn weight(&self) -> Cost {
         self.1
     }
 }
 
 fn message(number: u64, bytes: usize) -> Item {
-    Item(number, Weight::Message(bytes))
+    Item(number, Cost::Message(bytes))
 }
 
 fn event(number: u64) -> Item {
-    Item(number, Weight::Event)
+    Item(number, Cost::Event)
 }
 
 fn config(messages: usize, bytes: usize, events: usize, overflow: Overflow) -> QueueConfig {
@@ -51,7 +52,7 @@ fn config(messages: usize, bytes: usize, events: usize, overflow: Overflow) -> Q
 }
 
 /// Sends without waiting.
-fn send(sender: &mut Sender<Item>, item: Item) -> Poll<Sent> {
+fn send(sender: &mut Sender<Item>, item: Item) -> Poll<SendOutcome> {
     sender.poll_send(&mut Context::from_waker(Waker::noop()), item.1, || item)
 }
 
@@ -101,12 +102,12 @@ fn each_overflow_policy_keeps_and_drops_the_right_messages() {
     for (overflow, wanted) in rows {
         let (mut sender, mut receiver) = queue(config(3, 1_000, 8, overflow));
         let sent: Vec<_> = script.iter().map(|item| send(&mut sender, *item)).collect();
-        assert!(sent[..5].iter().all(|sent| *sent == Poll::Ready(Sent::Queued)));
+        assert!(sent[..5].iter().all(|sent| *sent == Poll::Ready(SendOutcome::Queued)));
         let last = match overflow {
             Overflow::Wait => Poll::Pending,
-            Overflow::DropOldest => Poll::Ready(Sent::Queued),
-            Overflow::DropNewest => Poll::Ready(Sent::Dropped),
-            _ => Poll::Ready(Sent::Ended),
+            Overflow::DropOldest => Poll::Ready(SendOutcome::Queued),
+            Overflow::DropNewest => Poll::Ready(SendOutcome::Dropped),
+            _ => Poll::Ready(SendOutcome::Ended),
         };
         assert_eq!(sent[5..], [last, last], "{overflow:?}");
         assert_eq!(drain(&mut receiver), wanted, "{overflow:?}");
@@ -127,17 +128,17 @@ fn limits_bytes_and_passes_a_larger_message_alone() {
     let (mut sender, mut receiver) = queue(config(100, 100, 8, Overflow::Wait));
     // The bound itself is within.
     for (item, sent) in [
-        (message(1, 60), Poll::Ready(Sent::Queued)),
-        (message(2, 40), Poll::Ready(Sent::Queued)),
+        (message(1, 60), Poll::Ready(SendOutcome::Queued)),
+        (message(2, 40), Poll::Ready(SendOutcome::Queued)),
         (message(3, 1), Poll::Pending),
-        (message(4, 0), Poll::Ready(Sent::Queued)),
+        (message(4, 0), Poll::Ready(SendOutcome::Queued)),
         (message(5, 5_000), Poll::Pending),
     ] {
         assert_eq!(send(&mut sender, item), sent, "{item:?}");
     }
     assert_eq!((sender.stats().bytes, sender.stats().bytes_high), (100, 100));
     assert_eq!(drain(&mut receiver), [Got::Item(1), Got::Item(2), Got::Item(4), Got::Nothing]);
-    assert_eq!(send(&mut sender, message(5, 5_000)), Poll::Ready(Sent::Queued));
+    assert_eq!(send(&mut sender, message(5, 5_000)), Poll::Ready(SendOutcome::Queued));
     assert_eq!(send(&mut sender, message(6, 1)), Poll::Pending);
 
     for (overflow, wanted) in [
@@ -156,24 +157,24 @@ fn limits_bytes_and_passes_a_larger_message_alone() {
 fn never_drops_connection_events_and_waits_for_room() {
     for overflow in POLICIES {
         let (mut sender, mut receiver) = queue(config(1, 100, 2, overflow));
-        assert_eq!(send(&mut sender, message(0, 1)), Poll::Ready(Sent::Queued));
-        assert_eq!(send(&mut sender, event(1)), Poll::Ready(Sent::Queued));
-        assert_eq!(send(&mut sender, event(2)), Poll::Ready(Sent::Queued));
+        assert_eq!(send(&mut sender, message(0, 1)), Poll::Ready(SendOutcome::Queued));
+        assert_eq!(send(&mut sender, event(1)), Poll::Ready(SendOutcome::Queued));
+        assert_eq!(send(&mut sender, event(2)), Poll::Ready(SendOutcome::Queued));
         assert_eq!(send(&mut sender, event(3)), Poll::Pending);
         assert_eq!(receive(&mut receiver), Got::Item(0));
         assert_eq!(send(&mut sender, event(3)), Poll::Pending);
         assert_eq!(receive(&mut receiver), Got::Item(1));
-        assert_eq!(send(&mut sender, event(3)), Poll::Ready(Sent::Queued));
+        assert_eq!(send(&mut sender, event(3)), Poll::Ready(SendOutcome::Queued));
         assert_eq!(drain(&mut receiver), [Got::Item(2), Got::Item(3), Got::Nothing]);
     }
 }
 
 #[test]
 fn queues_a_keep_alive_only_while_empty() {
-    let keep_alive = |number| Item(number, Weight::KeepAlive);
+    let keep_alive = |number| Item(number, Cost::KeepAlive);
     let (mut sender, mut receiver) = queue(config(1, 100, 2, Overflow::DropNewest));
     let sent = [keep_alive(0), keep_alive(1), event(2), keep_alive(3)].map(|item| send(&mut sender, item));
-    let [queued, dropped] = [Sent::Queued, Sent::Dropped].map(Poll::Ready);
+    let [queued, dropped] = [SendOutcome::Queued, SendOutcome::Dropped].map(Poll::Ready);
     assert_eq!(sent, [queued, dropped, queued, dropped]);
     assert_eq!(drain(&mut receiver), [Got::Item(0), Got::Item(2), Got::Nothing]);
     assert_eq!(receiver.stats().dropped, Loss::default());
@@ -193,14 +194,14 @@ fn reports_losses_in_their_exact_place() {
         for number in 0..120 {
             let item = match random.below(6) {
                 0 => event(number),
-                1 => Item(number, Weight::KeepAlive),
+                1 => Item(number, Cost::KeepAlive),
                 _ => message(number, random.below(30)),
             };
             match send(&mut sender, item) {
-                Poll::Ready(Sent::Queued) => sent.push(item),
-                Poll::Ready(_) if matches!(item.1, Weight::Message(_)) => sent.push(item),
+                Poll::Ready(SendOutcome::Queued) => sent.push(item),
+                Poll::Ready(_) if matches!(item.1, Cost::Message(_)) => sent.push(item),
                 Poll::Ready(_) => {}
-                Poll::Pending => assert!(overflow == Overflow::Wait || item.1 == Weight::Event),
+                Poll::Pending => assert!(overflow == Overflow::Wait || item.1 == Cost::Event),
             }
             let stats = sender.stats();
             assert!(stats.messages <= bounds[0] && stats.events <= bounds[2] + 1, "seed {seed}: {stats:?}");
@@ -221,7 +222,7 @@ fn reports_losses_in_their_exact_place() {
             for item in rest.by_ref() {
                 match item.1 {
                     _ if Some(item.0) == until => break,
-                    Weight::Message(bytes) => lost = (lost.0 + 1, lost.1 + bytes as u64),
+                    Cost::Message(bytes) => lost = (lost.0 + 1, lost.1 + bytes as u64),
                     _ => panic!("seed {seed}: {item:?} is lost"),
                 }
             }
@@ -305,7 +306,7 @@ fn wakes_the_side_that_waits() {
     assert!(sender.poll_ended(&mut cx_sender).is_ready());
     let (mut sender, receiver) = queue(config(1, 100, 2, Overflow::Wait));
     assert!(send(&mut sender, message(0, 1)).is_ready());
-    assert!(sender.poll_send(&mut cx_sender, Weight::Message(1), || message(1, 1)).is_pending());
+    assert!(sender.poll_send(&mut cx_sender, Cost::Message(1), || message(1, 1)).is_pending());
     drop(receiver);
     assert_eq!(count(&woken_sender), 1);
 
@@ -323,18 +324,18 @@ fn counts_the_messages_that_a_dropped_receiver_leaves() {
     for close in [false, true] {
         let (mut sender, mut receiver) = queue(config(10, 100, 8, Overflow::Wait));
         for item in [event(0), message(1, 10), message(2, 20), message(3, 30)] {
-            assert_eq!(send(&mut sender, item), Poll::Ready(Sent::Queued));
+            assert_eq!(send(&mut sender, item), Poll::Ready(SendOutcome::Queued));
         }
         assert_eq!([receive(&mut receiver), receive(&mut receiver)], [Got::Item(0), Got::Item(1)]);
         if close {
             receiver.close();
-            assert_eq!(send(&mut sender, message(4, 40)), Poll::Ready(Sent::Ended));
-            assert_eq!(send(&mut sender, event(5)), Poll::Ready(Sent::Ended));
+            assert_eq!(send(&mut sender, message(4, 40)), Poll::Ready(SendOutcome::Ended));
+            assert_eq!(send(&mut sender, event(5)), Poll::Ready(SendOutcome::Ended));
             let left = [Got::Item(2), Got::Item(3), Got::Dropped(1, 40), Got::Nothing];
             assert_eq!(drain(&mut receiver), left);
         }
         drop(receiver);
-        assert_eq!(send(&mut sender, message(6, 5)), Poll::Ready(Sent::Ended));
+        assert_eq!(send(&mut sender, message(6, 5)), Poll::Ready(SendOutcome::Ended));
         let stats = sender.stats();
         assert_eq!((stats.messages, stats.bytes, stats.events), (0, 0, 0));
         assert_eq!(stats.sent, stats.delivered + stats.dropped.messages);
@@ -352,12 +353,12 @@ fn blocking_and_async_ends_work_with_each_other() {
         let reader = thread::spawn(move || {
             if blocking_sender {
                 for number in 0..MESSAGES {
-                    assert_eq!(sender.send_blocking(message(number, 1)), Sent::Queued);
+                    assert_eq!(sender.send_blocking(message(number, 1)), SendOutcome::Queued);
                 }
             } else {
                 block_on(async {
                     for number in 0..MESSAGES {
-                        assert_eq!(sender.send(message(number, 1)).await, Sent::Queued);
+                        assert_eq!(sender.send(message(number, 1)).await, SendOutcome::Queued);
                     }
                 });
             }
@@ -423,7 +424,7 @@ fn reads_up_to_the_limit_while_the_consumer_sleeps() {
         let wire = Wire::new(&world, [sends(1..=1_000)]);
         let fed = Rc::clone(&wire.fed);
         let (sender, mut receiver) = queue(config(100, 1_000_000, 16, overflow));
-        let mut pump = pin!(pump(driven(wire, 1), sender, Shutdown::new().listen()));
+        let mut pump = pin!(pump(driven(wire, 1), sender, ShutdownHandle::new().listen()));
         assert_eq!(run(pump.as_mut(), &world, 10_100).is_some(), overflow == Overflow::End);
         let stats = receiver.stats();
         assert_eq!((stats.messages, stats.messages_high), (100, 100));
@@ -466,7 +467,7 @@ fn shutdown_ends_a_pump_in_every_state() {
     for (messages, receiver_gone) in [(100, false), (2, false), (2, true)] {
         let world = Rc::new(World::default());
         let wire = Wire::new(&world, [stream((1..=5).map(|id| (10, post(id))))]);
-        let shutdown = Shutdown::new();
+        let shutdown = ShutdownHandle::new();
         let (sender, receiver) = queue(config(messages, 1_000_000, 16, Overflow::Wait));
         let mut receiver = Some(receiver);
         let (woken, waker) = task();
@@ -498,7 +499,7 @@ fn a_closed_receiver_ends_a_reading_pump() {
     let world = Rc::new(World::default());
     let wire = Wire::new(&world, [stream([(10, post(1))])]);
     let (sender, mut receiver) = queue(config(10, 1_000_000, 16, Overflow::DropOldest));
-    let mut pump = pin!(pump(driven(wire, 1), sender, Shutdown::new().listen()));
+    let mut pump = pin!(pump(driven(wire, 1), sender, ShutdownHandle::new().listen()));
     let (woken, waker) = task();
     assert!(run(pump.as_mut(), &world, 20).is_none());
     assert!(pump.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
@@ -516,7 +517,7 @@ fn pumps_a_merged_stream_and_returns_it() {
     let over = || Attempt::Open([(0, Act::Bytes(refused.clone()))].into());
     let lines = [(0, vec![sends(1..=20).reset(300), over()]), (0, vec![sends(1..=20).reset(400), over()])];
     let (sender, mut receiver) = queue(QueueConfig::default());
-    let pumped = pin!(pump(merged(&world, lines), sender, Shutdown::new().listen()));
+    let pumped = pin!(pump(merged(&world, lines), sender, ShutdownHandle::new().listen()));
     let merged = run(pumped, &world, 100_000).unwrap();
     let mut counts = [0; 3];
     while let Some(delivery) = receiver.recv_blocking() {
@@ -528,9 +529,9 @@ fn pumps_a_merged_stream_and_returns_it() {
         };
         counts[kind] += 1;
     }
-    // Two beginnings, two ends, two refusals, twice over; the feed's interruption, and the two milliseconds in which either began.
+    // Two beginnings, two ends, two refusals, twice over; the group's interruption, and the two milliseconds in which either began.
     assert_eq!(counts, [20, 8, 2]);
-    assert_eq!(merged.merge().records().iter().map(|record| record.wins()).sum::<u64>(), 20);
+    assert_eq!(merged.merge().connections().iter().map(|record| record.first_arrivals()).sum::<u64>(), 20);
 }
 
 /// A pump lets others run, however much there is to read.
@@ -539,7 +540,7 @@ fn yields_to_the_executor_during_a_flood() {
     let world = Rc::new(World::default());
     let wire = Wire::new(&world, [stream((1..=10_000).map(|id| (0, post(id))))]);
     let (sender, receiver) = queue(config(10, 1_000_000, 16, Overflow::DropOldest));
-    let mut pump = pin!(pump(driven(wire, 1), sender, Shutdown::new().listen()));
+    let mut pump = pin!(pump(driven(wire, 1), sender, ShutdownHandle::new().listen()));
     let (woken, waker) = task();
     let mut polls = 0;
     while receiver.stats().sent < 10_000 {
@@ -552,9 +553,9 @@ fn yields_to_the_executor_during_a_flood() {
 
 /// Compiles only if a pump may be spawned on an executor of several threads.
 #[allow(dead_code)]
-fn a_pump_is_as_movable_as_its_source<P>(source: P, sender: Sender<P::Owned>, shutdown: &Shutdown)
+fn a_pump_is_as_movable_as_its_source<P>(source: P, sender: Sender<P::Owned>, shutdown: &ShutdownHandle)
 where
-    P: Source + Send + 'static,
+    P: EventSource + Send + 'static,
     P::Owned: Send + 'static,
 {
     fn is_spawned(_: impl Future + Send + 'static) {}

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use powerstream_client::net::tunnel::Tunnel;
 use powerstream_core::buffered::{Buffered, READ_BYTES};
-use powerstream_core::driver::{Driven, Io};
+use powerstream_core::driver::{Driver, Io};
+use powerstream_core::http::connect::{ConnectHandshake, Credentials, TunnelRequest};
 use powerstream_core::http::origin::X;
-use powerstream_core::http::tunnel::{Credentials, Opening, TunnelRequest};
-use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
 
 /// What the next read on a connection finds.
@@ -68,11 +68,11 @@ impl Io for Script {
         self.stopped
     }
 
-    fn poll_connect(&mut self, cx: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(&mut self, cx: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, TransportError>> {
         std::task::ready!(self.pend(cx));
         self.connects += 1;
         let Some(reads) = self.connections.pop_front() else {
-            return Poll::Ready(Err(Fault::with_os_code(FaultKind::Refused, Some(111))));
+            return Poll::Ready(Err(TransportError::with_os_code(TransportErrorKind::Refused, Some(111))));
         };
         self.reads = reads.into();
         self.sent.push(Vec::new());
@@ -84,7 +84,7 @@ impl Io for Script {
         cx: &mut Context<'_>,
         bytes: &[u8],
         _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         std::task::ready!(self.pend(cx));
         let count = bytes.len().min(10);
         self.sent.last_mut().unwrap().extend_from_slice(&bytes[..count]);
@@ -96,7 +96,7 @@ impl Io for Script {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         std::task::ready!(self.pend(cx));
         Poll::Ready(match self.reads.pop_front().unwrap_or(Read::Silence) {
             Read::Bytes(bytes) => {
@@ -109,7 +109,7 @@ impl Io for Script {
                 Ok(Some(1))
             }
             Read::Eof => Ok(Some(0)),
-            Read::Reset => Err(Fault::new(FaultKind::Reset)),
+            Read::Reset => Err(TransportError::new(TransportErrorKind::Reset)),
             Read::Early => Ok(None),
             Read::Stop => {
                 self.stopped = true;
@@ -135,18 +135,18 @@ impl Io for Script {
     }
 }
 
-type Stream = Driven<Vec<u8>, Vec<u8>, Tunnel<Script, Vec<u8>>>;
+type Stream = Driver<Vec<u8>, Vec<u8>, Tunnel<Script, Vec<u8>>>;
 
 fn stream(connections: impl IntoIterator<Item = Vec<Read>>) -> Stream {
     let mut request = TunnelRequest::new("api.x.com", 443);
     request.credentials = Some(Credentials::new("user", "secret").unwrap());
-    let opening = Opening::new(vec![0; 2_048], &request).unwrap();
+    let opening = ConnectHandshake::new(vec![0; 2_048], &request).unwrap();
     let mut config = SessionConfig::new(X);
     config.message_bytes_max = 1_000;
     config.backoff.jitter_percent = 0;
     let io = Script { connections: connections.into_iter().collect(), ..Script::default() };
     let session = Session::new(vec![0; config.storage_bytes()], &config, 1, io.now(), io.unix_now()).unwrap();
-    Driven::new(Buffered::new(session, vec![0; READ_BYTES]), Tunnel::new(io, Some(opening)))
+    Driver::new(Buffered::new(session, vec![0; READ_BYTES]), Tunnel::new(io, Some(opening)))
 }
 
 /// What happens next, told as a text; each future is dropped at each await.
@@ -158,8 +158,8 @@ fn next(stream: &mut Stream) -> Option<String> {
             return event.map(|event| match event {
                 SessionEvent::Connected(_) => "connected".into(),
                 SessionEvent::Message(message) => format!("message {}", message.bytes.escape_ascii()),
-                SessionEvent::Disconnected(why) => format!("{}; again in {:?}", why.cause, why.delay),
-                SessionEvent::GaveUp(why) => format!("gave up: {}", why.cause),
+                SessionEvent::Disconnected(why) => format!("{}; again in {:?}", why.reason, why.delay),
+                SessionEvent::GaveUp(why) => format!("gave up: {}", why.reason),
                 event => panic!("{event:?}"),
             });
         }
@@ -300,7 +300,7 @@ fn connects_to_the_configured_target_address() {
         let config = builder.build().unwrap();
         let io = Script { connections: vec![vec![OPEN, STREAM]].into(), ..Script::default() };
         let buffered = config.open(1, io.now(), io.unix_now()).unwrap();
-        let mut stream = Driven::new(buffered, config.tunnel(io));
+        let mut stream = Driver::new(buffered, config.tunnel(io));
         assert_eq!(next(&mut stream).as_deref(), Some("connected"));
         let sent = String::from_utf8(stream.io().inner().sent[0].clone()).unwrap();
         assert!(sent.starts_with(line) && sent.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{sent}");
@@ -312,7 +312,7 @@ fn connects_to_the_configured_target_address() {
     let config = config.build().unwrap();
     let io = Script { connections: vec![vec![STREAM]].into(), ..Script::default() };
     let buffered = config.open(1, io.now(), io.unix_now()).unwrap();
-    let mut stream = Driven::new(buffered, config.tunnel(io));
+    let mut stream = Driver::new(buffered, config.tunnel(io));
     assert_eq!(next(&mut stream).as_deref(), Some("connected"));
     assert!(stream.io().inner().sent[0].starts_with(b"GET "));
 }

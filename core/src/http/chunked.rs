@@ -1,9 +1,9 @@
-//! The chunked transfer coding (RFC 9112 section 7.1): input slice in, [`Span`] out; no buffer, no copy.
+//! The chunked transfer coding (RFC 9112 section 7.1): input slice in, [`ChunkSpan`] out; no buffer, no copy.
 //!
 //! ```text
 //!   1a ; ext CR LF   <26 octets of content>   CR LF   ...   0 CR LF   trailer CR LF   CR LF
 //!   \____________/   \____________________/   \___/         \____/    \___________/   \___/
-//!     size line           Span::Data         both checked    last      dropped         Span::End
+//!     size line           ChunkSpan::Data         both checked    last      dropped         ChunkSpan::End
 //! ```
 //!
 //! Plan: one state per place in the grammar, so that the input may be cut anywhere, and tight loops only where bytes
@@ -12,12 +12,12 @@
 //! Limits are per size line and per trailer section, never over the life of the body: this body does not end.
 //!
 //! ```
-//! use powerstream_core::http::chunked::{Decoder, Span};
+//! use powerstream_core::http::chunked::{ChunkedDecoder, ChunkSpan};
 //!
-//! let mut decoder = Decoder::default();
+//! let mut decoder = ChunkedDecoder::default();
 //! let wire = b"5\r\nhello\r\n0\r\n\r\n";
-//! assert_eq!(decoder.decode(wire), Ok(Span::Data(3..8)));
-//! assert_eq!(decoder.decode(&wire[8..]), Ok(Span::End(7)));
+//! assert_eq!(decoder.decode(wire), Ok(ChunkSpan::Data(3..8)));
+//! assert_eq!(decoder.decode(&wire[8..]), Ok(ChunkSpan::End(7)));
 //! ```
 
 use core::fmt;
@@ -47,13 +47,13 @@ impl Default for ChunkLimits {
 /// Most digits of a chunk size: 16 hexadecimal digits are all that 64 bits hold.
 pub const SIZE_DIGITS_MAX: u8 = 16;
 
-/// Octets that [`Decoder::peek_short_chunk`] looks at: two line ends, two digits, 16 octets of data and to spare.
+/// ByteCounts that [`ChunkedDecoder::peek_short_chunk`] looks at: two line ends, two digits, 16 octets of data and to spare.
 pub(crate) const SHORT_CHUNK_WINDOW: usize = 24;
 
-/// What [`Decoder::decode`] found in its input.
+/// What [`ChunkedDecoder::decode`] found in its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a decoder has no fourth answer")]
-pub enum Span {
+pub enum ChunkSpan {
     /// Content octets lie at this range of the input, which is consumed up to the range's end. Never empty.
     Data(Range<usize>),
     /// All of the input is consumed and held no (further) content.
@@ -62,7 +62,7 @@ pub enum Span {
     End(usize),
 }
 
-/// What [`Decoder::hand_over`] found: a [`Span`] whose data may go beyond the input.
+/// What [`ChunkedDecoder::hand_over`] found: a [`ChunkSpan`] whose data may go beyond the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HandOver {
     /// So many content octets, at least one, follow from `start` on.
@@ -188,13 +188,13 @@ enum State {
     /// Behind the CR of the empty line that ends the body.
     EndLf,
     End,
-    /// Broken, as [`Decoder::failure`] says.
+    /// Broken, as [`ChunkedDecoder::failure`] says.
     Failed,
 }
 
 /// The decoder. Sixty-odd bytes of state; feed it with slices cut anywhere.
 #[derive(Clone, Debug)]
-pub struct Decoder {
+pub struct ChunkedDecoder {
     state: State,
     /// Why the coding is broken, once it is.
     failure: ChunkErrorKind,
@@ -202,20 +202,20 @@ pub struct Decoder {
     digits: u8,
     /// In a size line: the size so far. In data: octets still to come.
     size: u64,
-    /// Octets of the size line, or of the trailer section, so far.
+    /// ByteCounts of the size line, or of the trailer section, so far.
     line: u32,
     /// Fields of the trailer section so far.
     fields: u32,
     limits: ChunkLimits,
 }
 
-impl Default for Decoder {
+impl Default for ChunkedDecoder {
     fn default() -> Self {
         Self::new(ChunkLimits::default())
     }
 }
 
-impl Decoder {
+impl ChunkedDecoder {
     /// A decoder at the start of a body.
     #[must_use]
     pub const fn new(limits: ChunkLimits) -> Self {
@@ -263,10 +263,10 @@ impl Decoder {
     /// [`ChunkError`] at the first byte that the grammar does not allow or that passes a limit. Content before that
     /// byte has already been returned. The error is sticky: later calls return it again, with `at` 0.
     #[inline]
-    pub fn decode(&mut self, input: &[u8]) -> Result<Span, ChunkError> {
+    pub fn decode(&mut self, input: &[u8]) -> Result<ChunkSpan, ChunkError> {
         Ok(match self.hand_over(input)? {
-            HandOver::NeedInput => Span::NeedInput,
-            HandOver::End(consumed) => Span::End(consumed),
+            HandOver::NeedInput => ChunkSpan::NeedInput,
+            HandOver::End(consumed) => ChunkSpan::End(consumed),
             HandOver::Content { start, length } => {
                 let here = length.min((input.len() - start) as u64);
                 if here < length {
@@ -274,10 +274,10 @@ impl Decoder {
                     self.state = State::Data;
                 }
                 if here == 0 {
-                    return Ok(Span::NeedInput);
+                    return Ok(ChunkSpan::NeedInput);
                 }
                 // No truncation: `here` is at most `input.len()`.
-                Span::Data(start..start + here as usize)
+                ChunkSpan::Data(start..start + here as usize)
             }
         })
     }
@@ -493,7 +493,7 @@ impl Decoder {
 }
 
 /// The size and the length of a size line of up to eight digits, no extension, its CR LF included. `None` for any other,
-/// the last chunk's too: [`Decoder::step`] decides on those.
+/// the last chunk's too: [`ChunkedDecoder::step`] decides on those.
 #[inline(always)]
 fn whole_size_line(input: &[u8]) -> Option<(u64, usize)> {
     let mut size = 0;

@@ -9,7 +9,7 @@
 //!
 //! A machine of the same kind as [`Session`](crate::session::Session): it says what must happen next
 //! ([`Exchange::poll`]), is told what came of it (`handle_*`), and lends the answer from the storage that the caller gave
-//! it. It connects once and asks once. Whatever fails, [`Sent`] says whether the server may have had the request: a
+//! it. It connects once and asks once. Whatever fails, [`RequestSent`] says whether the server may have had the request: a
 //! change whose answer is lost may have been made, so it is never sent again blindly, by no one (X allows 50 requests
 //! for rules a day, and an add that is repeated is answered as a duplicate).
 //!
@@ -20,12 +20,12 @@ use core::fmt;
 use core::time::Duration;
 
 use super::body::Body;
-use super::chunked::{ChunkErrorKind, ChunkLimits, Span};
+use super::chunked::{ChunkErrorKind, ChunkLimits, ChunkSpan};
 use super::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use super::request::{Request, RequestError};
-use crate::liveness::{Liveness, Reason, Timeout, Timeouts};
+use crate::liveness::{Liveness, Timeout, TimeoutKind, Timeouts};
 use crate::time::Instant;
-use crate::transport_error::Fault;
+use crate::transport_error::TransportError;
 
 /// Bounds on an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Default for ExchangeConfig {
 /// What must happen next. Exhaustive on purpose: a driver must carry out each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a driver must carry out each")]
-pub enum Step {
+pub enum ExchangeStep {
     /// Resolve the origin's host, connect to an address that
     /// [`Origin::allows`](crate::http::origin::Origin::allows), and say [`Exchange::handle_connected`]; or a fault; or,
     /// once `until` has passed, [`Exchange::handle_timeout`].
@@ -91,7 +91,7 @@ pub enum Step {
 /// How much of a request was given to the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "there is no fourth case")]
-pub enum Sent {
+pub enum RequestSent {
     /// Not an octet: the server knows nothing of it, and it may be sent anew.
     Nothing,
     /// Some of it. A server that keeps to HTTP does not act on that; it may have counted it.
@@ -107,10 +107,10 @@ pub struct ExchangeError {
     /// What was wrong.
     pub kind: ExchangeErrorKind,
     /// Whether the server may have had the request.
-    pub sent: Sent,
+    pub sent: RequestSent,
     /// The status of an answer that began and did not come whole.
     pub status: Option<u16>,
-    /// Octets of the answer before the point of failure.
+    /// ByteCounts of the answer before the point of failure.
     pub offset: u64,
 }
 
@@ -119,7 +119,7 @@ impl ExchangeError {
     /// asked for again.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
-        !matches!(self.sent, Sent::Nothing)
+        !matches!(self.sent, RequestSent::Nothing)
     }
 }
 
@@ -128,9 +128,9 @@ impl ExchangeError {
 #[non_exhaustive]
 pub enum ExchangeErrorKind {
     /// The transport failed.
-    Fault(Fault),
+    TransportError(TransportError),
     /// A deadline passed.
-    Timeout(Reason),
+    Timeout(TimeoutKind),
     /// The head is malformed or over a limit.
     Head(HeadErrorKind),
     /// The chunked coding of the body is broken.
@@ -150,7 +150,7 @@ impl ExchangeErrorKind {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Fault(_) => "fault",
+            Self::TransportError(_) => "fault",
             Self::Timeout(reason) => reason.timeout_code(),
             Self::Head(kind) => kind.code(),
             Self::Chunk(kind) => kind.code(),
@@ -165,7 +165,7 @@ impl ExchangeErrorKind {
 impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ExchangeErrorKind::Fault(fault) => fault.fmt(f)?,
+            ExchangeErrorKind::TransportError(fault) => fault.fmt(f)?,
             ExchangeErrorKind::Timeout(reason) => f.write_str(reason.expected())?,
             ExchangeErrorKind::Head(kind) => {
                 write!(f, "{} (at byte {} of the answer)", kind.expected(), self.offset)?;
@@ -184,9 +184,9 @@ impl fmt::Display for ExchangeError {
             write!(f, " (status {status})")?;
         }
         f.write_str(match self.sent {
-            Sent::Nothing => "; nothing of the request was sent",
-            Sent::Partly => "; the request was sent in part only",
-            Sent::Whole => "; the request was sent, and what came of it is unknown",
+            RequestSent::Nothing => "; nothing of the request was sent",
+            RequestSent::Partly => "; the request was sent in part only",
+            RequestSent::Whole => "; the request was sent, and what came of it is unknown",
         })
     }
 }
@@ -204,7 +204,7 @@ pub struct Answer<'a> {
     /// Whether the body came whole. An answer that agrees (2xx) always did.
     pub is_complete: bool,
     /// How much of the request was sent: a server may refuse before it has read all.
-    pub sent: Sent,
+    pub sent: RequestSent,
 }
 
 impl fmt::Debug for Answer<'_> {
@@ -239,7 +239,7 @@ enum Outcome {
 /// request, head and body, then the answer's head and body, so it must have room for the longer of the two.
 ///
 /// ```
-/// use powerstream_core::http::exchange::{Exchange, ExchangeConfig, Step};
+/// use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeStep};
 /// use powerstream_core::http::request::{Method, Request};
 /// use powerstream_core::time::Instant;
 ///
@@ -248,15 +248,15 @@ enum Outcome {
 /// let body = br#"{"rules":[{"value":"gull"}]}"#;
 /// let mut exchange = Exchange::new([0; 1_024], &request, Some(body), ExchangeConfig::default(), now)?;
 ///
-/// assert!(matches!(exchange.poll(), Step::Connect { .. }));
+/// assert!(matches!(exchange.poll(), ExchangeStep::Connect { .. }));
 /// exchange.handle_connected(now);
 /// assert!(exchange.transmit().ends_with(body));
 /// exchange.handle_written(exchange.transmit().len(), now);
 ///
-/// assert!(matches!(exchange.poll(), Step::Read { .. }));
+/// assert!(matches!(exchange.poll(), ExchangeStep::Read { .. }));
 /// exchange.handle_input(b"HTTP/1.1 201 Created\r\ncontent-le", now);
 /// exchange.handle_input(b"ngth: 2\r\n\r\n{}", now);
-/// assert_eq!(exchange.poll(), Step::Close);
+/// assert_eq!(exchange.poll(), ExchangeStep::Close);
 /// exchange.handle_closed();
 ///
 /// let answer = exchange.outcome().unwrap().unwrap();
@@ -270,7 +270,7 @@ pub struct Exchange<S: AsRef<[u8]> + AsMut<[u8]>> {
     outcome: Option<Outcome>,
     liveness: Liveness,
     whole_by: Instant,
-    /// Octets of the request, which lies at the front of the storage until it is sent or given up.
+    /// ByteCounts of the request, which lies at the front of the storage until it is sent or given up.
     length: usize,
     sent: usize,
     /// Why the request could not be sent whole, while an early answer is looked for.
@@ -278,9 +278,9 @@ pub struct Exchange<S: AsRef<[u8]> + AsMut<[u8]>> {
     head_decoder: HeadDecoder,
     head: Option<ResponseHead>,
     body: Body,
-    /// Octets of the body in storage, behind the head.
+    /// ByteCounts of the body in storage, behind the head.
     content: usize,
-    /// Octets received.
+    /// ByteCounts received.
     received: u64,
 }
 
@@ -326,7 +326,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
             unsent: None,
             head_decoder: HeadDecoder::new(config.head_limits),
             head: None,
-            body: Body::new(super::body::Framing::Empty, config.chunk_limits),
+            body: Body::new(super::body::BodyFraming::Empty, config.chunk_limits),
             content: 0,
             received: 0,
             config,
@@ -344,18 +344,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
 
     /// What must happen next. Its answer changes with every `handle_*` call and with [`Self::shutdown`].
     #[must_use]
-    pub fn poll(&self) -> Step {
+    pub fn poll(&self) -> ExchangeStep {
         let until = self.liveness.poll_timeout().map_or(Instant::ZERO, |deadline| deadline.at);
         match self.state {
-            State::Connecting => Step::Connect { until },
-            State::Writing => Step::Write { until },
+            State::Connecting => ExchangeStep::Connect { until },
+            State::Writing => ExchangeStep::Write { until },
             // What a server answered before it stopped reading is there, or will never be.
             State::Reading if self.unsent.is_some() && self.received == 0 => {
-                Step::Read { until: Instant::ZERO }
+                ExchangeStep::Read { until: Instant::ZERO }
             }
-            State::Reading => Step::Read { until },
-            State::Closing => Step::Close,
-            State::Done => Step::Done,
+            State::Reading => ExchangeStep::Read { until },
+            State::Closing => ExchangeStep::Close,
+            State::Done => ExchangeStep::Done,
         }
     }
 
@@ -370,17 +370,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
 
     /// How much of the request was given to the transport so far.
     #[must_use]
-    pub const fn sent(&self) -> Sent {
+    pub const fn sent(&self) -> RequestSent {
         if self.sent == 0 {
-            Sent::Nothing
+            RequestSent::Nothing
         } else if self.sent < self.length {
-            Sent::Partly
+            RequestSent::Partly
         } else {
-            Sent::Whole
+            RequestSent::Whole
         }
     }
 
-    /// What came of it; `None` until that is decided, which it is from [`Step::Close`] on.
+    /// What came of it; `None` until that is decided, which it is from [`ExchangeStep::Close`] on.
     #[must_use]
     pub fn outcome(&self) -> Option<Result<Answer<'_>, ExchangeError>> {
         Some(match self.outcome? {
@@ -444,7 +444,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         while let Some(head) = self.head {
             let rest = &input[at..];
             match self.body.decode(rest) {
-                Ok(Span::Data(range)) => {
+                Ok(ChunkSpan::Data(range)) => {
                     let storage = &mut self.storage.as_mut()[head.bytes..];
                     let room = storage.len().min(self.config.body_bytes_max) - self.content;
                     let data = &rest[range.clone()];
@@ -459,8 +459,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
                     }
                     at += range.end;
                 }
-                Ok(Span::NeedInput) => break,
-                Ok(Span::End(_)) => return self.conclude(Outcome::Answer { head, is_complete: true }),
+                Ok(ChunkSpan::NeedInput) => break,
+                Ok(ChunkSpan::End(_)) => return self.conclude(Outcome::Answer { head, is_complete: true }),
                 Err(error) => {
                     let offset = before + (at + error.at) as u64;
                     return self.fail_at(ExchangeErrorKind::Chunk(error.kind), offset);
@@ -485,8 +485,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
     }
 
     /// The transport failed.
-    pub fn handle_fault(&mut self, fault: Fault, _now: Instant) {
-        let kind = ExchangeErrorKind::Fault(fault);
+    pub fn handle_transport_error(&mut self, fault: TransportError, _now: Instant) {
+        let kind = ExchangeErrorKind::TransportError(fault);
         match self.state {
             State::Connecting | State::Reading => self.fail(kind),
             State::Writing => self.give_up_writing(kind),
@@ -573,8 +573,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
 }
 
 /// The deadline behind the head is that of the whole.
-fn timeout(reason: Reason) -> ExchangeErrorKind {
-    ExchangeErrorKind::Timeout(if reason == Reason::ErrorBody { Reason::Answer } else { reason })
+fn timeout(reason: TimeoutKind) -> ExchangeErrorKind {
+    ExchangeErrorKind::Timeout(if reason == TimeoutKind::ErrorBody { TimeoutKind::Answer } else { reason })
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Exchange<S> {

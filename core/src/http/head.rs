@@ -5,12 +5,12 @@
 //! or HTTP/2 frames, a bare CR) is refused at the first byte that does not fit, not after 64 KiB of it or when a
 //! deadline passes. Once the empty line is there, `httparse` reads the whole. Interim (1xx) responses are passed over.
 //!
-//! The one thing here that decides about data is [`Framing`]; it is read exactly as section 6.3 says.
+//! The one thing here that decides about data is [`BodyFraming`]; it is read exactly as section 6.3 says.
 
 use core::fmt;
 use core::mem::MaybeUninit;
 
-use super::body::Framing;
+use super::body::BodyFraming;
 use super::{date, is_tchar, is_text};
 use crate::time::UnixTime;
 
@@ -155,7 +155,7 @@ pub struct ResponseHead {
     /// The minor version of HTTP/1: 0 or 1.
     pub minor_version: u8,
     /// How the end of the body is found.
-    pub framing: Framing,
+    pub framing: BodyFraming,
     /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule 3).
     pub ambiguous_length: bool,
     /// X's rate-limit fields.
@@ -164,7 +164,7 @@ pub struct ResponseHead {
     pub date: Option<UnixTime>,
     /// The `Retry-After` field. X does not document it; it is honoured where it comes.
     pub retry_after: Option<RetryAfter>,
-    /// Octets of the head in storage, the empty line included.
+    /// ByteCounts of the head in storage, the empty line included.
     pub(crate) bytes: usize,
 }
 
@@ -243,7 +243,7 @@ enum State {
     End,
 }
 
-/// Octets of a status line's fixed part: `HTTP/1.1 200`.
+/// ByteCounts of a status line's fixed part: `HTTP/1.1 200`.
 const STATUS_BYTES: u8 = 12;
 
 impl State {
@@ -291,9 +291,9 @@ impl State {
 pub struct HeadDecoder {
     limits: HeadLimits,
     state: State,
-    /// Octets of the current head in storage.
+    /// ByteCounts of the current head in storage.
     filled: usize,
-    /// Octets of the heads before it.
+    /// ByteCounts of the heads before it.
     before: usize,
     interim: u32,
     /// Whether the request was a CONNECT.
@@ -314,7 +314,7 @@ impl HeadDecoder {
         Self { connect: true, ..Self::new(limits) }
     }
 
-    /// Octets of an unfinished head that lie in storage.
+    /// ByteCounts of an unfinished head that lie in storage.
     #[must_use]
     pub const fn buffered(&self) -> usize {
         self.filled
@@ -406,7 +406,8 @@ impl HeadDecoder {
         for field in response.headers.iter() {
             reading.read(field.name, field.value);
         }
-        let framing = if self.connect { Framing::Empty } else { reading.framing(status, minor_version)? };
+        let framing =
+            if self.connect { BodyFraming::Empty } else { reading.framing(status, minor_version)? };
         Ok(Some(ResponseHead {
             status,
             minor_version,
@@ -483,7 +484,7 @@ enum Codings {
 enum Length {
     #[default]
     Absent,
-    Octets(u64),
+    ByteCounts(u64),
     Invalid,
 }
 
@@ -544,29 +545,29 @@ impl Fields {
     fn read_length(&mut self, value: &[u8]) {
         for element in elements(value) {
             self.length = match (self.length, decimal(element)) {
-                (Length::Absent, Some(octets)) => Length::Octets(octets),
-                (Length::Octets(other), Some(octets)) if octets == other => Length::Octets(octets),
+                (Length::Absent, Some(octets)) => Length::ByteCounts(octets),
+                (Length::ByteCounts(other), Some(octets)) if octets == other => Length::ByteCounts(octets),
                 _ => Length::Invalid,
             };
         }
     }
 
     /// RFC 9112 section 6.3, in its order.
-    fn framing(&self, status: u16, minor_version: u8) -> Result<Framing, HeadErrorKind> {
+    fn framing(&self, status: u16, minor_version: u8) -> Result<BodyFraming, HeadErrorKind> {
         if matches!(status, 204 | 304) {
-            return Ok(Framing::Empty);
+            return Ok(BodyFraming::Empty);
         }
         // Of an error response only people read the body; a stream that is encoded cannot be read at all.
         if self.content_encoded && status < 300 {
             return Err(HeadErrorKind::ContentEncoding);
         }
         match (self.codings, self.length) {
-            (Codings::Absent, Length::Absent) => Ok(Framing::UntilClose),
-            (Codings::Absent, Length::Octets(octets)) => Ok(Framing::Length(octets)),
+            (Codings::Absent, Length::Absent) => Ok(BodyFraming::UntilClose),
+            (Codings::Absent, Length::ByteCounts(octets)) => Ok(BodyFraming::Length(octets)),
             (Codings::Absent, Length::Invalid) => Err(HeadErrorKind::ContentLength),
             // 6.1: a Transfer-Encoding in HTTP/1.0 means that the framing is faulty.
             _ if minor_version == 0 => Err(HeadErrorKind::TransferEncodingVersion),
-            (Codings::Chunked, _) => Ok(Framing::Chunked),
+            (Codings::Chunked, _) => Ok(BodyFraming::Chunked),
             (Codings::Empty | Codings::Unsupported, _) => Err(HeadErrorKind::TransferEncoding),
         }
     }

@@ -7,12 +7,12 @@
 
 pub mod body;
 pub mod chunked;
+pub mod connect;
 pub mod date;
 pub mod exchange;
 pub mod head;
 pub mod origin;
 pub mod request;
-pub mod tunnel;
 
 /// `tchar` of RFC 9110 section 5.6.2: the bytes of field names and chunk-extension names.
 pub(crate) const fn is_tchar(byte: u8) -> bool {

@@ -293,8 +293,10 @@ pub(crate) fn decimal(mut number: u64, out: &mut [u8; 20]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::string::String;
+    use std::{format, vec};
+
     use super::*;
-    use std::{format, string::String, vec};
 
     fn write(request: &Request<'_>) -> Result<String, RequestError> {
         let mut out = vec![0; 8_192];

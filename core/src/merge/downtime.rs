@@ -180,8 +180,9 @@ pub(super) fn intersection<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::vec::Vec;
+
+    use super::*;
 
     fn range((from, to): (u64, u64)) -> TimeRange {
         TimeRange { from: UnixTime::from_millis(from), to: UnixTime::from_millis(to) }

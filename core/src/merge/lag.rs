@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use crate::time::nanos;
 
-/// Lags below 2^10 ns, a microsecond, share a bucket.
+/// LagHistogram below 2^10 ns, a microsecond, share a bucket.
 const OCTAVE_MIN: u32 = 10;
 
-/// Lags from 2^36 ns, a bit over a minute, share the last four buckets with those up to twice that, and with all longer ones.
+/// LagHistogram from 2^36 ns, a bit over a minute, share the last four buckets with those up to twice that, and with all longer ones.
 const OCTAVE_MAX: u32 = 36;
 
 /// Buckets that an octave is divided into, as a power of two.
@@ -17,20 +17,20 @@ const BUCKETS: usize = 1 + (((OCTAVE_MAX - OCTAVE_MIN + 1) as usize) << DIVISION
 
 /// Lengths of time, counted in buckets whose bounds lie 12 to 25 % apart, from a microsecond to two minutes.
 #[derive(Clone, Debug)]
-pub struct Lags {
+pub struct LagHistogram {
     buckets: [u64; BUCKETS],
     count: u64,
     sum: Duration,
     max: Duration,
 }
 
-impl Default for Lags {
+impl Default for LagHistogram {
     fn default() -> Self {
         Self { buckets: [0; BUCKETS], count: 0, sum: Duration::ZERO, max: Duration::ZERO }
     }
 }
 
-impl Lags {
+impl LagHistogram {
     pub(super) fn record(&mut self, lag: Duration) {
         let bucket = &mut self.buckets[bucket(nanos(lag))];
         *bucket = bucket.saturating_add(1);
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_at_most_a_quarter_too_high() {
-        let mut lags = Lags::default();
+        let mut lags = LagHistogram::default();
         assert_eq!((lags.quantile(500), lags.mean()), (None, Duration::ZERO));
         for micros in 1..=1_000 {
             lags.record(Duration::from_micros(micros));

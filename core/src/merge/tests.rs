@@ -4,10 +4,11 @@ use std::vec::Vec;
 use super::*;
 use crate::dedup::WindowConfig;
 
-fn merge(feeds: &[u16]) -> Merge<Vec<u64>, Vec<Record>> {
+fn merge(groups: &[u16]) -> Merge<Vec<u64>, Vec<ConnectionStats>> {
     let config = WindowConfig { posts: 4, ..WindowConfig::default() };
     let window = Window::new(vec![0; config.storage_words()], &config).unwrap();
-    Merge::new(window, feeds.iter().map(|feed| Record::new(Feed::new(*feed))).collect()).unwrap()
+    Merge::new(window, groups.iter().map(|group| ConnectionStats::new(ReplicaGroup::new(*group))).collect())
+        .unwrap()
 }
 
 fn id(index: usize) -> ConnectionId {
@@ -20,7 +21,7 @@ fn unix(millis: u64) -> UnixTime {
 
 /// What a session would say, to the moment: connections that deliver until they are dead, and notice that later.
 struct World {
-    merge: Merge<Vec<u64>, Vec<Record>>,
+    merge: Merge<Vec<u64>, Vec<ConnectionStats>>,
     /// Up to when each has delivered, once it has streamed; while it is well, that is now.
     covered: Vec<Option<u64>>,
     is_well: Vec<bool>,
@@ -31,11 +32,11 @@ struct World {
 }
 
 impl World {
-    fn new(feeds: &[u16]) -> Self {
+    fn new(groups: &[u16]) -> Self {
         Self {
-            merge: merge(feeds),
-            covered: vec![None; feeds.len()],
-            is_well: vec![false; feeds.len()],
+            merge: merge(groups),
+            covered: vec![None; groups.len()],
+            is_well: vec![false; groups.len()],
             now: 1_000,
             reported: Vec::new(),
             interrupted: Vec::new(),
@@ -43,7 +44,7 @@ impl World {
     }
 
     fn is_streaming(&self, of: usize) -> bool {
-        self.merge.record(id(of)).state() == State::Streaming
+        self.merge.connection(id(of)).state() == ConnectionState::Streaming
     }
 
     fn covered(&self, of: usize) -> Option<u64> {
@@ -61,8 +62,8 @@ impl World {
         let begun = StreamStart { at, unix: now, over: now };
         let covered = |of: ConnectionId| covered[of.index()];
         let gap = self.merge.connect(id(of), gap, backfill_minutes, begun, covered);
-        let feed = self.merge.record(id(of)).feed();
-        self.interrupted.retain(|(of, _)| *of != feed.number());
+        let group = self.merge.connection(id(of)).group();
+        self.interrupted.retain(|(of, _)| *of != group.number());
         self.tell(gap, backfill_minutes);
     }
 
@@ -80,14 +81,14 @@ impl World {
         let covered = |of: ConnectionId| covered[of.index()];
         let outage = self.merge.handle_disconnected(id(of), gap_from, is_over, covered);
         self.tell(outage.gap, 0);
-        let interrupted = outage.interrupted.map(|it| (it.feed.number(), it.from.as_millis()));
+        let interrupted = outage.interrupted.map(|it| (it.group.number(), it.from.as_millis()));
         self.interrupted.extend(interrupted);
     }
 
-    fn tell(&mut self, gap: Option<FeedGap>, backfill_minutes: u8) {
+    fn tell(&mut self, gap: Option<GroupGap>, backfill_minutes: u8) {
         if let Some(gap) = gap {
             assert!(gap.from < gap.to && gap.backfill_minutes == backfill_minutes, "{gap:?}");
-            self.reported.push((gap.feed.number(), gap.from.as_millis(), gap.to.as_millis()));
+            self.reported.push((gap.group.number(), gap.from.as_millis(), gap.to.as_millis()));
         }
     }
 
@@ -139,7 +140,7 @@ fn gap_of_one_partition_is_a_gap_in_the_stream() {
     world.wait(5);
     world.disconnect(0, true);
     assert_eq!(world.interrupted, [(0, 1_075)]);
-    assert_eq!(world.merge.record(id(0)).state(), State::Over);
+    assert_eq!(world.merge.connection(id(0)).state(), ConnectionState::Over);
 }
 
 #[test]
@@ -215,8 +216,8 @@ fn gaps_of_one_redundant_connection_cause_no_gap_in_the_stream() {
         world.connect(round % 2, 0);
     }
     assert_eq!(world.reported, []);
-    assert_eq!(world.merge.record(id(0)).gaps(), 5_000);
-    assert_eq!(world.merge.record(id(0)).gap_time(), Duration::from_millis(15_000));
+    assert_eq!(world.merge.connection(id(0)).gaps(), 5_000);
+    assert_eq!(world.merge.connection(id(0)).gap_time(), Duration::from_millis(15_000));
 }
 
 /// Random lives against the truth, moment by moment.
@@ -229,20 +230,20 @@ fn reported_gaps_cover_exactly_what_no_connection_delivered() {
     };
     let layouts: [&[u16]; 5] = [&[0], &[0, 0], &[0, 1], &[0, 0, 0], &[3, 5, 3, 5]];
     for round in 0..2_000 {
-        let feeds = layouts[round % layouts.len()];
-        let mut world = World::new(feeds);
+        let groups = layouts[round % layouts.len()];
+        let mut world = World::new(groups);
         let start = world.now;
         // Who delivered at each moment.
         let mut delivered: Vec<Vec<bool>> = Vec::new();
         let mut begun = [None; 6];
         for _ in 0..60 {
-            let of = random(feeds.len() as u64) as usize;
+            let of = random(groups.len() as u64) as usize;
             match (world.is_streaming(of), random(4)) {
                 (true, 0) => world.die(of),
                 (true, 1 | 2) => world.disconnect(of, false),
                 (false, 0..=2) => {
                     world.connect(of, 0);
-                    begun[feeds[of] as usize].get_or_insert(world.now);
+                    begun[groups[of] as usize].get_or_insert(world.now);
                 }
                 _ => {}
             }
@@ -252,20 +253,20 @@ fn reported_gaps_cover_exactly_what_no_connection_delivered() {
             }
         }
         // What is dead without having been noticed is noticed in the end.
-        for of in 0..feeds.len() {
+        for of in 0..groups.len() {
             if world.is_streaming(of) && !world.is_well[of] {
                 world.disconnect(of, false);
             }
         }
-        for feed in feeds {
+        for group in groups {
             let is_missing = |at: u64| {
                 let at = (at - start) as usize;
-                feeds.iter().zip(&delivered[at]).all(|(of, delivered)| of != feed || !delivered)
+                groups.iter().zip(&delivered[at]).all(|(of, delivered)| of != group || !delivered)
             };
-            let reported: Vec<_> = world.reported.iter().filter(|(of, ..)| of == feed).collect();
-            for at in begun[*feed as usize].unwrap_or(world.now)..world.now {
+            let reported: Vec<_> = world.reported.iter().filter(|(of, ..)| of == group).collect();
+            for at in begun[*group as usize].unwrap_or(world.now)..world.now {
                 let is_reported = reported.iter().any(|(_, from, to)| (*from..*to).contains(&at))
-                    || world.interrupted.iter().any(|(of, from)| of == feed && at >= *from);
+                    || world.interrupted.iter().any(|(of, from)| of == group && at >= *from);
                 assert!(is_reported || !is_missing(at), "round {round}, {at}: {:?}", world.reported);
             }
             for (_, from, to) in reported {
@@ -292,9 +293,15 @@ fn each_post_has_one_winner_and_losers_lag_by_the_clock() {
         assert_eq!(arrive(of, 9_000), Arrival::Duplicate);
     }
     let figures = |of| {
-        let record = world.merge.record(id(of));
+        let record = world.merge.connection(id(of));
         let lags = record.lags();
-        (record.wins(), record.losses(), record.duplicates(), lags.sum().as_nanos(), lags.max().as_nanos())
+        (
+            record.first_arrivals(),
+            record.late_arrivals(),
+            record.duplicates(),
+            lags.sum().as_nanos(),
+            lags.max().as_nanos(),
+        )
     };
     assert_eq!([0, 1, 2].map(figures), [(0, 1, 2, 0, 0), (1, 0, 1, 0, 0), (0, 1, 1, 2_000, 2_000)]);
 }
@@ -308,7 +315,7 @@ fn backfilled_posts_of_another_connection_count_as_duplicates() {
     world.wait(500);
     world.connect(1, 5);
     assert_eq!(world.merge.arrival(id(1), post, Instant::from_nanos(2_000)), Arrival::Duplicate);
-    assert_eq!(world.merge.record(id(1)).losses(), 0);
+    assert_eq!(world.merge.connection(id(1)).late_arrivals(), 0);
 }
 
 /// The window is feed_state: what one connection forgets all forget, after exactly as many Posts.
@@ -327,8 +334,8 @@ fn post_is_new_again_after_it_left_the_window() {
 
 #[test]
 fn supports_the_maximum_number_of_connections() {
-    let feeds = [0; CONNECTIONS_MAX];
-    let mut merge = merge(&feeds);
+    let groups = [0; CONNECTIONS_MAX];
+    let mut merge = merge(&groups);
     let post = PostId::new(1);
     for of in (0..CONNECTIONS_MAX).rev() {
         let arrival = merge.arrival(id(of), post, Instant::ZERO);
@@ -338,6 +345,6 @@ fn supports_the_maximum_number_of_connections() {
     assert_eq!(ConnectionId::new(CONNECTIONS_MAX), None);
     let window = merge.window().clone();
     assert_eq!(Merge::new(window.clone(), Vec::new()).err(), Some(MergeError::Connections));
-    let records = vec![Record::default(); CONNECTIONS_MAX + 1];
+    let records = vec![ConnectionStats::default(); CONNECTIONS_MAX + 1];
     assert_eq!(Merge::new(window, records).err(), Some(MergeError::Connections));
 }

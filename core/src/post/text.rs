@@ -9,9 +9,8 @@
 //! that are not UTF-8. Readers of streams must go on, so both decode to U+FFFD, the bytes as
 //! `String::from_utf8_lossy` does it.
 
-use core::fmt;
 use core::iter::FusedIterator;
-use core::str;
+use core::{fmt, str};
 
 use memchr::memchr;
 

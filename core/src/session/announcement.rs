@@ -6,10 +6,9 @@
 
 use core::time::Duration;
 
-use crate::backoff::Class;
+use crate::backoff::FailureClass;
 use crate::stream::message::{
-    Class as Classification, ConnectionIssue, DisconnectType, Kind, Problem, ProblemType, System, classify,
-    elements,
+    Classification, ConnectionIssue, DisconnectType, Kind, Problem, ProblemType, System, classify, elements,
 };
 use crate::time::Instant;
 
@@ -31,7 +30,7 @@ pub(super) struct Advice {
     /// Whether the one immediate reconnect may be used.
     pub(super) immediate: bool,
     /// The schedule of the wait otherwise.
-    pub(super) class: Class,
+    pub(super) class: FailureClass,
 }
 
 impl Announcement {
@@ -57,11 +56,11 @@ impl Announcement {
 }
 
 impl Advice {
-    const fn immediate_or(class: Class) -> Self {
+    const fn immediate_or(class: FailureClass) -> Self {
         Self { immediate: true, class }
     }
 
-    const fn wait(class: Class) -> Self {
+    const fn wait(class: FailureClass) -> Self {
         Self { immediate: false, class }
     }
 
@@ -70,12 +69,12 @@ impl Advice {
             Kind::StreamError(problem) | Kind::Problem(problem) => Some(Self::read_problem(problem)),
             // After a forced disconnect an immediate reconnect should work (X docs, PowerTrack
             // API).
-            Kind::System(System::Error) => Some(Self::immediate_or(Class::Http)),
+            Kind::System(System::Error) => Some(Self::immediate_or(FailureClass::Http)),
             Kind::Disconnect { code, .. } => Some(match code {
-                Some(1 | 4 | 5 | 10 | 11) => Self::immediate_or(Class::Network),
+                Some(1 | 4 | 5 | 10 | 11) => Self::immediate_or(FailureClass::Network),
                 // Another client has the stream, or the token is gone: an immediate reconnect would
                 // fight over it.
-                _ => Self::wait(Class::Http),
+                _ => Self::wait(FailureClass::Http),
             }),
             _ => None,
         }
@@ -84,24 +83,24 @@ impl Advice {
     fn read_problem(problem: &Problem) -> Self {
         if let Some(issue) = problem.connection_issue {
             return Self::wait(match issue {
-                ConnectionIssue::TooManyConnections => Class::RateLimit,
-                _ => Class::Http,
+                ConnectionIssue::TooManyConnections => FailureClass::RateLimit,
+                _ => FailureClass::Http,
             });
         }
         if matches!(problem.problem_type, Some(ProblemType::UsageCapped | ProblemType::RateLimitExceeded)) {
-            return Self::wait(Class::RateLimit);
+            return Self::wait(FailureClass::RateLimit);
         }
         match problem.disconnect_type {
             Some(
                 DisconnectType::OperationalDisconnect
                 | DisconnectType::UpstreamOperationalDisconnect
                 | DisconnectType::UpstreamUncleanDisconnect,
-            ) => Self::immediate_or(Class::Network),
+            ) => Self::immediate_or(FailureClass::Network),
             Some(DisconnectType::ForceDisconnect | DisconnectType::SlowReader | DisconnectType::Other) => {
-                Self::immediate_or(Class::Http)
+                Self::immediate_or(FailureClass::Http)
             }
-            Some(_) => Self::wait(Class::Http),
-            None => Self::immediate_or(Class::Http),
+            Some(_) => Self::wait(FailureClass::Http),
+            None => Self::immediate_or(FailureClass::Http),
         }
     }
 }
@@ -166,10 +165,13 @@ mod tests {
     #[test]
     fn a_connection_limit_and_a_used_up_plan_wait_as_rate_limits() {
         let class = |message: &str| advice(message).unwrap().class;
-        assert_eq!(class(r#"{"errors":[{"connection_issue":"TooManyConnections"}]}"#), Class::RateLimit);
+        assert_eq!(
+            class(r#"{"errors":[{"connection_issue":"TooManyConnections"}]}"#),
+            FailureClass::RateLimit
+        );
         let capped = r#"{"errors":[{"type":"https://api.x.com/2/problems/usage-capped"}]}"#;
-        assert_eq!(class(capped), Class::RateLimit);
-        assert_eq!(class(r#"{"errors":[{"title":"new"}]}"#), Class::Http);
+        assert_eq!(class(capped), FailureClass::RateLimit);
+        assert_eq!(class(r#"{"errors":[{"title":"new"}]}"#), FailureClass::Http);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl<'a> SessionConfig<'a> {
         }
     }
 
-    /// Octets of storage that a session needs: a message of [`Self::message_bytes_max`] in front, and the request, some
+    /// ByteCounts of storage that a session needs: a message of [`Self::message_bytes_max`] in front, and the request, some
     /// 5 KiB, behind.
     #[must_use]
     pub fn storage_bytes(&self) -> usize {
@@ -112,7 +112,7 @@ pub enum ConfigError {
     Request(RequestError),
     /// The storage is shorter than [`SessionConfig::storage_bytes`].
     Storage {
-        /// Octets needed.
+        /// ByteCounts needed.
         needed: usize,
     },
 }

@@ -3,20 +3,20 @@
 use core::fmt;
 
 use super::refusal::Refusal;
-use crate::liveness::Reason;
-use crate::stream::connection::{Closed, Error, ErrorKind};
-use crate::transport_error::Fault;
+use crate::liveness::TimeoutKind;
+use crate::stream::connection::{Closed, ConnectionError, ConnectionErrorKind};
+use crate::transport_error::TransportError;
 
 /// Why a connection ended, or was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum DisconnectReason {
     /// The transport failed.
-    Fault(Fault),
+    Transport(TransportError),
     /// A deadline passed.
-    Timeout(Reason),
+    Timeout(TimeoutKind),
     /// The peer broke HTTP.
-    Protocol(Error),
+    Protocol(ConnectionError),
     /// The server answered with something other than a stream.
     Refused(Refusal),
     /// The server ended the stream in due form.
@@ -27,12 +27,12 @@ pub enum Cause {
     CutInHead,
 }
 
-impl Cause {
+impl DisconnectReason {
     /// A short stable name for programs.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Fault(_) => "fault",
+            Self::Transport(_) => "fault",
             Self::Timeout(reason) => reason.timeout_code(),
             Self::Protocol(error) => error.kind.code(),
             Self::Refused(_) => "refused",
@@ -43,11 +43,11 @@ impl Cause {
     }
 }
 
-impl Cause {
+impl DisconnectReason {
     /// Returns why a connection ended that the engine gave up.
-    pub(super) const fn of_error(error: Error) -> Self {
+    pub(super) const fn of_error(error: ConnectionError) -> Self {
         match error.kind {
-            ErrorKind::Timeout(reason) => Self::Timeout(reason),
+            ConnectionErrorKind::Timeout(reason) => Self::Timeout(reason),
             _ => Self::Protocol(error),
         }
     }
@@ -62,10 +62,10 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fault(fault) => fault.fmt(f),
+            Self::Transport(fault) => fault.fmt(f),
             Self::Timeout(reason) => f.write_str(reason.expected()),
             Self::Protocol(error) => error.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),

@@ -3,12 +3,12 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::disconnect_reason::Cause;
+use super::disconnect_reason::DisconnectReason;
 use super::refusal::Refusal;
 use crate::http::head::Head;
 use crate::stream::connection::Connection;
-use crate::stream::framing::Place;
-use crate::stream::message::{Class, Kind, PostId};
+use crate::stream::framing::MessagePlace;
+use crate::stream::message::{Classification, Kind, PostId};
 use crate::time::{Instant, UnixTime};
 
 /// What happened, lent from the input or from storage.
@@ -30,7 +30,7 @@ pub enum SessionEvent<'a> {
     Refused(Refused<'a>),
     /// A connection ended, or was not made. The next attempt is set.
     Disconnected(Disconnected),
-    /// The session is over: asking again cannot cure the cause.
+    /// The session is over: asking again cannot cure the reason.
     GaveUp(GaveUp),
 }
 
@@ -41,13 +41,13 @@ pub struct Message<'a> {
     /// The message, byte for byte, without its delimiter.
     pub bytes: &'a [u8],
     /// What it is, as far as it had to be read.
-    pub class: Class,
+    pub class: Classification,
 }
 
 impl<'a> Message<'a> {
     /// Puts a message and its classification together.
     #[must_use]
-    pub const fn new(bytes: &'a [u8], class: Class) -> Self {
+    pub const fn new(bytes: &'a [u8], class: Classification) -> Self {
         Self { bytes, class }
     }
 
@@ -104,7 +104,7 @@ pub struct Refused<'a> {
 #[non_exhaustive]
 pub struct Disconnected {
     /// Why.
-    pub cause: Cause,
+    pub reason: DisconnectReason,
     /// What the server had announced in the stream before, if it had.
     pub announced: Option<Kind>,
     /// How long until the next attempt; zero for the immediate one.
@@ -117,7 +117,7 @@ pub struct Disconnected {
     pub reset_ignored: bool,
     /// Since when Posts may be missing; `None` before the first stream.
     pub gap_from: Option<UnixTime>,
-    /// Octets that came and were no whole message: of one that was cut, or behind a protocol error.
+    /// ByteCounts that came and were no whole message: of one that was cut, or behind a protocol error.
     pub undelivered: u64,
 }
 
@@ -126,7 +126,7 @@ pub struct Disconnected {
 #[non_exhaustive]
 pub struct GaveUp {
     /// Why.
-    pub cause: Cause,
+    pub reason: DisconnectReason,
     /// Since when Posts may be missing; `None` before the first stream.
     pub gap_from: Option<UnixTime>,
 }
@@ -134,7 +134,7 @@ pub struct GaveUp {
 /// A [`SessionEvent`] before it is lent.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum RawEvent {
+pub enum ScannedSessionEvent {
     /// See [`SessionEvent::Connected`].
     #[non_exhaustive]
     Connected {
@@ -147,9 +147,9 @@ pub enum RawEvent {
     #[non_exhaustive]
     Message {
         /// Where it lies.
-        place: Place,
+        place: MessagePlace,
         /// What it is.
-        class: Class,
+        class: Classification,
     },
     /// See [`SessionEvent::KeepAlive`].
     KeepAlive,
@@ -167,7 +167,7 @@ pub enum RawEvent {
     GaveUp(GaveUp),
 }
 
-impl RawEvent {
+impl ScannedSessionEvent {
     /// Lends the event that was just found in `input`.
     #[inline]
     pub(super) fn lend<'a, S: AsRef<[u8]> + AsMut<[u8]>>(

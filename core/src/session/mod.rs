@@ -38,28 +38,28 @@ mod state;
 mod step;
 mod wall_clock;
 
-pub use crate::transport_error::{Fault, FaultKind, TlsFault};
+use announcement::Announcement;
 pub use config::{ConfigError, SessionConfig};
-pub use disconnect_reason::Cause;
-pub use event::{Connected, Disconnected, Gap, GaveUp, Message, RawEvent, Refused, SessionEvent};
+use coverage::Coverage;
+pub use disconnect_reason::DisconnectReason;
+pub use event::{Connected, Disconnected, Gap, GaveUp, Message, Refused, ScannedSessionEvent, SessionEvent};
 pub use health::HEALTHY_AFTER;
+use health::Health;
 pub use refusal::{Refusal, RefusalKind};
+use request_template::RequestTemplate;
 pub use retry_policy::RESET_MAX;
+use retry_policy::{Ended, RetryPolicy};
+use state::{Established, Failure, Pending, State};
 pub use step::Step;
+use wall_clock::WallClock;
 
 use crate::backoff::Backoff;
 use crate::liveness::Timeout;
-use crate::stream::connection::{Connection, Octets, Raw};
-use crate::stream::framing::Place;
+use crate::stream::connection::{ByteCounts, Connection, ScannedConnectionEvent};
+use crate::stream::framing::MessagePlace;
 use crate::stream::message::classify;
 use crate::time::{Instant, UnixTime};
-use announcement::Announcement;
-use coverage::Coverage;
-use health::Health;
-use request_template::RequestTemplate;
-use retry_policy::{Ended, RetryPolicy};
-use state::{Established, Failure, Pending, State};
-use wall_clock::WallClock;
+pub use crate::transport_error::{TlsError, TransportError, TransportErrorKind};
 
 /// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
 pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
@@ -117,8 +117,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     /// Returns what became of the bytes received on the current connection.
     #[must_use]
-    pub const fn octets(&self) -> &Octets {
-        self.connection.octets()
+    pub const fn byte_counts(&self) -> &ByteCounts {
+        self.connection.byte_counts()
     }
 
     /// Returns true from the head of a stream until its connection is closed.
@@ -170,7 +170,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     ///
     /// Call again with the rest of the input until it returns `None`: then all input is consumed.
     /// Call [`Self::lend`] before the next call.
-    pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<RawEvent>) {
+    pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<ScannedSessionEvent>) {
         if let Some(event) = self.state.take_event() {
             return (0, Some(event));
         }
@@ -189,27 +189,29 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             self.judge_stream(now);
             let event = match found {
                 Ok(None) => return (at, None),
-                Ok(Some(Raw::Head)) => match self.begin_stream(now) {
+                Ok(Some(ScannedConnectionEvent::Head)) => match self.begin_stream(now) {
                     Some(event) => event,
                     None => continue,
                 },
-                Ok(Some(Raw::Message(place))) => self.message(place, &input[start..], start, now),
-                Ok(Some(Raw::KeepAlive)) => {
+                Ok(Some(ScannedConnectionEvent::Message(place))) => {
+                    self.message(place, &input[start..], start, now)
+                }
+                Ok(Some(ScannedConnectionEvent::KeepAlive)) => {
                     self.coverage.handle_keep_alive();
-                    RawEvent::KeepAlive
+                    ScannedSessionEvent::KeepAlive
                 }
-                Ok(Some(Raw::Skipped { bytes })) => {
+                Ok(Some(ScannedConnectionEvent::Skipped { bytes })) => {
                     self.coverage.handle_skipped();
-                    RawEvent::Skipped { bytes }
+                    ScannedSessionEvent::Skipped { bytes }
                 }
-                Ok(Some(Raw::End { .. })) => {
+                Ok(Some(ScannedConnectionEvent::End { .. })) => {
                     // Bytes behind the end belong to no response, and are counted as discarded.
                     let _ = self.connection.scan(&input[at..], now);
-                    self.fail(Cause::Ended);
+                    self.fail(DisconnectReason::Ended);
                     return (input.len(), None);
                 }
                 Err(error) => {
-                    self.fail(Cause::of_error(error));
+                    self.fail(DisconnectReason::of_error(error));
                     return (input.len(), None);
                 }
             };
@@ -224,7 +226,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Panics if `input` is not the slice in which the event was found, or if another call
     /// overwrote the event.
     #[must_use]
-    pub fn lend<'a>(&'a self, event: RawEvent, input: &'a [u8]) -> SessionEvent<'a> {
+    pub fn lend<'a>(&'a self, event: ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
         event.lend(&self.connection, input)
     }
 
@@ -275,14 +277,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     pub fn handle_eof(&mut self, _now: Instant) {
         if self.state.is_open() {
             let closed = self.connection.handle_eof();
-            self.fail(Cause::of_close(closed));
+            self.fail(DisconnectReason::of_close(closed));
         }
     }
 
     /// Reports that the transport failed.
-    pub fn handle_fault(&mut self, fault: Fault, _now: Instant) {
+    pub fn handle_transport_error(&mut self, fault: TransportError, _now: Instant) {
         if self.state.is_open() || matches!(self.state, State::Connecting) {
-            self.fail(Cause::Fault(fault));
+            self.fail(DisconnectReason::Transport(fault));
         }
     }
 
@@ -298,7 +300,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             }
             State::Connecting | State::Writing { .. } | State::Responding { .. } | State::Streaming(_) => {
                 if let Timeout::Expired(reason) = self.connection.handle_timeout(now) {
-                    self.fail(Cause::Timeout(reason));
+                    self.fail(DisconnectReason::Timeout(reason));
                 }
             }
             _ => {}
@@ -353,7 +355,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if stream.health.is_healthy() && !self.coverage.is_backfilling() {
             return;
         }
-        if stream.health.handle_content(self.connection.octets().content(), now) {
+        if stream.health.handle_content(self.connection.byte_counts().content(), now) {
             self.policy.handle_healthy();
             self.coverage.handle_healthy();
         }
@@ -363,7 +365,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Begins a stream with the head that has come. If it is a refusal's, its document is read
     /// next.
     #[cold]
-    fn begin_stream(&mut self, now: Instant) -> Option<RawEvent> {
+    fn begin_stream(&mut self, now: Instant) -> Option<ScannedSessionEvent> {
         let State::Responding { backfill_minutes } = self.state else {
             unreachable!("a connection has one head");
         };
@@ -375,11 +377,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let date = head.parsed().date;
         let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes > 0);
         self.state = State::Streaming(Established { health: Health::new(now), announcement: None });
-        Some(RawEvent::Connected { gap, backfill_minutes })
+        Some(ScannedSessionEvent::Connected { gap, backfill_minutes })
     }
 
     /// Takes in a message at `place` in `input`, which starts `offset` bytes into the caller's.
-    fn message(&mut self, place: Place, input: &[u8], offset: usize, now: Instant) -> RawEvent {
+    fn message(
+        &mut self,
+        place: MessagePlace,
+        input: &[u8],
+        offset: usize,
+        now: Instant,
+    ) -> ScannedSessionEvent {
         let State::Streaming(stream) = &mut self.state else {
             unreachable!("messages come behind the head of a stream");
         };
@@ -395,23 +403,25 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
         self.coverage.handle_message(class.post_id);
         let place = match place {
-            Place::Input { start, end } => Place::Input { start: start + offset, end: end + offset },
-            Place::Storage { .. } => place,
+            MessagePlace::Input { start, end } => {
+                MessagePlace::Input { start: start + offset, end: end + offset }
+            }
+            MessagePlace::Storage { .. } => place,
         };
-        RawEvent::Message { place, class }
+        ScannedSessionEvent::Message { place, class }
     }
 
-    /// Ends the connection for `cause`, or for the refusal whose error document it brought. The
+    /// Ends the connection for `reason`, or for the refusal whose error document it brought. The
     /// connection is closed before anything else happens.
     #[cold]
-    fn fail(&mut self, cause: Cause) {
-        let (cause, undelivered) = match self.connection.document() {
-            Some((head, document)) => (Cause::Refused(refusal::read(head.parsed(), document)), 0),
-            None => (cause, self.connection.octets().discarded + self.connection.buffered()),
+    fn fail(&mut self, reason: DisconnectReason) {
+        let (reason, undelivered) = match self.connection.document() {
+            Some((head, document)) => (DisconnectReason::Refused(refusal::read(head.parsed(), document)), 0),
+            None => (reason, self.connection.byte_counts().discarded + self.connection.buffered()),
         };
         self.connection.handle_closed();
         let stream = self.state.stream().copied();
-        self.enter(State::Closing(Failure { cause, undelivered, stream }));
+        self.enter(State::Closing(Failure { reason, undelivered, stream }));
     }
 
     /// Decides what follows from a failure, once the connection is closed.
@@ -419,7 +429,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.handle_closed(self.clock);
         let announcement = failure.announcement(now, self.connection.config().timeouts.disconnect);
         let retry = self.policy.handle_ended(Ended {
-            cause: &failure.cause,
+            reason: &failure.reason,
             was_streaming: failure.stream.is_some(),
             advice: announcement.map(|announcement| announcement.advice),
             head: self.connection.head(),
@@ -444,7 +454,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Session<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("state", &self.state)
-            .field("octets", self.octets())
+            .field("octets", self.byte_counts())
             .finish_non_exhaustive()
     }
 }

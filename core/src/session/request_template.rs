@@ -13,7 +13,7 @@
 use core::time::Duration;
 
 use super::config::{ConfigError, SessionConfig};
-use crate::endpoint::Spelling;
+use crate::endpoint::QueryDialect;
 use crate::http::request::{Method, Request, TargetEnd, decimal};
 
 /// Added to the outage: the server counts back from when it gets the request.
@@ -30,7 +30,7 @@ pub(super) struct RequestTemplate {
     target_end: TargetEnd,
     /// How the endpoint spells the backfill parameter, if backfill is wanted and the endpoint has
     /// it.
-    backfill: Option<Spelling>,
+    backfill: Option<QueryDialect>,
 }
 
 impl RequestTemplate {
@@ -106,12 +106,14 @@ impl RequestTemplate {
 
 #[cfg(test)]
 mod tests {
+    use std::string::String;
+    use std::vec;
+    use std::vec::Vec;
+
     use super::*;
     use crate::endpoint::Endpoint;
     use crate::http::origin::Origin;
     use crate::http::request::{BearerToken, RequestError};
-    use std::string::String;
-    use std::{vec, vec::Vec};
 
     const TOKEN: &str = "AAAA-secret";
 

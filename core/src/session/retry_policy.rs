@@ -15,12 +15,12 @@
 use core::time::Duration;
 
 use super::announcement::Advice;
-use super::disconnect_reason::Cause;
+use super::disconnect_reason::DisconnectReason;
 use super::refusal::{Refusal, RefusalKind};
-use crate::backoff::{Backoff, Class, Delay};
+use crate::backoff::{Backoff, Delay, FailureClass};
 use crate::http::head::{ResponseHead, RetryAfter};
 use crate::time::UnixTime;
-use crate::transport_error::{FaultKind, TlsFault};
+use crate::transport_error::{TlsError, TransportErrorKind};
 
 /// A reset or `Retry-After` further ahead than this is ignored.
 pub const RESET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,7 +39,7 @@ pub(super) struct RetryPolicy {
 /// A connection that ended, or was not made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended<'a> {
-    pub(super) cause: &'a Cause,
+    pub(super) reason: &'a DisconnectReason,
     /// Whether a stream was established.
     pub(super) was_streaming: bool,
     /// From the disconnect that the server announced, if it did.
@@ -73,14 +73,14 @@ impl RetryPolicy {
 
     /// Returns how long to wait before the next attempt; `None` if a retry cannot cure the failure.
     pub(super) fn handle_ended(&mut self, ended: Ended<'_>) -> Option<Retry> {
-        let class = class(ended.cause)?;
+        let class = class(ended.reason)?;
         let Advice { immediate, class } = ended.advice.unwrap_or(Advice { immediate: true, class });
         if ended.was_streaming && immediate && self.has_immediate {
             self.has_immediate = false;
             return Some(Retry { delay: Delay::NONE, reset_ignored: false });
         }
         let mut retry = Retry { delay: self.backoff.next(class), reset_ignored: false };
-        if let Cause::Refused(refusal) = ended.cause {
+        if let DisconnectReason::Refused(refusal) = ended.reason {
             let server = ended.head.map(|head| ServerWait::read(refusal, head, ended.at)).unwrap_or_default();
             let wait = match refusal.kind {
                 RefusalKind::Provisioning => server.wait.max(PROVISIONING_MIN),
@@ -123,14 +123,17 @@ impl ServerWait {
 }
 
 /// Returns the failure class of a disconnect reason; `None` if a retry cannot cure it.
-const fn class(cause: &Cause) -> Option<Class> {
-    match cause {
-        Cause::Fault(fault) => class_of_transport_error(fault.kind),
-        Cause::Timeout(_) | Cause::Ended | Cause::Cut | Cause::CutInHead => Some(Class::Network),
+const fn class(reason: &DisconnectReason) -> Option<FailureClass> {
+    match reason {
+        DisconnectReason::Transport(fault) => class_of_transport_error(fault.kind),
+        DisconnectReason::Timeout(_)
+        | DisconnectReason::Ended
+        | DisconnectReason::Cut
+        | DisconnectReason::CutInHead => Some(FailureClass::Network),
         // What answers with broken HTTP, such as a captive portal, does so at every attempt for a
         // while.
-        Cause::Protocol(_) => Some(Class::Http),
-        Cause::Refused(refusal) => match refusal.kind {
+        DisconnectReason::Protocol(_) => Some(FailureClass::Http),
+        DisconnectReason::Refused(refusal) => match refusal.kind {
             RefusalKind::Unauthorized
             | RefusalKind::Forbidden
             | RefusalKind::NoRules
@@ -139,9 +142,9 @@ const fn class(cause: &Cause) -> Option<Class> {
             | RefusalKind::Redirect
             | RefusalKind::Request => None,
             RefusalKind::ConnectionLimit | RefusalKind::WindowLimit | RefusalKind::RateLimit => {
-                Some(Class::RateLimit)
+                Some(FailureClass::RateLimit)
             }
-            RefusalKind::Provisioning | RefusalKind::Server => Some(Class::Http),
+            RefusalKind::Provisioning | RefusalKind::Server => Some(FailureClass::Http),
         },
     }
 }
@@ -149,28 +152,28 @@ const fn class(cause: &Cause) -> Option<Class> {
 /// Returns the failure class of a transport error. A wrong answer will be wrong again for a while,
 /// and wrong credentials that are sent again may lock an account. A failure of the network, also
 /// between proxy and server, may pass in a moment.
-const fn class_of_transport_error(kind: FaultKind) -> Option<Class> {
+const fn class_of_transport_error(kind: TransportErrorKind) -> Option<FailureClass> {
     match kind {
-        FaultKind::ProxyAuthentication => None,
-        FaultKind::ProxyForbidden
-        | FaultKind::ProxyRefused(_)
-        | FaultKind::ProxyAnswer
-        | FaultKind::ProxyLeftover => Some(Class::Http),
-        FaultKind::Tls(fault) => Some(class_of_tls(fault)),
-        _ => Some(Class::Network),
+        TransportErrorKind::ProxyAuthentication => None,
+        TransportErrorKind::ProxyForbidden
+        | TransportErrorKind::ProxyRefused(_)
+        | TransportErrorKind::ProxyAnswer
+        | TransportErrorKind::ProxyLeftover => Some(FailureClass::Http),
+        TransportErrorKind::Tls(fault) => Some(class_of_tls(fault)),
+        _ => Some(FailureClass::Network),
     }
 }
 
 /// Returns the failure class of a TLS failure. A wrong certificate, port or protocol stays wrong
 /// for a while, as broken HTTP does. It ends no session all the same, because certificates are
 /// renewed and clocks are set. A handshake that did not complete may be the network's failure.
-const fn class_of_tls(fault: TlsFault) -> Class {
+const fn class_of_tls(fault: TlsError) -> FailureClass {
     match fault {
-        TlsFault::HandshakeTimedOut
-        | TlsFault::HandshakeReset
-        | TlsFault::HandshakeClosed
-        | TlsFault::Local => Class::Network,
-        _ => Class::Http,
+        TlsError::HandshakeTimedOut
+        | TlsError::HandshakeReset
+        | TlsError::HandshakeClosed
+        | TlsError::Local => FailureClass::Network,
+        _ => FailureClass::Http,
     }
 }
 
@@ -178,10 +181,10 @@ const fn class_of_tls(fault: TlsFault) -> Class {
 mod tests {
     use super::*;
     use crate::backoff::BackoffConfig;
-    use crate::http::body::Framing;
+    use crate::http::body::BodyFraming;
     use crate::http::head::RateLimit;
-    use crate::liveness::Reason;
-    use crate::transport_error::Fault;
+    use crate::liveness::TimeoutKind;
+    use crate::transport_error::TransportError;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
@@ -193,7 +196,7 @@ mod tests {
         ResponseHead {
             status: 429,
             minor_version: 1,
-            framing: Framing::Empty,
+            framing: BodyFraming::Empty,
             ambiguous_length: false,
             rate_limit: RateLimit { limit: None, remaining: None, reset },
             date: None,
@@ -202,21 +205,22 @@ mod tests {
         }
     }
 
-    fn wait(policy: &mut RetryPolicy, cause: Cause) -> Option<Duration> {
-        let ended = Ended { cause: &cause, was_streaming: false, advice: None, head: None, at: NOW };
+    fn wait(policy: &mut RetryPolicy, reason: DisconnectReason) -> Option<Duration> {
+        let ended = Ended { reason: &reason, was_streaming: false, advice: None, head: None, at: NOW };
         policy.handle_ended(ended).map(|retry| retry.delay.length)
     }
 
     fn wait_after_stream(policy: &mut RetryPolicy, advice: Option<Advice>) -> Duration {
-        let ended = Ended { cause: &Cause::Cut, was_streaming: true, advice, head: None, at: NOW };
+        let ended =
+            Ended { reason: &DisconnectReason::Cut, was_streaming: true, advice, head: None, at: NOW };
         policy.handle_ended(ended).unwrap().delay.length
     }
 
     /// The wait in seconds, and whether a time was ignored, after a refusal of a policy at its
     /// start.
     fn wait_after_refusal(kind: RefusalKind, head: ResponseHead) -> (u64, bool) {
-        let cause = Cause::Refused(Refusal { status: head.status, kind });
-        let ended = Ended { cause: &cause, was_streaming: false, advice: None, head: Some(&head), at: NOW };
+        let reason = DisconnectReason::Refused(Refusal { status: head.status, kind });
+        let ended = Ended { reason: &reason, was_streaming: false, advice: None, head: Some(&head), at: NOW };
         let retry = policy().handle_ended(ended).unwrap();
         (retry.delay.length.as_secs(), retry.reset_ignored)
     }
@@ -239,16 +243,16 @@ mod tests {
     #[test]
     fn an_attempt_that_fails_before_a_stream_leaves_the_immediate_reconnect() {
         let mut policy = policy();
-        assert_eq!(wait(&mut policy, Cause::CutInHead), Some(Duration::from_millis(250)));
+        assert_eq!(wait(&mut policy, DisconnectReason::CutInHead), Some(Duration::from_millis(250)));
         assert_eq!(wait_after_stream(&mut policy, None), Duration::ZERO);
     }
 
     #[test]
     fn an_announcement_decides_class_and_immediacy() {
         let mut policy = policy();
-        let slow = Advice { immediate: false, class: Class::RateLimit };
+        let slow = Advice { immediate: false, class: FailureClass::RateLimit };
         assert_eq!(wait_after_stream(&mut policy, Some(slow)), Duration::from_secs(60));
-        let fast = Advice { immediate: true, class: Class::Http };
+        let fast = Advice { immediate: true, class: FailureClass::Http };
         assert_eq!(wait_after_stream(&mut policy, Some(fast)), Duration::ZERO);
         assert_eq!(wait_after_stream(&mut policy, Some(fast)), Duration::from_secs(5));
     }
@@ -256,23 +260,35 @@ mod tests {
     #[test]
     fn each_class_of_reason_has_its_own_schedule() {
         let mut policy = policy();
-        let fault = |kind| Cause::Fault(Fault::new(kind));
+        let fault = |kind| DisconnectReason::Transport(TransportError::new(kind));
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(wait(&mut policy, Cause::Timeout(Reason::Head)), Some(Duration::from_millis(250)));
-        assert_eq!(wait(&mut policy, fault(FaultKind::Tls(TlsFault::CertificateExpired))), seconds(5));
-        assert_eq!(wait(&mut policy, fault(FaultKind::ProxyForbidden)), seconds(10));
         assert_eq!(
-            wait(&mut policy, fault(FaultKind::Tls(TlsFault::HandshakeReset))),
+            wait(&mut policy, DisconnectReason::Timeout(TimeoutKind::Head)),
+            Some(Duration::from_millis(250))
+        );
+        assert_eq!(
+            wait(&mut policy, fault(TransportErrorKind::Tls(TlsError::CertificateExpired))),
+            seconds(5)
+        );
+        assert_eq!(wait(&mut policy, fault(TransportErrorKind::ProxyForbidden)), seconds(10));
+        assert_eq!(
+            wait(&mut policy, fault(TransportErrorKind::Tls(TlsError::HandshakeReset))),
             Some(Duration::from_millis(500))
         );
-        let limited = Cause::Refused(Refusal { status: 429, kind: RefusalKind::ConnectionLimit });
+        let limited = DisconnectReason::Refused(Refusal { status: 429, kind: RefusalKind::ConnectionLimit });
         assert_eq!(wait(&mut policy, limited), seconds(60));
     }
 
     #[test]
     fn gives_up_where_a_retry_cannot_help() {
         let mut policy = policy();
-        assert_eq!(wait(&mut policy, Cause::Fault(Fault::new(FaultKind::ProxyAuthentication))), None);
+        assert_eq!(
+            wait(
+                &mut policy,
+                DisconnectReason::Transport(TransportError::new(TransportErrorKind::ProxyAuthentication))
+            ),
+            None
+        );
         for (status, kind) in [
             (401, RefusalKind::Unauthorized),
             (403, RefusalKind::Forbidden),
@@ -281,10 +297,14 @@ mod tests {
             (302, RefusalKind::Redirect),
             (400, RefusalKind::Request),
         ] {
-            assert_eq!(wait(&mut policy, Cause::Refused(Refusal { status, kind })), None, "{kind:?}");
+            assert_eq!(
+                wait(&mut policy, DisconnectReason::Refused(Refusal { status, kind })),
+                None,
+                "{kind:?}"
+            );
         }
         // Nothing of that counts as a failure of its class.
-        assert_eq!(wait(&mut policy, Cause::Cut), Some(Duration::from_millis(250)));
+        assert_eq!(wait(&mut policy, DisconnectReason::Cut), Some(Duration::from_millis(250)));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::announcement::Announcement;
-use super::disconnect_reason::Cause;
-use super::event::{Disconnected, GaveUp, RawEvent};
+use super::disconnect_reason::DisconnectReason;
+use super::event::{Disconnected, GaveUp, ScannedSessionEvent};
 use super::health::Health;
 use super::refusal::Refusal;
 use super::retry_policy::Retry;
@@ -46,7 +46,7 @@ pub(super) struct Established {
 /// Why a connection is over, and how it stood.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failure {
-    pub(super) cause: Cause,
+    pub(super) reason: DisconnectReason,
     pub(super) undelivered: u64,
     /// The stream, if one was established.
     pub(super) stream: Option<Established>,
@@ -56,7 +56,7 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     pub(super) refusal: Option<Refusal>,
-    pub(super) outcome: Option<RawEvent>,
+    pub(super) outcome: Option<ScannedSessionEvent>,
 }
 
 impl Failure {
@@ -75,15 +75,15 @@ impl Failure {
         gap_from: Option<UnixTime>,
         now: Instant,
     ) -> State {
-        let Self { cause, undelivered, .. } = self;
-        let refusal = if let Cause::Refused(refusal) = cause { Some(refusal) } else { None };
+        let Self { reason, undelivered, .. } = self;
+        let refusal = if let DisconnectReason::Refused(refusal) = reason { Some(refusal) } else { None };
         let Some(Retry { delay, reset_ignored }) = retry else {
-            let outcome = Some(RawEvent::GaveUp(GaveUp { cause, gap_from }));
+            let outcome = Some(ScannedSessionEvent::GaveUp(GaveUp { reason, gap_from }));
             return State::Done { pending: Pending { refusal, outcome } };
         };
         let retry_at = now.saturating_add(delay.length);
-        let outcome = Some(RawEvent::Disconnected(Disconnected {
-            cause,
+        let outcome = Some(ScannedSessionEvent::Disconnected(Disconnected {
+            reason,
             announced,
             delay: delay.length,
             retry_at,
@@ -100,8 +100,8 @@ impl Pending {
     pub(super) const NONE: Self = Self { refusal: None, outcome: None };
 
     /// Removes and returns the next event.
-    pub(super) fn take(&mut self) -> Option<RawEvent> {
-        self.refusal.take().map(RawEvent::Refused).or_else(|| self.outcome.take())
+    pub(super) fn take(&mut self) -> Option<ScannedSessionEvent> {
+        self.refusal.take().map(ScannedSessionEvent::Refused).or_else(|| self.outcome.take())
     }
 
     const fn is_empty(&self) -> bool {
@@ -144,7 +144,7 @@ impl State {
 
     /// Removes and returns the event that is waiting.
     #[inline]
-    pub(super) fn take_event(&mut self) -> Option<RawEvent> {
+    pub(super) fn take_event(&mut self) -> Option<ScannedSessionEvent> {
         match self {
             Self::Waiting { pending, .. } | Self::Done { pending } => pending.take(),
             _ => None,
@@ -161,8 +161,8 @@ mod tests {
     const NOW: Instant = Instant::from_nanos(1_000);
 
     fn refused() -> Failure {
-        let cause = Cause::Refused(Refusal { status: 503, kind: RefusalKind::Server });
-        Failure { cause, undelivered: 0, stream: None }
+        let reason = DisconnectReason::Refused(Refusal { status: 503, kind: RefusalKind::Server });
+        Failure { reason, undelivered: 0, stream: None }
     }
 
     #[test]
@@ -170,23 +170,23 @@ mod tests {
         let retry = Retry { delay: Delay::NONE, reset_ignored: false };
         let mut waiting = refused().next_state(Some(retry), None, None, NOW);
         assert!(waiting.has_event());
-        assert!(matches!(waiting.take_event(), Some(RawEvent::Refused(_))));
+        assert!(matches!(waiting.take_event(), Some(ScannedSessionEvent::Refused(_))));
         assert!(waiting.has_event());
-        assert!(matches!(waiting.take_event(), Some(RawEvent::Disconnected(_))));
+        assert!(matches!(waiting.take_event(), Some(ScannedSessionEvent::Disconnected(_))));
         assert!(!waiting.has_event() && waiting.take_event().is_none());
         assert!(matches!(waiting, State::Waiting { retry_at: NOW, .. }));
 
         let mut done = refused().next_state(None, None, None, NOW);
-        assert!(matches!(done.take_event(), Some(RawEvent::Refused(_))));
-        assert!(matches!(done.take_event(), Some(RawEvent::GaveUp(_))));
+        assert!(matches!(done.take_event(), Some(ScannedSessionEvent::Refused(_))));
+        assert!(matches!(done.take_event(), Some(ScannedSessionEvent::GaveUp(_))));
         assert!(matches!(done, State::Done { .. }) && !done.has_event());
     }
 
     #[test]
     fn a_failure_without_a_refusal_leaves_one_event() {
-        let failure = Failure { cause: Cause::Cut, undelivered: 7, stream: None };
+        let failure = Failure { reason: DisconnectReason::Cut, undelivered: 7, stream: None };
         let mut done = failure.next_state(None, None, None, NOW);
-        assert!(matches!(done.take_event(), Some(RawEvent::GaveUp(_))));
+        assert!(matches!(done.take_event(), Some(ScannedSessionEvent::GaveUp(_))));
         assert!(!done.has_event());
     }
 }

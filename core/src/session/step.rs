@@ -10,7 +10,7 @@ pub enum Step {
     /// [`Origin::allows`](crate::http::origin::Origin::allows). Then call
     /// [`Session::set_wall_clock`](super::Session::set_wall_clock) and
     /// [`Session::handle_connected`](super::Session::handle_connected). Where that fails, call
-    /// [`Session::handle_fault`](super::Session::handle_fault), or, once `until` has passed,
+    /// [`Session::handle_transport_error`](super::Session::handle_transport_error), or, once `until` has passed,
     /// [`Session::handle_timeout`](super::Session::handle_timeout).
     Connect {
         /// When to give up.

@@ -12,11 +12,11 @@
 //! there is nothing for the caller to keep, to shift or to discard.
 //!
 //! A lending call cannot be made in a loop from outside while an event of an earlier round is still borrowed, so it
-//! comes in two halves: [`Connection::scan`] finds the next event and says where it lies ([`Raw`], plain numbers), and
+//! comes in two halves: [`Connection::scan`] finds the next event and says where it lies ([`ScannedConnectionEvent`], plain numbers), and
 //! [`Connection::lend`] borrows it. [`Connection::decode`] is both.
 //!
 //! ```
-//! use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+//! use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionEvent};
 //! use powerstream_core::time::Instant;
 //!
 //! let now = Instant::ZERO;
@@ -27,8 +27,8 @@
 //! loop {
 //!     let (consumed, event) = connection.decode(input, now);
 //!     match event? {
-//!         Some(Event::Head(head)) => assert_eq!(head.status(), 200),
-//!         Some(Event::Message(message)) => {
+//!         Some(ConnectionEvent::Head(head)) => assert_eq!(head.status(), 200),
+//!         Some(ConnectionEvent::Message(message)) => {
 //!             assert_eq!(message, br#"{"id_str":"1","text":"a"}"#);
 //!             messages += 1;
 //!         }
@@ -38,18 +38,18 @@
 //!     input = &input[consumed..];
 //! }
 //! assert_eq!(messages, 1);
-//! # Ok::<(), powerstream_core::stream::connection::Error>(())
+//! # Ok::<(), powerstream_core::stream::connection::ConnectionError>(())
 //! ```
 
 use core::fmt;
 use core::time::Duration;
 
-use super::framing::{Delimiter, Frame, Framer, Place};
+use super::framing::{Delimiter, Frame, Framer, MessagePlace};
 use super::spill::BLOCK;
-use crate::http::body::{Body, Framing};
+use crate::http::body::{Body, BodyFraming};
 use crate::http::chunked::{ChunkErrorKind, ChunkLimits, HandOver, SHORT_CHUNK_WINDOW};
 use crate::http::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
-use crate::liveness::{Deadline, Liveness, Reason, Timeout, Timeouts};
+use crate::liveness::{Deadline, Liveness, Timeout, TimeoutKind, Timeouts};
 use crate::time::Instant;
 
 /// How a connection reads.
@@ -85,9 +85,9 @@ impl Default for ConnectionConfig {
 /// The peer broke the protocol: the connection must be dropped, and never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Error {
+pub struct ConnectionError {
     /// What was wrong.
-    pub kind: ErrorKind,
+    pub kind: ConnectionErrorKind,
     /// Where: octets of the response before the offending one.
     pub offset: u64,
 }
@@ -95,16 +95,16 @@ pub struct Error {
 /// What was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum ConnectionErrorKind {
     /// The head.
     Head(HeadErrorKind),
     /// The chunked coding of the body.
     Chunk(ChunkErrorKind),
     /// Nothing is wrong with the bytes, but a deadline has passed.
-    Timeout(Reason),
+    Timeout(TimeoutKind),
 }
 
-impl ErrorKind {
+impl ConnectionErrorKind {
     /// A short stable name for programs, such as `chunk_size_overflow`.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -116,23 +116,23 @@ impl ErrorKind {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let expected = match self.kind {
-            ErrorKind::Head(kind) => kind.expected(),
-            ErrorKind::Chunk(kind) => kind.expected(),
-            ErrorKind::Timeout(reason) => reason.expected(),
+            ConnectionErrorKind::Head(kind) => kind.expected(),
+            ConnectionErrorKind::Chunk(kind) => kind.expected(),
+            ConnectionErrorKind::Timeout(reason) => reason.expected(),
         };
         write!(f, "{expected} (at byte {} of the response)", self.offset)
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for ConnectionError {}
 
 /// What happened on the connection, lent from the input or from storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum ConnectionEvent<'a> {
     /// The head of the final response.
     Head(Head<'a>),
     /// A message, its delimiter excluded: byte for byte what the wire held, not checked to be JSON.
@@ -146,29 +146,29 @@ pub enum Event<'a> {
     },
     /// The body is complete. Whatever input follows belongs to no response: drop the connection.
     End {
-        /// Octets of a last message without delimiter. Part of a message is never delivered as one.
+        /// ByteCounts of a last message without delimiter. Part of a message is never delivered as one.
         undelivered: u64,
     },
 }
 
-/// An [`Event`] before it is lent: numbers only, so that it can be kept while the connection is borrowed again.
+/// An [`ConnectionEvent`] before it is lent: numbers only, so that it can be kept while the connection is borrowed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Raw {
-    /// See [`Event::Head`].
+pub enum ScannedConnectionEvent {
+    /// See [`ConnectionEvent::Head`].
     Head,
-    /// See [`Event::Message`].
-    Message(Place),
-    /// See [`Event::KeepAlive`].
+    /// See [`ConnectionEvent::Message`].
+    Message(MessagePlace),
+    /// See [`ConnectionEvent::KeepAlive`].
     KeepAlive,
-    /// See [`Event::Skipped`].
+    /// See [`ConnectionEvent::Skipped`].
     Skipped {
         /// Its octets.
         bytes: u64,
     },
-    /// See [`Event::End`].
+    /// See [`ConnectionEvent::End`].
     End {
-        /// Octets of a last message without delimiter.
+        /// ByteCounts of a last message without delimiter.
         undelivered: u64,
     },
 }
@@ -181,26 +181,26 @@ pub enum Closed {
     Complete,
     /// The close ended a body that has no other end (RFC 9112 section 6.3 rule 8).
     CompleteByClose {
-        /// Octets of a last message without delimiter.
+        /// ByteCounts of a last message without delimiter.
         undelivered: u64,
     },
     /// The body was cut short (RFC 9112 section 8).
     Cut {
-        /// Octets of the message that was cut.
+        /// ByteCounts of the message that was cut.
         undelivered: u64,
     },
     /// The head was cut short, or never came.
     CutInHead {
-        /// Octets of the head that came.
+        /// ByteCounts of the head that came.
         undelivered: u64,
     },
 }
 
-/// Octets received, by what became of them. At every step
+/// ByteCounts received, by what became of them. At every step
 /// `received == head + framing + delivered + separators + skipped + discarded + Connection::buffered()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Octets {
+pub struct ByteCounts {
     /// All octets consumed.
     pub received: u64,
     /// Heads, interim ones included.
@@ -217,7 +217,7 @@ pub struct Octets {
     pub discarded: u64,
 }
 
-impl Octets {
+impl ByteCounts {
     /// Returns the bytes of content, which are all but heads, framing and what was discarded.
     pub(crate) const fn content(&self) -> u64 {
         self.received - self.head - self.framing - self.discarded
@@ -234,7 +234,7 @@ enum Phase {
     /// An error document of which no more is read.
     DocumentEnd(usize),
     Complete,
-    Failed(Error),
+    Failed(ConnectionError),
 }
 
 /// One transport's life. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
@@ -246,7 +246,7 @@ pub struct Connection<S> {
     /// Content octets that the body has handed over and the framer has not consumed; they may be still to come.
     content: u64,
     liveness: Liveness,
-    octets: Octets,
+    counts: ByteCounts,
     head: Option<ResponseHead>,
     config: ConnectionConfig,
     /// How much of the storage, from its front, is the connection's to use.
@@ -266,11 +266,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         config.message_bytes_max = config.message_bytes_max.min(capacity.saturating_sub(1));
         Self {
             phase: Phase::Complete,
-            body: Body::new(Framing::Empty, config.chunk),
+            body: Body::new(BodyFraming::Empty, config.chunk),
             framer: Framer::new(config.delimiter, config.message_bytes_max),
             content: 0,
             liveness: Liveness::new(config.timeouts),
-            octets: Octets::default(),
+            counts: ByteCounts::default(),
             head: None,
             config,
             capacity,
@@ -292,11 +292,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// What became of the octets received.
     #[must_use]
-    pub const fn octets(&self) -> &Octets {
-        &self.octets
+    pub const fn byte_counts(&self) -> &ByteCounts {
+        &self.counts
     }
 
-    /// Octets of an unfinished head or message, in storage or already passed over.
+    /// ByteCounts of an unfinished head or message, in storage or already passed over.
     #[must_use]
     pub fn buffered(&self) -> u64 {
         match &self.phase {
@@ -322,13 +322,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.phase = Phase::Head(HeadDecoder::new(self.config.head));
         self.framer = Framer::new(self.config.delimiter, self.config.message_bytes_max);
         self.content = 0;
-        self.octets = Octets::default();
+        self.counts = ByteCounts::default();
         self.head = None;
     }
 
     /// Takes the body as one document, an error's, rather than as a stream of messages: call it right behind the head.
     ///
-    /// Its first 64 KiB are gathered in storage, as far as that goes; [`Raw::End`] comes with the body's
+    /// Its first 64 KiB are gathered in storage, as far as that goes; [`ScannedConnectionEvent::End`] comes with the body's
     /// end or when there is no more room. [`Self::document`] lends what came.
     pub fn collect_document(&mut self, now: Instant) {
         if let Phase::Stream = self.phase {
@@ -355,7 +355,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         &'a mut self,
         input: &'a [u8],
         now: Instant,
-    ) -> (usize, Result<Option<Event<'a>>, Error>) {
+    ) -> (usize, Result<Option<ConnectionEvent<'a>>, ConnectionError>) {
         match self.scan(input, now) {
             (consumed, Ok(None)) => (consumed, Ok(None)),
             (consumed, Ok(Some(raw))) => (consumed, Ok(Some(self.lend(raw, input)))),
@@ -369,12 +369,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// input was read. Call [`Self::lend`] before the next call.
     ///
     /// # Errors
-    /// [`Error`] where the peer broke the protocol, or where bytes that end nothing keep coming past an absolute
+    /// [`ConnectionError`] where the peer broke the protocol, or where bytes that end nothing keep coming past an absolute
     /// deadline: every event before that place has been returned already. The error is sticky. The rest of the input
     /// counts as discarded.
     // Small enough for the caller's loop: what is not in line is behind the three calls.
     #[inline(always)]
-    pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+    pub fn scan(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         // One value from where it is made to the caller: taking it apart on the way costs more than a short scan does.
         let answer = if let Phase::Stream = self.phase {
             if input.len() < BLOCK && self.scan_within(input, now) {
@@ -385,8 +389,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         } else {
             self.scan_other(input, now)
         };
-        self.octets.received += answer.0 as u64;
-        debug_assert_eq!(self.octets.received, self.accounted(), "octets do not add up: {:?}", self.octets);
+        self.counts.received += answer.0 as u64;
+        debug_assert_eq!(self.counts.received, self.accounted(), "octets do not add up: {:?}", self.counts);
         answer
     }
 
@@ -396,13 +400,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Panics if `input` is not the slice in which the event was found, or if another call overwrote the event.
     #[inline]
     #[must_use]
-    pub fn lend<'a>(&'a self, raw: Raw, input: &'a [u8]) -> Event<'a> {
+    pub fn lend<'a>(&'a self, raw: ScannedConnectionEvent, input: &'a [u8]) -> ConnectionEvent<'a> {
         match raw {
-            Raw::Head => Event::Head(self.lend_head()),
-            Raw::Message(place) => Event::Message(self.lend_message(place, input)),
-            Raw::KeepAlive => Event::KeepAlive,
-            Raw::Skipped { bytes } => Event::Skipped { bytes },
-            Raw::End { undelivered } => Event::End { undelivered },
+            ScannedConnectionEvent::Head => ConnectionEvent::Head(self.lend_head()),
+            ScannedConnectionEvent::Message(place) => {
+                ConnectionEvent::Message(self.lend_message(place, input))
+            }
+            ScannedConnectionEvent::KeepAlive => ConnectionEvent::KeepAlive,
+            ScannedConnectionEvent::Skipped { bytes } => ConnectionEvent::Skipped { bytes },
+            ScannedConnectionEvent::End { undelivered } => ConnectionEvent::End { undelivered },
         }
     }
 
@@ -414,17 +420,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Lends the message that [`Self::scan`] just found at `place` in `input`.
     #[inline]
-    pub(crate) fn lend_message<'a>(&'a self, place: Place, input: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn lend_message<'a>(&'a self, place: MessagePlace, input: &'a [u8]) -> &'a [u8] {
         match place {
-            Place::Input { start, end } => &input[start..end],
-            Place::Storage { length } => &self.storage.as_ref()[..length],
+            MessagePlace::Input { start, end } => &input[start..end],
+            MessagePlace::Storage { length } => &self.storage.as_ref()[..length],
         }
     }
 
     /// The transport was closed by the peer, behind all input that was given.
     pub fn handle_eof(&mut self) -> Closed {
         let undelivered = self.buffered();
-        self.octets.discarded += undelivered;
+        self.counts.discarded += undelivered;
         self.liveness.handle_closed();
         let closed = match self.phase {
             Phase::Head(_) => Closed::CutInHead { undelivered },
@@ -491,15 +497,21 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     }
 
     fn accounted(&self) -> u64 {
-        let Octets { received: _, head, framing, delivered, separators, skipped, discarded } = self.octets;
+        let ByteCounts { received: _, head, framing, delivered, separators, skipped, discarded } =
+            self.counts;
         head + framing + delivered + separators + skipped + discarded + self.buffered()
     }
 
     /// Gives the connection up: what is left of the input and of an unfinished message is discarded.
     #[cold]
-    fn fail(&mut self, kind: ErrorKind, input: &[u8], at: usize) -> (usize, Result<Option<Raw>, Error>) {
-        let error = Error { kind, offset: self.octets.received + at as u64 };
-        self.octets.discarded += self.buffered() + (input.len() - at) as u64;
+    fn fail(
+        &mut self,
+        kind: ConnectionErrorKind,
+        input: &[u8],
+        at: usize,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
+        let error = ConnectionError { kind, offset: self.counts.received + at as u64 };
+        self.counts.discarded += self.buffered() + (input.len() - at) as u64;
         self.phase = Phase::Failed(error);
         self.content = 0;
         self.liveness.handle_closed();
@@ -508,53 +520,65 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// All of the input is consumed. A peer that keeps sending without ending anything does not outrun its deadline.
     #[inline]
-    fn drained(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+    fn drained(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         match self.liveness.handle_unfinished(now) {
             None => (input.len(), Ok(None)),
-            Some(reason) => self.fail(ErrorKind::Timeout(reason), input, input.len()),
+            Some(reason) => self.fail(ConnectionErrorKind::Timeout(reason), input, input.len()),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn scan_other(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+    fn scan_other(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         match self.phase {
             Phase::Head(_) => self.scan_head(input, now),
             Phase::Document(length) => self.scan_document(input, length, now),
             Phase::Failed(error) => {
-                self.octets.discarded += input.len() as u64;
+                self.counts.discarded += input.len() as u64;
                 (input.len(), Err(error))
             }
             Phase::Complete | Phase::DocumentEnd(_) => {
-                self.octets.discarded += input.len() as u64;
+                self.counts.discarded += input.len() as u64;
                 (input.len(), Ok(None))
             }
             Phase::Stream => unreachable!("`scan` reads a stream itself"),
         }
     }
 
-    fn scan_head(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+    fn scan_head(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         let Phase::Head(decoder) = &mut self.phase else { unreachable!("`scan_other` looked at the phase") };
         let before = decoder.buffered();
         let (consumed, result) = decoder.decode(input, &mut self.storage.as_mut()[..self.capacity]);
         match result {
             Ok(None) => {
-                self.octets.head += (before + consumed - decoder.buffered()) as u64;
+                self.counts.head += (before + consumed - decoder.buffered()) as u64;
                 self.drained(input, now)
             }
             Ok(Some(head)) => {
-                self.octets.head += (before + consumed) as u64;
+                self.counts.head += (before + consumed) as u64;
                 self.body = Body::new(head.framing, self.config.chunk);
                 self.phase = Phase::Stream;
                 self.head = Some(head);
                 self.liveness.handle_head(now);
-                (consumed, Ok(Some(Raw::Head)))
+                (consumed, Ok(Some(ScannedConnectionEvent::Head)))
             }
             Err(error) => {
-                self.octets.head += (before + consumed) as u64;
+                self.counts.head += (before + consumed) as u64;
                 // From here on nothing is buffered: the head's octets are accounted for.
                 self.phase = Phase::Complete;
-                self.fail(ErrorKind::Head(error.kind), input, error.at)
+                self.fail(ConnectionErrorKind::Head(error.kind), input, error.at)
             }
         }
     }
@@ -565,19 +589,19 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         input: &[u8],
         mut length: usize,
         now: Instant,
-    ) -> (usize, Result<Option<Raw>, Error>) {
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         let start = self.lend_head().parsed().bytes;
         let mut at = 0;
         while at < input.len() {
             if self.content == 0 {
                 match self.body.hand_over(&input[at..]) {
                     Ok(HandOver::Content { start, length }) => {
-                        self.octets.framing += start as u64;
+                        self.counts.framing += start as u64;
                         self.content = length;
                         at += start;
                     }
                     Ok(HandOver::NeedInput) => {
-                        self.octets.framing += (input.len() - at) as u64;
+                        self.counts.framing += (input.len() - at) as u64;
                         break;
                     }
                     // A broken end of an error document takes nothing from what it said.
@@ -594,7 +618,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             self.phase = Phase::Document(length);
             self.content -= here as u64;
             at += here;
-            self.octets.discarded += here as u64;
+            self.counts.discarded += here as u64;
             if fits < here {
                 return self.end_document(length, input, at);
             }
@@ -612,11 +636,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         length: usize,
         input: &[u8],
         at: usize,
-    ) -> (usize, Result<Option<Raw>, Error>) {
-        self.octets.discarded += (input.len() - at) as u64;
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
+        self.counts.discarded += (input.len() - at) as u64;
         self.phase = Phase::DocumentEnd(length);
         self.liveness.handle_closed();
-        (input.len(), Ok(Some(Raw::End { undelivered: 0 })))
+        (input.len(), Ok(Some(ScannedConnectionEvent::End { undelivered: 0 })))
     }
 
     /// Takes in an input of a few octets that lies within a chunk and goes on with a message in storage without ending
@@ -637,7 +661,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     }
 
     #[inline(never)]
-    fn scan_stream(&mut self, input: &[u8], now: Instant) -> (usize, Result<Option<Raw>, Error>) {
+    fn scan_stream(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         let mut at = 0;
         while at < input.len() {
             if self.content == 0 {
@@ -646,21 +674,21 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 }
                 match self.body.hand_over(&input[at..]) {
                     Ok(HandOver::Content { start, length }) => {
-                        self.octets.framing += start as u64;
+                        self.counts.framing += start as u64;
                         self.content = length;
                         at += start;
                     }
                     Ok(HandOver::NeedInput) => {
-                        self.octets.framing += (input.len() - at) as u64;
+                        self.counts.framing += (input.len() - at) as u64;
                         break;
                     }
                     Ok(HandOver::End(consumed)) => {
-                        self.octets.framing += consumed as u64;
+                        self.counts.framing += consumed as u64;
                         return (at + consumed, Ok(Some(self.complete())));
                     }
                     Err(error) => {
-                        self.octets.framing += error.at as u64;
-                        return self.fail(ErrorKind::Chunk(error.kind), input, at + error.at);
+                        self.counts.framing += error.at as u64;
+                        return self.fail(ConnectionErrorKind::Chunk(error.kind), input, at + error.at);
                     }
                 }
             }
@@ -705,7 +733,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             at += data + length;
         }
         if framing > 0 {
-            self.octets.framing += framing as u64;
+            self.counts.framing += framing as u64;
             self.liveness.handle_content(now);
         }
         at
@@ -713,36 +741,36 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Accounts for a frame that took `octets` in all.
     #[inline]
-    fn raw(&mut self, frame: Frame, octets: u64) -> Raw {
+    fn raw(&mut self, frame: Frame, octets: u64) -> ScannedConnectionEvent {
         match frame {
             Frame::Message(place) => {
                 let length = match place {
-                    Place::Input { start, end } => end - start,
-                    Place::Storage { length } => length,
+                    MessagePlace::Input { start, end } => end - start,
+                    MessagePlace::Storage { length } => length,
                 } as u64;
-                self.octets.delivered += length;
-                self.octets.separators += octets - length;
-                Raw::Message(place)
+                self.counts.delivered += length;
+                self.counts.separators += octets - length;
+                ScannedConnectionEvent::Message(place)
             }
             Frame::KeepAlive => {
-                self.octets.separators += octets;
-                Raw::KeepAlive
+                self.counts.separators += octets;
+                ScannedConnectionEvent::KeepAlive
             }
             Frame::Skipped { bytes } => {
-                self.octets.skipped += bytes;
-                self.octets.separators += octets - bytes;
-                Raw::Skipped { bytes }
+                self.counts.skipped += bytes;
+                self.counts.separators += octets - bytes;
+                ScannedConnectionEvent::Skipped { bytes }
             }
         }
     }
 
     #[cold]
-    fn complete(&mut self) -> Raw {
+    fn complete(&mut self) -> ScannedConnectionEvent {
         let undelivered = self.framer.unfinished();
-        self.octets.discarded += undelivered;
+        self.counts.discarded += undelivered;
         self.phase = Phase::Complete;
         self.liveness.handle_closed();
-        Raw::End { undelivered }
+        ScannedConnectionEvent::End { undelivered }
     }
 }
 
@@ -754,7 +782,7 @@ impl<S> fmt::Debug for Connection<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("phase", &self.phase)
-            .field("octets", &self.octets)
+            .field("octets", &self.counts)
             .field("liveness", &self.liveness)
             .finish_non_exhaustive()
     }

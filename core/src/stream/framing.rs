@@ -30,7 +30,7 @@ pub enum Delimiter {
 /// Where a message lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a message is in one place or the other")]
-pub enum Place {
+pub enum MessagePlace {
     /// In the input given, from `start` to `end`.
     Input {
         /// The first octet.
@@ -40,7 +40,7 @@ pub enum Place {
     },
     /// At the front of the storage.
     Storage {
-        /// Octets of the message.
+        /// ByteCounts of the message.
         length: usize,
     },
 }
@@ -50,7 +50,7 @@ pub enum Place {
 #[non_exhaustive]
 pub enum Frame {
     /// A message, without its delimiter.
-    Message(Place),
+    Message(MessagePlace),
     /// A message of nothing or of white space: the server is alive.
     KeepAlive,
     /// A message over the limit, passed over.
@@ -85,7 +85,7 @@ impl Framer {
         Self { delimiter, limit, spill: Spill::EMPTY, skipping: None }
     }
 
-    /// Octets of the message that has begun and not ended, those that were passed over included; 0 between messages.
+    /// ByteCounts of the message that has begun and not ended, those that were passed over included; 0 between messages.
     #[inline]
     #[must_use]
     pub const fn unfinished(&self) -> u64 {
@@ -168,7 +168,7 @@ impl Framer {
         } else if is_blank(message) {
             Frame::KeepAlive
         } else {
-            Frame::Message(Place::Input { start, end })
+            Frame::Message(MessagePlace::Input { start, end })
         }
     }
 
@@ -224,7 +224,7 @@ impl Framer {
         if is_blank(&storage[..length]) {
             Frame::KeepAlive
         } else {
-            Frame::Message(Place::Storage { length })
+            Frame::Message(MessagePlace::Storage { length })
         }
     }
 }

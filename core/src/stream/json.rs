@@ -20,7 +20,7 @@
 //! block instead of from memory again.
 //!
 //! Advice for changing it: each function that ends inside a number or a key must treat the end of the input as
-//! [`Reason::End`]. A number is the one value without an end mark of its own: what looks like 12 may become 123.
+//! [`MalformedReason::End`]. A number is the one value without an end mark of its own: what looks like 12 may become 123.
 
 use core::fmt;
 
@@ -35,13 +35,13 @@ pub struct Malformed {
     /// Offset of the first byte that cannot stand where it stands; the length of the input where it ends early.
     pub at: usize,
     /// What is wrong there.
-    pub reason: Reason,
+    pub reason: MalformedReason,
 }
 
 /// What is wrong with a JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum MalformedReason {
     /// The input ends before the text does. Also: it holds no value at all.
     End,
     /// A byte that the grammar does not allow here (RFC 8259 section 2), a byte order mark among them.
@@ -68,7 +68,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for MalformedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::End => "the input ends too early",
@@ -199,7 +199,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(crate) fn enter(&mut self) -> Result<(), Malformed> {
         if self.open == DEPTH_MAX {
-            return Err(malformed(self.at, Reason::TooDeep));
+            return Err(malformed(self.at, MalformedReason::TooDeep));
         }
         self.open += 1;
         self.at += 1;
@@ -218,13 +218,13 @@ impl<'a> Scanner<'a> {
         }
         if !core::mem::replace(first, false) {
             if byte != b',' {
-                return Err(malformed(self.at, Reason::Byte));
+                return Err(malformed(self.at, MalformedReason::Byte));
             }
             self.at += 1;
             byte = self.peek()?;
         }
         if byte != b'"' {
-            return Err(malformed(self.at, Reason::Byte));
+            return Err(malformed(self.at, MalformedReason::Byte));
         }
         let key = self.string()?;
         self.at = colon(self.bytes, self.at)?;
@@ -242,7 +242,7 @@ impl<'a> Scanner<'a> {
         }
         if !core::mem::replace(first, false) {
             if byte != b',' {
-                return Err(malformed(self.at, Reason::Byte));
+                return Err(malformed(self.at, MalformedReason::Byte));
             }
             self.at += 1;
             self.peek()?;
@@ -254,7 +254,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn peek_element_end(&mut self) -> Result<(), Malformed> {
         match self.peek()? {
             b',' | b']' => Ok(()),
-            _ => Err(malformed(self.at, Reason::Byte)),
+            _ => Err(malformed(self.at, MalformedReason::Byte)),
         }
     }
 
@@ -305,8 +305,8 @@ impl<'a> Scanner<'a> {
     fn whole(&self) -> Result<(), Malformed> {
         match self.bytes.get(self.at) {
             Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') => Ok(()),
-            Some(_) => Err(malformed(self.at, Reason::Byte)),
-            None => Err(malformed(self.at, Reason::End)),
+            Some(_) => Err(malformed(self.at, MalformedReason::Byte)),
+            None => Err(malformed(self.at, MalformedReason::End)),
         }
     }
 
@@ -314,7 +314,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn end(&mut self) -> Result<(), Malformed> {
         while let Some(byte) = self.bytes.get(self.at) {
             if !is_space(*byte) {
-                return Err(malformed(self.at, Reason::Trailing));
+                return Err(malformed(self.at, MalformedReason::Trailing));
             }
             self.at += 1;
         }
@@ -346,7 +346,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malform
             b'"' => string(bytes, start + 1)?.0,
             b'{' | b'[' => {
                 if open == depth {
-                    return Err(malformed(start, Reason::TooDeep));
+                    return Err(malformed(start, MalformedReason::TooDeep));
                 }
                 let object = byte == b'{';
                 let (byte, next) = significant(bytes, start + 1)?;
@@ -377,7 +377,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malform
                 break;
             }
             if byte != if object { b'}' } else { b']' } {
-                return Err(malformed(next, Reason::Byte));
+                return Err(malformed(next, MalformedReason::Byte));
             }
             open -= 1;
             kinds >>= 1;
@@ -389,7 +389,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malform
 #[inline]
 fn key(bytes: &[u8], byte: u8, at: usize) -> Result<usize, Malformed> {
     if byte != b'"' {
-        return Err(malformed(at, Reason::Byte));
+        return Err(malformed(at, MalformedReason::Byte));
     }
     colon(bytes, string(bytes, at + 1)?.0)
 }
@@ -398,7 +398,7 @@ fn key(bytes: &[u8], byte: u8, at: usize) -> Result<usize, Malformed> {
 fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     match significant(bytes, at)? {
         (b':', at) => Ok(at + 1),
-        (_, at) => Err(malformed(at, Reason::Byte)),
+        (_, at) => Err(malformed(at, MalformedReason::Byte)),
     }
 }
 
@@ -410,8 +410,8 @@ fn significant(bytes: &[u8], mut at: usize) -> Result<(u8, usize), Malformed> {
             // The service writes no white space: one comparison settles the usual case.
             Some(&byte) if byte > b' ' => return Ok((byte, at)),
             Some(&byte) if is_space(byte) => at += 1,
-            Some(_) => return Err(malformed(at, Reason::Byte)),
-            None => return Err(malformed(at, Reason::End)),
+            Some(_) => return Err(malformed(at, MalformedReason::Byte)),
+            None => return Err(malformed(at, MalformedReason::End)),
         }
     }
 }
@@ -464,9 +464,9 @@ fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Malformed> {
                 at = escape(bytes, at)?;
                 escaped = true;
             }
-            Some(0..=0x1F) => return Err(malformed(at, Reason::Control)),
+            Some(0..=0x1F) => return Err(malformed(at, MalformedReason::Control)),
             Some(_) => at += 1,
-            None => return Err(malformed(at, Reason::End)),
+            None => return Err(malformed(at, MalformedReason::End)),
         }
     }
 }
@@ -480,14 +480,14 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
             for digit in at + 2..at + 6 {
                 match bytes.get(digit) {
                     Some(byte) if byte.is_ascii_hexdigit() => {}
-                    Some(_) => return Err(malformed(digit, Reason::Escape)),
-                    None => return Err(malformed(digit, Reason::End)),
+                    Some(_) => return Err(malformed(digit, MalformedReason::Escape)),
+                    None => return Err(malformed(digit, MalformedReason::End)),
                 }
             }
             Ok(at + 6)
         }
-        Some(_) => Err(malformed(at + 1, Reason::Escape)),
-        None => Err(malformed(at + 1, Reason::End)),
+        Some(_) => Err(malformed(at + 1, MalformedReason::Escape)),
+        None => Err(malformed(at + 1, MalformedReason::End)),
     }
 }
 
@@ -499,8 +499,8 @@ fn scalar(bytes: &[u8], at: usize, byte: u8) -> Result<usize, Malformed> {
         b't' => literal(bytes, at, b"true"),
         b'f' => literal(bytes, at, b"false"),
         b'-' | b'0'..=b'9' => Ok(number(bytes, at)?.0),
-        b'+' | b'.' => Err(malformed(at, Reason::Number)),
-        _ => Err(malformed(at, Reason::Byte)),
+        b'+' | b'.' => Err(malformed(at, MalformedReason::Number)),
+        _ => Err(malformed(at, MalformedReason::Byte)),
     }
 }
 
@@ -511,7 +511,10 @@ fn literal<const N: usize>(bytes: &[u8], at: usize, word: &[u8; N]) -> Result<us
         return Ok(at + N);
     }
     let same = rest.iter().zip(word).take_while(|(read, wanted)| read == wanted).count();
-    Err(malformed(at + same, if same == rest.len() { Reason::End } else { Reason::Literal }))
+    Err(malformed(
+        at + same,
+        if same == rest.len() { MalformedReason::End } else { MalformedReason::Literal },
+    ))
 }
 
 /// Walks a number from its first byte; the offset after it, and whether it is digits alone.
@@ -521,7 +524,7 @@ fn number(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
     let whole = start + usize::from(negative);
     let mut at = digits(bytes, whole)?;
     if at - whole > 1 && bytes.get(whole) == Some(&b'0') {
-        return Err(malformed(whole + 1, Reason::Number));
+        return Err(malformed(whole + 1, MalformedReason::Number));
     }
     let mut plain = !negative;
     if bytes.get(at) == Some(&b'.') {
@@ -544,7 +547,7 @@ fn digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
         let found = beyond_nine(block ^ each(b'0'));
         if found != 0 {
             at += (found.trailing_zeros() / 8) as usize;
-            return if at > start { Ok(at) } else { Err(malformed(at, Reason::Number)) };
+            return if at > start { Ok(at) } else { Err(malformed(at, MalformedReason::Number)) };
         }
         at += 8;
     }
@@ -554,7 +557,7 @@ fn digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     if at > start {
         return Ok(at);
     }
-    Err(malformed(at, if at == bytes.len() { Reason::End } else { Reason::Number }))
+    Err(malformed(at, if at == bytes.len() { MalformedReason::End } else { MalformedReason::Number }))
 }
 
 /// The high bit of each of the eight bytes that is more than nine, exactly.
@@ -592,7 +595,7 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
 }
 
 #[cold]
-pub(crate) const fn malformed(at: usize, reason: Reason) -> Malformed {
+pub(crate) const fn malformed(at: usize, reason: MalformedReason) -> Malformed {
     Malformed { at, reason }
 }
 

@@ -52,13 +52,13 @@ mod metadata;
 mod problem;
 mod validity;
 
-pub use self::array::{Elements, elements};
-pub use self::classifier::{Class, classify};
+pub use self::array::{ArrayElements, elements};
+pub use self::classifier::{Classification, classify};
 pub use self::kind::{Compliance, Format, Kind, PostId, System};
 pub use self::metadata::ConnectionMetadata;
 pub use self::problem::{ConnectionIssue, DisconnectType, Problem, ProblemType};
 pub use self::validity::validate;
-pub use super::json::{DEPTH_MAX, Malformed, Reason};
+pub use super::json::{DEPTH_MAX, Malformed, MalformedReason};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@
 //! 16 octets are moved whatever the piece's length, and only the length decides how many of them count. That is one
 //! load and one store without a branch on the length, where a copy of variable length is a call that mispredicts.
 
-/// Octets that the short path moves at once.
+/// ByteCounts that the short path moves at once.
 pub(crate) const BLOCK: usize = 16;
 
 /// How much of the storage is in use. The storage itself is lent to each call.
@@ -21,7 +21,7 @@ pub(crate) struct Spill {
 impl Spill {
     pub(crate) const EMPTY: Self = Self { length: 0 };
 
-    /// Octets held.
+    /// ByteCounts held.
     #[inline]
     pub(crate) const fn len(self) -> usize {
         self.length

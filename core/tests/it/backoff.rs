@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use powerstream_core::backoff::Class::{self, *};
+use powerstream_core::backoff::FailureClass::{self, *};
 use powerstream_core::backoff::{Backoff, BackoffConfig, Schedule};
 
 fn config(jitter_percent: u8) -> BackoffConfig {
@@ -12,7 +12,7 @@ fn config(jitter_percent: u8) -> BackoffConfig {
 }
 
 /// The delays in milliseconds of `count` failures of one class.
-fn delays(backoff: &mut Backoff, class: Class, count: usize) -> Vec<u64> {
+fn delays(backoff: &mut Backoff, class: FailureClass, count: usize) -> Vec<u64> {
     (0..count).map(|_| backoff.next(class).length.as_millis() as u64).collect()
 }
 

@@ -1,31 +1,32 @@
 //! The chunked decoder: every row of what is taken and what is refused, delivered in every way.
 
+use powerstream_core::http::chunked::ChunkErrorKind::{self, *};
+use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan, ChunkedDecoder};
+
 use crate::common::reference_decoder::{self, BodyEnd, Chunked};
 use crate::common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
-use powerstream_core::http::chunked::ChunkErrorKind::{self, *};
-use powerstream_core::http::chunked::{ChunkLimits, Decoder, Span};
 
 /// Decodes the pieces and writes down the whole; checks that nothing follows an end or an error.
 fn decode<'a>(limits: ChunkLimits, input: impl IntoIterator<Item = &'a [u8]>) -> Chunked {
-    let mut decoder = Decoder::new(limits);
+    let mut decoder = ChunkedDecoder::new(limits);
     let mut content = Vec::new();
     let mut before = 0;
     for piece in input {
         let mut at = 0;
         loop {
             match decoder.decode(&piece[at..]) {
-                Ok(Span::Data(range)) => {
+                Ok(ChunkSpan::Data(range)) => {
                     assert!(!range.is_empty(), "data without octets");
                     content.extend_from_slice(&piece[at..][range.clone()]);
                     at += range.end;
                     assert!(!decoder.is_complete());
                 }
-                Ok(Span::NeedInput) => break,
-                Ok(Span::End(consumed)) => {
+                Ok(ChunkSpan::NeedInput) => break,
+                Ok(ChunkSpan::End(consumed)) => {
                     assert!(decoder.is_complete());
                     assert_eq!(
                         decoder.decode(b"0\r\n\r\n"),
-                        Ok(Span::End(0)),
+                        Ok(ChunkSpan::End(0)),
                         "nothing is read behind the end"
                     );
                     return Chunked { content, end: BodyEnd::Complete(before + at + consumed) };

@@ -1,18 +1,19 @@
 //! Whole responses through a connection: the same events for the same content, whatever way it is chunked, cut and
 //! stored.
 
-use crate::common::event_log::{OwnedEvent, run};
-use crate::common::{Chunking, HEAD, chunked, deliveries, pieces, push_chunk, reference_decoder, streamed};
-use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, Raw};
+use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, ScannedConnectionEvent};
 use powerstream_core::stream::framing::Delimiter;
 use powerstream_core::time::Instant;
+
+use crate::common::event_log::{OwnedEvent, run};
+use crate::common::{Chunking, HEAD, chunked, deliveries, pieces, push_chunk, reference_decoder, streamed};
 
 #[derive(Clone, Copy)]
 enum Want {
     Message(&'static [u8]),
     KeepAlive,
     Skipped(u64),
-    /// Octets of a last message without delimiter.
+    /// ByteCounts of a last message without delimiter.
     Left(u64),
 }
 use Want::{KeepAlive, Left, Message, Skipped};
@@ -149,7 +150,7 @@ impl<'a> Response<'a> {
             "{}, {how:?}, {:?}, at most {}, cut at {cuts:?}",
             case.name, config.delimiter, config.message_bytes_max
         );
-        let octets = connection.octets();
+        let octets = connection.byte_counts();
         assert_eq!(
             [
                 octets.head,
@@ -339,17 +340,17 @@ fn million_keep_alives_exceed_no_limit() {
     let wire = b"2;quiet=yes\r\n\r\n\r\n".repeat(1_000);
     let mut connection = Connection::new([0; 64], ConnectionConfig::default());
     connection.handle_connected(Instant::ZERO);
-    assert!(matches!(connection.scan(HEAD, Instant::ZERO), (_, Ok(Some(Raw::Head)))));
+    assert!(matches!(connection.scan(HEAD, Instant::ZERO), (_, Ok(Some(ScannedConnectionEvent::Head)))));
     let mut keep_alives = 0;
     for second in 0..1_000 {
         let now = Instant::from_nanos(second * 1_000_000_000);
         let mut input = &wire[..];
-        while let (consumed, Ok(Some(Raw::KeepAlive))) = connection.scan(input, now) {
+        while let (consumed, Ok(Some(ScannedConnectionEvent::KeepAlive))) = connection.scan(input, now) {
             keep_alives += 1;
             input = &input[consumed..];
         }
         assert_eq!(connection.buffered(), 0);
     }
     assert_eq!(keep_alives, 1_000_000);
-    assert_eq!(connection.octets().separators, 2_000_000);
+    assert_eq!(connection.byte_counts().separators, 2_000_000);
 }

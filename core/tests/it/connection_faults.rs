@@ -1,16 +1,19 @@
 //! What a broken, cut or silent peer makes of a connection: everything whole is delivered, then the fault is named.
 
+use powerstream_core::http::body::BodyFraming;
+use powerstream_core::http::chunked::ChunkErrorKind;
+use powerstream_core::http::head::HeadErrorKind;
+use powerstream_core::stream::connection::{
+    Closed, Connection, ConnectionConfig, ConnectionErrorKind, ConnectionEvent, ScannedConnectionEvent,
+};
+use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::time::Instant;
+
 use crate::common::event_log::{OwnedEvent, check_byte_counts, feed, run};
 use crate::common::{
     Chunking, HEAD, Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts, reference_decoder,
     streamed,
 };
-use powerstream_core::http::body::Framing;
-use powerstream_core::http::chunked::ChunkErrorKind;
-use powerstream_core::http::head::HeadErrorKind;
-use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, ErrorKind, Event, Raw};
-use powerstream_core::stream::framing::Delimiter;
-use powerstream_core::time::Instant;
 
 const NOW: Instant = Instant::ZERO;
 
@@ -63,7 +66,7 @@ fn complete_messages_are_delivered_before_an_error() {
         if kind == DataEnd {
             want.push(OwnedEvent::KeepAlive);
         }
-        want.push(OwnedEvent::Failed { kind: ErrorKind::Chunk(kind), offset });
+        want.push(OwnedEvent::Failed { kind: ConnectionErrorKind::Chunk(kind), offset });
         want.push(OwnedEvent::Closed(Closed::Cut { undelivered: 0 }));
         assert_runs(kind.code(), &wire, &want);
     }
@@ -75,11 +78,11 @@ fn partial_message_before_an_error_is_not_delivered() {
     push_chunk(&mut wire, b"{}\r\n{\"half\":", "");
     let offset = wire.len() as u64;
     wire.extend_from_slice(b"x");
-    let failed = OwnedEvent::Failed { kind: ErrorKind::Chunk(ChunkErrorKind::SizeMissing), offset };
+    let failed = OwnedEvent::Failed { kind: ConnectionErrorKind::Chunk(ChunkErrorKind::SizeMissing), offset };
     assert_runs("half", &wire, &[message("{}"), failed, OwnedEvent::Closed(Closed::Cut { undelivered: 0 })]);
     let mut connection = connection(256);
     run(&mut connection, [&wire[..]]);
-    assert_eq!(connection.octets().discarded, 8 + 1, "the half message and the offending octet");
+    assert_eq!(connection.byte_counts().discarded, 8 + 1, "the half message and the offending octet");
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn invalid_head_is_reported_with_its_offset() {
         ),
     ];
     for (wire, kind, offset) in cases {
-        let failed = OwnedEvent::Failed { kind: ErrorKind::Head(kind), offset };
+        let failed = OwnedEvent::Failed { kind: ConnectionErrorKind::Head(kind), offset };
         assert_runs(kind.code(), wire, &[failed, OwnedEvent::Closed(Closed::Cut { undelivered: 0 })]);
     }
 }
@@ -192,7 +195,7 @@ fn bytes_after_the_end_are_discarded() {
             assert_runs(name, &wire, &want);
             let mut connection = connection(256);
             run(&mut connection, [&wire[..]]);
-            assert_eq!(connection.octets().discarded, left.len() as u64, "{name}");
+            assert_eq!(connection.byte_counts().discarded, left.len() as u64, "{name}");
         }
     }
 }
@@ -204,7 +207,7 @@ fn input_is_ignored_before_connect_and_after_close() {
     feed(&mut connection, &streamed(b"0\r\n\r\n"), NOW, &mut received, &mut log);
     assert_eq!(log, [], "not connected yet");
     run(&mut connection, [&streamed(b"4\r\n{}\r\n\r\n")[..]]);
-    received = connection.octets().received;
+    received = connection.byte_counts().received;
     feed(&mut connection, b"4\r\n{}\r\n\r\n", NOW, &mut received, &mut log);
     assert_eq!(log, [], "closed");
 }
@@ -219,8 +222,10 @@ fn error_persists_until_the_next_connection() {
     for piece in [&wire[..], b"4\r\n{}\r\n\r\n", b"", b"0\r\n\r\n"] {
         feed(&mut connection, piece, NOW, &mut received, &mut log);
     }
-    let failed =
-        OwnedEvent::Failed { kind: ErrorKind::Chunk(ChunkErrorKind::SizeMissing), offset: HEAD.len() as u64 };
+    let failed = OwnedEvent::Failed {
+        kind: ConnectionErrorKind::Chunk(ChunkErrorKind::SizeMissing),
+        offset: HEAD.len() as u64,
+    };
     assert_eq!(log[1..], [failed]);
     assert_eq!(connection.handle_eof(), Closed::Cut { undelivered: 0 });
     assert!(connection.scan(b"4\r\n{}\r\n\r\n", NOW).1.is_err(), "the close does not heal it");
@@ -242,7 +247,7 @@ fn reconnecting_resets_all_state() {
         let log = run(&mut connection, [&wire[..]]);
         let want = [message("{\"id\":2}"), OwnedEvent::KeepAlive, OwnedEvent::End { undelivered: 0 }];
         assert_eq!(log[1..4], want, "behind a life cut {cut} octets earlier");
-        assert_eq!(connection.octets().received, wire.len() as u64);
+        assert_eq!(connection.byte_counts().received, wire.len() as u64);
     }
 }
 
@@ -258,7 +263,7 @@ fn document(storage: usize, wire: &[u8], cuts: &[usize]) -> (Vec<OwnedEvent>, Ve
             let Ok(event) = event else { panic!("{event:?}") };
             received += consumed as u64;
             piece = &piece[consumed..];
-            let Some(head @ Event::Head(_)) = event else { continue };
+            let Some(head @ ConnectionEvent::Head(_)) = event else { continue };
             log.push(OwnedEvent::from_event(head));
             connection.collect_document(NOW);
         }
@@ -350,7 +355,14 @@ fn scan_then_lend_equals_decode() {
         [message("{\"id\":1}"), message("{}"), OwnedEvent::KeepAlive, OwnedEvent::End { undelivered: 0 }],
         "{raws:?}"
     );
-    assert_eq!((raws[0], raws[3], raws[4]), (Raw::Head, Raw::KeepAlive, Raw::End { undelivered: 0 }));
+    assert_eq!(
+        (raws[0], raws[3], raws[4]),
+        (
+            ScannedConnectionEvent::Head,
+            ScannedConnectionEvent::KeepAlive,
+            ScannedConnectionEvent::End { undelivered: 0 }
+        )
+    );
 }
 
 /// A stream of random messages in random chunks, now and then damaged, against the oracle.
@@ -410,7 +422,7 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
         let want = reference_decoder::response(&wire, &config, storage);
         let ending = match &want[want.len().saturating_sub(2)..] {
             [OwnedEvent::End { .. }, _] => 0,
-            [OwnedEvent::Failed { kind: ErrorKind::Head(_), .. }, _] => 1,
+            [OwnedEvent::Failed { kind: ConnectionErrorKind::Head(_), .. }, _] => 1,
             [OwnedEvent::Failed { .. }, _] => 2,
             [.., OwnedEvent::Closed(Closed::CutInHead { .. })] => 3,
             [.., OwnedEvent::Closed(Closed::Cut { .. })] => 4,
@@ -427,6 +439,6 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
     assert!(endings.iter().all(|&count| count > 200), "each kind of ending often: {endings:?}");
     assert!(matches!(
         reference_decoder::response(HEAD, &ConnectionConfig::default(), 64)[0],
-        OwnedEvent::Head { framing: Framing::Chunked, .. }
+        OwnedEvent::Head { framing: BodyFraming::Chunked, .. }
     ));
 }

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use powerstream_core::liveness::Timeout;
+use powerstream_core::liveness::TimeoutKind::{self, *};
+use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionErrorKind};
+use powerstream_core::time::Instant;
+
 use crate::common::event_log::{OwnedEvent, feed};
 use crate::common::{HEAD, push_chunk, streamed};
-use powerstream_core::liveness::Reason::{self, *};
-use powerstream_core::liveness::Timeout;
-use powerstream_core::stream::connection::{Connection, ConnectionConfig, ErrorKind};
-use powerstream_core::time::Instant;
 
 const fn millis(millis: u64) -> Instant {
     Instant::from_nanos(millis * 1_000_000)
@@ -45,11 +46,11 @@ impl Life {
         feed(&mut self.connection, bytes, now, &mut self.received, &mut self.log);
     }
 
-    fn deadline(&self) -> Option<(Instant, Reason)> {
+    fn deadline(&self) -> Option<(Instant, TimeoutKind)> {
         self.connection.poll_timeout().map(|deadline| (deadline.at, deadline.reason))
     }
 
-    fn failure(&self) -> Option<ErrorKind> {
+    fn failure(&self) -> Option<ConnectionErrorKind> {
         match self.log.last() {
             Some(OwnedEvent::Failed { kind, .. }) => Some(*kind),
             _ => None,
@@ -60,7 +61,7 @@ impl Life {
 /// Reads at their times, all from a server that trickles, and the deadline behind each.
 #[test]
 fn each_kind_of_input_extends_only_its_deadline() {
-    type Step = (u64, &'static [u8], Option<(u64, Reason)>);
+    type Step = (u64, &'static [u8], Option<(u64, TimeoutKind)>);
     let rows: &[(&str, &[Step])] = &[
         (
             "bytes of the head move nothing",
@@ -77,97 +78,93 @@ fn each_kind_of_input_extends_only_its_deadline() {
                 (9, b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 103 x\r\n\r\n", Some((16, Head))),
             ],
         ),
-        ("the head starts silence", &[(5, HEAD, Some((30, Silence)))]),
+        ("the head starts silence", &[(5, HEAD, Some((30, Idle)))]),
         (
             "keep-alives move silence",
             &[
-                (5, HEAD, Some((30, Silence))),
-                (25, b"2\r\n\r\n\r\n", Some((50, Silence))),
-                (45, b"2\r\n\r\n\r\n", Some((70, Silence))),
-                (69, b"2\r\n\r\n\r\n", Some((94, Silence))),
+                (5, HEAD, Some((30, Idle))),
+                (25, b"2\r\n\r\n\r\n", Some((50, Idle))),
+                (45, b"2\r\n\r\n\r\n", Some((70, Idle))),
+                (69, b"2\r\n\r\n\r\n", Some((94, Idle))),
             ],
         ),
         (
             "framing moves nothing",
             &[
-                (5, HEAD, Some((30, Silence))),
-                (10, b"2\r\n\r\n", Some((35, Silence))),
-                (11, b"\r", Some((35, Silence))),
-                (12, b"\n", Some((35, Silence))),
-                (13, b"0", Some((35, Silence))),
-                (14, b"002", Some((35, Silence))),
-                (15, b";a=\"", Some((35, Silence))),
-                (16, b"bcd\"", Some((35, Silence))),
-                (17, b"\r", Some((35, Silence))),
-                (18, b"\n", Some((35, Silence))),
-                (19, b"", Some((35, Silence))),
-                (20, b"\r\n", Some((45, Silence))),
-                (21, b"\r\n0;x\r\n", Some((45, Silence))),
-                (22, b"A: b\r\n", Some((45, Silence))),
-                (23, b"\r", Some((45, Silence))),
+                (5, HEAD, Some((30, Idle))),
+                (10, b"2\r\n\r\n", Some((35, Idle))),
+                (11, b"\r", Some((35, Idle))),
+                (12, b"\n", Some((35, Idle))),
+                (13, b"0", Some((35, Idle))),
+                (14, b"002", Some((35, Idle))),
+                (15, b";a=\"", Some((35, Idle))),
+                (16, b"bcd\"", Some((35, Idle))),
+                (17, b"\r", Some((35, Idle))),
+                (18, b"\n", Some((35, Idle))),
+                (19, b"", Some((35, Idle))),
+                (20, b"\r\n", Some((45, Idle))),
+                (21, b"\r\n0;x\r\n", Some((45, Idle))),
+                (22, b"A: b\r\n", Some((45, Idle))),
+                (23, b"\r", Some((45, Idle))),
                 (24, b"\n", None),
             ],
         ),
         (
             "framing in front of content, content behind framing",
             &[
-                (5, HEAD, Some((30, Silence))),
-                (10, b"4\r\n", Some((30, Silence))),
-                (11, b"{}\r\n\r\n2", Some((36, Silence))),
-                (12, b"\r\n\r", Some((37, Silence))),
+                (5, HEAD, Some((30, Idle))),
+                (10, b"4\r\n", Some((30, Idle))),
+                (11, b"{}\r\n\r\n2", Some((36, Idle))),
+                (12, b"\r\n\r", Some((37, Idle))),
             ],
         ),
         (
             "a message has its time from its first octet",
             &[
-                (5, HEAD, Some((30, Silence))),
-                (10, b"100\r\n{", Some((35, Silence))),
-                (30, b"\"text\":", Some((55, Silence))),
+                (5, HEAD, Some((30, Idle))),
+                (10, b"100\r\n{", Some((35, Idle))),
+                (30, b"\"text\":", Some((55, Idle))),
                 (50, b"\"", Some((70, Message))),
                 (69, b"x", Some((70, Message))),
-                (69, b"\"}\r\n", Some((94, Silence))),
-                (69, b"{", Some((94, Silence))),
-                (90, b"}", Some((115, Silence))),
+                (69, b"\"}\r\n", Some((94, Idle))),
+                (69, b"{", Some((94, Idle))),
+                (90, b"}", Some((115, Idle))),
                 (110, b"\r", Some((129, Message))),
-                (128, b"\n", Some((153, Silence))),
+                (128, b"\n", Some((153, Idle))),
             ],
         ),
         (
             "a message over many short chunks, too",
             &[
-                (5, HEAD, Some((30, Silence))),
-                (10, b"1\r\n{\r\n1\r\n \r\n", Some((35, Silence))),
-                (30, b"1\r\n \r\n2\r\n  \r\n10\r\n0123456789abcdef\r\n1\r\n.\r\n", Some((55, Silence))),
+                (5, HEAD, Some((30, Idle))),
+                (10, b"1\r\n{\r\n1\r\n \r\n", Some((35, Idle))),
+                (30, b"1\r\n \r\n2\r\n  \r\n10\r\n0123456789abcdef\r\n1\r\n.\r\n", Some((55, Idle))),
                 (50, b"2\r\n..\r\n2\r\n..\r\n2\r\n..\r\n1\r\n.\r\n1\r\n.\r\n1\r\n.\r\n", Some((70, Message))),
                 (
                     60,
                     b"3\r\n..\n\r\n2\r\n..\r\n2\r\n..\r\n1\r\n.\r\n1\r\n.\r\n1\r\n\r\r\n1\r\n\n",
-                    Some((85, Silence)),
+                    Some((85, Idle)),
                 ),
             ],
         ),
         (
             "a cut delimiter is a message's beginning",
-            &[
-                (5, HEAD, Some((30, Silence))),
-                (10, b"2\r\n\r", Some((35, Silence))),
-                (34, b"\n", Some((59, Silence))),
-            ],
+            &[(5, HEAD, Some((30, Idle))), (10, b"2\r\n\r", Some((35, Idle))), (34, b"\n", Some((59, Idle)))],
         ),
         (
             "with a length",
             &[
-                (5, b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n", Some((30, Silence))),
-                (10, b"{}\r\n", Some((35, Silence))),
-                (30, b"{}\r", Some((55, Silence))),
+                (5, b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n", Some((30, Idle))),
+                (10, b"{}\r\n", Some((35, Idle))),
+                (30, b"{}\r", Some((55, Idle))),
                 (31, b"\n", None),
             ],
         ),
         (
             "until close",
-            &[(5, b"HTTP/1.1 200 OK\r\n\r\n", Some((30, Silence))), (10, b"\r\n", Some((35, Silence)))],
+            &[(5, b"HTTP/1.1 200 OK\r\n\r\n", Some((30, Idle))), (10, b"\r\n", Some((35, Idle)))],
         ),
-        ("a fault ends all waiting", &[(5, HEAD, Some((30, Silence))), (6, b"x", None)]),
+        ("a fault ends all waiting", &[(5, HEAD, Some((30, Idle))), (6, b"x", None)]),
     ];
     for (name, steps) in rows {
         let mut life = Life::connected();
@@ -198,11 +195,11 @@ fn connecting_has_a_deadline_and_ignores_input() {
 /// Wake-ups just before, exactly at, just after and far after each deadline.
 #[test]
 fn passed_deadline_asks_for_one_read_and_then_expires() {
-    let begun: [(&str, &[&[u8]], Reason); 4] = [
+    let begun: [(&str, &[&[u8]], TimeoutKind); 4] = [
         ("head", &[], Head),
         ("half a head", &[b"HTTP/1.1"], Head),
-        ("silence", &[HEAD, b"2\r\n\r\n\r\n"], Silence),
-        ("silence in a message", &[HEAD, b"2\r\n{}"], Silence),
+        ("silence", &[HEAD, b"2\r\n\r\n\r\n"], Idle),
+        ("silence in a message", &[HEAD, b"2\r\n{}"], Idle),
     ];
     for (name, pieces, reason) in begun {
         for late in [0, 1, 1_000_000, 3_600_000_000_000] {
@@ -231,10 +228,10 @@ fn content_buffered_by_the_kernel_prevents_an_idle_timeout_and_framing_does_not(
     assert_eq!(life.connection.handle_timeout(seconds(500)), Timeout::ReadFirst);
     life.feed(b"2\r\n\r\n\r\n", seconds(500));
     assert_eq!(life.connection.handle_timeout(seconds(500)), Timeout::Early);
-    assert_eq!(life.deadline(), Some((seconds(525), Silence)));
+    assert_eq!(life.deadline(), Some((seconds(525), Idle)));
     assert_eq!(life.connection.handle_timeout(seconds(525)), Timeout::ReadFirst);
     life.feed(b"2;a=b", seconds(525));
-    assert_eq!(life.connection.handle_timeout(seconds(525)), Timeout::Expired(Silence));
+    assert_eq!(life.connection.handle_timeout(seconds(525)), Timeout::Expired(Idle));
 }
 
 #[test]
@@ -242,9 +239,9 @@ fn paused_reading_does_not_count_as_idle_time() {
     let mut life = Life::streaming();
     life.feed(b"100\r\n{", seconds(3));
     life.connection.handle_pause(Duration::from_secs(100));
-    assert_eq!(life.deadline(), Some((seconds(128), Silence)));
+    assert_eq!(life.deadline(), Some((seconds(128), Idle)));
     life.feed(b"x", seconds(120));
-    assert_eq!(life.deadline(), Some((seconds(145), Silence)));
+    assert_eq!(life.deadline(), Some((seconds(145), Idle)));
     life.feed(b"x", seconds(140));
     assert_eq!(life.deadline(), Some((seconds(163), Message)), "60 s and the pause");
 }
@@ -253,7 +250,7 @@ fn paused_reading_does_not_count_as_idle_time() {
 #[test]
 fn floods_of_bytes_do_not_extend_absolute_deadlines() {
     /// What is sent first and then over and over, and what must happen when.
-    type Row = (&'static str, &'static [u8], &'static [u8], Reason, u64);
+    type Row = (&'static str, &'static [u8], &'static [u8], TimeoutKind, u64);
     let rows: [Row; 4] = [
         ("endless field", b"HTTP/1.1 200 OK\r\nA: ", b"", Head, 16_000),
         ("endless message", b"HTTP/1.1 200 OK\r\n\r\n{", b"abcdefgh", Message, 62_000),
@@ -277,7 +274,7 @@ fn floods_of_bytes_do_not_extend_absolute_deadlines() {
             now = now.saturating_add(Duration::from_millis(10));
             life.feed(over_and_over, now);
         }
-        assert_eq!(life.failure(), Some(ErrorKind::Timeout(reason)), "{name}");
+        assert_eq!(life.failure(), Some(ConnectionErrorKind::Timeout(reason)), "{name}");
         assert_eq!(now, millis(at), "{name}");
         assert_eq!(life.deadline(), None, "{name}: nothing is waited for any more");
     }
@@ -292,7 +289,7 @@ fn late_reader_extends_the_deadline_by_its_own_delay() {
     life.feed(b"x", millis(62_599));
     assert_eq!(life.failure(), None);
     life.feed(b"x", millis(62_600));
-    assert_eq!(life.failure(), Some(ErrorKind::Timeout(Message)));
+    assert_eq!(life.failure(), Some(ConnectionErrorKind::Timeout(Message)));
     // What ends in time, then, is delivered.
     let mut life = Life::streaming();
     life.feed(b"10000\r\n{", seconds(2));
@@ -307,7 +304,7 @@ fn messages_received_before_the_deadline_are_delivered_with_the_read_that_passes
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"}\r\n{}\r\n{", seconds(62));
     assert_eq!(life.log[1..], [OwnedEvent::Message(b"{}".to_vec()), OwnedEvent::Message(b"{}".to_vec())]);
-    assert_eq!(life.deadline(), Some((seconds(87), Silence)), "the next message has its own minute");
+    assert_eq!(life.deadline(), Some((seconds(87), Idle)), "the next message has its own minute");
 }
 
 #[test]
@@ -321,7 +318,7 @@ fn announced_close_has_a_deadline_regardless_of_further_input() {
         now = now.saturating_add(Duration::from_millis(30));
         life.feed(b"6\r\n{}\r\n\r\n\r\n", now);
     }
-    assert_eq!(life.failure(), Some(ErrorKind::Timeout(Disconnect)));
+    assert_eq!(life.failure(), Some(ConnectionErrorKind::Timeout(Disconnect)));
     // 20 ms late at 8.01 s, found and granted at the next read, 30 ms on.
     assert_eq!(now, millis(8_040));
     let delivered = life.log.iter().filter(|seen| matches!(seen, OwnedEvent::Message(_))).count();

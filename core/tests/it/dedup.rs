@@ -4,10 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::common::Random;
-use powerstream_core::dedup::{POSTS_MAX, Sight, Window, WindowConfig, WindowError};
+use powerstream_core::dedup::{Insert, POSTS_MAX, Window, WindowConfig, WindowError};
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::Instant;
+
+use crate::common::Random;
 
 fn config(posts: usize, age_max: Option<u64>, seed: u64) -> WindowConfig {
     let mut config = WindowConfig::default();
@@ -82,8 +83,8 @@ fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
             let id = id(&mut random, kind, range);
             let contains = window.contains(PostId::new(id), Instant::from_nanos(now));
             let found = match window.insert(PostId::new(id), Instant::from_nanos(now), note) {
-                Sight::New => None,
-                Sight::Again(known) => Some((known.at.as_nanos(), known.note)),
+                Insert::New => None,
+                Insert::Duplicate(known) => Some((known.at.as_nanos(), known.note)),
             };
             assert_eq!(contains, found.is_some(), "round {round}, {note}");
             let wanted = model.insert(id, now, note);
@@ -103,9 +104,9 @@ fn million_ids_pass_through_a_small_window() {
     let config = config(100, None, 7);
     let mut window = Window::new(vec![0; config.storage_words()], &config).unwrap();
     for number in 0..1_000_000_u64 {
-        assert_eq!(window.insert(id_of(number), Instant::ZERO, number), Sight::New);
+        assert_eq!(window.insert(id_of(number), Instant::ZERO, number), Insert::New);
         let oldest = number.saturating_sub(99);
-        let Sight::Again(known) = window.insert(id_of(oldest), Instant::ZERO, 0) else {
+        let Insert::Duplicate(known) = window.insert(id_of(oldest), Instant::ZERO, 0) else {
             panic!("{oldest} is forgotten at {number}");
         };
         assert_eq!(*known.note, oldest);
@@ -131,7 +132,7 @@ fn rejects_invalid_sizes_and_short_storage() {
 fn allocates_the_storage_it_needs_and_reports_its_capacity() {
     let mut window = Window::allocate(&WindowConfig::default()).unwrap();
     assert_eq!(window.posts(), 262_144);
-    assert_eq!(window.insert(PostId::new(0), Instant::ZERO, 0), Sight::New);
+    assert_eq!(window.insert(PostId::new(0), Instant::ZERO, 0), Insert::New);
     assert!(window.contains(PostId::new(0), Instant::ZERO));
     assert!(!window.contains(PostId::new(1), Instant::ZERO));
     assert!(Window::allocate(&config(0, None, 0)).is_err());

@@ -4,16 +4,19 @@
 
 use std::time::Duration;
 
-use crate::common::{Random, deliveries, pieces, random_cuts, reference_decoder};
-use powerstream_core::http::body::Framing;
-use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeErrorKind, Sent, Step};
+use powerstream_core::http::body::BodyFraming;
+use powerstream_core::http::exchange::{
+    Exchange, ExchangeConfig, ExchangeErrorKind, ExchangeStep, RequestSent,
+};
 use powerstream_core::http::head::HeadErrorKind;
 use powerstream_core::http::request::{BearerToken, Method, Request, RequestError};
-use powerstream_core::liveness::Reason;
-use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::liveness::TimeoutKind;
+use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::Instant;
 
-const RESET: Fault = Fault::new(FaultKind::Reset);
+use crate::common::{Random, deliveries, pieces, random_cuts, reference_decoder};
+
+const RESET: TransportError = TransportError::new(TransportErrorKind::Reset);
 const BODY: &[u8] = br#"{"rules":[{"value":"gull"}]}"#;
 
 fn at(seconds: u64) -> Instant {
@@ -43,8 +46,8 @@ fn reading(config: ExchangeConfig) -> Exchange<Vec<u8>> {
 /// What came of it, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum OwnedEvent {
-    Answer { status: u16, body: Vec<u8>, is_complete: bool, sent: Sent },
-    Error { kind: ExchangeErrorKind, status: Option<u16>, offset: u64, sent: Sent },
+    Answer { status: u16, body: Vec<u8>, is_complete: bool, sent: RequestSent },
+    Error { kind: ExchangeErrorKind, status: Option<u16>, offset: u64, sent: RequestSent },
 }
 
 fn seen(exchange: &Exchange<Vec<u8>>) -> Option<OwnedEvent> {
@@ -71,13 +74,13 @@ fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> OwnedEvent {
         exchange.handle_input(piece, at(0));
     }
     exchange.handle_eof(at(0));
-    assert_eq!(exchange.poll(), Step::Close);
+    assert_eq!(exchange.poll(), ExchangeStep::Close);
     exchange.handle_closed();
-    assert_eq!(exchange.poll(), Step::Done);
+    assert_eq!(exchange.poll(), ExchangeStep::Done);
     // Nothing that comes later changes it.
     let outcome = seen(&exchange);
     exchange.handle_input(b"HTTP/1.1 200 OK\r\n\r\n", at(0));
-    exchange.handle_fault(RESET, at(1_000));
+    exchange.handle_transport_error(RESET, at(1_000));
     exchange.handle_timeout(at(1_000));
     exchange.shutdown();
     assert_eq!(seen(&exchange), outcome);
@@ -85,11 +88,11 @@ fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> OwnedEvent {
 }
 
 fn answer(status: u16, body: &str, is_complete: bool) -> OwnedEvent {
-    OwnedEvent::Answer { status, body: body.as_bytes().to_vec(), is_complete, sent: Sent::Whole }
+    OwnedEvent::Answer { status, body: body.as_bytes().to_vec(), is_complete, sent: RequestSent::Whole }
 }
 
 fn error(kind: ExchangeErrorKind, status: Option<u16>, offset: usize) -> OwnedEvent {
-    OwnedEvent::Error { kind, status, offset: offset as u64, sent: Sent::Whole }
+    OwnedEvent::Error { kind, status, offset: offset as u64, sent: RequestSent::Whole }
 }
 
 /// Every kind of answer, and what is seen of it.
@@ -202,7 +205,7 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
     let failed = |kind, status: Option<u16>, offset: usize, body: &[u8]| match status {
         Some(status) if !(200..300).contains(&status) => {
             let body = body[..body.len().min(config.body_bytes_max)].to_vec();
-            OwnedEvent::Answer { status, body, is_complete: false, sent: Sent::Whole }
+            OwnedEvent::Answer { status, body, is_complete: false, sent: RequestSent::Whole }
         }
         _ => error(kind, status, offset),
     };
@@ -221,10 +224,10 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
         status: head.status,
         body: body.to_vec(),
         is_complete: true,
-        sent: Sent::Whole,
+        sent: RequestSent::Whole,
     };
     match head.framing {
-        Framing::Length(length) => {
+        BodyFraming::Length(length) => {
             let there = rest.len().min(usize::try_from(length).unwrap_or(usize::MAX));
             if there > max {
                 failed(ExchangeErrorKind::BodyLength, status, head.end + max, &rest[..there])
@@ -234,11 +237,11 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
                 done(&rest[..there])
             }
         }
-        Framing::UntilClose if rest.len() > max => {
+        BodyFraming::UntilClose if rest.len() > max => {
             failed(ExchangeErrorKind::BodyLength, status, head.end + max, rest)
         }
-        Framing::UntilClose => done(rest),
-        Framing::Chunked => {
+        BodyFraming::UntilClose => done(rest),
+        BodyFraming::Chunked => {
             let body = reference_decoder::chunked(rest, config.chunk_limits);
             if body.content.len() > max {
                 // Where exactly is for the table to say: the first octet over the limit is content.
@@ -266,10 +269,10 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
 fn request_is_sent_in_any_pieces_and_then_wiped() {
     for piece in [1, 7, 1_000] {
         let mut exchange = new(ExchangeConfig::default());
-        assert!(exchange.transmit().is_empty() && exchange.sent() == Sent::Nothing);
+        assert!(exchange.transmit().is_empty() && exchange.sent() == RequestSent::Nothing);
         exchange.handle_connected(at(0));
         let mut wire = Vec::new();
-        while let Step::Write { .. } = exchange.poll() {
+        while let ExchangeStep::Write { .. } = exchange.poll() {
             let count = exchange.transmit().len().min(piece);
             wire.extend_from_slice(&exchange.transmit()[..count]);
             exchange.handle_written(count, at(0));
@@ -283,7 +286,7 @@ fn request_is_sent_in_any_pieces_and_then_wiped() {
             )
         );
         assert!(text.ends_with("\r\n\r\n{\"rules\":[{\"value\":\"gull\"}]}"), "{text}");
-        assert!(exchange.transmit().is_empty() && exchange.sent() == Sent::Whole);
+        assert!(exchange.transmit().is_empty() && exchange.sent() == RequestSent::Whole);
         assert!(!format!("{exchange:?}").contains("s3cr3t"));
     }
 }
@@ -306,7 +309,7 @@ fn token_is_wiped_from_storage() {
         |exchange| {
             exchange.handle_connected(at(0));
             exchange.handle_written(3, at(0));
-            exchange.handle_fault(RESET, at(0));
+            exchange.handle_transport_error(RESET, at(0));
         },
         |exchange| exchange.shutdown(),
     ];
@@ -330,26 +333,29 @@ fn token_is_wiped_from_storage() {
 
 #[test]
 fn transport_errors_report_how_much_of_the_request_was_sent() {
-    let fault = ExchangeErrorKind::Fault(RESET);
+    let fault = ExchangeErrorKind::TransportError(RESET);
     let failed = |kind, sent| Some(OwnedEvent::Error { kind, status: None, offset: 0, sent });
 
     let mut exchange = new(ExchangeConfig::default());
-    exchange.handle_fault(RESET, at(0));
-    assert_eq!(seen(&exchange), failed(fault, Sent::Nothing));
+    exchange.handle_transport_error(RESET, at(0));
+    assert_eq!(seen(&exchange), failed(fault, RequestSent::Nothing));
 
-    for (count, sent) in [(0, Sent::Nothing), (1, Sent::Partly)] {
+    for (count, sent) in [(0, RequestSent::Nothing), (1, RequestSent::Partly)] {
         let mut exchange = broken_off(count);
         // One look for an early answer: at once, for none will come later.
-        assert_eq!(exchange.poll(), Step::Read { until: at(0) });
+        assert_eq!(exchange.poll(), ExchangeStep::Read { until: at(0) });
         assert_eq!(seen(&exchange), None);
         let mut other = broken_off(count);
         exchange.handle_timeout(at(0));
         assert_eq!(seen(&exchange), failed(fault, sent));
-        assert_eq!(exchange.outcome().unwrap().unwrap_err().is_outcome_unknown(), sent != Sent::Nothing);
+        assert_eq!(
+            exchange.outcome().unwrap().unwrap_err().is_outcome_unknown(),
+            sent != RequestSent::Nothing
+        );
 
         // There is one, in two pieces.
         other.handle_input(b"HTTP/1.1 413 Too Large\r\n", at(0));
-        assert!(matches!(other.poll(), Step::Read { until } if until > at(0)));
+        assert!(matches!(other.poll(), ExchangeStep::Read { until } if until > at(0)));
         other.handle_input(b"content-length: 2\r\n\r\nno", at(0));
         assert_eq!(
             seen(&other),
@@ -358,8 +364,8 @@ fn transport_errors_report_how_much_of_the_request_was_sent() {
     }
 
     let mut exchange = reading(ExchangeConfig::default());
-    exchange.handle_fault(RESET, at(0));
-    assert_eq!(seen(&exchange), failed(fault, Sent::Whole));
+    exchange.handle_transport_error(RESET, at(0));
+    assert_eq!(seen(&exchange), failed(fault, RequestSent::Whole));
     assert!(exchange.outcome().unwrap().unwrap_err().is_outcome_unknown());
 }
 
@@ -368,7 +374,7 @@ fn broken_off(count: usize) -> Exchange<Vec<u8>> {
     let mut exchange = new(ExchangeConfig::default());
     exchange.handle_connected(at(0));
     exchange.handle_written(count, at(0));
-    exchange.handle_fault(RESET, at(0));
+    exchange.handle_transport_error(RESET, at(0));
     exchange
 }
 
@@ -384,66 +390,66 @@ fn each_deadline_expires_on_time() {
     };
 
     let mut exchange = new(config);
-    assert_eq!(exchange.poll(), Step::Connect { until: at(10) });
+    assert_eq!(exchange.poll(), ExchangeStep::Connect { until: at(10) });
     exchange.handle_timeout(at(9));
-    assert_eq!(exchange.poll(), Step::Connect { until: at(10) });
+    assert_eq!(exchange.poll(), ExchangeStep::Connect { until: at(10) });
     exchange.handle_timeout(at(10));
-    assert_eq!(expired(&exchange), Some((Reason::Connect, Sent::Nothing)));
+    assert_eq!(expired(&exchange), Some((TimeoutKind::Connect, RequestSent::Nothing)));
 
     // The head's runs from the connection on, and writing counts.
     let mut exchange = new(config);
     exchange.handle_connected(at(8));
-    assert_eq!(exchange.poll(), Step::Write { until: at(38) });
+    assert_eq!(exchange.poll(), ExchangeStep::Write { until: at(38) });
     exchange.handle_written(1, at(37));
     exchange.handle_timeout(at(38));
     exchange.handle_timeout(at(38));
     exchange.handle_timeout(at(38));
-    assert_eq!(expired(&exchange), Some((Reason::Head, Sent::Partly)));
+    assert_eq!(expired(&exchange), Some((TimeoutKind::Head, RequestSent::Partly)));
 
     // A deadline found passed asks for one more read.
     let mut exchange = reading(config);
-    assert_eq!(exchange.poll(), Step::Read { until: at(30) });
+    assert_eq!(exchange.poll(), ExchangeStep::Read { until: at(30) });
     exchange.handle_timeout(at(30));
-    assert!(matches!(exchange.poll(), Step::Read { .. }));
+    assert!(matches!(exchange.poll(), ExchangeStep::Read { .. }));
     exchange.handle_timeout(at(30));
-    assert_eq!(expired(&exchange), Some((Reason::Head, Sent::Whole)));
+    assert_eq!(expired(&exchange), Some((TimeoutKind::Head, RequestSent::Whole)));
 
     // The whole's runs from the beginning; a peer that never pauses does not outrun it.
     let mut exchange = reading(config);
     exchange.handle_input(b"HTTP/1.1 200 OK\r\n\r\n", at(29));
-    assert_eq!(exchange.poll(), Step::Read { until: at(60) });
+    assert_eq!(exchange.poll(), ExchangeStep::Read { until: at(60) });
     for second in 30..60 {
         exchange.handle_input(b" ", at(second));
-        assert!(matches!(exchange.poll(), Step::Read { .. }), "{second}");
+        assert!(matches!(exchange.poll(), ExchangeStep::Read { .. }), "{second}");
     }
     exchange.handle_input(b" ", at(60));
     exchange.handle_input(b" ", at(61));
-    assert_eq!(expired(&exchange), Some((Reason::Answer, Sent::Whole)));
-    assert_eq!(exchange.poll(), Step::Close);
+    assert_eq!(expired(&exchange), Some((TimeoutKind::Answer, RequestSent::Whole)));
+    assert_eq!(exchange.poll(), ExchangeStep::Close);
 
     // No deadline is behind that of the whole.
     let mut short = config;
     short.whole = Duration::from_secs(5);
     let mut exchange = new(short);
-    assert_eq!(exchange.poll(), Step::Connect { until: at(5) });
+    assert_eq!(exchange.poll(), ExchangeStep::Connect { until: at(5) });
     exchange.handle_connected(at(2));
-    assert_eq!(exchange.poll(), Step::Write { until: at(5) });
+    assert_eq!(exchange.poll(), ExchangeStep::Write { until: at(5) });
 }
 
 #[test]
 fn shutdown_ends_the_exchange_in_any_state_and_keeps_a_finished_answer() {
     let mut exchange = new(ExchangeConfig::default());
     exchange.shutdown();
-    assert_eq!(exchange.poll(), Step::Close);
+    assert_eq!(exchange.poll(), ExchangeStep::Close);
     assert!(matches!(
         seen(&exchange),
-        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Nothing, .. })
+        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: RequestSent::Nothing, .. })
     ));
     let mut exchange = reading(ExchangeConfig::default());
     exchange.handle_input(b"HTTP/1.1 200 OK\r\n", at(0));
     exchange.shutdown();
     assert!(matches!(
         seen(&exchange),
-        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: Sent::Whole, .. })
+        Some(OwnedEvent::Error { kind: ExchangeErrorKind::Stopped, sent: RequestSent::Whole, .. })
     ));
 }

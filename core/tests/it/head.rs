@@ -1,13 +1,14 @@
 //! The head decoder: every row of what is taken and what is refused, delivered in every way.
 
-use crate::common::event_log::{OwnedEvent, run};
-use crate::common::reference_decoder::{self, HeadStop};
-use crate::common::{Random, deliveries, mutate, pieces, random_cuts};
-use powerstream_core::http::body::Framing::{self, Chunked, Empty, Length, UntilClose};
+use powerstream_core::http::body::BodyFraming::{self, Chunked, Empty, Length, UntilClose};
 use powerstream_core::http::head::HeadErrorKind::{self, *};
 use powerstream_core::http::head::{HeadDecoder, HeadLimits, ResponseHead, RetryAfter};
 use powerstream_core::stream::connection::{Connection, ConnectionConfig};
 use powerstream_core::time::UnixTime;
+
+use crate::common::event_log::{OwnedEvent, run};
+use crate::common::reference_decoder::{self, HeadStop};
+use crate::common::{Random, deliveries, mutate, pieces, random_cuts};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Answer {
@@ -65,10 +66,10 @@ struct Accept {
     name: &'static str,
     wire: &'static [u8],
     status: u16,
-    framing: Framing,
+    framing: BodyFraming,
 }
 
-const fn accept(name: &'static str, wire: &'static [u8], status: u16, framing: Framing) -> Accept {
+const fn accept(name: &'static str, wire: &'static [u8], status: u16, framing: BodyFraming) -> Accept {
     Accept { name, wire, status, framing }
 }
 
@@ -413,7 +414,7 @@ fn lends_header_fields_unchanged() {
         ("content-length", b"0"),
     ];
     let fields = fields.iter().map(|(name, value)| (String::from(*name), value.to_vec())).collect();
-    let want = OwnedEvent::Head { status: 200, framing: Framing::Length(0), fields };
+    let want = OwnedEvent::Head { status: 200, framing: BodyFraming::Length(0), fields };
     for cuts in deliveries(wire.len(), 3) {
         let mut connection = Connection::new(vec![0; 256], ConnectionConfig::default());
         let log = run(&mut connection, pieces(wire, &cuts));

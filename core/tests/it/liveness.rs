@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use powerstream_core::liveness::Reason::{self, *};
+use powerstream_core::liveness::TimeoutKind::{self, *};
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
 use powerstream_core::time::Instant;
 
@@ -18,7 +18,7 @@ fn liveness() -> Liveness {
     Liveness::new(Timeouts::default())
 }
 
-fn next(liveness: &Liveness) -> Option<(Instant, Reason)> {
+fn next(liveness: &Liveness) -> Option<(Instant, TimeoutKind)> {
     liveness.poll_timeout().map(|deadline| (deadline.at, deadline.reason))
 }
 
@@ -55,28 +55,28 @@ fn call(liveness: &mut Liveness, call: &Call, now: Instant) {
 fn next_deadline_is_the_earliest() {
     use Call::*;
     // Calls at seconds, and the deadline behind them, in seconds.
-    type Row = (&'static str, &'static [(u64, Call)], Option<(u64, Reason)>);
+    type Row = (&'static str, &'static [(u64, Call)], Option<(u64, TimeoutKind)>);
     let rows: &[Row] = &[
         ("idle", &[], None),
         ("idle, content by mistake", &[(1, Content)], None),
         ("connecting", &[(100, Connecting)], Some((110, Connect))),
-        ("requesting", &[(100, Connecting), (109, Connected)], Some((124, Reason::Head))),
+        ("requesting", &[(100, Connecting), (109, Connected)], Some((124, TimeoutKind::Head))),
         (
             "content before the head moves nothing there",
             &[(100, Connected), (101, Pause(5))],
-            Some((115, Reason::Head)),
+            Some((115, TimeoutKind::Head)),
         ),
-        ("streaming", &[(100, Connected), (101, Call::Head)], Some((126, Silence))),
-        ("content moves silence", &[(100, Call::Head), (110, Content), (120, Content)], Some((145, Silence))),
+        ("streaming", &[(100, Connected), (101, Call::Head)], Some((126, Idle))),
+        ("content moves silence", &[(100, Call::Head), (110, Content), (120, Content)], Some((145, Idle))),
         (
             "content in the past does not",
             &[(100, Call::Head), (110, Content), (90, Content)],
-            Some((135, Silence)),
+            Some((135, Idle)),
         ),
         (
             "a message that ends in time",
             &[(0, Call::Head), (10, Begun), (20, Content), (20, Ended)],
-            Some((45, Silence)),
+            Some((45, Idle)),
         ),
         (
             "a message moves no deadline of its own",
@@ -86,7 +86,7 @@ fn next_deadline_is_the_earliest() {
         (
             "silence before the message's deadline",
             &[(0, Call::Head), (10, Begun), (20, Content)],
-            Some((45, Silence)),
+            Some((45, Idle)),
         ),
         ("announced", &[(0, Call::Head), (10, Announcement)], Some((15, Disconnect))),
         (
@@ -99,7 +99,7 @@ fn next_deadline_is_the_earliest() {
             &[(0, Call::Head), (10, Announcement), (14, Content)],
             Some((15, Disconnect)),
         ),
-        ("pause moves silence", &[(0, Call::Head), (10, Pause(7))], Some((32, Silence))),
+        ("pause moves silence", &[(0, Call::Head), (10, Pause(7))], Some((32, Idle))),
         (
             "pause moves a message",
             &[(0, Call::Head), (10, Begun), (60, Content), (61, Pause(7))],
@@ -121,7 +121,7 @@ fn next_deadline_is_the_earliest() {
         (
             "anew behind a message",
             &[(0, Call::Head), (1, Begun), (2, Announcement), (3, Connected), (4, Call::Head)],
-            Some((29, Silence)),
+            Some((29, Idle)),
         ),
     ];
     for (name, calls, want) in rows {
@@ -155,10 +155,10 @@ fn first_read_after_a_late_wake_up_decides() {
     assert_eq!(liveness.handle_timeout(seconds(3_600)), Timeout::ReadFirst);
     liveness.handle_content(seconds(3_600));
     assert_eq!(liveness.handle_timeout(seconds(3_600)), Timeout::Early);
-    assert_eq!(next(&liveness), Some((seconds(3_625), Silence)));
+    assert_eq!(next(&liveness), Some((seconds(3_625), Idle)));
     // The question is asked anew at the next deadline.
     assert_eq!(liveness.handle_timeout(seconds(3_625)), Timeout::ReadFirst);
-    assert_eq!(liveness.handle_timeout(seconds(3_625)), Timeout::Expired(Silence));
+    assert_eq!(liveness.handle_timeout(seconds(3_625)), Timeout::Expired(Idle));
 }
 
 #[test]
@@ -172,9 +172,9 @@ fn partial_messages_do_not_extend_the_idle_timeout_which_needs_one_empty_read() 
 #[test]
 fn absolute_deadlines_are_never_extended() {
     // Name, how the wait begins at 0, what is waited for, and how many seconds.
-    type Row = (&'static str, fn(&mut Liveness), Reason, u64);
+    type Row = (&'static str, fn(&mut Liveness), TimeoutKind, u64);
     let enter: [Row; 4] = [
-        ("head", |liveness| liveness.handle_connected(seconds(0)), Reason::Head, 15),
+        ("head", |liveness| liveness.handle_connected(seconds(0)), TimeoutKind::Head, 15),
         ("error", |liveness| liveness.handle_error_head(seconds(0)), ErrorBody, 15),
         (
             "message",
@@ -280,7 +280,7 @@ fn extreme_values_saturate() {
     let last = Instant::from_nanos(u64::MAX);
     let mut timeouts = Timeouts::default();
     for length in [Duration::ZERO, Duration::MAX] {
-        (timeouts.connect, timeouts.head, timeouts.silence) = (length, length, length);
+        (timeouts.connect, timeouts.head, timeouts.idle) = (length, length, length);
         (timeouts.message, timeouts.disconnect) = (length, length);
         for now in [Instant::ZERO, seconds(1), last] {
             let mut liveness = Liveness::new(timeouts);

@@ -20,12 +20,11 @@ use std::task::{Context, Poll, Waker};
 
 use mio::{Events, Token};
 use powerstream_core::buffered::{Buffered, READ_BYTES};
-use powerstream_core::driver::{Driven, Io};
+use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::BearerToken;
-use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
-use powerstream_tls::{Secured, TlsConfig};
-
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError, TransportErrorKind};
+use powerstream_tls::{MaybeTls, TlsConfig};
 use tcp::Tcp;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Resolved once, to keep the example short: a client resolves at every connect.
     let address = (origin.host(), origin.port()).to_socket_addrs()?.next().ok_or("no address")?;
     if !origin.allows(address.ip()) {
-        return Err(Box::from(Fault::new(FaultKind::NotLoopback).to_string()));
+        return Err(Box::from(TransportError::new(TransportErrorKind::NotLoopback).to_string()));
     }
 
     let mut poll = mio::Poll::new()?;
@@ -58,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let session =
             Session::new(vec![0; config.storage_bytes()], &config, seed, tcp.now(), tcp.unix_now())?;
         let buffered = Buffered::new(session, vec![0; READ_BYTES]);
-        streams.push((Driven::new(buffered, Secured::new(tcp, connector.clone())), until, 0));
+        streams.push((Driver::new(buffered, MaybeTls::new(tcp, connector.clone())), until, 0));
     }
 
     let mut cx = Context::from_waker(Waker::noop());
@@ -89,7 +88,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     for (index, (stream, _, posts)) in streams.iter().enumerate() {
-        println!("{index}: {posts} Posts, {} bytes", stream.buffered().session().octets().received);
+        println!("{index}: {posts} Posts, {} bytes", stream.buffered().session().byte_counts().received);
     }
     Ok(())
 }

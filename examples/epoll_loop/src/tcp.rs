@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use powerstream_client::net::transport_error;
 use powerstream_core::driver::Io;
-use powerstream_core::session::Fault;
+use powerstream_core::session::TransportError;
 use powerstream_core::time::{Instant, UnixTime};
 
 /// A socket in the loop.
@@ -29,7 +29,11 @@ pub(crate) struct Tcp {
 impl Tcp {
     /// Converts the result of a system call. One that would block is `Pending`, or `None` after the
     /// deadline.
-    fn outcome<T>(&mut self, result: io::Result<T>, until: Instant) -> Poll<Result<Option<T>, Fault>> {
+    fn outcome<T>(
+        &mut self,
+        result: io::Result<T>,
+        until: Instant,
+    ) -> Poll<Result<Option<T>, TransportError>> {
         match result {
             Ok(value) => Poll::Ready(Ok(Some(value))),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected) => {
@@ -63,7 +67,11 @@ impl Io for Tcp {
         SystemTime::now().into()
     }
 
-    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        _: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         let connected = self.socket().and_then(|socket| match socket.take_error()? {
             Some(error) => Err(error),
             // Not connected yet, or an error.
@@ -77,7 +85,7 @@ impl Io for Tcp {
         _: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         let written = self.socket().and_then(|socket| socket.write(bytes));
         self.outcome(written, until)
     }
@@ -87,7 +95,7 @@ impl Io for Tcp {
         _: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         let read = self.socket().and_then(|socket| socket.read(buffer));
         self.outcome(read, until)
     }

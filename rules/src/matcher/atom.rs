@@ -2,16 +2,15 @@
 
 use core::fmt::Write as _;
 
-use crate::ast::{Term, Value};
-use crate::characters::is_unsegmented;
-use crate::operator::Operator;
-
 use super::fold::fold_into;
 use super::geo::Shape;
 use super::options::{MatchOptions, Phrases, Segment};
 use super::predicate::Predicate;
 use super::token::{Token, split_into};
 use super::view::{Domain, bare_url};
+use crate::ast::{Term, Value};
+use crate::characters::is_unsegmented;
+use crate::operator::Operator;
 
 /// One form of a leaf. A leaf has one, or several of which one must be true. All texts are folded.
 #[derive(Clone, Copy, Debug)]

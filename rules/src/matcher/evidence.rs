@@ -4,9 +4,6 @@
 
 use core::ops::Range;
 
-use crate::ast::{NodeId, NodeKind, Rule, Term};
-use crate::span::Span;
-
 use super::atom::{Atom, Buffer, Form, annotation, atoms, decimal};
 use super::fold::{folded, folded_with_origins};
 use super::options::MatchOptions;
@@ -15,6 +12,8 @@ use super::predicate::Answer;
 use super::token::{Token, split};
 use super::truth::Truth;
 use super::view::{Domain, FieldValue, Missing, PostRole, Posts, View, bare_url, post_of};
+use crate::ast::{NodeId, NodeKind, Rule, Term};
+use crate::span::Span;
 
 /// What a rule comes to for a Post, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

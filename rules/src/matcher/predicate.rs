@@ -2,11 +2,10 @@
 
 use powerstream_core::post::{Entities, Format, MediaKind, Post, User};
 
-use crate::operator::Operator;
-
 use super::geo::Shape;
 use super::truth::Truth;
 use super::view::{Domain, FieldValue, Missing, PostRole, View};
+use crate::operator::Operator;
 
 /// A test of the Post's fields.
 #[derive(Clone, Copy, Debug, PartialEq)]

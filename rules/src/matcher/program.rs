@@ -19,13 +19,12 @@
 //! could make the rule false. And if the rule is true, a run from its beginning passes an anchor that is true, and goes
 //! on as the run that started there did.
 
-use crate::ast::{NodeId, NodeKind, Rule};
-
 use super::atom::{Atom, Buffer, Form, atoms};
 use super::key::KeyKind;
 use super::options::MatchOptions;
 use super::terms::{Anchor, Posting, TermId, Terms};
 use super::view::Domain;
+use crate::ast::{NodeId, NodeKind, Rule};
 
 /// One leaf of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use powerstream_core::post::Post;
 
-use crate::ast::Rule;
-
 use super::index::{Index, Program, RuleKey};
 use super::options::MatchOptions;
 use super::program::{compile, forget};
 use super::scan::{Scan, Scratch};
 use super::view::{Posts, View, post_of};
+use crate::ast::Rule;
 
 /// A rule of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

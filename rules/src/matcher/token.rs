@@ -7,9 +7,8 @@
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
-use crate::characters::is_word;
-
 use super::key::HASH_BEHIND;
+use crate::characters::is_word;
 
 /// Whether a character builds tokens.
 pub(crate) fn builds(character: char) -> bool {

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
-use crate::random::Random;
 use powerstream_rules::matcher::{
     MatchOptions, Phrases, RuleSet, Scratch, Segment, Truth, evidence, evidence_text,
 };
 use powerstream_rules::{Profile, Rule, check};
+
+use crate::random::Random;
 
 const WORDS: [&str; 24] = [
     "gull",

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
-use crate::random::Random;
 use powerstream_rules::{FormatOptions, NodeKind, Operator, Profile, Rule, check};
 
 use crate::invariants::holds;
+use crate::random::Random;
 
 const ATOMS: [&str; 40] = [
     "gull",

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::random::Random;
 use powerstream_rules::sync::{Limits, Plan, PlanError, Request, Rule, plan};
+
+use crate::random::Random;
 
 type Rules = Vec<(String, Option<String>)>;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
-use powerstream_blocking::core::merge::{Feed, FeedGap, Group};
+use powerstream_blocking::core::merge::{GroupGap, ReplicaGroup, Topology};
 use powerstream_blocking::core::session::SessionEvent;
 use powerstream_blocking::core::time::UnixTime;
 use powerstream_blocking::{Client, Config, Connections, MergedEvent, MergedStream, Token};
@@ -24,12 +24,12 @@ fn service(rate: f64) -> Simulator {
     Simulator::start(config).unwrap()
 }
 
-fn stream(service: &Simulator, group: Group) -> MergedStream {
+fn stream(service: &Simulator, group: Topology) -> MergedStream {
     let config = |name| {
         Config::builder()
             .base_url(service.base_url_of(name).unwrap())
             .token(Token::new("any").unwrap())
-            .local_dc_only(group == Group::Partitioned)
+            .local_dc_only(group == Topology::Partitioned)
             .backoff(|backoff| backoff.network.first = Duration::from_millis(20))
             .build()
             .unwrap()
@@ -42,7 +42,7 @@ fn stream(service: &Simulator, group: Group) -> MergedStream {
 struct Received {
     /// Each Post's id, and how often it was delivered.
     posts: BTreeMap<u64, usize>,
-    gaps: Vec<FeedGap>,
+    gaps: Vec<GroupGap>,
 }
 
 /// Reads until `enough` returns true, or the stream ends.
@@ -97,7 +97,7 @@ fn each_once(received: &Received) {
 #[test]
 fn first_arrivals_and_lags_agree_with_the_ground_truth_log() {
     let service = service(300.0);
-    let mut stream = stream(&service, Group::Redundant);
+    let mut stream = stream(&service, Topology::Redundant);
     let received = read(&mut stream, |received, _| received.posts.len() == 600);
     each_once(&received);
     let sent = sent(&service);
@@ -105,29 +105,37 @@ fn first_arrivals_and_lags_agree_with_the_ground_truth_log() {
         panic!("one stream of each")
     };
 
-    let [first, second] = stream.merge().records() else { panic!() };
+    let [first, second] = stream.merge().connections() else { panic!() };
     // The early datacenter wins all Posts that both sent, except those before both streams had
     // begun.
     let both: Vec<_> =
         received.posts.keys().filter(|id| early.contains_key(id) && late.contains_key(id)).collect();
     assert!(both.len() > 300, "{}", both.len());
-    assert!(first.wins() >= both.len() as u64 && first.wins() + second.wins() == 600, "{first:?} {second:?}");
-    assert_eq!(first.losses(), 0);
+    assert!(
+        first.first_arrivals() >= both.len() as u64
+            && first.first_arrivals() + second.first_arrivals() == 600,
+        "{first:?} {second:?}"
+    );
+    assert_eq!(first.late_arrivals(), 0);
     // The lag is the time between the two writes.
     let mut lags: Vec<_> = both.iter().map(|id| late[id].saturating_duration_since(early[id])).collect();
     lags.sort();
     let (reported, known) = (second.lags().quantile(500).unwrap(), lags[lags.len() / 2]);
-    assert!(second.losses() > 100 && second.losses() <= both.len() as u64, "{}", second.losses());
+    assert!(
+        second.late_arrivals() > 100 && second.late_arrivals() <= both.len() as u64,
+        "{}",
+        second.late_arrivals()
+    );
     assert!(reported.abs_diff(known) < known / 4, "reported {reported:?}, known {known:?}");
     // One in ten was sent twice by each; the exact number read by now depends on timing.
-    let share = first.duplicates() as f64 / first.wins() as f64;
+    let share = first.duplicates() as f64 / first.first_arrivals() as f64;
     assert!((0.05..0.16).contains(&share), "{share}");
 }
 
 #[test]
 fn loses_nothing_when_one_of_two_replicas_goes_down() {
     let service = service(300.0);
-    let mut stream = stream(&service, Group::Redundant);
+    let mut stream = stream(&service, Topology::Redundant);
     let mut is_dead = false;
     // After two seconds: a gap starts a second of travel time early, and both streams are older
     // than that.
@@ -152,7 +160,7 @@ fn loses_nothing_when_one_of_two_replicas_goes_down() {
 #[test]
 fn reports_the_gap_of_the_partition_that_went_down() {
     let service = service(300.0);
-    let mut stream = stream(&service, Group::Partitioned);
+    let mut stream = stream(&service, Topology::Partitioned);
     let (mut killed_at, mut back_at) = (None, None);
     let received = read(&mut stream, |received, event| {
         match (killed_at, back_at) {
@@ -170,7 +178,7 @@ fn reports_the_gap_of_the_partition_that_went_down() {
     });
     each_once(&received);
     let [gap] = received.gaps[..] else { panic!("{:?}", received.gaps) };
-    assert_eq!(gap.feed, Feed::new(0), "only atla has a gap");
+    assert_eq!(gap.group, ReplicaGroup::new(0), "only atla has a gap");
     let (killed_at, back_at) = (killed_at.unwrap(), back_at.unwrap());
     assert!(gap.from <= killed_at && gap.to >= back_at, "{gap:?}, dead from {killed_at:?} to {back_at:?}");
 

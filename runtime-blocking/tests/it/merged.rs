@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::*;
 use powerstream_blocking::client::merged::OwnedMergedEvent;
 use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::core::merge::Group;
+use powerstream_blocking::core::merge::Topology;
 use powerstream_blocking::{Client, Config, Connections, MergedEvent, MergedStream, TlsConfig, Token};
 use powerstream_simulator::{Simulator, Tls};
+
+use crate::support::*;
 
 in_each_read_mode! {
     delivers_each_post_once_and_counts_first_arrivals,
@@ -28,10 +29,10 @@ fn client(mode: ReadMode) -> Client {
     Client::new(Config::builder().build().unwrap()).with_runtime(mode.runtime())
 }
 
-fn connections(group: Group, addresses: &[SocketAddr]) -> Connections {
+fn connections(group: Topology, addresses: &[SocketAddr]) -> Connections {
     let config = |address| {
         config(&format!("http://{address}"))
-            .timeouts(|timeouts| timeouts.silence = millis(3_000))
+            .timeouts(|timeouts| timeouts.idle = millis(3_000))
             .build()
             .unwrap()
     };
@@ -70,7 +71,7 @@ fn read_until(
                 connection.index(),
                 match event {
                     OwnedEvent::Connected(_) => "connected".to_owned(),
-                    OwnedEvent::Disconnected(why) => why.cause.code().to_owned(),
+                    OwnedEvent::Disconnected(why) => why.reason.code().to_owned(),
                     event => panic!("{event:?}"),
                 },
             )),
@@ -85,7 +86,7 @@ fn read_until(
 fn delivers_each_post_once_and_counts_first_arrivals(mode: ReadMode) {
     let early = serve(vec![|socket| posts(socket, 100, 0..500)]);
     let late = serve(vec![|socket| posts(socket, 600, (0..510).chain(0..5))]);
-    let mut stream = merged(mode, &connections(Group::Redundant, &[late, early]));
+    let mut stream = merged(mode, &connections(Topology::Redundant, &[late, early]));
     let (ids, mut others) = read(&mut stream, 510);
     assert_eq!(ids, (0..510).collect::<Vec<_>>());
     others.sort();
@@ -102,8 +103,11 @@ fn delivers_each_post_once_and_counts_first_arrivals(mode: ReadMode) {
         assert!(matches!(event, MergedEvent::Gap(_)), "{event:?}");
     }
     ending.join().unwrap();
-    let [late, early] = stream.merge().records() else { panic!() };
-    assert_eq!((early.wins(), early.losses(), late.wins(), late.losses()), (500, 0, 10, 500));
+    let [late, early] = stream.merge().connections() else { panic!() };
+    assert_eq!(
+        (early.first_arrivals(), early.late_arrivals(), late.first_arrivals(), late.late_arrivals()),
+        (500, 0, 10, 500)
+    );
     assert_eq!((early.duplicates(), late.duplicates()), (0, 5));
     // One clock for both, from one moment on: the lag is that of the server.
     let most = late.lags().max();
@@ -120,7 +124,7 @@ fn a_dead_connection_does_not_delay_the_others(mode: ReadMode) {
         }
         hang(socket);
     }]);
-    let mut stream = merged(mode, &connections(Group::Partitioned, &[unused, alive]));
+    let mut stream = merged(mode, &connections(Topology::Partitioned, &[unused, alive]));
     let (ids, others) = read(&mut stream, 50);
     assert_eq!(ids, (0..50).collect::<Vec<_>>());
     assert!(others.contains(&(1, "connected".to_owned())), "{others:?}");
@@ -138,7 +142,7 @@ fn a_closed_connection_loses_nothing(mode: ReadMode) {
         (0..100).for_each(|id| send(&socket, chunk(&post(id))));
     }]);
     let staying = serve(vec![|socket| posts(socket, 2_100, 0..300)]);
-    let mut stream = merged(mode, &connections(Group::Redundant, &[dying, staying]));
+    let mut stream = merged(mode, &connections(Topology::Redundant, &[dying, staying]));
     let cut = (0, "cut".to_owned());
     let (ids, others) = read_until(&mut stream, |ids, others| ids.len() >= 300 && others.contains(&cut));
     assert_eq!(ids, (0..300).collect::<Vec<_>>());
@@ -157,15 +161,15 @@ fn deadlines_hold_while_others_stream(mode: ReadMode) {
             std::thread::sleep(millis(1));
         }
     }]);
-    let quick = config(&format!("http://{silent}")).timeouts(|timeouts| timeouts.silence = millis(300));
-    let list = connections(Group::Redundant, &[busy]).with("silent", quick.build().unwrap());
+    let quick = config(&format!("http://{silent}")).timeouts(|timeouts| timeouts.idle = millis(300));
+    let list = connections(Topology::Redundant, &[busy]).with("silent", quick.build().unwrap());
     let mut stream = merged(mode, &list);
     let start = Instant::now();
     loop {
         if let OwnedMergedEvent::Session { connection, event: OwnedEvent::Disconnected(why) } =
             OwnedMergedEvent::from(stream.next().unwrap())
         {
-            assert_eq!((connection.index(), why.cause.code()), (1, "timeout_silence"));
+            assert_eq!((connection.index(), why.reason.code()), (1, "timeout_silence"));
             assert_eq!(stream.name(connection), "silent");
             break;
         }
@@ -185,7 +189,7 @@ fn shutdown_ends_all_connections_in_every_state(mode: ReadMode) {
             }
         }]);
         let waiting = serve(vec![hang]);
-        let mut stream = merged(mode, &connections(Group::Redundant, &[streaming, waiting, unused]));
+        let mut stream = merged(mode, &connections(Topology::Redundant, &[streaming, waiting, unused]));
         let stop = stream.shutdown_handle();
         let reader = std::thread::spawn(move || {
             while stream.next().is_some() {}
@@ -211,6 +215,6 @@ fn delivers_each_post_once_over_tls(mode: ReadMode) {
     let (ids, others) = read(&mut stream, 400);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 400, "each once");
     assert_eq!(others.len(), 2, "{others:?}");
-    let wins: u64 = stream.merge().records().iter().map(|record| record.wins()).sum();
+    let wins: u64 = stream.merge().connections().iter().map(|record| record.first_arrivals()).sum();
     assert_eq!(wins, 400);
 }

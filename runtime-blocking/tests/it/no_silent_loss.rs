@@ -1,13 +1,13 @@
 //! Every possible loss is reported. The reads are recorded below the core.
 
 use powerstream_blocking::client::runtime::{BlockingRuntime, Runtime};
-use powerstream_blocking::{Blocking, Shutdown};
+use powerstream_blocking::{Blocking, ShutdownHandle};
 use powerstream_conformance::no_silent_loss::{Recorder, TestCase, check, check_merged};
 
 /// Reads one stream on the executor for this number of connections, which decides how reads wait.
 fn read(case: TestCase, connections: usize) -> Recorder {
     let mut executor = Blocking::default().executor(connections).unwrap();
-    let shutdown = Shutdown::new();
+    let shutdown = ShutdownHandle::new();
     let reactor = Blocking::reactor(&executor, &shutdown);
     Blocking::block_on(&mut executor, case.read(reactor, &shutdown))
 }
@@ -26,7 +26,7 @@ fn reports_every_loss_of_reads_in_a_poll() {
 fn reports_every_loss_of_merged_connections() {
     check_merged(&|case| {
         let mut executor = Blocking::default().executor(2).unwrap();
-        let shutdown = Shutdown::new();
+        let shutdown = ShutdownHandle::new();
         let mut reactors = [(); 2].map(|()| Blocking::reactor(&executor, &shutdown)).into_iter();
         let reactor = || reactors.next().expect("one reactor per connection");
         Blocking::block_on(&mut executor, case.read(reactor, &shutdown))

@@ -5,11 +5,14 @@ use std::net::{TcpListener, TcpStream};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::support::*;
 use powerstream_blocking::client::merged::OwnedMergedEvent;
 use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::client::queue::{Delivery, Overflow, QueueConfig, Receiver, Stats};
-use powerstream_blocking::{Blocking, Client, Connections, OpenError, PinError, Shutdown, Stream, Task};
+use powerstream_blocking::client::queue::{Delivery, Overflow, QueueConfig, QueueStats, Receiver};
+use powerstream_blocking::{
+    Blocking, Client, Connections, OpenError, PinError, ShutdownHandle, Stream, Task,
+};
+
+use crate::support::*;
 
 in_each_read_mode! {
     delivers_in_order_and_after_a_shutdown_what_was_queued,
@@ -30,7 +33,7 @@ fn bounded(messages: usize, overflow: Overflow) -> QueueConfig {
 /// A stream that a thread reads, and the queue of its events.
 struct Queued {
     receiver: Receiver<OwnedEvent>,
-    shutdown: Shutdown,
+    shutdown: ShutdownHandle,
     task: Task<Stream>,
 }
 
@@ -50,7 +53,7 @@ impl Queued {
     }
 
     /// Ends the reading and waits for the thread.
-    fn finish(self) -> (Stream, Stats) {
+    fn finish(self) -> (Stream, QueueStats) {
         self.shutdown.shutdown();
         (self.task.join(), self.receiver.stats())
     }
@@ -228,7 +231,7 @@ fn one_thread_reads_several_connections() {
     assert!(ids.into_iter().eq(0..1_000));
     drop(receiver);
     let stream = task.join();
-    assert_eq!(stream.merge().records().iter().map(|record| record.wins()).sum::<u64>(), 1_000);
+    assert_eq!(stream.merge().connections().iter().map(|record| record.first_arrivals()).sum::<u64>(), 1_000);
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::support::*;
 use powerstream_blocking::client::config::ConfigBuilder;
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::client::proxy::Proxy;
-use powerstream_blocking::core::session::{Cause, FaultKind};
+use powerstream_blocking::core::session::{DisconnectReason, TransportErrorKind};
 use powerstream_blocking::{Client, Config, SessionEvent, Token};
 use powerstream_simulator::{Simulator, Tls};
+
+use crate::support::*;
 
 in_each_read_mode! {
     the_proxy_of_a_tls_stream_learns_only_the_destination,
@@ -89,41 +90,44 @@ fn the_proxy_of_a_tls_stream_learns_only_the_destination(mode: ReadMode) {
 }
 
 /// Returns the fault of the first attempt, and whether the session gave up.
-fn first_fault(mode: ReadMode, config: &ConfigBuilder) -> (powerstream_blocking::core::session::Fault, bool) {
+fn first_fault(
+    mode: ReadMode,
+    config: &ConfigBuilder,
+) -> (powerstream_blocking::core::session::TransportError, bool) {
     let stream = mode.start_with_ca(config, simulator().ca_pem());
     let (cause, gave_up) = match stream.next() {
-        OwnedEvent::Disconnected(why) => (why.cause, false),
-        OwnedEvent::GaveUp(why) => (why.cause, true),
+        OwnedEvent::Disconnected(why) => (why.reason, false),
+        OwnedEvent::GaveUp(why) => (why.reason, true),
         event => panic!("{event:?}"),
     };
     stream.stop();
     match cause {
-        Cause::Fault(fault) => (fault, gave_up),
+        DisconnectReason::Transport(fault) => (fault, gave_up),
         cause => panic!("{cause:?}"),
     }
 }
 
 fn each_answer_of_a_proxy_has_its_own_fault(mode: ReadMode) {
     let unused = SocketAddr::from(([127, 0, 0, 1], 1));
-    let answers: [(Answer, FaultKind, bool); 6] = [
+    let answers: [(Answer, TransportErrorKind, bool); 6] = [
         (
             |mut socket, _| socket.write_all(b"HTTP/1.1 407 x\r\n\r\n").unwrap(),
-            FaultKind::ProxyAuthentication,
+            TransportErrorKind::ProxyAuthentication,
             true,
         ),
         (
             |mut socket, _| socket.write_all(b"HTTP/1.1 403 x\r\n\r\n").unwrap(),
-            FaultKind::ProxyForbidden,
+            TransportErrorKind::ProxyForbidden,
             false,
         ),
         (
             |mut socket, _| socket.write_all(b"HTTP/1.1 503 x\r\n\r\n").unwrap(),
-            FaultKind::ProxyUnavailable(503),
+            TransportErrorKind::ProxyUnavailable(503),
             false,
         ),
-        (|mut socket, _| socket.write_all(b"SSH-2.0-x\r\n").unwrap(), FaultKind::ProxyAnswer, false),
-        (|socket, _| drop(socket), FaultKind::ProxyClosed, false),
-        (|socket, _| hang(socket), FaultKind::ProxyTimedOut, false),
+        (|mut socket, _| socket.write_all(b"SSH-2.0-x\r\n").unwrap(), TransportErrorKind::ProxyAnswer, false),
+        (|socket, _| drop(socket), TransportErrorKind::ProxyClosed, false),
+        (|socket, _| hang(socket), TransportErrorKind::ProxyTimedOut, false),
     ];
     for (answer, kind, gives_up) in answers {
         let (proxy, _requests) = proxy(unused, answer);
@@ -136,7 +140,7 @@ fn each_answer_of_a_proxy_has_its_own_fault(mode: ReadMode) {
     let gone = unused_address();
     let config = config("https://api.x.com").proxy(Proxy::parse(&gone.to_string()).unwrap());
     let (fault, _) = first_fault(mode, &config);
-    assert_eq!((fault.kind, fault.before_proxy), (FaultKind::Refused, true));
+    assert_eq!((fault.kind, fault.before_proxy), (TransportErrorKind::Refused, true));
 }
 
 fn connects_from_a_local_address(mode: ReadMode) {
@@ -180,8 +184,12 @@ fn a_target_address_does_not_change_the_name_that_tls_checks() {
     let mut stream = Client::new(config).with_tls(tls).stream().unwrap();
     match stream.next() {
         Some(SessionEvent::Disconnected(why)) => {
-            let name = FaultKind::Tls(powerstream_blocking::core::session::TlsFault::CertificateName);
-            assert!(matches!(why.cause, Cause::Fault(fault) if fault.kind == name), "{why:?}");
+            let name =
+                TransportErrorKind::Tls(powerstream_blocking::core::session::TlsError::CertificateName);
+            assert!(
+                matches!(why.reason, DisconnectReason::Transport(fault) if fault.kind == name),
+                "{why:?}"
+            );
         }
         event => panic!("{event:?}"),
     }

@@ -7,8 +7,8 @@ use std::sync::mpsc::Receiver;
 use powerstream_blocking::client::rule_api::{AddFate, ApiErrorKind, DeleteFate, NewRule};
 use powerstream_blocking::client::rule_client::RulesError;
 use powerstream_blocking::core::endpoint::FILTERED_STREAM;
-use powerstream_blocking::core::http::exchange::{ExchangeErrorKind, Sent};
-use powerstream_blocking::core::session::FaultKind;
+use powerstream_blocking::core::http::exchange::{ExchangeErrorKind, RequestSent};
+use powerstream_blocking::core::session::TransportErrorKind;
 use powerstream_blocking::{Client, Config, RuleClient};
 use powerstream_conformance::loopback::unused_address;
 use powerstream_conformance::rules::{self, Answer, read_request};
@@ -96,8 +96,10 @@ fn a_refused_connect_has_a_known_outcome() {
     let error = open(&url).add(&[NewRule::new("gull")]).unwrap_err();
     assert!(!error.is_outcome_unknown() && !error.is_counted());
     let RulesError::Exchange(error) = error else { panic!("{error:?}") };
-    assert_eq!(error.sent, Sent::Nothing);
-    assert!(matches!(error.kind, ExchangeErrorKind::Fault(fault) if fault.kind == FaultKind::Refused));
+    assert_eq!(error.sent, RequestSent::Nothing);
+    assert!(
+        matches!(error.kind, ExchangeErrorKind::TransportError(fault) if fault.kind == TransportErrorKind::Refused)
+    );
 }
 
 #[test]
@@ -137,5 +139,5 @@ fn a_shutdown_ends_the_call() {
     let error = rules.list().unwrap_err();
     assert!(matches!(&error, RulesError::Exchange(error) if error.kind == ExchangeErrorKind::Stopped));
     drop(stopper.join().unwrap());
-    assert!(matches!(rules.list(), Err(RulesError::Exchange(error)) if error.sent == Sent::Nothing));
+    assert!(matches!(rules.list(), Err(RulesError::Exchange(error)) if error.sent == RequestSent::Nothing));
 }

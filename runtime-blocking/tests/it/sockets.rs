@@ -50,13 +50,13 @@ fn notices_silence_soon_after_the_idle_timeout(mode: ReadMode) {
         hang(socket);
     }]);
     let url = format!("http://{address}");
-    let stream = mode.start(&config(&url).timeouts(|timeouts| timeouts.silence = millis(300)));
+    let stream = mode.start(&config(&url).timeouts(|timeouts| timeouts.idle = millis(300)));
     stream.connected();
     let (last, event) = stream.events.recv_timeout(SOON).unwrap();
     assert!(matches!(event, OwnedEvent::KeepAlive));
     let (noticed, event) = stream.events.recv_timeout(Duration::from_secs(5)).unwrap();
     assert!(
-        matches!(event, OwnedEvent::Disconnected(disconnected) if disconnected.cause.code() == "timeout_silence")
+        matches!(event, OwnedEvent::Disconnected(disconnected) if disconnected.reason.code() == "timeout_silence")
     );
     let took = noticed - last;
     // The event reaches this thread a moment after the read from which the timeout counts.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::client::config::ConfigBuilder;
 use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::{Blocking, Config, Shutdown, Stream};
+use powerstream_blocking::{Blocking, Config, ShutdownHandle, Stream};
 pub(crate) use powerstream_conformance::loopback::*;
 
 /// Makes a test of each function in each read mode.
@@ -62,7 +62,7 @@ impl ReadMode {
 /// A stream that a thread reads.
 pub(crate) struct RunningStream {
     pub(crate) events: Receiver<(Instant, OwnedEvent)>,
-    pub(crate) shutdown: Shutdown,
+    pub(crate) shutdown: ShutdownHandle,
     thread: JoinHandle<()>,
 }
 
@@ -94,7 +94,7 @@ impl RunningStream {
     /// Returns the disconnect reason of the next event.
     pub(crate) fn cause(&self) -> &'static str {
         match self.next() {
-            OwnedEvent::Disconnected(disconnected) => disconnected.cause.code(),
+            OwnedEvent::Disconnected(disconnected) => disconnected.reason.code(),
             event => panic!("no disconnect: {event:?}"),
         }
     }

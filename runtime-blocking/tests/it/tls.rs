@@ -4,11 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::support::*;
 use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::core::session::{Cause, Disconnected, FaultKind, TlsFault};
+use powerstream_blocking::core::session::{DisconnectReason, Disconnected, TlsError, TransportErrorKind};
 use powerstream_blocking::{Client, TlsConfig, Token};
 use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator, Tls};
+
+use crate::support::*;
 
 in_each_read_mode! {
     each_tls_fault_has_its_own_kind,
@@ -48,7 +49,7 @@ fn first_fault(mode: ReadMode, fault: powerstream_simulator::TlsFault) -> (Disco
 }
 
 fn each_tls_fault_has_its_own_kind(mode: ReadMode) {
-    use TlsFault as T;
+    use TlsError as T;
     use powerstream_simulator::TlsFault as Given;
     for given in Given::all() {
         let (disconnected, took) = first_fault(mode, *given);
@@ -64,8 +65,10 @@ fn each_tls_fault_has_its_own_kind(mode: ReadMode) {
             Given::Close => T::HandshakeClosed,
             given => panic!("{given} is new"),
         };
-        let Cause::Fault(fault) = disconnected.cause else { panic!("{given}: {disconnected:?}") };
-        assert_eq!(fault.kind, FaultKind::Tls(kind), "{given}");
+        let DisconnectReason::Transport(fault) = disconnected.reason else {
+            panic!("{given}: {disconnected:?}")
+        };
+        assert_eq!(fault.kind, TransportErrorKind::Tls(kind), "{given}");
         assert_eq!(fault.os_code.is_some(), *given == Given::Reset, "{given}");
         // The first backoff of both classes is 20 ms here, plus jitter.
         assert!((millis(20)..=millis(25)).contains(&disconnected.delay), "{given}: {disconnected:?}");
@@ -84,14 +87,19 @@ fn tells_a_failed_connect_from_a_failed_handshake(mode: ReadMode) {
     let config = config(&url).timeouts(|timeouts| timeouts.connect = millis(200));
     let stream = mode.start_with_ca(&config, simulator.ca_pem());
     let OwnedEvent::Disconnected(disconnected) = stream.next() else { panic!("no disconnect") };
-    let late = FaultKind::Tls(TlsFault::HandshakeTimedOut);
-    assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == late), "{disconnected:?}");
+    let late = TransportErrorKind::Tls(TlsError::HandshakeTimedOut);
+    assert!(
+        matches!(disconnected.reason, DisconnectReason::Transport(fault) if fault.kind == late),
+        "{disconnected:?}"
+    );
     stream.stop();
     // No server listens.
     drop(listener);
     let stream = mode.start_with_ca(&config, simulator.ca_pem());
     let OwnedEvent::Disconnected(disconnected) = stream.next() else { panic!("no disconnect") };
-    assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == FaultKind::Refused));
+    assert!(
+        matches!(disconnected.reason, DisconnectReason::Transport(fault) if fault.kind == TransportErrorKind::Refused)
+    );
     stream.stop();
 }
 
@@ -116,8 +124,11 @@ fn a_slow_handshake_ends_at_its_deadline(mode: ReadMode) {
     let stream = mode.start_with_ca(&config, simulator.ca_pem());
     let OwnedEvent::Disconnected(disconnected) = stream.next() else { panic!("no disconnect") };
     let took = start.elapsed();
-    let late = FaultKind::Tls(TlsFault::HandshakeTimedOut);
-    assert!(matches!(disconnected.cause, Cause::Fault(fault) if fault.kind == late), "{disconnected:?}");
+    let late = TransportErrorKind::Tls(TlsError::HandshakeTimedOut);
+    assert!(
+        matches!(disconnected.reason, DisconnectReason::Transport(fault) if fault.kind == late),
+        "{disconnected:?}"
+    );
     assert!((millis(200)..millis(200) + SOON).contains(&took), "{took:?}");
     stream.stop();
 }
@@ -130,7 +141,7 @@ fn closes_the_connection_after_an_idle_timeout(mode: ReadMode) {
     });
     let url = simulator.base_url();
     let config =
-        config(&url).token(Token::new("any").unwrap()).timeouts(|timeouts| timeouts.silence = millis(100));
+        config(&url).token(Token::new("any").unwrap()).timeouts(|timeouts| timeouts.idle = millis(100));
     let stream = mode.start_with_ca(&config, simulator.ca_pem());
     stream.connected();
     for _ in 0..5 {
@@ -180,8 +191,10 @@ fn the_platforms_roots_do_not_trust_the_simulator() {
         match event {
             // Without a token.
             OwnedEvent::Refused(_) if is_trusted => {}
-            OwnedEvent::Disconnected(Disconnected { cause: Cause::Fault(fault), .. }) if !is_trusted => {
-                assert_eq!(fault.kind, FaultKind::Tls(TlsFault::CertificateIssuer));
+            OwnedEvent::Disconnected(Disconnected { reason: DisconnectReason::Transport(fault), .. })
+                if !is_trusted =>
+            {
+                assert_eq!(fault.kind, TransportErrorKind::Tls(TlsError::CertificateIssuer));
             }
             event => panic!("{event:?}"),
         }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use powerstream_tokio::core::session::Cause;
+use powerstream_tokio::core::session::DisconnectReason;
 use powerstream_tokio::{Client, Config, SessionEvent};
 
 /// An hour of failing attempts.
@@ -20,7 +20,10 @@ async fn backoff_takes_no_real_time_while_the_clock_is_paused() {
         match stream.next().await {
             // The paused clock may pass the connect's deadline while the system still answers.
             Some(SessionEvent::Disconnected(disconnected))
-                if matches!(disconnected.cause, Cause::Fault(_) | Cause::Timeout(_)) =>
+                if matches!(
+                    disconnected.reason,
+                    DisconnectReason::Transport(_) | DisconnectReason::Timeout(_)
+                ) =>
             {
                 waits += disconnected.delay;
                 last = disconnected.delay;

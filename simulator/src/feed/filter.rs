@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use powerstream_rules::matcher::Scratch;
 
+use super::item::Item;
 use crate::rng::Rng;
 use crate::rule_store::{Passed, RuleStore};
 use crate::source::SourcePost;
 use crate::splice;
-
-use super::item::Item;
 
 /// The conditions that a request and the place it goes to set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -13,16 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::archive::Archive;
+use super::filter::{Filter, Selector, home};
+use super::item::{Item, Polled, SKIPS_MAX};
 use crate::clock::Notify;
 use crate::datacenter::Datacenter;
 use crate::endpoint::Product;
 use crate::link::Link;
 use crate::rng::Rng;
 use crate::rule_store::RuleStore;
-
-use super::archive::Archive;
-use super::filter::{Filter, Selector, home};
-use super::item::{Item, Polled, SKIPS_MAX};
 
 /// The place in a queue of a reader that has none yet.
 const NO_CLAIM: u64 = u64::MAX;

@@ -24,6 +24,13 @@ mod on_demand;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::archive::Archive;
+pub(crate) use self::filter::{Filter, Selector};
+use self::item::SKIPS_MAX;
+pub(crate) use self::item::{Item, Polled};
+pub(crate) use self::live::Key;
+use self::live::{Live, Reader};
+use self::on_demand::{OnDemandFeed, OnDemandReader};
 use crate::clock::{Clock, Notify};
 use crate::config::Config;
 use crate::datacenter::Datacenter;
@@ -33,15 +40,6 @@ use crate::rule_store::RuleStore;
 use crate::schedule::Schedule;
 use crate::source::{Source, SourcePost};
 use crate::time;
-
-use self::archive::Archive;
-use self::item::SKIPS_MAX;
-use self::live::{Live, Reader};
-use self::on_demand::{OnDemandFeed, OnDemandReader};
-
-pub(crate) use self::filter::{Filter, Selector};
-pub(crate) use self::item::{Item, Polled};
-pub(crate) use self::live::Key;
 
 /// Of a generated feed without a rate: busy, and a tenth of what one core generates.
 const RATE_DEFAULT: f64 = 500.0;

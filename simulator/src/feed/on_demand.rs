@@ -4,11 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::generator::Generator;
-use crate::source::SourcePost;
-
 use super::filter::Selector;
 use super::item::Polled;
+use crate::generator::Generator;
+use crate::source::SourcePost;
 
 /// Posts a connection may fall behind the fastest one; X is believed to keep some 5,000.
 const RING_MAX: usize = 4_096;

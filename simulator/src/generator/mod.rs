@@ -12,12 +12,12 @@ mod post;
 mod short_link;
 mod text;
 
-use crate::rng::Rng;
-use crate::time::{self, Snowflakes};
-
 use json::{Style, Writer};
 use people::{Person, people_max};
 use post::{Outer, Post};
+
+use crate::rng::Rng;
+use crate::time::{self, Snowflakes};
 
 /// An endless source of Posts, the same for the same seed but for what depends on the time: ids and dates.
 ///

@@ -1,10 +1,9 @@
 //! The invented people: a population that is computed, not stored, so that the same person looks the same in every Post.
 
-use crate::rng::Rng;
-use crate::time;
-
 use super::languages::{LANGUAGES, Language};
 use super::short_link;
+use crate::rng::Rng;
+use crate::time;
 
 /// Someone who posts.
 #[derive(Debug, Clone)]

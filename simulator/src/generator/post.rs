@@ -1,12 +1,11 @@
 //! A Post and how it is written, field by field, in the legacy format.
 
-use crate::rng::Rng;
-use crate::time;
-
 use super::json::Writer;
 use super::people::Person;
 use super::short_link::LINK;
 use super::text::{Entity, Kind, Text};
+use crate::rng::Rng;
+use crate::time;
 
 /// The clients that Posts were written with: link and name.
 pub(super) const SOURCES: &[(&str, &str)] = &[

@@ -1,10 +1,9 @@
 //! The text of a Post with its entities, whose indices count code points.
 
-use crate::rng::Rng;
-
 use super::languages::{EMOJI, Language};
 use super::people::{Person, people_max};
 use super::short_link::{LINK, key};
+use crate::rng::Rng;
 
 /// A hashtag, link, mention or picture, with the code points it stands at.
 pub(super) struct Entity {

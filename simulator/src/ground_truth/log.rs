@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
-
 use super::records::{ConnectionRecord, MessageRecord, Totals};
 use super::store::Store;
+use crate::clock::Clock;
 
 /// The log of a simulator: a handle, cheap to clone, that outlives it.
 #[derive(Clone)]

@@ -151,10 +151,11 @@ impl Drop for Recorder {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::{Clock, Time};
     use crate::ground_truth::store::CLOSED_MAX;
-    use std::time::Duration;
 
     fn message(id: u64, len: usize) -> InFlight {
         InFlight::new(vec![b'x'; len].into(), Some(id), true)

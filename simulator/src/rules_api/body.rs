@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use crate::rule_store::RuleRef;
-
 use super::answer::Answer;
+use crate::rule_store::RuleRef;
 
 /// Rules in one request, at most (Powerstream: Introduction).
 pub(crate) const RULES_A_REQUEST_MAX: usize = 100;

@@ -4,12 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::answer::{Answer, text, write_errors, write_rules};
+use super::body::{ids, list_of, object, rules_to_add};
 use crate::request::query;
 use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
 use crate::time;
-
-use super::answer::{Answer, text, write_errors, write_rules};
-use super::body::{ids, list_of, object, rules_to_add};
 
 /// Rules on a page of the list, at most and by default.
 const PAGE_MAX: usize = 1_000;

@@ -3,13 +3,12 @@
 
 use serde_json::Value;
 
-use crate::request::query;
-use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
-
 use super::answer::{Answer, text, write_errors, write_rules};
 use super::body::{id, ids, list_of, object, rules_to_add};
 use super::filtered;
 use super::options::{NotDeleted, Options};
+use crate::request::query;
+use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
 
 pub(super) fn answer(
     store: &RuleStore,

@@ -3,10 +3,9 @@ use std::time::Duration;
 use powerstream_rules::Profile;
 use serde_json::{Value, json};
 
+use super::*;
 use crate::clock::{Clock, Time};
 use crate::rule_store::NoRules;
-
-use super::*;
 
 /// 2026-01-05T10:00:00Z.
 const NOW: u64 = 1_767_607_200_000;

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::rng::Rng;
-use crate::scenario::Scenario;
-use crate::wire::Cutting;
-
 use super::heads::BadHead;
 use super::junk::Junk;
 use super::names::names;
 use super::refusal::Refusal;
+use crate::rng::Rng;
+use crate::scenario::Scenario;
+use crate::wire::Cutting;
 
 /// How all streams are.
 #[derive(Debug, Clone, Copy)]

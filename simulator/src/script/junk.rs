@@ -1,8 +1,7 @@
 //! Messages that no client asked for.
 
-use crate::rng::Rng;
-
 use super::names::names;
+use crate::rng::Rng;
 
 /// JSON of a kind that does not exist yet; the kinds take turns.
 pub(crate) fn unknown(nth: u64) -> Vec<u8> {

@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::endpoint;
-use crate::scenario::Scenario;
-use crate::wire::Cutting;
-
 use super::action::{
     Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
     Then, When, WrongSize,
@@ -18,6 +14,9 @@ use super::heads::BadHead;
 use super::junk::Junk;
 use super::refusal::{Refusal, RefusalBody, Reset};
 use super::system;
+use crate::endpoint;
+use crate::scenario::Scenario;
+use crate::wire::Cutting;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

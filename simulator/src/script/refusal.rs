@@ -1,8 +1,7 @@
 //! Refusals that a scenario asks for.
 
-use crate::problems;
-
 use super::names::names;
+use crate::problems;
 
 names! {
     /// Bodies of refusals.

@@ -12,10 +12,9 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use crate::time;
-
 use super::layer::Layer;
 use super::options::{Tls, TlsFault};
+use crate::time;
 
 /// The names that a client may reach a simulator by.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];

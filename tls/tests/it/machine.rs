@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use powerstream_core::session::{Fault, FaultKind, TlsFault};
+use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
 use powerstream_tls::rustls::crypto::ring;
 use powerstream_tls::rustls::server::WebPkiClientVerifier;
 use powerstream_tls::rustls::version::{TLS12, TLS13};
@@ -29,8 +29,8 @@ impl Cuts {
     }
 }
 
-fn tls(fault: TlsFault) -> Fault {
-    Fault::new(FaultKind::Tls(fault))
+fn tls(fault: TlsError) -> TransportError {
+    TransportError::new(TransportErrorKind::Tls(fault))
 }
 
 /// Sends everything that the client has to send.
@@ -80,7 +80,7 @@ fn connected(config: &TlsConfig, mut server: Server) -> (Machine, Server) {
 }
 
 /// Returns the fault of a handshake, and the alert that the server received.
-fn failed(config: &TlsConfig, server: ServerConfig) -> (Option<Fault>, Option<Error>) {
+fn failed(config: &TlsConfig, server: ServerConfig) -> (Option<TransportError>, Option<Error>) {
     let (mut client, mut server) = (machine(config), Server::new(server));
     handshake(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
     let mut fault = client.fault();
@@ -233,8 +233,8 @@ fn delivers_complete_records_before_a_corrupt_byte() {
                 continue;
             }
             assert_eq!(plaintext, b"zero", "{at}");
-            assert_eq!(client.read(&mut [0; 9]), Err(tls(TlsFault::Broken)), "{at}");
-            assert_eq!(client.write(b"x"), Err(tls(TlsFault::Broken)));
+            assert_eq!(client.read(&mut [0; 9]), Err(tls(TlsError::Broken)), "{at}");
+            assert_eq!(client.write(b"x"), Err(tls(TlsError::Broken)));
             // The server gets an alert, and closing adds nothing.
             client.close();
             send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
@@ -257,7 +257,7 @@ fn reports_an_end_anywhere_in_the_handshake() {
             let answer = server.output();
             receive(&mut client, &answer[..at], &mut Cuts::Every(usize::MAX), 1);
             client.handle_eof();
-            assert_eq!(client.fault(), Some(tls(TlsFault::HandshakeClosed)), "{at}");
+            assert_eq!(client.fault(), Some(tls(TlsError::HandshakeClosed)), "{at}");
         }
     }
     // A close_notify is no better, since it is not authenticated: alert, TLS 1.2, 2 bytes, warning,
@@ -266,7 +266,7 @@ fn reports_an_end_anywhere_in_the_handshake() {
     receive(&mut client, &[21, 3, 3, 0, 2, 1, 0], &mut Cuts::Every(1), 1);
     assert_eq!((client.fault(), client.ended()), (None, None));
     client.handle_eof();
-    assert_eq!(client.fault(), Some(tls(TlsFault::HandshakeClosed)));
+    assert_eq!(client.fault(), Some(tls(TlsError::HandshakeClosed)));
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn reports_a_peer_that_does_not_speak_tls() {
         for mut cuts in [Cuts::Every(1), Cuts::Every(usize::MAX)] {
             let mut client = machine(&client());
             receive(&mut client, junk.as_bytes(), &mut cuts, 1);
-            assert_eq!(client.fault(), Some(tls(TlsFault::NotTls)), "{junk:?}");
+            assert_eq!(client.fault(), Some(tls(TlsError::NotTls)), "{junk:?}");
         }
     }
     // After TLS has begun, the same bytes are broken TLS.
@@ -290,12 +290,12 @@ fn reports_a_peer_that_does_not_speak_tls() {
     send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
     let answer = [&server.output()[..127], b"HTTP/1.1 400 Bad Request\r\n\r\n"].concat();
     receive(&mut client, &answer, &mut Cuts::Every(1), 1);
-    assert_eq!(client.fault(), Some(tls(TlsFault::Broken)));
+    assert_eq!(client.fault(), Some(tls(TlsError::Broken)));
 }
 
 #[test]
 fn each_certificate_fault_has_its_own_kind() {
-    use TlsFault as T;
+    use TlsError as T;
     type Change = fn(&mut CertificateParams);
     let cases: [(Change, T); 4] = [
         (|params| params.not_after = date_time_ymd(2020, 1, 1), T::CertificateExpired),
@@ -330,18 +330,19 @@ fn http_1_1_is_agreed_on_or_nothing() {
             assert_eq!(failed(&client(), server(good)), (None, None));
         }
         let (found, _) = failed(&client(), server(&["h2"]));
-        assert_eq!(found, Some(tls(TlsFault::NoHttp1)));
+        assert_eq!(found, Some(tls(TlsError::NoHttp1)));
         // Whatever a configuration of one's own says.
         let config = own(&[version]);
         assert_eq!(failed(&TlsConfig::from(&config), server(&["http/1.1"])), (None, None));
-        assert_eq!(failed(&TlsConfig::from(&config), server(&["h2"])).0, Some(tls(TlsFault::NoHttp1)));
+        assert_eq!(failed(&TlsConfig::from(&config), server(&["h2"])).0, Some(tls(TlsError::NoHttp1)));
         assert_eq!(config.alpn_protocols, [b"h2"]);
     }
 }
 
 /// A configuration of one's own that would rather speak HTTP/2, and early.
 fn own(versions: &[&'static powerstream_tls::rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
-    use powerstream_tls::rustls::pki_types::{CertificateDer, pem::PemObject};
+    use powerstream_tls::rustls::pki_types::CertificateDer;
+    use powerstream_tls::rustls::pki_types::pem::PemObject;
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca().pem().as_bytes()).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -377,8 +378,8 @@ fn refuses_a_server_that_selects_what_was_not_offered() {
     // The extensions that say: ALPN h2; and extended_master_secret, which is asked for.
     let h2 = [0, 16, 0, 5, 0, 3, 2, b'h', b'2', 0, 23, 0, 0];
     for (hello, fault) in [
-        (server_hello([3, 3], &h2), TlsFault::NoHttp1),
-        (server_hello([3, 2], &[]), TlsFault::NothingInCommon),
+        (server_hello([3, 3], &h2), TlsError::NoHttp1),
+        (server_hello([3, 2], &[]), TlsError::NothingInCommon),
     ] {
         let mut client = machine(&client());
         receive(&mut client, &hello, &mut Cuts::Every(1), 1);
@@ -390,7 +391,7 @@ fn refuses_a_server_that_selects_what_was_not_offered() {
 fn reports_the_servers_alert() {
     // A server of 1.2 alone, for a client of 1.3 alone.
     let (found, _) = failed(&TlsConfig::from(&own(&[&TLS13])), ca().leaf(|_| {}).server(&[&TLS12]));
-    assert_eq!(found, Some(tls(TlsFault::Alert(70))));
+    assert_eq!(found, Some(tls(TlsError::Alert(70))));
     // A server that requires a client certificate: with TLS 1.3 its alert comes after the
     // handshake.
     for version in VERSIONS {
@@ -406,7 +407,7 @@ fn reports_the_servers_alert() {
             .with_single_cert(leaf.chain.clone(), leaf.key())
             .unwrap();
         let (found, _) = failed(&client(), server);
-        assert_eq!(found, Some(tls(TlsFault::Alert(116))));
+        assert_eq!(found, Some(tls(TlsError::Alert(116))));
     }
 }
 
@@ -429,7 +430,7 @@ fn accepts_a_long_chain_and_refuses_an_endless_one() {
                 if is_good {
                     assert_eq!((client.fault(), client.is_handshaking()), (None, false), "{bytes}");
                 } else {
-                    assert_eq!(client.fault(), Some(tls(TlsFault::Broken)));
+                    assert_eq!(client.fault(), Some(tls(TlsError::Broken)));
                 }
                 assert!(client.read_buf().len() <= 90_000);
             }

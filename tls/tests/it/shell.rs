@@ -7,19 +7,21 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use powerstream_core::buffered::Buffered;
-use powerstream_core::driver::{Driven, Io};
+use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::BearerToken;
-use powerstream_core::session::{Cause, Fault, FaultKind, Session, SessionConfig, SessionEvent, TlsFault};
+use powerstream_core::session::{
+    DisconnectReason, Session, SessionConfig, SessionEvent, TlsError, TransportError, TransportErrorKind,
+};
 use powerstream_core::time::Instant;
 use powerstream_tls::rustls::ServerConfig;
 use powerstream_tls::rustls::version::{TLS12, TLS13};
-use powerstream_tls::{End, GOODBYE_MAX, Secured, Tls};
+use powerstream_tls::{End, GOODBYE_MAX, MaybeTls, Tls};
 
 use crate::support::*;
 use crate::wire::{Moods, Script, Turn, Wire};
 
-type Stream = Driven<Vec<u8>, Vec<u8>, Tls<Wire>>;
+type Stream = Driver<Vec<u8>, Vec<u8>, Tls<Wire>>;
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 const ONE: &[u8] = b"c\r\n{\"id\":111}\r\n\r\n";
@@ -49,7 +51,7 @@ fn stream(wire: Wire) -> Stream {
     let config = config();
     let io = tls(wire);
     let session = Session::new(vec![0; config.storage_bytes()], &config, 1, io.now(), io.unix_now()).unwrap();
-    Driven::new(Buffered::new(session, vec![0; 16_384]), io)
+    Driver::new(Buffered::new(session, vec![0; 16_384]), io)
 }
 
 fn cx() -> Context<'static> {
@@ -72,7 +74,7 @@ fn describe(event: SessionEvent<'_>) -> String {
         SessionEvent::Connected(_) => "connected".to_owned(),
         SessionEvent::Message(message) => String::from_utf8(message.bytes.to_vec()).unwrap(),
         SessionEvent::Disconnected(disconnected) => {
-            format!("{} {:?}", disconnected.cause.code(), disconnected.delay)
+            format!("{} {:?}", disconnected.reason.code(), disconnected.delay)
         }
         event => format!("{event:?}"),
     }
@@ -83,14 +85,14 @@ fn log(stream: &mut Stream, count: usize) -> Vec<String> {
     (0..count).map(|_| next(stream, describe).unwrap()).collect()
 }
 
-fn first_fault(wire: Wire) -> (Fault, Duration) {
+fn first_fault(wire: Wire) -> (TransportError, Duration) {
     let mut stream = stream(wire);
     let start = stream.io().now();
     let cause = next(&mut stream, |event| match event {
-        SessionEvent::Disconnected(disconnected) => disconnected.cause,
+        SessionEvent::Disconnected(disconnected) => disconnected.reason,
         event => panic!("{event:?}"),
     });
-    let Some(Cause::Fault(fault)) = cause else { panic!("{cause:?}") };
+    let Some(DisconnectReason::Transport(fault)) = cause else { panic!("{cause:?}") };
     // Closed before it is told.
     assert!(stream.io().inner().open.is_none());
     (fault, stream.io().now().saturating_since(start))
@@ -161,7 +163,7 @@ fn gives_the_same_events_over_a_blocking_transport() {
 
 #[test]
 fn deadlines_hold_and_have_their_own_reasons() {
-    let late = Fault::new(FaultKind::Tls(TlsFault::HandshakeTimedOut));
+    let late = TransportError::new(TransportErrorKind::Tls(TlsError::HandshakeTimedOut));
     let trickle = |octet: &'static [u8]| {
         [Turn::Wait(Duration::from_secs(1)), Turn::Raw(octet)].into_iter().cycle().take(100)
     };
@@ -214,20 +216,26 @@ fn parts_of_records_do_not_reset_the_idle_timeout() {
         let start = stream.io().now();
         assert_eq!(log(&mut stream, 1), ["timeout_silence 0ns"]);
         let took = stream.io().now().saturating_since(start);
-        let silence = config().timeouts.silence;
+        let silence = config().timeouts.idle;
         assert!(took >= silence && took <= silence + Duration::from_secs(2), "{took:?}");
     }
 }
 
 #[test]
 fn each_handshake_fault_has_its_own_kind() {
-    use TlsFault as T;
-    let cases: [(Vec<Turn>, Fault); 4] = [
-        (vec![Turn::Reset], Fault::with_os_code(FaultKind::Tls(T::HandshakeReset), Some(104))),
-        (vec![Turn::Close], Fault::new(FaultKind::Tls(T::HandshakeClosed))),
-        (vec![Turn::Raw(b"SSH-2.0-x\r\n")], Fault::new(FaultKind::Tls(T::NotTls))),
+    use TlsError as T;
+    let cases: [(Vec<Turn>, TransportError); 4] = [
+        (
+            vec![Turn::Reset],
+            TransportError::with_os_code(TransportErrorKind::Tls(T::HandshakeReset), Some(104)),
+        ),
+        (vec![Turn::Close], TransportError::new(TransportErrorKind::Tls(T::HandshakeClosed))),
+        (vec![Turn::Raw(b"SSH-2.0-x\r\n")], TransportError::new(TransportErrorKind::Tls(T::NotTls))),
         // Alert, fatal, internal_error.
-        (vec![Turn::Raw(&[21, 3, 3, 0, 2, 2, 80])], Fault::new(FaultKind::Tls(T::Alert(80)))),
+        (
+            vec![Turn::Raw(&[21, 3, 3, 0, 2, 2, 80])],
+            TransportError::new(TransportErrorKind::Tls(T::Alert(80))),
+        ),
     ];
     for (turns, expected) in cases {
         for piece in [0, 1] {
@@ -314,7 +322,7 @@ fn reports_a_failed_write_at_the_next_call() {
         while io.poll_connect(&mut cx(), until).is_pending() {}
         set_moods(&mut io, |moods, written| moods.broken_after = Some(written));
         assert_eq!(io.poll_write(&mut cx(), b"GET", until), Poll::Ready(Ok(Some(3))));
-        let reset = Poll::Ready(Err(Fault::new(FaultKind::Reset)));
+        let reset = Poll::Ready(Err(TransportError::new(TransportErrorKind::Reset)));
         if by_read {
             assert_eq!(io.poll_read(&mut cx(), &mut [0; 9], until), reset);
         } else {
@@ -328,7 +336,7 @@ fn tells_a_bare_end_from_close_notify() {
     for (turn, end) in [(Turn::Goodbye, End::CloseNotify), (Turn::Close, End::BareFin)] {
         let wire = Wire::new([script(&[Turn::Shake, turn])]);
         let connector = client().for_origin(&Origin::parse("https://localhost").unwrap()).unwrap();
-        let mut io = Secured::new(wire, connector);
+        let mut io = MaybeTls::new(wire, connector);
         let until = Instant::from_nanos(u64::MAX / 2);
         while io.poll_connect(&mut cx(), until).is_pending() {}
         assert_eq!(io.ended(), None);
@@ -343,7 +351,7 @@ fn tells_a_bare_end_from_close_notify() {
 
 #[test]
 fn adds_nothing_without_tls() {
-    let mut io = Secured::new(
+    let mut io = MaybeTls::new(
         Wire::new([script(&[Turn::Raw(b"plain"), Turn::Close])]),
         client().for_origin(&Origin::parse("http://localhost").unwrap()).unwrap(),
     );

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_tls::rustls::ServerConfig;
 
@@ -42,7 +42,7 @@ pub(crate) struct Script {
 pub(crate) struct Moods {
     /// One call in so many does not pend, at random; 0: all.
     pub(crate) pend_often: usize,
-    /// Octets of a read or write at most; 0: any number.
+    /// ByteCounts of a read or write at most; 0: any number.
     pub(crate) piece: usize,
     /// Writes pend for ever once so many bytes were written.
     pub(crate) clogged_after: Option<usize>,
@@ -78,7 +78,7 @@ pub(crate) struct Open {
     waiting: Option<Instant>,
     to_client: VecDeque<u8>,
     pub(crate) written: usize,
-    ended: Option<Result<(), Fault>>,
+    ended: Option<Result<(), TransportError>>,
 }
 
 impl Wire {
@@ -155,7 +155,8 @@ impl Open {
                 Some(Turn::Goodbye) => self.server.connection.send_close_notify(),
                 Some(Turn::Close) => self.ended = Some(Ok(())),
                 Some(Turn::Reset) => {
-                    self.ended = Some(Err(Fault::with_os_code(FaultKind::Reset, Some(104))));
+                    self.ended =
+                        Some(Err(TransportError::with_os_code(TransportErrorKind::Reset, Some(104))));
                 }
                 None => return,
             }
@@ -177,7 +178,11 @@ impl Io for Wire {
         UnixTime::from_seconds(1_790_000_000)
     }
 
-    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        _: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         assert!(self.open.is_none(), "connected twice");
         if self.pends() {
             return Poll::Pending;
@@ -188,7 +193,7 @@ impl Io for Wire {
         }
         self.connects += 1;
         let Some(Script { server, turns }) = self.scripts.pop_front() else {
-            return Poll::Ready(Err(Fault::new(FaultKind::Refused)));
+            return Poll::Ready(Err(TransportError::new(TransportErrorKind::Refused)));
         };
         self.open = Some(Open {
             server: Server::new(server),
@@ -206,7 +211,7 @@ impl Io for Wire {
         _: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         assert!(!bytes.is_empty());
         self.writable_soon = self.pends();
         if self.writable_soon {
@@ -215,7 +220,7 @@ impl Io for Wire {
         let count = self.piece(bytes.len());
         let written = self.open.as_ref().unwrap().written;
         if self.moods.broken_after.is_some_and(|most| written + count > most) {
-            return Poll::Ready(Err(Fault::new(FaultKind::Reset)));
+            return Poll::Ready(Err(TransportError::new(TransportErrorKind::Reset)));
         }
         if self.moods.clogged_after.is_some_and(|most| written + count > most) {
             if self.moods.blocks {
@@ -235,7 +240,7 @@ impl Io for Wire {
         _: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         assert!(!buffer.is_empty());
         if self.pends() {
             return Poll::Pending;

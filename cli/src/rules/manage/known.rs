@@ -4,10 +4,9 @@
 //! What is known of the rules is taken away before any change is sent and written again when its answer is known: what is there was true when it was
 //! written, and a run that was killed leaves nothing.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use powerstream_client::rule_api::Rule;
 use powerstream_core::time::UnixTime;

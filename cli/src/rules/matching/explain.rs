@@ -3,10 +3,9 @@
 use powerstream_rules::matcher::{Evidence, Leaf, MatchOptions, PostRole, Truth, evidence};
 use powerstream_rules::{NodeId, NodeKind, Rule};
 
+use super::matched::Matched;
 use crate::json::Line;
 use crate::rules::render::shown;
-
-use super::matched::Matched;
 
 /// Adds the evidence of every rule to a Post's line.
 pub(super) fn line(line: Line, post: &[u8], rules: &[Matched], options: MatchOptions) -> Line {

@@ -1,12 +1,6 @@
 //! On a reactor in virtual time, whose network does as it is told. A task is polled only once it was woken, by the waker
 //! that it left last: whoever forgets to arrange for that is found stuck.
 
-use super::*;
-use crate::shutdown::Shutdown;
-use powerstream_core::buffered::Buffered;
-use powerstream_core::driver::Driven;
-use powerstream_core::http::origin::Origin;
-use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use std::collections::{BTreeMap, VecDeque};
 use std::format;
 use std::pin::pin;
@@ -14,6 +8,14 @@ use std::string::{String, ToString};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Wake, Waker};
+
+use powerstream_core::buffered::Buffered;
+use powerstream_core::driver::Driver;
+use powerstream_core::http::origin::Origin;
+use powerstream_core::session::{Session, SessionConfig, SessionEvent};
+
+use super::*;
+use crate::shutdown::ShutdownHandle;
 
 /// What comes of something, and how long that takes; `None`: it never ends.
 type Fate<T> = Option<(u64, Result<T, io::ErrorKind>)>;
@@ -187,7 +189,7 @@ impl Reactor for Net {
         UnixTime::from_millis(1_700_000_000_000 + self.lock().millis)
     }
 
-    fn resolve(&self, host: &str, port: u16) -> Underway<Vec<SocketAddr>> {
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<Vec<SocketAddr>> {
         let mut world = self.lock();
         let now = world.millis;
         world.log.push(format!("{now} resolve {host}:{port}"));
@@ -196,7 +198,7 @@ impl Reactor for Net {
         Box::pin(Fated { net: self.clone(), fate, is_met: false, name: "lookup".to_string() })
     }
 
-    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> Underway<Line> {
+    fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<Line> {
         let mut world = self.lock();
         let now = world.millis;
         let from = local.map(|local| format!(" from {local}")).unwrap_or_default();
@@ -289,10 +291,10 @@ fn accepted(after: u64, input: &[(u64, &[u8])]) -> Fate<Input> {
 }
 
 fn tcp(net: &Net, url: &str) -> Tcp<Net> {
-    Tcp::new(net.clone(), Route::to_origin(&Origin::parse(url).unwrap()), Shutdown::new().listen())
+    Tcp::new(net.clone(), Route::to_origin(&Origin::parse(url).unwrap()), ShutdownHandle::new().listen())
 }
 
-fn connect(net: &Net, tcp: &mut Tcp<Net>, until: u64) -> Result<Option<()>, FaultKind> {
+fn connect(net: &Net, tcp: &mut Tcp<Net>, until: u64) -> Result<Option<()>, TransportErrorKind> {
     net.block_on(|cx| tcp.poll_connect(cx, at(until))).map_err(|fault| fault.kind)
 }
 
@@ -320,14 +322,18 @@ fn tries_each_address_for_its_share_of_the_time() {
 
 #[test]
 fn reports_the_last_fault_when_no_address_connects() {
-    let cases: [(Fate<&[&str]>, &str, FaultKind); 6] = [
-        (Some((0, Ok(&["127.0.0.1:80", "[::1]:80"]))), "http://localhost", FaultKind::Refused),
-        (Some((5, Ok(&["127.0.0.1:80", "127.0.0.9:80"]))), "http://localhost", FaultKind::Unreachable),
-        (Some((5, Ok(&[]))), "http://localhost", FaultKind::NoAddress),
-        (Some((5, Ok(&["192.0.2.1:80"]))), "http://localhost", FaultKind::NotLoopback),
-        (Some((5, Err(io::ErrorKind::Other))), "http://localhost", FaultKind::Resolve),
+    let cases: [(Fate<&[&str]>, &str, TransportErrorKind); 6] = [
+        (Some((0, Ok(&["127.0.0.1:80", "[::1]:80"]))), "http://localhost", TransportErrorKind::Refused),
+        (
+            Some((5, Ok(&["127.0.0.1:80", "127.0.0.9:80"]))),
+            "http://localhost",
+            TransportErrorKind::Unreachable,
+        ),
+        (Some((5, Ok(&[]))), "http://localhost", TransportErrorKind::NoAddress),
+        (Some((5, Ok(&["192.0.2.1:80"]))), "http://localhost", TransportErrorKind::NotLoopback),
+        (Some((5, Err(io::ErrorKind::Other))), "http://localhost", TransportErrorKind::Resolve),
         // A literal address is looked up nowhere.
-        (None, "http://127.0.0.1", FaultKind::Refused),
+        (None, "http://127.0.0.1", TransportErrorKind::Refused),
     ];
     for (fate, url, kind) in cases {
         let net = Net::new()
@@ -343,7 +349,10 @@ fn reports_the_last_fault_when_no_address_connects() {
 #[test]
 fn refuses_a_socket_connected_to_itself() {
     let net = Net::new().answers("127.0.0.1:50000", accepted(1, &[]));
-    assert_eq!(connect(&net, &mut tcp(&net, "http://127.0.0.1:50000"), 1_000), Err(FaultKind::Refused));
+    assert_eq!(
+        connect(&net, &mut tcp(&net, "http://127.0.0.1:50000"), 1_000),
+        Err(TransportErrorKind::Refused)
+    );
     assert_eq!(net.lock().open, 0);
 }
 
@@ -353,7 +362,7 @@ fn binds_the_socket_to_the_local_address() {
     let route = Route::to_origin(&Origin::parse("http://localhost").unwrap())
         .via_address(Some(address("127.0.0.1:80")))
         .from_local(Some("127.0.0.2".parse().unwrap()));
-    let mut tcp = Tcp::new(net.clone(), route, Shutdown::new().listen());
+    let mut tcp = Tcp::new(net.clone(), route, ShutdownHandle::new().listen());
     assert_eq!(connect(&net, &mut tcp, 1_000), Ok(Some(())));
     assert_eq!(net.log(), ["0 connect 127.0.0.1:80 from 127.0.0.2:0"]);
 }
@@ -382,9 +391,9 @@ fn resolves_once_per_connect_and_ignores_a_stale_answer() {
     let mut tcp = tcp(&net, "http://localhost");
     for (until, sleep, result) in [
         (100, 110, Ok(None)),
-        (200, 210, Err(FaultKind::Refused)),
+        (200, 210, Err(TransportErrorKind::Refused)),
         (300, 400, Ok(None)),
-        (500, 500, Err(FaultKind::Refused)),
+        (500, 500, Err(TransportErrorKind::Refused)),
     ] {
         assert_eq!(connect(&net, &mut tcp, until), result, "{until}");
         net.block_on(|cx| tcp.poll_close(cx));
@@ -469,9 +478,9 @@ fn yields_to_other_tasks_during_a_flood() {
 #[test]
 fn reports_errors_as_faults_unless_it_was_shut_down() {
     let kinds = [
-        (io::ErrorKind::ConnectionReset, Err(FaultKind::Reset)),
+        (io::ErrorKind::ConnectionReset, Err(TransportErrorKind::Reset)),
         (io::ErrorKind::Interrupted, Ok(None)),
-        (io::ErrorKind::Other, Err(FaultKind::Other)),
+        (io::ErrorKind::Other, Err(TransportErrorKind::Other)),
     ];
     for (error, want) in kinds {
         for stopped in [false, true] {
@@ -550,7 +559,7 @@ fn futures_dropped_at_every_await_lose_nothing() {
         let tcp = tcp(&net, "http://localhost");
         let session =
             Session::new(vec![0; config.storage_bytes()], &config, 1, tcp.now(), tcp.unix_now()).unwrap();
-        let mut driven = Driven::new(Buffered::new(session, vec![0; 64]), tcp);
+        let mut driven = Driver::new(Buffered::new(session, vec![0; 64]), tcp);
         let mut events = Vec::new();
         let mut disconnects = 0;
         while disconnects < 3 {

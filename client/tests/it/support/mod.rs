@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use powerstream_client::merged::{Line, Merged, MergedEvent};
+use powerstream_client::merged::{Member, Merged, MergedEvent};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::WindowConfig;
-use powerstream_core::driver::{Driven, Io};
+use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::origin::Origin;
-use powerstream_core::merge::Feed;
-use powerstream_core::session::{Fault, FaultKind, Session, SessionConfig, SessionEvent};
+use powerstream_core::merge::ReplicaGroup;
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
 
 pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -45,10 +45,10 @@ pub enum Attempt {
     Refused,
     Never,
     Open(VecDeque<(u64, Act)>),
-    /// Carries the Posts of a feed from when it is connected, for so long; what is sent afterwards never arrives, and after so much more it
+    /// Carries the Posts of a group from when it is connected, for so long; what is sent afterwards never arrives, and after so much more it
     /// is reset.
     Live {
-        feed: u64,
+        group: u64,
         alive: u64,
         silent: u64,
     },
@@ -59,9 +59,9 @@ pub const fn sent_at(number: u64) -> u64 {
     70 * number
 }
 
-/// The id of the Post of this number in a feed.
-pub const fn id_of(feed: u64, number: u64) -> u64 {
-    1_000_000 * feed + number
+/// The id of the Post of this number in a group.
+pub const fn id_of(group: u64, number: u64) -> u64 {
+    1_000_000 * group + number
 }
 
 /// A stream: its head at once, then these messages at their times.
@@ -116,7 +116,7 @@ pub struct Wire {
     open: Option<VecDeque<(u64, Act)>>,
     has_hesitated: bool,
     pub connects: usize,
-    /// Octets handed over.
+    /// ByteCounts handed over.
     pub fed: Rc<Cell<usize>>,
 }
 
@@ -161,7 +161,11 @@ impl Io for Wire {
         self.world.stopped.get()
     }
 
-    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        _: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         if self.hesitates() {
             return Poll::Pending;
         }
@@ -176,17 +180,17 @@ impl Io for Wire {
                 self.open = Some(acts);
                 Poll::Ready(Ok(Some(())))
             }
-            Some(Attempt::Live { feed, alive, silent }) => {
+            Some(Attempt::Live { group, alive, silent }) => {
                 let now = self.world.now.get() / 1_000_000;
                 let numbers = (0..).skip_while(|number| sent_at(*number) <= now);
                 let numbers = numbers.take_while(|number| sent_at(*number) <= now + alive);
-                let posts = numbers.map(|n| (sent_at(n), Act::Bytes(line(&post(id_of(feed, n))))));
+                let posts = numbers.map(|n| (sent_at(n), Act::Bytes(line(&post(id_of(group, n))))));
                 let head = [(now, Act::Bytes(HEAD.into()))];
                 let end = [(now + alive + silent, Act::Reset)];
                 self.open = Some(head.into_iter().chain(posts).chain(end).collect());
                 Poll::Ready(Ok(Some(())))
             }
-            _ => Poll::Ready(Err(Fault::new(FaultKind::Refused))),
+            _ => Poll::Ready(Err(TransportError::new(TransportErrorKind::Refused))),
         }
     }
 
@@ -195,7 +199,7 @@ impl Io for Wire {
         _: &mut Context<'_>,
         bytes: &[u8],
         _: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         if self.hesitates() {
             return Poll::Pending;
         }
@@ -207,7 +211,7 @@ impl Io for Wire {
         _: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         if self.hesitates() {
             return Poll::Pending;
         }
@@ -237,7 +241,7 @@ impl Io for Wire {
         self.fed.set(self.fed.get() + length);
         if length == 0 {
             acts.pop_front();
-            return Poll::Ready(Err(Fault::new(FaultKind::Reset)));
+            return Poll::Ready(Err(TransportError::new(TransportErrorKind::Reset)));
         }
         Poll::Ready(Ok(Some(length)))
     }
@@ -263,24 +267,24 @@ impl Io for Wire {
 
 pub type Stream = Merged<Vec<u8>, Vec<u8>, Wire>;
 
-pub fn driven(wire: Wire, seed: u64) -> Driven<Vec<u8>, Vec<u8>, Wire> {
+pub fn driven(wire: Wire, seed: u64) -> Driver<Vec<u8>, Vec<u8>, Wire> {
     driven_with(wire, seed, 4_096)
 }
 
-pub fn driven_with(wire: Wire, seed: u64, buffer: usize) -> Driven<Vec<u8>, Vec<u8>, Wire> {
+pub fn driven_with(wire: Wire, seed: u64, buffer: usize) -> Driver<Vec<u8>, Vec<u8>, Wire> {
     let mut config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080").unwrap());
     config.message_bytes_max = 1_000;
     config.backoff.jitter_percent = 0;
     let storage = vec![0; config.storage_bytes()];
     let session = Session::new(storage, &config, seed, wire.now(), wire.unix_now()).unwrap();
-    Driven::new(Buffered::new(session, vec![0; buffer]), wire)
+    Driver::new(Buffered::new(session, vec![0; buffer]), wire)
 }
 
-/// Connections named `a`, `b` and so on, each with its feed and the attempts it meets.
+/// Connections named `a`, `b` and so on, each with its group and the attempts it meets.
 pub fn merged(world: &Rc<World>, lines: impl IntoIterator<Item = (u16, Vec<Attempt>)>) -> Stream {
-    let lines = lines.into_iter().zip('a'..).enumerate().map(|(index, ((feed, attempts), name))| {
+    let lines = lines.into_iter().zip('a'..).enumerate().map(|(index, ((group, attempts), name))| {
         let wire = Wire::new(world, attempts);
-        Line::new(name.to_string(), Feed::new(feed), driven(wire, index as u64))
+        Member::new(name.to_string(), ReplicaGroup::new(group), driven(wire, index as u64))
     });
     let mut window = WindowConfig::default();
     window.posts = 1_000;
@@ -318,7 +322,7 @@ pub fn run(merged: &mut Stream, world: &World, limit: u64) -> Vec<String> {
     let waker = Waker::from(Arc::clone(&woken));
     let mut cx = Context::from_waker(&waker);
     loop {
-        let names: Vec<_> = merged.lines().iter().map(|line| line.name().to_owned()).collect();
+        let names: Vec<_> = merged.members().iter().map(|line| line.name().to_owned()).collect();
         match merged.poll_next(&mut cx) {
             Poll::Ready(Some(event)) => log.borrow_mut().push(tell(world, &names, &event)),
             Poll::Ready(None) => {
@@ -350,17 +354,17 @@ pub fn tell(world: &World, names: &[String], event: &MergedEvent<'_>) -> String 
                     None => String::from_utf8_lossy(message.bytes).into_owned(),
                 },
                 SessionEvent::KeepAlive => "keep-alive".to_owned(),
-                SessionEvent::Disconnected(disconnected) => disconnected.cause.code().to_owned(),
-                SessionEvent::GaveUp(gave_up) => format!("gave up: {}", gave_up.cause.code()),
+                SessionEvent::Disconnected(disconnected) => disconnected.reason.code().to_owned(),
+                SessionEvent::GaveUp(gave_up) => format!("gave up: {}", gave_up.reason.code()),
                 other => format!("{other:?}"),
             };
             format!("{} {what}", names[connection.index()])
         }
         MergedEvent::Interrupted(it) => {
-            format!("feed {} interrupted at {}", it.feed.number(), since(it.from))
+            format!("group {} interrupted at {}", it.group.number(), since(it.from))
         }
         MergedEvent::Gap(gap) => {
-            format!("feed {} misses {} to {}", gap.feed.number(), since(gap.from), since(gap.to))
+            format!("group {} misses {} to {}", gap.group.number(), since(gap.from), since(gap.to))
         }
         _ => panic!("an event of a new kind: {event:?}"),
     };

@@ -90,7 +90,7 @@ fn entering_and_skipping_share_one_depth_limit() {
         for _ in 0..steps {
             scanner.enter().unwrap();
         }
-        let too_deep = Malformed { at: DEPTH_MAX, reason: Reason::TooDeep };
+        let too_deep = Malformed { at: DEPTH_MAX, reason: MalformedReason::TooDeep };
         assert_eq!(scanner.skip_value(), Err(too_deep));
         if steps == DEPTH_MAX {
             assert_eq!(scanner.enter(), Err(too_deep));

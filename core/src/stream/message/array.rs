@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::stream::json::{Malformed, Reason, Scanner, malformed};
+use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 
 /// The elements of an array message, each to be classified by itself.
 ///
@@ -10,21 +10,21 @@ use crate::stream::json::{Malformed, Reason, Scanner, malformed};
 /// gives two. Something that is no array gives an error at once.
 ///
 /// ```
-/// use powerstream_core::stream::message::{Reason, elements};
+/// use powerstream_core::stream::message::{MalformedReason, elements};
 ///
 /// let mut array = elements(br#"[ {"id":1} , {"id":2}, {"id""#);
 /// assert_eq!(array.next(), Some(Ok(&br#"{"id":1}"#[..])));
 /// assert_eq!(array.next(), Some(Ok(&br#"{"id":2}"#[..])));
-/// assert_eq!(array.next().unwrap().unwrap_err().reason, Reason::End);
+/// assert_eq!(array.next().unwrap().unwrap_err().reason, MalformedReason::End);
 /// assert_eq!(array.next(), None);
 /// ```
 #[must_use]
-pub fn elements(bytes: &[u8]) -> Elements<'_> {
-    Elements { bytes, scanner: Scanner::new(bytes), position: Position::Before }
+pub fn elements(bytes: &[u8]) -> ArrayElements<'_> {
+    ArrayElements { bytes, scanner: Scanner::new(bytes), position: Position::Before }
 }
 
 /// Iterator over the elements of an array message, made by [`elements`].
-pub struct Elements<'a> {
+pub struct ArrayElements<'a> {
     bytes: &'a [u8],
     scanner: Scanner<'a>,
     position: Position,
@@ -36,7 +36,7 @@ enum Position {
     After,
 }
 
-impl<'a> Elements<'a> {
+impl<'a> ArrayElements<'a> {
     /// Returns an iterator over the elements after the one that ends at `end`, for callers that
     /// cannot keep the iterator itself. `end` is the end of a range that [`Self::next_range`] gave.
     #[must_use]
@@ -57,7 +57,7 @@ impl<'a> Elements<'a> {
         let mut first = match self.position {
             Position::Before => {
                 if self.scanner.peek()? != b'[' {
-                    return Err(malformed(self.scanner.at(), Reason::Byte));
+                    return Err(malformed(self.scanner.at(), MalformedReason::Byte));
                 }
                 self.scanner.enter()?;
                 true
@@ -79,7 +79,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-impl<'a> Iterator for Elements<'a> {
+impl<'a> Iterator for ArrayElements<'a> {
     type Item = Result<&'a [u8], Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -87,11 +87,11 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-impl core::iter::FusedIterator for Elements<'_> {}
+impl core::iter::FusedIterator for ArrayElements<'_> {}
 
-impl core::fmt::Debug for Elements<'_> {
+impl core::fmt::Debug for ArrayElements<'_> {
     /// How far it is, without the bytes: Posts are not for logs.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Elements").field("at", &self.scanner.at()).finish_non_exhaustive()
+        f.debug_struct("ArrayElements").field("at", &self.scanner.at()).finish_non_exhaustive()
     }
 }

@@ -2,12 +2,12 @@
 
 use super::kind::{Compliance, Format, Kind, PostId, System};
 use super::problem::{self, Field, Problem, ProblemBuilder};
-use crate::stream::json::{Malformed, NAME_MAX, Reason, Scanner, Text};
+use crate::stream::json::{Malformed, MalformedReason, NAME_MAX, Scanner, Text};
 
 /// What [`classify`] found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Class {
+pub struct Classification {
     /// What the message is.
     pub kind: Kind,
     /// The Post's id, where it is a Post and has one that is a number below 2^64. Ids that are rounded, as in
@@ -17,7 +17,7 @@ pub struct Class {
     pub bytes_read: usize,
 }
 
-impl Class {
+impl Classification {
     /// Whether it is a Post, of either format.
     #[must_use]
     pub const fn is_post(&self) -> bool {
@@ -43,14 +43,17 @@ impl Class {
 /// assert_eq!(problem.disconnect_type, Some(powerstream_core::stream::message::DisconnectType::SlowReader));
 /// ```
 #[must_use]
-pub fn classify(bytes: &[u8]) -> Class {
+pub fn classify(bytes: &[u8]) -> Classification {
     let mut scanner = Scanner::new(bytes);
     match decide(&mut scanner) {
-        Ok((kind, post_id)) => Class { kind, post_id, bytes_read: scanner.looked_at() },
+        Ok((kind, post_id)) => Classification { kind, post_id, bytes_read: scanner.looked_at() },
         Err(malformed) => {
-            let kind =
-                if malformed.reason == Reason::TooDeep { Kind::Unknown } else { Kind::Malformed(malformed) };
-            Class { kind, post_id: None, bytes_read: bytes.len().min(malformed.at + 1) }
+            let kind = if malformed.reason == MalformedReason::TooDeep {
+                Kind::Unknown
+            } else {
+                Kind::Malformed(malformed)
+            };
+            Classification { kind, post_id: None, bytes_read: bytes.len().min(malformed.at + 1) }
         }
     }
 }

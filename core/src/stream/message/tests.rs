@@ -93,7 +93,7 @@ const CASES: &[Case] = &[
     // Row 5
     (r#"{"data":{"id":"1234567890","text":"Look!"},"matching_rules":[{"id":"7","tag":"cats"}]}"#, V2, Some(1_234_567_890), 26),
     (r#"{"data":{"author_id":"9","text":"\"id\":\"1\"","x":{"id":"3"},"id":"2"}}"#, V2, Some(2), 70),
-    (r#"{"includes":{"users":[{"id":"1"}]},"data":{"id":"2"#, Kind::Malformed(Malformed { at: 50, reason: Reason::End }), None, 0),
+    (r#"{"includes":{"users":[{"id":"1"}]},"data":{"id":"2"#, Kind::Malformed(Malformed { at: 50, reason: MalformedReason::End }), None, 0),
     (r#"{"includes":{"users":[{"id":"1"}]},"data":{"id":"2"}}"#, V2, Some(2), 51),
     (r#"{"errors":[{"title":"Not Found Error"}],"data":{"id":"2"}}"#, V2_PARTIAL, Some(2), 56),
     (r#"{"data":{"id":"2"},"errors":[{"disconnect_type":"SlowReader"}]}"#, V2, Some(2), 17),
@@ -247,7 +247,8 @@ fn classification_does_not_change_with_later_bytes() {
         let early = whole.bytes_read < wire.trim_end().len();
         for cut in 0..wire.len() {
             let class = classify(&wire.as_bytes()[..cut]);
-            if matches!(class.kind, Kind::Malformed(Malformed { reason: Reason::End, at }) if at == cut) {
+            if matches!(class.kind, Kind::Malformed(Malformed { reason: MalformedReason::End, at }) if at == cut)
+            {
                 assert!(!early || cut < whole.bytes_read, "{wire} cut at {cut} is too short");
             } else if wire.starts_with('{') || early {
                 assert_eq!((class.kind, class.post_id), (whole.kind, whole.post_id), "{wire} cut at {cut}");
@@ -264,61 +265,61 @@ fn classification_does_not_change_with_later_bytes() {
 #[test]
 fn scanned_bytes_must_be_valid_json() {
     for (wire, at, reason) in [
-        ("", 0, Reason::End),
-        (" \r\n", 3, Reason::End),
-        ("\u{feff}{}", 0, Reason::Byte),
-        ("{", 1, Reason::End),
-        ("}", 0, Reason::Byte),
-        ("hello", 0, Reason::Byte),
-        ("<html>", 0, Reason::Byte),
-        ("\0", 0, Reason::Byte),
-        ("{}x", 2, Reason::Trailing),
-        ("{} {}", 3, Reason::Trailing),
-        ("1 2", 2, Reason::Trailing),
-        ("{,\"a\":1}", 1, Reason::Byte),
-        ("{\"a\":1,}", 7, Reason::Byte),
-        ("{\"a\" 1}", 5, Reason::Byte),
-        ("{\"a\":}", 5, Reason::Byte),
-        ("{\"a\":1 \"b\":2}", 7, Reason::Byte),
-        ("{\"a\":1]", 6, Reason::Byte),
-        ("{a:1}", 1, Reason::Byte),
-        ("{\"a\":[1}}", 7, Reason::Byte),
-        ("{\"a\":[1,]}", 8, Reason::Byte),
-        ("{\"a\":[,1]}", 6, Reason::Byte),
-        ("{\"a\":{\"b\"}}", 9, Reason::Byte),
-        ("{\"a\":{\"b\":1,}}", 12, Reason::Byte),
-        ("{\"a\":\u{a0}1}", 5, Reason::Byte),
-        ("{\"a\":\x0b1}", 5, Reason::Byte),
-        ("{\"a\":01}", 6, Reason::Number),
-        ("{\"a\":-01}", 7, Reason::Number),
-        ("{\"a\":+1}", 5, Reason::Number),
-        ("{\"a\":.5}", 5, Reason::Number),
-        ("{\"a\":1.}", 7, Reason::Number),
-        ("{\"a\":1.e1}", 7, Reason::Number),
-        ("{\"a\":1e}", 7, Reason::Number),
-        ("{\"a\":1e+}", 8, Reason::Number),
-        ("{\"a\":-}", 6, Reason::Number),
-        ("{\"a\":0x1}", 6, Reason::Byte),
-        ("{\"text\":\"x\",\"id\":12x}", 19, Reason::Byte),
-        ("{\"text\":\"x\",\"id\":01}", 18, Reason::Number),
-        ("{\"text\":\"x\",\"id\":12", 19, Reason::End),
-        ("{\"text\":\"x\",\"id\":-12", 20, Reason::End),
-        ("{\"errors\":[],\"warning\":{},\"data\":1", 34, Reason::End),
-        ("{\"errors\":[],\"warning\":{},\"data\":1x}", 34, Reason::Byte),
-        ("{\"a\":nul}", 8, Reason::Literal),
-        ("{\"a\":nulL}", 8, Reason::Literal),
-        ("{\"a\":tr", 7, Reason::End),
-        ("{\"a\":True}", 5, Reason::Byte),
-        ("{\"a\":falsey}", 10, Reason::Byte),
-        ("{\"a\":NaN}", 5, Reason::Byte),
-        ("{\"a\":\"\n\"}", 6, Reason::Control),
-        ("{\"a\":\"123456789\x1f\"}", 15, Reason::Control),
-        ("{\"a\":\"\\x\"}", 7, Reason::Escape),
-        ("{\"a\":\"\\u12g4\"}", 10, Reason::Escape),
-        ("{\"a\":\"\\u12", 10, Reason::End),
-        ("{\"a\":\"\\", 7, Reason::End),
-        ("{\"a\":'x'}", 5, Reason::Byte),
-        ("{\"a\":1}//", 7, Reason::Trailing),
+        ("", 0, MalformedReason::End),
+        (" \r\n", 3, MalformedReason::End),
+        ("\u{feff}{}", 0, MalformedReason::Byte),
+        ("{", 1, MalformedReason::End),
+        ("}", 0, MalformedReason::Byte),
+        ("hello", 0, MalformedReason::Byte),
+        ("<html>", 0, MalformedReason::Byte),
+        ("\0", 0, MalformedReason::Byte),
+        ("{}x", 2, MalformedReason::Trailing),
+        ("{} {}", 3, MalformedReason::Trailing),
+        ("1 2", 2, MalformedReason::Trailing),
+        ("{,\"a\":1}", 1, MalformedReason::Byte),
+        ("{\"a\":1,}", 7, MalformedReason::Byte),
+        ("{\"a\" 1}", 5, MalformedReason::Byte),
+        ("{\"a\":}", 5, MalformedReason::Byte),
+        ("{\"a\":1 \"b\":2}", 7, MalformedReason::Byte),
+        ("{\"a\":1]", 6, MalformedReason::Byte),
+        ("{a:1}", 1, MalformedReason::Byte),
+        ("{\"a\":[1}}", 7, MalformedReason::Byte),
+        ("{\"a\":[1,]}", 8, MalformedReason::Byte),
+        ("{\"a\":[,1]}", 6, MalformedReason::Byte),
+        ("{\"a\":{\"b\"}}", 9, MalformedReason::Byte),
+        ("{\"a\":{\"b\":1,}}", 12, MalformedReason::Byte),
+        ("{\"a\":\u{a0}1}", 5, MalformedReason::Byte),
+        ("{\"a\":\x0b1}", 5, MalformedReason::Byte),
+        ("{\"a\":01}", 6, MalformedReason::Number),
+        ("{\"a\":-01}", 7, MalformedReason::Number),
+        ("{\"a\":+1}", 5, MalformedReason::Number),
+        ("{\"a\":.5}", 5, MalformedReason::Number),
+        ("{\"a\":1.}", 7, MalformedReason::Number),
+        ("{\"a\":1.e1}", 7, MalformedReason::Number),
+        ("{\"a\":1e}", 7, MalformedReason::Number),
+        ("{\"a\":1e+}", 8, MalformedReason::Number),
+        ("{\"a\":-}", 6, MalformedReason::Number),
+        ("{\"a\":0x1}", 6, MalformedReason::Byte),
+        ("{\"text\":\"x\",\"id\":12x}", 19, MalformedReason::Byte),
+        ("{\"text\":\"x\",\"id\":01}", 18, MalformedReason::Number),
+        ("{\"text\":\"x\",\"id\":12", 19, MalformedReason::End),
+        ("{\"text\":\"x\",\"id\":-12", 20, MalformedReason::End),
+        ("{\"errors\":[],\"warning\":{},\"data\":1", 34, MalformedReason::End),
+        ("{\"errors\":[],\"warning\":{},\"data\":1x}", 34, MalformedReason::Byte),
+        ("{\"a\":nul}", 8, MalformedReason::Literal),
+        ("{\"a\":nulL}", 8, MalformedReason::Literal),
+        ("{\"a\":tr", 7, MalformedReason::End),
+        ("{\"a\":True}", 5, MalformedReason::Byte),
+        ("{\"a\":falsey}", 10, MalformedReason::Byte),
+        ("{\"a\":NaN}", 5, MalformedReason::Byte),
+        ("{\"a\":\"\n\"}", 6, MalformedReason::Control),
+        ("{\"a\":\"123456789\x1f\"}", 15, MalformedReason::Control),
+        ("{\"a\":\"\\x\"}", 7, MalformedReason::Escape),
+        ("{\"a\":\"\\u12g4\"}", 10, MalformedReason::Escape),
+        ("{\"a\":\"\\u12", 10, MalformedReason::End),
+        ("{\"a\":\"\\", 7, MalformedReason::End),
+        ("{\"a\":'x'}", 5, MalformedReason::Byte),
+        ("{\"a\":1}//", 7, MalformedReason::Trailing),
     ] {
         let class = classify(wire.as_bytes());
         assert_eq!(class.kind, Kind::Malformed(Malformed { at, reason }), "{wire:?}");
@@ -374,7 +375,7 @@ fn deep_nesting_is_unknown_and_never_panics() {
         }
         let unclosed = open.repeat(100_000);
         assert!(!classify(unclosed.as_bytes()).is_post());
-        assert_eq!(validate(unclosed.as_bytes()).unwrap_err().reason, Reason::TooDeep);
+        assert_eq!(validate(unclosed.as_bytes()).unwrap_err().reason, MalformedReason::TooDeep);
         for (depth, good) in [(128, true), (129, false)] {
             let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             assert_eq!(validate(text.as_bytes()).is_ok(), good, "{depth}");
@@ -550,5 +551,5 @@ fn elements_are_exact_and_end_at_the_first_error() {
 fn errors_display_their_reason_and_offset() {
     let error = validate(b"{\"a\":01}").unwrap_err();
     assert_eq!(error.to_string(), "malformed JSON at byte 6: not a number");
-    assert!(core::mem::size_of::<Class>() <= 64);
+    assert!(core::mem::size_of::<Classification>() <= 64);
 }

@@ -1,6 +1,6 @@
 //! Checks a whole message.
 
-use crate::stream::json::{Malformed, Reason, Scanner, malformed};
+use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 
 /// Checks that a whole message is exactly one JSON text (RFC 8259): its grammar, UTF-8, at most [`DEPTH_MAX`](super::DEPTH_MAX)
 /// containers open at once, and nothing but white space around it.
@@ -19,6 +19,6 @@ pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
         Ok(_) => grammar,
         // A character that is cut where the input ends is an early end.
         Err(utf8) if grammar.is_err() && utf8.error_len().is_none() => grammar,
-        Err(utf8) => Err(malformed(utf8.valid_up_to(), Reason::Utf8)),
+        Err(utf8) => Err(malformed(utf8.valid_up_to(), MalformedReason::Utf8)),
     }
 }

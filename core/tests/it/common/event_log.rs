@@ -2,46 +2,48 @@
 //!
 //! The fuzz targets include this file by its path.
 
-use powerstream_core::http::body::Framing;
-use powerstream_core::stream::connection::{Closed, Connection, Error, ErrorKind, Event};
+use powerstream_core::http::body::BodyFraming;
+use powerstream_core::stream::connection::{
+    Closed, Connection, ConnectionError, ConnectionErrorKind, ConnectionEvent,
+};
 use powerstream_core::time::Instant;
 
 /// An event that outlives the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnedEvent {
-    Head { status: u16, framing: Framing, fields: Vec<(String, Vec<u8>)> },
+    Head { status: u16, framing: BodyFraming, fields: Vec<(String, Vec<u8>)> },
     Message(Vec<u8>),
     KeepAlive,
     Skipped(u64),
     End { undelivered: u64 },
-    Failed { kind: ErrorKind, offset: u64 },
+    Failed { kind: ConnectionErrorKind, offset: u64 },
     Closed(Closed),
 }
 
 impl OwnedEvent {
-    pub(crate) fn from_event(event: Event<'_>) -> Self {
+    pub(crate) fn from_event(event: ConnectionEvent<'_>) -> Self {
         match event {
-            Event::Head(head) => Self::Head {
+            ConnectionEvent::Head(head) => Self::Head {
                 status: head.status(),
                 framing: head.parsed().framing,
                 fields: head.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             },
-            Event::Message(message) => Self::Message(message.to_owned()),
-            Event::KeepAlive => Self::KeepAlive,
-            Event::Skipped { bytes } => Self::Skipped(bytes),
-            Event::End { undelivered } => Self::End { undelivered },
+            ConnectionEvent::Message(message) => Self::Message(message.to_owned()),
+            ConnectionEvent::KeepAlive => Self::KeepAlive,
+            ConnectionEvent::Skipped { bytes } => Self::Skipped(bytes),
+            ConnectionEvent::End { undelivered } => Self::End { undelivered },
             other => unreachable!("an event that this file does not know: {other:?}"),
         }
     }
 
-    fn from_error(error: Error) -> Self {
+    fn from_error(error: ConnectionError) -> Self {
         Self::Failed { kind: error.kind, offset: error.offset }
     }
 }
 
 /// Checks that every received byte is counted in exactly one category.
 pub(crate) fn check_byte_counts<S: AsRef<[u8]> + AsMut<[u8]>>(connection: &Connection<S>, received: u64) {
-    let octets = connection.octets();
+    let octets = connection.byte_counts();
     let accounted = octets.head
         + octets.framing
         + octets.delivered

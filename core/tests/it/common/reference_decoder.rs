@@ -4,10 +4,10 @@
 //!
 //! The fuzz targets include this file by its path.
 
-use powerstream_core::http::body::Framing;
+use powerstream_core::http::body::BodyFraming;
 use powerstream_core::http::chunked::{ChunkErrorKind, ChunkLimits};
 use powerstream_core::http::head::{HeadErrorKind, HeadLimits};
-use powerstream_core::stream::connection::{Closed, ConnectionConfig, ErrorKind};
+use powerstream_core::stream::connection::{Closed, ConnectionConfig, ConnectionErrorKind};
 use powerstream_core::stream::framing::Delimiter;
 
 use super::event_log::OwnedEvent;
@@ -216,7 +216,7 @@ fn is_text(byte: u8) -> bool {
 pub(crate) struct FinalHead {
     pub(crate) end: usize,
     pub(crate) status: u16,
-    pub(crate) framing: Framing,
+    pub(crate) framing: BodyFraming,
     pub(crate) fields: Vec<(String, Vec<u8>)>,
 }
 
@@ -391,9 +391,9 @@ fn elements(fields: &[(String, Vec<u8>)], name: &str) -> Vec<Vec<u8>> {
 }
 
 /// RFC 9112 section 6.3, in its order.
-fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<Framing, HeadErrorKind> {
+fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<BodyFraming, HeadErrorKind> {
     if status == 204 || status == 304 {
-        return Ok(Framing::Empty);
+        return Ok(BodyFraming::Empty);
     }
     let encoded = elements(fields, "content-encoding").iter().any(|coding| {
         let coding: &[u8] = coding;
@@ -411,7 +411,7 @@ fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<Fr
         if named != [b"chunked"] {
             return Err(HeadErrorKind::TransferEncoding);
         }
-        return Ok(Framing::Chunked);
+        return Ok(BodyFraming::Chunked);
     }
     let mut lengths = elements(fields, "content-length");
     lengths.iter_mut().for_each(|length| {
@@ -422,11 +422,11 @@ fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<Fr
     });
     lengths.dedup();
     match lengths.as_slice() {
-        [] => Ok(Framing::UntilClose),
+        [] => Ok(BodyFraming::UntilClose),
         [one] if !one.is_empty() && one.len() < 20 && one.iter().all(u8::is_ascii_digit) => {
             let length = one.iter().fold(0_u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
             match u64::try_from(length) {
-                Ok(length) if length < 1 << 63 => Ok(Framing::Length(length)),
+                Ok(length) if length < 1 << 63 => Ok(BodyFraming::Length(length)),
                 _ => Err(HeadErrorKind::ContentLength),
             }
         }
@@ -469,18 +469,18 @@ pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -
             return vec![OwnedEvent::Closed(Closed::CutInHead { undelivered: length as u64 })];
         }
         Err(HeadStop::Refused(kind, at)) => {
-            let kind = ErrorKind::Head(kind);
+            let kind = ConnectionErrorKind::Head(kind);
             let failed = OwnedEvent::Failed { kind, offset: at as u64 };
             return vec![failed, OwnedEvent::Closed(Closed::Cut { undelivered: 0 })];
         }
     };
     let body = &wire[head.end..];
     let Chunked { content, end } = match head.framing {
-        Framing::Chunked => chunked(body, config.chunk),
-        Framing::Length(length) if body.len() as u64 >= length => {
+        BodyFraming::Chunked => chunked(body, config.chunk),
+        BodyFraming::Length(length) if body.len() as u64 >= length => {
             Chunked { content: body[..length as usize].to_owned(), end: BodyEnd::Complete(length as usize) }
         }
-        Framing::Empty => Chunked { content: Vec::new(), end: BodyEnd::Complete(0) },
+        BodyFraming::Empty => Chunked { content: Vec::new(), end: BodyEnd::Complete(0) },
         _ => Chunked { content: body.to_owned(), end: BodyEnd::Cut },
     };
     let mut seen = vec![OwnedEvent::Head { status: head.status, framing: head.framing, fields: head.fields }];
@@ -492,10 +492,13 @@ pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -
             seen.push(OwnedEvent::Closed(Closed::Complete));
         }
         BodyEnd::Broken(kind, at) => {
-            seen.push(OwnedEvent::Failed { kind: ErrorKind::Chunk(kind), offset: (head.end + at) as u64 });
+            seen.push(OwnedEvent::Failed {
+                kind: ConnectionErrorKind::Chunk(kind),
+                offset: (head.end + at) as u64,
+            });
             seen.push(OwnedEvent::Closed(Closed::Cut { undelivered: 0 }));
         }
-        BodyEnd::Cut if head.framing == Framing::UntilClose => {
+        BodyEnd::Cut if head.framing == BodyFraming::UntilClose => {
             seen.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered }));
         }
         BodyEnd::Cut => seen.push(OwnedEvent::Closed(Closed::Cut { undelivered })),

@@ -17,17 +17,16 @@
 mod network;
 mod recorder;
 
-pub use network::{Attempt, Connect, Network, ServerAction, ms, secs};
-pub use recorder::{Recorder, Run};
-
 use std::task::{Context, Waker};
 
+pub use network::{Attempt, Connect, Network, ServerAction, ms, secs};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::poll_event;
 use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::BearerToken;
 use powerstream_core::session::{Session, SessionConfig, Step};
 use powerstream_core::time::Instant;
+pub use recorder::{Recorder, Run};
 
 pub const TOKEN: &str = "AAAAtoken-that-nobody-may-see-5Zx%3D";
 
@@ -114,12 +113,12 @@ fn through_own_loop(config: &SessionConfig<'_>, net: Network, limit: u64, seed: 
                     decode(&mut session, &buffer[..count], &mut recorder);
                 }
                 Ok(None) => session.handle_timeout(recorder.net.now()),
-                Err(fault) => session.handle_fault(fault, recorder.net.now()),
+                Err(fault) => session.handle_transport_error(fault, recorder.net.now()),
             },
             Step::Write { until } => match recorder.net.write(session.transmit(), until) {
                 Ok(Some(count)) => session.handle_written(count, recorder.net.now()),
                 Ok(None) => session.handle_timeout(recorder.net.now()),
-                Err(fault) => session.handle_fault(fault, recorder.net.now()),
+                Err(fault) => session.handle_transport_error(fault, recorder.net.now()),
             },
             Step::Connect { until } => match recorder.connect(until) {
                 Ok(Some(())) => {
@@ -127,7 +126,7 @@ fn through_own_loop(config: &SessionConfig<'_>, net: Network, limit: u64, seed: 
                     session.handle_connected(recorder.net.now());
                 }
                 Ok(None) => session.handle_timeout(recorder.net.now()),
-                Err(fault) => session.handle_fault(fault, recorder.net.now()),
+                Err(fault) => session.handle_transport_error(fault, recorder.net.now()),
             },
             Step::Sleep { until } => {
                 recorder.net.sleep(until);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use powerstream_core::session::{Fault, FaultKind};
+use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
 
 pub const fn ms(millis: u64) -> u64 {
@@ -20,7 +20,7 @@ pub enum ServerAction {
     /// The server sends a Post that never arrives.
     Lost,
     Eof,
-    Fault(FaultKind),
+    TransportError(TransportErrorKind),
     /// A reset that takes with it what the client has not read yet.
     Reset,
 }
@@ -28,7 +28,7 @@ pub enum ServerAction {
 #[derive(Clone, Copy, Debug)]
 pub enum Connect {
     After(u64),
-    Fault(FaultKind),
+    TransportError(TransportErrorKind),
     Never,
 }
 
@@ -41,7 +41,7 @@ pub struct Attempt {
     /// Nanoseconds that each write takes.
     pub write_time: u64,
     /// So many octets of the request are taken, then nothing, or this fault.
-    pub write_end: Option<(usize, Option<FaultKind>)>,
+    pub write_end: Option<(usize, Option<TransportErrorKind>)>,
     /// Each act and how long after the one before it; the first one counts from the end of the request.
     pub acts: VecDeque<(u64, ServerAction)>,
 }
@@ -57,8 +57,8 @@ impl Attempt {
         }
     }
 
-    pub fn failing(kind: FaultKind) -> Self {
-        Self { connect: Connect::Fault(kind), ..Self::new() }
+    pub fn failing(kind: TransportErrorKind) -> Self {
+        Self { connect: Connect::TransportError(kind), ..Self::new() }
     }
 
     /// A stream that has begun.
@@ -87,8 +87,8 @@ impl Attempt {
         self.act(after, ServerAction::Eof)
     }
 
-    pub fn fault(self, after: u64, kind: FaultKind) -> Self {
-        self.act(after, ServerAction::Fault(kind))
+    pub fn fault(self, after: u64, kind: TransportErrorKind) -> Self {
+        self.act(after, ServerAction::TransportError(kind))
     }
 
     /// The body's end in due form, and the close.
@@ -148,7 +148,7 @@ pub struct Network {
     pub request: Vec<u8>,
     pub requests: Vec<(u64, String)>,
     pub connects: Vec<u64>,
-    /// Octets of the response handed over, per attempt.
+    /// ByteCounts of the response handed over, per attempt.
     pub fed: Vec<u64>,
     /// When what never arrived was sent, with the number of the attempt.
     pub lost: Vec<(usize, u64)>,
@@ -161,7 +161,7 @@ impl Network {
             now: 0,
             wall: Wall { base: 1_700_000_000_000, nanos: 0 },
             attempts: attempts.into_iter().collect(),
-            rest: Attempt::failing(FaultKind::Refused),
+            rest: Attempt::failing(TransportErrorKind::Refused),
             buffer_bytes: 16_384,
             read_time: 0,
             holds: Vec::new(),
@@ -227,7 +227,7 @@ impl Network {
         whole
     }
 
-    pub fn connect(&mut self, until: Instant) -> Result<Option<()>, Fault> {
+    pub fn connect(&mut self, until: Instant) -> Result<Option<()>, TransportError> {
         if !std::mem::take(&mut self.connecting) {
             self.connects.push(self.now);
             self.fed.push(0);
@@ -235,7 +235,7 @@ impl Network {
         let attempt = self.attempts.pop_front().unwrap_or_else(|| self.rest.clone());
         let connect = attempt.connect;
         match connect {
-            Connect::Fault(kind) => Err(Fault::new(kind)),
+            Connect::TransportError(kind) => Err(TransportError::new(kind)),
             Connect::After(length) if self.now + length <= until.as_nanos() => {
                 self.now += length;
                 self.open = Some(attempt);
@@ -252,7 +252,7 @@ impl Network {
         }
     }
 
-    pub fn write(&mut self, bytes: &[u8], until: Instant) -> Result<Option<usize>, Fault> {
+    pub fn write(&mut self, bytes: &[u8], until: Instant) -> Result<Option<usize>, TransportError> {
         let attempt = self.open.as_ref().expect("a write goes to an open connection");
         let mut count = bytes.len().min(attempt.write_max);
         self.now += attempt.write_time;
@@ -260,7 +260,7 @@ impl Network {
             count = count.min(end - self.request.len());
             if count == 0 {
                 return match fault {
-                    Some(kind) => Err(Fault::new(kind)),
+                    Some(kind) => Err(TransportError::new(kind)),
                     None => {
                         self.wait(until.as_nanos());
                         Ok(None)
@@ -276,7 +276,7 @@ impl Network {
         Ok(Some(count))
     }
 
-    pub fn read(&mut self, buffer: &mut [u8], until: Instant) -> Result<Option<usize>, Fault> {
+    pub fn read(&mut self, buffer: &mut [u8], until: Instant) -> Result<Option<usize>, TransportError> {
         let wall = self.wall;
         loop {
             let attempt = self.open.as_mut().expect("a read is from an open connection");
@@ -332,8 +332,8 @@ impl Network {
                 }
                 ServerAction::Lost => self.lost.push((self.fed.len(), wall.millis(due))),
                 ServerAction::Eof => return Ok(Some(0)),
-                ServerAction::Fault(kind) => return Err(Fault::new(kind)),
-                ServerAction::Reset => return Err(Fault::new(FaultKind::Reset)),
+                ServerAction::TransportError(kind) => return Err(TransportError::new(kind)),
+                ServerAction::Reset => return Err(TransportError::new(TransportErrorKind::Reset)),
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{Disconnected, Fault, Gap, GaveUp, Refusal, Session, SessionEvent, Step};
+use powerstream_core::session::{
+    Disconnected, Gap, GaveUp, Refusal, Session, SessionEvent, Step, TransportError,
+};
 use powerstream_core::time::{Instant, UnixTime};
 
 use super::TOKEN;
@@ -108,7 +110,7 @@ impl Recorder {
         assert!(self.idle.1 < 20, "a busy loop at {:?}: {step:?}\n{:#?}", self.net.now(), self.run.lines);
 
         assert_eq!(session.poll(), session.poll(), "asking changes nothing");
-        let octets = session.octets();
+        let octets = session.byte_counts();
         let accounted = octets.head
             + octets.framing
             + octets.delivered
@@ -144,7 +146,7 @@ impl Recorder {
         }
     }
 
-    pub fn connect(&mut self, until: Instant) -> Result<Option<()>, Fault> {
+    pub fn connect(&mut self, until: Instant) -> Result<Option<()>, TransportError> {
         if self.net.connecting {
             return self.net.connect(until);
         }
@@ -204,18 +206,18 @@ impl Recorder {
             SessionEvent::Disconnected(disconnected) => {
                 assert_ne!(self.place, StreamState::Over, "{:#?}", self.run.lines);
                 assert!(!self.open, "Close comes before Disconnected");
-                assert!(!disconnected.cause.to_string().contains(TOKEN));
+                assert!(!disconnected.reason.to_string().contains(TOKEN));
                 self.run.disconnected.push((self.net.now, attempt, *disconnected));
                 assert_eq!(disconnected.gap_from, self.covered, "{:#?}", self.run.lines);
-                let Disconnected { cause, delay, .. } = disconnected;
-                (format!("disconnected {} {}", cause.code(), delay.as_millis()), StreamState::Away)
+                let Disconnected { reason, delay, .. } = disconnected;
+                (format!("disconnected {} {}", reason.code(), delay.as_millis()), StreamState::Away)
             }
             SessionEvent::GaveUp(gave_up) => {
                 assert_ne!(self.place, StreamState::Over, "{:#?}", self.run.lines);
                 assert!(!self.open, "Close comes before GaveUp");
                 assert_eq!(gave_up.gap_from, self.covered, "{:#?}", self.run.lines);
                 self.run.gave_up = Some(*gave_up);
-                (format!("gave up {}", gave_up.cause.code()), StreamState::Over)
+                (format!("gave up {}", gave_up.reason.code()), StreamState::Over)
             }
             _ => panic!("an event of a new kind: {event:?}"),
         };
@@ -266,7 +268,11 @@ impl Io for SingleStep<'_> {
         self.recorder.net.is_stopped()
     }
 
-    fn poll_connect(&mut self, _: &mut Context<'_>, until: Instant) -> Poll<Result<Option<()>, Fault>> {
+    fn poll_connect(
+        &mut self,
+        _: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Option<()>, TransportError>> {
         self.step_once(|recorder| recorder.connect(until))
     }
 
@@ -275,7 +281,7 @@ impl Io for SingleStep<'_> {
         _: &mut Context<'_>,
         bytes: &[u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         self.step_once(|recorder| recorder.net.write(bytes, until))
     }
 
@@ -284,7 +290,7 @@ impl Io for SingleStep<'_> {
         _: &mut Context<'_>,
         buffer: &mut [u8],
         until: Instant,
-    ) -> Poll<Result<Option<usize>, Fault>> {
+    ) -> Poll<Result<Option<usize>, TransportError>> {
         self.step_once(|recorder| recorder.net.read(buffer, until))
     }
 

@@ -1,12 +1,12 @@
 //! Deadlines: when they end a wait, and what is not held against the peer.
 
-use powerstream_core::session::FaultKind;
+use powerstream_core::session::TransportErrorKind;
 
 use crate::harness::*;
 
 /// The time of the first disconnect in milliseconds, and its cause.
 fn ended(run: &Run) -> (u64, &'static str) {
-    (run.disconnected[0].0 / 1_000_000, run.first().cause.code())
+    (run.disconnected[0].0 / 1_000_000, run.first().reason.code())
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn idle_timeout_ends_a_stream_25_s_after_the_last_content() {
             let mut net = Network::always(Attempt::stream().keep_alive(last));
             net.early = early;
             let run = run(&config(), net, secs(50) + 1);
-            assert_eq!(run.first().cause.code(), "timeout_silence");
+            assert_eq!(run.first().reason.code(), "timeout_silence");
             assert_eq!(run.disconnected[0].0, last + secs(25), "{last} {early}");
         }
     }
@@ -229,7 +229,7 @@ fn announced_disconnect_closes_despite_a_flood_of_keep_alives() {
     // Reading is so slow that something is always there.
     net.read_time = ms(11);
     let run = run(&config(), net, secs(30));
-    assert_eq!(run.first().cause.code(), "timeout_disconnect");
+    assert_eq!(run.first().reason.code(), "timeout_disconnect");
 }
 
 #[test]
@@ -272,10 +272,14 @@ fn jumping_clocks_cause_no_negative_wait_and_no_panic() {
                 Attempt::stream()
                     .line(secs(1), &post(1))
                     .bytes(secs(1), "5\r\n{")
-                    .fault(secs(9), FaultKind::Reset)
+                    .fault(secs(9), TransportErrorKind::Reset)
             };
-            let mut net =
-                Network::new([attempt(), attempt(), Attempt::failing(FaultKind::Refused), attempt()]);
+            let mut net = Network::new([
+                attempt(),
+                attempt(),
+                Attempt::failing(TransportErrorKind::Refused),
+                attempt(),
+            ]);
             net.now = secs(1_000_000);
             net.jumps = vec![(event, jump, 0)];
             let limit = net.now.saturating_add_signed(jump.max(0)) + secs(300);

@@ -1,7 +1,7 @@
 //! Faults and ends in each state, the gap they leave, and shutdown.
 
 use powerstream_core::endpoint;
-use powerstream_core::session::{Cause, Fault, FaultKind, TlsFault};
+use powerstream_core::session::{DisconnectReason, TlsError, TransportError, TransportErrorKind};
 use powerstream_core::stream::framing::Delimiter;
 
 use crate::harness::*;
@@ -27,11 +27,11 @@ fn complete_messages_are_delivered_before_the_disconnect() {
     type End = fn(Attempt) -> Attempt;
     let ends: [(&str, &[u8], End, u64); 9] = [
         ("cut", b"", |attempt| attempt.eof(0), 0),
-        ("fault", b"", |attempt| attempt.fault(0, FaultKind::Reset), 0),
+        ("fault", b"", |attempt| attempt.fault(0, TransportErrorKind::Reset), 0),
         ("ended", b"0\r\n\r\n", |attempt| attempt, 0),
         ("ended", b"0\r\n\r\nHTTP/1.1 400 x\r\n\r\n", |attempt| attempt.eof(0), 18),
         ("cut", b"10\r\n{\"id\":", |attempt| attempt.eof(0), 6),
-        ("fault", b"10\r\n{\"id\":", |attempt| attempt.fault(0, FaultKind::Reset), 6),
+        ("fault", b"10\r\n{\"id\":", |attempt| attempt.fault(0, TransportErrorKind::Reset), 6),
         ("ended", b"6\r\n{\"id\":\r\n0\r\n\r\n", |attempt| attempt.eof(0), 6),
         ("chunk_size", b"6\r\n{\"id\":\r\nxyz", |attempt| attempt, 9),
         ("cut", b"1\r\n", |attempt| attempt.eof(0), 0),
@@ -42,12 +42,13 @@ fn complete_messages_are_delivered_before_the_disconnect() {
             let mut net = Network::always(end(Attempt::new().bytes(0, &response)));
             net.buffer_bytes = buffer_bytes;
             let run = run(&config(), net, 1);
-            let found = run.first().cause.code();
+            let found = run.first().reason.code();
             let cause = if cause == "chunk_size" { found } else { cause };
             assert_eq!(run.lines[..6], lines(cause), "{buffer_bytes}");
             assert_eq!(run.messages[..2], [(1, one.clone().into_bytes()), (1, two.clone().into_bytes())]);
             // What is behind the end is only seen where it came with it.
-            if buffer_bytes == 16_384 || bytes.len() < 15 && !matches!(run.first().cause, Cause::Protocol(_))
+            if buffer_bytes == 16_384
+                || bytes.len() < 15 && !matches!(run.first().reason, DisconnectReason::Protocol(_))
             {
                 assert_eq!(run.first().undelivered, undelivered, "{cause} {buffer_bytes} {bytes:?}");
             }
@@ -58,22 +59,27 @@ fn complete_messages_are_delivered_before_the_disconnect() {
 #[test]
 fn transport_error_or_end_in_each_state_has_its_disconnect_reason() {
     let cases: [(&str, Attempt, &str, u128); 14] = [
-        ("resolve", Attempt::failing(FaultKind::Resolve), "fault", 250),
-        ("no address", Attempt::failing(FaultKind::NoAddress), "fault", 250),
-        ("write", Attempt { write_end: Some((0, Some(FaultKind::Reset))), ..Attempt::new() }, "fault", 250),
+        ("resolve", Attempt::failing(TransportErrorKind::Resolve), "fault", 250),
+        ("no address", Attempt::failing(TransportErrorKind::NoAddress), "fault", 250),
+        (
+            "write",
+            Attempt { write_end: Some((0, Some(TransportErrorKind::Reset))), ..Attempt::new() },
+            "fault",
+            250,
+        ),
         (
             "half a write",
-            Attempt { write_end: Some((30, Some(FaultKind::Reset))), ..Attempt::new() },
+            Attempt { write_end: Some((30, Some(TransportErrorKind::Reset))), ..Attempt::new() },
             "fault",
             250,
         ),
         ("no head, eof", Attempt::new().eof(0), "cut_in_head", 250),
-        ("no head, fault", Attempt::new().fault(0, FaultKind::Reset), "fault", 250),
+        ("no head, fault", Attempt::new().fault(0, TransportErrorKind::Reset), "fault", 250),
         ("half a head, eof", Attempt::new().bytes(0, "HTTP/1.1 20").eof(0), "cut_in_head", 250),
         ("interim only, eof", Attempt::new().bytes(0, "HTTP/1.1 100 x\r\n\r\n").eof(0), "cut_in_head", 250),
         (
             "half a head, fault",
-            Attempt::new().bytes(0, "HTTP/1.1 20").fault(0, FaultKind::Reset),
+            Attempt::new().bytes(0, "HTTP/1.1 20").fault(0, TransportErrorKind::Reset),
             "fault",
             250,
         ),
@@ -95,14 +101,14 @@ fn transport_error_or_end_in_each_state_has_its_disconnect_reason() {
     ];
     for (name, attempt, cause, delay) in cases {
         let run = run(&config(), Network::always(attempt), 1);
-        assert_eq!((run.first().cause.code(), run.delays()[0]), (cause, delay), "{name}");
-        assert!(!run.first().cause.to_string().is_empty());
+        assert_eq!((run.first().reason.code(), run.delays()[0]), (cause, delay), "{name}");
+        assert!(!run.first().reason.to_string().is_empty());
     }
 }
 
 #[test]
 fn persistent_tls_errors_back_off_and_never_give_up() {
-    use TlsFault as T;
+    use TlsError as T;
     let stays = [
         T::CertificateExpired,
         T::CertificateNotYetValid,
@@ -121,14 +127,14 @@ fn persistent_tls_errors_back_off_and_never_give_up() {
     let mut texts = Vec::new();
     for (faults, delays) in [(stays.as_slice(), http.as_slice()), (passes.as_slice(), &network)] {
         for fault in faults {
-            let kind = FaultKind::Tls(*fault);
+            let kind = TransportErrorKind::Tls(*fault);
             let run = run(&config(), Network::always(Attempt::failing(kind)), secs(24 * 60 * 60));
             assert_eq!(run.delays()[..9], *delays, "{fault:?}");
             assert!(run.gave_up.is_none(), "{fault:?}");
             // At most 4 attempts in any minute, as for every cause.
             assert_eq!(run.delays().last(), Some(if delays == http { &320_000 } else { &16_000 }));
-            assert_eq!(run.first().cause, Cause::Fault(Fault::new(kind)));
-            texts.push(run.first().cause.to_string());
+            assert_eq!(run.first().reason, DisconnectReason::Transport(TransportError::new(kind)));
+            texts.push(run.first().reason.to_string());
         }
     }
     // Each says something of its own.
@@ -137,9 +143,9 @@ fn persistent_tls_errors_back_off_and_never_give_up() {
     texts.dedup();
     assert_eq!(texts.len(), count);
     assert!(texts.iter().any(|text| text.ends_with(": 40, handshake_failure")), "{texts:?}");
-    assert!(Fault::new(FaultKind::Tls(T::Alert(255))).to_string().ends_with(": 255"));
+    assert!(TransportError::new(TransportErrorKind::Tls(T::Alert(255))).to_string().ends_with(": 255"));
     // In mid-stream it is a drop like any other: the first reconnect is immediate.
-    let cut = Attempt::stream().line(0, &post(1)).fault(0, FaultKind::Tls(T::Broken));
+    let cut = Attempt::stream().line(0, &post(1)).fault(0, TransportErrorKind::Tls(T::Broken));
     assert_eq!(run(&config(), Network::always(cut), secs(1)).delays()[..1], [0]);
 }
 
@@ -254,11 +260,11 @@ fn backfill_request_is_kept_until_a_stream_was_healthy() {
     let brief = || Attempt::stream().line(0, &post(1)).eof(ms(1));
     let net = Network::new([
         // Nothing was ever received, so nothing is asked for.
-        Attempt::failing(FaultKind::Refused),
+        Attempt::failing(TransportErrorKind::Refused),
         Attempt::new().bytes(0, refusal("503 x", "", "")),
         Attempt::stream().keep_alive(secs(20)).eof(0),
         brief(),
-        Attempt::failing(FaultKind::Refused),
+        Attempt::failing(TransportErrorKind::Refused),
         brief(),
         // Healthy, and past what was sent again.
         Attempt::stream().line(secs(20), &post(id_of(secs(1_000)))).eof(0),
@@ -422,7 +428,7 @@ fn gap_starts_before_every_lost_post() {
     let late = Attempt::new()
         .bytes(ms(10), HEAD)
         .act(secs(1), ServerAction::Lost)
-        .fault(secs(620), FaultKind::Reset);
+        .fault(secs(620), TransportErrorKind::Reset);
     let mut net = Network::new([late]);
     net.suspend = Some((ms(5), secs(600)));
     assert!(gap_start(&run(&config(), net, secs(622))) <= 1_010);

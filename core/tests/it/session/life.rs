@@ -1,6 +1,6 @@
 //! Whole lives, and the schedules by which a session comes back.
 
-use powerstream_core::session::FaultKind;
+use powerstream_core::session::TransportErrorKind;
 
 use crate::harness::*;
 
@@ -15,14 +15,14 @@ fn full_transcript_from_connect_to_shutdown() {
     };
     let net = Network::new([
         long().line(ms(100), OPERATIONAL).end(ms(10)),
-        Attempt::failing(FaultKind::Refused),
-        Attempt::failing(FaultKind::Resolve),
-        Attempt::failing(FaultKind::Unreachable),
+        Attempt::failing(TransportErrorKind::Refused),
+        Attempt::failing(TransportErrorKind::Resolve),
+        Attempt::failing(TransportErrorKind::Unreachable),
         // Streams again, is healthy, and gets its immediate reconnect back.
         long().end(0),
         Attempt::stream().line(0, &post(3)).eof(0),
         Attempt::stream().line(0, &post(4)).eof(0),
-        Attempt::failing(FaultKind::Refused),
+        Attempt::failing(TransportErrorKind::Refused),
     ]);
     let run = run(&config(), net, secs(46));
     let request = "GET /2/powerstream HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer \
@@ -136,7 +136,7 @@ fn short_lived_connections_back_off() {
     let shapes = [
         ("close at once", Attempt::new().eof(0)),
         ("head and close", Attempt::stream().eof(0)),
-        ("head and reset", Attempt::stream().fault(0, FaultKind::Reset)),
+        ("head and reset", Attempt::stream().fault(0, TransportErrorKind::Reset)),
         ("clean end", Attempt::stream().end(0)),
         ("no content", Attempt::new().bytes(0, "HTTP/1.1 204 No Content\r\n\r\n").eof(0)),
         ("metadata", Attempt::stream().line(0, METADATA).end(0)),
@@ -177,7 +177,8 @@ fn short_lived_connections_back_off() {
 fn stream_is_healthy_with_content_20_s_after_the_head() {
     let keeps_coming = |last| Attempt::stream().keep_alive(secs(10)).keep_alive(last - secs(10)).end(0);
     let until = |attempt: Attempt| {
-        let net = Network::new([Attempt::stream().eof(0), Attempt::failing(FaultKind::Refused), attempt]);
+        let net =
+            Network::new([Attempt::stream().eof(0), Attempt::failing(TransportErrorKind::Refused), attempt]);
         run(&config(), net, secs(40)).delays()[..4].to_vec()
     };
     // The last octet comes a moment before 20 s, or at 20 s: the immediate reconnect is spent, or given back.
@@ -216,7 +217,7 @@ fn rate_limits_back_off_from_60_s_doubling_to_900_s() {
 fn failure_classes_count_separately_and_reset_together() {
     let unavailable = || Attempt::new().bytes(0, refusal("503 x", "", ""));
     let limited = || Attempt::new().bytes(0, refusal("429 x", "", ""));
-    let refused = || Attempt::failing(FaultKind::Refused);
+    let refused = || Attempt::failing(TransportErrorKind::Refused);
     let healthy = Attempt::stream().keep_alive(secs(20)).end(0);
     let net = Network::new([
         unavailable(),
@@ -236,7 +237,8 @@ fn failure_classes_count_separately_and_reset_together() {
 
 #[test]
 fn session_streams_again_once_the_errors_stop() {
-    let mut attempts: Vec<Attempt> = (0..100).map(|_| Attempt::failing(FaultKind::Refused)).collect();
+    let mut attempts: Vec<Attempt> =
+        (0..100).map(|_| Attempt::failing(TransportErrorKind::Refused)).collect();
     attempts.push(Attempt::stream().line(0, &post(1)));
     let run = run(&config(), Network::new(attempts), secs(3_600));
     assert_eq!(run.bytes(), [post(1).as_bytes()]);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use powerstream_core::session::FaultKind;
+use powerstream_core::session::TransportErrorKind;
 
 use crate::harness::*;
 
@@ -72,7 +72,7 @@ fn delay(rng: &mut Rng) -> u64 {
 fn attempt(rng: &mut Rng, id: &mut u64) -> (Attempt, Sent) {
     let mut attempt = Attempt::new();
     attempt.connect = match rng.below(12) {
-        0 => return (Attempt::failing(FaultKind::Refused), Vec::new()),
+        0 => return (Attempt::failing(TransportErrorKind::Refused), Vec::new()),
         1 => Connect::Never,
         2 => Connect::After(ms(rng.below(12_000))),
         _ => Connect::After(ms(rng.below(20))),
@@ -82,7 +82,7 @@ fn attempt(rng: &mut Rng, id: &mut u64) -> (Attempt, Sent) {
         attempt.write_time = ms(rng.below(200));
     }
     if rng.chance(8) {
-        let fault = rng.chance(50).then_some(FaultKind::Reset);
+        let fault = rng.chance(50).then_some(TransportErrorKind::Reset);
         attempt.write_end = Some((rng.below(60) as usize, fault));
     }
     let refused = rng.chance(12);
@@ -116,7 +116,7 @@ fn attempt(rng: &mut Rng, id: &mut u64) -> (Attempt, Sent) {
     let after = delay(rng);
     attempt = match rng.below(5) {
         0 => attempt.eof(after),
-        1 => attempt.fault(after, FaultKind::TimedOut),
+        1 => attempt.fault(after, TransportErrorKind::TimedOut),
         2 => attempt.act(after, ServerAction::Reset),
         3 => attempt.act(after, ServerAction::Lost).act(secs(rng.below(40)), ServerAction::Reset),
         _ => attempt,

@@ -1,6 +1,6 @@
 //! Answers that are no stream: what they mean, how long they are waited for, how their bodies come.
 
-use powerstream_core::session::{FaultKind, RefusalKind};
+use powerstream_core::session::{RefusalKind, TransportErrorKind};
 
 use crate::harness::*;
 
@@ -214,7 +214,7 @@ fn refusal_body_is_read_with_every_framing() {
         ("until close", Attempt::new().bytes(0, &until_close).eof(ms(3)), 3),
         ("cut", Attempt::new().bytes(0, &too_short).eof(ms(4)), 4),
         ("cut in a chunk", Attempt::new().bytes(0, chunked("ff\r\n")).eof(ms(5)), 5),
-        ("fault", Attempt::new().bytes(0, &too_short).fault(ms(6), FaultKind::Reset), 6),
+        ("fault", Attempt::new().bytes(0, &too_short).fault(ms(6), TransportErrorKind::Reset), 6),
         ("broken", Attempt::new().bytes(0, chunked("zz\r\n")), 0),
         ("not ended", Attempt::new().bytes(ms(10), &too_short), 15_010),
         (

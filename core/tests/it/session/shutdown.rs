@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use powerstream_core::session::{FaultKind, Session, Step};
+use powerstream_core::session::{Session, Step, TransportErrorKind};
 
 use crate::harness::*;
 
@@ -15,7 +15,7 @@ fn life() -> Network {
             .line(ms(20), &post(1))
             .bytes(ms(20), [line(&post(2)), line(&post(3)), line(""), chunk("{")].concat())
             .eof(ms(20)),
-        Attempt::failing(FaultKind::Refused),
+        Attempt::failing(TransportErrorKind::Refused),
         slow(Attempt::new().bytes(ms(20), "HTTP/1.1 503 x\r\n\r\n<htm").eof(ms(50))),
         slow(Attempt::stream().line(ms(20), &post(4)).bytes(0, "x").eof(0)),
     ])
@@ -86,13 +86,13 @@ fn calls_that_do_not_fit_the_state_are_ignored() {
     let config = config();
     let net = Network::new([]);
     let mut session = new_session(vec![0; config.storage_bytes()], &config, &net, 1);
-    let fault = powerstream_core::session::Fault::new(FaultKind::Reset);
+    let fault = powerstream_core::session::TransportError::new(TransportErrorKind::Reset);
     // Not connected yet: nothing that a transport says can mean anything.
     let first = session.poll();
     session.handle_connected(at(0));
     session.handle_written(10, at(0));
     session.handle_eof(at(0));
-    session.handle_fault(fault, at(0));
+    session.handle_transport_error(fault, at(0));
     session.handle_closed(at(0));
     session.handle_resume(at(0));
     assert!(session.decode(b"HTTP/1.1 200 x\r\n\r\n", at(0)).1.is_none());
@@ -114,7 +114,7 @@ fn calls_that_do_not_fit_the_state_are_ignored() {
     assert_eq!(session.poll(), Step::Close);
     session.handle_timeout(at(99_000));
     session.handle_eof(at(99_000));
-    session.handle_fault(fault, at(99_000));
+    session.handle_transport_error(fault, at(99_000));
     assert_eq!(session.poll(), Step::Close);
     session.handle_closed(at(10_000));
     session.handle_timeout(at(100_000));
@@ -144,8 +144,8 @@ fn holds_token(storage: &[u8]) -> bool {
 #[test]
 fn token_is_wiped_when_the_session_is_dropped() {
     let config = config();
-    let fault = powerstream_core::session::Fault::new(FaultKind::Reset);
-    type Walk = fn(&mut Session<&mut [u8]>, powerstream_core::session::Fault);
+    let fault = powerstream_core::session::TransportError::new(TransportErrorKind::Reset);
+    type Walk = fn(&mut Session<&mut [u8]>, powerstream_core::session::TransportError);
     let walks: [(&str, Walk); 11] = [
         ("new", |_, _| {}),
         ("connecting", |session, _| session.handle_timeout(at(0))),
@@ -157,7 +157,7 @@ fn token_is_wiped_when_the_session_is_dropped() {
         ("written", |session, _| written(session)),
         ("fault while writing", |session, fault| {
             writing(session);
-            session.handle_fault(fault, at(0));
+            session.handle_transport_error(fault, at(0));
         }),
         ("eof while writing", |session, _| {
             writing(session);
@@ -171,7 +171,7 @@ fn token_is_wiped_when_the_session_is_dropped() {
         }),
         ("fault while writing, closed", |session, fault| {
             writing(session);
-            session.handle_fault(fault, at(0));
+            session.handle_transport_error(fault, at(0));
             session.handle_closed(at(0));
         }),
         ("shutdown while writing", |session, _| {
@@ -230,7 +230,7 @@ fn request_and_messages_never_overlap_in_storage() {
     }
     let config = config();
     let front = config.message_bytes_max;
-    let fault = powerstream_core::session::Fault::new(FaultKind::Reset);
+    let fault = powerstream_core::session::TransportError::new(TransportErrorKind::Reset);
     for ending in 0..3 {
         let view = Rc::new(RefCell::new(Vec::new()));
         let storage = Shared(vec![0; config.storage_bytes()], Rc::clone(&view));
@@ -239,7 +239,7 @@ fn request_and_messages_never_overlap_in_storage() {
         session.handle_connected(at(0));
         match ending {
             0 => session.handle_written(usize::MAX, at(0)),
-            1 => session.handle_fault(fault, at(0)),
+            1 => session.handle_transport_error(fault, at(0)),
             _ => session.handle_eof(at(0)),
         }
         if ending == 0 {
@@ -252,7 +252,7 @@ fn request_and_messages_never_overlap_in_storage() {
             session.handle_timeout(at(1_000));
             session.handle_connected(at(1_000));
             // The next request is being written now: the view is from before.
-            session.handle_fault(fault, at(1_000));
+            session.handle_transport_error(fault, at(1_000));
         }
         drop(session);
         let seen = view.borrow();

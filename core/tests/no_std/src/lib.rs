@@ -7,17 +7,17 @@ use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::time::Duration;
 
-use powerstream_core::backoff::{Backoff, BackoffConfig, Class};
+use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 use powerstream_core::dedup::{Window, WindowConfig};
-use powerstream_core::http::chunked::{Decoder, Span};
-use powerstream_core::http::exchange::{Exchange, ExchangeConfig, Step as ExchangeStep};
+use powerstream_core::http::chunked::{ChunkedDecoder, ChunkSpan};
+use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeStep};
 use powerstream_core::http::origin::Origin;
 use powerstream_core::http::request::{Method, Request};
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
-use powerstream_core::merge::{Arrival, ConnectionId, Group, Merge, Record};
+use powerstream_core::merge::{Arrival, ConnectionId, Topology, Merge, ConnectionStats};
 use powerstream_core::post::Post;
-use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
-use powerstream_core::stream::connection::{Connection, ConnectionConfig, Event};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, ExchangeStep};
+use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionEvent};
 use powerstream_core::stream::message::PostId;
 use powerstream_core::time::{Instant, UnixTime};
 
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn powerstream_feed(input: *const u8, length: usize, nanos
     loop {
         let (consumed, event) = connection.decode(input, now);
         match event {
-            Ok(Some(Event::Message(_))) => messages += 1,
+            Ok(Some(ConnectionEvent::Message(_))) => messages += 1,
             Ok(Some(_)) => {}
             Ok(None) => break,
             Err(_) => return -1,
@@ -73,15 +73,15 @@ pub unsafe extern "C" fn powerstream_feed(input: *const u8, length: usize, nanos
 pub unsafe extern "C" fn powerstream_content_octets(input: *const u8, length: usize) -> i64 {
     // SAFETY: as the caller promised.
     let mut input = unsafe { core::slice::from_raw_parts(input, length) };
-    let mut decoder = Decoder::default();
+    let mut decoder = ChunkedDecoder::default();
     let mut octets = 0;
     loop {
         match decoder.decode(input) {
-            Ok(Span::Data(range)) => {
+            Ok(ChunkSpan::Data(range)) => {
                 octets += range.len() as i64;
                 input = &input[range.end..];
             }
-            Ok(Span::NeedInput | Span::End(_)) => return octets,
+            Ok(ChunkSpan::NeedInput | ChunkSpan::End(_)) => return octets,
             Err(_) => return -1,
         }
     }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn powerstream_merge(
     let mut config = WindowConfig::default();
     config.posts = 64;
     let Ok(window) = Window::new(storage, &config) else { return 0 };
-    let records = [0, 1].map(|index| Record::new(Group::Redundant.feed(index)));
+    let records = [0, 1].map(|index| ConnectionStats::new(Topology::Redundant.feed(index)));
     let Ok(mut merge) = Merge::new(window, records) else { return 0 };
     let connections = [0, 1].map(ConnectionId::new);
     let mut first = 0;
@@ -139,7 +139,7 @@ pub extern "C" fn powerstream_backoff(failures: u32, seed: u64) -> u64 {
     let mut backoff = Backoff::new(BackoffConfig::default(), seed);
     let mut length = Duration::ZERO;
     for _ in 0..failures {
-        length = backoff.next(Class::Network).length;
+        length = backoff.next(FailureClass::Network).length;
     }
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -173,10 +173,10 @@ pub unsafe extern "C" fn powerstream_first_post(
     let Ok(mut session) = Session::new(storage, &config, 1, now, UnixTime::default()) else { return -1 };
     loop {
         match session.poll() {
-            Step::Sleep { until } => session.handle_timeout(until),
-            Step::Connect { .. } => session.handle_connected(now),
-            Step::Write { .. } => session.handle_written(session.transmit().len(), now),
-            Step::Read { .. } | Step::Event if length > 0 => {
+            ExchangeStep::Sleep { until } => session.handle_timeout(until),
+            ExchangeStep::Connect { .. } => session.handle_connected(now),
+            ExchangeStep::Write { .. } => session.handle_written(session.transmit().len(), now),
+            ExchangeStep::Read { .. } | ExchangeStep::Event if length > 0 => {
                 // SAFETY: as the caller promised; both are moved on by what was consumed.
                 let (consumed, event) =
                     session.decode(unsafe { core::slice::from_raw_parts(input, length) }, now);

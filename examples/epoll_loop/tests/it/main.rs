@@ -12,9 +12,8 @@ use std::task::{Context, Poll, Waker};
 use mio::{Events, Token};
 use powerstream_conformance::log::Recorder;
 use powerstream_conformance::scripts::{TestCase, check_all};
-use powerstream_core::driver::{Driven, Io};
-use powerstream_tls::{Secured, TlsConfig};
-
+use powerstream_core::driver::{Driver, Io};
+use powerstream_tls::{MaybeTls, TlsConfig};
 use tcp::Tcp;
 
 fn read(mut case: TestCase) -> Recorder {
@@ -33,7 +32,7 @@ fn read(mut case: TestCase) -> Recorder {
     let tls = case.ca_pem.as_ref().map(|pem| TlsConfig::only_ca_pem(pem.as_bytes()).unwrap());
     let connector = tls.and_then(|tls| tls.for_origin(&origin).unwrap());
     let buffered = case.config.open(case.config.seed().unwrap(), tcp.now(), tcp.unix_now()).unwrap();
-    let mut driven = Driven::new(buffered, Secured::new(tcp, connector));
+    let mut driven = Driver::new(buffered, MaybeTls::new(tcp, connector));
     let mut cx = Context::from_waker(Waker::noop());
     loop {
         match driven.poll_next(&mut cx) {

@@ -343,7 +343,7 @@ fn generated_objects_agree_with_the_reference_classifier() {
         for _ in 0..4 {
             let cut = random.below(wire.len());
             let part = classify(&wire.as_bytes()[..cut]);
-            let short = Kind::Malformed(Malformed { at: cut, reason: Reason::End });
+            let short = Kind::Malformed(Malformed { at: cut, reason: MalformedReason::End });
             assert!(
                 part.kind == short || (part.kind, part.post_id) == (class.kind, class.post_id),
                 "{wire} {cut}"

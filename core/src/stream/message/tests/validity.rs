@@ -54,7 +54,7 @@ fn validate_accepts_what_serde_json_accepts() {
                 bad += 1
             }
             if let Err(Malformed { at, reason }) = answer {
-                assert!(at < bytes.len() || (at == bytes.len() && reason == Reason::End));
+                assert!(at < bytes.len() || (at == bytes.len() && reason == MalformedReason::End));
             }
             // Whole and valid is never malformed to the classifier, of which it reads less.
             let class = classify(&bytes);
@@ -79,17 +79,17 @@ fn validation_checks_grammar_only() {
         (b"\"\x7f\"", None),
         ("\"\u{85}\u{2028}\"".as_bytes(), None),
         (b" \t\r\n{} \t\r\n", None),
-        (b"\"\xFF\"", Some((1, Reason::Utf8))),
-        (b"\"\xED\xA0\x80\"", Some((1, Reason::Utf8))),
-        (b"\"\xC0\x80\"", Some((1, Reason::Utf8))),
-        (b"\"\xC3\"", Some((1, Reason::Utf8))),
+        (b"\"\xFF\"", Some((1, MalformedReason::Utf8))),
+        (b"\"\xED\xA0\x80\"", Some((1, MalformedReason::Utf8))),
+        (b"\"\xC0\x80\"", Some((1, MalformedReason::Utf8))),
+        (b"\"\xC3\"", Some((1, MalformedReason::Utf8))),
         // The first fault counts; a character cut by the end is an early end.
-        (b"\"\xFF\",", Some((1, Reason::Utf8))),
-        (b"{\"a\":01,\"b\":\"\xFF\"}", Some((6, Reason::Number))),
-        (b"\"a\xC3", Some((3, Reason::End))),
-        (b"\"\x01\xFF\"", Some((1, Reason::Control))),
-        (b"\xFF", Some((0, Reason::Byte))),
-        (b"\xEF\xBB\xBF{}", Some((0, Reason::Byte))),
+        (b"\"\xFF\",", Some((1, MalformedReason::Utf8))),
+        (b"{\"a\":01,\"b\":\"\xFF\"}", Some((6, MalformedReason::Number))),
+        (b"\"a\xC3", Some((3, MalformedReason::End))),
+        (b"\"\x01\xFF\"", Some((1, MalformedReason::Control))),
+        (b"\xFF", Some((0, MalformedReason::Byte))),
+        (b"\xEF\xBB\xBF{}", Some((0, MalformedReason::Byte))),
     ] {
         let want = want.map_or(Ok(()), |(at, reason)| Err(Malformed { at, reason }));
         assert_eq!(validate(wire), want, "{}", wire.escape_ascii());

@@ -10,15 +10,15 @@
 //! 2xx the client speaks first (TLS does), so that bytes behind the head belong to nothing: a fault, rather than lost.
 //!
 //! ```
-//! use powerstream_core::http::tunnel::{Opening, Progress, TunnelRequest};
+//! use powerstream_core::http::connect::{ConnectHandshake, HandshakeStep, TunnelRequest};
 //!
-//! let mut opening = Opening::new([0; 2_048], &TunnelRequest::new("api.x.com", 443))?;
+//! let mut opening = ConnectHandshake::new([0; 2_048], &TunnelRequest::new("api.x.com", 443))?;
 //! assert!(opening.transmit().starts_with(b"CONNECT api.x.com:443 HTTP/1.1\r\nHost: api.x.com:443\r\n"));
 //! opening.handle_written(opening.transmit().len());
 //! opening.handle_input(b"HTTP/1.1 200 Connection estab");
-//! assert_eq!(opening.poll(), Progress::Read);
+//! assert_eq!(opening.poll(), HandshakeStep::Read);
 //! opening.handle_input(b"lished\r\n\r\n");
-//! assert_eq!(opening.poll(), Progress::Open);
+//! assert_eq!(opening.poll(), HandshakeStep::Open);
 //! # Ok::<(), powerstream_core::http::request::RequestError>(())
 //! ```
 
@@ -26,9 +26,9 @@ use core::fmt;
 
 use super::head::{HeadDecoder, HeadLimits};
 use super::request::{DEFAULT_USER_AGENT, RequestError, Writer, check_host, check_user_agent};
-use crate::transport_error::FaultKind;
+use crate::transport_error::TransportErrorKind;
 
-/// Octets of storage for the proxy's answer that adapters give. As much as Node and h11 take of a head.
+/// ByteCounts of storage for the proxy's answer that adapters give. As much as Node and h11 take of a head.
 pub const ANSWER_BYTES: usize = 16_384;
 
 /// A user name and a password for a proxy, shown nowhere: `Debug` prints a fixed word.
@@ -88,7 +88,7 @@ impl<'a> TunnelRequest<'a> {
         Self { host, port, credentials: None, user_agent: DEFAULT_USER_AGENT }
     }
 
-    /// Octets that [`Opening::new`] needs for the request; the answer's head goes behind it.
+    /// ByteCounts that [`ConnectHandshake::new`] needs for the request; the answer's head goes behind it.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let credentials = self.credentials.map_or(0, Credentials::length);
@@ -125,33 +125,33 @@ impl<'a> TunnelRequest<'a> {
 /// Room for the fixed parts of the request and two ports.
 const FIXED_BYTES: usize = 128;
 
-/// How far an [`Opening`] is. Exhaustive on purpose: a driver must carry out each.
+/// How far an [`ConnectHandshake`] is. Exhaustive on purpose: a driver must carry out each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a driver must carry out each")]
-pub enum Progress {
-    /// Send [`Opening::transmit`] to the proxy and say how much of it went out.
+pub enum HandshakeStep {
+    /// Send [`ConnectHandshake::transmit`] to the proxy and say how much of it went out.
     Write,
     /// Read, and say what came.
     Read,
     /// The tunnel is there: what is written and read now goes to and comes from the server.
     Open,
     /// The proxy did not make the tunnel. Close the connection to it.
-    Failed(FaultKind),
+    Failed(TransportErrorKind),
 }
 
 /// One tunnel after the other through the same proxy, to the same server. `S` is the storage, as a session's.
-pub struct Opening<S: AsRef<[u8]> + AsMut<[u8]>> {
+pub struct ConnectHandshake<S: AsRef<[u8]> + AsMut<[u8]>> {
     /// The request in front; the answer's head behind it.
     storage: S,
-    /// Octets of the request, and those that are sent.
+    /// ByteCounts of the request, and those that are sent.
     request: usize,
     sent: usize,
     limits: HeadLimits,
     head: HeadDecoder,
-    progress: Progress,
+    progress: HandshakeStep,
 }
 
-impl<S: AsRef<[u8]> + AsMut<[u8]>> Opening<S> {
+impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
     /// Writes the request to the front of `storage`. Give as much as [`TunnelRequest::bytes`] says, and room behind it
     /// for the answer's head: [`ANSWER_BYTES`] will do.
     ///
@@ -161,12 +161,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Opening<S> {
         let limits = HeadLimits::default();
         let request = request.write(storage.as_mut())?;
         let head = HeadDecoder::for_connect(limits);
-        Ok(Self { storage, request, sent: 0, limits, head, progress: Progress::Write })
+        Ok(Self { storage, request, sent: 0, limits, head, progress: HandshakeStep::Write })
     }
 
     /// What must happen next. Its answer changes with every `handle_*` call and [`Self::restart`].
     #[must_use]
-    pub const fn poll(&self) -> Progress {
+    pub const fn poll(&self) -> HandshakeStep {
         self.progress
     }
 
@@ -174,7 +174,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Opening<S> {
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
         match self.progress {
-            Progress::Write => &self.storage.as_ref()[self.sent..self.request],
+            HandshakeStep::Write => &self.storage.as_ref()[self.sent..self.request],
             _ => &[],
         }
     }
@@ -183,48 +183,48 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Opening<S> {
     pub fn restart(&mut self) {
         self.sent = 0;
         self.head = HeadDecoder::for_connect(self.limits);
-        self.progress = Progress::Write;
+        self.progress = HandshakeStep::Write;
     }
 
     /// So many octets of [`Self::transmit`] went out.
     pub fn handle_written(&mut self, count: usize) {
-        if self.progress == Progress::Write {
+        if self.progress == HandshakeStep::Write {
             self.sent = self.request.min(self.sent.saturating_add(count));
             if self.sent == self.request {
-                self.progress = Progress::Read;
+                self.progress = HandshakeStep::Read;
             }
         }
     }
 
     /// This came from the proxy, cut anywhere.
     pub fn handle_input(&mut self, input: &[u8]) {
-        if self.progress != Progress::Read {
+        if self.progress != HandshakeStep::Read {
             return;
         }
         let (consumed, result) = self.head.decode(input, &mut self.storage.as_mut()[self.request..]);
         self.progress = match result {
-            Ok(None) => Progress::Read,
+            Ok(None) => HandshakeStep::Read,
             Ok(Some(head)) => match head.status {
-                200..=299 if consumed == input.len() => Progress::Open,
-                200..=299 => Progress::Failed(FaultKind::ProxyLeftover),
-                407 => Progress::Failed(FaultKind::ProxyAuthentication),
-                403 => Progress::Failed(FaultKind::ProxyForbidden),
-                status @ 500.. => Progress::Failed(FaultKind::ProxyUnavailable(status)),
-                status => Progress::Failed(FaultKind::ProxyRefused(status)),
+                200..=299 if consumed == input.len() => HandshakeStep::Open,
+                200..=299 => HandshakeStep::Failed(TransportErrorKind::ProxyLeftover),
+                407 => HandshakeStep::Failed(TransportErrorKind::ProxyAuthentication),
+                403 => HandshakeStep::Failed(TransportErrorKind::ProxyForbidden),
+                status @ 500.. => HandshakeStep::Failed(TransportErrorKind::ProxyUnavailable(status)),
+                status => HandshakeStep::Failed(TransportErrorKind::ProxyRefused(status)),
             },
-            Err(_) => Progress::Failed(FaultKind::ProxyAnswer),
+            Err(_) => HandshakeStep::Failed(TransportErrorKind::ProxyAnswer),
         };
     }
 
     /// The proxy has closed.
     pub fn handle_eof(&mut self) {
-        if matches!(self.progress, Progress::Write | Progress::Read) {
-            self.progress = Progress::Failed(FaultKind::ProxyClosed);
+        if matches!(self.progress, HandshakeStep::Write | HandshakeStep::Read) {
+            self.progress = HandshakeStep::Failed(TransportErrorKind::ProxyClosed);
         }
     }
 }
 
-impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Opening<S> {
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for ConnectHandshake<S> {
     /// The storage holds the credentials, and may live on.
     fn drop(&mut self) {
         let storage = self.storage.as_mut();
@@ -234,7 +234,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Opening<S> {
     }
 }
 
-impl<S: AsRef<[u8]> + AsMut<[u8]> + Clone> Clone for Opening<S> {
+impl<S: AsRef<[u8]> + AsMut<[u8]> + Clone> Clone for ConnectHandshake<S> {
     fn clone(&self) -> Self {
         Self {
             storage: self.storage.clone(),
@@ -247,10 +247,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]> + Clone> Clone for Opening<S> {
     }
 }
 
-impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Opening<S> {
+impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for ConnectHandshake<S> {
     /// Leaves the storage out: it holds the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").field("progress", &self.progress).finish_non_exhaustive()
+        f.debug_struct("ConnectHandshake").field("progress", &self.progress).finish_non_exhaustive()
     }
 }
 
@@ -274,20 +274,23 @@ fn put_base64(mut bytes: impl Iterator<Item = u8>, out: &mut Writer<'_>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::{format, string::String, vec, vec::Vec};
+    use std::string::String;
+    use std::vec::Vec;
+    use std::{format, vec};
 
-    fn opening(request: &TunnelRequest<'_>) -> Result<Opening<Vec<u8>>, RequestError> {
-        Opening::new(vec![0; request.bytes() + 200], request)
+    use super::*;
+
+    fn opening(request: &TunnelRequest<'_>) -> Result<ConnectHandshake<Vec<u8>>, RequestError> {
+        ConnectHandshake::new(vec![0; request.bytes() + 200], request)
     }
 
-    fn asked() -> Opening<Vec<u8>> {
+    fn asked() -> ConnectHandshake<Vec<u8>> {
         let mut opening = opening(&TunnelRequest::new("api.x.com", 443)).unwrap();
         opening.handle_written(usize::MAX);
         opening
     }
 
-    fn text(opening: &Opening<Vec<u8>>) -> String {
+    fn text(opening: &ConnectHandshake<Vec<u8>>) -> String {
         String::from_utf8(opening.transmit().to_vec()).unwrap()
     }
 
@@ -333,13 +336,13 @@ mod tests {
         request.user_agent = "a\r\nb";
         assert_eq!(opening(&request).map(drop), Err(RequestError::UserAgent));
         request.user_agent = "a";
-        assert_eq!(Opening::new([0; 20], &request).map(drop), Err(RequestError::Length));
+        assert_eq!(ConnectHandshake::new([0; 20], &request).map(drop), Err(RequestError::Length));
     }
 
     #[test]
     fn every_proxy_response_maps_to_its_result_under_every_split() {
-        use FaultKind as K;
-        use Progress::{Failed, Open, Read};
+        use HandshakeStep::{Failed, Open, Read};
+        use TransportErrorKind as K;
         let long = format!("HTTP/1.1 200 x\r\nx: {}\r\n\r\n", "y".repeat(400));
         let many = "HTTP/1.1 100 x\r\n\r\n".repeat(17) + "HTTP/1.1 200 x\r\n\r\n";
         let cases = [
@@ -390,7 +393,7 @@ mod tests {
             let mut opening = asked();
             opening.handle_input(&wire[..cut]);
             opening.handle_input(&wire[cut..]);
-            assert_eq!(opening.poll(), Progress::Failed(FaultKind::ProxyLeftover), "{cut}");
+            assert_eq!(opening.poll(), HandshakeStep::Failed(TransportErrorKind::ProxyLeftover), "{cut}");
         }
     }
 
@@ -400,7 +403,7 @@ mod tests {
         let whole = text(&opening);
         for _ in 0..2 {
             let mut sent = Vec::new();
-            while opening.poll() == Progress::Write {
+            while opening.poll() == HandshakeStep::Write {
                 let piece = opening.transmit().len().min(7);
                 sent.extend_from_slice(&opening.transmit()[..piece]);
                 opening.handle_written(piece);
@@ -411,7 +414,7 @@ mod tests {
             opening.restart();
         }
         opening.handle_input(b"early");
-        assert_eq!(opening.poll(), Progress::Write, "an answer to nothing is not looked at");
+        assert_eq!(opening.poll(), HandshakeStep::Write, "an answer to nothing is not looked at");
     }
 
     #[test]
@@ -419,7 +422,7 @@ mod tests {
         let mut request = TunnelRequest::new("h", 1);
         request.credentials = Some(Credentials::new("user", "password").unwrap());
         let mut storage = vec![0; request.bytes() + 100];
-        drop(Opening::new(storage.as_mut_slice(), &request).unwrap());
+        drop(ConnectHandshake::new(storage.as_mut_slice(), &request).unwrap());
         assert!(storage.iter().all(|&byte| byte == 0));
     }
 }
