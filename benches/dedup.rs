@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use powerstream_core::dedup::{Insert, Window, WindowConfig};
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::PostId;
 use powerstream_core::time::Instant;
 
 /// Ids in an iteration.

@@ -12,7 +12,7 @@ use std::time::Instant as Watch;
 
 use memchr::memchr_iter;
 use powerstream_benches::posts::{self, Random};
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::Origin;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_tls::rustls::crypto::ring;

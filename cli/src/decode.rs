@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::stream::Delimiter;
 
 use self::ending::Ending;
 use self::events::{Events, Style};

@@ -1,6 +1,6 @@
 //! What a message is, as a short stable name for programs, and which Post: the one place in the tool that asks.
 
-use powerstream_core::stream::message::{Classification, Kind, PostId, System, classify, elements};
+use powerstream_core::stream::{Classification, Kind, PostId, System, classify, elements};
 
 /// The kind of a message, and its id where it is a Post. An array of exactly one Post, which is how the documentation
 /// shows Posts, is that Post.

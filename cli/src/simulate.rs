@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use powerstream_core::http::request::BearerToken;
+use powerstream_core::http::BearerToken;
 use powerstream_simulator::{Scenario, Simulator, Totals};
 use tracing::info;
 

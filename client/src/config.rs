@@ -7,7 +7,7 @@
 //!
 //! let config = Config::new(Token::new("AAAA\n")?);
 //! assert_eq!(config.origin().authority(), "api.x.com");
-//! # Ok::<(), powerstream_core::http::request::RequestError>(())
+//! # Ok::<(), powerstream_core::http::RequestError>(())
 //! ```
 //!
 //! Everything else goes through a [`ConfigBuilder`], and is checked by [`ConfigBuilder::build`]: what has come through it
@@ -49,17 +49,13 @@ use powerstream_core::backoff::BackoffConfig;
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::driver::Io;
 use powerstream_core::endpoint::{Endpoint, POWERSTREAM, QueryDialect};
-use powerstream_core::http::chunked::ChunkLimits;
-use powerstream_core::http::connect::{ANSWER_BYTES, ConnectHandshake};
-use powerstream_core::http::head::HeadLimits;
-use powerstream_core::http::origin::{Origin, OriginError, OwnedOrigin, Scheme, X};
-use powerstream_core::http::request::{
-    BearerToken, DEFAULT_USER_AGENT, Method, Request, RequestError, percent_encoded,
+use powerstream_core::http::{
+    ANSWER_BYTES, BearerToken, ChunkLimits, ConnectHandshake, DEFAULT_USER_AGENT, HeadLimits, Method, Origin,
+    OriginError, OwnedOrigin, Request, RequestError, Scheme, X, percent_encoded,
 };
 use powerstream_core::liveness::{TimeoutKind, Timeouts};
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
-use powerstream_core::stream::connection::ConnectionConfig;
-use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::stream::{ConnectionConfig, Delimiter};
 use powerstream_core::time::{Instant, UnixTime};
 use zeroize::Zeroizing;
 

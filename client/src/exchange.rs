@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
-use powerstream_core::http::exchange::{Exchange, ExchangeStep};
+use powerstream_core::http::{Exchange, ExchangeStep};
 
 /// Carries out the exchange to its end; [`Exchange::outcome`] then has what came of it. `buffer` is what is read into:
 /// [`READ_BYTES`](powerstream_core::buffered::READ_BYTES) is a good length. Dropping a future over this loses nothing: the

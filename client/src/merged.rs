@@ -12,8 +12,9 @@
 //! # use std::task::{Context, Poll};
 //! # use powerstream_core::buffered::Buffered;
 //! # use powerstream_core::driver::{Driver, Io};
-//! # use powerstream_core::http::origin::Origin;
-//! # use powerstream_core::session::{TransportError, TransportErrorKind, Session, SessionConfig, SessionEvent};
+//! # use powerstream_core::http::Origin;
+//! # use powerstream_core::session::{Session, SessionConfig, SessionEvent};
+//! # use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 //! # use powerstream_core::time::{Instant, UnixTime};
 //! # struct Canned(&'static [u8], bool);
 //! # impl Io for Canned {
@@ -81,7 +82,7 @@ use powerstream_core::merge::{
     ReplicaGroup,
 };
 use powerstream_core::session::{Message, SessionEvent, Step};
-use powerstream_core::stream::message::{ArrayElements, Classification, Kind, classify, elements};
+use powerstream_core::stream::{ArrayElements, Classification, Kind, classify, elements};
 
 use crate::owned::OwnedEvent;
 

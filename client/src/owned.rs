@@ -5,9 +5,9 @@ use std::fmt;
 use std::string::String;
 
 use bytes::Bytes;
-use powerstream_core::http::head::ResponseHead;
+use powerstream_core::http::ResponseHead;
 use powerstream_core::session::{Disconnected, Gap, GaveUp, Refusal, SessionEvent};
-use powerstream_core::stream::message::{Classification, Kind, PostId};
+use powerstream_core::stream::{Classification, Kind, PostId};
 
 /// A [`SessionEvent`] that owns its bytes.
 #[derive(Clone, Debug)]

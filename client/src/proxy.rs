@@ -3,7 +3,7 @@
 //! All of it is a function of the texts given: nothing here reads an environment. Programs do, where their users expect it.
 //!
 //! ```
-//! use powerstream_core::http::origin::X;
+//! use powerstream_core::http::X;
 //! use powerstream_client::proxy::{Proxy, ProxyError, is_exempt};
 //!
 //! let proxy = Proxy::parse("http://user:p%40ss@proxy.example:3128")?;
@@ -19,8 +19,7 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use powerstream_core::http::connect::{Credentials, TunnelRequest};
-use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_core::http::{Credentials, Origin, Scheme, TunnelRequest};
 use zeroize::Zeroizing;
 
 /// An HTTP proxy, and as whom to use it. The password is wiped when the last copy is dropped, and shown nowhere.
@@ -289,8 +288,7 @@ mod tests {
     use std::string::ToString;
     use std::{format, vec};
 
-    use powerstream_core::http::connect::ConnectHandshake;
-    use powerstream_core::http::origin::X;
+    use powerstream_core::http::{ConnectHandshake, X};
 
     use super::*;
 

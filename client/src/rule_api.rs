@@ -36,8 +36,7 @@ use std::time::Duration;
 pub use answer::{AddFate, Added, DeleteFate, Deleted, Listing, NotDeleted, Rule, Summary};
 pub use call::{Budget, Call, CallError, CallKind, NewRule};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
-use powerstream_core::http::exchange::Answer;
-use powerstream_core::http::head::{RateLimit, RetryAfter};
+use powerstream_core::http::{Answer, RateLimit, RetryAfter};
 pub use problem::{ApiError, ApiErrorKind, ApiProblem};
 
 /// Most rules of one request (X docs, Powerstream introduction). Filtered Stream documents no number; the same is kept

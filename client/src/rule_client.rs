@@ -8,9 +8,9 @@ use std::{fmt, vec};
 
 use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::driver::Io;
-use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeError, RequestSent};
-use powerstream_core::http::head::{RateLimit, RetryAfter};
-use powerstream_core::http::request::RequestError;
+use powerstream_core::http::{
+    Exchange, ExchangeConfig, ExchangeError, RateLimit, RequestError, RequestSent, RetryAfter,
+};
 use powerstream_core::time::Instant;
 
 use crate::config::Config;

@@ -1,7 +1,7 @@
 //! What a runtime is asked for.
 //!
 //! A [`Runtime`] says how a stream is driven: its executor, how a caller waits, how a task is
-//! started. Its [`Reactor`](crate::net::tcp::Reactor) has the sockets, the timer, the clock and the
+//! started. Its [`Reactor`] has the sockets, the timer, the clock and the
 //! resolver. Everything else is written once, in this crate, for all runtimes.
 
 use std::future::Future;

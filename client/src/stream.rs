@@ -80,6 +80,7 @@ impl<R: Runtime, S: EventSource> Stream<R, S> {
     ///
     /// # Panics
     /// On tokio, outside of a runtime.
+    #[allow(clippy::type_complexity, reason = "a pair, as every channel returns")]
     pub fn queued(self, config: QueueConfig) -> Result<(Receiver<S::Owned>, R::Task<Self>), OpenError>
     where
         S: Send + 'static,

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use powerstream_core::driver::{Driver, Io};
-use powerstream_core::http::origin::{Origin, Scheme};
+use powerstream_core::http::{Origin, Scheme};
 use powerstream_tls::{Connector, MaybeTls, TlsConfig, TlsConfigError};
 
 use crate::config::{Config, Connections};

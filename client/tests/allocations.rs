@@ -11,10 +11,11 @@ use powerstream_client::queue::{Cost, Overflow, QueueConfig, queue};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::WindowConfig;
 use powerstream_core::driver::{Driver, Io};
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::Origin;
 use powerstream_core::merge::Topology;
-use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::TransportError;
 
 struct Counting;
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::PostId;
 use powerstream_core::time::UnixTime;
 
 use crate::line_decoder::Line;

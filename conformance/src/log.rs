@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use powerstream_client::owned::{OwnedConnected, OwnedEvent, OwnedMessage, OwnedRefused};
 use powerstream_core::session::{DisconnectReason, Disconnected, RefusalKind};
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::PostId;
 use powerstream_core::time::UnixTime;
 
 use crate::POSTS_OF;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use powerstream_client::config::{Config, ConfigBuilder, Token};
-use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
+use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 use powerstream_simulator::{FaultScope, Scenario, Simulator, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};

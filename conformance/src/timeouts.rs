@@ -11,7 +11,8 @@ use powerstream_client::config::{Config, ConfigBuilder, Token};
 use powerstream_client::owned::OwnedEvent;
 use powerstream_client::proxy::Proxy;
 use powerstream_client::shutdown::ShutdownHandle;
-use powerstream_core::session::{DisconnectReason, Disconnected, TransportErrorKind};
+use powerstream_core::session::{DisconnectReason, Disconnected};
+use powerstream_core::transport_error::TransportErrorKind;
 use powerstream_simulator::{Simulator, Tls, TlsFault};
 use socket2::{Domain, SockRef, Socket, Type};
 

@@ -8,12 +8,10 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
 use powerstream_core::buffered::READ_BYTES;
-use powerstream_core::http::origin::Origin;
-use powerstream_core::http::request::BearerToken;
-use powerstream_core::session::{
-    Session, SessionConfig, SessionEvent, Step, TransportError, TransportErrorKind,
-};
+use powerstream_core::http::{BearerToken, Origin};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::time::Instant;
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let authority = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());

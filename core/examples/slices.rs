@@ -3,10 +3,8 @@
 //!
 //! `cargo run -p powerstream-core --example slices`
 
-use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan, ChunkedDecoder};
-use powerstream_core::http::head::{HeadDecoder, HeadLimits};
-use powerstream_core::stream::framing::{Delimiter, Frame, Framer, MessagePlace};
-use powerstream_core::stream::message::classify;
+use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder, HeadDecoder, HeadLimits};
+use powerstream_core::stream::{Delimiter, Frame, Framer, MessagePlace, classify};
 
 /// A response in three packets. The second Post is cut, by a chunk and by a packet.
 const PACKETS: [&[u8]; 3] = [

@@ -24,7 +24,7 @@
 //!
 //! ```
 //! use powerstream_core::dedup::{Insert, Window, WindowConfig};
-//! use powerstream_core::stream::message::PostId;
+//! use powerstream_core::stream::PostId;
 //! use powerstream_core::time::Instant;
 //!
 //! let mut config = WindowConfig::default();

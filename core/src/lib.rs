@@ -15,15 +15,15 @@
 //!
 //! | part | in | out |
 //! |---|---|---|
-//! | [`http::chunked::ChunkedDecoder`] | slices of a chunked body | ranges of content octets |
-//! | [`http::head::HeadDecoder`] | slices of a response | its head, and how its body ends |
-//! | [`stream::connection::Connection`] | slices of a response, time | lent messages, keep-alives, one deadline |
-//! | [`stream::message::classify`] | a message | what it is, the Post's id |
+//! | [`http::ChunkedDecoder`] | slices of a chunked body | ranges of content octets |
+//! | [`http::HeadDecoder`] | slices of a response | its head, and how its body ends |
+//! | [`stream::Connection`] | slices of a response, time | lent messages, keep-alives, one deadline |
+//! | [`stream::classify`] | a message | what it is, the Post's id |
 //! | [`post::Post`] | a Post | its fields, of either format, found when asked for |
 //! | [`liveness::Liveness`] | what happened when | one deadline, with its reason |
 //! | [`backoff::Backoff`] | the class of a failure | how long to wait |
 //! | [`session::Session`] | all of that, and what came of each step | the next step; events for months |
-//! | [`http::connect::ConnectHandshake`] | slices of a proxy's answer | a tunnel, or why there is none |
+//! | [`http::ConnectHandshake`] | slices of a proxy's answer | a tunnel, or why there is none |
 //! | [`buffered::Buffered`], [`driver`] | a transport with poll methods | events |
 //! | [`dedup::Window`] | ids of Posts | whether they came before, exactly |
 //! | [`merge::Merge`] | what came from which of several connections | first, late, or again; gaps that are the stream's |
@@ -35,7 +35,7 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use powerstream_core::http::origin::Origin;
+//! use powerstream_core::http::Origin;
 //! use powerstream_core::session::{DisconnectReason, Session, SessionConfig, SessionEvent, Step};
 //! use powerstream_core::time::{Instant, UnixTime};
 //!

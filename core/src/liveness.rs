@@ -66,7 +66,7 @@ pub enum TimeoutKind {
     Message,
     /// The close that the server has announced.
     Disconnect,
-    /// The answer of a bounded exchange to end; see [`crate::http::exchange`].
+    /// The answer of a bounded exchange to end; see [`Exchange`](crate::http::Exchange).
     Answer,
 }
 

@@ -311,7 +311,7 @@ impl core::error::Error for MergeError {}
 /// use core::time::Duration;
 /// use powerstream_core::dedup::{Window, WindowConfig};
 /// use powerstream_core::merge::{Arrival, ConnectionId, Topology, Merge, ConnectionStats};
-/// use powerstream_core::stream::message::PostId;
+/// use powerstream_core::stream::PostId;
 /// use powerstream_core::time::Instant;
 ///
 /// let mut config = WindowConfig::default();

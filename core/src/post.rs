@@ -20,7 +20,7 @@
 //!   └ value(), root(): Value ──── get, path, fields, elements           any other field, known or not
 //! ```
 //!
-//! The two formats are those of the [classifier](crate::stream::message): legacy, where the message is the Post, and
+//! The two formats are those of the [classifier](crate::stream::classify): legacy, where the message is the Post, and
 //! v2, where the Post is in `data` and what it refers to is beside it in `includes`, joined by ids. Some keys of v2
 //! have a newer name (`referenced_posts`, `note_post`, `includes.posts`, `post_count`); both are taken. A message that
 //! is an array of Posts is taken apart with [`elements`](crate::stream::message::elements) first.

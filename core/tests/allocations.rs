@@ -13,13 +13,11 @@ use common::{Chunking, HEAD, chunked, push_chunk};
 use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::{Window, WindowConfig};
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::Origin;
 use powerstream_core::merge::{Arrival, ConnectionId, ConnectionStats, Merge, Topology};
 use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
-use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionEvent};
-use powerstream_core::stream::framing::Delimiter;
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, Delimiter, PostId};
 use powerstream_core::time::{Instant, UnixTime};
 
 struct Counting;

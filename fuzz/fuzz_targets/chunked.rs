@@ -5,7 +5,7 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan, ChunkedDecoder};
+use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder};
 use shared::Reads;
 use shared::reference_decoder::{self, BodyEnd, Chunked};
 

@@ -3,7 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::stream::message::{ConnectionMetadata, Kind, classify, elements, validate};
+use powerstream_core::stream::{ConnectionMetadata, Kind, classify, elements, validate};
 
 /// A message in the making: pieces that mean something to the classifier, in any order and nesting, and raw octets.
 #[derive(Arbitrary, Debug)]

@@ -6,8 +6,8 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::stream::connection::{Connection, ConnectionConfig};
-use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::stream::{Connection, ConnectionConfig};
+use powerstream_core::stream::Delimiter;
 use shared::{Reads, event_log, reference_decoder};
 
 #[derive(Arbitrary, Debug)]

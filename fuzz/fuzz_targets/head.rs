@@ -5,8 +5,8 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::http::body::BodyFraming;
-use powerstream_core::http::head::{HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
+use powerstream_core::http::BodyFraming;
+use powerstream_core::http::{HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use shared::Reads;
 use shared::reference_decoder::{self, HeadStop};
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use powerstream_core::http::origin::{Origin, Scheme};
-use powerstream_core::session::TransportError;
+use powerstream_core::http::{Origin, Scheme};
+use powerstream_core::transport_error::TransportError;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};

@@ -1,6 +1,6 @@
 //! What rustls reports, as the faults that a session knows.
 
-use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
+use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerMisbehaved};
 
 /// The fault. `first`: nothing of the peer's had been understood before.

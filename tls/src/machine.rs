@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
+use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 use rustls::ClientConfig;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;

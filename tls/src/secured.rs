@@ -3,8 +3,8 @@
 use core::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::TransportError;
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::TransportError;
 
 use crate::config::Connector;
 use crate::machine::End;

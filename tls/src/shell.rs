@@ -4,8 +4,8 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
 use crate::config::Connector;
 use crate::machine::{End, Machine};

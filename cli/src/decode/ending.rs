@@ -1,8 +1,7 @@
 //! How a response ended, and what a complaint says about it.
 
-use powerstream_core::http::chunked::ChunkErrorKind;
-use powerstream_core::http::head::HeadErrorKind;
-use powerstream_core::stream::connection::ConnectionErrorKind;
+use powerstream_core::http::{ChunkErrorKind, HeadErrorKind};
+use powerstream_core::stream::ConnectionErrorKind;
 
 use crate::exit::Exit;
 

@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use powerstream_core::http::body::BodyFraming;
-use powerstream_core::http::head::Head;
-use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, ConnectionEvent};
-use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::http::{BodyFraming, Head};
+use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ConnectionEvent, Delimiter};
 use powerstream_core::time::Instant;
 
 use super::ending::{Ending, Trail, TransportError};

@@ -4,10 +4,8 @@
 
 use std::io::{self, Write};
 
-use powerstream_core::http::body::Body;
-use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan};
-use powerstream_core::http::head::{HeadDecoder, HeadLimits};
-use powerstream_core::stream::connection::ConnectionErrorKind;
+use powerstream_core::http::{Body, ChunkLimits, ChunkSpan, HeadDecoder, HeadLimits};
+use powerstream_core::stream::ConnectionErrorKind;
 
 use super::ending::{Ending, Trail, TransportError};
 use super::mode::Mode;

@@ -23,7 +23,7 @@ use powerstream_client::config::Config;
 use powerstream_client::rule_api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
 use powerstream_client::rule_client::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
-use powerstream_core::http::head::RetryAfter;
+use powerstream_core::http::RetryAfter;
 use powerstream_core::time::UnixTime;
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Limits, PlanError};

@@ -4,8 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use powerstream_client::config::{Config, ConfigBuilder, InvalidConfig, Token};
 use powerstream_client::proxy::Proxy;
-use powerstream_core::http::origin::Scheme;
-use powerstream_core::http::request::RequestError;
+use powerstream_core::http::{RequestError, Scheme};
 
 use super::arguments::Args;
 use super::named::Named;

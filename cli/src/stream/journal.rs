@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use powerstream_core::http::head::Head;
+use powerstream_core::http::Head;
 use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
 use powerstream_core::session::{Connected, DisconnectReason, Disconnected, Refused};
-use powerstream_core::stream::message::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
+use powerstream_core::stream::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
 use tracing::{debug, error, info, trace, warn};
 
 use super::refusal;

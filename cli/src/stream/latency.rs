@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::PostId;
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::GroundTruth;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::PostId;
 
 use super::pretty::{self, Style};
 use crate::log::wants_color;

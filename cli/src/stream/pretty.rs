@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::PostId;
 use serde_json::Value;
 
 use crate::text::Printable;

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use powerstream_client::merged::MergedEvent;
 use powerstream_core::merge::ConnectionId;
 use powerstream_core::session::{DisconnectReason, Message, SessionEvent};
-use powerstream_core::stream::message::{
-    Kind, Malformed, MalformedReason, PostId, classify, elements, validate,
-};
+use powerstream_core::stream::{Kind, Malformed, MalformedReason, PostId, classify, elements, validate};
 
 use super::journal::Journal;
 use super::latency::Latency;

@@ -13,7 +13,7 @@
 //! ```
 //! use std::time::Duration;
 //! use powerstream_client::net::dial::Dial;
-//! use powerstream_core::session::{TransportError, TransportErrorKind};
+//! use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 //! use powerstream_core::time::Instant;
 //!
 //! let mut dial = Dial::new(["[::1]:80".parse()?, "192.0.2.1:80".parse()?, "127.0.0.1:80".parse()?]).loopback_only(true);
@@ -32,9 +32,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::string::String;
 
-use powerstream_core::http::origin::{Origin, Scheme};
-use powerstream_core::session::{TransportError, TransportErrorKind};
+use powerstream_core::http::{Origin, Scheme};
 use powerstream_core::time::Instant;
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 /// Where an adapter connects to, and from where: the origin, or the proxy on the way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
         }
     }
 
-    /// Whether only this machine's own addresses may be connected to, as [`Origin::allows`](powerstream_core::http::origin::Origin::allows)
+    /// Whether only this machine's own addresses may be connected to, as [`Origin::allows`](powerstream_core::http::Origin::allows)
     /// has it in the clear.
     #[must_use]
     pub fn loopback_only(mut self, loopback_only: bool) -> Self {

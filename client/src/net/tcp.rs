@@ -17,8 +17,8 @@ use std::vec::Vec;
 use std::{fmt, io, vec};
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 use super::dial::{Attempt, Dial, Route, check_peer};
 use super::resolve::resolve;

@@ -4,9 +4,9 @@
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
-use powerstream_core::http::connect::{ConnectHandshake, HandshakeStep};
-use powerstream_core::session::{TransportError, TransportErrorKind};
+use powerstream_core::http::{ConnectHandshake, HandshakeStep};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 /// ByteCounts of one read of the proxy's answer.
 const READ_BYTES: usize = 512;

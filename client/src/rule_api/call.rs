@@ -6,7 +6,7 @@ use std::string::String;
 use std::time::Duration;
 use std::vec::Vec;
 
-use powerstream_core::http::request::{Method, Request};
+use powerstream_core::http::{Method, Request};
 use serde::Serialize;
 
 use super::{RULES_PER_REQUEST_MAX, RuleApi};

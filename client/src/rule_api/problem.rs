@@ -5,7 +5,7 @@ use std::fmt;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use powerstream_core::http::head::{RateLimit, RetryAfter};
+use powerstream_core::http::{RateLimit, RetryAfter};
 use serde_json::Value;
 
 use super::Reply;

@@ -8,8 +8,7 @@ use powerstream_client::config::{Config, ConfigBuilder, InvalidConfig, MESSAGE_B
 use powerstream_client::net::dial::Route;
 use powerstream_client::proxy::Proxy;
 use powerstream_core::endpoint::{self, Endpoint};
-use powerstream_core::http::origin::{Origin, OriginError};
-use powerstream_core::http::request::RequestError;
+use powerstream_core::http::{Origin, OriginError, RequestError};
 use powerstream_core::liveness::TimeoutKind;
 use powerstream_core::session::Session;
 use powerstream_core::time::{Instant, UnixTime};

@@ -4,10 +4,9 @@ use std::task::{Context, Poll, Waker};
 
 use powerstream_client::exchange::poll_exchange;
 use powerstream_core::driver::Io;
-use powerstream_core::http::exchange::{Exchange, ExchangeConfig};
-use powerstream_core::http::request::{BearerToken, Method, Request};
-use powerstream_core::session::TransportError;
+use powerstream_core::http::{BearerToken, Exchange, ExchangeConfig, Method, Request};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::TransportError;
 
 /// A transport that pends before everything it does, and answers as scripted.
 struct Script {

@@ -5,7 +5,7 @@
 use powerstream_client::rule_api::{
     AddFate, Added, ApiErrorKind, Call, CallError, CallKind, DeleteFate, NewRule, NotDeleted, Reply, RuleApi,
 };
-use powerstream_core::http::request::Method;
+use powerstream_core::http::Method;
 use serde_json::{Value, json};
 
 const BOTH: [RuleApi; 2] = [RuleApi::Powerstream, RuleApi::FilteredStream];

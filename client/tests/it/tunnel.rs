@@ -10,10 +10,10 @@ use std::time::Duration;
 use powerstream_client::net::tunnel::Tunnel;
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::driver::{Driver, Io};
-use powerstream_core::http::connect::{ConnectHandshake, Credentials, TunnelRequest};
-use powerstream_core::http::origin::X;
-use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError, TransportErrorKind};
+use powerstream_core::http::{ConnectHandshake, Credentials, TunnelRequest, X};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 /// What the next read on a connection finds.
 #[derive(Clone, Debug)]

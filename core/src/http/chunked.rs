@@ -12,7 +12,7 @@
 //! Limits are per size line and per trailer section, never over the life of the body: this body does not end.
 //!
 //! ```
-//! use powerstream_core::http::chunked::{ChunkedDecoder, ChunkSpan};
+//! use powerstream_core::http::{ChunkedDecoder, ChunkSpan};
 //!
 //! let mut decoder = ChunkedDecoder::default();
 //! let wire = b"5\r\nhello\r\n0\r\n\r\n";

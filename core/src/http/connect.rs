@@ -10,7 +10,7 @@
 //! 2xx the client speaks first (TLS does), so that bytes behind the head belong to nothing: a fault, rather than lost.
 //!
 //! ```
-//! use powerstream_core::http::connect::{ConnectHandshake, HandshakeStep, TunnelRequest};
+//! use powerstream_core::http::{ConnectHandshake, HandshakeStep, TunnelRequest};
 //!
 //! let mut opening = ConnectHandshake::new([0; 2_048], &TunnelRequest::new("api.x.com", 443))?;
 //! assert!(opening.transmit().starts_with(b"CONNECT api.x.com:443 HTTP/1.1\r\nHost: api.x.com:443\r\n"));
@@ -19,7 +19,7 @@
 //! assert_eq!(opening.poll(), HandshakeStep::Read);
 //! opening.handle_input(b"lished\r\n\r\n");
 //! assert_eq!(opening.poll(), HandshakeStep::Open);
-//! # Ok::<(), powerstream_core::http::request::RequestError>(())
+//! # Ok::<(), powerstream_core::http::RequestError>(())
 //! ```
 
 use core::fmt;

@@ -7,7 +7,7 @@ use crate::time::UnixTime;
 /// The zone may also be written `UTC`, as recordings of X's servers show; the day's name is not checked against the
 /// date. The two obsolete forms are not read: no server of these streams has been seen to send them.
 #[must_use]
-pub fn parse(text: &[u8]) -> Option<UnixTime> {
+pub fn parse_date(text: &[u8]) -> Option<UnixTime> {
     let [_, _, _, b',', b' ', rest @ ..] = text else { return None };
     let (day, rest) = number(rest, 2)?;
     let [b' ', m0, m1, m2, b' ', rest @ ..] = rest else { return None };
@@ -74,7 +74,7 @@ mod tests {
             (b"Fri, 31 Dec 1999 23:59:60 GMT", 946_684_800),
         ];
         for (text, seconds) in cases {
-            assert_eq!(parse(text), Some(UnixTime::from_seconds(*seconds)), "{}", text.escape_ascii());
+            assert_eq!(parse_date(text), Some(UnixTime::from_seconds(*seconds)), "{}", text.escape_ascii());
         }
     }
 
@@ -94,7 +94,7 @@ mod tests {
             b"Fri, 07 Oct 2022 +3:07:40 GMT",
         ];
         for text in cases {
-            assert_eq!(parse(text), None, "{}", text.escape_ascii());
+            assert_eq!(parse_date(text), None, "{}", text.escape_ascii());
         }
     }
 }

@@ -239,8 +239,8 @@ enum Outcome {
 /// request, head and body, then the answer's head and body, so it must have room for the longer of the two.
 ///
 /// ```
-/// use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeStep};
-/// use powerstream_core::http::request::{Method, Request};
+/// use powerstream_core::http::{Exchange, ExchangeConfig, ExchangeStep};
+/// use powerstream_core::http::{Method, Request};
 /// use powerstream_core::time::Instant;
 ///
 /// let now = Instant::ZERO;
@@ -261,7 +261,7 @@ enum Outcome {
 ///
 /// let answer = exchange.outcome().unwrap().unwrap();
 /// assert_eq!((answer.head.status(), answer.body), (201, b"{}".as_slice()));
-/// # Ok::<(), powerstream_core::http::request::RequestError>(())
+/// # Ok::<(), powerstream_core::http::RequestError>(())
 /// ```
 pub struct Exchange<S: AsRef<[u8]> + AsMut<[u8]>> {
     storage: S,

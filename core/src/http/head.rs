@@ -509,11 +509,11 @@ impl Fields {
                 self.content_encoded |= elements(value)
                     .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
             }
-            4 if is("date") => self.date = date::parse(value),
+            4 if is("date") => self.date = date::parse_date(value),
             11 if is("retry-after") => {
                 self.retry_after = decimal(value)
                     .map(RetryAfter::Seconds)
-                    .or_else(|| date::parse(value).map(RetryAfter::At))
+                    .or_else(|| date::parse_date(value).map(RetryAfter::At))
                     .or(self.retry_after);
             }
             18 if is("x-rate-limit-limit") => self.rate_limit.limit = decimal(value),

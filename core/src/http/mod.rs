@@ -1,18 +1,42 @@
 //! The HTTP/1.1 that a streaming client needs, and no more.
 //!
-//! Bytes that decide where a message ends are read exactly as the grammar of RFC 9112 says and end the connection
-//! when they are wrong; everything else (reason phrases, unknown fields, extensions, trailers) is skipped within
-//! limits. A connection after a framing error costs a reconnect with backfill; a boundary in the wrong place would
-//! cost Posts without anyone noticing.
+//! | to | use |
+//! |---|---|
+//! | parse a base URL | [`Origin`] |
+//! | write a request | [`Request`], [`BearerToken`] |
+//! | read a response's head | [`HeadDecoder`], which returns a [`Head`] |
+//! | read a body in the chunked coding | [`ChunkedDecoder`] |
+//! | send one request and read its bounded answer | [`Exchange`] |
+//! | open a tunnel through a proxy | [`ConnectHandshake`] |
+//!
+//! Bytes that decide where a message ends are read exactly as the grammar of RFC 9112 says. They end
+//! the connection when they are wrong, because a boundary in the wrong place would lose Posts without
+//! a trace; a reconnect costs seconds. Everything else (reason phrases, unknown fields, extensions,
+//! trailers) is skipped within limits.
 
-pub mod body;
-pub mod chunked;
-pub mod connect;
-pub mod date;
-pub mod exchange;
-pub mod head;
-pub mod origin;
-pub mod request;
+pub(crate) mod body;
+pub(crate) mod chunked;
+pub(crate) mod connect;
+pub(crate) mod date;
+pub(crate) mod exchange;
+pub(crate) mod head;
+pub(crate) mod origin;
+pub(crate) mod request;
+
+pub use body::{Body, BodyFraming};
+pub use chunked::{ChunkError, ChunkErrorKind, ChunkLimits, ChunkSpan, ChunkedDecoder, SIZE_DIGITS_MAX};
+pub use connect::{ANSWER_BYTES, ConnectHandshake, Credentials, HandshakeStep, TunnelRequest};
+pub use date::parse_date;
+pub use exchange::{
+    Answer, Exchange, ExchangeConfig, ExchangeError, ExchangeErrorKind, ExchangeStep, RequestSent,
+};
+pub use head::{
+    FIELDS_MAX, Head, HeadDecoder, HeadError, HeadErrorKind, HeadLimits, RateLimit, ResponseHead, RetryAfter,
+};
+#[cfg(feature = "alloc")]
+pub use origin::OwnedOrigin;
+pub use origin::{Origin, OriginError, Scheme, X};
+pub use request::{BearerToken, DEFAULT_USER_AGENT, Method, Request, RequestError, percent_encoded};
 
 /// `tchar` of RFC 9110 section 5.6.2: the bytes of field names and chunk-extension names.
 pub(crate) const fn is_tchar(byte: u8) -> bool {

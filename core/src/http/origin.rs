@@ -16,7 +16,7 @@ pub enum Scheme {
 /// An origin, parsed from a base URL such as `https://api.x.com`.
 ///
 /// ```
-/// use powerstream_core::http::origin::{Origin, OriginError, Scheme};
+/// use powerstream_core::http::{Origin, OriginError, Scheme};
 ///
 /// let origin = Origin::parse("http://[::1]:8080")?;
 /// assert_eq!((origin.scheme(), origin.host(), origin.port()), (Scheme::Http, "::1", 8080));

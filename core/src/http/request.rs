@@ -108,14 +108,14 @@ impl<'a> Request<'a> {
     /// [`RequestError`] where a value holds what it must not, or `out` is too short.
     ///
     /// ```
-    /// use powerstream_core::http::request::{Method, Request};
+    /// use powerstream_core::http::{Method, Request};
     ///
     /// let mut request = Request::new(Method::Get, "api.x.com", "/2/powerstream");
     /// request.query = &[("localDcOnly", "true")];
     /// let mut out = [0; 512];
     /// let written = request.write(&mut out)?;
     /// assert!(out[..written].starts_with(b"GET /2/powerstream?localDcOnly=true HTTP/1.1\r\nHost: api.x.com\r\n"));
-    /// # Ok::<(), powerstream_core::http::request::RequestError>(())
+    /// # Ok::<(), powerstream_core::http::RequestError>(())
     /// ```
     pub fn write(&self, out: &mut [u8]) -> Result<usize, RequestError> {
         self.write_with(&[], out).map(|(length, _)| length)

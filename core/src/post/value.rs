@@ -16,7 +16,7 @@ use crate::stream::json::{Malformed, Scanner, Text, decimal};
 /// All lookups are total: what is absent, of another kind, or not JSON up to there is `None`. Each is one scan forward
 /// from the value's start; to find several members in one scan use [`fields`](Self::fields). Of duplicate keys the
 /// first counts. Keys are compared decoded. Below one object or array at most
-/// [`DEPTH_MAX`](crate::stream::message::DEPTH_MAX) are walked over at once, itself included; what is nested deeper is
+/// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) are walked over at once, itself included; what is nested deeper is
 /// reached step by step but not skipped.
 ///
 /// ```

@@ -59,7 +59,7 @@ use crate::stream::connection::{ByteCounts, Connection, ScannedConnectionEvent};
 use crate::stream::framing::MessagePlace;
 use crate::stream::message::classify;
 use crate::time::{Instant, UnixTime};
-pub use crate::transport_error::{TlsError, TransportError, TransportErrorKind};
+use crate::transport_error::TransportError;
 
 /// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
 pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {

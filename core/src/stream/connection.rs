@@ -16,7 +16,7 @@
 //! [`Connection::lend`] borrows it. [`Connection::decode`] is both.
 //!
 //! ```
-//! use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionEvent};
+//! use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent};
 //! use powerstream_core::time::Instant;
 //!
 //! let now = Instant::ZERO;
@@ -38,7 +38,7 @@
 //!     input = &input[consumed..];
 //! }
 //! assert_eq!(messages, 1);
-//! # Ok::<(), powerstream_core::stream::connection::ConnectionError>(())
+//! # Ok::<(), powerstream_core::stream::ConnectionError>(())
 //! ```
 
 use core::fmt;

@@ -58,7 +58,6 @@ pub use self::kind::{Compliance, Format, Kind, PostId, System};
 pub use self::metadata::ConnectionMetadata;
 pub use self::problem::{ConnectionIssue, DisconnectType, Problem, ProblemType};
 pub use self::validity::validate;
-pub use super::json::{DEPTH_MAX, Malformed, MalformedReason};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,26 @@
-//! From content octets to messages, and what the messages are.
+//! From a response's bytes to messages, and what the messages are.
+//!
+//! | to | use |
+//! |---|---|
+//! | read one transport's response: head, body, messages, deadlines | [`Connection`] |
+//! | find the ends of messages in a decoded body | [`Framer`] |
+//! | find out what a message is, and a Post's id | [`classify`] |
+//! | take an array message apart | [`elements`] |
+//! | check that a message is well-formed JSON | [`validate`] |
 
-pub mod connection;
-pub mod framing;
+pub(crate) mod connection;
+pub(crate) mod framing;
 pub(crate) mod json;
-pub mod message;
+pub(crate) mod message;
 mod spill;
+
+pub use connection::{
+    ByteCounts, Closed, Connection, ConnectionConfig, ConnectionError, ConnectionErrorKind, ConnectionEvent,
+    ScannedConnectionEvent,
+};
+pub use framing::{Delimiter, Frame, Framer, MessagePlace};
+pub use json::{DEPTH_MAX, Malformed, MalformedReason};
+pub use message::{
+    ArrayElements, Classification, Compliance, ConnectionIssue, ConnectionMetadata, DisconnectType, Format,
+    Kind, PostId, Problem, ProblemType, System, classify, elements, validate,
+};

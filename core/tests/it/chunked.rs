@@ -1,7 +1,7 @@
 //! The chunked decoder: every row of what is taken and what is refused, delivered in every way.
 
-use powerstream_core::http::chunked::ChunkErrorKind::{self, *};
-use powerstream_core::http::chunked::{ChunkLimits, ChunkSpan, ChunkedDecoder};
+use powerstream_core::http::ChunkErrorKind::{self, *};
+use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder};
 
 use crate::common::reference_decoder::{self, BodyEnd, Chunked};
 use crate::common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};

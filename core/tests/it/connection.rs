@@ -1,8 +1,7 @@
 //! Whole responses through a connection: the same events for the same content, whatever way it is chunked, cut and
 //! stored.
 
-use powerstream_core::stream::connection::{Closed, Connection, ConnectionConfig, ScannedConnectionEvent};
-use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::stream::{Closed, Connection, ConnectionConfig, Delimiter, ScannedConnectionEvent};
 use powerstream_core::time::Instant;
 
 use crate::common::event_log::{OwnedEvent, run};

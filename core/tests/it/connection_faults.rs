@@ -1,12 +1,10 @@
 //! What a broken, cut or silent peer makes of a connection: everything whole is delivered, then the fault is named.
 
-use powerstream_core::http::body::BodyFraming;
-use powerstream_core::http::chunked::ChunkErrorKind;
-use powerstream_core::http::head::HeadErrorKind;
-use powerstream_core::stream::connection::{
-    Closed, Connection, ConnectionConfig, ConnectionErrorKind, ConnectionEvent, ScannedConnectionEvent,
+use powerstream_core::http::{BodyFraming, ChunkErrorKind, HeadErrorKind};
+use powerstream_core::stream::{
+    Closed, Connection, ConnectionConfig, ConnectionErrorKind, ConnectionEvent, Delimiter,
+    ScannedConnectionEvent,
 };
-use powerstream_core::stream::framing::Delimiter;
 use powerstream_core::time::Instant;
 
 use crate::common::event_log::{OwnedEvent, check_byte_counts, feed, run};

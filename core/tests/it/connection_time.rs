@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use powerstream_core::liveness::Timeout;
 use powerstream_core::liveness::TimeoutKind::{self, *};
-use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionErrorKind};
+use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionErrorKind};
 use powerstream_core::time::Instant;
 
 use crate::common::event_log::{OwnedEvent, feed};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use powerstream_core::dedup::{Insert, POSTS_MAX, Window, WindowConfig, WindowError};
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::PostId;
 use powerstream_core::time::Instant;
 
 use crate::common::Random;

@@ -4,15 +4,13 @@
 
 use std::time::Duration;
 
-use powerstream_core::http::body::BodyFraming;
-use powerstream_core::http::exchange::{
-    Exchange, ExchangeConfig, ExchangeErrorKind, ExchangeStep, RequestSent,
+use powerstream_core::http::{
+    BearerToken, BodyFraming, Exchange, ExchangeConfig, ExchangeErrorKind, ExchangeStep, HeadErrorKind,
+    Method, Request, RequestError, RequestSent,
 };
-use powerstream_core::http::head::HeadErrorKind;
-use powerstream_core::http::request::{BearerToken, Method, Request, RequestError};
 use powerstream_core::liveness::TimeoutKind;
-use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::Instant;
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 use crate::common::{Random, deliveries, pieces, random_cuts, reference_decoder};
 
@@ -97,7 +95,7 @@ fn error(kind: ExchangeErrorKind, status: Option<u16>, offset: usize) -> OwnedEv
 
 /// Every kind of answer, and what is seen of it.
 fn table() -> Vec<(String, OwnedEvent)> {
-    use powerstream_core::http::chunked::ChunkErrorKind;
+    use powerstream_core::http::ChunkErrorKind;
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n";
     let sixty_five = "x".repeat(65);

@@ -1,9 +1,9 @@
 //! The head decoder: every row of what is taken and what is refused, delivered in every way.
 
-use powerstream_core::http::body::BodyFraming::{self, Chunked, Empty, Length, UntilClose};
-use powerstream_core::http::head::HeadErrorKind::{self, *};
-use powerstream_core::http::head::{HeadDecoder, HeadLimits, ResponseHead, RetryAfter};
-use powerstream_core::stream::connection::{Connection, ConnectionConfig};
+use powerstream_core::http::BodyFraming::{self, Chunked, Empty, Length, UntilClose};
+use powerstream_core::http::HeadErrorKind::{self, *};
+use powerstream_core::http::{HeadDecoder, HeadLimits, ResponseHead, RetryAfter};
+use powerstream_core::stream::{Connection, ConnectionConfig};
 use powerstream_core::time::UnixTime;
 
 use crate::common::event_log::{OwnedEvent, run};

@@ -21,9 +21,9 @@ use std::task::{Context, Poll, Waker};
 use mio::{Events, Token};
 use powerstream_core::buffered::{Buffered, READ_BYTES};
 use powerstream_core::driver::{Driver, Io};
-use powerstream_core::http::origin::Origin;
-use powerstream_core::http::request::BearerToken;
-use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError, TransportErrorKind};
+use powerstream_core::http::{BearerToken, Origin};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 use powerstream_tls::{MaybeTls, TlsConfig};
 use tcp::Tcp;
 

@@ -11,8 +11,8 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use powerstream_client::net::transport_error;
 use powerstream_core::driver::Io;
-use powerstream_core::session::TransportError;
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::TransportError;
 
 /// A socket in the loop.
 pub(crate) struct Tcp {

@@ -135,7 +135,7 @@ impl RuleSet {
     /// The rules that a message matches, ascending.
     ///
     /// The message is the JSON of a Post in either format, or an array, of which the first element counts: take others
-    /// apart with [`elements`](powerstream_core::stream::message::elements). What is no Post matches nothing, nor does what is no JSON.
+    /// apart with [`elements`](powerstream_core::stream::elements). What is no Post matches nothing, nor does what is no JSON.
     pub fn matches<'s>(&self, message: &[u8], scratch: &'s mut Scratch) -> &'s [RuleKey] {
         match post_of(message) {
             Some(post) => self.matches_post(&post.index().post(), scratch),

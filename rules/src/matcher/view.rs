@@ -9,7 +9,7 @@
 use core::cell::OnceCell;
 
 use powerstream_core::post::{Entities, Format, Index, JsonStr, Post, Url, User, Value};
-use powerstream_core::stream::message::{Kind, classify, elements};
+use powerstream_core::stream::{Kind, classify, elements};
 
 /// Which Post a leaf was found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use powerstream_blocking::client::config::ConfigBuilder;
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::client::proxy::Proxy;
-use powerstream_blocking::core::session::{DisconnectReason, TransportErrorKind};
+use powerstream_blocking::core::session::DisconnectReason;
+use powerstream_blocking::core::transport_error::TransportErrorKind;
 use powerstream_blocking::{Client, Config, SessionEvent, Token};
 use powerstream_simulator::{Simulator, Tls};
 
@@ -93,7 +94,7 @@ fn the_proxy_of_a_tls_stream_learns_only_the_destination(mode: ReadMode) {
 fn first_fault(
     mode: ReadMode,
     config: &ConfigBuilder,
-) -> (powerstream_blocking::core::session::TransportError, bool) {
+) -> (powerstream_blocking::core::transport_error::TransportError, bool) {
     let stream = mode.start_with_ca(config, simulator().ca_pem());
     let (cause, gave_up) = match stream.next() {
         OwnedEvent::Disconnected(why) => (why.reason, false),
@@ -184,8 +185,9 @@ fn a_target_address_does_not_change_the_name_that_tls_checks() {
     let mut stream = Client::new(config).with_tls(tls).stream().unwrap();
     match stream.next() {
         Some(SessionEvent::Disconnected(why)) => {
-            let name =
-                TransportErrorKind::Tls(powerstream_blocking::core::session::TlsError::CertificateName);
+            let name = TransportErrorKind::Tls(
+                powerstream_blocking::core::transport_error::TlsError::CertificateName,
+            );
             assert!(
                 matches!(why.reason, DisconnectReason::Transport(fault) if fault.kind == name),
                 "{why:?}"

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use powerstream_blocking::client::owned::OwnedEvent;
-use powerstream_blocking::core::session::{DisconnectReason, Disconnected, TlsError, TransportErrorKind};
+use powerstream_blocking::core::session::{DisconnectReason, Disconnected};
+use powerstream_blocking::core::transport_error::{TlsError, TransportErrorKind};
 use powerstream_blocking::{Client, TlsConfig, Token};
 use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator, Tls};
 

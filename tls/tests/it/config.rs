@@ -1,6 +1,6 @@
 //! Errors in the configuration of trust roots.
 
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::Origin;
 use powerstream_tls::{TlsConfig, TlsConfigError};
 
 use crate::support::*;

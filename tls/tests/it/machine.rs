@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use powerstream_core::session::{TlsError, TransportError, TransportErrorKind};
+use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 use powerstream_tls::rustls::crypto::ring;
 use powerstream_tls::rustls::server::WebPkiClientVerifier;
 use powerstream_tls::rustls::version::{TLS12, TLS13};

@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::{Driver, Io};
-use powerstream_core::http::origin::Origin;
-use powerstream_core::http::request::BearerToken;
-use powerstream_core::session::{
-    DisconnectReason, Session, SessionConfig, SessionEvent, TlsError, TransportError, TransportErrorKind,
-};
+use powerstream_core::http::{BearerToken, Origin};
+use powerstream_core::session::{DisconnectReason, Session, SessionConfig, SessionEvent};
 use powerstream_core::time::Instant;
+use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 use powerstream_tls::rustls::ServerConfig;
 use powerstream_tls::rustls::version::{TLS12, TLS13};
 use powerstream_tls::{End, GOODBYE_MAX, MaybeTls, Tls};

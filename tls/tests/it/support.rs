@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
 
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::Origin;
 use powerstream_tls::rustls::crypto::ring;
 use powerstream_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use powerstream_tls::rustls::version::{TLS12, TLS13};

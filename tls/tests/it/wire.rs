@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 use powerstream_tls::rustls::ServerConfig;
 
 use crate::support::{Rng, Server};

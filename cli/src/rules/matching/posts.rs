@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::Path;
 
-use powerstream_core::stream::message::{Kind, classify, elements, validate};
+use powerstream_core::stream::{Kind, classify, elements, validate};
 
 use crate::exit::{Exit, Failure};
 use crate::text::Printable;

@@ -11,7 +11,7 @@ use std::task::{Wake, Waker};
 
 use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::Driver;
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::Origin;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 
 use super::*;

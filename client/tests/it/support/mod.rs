@@ -15,10 +15,11 @@ use powerstream_client::merged::{Member, Merged, MergedEvent};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::WindowConfig;
 use powerstream_core::driver::{Driver, Io};
-use powerstream_core::http::origin::Origin;
+use powerstream_core::http::Origin;
 use powerstream_core::merge::ReplicaGroup;
-use powerstream_core::session::{Session, SessionConfig, SessionEvent, TransportError, TransportErrorKind};
+use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 pub const UNIX_BASE: u64 = 1_700_000_000_000;

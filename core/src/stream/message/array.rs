@@ -10,7 +10,7 @@ use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 /// gives two. Something that is no array gives an error at once.
 ///
 /// ```
-/// use powerstream_core::stream::message::{MalformedReason, elements};
+/// use powerstream_core::stream::{MalformedReason, elements};
 ///
 /// let mut array = elements(br#"[ {"id":1} , {"id":2}, {"id""#);
 /// assert_eq!(array.next(), Some(Ok(&br#"{"id":1}"#[..])));

@@ -30,7 +30,7 @@ impl Classification {
 /// UTF-8 is not checked, and what was not read is not known to be JSON; see [`validate`](super::validate).
 ///
 /// ```
-/// use powerstream_core::stream::message::{Format, Kind, PostId, classify};
+/// use powerstream_core::stream::{Format, Kind, PostId, classify};
 ///
 /// let class = classify(br#"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20","text":".."#);
 /// assert!(matches!(class.kind, Kind::Post { format: Format::Legacy, .. }));
@@ -40,7 +40,7 @@ impl Classification {
 ///
 /// let class = classify(br#"{"errors":[{"title":"operational-disconnect","disconnect_type":"SlowReader"}]}"#);
 /// let Kind::StreamError(problem) = class.kind else { panic!() };
-/// assert_eq!(problem.disconnect_type, Some(powerstream_core::stream::message::DisconnectType::SlowReader));
+/// assert_eq!(problem.disconnect_type, Some(powerstream_core::stream::DisconnectType::SlowReader));
 /// ```
 #[must_use]
 pub fn classify(bytes: &[u8]) -> Classification {

@@ -65,7 +65,7 @@ pub enum Kind {
     },
     /// Messages of the former user and site streams (X docs: "Streaming message types").
     UserStream,
-    /// JSON of no known kind, or nested deeper than [`DEPTH_MAX`](super::DEPTH_MAX) before anything was decided.
+    /// JSON of no known kind, or nested deeper than [`DEPTH_MAX`](crate::stream::DEPTH_MAX) before anything was decided.
     Unknown,
     /// Not one JSON text, as far as it was read.
     Malformed(Malformed),
@@ -200,7 +200,7 @@ impl PostId {
     /// for ids from before November 2010, which hold no time.
     ///
     /// ```
-    /// use powerstream_core::stream::message::PostId;
+    /// use powerstream_core::stream::PostId;
     ///
     /// let created = PostId::new(1_050_118_621_198_921_728).created_at();
     /// assert_eq!(created.map(|time| time.as_millis()), Some(1_539_202_764_211));

@@ -23,7 +23,7 @@ impl<'a> ConnectionMetadata<'a> {
     /// Reads the message. `None` for a message of another kind, or one that is not JSON as a whole.
     ///
     /// ```
-    /// use powerstream_core::stream::message::ConnectionMetadata;
+    /// use powerstream_core::stream::ConnectionMetadata;
     ///
     /// let line = br#"{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}"#;
     /// let metadata = ConnectionMetadata::parse(line).unwrap();

@@ -3,6 +3,7 @@
 mod oracle;
 mod validity;
 
+use crate::stream::json::{Malformed, MalformedReason};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;

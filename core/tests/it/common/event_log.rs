@@ -2,10 +2,8 @@
 //!
 //! The fuzz targets include this file by its path.
 
-use powerstream_core::http::body::BodyFraming;
-use powerstream_core::stream::connection::{
-    Closed, Connection, ConnectionError, ConnectionErrorKind, ConnectionEvent,
-};
+use powerstream_core::http::BodyFraming;
+use powerstream_core::stream::{Closed, Connection, ConnectionError, ConnectionErrorKind, ConnectionEvent};
 use powerstream_core::time::Instant;
 
 /// An event that outlives the input.

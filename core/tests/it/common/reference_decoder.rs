@@ -4,11 +4,8 @@
 //!
 //! The fuzz targets include this file by its path.
 
-use powerstream_core::http::body::BodyFraming;
-use powerstream_core::http::chunked::{ChunkErrorKind, ChunkLimits};
-use powerstream_core::http::head::{HeadErrorKind, HeadLimits};
-use powerstream_core::stream::connection::{Closed, ConnectionConfig, ConnectionErrorKind};
-use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::http::{BodyFraming, ChunkErrorKind, ChunkLimits, HeadErrorKind, HeadLimits};
+use powerstream_core::stream::{Closed, ConnectionConfig, ConnectionErrorKind, Delimiter};
 
 use super::event_log::OwnedEvent;
 

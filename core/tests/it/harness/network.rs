@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use powerstream_core::session::{TransportError, TransportErrorKind};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 pub const fn ms(millis: u64) -> u64 {
     millis * 1_000_000

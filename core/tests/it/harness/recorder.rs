@@ -3,10 +3,9 @@
 use std::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{
-    Disconnected, Gap, GaveUp, Refusal, Session, SessionEvent, Step, TransportError,
-};
+use powerstream_core::session::{Disconnected, Gap, GaveUp, Refusal, Session, SessionEvent, Step};
 use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::transport_error::TransportError;
 
 use super::TOKEN;
 use super::network::Network;

@@ -1,6 +1,6 @@
 //! Deadlines: when they end a wait, and what is not held against the peer.
 
-use powerstream_core::session::TransportErrorKind;
+use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 

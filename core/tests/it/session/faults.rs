@@ -1,8 +1,9 @@
 //! Faults and ends in each state, the gap they leave, and shutdown.
 
 use powerstream_core::endpoint;
-use powerstream_core::session::{DisconnectReason, TlsError, TransportError, TransportErrorKind};
-use powerstream_core::stream::framing::Delimiter;
+use powerstream_core::session::DisconnectReason;
+use powerstream_core::stream::Delimiter;
+use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
 use crate::harness::*;
 

@@ -1,6 +1,6 @@
 //! Whole lives, and the schedules by which a session comes back.
 
-use powerstream_core::session::TransportErrorKind;
+use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 

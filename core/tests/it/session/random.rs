@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use powerstream_core::session::TransportErrorKind;
+use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 

@@ -1,6 +1,7 @@
 //! Answers that are no stream: what they mean, how long they are waited for, how their bodies come.
 
-use powerstream_core::session::{RefusalKind, TransportErrorKind};
+use powerstream_core::session::RefusalKind;
+use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use powerstream_core::session::{Session, Step, TransportErrorKind};
+use powerstream_core::session::{Session, Step};
+use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 
@@ -86,7 +87,7 @@ fn calls_that_do_not_fit_the_state_are_ignored() {
     let config = config();
     let net = Network::new([]);
     let mut session = new_session(vec![0; config.storage_bytes()], &config, &net, 1);
-    let fault = powerstream_core::session::TransportError::new(TransportErrorKind::Reset);
+    let fault = powerstream_core::transport_error::TransportError::new(TransportErrorKind::Reset);
     // Not connected yet: nothing that a transport says can mean anything.
     let first = session.poll();
     session.handle_connected(at(0));
@@ -144,8 +145,8 @@ fn holds_token(storage: &[u8]) -> bool {
 #[test]
 fn token_is_wiped_when_the_session_is_dropped() {
     let config = config();
-    let fault = powerstream_core::session::TransportError::new(TransportErrorKind::Reset);
-    type Walk = fn(&mut Session<&mut [u8]>, powerstream_core::session::TransportError);
+    let fault = powerstream_core::transport_error::TransportError::new(TransportErrorKind::Reset);
+    type Walk = fn(&mut Session<&mut [u8]>, powerstream_core::transport_error::TransportError);
     let walks: [(&str, Walk); 11] = [
         ("new", |_, _| {}),
         ("connecting", |session, _| session.handle_timeout(at(0))),
@@ -230,7 +231,7 @@ fn request_and_messages_never_overlap_in_storage() {
     }
     let config = config();
     let front = config.message_bytes_max;
-    let fault = powerstream_core::session::TransportError::new(TransportErrorKind::Reset);
+    let fault = powerstream_core::transport_error::TransportError::new(TransportErrorKind::Reset);
     for ending in 0..3 {
         let view = Rc::new(RefCell::new(Vec::new()));
         let storage = Shared(vec![0; config.storage_bytes()], Rc::clone(&view));

@@ -9,16 +9,16 @@ use core::time::Duration;
 
 use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 use powerstream_core::dedup::{Window, WindowConfig};
-use powerstream_core::http::chunked::{ChunkedDecoder, ChunkSpan};
-use powerstream_core::http::exchange::{Exchange, ExchangeConfig, ExchangeStep};
-use powerstream_core::http::origin::Origin;
-use powerstream_core::http::request::{Method, Request};
+use powerstream_core::http::{ChunkedDecoder, ChunkSpan};
+use powerstream_core::http::{Exchange, ExchangeConfig, ExchangeStep};
+use powerstream_core::http::Origin;
+use powerstream_core::http::{Method, Request};
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
 use powerstream_core::merge::{Arrival, ConnectionId, Topology, Merge, ConnectionStats};
 use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, ExchangeStep};
-use powerstream_core::stream::connection::{Connection, ConnectionConfig, ConnectionEvent};
-use powerstream_core::stream::message::PostId;
+use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent};
+use powerstream_core::stream::PostId;
 use powerstream_core::time::{Instant, UnixTime};
 
 const STORAGE_BYTES: usize = 16_384;

@@ -8,6 +8,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
+use crate::stream::json::{Malformed, MalformedReason};
 
 /// xorshift64*, so that each run is the same.
 pub(super) struct Random(pub(super) u64);

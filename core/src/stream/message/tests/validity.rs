@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use super::oracle::Random;
 use super::*;
+use crate::stream::json::{Malformed, MalformedReason};
 
 /// What serde_json refuses in building a value although the grammar allows it: lone surrogates, numbers too big
 /// for a double.
