@@ -6,8 +6,10 @@ pub mod tcp;
 pub mod tunnel;
 
 use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
 
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// Converts an error of the operating system's sockets. An error of the resolver needs its kind from
 /// the caller.
@@ -23,4 +25,29 @@ pub fn transport_error(error: &io::Error) -> TransportError {
         _ => TransportErrorKind::Other,
     };
     TransportError::with_os_code(kind, error.raw_os_error())
+}
+
+/// Starts to connect from a local address, without waiting: the socket is writable once that has
+/// succeeded or failed. Runtimes connect by themselves where no local address is asked for.
+///
+/// # Errors
+/// Whatever the operating system reports.
+pub fn start_connect(local: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&local.into())?;
+    match socket.connect(&address.into()) {
+        Err(error) if !is_in_progress(&error) => Err(error),
+        _ => Ok(socket.into()),
+    }
+}
+
+/// Returns true if a non-blocking connect is in progress after this error.
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EINPROGRESS) {
+        return true;
+    }
+    // The error on Windows.
+    error.kind() == ErrorKind::WouldBlock
 }

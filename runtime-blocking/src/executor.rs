@@ -23,9 +23,6 @@ use std::{fmt, io};
 
 use mio::{Events, Registry, Token};
 
-use crate::runtime::Blocking;
-use crate::sockets::ReadMode;
-
 /// The token of wake-ups by other threads. The tokens of registrations count from zero.
 const WOKEN: Token = Token(usize::MAX);
 
@@ -36,10 +33,7 @@ const EVENTS: usize = 64;
 const AFTER_ERROR: Duration = Duration::from_millis(10);
 
 /// Runs the futures of one stream on the thread that waits for it.
-pub struct Executor {
-    pub(crate) options: Blocking,
-    /// How reads of the stream's sockets wait.
-    pub(crate) mode: ReadMode,
+pub(crate) struct Executor {
     poll: mio::Poll,
     events: Events,
     registry: Arc<Registry>,
@@ -49,7 +43,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    pub(crate) fn new(options: Blocking, mode: ReadMode) -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let registry = Arc::new(poll.registry().try_clone()?);
         let thread_waker = Arc::new(ThreadWaker {
@@ -59,16 +53,7 @@ impl Executor {
         });
         let waker = Waker::from(Arc::clone(&thread_waker));
         let events = Events::with_capacity(EVENTS);
-        Ok(Self {
-            options,
-            mode,
-            poll,
-            events,
-            registry,
-            thread_waker,
-            waker,
-            registrations: Registrations::default(),
-        })
+        Ok(Self { poll, events, registry, thread_waker, waker, registrations: Registrations::default() })
     }
 
     /// Adds a registration for one more connection.
@@ -248,7 +233,7 @@ mod tests {
 
     #[test]
     fn no_wake_up_from_another_thread_is_lost() {
-        let mut executor = Executor::new(Blocking::default(), ReadMode::Polling).unwrap();
+        let mut executor = Executor::new().unwrap();
         for round in 0..500_u32 {
             let done = Arc::new(AtomicBool::new(false));
             let (sender, receiver) = channel::<Waker>();
@@ -273,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_first_timer_ends_the_wait() {
-        let mut executor = Executor::new(Blocking::default(), ReadMode::Polling).unwrap();
+        let mut executor = Executor::new().unwrap();
         let (one, two) = (executor.register(), executor.register());
         let start = Instant::now();
         let (soon, late) = (start + Duration::from_millis(20), start + Duration::from_secs(60));
@@ -304,7 +289,7 @@ mod tests {
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         let mut socket = mio::net::TcpStream::from_std(socket);
-        let mut executor = Executor::new(Blocking::default(), ReadMode::Polling).unwrap();
+        let mut executor = Executor::new().unwrap();
         let registration = executor.register();
         registration.register(&mut socket).unwrap();
         let thread = std::thread::spawn(move || {

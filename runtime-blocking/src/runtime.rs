@@ -62,39 +62,47 @@ impl Blocking {
     }
 }
 
+/// What drives one stream: the thread that waits for it runs its futures.
+#[derive(Debug)]
+pub struct StreamThread {
+    executor: Executor,
+    mode: ReadMode,
+    runtime: Blocking,
+}
+
 impl Runtime for Blocking {
     type Reactor = Sockets;
-    type Executor = Executor;
+    type Executor = StreamThread;
     type Task<T: Send + 'static> = Task<T>;
     type Waited<F: Future> = F::Output;
 
-    fn executor(&self, connections: usize) -> io::Result<Executor> {
+    fn executor(&self, connections: usize) -> io::Result<StreamThread> {
         let mode = match connections {
             _ if self.busy_poll => ReadMode::Spinning,
             ..=1 => ReadMode::Blocking,
             _ => ReadMode::Polling,
         };
-        Executor::new(self.clone(), mode)
+        Ok(StreamThread { executor: Executor::new()?, mode, runtime: self.clone() })
     }
 
-    fn reactor(executor: &Executor, shutdown: &ShutdownHandle) -> Sockets {
-        Sockets::new(executor, shutdown)
+    fn reactor(thread: &StreamThread, shutdown: &ShutdownHandle) -> Sockets {
+        Sockets::new(&thread.executor, thread.mode, shutdown)
     }
 
-    fn wait<F: Future>(executor: &mut Executor, future: F) -> F::Output {
-        executor.block_on(future)
+    fn wait<F: Future>(thread: &mut StreamThread, future: F) -> F::Output {
+        Self::block_on(thread, future)
     }
 
     fn spawn<F, T>(
-        mut executor: Executor,
+        mut thread: StreamThread,
         future: F,
-        finish: impl FnOnce(F::Output, Executor) -> T + Send + 'static,
+        finish: impl FnOnce(F::Output, StreamThread) -> T + Send + 'static,
     ) -> io::Result<Task<T>>
     where
         F: Future<Output: Send> + Send + 'static,
         T: Send + 'static,
     {
-        let Blocking { thread, processor, .. } = executor.options.clone();
+        let Blocking { thread: name, processor, .. } = thread.runtime.clone();
         let (report, reported) = sync_channel(1);
         let run = move || {
             let pinned = processor.map_or(Ok(()), pin_thread);
@@ -102,11 +110,11 @@ impl Runtime for Blocking {
             // The starting thread waits for this report.
             let _ = report.send(pinned);
             is_pinned.then(|| {
-                let output = executor.block_on(future);
-                finish(output, executor)
+                let output = Self::block_on(&mut thread, future);
+                finish(output, thread)
             })
         };
-        let task = Task(std::thread::Builder::new().name(thread).spawn(run)?);
+        let task = Task(std::thread::Builder::new().name(name).spawn(run)?);
         match reported.recv() {
             Ok(Err(error)) => Err(io::Error::other(error)),
             // Without a report the thread has panicked: `Task::join` resumes the panic.
@@ -116,8 +124,8 @@ impl Runtime for Blocking {
 }
 
 impl BlockingRuntime for Blocking {
-    fn block_on<F: Future>(executor: &mut Executor, future: F) -> F::Output {
-        executor.block_on(future)
+    fn block_on<F: Future>(thread: &mut StreamThread, future: F) -> F::Output {
+        thread.executor.block_on(future)
     }
 }
 

@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use powerstream_client::net::start_connect;
 use powerstream_client::net::tcp::{BoxFuture, Reactor};
 use powerstream_client::shutdown::{ShutdownHandle, ShutdownSignal};
-use socket2::{Domain, Protocol, Type};
 
 use crate::executor::{Executor, Registration};
 use crate::interrupt::Interrupt;
@@ -53,8 +53,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new(executor: &Executor, shutdown: &ShutdownHandle) -> Self {
-        let mode = executor.mode;
+    pub(crate) fn new(executor: &Executor, mode: ReadMode, shutdown: &ShutdownHandle) -> Self {
         let interrupt = Arc::new(Interrupt::default());
         let mut stop = shutdown.listen();
         if mode == ReadMode::Blocking {
@@ -264,24 +263,10 @@ fn as_would_block(error: io::Error) -> io::Error {
 
 /// Starts a connect without waiting for it, from the local address if there is one.
 fn begin(address: SocketAddr, local: Option<SocketAddr>) -> io::Result<mio::net::TcpStream> {
-    let Some(local) = local else { return mio::net::TcpStream::connect(address) };
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&local.into())?;
-    match socket.connect(&address.into()) {
-        Err(error) if !is_under_way(&error) => Err(error),
-        _ => Ok(mio::net::TcpStream::from_std(socket.into())),
+    match local {
+        None => mio::net::TcpStream::connect(address),
+        Some(local) => start_connect(local, address).map(mio::net::TcpStream::from_std),
     }
-}
-
-/// Returns true if a non-blocking connect is in progress after this error.
-fn is_under_way(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if error.raw_os_error() == Some(libc::EINPROGRESS) {
-        return true;
-    }
-    // The error on Windows.
-    error.kind() == io::ErrorKind::WouldBlock
 }
 
 fn poll_connected(

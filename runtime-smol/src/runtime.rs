@@ -6,10 +6,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use powerstream_client::net::start_connect;
 use powerstream_client::net::tcp::{BoxFuture, Reactor};
 use powerstream_client::runtime::AsyncRuntime;
 use smol::{Async, Task, Timer};
-use socket2::{Domain, Protocol, Socket, Type};
 
 /// smol, as the runtime of a [`Client`](crate::Client). Any executor can poll its streams, since
 /// smol has one reactor per process.
@@ -94,26 +94,10 @@ impl Reactor for Smol {
 
 /// Connects from a local address, which [`Async::connect`] does not offer.
 async fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<Async<TcpStream>> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&local.into())?;
-    socket
-        .connect(&address.into())
-        .or_else(|error| if is_under_way(&error) { Ok(()) } else { Err(error) })?;
-    let socket = Async::new_nonblocking(TcpStream::from(socket))?;
+    let socket = Async::new_nonblocking(start_connect(local, address)?)?;
     socket.writable().await?;
     match socket.get_ref().take_error()? {
         None => Ok(socket),
         Some(error) => Err(error),
     }
-}
-
-/// Returns true if a non-blocking connect is in progress after this error.
-fn is_under_way(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if error.raw_os_error() == Some(libc::EINPROGRESS) {
-        return true;
-    }
-    // The error on Windows.
-    error.kind() == io::ErrorKind::WouldBlock
 }

@@ -9,8 +9,7 @@ use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_core::merge::Topology;
 use powerstream_tls::TlsConfig;
 
-use super::Args;
-use super::arguments::Runtime;
+use super::arguments::{Args, Runtime};
 use super::connections::Connection;
 use super::pump::{Ended, Pump};
 use super::source::block_on;

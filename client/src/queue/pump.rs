@@ -41,71 +41,46 @@ pub trait EventSource {
     fn shutdown(&mut self);
 }
 
-impl<S, B, I> EventSource for Driver<S, B, I>
-where
-    S: AsRef<[u8]> + AsMut<[u8]>,
-    B: AsRef<[u8]> + AsMut<[u8]>,
-    I: Io,
-{
-    type Owned = OwnedEvent;
-    type Event<'a>
-        = SessionEvent<'a>
-    where
-        Self: 'a;
+/// Implements [`EventSource`] by the methods of the same names.
+macro_rules! event_source {
+    ($source:ident, $event:ident, $owned:ident) => {
+        impl<S, B, I> EventSource for $source<S, B, I>
+        where
+            S: AsRef<[u8]> + AsMut<[u8]>,
+            B: AsRef<[u8]> + AsMut<[u8]>,
+            I: Io,
+        {
+            type Owned = $owned;
+            type Event<'a>
+                = $event<'a>
+            where
+                Self: 'a;
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.poll_event(cx)
-    }
+            fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+                self.poll_event(cx)
+            }
 
-    fn find_next(&mut self) -> bool {
-        self.find_next()
-    }
+            fn find_next(&mut self) -> bool {
+                self.find_next()
+            }
 
-    fn peek(&self) -> Option<SessionEvent<'_>> {
-        self.peek()
-    }
+            fn peek(&self) -> Option<$event<'_>> {
+                self.peek()
+            }
 
-    fn release(&mut self) {
-        self.release();
-    }
+            fn release(&mut self) {
+                self.release();
+            }
 
-    fn shutdown(&mut self) {
-        self.shutdown();
-    }
+            fn shutdown(&mut self) {
+                self.shutdown();
+            }
+        }
+    };
 }
 
-impl<S, B, I> EventSource for Merged<S, B, I>
-where
-    S: AsRef<[u8]> + AsMut<[u8]>,
-    B: AsRef<[u8]> + AsMut<[u8]>,
-    I: Io,
-{
-    type Owned = OwnedMergedEvent;
-    type Event<'a>
-        = MergedEvent<'a>
-    where
-        Self: 'a;
-
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.poll_event(cx)
-    }
-
-    fn find_next(&mut self) -> bool {
-        self.find_next()
-    }
-
-    fn peek(&self) -> Option<MergedEvent<'_>> {
-        self.peek()
-    }
-
-    fn release(&mut self) {
-        self.release();
-    }
-
-    fn shutdown(&mut self) {
-        self.shutdown();
-    }
-}
+event_source!(Driver, SessionEvent, OwnedEvent);
+event_source!(Merged, MergedEvent, OwnedMergedEvent);
 
 /// Reads a stream into a queue until the stream is over, and gives it back, for its counters.
 ///

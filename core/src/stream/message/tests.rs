@@ -3,12 +3,12 @@
 mod oracle;
 mod validity;
 
-use crate::stream::json::{Malformed, MalformedReason};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
+use crate::stream::json::{Malformed, MalformedReason};
 use crate::time::UnixTime;
 
 const LEGACY: Kind = Kind::Post { format: Format::Legacy, partial_errors: false };
