@@ -1,26 +1,36 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod client;
+mod client;
 pub mod config;
-pub mod error;
-pub mod exchange;
+mod error;
+mod exchange;
 pub mod merged;
 pub mod net;
 pub mod owned;
 pub mod proxy;
 pub mod queue;
 pub mod rule_api;
-pub mod rule_client;
-pub mod runtime;
+mod rule_client;
+mod runtime;
 pub mod shutdown;
-pub mod stream;
+mod stream;
+#[doc(hidden)]
 pub mod transport;
+
+pub use client::Client;
+pub use error::OpenError;
+pub use exchange::poll_exchange;
+pub use rule_client::{OwnedReply, RuleClient, RulesError};
+pub use runtime::{AsyncRuntime, BlockingRuntime, Runtime};
+pub use stream::{Events, MergedStream, Stream};
 
 /// What every program needs, whatever its runtime. Each runtime's crate has all of it at its root.
 pub mod prelude {
+    pub use powerstream_core as core;
     pub use powerstream_core::merge::Topology;
     pub use powerstream_core::session::SessionEvent;
+    pub use powerstream_tls as tls;
     pub use powerstream_tls::TlsConfig;
 
     pub use crate::config::{Config, Connections, Token};

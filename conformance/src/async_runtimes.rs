@@ -11,14 +11,12 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_core::Stream as _;
-use powerstream_client::client::Client;
 use powerstream_client::config::{Config, Connections, Token};
 use powerstream_client::owned::OwnedEvent;
 use powerstream_client::queue::{Delivery, EventSource, Overflow, QueueConfig};
 use powerstream_client::rule_api::{AddFate, NewRule};
-use powerstream_client::runtime::AsyncRuntime;
 use powerstream_client::shutdown::ShutdownHandle;
-use powerstream_client::stream::{MergedStream, Stream};
+use powerstream_client::{AsyncRuntime, Client, MergedStream, Stream};
 use powerstream_simulator::Simulator;
 
 use crate::rules::Answer;

@@ -19,10 +19,8 @@ pub mod timeouts;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 
-use powerstream_client::client::Client;
 use powerstream_client::config::Config;
-use powerstream_client::runtime::Runtime;
-use powerstream_client::stream::Stream;
+use powerstream_client::{Client, Runtime, Stream};
 use powerstream_simulator::{Generator, Source};
 use powerstream_tls::TlsConfig;
 

@@ -6,12 +6,10 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
-use powerstream_client::client::Client;
 use powerstream_client::config::{Config, Connections, Token};
-use powerstream_client::error::OpenError;
 use powerstream_client::merged::OwnedMergedEvent;
 use powerstream_client::owned::OwnedEvent;
-use powerstream_client::runtime::Runtime;
+use powerstream_client::{Client, OpenError, Runtime};
 use powerstream_core::merge::{GroupGap, Interrupted, MergeError, Topology};
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::{FaultScope, Scenario, Simulator};

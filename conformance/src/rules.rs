@@ -4,11 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use powerstream_client::client::Client;
 use powerstream_client::config::{Config, Token};
-use powerstream_client::error::OpenError;
-use powerstream_client::rule_client::RuleClient;
-use powerstream_client::runtime::Runtime;
+use powerstream_client::{Client, OpenError, RuleClient, Runtime};
 use powerstream_core::endpoint::SAMPLE;
 
 /// The answer to one request.

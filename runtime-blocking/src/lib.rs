@@ -10,13 +10,11 @@ mod sockets;
 pub use pin::{PinError, pin_thread};
 pub use powerstream_client as client;
 pub use powerstream_client::prelude::*;
-pub use powerstream_core as core;
-pub use powerstream_tls as tls;
 pub use runtime::{Blocking, Task};
 
 /// Opens streams of one configuration, each read by the thread that calls it:
-/// [`stream`](client::client::Client::stream), [`merged`](client::client::Client::merged) and
-/// [`rules`](client::client::Client::rules).
+/// [`stream`](client::Client::stream), [`merged`](client::Client::merged) and
+/// [`rules`](client::Client::rules).
 ///
 /// ```
 /// use powerstream_blocking::{Blocking, Client, Config, Token};
@@ -28,12 +26,12 @@ pub use runtime::{Blocking, Task};
 /// let mut other = client.with_runtime(Blocking::default().with_busy_poll(true)).stream()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type Client = client::client::Client<Blocking>;
+pub type Client = client::Client<Blocking>;
 
 /// A stream that reconnects by itself. Each call blocks the calling thread.
 ///
-/// [`next`](client::stream::Stream::next) waits for an event and lends it.
-/// [`find_next`](client::stream::Stream::find_next) says whether `next` would wait:
+/// [`next`](client::Stream::next) waits for an event and lends it.
+/// [`find_next`](client::Stream::find_next) says whether `next` would wait:
 ///
 /// ```
 /// use powerstream_blocking::Stream;
@@ -50,7 +48,7 @@ pub type Client = client::client::Client<Blocking>;
 /// }
 /// ```
 ///
-/// [`queued`](client::stream::Stream::queued) starts a thread that reads, whatever the consumer
+/// [`queued`](client::Stream::queued) starts a thread that reads, whatever the consumer
 /// does:
 ///
 /// ```
@@ -72,7 +70,7 @@ pub type Client = client::client::Client<Blocking>;
 /// let stream = reader.join();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type Stream = client::stream::Stream<Blocking>;
+pub type Stream = client::Stream<Blocking>;
 
 /// Several connections as one stream, read by one thread: each Post once, from the connection that
 /// delivers it first.
@@ -84,7 +82,7 @@ pub type Stream = client::stream::Stream<Blocking>;
 /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type MergedStream = client::stream::MergedStream<Blocking>;
+pub type MergedStream = client::MergedStream<Blocking>;
 
 /// Lists, adds and deletes the rules of a stream. Each call blocks the calling thread.
 ///
@@ -98,7 +96,7 @@ pub type MergedStream = client::stream::MergedStream<Blocking>;
 /// println!("{:?}; now there are {}", added.fates, rules.list()?.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type RuleClient = client::rule_client::RuleClient<Blocking>;
+pub type RuleClient = client::RuleClient<Blocking>;
 
 /// Compiles the program in the project's README.
 #[cfg(doctest)]

@@ -6,8 +6,8 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
-use powerstream_client::runtime::{BlockingRuntime, Runtime};
 use powerstream_client::shutdown::ShutdownHandle;
+use powerstream_client::{BlockingRuntime, Runtime};
 
 use crate::executor::Executor;
 use crate::pin::pin_thread;

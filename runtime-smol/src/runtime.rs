@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use powerstream_client::AsyncRuntime;
 use powerstream_client::net::start_connect;
 use powerstream_client::net::tcp::{BoxFuture, Reactor};
-use powerstream_client::runtime::AsyncRuntime;
 use smol::{Async, Task, Timer};
 
 /// smol, as the runtime of a [`Client`](crate::Client). Any executor can poll its streams, since

@@ -5,12 +5,10 @@ mod runtime;
 
 pub use powerstream_client as client;
 pub use powerstream_client::prelude::*;
-pub use powerstream_core as core;
-pub use powerstream_tls as tls;
 pub use runtime::Tokio;
 
-/// Opens streams of one configuration, on tokio: [`stream`](client::client::Client::stream),
-/// [`merged`](client::client::Client::merged) and [`rules`](client::client::Client::rules).
+/// Opens streams of one configuration, on tokio: [`stream`](client::Client::stream),
+/// [`merged`](client::Client::merged) and [`rules`](client::Client::rules).
 ///
 /// It may be made, and streams opened, outside of a runtime.
 ///
@@ -22,12 +20,12 @@ pub use runtime::Tokio;
 /// let (one, other) = (client.stream()?, client.stream()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type Client = client::client::Client<Tokio>;
+pub type Client = client::Client<Tokio>;
 
 /// A stream that reconnects by itself, on tokio.
 ///
-/// [`next`](client::stream::Stream::next) waits for an event and lends it.
-/// [`find_next`](client::stream::Stream::find_next) says whether `next` would wait:
+/// [`next`](client::Stream::next) waits for an event and lends it.
+/// [`find_next`](client::Stream::find_next) says whether `next` would wait:
 ///
 /// ```
 /// use powerstream_tokio::Stream;
@@ -43,7 +41,7 @@ pub type Client = client::client::Client<Tokio>;
 ///     }
 /// }
 /// ```
-pub type Stream = client::stream::Stream<Tokio>;
+pub type Stream = client::Stream<Tokio>;
 
 /// Several connections as one stream, on tokio: each Post once, from the connection that delivers
 /// it first.
@@ -55,7 +53,7 @@ pub type Stream = client::stream::Stream<Tokio>;
 /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type MergedStream = client::stream::MergedStream<Tokio>;
+pub type MergedStream = client::MergedStream<Tokio>;
 
 /// Lists, adds and deletes the rules of a stream, on tokio.
 ///
@@ -71,4 +69,4 @@ pub type MergedStream = client::stream::MergedStream<Tokio>;
 /// # Ok(())
 /// # }
 /// ```
-pub type RuleClient = client::rule_client::RuleClient<Tokio>;
+pub type RuleClient = client::RuleClient<Tokio>;

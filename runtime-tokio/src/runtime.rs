@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use powerstream_client::AsyncRuntime;
 use powerstream_client::net::tcp::{BoxFuture, Reactor};
-use powerstream_client::runtime::AsyncRuntime;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};

@@ -21,7 +21,7 @@ use etcetera::BaseStrategy;
 use powerstream_blocking::{Client, OpenError, RuleClient};
 use powerstream_client::config::Config;
 use powerstream_client::rule_api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
-use powerstream_client::rule_client::{OwnedReply, RulesError};
+use powerstream_client::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
 use powerstream_core::http::RetryAfter;
 use powerstream_core::time::UnixTime;

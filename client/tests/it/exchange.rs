@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use powerstream_client::exchange::poll_exchange;
+use powerstream_client::poll_exchange;
 use powerstream_core::driver::Io;
 use powerstream_core::http::{BearerToken, Exchange, ExchangeConfig, Method, Request};
 use powerstream_core::time::{Instant, UnixTime};

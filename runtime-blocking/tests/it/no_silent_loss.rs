@@ -1,6 +1,6 @@
 //! Every possible loss is reported. The reads are recorded below the core.
 
-use powerstream_blocking::client::runtime::{BlockingRuntime, Runtime};
+use powerstream_blocking::client::{BlockingRuntime, Runtime};
 use powerstream_blocking::{Blocking, ShutdownHandle};
 use powerstream_conformance::no_silent_loss::{Recorder, TestCase, check, check_merged};
 

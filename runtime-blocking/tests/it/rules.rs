@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::Receiver;
 
+use powerstream_blocking::client::RulesError;
 use powerstream_blocking::client::rule_api::{AddFate, ApiErrorKind, DeleteFate, NewRule};
-use powerstream_blocking::client::rule_client::RulesError;
 use powerstream_blocking::core::endpoint::FILTERED_STREAM;
 use powerstream_blocking::core::http::{ExchangeErrorKind, RequestSent};
 use powerstream_blocking::core::transport_error::TransportErrorKind;
