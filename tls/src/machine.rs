@@ -11,7 +11,7 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, WriteTraffic};
 
-use crate::fault::fault;
+use crate::error::fault;
 
 /// ByteCounts of a buffer that the longest record fits in (RFC 5246, section 6.2.3): what a read asks for at most.
 const RECORD_BYTES: usize = 5 + (16 << 10) + 2_048;
