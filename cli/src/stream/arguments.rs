@@ -126,9 +126,9 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) backfill: bool,
 
-    /// The longest silence before the connection is given up; X promises a signal every 20 s [default: 25s]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
-    pub(super) silence: Option<Duration>,
+    /// The longest time without content before the connection is given up; X promises a keep-alive every 20 s [default: 25s]
+    #[arg(long, alias = "silence", value_name = "TIME", value_parser = duration::parse_some)]
+    pub(super) idle_timeout: Option<Duration>,
 
     /// File that holds the bearer token; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "simulate")]

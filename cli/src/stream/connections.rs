@@ -84,8 +84,8 @@ fn config(args: &Args, index: usize, name: &str, url: &str) -> Result<Config, Fa
     if let Some(host) = &args.host {
         builder = builder.host(host);
     }
-    if let Some(silence) = args.silence {
-        builder = builder.timeouts(|timeouts| timeouts.idle = silence);
+    if let Some(idle) = args.idle_timeout {
+        builder = builder.timeouts(|timeouts| timeouts.idle = idle);
     }
     if let Some(seed) = args.simulator.seed {
         // Connections that are cut together come back apart.
