@@ -8,9 +8,8 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use powerstream_benches::engines;
-use powerstream_benches::posts;
 use powerstream_benches::wire::{READ_SIZES, SHAPES, Wire};
+use powerstream_benches::{engines, posts};
 
 fn framing(criterion: &mut Criterion) {
     let posts = posts::load();

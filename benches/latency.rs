@@ -215,7 +215,8 @@ fn busy_poll(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
 
 fn read_blocking(simulator: &Simulator, count: usize, busy_poll: bool) -> Vec<(u64, Instant)> {
     let client = powerstream_blocking::Client::new(config(simulator)).with_tls(tls(simulator));
-    let mut stream = client.with_runtime(Blocking::default().with_busy_poll(busy_poll)).stream().expect("a stream");
+    let mut stream =
+        client.with_runtime(Blocking::default().with_busy_poll(busy_poll)).stream().expect("a stream");
     let mut delivered = Vec::with_capacity(count);
     while delivered.len() < count {
         note(&stream.next().expect("an event"), &mut delivered);

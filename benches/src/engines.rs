@@ -2,8 +2,7 @@
 
 use std::hint::black_box;
 
-use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent};
-use powerstream_core::stream::classify;
+use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, classify};
 use powerstream_core::time::Instant;
 
 use crate::wire::Wire;

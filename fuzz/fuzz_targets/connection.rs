@@ -6,8 +6,7 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::stream::{Connection, ConnectionConfig};
-use powerstream_core::stream::Delimiter;
+use powerstream_core::stream::{Connection, ConnectionConfig, Delimiter};
 use shared::{Reads, event_log, reference_decoder};
 
 #[derive(Arbitrary, Debug)]

@@ -5,8 +5,7 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::http::BodyFraming;
-use powerstream_core::http::{HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
+use powerstream_core::http::{BodyFraming, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHead};
 use shared::Reads;
 use shared::reference_decoder::{self, HeadStop};
 
