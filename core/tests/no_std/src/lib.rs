@@ -9,16 +9,14 @@ use core::time::Duration;
 
 use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 use powerstream_core::dedup::{Window, WindowConfig};
-use powerstream_core::http::{ChunkedDecoder, ChunkSpan};
-use powerstream_core::http::{Exchange, ExchangeConfig, ExchangeStep};
-use powerstream_core::http::Origin;
-use powerstream_core::http::{Method, Request};
+use powerstream_core::http::{
+    ChunkSpan, ChunkedDecoder, Exchange, ExchangeConfig, ExchangeStep, Method, Origin, Request,
+};
 use powerstream_core::liveness::{Liveness, Timeout, Timeouts};
-use powerstream_core::merge::{Arrival, ConnectionId, Topology, Merge, ConnectionStats};
+use powerstream_core::merge::{Arrival, ConnectionId, ConnectionStats, Merge, Topology};
 use powerstream_core::post::Post;
-use powerstream_core::session::{Session, SessionConfig, SessionEvent, ExchangeStep};
-use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent};
-use powerstream_core::stream::PostId;
+use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
+use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, PostId};
 use powerstream_core::time::{Instant, UnixTime};
 
 const STORAGE_BYTES: usize = 16_384;
@@ -120,7 +118,7 @@ pub unsafe extern "C" fn powerstream_merge(
     let mut config = WindowConfig::default();
     config.posts = 64;
     let Ok(window) = Window::new(storage, &config) else { return 0 };
-    let records = [0, 1].map(|index| ConnectionStats::new(Topology::Redundant.feed(index)));
+    let records = [0, 1].map(|index| ConnectionStats::new(Topology::Redundant.group(index)));
     let Ok(mut merge) = Merge::new(window, records) else { return 0 };
     let connections = [0, 1].map(ConnectionId::new);
     let mut first = 0;
@@ -173,10 +171,10 @@ pub unsafe extern "C" fn powerstream_first_post(
     let Ok(mut session) = Session::new(storage, &config, 1, now, UnixTime::default()) else { return -1 };
     loop {
         match session.poll() {
-            ExchangeStep::Sleep { until } => session.handle_timeout(until),
-            ExchangeStep::Connect { .. } => session.handle_connected(now),
-            ExchangeStep::Write { .. } => session.handle_written(session.transmit().len(), now),
-            ExchangeStep::Read { .. } | ExchangeStep::Event if length > 0 => {
+            Step::Sleep { until } => session.handle_timeout(until),
+            Step::Connect { .. } => session.handle_connected(now),
+            Step::Write { .. } => session.handle_written(session.transmit().len(), now),
+            Step::Read { .. } | Step::Event if length > 0 => {
                 // SAFETY: as the caller promised; both are moved on by what was consumed.
                 let (consumed, event) =
                     session.decode(unsafe { core::slice::from_raw_parts(input, length) }, now);
