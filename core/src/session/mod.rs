@@ -63,13 +63,10 @@ use crate::transport_error::TransportError;
 
 /// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
 pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
-    /// One transport's life: the response's head, its body, the messages in it, the deadlines.
     connection: Connection<S>,
-    /// The request's bytes, the backfill parameter, wiping the token.
     template: RequestTemplate,
     /// What has certainly been received, and since when Posts may be missing.
     coverage: Coverage,
-    /// Whether to connect again after a failure, and when.
     policy: RetryPolicy,
     clock: WallClock,
     /// Carries the stream's [`Health`] while there is one.
@@ -165,8 +162,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         (consumed, event.map(|event| self.lend(event, input)))
     }
 
-    /// Finds the next event in `input`, read at `now`. Returns the number of bytes consumed, and
-    /// the event.
+    /// Finds the next event in `input`, read at `now`. Returns the bytes consumed, and the event.
     ///
     /// Call again with the rest of the input until it returns `None`: then all input is consumed.
     /// Call [`Self::lend`] before the next call.
@@ -380,14 +376,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         Some(ScannedSessionEvent::Connected { gap, backfill_minutes })
     }
 
-    /// Takes in a message at `place` in `input`, which starts `offset` bytes into the caller's.
-    fn message(
-        &mut self,
-        place: MessagePlace,
-        input: &[u8],
-        offset: usize,
-        now: Instant,
-    ) -> ScannedSessionEvent {
+    /// Takes in a message at `place` in `input`, which starts `at` bytes into the caller's.
+    fn message(&mut self, place: MessagePlace, input: &[u8], at: usize, now: Instant) -> ScannedSessionEvent {
         let State::Streaming(stream) = &mut self.state else {
             unreachable!("messages come behind the head of a stream");
         };
@@ -403,9 +393,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
         self.coverage.handle_message(class.post_id);
         let place = match place {
-            MessagePlace::Input { start, end } => {
-                MessagePlace::Input { start: start + offset, end: end + offset }
-            }
+            MessagePlace::Input { start, end } => MessagePlace::Input { start: start + at, end: end + at },
             MessagePlace::Storage { .. } => place,
         };
         ScannedSessionEvent::Message { place, class }
