@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unread_comes_before_the_end_whatever_the_driver_says_first() {
+    fn delivers_unread_events_before_the_end_whatever_the_driver_reports_first() {
         let late = Instant::from_nanos(u64::MAX);
         type Driver = Buffered<Vec<u8>, Vec<u8>>;
         let ends: [fn(&mut Driver, Instant); 3] = [
