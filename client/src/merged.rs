@@ -150,6 +150,7 @@ pub enum MergedEvent<'a> {
 /// A [`MergedEvent`] that owns its bytes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "nearly all are events of a session")]
 pub enum OwnedMergedEvent {
     /// See [`MergedEvent::Session`].
     Session {
@@ -398,6 +399,9 @@ where
             SessionEvent::Connected(connected) => {
                 self.gap =
                     self.merge.handle_connected(connection, &connected, io.now(), io.unix_now(), covered);
+            }
+            SessionEvent::Resumed(gap) => {
+                self.gap = self.merge.handle_resumed(connection, &gap, covered);
             }
             SessionEvent::Disconnected(disconnected) => {
                 let gap_from = disconnected.gap_from;

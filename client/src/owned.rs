@@ -6,8 +6,9 @@ use std::string::String;
 
 use bytes::Bytes;
 use powerstream_core::http::ResponseHead;
-use powerstream_core::session::{Disconnected, Gap, GaveUp, Refusal, SessionEvent};
+use powerstream_core::session::{Disconnected, Gap, GaveUp, Late, Refusal, SessionEvent};
 use powerstream_core::stream::{Classification, Kind, PostId};
+use powerstream_core::time::UnixTime;
 
 /// A [`SessionEvent`] that owns its bytes.
 #[derive(Clone, Debug)]
@@ -24,6 +25,10 @@ pub enum OwnedEvent {
         /// Its octets.
         bytes: u64,
     },
+    /// The first live Post after a gap has come: the gap again, with what it proves of its end.
+    Resumed(Gap),
+    /// The reader or the path is late. Once for each episode.
+    Late(Late),
     /// The server answered with something other than a stream.
     Refused(OwnedRefused),
     /// A connection ended, or was not made. The next attempt is set.
@@ -64,10 +69,14 @@ pub struct OwnedConnected {
     pub head: ResponseHead,
     /// The datacenter that answers, where the head names it.
     pub datacenter: Option<String>,
-    /// What was missed since the last stream, if there was one.
+    /// The gap before this stream, if there was a stream before.
     pub gap: Option<Gap>,
     /// Minutes that were asked for again; 0 for none.
     pub backfill_minutes: u8,
+    /// See [`Connected::server_earliest`](crate::session::Connected::server_earliest).
+    pub server_earliest: UnixTime,
+    /// See [`Connected::server_latest`](crate::session::Connected::server_latest).
+    pub server_latest: UnixTime,
 }
 
 /// The server answered with something other than a stream.
@@ -90,6 +99,8 @@ impl From<SessionEvent<'_>> for OwnedEvent {
                 datacenter: connected.head.datacenter().map(String::from),
                 gap: connected.gap,
                 backfill_minutes: connected.backfill_minutes,
+                server_earliest: connected.server_earliest,
+                server_latest: connected.server_latest,
             }),
             SessionEvent::Message(message) => Self::Message(OwnedMessage {
                 bytes: Bytes::copy_from_slice(message.bytes),
@@ -97,6 +108,8 @@ impl From<SessionEvent<'_>> for OwnedEvent {
             }),
             SessionEvent::KeepAlive => Self::KeepAlive,
             SessionEvent::Skipped { bytes } => Self::Skipped { bytes },
+            SessionEvent::Resumed(gap) => Self::Resumed(gap),
+            SessionEvent::Late(late) => Self::Late(late),
             SessionEvent::Refused(refused) => Self::Refused(OwnedRefused {
                 refusal: refused.refusal,
                 head: *refused.head.parsed(),

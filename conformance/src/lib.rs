@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 pub mod async_runtimes;
+pub mod late;
 mod ledger;
 mod line_decoder;
 pub mod log;
 pub mod loopback;
 pub mod merged;
 pub mod no_silent_loss;
+pub mod proxy;
 pub mod read_recorder;
 pub mod reference_driver;
 pub mod rules;

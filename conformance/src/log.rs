@@ -57,6 +57,8 @@ impl Recorder {
     pub fn record(&mut self, event: OwnedEvent) -> ControlFlow<()> {
         let log = &mut self.log;
         let line = match &event {
+            // Their times differ from run to run.
+            OwnedEvent::Resumed(_) | OwnedEvent::Late(_) => return ControlFlow::Continue(()),
             OwnedEvent::Connected(connected) => connected_line(connected),
             OwnedEvent::Message(message) => message_line(message),
             OwnedEvent::KeepAlive => "keep-alive".to_owned(),

@@ -163,6 +163,7 @@ impl Recorder {
                 received.streams.last_mut().expect("a stream").push(Line::TooLong(bytes));
             }
             OwnedEvent::KeepAlive => {}
+            OwnedEvent::Resumed(gap) => received.gaps.push(ReportedGap { from: gap.from, to: gap.to }),
             event => received.last = Some(format!("{event:?}")),
         }
         self.go_on()

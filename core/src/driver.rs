@@ -215,3 +215,94 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+    use core::task::Waker;
+    use std::vec;
+
+    use super::*;
+    use crate::http::origin::Origin;
+    use crate::session::{Session, SessionConfig};
+
+    /// Gives a head at once and a message every 10 s, each in a read. `backlog_at` is the second in
+    /// which it says that more has come.
+    struct Every10s {
+        seconds: Cell<u64>,
+        backlog_at: u64,
+    }
+
+    impl Io for Every10s {
+        fn now(&self) -> Instant {
+            Instant::from_nanos(self.seconds.get() * 1_000_000_000)
+        }
+
+        fn unix_now(&self) -> UnixTime {
+            UnixTime::from_seconds(self.seconds.get())
+        }
+
+        fn has_backlog(&self) -> bool {
+            self.seconds.get() == self.backlog_at
+        }
+
+        fn poll_connect(
+            &mut self,
+            _: &mut Context<'_>,
+            _: Instant,
+        ) -> Poll<Result<Option<()>, TransportError>> {
+            Poll::Ready(Ok(Some(())))
+        }
+
+        fn poll_write(
+            &mut self,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+            _: Instant,
+        ) -> Poll<Result<Option<usize>, TransportError>> {
+            Poll::Ready(Ok(Some(bytes.len())))
+        }
+
+        fn poll_read(
+            &mut self,
+            _: &mut Context<'_>,
+            buffer: &mut [u8],
+            _: Instant,
+        ) -> Poll<Result<Option<usize>, TransportError>> {
+            self.seconds.set(self.seconds.get() + 10);
+            let wire: &[u8] = match self.seconds.get() {
+                10 => b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+                _ => b"4\r\n{}\r\n\r\n",
+            };
+            buffer[..wire.len()].copy_from_slice(wire);
+            Poll::Ready(Ok(Some(wire.len())))
+        }
+
+        fn poll_sleep(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+
+    /// Until when the stream is covered after four reads.
+    fn covered(backlog_at: u64) -> UnixTime {
+        let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
+        let storage = vec![0; config.storage_bytes()];
+        let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default()).unwrap();
+        let io = Every10s { seconds: Cell::new(0), backlog_at };
+        let mut driven = Driver::new(Buffered::new(session, vec![0; 1_000]), io);
+        let mut cx = Context::from_waker(Waker::noop());
+        while driven.io().seconds.get() < 40 {
+            assert!(matches!(driven.poll_next(&mut cx), Poll::Ready(Some(_))));
+        }
+        driven.buffered().session().covered_until().unwrap()
+    }
+
+    #[test]
+    fn a_backlog_of_the_transport_moves_no_gap() {
+        assert_eq!([covered(0), covered(30)].map(UnixTime::as_millis), [29_000, 19_000]);
+    }
+}

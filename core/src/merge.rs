@@ -34,8 +34,9 @@
 //! Where more spans than eight are open to question for one connection, the oldest become one: a gap may be told too long for that,
 //! never too short. Before the first stream of a group nothing is missing.
 //!
-//! The spans are on the wall clock, since the service's backfill and recovery are. Where it is set back, what had been settled is
-//! open again, and something may be told twice.
+//! The spans are in the server's time, in which Posts say when they were created: each session measures its own, so
+//! that connections to datacenters that lag differently can be compared. If that time goes back, what had been settled
+//! is open again, and a gap may be reported twice.
 
 use core::fmt;
 use core::time::Duration;
@@ -137,10 +138,10 @@ pub enum Arrival {
 pub struct GroupGap {
     /// Of which group.
     pub group: ReplicaGroup,
-    /// Everything sent before was delivered by one connection or another, a second of travel allowed for; or was
-    /// told to be missing.
+    /// Every Post created before was delivered by one connection or another, or was within an earlier gap. In the server's time,
+    /// as in [`Gap::from`].
     pub from: UnixTime,
-    /// When one of them was there again: this millisecond is the first of which nothing is missing.
+    /// Posts created from this millisecond on come by one of them, as in [`Gap::to`].
     pub to: UnixTime,
     /// Minutes that the connection which ends the gap has asked for again; 0 for none.
     pub backfill_minutes: u8,
@@ -386,7 +387,10 @@ where
         unix: UnixTime,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<GroupGap> {
-        let begun = StreamStart { at: now, unix, over: unix.rounded_up() };
+        // A wall clock that agrees with the server's `Date` is more exact than its whole seconds.
+        let (earliest, latest) = (connected.server_earliest, connected.server_latest);
+        let over = if (earliest..=latest).contains(&unix) { unix.rounded_up().min(latest) } else { latest };
+        let begun = StreamStart { at: now, unix: earliest, over };
         self.connect(connection, connected.gap, connected.backfill_minutes, begun, covered)
     }
 
@@ -414,7 +418,7 @@ where
         let to = if is_first { begun.unix } else { own.map_or(begun.over, |own| own.to) };
         record.downtime.end(to);
         let feed_state = self.feed_state(group);
-        if feed_state.settled > begun.unix {
+        if feed_state.settled > begun.over {
             // The clock was set back.
             feed_state.settled = UnixTime::default();
             feed_state.reported = TimeRanges::default();
@@ -426,6 +430,28 @@ where
         let (gap, _) = self.gap(group);
         self.settle(group, covered);
         gap.map(|range| GroupGap { group, from: range.from, to: range.to, backfill_minutes })
+    }
+
+    /// The first live Post of a stream of `connection` has come, which may move the end of its `own` gap
+    /// ([`SessionEvent::Resumed`](crate::session::SessionEvent::Resumed)). `covered` as for [`Self::handle_connected`].
+    ///
+    /// Returns what no connection of its group has delivered and was not reported yet.
+    pub fn handle_resumed(
+        &mut self,
+        connection: ConnectionId,
+        own: &Gap,
+        covered: impl Fn(ConnectionId) -> Option<UnixTime>,
+    ) -> Option<GroupGap> {
+        let record = &mut self.records.as_mut()[connection.index()];
+        if record.state != ConnectionState::Streaming {
+            return None;
+        }
+        let group = record.group;
+        record.downtime.begin(own.from);
+        record.downtime.end(own.to);
+        let (gap, _) = self.gap(group);
+        self.settle(group, covered);
+        gap.map(|span| GroupGap { group, from: span.from, to: span.to, backfill_minutes: 0 })
     }
 
     /// A connection attempt or a stream of `connection` has ended, and with `is_over` the connection itself; `gap_from` is what its

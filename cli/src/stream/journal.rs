@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use powerstream_core::http::Head;
 use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
-use powerstream_core::session::{Connected, DisconnectReason, Disconnected, Refused};
+use powerstream_core::session::{Connected, DisconnectReason, Disconnected, Late, LateKind, Refused};
 use powerstream_core::stream::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
 use tracing::{debug, error, info, trace, warn};
 
@@ -97,6 +97,15 @@ impl Journal {
                     );
                 }
             }
+        }
+    }
+
+    /// Reports that the reader or the path is late.
+    pub(super) fn late(&self, connection: usize, late: &Late) {
+        let prefix = &self.lines[connection].prefix;
+        match late.kind {
+            LateKind::Read => warn!("{prefix}late: nothing was read for {:.1?}", late.by),
+            _ => warn!("{prefix}late: Posts come {:.1?} later than usual", late.by),
         }
     }
 

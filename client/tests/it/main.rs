@@ -4,6 +4,7 @@
 
 mod config;
 mod exchange;
+mod losses;
 mod merged;
 mod queue;
 mod rule_api;

@@ -52,7 +52,10 @@ impl World {
     }
 
     fn connect(&mut self, of: usize, backfill_minutes: u8) {
-        let gap = self.covered[of].map(|from| Gap { from: unix(from), to: unix(self.now) });
+        let gap = self.covered[of].map(|from| {
+            let (from, to) = (unix(from), unix(self.now));
+            Gap { from, to, local_from: from, local_to: to, newest_before: None, first_after: None }
+        });
         // With backfill all of it is still to come.
         if backfill_minutes == 0 {
             self.is_well[of] = true;

@@ -1,39 +1,83 @@
 //! What has certainly been received, and since when Posts may be missing.
 //!
-//! A read that does not fill its buffer empties the transport: whatever it did not return was sent
-//! later. If the connection is lost after one more read, everything sent before the first of the two
-//! is certain to be delivered. No more is: the last read's bytes may have been sent long before they
-//! came, and what followed them is lost. So a gap starts at the read before the last one, or earlier
-//! if that read cut a message in two.
+//! Everything is measured in the server's time, in which Posts say when they were created. Three
+//! questions decide a gap: what do the last bytes before the loss prove, when did the new stream
+//! begin, and how far from the order of creation are Posts sent.
+//!
+//! # Where a gap starts
+//!
+//! A connection delivers in order: whatever was lost was sent after everything that was delivered.
+//!
+//! - **A Post** created at `c` proves that no lost Post was created before `c`, less the disorder
+//!   of the stream. When it was read does not matter, nor do buffers, stalls and clocks. So a gap
+//!   starts at the newest delivered Post, less [the margin](Coverage::disorder_margin).
+//! - **A keep-alive, or a message without a time of creation,** proves that the path is open, but
+//!   not when it was sent. Here the pace of the reads counts. A read that empties the transport
+//!   brings everything sent before the read before it, unless the path is later than the time
+//!   between the two: a long pause says by how much it may be ([`Lateness`]). Time without Posts
+//!   that is proven in this way moves the start on from the newest Post by as much. On a connection
+//!   without Posts it counts from the server's `Date`.
 //!
 //! ```text
-//!   reads       1                2                3                lost
-//!   certain     everything before|
-//!   gap                          |------------------------------------ .. until the next stream
+//!   created        2.0  2.5  3.0  3.5 ..   6.5  7.0        every 500 ms
+//!   path           |------------ stalls ------------|
+//!   read                                          7.000 7.005  reset 7.010
+//!   delivered                                      2.0   2.5
+//!   lost                     3.0  3.5 ..   6.5  7.0 ..
+//!   gap          1.5 |------------------------------------- .. until the next stream
+//!
+//!   read            P           k           k      P: a Post, k: a keep-alive, at the usual pace
+//!   proven          |-----------|                  by the second k: all sent before the first
+//!   gap             P + (k - P) - margin |-------- .. until the next stream
 //! ```
 //!
-//! A gap ends at the next stream's beginning. If that stream starts with backfill, the gap stays
-//! open, so that the next request asks for it again, until the stream is healthy and backfill is
-//! complete:
+//! A message that is cut by the last read counts as not received. A read that filled its buffer
+//! left input behind, and does not empty the transport.
+//!
+//! # Where a gap ends
+//!
+//! The new stream carries what is sent from its head on, at the latest, so a lost Post was created
+//! before the head was read: the latest the server's clock can have shown then ([`ServerClock`]). If
+//! the first message is a Post that was created later than that, the gap ends there.
+//!
+//! If a stream starts with backfill, the gap stays open, so that the next request asks for it
+//! again, until the stream is healthy and backfill is complete:
 //!
 //! - a Post newer than the stream's beginning has come, because backfill sends older ones first;
 //! - or two keep-alives in a row, because a server that sends them has nothing else to send;
 //! - or everything that was sent in five minutes has been read.
+//!
+//! # Which Posts count
+//!
+//! Posts created more than five minutes before the stream began, or that far ahead of the server's
+//! clock, are not live: they are sent again (backfill, recovery, a replayed file) or have ids that
+//! hold no time. They prove nothing. Nor do Posts that come while backfill is not complete.
 
 use core::time::Duration;
 
 use super::event::Gap;
+use super::lateness::{Late, Lateness};
+use super::server_clock::ServerClock;
 use super::wall_clock::WallClock;
 use crate::stream::message::PostId;
 use crate::time::{Instant, UnixTime};
 
-/// Added to a gap at its start: how long a message may have travelled before it was read.
+/// Taken from the start of a gap that no Post bounds: how long a message may have travelled before
+/// it was read. It is also the least that Posts may be out of order: ids are ordered by time within
+/// a second (X docs: "X IDs").
 const GAP_MARGIN: Duration = Duration::from_secs(1);
+
+/// A Post may be out of order by so many times as much as the worst one was.
+const DISORDER_FACTOR: u64 = 2;
+
+/// Posts more out of order than this, in milliseconds, are stragglers: they do not count.
+const DISORDER_MAX: u64 = 10_000;
 
 /// Added to a stream's beginning: the server's `Date` has whole seconds only.
 const DATE_MARGIN: Duration = Duration::from_secs(1);
 
-/// Backfill is complete when everything sent in so long has been read.
+/// Backfill is complete when everything sent in so long has been read. Posts so much older than the
+/// stream's beginning are not live.
 const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// What has been received over all connections of a session.
@@ -47,19 +91,40 @@ pub(super) struct Coverage {
     emptied_at: Instant,
     /// A message ended, or none had begun, since `emptied_at`.
     at_boundary: bool,
-    /// Everything sent before was delivered.
+    /// Everything sent before was delivered, if the path was not late.
     caught_up_at: Instant,
+    lateness: Lateness,
+    /// The last read that brought a keep-alive.
+    kept_alive_at: Instant,
+    /// When the request was sent.
+    requested_at: Instant,
+    /// The clock of the stream that is established, or of the last one.
+    server: Option<ServerClock>,
+    /// What the server's clock showed at the read at that time, at least.
+    server_read: (Instant, UnixTime),
+    /// How far Posts were out of order at most, in milliseconds, up to [`DISORDER_MAX`].
+    disorder: u64,
+    /// The newest Post of all streams.
+    newest: Option<PostId>,
     /// The moment from which Posts may be missing, while that is open.
     gap: Option<GapStart>,
+    /// The gap that was reported with the stream, until the first Post.
+    reported: Option<Gap>,
     /// The stream that is established.
     stream: Option<StreamProgress>,
+    /// Events that are not taken yet.
+    notices: Notices,
 }
 
-/// Where a gap starts, by both clocks: either may have been wrong, or stood still, in between.
+/// Where a gap starts.
 #[derive(Clone, Copy, Debug)]
 struct GapStart {
+    /// By the local clocks: either may have been wrong, or stood still, in between.
     at: Instant,
     unix: UnixTime,
+    /// In the server's time; `None` if nothing is known of it.
+    server: Option<UnixTime>,
+    newest: Option<PostId>,
 }
 
 /// What the stream has shown since it began.
@@ -72,6 +137,35 @@ struct StreamProgress {
     backfill_until: Option<UnixTime>,
     /// Keep-alives since the last message.
     keep_alives: u8,
+    /// A message has come.
+    has_message: bool,
+    /// Posts created before are not live.
+    live_from: UnixTime,
+    newest: Option<Newest>,
+}
+
+/// The newest live Post of a stream.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    created: UnixTime,
+    /// When a live Post was last read.
+    read_at: Instant,
+}
+
+/// Events of the coverage, in the order in which they are given.
+#[derive(Clone, Copy, Debug)]
+struct Notices {
+    /// One is waiting. Asked with each message.
+    is_any: bool,
+    late: Option<Late>,
+    resumed: Option<Gap>,
+}
+
+/// An event of the coverage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    Late(Late),
+    Resumed(Gap),
 }
 
 impl Coverage {
@@ -83,8 +177,17 @@ impl Coverage {
             emptied_at: now,
             at_boundary: true,
             caught_up_at: now,
+            lateness: Lateness::NONE,
+            kept_alive_at: now,
+            requested_at: now,
+            server: None,
+            server_read: (now, UnixTime::from_millis(0)),
+            disorder: 0,
+            newest: None,
             gap: None,
+            reported: None,
             stream: None,
+            notices: Notices { is_any: false, late: None, resumed: None },
         }
     }
 
@@ -100,49 +203,115 @@ impl Coverage {
         self.stream.is_some_and(|stream| stream.backfill_until.is_some())
     }
 
-    /// Returns since when Posts may be missing: the earlier of what the wall clock read then and
-    /// what it says of then now. `None` before the first stream, and while nothing is missing.
+    /// Returns true if an event is waiting.
+    #[inline]
+    pub(super) const fn has_notice(&self) -> bool {
+        self.notices.is_any
+    }
+
+    /// Removes and returns the next event.
+    #[cold]
+    pub(super) fn take_notice(&mut self) -> Option<Notice> {
+        let Notices { late, resumed, .. } = &mut self.notices;
+        let notice = late.take().map(Notice::Late).or_else(|| resumed.take().map(Notice::Resumed));
+        self.notices.is_any = self.notices.resumed.is_some();
+        notice
+    }
+
+    /// Returns since when Posts may be missing. `None` before the first stream, and while nothing is
+    /// missing.
     pub(super) fn gap_from(&self, clock: WallClock) -> Option<UnixTime> {
-        self.gap.map(|start| start.unix.min(clock.unix_at(start.at)).saturating_sub(GAP_MARGIN))
+        self.gap.map(|start| start.server.unwrap_or_else(|| start.local(clock)))
     }
 
-    /// Returns how long Posts have been missing; `None` if none are.
+    /// Returns how long Posts have been missing, by the clock that says more; `None` if none are.
     pub(super) fn outage(&self, now: Instant, clock: WallClock) -> Option<Duration> {
-        self.gap_from(clock).map(|from| clock.unix_at(now).saturating_since(from))
+        let server = self.server.filter(|server| !server.is_local()).map(|server| server.latest_at(now));
+        let unix = clock.unix_at(now).max(server.unwrap_or_default());
+        self.gap_from(clock).map(|from| unix.saturating_since(from))
     }
 
-    /// Returns until when everything sent has been delivered; `None` before the first stream.
+    /// Returns until when every Post that was created has been delivered; `None` before the first
+    /// stream.
     pub(super) fn covered_until(&self, clock: WallClock) -> Option<UnixTime> {
         if self.stream.is_some() && self.gap.is_none() {
-            return Some(clock.unix_at(self.caught_up_at).saturating_sub(GAP_MARGIN));
+            let start = self.gap_start(clock);
+            return Some(start.server.unwrap_or_else(|| start.local(clock)));
         }
         self.gap_from(clock)
+    }
+
+    /// Returns the bounds of the server's time when the head of the stream was read, if it is
+    /// established: the earliest and the latest.
+    pub(super) fn begun(&self) -> Option<(UnixTime, UnixTime)> {
+        let (stream, server) = (self.stream?, self.server?);
+        Some((server.earliest_at(stream.begun_at), server.latest_at(stream.begun_at)))
+    }
+
+    /// Returns how much older than the newest Post one may be that is sent after it: a second, and
+    /// twice the most that was seen, 21 s at most.
+    const fn disorder_margin(&self) -> Duration {
+        GAP_MARGIN.saturating_add(Duration::from_millis(DISORDER_FACTOR * self.disorder))
+    }
+
+    /// Returns where a gap starts if the connection is lost now.
+    fn gap_start(&self, clock: WallClock) -> GapStart {
+        let at = self.caught_up_at;
+        let by_posts = self.stream.and_then(|stream| stream.newest).map(|newest| {
+            let quiet = at.saturating_since(newest.read_at);
+            newest.created.saturating_add(quiet).saturating_sub(self.disorder_margin())
+        });
+        let by_date = || {
+            let server = self.server.filter(|server| !server.is_local())?;
+            Some(server.earliest_at(at).saturating_sub(GAP_MARGIN))
+        };
+        GapStart { at, unix: clock.unix_at(at), server: by_posts.or_else(by_date), newest: self.newest }
     }
 
     /// Reports that a request was sent: nothing was missed before. The response may be read late,
     /// and what came behind it be lost.
     pub(super) fn handle_request(&mut self, now: Instant) {
-        *self = Self { gap: self.gap, ..Self::new(now) };
+        let Self { lateness, server, disorder, newest, gap, notices, .. } = *self;
+        *self = Self { lateness, server, disorder, newest, gap, notices, ..Self::new(now) };
     }
 
     /// Reports a read, before its bytes are decoded. `is_between`: no message was cut by the read
     /// before. A call with the time of the read before means the same read.
+    #[inline]
     pub(super) fn handle_read(&mut self, now: Instant, is_between: bool) {
         if now <= self.read_at {
             return;
         }
+        // Plain numbers: this is the path of every read.
+        let pause = now.as_nanos() - self.read_at.as_nanos();
+        let proven = if self.lateness.handle_read(pause) {
+            self.read_at
+        } else {
+            self.handle_unusual_read(now, pause)
+        };
         if !self.has_backlog {
             if is_between {
-                self.caught_up_at = self.read_at;
+                self.caught_up_at = self.caught_up_at.max(proven);
             } else if self.at_boundary {
                 // The message that is cut was sent after the read before.
                 self.caught_up_at = self.caught_up_at.max(self.emptied_at);
             }
-            self.emptied_at = self.read_at;
+            self.emptied_at = proven;
         }
         self.at_boundary = is_between;
         self.has_backlog = false;
         self.read_at = now;
+    }
+
+    /// Returns the moment before which everything sent was read by now: the read before, unless
+    /// this one may be later than the time between the two.
+    #[cold]
+    fn handle_unusual_read(&mut self, now: Instant, pause: u64) -> Instant {
+        let (behind, late) = self.lateness.handle_unusual_read(pause);
+        if let (Some(late), true) = (late, self.stream.is_some()) {
+            self.notices.add_late(late);
+        }
+        if behind <= pause { self.read_at } else { earlier(now, behind) }
     }
 
     /// Reports that the last read left input behind.
@@ -155,19 +324,38 @@ impl Coverage {
         &mut self,
         now: Instant,
         clock: WallClock,
-        server: Option<UnixTime>,
+        date: Option<UnixTime>,
         has_backfill: bool,
     ) -> Option<Gap> {
+        self.lateness.handle_stream_begun();
         let unix = clock.unix_at(now);
-        let gap = self.gap_from(clock).map(|from| Gap { from: from.min(unix), to: unix.rounded_up() });
+        let server = ServerClock::new(date, self.requested_at, now, clock, self.server);
+        let latest = server.latest_at(now);
+        let gap = self.gap.map(|start| {
+            let from = start.server.unwrap_or_else(|| start.local(clock));
+            Gap {
+                from: from.min(latest),
+                to: latest,
+                local_from: start.local(clock).min(unix),
+                local_to: unix.rounded_up(),
+                newest_before: start.newest,
+                first_after: None,
+            }
+        });
         // By whichever clock is ahead.
-        let begun = unix.max(server.unwrap_or_default()).saturating_add(DATE_MARGIN);
+        let begun = unix.max(date.unwrap_or_default()).saturating_add(DATE_MARGIN);
+        self.server = Some(server);
         self.stream = Some(StreamProgress {
             begun_at: now,
             is_healthy: false,
             backfill_until: has_backfill.then_some(begun),
             keep_alives: 0,
+            has_message: false,
+            live_from: server.earliest_at(now).saturating_sub(BACKFILL_TAKES_MAX),
+            newest: None,
         });
+        self.server_read = (now, server.earliest_at(now));
+        self.reported = gap;
         if !has_backfill {
             // Nothing of it will come any more. What backfill sends may be cut, and stays open.
             self.gap = None;
@@ -178,19 +366,87 @@ impl Coverage {
     /// Reports a message, with the id if it is a Post.
     pub(super) fn handle_message(&mut self, post_id: Option<PostId>) {
         self.at_boundary = true;
-        let Some(stream) = &mut self.stream else { return };
-        stream.keep_alives = 0;
-        if let Some(until) = stream.backfill_until {
-            if post_id.and_then(PostId::created_at) >= Some(until) {
-                self.handle_backfill_complete();
+        if let Some(id) = post_id {
+            if let Some(created) = id.created_at() {
+                self.handle_post(id, created);
             }
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.keep_alives = 0;
+            stream.has_message = true;
+        }
+    }
+
+    #[inline]
+    fn handle_post(&mut self, id: PostId, created: UnixTime) {
+        let Some(stream) = &mut self.stream else { return };
+        if stream.backfill_until.is_some_and(|until| created < until) || created < stream.live_from {
+            return;
+        }
+        if self.server_read.0 != self.read_at {
+            let earliest = self.server.map(|server| server.earliest_at(self.read_at));
+            self.server_read = (self.read_at, earliest.unwrap_or_default());
+        }
+        let lag = self.server_read.1.as_millis().wrapping_sub(created.as_millis()) as i64;
+        let Some(newest) = stream.newest.as_mut().filter(|_| lag >= 0 && self.reported.is_none()) else {
+            self.handle_unusual_post(id, created, lag);
+            return;
+        };
+        newest.read_at = self.read_at;
+        if created >= newest.created {
+            newest.created = created;
+            self.newest = Some(id);
+        } else {
+            self.disorder = worse(self.disorder, newest.created, created);
+        }
+        if let Some(late) = self.lateness.handle_post(lag) {
+            self.notices.add_late(late);
+        }
+    }
+
+    /// Takes in a Post that is the first live one, or ahead of the server's clock as far as known.
+    #[cold]
+    fn handle_unusual_post(&mut self, id: PostId, created: UnixTime, lag: i64) {
+        self.handle_backfill_complete();
+        let margin = self.disorder_margin();
+        let (Some(stream), Some(server)) = (&mut self.stream, &mut self.server) else { return };
+        if lag < -(BACKFILL_TAKES_MAX.as_millis() as i64) {
+            return;
+        }
+        let newest = stream.newest.get_or_insert(Newest { created, read_at: self.read_at });
+        newest.read_at = self.read_at;
+        if created >= newest.created {
+            newest.created = created;
+            self.newest = Some(id);
+        }
+        if let Some(mut gap) = self.reported.take() {
+            if !stream.has_message {
+                // The stream is live from this Post on at the latest. One created later may have been
+                // sent before it; the server's `Date` says more.
+                let margin = if server.has_date() { Duration::ZERO } else { margin };
+                gap.to = gap.to.max(created.saturating_add(margin));
+            }
+            gap.first_after = Some(id);
+            self.notices.add_resumed(gap);
+        }
+        if lag < 0 {
+            server.handle_post_ahead(created, self.read_at);
+            self.server_read = (self.read_at, created);
+        }
+        if let Some(late) = self.lateness.handle_post(lag) {
+            self.notices.add_late(late);
         }
     }
 
     /// Reports a keep-alive.
     pub(super) fn handle_keep_alive(&mut self) {
         self.at_boundary = true;
+        if self.kept_alive_at == self.read_at {
+            self.lateness.handle_more();
+        }
+        self.kept_alive_at = self.read_at;
         let Some(stream) = &mut self.stream else { return };
+        stream.has_message = true;
         stream.keep_alives = stream.keep_alives.saturating_add(1);
         if stream.keep_alives >= 2 {
             self.handle_backfill_complete();
@@ -220,9 +476,10 @@ impl Coverage {
 
     /// Reports that the connection is over. If a stream was established, a gap starts.
     pub(super) fn handle_closed(&mut self, clock: WallClock) {
-        if self.stream.take().is_some() && self.gap.is_none() {
-            self.gap = Some(GapStart { at: self.caught_up_at, unix: clock.unix_at(self.caught_up_at) });
+        if self.stream.is_some() && self.gap.is_none() {
+            self.gap = Some(self.gap_start(clock));
         }
+        self.stream = None;
     }
 
     fn handle_backfill_complete(&mut self) {
@@ -241,9 +498,43 @@ impl Coverage {
     }
 }
 
+/// Returns the moment so many nanoseconds before.
+const fn earlier(at: Instant, nanos: u64) -> Instant {
+    Instant::from_nanos(at.as_nanos().saturating_sub(nanos))
+}
+
+/// Returns how far Posts are out of order if `created` came after `newest`, stragglers left out.
+#[inline]
+fn worse(disorder: u64, newest: UnixTime, created: UnixTime) -> u64 {
+    let behind = newest.as_millis() - created.as_millis();
+    if behind > DISORDER_MAX { disorder } else { disorder.max(behind) }
+}
+
+impl Notices {
+    #[cold]
+    fn add_late(&mut self, late: Late) {
+        (self.late, self.is_any) = (Some(late), true);
+    }
+
+    fn add_resumed(&mut self, gap: Gap) {
+        (self.resumed, self.is_any) = (Some(gap), true);
+    }
+}
+
+impl GapStart {
+    /// Returns the start by the local clocks: the earlier of what the wall clock read then and what
+    /// it says of then now.
+    fn local(self, clock: WallClock) -> UnixTime {
+        self.unix.min(clock.unix_at(self.at)).saturating_sub(GAP_MARGIN)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
+    use crate::session::LateKind;
 
     /// The wall clock at the monotonic clock's zero.
     const START: u64 = 1_700_000_000;
@@ -450,7 +741,8 @@ mod tests {
         assert!(coverage.is_backfilling());
         coverage.handle_message(post(unix(101)));
         assert!(!coverage.is_backfilling());
-        assert_eq!(coverage.covered_until(clock()), Some(unix(99)));
+        // That Post is the newest one.
+        assert_eq!(coverage.covered_until(clock()), Some(unix(100)));
     }
 
     #[test]
@@ -499,5 +791,272 @@ mod tests {
             let gap = begin(&mut coverage, 200, false).unwrap();
             assert_eq!(gap.from, unix(9));
         }
+    }
+
+    const fn at_ms(millis: u64) -> Instant {
+        Instant::from_nanos(millis * 1_000_000)
+    }
+
+    const fn unix_ms(millis: u64) -> UnixTime {
+        UnixTime::from_millis(START * 1_000 + millis)
+    }
+
+    fn id_at(millis: u64) -> PostId {
+        post(unix_ms(millis)).unwrap()
+    }
+
+    /// A local clock that reads `ahead` milliseconds more than the server's.
+    fn clock_off(ahead: i64) -> WallClock {
+        WallClock::new(at(0), UnixTime::from_millis((START * 1_000).saturating_add_signed(ahead)))
+    }
+
+    /// A read with Posts created at these times, in milliseconds.
+    fn read_posts(coverage: &mut Coverage, millis: u64, posts: &[u64]) {
+        coverage.handle_read(at_ms(millis), true);
+        for created in posts {
+            coverage.handle_message(Some(id_at(*created)));
+        }
+    }
+
+    fn read_keep_alive(coverage: &mut Coverage, millis: u64) {
+        coverage.handle_read(at_ms(millis), true);
+        coverage.handle_keep_alive();
+    }
+
+    /// A stream whose head says that it is 0 s, read by a local clock that is so much ahead.
+    fn begun_with(ahead: i64) -> Coverage {
+        let mut coverage = Coverage::new(at(0));
+        coverage.handle_request(at(0));
+        coverage.handle_stream_begun(at(0), clock_off(ahead), Some(unix(0)), false);
+        coverage
+    }
+
+    /// The start of the gap if the connection is lost now, in milliseconds.
+    fn start(coverage: &Coverage, ahead: i64) -> i64 {
+        let from = coverage.covered_until(clock_off(ahead)).unwrap();
+        let mut closed = coverage.clone();
+        closed.handle_closed(clock_off(ahead));
+        assert_eq!(closed.gap_from(clock_off(ahead)), Some(from));
+        from.as_millis() as i64 - (START * 1_000) as i64
+    }
+
+    /// The local clocks with which every case must come out the same, in milliseconds.
+    const CLOCKS: [i64; 4] = [0, 3_000, -3_000, 3_600_000];
+
+    #[test]
+    fn a_path_that_stalls_and_then_resets_moves_no_gap() {
+        for ahead in CLOCKS {
+            let mut coverage = begun_with(ahead);
+            for created in [500, 1_000, 1_500] {
+                read_posts(&mut coverage, created + 1, &[created]);
+            }
+            read_posts(&mut coverage, 7_000, &[2_000]);
+            read_posts(&mut coverage, 7_005, &[2_500]);
+            assert_eq!(start(&coverage, ahead), 1_500);
+        }
+    }
+
+    #[test]
+    fn a_stopped_process_reads_what_is_old_in_any_number_of_reads() {
+        let backlog: Vec<u64> = (10_000..14_000).step_by(100).collect();
+        for ahead in CLOCKS {
+            for size in [1, 7, 40] {
+                let mut coverage = begun_with(ahead);
+                for created in (100..10_000).step_by(100) {
+                    read_posts(&mut coverage, created, &[created]);
+                }
+                for (reads, posts) in backlog.chunks(size).enumerate() {
+                    read_posts(&mut coverage, 45_000 + reads as u64, posts);
+                    coverage.handle_backlog();
+                }
+                assert_eq!(start(&coverage, ahead), 12_900);
+                let pause = Duration::from_millis(35_100);
+                let late = Late { kind: LateKind::Read, by: pause };
+                assert_eq!(coverage.take_notice(), Some(Notice::Late(late)));
+                assert_eq!(coverage.take_notice(), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_lag_of_path_or_datacenter_is_in_the_posts() {
+        for (ahead, lag) in CLOCKS.into_iter().flat_map(|ahead| [200, 3_000, 60_000].map(|lag| (ahead, lag)))
+        {
+            let mut coverage = begun_with(ahead);
+            for created in (0..20_000).step_by(500) {
+                read_posts(&mut coverage, created + lag, &[created]);
+            }
+            assert_eq!(start(&coverage, ahead), 18_500);
+            assert!(!matches!(
+                coverage.take_notice(),
+                Some(Notice::Late(Late { kind: LateKind::Posts, .. }))
+            ));
+        }
+    }
+
+    #[test]
+    fn keep_alives_at_the_usual_pace_move_the_gap_on_from_the_newest_post() {
+        for ahead in CLOCKS {
+            let mut coverage = begun_with(ahead);
+            // The Post lags by 3 s: so does whatever comes without a time of creation.
+            read_posts(&mut coverage, 5_000, &[2_000]);
+            // The third long pause in a row is the new pace.
+            for (millis, from) in [(25_000, 1_000), (45_000, 11_000), (65_000, 41_000), (85_000, 61_000)] {
+                read_keep_alive(&mut coverage, millis);
+                assert_eq!(start(&coverage, ahead), from);
+            }
+            // The next Post says that the path was late, whatever the keep-alives did.
+            read_posts(&mut coverage, 90_000, &[30_000]);
+            assert_eq!(start(&coverage, ahead), 29_000);
+        }
+    }
+
+    #[test]
+    fn keep_alives_behind_a_stall_move_nothing_until_they_come_at_the_usual_pace() {
+        for has_post in [false, true] {
+            let mut coverage = begun_with(0);
+            let mut from = |millis, wanted: i64| {
+                read_keep_alive(&mut coverage, millis);
+                assert_eq!(start(&coverage, 0), wanted, "{millis}");
+            };
+            from(10_000, -1_000);
+            from(20_000, 9_000);
+            // Of 30 and 40 s, late, and of 50 s.
+            from(49_000, 19_000);
+            from(49_001, 39_000);
+            from(50_000, 48_001);
+            from(60_000, 49_000);
+            if has_post {
+                read_posts(&mut coverage, 61_000, &[60_900]);
+                read_keep_alive(&mut coverage, 71_000);
+                // A Post, and the keep-alive behind it, that the path held back.
+                read_posts(&mut coverage, 99_000, &[72_000]);
+                read_keep_alive(&mut coverage, 99_001);
+                assert_eq!(start(&coverage, 0), 71_000);
+            }
+        }
+    }
+
+    #[test]
+    fn the_wait_for_the_head_is_not_the_pace_of_the_stream() {
+        let mut coverage = Coverage::new(at(0));
+        coverage.handle_request(at(0));
+        coverage.handle_read(at_ms(5), true);
+        coverage.handle_stream_begun(at_ms(5), clock(), None, false);
+        for millis in [2_000, 2_001] {
+            coverage.handle_read(at_ms(millis), true);
+            coverage.handle_message(None);
+        }
+        assert_eq!(start(&coverage, 0), 1_000);
+    }
+
+    #[test]
+    fn posts_out_of_order_widen_the_margin_and_stragglers_do_not() {
+        let mut coverage = begun_with(0);
+        read_posts(&mut coverage, 10_000, &[9_900, 9_800, 9_950]);
+        assert_eq!(start(&coverage, 0), 9_950 - 1_000 - 2 * 100);
+        read_posts(&mut coverage, 11_000, &[10_950, 6_950]);
+        assert_eq!(start(&coverage, 0), 10_950 - 1_000 - 2 * 4_000);
+        read_posts(&mut coverage, 22_000, &[21_950, 11_949]);
+        assert_eq!(start(&coverage, 0), 21_950 - 1_000 - 2 * 4_000);
+        // What the stream is like is known to the next one.
+        coverage.handle_closed(clock());
+        coverage.handle_request(at(30));
+        coverage.handle_stream_begun(at(30), clock(), Some(unix(30)), false);
+        read_posts(&mut coverage, 31_000, &[30_900]);
+        assert_eq!(start(&coverage, 0), 30_900 - 1_000 - 2 * 4_000);
+    }
+
+    #[test]
+    fn posts_that_are_not_live_prove_nothing() {
+        let mut coverage = begun_with(0);
+        read_keep_alive(&mut coverage, 20_000);
+        let five_minutes = 5 * 60_000;
+        let old = PostId::new(id_at(0).as_u64() - ((five_minutes + 1) << 22));
+        let ahead = id_at(20_000 + five_minutes + 2);
+        for id in [PostId::new(20), old, ahead] {
+            coverage.handle_message(Some(id));
+            assert_eq!((start(&coverage, 0), coverage.newest), (-1_000, None));
+        }
+        // A clock that is behind by less corrects itself.
+        coverage.handle_message(Some(id_at(23_000)));
+        assert_eq!(start(&coverage, 0), 22_000);
+        assert_eq!(coverage.server.unwrap().earliest_at(at(20)), unix(23));
+    }
+
+    /// The gap that a stream begins with at 20 s, after Posts up to 10 s.
+    fn gap_at_20(ahead: i64, date: Option<UnixTime>) -> (Coverage, Gap) {
+        let mut coverage = begun_with(ahead);
+        read_posts(&mut coverage, 9_700, &[9_500]);
+        read_posts(&mut coverage, 10_100, &[10_000]);
+        coverage.handle_closed(clock_off(ahead));
+        coverage.handle_request(at_ms(19_800));
+        coverage.handle_read(at(20), true);
+        let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), date, false).unwrap();
+        (coverage, gap)
+    }
+
+    #[test]
+    fn a_gap_has_its_bounds_in_the_servers_time_and_by_the_local_clock() {
+        for ahead in CLOCKS {
+            let (_, gap) = gap_at_20(ahead, Some(unix(20)));
+            // `Date` was 20 s: 20.999 s at most, and the request took 200 ms.
+            assert_eq!((gap.from, gap.to), (unix(9), unix_ms(21_200)));
+            assert_eq!((gap.newest_before, gap.first_after), (Some(id_at(10_000)), None));
+            let local = |millis: u64| clock_off(ahead).unix_at(at_ms(millis));
+            assert_eq!((gap.local_from, gap.local_to), (local(8_700), local(20_002)));
+        }
+    }
+
+    #[test]
+    fn without_a_date_posts_correct_a_local_clock_that_is_behind() {
+        let to = |ahead| {
+            let mut coverage = Coverage::new(at(0));
+            coverage.handle_stream_begun(at(0), clock_off(ahead), None, false);
+            read_posts(&mut coverage, 10_100, &[10_000]);
+            coverage.handle_closed(clock_off(ahead));
+            coverage.handle_stream_begun(at(20), clock_off(ahead), None, false).unwrap().to
+        };
+        assert_eq!([to(0), to(3_000)], [unix_ms(20_002), unix_ms(23_002)]);
+        // Behind by 3 s: a Post that was read 100 ms late says 2.9 s, and a second is added.
+        assert_eq!(to(-3_000), unix_ms(20_902));
+    }
+
+    #[test]
+    fn the_first_live_post_repeats_the_gap_with_its_id_and_may_move_its_end() {
+        for (posts, is_first, to) in
+            [(&[20_300][..], true, 21_200), (&[23_000, 24_000], true, 23_000), (&[23_000], false, 21_200)]
+        {
+            let (mut coverage, gap) = gap_at_20(0, Some(unix(20)));
+            if !is_first {
+                read_keep_alive(&mut coverage, 22_000);
+            }
+            read_posts(&mut coverage, 24_100, posts);
+            let (to, first_after) = (unix_ms(to), Some(id_at(posts[0])));
+            assert_eq!(coverage.take_notice(), Some(Notice::Resumed(Gap { to, first_after, ..gap })));
+            assert!(!coverage.has_notice() && coverage.take_notice().is_none());
+        }
+    }
+
+    #[test]
+    fn a_gap_with_backfill_resumes_with_the_first_post_behind_it() {
+        let mut coverage = backfilling();
+        read_posts(&mut coverage, 100_500, &[9_500, 50_000, 99_900]);
+        assert_eq!((coverage.take_notice(), coverage.newest), (None, None));
+        read_posts(&mut coverage, 101_500, &[101_400]);
+        let Some(Notice::Resumed(gap)) = coverage.take_notice() else { panic!("{coverage:?}") };
+        assert_eq!((gap.from, gap.first_after), (unix(9), Some(id_at(101_400))));
+    }
+
+    #[test]
+    fn a_post_much_later_than_usual_is_reported_once() {
+        let mut coverage = begun_with(-3_000);
+        for created in (500..20_000).step_by(500) {
+            read_posts(&mut coverage, created + 200, &[created]);
+        }
+        read_posts(&mut coverage, 27_000, &[20_000]);
+        assert!(matches!(coverage.take_notice(), Some(Notice::Late(Late { kind: LateKind::Posts, .. }))));
+        read_posts(&mut coverage, 27_001, &[20_500, 21_000]);
+        assert!(!coverage.has_notice());
     }
 }

@@ -3,7 +3,9 @@
 use core::fmt;
 use core::time::Duration;
 
+use super::coverage::Notice;
 use super::disconnect_reason::DisconnectReason;
+use super::lateness::Late;
 use super::refusal::Refusal;
 use crate::http::head::Head;
 use crate::stream::connection::Connection;
@@ -26,6 +28,11 @@ pub enum SessionEvent<'a> {
         /// Its octets.
         bytes: u64,
     },
+    /// The first live Post after a gap has come: the gap again, with what it proves of its end.
+    /// Follows that Post.
+    Resumed(Gap),
+    /// The reader or the path is late. Once for each episode.
+    Late(Late),
     /// The server answered with something other than a stream. [`Self::Disconnected`] or [`Self::GaveUp`] follows.
     Refused(Refused<'a>),
     /// A connection ended, or was not made. The next attempt is set.
@@ -70,21 +77,45 @@ impl<'a> Message<'a> {
 pub struct Connected<'a> {
     /// The response's head.
     pub head: Head<'a>,
-    /// What was missed since the last stream, if there was one.
+    /// The gap before this stream, if there was a stream before.
     pub gap: Option<Gap>,
     /// Minutes that were asked for again; 0 for none.
     pub backfill_minutes: u8,
+    /// The earliest that the server's clock may have shown when the head was read. An estimate, by
+    /// the head's `Date`; without it, by the local clock.
+    pub server_earliest: UnixTime,
+    /// The latest that it may have shown then.
+    pub server_latest: UnixTime,
 }
 
-/// A span in which the server may have sent what was not delivered.
+/// A time range in which Posts may be missing.
+///
+/// Every Post that the service sent, or would have sent, while this session had streams or waited
+/// for one, and that was not delivered, was created within a reported gap. Times are the server's,
+/// estimated from Posts' ids and from the heads' `Date`; a `local_` time is what the local clock
+/// read. The ids say the same without any clock.
+///
+/// [`Connected`] reports a gap before any Post of its stream. Once the first live Post has come,
+/// [`SessionEvent::Resumed`] repeats it: `to` may then be later, `first_after` is known, nothing else
+/// differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Everything sent before was delivered, a second of travel allowed for. On a machine so overloaded that the client runs later than that
-    /// it may be too late a moment.
+    /// Every Post created before was delivered, or was within an earlier gap. The creation of the
+    /// newest delivered Post, less the disorder of the stream: 1 s, and twice the most that was
+    /// seen, 21 s at most.
     pub from: UnixTime,
-    /// When the stream had begun again, by our clock: this millisecond is the first of which nothing is missing.
+    /// Posts created from this millisecond on come by the new stream: the latest the server's clock
+    /// can have shown when the stream began.
     pub to: UnixTime,
+    /// `from` by the local clock: when everything that the server had sent was last read, less 1 s.
+    pub local_from: UnixTime,
+    /// `to` by the local clock: when the head was read.
+    pub local_to: UnixTime,
+    /// The newest live Post delivered before.
+    pub newest_before: Option<PostId>,
+    /// The first live Post of the new stream. `None` in [`Connected`], which comes before it.
+    pub first_after: Option<PostId>,
 }
 
 /// The server answered with something other than a stream.
@@ -142,6 +173,10 @@ pub enum ScannedSessionEvent {
         gap: Option<Gap>,
         /// Minutes asked for again.
         backfill_minutes: u8,
+        /// See [`Connected::server_earliest`].
+        server_earliest: UnixTime,
+        /// See [`Connected::server_latest`].
+        server_latest: UnixTime,
     },
     /// See [`SessionEvent::Message`].
     #[non_exhaustive]
@@ -159,6 +194,10 @@ pub enum ScannedSessionEvent {
         /// Its octets.
         bytes: u64,
     },
+    /// See [`SessionEvent::Resumed`].
+    Resumed(Gap),
+    /// See [`SessionEvent::Late`].
+    Late(Late),
     /// See [`SessionEvent::Refused`].
     Refused(Refusal),
     /// See [`SessionEvent::Disconnected`].
@@ -176,14 +215,23 @@ impl ScannedSessionEvent {
         input: &'a [u8],
     ) -> SessionEvent<'a> {
         match self {
-            Self::Connected { gap, backfill_minutes } => {
-                SessionEvent::Connected(Connected { head: connection.lend_head(), gap, backfill_minutes })
+            Self::Connected { gap, backfill_minutes, server_earliest, server_latest } => {
+                let head = connection.lend_head();
+                SessionEvent::Connected(Connected {
+                    head,
+                    gap,
+                    backfill_minutes,
+                    server_earliest,
+                    server_latest,
+                })
             }
             Self::Message { place, class } => {
                 SessionEvent::Message(Message { bytes: connection.lend_message(place, input), class })
             }
             Self::KeepAlive => SessionEvent::KeepAlive,
             Self::Skipped { bytes } => SessionEvent::Skipped { bytes },
+            Self::Resumed(gap) => SessionEvent::Resumed(gap),
+            Self::Late(late) => SessionEvent::Late(late),
             Self::Refused(refusal) => {
                 let Some((head, document)) = connection.document() else {
                     unreachable!("a refusal's document stays until the next attempt to connect");
@@ -192,6 +240,15 @@ impl ScannedSessionEvent {
             }
             Self::Disconnected(disconnected) => SessionEvent::Disconnected(disconnected),
             Self::GaveUp(gave_up) => SessionEvent::GaveUp(gave_up),
+        }
+    }
+}
+
+impl From<Notice> for ScannedSessionEvent {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::Late(late) => Self::Late(late),
+            Notice::Resumed(gap) => Self::Resumed(gap),
         }
     }
 }

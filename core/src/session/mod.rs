@@ -6,7 +6,7 @@
 //!   Sleep -> Connect -> Write -> Read ... Read -> Close -> Event(Disconnected) -'   -> Done
 //!                                 |  ^                                               after GaveUp
 //!                                 v  |                                               or shutdown
-//!                                Event (Connected, Message, KeepAlive, Skipped)
+//!                                Event (Connected, Message, KeepAlive, Skipped, Resumed, Late)
 //! ```
 //!
 //! A driver asks [`Session::poll`] for the next [`Step`], carries it out, and reports the result to
@@ -20,8 +20,9 @@
 //!   [`Backoff`] decides by the failure class, unless the server asks for a longer wait. All starts
 //!   over after a healthy stream: one with content 20 s or more after its head. A refusal that a
 //!   retry cannot cure, such as 401, ends the session.
-//! - **Gaps.** A gap starts at the last moment at which everything sent had been read. It ends
-//!   where the next stream begins, or, with backfill, once a healthy stream has completed that.
+//! - **Gaps.** Every Post that was lost was created within a reported [`Gap`]. A gap starts at the
+//!   newest Post delivered, less a margin, and ends where the next stream begins, both in the
+//!   server's time. With backfill it stays open until that stream is healthy and has completed it.
 
 use core::fmt;
 
@@ -31,9 +32,11 @@ mod coverage;
 mod disconnect_reason;
 mod event;
 mod health;
+mod lateness;
 mod refusal;
 mod request_template;
 mod retry_policy;
+mod server_clock;
 mod state;
 mod step;
 mod wall_clock;
@@ -45,6 +48,7 @@ pub use disconnect_reason::DisconnectReason;
 pub use event::{Connected, Disconnected, Gap, GaveUp, Message, Refused, ScannedSessionEvent, SessionEvent};
 pub use health::HEALTHY_AFTER;
 use health::Health;
+pub use lateness::{Late, LateKind};
 pub use refusal::{Refusal, RefusalKind};
 use request_template::RequestTemplate;
 pub use retry_policy::RESET_MAX;
@@ -57,7 +61,7 @@ use crate::backoff::Backoff;
 use crate::liveness::Timeout;
 use crate::stream::connection::{ByteCounts, Connection, ScannedConnectionEvent};
 use crate::stream::framing::MessagePlace;
-use crate::stream::message::classify;
+use crate::stream::message::{Classification, Kind, PostId, classify, elements};
 use crate::time::{Instant, UnixTime};
 use crate::transport_error::TransportError;
 
@@ -124,7 +128,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.state.stream().is_some()
     }
 
-    /// Returns until when everything sent has been delivered, less one second for its way:
+    /// Returns until when every Post that was created has been delivered, in the server's time:
     /// [`Disconnected::gap_from`] if the connection were lost now. After a gap it stays at the
     /// gap's start until backfill is complete. `None` before the first stream.
     #[must_use]
@@ -144,7 +148,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     #[must_use]
     pub fn poll(&self) -> Step {
         match self.state {
-            _ if self.state.has_event() => Step::Event,
+            _ if self.has_event() => Step::Event,
             State::Done { .. } => Step::Done,
             State::Waiting { .. } if self.is_stopping => Step::Done,
             State::Closing(_) => Step::Close,
@@ -167,15 +171,20 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Call again with the rest of the input until it returns `None`: then all input is consumed.
     /// Call [`Self::lend`] before the next call.
     pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<ScannedSessionEvent>) {
-        if let Some(event) = self.state.take_event() {
-            return (0, Some(event));
+        let is_reading = self.state.is_reading();
+        if is_reading && !input.is_empty() {
+            self.begin_read(now);
+        }
+        if self.coverage.has_notice() {
+            return (0, self.take_notice());
+        }
+        if !is_reading {
+            let event = self.state.take_event();
+            return (if event.is_some() { 0 } else { input.len() }, event);
         }
         // A call without input does not read: it cannot show that everything sent has come.
-        if !self.state.is_reading() || (input.is_empty() && now != self.coverage.read_at()) {
-            return (input.len(), None);
-        }
-        if !input.is_empty() {
-            self.begin_read(now);
+        if input.is_empty() && now != self.coverage.read_at() {
+            return (0, None);
         }
         let mut at = 0;
         loop {
@@ -289,7 +298,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
             // An event that is not taken yet is lent from what the next attempt would overwrite.
-            _ if self.state.has_event() => {}
+            _ if self.has_event() => {}
             State::Waiting { retry_at, .. } if now >= retry_at && !self.is_stopping => {
                 self.connection.handle_connecting(now);
                 self.state = State::Connecting;
@@ -336,6 +345,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.state = state;
     }
 
+    fn has_event(&self) -> bool {
+        self.coverage.has_notice() || self.state.has_event()
+    }
+
+    /// Removes and returns an event of the stream. They come before those of its end.
+    #[cold]
+    fn take_notice(&mut self) -> Option<ScannedSessionEvent> {
+        self.coverage.take_notice().map(ScannedSessionEvent::from)
+    }
+
     fn deadline(&self) -> Instant {
         self.connection.poll_timeout().expect("a deadline runs until the connection is over").at
     }
@@ -372,17 +391,20 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
         let date = head.parsed().date;
         let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes > 0);
+        let (server_earliest, server_latest) = self.coverage.begun().unwrap_or_default();
         self.state = State::Streaming(Established { health: Health::new(now), announcement: None });
-        Some(ScannedSessionEvent::Connected { gap, backfill_minutes })
+        Some(ScannedSessionEvent::Connected { gap, backfill_minutes, server_earliest, server_latest })
     }
 
     /// Takes in a message at `place` in `input`, which starts `at` bytes into the caller's.
+    #[inline(always)]
     fn message(&mut self, place: MessagePlace, input: &[u8], at: usize, now: Instant) -> ScannedSessionEvent {
         let State::Streaming(stream) = &mut self.state else {
             unreachable!("messages come behind the head of a stream");
         };
         let bytes = self.connection.lend_message(place, input);
         let class = classify(bytes);
+        let post_id = post_in(bytes, &class);
         if let Some(announcement) = Announcement::read(&class.kind, now) {
             stream.announcement = Some(announcement);
             self.connection.handle_announcement(now);
@@ -391,7 +413,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                 self.connection.handle_announcement_void();
             }
         }
-        self.coverage.handle_message(class.post_id);
+        self.coverage.handle_message(post_id);
         let place = match place {
             MessagePlace::Input { start, end } => MessagePlace::Input { start: start + at, end: end + at },
             MessagePlace::Storage { .. } => place,
@@ -427,6 +449,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let gap_from = self.coverage.gap_from(self.clock);
         self.state = failure.next_state(retry, announced, gap_from, now);
     }
+}
+
+/// Returns the id of a message that is a Post, or of the first one in an array of Posts.
+#[inline]
+fn post_in(bytes: &[u8], class: &Classification) -> Option<PostId> {
+    if class.kind != Kind::Array {
+        return class.post_id;
+    }
+    elements(bytes).next().and_then(|first| classify(first.ok()?).post_id)
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Session<S> {

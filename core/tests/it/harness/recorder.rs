@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{Disconnected, Gap, GaveUp, Refusal, Session, SessionEvent, Step};
+use powerstream_core::session::{Disconnected, Gap, GaveUp, Late, Refusal, Session, SessionEvent, Step};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::TransportError;
 
@@ -19,6 +19,9 @@ pub struct Run {
     pub messages: Vec<(usize, Vec<u8>)>,
     pub keep_alives: u64,
     pub connected: Vec<(usize, Option<Gap>, u8)>,
+    pub resumed: Vec<Gap>,
+    /// Each with the time in nanoseconds.
+    pub late: Vec<(u64, Late)>,
     pub refused: Vec<(Refusal, Vec<u8>)>,
     /// Each with the time in nanoseconds and the number of the attempt.
     pub disconnected: Vec<(u64, usize, Disconnected)>,
@@ -191,6 +194,19 @@ impl Recorder {
             SessionEvent::Skipped { bytes } => {
                 assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
                 (format!("skipped {bytes}"), StreamState::Streaming)
+            }
+            SessionEvent::Resumed(gap) => {
+                assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
+                let reported = self.run.connected.last().unwrap().1.unwrap();
+                assert!(gap.first_after.is_some() && gap.from == reported.from && gap.to >= reported.to);
+                // No line, and no number: scripts count the other events.
+                self.run.resumed.push(*gap);
+                return;
+            }
+            SessionEvent::Late(late) => {
+                assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
+                self.run.late.push((self.net.now, *late));
+                return;
             }
             SessionEvent::Refused(refused) => {
                 assert_eq!(self.place, StreamState::Away, "{:#?}", self.run.lines);

@@ -391,6 +391,42 @@ fn gap_start(run: &Run) -> i64 {
 }
 
 #[test]
+fn a_gap_starts_before_what_a_slow_reader_left_behind() {
+    // Every 500 ms a Post whose id holds no time; each read takes 600 ms and returns one of them.
+    let mut attempt = Attempt::stream();
+    for id in 10..90 {
+        attempt = attempt.line(ms(500), &post(id));
+    }
+    let mut net = Network::new([attempt.act(0, ServerAction::Reset)]);
+    net.buffer_bytes = line(&post(10)).len();
+    net.read_time = ms(600);
+    let run = run(&config(), net, secs(60));
+    let lost_at = run.net().lost[0].1 as i64 - 1_700_000_000_000;
+    assert!(run.net().lost.len() > 5 && gap_start(&run) <= lost_at, "{} {lost_at}", gap_start(&run));
+}
+
+#[test]
+fn a_gap_starts_before_the_posts_that_a_stalled_path_held_back() {
+    // Created every 500 ms. The path stalls from 2,000 to 7,000 ms, and resets 10 ms later.
+    let at = |millis| post(id_of(ms(millis)));
+    let mut attempt = Attempt::stream();
+    for millis in [500, 1_000, 1_500] {
+        attempt = attempt.line(ms(500), &at(millis));
+    }
+    let attempt = attempt.line(ms(5_500), &at(2_000)).line(ms(5), &at(2_500)).act(ms(5), ServerAction::Reset);
+    let net = Network::new([attempt, Attempt::stream().line(ms(100), &at(7_050))]);
+    let run = run(&config(), net, secs(8));
+    assert_eq!(run.disconnected[0].0, ms(7_010));
+    assert_eq!(gap_start(&run), 1_500);
+    let gap = run.resumed[0];
+    let ids = [gap.newest_before, gap.first_after].map(|id| id.unwrap().as_u64());
+    assert_eq!(ids, [id_of(ms(2_500)), id_of(ms(7_050))]);
+    assert!(gap.to.as_millis() >= 1_700_000_007_010);
+    // Posts 5 s later than usual, once.
+    assert_eq!((run.late.len(), run.late[0].0), (1, ms(7_000)));
+}
+
+#[test]
 fn gap_starts_before_every_lost_post() {
     // Half open: what the server sends from 2 s on arrives nowhere.
     let half_open = Attempt::stream()

@@ -1,0 +1,158 @@
+//! The server's clock, estimated.
+//!
+//! A head with `Date: D` was written after the request was sent and before it was read, and `Date`
+//! has whole seconds. So when the head is read the server's clock shows at least `D`, and at most
+//! `D`, one second and the time since the request. Whatever the local clock says does not count.
+//!
+//! ```text
+//!   local   request sent --------------- head read
+//!   server               D ....... D + 1 s
+//!                        |                |-- at most D + 1 s + (head read - request sent)
+//!                        |------------------- at least D
+//! ```
+//!
+//! A Post cannot be read before it was created, so Posts raise the lower bound. Without `Date` the
+//! local clock counts, corrected by the Posts of the stream before if they show that it is behind.
+
+use core::time::Duration;
+
+use super::wall_clock::WallClock;
+use crate::time::{Instant, UnixTime};
+
+/// `Date` has whole seconds.
+const DATE_STEP: Duration = Duration::from_secs(1);
+
+/// Bounds of the server's time, which run with the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ServerClock {
+    earliest: WallClock,
+    latest: WallClock,
+    /// The head had a `Date`.
+    has_date: bool,
+    /// A Post raised the lower bound.
+    is_raised: bool,
+}
+
+impl ServerClock {
+    /// Creates the clock of a stream whose head was read at `now`. `before` is the clock of the
+    /// stream before.
+    pub(super) fn new(
+        date: Option<UnixTime>,
+        requested_at: Instant,
+        now: Instant,
+        wall: WallClock,
+        before: Option<Self>,
+    ) -> Self {
+        let (earliest, latest) = match date {
+            Some(date) => {
+                (date, date.saturating_add(DATE_STEP).saturating_add(now.saturating_since(requested_at)))
+            }
+            None => {
+                let unix = wall.unix_at(now);
+                let behind = before.filter(|before| before.is_raised).map(|before| before.earliest_at(now));
+                let latest = behind.filter(|behind| *behind > unix).map(|at| at.saturating_add(DATE_STEP));
+                (unix.max(behind.unwrap_or_default()), latest.unwrap_or(unix).rounded_up())
+            }
+        };
+        Self {
+            earliest: WallClock::new(now, earliest),
+            latest: WallClock::new(now, latest),
+            has_date: date.is_some(),
+            // What Posts said of a local clock that is behind stays true.
+            is_raised: date.is_none() && before.is_some_and(|before| before.is_raised),
+        }
+    }
+
+    /// Returns what the server's clock shows at `at` at least.
+    #[inline]
+    pub(super) const fn earliest_at(self, at: Instant) -> UnixTime {
+        self.earliest.unix_at(at)
+    }
+
+    /// Returns what the server's clock shows at `at` at most.
+    pub(super) const fn latest_at(self, at: Instant) -> UnixTime {
+        self.latest.unix_at(at)
+    }
+
+    /// Returns true if the estimate depends on the local clock alone.
+    pub(super) const fn is_local(self) -> bool {
+        !self.has_date && !self.is_raised
+    }
+
+    /// Returns true if the head had a `Date`.
+    pub(super) const fn has_date(self) -> bool {
+        self.has_date
+    }
+
+    /// Reports a Post read at `now` and created later than [`Self::earliest_at`] that time.
+    #[cold]
+    pub(super) fn handle_post_ahead(&mut self, created: UnixTime, now: Instant) {
+        self.earliest = WallClock::new(now, created);
+        self.is_raised = true;
+        if self.latest_at(now) < created {
+            self.latest = self.earliest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> Instant {
+        Instant::from_nanos(millis * 1_000_000)
+    }
+
+    const fn unix(millis: u64) -> UnixTime {
+        UnixTime::from_millis(1_700_000_000_000 + millis)
+    }
+
+    /// The local clock reads `millis` more than the monotonic clock.
+    const fn wall(millis: u64) -> WallClock {
+        WallClock::new(at(0), unix(millis))
+    }
+
+    #[test]
+    fn a_date_bounds_the_servers_time_whatever_the_local_clock_says() {
+        for local in [0, 3_000, 90_000_000] {
+            // The request takes 400 ms.
+            let clock = ServerClock::new(Some(unix(50_000)), at(1_000), at(1_400), wall(local), None);
+            assert_eq!(
+                (clock.earliest_at(at(1_400)), clock.latest_at(at(1_400))),
+                (unix(50_000), unix(51_400))
+            );
+            assert_eq!(
+                (clock.earliest_at(at(1_300)), clock.latest_at(at(9_400))),
+                (unix(49_900), unix(59_400))
+            );
+            assert!(!clock.is_local());
+        }
+    }
+
+    #[test]
+    fn without_a_date_the_local_clock_counts() {
+        let clock = ServerClock::new(None, at(0), at(400), wall(7), None);
+        assert_eq!((clock.earliest_at(at(400)), clock.latest_at(at(400))), (unix(407), unix(409)));
+        assert!(clock.is_local());
+    }
+
+    #[test]
+    fn posts_raise_the_lower_bound_and_never_pass_the_upper_one() {
+        let mut clock = ServerClock::new(Some(unix(50_000)), at(0), at(400), wall(0), None);
+        clock.handle_post_ahead(unix(51_000), at(500));
+        assert_eq!((clock.earliest_at(at(400)), clock.latest_at(at(400))), (unix(50_900), unix(51_400)));
+        clock.handle_post_ahead(unix(52_000), at(500));
+        assert_eq!((clock.earliest_at(at(400)), clock.latest_at(at(400))), (unix(51_900), unix(51_900)));
+    }
+
+    #[test]
+    fn posts_of_the_stream_before_correct_a_local_clock_that_is_behind() {
+        let mut before = ServerClock::new(None, at(0), at(0), wall(0), None);
+        before.handle_post_ahead(unix(3_000), at(100));
+        let clock = ServerClock::new(None, at(900), at(1_000), wall(0), Some(before));
+        assert_eq!((clock.earliest_at(at(1_000)), clock.latest_at(at(1_000))), (unix(3_900), unix(4_902)));
+        // A local clock that is ahead is believed.
+        let clock = ServerClock::new(None, at(900), at(1_000), wall(9_000), Some(before));
+        assert_eq!((clock.earliest_at(at(1_000)), clock.latest_at(at(1_000))), (unix(10_000), unix(10_002)));
+    }
+}
