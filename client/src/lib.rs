@@ -8,6 +8,7 @@ mod exchange;
 pub mod merged;
 pub mod net;
 pub mod owned;
+pub mod post;
 pub mod proxy;
 pub mod queue;
 pub mod rule_api;

@@ -6,6 +6,7 @@ use std::string::String;
 
 use bytes::Bytes;
 use powerstream_core::http::ResponseHead;
+use powerstream_core::post::Posts;
 use powerstream_core::session::{Disconnected, Gap, GaveUp, Late, Refusal, SessionEvent};
 use powerstream_core::stream::{Classification, Kind, PostId};
 use powerstream_core::time::UnixTime;
@@ -58,6 +59,12 @@ impl OwnedMessage {
     #[must_use]
     pub const fn id(&self) -> Option<PostId> {
         self.class.post_id
+    }
+
+    /// Returns an iterator over the message's Posts: one, those of an array, or none.
+    #[must_use]
+    pub fn posts(&self) -> Posts<'_> {
+        Posts::new(&self.bytes, self.class)
     }
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod exchange;
 mod losses;
 mod merged;
+mod post;
 mod queue;
 mod rule_api;
 mod support;

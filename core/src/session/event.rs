@@ -8,6 +8,7 @@ use super::disconnect_reason::DisconnectReason;
 use super::lateness::Late;
 use super::refusal::Refusal;
 use crate::http::head::Head;
+use crate::post::Posts;
 use crate::stream::connection::Connection;
 use crate::stream::framing::MessagePlace;
 use crate::stream::message::{Classification, Kind, PostId};
@@ -68,6 +69,12 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn id(&self) -> Option<PostId> {
         self.class.post_id
+    }
+
+    /// Returns an iterator over the message's Posts: one, those of an array, or none.
+    #[must_use]
+    pub fn posts(&self) -> Posts<'a> {
+        Posts::new(self.bytes, self.class)
     }
 }
 
