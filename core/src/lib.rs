@@ -115,8 +115,11 @@ pub mod dedup;
 pub mod driver;
 pub mod endpoint;
 pub mod http;
+mod lag;
 pub mod liveness;
 pub mod merge;
+#[cfg(target_has_atomic = "64")]
+pub mod monitor;
 pub mod post;
 pub mod session;
 pub mod stream;

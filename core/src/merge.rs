@@ -42,12 +42,11 @@ use core::fmt;
 use core::time::Duration;
 
 mod downtime;
-mod lag;
 
 use downtime::{Downtime, NEVER, TimeRange, TimeRanges, intersection};
-pub use lag::LagHistogram;
 
 use crate::dedup::{Insert, Window, WindowError};
+pub use crate::lag::LagHistogram;
 use crate::session::{Connected, Gap};
 use crate::stream::message::PostId;
 use crate::time::{Instant, UnixTime};

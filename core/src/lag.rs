@@ -1,21 +1,24 @@
-//! By how much a connection comes behind: sum, maximum, and a small histogram.
+//! A histogram of lags in fixed memory: count, sum, maximum and buckets on a logarithmic scale.
 
 use core::time::Duration;
 
 use crate::time::nanos;
 
-/// LagHistogram below 2^10 ns, a microsecond, share a bucket.
+/// Lags below 2^10 ns, a microsecond, share a bucket.
 const OCTAVE_MIN: u32 = 10;
 
-/// LagHistogram from 2^36 ns, a bit over a minute, share the last four buckets with those up to twice that, and with all longer ones.
+/// Lags from 2^36 ns, a bit over a minute, share the last four buckets with those up to twice that,
+/// and with all longer ones.
 const OCTAVE_MAX: u32 = 36;
 
 /// Buckets that an octave is divided into, as a power of two.
 const DIVISION: u32 = 2;
 
-const BUCKETS: usize = 1 + (((OCTAVE_MAX - OCTAVE_MIN + 1) as usize) << DIVISION);
+/// The number of buckets.
+pub(crate) const BUCKETS: usize = 1 + (((OCTAVE_MAX - OCTAVE_MIN + 1) as usize) << DIVISION);
 
-/// Lengths of time, counted in buckets whose bounds lie 12 to 25 % apart, from a microsecond to two minutes.
+/// Lengths of time, counted in buckets whose bounds are 12 to 25 % apart, from a microsecond to two
+/// minutes.
 #[derive(Clone, Debug)]
 pub struct LagHistogram {
     buckets: [u64; BUCKETS],
@@ -31,7 +34,18 @@ impl Default for LagHistogram {
 }
 
 impl LagHistogram {
-    pub(super) fn record(&mut self, lag: Duration) {
+    /// Returns a histogram of these buckets.
+    pub(crate) fn from_parts(buckets: [u64; BUCKETS], sum: Duration, max: Duration) -> Self {
+        Self {
+            buckets,
+            count: buckets.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)),
+            sum,
+            max,
+        }
+    }
+
+    /// Counts a lag.
+    pub(crate) fn record(&mut self, lag: Duration) {
         let bucket = &mut self.buckets[bucket(nanos(lag))];
         *bucket = bucket.saturating_add(1);
         self.count = self.count.saturating_add(1);
@@ -39,25 +53,25 @@ impl LagHistogram {
         self.max = self.max.max(lag);
     }
 
-    /// How many.
+    /// Returns how many lags were counted.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// All together.
+    /// Returns their sum.
     #[must_use]
     pub const fn sum(&self) -> Duration {
         self.sum
     }
 
-    /// The longest.
+    /// Returns the longest.
     #[must_use]
     pub const fn max(&self) -> Duration {
         self.max
     }
 
-    /// The mean; zero where there is none.
+    /// Returns the mean; zero if there are none.
     #[must_use]
     pub fn mean(&self) -> Duration {
         match self.count {
@@ -66,8 +80,9 @@ impl LagHistogram {
         }
     }
 
-    /// What `per_mille` thousandths of them do not exceed (500: the median), to the bound of their bucket: at most a quarter
-    /// too much, or a microsecond. `None` where there are none.
+    /// Returns the lag that `per_mille` thousandths of them do not exceed (500: the median). The
+    /// result is the bound of a bucket: at most a quarter too high, or a microsecond. `None` if
+    /// there are none.
     #[must_use]
     pub fn quantile(&self, per_mille: u16) -> Option<Duration> {
         let wanted = (u128::from(self.count) * u128::from(per_mille.min(1_000))).div_ceil(1_000).max(1);
@@ -80,8 +95,8 @@ impl LagHistogram {
         Some(if is_last { self.max } else { self.max.min(Duration::from_nanos(bound(at))) })
     }
 
-    /// The buckets that are not empty: what their lags lie below, and how many there are. The last bucket of all has no bound, and
-    /// gives [`Self::max`].
+    /// Returns the buckets that are not empty: the bound below which their lags are, and their number.
+    /// The last bucket has no bound and gives [`Self::max`].
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         self.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| {
             (if at + 1 == BUCKETS { self.max } else { Duration::from_nanos(bound(at)) }, *count)
@@ -89,7 +104,8 @@ impl LagHistogram {
     }
 }
 
-fn bucket(nanos: u64) -> usize {
+/// Returns the bucket of a lag.
+pub(crate) fn bucket(nanos: u64) -> usize {
     let octave = nanos.checked_ilog2().unwrap_or(0);
     if octave < OCTAVE_MIN {
         return 0;
@@ -99,7 +115,7 @@ fn bucket(nanos: u64) -> usize {
     (1 + (((octave - OCTAVE_MIN) as usize) << DIVISION) + part).min(BUCKETS - 1)
 }
 
-/// What lies in a bucket lies below this.
+/// Returns the bound of a bucket: its lags are below it.
 const fn bound(bucket: usize) -> u64 {
     let Some(bucket) = bucket.checked_sub(1) else { return 1 << OCTAVE_MIN };
     let octave = OCTAVE_MIN + (bucket >> DIVISION) as u32;
