@@ -245,6 +245,15 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         })
     }
 
+    /// Returns the ids in the window, the newest first.
+    pub fn newest(&self) -> impl Iterator<Item = PostId> + '_ {
+        (1..=self.length).map_while(|back| {
+            let place = (self.next + self.posts - back) % self.posts;
+            let entry = &self.ring()[place * ENTRY..][..ENTRY];
+            (!self.is_too_old(Instant::from_nanos(entry[1]))).then(|| PostId::new(entry[0]))
+        })
+    }
+
     fn is_too_old(&self, at: Instant) -> bool {
         self.age_max.is_some_and(|age_max| self.latest.saturating_since(at) > age_max)
     }

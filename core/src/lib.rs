@@ -111,6 +111,7 @@ extern crate std;
 
 pub mod backoff;
 pub mod buffered;
+pub mod checkpoint;
 pub mod dedup;
 pub mod driver;
 pub mod endpoint;

@@ -137,3 +137,20 @@ fn allocates_the_storage_it_needs_and_reports_its_capacity() {
     assert!(!window.contains(PostId::new(1), Instant::ZERO));
     assert!(Window::allocate(&config(0, None, 0)).is_err());
 }
+
+#[test]
+fn newest_returns_ids_from_the_newest_to_the_oldest_that_is_held() {
+    let mut config = WindowConfig::default();
+    config.posts = 4;
+    config.age_max = Some(Duration::from_secs(10));
+    let mut window = Window::allocate(&config).unwrap();
+    let newest = |window: &Window<Vec<u64>>| window.newest().map(|id| id.as_u64()).collect::<Vec<_>>();
+    assert_eq!(newest(&window), [] as [u64; 0]);
+    for (id, seconds) in [(1, 0), (2, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 12)] {
+        window.insert(PostId::new(id), Instant::from_nanos(seconds * 1_000_000_000), 0);
+    }
+    // 1 and 2 were overwritten; at 12 s all others are young enough.
+    assert_eq!(newest(&window), [6, 5, 4, 3]);
+    window.insert(PostId::new(7), Instant::from_nanos(15_000_000_000), 0);
+    assert_eq!(newest(&window), [7, 6, 5]);
+}

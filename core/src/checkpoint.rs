@@ -1,0 +1,335 @@
+//! Where a stream stands, as bytes that outlive the process.
+//!
+//! A [`Checkpoint`] has the time up to which every Post was delivered, and the ids of the Posts that a
+//! restart may deliver again. A restart asks the service for what was created since, and drops the
+//! duplicates. Encoding and decoding allocate nothing.
+//!
+//! ```
+//! use powerstream_core::checkpoint::{Checkpoint, stream_key};
+//! use powerstream_core::stream::PostId;
+//! use powerstream_core::time::UnixTime;
+//!
+//! let stream = stream_key("https://api.x.com", "/2/powerstream");
+//! let covered = UnixTime::from_seconds(1_700_000_000);
+//! let ids = [1_724_648_402_173_460_480, 1_724_648_402_173_460_481].map(PostId::new);
+//! let mut buffer = [0; 128];
+//! let bytes = Checkpoint::encode(stream, covered, covered, ids, &mut buffer);
+//!
+//! let checkpoint = Checkpoint::decode(bytes)?;
+//! assert!(checkpoint.stream() == stream && checkpoint.covered_until() == covered);
+//! assert!(checkpoint.ids().eq(ids));
+//! # Ok::<(), powerstream_core::checkpoint::CheckpointError>(())
+//! ```
+//!
+//! # Format
+//!
+//! ```text
+//! magic "PSCP" | version 1 | stream key, 8 bytes | covered until, 8 | taken at, 8
+//! | ids: the difference to the id before, zigzag, LEB128 | CRC-32 of all before, 4
+//! ```
+//!
+//! Numbers of fixed length are little-endian; times are Unix milliseconds. Neighboring ids differ
+//! little, so that most take 4 or 5 bytes. A decoder of another version refuses the bytes.
+
+use core::fmt;
+
+use crate::stream::message::PostId;
+use crate::time::UnixTime;
+
+const MAGIC: &[u8; 4] = b"PSCP";
+const VERSION: u8 = 1;
+
+/// Bytes in front of the ids.
+const HEAD: usize = MAGIC.len() + 1 + 3 * 8;
+
+/// Bytes behind them.
+const CRC: usize = 4;
+
+/// The most bytes that an id takes.
+const ID_MAX: usize = 10;
+
+/// Where a stream stands. See [the module](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint<'a> {
+    stream: u64,
+    covered_until: UnixTime,
+    taken_at: UnixTime,
+    ids: &'a [u8],
+}
+
+/// Why bytes are not a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The bytes do not start as a checkpoint does.
+    NotACheckpoint,
+    /// Another version of the library wrote it.
+    Version(u8),
+    /// The bytes are cut or changed.
+    Damaged,
+}
+
+/// Returns a number that tells streams apart: of an origin, and a path with its query.
+#[must_use]
+pub fn stream_key(origin: &str, target: &str) -> u64 {
+    // FNV-1a. A line feed separates the two: neither can have one.
+    let bytes = origin.bytes().chain([b'\n']).chain(target.bytes());
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}
+
+impl<'a> Checkpoint<'a> {
+    /// Returns the length of a buffer that `ids` ids always fit into, in bytes.
+    #[must_use]
+    pub const fn buffer_bytes(ids: usize) -> usize {
+        HEAD + ids.saturating_mul(ID_MAX) + CRC
+    }
+
+    /// Writes a checkpoint to `buffer` and returns the bytes written. Ids that do not fit are left out:
+    /// pass the newest first.
+    ///
+    /// # Panics
+    /// Panics if the buffer has less than [`Self::buffer_bytes`] of zero ids.
+    pub fn encode(
+        stream: u64,
+        covered_until: UnixTime,
+        taken_at: UnixTime,
+        ids: impl IntoIterator<Item = PostId>,
+        buffer: &mut [u8],
+    ) -> &[u8] {
+        let (head, rest) = buffer.split_at_mut(HEAD);
+        head[..4].copy_from_slice(MAGIC);
+        head[4] = VERSION;
+        let numbers = [stream, covered_until.as_millis(), taken_at.as_millis()];
+        for (place, number) in head[5..].chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        let room = rest.len() - CRC;
+        let (mut length, mut before) = (0, 0);
+        for id in ids {
+            let difference = id.as_u64().wrapping_sub(before) as i64;
+            let Some(written) = write_varint(zigzag(difference), &mut rest[length..room]) else { break };
+            length += written;
+            before = id.as_u64();
+        }
+        let end = HEAD + length;
+        let crc = crc32(&buffer[..end]);
+        buffer[end..end + CRC].copy_from_slice(&crc.to_le_bytes());
+        &buffer[..end + CRC]
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] if the bytes are not one, or not intact.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, CheckpointError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::NotACheckpoint)?;
+        match rest.first() {
+            Some(&VERSION) => {}
+            Some(&version) => return Err(CheckpointError::Version(version)),
+            None => return Err(CheckpointError::Damaged),
+        }
+        let (content, crc) = bytes.split_last_chunk::<CRC>().ok_or(CheckpointError::Damaged)?;
+        if content.len() < HEAD || crc32(content) != u32::from_le_bytes(*crc) {
+            return Err(CheckpointError::Damaged);
+        }
+        let number = |at: usize| {
+            let bytes = content[5 + at * 8..].first_chunk().copied().unwrap_or_default();
+            u64::from_le_bytes(bytes)
+        };
+        Ok(Self {
+            stream: number(0),
+            covered_until: UnixTime::from_millis(number(1)),
+            taken_at: UnixTime::from_millis(number(2)),
+            ids: &content[HEAD..],
+        })
+    }
+
+    /// Returns the [`stream_key`] of the stream it belongs to.
+    #[must_use]
+    pub const fn stream(&self) -> u64 {
+        self.stream
+    }
+
+    /// Returns the time before which every Post created was delivered, or is in a reported gap; in the
+    /// server's time.
+    #[must_use]
+    pub const fn covered_until(&self) -> UnixTime {
+        self.covered_until
+    }
+
+    /// Returns when it was taken, by the local clock.
+    #[must_use]
+    pub const fn taken_at(&self) -> UnixTime {
+        self.taken_at
+    }
+
+    /// Returns the ids of Posts that were delivered last, the newest first.
+    pub fn ids(&self) -> impl Iterator<Item = PostId> + use<'a> {
+        let (mut bytes, mut before) = (self.ids, 0_u64);
+        core::iter::from_fn(move || {
+            before = before.wrapping_add(unzigzag(read_varint(&mut bytes)?) as u64);
+            Some(PostId::new(before))
+        })
+    }
+}
+
+const fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)) as u64
+}
+
+const fn unzigzag(number: u64) -> i64 {
+    (number >> 1) as i64 ^ -((number & 1) as i64)
+}
+
+/// Returns the bytes written; `None`, and nothing written that counts, if they do not fit.
+fn write_varint(mut number: u64, out: &mut [u8]) -> Option<usize> {
+    for (at, place) in out.iter_mut().take(ID_MAX).enumerate() {
+        let is_last = number < 0x80;
+        *place = number as u8 & 0x7F | if is_last { 0 } else { 0x80 };
+        if is_last {
+            return Some(at + 1);
+        }
+        number >>= 7;
+    }
+    None
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().enumerate().take(ID_MAX) {
+        number |= u64::from(byte & 0x7F) << (7 * at);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[at + 1..];
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// CRC-32 as in zlib.
+fn crc32(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 16] = {
+        let mut table = [0; 16];
+        let mut at = 0;
+        while at < 16 {
+            let (mut crc, mut bit) = (at as u32, 0);
+            while bit < 4 {
+                crc = (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 };
+                bit += 1;
+            }
+            table[at] = crc;
+            at += 1;
+        }
+        table
+    };
+    !bytes.iter().fold(!0, |crc: u32, byte| {
+        let crc = crc ^ u32::from(*byte);
+        let crc = (crc >> 4) ^ TABLE[(crc & 15) as usize];
+        (crc >> 4) ^ TABLE[(crc & 15) as usize]
+    })
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotACheckpoint => f.write_str("this is not a checkpoint"),
+            Self::Version(version) => write!(
+                f,
+                "the checkpoint has version {version}, and this library reads version {VERSION} only"
+            ),
+            Self::Damaged => f.write_str("the checkpoint is cut or changed"),
+        }
+    }
+}
+
+impl core::error::Error for CheckpointError {}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+    use std::{format, vec};
+
+    use super::*;
+
+    const COVERED: UnixTime = UnixTime::from_seconds(1_700_000_000);
+    const TAKEN: UnixTime = UnixTime::from_seconds(1_700_000_003);
+
+    fn encoded(ids: &[u64]) -> Vec<u8> {
+        let mut buffer = vec![0; Checkpoint::buffer_bytes(ids.len())];
+        Checkpoint::encode(7, COVERED, TAKEN, ids.iter().copied().map(PostId::new), &mut buffer).to_vec()
+    }
+
+    fn ids(checkpoint: &Checkpoint<'_>) -> Vec<u64> {
+        checkpoint.ids().map(PostId::as_u64).collect()
+    }
+
+    #[test]
+    fn decodes_what_was_encoded() {
+        for list in [&[][..], &[0], &[u64::MAX, 0, u64::MAX, 1, 1 << 63], &[1 << 60, (1 << 60) + (5 << 22)]] {
+            let bytes = encoded(list);
+            let checkpoint = Checkpoint::decode(&bytes).unwrap();
+            assert_eq!((checkpoint.stream(), checkpoint.covered_until()), (7, COVERED));
+            assert_eq!(checkpoint.taken_at(), TAKEN);
+            assert_eq!(ids(&checkpoint), list);
+        }
+    }
+
+    #[test]
+    fn neighboring_posts_take_five_bytes_at_most() {
+        let list: Vec<u64> = (0..1_000).map(|at| 1_724_648_402_173_460_480 - at * (20 << 22)).collect();
+        assert!(encoded(&list).len() <= HEAD + CRC + ID_MAX + 999 * 5);
+    }
+
+    #[test]
+    fn ids_that_do_not_fit_are_left_out_from_the_end() {
+        let list = [9 << 50, 8 << 50, 7 << 50].map(PostId::new);
+        for room in Checkpoint::buffer_bytes(0)..Checkpoint::buffer_bytes(3) {
+            let mut buffer = vec![0; room];
+            let bytes = Checkpoint::encode(7, COVERED, TAKEN, list, &mut buffer).to_vec();
+            let found: Vec<_> = Checkpoint::decode(&bytes).unwrap().ids().collect();
+            assert_eq!(found, list[..found.len()]);
+        }
+    }
+
+    #[test]
+    fn each_cut_and_each_changed_bit_is_an_error() {
+        let bytes = encoded(&[5, 900, 70_000]);
+        for length in 0..bytes.len() {
+            assert!(Checkpoint::decode(&bytes[..length]).is_err(), "{length}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(Checkpoint::decode(&changed).is_err(), "{bit}");
+        }
+        let longer = [&bytes[..], b"x"].concat();
+        assert_eq!(Checkpoint::decode(&longer), Err(CheckpointError::Damaged));
+    }
+
+    #[test]
+    fn other_versions_and_other_files_are_named() {
+        let mut bytes = encoded(&[]);
+        bytes[4] = 2;
+        assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
+        assert_eq!(Checkpoint::decode(b"{\"id\":1}"), Err(CheckpointError::NotACheckpoint));
+        assert_eq!(Checkpoint::decode(b""), Err(CheckpointError::NotACheckpoint));
+    }
+
+    #[test]
+    fn keys_differ_between_streams() {
+        let keys: Vec<u64> = [("https://a", "/b"), ("https://a/", "b"), ("https://a", "/b?x=1"), ("", "")]
+            .map(|(origin, target)| stream_key(origin, target))
+            .to_vec();
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[at + 1..].contains(key));
+        }
+    }
+
+    #[test]
+    fn crc_is_the_one_of_zlib() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        assert!(format!("{}", CheckpointError::Version(3)).contains("version 3"));
+    }
+}
