@@ -15,12 +15,12 @@ macro_rules! pages {
 
 pages! {
     readme: "README.md",
-    getting_started: "docs/getting-started.md",
-    streaming: "docs/streaming.md",
-    loss_contract: "docs/loss-contract.md",
-    posts: "docs/posts.md",
-    rules: "docs/rules.md",
-    simulator: "docs/simulator.md",
-    embedding: "docs/embedding.md",
-    latency: "docs/latency.md",
+    getting_started: "docs/src/getting-started.md",
+    streaming: "docs/src/streaming.md",
+    loss_contract: "docs/src/loss-contract.md",
+    posts: "docs/src/posts.md",
+    rules: "docs/src/rules.md",
+    simulator: "docs/src/simulator.md",
+    embedding: "docs/src/embedding.md",
+    latency: "docs/src/latency.md",
 }
