@@ -55,7 +55,7 @@ Examples:
 /// Reads the raw bytes of one HTTP/1.1 response, as they came over the wire, and says what a client would make of
 /// them: the head, the messages and keep-alives in the body, and how it ended. Interim (1xx) responses are passed over. What came whole before a fault is shown before the fault.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The recorded response; `-` is standard input
     #[arg(value_name = "FILE", default_value = "-")]

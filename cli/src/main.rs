@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod ca;
+mod completions;
 mod decode;
 mod describe;
 mod duration;
@@ -15,6 +16,7 @@ mod exit;
 mod interrupt;
 mod json;
 mod log;
+mod man;
 mod rules;
 mod secret;
 mod simulate;
@@ -25,17 +27,21 @@ mod utc;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::{Exit, Failure};
+use crate::simulate::options::HEADING as SIMULATOR_HEADING;
 
 /// Tools for X's Powerstream and the streams that are like it.
 #[derive(Debug, Parser)]
-#[command(name = "powerstream", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "powerstream", version = VERSION, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The version, with the commit where the build script could find it.
+const VERSION: &str = env!("POWERSTREAM_VERSION");
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -52,6 +58,8 @@ enum Command {
     Simulate(simulate::Args),
     Decode(decode::Args),
     Rules(rules::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -61,12 +69,32 @@ impl Command {
             Self::Simulate(args) => simulate::run(&args),
             Self::Decode(args) => decode::run(&args),
             Self::Rules(args) => rules::run(&args),
+            Self::Completions(args) => completions::run(&args, command()),
+            Self::Man(args) => man::run(&args, command()),
         }
     }
 }
 
+/// The simulator options that `simulate -h` shows. `--help` shows all.
+const SIMULATOR_OPTIONS: [&str; 7] = ["posts", "rate", "seed", "scenario", "strict", "tls", "tls_fault"];
+
+/// Returns the definition of all commands, with the short help of `-h` kept short.
+fn command() -> clap::Command {
+    let hide = |shown: &'static [&str]| {
+        move |command: clap::Command| {
+            command.mut_args(|argument| {
+                let is_simulators = argument.get_help_heading() == Some(SIMULATOR_HEADING);
+                let is_shown = shown.contains(&argument.get_id().as_str());
+                if is_simulators && !is_shown { argument.hide_short_help(true) } else { argument }
+            })
+        }
+    };
+    Cli::command().mut_subcommand("stream", hide(&[])).mut_subcommand("simulate", hide(&SIMULATOR_OPTIONS))
+}
+
 fn main() -> ExitCode {
     // Wrong usage ends here, with clap's own text and code 2.
-    let cli = Cli::parse();
+    let mut matches = command().get_matches();
+    let cli = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     cli.command.run().unwrap_or_else(|failure| failure.report()).into()
 }

@@ -43,7 +43,7 @@ Examples:
 ///
 /// A server on this machine that speaks the Powerstream streaming API: real sockets, real chunked framing, Posts from a seed or a file, and a scenario that decides what goes wrong. GET /2/powerstream with a bearer token gets the stream.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]

@@ -97,8 +97,3 @@ pub type MergedStream = client::MergedStream<Blocking>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type RuleClient = client::RuleClient<Blocking>;
-
-/// Compiles the program in the project's README.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure, complain};
 /// Every rule is checked offline first; if one is invalid, nothing is sent. A rule whose value is there already stays as it
 /// is, its tag too. With --dry-run Filtered Stream is asked what it would do; Powerstream has no such request.
 #[derive(Debug, clap::Args)]
-#[command(after_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,

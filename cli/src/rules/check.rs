@@ -12,7 +12,7 @@ use crate::json::Line;
 
 /// Say which rules are valid, and what is wrong with the others
 #[derive(Debug, clap::Args)]
-#[command(after_help = FILES)]
+#[command(after_long_help = FILES)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,

@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure, complain};
 ///
 /// By id, as X recommends, or by value, to the letter. Deleting all lists them first, which is one request more.
 #[derive(Debug, clap::Args)]
-#[command(after_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,

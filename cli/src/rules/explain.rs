@@ -11,7 +11,7 @@ use crate::json::Line;
 
 /// Say in plain words what rules ask for, and in which order they are evaluated
 #[derive(Debug, clap::Args)]
-#[command(after_help = FILES)]
+#[command(after_long_help = FILES)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,

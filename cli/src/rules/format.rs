@@ -15,7 +15,7 @@ use crate::text::Printable;
 /// One line a rule; of a rule that cannot be read, the errors on standard error. The service knows a rule by its
 /// exact text: a reformatted rule is another one to it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = FILES)]
+#[command(after_long_help = FILES)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,

@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure, complain};
 
 /// List the rules in force: one request
 #[derive(Debug, clap::Args)]
-#[command(after_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,

@@ -43,7 +43,7 @@ Examples:
 
 /// Say which rules each Post matches, offline
 #[derive(Debug, clap::Args)]
-#[command(after_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(super) struct Args {
     /// A rule, also one that starts with a dash: --rule='-is:reply gull'
     #[arg(

@@ -30,7 +30,7 @@ use crate::json::Line;
 /// told with its cost, and, once confirmed, carried out: what is new is added before what is old is deleted, so that nothing
 /// goes unmatched that was and shall be matched. A run that was cut is resumed by the next one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(super) struct Args {
     /// The file of rules; `-` is standard input. As --file of `rules check` takes it
     #[arg(value_name = "FILE")]

@@ -14,9 +14,12 @@ use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::text::Printable;
 
+/// The heading of these options in the help.
+pub(crate) const HEADING: &str = "Simulator options";
+
 /// What can be chosen about a simulator.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Simulator options")]
+#[command(next_help_heading = HEADING)]
 pub(crate) struct Options {
     /// Posts to send, one JSON object a line [default: Posts made up from the seed]
     ///

@@ -53,7 +53,7 @@ Examples:
 ///
 /// Connects, reconnects as X asks clients to, and writes each Post the moment it has come whole.
 #[derive(Debug, clap::Args)]
-#[command(after_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(crate) struct Args {
     /// Stream from a simulator inside this process: over real sockets, without network and without a token
     #[arg(long)]
