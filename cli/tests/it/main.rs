@@ -7,6 +7,7 @@ mod table;
 mod tool;
 
 mod decode;
+mod html;
 mod manage;
 mod manage_simulated;
 mod rules;
