@@ -94,7 +94,7 @@ pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence 
     }
 }
 
-/// Evaluates one rule on a text and nothing else.
+/// Evaluates one rule on a text and nothing else, as [`RuleSet::matches_text`](super::RuleSet::matches_text) does.
 #[must_use]
 pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
     evidence_view(rule, &View::new(&Posts::of_text(text)), options)

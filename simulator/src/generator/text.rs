@@ -166,15 +166,9 @@ mod tests {
     #[test]
     fn cuts_between_the_characters_that_readers_see() {
         let text = "é &amp; &lt;3";
-        for (characters, want) in [
-            (0, ""),
-            (2, "é "),
-            (3, "é &amp;"),
-            (4, "é &amp; "),
-            (5, "é &amp; &lt;"),
-            (6, text),
-            (7, text),
-        ] {
+        for (characters, want) in
+            [(0, ""), (2, "é "), (3, "é &amp;"), (4, "é &amp; "), (5, "é &amp; &lt;"), (6, text), (7, text)]
+        {
             assert_eq!(head(text, characters), want);
         }
     }

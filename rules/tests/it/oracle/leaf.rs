@@ -130,7 +130,11 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         }
         O::IsQuote => any_source(post, |post| Some(post.is_quote())),
         O::IsVerified => author(post, |user| user.verified().or(absent(post))),
-        O::IsNullcast => Some(post.is_promoted_only()),
+        O::IsNullcast => {
+            let advertisers = ["Twitter for Advertisers", "Twitter Ads", "Twitter Ads Composer"];
+            let is_one = |(name, _): (String, Option<String>)| advertisers.contains(&&*name);
+            Some(post.is_promoted_only() || post.source().is_some_and(is_one))
+        }
         O::RetweetsOfStatusId => Some(post.retweeted_id().is_some_and(|id| is_post(term, id))),
         O::InReplyToStatusId => Some(post.in_reply_to().is_some_and(|id| is_post(term, id))),
         O::ConversationId => post.conversation().map_or(absent(post), |id| Some(is_post(term, id))),
