@@ -30,9 +30,12 @@ The Posts: one JSON object a line, as `powerstream stream` writes them, legacy o
 that is no JSON is told with its number, and the others are matched all the same. Messages that are no Posts (as
 connection_metadata) and blank lines are passed over.
 
+Texts are matched as readers see them: `AT&amp;T` in a Post is AT&T. Links and profiles are matched as they are.
+
 With --json a line a Post: {\"id\":\"20\",\"matching_rules\":[{\"value\":\"gull lang:en\",\"tag\":\"birds\"}]}
 With --explain besides, for each rule: its value (true, false, or null where the Post does not hold what decides),
-its terms with the field that each was found in, and the fewest terms that would have to change for a match.
+its terms with the field that each was found in and the characters there (of the text as received), and the fewest
+terms that would have to change for a match.
 
 Exit codes:
   0  every line was read      1  a rule is invalid, or a line could not be read      2  wrong usage

@@ -8,6 +8,7 @@ mod tool;
 
 mod decode;
 mod help;
+mod html;
 mod manage;
 mod manage_simulated;
 mod rules;

@@ -11,6 +11,7 @@ use crate::stream::message::PostId;
 mod fixtures;
 mod generate;
 mod oracle;
+mod readable;
 mod text;
 mod value;
 

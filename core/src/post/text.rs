@@ -19,7 +19,8 @@ use crate::stream::json::Text;
 /// A string of a JSON text, between its quotes, not decoded yet.
 ///
 /// Compare it with `==` or [`eq_str`](Self::eq_str), read it with [`as_str`](Self::as_str) where it needs no decoding,
-/// with [`chars`](Self::chars) or [`unescape`](Self::unescape) always. It formats (`Display`) as its decoded text, so
+/// with [`chars`](Self::chars) or [`unescape`](Self::unescape) always; a Post's text as readers see it with
+/// [`readable`](Self::readable). It formats (`Display`) as its decoded text, so
 /// with an allocator `to_string()` gives that. `Debug` tells the length alone: Posts are not for logs.
 ///
 /// ```
@@ -214,7 +215,12 @@ pub struct Chars<'a> {
     rest: &'a [u8],
 }
 
-impl Chars<'_> {
+impl<'a> Chars<'a> {
+    /// Returns the chars of a text that is decoded already.
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { run: text.chars(), unchecked: &[], rest: &[] }
+    }
+
     /// Decodes the escape that `rest` starts with.
     fn escape(&mut self) -> char {
         let kind = self.rest.get(1).copied().unwrap_or_default();

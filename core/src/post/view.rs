@@ -152,6 +152,8 @@ impl<'a> Post<'a> {
     /// Legacy: `extended_tweet.full_text` unless `truncated` is false, else `text`, else `full_text` (X docs: "Extended
     /// Tweets"). V2: `note_tweet.text`, else `text`. The text of a retweet is that of the Post it repeats, cut and with
     /// `RT @name: ` before it: see [`retweeted`](Self::retweeted). Two scans where there is no `text`.
+    ///
+    /// It is lent as received, with `&`, `<` and `>` as HTML entities: [`JsonStr::readable`] decodes them.
     #[must_use]
     pub fn text(&self) -> Option<JsonStr<'a>> {
         let string = |value: Option<Value<'a>>| value.and_then(|value| value.as_str());

@@ -52,7 +52,8 @@ pub struct Found {
     pub source: PostRole,
     /// In which field, by its path in the legacy format; `user` is the author.
     pub field: &'static str,
-    /// Which characters (code points) of the field, for words and phrases.
+    /// Which characters of the field, for words and phrases: code points of the received text, like X's `indices`. An
+    /// entity such as `&amp;` is five of them.
     pub characters: Option<Range<usize>>,
 }
 
@@ -93,7 +94,7 @@ pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence 
     }
 }
 
-/// Evaluates one rule on a text and nothing else.
+/// Evaluates one rule on a text and nothing else, as [`RuleSet::matches_text`](super::RuleSet::matches_text) does.
 #[must_use]
 pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
     evidence_view(rule, &View::new(&Posts::of_text(text)), options)
@@ -272,9 +273,9 @@ fn search(
         if found.is_some() {
             return;
         }
-        let text = domain.cut(text.read(&mut buffer));
-        if let Some(characters) = find(field, &Analysed::new(text)) {
-            found = Some(Found::new(source, field, Some(characters)));
+        let readable = domain.cut(text.read(&mut buffer));
+        if let Some(characters) = find(field, &Analysed::new(readable)) {
+            found = Some(Found::new(source, field, Some(text.received(characters))));
         }
     });
     told(found, missing)
@@ -292,7 +293,7 @@ fn whole(domain: Domain, key: &str, view: &View<'_>) -> (Answer, Option<Found>) 
                     (domain.is_some() || entity.is_some()) && annotation(domain, entity, &mut buffer) == key
                 })
             }
-            FieldValue::Str(_) | FieldValue::Json(_) => {
+            _ => {
                 let text = folded(text.read(&mut buffer));
                 key == if domain == Domain::SourceUrl { bare_url(&text) } else { &text }
             }

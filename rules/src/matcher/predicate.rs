@@ -229,7 +229,7 @@ fn is_from_advertiser(view: &View<'_>) -> bool {
     let mut is = false;
     view.visit(Domain::SourceName, &mut |_, _, text| {
         is |= match text {
-            FieldValue::Str(name) => NAMES.contains(&name),
+            FieldValue::HtmlStr(name) => NAMES.contains(&name),
             FieldValue::Json(name) => NAMES.iter().any(|known| name == *known),
             _ => false,
         };

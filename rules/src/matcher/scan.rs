@@ -420,7 +420,7 @@ impl Scratch {
                     }
                 }
             }
-            FieldValue::Str(_) | FieldValue::Json(_) => {
+            _ => {
                 let mut raw = core::mem::take(&mut self.raw);
                 key.clear();
                 fold_into(text.read(&mut raw), &mut key);

@@ -7,8 +7,10 @@
 //! of the formats never has.
 
 use core::cell::OnceCell;
+use core::ops::Range;
 
-use powerstream_core::post::{Entities, Format, Index, JsonStr, Post, Url, User, Value};
+use memchr::memchr;
+use powerstream_core::post::{Entities, Format, Index, JsonStr, Post, Readable, Url, User, Value};
 use powerstream_core::stream::{Kind, classify, elements};
 
 /// Which Post a leaf was found in.
@@ -80,30 +82,61 @@ pub(crate) enum Domain {
 pub(crate) enum FieldValue<'a> {
     Str(&'a str),
     Json(JsonStr<'a>),
+    /// A text in which X writes `&`, `<` and `>` as HTML entities.
+    HtmlStr(&'a str),
+    /// The same.
+    HtmlJson(JsonStr<'a>),
     Id(u64),
     /// The ids of an annotation's domain and entity.
     Annotation(Option<u64>, Option<u64>),
 }
 
 impl<'a> FieldValue<'a> {
-    /// The text, in `buffer` where it cannot be lent. Nothing where it is an id.
+    /// The text as readers see it, in `buffer` where it cannot be lent. Nothing where it is an id.
     pub(crate) fn read<'b>(self, buffer: &'b mut String) -> &'b str
     where
         'a: 'b,
     {
         match self {
             Self::Str(text) => text,
-            Self::Json(text) => match text.as_str() {
-                Some(text) => text,
-                None => {
-                    buffer.clear();
-                    // Writing to a String cannot fail.
-                    let _ = text.write_to(buffer);
-                    buffer
+            Self::HtmlStr(text) if memchr(b'&', text.as_bytes()).is_none() => text,
+            Self::HtmlStr(text) => {
+                buffer.clear();
+                buffer.extend(Readable::new(text));
+                buffer
+            }
+            Self::Json(text) | Self::HtmlJson(text) => {
+                let is_html = matches!(self, Self::HtmlJson(_));
+                match text.as_str() {
+                    Some(text) if is_html => return Self::HtmlStr(text).read(buffer),
+                    Some(text) => return text,
+                    None => {}
                 }
-            },
+                buffer.clear();
+                // Writing to a String cannot fail.
+                let _ = text.write_to(buffer);
+                if is_html && memchr(b'&', buffer.as_bytes()).is_some() {
+                    buffer.clear();
+                    buffer.extend(text.readable());
+                }
+                buffer
+            }
             Self::Id(_) | Self::Annotation(..) => "",
         }
+    }
+
+    /// Returns which characters of the received text these of the [read](Self::read) one are.
+    pub(crate) fn received(self, characters: Range<usize>) -> Range<usize> {
+        let mut readable = match self {
+            Self::HtmlStr(text) => Readable::new(text),
+            Self::HtmlJson(text) => text.readable(),
+            _ => return characters,
+        };
+        let mut position_behind = |count| {
+            readable.by_ref().take(count).for_each(drop);
+            readable.position()
+        };
+        position_behind(characters.start)..position_behind(characters.len())
     }
 }
 
@@ -273,7 +306,7 @@ impl<'a> View<'a> {
         match domain {
             Domain::Words => {
                 if let Some(text) = self.posts.plain {
-                    visit(PostRole::Own, "text", FieldValue::Str(text));
+                    visit(PostRole::Own, "text", FieldValue::HtmlStr(text));
                     return None;
                 }
                 for (source, post) in self.all() {
@@ -284,7 +317,7 @@ impl<'a> View<'a> {
             }
             Domain::OwnTexts => {
                 if let Some(text) = self.posts.plain {
-                    visit(PostRole::Own, "text", FieldValue::Str(text));
+                    visit(PostRole::Own, "text", FieldValue::HtmlStr(text));
                     return None;
                 }
                 self.own().for_each(|(source, post)| text(source, post, visit));
@@ -443,7 +476,7 @@ impl<'a> View<'a> {
                 // What is longer is no anchor that the service writes.
                 let text = if self.is_v2() { None } else { source.unescape(&mut buffer) };
                 let (name, url) = match text.and_then(anchor) {
-                    Some((name, url)) => (FieldValue::Str(name), Some(FieldValue::Str(url))),
+                    Some((name, url)) => (FieldValue::HtmlStr(name), Some(FieldValue::HtmlStr(url))),
                     None => (FieldValue::Json(source), None),
                 };
                 let found = if domain == Domain::SourceName { Some(name) } else { url };
@@ -664,7 +697,9 @@ impl Domain {
 }
 
 fn text(source: PostRole, post: Post<'_>, visit: &mut Visit<'_>) {
-    string(source, "text", post.text(), visit);
+    if let Some(text) = post.text() {
+        visit(source, "text", FieldValue::HtmlJson(text));
+    }
 }
 
 fn string(source: PostRole, field: &'static str, text: Option<JsonStr<'_>>, visit: &mut Visit<'_>) {

@@ -37,7 +37,8 @@ const WORDS: [&str; 24] = [
     "boat",
 ];
 
-const SEPARATORS: [&str; 12] = [" ", " ", " ", " ", "  ", "-", ", ", "\n", "\u{3000}", "'", "", "/"];
+const SEPARATORS: [&str; 14] =
+    [" ", " ", " ", " ", "  ", "-", ", ", "\n", "\u{3000}", "'", "", "/", "&amp;", " &lt; "];
 
 fn text(random: &mut Random) -> String {
     let mut out = String::new();

@@ -107,11 +107,10 @@ impl Text {
         text
     }
 
-    /// What stands in `text` where the whole is in `extended_tweet`: the first 116 code points, an ellipsis and a link.
+    /// What stands in `text` where the whole is in `extended_tweet`: the first 116 characters, an ellipsis and a link.
     pub(super) fn truncated(&self, rng: &mut Rng) -> Self {
         let mut short = Self::default();
-        let head: String = self.text.chars().take(116).collect();
-        short.push(&head);
+        short.push(head(&self.text, 116));
         short.push("…");
         let key = key(rng);
         let shown = format!("{LINK}{key}");
@@ -119,7 +118,7 @@ impl Text {
         short
     }
 
-    /// `RT @name: ` and the text of the original, cut to 140 code points as the service does.
+    /// `RT @name: ` and the text of the original, cut to 140 characters as the service does.
     pub(super) fn retweet(original: &Self, author: &Person) -> Self {
         let mut text = Self::default();
         text.push("RT ");
@@ -130,9 +129,8 @@ impl Text {
         text.entities.push(Entity { kind: Kind::Mention(Box::new(author.clone())), start, end });
         text.push(": ");
         let left = 139 - text.chars as usize;
-        if original.text.chars().count() > left + 1 {
-            let head: String = original.text.chars().take(left).collect();
-            text.push(&head);
+        if head(&original.text, left + 1).len() < original.text.len() {
+            text.push(head(&original.text, left));
             text.push("…");
         } else {
             text.push(&original.text);
@@ -146,5 +144,43 @@ impl Text {
 
     pub(super) fn has_link(&self) -> bool {
         self.entities.iter().any(|entity| matches!(entity.kind, Kind::Url(_) | Kind::Media(_)))
+    }
+}
+
+/// The first characters of a text as readers see it, in which an entity such as `&amp;` is one: the service cuts there.
+fn head(text: &str, characters: usize) -> &str {
+    let mut in_entity = false;
+    let begins = |(_, char): &(usize, char)| {
+        let is_inside = in_entity;
+        in_entity = *char == '&' || (in_entity && *char != ';');
+        !is_inside
+    };
+    let end = text.char_indices().filter(begins).nth(characters);
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_between_the_characters_that_readers_see() {
+        let text = "é &amp; &lt;3";
+        for (characters, want) in
+            [(0, ""), (2, "é "), (3, "é &amp;"), (4, "é &amp; "), (5, "é &amp; &lt;"), (6, text), (7, text)]
+        {
+            assert_eq!(head(text, characters), want);
+        }
+    }
+
+    #[test]
+    fn a_cut_text_has_the_length_that_the_service_allows() {
+        let whole = Text { text: "&lt;3 ".repeat(60), ..Text::default() };
+        let readable = |text: &str| text.replace("&lt;", "<").chars().count();
+        let author = Person::nth(1, 2);
+        let retweet = Text::retweet(&whole, &author);
+        assert_eq!(readable(&retweet.text), 140);
+        assert_eq!(retweet.len(), retweet.text.chars().count() as u64);
+        assert_eq!(readable(&whole.truncated(&mut Rng::nth(1, 2)).text), 116 + 1 + 1 + 23);
     }
 }

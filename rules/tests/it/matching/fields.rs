@@ -24,6 +24,8 @@ pub(super) fn languages_and_applications() -> Vec<Case> {
         Case("lang:en", Post { lang: None, ..post("x") }, NO, UNKNOWN),
         Case("has:lang", Post { lang: None, ..post("x") }, NO, UNKNOWN),
         yes("source:\"x web client\"", made_with("X Web Client", "https://x.example")),
+        yes("is:nullcast", made_with("Twitter Ads Composer", "https://ads.example")),
+        no("is:nullcast", made_with("Twitter Ads Composers", "https://ads.example")),
         yes("source:Gullcam", made_with("GullCam", "https://x.example")),
         no("source:web", made_with("X Web Client", "https://x.example")),
         Case("source:\"http://x.example/app\"", made_with("X", "https://x.example/app/"), YES, NO),

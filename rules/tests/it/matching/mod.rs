@@ -9,6 +9,7 @@
 
 mod documented;
 mod fields;
+mod html;
 mod people;
 mod words;
 
@@ -206,7 +207,7 @@ fn messages_that_are_no_posts_match_no_rule() {
 }
 
 /// The cases by subject.
-const ALL: [fn() -> Vec<Case>; 17] = [
+const ALL: [fn() -> Vec<Case>; 19] = [
     words::keywords_are_tokens_of_the_text_or_of_a_link,
     words::keywords_search_retweeted_and_quoted_posts,
     words::emoji_are_tokens_by_grapheme_cluster,
@@ -224,6 +225,8 @@ const ALL: [fn() -> Vec<Case>; 17] = [
     fields::annotations_and_conversations_exist_in_v2_only,
     fields::embeddings_are_unknown,
     fields::samples,
+    html::entities_in_texts_are_the_characters_they_stand_for,
+    html::every_text_is_decoded_and_no_other_field,
 ];
 
 #[test]

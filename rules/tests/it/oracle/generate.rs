@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::choices::Choices;
 use super::post::{Link, Location, Place, Post, Reply, User, post};
 
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 28] = [
     "gull",
     "tern",
     "skua",
@@ -32,9 +32,11 @@ const WORDS: [&str; 26] = [
     "acme's",
     "a+b",
     "ΣΊΣΥΦΟΣ",
+    "amp",
+    "lt;",
 ];
 
-const JOINTS: [&str; 27] = [
+const JOINTS: [&str; 34] = [
     " ",
     " ",
     " ",
@@ -62,6 +64,13 @@ const JOINTS: [&str; 27] = [
     "1\u{fe0f}\u{20e3}",
     "\u{301}",
     " x ",
+    "&",
+    "<",
+    "&amp;",
+    " &amp; ",
+    "&lt;",
+    "&gt;",
+    "&amp;amp;",
 ];
 
 const NAMES: [&str; 5] = ["harbour_news", "Shore_Walker", "gull", "12", "_a"];
@@ -172,7 +181,7 @@ pub fn a_post(choices: &mut Choices<'_>, depth: usize) -> Post {
         id: if choices.once_in(3) { choices.number() } else { choices.pick(&IDS) },
         is_long: choices.once_in(6),
         lang: Some(choices.pick(&LANGS).into()),
-        source: (choices.pick(&["X Web Client", "gull"]).into(), choices.pick(&HOSTS).into()),
+        source: (choices.pick(&["X Web Client", "gull", "R&amp;D"]).into(), choices.pick(&HOSTS).into()),
         author: user(choices),
         hashtags: few(choices, 3, |choices| choices.pick(&TAGS).into()),
         cashtags: few(choices, 6, |choices| choices.pick(&TAGS).into()),
@@ -414,14 +423,30 @@ pub fn a_leaf(choices: &mut Choices<'_>, family: Family) -> String {
         56 => format!("in_reply_to_status_id:{}", choices.pick(&IDS)),
         57 => format!(
             "source:{}",
-            choices.pick(&["gull", "\"x web client\"", "\"http://example.org/\"", "\"bit.example/a+b\""])
+            choices.pick(&[
+                "gull",
+                "\"r&d\"",
+                "\"x web client\"",
+                "\"http://example.org/\"",
+                "\"bit.example/a+b\""
+            ])
         ),
         58 => format!("sample:{}", choices.pick(&[50, 1, 100])),
         _ => match (family, choices.below(8)) {
             (Family::Powertrack, 0 | 1) => {
                 format!(
                     "contains:{}",
-                    choices.pick(&["ull", "\"a g\"", "señ", "\"\u{303}\"", "-5", "\"l t\"", "🍕"])
+                    choices.pick(&[
+                        "ull",
+                        "\"a g\"",
+                        "señ",
+                        "\"\u{303}\"",
+                        "-5",
+                        "\"l t\"",
+                        "🍕",
+                        "\"&\"",
+                        "\"<g\""
+                    ])
                 )
             }
             (Family::Powertrack, 2) => format!("profile_country:{}", choices.pick(&CODES)),

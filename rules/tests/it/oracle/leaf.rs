@@ -11,13 +11,14 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
     let argument = &*term.text;
     match term.operator {
         O::Keyword | O::Emoji | O::Phrase => any_source(post, |post| {
+            let own = post.text();
             let mut texts = post.links();
-            texts.push(post.text());
+            texts.push(&own);
             Some(texts.iter().any(|text| words(text, term, options)))
         }),
         O::Proximity => {
             let Value::Proximity { distance } = term.value else { unreachable!("{term:?}") };
-            any_source(post, |post| Some(text::near(post.text(), argument, distance)))
+            any_source(post, |post| Some(text::near(&post.text(), argument, distance)))
         }
         O::Hashtag => any_source(post, |post| Some(one_is(post.hashtags(), argument))),
         O::Cashtag => any_source(post, |post| Some(one_is(post.cashtags(), argument))),
@@ -43,7 +44,7 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
             true => post.in_reply_to_user().map_or(Some(false), |user| is_affiliated(user, term, post)),
             false => None,
         },
-        O::Contains => any_own(post, |post| Some(text::holds(post.text(), argument))),
+        O::Contains => any_own(post, |post| Some(text::holds(&post.text(), argument))),
         O::Url => any_source(post, |post| {
             Some(post.link_targets(options.short_links).iter().any(|url| text::in_a_row(url, argument)))
         }),
@@ -129,7 +130,11 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         }
         O::IsQuote => any_source(post, |post| Some(post.is_quote())),
         O::IsVerified => author(post, |user| user.verified().or(absent(post))),
-        O::IsNullcast => Some(post.is_promoted_only()),
+        O::IsNullcast => {
+            let advertisers = ["Twitter for Advertisers", "Twitter Ads", "Twitter Ads Composer"];
+            let is_one = |(name, _): (String, Option<String>)| advertisers.contains(&&*name);
+            Some(post.is_promoted_only() || post.source().is_some_and(is_one))
+        }
         O::RetweetsOfStatusId => Some(post.retweeted_id().is_some_and(|id| is_post(term, id))),
         O::InReplyToStatusId => Some(post.in_reply_to().is_some_and(|id| is_post(term, id))),
         O::ConversationId => post.conversation().map_or(absent(post), |id| Some(is_post(term, id))),
@@ -145,7 +150,7 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
             post.annotations().iter().any(|(_, _, name)| name.is_some_and(|name| text::same(name, argument)))
         }),
         O::Source => post.source().map_or(absent(post), |(name, url)| {
-            Some(text::same(name, argument) || url.is_some_and(|url| text::same(bare(url), bare(argument))))
+            Some(text::same(&name, argument) || url.is_some_and(|url| text::same(bare(&url), bare(argument))))
         }),
         O::Sample => {
             let Value::Percent(percent) = term.value else { unreachable!("{term:?}") };

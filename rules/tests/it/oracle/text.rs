@@ -14,6 +14,12 @@ pub fn normal(text: &str) -> String {
     text.nfc().map(fold).collect()
 }
 
+/// What readers see of a text in which X escapes these three characters.
+pub fn readable(text: &str) -> String {
+    // The ampersand last, so that what it makes is not decoded again.
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
 /// Whether both are the same but for case and composition.
 pub fn same(a: &str, b: &str) -> bool {
     normal(a) == normal(b)

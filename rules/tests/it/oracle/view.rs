@@ -6,6 +6,8 @@
 
 use serde_json::Value as Json;
 
+use super::text::readable;
+
 /// One Post in its message.
 #[derive(Clone, Copy, Debug)]
 pub struct Post<'a> {
@@ -107,13 +109,14 @@ impl<'a> Post<'a> {
         if note.is_object() { note } else { &self.value["note_post"] }
     }
 
-    pub fn text(&self) -> &'a str {
+    /// As readers see it, whatever X escapes.
+    pub fn text(&self) -> String {
         let texts = if self.v2 {
             [&self.note()["text"], &self.value["text"], &NULL]
         } else {
             [&self.extended()["full_text"], &self.value["full_text"], &self.value["text"]]
         };
-        texts.into_iter().find_map(string).unwrap_or_default()
+        readable(texts.into_iter().find_map(string).unwrap_or_default())
     }
 
     fn entities(&self) -> &'a Json {
@@ -311,17 +314,17 @@ impl<'a> Post<'a> {
     }
 
     /// Name and URL of the application.
-    pub fn source(&self) -> Option<(&'a str, Option<&'a str>)> {
+    pub fn source(&self) -> Option<(String, Option<String>)> {
         let source = string(&self.value["source"])?;
         if self.v2 {
-            return Some((source, None));
+            return Some((source.to_owned(), None));
         }
-        let anchor = |source: &'a str| {
+        let anchor = |source: &str| {
             let (tag, rest) = source.strip_prefix("<a ")?.split_once('>')?;
             let href = tag.split_once("href=\"")?.1.split_once('"')?.0;
-            Some((rest.split_once('<')?.0, Some(href)))
+            Some((readable(rest.split_once('<')?.0), Some(readable(href))))
         };
-        Some(anchor(source).unwrap_or((source, None)))
+        Some(anchor(source).unwrap_or_else(|| (source.to_owned(), None)))
     }
 
     pub fn point(&self) -> Option<(f64, f64)> {
