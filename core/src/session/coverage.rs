@@ -59,7 +59,7 @@ use super::event::Gap;
 use super::lateness::{Late, Lateness};
 use super::server_clock::ServerClock;
 use super::wall_clock::WallClock;
-use crate::stream::message::PostId;
+use crate::stream::message::{PostId, classify, elements};
 use crate::time::{Instant, UnixTime};
 
 /// Taken from the start of a gap that no Post bounds: how long a message may have travelled before
@@ -377,6 +377,15 @@ impl Coverage {
         }
     }
 
+    /// Reports an array of messages: each counts, as far as the array is one.
+    #[cold]
+    pub(super) fn handle_array(&mut self, bytes: &[u8]) {
+        for element in elements(bytes).map_while(Result::ok) {
+            self.handle_message(classify(element).post_id);
+        }
+        self.handle_message(None);
+    }
+
     #[inline]
     fn handle_post(&mut self, id: PostId, created: UnixTime) {
         let Some(stream) = &mut self.stream else { return };
@@ -531,6 +540,7 @@ impl GapStart {
 
 #[cfg(test)]
 mod tests {
+    use std::format;
     use std::vec::Vec;
 
     use super::*;
@@ -556,11 +566,14 @@ mod tests {
         Some(PostId::new((time.as_millis() - 1_288_834_974_657) << 22))
     }
 
-    /// A stream whose head came with the read at `seconds`, after a request at that time.
+    /// A stream whose head came with the read at `seconds`, after a request at that time. What
+    /// follows comes every 10 s.
     fn begin(coverage: &mut Coverage, seconds: u64, has_backfill: bool) -> Option<Gap> {
         coverage.handle_request(at(seconds));
         coverage.handle_read(at(seconds), true);
-        coverage.handle_stream_begun(at(seconds), clock(), None, has_backfill)
+        let gap = coverage.handle_stream_begun(at(seconds), clock(), None, has_backfill);
+        coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
+        gap
     }
 
     fn streaming() -> Coverage {
@@ -760,6 +773,9 @@ mod tests {
     fn five_minutes_that_were_read_complete_backfill() {
         let mut coverage = backfilling();
         coverage.handle_healthy();
+        for seconds in (110..400).step_by(10) {
+            read(&mut coverage, seconds);
+        }
         // Read at 400 s, but certain only up to the read before.
         for (seconds, is_backfilling) in [(399, true), (400, true), (401, false)] {
             read(&mut coverage, seconds);
@@ -900,6 +916,7 @@ mod tests {
             let mut coverage = begun_with(ahead);
             // The Post lags by 3 s: so does whatever comes without a time of creation.
             read_posts(&mut coverage, 5_000, &[2_000]);
+            coverage.lateness = Lateness::of_pace(Duration::from_secs(5));
             // The third long pause in a row is the new pace.
             for (millis, from) in [(25_000, 1_000), (45_000, 11_000), (65_000, 41_000), (85_000, 61_000)] {
                 read_keep_alive(&mut coverage, millis);
@@ -915,6 +932,7 @@ mod tests {
     fn keep_alives_behind_a_stall_move_nothing_until_they_come_at_the_usual_pace() {
         for has_post in [false, true] {
             let mut coverage = begun_with(0);
+            coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
             let mut from = |millis, wanted: i64| {
                 read_keep_alive(&mut coverage, millis);
                 assert_eq!(start(&coverage, 0), wanted, "{millis}");
@@ -938,16 +956,52 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_for_the_head_is_not_the_pace_of_the_stream() {
-        let mut coverage = Coverage::new(at(0));
-        coverage.handle_request(at(0));
-        coverage.handle_read(at_ms(5), true);
-        coverage.handle_stream_begun(at_ms(5), clock(), None, false);
-        for millis in [2_000, 2_001] {
-            coverage.handle_read(at_ms(millis), true);
-            coverage.handle_message(None);
+    fn a_stall_at_the_start_of_a_stream_proves_nothing() {
+        for (head, reads) in [(0, &[7_000, 7_005, 7_010][..]), (6_000, &[7_900, 7_905]), (5, &[2_000, 2_001])]
+        {
+            let mut coverage = Coverage::new(at(0));
+            coverage.handle_request(at(0));
+            coverage.handle_read(at_ms(head), true);
+            coverage.handle_stream_begun(at_ms(head), clock(), Some(unix(0)), false);
+            for millis in reads {
+                // Messages without a time of creation, sent just behind the head.
+                coverage.handle_read(at_ms(*millis), true);
+                coverage.handle_message(None);
+                assert!(start(&coverage, 0) <= 0, "head at {head}, {millis}: {}", start(&coverage, 0));
+            }
         }
-        assert_eq!(start(&coverage, 0), 1_000);
+    }
+
+    #[test]
+    fn three_pauses_alike_are_the_pace_of_a_new_stream_without_posts() {
+        let mut coverage = begun_with(0);
+        for (millis, from) in [(20_000, -1_000), (40_000, -1_000), (60_000, 39_000), (80_000, 59_000)] {
+            read_keep_alive(&mut coverage, millis);
+            assert_eq!(start(&coverage, 0), from, "{millis}");
+        }
+    }
+
+    #[test]
+    fn every_post_of_an_array_counts() {
+        let array = |posts: &[u64]| {
+            let posts = posts.iter().map(|at| format!(r#"{{"id":{},"text":""}}"#, id_at(*at).as_u64()));
+            format!("[{}]", posts.collect::<Vec<_>>().join(","))
+        };
+        let mut coverage = begun_with(0);
+        coverage.handle_read(at_ms(10_000), true);
+        coverage.handle_array(array(&[9_000, 9_900, 9_500]).as_bytes());
+        assert_eq!((start(&coverage, 0), coverage.newest), (9_900 - 1_000 - 2 * 400, Some(id_at(9_900))));
+        // One that breaks off counts as far as it goes, and an empty one is a message.
+        coverage.handle_array(&array(&[9_950, 9_960]).as_bytes()[..50]);
+        assert_eq!(coverage.newest, Some(id_at(9_950)));
+        coverage.handle_read(at_ms(10_100), false);
+        coverage.handle_array(b"[]");
+        assert!(coverage.at_boundary);
+        // The first Post of the first message says when the stream is live.
+        let (mut coverage, gap) = gap_at_20(0, Some(unix(20)));
+        coverage.handle_array(array(&[23_000, 24_000]).as_bytes());
+        let resumed = Gap { to: unix_ms(23_000), first_after: Some(id_at(23_000)), ..gap };
+        assert_eq!(coverage.take_notice(), Some(Notice::Resumed(resumed)));
     }
 
     #[test]

@@ -15,7 +15,9 @@
 //! The pace of the reads has a second use, for messages that have no time of creation: how late they
 //! may be. A pause 1.5 times as long as usual, and a second, may have been the path's: whatever comes
 //! is late by at most what the pause was too long. Reads that follow sooner than usual take that
-//! back, and each read at the usual pace a sixteenth of it: a path is not late for ever.
+//! back, and each read at the usual pace a sixteenth of it: a path is not late for ever. On a new
+//! stream the pace is unknown, and every pause of more than a second may have been the path's, until
+//! three in a row are as long.
 //!
 //! ```text
 //!   sent    10        20        30        40        50    keep-alives
@@ -118,10 +120,6 @@ impl Lateness {
     }
 
     fn measure(&mut self, pause: u64) {
-        if self.pace == 0 {
-            self.pace = pause;
-            return;
-        }
         let is_long = pause > self.pace.saturating_add(self.pace / 2).saturating_add(SECOND);
         if is_long || self.behind > 0 {
             self.behind = self.behind.saturating_add(pause).saturating_sub(self.pace);
@@ -139,7 +137,7 @@ impl Lateness {
             (self.pace, self.long) = (self.shortest, 0);
         } else if !is_long && (self.behind == 0 || pause >= self.pace / 2) {
             self.behind = self.behind.saturating_sub(self.pace / 16);
-            self.pace = self.pace - self.pace / 4 + pause / 4;
+            self.pace = if self.pace == 0 { pause } else { self.pace - self.pace / 4 + pause / 4 };
         }
     }
 
@@ -194,6 +192,13 @@ mod tests {
         millis * 1_000_000
     }
 
+    impl Lateness {
+        /// A stream whose reads have been so far apart.
+        pub(in crate::session) const fn of_pace(pace: Duration) -> Self {
+            Self { pace: pace.as_nanos() as u64, ..Self::NONE }
+        }
+    }
+
     fn read(lateness: &mut Lateness, pause: u64) -> (u64, Option<Late>) {
         let pause = millis(pause);
         if lateness.handle_read(pause) { (0, None) } else { lateness.handle_unusual_read(pause) }
@@ -207,8 +212,8 @@ mod tests {
 
     #[test]
     fn reads_behind_a_long_pause_are_late_until_a_burst_has_made_up_for_it() {
-        let pauses = [10_000, 10_000, 29_000, 1, 999, 10_000];
-        assert_eq!(behind(&pauses), [0, 0, 19_000, 9_001, 0, 0]);
+        let pauses = [10_000, 10_000, 10_000, 29_000, 1, 999, 10_000];
+        assert_eq!(behind(&pauses)[2..], [0, 19_000, 9_001, 0, 0]);
     }
 
     #[test]
@@ -224,8 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_of_which_nothing_is_known_is_taken_from_the_first_pause() {
-        assert_eq!(behind(&[20_000, 1, 20_000]), [0; 3]);
+    fn first_pauses_of_a_stream_are_late_until_three_are_as_long() {
+        assert_eq!(behind(&[20_000, 20_000, 20_000, 20_000]), [20_000, 40_000, 0, 0]);
+        assert_eq!(behind(&[7_000, 5])[1], 7_005);
+        assert_eq!(behind(&[1_000, 1_000, 999]), [0; 3]);
     }
 
     #[test]
@@ -236,8 +243,8 @@ mod tests {
     #[test]
     fn further_keep_alives_in_a_read_and_posts_end_lateness() {
         let mut lateness = Lateness::NONE;
-        let late = [10_000, 40_000].map(|pause| read(&mut lateness, pause).0);
-        assert_eq!(late, [0, millis(30_000)]);
+        let late = [10_000, 10_000, 10_000, 40_000].map(|pause| read(&mut lateness, pause).0);
+        assert_eq!(late[2..], [0, millis(30_000)]);
         lateness.handle_more();
         assert_eq!(lateness.behind, millis(20_000));
         assert_eq!(late_post(&mut lateness), 0);
