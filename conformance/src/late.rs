@@ -217,13 +217,15 @@ impl Report {
     }
 
     fn record(&mut self, event: &OwnedEvent) {
-        let mut add = |gap: &Gap| self.gaps.push(ReportedGap { from: gap.from, to: gap.to });
+        let reported = |gap: Gap| ReportedGap { from: gap.from, to: gap.to };
         match event {
             OwnedEvent::Connected(connected) => {
-                connected.gap.as_ref().map(add).unwrap_or_default();
+                self.gaps.extend(connected.gap.map(reported));
                 self.begins();
             }
-            OwnedEvent::Resumed(gap) => add(gap),
+            OwnedEvent::Resumed(gap) => {
+                *self.gaps.last_mut().expect("the gap that it repeats") = reported(*gap);
+            }
             OwnedEvent::Disconnected(_) => self.disconnects += 1,
             OwnedEvent::Late(_) => self.late += 1,
             _ => {}

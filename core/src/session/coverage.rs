@@ -73,8 +73,9 @@ const DISORDER_FACTOR: u64 = 2;
 /// Posts more out of order than this, in milliseconds, are stragglers: they do not count.
 const DISORDER_MAX: u64 = 10_000;
 
-/// Added to a stream's beginning: the server's `Date` has whole seconds only.
-const DATE_MARGIN: Duration = Duration::from_secs(1);
+/// Added to a stream's beginning for the end of its backfill: the clocks of the service's machines
+/// may disagree.
+const BACKFILL_MARGIN: Duration = Duration::from_secs(1);
 
 /// Backfill is complete when everything sent in so long has been read. Posts so much older than the
 /// stream's beginning are not live.
@@ -284,11 +285,8 @@ impl Coverage {
         }
         // Plain numbers: this is the path of every read.
         let pause = now.as_nanos() - self.read_at.as_nanos();
-        let proven = if self.lateness.handle_read(pause) {
-            self.read_at
-        } else {
-            self.handle_unusual_read(now, pause)
-        };
+        let proven =
+            if self.lateness.is_usual(pause) { self.read_at } else { self.handle_unusual_read(now, pause) };
         if !self.has_backlog {
             if is_between {
                 self.caught_up_at = self.caught_up_at.max(proven);
@@ -342,13 +340,11 @@ impl Coverage {
                 first_after: None,
             }
         });
-        // By whichever clock is ahead.
-        let begun = unix.max(date.unwrap_or_default()).saturating_add(DATE_MARGIN);
         self.server = Some(server);
         self.stream = Some(StreamProgress {
             begun_at: now,
             is_healthy: false,
-            backfill_until: has_backfill.then_some(begun),
+            backfill_until: has_backfill.then_some(latest.saturating_add(BACKFILL_MARGIN)),
             keep_alives: 0,
             has_message: false,
             live_from: server.earliest_at(now).saturating_sub(BACKFILL_TAKES_MAX),
@@ -397,7 +393,7 @@ impl Coverage {
             self.server_read = (self.read_at, earliest.unwrap_or_default());
         }
         let lag = self.server_read.1.as_millis().wrapping_sub(created.as_millis()) as i64;
-        let Some(newest) = stream.newest.as_mut().filter(|_| lag >= 0 && self.reported.is_none()) else {
+        let Some(newest) = stream.newest.as_mut().filter(|_| lag >= 0) else {
             self.handle_unusual_post(id, created, lag);
             return;
         };
@@ -728,7 +724,7 @@ mod tests {
         assert_eq!(coverage.gap_from(back), Some(UnixTime::from_seconds(START - 491)));
         // So far back that the stream would begin before the gap: the gap is never negative.
         let gap = coverage.handle_stream_begun(at(0), back, None, false).unwrap();
-        assert!(gap.from <= gap.to);
+        assert!(gap.from <= gap.to && gap.local_from <= gap.local_to);
     }
 
     #[test]
@@ -750,23 +746,27 @@ mod tests {
         let mut coverage = backfilling();
         coverage.handle_healthy();
         coverage.handle_message(Some(PostId::new(20)));
-        coverage.handle_message(post(unix(100)));
-        assert!(coverage.is_backfilling());
         coverage.handle_message(post(unix(101)));
+        assert!(coverage.is_backfilling());
+        coverage.handle_message(post(unix(102)));
         assert!(!coverage.is_backfilling());
         // That Post is the newest one.
-        assert_eq!(coverage.covered_until(clock()), Some(unix(100)));
+        assert_eq!(coverage.covered_until(clock()), Some(unix(101)));
     }
 
     #[test]
-    fn the_servers_date_counts_if_it_is_ahead() {
-        let mut coverage = streaming();
-        coverage.handle_closed(clock());
-        coverage.handle_stream_begun(at(100), clock(), Some(unix(160)), true);
-        coverage.handle_message(post(unix(160)));
-        assert!(coverage.is_backfilling());
-        coverage.handle_message(post(unix(161)));
-        assert!(!coverage.is_backfilling());
+    fn a_post_completes_backfill_by_the_servers_date_whatever_the_local_clock_says() {
+        for ahead in CLOCKS {
+            let mut coverage = begun_with(ahead);
+            coverage.handle_closed(clock_off(ahead));
+            coverage.handle_request(at_ms(100_000));
+            coverage.handle_stream_begun(at_ms(100_400), clock_off(ahead), Some(unix(160)), true);
+            // `Date` and its second, the request's time, and a second.
+            coverage.handle_message(Some(id_at(162_399)));
+            assert!(coverage.is_backfilling());
+            coverage.handle_message(Some(id_at(162_400)));
+            assert!(!coverage.is_backfilling());
+        }
     }
 
     #[test]
@@ -956,6 +956,35 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_cut_behind_a_stall_proves_no_more_than_it_did() {
+        let mut coverage = begun_with(0);
+        coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
+        for millis in [10_000, 20_000, 49_000, 49_001] {
+            read_keep_alive(&mut coverage, millis);
+        }
+        assert_eq!(start(&coverage, 0), 39_000);
+        // Emptied by the read at 49.001 s, which was late by 9.001 s.
+        coverage.handle_read(at_ms(49_500), false);
+        assert_eq!(start(&coverage, 0), 39_000);
+    }
+
+    #[test]
+    fn two_keep_alives_in_a_read_make_up_for_twice_the_pace() {
+        for (keep_alives, from) in [(1, 39_000), (2, 48_000)] {
+            let mut coverage = begun_with(0);
+            coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
+            for millis in [10_000, 20_000, 49_000] {
+                read_keep_alive(&mut coverage, millis);
+            }
+            for _ in 1..keep_alives {
+                coverage.handle_keep_alive();
+            }
+            read_keep_alive(&mut coverage, 49_001);
+            assert_eq!(start(&coverage, 0), from, "{keep_alives}");
+        }
+    }
+
+    #[test]
     fn a_stall_at_the_start_of_a_stream_proves_nothing() {
         for (head, reads) in [(0, &[7_000, 7_005, 7_010][..]), (6_000, &[7_900, 7_905]), (5, &[2_000, 2_001])]
         {
@@ -970,6 +999,24 @@ mod tests {
                 assert!(start(&coverage, 0) <= 0, "head at {head}, {millis}: {}", start(&coverage, 0));
             }
         }
+    }
+
+    #[test]
+    fn a_head_that_is_late_is_not_reported_and_the_pace_before_it_does_not_count() {
+        let mut coverage = streaming();
+        for seconds in [10, 20, 30] {
+            read(&mut coverage, seconds);
+        }
+        coverage.handle_closed(clock());
+        coverage.handle_request(at(40));
+        coverage.handle_read(at(70), true);
+        assert!(!coverage.has_notice());
+        coverage.handle_stream_begun(at(70), clock(), Some(unix(69)), false);
+        for millis in [77_000, 77_005] {
+            coverage.handle_read(at_ms(millis), true);
+            coverage.handle_message(None);
+        }
+        assert!(start(&coverage, 0) <= 69_000, "{}", start(&coverage, 0));
     }
 
     #[test]
@@ -1013,9 +1060,10 @@ mod tests {
         assert_eq!(start(&coverage, 0), 10_950 - 1_000 - 2 * 4_000);
         read_posts(&mut coverage, 22_000, &[21_950, 11_949]);
         assert_eq!(start(&coverage, 0), 21_950 - 1_000 - 2 * 4_000);
-        // What the stream is like is known to the next one.
+        // What the stream is like is known to the next one, and which Post was the newest.
         coverage.handle_closed(clock());
         coverage.handle_request(at(30));
+        assert_eq!(coverage.newest, Some(id_at(21_950)));
         coverage.handle_stream_begun(at(30), clock(), Some(unix(30)), false);
         read_posts(&mut coverage, 31_000, &[30_900]);
         assert_eq!(start(&coverage, 0), 30_900 - 1_000 - 2 * 4_000);
@@ -1032,10 +1080,25 @@ mod tests {
             coverage.handle_message(Some(id));
             assert_eq!((start(&coverage, 0), coverage.newest), (-1_000, None));
         }
-        // A clock that is behind by less corrects itself.
-        coverage.handle_message(Some(id_at(23_000)));
-        assert_eq!(start(&coverage, 0), 22_000);
-        assert_eq!(coverage.server.unwrap().earliest_at(at(20)), unix(23));
+        let oldest = PostId::new(id_at(0).as_u64() - (five_minutes << 22));
+        coverage.handle_message(Some(oldest));
+        assert_eq!(coverage.newest, Some(oldest));
+    }
+
+    #[test]
+    fn a_server_clock_that_is_behind_is_corrected_by_each_post_ahead_of_it() {
+        let mut coverage = begun_with(0);
+        let mut read = |millis, posts: &[u64], earliest| {
+            read_posts(&mut coverage, millis, posts);
+            assert_eq!(coverage.server.unwrap().earliest_at(at_ms(millis)), unix_ms(earliest));
+        };
+        read(20_000, &[23_000, 22_900, 22_950], 23_000);
+        read(20_500, &[23_100], 23_500);
+        read(21_000, &[24_800, 24_700], 24_800);
+        assert_eq!(coverage.newest, Some(id_at(24_800)));
+        // The newest one is followed by silence since the last one that was read.
+        let read_at = coverage.stream.unwrap().newest.unwrap().read_at;
+        assert_eq!(read_at, at_ms(21_000));
     }
 
     /// The gap that a stream begins with at 20 s, after Posts up to 10 s.
@@ -1069,7 +1132,14 @@ mod tests {
             coverage.handle_stream_begun(at(0), clock_off(ahead), None, false);
             read_posts(&mut coverage, 10_100, &[10_000]);
             coverage.handle_closed(clock_off(ahead));
-            coverage.handle_stream_begun(at(20), clock_off(ahead), None, false).unwrap().to
+            coverage.handle_request(at(19));
+            coverage.handle_read(at(20), true);
+            let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), None, false).unwrap();
+            // A first Post that is later says more, with the margin.
+            coverage.handle_message(Some(id_at(30_000)));
+            let Some(Notice::Resumed(resumed)) = coverage.take_notice() else { panic!("{coverage:?}") };
+            assert_eq!(resumed.to, unix_ms(31_000));
+            gap.to
         };
         assert_eq!([to(0), to(3_000)], [unix_ms(20_002), unix_ms(23_002)]);
         // Behind by 3 s: a Post that was read 100 ms late says 2.9 s, and a second is added.
@@ -1083,7 +1153,7 @@ mod tests {
         {
             let (mut coverage, gap) = gap_at_20(0, Some(unix(20)));
             if !is_first {
-                read_keep_alive(&mut coverage, 22_000);
+                coverage.handle_message(None);
             }
             read_posts(&mut coverage, 24_100, posts);
             let (to, first_after) = (unix_ms(to), Some(id_at(posts[0])));

@@ -292,7 +292,7 @@ fn interrupted_backfill_is_requested_again() {
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
     // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is cut.
-    for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(242), false)] {
+    for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(243), false)] {
         let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
         for _ in 0..4 {
             back = back.line(secs(6), &post(id_of(newest)));
