@@ -1002,21 +1002,31 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_late_is_not_reported_and_the_pace_before_it_does_not_count() {
+    fn a_head_that_is_late_is_not_reported() {
         let mut coverage = streaming();
-        for seconds in [10, 20, 30] {
-            read(&mut coverage, seconds);
-        }
         coverage.handle_closed(clock());
         coverage.handle_request(at(40));
         coverage.handle_read(at(70), true);
         assert!(!coverage.has_notice());
-        coverage.handle_stream_begun(at(70), clock(), Some(unix(69)), false);
-        for millis in [77_000, 77_005] {
+    }
+
+    #[test]
+    fn a_stream_takes_over_the_usual_lag_of_the_one_before_but_not_its_pace() {
+        let mut coverage = begun_with(0);
+        for created in (10_000..40_000).step_by(10_000) {
+            read_posts(&mut coverage, created + 200, &[created]);
+        }
+        coverage.handle_closed(clock());
+        coverage.handle_request(at(40));
+        coverage.handle_read(at_ms(40_100), true);
+        coverage.handle_stream_begun(at_ms(40_100), clock(), Some(unix(40)), false);
+        for millis in [47_000, 47_005] {
             coverage.handle_read(at_ms(millis), true);
             coverage.handle_message(None);
         }
-        assert!(start(&coverage, 0) <= 69_000, "{}", start(&coverage, 0));
+        assert!(start(&coverage, 0) <= 40_000, "{}", start(&coverage, 0));
+        read_posts(&mut coverage, 48_000, &[42_000]);
+        assert!(matches!(coverage.take_notice(), Some(Notice::Late(Late { kind: LateKind::Posts, .. }))));
     }
 
     #[test]
@@ -1094,7 +1104,7 @@ mod tests {
         };
         read(20_000, &[23_000, 22_900, 22_950], 23_000);
         read(20_500, &[23_100], 23_500);
-        read(21_000, &[24_800, 24_700], 24_800);
+        read(21_000, &[24_800], 24_800);
         assert_eq!(coverage.newest, Some(id_at(24_800)));
         // The newest one is followed by silence since the last one that was read.
         let read_at = coverage.stream.unwrap().newest.unwrap().read_at;
@@ -1122,6 +1132,17 @@ mod tests {
             assert_eq!((gap.newest_before, gap.first_after), (Some(id_at(10_000)), None));
             let local = |millis: u64| clock_off(ahead).unix_at(at_ms(millis));
             assert_eq!((gap.local_from, gap.local_to), (local(8_700), local(20_002)));
+        }
+    }
+
+    #[test]
+    fn an_outage_is_as_long_as_the_clock_says_that_says_more() {
+        // `Date` says 21 s at most, and the gap starts at 9 s.
+        for (ahead, seconds) in [(0, 12), (-3_600_000, 12), (3_000, 14), (3_600_000, 3_611)] {
+            let mut coverage = begun_with(ahead);
+            read_posts(&mut coverage, 10_100, &[10_000]);
+            coverage.handle_closed(clock_off(ahead));
+            assert_eq!(coverage.outage(at(20), clock_off(ahead)), Some(Duration::from_secs(seconds)));
         }
     }
 

@@ -287,6 +287,22 @@ fn id_of(nanos: u64) -> u64 {
 }
 
 #[test]
+fn backfill_covers_what_a_late_path_held_back() {
+    let mut config = config();
+    config.backfill = true;
+    // All it brings was created at 1 s, so that all after that is missing.
+    let late = post(id_of(secs(1)));
+    for (lag, minutes) in [(0, 1), (40, 1), (60, 2), (160, 3), (280, 5)] {
+        let mut path = Attempt::stream().line(secs(1), &late);
+        for _ in 0..lag / 20 {
+            path = path.line(secs(20), &late);
+        }
+        let run = run(&config, Network::new([path.eof(0), Attempt::stream()]), secs(300));
+        assert_eq!(run.connected[1].2, minutes, "{lag} s");
+    }
+}
+
+#[test]
 fn interrupted_backfill_is_requested_again() {
     let mut config = config();
     config.backfill = true;
