@@ -31,6 +31,10 @@
 //!   gap             P + (k - P) - margin |-------- .. until the next stream
 //! ```
 //!
+//! What this does not cover: a path that holds messages without a time of creation back as evenly as
+//! a slow server sends them (three pauses in a row of one length) passes for one, since both look
+//! the same. A Post bounds the gap whatever the pace was.
+//!
 //! A message that is cut by the last read counts as not received. A read that filled its buffer
 //! left input behind, and does not empty the transport.
 //!
@@ -51,7 +55,8 @@
 //!
 //! Posts created more than five minutes before the stream began, or that far ahead of the server's
 //! clock, are not live: they are sent again (backfill, recovery, a replayed file) or have ids that
-//! hold no time. They prove nothing. Nor do Posts that come while backfill is not complete.
+//! hold no time. They prove nothing. Nor do Posts that come while backfill is not complete. Of an array
+//! every Post counts.
 
 use core::time::Duration;
 

@@ -443,6 +443,15 @@ fn a_gap_starts_before_the_posts_that_a_stalled_path_held_back() {
 }
 
 #[test]
+fn a_gap_starts_at_the_newest_post_of_an_array() {
+    let array = |posts: [u64; 3]| format!("[{}]", posts.map(|at| post(id_of(ms(at)))).join(","));
+    let attempt = Attempt::stream().line(secs(9), &array([7_000, 8_900, 8_800])).eof(0);
+    let run = run(&config(), Network::new([attempt, Attempt::stream()]), secs(10));
+    assert_eq!(gap_start(&run), 8_900 - 1_000 - 2 * 100);
+    assert_eq!(run.connected[1].1.unwrap().newest_before.unwrap().as_u64(), id_of(ms(8_900)));
+}
+
+#[test]
 fn gap_starts_before_every_lost_post() {
     // Half open: what the server sends from 2 s on arrives nowhere.
     let half_open = Attempt::stream()
