@@ -277,8 +277,8 @@ impl Coverage {
     /// Reports that a request was sent: nothing was missed before. The response may be read late,
     /// and what came behind it be lost.
     pub(super) fn handle_request(&mut self, now: Instant) {
-        let Self { lateness, server, disorder, newest, gap, notices, .. } = *self;
-        *self = Self { lateness, server, disorder, newest, gap, notices, ..Self::new(now) };
+        let Self { lateness, server, disorder, newest, gap, .. } = *self;
+        *self = Self { lateness, server, disorder, newest, gap, ..Self::new(now) };
     }
 
     /// Reports a read, before its bytes are decoded. `is_between`: no message was cut by the read
