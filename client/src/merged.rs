@@ -397,8 +397,7 @@ where
                 _ => {}
             },
             SessionEvent::Connected(connected) => {
-                self.gap =
-                    self.merge.handle_connected(connection, &connected, io.now(), io.unix_now(), covered);
+                self.gap = self.merge.handle_connected(connection, &connected, io.now(), covered);
             }
             SessionEvent::Resumed(gap) => {
                 self.gap = self.merge.handle_resumed(connection, &gap, covered);

@@ -20,7 +20,7 @@ use powerstream_client::{AsyncRuntime, Client, MergedStream, Stream};
 use powerstream_simulator::Simulator;
 
 use crate::rules::Answer;
-use crate::{Transport, merged, no_silent_loss, open, rules, scripts, timeouts};
+use crate::{Transport, late, merged, no_silent_loss, open, rules, scripts, timeouts};
 
 /// A runtime, and one way of running its tasks.
 pub trait Host: 'static {
@@ -205,6 +205,31 @@ pub fn reports_every_loss_in_a_task<H: Host>() {
 /// Every loss is reported by two merged connections.
 pub fn reports_every_loss_of_merged_connections<H: Host>() {
     no_silent_loss::check_merged(&|case| H::block_on(case.read(H::Runtime::default, &ShutdownHandle::new())));
+}
+
+/// Nothing is lost outside a gap when the path or the reader is late, or the clock is wrong.
+pub fn late_loses_nothing_outside_a_gap<H: Host>() {
+    late::check(Transport::Plain, &|case| {
+        H::block_on(case.read(H::Runtime::default(), &ShutdownHandle::new()))
+    });
+}
+
+/// The same over TLS.
+pub fn late_loses_nothing_outside_a_gap_over_tls<H: Host>() {
+    late::check(Transport::Tls, &|case| {
+        H::block_on(case.read(H::Runtime::default(), &ShutdownHandle::new()))
+    });
+}
+
+/// The same of merged connections whose datacenters lag, of each and of the whole.
+pub fn late_loses_nothing_outside_a_gap_of_merged_connections<H: Host>() {
+    late::check_merged(&|case| H::block_on(case.read(H::Runtime::default, &ShutdownHandle::new())));
+}
+
+/// A process that is stopped and continued loses nothing outside a gap.
+#[cfg(unix)]
+pub fn late_loses_nothing_outside_a_gap_in_a_stopped_process<H: Host>() {
+    crate::stopped::check(&|case| H::block_on(case.read(H::Runtime::default(), &ShutdownHandle::new())));
 }
 
 /// Merged connections, when the future of each event is dropped after every poll.

@@ -16,7 +16,10 @@ pub mod read_recorder;
 pub mod reference_driver;
 pub mod rules;
 pub mod scripts;
+#[cfg(unix)]
+pub mod stopped;
 pub mod timeouts;
+mod wrong_clock;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;

@@ -57,8 +57,10 @@ impl Recorder {
     pub fn record(&mut self, event: OwnedEvent) -> ControlFlow<()> {
         let log = &mut self.log;
         let line = match &event {
-            // Their times differ from run to run.
-            OwnedEvent::Resumed(_) | OwnedEvent::Late(_) => return ControlFlow::Continue(()),
+            // A busy machine is late.
+            OwnedEvent::Late(_) => return ControlFlow::Continue(()),
+            // Its times differ from run to run.
+            OwnedEvent::Resumed(_) => "resumed".to_owned(),
             OwnedEvent::Connected(connected) => connected_line(connected),
             OwnedEvent::Message(message) => message_line(message),
             OwnedEvent::KeepAlive => "keep-alive".to_owned(),

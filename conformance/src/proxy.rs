@@ -43,6 +43,7 @@ impl Rng {
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
+    base_url: String,
     state: Arc<State>,
     thread: Option<JoinHandle<()>>,
 }
@@ -102,9 +103,11 @@ impl Plan {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of `upstream`.
+    /// Starts a proxy in front of this origin. TLS passes through.
     #[must_use]
-    pub fn start(upstream: SocketAddr, seed: u64) -> Self {
+    pub fn start(origin: &str, seed: u64) -> Self {
+        let (scheme, upstream) = origin.split_once("://").unwrap();
+        let upstream: SocketAddr = upstream.parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
@@ -122,13 +125,14 @@ impl Proxy {
                 }
             });
         });
-        Self { address, state, thread: Some(thread) }
+        let base_url = format!("{scheme}://{address}");
+        Self { address, base_url, state, thread: Some(thread) }
     }
 
     /// Returns the origin that a client connects to.
     #[must_use]
-    pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+    pub fn base_url(&self) -> &str {
+        &self.base_url
     }
 
     /// Returns how many connections were made.

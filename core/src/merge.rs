@@ -374,8 +374,8 @@ where
         }
     }
 
-    /// The stream of `connection` has begun at `now`, which is `unix` on the wall clock. `covered` tells of any connection up to when it
-    /// has delivered everything: its [`Session::covered_until`](crate::session::Session::covered_until).
+    /// The stream of `connection` has begun at `now`. `covered` returns up to when any connection has delivered everything: its
+    /// [`Session::covered_until`](crate::session::Session::covered_until).
     ///
     /// Returns what no connection of its group has delivered and was not told yet.
     pub fn handle_connected(
@@ -383,13 +383,9 @@ where
         connection: ConnectionId,
         connected: &Connected<'_>,
         now: Instant,
-        unix: UnixTime,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<GroupGap> {
-        // A wall clock that agrees with the server's `Date` is more exact than its whole seconds.
-        let (earliest, latest) = (connected.server_earliest, connected.server_latest);
-        let over = if (earliest..=latest).contains(&unix) { unix.rounded_up().min(latest) } else { latest };
-        let begun = StreamStart { at: now, unix: earliest, over };
+        let begun = StreamStart { at: now, unix: connected.server_earliest, over: connected.server_latest };
         self.connect(connection, connected.gap, connected.backfill_minutes, begun, covered)
     }
 

@@ -3,6 +3,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::dedup::WindowConfig;
+use crate::http::head::{Head, HeadDecoder, HeadLimits};
 
 fn merge(groups: &[u16]) -> Merge<Vec<u64>, Vec<ConnectionStats>> {
     let config = WindowConfig { posts: 4, ..WindowConfig::default() };
@@ -350,4 +351,27 @@ fn supports_the_maximum_number_of_connections() {
     assert_eq!(Merge::new(window.clone(), Vec::new()).err(), Some(MergeError::Connections));
     let records = vec![ConnectionStats::default(); CONNECTIONS_MAX + 1];
     assert_eq!(Merge::new(window, records).err(), Some(MergeError::Connections));
+}
+
+/// The local clock may be wrong by most of a second within what `Date` allows.
+#[test]
+fn the_first_stream_of_a_further_connection_ends_a_gap_at_the_latest_of_the_servers_time() {
+    let wire = b"HTTP/1.1 200 OK\r\n\r\n";
+    let mut storage = [0; 100];
+    let head = HeadDecoder::new(HeadLimits::default()).decode(wire, &mut storage).1.unwrap().unwrap();
+    let mut merge = merge(&[0, 0]);
+    let connect = |merge: &mut Merge<_, _>, of, earliest| {
+        let connected = Connected {
+            head: Head::new(head, wire),
+            gap: None,
+            backfill_minutes: 0,
+            server_earliest: unix(earliest),
+            server_latest: unix(earliest + 1_200),
+        };
+        merge.handle_connected(id(of), &connected, Instant::from_nanos(earliest), |_| Some(unix(3_000)))
+    };
+    assert_eq!(connect(&mut merge, 0, 1_000), None);
+    merge.handle_disconnected(id(0), Some(unix(3_000)), false, |_| Some(unix(3_000)));
+    let gap = connect(&mut merge, 1, 5_000).unwrap();
+    assert_eq!((gap.from, gap.to), (unix(3_000), unix(6_200)));
 }

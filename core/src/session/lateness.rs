@@ -15,7 +15,9 @@
 //! The pace of the reads has a second use, for messages that have no time of creation: how late they
 //! may be. A pause 1.5 times as long as usual, and a second, may have been the path's: whatever comes
 //! is late by at most what the pause was too long. Reads that follow sooner than usual take that
-//! back, and each read at the usual pace a sixteenth of it: a path is not late for ever.
+//! back, and each read at the usual pace a sixteenth of it: a path is not late for ever. On a new
+//! stream the pace is unknown, and every pause of more than a second may have been the path's, until
+//! three in a row are as long.
 //!
 //! ```text
 //!   sent    10        20        30        40        50    keep-alives
@@ -97,31 +99,23 @@ impl Lateness {
         *self = Self { lag: self.lag, ..Self::NONE };
     }
 
-    /// Reports a read `pause` nanoseconds after the one before. Returns true if nothing is unusual
-    /// about it, as with most; if not, [`Self::handle_unusual_read`] must follow.
+    /// Returns true if nothing is unusual about a read `pause` nanoseconds after the one before, as
+    /// with most. If not, [`Self::handle_unusual_read`] must follow.
     #[inline]
-    pub(super) fn handle_read(&mut self, pause: u64) -> bool {
-        let is_usual = self.is_usual && pause <= SECOND;
-        if is_usual {
-            self.pace = self.pace - self.pace / 4 + pause / 4;
-        }
-        is_usual
+    pub(super) const fn is_usual(&self, pause: u64) -> bool {
+        self.is_usual && pause <= SECOND
     }
 
-    /// Reports the same read. Returns how late it may be, in nanoseconds, and the episode that it
+    /// Reports such a read. Returns how late it may be, in nanoseconds, and the episode that it
     /// begins.
     pub(super) fn handle_unusual_read(&mut self, pause: u64) -> (u64, Option<Late>) {
         self.measure(pause);
         let late = self.handle_pause(pause);
-        self.is_usual = self.pace != 0 && self.behind == 0 && self.long == 0 && !self.paused;
+        self.is_usual = self.behind == 0 && self.long == 0 && !self.paused;
         (self.behind, late)
     }
 
     fn measure(&mut self, pause: u64) {
-        if self.pace == 0 {
-            self.pace = pause;
-            return;
-        }
         let is_long = pause > self.pace.saturating_add(self.pace / 2).saturating_add(SECOND);
         if is_long || self.behind > 0 {
             self.behind = self.behind.saturating_add(pause).saturating_sub(self.pace);
@@ -139,7 +133,7 @@ impl Lateness {
             (self.pace, self.long) = (self.shortest, 0);
         } else if !is_long && (self.behind == 0 || pause >= self.pace / 2) {
             self.behind = self.behind.saturating_sub(self.pace / 16);
-            self.pace = self.pace - self.pace / 4 + pause / 4;
+            self.pace = if self.pace == 0 { pause } else { self.pace - self.pace / 4 + pause / 4 };
         }
     }
 
@@ -194,9 +188,16 @@ mod tests {
         millis * 1_000_000
     }
 
+    impl Lateness {
+        /// A stream whose reads have been so far apart.
+        pub(in crate::session) const fn of_pace(pace: Duration) -> Self {
+            Self { pace: pace.as_nanos() as u64, ..Self::NONE }
+        }
+    }
+
     fn read(lateness: &mut Lateness, pause: u64) -> (u64, Option<Late>) {
         let pause = millis(pause);
-        if lateness.handle_read(pause) { (0, None) } else { lateness.handle_unusual_read(pause) }
+        if lateness.is_usual(pause) { (0, None) } else { lateness.handle_unusual_read(pause) }
     }
 
     /// How late each of these reads may be, each so many milliseconds after the one before.
@@ -207,8 +208,8 @@ mod tests {
 
     #[test]
     fn reads_behind_a_long_pause_are_late_until_a_burst_has_made_up_for_it() {
-        let pauses = [10_000, 10_000, 29_000, 1, 999, 10_000];
-        assert_eq!(behind(&pauses), [0, 0, 19_000, 9_001, 0, 0]);
+        let pauses = [10_000, 10_000, 10_000, 29_000, 1, 999, 10_000];
+        assert_eq!(behind(&pauses)[2..], [0, 19_000, 9_001, 0, 0]);
     }
 
     #[test]
@@ -221,11 +222,25 @@ mod tests {
     fn the_shortest_of_three_long_pauses_in_a_row_is_the_usual_one() {
         assert_eq!(behind(&[500, 500, 20_000, 20_000, 20_000, 20_000]), [0, 0, 19_500, 39_000, 0, 0]);
         assert_eq!(behind(&[500, 500, 20_000, 33_000, 20_000, 20_000])[4..], [13_000, 11_750]);
+        assert_eq!(behind(&[500, 500, 20_000, 20_000, 33_000, 20_000])[4..], [13_000, 11_750]);
+        // Not in a row, by a short pause or by a Post.
+        assert!(behind(&[500, 500, 20_000, 500, 20_000, 500, 20_000, 20_000])[7] > 70_000);
+        let mut lateness = Lateness::NONE;
+        for pause in [500, 20_000, 20_000] {
+            read(&mut lateness, pause);
+            lateness.handle_post(0);
+        }
+        for pause in [500, 500, 20_000] {
+            read(&mut lateness, pause);
+        }
+        assert_eq!((lateness.long, lateness.pace), (1, millis(500)));
     }
 
     #[test]
-    fn a_pace_of_which_nothing_is_known_is_taken_from_the_first_pause() {
-        assert_eq!(behind(&[20_000, 1, 20_000]), [0; 3]);
+    fn first_pauses_of_a_stream_are_late_until_three_are_as_long() {
+        assert_eq!(behind(&[20_000, 20_000, 20_000, 20_000]), [20_000, 40_000, 0, 0]);
+        assert_eq!(behind(&[7_000, 5])[1], 7_005);
+        assert_eq!(behind(&[1_000, 1_000, 999]), [0; 3]);
     }
 
     #[test]
@@ -236,8 +251,8 @@ mod tests {
     #[test]
     fn further_keep_alives_in_a_read_and_posts_end_lateness() {
         let mut lateness = Lateness::NONE;
-        let late = [10_000, 40_000].map(|pause| read(&mut lateness, pause).0);
-        assert_eq!(late, [0, millis(30_000)]);
+        let late = [10_000, 10_000, 10_000, 40_000].map(|pause| read(&mut lateness, pause).0);
+        assert_eq!(late[2..], [0, millis(30_000)]);
         lateness.handle_more();
         assert_eq!(lateness.behind, millis(20_000));
         assert_eq!(late_post(&mut lateness), 0);
@@ -261,10 +276,25 @@ mod tests {
                 assert_eq!(late(&mut lateness, constant + jitter), None);
             }
             assert!(late(&mut lateness, constant + 6_000).is_some_and(|by| (5_700..6_000).contains(&by)));
-            assert_eq!(late(&mut lateness, constant + 7_000), None);
+            for more in [7_000, 4_000, 7_000] {
+                assert_eq!(late(&mut lateness, constant + more), None);
+            }
+            // Not even a pause begins another one.
+            assert_eq!(read(&mut lateness, 30_000).1, None);
             assert_eq!(late(&mut lateness, constant + 200), None);
+            read(&mut lateness, 1);
+            lateness.handle_post(constant + 200);
+            read(&mut lateness, 1);
             assert!(late(&mut lateness, constant + 6_000).is_some());
         }
+    }
+
+    #[test]
+    fn the_usual_lag_outlasts_a_stream_and_its_pace_does_not() {
+        let mut lateness = Lateness::of_pace(Duration::from_secs(10));
+        lateness.handle_post(200);
+        lateness.handle_stream_begun();
+        assert_eq!((lateness.pace, late(&mut lateness, 5_200)), (0, Some(5_000)));
     }
 
     #[test]
@@ -286,5 +316,9 @@ mod tests {
         assert_eq!(read(&mut lateness, 36_000).1, None);
         assert_eq!((late(&mut lateness, 100), read(&mut lateness, 500).1), (None, None));
         assert_eq!(read(&mut lateness, 35_000).1, Some(late_read));
+        // Without Posts it lasts until the reads have made up for it.
+        for pause in [35_000, 500, 35_000] {
+            assert_eq!(read(&mut lateness, pause).1, None);
+        }
     }
 }

@@ -61,7 +61,7 @@ use crate::backoff::Backoff;
 use crate::liveness::Timeout;
 use crate::stream::connection::{ByteCounts, Connection, ScannedConnectionEvent};
 use crate::stream::framing::MessagePlace;
-use crate::stream::message::{Classification, Kind, PostId, classify, elements};
+use crate::stream::message::{Kind, classify};
 use crate::time::{Instant, UnixTime};
 use crate::transport_error::TransportError;
 
@@ -404,7 +404,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         };
         let bytes = self.connection.lend_message(place, input);
         let class = classify(bytes);
-        let post_id = post_in(bytes, &class);
+        if class.kind == Kind::Array {
+            self.coverage.handle_array(bytes);
+        } else {
+            self.coverage.handle_message(class.post_id);
+        }
         if let Some(announcement) = Announcement::read(&class.kind, now) {
             stream.announcement = Some(announcement);
             self.connection.handle_announcement(now);
@@ -413,7 +417,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                 self.connection.handle_announcement_void();
             }
         }
-        self.coverage.handle_message(post_id);
         let place = match place {
             MessagePlace::Input { start, end } => MessagePlace::Input { start: start + at, end: end + at },
             MessagePlace::Storage { .. } => place,
@@ -449,15 +452,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let gap_from = self.coverage.gap_from(self.clock);
         self.state = failure.next_state(retry, announced, gap_from, now);
     }
-}
-
-/// Returns the id of a message that is a Post, or of the first one in an array of Posts.
-#[inline]
-fn post_in(bytes: &[u8], class: &Classification) -> Option<PostId> {
-    if class.kind != Kind::Array {
-        return class.post_id;
-    }
-    elements(bytes).next().and_then(|first| classify(first.ok()?).post_id)
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Session<S> {

@@ -155,4 +155,17 @@ mod tests {
         let clock = ServerClock::new(None, at(900), at(1_000), wall(9_000), Some(before));
         assert_eq!((clock.earliest_at(at(1_000)), clock.latest_at(at(1_000))), (unix(10_000), unix(10_002)));
     }
+
+    #[test]
+    fn what_posts_said_of_the_local_clock_lasts_until_a_date_comes() {
+        let mut before = ServerClock::new(None, at(0), at(0), wall(0), None);
+        before.handle_post_ahead(unix(3_000), at(100));
+        let next = ServerClock::new(None, at(900), at(1_000), wall(0), Some(before));
+        let third = ServerClock::new(None, at(1_900), at(2_000), wall(0), Some(next));
+        assert!(!third.is_local() && third.latest_at(at(2_000)) == unix(5_902));
+        let dated = ServerClock::new(Some(unix(4_000)), at(900), at(1_000), wall(0), Some(before));
+        assert!(!dated.is_local());
+        let third = ServerClock::new(None, at(1_900), at(2_000), wall(0), Some(dated));
+        assert!(third.is_local() && third.latest_at(at(2_000)) == unix(2_002));
+    }
 }

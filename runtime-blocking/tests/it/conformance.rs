@@ -5,7 +5,7 @@ use std::time::Instant;
 use powerstream_blocking::Blocking;
 use powerstream_conformance::log::Recorder;
 use powerstream_conformance::scripts::{TestCase, check, check_tls_faults};
-use powerstream_conformance::{Transport, late, merged, open, rules, timeouts};
+use powerstream_conformance::{Transport, merged, open, rules, timeouts};
 
 use crate::support::ReadMode;
 
@@ -69,18 +69,4 @@ fn rejects_a_merged_stream_without_connections() {
 #[test]
 fn only_two_streams_have_rules() {
     rules::check_no_rules::<Blocking>();
-}
-
-#[test]
-fn loses_nothing_outside_a_gap_behind_a_proxy_that_is_late() {
-    late::check(16, &|mut case| {
-        let mut stream = open(Blocking::default(), &case.config, None);
-        let shutdown = stream.shutdown_handle();
-        while let Some(event) = stream.next() {
-            if case.recorder.record(event.into()).is_break() {
-                shutdown.shutdown();
-            }
-        }
-        case.recorder.ended(stream.session().covered_until())
-    });
 }

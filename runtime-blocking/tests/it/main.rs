@@ -7,6 +7,7 @@ mod support;
 
 mod conformance;
 mod datacenters;
+mod late;
 mod merged;
 mod no_silent_loss;
 mod queued;

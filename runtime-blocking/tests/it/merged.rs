@@ -138,8 +138,10 @@ fn a_closed_connection_loses_nothing(mode: ReadMode) {
         send(&socket, HEAD);
         // A second longer than the other stream takes to begin: a gap starts a second of travel
         // time early.
-        std::thread::sleep(millis(2_000));
-        (0..100).for_each(|id| send(&socket, chunk(&post(id))));
+        for id in 0..100 {
+            send(&socket, chunk(&post(id)));
+            std::thread::sleep(millis(20));
+        }
     }]);
     let staying = serve(vec![|socket| posts(socket, 2_100, 0..300)]);
     let mut stream = merged(mode, &connections(Topology::Redundant, &[dying, staying]));

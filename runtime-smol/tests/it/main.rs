@@ -92,9 +92,17 @@ async_runtime_tests! {
         rules_are_added_and_listed_by_a_task,
         a_dropped_rule_call_does_not_disturb_the_next,
         only_two_streams_have_rules,
+        late_loses_nothing_outside_a_gap,
+        late_loses_nothing_outside_a_gap_over_tls,
+        late_loses_nothing_outside_a_gap_of_merged_connections,
     ],
     own_executor: OwnExecutor => [scripts_in_a_race_and_from_task_to_task],
     local: Local => [timeouts],
+}
+
+#[cfg(unix)]
+async_runtime_tests! {
+    stopped: Global => [late_loses_nothing_outside_a_gap_in_a_stopped_process],
 }
 
 portable_program!(powerstream_smol);

@@ -57,6 +57,9 @@ async_runtime_tests! {
         queue_that_waits_changes_nothing,
         queue_counts_what_it_drops_while_the_consumer_sleeps,
         only_two_streams_have_rules,
+        late_loses_nothing_outside_a_gap,
+        late_loses_nothing_outside_a_gap_over_tls,
+        late_loses_nothing_outside_a_gap_of_merged_connections,
     ],
     threads: Threads => [
         scripts_in_a_task_as_a_stream_of_owned_events,
@@ -68,6 +71,11 @@ async_runtime_tests! {
         rules_are_added_and_listed_by_a_task,
         a_dropped_rule_call_does_not_disturb_the_next,
     ],
+}
+
+#[cfg(unix)]
+async_runtime_tests! {
+    stopped: OneThread => [late_loses_nothing_outside_a_gap_in_a_stopped_process],
 }
 
 portable_program!(powerstream_tokio);

@@ -287,12 +287,28 @@ fn id_of(nanos: u64) -> u64 {
 }
 
 #[test]
+fn backfill_covers_what_a_late_path_held_back() {
+    let mut config = config();
+    config.backfill = true;
+    // All it brings was created at 1 s, so that all after that is missing.
+    let late = post(id_of(secs(1)));
+    for (lag, minutes) in [(0, 1), (40, 1), (60, 2), (160, 3), (280, 5)] {
+        let mut path = Attempt::stream().line(secs(1), &late);
+        for _ in 0..lag / 20 {
+            path = path.line(secs(20), &late);
+        }
+        let run = run(&config, Network::new([path.eof(0), Attempt::stream()]), secs(300));
+        assert_eq!(run.connected[1].2, minutes, "{lag} s");
+    }
+}
+
+#[test]
 fn interrupted_backfill_is_requested_again() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
     // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is cut.
-    for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(242), false)] {
+    for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(243), false)] {
         let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
         for _ in 0..4 {
             back = back.line(secs(6), &post(id_of(newest)));
@@ -424,6 +440,15 @@ fn a_gap_starts_before_the_posts_that_a_stalled_path_held_back() {
     assert!(gap.to.as_millis() >= 1_700_000_007_010);
     // Posts 5 s later than usual, once.
     assert_eq!((run.late.len(), run.late[0].0), (1, ms(7_000)));
+}
+
+#[test]
+fn a_gap_starts_at_the_newest_post_of_an_array() {
+    let array = |posts: [u64; 3]| format!("[{}]", posts.map(|at| post(id_of(ms(at)))).join(","));
+    let attempt = Attempt::stream().line(secs(9), &array([7_000, 8_900, 8_800])).eof(0);
+    let run = run(&config(), Network::new([attempt, Attempt::stream()]), secs(10));
+    assert_eq!(gap_start(&run), 8_900 - 1_000 - 2 * 100);
+    assert_eq!(run.connected[1].1.unwrap().newest_before.unwrap().as_u64(), id_of(ms(8_900)));
 }
 
 #[test]
