@@ -74,7 +74,17 @@ fn delivers_each_post_once_after_a_reconnect() {
     let messages = [&post(1), &post(2), &post(1), metadata, delete, no_id, no_id, v2, &post(3), rounded];
     let again = [&post(2), &post(3), &post(4), metadata, delete, no_id, &post(5)];
     let wanted = [
-        &post(1), &post(2), metadata, delete, no_id, no_id, &post(3), rounded, metadata, delete, no_id,
+        &post(1),
+        &post(2),
+        metadata,
+        delete,
+        no_id,
+        no_id,
+        &post(3),
+        rounded,
+        metadata,
+        delete,
+        no_id,
         &post(5),
     ];
     for buffer in [1, 2, 3, 7, 64, 4_096] {
@@ -132,7 +142,9 @@ fn delivers_arrays_as_received_unless_they_have_duplicates() {
 #[test]
 fn delivers_duplicates_without_a_window_and_behind_it() {
     let messages = || vec![stream([1, 2, 1, 3, 1].map(|id| (5, post(id))))];
-    for (window, wanted) in [(None, vec![1, 2, 1, 3, 1]), (Some(2), vec![1, 2, 3, 1]), (Some(3), vec![1, 2, 3])] {
+    for (window, wanted) in
+        [(None, vec![1, 2, 1, 3, 1]), (Some(2), vec![1, 2, 3, 1]), (Some(3), vec![1, 2, 3])]
+    {
         let world = Rc::new(World::default());
         let mut stream = deduped(&world, messages(), window, 4_096);
         let wanted: Vec<_> = wanted.into_iter().map(post).collect();
