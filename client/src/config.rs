@@ -7,7 +7,7 @@
 //!
 //! let config = Config::new(Token::new("AAAA\n")?);
 //! assert_eq!(config.origin().authority(), "api.x.com");
-//! # Ok::<(), powerstream_core::http::RequestError>(())
+//! # Ok::<(), powerstream_client::config::TokenError>(())
 //! ```
 //!
 //! Everything else goes through a [`ConfigBuilder`], and is checked by [`ConfigBuilder::build`]: what has come through it
@@ -37,10 +37,10 @@
 //! ```
 
 mod connections;
+mod token;
 
 use std::net::{IpAddr, SocketAddr};
 use std::string::String;
-use std::sync::Arc;
 use std::vec::Vec;
 use std::{fmt, vec};
 
@@ -51,54 +51,18 @@ use powerstream_core::dedup::{WindowConfig, WindowError};
 use powerstream_core::driver::Io;
 use powerstream_core::endpoint::{Endpoint, POWERSTREAM, QueryDialect};
 use powerstream_core::http::{
-    ANSWER_BYTES, BearerToken, ChunkLimits, ConnectHandshake, DEFAULT_USER_AGENT, HeadLimits, Method, Origin,
-    OriginError, OwnedOrigin, Request, RequestError, Scheme, X, percent_encoded,
+    ANSWER_BYTES, ChunkLimits, ConnectHandshake, DEFAULT_USER_AGENT, HeadLimits, Method, Origin, OriginError,
+    OwnedOrigin, Request, RequestError, Scheme, X, percent_encoded,
 };
 use powerstream_core::liveness::{TimeoutKind, Timeouts};
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
 use powerstream_core::stream::{ConnectionConfig, Delimiter};
 use powerstream_core::time::{Instant, UnixTime};
-use zeroize::Zeroizing;
+pub use token::{Token, TokenError};
 
 use crate::net::dial::Route;
 use crate::net::tunnel::Tunnel;
 use crate::proxy::Proxy;
-
-/// A bearer token that owns its secret: wiped when the last copy is dropped, and shown nowhere. `Debug` prints a fixed
-/// word; there is no `Display`, and nothing to compare or serialise it by.
-#[derive(Clone)]
-pub struct Token(Arc<Zeroizing<String>>);
-
-impl Token {
-    /// Takes a token of visible ASCII, 1 to 4,096 octets. One line end behind it is cut: files and `echo` leave one.
-    ///
-    /// Where the text came from lies another copy, which is the caller's to wipe.
-    ///
-    /// # Errors
-    /// [`RequestError::Token`] for anything else. The error does not quote it.
-    pub fn new(text: impl AsRef<[u8]>) -> Result<Self, RequestError> {
-        let text = text.as_ref();
-        let text = text.strip_suffix(b"\n").map_or(text, |line| line.strip_suffix(b"\r").unwrap_or(line));
-        let text = std::str::from_utf8(text).map_err(|_| RequestError::Token)?;
-        BearerToken::new(text)?;
-        Ok(Self(Arc::new(Zeroizing::new(String::from(text)))))
-    }
-
-    /// The token as requests take it.
-    #[must_use]
-    pub fn bearer(&self) -> BearerToken<'_> {
-        match BearerToken::new(&self.0) {
-            Ok(token) => token,
-            Err(error) => unreachable!("Token::new checked it: {error}"),
-        }
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
 
 /// The largest value that [`ConfigBuilder::message_bytes_max`] takes: 1 GiB, since all of it is set aside.
 pub const MESSAGE_BYTES_MOST: usize = 1 << 30;
