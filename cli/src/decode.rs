@@ -15,9 +15,8 @@ mod mode;
 mod octets;
 mod reads;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
 use powerstream_core::stream::Delimiter;
 
@@ -27,7 +26,8 @@ use self::mode::Mode;
 use self::octets::ByteCounts;
 use self::reads::Reads;
 use crate::exit::{Exit, Failure, complain};
-use crate::text::Printable;
+use crate::file::Input;
+use crate::system::explained;
 
 const EXAMPLES: &str = "\
 The events of --json, each an object with the key `event`:
@@ -57,7 +57,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The recorded response; `-` is standard input
+    /// The recorded response; `-` is standard input. A byte order mark in front is left out
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
 
@@ -100,8 +100,11 @@ impl From<DelimiterArg> for Delimiter {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let (name, mut input) = open(&args.file)?;
-    let reads = Reads::new(&mut *input, args.read_size as usize);
+    let mut input = Input::open(&args.file).map_err(|why| {
+        Failure::new(Exit::Failed, format!("{why}; name a recorded response, or - for standard input"))
+    })?;
+    let name = input.name().to_owned();
+    let reads = Reads::new(&mut input, args.read_size as usize);
     let mut output = BufWriter::with_capacity(65_536, io::stdout().lock());
     let delimiter = args.delimiter.into();
     let ending = if args.body {
@@ -114,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let ending = ending.map_err(|error| match error {
         IoError::Read(error) => Failure::new(
             Exit::Failed,
-            format!("cannot read {name}: {error}; the output holds what came before"),
+            format!("cannot read {name}: {}; the output holds what came before", explained(&error)),
         ),
         IoError::Write(error) => Failure::output(&error),
     })?;
@@ -125,21 +128,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         complain(&format!("{name}: {complaint}"));
     }
     Ok(ending.exit())
-}
-
-/// The input, and its name in messages.
-fn open(file: &Path) -> Result<(String, Box<dyn Read>), Failure> {
-    if file.as_os_str() == "-" {
-        return Ok((String::from("standard input"), Box::new(io::stdin().lock())));
-    }
-    let name = Printable { bytes: file.as_os_str().as_encoded_bytes(), characters_max: 4_096 }.to_string();
-    match File::open(file) {
-        Ok(file) => Ok((name, Box::new(file))),
-        Err(error) => Err(Failure::new(
-            Exit::Failed,
-            format!("cannot open {name}: {error}; name a recorded response, or - for standard input"),
-        )),
-    }
 }
 
 /// Reading and writing fail for different reasons and are told differently.

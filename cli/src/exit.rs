@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::system::explained;
+
 /// The exit codes, for scripts to rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -45,7 +47,7 @@ impl Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self { exit: Exit::Done, message: None };
         }
-        Self::new(Exit::Failed, format!("cannot write to standard output: {error}"))
+        Self::new(Exit::Failed, format!("cannot write to standard output: {}", explained(error)))
     }
 
     /// Tells it, and returns the code to end with.

@@ -2,17 +2,19 @@
 //!
 //! Each subcommand is a module with an `Args` and a `run`; to add one, add a module and a line to each half of
 //! [`Command`]. What they share is small: how the tool ends ([`exit`]) and is asked to ([`interrupt`]), what it tells
-//! meanwhile ([`log`]), how a stranger's text is made safe to show ([`text`]), how an event becomes a line of JSON
+//! meanwhile ([`log`]), how a server is reached ([`connection`]), how files are read ([`file`]), what to do about failures of the
+//! system ([`system`]), how a stranger's text is made safe to show ([`text`]), how an event becomes a line of JSON
 //! ([`json`]), what a message is called ([`describe`]), where the token comes from ([`token`]) and
 //! how it is kept out of the output ([`secret`]).
 #![forbid(unsafe_code)]
 
-mod ca;
 mod completions;
+mod connection;
 mod decode;
 mod describe;
 mod duration;
 mod exit;
+mod file;
 mod interrupt;
 mod json;
 mod log;
@@ -21,6 +23,7 @@ mod rules;
 mod secret;
 mod simulate;
 mod stream;
+mod system;
 mod text;
 mod token;
 mod utc;

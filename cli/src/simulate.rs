@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use powerstream_core::http::BearerToken;
+use powerstream_client::config::Token;
 use powerstream_simulator::{Scenario, Simulator, Totals};
 use tracing::info;
 
@@ -17,6 +17,7 @@ pub(crate) use self::options::Options;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
 use crate::log;
+use crate::system::explained;
 use crate::text::Printable;
 
 const EXAMPLES: &str = "\
@@ -75,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     log::init();
     if let Some(Secret(token)) = &args.token
-        && let Err(error) = BearerToken::new(token)
+        && let Err(error) = Token::new(token)
     {
         return Err(Failure::new(Exit::Usage, format!("--token is not allowed: {error}")));
     }
@@ -141,7 +142,7 @@ fn summary(totals: &Totals) -> String {
 
 fn write_ca(path: &Path, ca: &str) -> Result<(), Failure> {
     std::fs::write(path, ca).map_err(|error| {
-        let text = format!("cannot write the CA's certificate to {}: {error}", path.display());
+        let text = format!("cannot write the CA's certificate to {}: {}", path.display(), explained(&error));
         let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
         Failure::new(Exit::Failed, text.to_string())
     })

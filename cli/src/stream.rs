@@ -13,7 +13,6 @@ mod arguments;
 mod connections;
 mod journal;
 mod latency;
-mod named;
 mod output;
 mod pretty;
 mod pump;
@@ -38,7 +37,7 @@ use self::output::Output;
 use self::pump::{Ended, Pump};
 use crate::exit::{Exit, Failure};
 use crate::simulate::options;
-use crate::{ca, log, token};
+use crate::{log, token};
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.check()?;
@@ -52,11 +51,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         None
     };
     // Wrong usage is told before anything is looked for.
-    let base_url = simulator.as_ref().map_or_else(|| args.base_url.clone(), Simulator::base_url);
+    let base_url = simulator.as_ref().map_or_else(|| args.connection.base_url.clone(), Simulator::base_url);
     let mut connections = connections(args, &base_url)?;
     let (token, latency) = match &simulator {
         Some(simulator) => (token::any(), Latency::from_write(simulator.ground_truth())),
-        None => (token::load(args.token_file.as_deref())?.0, Latency::from_creation()),
+        None => (args.connection.token()?.0, Latency::from_creation()),
     };
     for connection in &mut connections {
         connection.set_token(&token)?;
@@ -90,7 +89,7 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
         let tls = TlsConfig::only_ca_pem(ca.as_bytes());
         return tls.map(Some).map_err(|error| Failure::new(Exit::Failed, error.to_string()));
     }
-    args.ca.as_deref().map(ca::trust).transpose()
+    args.connection.trust()
 }
 
 fn gave_up(reason: &DisconnectReason) -> Failure {

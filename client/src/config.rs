@@ -7,7 +7,7 @@
 //!
 //! let config = Config::new(Token::new("AAAA\n")?);
 //! assert_eq!(config.origin().authority(), "api.x.com");
-//! # Ok::<(), powerstream_core::http::RequestError>(())
+//! # Ok::<(), powerstream_client::config::TokenError>(())
 //! ```
 //!
 //! Everything else goes through a [`ConfigBuilder`], and is checked by [`ConfigBuilder::build`]: what has come through it
@@ -37,67 +37,32 @@
 //! ```
 
 mod connections;
+mod token;
 
 use std::net::{IpAddr, SocketAddr};
 use std::string::String;
-use std::sync::Arc;
 use std::vec::Vec;
 use std::{fmt, vec};
 
 pub use connections::{Connections, NamedConnection};
 use powerstream_core::backoff::BackoffConfig;
 use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::dedup::{WindowConfig, WindowError};
 use powerstream_core::driver::Io;
 use powerstream_core::endpoint::{Endpoint, POWERSTREAM, QueryDialect};
 use powerstream_core::http::{
-    ANSWER_BYTES, BearerToken, ChunkLimits, ConnectHandshake, DEFAULT_USER_AGENT, HeadLimits, Method, Origin,
-    OriginError, OwnedOrigin, Request, RequestError, Scheme, X, percent_encoded,
+    ANSWER_BYTES, ChunkLimits, ConnectHandshake, DEFAULT_USER_AGENT, HeadLimits, Method, Origin, OriginError,
+    OwnedOrigin, Request, RequestError, Scheme, X, percent_encoded,
 };
 use powerstream_core::liveness::{TimeoutKind, Timeouts};
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
 use powerstream_core::stream::{ConnectionConfig, Delimiter};
 use powerstream_core::time::{Instant, UnixTime};
-use zeroize::Zeroizing;
+pub use token::{Token, TokenError};
 
 use crate::net::dial::Route;
 use crate::net::tunnel::Tunnel;
 use crate::proxy::Proxy;
-
-/// A bearer token that owns its secret: wiped when the last copy is dropped, and shown nowhere. `Debug` prints a fixed
-/// word; there is no `Display`, and nothing to compare or serialise it by.
-#[derive(Clone)]
-pub struct Token(Arc<Zeroizing<String>>);
-
-impl Token {
-    /// Takes a token of visible ASCII, 1 to 4,096 octets. One line end behind it is cut: files and `echo` leave one.
-    ///
-    /// Where the text came from lies another copy, which is the caller's to wipe.
-    ///
-    /// # Errors
-    /// [`RequestError::Token`] for anything else. The error does not quote it.
-    pub fn new(text: impl AsRef<[u8]>) -> Result<Self, RequestError> {
-        let text = text.as_ref();
-        let text = text.strip_suffix(b"\n").map_or(text, |line| line.strip_suffix(b"\r").unwrap_or(line));
-        let text = std::str::from_utf8(text).map_err(|_| RequestError::Token)?;
-        BearerToken::new(text)?;
-        Ok(Self(Arc::new(Zeroizing::new(String::from(text)))))
-    }
-
-    /// The token as requests take it.
-    #[must_use]
-    pub fn bearer(&self) -> BearerToken<'_> {
-        match BearerToken::new(&self.0) {
-            Ok(token) => token,
-            Err(error) => unreachable!("Token::new checked it: {error}"),
-        }
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
 
 /// The largest value that [`ConfigBuilder::message_bytes_max`] takes: 1 GiB, since all of it is set aside.
 pub const MESSAGE_BYTES_MOST: usize = 1 << 30;
@@ -157,6 +122,13 @@ impl Config {
     #[must_use]
     pub const fn seed(&self) -> Option<u64> {
         self.settings.seed
+    }
+
+    /// Returns how far back a single stream knows duplicates; `None`: it delivers them.
+    #[must_use]
+    pub fn dedup_window(&self) -> Option<&WindowConfig> {
+        let settings = &self.settings;
+        (!settings.keep_duplicates).then_some(&settings.dedup_window)
     }
 
     /// The proxy that is gone through: none where the origin is plain HTTP, which goes to this machine only.
@@ -232,6 +204,8 @@ pub struct ConfigBuilder {
     query: Vec<(String, String)>,
     user_agent: String,
     backfill: bool,
+    dedup_window: WindowConfig,
+    keep_duplicates: bool,
     message_bytes_max: usize,
     head: HeadLimits,
     chunk: ChunkLimits,
@@ -256,6 +230,8 @@ impl Default for ConfigBuilder {
             query: Vec::new(),
             user_agent: String::from(DEFAULT_USER_AGENT),
             backfill: false,
+            dedup_window: WindowConfig::default(),
+            keep_duplicates: false,
             message_bytes_max: connection.message_bytes_max,
             head: connection.head,
             chunk: connection.chunk,
@@ -320,8 +296,25 @@ impl ConfigBuilder {
 
     /// Ask for the last minutes again after a gap. Needs the entitlement: without it X answers 400, and the session ends.
     /// Default off.
+    ///
+    /// Backfill covers whole minutes, so it repeats Posts that were delivered. They are removed unless
+    /// [`Self::keep_duplicates`] says otherwise.
     pub fn backfill(mut self, backfill: bool) -> Self {
         self.backfill = backfill;
+        self
+    }
+
+    /// Sets how far back a single stream knows duplicates. Default [`WindowConfig::default`], its hash keyed from the
+    /// system's randomness. A merged stream has [`Connections::with_window`].
+    pub fn dedup_window(mut self, window: WindowConfig) -> Self {
+        self.dedup_window = window;
+        self
+    }
+
+    /// Delivers a Post as often as the service sends it. A single stream then has no window: it saves
+    /// the window's memory, and about 0.1 µs a Post. A merged stream has [`Connections::keep_duplicates`]. Default off.
+    pub fn keep_duplicates(mut self, keep_duplicates: bool) -> Self {
+        self.keep_duplicates = keep_duplicates;
         self
     }
 
@@ -395,6 +388,7 @@ impl ConfigBuilder {
         if !(1..=MESSAGE_BYTES_MOST).contains(&self.message_bytes_max) {
             return Err(InvalidConfig::MessageBytes);
         }
+        self.dedup_window.check().map_err(InvalidConfig::DedupWindow)?;
         let timeouts = [
             (self.timeouts.connect, TimeoutKind::Connect),
             (self.timeouts.head, TimeoutKind::Head),
@@ -545,6 +539,8 @@ pub enum InvalidConfig {
     Query,
     /// The message limit is zero or over [`MESSAGE_BYTES_MOST`].
     MessageBytes,
+    /// There is no such window for duplicates.
+    DedupWindow(WindowError),
     /// This deadline is zero.
     Timeout(TimeoutKind),
     /// The target address is another machine's, and the base URL is plain HTTP.
@@ -558,6 +554,7 @@ impl fmt::Display for InvalidConfig {
         f.write_str(match self {
             Self::BaseUrl(error) => return error.fmt(f),
             Self::Request(error) => return error.fmt(f),
+            Self::DedupWindow(error) => return error.fmt(f),
             Self::Partition { partitions } => {
                 return write!(f, "this endpoint has partitions: name one from 1 to {partitions}");
             }

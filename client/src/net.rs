@@ -15,16 +15,43 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// the caller.
 #[must_use]
 pub fn transport_error(error: &io::Error) -> TransportError {
-    let kind = match error.kind() {
+    let kind = limit(error).unwrap_or_else(|| match error.kind() {
         ErrorKind::ConnectionRefused => TransportErrorKind::Refused,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => TransportErrorKind::Unreachable,
+        ErrorKind::HostUnreachable => TransportErrorKind::Unreachable,
+        ErrorKind::NetworkUnreachable => TransportErrorKind::NetworkUnreachable,
+        ErrorKind::PermissionDenied => TransportErrorKind::Denied,
+        ErrorKind::AddrNotAvailable => TransportErrorKind::LocalAddressUnavailable,
+        ErrorKind::OutOfMemory => TransportErrorKind::NoMemory,
         ErrorKind::TimedOut => TransportErrorKind::TimedOut,
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             TransportErrorKind::Reset
         }
         _ => TransportErrorKind::Other,
-    };
+    });
     TransportError::with_os_code(kind, error.raw_os_error())
+}
+
+/// Returns the limit of the system that an error is about.
+fn limit(error: &io::Error) -> Option<TransportErrorKind> {
+    #[cfg(unix)]
+    return match error.raw_os_error()? {
+        libc::EMFILE => Some(TransportErrorKind::FileLimit),
+        libc::ENFILE => Some(TransportErrorKind::SystemFileLimit),
+        libc::ENOBUFS => Some(TransportErrorKind::NoMemory),
+        _ => None,
+    };
+    // WSAEMFILE and WSAENOBUFS.
+    #[cfg(not(unix))]
+    return match error.raw_os_error()? {
+        10_024 => Some(TransportErrorKind::FileLimit),
+        10_055 => Some(TransportErrorKind::NoMemory),
+        _ => None,
+    };
+}
+
+/// Converts an error of the resolver.
+fn resolve_error(error: &io::Error) -> TransportError {
+    TransportError::with_os_code(limit(error).unwrap_or(TransportErrorKind::Resolve), error.raw_os_error())
 }
 
 /// Starts to connect from a local address, without waiting: the socket is writable once that has

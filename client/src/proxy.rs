@@ -189,17 +189,17 @@ impl std::error::Error for ProxyError {}
 /// The entries stand between commas or white space, and are compared in any case:
 ///
 /// - `*` is every host;
-/// - a name is that name and everything below it; a dot in front changes nothing (`x.com`, `.x.com`: `api.x.com`, `x.com`);
+/// - a name is that name and everything below it; `.` or `*.` in front changes nothing (`x.com`, `.x.com`, `*.x.com`:
+///   `api.x.com`, `x.com`);
 /// - an address is that address; with `/bits` behind it, its network;
 /// - `:port` behind a name or address (IPv6 in brackets) limits the entry to that port.
 ///
-/// What is none of these is passed over, as curl does.
+/// Other entries match nothing; [`ignored`] returns them, for a warning. curl ignores `*.` in front as well.
 #[must_use]
 pub fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let address: Option<IpAddr> = host.parse().ok();
-    let mut entries = no_proxy.split(|c: char| c == ',' || c.is_ascii_whitespace());
-    entries.any(|entry| {
+    entries(no_proxy).any(|entry| {
         let (entry, entry_port) = split_port(entry);
         if entry.is_empty() || entry_port.is_some_and(|found| found != port) {
             return false;
@@ -210,6 +210,29 @@ pub fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
             None => is_below(host, entry),
         }
     })
+}
+
+/// Returns the entries that match no host at all: those with a scheme, a path or a port that is none, networks that are none,
+/// and names with `*` elsewhere than in front.
+pub fn ignored(no_proxy: &str) -> impl Iterator<Item = &str> {
+    entries(no_proxy).filter(|entry| {
+        let (name, _) = split_port(entry);
+        let is_network = || {
+            let (network, bits) = name.split_once('/')?;
+            let width = if network.parse::<IpAddr>().ok()?.is_ipv4() { 32 } else { 128 };
+            Some(bits.parse::<u32>().ok()? <= width)
+        };
+        let is_name = || {
+            let name = without_wildcard(name);
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        };
+        !(name == "*" || name.parse::<IpAddr>().is_ok() || is_network() == Some(true) || is_name())
+    })
+}
+
+fn entries(no_proxy: &str) -> impl Iterator<Item = &str> {
+    no_proxy.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|entry| !entry.is_empty())
 }
 
 /// An entry's port, if it names one. Of an IPv6 address without brackets no group is one.
@@ -253,11 +276,16 @@ fn covers(entry: &str, address: IpAddr) -> bool {
 
 /// Whether `host` is the name `entry`, or below it.
 fn is_below(host: &str, entry: &str) -> bool {
-    let entry = entry.trim_start_matches('.').trim_end_matches('.');
+    let entry = without_wildcard(entry).trim_end_matches('.');
     let Some(start) = host.len().checked_sub(entry.len()) else { return false };
     !entry.is_empty()
         && host.as_bytes()[start..].eq_ignore_ascii_case(entry.as_bytes())
         && (start == 0 || host.as_bytes()[start - 1] == b'.')
+}
+
+/// The name without the `*.` or the dots in front of it, which mean nothing: all below a name are exempt in any case.
+fn without_wildcard(entry: &str) -> &str {
+    entry.strip_prefix("*.").unwrap_or(entry).trim_start_matches('.')
 }
 
 /// Decodes `%XX`. What is left is UTF-8, or an error.
@@ -370,7 +398,19 @@ mod tests {
             ("x.com", "notx.com", false),
             ("com", "api.x.com", true),
             (".", "api.x.com", false),
-            ("*.x.com", "api.x.com", false),
+            ("*.x.com", "api.x.com", true),
+            ("*.x.com", "x.com", true),
+            ("*.X.com:443", "api.x.com", true),
+            ("*.x.com:80", "api.x.com", false),
+            ("*.x.com", "notx.com", false),
+            ("*.api.x.com", "x.com", false),
+            ("*.", "api.x.com", false),
+            ("**.x.com", "api.x.com", false),
+            ("*x.com", "api.x.com", false),
+            ("api.*", "api.x.com", false),
+            ("*.0.0.1", "127.0.0.1", false),
+            ("https://x.com", "api.x.com", false),
+            ("x.com/", "api.x.com", false),
             ("a.example,x.com", "api.x.com", true),
             ("a.example x.com", "api.x.com", true),
             ("a.example , \tx.com ,", "api.x.com", true),
@@ -404,6 +444,32 @@ mod tests {
             ("::/129", "2001:db9::1", false),
         ] {
             assert_eq!(is_exempt(no_proxy, host, 443), want, "{no_proxy:?} for {host}");
+        }
+    }
+
+    #[test]
+    fn names_the_no_proxy_entries_that_match_nothing() {
+        let list = "x.com, .x.com\t*.x.com * *:80 x.com:80 my_host 10.0.0.1 10.0.0.1:80 10.0.0.0/8 ::1 [::1]:80 2001:db8::/32, ,";
+        assert_eq!(ignored(list).collect::<Vec<_>>(), Vec::<&str>::new());
+        for entry in [
+            "*x.com",
+            "api.*.com",
+            "api.x.*",
+            "**.x.com",
+            "*.",
+            ".",
+            "https://x.com",
+            "x.com/",
+            "x.com:none",
+            "10.0.0.0/33",
+            "10.0.0.0/x",
+            "x.com/8",
+            "::/129",
+            "\"x.com\"",
+            "x.com;y.com",
+        ] {
+            assert_eq!(ignored(&format!("a.example,{entry} b.example")).collect::<Vec<_>>(), [entry]);
+            assert!(!is_exempt(entry, "api.x.com", 443), "{entry}");
         }
     }
 

@@ -55,6 +55,18 @@ pub enum TransportErrorKind {
     Refused,
     /// No address could be reached.
     Unreachable,
+    /// This machine has no route to the host's network.
+    NetworkUnreachable,
+    /// This machine forbids the connection: a firewall or a sandbox.
+    Denied,
+    /// The local address to connect from is not one of this machine's, or all its ports are in use.
+    LocalAddressUnavailable,
+    /// This process has reached its limit of open files, sockets included.
+    FileLimit,
+    /// The system has reached its limit of open files.
+    SystemFileLimit,
+    /// The system has no memory for another socket.
+    NoMemory,
     /// The operating system gave up waiting.
     TimedOut,
     /// The peer reset the connection.
@@ -84,7 +96,9 @@ pub enum TransportErrorKind {
 impl TransportErrorKind {
     const fn text(self) -> &'static str {
         match self {
-            Self::Resolve => "the host's name could not be resolved",
+            Self::Resolve => {
+                "the host's name could not be resolved: check its spelling, and this machine's DNS and network"
+            }
             Self::NoAddress => "the host's name resolved to no address",
             Self::NotLoopback => {
                 "plain http is for this machine only, and the host's name resolved to others"
@@ -94,6 +108,18 @@ impl TransportErrorKind {
             }
             Self::Refused => "the connection was refused",
             Self::Unreachable => "the host could not be reached",
+            Self::NetworkUnreachable => {
+                "this machine has no route to the host's network: check its network connection"
+            }
+            Self::Denied => "this machine forbids the connection: check the rules of its firewall or sandbox",
+            Self::LocalAddressUnavailable => {
+                "the local address is not one of this machine's, or all its ports are in use"
+            }
+            Self::FileLimit => "this process has reached its limit of open files: raise it (ulimit -n)",
+            Self::SystemFileLimit => {
+                "the system has reached its limit of open files: raise it (fs.file-max on Linux), or end other programs"
+            }
+            Self::NoMemory => "the system has no memory for another socket",
             Self::TimedOut => "the operating system gave up waiting for the peer",
             Self::Reset => "the connection was reset by the peer",
             Self::ProxyAuthentication => "the proxy asks for credentials: check its user name and password",

@@ -103,7 +103,7 @@ impl Script {
     ///
     /// What is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
-        parse::definition(text, None).map(Self::new)
+        parse::definition(text.strip_prefix('\u{feff}').unwrap_or(text), None).map(Self::new)
     }
 
     /// What happens, in one line.

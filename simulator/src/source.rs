@@ -54,13 +54,17 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Lines of JSON, each a message. Line ends are LF or CR LF; lines of white space are skipped; everything else is sent as it is,
-    /// checked for nothing.
+    /// Lines of JSON, each a message. Line ends are LF or CR LF; a byte order mark in front and lines of white space are
+    /// skipped; everything else is sent as it is, checked for nothing.
     ///
     /// # Errors
     ///
-    /// `InvalidData` if there is no line.
+    /// `InvalidData` if there is no line, or the bytes are UTF-16.
     pub fn from_ndjson(bytes: &[u8]) -> io::Result<Self> {
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is UTF-16: save it as UTF-8"));
+        }
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let posts: Arc<[SourcePost]> = lines
             .filter(|line| !line.trim_ascii().is_empty())

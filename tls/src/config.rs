@@ -1,7 +1,8 @@
 //! Whom to trust: made once, shared by all connections.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use powerstream_core::http::{Origin, Scheme};
 use powerstream_core::transport_error::TransportError;
@@ -29,12 +30,13 @@ impl TlsConfig {
     /// elsewhere.
     ///
     /// # Errors
-    /// [`TlsConfigError::Roots`] where the system has no CA at all, as in bare containers.
+    /// [`TlsConfigError::Roots`] where the system has no CA at all, as in bare containers;
+    /// [`TlsConfigError::UnreadableRoots`] where it has, and they cannot be read.
     #[cfg(feature = "platform-roots")]
     pub fn platform() -> Result<Self, TlsConfigError> {
         let provider = provider();
         let verifier =
-            rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(TlsConfigError::Roots)?;
+            rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(no_platform_roots)?;
         Self::with_verifier(provider, Arc::new(verifier))
     }
 
@@ -51,7 +53,7 @@ impl TlsConfig {
         roots(&certificates)?;
         let verifier =
             rustls_platform_verifier::Verifier::new_with_extra_roots(certificates, Arc::clone(&provider))
-                .map_err(TlsConfigError::Roots)?;
+                .map_err(no_platform_roots)?;
         Self::with_verifier(provider, Arc::new(verifier))
     }
 
@@ -183,6 +185,18 @@ fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsC
     Ok(roots)
 }
 
+/// Why the platform's roots are not there: the file that cannot be read, or else that there are none.
+#[cfg(feature = "platform-roots")]
+fn no_platform_roots(error: rustls::Error) -> TlsConfigError {
+    #[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
+    for error in rustls_native_certs::load_native_certs().errors {
+        if let rustls_native_certs::ErrorKind::Io { inner, path } = error.kind {
+            return TlsConfigError::UnreadableRoots { path, error: Arc::new(inner) };
+        }
+    }
+    TlsConfigError::Roots(error)
+}
+
 /// Why TLS could not be set up.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -194,8 +208,15 @@ pub enum TlsConfigError {
         /// Which one, counted from 1.
         number: usize,
     },
-    /// The CAs to trust could not be had.
+    /// There are no CAs to trust.
     Roots(rustls::Error),
+    /// The system's CAs cannot be read.
+    UnreadableRoots {
+        /// The file or directory, which `SSL_CERT_FILE` and `SSL_CERT_DIR` may have named.
+        path: PathBuf,
+        /// Why not.
+        error: Arc<io::Error>,
+    },
     /// The origin's host is neither an address nor a name that a certificate can be for.
     Name,
 }
@@ -211,8 +232,12 @@ impl fmt::Display for TlsConfigError {
             }
             Self::Roots(error) => write!(
                 f,
-                "the system's CAs could not be had ({error}): install them (ca-certificates), or name your own"
+                "there are no CAs to trust ({error}): install the system's (ca-certificates), or name your own"
             ),
+            Self::UnreadableRoots { path, error } => {
+                let path = path.display();
+                write!(f, "the system's CAs (or those of SSL_CERT_FILE, SSL_CERT_DIR) cannot be read: {path}: {error}")
+            }
             Self::Name => f.write_str(
                 "the host of the base URL is neither an address nor a DNS name, so that no certificate can be for it",
             ),
@@ -224,6 +249,7 @@ impl std::error::Error for TlsConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Roots(error) => Some(error),
+            Self::UnreadableRoots { error, .. } => Some(&**error),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use powerstream_rules::{Profile, sync};
 
 use super::input::{Entry, Source};
 use super::manage::report::{self, Told};
-use super::manage::{Manner, NOTES, Target, check_all, limits, new_rules, no_plan, plural, span, wanted};
+use super::manage::{Manner, Target, check_all, limits, new_rules, no_plan, notes, plural, span, wanted};
 use crate::exit::{Exit, Failure, complain};
 
 /// Add rules: one request for each hundred
@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure, complain};
 /// Every rule is checked offline first; if one is invalid, nothing is sent. A rule whose value is there already stays as it
 /// is, its tag too. With --dry-run Filtered Stream is asked what it would do; Powerstream has no such request.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = NOTES)]
+#[command(after_long_help = notes())]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
 
-    let mut service = args.target.open()?;
+    let mut service = args.target.open(!validates)?;
     let Some(budget) = calls.first().map(Call::budget) else { unreachable!("there are rules to add") };
     service.afford(budget, calls.len())?;
     if !validates {

@@ -6,14 +6,14 @@ use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX, Rule};
 
 use super::input;
 use super::manage::report::{self, Told};
-use super::manage::{Manner, NOTES, Target, deletion, plural, span};
+use super::manage::{Manner, Target, deletion, notes, plural, span};
 use crate::exit::{Exit, Failure, complain};
 
 /// Delete rules: one request for each hundred
 ///
 /// By id, as X recommends, or by value, to the letter. Deleting all lists them first, which is one request more.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = NOTES)]
+#[command(after_long_help = notes())]
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
@@ -76,8 +76,11 @@ fn named(which: &Which) -> Result<Vec<Rule>, Failure> {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let api = args.target.api();
     let mut service = None;
-    let rules =
-        if args.which.all { service.insert(args.target.open()?).list()? } else { named(&args.which)? };
+    let rules = if args.which.all {
+        service.insert(args.target.open(!args.manner.dry_run)?).list()?
+    } else {
+        named(&args.which)?
+    };
     let calls = rules
         .chunks(RULES_PER_REQUEST_MAX)
         .map(|batch| deletion(api, batch.iter(), args.by_value))
@@ -97,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 
     let mut service = match service {
         Some(service) => service,
-        None => args.target.open()?,
+        None => args.target.open(!args.manner.dry_run)?,
     };
     service.afford(budget, calls.len())?;
     let left = service.left(budget);

@@ -1,13 +1,12 @@
 //! Where the rules come from: the command line, or a file of lines, JSON or TOML.
 
-use std::fs;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use powerstream_rules::Profile;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
+use crate::file;
 use crate::text::Printable;
 
 pub(super) const FILES: &str = "\
@@ -88,26 +87,15 @@ enum Form {
 }
 
 /// The rules of a file; `-` is standard input.
-pub(super) fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
-    let stdin = file.as_os_str() == "-";
-    let name = if stdin { "standard input".to_owned() } else { printable(&file.to_string_lossy()) };
-    let fail = |why: String| Failure::new(Exit::Failed, format!("cannot read {name}: {why}"));
-    let mut bytes = Vec::new();
-    let read = if stdin {
-        io::stdin().lock().read_to_end(&mut bytes).map(drop)
-    } else {
-        fs::read(file).map(|content| bytes = content)
-    };
-    read.map_err(|error| fail(error.to_string()))?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|error| fail(format!("it is not UTF-8 from byte {} on", error.valid_up_to() + 1)))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let form = match file.extension().and_then(|extension| extension.to_str()) {
+pub(super) fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
+    let text = file::read_text(path).map_err(|why| Failure::new(Exit::Failed, why))?;
+    let name = printable(&file::name(path));
+    let form = match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) if extension.eq_ignore_ascii_case("json") => Form::Json,
         Some(extension) if extension.eq_ignore_ascii_case("toml") => Form::Toml,
-        _ => guess(text),
+        _ => guess(&text),
     };
-    parse(text, form, &name).map_err(fail)
+    parse(&text, form, &name).map_err(|why| Failure::new(Exit::Failed, format!("cannot read {name}: {why}")))
 }
 
 /// No rule starts with a bracket or a brace.

@@ -1,11 +1,11 @@
 //! `powerstream rules list`: the rules in force.
 
-use super::manage::{NOTES, Target, plural, report};
+use super::manage::{Target, notes, plural, report};
 use crate::exit::{Exit, Failure, complain};
 
 /// List the rules in force: one request
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = NOTES)]
+#[command(after_long_help = notes())]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
@@ -16,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut service = args.target.open()?;
+    let mut service = args.target.open(false)?;
     let rules = service.list()?;
     for rule in &rules {
         report::write(&report::rule(rule, args.json))?;

@@ -32,47 +32,39 @@ use self::known::Known;
 use self::ledger::{Key, Ledger, Left};
 use super::input::{Entry, TAG_CHARACTERS_MAX};
 use super::render::{printable, tell};
+use crate::connection;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
+use crate::system::{advice_behind, explained};
 use crate::utc::utc;
-use crate::{ca, token};
 
-pub(super) const NOTES: &str = "\
-The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file.
-
+/// Behind the notes of every command that connects.
+const NOTES: &str = "\
 Powerstream takes 50 requests about rules in 24 hours, of all kinds together. What was spent is kept in a ledger in the
 user's state directory, one an app at a service; a request that would exceed the budget is not sent. A request whose
-answer is lost is never sent again: it says so, and the next run lists first.
+answer is lost is never sent again: it says so, and the next run lists first. A run that changes no rules goes on where
+the ledger cannot be written, and says so.
 
 Exit codes:
   0  done
   1  failed: refused, a rule is invalid, the budget is spent, or what came of a request is unknown
   2  wrong usage
-  4  no token, or not authorised (401, 403)";
+  4  no token, one that cannot be right, or not authorised (401, 403)";
+
+/// The notes of each subcommand here.
+pub(super) fn notes() -> String {
+    format!("{}\n\n{NOTES}", connection::NOTES)
+}
 
 /// Which service, and as whom.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// Where the service is: scheme, host and port; the endpoint adds the path
-    #[arg(long, value_name = "URL", default_value = "https://api.x.com")]
-    base_url: String,
-
-    /// The Host field, where the base URL is a tunnel or proxy on this machine to the real server [default: as the
-    /// base URL has it]
-    #[arg(long, value_name = "NAME")]
-    host: Option<String>,
+    #[command(flatten)]
+    connection: connection::ConnectionOptions,
 
     /// The stream whose rules they are
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Stream::Powerstream)]
     endpoint: Stream,
-
-    /// File of PEM certificates to trust besides the system's
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-
-    /// File that holds the bearer token; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
 
     /// Where the ledger is kept [default: the user's state directory]
     #[arg(long, value_name = "DIRECTORY")]
@@ -109,31 +101,24 @@ impl Target {
         }
     }
 
-    /// Gets ready to send. Nothing is connected to yet.
-    pub(super) fn open(&self) -> Result<Service, Failure> {
-        let (token, secret) = token::load(self.token_file.as_deref())?;
-        let mut config = Config::builder().base_url(&self.base_url).endpoint(self.stream()).token(token);
-        if let Some(host) = &self.host {
-            config = config.host(host);
-        }
-        // The base URL may hold a password: no error quotes it.
-        let config = config.build().map_err(|error| {
-            Failure::new(Exit::Usage, format!("--base-url or --host is not allowed: {error}"))
-        })?;
+    /// Gets ready to send. Nothing is connected to yet. A run that `changes` rules needs the ledger; for another one it is
+    /// enough to say that it cannot be kept.
+    pub(super) fn open(&self, changes: bool) -> Result<Service, Failure> {
+        self.connection.check(&[])?;
+        let (token, secret) = self.connection.token()?;
+        let builder = Config::builder().endpoint(self.stream()).token(token);
+        let config = self.connection.configure(builder, "", &self.connection.base_url)?;
         let mut client = Client::new(config.clone());
-        if let Some(ca) = &self.ca {
-            client = client.with_tls(ca::trust(ca)?);
+        if let Some(tls) = self.connection.trust()? {
+            client = client.with_tls(tls);
         }
         let rules = client.rules().map_err(|error| cannot_open(&error))?;
 
         let origin = config.origin();
-        let service =
-            format!("{:?} {} {}", origin.scheme(), origin.authority(), self.host.as_deref().unwrap_or("-"));
-        let directory = self.state_directory()?;
+        let host = self.connection.host.as_deref().unwrap_or("-");
+        let service = format!("{:?} {} {host}", origin.scheme(), origin.authority());
         let key = Key { service: &service, api: self.api(), token: &secret };
-        let waiting = || complain("another run has this app's rules in hand: waiting for it");
-        let ledger = Ledger::open(&directory, &key, waiting, |why| complain(&format!("warning: {why}")))
-            .map_err(|error| ledger_failed(&directory, &error))?;
+        let ledger = self.ledger(&key, changes)?;
 
         let shutdown = rules.shutdown_handle();
         let (sender, interrupted) = channel();
@@ -149,16 +134,34 @@ impl Target {
             let _ = sender.send(());
         })?;
         let known = Known::at(ledger.known());
-        Ok(Service { rules, ledger, known, told: None, interrupted, asking })
+        Ok(Service { rules, ledger, known, told: None, interrupted, asking, changes })
     }
 
-    fn state_directory(&self) -> Result<PathBuf, Failure> {
+    fn ledger(&self, key: &Key<'_>, changes: bool) -> Result<Ledger, Failure> {
+        let directory = self.state_directory();
+        let why = match &directory {
+            Ok(directory) => {
+                let waiting = || complain("another run has this app's rules in hand: waiting for it");
+                match Ledger::open(directory, key, waiting, |why| complain(&format!("warning: {why}"))) {
+                    Ok(ledger) => return Ok(ledger),
+                    Err(error) => ledger_text(directory, &error),
+                }
+            }
+            Err(why) => why.clone(),
+        };
+        if changes {
+            return Err(Failure::new(Exit::Failed, format!("{why}; nothing was sent")));
+        }
+        not_counted(&why);
+        Ok(Ledger::unkept(&directory.unwrap_or_default(), key))
+    }
+
+    fn state_directory(&self) -> Result<PathBuf, String> {
         if let Some(directory) = &self.state_dir {
             return Ok(directory.clone());
         }
-        let base = etcetera::choose_base_strategy().map_err(|error| {
-            Failure::new(Exit::Failed, format!("no state directory: {error}; name one with --state-dir"))
-        })?;
+        let base = etcetera::choose_base_strategy()
+            .map_err(|error| format!("no state directory: {error}; name one with --state-dir"))?;
         Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("powerstream"))
     }
 }
@@ -173,6 +176,8 @@ pub(super) struct Service {
     interrupted: Receiver<()>,
     /// A question waits for its answer.
     asking: Arc<AtomicBool>,
+    /// The run changes rules, and so needs the ledger.
+    changes: bool,
 }
 
 /// What the service itself said is left: others may spend of the same budget.
@@ -245,10 +250,15 @@ impl Service {
             // Before it is sent: where the answer is lost, or this run is killed, the rules may be there.
             self.known.note_addition(now()).map_err(|error| ledger_failed(self.known.path(), &error))?;
         }
-        let entry = self
-            .ledger
-            .spend(call.budget(), now())
-            .map_err(|error| ledger_failed(self.ledger.path(), &error))?;
+        let entry = match self.ledger.spend(call.budget(), now()) {
+            Err(error) if !self.changes => {
+                not_counted(&ledger_text(self.ledger.path(), &error));
+                self.ledger.give_up();
+                self.ledger.spend(call.budget(), now())
+            }
+            result => result,
+        };
+        let entry = entry.map_err(|error| ledger_failed(self.ledger.path(), &error))?;
         let result = self.rules.send(call);
         if adds {
             // They act so long from now at the latest; failing that, from the time noted before.
@@ -303,6 +313,9 @@ impl Service {
 
     /// These are the rules in force now, all of them.
     pub(super) fn remember(&self, rules: &[Rule]) {
+        if !self.ledger.is_kept() {
+            return;
+        }
         if let Err(error) = self.known.write(rules, now()) {
             complain(&format!("warning: {}", ledger_text(self.known.path(), &error)));
         }
@@ -368,7 +381,7 @@ fn free_at(refusal: &ApiError, now: UnixTime) -> Option<UnixTime> {
 
 fn cannot_open(error: &OpenError) -> Failure {
     let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
-    Failure::new(exit, format!("cannot manage rules: {error}"))
+    Failure::new(exit, format!("cannot manage rules: {error}{}", advice_behind(error)))
 }
 
 fn ledger_failed(path: &Path, error: &io::Error) -> Failure {
@@ -376,7 +389,13 @@ fn ledger_failed(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn ledger_text(path: &Path, error: &io::Error) -> String {
-    format!("cannot keep the ledger {}: {error}", printable(&path.to_string_lossy()))
+    let path = printable(&path.to_string_lossy());
+    format!("cannot keep the ledger {path}: {}; name another directory with --state-dir", explained(error))
+}
+
+/// Says that a run which changes nothing goes on without its ledger.
+fn not_counted(why: &str) {
+    complain(&format!("warning: {why}. What this run sends is not counted"));
 }
 
 /// How to go about a change.

@@ -17,7 +17,7 @@ use powerstream_rules::sync::{self, Plan, Request};
 use super::input::{self, Entry};
 use super::manage::report::{self, Told};
 use super::manage::{
-    Manner, NOTES, Service, Target, check_all, deletion, limits, new_rules, no_plan, plural, span, wanted,
+    Manner, Service, Target, check_all, deletion, limits, new_rules, no_plan, notes, plural, span, wanted,
 };
 use super::render::{printable, shown};
 use crate::duration;
@@ -30,7 +30,7 @@ use crate::json::Line;
 /// told with its cost, and, once confirmed, carried out: what is new is added before what is old is deleted, so that nothing
 /// goes unmatched that was and shall be matched. A run that was cut is resumed by the next one.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = NOTES)]
+#[command(after_long_help = notes())]
 pub(super) struct Args {
     /// The file of rules; `-` is standard input. As --file of `rules check` takes it
     #[arg(value_name = "FILE")]
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     // What no rules in force could cure costs no request.
     sync::plan(&[], &wanted(&entries), limits).map_err(|error| no_plan(error, &entries))?;
 
-    let mut service = args.target.open()?;
+    let mut service = args.target.open(!args.manner.dry_run)?;
     let known = if args.cached { service.known() } else { None };
     let listed = if known.is_some() { 0 } else { 1 };
     let in_force = match known {

@@ -10,9 +10,10 @@ use powerstream_simulator::{
     Source, Tls, TlsFault, UnknownScenario,
 };
 
-use crate::duration;
 use crate::exit::{Exit, Failure};
+use crate::system::explained;
 use crate::text::Printable;
+use crate::{duration, file};
 
 /// The heading of these options in the help.
 pub(crate) const HEADING: &str = "Simulator options";
@@ -205,11 +206,15 @@ impl Options {
         config.listen = listen.unwrap_or(config.listen);
         config.seed = self.seed.unwrap_or(config.seed);
         config.source = match &self.posts {
-            Some(path) => Source::from_path(path).map_err(|error| {
-                let text = error.to_string();
-                let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
-                Failure::new(Exit::Failed, format!("cannot read the Posts: {text}"))
-            })?,
+            Some(path) => {
+                let bytes = file::read(path).map_err(|why| Failure::new(Exit::Failed, why))?;
+                Source::from_ndjson(&bytes).map_err(|error| {
+                    Failure::new(
+                        Exit::Failed,
+                        format!("cannot read Posts from {}: {error}", file::name(path)),
+                    )
+                })?
+            }
             None => Source::Generated { seed: config.seed },
         };
         config.rate = self.rate;
@@ -260,8 +265,7 @@ fn script(path: &str, unknown: UnknownScenario) -> Result<Script, Failure> {
     if !path.contains(['/', '\\', '.']) && !Path::new(path).exists() {
         return Err(Failure::new(Exit::Usage, format!("--scenario {}: {unknown}", printable(path))));
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(Exit::Failed, printable(&format!("cannot read {path}: {error}"))))?;
+    let text = file::read_text(Path::new(path)).map_err(|why| Failure::new(Exit::Failed, why))?;
     Script::parse(&text).map_err(|error| Failure::new(Exit::Usage, printable(&format!("{path}: {error}"))))
 }
 
@@ -270,7 +274,7 @@ pub(crate) fn start(config: Config) -> Result<Simulator, Failure> {
     let listen = config.listen;
     Simulator::start(config).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Failure::new(Exit::Usage, format!("cannot simulate: {error}")),
-        _ => Failure::new(Exit::Failed, format!("cannot listen on {listen}: {error}")),
+        _ => Failure::new(Exit::Failed, format!("cannot listen on {listen}: {}", explained(&error))),
     })
 }
 

@@ -1,24 +1,19 @@
 //! What can be asked of `powerstream stream`.
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use powerstream_core::endpoint::{self, Endpoint};
 
-use super::named::{CONNECTIONS_MAX, Connect, Named};
 use super::output::Format;
-use crate::duration;
+use crate::connection::named::{CONNECTIONS_MAX, Connect};
 use crate::exit::{Exit, Failure};
 use crate::simulate::Options;
+use crate::{connection, duration};
 
+/// Behind those of every command that connects.
 const NOTES: &str = "\
-The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file. --simulate needs none.
-
-Over https the server must have a certificate by a CA that the system trusts, or that --ca names; nothing turns that
-off. Plain http goes to this machine only: to a simulator, or to a tunnel or proxy that does TLS. Where HTTPS_PROXY
-names a proxy and NO_PROXY does not exempt the server, https goes through it, by CONNECT.
+With --simulate neither a token nor a proxy is needed.
 
 Posts go to standard output, one a line. What happens goes to standard error, as much of it as RUST_LOG asks for (off,
 error, warn, info, debug, trace; default: info; debug shows the heads of responses). Of messages that are neither Posts
@@ -36,7 +31,7 @@ Exit codes:
   0  --max-posts, --duration or Ctrl-C reached, or the reader of the output has had enough
   1  gave up: the server refused for good, the output cannot be written, or there is no CA to trust
   2  wrong usage
-  4  no token, or not authorised (401, 403)
+  4  no token, one that cannot be right, or not authorised (401, 403)
 
 Examples:
   powerstream stream --simulate --max-posts 1000
@@ -53,24 +48,14 @@ Examples:
 ///
 /// Connects, reconnects as X asks clients to, and writes each Post the moment it has come whole.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = NOTES)]
+#[command(after_long_help = format!("{}\n\n{NOTES}", connection::NOTES))]
 pub(crate) struct Args {
     /// Stream from a simulator inside this process: over real sockets, without network and without a token
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["base_url", "host", "ca", "resolve", "token_file", "connect"])]
     pub(super) simulate: bool,
 
-    /// Where the stream is: scheme, host and port; the endpoint adds the path. http:// is for this machine only
-    #[arg(long, value_name = "URL", default_value = "https://api.x.com", conflicts_with = "simulate")]
-    pub(super) base_url: String,
-
-    /// CAs to trust besides those of the system, as PEM: that of a proxy which decrypts TLS, or of a simulator
-    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
-    pub(super) ca: Option<PathBuf>,
-
-    /// The Host field, where the base URL is a tunnel or proxy on this machine to the real server [default: as the
-    /// base URL has it]
-    #[arg(long, value_name = "NAME", conflicts_with = "simulate")]
-    pub(super) host: Option<String>,
+    #[command(flatten)]
+    pub(super) connection: connection::ConnectionOptions,
 
     /// Which stream
     #[arg(long, value_name = "NAME", default_value = "powerstream", value_parser = endpoint())]
@@ -95,16 +80,8 @@ pub(crate) struct Args {
 
     /// A connection by that name to that server, one of several as one stream; give it once for each. With
     /// --local-dc-only each carries Posts of its own, without it all carry the same
-    #[arg(long, value_name = "NAME=URL", conflicts_with_all = ["connections", "simulate", "base_url"])]
+    #[arg(long, value_name = "NAME=URL", conflicts_with_all = ["connections", "base_url"])]
     pub(super) connect: Vec<Connect>,
-
-    /// The server's address, whatever its name resolves to: of every connection, or of the one by that name
-    #[arg(long, value_name = "[NAME=]IP:PORT", conflicts_with = "simulate")]
-    pub(super) resolve: Vec<Named<SocketAddr>>,
-
-    /// The address of this machine to connect from: every connection, or the one by that name
-    #[arg(long, value_name = "[NAME=]IP")]
-    pub(super) local_address: Vec<Named<IpAddr>>,
 
     /// Only Posts of the datacenter connected to, which are the fastest
     #[arg(long)]
@@ -122,17 +99,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) duration: Option<Duration>,
 
-    /// After a gap, ask again for up to 5 minutes; needs the entitlement, without it X refuses
+    /// After a gap, ask again for up to 5 minutes; needs the entitlement, without it X refuses. Posts that were delivered
+    /// already are left out and counted
     #[arg(long)]
     pub(super) backfill: bool,
+
+    /// Write a Post as often as it arrives: again by --backfill, and from each of several connections
+    #[arg(long)]
+    pub(super) keep_duplicates: bool,
 
     /// The longest time without content before the connection is given up; X promises a keep-alive every 20 s [default: 25s]
     #[arg(long, alias = "silence", value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) idle_timeout: Option<Duration>,
-
-    /// File that holds the bearer token; `-` is standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
-    pub(super) token_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) simulator: Options,

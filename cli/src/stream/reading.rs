@@ -15,6 +15,7 @@ use super::pump::{Ended, Pump};
 use super::source::block_on;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
+use crate::system::{advice_behind, explained};
 
 /// Reads until the end; the inner error is the output's.
 pub(super) fn run<W: io::Write>(
@@ -28,7 +29,8 @@ pub(super) fn run<W: io::Write>(
     let config = first.config.clone();
     let merged = (connections.len() > 1).then(|| {
         let connections = connections.into_iter();
-        connections.fold(Connections::new(group), |all, one| all.with(one.name, one.config))
+        let none = Connections::new(group).keep_duplicates(args.keep_duplicates);
+        connections.fold(none, |all, one| all.with(one.name, one.config))
     });
     // The adapters' clients and streams are alike and have no trait in common.
     macro_rules! read {
@@ -60,7 +62,7 @@ pub(super) fn run<W: io::Write>(
         Runtime::Tokio => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| {
-                Failure::new(Exit::Failed, format!("cannot start tokio's runtime: {error}"))
+                Failure::new(Exit::Failed, format!("cannot start tokio's runtime: {}", explained(&error)))
             })?;
             read!(powerstream_tokio::Client::new(config), |future| runtime.block_on(future))
         }
@@ -85,10 +87,12 @@ fn end_after(length: Duration, shutdown: ShutdownHandle) -> Result<(), Failure> 
     };
     match thread::Builder::new().name(String::from("duration")).spawn(timer) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))),
+        Err(error) => {
+            Err(Failure::new(Exit::Failed, format!("cannot start a thread: {}", explained(&error))))
+        }
     }
 }
 
-fn cannot_open(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("cannot open the stream: {error}"))
+fn cannot_open(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot open the stream: {error}{}", advice_behind(error)))
 }

@@ -269,9 +269,9 @@ fn reads_a_file_or_standard_input() {
     let cut = run(&["--body", file], b"");
     assert!(text(&cut.stderr).contains("a response.http: the head is cut short"), "{cut:?}");
     for (missing, message) in [
-        (&*directory.join("missing").display().to_string(), "cannot open"),
+        (&*directory.join("missing").display().to_string(), "cannot read"),
         (&*directory.display().to_string(), "cannot"),
-        ("no\nsuch\x1b[2J", r"cannot open no\nsuch\u{1b}[2J: "),
+        ("no\nsuch\x1b[2J", r"cannot read no\nsuch\u{1b}[2J: "),
     ] {
         let output = run(&[missing], b"");
         let complaint = text(&output.stderr);

@@ -1,5 +1,6 @@
 //! `powerstream stream` as its users see it: real processes, real sockets, pipes and signals.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -166,7 +167,7 @@ fn raw_keeps_the_message_and_json_joins_its_lines() {
 fn measures_no_latency_for_repeated_posts() {
     let file =
         File::new("twice", "{\"id\":1,\"text\":\"\"}\n{\"id\":2,\"text\":\"\"}\n".repeat(50).as_bytes());
-    let arguments = format!("--posts {} --rate 500 --max-posts 100", file.path());
+    let arguments = format!("--posts {} --rate 500 --max-posts 100 --keep-duplicates", file.path());
     let output = run(&mut tool(&format!("stream --simulate {arguments}")));
     assert!(text(&output.stderr).contains("(2 Posts)"), "{}", text(&output.stderr));
 }
@@ -304,6 +305,48 @@ fn requests_backfill_after_a_gap() {
     assert!(told.contains("asked again for 1 min: Posts were missing from "), "{told}");
 }
 
+/// The second connection begins with the 20 Posts of the first one.
+#[test]
+fn writes_each_post_once_after_a_reconnect_unless_duplicates_are_kept() {
+    let posts: String = (1..=100).map(|id| format!("{{\"id\":{id},\"text\":\"\"}}\n")).collect();
+    let file = File::new("hundred", posts.as_bytes());
+    let scenario =
+        format!("--backfill --posts {} --scenario close-between --fault-after 20 --fault-on 1", file.path());
+    let cases: Vec<_> = ["blocking", "tokio", "smol"]
+        .into_iter()
+        .flat_map(|runtime| [(runtime, 100, ""), (runtime, 120, "--keep-duplicates")])
+        .collect();
+    check_all(&cases, |(runtime, count, option)| {
+        let command =
+            format!("stream --simulate --runtime {runtime} {scenario} --max-posts {count} {option}");
+        let output = run(&mut tool(&command));
+        let told = text(&output.stderr);
+        let posts: Vec<_> = text(&output.stdout).lines().collect();
+        assert_eq!(
+            (posts.len(), posts.iter().collect::<BTreeSet<_>>().len()),
+            (*count, 100),
+            "{command}: {told}"
+        );
+        assert!(told.contains(&format!("Posts {count}, ")), "{command}: {told}");
+        assert_eq!(told.contains(", duplicates 20, "), *count == 100, "{command}: {told}");
+    });
+}
+
+#[test]
+fn writes_the_copies_of_every_connection_where_duplicates_are_kept() {
+    let file = File::new(
+        "ten",
+        (1..=10).map(|id| format!("{{\"id\":{id},\"text\":\"\"}}\n")).collect::<String>().as_bytes(),
+    );
+    for (option, posts) in [("", 10), ("--keep-duplicates", 20)] {
+        let arguments = format!("--connections 2 --posts {} --duration 700ms {option}", file.path());
+        let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+        let told = text(&output.stderr);
+        assert_eq!(text(&output.stdout).lines().count(), posts, "{told}");
+        assert!(told.contains(&format!("Posts {posts}, ")) && told.contains(", duplicates 10, "), "{told}");
+    }
+}
+
 #[test]
 fn refused_connection_is_not_reported_as_a_disconnect() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -415,13 +458,13 @@ fn trusts_a_server_only_by_its_ca() {
     assert!(code == Some(1) && told.contains("-----BEGIN CERTIFICATE-----"), "{told}");
     std::fs::remove_file(&path).unwrap();
     let (code, _, told) = stream(&format!("--ca {}", path.display()));
-    assert!(code == Some(1) && told.contains("cannot trust the CAs in "), "{told}");
+    assert!(code == Some(1) && told.contains("--ca: cannot read "), "{told}");
     // The system's CAs, of which there may be none, do not vouch for it.
     let arguments = format!("stream --base-url {url} --duration 1s");
     let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     let told = text(&output.stderr);
     assert!(output.stdout.is_empty());
-    assert!(told.contains("trusted here") || told.contains("CAs could not be had"), "{told}");
+    assert!(told.contains("trusted here") || told.contains("no CAs to trust"), "{told}");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+
+use super::limit;
 
 type Answer = io::Result<Vec<SocketAddr>>;
 
@@ -22,6 +24,7 @@ pub(crate) async fn resolve(host: String, port: u16) -> Answer {
     let slot = Arc::clone(&waiting);
     std::thread::Builder::new().name("powerstream-resolve".to_owned()).spawn(move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let found = found.map_err(|error| socket_limit().unwrap_or(error));
         let mut waiting = lock(&slot);
         waiting.answer = Some(found);
         if let Some(waker) = waiting.waker.take() {
@@ -39,6 +42,12 @@ pub(crate) async fn resolve(host: String, port: u16) -> Answer {
         }
     })
     .await
+}
+
+/// Returns the limit that keeps this process from another socket. The resolver reports it as a name
+/// that does not resolve.
+fn socket_limit() -> Option<io::Error> {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(|error| limit(error).is_some())
 }
 
 fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {

@@ -22,7 +22,7 @@ use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 use super::dial::{Attempt, Dial, Route, check_peer};
 use super::resolve::resolve;
-use super::transport_error;
+use super::{resolve_error, transport_error};
 use crate::shutdown::ShutdownSignal;
 
 #[cfg(test)]
@@ -229,11 +229,7 @@ impl<R: Reactor> Tcp<R> {
         let resolving = self.resolving.get_or_insert_with(|| reactor.resolve(route.host(), route.port()));
         let answer = ready!(resolving.as_mut().poll(cx));
         self.resolving = None;
-        Poll::Ready(
-            answer.map_err(|error| {
-                TransportError::with_os_code(TransportErrorKind::Resolve, error.raw_os_error())
-            }),
-        )
+        Poll::Ready(answer.map_err(|error| resolve_error(&error)))
     }
 
     /// Tries one address after the other. `None`: the deadline has passed, or the stream was stopped.

@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
-use powerstream_client::config::{Config, ConfigBuilder, InvalidConfig, MESSAGE_BYTES_MOST, Token};
+use powerstream_client::config::{
+    Config, ConfigBuilder, InvalidConfig, MESSAGE_BYTES_MOST, Token, TokenError,
+};
 use powerstream_client::net::dial::Route;
 use powerstream_client::proxy::Proxy;
+use powerstream_core::dedup::{POSTS_MAX, WindowConfig, WindowError};
 use powerstream_core::endpoint::{self, Endpoint};
 use powerstream_core::http::{Origin, OriginError, RequestError};
 use powerstream_core::liveness::TimeoutKind;
@@ -48,19 +51,88 @@ fn checks_and_trims_a_token_and_never_shows_it() {
         let request = request(&Config::new(token));
         assert!(request.contains(&format!("\r\nAuthorization: Bearer {SECRET}\r\n")), "{request}");
     }
-    for bad in [
-        b"".as_slice(),
-        b"\n",
-        b"s3cr3t\n\n",
-        b"s3cr3t\r",
-        b" s3cr3t",
-        b"s3\xffcr3t",
-        "s3cr3t\u{e4}".as_bytes(),
+}
+
+#[test]
+fn refuses_text_that_cannot_be_a_token_and_says_why() {
+    for (bad, error) in [
+        ("", TokenError::Empty),
+        ("\n", TokenError::Empty),
+        (" \t ", TokenError::Empty),
+        ("s3cr3t\ns3cr3t", TokenError::Lines),
+        ("API_KEY=s3cr3t\r\nX=s3cr3t\n", TokenError::Lines),
+        ("s3cr3t\n\n", TokenError::Blank),
+        ("s3cr3t\r", TokenError::Blank),
+        (" s3cr3t", TokenError::Blank),
+        ("s3cr3t\t", TokenError::Blank),
+        ("s3 cr3t", TokenError::Blank),
+        ("\"s3cr3t\"", TokenError::Quotes),
+        ("'s3cr3t'\n", TokenError::Quotes),
+        (" 's3cr3t' ", TokenError::Quotes),
+        ("`s3cr3t`", TokenError::Quotes),
+        ("s3cr3t\"", TokenError::Quotes),
+        ("\u{201c}s3cr3t\u{201d}", TokenError::Quotes),
+        ("\u{ab}s3cr3t\u{bb}", TokenError::Quotes),
+        ("\"Bearer s3cr3t\"", TokenError::Quotes),
+        ("Bearer s3cr3t", TokenError::Scheme),
+        (" bearer\ts3cr3t", TokenError::Scheme),
+        ("BEARER: s3cr3t", TokenError::Scheme),
+        ("Bearer", TokenError::Scheme),
+        ("Authorization: Bearer s3cr3t", TokenError::Scheme),
+        ("$X_BEARER_TOKEN", TokenError::Placeholder),
+        ("${s3cr3t}", TokenError::Placeholder),
+        ("%X_BEARER_TOKEN%", TokenError::Placeholder),
+        ("<s3cr3t>", TokenError::Placeholder),
+        ("{{s3cr3t}}", TokenError::Placeholder),
+        ("[s3cr3t]", TokenError::Placeholder),
+        ("YOUR_TOKEN", TokenError::Placeholder),
+        ("your-bearer-token", TokenError::Placeholder),
+        ("x_bearer_token", TokenError::Placeholder),
+        ("xxxxxxxx", TokenError::Placeholder),
+        ("...", TokenError::Placeholder),
+        ("s3cr3t\u{e4}", TokenError::Characters),
+        ("\u{feff}s3cr3t", TokenError::Characters),
+        ("s3cr3t\0", TokenError::Characters),
+        (&"s3".repeat(2_049), TokenError::Characters),
     ] {
-        let error = Token::new(bad).unwrap_err();
-        assert_eq!(error, RequestError::Token);
-        assert!(!format!("{error} {error:?}").contains("s3"));
+        let found = Token::new(bad).unwrap_err();
+        assert_eq!(found, error, "{bad:?}");
+        assert!(!format!("{found} {found:?}").contains("s3"));
     }
+    assert_eq!(Token::new(b"s3\xffcr3t").unwrap_err(), TokenError::Characters);
+    // What tokens have, or may have.
+    for good in [
+        "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0%2BuSeid%2BULvsea4JtiGRiSDSJSI%3DEUifiRBkKG5E2XzMDjRfl76ZC9Ub0wnz4XsNiRVBChTYbJcE3F",
+        "bearer-of-news",
+        "Bearers3cr3t",
+        "yours",
+        "your",
+        "a%3D",
+        "%",
+        "it's",
+        "t",
+        "any",
+        "token",
+        "xylophone",
+        "~_-.+/=",
+        &"s".repeat(4_096),
+    ] {
+        assert!(Token::new(good).is_ok(), "{good}");
+    }
+}
+
+fn window(posts: usize) -> WindowConfig {
+    let mut window = WindowConfig::default();
+    window.posts = posts;
+    window
+}
+
+#[test]
+fn duplicates_are_known_unless_they_are_kept() {
+    let config = Config::builder().dedup_window(window(7));
+    assert_eq!(config.clone().build().unwrap().dedup_window().map(|window| window.posts), Some(7));
+    assert_eq!(config.keep_duplicates(true).build().unwrap().dedup_window(), None);
+    assert_eq!(Config::new(token()).dedup_window(), Some(&WindowConfig::default()));
 }
 
 #[test]
@@ -146,6 +218,8 @@ fn build_reports_each_invalid_option() {
         (builder().base_url("https://user:s3cr3t@api.x.com"), I::BaseUrl(OriginError::Port)),
         (builder().host("a\r\nb"), I::Request(RequestError::Host)),
         (builder().user_agent("a\r\nb"), I::Request(RequestError::UserAgent)),
+        (builder().dedup_window(window(0)), I::DedupWindow(WindowError::Posts)),
+        (builder().dedup_window(window(POSTS_MAX + 1)), I::DedupWindow(WindowError::Posts)),
         (builder().user_agent(""), I::Request(RequestError::UserAgent)),
         (builder().endpoint(Endpoint::custom("stream")), I::Request(RequestError::Path)),
         (builder().endpoint(Endpoint::custom("/a b")), I::Request(RequestError::Path)),

@@ -27,6 +27,11 @@ pub(super) struct Key<'a> {
 }
 
 impl Key<'_> {
+    /// What the file names it.
+    fn service_name(&self) -> String {
+        format!("{}{}", self.service, self.api.path())
+    }
+
     /// 32 hexadecimal digits.
     fn name(&self) -> String {
         let mut hash = Sha256::new();
@@ -51,8 +56,8 @@ pub(super) struct Ledger {
     /// When each request was sent, in milliseconds, by the budget it counts against; oldest first.
     spent: BTreeMap<String, Vec<u64>>,
     service: String,
-    /// Held, not read.
-    _lock: File,
+    /// Held, not read. `None`: nothing is written.
+    lock: Option<File>,
 }
 
 /// A request that was entered.
@@ -107,7 +112,25 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        Ok(Self { path, spent, service: format!("{}{}", key.service, key.api.path()), _lock: lock })
+        Ok(Self { path, spent, service: key.service_name(), lock: Some(lock) })
+    }
+
+    /// The ledger of `key` in `directory` where it cannot be kept: what it says is read if it can be, and nothing is
+    /// written.
+    pub(super) fn unkept(directory: &Path, key: &Key<'_>) -> Self {
+        let path = directory.join(format!("rules-{}.json", key.name()));
+        let spent = fs::read(&path).ok().and_then(|bytes| read(&bytes)).unwrap_or_default();
+        Self { path, spent, service: key.service_name(), lock: None }
+    }
+
+    /// Writes nothing from here on.
+    pub(super) fn give_up(&mut self) {
+        self.lock = None;
+    }
+
+    /// Whether it is written.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// Where it lies.
@@ -146,14 +169,20 @@ impl Ledger {
         }
     }
 
-    /// Enters a request that is about to be sent.
+    /// Enters a request that is about to be sent. On an error it is not entered.
     pub(super) fn spend(&mut self, budget: Budget, now: UnixTime) -> io::Result<Entry> {
         let kept = self.in_window(budget, now);
         let spent = self.spent.entry(budget.name.to_owned()).or_default();
         *spent = kept;
         spent.push(now.as_millis());
-        self.write()?;
-        Ok(Entry { budget: budget.name, at: now.as_millis() })
+        let entry = Entry { budget: budget.name, at: now.as_millis() };
+        match self.write() {
+            Ok(()) => Ok(entry),
+            Err(error) => {
+                self.take_out(&entry);
+                Err(error)
+            }
+        }
     }
 
     /// The request was answered, or given up, at `now`: the service may have counted it as late as that.
@@ -188,6 +217,9 @@ impl Ledger {
     }
 
     fn write(&self) -> io::Result<()> {
+        if !self.is_kept() {
+            return Ok(());
+        }
         let content = json!({ "version": 1, "service": self.service, "spent": self.spent });
         replace(&self.path, content.to_string().as_bytes())
     }

@@ -1,6 +1,5 @@
 //! The Posts of a file, one after the other, whatever else is between them.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -8,7 +7,8 @@ use std::path::Path;
 use powerstream_core::stream::{Kind, classify, elements, validate};
 
 use crate::exit::{Exit, Failure};
-use crate::text::Printable;
+use crate::file::Input;
+use crate::system::explained;
 
 /// The longest line that is read: sixteen times the longest message of a stream.
 const LINE_BYTES_MAX: usize = 16 << 20;
@@ -37,14 +37,9 @@ pub(super) struct Posts {
 
 impl Posts {
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        if path.as_os_str() == "-" {
-            return Ok(Self::new(Box::new(io::stdin()), "standard input".to_owned()));
-        }
-        let name = Printable { bytes: path.to_string_lossy().as_bytes(), characters_max: 200 }.to_string();
-        match File::open(path) {
-            Ok(file) => Ok(Self::new(Box::new(file), name)),
-            Err(error) => Err(Failure::new(Exit::Failed, format!("cannot read {name}: {error}"))),
-        }
+        let input = Input::open(path).map_err(|why| Failure::new(Exit::Failed, why))?;
+        let name = input.name().to_owned();
+        Ok(Self::new(Box::new(input), name))
     }
 
     fn new(input: Box<dyn Read>, name: String) -> Self {
@@ -66,7 +61,10 @@ impl Posts {
                 Ok(Some(whole)) => whole,
                 Ok(None) => return Ok(None),
                 Err(error) => {
-                    return Err(Failure::new(Exit::Failed, format!("cannot read {}: {error}", self.name)));
+                    return Err(Failure::new(
+                        Exit::Failed,
+                        format!("cannot read {}: {}", self.name, explained(&error)),
+                    ));
                 }
             };
             if !whole {
@@ -117,9 +115,6 @@ impl Posts {
         if ended {
             self.line.pop_if(|last| *last == b'\r');
         }
-        if self.number == 1 && self.line.starts_with("\u{feff}".as_bytes()) {
-            self.line.drain(..3);
-        }
         if self.line.len() <= LINE_BYTES_MAX {
             return Ok(Some(true));
         }
@@ -153,7 +148,7 @@ mod tests {
     fn reads_posts_from_lines_and_arrays() {
         let metadata = r#"{"type":"connection_metadata","datacenter":"atla"}"#;
         assert_eq!(items(""), [""; 0]);
-        assert_eq!(items(format!("\u{feff}{POST}\r\n\r\n \n{POST}")), [POST; 2]);
+        assert_eq!(items(format!("{POST}\r\n\r\n \n{POST}")), [POST; 2]);
         assert_eq!(
             items(format!("[{POST}, {POST}]\n{metadata}\n[]\n[{metadata}]\n7\n{POST}\n")),
             [POST, POST, "other", "other", "other", "other", POST]

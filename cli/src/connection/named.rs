@@ -4,13 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The most connections of one stream: as many as can be merged.
-pub(super) const CONNECTIONS_MAX: i64 = powerstream_core::merge::CONNECTIONS_MAX as i64;
+pub(crate) const CONNECTIONS_MAX: i64 = powerstream_core::merge::CONNECTIONS_MAX as i64;
 
 /// `NAME=VALUE`, for the connection of that name, or `VALUE`, for all connections.
 #[derive(Clone, Debug)]
-pub(super) struct Named<T> {
-    pub(super) name: Option<String>,
-    pub(super) value: T,
+pub(crate) struct Named<T> {
+    pub(crate) name: Option<String>,
+    pub(crate) value: T,
 }
 
 impl<T: FromStr> FromStr for Named<T>
@@ -30,9 +30,9 @@ where
 
 /// A connection of `--connect`.
 #[derive(Clone)]
-pub(super) struct Connect {
-    pub(super) name: String,
-    pub(super) base_url: String,
+pub(crate) struct Connect {
+    pub(crate) name: String,
+    pub(crate) base_url: String,
 }
 
 impl FromStr for Connect {

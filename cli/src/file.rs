@@ -1,0 +1,170 @@
+//! Files that the tool reads, and what editors and shells put in front of them.
+//!
+//! A byte order mark in front is left out. UTF-16, which some Windows tools write, is refused by name.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::system::explained;
+use crate::text::Printable;
+
+/// UTF-8's byte order mark.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// A file that is read from its start, or standard input.
+pub(crate) struct Input {
+    reader: WithoutMark<Box<dyn Read>>,
+    name: String,
+}
+
+impl Input {
+    /// Opens a file; `-` is standard input.
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+        let name = name(path);
+        let reader: Box<dyn Read> = match File::open(path) {
+            _ if path.as_os_str() == "-" => Box::new(io::stdin()),
+            Ok(file) => Box::new(file),
+            Err(error) => return Err(format!("cannot read {name}: {}", explained(&error))),
+        };
+        Ok(Self { reader: WithoutMark::new(reader), name })
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says that it could not be read to its end.
+    pub(crate) fn failed(&self, error: &io::Error) -> String {
+        format!("cannot read {}: {}", self.name, explained(error))
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+/// Reads all of a file; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut input = Input::open(path)?;
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).map_err(|error| input.failed(&error))?;
+    Ok(bytes)
+}
+
+/// Reads all of a file of text; `-` is standard input.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    String::from_utf8(read(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to() + 1;
+        format!("cannot read {}: it is not UTF-8 from byte {at} on", name(path))
+    })
+}
+
+/// What messages call a file.
+pub(crate) fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        return String::from("standard input");
+    }
+    Printable { bytes: path.as_os_str().as_encoded_bytes(), characters_max: 4_096 }.to_string()
+}
+
+/// A reader whose byte order mark is left out.
+struct WithoutMark<R> {
+    inner: R,
+    /// The first bytes, read to find out whether they are a mark.
+    first: [u8; MARK.len()],
+    /// Where those that are not handed over yet start and end.
+    start: usize,
+    end: usize,
+    is_decided: bool,
+}
+
+impl<R: Read> WithoutMark<R> {
+    const fn new(inner: R) -> Self {
+        Self { inner, first: [0; MARK.len()], start: 0, end: 0, is_decided: false }
+    }
+
+    /// Reads on while the first bytes may be a mark.
+    fn decide(&mut self) -> io::Result<()> {
+        while !self.is_decided {
+            let count = self.inner.read(&mut self.first[self.end..])?;
+            self.end += count;
+            let first = &self.first[..self.end];
+            if first == MARK {
+                self.start = self.end;
+            }
+            if [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| first.starts_with(*mark)) {
+                let text = "it is UTF-16: save it as UTF-8 (Windows PowerShell writes UTF-16 with `>`)";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+            let may_be_mark = MARK.starts_with(first) || matches!(first, [0xfe | 0xff]);
+            self.is_decided = count == 0 || first == MARK || !may_be_mark;
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for WithoutMark<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decide()?;
+        if self.start < self.end {
+            let count = (&self.first[self.start..self.end]).read(buffer)?;
+            self.start += count;
+            return Ok(count);
+        }
+        self.inner.read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives so many bytes a read, and is interrupted before each.
+    struct Pieces<'a>(&'a [u8], usize, bool);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.2 = !self.2;
+            if self.2 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let length = self.1.min(buffer.len());
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    #[test]
+    fn leaves_one_byte_order_mark_out_in_any_split() {
+        for (bytes, want) in [
+            (b"\xef\xbb\xbfabc".as_slice(), Some(b"abc".as_slice())),
+            (b"\xef\xbb\xbf", Some(b"")),
+            (b"\xef\xbb\xbf\xef\xbb\xbfa", Some(b"\xef\xbb\xbfa")),
+            (b"a\xef\xbb\xbf", Some(b"a\xef\xbb\xbf")),
+            (b"\xef\xbbabc", Some(b"\xef\xbbabc")),
+            (b"\xef\xbb", Some(b"\xef\xbb")),
+            (b"\xef", Some(b"\xef")),
+            (b"", Some(b"")),
+            (b"a", Some(b"a")),
+            (b"HTTP/1.1 200 OK", Some(b"HTTP/1.1 200 OK")),
+            (b"\xff", Some(b"\xff")),
+            (b"\xffa", Some(b"\xffa")),
+            (b"\xff\xfea\0", None),
+            (b"\xfe\xff\0a", None),
+            (b"\xff\xfe", None),
+        ] {
+            for piece in 1..5 {
+                let mut read = Vec::new();
+                let result = WithoutMark::new(Pieces(bytes, piece, false)).read_to_end(&mut read);
+                match (result, want) {
+                    (Ok(_), Some(want)) => assert_eq!(read, want, "{}", bytes.escape_ascii()),
+                    (Err(error), None) => assert!(error.to_string().contains("UTF-16"), "{error}"),
+                    (result, _) => panic!("{}: {result:?}", bytes.escape_ascii()),
+                }
+            }
+        }
+    }
+}

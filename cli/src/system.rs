@@ -1,0 +1,62 @@
+//! Failures of the operating system, with what to do about them.
+
+use std::io;
+
+use powerstream_client::net::transport_error;
+
+/// Shows an error with the limit or the setting that it is about.
+pub(crate) fn explained(error: &io::Error) -> String {
+    match advice(error) {
+        Some(advice) => format!("{error}: {advice}"),
+        None => error.to_string(),
+    }
+}
+
+fn advice(error: &io::Error) -> Option<String> {
+    use powerstream_core::transport_error::TransportErrorKind as Kind;
+    let kind = transport_error(error).kind;
+    if let Kind::FileLimit | Kind::SystemFileLimit | Kind::NoMemory = kind {
+        return Some(kind.to_string());
+    }
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "this user may not; check owner and mode, also of the directories above"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "it is mounted so",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
+        io::ErrorKind::AddrInUse => "another process listens there; choose another port, or 0 for a free one",
+        io::ErrorKind::AddrNotAvailable => "it is not an address of this machine",
+        _ => return None,
+    };
+    Some(String::from(advice))
+}
+
+/// Returns what to do about the failure of the system behind an error, to be put behind its text.
+pub(crate) fn advice_behind(error: &(dyn std::error::Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| error.source());
+    let advice = errors.filter_map(|error| error.downcast_ref()).find_map(advice);
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn names_the_limit_and_what_to_do() {
+        for (code, words) in [
+            (24, "ulimit -n"),
+            (23, "system has reached its limit of open files"),
+            (13, "check owner and mode"),
+            (30, "mounted"),
+            (28, "free some space"),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            let shown = explained(&error);
+            assert!(shown.contains(words) && shown.contains(&format!("os error {code}")), "{shown}");
+        }
+        let plain = io::Error::from_raw_os_error(2);
+        assert_eq!(explained(&plain), plain.to_string());
+    }
+}
