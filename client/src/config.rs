@@ -55,7 +55,7 @@ use powerstream_core::http::{
 };
 use powerstream_core::liveness::{TimeoutKind, Timeouts};
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
-use powerstream_core::stream::{ConnectionConfig, Delimiter};
+use powerstream_core::stream::ConnectionConfig;
 use powerstream_core::time::{Instant, UnixTime};
 use zeroize::Zeroizing;
 
@@ -491,7 +491,6 @@ fn push_percent_encoded(text: &str, out: &mut String) {
 struct OwnedEndpoint {
     name: String,
     path: String,
-    delimiter: Delimiter,
     backfill: Option<QueryDialect>,
     local_dc_only: bool,
     partitions: u8,
@@ -501,7 +500,6 @@ impl OwnedEndpoint {
     fn lend(&self) -> Endpoint<'_> {
         let mut endpoint = Endpoint::custom(&self.path);
         endpoint.name = &self.name;
-        endpoint.delimiter = self.delimiter;
         endpoint.backfill = self.backfill;
         endpoint.local_dc_only = self.local_dc_only;
         endpoint.partitions = self.partitions;
@@ -514,7 +512,6 @@ impl From<Endpoint<'_>> for OwnedEndpoint {
         Self {
             name: String::from(endpoint.name),
             path: String::from(endpoint.path),
-            delimiter: endpoint.delimiter,
             backfill: endpoint.backfill,
             local_dc_only: endpoint.local_dc_only,
             partitions: endpoint.partitions,

@@ -182,6 +182,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             let event = self.state.take_event();
             return (if event.is_some() { 0 } else { input.len() }, event);
         }
+        if self.connection.has_last_message() {
+            return (0, self.last_message(now));
+        }
         // A call without input does not read: it cannot show that everything sent has come.
         if input.is_empty() && now != self.coverage.read_at() {
             return (0, None);
@@ -282,7 +285,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     pub fn handle_eof(&mut self, _now: Instant) {
         if self.state.is_open() {
             let closed = self.connection.handle_eof();
-            self.fail(DisconnectReason::of_close(closed));
+            if !self.connection.has_last_message() {
+                self.fail(DisconnectReason::of_close(closed));
+            }
         }
     }
 
@@ -346,7 +351,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     fn has_event(&self) -> bool {
-        self.coverage.has_notice() || self.state.has_event()
+        self.coverage.has_notice() || self.state.has_event() || self.connection.has_last_message()
     }
 
     /// Removes and returns an event of the stream. They come before those of its end.
@@ -419,6 +424,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             MessagePlace::Storage { .. } => place,
         };
         ScannedSessionEvent::Message { place, class }
+    }
+
+    /// Takes in the last message of a body that the close has completed, and ends the connection.
+    #[cold]
+    fn last_message(&mut self, now: Instant) -> Option<ScannedSessionEvent> {
+        let (_, Ok(Some(ScannedConnectionEvent::Message(place)))) = self.connection.scan(&[], now) else {
+            unreachable!("the connection has a last message");
+        };
+        let event = self.message(place, &[], 0, now);
+        self.is_paused = true;
+        self.fail(DisconnectReason::Ended);
+        Some(event)
     }
 
     /// Ends the connection for `reason`, or for the refusal whose error document it brought. The
