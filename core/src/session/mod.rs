@@ -182,11 +182,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             let event = self.state.take_event();
             return (if event.is_some() { 0 } else { input.len() }, event);
         }
-        if self.connection.has_last_message() {
-            return (0, self.last_message(now));
-        }
         // A call without input does not read: it cannot show that everything sent has come.
-        if input.is_empty() && now != self.coverage.read_at() {
+        if input.is_empty() && now != self.coverage.read_at() && !self.connection.is_ending() {
             return (0, None);
         }
         let mut at = 0;
@@ -285,7 +282,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     pub fn handle_eof(&mut self, _now: Instant) {
         if self.state.is_open() {
             let closed = self.connection.handle_eof();
-            if !self.connection.has_last_message() {
+            // A last message comes before the end.
+            if !self.connection.is_ending() {
                 self.fail(DisconnectReason::of_close(closed));
             }
         }
@@ -351,7 +349,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     fn has_event(&self) -> bool {
-        self.coverage.has_notice() || self.state.has_event() || self.connection.has_last_message()
+        self.coverage.has_notice() || self.state.has_event() || self.connection.is_ending()
     }
 
     /// Removes and returns an event of the stream. They come before those of its end.
@@ -424,18 +422,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             MessagePlace::Storage { .. } => place,
         };
         ScannedSessionEvent::Message { place, class }
-    }
-
-    /// Takes in the last message of a body that the close has completed, and ends the connection.
-    #[cold]
-    fn last_message(&mut self, now: Instant) -> Option<ScannedSessionEvent> {
-        let (_, Ok(Some(ScannedConnectionEvent::Message(place)))) = self.connection.scan(&[], now) else {
-            unreachable!("the connection has a last message");
-        };
-        let event = self.message(place, &[], 0, now);
-        self.is_paused = true;
-        self.fail(DisconnectReason::Ended);
-        Some(event)
     }
 
     /// Ends the connection for `reason`, or for the refusal whose error document it brought. The

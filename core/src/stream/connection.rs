@@ -468,10 +468,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         closed
     }
 
-    /// Returns true if the close has completed the body, and its last message is to be scanned.
+    /// Returns true if the body is complete, and its end is still to be scanned.
     #[inline]
-    pub(crate) const fn has_last_message(&self) -> bool {
-        matches!(self.phase, Phase::Last)
+    pub(crate) const fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Last | Phase::Ending)
     }
 
     /// The next deadline. Its answer changes with every `handle_*` call and every [`Self::scan`].
@@ -504,7 +504,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// more.
     pub fn handle_closed(&mut self) {
         self.liveness.handle_closed();
-        if let Phase::Last = self.phase {
+        if self.is_ending() {
             self.counts.discarded += self.buffered();
             self.phase = Phase::Complete;
         }

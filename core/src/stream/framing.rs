@@ -101,25 +101,79 @@ impl Framer {
     ) -> (usize, Option<Frame>) {
         let start = content.start;
         let run = &input[content];
-        let mut from = 0;
-        while let Some(offset) = find_lf(&run[from..]) {
-            let lf = from + offset;
-            let before = if lf > 0 { Some(run[lf - 1]) } else { self.last(storage) };
-            let has_cr = before == Some(b'\r');
-            if has_cr || self.ends_at_bare_lf(&run[..lf], storage) {
-                let frame = if self.is_between() {
-                    self.whole(input, start, start + lf - usize::from(has_cr))
-                } else {
-                    self.take_in(&run[..lf], storage);
-                    self.complete(has_cr, storage)
-                };
-                self.nesting.restart();
+        let Some(lf) = find_lf(run) else {
+            self.take_in(run, storage);
+            return (run.len(), None);
+        };
+        if self.is_behind_cr(run, lf, storage) {
+            return (lf + 1, Some(self.frame(input, start, &run[..lf], true, storage)));
+        }
+        self.next_by_nesting(input, start, run, lf, storage)
+    }
+
+    /// As [`Self::next`], where the first LF is a bare one: at `lf` in `run`, which starts at `start`.
+    #[cold]
+    #[inline(never)]
+    fn next_by_nesting(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        run: &[u8],
+        mut lf: usize,
+        storage: &mut [u8],
+    ) -> (usize, Option<Frame>) {
+        loop {
+            let has_cr = self.is_behind_cr(run, lf, storage);
+            if !has_cr {
+                self.read_nesting(&run[..lf], storage);
+            }
+            if has_cr || !self.nesting.goes_on() {
+                let frame = self.frame(input, start, &run[..lf], has_cr, storage);
+                self.nesting = Nesting::START;
                 return (lf + 1, Some(frame));
             }
-            from = lf + 1;
+            match find_lf(&run[lf + 1..]) {
+                Some(offset) => lf += 1 + offset,
+                None => break,
+            }
         }
         self.take_in(run, storage);
         (run.len(), None)
+    }
+
+    /// Reads the unfinished message up to the end of `run`, which follows it.
+    fn read_nesting(&mut self, run: &[u8], storage: &[u8]) {
+        let before = self.unfinished();
+        // What was passed over was read then, so only storage can hold unread bytes.
+        if self.nesting.bytes() < before {
+            self.nesting.read(&storage[self.nesting.bytes() as usize..before as usize]);
+        }
+        self.nesting.read(&run[(self.nesting.bytes() - before) as usize..]);
+    }
+
+    /// Returns true if the LF at `lf` in `run` has a CR before it.
+    #[inline(always)]
+    fn is_behind_cr(&self, run: &[u8], lf: usize, storage: &[u8]) -> bool {
+        let before = if lf > 0 { Some(run[lf - 1]) } else { self.last(storage) };
+        before == Some(b'\r')
+    }
+
+    /// The message that ends with `piece`, which starts at `start` in the input and has an LF behind it.
+    #[inline(always)]
+    fn frame(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        piece: &[u8],
+        has_cr: bool,
+        storage: &mut [u8],
+    ) -> Frame {
+        if self.is_between() {
+            self.whole(input, start, start + piece.len() - usize::from(has_cr))
+        } else {
+            self.take_in(piece, storage);
+            self.complete(has_cr, storage)
+        }
     }
 
     /// Returns true if the unfinished message lacks only its delimiter: it is one JSON text, and not a
@@ -134,23 +188,6 @@ impl Framer {
     pub fn finish(&mut self, storage: &[u8]) -> Option<Frame> {
         let has_cr = self.last(storage) == Some(b'\r');
         self.is_complete(storage).then(|| self.complete(has_cr, storage))
-    }
-
-    /// Returns true if a bare LF behind `run` ends a message.
-    #[cold]
-    fn ends_at_bare_lf(&mut self, run: &[u8], storage: &[u8]) -> bool {
-        self.read_nesting(run, storage);
-        !self.nesting.goes_on()
-    }
-
-    /// Reads the unfinished message up to the end of `run`, which follows it.
-    fn read_nesting(&mut self, run: &[u8], storage: &[u8]) {
-        let before = self.unfinished();
-        // What was passed over was read then, so only storage can hold unread bytes.
-        if self.nesting.bytes() < before {
-            self.nesting.read(&storage[self.nesting.bytes() as usize..before as usize]);
-        }
-        self.nesting.read(&run[(self.nesting.bytes() - before) as usize..]);
     }
 
     /// Whether no message has begun that has not ended.
@@ -237,8 +274,10 @@ impl Framer {
         }
     }
 
-    /// The delimiter has come; its CR, if it had one, is the last octet taken in.
+    /// The delimiter has come; its CR, if it had one, is the last byte taken in.
+    #[inline]
     fn complete(&mut self, has_cr: bool, storage: &[u8]) -> Frame {
+        self.nesting.restart();
         if let Some(skipping) = self.skipping.take() {
             return Frame::Skipped { bytes: skipping.bytes - u64::from(has_cr) };
         }
