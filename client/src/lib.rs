@@ -3,6 +3,7 @@
 
 mod client;
 pub mod config;
+pub mod dedup;
 mod error;
 mod exchange;
 pub mod merged;

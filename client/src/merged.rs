@@ -5,8 +5,8 @@
 //! that a first arrival is the first that could be read, and neither a connection that floods nor one that is
 //! dead keeps another from its turn. All of them pend at the same time; the task is woken by any.
 //!
-//! A duplicate is passed over where it lies: it is neither copied nor seen by the consumer. Arrays are taken apart, and each of their
-//! elements is a message, since two connections need not put the same Posts into the same array.
+//! A duplicate is released where it lies, neither copied nor seen by the consumer. Two connections need not put the same Posts into the same
+//! array: from an array with duplicates, each other element is delivered as a message. One without is delivered as received.
 //!
 //! ```
 //! # use std::task::{Context, Poll};
@@ -72,7 +72,7 @@
 //! ```
 
 use std::boxed::Box;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use powerstream_core::dedup::{Window, WindowConfig};
@@ -81,21 +81,19 @@ use powerstream_core::merge::{
     Arrival, ConnectionId, ConnectionState, ConnectionStats, GroupGap, Interrupted, Merge, MergeError,
     ReplicaGroup,
 };
-use powerstream_core::session::{Message, SessionEvent, Step};
-use powerstream_core::stream::{ArrayElements, Classification, Kind, classify, elements};
+use powerstream_core::session::{SessionEvent, Step};
+use powerstream_core::stream::PostId;
+use powerstream_core::time::Instant;
 
+use crate::dedup::{Filtered, Released};
 use crate::owned::OwnedEvent;
-
-/// Duplicates passed over in a row after which other tasks of the executor have their turn. A connection that repeats what it
-/// has sent, for five minutes by backfill or for ever, is no event and would otherwise be no end either.
-const DUPLICATES_IN_A_ROW: u32 = 256;
 
 /// One of the connections that a stream is merged from.
 #[derive(Debug)]
 pub struct Member<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     name: Box<str>,
     group: ReplicaGroup,
-    driven: Driver<S, B, I>,
+    session: Filtered<S, B, I>,
     /// Its session is done.
     is_over: bool,
 }
@@ -108,7 +106,7 @@ where
 {
     /// A connection under a name, which carries the Posts of `group`.
     pub fn new(name: impl Into<Box<str>>, group: ReplicaGroup, driven: Driver<S, B, I>) -> Self {
-        Self { name: name.into(), group, driven, is_over: false }
+        Self { name: name.into(), group, session: Filtered::new(driven), is_over: false }
     }
 
     /// Its name.
@@ -120,12 +118,12 @@ where
     /// Its session and its transport.
     #[must_use]
     pub const fn driver(&self) -> &Driver<S, B, I> {
-        &self.driven
+        self.session.driver()
     }
 
     /// Whether the next event lies in the read buffer.
     fn has_event(&self) -> bool {
-        self.driven.buffered().poll() == Step::Event
+        self.driver().buffered().poll() == Step::Event
     }
 }
 
@@ -178,15 +176,8 @@ impl From<MergedEvent<'_>> for OwnedMergedEvent {
 /// The event at hand.
 #[derive(Clone, Copy, Debug)]
 enum AtHand {
-    /// What this connection's buffer lends.
+    /// What this connection's session lends.
     Event(ConnectionId),
-    /// The element that lies there in the array which this connection's buffer lends.
-    Element {
-        connection: ConnectionId,
-        start: usize,
-        end: usize,
-        class: Classification,
-    },
     Interrupted(Interrupted),
     Gap(GroupGap),
 }
@@ -206,6 +197,7 @@ pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     interrupted: Option<Interrupted>,
     gap: Option<GroupGap>,
     lent: bool,
+    keeps_duplicates: bool,
 }
 
 impl<S, B, I> Merged<S, B, I>
@@ -222,13 +214,28 @@ where
         let window = Window::allocate(window).map_err(MergeError::Window)?;
         let merge =
             Merge::new(window, members.iter().map(|line| ConnectionStats::new(line.group)).collect())?;
-        Ok(Self { members, merge, turn: 0, at_hand: None, interrupted: None, gap: None, lent: false })
+        Ok(Self {
+            members,
+            merge,
+            turn: 0,
+            at_hand: None,
+            interrupted: None,
+            gap: None,
+            lent: false,
+            keeps_duplicates: false,
+        })
+    }
+
+    /// Delivers duplicates too: each Post from every connection that brings it. They are counted all the same.
+    #[must_use]
+    pub fn keep_duplicates(self, keeps_duplicates: bool) -> Self {
+        Self { keeps_duplicates, ..self }
     }
 
     /// Asks all sessions to end: what is unread but here is delivered, then the connections close.
     pub fn shutdown(&mut self) {
         for line in &mut self.members {
-            line.driven.shutdown();
+            line.session.driver_mut().shutdown();
         }
     }
 
@@ -244,10 +251,11 @@ where
     pub fn release(&mut self) {
         self.lent = false;
         match self.at_hand.take() {
-            Some(AtHand::Event(connection)) => self.go_on(connection),
-            Some(AtHand::Element { connection, end, .. }) => {
-                self.at_hand = self.find_element(connection, Some(end));
-                if self.at_hand.is_none() {
+            Some(AtHand::Event(connection)) => {
+                let (session, is_new) = self.filter(connection);
+                if session.release_element(is_new) {
+                    self.at_hand = Some(AtHand::Event(connection));
+                } else {
                     self.go_on(connection);
                 }
             }
@@ -285,12 +293,8 @@ where
     pub fn peek(&self) -> Option<MergedEvent<'_>> {
         Some(match self.at_hand? {
             AtHand::Event(connection) => {
-                let event = self.buffered_event(connection)?;
+                let event = self.members[connection.index()].session.peek()?;
                 MergedEvent::Session { connection, event }
-            }
-            AtHand::Element { connection, start, end, class } => {
-                let bytes = &self.array(connection)[start..end];
-                MergedEvent::Session { connection, event: SessionEvent::Message(Message::new(bytes, class)) }
             }
             AtHand::Interrupted(interrupted) => MergedEvent::Interrupted(interrupted),
             AtHand::Gap(gap) => MergedEvent::Gap(gap),
@@ -331,7 +335,7 @@ where
         }
         // So many connections in a row have nothing to give.
         let mut idle = 0;
-        let mut duplicates = 0;
+        let mut released = Released::default();
         while idle < self.members.len() {
             if let Some(interrupted) = self.interrupted.take() {
                 self.at_hand = Some(AtHand::Interrupted(interrupted));
@@ -346,7 +350,7 @@ where
             let more = match &mut cx {
                 _ if line.is_over => None,
                 _ if line.has_event() => Some(true),
-                Some(cx) => match line.driven.poll_event(cx) {
+                Some(cx) => match line.session.driver_mut().poll_event(cx) {
                     Poll::Ready(more) => Some(more),
                     Poll::Pending => None,
                 },
@@ -360,10 +364,8 @@ where
                         return Poll::Ready(true);
                     }
                     self.go_on(connection);
-                    duplicates += 1;
-                    if let (DUPLICATES_IN_A_ROW, Some(cx)) = (duplicates, &mut cx) {
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
+                    if let Some(cx) = &mut cx {
+                        ready!(released.count(cx));
                     }
                 }
                 Some(false) => {
@@ -381,21 +383,15 @@ where
 
     /// What of the event that this connection lends goes on to the consumer; `None` where nothing does.
     fn judge(&mut self, connection: ConnectionId) -> Option<AtHand> {
+        let (session, is_new) = self.filter(connection);
+        if !session.admit(is_new) {
+            return None;
+        }
         let members = &self.members;
-        let driven = &members[connection.index()].driven;
+        let driven = members[connection.index()].driver();
         let (buffered, io) = (driven.buffered(), driven.io());
-        let covered = |of: ConnectionId| members[of.index()].driven.buffered().session().covered_until();
+        let covered = |of: ConnectionId| members[of.index()].driver().buffered().session().covered_until();
         match buffered.peek()? {
-            SessionEvent::Message(message) => match (message.id(), message.kind()) {
-                (Some(id), _) => {
-                    let arrival = self.merge.arrival(connection, id, buffered.read_at());
-                    return (arrival == Arrival::First).then_some(AtHand::Event(connection));
-                }
-                (None, Kind::Array) if is_to_take_apart(message.bytes) => {
-                    return self.find_element(connection, None);
-                }
-                _ => {}
-            },
             SessionEvent::Connected(connected) => {
                 self.gap =
                     self.merge.handle_connected(connection, &connected, io.now(), io.unix_now(), covered);
@@ -418,41 +414,22 @@ where
         Some(AtHand::Event(connection))
     }
 
-    /// The next element, behind the one that ends at `behind`, that goes on to the consumer.
-    fn find_element(&mut self, connection: ConnectionId, behind: Option<usize>) -> Option<AtHand> {
-        let line = &self.members[connection.index()];
-        let Some(SessionEvent::Message(array)) = line.driven.buffered().peek() else { return None };
-        let mut elements =
-            behind.map_or_else(|| elements(array.bytes), |end| ArrayElements::resume(array.bytes, end));
-        while let Some(Ok(range)) = elements.next_range() {
-            let class = classify(&array.bytes[range.clone()]);
-            let is_first = class.post_id.is_none_or(|id| {
-                self.merge.arrival(connection, id, line.driven.buffered().read_at()) == Arrival::First
-            });
-            if is_first {
-                return Some(AtHand::Element { connection, start: range.start, end: range.end, class });
-            }
-        }
-        None
-    }
-
-    fn buffered_event(&self, connection: ConnectionId) -> Option<SessionEvent<'_>> {
-        self.members[connection.index()].driven.buffered().peek()
-    }
-
-    /// The array that the connection lends.
-    fn array(&self, connection: ConnectionId) -> &[u8] {
-        match self.buffered_event(connection) {
-            Some(SessionEvent::Message(array)) => array.bytes,
-            // Not met: what is at hand is an element of it.
-            _ => &[],
-        }
+    /// The connection's session, and what decides which of its Posts are delivered.
+    fn filter(
+        &mut self,
+        connection: ConnectionId,
+    ) -> (&mut Filtered<S, B, I>, impl FnMut(PostId, Instant) -> bool + use<'_, S, B, I>) {
+        let Self { members, merge, keeps_duplicates, .. } = self;
+        let is_new = move |id: PostId, at: Instant| {
+            merge.arrival(connection, id, at) == Arrival::First || *keeps_duplicates
+        };
+        (&mut members[connection.index()].session, is_new)
     }
 
     /// Done with what the connection lends. Its turn is over with its buffer.
     fn go_on(&mut self, connection: ConnectionId) {
         let line = &mut self.members[connection.index()];
-        line.driven.release();
+        line.session.driver_mut().release();
         if !line.has_event() {
             self.pass_turn();
         }
@@ -470,13 +447,7 @@ where
         }
         // It was asked to end: that the group has nobody left is no news then, but what turns out to be missing is.
         let members = &self.members;
-        let covered = |of: ConnectionId| members[of.index()].driven.buffered().session().covered_until();
+        let covered = |of: ConnectionId| members[of.index()].driver().buffered().session().covered_until();
         self.gap = self.merge.handle_disconnected(connection, covered(connection), true, covered).gap;
     }
-}
-
-/// Whether an array is one, to its end, and not empty. One that is broken off is left as it came, for the consumer to see.
-fn is_to_take_apart(array: &[u8]) -> bool {
-    let mut elements = elements(array).peekable();
-    elements.peek().is_some() && elements.all(|element| element.is_ok())
 }

@@ -14,10 +14,15 @@ use crate::error::OpenError;
 use crate::queue::{EventSource, QueueConfig, Receiver, Sender, pump, queue};
 use crate::runtime::{BlockingRuntime, Runtime};
 use crate::shutdown::ShutdownHandle;
-use crate::transport::{MergedSessions, SessionDriver};
+use crate::transport::{DedupedSession, MergedSessions};
 
 /// One stream for months, made by [`Client::stream`](crate::client::Client::stream), or several
 /// connections as one ([`MergedStream`]).
+///
+/// Each Post is delivered once. The service sends Posts again after a reconnect with backfill, and X
+/// removes no duplicates. A window of ids removes them here, up to its size
+/// ([`dedup_window`](crate::config::ConfigBuilder::dedup_window)). See
+/// [`keep_duplicates`](crate::config::ConfigBuilder::keep_duplicates) for a stream without it.
 ///
 /// Nothing happens between calls: [`Self::next`] connects, waits and reads, in the task or thread that
 /// calls it. The server disconnects slow readers, so hand work that takes long to another task or
@@ -26,7 +31,7 @@ use crate::transport::{MergedSessions, SessionDriver};
 /// On an async runtime it is also a [`futures_core::Stream`] of owned events, on a blocking one it
 /// converts into an iterator of them. Both cost one allocation per message.
 #[derive(Debug)]
-pub struct Stream<R: Runtime, S = SessionDriver<<R as Runtime>::Reactor>> {
+pub struct Stream<R: Runtime, S = DedupedSession<<R as Runtime>::Reactor>> {
     source: S,
     /// [`Self::next`] lent the event that `source` holds.
     lent: bool,
@@ -114,13 +119,19 @@ impl<R: Runtime> Stream<R> {
     /// Returns the session: its counters and its state.
     #[must_use]
     pub fn session(&self) -> &Session<Vec<u8>> {
-        self.source.buffered().session()
+        self.source.driver().buffered().session()
+    }
+
+    /// Returns how many Posts were not delivered because they had been delivered before.
+    #[must_use]
+    pub const fn duplicates(&self) -> u64 {
+        self.source.duplicates()
     }
 
     /// Returns the time by the clock of this stream's events.
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.source.io().now()
+        self.source.driver().io().now()
     }
 }
 

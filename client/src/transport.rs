@@ -3,11 +3,13 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
+use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::{Origin, Scheme};
 use powerstream_tls::{Connector, MaybeTls, TlsConfig, TlsConfigError};
 
 use crate::config::{Config, Connections};
+use crate::dedup::Deduped;
 use crate::error::OpenError;
 use crate::merged::{self, Merged};
 use crate::net::tcp::{Reactor, Tcp};
@@ -19,6 +21,9 @@ pub type Transport<R> = MaybeTls<Tunnel<Tcp<R>, Vec<u8>>>;
 
 /// A session over a [`Transport`].
 pub type SessionDriver<R> = Driver<Vec<u8>, Vec<u8>, Transport<R>>;
+
+/// A single stream over a [`Transport`], each Post once.
+pub type DedupedSession<R> = Deduped<Vec<u8>, Vec<u8>, Transport<R>>;
 
 /// Several sessions as one stream, each over a [`Transport`].
 pub type MergedSessions<R> = Merged<Vec<u8>, Vec<u8>, Transport<R>>;
@@ -85,7 +90,8 @@ fn secure<R: Reactor>(config: &Config, trust: &TrustRoots, tcp: Tcp<R>) -> Resul
     Ok(MaybeTls::new(config.tunnel(tcp), connector))
 }
 
-/// A session of `config` that has not connected yet, on the runtime that `reactor` stands for, until `shutdown` says so.
+/// A single stream of `config` that has not connected yet, on the runtime that `reactor` stands for, until `shutdown` says
+/// so.
 ///
 /// Where the configuration has no seed, jitter is seeded from the system's randomness.
 ///
@@ -96,9 +102,23 @@ pub fn open<R: Reactor>(
     trust: &TrustRoots,
     reactor: R,
     shutdown: &ShutdownHandle,
-) -> Result<SessionDriver<R>, OpenError> {
+) -> Result<DedupedSession<R>, OpenError> {
     let transport = connect(config, trust, reactor, shutdown)?;
-    drive(config, config.seed().unwrap_or_else(system_seed), transport)
+    let driver = drive(config, config.seed().unwrap_or_else(system_seed), transport)?;
+    let window = config.dedup_window().map(|window| match Window::allocate(&keyed(window)) {
+        Ok(window) => window,
+        Err(error) => unreachable!("ConfigBuilder::build checked it: {error}"),
+    });
+    Ok(Deduped::new(driver, window))
+}
+
+/// The window, its hash keyed from the system's randomness where the caller has not keyed it.
+fn keyed(window: &WindowConfig) -> WindowConfig {
+    let mut window = *window;
+    if window.seed == 0 {
+        window.seed = system_seed();
+    }
+    window
 }
 
 fn drive<R: Reactor>(
@@ -141,9 +161,6 @@ pub fn open_merged<R: Reactor>(
         let line = drive(config, seed, secure(config, trust, tcp)?)?;
         lines.push(merged::Member::new(connection.name.clone(), connection.group, line));
     }
-    let mut window = *connections.window();
-    if window.seed == 0 {
-        window.seed = system_seed();
-    }
-    Merged::new(lines, &window).map_err(OpenError::Merge)
+    let merged = Merged::new(lines, &keyed(connections.window())).map_err(OpenError::Merge)?;
+    Ok(merged.keep_duplicates(connections.keeps_duplicates()))
 }

@@ -19,6 +19,7 @@ use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_client::{AsyncRuntime, Client, MergedStream, Stream};
 use powerstream_simulator::Simulator;
 
+use crate::repeats::{check_once, repeating};
 use crate::rules::Answer;
 use crate::{Transport, merged, no_silent_loss, open, rules, scripts, timeouts};
 
@@ -331,6 +332,24 @@ pub fn queue_counts_what_it_drops_while_the_consumer_sleeps<H: Host>() {
         }
         assert_eq!((delivered + dropped, dropped), (sent.sent, sent.dropped.messages));
         assert_eq!((delivered, sent.messages_high), (50, 50));
+    });
+}
+
+/// A server that sends the same Posts again after a reset, and a queue that delivers each once.
+pub fn queue_delivers_each_post_once_after_a_reconnect<H: Host>() {
+    let (_simulator, config, posts) = repeating();
+    H::block_on(async {
+        let (mut receiver, reading) = open_stream::<H>(&config, None).queued(QueueConfig::default()).unwrap();
+        let mut received = Vec::new();
+        while received.len() < posts {
+            match receiver.recv().await {
+                Some(Delivery::Event(OwnedEvent::Message(message))) => received.extend(message.id()),
+                Some(_) => {}
+                None => panic!("the stream ended after {} Posts", received.len()),
+            }
+        }
+        drop(receiver);
+        check_once(received, H::join(reading).await.duplicates());
     });
 }
 

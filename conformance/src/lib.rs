@@ -14,6 +14,7 @@ pub mod no_silent_loss;
 pub mod proxy;
 pub mod read_recorder;
 pub mod reference_driver;
+pub mod repeats;
 pub mod rules;
 pub mod scripts;
 pub mod timeouts;

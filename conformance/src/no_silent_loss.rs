@@ -13,6 +13,7 @@
 //! A [`ReadRecorder`] knows what was read, the simulator's ground truth log what was sent, and its
 //! group which Posts existed.
 
+use std::future::poll_fn;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
@@ -76,12 +77,13 @@ impl TestCase {
         let Self { config, reads, mut recorder } = self;
         let mut line =
             open(&config, &TrustRoots::default(), RecordingReactor::new(reactor, reads), shutdown).unwrap();
-        while let Some(event) = line.next().await {
-            if recorder.record(event.into()).is_break() {
+        while poll_fn(|cx| line.poll_event(cx)).await {
+            if line.peek().is_some_and(|event| recorder.record(event.into()).is_break()) {
                 shutdown.shutdown();
             }
+            line.release();
         }
-        recorder.ended(line.buffered().session().covered_until())
+        recorder.ended(line.driver().buffered().session().covered_until())
     }
 }
 
@@ -302,6 +304,8 @@ impl ScenarioTest {
             .token(Token::new("any").unwrap())
             .local_dc_only(self.scenario == Scenario::DatacenterFailover)
             .message_bytes_max(LINE_BYTES_MAX)
+            // Each line that is read must be delivered, also one that some scenarios repeat.
+            .keep_duplicates(true)
             .timeouts(|timeouts| {
                 timeouts.idle = self.timeout;
                 timeouts.head = self.timeout;

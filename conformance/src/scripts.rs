@@ -118,6 +118,8 @@ impl Script {
             .base_url(simulator.base_url())
             .token(Token::new(TOKEN).unwrap())
             .local_dc_only(true)
+            // Each connection gets the same Posts, and the reference driver delivers all of them.
+            .keep_duplicates(true)
             .message_bytes_max(MESSAGE_BYTES_MAX)
             .timeouts(|timeouts| timeouts.idle = self.silence)
             // Short, so that tests are fast.

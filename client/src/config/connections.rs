@@ -33,6 +33,7 @@ pub struct Connections {
     topology: Topology,
     list: Vec<NamedConnection>,
     window: WindowConfig,
+    keep_duplicates: bool,
 }
 
 /// One of [`Connections`].
@@ -51,7 +52,7 @@ impl Connections {
     /// None yet. `topology` says what those will carry that [`Self::with`] adds.
     #[must_use]
     pub fn new(topology: Topology) -> Self {
-        Self { topology, list: Vec::new(), window: WindowConfig::default() }
+        Self { topology, list: Vec::new(), window: WindowConfig::default(), keep_duplicates: false }
     }
 
     /// So many connections of one configuration, which carry the same; named by their numbers, from 1.
@@ -83,6 +84,14 @@ impl Connections {
         self
     }
 
+    /// Delivers each Post from every connection that brings it. The connections' records count first arrivals, later
+    /// ones and duplicates all the same. Default off.
+    #[must_use]
+    pub fn keep_duplicates(mut self, keep_duplicates: bool) -> Self {
+        self.keep_duplicates = keep_duplicates;
+        self
+    }
+
     /// The connections, in their order.
     #[must_use]
     pub fn list(&self) -> &[NamedConnection] {
@@ -98,5 +107,11 @@ impl Connections {
     #[must_use]
     pub const fn window(&self) -> &WindowConfig {
         &self.window
+    }
+
+    /// Returns whether duplicates are delivered.
+    #[must_use]
+    pub const fn keeps_duplicates(&self) -> bool {
+        self.keep_duplicates
     }
 }

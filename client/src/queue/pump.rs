@@ -7,6 +7,7 @@ use powerstream_core::driver::{Driver, Io};
 use powerstream_core::session::SessionEvent;
 
 use super::{QueueCost, SendOutcome, Sender};
+use crate::dedup::Deduped;
 use crate::merged::{Merged, MergedEvent, OwnedMergedEvent};
 use crate::owned::OwnedEvent;
 use crate::shutdown::ShutdownSignal;
@@ -80,6 +81,7 @@ macro_rules! event_source {
 }
 
 event_source!(Driver, SessionEvent, OwnedEvent);
+event_source!(Deduped, SessionEvent, OwnedEvent);
 event_source!(Merged, MergedEvent, OwnedMergedEvent);
 
 /// Reads a stream into a queue until the stream is over, and gives it back, for its counters.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod dedup;
 mod exchange;
 mod losses;
 mod merged;

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use powerstream_blocking::Blocking;
+use powerstream_blocking::client::owned::OwnedEvent;
+use powerstream_blocking::{Blocking, Client};
 use powerstream_conformance::log::Recorder;
+use powerstream_conformance::repeats::{check_once, repeating};
 use powerstream_conformance::scripts::{TestCase, check, check_tls_faults};
 use powerstream_conformance::{Transport, late, merged, open, rules, timeouts};
 
@@ -83,4 +85,19 @@ fn loses_nothing_outside_a_gap_behind_a_proxy_that_is_late() {
         }
         case.recorder.ended(stream.session().covered_until())
     });
+}
+
+#[test]
+fn an_iterator_delivers_each_post_once_after_a_reconnect() {
+    let (_simulator, config, posts) = repeating();
+    let mut events = Client::new(config).stream().unwrap().into_iter();
+    let mut received = Vec::new();
+    while received.len() < posts {
+        match events.next() {
+            Some(OwnedEvent::Message(message)) => received.extend(message.id()),
+            Some(_) => {}
+            None => panic!("the stream ended after {} Posts", received.len()),
+        }
+    }
+    check_once(received, events.stream().duplicates());
 }

@@ -1,0 +1,257 @@
+//! A stream of one connection that delivers each Post once.
+//!
+//! The service sends Posts again after a reconnect with backfill, and X removes no duplicates. Here, a
+//! [`Window`] of ids removes them: from a single stream ([`Deduped`]) and from a
+//! [merged](crate::merged) one, whose connections share a window.
+//!
+//! - A duplicate is released where it lies, neither copied nor seen by the consumer.
+//! - An array without duplicates is delivered as received. From an array with duplicates, each other
+//!   element is delivered as a message.
+//! - Posts without an id, and messages that are not Posts, are always delivered.
+
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+use std::vec::Vec;
+
+use powerstream_core::dedup::{Insert, Window};
+use powerstream_core::driver::{Driver, Io};
+use powerstream_core::session::{Message, SessionEvent};
+use powerstream_core::stream::{ArrayElements, Classification, Kind, PostId, classify, elements};
+use powerstream_core::time::Instant;
+
+/// Duplicates in a row after which other tasks of the executor run. A duplicate causes no event, so
+/// that a connection which repeats itself would otherwise keep the executor's thread.
+const DUPLICATES_IN_A_ROW: u32 = 256;
+
+/// Counts the duplicates that one poll has released.
+#[derive(Debug, Default)]
+pub(crate) struct Released(u32);
+
+impl Released {
+    /// Counts one more. Pending: other tasks run first, and the task of `cx` is woken.
+    pub(crate) fn count(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0 += 1;
+        if self.0 < DUPLICATES_IN_A_ROW {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A session and its transport, whose Posts are delivered only if they are new. What is new decides
+/// the caller: a single stream by its own window, a merged one by the shared one.
+#[derive(Debug)]
+pub(crate) struct Filtered<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    driver: Driver<S, B, I>,
+    /// What is delivered of the array that the driver lends; `None`: all that the driver lends.
+    element: Option<Element>,
+}
+
+/// An element of an array that has duplicates.
+#[derive(Debug)]
+struct Element {
+    range: Range<usize>,
+    class: Classification,
+    /// Where the array's first duplicate starts. Elements before it are known to be new.
+    duplicate: usize,
+}
+
+impl<S, B, I> Filtered<S, B, I>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io,
+{
+    pub(crate) const fn new(driver: Driver<S, B, I>) -> Self {
+        Self { driver, element: None }
+    }
+
+    pub(crate) const fn driver(&self) -> &Driver<S, B, I> {
+        &self.driver
+    }
+
+    pub(crate) const fn driver_mut(&mut self) -> &mut Driver<S, B, I> {
+        &mut self.driver
+    }
+
+    /// Returns whether the event that the driver lends is delivered, all or an element of it. Asks
+    /// `is_new` once for each Post, with its id and the time at which it was read.
+    pub(crate) fn admit(&mut self, mut is_new: impl FnMut(PostId, Instant) -> bool) -> bool {
+        let Some(SessionEvent::Message(message)) = self.driver.peek() else { return true };
+        let at = self.driver.buffered().read_at();
+        match (message.id(), message.kind()) {
+            (Some(id), _) => is_new(id, at),
+            (None, Kind::Array) if is_whole(message.bytes) => {
+                let mut rest = elements(message.bytes);
+                let duplicate = find(&mut rest, message.bytes, |_, class| {
+                    class.post_id.is_some_and(|id| !is_new(id, at))
+                });
+                duplicate.is_none_or(|(range, _)| self.find_element(0, range.start, is_new))
+            }
+            _ => true,
+        }
+    }
+
+    /// Releases the element that was delivered. Returns whether another one of the same array is.
+    pub(crate) fn release_element(&mut self, is_new: impl FnMut(PostId, Instant) -> bool) -> bool {
+        self.element
+            .take()
+            .is_some_and(|element| self.find_element(element.range.end, element.duplicate, is_new))
+    }
+
+    /// Finds the next element to deliver, from the offset `from` in the array that the driver lends.
+    fn find_element(
+        &mut self,
+        from: usize,
+        duplicate: usize,
+        mut is_new: impl FnMut(PostId, Instant) -> bool,
+    ) -> bool {
+        let Some(SessionEvent::Message(array)) = self.driver.peek() else {
+            unreachable!("the array is released after its elements")
+        };
+        let at = self.driver.buffered().read_at();
+        let mut rest = match from {
+            0 => elements(array.bytes),
+            end => ArrayElements::resume(array.bytes, end),
+        };
+        let element = find(&mut rest, array.bytes, |range, class| {
+            range.start < duplicate
+                || (range.start > duplicate && class.post_id.is_none_or(|id| is_new(id, at)))
+        });
+        self.element = element.map(|(range, class)| Element { range, class, duplicate });
+        self.element.is_some()
+    }
+
+    /// Lends what is delivered of the event that the driver lends.
+    pub(crate) fn peek(&self) -> Option<SessionEvent<'_>> {
+        let event = self.driver.peek()?;
+        match (&self.element, event) {
+            (Some(element), SessionEvent::Message(array)) => {
+                let bytes = &array.bytes[element.range.clone()];
+                Some(SessionEvent::Message(Message::new(bytes, element.class)))
+            }
+            _ => Some(event),
+        }
+    }
+}
+
+/// Finds the first of the elements for which `is_it` returns true.
+fn find(
+    rest: &mut ArrayElements<'_>,
+    array: &[u8],
+    mut is_it: impl FnMut(&Range<usize>, &Classification) -> bool,
+) -> Option<(Range<usize>, Classification)> {
+    while let Some(Ok(range)) = rest.next_range() {
+        let class = classify(&array[range.clone()]);
+        if is_it(&range, &class) {
+            return Some((range, class));
+        }
+    }
+    None
+}
+
+/// Returns whether the array is well-formed to its end, and not empty. One that is broken off is
+/// delivered as received, for the consumer to see.
+fn is_whole(array: &[u8]) -> bool {
+    let mut elements = elements(array).peekable();
+    elements.peek().is_some() && elements.all(|element| element.is_ok())
+}
+
+/// A single stream: the events of one session, each Post once.
+#[derive(Debug)]
+pub struct Deduped<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    session: Filtered<S, B, I>,
+    /// `None`: duplicates are delivered.
+    window: Option<Window<Vec<u64>>>,
+    duplicates: u64,
+    /// The event that the session lends was admitted.
+    is_admitted: bool,
+}
+
+impl<S, B, I> Deduped<S, B, I>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io,
+{
+    /// Creates a stream that removes the duplicates known to `window`, or none without a window.
+    #[must_use]
+    pub const fn new(driver: Driver<S, B, I>, window: Option<Window<Vec<u64>>>) -> Self {
+        Self { session: Filtered::new(driver), window, duplicates: 0, is_admitted: false }
+    }
+
+    /// Returns the session and its transport.
+    #[must_use]
+    pub const fn driver(&self) -> &Driver<S, B, I> {
+        self.session.driver()
+    }
+
+    /// Returns how many duplicates were removed.
+    #[must_use]
+    pub const fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// See [`EventSource::poll_event`](crate::queue::EventSource::poll_event).
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut released = Released::default();
+        while !self.is_admitted {
+            if !ready!(self.session.driver_mut().poll_event(cx)) {
+                return Poll::Ready(false);
+            }
+            if !self.admit() {
+                ready!(released.count(cx));
+            }
+        }
+        Poll::Ready(true)
+    }
+
+    /// See [`EventSource::find_next`](crate::queue::EventSource::find_next).
+    pub fn find_next(&mut self) -> bool {
+        while !self.is_admitted && self.session.driver_mut().find_next() {
+            self.admit();
+        }
+        self.is_admitted
+    }
+
+    /// Admits the event that the session lends, or releases it.
+    fn admit(&mut self) -> bool {
+        let Self { session, window, duplicates, .. } = self;
+        self.is_admitted = session.admit(|id, at| is_new(window.as_mut(), duplicates, id, at));
+        if !self.is_admitted {
+            session.driver_mut().release();
+        }
+        self.is_admitted
+    }
+
+    /// See [`EventSource::peek`](crate::queue::EventSource::peek).
+    #[must_use]
+    pub fn peek(&self) -> Option<SessionEvent<'_>> {
+        self.session.peek().filter(|_| self.is_admitted)
+    }
+
+    /// See [`EventSource::release`](crate::queue::EventSource::release).
+    pub fn release(&mut self) {
+        if !self.is_admitted {
+            return;
+        }
+        let Self { session, window, duplicates, .. } = self;
+        self.is_admitted = session.release_element(|id, at| is_new(window.as_mut(), duplicates, id, at));
+        if !self.is_admitted {
+            session.driver_mut().release();
+        }
+    }
+
+    /// Asks the session to end: what is unread but here is delivered.
+    pub fn shutdown(&mut self) {
+        self.session.driver_mut().shutdown();
+    }
+}
+
+/// Enters a Post into the window, and counts it if it is a duplicate.
+fn is_new(window: Option<&mut Window<Vec<u64>>>, duplicates: &mut u64, id: PostId, at: Instant) -> bool {
+    let is_new = window.is_none_or(|window| window.insert(id, at, 0) == Insert::New);
+    *duplicates += u64::from(!is_new);
+    is_new
+}
