@@ -167,6 +167,11 @@ impl Config {
         (!settings.keep_duplicates).then_some(&settings.dedup_window)
     }
 
+    /// Returns true if the service is asked for the last minutes again after a gap.
+    pub(crate) const fn asks_backfill(&self) -> bool {
+        self.settings.backfill
+    }
+
     /// The proxy that is gone through: none where the origin is plain HTTP, which goes to this machine only.
     #[must_use]
     pub fn proxy(&self) -> Option<&Proxy> {

@@ -273,9 +273,9 @@ mod tests {
                 assert_eq!(lines(wire.as_bytes(), piece), (true, want.clone()), "{content:?} {piece}");
             }
             let cut = wire.len() - 1;
-            assert!(lines(&wire.as_bytes()[..cut], 7).1.iter().eq(want.iter().take(
-                want.len() - usize::from(!content.ends_with('\n') && !want.is_empty())
-            )));
+            assert!(lines(&wire.as_bytes()[..cut], 7).1.iter().eq(
+                want.iter().take(want.len() - usize::from(!content.ends_with('\n') && !want.is_empty()))
+            ));
         }
     }
 

@@ -13,8 +13,8 @@
 //! A [`ReadRecorder`] knows what was read, the simulator's ground truth log what was sent, and its
 //! group which Posts existed.
 
-use std::future::poll_fn;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 

@@ -80,26 +80,14 @@ pub const ALL: [Endpoint<'static>; 9] = [
 ];
 
 const fn v2(name: &'static str, path: &'static str, partitions: u8) -> Endpoint<'static> {
-    Endpoint {
-        name,
-        path,
-        backfill: Some(QueryDialect::SnakeCase),
-        local_dc_only: false,
-        partitions,
-    }
+    Endpoint { name, path, backfill: Some(QueryDialect::SnakeCase), local_dc_only: false, partitions }
 }
 
 impl<'a> Endpoint<'a> {
     /// An endpoint of one's own: no parameter is known.
     #[must_use]
     pub const fn custom(path: &'a str) -> Self {
-        Self {
-            name: "custom",
-            path,
-                backfill: None,
-            local_dc_only: false,
-            partitions: 0,
-        }
+        Self { name: "custom", path, backfill: None, local_dc_only: false, partitions: 0 }
     }
 
     /// The endpoint of that name among [`ALL`].

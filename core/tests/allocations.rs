@@ -255,7 +255,7 @@ fn merging_allocates_nothing() {
     for number in 0..100_000 {
         now = now.saturating_add(std::time::Duration::from_micros(10));
         for connection in connections {
-            first += u32::from(merge.arrival(connection, PostId::new(number), now) == Arrival::First);
+            first += u32::from(merge.arrival(connection, PostId::new(number), b"{}", now) == Arrival::First);
         }
         if number % 100 == 0 {
             let lost = Some(UnixTime::from_millis(number));

@@ -453,11 +453,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             Phase::Stream | Phase::Document(_) | Phase::DocumentEnd(_) if self.body_may_end() => {
                 Closed::CompleteByClose { undelivered }
             }
-            Phase::Stream
-            | Phase::Last
-            | Phase::Document(_)
-            | Phase::DocumentEnd(_)
-            | Phase::Failed(_) => Closed::Cut { undelivered },
+            Phase::Stream | Phase::Last | Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Failed(_) => {
+                Closed::Cut { undelivered }
+            }
         };
         self.phase = match self.phase {
             // What came of it can still be lent.

@@ -160,14 +160,7 @@ impl Framer {
 
     /// The message that ends with `piece`, which starts at `start` in the input and has an LF behind it.
     #[inline(always)]
-    fn frame(
-        &mut self,
-        input: &[u8],
-        start: usize,
-        piece: &[u8],
-        has_cr: bool,
-        storage: &mut [u8],
-    ) -> Frame {
+    fn frame(&mut self, input: &[u8], start: usize, piece: &[u8], has_cr: bool, storage: &mut [u8]) -> Frame {
         if self.is_between() {
             self.whole(input, start, start + piece.len() - usize::from(has_cr))
         } else {

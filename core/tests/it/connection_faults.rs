@@ -2,8 +2,7 @@
 
 use powerstream_core::http::{BodyFraming, ChunkErrorKind, HeadErrorKind};
 use powerstream_core::stream::{
-    Closed, Connection, ConnectionConfig, ConnectionErrorKind, ConnectionEvent,
-    ScannedConnectionEvent,
+    Closed, Connection, ConnectionConfig, ConnectionErrorKind, ConnectionEvent, ScannedConnectionEvent,
 };
 use powerstream_core::time::Instant;
 
