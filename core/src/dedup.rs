@@ -256,7 +256,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
     /// Takes in a copy of the Post `id`, as [`Self::insert`] does. A first copy that is not well-formed
     /// JSON is not kept, so that it never takes the place of one that is.
     ///
-    /// Only first copies are checked, from end to end: 2.4 µs for a Post of 4 KB.
+    /// Only first copies are checked, from end to end: 2.2 µs for a Post of 4 KB.
     pub fn insert_copy(&mut self, id: PostId, copy: &[u8], now: Instant, note: u64) -> Insert<'_> {
         if !self.contains(id, now) {
             match validate(copy) {

@@ -12,6 +12,8 @@
 //!
 //! It is read only once a bare LF or a message over the limit has come, and each byte once.
 
+use super::json::skip_plain;
+
 /// How far a message is nested.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Nesting {
@@ -62,15 +64,14 @@ impl Nesting {
     /// Reads the next bytes of the message.
     pub(super) fn read(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        for &byte in bytes {
-            if self.is_broken {
-                return;
-            }
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at).filter(|_| !self.is_broken) {
+            at += 1;
             match (self.token, byte) {
                 (Token::Escape, _) => self.token = Token::String,
                 (Token::String, b'\\') => self.token = Token::Escape,
                 (Token::String, b'"') => self.token = Token::None,
-                (Token::String, _) => {}
+                (Token::String, _) => at = skip_plain(bytes, at),
                 (_, b'{' | b'[') => {
                     self.begin_value(Token::None);
                     self.open += 1;
