@@ -18,8 +18,6 @@ mod reads;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use powerstream_core::stream::Delimiter;
-
 use self::ending::Ending;
 use self::events::{Events, Style};
 use self::mode::Mode;
@@ -37,7 +35,7 @@ The events of --json, each an object with the key `event`:
   keep_alive
   skipped     bytes: a message over the limit of 1 MiB
   end         cause: complete, complete_by_close, cut or cut_in_head;
-              undelivered: bytes of a last message without delimiter, or of the unfinished head
+              undelivered: bytes of a last message that is cut, or of the unfinished head
   error       error, detail, offset: bytes of the response before the offending one
   leftover    bytes behind the response
 
@@ -73,31 +71,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 16_384,
           value_parser = clap::value_parser!(u32).range(1..=READ_BYTES_MAX))]
     read_size: u32,
-
-    /// What ends a message: crlf on Powerstream and the older streams, lf on v2 streams
-    #[arg(long, value_enum, default_value_t = DelimiterArg::Crlf)]
-    delimiter: DelimiterArg,
 }
 
 /// A bound on `--read-size`, because that much is held in memory: 64 MiB.
 const READ_BYTES_MAX: i64 = 1 << 26;
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum DelimiterArg {
-    /// CR LF
-    Crlf,
-    /// LF, a CR before it dropped
-    Lf,
-}
-
-impl From<DelimiterArg> for Delimiter {
-    fn from(delimiter: DelimiterArg) -> Self {
-        match delimiter {
-            DelimiterArg::Crlf => Self::CrLf,
-            DelimiterArg::Lf => Self::Lf,
-        }
-    }
-}
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut input = Input::open(&args.file).map_err(|why| {
@@ -106,13 +83,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let name = input.name().to_owned();
     let reads = Reads::new(&mut input, args.read_size as usize);
     let mut output = BufWriter::with_capacity(65_536, io::stdout().lock());
-    let delimiter = args.delimiter.into();
     let ending = if args.body {
         decode(reads, ByteCounts::new(), &mut output)
     } else if args.json {
-        decode(reads, Events::new(Style::Json, delimiter), &mut output)
+        decode(reads, Events::new(Style::Json), &mut output)
     } else {
-        decode(reads, Events::new(Style::Text, delimiter), &mut output)
+        decode(reads, Events::new(Style::Text), &mut output)
     };
     let ending = ending.map_err(|error| match error {
         IoError::Read(error) => Failure::new(

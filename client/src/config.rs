@@ -56,7 +56,7 @@ use powerstream_core::http::{
 };
 use powerstream_core::liveness::{TimeoutKind, Timeouts};
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
-use powerstream_core::stream::{ConnectionConfig, Delimiter};
+use powerstream_core::stream::ConnectionConfig;
 use powerstream_core::time::{Instant, UnixTime};
 pub use token::{Token, TokenError};
 
@@ -129,6 +129,11 @@ impl Config {
     pub fn dedup_window(&self) -> Option<&WindowConfig> {
         let settings = &self.settings;
         (!settings.keep_duplicates).then_some(&settings.dedup_window)
+    }
+
+    /// Returns true if the service is asked for the last minutes again after a gap.
+    pub(crate) const fn asks_backfill(&self) -> bool {
+        self.settings.backfill
     }
 
     /// The proxy that is gone through: none where the origin is plain HTTP, which goes to this machine only.
@@ -485,7 +490,6 @@ fn push_percent_encoded(text: &str, out: &mut String) {
 struct OwnedEndpoint {
     name: String,
     path: String,
-    delimiter: Delimiter,
     backfill: Option<QueryDialect>,
     local_dc_only: bool,
     partitions: u8,
@@ -495,7 +499,6 @@ impl OwnedEndpoint {
     fn lend(&self) -> Endpoint<'_> {
         let mut endpoint = Endpoint::custom(&self.path);
         endpoint.name = &self.name;
-        endpoint.delimiter = self.delimiter;
         endpoint.backfill = self.backfill;
         endpoint.local_dc_only = self.local_dc_only;
         endpoint.partitions = self.partitions;
@@ -508,7 +511,6 @@ impl From<Endpoint<'_>> for OwnedEndpoint {
         Self {
             name: String::from(endpoint.name),
             path: String::from(endpoint.path),
-            delimiter: endpoint.delimiter,
             backfill: endpoint.backfill,
             local_dc_only: endpoint.local_dc_only,
             partitions: endpoint.partitions,

@@ -85,7 +85,7 @@ use powerstream_core::session::{SessionEvent, Step};
 use powerstream_core::stream::PostId;
 use powerstream_core::time::Instant;
 
-use crate::dedup::{Filtered, Released};
+use crate::dedup::{Copied, Filtered, Released};
 use crate::owned::OwnedEvent;
 
 /// One of the connections that a stream is merged from.
@@ -252,8 +252,8 @@ where
         self.lent = false;
         match self.at_hand.take() {
             Some(AtHand::Event(connection)) => {
-                let (session, is_new) = self.filter(connection);
-                if session.release_element(is_new) {
+                let (session, judge) = self.filter(connection);
+                if session.release_part(judge) {
                     self.at_hand = Some(AtHand::Event(connection));
                 } else {
                     self.go_on(connection);
@@ -383,8 +383,8 @@ where
 
     /// What of the event that this connection lends goes on to the consumer; `None` where nothing does.
     fn judge(&mut self, connection: ConnectionId) -> Option<AtHand> {
-        let (session, is_new) = self.filter(connection);
-        if !session.admit(is_new) {
+        let (session, judge) = self.filter(connection);
+        if !session.admit(judge) {
             return None;
         }
         let members = &self.members;
@@ -417,12 +417,16 @@ where
     fn filter(
         &mut self,
         connection: ConnectionId,
-    ) -> (&mut Filtered<S, B, I>, impl FnMut(PostId, Instant) -> bool + use<'_, S, B, I>) {
+    ) -> (&mut Filtered<S, B, I>, impl FnMut(PostId, &[u8], Instant) -> Copied + use<'_, S, B, I>) {
         let Self { members, merge, keeps_duplicates, .. } = self;
-        let is_new = move |id: PostId, at: Instant| {
-            merge.arrival(connection, id, at) == Arrival::First || *keeps_duplicates
+        let judge = move |id: PostId, copy: &[u8], at: Instant| match merge.arrival(connection, id, copy, at)
+        {
+            Arrival::Broken(malformed) => Copied::Broken(malformed),
+            Arrival::First => Copied::New,
+            Arrival::Lost { .. } | Arrival::Duplicate if *keeps_duplicates => Copied::New,
+            Arrival::Lost { .. } | Arrival::Duplicate => Copied::Duplicate,
         };
-        (&mut members[connection.index()].session, is_new)
+        (&mut members[connection.index()].session, judge)
     }
 
     /// Done with what the connection lends. Its turn is over with its buffer.

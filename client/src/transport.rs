@@ -109,7 +109,7 @@ pub fn open<R: Reactor>(
         Ok(window) => window,
         Err(error) => unreachable!("ConfigBuilder::build checked it: {error}"),
     });
-    Ok(Deduped::new(driver, window))
+    Ok(Deduped::new(driver, window).check_copies(config.asks_backfill()))
 }
 
 /// The window, its hash keyed from the system's randomness where the caller has not keyed it.

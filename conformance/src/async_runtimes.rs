@@ -19,6 +19,7 @@ use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_client::{AsyncRuntime, Client, MergedStream, Stream};
 use powerstream_simulator::Simulator;
 
+use crate::delimiters::{Delivered, uneven};
 use crate::repeats::{check_once, repeating};
 use crate::rules::Answer;
 use crate::{Transport, late, merged, no_silent_loss, open, rules, scripts, timeouts};
@@ -375,6 +376,24 @@ pub fn queue_delivers_each_post_once_after_a_reconnect<H: Host>() {
         }
         drop(receiver);
         check_once(received, H::join(reading).await.duplicates());
+    });
+}
+
+/// A server that divides and ends its messages in every legal way, and a queue that delivers them all.
+pub fn queue_delivers_messages_with_every_delimiter_and_end<H: Host>() {
+    let config = uneven();
+    H::block_on(async {
+        let (mut receiver, reading) = open_stream::<H>(&config, None).queued(QueueConfig::default()).unwrap();
+        let mut delivered = Delivered::default();
+        loop {
+            match receiver.recv().await {
+                Some(Delivery::Event(event)) if delivered.is_complete(&event) => break,
+                Some(_) => {}
+                None => panic!("the stream ended: {delivered:?}"),
+            }
+        }
+        drop(receiver);
+        H::join(reading).await;
     });
 }
 

@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::ops::{AddAssign, ControlFlow};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
@@ -87,12 +88,14 @@ impl TestCase {
     pub async fn read<R: Reactor>(self, reactor: R, shutdown: &ShutdownHandle) -> Recorder {
         let Self { config, mut recorder, trust, clock_off } = self;
         let mut line = open(&config, &trust, WrongClock::new(reactor, clock_off), shutdown).unwrap();
-        while let Some(event) = line.next().await {
+        while poll_fn(|cx| line.poll_event(cx)).await {
+            let event = line.peek().expect("an event was found");
             if recorder.record(event.into()).is_break() {
                 shutdown.shutdown();
             }
+            line.release();
         }
-        recorder.ended(line.buffered().session().covered_until())
+        recorder.ended(line.driver().buffered().session().covered_until())
     }
 }
 

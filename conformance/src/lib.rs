@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 pub mod async_runtimes;
+pub mod delimiters;
 pub mod late;
 mod ledger;
 mod line_decoder;

@@ -11,7 +11,7 @@ pub(crate) const LINE_BYTES_MAX: usize = 1 << 17;
 /// A longer response head is an error.
 const HEAD_BYTES_MAX: usize = 1 << 16;
 
-/// A line, without its CR LF.
+/// A line, without its CR LF, or without the bare LF behind a complete JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Message(Arc<[u8]>),
@@ -55,6 +55,9 @@ enum State {
     /// After a chunk's content.
     Cr,
     Lf,
+    /// After the last chunk's size.
+    EndCr,
+    EndLf,
     /// The response is no stream.
     Over,
     /// The stream ended, or its framing is broken.
@@ -110,6 +113,12 @@ impl LineDecoder {
             }
             (State::Size(1..), b'\r') => State::SizeLf,
             (State::SizeLf, b'\n') if self.size > 0 => State::Content(std::mem::take(&mut self.size)),
+            (State::SizeLf, b'\n') => State::EndCr,
+            (State::EndCr, b'\r') => State::EndLf,
+            (State::EndLf, b'\n') => {
+                self.end_stream();
+                State::StreamOver
+            }
             (State::Cr, b'\r') => State::Lf,
             (State::Lf, b'\n') => State::Size(0),
             _ => State::StreamOver,
@@ -146,8 +155,11 @@ impl LineDecoder {
                 _ => self.last == b'\r',
             };
             self.last = self.line[self.line.len() - 1];
+            let is_kept = self.length == self.line.len() as u64;
             if self.last == b'\n' && is_after_cr {
-                self.end_line();
+                self.end_line(2);
+            } else if self.last == b'\n' && is_kept && Json::of(&self.line) != Json::Open {
+                self.end_line(1);
             } else {
                 // One byte more than the limit: a line of the longest length is followed by its CR.
                 self.line.truncate(LINE_BYTES_MAX + 1);
@@ -155,17 +167,68 @@ impl LineDecoder {
         }
     }
 
-    fn end_line(&mut self) {
-        let length = std::mem::take(&mut self.length) - 2;
+    /// Ends a line whose delimiter has so many bytes.
+    fn end_line(&mut self, delimiter: usize) {
+        let length = std::mem::take(&mut self.length) - delimiter as u64;
         if length > LINE_BYTES_MAX as u64 {
             self.lines.push(Line::TooLong(length));
         } else {
-            self.line.truncate(self.line.len() - 2);
+            self.line.truncate(self.line.len() - delimiter);
             if !self.line.trim_ascii().is_empty() {
                 self.lines.push(Line::new(&self.line));
             }
         }
         self.line.clear();
+    }
+
+    /// A last line that lacks only its delimiter counts.
+    fn end_stream(&mut self) {
+        let is_kept = self.length == self.line.len() as u64;
+        if is_kept && Json::of(&self.line) == Json::Complete {
+            let has_cr = self.line.last() == Some(&b'\r');
+            self.end_line(usize::from(has_cr));
+        }
+    }
+}
+
+/// How far a text is an object or array, by its brackets, and by which values stand side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Json {
+    /// Brackets are open.
+    Open,
+    Complete,
+    /// None has begun, or it cannot be one any more.
+    Other,
+}
+
+impl Json {
+    fn of(text: &[u8]) -> Self {
+        let mut bytes = text.iter().copied().peekable();
+        let (mut open, mut is_behind_value) = (0, false);
+        let mut state = Self::Other;
+        while let Some(byte) = bytes.next() {
+            let is_value = !matches!(byte, b'}' | b']' | b',' | b':');
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => continue,
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open -= 1,
+                b',' | b':' => {}
+                b'"' => {
+                    while let Some(byte) = bytes.next().filter(|&byte| byte != b'"') {
+                        bytes.next_if(|_| byte == b'\\');
+                    }
+                }
+                _ => while bytes.next_if(|byte| !b" \t\r\n{}[],:\"".contains(byte)).is_some() {},
+            }
+            let is_misplaced = matches!(byte, b',' | b':') && !is_behind_value || is_value && is_behind_value;
+            let is_outside = state != Self::Open && !matches!(byte, b'{' | b'[');
+            if is_misplaced || is_outside {
+                return Self::Other;
+            }
+            state = if open > 0 { Self::Open } else { Self::Complete };
+            is_behind_value = !matches!(byte, b'{' | b'[' | b',' | b':');
+        }
+        state
     }
 }
 
@@ -184,11 +247,35 @@ mod tests {
     #[test]
     fn finds_the_same_lines_in_any_split() {
         let wire = format!(
-            "HTTP/1.1 103 Early\r\n\r\n{HEAD}7\r\none\r\n\r\n\r\n5\r\nt\nwo\r\r\n1\r\n\n\r\nB\r\nthree\r\nfour\r\n1\r\n\r\r\n0\r\n\r\n"
+            "HTTP/1.1 103 Early\r\n\r\n{HEAD}7\r\none\r\n\r\n\r\n5\r\n[\n2]\r\r\n1\r\n\n\r\nB\r\nthree\r\nfour\r\n1\r\n\r\r\n0\r\n\r\n"
         );
-        let whole = [&b"one"[..], b"t\nwo", b"three"].map(Line::new).to_vec();
+        let whole = [&b"one"[..], b"[\n2]", b"three"].map(Line::new).to_vec();
         for piece in 1..=wire.len() {
             assert_eq!(lines(wire.as_bytes(), piece), (true, whole.clone()), "{piece}");
+        }
+    }
+
+    #[test]
+    fn ends_a_line_at_a_bare_lf_behind_a_json_text() {
+        for (content, want) in [
+            ("{\"a\":1}\n{\"b\":[]}\r\n", &["{\"a\":1}", "{\"b\":[]}"][..]),
+            ("{\"a\":\n\"}\n\\\"\"}\n\n\r\n[\n]\n", &["{\"a\":\n\"}\n\\\"\"}", "[\n]"]),
+            ("{\"a\n{\"b\":1}\n{}\n", &["{\"a\n{\"b\":1}", "{}"]),
+            ("t\nwo\n{}}\n{}{\n", &["t", "wo", "{}}", "{}{"]),
+            ("{}\n{\"a\":1}\r", &["{}", "{\"a\":1}"]),
+            ("[1]", &["[1]"]),
+            ("[1", &[]),
+            ("12", &[]),
+        ] {
+            let wire = format!("{HEAD}{:x}\r\n{content}\r\n0\r\n\r\n", content.len());
+            let want: Vec<Line> = want.iter().map(|line| Line::new(line.as_bytes())).collect();
+            for piece in 1..=wire.len() {
+                assert_eq!(lines(wire.as_bytes(), piece), (true, want.clone()), "{content:?} {piece}");
+            }
+            let cut = wire.len() - 1;
+            assert!(lines(&wire.as_bytes()[..cut], 7).1.iter().eq(
+                want.iter().take(want.len() - usize::from(!content.ends_with('\n') && !want.is_empty()))
+            ));
         }
     }
 

@@ -4,7 +4,7 @@
 //! `cargo run -p powerstream-core --example slices`
 
 use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder, HeadDecoder, HeadLimits};
-use powerstream_core::stream::{Delimiter, Frame, Framer, MessagePlace, classify};
+use powerstream_core::stream::{Frame, Framer, MessagePlace, classify};
 
 /// A response in three packets. The second Post is cut, by a chunk and by a packet.
 const PACKETS: [&[u8]; 3] = [
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut storage = [0; 65_536];
     let mut head = HeadDecoder::new(HeadLimits::default());
     let mut decoder = ChunkedDecoder::new(ChunkLimits::default());
-    let mut framer = Framer::new(Delimiter::CrLf, storage.len() - 1);
+    let mut framer = Framer::new(storage.len() - 1);
     let (mut is_streaming, mut posts) = (false, Vec::new());
 
     for packet in PACKETS {

@@ -1,9 +1,7 @@
-//! The streams, as data: where they live, how their parameters are spelled, what ends a message.
+//! The streams, as data: where they live, how their parameters are spelled.
 //!
 //! Powerstream spells its parameters in camelCase, as PowerTrack did, and its v2 relatives in snake_case; the wrong
 //! one is silently ignored or answered with 400 (X docs: Powerstream introduction, recovery and redundancy; OpenAPI).
-
-use crate::stream::framing::Delimiter;
 
 /// How an endpoint spells its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +32,6 @@ pub struct Endpoint<'a> {
     pub name: &'a str,
     /// Path on the origin.
     pub path: &'a str,
-    /// What ends a message.
-    pub delimiter: Delimiter,
     /// How the parameter is spelled that asks for the last 1 to 5 minutes again, if the endpoint has one.
     pub backfill: Option<QueryDialect>,
     /// Whether `localDcOnly` is known there.
@@ -48,7 +44,6 @@ pub struct Endpoint<'a> {
 pub const POWERSTREAM: Endpoint<'static> = Endpoint {
     name: "powerstream",
     path: "/2/powerstream",
-    delimiter: Delimiter::CrLf,
     backfill: Some(QueryDialect::CamelCase),
     local_dc_only: true,
     partitions: 0,
@@ -85,28 +80,14 @@ pub const ALL: [Endpoint<'static>; 9] = [
 ];
 
 const fn v2(name: &'static str, path: &'static str, partitions: u8) -> Endpoint<'static> {
-    Endpoint {
-        name,
-        path,
-        delimiter: Delimiter::Lf,
-        backfill: Some(QueryDialect::SnakeCase),
-        local_dc_only: false,
-        partitions,
-    }
+    Endpoint { name, path, backfill: Some(QueryDialect::SnakeCase), local_dc_only: false, partitions }
 }
 
 impl<'a> Endpoint<'a> {
-    /// An endpoint of one's own: LF ends a message (a CR before it is dropped), no parameter is known.
+    /// An endpoint of one's own: no parameter is known.
     #[must_use]
     pub const fn custom(path: &'a str) -> Self {
-        Self {
-            name: "custom",
-            path,
-            delimiter: Delimiter::Lf,
-            backfill: None,
-            local_dc_only: false,
-            partitions: 0,
-        }
+        Self { name: "custom", path, backfill: None, local_dc_only: false, partitions: 0 }
     }
 
     /// The endpoint of that name among [`ALL`].

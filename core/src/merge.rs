@@ -9,7 +9,8 @@
 //! All connections share one [`Window`] of ids. The first connection to bring a Post wins it; the others lose it, by
 //! so much; what a connection brings twice, or brings from before its stream began (backfill, of what another one delivered
 //! meanwhile), is a duplicate and no race. Messages without an id of a Post, whatever the service says of a connection, are nobody's
-//! duplicates: they belong to their connection.
+//! duplicates: they belong to their connection. A copy that is not well-formed JSON wins nothing: whichever connection brings a
+//! whole one first does.
 //!
 //! # What is missing from the stream
 //!
@@ -48,6 +49,7 @@ use downtime::{Downtime, NEVER, TimeRange, TimeRanges, intersection};
 use crate::dedup::{Insert, Window, WindowError};
 pub use crate::lag::LagHistogram;
 use crate::session::{Connected, Gap};
+use crate::stream::json::Malformed;
 use crate::stream::message::PostId;
 use crate::time::{Instant, UnixTime};
 
@@ -114,9 +116,10 @@ impl Topology {
     }
 }
 
-/// What [`Merge::arrival`] says of a Post. Only the first goes on to the consumer.
+/// What [`Merge::arrival`] says of a copy of a Post. Only the first goes on to the consumer, and a broken
+/// one as a malformed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a Post is new, late, or there already")]
+#[allow(clippy::exhaustive_enums, reason = "a Post is new, late, there already, or broken")]
 pub enum Arrival {
     /// Nobody had brought it.
     First,
@@ -129,6 +132,9 @@ pub enum Arrival {
     },
     /// The connection had brought it before, or it first came before this connection's stream began.
     Duplicate,
+    /// No connection had brought it, and this copy is not well-formed JSON: the next one may be the
+    /// first.
+    Broken(Malformed),
 }
 
 /// Posts that no connection of a group delivered: missing from the stream, unless backfill brings them.
@@ -198,6 +204,7 @@ pub struct ConnectionStats {
     since: Instant,
     wins: u64,
     duplicates: u64,
+    broken: u64,
     lags: LagHistogram,
     connects: u64,
     gaps: u64,
@@ -262,6 +269,12 @@ impl ConnectionStats {
         self.duplicates
     }
 
+    /// Returns the copies that were not well-formed JSON, and that no other copy came before.
+    #[must_use]
+    pub const fn broken(&self) -> u64 {
+        self.broken
+    }
+
     /// Streams that it began.
     #[must_use]
     pub const fn connects(&self) -> u64 {
@@ -321,12 +334,14 @@ impl core::error::Error for MergeError {}
 /// let [a, b] = [0, 1].map(|index| ConnectionId::new(index).unwrap());
 /// let at = Instant::from_nanos;
 ///
-/// assert_eq!(merge.arrival(a, PostId::new(20), at(1_000)), Arrival::First);
+/// let post = br#"{"id_str":"20","text":"just setting up my twttr"}"#;
+/// assert!(matches!(merge.arrival(b, PostId::new(20), &post[..30], at(900)), Arrival::Broken(_)));
+/// assert_eq!(merge.arrival(a, PostId::new(20), post, at(1_000)), Arrival::First);
 /// assert_eq!(
-///     merge.arrival(b, PostId::new(20), at(1_700)),
+///     merge.arrival(b, PostId::new(20), post, at(1_700)),
 ///     Arrival::Lost { by: Duration::from_nanos(700), winner: a }
 /// );
-/// assert_eq!(merge.arrival(b, PostId::new(20), at(1_800)), Arrival::Duplicate);
+/// assert_eq!(merge.arrival(b, PostId::new(20), post, at(1_800)), Arrival::Duplicate);
 /// assert_eq!((merge.connection(a).first_arrivals(), merge.connection(b).late_arrivals(), merge.connection(b).duplicates()), (1, 1, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -352,10 +367,14 @@ where
         Ok(Self { window, records })
     }
 
-    /// `connection` has brought the Post `id`, at `now`.
-    pub fn arrival(&mut self, connection: ConnectionId, id: PostId, now: Instant) -> Arrival {
+    /// `connection` has brought `copy` of the Post `id`, at `now`. See [`Window::insert_copy`].
+    pub fn arrival(&mut self, connection: ConnectionId, id: PostId, copy: &[u8], now: Instant) -> Arrival {
         let record = &mut self.records.as_mut()[connection.index()];
-        match self.window.insert(id, now, note(connection)) {
+        match self.window.insert_copy(id, copy, now, note(connection)) {
+            Insert::Broken(malformed) => {
+                record.broken = record.broken.saturating_add(1);
+                Arrival::Broken(malformed)
+            }
             Insert::New => {
                 record.wins = record.wins.saturating_add(1);
                 Arrival::First

@@ -1,4 +1,4 @@
-//! A whole connection: a response made of parts, then damaged; any cuts, storage sizes, limits and delimiters. The
+//! A whole connection: a response made of parts, then damaged; any cuts, storage sizes and limits. The
 //! same events cut or uncut, the slow and obvious decoder's, and every octet accounted for at each step.
 #![no_main]
 
@@ -6,7 +6,7 @@ mod shared;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use powerstream_core::stream::{Connection, ConnectionConfig, Delimiter};
+use powerstream_core::stream::{Connection, ConnectionConfig};
 use shared::{Reads, event_log, reference_decoder};
 
 #[derive(Arbitrary, Debug)]
@@ -17,7 +17,6 @@ struct Input<'a> {
     storage: u16,
     message_bytes_max: u16,
     size_line_bytes_max: u8,
-    is_lf: bool,
     head: Head<'a>,
     parts: Vec<Part<'a>>,
     end: End<'a>,
@@ -42,11 +41,16 @@ enum Part<'a> {
     Delimiter,
     LineFeed,
     CarriageReturn,
+    Json(u8),
     Message(&'a [u8]),
     ByteCounts(&'a [u8]),
     Fill { octet: u8, length: u16 },
     Wire(&'a [u8]),
 }
+
+/// What decides whether a JSON text goes on.
+const TOKENS: [&[u8]; 11] =
+    [b"{", b"}", b"[", b"]", b",", b":", b"\"", b"\\", b"\"a\"", b"{\"a\":1}", b"{\"a\":[{}]}\n"];
 
 #[derive(Arbitrary, Debug)]
 enum End<'a> {
@@ -92,6 +96,7 @@ fn wire(input: &Input<'_>) -> Vec<u8> {
             Part::KeepAlive | Part::Delimiter => content.extend_from_slice(b"\r\n"),
             Part::LineFeed => content.push(b'\n'),
             Part::CarriageReturn => content.push(b'\r'),
+            Part::Json(token) => content.extend_from_slice(TOKENS[usize::from(*token) % TOKENS.len()]),
             Part::Message(bytes) => {
                 content.extend_from_slice(bytes);
                 content.extend_from_slice(b"\r\n");
@@ -167,7 +172,6 @@ fn push_chunks(wire: &mut Vec<u8>, content: &[u8], lengths: [u8; 4], is_chunked:
 
 fuzz_target!(|input: Input<'_>| {
     let mut config = ConnectionConfig::default();
-    config.delimiter = if input.is_lf { Delimiter::Lf } else { Delimiter::CrLf };
     config.message_bytes_max = usize::from(input.message_bytes_max);
     config.chunk.size_line_bytes_max = u32::from(input.size_line_bytes_max);
     let storage = usize::from(input.storage % 8_192);

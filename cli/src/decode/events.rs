@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use powerstream_core::http::{BodyFraming, Head};
-use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ConnectionEvent, Delimiter};
+use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ConnectionEvent};
 use powerstream_core::time::Instant;
 
 use super::ending::{Ending, Trail, TransportError};
@@ -68,9 +68,8 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(style: Style, delimiter: Delimiter) -> Self {
-        let mut config = ConnectionConfig::default();
-        config.delimiter = delimiter;
+    pub(super) fn new(style: Style) -> Self {
+        let config = ConnectionConfig::default();
         let mut connection = Connection::new(vec![0; config.message_bytes_max + 1], config);
         connection.handle_connected(Instant::ZERO);
         Self { style, connection, ended: false, leftover: 0, trail: Trail::default() }
@@ -124,6 +123,10 @@ impl Mode for Events {
         let (cause, undelivered, ending) = match self.connection.handle_eof() {
             Closed::Complete => return Ok(Ending::Complete),
             Closed::CompleteByClose { undelivered } => {
+                // A last message that lacks only its delimiter.
+                if let (_, Ok(Some(event))) = self.connection.decode(&[], Instant::ZERO) {
+                    show(self.style, &event, output)?;
+                }
                 (DisconnectReason::Close, undelivered, Ending::Complete)
             }
             Closed::Cut { undelivered } => (DisconnectReason::Cut, undelivered, Ending::Cut(received)),
@@ -190,7 +193,7 @@ fn end(style: Style, cause: DisconnectReason, undelivered: u64, output: &mut dyn
                     format!("end: {how}, {} of it\n", bytes(undelivered))
                 }
                 _ => format!(
-                    "end: {how}; {} of a message without its end (--body writes them)\n",
+                    "end: {how}; {} of a message that is cut (--body writes them)\n",
                     bytes(undelivered)
                 ),
             }

@@ -17,7 +17,7 @@ fn run(wire: &[u8], size: usize, mode: impl Mode) -> (Vec<u8>, Ending) {
 }
 
 fn json(wire: &[u8], size: usize) -> (String, Ending) {
-    let (output, ending) = run(wire, size, Events::new(Style::Json, Delimiter::CrLf));
+    let (output, ending) = run(wire, size, Events::new(Style::Json));
     (String::from_utf8(output).unwrap(), ending)
 }
 
@@ -50,7 +50,7 @@ fn check(row: &Row) -> Vec<String> {
         }
     };
     let (first, _) = json(&row.wire, SIZES[0]);
-    let (first_text, _) = run(&row.wire, SIZES[0], Events::new(Style::Text, Delimiter::CrLf));
+    let (first_text, _) = run(&row.wire, SIZES[0], Events::new(Style::Text));
     expect("--json", SIZES[0], end_of(&first) == row.end, &end_of(&first));
     for size in SIZES {
         let (output, ending) = json(&row.wire, size);
@@ -59,7 +59,7 @@ fn check(row: &Row) -> Vec<String> {
         let (output, body_ending) = run(&row.wire, size, ByteCounts::new());
         expect("--body", size, output == row.body, &output.escape_ascii().to_string());
         expect("same end of --body", size, body_ending == ending, &(&body_ending, &ending));
-        let (output, text_ending) = run(&row.wire, size, Events::new(Style::Text, Delimiter::CrLf));
+        let (output, text_ending) = run(&row.wire, size, Events::new(Style::Text));
         expect("same text", size, output == first_text && text_ending == ending, &text_ending);
     }
     wrong

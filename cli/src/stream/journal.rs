@@ -147,8 +147,12 @@ impl Journal {
                 Some(median) => format!(" (by p50 {median:.1?}, max {:.1?})", lags.max()),
                 None => String::new(),
             };
+            let broken = match record.broken() {
+                0 => String::new(),
+                broken => format!(", broken {broken}"),
+            };
             self.races.push(format!(
-                "{}: first {}, later {}{lost}, duplicates {}, gaps {}",
+                "{}: first {}, later {}{lost}, duplicates {}{broken}, gaps {}",
                 line.name,
                 record.first_arrivals(),
                 record.late_arrivals(),

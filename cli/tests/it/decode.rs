@@ -87,7 +87,7 @@ post 20, 24 bytes: {\"id\":20,\"text\":\"\\u{202e}hi\"}
 connection_metadata, 50 bytes: {\"type\":\"connection_metadata\",\"datacenter\":\"atla\"}
 post 21, 20 bytes: {\"data\":{\"id\":\"21\"}}
 keep-alive
-end: complete; 7 bytes of a message without its end (--body writes them)
+end: complete; 7 bytes of a message that is cut (--body writes them)
 leftover: 8 bytes behind the response
 ";
     for size in ["1", "16384"] {
@@ -237,20 +237,49 @@ fn delivers_messages_before_an_error_and_skips_oversized_ones() {
 }
 
 #[test]
-fn splits_messages_at_the_chosen_delimiter() {
-    let wire = b"HTTP/1.1 200 OK\r\n\r\n{\"data\":{}}\n\n{\"data\":{}}\r\n";
-    let messages = |arguments: &[&str]| {
-        let (events, exit) = lines(arguments, wire);
-        assert_eq!(exit, 0);
-        events[1..events.len() - 1].join(" ")
-    };
-    let one = r#"{"event":"message","kind":"envelope","bytes":11}"#;
-    assert_eq!(messages(&["--json"]), r#"{"event":"message","kind":"envelope","bytes":24}"#);
-    assert_eq!(messages(&["--json", "--delimiter", "crlf"]), messages(&["--json"]));
-    assert_eq!(
-        messages(&["--json", "--delimiter", "lf"]),
-        format!("{one} {{\"event\":\"keep_alive\"}} {one}")
-    );
+fn bare_lf_ends_a_message_behind_a_complete_json_text_only() {
+    let bodies: [(&str, &[&str]); 4] = [
+        ("{\"data\":{}}\n\n{\"data\":\n{}}\r\n", &["envelope 11", "keep-alive", "envelope 12"]),
+        ("{\"warning\":{}}\n{\"id\":2,\"text\":\"\"}\r\n", &["warning 14", "post 18"]),
+        ("{\"error\":{}}\n{\"id\":2,\"text\":\"\"}\r\n", &["system_error 12", "post 18"]),
+        ("{\"id\":1,\"text\":\"\"}\n{\"id\":2,\"text\":\"\"}\n", &["post 18", "post 18"]),
+    ];
+    for (body, want) in bodies {
+        let wire = format!("HTTP/1.1 200 OK\r\n\r\n{body}");
+        let (events, exit) = lines(&["--json"], wire.as_bytes());
+        let seen: Vec<String> = events[1..events.len() - 1]
+            .iter()
+            .map(|event| serde_json::from_str::<serde_json::Value>(event).unwrap())
+            .map(|event| match event["kind"].as_str() {
+                Some(kind) => format!("{kind} {}", event["bytes"]),
+                None => event["event"].as_str().unwrap().replace('_', "-"),
+            })
+            .collect();
+        assert_eq!((&seen[..], exit), (&want.iter().map(|want| want.to_string()).collect::<Vec<_>>()[..], 0));
+    }
+}
+
+#[test]
+fn last_message_without_delimiter_is_shown_if_the_body_ends_in_due_form() {
+    let rows = [
+        ("Content-Length: 8\r\n\r\n{\"id\":1}", true, "complete"),
+        ("Transfer-Encoding: chunked\r\n\r\n8\r\n{\"id\":1}\r\n0\r\n\r\n", true, "complete"),
+        ("\r\n{\"id\":1}", true, "complete_by_close"),
+        ("\r\n{\"id\":1", false, "complete_by_close"),
+        ("Content-Length: 9\r\n\r\n{\"id\":1}", false, "cut"),
+        ("Transfer-Encoding: chunked\r\n\r\n8\r\n{\"id\":1}\r\n", false, "cut"),
+    ];
+    for (rest, shown, cause) in rows {
+        let wire = format!("HTTP/1.1 200 OK\r\n{rest}");
+        let (events, _) = lines(&["--json"], wire.as_bytes());
+        let undelivered = if rest.ends_with(":1") { 7 } else { 8 };
+        let end = match shown {
+            true => format!(r#"{{"event":"end","cause":"{cause}"}}"#),
+            false => format!(r#"{{"event":"end","cause":"{cause}","undelivered":{undelivered}}}"#),
+        };
+        let message = r#"{"event":"message","kind":"unknown","bytes":8}"#;
+        assert_eq!(events[1..].join(" "), if shown { format!("{message} {end}") } else { end }, "{rest}");
+    }
 }
 
 #[test]
@@ -291,7 +320,6 @@ fn wrong_usage_exits_2_and_help_exits_0() {
         &["--read-size", "67108865"],
         &["--read-size", "many"],
         &["--read-size"],
-        &["--delimiter", "cr"],
         &["--unheard-of"],
         &["one", "two"],
     ] {

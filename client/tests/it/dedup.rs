@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use powerstream_client::dedup::Deduped;
-use powerstream_client::queue::EventSource;
 use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::session::SessionEvent;
 
@@ -98,6 +97,34 @@ fn delivers_each_post_once_after_a_reconnect() {
             let mut stream = deduped(&world, attempts, Some(100), buffer);
             assert_eq!(run(&mut stream, &world).0, wanted, "buffer {buffer}, {hesitates}");
             assert_eq!(stream.duplicates(), 5);
+        }
+    }
+}
+
+#[test]
+fn whole_copy_from_backfill_is_delivered_behind_a_broken_one() {
+    for cut in 1..post(2).len() {
+        let broken = post(2)[..cut].to_owned();
+        for (checks, wanted) in
+            [(true, vec![post(1), broken.clone(), post(2), post(3)]), (false, vec![post(1), broken, post(3)])]
+        {
+            let attempts = vec![
+                stream([(5, post(1)), (6, wanted[1].clone())]).reset(7),
+                stream([(8, post(1)), (9, post(2)), (10, post(3)), (11, post(2)[..cut].to_owned())]),
+            ];
+            let world = Rc::new(World::default());
+            let mut stream = deduped(&world, attempts, Some(100), 4_096).check_copies(checks);
+            let (messages, _) = run(&mut stream, &world);
+            let has_id = stream.duplicates() > 1;
+            if checks && has_id {
+                assert_eq!(messages, wanted, "cut at {cut}");
+                assert_eq!(stream.duplicates(), 2, "the whole copy was first");
+            } else if checks {
+                // Cut before its id: a malformed message like any other.
+                assert_eq!(messages, [wanted, vec![post(2)[..cut].to_owned()]].concat(), "cut at {cut}");
+            } else if has_id {
+                assert_eq!(messages, wanted, "unchecked, cut at {cut}");
+            }
         }
     }
 }

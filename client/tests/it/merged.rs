@@ -14,6 +14,7 @@ use powerstream_client::owned::OwnedEvent;
 use powerstream_core::dedup::WindowConfig;
 use powerstream_core::merge::{ConnectionId, ConnectionState, MergeError, ReplicaGroup};
 use powerstream_core::session::SessionEvent;
+use powerstream_core::stream::Kind;
 
 use crate::support::random::Random;
 use crate::support::*;
@@ -53,6 +54,56 @@ fn delivers_each_post_once_from_its_first_arrival() {
     assert_eq!((a.lags().sum(), a.lags().max()), (Duration::from_millis(150), Duration::from_millis(2)));
     assert_eq!((b.lags().sum(), b.lags().max()), (Duration::from_millis(125), Duration::from_millis(5)));
     assert_eq!([merged.name(id(0)), merged.name(id(1))], ["a", "b"]);
+}
+
+#[test]
+fn broken_copy_never_takes_the_place_of_a_whole_one() {
+    let whole = post(7);
+    let cuts = (1..whole.len()).map(|cut| whole[..cut].to_owned());
+    let faults = [
+        whole.replace("\"}", "}"),
+        whole.replace("{", "{,"),
+        whole.replace("text\":\"", "text\":\"\t"),
+        format!("{whole}{}", post(8)),
+        format!("{whole}]"),
+    ];
+    for broken in cuts.chain(faults) {
+        let world = Rc::new(World::default());
+        let a = stream([(5, broken.clone()), (20, whole.clone())]);
+        let b = stream([(6, broken.clone()), (10, whole.clone()), (30, broken.clone())]);
+        let mut merged = merged(&world, [(0, vec![a]), (0, vec![b])]);
+        let log = run(&mut merged, &world, 1_000);
+        let mut wanted = vec![format!("5 a {broken}"), format!("6 b {broken}"), String::from("10 b post 7")];
+        let [a, b] = [0, 1].map(|index| merged.merge().connection(id(index)));
+        if a.broken() == 0 {
+            // Cut before its id: a malformed message like any other.
+            wanted.push(format!("30 b {broken}"));
+        } else {
+            assert_eq!((a.broken(), b.broken(), b.duplicates()), (1, 1, 1), "{broken}");
+        }
+        assert_eq!(log[2..], wanted);
+        assert_eq!((a.first_arrivals(), b.first_arrivals(), a.late_arrivals()), (0, 1, 1), "{broken}");
+    }
+}
+
+#[test]
+fn broken_copies_are_malformed_messages_without_an_id() {
+    let world = Rc::new(World::default());
+    let broken = &post(7)[..post(7).len() - 2];
+    let mut merged = merged(&world, [(0, vec![stream([(5, broken)])]), (0, vec![stream([(6, broken)])])]);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        match merged.poll_next(&mut cx) {
+            Poll::Ready(Some(MergedEvent::Session { event: SessionEvent::Message(message), .. })) => {
+                assert_eq!((message.id(), message.bytes), (None, broken.as_bytes()));
+                seen.push(message.kind());
+            }
+            Poll::Ready(_) => {}
+            Poll::Pending => assert!(advance(&world, 1_000)),
+        }
+    }
+    assert!(seen.iter().all(|kind| matches!(kind, Kind::Malformed(_))), "{seen:?}");
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn each_post_has_one_winner_and_losers_lag_by_the_clock() {
     }
     let merge = &mut world.merge;
     let post = PostId::new(1_986_936_281_234_567_890);
-    let mut arrive = |of, at| merge.arrival(id(of), post, Instant::from_nanos(at));
+    let mut arrive = |of, at| merge.arrival(id(of), post, b"{}", Instant::from_nanos(at));
     let lost = |nanos| Arrival::Lost { by: Duration::from_nanos(nanos), winner: id(1) };
     assert_eq!(arrive(1, 5_000), Arrival::First);
     assert_eq!(arrive(0, 5_000), lost(0));
@@ -315,10 +315,10 @@ fn backfilled_posts_of_another_connection_count_as_duplicates() {
     let mut world = World::new(&[0, 0]);
     world.connect(0, 0);
     let post = PostId::new(7);
-    assert_eq!(world.merge.arrival(id(0), post, Instant::from_nanos(1_000)), Arrival::First);
+    assert_eq!(world.merge.arrival(id(0), post, b"{}", Instant::from_nanos(1_000)), Arrival::First);
     world.wait(500);
     world.connect(1, 5);
-    assert_eq!(world.merge.arrival(id(1), post, Instant::from_nanos(2_000)), Arrival::Duplicate);
+    assert_eq!(world.merge.arrival(id(1), post, b"{}", Instant::from_nanos(2_000)), Arrival::Duplicate);
     assert_eq!(world.merge.connection(id(1)).late_arrivals(), 0);
 }
 
@@ -328,7 +328,8 @@ fn post_is_new_again_after_it_left_the_window() {
     let mut world = World::new(&[0, 0]);
     world.connect(0, 0);
     world.connect(1, 0);
-    let mut arrive = |of, post| world.merge.arrival(id(of), PostId::new(post), Instant::from_nanos(1_000));
+    let mut arrive =
+        |of, post| world.merge.arrival(id(of), PostId::new(post), b"{}", Instant::from_nanos(1_000));
     assert!((0..4).all(|post| arrive(0, post) == Arrival::First));
     assert!((0..4).all(|post| matches!(arrive(1, post), Arrival::Lost { .. })));
     assert_eq!(arrive(0, 4), Arrival::First);
@@ -342,9 +343,9 @@ fn supports_the_maximum_number_of_connections() {
     let mut merge = merge(&groups);
     let post = PostId::new(1);
     for of in (0..CONNECTIONS_MAX).rev() {
-        let arrival = merge.arrival(id(of), post, Instant::ZERO);
+        let arrival = merge.arrival(id(of), post, b"{}", Instant::ZERO);
         assert_eq!(arrival == Arrival::First, of == CONNECTIONS_MAX - 1);
-        assert_eq!(merge.arrival(id(of), post, Instant::ZERO), Arrival::Duplicate);
+        assert_eq!(merge.arrival(id(of), post, b"{}", Instant::ZERO), Arrival::Duplicate);
     }
     assert_eq!(ConnectionId::new(CONNECTIONS_MAX), None);
     let window = merge.window().clone();

@@ -82,7 +82,6 @@ impl<'a> SessionConfig<'a> {
     /// Returns how each connection reads.
     pub(super) const fn connection(&self) -> ConnectionConfig {
         ConnectionConfig {
-            delimiter: self.endpoint.delimiter,
             message_bytes_max: self.message_bytes_max,
             head: self.head,
             chunk: self.chunk,

@@ -183,7 +183,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             return (if event.is_some() { 0 } else { input.len() }, event);
         }
         // A call without input does not read: it cannot show that everything sent has come.
-        if input.is_empty() && now != self.coverage.read_at() {
+        if input.is_empty() && now != self.coverage.read_at() && !self.connection.is_ending() {
             return (0, None);
         }
         let mut at = 0;
@@ -282,7 +282,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     pub fn handle_eof(&mut self, _now: Instant) {
         if self.state.is_open() {
             let closed = self.connection.handle_eof();
-            self.fail(DisconnectReason::of_close(closed));
+            // A last message comes before the end.
+            if !self.connection.is_ending() {
+                self.fail(DisconnectReason::of_close(closed));
+            }
         }
     }
 
@@ -346,7 +349,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     fn has_event(&self) -> bool {
-        self.coverage.has_notice() || self.state.has_event()
+        self.coverage.has_notice() || self.state.has_event() || self.connection.is_ending()
     }
 
     /// Removes and returns an event of the stream. They come before those of its end.

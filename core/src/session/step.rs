@@ -43,7 +43,7 @@ pub enum Step {
     /// [`Session::handle_closed`](super::Session::handle_closed).
     Close,
     /// An event is waiting: [`Session::decode`](super::Session::decode) lends it, with an empty
-    /// input if there is none.
+    /// input if there is none. It returns `None` if only the end of the stream was waiting.
     Event,
     /// The session is over.
     Done,

@@ -44,7 +44,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::framing::{Delimiter, Frame, Framer, MessagePlace};
+use super::framing::{Frame, Framer, MessagePlace};
 use super::spill::BLOCK;
 use crate::http::body::{Body, BodyFraming};
 use crate::http::chunked::{ChunkErrorKind, ChunkLimits, HandOver, SHORT_CHUNK_WINDOW};
@@ -56,8 +56,6 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ConnectionConfig {
-    /// What ends a message: a property of the endpoint.
-    pub delimiter: Delimiter,
     /// Longest message, delimiter excluded; longer ones are passed over and reported. Default 1 MiB: Hosebird takes
     /// 500,000, and the largest message known of is some 18 kB. At most the storage's length less one: what is more
     /// counts as that.
@@ -73,7 +71,6 @@ pub struct ConnectionConfig {
 impl Default for ConnectionConfig {
     fn default() -> Self {
         Self {
-            delimiter: Delimiter::CrLf,
             message_bytes_max: 1 << 20,
             head: HeadLimits::default(),
             chunk: ChunkLimits::default(),
@@ -146,7 +143,8 @@ pub enum ConnectionEvent<'a> {
     },
     /// The body is complete. Whatever input follows belongs to no response: drop the connection.
     End {
-        /// ByteCounts of a last message without delimiter. Part of a message is never delivered as one.
+        /// Bytes of a last message that is cut. Part of a message is never delivered as one; a last
+        /// message that is complete but for its delimiter is.
         undelivered: u64,
     },
 }
@@ -168,7 +166,7 @@ pub enum ScannedConnectionEvent {
     },
     /// See [`ConnectionEvent::End`].
     End {
-        /// ByteCounts of a last message without delimiter.
+        /// Bytes of a last message that is cut.
         undelivered: u64,
     },
 }
@@ -181,7 +179,7 @@ pub enum Closed {
     Complete,
     /// The close ended a body that has no other end (RFC 9112 section 6.3 rule 8).
     CompleteByClose {
-        /// ByteCounts of a last message without delimiter.
+        /// Bytes of a last message that is cut.
         undelivered: u64,
     },
     /// The body was cut short (RFC 9112 section 8).
@@ -233,6 +231,10 @@ enum Phase {
     Document(usize),
     /// An error document of which no more is read.
     DocumentEnd(usize),
+    /// The close ended a stream's body behind a complete message, which is to be returned.
+    Last,
+    /// A stream's body ended with the last message that was returned.
+    Ending,
     Complete,
     Failed(ConnectionError),
 }
@@ -267,7 +269,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         Self {
             phase: Phase::Complete,
             body: Body::new(BodyFraming::Empty, config.chunk),
-            framer: Framer::new(config.delimiter, config.message_bytes_max),
+            framer: Framer::new(config.message_bytes_max),
             content: 0,
             liveness: Liveness::new(config.timeouts),
             counts: ByteCounts::default(),
@@ -301,8 +303,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     pub fn buffered(&self) -> u64 {
         match &self.phase {
             Phase::Head(decoder) => decoder.buffered() as u64,
-            Phase::Stream => self.framer.unfinished(),
-            Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Complete | Phase::Failed(_) => 0,
+            Phase::Stream | Phase::Last => self.framer.unfinished(),
+            Phase::Document(_)
+            | Phase::DocumentEnd(_)
+            | Phase::Ending
+            | Phase::Complete
+            | Phase::Failed(_) => 0,
         }
     }
 
@@ -320,7 +326,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     fn restart(&mut self) {
         self.phase = Phase::Head(HeadDecoder::new(self.config.head));
-        self.framer = Framer::new(self.config.delimiter, self.config.message_bytes_max);
+        self.framer = Framer::new(self.config.message_bytes_max);
         self.content = 0;
         self.counts = ByteCounts::default();
         self.head = None;
@@ -428,18 +434,26 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     }
 
     /// The transport was closed by the peer, behind all input that was given.
+    ///
+    /// If the close completed the body ([`Closed::CompleteByClose`]) and its last message is complete
+    /// but for its delimiter, the next call of [`Self::scan`] returns that message.
     pub fn handle_eof(&mut self) -> Closed {
+        self.liveness.handle_closed();
+        let is_stream = matches!(self.phase, Phase::Stream | Phase::Last);
+        if is_stream && self.body_may_end() && self.framer.is_complete(self.storage.as_ref()) {
+            self.phase = Phase::Last;
+            return Closed::CompleteByClose { undelivered: 0 };
+        }
         let undelivered = self.buffered();
         self.counts.discarded += undelivered;
-        self.liveness.handle_closed();
         let closed = match self.phase {
             Phase::Head(_) => Closed::CutInHead { undelivered },
-            Phase::Complete => Closed::Complete,
+            Phase::Ending | Phase::Complete => Closed::Complete,
             Phase::DocumentEnd(_) if self.body.is_complete() => Closed::Complete,
             Phase::Stream | Phase::Document(_) | Phase::DocumentEnd(_) if self.body_may_end() => {
                 Closed::CompleteByClose { undelivered }
             }
-            Phase::Stream | Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Failed(_) => {
+            Phase::Stream | Phase::Last | Phase::Document(_) | Phase::DocumentEnd(_) | Phase::Failed(_) => {
                 Closed::Cut { undelivered }
             }
         };
@@ -447,9 +461,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             // What came of it can still be lent.
             Phase::Document(length) | Phase::DocumentEnd(length) => Phase::DocumentEnd(length),
             Phase::Failed(error) => Phase::Failed(error),
-            Phase::Head(_) | Phase::Stream | Phase::Complete => Phase::Complete,
+            Phase::Head(_) | Phase::Stream | Phase::Last | Phase::Ending | Phase::Complete => Phase::Complete,
         };
         closed
+    }
+
+    /// Returns true if the body is complete, and its end is still to be scanned.
+    #[inline]
+    pub(crate) const fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Last | Phase::Ending)
     }
 
     /// The next deadline. Its answer changes with every `handle_*` call and every [`Self::scan`].
@@ -478,9 +498,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.liveness.handle_announcement_void();
     }
 
-    /// The transport is gone, or given up: no deadline runs.
+    /// The transport is gone, or given up: no deadline runs, and a last message is not returned any
+    /// more.
     pub fn handle_closed(&mut self) {
         self.liveness.handle_closed();
+        if self.is_ending() {
+            self.counts.discarded += self.buffered();
+            self.phase = Phase::Complete;
+        }
     }
 
     /// The storage, for what lies in it while no response does.
@@ -545,6 +570,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 self.counts.discarded += input.len() as u64;
                 (input.len(), Err(error))
             }
+            Phase::Last => (0, Ok(Some(self.complete()))),
+            Phase::Ending => (0, Ok(Some(self.end()))),
             Phase::Complete | Phase::DocumentEnd(_) => {
                 self.counts.discarded += input.len() as u64;
                 (input.len(), Ok(None))
@@ -764,8 +791,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
+    /// The body is complete: returns its last message if only its delimiter is missing, and its end.
     #[cold]
     fn complete(&mut self) -> ScannedConnectionEvent {
+        let octets = self.framer.unfinished();
+        let Some(frame) = self.framer.finish(self.storage.as_ref()) else { return self.end() };
+        self.phase = Phase::Ending;
+        self.raw(frame, octets)
+    }
+
+    fn end(&mut self) -> ScannedConnectionEvent {
         let undelivered = self.framer.unfinished();
         self.counts.discarded += undelivered;
         self.phase = Phase::Complete;

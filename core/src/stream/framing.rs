@@ -1,31 +1,23 @@
-//! Messages out of content octets: the line protocol above HTTP.
+//! Messages out of content bytes: the line protocol above HTTP.
 //!
-//! Each message is one JSON text with a delimiter behind it; a message of nothing, or of white space only, is a
-//! keep-alive. Line boundaries have nothing to do with chunks, reads or TLS records. Plan:
+//! Each message is one JSON text with a delimiter behind it. A message of nothing, or of white space
+//! only, is a keep-alive. Line boundaries have nothing to do with chunks, reads or TLS records.
 //!
-//! - a message that lies within one run of content is lent from there: only its place is returned;
-//! - one that is cut goes to storage piece by piece (the spill) and is lent from there;
-//! - one that is too long is passed over and reported with its length, the same whether it was cut or not;
-//! - each octet is looked at once, by `memchr` for LF; a CR in front of the LF may lie in storage already.
+//! - CR LF ends a message, whatever it holds. LF alone ends one too, unless a JSON text that goes on
+//!   behind the LF has begun before it ([`Nesting`]).
+//! - A message within one run of content is lent from there: only its place is returned.
+//! - A cut message goes to storage piece by piece (the spill) and is lent from there.
+//! - A message over the limit is skipped and reported with its length, whether it was cut or not.
+//! - `memchr` looks for LF, so each byte is looked at once. A second look is for bytes before a bare
+//!   LF and bytes over the limit, one each. A CR before the LF may be in storage already.
 //!
-//! There is no JSON here, and no UTF-8 check: that costs six times the framing, and belongs to the field that is
-//! asked for.
+//! There is no UTF-8 check: that costs six times the framing, and belongs to the reader of a field.
 
 use core::ops::Range;
 
+use super::message::is_grammatical;
+use super::nesting::Nesting;
 use super::spill::{BLOCK, Spill, has_lf};
-
-/// What ends a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the two families of streams")]
-pub enum Delimiter {
-    /// CR LF: Powerstream and the legacy family, whose messages may hold a bare LF (X docs, PowerTrack, consuming
-    /// streaming data).
-    #[default]
-    CrLf,
-    /// LF, a CR before it dropped: v2 streams, whose messages are single lines, and custom servers.
-    Lf,
-}
 
 /// Where a message lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +55,13 @@ pub enum Frame {
 /// Finds messages in runs of content octets.
 #[derive(Clone, Debug)]
 pub struct Framer {
-    delimiter: Delimiter,
     /// Longest message, delimiter excluded.
     limit: usize,
     spill: Spill,
     /// A message over the limit is being passed over.
     skipping: Option<Skipping>,
+    /// Read as far as a bare LF or the limit made it necessary.
+    nesting: Nesting,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +74,8 @@ impl Framer {
     /// A framer at the start of a stream. The storage lent to its calls must hold `limit + 1` octets: a message of the
     /// limit's length and the CR behind it.
     #[must_use]
-    pub const fn new(delimiter: Delimiter, limit: usize) -> Self {
-        Self { delimiter, limit, spill: Spill::EMPTY, skipping: None }
+    pub const fn new(limit: usize) -> Self {
+        Self { limit, spill: Spill::EMPTY, skipping: None, nesting: Nesting::START }
     }
 
     /// ByteCounts of the message that has begun and not ended, those that were passed over included; 0 between messages.
@@ -108,24 +101,86 @@ impl Framer {
     ) -> (usize, Option<Frame>) {
         let start = content.start;
         let run = &input[content];
-        let mut from = 0;
-        while let Some(offset) = find_lf(&run[from..]) {
-            let lf = from + offset;
-            let before = if lf > 0 { Some(run[lf - 1]) } else { self.last(storage) };
-            let has_cr = before == Some(b'\r');
-            if has_cr || self.delimiter == Delimiter::Lf {
-                let frame = if self.is_between() {
-                    self.whole(input, start, start + lf - usize::from(has_cr))
-                } else {
-                    self.take_in(&run[..lf], storage);
-                    self.complete(has_cr, storage)
-                };
+        let Some(lf) = find_lf(run) else {
+            self.take_in(run, storage);
+            return (run.len(), None);
+        };
+        if self.is_behind_cr(run, lf, storage) {
+            return (lf + 1, Some(self.frame(input, start, &run[..lf], true, storage)));
+        }
+        self.next_by_nesting(input, start, run, lf, storage)
+    }
+
+    /// As [`Self::next`], where the first LF is a bare one: at `lf` in `run`, which starts at `start`.
+    #[cold]
+    #[inline(never)]
+    fn next_by_nesting(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        run: &[u8],
+        mut lf: usize,
+        storage: &mut [u8],
+    ) -> (usize, Option<Frame>) {
+        loop {
+            let has_cr = self.is_behind_cr(run, lf, storage);
+            if !has_cr {
+                self.read_nesting(&run[..lf], storage);
+            }
+            if has_cr || !self.nesting.goes_on() {
+                let frame = self.frame(input, start, &run[..lf], has_cr, storage);
+                self.nesting = Nesting::START;
                 return (lf + 1, Some(frame));
             }
-            from = lf + 1;
+            match find_lf(&run[lf + 1..]) {
+                Some(offset) => lf += 1 + offset,
+                None => break,
+            }
         }
         self.take_in(run, storage);
         (run.len(), None)
+    }
+
+    /// Reads the unfinished message up to the end of `run`, which follows it.
+    fn read_nesting(&mut self, run: &[u8], storage: &[u8]) {
+        let before = self.unfinished();
+        // What was passed over was read then, so only storage can hold unread bytes.
+        if self.nesting.bytes() < before {
+            self.nesting.read(&storage[self.nesting.bytes() as usize..before as usize]);
+        }
+        self.nesting.read(&run[(self.nesting.bytes() - before) as usize..]);
+    }
+
+    /// Returns true if the LF at `lf` in `run` has a CR before it.
+    #[inline(always)]
+    fn is_behind_cr(&self, run: &[u8], lf: usize, storage: &[u8]) -> bool {
+        let before = if lf > 0 { Some(run[lf - 1]) } else { self.last(storage) };
+        before == Some(b'\r')
+    }
+
+    /// The message that ends with `piece`, which starts at `start` in the input and has an LF behind it.
+    #[inline(always)]
+    fn frame(&mut self, input: &[u8], start: usize, piece: &[u8], has_cr: bool, storage: &mut [u8]) -> Frame {
+        if self.is_between() {
+            self.whole(input, start, start + piece.len() - usize::from(has_cr))
+        } else {
+            self.take_in(piece, storage);
+            self.complete(has_cr, storage)
+        }
+    }
+
+    /// Returns true if the unfinished message lacks only its delimiter: it is one JSON text, and not a
+    /// number, which could go on.
+    #[must_use]
+    pub fn is_complete(&self, storage: &[u8]) -> bool {
+        let message = &storage[..self.spill.len()];
+        message.last().is_some_and(|last| !last.is_ascii_digit()) && is_grammatical(message)
+    }
+
+    /// Takes the end of the content for the delimiter of a message that [`Self::is_complete`].
+    pub fn finish(&mut self, storage: &[u8]) -> Option<Frame> {
+        let has_cr = self.last(storage) == Some(b'\r');
+        self.is_complete(storage).then(|| self.complete(has_cr, storage))
     }
 
     /// Whether no message has begun that has not ended.
@@ -195,6 +250,8 @@ impl Framer {
     #[cold]
     fn take_in_last(&mut self, piece: &[u8], storage: &mut [u8]) {
         let Some(&last) = piece.last() else { return };
+        // Its bytes are not kept, and a bare LF may follow.
+        self.read_nesting(piece, storage);
         if let Some(skipping) = &mut self.skipping {
             skipping.bytes += piece.len() as u64;
             skipping.last = last;
@@ -210,8 +267,10 @@ impl Framer {
         }
     }
 
-    /// The delimiter has come; its CR, if it had one, is the last octet taken in.
+    /// The delimiter has come; its CR, if it had one, is the last byte taken in.
+    #[inline]
     fn complete(&mut self, has_cr: bool, storage: &[u8]) -> Frame {
+        self.nesting.restart();
         if let Some(skipping) = self.skipping.take() {
             return Frame::Skipped { bytes: skipping.bytes - u64::from(has_cr) };
         }

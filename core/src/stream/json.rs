@@ -449,14 +449,7 @@ const fn special(block: u64) -> u64 {
 fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Malformed> {
     let mut escaped = false;
     loop {
-        while let Some(block) = eight(bytes, at) {
-            let found = special(block);
-            if found != 0 {
-                at += (found.trailing_zeros() / 8) as usize;
-                break;
-            }
-            at += 8;
-        }
+        at = skip_plain(bytes, at);
         // At the special byte, or among the last seven bytes of the input.
         match bytes.get(at) {
             Some(b'"') => return Ok((at + 1, escaped)),
@@ -469,6 +462,20 @@ fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Malformed> {
             None => return Err(malformed(at, MalformedReason::End)),
         }
     }
+}
+
+/// Returns the offset of the first quote, backslash or control character, or one among the last seven
+/// bytes of the input.
+#[inline]
+pub(crate) fn skip_plain(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = eight(bytes, at) {
+        let found = special(block);
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    at
 }
 
 /// Walks one escape from its backslash.

@@ -57,6 +57,7 @@ pub use self::classifier::{Classification, classify};
 pub use self::kind::{Compliance, Format, Kind, PostId, System};
 pub use self::metadata::ConnectionMetadata;
 pub use self::problem::{ConnectionIssue, DisconnectType, Problem, ProblemType};
+pub(crate) use self::validity::is_grammatical;
 pub use self::validity::validate;
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ pub(crate) mod connection;
 pub(crate) mod framing;
 pub(crate) mod json;
 pub(crate) mod message;
+mod nesting;
 mod spill;
 
 pub use connection::{
     ByteCounts, Closed, Connection, ConnectionConfig, ConnectionError, ConnectionErrorKind, ConnectionEvent,
     ScannedConnectionEvent,
 };
-pub use framing::{Delimiter, Frame, Framer, MessagePlace};
+pub use framing::{Frame, Framer, MessagePlace};
 pub use json::{DEPTH_MAX, Malformed, MalformedReason};
 pub use message::{
     ArrayElements, Classification, Compliance, ConnectionIssue, ConnectionMetadata, DisconnectType, Format,

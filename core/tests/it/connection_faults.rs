@@ -2,8 +2,7 @@
 
 use powerstream_core::http::{BodyFraming, ChunkErrorKind, HeadErrorKind};
 use powerstream_core::stream::{
-    Closed, Connection, ConnectionConfig, ConnectionErrorKind, ConnectionEvent, Delimiter,
-    ScannedConnectionEvent,
+    Closed, Connection, ConnectionConfig, ConnectionErrorKind, ConnectionEvent, ScannedConnectionEvent,
 };
 use powerstream_core::time::Instant;
 
@@ -120,6 +119,7 @@ fn close_reports_whether_the_response_was_complete() {
         ("behind a size", HEAD, b"5\r\n", &[], Cut { undelivered: 0 }),
         ("in data", HEAD, b"5\r\n{\"i", &[], Cut { undelivered: 3 }),
         ("behind data", HEAD, b"5\r\n{\"id\"", &[], Cut { undelivered: 5 }),
+        ("behind a complete message", HEAD, b"2\r\n{}\r\n", &[], Cut { undelivered: 2 }),
         ("behind data's CR", HEAD, b"5\r\n{\"id\"\r", &[], Cut { undelivered: 5 }),
         ("behind a chunk", HEAD, b"5\r\n{\"id\"\r\n", &[], Cut { undelivered: 5 }),
         ("in the message's delimiter", HEAD, b"3\r\n{}\r\r\n", &[], Cut { undelivered: 3 }),
@@ -130,9 +130,9 @@ fn close_reports_whether_the_response_was_complete() {
         ("before the last LF", HEAD, b"0\r\n\r", &[], Cut { undelivered: 0 }),
         ("at the end", HEAD, b"0\r\n\r\n", &[OwnedEvent::End { undelivered: 0 }], Complete),
         (
-            "at the end, message left",
+            "at the end, cut message left",
             HEAD,
-            b"2\r\n{}\r\n0\r\n\r\n",
+            b"2\r\n{\"\r\n0\r\n\r\n",
             &[OwnedEvent::End { undelivered: 2 }],
             Complete,
         ),
@@ -162,7 +162,7 @@ fn close_reports_whether_the_response_was_complete() {
         (
             "until close",
             b"HTTP/1.1 200 OK\r\n\r\n",
-            b"\r\n{}",
+            b"\r\n{\"",
             &[OwnedEvent::KeepAlive],
             CompleteByClose { undelivered: 2 },
         ),
@@ -385,6 +385,14 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
         b"{}",
         b"{\"id\":1}",
         b"{\"text\":\"0123456789abcdef\"}",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b"\"",
+        b"\\",
+        b"1",
         b"\xF0\x9F\x98\xBA",
         b"0\r\n\r\n",
     ];
@@ -413,7 +421,6 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
             mutate(&mut wire, &mut random);
         }
         let mut config = ConnectionConfig::default();
-        config.delimiter = if random.one_in(2) { Delimiter::CrLf } else { Delimiter::Lf };
         config.message_bytes_max = *random.pick(&[&8, &50, &60, &100_000]);
         config.chunk.size_line_bytes_max = *random.pick(&[&20, &4_096]);
         let storage = *random.pick(&[&60, &61, &100, &4_096]);

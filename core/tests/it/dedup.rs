@@ -85,6 +85,7 @@ fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
             let found = match window.insert(PostId::new(id), Instant::from_nanos(now), note) {
                 Insert::New => None,
                 Insert::Duplicate(known) => Some((known.at.as_nanos(), known.note)),
+                Insert::Broken(_) => unreachable!("no copy was checked"),
             };
             assert_eq!(contains, found.is_some(), "round {round}, {note}");
             let wanted = model.insert(id, now, note);
@@ -153,4 +154,38 @@ fn newest_returns_ids_from_the_newest_to_the_oldest_that_is_held() {
     assert_eq!(newest(&window), [6, 5, 4, 3]);
     window.insert(PostId::new(7), Instant::from_nanos(15_000_000_000), 0);
     assert_eq!(newest(&window), [7, 6, 5]);
+}
+
+#[test]
+fn only_a_well_formed_first_copy_enters_the_window() {
+    let deep = format!("{{\"id\":1,\"text\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let copies: [(&[u8], bool); 9] = [
+        (b"{\"id\":1,\"text\":\"a\"}", true),
+        (b" {\"id\":1,\"text\":\"\\ud83d\"} \r", true),
+        // Deeper than is read: it may be JSON.
+        (deep.as_bytes(), true),
+        (b"{\"id\":1,\"text\":\"a\"", false),
+        (b"{\"id\":1,\"text\":\"a", false),
+        (b"{\"id\":1,\"text\":\"a\"}}", false),
+        (b"{\"id\":1,\"text\":\"a\nb\"}", false),
+        (b"{\"id\":1,\"text\":\"\xFF\"}", false),
+        (b"", false),
+    ];
+    for (copy, enters) in copies {
+        let id = PostId::new(1);
+        let config = config(4, Some(2), 0);
+        let mut window = Window::new(vec![0; config.storage_words()], &config).unwrap();
+        for _ in 0..2 {
+            let inserted = window.insert_copy(id, copy, Instant::from_nanos(1), 7);
+            let is_broken = matches!(inserted, Insert::Broken(_));
+            assert_eq!(is_broken, !enters, "{}", copy.escape_ascii());
+        }
+        assert_eq!(window.contains(id, Instant::from_nanos(1)), enters);
+        assert_eq!(window.insert_copy(id, b"{}", Instant::from_nanos(1), 7) == Insert::New, !enters);
+        // Known by now: a broken copy is a duplicate like any other, until its id is forgotten.
+        let broken = |window: &mut Window<_>, at| {
+            matches!(window.insert_copy(id, b"{", Instant::from_nanos(at), 7), Insert::Broken(_))
+        };
+        assert!(!broken(&mut window, 3) && broken(&mut window, 4));
+    }
 }

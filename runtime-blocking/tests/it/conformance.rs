@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::{Blocking, Client};
+use powerstream_conformance::delimiters::{Delivered, uneven};
 use powerstream_conformance::log::Recorder;
 use powerstream_conformance::repeats::{check_once, repeating};
 use powerstream_conformance::scripts::{TestCase, check, check_tls_faults};
@@ -71,6 +72,13 @@ fn rejects_a_merged_stream_without_connections() {
 #[test]
 fn only_two_streams_have_rules() {
     rules::check_no_rules::<Blocking>();
+}
+
+#[test]
+fn an_iterator_delivers_messages_with_every_delimiter_and_end() {
+    let mut delivered = Delivered::default();
+    let mut events = Client::new(uneven()).stream().unwrap().into_iter();
+    while !delivered.is_complete(&events.next().unwrap()) {}
 }
 
 #[test]

@@ -90,6 +90,7 @@ async_runtime_tests! {
         queue_counts_what_it_drops_while_the_consumer_sleeps,
         queue_of_a_merged_stream,
         queue_delivers_each_post_once_after_a_reconnect,
+        queue_delivers_messages_with_every_delimiter_and_end,
         rules_are_added_and_listed_by_a_task,
         a_dropped_rule_call_does_not_disturb_the_next,
         only_two_streams_have_rules,

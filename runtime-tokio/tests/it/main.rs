@@ -69,6 +69,7 @@ async_runtime_tests! {
         queue_that_waits_changes_nothing,
         queue_of_a_merged_stream,
         queue_delivers_each_post_once_after_a_reconnect,
+        queue_delivers_messages_with_every_delimiter_and_end,
         rules_are_added_and_listed_by_a_task,
         a_dropped_rule_call_does_not_disturb_the_next,
     ],

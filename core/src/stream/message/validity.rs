@@ -11,8 +11,7 @@ use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 ///
 /// The first byte that cannot stand where it stands.
 pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
-    let mut scanner = Scanner::new(bytes);
-    let grammar = scanner.skip_value().and_then(|()| scanner.end());
+    let grammar = grammar(bytes);
     // What lies before the first error of grammar decides whether that is the first error.
     let read = grammar.map_or_else(|malformed| malformed.at, |()| bytes.len());
     match core::str::from_utf8(bytes.get(..read).unwrap_or(bytes)) {
@@ -21,4 +20,14 @@ pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
         Err(utf8) if grammar.is_err() && utf8.error_len().is_none() => grammar,
         Err(utf8) => Err(malformed(utf8.valid_up_to(), MalformedReason::Utf8)),
     }
+}
+
+/// Returns true if a whole message is one JSON text, its UTF-8 aside.
+pub(crate) fn is_grammatical(bytes: &[u8]) -> bool {
+    grammar(bytes).is_ok()
+}
+
+fn grammar(bytes: &[u8]) -> Result<(), Malformed> {
+    let mut scanner = Scanner::new(bytes);
+    scanner.skip_value().and_then(|()| scanner.end())
 }

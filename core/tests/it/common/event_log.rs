@@ -106,7 +106,10 @@ pub(crate) fn run<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
     for piece in pieces {
         feed(connection, piece, Instant::ZERO, &mut received, &mut log);
     }
-    log.push(OwnedEvent::Closed(connection.handle_eof()));
+    let closed = connection.handle_eof();
+    // A last message that the close completed, and its end.
+    feed(connection, &[], Instant::ZERO, &mut received, &mut log);
+    log.push(OwnedEvent::Closed(closed));
     check_byte_counts(connection, received);
     assert_eq!(connection.buffered(), 0, "nothing is buffered behind the close");
     assert_eq!(connection.poll_timeout(), None, "no deadline runs behind the close");

@@ -5,7 +5,7 @@
 //! The fuzz targets include this file by its path.
 
 use powerstream_core::http::{BodyFraming, ChunkErrorKind, ChunkLimits, HeadErrorKind, HeadLimits};
-use powerstream_core::stream::{Closed, ConnectionConfig, ConnectionErrorKind, Delimiter};
+use powerstream_core::stream::{Closed, ConnectionConfig, ConnectionErrorKind, validate};
 
 use super::event_log::OwnedEvent;
 
@@ -431,17 +431,13 @@ fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<Bo
     }
 }
 
-/// Splits content into messages; also says how many octets are left of one that did not end.
-pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (Vec<OwnedEvent>, u64) {
+/// Splits content into messages. Also returns what follows the last delimiter.
+pub(crate) fn messages(content: &[u8], limit: usize) -> (Vec<OwnedEvent>, Vec<u8>) {
     let mut seen = Vec::new();
     let mut message: Vec<u8> = Vec::new();
     for &byte in content {
         message.push(byte);
-        let ended = match delimiter {
-            Delimiter::CrLf => message.ends_with(b"\r\n"),
-            Delimiter::Lf => byte == b'\n',
-        };
-        if !ended {
+        if byte != b'\n' || !message.ends_with(b"\r\n") && goes_on(&message) {
             continue;
         }
         message = without_line_end(&message).to_owned();
@@ -454,7 +450,61 @@ pub(crate) fn messages(content: &[u8], delimiter: Delimiter, limit: usize) -> (V
         });
         message = Vec::new();
     }
-    (seen, message.len() as u64)
+    (seen, message)
+}
+
+/// Returns true if an object or array is open at the end of `text`, and no two values or separators
+/// stand side by side before.
+fn goes_on(text: &[u8]) -> bool {
+    // `v` for each string and word; containers and separators as they are.
+    let mut marks = Vec::new();
+    let mut rest = text;
+    while let [byte, behind @ ..] = rest {
+        let length = match byte {
+            b'"' => {
+                let mut length = 0;
+                while !matches!(behind[length..], [] | [b'"', ..]) {
+                    length += if behind[length] == b'\\' { 2.min(behind.len() - length) } else { 1 };
+                }
+                (length + 1).min(behind.len())
+            }
+            b' ' | b'\t' | b'\r' | b'\n' | b'{' | b'}' | b'[' | b']' | b',' | b':' => 0,
+            _ => behind.iter().take_while(|byte| !b" \t\r\n{}[],:\"".contains(byte)).count(),
+        };
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => {}
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => marks.push(*byte),
+            _ => marks.push(b'v'),
+        }
+        rest = &behind[length..];
+    }
+    let mut open = 0;
+    let mut before = b',';
+    for mark in marks {
+        let is_behind_value = b"v}]".contains(&before);
+        let (fits, opens) = match mark {
+            b'{' | b'[' => (!is_behind_value, 1),
+            b'}' | b']' => (open > 0, -1),
+            b',' | b':' => (open > 0 && is_behind_value, 0),
+            _ => (!is_behind_value, 0),
+        };
+        if !fits {
+            return false;
+        }
+        open += opens;
+        before = mark;
+    }
+    open > 0
+}
+
+/// Splits off the last message, which has no delimiter, if it is complete: one JSON text whose end is
+/// certain.
+fn last_message(rest: &[u8], limit: usize) -> Option<&[u8]> {
+    let message = rest.strip_suffix(b"\r").unwrap_or(rest);
+    // UTF-8 does not matter here.
+    let ascii: Vec<u8> = message.iter().map(|&byte| if byte < 0x80 { byte } else { b'x' }).collect();
+    let is_complete = validate(&ascii).is_ok() && !rest.last()?.is_ascii_digit();
+    (is_complete && message.len() <= limit).then_some(message)
 }
 
 /// Everything that a connection with `storage` octets must say about a whole response and the close behind it.
@@ -481,8 +531,17 @@ pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -
         _ => Chunked { content: body.to_owned(), end: BodyEnd::Cut },
     };
     let mut seen = vec![OwnedEvent::Head { status: head.status, framing: head.framing, fields: head.fields }];
-    let (messages, undelivered) = messages(&content, config.delimiter, limit);
+    let (messages, rest) = messages(&content, limit);
     seen.extend(messages);
+    let ended_by_close = matches!(end, BodyEnd::Cut) && head.framing == BodyFraming::UntilClose;
+    let mut undelivered = rest.len() as u64;
+    let mut has_last = false;
+    if ended_by_close || matches!(end, BodyEnd::Complete(_)) {
+        if let Some(last) = last_message(&rest, limit) {
+            seen.push(OwnedEvent::Message(last.to_owned()));
+            (undelivered, has_last) = (0, true);
+        }
+    }
     match end {
         BodyEnd::Complete(_) => {
             seen.push(OwnedEvent::End { undelivered });
@@ -495,7 +554,10 @@ pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -
             });
             seen.push(OwnedEvent::Closed(Closed::Cut { undelivered: 0 }));
         }
-        BodyEnd::Cut if head.framing == BodyFraming::UntilClose => {
+        BodyEnd::Cut if ended_by_close => {
+            if has_last {
+                seen.push(OwnedEvent::End { undelivered });
+            }
             seen.push(OwnedEvent::Closed(Closed::CompleteByClose { undelivered }));
         }
         BodyEnd::Cut => seen.push(OwnedEvent::Closed(Closed::Cut { undelivered })),

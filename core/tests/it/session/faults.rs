@@ -2,7 +2,6 @@
 
 use powerstream_core::endpoint;
 use powerstream_core::session::DisconnectReason;
-use powerstream_core::stream::Delimiter;
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
 use crate::harness::*;
@@ -54,6 +53,79 @@ fn complete_messages_are_delivered_before_the_disconnect() {
                 assert_eq!(run.first().undelivered, undelivered, "{cause} {buffer_bytes} {bytes:?}");
             }
         }
+    }
+}
+
+const TOO_MANY: &str = r#"{"title":"ConnectionException","detail":"This stream is currently at the maximum allowed connection limit.","connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}"#;
+
+#[test]
+fn last_message_without_delimiter_is_acted_upon_if_the_body_ends_in_due_form() {
+    let length = TOO_MANY.len();
+    let until_close = "HTTP/1.1 200 OK\r\n\r\n";
+    let with_length = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+    let longer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", length + 1);
+    let (chunk, plain) = (chunk(TOO_MANY), TOO_MANY.as_bytes());
+    let eof = |attempt: Attempt| attempt.eof(secs(3));
+    let reset = |attempt: Attempt| attempt.fault(secs(3), TransportErrorKind::Reset);
+    let none = |attempt: Attempt| attempt;
+    // Head, body, what follows; the reason, and whether the message is delivered.
+    type Row<'a> = (&'a str, Vec<u8>, fn(Attempt) -> Attempt, &'static str, bool);
+    let rows: [Row<'_>; 8] = [
+        (STREAM, [&chunk, LAST].concat(), none, "ended", true),
+        (STREAM, [&chunk, LAST].concat(), eof, "ended", true),
+        (&with_length, plain.to_vec(), none, "ended", true),
+        (until_close, plain.to_vec(), eof, "ended", true),
+        (STREAM, chunk.clone(), eof, "cut", false),
+        (STREAM, chunk, reset, "fault", false),
+        (&longer, plain.to_vec(), eof, "cut", false),
+        (until_close, plain.to_vec(), reset, "fault", false),
+    ];
+    for (head, body, end, reason, delivered) in rows {
+        for buffer_bytes in [1, 7, 16_384] {
+            let response = [head.as_bytes(), &body].concat();
+            let mut net = Network::always(end(Attempt::new().bytes(0, response)));
+            net.buffer_bytes = buffer_bytes;
+            let run = run(&config(), net, secs(30));
+            let first = run.first();
+            assert_eq!(first.reason.code(), reason, "{head:?} {buffer_bytes}");
+            assert_eq!(run.messages.first().is_some(), delivered, "{head:?} {reason} {buffer_bytes}");
+            if delivered {
+                assert_eq!(run.messages[0], (1, TOO_MANY.as_bytes().to_vec()));
+                assert!(first.announced.is_some());
+                assert_eq!((first.delay.as_secs(), first.undelivered), (60, 0), "as a rate limit");
+            } else {
+                assert_eq!((first.announced, first.undelivered), (None, length as u64));
+            }
+        }
+    }
+}
+
+#[test]
+fn shutdown_before_a_last_message_still_delivers_it() {
+    let attempt = || Attempt::new().bytes(0, "HTTP/1.1 200 OK\r\n\r\n").bytes(0, post(7));
+    let mut net = Network::always(attempt().eof(secs(1)));
+    net.stop_at_event = Some(1);
+    assert_eq!(run(&config(), net, secs(5)).messages.len(), 0, "stopped before the close");
+    let mut net = Network::always(attempt().eof(secs(1)));
+    net.stop_at = Some(secs(1));
+    let run = run(&config(), net, secs(5));
+    assert_eq!(run.bytes(), [post(7).as_bytes()]);
+    assert!(run.over);
+}
+
+#[test]
+fn messages_divided_by_a_bare_lf_are_all_acted_upon() {
+    let attempt = Attempt::stream()
+        .bytes(0, chunk(&format!("{{\"warning\":{{\"code\":\"FALLING_BEHIND\"}}}}\n{}\r\n", post(2))))
+        .bytes(0, chunk(&format!("{}\n{}\n\n", post(3), TOO_MANY)))
+        .eof(0);
+    for buffer_bytes in [1, 7, 16_384] {
+        let mut net = Network::always(attempt.clone());
+        net.buffer_bytes = buffer_bytes;
+        let run = run(&config(), net, secs(1));
+        assert_eq!((run.messages.len(), run.keep_alives), (4, 1));
+        assert_eq!(run.messages[1..3], [(1, post(2).into_bytes()), (1, post(3).into_bytes())]);
+        assert_eq!((run.first().announced.is_some(), run.first().delay.as_secs()), (true, 60));
     }
 }
 
@@ -180,13 +252,12 @@ fn oversized_message_is_skipped_and_its_length_reported() {
 }
 
 #[test]
-fn v2_stream_uses_lf_and_snake_case_parameters() {
+fn v2_stream_may_use_lf_and_uses_snake_case_parameters() {
     let mut config = config();
     config.endpoint = endpoint::SAMPLE10;
     config.query = &[("partition", "2"), ("tweet.fields", "id,text")];
     config.backfill = true;
     config.local_dc_only = true;
-    assert_eq!(config.endpoint.delimiter, Delimiter::Lf);
     let attempt =
         || Attempt::stream().bytes(0, chunk("{\"data\":{\"id\":\"1\",\"text\":\"a\"}}\n\r\n")).eof(secs(20));
     let run = run(&config, Network::new([attempt(), attempt()]), secs(21));

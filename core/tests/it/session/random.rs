@@ -23,7 +23,7 @@ fn content(rng: &mut Rng, id: &mut u64) -> (Vec<u8>, Vec<(usize, Option<Vec<u8>>
             0 => "x".repeat(LIMIT + 1 + rng.below(900) as usize),
             1 => "y".repeat(LIMIT - rng.below(2) as usize),
             2 => OPERATIONAL.to_owned(),
-            3 => "{not JSON \n \r ".to_owned(),
+            3 => "{\"not\": \n \r JSON ".to_owned(),
             4 => "\u{1F431}\u{0}\u{1F431}".to_owned(),
             _ => post(*id),
         };

@@ -124,7 +124,7 @@ pub unsafe extern "C" fn powerstream_merge(
     let mut first = 0;
     for id in ids {
         for connection in connections.into_iter().flatten() {
-            let arrival = merge.arrival(connection, PostId::new(*id), Instant::ZERO);
+            let arrival = merge.arrival(connection, PostId::new(*id), b"{}", Instant::ZERO);
             first += u64::from(arrival == Arrival::First);
         }
     }

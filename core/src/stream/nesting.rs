@@ -1,0 +1,201 @@
+//! What a bare LF in a message means: its end, or white space inside a JSON text.
+//!
+//! The service ends messages with CR LF, and a message may hold a bare LF (X docs, PowerTrack,
+//! consuming streaming data). Some of its own messages end in LF alone, and so do those of other
+//! servers. Between the tokens of an object or array that is open, LF is white space, so there, and
+//! only there, the message goes on.
+//!
+//! A text that cannot be JSON any more ends at the next LF. On a server that uses LF alone, a message
+//! that is cut in the middle thus takes one or two lines behind it along, not the rest of the stream.
+//! An LF inside a string is not JSON, but X's documentation speaks of Posts that contain it: the
+//! message goes on there too.
+//!
+//! It is read only once a bare LF or a message over the limit has come, and each byte once.
+
+use super::json::skip_plain;
+
+/// How far a message is nested.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nesting {
+    /// How much of the message is read.
+    bytes: u64,
+    /// How many arrays and objects are open.
+    open: u64,
+    token: Token,
+    /// A value or key ended last: a separator or the container's end must follow.
+    is_after_value: bool,
+    /// It cannot be JSON any more.
+    is_broken: bool,
+}
+
+/// What the next byte is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    None,
+    String,
+    /// Behind a backslash in a string.
+    Escape,
+    /// A number or literal, or something that is no JSON.
+    Scalar,
+}
+
+impl Nesting {
+    pub(super) const START: Self =
+        Self { bytes: 0, open: 0, token: Token::None, is_after_value: false, is_broken: false };
+
+    /// Starts over with the next message.
+    #[inline]
+    pub(super) fn restart(&mut self) {
+        if self.bytes > 0 {
+            *self = Self::START;
+        }
+    }
+
+    /// Returns how many bytes were read.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns true if the JSON text goes on behind an LF.
+    pub(super) const fn goes_on(&self) -> bool {
+        self.open > 0 && !self.is_broken
+    }
+
+    /// Reads the next bytes of the message.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at).filter(|_| !self.is_broken) {
+            at += 1;
+            match (self.token, byte) {
+                (Token::Escape, _) => self.token = Token::String,
+                (Token::String, b'\\') => self.token = Token::Escape,
+                (Token::String, b'"') => self.token = Token::None,
+                (Token::String, _) => at = skip_plain(bytes, at),
+                (_, b'{' | b'[') => {
+                    self.begin_value(Token::None);
+                    self.open += 1;
+                    self.is_after_value = false;
+                }
+                (_, b'"') => self.begin_value(Token::String),
+                (_, b'}' | b']') => {
+                    self.is_broken = self.open == 0;
+                    self.open = self.open.saturating_sub(1);
+                    self.token = Token::None;
+                    self.is_after_value = true;
+                }
+                (_, b',' | b':') => {
+                    self.is_broken = self.open == 0 || !self.is_after_value;
+                    self.token = Token::None;
+                    self.is_after_value = false;
+                }
+                (_, b' ' | b'\t' | b'\n' | b'\r') => self.token = Token::None,
+                (Token::Scalar, _) => {}
+                (Token::None, _) => self.begin_value(Token::Scalar),
+            }
+        }
+    }
+
+    fn begin_value(&mut self, token: Token) {
+        self.is_broken = self.is_after_value;
+        self.token = token;
+        self.is_after_value = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the text goes on, read at once and in two pieces cut anywhere.
+    fn goes_on(text: &str) -> bool {
+        let read = |pieces: [&str; 2]| {
+            let mut nesting = Nesting::START;
+            pieces.iter().for_each(|piece| nesting.read(piece.as_bytes()));
+            assert_eq!(nesting.bytes(), text.len() as u64);
+            nesting.goes_on()
+        };
+        let whole = read([text, ""]);
+        for cut in (0..text.len()).filter(|&cut| text.is_char_boundary(cut)) {
+            let (before, behind) = text.split_at(cut);
+            assert_eq!(read([before, behind]), whole, "{before} | {behind}");
+        }
+        whole
+    }
+
+    #[test]
+    fn goes_on_inside_an_object_or_array() {
+        for text in [
+            "{",
+            "[",
+            " {",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "{\"a\":1,",
+            "{\"a\":{}",
+            "{\"a\":[1,2]",
+            "[[],",
+            "[-1.5e+7",
+            "[true",
+            "{\"a\":\"}\"",
+            "{\"a\":\"\\\"}",
+            "{\"a\":\"\\\\\"",
+            "{\"a\":\"b\nc",
+            "{\n\"a\"\n:\n1\n,\n",
+        ] {
+            assert!(goes_on(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ends_behind_a_complete_value() {
+        for text in [
+            "{}",
+            "[]",
+            "{\"a\":{\"b\":[1]}}",
+            "{} \t",
+            "1",
+            "-0.5",
+            "true",
+            "null",
+            "\"\"",
+            "\"a{\"",
+            "[\"]\"]",
+            "",
+            " \t",
+            "[1\n]",
+        ] {
+            assert!(!goes_on(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ends_where_it_can_be_no_json_any_more() {
+        for text in [
+            "hello",
+            "HTTP/1.1 200 OK",
+            "tru",
+            "}",
+            "]{",
+            "{}{",
+            "{} {",
+            "1{",
+            ",{",
+            ":{",
+            "a {",
+            "{,",
+            "{:",
+            "{\"a\"::",
+            "[1,,",
+            "[1 2",
+            "[\"a\" \"b\"",
+            "{\"a\":{}{",
+            "{\"a\":1\n{\"b\"",
+            "{\"a\":\"b\n{\"c\":",
+            "{\"a\":1,\n{\"b\":2}\n{",
+        ] {
+            assert!(!goes_on(text), "{text:?}");
+        }
+    }
+}
