@@ -122,9 +122,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) duration: Option<Duration>,
 
-    /// After a gap, ask again for up to 5 minutes; needs the entitlement, without it X refuses
+    /// After a gap, ask again for up to 5 minutes; needs the entitlement, without it X refuses. Posts that were delivered
+    /// already are left out and counted
     #[arg(long)]
     pub(super) backfill: bool,
+
+    /// Write a Post as often as it arrives: again by --backfill, and from each of several connections
+    #[arg(long)]
+    pub(super) keep_duplicates: bool,
 
     /// The longest time without content before the connection is given up; X promises a keep-alive every 20 s [default: 25s]
     #[arg(long, alias = "silence", value_name = "TIME", value_parser = duration::parse_some)]

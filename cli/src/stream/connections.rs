@@ -77,7 +77,8 @@ fn config(args: &Args, index: usize, name: &str, url: &str) -> Result<Config, Fa
         .base_url(url)
         .endpoint(args.endpoint)
         .local_dc_only(args.local_dc_only)
-        .backfill(args.backfill);
+        .backfill(args.backfill)
+        .keep_duplicates(args.keep_duplicates);
     if let Some(partition) = args.partition {
         builder = builder.partition(partition);
     }

@@ -21,6 +21,7 @@ const SHOWN_MAX: usize = 300;
 pub(super) struct Journal {
     lines: Vec<Line>,
     reconnects: u64,
+    duplicates: u64,
     gaps: u64,
     keep_alives: u64,
     received: u64,
@@ -66,6 +67,7 @@ impl Journal {
         Self {
             lines: connections.into_iter().enumerate().map(line).collect(),
             reconnects: 0,
+            duplicates: 0,
             gaps: 0,
             keep_alives: 0,
             received: 0,
@@ -136,8 +138,9 @@ impl Journal {
         format!("of {}", names.collect::<Vec<_>>().join(", "))
     }
 
-    /// What is known in the end of connections that were merged.
-    pub(super) fn records(&mut self, records: &[ConnectionStats]) {
+    /// Counts, at the end, the copies of Posts that had been delivered, and how each of several connections did.
+    pub(super) fn arrivals(&mut self, duplicates: u64, records: &[ConnectionStats]) {
+        self.duplicates = duplicates;
         for (line, record) in self.lines.iter().zip(records) {
             let lags = record.lags();
             let lost = match lags.quantile(500) {
@@ -278,7 +281,12 @@ impl Journal {
     pub(super) fn totals(&self) -> String {
         let Self { keep_alives, received, reconnects, .. } = self;
         let mut totals = format!("keep-alives {keep_alives}, bytes {received}, reconnects {reconnects}");
-        let seldom = [("gaps", self.gaps), ("skipped", self.skipped), ("malformed", self.malformed)];
+        let seldom = [
+            ("duplicates", self.duplicates),
+            ("gaps", self.gaps),
+            ("skipped", self.skipped),
+            ("malformed", self.malformed),
+        ];
         let others = self.others.iter().map(|(name, count)| (*name, *count));
         for (name, count) in seldom.into_iter().chain(others).filter(|(_, count)| *count > 0) {
             totals += &format!(", {name} {count}");

@@ -42,7 +42,7 @@ impl<W: Write> Pump<W> {
             let Some(connection) = ConnectionId::new(index) else { unreachable!("it is an open connection") };
             self.journal.end(index, source.received(connection));
         }
-        self.journal.records(source.records());
+        self.journal.arrivals(source.duplicates(), source.records());
         self.latency.settle();
         self.output.flush()?;
         ended

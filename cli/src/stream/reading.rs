@@ -28,7 +28,8 @@ pub(super) fn run<W: io::Write>(
     let config = first.config.clone();
     let merged = (connections.len() > 1).then(|| {
         let connections = connections.into_iter();
-        connections.fold(Connections::new(group), |all, one| all.with(one.name, one.config))
+        let none = Connections::new(group).keep_duplicates(args.keep_duplicates);
+        connections.fold(none, |all, one| all.with(one.name, one.config))
     });
     // The adapters' clients and streams are alike and have no trait in common.
     macro_rules! read {

@@ -17,6 +17,9 @@ pub(super) trait Source {
     /// ByteCounts that a connection has received since it last connected.
     fn received(&self, connection: ConnectionId) -> u64;
 
+    /// How many copies of Posts came that had been delivered already.
+    fn duplicates(&self) -> u64;
+
     /// The records of merged connections.
     fn records(&self) -> &[ConnectionStats] {
         &[]
@@ -43,6 +46,10 @@ macro_rules! sources {
             fn received(&self, _: ConnectionId) -> u64 {
                 self.session().byte_counts().received
             }
+
+            fn duplicates(&self) -> u64 {
+                self.duplicates()
+            }
         }
 
         impl Source for $runtime::MergedStream {
@@ -56,6 +63,11 @@ macro_rules! sources {
 
             fn received(&self, connection: ConnectionId) -> u64 {
                 self.session(connection).byte_counts().received
+            }
+
+            fn duplicates(&self) -> u64 {
+                let copies = |record: &ConnectionStats| record.duplicates() + record.late_arrivals();
+                self.records().iter().map(copies).sum()
             }
 
             fn records(&self) -> &[ConnectionStats] {

@@ -1,5 +1,6 @@
 //! `powerstream stream` as its users see it: real processes, real sockets, pipes and signals.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -166,7 +167,7 @@ fn raw_keeps_the_message_and_json_joins_its_lines() {
 fn measures_no_latency_for_repeated_posts() {
     let file =
         File::new("twice", "{\"id\":1,\"text\":\"\"}\n{\"id\":2,\"text\":\"\"}\n".repeat(50).as_bytes());
-    let arguments = format!("--posts {} --rate 500 --max-posts 100", file.path());
+    let arguments = format!("--posts {} --rate 500 --max-posts 100 --keep-duplicates", file.path());
     let output = run(&mut tool(&format!("stream --simulate {arguments}")));
     assert!(text(&output.stderr).contains("(2 Posts)"), "{}", text(&output.stderr));
 }
@@ -302,6 +303,41 @@ fn requests_backfill_after_a_gap() {
     let told = text(&output.stderr);
     assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 60), "{told}");
     assert!(told.contains("asked again for 1 min: Posts were missing from "), "{told}");
+}
+
+/// Backfill sends the 20 Posts of the first connection again.
+#[test]
+fn writes_each_post_of_a_backfill_once_unless_duplicates_are_kept() {
+    let arguments = "--backfill --scenario reset --fault-after 20 --fault-on 1 --rate 20 --duration 2500ms";
+    let cases: Vec<_> = ["blocking", "tokio", "smol"]
+        .into_iter()
+        .flat_map(|runtime| [(runtime, ""), (runtime, "--keep-duplicates")])
+        .collect();
+    check_all(&cases, |(runtime, option)| {
+        let command = format!("stream --simulate --runtime {runtime} {arguments} {option}");
+        let output = run(&mut tool(&command));
+        let (told, keeps) = (text(&output.stderr), !option.is_empty());
+        let posts: Vec<_> = text(&output.stdout).lines().collect();
+        let distinct = posts.iter().collect::<BTreeSet<_>>().len();
+        assert_eq!(posts.len() - distinct, if keeps { 20 } else { 0 }, "{command}: {told}");
+        assert!(told.contains(&format!("Posts {}, ", posts.len())), "{command}: {told}");
+        assert_eq!(told.contains(", duplicates 20, "), !keeps, "{command}: {told}");
+    });
+}
+
+#[test]
+fn writes_the_copies_of_every_connection_where_duplicates_are_kept() {
+    let file = File::new(
+        "ten",
+        (1..=10).map(|id| format!("{{\"id\":{id},\"text\":\"\"}}\n")).collect::<String>().as_bytes(),
+    );
+    for (option, posts) in [("", 10), ("--keep-duplicates", 20)] {
+        let arguments = format!("--connections 2 --posts {} --duration 700ms {option}", file.path());
+        let output = run(&mut tool(&format!("stream --simulate {arguments}")));
+        let told = text(&output.stderr);
+        assert_eq!(text(&output.stdout).lines().count(), posts, "{told}");
+        assert!(told.contains(&format!("Posts {posts}, ")) && told.contains(", duplicates 10, "), "{told}");
+    }
 }
 
 #[test]
