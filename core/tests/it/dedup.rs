@@ -132,7 +132,7 @@ fn rejects_invalid_sizes_and_short_storage() {
 #[test]
 fn allocates_the_storage_it_needs_and_reports_its_capacity() {
     let mut window = Window::allocate(&WindowConfig::default()).unwrap();
-    assert_eq!(window.posts(), 262_144);
+    assert_eq!(window.posts(), 1 << 20);
     assert_eq!(window.insert(PostId::new(0), Instant::ZERO, 0), Insert::New);
     assert!(window.contains(PostId::new(0), Instant::ZERO));
     assert!(!window.contains(PostId::new(1), Instant::ZERO));
