@@ -414,6 +414,7 @@ where
     }
 
     /// The connection's session, and what decides which of its Posts are delivered.
+    #[allow(clippy::type_complexity, reason = "a pair, borrowed from different fields")]
     fn filter(
         &mut self,
         connection: ConnectionId,

@@ -370,6 +370,18 @@ fn message_is_delivered_by_the_call_that_brings_its_last_byte() {
     );
 }
 
+/// Each byte is read at most once for its nesting: reading it again at each LF would take minutes here.
+#[test]
+fn message_of_many_bare_lfs_is_read_in_linear_time() {
+    let lfs = vec![b'\n'; 1 << 18];
+    let wire = [HEAD, b"40004\r\n[", &lfs, b"]\r\n"].concat();
+    for piece in [1, 17, 16_384] {
+        let mut connection = Connection::new(vec![0; lfs.len() + 3], ConnectionConfig::default());
+        let log = run(&mut connection, wire.chunks(piece));
+        assert_eq!(log[1], OwnedEvent::Message([b"[", &lfs[..], b"]"].concat()), "in pieces of {piece}");
+    }
+}
+
 /// Nothing adds up over a connection that is quiet for months: a day has 4,320 keep-alives.
 #[test]
 fn million_keep_alives_exceed_no_limit() {
