@@ -11,7 +11,7 @@ use tracing::{debug, error, info, trace, warn};
 use super::refusal;
 use crate::describe;
 use crate::text::Printable;
-use crate::utc::utc;
+use crate::utc::{utc, utc_end};
 
 /// Most characters shown of a message, or of a field's value.
 const SHOWN_MAX: usize = 300;
@@ -88,7 +88,7 @@ impl Journal {
         // Of several connections, what one missed may have come by another: the stream's own gaps are told instead.
         if let Some(gap) = connected.gap.filter(|_| is_alone) {
             self.gaps += 1;
-            let (from, to) = (utc(gap.from), utc(gap.to));
+            let (from, to) = (utc(gap.from), utc_end(gap.to));
             match connected.backfill_minutes {
                 0 => warn!("{prefix}Posts may be missing from {from} to {to} UTC"),
                 minutes => {
@@ -121,7 +121,7 @@ impl Journal {
     /// Posts that no connection brought.
     pub(super) fn gap(&mut self, gap: &GroupGap) {
         self.gaps += 1;
-        let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc(gap.to));
+        let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc_end(gap.to));
         match gap.backfill_minutes {
             0 => warn!("Posts {carriers} may be missing from {from} to {to} UTC"),
             minutes => {
