@@ -2,6 +2,11 @@
 
 use powerstream_core::time::UnixTime;
 
+/// Date and time of the end of a range: the next whole second, so that the range is not shortened.
+pub(crate) fn utc_end(time: UnixTime) -> String {
+    utc(UnixTime::from_seconds(time.as_millis().div_ceil(1_000)))
+}
+
 /// Date and time to the second.
 pub(crate) fn utc(time: UnixTime) -> String {
     let seconds = time.as_millis() / 1_000;
@@ -43,5 +48,15 @@ mod tests {
             assert_eq!(utc(UnixTime::from_seconds(seconds)), text);
         }
         assert!(!utc(UnixTime::from_millis(u64::MAX)).is_empty());
+    }
+
+    #[test]
+    fn the_end_of_a_range_is_not_cut() {
+        for (millis, text) in
+            [(0, "1970-01-01 00:00:00"), (1, "1970-01-01 00:00:01"), (1_000, "1970-01-01 00:00:01")]
+        {
+            assert_eq!(utc_end(UnixTime::from_millis(millis)), text);
+        }
+        assert!(!utc_end(UnixTime::from_millis(u64::MAX)).is_empty());
     }
 }

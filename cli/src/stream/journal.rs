@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use powerstream_core::http::Head;
 use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
-use powerstream_core::session::{Connected, DisconnectReason, Disconnected, Late, LateKind, Refused};
+use powerstream_core::session::{Connected, DisconnectReason, Disconnected, Gap, Late, LateKind, Refused};
 use powerstream_core::stream::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
+use powerstream_core::time::UnixTime;
 use tracing::{debug, error, info, trace, warn};
 
 use super::refusal;
 use crate::describe;
 use crate::text::Printable;
-use crate::utc::utc;
+use crate::utc::{utc, utc_end};
 
 /// Most characters shown of a message, or of a field's value.
 const SHOWN_MAX: usize = 300;
@@ -46,6 +47,8 @@ struct Line {
     has_streamed: bool,
     /// A stream is open, whose octets are not in the journal's.
     is_open: bool,
+    /// The end of the gap that was reported last.
+    gap_to: UnixTime,
     /// A refusal that is to be told with what follows from it.
     refusal: Option<String>,
 }
@@ -62,6 +65,7 @@ impl Journal {
             name,
             has_streamed: false,
             is_open: false,
+            gap_to: UnixTime::default(),
             refusal: None,
         };
         Self {
@@ -90,7 +94,8 @@ impl Journal {
         // Of several connections, what one missed may have come by another: the stream's own gaps are told instead.
         if let Some(gap) = connected.gap.filter(|_| is_alone) {
             self.gaps += 1;
-            let (from, to) = (utc(gap.from), utc(gap.to));
+            line.gap_to = gap.to;
+            let (from, to) = (utc(gap.from), utc_end(gap.to));
             match connected.backfill_minutes {
                 0 => warn!("{prefix}Posts may be missing from {from} to {to} UTC"),
                 minutes => {
@@ -99,6 +104,15 @@ impl Journal {
                     );
                 }
             }
+        }
+    }
+
+    /// Reports that a gap ends later than it seemed, if it does.
+    pub(super) fn resumed(&self, connection: usize, gap: &Gap) {
+        let Line { prefix, gap_to, .. } = &self.lines[connection];
+        if self.lines.len() == 1 && gap.to > *gap_to {
+            let to = utc_end(gap.to);
+            warn!("{prefix}the first Post came late: Posts may be missing to {to} UTC");
         }
     }
 
@@ -123,7 +137,7 @@ impl Journal {
     /// Posts that no connection brought.
     pub(super) fn gap(&mut self, gap: &GroupGap) {
         self.gaps += 1;
-        let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc(gap.to));
+        let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc_end(gap.to));
         match gap.backfill_minutes {
             0 => warn!("Posts {carriers} may be missing from {from} to {to} UTC"),
             minutes => {

@@ -81,6 +81,7 @@ impl<W: Write> Pump<W> {
                 }
                 SessionEvent::KeepAlive => self.journal.keep_alive(connection),
                 SessionEvent::Skipped { bytes } => self.journal.skipped(connection, bytes),
+                SessionEvent::Resumed(gap) => self.journal.resumed(connection, &gap),
                 SessionEvent::Late(late) => self.journal.late(connection, &late),
                 SessionEvent::Refused(refused) => self.journal.refused(connection, &refused),
                 SessionEvent::Disconnected(disconnected) => {

@@ -295,6 +295,16 @@ fn reconnects_after_a_server_restart() {
     assert!(stream.told.contains("reconnects 1, gaps 1, "), "{}", stream.told);
 }
 
+#[test]
+fn a_gap_lasts_until_the_first_post_of_a_quiet_stream() {
+    let arguments = "stream --simulate --scenario reset --fault-after 2 --rate 0.5 --max-posts 4";
+    let mut stream = Running::start(&mut tool(arguments));
+    stream.tells("Posts may be missing from ");
+    stream.tells("the first Post came late: Posts may be missing to ");
+    assert_eq!(stream.end(), Some(0));
+    assert!(stream.told.contains("gaps 1, "), "{}", stream.told);
+}
+
 /// The second request asks for the minutes that were missed; the simulator takes it.
 #[test]
 fn requests_backfill_after_a_gap() {

@@ -110,7 +110,7 @@ pub struct Connected<'a> {
 pub struct Gap {
     /// Every Post created before was delivered, or was within an earlier gap. The creation of the
     /// newest delivered Post, less the disorder of the stream: 1 s, and twice the most that was
-    /// seen, 21 s at most.
+    /// seen, 21 s at most. On a stream without Posts: when everything sent was last read, less 1 s.
     pub from: UnixTime,
     /// Posts created from this millisecond on come by the new stream: the latest the server's clock
     /// can have shown when the stream began.

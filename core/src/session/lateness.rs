@@ -68,7 +68,8 @@ pub struct Late {
 pub(super) struct Lateness {
     /// Nothing of what follows is unusual. Asked with each read.
     is_usual: bool,
-    /// The usual time between two reads, in nanoseconds; 0 while unknown.
+    /// The usual time between two reads, in nanoseconds; 0 while unknown. Measured anew only while
+    /// reads are unusual.
     pace: u64,
     /// How late the last read may have been, in nanoseconds.
     behind: u64,
