@@ -32,6 +32,7 @@ pub use exchange::{
 };
 pub use head::{
     FIELDS_MAX, Head, HeadDecoder, HeadError, HeadErrorKind, HeadLimits, RateLimit, ResponseHead, RetryAfter,
+    UnreadBody,
 };
 #[cfg(feature = "alloc")]
 pub use origin::OwnedOrigin;
