@@ -11,6 +11,7 @@
 
 mod ending;
 mod events;
+mod heads;
 mod mode;
 mod octets;
 mod reads;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use self::ending::Ending;
 use self::events::{Events, Style};
+use self::heads::Heads;
 use self::mode::Mode;
 use self::octets::ByteCounts;
 use self::reads::Reads;
@@ -29,14 +31,18 @@ use crate::system::explained;
 
 const EXAMPLES: &str = "\
 The events of --json, each an object with the key `event`:
+  skipped_head
+              status: of an interim (1xx) response, or of a head that another head
+              follows directly, such as a proxy's answer to CONNECT in a capture by `curl -i`
   head        status, headers: names in lower case, repeated fields joined by `, `,
-              octets that are not UTF-8 replaced by U+FFFD
+              octets that are not UTF-8 replaced by U+FFFD;
+              unreadable, of a refusal: why its body cannot be read
   message     kind, id (of a Post), bytes (without the delimiter)
   keep_alive
   skipped     bytes: a message over the limit of 1 MiB
   end         cause: complete, complete_by_close, cut or cut_in_head;
               undelivered: bytes of a last message that is cut, or of the unfinished head
-  error       error, detail, offset: bytes of the response before the offending one
+  error       error, detail, offset: bytes before the offending one, skipped heads included
   leftover    bytes behind the response
 
 Exit codes:
@@ -51,7 +57,8 @@ Examples:
 /// Decode a recorded HTTP response, offline
 ///
 /// Reads the raw bytes of one HTTP/1.1 response, as they came over the wire, and says what a client would make of
-/// them: the head, the messages and keep-alives in the body, and how it ended. Interim (1xx) responses are passed over. What came whole before a fault is shown before the fault.
+/// them: the head, the messages and keep-alives in the body, and how it ended. Heads before the last one, such as those
+/// of a proxy and of interim (1xx) responses, are named and skipped. What came whole before a fault is shown before the fault.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -114,7 +121,8 @@ enum IoError {
 }
 
 /// Feeds all of the input, or up to the first fault, and writes what `mode` makes of it.
-fn decode(mut reads: Reads<'_>, mut mode: impl Mode, output: &mut dyn Write) -> Result<Ending, IoError> {
+fn decode(mut reads: Reads<'_>, mode: impl Mode, output: &mut dyn Write) -> Result<Ending, IoError> {
+    let mut mode = Heads::new(mode);
     let ending = loop {
         if reads.would_read() {
             // The next read may wait: nothing that is known by now is held back meanwhile.

@@ -36,7 +36,8 @@ use std::time::Duration;
 pub use answer::{AddFate, Added, DeleteFate, Deleted, Listing, NotDeleted, Rule, Summary};
 pub use call::{Budget, Call, CallError, CallKind, NewRule};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
-use powerstream_core::http::{Answer, RateLimit, RetryAfter};
+use powerstream_core::http::{RateLimit, RetryAfter};
+use powerstream_core::time::UnixTime;
 pub use problem::{ApiError, ApiErrorKind, ApiProblem};
 
 /// Most rules of one request (X docs, Powerstream introduction). Filtered Stream documents no number; the same is kept
@@ -104,25 +105,18 @@ pub struct Reply<'a> {
     pub rate_limit: RateLimit,
     /// The `Retry-After` field.
     pub retry_after: Option<RetryAfter>,
+    /// The `Date` field.
+    pub date: Option<UnixTime>,
+    /// Why the body was not read, escaped ([`Head::unread_body`](powerstream_core::http::Head::unread_body)).
+    pub unread_body: Option<&'a str>,
 }
 
 impl<'a> Reply<'a> {
     /// An answer without fields.
     #[must_use]
     pub fn new(status: u16, body: &'a [u8]) -> Self {
-        Self { status, body, rate_limit: RateLimit::default(), retry_after: None }
-    }
-}
-
-impl<'a> From<Answer<'a>> for Reply<'a> {
-    fn from(answer: Answer<'a>) -> Self {
-        let head = answer.head.parsed();
-        Self {
-            status: head.status,
-            body: answer.body,
-            rate_limit: head.rate_limit,
-            retry_after: head.retry_after,
-        }
+        let rate_limit = RateLimit::default();
+        Self { status, body, rate_limit, retry_after: None, date: None, unread_body: None }
     }
 }
 

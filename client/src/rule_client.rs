@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{fmt, vec};
 
 use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::driver::Io;
 use powerstream_core::http::{
-    Exchange, ExchangeConfig, ExchangeError, RateLimit, RequestError, RequestSent, RetryAfter,
+    Answer, Exchange, ExchangeConfig, ExchangeError, RateLimit, RequestError, RequestSent, RetryAfter,
 };
-use powerstream_core::time::Instant;
+use powerstream_core::time::{Instant, UnixTime};
 
 use crate::config::Config;
 use crate::exchange::poll_exchange;
@@ -157,6 +157,24 @@ pub struct OwnedReply {
     pub rate_limit: RateLimit,
     /// The `Retry-After` field.
     pub retry_after: Option<RetryAfter>,
+    /// The `Date` field: the server's clock, by which the times above are meant.
+    pub date: Option<UnixTime>,
+    /// Why the body was not read, escaped; `None` if it was.
+    pub unread_body: Option<String>,
+}
+
+impl From<Answer<'_>> for OwnedReply {
+    fn from(answer: Answer<'_>) -> Self {
+        let head = answer.head.parsed();
+        Self {
+            status: head.status,
+            body: answer.body.to_vec(),
+            rate_limit: head.rate_limit,
+            retry_after: head.retry_after,
+            date: head.date,
+            unread_body: answer.head.unread_body().map(|unread| unread.to_string()),
+        }
+    }
 }
 
 impl OwnedReply {
@@ -166,6 +184,8 @@ impl OwnedReply {
         let mut reply = Reply::new(self.status, &self.body);
         reply.rate_limit = self.rate_limit;
         reply.retry_after = self.retry_after;
+        reply.date = self.date;
+        reply.unread_body = self.unread_body.as_deref();
         reply
     }
 }
@@ -209,15 +229,7 @@ impl<I: Io> Rules<I> {
         let mut exchange = exchange(config, call, io.now()).map_err(RulesError::Request)?;
         poll_fn(|cx| poll_exchange(&mut exchange, io, buffer, cx)).await;
         let reply = match exchange.outcome() {
-            Some(Ok(answer)) => {
-                let head = answer.head.parsed();
-                OwnedReply {
-                    status: answer.head.status(),
-                    body: answer.body.to_vec(),
-                    rate_limit: head.rate_limit,
-                    retry_after: head.retry_after,
-                }
-            }
+            Some(Ok(answer)) => OwnedReply::from(answer),
             Some(Err(error)) => return Err(RulesError::Exchange(error)),
             None => unreachable!("an exchange that is over has an outcome"),
         };

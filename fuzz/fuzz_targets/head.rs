@@ -31,10 +31,10 @@ fuzz_target!(|input: Input<'_>| {
     let room = usize::from(input.room);
     let whole = decode(limits, room, vec![input.wire]);
     assert_eq!(decode(limits, room, input.reads.pieces(input.wire)), whole, "cut");
-    let answer: Result<Option<(u16, BodyFraming, usize)>, _> =
-        whole.map(|head| head.map(|(head, end)| (head.status, head.framing, end)));
+    let answer: Result<Option<(u16, BodyFraming, Option<HeadErrorKind>, usize)>, _> =
+        whole.map(|head| head.map(|(head, end)| (head.status, head.framing, head.unreadable, end)));
     let want = match reference_decoder::head(input.wire, limits, room) {
-        Ok(head) => Ok(Some((head.status, head.framing, head.end))),
+        Ok(head) => Ok(Some((head.status, head.framing, head.unreadable, head.end))),
         Err(HeadStop::Cut(_)) => Ok(None),
         Err(HeadStop::Refused(kind, at)) => Err((kind, at)),
     };

@@ -7,7 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use powerstream_client::rule_api::{AddFate, Call, DeleteFate, NewRule, Reply, RuleApi};
-use serde_json::Value;
+use powerstream_core::post::Value;
 
 fuzz_target!(|input: &[u8]| {
     let Some(end) = input.windows(2).position(|pair| pair == b"\n\n") else { return };
@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
         // None is made up: each has an object with its value.
         let document = parse(answer);
         for rule in &listing.rules {
-            assert!(holds(&document, &rule.value), "{rule:?}");
+            assert!(holds(document, &rule.value), "{rule:?}");
         }
     }
 
@@ -37,13 +37,13 @@ fuzz_target!(|input: &[u8]| {
         assert!(rules.is_empty() || rules.len() > 100);
         return;
     };
-    let sent = parse(add.body().expect("a body"));
-    let list = sent.as_object().and_then(|object| object.values().next()).and_then(Value::as_array);
+    let sent: serde_json::Value = serde_json::from_slice(add.body().expect("a body")).expect("JSON");
+    let list = sent.as_object().and_then(|object| object.values().next()).and_then(|list| list.as_array());
     let list = list.expect("a list");
     assert_eq!(list.len(), rules.len());
     for (sent, rule) in list.iter().zip(&rules) {
         assert_eq!(sent["value"], rule.value);
-        assert_eq!(sent.get("tag").and_then(Value::as_str), rule.tag);
+        assert_eq!(sent.get("tag").and_then(|tag| tag.as_str()), rule.tag);
     }
     if let Ok(added) = add.added(&reply) {
         assert_eq!(added.fates.len(), rules.len());
@@ -51,13 +51,15 @@ fuzz_target!(|input: &[u8]| {
         for fate in &added.fates {
             // Shown, or counted by an answer that complains of nothing.
             if let AddFate::Created(rule) = fate {
-                let is_shown = holds(&document, &rule.value);
+                let is_shown = holds(document, &rule.value);
                 assert!(is_shown || (rule.id.is_none() && added.problems.is_empty()), "{fate:?}");
             }
         }
     } else {
         assert!(
-            !is_success || serde_json::from_slice::<Value>(answer).map_or(true, |value| !value.is_object())
+            !is_success
+                || serde_json::from_slice::<serde_json::Value>(answer)
+                    .map_or(true, |value| !value.is_object())
         );
     }
 
@@ -73,18 +75,15 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn parse(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).expect("it was read before")
+fn parse(bytes: &[u8]) -> Value<'_> {
+    Value::new(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).expect("it was read before")
 }
 
 /// Whether an object somewhere in a document has this value.
-fn holds(document: &Value, value: &str) -> bool {
-    match document {
-        Value::Array(list) => list.iter().any(|entry| holds(entry, value)),
-        Value::Object(object) => {
-            object.get("value").is_some_and(|other| other == value)
-                || object.values().any(|entry| holds(entry, value))
-        }
-        _ => false,
-    }
+fn holds(document: Value<'_>, value: &str) -> bool {
+    let is_it =
+        |(key, entry): (_, Value<'_>)| key == "value" && entry.as_str().is_some_and(|text| text == value);
+    document.members().any(is_it)
+        || document.members().any(|(_, entry)| holds(entry, value))
+        || document.elements().any(|entry| holds(entry, value))
 }

@@ -127,9 +127,10 @@ fn id_of_object(json: &[u8], depth: u8) -> Option<u64> {
                     break;
                 }
             }
-            b'0'..=b'9' if level == 1 && key == Some(b"id") => {
+            b'-' | b'0'..=b'9' if level == 1 && key == Some(b"id") => {
                 key = None;
-                let len = json[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace();
+                let len = json[at..].iter().take_while(|byte| !ends(byte)).count();
                 found = found.or(number(&json[at..at + len]));
             }
             b',' => key = None,
@@ -183,6 +184,9 @@ mod tests {
                 Some(1346889436626259968),
             ),
             (r#"{"id":1050118621198921700,"id_str":"1050118621198921728"}"#, Some(1050118621198921728)),
+            (r#"{"id":1.0501186211989217e+18,"id_str":"1050118621198921728"}"#, Some(1050118621198921728)),
+            (r#"{"id":1.0501186211989217e+18,"text":"a"}"#, None),
+            (r#"{"id":-7,"text":"a"}"#, None),
             (r#"{"type":"connection_metadata"}"#, None),
             (r#"{"user":{"id":5}}"#, None),
             (r#"{"id":"#, None),

@@ -122,10 +122,22 @@ const SEEN_BYTES_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     pub(super) offset: u64,
+    /// Bytes of the heads that were skipped before.
+    skipped: u64,
     last: Vec<u8>,
 }
 
 impl Trail {
+    /// Adds bytes of a head that was skipped.
+    pub(super) fn skip(&mut self, bytes: u64) {
+        self.skipped += bytes;
+    }
+
+    /// Returns how much came, the heads that were skipped included.
+    pub(super) fn received(&self) -> u64 {
+        self.skipped + self.offset
+    }
+
     /// Adds an input that was taken whole.
     pub(super) fn push(&mut self, input: &[u8]) {
         self.offset += input.len() as u64;
@@ -161,6 +173,6 @@ impl Trail {
         let is_dechunked = kind == ConnectionErrorKind::Chunk(ChunkErrorKind::SizeMissing)
             && offset == head
             && seen.as_ref().is_some_and(|seen| matches!(seen.octet, b'{' | b'['));
-        TransportError { kind, offset, seen, is_dechunked }
+        TransportError { kind, offset: self.skipped + offset, seen, is_dechunked }
     }
 }

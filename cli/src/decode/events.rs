@@ -64,6 +64,8 @@ pub(super) struct Events {
     ended: bool,
     /// Bytes behind it.
     leftover: u64,
+    /// The body is in a coding that was not asked for: its messages are no text.
+    is_unreadable: bool,
     trail: Trail,
 }
 
@@ -72,7 +74,7 @@ impl Events {
         let config = ConnectionConfig::default();
         let mut connection = Connection::new(vec![0; config.message_bytes_max + 1], config);
         connection.handle_connected(Instant::ZERO);
-        Self { style, connection, ended: false, leftover: 0, trail: Trail::default() }
+        Self { style, connection, ended: false, leftover: 0, is_unreadable: false, trail: Trail::default() }
     }
 }
 
@@ -83,8 +85,14 @@ impl Mode for Events {
             let (consumed, event) = self.connection.decode(rest, Instant::ZERO);
             match event {
                 Ok(Some(event)) => {
-                    self.ended = matches!(event, ConnectionEvent::End { .. });
-                    show(self.style, &event, output)?;
+                    match event {
+                        ConnectionEvent::End { .. } => self.ended = true,
+                        ConnectionEvent::Head(head) => {
+                            self.is_unreadable = head.parsed().unreadable.is_some()
+                        }
+                        _ => {}
+                    }
+                    show(self.style, &event, self.is_unreadable, output)?;
                     rest = &rest[consumed..];
                 }
                 Ok(None) => {
@@ -108,6 +116,16 @@ impl Mode for Events {
         Ok(None)
     }
 
+    fn skip_head(&mut self, status: u16, bytes: u64, output: &mut dyn Write) -> io::Result<()> {
+        self.trail.skip(bytes);
+        let line = match self.style {
+            Style::Json => Line::event("skipped_head").number("status", status.into()).finish(),
+            Style::Text if status < 200 => format!("skipped head: {status}, an interim response\n"),
+            Style::Text => format!("skipped head: {status}, another head follows it\n"),
+        };
+        output.write_all(line.as_bytes())
+    }
+
     fn close(&mut self, output: &mut dyn Write) -> io::Result<Ending> {
         if self.leftover > 0 {
             let line = match self.style {
@@ -119,7 +137,7 @@ impl Mode for Events {
         if self.ended {
             return Ok(Ending::Complete);
         }
-        let received = self.trail.offset;
+        let received = self.trail.received();
         let (cause, undelivered, ending) = match self.connection.handle_eof() {
             Closed::Complete => return Ok(Ending::Complete),
             Closed::CompleteByClose { undelivered } => {
@@ -140,14 +158,30 @@ impl Mode for Events {
 }
 
 /// One event, for programs or for people.
-fn show(style: Style, event: &ConnectionEvent<'_>, output: &mut dyn Write) -> io::Result<()> {
+fn show(
+    style: Style,
+    event: &ConnectionEvent<'_>,
+    is_unreadable: bool,
+    output: &mut dyn Write,
+) -> io::Result<()> {
     let line = match (*event, style) {
         (ConnectionEvent::Head(head), Style::Json) => {
             let fields = combined(&head);
             let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            Line::event("head").number("status", head.status().into()).texts("headers", fields).finish()
+            let line = Line::event("head").number("status", head.status().into()).texts("headers", fields);
+            match head.parsed().unreadable {
+                Some(kind) => line.text("unreadable", kind.code()),
+                None => line,
+            }
+            .finish()
         }
         (ConnectionEvent::Head(head), Style::Text) => return show_head(&head, output),
+        (ConnectionEvent::Message(message), Style::Json) if is_unreadable => {
+            Line::event("message").text("kind", "unreadable").number("bytes", message.len() as u64).finish()
+        }
+        (ConnectionEvent::Message(message), Style::Text) if is_unreadable => {
+            format!("unreadable, {}\n", bytes(message.len() as u64))
+        }
         (ConnectionEvent::Message(message), Style::Json) => {
             let (kind, id) = describe(message);
             let mut line = Line::event("message").text("kind", kind);
@@ -216,6 +250,9 @@ fn show_head(head: &Head<'_>, output: &mut dyn Write) -> io::Result<()> {
     writeln!(output, "head: HTTP/1.{} {}, {framing}", parsed.minor_version, parsed.status)?;
     if parsed.ambiguous_length {
         writeln!(output, "  (Transfer-Encoding and Content-Length are both there; the former counts)")?;
+    }
+    if let Some(unread) = head.unread_body() {
+        writeln!(output, "  ({})", printable(unread.to_string().as_bytes()))?;
     }
     for (name, value) in head.fields() {
         writeln!(output, "  {}: {}", printable(name.as_bytes()), printable(value))?;

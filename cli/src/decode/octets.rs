@@ -81,10 +81,15 @@ impl Mode for ByteCounts {
         Ok(None)
     }
 
+    fn skip_head(&mut self, _status: u16, bytes: u64, _output: &mut dyn Write) -> io::Result<()> {
+        self.trail.skip(bytes);
+        Ok(())
+    }
+
     fn close(&mut self, _output: &mut dyn Write) -> io::Result<Ending> {
         Ok(match &self.phase {
-            Phase::Head(_) => Ending::CutInHead(self.trail.offset),
-            Phase::Body(body, _) if !body.may_end_here() => Ending::Cut(self.trail.offset),
+            Phase::Head(_) => Ending::CutInHead(self.trail.received()),
+            Phase::Body(body, _) if !body.may_end_here() => Ending::Cut(self.trail.received()),
             Phase::Body(..) | Phase::Complete => Ending::Complete,
         })
     }

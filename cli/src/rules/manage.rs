@@ -23,7 +23,7 @@ use powerstream_client::config::Config;
 use powerstream_client::rule_api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
 use powerstream_client::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
-use powerstream_core::http::RetryAfter;
+use powerstream_core::session::RESET_MAX;
 use powerstream_core::time::UnixTime;
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Limits, PlanError};
@@ -185,7 +185,7 @@ pub(super) struct Service {
 struct Remaining {
     budget: Budget,
     requests: u32,
-    /// Until then.
+    /// Until then, by the local clock.
     reset: UnixTime,
 }
 
@@ -270,11 +270,14 @@ impl Service {
         if let Err(error) = entered {
             complain(&format!("warning: {}", ledger_text(self.ledger.path(), &error)));
         }
-        if let Some(limit) = result.as_ref().ok().map(|reply| reply.rate_limit) {
+        if let Ok(reply) = &result {
+            let now = now();
+            let limit = reply.rate_limit;
             let told = limit.remaining.zip(limit.reset).map(|(requests, reset)| Remaining {
                 budget: call.budget(),
                 requests: u32::try_from(requests).unwrap_or(u32::MAX),
-                reset,
+                // By the server's clock so far ahead, and so by this one.
+                reset: now.saturating_add(reset.saturating_since(reply.date.unwrap_or(now))),
             });
             self.told = told.or(self.told);
         }
@@ -355,8 +358,15 @@ fn failed(call: &Call, error: &RulesError) -> Failure {
         if let Some(words) = refusal.problem.text() {
             text += &format!("; the server says: {}", printable(&words));
         }
-        if let Some(when) = free_at(refusal, now()) {
-            text += &format!("; the server takes the next request at {} UTC", utc(when));
+        if let Some(why) = &refusal.unread_body {
+            text += &format!("; {}", printable(why));
+        }
+        let now = now();
+        if let Some(wait) = wait(refusal, now) {
+            let (seconds, at) = (wait.as_secs(), utc(now.saturating_add(wait)));
+            text += &format!(
+                "; the server takes the next request at {at} UTC by the local clock, in {seconds} s"
+            );
         }
     }
     if call.kind().is_change() && error.is_outcome_unknown() {
@@ -366,17 +376,10 @@ fn failed(call: &Call, error: &RulesError) -> Failure {
     Failure::new(exit, text)
 }
 
-/// When a server that has had enough takes the next request, where it says so; at most a day ahead is believed.
-fn free_at(refusal: &ApiError, now: UnixTime) -> Option<UnixTime> {
-    let limits = matches!(refusal.kind, ApiErrorKind::RateLimit | ApiErrorKind::Server);
-    let after = match refusal.retry_after {
-        Some(RetryAfter::Seconds(seconds)) => Some(now.saturating_add(Duration::from_secs(seconds))),
-        Some(RetryAfter::At(at)) => Some(at),
-        None if refusal.kind == ApiErrorKind::RateLimit => refusal.rate_limit.reset,
-        None => None,
-    };
-    let most = now.saturating_add(Duration::from_secs(24 * 60 * 60));
-    after.filter(|at| limits && *at > now && *at <= most)
+/// How long until a server that has had enough takes the next request, if it says so; at most a day is believed.
+fn wait(refusal: &ApiError, now: UnixTime) -> Option<Duration> {
+    let is_limit = matches!(refusal.kind, ApiErrorKind::RateLimit | ApiErrorKind::Server);
+    refusal.wait(now).filter(|wait| is_limit && !wait.is_zero() && *wait <= RESET_MAX)
 }
 
 fn cannot_open(error: &OpenError) -> Failure {
@@ -499,14 +502,16 @@ pub(super) fn no_plan(error: PlanError, entries: &[Entry]) -> Failure {
     Failure::new(Exit::Failed, format!("{text}; nothing was sent"))
 }
 
-/// The request that deletes rules: by their ids where all have one and that is wanted, by their values otherwise.
+/// The request that deletes rules: by their ids where all have one and that is wanted, by their values otherwise. An id is
+/// digits; a number that was rounded before it came names no rule.
 pub(super) fn deletion<'a>(
     api: RuleApi,
     rules: impl Iterator<Item = &'a Rule>,
     by_value: bool,
 ) -> Result<Call, Failure> {
     let rules: Vec<&Rule> = rules.collect();
-    let ids: Option<Vec<&str>> = rules.iter().map(|rule| rule.id.as_deref()).collect();
+    let id = |rule: &&'a Rule| rule.id.as_deref().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
+    let ids: Option<Vec<&str>> = rules.iter().map(id).collect();
     let call = match ids.filter(|_| !by_value) {
         Some(ids) => Call::delete_ids(api, &ids),
         None => {

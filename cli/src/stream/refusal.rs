@@ -1,5 +1,6 @@
 //! A refusal: what it means, and the server's own words.
 
+use powerstream_core::http::document_text;
 use powerstream_core::session::{RefusalKind, Refused};
 use serde_json::Value;
 
@@ -17,25 +18,29 @@ pub(super) fn told(refused: &Refused<'_>) -> String {
             None => String::from("; the server names none"),
         };
     }
-    if let Some(words) = own_words(refused.document) {
-        told += "; the server says: ";
-        told += &words;
+    if let Some(unread) = refused.head.unread_body() {
+        let unread = unread.to_string();
+        told += &format!("; {}", Printable { bytes: unread.as_bytes(), characters_max: SHOWN_MAX });
     }
-    told
+    told + &own_words(refused.document)
 }
 
-/// What the document that came with a refusal says, escaped and capped; `None` where it says nothing.
+/// What the document that came with a refusal says, escaped and capped; nothing where it says nothing.
 ///
 /// X has more than one form: a problem with `title` and `detail`, and `errors` of such or of `message`s, which say more.
-fn own_words(document: &[u8]) -> Option<String> {
-    let shown = |bytes: &[u8]| Printable { bytes, characters_max: SHOWN_MAX }.to_string();
-    let words = match serde_json::from_slice::<Value>(document) {
-        Ok(value) => {
-            words(&value["errors"][0]).or_else(|| words(&value)).map(|words| shown(words.as_bytes()))
-        }
+fn own_words(document: &[u8]) -> String {
+    let Some(text) = document_text(document) else {
+        return format!("; its body is not text ({} bytes)", document.len());
+    };
+    let words = match serde_json::from_str::<Value>(text) {
+        Ok(value) => words(&value["errors"][0]).or_else(|| words(&value)),
         Err(_) => None,
     };
-    words.or_else(|| Some(document.trim_ascii()).filter(|document| !document.is_empty()).map(shown))
+    let words = words.as_deref().unwrap_or(text.trim_ascii());
+    if words.is_empty() {
+        return String::new();
+    }
+    format!("; the server says: {}", Printable { bytes: words.as_bytes(), characters_max: SHOWN_MAX })
 }
 
 fn words(problem: &Value) -> Option<String> {
@@ -73,9 +78,19 @@ mod tests {
             ("", None),
             (" \r\n", None),
         ] {
-            assert_eq!(own_words(document.as_bytes()).as_deref(), want, "{document}");
+            let want = want.map(|want| format!("; the server says: {want}")).unwrap_or_default();
+            assert_eq!(own_words(document.as_bytes()), want, "{document}");
         }
-        let long = own_words(&[b'x'; 60_000]).unwrap();
-        assert_eq!(long.len(), SHOWN_MAX + 3);
+        let long = own_words(&[b'x'; 60_000]);
+        assert_eq!(long.len(), "; the server says: ".len() + SHOWN_MAX + 3);
+    }
+
+    #[test]
+    fn names_a_binary_document_instead_of_printing_it() {
+        for (document, bytes) in
+            [(&b"\x1f\x8b\x08\0\0"[..], 5), (b"{\"title\":\"\xff\"}", 13), (b"<\0h\0", 4), (b"\x9b2J", 3)]
+        {
+            assert_eq!(own_words(document), format!("; its body is not text ({bytes} bytes)"));
+        }
     }
 }

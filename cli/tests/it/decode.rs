@@ -54,6 +54,7 @@ fn stream() -> Vec<u8> {
 #[test]
 fn json_writes_one_object_per_event() {
     let want = [
+        r#"{"event":"skipped_head","status":100}"#.to_owned(),
         r#"{"event":"head","status":200,"headers":{"content-type":"application/json","x-rate-limit-remaining":"49","#
             .to_owned()
             + "\"set-cookie\":\"a=1, b=2\",\"server\":\"caf\u{fffd} \\u009b31m\",\"transfer-encoding\":\"chunked\"}}",
@@ -75,6 +76,7 @@ fn json_writes_one_object_per_event() {
 #[test]
 fn text_output_escapes_terminal_controls() {
     let want = "\
+skipped head: 100, an interim response
 head: HTTP/1.1 200, chunked body
   Content-Type: application/json
   x-rate-limit-remaining: 49
@@ -105,6 +107,50 @@ leftover: 8 bytes behind the response
             && shown.ends_with("xxx...")
     );
     assert!(shown.len() < 300);
+}
+
+#[test]
+fn names_the_heads_before_the_last_one_and_counts_their_bytes() {
+    let heads = "HTTP/1.1 407 x\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 Connection established\r\n\r\n";
+    let wire = format!("{heads}HTTP/1.1 100 c\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+");
+    for size in ["1", "7", "16384"] {
+        let (events, exit) = lines(&["--json", "--read-size", size], wire.as_bytes());
+        assert_eq!(
+            events[..4],
+            [
+                r#"{"event":"skipped_head","status":407}"#,
+                r#"{"event":"skipped_head","status":200}"#,
+                r#"{"event":"skipped_head","status":100}"#,
+                r#"{"event":"head","status":200,"headers":{"transfer-encoding":"chunked"}}"#,
+            ]
+        );
+        let error: serde_json::Value = serde_json::from_str(&events[4]).unwrap();
+        assert_eq!((error["offset"].as_u64(), exit), (Some(wire.len() as u64 - 1), 1));
+        let output = run(&["--read-size", size], wire.as_bytes());
+        let shown = "skipped head: 407, another head follows it\nskipped head: 200, another head follows it\n\
+            skipped head: 100, an interim response\nhead: HTTP/1.1 200, chunked body\n";
+        assert!(text(&output.stdout).starts_with(shown), "{output:?}");
+    }
+}
+
+/// Not even escaped: it says nothing.
+#[test]
+fn the_unreadable_body_of_a_refusal_is_named_and_counted() {
+    let wire = b"HTTP/1.1 401 x\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\n\x1f\x8b\x08\0\r\n";
+    let (events, exit) = lines(&["--json"], wire);
+    assert!(events[0].ends_with(r#""unreadable":"content_encoding"}"#), "{}", events[0]);
+    assert_eq!(events[1], r#"{"event":"message","kind":"unreadable","bytes":4}"#);
+    assert_eq!(exit, 0);
+    let output = run(&[], wire);
+    let want = "\
+head: HTTP/1.1 401, body of 6 bytes
+  (its body was not read: expected no content coding, since none was asked for (saw Content-Encoding: gzip))
+  Content-Encoding: gzip
+  Content-Length: 6
+unreadable, 4 bytes
+end: complete
+";
+    assert_eq!((text(&output.stdout), text(&output.stderr)), (want, ""));
 }
 
 #[test]

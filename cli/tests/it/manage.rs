@@ -315,6 +315,85 @@ fn reports_refusals_with_the_servers_message_and_exit_code() {
 }
 
 #[test]
+fn a_refusal_in_a_coding_that_was_not_asked_for_is_still_a_refusal() {
+    let gzip = b"\x1f\x8b\x08\0\0\x03\xab\xae";
+    for (head, says) in [
+        (
+            "401 Unauthorized\r\nContent-Encoding: gzip",
+            "its body was not read: expected no content coding, since none was asked for (saw Content-Encoding: gzip)",
+        ),
+        ("401 Unauthorized\r\nTransfer-Encoding: gzip, chunked", "(saw Transfer-Encoding: gzip, chunked)"),
+        ("403 Forbidden\r\nContent-Length: 8, 08", "(saw Content-Length: 8, 08)"),
+        ("403 Forbidden\r\nContent-Length: 8", "its body is not text (8 bytes)"),
+    ] {
+        let bench = Bench::new(&[]);
+        bench.service.answer(1, [b"HTTP/1.1 ", head.as_bytes(), b"\r\n\r\n", gzip].concat());
+        let (code, stdout, stderr) = bench.run("list");
+        assert_eq!((code, stdout.as_str()), (4, ""), "{stderr}");
+        assert!(stderr.contains(says) && stderr.is_ascii() && !stderr.contains("server says"), "{stderr}");
+    }
+}
+
+/// The two clocks are years apart, either way round.
+#[test]
+fn waits_and_budgets_are_measured_by_the_servers_date() {
+    for (date, reset) in [
+        ("Tue, 14 Nov 2023 22:13:20 GMT", 1_700_000_300_u64),
+        ("Thu, 01 Jan 2099 00:00:00 GMT", 4_070_909_100),
+    ] {
+        let bench = Bench::new(&[]);
+        let limited = format!("HTTP/1.1 429 x\r\ndate: {date}\r\nx-rate-limit-reset: {reset}\r\n\r\n");
+        bench.service.answer(1, limited);
+        let (code, _, stderr) = bench.run("list");
+        assert!(code == 1 && stderr.contains(" UTC by the local clock, in 300 s"), "{stderr}");
+
+        // The list says that nothing is left until the window ends.
+        let spent = format!(
+            "HTTP/1.1 200 x\r\ndate: {date}\r\nx-rate-limit-remaining: 0\r\nx-rate-limit-reset: {reset}\r\n\r\n\
+             {{\"data\":{{\"rules\":[]}}}}"
+        );
+        bench.service.answer(2, spent);
+        let file = bench.file(&[(String::from("gull"), None)]);
+        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        assert!(code == 1 && stderr.contains("the service says that 0 are left until 20"), "{stderr}");
+        assert_eq!(bench.service.requests(), 2);
+    }
+}
+
+#[test]
+fn ids_beyond_64_bits_are_listed_and_deleted_as_they_are() {
+    let long = "1166916873249472513116";
+    let list = |id: &str| {
+        let body = format!(r#"{{"data":{{"rules":[{{"id":{id},"value":"gull"}}]}}}}"#);
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    };
+    let bench = Bench::new(&[]);
+    for (number, id) in [(1, long.to_owned()), (2, format!("\"{long}\""))] {
+        bench.service.answer(number, list(&id));
+        let (code, stdout, stderr) = bench.run("list");
+        assert_eq!((code, stdout), (0, format!("{long}  gull\n")), "{stderr}");
+    }
+    bench.service.answer(3, list(long));
+    let (_, stdout, _) = bench.run("list --json");
+    assert_eq!(lines(&stdout)[0]["id"], long);
+
+    bench.service.answer(4, list(long));
+    let _ = bench.run("delete --all --yes");
+    assert_eq!(bench.service.last_body(), format!(r#"{{"rules":[{{"id":"{long}"}}]}}"#));
+    let _ = bench.run(&format!("delete --yes --id {long}"));
+    assert_eq!(bench.service.last_body(), format!(r#"{{"rules":[{{"id":"{long}"}}]}}"#));
+    // A sync deletes by the same id; by its value a rule whose id was rounded before it came.
+    let file = bench.file(&[(String::from("tern"), None)]);
+    for (id, deletion) in [(long, json!([{"id": long}])), ("1.1669e+21", json!([{"value": "gull"}]))] {
+        let first = bench.service.requests() + 1;
+        bench.service.answer(first, list(id));
+        let _ = told(run(&mut bench.sync(&file, "--yes")));
+        assert_eq!(bench.service.requests(), first + 2);
+        assert_eq!(serde_json::from_str::<Value>(&bench.service.last_body()).unwrap()["rules"], deletion);
+    }
+}
+
+#[test]
 fn stops_a_sync_before_deleting_when_the_service_refuses_a_rule() {
     let bench = Bench::new(&[("old", None)]);
     bench.service.refuse("tern");

@@ -25,7 +25,8 @@ struct State {
     next_id: u64,
     requests: usize,
     actions: HashMap<usize, Action>,
-    answers: HashMap<usize, String>,
+    answers: HashMap<usize, Vec<u8>>,
+    bodies: Vec<String>,
     refused: Vec<String>,
     /// A request is held; it may go on.
     held: bool,
@@ -75,8 +76,13 @@ impl Service {
     }
 
     /// What the nth request is answered, whatever it is.
-    pub(crate) fn answer(&self, number: usize, answer: &str) {
-        self.shared.0.lock().unwrap().answers.insert(number, answer.to_owned());
+    pub(crate) fn answer(&self, number: usize, answer: impl AsRef<[u8]>) {
+        self.shared.0.lock().unwrap().answers.insert(number, answer.as_ref().to_owned());
+    }
+
+    /// The body of the last request.
+    pub(crate) fn last_body(&self) -> String {
+        self.shared.0.lock().unwrap().bodies.last().unwrap().clone()
     }
 
     /// Refuses every request that has this rule.
@@ -209,8 +215,9 @@ fn serve(mut socket: TcpStream, shared: &(Mutex<State>, Condvar)) {
     let mut state = lock.lock().unwrap();
     state.requests += 1;
     let number = state.requests;
+    state.bodies.push(body.clone());
     if let Some(answer) = state.answers.get(&number) {
-        let _ = socket.write_all(answer.as_bytes());
+        let _ = socket.write_all(answer);
         return;
     }
     let action = state.actions.get(&number).copied();

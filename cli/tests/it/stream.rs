@@ -590,6 +590,50 @@ fn wrong_usage_exits_2() {
     }
 }
 
+/// 401 is final, in whatever coding it comes; what cannot be read is named and not printed.
+#[test]
+fn a_refusal_in_a_coding_that_was_not_asked_for_is_final_and_named() {
+    let gzip = b"\x1f\x8b\x08\0\0\x03\xab\xae";
+    for (fields, says) in [
+        (
+            "Transfer-Encoding: gzip, chunked",
+            "; its body was not read: expected Transfer-Encoding to be chunked alone, on one line, since nothing \
+             else was asked for (saw Transfer-Encoding: gzip, chunked)",
+        ),
+        ("Content-Encoding: gzip\r\nContent-Length: 8", "(saw Content-Encoding: gzip)"),
+        ("Content-Encoding: \u{9b}2J", r"(saw Content-Encoding: \xc2\x9b2J)"),
+        ("Content-Length:\r\n 8", "(saw Content-Length: 8)"),
+        ("Content-Length: 8", "; its body is not text (8 bytes)"),
+    ] {
+        for (status, meaning) in
+            [(401, "not authorised"), (403, "forbidden"), (404, "the request was refused")]
+        {
+            let head = format!("HTTP/1.1 {status} x\r\n{fields}\r\n\r\n");
+            let (url, _requests) = server(vec![[head.as_bytes(), gzip].concat()]);
+            let mut command: Command = tool(&format!("stream --base-url {url} --duration 5s"));
+            let output = run(command.env("X_BEARER_TOKEN", "any"));
+            let told = text(&output.stderr);
+            assert!(output.status.code().is_some_and(|code| code != 0), "{told}");
+            assert!(told.contains(&format!("ERROR refused: {meaning}")) && told.contains(says), "{told}");
+            assert!(told.contains(&format!("gave up: the server refused (status {status})")), "{told}");
+            assert!(told.is_ascii() && !told.contains("server says"), "{told}");
+        }
+    }
+}
+
+/// The server's clock is years ahead of the local one.
+#[test]
+fn waits_for_a_window_by_the_servers_date() {
+    let fields =
+        "date: Thu, 01 Jan 2099 00:00:00 GMT\r\nx-rate-limit-remaining: 0\r\nx-rate-limit-reset: 4070909100";
+    let head = format!("HTTP/1.1 429 x\r\n{fields}\r\ncontent-length: 0\r\n\r\n");
+    let (url, _requests) = server(vec![head.into_bytes()]);
+    let mut command = tool(&format!("stream --base-url {url} --duration 2s"));
+    let output = run(command.env("X_BEARER_TOKEN", "any"));
+    let told = text(&output.stderr);
+    assert!(told.contains("next attempt in 300"), "{told}");
+}
+
 #[test]
 fn permanent_refusal_exits_1() {
     let (url, _requests) = server(vec![b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec()]);

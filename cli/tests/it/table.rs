@@ -73,7 +73,7 @@ impl Row {
 
 /// Returns all cases.
 pub(crate) fn rows() -> Vec<Row> {
-    [heads(), framings(), chunks(), cuts()].concat()
+    [heads(), earlier_heads(), framings(), chunks(), cuts()].concat()
 }
 
 const LAST: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -106,6 +106,59 @@ fn heads() -> Vec<Row> {
     ]
 }
 
+/// Captures by `curl -i`: every head that was read, and the body of the last response.
+fn earlier_heads() -> Vec<Row> {
+    let behind = |heads: &str, last: &[u8]| [heads.as_bytes(), last].concat();
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    let connected = "HTTP/1.1 200 Connection established\r\n\r\n";
+    let last_is = |heads: &str| Row::new(behind(heads, LAST), b"ok", Complete(0));
+    let mut rows = vec![
+        last_is(connected),
+        last_is("HTTP/1.0 200\n\n"),
+        last_is("HTTP/1.1 200 x\r\nVia: a\r\nProxy-Agent:\r\n b\r\nContent-Length: 0\r\n\r\n"),
+        // Of a proxy's answer to CONNECT these say nothing (RFC 9110 section 9.3.6).
+        last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: gzip\r\nContent-Length: 5, 05\r\n\r\n"),
+        last_is("HTTP/1.1 204 x\r\n\r\n"),
+        // Answered with credentials, or followed.
+        last_is("HTTP/1.1 407 x\r\nContent-Length: 20\r\n\r\nHTTP/1.1 200 x\r\n\r\n"),
+        last_is("HTTP/1.1 302 x\r\nLocation: /\r\nContent-Length: 20\r\n\r\n"),
+        last_is(&[connected, interim].concat()),
+        last_is(&[interim, connected].concat()),
+        last_is(&connected.repeat(40)),
+        last_is(&[connected, &interim.repeat(16)].concat()),
+        Row::new(behind(&[connected, &interim.repeat(17)].concat(), LAST), b"", Error("interim_responses")),
+        // The last one is read as strictly as ever.
+        Row::new(behind(connected, b"HTTP/2 200 \r\n\r\n{}"), b"", Error("not_http")),
+        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nna me: a\r\n\r\n"), b"", Error("field")),
+        Row::new(
+            behind(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5, 05\r\n\r\n"),
+            b"",
+            Error("content_length"),
+        ),
+        Row::new(
+            behind(connected, b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n+"),
+            b"",
+            Error("chunk_size_missing"),
+        ),
+        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\nhell"), b"hell", Cut),
+        Row::new(behind(connected, b"HTTP/1"), b"", CutInHead),
+        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nContent-Le"), b"", CutInHead),
+    ];
+    // Bodies that begin almost like a head, and one that has a head further on.
+    for body in
+        ["H", "HTTP", "HTTP/", "HTTP/x", "http/1.1 200 OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n", "{}"]
+    {
+        rows.push(Row::new(behind(connected, body.as_bytes()), body, ByClose));
+    }
+    rows.push(Row::new(
+        behind("HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nok", LAST),
+        b"ok",
+        Complete(LAST.len() as u64),
+    ));
+    rows
+}
+
 fn framings() -> Vec<Row> {
     let body = b"2\r\nok\r\n0\r\n\r\n";
     vec![
@@ -121,8 +174,25 @@ fn framings() -> Vec<Row> {
             Complete(15),
         ),
         Row::framed(b"Transfer-Encoding: chunked\r\nContent-Length: 1", body, b"ok", Complete(0)),
-        Row::framed(b"Transfer-Encoding: chunked\r\nTransfer-Encoding:", body, b"ok", Complete(0)),
-        Row::framed(b"Transfer-Encoding: chunked\r\n ", body, b"ok", Complete(0)),
+        Row::framed(
+            b"Transfer-Encoding: chunked\r\nTransfer-Encoding:",
+            body,
+            b"",
+            Error("transfer_encoding"),
+        ),
+        Row::framed(b"Transfer-Encoding: chunked\r\n ", body, b"", Error("transfer_encoding")),
+        Row::framed(b"Transfer-Encoding:\r\n chunked", body, b"", Error("transfer_encoding")),
+        Row::framed(b"Content-Length:\r\n 5", b"hello", b"", Error("content_length")),
+        Row::framed(b"Content-Length: 5, 05", b"hello", b"", Error("content_length")),
+        Row::framed(b"Content-Length: 5\r\nContent-Length: 5", b"hello", b"", Error("content_length")),
+        // Of a refusal the status counts, and its body is what came.
+        Row::new(
+            b"HTTP/1.1 401 x\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
+            b"\x1f\x8b",
+            Complete(0),
+        ),
+        Row::new(b"HTTP/1.1 401 x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\x1f\x8b", b"\x1f\x8b", ByClose),
+        Row::new(b"HTTP/1.1 401 x\r\nContent-Length: 5, 05\r\n\r\nhello", b"hello", ByClose),
         Row::framed(b"Transfer-Encoding: gzip, chunked", body, b"", Error("transfer_encoding")),
         // The Kelvin sign, which is a K to a comparison that folds Unicode's cases.
         Row::framed(b"Transfer-Encoding: chun\xe2\x84\xaaed", body, b"", Error("transfer_encoding")),

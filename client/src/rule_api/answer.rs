@@ -4,12 +4,12 @@ use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-use serde_json::Value;
+use powerstream_core::post::{Value, ValueKind};
 
 use super::Reply;
 use super::call::{Asked, Call, CallKind};
 use super::problem::{ApiError, ApiProblem};
-use super::read::{count_of, document, text_of};
+use super::read::{count_of, document, id_of, list, text_in, text_of};
 
 /// A rule as the service has it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,10 +31,8 @@ impl Rule {
     }
 
     /// Reads `{"id","value","tag"}`, the id as a text or a number.
-    fn read(value: &Value) -> Option<Self> {
-        let text = |key: &str| value.get(key).and_then(text_of);
-        let id = text("id").filter(|id| !id.is_empty()).or_else(|| text("id_str"));
-        Some(Self::new(id, value.get("value")?.as_str()?.to_string(), text("tag")))
+    fn read(value: Value<'_>) -> Option<Self> {
+        Some(Self::new(id_of(value), value.get("value")?.as_str()?.to_string(), text_in(value, "tag")))
     }
 }
 
@@ -160,30 +158,30 @@ impl Call {
     pub fn listed(&self, reply: &Reply<'_>) -> Result<Listing, ApiError> {
         let refused = || ApiError::read(reply);
         let value = document(reply.body).filter(|_| is_success(reply.status)).ok_or_else(refused)?;
-        if !list(&value, "errors").is_empty() {
+        if list(value, "errors").next().is_some() {
             return Err(refused());
         }
-        let entries = match rules_in(&value) {
-            Some(Value::Array(entries)) => entries.as_slice(),
-            Some(Value::Null) | None => &[],
-            Some(_) => return Err(refused()),
-        };
+        let entries = rules_in(value);
+        if entries.is_some_and(|entries| !matches!(entries.kind(), ValueKind::Array | ValueKind::Null)) {
+            return Err(refused());
+        }
         // Without rules the member may be missing, from `data` or with it; something else is no list.
-        let is_empty = |value: &Value| value.as_object().is_none_or(serde_json::Map::is_empty);
+        let is_empty = |value: Value<'_>| value.members().next().is_none();
         let may_be_missing = match value.get("data") {
             Some(data) => is_empty(data),
-            None => value.get("meta").is_some() || is_empty(&value),
+            None => value.get("meta").is_some() || is_empty(value),
         };
-        if rules_in(&value).is_none() && !may_be_missing {
+        if entries.is_none() && !may_be_missing {
             return Err(refused());
         }
-        let rules: Vec<Rule> = entries.iter().map(Rule::read).collect::<Option<_>>().ok_or_else(refused)?;
+        let entries = entries.into_iter().flat_map(|entries| entries.elements());
+        let rules: Vec<Rule> = entries.map(Rule::read).collect::<Option<_>>().ok_or_else(refused)?;
         let meta = value.get("meta");
         let counted = meta.and_then(|meta| meta.get("result_count")).and_then(count_of);
         if counted.is_some_and(|counted| counted != rules.len() as u64) {
             return Err(refused());
         }
-        let next_page = meta.and_then(|meta| meta.get("next_token")).and_then(text_of);
+        let next_page = meta.and_then(|meta| text_in(meta, "next_token"));
         Ok(Listing { rules, next_page: next_page.filter(|page| !page.is_empty()) })
     }
 
@@ -194,17 +192,14 @@ impl Call {
     /// that says which rules are wrong is no error here: their fates tell.
     pub fn added(&self, reply: &Reply<'_>) -> Result<Added, ApiError> {
         let Some(value) = document(reply.body) else { return Err(ApiError::read(reply)) };
-        let summary = summary(&value);
+        let summary = summary(value);
         let mut fates = Fates::new(&self.asked);
         let mut others = Vec::new();
         let mut problems = Vec::new();
 
-        let created = match rules_in(&value) {
-            Some(Value::Array(entries)) if is_success(reply.status) => entries.as_slice(),
-            _ => &[],
-        };
+        let created = rules_in(value).filter(|_| is_success(reply.status));
         let mut unmatched = Vec::new();
-        for entry in created {
+        for entry in created.into_iter().flat_map(|created| created.elements()) {
             let Some(rule) = Rule::read(entry) else {
                 problems.push(ApiProblem::of(entry));
                 continue;
@@ -223,7 +218,7 @@ impl Call {
                 None => unmatched.push(rule),
             }
         }
-        for entry in list(&value, "detail") {
+        for entry in list(value, "detail") {
             let rule = entry.get("rule").and_then(Rule::read);
             let found =
                 rule.as_ref().and_then(|rule| fates.find(None, Some(&rule.value), rule.tag.as_deref()));
@@ -232,10 +227,10 @@ impl Call {
                 _ => problems.push(ApiProblem::of(entry)),
             }
         }
-        for entry in list(&value, "errors") {
+        for entry in list(value, "errors") {
             let problem = ApiProblem::of(entry);
-            let value = entry.get("value").and_then(Value::as_str);
-            match value.and_then(|value| fates.find(None, Some(value), None)) {
+            let value = text_in(entry, "value");
+            match value.and_then(|value| fates.find(None, Some(&value), None)) {
                 Some(index) => fates.settle(index, error_fate(entry, problem)),
                 None => problems.push(problem),
             }
@@ -303,27 +298,25 @@ impl Call {
         let member = |key: &str| counts.iter().flatten().find_map(|counts| counts.get(key));
         let deleted = member("deleted").and_then(count_of);
         let not_deleted = match member("not_deleted") {
-            Some(Value::Array(list)) => NotDeleted::Entries(list.iter().filter_map(name_of).collect()),
+            Some(list) if list.kind() == ValueKind::Array => {
+                NotDeleted::Entries(list.elements().filter_map(name_of).collect())
+            }
             Some(value) => count_of(value).map_or(NotDeleted::Absent, NotDeleted::Count),
             None => NotDeleted::Absent,
         };
 
         let mut fates = Fates::new(&self.asked);
         let mut problems = Vec::new();
-        if let Some(Value::Array(entries)) = member("not_deleted") {
-            for entry in entries {
-                let problem = ApiProblem::of(entry);
-                match fates.find_named(entry) {
-                    Some(index) => {
-                        fates.settle(index, DeleteFate::NotDeleted { message: problem.text() });
-                    }
-                    None => problems.push(problem),
-                }
+        for entry in member("not_deleted").into_iter().flat_map(|list| list.elements()) {
+            let problem = ApiProblem::of(entry);
+            match fates.find_named(entry) {
+                Some(index) => fates.settle(index, DeleteFate::NotDeleted { message: problem.text() }),
+                None => problems.push(problem),
             }
         }
-        for entry in list(&value, "detail").iter().chain(list(&value, "errors")) {
+        for entry in list(value, "detail").chain(list(value, "errors")) {
             let problem = ApiProblem::of(entry);
-            let was_deleted = entry.get("deleted").and_then(Value::as_bool);
+            let was_deleted = entry.get("deleted").and_then(|deleted| deleted.as_bool());
             match (fates.find_named(entry), was_deleted) {
                 (Some(index), Some(true)) => fates.settle(index, DeleteFate::Deleted),
                 (Some(index), _) => {
@@ -397,14 +390,14 @@ impl<'a, F> Fates<'a, F> {
     }
 
     /// The open one that an entry of a list means: an id or a value, or an object that has one, or a `rule` that does.
-    fn find_named(&self, entry: &Value) -> Option<usize> {
+    fn find_named(&self, entry: Value<'_>) -> Option<usize> {
         let entry = entry.get("rule").unwrap_or(entry);
         if let Some(name) = text_of(entry) {
             return self.find(Some(&name), Some(&name), None);
         }
-        let id = ["id", "id_str", "rule_id", "resource_id"];
-        let id = id.iter().find_map(|key| entry.get(key).and_then(text_of));
-        self.find(id.as_deref(), entry.get("value").and_then(Value::as_str), None)
+        let other = || ["rule_id", "resource_id"].into_iter().find_map(|key| text_in(entry, key));
+        let id = id_of(entry).or_else(other);
+        self.find(id.as_deref(), text_in(entry, "value").as_deref(), None)
     }
 
     fn settle(&mut self, index: usize, fate: F) {
@@ -440,19 +433,15 @@ const fn is_success(status: u16) -> bool {
 }
 
 /// Where an answer has its rules: `data.rules` (Powerstream), `data` (Filtered Stream), `rules` (PowerTrack).
-fn rules_in(value: &Value) -> Option<&Value> {
+fn rules_in(value: Value<'_>) -> Option<Value<'_>> {
     match value.get("data") {
-        Some(Value::Object(data)) => data.get("rules"),
-        Some(Value::Null) | None => value.get("rules"),
-        data => data,
+        Some(data) if data.kind() == ValueKind::Object => data.get("rules"),
+        Some(data) if !data.is_null() => Some(data),
+        _ => value.get("rules"),
     }
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-fn summary(value: &Value) -> Summary {
+fn summary(value: Value<'_>) -> Summary {
     let summary = value.get("meta").and_then(|meta| meta.get("summary")).or_else(|| value.get("summary"));
     let count = |key: &str| summary.and_then(|summary| summary.get(key)).and_then(count_of);
     Summary {
@@ -464,19 +453,18 @@ fn summary(value: &Value) -> Summary {
 }
 
 /// What an entry of a list names.
-fn name_of(entry: &Value) -> Option<String> {
+fn name_of(entry: Value<'_>) -> Option<String> {
     let entry = entry.get("rule").unwrap_or(entry);
-    text_of(entry)
-        .or_else(|| ["id", "id_str", "value"].iter().find_map(|key| entry.get(key).and_then(text_of)))
+    text_of(entry).or_else(|| id_of(entry)).or_else(|| text_in(entry, "value"))
 }
 
 /// PowerTrack's `{"rule","created","message"}` (X docs, PowerTrack API).
-fn detail_fate(entry: &Value, rule: Rule) -> AddFate {
-    let is_created = |key: &str| entry.get(key).and_then(Value::as_bool);
+fn detail_fate(entry: Value<'_>, rule: Rule) -> AddFate {
+    let is_created = |key: &str| entry.get(key).and_then(|created| created.as_bool());
     if is_created("created").or_else(|| is_created("valid")) == Some(true) {
         return AddFate::Created(rule);
     }
-    match entry.get("message").and_then(Value::as_str) {
+    match text_in(entry, "message") {
         Some(message) if message.contains("already exists") => AddFate::Duplicate { id: rule.id },
         Some(message) => AddFate::Invalid {
             messages: message.lines().filter(|line| !line.is_empty()).map(ToString::to_string).collect(),
@@ -486,9 +474,9 @@ fn detail_fate(entry: &Value, rule: Rule) -> AddFate {
 }
 
 /// An element of `errors` that names a rule (X docs, Filtered Stream; recorded answers).
-fn error_fate(entry: &Value, problem: ApiProblem) -> AddFate {
+fn error_fate(entry: Value<'_>, problem: ApiProblem) -> AddFate {
     if problem.is_duplicate() {
-        return AddFate::Duplicate { id: entry.get("id").and_then(text_of) };
+        return AddFate::Duplicate { id: id_of(entry) };
     }
     if problem.is_rule_cap() {
         return AddFate::NotCreated { message: problem.text() };

@@ -1,15 +1,17 @@
 //! What a refusal says, in whatever form it says it.
 
 use std::boxed::Box;
-use std::fmt;
 use std::string::{String, ToString};
+use std::time::Duration;
 use std::vec::Vec;
+use std::{fmt, format};
 
-use powerstream_core::http::{RateLimit, RetryAfter};
-use serde_json::Value;
+use powerstream_core::http::{RateLimit, RetryAfter, document_text};
+use powerstream_core::post::Value;
+use powerstream_core::time::UnixTime;
 
 use super::Reply;
-use super::read::{document, text_of};
+use super::read::{document, list, text_in, text_of};
 
 /// The most octets kept of an answer that is no JSON.
 const TEXT_BYTES_MAX: usize = 4_096;
@@ -30,13 +32,12 @@ pub struct ApiProblem {
 
 impl ApiProblem {
     /// Reads a document: a bare problem, a problem with `errors`, `errors` alone, `code` and `message`, or `error` with a
-    /// `message` (X docs: response codes, rate limits, PowerTrack API); anything else as a text.
+    /// `message` (X docs: response codes, rate limits, PowerTrack API); anything else as a text, unless it is binary.
     pub(super) fn read(body: &[u8]) -> Self {
         match document(body) {
-            Some(value) => Self::of(&value),
+            Some(value) => Self::of(value),
             None => {
-                let end = body.len().min(TEXT_BYTES_MAX);
-                let text = String::from_utf8_lossy(&body[..end]);
+                let text = text(body).unwrap_or_default();
                 let messages = Some(text.trim()).filter(|text| !text.is_empty());
                 Self { messages: messages.map(ToString::to_string).into_iter().collect(), ..Self::default() }
             }
@@ -44,15 +45,10 @@ impl ApiProblem {
     }
 
     /// Reads an object.
-    pub(super) fn of(value: &Value) -> Self {
-        let text = |key: &str| value.get(key).and_then(text_of).filter(|text| !text.is_empty());
-        let mut messages: Vec<String> = Vec::new();
-        let errors = value.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        for error in errors {
-            messages.extend(words(error));
-        }
-        let details = value.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        messages.extend(details.iter().filter_map(text_of));
+    pub(super) fn of(value: Value<'_>) -> Self {
+        let text = |key: &str| text_in(value, key).filter(|text| !text.is_empty());
+        let mut messages: Vec<String> = list(value, "errors").filter_map(words).collect();
+        messages.extend(list(value, "details").filter_map(text_of));
         messages.extend(text("message"));
         messages.extend(value.get("error").and_then(words));
         Self { title: text("title"), detail: text("detail"), problem_type: text("type"), messages }
@@ -100,16 +96,26 @@ impl ApiProblem {
     }
 }
 
+/// Returns what is kept of a body that is no JSON; `None` if it is binary.
+fn text(body: &[u8]) -> Option<&str> {
+    document_text(&body[..body.len().min(TEXT_BYTES_MAX)])
+}
+
+/// Returns why there is no text in a body.
+fn unread_body(reply: &Reply<'_>) -> Option<String> {
+    let binary = || format!("its body is not text ({} bytes)", reply.body.len());
+    reply.unread_body.map(String::from).or_else(|| text(reply.body).is_none().then(binary))
+}
+
 /// What an element of `errors` says.
-fn words(error: &Value) -> Option<String> {
+fn words(error: Value<'_>) -> Option<String> {
     if let Some(text) = text_of(error) {
         return Some(text);
     }
-    let inner = error.get("errors").and_then(Value::as_array).and_then(|errors| errors.first());
-    if let Some(words) = inner.and_then(|inner| inner.get("message")).and_then(text_of) {
+    if let Some(words) = list(error, "errors").next().and_then(|inner| text_in(inner, "message")) {
         return Some(words);
     }
-    ["message", "detail", "title"].into_iter().find_map(|key| error.get(key).and_then(text_of))
+    ["message", "detail", "title"].into_iter().find_map(|key| text_in(error, key))
 }
 
 /// The service did not do what was asked, or did not say whether it did.
@@ -126,6 +132,10 @@ pub struct ApiError {
     pub rate_limit: RateLimit,
     /// The `Retry-After` field.
     pub retry_after: Option<RetryAfter>,
+    /// The `Date` field: the server's clock, by which the times above are meant.
+    pub date: Option<UnixTime>,
+    /// Why the server's own words were not read, escaped; `None` if they were.
+    pub unread_body: Option<String>,
 }
 
 /// What a refusal means.
@@ -218,7 +228,19 @@ impl ApiError {
             problem: Box::new(problem),
             rate_limit: reply.rate_limit,
             retry_after: reply.retry_after,
+            date: reply.date,
+            unread_body: unread_body(reply),
         }
+    }
+
+    /// Returns how long the server asks to wait before the next request, by its own clock; `now` is
+    /// what the local one shows, for an answer without `Date`. `None` if it does not ask.
+    #[must_use]
+    pub fn wait(&self, now: UnixTime) -> Option<Duration> {
+        let now = self.date.unwrap_or(now);
+        let is_limited = matches!(self.kind, ApiErrorKind::RateLimit);
+        let window = self.rate_limit.reset.filter(|_| is_limited).map(|reset| reset.saturating_since(now));
+        self.retry_after.map(|after| after.wait(now)).or(window)
     }
 
     /// Whether a change may have been made all the same, so that the rules have to be listed before it is asked for

@@ -1,31 +1,44 @@
-//! JSON read leniently: what a member may be written as.
+//! JSON read leniently: what a member may be written as. Numbers keep every digit, so that an id of
+//! any length stays what it is.
 
-use std::borrow::ToOwned;
 use std::string::{String, ToString};
 
-use serde_json::Value;
+use powerstream_core::post::{Value, ValueKind};
+use powerstream_core::stream::validate;
 
-/// The object that a body holds. Depth is bounded by the parser; what is not UTF-8 is no JSON.
-pub(super) fn document(body: &[u8]) -> Option<Value> {
+/// Returns the object that a body holds. What is not UTF-8 or nested too deep is no JSON.
+pub(super) fn document(body: &[u8]) -> Option<Value<'_>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).ok().filter(Value::is_object)
+    validate(body).ok()?;
+    Value::new(body).filter(|value| value.kind() == ValueKind::Object)
 }
 
-/// A text, or a number as a text: ids come as either.
-pub(super) fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+/// Returns a text, or a number as it is written: ids come as either.
+pub(super) fn text_of(value: Value<'_>) -> Option<String> {
+    value.as_str().map(|text| text.to_string()).or_else(|| value.as_number().map(ToString::to_string))
 }
 
-/// A count, which may come as a text.
-pub(super) fn count_of(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        Value::Array(list) => Some(list.len() as u64),
+/// Returns the text of an object's member.
+pub(super) fn text_in(value: Value<'_>, key: &str) -> Option<String> {
+    value.get(key).and_then(text_of)
+}
+
+/// Returns the id of a rule: `id_str`, else `id`, which something between may have rounded.
+pub(super) fn id_of(value: Value<'_>) -> Option<String> {
+    ["id_str", "id"].into_iter().find_map(|key| text_in(value, key).filter(|id| !id.is_empty()))
+}
+
+/// Returns the elements of a member that is an array; none if it is no array.
+pub(super) fn list<'a>(value: Value<'a>, key: &str) -> impl Iterator<Item = Value<'a>> + use<'a> {
+    value.get(key).into_iter().flat_map(|list| list.elements())
+}
+
+/// Returns a count, which may come as a text.
+pub(super) fn count_of(value: Value<'_>) -> Option<u64> {
+    match value.kind() {
+        ValueKind::Number => value.as_u64(),
+        ValueKind::String => value.as_str()?.to_string().parse().ok(),
+        ValueKind::Array => Some(value.elements().count() as u64),
         _ => None,
     }
 }

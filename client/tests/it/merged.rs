@@ -327,6 +327,22 @@ fn splits_arrays_with_duplicates_and_delivers_each_of_their_posts_once() {
     assert_eq!((b.first_arrivals(), b.late_arrivals(), b.duplicates()), (2, 4, 2));
 }
 
+/// A relay that reads numbers as doubles gives 20 Posts one `id`; their `id_str` tells them apart.
+#[test]
+fn posts_whose_ids_a_relay_has_rounded_are_no_duplicates() {
+    let base = 1_u64 << 60;
+    for rounded in ROUNDED {
+        let world = Rc::new(World::default());
+        let post = |n: u64| rounded_post(base + n, rounded);
+        let posts_at = |start: u64| stream((0..20).map(|n| (start + 10 * n, post(n))));
+        let mut merged = merged(&world, [(0, vec![posts_at(5)]), (0, vec![posts_at(7)])]);
+        let log = run(&mut merged, &world, 1_000);
+        assert_eq!(posts(&log), (base..base + 20).collect::<Vec<_>>(), "{rounded}");
+        let [a, b] = [0, 1].map(|index| merged.merge().connection(id(index)));
+        assert_eq!((a.first_arrivals(), b.late_arrivals(), b.duplicates()), (20, 20, 0), "{rounded}");
+    }
+}
+
 #[test]
 fn delivers_other_messages_of_every_connection() {
     let world = Rc::new(World::default());

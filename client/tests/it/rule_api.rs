@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
+use std::time::Duration;
+
 use powerstream_client::rule_api::{
     AddFate, Added, ApiErrorKind, Call, CallError, CallKind, DeleteFate, NewRule, NotDeleted, Reply, RuleApi,
 };
-use powerstream_core::http::Method;
+use powerstream_core::http::{Method, RetryAfter};
+use powerstream_core::time::UnixTime;
 use serde_json::{Value, json};
 
 const BOTH: [RuleApi; 2] = [RuleApi::Powerstream, RuleApi::FilteredStream];
@@ -387,10 +390,113 @@ fn classifies_refusals_and_keeps_the_servers_text() {
             assert!(!error.to_string().contains("html"));
         }
     }
-    // However long, however broken.
-    let page = vec![0xff; 1 << 20];
-    let error = add(&["a"]).added(&Reply::new(500, &page)).unwrap_err();
-    assert!(error.problem.text().unwrap().len() <= 3 * 4_096);
+    // However long.
+    let error = add(&["a"]).added(&Reply::new(500, &vec![b'x'; 1 << 20])).unwrap_err();
+    assert_eq!(error.problem.text().unwrap().len(), 4_096);
+}
+
+/// Neither is what is binary taken for the service's words, nor what was never read for silence.
+#[test]
+fn a_body_that_is_no_text_is_named_and_its_status_decides() {
+    for (status, kind) in [
+        (401, ApiErrorKind::Unauthorized),
+        (403, ApiErrorKind::Forbidden),
+        (404, ApiErrorKind::NotFound),
+        (429, ApiErrorKind::RateLimit),
+        (503, ApiErrorKind::Server),
+        (200, ApiErrorKind::Unreadable),
+    ] {
+        for (body, unread) in [
+            (&b"\x1f\x8b\x08\0\x03"[..], Some("its body is not text (5 bytes)")),
+            (b"<html>caf\xe9 au", Some("its body is not text (13 bytes)")),
+            (b"{\"title\":\"\xff\"}", Some("its body is not text (13 bytes)")),
+            (b"<html>", None),
+            (b"", None),
+        ] {
+            let error = add(&["a"]).added(&Reply::new(status, body)).unwrap_err();
+            assert_eq!((error.kind, error.unread_body.as_deref()), (kind, unread), "{status}");
+            assert_eq!(error.problem.text().is_some(), body == b"<html>", "{status}");
+        }
+        let mut coded = Reply::new(status, b"");
+        coded.unread_body = Some("its body was not read: gzip");
+        let error = add(&["a"]).added(&coded).unwrap_err();
+        assert_eq!((error.kind, error.unread_body.as_deref()), (kind, coded.unread_body));
+    }
+}
+
+#[test]
+fn absolute_waits_are_measured_by_the_date_of_the_same_answer() {
+    let unix = |seconds: i64| UnixTime::from_seconds(1_700_000_000_u64.saturating_add_signed(seconds));
+    let local = unix(0);
+    for (status, ahead, reset, retry_after, want) in [
+        (429, Some(3_600), Some(3_900), None, Some(300)),
+        (429, Some(-3_600), Some(-3_300), None, Some(300)),
+        (429, Some(3_600), None, Some(RetryAfter::At(unix(3_900))), Some(300)),
+        (503, Some(3_600), Some(9_999), Some(RetryAfter::At(unix(3_900))), Some(300)),
+        (429, Some(3_600), Some(3_900), Some(RetryAfter::Seconds(7)), Some(7)),
+        // Past, by the server's clock.
+        (429, Some(3_600), Some(300), None, Some(0)),
+        // Without a date the local clock is all there is.
+        (429, None, Some(300), None, Some(300)),
+        // A window counts if it is used up.
+        (503, Some(3_600), Some(3_900), None, None),
+        (429, Some(3_600), None, None, None),
+    ] {
+        let mut reply = Reply::new(status, b"");
+        reply.date = ahead.map(unix);
+        reply.rate_limit.reset = reset.map(unix);
+        reply.retry_after = retry_after;
+        let error = Call::list(RuleApi::Powerstream).listed(&reply).unwrap_err();
+        assert_eq!(error.wait(local), want.map(Duration::from_secs), "{status} {ahead:?} {reset:?}");
+    }
+}
+
+/// Longer than any number of 64 bits, or of 53: an id is what was written.
+#[test]
+fn ids_are_texts_from_end_to_end() {
+    let long = "1166916873249472513116691687324947251";
+    for written in [
+        format!(r#""id":"{long}""#),
+        format!(r#""id":{long}"#),
+        format!(r#""id":1.1669e+36,"id_str":"{long}""#),
+        format!(r#""id_str":"{long}","id":1166916873249472500000000000000000000"#),
+        format!(r#""id":null,"id_str":"{long}""#),
+        format!(r#""id":"","id_str":{long}"#),
+    ] {
+        let rule = format!(r#"{{{written},"value":"a","tag":"t"}}"#);
+        let listing = Call::list(RuleApi::Powerstream);
+        for answer in [format!(r#"{{"data":{{"rules":[{rule}]}}}}"#), format!(r#"{{"data":[{rule}]}}"#)] {
+            let rules = listing.listed(&Reply::new(200, answer.as_bytes())).unwrap().rules;
+            assert_eq!(rules[0].id.as_deref(), Some(long), "{answer}");
+        }
+        let call = Call::add(RuleApi::FilteredStream, &[NewRule::tagged("a", "t")]).unwrap();
+        let created = format!(r#"{{"data":[{rule}]}}"#);
+        let duplicate = format!(
+            r#"{{"errors":[{{{written},"value":"a","title":"DuplicateRule","type":"https://api.x.com/2/problems/duplicate-rules"}}]}}"#
+        );
+        for (answer, want) in
+            [(created, format!("created {long} a")), (duplicate, format!("duplicate {long}"))]
+        {
+            let added = call.added(&Reply::new(201, answer.as_bytes())).unwrap();
+            assert_eq!(told(&added.fates[0]), want, "{answer}");
+        }
+        for api in BOTH {
+            let call = Call::delete_ids(api, &["1", long]).unwrap();
+            assert!(call.body().unwrap().windows(long.len()).any(|text| text == long.as_bytes()));
+            for entry in [format!("{{{written}}}"), format!(r#"{{"rule":{{{written}}}}}"#), long.to_owned()] {
+                let answer = format!(r#"{{"data":{{"deleted":1,"not_deleted":[{entry}]}}}}"#);
+                let deleted = call.deleted(&Reply::new(200, answer.as_bytes())).unwrap();
+                let [DeleteFate::Deleted, DeleteFate::NotDeleted { .. }] = &deleted.fates[..] else {
+                    panic!("{answer}: {deleted:?}");
+                };
+                assert_eq!(deleted.not_deleted, NotDeleted::Entries(vec![long.to_owned()]), "{answer}");
+            }
+        }
+    }
+    // A number that was rounded before it came is shown as it came, rather than as another one.
+    let answer = br#"{"data":[{"id":1.1669168732494725e+21,"value":"a"}]}"#;
+    let rules = Call::list(RuleApi::Powerstream).listed(&Reply::new(200, answer)).unwrap().rules;
+    assert_eq!(rules[0].id.as_deref(), Some("1.1669168732494725e+21"));
 }
 
 #[test]

@@ -355,6 +355,14 @@ mod tests {
             ("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 x\r\n\r\n", Open),
             ("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\nwho?", Failed(K::ProxyAuthentication)),
             ("HTTP/1.1 403 x\r\nContent-Length: 2\r\n\r\nno", Failed(K::ProxyForbidden)),
+            // A refusal counts by its status, whatever coding its body is in.
+            (
+                "HTTP/1.1 407 x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\u{1f}",
+                Failed(K::ProxyAuthentication),
+            ),
+            ("HTTP/1.1 403 x\r\nContent-Encoding: br\r\n\r\n\u{1}", Failed(K::ProxyForbidden)),
+            ("HTTP/1.1 403 x\r\nContent-Length:\r\n 2\r\n\r\nno", Failed(K::ProxyForbidden)),
+            ("HTTP/1.1 200 x\r\nContent-Length:\r\n 0\r\n\r\n", Open),
             ("HTTP/1.1 502 x\r\n\r\n", Failed(K::ProxyUnavailable(502))),
             ("HTTP/1.1 999 x\r\n\r\n", Failed(K::ProxyUnavailable(999))),
             ("HTTP/1.1 301 x\r\nLocation: /\r\n\r\n", Failed(K::ProxyRefused(301))),

@@ -201,7 +201,8 @@ pub struct Answer<'a> {
     pub head: Head<'a>,
     /// Its body, without any transfer coding.
     pub body: &'a [u8],
-    /// Whether the body came whole. An answer that agrees (2xx) always did.
+    /// Whether the body came whole. An answer that agrees (2xx) always did; a body that cannot be
+    /// read ([`Head::unread_body`]) never does.
     pub is_complete: bool,
     /// How much of the request was sent: a server may refuse before it has read all.
     pub sent: RequestSent,
@@ -432,6 +433,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
                 Ok(None) => {}
                 Ok(Some(head)) => {
                     self.head = Some(head);
+                    if head.unreadable.is_some() {
+                        return self.conclude(Outcome::Answer { head, is_complete: false });
+                    }
                     self.body = Body::new(head.framing, self.config.chunk_limits);
                     self.liveness = Liveness::new(self.timeouts(self.config.whole, now));
                     self.liveness.handle_error_head(now);

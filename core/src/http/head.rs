@@ -9,6 +9,7 @@
 
 use core::fmt;
 use core::mem::MaybeUninit;
+use core::time::Duration;
 
 use super::body::BodyFraming;
 use super::{date, is_tchar, is_text};
@@ -55,11 +56,12 @@ pub enum HeadErrorKind {
     Interim,
     /// 101: no upgrade was asked for.
     SwitchingProtocols,
-    /// A transfer coding other than `chunked` alone. Handing on what is still encoded would corrupt silently.
+    /// `Transfer-Encoding` is not the one word `chunked` on one unfolded line. Handing on what is
+    /// still encoded would corrupt silently.
     TransferEncoding,
     /// `Transfer-Encoding` in an HTTP/1.0 response: its framing is faulty (section 6.1).
     TransferEncodingVersion,
-    /// `Content-Length` is not one number below 2^63 (section 6.3, rule 5).
+    /// `Content-Length` is not one number below 2^63 on one unfolded line (section 6.3, rule 5).
     ContentLength,
     /// A content coding that was not asked for.
     ContentEncoding,
@@ -97,9 +99,11 @@ impl HeadErrorKind {
             Self::Fields => "expected fewer fields in the head",
             Self::Interim => "expected a final response after so many interim (1xx) ones",
             Self::SwitchingProtocols => "expected no protocol switch (101), since none was asked for",
-            Self::TransferEncoding => "expected no transfer coding but chunked, since none was asked for",
+            Self::TransferEncoding => {
+                "expected Transfer-Encoding to be chunked alone, on one line, since nothing else was asked for"
+            }
             Self::TransferEncodingVersion => "expected no Transfer-Encoding in an HTTP/1.0 response",
-            Self::ContentLength => "expected Content-Length to be one decimal number below 2^63",
+            Self::ContentLength => "expected Content-Length to be one decimal number below 2^63, on one line",
             Self::ContentEncoding => "expected no content coding, since none was asked for",
         }
     }
@@ -146,6 +150,18 @@ pub enum RetryAfter {
     At(UnixTime),
 }
 
+impl RetryAfter {
+    /// Returns how long to wait. `now` is what the server's clock shows: the [`ResponseHead::date`]
+    /// of the same head, because a local clock may be wrong by hours.
+    #[must_use]
+    pub const fn wait(self, now: UnixTime) -> Duration {
+        match self {
+            Self::Seconds(seconds) => Duration::from_secs(seconds),
+            Self::At(time) => time.saturating_since(now),
+        }
+    }
+}
+
 /// What the core needs to know of a head, once its lines are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -154,8 +170,11 @@ pub struct ResponseHead {
     pub status: u16,
     /// The minor version of HTTP/1: 0 or 1.
     pub minor_version: u8,
-    /// How the end of the body is found.
+    /// How the end of the body is found; [`BodyFraming::UntilClose`] if it is not known.
     pub framing: BodyFraming,
+    /// Why the body of a response that is no success cannot be read. Its status counts all the same.
+    /// [`Head::unread_body`] puts it into words.
+    pub unreadable: Option<HeadErrorKind>,
     /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule 3).
     pub ambiguous_length: bool,
     /// X's rate-limit fields.
@@ -210,6 +229,18 @@ impl<'a> Head<'a> {
         self.fields().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
+    /// Returns why the body is not read, with the field that says so. `None` if it can be read.
+    #[must_use]
+    pub fn unread_body(&self) -> Option<UnreadBody<'a>> {
+        let kind = self.parsed.unreadable?;
+        let name = match kind {
+            HeadErrorKind::ContentEncoding => CONTENT_ENCODING,
+            HeadErrorKind::ContentLength => CONTENT_LENGTH,
+            _ => TRANSFER_ENCODING,
+        };
+        Some(UnreadBody { kind, head: *self, name })
+    }
+
     /// The datacenter that answers, where the head names it: X sends `x-powerstream-datacenter` with
     /// `localDcOnly=true` (X docs, Powerstream introduction).
     #[must_use]
@@ -221,6 +252,36 @@ impl<'a> Head<'a> {
 impl fmt::Debug for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head").field("parsed", &self.parsed).finish_non_exhaustive()
+    }
+}
+
+const TRANSFER_ENCODING: &str = "Transfer-Encoding";
+const CONTENT_LENGTH: &str = "Content-Length";
+const CONTENT_ENCODING: &str = "Content-Encoding";
+
+/// Why a body is not read, made by [`Head::unread_body`]. `Display` escapes what the peer sent.
+#[derive(Clone, Copy)]
+pub struct UnreadBody<'a> {
+    kind: HeadErrorKind,
+    head: Head<'a>,
+    name: &'static str,
+}
+
+impl fmt::Display for UnreadBody<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its body was not read: {}", self.kind.expected())?;
+        let mut between = " (saw";
+        for (_, value) in self.head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(self.name)) {
+            write!(f, "{between} {}: {}", self.name, value.escape_ascii())?;
+            between = ",";
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Debug for UnreadBody<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnreadBody").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -365,7 +426,7 @@ impl HeadDecoder {
 
     /// Parses the whole head in `bytes`. `None`: it was an interim response.
     fn finish(&mut self, bytes: &mut [u8]) -> Result<Option<ResponseHead>, HeadErrorKind> {
-        unfold(bytes);
+        let folded = unfold(bytes);
         let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let fields_max = self.limits.fields_max.min(FIELDS_MAX);
         let mut response = httparse::Response::new(&mut []);
@@ -402,17 +463,24 @@ impl HeadDecoder {
                 Ok(None)
             };
         }
-        let mut reading = Fields::default();
+        let mut reading = Fields { folded, ..Fields::default() };
         for field in response.headers.iter() {
             reading.read(field.name, field.value);
         }
-        let framing =
-            if self.connect { BodyFraming::Empty } else { reading.framing(status, minor_version)? };
+        let (framing, unreadable) = match reading.framing(status, minor_version) {
+            _ if self.connect => (BodyFraming::Empty, None),
+            Ok(framing) => (framing, reading.coded(status)),
+            Err(kind) => (BodyFraming::UntilClose, Some(kind)),
+        };
+        if let (200..300, Some(kind)) = (status, unreadable) {
+            return Err(kind);
+        }
         Ok(Some(ResponseHead {
             status,
             minor_version,
             framing,
-            ambiguous_length: reading.codings != Codings::Absent && reading.length != Length::Absent,
+            unreadable,
+            ambiguous_length: reading.codings != Sole::Absent && reading.length != Sole::Absent,
             rate_limit: reading.rate_limit,
             date: reading.date,
             retry_after: reading.retry_after,
@@ -421,21 +489,42 @@ impl HeadDecoder {
     }
 }
 
-/// Replaces each fold of a field line by spaces, in place (RFC 9112 section 5.2: a user agent MUST). A line that
-/// starts with white space right behind the status line is no fold; it stays, and is refused (section 2.2).
-fn unfold(head: &mut [u8]) {
+/// Replaces each fold of a field line by spaces, in place (RFC 9112 section 5.2: a user agent MUST).
+/// Returns the error of a framing field that was folded. A line that starts with white space right
+/// behind the status line is no fold; it stays, and is refused (section 2.2).
+fn unfold(head: &mut [u8]) -> Option<HeadErrorKind> {
+    let mut folded = None;
     let mut lines = 0;
+    let mut field = 0;
     for index in 0..head.len() {
         if head[index] != b'\n' {
             continue;
         }
         lines += 1;
         if lines > 1 && matches!(head.get(index + 1), Some(b' ' | b'\t')) {
+            folded = folded.or(framing_field(&head[field..index]));
             head[index] = b' ';
             if head[index - 1] == b'\r' {
                 head[index - 1] = b' ';
             }
+        } else {
+            field = index + 1;
         }
+    }
+    folded
+}
+
+/// Returns the error of a malformed field of that name, if the line is one of those that say where
+/// the body ends.
+fn framing_field(line: &[u8]) -> Option<HeadErrorKind> {
+    let name = line.split(|&byte| byte == b':').next()?;
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    if is(TRANSFER_ENCODING) {
+        Some(HeadErrorKind::TransferEncoding)
+    } else if is(CONTENT_LENGTH) {
+        Some(HeadErrorKind::ContentLength)
+    } else {
+        None
     }
 }
 
@@ -470,29 +559,35 @@ fn decimal(text: &[u8]) -> Option<u64> {
     (value < 1 << 63).then_some(value)
 }
 
+/// What the lines of a framing field say: one line with the one value that is allowed, or nothing
+/// that can be trusted. RFC 9110 section 8.6 leaves it to the recipient whether equal lengths count
+/// as one; a framing field that was written twice was written by two.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Codings {
+enum Sole<T> {
     #[default]
     Absent,
-    /// The field is there, with empty elements only.
-    Empty,
-    Chunked,
-    Unsupported,
+    Valid(T),
+    Invalid,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Length {
-    #[default]
-    Absent,
-    ByteCounts(u64),
-    Invalid,
+impl<T> Sole<T> {
+    /// Takes in a line; `None` is a value that is not allowed.
+    fn read(&mut self, value: Option<T>) {
+        *self = match (&self, value) {
+            (Self::Absent, Some(value)) => Self::Valid(value),
+            _ => Self::Invalid,
+        };
+    }
 }
 
 /// What the fields of one head say.
 #[derive(Default)]
 struct Fields {
-    codings: Codings,
-    length: Length,
+    /// The error of a framing field that was folded.
+    folded: Option<HeadErrorKind>,
+    /// `chunked`.
+    codings: Sole<()>,
+    length: Sole<u64>,
     content_encoded: bool,
     rate_limit: RateLimit,
     date: Option<UnixTime>,
@@ -503,9 +598,12 @@ impl Fields {
     fn read(&mut self, name: &str, value: &[u8]) {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         match name.len() {
-            17 if is("transfer-encoding") => self.read_codings(value),
-            14 if is("content-length") => self.read_length(value),
-            16 if is("content-encoding") => {
+            // No TE is sent, so nothing else is acceptable (RFC 9112 section 7.4).
+            17 if is(TRANSFER_ENCODING) => {
+                self.codings.read(value.eq_ignore_ascii_case(b"chunked").then_some(()));
+            }
+            14 if is(CONTENT_LENGTH) => self.length.read(decimal(value)),
+            16 if is(CONTENT_ENCODING) => {
                 self.content_encoded |= elements(value)
                     .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
             }
@@ -525,50 +623,33 @@ impl Fields {
         }
     }
 
-    /// Transfer-Encoding, over all its lines: `chunked`, once, alone (no TE is sent, so nothing else is acceptable:
-    /// RFC 9112 section 7.4). Empty elements are skipped (RFC 9110 section 5.6.1).
-    fn read_codings(&mut self, value: &[u8]) {
-        if self.codings == Codings::Absent {
-            self.codings = Codings::Empty;
-        }
-        for coding in elements(value).filter(|coding| !coding.is_empty()) {
-            let chunked = coding.eq_ignore_ascii_case(b"chunked");
-            self.codings = if chunked && self.codings == Codings::Empty {
-                Codings::Chunked
-            } else {
-                Codings::Unsupported
-            };
-        }
-    }
-
-    /// Content-Length, over all its lines: the same number wherever it is repeated, or invalid (6.3 rule 5).
-    fn read_length(&mut self, value: &[u8]) {
-        for element in elements(value) {
-            self.length = match (self.length, decimal(element)) {
-                (Length::Absent, Some(octets)) => Length::ByteCounts(octets),
-                (Length::ByteCounts(other), Some(octets)) if octets == other => Length::ByteCounts(octets),
-                _ => Length::Invalid,
-            };
-        }
-    }
-
-    /// RFC 9112 section 6.3, in its order.
+    /// RFC 9112 section 6.3, in its order. A length that cannot be one is refused beside a
+    /// Transfer-Encoding too, which would win over it: what wrote it cannot be trusted.
     fn framing(&self, status: u16, minor_version: u8) -> Result<BodyFraming, HeadErrorKind> {
-        if matches!(status, 204 | 304) {
+        if has_no_body(status) {
             return Ok(BodyFraming::Empty);
         }
-        // Of an error response only people read the body; a stream that is encoded cannot be read at all.
-        if self.content_encoded && status < 300 {
-            return Err(HeadErrorKind::ContentEncoding);
+        if let Some(kind) = self.folded {
+            return Err(kind);
         }
         match (self.codings, self.length) {
-            (Codings::Absent, Length::Absent) => Ok(BodyFraming::UntilClose),
-            (Codings::Absent, Length::ByteCounts(octets)) => Ok(BodyFraming::Length(octets)),
-            (Codings::Absent, Length::Invalid) => Err(HeadErrorKind::ContentLength),
+            (_, Sole::Invalid) => Err(HeadErrorKind::ContentLength),
+            (Sole::Absent, Sole::Absent) => Ok(BodyFraming::UntilClose),
+            (Sole::Absent, Sole::Valid(octets)) => Ok(BodyFraming::Length(octets)),
             // 6.1: a Transfer-Encoding in HTTP/1.0 means that the framing is faulty.
             _ if minor_version == 0 => Err(HeadErrorKind::TransferEncodingVersion),
-            (Codings::Chunked, _) => Ok(BodyFraming::Chunked),
-            (Codings::Empty | Codings::Unsupported, _) => Err(HeadErrorKind::TransferEncoding),
+            (Sole::Valid(()), _) => Ok(BodyFraming::Chunked),
+            (Sole::Invalid, _) => Err(HeadErrorKind::TransferEncoding),
         }
     }
+
+    /// Returns why content of known framing cannot be read.
+    fn coded(&self, status: u16) -> Option<HeadErrorKind> {
+        (self.content_encoded && !has_no_body(status)).then_some(HeadErrorKind::ContentEncoding)
+    }
+}
+
+/// RFC 9112 section 6.3 rule 1.
+const fn has_no_body(status: u16) -> bool {
+    matches!(status, 204 | 304)
 }

@@ -18,6 +18,7 @@ pub(crate) mod body;
 pub(crate) mod chunked;
 pub(crate) mod connect;
 pub(crate) mod date;
+pub(crate) mod document;
 pub(crate) mod exchange;
 pub(crate) mod head;
 pub(crate) mod origin;
@@ -27,11 +28,13 @@ pub use body::{Body, BodyFraming};
 pub use chunked::{ChunkError, ChunkErrorKind, ChunkLimits, ChunkSpan, ChunkedDecoder, SIZE_DIGITS_MAX};
 pub use connect::{ANSWER_BYTES, ConnectHandshake, Credentials, HandshakeStep, TunnelRequest};
 pub use date::parse_date;
+pub use document::document_text;
 pub use exchange::{
     Answer, Exchange, ExchangeConfig, ExchangeError, ExchangeErrorKind, ExchangeStep, RequestSent,
 };
 pub use head::{
     FIELDS_MAX, Head, HeadDecoder, HeadError, HeadErrorKind, HeadLimits, RateLimit, ResponseHead, RetryAfter,
+    UnreadBody,
 };
 #[cfg(feature = "alloc")]
 pub use origin::OwnedOrigin;

@@ -6,7 +6,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
-use crate::stream::message::PostId;
+use crate::stream::message::{PostId, classify};
 
 mod fixtures;
 mod generate;
@@ -90,6 +90,67 @@ fn numeric_id_is_used_only_without_a_string_id() {
         (r#"{"data":{"id":5}}"#, Some(5)),
     ] {
         assert_eq!(both(message, |post| post.id().map(PostId::as_u64)), wanted, "{message}");
+    }
+}
+
+/// What relays and older readers make of an id of more than 53 bits: as a double, in every spelling.
+const ROUNDED: [&str; 5] =
+    ["1152921504606847000", "1152921504606846976", "1.1529215046068470e+18", "1.152921504606847E18", "null"];
+
+#[test]
+fn a_string_id_wins_over_a_rounded_number_wherever_both_stand() {
+    let id = 1_152_921_504_606_846_977;
+    let members =
+        [r#""created_at":"x""#, r#""text":"a""#, r#""user":{"id":7,"id_str":"7"}"#, r#""lang":"en""#];
+    for number in ROUNDED {
+        for first in 0..=members.len() {
+            for second in first..=members.len() {
+                for (one, two) in [("id", "id_str"), ("id_str", "id")] {
+                    let member = |name| match name {
+                        "id" => format!(r#""id":{number}"#),
+                        _ => format!(r#""id_str":"{id}""#),
+                    };
+                    let mut all: Vec<String> = members.iter().map(ToString::to_string).collect();
+                    all.insert(second, member(two));
+                    all.insert(first, member(one));
+                    let message = format!("{{{}}}", all.join(","));
+                    let class = classify(message.as_bytes());
+                    assert_eq!(class.post_id, Some(PostId::new(id)), "{message}");
+                    assert_eq!(both(&message, |post| post.id()), class.post_id, "{message}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_string_id_wins_over_a_rounded_number_in_every_field() {
+    type Read = fn(Post<'_>) -> Option<u64>;
+    // (the member that holds the pair, the name of the pair, what reads it)
+    let fields: [(&str, &str, Read); 10] = [
+        ("PAIR", "in_reply_to_status_id", |post| post.in_reply_to_post_id().map(PostId::as_u64)),
+        ("PAIR", "in_reply_to_user_id", |post| post.in_reply_to_user_id()),
+        ("PAIR", "quoted_status_id", |post| post.quoted_id().map(PostId::as_u64)),
+        ("PAIR", "conversation_id", |post| post.conversation_id().map(PostId::as_u64)),
+        (r#""user":{PAIR}"#, "id", |post| post.author_id()),
+        (r#""user":{PAIR}"#, "id", |post| post.author()?.profile().id),
+        (r#""retweeted_status":{PAIR}"#, "id", |post| post.retweeted_id().map(PostId::as_u64)),
+        (r#""quoted_status":{PAIR}"#, "id", |post| post.quoted()?.id().map(PostId::as_u64)),
+        (r#""entities":{"user_mentions":[{PAIR}]}"#, "id", |post| post.entities().mentions().next()?.id),
+        (r#""matching_rules":[{PAIR}]"#, "id", |post| post.matching_rules().next()?.id),
+    ];
+    let id = 1_152_921_504_606_846_977_u64;
+    for (member, name, read) in fields {
+        for number in ROUNDED {
+            for pair in [
+                format!(r#""{name}":{number},"{name}_str":"{id}""#),
+                format!(r#""{name}_str":"{id}","x":[],"{name}":{number}"#),
+            ] {
+                let member = member.replace("PAIR", &pair);
+                let message = format!(r#"{{"created_at":"","id":1,{member}}}"#);
+                assert_eq!(both(&message, read), Some(id), "{message}");
+            }
+        }
     }
 }
 

@@ -237,6 +237,13 @@ impl Coverage {
         self.gap_from(clock).map(|from| unix.saturating_since(from))
     }
 
+    /// Returns what the server's clock shows at `now` at least, as the last stream showed it; what
+    /// the local clock shows if no stream said more.
+    pub(super) fn server_time(&self, now: Instant, clock: WallClock) -> UnixTime {
+        let server = self.server.filter(|server| !server.is_local());
+        server.map_or_else(|| clock.unix_at(now), |server| server.earliest_at(now))
+    }
+
     /// Returns until when every Post that was created has been delivered; `None` before the first
     /// stream.
     pub(super) fn covered_until(&self, clock: WallClock) -> Option<UnixTime> {

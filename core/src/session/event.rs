@@ -134,6 +134,7 @@ pub struct Refused<'a> {
     /// The response's head.
     pub head: Head<'a>,
     /// The first 64 KiB of the body, as far as it came: the server's own words, to be escaped before a person sees them.
+    /// Empty if the body cannot be read: [`Head::unread_body`] says why.
     pub document: &'a [u8],
 }
 

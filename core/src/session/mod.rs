@@ -449,7 +449,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             was_streaming: failure.stream.is_some(),
             advice: announcement.map(|announcement| announcement.advice),
             head: self.connection.head(),
-            at: self.clock.unix_at(now),
+            at: self.coverage.server_time(now, self.clock),
         });
         let announced = announcement.map(|announcement| announcement.kind);
         let gap_from = self.coverage.gap_from(self.clock);

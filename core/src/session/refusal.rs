@@ -117,7 +117,7 @@ fn too_many(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalK
     }
     match head.rate_limit.remaining {
         Some(0) => RefusalKind::WindowLimit,
-        Some(_) if document.is_empty() => RefusalKind::ConnectionLimit,
+        Some(_) if document.is_empty() && head.unreadable.is_none() => RefusalKind::ConnectionLimit,
         Some(_) => RefusalKind::RateLimit,
         None if head.rate_limit.reset.is_some() => RefusalKind::WindowLimit,
         None => RefusalKind::RateLimit,

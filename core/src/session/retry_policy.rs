@@ -9,7 +9,8 @@
 //! - A disconnect that the server announced in the stream decides the failure class and whether the
 //!   immediate reconnect may be used.
 //! - If the window's requests are used up, the wait lasts until the window resets. `Retry-After` is
-//!   honored with every refusal. A time more than [`RESET_MAX`] ahead is ignored and reported.
+//!   honored with every refusal. Both are measured by the server's clock: the `Date` of the same
+//!   head. A time more than [`RESET_MAX`] ahead is ignored and reported.
 //! - 401, 403 and every other refusal that a retry cannot cure end the session.
 
 use core::time::Duration;
@@ -18,7 +19,7 @@ use super::announcement::Advice;
 use super::disconnect_reason::DisconnectReason;
 use super::refusal::{Refusal, RefusalKind};
 use crate::backoff::{Backoff, Delay, FailureClass};
-use crate::http::head::{ResponseHead, RetryAfter};
+use crate::http::head::ResponseHead;
 use crate::time::UnixTime;
 use crate::transport_error::{TlsError, TransportErrorKind};
 
@@ -46,7 +47,7 @@ pub(super) struct Ended<'a> {
     pub(super) advice: Option<Advice>,
     /// The head of the response, if one came.
     pub(super) head: Option<&'a ResponseHead>,
-    /// When it ended, by the wall clock.
+    /// When it ended, by the best clock there is without the head's `Date`.
     pub(super) at: UnixTime,
 }
 
@@ -106,14 +107,12 @@ impl ServerWait {
     /// Reads the fields of a refusal's head. The window's reset counts only if it is the window
     /// that is used up.
     fn read(refusal: &Refusal, head: &ResponseHead, now: UnixTime) -> Self {
+        let now = head.date.unwrap_or(now);
         let reset = match refusal.kind {
             RefusalKind::WindowLimit => head.rate_limit.reset.map(|reset| reset.saturating_since(now)),
             _ => None,
         };
-        let retry_after = head.retry_after.map(|after| match after {
-            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
-            RetryAfter::At(time) => time.saturating_since(now),
-        });
+        let retry_after = head.retry_after.map(|after| after.wait(now));
         let waits = [reset, retry_after].map(Option::unwrap_or_default);
         Self {
             wait: waits.into_iter().filter(|wait| *wait <= RESET_MAX).max().unwrap_or_default(),
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
     use crate::backoff::BackoffConfig;
     use crate::http::body::BodyFraming;
-    use crate::http::head::RateLimit;
+    use crate::http::head::{RateLimit, RetryAfter};
     use crate::liveness::TimeoutKind;
     use crate::transport_error::TransportError;
 
@@ -197,6 +196,7 @@ mod tests {
             status: 429,
             minor_version: 1,
             framing: BodyFraming::Empty,
+            unreadable: None,
             ambiguous_length: false,
             rate_limit: RateLimit { limit: None, remaining: None, reset },
             date: None,
@@ -337,6 +337,29 @@ mod tests {
         // The other of the two still counts.
         let one = head(after(day + 1), Some(RetryAfter::Seconds(100)));
         assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, one), (100, true));
+    }
+
+    #[test]
+    fn measures_absolute_times_by_the_date_of_the_same_head() {
+        let hour = 60 * 60;
+        for ahead in [-hour, -1, 0, 1, hour] {
+            let at = |seconds: i64| {
+                let unix = NOW.as_millis() / 1_000;
+                UnixTime::from_seconds(unix.saturating_add_signed(ahead + seconds))
+            };
+            let date = Some(at(0));
+            let reset = ResponseHead { date, ..head(Some(at(300)), None) };
+            assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, reset), (300, false), "{ahead}");
+            let after = ResponseHead { date, ..head(None, Some(RetryAfter::At(at(700)))) };
+            assert_eq!(wait_after_refusal(RefusalKind::Server, after), (700, false), "{ahead}");
+            // What is past by the server's clock is past.
+            let past = ResponseHead { date, ..head(Some(at(-1)), Some(RetryAfter::At(at(-1)))) };
+            assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, past), (60, false), "{ahead}");
+        }
+        // A length of time needs no clock.
+        let date = Some(UnixTime::from_seconds(1));
+        let seconds = ResponseHead { date, ..head(None, Some(RetryAfter::Seconds(700))) };
+        assert_eq!(wait_after_refusal(RefusalKind::Server, seconds), (700, false));
     }
 
     #[test]

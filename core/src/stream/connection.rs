@@ -335,9 +335,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Takes the body as one document, an error's, rather than as a stream of messages: call it right behind the head.
     ///
     /// Its first 64 KiB are gathered in storage, as far as that goes; [`ScannedConnectionEvent::End`] comes with the body's
-    /// end or when there is no more room. [`Self::document`] lends what came.
+    /// end or when there is no more room. [`Self::document`] lends what came. A document that
+    /// cannot be read ([`ResponseHead::unreadable`]) is empty and is not waited for.
     pub fn collect_document(&mut self, now: Instant) {
         if let Phase::Stream = self.phase {
+            if self.head.is_some_and(|head| head.unreadable.is_some()) {
+                self.body = Body::new(BodyFraming::Empty, self.config.chunk);
+            }
             self.phase = Phase::Document(0);
             self.liveness.handle_error_head(now);
         }

@@ -280,17 +280,37 @@ impl<'a> Scanner<'a> {
     /// Reads a value inside a container; the number where it is a plain one: digits alone, and below 2^64.
     #[inline]
     pub(crate) fn integer(&mut self) -> Result<Option<u64>, Malformed> {
-        let value = match self.peek()? {
+        match self.peek()? {
             b'0'..=b'9' => {
-                let start = self.at;
-                let (end, plain) = number(self.bytes, start)?;
-                self.at = end;
-                if plain { decimal(self.bytes.get(start..end).unwrap_or_default()) } else { None }
+                let digits = self.digits()?;
+                self.whole()?;
+                Ok(digits.and_then(decimal))
             }
-            _ => return self.skip_whole().map(|()| None),
-        };
-        self.whole()?;
-        Ok(value)
+            _ => self.skip_whole().map(|()| None),
+        }
+    }
+
+    /// Reads the number whose first digit was peeked at; its digits where it has nothing else. Whether
+    /// it is whole is for [`Scanner::whole`] to say.
+    #[inline]
+    pub(crate) fn digits(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        let start = self.at;
+        let (end, plain) = number(self.bytes, start)?;
+        self.at = end;
+        Ok(if plain { self.bytes.get(start..end) } else { None })
+    }
+
+    /// Reads `front` and the string of `length` digits whose opening quote it ends with, and returns
+    /// the number. Reads nothing if something else follows.
+    #[inline]
+    pub(crate) fn decimal_behind<const N: usize>(&mut self, front: &[u8; N], length: usize) -> Option<u64> {
+        let rest = self.bytes.get(self.at..)?;
+        if rest.first_chunk::<N>() != Some(front) || rest.get(N + length) != Some(&b'"') {
+            return None;
+        }
+        let number = decimal(rest.get(N..N + length)?)?;
+        self.at += N + length + 1;
+        Some(number)
     }
 
     /// Reads a value inside a container and makes sure that it does not go on.
@@ -302,7 +322,7 @@ impl<'a> Scanner<'a> {
 
     /// Numbers and words have no end mark: only what follows tells that one is whole.
     #[inline]
-    fn whole(&self) -> Result<(), Malformed> {
+    pub(crate) fn whole(&self) -> Result<(), Malformed> {
         match self.bytes.get(self.at) {
             Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') => Ok(()),
             Some(_) => Err(malformed(self.at, MalformedReason::Byte)),

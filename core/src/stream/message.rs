@@ -38,7 +38,8 @@
 //! - Rows 4 and 6 say "no data", so they wait, and the others with them, for `data` or for the end. Row 8 waits for
 //!   the end too. At the end the rows are tried in order of rank.
 //! - `data: null` is no `data`. Of duplicate keys the first counts. The id is `id_str` if it was seen by then and
-//!   is one, else `id`.
+//!   is one, else `id`. A number that a reader with 53 bits rounds, which is every `id` of today, is not believed
+//!   alone: `id_str` is looked for behind it, where the service writes it, and else to the end of the message.
 //!
 //! An answer that was given before the end therefore never changes with the bytes that follow.
 //!

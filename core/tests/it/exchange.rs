@@ -147,6 +147,22 @@ fn table() -> Vec<(String, OwnedEvent)> {
             format!("{ok}content-encoding: gzip\r\n\r\n"),
             error(ExchangeErrorKind::Head(HeadErrorKind::ContentEncoding), None, ok.len() + 26),
         ),
+        // Of an answer that refuses the status counts, and a body that cannot be read is none.
+        (
+            String::from("HTTP/1.1 401 No\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n\u{1f}\u{2}"),
+            answer(401, "", false),
+        ),
+        (
+            String::from(
+                "HTTP/1.1 403 No\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\n\u{1f}\u{2}\r\n0\r\n\r\n",
+            ),
+            answer(403, "", false),
+        ),
+        (String::from("HTTP/1.1 404 No\r\ncontent-length: 5, 05\r\n\r\nhello"), answer(404, "", false)),
+        (
+            format!("{ok}content-length: 5, 5\r\n\r\nhello"),
+            error(ExchangeErrorKind::Head(HeadErrorKind::ContentLength), None, ok.len() + 24),
+        ),
         (
             format!("{ok}x: {}", "y".repeat(3_000)),
             error(ExchangeErrorKind::Head(HeadErrorKind::Length), None, 2_048),
@@ -224,6 +240,9 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
         is_complete: true,
         sent: RequestSent::Whole,
     };
+    if head.unreadable.is_some() {
+        return failed(ExchangeErrorKind::Cut, Some(head.status), head.end, &[]);
+    }
     match head.framing {
         BodyFraming::Length(length) => {
             let there = rest.len().min(usize::try_from(length).unwrap_or(usize::MAX));

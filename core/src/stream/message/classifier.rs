@@ -2,7 +2,7 @@
 
 use super::kind::{Compliance, Format, Kind, PostId, System};
 use super::problem::{self, Field, Problem, ProblemBuilder};
-use crate::stream::json::{Malformed, MalformedReason, NAME_MAX, Scanner, Text};
+use crate::stream::json::{Malformed, MalformedReason, NAME_MAX, Scanner, Text, decimal};
 
 /// What [`classify`] found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,8 +10,9 @@ use crate::stream::json::{Malformed, MalformedReason, NAME_MAX, Scanner, Text};
 pub struct Classification {
     /// What the message is.
     pub kind: Kind,
-    /// The Post's id, where it is a Post and has one that is a number below 2^64. Ids that are rounded, as in
-    /// samples that went through a JavaScript reader, are taken as they stand.
+    /// The Post's id, where it is a Post and has one that is a number below 2^64: `id_str`, which counts
+    /// wherever it stands if `id` may be rounded, as a reader with 53 bits rounds it. An `id` that may be
+    /// rounded is taken as it stands only if there is no `id_str`.
     pub post_id: Option<PostId>,
     /// How many bytes were looked at to find out.
     pub bytes_read: usize,
@@ -175,7 +176,7 @@ enum Slot<T> {
 
 /// The keys of an object so far. An `Option` around an `Option`: whether the key was seen, and what it was good for.
 struct SeenKeys<'a> {
-    id: Option<Option<PostId>>,
+    id: Option<SeenId>,
     id_str: Option<Option<PostId>>,
     content: bool,
     reserved: bool,
@@ -192,6 +193,17 @@ struct SeenKeys<'a> {
     system: Option<(System, bool)>,
     sole: bool,
 }
+
+/// The value of `id`.
+#[derive(Clone, Copy)]
+struct SeenId {
+    id: Option<PostId>,
+    /// No reader rounds it.
+    is_exact: bool,
+}
+
+/// So many digits a double holds exactly.
+const EXACT_DIGITS: usize = 15;
 
 fn object(scanner: &mut Scanner<'_>) -> Result<Decision, Malformed> {
     let mut seen = SeenKeys {
@@ -229,23 +241,40 @@ impl<'a> SeenKeys<'a> {
         match name {
             Name::Other => scanner.skip_value()?,
             Name::Id => {
-                let id = scanner.integer()?.map(PostId::new);
-                self.id.get_or_insert(id);
-                if self.content && !self.reserved {
-                    return Ok(Some(self.legacy_post()));
+                let is_post = self.content && !self.reserved;
+                let seen = if scanner.peek()?.is_ascii_digit() {
+                    let digits = scanner.digits()?.unwrap_or_default();
+                    let is_exact = (1..=EXACT_DIGITS).contains(&digits.len());
+                    if is_post && !is_exact && self.id_str.is_none() {
+                        // As the service writes it, so that one look behind the number decides.
+                        if let Some(id) = scanner.decimal_behind(br#","id_str":""#, digits.len()) {
+                            return Ok(Some(post(Some(PostId::new(id)))));
+                        }
+                    }
+                    scanner.whole()?;
+                    SeenId { id: decimal(digits).map(PostId::new), is_exact }
+                } else {
+                    unusual_id(scanner)?
+                };
+                self.id.get_or_insert(seen);
+                if is_post {
+                    return self.legacy_post(scanner).map(Some);
                 }
             }
             Name::IdStr => {
-                let id = scanner.text()?.and_then(|text| text.decimal()).map(PostId::new);
+                let id = id_value(scanner)?;
                 self.id_str.get_or_insert(id);
                 if self.content && !self.reserved {
-                    return Ok(Some(self.legacy_post()));
+                    return self.legacy_post(scanner).map(Some);
                 }
             }
             Name::Content => {
                 self.content = true;
                 if self.has_id() && !self.reserved {
-                    return Ok(Some(self.legacy_post()));
+                    if self.is_rounded() {
+                        scanner.skip_value()?;
+                    }
+                    return self.legacy_post(scanner).map(Some);
                 }
                 scanner.skip_value()?;
             }
@@ -373,14 +402,8 @@ impl<'a> SeenKeys<'a> {
             }
             keys_before += 1;
             if key == b"id" {
-                // A string in all documentation; a number is no reason to lose a Post.
-                let id = if scanner.peek()? == b'"' {
-                    scanner.text()?.and_then(|text| text.decimal())
-                } else {
-                    scanner.integer()?
-                };
-                let kind = Kind::Post { format: Format::V2, partial_errors };
-                return Ok(Some((kind, id.map(PostId::new))));
+                let id = id_value(scanner)?;
+                return Ok(Some((Kind::Post { format: Format::V2, partial_errors }, id)));
             }
             scanner.skip_value()?;
         }
@@ -429,10 +452,17 @@ impl<'a> SeenKeys<'a> {
         self.id.is_some() || self.id_str.is_some()
     }
 
+    /// Whether only an `id` was seen, which may be rounded.
     #[inline]
-    fn legacy_post(&self) -> Decision {
-        let kind = Kind::Post { format: Format::Legacy, partial_errors: false };
-        (kind, self.id_str.flatten().or(self.id.flatten()))
+    fn is_rounded(&self) -> bool {
+        self.id_str.is_none() && self.id.is_some_and(|id| !id.is_exact)
+    }
+
+    /// The Post, after a value. What is still to be read is read only if an `id_str` must be looked for.
+    #[inline]
+    fn legacy_post(&self, scanner: &mut Scanner<'a>) -> Result<Decision, Malformed> {
+        let id_str = if self.is_rounded() { id_str_behind(scanner)? } else { self.id_str.flatten() };
+        Ok(post(id_str.or_else(|| self.id?.id)))
     }
 
     /// The rows in order of rank, with nothing more to come.
@@ -448,12 +478,48 @@ impl<'a> SeenKeys<'a> {
         } else if let (Some((system, true)), true) = (self.system, self.sole) {
             Kind::System(system)
         } else if self.has_id() && self.content {
-            return self.legacy_post();
+            return post(self.id_str.flatten().or_else(|| self.id?.id));
         } else {
             Kind::Unknown
         };
         (kind, None)
     }
+}
+
+#[inline]
+const fn post(id: Option<PostId>) -> Decision {
+    (Kind::Post { format: Format::Legacy, partial_errors: false }, id)
+}
+
+/// Reads an id: a string of digits, or a number. In v2 it is a string in all documentation; that it is
+/// written the other way is no reason to lose a Post.
+fn id_value(scanner: &mut Scanner<'_>) -> Result<Option<PostId>, Malformed> {
+    let id = match scanner.peek()? {
+        b'"' => scanner.string()?.decimal(),
+        _ => scanner.integer()?,
+    };
+    Ok(id.map(PostId::new))
+}
+
+/// Reads a value of `id` that is no number of digits.
+#[cold]
+fn unusual_id(scanner: &mut Scanner<'_>) -> Result<SeenId, Malformed> {
+    let is_exact = scanner.peek()? == b'"';
+    Ok(SeenId { id: id_value(scanner)?, is_exact })
+}
+
+/// Reads the rest of the object for its first `id_str`, or to its end.
+#[cold]
+fn id_str_behind(scanner: &mut Scanner<'_>) -> Result<Option<PostId>, Malformed> {
+    let mut first = false;
+    while let Some(key) = scanner.next_key(&mut first)? {
+        if key.plain(&mut [0; NAME_MAX]) == b"id_str" {
+            return id_value(scanner);
+        }
+        scanner.skip_value()?;
+    }
+    scanner.end()?;
+    Ok(None)
 }
 
 fn v2_event(event: Compliance) -> Decision {

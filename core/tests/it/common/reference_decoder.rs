@@ -214,6 +214,8 @@ pub(crate) struct FinalHead {
     pub(crate) end: usize,
     pub(crate) status: u16,
     pub(crate) framing: BodyFraming,
+    /// Why the body cannot be read.
+    pub(crate) unreadable: Option<HeadErrorKind>,
     pub(crate) fields: Vec<(String, Vec<u8>)>,
 }
 
@@ -335,9 +337,11 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
     }
     // Folds are put in place first: white space at the start of a line, but not of the first field line.
     let mut unfolded: Vec<Vec<u8>> = Vec::new();
+    let mut folded = Vec::new();
     for (index, line) in lines.iter().enumerate().take(lines.len() - 1).skip(1) {
         if matches!(line[0], b' ' | b'\t') && !unfolded.is_empty() {
             let last = unfolded.len() - 1;
+            folded.push(last);
             // A space for each octet of the line end that goes.
             unfolded[last].extend_from_slice(if lines[index - 1].ends_with(b"\r\n") { b"  " } else { b" " });
             unfolded[last].extend_from_slice(without_line_end(line));
@@ -366,8 +370,22 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
     if status < 200 {
         return Ok(None);
     }
-    let framing = framing(status, line[7] == b'0', &fields)?;
-    Ok(Some(FinalHead { end, status, framing, fields }))
+    let folded = folded.iter().map(|&index| fields[index].0.to_ascii_lowercase()).find_map(|name| {
+        let kinds = [
+            ("transfer-encoding", HeadErrorKind::TransferEncoding),
+            ("content-length", HeadErrorKind::ContentLength),
+        ];
+        kinds.into_iter().find(|(other, _)| *other == name).map(|(_, kind)| kind)
+    });
+    let (framing, unreadable) = match framing(status, line[7] == b'0', &fields, folded) {
+        Ok(framing) => (framing, content_coding(status, &fields)),
+        Err(kind) => (BodyFraming::UntilClose, Some(kind)),
+    };
+    match unreadable {
+        // Of a response that is no success the status counts, whatever its body is.
+        Some(kind) if status < 300 => Err(kind),
+        _ => Ok(Some(FinalHead { end, status, framing, unreadable, fields })),
+    }
 }
 
 fn without_line_end(line: &[u8]) -> &[u8] {
@@ -381,53 +399,56 @@ fn trim(value: &[u8]) -> &[u8] {
     &value[first..=last]
 }
 
-/// All list elements of all fields of that name, in lower case.
-fn elements(fields: &[(String, Vec<u8>)], name: &str) -> Vec<Vec<u8>> {
-    let values = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-    values.flat_map(|value| value.split(|&byte| byte == b',')).map(|e| trim(e).to_ascii_lowercase()).collect()
+/// The values of all fields of that name, in lower case.
+fn values(fields: &[(String, Vec<u8>)], name: &str) -> Vec<Vec<u8>> {
+    let named = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    named.map(|(_, value)| value.to_ascii_lowercase()).collect()
 }
 
-/// RFC 9112 section 6.3, in its order.
-fn framing(status: u16, is_1_0: bool, fields: &[(String, Vec<u8>)]) -> Result<BodyFraming, HeadErrorKind> {
+/// Returns the error of a body in a content coding.
+fn content_coding(status: u16, fields: &[(String, Vec<u8>)]) -> Option<HeadErrorKind> {
+    let codings = values(fields, "content-encoding").join(&b',');
+    let is_coded =
+        codings.split(|&byte| byte == b',').map(trim).any(|coding| !matches!(coding, b"" | b"identity"));
+    (is_coded && status != 204 && status != 304).then_some(HeadErrorKind::ContentEncoding)
+}
+
+/// RFC 9112 section 6.3, in its order, with what it leaves open decided strictly.
+fn framing(
+    status: u16,
+    is_1_0: bool,
+    fields: &[(String, Vec<u8>)],
+    folded: Option<HeadErrorKind>,
+) -> Result<BodyFraming, HeadErrorKind> {
     if status == 204 || status == 304 {
         return Ok(BodyFraming::Empty);
     }
-    let encoded = elements(fields, "content-encoding").iter().any(|coding| {
-        let coding: &[u8] = coding;
-        coding != b"" && coding != b"identity"
-    });
-    if encoded && status < 300 {
-        return Err(HeadErrorKind::ContentEncoding);
+    if let Some(kind) = folded {
+        return Err(kind);
     }
-    let codings = elements(fields, "transfer-encoding");
-    if !codings.is_empty() {
-        if is_1_0 {
-            return Err(HeadErrorKind::TransferEncodingVersion);
+    let length = match values(fields, "content-length").as_slice() {
+        [] => None,
+        [one] if !one.is_empty() && one.iter().all(u8::is_ascii_digit) => {
+            // Leading zeros say nothing.
+            let digits: Vec<u8> = one.iter().copied().skip_while(|&digit| digit == b'0').collect();
+            let length =
+                digits.iter().take(30).fold(0_u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
+            Some(
+                u64::try_from(length)
+                    .ok()
+                    .filter(|&length| length < 1 << 63)
+                    .ok_or(HeadErrorKind::ContentLength)?,
+            )
         }
-        let named: Vec<Vec<u8>> = codings.into_iter().filter(|coding| !coding.is_empty()).collect();
-        if named != [b"chunked"] {
-            return Err(HeadErrorKind::TransferEncoding);
-        }
-        return Ok(BodyFraming::Chunked);
-    }
-    let mut lengths = elements(fields, "content-length");
-    lengths.iter_mut().for_each(|length| {
-        // Leading zeros say nothing, but one digit there must be.
-        while length.len() > 1 && length[0] == b'0' {
-            length.remove(0);
-        }
-    });
-    lengths.dedup();
-    match lengths.as_slice() {
-        [] => Ok(BodyFraming::UntilClose),
-        [one] if !one.is_empty() && one.len() < 20 && one.iter().all(u8::is_ascii_digit) => {
-            let length = one.iter().fold(0_u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
-            match u64::try_from(length) {
-                Ok(length) if length < 1 << 63 => Ok(BodyFraming::Length(length)),
-                _ => Err(HeadErrorKind::ContentLength),
-            }
-        }
-        _ => Err(HeadErrorKind::ContentLength),
+        _ => return Err(HeadErrorKind::ContentLength),
+    };
+    let codings = values(fields, "transfer-encoding");
+    match (codings.as_slice(), length) {
+        ([], None) => Ok(BodyFraming::UntilClose),
+        ([], Some(length)) => Ok(BodyFraming::Length(length)),
+        _ if is_1_0 => Err(HeadErrorKind::TransferEncodingVersion),
+        ([one], _) if one == b"chunked" => Ok(BodyFraming::Chunked),
+        _ => Err(HeadErrorKind::TransferEncoding),
     }
 }
 

@@ -241,6 +241,74 @@ fn refusal_body_is_read_with_every_framing() {
     }
 }
 
+/// Final ones stay final, and the others keep their schedule.
+#[test]
+fn the_status_decides_when_the_body_is_in_a_coding_that_was_not_asked_for() {
+    use RefusalKind as K;
+    let gzip = b"\x1F\x8B\x08\0\x03\xFF";
+    for (status, kind, wait) in [
+        (401, K::Unauthorized, None),
+        (403, K::Forbidden, None),
+        (404, K::Request, None),
+        (302, K::Redirect, None),
+        (429, K::RateLimit, Some(60)),
+        (503, K::Server, Some(5)),
+    ] {
+        for fields in [
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Content-Encoding: gzip\r\nContent-Length: 6\r\n",
+            "Content-Encoding: br\r\n",
+            "Content-Length: 6, 06\r\n",
+            "Content-Length:\r\n 6\r\n",
+        ] {
+            // An unread document is not an empty one, which would mean a limit of connections.
+            let head = format!("HTTP/1.1 {status} x\r\nx-rate-limit-remaining: 3\r\n{fields}\r\n");
+            let wire = [head.as_bytes(), gzip].concat();
+            for buffer_bytes in [1, 2, 16_384] {
+                let mut net = Network::always(Attempt::new().bytes(0, &wire));
+                net.buffer_bytes = buffer_bytes;
+                let run = run(&config(), net, secs(1));
+                let (refused, document) = &run.refused[0];
+                let name = format!("{status} {fields:?} by {buffer_bytes}");
+                assert_eq!((refused.status, refused.kind), (status, kind), "{name}");
+                assert!(document.is_empty(), "{name}");
+                // Nothing more is waited for.
+                assert_eq!(run.lines[1], "0 close", "{name}");
+                match wait {
+                    Some(seconds) => assert_eq!(run.first().delay.as_secs(), seconds, "{name}"),
+                    None => assert_eq!(run.lines[3..], ["0 gave up refused", "0 done"], "{name}"),
+                }
+            }
+        }
+    }
+}
+
+/// The local clock of these runs is right by chance: the server's is off.
+#[test]
+fn absolute_waits_are_measured_by_the_servers_date() {
+    // 1700000000 is Tue, 14 Nov 2023 22:13:20 GMT.
+    let an_hour_ahead = ["Tue, 14 Nov 2023 23:13:20 GMT", "1700003900", "Tue, 14 Nov 2023 23:18:20 GMT"];
+    let an_hour_behind = ["Tue, 14 Nov 2023 21:13:20 GMT", "1699996700", "Tue, 14 Nov 2023 21:18:20 GMT"];
+    for [date, reset, after] in [an_hour_ahead, an_hour_behind] {
+        for wait in [format!("x-rate-limit-reset: {reset}"), format!("retry-after: {after}")] {
+            let fields = format!("x-rate-limit-remaining: 0\r\n{wait}\r\ndate: {date}\r\n");
+            let run = answered(refusal("429 x", &fields, ""));
+            assert_eq!((run.first().delay.as_secs(), run.first().reset_ignored), (300, false), "{fields}");
+        }
+    }
+}
+
+/// The stream before said how far the local clock is off.
+#[test]
+fn absolute_waits_without_a_date_are_measured_by_the_clock_of_the_stream_before() {
+    let head = "HTTP/1.1 200 OK\r\ndate: Tue, 14 Nov 2023 23:13:20 GMT\r\ncontent-length: 2\r\n\r\n\r\n";
+    let fields = "x-rate-limit-remaining: 0\r\nx-rate-limit-reset: 1700003900\r\n";
+    let net =
+        Network::new([Attempt::new().bytes(0, head), Attempt::new().bytes(0, refusal("429 x", fields, ""))]);
+    let run = run(&config(), net, secs(1));
+    assert_eq!(run.delays(), [0, 300_000]);
+}
+
 #[test]
 fn refusal_body_is_kept_up_to_64_kib() {
     for length in [65_535, 65_536, 65_537, 200_000] {

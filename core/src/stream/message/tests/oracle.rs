@@ -259,7 +259,7 @@ fn v2(data: &Members, partial_errors: bool) -> (Kind, Option<u64>) {
     if first(data, "id").is_none() {
         return (Kind::Envelope { partial_errors }, None);
     }
-    let id = integer(data, "id").or(text(data, "id").and_then(digits));
+    let id = id(data, "id");
     (Kind::Post { format: Format::V2, partial_errors }, id)
 }
 
@@ -316,15 +316,31 @@ fn decide(seen: &Members, end: bool) -> Option<(Kind, Option<u64>)> {
     let has_id = first(seen, "id").is_some() || first(seen, "id_str").is_some();
     let reserved = seen.iter().any(|(key, _)| RESERVED.contains(&key.as_str()));
     if content && has_id && (end || !reserved) {
-        return Some((LEGACY, text(seen, "id_str").and_then(digits).or(integer(seen, "id"))));
+        return Some((LEGACY, id(seen, "id_str").or(id(seen, "id"))));
     }
     end.then_some((Kind::Unknown, None))
 }
 
+fn id(members: &Members, key: &str) -> Option<u64> {
+    integer(members, key).or(text(members, key).and_then(digits))
+}
+
+/// Whether an `id` cannot have been rounded.
+fn is_exact(id: &Json) -> bool {
+    match id {
+        Bare(word) => word.len() <= 15 && digits(word).is_some(),
+        other => matches!(other, Json::Text(_)),
+    }
+}
+
 fn oracle(members: &Members) -> (Kind, Option<u64>) {
-    (1..=members.len())
-        .find_map(|count| decide(&members[..count], false))
-        .unwrap_or_else(|| decide(members, true).unwrap())
+    let decided = |count: &usize| decide(&members[..*count], false).is_some();
+    let count = (1..=members.len()).find(decided);
+    let seen = &members[..count.unwrap_or(members.len())];
+    let (kind, found) = decide(seen, count.is_none()).unwrap();
+    let is_rounded = first(seen, "id_str").is_none() && first(seen, "id").is_some_and(|id| !is_exact(id));
+    let later = if kind == LEGACY && is_rounded { id(members, "id_str") } else { None };
+    (kind, later.or(found))
 }
 
 #[test]
