@@ -143,7 +143,7 @@ impl Mode for Events {
             Closed::CompleteByClose { undelivered } => {
                 // A last message that lacks only its delimiter.
                 if let (_, Ok(Some(event))) = self.connection.decode(&[], Instant::ZERO) {
-                    show(self.style, &event, output)?;
+                    show(self.style, &event, self.is_unreadable, output)?;
                 }
                 (DisconnectReason::Close, undelivered, Ending::Complete)
             }
