@@ -75,7 +75,7 @@ codes! {
     ExplicitAnd = "W-AND",
     /// A rule that matches a massive volume of Posts.
     Broad = "W-BROAD",
-    /// A stop word beside other terms.
+    /// A stop word together with other terms.
     StopWord = "W-STOP",
     /// A language code that X does not list.
     Language = "W-LANG",

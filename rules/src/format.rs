@@ -34,7 +34,8 @@ impl Rule {
     /// let profile = Profile::Powerstream;
     /// let text = r#"( FROM:harbour_news   bio:"gulls" ) OR ("sea gull" -(is:retweet))"#;
     /// let rule = Rule::parse(text, profile).unwrap();
-    /// assert_eq!(rule.format(profile), r#"from:harbour_news bio:gulls OR "sea gull" -is:retweet"#);
+    /// let canonical = r#"from:harbour_news bio:gulls OR "sea gull" -is:retweet"#;
+    /// assert_eq!(rule.format(profile), canonical);
     ///
     /// let options = FormatOptions { explicit: true, ..FormatOptions::default() };
     /// assert_eq!(

@@ -10,7 +10,7 @@
 //!   text --> lexer --> parser --> tree (flat, post-order, with spans) --> errors, warnings
 //!              |          |         |                                \--> canonical form
 //!              |   operator table   |                                 \-> explanation
-//!              '--- Issues (data) --'--> Diagnostics: code, span, message, help, the service's text
+//!              '--- Issues (data) --'--> Diagnostics: code, span, message, help, service's text
 //!
 //!   trees --> matcher: an index of many rules; returns the rules that a Post matches
 //! ```
@@ -37,7 +37,8 @@
 //!
 //! // An invalid rule. The service's message comes with the error.
 //! let errors = Rule::parse("gull OR", Profile::Powerstream).unwrap_err();
-//! assert_eq!(errors[0].api.as_ref().unwrap().messages, ["Cannot parse rule at '<EOF>' (position 8)"]);
+//! let api = errors[0].api.as_ref().unwrap();
+//! assert_eq!(api.messages, ["Cannot parse rule at '<EOF>' (position 8)"]);
 //! ```
 //!
 //! For every text, parsing takes time and memory linear in its length, without recursion and

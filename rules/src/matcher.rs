@@ -10,7 +10,8 @@
 //!
 //! let mut rules = RuleSet::new();
 //! let gulls = rules.insert(&Rule::parse("gull lang:en", Profile::Powerstream)?, Some("birds"));
-//! let ferries = rules.insert(&Rule::parse("ferry OR \"night boat\"", Profile::Powerstream)?, None);
+//! let ferry = Rule::parse("ferry OR \"night boat\"", Profile::Powerstream)?;
+//! let ferries = rules.insert(&ferry, None);
 //!
 //! let mut scratch = Scratch::new();
 //! let post = br#"{"id_str":"20","text":"A Gull follows the night boat","lang":"en"}"#;

@@ -33,7 +33,8 @@
 //! let in_force = [Rule::new("gull"), Rule::new("crow")];
 //! let wanted = [Rule::new("crow"), Rule::new("gull OR tern")];
 //! let plan = plan(&in_force, &wanted, Limits::default())?;
-//! assert_eq!(plan.requests, [Request::Add(vec![1]), Request::Delete { rules: vec![0], waits: true }]);
+//! let delete = Request::Delete { rules: vec![0], waits: true };
+//! assert_eq!(plan.requests, [Request::Add(vec![1]), delete]);
 //! # Ok::<(), powerstream_rules::sync::PlanError>(())
 //! ```
 

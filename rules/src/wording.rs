@@ -320,7 +320,8 @@ impl<'a> Wording<'a> {
         self
     }
 
-    /// Adds the service's message that it cannot parse the rule at this token. An empty token is the end.
+    /// Adds the service's message that it cannot parse the rule at this token. An empty token means
+    /// the end of the rule.
     fn cannot_parse(self, token: &'a str) -> Self {
         self.service(Message::CannotParse(if token.is_empty() { Message::END } else { token }))
     }
@@ -514,8 +515,8 @@ fn bad_argument(
 }
 
 impl<'a> Wording<'a> {
-    /// Adds the service's message that it cannot parse the rule at this item of a bracketed list. An empty
-    /// item is the closing bracket.
+    /// Adds the service's message that it cannot parse the rule at this item of a bracketed list.
+    /// An empty item means the closing bracket.
     fn item(self, item: Span, rule: &'a str) -> Self {
         self.cannot_parse(if item.start == item.end { "]" } else { item.of(rule) })
     }

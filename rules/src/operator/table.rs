@@ -55,8 +55,8 @@ macro_rules! operators {
     (@other $other:literal) => { Some($other) };
 }
 
-// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on the filtered stream, negation,
-// sources, summary, clause, example
+// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on the filtered stream,
+// negation, sources, summary, clause, example
 operators! {
     Keyword = "keyword" [], Keyword, (Listed Listed Listed), standalone true Allowed OwnAndQuoted,
         "Posts with this word in the text or in a link.",

@@ -1,7 +1,10 @@
 //! Compares a compiled set with each rule evaluated alone, on generated rules and Posts. The
 //! generator has a fixed seed, so a failure is reproducible.
 
-#![allow(clippy::unwrap_used, reason = "test helpers, which clippy.toml's exemption for tests does not cover")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 use powerstream_rules::matcher::{
     MatchOptions, Phrases, RuleSet, Scratch, Segment, Truth, evidence, evidence_text,

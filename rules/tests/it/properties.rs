@@ -1,7 +1,10 @@
 //! Properties of all rules and texts, tested on generated ones. The generator has a fixed seed, so
 //! a failure is reproducible.
 
-#![allow(clippy::unwrap_used, reason = "test helpers, which clippy.toml's exemption for tests does not cover")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 use powerstream_rules::{FormatOptions, NodeKind, Operator, Profile, Rule, check};
 

@@ -1,6 +1,9 @@
 //! Marsaglia's xorshift64. It gives the same numbers in every run, so a failure is reproducible.
 
-#![allow(clippy::unwrap_used, reason = "test helpers, which clippy.toml's exemption for tests does not cover")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 pub(crate) struct Random(pub(crate) u64);
 

@@ -2,7 +2,10 @@
 //! request. Checks that the number of rules never exceeds the limit, that gaps occur only where
 //! unavoidable, and that the number of requests is minimal.
 
-#![allow(clippy::unwrap_used, reason = "test helpers, which clippy.toml's exemption for tests does not cover")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,8 @@
 //! Invariants of all texts, valid rules or not, shared by the tests and the fuzzer.
-#![allow(clippy::unwrap_used, reason = "test helpers, which clippy.toml's exemption for tests does not cover")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 #![allow(unreachable_pub, reason = "shared by tests and fuzz targets alike")]
 
 use powerstream_rules::{FINDINGS_MAX, FormatOptions, NodeKind, Profile, Rule, Step, check};
