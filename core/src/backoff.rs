@@ -162,7 +162,7 @@ fn power_of_two(exponent: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// Reaching saturation through the public API would take four billion failures.
+    // Sets the counters directly, because counting up to saturation takes four billion failures.
     #[test]
     fn counters_and_delays_saturate() {
         let config = BackoffConfig { jitter_percent: 0, ..BackoffConfig::default() };

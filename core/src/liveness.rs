@@ -306,8 +306,8 @@ impl Liveness {
     /// Returns the reason if the deadline has expired.
     ///
     /// [`Self::handle_timeout`] is called only when a read finds nothing, so a server that never
-    /// pauses would avoid it. The caller's own lateness is allowed for: if bytes are read `d` after
-    /// the deadline, the deadline moves by `d` from that read, at most one second.
+    /// pauses would avoid it. The caller's own lateness is allowed for: if bytes are first read `d`
+    /// after the deadline, the deadline becomes `d` after that read. `d` is at most one second.
     #[inline]
     pub fn handle_unfinished(&mut self, now: Instant) -> Option<TimeoutKind> {
         if self.is_late(now) { self.handle_late(now) } else { None }

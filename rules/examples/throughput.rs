@@ -1,5 +1,6 @@
-//! Measures how long checking 10,000 rules takes: `cargo run --release -p powerstream-rules
-//! --example throughput`.
+//! Measures how long checking 10,000 rules takes.
+//!
+//! `cargo run --release -p powerstream-rules --example throughput`
 
 use std::time::Instant;
 

@@ -111,7 +111,7 @@ impl<'a> Wording<'a> {
                     Reserved::Not => ("not", "a dash directly before a term to exclude it", Message::Not),
                 };
                 say(
-                    format!("{text} is reserved and cannot be an unquoted keyword"),
+                    format!("`{text}` is reserved and cannot be an unquoted keyword"),
                     format!("write {instead}, or \"{word}\" to find the word"),
                 )
                 .service(message)
@@ -144,7 +144,7 @@ impl<'a> Wording<'a> {
                     Some(Profile::FilteredStreamEmbedding) => {
                         "remove it; only the filtered stream with the embedding tier has it".to_owned()
                     }
-                    Some(other) => format!("remove it; only {} has it", other.product()),
+                    Some(other) => format!("remove it; it is an operator of {}", other.product()),
                     None => "remove it".to_owned(),
                 };
                 let wording =
@@ -268,20 +268,20 @@ impl<'a> Wording<'a> {
                 "shorten it",
             ),
             Issue::StopWord(word) => say(
-                format!("{} is a stop word and hardly restricts the rule", quoted(word.of(rule))),
+                format!("`{}` is a stop word and hardly restricts the rule", quoted(word.of(rule))),
                 "remove it, or quote it together with the words next to it",
             ),
             Issue::Punctuated(word) => {
                 let word = quoted(word.of(rule));
                 say(
-                    format!("{word} contains punctuation and is read as a phrase"),
+                    format!("`{word}` contains punctuation and is read as a phrase"),
                     format!("write \"{word}\""),
                 )
             }
             Issue::Unsegmented(word) => {
                 let word = quoted(word.of(rule));
                 say(
-                    format!("{word} matches only if blanks or punctuation surround it"),
+                    format!("`{word}` matches only if blanks or punctuation surround it"),
                     format!("write contains:{word}, which also matches inside sentences"),
                 )
             }

@@ -10,10 +10,14 @@
 //! The decoder has one state per place in the grammar, so the input may be split anywhere. Loops
 //! over many bytes exist only for content.
 //!
-//! Each state rejects input that other decoders are known to accept wrongly: a sign or a prefix
-//! before the size, an empty size, LF without CR, other bytes instead of the CR LF after the data,
-//! and CR or LF inside an extension. Limits apply to each size line and to the trailer section,
-//! never to the whole body, because a stream does not end.
+//! Each state rejects input that other decoders are known to accept wrongly:
+//!
+//! - a sign or a prefix before the size, or an empty size;
+//! - LF without CR, and other bytes instead of the CR LF after the data;
+//! - CR or LF inside an extension.
+//!
+//! Limits apply to each size line and to the trailer section, never to the whole body, because a
+//! stream does not end.
 //!
 //! ```
 //! use powerstream_core::http::{ChunkedDecoder, ChunkSpan};
@@ -204,7 +208,7 @@ enum State {
     Failed,
 }
 
-/// Decodes the chunked coding. It has about 60 bytes of state; the input may be split anywhere.
+/// Decodes the chunked coding. It has 32 bytes of state; the input may be split anywhere.
 #[derive(Clone, Debug)]
 pub struct ChunkedDecoder {
     state: State,
@@ -445,7 +449,8 @@ impl ChunkedDecoder {
         Ok(next)
     }
 
-    /// chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+    /// Returns the state after a byte of an extension (RFC 9112 section 7.1.1):
+    /// `chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`
     #[cold]
     fn step_extension(&mut self, byte: u8) -> Result<State, ChunkErrorKind> {
         let bws = matches!(byte, b' ' | b'\t');

@@ -76,8 +76,8 @@ impl<'a> SessionConfig<'a> {
         self.request_start().saturating_add(self.request_bytes())
     }
 
-    /// Returns the offset of the request in the storage: after the longest message, and after space
-    /// for a copy of the request.
+    /// Returns the offset of the request in the storage. The space before it holds the longest
+    /// message or a copy of the request, whichever is longer.
     pub(super) fn request_start(&self) -> usize {
         self.message_bytes_max.saturating_add(1).max(self.request_bytes())
     }

@@ -162,7 +162,7 @@ fn any(view: &View<'_>, field: &'static str, is: impl Fn(&Post<'_>) -> bool) -> 
     Answer::new(found, view.missing_any())
 }
 
-/// Like [`any`], for the entities of each Post.
+/// Returns true if `is` is true for the entities of one of the Posts that the operator reads.
 fn any_entity<'a>(
     view: &View<'a>,
     field: &'static str,

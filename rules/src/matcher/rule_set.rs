@@ -72,7 +72,7 @@ impl RuleSet {
     ///
     /// # Panics
     ///
-    /// Panics if the set would have more than 2^28 different terms, about 10 GB.
+    /// Panics if the set would have more than 2^28 different terms, which would take over 17 GB.
     pub fn insert(&mut self, rule: &Rule, tag: Option<&str>) -> RuleKey {
         #[allow(clippy::cast_possible_truncation, reason = "there are fewer rules than terms")]
         let slot = self.free.pop().unwrap_or(self.rules.len() as u32);
@@ -144,7 +144,7 @@ impl RuleSet {
         }
     }
 
-    /// Like [`matches`](Self::matches), for a Post that has already been parsed. If the Post has an
+    /// Returns the keys of the rules that a Post matches, ascending. If the Post comes from an
     /// [`Index`](powerstream_core::post::Index), its fields are not searched again.
     pub fn matches_post<'s>(&self, post: &Post<'_>, scratch: &'s mut Scratch) -> &'s [RuleKey] {
         let posts = Posts::new(*post);
@@ -152,7 +152,8 @@ impl RuleSet {
         scratch.matched()
     }
 
-    /// Like [`matches`](Self::matches), for a text alone: a legacy Post without other fields.
+    /// Returns the keys of the rules that a text matches, ascending. The text is treated as a
+    /// legacy Post without other fields.
     pub fn matches_text<'s>(&self, text: &str, scratch: &'s mut Scratch) -> &'s [RuleKey] {
         let posts = Posts::of_text(text);
         Scan::new(&self.index, &View::new(&posts), scratch).run();

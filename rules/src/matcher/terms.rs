@@ -14,7 +14,7 @@ use crate::check::is_stop_word;
 pub(crate) type TermId = u32;
 
 /// The maximum number of terms, because an instruction has 28 bits for the number. That many terms
-/// would take about 10 GB.
+/// would take over 17 GB.
 pub(crate) const TERMS_MAX: u32 = 1 << 28;
 
 /// The number that means "no term".
