@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_at_1970_and_at_the_last_time() {
+    fn saturates_at_1970_and_at_the_last_time() {
         let early = WallClock::new(at(60_000), UnixTime::from_seconds(59));
         assert_eq!(early.unix_at(at(1_000)), UnixTime::default());
         assert_eq!(early.unix_at(at(2_000)), UnixTime::from_seconds(1));

@@ -261,7 +261,7 @@ fn rejects_invalid_chunked_bodies_at_the_offending_byte() {
 
 /// Tests every byte value in each place that allows only some.
 #[test]
-fn every_byte_value_at_every_position() {
+fn accepts_only_the_allowed_byte_values_at_each_position() {
     let places: &[&[u8]] = &[
         b"",
         b"5",

@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_come_first_and_evaluation_starts_behind_them() {
+    fn anchors_come_first_and_evaluation_starts_after_them() {
         let (program, terms) = compiled("-delta (alpha OR bravo charlie)");
         // Of two words, the longer one is the anchor, because it is probably rarer.
         assert_eq!(

@@ -311,7 +311,7 @@ fn help_says_what_to_write() {
 }
 
 #[test]
-fn invisible_characters_are_refused_everywhere() {
+fn invisible_characters_are_rejected_everywhere() {
     for hidden in ["\0", "\u{1b}", "\u{7f}", "\u{9f}", "\u{200f}", "\u{202e}", "\u{2066}"] {
         for rule in ["gu_ll", "gull \"a_b\"", "contains:\"_\"", "gull_ tern"] {
             let rule = rule.replace('_', hidden);
