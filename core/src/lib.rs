@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | [`http::ChunkedDecoder`] | slices of a chunked body | ranges of content bytes |
 //! | [`http::HeadDecoder`] | slices of a response | the head, and how the body ends |
-//! | [`stream::Connection`] | slices of a response, time | borrowed messages, keep-alives, a deadline |
+//! | [`stream::Connection`] | slices of a response, time | messages, keep-alives, one deadline |
 //! | [`stream::classify`] | a message | its kind, the Post's id |
 //! | [`post::Post`] | a Post | its fields in both formats, parsed on demand |
 //! | [`liveness::Liveness`] | events of a connection | one deadline, with its reason |

@@ -428,8 +428,8 @@ impl ChunkedDecoder {
             self.size = 0;
         }
         self.digits += 1;
-        // RFC 9112 7.1: a recipient MUST anticipate large sizes and prevent overflow. Sizes from 2^63
-        // on are rejected.
+        // RFC 9112 7.1: a recipient MUST anticipate large sizes and prevent overflow. Sizes from
+        // 2^63 on are rejected.
         if self.size >= 1 << 59 {
             return Err(ChunkErrorKind::SizeOverflow);
         }

@@ -9,8 +9,8 @@
 //! | send one request and read its bounded answer | [`Exchange`] |
 //! | open a tunnel through a proxy | [`ConnectHandshake`] |
 //!
-//! Bytes that determine where a message ends must follow the grammar of RFC 9112 exactly. An invalid
-//! one ends the connection, because a wrong boundary would lose Posts without a trace, while a
+//! Bytes that determine where a message ends must follow the grammar of RFC 9112 exactly. Invalid
+//! ones end the connection, because a wrong boundary would lose Posts without a trace, while a
 //! reconnect takes only seconds. Everything else (reason phrases, unknown fields, extensions,
 //! trailers) is skipped within limits.
 

@@ -55,7 +55,7 @@ macro_rules! operators {
     (@other $other:literal) => { Some($other) };
 }
 
-// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on the filtered stream,
+// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on filtered stream,
 // negation, sources, summary, clause, example
 operators! {
     Keyword = "keyword" [], Keyword, (Listed Listed Listed), standalone true Allowed OwnAndQuoted,
