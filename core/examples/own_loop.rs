@@ -1,7 +1,8 @@
-//! A session in a loop of one's own: every step carried out by hand, over std sockets, without any adapter.
+//! An event loop over `std` sockets that performs each step of a session itself, without an
+//! adapter. It ends after 1,000 Posts.
 //!
-//! `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another
-//! `cargo run -p powerstream-core --features std --example own_loop -- 127.0.0.1:8080`. It ends after 1,000 Posts.
+//! Run `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another `cargo run -p
+//! powerstream-core --features std --example own_loop -- 127.0.0.1:8080`.
 
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -21,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = SessionConfig::new(origin);
     config.token = Some(BearerToken::new(&token)?);
 
-    // The epoch of the clock is ours to choose; jitter wants a seed that differs from client to client.
+    // The caller chooses the epoch of the clock. The seed of the jitter should differ per client.
     let base = std::time::Instant::now();
     let now = || Instant::from_std(std::time::Instant::now(), base);
     let seed = u64::from(std::process::id());
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut buffer = vec![0; READ_BYTES];
     let mut socket: Option<TcpStream> = None;
     let mut posts = 0;
-    // A wait of zero is none that a socket takes.
+    // Sockets reject a timeout of zero.
     let wait = |until: Instant| Some(until.saturating_since(now()).max(Duration::from_millis(1)));
     let is_late = |error: &Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
 
@@ -44,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             (Step::Connect { until }, _) => match connect(&origin, wait(until).unwrap_or_default()) {
                 Ok(connected) => {
                     socket = Some(connected);
-                    // Clocks drift apart over months; each connect is a good moment to say what time it is.
+                    // Clocks drift apart over months, so report the wall-clock time at each
+                    // connection.
                     session.set_wall_clock(now(), SystemTime::now().into());
                     session.handle_connected(now());
                 }
@@ -58,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
             (Step::Read { until }, Some(socket)) => {
-                // The time that the events of the last read took is not silence.
+                // The time spent on the events of the last read does not count as idle time.
                 session.handle_resume(now());
                 match socket.set_read_timeout(wait(until)).and_then(|()| socket.read(&mut buffer)) {
                     Ok(0) => session.handle_eof(now()),
@@ -86,15 +88,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 socket = None;
                 session.handle_closed(now());
             }
-            // Not met: a session writes and reads only between connect and close.
-            (Step::Write { .. } | Step::Read { .. }, None) => return Err("no socket".into()),
+            (Step::Write { .. } | Step::Read { .. }, None) => {
+                unreachable!("a session writes and reads only on an open connection")
+            }
         }
     }
     println!("{posts} Posts");
     Ok(())
 }
 
-/// Resolves anew at each connect, and takes only addresses that the origin allows.
+/// Resolves the host again at each connection, and uses only addresses that the origin allows.
 fn connect(origin: &Origin<'_>, timeout: Duration) -> Result<TcpStream, TransportError> {
     let addresses = (origin.host(), origin.port())
         .to_socket_addrs()
@@ -112,7 +115,7 @@ fn connect(origin: &Origin<'_>, timeout: Duration) -> Result<TcpStream, Transpor
     Err(last)
 }
 
-/// Says what a socket's error means to the session.
+/// Converts a socket error to a transport error.
 fn fault(error: &Error) -> TransportError {
     let kind = match error.kind() {
         ErrorKind::ConnectionRefused => TransportErrorKind::Refused,
@@ -122,7 +125,7 @@ fn fault(error: &Error) -> TransportError {
     TransportError::with_os_code(kind, error.raw_os_error())
 }
 
-/// Shows what happened; how many Posts it was.
+/// Prints an event. Returns the number of Posts in it.
 fn show(event: SessionEvent<'_>) -> u32 {
     match event {
         SessionEvent::Message(message) => return u32::from(message.class.is_post()),

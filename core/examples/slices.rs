@@ -1,12 +1,13 @@
-//! The decoder, the framer and the classifier over slices that the caller owns: packets out of a ring, say, or blocks that
-//! io_uring filled. No session, no clock, no read buffer, and no copy but of the one message that a packet cuts.
+//! Uses the decoder, the framer and the classifier on slices that the caller owns, such as packets
+//! of a ring or blocks filled by io_uring. There is no session, clock or read buffer. Only a
+//! message that is split between packets is copied.
 //!
 //! `cargo run -p powerstream-core --example slices`
 
 use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder, HeadDecoder, HeadLimits};
 use powerstream_core::stream::{Frame, Framer, MessagePlace, classify};
 
-/// A response in three packets. The second Post is cut, by a chunk and by a packet.
+/// A response in three packets. The second Post is split by a chunk and by a packet.
 const PACKETS: [&[u8]; 3] = [
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2e\r\n{\"id_str\":\"1\",\"text\":\"a\"}\r\n\r\n",
     b"{\"id_str\":\"2\",\"te\r\na\r\nxt\":\"b\"}\r\n\r\n",
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             input = &input[consumed..];
         }
-        // Where the content lies in the packet, run by run; and in each run, where messages end.
+        // Each range of content in the packet, and in each range, the ends of messages.
         while let ChunkSpan::Data(content) = decoder.decode(input)? {
             let mut run = content.clone();
             while !run.is_empty() {

@@ -1,14 +1,15 @@
-//! The documented reconnection schedules (X docs, handling disconnections).
+//! The reconnection schedules that X documents (X docs, handling disconnections).
 //!
-//! | class | starts at | grows | ceiling |
+//! | failure class | first wait | growth | ceiling |
 //! |---|---|---|---|
-//! | network | 250 ms | by 250 ms | 16 s |
+//! | network | 250 ms | 250 ms each time | 16 s |
 //! | HTTP | 5 s | doubles | 320 s |
-//! | rate limit | 60 s | doubles | 900 s (none is documented; this is one rate-limit window) |
+//! | rate limit | 60 s | doubles | 900 s (not documented; one rate-limit window) |
 //!
-//! Jitter of 0 to 25 % from a seed goes on top, as in X's own Python SDK, so that many clients do not come back in
-//! step; it never takes a delay below the documented one. Each class counts for itself; all start over together, when
-//! the caller has seen a healthy stream, and not when a server merely answered 200.
+//! Jitter of 0 to 25 % is added, as in X's Python SDK, so that many clients do not reconnect at the
+//! same moment. It never shortens a documented wait. Each class has its own counter. All counters
+//! are reset together, when the caller reports a healthy stream; a response with status 200 is not
+//! enough.
 //!
 //! ```
 //! use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
@@ -16,32 +17,35 @@
 //! let mut config = BackoffConfig::default();
 //! config.jitter_percent = 0;
 //! let mut backoff = Backoff::new(config, 1);
-//! let delays: [u128; 3] = core::array::from_fn(|_| backoff.next(FailureClass::Network).length.as_millis());
+//! let mut next_millis = || backoff.next(FailureClass::Network).length.as_millis();
+//! let delays = [next_millis(), next_millis(), next_millis()];
 //! assert_eq!(delays, [250, 500, 750]);
 //! assert_eq!(backoff.next(FailureClass::RateLimit).length.as_secs(), 60);
 //! ```
 
 use core::time::Duration;
 
-/// What kind of failure is waited out.
+/// The kind of failure; it selects the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the documented classes")]
+#[allow(clippy::exhaustive_enums, reason = "X documents exactly these classes")]
 pub enum FailureClass {
-    /// TCP, DNS, timeouts, TLS handshakes that do not come about, and streams that end before they were healthy.
+    /// Failures of TCP, DNS, timeouts and incomplete TLS handshakes, and streams that end before
+    /// they were healthy.
     Network,
-    /// HTTP errors that retrying may cure, answers that are not HTTP, and certificates and TLS that are wrong.
+    /// HTTP errors that a retry may resolve, responses that are not HTTP, and TLS or certificate
+    /// errors.
     Http,
-    /// 429 (and 420 of old).
+    /// Status 429, or the older 420.
     RateLimit,
 }
 
-/// One schedule: its first delay and its ceiling.
+/// A schedule: its first wait and its ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "a schedule is these two numbers")]
+#[allow(clippy::exhaustive_structs, reason = "a schedule has only these two values")]
 pub struct Schedule {
-    /// The first delay; for the network class also the step.
+    /// The first wait. In the network class, the wait also grows by it.
     pub first: Duration,
-    /// The longest delay, before jitter.
+    /// The longest wait, without jitter.
     pub ceiling: Duration,
 }
 
@@ -49,13 +53,13 @@ pub struct Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackoffConfig {
-    /// Grows by its first delay. Default 250 ms to 16 s, as documented.
+    /// Network failures; the wait grows by its first value. Default: 250 ms to 16 s, as documented.
     pub network: Schedule,
-    /// Doubles. Default 5 s to 320 s, as documented.
+    /// HTTP failures; the wait doubles. Default: 5 s to 320 s, as documented.
     pub http: Schedule,
-    /// Doubles. Default 60 s, as documented, to 900 s, one window.
+    /// Rate limits; the wait doubles. Default: 60 s, as documented, to 900 s, one window.
     pub rate_limit: Schedule,
-    /// Most jitter on top, in percent of the delay. Default 25; values above 100 count as 100.
+    /// The maximum jitter in percent of the wait. Default: 25. Values above 100 count as 100.
     pub jitter_percent: u8,
 }
 
@@ -74,38 +78,39 @@ impl Default for BackoffConfig {
     }
 }
 
-/// A delay to wait before the next attempt.
+/// A wait before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delay {
-    /// How long, jitter included.
+    /// The length, with jitter.
     pub length: Duration,
-    /// The schedule has reached its ceiling: time to alert someone (X docs, handling disconnections).
+    /// True if the schedule has reached its ceiling. Alert an operator then (X docs, handling
+    /// disconnections).
     pub at_ceiling: bool,
 }
 
-/// Failure class in, delay out. Pure but for its counters.
+/// Computes the wait after each failure.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     config: BackoffConfig,
-    /// Failures of each class since the last healthy stream.
+    /// The failures of each class since the last reset.
     failures: [u32; 3],
     random: u64,
 }
 
 impl Delay {
-    /// No delay at all.
+    /// No wait.
     pub const NONE: Self = Self { length: Duration::ZERO, at_ceiling: false };
 }
 
 impl Backoff {
-    /// A schedule at its start. The same seed gives the same jitter.
+    /// Creates a schedule at its start. The same seed gives the same jitter.
     #[must_use]
     pub const fn new(config: BackoffConfig, seed: u64) -> Self {
         Self { config, failures: [0; 3], random: seed }
     }
 
-    /// The delay after one more failure of `class`.
+    /// Counts a failure of `class` and returns the wait.
     pub fn next(&mut self, class: FailureClass) -> Delay {
         let failures = &mut self.failures[class as usize];
         *failures = failures.saturating_add(1);
@@ -120,12 +125,12 @@ impl Backoff {
         Delay { length: delay.saturating_add(self.jitter(delay)), at_ceiling }
     }
 
-    /// A stream was healthy: all classes start over.
+    /// Resets all classes. Call it after a healthy stream.
     pub fn reset(&mut self) {
         self.failures = [0; 3];
     }
 
-    /// Failures of `class` since the last [`Self::reset`].
+    /// Returns the failures of `class` since the last [`Self::reset`].
     #[must_use]
     pub const fn failures(&self, class: FailureClass) -> u32 {
         self.failures[class as usize]
@@ -134,12 +139,12 @@ impl Backoff {
     fn jitter(&mut self, delay: Duration) -> Duration {
         let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let most = u128::from(nanos) * u128::from(self.config.jitter_percent.min(100)) / 100;
-        // The upper 64 bits of a product map a random number evenly onto 0..=most.
+        // The upper 64 bits of the product map the random number evenly to 0..=most.
         let share = (u128::from(self.random()) * (most + 1)) >> 64;
         Duration::from_nanos(u64::try_from(share).unwrap_or(u64::MAX))
     }
 
-    /// SplitMix64: any seed will do, zero included.
+    /// Returns a SplitMix64 random number. Every seed is valid, including zero.
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.random;
@@ -157,7 +162,7 @@ fn power_of_two(exponent: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// From outside this takes four thousand million failures.
+    // Sets the counters directly, because counting up to saturation takes four billion failures.
     #[test]
     fn counters_and_delays_saturate() {
         let config = BackoffConfig { jitter_percent: 0, ..BackoffConfig::default() };

@@ -1,8 +1,8 @@
-//! A session with a read buffer of its own, for drivers that read from a socket.
+//! A session with its own read buffer, for drivers that read from a socket.
 //!
-//! Everything read is consumed before the next read is asked for: a message that is cut moves to the session's
-//! storage, so the buffer is always free again and stays as small as one read. 16 KiB is what a read asks for: larger
-//! ones were measured to be slower, since they leave the first-level cache, and a TLS record holds no more.
+//! The buffer is empty before each read: a message that is cut moves to the session's storage. So
+//! the buffer needs only the size of one read. Larger reads than 16 KiB were slower in
+//! measurements, because they leave the L1 cache; a TLS record is not larger either.
 
 use core::fmt;
 
@@ -10,21 +10,21 @@ use crate::session::{ScannedSessionEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
 use crate::transport_error::TransportError;
 
-/// The length of read buffer that is measured to be best.
+/// The read-buffer length that was fastest in measurements, in bytes.
 pub const READ_BYTES: usize = 16_384;
 
 /// A [`Session`] and the buffer its input is read into.
 pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     session: Session<S>,
     buffer: B,
-    /// What is read and not consumed: `buffer[start..end]`.
+    /// The unread input is `buffer[start..end]`.
     start: usize,
     end: usize,
-    /// The next event, and where the slice starts in which it was found.
+    /// The next event, and the start of the slice in which it was found.
     event: Option<(ScannedSessionEvent, usize)>,
     /// When the buffer was last filled.
     read_at: Instant,
-    /// How the transport ended while events were waiting: passed on behind them.
+    /// How the transport ended while events were pending. It is reported to the session after them.
     ended: Option<Result<(), TransportError>>,
 }
 
@@ -33,79 +33,81 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     B: AsRef<[u8]> + AsMut<[u8]>,
 {
-    /// Gives `session` a buffer. [`READ_BYTES`] is a good length.
+    /// Adds a buffer to `session`. [`READ_BYTES`] is a good length.
     ///
     /// # Panics
-    /// Where the buffer is empty.
+    ///
+    /// Panics if the buffer is empty.
     pub fn new(session: Session<S>, buffer: B) -> Self {
-        assert!(!buffer.as_ref().is_empty(), "a read needs a buffer of at least one byte");
+        assert!(!buffer.as_ref().is_empty(), "the read buffer must not be empty");
         let read_at = Instant::ZERO;
         let mut buffered = Self { session, buffer, start: 0, end: 0, event: None, read_at, ended: None };
-        // The session may have an event waiting already.
+        // The session may already have an event.
         buffered.find_event(read_at);
         buffered
     }
 
-    /// The session.
+    /// Returns the session.
     pub const fn session(&self) -> &Session<S> {
         &self.session
     }
 
-    /// What must happen next. See [`Session::poll`].
+    /// Returns the next step. See [`Session::poll`].
     #[must_use]
     pub fn poll(&self) -> Step {
         if self.event.is_some() { Step::Event } else { self.session.poll() }
     }
 
-    /// Lends the next event, the same until [`Self::release`].
+    /// Returns the next event, borrowed; the same one until [`Self::release`].
     #[must_use]
     pub fn peek(&self) -> Option<SessionEvent<'_>> {
         let (event, start) = self.event?;
         Some(self.session.lend(event, &self.buffer.as_ref()[start..self.end]))
     }
 
-    /// Done with the event: goes on to the next one in the buffer.
+    /// Releases the event, and finds the next one in the buffer.
     pub fn release(&mut self) {
         self.event = None;
         self.find_event(self.read_at);
     }
 
-    /// When the bytes in the buffer were read: when the messages arrived that are lent, whatever the time is by now.
+    /// Returns when the bytes in the buffer were read: the arrival time of the borrowed messages.
     #[must_use]
     pub const fn read_at(&self) -> Instant {
         self.read_at
     }
 
-    /// Where to read into. Only to be used when [`Self::poll`] asks for a read.
+    /// Returns the buffer to read into. Use it only if [`Self::poll`] asks for a read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
         self.buffer.as_mut()
     }
 
-    /// The request's bytes that are still to be sent. See [`Session::transmit`].
+    /// Returns the bytes of the request that are still to be sent. See [`Session::transmit`].
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
         self.session.transmit()
     }
 
-    /// Whether events were handed out since the last read. See [`Session::is_paused`].
+    /// Returns true if events were delivered since the last read. See [`Session::is_paused`].
     #[must_use]
     pub const fn is_paused(&self) -> bool {
         self.session.is_paused()
     }
 
-    /// A read is waited for again. See [`Session::handle_resume`].
+    /// Reports that the driver waits for a read again. See [`Session::handle_resume`].
     pub fn handle_resume(&mut self, now: Instant) {
         self.session.handle_resume(now);
     }
 
-    /// So many bytes were read into [`Self::read_buf`].
+    /// Reports that `count` bytes were read into [`Self::read_buf`].
     ///
     /// # Panics
-    /// Where `count` is more than the buffer's length.
+    ///
+    /// Panics if `count` exceeds the length of the buffer.
     pub fn handle_read(&mut self, count: usize, now: Instant) {
         let room = self.buffer.as_ref().len();
-        assert!(count <= room, "more bytes were read than the buffer holds");
+        assert!(count <= room, "`count` exceeds the length of the read buffer");
         self.start = 0;
         self.end = count;
         self.read_at = now;
@@ -115,55 +117,58 @@ where
         }
     }
 
-    /// More was waiting at `now` than the read gave, though that did not fill its buffer. See [`Session::handle_backlog`].
+    /// Reports that more input was waiting at `now`, although the read did not fill its buffer. See
+    /// [`Session::handle_backlog`].
     pub fn handle_backlog(&mut self, now: Instant) {
         self.session.handle_backlog(now);
         self.find_event(now);
     }
 
-    /// The peer has closed. See [`Session::handle_eof`]. What is unread is delivered first.
+    /// Reports that the server closed the connection. Unread input is delivered first. See
+    /// [`Session::handle_eof`].
     pub fn handle_eof(&mut self, now: Instant) {
         self.ended = Some(Ok(()));
         self.find_event(now);
     }
 
-    /// The transport failed. See [`Session::handle_transport_error`]. What is unread is delivered first.
+    /// Reports that the transport failed. Unread input is delivered first. See
+    /// [`Session::handle_transport_error`].
     pub fn handle_transport_error(&mut self, fault: TransportError, now: Instant) {
         self.ended = Some(Err(fault));
         self.find_event(now);
     }
 
-    /// The transport is there. See [`Session::handle_connected`].
+    /// Reports that the transport is connected. See [`Session::handle_connected`].
     pub fn handle_connected(&mut self, now: Instant) {
         self.session.handle_connected(now);
     }
 
-    /// So many bytes of [`Self::transmit`] were sent. See [`Session::handle_written`].
+    /// Reports that `count` bytes of [`Self::transmit`] were sent. See [`Session::handle_written`].
     pub fn handle_written(&mut self, count: usize, now: Instant) {
         self.session.handle_written(count, now);
     }
 
-    /// The transport is closed. See [`Session::handle_closed`].
+    /// Reports that the transport is closed. See [`Session::handle_closed`].
     pub fn handle_closed(&mut self, now: Instant) {
         self.session.handle_closed(now);
         self.find_event(now);
     }
 
-    /// It is `now`. See [`Session::handle_timeout`].
+    /// Reports the time. See [`Session::handle_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) {
-        // While an event waits no read is asked for, so no deadline counts.
+        // While an event is pending, the session asks for no read, so no deadline applies.
         if self.event.is_none() {
             self.session.handle_timeout(now);
             self.find_event(now);
         }
     }
 
-    /// The wall clock reads `unix` at `now`. See [`Session::set_wall_clock`].
+    /// Reports that the wall clock reads `unix` at `now`. See [`Session::set_wall_clock`].
     pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
         self.session.set_wall_clock(now, unix);
     }
 
-    /// The stream is to end: what is in the buffer is still delivered. See [`Session::shutdown`].
+    /// Ends the stream; input in the buffer is still delivered. See [`Session::shutdown`].
     pub fn shutdown(&mut self) {
         self.session.shutdown();
     }
@@ -186,7 +191,7 @@ where
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>, B> fmt::Debug for Buffered<S, B> {
-    /// Leaves the buffer out: its octets are of no use in a log.
+    /// Omits the contents of the buffer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffered")
             .field("session", &self.session)
@@ -205,7 +210,7 @@ mod tests {
     use crate::session::SessionConfig;
     use crate::transport_error::TransportErrorKind;
 
-    /// Three Posts in one read, the first of them waiting.
+    /// Three Posts in one read; the first event is pending.
     fn three_posts() -> Buffered<Vec<u8>, Vec<u8>> {
         let now = Instant::ZERO;
         let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
@@ -224,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn lends_an_event_that_waited_before_the_session_got_its_buffer() {
+    fn delivers_an_event_that_was_pending_before_the_buffer_was_added() {
         let now = Instant::ZERO;
         let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
         let storage = vec![0; config.storage_bytes()];
@@ -239,8 +244,8 @@ mod tests {
         assert!(buffered.peek().is_none() && matches!(buffered.poll(), Step::Sleep { .. }));
     }
 
-    /// A stream whose messages were read every 10 s until 60 s; with `handle_backlog`, the read at 50 s
-    /// left input behind. Returns until when it is covered.
+    /// Reads messages every 10 s until 60 s, and calls `handle_backlog` after the read at 50 s. Returns
+    /// the time until which the stream is covered.
     fn covered(handle_backlog: fn(&mut Buffered<Vec<u8>, Vec<u8>>, Instant)) -> UnixTime {
         let mut buffered = three_posts();
         while buffered.poll() == Step::Event {
@@ -266,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn delivers_unread_events_before_the_end_whatever_the_driver_reports_first() {
+    fn delivers_unread_events_before_the_end_of_the_connection() {
         let late = Instant::from_nanos(u64::MAX);
         type Driver = Buffered<Vec<u8>, Vec<u8>>;
         let ends: [fn(&mut Driver, Instant); 3] = [

@@ -1,10 +1,11 @@
-//! The one loop that all adapters share: a session's steps carried out by an [`Io`].
+//! The loop that all adapters share: it performs a session's steps with an [`Io`].
 //!
-//! `Io` is a trait of poll methods. What is under way (a connect, a handshake, a timer) lives in the `Io`, so that
-//! dropping a future that drives it loses nothing and starts nothing twice, a generic spawn is `Send`, and a named,
-//! `Unpin` stream needs no box. A blocking `Io` never pends; for an epoll loop, pending means would-block.
+//! `Io` is a trait of poll methods. Operations in progress (a connect, a handshake, a timer) are
+//! stored in the `Io`. Therefore dropping a future loses nothing and starts nothing twice, a
+//! generic spawn is `Send`, and a named `Unpin` stream needs no box. A blocking `Io` never returns
+//! pending; in an epoll loop, pending means would-block.
 //!
-//! This module is outside the semantic-versioning promise of the crate until two adapters from outside use it.
+//! This module is not covered by semantic versioning until two external adapters use it.
 
 use core::task::{Context, Poll, ready};
 
@@ -13,43 +14,46 @@ use crate::session::{SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
 use crate::transport_error::TransportError;
 
-/// A transport and its clock.
+/// A transport and its clocks.
 ///
-/// Each method that takes `until` answers `Ok(None)` when that time has passed and what was asked for has not
-/// happened. It tries first and looks at the clock after: on a late wake-up what is there counts. It may also answer
-/// `Ok(None)` early; the session knows what time it is.
+/// Methods with `until` return `Ok(None)` if the operation has not finished by then. They try the
+/// operation before they check the clock, so that input counts after a late wake-up. They may also
+/// return `Ok(None)` early, because the session checks the time.
 pub trait Io {
-    /// The monotonic clock.
+    /// Returns the time of the monotonic clock.
     fn now(&self) -> Instant;
 
-    /// The wall clock. Looked at once per attempt to connect.
+    /// Returns the time of the wall clock. Called once per connection attempt.
     fn unix_now(&self) -> UnixTime;
 
-    /// Whether the stream is to be shut down. Asked before each step.
+    /// Returns true to shut down the stream. Called before each step.
     fn is_stopped(&self) -> bool {
         false
     }
 
-    /// Whether more has come than the last read gave, or may have, though it did not fill its buffer: a transport with a
-    /// buffer of its own says so. Asked after each read. See [`Session::handle_backlog`](crate::session::Session::handle_backlog).
+    /// Returns true if more input has, or may have, arrived than the last read returned, although
+    /// the read did not fill its buffer. A transport with its own buffer implements this. Called
+    /// after each read. See [`Session::handle_backlog`](crate::session::Session::handle_backlog).
     fn has_backlog(&self) -> bool {
         false
     }
 
-    /// Resolves and connects. A call that finds an attempt under way goes on with it.
+    /// Resolves and connects. A call during an attempt continues that attempt.
     ///
     /// # Errors
-    /// [`TransportError`] where no address could be connected to.
+    ///
+    /// Returns [`TransportError`] if no address could be connected.
     fn poll_connect(
         &mut self,
         cx: &mut Context<'_>,
         until: Instant,
     ) -> Poll<Result<Option<()>, TransportError>>;
 
-    /// Sends some of `bytes`; says how many.
+    /// Sends some of `bytes` and returns their number.
     ///
     /// # Errors
-    /// [`TransportError`] where the transport failed.
+    ///
+    /// Returns [`TransportError`] if the transport failed.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -57,10 +61,12 @@ pub trait Io {
         until: Instant,
     ) -> Poll<Result<Option<usize>, TransportError>>;
 
-    /// Reads some bytes into `buffer`; says how many. 0: the peer has closed.
+    /// Reads some bytes into `buffer` and returns their number; 0 if the server closed the
+    /// connection.
     ///
     /// # Errors
-    /// [`TransportError`] where the transport failed.
+    ///
+    /// Returns [`TransportError`] if the transport failed.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -68,15 +74,16 @@ pub trait Io {
         until: Instant,
     ) -> Poll<Result<Option<usize>, TransportError>>;
 
-    /// Waits.
+    /// Waits until `until`.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()>;
 
-    /// Closes whatever is open or under way, in bounded time.
+    /// Closes the connection, open or in progress, in bounded time.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// Carries out steps until there is an event: `true`, and [`Buffered::peek`] lends it; or until there will be none:
-/// `false`. Call [`Buffered::release`] before the next call.
+/// Performs steps until there is an event, or the session is done. Returns true if there is an
+/// event; [`Buffered::peek`] returns it. Call [`Buffered::release`] before the next call. Returns
+/// false if there will be no more events.
 pub fn poll_event<S, B, I>(buffered: &mut Buffered<S, B>, io: &mut I, cx: &mut Context<'_>) -> Poll<bool>
 where
     S: AsRef<[u8]> + AsMut<[u8]>,
@@ -128,7 +135,7 @@ where
     }
 }
 
-/// A session with its read buffer and its transport: what adapters wrap.
+/// A session with its read buffer and its transport. Adapters wrap it.
 #[derive(Debug)]
 pub struct Driver<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     buffered: Buffered<S, B>,
@@ -142,45 +149,47 @@ where
     B: AsRef<[u8]> + AsMut<[u8]>,
     I: Io,
 {
-    /// Puts the two together.
+    /// Combines a session and a transport.
     pub const fn new(buffered: Buffered<S, B>, io: I) -> Self {
         Self { buffered, io, lent: false }
     }
 
-    /// The session and its buffer.
+    /// Returns the session with its buffer.
     pub const fn buffered(&self) -> &Buffered<S, B> {
         &self.buffered
     }
 
-    /// The transport.
+    /// Returns the transport.
     pub const fn io(&self) -> &I {
         &self.io
     }
 
-    /// Asks the session to end: what is unread but here is delivered, then the connection closes.
+    /// Ends the session. Input that has been read is delivered, then the connection is closed.
     pub fn shutdown(&mut self) {
         self.buffered.shutdown();
     }
 
-    /// Releases the event lent last, and finds the next one in the read buffer. Returns true if there
-    /// is one: then [`Self::poll_next`] and [`Self::next`] lend it without touching the transport.
+    /// Releases the last borrowed event and looks for the next one in the read buffer. Returns true
+    /// if there is one; then [`Self::poll_next`] and [`Self::next`] return it without using the
+    /// transport.
     ///
-    /// If there is none, it is time to flush what was made of the events before. Calling this again
-    /// changes nothing.
+    /// If there is none, flush the output made from earlier events. Calling this again has no
+    /// effect.
     #[must_use]
     pub fn find_next(&mut self) -> bool {
         self.release_lent();
         self.buffered.poll() == Step::Event
     }
 
-    /// Lends the next event; `None` once there will be none. The event before it is released.
+    /// Returns the next event, borrowed; `None` if there will be no more. Releases the previous
+    /// event.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<SessionEvent<'_>>> {
         self.release_lent();
         self.lent = ready!(poll_event(&mut self.buffered, &mut self.io, cx));
         Poll::Ready(self.buffered.peek())
     }
 
-    /// Waits for the next event and lends it; `None` once there will be none.
+    /// Waits for the next event and returns it, borrowed; `None` if there will be no more.
     ///
     /// Dropping the future at any point loses nothing.
     pub async fn next(&mut self) -> Option<SessionEvent<'_>> {
@@ -190,20 +199,21 @@ where
         buffered.peek()
     }
 
-    /// Carries out the session's steps until there is an event: `true`, and [`Self::peek`] lends it until
-    /// [`Self::release`]; or until there will be none: `false`. What [`Self::poll_next`] or [`Self::next`] lent last is released.
+    /// Performs steps until there is an event, or the session is done. Returns true if there is an
+    /// event; [`Self::peek`] returns it until [`Self::release`]. Returns false if there will be no
+    /// more. Releases the event that [`Self::poll_next`] or [`Self::next`] returned last.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.release_lent();
         poll_event(&mut self.buffered, &mut self.io, cx)
     }
 
-    /// Lends the event at hand.
+    /// Returns the current event, borrowed.
     #[must_use]
     pub fn peek(&self) -> Option<SessionEvent<'_>> {
         self.buffered.peek()
     }
 
-    /// Done with the event at hand.
+    /// Releases the current event.
     pub fn release(&mut self) {
         self.lent = false;
         self.buffered.release();
@@ -226,8 +236,8 @@ mod tests {
     use crate::http::origin::Origin;
     use crate::session::{Session, SessionConfig};
 
-    /// Gives a head at once and a message every 10 s, each in a read. `backlog_at` is the second in
-    /// which it says that more has come.
+    /// Delivers a head at once and a message every 10 s, one per read. At second `backlog_at`, it
+    /// reports more waiting input.
     struct Every10s {
         seconds: Cell<u64>,
         backlog_at: u64,
@@ -287,7 +297,8 @@ mod tests {
         }
     }
 
-    /// Until when the stream is covered after seven reads, of which the first three say how fast it is.
+    /// Returns the time until which the stream is covered after seven reads. The first three show its
+    /// pace.
     fn covered(backlog_at: u64) -> UnixTime {
         let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
         let storage = vec![0; config.storage_bytes()];

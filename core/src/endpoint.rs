@@ -1,11 +1,12 @@
-//! The streams, as data: where they live, how their parameters are spelled.
+//! The stream endpoints, as data: paths and parameters.
 //!
-//! Powerstream spells its parameters in camelCase, as PowerTrack did, and its v2 relatives in snake_case; the wrong
-//! one is silently ignored or answered with 400 (X docs: Powerstream introduction, recovery and redundancy; OpenAPI).
+//! Powerstream spells its parameters in camelCase, like PowerTrack; the v2 streams use snake_case.
+//! X ignores a parameter in the wrong spelling or responds with 400 (X docs: Powerstream
+//! introduction, recovery and redundancy; OpenAPI).
 
-/// How an endpoint spells its parameters.
+/// The spelling of an endpoint's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the two families of endpoints")]
+#[allow(clippy::exhaustive_enums, reason = "there are only these two families")]
 pub enum QueryDialect {
     /// `backfillMinutes`
     CamelCase,
@@ -14,7 +15,7 @@ pub enum QueryDialect {
 }
 
 impl QueryDialect {
-    /// The backfill parameter.
+    /// Returns the name of the backfill parameter.
     #[must_use]
     pub const fn backfill(self) -> &'static str {
         match self {
@@ -28,19 +29,20 @@ impl QueryDialect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint<'a> {
-    /// Short name, as the command line takes it.
+    /// The short name, as the command line accepts it.
     pub name: &'a str,
-    /// Path on the origin.
+    /// The path on the origin.
     pub path: &'a str,
-    /// How the parameter is spelled that asks for the last 1 to 5 minutes again, if the endpoint has one.
+    /// The spelling of the backfill parameter (1 to 5 minutes), if the endpoint has one.
     pub backfill: Option<QueryDialect>,
-    /// Whether `localDcOnly` is known there.
+    /// True if the endpoint supports `localDcOnly`.
     pub local_dc_only: bool,
-    /// How many partitions the stream has; `partition` (from 1) must name one where there are any.
+    /// The number of partitions. If it is not 0, the parameter `partition` must select one, from 1
+    /// on.
     pub partitions: u8,
 }
 
-/// Powerstream: the lowest latency, legacy Posts.
+/// Powerstream: legacy Posts with the lowest latency.
 pub const POWERSTREAM: Endpoint<'static> = Endpoint {
     name: "powerstream",
     path: "/2/powerstream",
@@ -55,18 +57,18 @@ pub const FILTERED_STREAM: Endpoint<'static> = v2("filtered-stream", "/2/tweets/
 pub const SAMPLE: Endpoint<'static> = v2("sample", "/2/tweets/sample/stream", 0);
 /// The 10 % sample, in 2 partitions.
 pub const SAMPLE10: Endpoint<'static> = v2("sample10", "/2/tweets/sample10/stream", 2);
-/// Every Post, in 20 partitions.
+/// All Posts, in 20 partitions.
 pub const FIREHOSE: Endpoint<'static> = v2("firehose", "/2/tweets/firehose/stream", 20);
-/// Every English Post, in 8 partitions.
+/// All English Posts, in 8 partitions.
 pub const FIREHOSE_EN: Endpoint<'static> = v2("firehose-en", "/2/tweets/firehose/stream/lang/en", 8);
-/// Every Japanese Post, in 2 partitions.
+/// All Japanese Posts, in 2 partitions.
 pub const FIREHOSE_JA: Endpoint<'static> = v2("firehose-ja", "/2/tweets/firehose/stream/lang/ja", 2);
-/// Every Korean Post, in 2 partitions.
+/// All Korean Posts, in 2 partitions.
 pub const FIREHOSE_KO: Endpoint<'static> = v2("firehose-ko", "/2/tweets/firehose/stream/lang/ko", 2);
-/// Every Portuguese Post, in 2 partitions.
+/// All Portuguese Posts, in 2 partitions.
 pub const FIREHOSE_PT: Endpoint<'static> = v2("firehose-pt", "/2/tweets/firehose/stream/lang/pt", 2);
 
-/// All endpoints that have a name.
+/// All predefined endpoints.
 pub const ALL: [Endpoint<'static>; 9] = [
     POWERSTREAM,
     FILTERED_STREAM,
@@ -84,13 +86,13 @@ const fn v2(name: &'static str, path: &'static str, partitions: u8) -> Endpoint<
 }
 
 impl<'a> Endpoint<'a> {
-    /// An endpoint of one's own: no parameter is known.
+    /// Creates a custom endpoint without parameters.
     #[must_use]
     pub const fn custom(path: &'a str) -> Self {
         Self { name: "custom", path, backfill: None, local_dc_only: false, partitions: 0 }
     }
 
-    /// The endpoint of that name among [`ALL`].
+    /// Returns the endpoint of this name in [`ALL`].
     #[must_use]
     pub fn named(name: &str) -> Option<Endpoint<'static>> {
         ALL.into_iter().find(|endpoint| endpoint.name == name)

@@ -1,37 +1,41 @@
-//! Sans-IO protocol core for X's Powerstream: bytes and time in, messages and deadlines out.
+//! A sans-IO implementation of the protocol of X's Powerstream: bytes and time in, messages and
+//! deadlines out.
 //!
-//! Powerstream is X's lowest-latency feed of public Posts: one GET is answered by an HTTP/1.1 chunked body that never
-//! ends, of JSON messages with CR LF behind each, a keep-alive at least every 20 s, notices about the connection, and
-//! disconnects. This crate knows all of that and does nothing else: no socket, no clock, no thread, no randomness, no
-//! log, no allocation, no unsafe code, no std.
+//! Powerstream is X's public stream of Posts with the lowest latency. The server responds to one
+//! GET request with an endless HTTP/1.1 chunked body. The body contains JSON messages separated by
+//! CR LF, keep-alives at least every 20 s, notices, and announced disconnects.
 //!
-//! **You probably want an adapter** (`powerstream-blocking`), which brings sockets and a clock and re-exports this
-//! crate. Use it directly to run Powerstream in an event loop of your own: io_uring, DPDK, a C++ reactor, a
-//! simulation. `examples/own_loop.rs` is such a loop, over std sockets.
+//! This crate implements the whole protocol. It uses no socket, clock, thread, randomness, log,
+//! allocation, `unsafe` code or `std`.
+//!
+//! **You probably want an adapter**: `powerstream-blocking`, `powerstream-tokio` or
+//! `powerstream-smol`. They add sockets and a clock, and re-export this crate. Use this crate
+//! directly for an event loop such as io_uring, DPDK, a C++ reactor or a simulation.
+//! `examples/own_loop.rs` is such a loop over `std` sockets.
 //!
 //! # The parts
 //!
-//! Each is public and of use alone; each takes what it needs as arguments.
+//! Each part is public, usable alone, and receives everything it needs as arguments.
 //!
 //! | part | in | out |
 //! |---|---|---|
-//! | [`http::ChunkedDecoder`] | slices of a chunked body | ranges of content octets |
-//! | [`http::HeadDecoder`] | slices of a response | its head, and how its body ends |
-//! | [`stream::Connection`] | slices of a response, time | lent messages, keep-alives, one deadline |
-//! | [`stream::classify`] | a message | what it is, the Post's id |
-//! | [`post::Post`] | a Post | its fields, of either format, found when asked for |
-//! | [`liveness::Liveness`] | what happened when | one deadline, with its reason |
-//! | [`backoff::Backoff`] | the class of a failure | how long to wait |
-//! | [`session::Session`] | all of that, and what came of each step | the next step; events for months |
-//! | [`http::ConnectHandshake`] | slices of a proxy's answer | a tunnel, or why there is none |
+//! | [`http::ChunkedDecoder`] | slices of a chunked body | ranges of content bytes |
+//! | [`http::HeadDecoder`] | slices of a response | the head, and how the body ends |
+//! | [`stream::Connection`] | slices of a response, time | messages, keep-alives, one deadline |
+//! | [`stream::classify`] | a message | its kind, the Post's id |
+//! | [`post::Post`] | a Post | its fields in both formats, parsed on demand |
+//! | [`liveness::Liveness`] | events of a connection | one deadline, with its reason |
+//! | [`backoff::Backoff`] | the class of a failure | the wait before the reconnect |
+//! | [`session::Session`] | all of that; the result of each step | the next step; events |
+//! | [`http::ConnectHandshake`] | slices of a proxy's response | a tunnel, or why there is none |
 //! | [`buffered::Buffered`], [`driver`] | a transport with poll methods | events |
-//! | [`dedup::Window`] | ids of Posts | whether they came before, exactly |
-//! | [`merge::Merge`] | what came from which of several connections | first, late, or again; gaps that are the stream's |
+//! | [`dedup::Window`] | ids of Posts | whether each is a duplicate, exactly |
+//! | [`merge::Merge`] | arrivals on several connections | first, late or duplicate; gaps |
 //!
-//! # One life of a session
+//! # The life of a session
 //!
-//! A [`Session`](session::Session) is asked for its next [`Step`](session::Step), told what came of it, and lends events.
-//! Nothing below touches a network or waits:
+//! The driver asks a [`Session`](session::Session) for its next [`Step`](session::Step), reports
+//! the result, and gets borrowed events. The following code uses no network and does not wait:
 //!
 //! ```
 //! use core::time::Duration;
@@ -41,24 +45,25 @@
 //!
 //! let config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080")?);
 //! let mut now = Instant::ZERO;
-//! let mut session =
-//!     Session::new(vec![0; config.storage_bytes()], &config, 1, now, UnixTime::from_seconds(1_700_000_000))?;
+//! let unix = UnixTime::from_seconds(1_700_000_000);
+//! let mut session = Session::new(vec![0; config.storage_bytes()], &config, 1, now, unix)?;
 //!
-//! // It starts to connect when it is first told the time.
+//! // The session starts to connect at the first report of the time.
 //! assert!(matches!(session.poll(), Step::Sleep { until } if until == now));
 //! session.handle_timeout(now);
 //! assert!(matches!(session.poll(), Step::Connect { .. }));
 //! session.handle_connected(now);
 //!
-//! // The request goes out, in as many pieces as the transport likes.
-//! assert!(session.transmit().starts_with(b"GET /2/powerstream HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"));
+//! // The request is sent, in any number of pieces.
+//! assert!(session.transmit().starts_with(b"GET /2/powerstream HTTP/1.1\r\nHost: 127.0.0.1"));
 //! session.handle_written(session.transmit().len(), now);
 //! assert!(matches!(session.poll(), Step::Read { .. }));
 //!
-//! // Input may be cut anywhere: here within the second Post.
+//! // Input may be split anywhere, here within the second Post.
 //! let mut messages = 0;
 //! let reads: [&[u8]; 2] = [
-//!     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2e\r\n{\"id_str\":\"1\",\"text\":\"a\"}\r\n\r\n{\"id_str\":\"2\"",
+//!     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+//!       2e\r\n{\"id_str\":\"1\",\"text\":\"a\"}\r\n\r\n{\"id_str\":\"2\"",
 //!     b",\"te\r\na\r\nxt\":\"b\"}\r\n\r\n",
 //! ];
 //! for input in reads {
@@ -67,7 +72,7 @@
 //!         let (consumed, event) = session.decode(input, now);
 //!         match event {
 //!             None => break,
-//!             Some(SessionEvent::Connected(connected)) => assert_eq!(connected.head.status(), 200),
+//!             Some(SessionEvent::Connected(stream)) => assert_eq!(stream.head.status(), 200),
 //!             Some(SessionEvent::Message(message)) => {
 //!                 messages += 1;
 //!                 assert_eq!(message.id().map(|id| id.as_u64()), Some(messages));
@@ -80,7 +85,8 @@
 //! }
 //! assert_eq!(messages, 2);
 //!
-//! // Then silence. A deadline found passed asks for one more read; when that finds nothing, it counts.
+//! // Then the server is silent. An expired deadline asks for one more read, and ends the
+//! // connection only if that read finds nothing.
 //! let Step::Read { until } = session.poll() else { panic!() };
 //! assert_eq!(until, now.saturating_add(Duration::from_secs(25)));
 //! now = until;
@@ -91,7 +97,8 @@
 //! session.handle_closed(now);
 //!
 //! // The first reconnect after a stream is immediate.
-//! let (_, Some(SessionEvent::Disconnected(disconnected))) = session.decode(&[], now) else { panic!() };
+//! let (_, event) = session.decode(&[], now);
+//! let Some(SessionEvent::Disconnected(disconnected)) = event else { panic!() };
 //! assert!(matches!(disconnected.reason, DisconnectReason::Timeout(_)));
 //! assert_eq!(disconnected.retry_at, now);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -99,8 +106,9 @@
 //!
 //! # Features
 //!
-//! None is on by default; each only adds. `alloc`: owned copies of texts and origins. `std`: `alloc`, conversions from
-//! and to `std::time`, and memchr's run-time choice of the widest vectors, which large messages gain from.
+//! No feature is enabled by default. `alloc` adds owned copies of texts and origins. `std` adds
+//! `alloc`, conversions from and to `std::time`, and memchr's run-time selection of the widest
+//! vectors, which speeds up large messages.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,40 +1,47 @@
-//! The heartbeat and timeout state machine: one deadline out, with its reason.
+//! Timeouts of a connection: events in, one deadline with its reason out.
 //!
 //! ```text
-//!   connecting --connected--> requesting --head--> streaming --announced--> streaming (leaving)
-//!    connect                   head                 silence, message         + disconnect
-//!   (absolute)                (absolute)            moved / absolute         (absolute)
+//!   connecting --connected--> requesting --head--> streaming --announced--> streaming
+//!    connect                   head                 idle, message            + disconnect
 //! ```
 //!
-//! Connect, head, message and disconnect deadlines are absolute: no byte moves them. The silence deadline is moved by
-//! content octets, keep-alives included, and by nothing else: sizes, extensions, trailers and interim responses keep
-//! nothing alive. Two things are not the peer's fault and never held against it:
+//! The connect, head, message and disconnect deadlines are absolute: received bytes do not extend
+//! them. The idle deadline is extended by content bytes, including keep-alives. Chunk sizes,
+//! extensions, trailers and interim responses do not extend it.
 //!
-//! - time in which nobody asked for a read, because the consumer was busy ([`Liveness::handle_pause`]);
-//! - a late wake-up (a suspended machine, a starved thread): what arrived meanwhile waits in the kernel, so a deadline
-//!   found passed asks for one more read first ([`Timeout::ReadFirst`]) and expires only when that finds nothing.
+//! Two delays are not counted against the server:
+//!
+//! - The time in which the consumer was busy and did not ask for a read
+//!   ([`Liveness::handle_pause`]).
+//! - A late wake-up, for example of a suspended machine. Bytes that arrived meanwhile wait in the
+//!   kernel. Therefore an expired deadline first asks for one more read ([`Timeout::ReadFirst`]),
+//!   and expires only if that read finds nothing.
 
 use core::time::Duration;
 
 use crate::time::Instant;
 
-/// How long each wait may take.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Resolving, connecting, proxy and TLS handshakes together. Default 10 s: three SYN retransmissions.
+    /// The timeout for resolving, connecting, and the proxy and TLS handshakes together. Default:
+    /// 10 s, which allows three SYN retransmissions.
     pub connect: Duration,
-    /// From the connection's start to the end of the response's head, the request's writing included; for an error
-    /// response also from its head to the end of its body. Default 15 s: X sends the head of a quiet stream at once
-    /// and only its first body octet up to 20 s later (recorded in geduldig/TwitterAPI#173).
+    /// The timeout from the connection to the end of the response head, including sending the
+    /// request. For an error response, also from its head to the end of its body. Default: 15 s. X
+    /// sends the head of a quiet stream immediately, and the first body byte up to 20 s later
+    /// (recorded in geduldig/TwitterAPI#173).
     pub head: Duration,
-    /// Longest silence on a stream. Default 25 s: X promises a signal at least every 20 s (X docs, consuming streaming
-    /// data), and a limit of exactly that races with it. tweepy uses 21 s, X's Java SDK 60 s.
+    /// The idle timeout: the longest time without content bytes on a stream. Default: 25 s. X
+    /// promises a signal at least every 20 s (X docs, consuming streaming data); a timeout of
+    /// exactly 20 s would race with it. tweepy uses 21 s, X's Java SDK 60 s.
     pub idle: Duration,
-    /// From a message's first octet to its last. Default 60 s: nobody bounds this, so a server that trickles an
-    /// endless message keeps every other client waiting for ever.
+    /// The timeout from the first byte of a message to its last. Default: 60 s. Without it, a
+    /// server that sends an endless message slowly would keep the client waiting forever.
     pub message: Duration,
-    /// From an announced disconnect (an error line in the stream) to the close that should follow. Default 5 s.
+    /// The timeout from an announced disconnect (an error message in the stream) to the close that
+    /// should follow. Default: 5 s.
     pub disconnect: Duration,
 }
 
@@ -54,24 +61,24 @@ impl Default for Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeoutKind {
-    /// The connection to be made.
+    /// The connection.
     Connect,
-    /// The request to be written and the response's head to end.
+    /// The request to be sent, and the response head to end.
     Head,
-    /// The body of an error response to end.
+    /// The end of the body of an error response.
     ErrorBody,
-    /// Any content octet at all.
+    /// Any content byte.
     Idle,
-    /// The end of a message that has begun.
+    /// The end of a message that has started.
     Message,
-    /// The close that the server has announced.
+    /// The close that the server announced.
     Disconnect,
-    /// The answer of a bounded exchange to end; see [`Exchange`](crate::http::Exchange).
+    /// The end of the response of an [`Exchange`](crate::http::Exchange).
     Answer,
 }
 
 impl TimeoutKind {
-    /// A short stable name of the timeout, for programs.
+    /// Returns a stable name of the timeout, for programs.
     #[must_use]
     pub const fn timeout_code(self) -> &'static str {
         match self {
@@ -85,46 +92,47 @@ impl TimeoutKind {
         }
     }
 
-    /// What was expected, in words.
+    /// Returns what was expected, as a phrase for error messages.
     #[must_use]
     pub const fn expected(self) -> &'static str {
         match self {
-            Self::Connect => "expected the connection to be made within its deadline",
-            Self::Head => "expected the response's head within its deadline",
-            Self::ErrorBody => "expected the error response to end within its deadline",
-            Self::Idle => "expected a Post or keep-alive before the silence limit",
-            Self::Message => "expected the message to end within its deadline",
-            Self::Disconnect => "expected the server to close as it had announced",
-            Self::Answer => "expected the whole answer within its deadline",
+            Self::Connect => "expected the connection to open within its timeout",
+            Self::Head => "expected the response head within its timeout",
+            Self::ErrorBody => "expected the error response to end within its timeout",
+            Self::Idle => "expected a Post or keep-alive within the idle timeout",
+            Self::Message => "expected the message to end within its timeout",
+            Self::Disconnect => "expected the server to close the connection after announcing it",
+            Self::Answer => "expected the whole response within its timeout",
         }
     }
 }
 
-/// A point in time by which something must have happened.
+/// A point in time by which something must happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadline {
-    /// When.
+    /// The point in time.
     pub at: Instant,
-    /// What must have happened.
+    /// What must happen.
     pub reason: TimeoutKind,
 }
 
-/// The answer of [`Liveness::handle_timeout`].
+/// The result of [`Liveness::handle_timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the caller must decide on each")]
+#[allow(clippy::exhaustive_enums, reason = "the caller must handle each result")]
 pub enum Timeout {
-    /// No deadline has passed: an early wake-up, without effect.
+    /// No deadline has passed: the wake-up was early.
     Early,
-    /// The deadline has passed, but bytes may be waiting: read once more now, and call again if nothing is there.
+    /// The deadline has passed, but bytes may be waiting. Read once more now, and call again if the
+    /// read finds nothing.
     ReadFirst,
-    /// The deadline has passed and nothing came.
+    /// The deadline has passed, and nothing arrived.
     Expired(TimeoutKind),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing is waited for.
+    /// No deadline.
     Idle,
     Connecting,
     Requesting,
@@ -132,30 +140,30 @@ enum Phase {
     Streaming,
 }
 
-/// The state machine. It holds instants, no clock.
+/// Tracks the deadlines of a connection. It has no clock; the caller passes the time.
 #[derive(Clone, Debug)]
 pub struct Liveness {
     timeouts: Timeouts,
     phase: Phase,
-    /// When content last came, or the stream's head.
+    /// When content last arrived, or when the head of the stream arrived.
     since: Instant,
-    /// The absolute deadlines, worked out when they begin to run, so that a read costs a comparison; the last instant
-    /// there is where none runs. Of the phase,
+    /// The absolute deadlines are computed when they start, so that a read costs one comparison.
+    /// They are [`NEVER`] if not running. This one belongs to the phase.
     phase_by: Instant,
-    /// of the unfinished message,
+    /// The deadline of the unfinished message.
     message_by: Instant,
-    /// and of the close that the server announced.
+    /// The deadline of the announced close.
     disconnect_by: Instant,
-    /// A deadline was found passed, and one more read was asked for.
+    /// A deadline has passed, and one more read was requested.
     read_first: bool,
-    /// An absolute deadline was found passed by a read that came late: from here on it counts.
+    /// An absolute deadline that a late read found expired, moved by the grace for lateness.
     overdue: Option<Deadline>,
 }
 
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 impl Liveness {
-    /// A machine that waits for nothing yet.
+    /// Creates the tracker, without a running deadline.
     #[must_use]
     pub const fn new(timeouts: Timeouts) -> Self {
         Self {
@@ -179,65 +187,65 @@ impl Liveness {
         *self = Self { phase, since: now, phase_by, ..Self::new(self.timeouts) };
     }
 
-    /// A connection is being made.
+    /// Reports that a connection attempt starts.
     pub fn handle_connecting(&mut self, now: Instant) {
         self.enter(Phase::Connecting, now);
     }
 
-    /// The connection is made: the request goes out, the head is waited for.
+    /// Reports that the connection is open: the head timeout starts.
     pub fn handle_connected(&mut self, now: Instant) {
         self.enter(Phase::Requesting, now);
     }
 
-    /// The head of a stream has ended.
+    /// Reports the end of the head of a stream.
     pub fn handle_head(&mut self, now: Instant) {
         self.enter(Phase::Streaming, now);
     }
 
-    /// The head of an error response has ended.
+    /// Reports the end of the head of an error response.
     pub fn handle_error_head(&mut self, now: Instant) {
         self.enter(Phase::ErrorBody, now);
     }
 
-    /// The connection is gone: nothing is waited for.
+    /// Reports that the connection is closed: no deadline runs.
     pub fn handle_closed(&mut self) {
         self.enter(Phase::Idle, Instant::ZERO);
     }
 
-    /// Content octets of the stream have come. Before its head and in an error response they move nothing.
+    /// Reports content bytes. They have an effect only on a stream.
     #[inline]
     pub fn handle_content(&mut self, now: Instant) {
         if self.phase == Phase::Streaming {
-            // A clock that goes back by mistake must not move a deadline back.
+            // A clock that goes backwards must not move the deadline backwards.
             self.since = self.since.max(now);
             self.read_first = false;
         }
     }
 
-    /// A message has begun that has not ended.
+    /// Reports that a message has started and not ended.
     #[inline]
     pub fn handle_message_begun(&mut self, now: Instant) {
         self.message_by = now.max(self.since).saturating_add(self.timeouts.message);
     }
 
-    /// The message that had begun has ended.
+    /// Reports that the message has ended.
     #[inline]
     pub fn handle_message_ended(&mut self) {
         self.message_by = NEVER;
-        // What is overdue besides a message stays so, whatever ends.
+        // Other expired deadlines remain.
         if self.overdue.is_some_and(|overdue| overdue.reason == TimeoutKind::Message) {
             self.overdue = None;
         }
     }
 
-    /// The server has announced that it will close the connection.
+    /// Reports that the server announced to close the connection.
     pub fn handle_announcement(&mut self, now: Instant) {
         if self.disconnect_by == NEVER {
             self.disconnect_by = now.max(self.since).saturating_add(self.timeouts.disconnect);
         }
     }
 
-    /// The stream goes on in spite of the announcement.
+    /// Reports that the stream continues after an announcement.
     pub fn handle_announcement_void(&mut self) {
         self.disconnect_by = NEVER;
         if self.overdue.is_some_and(|overdue| overdue.reason == TimeoutKind::Disconnect) {
@@ -245,7 +253,8 @@ impl Liveness {
         }
     }
 
-    /// No read was asked for during `length`, because the consumer was busy: silence and messages get it back.
+    /// Reports that no read was requested for `length`, because the consumer was busy. Extends the
+    /// deadlines of the stream by that time.
     pub fn handle_pause(&mut self, length: Duration) {
         if self.phase == Phase::Streaming {
             self.since = self.since.saturating_add(length);
@@ -257,7 +266,7 @@ impl Liveness {
         }
     }
 
-    /// The next deadline. Its answer changes with every `handle_*` call.
+    /// Returns the next deadline. It changes only with `handle_*` calls.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let (at, reason) = match self.phase {
@@ -278,7 +287,7 @@ impl Liveness {
         Some(next)
     }
 
-    /// It is `now`, and the last read, if one was under way, found nothing.
+    /// Reports that the time is `now`, and that the last read, if any, found nothing.
     pub fn handle_timeout(&mut self, now: Instant) -> Timeout {
         match self.poll_timeout() {
             Some(deadline) if now >= deadline.at => {
@@ -293,17 +302,18 @@ impl Liveness {
         }
     }
 
-    /// Bytes came at `now` and did not end what an absolute deadline waits for.
+    /// Reports that bytes arrived at `now` but did not end what an absolute deadline waits for.
+    /// Returns the reason if the deadline has expired.
     ///
-    /// A peer that never pauses would otherwise outrun [`Self::handle_timeout`], which is called only when a read
-    /// finds nothing. Being late ourselves is taken into account: bytes read `d` after the deadline give the peer `d`
-    /// more, at most one second, to hand over what it had sent in time.
+    /// [`Self::handle_timeout`] is called only when a read finds nothing, so a server that never
+    /// pauses would avoid it. The caller's own lateness is allowed for: if bytes are first read `d`
+    /// after the deadline, the deadline becomes `d` after that read. `d` is at most one second.
     #[inline]
     pub fn handle_unfinished(&mut self, now: Instant) -> Option<TimeoutKind> {
         if self.is_late(now) { self.handle_late(now) } else { None }
     }
 
-    /// Whether an absolute deadline has passed.
+    /// Returns true if an absolute deadline has passed.
     #[inline(always)]
     pub(crate) fn is_late(&self, now: Instant) -> bool {
         now >= self.phase_by.min(self.message_by).min(self.disconnect_by)

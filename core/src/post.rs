@@ -1,48 +1,50 @@
-//! The fields of a Post, found when they are asked for.
+//! The fields of a Post, parsed on demand.
 //!
-//! A Post is some 4 KB of JSON, and whoever takes it from a stream wants a handful of its hundred fields: the text to
-//! match, the author to route by, the language. Reading all of it into a tree or a struct costs many times what finding
-//! those few does. So a [`Post`] is a view of the bytes and nothing else:
+//! A Post is about 4 KB of JSON with a hundred fields, of which a consumer usually needs a handful:
+//! the text, the author, the language. Parsing everything into a tree or a struct costs many times
+//! more than finding those few. Therefore a [`Post`] is only a view of the bytes:
 //!
-//! - an accessor is one scan forward from the Post's start to the field, with nothing parsed on the way;
-//! - what it finds is lent from the message, still escaped ([`JsonStr`]), and decoded by whoever reads it;
-//! - nothing allocates, nothing recurses, and every input has an answer: what is absent, null, of another type or cut
-//!   off is `None`.
+//! - An accessor scans forward from the start of the Post to its field, and parses nothing else.
+//! - The result is borrowed from the message, still escaped ([`JsonStr`]); the caller decodes it.
+//! - Nothing allocates, recurses or fails. A field that is absent, null, of another type or cut off
+//!   is `None`.
 //!
 //! ```text
-//!  Post ──── id, text, lang, source, created_at, in_reply_to_*, ...     where the two formats differ in names or
-//!   │  ├──── author(): User        entities(): Entities                 places, one name here means both
-//!   │  ├──── place(): Place        point(): Point
+//!  Post ──── id, text, lang, source, created_at, in_reply_to_*, ...   One accessor for both
+//!   │  ├──── author(): User        entities(): Entities               formats, even if the
+//!   │  ├──── place(): Place        point(): Point                     names differ.
 //!   │  ├──── media(): Media..      matching_rules(): MatchingRule..
 //!   │  ├──── retweeted(): Post     quoted(): Post
-//!   │  └──── index(): Index        all of the above in one scan
+//!   │  └──── index(): Index ────── post(): Post                       All fields in one scan.
 //!   │
-//!   └ value(), root(): Value ──── get, path, fields, elements           any other field, known or not
+//!   └ value(), root(): Value ──── get, path, fields, elements           Any other field.
 //! ```
 //!
-//! The two formats are those of the [classifier](crate::stream::classify): legacy, where the message is the Post, and
-//! v2, where the Post is in `data` and what it refers to is beside it in `includes`, joined by ids. Some keys of v2
-//! have a newer name (`referenced_posts`, `note_post`, `includes.posts`, `post_count`); both are taken. A message that
-//! is an array of Posts is taken apart with [`elements`](crate::stream::message::elements) first.
+//! The formats are those of the [classifier](crate::stream::classify). In the legacy format, the
+//! message is the Post. In v2, the Post is in `data`, and `includes` contains the objects it refers
+//! to by id. Some v2 keys have a newer name (`referenced_posts`, `note_post`, `includes.posts`,
+//! `post_count`); both are accepted. Split a message that is an array of Posts with
+//! [`elements`](crate::stream::message::elements) first.
 //!
 //! # What it costs
 //!
-//! Keys come in the order in which the service happens to write them, and a field at the end is found behind 4 KB of
-//! others. One accessor is one scan, at most; two where it says so. Who asks for many takes [`Post::index`] and pays
-//! for one scan, or names the keys itself with [`Value::fields`].
+//! The order of the keys is arbitrary, so a field may follow 4 KB of others. An accessor needs at
+//! most one scan, unless its documentation says two. To read many fields, use [`Post::index`] or
+//! [`Value::fields`], which need one scan for all.
 //!
-//! # What is believed
+//! # What is validated
 //!
-//! Nothing that was not asked for: bytes that no scan touched may be anything. A message that must be JSON as a whole
-//! goes through [`validate`](crate::stream::message::validate) first. Of duplicate keys the first counts. Strings may
-//! hold bytes that are no UTF-8 and halves of surrogate pairs; both decode to U+FFFD. Lookups by id in `includes` are
-//! one scan each, and those of [`Post::media`] are bounded by [`MEDIA_MAX`].
+//! Bytes that no scan has read are not validated. To require a message of valid JSON, call
+//! [`validate`](crate::stream::message::validate) first. Of duplicate keys, the first counts.
+//! Strings may contain invalid UTF-8 and unpaired surrogates; both decode to U+FFFD. A lookup by id
+//! in `includes` is one scan; [`MEDIA_MAX`] limits the lookups of [`Post::media`].
 //!
 //! ```
 //! use powerstream_core::post::Post;
 //!
-//! let line = br##"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20","text":"gulls \u0026 #terns",
-//!     "truncated":false,"user":{"id_str":"12","screen_name":"shore"},"entities":{"hashtags":[{"text":"terns"}]}}"##;
+//! let line = br##"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20",
+//!     "text":"gulls \u0026 #terns","truncated":false,"user":{"id_str":"12","screen_name":"shore"},
+//!     "entities":{"hashtags":[{"text":"terns"}]}}"##;
 //! let post = Post::new(line);
 //! assert_eq!(post.id().map(|id| id.as_u64()), Some(20));
 //! assert!(post.text().unwrap() == "gulls & #terns");

@@ -1,5 +1,5 @@
-//! The core allocates nothing once a connection is constructed: counted, not claimed.
-// A global allocator cannot be written without it; this one passes everything on and counts.
+//! Counts allocations: after its construction, a connection allocates nothing.
+// Required by the global allocator, which forwards to the system's and counts.
 #![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 
 #[allow(dead_code, reason = "the test needs only a part of it")]
@@ -23,11 +23,11 @@ use powerstream_core::time::{Instant, UnixTime};
 struct Counting;
 
 thread_local! {
-    /// Of this thread only: the test harness allocates on its own.
+    /// Allocations of this thread only, because the test harness also allocates.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: the system's allocator does the work, under the same contract.
+// SAFETY: forwards every call to the system allocator, which has the same contract.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static GLOBAL: Counting = Counting;
 
-/// What a run of input made: head, messages, keep-alives, skipped, ends, errors.
+/// The events of some input: heads, messages, keep-alives, skipped messages, ends and errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Tally {
     heads: u32,
@@ -83,14 +83,15 @@ fn streaming_100_000_messages_of_all_shapes_allocates_nothing() {
     let some = [message.repeat(15).as_slice(), b"\r\n", &oversized, message].concat();
     let body = |chunking| {
         let mut wire = chunked(&some, chunking);
-        // Without the last chunk: the stream goes on.
+        // Without the last chunk, because the stream continues.
         wire.truncate(wire.len() - 5);
         wire
     };
     let mut broken = Vec::new();
     push_chunk(&mut broken, &message[..20], "");
     broken.extend_from_slice(b"+1\r\n");
-    // The wire of 16 messages, a keep-alive and an oversized message, how long reads are, and how often it is read.
+    // The bytes of 16 messages, a keep-alive and an oversized message; the length of reads; the
+    // number of rounds.
     let shapes = [
         (body(Chunking::PerMessage), 16_384, 2_000),
         (body(Chunking::One), 16_384, 1_500),
@@ -147,7 +148,8 @@ fn streaming_100_000_messages_of_all_shapes_allocates_nothing() {
     assert!(tally.errors >= lives, "{tally:?}");
 }
 
-/// One life after another: connect, ask, stream, classify, drop, back off, be refused.
+/// Repeated sessions: connect, send the request, stream, classify, disconnect, back off, be
+/// refused.
 #[test]
 fn reconnecting_sessions_allocate_nothing() {
     let post = br#"{"created_at":"Wed Oct 10 20:19:24 +0000 2018","id":1050118621198921728,"text":"of a usual kind"}"#;
@@ -239,7 +241,7 @@ fn reading_post_fields_allocates_nothing() {
     assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
-/// Two connections that both bring every Post, one after the other, and are lost now and then.
+/// Two connections that both deliver every Post, and sometimes disconnect.
 #[test]
 fn merging_allocates_nothing() {
     let mut config = WindowConfig::default();

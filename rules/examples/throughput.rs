@@ -1,4 +1,6 @@
-//! How long 10,000 rules take to check: `cargo run --release -p powerstream-rules --example throughput`.
+//! Measures how long checking 10,000 rules takes.
+//!
+//! `cargo run --release -p powerstream-rules --example throughput`
 
 use std::time::Instant;
 

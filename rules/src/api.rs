@@ -1,56 +1,58 @@
-//! What the service itself says: its message texts, as recorded, kept apart from ours.
+//! The service's own messages, as recorded, separate from ours.
 //!
-//! The sources are X's pages (PowerTrack: API reference, Filtered Stream: Build a rule) and answers that client
-//! libraries keep in their test data. Texts are spelled as sent. Positions are 1-based and count UTF-16 code units;
-//! the end of the rule is its length plus one. Where no text of the service is known, there is none here
-//! either; the three that only follow a recorded pattern say so.
+//! Sources: X's pages (PowerTrack: API reference; Filtered Stream: Build a rule), and responses
+//! recorded in the tests of client libraries. The spelling is the service's. Positions are 1-based
+//! and count UTF-16 code units; the end of the rule is its length plus one.
+//!
+//! If the service's message for an error is unknown, this module has none. Three messages follow
+//! the pattern of a recorded one and are marked as such.
 
 use crate::display::shorten;
 
-/// A message of the service without its position. Texts are parts of the rule.
+/// A message of the service without its position. The strings are parts of the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
-    /// No positive term.
+    /// There is no positive term.
     NonNegation,
-    /// No positive term that is no stop word.
+    /// There is no positive term except stop words.
     NonStopword,
     /// An unquoted `and`.
     And,
-    /// An unquoted `or`; the pattern of `and`, itself not recorded.
+    /// An unquoted `or`. Follows the pattern of `and`; not recorded itself.
     Or,
-    /// An unquoted `not`; the pattern of `and`, itself not recorded.
+    /// An unquoted `not`. Follows the pattern of `and`; not recorded itself.
     Not,
-    /// `sample:` beside an OR at the top.
+    /// `sample:` in a top-level OR.
     SampleOr,
-    /// The rest of the offending token.
+    /// The text cannot be parsed. Contains the rest of the token with the error.
     CannotParse(&'a str),
-    /// The end where a closing parenthesis should be.
+    /// The rule ends where a closing parenthesis is expected.
     UnclosedGroup,
-    /// A character that starts no term.
+    /// A character that cannot start a term.
     Character(char),
-    /// A token where a term should be.
+    /// A token where a term is expected.
     Input(&'a str),
-    /// A closing parenthesis too many.
+    /// An extra closing parenthesis.
     ExtraParenthesis,
-    /// A quote that never ends; recorded for another character.
+    /// An unclosed quote. Follows a message that was recorded for another character.
     UnclosedQuote,
     /// An unknown operator.
     Operator(&'a str),
-    /// An operator of another tier.
+    /// An operator that another tier has.
     OperatorTier(&'a str),
-    /// What goes with an unknown operator.
+    /// The second message for an unknown operator.
     Field(&'a str),
-    /// Only operators that cannot stand alone.
+    /// All operators in the rule cannot stand alone.
     Standalone,
 }
 
 impl Message<'_> {
-    /// What the service names at the end of the rule.
+    /// The service's name for the end of the rule.
     pub(crate) const END: &'static str = "<EOF>";
 
-    /// Returns the text as the service sends it, with this position.
+    /// Returns the message as the service sends it, with this position.
     pub(crate) fn at(&self, position: usize) -> String {
-        // A rule may be megabytes of one word; what the service would say to that is not worth as many.
+        // A rule may be one word of a megabyte; the message does not repeat all of it.
         let word = |word: &str| shorten(word, 2_048);
         match self {
             Self::NonNegation => format!("Rules must contain a non-negation term (at position {position})"),
@@ -103,5 +105,6 @@ impl Message<'_> {
     }
 }
 
-/// Adding a rule whose value is already there, whatever its tag (PowerTrack: API reference).
+/// The service's message for adding a rule whose value already exists, with any tag (PowerTrack:
+/// API reference).
 pub const RULE_EXISTS: &str = "A rule with this value already exists";

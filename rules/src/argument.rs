@@ -1,8 +1,8 @@
-//! From a written argument to its value.
+//! Parses an operator's argument.
 //!
-//! Each form of argument ([`Kind`]) has one function here, which gives the value and the canonical text, or says what
-//! is wrong. The service answers a malformed argument with "Cannot parse rule at", and names the place where it
-//! starts.
+//! For each form of argument ([`Kind`]), one function returns the value and the canonical text, or
+//! an [`ArgumentError`]. The service answers a malformed argument with "Cannot parse rule at" and
+//! the position of its start.
 
 use crate::ast::Value;
 use crate::characters::{is_punctuation, is_white_space};
@@ -16,19 +16,19 @@ pub(crate) type Parsed = (Value, String);
 /// What is wrong with an argument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ArgumentError {
-    /// It does not have the form that the operator takes.
+    /// The argument does not have the form that the operator requires.
     Form,
-    /// The operator takes no quotes.
+    /// The argument is quoted, but the operator accepts no quotes.
     Quoted,
-    /// The operator takes nothing but quotes.
+    /// The operator accepts only a quoted argument.
     Unquoted,
-    /// It starts with this character and is not quoted.
+    /// The argument is unquoted and starts with this character.
     BadStart(char),
-    /// The user name has an `@`.
+    /// The user name starts with an `@`.
     AtSign,
     ReversedRange,
     UnclosedBracket,
-    /// The items are separated by commas. `first` is the first one without its dash.
+    /// The items are separated by commas. `first` is the first item without its dash.
     Commas {
         first: Span,
     },
@@ -37,28 +37,28 @@ pub(crate) enum ArgumentError {
         radius: Span,
         unit: Span,
     },
-    /// There are too few or too many items. `first` is empty if there is none.
+    /// The number of items is wrong. `first` is empty if there are none.
     NumberCount {
         first: Span,
     },
     NotDegrees(Span),
     NotRadius(Span),
-    /// No longitude or latitude has so many degrees.
+    /// A longitude or latitude is out of range.
     OffEarth {
         degrees: f64,
         is_latitude: bool,
-        /// The items, where swapping the first two of them would do.
+        /// All items, if swapping longitude and latitude would make them valid.
         swapped: Option<[Span; 3]>,
     },
     LongRadius(Span),
     /// The southern edge is north of the northern one.
     UpsideDown,
-    /// The longest edge has so many miles.
+    /// The longest edge, in miles.
     WideBox(f64),
 }
 
 impl ArgumentError {
-    /// Returns where the service sees the error, if that is not the start of the argument.
+    /// Returns the offset that the service names, if it is not the start of the argument.
     pub(crate) const fn start(self) -> Option<usize> {
         match self {
             Self::Commas { first } | Self::BlankBeforeUnit { first, .. } | Self::NumberCount { first } => {
@@ -69,7 +69,7 @@ impl ArgumentError {
     }
 }
 
-/// Reads an argument that is a bare word.
+/// Parses an argument that is a bare word.
 pub(crate) fn word(kind: Kind, word: &str) -> Result<Parsed, ArgumentError> {
     let value = match kind {
         Kind::Text | Kind::TextOrNumber | Kind::Quoted => text(kind, word)?,
@@ -107,7 +107,7 @@ pub(crate) fn word(kind: Kind, word: &str) -> Result<Parsed, ArgumentError> {
     Ok((value, word.to_owned()))
 }
 
-/// Reads an argument in double quotes, given without them.
+/// Parses a quoted argument, given without its quotes.
 pub(crate) fn quoted(kind: Kind, text: String) -> Result<Parsed, ArgumentError> {
     match kind {
         Kind::Text | Kind::TextOrNumber | Kind::Quoted => Ok((Value::Text, text)),
@@ -172,7 +172,7 @@ fn annotation(word: &str) -> Option<Value> {
     (domain.is_some() || entity.is_some()).then_some(Value::Context { domain, entity })
 }
 
-/// Reads an argument in brackets, which stands at `span` of the rule.
+/// Parses a bracketed argument, whose span in the rule is `span`.
 pub(crate) fn brackets(kind: Kind, span: Span, rule: &str) -> Result<Parsed, ArgumentError> {
     if !matches!(kind, Kind::Circle | Kind::Box) {
         return Err(ArgumentError::Form);
@@ -182,11 +182,11 @@ pub(crate) fn brackets(kind: Kind, span: Span, rule: &str) -> Result<Parsed, Arg
     }
     let inside = Span::new(span.start + 1, span.end - 1);
     let list = inside.of(rule);
-    // Five are as wrong as five million.
+    // Five items are enough to report a wrong count.
     let items: Vec<Span> = items(list, inside.start).take(5).collect();
     let first = items.first().copied().unwrap_or(Span::new(inside.end, inside.end));
     if list.contains(',') {
-        // The service takes the dash of a first number for a token of its own.
+        // The service treats the dash of the first number as a separate token.
         let dash = usize::from(first.of(rule).starts_with('-'));
         return Err(ArgumentError::Commas { first: Span::new(first.start + dash, first.end) });
     }
@@ -202,7 +202,8 @@ pub(crate) fn brackets(kind: Kind, span: Span, rule: &str) -> Result<Parsed, Arg
     Ok((value, words.collect::<Vec<_>>().join(" ")))
 }
 
-/// Splits a list at white space and returns where its items stand in the rule, in which it starts at `start`.
+/// Splits a list at white space. Returns the items' spans in the rule, where the list starts at
+/// `start`.
 fn items(list: &str, start: usize) -> impl Iterator<Item = Span> {
     let mut at = start;
     list.split_inclusive(is_white_space).filter_map(move |piece| {
@@ -212,11 +213,11 @@ fn items(list: &str, start: usize) -> impl Iterator<Item = Span> {
     })
 }
 
-const KILOMETRES_A_MILE: f64 = 1.609_344;
+const KM_PER_MILE: f64 = 1.609_344;
 const MILES_MAX: f64 = 25.0;
-/// The mean radius of the earth.
+/// The mean radius of the Earth.
 const EARTH_KM: f64 = 6_371.008_8;
-/// So that 25 miles written in kilometres are 25 miles.
+/// A tolerance, so that 25 miles written in kilometers are accepted.
 const SLACK: f64 = 1e-9;
 
 fn is_unit(unit: &str) -> bool {
@@ -234,8 +235,8 @@ fn circle(items: [Span; 3], rule: &str) -> Result<Value, ArgumentError> {
     };
     let can_be_swapped = longitude.abs() <= 90.0 && latitude.abs() <= 180.0;
     on_earth(longitude, latitude, can_be_swapped.then_some(items))?;
-    let radius_km = if unit.eq_ignore_ascii_case("mi") { radius * KILOMETRES_A_MILE } else { radius };
-    if radius_km > MILES_MAX * KILOMETRES_A_MILE + SLACK {
+    let radius_km = if unit.eq_ignore_ascii_case("mi") { radius * KM_PER_MILE } else { radius };
+    if radius_km > MILES_MAX * KM_PER_MILE + SLACK {
         return Err(ArgumentError::LongRadius(radius_item));
     }
     Ok(Value::Circle { longitude, latitude, radius_km })
@@ -255,15 +256,15 @@ fn bounds(items: [Span; 4], rule: &str) -> Result<Value, ArgumentError> {
     Ok(Value::Box { west, south, east, north })
 }
 
-/// Returns the miles of the longest edge of a box if it is longer than X accepts.
+/// Returns the longest edge of a box in miles if X does not accept it: more than 25 miles.
 pub(crate) fn too_wide([west, south, east, north]: [f64; 4]) -> Option<f64> {
-    // West of greater longitude: it crosses the antimeridian.
+    // If west is greater than east, the box crosses the antimeridian.
     let width = if west <= east { east - west } else { east - west + 360.0 };
     let radians = f64::to_radians;
-    // The longer of its southern and northern edges.
+    // The longer of the southern and the northern edge.
     let parallel = radians(south).cos().max(radians(north).cos());
     let edge = (radians(north - south) * EARTH_KM).max(radians(width) * parallel * EARTH_KM);
-    (edge > MILES_MAX * KILOMETRES_A_MILE + SLACK).then_some(edge / KILOMETRES_A_MILE)
+    (edge > MILES_MAX * KM_PER_MILE + SLACK).then_some(edge / KM_PER_MILE)
 }
 
 fn degrees(item: Span, rule: &str) -> Result<f64, ArgumentError> {
@@ -280,13 +281,13 @@ fn on_earth(longitude: f64, latitude: f64, swapped: Option<[Span; 3]>) -> Result
     Ok(())
 }
 
-/// ASCII digits, as many as fit.
+/// Parses ASCII digits; `None` if there are other characters or the number exceeds `u64`.
 pub(crate) fn digits(text: &str) -> Option<u64> {
-    // `parse` takes a sign.
+    // `parse` would also accept a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// `[-]digits[.digits]`.
+/// Parses `[-]digits[.digits]`.
 fn number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));

@@ -1,16 +1,16 @@
-//! The tree of a rule.
+//! The syntax tree of a rule.
 //!
-//! The tree lies flat in one vector, in post-order: children before their parent, the root last. So nothing that is
-//! done with it recurses, not even dropping it, and a rule nested as deep as its length allows needs no stack.
-//! To evaluate a rule, go through the nodes once from the first to the last.
+//! All nodes are in one vector in post-order: children before their parent, the root last.
+//! Therefore no operation on the tree recurses, not even its destructor, and deeply nested rules
+//! need no stack. To evaluate a rule, visit the nodes once from first to last.
 //!
 //! ```text
 //!   apple OR iphone -ipad        [ apple, iphone, ipad, Not(2), And(1, 3), Or(0, 4) ]
 //! ```
 //!
-//! There are no groups: parentheses are gone once they have said what belongs together, and `(a b) c` is the same
-//! tree as `a b c`. An `And` therefore never has an `And` for a child, nor an `Or` an `Or`, and both have at least
-//! two children. Two rules are equal if their trees are, wherever their parts stand and however they were spelled.
+//! The tree has no group nodes: `(a b) c` and `a b c` give the same tree. An `And` has no `And`
+//! children, an `Or` has no `Or` children, and both have at least two children. Two rules are equal
+//! if their trees are, regardless of spelling and positions.
 
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -19,45 +19,45 @@ use crate::characters::is_punctuation;
 use crate::operator::Operator;
 use crate::span::Span;
 
-/// A rule, parsed.
+/// A parsed rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Shared with the sets that the rule is in.
+    /// The original text, shared with the sets that contain the rule.
     pub(crate) text: Arc<str>,
     pub(crate) nodes: Vec<Node>,
 }
 
-/// The place of a node in its rule.
+/// The position of a node in its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(crate) u32);
 
 impl NodeId {
-    /// The same as an index into [`Rule::nodes`].
+    /// Returns the index of the node in [`Rule::nodes`].
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// One node. Compared without its span.
+/// A node of the tree. Comparison ignores the span.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Node {
-    /// What it is.
+    /// What the node is.
     pub kind: NodeKind,
-    /// Where it stands, with the parentheses around it if a group is all of it.
+    /// The node's text. If a pair of parentheses encloses exactly this node, it is included.
     pub span: Span,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::exhaustive_enums, reason = "an evaluator that missed a kind would be wrong")]
+#[allow(clippy::exhaustive_enums, reason = "an evaluator must handle every kind")]
 pub enum NodeKind {
-    /// True if all of them are: two or more.
+    /// True if all children are true. Has at least two children.
     And(Vec<NodeId>),
-    /// True if any of them is: two or more.
+    /// True if any child is true. Has at least two children.
     Or(Vec<NodeId>),
-    /// True if it is not. The service takes a double negation for one.
+    /// True if the child is false. The service accepts a double negation as a single one.
     Not(NodeId),
     /// A leaf.
     Term(Term),
@@ -71,97 +71,98 @@ pub struct Term {
     pub operator: Operator,
     /// The argument, typed.
     pub value: Value,
-    /// The argument as text: without quotes, escapes, brackets and the `#`, `@` or `$` before it; language and
-    /// country codes as X spells them, all else as written. Empty for the flags.
+    /// The argument as text, without quotes, escapes, brackets, `#`, `@` or `$`. Language and
+    /// country codes are spelled as X spells them; everything else is as written. Empty for flags.
     pub text: Box<str>,
-    /// Where the argument stands, with its quotes or brackets. Empty for the flags.
+    /// The argument's span, including its quotes or brackets. Empty for flags.
     pub argument: Span,
-    /// It has an error of its own, and stands in the tree only so that the rest can be checked.
+    /// The term has an error. It is in the tree only so that the rest of the rule can be checked.
     pub(crate) broken: bool,
 }
 
-/// The typed argument of a term. Where it says "text", that is [`Term::text`].
+/// The typed argument of a term. In these descriptions, "the text" is [`Term::text`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
-    /// None: the operator is a flag.
+    /// No argument: the operator is a flag.
     Flag,
-    /// The text is all there is to it.
+    /// The text is the whole argument.
     Text,
-    /// `contains:` with a number: the text as it stands.
+    /// A number after `contains:`. It is matched as text, as written.
     Number,
-    /// The text, its words at most so far apart.
+    /// The words of the text, at most `distance` apart.
     Proximity {
-        /// From 1 to 6.
+        /// The maximum distance, from 1 to 6.
         distance: u8,
     },
-    /// The text is a user name; if of digits only, it may be an ID too.
+    /// The text is a user name. If it consists of digits, it may also be a user ID.
     User {
-        /// The ID, if it can be one.
+        /// The user ID, if the text can be one.
         id: Option<u64>,
     },
-    /// A count, both ends included.
+    /// A range of counts; both ends are included.
     Count {
-        /// The least.
+        /// The minimum.
         min: u64,
-        /// The most, if there is a most.
+        /// The maximum, if there is one.
         max: Option<u64>,
     },
     /// The text is a language code.
     Language {
-        /// Whether X lists it. If not, it is compared as it stands.
+        /// True if X lists the code. An unlisted code is compared as written.
         listed: bool,
     },
-    /// The text is a country code, two letters in upper case.
+    /// The text is a country code: two upper-case letters.
     Country,
     /// The ID of a Post or a conversation.
     Post {
         /// The ID.
         id: u64,
     },
-    /// An annotation; what is `None` is any. At least one is given.
+    /// An annotation. At least one of the two is `Some`; `None` matches any.
     Context {
-        /// The domain.
+        /// The domain ID.
         domain: Option<u64>,
-        /// The entity.
+        /// The entity ID.
         entity: Option<u64>,
     },
-    /// From 1 to 100.
+    /// A percentage from 1 to 100.
     Percent(u8),
-    /// From 0.0 to 1.0.
+    /// A threshold from 0.0 to 1.0.
     Threshold(f64),
-    /// A circle on the earth.
+    /// A circle on the Earth.
     Circle {
-        /// In degrees, east positive.
+        /// Longitude in degrees, east positive.
         longitude: f64,
-        /// In degrees, north positive.
+        /// Latitude in degrees, north positive.
         latitude: f64,
-        /// In kilometres, whatever the unit in the rule.
+        /// Radius in kilometers, converted from the rule's unit.
         radius_km: f64,
     },
-    /// A box on the earth, in degrees. West greater than east: it crosses the antimeridian.
+    /// A box on the Earth, in degrees. If `west` is greater than `east`, it crosses the
+    /// antimeridian.
     Box {
-        /// Its western edge.
+        /// The western edge.
         west: f64,
-        /// Its southern edge.
+        /// The southern edge.
         south: f64,
-        /// Its eastern edge.
+        /// The eastern edge.
         east: f64,
-        /// Its northern edge.
+        /// The northern edge.
         north: f64,
     },
 }
 
 impl Term {
-    /// Whether it is a bare word that holds punctuation, as `acme's`. The service takes it; it is to be evaluated as the
-    /// phrase of the same text.
+    /// Returns true for a bare word that contains punctuation, such as `acme's`. The service
+    /// accepts it; evaluate it as the phrase of the same text.
     #[must_use]
     pub fn is_punctuated(&self) -> bool {
         let is_bare = matches!(self.operator, Operator::Keyword | Operator::Emoji);
         is_bare && self.text.chars().any(|character| is_punctuation(character) || character == '\u{fe0f}')
     }
 
-    /// Returns what stands in the tree for a term with an error, so that the rest can be checked.
+    /// Creates a placeholder for a term with an error, so that the rest of the rule can be checked.
     pub(crate) fn broken(operator: Operator, argument: Span) -> Self {
         Self { operator, value: Value::Text, text: "".into(), argument, broken: true }
     }
@@ -187,24 +188,25 @@ impl PartialEq for Term {
 }
 
 impl Rule {
-    /// A tree and the text that it was read from, which is shorter than 2^32.
+    /// Creates a rule from its tree and its text, which must be shorter than 2^32 bytes.
     pub(crate) fn new(text: &str, nodes: Vec<Node>) -> Self {
         Self { text: text.into(), nodes }
     }
 
-    /// The rule as it was written: what the service knows it by, and what the spans point into.
+    /// Returns the rule as written. The service identifies a rule by this text, and the spans refer
+    /// to it.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The nodes in post-order: children before their parent, the root last. Never empty.
+    /// Returns the nodes in post-order: children before their parent, the root last. Never empty.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The root.
+    /// Returns the ID of the root.
     #[must_use]
     pub fn root(&self) -> NodeId {
         // A rule has fewer than 2^32 nodes, see the parser.
@@ -212,17 +214,17 @@ impl Rule {
         NodeId(self.nodes.len().saturating_sub(1) as u32)
     }
 
-    /// A node.
+    /// Returns a node.
     ///
     /// # Panics
     ///
-    /// If the id is another rule's and this one is smaller.
+    /// May panic if `id` belongs to another rule.
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
     }
 
-    /// The leaves, in the order in which they stand.
+    /// Returns the leaves with their spans, in the order in which they are written.
     pub fn terms(&self) -> impl Iterator<Item = (&Term, Span)> {
         self.nodes.iter().filter_map(|node| match &node.kind {
             NodeKind::Term(term) => Some((term, node.span)),
@@ -230,13 +232,14 @@ impl Rule {
         })
     }
 
-    /// Goes through the tree from the root, without recursion.
+    /// Traverses the tree from the root, without recursion.
     #[must_use]
     pub fn walk(&self) -> Walk<'_> {
         Walk { rule: self, path: Vec::new(), next: Some(self.root()), negations_last: false }
     }
 
-    /// The same, the negated children of each And after its others.
+    /// Traverses the tree like [`walk`](Self::walk), but visits the negated children of each And
+    /// last.
     #[must_use]
     pub fn walk_sorted(&self) -> Walk<'_> {
         Walk { negations_last: true, ..self.walk() }
@@ -245,23 +248,23 @@ impl Rule {
 
 /// A step of a [`Walk`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(clippy::exhaustive_enums, reason = "a walk can do nothing else")]
+#[allow(clippy::exhaustive_enums, reason = "there are no other steps")]
 pub enum Step<'a> {
-    /// Down to a node; a leaf is left at once, without a step of its own.
+    /// Enters a node. A leaf gets no `Leave` step.
     Enter(&'a Node),
-    /// On to the next child of the node.
+    /// Moves on to the next child of the node.
     Between(&'a Node),
-    /// Up from an And, an Or or a Not.
+    /// Leaves an And, an Or or a Not.
     Leave(&'a Node),
 }
 
-/// The iterator of [`Rule::walk`].
+/// The iterator returned by [`Rule::walk`].
 #[derive(Clone, Debug)]
 pub struct Walk<'a> {
     rule: &'a Rule,
-    /// The nodes above, each with its children that are still to come.
+    /// The ancestors of the current node, each with its remaining children.
     path: Vec<(&'a Node, IntoIter<NodeId>)>,
-    /// To be entered next; `None`: go on from the end of `path`.
+    /// The node to enter next; `None` to continue from the end of `path`.
     next: Option<NodeId>,
     negations_last: bool,
 }
@@ -274,7 +277,7 @@ impl<'a> Iterator for Walk<'a> {
             let node = self.rule.node(id);
             let mut children = node.kind.children().to_vec();
             if self.negations_last && matches!(node.kind, NodeKind::And(_)) {
-                // Stable: all else stays in its order.
+                // A stable sort: the order of the other children stays.
                 children.sort_by_key(|child| matches!(self.rule.node(*child).kind, NodeKind::Not(_)));
             }
             let mut children = children.into_iter();
@@ -296,7 +299,7 @@ impl<'a> Iterator for Walk<'a> {
 }
 
 impl NodeKind {
-    /// The children; none for a leaf.
+    /// Returns the node's children; none for a leaf.
     #[must_use]
     pub fn children(&self) -> &[NodeId] {
         match self {

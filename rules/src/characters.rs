@@ -1,18 +1,19 @@
-//! What kind of character something is.
+//! Character classes of the rule language.
 //!
-//! Two notions must not be mixed up. What may *start* a term is decided by the service's list of ranges
-//! ([`is_punctuation`]; Gnip's restriction list, which takes some letters and all combining marks of the basic plane
-//! for punctuation). What belongs *inside* a word or a hashtag is decided by general categories ([`is_word`]). The
-//! standard library knows letters and numbers but no marks; `MARKS` adds them.
+//! Two classes must not be confused. [`is_punctuation`] is the service's list of characters that
+//! cannot *start* a term. It is Gnip's restriction list, and includes some letters and all
+//! combining marks of the basic plane. [`is_word`] decides by general category which characters
+//! belong *inside* a word or a hashtag. The standard library knows letters and numbers but not
+//! marks; `MARKS` adds them.
 
 mod marks;
 
 use self::marks::MARKS;
 
-/// Whether a character is in the punctuation set of the rule language: none of these can start a bare keyword.
+/// Returns true for the punctuation of the rule language, which cannot start a bare keyword.
 ///
-/// `$`, `^` and the grave accent are not in it, nor is anything beyond U+FFFF: an emoji may stand bare, a symbol of
-/// the basic plane may not.
+/// The set does not contain `$`, `^`, the grave accent, or any character beyond U+FFFF. Therefore a
+/// bare emoji is valid, but a symbol of the basic plane is not.
 pub(crate) const fn is_punctuation(character: char) -> bool {
     matches!(character,
         '!' | '%' | '&' | '\\' | '\'' | '(' | ')' | '*' | '+' | '-' | '.' | '/' | ';' | '<' | '=' | '>' | '?'
@@ -24,13 +25,13 @@ pub(crate) const fn is_punctuation(character: char) -> bool {
         | '\u{ff05}'..='\u{ff0f}')
 }
 
-/// Whether a character is a letter, a mark or a number, by general category.
+/// Returns true for letters, marks and numbers, by general category.
 pub(crate) fn is_word(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric();
     }
     if character.is_alphanumeric() {
-        // Circled and squared letters: alphabetic, but symbols.
+        // Circled and squared letters: alphabetic, but symbols by category.
         return !matches!(character,
             '\u{24b6}'..='\u{24e9}'
             | '\u{1f130}'..='\u{1f149}' | '\u{1f150}'..='\u{1f169}' | '\u{1f170}'..='\u{1f189}');
@@ -40,8 +41,8 @@ pub(crate) fn is_word(character: char) -> bool {
     after.checked_sub(1).and_then(|at| MARKS.get(at)).is_some_and(|&(_, last)| character <= last)
 }
 
-/// Whether a character may stand in a hashtag: letters, marks, numbers, the underscore, and the joiners and
-/// separators that X's twitter-text library allows besides.
+/// Returns true for the characters of a hashtag: letters, marks, numbers, the underscore, and the
+/// joiners and separators that X's twitter-text library allows.
 pub(crate) fn is_tag(character: char) -> bool {
     is_word(character)
         || matches!(
@@ -65,28 +66,30 @@ pub(crate) fn is_tag(character: char) -> bool {
         )
 }
 
-/// Whether a word goes on with this character: everything but white space, parentheses, the double quote and the
-/// colon.
+/// Returns true if a word continues with this character: any except white space, parentheses, the
+/// double quote and the colon.
 pub(crate) const fn continues_word(character: char) -> bool {
-    // `char::is_whitespace` is const from 1.87 only.
+    // `char::is_whitespace` is const only since Rust 1.87.
     !matches!(character, '(' | ')' | '"' | ':') && !is_white_space(character)
 }
 
-/// The property `White_Space`.
+/// Returns true for the Unicode property `White_Space`.
 pub(crate) const fn is_white_space(character: char) -> bool {
     matches!(character,
         '\t'..='\r' | ' ' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}'
         | '\u{202f}' | '\u{205f}' | '\u{3000}')
 }
 
-/// Whether a character turns the direction of writing (the property `Bidi_Control`).
+/// Returns true for the Unicode property `Bidi_Control`: characters that change the writing
+/// direction.
 pub(crate) const fn is_bidi_control(character: char) -> bool {
     matches!(character,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a bare word is made of emoji: all of it beyond U+FFFF in the blocks of pictographs, besides the joiner,
-/// the variation selectors and the basic-plane symbols that such sequences hold.
+/// Returns true for a bare word of emoji. It starts with a pictograph beyond U+FFFF; the rest may
+/// contain pictographs, the joiner, variation selectors and the symbols that occur in emoji
+/// sequences.
 pub(crate) fn is_emoji(word: &str) -> bool {
     let pictograph = |character| matches!(character, '\u{1f000}'..='\u{1faff}');
     word.starts_with(pictograph) && word.chars().all(|character| {
@@ -96,8 +99,8 @@ pub(crate) fn is_emoji(word: &str) -> bool {
     })
 }
 
-/// Whether a script is written without blanks between words, so that the service finds no words in it: Han, Hiragana,
-/// Katakana, Thai, Lao, Khmer and Burmese.
+/// Returns true for scripts written without blanks between words, in which the service finds no
+/// words: Han, Hiragana, Katakana, Thai, Lao, Khmer and Burmese.
 pub(crate) const fn is_unsegmented(character: char) -> bool {
     matches!(character,
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{19e0}'..='\u{19ff}'
@@ -107,8 +110,8 @@ pub(crate) const fn is_unsegmented(character: char) -> bool {
         | '\u{1aff0}'..='\u{1b16f}' | '\u{20000}'..='\u{3fffd}')
 }
 
-/// The look-alikes of a quote, an apostrophe or a dash: a phrase that holds one of a family matches none of the
-/// others.
+/// Characters that look like a quote, an apostrophe or a dash. A phrase with one of a family does
+/// not match text with another.
 pub(crate) const LOOK_ALIKES: [(&str, &[char]); 3] = [
     ("apostrophe", &['\'', '\u{2018}', '\u{2019}', '\u{2bc}', '\u{b4}', '`', '\u{ff07}']),
     ("quote", &['"', '\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}', '\u{ff02}']),

@@ -1,4 +1,4 @@
-//! The one entry to everything that can be said about a rule.
+//! Checks a rule: runs the parser and all checks, and returns the verdict.
 
 mod errors;
 mod facts;
@@ -16,35 +16,36 @@ use crate::parser::parse;
 use crate::profile::Profile;
 use crate::span::{Length, Span};
 
-/// The longest text that is read at all: 1 MiB, 500 times the longest rule. What is longer is too long and nothing
-/// else.
+/// The maximum size of a text that is parsed: 1 MiB, 500 times the longest rule. For a longer text,
+/// the only error is that it is too long.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// What is to be said about a rule.
+/// The result of checking a rule.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// The tree, if the text can be read. A rule may have one and be invalid all the same.
+    /// The tree, if the text can be parsed. An invalid rule may have one.
     pub rule: Option<Rule>,
-    /// What makes it invalid, by place.
+    /// The errors, sorted by position.
     pub errors: Vec<Diagnostic>,
-    /// What is odd about it, by place.
+    /// The warnings, sorted by position.
     pub warnings: Vec<Diagnostic>,
-    /// Its length, as the service counts it.
+    /// The length of the rule.
     pub length: Length,
-    /// How many characters the lexer looked at.
+    /// The number of characters that the lexer examined.
     #[cfg(test)]
     pub(crate) steps: usize,
 }
 
 impl Verdict {
-    /// Whether the product takes the rule, as far as can be told offline.
+    /// Returns true if there are no errors. The service may reject a valid rule for reasons that
+    /// cannot be checked offline.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.errors.is_empty()
     }
 
-    /// What the service would say, message by message.
+    /// Returns the messages that the service would send, as far as they are known.
     pub fn api_messages(&self) -> impl Iterator<Item = &str> {
         self.errors
             .iter()
@@ -54,9 +55,9 @@ impl Verdict {
     }
 }
 
-/// Reads a rule and checks it.
+/// Parses and checks a rule.
 ///
-/// Linear in the text's length, without recursion, and without a panic on any text.
+/// Takes time linear in the text's length. Does not recurse, and does not panic on any text.
 ///
 /// ```
 /// use powerstream_rules::{Code, Profile, check};
@@ -99,11 +100,11 @@ pub fn check(text: &str, profile: Profile) -> Verdict {
 }
 
 impl Rule {
-    /// Reads a rule that must be valid: [`check`] without the warnings.
+    /// Parses a rule that must be valid. Like [`check`], without the warnings.
     ///
     /// # Errors
     ///
-    /// Everything that makes it invalid, by place; never nothing.
+    /// Returns all errors, sorted by position; at least one.
     pub fn parse(text: &str, profile: Profile) -> Result<Self, Vec<Diagnostic>> {
         let verdict = check(text, profile);
         match verdict.rule {
@@ -113,13 +114,14 @@ impl Rule {
     }
 }
 
-/// Controls that are no white space, and those that turn the direction of writing: in a rule they are a mistake, or meant to
-/// make it read as another.
+/// Returns true for control characters other than white space, and for bidirectional controls. In a
+/// rule they are a mistake, or make it look like another rule.
 fn is_invisible(character: char) -> bool {
     is_bidi_control(character) || (character.is_control() && !is_white_space(character))
 }
 
-/// Returns what is too much of a text: from the first character that does not fit into so many UTF-16 code units.
+/// Returns the excess of a text: everything from the first character that does not fit into `max`
+/// UTF-16 code units.
 fn excess(text: &str, max: usize) -> Span {
     let mut units = 0;
     let first = text.char_indices().find(|(_, character)| {
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
     use crate::diagnostic::Code;
 
-    /// Texts that make a careless lexer or parser look at things twice.
+    /// Texts that a quadratic lexer or parser would examine repeatedly.
     const REPEATED: [&str; 22] = [
         "a ",
         "(",

@@ -1,17 +1,18 @@
-//! The public form of a finding about a rule: code, place, a sentence, and what to write instead.
+//! The public form of an error or warning: code, span, message and help.
 //!
-//! `issue.rs` has the same as plain data, `wording.rs` the sentences.
+//! `issue.rs` defines the same as plain data; `wording.rs` contains the texts.
 
 use core::fmt;
 
 use crate::span::Span;
 
-/// The most errors, and the most warnings, that are reported for one rule.
+/// The maximum number of errors, and of warnings, reported for one rule.
 pub const FINDINGS_MAX: usize = 100;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// The kinds of findings. Errors start with `E-`, warnings with `W-`.
+        /// The kinds of errors and warnings. The names of errors start with `E-`, those of warnings
+        /// with `W-`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -19,10 +20,10 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All of them.
+            /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The code, as commands print it.
+            /// Returns the name of the code, as commands print it.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -34,64 +35,64 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A term starts with a character that cannot start one, or is a bare `#`, `@`, `$` or dash.
+    /// A character that cannot start a term, or a bare `#`, `@`, `$` or dash.
     Lexical = "E-LEX",
-    /// The grammar: parentheses and ORs without terms.
+    /// A syntax error: unbalanced parentheses, or an OR without a term on one side.
     Grammar = "E-PARSE",
-    /// A quote is never closed, or there is nothing in it.
+    /// An unclosed or empty quote.
     Quote = "E-QUOTE",
-    /// No product has this operator.
+    /// An operator that no product has.
     Operator = "E-OP",
-    /// The operator belongs to another product or plan.
+    /// An operator that only another product or plan has.
     Tier = "E-TIER",
-    /// The operator's argument has the wrong form.
+    /// An argument of the wrong form.
     Argument = "E-ARG",
-    /// An unquoted and, or, not.
+    /// An unquoted `and`, `or` or `not`.
     ReservedWord = "E-WORD",
-    /// No positive term, in the rule or in a branch of an OR.
+    /// A rule, or an alternative of an OR, without a positive term.
     Negative = "E-NEG",
-    /// Every positive term is a stop word.
+    /// A rule whose positive terms are all stop words.
     StopWords = "E-STOP",
-    /// `sample:` beside an OR at the top, or negated.
+    /// `sample:` in a top-level OR, or negated.
     Sample = "E-SAMPLE",
-    /// `is:nullcast` not negated.
+    /// `is:nullcast` without a negation.
     Nullcast = "E-NULLCAST",
-    /// Only operators that cannot stand alone.
+    /// A rule whose operators cannot stand alone.
     Conjunction = "E-CONJ",
-    /// Too long.
+    /// A rule that is too long.
     TooLong = "E-LEN",
-    /// Punctuation inside a bare word, or a dash where none is expected.
+    /// Punctuation inside a bare word, or an unexpected dash.
     Punctuation = "W-PUNCT",
     /// A negated group.
     NegatedGroup = "W-NEGGROUP",
-    /// An operator that the product's own table does not list.
+    /// An operator that the product's own page does not list.
     Unlisted = "W-UNLISTED",
     /// A term of more than 128 characters.
     LongTerm = "W-LONGTERM",
-    /// An operator name that is not in lower case.
+    /// An operator name in upper case or mixed case.
     OperatorCase = "W-OPCASE",
     /// An explicit AND.
     ExplicitAnd = "W-AND",
-    /// The rule matches a massive volume of Posts.
+    /// A rule that matches a massive volume of Posts.
     Broad = "W-BROAD",
-    /// A stop word beside other terms.
+    /// A stop word together with other terms.
     StopWord = "W-STOP",
     /// A language code that X does not list.
     Language = "W-LANG",
-    /// A keyword of a script without blanks between words.
+    /// A keyword in a script that puts no blanks between words.
     Segmentation = "W-SEGMENT",
     /// A hashtag of digits only.
     NumericTag = "W-NUMTAG",
     /// A phrase with a character that has look-alikes.
     LookAlike = "W-QUOTECHAR",
-    /// A branch of an OR without a standalone operator.
+    /// An alternative of an OR without a standalone operator.
     Branch = "W-BRANCH",
     /// A box with an edge of more than 25 miles.
     Geo = "W-GEO",
 }
 
 impl Code {
-    /// Whether a rule with this finding is invalid.
+    /// Returns true if a rule with this code is invalid.
     #[must_use]
     pub fn is_error(self) -> bool {
         self.name().starts_with("E-")
@@ -104,29 +105,30 @@ impl fmt::Display for Code {
     }
 }
 
-/// What the service itself says to an error, where that is known.
+/// The service's own response to an error, if it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Api {
-    /// Its messages. An unknown operator and a rule of negated terms get two.
+    /// Its messages. An unknown operator and a rule of only negated terms get two.
     pub messages: Vec<String>,
-    /// The place it names: 1-based, in UTF-16 code units; the end of the rule is its length plus one.
+    /// The position that it names: 1-based, in UTF-16 code units. The end of the rule is its length
+    /// plus one.
     pub position: usize,
 }
 
-/// One finding about a rule.
+/// An error or warning about a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diagnostic {
-    /// Its kind.
+    /// The kind.
     pub code: Code,
-    /// What is wrong: one sentence, without a full stop, fit for a terminal.
+    /// What is wrong: one sentence without a full stop. Control characters are escaped.
     pub message: String,
-    /// What to write instead: as `message`.
+    /// What to write instead, in the same form as `message`.
     pub help: Option<String>,
-    /// Where it is.
+    /// The part of the rule that is affected.
     pub span: Span,
-    /// What the service says. Never for warnings.
+    /// What the service answers. Always `None` for warnings.
     pub api: Option<Api>,
 }
 

@@ -1,8 +1,8 @@
-//! Foreign text inside our own sentences and on terminals: escaped and cut.
+//! Escapes and shortens text from outside for messages and terminals.
 
 use crate::characters::is_bidi_control;
 
-/// Returns foreign text for use inside a sentence: on one line, without controls, at most 60 characters.
+/// Returns the text for use inside a sentence: on one line, escaped, at most 60 characters.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown = String::new();
     for character in shorten(text, 60).chars() {
@@ -11,7 +11,8 @@ pub(crate) fn quoted(text: &str) -> String {
     shown
 }
 
-/// Returns the text, cut to a number of characters with an ellipsis if it is longer.
+/// Returns the text; if it has more than `characters_max` characters, cut there and with an
+/// ellipsis.
 pub(crate) fn shorten(text: &str, characters_max: usize) -> String {
     match text.char_indices().nth(characters_max) {
         Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
@@ -19,8 +20,8 @@ pub(crate) fn shorten(text: &str, characters_max: usize) -> String {
     }
 }
 
-/// Appends a character, escaped if a terminal would not show it: controls, bidirectional controls and Unicode's line
-/// ends.
+/// Appends a character. Escapes control characters, bidirectional controls and Unicode line
+/// separators, which a terminal would not display.
 pub(crate) fn show(character: char, out: &mut String) {
     let unsafe_to_show = character.is_control()
         || is_bidi_control(character)

@@ -1,8 +1,8 @@
-//! A rule in plain words.
+//! Explains a rule in English.
 //!
-//! Twice: once on one line with every bracket written out, which shows what belongs together ("evaluated as", in the
-//! words of X's guide), and once as a list, a sentence to a term. Both are for people: characters that could confuse
-//! a terminal are escaped.
+//! The explanation has two forms: one line with every implied parenthesis ("evaluated as" in X's
+//! guide), and a list with a sentence for each term. Both are meant for people, so characters that
+//! could disturb a terminal are escaped.
 
 use core::fmt::Write;
 
@@ -12,21 +12,22 @@ use crate::format::write_term;
 use crate::operator::{Kind, Sources};
 use crate::profile::Profile;
 
-/// What a rule asks for.
+/// The explanation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The rule on one line with AND, OR and NOT, and brackets around all that is evaluated together.
+    /// The rule on one line, with AND, OR and NOT, and parentheses around everything that is
+    /// evaluated together.
     pub order: String,
-    /// The rule as an indented list, without a last line end.
+    /// The rule as an indented list, without a line end after the last line.
     pub words: String,
 }
 
-/// Deeper lists are not indented further: the text must not grow with the square of the depth.
+/// The maximum indentation. Without it, the text would grow with the square of the depth.
 const INDENTS_MAX: usize = 12;
 
 impl Rule {
-    /// Says what the rule asks for.
+    /// Explains which Posts the rule matches.
     ///
     /// ```
     /// use powerstream_rules::{Profile, Rule};
@@ -51,7 +52,7 @@ impl Rule {
 fn order(rule: &Rule, profile: Profile) -> String {
     let mut out = String::new();
     let mut path: Vec<&Node> = Vec::new();
-    // All but the root and the operands of a NOT that are terms.
+    // ANDs and ORs get parentheses, except at the root.
     let bracketed = |path: &[&Node], node: &Node| {
         !path.is_empty() && matches!(node.kind, NodeKind::And(_) | NodeKind::Or(_))
     };
@@ -91,7 +92,7 @@ fn order(rule: &Rule, profile: Profile) -> String {
 fn words(rule: &Rule) -> String {
     let mut out = String::from("A Post matches if ");
     let mut indents = 0_usize;
-    // Whether the line has begun: its dash and its indentation are there, or it is the first.
+    // True if the line already has its dash and indentation, or is the first line.
     let mut begun = true;
     for step in rule.walk() {
         match step {
@@ -126,7 +127,7 @@ fn words(rule: &Rule) -> String {
     out
 }
 
-/// The sentence of the table, with the argument in it.
+/// Writes the clause of the operator table with the argument inserted.
 fn clause(term: &Term, out: &mut String) {
     let info = term.operator.info();
     let (before, after) = info.clause.split_once("{}").unwrap_or((info.clause, ""));
@@ -145,6 +146,6 @@ fn clause(term: &Term, out: &mut String) {
         let _ = write!(out, " with at most {distance} words between them");
     }
     if info.sources == Sources::OuterNoRetweets {
-        out.push_str(", and it is no Retweet");
+        out.push_str(", and it is not a Retweet");
     }
 }

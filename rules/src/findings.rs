@@ -1,8 +1,8 @@
-//! Collects the findings about one rule.
+//! Collects the errors and warnings about one rule.
 //!
-//! While a rule is read, a finding is an [`Issue`] and byte offsets. At the end the findings are sorted by place, and one
-//! walk over the text turns offsets into the service's positions: linear however many there are. Their number is
-//! bounded by [`FINDINGS_MAX`]: a megabyte of apostrophes must not be answered with a million sentences.
+//! Each is stored as an [`Issue`] with byte offsets. At the end they are sorted, and one pass over
+//! the text converts the offsets to the service's positions, in linear time. [`FINDINGS_MAX`]
+//! bounds their number, so a megabyte of apostrophes does not produce a million messages.
 
 use crate::diagnostic::{Api, Code, Diagnostic, FINDINGS_MAX};
 use crate::issue::Issue;
@@ -18,7 +18,7 @@ struct Finding {
     at: usize,
 }
 
-/// The findings about one rule.
+/// The errors and warnings about one rule.
 #[derive(Debug)]
 pub(crate) struct Findings<'a> {
     text: &'a str,
@@ -32,12 +32,12 @@ impl<'a> Findings<'a> {
         Self { text, profile, errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Adds a finding. The service names its start.
+    /// Adds an issue. The service names the start of its span.
     pub(crate) fn push(&mut self, issue: Issue, span: Span) {
         self.push_at(issue, span, span.start);
     }
 
-    /// Adds a finding for which the service names another offset.
+    /// Adds an issue for which the service names the offset `at`.
     pub(crate) fn push_at(&mut self, issue: Issue, span: Span, at: usize) {
         let is_error = issue.code(self.profile).is_error();
         let list = if is_error { &mut self.errors } else { &mut self.warnings };
@@ -51,7 +51,7 @@ impl<'a> Findings<'a> {
         self.errors.iter().any(|finding| finding.issue.code(self.profile) == code)
     }
 
-    /// Renders the errors and the warnings, each sorted by place.
+    /// Returns the errors and the warnings, each sorted by position.
     pub(crate) fn into_diagnostics(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         (render(self.errors, self.text, self.profile), render(self.warnings, self.text, self.profile))
     }

@@ -1,29 +1,32 @@
-//! The canonical form: one way to write each tree.
+//! The canonical form: a single way to write each tree.
 //!
-//! One blank between terms, ` OR ` between alternatives, parentheses only where the tree needs them, straight quotes,
-//! operator names in lower case and as the product's page prefers them. An argument loses its quotes if it is one
-//! word without punctuation, and gets them if it is not. Numbers stay as they are. Reading the result gives the same
-//! tree, and formatting it again the same text.
+//! The form has one blank between terms, ` OR ` between alternatives, straight quotes, and
+//! parentheses only where the tree requires them. Operator names are lower-case and as the
+//! product's page writes them. An argument is quoted exactly if it is not a single word without
+//! punctuation. Numbers stay as written. Parsing the result gives the same tree; formatting it
+//! again gives the same text.
 //!
-//! The service knows a rule by its exact text: a reformatted rule is another rule to it.
+//! The service identifies a rule by its exact text: to the service, a reformatted rule is a
+//! different rule.
 
 use crate::ast::{Node, NodeKind, Rule, Step, Term, Value};
 use crate::characters::{continues_word, is_punctuation};
 use crate::operator::Kind;
 use crate::profile::Profile;
 
-/// What may differ from the canonical form.
+/// Options that change the canonical form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "to be written as a literal, with `..` for the defaults")]
+#[allow(clippy::exhaustive_structs, reason = "written as a literal, with `..` for the defaults")]
 pub struct FormatOptions {
-    /// Write parentheses also where the order of evaluation implies them: around each AND inside an OR.
+    /// Write parentheses around each AND inside an OR, although the order of evaluation implies
+    /// them.
     pub explicit: bool,
-    /// Write what is negated behind what is not. This reorders the tree, and matches the same Posts.
+    /// Write negated terms after the others. This reorders the tree, but matches the same Posts.
     pub sort: bool,
 }
 
 impl Rule {
-    /// The rule in canonical form.
+    /// Returns the rule in canonical form.
     ///
     /// ```
     /// use powerstream_rules::{FormatOptions, Profile, Rule};
@@ -31,7 +34,8 @@ impl Rule {
     /// let profile = Profile::Powerstream;
     /// let text = r#"( FROM:harbour_news   bio:"gulls" ) OR ("sea gull" -(is:retweet))"#;
     /// let rule = Rule::parse(text, profile).unwrap();
-    /// assert_eq!(rule.format(profile), r#"from:harbour_news bio:gulls OR "sea gull" -is:retweet"#);
+    /// let canonical = r#"from:harbour_news bio:gulls OR "sea gull" -is:retweet"#;
+    /// assert_eq!(rule.format(profile), canonical);
     ///
     /// let options = FormatOptions { explicit: true, ..FormatOptions::default() };
     /// assert_eq!(
@@ -44,7 +48,7 @@ impl Rule {
         self.format_with(profile, FormatOptions::default())
     }
 
-    /// The rule in a form that differs from the canonical one.
+    /// Returns the rule in the canonical form, changed by `options`.
     #[must_use]
     pub fn format_with(&self, profile: Profile, options: FormatOptions) -> String {
         let mut out = String::new();
@@ -88,7 +92,7 @@ fn needs_parentheses(parent: Option<&NodeKind>, kind: &NodeKind, explicit: bool)
     }
 }
 
-/// A term in canonical form.
+/// Writes a term in canonical form.
 pub(crate) fn write_term(term: &Term, profile: Profile, out: &mut String) {
     let text = &*term.text;
     let kind = term.operator.info().kind;
@@ -125,14 +129,14 @@ pub(crate) fn write_term(term: &Term, profile: Profile, out: &mut String) {
     }
 }
 
-/// Whether an argument is one word, without punctuation.
+/// Returns true if an argument is a single word without punctuation.
 fn is_bare(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('$')
         && text.chars().all(|character| continues_word(character) && !is_punctuation(character))
 }
 
-/// In quotes; with as few backslashes as give the same text back.
+/// Writes a text in quotes, with as few backslashes as possible.
 fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     let mut characters = text.chars().peekable();

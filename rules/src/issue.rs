@@ -1,7 +1,7 @@
-//! What can be wrong with a rule, or odd about it, as plain data.
+//! Errors and warnings about a rule, as plain data.
 //!
-//! The lexer, the parser and the checks report an [`Issue`] and its place. Texts are spans of the rule, so that an
-//! issue is `Copy`. All English is in `wording.rs`.
+//! The lexer, the parser and the checks report an [`Issue`] with its span. An issue refers to text
+//! by spans of the rule, so it is `Copy`. `wording.rs` contains all English text.
 
 use crate::argument::ArgumentError;
 use crate::diagnostic::Code;
@@ -43,16 +43,16 @@ pub(crate) enum Issue {
     },
     UnknownFlag,
     Unavailable(Operator),
-    /// The text behind `~`, which may be empty.
+    /// The text after `~`, which may be empty.
     BadDistance(Span),
     MissingArgument {
         operator: Operator,
-        /// Where it should stand.
+        /// The offset where the argument is missing.
         at: usize,
     },
     SecondColon {
         operator: Operator,
-        /// Where the argument starts.
+        /// The offset where the argument starts.
         start: usize,
     },
     Argument {
@@ -62,9 +62,9 @@ pub(crate) enum Issue {
 
     // Errors of the tree.
     NothingPositive {
-        /// An alternative, not the rule.
+        /// True for an alternative of an OR, false for the whole rule.
         is_branch: bool,
-        /// The service also asks for a word that is no stop word.
+        /// True if the service also reports that a non-stop word is missing.
         also_stop_words: bool,
     },
     OnlyStopWords,
@@ -87,10 +87,10 @@ pub(crate) enum Issue {
     OperatorCase,
     Unlisted(Operator),
     UnlistedLanguage,
-    /// A box, by the miles of its longest edge.
+    /// A box; its longest edge in miles.
     WideBox(f64),
 
-    // Warnings of the tree. A span is that of the text meant, without the parentheses around it.
+    // Warnings of the tree. A span covers the text that is meant, without parentheses around it.
     LongTerm {
         characters: usize,
         max: usize,
@@ -110,7 +110,7 @@ pub(crate) enum Issue {
     NothingStandaloneInBranch,
 }
 
-/// The words that need quotes.
+/// The words that must be quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reserved {
     And,
@@ -135,7 +135,8 @@ impl Issue {
             | Self::EmptyRule => Code::Grammar,
             Self::Reserved(_) => Code::ReservedWord,
             Self::UnknownOperator { .. } | Self::UnknownFlag => Code::Operator,
-            // Powerstream has no tiers: what neither its page nor PowerTrack's lists is unknown there.
+            // Powerstream has no tiers: an operator that neither its page nor PowerTrack's lists
+            // is unknown.
             Self::Unavailable(_) if profile == Profile::Powerstream => Code::Operator,
             Self::Unavailable(_) => Code::Tier,
             Self::BadDistance(_)

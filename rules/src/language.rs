@@ -1,5 +1,5 @@
-//! The language codes that X lists, in its spelling (Powerstream: Operators; PowerTrack: Operators; Filtered Stream:
-//! Operators; the three lists together).
+//! The language codes that X lists, as X writes them: the union of the lists of Powerstream,
+//! PowerTrack and Filtered Stream (each product's page "Operators").
 
 const LISTED: [&str; 72] = [
     "am", "ar", "bg", "bn", "bo", "bs", "ca", "ckb", "cs", "cy", "da", "de", "dv", "el", "en", "es", "et",
@@ -9,12 +9,12 @@ const LISTED: [&str; 72] = [
     "vi", "zh", "zh-CN", "zh-TW", "und",
 ];
 
-/// The code as X spells it, from any case; `None` if X does not list it.
+/// Returns the code as X writes it, for a code in any case; `None` if X does not list it.
 pub(crate) fn listed(code: &str) -> Option<&'static str> {
     LISTED.into_iter().find(|listed| listed.eq_ignore_ascii_case(code))
 }
 
-/// What X writes for a code that ISO has renamed since.
+/// Returns the older code that X uses for a language whose ISO code has changed.
 pub(crate) fn older(code: &str) -> Option<&'static str> {
     [("he", "iw"), ("id", "in")]
         .into_iter()

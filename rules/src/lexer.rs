@@ -1,20 +1,19 @@
-//! From characters to tokens.
+//! Splits a rule's text into tokens.
 //!
-//! A token is a parenthesis, a dash, `OR`, `AND`, or a whole term: `from:"a b"` is one token, since there is no blank
-//! around the colon and what may follow it depends on nothing else. What the argument means is not decided here
-//! (`argument.rs`).
+//! A token is a parenthesis, a dash, `OR`, `AND`, or a whole term. An operator with its argument,
+//! such as `from:"a b"`, is one token. `argument.rs` interprets the argument.
 //!
-//! Every character is looked at a bounded number of times, whatever the text: a word is scanned once, a quote that is
-//! never closed takes the rest of the text with it, and the one place that must look ahead (an underscore, which
-//! starts an operator's name but no keyword) remembers how far it has looked. A character that starts nothing is
-//! reported and passed over, as the service's own lexer does it; the next one gets its chance.
+//! The lexer examines each character a bounded number of times. An unclosed quote consumes the rest
+//! of the text. Only an underscore needs look-ahead, because it can start an operator name but not
+//! a keyword; the lexer remembers how far it has looked. Like the service's lexer, this one reports
+//! a character that cannot start a token, skips it, and continues with the next.
 
 use crate::characters::{continues_word, is_punctuation, is_tag, is_white_space};
 use crate::findings::Findings;
 use crate::issue::Issue;
 use crate::span::Span;
 
-/// A token and where it stands.
+/// A token and its span.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
@@ -27,21 +26,21 @@ pub(crate) enum TokenKind {
     Close,
     /// `OR` in upper case.
     Or,
-    /// A dash that touches what follows.
+    /// A dash directly before the token that it negates.
     Dash,
     Term(RawTerm),
-    /// What stood here was reported already.
+    /// Something invalid, already reported.
     Bad,
     End,
 }
 
-/// A term as it is written.
+/// A term before interpretation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RawTerm {
     Keyword,
-    /// The unescaped text, and what follows `~`.
+    /// The unescaped text, and the span after `~` if there is one.
     Phrase(String, Option<Span>),
-    /// Where the name after `#`, `$` or `@` stands.
+    /// The span of the name after `#`, `$` or `@`.
     Hashtag(Span),
     Cashtag(Span),
     Mention(Span),
@@ -51,28 +50,28 @@ pub(crate) enum RawTerm {
     },
 }
 
-/// What follows the colon.
+/// The text after an operator's colon.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RawArgument {
-    /// Nothing, or something that is no argument.
+    /// No text, or a character that cannot start an argument.
     Missing,
     Word(Span),
-    /// The span has the quotes, the text is unescaped.
+    /// The unescaped text, and the span including the quotes.
     Quoted(String, Span),
-    /// The span has the brackets.
+    /// The span including the brackets.
     Bracketed(Span),
-    /// A second colon: the argument is an operator itself, or an address without quotes.
+    /// A second colon: the argument is an operator itself, or an unquoted URL.
     Colon(Span),
-    /// It was reported already.
+    /// Something invalid, already reported.
     Bad(Span),
 }
 
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    /// Up to here no colon ends a name that starts with an underscore.
+    /// Before this offset, no name that starts with an underscore ends with a colon.
     no_name_until: usize,
-    /// How many characters were looked at, for the proof that this is linear.
+    /// The number of character examinations. Tests use it to prove linear time.
     pub(crate) steps: usize,
 }
 
@@ -81,7 +80,7 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0, no_name_until: 0, steps: 0 }
     }
 
-    /// Returns the next token; `End` forever after the last.
+    /// Returns the next token; after the last one, always `End`.
     pub(crate) fn token(&mut self, findings: &mut Findings<'_>) -> Token {
         self.take_while(is_white_space);
         let start = self.at;
@@ -135,7 +134,7 @@ impl<'a> Lexer<'a> {
         kind
     }
 
-    /// A keyword, or an operator with its argument.
+    /// Reads a keyword, or an operator with its argument.
     fn word(&mut self, findings: &mut Findings<'_>) -> TokenKind {
         let name = self.take_while(continues_word);
         if self.peek() == Some(':') {
@@ -148,7 +147,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Whether the underscore here is the first letter of an operator's name, which no operator has so far.
+    /// Returns true if the underscore at the current offset starts an operator name. No operator
+    /// has such a name, so this detects an unknown operator.
     fn underscore_starts_a_name(&mut self) -> bool {
         if self.at < self.no_name_until {
             return false;
@@ -171,7 +171,8 @@ impl<'a> Lexer<'a> {
                 None => RawArgument::Bad(Span::new(start, self.at)),
             },
             Some('[') => {
-                // Not over a quote or a parenthesis: a bracket that is never closed must not swallow the rule.
+                // Stops at quotes and parentheses, so that an unclosed bracket does not consume
+                // the rule.
                 self.take_while(|character| !matches!(character, ']' | '"' | '(' | ')'));
                 if self.peek() == Some(']') {
                     self.bump();
@@ -187,7 +188,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A second colon, with the rest of what touches it.
+    /// Consumes a second colon and everything up to the next blank, quote or parenthesis.
     fn colon(&mut self) -> RawArgument {
         RawArgument::Colon(
             self.take_while(|character| !is_white_space(character) && !matches!(character, '(' | ')' | '"')),
@@ -205,7 +206,7 @@ impl<'a> Lexer<'a> {
         TokenKind::Term(RawTerm::Phrase(text, distance))
     }
 
-    /// A quoted text without its quotes and escapes.
+    /// Reads a quoted text and returns it unescaped; reports an empty or unclosed one.
     fn quoted(&mut self, findings: &mut Findings<'_>) -> Option<String> {
         let start = self.at;
         self.bump();
@@ -224,7 +225,7 @@ impl<'a> Lexer<'a> {
                             text.push(escaped);
                             self.bump();
                         }
-                        // Before anything else it is itself.
+                        // Before any other character, a backslash is literal.
                         _ => text.push('\\'),
                     }
                 }
@@ -267,7 +268,7 @@ impl<'a> Lexer<'a> {
         TokenKind::Term(RawTerm::Cashtag(name))
     }
 
-    /// Reports the character at `start`, which was passed over already.
+    /// Reports the character at `start`, which has already been consumed.
     fn refuse(&self, start: usize, character: char, findings: &mut Findings<'_>) -> TokenKind {
         let span = Span::new(start, start + character.len_utf8());
         findings.push(Issue::BadStart(character), span);

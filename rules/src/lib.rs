@@ -1,32 +1,33 @@
-//! The rule language of X's Powerstream, PowerTrack and Filtered Stream: parse, check, format, explain and match, offline.
+//! The rule language of X's Powerstream, PowerTrack and Filtered Stream, offline: parses, checks,
+//! formats, explains and matches rules.
 //!
-//! A rule says which Posts a stream delivers: `(gull OR tern) lang:en -is:retweet`. The service refuses wrong rules
-//! with terse messages, and Powerstream allows 50 requests in 24 hours to try. This crate says beforehand what is
-//! wrong, where, and what to write instead, and keeps the service's own message and position beside it where they are
-//! known.
+//! A rule selects the Posts that a stream delivers: `(gull OR tern) lang:en -is:retweet`. The
+//! service rejects invalid rules with terse messages, and Powerstream allows 50 rule requests in 24
+//! hours. This crate reports what is wrong, where, and what to write instead, before you send a
+//! request. If the service's own message and position are known, the report includes them.
 //!
 //! ```text
-//!   text --> lexer --> parser --> tree (flat, post-order, with spans) --> checks, warnings
+//!   text --> lexer --> parser --> tree (flat, post-order, with spans) --> errors, warnings
 //!              |          |         |                                \--> canonical form
-//!              |   operator table   |                                 \-> plain words
-//!              '---- issues, as plain data --> findings: code, place, sentence, what to write, the service's text
+//!              |   operator table   |                                 \-> explanation
+//!              '--- Issues (data) --'--> Diagnostics: code, span, message, help, service's text
 //!
-//!   trees --> matcher: a set of rules, and which of them a Post matches
+//!   trees --> matcher: an index of many rules; returns the rules that a Post matches
 //! ```
 //!
-//! One grammar, several products: a [`Profile`] says which operators there are and how long a rule may be.
+//! The products share one grammar. A [`Profile`] selects the operators and the limits.
 //!
 //! ```
 //! use powerstream_rules::{Code, Profile, Rule, check};
 //!
-//! // Powerstream takes it, with a remark: its own page lists no hashtags.
+//! // Valid, with a warning: Powerstream's own page does not list hashtags.
 //! let text = "(gull OR #terns) lang:en -is:retweet";
 //! let verdict = check(text, Profile::Powerstream);
 //! assert!(verdict.is_valid());
 //! assert_eq!(verdict.warnings[0].code, Code::Unlisted);
 //! assert_eq!(verdict.warnings[0].span.of(text), "#terns");
 //!
-//! // A tree, to format, to explain, or to evaluate.
+//! // A parsed rule can be formatted, explained and matched.
 //! let rule = Rule::parse(text, Profile::Powerstream).unwrap();
 //! assert_eq!(rule.format(Profile::Powerstream), text);
 //! assert_eq!(
@@ -34,16 +35,19 @@
 //!     "(gull OR #terns) AND lang:en AND NOT is:retweet"
 //! );
 //!
-//! // A wrong one.
+//! // An invalid rule. The service's message comes with the error.
 //! let errors = Rule::parse("gull OR", Profile::Powerstream).unwrap_err();
-//! assert_eq!(errors[0].api.as_ref().unwrap().messages, ["Cannot parse rule at '<EOF>' (position 8)"]);
+//! let api = errors[0].api.as_ref().unwrap();
+//! assert_eq!(api.messages, ["Cannot parse rule at '<EOF>' (position 8)"]);
 //! ```
 //!
-//! Whatever the text: no panic, no recursion, time and memory linear in its length.
+//! For every text, parsing takes time and memory linear in its length, without recursion and
+//! without panics.
 //!
-//! Sources: X's pages (Powerstream: Introduction, Operators; Filtered Stream: Build a rule, Operators; PowerTrack:
-//! Rules, Operators, API reference), and answers of the service that client libraries keep in their test data. Where
-//! they are silent or disagree, the modules say what was chosen.
+//! Sources: X's pages (Powerstream: Introduction, Operators; Filtered Stream: Build a rule,
+//! Operators; PowerTrack: Rules, Operators, API reference), and responses of the service recorded
+//! in the tests of client libraries. If these are silent or disagree, the module that decides
+//! documents its choice.
 
 #![forbid(unsafe_code)]
 

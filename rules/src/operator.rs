@@ -1,9 +1,9 @@
 //! The operators, as data.
 //!
-//! One table (`operator/table.rs`) says everything about an operator: its names, the products that have it, the form
-//! of its argument, whether it may stand alone or be negated, what it reads, and how to say it in words. The parser,
-//! the checks, the formatter, the explanation and the documentation all read it; nothing about an operator is decided
-//! anywhere else.
+//! One table (`operator/table.rs`) defines every operator: names, products, the form of its
+//! argument, whether it may stand alone or be negated, which Posts it reads, and its description.
+//! The parser, the checks, the formatter, the explanation and the documentation all read this
+//! table. No other module decides anything about an operator.
 
 mod info;
 pub(crate) mod suggestion;
@@ -14,16 +14,17 @@ pub use self::table::Operator;
 use crate::profile::Profile;
 
 impl Operator {
-    /// The operator that is written `name:`, in any case; no flags. Linear in the table, which is short.
+    /// Returns the operator that is written `name:`, in any case; `None` for flags. Searches the
+    /// table linearly.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::find(name, |info| {
-            // What comes before `Flag` has no name.
+            // Kinds before `Flag` have no name in a rule.
             info.kind > Kind::Flag
         })
     }
 
-    /// The flag that is written so: `has:links`, `is:reply`, in any case.
+    /// Returns the flag that is written this way, in any case: `has:links`, `is:reply`.
     #[must_use]
     pub fn flag(written: &str) -> Option<Self> {
         Self::find(written, |info| info.kind == Kind::Flag)
@@ -37,7 +38,7 @@ impl Operator {
         })
     }
 
-    /// Whether a product has it.
+    /// Returns whether a product has the operator.
     #[must_use]
     pub fn availability(self, profile: Profile) -> Availability {
         let info = self.info();
@@ -57,7 +58,7 @@ impl Operator {
         }
     }
 
-    /// The name that a product's own page prefers.
+    /// Returns the name that the product's own page uses.
     #[must_use]
     pub fn primary_name(self, profile: Profile) -> &'static str {
         let info = self.info();
@@ -97,7 +98,7 @@ mod tests {
                     _ => Operator::by_name(name),
                 };
                 if info.kind < Kind::Flag {
-                    assert_eq!(found(name), None, "{name} is no name to write");
+                    assert_eq!(found(name), None, "{name} is not a name in rules");
                 } else {
                     assert_eq!(found(name), Some(*operator));
                     assert_eq!(found(&name.to_uppercase()), Some(*operator));

@@ -1,17 +1,21 @@
-//! From tokens to the tree, without recursion and in one pass.
+//! Parses tokens into a tree, in one pass and without recursion.
 //!
 //! ```text
 //!   operands   [ a | b  c | d ]        one stack for the whole rule
-//!   frames     ^or_start  ^and_start   one for each open group: where its alternatives and its current branch begin
+//!   frames     ^or_start  ^and_start   one for each open group: the start of its alternatives,
+//!                                      and of its current branch
 //! ```
 //!
-//! An OR, a closing parenthesis or the end folds the current branch into an And, if it has two terms or more; a
-//! closing parenthesis folds the alternatives into an Or. A group of an And is not folded when it closes: its terms
-//! stay on the stack and so become terms of the branch around it, which is what the flat tree asks for, at no cost. A
-//! group of an Or that is all of its branch likewise leaves its alternatives to the group around it; one token of
-//! look-ahead says whether it is.
+//! An OR, a closing parenthesis or the end of the rule folds the current branch into an And, if it
+//! has at least two terms. A closing parenthesis folds the group's alternatives into an Or.
 //!
-//! After an error parsing goes on, so that one run tells them all; the tree is then given up.
+//! A group that is an And is not folded when it closes. Its terms stay on the stack and become
+//! terms of the surrounding branch, which flattens the tree at no cost. Likewise, an Or group that
+//! is a whole branch leaves its alternatives to the surrounding group. One token of look-ahead
+//! detects that case.
+//!
+//! After an error the parser continues, so that one run reports all errors. It then returns no
+//! tree.
 
 use crate::ast::{Node, NodeId, NodeKind, Rule, Term};
 use crate::diagnostic::Code;
@@ -23,7 +27,8 @@ use crate::profile::Profile;
 use crate::span::Span;
 use crate::term;
 
-/// Reads a rule. `None`: the grammar is broken, and there is no tree. A tree may have broken terms in it.
+/// Parses a rule. Returns the tree and the lexer's step count. The tree is `None` if there is a
+/// syntax error; otherwise it may contain broken terms.
 pub(crate) fn parse(text: &str, profile: Profile, findings: &mut Findings<'_>) -> (Option<Rule>, usize) {
     let mut parser = Parser {
         text,
@@ -51,17 +56,17 @@ pub(crate) fn parse(text: &str, profile: Profile, findings: &mut Findings<'_>) -
     ((sound && !nodes.is_empty()).then(|| Rule::new(text, nodes)), lexer.steps)
 }
 
-/// A group that is open, or the rule itself.
+/// An open group, or the rule itself.
 struct Frame {
-    /// Its parenthesis.
+    /// The span of its opening parenthesis.
     open: Span,
-    /// Where its alternatives begin on the stack of operands.
+    /// The index in `operands` of its first alternative.
     or_start: usize,
-    /// Where its current branch begins.
+    /// The index in `operands` where its current branch starts.
     and_start: usize,
-    /// Whether the current branch has anything in it, be it broken.
+    /// True if the current branch contains anything, valid or not.
     filled: bool,
-    /// How many dashes stand before it.
+    /// The number of dashes directly before the group.
     dashes: usize,
 }
 
@@ -69,19 +74,20 @@ struct Parser<'a, 'f> {
     text: &'a str,
     profile: Profile,
     findings: &'a mut Findings<'f>,
-    /// The tree so far.
+    /// The tree built so far.
     nodes: Vec<Node>,
     operands: Vec<NodeId>,
-    /// Never empty: the first is the rule.
+    /// Never empty: the first frame is the rule itself.
     frames: Vec<Frame>,
-    /// Where the dashes stand that have not met their term or the end of their group.
+    /// The offsets of the dashes that have not yet been applied to a term or a group.
     dashes: Vec<usize>,
-    /// How many of them stand right before the next token.
+    /// The number of dashes directly before the next token.
     pending: usize,
 }
 
 impl Parser<'_, '_> {
-    /// The next token that counts. On Powerstream an AND does not: its page lists the blank as "Space/AND".
+    /// Returns the next significant token. On Powerstream, AND is not significant: the page
+    /// Operators lists the blank as "Space/AND".
     fn next(&mut self, lexer: &mut Lexer<'_>, last: Option<&Token>) -> Token {
         let negated = last.is_some_and(|token| token.kind == TokenKind::Dash);
         loop {
@@ -129,7 +135,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// A dash right behind a term: `#sea-gull` is no hashtag with a dash.
+    /// Warns of a dash directly after a term: `#sea-gull` is not one hashtag.
     fn touching(&mut self, term: Span, next: &Token) {
         if next.kind == TokenKind::Dash && next.span.start == term.end {
             self.findings.push(Issue::DashAfterTerm, next.span);
@@ -178,7 +184,7 @@ impl Parser<'_, '_> {
         let Some(frame) = self.frames.pop() else { return };
         let group = frame.open.to(span);
         let count = self.operands.len() - frame.or_start;
-        // Empty as it may be, it was reported once.
+        // Set even for an empty group, because that was reported above.
         self.frame().filled = true;
         if frame.dashes > 0 {
             if let Some(folded) = self.fold(frame.or_start, !all, group) {
@@ -192,7 +198,7 @@ impl Parser<'_, '_> {
                 self.forget(frame.dashes);
             }
         } else if all {
-            // The terms stay where they are.
+            // The terms stay on the operand stack.
             if count == 1 {
                 self.widen(frame.or_start, group);
             }
@@ -216,7 +222,7 @@ impl Parser<'_, '_> {
         self.findings.push(Issue::NegatedGroup { is_or }, span);
     }
 
-    /// The end of the rule.
+    /// Handles the end of the rule.
     fn end(&mut self) {
         let (end, span) = (self.text.len(), Span::new(self.text.len(), self.text.len()));
         let frame = self.frame();
@@ -247,18 +253,19 @@ impl Parser<'_, '_> {
         &mut self.frames[last]
     }
 
-    /// Takes the dashes right before the token that is taken; they stay at the end of `dashes`.
+    /// Takes the count of dashes directly before the current token. Their offsets stay at the end
+    /// of `dashes`.
     fn pending(&mut self) -> usize {
         core::mem::take(&mut self.pending)
     }
 
-    /// Forgets dashes that have met nothing they could negate.
+    /// Discards dashes that have nothing to negate.
     fn forget(&mut self, dashes: usize) {
         self.dashes.truncate(self.dashes.len().saturating_sub(dashes));
     }
 
     fn push(&mut self, kind: NodeKind, span: Span) -> NodeId {
-        // A rule has fewer nodes than bytes, and at most `TEXT_BYTES_MAX` of those.
+        // A rule has fewer nodes than bytes, and at most `TEXT_BYTES_MAX` bytes.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node { kind, span });
@@ -270,7 +277,7 @@ impl Parser<'_, '_> {
         self.frame().filled = true;
     }
 
-    /// Sets the last `dashes` dashes before a node.
+    /// Applies the last `dashes` dashes to a node, and returns the negated node.
     fn negate(&mut self, mut node: NodeId, dashes: usize) -> NodeId {
         for _ in 0..dashes {
             let Some(start) = self.dashes.pop() else { break };
@@ -295,7 +302,8 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Folds the operands from `start` on into one, an Or or an And if there are two or more. Returns it, if there is any.
+    /// Folds the operands from `start` on into one: an Or or an And if there are at least two.
+    /// Returns the operand, or `None` if there are none.
     fn fold(&mut self, start: usize, or: bool, span: Span) -> Option<NodeId> {
         match &self.operands[start..] {
             [] => None,
@@ -310,7 +318,8 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Returns the operator that a bare word is taken for in any case, and therefore has to be quoted.
+/// Returns the operator that the service reads a bare word as, in any case. Such a word must be
+/// quoted.
 fn reserved(word: &str) -> Option<Reserved> {
     [("and", Reserved::And), ("or", Reserved::Or), ("not", Reserved::Not)]
         .into_iter()

@@ -1,28 +1,28 @@
-//! The products that share the rule language, and where they differ.
+//! The products that share the rule language, and their differences.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// A product of X that takes rules. One grammar; operators and limits differ.
+/// A product of X that accepts rules. All share one grammar; operators and limits differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Profile {
-    /// `/2/powerstream` (Powerstream: Introduction). Operators that only PowerTrack's pages list are accepted with a
-    /// warning, since Powerstream calls itself similar to PowerTrack and its own table is short.
+    /// `/2/powerstream` (Powerstream: Introduction). Accepts operators that only PowerTrack's pages
+    /// list, with a warning: X calls Powerstream similar to PowerTrack, and its own table is short.
     #[default]
     Powerstream,
     /// The enterprise PowerTrack 2.0 stream.
     Powertrack,
     /// Filtered Stream v2 on an enterprise plan.
     FilteredStream,
-    /// Filtered Stream v2, pay per use: shorter rules.
+    /// Filtered Stream v2, pay per use. Its rules are at most 1,024 characters long.
     FilteredStreamPpu,
     /// Filtered Stream v2 on an enterprise plan with the embedding operators.
     FilteredStreamEmbedding,
 }
 
 impl Profile {
-    /// All of them, the default first.
+    /// All profiles, the default first.
     pub const ALL: [Self; 5] = [
         Self::Powerstream,
         Self::Powertrack,
@@ -31,7 +31,7 @@ impl Profile {
         Self::FilteredStreamEmbedding,
     ];
 
-    /// Its name, as commands take it.
+    /// Returns the profile's name, as the command line accepts it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Profile {
         }
     }
 
-    /// The product's name, as X writes it.
+    /// Returns the product's name, as X writes it in a sentence.
     #[must_use]
     pub const fn product(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Profile {
         }
     }
 
-    /// The longest rule, in UTF-16 code units.
+    /// Returns the maximum length of a rule, in UTF-16 code units.
     #[must_use]
     pub const fn rule_length_max(self) -> usize {
         match self {
@@ -64,7 +64,8 @@ impl Profile {
         }
     }
 
-    /// How many rules one stream can have; `None` where only the contract says.
+    /// Returns the maximum number of rules of one stream; `None` if only the customer's contract
+    /// sets it.
     #[must_use]
     pub const fn rules_max(self) -> Option<usize> {
         match self {
@@ -74,7 +75,8 @@ impl Profile {
         }
     }
 
-    /// Whether it is one of the filtered streams of the v2 API, where a rule needs a standalone operator.
+    /// Returns true for the filtered streams of the v2 API, where a rule needs a standalone
+    /// operator.
     #[must_use]
     pub const fn is_filtered_stream(self) -> bool {
         matches!(self, Self::FilteredStream | Self::FilteredStreamPpu | Self::FilteredStreamEmbedding)
@@ -87,14 +89,14 @@ impl fmt::Display for Profile {
     }
 }
 
-/// A name that no profile has.
+/// The error of parsing an unknown profile name. Its text lists the valid names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownProfile;
 
 impl fmt::Display for UnknownProfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no such profile; the profiles are")?;
+        f.write_str("unknown profile; the profiles are")?;
         for (index, profile) in Profile::ALL.into_iter().enumerate() {
             write!(f, "{} {profile}", if index == 0 { "" } else { "," })?;
         }

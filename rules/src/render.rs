@@ -1,17 +1,18 @@
-//! A finding with its place: the rule, and carets below it.
+//! Renders a diagnostic as lines for a terminal: the message, the rule, and carets below it.
 //!
-//! Of a long rule the part around the place is shown. The carets stand where the characters do: what is wide on a
-//! terminal counts twice, marks not at all, and what is escaped as often as its escape is long.
+//! Only the part of a long rule around the span is shown. The carets line up on a terminal: a wide
+//! character takes two columns, a combining mark none, and an escaped character as many as its
+//! escape.
 
 use crate::diagnostic::Diagnostic;
 use crate::display::show;
 
-/// How many characters of the rule stand before the place, and how many from it on.
+/// How many characters of the rule are shown before the start of the span, and from it on.
 const BEFORE: usize = 40;
 const AFTER: usize = 60;
 
-/// The codes that colour a terminal; empty without colours.
-struct Colours {
+/// The escape sequences for colors; empty strings without colors.
+struct Colors {
     kind: &'static str,
     bold: &'static str,
     dim: &'static str,
@@ -19,7 +20,8 @@ struct Colours {
 }
 
 impl Diagnostic {
-    /// The finding as lines for people, each with its line end.
+    /// Renders the diagnostic as lines of text; each line ends with `\n`. `colors` adds ANSI escape
+    /// sequences. `rule` must be the text that was checked.
     ///
     /// ```
     /// use powerstream_rules::{Profile, check};
@@ -27,22 +29,22 @@ impl Diagnostic {
     /// let rule = "plum OR -fig";
     /// let verdict = check(rule, Profile::Powerstream);
     /// assert_eq!(verdict.errors[0].render(rule, false), "\
-    /// error[E-NEG]: every term of this alternative is negated, which alone asks for nearly everything
+    /// error[E-NEG]: every term of this alternative is negated, so it would match nearly every Post
     ///   | plum OR -fig
     ///   |         ^^^^
-    ///   = add a term to it that Posts must match, or move it out of the OR
+    ///   = add a term to it that is not negated, or move it out of the OR
     ///   = the service: Rules must contain a non-negation term (at position 9)
     /// ");
     /// ```
     #[must_use]
-    pub fn render(&self, rule: &str, colours: bool) -> String {
+    pub fn render(&self, rule: &str, colors: bool) -> String {
         let error = self.code.is_error();
-        let colours = match (colours, error) {
-            (false, _) => Colours { kind: "", bold: "", dim: "", end: "" },
-            (true, true) => Colours { kind: "\x1b[1;31m", bold: "\x1b[1m", dim: "\x1b[2m", end: "\x1b[0m" },
-            (true, false) => Colours { kind: "\x1b[1;33m", bold: "\x1b[1m", dim: "\x1b[2m", end: "\x1b[0m" },
+        let colors = match (colors, error) {
+            (false, _) => Colors { kind: "", bold: "", dim: "", end: "" },
+            (true, true) => Colors { kind: "\x1b[1;31m", bold: "\x1b[1m", dim: "\x1b[2m", end: "\x1b[0m" },
+            (true, false) => Colors { kind: "\x1b[1;33m", bold: "\x1b[1m", dim: "\x1b[2m", end: "\x1b[0m" },
         };
-        let Colours { kind, bold, dim, end } = colours;
+        let Colors { kind, bold, dim, end } = colors;
         let name = if error { "error" } else { "warning" };
         let mut out = format!("{kind}{name}[{}]{end}: {bold}{}{end}\n", self.code, self.message);
         let (line, indent, width) = self.place(rule);
@@ -63,7 +65,8 @@ impl Diagnostic {
         out
     }
 
-    /// The part of the rule to show, the columns before the carets, and the columns of the carets.
+    /// Returns the part of the rule to show, the column of the first caret, and the number of
+    /// carets.
     fn place(&self, rule: &str) -> (String, usize, usize) {
         let (before, from) = rule.split_at_checked(self.span.start).unwrap_or((rule, ""));
         let start = before.char_indices().rev().take(BEFORE).last().map_or(before.len(), |(start, _)| start);
@@ -87,7 +90,7 @@ impl Diagnostic {
     }
 }
 
-/// Shows a character, and says how many columns it takes.
+/// Appends a character, escaped if necessary, and returns the number of columns it takes.
 fn put(character: char, line: &mut String) -> usize {
     let start = line.len();
     show(character, line);
@@ -95,7 +98,7 @@ fn put(character: char, line: &mut String) -> usize {
     if shown.chars().nth(1).is_some() { shown.chars().count() } else { columns(character) }
 }
 
-/// An approximation of what terminals do.
+/// Returns the approximate width of a character on a terminal.
 const fn columns(character: char) -> usize {
     match character {
         '\u{300}'..='\u{36f}'

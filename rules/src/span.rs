@@ -1,51 +1,51 @@
-//! Where something stands in a rule, and how long a rule is.
+//! Ranges of a rule's text, and the length of a rule.
 //!
-//! Inside the crate every place is a range of bytes of the rule's UTF-8 text. The service counts in UTF-16 code units
-//! instead; the conversion happens once, at the edge, where a finding is told (see `diagnostic.rs`).
+//! The crate measures positions in bytes of UTF-8. The service counts UTF-16 code units;
+//! `findings.rs` converts once, when it creates the diagnostics.
 
 use core::ops::Range;
 
 /// A range of bytes of the rule's text, on character boundaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "two ends are all a span can have")]
+#[allow(clippy::exhaustive_structs, reason = "a span has only two ends")]
 pub struct Span {
-    /// The first byte.
+    /// The offset of the first byte.
     pub start: usize,
-    /// The byte behind the last.
+    /// The offset after the last byte.
     pub end: usize,
 }
 
 impl Span {
-    /// The span from `start` up to, not including, `end`.
+    /// Creates the span of the bytes from `start` up to, but not including, `end`.
     #[must_use]
     pub const fn new(start: usize, end: usize) -> Self {
         Self { start, end }
     }
 
-    /// The smallest span that covers both.
+    /// Returns the smallest span that covers both.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
-    /// The same as a range, to index with.
+    /// Returns the span as a range, for indexing.
     #[must_use]
     pub const fn range(self) -> Range<usize> {
         self.start..self.end
     }
 
-    /// The text it covers; empty where the span does not fit the text.
+    /// Returns the covered part of `text`; an empty string if the span does not fit `text`.
     #[must_use]
     pub fn of(self, text: &str) -> &str {
         text.get(self.range()).unwrap_or_default()
     }
 }
 
-/// The length of a rule, in the two units that matter.
+/// The length of a rule, in two units.
 ///
-/// The limits of X's pages ("2048 characters", Powerstream: Introduction) are held against UTF-16 code units, since
-/// that is what the positions in the service's messages count. The two differ only where a rule has characters beyond
-/// U+FFFF, such as emoji.
+/// X's limits ("2048 characters", Powerstream: Introduction) are compared with UTF-16 code units,
+/// the unit of the positions in the service's messages. The two units differ only for characters
+/// beyond U+FFFF, such as emoji.
 ///
 /// ```
 /// use powerstream_rules::Length;
@@ -56,14 +56,14 @@ impl Span {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Length {
-    /// UTF-16 code units: what is compared with the limit.
+    /// The number of UTF-16 code units. X's limits apply to it.
     pub utf16: usize,
-    /// Unicode code points.
+    /// The number of Unicode code points.
     pub code_points: usize,
 }
 
 impl Length {
-    /// Measures a text. Every character counts: blanks, quotes and operators too.
+    /// Measures a text. Every character counts, including white space, quotes and operators.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut length = Self::default();

@@ -1,25 +1,31 @@
-//! The fewest requests from the rules in force to the rules wanted, without a gap where none is needed.
+//! Plans the requests that change the rules in force to the rules wanted: as few as possible, and
+//! without a gap in matching where that can be avoided.
 //!
 //! ```text
-//!   in force --.                    .--> add, add ..   wanted and not there
-//!              |--> by value --> plan--> wait          until the new rules act
-//!   wanted   --'                    '--> delete ..     there and not wanted
+//!   in force --.                     .--> add, add ..   wanted and not in force
+//!              |--> by value --> plan--> wait           until the new rules act
+//!   wanted   --'                     '--> delete ..     in force and not wanted
 //! ```
 //!
-//! Pure: it looks at two lists and says what to send; whoever sends it lists again after a lost answer or a kill, and
-//! plans anew. A plan that was cut anywhere is finished by the plan made after it, in no more requests than were left.
+//! The plan is computed from the two lists alone. After a lost response or a crash, the caller
+//! lists the rules again and makes a new plan. The new plan finishes the old one, in no more
+//! requests than were left.
 //!
-//! The order is decided by these, each before the next:
+//! The order of the requests follows these rules, most important first:
 //!
-//! 1. There are never more rules than [`Limits::rules_max`]. Where the new ones find no room, as many as must go are
-//!    deleted first ([`Plan::deleted_first`]), each batch just before the adds that need its room.
-//! 2. Every new rule is added before an old one is deleted: an old rule may be another spelling of a new one. New rules
-//!    take some seconds to act, so the first delete behind them says that it should wait ([`Request::Delete`]).
-//! 3. A rule whose tag changes has to be deleted and added again: a value is unique in an app, and a tag cannot be changed
-//!    (X docs, OpenAPI of Filtered Stream; PowerTrack keeps the old tag). Until the new one acts it matches nothing, and
-//!    no order helps; a stand-in of another spelling would cost two more requests, room for it, and Posts marked with a
-//!    rule that nobody wrote. So each batch is added right behind its delete, and [`Plan::retagged`] says how many.
-//! 4. The requests are as few as these allow.
+//! 1. The number of rules never exceeds [`Limits::rules_max`]. If the new rules do not fit, as many
+//!    old ones as necessary are deleted first ([`Plan::deleted_first`]), each batch directly before
+//!    the adds that need its room.
+//! 2. All new rules are added before an old one is deleted, because an old rule may be another
+//!    spelling of a new one. New rules need some seconds to act, so the first delete after them is
+//!    marked to wait ([`Request::Delete`]).
+//! 3. A rule whose tag changes is deleted and added again. A value is unique in an app, and a tag
+//!    cannot be changed (X docs, OpenAPI of Filtered Stream; PowerTrack keeps the old tag). The
+//!    rule matches nothing until the new one acts. A temporary rule in another spelling could avoid
+//!    that, but costs two more requests, room, and Posts labeled with a rule that the user did not
+//!    write. Instead, each batch is added directly after its delete, and [`Plan::retagged`] reports
+//!    the number.
+//! 4. Within these constraints, the number of requests is minimal.
 //!
 //! ```
 //! use powerstream_rules::sync::{Limits, Request, Rule, plan};
@@ -27,31 +33,32 @@
 //! let in_force = [Rule::new("gull"), Rule::new("crow")];
 //! let wanted = [Rule::new("crow"), Rule::new("gull OR tern")];
 //! let plan = plan(&in_force, &wanted, Limits::default())?;
-//! assert_eq!(plan.requests, [Request::Add(vec![1]), Request::Delete { rules: vec![0], waits: true }]);
+//! let delete = Request::Delete { rules: vec![0], waits: true };
+//! assert_eq!(plan.requests, [Request::Add(vec![1]), delete]);
 //! # Ok::<(), powerstream_rules::sync::PlanError>(())
 //! ```
 
 use core::fmt;
 use std::collections::{HashMap, HashSet};
 
-/// A rule as it is in force or wanted.
+/// A rule that is in force or wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Rule<'a> {
-    /// The rule. Rules are the same if this is, to the letter.
+    /// The rule's text. Two rules are the same if their values are equal byte for byte.
     pub value: &'a str,
-    /// Its tag. An empty one is none.
+    /// The rule's tag. An empty tag is the same as none.
     pub tag: Option<&'a str>,
 }
 
 impl<'a> Rule<'a> {
-    /// A rule without a tag.
+    /// Creates a rule without a tag.
     #[must_use]
     pub const fn new(value: &'a str) -> Self {
         Self { value, tag: None }
     }
 
-    /// A rule with a tag.
+    /// Creates a rule with a tag.
     #[must_use]
     pub const fn tagged(value: &'a str, tag: &'a str) -> Self {
         Self { value, tag: Some(tag) }
@@ -62,13 +69,15 @@ impl<'a> Rule<'a> {
     }
 }
 
-/// What the service takes.
+/// The service's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Most rules of one request, at least 1. Default 100 (X docs, Powerstream introduction).
+    /// The maximum number of rules in one request; at least 1. Default: 100 (X docs, Powerstream
+    /// introduction).
     pub rules_per_request: usize,
-    /// Most rules in force; `None`: no limit is known. Default 1,000 (X docs, Powerstream introduction).
+    /// The maximum number of rules in force; `None` if unknown. Default: 1,000 (X docs, Powerstream
+    /// introduction).
     pub rules_max: Option<usize>,
 }
 
@@ -80,21 +89,22 @@ impl Default for Limits {
 
 /// One request of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "whoever carries out a plan must know each")]
+#[allow(clippy::exhaustive_enums, reason = "executing a plan requires handling each kind")]
 pub enum Request {
-    /// To add the wanted rules of these indices.
+    /// Add the wanted rules with these indices.
     Add(Vec<usize>),
-    /// To delete the rules in force of these indices.
+    /// Delete the rules in force with these indices.
     Delete {
-        /// Which.
+        /// The indices in `in_force`.
         rules: Vec<usize>,
-        /// Whether what was added before should act by now, since it may take the place of what is deleted.
+        /// True if the caller should first wait until the rules added before are acting, because
+        /// they may replace these.
         waits: bool,
     },
 }
 
 impl Request {
-    /// How many rules it names.
+    /// Returns the number of rules in the request.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -102,49 +112,51 @@ impl Request {
         }
     }
 
-    /// Whether it names none. No request of a plan does.
+    /// Returns true if the request contains no rules. A plan never contains such a request.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What to send, in this order.
+/// A plan: requests to send in this order, and counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
     /// The requests.
     pub requests: Vec<Request>,
-    /// Rules that are in force as they are wanted.
+    /// The number of rules that are in force and wanted with the same tag.
     pub unchanged: usize,
-    /// Rules that are new.
+    /// The number of new rules.
     pub added: usize,
-    /// Rules that go for good.
+    /// The number of rules deleted and not added again.
     pub deleted: usize,
-    /// Rules whose tag changes: each matches nothing from its delete until its new self acts.
+    /// The number of rules whose tag changes. Each matches nothing from its delete until the new
+    /// rule acts.
     pub retagged: usize,
-    /// Of those that go for good, how many have to go before all new ones are there, for want of room.
+    /// The number of deleted rules that must go before all new rules are added, for lack of room.
     pub deleted_first: usize,
-    /// Wanted rules that repeat one before them, value and tag: they are left out.
+    /// The indices of wanted rules that repeat an earlier one, value and tag. They are ignored.
     pub repeated: Vec<usize>,
 }
 
-/// Why there is no plan. Indices are those of the wanted rules.
+/// The reason why there is no plan. Indices refer to the wanted rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// Two wanted rules have one value and different tags, and the service keeps one.
+    /// Two wanted rules have the same value and different tags. The service keeps only one rule per
+    /// value.
     Conflict {
-        /// The first of them,
+        /// The index of the first rule.
         first: usize,
-        /// and the other.
+        /// The index of the second rule.
         second: usize,
     },
-    /// More rules are wanted than the service takes.
+    /// More rules are wanted than the service allows.
     TooMany {
-        /// How many are wanted, repeated ones not counted.
+        /// The number of wanted rules, without repeated ones.
         wanted: usize,
-        /// How many it takes.
+        /// The service's limit.
         max: usize,
     },
 }
@@ -154,13 +166,13 @@ impl fmt::Display for PlanError {
         match self {
             Self::Conflict { first, second } => write!(
                 f,
-                "rules {} and {} have the same value and different tags, and the service keeps one of them: join \
-                 their tags or drop one",
+                "rules {} and {} have the same value and different tags, but the service keeps only one rule \
+                 per value: combine the tags or remove one rule",
                 first + 1,
                 second + 1
             ),
             Self::TooMany { wanted, max } => {
-                write!(f, "these are {wanted} rules, and the service takes {max}: join or drop some")
+                write!(f, "there are {wanted} rules, but the service allows {max}: combine or remove some")
             }
         }
     }
@@ -168,10 +180,11 @@ impl fmt::Display for PlanError {
 
 impl core::error::Error for PlanError {}
 
-/// Plans the way from the rules `in_force` to those `wanted`.
+/// Plans the requests that change the rules `in_force` to those `wanted`.
 ///
 /// # Errors
-/// [`PlanError`] where the service could not have the wanted rules.
+///
+/// Returns [`PlanError`] if the service cannot hold the wanted rules.
 pub fn plan(in_force: &[Rule<'_>], wanted: &[Rule<'_>], limits: Limits) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     let mut by_value: HashMap<&str, usize> = HashMap::with_capacity(wanted.len());
@@ -199,14 +212,14 @@ pub fn plan(in_force: &[Rule<'_>], wanted: &[Rule<'_>], limits: Limits) -> Resul
     Ok(plan)
 }
 
-/// What is to be done with each rule. Wanted ones and those in force by their indices.
+/// How each rule is handled. Wanted rules and rules in force are given by index.
 struct Split {
     unchanged: usize,
-    /// Wanted and not there.
+    /// Wanted and not in force.
     new: Vec<usize>,
-    /// There and not wanted.
+    /// In force and not wanted.
     old: Vec<usize>,
-    /// There with another tag: (in force, wanted).
+    /// In force with another tag: (in force, wanted).
     retagged: Vec<(usize, usize)>,
 }
 
@@ -214,7 +227,7 @@ impl Split {
     fn new(in_force: &[Rule<'_>], wanted: &[Rule<'_>], by_value: &HashMap<&str, usize>) -> Self {
         let mut split = Self { unchanged: 0, new: Vec::new(), old: Vec::new(), retagged: Vec::new() };
         let mut there = HashSet::with_capacity(in_force.len());
-        // A service that had one value twice would keep the one of the right tag.
+        // If the service had a value twice, the rule with the right tag would stay.
         for (index, rule) in in_force.iter().enumerate() {
             if let Some(&want) = by_value.get(rule.value) {
                 if wanted[want].tag() == rule.tag() && there.insert(want) {
@@ -237,8 +250,9 @@ impl Split {
         split
     }
 
-    /// How many of the retagged rules are changed along with the new ones, the others along with the old ones: what
-    /// fills the last requests of both best. From a whole request on the costs repeat.
+    /// Returns how many retagged rules to change together with the new rules; the others are
+    /// changed with the old ones. Chooses the number that needs the fewest requests. Only numbers
+    /// below one request's size are tried, because the cost repeats from there.
     fn early_retags(&self, deleted_first: usize, each: usize) -> usize {
         let (new, retagged) = (self.new.len(), self.retagged.len());
         let old = self.old.len() - deleted_first;
@@ -262,7 +276,7 @@ impl Split {
         let mut requests = Vec::new();
         let mut count = in_force;
 
-        // The new ones, with what they need to be gone.
+        // The new rules, each batch after the deletes that make room for it.
         let early_deletes = [there(early_retags), first_old.to_vec()].concat();
         let mut deletes = early_deletes.chunks(each);
         let (mut gone, mut added) = (0, 0);
@@ -278,7 +292,7 @@ impl Split {
             requests.push(Request::Add(batch.to_vec()));
         }
 
-        // The old ones, with what comes again in their place.
+        // The old rules, and the second part of the retagged ones.
         let mut waits = !self.new.is_empty();
         let late_deletes = [last_old.to_vec(), there(late_retags)].concat();
         let mut deletes = late_deletes.chunks(each).map(|rules| {

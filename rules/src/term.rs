@@ -1,4 +1,5 @@
-//! From a written term to a leaf of the tree: which operator it is, whether the product has it, what its argument is.
+//! Interprets a term: determines its operator, checks that the product has it, and parses the
+//! argument.
 
 use crate::argument::{self, ArgumentError, Parsed};
 use crate::ast::{Term, Value};
@@ -10,7 +11,7 @@ use crate::operator::{Availability, Operator};
 use crate::profile::Profile;
 use crate::span::Span;
 
-/// Reads one term. A wrong one is reported, and returned as a broken term.
+/// Interprets one term. Reports an invalid one and returns a broken term for it.
 pub(crate) fn term(
     rule: &str,
     raw: RawTerm,
@@ -55,7 +56,7 @@ impl Reader<'_> {
         if let [digit @ b'1'..=b'6'] = written.as_bytes() {
             return new(Operator::Proximity, (Value::Proximity { distance: digit - b'0' }, text), self.span);
         }
-        // The service names the `~` if nothing follows it.
+        // If nothing follows the `~`, the service names the `~` itself.
         let at = distance.start - usize::from(written.is_empty());
         findings.push_at(Issue::BadDistance(distance), self.span, at);
         Term::broken(Operator::Proximity, self.span)
@@ -113,7 +114,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Warns of an argument of the right form that X may not accept. Only Powerstream is not known to refuse wide boxes.
+    /// Warns of a well-formed argument that X may not accept. A wide box is an error everywhere but
+    /// on Powerstream, whose pages set no limit.
     fn doubtful(
         &self,
         parsed: Parsed,
@@ -148,14 +150,15 @@ impl Reader<'_> {
         new(operator, (Value::Flag, String::new()), nothing)
     }
 
-    /// Warns of letters in upper case.
+    /// Warns of upper-case letters in an operator name.
     fn case(&self, written: Span, findings: &mut Findings<'_>) {
         if written.of(self.rule).bytes().any(|byte| byte.is_ascii_uppercase()) {
             findings.push(Issue::OperatorCase, written);
         }
     }
 
-    /// Returns true if the product accepts the operator. Reports one that it refuses or does not list.
+    /// Returns true if the product accepts the operator. Reports an operator that the product does
+    /// not accept or does not list.
     fn available(&self, operator: Operator, written: Span, findings: &mut Findings<'_>) -> bool {
         match operator.availability(self.profile) {
             Availability::Listed => true,

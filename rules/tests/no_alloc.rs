@@ -1,5 +1,5 @@
-//! Matching allocates nothing once its scratch has grown: counted, not claimed.
-// A global allocator cannot be written without it; this one passes everything on and counts.
+//! Counts allocations: matching allocates nothing after its scratch has grown.
+// Required by the global allocator, which forwards to the system's and counts.
 #![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -11,11 +11,11 @@ use powerstream_rules::{Profile, check};
 struct Counting;
 
 thread_local! {
-    /// Of this thread only: the test harness allocates on its own.
+    /// Allocations of this thread only, because the test harness also allocates.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: the system's allocator does the work, under the same contract.
+// SAFETY: forwards every call to the system allocator, which has the same contract.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
@@ -30,7 +30,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static GLOBAL: Counting = Counting;
 
-/// A rule for every operator, several for those that read a text.
+/// Rules for every operator, and several for operators that read a text.
 const RULES: &[&str] = &[
     "gull -tern",
     "\"sea gull\" OR \"!\"",
@@ -95,7 +95,7 @@ fn matching_does_not_allocate_once_the_scratch_has_grown() {
             matched[0] += set.matches(LEGACY.as_bytes(), &mut scratch).len();
             matched[1] += set.matches(V2.as_bytes(), &mut scratch).len();
             matched[2] += set.matches_text("of a sea gull &amp; se\u{f1}al", &mut scratch).len();
-            // The first round makes the room.
+            // The first round grows the scratch.
             assert!(round == 0 || ALLOCATIONS.get() == before, "round {round}");
         }
         assert!(ALLOCATIONS.get() > 0, "the allocator counts at all");

@@ -123,7 +123,7 @@ fn rejects_invalid_input_before_sending_a_request() {
     for (rules, says) in [
         ([thousand("gull"), vec![(String::from("gull OR"), None)]].concat(), "1 of 1001 rules invalid"),
         (vec![(String::from("gull"), None), (String::from("gull"), Some("t"))], "rule 1 and "),
-        ([thousand("gull"), thousand("tern")].concat(), "the service takes 1000"),
+        ([thousand("gull"), thousand("tern")].concat(), "the service allows 1000"),
     ] {
         let file = bench.file(&rules);
         let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));

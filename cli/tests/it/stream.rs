@@ -205,7 +205,7 @@ fn streams_from_a_simulator_in_another_process() {
     assert!(told.contains("the server says: Unauthorized") && told.contains("status 401"), "{told}");
     assert!(!told.contains(wrong));
     // Once in full, then in short.
-    assert_eq!((told.matches("not authorised").count(), told.matches("refused: ").count()), (1, 1), "{told}");
+    assert_eq!((told.matches("not authorized").count(), told.matches("refused: ").count()), (1, 1), "{told}");
     assert!(told.contains("powerstream: gave up: the server refused (status 401)"), "{told}");
     simulator.signal("INT");
     assert_eq!(simulator.end(), Some(0));
@@ -518,7 +518,7 @@ fn reports_faults_and_reconnects() {
         ("clean-end", "disconnected: the server ended the stream"),
         ("bad-chunk", "expected a hexadecimal chunk size"),
         ("operational-disconnect", "announced=\"stream_error\""),
-        ("stall --silence 300ms", "before the silence limit"),
+        ("stall --silence 300ms", "within the idle timeout"),
     ] {
         let arguments = format!("--scenario {scenario} --fault-after 20 --rate 1000 --max-posts 60");
         let output = run(&mut tool(&format!("stream --simulate {arguments}")));
@@ -642,7 +642,7 @@ fn permanent_refusal_exits_1() {
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(
-        told.contains("ERROR refused: the request was refused, and would be again (status 404)"),
+        told.contains("ERROR refused: the server rejected the request; a retry would fail too (status 404)"),
         "{told}"
     );
     assert!(told.ends_with("powerstream: gave up: the server refused (status 404)\n"), "{told}");

@@ -237,7 +237,7 @@ fn each_proxy_answer_has_its_reason_and_backoff() {
         (trickle, "the proxy did not answer in time; again in 250ms"),
         // From here on it is the server's.
         (vec![OPEN, Read::Eof], "the server closed the connection before it had answered; again in 250ms"),
-        (vec![OPEN, Read::Silence], "expected the response's head within its deadline; again in 250ms"),
+        (vec![OPEN, Read::Silence], "expected the response head within its timeout; again in 250ms"),
     ] {
         let mut stream = stream([reads, vec![OPEN, STREAM]]);
         assert_eq!(next(&mut stream).as_deref(), Some(want));

@@ -1,25 +1,26 @@
-//! Where the body ends (RFC 9112 section 6.3), behind one decoder.
+//! Finds the end of a response body (RFC 9112 section 6.3), for every kind of framing.
 
 use super::chunked::{ChunkError, ChunkLimits, ChunkSpan, ChunkedDecoder, HandOver};
 
-/// How the end of a response's body is found: decided once by the head.
+/// How the end of a response's body is determined. The response head decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyFraming {
-    /// There is no body, whatever the fields say: 204, 304 (rule 1).
+    /// The response has no body, regardless of its fields: status 204 or 304 (rule 1).
     Empty,
-    /// The chunked transfer coding (rule 4).
+    /// The chunked transfer coding determines the end (rule 4).
     Chunked,
-    /// This many octets, below 2^63 (rule 6).
+    /// The body has this many bytes, fewer than 2^63 (rule 6).
     Length(u64),
-    /// Until the server closes the connection (rule 8). A warning sign on a stream: an end cannot be told from a cut.
+    /// The body ends when the server closes the connection (rule 8). Suspicious on a stream: a
+    /// regular end and a cut look the same.
     UntilClose,
 }
 
-/// Decodes a body whose end is found in any of the ways of [`BodyFraming`].
+/// Decodes a body with any [`BodyFraming`].
 ///
-/// This is the seam between transfer framing and content: everything behind it sees content octets only, so that a
-/// content decoder with storage of its own can stand between the two.
+/// It separates transfer framing from content: code that uses it receives content bytes only. A
+/// content decoder with its own storage could be inserted after it.
 #[derive(Clone, Debug)]
 pub struct Body(Kind);
 
@@ -31,7 +32,7 @@ enum Kind {
 }
 
 impl Body {
-    /// A decoder at the start of a body framed as `framing` says.
+    /// Creates a decoder at the start of a body with this framing.
     #[must_use]
     pub const fn new(framing: BodyFraming, limits: ChunkLimits) -> Self {
         Self(match framing {
@@ -42,7 +43,8 @@ impl Body {
         })
     }
 
-    /// Whether all of the body was seen. Never true of one that ends when the connection closes.
+    /// Returns true if the whole body has been decoded. Always false for
+    /// [`BodyFraming::UntilClose`].
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         match &self.0 {
@@ -52,16 +54,20 @@ impl Body {
         }
     }
 
-    /// Whether a close of the connection here is the body's regular end, rather than a cut (RFC 9112 section 8).
+    /// Returns true if closing the connection now ends the body regularly, and does not cut it (RFC
+    /// 9112 section 8).
     #[must_use]
     pub const fn may_end_here(&self) -> bool {
         self.is_complete() || matches!(self.0, Kind::UntilClose)
     }
 
-    /// Reads `input` up to the end of the next run of content octets, or to its own end; see [`ChunkedDecoder::decode`].
+    /// Reads `input` up to the end of the next range of content bytes, or to the end of `input`;
+    /// see [`ChunkedDecoder::decode`].
     ///
     /// # Errors
-    /// [`ChunkError`] where the chunked coding is broken; sticky.
+    ///
+    /// Returns [`ChunkError`] if the chunked coding is invalid. All later calls return the error
+    /// again.
     #[inline]
     pub fn decode(&mut self, input: &[u8]) -> Result<ChunkSpan, ChunkError> {
         match &mut self.0 {
@@ -77,8 +83,9 @@ impl Body {
         }
     }
 
-    /// Reads `input` up to where content begins, and hands all of that run over: the caller counts its octets, which
-    /// may be more than the input holds. Until it has seen them all it makes no other call.
+    /// Reads `input` up to the start of content, and returns the length of that content. The
+    /// content may extend beyond `input`; the caller counts its bytes, and calls again only after
+    /// all of them.
     #[inline(always)]
     pub(crate) fn hand_over(&mut self, input: &[u8]) -> Result<HandOver, ChunkError> {
         let length = match &mut self.0 {
@@ -89,13 +96,14 @@ impl Body {
         Ok(if length == 0 { HandOver::End(0) } else { HandOver::Content { start: 0, length } })
     }
 
-    /// Whether all octets of a length were handed over: such a body ends with its last octet, not behind it.
+    /// Returns true if all bytes of a body of known length were handed over. Such a body ends with
+    /// its last byte, without a further mark.
     #[inline(always)]
     pub(crate) const fn is_length_reached(&self) -> bool {
         matches!(self.0, Kind::Length(0))
     }
 
-    /// The chunked decoder, where that is what finds the end.
+    /// Returns the chunked decoder, if the body uses the chunked coding.
     #[inline(always)]
     pub(crate) const fn chunked(&mut self) -> Option<&mut ChunkedDecoder> {
         match &mut self.0 {

@@ -1,15 +1,23 @@
-//! The chunked transfer coding (RFC 9112 section 7.1): input slice in, [`ChunkSpan`] out; no buffer, no copy.
+//! Decodes the chunked transfer coding (RFC 9112 section 7.1) in place, without a buffer and
+//! without copying.
 //!
 //! ```text
-//!   1a ; ext CR LF   <26 octets of content>   CR LF   ...   0 CR LF   trailer CR LF   CR LF
-//!   \____________/   \____________________/   \___/         \____/    \___________/   \___/
-//!     size line           ChunkSpan::Data         both checked    last      dropped         ChunkSpan::End
+//!   1a ; ext CR LF   <26 bytes of content>   CR LF   ...   0 CR LF   trailer CR LF   CR LF
+//!   \____________/   \___________________/   \___/         \_____/   \___________/   \___/
+//!     size line         ChunkSpan::Data     both checked  last chunk   dropped    ChunkSpan::End
 //! ```
 //!
-//! Plan: one state per place in the grammar, so that the input may be cut anywhere, and tight loops only where bytes
-//! are many. What each state refuses is what other decoders were caught accepting: a sign or a prefix before the
-//! size, an empty size, LF without CR, bytes in place of the CR LF behind the data, CR or LF inside an extension.
-//! Limits are per size line and per trailer section, never over the life of the body: this body does not end.
+//! The decoder has one state per place in the grammar, so the input may be split anywhere. Loops
+//! over many bytes exist only for content.
+//!
+//! Each state rejects input that other decoders are known to accept wrongly:
+//!
+//! - a sign or a prefix before the size, or an empty size;
+//! - LF without CR, and other bytes instead of the CR LF after the data;
+//! - CR or LF inside an extension.
+//!
+//! Limits apply to each size line and to the trailer section, never to the whole body, because a
+//! stream does not end.
 //!
 //! ```
 //! use powerstream_core::http::{ChunkedDecoder, ChunkSpan};
@@ -25,16 +33,18 @@ use core::ops::Range;
 
 use super::{is_tchar, is_text};
 
-/// Bounds on what surrounds the data. None of them adds up over the body.
+/// Limits on the parts around the data. No limit accumulates over the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChunkLimits {
-    /// Most octets of one size line, extensions included, the line end not. Default 4,096: extensions are unused on
-    /// these streams, and Go allows as much. A size without extension has [`SIZE_DIGITS_MAX`] as its only limit.
+    /// The maximum length of a size line in bytes, with extensions and without the line end.
+    /// Default: 4,096, as in Go; these streams use no extensions. A size without extensions is
+    /// limited only by [`SIZE_DIGITS_MAX`].
     pub size_line_bytes_max: u32,
-    /// Most octets of the trailer section, the empty line behind it not counted. Default 16,384, as hyper has it.
+    /// The maximum length of the trailer section in bytes, without the empty line after it.
+    /// Default: 16,384, as in hyper.
     pub trailer_bytes_max: u32,
-    /// Most fields in the trailer section. Default 100, as hyper has it.
+    /// The maximum number of fields in the trailer section. Default: 100, as in hyper.
     pub trailer_fields_max: u32,
 }
 
@@ -44,28 +54,32 @@ impl Default for ChunkLimits {
     }
 }
 
-/// Most digits of a chunk size: 16 hexadecimal digits are all that 64 bits hold.
+/// The maximum number of digits of a chunk size. 64 bits hold 16 hexadecimal digits.
 pub const SIZE_DIGITS_MAX: u8 = 16;
 
-/// ByteCounts that [`ChunkedDecoder::peek_short_chunk`] looks at: two line ends, two digits, 16 octets of data and to spare.
+/// The number of bytes that [`ChunkedDecoder::peek_short_chunk`] examines. It needs at most two
+/// line ends, two digits and 16 bytes of data.
 pub(crate) const SHORT_CHUNK_WINDOW: usize = 24;
 
-/// What [`ChunkedDecoder::decode`] found in its input.
+/// The result of [`ChunkedDecoder::decode`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a decoder has no fourth answer")]
+#[allow(clippy::exhaustive_enums, reason = "there are no other results")]
 pub enum ChunkSpan {
-    /// Content octets lie at this range of the input, which is consumed up to the range's end. Never empty.
+    /// This range of the input is content. The input is consumed up to the end of the range. Never
+    /// empty.
     Data(Range<usize>),
-    /// All of the input is consumed and held no (further) content.
+    /// The input is consumed and contains no (further) content.
     NeedInput,
-    /// The body is complete; this many octets of the input are consumed. What follows is not part of the response.
+    /// The body is complete. This many bytes of the input are consumed; the rest does not belong to
+    /// the response.
     End(usize),
 }
 
-/// What [`ChunkedDecoder::hand_over`] found: a [`ChunkSpan`] whose data may go beyond the input.
+/// The result of [`ChunkedDecoder::hand_over`]: a [`ChunkSpan`] whose data may extend beyond the
+/// input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HandOver {
-    /// So many content octets, at least one, follow from `start` on.
+    /// At least one byte of content: `length` bytes from `start` on.
     Content {
         start: usize,
         length: u64,
@@ -74,34 +88,36 @@ pub(crate) enum HandOver {
     End(usize),
 }
 
-/// Why the coding is broken. RFC 9112 section 7.1 unless said otherwise.
+/// The kinds of errors in the chunked coding. Sections refer to RFC 9112; without one, it is
+/// section 7.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChunkErrorKind {
     /// The size line does not start with a hexadecimal digit.
     SizeMissing,
-    /// A byte behind the size that is neither a digit, nor an extension, nor CR.
+    /// A byte after the size is neither a digit, nor an extension, nor CR.
     SizeByte,
-    /// More than [`SIZE_DIGITS_MAX`] digits.
+    /// The size has more than [`SIZE_DIGITS_MAX`] digits.
     SizeDigits,
     /// The size is 2^63 or more.
     SizeOverflow,
-    /// The size line is not ended by CR LF.
+    /// The size line does not end with CR LF.
     SizeLineEnd,
     /// The size line with its extensions is longer than [`ChunkLimits::size_line_bytes_max`].
     SizeLineLength,
-    /// An extension that the grammar of section 7.1.1 does not know.
+    /// An extension does not follow the grammar of section 7.1.1.
     Extension,
-    /// The data is not followed by CR LF.
+    /// CR LF does not follow the data.
     DataEnd,
-    /// A trailer line that is no field line (section 7.1.2).
+    /// A trailer line is not a field line (section 7.1.2).
     Trailer,
-    /// The trailer section is over [`ChunkLimits::trailer_bytes_max`] or [`ChunkLimits::trailer_fields_max`].
+    /// The trailer section exceeds [`ChunkLimits::trailer_bytes_max`] or
+    /// [`ChunkLimits::trailer_fields_max`].
     TrailerLength,
 }
 
 impl ChunkErrorKind {
-    /// A short stable name for programs, such as `chunk_size_overflow`.
+    /// Returns a stable name for programs, such as `chunk_size_overflow`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -118,7 +134,7 @@ impl ChunkErrorKind {
         }
     }
 
-    /// What was expected, in words.
+    /// Returns what was expected, as a phrase for error messages.
     #[must_use]
     pub const fn expected(self) -> &'static str {
         match self {
@@ -126,23 +142,23 @@ impl ChunkErrorKind {
             Self::SizeByte => "expected a hexadecimal digit, an extension or CR LF in the chunk-size line",
             Self::SizeDigits => "expected at most 16 digits in a chunk size",
             Self::SizeOverflow => "expected a chunk size below 2^63",
-            Self::SizeLineEnd => "expected LF behind the CR that ends a chunk-size line",
+            Self::SizeLineEnd => "expected LF after the CR that ends a chunk-size line",
             Self::SizeLineLength => "expected the chunk-size line to end within its limit",
-            Self::Extension => "expected a chunk extension as RFC 9112 section 7.1.1 writes it",
-            Self::DataEnd => "expected CR LF behind the chunk's data",
+            Self::Extension => "expected a chunk extension with the syntax of RFC 9112 section 7.1.1",
+            Self::DataEnd => "expected CR LF after the chunk's data",
             Self::Trailer => "expected a trailer field or the empty line that ends the body",
             Self::TrailerLength => "expected the trailer section to end within its limit",
         }
     }
 }
 
-/// The coding is broken: what was wrong, and where.
+/// An error in the chunked coding, with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChunkError {
-    /// What was wrong.
+    /// The kind of error.
     pub kind: ChunkErrorKind,
-    /// Where the offending byte lies in the input of the call that met it.
+    /// The index of the invalid byte in the input of the call that found it.
     pub at: usize,
 }
 
@@ -154,28 +170,28 @@ impl fmt::Display for ChunkError {
 
 impl core::error::Error for ChunkError {}
 
-/// The place in the grammar. BWS is the optional white space of RFC 9110 section 5.6.3.
+/// The place in the grammar. BWS is optional white space (RFC 9110 section 5.6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// At the size's first digit, or behind some of its digits.
+    /// Before the first digit of the size, or after some of its digits.
     Size,
-    /// BWS behind the size: only an extension may follow.
+    /// In BWS after the size: only an extension may follow.
     SizeBws,
-    /// Behind `;`: BWS, then the extension's name.
+    /// After `;`: BWS, then the name of the extension.
     ExtensionStart,
     ExtensionName,
-    /// BWS behind the name: `=` or `;` must follow.
+    /// In BWS after the name: `=` or `;` must follow.
     ExtensionNameBws,
-    /// Behind `=`: BWS, then a token or a quoted string.
+    /// After `=`: BWS, then a token or a quoted string.
     ExtensionValueStart,
     ExtensionValue,
     ExtensionQuoted,
     ExtensionQuotedPair,
-    /// Behind the closing quote.
+    /// After the closing quote.
     ExtensionQuotedEnd,
-    /// BWS behind a value: only `;` may follow.
+    /// In BWS after a value: only `;` may follow.
     ExtensionValueBws,
-    /// Behind the CR of a size line.
+    /// After the CR of a size line.
     SizeLf,
     Data,
     DataCr,
@@ -185,26 +201,26 @@ enum State {
     TrailerName,
     TrailerValue,
     TrailerLf,
-    /// Behind the CR of the empty line that ends the body.
+    /// After the CR of the empty line that ends the body.
     EndLf,
     End,
-    /// Broken, as [`ChunkedDecoder::failure`] says.
+    /// The coding is invalid; [`ChunkedDecoder::failure`] has the error.
     Failed,
 }
 
-/// The decoder. Sixty-odd bytes of state; feed it with slices cut anywhere.
+/// Decodes the chunked coding. It has 32 bytes of state; the input may be split anywhere.
 #[derive(Clone, Debug)]
 pub struct ChunkedDecoder {
     state: State,
-    /// Why the coding is broken, once it is.
+    /// The error, if the state is [`State::Failed`].
     failure: ChunkErrorKind,
-    /// Digits of the size read so far.
+    /// The number of digits of the size read so far.
     digits: u8,
-    /// In a size line: the size so far. In data: octets still to come.
+    /// In a size line, the size so far. In data, the number of bytes still to come.
     size: u64,
-    /// ByteCounts of the size line, or of the trailer section, so far.
+    /// The length of the current size line or trailer section so far, in bytes.
     line: u32,
-    /// Fields of the trailer section so far.
+    /// The number of trailer fields so far.
     fields: u32,
     limits: ChunkLimits,
 }
@@ -216,7 +232,7 @@ impl Default for ChunkedDecoder {
 }
 
 impl ChunkedDecoder {
-    /// A decoder at the start of a body.
+    /// Creates a decoder at the start of a body.
     #[must_use]
     pub const fn new(limits: ChunkLimits) -> Self {
         Self {
@@ -230,16 +246,19 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Whether the body is complete: the last chunk and the trailer section's empty line were seen.
+    /// Returns true if the body is complete: the last chunk and the empty line after the trailer
+    /// section have been read.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         matches!(self.state, State::End)
     }
 
-    /// Looks ahead for the end of one chunk and a whole next one of 1 to 16 octets, without extension: where its data
-    /// starts, its length, and 16 octets from there. `None` where it is not that simple, or too near the input's end.
+    /// Looks ahead for the end of one chunk and a whole next chunk of 1 to 16 bytes without
+    /// extensions. Returns the start of its data, its length, and 16 bytes from the start. Returns
+    /// `None` in any other case, and near the end of the input.
     ///
-    /// The state behind that chunk's data is the state now, so that taking it needs no call.
+    /// After the data of that chunk, the decoder's state is the same as now. So the caller may take
+    /// the chunk without calling the decoder.
     #[inline(always)]
     pub(crate) fn peek_short_chunk(&self, input: &[u8]) -> Option<(usize, usize, [u8; 16])> {
         if self.state != State::DataCr {
@@ -255,13 +274,15 @@ impl ChunkedDecoder {
         (1..=16).contains(&length).then_some((data, length, *block))
     }
 
-    /// Reads `input` up to the end of the next run of content octets, or to its own end.
+    /// Reads `input` up to the end of the next range of content bytes, or to the end of `input`.
     ///
-    /// A size is a promise of the peer, not a fact: nothing is reserved for it.
+    /// No memory is reserved for a chunk, because its size comes from the peer.
     ///
     /// # Errors
-    /// [`ChunkError`] at the first byte that the grammar does not allow or that passes a limit. Content before that
-    /// byte has already been returned. The error is sticky: later calls return it again, with `at` 0.
+    ///
+    /// Returns [`ChunkError`] for the first byte that the grammar does not allow or that exceeds a
+    /// limit. Content before that byte has already been returned. Later calls return the error
+    /// again, with `at` 0.
     #[inline]
     pub fn decode(&mut self, input: &[u8]) -> Result<ChunkSpan, ChunkError> {
         Ok(match self.hand_over(input)? {
@@ -276,17 +297,19 @@ impl ChunkedDecoder {
                 if here == 0 {
                     return Ok(ChunkSpan::NeedInput);
                 }
-                // No truncation: `here` is at most `input.len()`.
+                // Not truncated: `here` is at most `input.len()`.
                 ChunkSpan::Data(start..start + here as usize)
             }
         })
     }
 
-    /// Reads `input` up to the data of a chunk, and hands all of that over: the next call is for what follows it.
+    /// Reads `input` up to the data of a chunk, and hands over all of that data. The next call
+    /// continues after it.
     #[inline(always)]
     pub(crate) fn hand_over(&mut self, input: &[u8]) -> Result<HandOver, ChunkError> {
         let mut start = 0;
-        // The usual case: CR LF behind the data, then a size line, each whole in the input.
+        // The usual case: the CR LF after the data and the next size line are complete in the
+        // input.
         if self.state == State::DataCr && input.starts_with(b"\r\n") {
             self.begin_size();
             start = 2;
@@ -318,7 +341,7 @@ impl ChunkedDecoder {
         self.line = 0;
     }
 
-    /// Octet by octet: what is cut, unusual or wrong.
+    /// Reads byte by byte. Handles split, unusual and invalid input.
     #[inline(never)]
     fn step_through(&mut self, input: &[u8], mut at: usize) -> Result<HandOver, ChunkError> {
         loop {
@@ -343,7 +366,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Where `byte` leads from here.
+    /// Returns the state after `byte`.
     #[inline]
     fn step(&mut self, byte: u8) -> Result<State, ChunkErrorKind> {
         use ChunkErrorKind as Kind;
@@ -353,7 +376,8 @@ impl ChunkedDecoder {
                 self.begin_size();
                 Ok(State::Size)
             }
-            // RFC 9112 7.1: both bytes behind the data are looked at, never searched for.
+            // RFC 9112 7.1: both bytes after the data are checked; the decoder does not search for
+            // them.
             State::DataCr | State::DataLf => Err(Kind::DataEnd),
             State::Size => {
                 let digit = hex_value(byte);
@@ -390,7 +414,7 @@ impl ChunkedDecoder {
             | State::TrailerValue
             | State::TrailerLf
             | State::EndLf => self.step_trailer(byte),
-            // Answered by `step_through` before a byte is taken.
+            // `step_through` handles these states before it reads a byte.
             State::Data | State::End | State::Failed => Ok(self.state),
         }
     }
@@ -404,7 +428,8 @@ impl ChunkedDecoder {
             self.size = 0;
         }
         self.digits += 1;
-        // RFC 9112 7.1: a recipient MUST anticipate large sizes and prevent overflow. The limit is 2^63.
+        // RFC 9112 7.1: a recipient MUST anticipate large sizes and prevent overflow. Sizes from
+        // 2^63 on are rejected.
         if self.size >= 1 << 59 {
             return Err(ChunkErrorKind::SizeOverflow);
         }
@@ -412,7 +437,7 @@ impl ChunkedDecoder {
         Ok(State::Size)
     }
 
-    /// Counts one octet of the size line and goes on to `next`.
+    /// Counts one byte of the size line, and returns `next`.
     fn extension(&mut self, next: State) -> Result<State, ChunkErrorKind> {
         if self.line == 0 {
             self.line = u32::from(self.digits);
@@ -424,7 +449,8 @@ impl ChunkedDecoder {
         Ok(next)
     }
 
-    /// chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+    /// Returns the state after a byte of an extension (RFC 9112 section 7.1.1):
+    /// `chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`
     #[cold]
     fn step_extension(&mut self, byte: u8) -> Result<State, ChunkErrorKind> {
         let bws = matches!(byte, b' ' | b'\t');
@@ -463,11 +489,12 @@ impl ChunkedDecoder {
         self.extension(next)
     }
 
-    /// Trailer fields are checked and dropped: never merged, never framing (RFC 9110 section 6.5.1).
+    /// Checks a byte of the trailer section. Trailer fields are dropped: they are never merged into
+    /// the head and never affect framing (RFC 9110 section 6.5.1).
     #[cold]
     fn step_trailer(&mut self, byte: u8) -> Result<State, ChunkErrorKind> {
         let next = match self.state {
-            // The empty line is no part of the section.
+            // The empty line does not belong to the section.
             State::TrailerStart if byte == b'\r' => return Ok(State::EndLf),
             State::TrailerStart if is_tchar(byte) => {
                 if self.fields >= self.limits.trailer_fields_max {
@@ -492,8 +519,9 @@ impl ChunkedDecoder {
     }
 }
 
-/// The size and the length of a size line of up to eight digits, no extension, its CR LF included. `None` for any other,
-/// the last chunk's too: [`ChunkedDecoder::step`] decides on those.
+/// Parses a size line of up to eight digits without extensions. Returns the size and the length of
+/// the line with its CR LF. Returns `None` for any other line, including the last chunk, which
+/// [`ChunkedDecoder::step`] handles.
 #[inline(always)]
 fn whole_size_line(input: &[u8]) -> Option<(u64, usize)> {
     let mut size = 0;
@@ -507,8 +535,8 @@ fn whole_size_line(input: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// The value of a hexadecimal digit, or 255 for any other byte. A table: digits and letters mix at random in sizes,
-/// and a branch between them would mispredict.
+/// Returns the value of a hexadecimal digit, or 255 for any other byte. It uses a table because
+/// digits and letters are mixed randomly in sizes, so a branch would be mispredicted.
 #[inline(always)]
 fn hex_value(byte: u8) -> u8 {
     static VALUES: [u8; 256] = {

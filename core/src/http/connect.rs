@@ -1,19 +1,22 @@
-//! A tunnel through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), and what the proxy answers.
+//! Opens a tunnel through an HTTP proxy with CONNECT (RFC 9110 section 9.3.6).
 //!
 //! ```text
-//!   Write --all of transmit()--> Read --2xx, and nothing behind it--> Open
-//!                                 '--any other head, or none--------> Failed
+//!   Write --all of transmit()--> Read --2xx without further bytes--> Open
+//!                                 '--any other head, or none-------> Failed
 //! ```
 //!
-//! The proxy sees the server's name and port, and TLS bytes; the bearer token goes through the tunnel only, to the server
-//! that proved its name. The proxy's own credentials lie in the storage, are shown nowhere and are wiped on drop. Behind a
-//! 2xx the client speaks first (TLS does), so that bytes behind the head belong to nothing: a fault, rather than lost.
+//! The proxy sees the server's name and port, and TLS records. The bearer token is sent only
+//! through the tunnel, to the server whose certificate was verified. The proxy's credentials are
+//! kept in the storage, never printed, and wiped on drop.
+//!
+//! After a 2xx head the client speaks first, because TLS does. Bytes directly after the head are
+//! therefore an error ([`TransportErrorKind::ProxyLeftover`]).
 //!
 //! ```
 //! use powerstream_core::http::{ConnectHandshake, HandshakeStep, TunnelRequest};
 //!
 //! let mut opening = ConnectHandshake::new([0; 2_048], &TunnelRequest::new("api.x.com", 443))?;
-//! assert!(opening.transmit().starts_with(b"CONNECT api.x.com:443 HTTP/1.1\r\nHost: api.x.com:443\r\n"));
+//! assert!(opening.transmit().starts_with(b"CONNECT api.x.com:443 HTTP/1.1\r\nHost: "));
 //! opening.handle_written(opening.transmit().len());
 //! opening.handle_input(b"HTTP/1.1 200 Connection estab");
 //! assert_eq!(opening.poll(), HandshakeStep::Read);
@@ -28,10 +31,11 @@ use super::head::{HeadDecoder, HeadLimits};
 use super::request::{DEFAULT_USER_AGENT, RequestError, Writer, check_host, check_user_agent};
 use crate::transport_error::TransportErrorKind;
 
-/// ByteCounts of storage for the proxy's answer that adapters give. As much as Node and h11 take of a head.
+/// The size of the storage that adapters provide for the proxy's response head, in bytes. Node and
+/// h11 use the same limit.
 pub const ANSWER_BYTES: usize = 16_384;
 
-/// A user name and a password for a proxy, shown nowhere: `Debug` prints a fixed word.
+/// A user name and password for a proxy. `Debug` does not print them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credentials<'a> {
     user: &'a str,
@@ -39,10 +43,12 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Takes what the Basic scheme can carry (RFC 7617 section 2).
+    /// Creates credentials that the Basic scheme can carry (RFC 7617 section 2).
     ///
     /// # Errors
-    /// [`RequestError::Credentials`] where there is a control character, or a colon in the user name. It quotes neither.
+    ///
+    /// Returns [`RequestError::Credentials`] if either contains a control character, or the user
+    /// name a colon. The error contains neither.
     pub fn new(user: &'a str, password: &'a str) -> Result<Self, RequestError> {
         let has_control = |text: &str| text.chars().any(char::is_control);
         if user.contains(':') || has_control(user) || has_control(password) {
@@ -51,7 +57,7 @@ impl<'a> Credentials<'a> {
         Ok(Self { user, password })
     }
 
-    /// What goes into base64: never to be shown either.
+    /// Returns the bytes to encode in base64. They are secret.
     fn bytes(self) -> impl Iterator<Item = u8> + use<'a> {
         self.user.bytes().chain([b':']).chain(self.password.bytes())
     }
@@ -67,7 +73,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// What is asked of the proxy.
+/// A request for a tunnel.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TunnelRequest<'a> {
@@ -75,20 +81,21 @@ pub struct TunnelRequest<'a> {
     pub host: &'a str,
     /// The server's port.
     pub port: u16,
-    /// Who asks.
+    /// The credentials for the proxy, if it needs any.
     pub credentials: Option<Credentials<'a>>,
-    /// Name and version of the client.
+    /// The name and version of the client.
     pub user_agent: &'a str,
 }
 
 impl<'a> TunnelRequest<'a> {
-    /// A tunnel to that server, without credentials.
+    /// Creates a request for a tunnel to this server, without credentials.
     #[must_use]
     pub const fn new(host: &'a str, port: u16) -> Self {
         Self { host, port, credentials: None, user_agent: DEFAULT_USER_AGENT }
     }
 
-    /// ByteCounts that [`ConnectHandshake::new`] needs for the request; the answer's head goes behind it.
+    /// Returns the storage in bytes that [`ConnectHandshake::new`] needs for the request. The
+    /// response head needs additional storage.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let credentials = self.credentials.map_or(0, Credentials::length);
@@ -122,28 +129,31 @@ impl<'a> TunnelRequest<'a> {
     }
 }
 
-/// Room for the fixed parts of the request and two ports.
+/// Storage for the fixed parts of the request and two ports.
 const FIXED_BYTES: usize = 128;
 
-/// How far an [`ConnectHandshake`] is. Exhaustive on purpose: a driver must carry out each.
+/// The next step of a [`ConnectHandshake`]. The enum is exhaustive because a driver must handle
+/// every step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a driver must carry out each")]
+#[allow(clippy::exhaustive_enums, reason = "a driver must handle every step")]
 pub enum HandshakeStep {
-    /// Send [`ConnectHandshake::transmit`] to the proxy and say how much of it went out.
+    /// Send [`ConnectHandshake::transmit`] to the proxy, and report the sent bytes with
+    /// [`ConnectHandshake::handle_written`].
     Write,
-    /// Read, and say what came.
+    /// Read, and pass the bytes to [`ConnectHandshake::handle_input`].
     Read,
-    /// The tunnel is there: what is written and read now goes to and comes from the server.
+    /// The tunnel is open: from now on, bytes go to and come from the server.
     Open,
-    /// The proxy did not make the tunnel. Close the connection to it.
+    /// The proxy did not open the tunnel. Close the connection to it.
     Failed(TransportErrorKind),
 }
 
-/// One tunnel after the other through the same proxy, to the same server. `S` is the storage, as a session's.
+/// Opens tunnels through a proxy to one server, one after another. `S` is the storage, as for a
+/// session.
 pub struct ConnectHandshake<S: AsRef<[u8]> + AsMut<[u8]>> {
-    /// The request in front; the answer's head behind it.
+    /// The request, followed by the head of the response.
     storage: S,
-    /// ByteCounts of the request, and those that are sent.
+    /// The length of the request in bytes, and the number of bytes sent.
     request: usize,
     sent: usize,
     limits: HeadLimits,
@@ -152,11 +162,12 @@ pub struct ConnectHandshake<S: AsRef<[u8]> + AsMut<[u8]>> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
-    /// Writes the request to the front of `storage`. Give as much as [`TunnelRequest::bytes`] says, and room behind it
-    /// for the answer's head: [`ANSWER_BYTES`] will do.
+    /// Writes the request to the start of `storage`. The storage needs [`TunnelRequest::bytes`]
+    /// bytes for the request, and more for the response head; [`ANSWER_BYTES`] is sufficient.
     ///
     /// # Errors
-    /// [`RequestError`] where a value holds what it must not, or the storage is too short.
+    ///
+    /// Returns [`RequestError`] if a value contains invalid characters or the storage is too short.
     pub fn new(mut storage: S, request: &TunnelRequest<'_>) -> Result<Self, RequestError> {
         let limits = HeadLimits::default();
         let request = request.write(storage.as_mut())?;
@@ -164,13 +175,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
         Ok(Self { storage, request, sent: 0, limits, head, progress: HandshakeStep::Write })
     }
 
-    /// What must happen next. Its answer changes with every `handle_*` call and [`Self::restart`].
+    /// Returns the next step. It changes only with `handle_*` calls and [`Self::restart`].
     #[must_use]
     pub const fn poll(&self) -> HandshakeStep {
         self.progress
     }
 
-    /// The bytes of the request that are still to be sent. They hold the credentials: never log them.
+    /// Returns the bytes of the request that are still to be sent. They contain the credentials: do
+    /// not log them.
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
         match self.progress {
@@ -179,14 +191,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
         }
     }
 
-    /// There is a new connection to the proxy: asks it from the start.
+    /// Starts again for a new connection to the proxy.
     pub fn restart(&mut self) {
         self.sent = 0;
         self.head = HeadDecoder::for_connect(self.limits);
         self.progress = HandshakeStep::Write;
     }
 
-    /// So many octets of [`Self::transmit`] went out.
+    /// Reports that `count` bytes of [`Self::transmit`] were sent.
     pub fn handle_written(&mut self, count: usize) {
         if self.progress == HandshakeStep::Write {
             self.sent = self.request.min(self.sent.saturating_add(count));
@@ -196,7 +208,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
         }
     }
 
-    /// This came from the proxy, cut anywhere.
+    /// Reports bytes from the proxy, split in any way.
     pub fn handle_input(&mut self, input: &[u8]) {
         if self.progress != HandshakeStep::Read {
             return;
@@ -216,7 +228,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
         };
     }
 
-    /// The proxy has closed.
+    /// Reports that the proxy closed the connection.
     pub fn handle_eof(&mut self) {
         if matches!(self.progress, HandshakeStep::Write | HandshakeStep::Read) {
             self.progress = HandshakeStep::Failed(TransportErrorKind::ProxyClosed);
@@ -225,11 +237,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for ConnectHandshake<S> {
-    /// The storage holds the credentials, and may live on.
+    /// Wipes the credentials, because the storage may outlive the handshake.
     fn drop(&mut self) {
         let storage = self.storage.as_mut();
         storage[..self.request].fill(0);
-        // Keeps the writes, which nothing may ever read, from being optimised away.
+        // Prevents the compiler from removing the writes, which no code reads.
         core::hint::black_box(storage);
     }
 }
@@ -248,13 +260,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]> + Clone> Clone for ConnectHandshake<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for ConnectHandshake<S> {
-    /// Leaves the storage out: it holds the credentials.
+    /// Omits the storage, which contains the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectHandshake").field("progress", &self.progress).finish_non_exhaustive()
     }
 }
 
-/// Base64 with padding (RFC 4648 section 4).
+/// Writes base64 with padding (RFC 4648 section 4).
 fn put_base64(mut bytes: impl Iterator<Item = u8>, out: &mut Writer<'_>) -> Result<(), RequestError> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     while let Some(first) = bytes.next() {
@@ -284,7 +296,7 @@ mod tests {
         ConnectHandshake::new(vec![0; request.bytes() + 200], request)
     }
 
-    fn asked() -> ConnectHandshake<Vec<u8>> {
+    fn sent() -> ConnectHandshake<Vec<u8>> {
         let mut opening = opening(&TunnelRequest::new("api.x.com", 443)).unwrap();
         opening.handle_written(usize::MAX);
         opening
@@ -349,7 +361,7 @@ mod tests {
             ("HTTP/1.1 200 Connection established\r\n\r\n", Open),
             ("HTTP/1.0 200\n\n", Open),
             ("HTTP/1.1 204 x\r\nVia: a\r\n\r\n", Open),
-            // What they say of a body is ignored (RFC 9110 9.3.6).
+            // Fields about a body are ignored (RFC 9110 9.3.6).
             ("HTTP/1.1 200 x\r\nContent-Length: 5, 6\r\nTransfer-Encoding: gzip\r\n\r\n", Open),
             ("HTTP/1.0 200 x\r\nTransfer-Encoding: chunked\r\nContent-Encoding: br\r\n\r\n", Open),
             ("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 x\r\n\r\n", Open),
@@ -379,12 +391,12 @@ mod tests {
         for (wire, want) in cases {
             let wire = wire.as_bytes();
             for cut in 0..=wire.len() {
-                let mut opening = asked();
+                let mut opening = sent();
                 opening.handle_input(&wire[..cut]);
                 opening.handle_input(&wire[cut..]);
                 assert_eq!(opening.poll(), want, "{cut} of {}", wire.escape_ascii());
             }
-            let mut opening = asked();
+            let mut opening = sent();
             wire.iter().for_each(|&byte| opening.handle_input(&[byte]));
             assert_eq!(opening.poll(), want, "byte by byte: {}", wire.escape_ascii());
             opening.handle_eof();
@@ -396,9 +408,9 @@ mod tests {
     #[test]
     fn bytes_after_the_response_head_are_an_error() {
         let wire = b"HTTP/1.1 200 x\r\n\r\n\x16";
-        // Where they come in the same read. Whatever comes later is the server's.
+        // Only if they arrive in the same read. Later bytes come from the server.
         for cut in 0..wire.len() - 1 {
-            let mut opening = asked();
+            let mut opening = sent();
             opening.handle_input(&wire[..cut]);
             opening.handle_input(&wire[cut..]);
             assert_eq!(opening.poll(), HandshakeStep::Failed(TransportErrorKind::ProxyLeftover), "{cut}");
@@ -422,7 +434,7 @@ mod tests {
             opening.restart();
         }
         opening.handle_input(b"early");
-        assert_eq!(opening.poll(), HandshakeStep::Write, "an answer to nothing is not looked at");
+        assert_eq!(opening.poll(), HandshakeStep::Write, "input before the request is sent is ignored");
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! HTTP dates (RFC 9110 section 5.6.7), read leniently, since nothing but a wait depends on them.
+//! HTTP dates (RFC 9110 section 5.6.7), parsed leniently because only waiting times depend on them.
 
 use crate::time::UnixTime;
 
-/// Reads an IMF-fixdate such as `Fri, 07 Oct 2022 23:07:40 GMT`.
+/// Parses an IMF-fixdate such as `Fri, 07 Oct 2022 23:07:40 GMT`; returns `None` for any other
+/// text.
 ///
-/// The zone may also be written `UTC`, as recordings of X's servers show; the day's name is not checked against the
-/// date. The two obsolete forms are not read: no server of these streams has been seen to send them.
+/// The zone may also be `UTC`, as in recordings of X's servers. The day of the week is not checked
+/// against the date. The two obsolete formats are not supported: no recording of these streams
+/// contains them.
 #[must_use]
 pub fn parse_date(text: &[u8]) -> Option<UnixTime> {
     let [_, _, _, b',', b' ', rest @ ..] = text else { return None };
@@ -39,7 +41,7 @@ pub fn parse_date(text: &[u8]) -> Option<UnixTime> {
     Some(UnixTime::from_seconds(seconds))
 }
 
-/// Takes exactly `digits` decimal digits off the front.
+/// Parses exactly `digits` decimal digits from the start. Returns the number and the rest.
 fn number(text: &[u8], digits: usize) -> Option<(u64, &[u8])> {
     let (front, rest) = text.split_at_checked(digits)?;
     let mut value = 0;
@@ -52,12 +54,13 @@ fn number(text: &[u8], digits: usize) -> Option<(u64, &[u8])> {
     Some((value, rest))
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar. `year` is at least 1970.
+/// Returns the days from 1970-01-01 to a date of the Gregorian calendar. `year` must be at least
+/// 1970.
 fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    // Years that start in March put the leap day at the end of the year.
+    // Counting years from March puts the leap day at the end of the year.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
-    // Days up to 1970-01-01 by the same count.
+    // The same count for 1970-01-01.
     days - 719_469
 }
 

@@ -1,20 +1,24 @@
-//! One bounded request and its answer: what the rules endpoints need, on a connection of their own.
+//! One request and its response of limited size, on a separate connection. The rule endpoints use
+//! it.
 //!
 //! ```text
 //!   Connect --> Write --> Read --> Close --> Done
 //!      |          |        ^  |      ^
-//!      |          '--fault-'  |      |        a server that refuses early may answer what it has not read
+//!      |          '--error-'  |      |        a server may respond before it has read the request
 //!      '----------------------'------'
 //! ```
 //!
-//! A machine of the same kind as [`Session`](crate::session::Session): it says what must happen next
-//! ([`Exchange::poll`]), is told what came of it (`handle_*`), and lends the answer from the storage that the caller gave
-//! it. It connects once and asks once. Whatever fails, [`RequestSent`] says whether the server may have had the request: a
-//! change whose answer is lost may have been made, so it is never sent again blindly, by no one (X allows 50 requests
-//! for rules a day, and an add that is repeated is answered as a duplicate).
+//! [`Exchange`] works like a [`Session`](crate::session::Session): [`Exchange::poll`] returns the
+//! next step, the caller reports the results with `handle_*`, and the response is borrowed from the
+//! caller's storage.
 //!
-//! An answer that refuses counts as soon as its head is whole; what is missing of its document is left out
-//! ([`Answer::is_complete`]). An answer that agrees counts when it is whole.
+//! It connects once and sends the request once. If it fails, [`RequestSent`] reports whether the
+//! server may have received the request. A change whose response is lost may have been made, so
+//! this crate never repeats it. X allows 50 rule requests a day and rejects a repeated add as a
+//! duplicate.
+//!
+//! An error response is valid as soon as its head is complete; a partial body is returned
+//! ([`Answer::is_complete`]). A 2xx response is valid only if it is complete.
 
 use core::fmt;
 use core::time::Duration;
@@ -27,23 +31,26 @@ use crate::liveness::{Liveness, Timeout, TimeoutKind, Timeouts};
 use crate::time::Instant;
 use crate::transport_error::TransportError;
 
-/// Bounds on an exchange.
+/// Limits of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExchangeConfig {
-    /// Resolving, connecting, proxy and TLS handshakes together. Default 10 s.
+    /// The timeout for resolving, connecting, and the proxy and TLS handshakes together. Default:
+    /// 10 s.
     pub connect: Duration,
-    /// From the connection's start to the end of the answer's head, the request's writing included. Default 30 s: a
-    /// hundred rules of 2,048 characters are checked before the head is sent.
+    /// The timeout from the connection to the end of the response head, including sending the
+    /// request. Default: 30 s, because the server checks a hundred rules of 2,048 characters before
+    /// it sends the head.
     pub head: Duration,
-    /// From the first step to the answer's last octet. Default 60 s.
+    /// The timeout from the first step to the last byte of the response. Default: 60 s.
     pub whole: Duration,
-    /// Bounds on the head.
+    /// Limits of the response head.
     pub head_limits: HeadLimits,
-    /// Bounds on the chunked coding.
+    /// Limits of the chunked coding.
     pub chunk_limits: ChunkLimits,
-    /// Most octets of the answer's body; the storage given is a bound as well. Default 16 MiB: 1,000 rules of 2,048
-    /// characters, each of them six octets as JSON may escape it, and their tags.
+    /// The maximum length of the response body in bytes; the storage also limits it. Default: 16
+    /// MiB, for 1,000 rules of 2,048 characters, six bytes per character as JSON may escape it,
+    /// with tags.
     pub body_bytes_max: usize,
 }
 
@@ -60,70 +67,71 @@ impl Default for ExchangeConfig {
     }
 }
 
-/// What must happen next. Exhaustive on purpose: a driver must carry out each.
+/// The next step. The enum is exhaustive because a driver must handle every step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a driver must carry out each")]
+#[allow(clippy::exhaustive_enums, reason = "a driver must handle every step")]
 pub enum ExchangeStep {
-    /// Resolve the origin's host, connect to an address that
-    /// [`Origin::allows`](crate::http::origin::Origin::allows), and say [`Exchange::handle_connected`]; or a fault; or,
-    /// once `until` has passed, [`Exchange::handle_timeout`].
+    /// Resolve the origin's host and connect to an address that
+    /// [`Origin::allows`](crate::http::origin::Origin::allows). Then call
+    /// [`Exchange::handle_connected`] or [`Exchange::handle_transport_error`]; call
+    /// [`Exchange::handle_timeout`] at `until`.
     Connect {
-        /// When to give up.
+        /// The deadline.
         until: Instant,
     },
-    /// Send [`Exchange::transmit`] and say how much of it went out.
+    /// Send [`Exchange::transmit`], and report the sent bytes with [`Exchange::handle_written`].
     Write {
-        /// When to give up.
+        /// The deadline.
         until: Instant,
     },
-    /// Read, and give what came to [`Exchange::handle_input`]. Try first and look at the clock after: `until` may have
-    /// passed already.
+    /// Read, and pass the bytes to [`Exchange::handle_input`]. Read before checking the clock,
+    /// because `until` may already have passed.
     Read {
-        /// When to say [`Exchange::handle_timeout`].
+        /// The deadline; call [`Exchange::handle_timeout`] then.
         until: Instant,
     },
-    /// Close what is open or under way, and say [`Exchange::handle_closed`].
+    /// Close the connection, open or in progress, and call [`Exchange::handle_closed`].
     Close,
-    /// The exchange is over: [`Exchange::outcome`] has what came of it.
+    /// The exchange is finished; [`Exchange::outcome`] returns the result.
     Done,
 }
 
-/// How much of a request was given to the transport.
+/// How much of a request was sent to the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "there is no fourth case")]
+#[allow(clippy::exhaustive_enums, reason = "there are no other cases")]
 pub enum RequestSent {
-    /// Not an octet: the server knows nothing of it, and it may be sent anew.
+    /// Nothing: the server has not seen the request, which may be sent again.
     Nothing,
-    /// Some of it. A server that keeps to HTTP does not act on that; it may have counted it.
+    /// A part. A conforming server does not act on it, but may have counted it.
     Partly,
-    /// All of it: the server may have acted on it.
+    /// Everything: the server may have acted on it.
     Whole,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExchangeError {
-    /// What was wrong.
+    /// The kind of error.
     pub kind: ExchangeErrorKind,
-    /// Whether the server may have had the request.
+    /// How much of the request was sent.
     pub sent: RequestSent,
-    /// The status of an answer that began and did not come whole.
+    /// The status of a response that started but is incomplete.
     pub status: Option<u16>,
-    /// ByteCounts of the answer before the point of failure.
+    /// The number of bytes of the response before the error.
     pub offset: u64,
 }
 
 impl ExchangeError {
-    /// Whether the server may have acted on the request, so that what was asked for has to be looked at before it is
-    /// asked for again.
+    /// Returns true if the server may have acted on the request. If so, check the server's state
+    /// before you repeat the request.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
         !matches!(self.sent, RequestSent::Nothing)
     }
 }
 
-/// What was wrong with an exchange.
+/// The kinds of exchange errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExchangeErrorKind {
@@ -131,22 +139,22 @@ pub enum ExchangeErrorKind {
     TransportError(TransportError),
     /// A deadline passed.
     Timeout(TimeoutKind),
-    /// The head is malformed or over a limit.
+    /// The head is malformed or exceeds a limit.
     Head(HeadErrorKind),
-    /// The chunked coding of the body is broken.
+    /// The chunked coding of the body is invalid.
     Chunk(ChunkErrorKind),
-    /// The body is longer than [`ExchangeConfig::body_bytes_max`] or the storage.
+    /// The body exceeds [`ExchangeConfig::body_bytes_max`] or the storage.
     BodyLength,
-    /// The server closed before the head of its answer had ended.
+    /// The server closed the connection before the end of the response head.
     CutInHead,
-    /// The server closed within the body of its answer.
+    /// The server closed the connection within the response body.
     Cut,
     /// [`Exchange::shutdown`] was called.
     Stopped,
 }
 
 impl ExchangeErrorKind {
-    /// A short stable name for programs.
+    /// Returns a stable name for programs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -168,48 +176,50 @@ impl fmt::Display for ExchangeError {
             ExchangeErrorKind::TransportError(fault) => fault.fmt(f)?,
             ExchangeErrorKind::Timeout(reason) => f.write_str(reason.expected())?,
             ExchangeErrorKind::Head(kind) => {
-                write!(f, "{} (at byte {} of the answer)", kind.expected(), self.offset)?;
+                write!(f, "{} (at byte {} of the response)", kind.expected(), self.offset)?;
             }
             ExchangeErrorKind::Chunk(kind) => {
-                write!(f, "{} (at byte {} of the answer)", kind.expected(), self.offset)?;
+                write!(f, "{} (at byte {} of the response)", kind.expected(), self.offset)?;
             }
-            ExchangeErrorKind::BodyLength => f.write_str("expected the answer to end within its limit")?,
+            ExchangeErrorKind::BodyLength => f.write_str("expected the response to end within its limit")?,
             ExchangeErrorKind::CutInHead => {
-                f.write_str("the server closed the connection before it had answered")?;
+                f.write_str("the server closed the connection before the end of the response head")?;
             }
-            ExchangeErrorKind::Cut => f.write_str("the server closed the connection within its answer")?,
-            ExchangeErrorKind::Stopped => f.write_str("stopped as asked")?,
+            ExchangeErrorKind::Cut => {
+                f.write_str("the server closed the connection within the response body")?
+            }
+            ExchangeErrorKind::Stopped => f.write_str("stopped on request")?,
         }
         if let Some(status) = self.status {
             write!(f, " (status {status})")?;
         }
         f.write_str(match self.sent {
-            RequestSent::Nothing => "; nothing of the request was sent",
-            RequestSent::Partly => "; the request was sent in part only",
-            RequestSent::Whole => "; the request was sent, and what came of it is unknown",
+            RequestSent::Nothing => "; the request was not sent",
+            RequestSent::Partly => "; only a part of the request was sent",
+            RequestSent::Whole => "; the request was sent, and the server may have acted on it",
         })
     }
 }
 
 impl core::error::Error for ExchangeError {}
 
-/// The answer, lent from storage.
+/// A response, borrowed from the storage.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Answer<'a> {
-    /// Its head.
+    /// The head.
     pub head: Head<'a>,
-    /// Its body, without any transfer coding.
+    /// The body without transfer coding.
     pub body: &'a [u8],
-    /// Whether the body came whole. An answer that agrees (2xx) always did; a body that cannot be
-    /// read ([`Head::unread_body`]) never does.
+    /// True if the body is complete. Always true for 2xx, and never for a body that cannot be read
+    /// ([`Head::unread_body`]).
     pub is_complete: bool,
-    /// How much of the request was sent: a server may refuse before it has read all.
+    /// How much of the request was sent. A server may respond before it has read all of it.
     pub sent: RequestSent,
 }
 
 impl fmt::Debug for Answer<'_> {
-    /// Tells the body's length.
+    /// Prints the length of the body only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
             .field("head", &self.head)
@@ -229,15 +239,16 @@ enum State {
     Done,
 }
 
-/// What came of it, once that is decided.
+/// The result.
 #[derive(Clone, Copy, Debug)]
 enum Outcome {
     Answer { head: ResponseHead, is_complete: bool },
     Error(ExchangeError),
 }
 
-/// One request and its answer. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`. It holds first the
-/// request, head and body, then the answer's head and body, so it must have room for the longer of the two.
+/// One request and its response. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]` or `&mut
+/// [u8]`. It contains first the request with its body, then the response with its body, so it must
+/// have room for the longer of the two.
 ///
 /// ```
 /// use powerstream_core::http::{Exchange, ExchangeConfig, ExchangeStep};
@@ -247,7 +258,8 @@ enum Outcome {
 /// let now = Instant::ZERO;
 /// let request = Request::new(Method::Post, "api.x.com", "/2/powerstream/rules");
 /// let body = br#"{"rules":[{"value":"gull"}]}"#;
-/// let mut exchange = Exchange::new([0; 1_024], &request, Some(body), ExchangeConfig::default(), now)?;
+/// let config = ExchangeConfig::default();
+/// let mut exchange = Exchange::new([0; 1_024], &request, Some(body), config, now)?;
 ///
 /// assert!(matches!(exchange.poll(), ExchangeStep::Connect { .. }));
 /// exchange.handle_connected(now);
@@ -271,27 +283,28 @@ pub struct Exchange<S: AsRef<[u8]> + AsMut<[u8]>> {
     outcome: Option<Outcome>,
     liveness: Liveness,
     whole_by: Instant,
-    /// ByteCounts of the request, which lies at the front of the storage until it is sent or given up.
+    /// The length in bytes of the request, which is at the start of the storage until it has been
+    /// sent or given up.
     length: usize,
     sent: usize,
-    /// Why the request could not be sent whole, while an early answer is looked for.
+    /// The error that prevented sending the whole request, while a response may still arrive.
     unsent: Option<ExchangeErrorKind>,
     head_decoder: HeadDecoder,
     head: Option<ResponseHead>,
     body: Body,
-    /// ByteCounts of the body in storage, behind the head.
+    /// The length in bytes of the stored body, which follows the head in the storage.
     content: usize,
-    /// ByteCounts received.
+    /// The number of bytes received.
     received: u64,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
-    /// An exchange that connects at its first step. `body` is sent as JSON; the request's own
-    /// [`json_bytes`](Request::json_bytes) and [`keep_alive`](Request::keep_alive) are not looked at: the connection
-    /// is used once.
+    /// Creates an exchange. `body` is sent as JSON. [`Request::json_bytes`] and
+    /// [`Request::keep_alive`] are ignored, because the connection is used once.
     ///
     /// # Errors
-    /// [`RequestError`] where the request is not well-formed, or does not fit the storage.
+    ///
+    /// Returns [`RequestError`] if the request is invalid or does not fit into the storage.
     pub fn new(
         mut storage: S,
         request: &Request<'_>,
@@ -311,7 +324,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         let length = match written {
             Ok(length) => length,
             Err(error) => {
-                // It may hold the token.
+                // The storage may contain the token.
                 storage.as_mut().fill(0);
                 return Err(error);
             }
@@ -337,20 +350,21 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         Ok(exchange)
     }
 
-    /// The deadlines from `now` on, none of them behind that of the whole.
+    /// Returns the timeouts from `now` on; none extends beyond the deadline of the whole exchange.
     fn timeouts(&self, answer: Duration, now: Instant) -> Timeouts {
         let left = self.whole_by.saturating_since(now);
         Timeouts { connect: self.config.connect.min(left), head: answer.min(left), ..Timeouts::default() }
     }
 
-    /// What must happen next. Its answer changes with every `handle_*` call and with [`Self::shutdown`].
+    /// Returns the next step. It changes only with `handle_*` calls and [`Self::shutdown`].
     #[must_use]
     pub fn poll(&self) -> ExchangeStep {
         let until = self.liveness.poll_timeout().map_or(Instant::ZERO, |deadline| deadline.at);
         match self.state {
             State::Connecting => ExchangeStep::Connect { until },
             State::Writing => ExchangeStep::Write { until },
-            // What a server answered before it stopped reading is there, or will never be.
+            // A response sent before the server stopped reading is already here, or will never
+            // arrive.
             State::Reading if self.unsent.is_some() && self.received == 0 => {
                 ExchangeStep::Read { until: Instant::ZERO }
             }
@@ -360,7 +374,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// The bytes of the request that are still to be sent. They hold the token: never log them.
+    /// Returns the bytes of the request that are still to be sent. They contain the token: do not
+    /// log them.
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
         match self.state {
@@ -369,7 +384,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// How much of the request was given to the transport so far.
+    /// Returns how much of the request has been sent.
     #[must_use]
     pub const fn sent(&self) -> RequestSent {
         if self.sent == 0 {
@@ -381,7 +396,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// What came of it; `None` until that is decided, which it is from [`ExchangeStep::Close`] on.
+    /// Returns the result, or `None` before [`ExchangeStep::Close`].
     #[must_use]
     pub fn outcome(&self) -> Option<Result<Answer<'_>, ExchangeError>> {
         Some(match self.outcome? {
@@ -394,7 +409,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         })
     }
 
-    /// The transport is there.
+    /// Reports that the transport is connected.
     pub fn handle_connected(&mut self, now: Instant) {
         if self.state == State::Connecting {
             self.liveness = Liveness::new(self.timeouts(self.config.head, now));
@@ -403,7 +418,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// So many octets of [`Self::transmit`] went out.
+    /// Reports that `count` bytes of [`Self::transmit`] were sent.
     pub fn handle_written(&mut self, count: usize, now: Instant) {
         if self.state != State::Writing {
             return;
@@ -412,13 +427,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         if self.sent == self.length {
             self.begin_reading();
         } else {
-            // A peer that takes the request bit by bit does not outrun the deadline.
+            // Slow progress does not extend the deadline.
             self.handle_timeout(now);
         }
     }
 
-    /// These octets were read at `now`. All of them are consumed; what comes behind the answer is dropped, since the
-    /// connection is not used again.
+    /// Reports the bytes read at `now`. All of them are consumed. Bytes after the response are
+    /// dropped, because the connection is not used again.
     pub fn handle_input(&mut self, input: &[u8], now: Instant) {
         if self.state != State::Reading || input.is_empty() {
             return;
@@ -476,7 +491,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// The peer has closed the transport, behind all input that was given.
+    /// Reports that the server closed the connection after all reported input.
     pub fn handle_eof(&mut self, _now: Instant) {
         match (self.state, self.head) {
             (State::Reading, None) => self.fail(ExchangeErrorKind::CutInHead),
@@ -488,7 +503,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// The transport failed.
+    /// Reports that the transport failed.
     pub fn handle_transport_error(&mut self, fault: TransportError, _now: Instant) {
         let kind = ExchangeErrorKind::TransportError(fault);
         match self.state {
@@ -498,7 +513,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// It is `now`, and what the step asked for has not happened. Too early is without effect.
+    /// Reports that the deadline of the step has passed. Has no effect before the deadline.
     pub fn handle_timeout(&mut self, now: Instant) {
         match (self.state, self.unsent) {
             (State::Closing | State::Done, _) => {}
@@ -514,14 +529,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// The transport is closed.
+    /// Reports that the transport is closed.
     pub fn handle_closed(&mut self) {
         if self.state == State::Closing {
             self.state = State::Done;
         }
     }
 
-    /// Ends the exchange: what is open is closed, and where there is no answer yet there will be none.
+    /// Ends the exchange: closes the connection. Without a response so far, the result is
+    /// [`ExchangeErrorKind::Stopped`].
     pub fn shutdown(&mut self) {
         if self.outcome.is_none() {
             self.unsent = None;
@@ -529,7 +545,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
-    /// The request cannot be sent whole; a server that refused it early may have said why.
+    /// Stops sending and reads, because a server that rejects a request early may have sent a
+    /// response.
     fn give_up_writing(&mut self, kind: ExchangeErrorKind) {
         self.unsent = Some(kind);
         self.begin_reading();
@@ -540,13 +557,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         self.state = State::Reading;
     }
 
-    /// The token, once its request is sent or given up, stays nowhere.
+    /// Wipes the request, which contains the token, once it has been sent or given up.
     fn wipe(&mut self) {
         if matches!(self.state, State::Connecting | State::Writing) {
             let length = self.length;
             let request = &mut self.storage.as_mut()[..length];
             request.fill(0);
-            // Keeps the writes, which nothing may ever read, from being optimised away.
+            // Prevents the compiler from removing the writes, which no code reads.
             core::hint::black_box(request);
         }
     }
@@ -559,7 +576,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         self.conclude(match self.head {
             Some(head) if !(200..300).contains(&head.status) => Outcome::Answer { head, is_complete: false },
             head => Outcome::Error(ExchangeError {
-                // The first failure is the cause.
+                // The first error is the cause.
                 kind: self.unsent.unwrap_or(kind),
                 sent: self.sent(),
                 status: head.map(|head| head.status),
@@ -576,7 +593,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
     }
 }
 
-/// The deadline behind the head is that of the whole.
+/// Converts a timeout. After the head, the only deadline is that of the whole exchange.
 fn timeout(reason: TimeoutKind) -> ExchangeErrorKind {
     ExchangeErrorKind::Timeout(if reason == TimeoutKind::ErrorBody { TimeoutKind::Answer } else { reason })
 }
@@ -588,7 +605,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Exchange<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Exchange<S> {
-    /// Leaves the storage out: it may hold the token.
+    /// Omits the storage, which may contain the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
             .field("state", &self.state)

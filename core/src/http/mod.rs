@@ -9,9 +9,9 @@
 //! | send one request and read its bounded answer | [`Exchange`] |
 //! | open a tunnel through a proxy | [`ConnectHandshake`] |
 //!
-//! Bytes that decide where a message ends are read exactly as the grammar of RFC 9112 says. They end
-//! the connection when they are wrong, because a boundary in the wrong place would lose Posts without
-//! a trace; a reconnect costs seconds. Everything else (reason phrases, unknown fields, extensions,
+//! Bytes that determine where a message ends must follow the grammar of RFC 9112 exactly. Invalid
+//! ones end the connection, because a wrong boundary would lose Posts without a trace, while a
+//! reconnect takes only seconds. Everything else (reason phrases, unknown fields, extensions,
 //! trailers) is skipped within limits.
 
 pub(crate) mod body;
@@ -41,14 +41,15 @@ pub use origin::OwnedOrigin;
 pub use origin::{Origin, OriginError, Scheme, X};
 pub use request::{BearerToken, DEFAULT_USER_AGENT, Method, Request, RequestError, percent_encoded};
 
-/// `tchar` of RFC 9110 section 5.6.2: the bytes of field names and chunk-extension names.
+/// Returns true for a `tchar` (RFC 9110 section 5.6.2): the bytes of field names and of
+/// chunk-extension names.
 pub(crate) const fn is_tchar(byte: u8) -> bool {
     matches!(byte,
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
         | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }
 
-/// HTAB, SP, VCHAR and obs-text: what field values and quoted strings are made of.
+/// Returns true for HTAB, SP, VCHAR and obs-text: the bytes of field values and quoted strings.
 pub(crate) const fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }

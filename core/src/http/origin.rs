@@ -1,15 +1,15 @@
-//! The origin that a stream is asked for from: scheme, host and port, and nothing else.
+//! The origin of a stream: scheme, host and port.
 
 use core::fmt;
 use core::net::IpAddr;
 
-/// How the connection is secured.
+/// Whether the connection uses TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "HTTP has these two")]
+#[allow(clippy::exhaustive_enums, reason = "HTTP has only these two")]
 pub enum Scheme {
-    /// In the clear: to the own machine only, since the bearer token goes with every request.
+    /// Without TLS. Allowed only to this machine, because every request contains the bearer token.
     Http,
-    /// Over TLS.
+    /// With TLS.
     Https,
 }
 
@@ -32,15 +32,16 @@ pub struct Origin<'a> {
     port: u16,
 }
 
-/// X's API.
+/// The origin of X's API.
 pub const X: Origin<'static> =
     Origin { scheme: Scheme::Https, authority: "api.x.com", host: "api.x.com", port: 443 };
 
 impl<'a> Origin<'a> {
-    /// Reads a base URL. One slash may follow the authority; paths belong to endpoints.
+    /// Parses a base URL. A single slash may follow the authority; the endpoint adds the path.
     ///
     /// # Errors
-    /// [`OriginError`] where it is anything else than an origin, or plain HTTP to another machine.
+    ///
+    /// Returns [`OriginError`] if the URL is not an origin, or uses plain HTTP to another machine.
     pub fn parse(url: &'a str) -> Result<Self, OriginError> {
         let (scheme, rest) = url.split_once("://").ok_or(OriginError::Scheme)?;
         let scheme = if scheme.eq_ignore_ascii_case("https") {
@@ -79,7 +80,7 @@ impl<'a> Origin<'a> {
         let port = match port {
             None if scheme == Scheme::Https => 443,
             None => 80,
-            // Digits only: `parse` takes a sign.
+            // Checked because `parse` would also accept a sign.
             Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
                 port.parse().ok().filter(|&port| port != 0).ok_or(OriginError::Port)?
             }
@@ -92,32 +93,32 @@ impl<'a> Origin<'a> {
         Ok(origin)
     }
 
-    /// How the connection is secured.
+    /// Returns the scheme.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Host and port as written: the value of the `Host` field.
+    /// Returns the host and port as written: the value of the `Host` field.
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
     }
 
-    /// The name or address, without brackets.
+    /// Returns the host's name or address, without brackets.
     #[must_use]
     pub const fn host(&self) -> &'a str {
         self.host
     }
 
-    /// The port, the scheme's own where none is written.
+    /// Returns the port; the scheme's default port if none is written.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether an address that the host resolved to may be connected to: in the clear only one of this machine's own,
-    /// whatever `localhost` may resolve to.
+    /// Returns true if a connection to this address of the host is allowed. Without TLS, only
+    /// loopback addresses are, even if `localhost` resolves to another address.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         self.scheme == Scheme::Https || address.is_loopback()
@@ -137,17 +138,18 @@ impl<'a> Origin<'a> {
 pub struct OwnedOrigin {
     scheme: Scheme,
     authority: alloc::string::String,
-    /// Where in the authority the host lies.
+    /// The range of the host in the authority.
     host: core::ops::Range<usize>,
     port: u16,
 }
 
 #[cfg(feature = "alloc")]
 impl OwnedOrigin {
-    /// Parses a base URL as [`Origin::parse`] does.
+    /// Parses a base URL like [`Origin::parse`].
     ///
     /// # Errors
-    /// [`OriginError`] where that refuses it.
+    ///
+    /// Returns the same errors as [`Origin::parse`].
     pub fn parse(url: &str) -> Result<Self, OriginError> {
         Origin::parse(url).map(Self::from)
     }
@@ -177,19 +179,19 @@ impl From<Origin<'_>> for OwnedOrigin {
     }
 }
 
-/// Why a base URL is none.
+/// Why a base URL is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginError {
-    /// It does not start with `https://` or `http://`.
+    /// The URL does not start with `https://` or `http://`.
     Scheme,
-    /// The host is missing or malformed; user names and passwords have no place in it.
+    /// The host is missing or malformed, or the URL contains a user name or password.
     Host,
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     Port,
-    /// There is a path, a query or a fragment.
+    /// The URL contains a path, a query or a fragment.
     Path,
-    /// Plain HTTP to another machine would give the bearer token away.
+    /// The URL uses plain HTTP to another machine, which would disclose the bearer token.
     PlainHttp,
 }
 
@@ -199,9 +201,9 @@ impl fmt::Display for OriginError {
             Self::Scheme => "the base URL must start with https:// (or http:// for this machine)",
             Self::Host => "the base URL must name a host, without user name or password",
             Self::Port => "the base URL's port must be a number from 1 to 65535",
-            Self::Path => "the base URL must end behind the host and port: the endpoint adds the path",
+            Self::Path => "the base URL must end after the host and port; the endpoint adds the path",
             Self::PlainHttp => {
-                "plain http is allowed to this machine only, since it would give the token away: use https"
+                "plain http is allowed only to this machine, because it would disclose the token; use https"
             }
         })
     }

@@ -1,17 +1,20 @@
-//! The request writer. Nothing that could end a line early gets past it: every value is checked before a byte is
-//! written, query values are percent-encoded, and the token is never shown.
+//! Writes request heads.
+//!
+//! All values are checked before the first byte is written, so that none can inject a line. Query
+//! values are percent-encoded. The token is never printed.
 
 use core::fmt;
 
-/// A bearer token, shown nowhere: `Debug` prints a fixed word, and there is no `Display`.
+/// A bearer token. `Debug` does not print it, and there is no `Display`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BearerToken<'a>(&'a str);
 
 impl<'a> BearerToken<'a> {
-    /// Takes a token of visible ASCII, 1 to 4,096 octets.
+    /// Creates a token of 1 to 4,096 bytes of visible ASCII.
     ///
     /// # Errors
-    /// [`RequestError::Token`] for anything else. The error does not quote it.
+    ///
+    /// Returns [`RequestError::Token`] for any other text. The error does not contain the text.
     pub const fn new(token: &'a str) -> Result<Self, RequestError> {
         let bytes = token.as_bytes();
         if bytes.is_empty() || bytes.len() > 4_096 {
@@ -27,7 +30,7 @@ impl<'a> BearerToken<'a> {
         Ok(Self(token))
     }
 
-    /// The secret itself, for the one place that sends it.
+    /// Returns the secret. Only the request writer uses it.
     const fn expose(self) -> &'a [u8] {
         self.0.as_bytes()
     }
@@ -39,7 +42,7 @@ impl fmt::Debug for BearerToken<'_> {
     }
 }
 
-/// What is asked of the server.
+/// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Method {
@@ -47,7 +50,7 @@ pub enum Method {
     Get,
     /// Adds rules.
     Post,
-    /// Deletes rules (Powerstream takes a body with it; X docs, Powerstream introduction).
+    /// Deletes rules. On Powerstream the request has a body (X docs, Powerstream introduction).
     Delete,
 }
 
@@ -61,31 +64,33 @@ impl Method {
     }
 }
 
-/// A request's head.
+/// The head of a request.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Request<'a> {
     /// The method.
     pub method: Method,
-    /// Host, and port where it is not the scheme's own: `api.x.com`, `127.0.0.1:8080`, `[::1]:8080`.
+    /// The host, with the port if it is not the scheme's default: `api.x.com`, `127.0.0.1:8080`,
+    /// `[::1]:8080`.
     pub host: &'a str,
-    /// The path, percent-encoded where needed; it may carry a query of its own.
+    /// The path, percent-encoded if necessary. It may include a query.
     pub path: &'a str,
-    /// Query parameters, written in this order behind the path. Values are percent-encoded here.
+    /// Query parameters, written after the path in this order. The writer percent-encodes them.
     pub query: &'a [(&'a str, &'a str)],
-    /// Who asks. Without one no `Authorization` is sent.
+    /// The bearer token. Without one, the request has no `Authorization` field.
     pub token: Option<BearerToken<'a>>,
-    /// Name and version of the client, as X asks for (X docs, handling disconnections).
+    /// The name and version of the client, which X asks for (X docs, handling disconnections).
     pub user_agent: &'a str,
-    /// Length of the JSON body that the caller sends behind the head, if there is one.
+    /// The length in bytes of the JSON body that follows the head, if there is one.
     pub json_bytes: Option<u64>,
-    /// Whether to ask the server to keep the connection, as X's page recommends for streams (X docs, Powerstream
-    /// introduction), or to close it behind its answer. Default true.
+    /// True to send `Connection: keep-alive`, which X recommends for streams (X docs, Powerstream
+    /// introduction). False to ask the server to close the connection after its response. Default:
+    /// true.
     pub keep_alive: bool,
 }
 
 impl<'a> Request<'a> {
-    /// A request without query, token and body, for the fields to be set on.
+    /// Creates a request without query, token and body. Set the fields to add them.
     #[must_use]
     pub const fn new(method: Method, host: &'a str, path: &'a str) -> Self {
         Self {
@@ -100,12 +105,13 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Writes the head to the front of `out` and returns its length.
+    /// Writes the head to the start of `out` and returns its length in bytes.
     ///
-    /// `Accept-Encoding: identity` is sent, so that nothing comes compressed.
+    /// The head includes `Accept-Encoding: identity`, which asks for an uncompressed response.
     ///
     /// # Errors
-    /// [`RequestError`] where a value holds what it must not, or `out` is too short.
+    ///
+    /// Returns [`RequestError`] if a value contains invalid characters or `out` is too short.
     ///
     /// ```
     /// use powerstream_core::http::{Method, Request};
@@ -114,17 +120,18 @@ impl<'a> Request<'a> {
     /// request.query = &[("localDcOnly", "true")];
     /// let mut out = [0; 512];
     /// let written = request.write(&mut out)?;
-    /// assert!(out[..written].starts_with(b"GET /2/powerstream?localDcOnly=true HTTP/1.1\r\nHost: api.x.com\r\n"));
+    /// assert!(out[..written].starts_with(b"GET /2/powerstream?localDcOnly=true HTTP/1.1\r\n"));
     /// # Ok::<(), powerstream_core::http::RequestError>(())
     /// ```
     pub fn write(&self, out: &mut [u8]) -> Result<usize, RequestError> {
         self.write_with(&[], out).map(|(length, _)| length)
     }
 
-    /// Whether [`Self::write`] would find every value to be in order.
+    /// Checks the values without writing.
     ///
     /// # Errors
-    /// [`RequestError`] as [`Self::write`] gives it, but for the room.
+    ///
+    /// Returns the errors of [`Self::write`], except [`RequestError::Length`].
     pub fn check(&self) -> Result<(), RequestError> {
         check_host(self.host)?;
         check(self.path, |byte| byte.is_ascii_graphic() && byte != b'#', RequestError::Path)?;
@@ -134,8 +141,8 @@ impl<'a> Request<'a> {
         check_user_agent(self.user_agent)
     }
 
-    /// As [`Self::write`], with further query parameters; also says where the request target ends, so that a session
-    /// can insert one more at each reconnect.
+    /// Writes the head like [`Self::write`], with additional query parameters. Also returns the end
+    /// of the request target, where a session inserts one more parameter at each reconnect.
     pub(crate) fn write_with(
         &self,
         more: &[(&str, &str)],
@@ -175,47 +182,48 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Where in a written request another query parameter would go.
+/// The place in a written request where another query parameter can be inserted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TargetEnd {
     pub(crate) at: usize,
     pub(crate) has_query: bool,
 }
 
-/// The User-Agent of this library.
+/// The `User-Agent` of this library.
 pub const DEFAULT_USER_AGENT: &str = concat!("powerstream/", env!("CARGO_PKG_VERSION"));
 
-/// Why a request was not written. No byte of it may be sent.
+/// Why a request was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The host is empty or holds something that is no part of a host and port.
+    /// The host is empty, or is not a host with an optional port.
     Host,
-    /// The path does not start with `/` or holds white space, controls, non-ASCII or a fragment.
+    /// The path does not start with `/`, or contains white space, control characters, non-ASCII
+    /// characters or a fragment.
     Path,
-    /// The token is empty, over 4,096 octets, or not all visible ASCII.
+    /// The token is empty, longer than 4,096 bytes, or not visible ASCII.
     Token,
-    /// The User-Agent is empty or not all printable ASCII.
+    /// The User-Agent is empty or not printable ASCII.
     UserAgent,
-    /// The proxy's user name or password holds a control character, or the user name a colon.
+    /// The proxy's user name or password contains a control character, or the user name a colon.
     Credentials,
-    /// The request does not fit the room given.
+    /// The request does not fit into the storage.
     Length,
 }
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Host => "the host must be a name or address, with a port where needed, and nothing else",
-            Self::Path => "the path must start with '/' and be visible ASCII; percent-encode everything else",
+            Self::Host => "the host must be a name or an address, optionally with a port",
+            Self::Path => "the path must start with '/' and be visible ASCII; percent-encode all other characters",
             Self::Token => {
                 "the bearer token must be 1 to 4,096 visible ASCII characters, without white space"
             }
             Self::UserAgent => "the User-Agent must be printable ASCII and not empty",
             Self::Credentials => {
-                "the proxy's user name and password must be without control characters, the name without ':'"
+                "the proxy's user name and password must not contain control characters, nor the user name ':'"
             }
-            Self::Length => "the request does not fit the storage given; give more",
+            Self::Length => "the request does not fit into the storage; provide more storage",
         })
     }
 }
@@ -234,7 +242,7 @@ fn check(value: &str, allowed: impl Fn(u8) -> bool, error: RequestError) -> Resu
     if !value.is_empty() && value.bytes().all(allowed) { Ok(()) } else { Err(error) }
 }
 
-/// Writes to the front of a slice that may be too short.
+/// Writes to the start of a slice, and reports if it is too short.
 pub(super) struct Writer<'b> {
     out: &'b mut [u8],
     length: usize,
@@ -266,7 +274,7 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Everything but the unreserved characters of RFC 3986 section 2.3 as `%XX`.
+/// Percent-encodes a byte, unless it is an unreserved character (RFC 3986 section 2.3).
 #[doc(hidden)]
 pub fn percent_encoded(byte: u8, out: &mut [u8; 3]) -> &[u8] {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
@@ -278,7 +286,7 @@ pub fn percent_encoded(byte: u8, out: &mut [u8; 3]) -> &[u8] {
     out
 }
 
-/// Writes `number` in decimal digits.
+/// Formats `number` in decimal digits.
 pub(crate) fn decimal(mut number: u64, out: &mut [u8; 20]) -> &[u8] {
     let mut at = out.len();
     loop {

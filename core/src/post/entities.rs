@@ -1,7 +1,7 @@
-//! What the service found in a Post's text, and the media that came with it.
+//! The entities that the service found in a Post's text, and its media.
 //!
-//! Matching hashtags, mentions and links goes by these lists and never by the text: the service has found them there
-//! already, by rules of its own.
+//! Use these lists to match hashtags, mentions and links, not the text: the service has already
+//! found them by its own rules.
 
 use core::fmt;
 
@@ -9,11 +9,11 @@ use super::text::JsonStr;
 use super::value::{Value, either_id};
 use crate::stream::message::Format;
 
-/// How many media of one Post are looked at. X allows four (X docs: "Media best practices"); in v2 each is looked up
-/// by its key, and this bounds the work that a hostile message can ask for.
+/// The maximum number of media read per Post. X allows four (X docs: "Media best practices"). In
+/// v2, each is looked up by its key; this limit bounds the work for a malicious message.
 pub const MEDIA_MAX: usize = 16;
 
-/// The entities of a Post (X docs: "Entities object"), each list found in one scan when this was made.
+/// The entities of a Post (X docs: "Entities object"). Creating it finds all lists in one scan.
 #[derive(Clone, Copy)]
 pub struct Entities<'a> {
     hashtags: Option<Value<'a>>,
@@ -25,7 +25,8 @@ pub struct Entities<'a> {
 }
 
 impl<'a> Entities<'a> {
-    /// The entities in an object of this format; none where it is no object.
+    /// Reads the entities from an object of this format. All lists are empty if `value` is not an
+    /// object.
     #[must_use]
     pub fn new(value: Option<Value<'a>>, format: Format) -> Self {
         let names = match format {
@@ -37,17 +38,17 @@ impl<'a> Entities<'a> {
         Self { hashtags, cashtags, mentions, urls, media, format }
     }
 
-    /// The hashtags, without their #.
+    /// Returns the hashtags without `#`.
     pub fn hashtags(&self) -> impl Iterator<Item = JsonStr<'a>> + use<'a> {
         tags(self.hashtags, self.format)
     }
 
-    /// The cashtags, without their $; `symbols` in the legacy format.
+    /// Returns the cashtags (`symbols` in the legacy format) without `$`.
     pub fn cashtags(&self) -> impl Iterator<Item = JsonStr<'a>> + use<'a> {
         tags(self.cashtags, self.format)
     }
 
-    /// The users that are mentioned.
+    /// Returns the mentioned users.
     pub fn mentions(&self) -> impl Iterator<Item = Mention<'a>> + use<'a> {
         let is_v2 = self.format == Format::V2;
         objects(self.mentions).map(move |mention| {
@@ -61,12 +62,12 @@ impl<'a> Entities<'a> {
         })
     }
 
-    /// The list of media, of the legacy format only.
+    /// Returns the list of media, which only the legacy format has.
     pub(super) fn media(&self) -> Option<Value<'a>> {
         self.media.and_then(Value::array)
     }
 
-    /// The links.
+    /// Returns the links.
     pub fn urls(&self) -> impl Iterator<Item = Url<'a>> + use<'a> {
         let format = self.format;
         objects(self.urls).map(move |value| Url { value, format })
@@ -87,7 +88,7 @@ fn tags(list: Option<Value<'_>>, format: Format) -> impl Iterator<Item = JsonStr
 }
 
 impl fmt::Debug for Entities<'_> {
-    /// How many there are: Posts are not for logs.
+    /// Prints only the numbers, because Posts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entities")
             .field("hashtags", &objects(self.hashtags).count())
@@ -102,15 +103,16 @@ impl fmt::Debug for Entities<'_> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Mention<'a> {
-    /// The id: `id_str`, else `id`.
+    /// The user ID, from `id_str` or else `id`.
     pub id: Option<u64>,
-    /// The name after the @, `username` in v2.
+    /// The name after the @ (`username` in v2).
     pub screen_name: Option<JsonStr<'a>>,
-    /// The object itself.
+    /// The JSON object.
     pub value: Value<'a>,
 }
 
-/// A link in a Post. What it leads to is known where the service followed it (X docs: "Expanded and enhanced URLs").
+/// A link in a Post. Its target is known only if the service followed it (X docs: "Expanded and
+/// enhanced URLs").
 #[derive(Clone, Copy)]
 pub struct Url<'a> {
     value: Value<'a>,
@@ -118,7 +120,7 @@ pub struct Url<'a> {
 }
 
 impl<'a> Url<'a> {
-    /// The object itself.
+    /// Returns the JSON object.
     #[must_use]
     pub const fn value(&self) -> Value<'a> {
         self.value
@@ -128,7 +130,7 @@ impl<'a> Url<'a> {
         self.value.get(key)?.as_str()
     }
 
-    /// A field of the page behind the link: in `unwound`, or beside the link in v2.
+    /// Returns a field of the linked page: from `unwound`, or in v2 from the link itself.
     fn unwound(&self, key: &str, v2: &str) -> Option<JsonStr<'a>> {
         match self.format {
             Format::V2 => self.string(v2),
@@ -136,37 +138,37 @@ impl<'a> Url<'a> {
         }
     }
 
-    /// The short link that the text holds.
+    /// Returns the short link that the text contains.
     #[must_use]
     pub fn url(&self) -> Option<JsonStr<'a>> {
         self.string("url")
     }
 
-    /// The link as it was typed.
+    /// Returns the link as the author typed it.
     #[must_use]
     pub fn expanded_url(&self) -> Option<JsonStr<'a>> {
         self.string("expanded_url")
     }
 
-    /// What is shown of it.
+    /// Returns the text that is displayed for the link.
     #[must_use]
     pub fn display_url(&self) -> Option<JsonStr<'a>> {
         self.string("display_url")
     }
 
-    /// Where it leads in the end.
+    /// Returns the final target of the link.
     #[must_use]
     pub fn unwound_url(&self) -> Option<JsonStr<'a>> {
         self.unwound("url", "unwound_url")
     }
 
-    /// The title of the page there.
+    /// Returns the title of the linked page.
     #[must_use]
     pub fn title(&self) -> Option<JsonStr<'a>> {
         self.unwound("title", "title")
     }
 
-    /// The description of the page there.
+    /// Returns the description of the linked page.
     #[must_use]
     pub fn description(&self) -> Option<JsonStr<'a>> {
         self.unwound("description", "description")
@@ -179,7 +181,7 @@ impl fmt::Debug for Url<'_> {
     }
 }
 
-/// What a medium is (X docs: "Media object").
+/// The kind of a media object (X docs: "Media object").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MediaKind {
@@ -189,11 +191,11 @@ pub enum MediaKind {
     Video,
     /// `animated_gif`
     AnimatedGif,
-    /// Anything else, or nothing.
+    /// Any other type, or none.
     Other,
 }
 
-/// A photo, video or GIF that was uploaded with a Post.
+/// A photo, video or GIF of a Post.
 #[derive(Clone, Copy)]
 pub struct Media<'a> {
     value: Value<'a>,
@@ -201,13 +203,13 @@ pub struct Media<'a> {
 }
 
 impl<'a> Media<'a> {
-    /// The object itself.
+    /// Returns the JSON object.
     #[must_use]
     pub const fn value(&self) -> Value<'a> {
         self.value
     }
 
-    /// What it is.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> MediaKind {
         let Some(kind) = self.value.get("type").and_then(|kind| kind.as_str()) else {
@@ -225,8 +227,9 @@ impl<'a> Media<'a> {
         MediaKind::Other
     }
 
-    /// Its links. In the legacy format a medium has those of a link in the text, of which [`Url::unwound_url`] and what
-    /// it leads to are always absent; v2 lists them among the [`Entities::urls`].
+    /// Returns the links of the media object. In the legacy format, it has the fields of a link in
+    /// the text, except [`Url::unwound_url`], [`Url::title`] and [`Url::description`]. v2 lists
+    /// these links in [`Entities::urls`].
     #[must_use]
     pub const fn links(&self) -> Url<'a> {
         Url { value: self.value, format: self.format }
@@ -239,7 +242,7 @@ impl fmt::Debug for Media<'_> {
     }
 }
 
-/// The media of a list, or, in v2, those that a list of keys names.
+/// Returns the media of a list; in v2, those that a list of keys refers to.
 pub(super) fn media<'a>(
     list: Option<Value<'a>>,
     included: Option<Value<'a>>,

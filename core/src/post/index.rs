@@ -1,4 +1,4 @@
-//! The values of all keys of a Post, found at once.
+//! All fields of a Post that its accessors use, found in one scan.
 
 use core::fmt;
 
@@ -7,22 +7,23 @@ use super::view::Post;
 use crate::stream::message::Format;
 
 impl<'a> Post<'a> {
-    /// All fields that the accessors use, found in one scan.
+    /// Scans the Post once and stores the values of all fields that the accessors use.
     #[must_use]
     pub fn index(&self) -> Index<'a> {
         Index::new(*self)
     }
 }
 
-/// Where the fields of a Post are, made in one scan by [`Post::index`].
+/// The values of a Post's fields, created by [`Post::index`] in one scan.
 ///
-/// For whoever asks for many: a scan of the whole Post once, and then each accessor costs next to nothing up to the
-/// field. What lies below is still found when it is asked for.
+/// [`Index::post`] returns a Post whose accessors use these values. Use it to read many fields:
+/// each accessor then needs no scan to find its field. Nested values, such as the name of the
+/// author, are still parsed on access.
 ///
 /// ```
 /// use powerstream_core::post::Post;
 ///
-/// let line = br#"{"id_str":"20","text":"of gulls","truncated":false,"user":{"screen_name":"shore"},"lang":"en"}"#;
+/// let line = br#"{"id_str":"20","text":"of gulls","user":{"screen_name":"shore"},"lang":"en"}"#;
 /// let index = Post::new(line).index();
 /// let post = index.post();
 /// assert!(post.lang().unwrap() == "en" && post.text().unwrap() == "of gulls");
@@ -31,7 +32,7 @@ impl<'a> Post<'a> {
 pub struct Index<'a> {
     post: Post<'a>,
     fields: Fields<'a>,
-    /// `None` where the Post knows it already, or it is not worth a scan of its own.
+    /// `None` if the Post already has them, or if a separate scan would not pay off.
     root_fields: Option<RootFields<'a>>,
 }
 
@@ -45,7 +46,7 @@ impl<'a> Index<'a> {
             }
             None => {
                 let fields = Fields::of_legacy(post.value);
-                // The outermost Post is the message.
+                // The outermost Post is the message itself.
                 let root_fields = (!post.inner).then(|| RootFields::of_legacy(&fields));
                 (fields, root_fields)
             }
@@ -53,7 +54,7 @@ impl<'a> Index<'a> {
         Self { post, fields, root_fields }
     }
 
-    /// The Post, whose accessors take what was found here.
+    /// Returns the Post. Its accessors use the stored values.
     #[must_use]
     pub fn post(&self) -> Post<'_> {
         Post {

@@ -1,8 +1,8 @@
-//! The keys that the accessors of a Post look up, and storage for the values of all of them.
+//! The keys that the accessors of a Post read, and storage for their values.
 
 use super::value::Value;
 
-/// Declares an enum of keys, each with its spelling, and the list of the spellings in the same order.
+/// Declares an enum of keys with their names, and a list of the names in the same order.
 macro_rules! keys {
     ($(#[$doc:meta])* $name:ident, $names:ident, $count:literal: $($key:ident $spelling:literal,)*) => {
         $(#[$doc])*
@@ -25,7 +25,7 @@ macro_rules! keys {
 }
 
 keys! {
-    /// Of a legacy Post.
+    /// The keys of a legacy Post.
     Legacy, LEGACY, 28:
     CreatedAt "created_at",
     Id "id",
@@ -58,7 +58,7 @@ keys! {
 }
 
 keys! {
-    /// Of the `data` of a v2 Post.
+    /// The keys of the `data` object of a v2 Post.
     V2, V2_NAMES, 15:
     Id "id",
     Text "text",
@@ -78,16 +78,16 @@ keys! {
 }
 
 keys! {
-    /// Of the message.
+    /// The keys of the message.
     Root, ROOT, 2:
     MatchingRules "matching_rules",
     Includes "includes",
 }
 
-/// One key of both lists for each slot.
+/// The number of slots: enough for either list.
 const SLOTS: usize = LEGACY.len();
 
-/// The values of a Post's keys, in their enum's order.
+/// The values of a Post's keys, in the order of the enum.
 #[derive(Clone)]
 pub(super) struct Fields<'a>([Option<Value<'a>>; SLOTS]);
 
@@ -131,7 +131,8 @@ impl<'a> RootFields<'a> {
         Self(root.map_or([None; ROOT.len()], |root| root.fields(ROOT)))
     }
 
-    /// The keys of a legacy message, which is the outermost Post: its fields are known already.
+    /// Returns the values for a legacy message, which is the outermost Post, from the Post's
+    /// values.
     pub(super) fn of_legacy(fields: &Fields<'a>) -> Self {
         Self([fields.legacy(Legacy::MatchingRules), None])
     }

@@ -1,4 +1,4 @@
-//! Where a Post comes from: a point, or a place with a name and a shape.
+//! The location of a Post: a point, or a place with a name and a shape.
 
 use core::fmt;
 
@@ -6,18 +6,20 @@ use super::text::JsonStr;
 use super::value::Value;
 use crate::stream::message::Format;
 
-/// A point on the earth in degrees, WGS 84. The numbers are those of the message, not checked for their range.
+/// A point on the Earth in degrees (WGS 84). The numbers are taken from the message without a check
+/// of their range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Point {
-    /// Degrees east.
+    /// Degrees; east is positive.
     pub longitude: f64,
-    /// Degrees north.
+    /// Degrees; north is positive.
     pub latitude: f64,
 }
 
 impl Point {
-    /// The point in a GeoJSON object: `coordinates` is longitude, latitude (RFC 7946 section 3.1.1).
+    /// Parses a GeoJSON object, whose `coordinates` are longitude and latitude (RFC 7946 section
+    /// 3.1.1).
     pub(super) fn geo_json(value: Value<'_>) -> Option<Self> {
         Self::pair(value.get("coordinates")?)
     }
@@ -27,24 +29,24 @@ impl Point {
         Some(Self { longitude: numbers.next()?.as_f64()?, latitude: numbers.next()?.as_f64()? })
     }
 
-    /// The point whose numbers stood in the other order.
+    /// Returns the point with longitude and latitude swapped.
     pub(super) const fn turned(self) -> Self {
         Self { longitude: self.latitude, latitude: self.longitude }
     }
 }
 
-/// The box around a place, in degrees. West is greater than east only where a v2 message says so, for a box across the
-/// antimeridian.
+/// A bounding box in degrees. `west` is greater than `east` only if a v2 message says so, for a box
+/// across the antimeridian.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BoundingBox {
-    /// The least longitude.
+    /// The western edge: the least longitude.
     pub west: f64,
-    /// The least latitude.
+    /// The southern edge: the least latitude.
     pub south: f64,
-    /// The greatest longitude.
+    /// The eastern edge: the greatest longitude.
     pub east: f64,
-    /// The greatest latitude.
+    /// The northern edge: the greatest latitude.
     pub north: f64,
 }
 
@@ -56,13 +58,13 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The place that `value` describes in this format. `None` where it is no object.
+    /// Creates a view of the place that `value` describes; `None` if `value` is not an object.
     #[must_use]
     pub fn new(value: Value<'a>, format: Format) -> Option<Self> {
         Some(Self { value: value.object()?, format })
     }
 
-    /// The object itself, for all other fields.
+    /// Returns the JSON object, for all other fields.
     #[must_use]
     pub const fn value(&self) -> Value<'a> {
         self.value
@@ -72,44 +74,45 @@ impl<'a> Place<'a> {
         self.value.get(key)?.as_str()
     }
 
-    /// The id: hexadecimal digits.
+    /// Returns the id: hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> Option<JsonStr<'a>> {
         self.string("id")
     }
 
-    /// The short name: `Manhattan`.
+    /// Returns the short name, such as `Manhattan`.
     #[must_use]
     pub fn name(&self) -> Option<JsonStr<'a>> {
         self.string("name")
     }
 
-    /// The name with what it lies in: `Manhattan, NY`.
+    /// Returns the name with the enclosing region, such as `Manhattan, NY`.
     #[must_use]
     pub fn full_name(&self) -> Option<JsonStr<'a>> {
         self.string("full_name")
     }
 
-    /// The country's name.
+    /// Returns the name of the country.
     #[must_use]
     pub fn country(&self) -> Option<JsonStr<'a>> {
         self.string("country")
     }
 
-    /// The country's two letters.
+    /// Returns the two-letter code of the country.
     #[must_use]
     pub fn country_code(&self) -> Option<JsonStr<'a>> {
         self.string("country_code")
     }
 
-    /// `city`, `admin`, `country`, `poi` or `neighborhood`.
+    /// Returns the type: `city`, `admin`, `country`, `poi` or `neighborhood`.
     #[must_use]
     pub fn place_type(&self) -> Option<JsonStr<'a>> {
         self.string("place_type")
     }
 
-    /// The corners of its shape as they stand in the message. Legacy: the outer ring of `bounding_box`, where the first
-    /// corner may be repeated at the end; v2: the four of `geo.bbox`. Those that are no pair of numbers are left out.
+    /// Returns the corners of the shape in the order of the message. Legacy: the outer ring of
+    /// `bounding_box`, whose first corner may be repeated at the end. v2: the four corners of
+    /// `geo.bbox`. Corners that are not pairs of numbers are skipped.
     pub fn corners(&self) -> impl Iterator<Item = Point> + use<'a> {
         let (ring, of_box) = match self.format {
             Format::V2 => (None, self.bounding_box()),
@@ -131,8 +134,8 @@ impl<'a> Place<'a> {
         self.value.path(&["bounding_box", "coordinates"])?.elements().next()?.array()
     }
 
-    /// The box around it. Legacy: around all corners of `bounding_box`; v2: `geo.bbox`. `None` unless all of its
-    /// numbers are.
+    /// Returns the bounding box. Legacy: the smallest box around all corners of `bounding_box`. v2:
+    /// `geo.bbox`. Returns `None` unless all coordinates are numbers.
     #[must_use]
     pub fn bounding_box(&self) -> Option<BoundingBox> {
         if self.format == Format::V2 {
@@ -158,7 +161,7 @@ impl<'a> Place<'a> {
 }
 
 impl fmt::Debug for Place<'_> {
-    /// Not where it is: Posts are not for logs.
+    /// Omits the location, because Posts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Place").field("format", &self.format).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! The user who wrote a Post.
+//! The author of a Post.
 
 use core::fmt;
 
@@ -8,7 +8,8 @@ use crate::stream::message::Format;
 
 /// A view of a user (X docs: "User object" of the v1.1, enterprise and v2 data dictionaries).
 ///
-/// Each accessor is a scan of the user's object; for several take [`profile`](Self::profile).
+/// Each accessor scans the user's object once; [`profile`](Self::profile) reads all of them in one
+/// scan.
 #[derive(Clone, Copy)]
 pub struct User<'a> {
     value: Value<'a>,
@@ -16,13 +17,14 @@ pub struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    /// The user that `value` describes in this format. `None` where it is no object.
+    /// Creates a view of the user that `value` describes; `None` if `value` is not an object.
     #[must_use]
     pub fn new(value: Value<'a>, format: Format) -> Option<Self> {
         Some(Self { value: value.object()?, format })
     }
 
-    /// The object itself, for all other fields: `derived.locations`, `affiliation`, `entities` and so on.
+    /// Returns the JSON object, for all other fields: `derived.locations`, `affiliation`,
+    /// `entities` and so on.
     #[must_use]
     pub const fn value(&self) -> Value<'a> {
         self.value
@@ -40,7 +42,7 @@ impl<'a> User<'a> {
         self.value.get(legacy)?.as_u64()
     }
 
-    /// The id: `id_str`, else `id`.
+    /// Returns the user ID, from `id_str` or else `id`.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
         let [string, id] = match self.format {
@@ -50,61 +52,61 @@ impl<'a> User<'a> {
         either_id(string, id)
     }
 
-    /// The name after the @, `username` in v2. It changes; the id does not.
+    /// Returns the name after the @ (`username` in v2). It can change; the ID cannot.
     #[must_use]
     pub fn screen_name(&self) -> Option<JsonStr<'a>> {
         self.string(if self.format == Format::V2 { "username" } else { "screen_name" })
     }
 
-    /// The name that is shown.
+    /// Returns the display name.
     #[must_use]
     pub fn name(&self) -> Option<JsonStr<'a>> {
         self.string("name")
     }
 
-    /// What the user says about themselves.
+    /// Returns the user's self-description.
     #[must_use]
     pub fn description(&self) -> Option<JsonStr<'a>> {
         self.string("description")
     }
 
-    /// Where the user says they are: any text.
+    /// Returns the location that the user entered: any text.
     #[must_use]
     pub fn location(&self) -> Option<JsonStr<'a>> {
         self.string("location")
     }
 
-    /// Whether the account bears a check mark.
+    /// Returns true if the account has a check mark.
     #[must_use]
     pub fn verified(&self) -> Option<bool> {
         self.value.get("verified")?.as_bool()
     }
 
-    /// How many follow the user.
+    /// Returns the number of followers.
     #[must_use]
     pub fn followers_count(&self) -> Option<u64> {
         self.count("followers_count", &["followers_count"])
     }
 
-    /// How many the user follows, `following_count` in v2.
+    /// Returns the number of accounts that the user follows (`following_count` in v2).
     #[must_use]
     pub fn friends_count(&self) -> Option<u64> {
         self.count("friends_count", &["following_count"])
     }
 
-    /// How many lists the user is on.
+    /// Returns the number of lists that contain the user.
     #[must_use]
     pub fn listed_count(&self) -> Option<u64> {
         self.count("listed_count", &["listed_count"])
     }
 
-    /// How many Posts the user has, `tweet_count` or `post_count` in v2.
+    /// Returns the number of the user's Posts (`tweet_count` or `post_count` in v2).
     #[must_use]
     pub fn statuses_count(&self) -> Option<u64> {
         self.count("statuses_count", &["tweet_count", "post_count"])
     }
 
-    /// All of the above in one scan.
+    /// Returns all of these fields, read in one scan.
     #[must_use]
     pub fn profile(&self) -> Profile<'a> {
         let string = |value: Option<Value<'a>>| value.and_then(|value| value.as_str());
@@ -178,34 +180,34 @@ impl<'a> User<'a> {
 }
 
 impl fmt::Debug for User<'_> {
-    /// The id alone: people are not for logs.
+    /// Prints only the ID, because personal data does not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User").field("id", &self.id()).finish_non_exhaustive()
     }
 }
 
-/// What the accessors of a [`User`] give, all at once. Names and meaning are theirs.
+/// The values of all accessors of a [`User`], with the same names.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Profile<'a> {
-    /// As [`User::id`].
+    /// See [`User::id`].
     pub id: Option<u64>,
-    /// As [`User::screen_name`].
+    /// See [`User::screen_name`].
     pub screen_name: Option<JsonStr<'a>>,
-    /// As [`User::name`].
+    /// See [`User::name`].
     pub name: Option<JsonStr<'a>>,
-    /// As [`User::description`].
+    /// See [`User::description`].
     pub description: Option<JsonStr<'a>>,
-    /// As [`User::location`].
+    /// See [`User::location`].
     pub location: Option<JsonStr<'a>>,
-    /// As [`User::verified`].
+    /// See [`User::verified`].
     pub verified: Option<bool>,
-    /// As [`User::followers_count`].
+    /// See [`User::followers_count`].
     pub followers_count: Option<u64>,
-    /// As [`User::friends_count`].
+    /// See [`User::friends_count`].
     pub friends_count: Option<u64>,
-    /// As [`User::listed_count`].
+    /// See [`User::listed_count`].
     pub listed_count: Option<u64>,
-    /// As [`User::statuses_count`].
+    /// See [`User::statuses_count`].
     pub statuses_count: Option<u64>,
 }

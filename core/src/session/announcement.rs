@@ -1,8 +1,8 @@
 //! Disconnects that the server announces in the stream.
 //!
-//! A message that announces a disconnect decides how soon to reconnect. Whether the server closes
-//! is another matter: a Post behind the announcement shows that the stream goes on, unless the
-//! close follows soon all the same.
+//! The announcement determines how to reconnect. It does not guarantee that the server closes the
+//! connection: a Post after it shows that the stream continues, unless a close follows within the
+//! grace time.
 
 use core::time::Duration;
 
@@ -17,39 +17,40 @@ use crate::time::Instant;
 pub(super) struct Announcement {
     /// The message that announced it.
     pub(super) kind: Kind,
-    /// When and how to reconnect.
+    /// How to reconnect.
     pub(super) advice: Advice,
     at: Instant,
-    /// A Post followed.
+    /// A Post followed the announcement.
     is_void: bool,
 }
 
 /// How to reconnect after an announced disconnect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Advice {
-    /// Whether the one immediate reconnect may be used.
+    /// True if the single immediate reconnect may be used.
     pub(super) immediate: bool,
-    /// The schedule of the wait otherwise.
+    /// The failure class of the wait otherwise.
     pub(super) class: FailureClass,
 }
 
 impl Announcement {
-    /// Reads what a message received at `now` announces; `None` if it announces no disconnect.
+    /// Returns the announcement in a message received at `now`; `None` if the message announces no
+    /// disconnect.
     pub(super) fn read(kind: &Kind, now: Instant) -> Option<Self> {
         Some(Self { kind: *kind, advice: Advice::read(kind)?, at: now, is_void: false })
     }
 
-    /// Takes in a message behind the announcement. Returns true if it is the first Post there: the
-    /// stream goes on.
+    /// Reports a message after the announcement. Returns true if it is the first Post, which shows
+    /// that the stream continues.
     pub(super) fn handle_message(&mut self, bytes: &[u8], class: &Classification) -> bool {
         let becomes_void = !self.is_void && holds_post(bytes, class);
         self.is_void |= becomes_void;
         becomes_void
     }
 
-    /// Returns true if a connection that ended at `now` ended because of this. A queue at the
-    /// server may drain behind an announcement, so Posts do not count if the close follows within
-    /// `grace`.
+    /// Returns true if the announcement explains that the connection ended at `now`. The server may
+    /// still empty a queue after the announcement, so Posts do not matter if the close follows
+    /// within `grace`.
     pub(super) fn explains_end(&self, now: Instant, grace: Duration) -> bool {
         !self.is_void || now <= self.at.saturating_add(grace)
     }
@@ -72,8 +73,8 @@ impl Advice {
             Kind::System(System::Error) => Some(Self::immediate_or(FailureClass::Http)),
             Kind::Disconnect { code, .. } => Some(match code {
                 Some(1 | 4 | 5 | 10 | 11) => Self::immediate_or(FailureClass::Network),
-                // Another client has the stream, or the token is gone: an immediate reconnect would
-                // fight over it.
+                // Another client uses the stream, or the token was revoked. An immediate reconnect
+                // would compete for the stream.
                 _ => Self::wait(FailureClass::Http),
             }),
             _ => None,
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_go_on_with_the_stream_announce_nothing() {
+    fn messages_that_continue_the_stream_announce_nothing() {
         for message in [
             r#"{"created_at":"a","id":1,"text":"b"}"#,
             r#"{"type":"connection_metadata","datacenter":"atla"}"#,
@@ -156,7 +157,7 @@ mod tests {
         assert!(immediate(r#"{"errors":[{"disconnect_type":"UpstreamUncleanDisconnect"}]}"#));
         assert!(immediate(r#"{"errors":[{"disconnect_type":"SlowReader"}]}"#));
         assert!(immediate(r#"{"disconnect":{"code":4,"reason":"a"}}"#));
-        // Another client took the stream over.
+        // Another client uses the stream.
         assert!(!immediate(r#"{"disconnect":{"code":7,"reason":"a"}}"#));
         assert!(!immediate(r#"{"disconnect":{"reason":"a"}}"#));
         assert!(!immediate(r#"{"errors":[{"connection_issue":"ProvisioningSubscription"}]}"#));
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_post_behind_it_shows_that_the_stream_goes_on() {
+    fn only_the_first_post_after_it_shows_that_the_stream_continues() {
         let mut announcement = announcement(at(0));
         assert!(!is_first_post(&mut announcement, br#"{"limit":{"track":7}}"#));
         assert!(!is_first_post(&mut announcement, b"[7]"));
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn explains_an_end_at_any_time_unless_a_post_came_and_the_grace_is_over() {
+    fn explains_an_end_until_a_post_has_followed_and_the_grace_is_over() {
         let grace = Duration::from_secs(5);
         let mut announcement = announcement(at(100));
         assert!(announcement.explains_end(at(1_000), grace));

@@ -1,4 +1,4 @@
-//! Which stream, as whom, and how: all that is given to a session when it is made.
+//! The configuration of a session.
 
 use core::fmt;
 
@@ -11,42 +11,44 @@ use crate::http::request::{BearerToken, DEFAULT_USER_AGENT, RequestError};
 use crate::liveness::Timeouts;
 use crate::stream::connection::ConnectionConfig;
 
-/// Which stream, as whom, and how. It is read while the session is made, and not kept.
+/// The configuration of a session. The session reads it once and does not keep it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SessionConfig<'a> {
-    /// Where the stream is.
+    /// The origin of the stream.
     pub origin: Origin<'a>,
-    /// The `Host` field, where it is not the origin's: behind a tunnel or proxy on this machine that hands on what it
-    /// is given, it is the server's name. Default `None`.
+    /// The `Host` field, if it differs from the origin: behind a local tunnel or proxy that
+    /// forwards requests unchanged, it is the server's name. Default: `None`.
     pub host: Option<&'a str>,
-    /// The stream.
+    /// The stream endpoint. Default: Powerstream.
     pub endpoint: Endpoint<'a>,
-    /// Further query parameters, such as `partition` or the fields of a v2 stream.
+    /// Additional query parameters, such as `partition` or the fields of a v2 stream.
     pub query: &'a [(&'a str, &'a str)],
-    /// Ask for Posts of the datacenter connected to only (`localDcOnly`), where the endpoint knows that.
+    /// Asks only for Posts of the connected datacenter (`localDcOnly`), if the endpoint supports
+    /// it. Default: false.
     pub local_dc_only: bool,
-    /// Who asks.
+    /// The bearer token. Default: `None`.
     pub token: Option<BearerToken<'a>>,
-    /// Name and version of the client.
+    /// The name and version of the client.
     pub user_agent: &'a str,
-    /// Ask for the last minutes again after a gap. Needs the entitlement: without it X answers 400, and the session
-    /// ends. Default off.
+    /// Asks for backfill after a gap. The app must be entitled to it; otherwise X responds with
+    /// 400, and the session ends. Default: false.
     pub backfill: bool,
-    /// Longest message. Default 1 MiB; see [`ConnectionConfig::message_bytes_max`].
+    /// The maximum length of a message in bytes. Default: 1 MiB; see
+    /// [`ConnectionConfig::message_bytes_max`].
     pub message_bytes_max: usize,
-    /// Bounds on the head.
+    /// Limits of the response head.
     pub head: HeadLimits,
-    /// Bounds on the chunked coding.
+    /// Limits of the chunked coding.
     pub chunk: ChunkLimits,
-    /// The deadlines.
+    /// The timeouts.
     pub timeouts: Timeouts,
-    /// The schedules.
+    /// The backoff schedules.
     pub backoff: BackoffConfig,
 }
 
 impl<'a> SessionConfig<'a> {
-    /// Powerstream at `origin`, with every default.
+    /// Creates a configuration for Powerstream at `origin`, with default values.
     #[must_use]
     pub fn new(origin: Origin<'a>) -> Self {
         let connection = ConnectionConfig::default();
@@ -67,19 +69,20 @@ impl<'a> SessionConfig<'a> {
         }
     }
 
-    /// ByteCounts of storage that a session needs: a message of [`Self::message_bytes_max`] in front, and the request, some
-    /// 5 KiB, behind.
+    /// Returns the storage that a session needs, in bytes: a message of
+    /// [`Self::message_bytes_max`], followed by the request of about 5 KiB.
     #[must_use]
     pub fn storage_bytes(&self) -> usize {
         self.request_start().saturating_add(self.request_bytes())
     }
 
-    /// Where in the storage the request lies: behind the longest message, and behind room for a copy of itself.
+    /// Returns the offset of the request in the storage. The space before it holds the longest
+    /// message or a copy of the request, whichever is longer.
     pub(super) fn request_start(&self) -> usize {
         self.message_bytes_max.saturating_add(1).max(self.request_bytes())
     }
 
-    /// Returns how each connection reads.
+    /// Returns the configuration of each connection.
     pub(super) const fn connection(&self) -> ConnectionConfig {
         ConnectionConfig {
             message_bytes_max: self.message_bytes_max,
@@ -89,7 +92,7 @@ impl<'a> SessionConfig<'a> {
         }
     }
 
-    /// The value of the `Host` field.
+    /// Returns the value of the `Host` field.
     pub(super) fn authority(&self) -> &'a str {
         self.host.unwrap_or(self.origin.authority())
     }
@@ -100,18 +103,18 @@ impl<'a> SessionConfig<'a> {
     }
 }
 
-/// Room for the fixed parts of a request, a token and a backfill parameter.
+/// Storage for the fixed parts of a request, a token and a backfill parameter.
 const REQUEST_BYTES: usize = 4_096 + 1_024;
 
-/// Why a session could not be made.
+/// Why a session could not be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The request would not be well-formed.
+    /// The request would be invalid.
     Request(RequestError),
     /// The storage is shorter than [`SessionConfig::storage_bytes`].
     Storage {
-        /// ByteCounts needed.
+        /// The required length in bytes.
         needed: usize,
     },
 }
@@ -120,7 +123,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Request(error) => error.fmt(f),
-            Self::Storage { needed } => write!(f, "the session needs {needed} bytes of storage"),
+            Self::Storage { needed } => {
+                write!(f, "the session needs {needed} bytes of storage; see SessionConfig::storage_bytes")
+            }
         }
     }
 }

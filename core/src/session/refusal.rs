@@ -1,25 +1,25 @@
-//! What a response other than a stream means.
+//! Interprets error responses.
 //!
-//! The status alone says little: five kinds of 429 need three different waits. The body counts more
-//! than the fields (X docs, handling disconnections and rate limits; recorded bodies).
+//! The status alone is not sufficient: five kinds of 429 need three different waits. The body has
+//! priority over the header fields (X docs, handling disconnections and rate limits; recorded
+//! bodies).
 
 use core::fmt;
 
 use crate::http::head::ResponseHead;
 use crate::stream::message::{ConnectionIssue, Kind, Problem, ProblemType, classify};
 
-/// The server answered with something other than a stream.
+/// A response that is not a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
     /// The status code.
     pub status: u16,
-    /// What it means, from the status, the body and the fields, in this order of weight where they
-    /// differ.
+    /// The meaning, derived from the body, the status and the header fields.
     pub kind: RefusalKind,
 }
 
-/// What a refusal means.
+/// The meaning of an error response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalKind {
@@ -27,46 +27,48 @@ pub enum RefusalKind {
     Unauthorized,
     /// 403: the app may not use this endpoint.
     Forbidden,
-    /// 409 without rules: the stream needs at least one.
+    /// 409 without rules in force: the stream needs at least one.
     NoRules,
     /// The rules in force are invalid.
     InvalidRules,
-    /// 429: too many connections; the other one must go first, so waiting for a window is
-    /// pointless.
+    /// 429: too many connections. Another connection must end first, so waiting for the rate-limit
+    /// window does not help.
     ConnectionLimit,
-    /// 429: the window's connection requests are used up.
+    /// 429: the connection requests of the rate-limit window are used up.
     WindowLimit,
-    /// 429: for reasons not given.
+    /// 429 without a specific reason.
     RateLimit,
     /// 429: the plan's volume of Posts is used up.
     UsageCap,
     /// 503: a change of the subscription is being provisioned.
     Provisioning,
-    /// 3xx: redirects are not followed, the token would go with them.
+    /// 3xx: redirects are not followed, because the token would be sent along.
     Redirect,
-    /// Another 4xx, which asking again cannot cure.
+    /// Another 4xx, which a retry cannot resolve.
     Request,
-    /// 408, 425, or 5xx and above: the server's trouble.
+    /// 408, 425, or 5xx and above: an error of the server.
     Server,
 }
 
 impl RefusalKind {
     const fn text(self) -> &'static str {
         match self {
-            Self::Unauthorized => "not authorised: check the bearer token",
-            Self::Forbidden => "forbidden: this app may not use this endpoint",
-            Self::NoRules => "no rules: add one before connecting",
-            Self::InvalidRules => "the rules in force are invalid: change them before connecting",
+            Self::Unauthorized => "not authorized; check the bearer token",
+            Self::Forbidden => "forbidden; this app may not use this endpoint",
+            Self::NoRules => "the app has no rules; add one before connecting",
+            Self::InvalidRules => "the rules in force are invalid; correct them before connecting",
             Self::ConnectionLimit => {
-                "too many connections: close another one, or wait until the server forgets it"
+                "too many connections; close another one, or wait until the server drops it"
             }
-            Self::WindowLimit => "the rate limit's window is used up",
+            Self::WindowLimit => "the requests of the rate-limit window are used up",
             Self::RateLimit => "rate limited",
             Self::UsageCap => "the plan's volume of Posts is used up",
             Self::Provisioning => "a change of the subscription is being provisioned",
-            Self::Redirect => "redirected: redirects are not followed; use the new address as the base URL",
-            Self::Request => "the request was refused, and would be again",
-            Self::Server => "the server has trouble",
+            Self::Redirect => {
+                "redirected, but redirects are not followed; use the new address as the base URL"
+            }
+            Self::Request => "the server rejected the request; a retry would fail too",
+            Self::Server => "the server failed",
         }
     }
 }
@@ -77,7 +79,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Reads what a refusal's head and document say. A document that cannot be read says nothing.
+/// Interprets the head and the body of an error response. A body that cannot be parsed is ignored.
 pub(super) fn read(head: &ResponseHead, document: &[u8]) -> Refusal {
     let problem = match classify(document).kind {
         Kind::Problem(problem) | Kind::StreamError(problem) => problem,
@@ -92,7 +94,7 @@ fn kind(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind 
         Some(ConnectionIssue::ProvisioningSubscription) => return RefusalKind::Provisioning,
         Some(ConnectionIssue::RuleConfigurationIssue) => return RefusalKind::NoRules,
         Some(ConnectionIssue::RulesInvalidIssue) => return RefusalKind::InvalidRules,
-        // One that is new: whatever the connection's issue is, the window's end will not cure it.
+        // An unknown connection issue: the end of the rate-limit window will not resolve it.
         Some(ConnectionIssue::Other) if head.status == 429 => return RefusalKind::ConnectionLimit,
         _ => {}
     }
@@ -100,7 +102,7 @@ fn kind(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind 
         401 => RefusalKind::Unauthorized,
         403 => RefusalKind::Forbidden,
         409 => RefusalKind::NoRules,
-        // 420 is what the retired v1.1 streams answered.
+        // The retired v1.1 streams responded with 420.
         420 | 429 => too_many(head, problem, document),
         300..=399 => RefusalKind::Redirect,
         408 | 425 => RefusalKind::Server,
@@ -109,8 +111,8 @@ fn kind(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind 
     }
 }
 
-/// Tells the 429s apart. `x-rate-limit-remaining` counts what is left: so all recordings say, and
-/// X's rate-limit page, against its streaming page.
+/// Distinguishes the kinds of 429. `x-rate-limit-remaining` is the number of remaining requests:
+/// all recordings and X's rate-limit page agree on that, against X's streaming page.
 fn too_many(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalKind {
     if problem.problem_type == Some(ProblemType::UsageCapped) {
         return RefusalKind::UsageCap;

@@ -1,14 +1,14 @@
-//! The request in the session's storage: written once, copied for each attempt, wiped when it is
-//! not needed.
+//! The request in the session's storage: written once, copied for each attempt, and wiped when it
+//! is no longer needed.
 //!
 //! ```text
 //!   storage:  [ message, or the copy that is being sent | .. ][ template ]
 //!             0                                               start
 //! ```
 //!
-//! A session needs the request again at each reconnect, without an allocator and without keeping
-//! its configuration. No response is in the storage while a request is sent, so the copy goes to
-//! the front. Both hold the bearer token.
+//! A session needs the request at each reconnect, but has no allocator and does not keep its
+//! configuration. While a request is sent, the storage contains no response, so the copy is at the
+//! start. The template and the copy contain the bearer token.
 
 use core::time::Duration;
 
@@ -16,20 +16,19 @@ use super::config::{ConfigError, SessionConfig};
 use crate::endpoint::QueryDialect;
 use crate::http::request::{Method, Request, TargetEnd, decimal};
 
-/// Added to the outage: the server counts back from when it gets the request.
+/// Added to the outage, because the server counts back from the arrival of the request.
 const BACKFILL_MARGIN: Duration = Duration::from_secs(5);
 
-/// The most minutes that backfill goes back (X docs, recovery and redundancy).
+/// The maximum backfill in minutes (X docs, recovery and redundancy).
 const BACKFILL_MINUTES_MAX: u8 = 5;
 
-/// Where the request is in the storage, and what can be inserted.
+/// The position of the request in the storage, and where to insert the backfill parameter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestTemplate {
     start: usize,
     length: usize,
     target_end: TargetEnd,
-    /// How the endpoint spells the backfill parameter, if backfill is wanted and the endpoint has
-    /// it.
+    /// The spelling of the backfill parameter; `None` if backfill is off or not supported.
     backfill: Option<QueryDialect>,
 }
 
@@ -55,13 +54,13 @@ impl RequestTemplate {
         Ok(Self { start, length, target_end, backfill: config.endpoint.backfill.filter(|_| config.backfill) })
     }
 
-    /// Returns where the template starts: the storage in front of it is free for responses.
+    /// Returns the start of the template. The storage before it is free for responses.
     pub(super) const fn start(&self) -> usize {
         self.start
     }
 
-    /// Returns the minutes of backfill to ask for after an outage, rounded up, 1 to 5. Returns 0 if
-    /// nothing is missing or backfill is off.
+    /// Returns the minutes of backfill after an outage: rounded up, 1 to 5. Returns 0 if there was
+    /// no outage or backfill is off.
     pub(super) fn backfill_minutes(&self, outage: Option<Duration>) -> u8 {
         let (Some(outage), Some(_)) = (outage, self.backfill) else { return 0 };
         let outage = outage.saturating_add(BACKFILL_MARGIN);
@@ -69,8 +68,8 @@ impl RequestTemplate {
         u8::try_from(minutes).unwrap_or(u8::MAX).clamp(1, BACKFILL_MINUTES_MAX)
     }
 
-    /// Copies the request to the front of `storage`, with so many minutes of backfill if any.
-    /// Returns its length.
+    /// Copies the request to the start of `storage`, with a backfill parameter unless
+    /// `backfill_minutes` is 0. Returns its length.
     pub(super) fn render(&self, storage: &mut [u8], backfill_minutes: u8) -> usize {
         let (front, template) = storage.split_at_mut(self.start);
         let (target, rest) = template[..self.length].split_at(self.target_end.at);
@@ -90,8 +89,8 @@ impl RequestTemplate {
         written
     }
 
-    /// Overwrites a copy of `length` bytes, which is sent or given up, so that no token stays where
-    /// messages will be.
+    /// Overwrites a copy of `length` bytes after use, so that no token remains where messages will
+    /// be.
     pub(super) fn wipe_copy(storage: &mut [u8], length: usize) {
         storage[..length].fill(0);
     }
@@ -99,7 +98,7 @@ impl RequestTemplate {
     /// Overwrites the template, because the storage may outlive the session.
     pub(super) fn wipe(&self, storage: &mut [u8]) {
         storage[self.start..].fill(0);
-        // Keeps the compiler from removing writes that nothing reads.
+        // Prevents the compiler from removing the writes, which no code reads.
         core::hint::black_box(storage);
     }
 }
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn inserts_the_backfill_parameter_behind_the_target() {
+    fn inserts_the_backfill_parameter_after_the_target() {
         let mut config = config();
         assert_eq!(first_line(&config, 0), "GET /2/powerstream HTTP/1.1");
         assert_eq!(first_line(&config, 5), "GET /2/powerstream?backfillMinutes=5 HTTP/1.1");
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_the_outage_up_to_minutes_with_5_s_on_top() {
+    fn adds_5_s_to_the_outage_and_rounds_up_to_minutes() {
         let (template, _) = template(&config());
         let minutes = |millis| template.backfill_minutes(Some(Duration::from_millis(millis)));
         assert_eq!([minutes(0), minutes(55_000), minutes(55_001)], [1, 1, 2]);
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_no_backfill_where_it_is_off_or_the_endpoint_has_none() {
+    fn requests_no_backfill_if_it_is_off_or_unsupported() {
         let mut off = config();
         off.backfill = false;
         let mut without = config();
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_short_storage_and_a_request_that_is_not_well_formed() {
+    fn rejects_short_storage_and_invalid_requests() {
         let mut config = config();
         let needed = config.storage_bytes();
         let error = RequestTemplate::new(&mut vec![0; needed - 1], &config).unwrap_err();

@@ -1,4 +1,4 @@
-//! The states of a session, each with what exists in it only.
+//! The states of a session. Each contains only the data that exists in it.
 
 use core::time::Duration;
 
@@ -18,32 +18,32 @@ pub(super) enum State {
         pending: Pending,
     },
     Connecting,
-    /// `sent` of the request's `length` bytes, at the front of the storage, are sent.
+    /// `sent` of the `length` bytes of the request at the start of the storage have been sent.
     Writing {
         sent: usize,
         length: usize,
         backfill_minutes: u8,
     },
-    /// The response's head is read, or an error document.
+    /// The response head or an error body is being read.
     Responding {
         backfill_minutes: u8,
     },
     Streaming(Established),
-    /// The connection is over and must be closed.
+    /// The connection has ended and must be closed.
     Closing(Failure),
     Done {
         pending: Pending,
     },
 }
 
-/// A stream whose head has come.
+/// A stream whose head has arrived.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Established {
     pub(super) health: Health,
     pub(super) announcement: Option<Announcement>,
 }
 
-/// Why a connection is over, and how it stood.
+/// Why a connection ended, and its state at that time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failure {
     pub(super) reason: DisconnectReason,
@@ -52,7 +52,7 @@ pub(super) struct Failure {
     pub(super) stream: Option<Established>,
 }
 
-/// Events that the end of a connection left, in this order.
+/// Pending events from the end of a connection, in order of delivery.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     pub(super) refusal: Option<Refusal>,
@@ -60,14 +60,14 @@ pub(super) struct Pending {
 }
 
 impl Failure {
-    /// Returns the announced disconnect that explains a connection closed at `now`, if there is
+    /// Returns the announced disconnect that explains a connection that ended at `now`, if there is
     /// one.
     pub(super) fn announcement(&self, now: Instant, grace: Duration) -> Option<Announcement> {
         self.stream?.announcement.filter(|announcement| announcement.explains_end(now, grace))
     }
 
-    /// Returns the state that follows, with its events: the wait for the next attempt, or the end
-    /// of the session.
+    /// Returns the next state with its events: waiting for the next attempt, or the end of the
+    /// session.
     pub(super) fn next_state(
         self,
         retry: Option<Retry>,
@@ -110,7 +110,7 @@ impl Pending {
 }
 
 impl State {
-    /// Returns true if input is read.
+    /// Returns true if the session reads input.
     #[inline]
     pub(super) const fn is_reading(&self) -> bool {
         matches!(self, Self::Responding { .. } | Self::Streaming(_))
@@ -121,7 +121,7 @@ impl State {
         self.is_reading() || matches!(self, Self::Writing { .. })
     }
 
-    /// Returns the stream, if one is established, until its connection is closed.
+    /// Returns the established stream, if there is one, until its connection is closed.
     pub(super) const fn stream(&self) -> Option<&Established> {
         match self {
             Self::Streaming(stream) | Self::Closing(Failure { stream: Some(stream), .. }) => Some(stream),
@@ -129,7 +129,7 @@ impl State {
         }
     }
 
-    /// Returns the events that are waiting.
+    /// Returns the pending events.
     pub(super) const fn pending(&self) -> Pending {
         match self {
             Self::Waiting { pending, .. } | Self::Done { pending } => *pending,
@@ -137,12 +137,12 @@ impl State {
         }
     }
 
-    /// Returns true if an event is waiting.
+    /// Returns true if an event is pending.
     pub(super) const fn has_event(&self) -> bool {
         !self.pending().is_empty()
     }
 
-    /// Removes and returns the event that is waiting.
+    /// Removes and returns the next pending event.
     #[inline]
     pub(super) fn take_event(&mut self) -> Option<ScannedSessionEvent> {
         match self {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_lent_before_what_follows_from_it() {
+    fn a_refusal_is_delivered_before_its_outcome() {
         let retry = Retry { delay: Delay::NONE, reset_ignored: false };
         let mut waiting = refused().next_state(Some(retry), None, None, NOW);
         assert!(waiting.has_event());

@@ -1,4 +1,4 @@
-//! The wall clock, computed from one reading of both clocks.
+//! The wall clock, extrapolated from one simultaneous reading of both clocks.
 
 use crate::time::{Instant, UnixTime};
 
@@ -15,10 +15,10 @@ impl WallClock {
         Self { at, unix }
     }
 
-    /// Returns what the wall clock reads at `now`, which may be earlier than the reading.
+    /// Returns the wall-clock time at `now`, which may be before the reading.
     #[inline]
     pub(super) const fn unix_at(self, now: Instant) -> UnixTime {
-        // Plain numbers: this is the path of every read.
+        // Plain numbers, because every read executes this.
         let (now, at, unix) = (now.as_nanos(), self.at.as_nanos(), self.unix.as_millis());
         UnixTime::from_millis(if now >= at {
             unix.saturating_add((now - at) / 1_000_000)
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_to_whole_milliseconds() {
+    fn truncates_to_whole_milliseconds() {
         let clock = WallClock::new(at(1), UnixTime::from_millis(10));
         assert_eq!(clock.unix_at(Instant::from_nanos(1_999_999)), UnixTime::from_millis(10));
         assert_eq!(clock.unix_at(Instant::from_nanos(2_000_000)), UnixTime::from_millis(11));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_at_1970_and_at_the_last_time() {
+    fn saturates_at_1970_and_at_the_last_time() {
         let early = WallClock::new(at(60_000), UnixTime::from_seconds(59));
         assert_eq!(early.unix_at(at(1_000)), UnixTime::default());
         assert_eq!(early.unix_at(at(2_000)), UnixTime::from_seconds(1));

@@ -1,4 +1,4 @@
-//! The documented schedules, exactly; jitter within its bounds; counters that never run out.
+//! Tests the exact documented schedules, the bounds of jitter, and the saturation of counters.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn config(jitter_percent: u8) -> BackoffConfig {
     config
 }
 
-/// The delays in milliseconds of `count` failures of one class.
+/// Returns the waits of `count` failures of one class, in milliseconds.
 fn delays(backoff: &mut Backoff, class: FailureClass, count: usize) -> Vec<u64> {
     (0..count).map(|_| backoff.next(class).length.as_millis() as u64).collect()
 }
@@ -39,7 +39,7 @@ fn http_and_rate_limit_backoffs_double_up_to_their_maximum() {
     assert_eq!([Network, Http, RateLimit].map(at_ceiling), [Some(64), Some(7), Some(5)]);
 }
 
-/// Attempts that these delays allow, the immediate first one included.
+/// The number of attempts that the schedules allow, including the immediate first one.
 #[test]
 fn attempts_per_day_stay_within_the_schedules_bound() {
     let attempts = |class, length: u64| {
@@ -118,16 +118,17 @@ fn same_seed_gives_the_same_delays_and_another_seed_gives_others() {
         assert_eq!(run(seed), run(seed));
         assert_ne!(run(seed), run(seed.wrapping_add(1)));
     }
-    // On every platform, for ever: the first jittered delays of one seed.
+    // The first waits with jitter for one seed, identical on every platform.
     let mut backoff = Backoff::new(config(25), 7);
     let nanos = [Network, Http, RateLimit].map(|class| backoff.next(class).length.as_nanos());
     assert_eq!(nanos, SEED_7);
 }
 
-/// Recorded: a change of the generator or of the jitter's arithmetic changes every replay.
+/// Recorded values: a change of the generator or of the jitter's arithmetic would change every
+/// replay.
 const SEED_7: [u128; 3] = [274_364_359, 5_020_985_368, 73_511_410_210];
 
-/// Behaviour does not change as the counters go on: each class far behind its ceiling.
+/// The behavior stays the same long after each class has reached its ceiling.
 #[test]
 fn many_failures_in_a_row_stay_at_the_maximum_delay() {
     let mut backoff = Backoff::new(config(25), 3);

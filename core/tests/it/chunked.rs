@@ -1,4 +1,4 @@
-//! The chunked decoder: every row of what is taken and what is refused, delivered in every way.
+//! Tests the chunked decoder with tables of accepted and rejected input, split in every way.
 
 use powerstream_core::http::ChunkErrorKind::{self, *};
 use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder};
@@ -6,7 +6,7 @@ use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder};
 use crate::common::reference_decoder::{self, BodyEnd, Chunked};
 use crate::common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
 
-/// Decodes the pieces and writes down the whole; checks that nothing follows an end or an error.
+/// Decodes the pieces and collects the result. Checks that nothing follows an end or an error.
 fn decode<'a>(limits: ChunkLimits, input: impl IntoIterator<Item = &'a [u8]>) -> Chunked {
     let mut decoder = ChunkedDecoder::new(limits);
     let mut content = Vec::new();
@@ -16,7 +16,7 @@ fn decode<'a>(limits: ChunkLimits, input: impl IntoIterator<Item = &'a [u8]>) ->
         loop {
             match decoder.decode(&piece[at..]) {
                 Ok(ChunkSpan::Data(range)) => {
-                    assert!(!range.is_empty(), "data without octets");
+                    assert!(!range.is_empty(), "data without bytes");
                     content.extend_from_slice(&piece[at..][range.clone()]);
                     at += range.end;
                     assert!(!decoder.is_complete());
@@ -27,7 +27,7 @@ fn decode<'a>(limits: ChunkLimits, input: impl IntoIterator<Item = &'a [u8]>) ->
                     assert_eq!(
                         decoder.decode(b"0\r\n\r\n"),
                         Ok(ChunkSpan::End(0)),
-                        "nothing is read behind the end"
+                        "nothing is read after the end"
                     );
                     return Chunked { content, end: BodyEnd::Complete(before + at + consumed) };
                 }
@@ -46,7 +46,7 @@ fn decode<'a>(limits: ChunkLimits, input: impl IntoIterator<Item = &'a [u8]>) ->
     Chunked { content, end: BodyEnd::Cut }
 }
 
-/// The same answer under every delivery, and the oracle's answer too.
+/// Checks that every split gives the same result, and that the reference decoder agrees.
 fn assert_decodes(name: &str, limits: ChunkLimits, wire: &[u8], want: &Chunked) {
     for cuts in deliveries(wire.len(), 1) {
         assert_eq!(
@@ -78,11 +78,11 @@ const ACCEPT: &[Accept] = &[
     Accept { name: "last chunk of several zeros", wire: b"5\r\nhello\r\n000\r\n\r\n", content: b"hello" },
     Accept { name: "last chunk of 16 zeros", wire: b"5\r\nhello\r\n0000000000000000\r\n\r\n", content: b"hello" },
     Accept { name: "content that looks like framing", wire: b"c\r\n\r\n0\r\n\r\n5\r\n\r\n\r\n0\r\n\r\n", content: b"\r\n0\r\n\r\n5\r\n\r\n" },
-    Accept { name: "content of every kind of octet", wire: b"8\r\n\0\r\n\x7F\x80\xFF;\n\r\n0\r\n\r\n", content: b"\0\r\n\x7F\x80\xFF;\n" },
+    Accept { name: "content of every kind of byte", wire: b"8\r\n\0\r\n\x7F\x80\xFF;\n\r\n0\r\n\r\n", content: b"\0\r\n\x7F\x80\xFF;\n" },
     Accept { name: "extension name", wire: b"5;a\r\nhello\r\n0\r\n\r\n", content: b"hello" },
     Accept { name: "extension with value", wire: b"5;a=b\r\nhello\r\n0\r\n\r\n", content: b"hello" },
     Accept { name: "extension with digits", wire: b"5;6=7\r\nhello\r\n0\r\n\r\n", content: b"hello" },
-    Accept { name: "every token octet", wire: b"5;!#$%&'*+-.^_`|~09azAZ=~|`_^.-+*'&%$#!\r\nhello\r\n0\r\n\r\n", content: b"hello" },
+    Accept { name: "every token byte", wire: b"5;!#$%&'*+-.^_`|~09azAZ=~|`_^.-+*'&%$#!\r\nhello\r\n0\r\n\r\n", content: b"hello" },
     Accept { name: "several extensions", wire: b"5;a;b=c;d=\"e\"\r\nhello\r\n0\r\n\r\n", content: b"hello" },
     Accept { name: "quoted value", wire: b"5;a=\"b c;d=e\"\r\nhello\r\n0\r\n\r\n", content: b"hello" },
     Accept { name: "empty quoted value", wire: b"5;a=\"\"\r\nhello\r\n0\r\n\r\n", content: b"hello" },
@@ -115,8 +115,8 @@ fn truncated_body_is_never_complete() {
     for Accept { name, wire, content } in ACCEPT {
         for length in 0..wire.len() {
             let cut = decode(ChunkLimits::default(), [&wire[..length]]);
-            assert_eq!(cut.end, BodyEnd::Cut, "{name}, cut behind {length} octets");
-            assert!(content.starts_with(&cut.content), "{name}: what came whole is delivered");
+            assert_eq!(cut.end, BodyEnd::Cut, "{name}, cut after {length} bytes");
+            assert!(content.starts_with(&cut.content), "{name}: complete content is delivered");
             assert_eq!(
                 reference_decoder::chunked(&wire[..length], ChunkLimits::default()),
                 cut,
@@ -131,7 +131,7 @@ struct Reject {
     wire: &'static [u8],
     kind: ChunkErrorKind,
     at: usize,
-    /// What must have been delivered before.
+    /// The content that must have been delivered before.
     content: &'static [u8],
 }
 
@@ -157,28 +157,28 @@ const REJECT: &[Reject] = &[
     reject("extension without size", b";a\r\nhello\r\n", SizeMissing, 0),
     reject("plus", b"+5\r\nhello\r\n", SizeMissing, 0),
     reject("minus", b"-5\r\nhello\r\n", SizeMissing, 0),
-    reject("space in front", b" 5\r\nhello\r\n", SizeMissing, 0),
+    reject("space before", b" 5\r\nhello\r\n", SizeMissing, 0),
     reject("tab in front", b"\t5\r\nhello\r\n", SizeMissing, 0),
     reject("quote", b"\"5\"\r\nhello\r\n", SizeMissing, 0),
-    reject("letter behind f", b"g\r\nhello\r\n", SizeMissing, 0),
+    reject("letter after f", b"g\r\nhello\r\n", SizeMissing, 0),
     reject("digit of another script", "\u{665}\r\nhello\r\n".as_bytes(), SizeMissing, 0),
     reject("full-width digit", "\u{FF15}\r\nhello\r\n".as_bytes(), SizeMissing, 0),
     reject("NUL", b"\x005\r\nhello\r\n", SizeMissing, 0),
     reject("0x", b"0x5\r\nhello\r\n", SizeByte, 1),
-    reject("h behind", b"5h\r\nhello\r\n", SizeByte, 1),
+    reject("h after", b"5h\r\nhello\r\n", SizeByte, 1),
     reject("underscore", b"1_0\r\nhello\r\n", SizeByte, 1),
     reject("decimal point", b"5.0\r\nhello\r\n", SizeByte, 1),
     reject("comma", b"5,5\r\nhello\r\n", SizeByte, 1),
-    reject("minus behind", b"5-\r\nhello\r\n", SizeByte, 1),
-    reject("NUL behind", b"5\x00\r\nhello\r\n", SizeByte, 1),
+    reject("minus after", b"5-\r\nhello\r\n", SizeByte, 1),
+    reject("NUL after", b"5\x00\r\nhello\r\n", SizeByte, 1),
     reject("vertical tab", b"5\x0B\r\nhello\r\n", SizeByte, 1),
     reject("form feed", b"5\x0C\r\nhello\r\n", SizeByte, 1),
     reject("no-break space", b"5\xA0\r\nhello\r\n", SizeByte, 1),
     reject("LF for CR LF", b"5\nhello\r\n", SizeByte, 1),
     reject("two sizes", b"5 5\r\nhello\r\n", SizeByte, 2),
-    reject("space behind", b"5 \r\nhello\r\n", SizeByte, 2),
-    reject("tabs behind", b"5\t\t\r\nhello\r\n", SizeByte, 3),
-    reject("LF behind a space", b"5 \nhello\r\n", SizeByte, 2),
+    reject("space after", b"5 \r\nhello\r\n", SizeByte, 2),
+    reject("tabs after", b"5\t\t\r\nhello\r\n", SizeByte, 3),
+    reject("LF after a space", b"5 \nhello\r\n", SizeByte, 2),
     reject("17 digits", b"00000000000000005\r\nhello\r\n", SizeDigits, 16),
     reject("17 digits of a last chunk", b"00000000000000000\r\n\r\n", SizeDigits, 16),
     reject("2^63", b"8000000000000000\r\nhello\r\n", SizeOverflow, 15),
@@ -187,7 +187,7 @@ const REJECT: &[Reject] = &[
     reject("CR alone", b"5\rhello\r\n", SizeLineEnd, 2),
     reject("CR CR LF", b"5\r\r\nhello\r\n", SizeLineEnd, 2),
     reject("CR alone on the last chunk", b"0\r\r\n", SizeLineEnd, 2),
-    reject("CR alone behind an extension", b"5;a\rb\r\nhello\r\n", SizeLineEnd, 4),
+    reject("CR alone after an extension", b"5;a\rb\r\nhello\r\n", SizeLineEnd, 4),
     reject("semicolon alone", b"5;\r\nhello\r\n", Extension, 2),
     reject("two semicolons", b"5;;a\r\nhello\r\n", Extension, 2),
     reject("semicolon last", b"5;a;\r\nhello\r\n", Extension, 4),
@@ -198,7 +198,7 @@ const REJECT: &[Reject] = &[
     reject("two names", b"5;a b\r\nhello\r\n", Extension, 4),
     reject("two values", b"5;a=b c\r\nhello\r\n", Extension, 6),
     reject("two equal signs", b"5;a==b\r\nhello\r\n", Extension, 4),
-    reject("text behind a quote", b"5;a=\"b\"c\r\nhello\r\n", Extension, 7),
+    reject("text after a quote", b"5;a=\"b\"c\r\nhello\r\n", Extension, 7),
     reject("quote in a token", b"5;a=b\"c\"\r\nhello\r\n", Extension, 5),
     reject("unclosed quote", b"5;a=\"b\r\nhello\r\n", Extension, 6),
     reject("quoted CR LF", b"5;a=\"\r\n0\r\n\r\n\"\r\nhello\r\n", Extension, 5),
@@ -206,29 +206,29 @@ const REJECT: &[Reject] = &[
     reject("escaped LF", b"5;a=\"\\\n\"\r\nhello\r\n", Extension, 6),
     reject("quoted NUL", b"5;a=\"\0\"\r\nhello\r\n", Extension, 5),
     reject("quoted DEL", b"5;a=\"\x7F\"\r\nhello\r\n", Extension, 5),
-    reject("white space last, behind a name", b"5;a \r\nhello\r\n", Extension, 4),
-    reject("white space last, behind a value", b"5;a=b \r\nhello\r\n", Extension, 6),
-    reject("white space last, behind a quote", b"5;a=\"b\" \r\nhello\r\n", Extension, 8),
+    reject("white space last, after a name", b"5;a \r\nhello\r\n", Extension, 4),
+    reject("white space last, after a value", b"5;a=b \r\nhello\r\n", Extension, 6),
+    reject("white space last, after a quote", b"5;a=\"b\" \r\nhello\r\n", Extension, 8),
     reject("LF in an extension", b"5;a\nhello\r\n", Extension, 3),
-    reject("LF, then a line of its own", b"2;\nxx\r\n45\r\n", Extension, 2),
-    reject("LF behind a value", b"5;a=b\nhello\r\n", Extension, 5),
+    reject("LF, then another line", b"2;\nxx\r\n45\r\n", Extension, 2),
+    reject("LF after a value", b"5;a=b\nhello\r\n", Extension, 5),
     reject("NUL in an extension", b"5;a\0\r\nhello\r\n", Extension, 3),
     reject("DEL in an extension", b"5;\x7F\r\nhello\r\n", Extension, 2),
     reject("obs-text in an extension's name", b"5;\x80\r\nhello\r\n", Extension, 2),
     after(b"hello", "data longer than its size", b"5\r\nhello!\r\n0\r\n\r\n", DataEnd, 8),
-    after(b"hello", "no line end behind the data", b"5\r\nhello0\r\n\r\n", DataEnd, 8),
-    after(b"hello", "any two octets behind the data", b"5\r\nhelloXX0\r\n\r\n", DataEnd, 8),
-    after(b"hello", "LF behind the data", b"5\r\nhello\n0\r\n\r\n", DataEnd, 8),
-    after(b"hello", "LF CR behind the data", b"5\r\nhello\n\r0\r\n\r\n", DataEnd, 8),
-    after(b"hello", "CR and another octet", b"5\r\nhello\rX0\r\n\r\n", DataEnd, 9),
-    after(b"hello", "CR CR LF behind the data", b"5\r\nhello\r\r\n0\r\n\r\n", DataEnd, 9),
+    after(b"hello", "no line end after the data", b"5\r\nhello0\r\n\r\n", DataEnd, 8),
+    after(b"hello", "any two bytes after the data", b"5\r\nhelloXX0\r\n\r\n", DataEnd, 8),
+    after(b"hello", "LF after the data", b"5\r\nhello\n0\r\n\r\n", DataEnd, 8),
+    after(b"hello", "LF CR after the data", b"5\r\nhello\n\r0\r\n\r\n", DataEnd, 8),
+    after(b"hello", "CR and another byte", b"5\r\nhello\rX0\r\n\r\n", DataEnd, 9),
+    after(b"hello", "CR CR LF after the data", b"5\r\nhello\r\r\n0\r\n\r\n", DataEnd, 9),
     after(b"hell", "data shorter than its size", b"4\r\nhello\r\n0\r\n\r\n", DataEnd, 7),
     after(b"hello\r", "size one too large", b"6\r\nhello\r\n0\r\n\r\n", DataEnd, 9),
     after(b"hello", "empty line between chunks", b"5\r\nhello\r\n\r\n0\r\n\r\n", SizeMissing, 10),
     after(b"hello", "sign in the second size", b"5\r\nhello\r\n+1\r\nx\r\n", SizeMissing, 10),
     after(b"hellox", "huge third size", b"5\r\nhello\r\n1\r\nx\r\nffffffffffffffff\r\n", SizeOverflow, 31),
     reject("trailer: LF for CR LF", b"0\r\n\n", Trailer, 3),
-    reject("trailer: CR and another octet", b"0\r\n\rX", Trailer, 4),
+    reject("trailer: CR and another byte", b"0\r\n\rX", Trailer, 4),
     reject("trailer: CR CR LF", b"0\r\n\r\r\n", Trailer, 4),
     reject("trailer: line without colon", b"0\r\nA\r\n\r\n", Trailer, 4),
     reject("trailer: no name", b"0\r\n: b\r\n\r\n", Trailer, 3),
@@ -239,7 +239,7 @@ const REJECT: &[Reject] = &[
     reject("trailer: NUL in a value", b"0\r\nA: \0\r\n\r\n", Trailer, 6),
     reject("trailer: NUL in a name", b"0\r\n\0: a\r\n\r\n", Trailer, 3),
     reject("trailer: non-ASCII name", b"0\r\n\xC3\xA4: a\r\n\r\n", Trailer, 3),
-    reject("a next chunk behind the last", b"0\r\n5\r\nhello\r\n", Trailer, 4),
+    reject("a next chunk after the last", b"0\r\n5\r\nhello\r\n", Trailer, 4),
 ];
 
 #[test]
@@ -248,19 +248,20 @@ fn rejects_invalid_chunked_bodies_at_the_offending_byte() {
     for Reject { name, wire, kind, at, content } in REJECT {
         let want = Chunked { content: content.to_vec(), end: BodyEnd::Broken(*kind, *at) };
         assert_decodes(name, ChunkLimits::default(), wire, &want);
-        // Behind good chunks the same is refused at the same octet, and those are delivered.
-        let mut wire_behind = b"3\r\nabc\r\n1;x\r\nd\r\n".to_vec();
-        let before = wire_behind.len();
-        wire_behind.extend_from_slice(wire);
+        // After valid chunks, the same input is rejected at the same byte, and the chunks are
+        // delivered.
+        let mut wire_after = b"3\r\nabc\r\n1;x\r\nd\r\n".to_vec();
+        let before = wire_after.len();
+        wire_after.extend_from_slice(wire);
         let want =
             Chunked { content: [b"abcd", *content].concat(), end: BodyEnd::Broken(*kind, before + at) };
-        assert_decodes(name, ChunkLimits::default(), &wire_behind, &want);
+        assert_decodes(name, ChunkLimits::default(), &wire_after, &want);
     }
 }
 
-/// Every octet in each place that allows only some.
+/// Tests every byte value in each place that allows only some.
 #[test]
-fn every_byte_value_at_every_position() {
+fn accepts_only_the_allowed_byte_values_at_each_position() {
     let places: &[&[u8]] = &[
         b"",
         b"5",
@@ -289,10 +290,10 @@ fn every_byte_value_at_every_position() {
         b"7fffffffffffffff",
     ];
     for place in places {
-        for octet in 0..=255 {
-            let wire = [place, &[octet][..], b"\r\n\r\n"].concat();
+        for byte in 0..=255 {
+            let wire = [place, &[byte][..], b"\r\n\r\n"].concat();
             let want = reference_decoder::chunked(&wire, ChunkLimits::default());
-            assert_decodes("every octet", ChunkLimits::default(), &wire, &want);
+            assert_decodes("every byte", ChunkLimits::default(), &wire, &want);
         }
     }
 }
@@ -303,7 +304,7 @@ fn huge_chunk_size_reserves_no_memory() {
         let wire = [size.as_bytes(), b"\r\nhello"].concat();
         let want = Chunked { content: b"hello".to_vec(), end: BodyEnd::Cut };
         assert_decodes(size, ChunkLimits::default(), &wire, &want);
-        // Not cut to 32 bits: what would end a chunk of 5 is content of this one.
+        // Not truncated to 32 bits: the bytes that would end a chunk of 5 are content of this one.
         let wire = [wire.as_slice(), b"\r\n0\r\n\r\n"].concat();
         let want = Chunked { content: b"hello\r\n0\r\n\r\n".to_vec(), end: BodyEnd::Cut };
         assert_decodes(size, ChunkLimits::default(), &wire, &want);
@@ -350,7 +351,7 @@ fn line_limits_apply_per_line_and_not_to_the_whole_body() {
 #[test]
 fn trailer_section_is_limited_in_bytes_and_fields() {
     const MAX: usize = 48;
-    let by_octets = limits(|limits| limits.trailer_bytes_max = MAX as u32);
+    let by_bytes = limits(|limits| limits.trailer_bytes_max = MAX as u32);
     for length in [0, 5, MAX - 1, MAX, MAX + 1, 10 * MAX] {
         let field = format!("A:{:x<1$}\r\n", "", length.saturating_sub(4));
         let section = if length == 0 { "" } else { &field };
@@ -360,7 +361,7 @@ fn trailer_section_is_limited_in_bytes_and_fields() {
         } else {
             BodyEnd::Broken(TrailerLength, 3 + MAX)
         };
-        assert_decodes("trailer octets", by_octets, &wire, &Chunked { content: Vec::new(), end });
+        assert_decodes("trailer bytes", by_bytes, &wire, &Chunked { content: Vec::new(), end });
     }
     let by_fields = limits(|limits| limits.trailer_fields_max = 3);
     for fields in 0..6 {
@@ -380,7 +381,7 @@ fn trailer_section_is_limited_in_bytes_and_fields() {
     assert_decodes("no trailer allowed, none there", none, b"0\r\n\r\n", &want);
 }
 
-/// Good bodies, damaged at random, against the oracle.
+/// Compares the decoder with the reference decoder on randomly damaged bodies.
 #[test]
 fn agrees_with_the_reference_decoder_on_damaged_bodies() {
     let small = limits(|limits| {

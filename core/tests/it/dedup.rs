@@ -1,4 +1,4 @@
-//! The window of ids against a map and a queue, on all sizes that are small enough to meet every case.
+//! Compares the window of ids with a map and a queue, for sizes small enough to reach every case.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{HashMap, VecDeque};
@@ -18,7 +18,7 @@ fn config(posts: usize, age_max: Option<u64>, seed: u64) -> WindowConfig {
     config
 }
 
-/// The same window, as one would write it without a thought for memory.
+/// The same window, implemented without regard to memory.
 struct Model {
     known: HashMap<u64, (u64, u64)>,
     order: VecDeque<u64>,
@@ -28,7 +28,7 @@ struct Model {
 }
 
 impl Model {
-    /// When it first came, and the note on it; `None` where it is new.
+    /// Returns the time of the first insertion and its note; `None` for a new id.
     fn insert(&mut self, id: u64, now: u64, note: u64) -> Option<(u64, &mut u64)> {
         self.now = self.now.max(now);
         while let (Some(age_max), Some(oldest)) = (self.age_max, self.order.front()) {
@@ -50,7 +50,7 @@ impl Model {
     }
 }
 
-/// Ids that lie close together, far apart, and as the service gives them out.
+/// Returns ids that are close together, far apart, or distributed like the service's.
 fn id(random: &mut Random, kind: u64, range: usize) -> u64 {
     let number = random.below(range) as u64;
     match kind {
@@ -68,7 +68,7 @@ fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
         let posts = 1 + random.below(if round % 4 == 0 { 300 } else { 9 });
         let age_max = random.one_in(3).then(|| random.below(200) as u64);
         let config = config(posts, age_max, random.next());
-        // Storage that held something else, longer than it need be.
+        // The storage contains old data and is longer than necessary.
         let storage = vec![u64::MAX; config.storage_words() + random.below(3)];
         let mut window = Window::new(storage, &config).unwrap();
         let mut model = Model { known: HashMap::new(), order: VecDeque::new(), posts, age_max, now: 0 };
@@ -98,7 +98,7 @@ fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
     }
 }
 
-/// Nothing is left behind by what is forgotten: months of ids leave the table as it was.
+/// Forgotten ids leave no trace: a million ids leave the table as it was.
 #[test]
 fn million_ids_pass_through_a_small_window() {
     let id_of = |number: u64| PostId::new(((1_700_000_000_000 + number / 3) << 22) + number % 3);

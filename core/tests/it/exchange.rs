@@ -1,6 +1,10 @@
-//! One bounded exchange: every answer under every split of its bytes, every failure, and what is known of the request.
+//! Tests exchanges: every kind of response with every split, every failure, and what is known about
+//! the request.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 use std::time::Duration;
 
@@ -33,7 +37,7 @@ fn new(config: ExchangeConfig) -> Exchange<Vec<u8>> {
     Exchange::new(vec![0; 2_048], &request, Some(BODY), config, at(0)).unwrap()
 }
 
-/// One whose request is sent.
+/// Creates an exchange whose request has been sent.
 fn reading(config: ExchangeConfig) -> Exchange<Vec<u8>> {
     let mut exchange = new(config);
     exchange.handle_connected(at(0));
@@ -41,7 +45,7 @@ fn reading(config: ExchangeConfig) -> Exchange<Vec<u8>> {
     exchange
 }
 
-/// What came of it, owned.
+/// The result of an exchange, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum OwnedEvent {
     Answer { status: u16, body: Vec<u8>, is_complete: bool, sent: RequestSent },
@@ -65,7 +69,7 @@ fn seen(exchange: &Exchange<Vec<u8>>) -> Option<OwnedEvent> {
     })
 }
 
-/// Feeds `wire` in the pieces that `cuts` make, then closes.
+/// Feeds `wire`, split at `cuts`, then closes.
 fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> OwnedEvent {
     let mut exchange = reading(config);
     for piece in pieces(wire, cuts) {
@@ -75,7 +79,7 @@ fn feed(wire: &[u8], cuts: &[usize], config: ExchangeConfig) -> OwnedEvent {
     assert_eq!(exchange.poll(), ExchangeStep::Close);
     exchange.handle_closed();
     assert_eq!(exchange.poll(), ExchangeStep::Done);
-    // Nothing that comes later changes it.
+    // Later input does not change the result.
     let outcome = seen(&exchange);
     exchange.handle_input(b"HTTP/1.1 200 OK\r\n\r\n", at(0));
     exchange.handle_transport_error(RESET, at(1_000));
@@ -93,7 +97,7 @@ fn error(kind: ExchangeErrorKind, status: Option<u16>, offset: usize) -> OwnedEv
     OwnedEvent::Error { kind, status, offset: offset as u64, sent: RequestSent::Whole }
 }
 
-/// Every kind of answer, and what is seen of it.
+/// Returns every kind of response with the expected result.
 fn table() -> Vec<(String, OwnedEvent)> {
     use powerstream_core::http::ChunkErrorKind;
     let ok = "HTTP/1.1 200 OK\r\n";
@@ -117,14 +121,15 @@ fn table() -> Vec<(String, OwnedEvent)> {
             ),
             answer(200, "x", true),
         ),
-        // The whole of the limit, and one more.
+        // Exactly at the limit, and one byte more.
         (format!("{ok}\r\n{}", &sixty_five[..64]), answer(200, &sixty_five[..64], true)),
         (format!("{ok}\r\n{sixty_five}"), error(ExchangeErrorKind::BodyLength, Some(200), ok.len() + 2 + 64)),
         (
             format!("{chunked}41\r\n{sixty_five}\r\n0\r\n\r\n"),
             error(ExchangeErrorKind::BodyLength, Some(201), chunked.len() + 4 + 64),
         ),
-        // An answer that agrees and is cut is none; one that refuses is one, as far as it came.
+        // A truncated 2xx response is an error; a truncated error response is delivered as far as
+        // received.
         cut_at(format!("{ok}content-length: 3\r\n\r\n{{}}"), 200),
         cut_at(format!("{chunked}2\r\n{{}}\r\n"), 201),
         (
@@ -214,7 +219,7 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
     }
 }
 
-/// The same, slow and obvious: the whole wire at once.
+/// A simple reference implementation: processes the whole response at once.
 fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
     let failed = |kind, status: Option<u16>, offset: usize, body: &[u8]| match status {
         Some(status) if !(200..300).contains(&status) => {
@@ -261,7 +266,7 @@ fn oracle(wire: &[u8], config: ExchangeConfig) -> OwnedEvent {
         BodyFraming::Chunked => {
             let body = reference_decoder::chunked(rest, config.chunk_limits);
             if body.content.len() > max {
-                // Where exactly is for the table to say: the first octet over the limit is content.
+                // The exact offset is in the table; the first byte over the limit is content.
                 let mut at = 0;
                 while reference_decoder::chunked(&rest[..at], config.chunk_limits).content.len() <= max {
                     at += 1;
@@ -338,7 +343,7 @@ fn token_is_wiped_from_storage() {
         drop(exchange);
         assert!(!storage.escape_ascii().to_string().contains("s3cr3t"));
     }
-    // Nor where the request does not fit.
+    // Also wiped if the request does not fit.
     for room in 0..300 {
         let mut storage = vec![b'.'; room];
         let config = ExchangeConfig::default();
@@ -359,7 +364,7 @@ fn transport_errors_report_how_much_of_the_request_was_sent() {
 
     for (count, sent) in [(0, RequestSent::Nothing), (1, RequestSent::Partly)] {
         let mut exchange = broken_off(count);
-        // One look for an early answer: at once, for none will come later.
+        // One read for an early response, immediately, because none can arrive later.
         assert_eq!(exchange.poll(), ExchangeStep::Read { until: at(0) });
         assert_eq!(seen(&exchange), None);
         let mut other = broken_off(count);
@@ -370,7 +375,7 @@ fn transport_errors_report_how_much_of_the_request_was_sent() {
             sent != RequestSent::Nothing
         );
 
-        // There is one, in two pieces.
+        // An early response, in two pieces.
         other.handle_input(b"HTTP/1.1 413 Too Large\r\n", at(0));
         assert!(matches!(other.poll(), ExchangeStep::Read { until } if until > at(0)));
         other.handle_input(b"content-length: 2\r\n\r\nno", at(0));
@@ -386,7 +391,8 @@ fn transport_errors_report_how_much_of_the_request_was_sent() {
     assert!(exchange.outcome().unwrap().unwrap_err().is_outcome_unknown());
 }
 
-/// One that could send so many octets, and looks for an early answer.
+/// Creates an exchange that sent `count` bytes before the transport failed, and looks for an early
+/// response.
 fn broken_off(count: usize) -> Exchange<Vec<u8>> {
     let mut exchange = new(ExchangeConfig::default());
     exchange.handle_connected(at(0));
@@ -413,7 +419,7 @@ fn each_deadline_expires_on_time() {
     exchange.handle_timeout(at(10));
     assert_eq!(expired(&exchange), Some((TimeoutKind::Connect, RequestSent::Nothing)));
 
-    // The head's runs from the connection on, and writing counts.
+    // The head timeout starts at the connection and includes writing.
     let mut exchange = new(config);
     exchange.handle_connected(at(8));
     assert_eq!(exchange.poll(), ExchangeStep::Write { until: at(38) });
@@ -423,7 +429,7 @@ fn each_deadline_expires_on_time() {
     exchange.handle_timeout(at(38));
     assert_eq!(expired(&exchange), Some((TimeoutKind::Head, RequestSent::Partly)));
 
-    // A deadline found passed asks for one more read.
+    // An expired deadline asks for one more read.
     let mut exchange = reading(config);
     assert_eq!(exchange.poll(), ExchangeStep::Read { until: at(30) });
     exchange.handle_timeout(at(30));
@@ -431,7 +437,8 @@ fn each_deadline_expires_on_time() {
     exchange.handle_timeout(at(30));
     assert_eq!(expired(&exchange), Some((TimeoutKind::Head, RequestSent::Whole)));
 
-    // The whole's runs from the beginning; a peer that never pauses does not outrun it.
+    // The timeout of the whole exchange starts at the beginning; a server that never pauses cannot
+    // avoid it.
     let mut exchange = reading(config);
     exchange.handle_input(b"HTTP/1.1 200 OK\r\n\r\n", at(29));
     assert_eq!(exchange.poll(), ExchangeStep::Read { until: at(60) });
@@ -444,7 +451,7 @@ fn each_deadline_expires_on_time() {
     assert_eq!(expired(&exchange), Some((TimeoutKind::Answer, RequestSent::Whole)));
     assert_eq!(exchange.poll(), ExchangeStep::Close);
 
-    // No deadline is behind that of the whole.
+    // No deadline extends beyond that of the whole exchange.
     let mut short = config;
     short.whole = Duration::from_secs(5);
     let mut exchange = new(short);

@@ -1,4 +1,5 @@
-//! Deadlines on a virtual clock: which one is next, what moves it, and what a late wake-up makes of it.
+//! Tests deadlines on a virtual clock: which one is next, what moves it, and the effect of a late
+//! wake-up.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ fn next(liveness: &Liveness) -> Option<(Instant, TimeoutKind)> {
     liveness.poll_timeout().map(|deadline| (deadline.at, deadline.reason))
 }
 
-/// One call in the life of a machine.
+/// A call to the tracker.
 enum Call {
     Connecting,
     Connected,
@@ -54,7 +55,7 @@ fn call(liveness: &mut Liveness, call: &Call, now: Instant) {
 #[test]
 fn next_deadline_is_the_earliest() {
     use Call::*;
-    // Calls at seconds, and the deadline behind them, in seconds.
+    // The calls, each at a second, and the deadline after them, in seconds.
     type Row = (&'static str, &'static [(u64, Call)], Option<(u64, TimeoutKind)>);
     let rows: &[Row] = &[
         ("idle", &[], None),
@@ -79,7 +80,7 @@ fn next_deadline_is_the_earliest() {
             Some((45, Idle)),
         ),
         (
-            "a message moves no deadline of its own",
+            "a message moves no deadline by itself",
             &[(0, Call::Head), (10, Begun), (60, Content)],
             Some((70, Message)),
         ),
@@ -119,7 +120,7 @@ fn next_deadline_is_the_earliest() {
         ),
         ("closed", &[(0, Call::Head), (1, Begun), (1, Announcement), (2, Closed)], None),
         (
-            "anew behind a message",
+            "again after a message",
             &[(0, Call::Head), (1, Begun), (2, Announcement), (3, Connected), (4, Call::Head)],
             Some((29, Idle)),
         ),
@@ -151,12 +152,12 @@ fn next_deadline_is_the_earliest() {
 fn first_read_after_a_late_wake_up_decides() {
     let mut liveness = liveness();
     liveness.handle_head(seconds(0));
-    // A machine that was suspended for an hour: the content had waited in the kernel.
+    // The machine was suspended for an hour, and content had waited in the kernel.
     assert_eq!(liveness.handle_timeout(seconds(3_600)), Timeout::ReadFirst);
     liveness.handle_content(seconds(3_600));
     assert_eq!(liveness.handle_timeout(seconds(3_600)), Timeout::Early);
     assert_eq!(next(&liveness), Some((seconds(3_625), Idle)));
-    // The question is asked anew at the next deadline.
+    // The next deadline asks for one more read again.
     assert_eq!(liveness.handle_timeout(seconds(3_625)), Timeout::ReadFirst);
     assert_eq!(liveness.handle_timeout(seconds(3_625)), Timeout::Expired(Idle));
 }
@@ -168,10 +169,10 @@ fn partial_messages_do_not_extend_the_idle_timeout_which_needs_one_empty_read() 
     assert_eq!(liveness.handle_unfinished(seconds(1_000)), None);
 }
 
-/// Bytes that end nothing, read so much behind the deadline, give the peer as much more, at most a second.
+/// Bytes that end nothing, read `d` after the deadline, extend it by `d`, at most one second.
 #[test]
 fn absolute_deadlines_are_never_extended() {
-    // Name, how the wait begins at 0, what is waited for, and how many seconds.
+    // The name, the start of the wait at 0, its deadline, and its length in seconds.
     type Row = (&'static str, fn(&mut Liveness), TimeoutKind, u64);
     let enter: [Row; 4] = [
         ("head", |liveness| liveness.handle_connected(seconds(0)), TimeoutKind::Head, 15),
@@ -234,7 +235,7 @@ fn message_that_completes_late_is_accepted_and_the_next_gets_a_full_timeout() {
     assert_eq!(liveness.handle_unfinished(seconds(121)), Some(Message));
 }
 
-/// A server that announces its close and then sends whole messages without a pause.
+/// A server that announces a close and then sends whole messages without a pause.
 #[test]
 fn completed_messages_do_not_extend_an_announced_close() {
     let mut liveness = liveness();
@@ -249,11 +250,11 @@ fn completed_messages_do_not_extend_an_announced_close() {
         liveness.handle_message_begun(now);
         expired = expired.or(liveness.handle_unfinished(now).map(|reason| (milli, reason)));
     }
-    // Found 10 ms late at 5,010, so 10 ms are given.
+    // Found 10 ms late at 5,010 ms, so the deadline moves by 10 ms.
     assert_eq!(expired, Some((5_040, Disconnect)));
 }
 
-/// Pauses shift what was granted for being late, and never grant it anew.
+/// Pauses move the grace for lateness, but never grant it again.
 #[test]
 fn repeated_pauses_do_not_extend_deadlines_forever() {
     let mut liveness = liveness();
@@ -267,7 +268,7 @@ fn repeated_pauses_do_not_extend_deadlines_forever() {
             expired = Some((step, reason));
             break;
         }
-        // As long again, the consumer is busy.
+        // The consumer is busy for the same time.
         now = now.saturating_add(Duration::from_millis(700));
         liveness.handle_pause(Duration::from_millis(700));
     }
@@ -296,7 +297,7 @@ fn extreme_values_saturate() {
             ] {
                 call(&mut liveness, &one, now);
                 assert!(next(&liveness).is_some_and(|(at, _)| at >= now));
-                // Back to the start, then as late as can be.
+                // Back to the start, then to the latest time.
                 let _ = liveness.handle_unfinished(Instant::ZERO);
                 let _ = liveness.handle_unfinished(last);
                 let _ = liveness.handle_timeout(Instant::ZERO);

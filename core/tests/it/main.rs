@@ -1,5 +1,5 @@
-//! The integration tests of the core, in one binary. The test that counts allocations needs a
-//! global allocator and is a binary by itself: `allocations.rs`.
+//! The integration tests of the core, in one binary. `allocations.rs` is a separate binary, because
+//! it needs a global allocator.
 
 mod backoff;
 mod chunked;

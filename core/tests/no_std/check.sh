@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the proof and looks into it: the core needs no std, no alloc and no allocator.
+# Builds the library and checks its symbols: the core needs no std, no alloc and no allocator.
 set -eu
 cd "$(dirname "$0")"
 target="${CARGO_TARGET_DIR:-target}"
@@ -17,9 +17,9 @@ if ! command -v nm >/dev/null; then
 fi
 for profile in release debug; do
     archive="$target/$profile/libpowerstream_core_no_std_proof.a"
-    # Objects of ours and of our dependencies; the archive also carries all of core and compiler_builtins.
+    # The archive also contains all of core and compiler_builtins.
     symbols=$(nm --demangle "$archive" 2>/dev/null)
-    for exported in powerstream_feed powerstream_first_post powerstream_content_octets powerstream_backoff \
+    for exported in powerstream_feed powerstream_first_post powerstream_content_bytes powerstream_backoff \
         powerstream_silence powerstream_post powerstream_merge powerstream_exchange; do
         echo "$symbols" | grep -q " T $exported\$" || {
             echo "$profile: $exported is not in the archive" >&2
@@ -27,7 +27,7 @@ for profile in release debug; do
         }
     done
     if echo "$symbols" | grep -E '__rust_alloc|__rust_realloc|__rust_dealloc|__rg_alloc|\b(malloc|calloc|realloc)$'; then
-        echo "$profile: an allocator is asked for" >&2
+        echo "$profile: an allocator is linked" >&2
         exit 1
     fi
     if echo "$symbols" | grep -E '\b(alloc|std)::' | grep -v 'core::'; then

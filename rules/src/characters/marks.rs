@@ -1,6 +1,7 @@
-//! The general category M, which the standard library does not know.
+//! The characters of general category M, which the standard library does not provide.
 
-/// Marks (Mn, Mc, Me) of Unicode 14, ascending; letters and numbers between two ranges are taken in.
+/// The ranges of marks (Mn, Mc, Me) of Unicode 14, ascending. Ranges separated only by letters and
+/// numbers are merged.
 #[rustfmt::skip]
 pub(super) const MARKS: [(u32, u32); 238] = [
     (0x0300, 0x036f), (0x0483, 0x0489), (0x0591, 0x05bd), (0x05bf, 0x05bf), (0x05c1, 0x05c2),

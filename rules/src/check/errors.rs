@@ -1,4 +1,4 @@
-//! The errors that only the whole tree shows.
+//! Errors that require the whole tree.
 
 use super::facts::Facts;
 use super::stop_words::is_stop_word;
@@ -9,7 +9,7 @@ use crate::operator::{Negation, Operator};
 use crate::profile::Profile;
 use crate::span::Span;
 
-/// Reports what makes the whole rule invalid.
+/// Reports the errors of the whole rule.
 pub(super) fn report(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings<'_>) {
     negative(rule, facts, findings);
     stop_words(rule, facts, findings);
@@ -20,11 +20,11 @@ pub(super) fn report(rule: &Rule, facts: &Facts, profile: Profile, findings: &mu
     }
 }
 
-/// Reports a rule, and each alternative of an OR, that has no positive term.
+/// Reports a rule, and each alternative of an OR, without a positive term.
 fn negative(rule: &Rule, facts: &Facts, findings: &mut Findings<'_>) {
     let whole = rule.node(rule.root());
     let nothing = facts.positive_terms(rule).next().is_none();
-    // Of a rule without any positive term the service says both, once.
+    // For a rule without any positive term, the service sends both messages, once.
     let mut also_stop_words = nothing;
     let mut push = |node: &Node, is_branch: bool| {
         findings.push(Issue::NothingPositive { is_branch, also_stop_words }, node.span);
@@ -52,7 +52,7 @@ fn stop_words(rule: &Rule, facts: &Facts, findings: &mut Findings<'_>) {
     }
 }
 
-/// Reports what must be negated, and what must not.
+/// Reports operators that must be negated and are not, and those that must not be and are.
 fn dashes(rule: &Rule, facts: &Facts, findings: &mut Findings<'_>) {
     for (node, dashes) in rule.nodes().iter().zip(&facts.dashes) {
         let NodeKind::Term(term) = &node.kind else { continue };

@@ -1,17 +1,17 @@
-//! What each node of a tree is.
+//! Properties of the nodes of a tree.
 //!
-//! The tree is in post-order, so one pass forwards shows what a node is made of (is it positive, can it stand alone),
-//! and one pass backwards what it stands in (is it negated). Nothing recurses.
+//! In post-order, one forward pass derives a node's properties from its children (is it positive,
+//! can it stand alone). One backward pass counts the negations around it. Nothing recurses.
 
 use crate::ast::{Node, NodeKind, Rule, Term};
 
-/// What each node is, by its index.
+/// The properties of each node, by its index.
 pub(super) struct Facts {
-    /// Whether it asks for something, in every branch.
+    /// True if the node requires something to be present, in every alternative.
     pub(super) positive: Vec<bool>,
-    /// Whether it may be the whole rule on the filtered stream.
+    /// True if the node may be the whole rule on the filtered stream.
     pub(super) standalone: Vec<bool>,
-    /// How many dashes it stands under.
+    /// The number of negations around the node.
     pub(super) dashes: Vec<usize>,
 }
 
@@ -48,7 +48,7 @@ impl Facts {
         facts
     }
 
-    /// The terms under no dash.
+    /// Returns the terms that are not negated, with their nodes.
     pub(super) fn positive_terms<'a>(&'a self, rule: &'a Rule) -> impl Iterator<Item = (&'a Term, &'a Node)> {
         rule.nodes().iter().zip(&self.dashes).filter(|(_, dashes)| **dashes == 0).filter_map(|(node, _)| {
             match &node.kind {

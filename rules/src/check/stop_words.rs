@@ -1,6 +1,7 @@
-//! The words that cannot carry a rule.
+//! Stop words: keywords that are not sufficient for a rule.
 
-/// As the service's answers give them (PowerTrack: Rules; recorded in client libraries), by their length.
+/// The words that the service's responses list, grouped by length (PowerTrack: Rules; responses
+/// recorded in client libraries).
 const STOP_WORDS: [&[&str]; 6] = [
     &[],
     &["a"],
@@ -10,7 +11,8 @@ const STOP_WORDS: [&[&str]; 6] = [
     &["https"],
 ];
 
-/// Whether a bare keyword is a stop word, in any case. A rule needs a positive term that is none.
+/// Returns true if a bare keyword is a stop word, in any case. A rule needs a positive term that is
+/// not a stop word.
 ///
 /// ```
 /// use powerstream_rules::is_stop_word;

@@ -1,4 +1,4 @@
-//! Legal, and probably not what was meant.
+//! Warnings: valid constructs that are probably not what was meant.
 
 use super::facts::Facts;
 use super::stop_words::is_stop_word;
@@ -11,10 +11,10 @@ use crate::operator::Operator;
 use crate::profile::Profile;
 use crate::span::Span;
 
-/// The longest single term of PowerTrack 1.0; later limits are on the rule only.
+/// The maximum length of a term in PowerTrack 1.0. Later products limit only the whole rule.
 const TERM_CHARACTERS_MAX: usize = 128;
 
-/// Warns of what is legal, and probably not what was meant.
+/// Reports the warnings of a rule.
 pub(super) fn report(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings<'_>) {
     for (index, node) in rule.nodes().iter().enumerate() {
         let NodeKind::Term(term) = &node.kind else { continue };
@@ -25,7 +25,7 @@ pub(super) fn report(rule: &Rule, facts: &Facts, profile: Profile, findings: &mu
         match term.operator {
             Operator::Keyword => {
                 keyword(term, node.span, findings);
-                // Alone they are an error.
+                // A rule of stop words alone is an error, reported elsewhere.
                 let alone = findings.any(Code::StopWords);
                 if facts.dashes[index] == 0 && !alone && is_stop_word(&term.text) {
                     findings.push(Issue::StopWord(term.argument), node.span);
@@ -36,7 +36,7 @@ pub(super) fn report(rule: &Rule, facts: &Facts, profile: Profile, findings: &mu
             }
             Operator::Phrase => look_alike(term, node.span, findings),
             Operator::Hashtag if term.text.chars().all(char::is_numeric) => {
-                // Behind the `#`.
+                // The name without the `#`.
                 let name = Span::new(term.argument.start + 1, term.argument.end);
                 findings.push(Issue::NumericTag(name), node.span);
             }
@@ -73,7 +73,7 @@ fn look_alike(term: &Term, span: Span, findings: &mut Findings<'_>) {
     }
 }
 
-/// The guide's warning of rules that match a massive volume of Posts (Filtered Stream: Build a rule).
+/// Warns of a rule that matches a massive volume of Posts (Filtered Stream: Build a rule).
 fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings<'_>) {
     let root = rule.node(rule.root());
     if let NodeKind::Term(term) = &root.kind {
@@ -86,7 +86,7 @@ fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings<'
             return;
         }
     }
-    // The filtered streams refuse these.
+    // On the filtered streams these are errors, reported elsewhere.
     let mut any = false;
     let narrow = |(term, _): (&Term, &Node)| term.broken || (term.operator.info().standalone);
     for term in facts.positive_terms(rule) {
@@ -100,9 +100,10 @@ fn broad(rule: &Rule, facts: &Facts, profile: Profile, findings: &mut Findings<'
     }
 }
 
-/// Alternatives that nothing but flags and the like carry.
+/// Warns of alternatives that contain only operators that cannot stand alone.
 fn branches(rule: &Rule, facts: &Facts, findings: &mut Findings<'_>) {
-    // Nodes that nothing beside them or above them carries, by index; parents come last.
+    // True for a node if no sibling or ancestor contains a standalone operator. Indexed by node,
+    // parents last.
     let mut bare = vec![false; rule.nodes().len()];
     if let Some(root) = bare.last_mut() {
         *root = true;

@@ -1,4 +1,4 @@
-//! The few forms of a leaf that the matcher knows.
+//! Reduces each leaf of a rule to the few forms that the matcher evaluates.
 
 use core::fmt::Write as _;
 
@@ -12,31 +12,32 @@ use crate::ast::{Term, Value};
 use crate::characters::is_unsegmented;
 use crate::operator::Operator;
 
-/// One form of a leaf. A leaf has one, or several of which one must be true. All texts are folded.
+/// One form of a leaf. If a leaf has several, one of them must be true. All texts are folded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Atom<'a> {
-    /// A token of a string of the domain is this, or, if the domain has names and no texts, a whole string.
+    /// A token of a string in the domain equals the key. In a domain of names, a whole string
+    /// equals it.
     Key { domain: Domain, key: &'a str },
-    /// Something that has to be evaluated.
+    /// A condition that must be evaluated.
     Condition(Form<'a>),
 }
 
-/// What can be evaluated.
+/// The kinds of conditions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form<'a> {
-    /// These tokens are in a row in a string of the domain.
+    /// A string of the domain contains these tokens in sequence.
     Run { domain: Domain, text: &'a str, tokens: &'a [Token] },
-    /// A text or link has this literally, at the boundaries of words.
+    /// A text or link contains this text literally, at word boundaries.
     Literal { text: &'a str, tokens: &'a [Token] },
-    /// A text has these tokens near each other.
+    /// A text contains these tokens, at most `distance` apart.
     Near { text: &'a str, tokens: &'a [Token], distance: u8 },
-    /// A string of the domain has this, wherever words begin and end.
+    /// A string of the domain contains this text, regardless of word boundaries.
     Substring { domain: Domain, text: &'a str },
-    /// A field of the Post has some value.
+    /// A field of the Post has a certain value.
     Predicate(Predicate),
 }
 
-/// Room for what is made of a leaf.
+/// Reusable buffers for `atoms`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buffer {
     folded: String,
@@ -44,7 +45,7 @@ pub(crate) struct Buffer {
     number: String,
 }
 
-/// Calls `each` with the forms of a leaf, of which there is at least one.
+/// Calls `each` with every form of a leaf; at least once.
 pub(crate) fn atoms(term: &Term, options: MatchOptions, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<'_>)) {
     use Operator as O;
     buffer.folded.clear();
@@ -119,7 +120,7 @@ fn phrase(options: MatchOptions, buffer: &mut Buffer, each: &mut dyn FnMut(Atom<
     let text = &*buffer.folded;
     split(&mut buffer.tokens, text);
     match &*buffer.tokens {
-        // A word that is no piece of another is a token.
+        // A single word that is a whole token.
         [token] if is_one_token(&buffer.tokens, text) && !token.emoji => {
             each(Atom::Key { domain: Domain::Words, key: text });
         }
@@ -159,15 +160,15 @@ fn post(term: &Term, domain: Domain, buffer: &mut Buffer, each: &mut dyn FnMut(A
     each(Atom::Key { domain, key: decimal(id, &mut buffer.number) });
 }
 
-/// How ids are compared: as decimal digits.
+/// Formats an ID as it is compared: in decimal digits.
 pub(crate) fn decimal(id: u64, buffer: &mut String) -> &str {
     buffer.clear();
-    // Writing to a String cannot fail, here and below.
+    // Writing to a `String` cannot fail, here and below.
     let _ = write!(buffer, "{id}");
     buffer
 }
 
-/// How annotations are compared: as rules write them, a star for what may be any.
+/// Formats an annotation as it is compared: as in a rule, with `*` for any.
 pub(crate) fn annotation(domain: Option<u64>, entity: Option<u64>, buffer: &mut String) -> &str {
     buffer.clear();
     let _ = match domain {
@@ -202,13 +203,13 @@ fn predicate(term: &Term) -> Predicate {
         Value::Percent(percent) => Predicate::Sample(percent),
         Value::Threshold(_) => Predicate::True,
         Value::Flag => Predicate::Flag(term.operator),
-        // Only the service knows what is near in meaning.
+        // Only the service can compare meanings.
         Value::Text => Predicate::Unknown("embedding"),
         _ => mistyped(term),
     }
 }
 
-/// The parser gives each operator a value of its type, and nothing else makes terms.
+/// Panics: the parser gives each operator a value of its type, and nothing else creates terms.
 fn mistyped(term: &Term) -> ! {
     unreachable!("{:?} has the value {:?}", term.operator, term.value)
 }

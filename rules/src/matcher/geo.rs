@@ -1,11 +1,11 @@
-//! Shapes on the earth, and which points are inside.
+//! Circles and boxes on the Earth, and tests of points.
 
 use powerstream_core::post::Point;
 
-/// The mean radius of the earth in kilometres.
+/// The mean radius of the Earth in kilometers.
 const EARTH_KM: f64 = 6_371.008_8;
 
-/// A circle or a box, edges included.
+/// A circle or a box. The edge is included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Shape {
     Circle {
@@ -13,7 +13,7 @@ pub(crate) enum Shape {
         latitude: f64,
         radius_km: f64,
     },
-    /// West greater than east: it crosses the antimeridian.
+    /// If `west` is greater than `east`, the box crosses the antimeridian.
     Box {
         west: f64,
         south: f64,
@@ -27,7 +27,7 @@ impl Shape {
         self.holds_at((point.longitude, point.latitude))
     }
 
-    /// The same of a longitude and a latitude.
+    /// Returns true if the point (longitude, latitude) is inside.
     pub(crate) fn holds_at(&self, at: (f64, f64)) -> bool {
         match *self {
             Self::Circle { longitude, latitude, radius_km } => {
@@ -41,13 +41,14 @@ impl Shape {
         }
     }
 
-    /// Whether it holds all corners, of which there must be some.
+    /// Returns true if all corners are inside; false if there are none.
     pub(crate) fn holds_all(&self, mut corners: impl Iterator<Item = Point>) -> bool {
         corners.next().is_some_and(|first| self.holds(first) && corners.all(|corner| self.holds(corner)))
     }
 }
 
-/// Along a great circle, by the haversine formula, which is exact for what is near.
+/// Returns the great-circle distance by the haversine formula, which is accurate for short
+/// distances.
 fn distance_km((lon_a, lat_a): (f64, f64), (lon_b, lat_b): (f64, f64)) -> f64 {
     let half = |a: f64, b: f64| ((b - a).to_radians() / 2.0).sin().powi(2);
     let chord = half(lat_a, lat_b) + lat_a.to_radians().cos() * lat_b.to_radians().cos() * half(lon_a, lon_b);
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn distances_follow_great_circles() {
-        // A degree of a meridian, and of the sixtieth parallel, which is half as long.
+        // One degree of a meridian, and of the 60th parallel, which is half as long.
         assert!((distance_km((0.0, 0.0), (0.0, 1.0)) - 111.195).abs() < 0.01);
         assert!((distance_km((0.0, 60.0), (1.0, 60.0)) - 55.597).abs() < 0.01);
         assert!((distance_km((179.9, 0.0), (-179.9, 0.0)) - 22.239).abs() < 0.01);

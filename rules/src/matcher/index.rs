@@ -1,12 +1,12 @@
-//! What matching reads of a set of rules.
+//! The index that matching reads.
 
 use core::fmt;
 
 use super::program::Instruction;
 use super::terms::Terms;
 
-/// The name of a rule in its [`RuleSet`](super::RuleSet). Keys ascend in the order in which they are given, and none is given twice
-/// before 2^32 others were.
+/// Identifies a rule in its [`RuleSet`](super::RuleSet). Keys ascend in the order of insertion. A
+/// key is reused only after 2^32 other insertions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleKey(u64);
 
@@ -17,7 +17,8 @@ impl fmt::Display for RuleKey {
 }
 
 impl RuleKey {
-    /// By age first, so that keys ascend in the order in which they were given; a slot is used again.
+    /// Combines the insertion number and the slot. The insertion number is more significant, so
+    /// that keys ascend in the order of insertion although slots are reused.
     pub(crate) const fn new(age: u32, slot: u32) -> Self {
         Self((age as u64) << 32 | slot as u64)
     }
@@ -28,17 +29,17 @@ impl RuleKey {
     }
 }
 
-/// The index: terms with their postings, and the programs of the rules.
+/// The index: terms with their postings, and the compiled rules.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     pub(crate) terms: Terms,
-    /// By slot.
+    /// Indexed by slot.
     pub(crate) programs: Vec<Program>,
-    /// The slots of the rules without an anchor term: these are evaluated for every Post.
+    /// The slots of the rules without an anchor term. These are evaluated for every Post.
     pub(crate) unanchored: Vec<u32>,
 }
 
-/// A rule, compiled. No posting refers to an empty slot.
+/// A compiled rule. No posting refers to an empty slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) key: RuleKey,

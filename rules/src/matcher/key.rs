@@ -1,18 +1,19 @@
-//! The keys of terms: words of texts, names, pieces of strings, and what identifies a condition.
+//! The keys of terms: words, names, pieces of strings, and identities of conditions.
 //!
-//! A key of up to fourteen bytes is one number, with its length and its kind in the two bytes behind them, and is hashed
-//! as two halves of it. Nearly all keys are that short, and compared as numbers too, with no loop over their bytes.
+//! A key of at most 14 bytes is stored as one 16-byte number together with its length and kind.
+//! Such keys, which nearly all are, are hashed as two halves and compared as numbers, without a
+//! loop over bytes.
 
 use super::view::Domain;
 
-/// What a key is a key of.
+/// The kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     /// A token or a whole string of a domain.
     Text(Domain),
-    /// Some bytes of what is searched in the strings of a domain.
+    /// A piece of a substring that is searched in a domain.
     Gram(Domain),
-    /// The identity of a condition, which is evaluated when a rule needs it.
+    /// The identity of a condition.
     Condition,
 }
 
@@ -29,11 +30,11 @@ impl KeyKind {
     }
 }
 
-/// What the two halves of a short key are mixed with: half of the bits set, no pattern in them, and no bytes of a text,
-/// which would make nothing of a half.
+/// The numbers that the halves of a short key are mixed with. Half of their bits are set, without a
+/// pattern, and they differ from bytes of text: a half equal to its seed would hash to 0.
 const SEEDS: [u64; 2] = [0xD6E8_FEB8_6659_FD93, 0x9E37_79B9_7F4A_7C15];
 
-/// Mixes two numbers: each bit of their product, which is twice as long, depends on most bits of both.
+/// Mixes two numbers: folds their 128-bit product, in which each bit depends on most bits of both.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "the halves")]
 const fn mix(a: u64, b: u64) -> u64 {
@@ -47,10 +48,10 @@ const fn finish(hash: u64) -> u32 {
     (hash >> 32) as u32 | 1
 }
 
-/// The bytes that are read as one number.
+/// The number of bytes that are read as one number.
 const HEAD: usize = 16;
 
-/// By length, the bytes of a short key.
+/// Masks for the bytes of a short key, indexed by its length.
 const MASKS: [u128; Key::SHORT + 1] = {
     let (mut masks, mut length) = ([0; Key::SHORT + 1], 1);
     while length < masks.len() {
@@ -60,7 +61,7 @@ const MASKS: [u128; Key::SHORT + 1] = {
     masks
 };
 
-/// What is read of a key before it is looked up.
+/// A key and its hash, ready for a lookup.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hashed {
     /// Never 0.
@@ -68,11 +69,11 @@ pub(crate) struct Hashed {
     pub(crate) key: Key,
 }
 
-/// How many bytes [`Hashed::within`] reads from the beginning of a key on.
+/// The number of bytes that [`Hashed::within`] reads from the start of a key.
 pub(crate) const HASH_BEHIND: usize = HEAD;
 
 impl Hashed {
-    /// Reads a key.
+    /// Hashes a key.
     pub(crate) fn new(kind: KeyKind, key: &[u8]) -> Self {
         if key.len() <= Key::SHORT {
             let mut head = [0; HEAD];
@@ -82,19 +83,20 @@ impl Hashed {
         Self { hash: hash_long(kind, key), key: Key::long(kind) }
     }
 
-    /// Reads the key that stands in `bytes` from `start` to `end`, where they go on to [`HASH_BEHIND`] bytes from its start.
+    /// Hashes the key `bytes[start..end]`. `bytes` must extend at least [`HASH_BEHIND`] bytes from
+    /// `start`.
     #[inline]
     pub(crate) fn within(kind: KeyKind, bytes: &[u8], start: usize, end: usize) -> Self {
-        debug_assert!(start + HEAD <= bytes.len(), "a key would be taken for zeros");
+        debug_assert!(start + HEAD <= bytes.len(), "the bytes must extend beyond the key");
         let head = bytes.get(start..start + HEAD).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         match MASKS.get(end - start) {
-            // No branch on the length here: the next word may have any.
+            // No branch on the length: lengths of words are unpredictable.
             Some(mask) => Self::short(kind, u128::from_le_bytes(head) & mask, end - start),
             None => Self { hash: hash_long(kind, &bytes[start..end]), key: Key::long(kind) },
         }
     }
 
-    /// A short key, with zeros behind its bytes.
+    /// Hashes a short key, whose unused bytes are 0.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves")]
     fn short(kind: KeyKind, bytes: u128, length: usize) -> Self {
@@ -105,22 +107,23 @@ impl Hashed {
     }
 }
 
-/// The hash of a key that is not short. Only that: a whole [`Hashed`] would be passed in memory, and then those of short
-/// keys too.
+/// Returns the hash of a long key. It returns only the hash because a whole [`Hashed`] would be
+/// returned in memory, which would slow down short keys too.
 #[inline(never)]
 fn hash_long(kind: KeyKind, key: &[u8]) -> u32 {
-    // What is added keeps a text that happens to cancel what was mixed so far from cancelling what follows.
+    // The addition prevents a word that cancels the hash so far from hiding the rest.
     let take =
         |hash: u64, word: &[u8; 8]| mix(hash ^ u64::from_le_bytes(*word), SEEDS[1]).wrapping_add(SEEDS[0]);
     let (mut hash, mut rest) = ((key.len() as u64) << 8 | u64::from(kind.number()), key);
     while let Some((word, behind)) = rest.split_first_chunk() {
         (hash, rest) = (take(hash, word), behind);
     }
-    // The last eight bytes, some of them again.
+    // The last eight bytes, which may overlap the previous word.
     finish(key.last_chunk().map_or(hash, |word| take(hash, word)))
 }
 
-/// A key as a term has it: whole if it is short. The bytes of a long one are kept elsewhere.
+/// The stored form of a key. A short key is stored whole; the bytes of a long one are stored
+/// elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Key([u8; HEAD]);
 
@@ -128,17 +131,17 @@ impl Key {
     const SHORT: usize = HEAD - 2;
     const LENGTH: usize = HEAD - 2;
     const KIND: usize = HEAD - 1;
-    /// In place of a length.
+    /// The length byte of a long key.
     const LONG: u8 = u8::MAX;
 
-    /// Returns what stands for a long key.
+    /// Creates the stored form of a long key.
     const fn long(kind: KeyKind) -> Self {
         let mut key = [0; HEAD];
         (key[Self::LENGTH], key[Self::KIND]) = (Self::LONG, kind.number());
         Self(key)
     }
 
-    /// Returns what it is a key of.
+    /// Returns the kind of the key.
     pub(crate) fn kind(self) -> KeyKind {
         let number = self.0[Self::KIND];
         match number {
@@ -148,19 +151,19 @@ impl Key {
         }
     }
 
-    /// Returns true if it identifies a condition.
+    /// Returns true if this is the identity of a condition.
     #[inline]
     pub(crate) const fn is_condition(self) -> bool {
         self.0[Self::KIND] >= CONDITION
     }
 
-    /// Returns true if its bytes are kept elsewhere.
+    /// Returns true if the key is long, so that its bytes are stored elsewhere.
     #[inline]
     pub(crate) const fn is_long(self) -> bool {
         self.0[Self::LENGTH] == Self::LONG
     }
 
-    /// Returns the bytes of a short one.
+    /// Returns the bytes of a short key.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0[..usize::from(self.0[Self::LENGTH])]
     }

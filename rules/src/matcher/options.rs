@@ -1,37 +1,38 @@
-//! What can be chosen about matching.
+//! Options of the matcher.
 
-/// What may be chosen about matching.
+/// Options for cases where X's pages are silent or disagree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MatchOptions {
     /// How phrases are compared.
     pub phrases: Phrases,
-    /// What a keyword is in a script without blanks between words.
+    /// How keywords are compared in scripts without blanks between words.
     pub segment: Segment,
-    /// Whether `url:` reads the short link too, as the filtered stream does and PowerTrack does not.
+    /// If true, `url:` also matches the short link, as on the filtered stream; PowerTrack does not.
     pub short_links: bool,
 }
 
-/// How phrases are compared. X's pages of 2024 say that punctuation is treated as white space; Gnip's tables for the
-/// real-time product, and its staff's advice to list all kinds of apostrophes, say that it is not.
+/// How phrases are compared. X's pages of 2024 say that punctuation is treated as white space.
+/// Gnip's tables for the real-time product say that it is not, and so does its staff's advice to
+/// list all kinds of apostrophes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phrases {
-    /// Character by character: `"sea gull"` is not in `sea-gull`.
+    /// Character by character: `"sea gull"` does not match `sea-gull`.
     #[default]
     Literal,
-    /// Token by token: punctuation is a blank.
+    /// Token by token: punctuation counts as a blank.
     Tokens,
 }
 
-/// What a keyword in Chinese, Japanese, Thai and the like is compared with. No page describes how the service divides
-/// such text.
+/// How keywords in Chinese, Japanese, Thai and similar scripts are compared. X does not document
+/// how the service splits such text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Segment {
-    /// A token like any other, which is all that stands between blanks and punctuation.
+    /// As a token: the whole text between blanks or punctuation.
     #[default]
     Tokens,
-    /// Any part of the text or of a link.
+    /// As any part of the text or of a link.
     Substring,
 }

@@ -1,4 +1,4 @@
-//! Operators that test fields of the Post, without a text to search.
+//! Operators that test fields of a Post and search no text.
 
 use powerstream_core::post::{Entities, Format, MediaKind, Post, User};
 
@@ -7,26 +7,27 @@ use super::truth::Truth;
 use super::view::{Domain, FieldValue, Missing, PostRole, View};
 use crate::operator::Operator;
 
-/// A test of the Post's fields.
+/// A test of a Post's fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Predicate {
-    /// `has:` and `is:`.
+    /// An operator `has:` or `is:`.
     Flag(Operator),
-    /// A count of the author's.
+    /// A range for one of the author's counts.
     Count { operator: Operator, min: u64, max: Option<u64> },
-    /// Where the Post comes from.
+    /// The location of the Post.
     Geo(Shape),
-    /// Where X places the author's profile.
+    /// The location of the author's profile, according to X.
     ProfileGeo(Shape),
-    /// `sample:`, in percent.
+    /// `sample:`, with its percentage.
     Sample(u8),
-    /// What no payload can answer.
+    /// Always unknown, because no message contains the answer. The string names what is missing.
     Unknown(&'static str),
-    /// What restricts nothing.
+    /// Always true.
     True,
 }
 
-/// What is known of a leaf: its value, what made it true, and what is missing where it is unknown.
+/// The result of a leaf: its value, the field that made it true, and the field whose absence made
+/// it unknown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) value: Truth,
@@ -60,7 +61,7 @@ impl Predicate {
                     Operator::FollowersCount | Operator::MinFollowers => {
                         (user.followers_count(), "user.followers_count")
                     }
-                    other => unreachable!("{other:?} takes no count"),
+                    other => unreachable!("{other:?} has no count"),
                 };
                 Some((min <= count? && max.is_none_or(|max| count.is_some_and(|count| count <= max)), field))
             }),
@@ -112,7 +113,7 @@ fn flag(operator: Operator, view: &View<'_>) -> Answer {
         }),
         Operator::HasMedia => any(view, "extended_entities.media", |post| {
             let mut media = post.media();
-            // A key whose medium is not included stands for one all the same.
+            // A media key counts even if `includes` lacks the media object.
             not_included(post) || media.any(|medium| medium.kind() != MediaKind::Other)
         }),
         Operator::HasImages => media(view, MediaKind::Photo),
@@ -151,17 +152,17 @@ fn flag(operator: Operator, view: &View<'_>) -> Answer {
             let followers = scopes.and_then(|followers| followers.as_bool());
             Answer::of(followers == Some(false) || is_from_advertiser(view), "scopes.followers")
         }
-        other => unreachable!("{other:?} is no flag"),
+        other => unreachable!("{other:?} is not a flag"),
     }
 }
 
-/// True of one of the Posts that the operator reads.
+/// Returns true if `is` is true for one of the Posts that the operator reads.
 fn any(view: &View<'_>, field: &'static str, is: impl Fn(&Post<'_>) -> bool) -> Answer {
     let found = view.all().find(|(_, post)| is(post)).map(|(source, _)| (source, field));
     Answer::new(found, view.missing_any())
 }
 
-/// The same of its entities.
+/// Returns true if `is` is true for the entities of one of the Posts that the operator reads.
 fn any_entity<'a>(
     view: &View<'a>,
     field: &'static str,
@@ -181,7 +182,7 @@ fn media(view: &View<'_>, kind: MediaKind) -> Answer {
     )
 }
 
-/// How many media a v2 Post names.
+/// Returns the number of media keys of a v2 Post.
 fn keys_of_media(post: &Post<'_>) -> usize {
     if post.format() != Format::V2 {
         return 0;
@@ -190,13 +191,13 @@ fn keys_of_media(post: &Post<'_>) -> usize {
     keys.map_or(0, |keys| keys.elements().take(powerstream_core::post::MEDIA_MAX).count())
 }
 
-/// Whether some of them are not included.
+/// Returns true if `includes` lacks some of them.
 fn not_included(post: &Post<'_>) -> bool {
     let keys = keys_of_media(post);
     keys > 0 && post.media().count() < keys
 }
 
-/// What a field of the author says; `None` where the field is absent.
+/// Tests a field of the author. `get` returns `None` if the field is absent.
 fn of_author(
     view: &View<'_>,
     missing: &'static str,
@@ -223,7 +224,7 @@ fn geo(shape: Shape, view: &View<'_>) -> Answer {
     Answer::new(is.then_some((PostRole::Own, "place.bounding_box")), missing)
 }
 
-/// Whether the Post was made with X's own tool for advertisers.
+/// Returns true if the Post was made with X's own tool for advertisers.
 fn is_from_advertiser(view: &View<'_>) -> bool {
     const NAMES: [&str; 3] = ["Twitter for Advertisers", "Twitter Ads", "Twitter Ads Composer"];
     let mut is = false;
@@ -237,7 +238,7 @@ fn is_from_advertiser(view: &View<'_>) -> bool {
     is
 }
 
-/// The function of that name: X's own choice of a sample is not known.
+/// Returns the splitmix64 hash. How X selects its samples is not documented.
 const fn splitmix64(seed: u64) -> u64 {
     let mut mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,23 +1,26 @@
-//! A rule as a row of jumps.
+//! Compiles a rule to a sequence of instructions with jumps.
 //!
-//! Negations are pushed down to the leaves. What is left is made of AND and OR only, and is true exactly if it is true
-//! with every unknown leaf, negated or not, taken for false: so two values are enough here. Each leaf becomes one
-//! instruction, which evaluates it and then goes on behind itself or jumps ahead. Running off the end is false.
+//! Negations are first moved to the leaves, which leaves only AND and OR. Such a rule is true
+//! exactly if it is true with every unknown leaf, negated or not, replaced by false. Therefore two
+//! values suffice here. Each leaf becomes one instruction: it evaluates the leaf, then continues
+//! with the next instruction or jumps forward. The end of the program means false.
 //!
 //! ```text
-//!   (a OR b c) -d        0  a   true: 3             anchor terms: a and b. A Post with neither does not match
-//!                        1  b   false: end          a occurs: start behind 0, that is at 3
-//!                        2  c   false: end          b occurs: start behind 1, that is at 2
-//!                        3  -d  true: match
+//!   (a OR b c) -d        0  a   true: 3             anchor terms: a and b. A Post with neither
+//!                        1  b   false: end          cannot match.
+//!                        2  c   false: end          a occurs: start after 0, that is at 3
+//!                        3  -d  true: match         b occurs: start after 1, that is at 2
 //! ```
 //!
 //! # Anchor terms
 //!
-//! The anchors of a rule are leaves of which at least one is true whenever the rule is. Those of an AND are those of its
-//! rarest operand, those of an OR are those of all its operands. Each AND starts with the operand that has its anchors, so
-//! that only alternatives stand before an anchor. Starting behind an anchor that was found therefore skips nothing that
-//! could make the rule false. And if the rule is true, a run from its beginning passes an anchor that is true, and goes
-//! on as the run that started there did.
+//! The anchors of a rule are leaves of which at least one is true whenever the rule is. The anchors
+//! of an AND are those of its rarest operand. The anchors of an OR are those of all its operands.
+//!
+//! Each AND starts with the operand that has the anchors, so only alternatives precede an anchor.
+//! Starting after an anchor that occurs therefore skips nothing that could make the rule false.
+//! Conversely, if the rule is true, a run from the beginning reaches a true anchor, and continues
+//! like the run that starts after that anchor.
 
 use super::atom::{Atom, Buffer, Form, atoms};
 use super::key::KeyKind;
@@ -29,20 +32,20 @@ use crate::ast::{NodeId, NodeKind, Rule};
 /// One leaf of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instruction {
-    /// The term, and above it its class and two flags.
+    /// The term number in the low 28 bits, then the class, then two flags.
     bits: u32,
     target: u32,
 }
 
-/// How the value of a term is found.
+/// How the value of a term is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Class {
-    /// It is a word of the Post or not; all words are known.
+    /// A word: all words of the Post are known.
     Word = 0,
-    /// The same once the strings of its domain were searched.
+    /// A key: known after the strings of its domain have been searched.
     Key = 1,
-    /// It is evaluated.
+    /// A condition: evaluated on demand.
     Condition = 2,
 }
 
@@ -51,7 +54,7 @@ const JUMPS_IF_TRUE: u32 = 1 << 30;
 const CLASS_SHIFT: u32 = 28;
 const TERM: u32 = (1 << CLASS_SHIFT) - 1;
 
-/// The end of a program where it is true.
+/// The target that means that the rule is true.
 pub(crate) const ACCEPT: u32 = u32::MAX;
 
 impl Instruction {
@@ -80,21 +83,21 @@ impl Instruction {
         }
     }
 
-    /// Returns true if it is true where its term is false.
+    /// Returns true if the instruction negates its term.
     #[inline]
     pub(crate) const fn is_negated(self) -> bool {
         self.bits & NEGATED != 0
     }
 
-    /// Returns where to go on from `at`, where this stands.
+    /// Returns the index of the next instruction, if this one is at `at` and its value is `is`.
     #[inline]
     pub(crate) const fn next(self, at: u32, is: bool) -> u32 {
         if is == (self.bits & JUMPS_IF_TRUE != 0) { self.target } else { at + 1 }
     }
 }
 
-/// Compiles a rule and indexes its anchor terms for `slot`. Returns its program, and whether it has anchors; a rule
-/// without must be evaluated for every Post.
+/// Compiles a rule and indexes its anchor terms for `slot`. Returns the program, and true if it has
+/// anchors. A rule without anchors must be evaluated for every Post.
 pub(crate) fn compile(
     rule: &Rule,
     slot: u32,
@@ -118,7 +121,8 @@ pub(crate) fn compile(
         let (mut anchor, mut entry) = (leaf.term(), leaf.next(*at, true));
         if leaf.class() == Class::Condition {
             match terms.anchor_of(anchor) {
-                // A word of the condition occurs: the condition has yet to be evaluated.
+                // The word is only part of the condition, so the condition itself must still be
+                // evaluated.
                 Anchor::Term(word) => (anchor, entry) = (word, *at),
                 Anchor::Nothing => {}
                 Anchor::Never => continue,
@@ -129,7 +133,7 @@ pub(crate) fn compile(
     (writer.code.into(), is_anchored)
 }
 
-/// Removes a rule's postings and gives up its terms.
+/// Removes a rule's postings and releases its terms.
 pub(crate) fn forget(code: &[Instruction], slot: u32, terms: &mut Terms) {
     for instruction in code {
         match terms.anchor_of(instruction.term()) {
@@ -141,28 +145,28 @@ pub(crate) fn forget(code: &[Instruction], slot: u32, terms: &mut Terms) {
     code.iter().for_each(|instruction| terms.release(instruction.term()));
 }
 
-/// A leaf in one of its forms.
+/// One form of a leaf.
 #[derive(Clone, Copy, Debug)]
 struct Leaf {
     term: TermId,
     class: Class,
 }
 
-/// A cost that forbids: a negated leaf is no anchor.
+/// A cost that excludes a node: a negated leaf cannot be an anchor.
 const FORBIDDEN: u32 = u32::MAX;
 
-/// What is known of a node before it is written, for itself and for its negation.
+/// Properties of a node before it is written. Index 0 applies to the node, index 1 to its negation.
 #[derive(Clone, Debug, Default)]
 struct Plan {
-    /// How often its anchors are found.
+    /// The estimated number of occurrences of its anchors.
     costs: [u32; 2],
-    /// How expensive it is to evaluate.
+    /// The cost of evaluating it.
     effort: u32,
-    /// Its forms if it is a leaf.
+    /// Its forms, if it is a leaf.
     leaves: Leaves,
 }
 
-/// The forms of a leaf, nearly always one.
+/// The forms of a leaf: nearly always one.
 #[derive(Clone, Debug, Default)]
 enum Leaves {
     #[default]
@@ -189,7 +193,7 @@ impl Leaves {
     }
 }
 
-/// Plans all nodes, children before their parents.
+/// Plans all nodes, children before parents.
 fn plan(rule: &Rule, options: MatchOptions, terms: &mut Terms) -> Vec<Plan> {
     let mut buffer = Buffer::default();
     let mut plans: Vec<Plan> = Vec::with_capacity(rule.nodes().len());
@@ -199,7 +203,8 @@ fn plan(rule: &Rule, options: MatchOptions, terms: &mut Terms) -> Vec<Plan> {
                 let Plan { costs: [is, is_not], effort, .. } = plans[child.index()];
                 Plan { costs: [is_not, is], effort, leaves: Leaves::None }
             }
-            // All anchors of an OR are needed, and the rarest of an AND. Negated it is the other way round.
+            // An OR needs the anchors of all operands, an AND those of the rarest. Negation swaps
+            // the two.
             NodeKind::Or(children) => plan_operands(&plans, children, 0),
             NodeKind::And(children) => plan_operands(&plans, children, 1),
             NodeKind::Term(term) => {
@@ -218,7 +223,8 @@ fn plan(rule: &Rule, options: MatchOptions, terms: &mut Terms) -> Vec<Plan> {
     plans
 }
 
-/// Plans an AND or an OR. At `by_all` its anchors are those of all operands, else those of the best.
+/// Plans an AND or an OR. `by_all` is the index in `costs` for which the anchors of all operands
+/// are needed; for the other index, the cheapest operand suffices.
 fn plan_operands(plans: &[Plan], operands: &[NodeId], by_all: usize) -> Plan {
     let mut plan = Plan { costs: [FORBIDDEN; 2], ..Plan::default() };
     plan.costs[by_all] = 0;
@@ -240,7 +246,7 @@ fn leaf(atom: Atom<'_>, terms: &mut Terms) -> Leaf {
     }
 }
 
-/// Returns how expensive it is to evaluate a leaf, measured by a word of the Post.
+/// Returns the cost of evaluating a leaf, in multiples of the test of one word.
 const fn effort_of(atom: Atom<'_>) -> u32 {
     match atom {
         Atom::Key { domain: Domain::Words, .. } => 1,
@@ -252,21 +258,21 @@ const fn effort_of(atom: Atom<'_>) -> u32 {
     }
 }
 
-/// A node to be written, and where to go on from it. Targets are labels.
+/// A node to write, and the labels to continue at.
 #[derive(Clone, Copy, Debug)]
 struct Goal {
     id: NodeId,
     negated: bool,
     if_true: u32,
     if_false: u32,
-    /// Whether its anchors are those of the rule.
+    /// True if the node's anchors are anchors of the rule.
     anchors: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Task {
     Node(Goal),
-    /// The label stands here.
+    /// Sets the label to the current position.
     Place(u32),
 }
 
@@ -277,12 +283,12 @@ const LABEL_REJECT: u32 = 1;
 struct Writer<'r> {
     rule: &'r Rule,
     plans: Vec<Plan>,
-    /// From the last to the first.
+    /// A stack: the last task is next.
     tasks: Vec<Task>,
-    /// By label, its place.
+    /// The position of each label.
     labels: Vec<u32>,
     code: Vec<Instruction>,
-    /// Where the anchors stand.
+    /// The positions of the anchors.
     anchors: Vec<u32>,
 }
 
@@ -319,8 +325,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Puts off operands that must all be true, or of which one is enough. From each but the last one the program goes on
-    /// at the next one if the value is still open.
+    /// Adds tasks for operands of which all must be true, or one suffices. Each operand except the
+    /// last continues at the next one if it does not decide the value.
     fn write_operands(&mut self, operands: &[NodeId], goal: Goal, all: bool) {
         let operands = self.ordered(operands, goal, all);
         let begin = self.tasks.len();
@@ -338,8 +344,8 @@ impl Writer<'_> {
         self.tasks[begin..].reverse();
     }
 
-    /// Returns operands in the order of evaluation: of those that must all be true first the one with the anchors, and
-    /// otherwise the cheap ones before the expensive ones.
+    /// Returns the operands in the order of evaluation: cheap ones first. If all must be true, the
+    /// operand with the anchors precedes the others.
     fn ordered(&self, operands: &[NodeId], goal: Goal, all: bool) -> Vec<NodeId> {
         let mut operands = operands.to_vec();
         operands.sort_by_key(|id| self.plans[id.index()].effort);
@@ -352,14 +358,15 @@ impl Writer<'_> {
         operands
     }
 
-    /// Writes a leaf: an instruction for each of its forms.
+    /// Writes a leaf: one instruction for each of its forms.
     fn write_leaf(&mut self, goal: Goal) {
         let Goal { id, negated, if_true, if_false, anchors } = goal;
-        // Where the program goes on behind the leaf.
+        // The label directly after the leaf.
         let next = if let Some(Task::Place(next)) = self.tasks.last() { Some(*next) } else { None };
         let leaves = self.plans[id.index()].leaves.as_slice();
         for (index, leaf) in leaves.iter().enumerate() {
-            // One of several is enough, or, negated, one too many: jump. The last goes on to what stands behind it.
+            // A true form decides a positive leaf, and a negated one as false: jump. The last form
+            // continues with whatever follows the leaf.
             let is_last = index + 1 == leaves.len();
             let jumps_if = if is_last { next != Some(if_true) } else { !negated };
             let target = if jumps_if { if_true } else { if_false };
@@ -395,7 +402,8 @@ mod tests {
         (Program { code, is_anchored }, terms)
     }
 
-    /// The keywords of a program in its order, a dash before those that are negated, with the two ways on.
+    /// Returns the keywords of a program in order, negated ones with a dash, each with its two
+    /// targets.
     fn shown(program: &Program, terms: &Terms) -> Vec<String> {
         let way = |next: u32| match next {
             ACCEPT => "match".to_owned(),
@@ -417,9 +425,9 @@ mod tests {
     }
 
     #[test]
-    fn anchors_come_first_and_evaluation_starts_behind_them() {
+    fn anchors_come_first_and_evaluation_starts_after_them() {
         let (program, terms) = compiled("-delta (alpha OR bravo charlie)");
-        // Of two words the longer one is the anchor, as the rarer.
+        // Of two words, the longer one is the anchor, because it is probably rarer.
         assert_eq!(
             shown(&program, &terms),
             ["alpha 3 1", "charlie 2 end", "bravo 3 end", "-delta match end"]
@@ -443,7 +451,7 @@ mod tests {
     fn the_rarest_operand_of_an_and_is_its_anchor() {
         let (_, terms) = compiled("the sea cormorant");
         assert_eq!((entries(&terms, "cormorant"), entries(&terms, "the").len()), (vec![1], 0));
-        // A phrase is evaluated if its rarest word occurs. One letter is too common.
+        // A phrase is evaluated if its rarest word occurs. A single letter is too common.
         let (program, terms) = compiled("\"a cormorant\" OR gull");
         assert_eq!(program.code.len(), 2);
         assert_eq!(entries(&terms, "cormorant"), [1]);
@@ -454,7 +462,7 @@ mod tests {
         assert!(!compiled("-gull").0.is_anchored);
         assert!(!compiled("gull OR -tern").0.is_anchored);
         assert!(compiled("gull -tern").0.is_anchored);
-        // Never true, so never evaluated.
+        // The rule can never be true, so it is never evaluated.
         let (program, terms) = compiled("gull embedding:\"birds\"");
         assert!(program.is_anchored && entries(&terms, "gull").is_empty());
     }

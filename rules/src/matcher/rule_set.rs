@@ -1,4 +1,4 @@
-//! A set of rules: adding and removing them, and matching them with a Post.
+//! A set of rules: insertion, removal and matching.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::ast::Rule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry<'a> {
-    /// The rule as it was written.
+    /// The rule as written.
     pub value: &'a str,
-    /// Its tag.
+    /// The rule's tag.
     pub tag: Option<&'a str>,
 }
 
-/// Rules that are matched together. See the [module](crate::matcher).
+/// Rules that are matched together. See the [module](crate::matcher) for how it works.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     options: MatchOptions,
     index: Index,
-    /// By slot.
+    /// Indexed by slot.
     rules: Vec<Option<Stored>>,
     free: Vec<u32>,
-    /// The number of rules ever added.
+    /// The number of insertions so far.
     inserted: u32,
 }
 
@@ -49,30 +49,30 @@ impl Stored {
 }
 
 impl RuleSet {
-    /// No rules, the default options.
+    /// Creates an empty set with the default options.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No rules.
+    /// Creates an empty set with these options.
     #[must_use]
     pub fn with_options(options: MatchOptions) -> Self {
         Self { options, ..Self::default() }
     }
 
-    /// The options.
+    /// Returns the options of the set.
     #[must_use]
     pub const fn options(&self) -> MatchOptions {
         self.options
     }
 
-    /// Adds a rule. Two rules may have the same value; the service refuses that, and so may the caller. The rule's
-    /// profile has no influence here.
+    /// Adds a rule and returns its key. Two rules may have the same value here, although the
+    /// service rejects that. The profile that the rule was parsed with does not matter.
     ///
     /// # Panics
     ///
-    /// If the set has 2^28 different terms already, which are some 10 GB.
+    /// Panics if the set would have more than 2^28 different terms, which would take over 17 GB.
     pub fn insert(&mut self, rule: &Rule, tag: Option<&str>) -> RuleKey {
         #[allow(clippy::cast_possible_truncation, reason = "there are fewer rules than terms")]
         let slot = self.free.pop().unwrap_or(self.rules.len() as u32);
@@ -94,7 +94,7 @@ impl RuleSet {
         key
     }
 
-    /// Removes a rule. Returns false if there is none with this key.
+    /// Removes a rule. Returns false if the set has no rule with this key.
     pub fn remove(&mut self, key: RuleKey) -> bool {
         let slot = key.slot();
         let Some(place) = self.rules.get_mut(slot as usize) else { return false };
@@ -108,34 +108,35 @@ impl RuleSet {
         true
     }
 
-    /// A rule.
+    /// Returns the rule with this key, if the set has one.
     #[must_use]
     pub fn get(&self, key: RuleKey) -> Option<Entry<'_>> {
         let stored = self.rules.get(key.slot() as usize)?.as_ref()?;
         (stored.key == key).then(|| stored.entry())
     }
 
-    /// The rules and their keys, in no order.
+    /// Returns the rules with their keys, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (RuleKey, Entry<'_>)> {
         self.rules.iter().flatten().map(|stored| (stored.key, stored.entry()))
     }
 
-    /// How many rules there are.
+    /// Returns the number of rules.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rules.len() - self.free.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The rules that a message matches, ascending.
+    /// Returns the keys of the rules that a message matches, ascending.
     ///
-    /// The message is the JSON of a Post in either format, or an array, of which the first element counts: take others
-    /// apart with [`elements`](powerstream_core::stream::elements). What is no Post matches nothing, nor does what is no JSON.
+    /// The message is the JSON of a Post, in the legacy or the v2 format. Of an array, only the
+    /// first element is matched; [`elements`](powerstream_core::stream::elements) splits arrays. A
+    /// message that is not a Post, or not JSON, matches nothing.
     pub fn matches<'s>(&self, message: &[u8], scratch: &'s mut Scratch) -> &'s [RuleKey] {
         match post_of(message) {
             Some(post) => self.matches_post(&post.index().post(), scratch),
@@ -143,7 +144,7 @@ impl RuleSet {
         }
     }
 
-    /// The same of a Post that was found already. Where it comes from an
+    /// Returns the keys of the rules that a Post matches, ascending. If the Post comes from an
     /// [`Index`](powerstream_core::post::Index), its fields are not searched again.
     pub fn matches_post<'s>(&self, post: &Post<'_>, scratch: &'s mut Scratch) -> &'s [RuleKey] {
         let posts = Posts::new(*post);
@@ -151,8 +152,8 @@ impl RuleSet {
         scratch.matched()
     }
 
-    /// The same of a text and nothing else: a legacy Post that has no other field. The text is decoded like that of a
-    /// Post: `&amp;`, `&lt;` and `&gt;` are the characters that they stand for.
+    /// Returns the keys of the rules that a text matches, ascending. The text is treated as a
+    /// legacy Post without other fields: `&amp;`, `&lt;` and `&gt;` in it are decoded.
     pub fn matches_text<'s>(&self, text: &str, scratch: &'s mut Scratch) -> &'s [RuleKey] {
         let posts = Posts::of_text(text);
         Scan::new(&self.index, &View::new(&posts), scratch).run();

@@ -1,24 +1,25 @@
-//! A hash table from keys to numbers, which does not hold the keys.
+//! A hash table from hashes to term numbers. It does not store the keys.
 //!
-//! Open addressing, at most half full. A slot has the number of a key and its hash, so that a key is hardly ever
-//! compared with another one. Most words of a text are in no rule. A filter is therefore consulted before the table: one
-//! bit for each hash of a finer grain, small enough for the nearest cache.
+//! It uses open addressing and is at most half full. Each slot stores a term number and its hash,
+//! so different keys are rarely compared. Because most words of a text occur in no rule, lookups
+//! first consult a filter: one bit per hash at a finer resolution, small enough for the L1 cache.
 
-/// See the [module](self).
+/// A hash table; see the [module](self).
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
-    /// A power of two of them.
+    /// The slots; their number is a power of two.
     slots: Vec<Slot>,
-    /// The binary logarithm of their number.
+    /// The binary logarithm of the number of slots.
     bits: u32,
     len: usize,
-    /// A bit for each hash in the table, by its upper bits, and for some hashes that were removed.
+    /// One bit per value of the upper bits of a hash. Set for all hashes in the table, and for some
+    /// that were removed.
     filter: Vec<u64>,
-    /// The number of hashes removed since the filter was made.
+    /// The number of hashes removed since the filter was built.
     stale: usize,
 }
 
-/// A hash is odd, so 0 means empty.
+/// A slot. Hashes are odd, so 0 means empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Slot {
     hash: u32,
@@ -26,7 +27,7 @@ struct Slot {
 }
 
 const BITS_MIN: u32 = 6;
-/// The binary logarithm of the filter's bits for each slot.
+/// The binary logarithm of the number of filter bits per slot.
 const GRAIN: u32 = 2;
 
 impl Default for Table {
@@ -41,7 +42,8 @@ impl Table {
         Self { slots: vec![Slot::default(); 1 << bits], bits, len: 0, filter, stale: 0 }
     }
 
-    /// Returns the slot of a hash. Its key is there, or behind it with no empty slot between.
+    /// Returns the first slot for a hash. The key is in this slot or after it, with no empty slot
+    /// between.
     #[inline]
     const fn home(&self, hash: u32) -> usize {
         (hash >> (u32::BITS - self.bits)) as usize
@@ -52,22 +54,22 @@ impl Table {
         (at + 1) & (self.slots.len() - 1)
     }
 
-    /// Returns the word of the filter and the bit in it that stand for a hash.
+    /// Returns the index of the filter word and the bit for a hash.
     #[inline]
     const fn grain(&self, hash: u32) -> (usize, u64) {
         let bit = hash >> (u32::BITS - self.bits - GRAIN);
         ((bit >> 6) as usize, 1 << (bit & 63))
     }
 
-    /// Returns false if no key has this hash.
+    /// Returns false if no key in the table has this hash. May return true without one.
     #[inline]
     pub(crate) fn may_have(&self, hash: u32) -> bool {
         let (word, bit) = self.grain(hash);
         self.filter[word] & bit != 0
     }
 
-    /// Finds the key with this hash for which `is` returns true. Call [`may_have`](Self::may_have) first if there is
-    /// probably none.
+    /// Returns the number of the key with this hash for which `is` returns true. If the key is
+    /// probably absent, call [`may_have`](Self::may_have) first.
     #[inline]
     pub(crate) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
         let mut at = self.home(hash);
@@ -113,7 +115,7 @@ impl Table {
         while self.slots[hole] != (Slot { hash, id }) {
             hole = self.next(hole);
         }
-        // A key behind the hole that would not be found across it moves into it.
+        // Moves each following key into the hole if it could no longer be found across the hole.
         let mask = self.slots.len() - 1;
         let mut at = self.next(hole);
         while self.slots[at].hash != 0 {
@@ -126,7 +128,7 @@ impl Table {
         }
         self.slots[hole] = Slot::default();
         self.len -= 1;
-        // Keys share the filter's bits, so these stay until they are as many as the others can be.
+        // Keys share filter bits, so bits of removed keys stay until there are too many of them.
         self.stale += 1;
         if self.stale > self.slots.len() / 2 {
             self.rebuild(self.bits);
@@ -148,7 +150,8 @@ mod tests {
         let mut state: u32 = 1;
         for _ in 0..40_000 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Few hashes, so that they collide, and many in the last slots, so that they wrap around.
+            // Few distinct hashes, so that they collide; many for the last slots, so that probing
+            // wraps.
             let hash = if state & 0x1_0000 == 0 { state | 1 } else { (state >> 20) | 0xffff_f001 };
             if state & 0x6_0000 == 0 {
                 if let Some(id) = map.remove(&hash) {
@@ -163,7 +166,7 @@ mod tests {
                 hashes[id as usize] = hash;
             }
             let held = map.get(&hash).copied();
-            // No key with another hash is compared.
+            // `find` passes only keys with the same hash.
             let found = table.find(hash, |id| {
                 assert_eq!(hashes[id as usize], hash);
                 Some(id) == held

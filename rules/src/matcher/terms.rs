@@ -1,4 +1,5 @@
-//! The terms of a set of rules: what its leaves compare a Post with, each once, with the postings of anchor terms.
+//! The terms of a set of rules: everything its leaves compare with a Post, stored once, with the
+//! postings of anchor terms.
 
 use super::atom::Form;
 use super::key::{Hashed, Key, KeyKind};
@@ -12,22 +13,23 @@ use crate::check::is_stop_word;
 /// The number of a term, below [`TERMS_MAX`].
 pub(crate) type TermId = u32;
 
-/// More do not fit into an instruction; a set would need tens of gigabytes first.
+/// The maximum number of terms, because an instruction has 28 bits for the number. That many terms
+/// would take over 17 GB.
 pub(crate) const TERMS_MAX: u32 = 1 << 28;
 
-/// No term.
+/// The number that means "no term".
 pub(crate) const NONE: TermId = u32::MAX;
 
-/// Where to evaluate a rule from if an anchor term occurs.
+/// The place where evaluation of a rule starts if an anchor term occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Posting {
     /// The slot of the rule.
     pub(crate) rule: u32,
-    /// The instruction in its program.
+    /// The index of the instruction in the rule's program.
     pub(crate) entry: u32,
 }
 
-/// What is evaluated, with its words looked up.
+/// A condition to evaluate, with the numbers of its terms.
 #[derive(Clone, Debug)]
 pub(crate) enum Condition {
     Literal { text: Box<str>, tokens: Box<[Token]> },
@@ -37,31 +39,32 @@ pub(crate) enum Condition {
     Predicate(Predicate),
 }
 
-/// What must occur in a Post if a leaf is true.
+/// The term that must occur in a Post for a leaf to be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Anchor {
     /// This term.
     Term(TermId),
-    /// No term: the condition is evaluated for every Post.
+    /// There is no such term: the condition is evaluated for every Post.
     Nothing,
-    /// It is never true.
+    /// The leaf is never true.
     Never,
 }
 
-/// A term. One cache line, so that one access brings the key and the place of the postings.
+/// A term. It is one cache line, so one memory access loads the key and the pointer to the
+/// postings.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
 struct Term {
     key: Key,
-    /// The number of instructions and conditions that have it.
+    /// The number of instructions and conditions that use the term.
     users: u32,
-    /// How often it is likely to be found in a million Posts.
+    /// The estimated number of occurrences in a million Posts.
     cost: u32,
     postings: Vec<Posting>,
     more: Option<Box<More>>,
 }
 
-/// What few terms have.
+/// The part of a term that few terms have.
 #[derive(Clone, Debug)]
 struct More {
     /// The bytes of a long key.
@@ -79,7 +82,7 @@ impl Term {
     }
 }
 
-/// See the [module](self).
+/// The terms; see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
     table: Table,
@@ -91,12 +94,12 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Returns the term for a key, made if there is none, with one user more.
+    /// Returns the term for a key, and adds one user. Creates the term if necessary.
     pub(crate) fn key(&mut self, kind: KeyKind, key: &[u8]) -> TermId {
         self.find_or_add(kind, key, |_| (key_cost(kind, key), None))
     }
 
-    /// Returns the term for a condition, made if there is none, with one user more.
+    /// Returns the term for a condition, and adds one user. Creates the term if necessary.
     pub(crate) fn condition(&mut self, form: Form<'_>) -> TermId {
         self.find_or_add(KeyKind::Condition, &identity(form), |terms| {
             let condition = terms.prepared(form);
@@ -135,7 +138,7 @@ impl Terms {
             None => {
                 assert!(
                     self.terms.len() < TERMS_MAX as usize,
-                    "a set of rules has less than 2^28 different terms"
+                    "a set of rules has at most 2^28 different terms"
                 );
                 self.terms.push(term);
                 #[allow(clippy::cast_possible_truncation, reason = "see above")]
@@ -164,7 +167,7 @@ impl Terms {
         }
     }
 
-    /// Returns the anchor of a condition: the rarest of its words, or a piece of its text.
+    /// Returns the anchor of a condition: its rarest word, or a piece of its text.
     fn anchor(&mut self, form: Form<'_>, condition: &Condition) -> Anchor {
         match (condition, form) {
             (Condition::Run { tokens, .. } | Condition::Near { tokens, .. }, _) => {
@@ -190,7 +193,7 @@ impl Terms {
     }
 
     fn gram(&mut self, domain: Domain, text: &str) -> Anchor {
-        // A blank may stand for other white space.
+        // A blank in the rule matches any white space, so the piece must not contain one.
         let longest = text.split(' ').max_by_key(|piece| piece.len()).unwrap_or_default();
         match rarest_gram(longest.as_bytes()) {
             Some(gram) => Anchor::Term(self.key(KeyKind::Gram(domain), gram)),
@@ -206,13 +209,14 @@ impl Terms {
         })
     }
 
-    /// Finds the term for a key. Most words of a text have none, which a filter shows.
+    /// Returns the term for a key. Most words of a text have none; the filter rejects them quickly.
     #[inline]
     pub(crate) fn look_up(&self, hashed: Hashed, key: &[u8]) -> Option<TermId> {
         if self.table.may_have(hashed.hash) { self.find(hashed, key) } else { None }
     }
 
-    /// Takes one user from a term, and removes it with the last one. The words of a condition go with it.
+    /// Removes one user of a term. Removes the term with its last user, and releases the terms of
+    /// its condition.
     pub(crate) fn release(&mut self, id: TermId) {
         let term = &mut self.terms[id as usize];
         term.users -= 1;
@@ -231,28 +235,29 @@ impl Terms {
         }
     }
 
-    /// Returns what must occur if a term is true: itself, or the anchor of a condition.
+    /// Returns the anchor of a term: the term itself, or the anchor of its condition.
     pub(crate) fn anchor_of(&self, id: TermId) -> Anchor {
         self.terms[id as usize].condition().map_or(Anchor::Term(id), |(_, anchor)| *anchor)
     }
 
-    /// Returns the condition of a term that is one.
+    /// Returns the condition of a term, which must be a condition.
     pub(crate) fn condition_of(&self, id: TermId) -> &Condition {
         match self.terms[id as usize].condition() {
             Some((condition, _)) => condition,
-            None => unreachable!("the instruction says that this term is a condition"),
+            None => unreachable!("the instruction refers to a condition"),
         }
     }
 
-    /// Returns the domain of a term that is a key.
+    /// Returns the domain of a term, which must be a key.
     pub(crate) fn domain_of(&self, id: TermId) -> Domain {
         match self.terms[id as usize].key.kind() {
             KeyKind::Text(domain) => domain,
-            kind => unreachable!("the instruction says that this term is a key, and it is a {kind:?}"),
+            kind => unreachable!("the instruction refers to a key, but the term is a {kind:?}"),
         }
     }
 
-    /// Returns how often a term is likely to be found in a million Posts; for a condition, how often it is evaluated.
+    /// Returns the estimated number of occurrences in a million Posts; for a condition, the number
+    /// of evaluations.
     pub(crate) fn cost(&self, id: TermId) -> u32 {
         self.terms[id as usize].cost
     }
@@ -284,13 +289,13 @@ impl Terms {
         }
     }
 
-    /// Returns the postings of a term; none if it is no anchor term.
+    /// Returns the postings of a term; empty if it is not an anchor term.
     #[inline]
     pub(crate) fn postings(&self, id: TermId) -> &[Posting] {
         &self.terms[id as usize].postings
     }
 
-    /// Returns what has to be searched to find the anchor terms.
+    /// Returns the searches that find the anchor terms.
     pub(crate) const fn wanted(&self) -> &Wanted {
         &self.wanted
     }
@@ -306,7 +311,7 @@ impl Terms {
         core::str::from_utf8(self.terms[id as usize].key()).unwrap()
     }
 
-    /// Returns true if all terms, and all that belongs to them, were removed.
+    /// Returns true if all terms and their data have been removed.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.free.len() == self.terms.len()
@@ -318,19 +323,19 @@ impl Terms {
             })
     }
 
-    /// Returns a bound above all term numbers.
+    /// Returns an upper bound of the term numbers.
     pub(crate) fn end(&self) -> usize {
         self.terms.len()
     }
 }
 
-/// Returns the bytes that two conditions share exactly if they are the same.
+/// Returns bytes that are equal exactly for equal conditions.
 fn identity(form: Form<'_>) -> Vec<u8> {
     let joined = |tag: [u8; 2], text: &str, tokens: &[Token]| {
         let mut key = tag.to_vec();
         for token in tokens {
             key.extend_from_slice(token.of(text).as_bytes());
-            // No token holds one.
+            // A token never contains a blank.
             key.push(b' ');
         }
         key
@@ -340,7 +345,7 @@ fn identity(form: Form<'_>) -> Vec<u8> {
         Form::Near { text, tokens, distance } => joined([b'N', distance], text, tokens),
         Form::Literal { text, .. } => [b"L", text.as_bytes()].concat(),
         Form::Substring { domain, text } => [&[b'S', domain as u8], text.as_bytes()].concat(),
-        // Distinct for distinct values, numbers too.
+        // The debug form differs for different values, including numbers.
         Form::Predicate(predicate) => format!("P{predicate:?}").into_bytes(),
     }
 }
@@ -363,13 +368,13 @@ fn key_cost(kind: KeyKind, key: &[u8]) -> u32 {
             3 => 20_000,
             _ => 4_000,
         },
-        KeyKind::Condition => unreachable!("a condition costs what its anchor does"),
+        KeyKind::Condition => unreachable!("the cost of a condition is that of its anchor"),
     }
 }
 
-/// Returns how common a word is, by its length: short ones are, and stop words.
+/// Returns how common a word is, estimated from its length and the list of stop words.
 fn word_cost(word: &[u8]) -> u32 {
-    // No stop word is longer.
+    // No stop word is longer than five bytes.
     if word.len() <= 5 && core::str::from_utf8(word).is_ok_and(is_stop_word) {
         return 200_000;
     }

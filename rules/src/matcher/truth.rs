@@ -1,16 +1,17 @@
-//! The logic of three values.
+//! Three-valued logic.
 
 use core::ops::Not;
 
-/// The value of a rule or a leaf. In this order, so that AND is the least of its operands and OR the greatest.
+/// The value of a rule or a leaf. The values are ordered so that AND is the minimum of its operands
+/// and OR the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "logic is finished")]
+#[allow(clippy::exhaustive_enums, reason = "there are exactly three values")]
 pub enum Truth {
-    /// It is not so.
+    /// False.
     False,
-    /// The message does not hold what decides.
+    /// The message lacks the field that decides.
     Unknown,
-    /// It is so.
+    /// True.
     True,
 }
 

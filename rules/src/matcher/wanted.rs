@@ -1,12 +1,13 @@
-//! What has to be searched in a Post: the strings and pieces of strings that some anchor term is made of.
+//! Tracks which searches a Post requires, so that matching reads only the strings that some anchor
+//! term needs.
 
 use super::key::{Key, KeyKind};
 use super::view::Domain;
 
-/// The longest piece of a substring that is indexed.
+/// The maximum length in bytes of the piece of a substring that is indexed.
 const GRAM_MAX: usize = 4;
 
-/// The domains in which substrings are searched. All of their strings are among those of [`Domain::Words`].
+/// The domains in which substrings are searched. [`Domain::Words`] contains all of their strings.
 const GRAM_DOMAINS: [Domain; 3] = [Domain::Words, Domain::OwnTexts, Domain::AllLinks];
 
 const DOMAINS: usize = Domain::ALL.len();
@@ -17,7 +18,7 @@ const SEARCHES: usize = DOMAINS + GRAM_DOMAINS.len() * GRAM_MAX;
 pub(crate) struct Wanted {
     /// The number of anchor terms that need the search.
     counts: [u32; SEARCHES],
-    /// Whether there is one.
+    /// The bit of a search is set if its count is not 0.
     bits: u64,
 }
 
@@ -30,7 +31,7 @@ impl Default for Wanted {
 }
 
 impl Wanted {
-    /// Counts an anchor term.
+    /// Adds an anchor term.
     pub(crate) fn add(&mut self, key: Key) {
         if let Some(search) = search(key) {
             self.counts[search] += 1;
@@ -38,7 +39,7 @@ impl Wanted {
         }
     }
 
-    /// Counts an anchor term no longer.
+    /// Removes an anchor term.
     pub(crate) fn remove(&mut self, key: Key) {
         if let Some(search) = search(key) {
             self.counts[search] -= 1;
@@ -59,27 +60,27 @@ impl Wanted {
         ones(self.bits & ((1 << DOMAINS) - 1)).map(|search| Domain::ALL[search])
     }
 
-    /// Returns the lengths of the pieces that are searched, and in which domains.
+    /// Returns the domains and lengths of the pieces that are searched.
     #[inline]
     pub(crate) fn grams(&self) -> impl Iterator<Item = (Domain, usize)> + use<> {
         ones(self.bits >> DOMAINS).map(|gram| (GRAM_DOMAINS[gram / GRAM_MAX], gram % GRAM_MAX + 1))
     }
 }
 
-/// Returns the number of the search that finds a term, unless it is a condition.
+/// Returns the number of the search that finds a term; `None` for a condition.
 fn search(key: Key) -> Option<usize> {
     match key.kind() {
         KeyKind::Text(domain) => Some(domain as usize),
         KeyKind::Gram(domain) => {
             let place = GRAM_DOMAINS.iter().position(|searched| *searched == domain);
-            let place = place.unwrap_or_else(|| unreachable!("no substring is searched in {domain:?}"));
+            let place = place.unwrap_or_else(|| unreachable!("substrings are not searched in {domain:?}"));
             Some(DOMAINS + place * GRAM_MAX + key.bytes().len() - 1)
         }
         KeyKind::Condition => None,
     }
 }
 
-/// Returns the places of the one bits.
+/// Returns the positions of the set bits, ascending.
 fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
         let place = bits.trailing_zeros() as usize;
@@ -90,13 +91,14 @@ fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Returns the rarest piece of a text, as far as its bytes show; none of an empty text.
+/// Returns the piece of a text that is probably rarest, judged by its bytes; `None` if the text is
+/// empty.
 pub(crate) fn rarest_gram(text: &[u8]) -> Option<&[u8]> {
     let length = text.len().min(GRAM_MAX);
     text.windows(length.max(1)).min_by_key(|gram| gram.iter().map(|byte| commonness(*byte)).sum::<u32>())
 }
 
-/// Returns how common a byte is in texts and links, roughly.
+/// Returns a rough measure of how common a byte is in texts and links.
 const fn commonness(byte: u8) -> u32 {
     match byte {
         b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'/' | b'.' | b':' => 9,

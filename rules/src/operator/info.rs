@@ -1,35 +1,35 @@
 //! The columns of the operator table.
 
-/// What the table says about an operator.
+/// The properties of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Info {
-    /// Its primary name without the colon (`from`), whole for the flags (`has:links`), a description for what has no
-    /// name (`keyword`).
+    /// The primary name without the colon, such as `from`. Flags have their whole text
+    /// (`has:links`); terms without a name have a description (`keyword`).
     pub name: &'static str,
-    /// Other names it is known by.
+    /// Other names that the service accepts.
     pub aliases: &'static [&'static str],
-    /// Its primary name on the filtered stream, where that differs.
+    /// The primary name on the filtered stream, if it differs.
     pub filtered_stream_name: Option<&'static str>,
-    /// The form of what follows the name.
+    /// The form of the argument.
     pub kind: Kind,
-    /// Whether Powerstream has it (Powerstream: Operators).
+    /// Whether Powerstream has the operator (Powerstream: Operators).
     pub powerstream: Availability,
-    /// Whether PowerTrack 2.0 has it (PowerTrack: Operators).
+    /// Whether PowerTrack 2.0 has the operator (PowerTrack: Operators).
     pub powertrack: Availability,
-    /// Whether the filtered stream has it (Filtered Stream: Operators).
+    /// Whether the filtered stream has the operator (Filtered Stream: Operators).
     pub filtered_stream: Availability,
-    /// Whether it may be the only kind of operator in a rule of the filtered stream.
+    /// True if a rule of the filtered stream may consist of this operator alone.
     pub standalone: bool,
-    /// Whether it may be negated.
+    /// Whether the operator may be negated.
     pub negation: Negation,
-    /// Which Posts it reads.
+    /// The Posts that the operator reads.
     pub sources: Sources,
-    /// What it matches, in a sentence.
+    /// A sentence that describes the matching Posts.
     pub summary: &'static str,
-    /// The same about one Post, `{}` standing for the argument.
+    /// The condition on one Post, as a clause. `{}` marks the place of the argument.
     pub clause: &'static str,
-    /// A rule that uses it.
+    /// An example of a rule with the operator.
     pub example: &'static str,
 }
 
@@ -37,11 +37,11 @@ pub struct Info {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A bare word, which is the whole term.
+    /// A bare word that is the whole term.
     Keyword,
-    /// One or more emoji, bare.
+    /// One or more unquoted emoji.
     Emoji,
-    /// A quoted text, which is the whole term.
+    /// A quoted text that is the whole term.
     Phrase,
     /// A quoted text and a distance from 1 to 6.
     Proximity,
@@ -51,13 +51,13 @@ pub enum Kind {
     Cashtag,
     /// `@` and a user name or ID.
     Mention,
-    /// None: the name is the whole operator.
+    /// No argument: the name is the whole operator.
     Flag,
     /// A word or a quoted text.
     Text,
     /// A word, a quoted text, or a decimal number that may be negative.
     TextOrNumber,
-    /// A quoted text, never a bare word.
+    /// A quoted text; a bare word is an error.
     Quoted,
     /// A user name without the `@`, or a user ID.
     User,
@@ -71,7 +71,7 @@ pub enum Kind {
     Country,
     /// The ID of a Post or a conversation.
     PostId,
-    /// `domain.entity`, one of which may be `*`.
+    /// `domain.entity`; one of the two may be `*`.
     Context,
     /// A whole number from 1 to 100.
     Percent,
@@ -84,7 +84,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The form in a few words, to say what should stand there.
+    /// Returns a short description of the form, for help texts.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -100,16 +100,16 @@ impl Kind {
             Self::TextOrNumber => "a word, a number, or a text in double quotes",
             Self::Quoted => "a text in double quotes",
             Self::User => "a user name without the @, or a user ID",
-            Self::Range => "a count or a range, as 100 or 100..5000",
-            Self::Minimum => "a count, as 100",
-            Self::Language => "a language code, as en",
-            Self::Country => "a country code of two letters, as GB",
-            Self::PostId => "an ID, digits only",
-            Self::Context => "a domain and an entity, as 66.1234, 66.* or *.1234",
+            Self::Range => "a count or a range, such as 100 or 100..5000",
+            Self::Minimum => "a count, such as 100",
+            Self::Language => "a language code, such as en",
+            Self::Country => "a country code of two letters, such as GB",
+            Self::PostId => "an ID, which has only digits",
+            Self::Context => "a domain and an entity, such as 66.1234, 66.* or *.1234",
             Self::Percent => "a whole number from 1 to 100",
             Self::Threshold => "a number from 0.0 to 1.0",
-            Self::Circle => "[longitude latitude radius] with blanks between, as [-0.12 51.5 10mi]",
-            Self::Box => "[west south east north] with blanks between, as [-0.2 51.4 -0.1 51.6]",
+            Self::Circle => "[longitude latitude radius] separated by blanks, such as [-0.12 51.5 10mi]",
+            Self::Box => "[west south east north] separated by blanks, such as [-0.2 51.4 -0.1 51.6]",
         }
     }
 }
@@ -118,40 +118,40 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Availability {
-    /// Its page lists it.
+    /// The product's page lists it.
     Listed,
-    /// Its page does not, and it is taken all the same, with a warning.
+    /// The product's page does not list it. It is accepted with a warning.
     Unlisted,
-    /// Only with the embedding tier.
+    /// Only plans with the embedding tier have it.
     EmbeddingTier,
-    /// It refuses it.
+    /// The product rejects it.
     Absent,
 }
 
-/// Whether a dash may stand before an operator.
+/// Whether an operator may be negated with a dash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Negation {
-    /// As one likes.
+    /// May be negated.
     Allowed,
-    /// Never.
+    /// Must not be negated.
     Refused,
-    /// Always.
+    /// Must be negated.
     Required,
 }
 
-/// Which Posts an operator reads, when one Post stands inside another.
+/// The Posts that an operator reads, if a Post is a Retweet or quotes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sources {
-    /// The Post; of a Retweet also the retweeted Post.
+    /// The Post; for a Retweet, also the retweeted Post.
     Own,
-    /// The same, and the Post that each of them quotes.
+    /// The same as `Own`, and the Posts that these quote.
     OwnAndQuoted,
     /// The delivered Post only.
     Outer,
-    /// The delivered Post only, and never a Retweet.
+    /// The delivered Post only; Retweets never match.
     OuterNoRetweets,
-    /// None: it acts on the rule as a whole.
+    /// No Post: the operator applies to the rule as a whole.
     Rule,
 }

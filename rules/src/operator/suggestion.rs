@@ -1,12 +1,12 @@
-//! What to write instead of a name that no operator has.
+//! Suggestions for unknown operator names.
 
 use super::info::Availability;
 use super::table::Operator;
 use crate::profile::Profile;
 
-/// Returns what to say to a name that was an operator once, or is one elsewhere.
+/// Returns advice for a name that used to be an operator or is one in another product.
 pub(crate) fn successor(name: &str) -> Option<&'static str> {
-    const NONE: &str = "PowerTrack 1.0 had it, and it has no successor";
+    const NONE: &str = "remove it; it was an operator of PowerTrack 1.0 and has no successor";
     const CHANGED: [(&str, &str); 21] = [
         ("twitter_lang", "write `lang:`"),
         ("country_code", "write `place_country:`"),
@@ -20,21 +20,22 @@ pub(crate) fn successor(name: &str) -> Option<&'static str> {
         ("profile_subregion_contains", "write `profile_subregion:`"),
         ("bio_lang", NONE),
         ("time_zone", NONE),
-        ("list", "only the search products have it"),
-        ("quotes_of_tweet_id", "only the search products have it"),
-        ("min_likes", "only the search products have it"),
-        ("min_reposts", "only the search products have it"),
-        ("since", "only the search products have it; a stream has no past"),
-        ("until", "only the search products have it; a stream has no end"),
-        ("filter", "write `has:` or `is:`, as has:links"),
-        ("is", "write `is:retweet`, `is:reply` or the like"),
-        ("has", "write `has:links`, `has:media` or the like"),
+        ("list", "remove it; only the search products have it"),
+        ("quotes_of_tweet_id", "remove it; only the search products have it"),
+        ("min_likes", "remove it; only the search products have it"),
+        ("min_reposts", "remove it; only the search products have it"),
+        ("since", "remove it; only the search products have it, because a stream delivers only new Posts"),
+        ("until", "remove it; only the search products have it, because a stream has no end"),
+        ("filter", "write `has:` or `is:`, as in has:links"),
+        ("is", "write a flag, such as is:retweet or is:reply"),
+        ("has", "write a flag, such as has:links or has:media"),
     ];
     let known = CHANGED.iter().find(|(old, _)| old.eq_ignore_ascii_case(name)).map(|(_, help)| *help);
     known.or_else(|| name.get(..6).filter(|start| start.eq_ignore_ascii_case("klout_")).map(|_| NONE))
 }
 
-/// Returns the name that was probably meant: at most two letters off, and less than half of it.
+/// Returns the most similar operator name: at most two edits away, and at most half as many edits
+/// as letters.
 pub(crate) fn similar(written: &str, flag: bool, profile: Profile) -> Option<&'static str> {
     const LONGEST: usize = 32;
     if written.chars().count() > LONGEST {

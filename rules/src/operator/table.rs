@@ -1,9 +1,12 @@
-//! The table of the operators. A row is all that is known about one.
+//! The table of operators. A row contains everything that is known about one operator.
 //!
-//! The columns are those of X's operator pages (Powerstream: Operators; PowerTrack: Operators; Filtered Stream:
-//! Operators). `Unlisted` in the column of Powerstream: PowerTrack has it and Powerstream's page is silent; for
-//! `has:lang` on PowerTrack, it is of 1.0 and was refused when 2.0 began. Where X does not say whether an operator
-//! may stand alone on the filtered stream, it may. The sentences and the examples are ours.
+//! The availability columns follow X's pages (Powerstream: Operators; PowerTrack: Operators;
+//! Filtered Stream: Operators). `Unlisted` for Powerstream means that PowerTrack has the operator
+//! and Powerstream's page does not mention it. `Unlisted` for PowerTrack marks `has:lang`, which
+//! PowerTrack 1.0 had and 2.0 rejected at its start.
+//!
+//! If X does not say whether an operator may stand alone on the filtered stream, this table allows
+//! it. The summaries and the examples are ours.
 
 use super::info::Availability::{Absent, EmbeddingTier, Listed, Unlisted};
 use super::info::Negation::{Allowed, Refused, Required};
@@ -14,7 +17,7 @@ macro_rules! operators {
     ($($operator:ident = $name:literal [$($alias:literal),*], $kind:ident,
        ($powerstream:ident $powertrack:ident $filtered_stream:ident), standalone $standalone:literal $negation:ident $sources:ident,
        $summary:literal, $clause:literal, $example:literal $(, on the filtered stream $other:literal)?;)*) => {
-        /// An operator: everything a term can be.
+        /// An operator: what a term can be.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Operator {
@@ -22,10 +25,10 @@ macro_rules! operators {
         }
 
         impl Operator {
-            /// All of them, in the order of the table.
+            /// All operators, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$operator,)*];
 
-            /// Its row of the table.
+            /// Returns the operator's row of the table.
             #[must_use]
             pub const fn info(self) -> &'static Info {
                 match self {
@@ -52,14 +55,14 @@ macro_rules! operators {
     (@other $other:literal) => { Some($other) };
 }
 
-// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on the filtered stream, negation,
-// sources, summary, clause, example
+// name [aliases], form, (Powerstream PowerTrack filtered stream), standalone on filtered stream,
+// negation, sources, summary, clause, example
 operators! {
     Keyword = "keyword" [], Keyword, (Listed Listed Listed), standalone true Allowed OwnAndQuoted,
         "Posts with this word in the text or in a link.",
         "it has the word “{}”", "gull";
     Emoji = "emoji" [], Emoji, (Unlisted Listed Listed), standalone true Allowed OwnAndQuoted,
-        "Posts with these emoji in the text, set off from their neighbours.",
+        "Posts with these emoji in the text, separated from other words.",
         "it has the emoji {}", "🍕 lunch";
     Phrase = "phrase" [], Phrase, (Listed Listed Listed), standalone true Allowed OwnAndQuoted,
         "Posts with exactly this text, at word boundaries.",
@@ -92,46 +95,46 @@ operators! {
         "Replies to the affiliates of this account.",
         "it replies to an affiliate of {}", "to_affiliate_of:harbour_news";
     Contains = "contains" [], TextOrNumber, (Listed Listed Absent), standalone true Allowed Own,
-        "Posts whose text holds these characters, inside words too.",
-        "its text holds the characters “{}”", "contains:gull";
+        "Posts whose text contains these characters, also inside words.",
+        "its text contains the characters “{}”", "contains:gull";
     Url = "url" [], Text, (Unlisted Listed Listed), standalone true Allowed OwnAndQuoted,
-        "Posts with a link that has these words in a row.",
-        "a link has the words “{}”", "url:\"example.com/birds\"";
+        "Posts with a link that contains these words in sequence.",
+        "a link contains the words “{}”", "url:\"example.com/birds\"";
     UrlContains = "url_contains" [], Text, (Listed Listed Listed), standalone true Allowed OwnAndQuoted,
-        "Posts with a link that holds these characters.",
-        "a link holds the characters “{}”", "url_contains:\"example.com\"";
+        "Posts with a link that contains these characters.",
+        "a link contains the characters “{}”", "url_contains:\"example.com\"";
     UrlTitle = "url_title" ["within_url_title"], Text, (Unlisted Listed Listed), standalone true Allowed OwnAndQuoted,
-        "Posts with a link to a page whose title has these words in a row.",
-        "the title of a linked page has the words “{}”", "url_title:\"sea birds\"";
+        "Posts with a link to a page whose title contains these words in sequence.",
+        "the title of a linked page contains the words “{}”", "url_title:\"sea birds\"";
     UrlDescription = "url_description" ["within_url_description"], Text, (Unlisted Listed Listed), standalone true Allowed OwnAndQuoted,
-        "Posts with a link to a page whose description has these words in a row.",
-        "the description of a linked page has the words “{}”", "url_description:\"sea birds\"";
+        "Posts with a link to a page whose description contains these words in sequence.",
+        "the description of a linked page contains the words “{}”", "url_description:\"sea birds\"";
     Bio = "bio" ["user_bio"], Text, (Listed Listed Listed), standalone true Allowed Outer,
-        "Posts by users whose description has these words in a row.",
-        "the author's description has the words “{}”", "bio:ornithologist";
+        "Posts by users whose description contains these words in sequence.",
+        "the author's description contains the words “{}”", "bio:ornithologist";
     BioName = "bio_name" [], Text, (Listed Listed Listed), standalone true Allowed Outer,
-        "Posts by users whose display name has these words in a row.",
-        "the author's display name has the words “{}”", "bio_name:\"harbour master\"";
+        "Posts by users whose display name contains these words in sequence.",
+        "the author's display name contains the words “{}”", "bio_name:\"harbour master\"";
     BioLocation = "bio_location" ["user_bio_location"], Text, (Unlisted Listed Listed), standalone true Allowed Outer,
-        "Posts by users whose profile location has these words in a row.",
-        "the author's profile location has the words “{}”", "bio_location:\"west coast\"";
+        "Posts by users whose profile location contains these words in sequence.",
+        "the author's profile location contains the words “{}”", "bio_location:\"west coast\"";
     FollowersCount = "followers_count" [], Range, (Unlisted Listed Listed), standalone true Allowed Outer,
         "Posts by users with this many followers.",
-        "the author's followers number {}", "followers_count:1000..50000 gull";
+        "the author's number of followers is {}", "followers_count:1000..50000 gull";
     FriendsCount = "friends_count" ["following_count"], Range, (Unlisted Listed Listed), standalone true Allowed Outer,
         "Posts by users who follow this many accounts.",
-        "the accounts that the author follows number {}", "friends_count:500 gull";
+        "the number of accounts that the author follows is {}", "friends_count:500 gull";
     ListedCount = "listed_count" ["user_in_lists_count"], Range, (Unlisted Listed Listed), standalone true Allowed Outer,
         "Posts by users who are on this many lists.",
-        "the lists that the author is on number {}", "listed_count:10 gull";
+        "the number of lists that contain the author is {}", "listed_count:10 gull";
     StatusesCount = "statuses_count" ["tweets_count"], Range, (Unlisted Listed Listed), standalone true Allowed Outer,
         "Posts by users who have posted this often.",
-        "the author's Posts number {}", "statuses_count:100 gull";
+        "the author's number of Posts is {}", "statuses_count:100 gull";
     MinFollowers = "min_followers" [], Minimum, (Absent Absent Listed), standalone true Allowed Outer,
         "Posts by users with at least this many followers.",
         "the author has at least {} followers", "min_followers:1000 gull";
     Lang = "lang" [], Language, (Listed Listed Listed), standalone false Allowed Outer,
-        "Posts that X takes to be in this language.",
+        "Posts that X classifies as being in this language.",
         "its language is {}", "gull lang:en";
     Place = "place" [], Text, (Listed Listed Listed), standalone true Allowed OuterNoRetweets,
         "Posts tagged with a place of this name or ID.",
@@ -141,10 +144,10 @@ operators! {
         "its place is in the country {}", "place_country:GB";
     PointRadius = "point_radius" [], Circle, (Listed Listed Listed), standalone true Allowed OuterNoRetweets,
         "Posts from within a circle.",
-        "it comes from within [{}], a circle", "point_radius:[-0.12 51.5 10mi]";
+        "it was posted from within the circle [{}]", "point_radius:[-0.12 51.5 10mi]";
     BoundingBox = "bounding_box" ["geo_bounding_box"], Box, (Listed Listed Listed), standalone true Allowed OuterNoRetweets,
         "Posts from within a box.",
-        "it comes from within [{}], a box", "bounding_box:[-0.2 51.4 -0.1 51.6]";
+        "it was posted from within the box [{}]", "bounding_box:[-0.2 51.4 -0.1 51.6]";
     ProfileCountry = "profile_country" [], Country, (Unlisted Listed Absent), standalone true Allowed Outer,
         "Posts by users whose profile location is in this country.",
         "the author's profile is located in the country {}", "profile_country:NO gull";
@@ -159,10 +162,10 @@ operators! {
         "the author's profile is located in the subregion “{}”", "profile_subregion:\"Suffolk County\" gull";
     ProfilePointRadius = "profile_point_radius" [], Circle, (Unlisted Listed Absent), standalone true Allowed Outer,
         "Posts by users whose profile location is within a circle.",
-        "the author's profile is located within [{}], a circle", "profile_point_radius:[5.32 60.39 10km] gull";
+        "the author's profile is located within the circle [{}]", "profile_point_radius:[5.32 60.39 10km] gull";
     ProfileBoundingBox = "profile_bounding_box" [], Box, (Unlisted Listed Absent), standalone true Allowed Outer,
         "Posts by users whose profile location is within a box.",
-        "the author's profile is located within [{}], a box", "profile_bounding_box:[5.2 60.3 5.4 60.5] gull";
+        "the author's profile is located within the box [{}]", "profile_bounding_box:[5.2 60.3 5.4 60.5] gull";
     HasHashtags = "has:hashtags" [], Flag, (Unlisted Listed Listed), standalone false Allowed OwnAndQuoted,
         "Posts with a hashtag.",
         "it has a hashtag", "gull has:hashtags";
@@ -189,13 +192,13 @@ operators! {
         "Posts with a place or a point.",
         "it has a place or a point", "gull has:geo";
     HasLang = "has:lang" [], Flag, (Listed Unlisted Absent), standalone false Allowed Outer,
-        "Posts whose language X could tell.",
-        "X could tell its language", "gull has:lang";
+        "Posts whose language X could determine.",
+        "X could determine its language", "gull has:lang";
     HasProfileGeo = "has:profile_geo" ["has:derived_user_geo"], Flag, (Unlisted Listed Absent), standalone false Allowed Outer,
-        "Posts by users whose profile location X could place.",
-        "X could place the author's profile location", "gull has:profile_geo";
+        "Posts by users whose profile location X could locate.",
+        "X could locate the author's profile location", "gull has:profile_geo";
     IsRetweet = "is:retweet" [], Flag, (Listed Listed Listed), standalone false Allowed Outer,
-        "Retweets; quotes are none.",
+        "Retweets; quotes are not Retweets.",
         "it is a Retweet", "gull is:retweet";
     IsReply = "is:reply" [], Flag, (Listed Listed Listed), standalone false Allowed OwnAndQuoted,
         "Replies.",
@@ -228,12 +231,12 @@ operators! {
         "Posts made with this application.",
         "it was made with “{}”", "gull source:\"X Web Client\"";
     Sample = "sample" [], Percent, (Unlisted Listed Listed), standalone false Refused Rule,
-        "A share of all Posts, in percent, taken before the rest of the rule is tested.",
+        "A sample of all Posts, in percent, taken before the rest of the rule is evaluated.",
         "it is in a sample of {} percent", "gull sample:10";
     Embedding = "embedding" [], Quoted, (Absent Absent EmbeddingTier), standalone true Refused Rule,
-        "Posts whose meaning is near this text.",
-        "its meaning is near “{}”", "embedding:\"birds by the sea\"";
+        "Posts whose meaning is similar to this text.",
+        "its meaning is similar to “{}”", "embedding:\"birds by the sea\"";
     EmbeddingThreshold = "embedding_threshold" [], Threshold, (Absent Absent EmbeddingTier), standalone false Allowed Rule,
-        "How near the meaning must be: 0.3 where not given.",
-        "the nearness asked of `embedding:` is {}", "embedding:\"birds by the sea\" embedding_threshold:0.5";
+        "The minimum similarity for `embedding:`; 0.3 by default.",
+        "the minimum similarity for `embedding:` is {}", "embedding:\"birds by the sea\" embedding_threshold:0.5";
 }

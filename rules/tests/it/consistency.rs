@@ -1,7 +1,10 @@
-//! The compiled set against the plain evaluation of each rule by itself, on generated rules and Posts. The generator is
-//! seeded: a failure comes again.
+//! Compares a compiled set with each rule evaluated alone, on generated rules and Posts. The
+//! generator has a fixed seed, so a failure is reproducible.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 use powerstream_rules::matcher::{
     MatchOptions, Phrases, RuleSet, Scratch, Segment, Truth, evidence, evidence_text,
@@ -161,7 +164,7 @@ const MORE_LEAVES: [&str; 22] = [
     "profile_point_radius:[5.3 60.4 10km]",
     "has:images",
     "profile_bounding_box:[5.2 60.3 5.4 60.5]",
-    // Of the filtered stream.
+    // Operators of the filtered stream.
     "conversation_id:23",
     "context:66.1",
     "context:*.1",
@@ -204,7 +207,7 @@ fn rule_text(random: &mut Random, depth: usize) -> String {
     out
 }
 
-/// A tree; whether the service would take it does not matter here.
+/// Generates a tree. It need not be a valid rule.
 fn rule(random: &mut Random) -> Rule {
     loop {
         let depth = random.below(3);
@@ -237,7 +240,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// One of the texts, or nothing.
+/// Returns one of the texts, or an empty string.
 fn some(random: &mut Random, choices: &[&str]) -> String {
     if random.chance(3) { String::new() } else { random.pick(choices).to_owned() }
 }
@@ -439,7 +442,7 @@ fn a_rule_set_matches_the_same_posts_as_its_rules_alone() {
         let mut set = RuleSet::with_options(options);
         let mut rules = Vec::new();
         for _ in 0..25 {
-            // Some come and go.
+            // Removes some of the rules.
             if random.chance(3) && !rules.is_empty() {
                 let (key, _) = rules.swap_remove(random.below(rules.len()));
                 assert!(set.remove(key) && !set.remove(key) && set.get(key).is_none());
@@ -489,7 +492,7 @@ fn a_rule_set_matches_the_same_posts_as_its_rules_alone() {
 }
 
 #[test]
-fn messages_that_are_no_posts_match_no_rule() {
+fn messages_other_than_posts_match_no_rule() {
     let rule = Rule::parse("gull -tern", Profile::Powerstream).unwrap();
     let negative = check("-tern", Profile::Powerstream).rule.unwrap();
     let mut set = RuleSet::new();

@@ -1,10 +1,10 @@
-//! The matcher against the oracle, on generated rules and Posts: the same rules match, and each comes to the same
-//! value. And what a set of rules is must not depend on how it came to be.
+//! Compares the matcher with the oracle on generated rules and Posts: the same rules match, and
+//! each has the same value. Also checks that the history of a set does not affect matching.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of tests, which clippy.toml does not know from the rest"
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
 )]
 
 use powerstream_rules::matcher::{RuleKey, RuleSet, Scratch};
@@ -30,16 +30,16 @@ fn matcher_agrees_with_the_oracle() {
 
 #[test]
 fn oddly_written_json_reads_back_as_the_same_value() {
-    // What the tests write in odd ways is the JSON they mean.
+    // The JSON that the tests write in unusual forms must parse to the intended value.
     for_all(0x000b_17e5, 300, 1_000, |mut choices| {
         let post = a_post(&mut choices, 2);
         let message = a_message(&mut choices, &post);
         let bytes = write::json(&mut choices, &message);
         let read: Json = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
         let mut known = Vec::new();
-        forget_strangers(&read, &mut known);
+        collect_known_leaves(&read, &mut known);
         let mut want = Vec::new();
-        forget_strangers(&message, &mut want);
+        collect_known_leaves(&message, &mut want);
         known.sort();
         want.sort();
         if known == want {
@@ -50,8 +50,8 @@ fn oddly_written_json_reads_back_as_the_same_value() {
     });
 }
 
-/// Every leaf with its path, without the fields that nobody knows.
-fn forget_strangers(value: &Json, out: &mut Vec<String>) {
+/// Collects the path of every leaf, without the fields that the product does not read.
+fn collect_known_leaves(value: &Json, out: &mut Vec<String>) {
     fn visit(value: &Json, path: &str, out: &mut Vec<String>) {
         match value {
             Json::Object(fields) => {
@@ -82,7 +82,7 @@ fn a_set_after_adds_and_removals_matches_like_a_fresh_one() {
             .collect();
         let rules = some_rules(&mut choices, 12);
         let mut set = RuleSet::with_options(match_options(options));
-        // The rules of the set by key: what it should hold.
+        // The expected rules of the set, by key.
         let mut held: Vec<(RuleKey, usize)> = Vec::new();
         let mut given: Vec<RuleKey> = Vec::new();
         let mut scratch = Scratch::new();
@@ -140,8 +140,8 @@ fn a_set_after_adds_and_removals_matches_like_a_fresh_one() {
     });
 }
 
-/// Real Posts, one JSON object a line, in the file that `POWERSTREAM_POSTS` names; rules of their own words beside
-/// generated ones. Nothing is asked for where there is no such file.
+/// Matches real Posts from the file named by `POWERSTREAM_POSTS` (one JSON object per line),
+/// against rules made from their own words and generated ones. Passes without the variable.
 #[test]
 fn real_posts_match_like_the_oracle() {
     let Ok(path) = std::env::var("POWERSTREAM_POSTS") else { return };
@@ -165,7 +165,7 @@ fn real_posts_match_like_the_oracle() {
     println!("{posts} Posts, {pairs} rules on them, {matches} matches");
 }
 
-/// Rules made of what a Post says.
+/// Makes rules from the contents of a Post.
 fn own_rules(message: &Json) -> Vec<Rule> {
     let mut texts: Vec<String> = Vec::new();
     let strings: Vec<&str> = [
@@ -219,7 +219,7 @@ fn own_rules(message: &Json) -> Vec<Rule> {
     for flag in ["hashtags", "mentions", "symbols", "links", "media", "images", "videos", "geo", "lang"] {
         texts.push(format!("has:{flag}"));
     }
-    // Some from everywhere: the oracle takes its time.
+    // A sample of all rules, because the oracle is slow.
     let step = texts.len() / 120 + 1;
     texts.iter().step_by(step).filter_map(|text| check(text, Profile::Powerstream).rule).collect()
 }

@@ -1,4 +1,4 @@
-//! The example rules of X's pages, each with what the page says about it.
+//! The example rules of X's pages, with the expectations that the pages state.
 
 use powerstream_rules::{Code, Profile, Rule, check};
 
@@ -53,7 +53,7 @@ fn documented_examples_are_valid_and_survive_formatting() {
             assert_eq!(rule.format(profile), formatted);
         }
     }
-    // What the filtered stream's guide shows is taken by Powerstream too, but for what only the filtered stream has.
+    // Powerstream also accepts the examples of the filtered stream's guide, except `context:`.
     for text in FILTERED_STREAM.into_iter().filter(|text| !text.contains("context:")) {
         assert!(check(text, Profile::Powerstream).is_valid(), "{text}");
     }

@@ -1,13 +1,14 @@
-//! Every finding: its code, its place, and the service's own words where they are recorded.
+//! Every error and warning: its code, its position, and the service's message if it is recorded.
 //!
-//! The rules and the messages are those of X's pages (PowerTrack: Rules, API reference; Filtered Stream: Build a
-//! rule) and of answers in the test data of client libraries, with other words in them where the words do not matter.
+//! Rules and messages come from X's pages (PowerTrack: Rules, API reference; Filtered Stream: Build
+//! a rule) and from responses in the tests of client libraries. Words that do not matter were
+//! replaced.
 
 use powerstream_rules::{Code, Diagnostic, FINDINGS_MAX, Profile, check};
 
 const POSITION_1: &str = "(at position 1)";
 
-/// Errors as `code: message of the service`.
+/// Renders the errors as `code@position: message of the service`.
 fn api(rule: &str, profile: Profile) -> Vec<String> {
     let line = |error: &Diagnostic| match &error.api {
         Some(api) => format!("{}@{}: {}", error.code, api.position, api.messages.join(" + ")),
@@ -67,7 +68,7 @@ fn service_messages_and_positions_are_reproduced() {
         ("the fig", vec![]),
         ("\"the\"", vec![]),
         ("\"to be or not to be\"", vec![]),
-        // Characters that start nothing, all of them told.
+        // Characters that cannot start a term; all of them are reported.
         ("'word'", vec![character('\'', 1)]),
         ("<word", vec![character('<', 1)]),
         ("/word", vec![character('/', 1)]),
@@ -145,7 +146,7 @@ fn findings_depend_on_the_product() {
         ("conversation_id:20", &[FilteredStream, FilteredStreamPpu, FilteredStreamEmbedding], vec![]),
         ("embedding:\"a b\"", &[Powertrack, FilteredStream, FilteredStreamPpu], vec![tier("embedding")]),
         ("embedding:\"a b\"", &[FilteredStreamEmbedding], vec![]),
-        // Filtered Stream: Build a rule, the rules that are not supported and the one that is.
+        // Filtered Stream, Build a rule: the rules listed as unsupported, and the supported one.
         ("has:media", &[FilteredStream, FilteredStreamPpu], vec![standalone.clone()]),
         ("has:links OR is:retweet", &[FilteredStream], vec![standalone.clone()]),
         ("lang:en -gull", &[FilteredStream], vec![standalone]),
@@ -179,13 +180,13 @@ fn rule_length_is_counted_in_utf_16_units() {
         assert_eq!(codes, [Code::TooLong]);
         assert!(verdict.errors[0].message.contains("code points"), "{}", verdict.errors[0].message);
         assert!(verdict.rule.is_some());
-        // Blanks count, at the ends too.
+        // Leading and trailing blanks count.
         assert!(!check(&format!("ab{}", " ".repeat(max - 1)), profile).is_valid());
         assert!(check(&format!("ab{}", " ".repeat(max - 2)), profile).is_valid());
     }
 }
 
-/// Codes of the warnings.
+/// Returns the codes of the warnings.
 fn warnings(rule: &str, profile: Profile) -> Vec<&'static str> {
     let verdict = check(rule, profile);
     assert!(verdict.is_valid(), "{rule}: {:?}", verdict.errors);
@@ -310,7 +311,7 @@ fn help_says_what_to_write() {
 }
 
 #[test]
-fn invisible_characters_are_refused_everywhere() {
+fn invisible_characters_are_rejected_everywhere() {
     for hidden in ["\0", "\u{1b}", "\u{7f}", "\u{9f}", "\u{200f}", "\u{202e}", "\u{2066}"] {
         for rule in ["gu_ll", "gull \"a_b\"", "contains:\"_\"", "gull_ tern"] {
             let rule = rule.replace('_', hidden);
@@ -319,7 +320,7 @@ fn invisible_characters_are_refused_everywhere() {
             assert!(errors.iter().any(is_it), "{rule:?}: {errors:?}");
         }
     }
-    // White space, and what joins the parts of emoji and words.
+    // White space, and characters that join the parts of emoji and words.
     for rule in ["gull\ttern\r\n", "gull\u{85}tern", "\"👩\u{200d}💻\"", "\"نامه\u{200c}ها\""] {
         assert!(check(rule, Profile::Powerstream).is_valid(), "{rule:?}");
     }

@@ -1,11 +1,11 @@
-//! What must not change what a rule means: the order of operands, groups that precedence implies, a dash before a group
-//! or before its parts, letter case, composition, the canonical form. On generated rules and Posts; a failure is told
-//! as the smallest case that could be found.
+//! Changes that must not affect the value of a rule: the order of operands, implied parentheses,
+//! negation of a group or of its parts, letter case, Unicode composition, and formatting. Runs on
+//! generated rules and Posts, and reports the smallest failing case it finds.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of tests, which clippy.toml does not know from the rest"
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
 )]
 
 use powerstream_rules::{FormatOptions, NodeId, NodeKind, Profile, Rule, check};
@@ -20,8 +20,8 @@ use crate::oracle::{Options, Truth, value};
 const PROFILES: [(Family, Profile); 2] =
     [(Family::Powertrack, Profile::Powerstream), (Family::FilteredStream, Profile::FilteredStreamEmbedding)];
 
-/// A rule of either family as text and tree. It may be invalid for what the whole of it asks, as negated terms alone;
-/// it has a meaning all the same.
+/// Generates a rule of either family as text and tree. The rule may be invalid as a whole, for
+/// example if all terms are negated, but it has a value.
 fn a_tree(choices: &mut Choices<'_>) -> (String, Rule, Profile) {
     let (family, profile) = choices.pick(&PROFILES);
     let text = a_rule(choices, family, 3);
@@ -47,15 +47,15 @@ fn the_same(rule: &str, other: &str, profile: Profile, message: &Json) -> Result
     }
 }
 
-/// Writes a tree in another way that means the same.
+/// Writes a tree in a different form with the same value.
 struct Writer<'a> {
     text: &'a str,
     tree: &'a Rule,
-    /// Operands in any order.
+    /// Shuffle the operands.
     reorder: bool,
-    /// Parentheses around everything.
+    /// Put parentheses around everything.
     groups: bool,
-    /// No dash before a group.
+    /// Negate the parts of a group instead of the group.
     distribute: bool,
 }
 
@@ -64,7 +64,7 @@ impl Writer<'_> {
         self.node(self.tree.root(), false, choices).1
     }
 
-    /// How tight it binds (1 OR, 2 AND, 3 a term), and the text.
+    /// Returns the precedence (1: OR, 2: AND, 3: a term), and the text.
     fn node(&self, id: NodeId, negated: bool, choices: &mut Choices<'_>) -> (u8, String) {
         let node = self.tree.node(id);
         let (binds, text) = match &node.kind {
@@ -133,7 +133,7 @@ fn canonical_forms_keep_the_value() {
     });
 }
 
-/// Where a letter has one other case, and comes back from it.
+/// Swaps the case of each letter that has exactly one other case and returns from it.
 fn turned(text: &str) -> String {
     let one = |mut letters: std::iter::Peekable<std::char::ToUppercase>| {
         let first = letters.next();
@@ -147,7 +147,7 @@ fn turned(text: &str) -> String {
     text.chars().map(turn).collect()
 }
 
-/// Every text of a Post that people or X wrote, changed.
+/// Applies a change to every text of a Post.
 fn map_texts(post: &mut Post, change: &dyn Fn(&str) -> String) {
     let map = |text: &mut String| *text = change(text);
     let optional = |text: &mut Option<String>| text.iter_mut().for_each(map);
@@ -220,11 +220,12 @@ fn legacy_and_v2_posts_give_the_same_value() {
         if values[1] != values[2] {
             return Err(format!("{text} is {values:?} on {:#} and {:#}", post.v2(), post.v2_new()));
         }
-        // Of the application v2 tells the name only, and it lists the links of media among the others.
-        let told = |value: &Truth| value.is_some();
+        // v2 has only the name of the application, and lists the links of media among the other
+        // links.
+        let is_known = |value: &Truth| value.is_some();
         if text.contains("source:")
             || text.contains("url")
-            || !values.iter().all(told)
+            || !values.iter().all(is_known)
             || values[0] == values[1]
         {
             return Ok(());
@@ -235,7 +236,7 @@ fn legacy_and_v2_posts_give_the_same_value() {
 
 #[test]
 fn generated_leaves_take_both_values() {
-    // A generator whose rules never match tests nothing.
+    // A generator whose rules never match would test nothing.
     let mut seen = [0; 3];
     for_all(0x5eed_5eed, 300, 700, |mut choices| {
         let (_, rule, _) = a_tree(&mut choices);

@@ -1,9 +1,10 @@
-//! Every row of the operator table: taken, warned of or refused by each product, with every form of argument.
+//! Tests every row of the operator table: each product accepts, warns of or rejects the operator,
+//! and every form of argument is tested.
 
 use powerstream_rules::operator::{Availability, Kind};
 use powerstream_rules::{Code, Operator, Profile, Rule, Value, check};
 
-/// The term of a row's example: the part of it that uses the operator.
+/// Returns true if a term of the rule uses the operator.
 fn uses(text: &str, operator: Operator) -> bool {
     check(text, Profile::FilteredStreamEmbedding)
         .rule
@@ -107,7 +108,7 @@ fn aliases_are_formatted_as_the_primary_name() {
     assert_eq!(rule.format(Profile::Powertrack), "gull has:symbols");
 }
 
-/// A product that lists the operator, and a rule with an argument for it.
+/// Returns a product that lists the operator, and a rule with this argument.
 fn with(operator: Operator, argument: &str) -> (Profile, String) {
     let profile = Profile::ALL.into_iter().rev().find(|p| operator.availability(*p) == Availability::Listed);
     let rule = match operator.info().kind {
@@ -120,7 +121,7 @@ fn with(operator: Operator, argument: &str) -> (Profile, String) {
     (profile.unwrap_or_default(), format!("gull {rule}"))
 }
 
-/// Arguments that a form takes, with their canonical text; and that it does not.
+/// Returns valid arguments of a form with their canonical text, and invalid arguments.
 fn arguments(kind: Kind) -> (&'static [(&'static str, &'static str)], &'static [&'static str]) {
     match kind {
         Kind::Keyword => (
@@ -296,7 +297,7 @@ fn operators_accept_only_arguments_of_their_form() {
         for (argument, canonical) in good {
             let (profile, rule) = with(*operator, argument);
             let verdict = check(&rule, profile);
-            // Negation and the like are not at issue; `sample:` and `embedding:` stand in an AND here.
+            // `sample:` and `embedding:` are tested in an AND, so that the whole rule is valid.
             assert!(verdict.is_valid(), "{rule}: {:?}", verdict.errors);
             let tree = verdict.rule.unwrap();
             assert!(

@@ -1,6 +1,10 @@
-//! What holds for every rule and every text, tried on generated ones. The generator is seeded: a failure comes again.
+//! Properties of all rules and texts, tested on generated ones. The generator has a fixed seed, so
+//! a failure is reproducible.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 use powerstream_rules::{FormatOptions, NodeKind, Operator, Profile, Rule, check};
 
@@ -50,7 +54,7 @@ const ATOMS: [&str; 40] = [
     "entity:\"gull\"",
 ];
 
-/// A rule by the grammar, with odd but legal blanks and parentheses.
+/// Generates a grammatical rule with unusual but valid blanks and parentheses.
 fn rule(random: &mut Random, depth: usize) -> String {
     let blank = |random: &mut Random| random.pick(&[" ", "  ", "\t", "\u{3000}", "\n"]).to_owned();
     let mut out = String::new();
@@ -84,11 +88,11 @@ fn generated_rules_survive_formatting() {
         let profile = Profile::ALL[round % 2];
         trees += usize::from(holds(&text, profile));
     }
-    // Powerstream has no annotations, and that is all that is wrong with them.
+    // Some rules have annotations, which Powerstream does not support; all others are valid.
     assert!(trees > 1_500, "{trees}");
 }
 
-/// A Boolean expression over the words w0 to w5: what the parser should find, made independently of it.
+/// A Boolean expression over the words w0 to w5, built independently of the parser.
 enum Expression {
     Word(usize),
     Not(Box<Self>),
@@ -110,7 +114,7 @@ impl Expression {
         }
     }
 
-    /// As a rule; parentheses where they are needed, and now and then where they are not.
+    /// Writes the expression as a rule, sometimes with unnecessary parentheses.
     fn write(&self, random: &mut Random, above: u8) -> String {
         let (binds, text) = match self {
             Self::Word(word) => (3, format!("w{word}")),
@@ -131,7 +135,7 @@ impl Expression {
     }
 }
 
-/// One pass over the flat tree.
+/// Evaluates the flat tree in one pass.
 fn is_true(rule: &Rule, words: usize) -> bool {
     let mut values: Vec<bool> = Vec::new();
     for node in rule.nodes() {
@@ -287,9 +291,9 @@ fn control_characters_and_fragments_do_not_panic() {
             holds(text, profile);
         }
     }
-    // A lone surrogate cannot be in a text; its escape is five letters behind a backslash.
+    // A string cannot contain a lone surrogate; its escape is a backslash and five characters.
     assert!(check(r#""\ud83d""#, Profile::Powerstream).is_valid());
-    // An AND is a blank, also at an end.
+    // An AND is read as a blank, even at the ends of the rule.
     assert_eq!(
         check("AND a1 AND AND b1 AND", Profile::Powerstream).rule,
         check("a1 b1", Profile::Powerstream).rule
@@ -309,7 +313,7 @@ fn texts_of_100_kilobytes_get_a_verdict() {
             assert!(tree.explain(Profile::Powerstream).words.len() < 100 * text.len());
         }
     }
-    // Deep, closed, and alternating, so that nothing can be flattened.
+    // Deep, balanced and alternating, so that nothing can be flattened.
     for (open, close) in [("(", ")"), ("(a OR (b ", "))"), ("-(a OR ", ")"), ("-(a ", ")")] {
         let deep = 10_000;
         let text = format!("gull {}x{}", open.repeat(deep), close.repeat(deep));
@@ -319,7 +323,7 @@ fn texts_of_100_kilobytes_get_a_verdict() {
         assert!(tree.explain(Profile::Powerstream).words.len() < 100 * text.len());
         drop(tree);
     }
-    // The deepest legal rule.
+    // The deepest valid rule.
     let text = format!("{}ab{}", "(".repeat(1_023), ")".repeat(1_023));
     assert_eq!(Rule::parse(&text, Profile::Powerstream).unwrap().format(Profile::Powerstream), "ab");
 }

@@ -1,6 +1,9 @@
-//! Marsaglia's xorshift64: the same numbers in every run, so that a failure comes again.
+//! Marsaglia's xorshift64. It gives the same numbers in every run, so a failure is reproducible.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 pub(crate) struct Random(pub(crate) u64);
 

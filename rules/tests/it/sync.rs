@@ -1,7 +1,11 @@
-//! Plans against a model of the service: from any rules to any others, cut after any request, never over the cap, with no
-//! gap but the ones that cannot be helped, and in as few requests as there can be.
+//! Executes plans against a model of the service, from any rules to any others, cut after any
+//! request. Checks that the number of rules never exceeds the limit, that gaps occur only where
+//! unavoidable, and that the number of requests is minimal.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 
 use std::collections::BTreeMap;
 
@@ -18,7 +22,8 @@ fn lent(rules: &Rules) -> Vec<Rule<'_>> {
         .collect()
 }
 
-/// The service: values are unique, tags stay, and what is over the cap or too much for a request is refused.
+/// A model of the service: values are unique, tags do not change, and requests beyond a limit are
+/// rejected.
 struct Service {
     rules: BTreeMap<String, Option<String>>,
     limits: Limits,
@@ -33,7 +38,8 @@ impl Service {
         self.rules.iter().map(|(value, tag)| (value.clone(), tag.clone())).collect()
     }
 
-    /// Carries out a request of a plan that was made from `listed` to `wanted`; panics where the service would refuse.
+    /// Executes a request of a plan from `listed` to `wanted`. Panics if the service would reject
+    /// it.
     fn take(&mut self, request: &Request, listed: &Rules, wanted: &Rules) {
         assert!((1..=self.limits.rules_per_request).contains(&request.len()));
         match request {
@@ -54,7 +60,7 @@ impl Service {
     }
 }
 
-/// Rules of few values and fewer tags, each value once.
+/// Generates rules with few values and fewer tags; each value occurs once.
 fn some_rules(random: &mut Random, values: usize, max: usize) -> Rules {
     let mut rules = BTreeMap::new();
     for _ in 0..random.below(max + 1) {
@@ -64,7 +70,7 @@ fn some_rules(random: &mut Random, values: usize, max: usize) -> Rules {
     rules.into_iter().collect()
 }
 
-/// As few requests as there can be: every way to part the retagged rules, tried.
+/// Returns the minimal number of requests, by trying every split of the retagged rules.
 fn fewest(new: usize, old: usize, retagged: usize, forced: usize, each: usize) -> usize {
     (0..=retagged)
         .map(|early| {
@@ -107,7 +113,7 @@ fn any_sync_takes_the_fewest_requests_and_resumes_after_any_cut() {
             for request in &whole.requests[..cut] {
                 service.take(request, &in_force, &wanted);
             }
-            // Killed; started again.
+            // The client crashes and starts again.
             let listed = service.list();
             let rest = plan(&lent(&listed), &lent(&wanted), limits).unwrap();
             assert!(rest.requests.len() <= whole.requests.len() - cut, "round {round} cut {cut}: {rest:?}");
@@ -121,8 +127,9 @@ fn any_sync_takes_the_fewest_requests_and_resumes_after_any_cut() {
     }
 }
 
-/// What stays is never touched; what goes for good goes behind every new rule, but for as many as must; what comes again
-/// comes in the next add.
+/// Checks three properties: unchanged rules are never touched; old rules are deleted after all new
+/// ones are added, except where room is needed; retagged rules are in the add directly after their
+/// delete.
 fn judge_coverage(plan: &Plan, in_force: &Rules, wanted: &Rules) {
     let value_of = |index: &usize| &in_force[*index].0;
     let comes_again = |index: &usize| wanted.iter().any(|(value, _)| value == value_of(index));
@@ -158,11 +165,11 @@ fn adding_1000_rules_takes_10_requests_and_an_unchanged_set_none() {
     assert_eq!(cost(&Vec::new(), &wanted), 10);
     assert_eq!(cost(&wanted, &wanted), 0);
     assert_eq!(cost(&wanted, &Vec::new()), 10);
-    // One changed, at the cap: what goes has to go first.
+    // One rule changed, at the limit: the old one must be deleted first.
     let mut changed = wanted.clone();
     changed[7].0 = String::from("tern");
     assert_eq!(cost(&wanted, &changed), 2);
-    // All of them, or all of their tags.
+    // All rules changed, or all tags.
     let others: Rules = (0..1_000).map(|index| (format!("tern{index}"), None)).collect();
     assert_eq!(cost(&wanted, &others), 20);
     let tagged: Rules = wanted.iter().map(|(value, _)| (value.clone(), Some(String::from("t")))).collect();
@@ -186,7 +193,7 @@ fn rules_without_room_are_added_after_the_delete_that_frees_it() {
             Request::Delete { .. } => 'd',
         })
         .collect();
-    // The first hundred finds room; of the rest each is preceded by the hundred that it needs gone.
+    // The first hundred has room; each of the others follows the delete that makes room for it.
     assert_eq!(kinds, "adadawdddddd");
 }
 
@@ -226,7 +233,7 @@ fn repeated_rules_are_skipped_and_conflicting_tags_refused() {
 
 #[test]
 fn duplicate_and_excess_rules_are_deleted() {
-    // No service should do this; whatever it does, the plan ends at what is wanted.
+    // No service should have such rules; the plan must still end with the wanted ones.
     let in_force = [Rule::tagged("a", "x"), Rule::new("a"), Rule::new("a")];
     let made = plan(&in_force, &[Rule::new("a")], Limits::default()).unwrap();
     assert_eq!(made.requests, [Request::Delete { rules: vec![0, 2], waits: false }]);

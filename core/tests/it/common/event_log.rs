@@ -41,20 +41,20 @@ impl OwnedEvent {
 
 /// Checks that every received byte is counted in exactly one category.
 pub(crate) fn check_byte_counts<S: AsRef<[u8]> + AsMut<[u8]>>(connection: &Connection<S>, received: u64) {
-    let octets = connection.byte_counts();
-    let accounted = octets.head
-        + octets.framing
-        + octets.delivered
-        + octets.separators
-        + octets.skipped
-        + octets.discarded
+    let counts = connection.byte_counts();
+    let accounted = counts.head
+        + counts.framing
+        + counts.delivered
+        + counts.separators
+        + counts.skipped
+        + counts.discarded
         + connection.buffered();
-    assert_eq!(octets.received, received, "octets received");
-    assert_eq!(accounted, received, "octets accounted for: {octets:?}, {} buffered", connection.buffered());
+    assert_eq!(counts.received, received, "bytes received");
+    assert_eq!(accounted, received, "bytes accounted for: {counts:?}, {} buffered", connection.buffered());
 }
 
-/// Feeds one piece until it is consumed and appends its events to `log`. `received` counts the bytes
-/// since the start.
+/// Feeds one piece until it is consumed and appends its events to `log`. `received` counts the
+/// bytes since the start.
 pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
     connection: &mut Connection<S>,
     mut piece: &[u8],
@@ -62,26 +62,27 @@ pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
     received: &mut u64,
     log: &mut Vec<OwnedEvent>,
 ) {
-    // An event takes at least an octet, but for the end of the body; the answer that all is consumed is one more.
+    // Each event takes at least one byte, except the end of the body. The last call returns no
+    // event.
     for _ in 0..piece.len() + 3 {
         let (consumed, event) = connection.decode(piece, now);
-        assert!(consumed <= piece.len(), "{consumed} of {} octets consumed", piece.len());
+        assert!(consumed <= piece.len(), "{consumed} of {} bytes consumed", piece.len());
         let event = event.map(|event| event.map(OwnedEvent::from_event));
         *received += consumed as u64;
         check_byte_counts(connection, *received);
         match event {
             Ok(Some(event)) => {
                 let silent = matches!(log.last(), Some(OwnedEvent::Failed { .. } | OwnedEvent::End { .. }));
-                assert!(!silent, "{event:?} behind {:?}", log.last());
+                assert!(!silent, "{event:?} after {:?}", log.last());
                 log.push(event);
                 piece = &piece[consumed..];
             }
             Ok(None) => {
-                assert_eq!(consumed, piece.len(), "nothing more to say, but octets left");
+                assert_eq!(consumed, piece.len(), "nothing more to say, but bytes left");
                 return;
             }
             Err(error) => {
-                assert_eq!(consumed, piece.len(), "an error, but octets left");
+                assert_eq!(consumed, piece.len(), "an error, but bytes left");
                 let failed = OwnedEvent::from_error(error);
                 if let Some(OwnedEvent::Failed { .. }) = log.last() {
                     assert_eq!(log.last(), Some(&failed), "the error changed");
@@ -92,7 +93,7 @@ pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
             }
         }
     }
-    panic!("more events than octets");
+    panic!("more events than bytes");
 }
 
 /// Runs one connection from connect to close. All pieces arrive at the same instant.
@@ -111,7 +112,7 @@ pub(crate) fn run<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
     feed(connection, &[], Instant::ZERO, &mut received, &mut log);
     log.push(OwnedEvent::Closed(closed));
     check_byte_counts(connection, received);
-    assert_eq!(connection.buffered(), 0, "nothing is buffered behind the close");
-    assert_eq!(connection.poll_timeout(), None, "no deadline runs behind the close");
+    assert_eq!(connection.buffered(), 0, "nothing is buffered after the close");
+    assert_eq!(connection.poll_timeout(), None, "no deadline runs after the close");
     log
 }

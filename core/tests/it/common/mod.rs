@@ -4,7 +4,7 @@
 pub(crate) mod event_log;
 pub(crate) mod reference_decoder;
 
-/// SplitMix64: any seed will do.
+/// SplitMix64; every seed is valid.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -16,7 +16,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, which is not 0.
+    /// Returns a number below `bound`, which must not be 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-/// The pieces of `wire` between ascending `cuts`; equal cuts make empty pieces.
+/// Returns the pieces of `wire` between ascending `cuts`; equal cuts give empty pieces.
 pub(crate) fn pieces<'a>(wire: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut start = 0;
     cuts.iter().copied().chain([wire.len()]).map(move |end| {
@@ -40,7 +40,7 @@ pub(crate) fn pieces<'a>(wire: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Ite
     })
 }
 
-/// Random ascending cuts, some of them equal, so that empty reads stand between.
+/// Returns random ascending cuts, some of them equal, so that some reads are empty.
 pub(crate) fn random_cuts(length: usize, random: &mut Random) -> Vec<usize> {
     let mut cuts = Vec::new();
     let longest = [1, 3, 16, 40, 1 + length][random.below(5)];
@@ -52,10 +52,11 @@ pub(crate) fn random_cuts(length: usize, random: &mut Random) -> Vec<usize> {
     cuts
 }
 
-/// How many single cuts are tried of an input at most; of a longer one, evenly many.
+/// The maximum number of single cuts tried per input; for a longer input, they are spread evenly.
 const SINGLE_CUTS_MAX: usize = 200;
 
-/// Ways to deliver `length` octets, as cuts: whole, each single cut, byte by byte, at random with empty reads.
+/// Returns ways to split `length` bytes: whole, each single cut, byte by byte, and randomly with
+/// empty reads.
 pub(crate) fn deliveries(length: usize, seed: u64) -> impl Iterator<Item = Vec<usize>> {
     let mut random = Random(seed);
     let singles = (0..=length).step_by(1 + length / SINGLE_CUTS_MAX).map(|cut| vec![cut]);
@@ -64,24 +65,24 @@ pub(crate) fn deliveries(length: usize, seed: u64) -> impl Iterator<Item = Vec<u
     [Vec::new()].into_iter().chain(by_byte).chain(at_random).chain(singles)
 }
 
-/// How content is cut into chunks.
+/// How content is split into chunks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Chunking {
-    /// All in one.
+    /// A single chunk.
     One,
-    /// One chunk per message, its delimiter included.
+    /// One chunk per message, including its delimiter.
     PerMessage,
-    /// In two, there.
+    /// Two chunks, split at this offset.
     CutAt(usize),
-    /// So many octets each.
+    /// Chunks of this many bytes.
     Each(usize),
-    /// So many octets each, with an extension behind each size.
+    /// Chunks of this many bytes, with an extension after each size.
     WithExtension(usize),
-    /// 1 to 16 octets each, from this seed.
+    /// Chunks of 1 to 16 bytes, from this seed.
     UpTo16(u64),
 }
 
-/// The content in chunks, with the last chunk behind it.
+/// Returns the content in chunks, followed by the last chunk.
 pub(crate) fn chunked(content: &[u8], chunking: Chunking) -> Vec<u8> {
     let mut random = Random(if let Chunking::UpTo16(seed) = chunking { seed } else { 0 });
     let mut wire = Vec::new();
@@ -115,15 +116,15 @@ pub(crate) fn push_chunk(wire: &mut Vec<u8>, data: &[u8], extension: &str) {
     wire.extend_from_slice(b"\r\n");
 }
 
-/// The head of a chunked stream, as short as it can be.
+/// The shortest head of a chunked stream.
 pub(crate) const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// A whole response: that head, and `body`.
+/// Returns a whole response: that head and `body`.
 pub(crate) fn streamed(body: &[u8]) -> Vec<u8> {
     [HEAD, body].concat()
 }
 
-/// Damages `wire` here and there: flips, deletes and doubles octets, or puts in one that matters to the grammar.
+/// Damages `wire`: flips, deletes, doubles or inserts some bytes.
 pub(crate) fn mutate(wire: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..1 + random.below(3) {
         if wire.is_empty() {

@@ -9,7 +9,7 @@ use powerstream_core::stream::{Closed, ConnectionConfig, ConnectionErrorKind, va
 
 use super::event_log::OwnedEvent;
 
-/// What a chunked body holds and how it ends.
+/// The content of a chunked body, and how it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunked {
     pub(crate) content: Vec<u8>,
@@ -18,11 +18,11 @@ pub(crate) struct Chunked {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
-    /// Complete, with so many octets.
+    /// Complete after this many bytes.
     Complete(usize),
     /// The input ends before the body does.
     Cut,
-    /// The octet at this place is not allowed.
+    /// The byte at this offset is not allowed.
     Broken(ChunkErrorKind, usize),
 }
 
@@ -51,7 +51,7 @@ impl Reader<'_> {
         Err(BodyEnd::Broken(kind, self.at))
     }
 
-    /// Takes exactly this octet.
+    /// Takes exactly this byte.
     fn expect(&mut self, byte: u8, otherwise: ChunkErrorKind) -> Result<(), BodyEnd> {
         if self.peek()? != byte {
             return self.broken(otherwise);
@@ -60,7 +60,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Takes octets as long as they are of a kind and the line that began at `start` is not too long.
+    /// Takes bytes while they are wanted and the line from `start` is not too long.
     fn take_while(
         &mut self,
         allowed: fn(u8) -> bool,
@@ -75,7 +75,7 @@ impl Reader<'_> {
         Ok(self.at - from)
     }
 
-    /// Takes one octet that was looked at.
+    /// Takes the byte that was peeked.
     fn count(&mut self, start: usize, max: u32, too_long: ChunkErrorKind) -> Result<(), BodyEnd> {
         if self.at - start >= max as usize {
             return self.broken(too_long);
@@ -156,7 +156,7 @@ fn size_line(reader: &mut Reader<'_>, max: u32) -> Result<u64, BodyEnd> {
         }
         needs_extension = reader.take_while(is_bws, start, max, SizeLineLength)? > 0;
     }
-    // White space stands only in front of an extension that then comes.
+    // White space is allowed only before an extension.
     if needs_extension {
         return reader.broken(otherwise);
     }
@@ -209,7 +209,7 @@ fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7F)
 }
 
-/// A final head: where it ends and what it says.
+/// A final head: its end and its contents.
 pub(crate) struct FinalHead {
     pub(crate) end: usize,
     pub(crate) status: u16,
@@ -219,11 +219,11 @@ pub(crate) struct FinalHead {
     pub(crate) fields: Vec<(String, Vec<u8>)>,
 }
 
-/// How a head that did not come to its end stands.
+/// Why a head is incomplete.
 pub(crate) enum HeadStop {
-    /// So many octets of the last, unfinished head were there.
+    /// The last head ends after this many bytes without being complete.
     Cut(usize),
-    /// Refused, at this place.
+    /// Rejected at this offset.
     Refused(HeadErrorKind, usize),
 }
 
@@ -267,7 +267,7 @@ pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<Final
     }
 }
 
-/// The first octet of the lines, the last of which may be cut, that cannot stand where it stands.
+/// Returns the first byte that is not allowed at its place. The last line may be cut.
 fn first_misfit(lines: &[&[u8]]) -> Option<(HeadErrorKind, usize)> {
     let mut start = 0;
     for (number, line) in lines.iter().enumerate() {
@@ -306,11 +306,11 @@ fn field_line_misfit(line: &[u8], folds: bool) -> Option<(HeadErrorKind, usize)>
     Some((HeadErrorKind::Field, text_misfit(line, value)?))
 }
 
-/// The first octet from `from` on that is neither text nor part of the line's end.
+/// Returns the first byte from `from` on that is neither text nor part of the line end.
 fn text_misfit(line: &[u8], from: usize) -> Option<usize> {
     (from..line.len()).find(|&index| match line[index] {
         b'\n' => false,
-        // A CR fits where it comes; what is behind it must be LF.
+        // A CR is allowed anywhere; the byte after it must be LF.
         b'\r' => index > from && line[index - 1] == b'\r',
         byte => !is_text(byte) || (index > from && line[index - 1] == b'\r'),
     })
@@ -342,7 +342,7 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
         if matches!(line[0], b' ' | b'\t') && !unfolded.is_empty() {
             let last = unfolded.len() - 1;
             folded.push(last);
-            // A space for each octet of the line end that goes.
+            // One space for each byte of the removed line end.
             unfolded[last].extend_from_slice(if lines[index - 1].ends_with(b"\r\n") { b"  " } else { b" " });
             unfolded[last].extend_from_slice(without_line_end(line));
         } else {

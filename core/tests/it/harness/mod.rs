@@ -2,8 +2,8 @@
 //! writes.
 //!
 //! Every script runs twice: once through `Session` and a loop of the tests, once through `Buffered`
-//! and the shared driver. Both runs must leave the same transcript. Time jumps to the next event, and
-//! no thread sleeps. The recorder checks these invariants at every step of every script:
+//! and the shared driver. Both runs must leave the same transcript. Time jumps to the next event,
+//! and no thread sleeps. The recorder checks these invariants at every step of every script:
 //!
 //! - polling twice changes nothing;
 //! - every wait has an end, and no loop spins without the clock moving;
@@ -27,7 +27,7 @@ use powerstream_core::session::{Session, SessionConfig, Step};
 use powerstream_core::time::Instant;
 pub use recorder::{Recorder, Run};
 
-pub const TOKEN: &str = "AAAAtoken-that-nobody-may-see-5Zx%3D";
+pub const TOKEN: &str = "AAAAtoken-never-to-be-printed-5Zx%3D";
 
 /// Powerstream on this machine, without jitter.
 pub fn config() -> SessionConfig<'static> {
@@ -52,17 +52,17 @@ pub fn chunk(data: &str) -> Vec<u8> {
     format!("{:x}\r\n{data}\r\n", data.len()).into_bytes()
 }
 
-/// A message in a chunk of its own.
+/// Returns a message in its own chunk.
 pub fn line(message: &str) -> Vec<u8> {
     chunk(&format!("{message}\r\n"))
 }
 
-/// A response that is no stream, with its length told.
+/// Returns an error response with a `Content-Length`.
 pub fn refusal(status: &str, fields: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// Runs the script both ways until the session is done or the time is `limit`.
+/// Runs the script in both ways, until the session is done or the time reaches `limit`.
 pub fn run(config: &SessionConfig<'_>, net: Network, limit: u64) -> Run {
     run_seeded(config, net, limit, 7)
 }
@@ -105,7 +105,7 @@ fn through_own_loop(config: &SessionConfig<'_>, net: Network, limit: u64, seed: 
             Step::Read { until } => match recorder.net.read(&mut buffer, until) {
                 Ok(Some(0)) => session.handle_eof(recorder.net.now()),
                 Ok(Some(count)) => {
-                    // Before its bytes are decoded; `Buffered` says so behind them.
+                    // Called before the bytes are decoded; `Buffered` calls it after.
                     if count == buffer.len() {
                         session.handle_backlog(recorder.net.now());
                     }
@@ -140,7 +140,7 @@ fn through_own_loop(config: &SessionConfig<'_>, net: Network, limit: u64, seed: 
     recorder.finish()
 }
 
-/// Gives `input` to the session until it wants no more of it.
+/// Passes `input` to the session until it consumes no more.
 fn decode(session: &mut Session<Vec<u8>>, mut input: &[u8], recorder: &mut Recorder) {
     let read_at = recorder.net.now();
     loop {
@@ -176,7 +176,7 @@ fn through_driver(config: &SessionConfig<'_>, net: Network, limit: u64, seed: u6
                 recorder.over = true;
                 break;
             }
-            // Not a wait: the recorder looks at the session between two steps.
+            // Not a wait: the recorder checks the session between two steps.
             std::task::Poll::Pending => recorder.step(buffered.session(), buffered.poll()),
         }
     }
@@ -196,7 +196,7 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// 0 to `bound` - 1.
+    /// Returns a number from 0 to `bound` - 1.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }

@@ -1,4 +1,4 @@
-//! The scripted network and its clocks.
+//! A scripted network and its clocks.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ pub const fn secs(seconds: u64) -> u64 {
     seconds * 1_000_000_000
 }
 
-/// What the server does next.
+/// The server's next action.
 #[derive(Clone, Debug)]
 pub enum ServerAction {
     Bytes(Vec<u8>),
@@ -21,7 +21,7 @@ pub enum ServerAction {
     Lost,
     Eof,
     TransportError(TransportErrorKind),
-    /// A reset that takes with it what the client has not read yet.
+    /// A reset that discards what the client has not read yet.
     Reset,
 }
 
@@ -32,17 +32,18 @@ pub enum Connect {
     Never,
 }
 
-/// One attempt to connect, and the script of its connection.
+/// A connection attempt, and the script of its connection.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub connect: Connect,
-    /// Most octets of the request taken at once.
+    /// The maximum number of bytes of the request accepted at once.
     pub write_max: usize,
-    /// Nanoseconds that each write takes.
+    /// The duration of each write in nanoseconds.
     pub write_time: u64,
-    /// So many octets of the request are taken, then nothing, or this fault.
+    /// After this many bytes of the request, no more are accepted, or this error occurs.
     pub write_end: Option<(usize, Option<TransportErrorKind>)>,
-    /// Each act and how long after the one before it; the first one counts from the end of the request.
+    /// Each action with its delay after the previous one; the first counts from the end of the
+    /// request.
     pub acts: VecDeque<(u64, ServerAction)>,
 }
 
@@ -61,7 +62,7 @@ impl Attempt {
         Self { connect: Connect::TransportError(kind), ..Self::new() }
     }
 
-    /// A stream that has begun.
+    /// Creates a stream that has started.
     pub fn stream() -> Self {
         Self::new().bytes(0, super::HEAD)
     }
@@ -91,13 +92,13 @@ impl Attempt {
         self.act(after, ServerAction::TransportError(kind))
     }
 
-    /// The body's end in due form, and the close.
+    /// Ends the body regularly and closes.
     pub fn end(self, after: u64) -> Self {
         self.bytes(after, super::LAST).eof(0)
     }
 }
 
-/// The wall clock at the monotonic clock's zero: milliseconds, and the nanoseconds behind them.
+/// The wall clock at the zero of the monotonic clock: milliseconds and additional nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Wall {
     pub base: u64,
@@ -105,52 +106,53 @@ pub struct Wall {
 }
 
 impl Wall {
-    /// What it reads when the monotonic clock reads `at`.
+    /// Returns the wall-clock time when the monotonic clock reads `at`.
     pub const fn millis(self, at: u64) -> u64 {
         self.base + (self.nanos + at) / 1_000_000
     }
 }
 
-/// The network and the clocks that a session sees.
+/// The network and the clocks of a session.
 #[derive(Clone, Debug)]
 pub struct Network {
     pub now: u64,
     pub wall: Wall,
     pub attempts: VecDeque<Attempt>,
-    /// The script of every attempt after the last of the list.
+    /// The script of every attempt after the list.
     pub rest: Attempt,
     pub buffer_bytes: usize,
-    /// Nanoseconds that each read takes which finds something.
+    /// The duration in nanoseconds of each read that finds input.
     pub read_time: u64,
-    /// The consumer holds the event of this number for so long.
+    /// The consumer holds the event of this number for this time.
     pub holds: Vec<(usize, u64)>,
-    /// At the event of this number the monotonic clock jumps by so many nanoseconds, the wall clock by so many
-    /// milliseconds.
+    /// At the event of this number, the monotonic clock jumps by so many nanoseconds and the wall
+    /// clock by so many milliseconds.
     pub jumps: Vec<(usize, i64, i64)>,
-    /// The stream is stopped from then on.
+    /// The stream is stopped from this time on.
     pub stop_at: Option<u64>,
-    /// Stopped once this many events were seen.
+    /// The stream is stopped after this many events.
     pub stop_at_event: Option<usize>,
-    /// Waits answer early once, half-way.
+    /// Waits return early once, halfway.
     pub early: bool,
-    /// The run is over with this many attempts.
+    /// The run ends after this many attempts.
     pub connects_max: usize,
-    /// The machine is suspended then, for so long; the timer wakes it, whatever waits to be read.
+    /// The machine is suspended at this time, for this long. The timer wakes it, even if input is
+    /// waiting.
     pub suspend: Option<(u64, u64)>,
 
     pub open: Option<Attempt>,
-    /// A wait for the connection ended early: the next call goes on with it.
+    /// A wait for the connection ended early; the next call continues it.
     pub connecting: bool,
-    /// When the last act was due.
+    /// When the last action was due.
     acted: u64,
     woke_early: bool,
-    /// The request of the attempt under way.
+    /// The request of the current attempt.
     pub request: Vec<u8>,
     pub requests: Vec<(u64, String)>,
     pub connects: Vec<u64>,
-    /// ByteCounts of the response handed over, per attempt.
+    /// The bytes of the response delivered, per attempt.
     pub fed: Vec<u64>,
-    /// When what never arrived was sent, with the number of the attempt.
+    /// When lost Posts were sent, with the number of the attempt.
     pub lost: Vec<(usize, u64)>,
     pub events: usize,
 }
@@ -184,7 +186,7 @@ impl Network {
         }
     }
 
-    /// Every attempt meets this.
+    /// Uses this script for every attempt.
     pub fn always(attempt: Attempt) -> Self {
         let mut net = Self::new([]);
         net.rest = attempt;
@@ -204,7 +206,7 @@ impl Network {
             || self.stop_at_event.is_some_and(|event| self.events >= event)
     }
 
-    /// Waits until `until`, or until something else ends the wait: then `false`.
+    /// Waits until `until`. Returns false if something else ended the wait.
     fn wait(&mut self, until: u64) -> bool {
         let mut until = until.max(self.now);
         let mut whole = true;
@@ -280,7 +282,7 @@ impl Network {
         let wall = self.wall;
         loop {
             let attempt = self.open.as_mut().expect("a read is from an open connection");
-            // A reset that has come takes the unread with it.
+            // A reset discards unread input.
             let mut due = self.acted;
             let reset = attempt
                 .acts
@@ -342,7 +344,7 @@ impl Network {
         self.wait(until.as_nanos());
     }
 
-    /// An event was handed out: what the consumer and the clocks do meanwhile.
+    /// Simulates the consumer and the clocks while an event is held.
     pub fn held(&mut self) {
         let number = self.events;
         self.events += 1;

@@ -1,4 +1,4 @@
-//! The recorder: it writes the transcript and checks the invariants at every step.
+//! The recorder. It writes the transcript and checks the invariants at every step.
 
 use std::task::{Context, Poll};
 
@@ -15,7 +15,7 @@ use super::network::Network;
 pub struct Run {
     /// `milliseconds what`, one line for each event, attempt and close.
     pub lines: Vec<String>,
-    /// Each message, with the number of the attempt that brought it.
+    /// Each message, with the number of the attempt that delivered it.
     pub messages: Vec<(usize, Vec<u8>)>,
     pub keep_alives: u64,
     pub connected: Vec<(usize, Option<Gap>, u8)>,
@@ -39,7 +39,7 @@ impl Run {
         self.messages.iter().map(|(_, bytes)| &bytes[..]).collect()
     }
 
-    /// The delays in milliseconds.
+    /// Returns the waits in milliseconds.
     pub fn delays(&self) -> Vec<u128> {
         self.disconnected.iter().map(|(_, _, disconnected)| disconnected.delay.as_millis()).collect()
     }
@@ -67,11 +67,11 @@ pub struct Recorder {
     pub limit: u64,
     place: StreamState,
     open: bool,
-    /// Steps at this instant without a byte or event.
+    /// The number of steps at this instant without a byte or event.
     idle: (u64, u32),
     progress: (usize, u64),
     steps: u64,
-    /// Up to when the session vouches for having delivered everything.
+    /// The time until which the session reports that everything was delivered.
     covered: Option<UnixTime>,
 }
 
@@ -101,7 +101,7 @@ impl Recorder {
         self.run.lines.push(format!("{} {what}", self.net.now / 1_000_000));
     }
 
-    /// Checks the session before a step is carried out.
+    /// Checks the session before a step is performed.
     pub fn step<S: AsRef<[u8]> + AsMut<[u8]>>(&mut self, session: &Session<S>, step: Step) {
         let progress = (self.net.events, self.net.fed.last().unwrap_or(&0) + self.net.request.len() as u64);
         if self.idle.0 != self.net.now || progress != self.progress {
@@ -112,15 +112,16 @@ impl Recorder {
         assert!(self.idle.1 < 20, "a busy loop at {:?}: {step:?}\n{:#?}", self.net.now(), self.run.lines);
 
         assert_eq!(session.poll(), session.poll(), "asking changes nothing");
-        let octets = session.byte_counts();
-        let accounted = octets.head
-            + octets.framing
-            + octets.delivered
-            + octets.separators
-            + octets.skipped
-            + octets.discarded;
-        assert!(accounted <= octets.received, "{octets:?}");
-        // What it has vouched for it never takes back, but for a clock that jumps; the clocks meet to the millisecond.
+        let counts = session.byte_counts();
+        let accounted = counts.head
+            + counts.framing
+            + counts.delivered
+            + counts.separators
+            + counts.skipped
+            + counts.discarded;
+        assert!(accounted <= counts.received, "{counts:?}");
+        // The covered time never decreases unless a clock jumps; the clocks agree to the
+        // millisecond.
         let covered = session.covered_until();
         let slack = std::time::Duration::from_millis(1);
         assert!(
@@ -153,7 +154,7 @@ impl Recorder {
             return self.net.connect(until);
         }
         assert!(!self.open, "two connections at once");
-        assert!(!self.stopping && !self.net.is_stopped(), "a connection is opened behind the shutdown");
+        assert!(!self.stopping && !self.net.is_stopped(), "a connection is opened after the shutdown");
         self.open = true;
         self.line("connect");
         self.net.connect(until)
@@ -199,7 +200,7 @@ impl Recorder {
                 assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
                 let reported = self.run.connected.last().unwrap().1.unwrap();
                 assert!(gap.first_after.is_some() && gap.from == reported.from && gap.to >= reported.to);
-                // No line, and no number: scripts count the other events.
+                // Writes no line and gets no number, because scripts count the other events.
                 self.run.resumed.push(*gap);
                 return;
             }
@@ -261,7 +262,7 @@ pub struct SingleStep<'w> {
 
 impl SingleStep<'_> {
     fn step_once<T>(&mut self, act: impl FnOnce(&mut Recorder) -> T) -> Poll<T> {
-        // Two in a call at most: the first is carried out, the second waits for the next call.
+        // At most two per call: the first is performed, the second waits for the next call.
         if self.halt || self.recorder.net.now >= self.recorder.limit {
             return Poll::Pending;
         }

@@ -26,7 +26,7 @@ fn full_transcript_from_connect_to_shutdown() {
     ]);
     let run = run(&config(), net, secs(46));
     let request = "GET /2/powerstream HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer \
-                   AAAAtoken-that-nobody-may-see-5Zx%3D\r\nUser-Agent: test/1\r\nAccept: application/json\r\n\
+                   AAAAtoken-never-to-be-printed-5Zx%3D\r\nUser-Agent: test/1\r\nAccept: application/json\r\n\
                    Accept-Encoding: identity\r\nConnection: keep-alive\r\n\r\n";
     assert!(run.net().requests.iter().all(|(_, text)| text == request), "{:#?}", run.net().requests);
     assert_eq!(run.net().requests.len(), 4);

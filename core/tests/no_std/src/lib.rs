@@ -1,6 +1,7 @@
-//! Links the core with no std, no alloc and no allocator, and uses each part of the streaming path.
+//! Links the core without `std`, `alloc` and an allocator, and uses each part of the streaming
+//! path.
 //!
-//! This stops building the day std or alloc sneaks in. See `check.sh`.
+//! It fails to build if `std` or `alloc` is used. See `check.sh`.
 #![no_std]
 
 use core::cell::UnsafeCell;
@@ -26,21 +27,23 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// A connection on static storage, made at the first call.
+/// A connection on static storage, created at the first call.
 static CONNECTION: Place = Place(UnsafeCell::new(None));
 
 struct Place(UnsafeCell<Option<Connection<[u8; STORAGE_BYTES]>>>);
 
-// SAFETY: the callers of `powerstream_feed`, the only user, promise that no two calls run at once.
+// SAFETY: the callers of `powerstream_feed`, the only user, ensure that no two calls overlap.
 unsafe impl Sync for Place {}
 
-/// Feeds `length` octets at `input`, read at `nanos`. Returns how many messages they held, or -1 for an error.
+/// Feeds `length` bytes at `input`, read at `nanos`. Returns the number of messages, or -1 for an
+/// error.
 ///
 /// # Safety
-/// `input` points to `length` octets, and no two calls run at once.
+///
+/// `input` must point to `length` bytes, and calls must not overlap.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn powerstream_feed(input: *const u8, length: usize, nanos: u64) -> i64 {
-    // SAFETY: as the caller promised.
+    // SAFETY: ensured by the caller.
     let (mut input, connection) =
         unsafe { (core::slice::from_raw_parts(input, length), &mut *CONNECTION.0.get()) };
     let now = Instant::from_nanos(nanos);
@@ -63,35 +66,38 @@ pub unsafe extern "C" fn powerstream_feed(input: *const u8, length: usize, nanos
     if matches!(connection.handle_timeout(now), Timeout::Expired(_)) { -1 } else { messages }
 }
 
-/// Content octets in a chunked body of `length` octets at `input`, or -1 for an error.
+/// Returns the number of content bytes in a chunked body of `length` bytes at `input`, or -1 for an
+/// error.
 ///
 /// # Safety
-/// `input` points to `length` octets.
+///
+/// `input` must point to `length` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn powerstream_content_octets(input: *const u8, length: usize) -> i64 {
-    // SAFETY: as the caller promised.
+pub unsafe extern "C" fn powerstream_content_bytes(input: *const u8, length: usize) -> i64 {
+    // SAFETY: ensured by the caller.
     let mut input = unsafe { core::slice::from_raw_parts(input, length) };
     let mut decoder = ChunkedDecoder::default();
-    let mut octets = 0;
+    let mut bytes = 0;
     loop {
         match decoder.decode(input) {
             Ok(ChunkSpan::Data(range)) => {
-                octets += range.len() as i64;
+                bytes += range.len() as i64;
                 input = &input[range.end..];
             }
-            Ok(ChunkSpan::NeedInput | ChunkSpan::End(_)) => return octets,
+            Ok(ChunkSpan::NeedInput | ChunkSpan::End(_)) => return bytes,
             Err(_) => return -1,
         }
     }
 }
 
-/// Chars in the text of the Post of `length` octets at `input`, and its hashtags and author's followers, or -1.
+/// Reads fields of the Post of `length` bytes at `input`. Returns a checksum of them, or -1.
 ///
 /// # Safety
-/// `input` points to `length` octets.
+///
+/// `input` must point to `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn powerstream_post(input: *const u8, length: usize) -> i64 {
-    // SAFETY: as the caller promised.
+    // SAFETY: ensured by the caller.
     let index = Post::new(unsafe { core::slice::from_raw_parts(input, length) }).index();
     let post = index.post();
     let Some(text) = post.text() else { return -1 };
@@ -101,10 +107,12 @@ pub unsafe extern "C" fn powerstream_post(input: *const u8, length: usize) -> i6
     (text.chars().count() + tags + degrees) as i64 + followers as i64
 }
 
-/// Two connections bring the same `count` Posts, one after the other: how many of them are passed on.
+/// Merges two connections that deliver the same `count` Posts. Returns the number of Posts passed
+/// on.
 ///
 /// # Safety
-/// `storage` points to `words` words that nothing else uses, and `ids` to `count` words.
+///
+/// `storage` must point to `words` words that nothing else uses, and `ids` to `count` words.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn powerstream_merge(
     storage: *mut u64,
@@ -112,7 +120,7 @@ pub unsafe extern "C" fn powerstream_merge(
     ids: *const u64,
     count: usize,
 ) -> u64 {
-    // SAFETY: as the caller promised.
+    // SAFETY: ensured by the caller.
     let (storage, ids) =
         unsafe { (core::slice::from_raw_parts_mut(storage, words), core::slice::from_raw_parts(ids, count)) };
     let mut config = WindowConfig::default();
@@ -131,7 +139,7 @@ pub unsafe extern "C" fn powerstream_merge(
     first
 }
 
-/// Nanoseconds to wait after `failures` failures of the network, jitter from `seed`.
+/// Returns the nanoseconds to wait after `failures` network failures, with jitter from `seed`.
 #[unsafe(no_mangle)]
 pub extern "C" fn powerstream_backoff(failures: u32, seed: u64) -> u64 {
     let mut backoff = Backoff::new(BackoffConfig::default(), seed);
@@ -142,7 +150,7 @@ pub extern "C" fn powerstream_backoff(failures: u32, seed: u64) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// When a stream whose head came at `nanos` is silent for too long.
+/// Returns the idle deadline of a stream whose head arrived at `nanos`.
 #[unsafe(no_mangle)]
 pub extern "C" fn powerstream_silence(nanos: u64) -> u64 {
     let mut liveness = Liveness::new(Timeouts::default());
@@ -150,11 +158,12 @@ pub extern "C" fn powerstream_silence(nanos: u64) -> u64 {
     liveness.poll_timeout().map_or(0, |deadline| deadline.at.as_nanos())
 }
 
-/// The life of a session on the caller's storage, up to its first Post: `length` octets at `input` are the server's
-/// answer. Returns the Post's id, or -1.
+/// Runs a session on the caller's storage until its first Post. `length` bytes at `input` are the
+/// server's response. Returns the Post's id, or -1.
 ///
 /// # Safety
-/// `storage` points to `room` octets that nothing else uses, and `input` to `length` octets.
+///
+/// `storage` must point to `room` bytes that nothing else uses, and `input` to `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn powerstream_first_post(
     storage: *mut u8,
@@ -163,7 +172,7 @@ pub unsafe extern "C" fn powerstream_first_post(
     mut length: usize,
 ) -> i64 {
     let now = Instant::ZERO;
-    // SAFETY: as the caller promised.
+    // SAFETY: ensured by the caller.
     let storage = unsafe { core::slice::from_raw_parts_mut(storage, room) };
     let Ok(origin) = Origin::parse("http://localhost") else { return -1 };
     let mut config = SessionConfig::new(origin);
@@ -175,13 +184,13 @@ pub unsafe extern "C" fn powerstream_first_post(
             Step::Connect { .. } => session.handle_connected(now),
             Step::Write { .. } => session.handle_written(session.transmit().len(), now),
             Step::Read { .. } | Step::Event if length > 0 => {
-                // SAFETY: as the caller promised; both are moved on by what was consumed.
+                // SAFETY: ensured by the caller; both advance by the consumed bytes.
                 let (consumed, event) =
                     session.decode(unsafe { core::slice::from_raw_parts(input, length) }, now);
                 if let Some(SessionEvent::Message(message)) = event {
                     return message.id().and_then(|id| i64::try_from(id.as_u64()).ok()).unwrap_or(-1);
                 }
-                // SAFETY: no more is consumed than was given.
+                // SAFETY: at most `length` bytes are consumed.
                 input = unsafe { input.add(consumed) };
                 length -= consumed;
             }
@@ -190,10 +199,11 @@ pub unsafe extern "C" fn powerstream_first_post(
     }
 }
 
-/// The status of the answer of `length` octets at `input` to a request for the rules, or -1.
+/// Returns the status of a response of `length` bytes at `input` to a rule request, or -1.
 ///
 /// # Safety
-/// `storage` points to `room` octets that nothing else uses, and `input` to `length` octets.
+///
+/// `storage` must point to `room` bytes that nothing else uses, and `input` to `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn powerstream_exchange(
     storage: *mut u8,
@@ -202,7 +212,7 @@ pub unsafe extern "C" fn powerstream_exchange(
     length: usize,
 ) -> i64 {
     let now = Instant::ZERO;
-    // SAFETY: as the caller promised.
+    // SAFETY: ensured by the caller.
     let (storage, input) = unsafe {
         (core::slice::from_raw_parts_mut(storage, room), core::slice::from_raw_parts(input, length))
     };

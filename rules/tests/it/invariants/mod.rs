@@ -1,14 +1,17 @@
-//! What must hold for every text, as a rule or not: for the tests and for the fuzzer.
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+//! Invariants of all texts, valid rules or not, shared by the tests and the fuzzer.
+#![allow(
+    clippy::unwrap_used,
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
+)]
 #![allow(unreachable_pub, reason = "shared by tests and fuzz targets alike")]
 
 use powerstream_rules::{FINDINGS_MAX, FormatOptions, NodeKind, Profile, Rule, Step, check};
 
-/// Checks everything that must hold whatever the text. True: it has a tree.
+/// Checks the invariants for a text. Returns true if it has a tree.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if an invariant does not hold.
 pub fn holds(text: &str, profile: Profile) -> bool {
     let verdict = check(text, profile);
     assert!(verdict.errors.len() <= FINDINGS_MAX && verdict.warnings.len() <= FINDINGS_MAX);
@@ -53,7 +56,7 @@ pub fn holds(text: &str, profile: Profile) -> bool {
     true
 }
 
-/// The shape that `ast.rs` promises.
+/// Checks the shape of the tree that `ast.rs` documents.
 fn well_formed(tree: &Rule, text: &str) {
     let mut parents = vec![0; tree.nodes().len()];
     for (index, node) in tree.nodes().iter().enumerate() {
