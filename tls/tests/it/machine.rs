@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
-use powerstream_tls::rustls::crypto::ring;
+use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
+use powerstream_tls::rustls::client::WebPkiServerVerifier;
+use powerstream_tls::rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use powerstream_tls::rustls::server::WebPkiClientVerifier;
 use powerstream_tls::rustls::version::{TLS12, TLS13};
-use powerstream_tls::rustls::{AlertDescription, ClientConfig, Error, RootCertStore, ServerConfig};
+use powerstream_tls::rustls::{
+    AlertDescription, ClientConfig, Error, RootCertStore, ServerConfig, SignatureScheme,
+};
 use powerstream_tls::{End, Machine, TlsConfig};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose, IsCa,
+    KeyIdMethod, KeyPair, PKCS_ED25519, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 
 use crate::support::*;
 
@@ -297,24 +303,131 @@ fn reports_a_peer_that_does_not_speak_tls() {
 fn each_certificate_fault_has_its_own_kind() {
     use TlsError as T;
     type Change = fn(&mut CertificateParams);
+    let name = T::CertificateName(CertificateNames::new(["another.test", "127.0.0.9"]));
     let cases: [(Change, T); 4] = [
         (|params| params.not_after = date_time_ymd(2020, 1, 1), T::CertificateExpired),
         (|params| params.not_before = date_time_ymd(3000, 1, 1), T::CertificateNotYetValid),
-        (|params| *params = CertificateParams::new(["another.test".to_owned()]).unwrap(), T::CertificateName),
-        (|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth], T::Certificate),
+        (
+            |params| {
+                *params = CertificateParams::new(["another.test", "127.0.0.9"].map(str::to_owned)).unwrap()
+            },
+            name,
+        ),
+        (|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth], T::CertificateUsage),
     ];
     for version in VERSIONS {
         for (change, fault) in cases {
-            let (found, told) = failed(&client(), ca().leaf(change).server(&[version]));
+            let (found, alert) = failed(&client(), ca().leaf(change).server(&[version]));
             assert_eq!(found, Some(tls(fault)));
-            assert!(matches!(told, Some(Error::AlertReceived(_))), "{told:?}");
+            assert!(matches!(alert, Some(Error::AlertReceived(_))), "{alert:?}");
         }
-        let (found, told) = failed(&client(), Ca::new("nobody").leaf(|_| {}).server(&[version]));
+        let (found, alert) = failed(&client(), Ca::new("unknown").leaf(|_| {}).server(&[version]));
         assert_eq!(found, Some(tls(T::CertificateIssuer)));
-        assert_eq!(told, Some(Error::AlertReceived(AlertDescription::UnknownCA)));
-        // Of the right name, by another key.
+        assert_eq!(alert, Some(Error::AlertReceived(AlertDescription::UnknownCA)));
+        // A CA of the trusted name with another key.
         let (found, _) = failed(&client(), Ca::new("the tests' CA").leaf(|_| {}).server(&[version]));
-        assert_eq!(found, Some(tls(T::Certificate)));
+        assert_eq!(found, Some(tls(T::CertificateSignature)));
+        // A version that is not X.509 v3: the version field is the first INTEGER 2 in the DER.
+        let mut old = ca().leaf(|_| {});
+        let mut der = old.chain[0].to_vec();
+        let field = der.windows(5).position(|bytes| bytes == [0xA0, 3, 2, 1, 2]).unwrap();
+        der[field + 4] = 0;
+        old.chain[0] = der.into();
+        assert_eq!(failed(&client(), old.server_unchecked(version)).0, Some(tls(T::CertificateUnsupported)));
+    }
+    assert!(name.to_string().contains("another.test, 127.0.0.9"), "{name}");
+}
+
+#[test]
+fn a_self_signed_certificate_as_ca_works_only_without_ca_true() {
+    for version in VERSIONS {
+        for (is_ca, fault) in [
+            (IsCa::Ca(BasicConstraints::Unconstrained), Some(tls(TlsError::CertificateIsCa))),
+            (IsCa::ExplicitNoCa, None),
+            (IsCa::NoCa, None),
+        ] {
+            let (leaf, pem) = Leaf::self_signed(is_ca);
+            let trusting = TlsConfig::only_ca_pem(pem.as_bytes()).unwrap();
+            assert_eq!(failed(&trusting, leaf.server(&[version])).0, fault);
+            let not_trusting = failed(&client(), leaf.server(&[version])).0;
+            assert_eq!(not_trusting, fault.or(Some(tls(TlsError::CertificateIssuer))));
+        }
+    }
+}
+
+#[test]
+fn reports_a_revoked_certificate() {
+    let revoked = RevokedCertParams {
+        serial_number: SerialNumber::from(7),
+        revocation_time: date_time_ymd(2020, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(3000, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let verifier = WebPkiServerVerifier::builder_with_provider(
+        Arc::new(ca().roots()),
+        Arc::new(ring::default_provider()),
+    )
+    .with_crls([ca().sign_crl(list)])
+    .build()
+    .unwrap();
+    for version in VERSIONS {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_webpki_verifier(Arc::clone(&verifier))
+            .with_no_client_auth();
+        let config = TlsConfig::from(config);
+        for (serial, fault) in [(7, Some(tls(TlsError::CertificateRevoked))), (8, None)] {
+            let leaf = ca().leaf(|params| params.serial_number = Some(SerialNumber::from(serial)));
+            assert_eq!(failed(&config, leaf.server(&[version])).0, fault);
+        }
+    }
+}
+
+#[test]
+fn reports_a_signature_algorithm_that_the_client_does_not_support() {
+    // The CA signs with Ed25519, and the client's provider verifies only ECDSA P-256.
+    let ca = Ca::with_key("Ed25519", KeyPair::generate_for(&PKCS_ED25519).unwrap());
+    let leaf = ca.leaf(|_| {});
+    let mut provider = ring::default_provider();
+    let mapping = provider.signature_verification_algorithms.mapping;
+    let at = mapping.iter().position(|(scheme, _)| *scheme == SignatureScheme::ECDSA_NISTP256_SHA256).unwrap();
+    provider.signature_verification_algorithms =
+        WebPkiSupportedAlgorithms { all: mapping[at].1, mapping: &mapping[at..=at] };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(ca.roots())
+        .with_no_client_auth();
+    for version in VERSIONS {
+        let found = failed(&TlsConfig::from(config.clone()), leaf.server(&[version])).0;
+        assert_eq!(found, Some(tls(TlsError::CertificateUnsupported)));
+    }
+}
+
+/// The verifier of the platform wraps some errors. On Linux it takes the CA without a store.
+#[cfg(all(feature = "platform-roots", target_os = "linux"))]
+#[test]
+fn the_platform_verifier_reports_the_same_kinds() {
+    let config = TlsConfig::with_ca_pem(ca().pem().as_bytes()).unwrap();
+    let client_only =
+        ca().leaf(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
+    let (ca_leaf, _) = Leaf::self_signed(IsCa::Ca(BasicConstraints::Unconstrained));
+    let unknown = Ca::new("unknown").leaf(|_| {});
+    for (leaf, fault) in [
+        (client_only, TlsError::CertificateUsage),
+        (ca_leaf, TlsError::CertificateIsCa),
+        (unknown, TlsError::CertificateIssuer),
+    ] {
+        assert_eq!(failed(&config, leaf.server(&[&TLS13])).0, Some(tls(fault)));
     }
 }
 
@@ -341,14 +454,10 @@ fn http_1_1_is_agreed_on_or_nothing() {
 
 /// A configuration of one's own that would rather speak HTTP/2, and early.
 fn own(versions: &[&'static powerstream_tls::rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
-    use powerstream_tls::rustls::pki_types::CertificateDer;
-    use powerstream_tls::rustls::pki_types::pem::PemObject;
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca().pem().as_bytes()).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()
-        .with_root_certificates(roots)
+        .with_root_certificates(ca().roots())
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.enable_early_data = true;
