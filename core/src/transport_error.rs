@@ -206,9 +206,7 @@ impl TlsError {
                 "the server's own certificate is a CA certificate (CA:TRUE); \
                  give the server a certificate with CA:FALSE, and pass the CA that signed it"
             }
-            Self::CertificateRevoked => {
-                "the server's certificate is revoked; replace it on the server"
-            }
+            Self::CertificateRevoked => "the server's certificate is revoked; replace it on the server",
             Self::CertificateUsage => {
                 "the server's certificate is not for servers; issue one whose extended key usage includes serverAuth"
             }
@@ -287,7 +285,8 @@ impl CertificateNames {
     /// Returns the joined names; an empty text if the verifier reported none.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        str::from_utf8(self.bytes.get(..usize::from(self.length)).unwrap_or_default()).unwrap_or_default()
+        core::str::from_utf8(self.bytes.get(..usize::from(self.length)).unwrap_or_default())
+            .unwrap_or_default()
     }
 
     /// Appends bytes, as many as fit.

@@ -204,17 +204,19 @@ impl fmt::Display for TlsConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pem => f.write_str(
-                "expected certificates as PEM, each between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----",
+                "the PEM contains no complete certificate; \
+                 put each one between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----",
             ),
             Self::Certificate { number } => {
-                write!(f, "certificate {number} of the PEM is not one that can be read (X.509, DER, Base64)")
+                write!(f, "certificate {number} of the PEM is not valid X.509; export it again, or remove it")
             }
             Self::Roots(error) => write!(
                 f,
-                "the system's CAs could not be had ({error}): install them (ca-certificates), or name your own"
+                "no CA certificates of the system could be loaded ({error}); \
+                 install the package ca-certificates, or pass the CA with `TlsConfig::with_ca_pem`"
             ),
             Self::Name => f.write_str(
-                "the host of the base URL is neither an address nor a DNS name, so that no certificate can be for it",
+                "the host of the base URL is neither an IP address nor a DNS name; correct the base URL",
             ),
         }
     }

@@ -34,6 +34,7 @@ use super::input::{Entry, TAG_CHARACTERS_MAX};
 use super::render::{printable, tell};
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
+use crate::text::with_options;
 use crate::utc::utc;
 use crate::{ca, token};
 
@@ -333,7 +334,7 @@ impl Service {
 
 /// What a request came to that has no answer to go on with.
 fn failed(call: &Call, error: &RulesError) -> Failure {
-    let mut text = error.to_string();
+    let mut text = with_options(error);
     let mut exit = Exit::Failed;
     if let RulesError::Refused(refusal) = error {
         if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {
@@ -368,7 +369,7 @@ fn free_at(refusal: &ApiError, now: UnixTime) -> Option<UnixTime> {
 
 fn cannot_open(error: &OpenError) -> Failure {
     let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
-    Failure::new(exit, format!("cannot manage rules: {error}"))
+    Failure::new(exit, format!("cannot manage rules: {}", with_options(error)))
 }
 
 fn ledger_failed(path: &Path, error: &io::Error) -> Failure {

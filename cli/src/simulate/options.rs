@@ -259,7 +259,11 @@ fn script(path: &str, unknown: UnknownScenario) -> Result<Script, Failure> {
     }
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(Exit::Failed, printable(&format!("cannot read {path}: {error}"))))?;
-    Script::parse(&text).map_err(|error| Failure::new(Exit::Usage, printable(&format!("{path}: {error}"))))
+    Script::parse(&text).map_err(|error| {
+        // The error spans lines, with an excerpt of the file: each line is escaped by itself.
+        let error: Vec<_> = error.to_string().lines().map(printable).collect();
+        Failure::new(Exit::Usage, format!("{}: {}", printable(path), error.join("\n")))
+    })
 }
 
 /// Starts a simulator.

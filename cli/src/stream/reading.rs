@@ -15,6 +15,7 @@ use super::pump::{Ended, Pump};
 use super::source::block_on;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
+use crate::text::with_options;
 
 /// Reads until the end; the inner error is the output's.
 pub(super) fn run<W: io::Write>(
@@ -90,5 +91,5 @@ fn end_after(length: Duration, shutdown: ShutdownHandle) -> Result<(), Failure> 
 }
 
 fn cannot_open(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("cannot open the stream: {error}"))
+    Failure::new(Exit::Failed, format!("cannot open the stream: {}", with_options(error)))
 }

@@ -313,7 +313,10 @@ fn each_certificate_fault_has_its_own_kind() {
             },
             name,
         ),
-        (|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth], T::CertificateUsage),
+        (
+            |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+            T::CertificateUsage,
+        ),
     ];
     for version in VERSIONS {
         for (change, fault) in cases {
@@ -399,7 +402,8 @@ fn reports_a_signature_algorithm_that_the_client_does_not_support() {
     let leaf = ca.leaf(|_| {});
     let mut provider = ring::default_provider();
     let mapping = provider.signature_verification_algorithms.mapping;
-    let at = mapping.iter().position(|(scheme, _)| *scheme == SignatureScheme::ECDSA_NISTP256_SHA256).unwrap();
+    let at =
+        mapping.iter().position(|(scheme, _)| *scheme == SignatureScheme::ECDSA_NISTP256_SHA256).unwrap();
     provider.signature_verification_algorithms =
         WebPkiSupportedAlgorithms { all: mapping[at].1, mapping: &mapping[at..=at] };
     let config = ClientConfig::builder_with_provider(Arc::new(provider))
