@@ -163,7 +163,7 @@ fn lends_each_record_as_soon_as_it_is_complete() {
 }
 
 #[test]
-fn delivers_complete_records_before_a_cut_and_tells_it_from_close_notify() {
+fn delivers_complete_records_before_a_bare_end() {
     for version in VERSIONS {
         let (_, mut server) = connected(&client(), Server::healthy(version));
         let mut boundaries = vec![(server.output().len(), 0)];
@@ -417,7 +417,7 @@ fn reports_a_signature_algorithm_that_the_client_does_not_support() {
     }
 }
 
-/// The verifier of the platform wraps some errors. On Linux it takes the CA without a store.
+/// The platform's verifier wraps some errors. On Linux it accepts a CA even without a system store.
 #[cfg(all(feature = "platform-roots", target_os = "linux"))]
 #[test]
 fn the_platform_verifier_reports_the_same_kinds() {
@@ -436,7 +436,7 @@ fn the_platform_verifier_reports_the_same_kinds() {
 }
 
 #[test]
-fn http_1_1_is_agreed_on_or_nothing() {
+fn accepts_only_http_1_1_or_no_protocol() {
     for version in VERSIONS {
         let server = |protocols: &[&str]| {
             let mut server = ca().leaf(|_| {}).server(&[version]);
@@ -448,7 +448,7 @@ fn http_1_1_is_agreed_on_or_nothing() {
         }
         let (found, _) = failed(&client(), server(&["h2"]));
         assert_eq!(found, Some(tls(TlsError::NoHttp1)));
-        // Whatever a configuration of one's own says.
+        // A custom configuration cannot change this.
         let config = own(&[version]);
         assert_eq!(failed(&TlsConfig::from(&config), server(&["http/1.1"])), (None, None));
         assert_eq!(failed(&TlsConfig::from(&config), server(&["h2"])).0, Some(tls(TlsError::NoHttp1)));
@@ -456,7 +456,7 @@ fn http_1_1_is_agreed_on_or_nothing() {
     }
 }
 
-/// A configuration of one's own that would rather speak HTTP/2, and early.
+/// A custom configuration that offers only HTTP/2 and enables early data.
 fn own(versions: &[&'static powerstream_tls::rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
@@ -468,8 +468,8 @@ fn own(versions: &[&'static powerstream_tls::rustls::SupportedProtocolVersion]) 
     Arc::new(config)
 }
 
-/// A ServerHello of TLS 1.2 or below (RFC 5246, section 7.4.1.3), with this in the place of its
-/// version and extensions.
+/// Returns a ServerHello of TLS 1.2 or below (RFC 5246, section 7.4.1.3) with this version and
+/// these extensions.
 fn server_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
     let mut hello = version.to_vec();
     hello.extend([7; 32]);
@@ -488,7 +488,7 @@ fn server_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
 
 #[test]
 fn refuses_a_server_that_selects_what_was_not_offered() {
-    // The extensions that say: ALPN h2; and extended_master_secret, which is asked for.
+    // The extensions: ALPN with h2, and extended_master_secret, which the client requires.
     let h2 = [0, 16, 0, 5, 0, 3, 2, b'h', b'2', 0, 23, 0, 0];
     for (hello, fault) in [
         (server_hello([3, 3], &h2), TlsError::NoHttp1),
@@ -502,7 +502,7 @@ fn refuses_a_server_that_selects_what_was_not_offered() {
 
 #[test]
 fn reports_the_servers_alert() {
-    // A server of 1.2 alone, for a client of 1.3 alone.
+    // The server supports only TLS 1.2, and the client only TLS 1.3.
     let (found, _) = failed(&TlsConfig::from(&own(&[&TLS13])), ca().leaf(|_| {}).server(&[&TLS12]));
     assert_eq!(found, Some(tls(TlsError::Alert(70))));
     // A server that requires a client certificate: with TLS 1.3 its alert comes after the

@@ -1,4 +1,4 @@
-//! A server in memory, and certificates made as the tests run.
+//! A server in memory, and certificates generated at run time.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -127,7 +127,7 @@ pub struct Server {
     pub connection: ServerConnection,
     /// The decrypted input.
     pub received: Vec<u8>,
-    /// The client has sent close_notify.
+    /// The client sent `close_notify`.
     pub closed: bool,
     pub error: Option<Error>,
 }
