@@ -1,15 +1,14 @@
-//! What can be wrong with a stream, by name.
+//! The built-in scenarios, by name.
 //!
-//! A [`Scenario`] is a name for people and command lines. What it does is a script, which
-//! `builtin_scenarios` makes.
+//! `builtin_scenarios` turns each [`Scenario`] into a script.
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! scenarios {
     ($($(#[$attribute:meta])* $variant:ident, $name:literal, $description:literal;)*) => {
-        /// A way to behave. [`Scenario::all`] lists them, with one line on each from
-        /// [`Scenario::description`].
+        /// A built-in scenario. [`Scenario::all`] lists them, and [`Scenario::description`]
+        /// describes each in one line.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[non_exhaustive]
         pub enum Scenario {
@@ -17,19 +16,19 @@ macro_rules! scenarios {
         }
 
         impl Scenario {
-            /// Every scenario, the harmless ones first.
+            /// Returns every scenario, the harmless ones first.
             #[must_use]
             pub fn all() -> &'static [Scenario] {
                 &[$(Scenario::$variant),*]
             }
 
-            /// Its name, in kebab case.
+            /// Returns the name, in kebab case.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Scenario::$variant => $name),* }
             }
 
-            /// What happens, in one line.
+            /// Returns one line that says what happens.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self { $(Scenario::$variant => $description),* }
@@ -70,7 +69,7 @@ scenarios! {
     Hostile, "hostile", "everything that a broken or hostile server may send, an attempt each";
 }
 
-/// The texts of those that are files. A test reads them all.
+/// The scenarios that are files. A test parses them all.
 const FILES: &[(Scenario, &str)] = &[
     (Scenario::FlakyNetwork, include_str!("../scenarios/flaky-network.toml")),
     (Scenario::RateLimitStorm, include_str!("../scenarios/429-storm.toml")),
@@ -81,7 +80,8 @@ const FILES: &[(Scenario, &str)] = &[
 ];
 
 impl Scenario {
-    /// The text of the file that it is, as a pattern for one's own; `None` for the simple ones.
+    /// Returns the text of a scenario that is a file, as an example for your own, and `None` for
+    /// the others.
     #[must_use]
     pub fn toml(self) -> Option<&'static str> {
         FILES.iter().find(|(scenario, _)| *scenario == self).map(|(_, text)| *text)
@@ -102,14 +102,14 @@ impl FromStr for Scenario {
     }
 }
 
-/// There is no scenario of that name. The text lists those that exist.
+/// The error for an unknown scenario name. Its text lists the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownScenario;
 
 impl fmt::Display for UnknownScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no such scenario; there are ")?;
+        f.write_str("no such scenario; use one of ")?;
         for (n, scenario) in Scenario::all().iter().enumerate() {
             write!(f, "{}{scenario}", if n > 0 { ", " } else { "" })?;
         }
