@@ -34,7 +34,7 @@ fn parses_the_fields_of_an_event() {
     assert_eq!(event.when, When::At(Duration::from_secs(120)));
     assert!(event.attempts.has(4) && !event.attempts.has(5));
 
-    // A probability by itself is that of each Post.
+    // A probability without another condition applies to each Post.
     assert_eq!(one("do = \"duplicate\"\nprobability = 0.1").unwrap().when, When::EachPost);
     assert_eq!(one("do = \"duplicate\"").unwrap().when, When::AtOnce);
 }
