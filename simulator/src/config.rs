@@ -219,7 +219,9 @@ impl Config {
             );
         }
         if self.bursts.is_some_and(|bursts| !bursts.is_sensible()) {
-            return refuse("the bursts are invalid; make their length shorter than their interval, and the factor at least 1");
+            return refuse(
+                "the bursts are invalid; make their length shorter than their interval, and the factor at least 1",
+            );
         }
         if self.bursts.is_some() && self.rate.is_some_and(f64::is_infinite) {
             return refuse("bursts need a rate; set a finite one");

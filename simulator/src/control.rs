@@ -69,7 +69,12 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
                         .collect(),
                 )
             }
-            Err(_) => (400, line(&error("`connection` is not the number of one"))),
+            Err(_) => (
+                400,
+                line(&error(
+                    "`connection` must be the number of a connection; list them with GET /simulator/connections",
+                )),
+            ),
         },
         ("GET", "scenarios") => {
             let named =
@@ -82,12 +87,17 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
         ("POST", "trigger") => match std::str::from_utf8(body).map(|event| shared.trigger(None, event)) {
             Ok(Ok(struck)) => (200, line(&json!({"struck": struck}))),
             Ok(Err(wrong)) => (400, line(&error(&wrong.to_string()))),
-            Err(_) => (400, line(&error("the event is no UTF-8"))),
+            Err(_) => (400, line(&error("the event is not UTF-8; send TOML or JSON as UTF-8"))),
         },
         ("POST", "kill") => {
             let name = parameter("datacenter");
             if !shared.datacenters.iter().any(|datacenter| datacenter.name == name) {
-                return exchange.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
+                return exchange.refuse(
+                    404,
+                    "",
+                    &line(&error("unknown datacenter; set `datacenter` to the name of one")),
+                    End::Refused,
+                );
             }
             // The response is sent first, because this connection may belong to the killed
             // datacenter.
@@ -97,7 +107,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
         }
         ("POST", "restart") => match shared.restart(parameter("datacenter")) {
             Ok(true) => (200, line(&json!({"restarted": parameter("datacenter")}))),
-            Ok(false) => (404, line(&error("there is no such datacenter"))),
+            Ok(false) => (404, line(&error("unknown datacenter; set `datacenter` to the name of one"))),
             Err(wrong) => (409, line(&error(&wrong.to_string()))),
         },
         ("POST", "advance") => match parameter("ms").parse() {
@@ -109,10 +119,15 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
                 if moved {
                     (200, line(&counters(shared)))
                 } else {
-                    (409, line(&error("the clock is the machine's")))
+                    (
+                        409,
+                        line(&error(
+                            "the simulator runs on the machine's clock; configure a virtual clock to advance it",
+                        )),
+                    )
                 }
             }
-            Err(_) => (400, line(&error("`ms` is not a number of milliseconds"))),
+            Err(_) => (400, line(&error("`ms` must be a number of milliseconds"))),
         },
         _ => (404, HELP.to_owned()),
     };

@@ -39,34 +39,34 @@ macro_rules! scenarios {
 
 scenarios! {
     #[default]
-    Steady, "steady", "one message a chunk, nothing goes wrong";
+    Steady, "steady", "one message per chunk, no faults";
     TinyChunks, "tiny-chunks", "chunks of 1 to 16 bytes";
-    Split, "split", "each message over about four chunks, cut anywhere, also inside CR LF and inside characters";
+    Split, "split", "each message in about four chunks, cut anywhere, also inside CR LF and inside characters";
     Coalesce, "coalesce", "up to 16 messages and keep-alives in a chunk, half of the chunks ending inside a message";
     Dribble, "dribble", "chunks and their framing written a few bytes at a time";
     Arrays, "arrays", "each message wrapped in [..], as in the documentation's sample";
     KeepAlives, "keep-alives", "a keep-alive between every two messages";
-    UnknownMessages, "unknown-messages", "JSON of kinds nobody has heard of, between Posts";
-    Malformed, "malformed", "lines that are no JSON or strange JSON, between Posts";
-    Oversized, "oversized", "a Post of 2 MiB now and then";
-    SlowHead, "slow-head", "the response head comes one byte at a time";
-    Stall, "stall", "falls silent, the connection stays open";
+    UnknownMessages, "unknown-messages", "JSON of unknown kinds between Posts";
+    Malformed, "malformed", "lines that are not JSON, or unusual JSON, between Posts";
+    Oversized, "oversized", "an occasional Post of 2 MiB";
+    SlowHead, "slow-head", "the response head is sent one byte at a time";
+    Stall, "stall", "sends nothing more, and keeps the connection open";
     Reset, "reset", "resets the connection (RST)";
     CloseMidMessage, "close-mid-message", "closes the connection (FIN) in the middle of a message";
     CloseBetween, "close-between", "closes the connection (FIN) between two messages, without the last chunk";
     CleanEnd, "clean-end", "ends the body properly, with the last chunk";
-    BadChunk, "bad-chunk", "sends a chunk size that is none";
+    BadChunk, "bad-chunk", "sends an invalid chunk size";
     OperationalDisconnect, "operational-disconnect", "announces a disconnect in the stream, then ends the body properly";
-    RateLimited, "rate-limited", "429, the window's limit, with x-rate-limit headers";
-    TooManyConnections, "too-many-connections", "429, the limit of connections";
-    Unavailable, "unavailable", "503 to the first attempts, then all is well";
-    AcceptClose, "accept-close", "200, then closes at once, every time";
-    FlakyNetwork, "flaky-network", "cut anywhere, now and then: resets, closes, pauses, refusals, at random by the seed";
-    RateLimitStorm, "429-storm", "a reset, then 429 of five kinds in a row, then all is well";
-    SilentStall, "silent-stall", "falls silent three times in a row: between messages, in a message, in the head";
-    SlowReader, "slow-reader", "drops the client for being slow, with the message that says so, and keeps its place taken";
-    DatacenterFailover, "datacenter-failover", "the datacenter goes down for a while; another one answers in its name";
-    Hostile, "hostile", "everything that a broken or hostile server may send, an attempt each";
+    RateLimited, "rate-limited", "429 for the limit of requests, with x-rate-limit headers";
+    TooManyConnections, "too-many-connections", "429 for the limit of connections";
+    Unavailable, "unavailable", "503 to the first attempts, then no faults";
+    AcceptClose, "accept-close", "200, then an immediate close, on every attempt";
+    FlakyNetwork, "flaky-network", "resets, closes, pauses and refusals at random, by the seed; cuts anywhere";
+    RateLimitStorm, "429-storm", "a reset, then five kinds of 429 in a row, then no faults";
+    SilentStall, "silent-stall", "stalls three times in a row: between messages, in a message, in the head";
+    SlowReader, "slow-reader", "disconnects the client as too slow, with a message, and counts the connection for a while";
+    DatacenterFailover, "datacenter-failover", "the datacenter stops for a while; the response head names another one";
+    Hostile, "hostile", "everything that a broken or hostile server may send, one fault per attempt";
 }
 
 /// The scenarios that are files. A test parses them all.

@@ -67,7 +67,10 @@ impl Source {
             .map(|line| SourcePost { id: post_id(line), bytes: line.into() })
             .collect();
         if posts.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "no Posts in it: every line is empty"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it contains no Posts, because every line is empty",
+            ));
         }
         Ok(Self::File(posts))
     }

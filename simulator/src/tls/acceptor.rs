@@ -40,7 +40,7 @@ impl Acceptor {
         let faulty = match options.fault {
             None => healthy.clone(),
             Some(TlsFault::OnlyH2) => ca.server(&Leaf::healthy(), b"h2")?,
-            Some(TlsFault::UnknownCa) => Ca::new("nobody's CA")?.server(&Leaf::healthy(), b"http/1.1")?,
+            Some(TlsFault::UnknownCa) => Ca::new("unknown CA")?.server(&Leaf::healthy(), b"http/1.1")?,
             Some(fault) => ca.server(&Leaf::healthy().spoilt(fault), b"http/1.1")?,
         };
         Ok(Self { options: options.clone(), ca_pem: ca.pem, healthy, faulty })
@@ -143,7 +143,7 @@ impl Leaf {
             TlsFault::WrongName => self.names = vec!["another-host.test".to_owned()],
             TlsFault::SelfSigned => self.is_self_signed = true,
             TlsFault::UnknownCa | TlsFault::OnlyH2 => {
-                unreachable!("the certificate is not what is wrong")
+                unreachable!("this fault needs no other certificate")
             }
             // These faults end the connection before the certificate is sent.
             TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close => {}

@@ -63,13 +63,13 @@ faults! {
     Expired, "expired", "the certificate expired yesterday";
     NotYetValid, "not-yet-valid", "the certificate is valid from tomorrow";
     WrongName, "wrong-name", "the certificate is for another host";
-    UnknownCa, "unknown-ca", "the certificate is by a CA that nobody knows";
-    SelfSigned, "self-signed", "the certificate is signed by itself";
-    OnlyH2, "only-h2", "the server speaks HTTP/2 and nothing else";
-    Stall, "stall", "the server is silent in the handshake";
+    UnknownCa, "unknown-ca", "the certificate is signed by an unknown CA";
+    SelfSigned, "self-signed", "the certificate is self-signed";
+    OnlyH2, "only-h2", "the server offers only HTTP/2";
+    Stall, "stall", "the server sends nothing during the handshake";
     Garbage, "garbage", "the server answers with something that is not TLS";
-    Reset, "reset", "the server resets the connection in the handshake";
-    Close, "close", "the server closes the connection in the handshake";
+    Reset, "reset", "the server resets the connection during the handshake";
+    Close, "close", "the server closes the connection during the handshake";
 }
 
 impl TlsFault {
@@ -100,7 +100,7 @@ pub struct UnknownTlsFault;
 
 impl fmt::Display for UnknownTlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no such TLS fault; there are ")?;
+        f.write_str("no such TLS fault; use one of ")?;
         for (n, fault) in TlsFault::all().iter().enumerate() {
             write!(f, "{}{fault}", if n > 0 { ", " } else { "" })?;
         }
