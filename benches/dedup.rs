@@ -1,7 +1,8 @@
-//! What it costs to know whether a Post has come already.
+//! The cost of checking whether a Post is a duplicate.
 //!
-//! Windows of several sizes in their steady state, in which each new id is one forgotten: every Post once (a connection alone),
-//! and every Post twice, the second time some Posts behind the first (two connections).
+//! Windows of several sizes in steady state, where each new id replaces the oldest. Either every
+//! Post arrives once (one connection), or twice, the second time some Posts later (two
+//! connections).
 
 #![allow(missing_docs, reason = "criterion's macro makes a public function")]
 
@@ -12,13 +13,14 @@ use powerstream_core::dedup::{Insert, Window, WindowConfig};
 use powerstream_core::stream::PostId;
 use powerstream_core::time::Instant;
 
-/// Ids in an iteration.
+/// Ids per iteration.
 const POSTS: u64 = 10_000;
 
-/// How many Posts one connection lies behind the other.
+/// How many Posts one connection is behind the other.
 const BEHIND: u64 = 20;
 
-/// The id of the Post of this number, as the service gives them out: some milliseconds apart, on some machines.
+/// Returns the id of the n-th Post, as the service assigns ids: milliseconds apart, from several
+/// machines.
 fn id(number: u64) -> PostId {
     PostId::new(((1_700_000_000_000 + 3 * number) << 22) + ((number * 7 % 100) << 12))
 }

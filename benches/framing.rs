@@ -1,7 +1,7 @@
-//! Raw chunked bytes to framed messages, each engine in each shape, by criterion.
+//! From raw chunked bytes to framed messages: each engine with each shape, measured by criterion.
 //!
-//! `cargo bench --bench framing -- one/65536` measures some, `-- --test` runs each once. Engines are measured one after
-//! the other; for ratios that hold on a noisy machine see the bench `ratios`.
+//! `cargo bench --bench framing -- one/65536` measures some, and `-- --test` runs each once.
+//! Engines are measured one after the other. On a noisy machine, use the bench `ratios`.
 
 #![allow(missing_docs, reason = "criterion's macro makes a public function")]
 

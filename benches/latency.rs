@@ -1,10 +1,12 @@
-//! From the simulator's write to delivery, over loopback: every adapter against a bare blocking read loop, in the clear and over
-//! TLS (there the floor is rustls' buffered interface in a bare blocking loop).
+//! The latency from the simulator's write to the delivery, over loopback: every runtime compared
+//! with a plain blocking read loop, in plaintext and over TLS. Over TLS, the floor is rustls'
+//! buffered API in such a loop.
 //!
-//! The simulator (on the first core) writes a Post every 200 µs. Each client (on the second core) notes when a Post was
-//! delivered; the simulator's log knows when the `write()` that completed it began. In each round every client has its
-//! turn, in shuffled order; a ratio is the median over the rounds of the ratio to the bare loop's figure in the same
-//! round, so that a machine shared with other work still gives it.
+//! The simulator runs on the first core and writes a Post every 200 µs. Each client runs on the
+//! second core and records when a Post was delivered. The simulator's log contains the start of the
+//! `write()` that completed it. In each round, every client has one turn, in random order. A ratio
+//! is the median over the rounds of the ratios to the plain loop in the same round, so other load
+//! on the machine matters little.
 //!
 //! `cargo bench --bench latency -- [--quick] [--rounds N] [--posts N] [CLIENT]..`
 
@@ -19,13 +21,13 @@ use powerstream_simulator::{Simulator, Source, Tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 
-/// Posts a second.
+/// Posts per second.
 const RATE: f64 = 5_000.0;
 
-/// Delivers so many Posts: their ids, and when.
+/// Delivers this many Posts, and returns their ids and when each was delivered.
 type Client = fn(&Simulator, usize) -> Vec<(u64, Instant)>;
 
-/// Name, whether over TLS, how. The first of each kind is the floor of its kind.
+/// Name, whether over TLS, and function. The first of each kind is the floor.
 const CLIENTS: [(&str, bool, Client); 10] = [
     ("bare read loop", false, bare),
     ("blocking", false, blocking),
@@ -45,7 +47,7 @@ fn main() {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().and_then(|value| value.parse().ok()).expect("a number behind it");
         match argument.as_str() {
-            // What cargo adds.
+            // cargo adds this argument.
             "--bench" => {}
             "--quick" | "--test" => (rounds, posts) = (1, 50),
             "--rounds" => rounds = value(),
@@ -60,7 +62,7 @@ fn main() {
     let clients: Vec<_> = CLIENTS.into_iter().filter(|(name, ..)| wanted(name)).collect();
 
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    // Threads inherit it: the simulator's too.
+    // New threads inherit this, including the simulator's.
     cores.first().map(|&core| core_affinity::set_for_current(core));
     let mut random = Random::new(7);
     let mut order: Vec<_> = (0..clients.len()).collect();
@@ -93,7 +95,7 @@ fn main() {
     }
 }
 
-/// One client's turn: p50, p99 and p99.9 in µs.
+/// Runs one client, and returns p50, p99 and p99.9 in µs.
 fn turn(client: Client, tls: bool, posts: usize, core: Option<core_affinity::CoreId>) -> [f64; 3] {
     let mut config = powerstream_simulator::Config::default();
     config.tls = tls.then(Tls::default);
@@ -125,7 +127,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The floor: read, find LF, look at the clock. It knows nothing of chunks: a line that begins with `{` is a Post.
+/// The floor: read, search LF, read the clock. It ignores chunks; a line that begins with `{` is a
+/// Post.
 fn bare(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
     let mut socket = TcpStream::connect(simulator.local_addr()).expect("a connection");
     socket.set_nodelay(true).expect("an option");
@@ -171,7 +174,7 @@ fn id(post: &[u8]) -> u64 {
         .fold(0, |id, byte| id * 10 + u64::from(byte - b'0'))
 }
 
-/// The floor over TLS: rustls as its own examples use it, and the same search.
+/// The floor over TLS: rustls as in its own examples, and the same search.
 fn bare_tls(simulator: &Simulator, count: usize) -> Vec<(u64, Instant)> {
     let ca =
         CertificateDer::from_pem_slice(simulator.ca_pem().expect("TLS").as_bytes()).expect("a certificate");
@@ -200,7 +203,7 @@ fn config(simulator: &Simulator) -> Config {
 fn tls(simulator: &Simulator) -> TlsConfig {
     match simulator.ca_pem() {
         Some(pem) => TlsConfig::only_ca_pem(pem.as_bytes()).expect("a CA"),
-        // Not looked at.
+        // Not used.
         None => TlsConfig::webpki().expect("CAs"),
     }
 }

@@ -1,8 +1,9 @@
-//! What it costs to hand a message over, beside the standard library's bounded channel.
+//! The cost of the queue per message, compared with the standard library's bounded channel.
 //!
-//! `alone`: sent and taken in one thread, so that nobody waits: the work itself. `copied`: the same with the copy of a Post of 3.4 kB that
-//! a reader makes. `threads`: from a thread to another, as fast as they go, in time per message; on ends that wait as
-//! threads, and as tasks.
+//! - `alone`: sent and received by one thread, which never waits.
+//! - `copied`: likewise, with a copy of a Post of 3.4 KB, as a reader makes it.
+//! - `threads`: from one thread to another at full speed, in time per message. The ends wait as
+//!   threads or as tasks.
 
 #![allow(missing_docs, reason = "criterion's macro makes a public function")]
 
@@ -14,10 +15,10 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use powerstream_client::queue::{Cost, Overflow, QueueConfig, QueueCost, SendOutcome, block_on, queue};
 
-/// The median length of a Post.
+/// The median length of a Post, in bytes.
 const BYTES: usize = 3_400;
 
-/// A message without its copy.
+/// A message without its bytes.
 struct Item(u64);
 
 impl QueueCost for Item {
@@ -53,7 +54,7 @@ fn alone(criterion: &mut Criterion) {
             assert!(matches!(receiver.try_recv(), Poll::Ready(Some(_))));
         });
     });
-    // The consumer sleeps: each message drops one.
+    // The consumer does not read, so each message drops one.
     group.bench_function("alone/drop_oldest", |bencher| {
         let (mut sender, receiver) = queue(config(Overflow::DropOldest));
         bencher.iter(|| {

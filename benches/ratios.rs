@@ -1,10 +1,12 @@
-//! Raw chunked bytes to framed messages, engines side by side: a table of ns a message and of ratios to the floor F.
+//! From raw chunked bytes to framed messages: a table of ns per message, and of ratios to the floor
+//! F.
 //!
-//! In each repetition every engine has its turn, in shuffled order; a ratio is the median over the repetitions of the
-//! ratio to F within the same one, so that a machine shared with other work still gives it.
+//! In each repetition, every engine has one turn, in random order. A ratio is the median over the
+//! repetitions of the ratios to F in the same repetition, so other load on the machine matters
+//! little.
 //!
-//! `cargo bench --bench ratios -- [--quick] [--repetitions N] [--engine TEXT] [SHAPE[/READS]]...`, for instance
-//! `-- one tiny/65536`. `--quick` runs each once.
+//! `cargo bench --bench ratios -- [--quick] [--repetitions N] [--engine TEXT] [SHAPE[/READS]]...`,
+//! for example `-- one tiny/65536`. `--quick` runs each once.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +14,7 @@ use powerstream_benches::engines::{self, Engine, FLOOR};
 use powerstream_benches::posts::{self, Random};
 use powerstream_benches::wire::{READ_SIZES, SHAPES, Wire};
 
-/// How long an engine's turn lasts: passes are repeated until then.
+/// The length of a turn. Passes are repeated until then.
 const TURN: Duration = Duration::from_millis(8);
 
 struct Options {
@@ -29,7 +31,7 @@ impl Options {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
             match argument.as_str() {
-                // What cargo adds.
+                // cargo adds this argument.
                 "--bench" => {}
                 "--quick" | "--test" => (options.repetitions, options.turn) = (1, Duration::ZERO),
                 "--repetitions" => options.repetitions = value().parse().expect("a number"),

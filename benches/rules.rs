@@ -1,8 +1,9 @@
-//! Which rules a Post matches, engines side by side: ns a Post, the median over repetitions, and the ratio to ours in
-//! the same repetition.
+//! Which rules a Post matches, by several engines: the median of ns per Post over the repetitions,
+//! and the ratio to ours in the same repetition.
 //!
-//! `cargo bench --bench rules -- [--quick] [--repetitions N] [SECTION]...`; the sections are the headlines below.
-//! `--quick` runs each once. `POWERSTREAM_POSTS` names a file of real Posts for the section `messages`.
+//! `cargo bench --bench rules -- [--quick] [--repetitions N] [SECTION]...`; the sections are the
+//! headings below. `--quick` runs each once. `POWERSTREAM_POSTS` names a file of real Posts for the
+//! section `messages`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use powerstream_benches::texts::{KeywordRule, Language};
 use powerstream_core::post::Post;
 use powerstream_rules::{Profile, Rule};
 
-/// How long an engine's turn lasts at least. Short, so that on a machine shared with other work most turns are whole
-/// and the median is one of them.
+/// The shortest length of a turn. It is short, so that on a shared machine most turns are not
+/// interrupted, and the median is one of them.
 const TURN: Duration = Duration::from_micros(400);
 
 struct Options {
@@ -30,7 +31,7 @@ impl Options {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
             match argument.as_str() {
-                // What cargo adds.
+                // cargo adds this argument.
                 "--bench" => {}
                 "--quick" | "--test" => (options.repetitions, options.turn) = (1, Duration::ZERO),
                 "--repetitions" => options.repetitions = value().parse().expect("a number"),
@@ -49,7 +50,7 @@ impl Options {
         wants
     }
 
-    /// Nanoseconds that a pass takes, the least that the turn allows averaged.
+    /// Returns the nanoseconds of a pass, averaged over a turn.
     fn time(&self, mut pass: impl FnMut()) -> f64 {
         let mut passes = 0;
         let begun = Instant::now();
@@ -60,8 +61,8 @@ impl Options {
         begun.elapsed().as_secs_f64() * 1e9 / f64::from(passes)
     }
 
-    /// Nanoseconds that a pass over each of these takes, in every repetition: they take turns, in random order, so that
-    /// what slows the machine down for a while slows them all.
+    /// Returns the nanoseconds of a pass for each of these in every repetition. They take turns in
+    /// random order, so that a slow phase of the machine affects all.
     fn turns<T>(&self, all: &mut [T], mut pass: impl FnMut(&mut T)) -> Vec<Vec<f64>> {
         let mut random = Random::new(3);
         let mut order: Vec<_> = (0..all.len()).collect();
@@ -69,7 +70,7 @@ impl Options {
         for _ in 0..self.repetitions {
             random.shuffle(&mut order);
             for &index in &order {
-                // The one before has left its own data in the caches.
+                // The previous engine left its own data in the caches.
                 pass(&mut all[index]);
                 nanos[index].push(self.time(|| pass(&mut all[index])));
             }
@@ -77,7 +78,7 @@ impl Options {
         nanos
     }
 
-    /// The median over the repetitions.
+    /// Returns the median over the repetitions.
     fn median(&self, mut pass: impl FnMut()) -> f64 {
         median((0..self.repetitions).map(|_| self.time(&mut pass)).collect())
     }
@@ -88,14 +89,14 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The median of the ratios within a repetition.
+/// Returns the median of the ratios within a repetition.
 fn ratio(times: &[f64], to: &[f64]) -> f64 {
     median(times.iter().zip(to).map(|(time, to)| time / to).collect())
 }
 
-/// Engines over texts, one line each.
+/// Compares engines on texts, one line each.
 fn compare(options: &Options, texts: &[String], engines: &mut [Box<dyn Filter>]) {
-    // The slow ones have a part of the texts.
+    // Slow engines process only some of the texts.
     let share = |engine: &dyn Filter| &texts[..if engine.name() == "naive" { 2 } else { texts.len() }];
     let counts: Vec<usize> = engines
         .iter_mut()
@@ -107,14 +108,14 @@ fn compare(options: &Options, texts: &[String], engines: &mut [Box<dyn Filter>])
             black_box(engine.count(text));
         });
     });
-    // Of a text.
+    // Per text.
     let nanos: Vec<Vec<f64>> = engines
         .iter()
         .zip(nanos)
         .map(|(engine, passes)| passes.iter().map(|pass| pass / share(&**engine).len() as f64).collect())
         .collect();
     for (index, engine) in engines.iter().enumerate() {
-        // Of these rules a-tree 0.6.1 loses a few.
+        // a-tree 0.6.1 loses a few of these rules.
         let expected = if engine.name() == "naive" { few } else { counts[0] };
         let disagrees = counts[index] != expected;
         assert!(
@@ -159,7 +160,7 @@ fn long(language: &Language, count: usize) -> Vec<KeywordRule> {
     (0..count).map(|_| KeywordRule::long(language, &mut random)).collect()
 }
 
-/// A small Post in the legacy format with this text and a link.
+/// Returns a small Post in the legacy format with this text and a link.
 fn message(text: &str, index: usize) -> Vec<u8> {
     format!(
         "{{\"id\":{id},\"id_str\":\"{id}\",\"text\":\"{text}\",\"truncated\":false,\"user\":{{\"id\":7,\"screen_name\":\"shore\"}},\
@@ -171,14 +172,14 @@ fn message(text: &str, index: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The link of such a message: as it is short, whole and shown.
+/// Returns the link of such a message: the short, the whole and the displayed form.
 fn links(index: usize) -> String {
     format!(
         "https://t.co/a1B2c3D4e5 https://www.example.com/birds/of-the-shore/{index} example.com/birds/of-t\u{2026}"
     )
 }
 
-/// Texts with what English texts have besides ASCII.
+/// Returns the text with non-ASCII characters that are usual in English texts.
 fn accented(text: &str) -> String {
     text.replacen("an", "\u{e1}n", 2).replacen(", ", " \u{2014} ", 1).replacen(
         ". ",
@@ -251,7 +252,7 @@ fn main() {
         let rules = long(&language, 1_000);
         println!("  1,000 rules of {} characters", rules[0].text().len());
         let parsed = parse(&rules);
-        // The others take minutes to take such rules in.
+        // The other engines take minutes to index such rules.
         compare(&options, &texts, &mut [Box::new(Compiled::new(&parsed)), Box::new(Hashed(rules))]);
         let indexing = (0..options.repetitions).map(|_| {
             let begun = Instant::now();
@@ -274,7 +275,7 @@ fn main() {
         println!("  {:>12.1} us to add one, {:.1} to take one out", median(adding), median(removing));
     }
     if options.wants("worst") {
-        // Each rule is a candidate of each text and runs to its end in vain.
+        // Each rule is a candidate for each text, is evaluated completely, and does not match.
         let mut random = Random::new(9);
         let rules: Vec<_> = (0..1_000)
             .map(|index| {
@@ -321,7 +322,7 @@ fn main() {
             .map(|text| {
                 text.split(' ')
                     .map(|word| {
-                        // Words of the same lengths that are in no rule.
+                        // Words of the same lengths that no rule contains.
                         let mut word = word.to_owned();
                         word.replace_range(..1, "z");
                         word

@@ -1,8 +1,10 @@
-//! What TLS costs a message, side by side: rustls as it is mostly used, and `powerstream-tls`, with and without the core behind it.
+//! The cost of TLS per message: rustls as it is usually used, and `powerstream-tls`, with and
+//! without the core behind it.
 //!
-//! A message is a record of its own, TLS 1.3 with AES-256-GCM. In each repetition every contestant has its turn, in shuffled order, with a
-//! connection and ciphertext of its own; the kernel's copy is a memcpy of each read. Measured is the receiving only. A ratio is the median
-//! over the repetitions of the ratio to rustls within the same one.
+//! Each message is one record, TLS 1.3 with AES-256-GCM. In each repetition, every candidate has
+//! one turn, in random order, with its own connection and ciphertext. The kernel's copy is
+//! simulated by a memcpy of each read. Only receiving is measured. A ratio is the median over the
+//! repetitions of the ratios to rustls in the same repetition.
 //!
 //! `cargo bench --bench tls -- [--quick] [--repetitions N]`
 
@@ -25,7 +27,7 @@ use powerstream_tls::{Machine, TlsConfig};
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// A read of a live stream brings a record; one of a stream that is behind fills the buffer.
+/// On a live stream a read returns one record; on a stream that is behind, it fills the buffer.
 const READS: [(&str, usize); 2] = [("a record", 0), ("16 KiB", 16 << 10)];
 
 fn main() {
@@ -74,14 +76,14 @@ type Contestant = fn(&World) -> Box<dyn Client>;
 
 /// The receiving end of a connection.
 trait Client {
-    /// What is to be sent in the handshake.
+    /// Returns the bytes to send in the handshake.
     fn output(&mut self) -> Vec<u8>;
-    /// A read brought these; how many messages they ended.
+    /// Processes the bytes of a read, and returns the number of lines that they ended.
     fn receive(&mut self, bytes: &[u8]) -> usize;
     fn is_handshaking(&self) -> bool;
 }
 
-/// The time of one message.
+/// Returns the time per message.
 fn turn(world: &World, mut client: Box<dyn Client>, posts: &[Vec<u8>], most: usize) -> f64 {
     let mut server = ServerConnection::new(world.server.clone()).expect("a server");
     server.set_buffer_limit(None);
@@ -104,7 +106,7 @@ fn turn(world: &World, mut client: Box<dyn Client>, posts: &[Vec<u8>], most: usi
         }
         reads.push(record);
     };
-    // Not measured, with the tickets of the handshake.
+    // This is not measured, and neither are the session tickets.
     send(&[HEAD]);
     for post in posts {
         send(&[format!("{:x}\r\n", post.len()).as_bytes(), post, b"\r\n"]);
@@ -126,7 +128,7 @@ fn turn(world: &World, mut client: Box<dyn Client>, posts: &[Vec<u8>], most: usi
     took.as_secs_f64() * 1e9 / posts.len() as f64
 }
 
-/// Lines that end here, of messages and of the chunks around them: three a message.
+/// Returns the number of line ends, of messages and of the chunks around them: three per message.
 fn lines(plaintext: &[u8]) -> usize {
     memchr_iter(b'\n', plaintext).count()
 }
@@ -171,7 +173,7 @@ impl World {
     }
 }
 
-/// What nobody can do without: the kernel's copy. Once the handshake is over it does nothing.
+/// The floor: only the kernel's copy. After the handshake it does nothing else.
 struct Floor(Bare);
 
 impl Client for Floor {
@@ -192,7 +194,7 @@ impl Client for Floor {
     }
 }
 
-/// The connection, the reader's buffer, and the lines that have ended.
+/// The connection, the reader's buffer, and the number of lines.
 struct Bare(ClientConnection, Vec<u8>, usize);
 
 impl Client for Bare {
@@ -221,7 +223,7 @@ impl Client for Bare {
     }
 }
 
-/// `take` gives the messages that ended in the plaintext that it takes; `None` where there is none.
+/// `take` returns the number of messages that its plaintext ends, and `None` without plaintext.
 struct Ours<F> {
     machine: Machine,
     take: F,

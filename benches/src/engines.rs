@@ -1,4 +1,5 @@
-//! What reads the wire: floors, Powerstream's connection in several set-ups, and rivals.
+//! Engines that read the wire: floors, Powerstream's connection in several configurations, and
+//! alternatives.
 
 use std::hint::black_box;
 
@@ -7,46 +8,46 @@ use powerstream_core::time::Instant;
 
 use crate::wire::Wire;
 
-/// What a pass over the wire found; compared with what it must find.
+/// The result of a pass over the wire, to compare with the expected one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Messages, keep-alives included; for a floor, LFs on the wire.
+    /// Messages, including keep-alives. For a floor, the LFs on the wire.
     pub lines: usize,
-    /// ByteCounts of these messages; for a floor, of the wire.
+    /// The bytes of these messages. For a floor, the bytes of the wire.
     pub bytes: usize,
 }
 
-/// An engine between passes: what it holds goes on from one to the next, as on a stream that does not end.
+/// An engine between passes. It keeps its state, as on an endless stream.
 pub trait Pass {
     /// Reads all of `wire` once.
     fn pass(&mut self, wire: &Wire) -> Found;
 }
 
-/// A way to read the wire.
+/// An engine.
 #[derive(Clone, Copy)]
 pub struct Engine {
     /// The name in reports and filters.
     pub name: &'static str,
-    /// An engine at the start of a body.
+    /// Creates the engine at the start of a body.
     pub start: fn() -> Box<dyn Pass>,
-    /// What a pass must find.
+    /// Returns the expected result of a pass.
     pub expected: fn(&Wire) -> Found,
 }
 
-/// The engine that the ratios of reports are to.
+/// The engine that other engines are compared with.
 pub const FLOOR: &str = "F: memcpy + memchr LF";
 
-/// Every engine.
+/// All engines.
 pub const ALL: [Engine; 10] = [
     Engine { name: "floor: memcpy", start: || Box::new(Copy::new(64 << 10)), expected: bytes },
     Engine { name: FLOOR, start: || Box::new(CopyAndSearch::new(64 << 10)), expected: lfs },
-    // What the floor would be with the reads of the connection that is advised.
+    // The floor with the recommended read size of the connection.
     Engine {
         name: "F with reads of 16 KiB at most",
         start: || Box::new(CopyAndSearch::new(16 << 10)),
         expected: lfs,
     },
-    // What no framer can save where every message is cut: its pieces are put together.
+    // The lower limit for framers if every message is cut, because its pieces must be joined.
     Engine {
         name: "F and a second copy",
         start: || Box::new(CopySearchAndGather::new(64 << 10)),
@@ -92,12 +93,12 @@ fn lines(wire: &Wire) -> Found {
     Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes }
 }
 
-/// What is done with each message where framing alone is measured: it is seen, not read.
+/// Touches a message without reading it, to measure framing alone.
 fn skim(message: &[u8]) {
     black_box(message.as_ptr());
 }
 
-/// What a consumer does that wants to know what a message is, and which Post.
+/// Reads the kind of a message and the id of a Post.
 fn read_kind_and_id(message: &[u8]) {
     black_box(classify(message));
 }
@@ -167,7 +168,7 @@ impl Pass for CopySearchAndGather {
         let mut filled = 0;
         wire.for_each_read(floor.0.len(), |read| {
             floor.read(read, &mut found);
-            // As long as a usual Post, so that what is gathered stays in the first-level cache.
+            // The length of a usual Post, so that the gathered bytes stay in the first-level cache.
             filled = if filled < 4_096 && filled + read.len() <= gathered.len() { filled } else { 0 };
             gathered[filled..filled + read.len()].copy_from_slice(&floor.0[..read.len()]);
             filled += read.len();
@@ -177,7 +178,8 @@ impl Pass for CopySearchAndGather {
     }
 }
 
-/// The connection, with a read buffer (`Some`) or with the wire lent to it; `sink` gets each message.
+/// The connection, with a read buffer (`Some`) or with the wire as its input. `sink` receives each
+/// message.
 struct Powerstream<F> {
     connection: Connection<Vec<u8>>,
     buffer: Option<Vec<u8>>,
@@ -240,7 +242,7 @@ fn drain(
     }
 }
 
-/// The same by the one-call form, with a buffer.
+/// The same with `decode` and a buffer.
 struct PowerstreamDecode<F>(Powerstream<F>);
 
 impl<F: FnMut(&[u8])> Pass for PowerstreamDecode<F> {
@@ -272,13 +274,14 @@ impl<F: FnMut(&[u8])> Pass for PowerstreamDecode<F> {
     }
 }
 
-/// `httparse::parse_chunk_size` and memchr, as a careful program would have it by hand: lines are delivered from the
-/// read buffer where they lie whole in a chunk, a cut one is gathered in a `Vec`, a cut size line is kept.
+/// A decoder as a careful programmer would write it, with `httparse::parse_chunk_size` and memchr.
+/// A line that is complete in a chunk is delivered from the read buffer. A cut line is gathered in
+/// a `Vec`, and a cut size line is kept.
 struct Httparse<F> {
-    /// What is left of the last read (a size line that is cut), then the new one.
+    /// The rest of the last read (a cut size line), followed by the new read.
     buffer: Vec<u8>,
     filled: usize,
-    /// ByteCounts of the chunk still to come, and behind them its CR LF.
+    /// The remaining bytes of the chunk, and the remaining bytes of its CR LF.
     left: usize,
     line_end: usize,
     line: Vec<u8>,
@@ -290,7 +293,7 @@ impl<F: FnMut(&[u8])> Httparse<F> {
         Self { buffer: vec![0; buffer + 64], filled: 0, left: 0, line_end: 0, line: Vec::new(), sink }
     }
 
-    /// Reads what is in the buffer; returns how much of it is done with.
+    /// Processes the buffer, and returns the number of processed bytes.
     fn read(&mut self, found: &mut Found) -> usize {
         let input = &self.buffer[..self.filled];
         let mut at = 0;
@@ -306,7 +309,7 @@ impl<F: FnMut(&[u8])> Httparse<F> {
                         self.line.extend_from_slice(piece);
                         &self.line
                     };
-                    // A bare LF is part of a message; the posts hold none.
+                    // A bare LF would be part of a message, but the Posts contain none.
                     let message = whole.strip_suffix(b"\r\n").expect("CR LF");
                     found.lines += 1;
                     if !message.is_empty() {

@@ -1,4 +1,4 @@
-//! Engines that say which rules a text matches.
+//! Engines that return which rules a text matches.
 
 use std::collections::HashSet;
 
@@ -11,33 +11,33 @@ use crate::texts::KeywordRule;
 
 /// An engine with its rules.
 pub trait Filter {
-    /// What to call it.
+    /// Returns the name of the engine.
     fn name(&self) -> &'static str;
-    /// How many rules a text matches.
+    /// Returns the number of rules that a text matches.
     fn count(&mut self, text: &str) -> usize;
 }
 
-/// The rules, parsed.
+/// Parses the rules.
 ///
 /// # Panics
-/// If one of them is wrong.
+/// If a rule is invalid.
 #[must_use]
 pub fn parse(rules: &[KeywordRule]) -> Vec<Rule> {
     rules.iter().map(|rule| Rule::parse(&rule.text(), Profile::Powerstream).expect("a rule")).collect()
 }
 
-/// Ours.
+/// The matcher of this project.
 #[derive(Debug, Default)]
 pub struct Compiled {
-    /// The set.
+    /// The indexed rules.
     pub set: RuleSet,
-    /// Its keys.
+    /// The keys of the rules.
     pub keys: Vec<RuleKey>,
     scratch: Scratch,
 }
 
 impl Compiled {
-    /// All rules in a set.
+    /// Indexes all rules.
     #[must_use]
     pub fn new(rules: &[Rule]) -> Self {
         let mut compiled = Self::default();
@@ -45,12 +45,12 @@ impl Compiled {
         compiled
     }
 
-    /// How many rules a message matches.
+    /// Returns the number of rules that a message matches.
     pub fn count_message(&mut self, message: &[u8]) -> usize {
         self.set.matches(message, &mut self.scratch).len()
     }
 
-    /// How many rules a Post matches.
+    /// Returns the number of rules that a Post matches.
     pub fn count_post(&mut self, post: &powerstream_core::post::Post<'_>) -> usize {
         self.set.matches_post(post, &mut self.scratch).len()
     }
@@ -66,7 +66,7 @@ impl Filter for Compiled {
     }
 }
 
-/// Each rule by itself, with evidence.
+/// Evaluates each rule by itself, with evidence.
 #[derive(Debug)]
 pub struct Naive(pub Vec<Rule>);
 
@@ -85,7 +85,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// The words of the text in a set, and every rule against it.
+/// Puts the words of the text into a set, and checks every rule against it.
 #[derive(Debug)]
 pub struct Hashed(pub Vec<KeywordRule>);
 
@@ -111,7 +111,7 @@ impl Filter for Hashed {
 pub struct Mokaccino(PercolatorUid<Qid>);
 
 impl Mokaccino {
-    /// All rules in a percolator.
+    /// Indexes all rules in a percolator.
     ///
     /// # Panics
     /// If a rule has no branch.
@@ -151,10 +151,10 @@ impl Filter for Mokaccino {
 pub struct Atree(ATree<u64>);
 
 impl Atree {
-    /// All rules in a tree.
+    /// Indexes all rules in a tree.
     ///
     /// # Panics
-    /// If it does not take one.
+    /// If the tree rejects a rule.
     #[must_use]
     pub fn new(rules: &[KeywordRule]) -> Self {
         let mut tree = ATree::new(&[AttributeDefinition::string_list("w")]).expect("a tree");
@@ -162,7 +162,7 @@ impl Atree {
             let list = |words: &[String]| {
                 words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
             };
-            // Branches of one word are one list.
+            // Branches of one word are combined into one list.
             let singles: Vec<String> =
                 rule.branches.iter().filter(|branch| branch.len() == 1).flatten().cloned().collect();
             let mut branches = vec![format!("w one of [{}]", list(&singles))];

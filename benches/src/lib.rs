@@ -1,7 +1,8 @@
-//! What the benchmarks share: [`posts`] to send, [`wire`] shapes to send them in, [`engines`] to read them.
+//! Shared parts of the benchmarks: [`posts`] to send, [`wire`] shapes to send them in, and
+//! [`engines`] to read them.
 //!
-//! A measurement is a row of data: a shape, a read size, an engine. A new engine (say, framing and classifying) is one
-//! more row in [`engines::ALL`] and is then checked, measured and compared in every shape.
+//! A measurement combines a shape, a read size and an engine. A new engine is one more row in
+//! [`engines::ALL`]; it is then checked and measured with every shape.
 
 pub mod engines;
 pub mod filters;

@@ -1,15 +1,16 @@
-//! Posts to send: synthetic, or real ones from the file that `POWERSTREAM_POSTS` names (one JSON text a line).
+//! Posts to send: synthetic, or real ones from the file that `POWERSTREAM_POSTS` names (one JSON
+//! text per line).
 
 use std::fmt::Write as _;
 
-/// ByteCounts of a Post at these quantiles, as measured over real ones.
+/// Bytes of a Post at these quantiles, measured on real Posts.
 const SIZES: [(f64, f64); 6] =
     [(0.0, 1_900.0), (0.1, 2_200.0), (0.5, 3_400.0), (0.9, 7_300.0), (0.99, 12_000.0), (1.0, 17_700.0)];
 
-/// The Posts of `POWERSTREAM_POSTS` where that is set, else [`synthetic`] ones.
+/// Returns the Posts of the file in `POWERSTREAM_POSTS` if it is set, else [`synthetic`] ones.
 ///
 /// # Panics
-/// Where the file cannot be read, or holds no Post.
+/// If the file cannot be read or contains no Post.
 #[must_use]
 pub fn load() -> Vec<Vec<u8>> {
     let Some(file) = std::env::var_os("POWERSTREAM_POSTS") else { return synthetic(320) };
@@ -20,7 +21,7 @@ pub fn load() -> Vec<Vec<u8>> {
     posts
 }
 
-/// `count` Posts of the legacy form and of the sizes of real ones, the same in every run.
+/// Returns `count` Posts in the legacy format with realistic sizes, the same in every run.
 #[must_use]
 pub fn synthetic(count: usize) -> Vec<Vec<u8>> {
     let mut random = Random::new(1);
@@ -30,7 +31,7 @@ pub fn synthetic(count: usize) -> Vec<Vec<u8>> {
     sizes.into_iter().enumerate().map(|(index, size)| post(index as u64, size, &mut random)).collect()
 }
 
-/// The size at a quantile, by logarithms between the measured ones.
+/// Returns the size at a quantile, interpolated logarithmically between the measured ones.
 fn size_at(quantile: f64) -> f64 {
     let above = SIZES.iter().position(|&(at, _)| quantile <= at).unwrap_or(SIZES.len() - 1).max(1);
     let ((low, from), (high, to)) = (SIZES[above - 1], SIZES[above]);
@@ -85,18 +86,18 @@ fn post(index: u64, size: usize, random: &mut Random) -> Vec<u8> {
     post.into_bytes()
 }
 
-/// SplitMix64: the same numbers in every run.
+/// SplitMix64, a random number generator with the same sequence in every run.
 #[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// A sequence that `seed` decides.
+    /// Creates the sequence of this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A number from 0 to `bound` - 1.
+    /// Returns a number from 0 to `bound` - 1.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -105,7 +106,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) % bound
     }
 
-    /// Puts `items` in random order.
+    /// Shuffles `items`.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);

@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 
 use crate::posts::Random;
 
-/// Words of a made-up language with the lengths and the frequencies of English ones.
+/// The words of an artificial language, with the lengths and frequencies of English words.
 #[derive(Debug)]
 pub struct Language {
     words: Vec<String>,
-    /// By rank, the sum of the frequencies up to it.
+    /// The sum of the frequencies up to each rank.
     sums: Vec<f64>,
 }
 
 const WORDS: usize = 50_000;
-/// The ranks of the words that rules are made of: nobody asks for the commonest.
+/// The most frequent words, up to this rank, do not occur in rules.
 const RARE: usize = 120;
 
 impl Default for Language {
@@ -24,7 +24,7 @@ impl Default for Language {
 }
 
 impl Language {
-    /// The language.
+    /// Creates the language.
     #[must_use]
     pub fn new() -> Self {
         const STARTS: [&str; 20] = [
@@ -38,7 +38,7 @@ impl Language {
         let mut random = Random::new(11);
         let (mut words, mut seen) = (Vec::new(), HashSet::new());
         while words.len() < WORDS {
-            // Common words are short.
+            // Frequent words are short.
             let syllables =
                 1 + random.below(2) as usize + usize::from(words.len() > 200) * random.below(2) as usize;
             let mut word = String::new();
@@ -46,7 +46,7 @@ impl Language {
                 word += STARTS[random.below(STARTS.len() as u64) as usize];
                 word += ENDS[random.below(ENDS.len() as u64) as usize];
             }
-            // What the rule language would not take for a word.
+            // Words that the rule language treats specially are excluded.
             if !matches!(&*word, "" | "and" | "or" | "not") && seen.insert(word.clone()) {
                 words.push(word);
             }
@@ -66,7 +66,7 @@ impl Language {
         self.sums.partition_point(|sum| *sum < at).min(WORDS - 1)
     }
 
-    /// A text of some 150 bytes, with capitals and punctuation.
+    /// Returns a text of about 150 bytes, with capitals and punctuation.
     pub fn text(&self, random: &mut Random) -> String {
         let length = 100 + random.below(100) as usize;
         let mut text = String::new();
@@ -89,7 +89,8 @@ impl Language {
         text
     }
 
-    /// A word that rules ask for: as often one as it is used, but for the commonest.
+    /// Returns a word for a rule, with the frequency of its use, but none of the most frequent
+    /// words.
     pub fn asked(&self, random: &mut Random) -> &str {
         loop {
             let rank = self.rank(random);
@@ -99,7 +100,8 @@ impl Language {
         }
     }
 
-    /// Any word of six letters at most, the rare as often as the common ones: 200 of them go into a rule.
+    /// Returns any word of at most six letters, all equally likely. A rule has room for 200 of
+    /// them.
     pub fn any(&self, random: &mut Random) -> &str {
         loop {
             let word = &self.words[random.below(WORDS as u64) as usize];
@@ -110,21 +112,22 @@ impl Language {
     }
 }
 
-/// A rule in a form that every engine can be given: one of the branches, all words of it, and none of the others.
+/// A rule in a form that every engine supports: one of the branches, all of `all`, and none of
+/// `none`.
 #[derive(Clone, Debug)]
 pub struct KeywordRule {
     /// The branches.
     pub branches: Vec<Vec<String>>,
-    /// What must be there besides.
+    /// Words that must also occur.
     pub all: Vec<String>,
-    /// What must not.
+    /// Words that must not occur.
     pub none: Vec<String>,
-    /// ` lang:en -is:retweet` and the like.
+    /// More operators, such as ` lang:en -is:retweet`.
     pub tail: &'static str,
 }
 
 impl KeywordRule {
-    /// `(a OR b c) -d`.
+    /// Creates a rule such as `(a OR b c) -d`.
     pub fn short(language: &Language, random: &mut Random) -> Self {
         let mut word = || language.asked(random).to_owned();
         Self {
@@ -135,7 +138,7 @@ impl KeywordRule {
         }
     }
 
-    /// `(a OR b OR c) d lang:en -is:retweet`.
+    /// Creates a rule such as `(a OR b OR c) d lang:en -is:retweet`.
     pub fn tailed(language: &Language, random: &mut Random) -> Self {
         let mut word = || language.asked(random).to_owned();
         Self {
@@ -146,7 +149,7 @@ impl KeywordRule {
         }
     }
 
-    /// Some 2,000 characters: 200 words, 5 of them not.
+    /// Creates a rule of about 2,000 characters: 200 words, and 5 excluded ones.
     pub fn long(language: &Language, random: &mut Random) -> Self {
         Self {
             branches: (0..200).map(|_| vec![language.any(random).to_owned()]).collect(),
@@ -156,7 +159,7 @@ impl KeywordRule {
         }
     }
 
-    /// As it is written.
+    /// Returns the rule as text.
     #[must_use]
     pub fn text(&self) -> String {
         let branches: Vec<_> = self.branches.iter().map(|branch| branch.join(" ")).collect();

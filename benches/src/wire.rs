@@ -1,39 +1,40 @@
-//! What the server sends and how it arrives: messages in chunks, chunks in reads.
+//! The bytes of the server and how they arrive: messages in chunks, chunks in reads.
 
 use std::fmt;
 
 use crate::posts::Random;
 
-/// How messages lie in chunks.
+/// How messages are divided into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chunking {
-    /// So many messages a chunk.
+    /// This many messages per chunk.
     Messages(usize),
-    /// Chunks of so many bytes, at random between these bounds, whatever the messages.
+    /// Chunks with a random number of bytes between these bounds, regardless of messages.
     Bytes(u64, u64),
 }
 
 /// How the bytes arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadSize {
-    /// So many bytes a read.
+    /// This many bytes per read.
     Bytes(usize),
-    /// One chunk a read, as on a live stream.
+    /// One chunk per read, as on a live stream.
     Chunk,
 }
 
-/// A shape of the wire: how messages lie in chunks, and under what name.
+/// A shape of the wire: how messages are divided into chunks, and its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// The name in reports and filters.
     pub name: &'static str,
-    /// How messages lie in chunks.
+    /// How messages are divided into chunks.
     pub chunking: Chunking,
-    /// ByteCounts of content: what stays in the second-level cache, less where each octet costs much.
+    /// The bytes of content. They fit into the second-level cache; shapes with a high cost per byte
+    /// have fewer.
     pub content: usize,
 }
 
-/// The shapes that are measured.
+/// The shapes to measure.
 pub const SHAPES: [Shape; 4] = [
     Shape { name: "one", chunking: Chunking::Messages(1), content: 1 << 20 },
     Shape { name: "sixteen", chunking: Chunking::Messages(16), content: 1 << 20 },
@@ -41,7 +42,7 @@ pub const SHAPES: [Shape; 4] = [
     Shape { name: "tiny", chunking: Chunking::Bytes(1, 16), content: 256 << 10 },
 ];
 
-/// The read sizes that are measured.
+/// The read sizes to measure.
 pub const READ_SIZES: [ReadSize; 5] = [
     ReadSize::Bytes(65_536),
     ReadSize::Bytes(16_384),
@@ -59,25 +60,25 @@ impl fmt::Display for ReadSize {
     }
 }
 
-/// A body's bytes, without its end, so that they can be sent again and again; and where reads cut them.
+/// The bytes of a body without its end, so that they can be repeated, and where reads cut them.
 #[derive(Clone, Debug)]
 pub struct Wire {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// Chunks in them.
+    /// The number of chunks.
     pub chunks: usize,
-    /// Messages in them, keep-alives not counted.
+    /// The number of messages, without keep-alives.
     pub messages: usize,
-    /// ByteCounts of these messages, delimiters excluded.
+    /// The bytes of these messages, without delimiters.
     pub message_bytes: usize,
-    /// Keep-alives in them.
+    /// The number of keep-alives.
     pub keep_alives: usize,
     read_size: ReadSize,
     chunk_ends: Vec<usize>,
 }
 
 impl Wire {
-    /// `posts` in the given shape, a keep-alive behind each tenth.
+    /// Encodes `posts` in the given shape, with a keep-alive after every tenth.
     #[must_use]
     pub fn new(posts: &[Vec<u8>], shape: &Shape, read_size: ReadSize) -> Self {
         let content_max = if read_size == ReadSize::Bytes(1) { 128 << 10 } else { shape.content };
@@ -127,7 +128,7 @@ impl Wire {
         Self { bytes, chunks, messages, message_bytes, keep_alives, read_size, chunk_ends }
     }
 
-    /// Calls `read` with the bytes of each read, none of more than `most` bytes.
+    /// Calls `read` with the bytes of each read, at most `most` bytes each.
     #[inline]
     pub fn for_each_read(&self, most: usize, mut read: impl FnMut(&[u8])) {
         match self.read_size {

@@ -137,9 +137,14 @@ pub(crate) fn build(builder: ConfigBuilder) -> Result<Config, Failure> {
     builder.build().map_err(|error| {
         // The base URL may hold a password: it is not quoted.
         let option = match error {
+            InvalidConfig::Partition { partitions } => {
+                return usage(format!(
+                    "this endpoint has partitions: pass --partition with a number from 1 to {partitions}"
+                ));
+            }
             InvalidConfig::BaseUrl(_) => "--base-url (or --connect)",
             InvalidConfig::Request(RequestError::Host) => "--host",
-            InvalidConfig::Partition { .. } | InvalidConfig::NoPartitions => "--partition",
+            InvalidConfig::NoPartitions => "--partition",
             InvalidConfig::LocalDcOnly => "--local-dc-only",
             InvalidConfig::Backfill => "--backfill",
             InvalidConfig::TargetAddress => "--resolve",

@@ -37,6 +37,7 @@ use self::output::Output;
 use self::pump::{Ended, Pump};
 use crate::exit::{Exit, Failure};
 use crate::simulate::options;
+use crate::text::with_options;
 use crate::{log, token};
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -102,6 +103,6 @@ fn gave_up(reason: &DisconnectReason) -> Failure {
         DisconnectReason::Refused(refusal) => {
             Failure::new(exit, format!("gave up: the server refused (status {})", refusal.status))
         }
-        _ => Failure::new(exit, format!("gave up: {reason}")),
+        _ => Failure::new(exit, format!("gave up: {}", with_options(reason))),
     }
 }

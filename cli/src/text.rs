@@ -53,6 +53,11 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// Renders an error of the libraries with the tool's option in place of the method that it names.
+pub(crate) fn with_options(error: &(impl fmt::Display + ?Sized)) -> String {
+    error.to_string().replace("`TlsConfig::with_ca_pem`", "`--ca`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -169,30 +169,43 @@ pub enum TlsError {
     CertificateExpired,
     /// The server's certificate, or one above it, is not valid yet by this machine's clock.
     CertificateNotYetValid,
-    /// The server's certificate is for other names.
-    CertificateName,
-    /// No CA that is trusted stands above the server's certificate.
+    /// The server's certificate is for these names, and the host is none of them.
+    CertificateName(CertificateNames),
+    /// The server's certificate is signed by an authority that is not trusted. A self-signed
+    /// certificate that is not configured as a CA is one case.
     CertificateIssuer,
-    /// The server's certificate is refused for another reason: revoked, signed badly, not for
-    /// servers.
+    /// A signature does not verify. Usually the configured CA has the right name and another key.
+    CertificateSignature,
+    /// The server's own certificate is a CA certificate, and so must not identify a server (RFC
+    /// 5280, section 4.2.1.9). `openssl req -x509` makes such certificates by default.
+    CertificateIsCa,
+    /// The authority revoked the server's certificate, or one above it.
+    CertificateRevoked,
+    /// The extended key usage of the server's certificate does not include servers (RFC 5280,
+    /// section 4.2.1.12).
+    CertificateUsage,
+    /// The server's certificate has an X.509 version, a key type or a signature algorithm that this
+    /// client does not support.
+    CertificateUnsupported,
+    /// The server's certificate is missing, malformed or invalid in another way.
     Certificate,
-    /// The server speaks other protocols above TLS only, such as HTTP/2.
+    /// The server offers only other protocols over TLS, such as HTTP/2.
     NoHttp1,
-    /// The server and this side have no version of TLS, cipher suite or key exchange in common.
+    /// The server and this client have no TLS version, cipher suite or key exchange in common.
     NothingInCommon,
     /// The server ended the connection with this alert (RFC 8446, section 6.2).
     Alert(u8),
-    /// What the server sent in place of its first message is not TLS at all.
+    /// The first bytes from the server are not TLS.
     NotTls,
-    /// The server broke the protocol, or the network broke its messages.
+    /// The server violated the TLS protocol, or the network corrupted its messages.
     Broken,
-    /// The handshake was not over by the deadline of the connect, though TCP was connected.
+    /// The handshake did not complete before the connect deadline, although TCP was connected.
     HandshakeTimedOut,
-    /// The peer reset the connection in the handshake.
+    /// The peer reset the connection during the handshake.
     HandshakeReset,
-    /// The peer closed the connection in the handshake.
+    /// The peer closed the connection during the handshake.
     HandshakeClosed,
-    /// This side could not go on: no randomness, no time, no keys.
+    /// TLS failed on this machine: no random numbers, no time or no keys.
     Local,
 }
 
@@ -200,47 +213,124 @@ impl TlsError {
     const fn text(self) -> &'static str {
         match self {
             Self::CertificateExpired => {
-                "the server's certificate has expired, or this machine's clock is wrong"
+                "the server's certificate has expired; renew it, or correct this machine's clock"
             }
             Self::CertificateNotYetValid => {
-                "the server's certificate is not valid yet, or this machine's clock is wrong"
+                "the server's certificate is not valid yet; correct this machine's clock"
             }
-            Self::CertificateName => "the server's certificate is for another name: check the base URL",
+            Self::CertificateName(_) => {
+                "the server's certificate is for another host; correct the host in the base URL"
+            }
             Self::CertificateIssuer => {
-                "the server's certificate is by nobody who is trusted here: where a proxy decrypts TLS, trust its CA"
+                "the server's certificate is signed by an unknown authority; pass the CA with `TlsConfig::with_ca_pem`"
             }
-            Self::Certificate => "the server's certificate is revoked, badly signed or not for a server",
-            Self::NoHttp1 => "the server does not offer HTTP/1.1 over TLS",
+            Self::CertificateSignature => {
+                "a signature of the server's certificate is invalid: the trusted CA of that name has another key; \
+                 pass the CA's current certificate with `TlsConfig::with_ca_pem`"
+            }
+            Self::CertificateIsCa => {
+                "the server's own certificate is a CA certificate (CA:TRUE); \
+                 give the server a certificate with CA:FALSE, and pass the CA that signed it"
+            }
+            Self::CertificateRevoked => "the server's certificate is revoked; replace it on the server",
+            Self::CertificateUsage => {
+                "the server's certificate is not for servers; issue one whose extended key usage includes serverAuth"
+            }
+            Self::CertificateUnsupported => {
+                "the server's certificate has an unsupported version, key or signature algorithm; \
+                 issue an X.509 version 3 certificate with ECDSA P-256 or P-384, Ed25519 or RSA"
+            }
+            Self::Certificate => "the server's certificate is missing or malformed; replace it on the server",
+            Self::NoHttp1 => "the server does not offer HTTP/1.1 over TLS; enable it on the server",
             Self::NothingInCommon => {
-                "the server has no TLS version or cipher suite in common with this client, which has 1.2 and 1.3"
+                "the server and this client have no TLS version or cipher suite in common; \
+                 enable TLS 1.2 or 1.3 on the server"
             }
             Self::Alert(_) => "the server ended TLS with an alert",
-            Self::NotTls => "the server does not speak TLS: check scheme and port of the base URL",
-            Self::Broken => "the server broke the TLS protocol",
-            Self::HandshakeTimedOut => "expected the TLS handshake to end within the deadline of the connect",
-            Self::HandshakeReset => "the connection was reset by the peer in the TLS handshake",
-            Self::HandshakeClosed => "the server closed the connection in the TLS handshake",
-            Self::Local => {
-                "TLS failed on this machine, not at the server: no randomness, no time or no keys were to be had"
-            }
+            Self::NotTls => "the server does not speak TLS; check the scheme and the port of the base URL",
+            Self::Broken => "the server, or a device on the path, broke the TLS protocol",
+            Self::HandshakeTimedOut => "the TLS handshake did not complete before the connect deadline",
+            Self::HandshakeReset => "the peer reset the connection during the TLS handshake",
+            Self::HandshakeClosed => "the server closed the connection during the TLS handshake",
+            Self::Local => "TLS failed on this machine: no random numbers, no time or no keys",
         }
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())?;
         match *self {
+            Self::CertificateName(names) if !names.as_str().is_empty() => write!(
+                f,
+                "the server's certificate is for {}, not for this host; correct the host in the base URL",
+                names.as_str()
+            ),
             Self::Alert(code) => match alert_name(code) {
-                Some(name) => write!(f, ": {code}, {name}"),
-                None => write!(f, ": {code}"),
+                Some(name) => write!(f, "{}: {code}, {name}", self.text()),
+                None => write!(f, "{}: {code}", self.text()),
             },
-            _ => Ok(()),
+            _ => f.write_str(self.text()),
         }
     }
 }
 
-/// The names of those alerts that servers send to clients (RFC 8446, appendix B.2).
+/// The names that a certificate is for, as one line of at most [`Self::BYTES_MAX`] printable ASCII
+/// bytes. It is stored inline, so that errors need no allocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CertificateNames {
+    bytes: [u8; Self::BYTES_MAX],
+    length: u8,
+}
+
+impl CertificateNames {
+    /// The length limit, in bytes.
+    pub const BYTES_MAX: usize = 63;
+
+    /// Joins names with commas. The first name that does not fit, and the names after it, are
+    /// replaced by `..`. Characters that are not printable ASCII are replaced by `?`.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        // The end is kept free for `, ..`.
+        let mut joined = Self { bytes: [0; Self::BYTES_MAX], length: 0 };
+        for name in names {
+            let separator: &[u8] = if joined.length == 0 { b"" } else { b", " };
+            let room = Self::BYTES_MAX - 4 - usize::from(joined.length);
+            if separator.len() + name.chars().count() > room {
+                joined.push(separator);
+                joined.push(b"..");
+                break;
+            }
+            joined.push(separator);
+            for character in name.chars() {
+                let is_printable = character.is_ascii_graphic();
+                joined.push(&[if is_printable { character as u8 } else { b'?' }]);
+            }
+        }
+        joined
+    }
+
+    /// Returns the joined names; an empty text if the verifier reported none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.bytes.get(..usize::from(self.length)).unwrap_or_default())
+            .unwrap_or_default()
+    }
+
+    /// Appends bytes, as many as fit.
+    fn push(&mut self, bytes: &[u8]) {
+        for (place, byte) in self.bytes.iter_mut().skip(usize::from(self.length)).zip(bytes) {
+            *place = *byte;
+            self.length += 1;
+        }
+    }
+}
+
+impl fmt::Debug for CertificateNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CertificateNames").field(&self.as_str()).finish()
+    }
+}
+
+/// Returns the name of an alert that servers send to clients (RFC 8446, appendix B.2).
 const fn alert_name(code: u8) -> Option<&'static str> {
     Some(match code {
         10 => "unexpected_message",
@@ -260,4 +350,26 @@ const fn alert_name(code: u8) -> Option<&'static str> {
         116 => "certificate_required",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificate_names_are_joined_cut_and_printable() {
+        let long = ["n"; 60].concat();
+        for (names, joined) in [
+            (&["a.test"][..], "a.test"),
+            (&["a.test", "*.b.test"], "a.test, *.b.test"),
+            (&["a\r\u{e4}\u{1b}"], "a???"),
+            (&[], ""),
+            (&["a.test", &long], "a.test, .."),
+            (&[&long, "a.test"], ".."),
+        ] {
+            assert_eq!(CertificateNames::new(names.iter().copied()).as_str(), joined);
+        }
+        let many = CertificateNames::new(core::iter::repeat_n("four", 100));
+        assert!(many.as_str().ends_with("four, ..") && many.as_str().len() <= CertificateNames::BYTES_MAX);
+    }
 }

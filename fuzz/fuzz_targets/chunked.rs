@@ -1,4 +1,4 @@
-//! The chunked decoder, in any cuts, against the slow and obvious one.
+//! The chunked decoder, with any cuts, compared with a simple reference decoder.
 #![no_main]
 
 mod shared;
@@ -9,7 +9,7 @@ use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder};
 use shared::Reads;
 use shared::reference_decoder::{self, BodyEnd, Chunked};
 
-/// Plain octets behind fixed ones, so that a seed can be written by hand.
+/// Raw bytes after fields of fixed size, so that a seed can be written by hand.
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     reads: Reads,

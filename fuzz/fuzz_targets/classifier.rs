@@ -1,11 +1,12 @@
-//! The classifier: total, and true to its word that it reads no further than it says.
+//! The classifier: it accepts every input, and reads no further than it reports.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use powerstream_core::stream::{ConnectionMetadata, Kind, classify, elements, validate};
 
-/// A message in the making: pieces that mean something to the classifier, in any order and nesting, and raw octets.
+/// A part of a message: text that is meaningful to the classifier, in any order and nesting, or raw
+/// bytes.
 #[derive(Arbitrary, Debug)]
 enum Piece<'a> {
     Key(u8),
@@ -70,7 +71,7 @@ fuzz_target!(|pieces: Vec<Piece<'_>>| {
 
     let class = classify(&message);
     assert!(class.bytes_read <= message.len());
-    // What lies behind the octets that decided does not matter, whatever it is.
+    // The bytes after the ones that decided do not change the result.
     assert_eq!(classify(&message[..class.bytes_read]), class);
     assert!(class.post_id.is_none() || class.is_post());
     if validate(&message).is_ok() {
@@ -79,14 +80,14 @@ fuzz_target!(|pieces: Vec<Piece<'_>>| {
     let metadata = ConnectionMetadata::parse(&message);
     assert!(metadata.is_none() || class.kind == Kind::ConnectionMetadata);
     // Elements are disjoint slices of the message, and at most one error ends them.
-    let mut octets = 0;
+    let mut bytes_seen = 0;
     let mut failed = false;
     for element in elements(&message) {
         assert!(!failed, "nothing follows an error");
         match element {
-            Ok(element) => octets += element.len(),
+            Ok(element) => bytes_seen += element.len(),
             Err(_) => failed = true,
         }
     }
-    assert!(octets <= message.len());
+    assert!(bytes_seen <= message.len());
 });

@@ -1,5 +1,6 @@
-//! A whole connection: a response made of parts, then damaged; any cuts, storage sizes and limits. The
-//! same events cut or uncut, the slow and obvious decoder's, and every octet accounted for at each step.
+//! A whole connection: a response made of parts, then damaged, with any cuts, storage sizes and limits.
+//! The events are the same with and without cuts, and the same as those of a simple reference decoder.
+//! Every byte is accounted for at each step.
 #![no_main]
 
 mod shared;
@@ -12,7 +13,7 @@ use shared::{Reads, event_log, reference_decoder};
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     reads: Reads,
-    /// Lengths of the chunks, over and over; 0 is all that is there.
+    /// The lengths of the chunks, repeated. 0 means all remaining bytes.
     chunks: [u8; 4],
     storage: u16,
     message_bytes_max: u16,
@@ -34,7 +35,7 @@ enum Head<'a> {
     Raw(&'a [u8]),
 }
 
-/// Content, but for the last: that goes to the wire as it is.
+/// Parts of the content. `Wire` is put on the wire without framing.
 #[derive(Arbitrary, Debug)]
 enum Part<'a> {
     KeepAlive,
@@ -43,8 +44,8 @@ enum Part<'a> {
     CarriageReturn,
     Json(u8),
     Message(&'a [u8]),
-    ByteCounts(&'a [u8]),
-    Fill { octet: u8, length: u16 },
+    Bytes(&'a [u8]),
+    Fill { byte: u8, length: u16 },
     Wire(&'a [u8]),
 }
 
@@ -62,10 +63,10 @@ enum End<'a> {
 
 #[derive(Arbitrary, Debug)]
 enum Damage {
-    Set { at: u16, octet: u8 },
+    Set { at: u16, byte: u8 },
     Flip { at: u16, bit: u8 },
     Remove { at: u16 },
-    Insert { at: u16, octet: u8 },
+    Insert { at: u16, byte: u8 },
     Double { at: u16, length: u8 },
     Truncate { at: u16 },
 }
@@ -101,9 +102,9 @@ fn wire(input: &Input<'_>) -> Vec<u8> {
                 content.extend_from_slice(bytes);
                 content.extend_from_slice(b"\r\n");
             }
-            Part::ByteCounts(bytes) => content.extend_from_slice(bytes),
-            Part::Fill { octet, length } => {
-                content.resize(content.len() + usize::from(length % 1_024), *octet)
+            Part::Bytes(bytes) => content.extend_from_slice(bytes),
+            Part::Fill { byte, length } => {
+                content.resize(content.len() + usize::from(length % 1_024), *byte)
             }
             Part::Wire(bytes) => {
                 push_chunks(&mut wire, &content, input.chunks, is_chunked);
@@ -125,9 +126,9 @@ fn wire(input: &Input<'_>) -> Vec<u8> {
         }
         let place = |at: u16| usize::from(at) % wire.len();
         match *damage {
-            Damage::Set { at, octet } => {
+            Damage::Set { at, byte } => {
                 let at = place(at);
-                wire[at] = octet;
+                wire[at] = byte;
             }
             Damage::Flip { at, bit } => {
                 let at = place(at);
@@ -136,7 +137,7 @@ fn wire(input: &Input<'_>) -> Vec<u8> {
             Damage::Remove { at } => {
                 wire.remove(place(at));
             }
-            Damage::Insert { at, octet } => wire.insert(place(at), octet),
+            Damage::Insert { at, byte } => wire.insert(place(at), byte),
             Damage::Double { at, length } => {
                 let at = place(at);
                 let end = wire.len().min(at + usize::from(length));

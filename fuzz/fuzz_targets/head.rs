@@ -1,4 +1,5 @@
-//! The head decoder: the same answer cut or uncut, and the slow and obvious one's.
+//! The head decoder: the same result with and without cuts, and the same as a simple reference
+//! decoder.
 #![no_main]
 
 mod shared;
@@ -9,7 +10,7 @@ use powerstream_core::http::{BodyFraming, HeadDecoder, HeadErrorKind, HeadLimits
 use shared::Reads;
 use shared::reference_decoder::{self, HeadStop};
 
-/// Plain octets behind fixed ones, so that a seed can be written by hand.
+/// Raw bytes after fields of fixed size, so that a seed can be written by hand.
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     reads: Reads,
@@ -20,7 +21,7 @@ struct Input<'a> {
     wire: &'a [u8],
 }
 
-/// The head, and where it ended; or the error, and where; or nothing yet.
+/// The head and its length, the error and its offset, or `None` if the head is incomplete.
 type Answer = Result<Option<(ResponseHead, usize)>, (HeadErrorKind, usize)>;
 
 fuzz_target!(|input: Input<'_>| {

@@ -1,8 +1,8 @@
-//! The matcher: on rules and Posts made from the input it agrees with the oracle; on rules and messages that are the input
-//! itself, the set agrees with the evidence of each rule.
+//! The matcher. With rules and Posts generated from the input, it agrees with the oracle. With the
+//! input itself as rules and messages, the set agrees with the evidence of each rule.
 //!
-//! An input that begins with `#` can be written by hand: after that a rule a line, an empty line, the message. All others
-//! are the choices of the tests' generators.
+//! An input that begins with `#` can be written by hand: one rule per line, an empty line, the
+//! message. Any other input contains the choices of the tests' generators.
 #![no_main]
 
 #[path = "../../rules/tests/it/oracle/mod.rs"]
@@ -53,10 +53,10 @@ fn written(input: &[u8]) {
     for (key, rule) in &held {
         let evidence = evidence(rule, message, MatchOptions::default());
         assert_eq!(matched.contains(key), evidence.value == Truth::True, "{}", rule.text());
-        // For what is no Post no change of a leaf would do.
+        // For a message that is not a Post, changing a term does not help.
         assert!(evidence.changes.is_empty() || evidence.value != Truth::True, "{}", rule.text());
     }
-    // What is removed matches nothing, and what is left matches as before.
+    // A removed rule no longer matches, and the others match as before.
     if let Some((first, _)) = held.first() {
         assert!(set.remove(*first));
         let left: Vec<_> = matched.into_iter().filter(|key| key != first).collect();

@@ -1,8 +1,8 @@
-//! The rules endpoints: requests are JSON that says what was asked, and every answer, however broken, leaves each rule
-//! with one fate that the answer's own words do not contradict.
+//! The rule endpoints. Requests are JSON with the requested rules. For every response, however
+//! broken, each rule has one result, which the response does not contradict.
 //!
-//! An input can be written by hand: a line with the service (`p` or `f`) and the status, a line a rule (a tag behind a tab),
-//! an empty line, the answer.
+//! An input can be written by hand: a line with the service (`p` or `f`) and the status, one line
+//! per rule (with a tag after a tab), an empty line, the response.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
 
     if let Ok(listing) = Call::list(api).listed(&reply) {
         assert!(is_success);
-        // None is made up: each has an object with its value.
+        // No rule is invented: the response contains an object with its value.
         let document = parse(answer);
         for rule in &listing.rules {
             assert!(holds(document, &rule.value), "{rule:?}");
@@ -49,7 +49,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(added.fates.len(), rules.len());
         let document = parse(answer);
         for fate in &added.fates {
-            // Shown, or counted by an answer that complains of nothing.
+            // The response contains the rule, or counts it and reports no problem.
             if let AddFate::Created(rule) = fate {
                 let is_shown = holds(document, &rule.value);
                 assert!(is_shown || (rule.id.is_none() && added.problems.is_empty()), "{fate:?}");
@@ -79,7 +79,7 @@ fn parse(bytes: &[u8]) -> Value<'_> {
     Value::new(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).expect("it was read before")
 }
 
-/// Whether an object somewhere in a document has this value.
+/// Returns true if an object in the document has this value.
 fn holds(document: Value<'_>, value: &str) -> bool {
     let is_it =
         |(key, entry): (_, Value<'_>)| key == "value" && entry.as_str().is_some_and(|text| text == value);

@@ -1,4 +1,5 @@
-//! Rules: whatever the text, no panic, findings that lie in it, and a canonical form that is the same tree again.
+//! The rule parser. For any text it does not panic, its findings are inside the text, and the
+//! canonical form parses to the same tree.
 //!
 //! The input is the text.
 #![no_main]
@@ -11,7 +12,8 @@ use powerstream_rules::Profile;
 
 fuzz_target!(|input: &[u8]| {
     let text = String::from_utf8_lossy(input);
-    // Most differences are between this product and the others, which differ among each other in what they refuse.
+    // Most differences are between Powerstream and the other products, so Powerstream is always
+    // checked.
     invariants::holds(&text, Profile::Powerstream);
     invariants::holds(&text, Profile::ALL[input.len() % Profile::ALL.len()]);
 });

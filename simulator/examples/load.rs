@@ -1,11 +1,13 @@
-//! How much a simulator bears: Posts a second through rules, deliveries a second over many connections, and the memory that takes.
+//! Measures the simulator's load: Posts per second through rules, deliveries per second over many
+//! connections, and memory.
 //!
 //! ```text
-//! cargo run --release -p powerstream-simulator --example load -- [Posts a second] [rules] [connections] [seconds]
+//! cargo run --release -p powerstream-simulator --example load -- [Posts per second] [rules] [connections] [seconds]
 //! ```
 //!
-//! One of the rules is met by about one Post in 200, the others by none, though some of their words occur: so 20,000 Posts a second and 200
-//! connections come to some 20,000 deliveries a second. Clients and simulator share this machine: the clients do nothing but read.
+//! One rule matches about one Post in 200. The others match none, although some of their words
+//! occur. 20,000 Posts per second and 200 connections therefore give about 20,000 deliveries per
+//! second. Clients and simulator share this machine; the clients only read.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,7 +36,7 @@ fn main() {
     let address = simulator.local_addr();
     for first in (0..rules).step_by(100) {
         let rule = |n: usize| match n {
-            // The one that is met: by one Post in 200, more or less.
+            // This rule matches about one Post in 200.
             0 => r#"{"value":"sample:1 (lang:en OR lang:es OR lang:ja OR lang:pt)"}"#.to_owned(),
             _ => format!(r#"{{"value":"(soup signal{n} OR cat other{n} OR word{n}) -absent{n}"}}"#),
         };
@@ -85,7 +87,7 @@ fn main() {
         bytes as f64 / took / 1e6,
         resident_mib()
     );
-    // How late the feed is: the time in the newest id, by this machine's clock.
+    // The delay of the feed: the time of the newest id, by this machine's clock.
     let newest = truth.messages(truth.connections().last().map_or(0, |last| last.number)).pop();
     if let Some(id) = newest.and_then(|message| message.post_id) {
         let now =
@@ -95,7 +97,7 @@ fn main() {
     println!("connections open {}, ended {}", after.open, after.connections - after.open);
 }
 
-/// Where the system tells.
+/// Returns the resident memory in MiB, and 0 on systems without `/proc`.
 fn resident_mib() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));

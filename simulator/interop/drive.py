@@ -1,7 +1,7 @@
-"""Runs clients that nobody here wrote against the simulator: first what must work, then what each does under faults.
+"""Runs third-party clients against the simulator: first what must work, then how each handles faults.
 
-Called by `run`, which installs them. What must work and does not ends this with 1; how a client takes a fault is only
-told. Everything runs side by side, each client against a simulator of its own: a client that waits costs nothing.
+`run` installs the clients and calls this. The exit code is 1 if something that must work fails. How a
+client handles a fault is only printed. All clients run in parallel, each with its own simulator.
 """
 
 import concurrent.futures
@@ -23,11 +23,11 @@ POWERSTREAM = os.environ["POWERSTREAM"]
 PYTHON = os.environ["INTEROP_PYTHON"]
 NODE_MODULES = os.environ["INTEROP_NODE_MODULES"]
 
-#: The rule that every client's first one stands for; the second is deleted again.
+#: The two rules that every client adds. It deletes the second one again.
 KEPT = "(trains OR kitchen OR radios OR repairs) lang:en"
 DELETED = "(walrus OR narwhal) -is:retweet"
 
-#: name, how it is run, the API it speaks, whether it tells of keep-alives.
+#: Name, command, API, and whether the client reports keep-alives.
 FOREIGN = [
     ("quick start (requests)", [PYTHON, str(CLIENTS / "quick_start.py")], "powerstream", True),
     ("tweepy", [PYTHON, str(CLIENTS / "tweepy_client.py")], "filtered-stream", True),
@@ -39,7 +39,7 @@ OURS = ("powerstream (this project)", [PYTHON, str(CLIENTS / "ours.py")], "power
 
 
 class Process:
-    """A child whose lines are kept as they come."""
+    """A child process whose output lines are stored with their times."""
 
     def __init__(self, command, stderr=subprocess.PIPE, **environment):
         environment = {**os.environ, **environment}
@@ -60,7 +60,7 @@ class Process:
         return thread
 
     def stop(self, how=signal.SIGTERM):
-        """Ends it, and says whether it had been running still."""
+        """Ends the process. Returns true if it was still running."""
         running = self.child.poll() is None
         if running:
             self.child.send_signal(how)
@@ -94,7 +94,7 @@ class Simulator:
         self.stop()
 
     def asked(self):
-        """The connections over which somebody asked for a stream, and got one or was turned away."""
+        """Returns the connections with a request for a stream, accepted or refused."""
         with urllib.request.urlopen(f"{self.url}/simulator/connections") as answer:
             connections = json.load(answer)
         other = ("/simulator/", "/rules")
@@ -105,7 +105,7 @@ class Simulator:
         return len(self.asked())
 
     def sent(self):
-        """The ids of the Posts that went out, in their order, by connection."""
+        """Returns the ids of the sent Posts in order, by connection."""
         sent = []
         for connection in self.asked():
             url = f"{self.url}/simulator/truth?connection={connection['connection']}"
@@ -119,7 +119,7 @@ class Simulator:
 
 
 class Client:
-    """A client's events, as it tells them."""
+    """The events that a client reports."""
 
     def __init__(self, command, verb, url):
         self.process = Process([*command, verb], BASE_URL=url, NODE_PATH=NODE_MODULES, POWERSTREAM=POWERSTREAM)
@@ -153,7 +153,7 @@ class Client:
         return self.process.stop()
 
     def words(self):
-        """The last it said on standard error."""
+        """Returns the last lines of standard error."""
         return " ".join(line for _, line in self.process.errors[-3:])[:400]
 
 
@@ -162,8 +162,8 @@ def check(wrong, what, holds):
         wrong.append(what)
 
 
-def must_work(name, command, api, tells_keep_alives):
-    """Rules, Posts, keep-alives, a disconnect: what is wrong, in words."""
+def must_work(name, command, api, reports_keep_alives):
+    """Checks rules, Posts, keep-alives and a disconnect. Returns what is wrong, as texts."""
     wrong = []
     with Simulator("--rate", "500", "--keep-alive", "1s", "--seed", "5") as simulator:
         rules = Client(command, "rules", simulator.url)
@@ -186,11 +186,11 @@ def must_work(name, command, api, tells_keep_alives):
         if wrong:
             wrong.append(stream.words())
 
-    # No Posts: keep-alives only. Filtered Stream wants a rule before it answers.
+    # Only keep-alives. Filtered Stream requires a rule.
     with Simulator("--rate", "0", "--keep-alive", "500ms") as simulator:
         add_rules(command, simulator.url, api)
         stream = Client(command, "stream", simulator.url)
-        if tells_keep_alives:
+        if reports_keep_alives:
             check(wrong, "keep-alives", stream.wait(lambda client: len(client.of("keep_alive")) >= 2, 20))
         else:
             got_some = lambda _: sum(connection["keep_alives"] for connection in simulator.asked()) >= 4
@@ -199,7 +199,7 @@ def must_work(name, command, api, tells_keep_alives):
             check(wrong, "connected through keep-alives", is_on and simulator.attempts() == 1)
         stream.stop()
 
-    # The server ends the stream in due form.
+    # The server ends the stream properly.
     with Simulator("--rate", "200", "--scenario", "reset", "--fault-after", "10") as simulator:
         add_rules(command, simulator.url, api)
         stream = Client(command, "stream", simulator.url)
@@ -218,7 +218,7 @@ def add_rules(command, url, api):
 
 
 def posts_files(folder):
-    """Posts with characters at which careless readers cut lines: a file in the form of each API, and their ids."""
+    """Writes Posts with characters that some readers take for line ends, one file per API. Returns the ids."""
     paths, ids = {api: folder / f"{api}.ndjson" for api in ("powerstream", "filtered-stream")}, []
     with open(paths["powerstream"], "w", encoding="utf-8") as legacy, open(
         paths["filtered-stream"], "w", encoding="utf-8"
@@ -243,7 +243,7 @@ def posts_files(folder):
 
 
 def delivered(posts, *options):
-    """A scenario that breaks nothing: does every Post arrive once?"""
+    """Checks whether every Post arrives once in a scenario without faults."""
 
     def observe(command, api):
         paths, ids = posts
@@ -251,7 +251,7 @@ def delivered(posts, *options):
             add_rules(command, simulator.url, api)
             stream = Client(command, "stream", simulator.url)
             stream.wait(lambda client: simulator.attempts() > 0, 60)
-            # Until all are there, or nothing more comes for a while.
+            # Until all Posts arrived, or none for a while.
             count, since = 0, time.monotonic()
             while count < len(ids) and time.monotonic() - since < 6 and stream.is_running():
                 time.sleep(0.1)
@@ -261,16 +261,16 @@ def delivered(posts, *options):
             seen = [event.get("id") for _, event in stream.of("message")]
         missing = len(set(ids) - set(seen))
         more = len(seen) - len(set(seen))
-        end = "; ended itself" if exited else ""
+        end = "; then exits" if exited else ""
         if not missing:
-            return ("every Post" if not more else f"every Post, {more} of them again") + end
+            return ("every Post" if not more else f"every Post, and {more} duplicates") + end
         return f"{missing} of {len(ids)} Posts missing{end}"
 
     return observe
 
 
 def attempts(seconds, *options):
-    """How often it asks a server that turns it away, in so long from the first time."""
+    """Counts the requests to a server that refuses them, in a time from the first one."""
 
     def observe(command, api):
         with Simulator("--fault-on", "every", *options) as simulator:
@@ -280,39 +280,39 @@ def attempts(seconds, *options):
             time.sleep(seconds)
             count = simulator.attempts()
             running = stream.stop()
-        return f"asks {count} times in {seconds} s" + ("" if running else ", then has ended itself")
+        return f"{count} requests in {seconds} s" + ("" if running else ", then exits")
 
     return observe
 
 
 def silence(command, api):
-    """When does it notice that the stream has gone silent, keep-alives and all?"""
+    """Measures when the client notices a stream without Posts and keep-alives."""
     with Simulator("--scenario", "stall", "--fault-after", "20", "--rate", "200") as simulator:
         add_rules(command, simulator.url, api)
         stream = Client(command, "stream", simulator.url)
         noticed = lambda client: client.of("disconnected") or client.of("error")
         stream.wait(lambda client: len(client.of("message")) > 0, 60)
         stream.wait(noticed, 35)
-        messages, told = stream.of("message"), noticed(stream)
+        messages, reported = stream.of("message"), noticed(stream)
         running = stream.stop()
-    if told and messages:
-        # One that comes back at once has messages behind it too.
-        last = max((at for at, _ in messages if at <= told[0][0]), default=told[0][0])
-        return f"noticed after {told[0][0] - last:.0f} s"
-    return "unnoticed for 35 s" if running else "ended itself"
+    if reported and messages:
+        # A client that reconnects at once has later messages, too.
+        last = max((at for at, _ in messages if at <= reported[0][0]), default=reported[0][0])
+        return f"noticed after {reported[0][0] - last:.0f} s"
+    return "unnoticed for 35 s" if running else "exited"
 
 
 def after_reset(command, api):
-    """A reset in mid-stream: does it come back?"""
+    """Checks whether the client reconnects after a reset in mid-stream."""
     with Simulator("--scenario", "reset", "--fault-after", "20", "--rate", "200") as simulator:
         add_rules(command, simulator.url, api)
         stream = Client(command, "stream", simulator.url)
         back = lambda client: len(client.of("message")) > 40
         stream.wait(lambda client: len(client.of("message")) > 0, 60)
         came_back = stream.wait(back, 15)
-        told = bool(stream.of("disconnected") or stream.of("error") or stream.of("exception"))
+        reported = bool(stream.of("disconnected") or stream.of("error") or stream.of("exception"))
         stream.stop()
-    return ("comes back" if came_back else "does not come back") + (", tells" if told else ", silently")
+    return ("reconnects" if came_back else "does not reconnect") + (", reports the fault" if reported else ", without a report")
 
 
 def faults(folder):
@@ -332,19 +332,19 @@ def faults(folder):
 
 
 def main():
-    # The whole of it takes as long as its longest wait.
+    # The total time is that of the longest case.
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=8)
     with tempfile.TemporaryDirectory() as folder:
         clients = [*FOREIGN, OURS]
         works = {name: pool.submit(must_work, name, *rest) for name, *rest in clients}
         failed = False
-        print("What must work: rules added, listed, deleted; Posts; keep-alives; a disconnect")
+        print("Required: adding, listing and deleting rules; Posts; keep-alives; a disconnect")
         for name, future in works.items():
             wrong = future.result()
             failed |= bool(wrong)
             print(f"  {name}: {'ok' if not wrong else 'FAILED: ' + '; '.join(wrong)}", flush=True)
 
-        print("What each does under faults")
+        print("How each client handles faults")
         rows = faults(pathlib.Path(folder))
         futures = {
             (fault, name): pool.submit(observe, command, api)

@@ -1,4 +1,4 @@
-//! Whether there is room for a stream: rules, and the limits of requests and of connections.
+//! Admission to a stream: rules, and the limits of requests and of connections.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::rule_store::NoRules;
 use crate::script::{Action, Then, When, system};
 use crate::{problems, response};
 
-/// How long PowerTrack tolerates one connection too many.
+/// How long PowerTrack tolerates one connection above the limit.
 const EXTRA_TOLERATED: Duration = Duration::from_secs(60);
 
-/// Takes a place for a stream, or refuses it. Returns the headers that report the limit of
+/// Takes a place for a stream, or refuses the request. Returns the headers that report the limit of
 /// requests.
 pub(crate) fn admit(
     exchange: &mut Exchange<'_>,
@@ -42,11 +42,11 @@ pub(crate) fn admit(
     if lacks_rules {
         return Err(exchange.refuse(409, &lines, &problems::no_rules(endpoint.product), End::Refused));
     }
-    // Both paths of Powerstream are one stream.
+    // Both paths of Powerstream are the same stream.
     let path = if endpoint.product == Product::Powerstream { "/2/powerstream" } else { endpoint.path };
     let recovers = matches!(params.past, Past::Window(..));
     let group = Group { product: endpoint.product, path, partition: params.partition, recovers };
-    // Two recoveries at a time, beside the live streams.
+    // Recoveries have their own limit, beside the live streams.
     let number = exchange.out.recorder().number;
     let (slot, over, oldest) = shared.slots.take(group, number, config.connections_max);
     exchange.slot = Some(slot);

@@ -1,5 +1,5 @@
-//! The built-in scenarios as scripts. The simple ones are made here, from what [`Config`] says
-//! about when and whom; the others are files.
+//! The built-in scenarios as scripts. Simple ones are built here, with the times and attempts of
+//! [`Config`]; the others are files.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::script::{
 };
 use crate::wire::Cutting;
 
-/// Returns the script that a built-in scenario stands for.
+/// Returns the script of a built-in scenario.
 pub(crate) fn script(scenario: Scenario, config: &Config) -> Script {
     if let Some(script) = scenario.toml().and_then(|text| Script::shipped(scenario, text).ok()) {
         return script;

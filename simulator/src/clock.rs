@@ -1,12 +1,11 @@
-//! What time it is, and waiting for it: the machine's clock, or a virtual one that a test advances.
+//! The time, and waiting for it: the machine's clock, or a virtual one that a test advances.
 //!
-//! Under a virtual clock nothing waits for real time. [`Clock::advance`] goes from deadline to
-//! deadline. It sets the time to the next deadline that a thread waits for, lets that thread work,
-//! and goes on when every thread waits again. A minute of keep-alives passes in a moment, and
-//! always in the same order.
+//! Under a virtual clock nothing waits in real time. [`Clock::advance`] sets the time to the next
+//! deadline that a thread waits for, lets that thread work, and continues when every thread waits
+//! again. A minute of keep-alives takes milliseconds, always in the same order.
 //!
-//! Threads that work are counted; one that waits on its [`Notify`] is not. A wake-up counts the
-//! thread in at once, so that the clock does not advance before the thread has run.
+//! Working threads are counted; a thread that waits on its [`Notify`] is not. Waking a thread
+//! counts it immediately, so that the clock does not advance before the thread has run.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -16,31 +15,30 @@ use std::time::{Duration, Instant};
 
 use crate::time;
 
-/// Which clock a simulator goes by.
+/// The clock of a simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Time {
-    /// The machine's.
+    /// The machine's clock.
     #[default]
     Real,
-    /// One that stands still until [`Simulator::advance`](crate::Simulator::advance) moves it. With
-    /// the same seed everything is then the same, ids and dates too. Only the time-outs for a
-    /// request's head and body and for a client to close stay real.
+    /// A clock that moves only by [`Simulator::advance`](crate::Simulator::advance). With the same
+    /// seed, everything is the same, including ids and dates. The timeouts for a request's head and
+    /// body, and for a client's close, stay in real time.
     Virtual {
-        /// The date it starts at, Unix milliseconds.
+        /// The date at the start, in Unix milliseconds.
         unix_ms: u64,
     },
 }
 
-/// How long [`Clock::advance`] waits in real time for a thread that is in a `write()`, since its
-/// client may not read. Long enough for a machine that has much else to do; waited once for each
-/// such write.
+/// How long [`Clock::advance`] waits in real time for a thread in a `write()`, whose client may not
+/// read. This happens once per such write. The time is long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long it waits for a thread that works: longer than any of them does.
+/// How long it waits for a working thread: longer than any of them works.
 const PATIENCE_WORK: Duration = Duration::from_secs(60);
 
-/// A clock; a handle.
+/// A handle to a clock.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<Inner>);
 
@@ -49,7 +47,7 @@ struct Inner {
     manual: Option<VirtualClock>,
 }
 
-/// A virtual clock's.
+/// The state of a virtual clock.
 struct VirtualClock {
     unix_ms_at_start: u64,
     state: Mutex<State>,
@@ -58,12 +56,12 @@ struct VirtualClock {
 
 struct State {
     now: Instant,
-    /// Threads that work.
+    /// The number of working threads.
     busy: usize,
-    /// Those that are in a `write()`, by the ids of their [`Notify`], and whether they have been
-    /// waited for in vain.
+    /// The threads in a `write()`, by the ids of their [`Notify`], and whether the clock has
+    /// stopped waiting for them.
     writing: HashMap<u64, bool>,
-    /// Threads that wait, by the ids of their [`Notify`].
+    /// The waiting threads, by the ids of their [`Notify`].
     parked: HashMap<u64, Parked>,
     notified: HashSet<u64>,
     ids: u64,
@@ -71,7 +69,7 @@ struct State {
 
 struct Parked {
     until: Option<Instant>,
-    /// It counts as working when it does not wait.
+    /// The thread counts as working while it does not wait.
     counted: bool,
 }
 
@@ -107,7 +105,7 @@ impl Clock {
         }
     }
 
-    /// Unix milliseconds.
+    /// Returns the date, in Unix milliseconds.
     pub(crate) fn unix_ms(&self) -> u64 {
         match &self.0.manual {
             None => time::unix_ms(),
@@ -115,7 +113,7 @@ impl Clock {
         }
     }
 
-    /// Since the simulator started.
+    /// Returns the time since the simulator started.
     pub(crate) fn elapsed(&self) -> Duration {
         self.now() - self.0.started
     }
@@ -124,7 +122,7 @@ impl Clock {
         self.0.started
     }
 
-    /// Moves a virtual clock; false for a real one.
+    /// Advances a virtual clock. Returns false for a real one.
     pub(crate) fn advance(&self, by: Duration) -> bool {
         let Some(manual) = &self.0.manual else { return false };
         let mut state = manual.settle(manual.lock());
@@ -136,7 +134,7 @@ impl Clock {
                 .filter_map(|parked| parked.until)
                 .filter(|until| *until <= target)
                 .min();
-            // A deadline in the past is that of a thread which has not woken up yet.
+            // A deadline in the past belongs to a thread that has not woken up yet.
             state.now = next.unwrap_or(target).max(state.now);
             let now = state.now;
             let due = |parked: &Parked| parked.until.is_some_and(|until| until <= now);
@@ -189,7 +187,7 @@ impl VirtualClock {
 pub(crate) struct Notify {
     clock: Clock,
     id: u64,
-    /// Its thread is counted as working while it does not wait.
+    /// The thread counts as working while it does not wait.
     counted: AtomicBool,
     notified: Mutex<bool>,
     changed: Condvar,
@@ -215,7 +213,7 @@ impl Notify {
         &self.clock
     }
 
-    /// Makes a virtual clock wait for this thread from here on, until [`Notify::leave`].
+    /// Counts this thread as working from now on, until [`Notify::leave`].
     pub(crate) fn enter(&self) {
         if let Some(manual) = &self.clock.0.manual {
             if !self.counted.swap(true, Ordering::SeqCst) {
@@ -233,7 +231,7 @@ impl Notify {
         }
     }
 
-    /// Its thread goes into a `write()`, or has come out of it.
+    /// Reports that the thread enters a `write()`, or leaves it.
     pub(crate) fn writes(&self, writes: bool) {
         let Some(manual) = &self.clock.0.manual else { return };
         if self.counted.load(Ordering::SeqCst) {
@@ -250,7 +248,7 @@ impl Notify {
         }
     }
 
-    /// Wakes the thread, or keeps it from its next sleep.
+    /// Wakes the thread, or prevents its next sleep.
     pub(crate) fn wake(&self) {
         match &self.clock.0.manual {
             None => {
@@ -269,7 +267,7 @@ impl Notify {
         }
     }
 
-    /// Sleeps until another thread wakes it, or until the deadline.
+    /// Sleeps until another thread wakes this one, or until the deadline.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         match &self.clock.0.manual {
             None => self.wait_real(until),
@@ -277,7 +275,7 @@ impl Notify {
         }
     }
 
-    /// The same for a time-out that is real under any clock.
+    /// Sleeps likewise, with a timeout in real time under any clock.
     pub(crate) fn wait_at_most(&self, timeout: Duration) {
         let until = Instant::now() + timeout;
         match &self.clock.0.manual {
@@ -369,7 +367,7 @@ mod tests {
         let thread = std::thread::spawn({
             let notify = notify.clone();
             move || {
-                // Each deadline depends on when the last one came.
+                // Each deadline depends on the time of the last wake-up.
                 for step in [1, 2, 3] {
                     let until = notify.clock().now() + Duration::from_secs(step);
                     notify.wait(Some(until));

@@ -1,4 +1,4 @@
-//! What a simulator is to be like.
+//! The configuration of a simulator, and its checks.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -16,111 +16,117 @@ use crate::script::Script;
 use crate::source::Source;
 use crate::tls::Tls;
 
-/// Everything that can be chosen. Start from `Config::default()` and change what matters.
+/// All settings of a simulator. Start from `Config::default()` and change what you need.
 ///
-/// The default is a healthy local X on a free port: generated Posts, any token.
+/// The default is a healthy local X on a free port, with generated Posts, that accepts any token.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where to listen. Port 0, the default, takes a free one, so that tests can run side by side;
-    /// on loopback, since anyone who reaches it is served.
+    /// The address to listen on. The default is port 0 of the loopback address: any free port, so
+    /// that tests can run in parallel. A public address serves everyone who can reach it.
     pub listen: SocketAddr,
-    /// Serve TLS, and only that. `None`, the default, serves in the clear.
+    /// Serves only TLS. `None`, the default, serves plaintext.
     pub tls: Option<Tls>,
-    /// The only right bearer token. `None`, the default, takes any, but the header has to be there
-    /// and well formed: clients that forget it should find out here.
+    /// The accepted bearer token. `None`, the default, accepts any token, but a request without a
+    /// well-formed `Authorization` header is still refused.
     pub token: Option<String>,
-    /// The Posts; generated from seed 0 by default.
+    /// The source of the Posts. By default they are generated from seed 0.
     pub source: Source,
-    /// Posts a second. `None`, the default: 500 for generated Posts, which is a busy stream and
-    /// light work; for a file, as fast as each connection reads. 0 sends keep-alives only.
+    /// Posts per second; 0 sends only keep-alives. `None`, the default, means 500 for generated
+    /// Posts. For a file it means as fast as each connection reads.
     pub rate: Option<f64>,
-    /// Bursts on top of the rate; none by default.
+    /// Bursts above the rate. The default is none.
     pub bursts: Option<Bursts>,
-    /// One file for all connections instead of one for each: sent at the rate from the first client
-    /// on, whether anybody listens or not, so that who comes late has missed something. False by
-    /// default; needs a rate.
+    /// Sends one file to all connections together instead of from its beginning to each. The file
+    /// starts with the first client and continues while none is connected, so a late client misses
+    /// Posts. False by default. Needs a rate.
     pub shared_file: bool,
-    /// The clock; the machine's by default.
+    /// The clock. By default the machine's.
     pub time: Time,
-    /// The datacenters, each with an address of its own. Empty, the default, means one, of the name
-    /// in `datacenter` at the address in `listen`; otherwise those two are not looked at.
+    /// The datacenters, each with its own address. If empty, the default, there is one datacenter
+    /// with the name in `datacenter` and the address in `listen`. Otherwise those two fields are
+    /// ignored.
     pub datacenters: Vec<Datacenter>,
-    /// Messages that may wait for a connection that reads slowly; a guess at X's number, which
-    /// nobody knows.
+    /// The most messages that may wait for a slow connection; reaching it ends the connection. X
+    /// does not publish its number, so the default is a guess.
     pub queue_messages_max: usize,
-    /// Bytes of them, 10 MB by default. Whichever is reached first ends the connection.
+    /// The most bytes of such messages, 10 MB by default. The limit reached first ends the
+    /// connection.
     pub queue_bytes_max: usize,
-    /// The longest silence before a keep-alive; 20 s as documented by X.
+    /// The longest time without content before a keep-alive. 20 s by default, as X documents.
     pub keep_alive: Duration,
-    /// The site named to clients that ask with `localDcOnly=true`; `atla` as in X's sample.
+    /// The datacenter named to clients that request `localDcOnly=true`. `atla` by default, as in
+    /// X's sample.
     pub datacenter: String,
-    /// Decides where chunks are cut and every other choice of a scenario; not the Posts, whose seed
-    /// is in `source`.
+    /// The seed of all random choices of a scenario, such as chunk boundaries. Generated Posts have
+    /// their own seed in `source`.
     pub seed: u64,
-    /// How to behave; steady by default.
+    /// The built-in scenario. Steady by default.
     pub scenario: Scenario,
-    /// A scenario of one's own, instead of `scenario`. `fault_after` and `fault_on` do not concern
-    /// it, nor the scenarios that are files.
+    /// A scenario of your own, instead of `scenario`. It ignores `fault_after` and `fault_on`, as
+    /// the built-in scenarios that are files do.
     pub script: Option<Script>,
-    /// What a stream without rules sends; every Post by default.
+    /// What a stream without rules sends. Every Post by default.
     pub no_rules: NoRules,
-    /// From a change of the rules to its effect on streams, open ones too; none by default. X: some
-    /// 20 seconds, at most 5 minutes on PowerTrack.
+    /// The time until changed rules affect streams, including open ones. Zero by default. X
+    /// documents about 20 s, and up to 5 minutes for PowerTrack.
     pub rule_delay: Duration,
-    /// How many rules there may be, of each product; 1,000 by default.
+    /// The most rules per product. 1,000 by default.
     pub rules_max: usize,
-    /// Requests about Powerstream's rules in 24 hours, of every kind together; 50 as documented by
-    /// X.
+    /// The most requests to Powerstream's rule endpoints in 24 hours, all kinds together. 50 by
+    /// default, as X documents.
     pub rule_requests_max: u32,
     /// Powerstream stores the valid rules of a batch and reports the others. By default it stores
-    /// all or none; X does not say.
+    /// all or none. X does not document which.
     pub rules_partial: bool,
-    /// What Powerstream's answer to a deletion calls `not_deleted`.
+    /// The form of `not_deleted` in Powerstream's response to a deletion.
     pub not_deleted: NotDeleted,
-    /// Posts say which rules they match; true by default. X's one sample has nothing of the kind,
-    /// its text has.
+    /// Posts list the rules that they match. True by default. X's text describes the list, but its
+    /// only sample does not contain it.
     pub matching_rules: bool,
-    /// Connections to a stream at a time, of a partition where there are some. `None`, the default,
-    /// is no limit: a test should not meet one by accident. X names no number for Powerstream; two
-    /// is what its other enterprise streams have.
+    /// The most simultaneous connections per stream, or per partition. `None`, the default, means
+    /// no limit, so that a test does not reach one by accident. X does not publish the number for
+    /// Powerstream; its other enterprise streams have two.
     pub connections_max: Option<usize>,
-    /// What becomes of one more.
+    /// What happens to a connection above the limit.
     pub extra_connection: ExtraConnection,
-    /// How long a connection that was reset, by either side, keeps its place; zero by default. Of
-    /// the service minutes are reported. A client that closes its socket while bytes are unread
-    /// resets, too: its system does so.
+    /// How long a connection still counts after a reset by either side. Zero by default. Users of
+    /// the service report minutes. A client that closes its socket with unread bytes sends a reset,
+    /// too.
     pub ghost: Duration,
-    /// Hold clients to the number of requests for v2 streams in 15 minutes; false by default. The
-    /// headers count them either way.
+    /// Enforces the limit of requests for v2 streams in 15 minutes. False by default. The headers
+    /// count the requests in both cases.
     pub stream_requests_limited: bool,
-    /// Posts a second that a connection to the Filtered Stream gets at most: more are late, and in
-    /// the end it is cut off as too slow. `None`, the default, is no limit; X documents 250.
+    /// The most Posts per second on a connection to the Filtered Stream. The others arrive late,
+    /// and a connection that falls too far behind is ended. `None`, the default, means no limit; X
+    /// documents 250.
     pub delivery_cap: Option<f64>,
-    /// A recovery ends with a line that says so, as PowerTrack's does; false by default.
+    /// Ends a recovery with a message that says so, as PowerTrack does. False by default.
     pub recovery_marker: bool,
-    /// Serve `/simulator/`: counters, the ground truth log, fault injection. True by default; X has
+    /// Serves `/simulator/`: counters, ground truth log and fault injection. True by default. X has
     /// no such path.
     pub control: bool,
-    /// When a scenario's fault comes: after so many Posts of a connection, once or, if it is a
-    /// message between Posts, each time. A file that is shorter has it at its end. 100 by default:
-    /// enough for a client to be in full swing, and done in a moment.
+    /// The number of Posts on a connection before the scenario's fault, 100 by default. A fault
+    /// that is a message between Posts repeats after every so many Posts; others occur once. In a
+    /// shorter file, the fault comes at the end.
     pub fault_after: u64,
-    /// Which attempts the fault affects. `None`, the default, leaves it to the scenario: the first
-    /// connection for those that end one, the first three attempts for `unavailable`, every attempt
-    /// for the rest.
+    /// The attempts with the fault. `None`, the default, depends on the scenario: the first
+    /// connection if the fault ends it, the first three attempts for `unavailable`, and every
+    /// attempt otherwise.
     pub fault_on: Option<FaultScope>,
-    /// The size of the Post in `oversized`; 2 MiB, twice the limit that is common among clients.
+    /// The size of the Post in `oversized`, in bytes. 2 MiB by default, twice the common limit of
+    /// clients.
     pub oversize_bytes: usize,
-    /// How far ahead `x-rate-limit-reset` lies in `rate-limited`; a minute, the least that X asks
-    /// clients to wait after a 429.
+    /// How far `x-rate-limit-reset` is in the future in `rate-limited`. One minute by default, the
+    /// shortest wait that X asks for after a 429.
     pub rate_limit_reset: Duration,
-    /// How long a client may take for its request head; 10 s is plenty for some hundred bytes.
+    /// The timeout for a complete request head. 10 s by default.
     pub head_timeout: Duration,
-    /// Messages the ground truth log remembers; 100,000 are minutes of a busy stream.
+    /// The most messages in the ground truth log. 100,000 by default, which is minutes of a busy
+    /// stream.
     pub ground_truth_messages_max: usize,
-    /// Bytes of messages the ground truth log holds on to; 64 MiB, so that a simulator can run for
-    /// months.
+    /// The most bytes of messages in the ground truth log. 64 MiB by default, so that memory stays
+    /// bounded in long runs.
     pub ground_truth_bytes_max: usize,
 }
 
@@ -169,9 +175,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// As the service is, where the default is easier on clients: no Posts without rules, two
-    /// connections, the limits of requests and of deliveries. Numbers that X does not publish are
-    /// guesses.
+    /// Returns a configuration as strict as the service: no Posts without rules, two connections,
+    /// limits of requests and of deliveries. Numbers that X does not publish are guesses.
     #[must_use]
     pub fn strict() -> Self {
         let mut config = Self::default();
@@ -179,7 +184,7 @@ impl Config {
         config
     }
 
-    /// Makes it what [`Config::strict`] is.
+    /// Applies the settings of [`Config::strict`].
     pub fn be_strict(&mut self) {
         self.no_rules = NoRules::Nothing;
         self.connections_max = Some(2);
@@ -187,7 +192,7 @@ impl Config {
         self.delivery_cap = Some(250.0);
     }
 
-    /// The datacenters, of which there is at least one.
+    /// Returns the datacenters, at least one.
     pub(crate) fn all_datacenters(&self) -> Vec<Datacenter> {
         if self.datacenters.is_empty() {
             let mut datacenter = Datacenter::new(&self.datacenter);
@@ -200,49 +205,51 @@ impl Config {
     pub(crate) fn check(&self) -> io::Result<()> {
         let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         if self.rate.is_some_and(|rate| rate.is_nan() || rate < 0.0) {
-            return refuse("the rate is not a number from 0 up");
+            return refuse("the rate is not a number; use 0 or more Posts per second");
         }
         if self.keep_alive.is_zero() {
-            return refuse("the keep-alive interval is zero");
+            return refuse("the keep-alive interval is zero; use at least 1 ms");
         }
-        // Instants are added to these; a year is for ever here.
+        // Longer times could overflow when added to an instant.
         if self.keep_alive.max(self.head_timeout).max(self.rule_delay).max(self.ghost)
             > Duration::from_secs(366 * 24 * 60 * 60)
         {
             return refuse(
-                "the keep-alive interval, the head's time-out, the rules' delay or the ghost is over a year",
+                "the keep-alive interval, head timeout, rule delay or ghost time is over a year; use a shorter time",
             );
         }
         if self.bursts.is_some_and(|bursts| !bursts.is_sensible()) {
-            return refuse("the bursts are not shorter than their distance, or not faster than the rate");
+            return refuse(
+                "the bursts are invalid; make their length shorter than their interval, and the factor at least 1",
+            );
         }
         if self.bursts.is_some() && self.rate.is_some_and(f64::is_infinite) {
-            return refuse("bursts need a rate");
+            return refuse("bursts need a rate; set a finite one");
         }
         if self.shared_file && self.rate.is_none_or(f64::is_infinite) {
-            return refuse("a file for all connections needs a rate");
+            return refuse("a file shared by all connections needs a rate; set a finite one");
         }
         let datacenters = self.all_datacenters();
         for (n, datacenter) in datacenters.iter().enumerate() {
             let letters = datacenter.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             if datacenter.name.is_empty() || !letters {
-                return refuse("the datacentre's name is not letters, digits and '-'");
+                return refuse("the datacenter's name is invalid; use letters, digits and '-'");
             }
             if datacenters[..n].iter().any(|other| other.name == datacenter.name) {
-                return refuse("two datacentres have the same name");
+                return refuse("two datacenters have the same name; rename one of them");
             }
             if datacenter.delay.most().max(datacenter.transit.most()) > Duration::from_secs(24 * 60 * 60) {
-                return refuse("a datacentre's delay is over a day");
+                return refuse("a datacenter's delay is over a day; use a shorter delay");
             }
         }
         if self.connections_max == Some(0) {
-            return refuse("no connections at all are allowed");
+            return refuse("the limit of connections is 0, so no connections are allowed; use at least 1");
         }
         if self.delivery_cap.is_some_and(|cap| cap.is_nan() || cap < 0.001) {
-            return refuse("the delivery cap is not a number of Posts a second");
+            return refuse("the delivery cap is not a number; use at least 0.001 Posts per second");
         }
         if matches!(&self.source, Source::File(posts) if posts.is_empty()) {
-            return refuse("the source has no Posts");
+            return refuse("the source has no Posts; use a file with at least one line");
         }
         Ok(())
     }

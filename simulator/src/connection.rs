@@ -1,4 +1,4 @@
-//! One connection's life: accepted, served with an answer, ended.
+//! One connection, from the accept to its end.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::request::Route;
 use crate::shared::Shared;
 use crate::{control, inject, problems, rules_request, stream};
 
-/// Serves an accepted connection on a thread of its own. `None`: there is no thread or no TLS to be
-/// had, and the connection is dropped.
+/// Serves an accepted connection on its own thread. Returns `None`, and drops the connection, if
+/// the thread or the TLS state cannot be created.
 pub(crate) fn accept(
     shared: Arc<Shared>,
     datacenter: usize,
@@ -31,7 +31,7 @@ pub(crate) fn accept(
     Some(Served { link: weak, thread })
 }
 
-/// Serves a client until one of the two sides ends it.
+/// Serves a client until either side ends the connection.
 fn serve(shared: &Arc<Shared>, datacenter: usize, link: Arc<Link>, mut recorder: Recorder) {
     let end = inject::at_accept(shared, datacenter, &link, &recorder)
         .unwrap_or_else(|| receive_and_answer(shared, datacenter, &link, &mut recorder));
@@ -54,7 +54,7 @@ fn receive_and_answer(
     let end = answer(&mut Exchange::new(shared, datacenter, link, recorder), &received);
     link.notify().leave();
     link.end_reads();
-    // A panic of the watcher changes nothing here.
+    // A panic of the watcher does not matter here.
     let _ = watcher.join();
     end
 }

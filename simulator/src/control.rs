@@ -1,16 +1,17 @@
 //! `/simulator/`: counters, the ground truth log and fault injection over HTTP, for tests in other
 //! languages. X has no such path.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `GET /simulator/` | this list |
-//! | `GET /simulator/counters` | the totals, the rules, the connections that count |
-//! | `GET /simulator/connections` | each connection: where it came to, what it asked, what it was sent, how it ended |
-//! | `GET /simulator/truth?connection=N` | each message that was sent on it and when, an object a line |
-//! | `GET /simulator/scenarios` | the names, and what `kind` can be |
-//! | `POST /simulator/trigger` | an event (TOML or JSON; `connection` says whose) happens now |
-//! | `POST /simulator/kill?datacenter=NAME`, `POST /simulator/restart?datacenter=NAME` | it goes down, or comes back |
-//! | `POST /simulator/advance?ms=N` | a virtual clock goes on |
+//! | `GET /simulator/counters` | totals, number of rules, connections that count towards the limit |
+//! | `GET /simulator/connections` | each connection: datacenter, target, what was sent, how it ended |
+//! | `GET /simulator/truth?connection=N` | each message sent on a connection and when, one JSON object per line |
+//! | `GET /simulator/scenarios` | the built-in scenarios, and the values of `kind` |
+//! | `POST /simulator/trigger` | injects an event (TOML or JSON; `connection` selects one connection) |
+//! | `POST /simulator/kill?datacenter=NAME` | stops a datacenter |
+//! | `POST /simulator/restart?datacenter=NAME` | restarts a datacenter |
+//! | `POST /simulator/advance?ms=N` | advances a virtual clock |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ POST /simulator/restart?datacenter=NAME
 POST /simulator/advance?ms=N        with a virtual clock
 ";
 
-/// Answers a request to the simulator itself.
+/// Answers a request to the simulator's own paths.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request, body: &[u8]) -> End {
     let parameters: Vec<_> = query::pairs(request.query()).collect();
     let parameter = |name: &str| {
@@ -68,7 +69,12 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
                         .collect(),
                 )
             }
-            Err(_) => (400, line(&error("`connection` is not the number of one"))),
+            Err(_) => (
+                400,
+                line(&error(
+                    "`connection` must be the number of a connection; list them with GET /simulator/connections",
+                )),
+            ),
         },
         ("GET", "scenarios") => {
             let named =
@@ -81,25 +87,31 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
         ("POST", "trigger") => match std::str::from_utf8(body).map(|event| shared.trigger(None, event)) {
             Ok(Ok(struck)) => (200, line(&json!({"struck": struck}))),
             Ok(Err(wrong)) => (400, line(&error(&wrong.to_string()))),
-            Err(_) => (400, line(&error("the event is no UTF-8"))),
+            Err(_) => (400, line(&error("the event is not UTF-8; send TOML or JSON as UTF-8"))),
         },
         ("POST", "kill") => {
             let name = parameter("datacenter");
             if !shared.datacenters.iter().any(|datacenter| datacenter.name == name) {
-                return exchange.refuse(404, "", &line(&error("there is no such datacenter")), End::Refused);
+                return exchange.refuse(
+                    404,
+                    "",
+                    &line(&error("unknown datacenter; set `datacenter` to the name of one")),
+                    End::Refused,
+                );
             }
-            // The answer first: this may be the datacenter that goes.
+            // The response is sent first, because this connection may belong to the killed
+            // datacenter.
             let end = exchange.refuse(200, "", &line(&json!({"killed": name})), End::Complete);
             shared.kill(name);
             return end;
         }
         ("POST", "restart") => match shared.restart(parameter("datacenter")) {
             Ok(true) => (200, line(&json!({"restarted": parameter("datacenter")}))),
-            Ok(false) => (404, line(&error("there is no such datacenter"))),
+            Ok(false) => (404, line(&error("unknown datacenter; set `datacenter` to the name of one"))),
             Err(wrong) => (409, line(&error(&wrong.to_string()))),
         },
         ("POST", "advance") => match parameter("ms").parse() {
-            // Its own thread would be waited for.
+            // Otherwise the clock would wait for this thread.
             Ok(ms) => {
                 exchange.out.link().notify().leave();
                 let moved = shared.clock.advance(Duration::from_millis(ms));
@@ -107,10 +119,15 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
                 if moved {
                     (200, line(&counters(shared)))
                 } else {
-                    (409, line(&error("the clock is the machine's")))
+                    (
+                        409,
+                        line(&error(
+                            "the simulator runs on the machine's clock; configure a virtual clock to advance it",
+                        )),
+                    )
                 }
             }
-            Err(_) => (400, line(&error("`ms` is not a number of milliseconds"))),
+            Err(_) => (400, line(&error("`ms` must be a number of milliseconds"))),
         },
         _ => (404, HELP.to_owned()),
     };
@@ -138,7 +155,7 @@ fn counters(shared: &Shared) -> Value {
     })
 }
 
-/// Milliseconds since the start, to the microsecond.
+/// Returns the time since the start, in milliseconds with microseconds as decimals.
 fn since(at: Instant, began: Instant) -> Value {
     json!(at.saturating_duration_since(began).as_micros() as f64 / 1_000.0)
 }

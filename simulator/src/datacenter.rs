@@ -1,33 +1,33 @@
-//! One of the places that serve the stream: what is its own.
+//! Datacenters: their settings and their delays.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::rng::Rng;
 
-/// A datacenter of the simulated service. All of them carry the same Posts under the same rules;
-/// each has its own address, its own delays, and can be killed and restarted.
+/// A datacenter of the simulated service. All datacenters carry the same Posts under the same
+/// rules. Each has its own address and delays, and can be killed and restarted.
 ///
-/// Each Post is at home in one of them. A client that asks with `localDcOnly=true` gets the Posts
-/// that are at home where it connects, and no others; without it, all.
+/// Each Post belongs to one datacenter, its home. A client that requests `localDcOnly=true`
+/// receives only the Posts of the datacenter that it connects to. Other clients receive all Posts.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Datacenter {
-    /// Its name in heads and connection metadata, such as `atla`.
+    /// The name in response heads and connection metadata, such as `atla`.
     pub name: String,
-    /// Where it listens. Port 0, the default, takes a free one, on loopback. After a kill it comes
-    /// back at the same port.
+    /// The address to listen on. The default is port 0 of the loopback address: any free port. A
+    /// restart uses the same port again.
     pub listen: SocketAddr,
-    /// From a Post's time to its delivery.
+    /// The delay from a Post's time to its delivery.
     pub delay: Delay,
-    /// On top, for Posts that are at home elsewhere.
+    /// The additional delay of Posts from another datacenter.
     pub transit: Delay,
-    /// How many Posts of a hundred come twice.
+    /// The percentage of Posts that are sent twice.
     pub duplicates_percent: u8,
 }
 
 impl Datacenter {
-    /// One of this name on a free port, without delays and duplicates.
+    /// Creates a datacenter on a free port, without delays and duplicates.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -40,23 +40,23 @@ impl Datacenter {
     }
 }
 
-/// A distribution of delays. Which Post gets which is decided by the seed.
+/// A distribution of delays. The seed decides the delay of each Post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Delay {
-    /// None at all.
+    /// No delay.
     #[default]
     None,
-    /// The same for all.
+    /// The same delay for all Posts.
     Fixed(Duration),
-    /// Anything between the two, equally likely.
+    /// A delay between the two, uniformly distributed.
     Uniform(Duration, Duration),
-    /// At least `least`, and then exponentially distributed: mostly short, now and then long, at
-    /// most ten times the mean.
+    /// `least` plus an exponentially distributed time, limited to ten times `mean`: usually short,
+    /// occasionally long.
     Exponential {
-        /// The shortest.
+        /// The shortest delay.
         least: Duration,
-        /// The mean of what is added to it.
+        /// The mean of the additional time.
         mean: Duration,
     },
 }
@@ -72,7 +72,7 @@ impl Delay {
         }
     }
 
-    /// The longest it gives.
+    /// Returns the longest possible delay.
     pub(crate) fn most(self) -> Duration {
         match self {
             Self::None => Duration::ZERO,

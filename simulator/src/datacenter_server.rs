@@ -1,4 +1,4 @@
-//! A datacenter at work: its listener, the thread that accepts, and a thread for each connection.
+//! The server of a datacenter: its listener, the accepting thread, and one thread per connection.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use crate::link::Link;
 
-/// Serves an accepted connection on a thread of its own; `None` drops the connection.
+/// Serves an accepted connection on its own thread. `None` drops the connection.
 pub(crate) type Handler = Arc<dyn Fn(TcpStream, SocketAddr) -> Option<Served> + Send + Sync>;
 
-/// A connection's thread, and how to wake it. The link is the thread's: a handle more would keep
-/// the socket open.
+/// The thread of a connection, and its link, to wake it. The link is weak, because another handle
+/// would keep the socket open.
 pub(crate) struct Served {
     pub(crate) link: Weak<Link>,
     pub(crate) thread: JoinHandle<()>,
 }
 
-/// One datacenter's listener: up, or down.
+/// The listener of one datacenter, running or stopped.
 pub(crate) struct DatacenterServer {
-    /// Its index among the datacenters.
+    /// The index among the datacenters.
     index: usize,
-    /// Where it listens, also after a restart.
+    /// The address, which a restart uses again.
     address: SocketAddr,
     handler: Handler,
     running: Mutex<Option<Running>>,
@@ -41,17 +41,17 @@ struct Listening {
     served: Mutex<Vec<Served>>,
 }
 
-/// How a datacenter goes down.
+/// How a datacenter stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// Its connections end where they are.
+    /// Connections end immediately.
     Shutdown,
-    /// Its connections are reset, as by a machine that is switched off and answered for.
+    /// Connections are reset, as if the machine lost power.
     Killed,
 }
 
 impl DatacenterServer {
-    /// Creates a server for the address that its first listener is bound to. Nothing is served
+    /// Creates a server for the address that the first listener is bound to. Nothing is served
     /// before [`Self::open`].
     pub(crate) fn new(index: usize, address: SocketAddr, handler: Handler) -> Self {
         Self { index, address, handler, running: Mutex::new(None) }
@@ -61,7 +61,7 @@ impl DatacenterServer {
         self.address
     }
 
-    /// Starts to serve.
+    /// Starts accepting connections.
     pub(crate) fn open(&self, listener: TcpListener) -> io::Result<()> {
         let listening =
             Arc::new(Listening { listener, closed: AtomicBool::new(false), served: Mutex::new(Vec::new()) });
@@ -73,13 +73,13 @@ impl DatacenterServer {
         Ok(())
     }
 
-    /// Comes back at the same address. Does nothing if the server is up.
+    /// Listens again at the same address. Does nothing if the server is running.
     pub(crate) fn restart(&self) -> io::Result<()> {
         if lock(&self.running).is_some() {
             return Ok(());
         }
-        // Connections that were reset leave nothing behind; others may block the port for a while,
-        // but for this option.
+        // Closed connections would block the port for a while without this option. Reset
+        // connections would not.
         let domain = socket2::Domain::for_address(self.address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
         if cfg!(unix) {
@@ -90,18 +90,18 @@ impl DatacenterServer {
         self.open(socket.into())
     }
 
-    /// Stops to listen, ends all connections and waits for their threads: a matter of milliseconds.
-    /// Returns false if it was down.
+    /// Stops listening, ends all connections and waits for their threads, which takes milliseconds.
+    /// Returns false if the server was stopped.
     pub(crate) fn close(&self, stop: Stop) -> bool {
         let Some(Running { listening, acceptor }) = lock(&self.running).take() else { return false };
         listening.closed.store(true, Ordering::SeqCst);
-        // On Linux this makes accept() return; elsewhere a connection does.
+        // On Linux, this makes accept() return. Elsewhere, a connection does.
         let _ = socket2::SockRef::from(&listening.listener).shutdown(std::net::Shutdown::Both);
         if TcpStream::connect_timeout(&self.reachable(), Duration::from_millis(50)).is_err()
             && !cfg!(target_os = "linux")
         {
-            // The next accept() does not block. The one under way fails, or delays this thread
-            // alone.
+            // The next accept() does not block. If one is in progress, it fails or delays only this
+            // thread.
             let _ = listening.listener.set_nonblocking(true);
         }
         let _ = acceptor.join();
@@ -113,7 +113,7 @@ impl DatacenterServer {
             }
         }
         for served in served {
-            // A connection may have its own datacenter killed.
+            // A connection may stop its own datacenter.
             if served.thread.thread().id() != thread::current().id() {
                 let _ = served.thread.join();
             }
@@ -121,7 +121,7 @@ impl DatacenterServer {
         true
     }
 
-    /// Returns the address at which clients on this machine find it.
+    /// Returns the address for clients on this machine.
     pub(crate) fn reachable(&self) -> SocketAddr {
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -145,7 +145,8 @@ impl Listening {
                     served.retain(|served| !served.thread.is_finished());
                     served.extend(handler(stream, peer));
                 }
-                // Out of descriptors, or a client that left at once: the former takes a moment.
+                // The process has no free descriptors, or the client left. Waiting helps in the
+                // first case.
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }

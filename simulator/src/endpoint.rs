@@ -1,6 +1,6 @@
-//! The paths there are: streams and what each takes, resources of rules, and the simulator's own.
+//! The known paths: streams with their parameters, rule resources, and the simulator's own.
 
-/// A product of X: what has its own rules and its own limit of connections.
+/// A product of X. Each has its own rules and its own limit of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Product {
     Powerstream,
@@ -11,31 +11,31 @@ pub(crate) enum Product {
 }
 
 impl Product {
-    /// The names of the headers, parameters and payload are those of the v2 API.
+    /// Returns true for products with the headers, parameters and payload of the v2 API.
     pub(crate) fn is_v2(self) -> bool {
         self != Self::Powerstream
     }
 }
 
-/// A stream, by its path.
+/// A stream and its properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) path: &'static str,
     pub(crate) product: Product,
-    /// Knows a window of the past, start to end.
+    /// The stream supports recovery of a time window.
     pub(crate) window: bool,
-    /// How many partitions, one of which has to be named; 0 for a stream that has none.
+    /// The number of partitions, one of which a request must name. 0 if there are none.
     pub(crate) partitions: u64,
     pub(crate) lang: Option<&'static str>,
-    /// Connections that may be attempted in 15 minutes; `None` where there is no limit.
+    /// The most connection attempts in 15 minutes. `None` means no limit.
     pub(crate) requests_max: Option<u32>,
 }
 
 macro_rules! endpoints {
     ($($path:literal $product:ident window $window:literal partitions $partitions:literal lang $lang:expr, requests $max:expr;)*) => {
-        /// All of them. Paths, parameters and limits as X's pages and its API description (2.167)
-        /// have them; where no limit of requests is published, that of the Filtered Stream stands
-        /// in.
+        /// All streams. Paths, parameters and limits are those of X's pages and of its API
+        /// description (2.167). Where X publishes no limit of requests, the one of the Filtered
+        /// Stream is used.
         pub(crate) const ALL: &[Endpoint] = &[$(Endpoint {
             path: $path,
             product: Product::$product,
@@ -49,7 +49,7 @@ macro_rules! endpoints {
 
 endpoints! {
     "/2/powerstream" Powerstream window true partitions 0 lang None, requests None;
-    // The page's heading has it so, its code the path above.
+    // X's page has this path in its heading, and the path above in its code.
     "/2/powerstream/stream" Powerstream window true partitions 0 lang None, requests None;
     "/2/tweets/search/stream" Filtered window true partitions 0 lang None, requests Some(50);
     "/2/tweets/sample/stream" Sample window false partitions 0 lang None, requests Some(50);
@@ -61,12 +61,12 @@ endpoints! {
     "/2/tweets/firehose/stream/lang/pt" Firehose window true partitions 2 lang Some("pt"), requests Some(50);
 }
 
-/// The stream of this path.
+/// Returns the stream with this path.
 pub(crate) fn stream(path: &str) -> Option<&'static Endpoint> {
     ALL.iter().find(|endpoint| endpoint.path == path)
 }
 
-/// Which set of rules, and which of its resources.
+/// A resource of the rule endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RulesResource {
     Powerstream,
@@ -74,7 +74,7 @@ pub(crate) enum RulesResource {
     FilteredCounts,
 }
 
-/// Returns the rule resource of this path.
+/// Returns the rule resource with this path.
 pub(crate) fn rules(path: &str) -> Option<RulesResource> {
     match path {
         "/2/powerstream/rules" => Some(RulesResource::Powerstream),
@@ -102,7 +102,7 @@ impl RulesResource {
     }
 }
 
-/// Returns what follows the prefix of the simulator's own paths.
+/// Returns the part after the prefix of the simulator's own paths.
 pub(crate) fn control(path: &str) -> Option<&str> {
     path.strip_prefix("/simulator/")
 }

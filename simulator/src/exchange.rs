@@ -1,4 +1,4 @@
-//! One request and its answer: what every kind of answer shares.
+//! One request and its response: what all kinds of responses share.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::script::{Action, Endless, How, On, Place};
 use crate::shared::Shared;
 use crate::wire::Encoder;
 
-/// Of what never ends, this much goes into one `write()`.
+/// The block size for endless content: bytes per `write()`.
 const BLOCK_BYTES: usize = 16 << 10;
 
 pub(crate) struct Exchange<'a> {
@@ -25,12 +25,12 @@ pub(crate) struct Exchange<'a> {
     pub(crate) slot: Option<Slot>,
 }
 
-/// The events of a scenario that concern one request.
+/// The events of a scenario for one request.
 #[derive(Default)]
 pub(crate) struct RequestEvents {
-    /// What happens before there is a stream.
+    /// Events before the stream starts.
     pub(crate) actions: Vec<Action>,
-    /// Events that wait for the stream, by their indices.
+    /// The indices of the events for the stream.
     pub(crate) pending: Vec<usize>,
 }
 
@@ -51,16 +51,17 @@ impl<'a> Exchange<'a> {
         &self.shared.datacenters[self.datacenter].name
     }
 
-    /// Returns the date, as far off as the scenario has it.
+    /// Returns the date, with the clock skew of the scenario.
     pub(crate) fn unix_ms(&self) -> u64 {
         self.shared.clock.unix_ms().saturating_add_signed(self.shared.stream_style().skew_ms)
     }
 
-    /// Sends a whole answer that is no stream. Returns `end`, or how the connection ended before.
+    /// Sends a complete response without a stream. Returns `end`, or how the connection ended
+    /// earlier.
     pub(crate) fn refuse(&mut self, status: u16, headers: &str, body: &str, end: End) -> End {
         let now = self.unix_ms();
         let bytes = response::refusal(status, headers, body, &mut self.rng, now);
-        // Before the write, so that a client that has the answer finds it in the log.
+        // Logged before the write, so that a client with the response finds it in the log.
         self.out.recorder().answered(status);
         if let Err(end) = self.out.head(&bytes) {
             return end;
@@ -69,14 +70,14 @@ impl<'a> Exchange<'a> {
         end
     }
 
-    /// Gives up the connection's place, and closes as servers do.
+    /// Releases the connection's place, and closes the connection properly.
     pub(crate) fn close(&mut self) {
         self.slot = None;
         self.shared.streams.deregister(self.out.recorder().number);
         self.out.link().finish();
     }
 
-    /// Ends the connection in this way, or leaves it hanging until the client ends it.
+    /// Ends the connection as `how` says, or leaves it open without data until the client ends it.
     pub(crate) fn cut(&mut self, how: How) -> End {
         self.out.recorder().fault_begins();
         self.shared.streams.deregister(self.out.recorder().number);
@@ -95,7 +96,7 @@ impl<'a> Exchange<'a> {
         self.shared.fault_end()
     }
 
-    /// Sends what never ends, for as long as the client takes it.
+    /// Sends endless content until the client stops reading.
     pub(crate) fn endless(&mut self, what: Endless) -> End {
         self.out.recorder().fault_begins();
         let (once, again) = what.bytes();
@@ -112,7 +113,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Returns the events of the scenario that concern this request.
+    /// Returns the events of the scenario for this request.
     pub(crate) fn events(&mut self, on: On, attempt: u64, path: Option<&str>) -> RequestEvents {
         let run = &self.shared.scenario_run;
         let mut events = RequestEvents::default();

@@ -1,4 +1,4 @@
-//! Posts that a scenario makes up, beside those of the feed.
+//! Posts that a scenario generates, in addition to those of the feed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use crate::generator::Generator;
 use crate::rng::Rng;
 use crate::time;
 
-/// A generator of its own, so that these Posts shift none of the feed's.
+/// A separate generator, so that these Posts do not change the feed.
 pub(crate) struct ExtraPosts(Mutex<Generator>);
 
 impl ExtraPosts {
@@ -14,14 +14,14 @@ impl ExtraPosts {
         Self(Mutex::new(Generator::new(seed ^ 0x0bad_5eed)))
     }
 
-    /// Makes a Post of now: its id and its bytes.
+    /// Generates a Post dated now. Returns its id and its bytes.
     pub(crate) fn current(&self, unix_ms: u64) -> (u64, Vec<u8>) {
         let mut post = Vec::with_capacity(4 << 10);
         let id = self.lock().post(unix_ms, &mut post);
         (id, post)
     }
 
-    /// Makes a Post of another time.
+    /// Generates a Post with another date. Returns its id and its bytes.
     pub(crate) fn skewed(&self, unix_ms: u64) -> (u64, Vec<u8>) {
         let mut post = Vec::with_capacity(4 << 10);
         let generator = self.lock();
@@ -30,7 +30,7 @@ impl ExtraPosts {
         (id, post)
     }
 
-    /// Makes a Post of the given size.
+    /// Generates a Post of the given size in bytes. Returns its id and its bytes.
     pub(crate) fn padded(&self, unix_ms: u64, bytes: usize) -> (u64, Vec<u8>) {
         let mut post = Vec::with_capacity(bytes);
         let id = self.lock().padded_post(unix_ms, bytes, &mut post);

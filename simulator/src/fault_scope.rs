@@ -1,13 +1,13 @@
-//! Which connections or attempts a fault affects.
+//! Which connection attempts a fault affects.
 
-/// Which attempts to connect a fault affects. Attempts count from one, over the whole simulator,
-/// and only those that ask for the stream with a right token.
+/// Which connection attempts a fault affects. Attempts count from 1 over the whole simulator. Only
+/// stream requests with a valid token count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultScope {
-    /// The first so many; those after them are steady.
+    /// The first attempts, this many. The ones after them have no fault.
     First(u64),
-    /// All of them.
+    /// Every attempt.
     Every,
 }
 

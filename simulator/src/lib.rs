@@ -1,10 +1,10 @@
-//! A local X: a server that speaks the Powerstream streaming API to any client, behaves as badly as
-//! asked, and logs what it sent.
+//! A local X: a server for the Powerstream streaming API that injects faults on request and logs
+//! what it sends.
 //!
-//! It is for testing and measuring clients, in any language: real sockets, real HTTP/1.1 chunked
-//! framing, Posts of realistic shape from a seed (or yours, from a file), and a [`Scenario`] that
-//! decides what goes wrong. It owns the socket down to the single `write()`, since no HTTP server
-//! library emits broken chunks. To *consume* the stream you want another crate.
+//! It tests and measures clients in any language. Sockets and HTTP/1.1 chunked framing are real.
+//! Posts have realistic shapes; they are generated from a seed or read from a file. A [`Scenario`]
+//! decides what goes wrong. The simulator controls every `write()` itself, because no HTTP server
+//! library sends broken chunks. To *consume* a stream, use another crate.
 //!
 //! ```
 //! use powerstream_simulator::{Config, Simulator};
@@ -15,7 +15,7 @@
 //! client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
 //! let mut lines = BufReader::new(client).lines().map_while(Result::ok);
 //! assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
-//! // One message a chunk: after the head comes a size, then a Post.
+//! // Each chunk is one message: after the head come a chunk size and a Post.
 //! let post = lines.find(|line| line.starts_with('{')).unwrap_or_default();
 //! let truth = simulator.ground_truth().messages(1);
 //! assert_eq!(truth[0].bytes.as_deref(), Some(post.as_bytes()));
@@ -24,8 +24,8 @@
 //!
 //! # In tests
 //!
-//! With a [virtual clock](Time::Virtual) nothing waits: a minute of keep-alives, of missed Posts or
-//! of backoff passes in a moment, and the same seed gives the same bytes, ids and dates too.
+//! With a [virtual clock](Time::Virtual), nothing waits in real time. A minute of keep-alives,
+//! missed Posts or backoff takes milliseconds. The same seed gives the same bytes, ids and dates.
 //!
 //! ```
 //! use powerstream_simulator::{Config, Simulator, Time};
@@ -33,7 +33,7 @@
 //!
 //! let mut config = Config::default();
 //! config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
-//! config.rate = Some(0.02); // a Post each 50 seconds
+//! config.rate = Some(0.02); // one Post every 50 seconds
 //! let simulator = Simulator::start(config)?;
 //! let mut client = TcpStream::connect(simulator.local_addr())?;
 //! client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
@@ -43,15 +43,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A fault at the right moment is a line ([`Simulator::trigger`]), a whole bad day a [`Script`],
-//! and what a client should have received is in the [ground truth log](GroundTruth). Tests in other
-//! languages have the same over HTTP, under `/simulator/`:
+//! [`Simulator::trigger`] injects one fault now. A [`Script`] is a whole sequence of faults. The
+//! [ground truth log](GroundTruth) contains what a client should have received. Tests in other
+//! languages use the same functions over HTTP, under `/simulator/`.
 //!
 //! ```
 //! # use powerstream_simulator::{Config, Simulator};
 //! let mut config = Config::default();
 //! config.script = Some(
-//!     "description = \"a reset in a message, then a closed door\"
+//!     "description = \"a reset in a message, then three refusals\"
 //!      [[event]]
 //!      do = \"cut\"
 //!      how = \"reset\"
@@ -65,32 +65,43 @@
 //!         .parse()?,
 //! );
 //! let simulator = Simulator::start(config)?;
-//! let struck = simulator.trigger(None, r#"{"do":"message","kind":"operational-disconnect","then":"end"}"#)?;
-//! assert_eq!(struck, 0); // no client is connected
+//! let affected = simulator.trigger(None, r#"{"do":"message","kind":"operational-disconnect","then":"end"}"#)?;
+//! assert_eq!(affected, 0); // no client is connected
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it does
+//! # What it simulates
 //!
-//! - Powerstream (`/2/powerstream`, and `/2/powerstream/stream`), the Filtered Stream, Sample, Sample10 and Firehose, those of one language too,
-//!   with their parameters, partitions and limits; a bearer token is needed. Everything that X would refuse is refused, with X's bodies.
-//! - The rules of Powerstream and of the Filtered Stream are managed as on X, and filter: by the
-//!   [rules crate](powerstream_rules), on streams that are open, after [`Config::rule_delay`]. Until the first rule is added Powerstream
-//!   sends everything, unless [`Config::no_rules`] says otherwise; [`Config::strict`] is as strict as the service.
-//! - A generated feed is one for all, and goes on while nobody listens. `backfillMinutes` sends what was missed, older Posts first, nothing
-//!   deduplicated; `startTime` and `endTime` send a span of the last 24 hours and end. The past is made again when it is asked for,
-//!   also that before the start. A file is sent to each connection from its beginning, or shared ([`Config::shared_file`]).
-//! - The v2 streams send generated Posts in their own form, with the fields and expansions that are asked for. Lines of a
-//!   file go out as they are, everywhere; with rules `matching_rules` is replaced, or added last.
-//! - Several [datacenters](Datacenter) carry one feed, each with its delays, duplicates and address; each can be
-//!   [killed](Simulator::kill) and [restarted](Simulator::restart).
-//! - With [`Config::tls`] it serves HTTPS, with a certificate made at start; a [`TlsFault`] is what can be wrong with that.
-//! - Same configuration, same bytes, but for ids and times: cuts, faults and delays come from [`Config::seed`].
-//! - A client that is slow gets its Posts late, and is cut off when too many wait for it. The simulator's memory is bounded: see
-//!   [`GroundTruth`] for what it remembers, and [`Config::queue_messages_max`].
+//! - **Streams:** Powerstream (`/2/powerstream` and `/2/powerstream/stream`), Filtered Stream,
+//!   Sample, Sample10 and Firehose, also the Firehoses of one language, with their parameters,
+//!   partitions and limits. A bearer token is required. Requests that X refuses are refused with
+//!   X's bodies.
+//! - **Rules:** the rule endpoints of Powerstream and of the Filtered Stream. Rules filter open
+//!   streams after [`Config::rule_delay`], through the [rules crate](powerstream_rules). Without
+//!   any rule, Powerstream sends every Post, see [`Config::no_rules`]. [`Config::strict`] selects
+//!   the service's limits.
+//! - **Past Posts:** all connections share one generated feed, which continues while no client is
+//!   connected. `backfillMinutes` sends the missed Posts first, oldest first, with duplicates.
+//!   `startTime` and `endTime` send a time window of the last 24 hours and end. Past Posts are
+//!   computed on request, also those from before the start.
+//! - **Files:** each connection receives a file of Posts from its beginning, or all share it
+//!   ([`Config::shared_file`]). Lines are sent unchanged, except that `matching_rules` is replaced
+//!   or added if there are rules.
+//! - **Formats:** the v2 streams send generated Posts in the v2 format, with the requested fields
+//!   and expansions.
+//! - **Datacenters:** several [datacenters](Datacenter) send one feed, each with its own delays,
+//!   duplicates and address. Each can be [killed](Simulator::kill) and
+//!   [restarted](Simulator::restart).
+//! - **TLS:** [`Config::tls`] selects HTTPS with a certificate made at start. [`TlsFault`] lists
+//!   the possible handshake faults.
+//! - **Reproducible runs:** chunk boundaries, faults and delays come from [`Config::seed`]. With
+//!   the same configuration, only ids and times differ.
+//! - **Slow readers:** a slow client receives its Posts late, and is disconnected if too many wait
+//!   ([`Config::queue_messages_max`]). Memory is bounded; [`GroundTruth`] describes what the log
+//!   keeps.
 //!
-//! Not there: gzip on request, HTTP/2, more than one app (all tokens share rules and limits), the
-//! connections API.
+//! Not simulated: gzip on request, HTTP/2, more than one app (all tokens share rules and limits)
+//! and the connections API.
 #![forbid(unsafe_code)]
 
 mod admission;
@@ -153,7 +164,7 @@ pub use server::Simulator;
 pub use source::{Source, SourcePost};
 pub use tls::{Tls, TlsFault, UnknownTlsFault};
 
-/// Compiles and runs the program in the README.
+/// Compiles and runs the example in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! What the service allows: requests in a time, connections at a time.
+//! The limits of the service: requests per time, and simultaneous connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,34 +10,34 @@ use crate::endpoint::Product;
 pub(crate) const QUARTER_HOUR: Duration = Duration::from_secs(15 * 60);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What requests are counted together.
+/// Requests that share a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Counter {
-    /// Connects, by path.
+    /// Connection attempts, by path.
     Stream(&'static str),
-    /// Powerstream's rules, whatever is done with them.
+    /// All requests to Powerstream's rules.
     Rules,
     FilteredRulesRead,
     FilteredRulesWritten,
 }
 
-/// The state of a window, as the `x-rate-limit` headers tell it.
+/// The state of a limit, as in the `x-rate-limit` headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateLimitState {
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
     /// Unix seconds.
     pub(crate) reset: u64,
-    /// This request was one too many.
+    /// This request exceeded the limit.
     pub(crate) exceeded: bool,
 }
 
-/// Windows of time, each from its first request on.
+/// The current windows. A window starts with its first request.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimits(Mutex<HashMap<Counter, (u64, u32)>>);
 
 impl RateLimits {
-    /// Counts a request; one too many is not counted.
+    /// Counts a request. A request above the limit is not counted.
     pub(crate) fn take(
         &self,
         counter: Counter,
@@ -62,33 +62,33 @@ impl RateLimits {
     }
 }
 
-/// What happens to a connection over the limit. X's generations differ, and its pages contradict
-/// each other.
+/// What happens to a connection above the limit. X's API generations differ, and its pages
+/// contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ExtraConnection {
-    /// It is refused: 429, `TooManyConnections`. So X's current API was recorded to do.
+    /// The request is refused with 429, `TooManyConnections`, as recorded of X's current API.
     #[default]
     Refuse,
-    /// It is taken, and the oldest is ended in its stead, as the Filtered Stream's quickstart says,
-    /// and the API of 2012 did.
+    /// The connection is accepted, and the oldest is ended. The quickstart of the Filtered Stream
+    /// describes this, and the API of 2012 did it.
     EndOldest,
-    /// It is taken, and after a minute the newest is ended with a message that says why, as
-    /// PowerTrack does.
+    /// The connection is accepted, and the newest is ended after a minute with a message that says
+    /// why, as by PowerTrack.
     EndNewest,
 }
 
-/// What connections are counted together.
+/// Connections that share a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Group {
     pub(crate) product: Product,
     pub(crate) path: &'static str,
     pub(crate) partition: u64,
-    /// A span of the past, beside the live streams.
+    /// Recoveries, which have their own limit.
     pub(crate) recovers: bool,
 }
 
-/// Who holds the connections that there may be.
+/// The connections that count towards the limits.
 pub(crate) struct Slots {
     clock: Clock,
     held: Mutex<HashMap<Group, Vec<Holder>>>,
@@ -96,7 +96,7 @@ pub(crate) struct Slots {
 
 struct Holder {
     number: u64,
-    /// It is gone, but the service has not noticed, and will not before then.
+    /// The connection is gone, but still counts until then.
     ghost_until: Option<Instant>,
 }
 
@@ -105,8 +105,8 @@ impl Slots {
         Self { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes a place for a connection, whether there is one or not; gives how many are over the
-    /// limit now, and the number of the oldest.
+    /// Takes a place for a connection, even above the limit. Returns how many connections are now
+    /// above the limit, and the number of the oldest.
     pub(crate) fn take(
         self: &Arc<Self>,
         group: Group,
@@ -123,7 +123,7 @@ impl Slots {
         (Slot { slots: self.clone(), group, number, ghost: None }, over, oldest)
     }
 
-    /// The connections that the service believes to be there.
+    /// Returns the number of connections that count towards the limits.
     pub(crate) fn count(&self) -> usize {
         let now = self.clock.now();
         let held = lock(&self.held);
@@ -131,12 +131,12 @@ impl Slots {
     }
 }
 
-/// A connection's place. It is given up when this is dropped.
+/// A connection's place, which is released on drop.
 pub(crate) struct Slot {
     slots: Arc<Slots>,
     group: Group,
     number: u64,
-    /// For how long it shall be held beyond that.
+    /// How long the place still counts after the drop.
     pub(crate) ghost: Option<Duration>,
 }
 

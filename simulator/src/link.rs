@@ -1,12 +1,12 @@
-//! One client's socket, shared by the three threads that have to do with it.
+//! A client's socket, shared by the three threads that use it.
 //!
-//! The connection's own thread writes, and waits for what is due. A second one, the watcher, does
-//! nothing but read: so a client that goes away is noticed at once, also while nothing is written,
-//! and what it sends too much never turns a close into a reset. The third is the one that shuts the
-//! simulator down. Whichever comes first wakes the writer, out of a wait as out of a write.
+//! The connection's own thread writes, and waits for what is due. The watcher thread only reads, so
+//! that a client that leaves is noticed immediately. It also prevents unread input from turning a
+//! close into a reset. The third thread shuts the simulator down. Each of them wakes the writer
+//! from a wait or from a blocked write.
 //!
-//! With TLS it is the same: the first two share its state ([`Layer`]), and only the connection's
-//! own thread sends.
+//! With TLS, the first two threads share the TLS state ([`Layer`]). Only the connection's own
+//! thread sends.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,26 +19,26 @@ use crate::clock::Notify;
 use crate::ground_truth::End;
 use crate::tls::Layer;
 
-/// How long a closed connection waits for the client to close as well.
+/// How long a closed connection waits for the client's close.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// From here on a `write()` that does not return is the client's doing.
+/// A `write()` that takes longer than this is blocked by the client.
 const HELD_UP_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Open,
-    /// The client closed it.
+    /// The client closed the connection.
     Gone,
-    /// The client reset it, or its network did.
+    /// The client or its network reset the connection.
     Lost,
-    /// The datacenter is switched off: this side resets it.
+    /// The datacenter was killed, and this side resets the connection.
     Killed,
     /// The simulator shuts down.
     Stopped,
     /// The client has fallen too far behind.
     Behind,
-    /// This side is about to reset it.
+    /// This side is about to reset the connection.
     Resetting,
 }
 
@@ -48,19 +48,19 @@ pub(crate) struct Link {
     tls: Option<Layer>,
     status: Mutex<Status>,
     made: Instant,
-    /// When its thread went into the `write()` that it is in, in milliseconds since `made`, plus
-    /// one; 0 outside of one.
+    /// When the current `write()` started, in milliseconds since `made`, plus one. 0 outside of a
+    /// write.
     writing: AtomicU64,
-    /// A scenario has it sit still.
+    /// A scenario pauses the connection.
     paused: AtomicBool,
-    /// Wakes its thread: the status has changed, or there is something to do.
+    /// Wakes the connection's thread, because the status changed or there is work.
     notify: Arc<Notify>,
 }
 
 impl Link {
     pub(crate) fn new(stream: TcpStream, tls: Option<Layer>, notify: Arc<Notify>) -> Self {
-        // Without it a small message waits for the acknowledgement of the one before. If it cannot
-        // be set, so be it.
+        // Otherwise a small message would wait for the acknowledgment of the previous one. A
+        // failure is harmless.
         let _ = stream.set_nodelay(true);
         let (status, made) = (Mutex::new(Status::Open), Instant::now());
         Self { stream, tls, status, made, writing: AtomicU64::new(0), paused: AtomicBool::new(false), notify }
@@ -79,13 +79,13 @@ impl Link {
         }
     }
 
-    /// Whether the client still owes its part of a TLS handshake.
+    /// Returns true during a TLS handshake.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(Layer::is_handshaking)
     }
 
-    /// Reads once, until the deadline at the latest; 0 is the end. A TLS handshake that is not over
-    /// comes first. Only before [`Link::watch`].
+    /// Reads once, until the deadline. Completes the TLS handshake first. Returns 0 at the end.
+    /// Only before [`Link::watch`].
     pub(crate) fn read(&self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return self.read_socket(buffer, until) };
         let mut received = [0; 4_096];
@@ -98,7 +98,7 @@ impl Link {
                 return Ok(0);
             }
             let result = tls.receive(&received[..len]);
-            // The alert goes to the client, if it still listens.
+            // Sends the alert to the client.
             let sent = (&self.stream).write_all(&tls.output());
             result.and(sent)?;
         }
@@ -118,7 +118,7 @@ impl Link {
         }
     }
 
-    /// One `write()`; gives how much the socket took, at least a byte.
+    /// Writes once. Returns the number of bytes that the socket accepted, at least one.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.writing.store(self.made.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
         self.notify.writes(true);
@@ -126,7 +126,7 @@ impl Link {
         self.notify.writes(false);
         self.writing.store(0, Ordering::SeqCst);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
-            // Then the watcher only sees an end: a socket reports a reset once.
+            // A socket reports a reset only once, so the watcher sees only an end.
             let mut status = self.lock();
             if matches!(*status, Status::Open | Status::Gone) {
                 *status = Status::Lost;
@@ -149,8 +149,7 @@ impl Link {
         }
     }
 
-    /// Waits until the deadline, or until something happens: the end of the connection, or a
-    /// wake-up.
+    /// Waits until the deadline, the end of the connection, or a wake-up.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Status {
         let status = self.status();
         if status == Status::Open {
@@ -160,8 +159,7 @@ impl Link {
         status
     }
 
-    /// Waits for the end of the connection, whatever wakes the thread, until the deadline at the
-    /// latest.
+    /// Waits for the end of the connection, until the deadline. Wake-ups do not end the wait.
     pub(crate) fn wait_for_end(&self, until: Option<Instant>) -> Status {
         loop {
             let status = self.wait(until);
@@ -171,7 +169,7 @@ impl Link {
         }
     }
 
-    /// What wakes its thread.
+    /// Returns what wakes the connection's thread.
     pub(crate) fn notify(&self) -> &Arc<Notify> {
         &self.notify
     }
@@ -197,15 +195,15 @@ impl Link {
         })
     }
 
-    /// The client has fallen too far behind: a write that it blocks is over.
+    /// Ends a write that the client blocks, because the client has fallen too far behind.
     pub(crate) fn fall_behind(&self) {
         if self.writing.load(Ordering::SeqCst) > 0 {
             self.leave(Status::Behind);
         }
     }
 
-    /// Whether its thread does not come to its next Post because the client does not read, or a
-    /// scenario wants it so: not because this machine has much to do.
+    /// Returns true if the client does not read or a scenario pauses the connection, so that its
+    /// thread cannot continue. Returns false if the machine is just busy.
     pub(crate) fn is_held_up(&self) -> bool {
         if self.paused.load(Ordering::SeqCst) || self.status() != Status::Open {
             return true;
@@ -217,17 +215,17 @@ impl Link {
         self.notify.clock().is_virtual() || self.made.elapsed().saturating_sub(since) >= HELD_UP_AFTER
     }
 
-    /// A scenario has it sit still, or no longer.
+    /// Sets whether a scenario pauses the connection.
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Ordering::SeqCst);
     }
 
-    /// The simulator shuts down: nothing blocks any more.
+    /// Ends the connection for the shutdown, and unblocks its threads.
     pub(crate) fn stop(&self) {
         self.leave(Status::Stopped);
     }
 
-    /// The datacenter is switched off: a reset, as soon as its threads have let go.
+    /// Marks the connection for a reset, which happens when its threads have released it.
     pub(crate) fn kill(&self) {
         let mut status = self.lock();
         if *status == Status::Open {
@@ -236,8 +234,8 @@ impl Link {
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         drop(status);
         self.notify.wake();
-        // The watcher wakes up by the one; a writer that is blocked by the other, whose FIN stands
-        // behind what the client has not read and goes with it.
+        // Shutting down reads wakes the watcher. A blocked writer needs both; its FIN is queued
+        // after the unread data and is discarded with it.
         let writing = self.writing.load(Ordering::SeqCst) > 0;
         let _ = self.stream.shutdown(if writing { Shutdown::Both } else { Shutdown::Read });
     }
@@ -251,14 +249,14 @@ impl Link {
         drop(current);
         self.notify.wake();
         if !resetting {
-            // Wakes a blocked read or write. After a reset there is nothing to wake, and it would
-            // send a FIN first.
+            // Wakes a blocked read or write. After a reset this is not needed, and would send a FIN
+            // first.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Closes as servers do: no more from here (FIN), then a moment for the client to take the rest
-    /// and close as well.
+    /// Closes properly: sends FIN, then waits up to [`LINGER`] for the client to read the rest and
+    /// close.
     pub(crate) fn finish(&self) {
         self.half_close();
         let until = Instant::now() + LINGER;
@@ -272,18 +270,18 @@ impl Link {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// Closes this side only, and goes on reading.
+    /// Closes the sending side, and continues reading.
     pub(crate) fn half_close(&self) {
         if let Some(tls) = &self.tls {
-            // A client that does not read does not get to hold this.
+            // A client that does not read cannot block this thread.
             let _ = self.stream.set_write_timeout(Some(LINGER));
             let _ = (&self.stream).write_all(&tls.close());
         }
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Prepares a reset (RST): it goes out when the last handle is dropped, once the watcher, whom
-    /// this wakes, has let go.
+    /// Prepares a reset (RST), and wakes the watcher. The reset is sent when the last handle is
+    /// dropped.
     pub(crate) fn prepare_reset(&self) {
         let mut status = self.lock();
         if *status == Status::Open {
@@ -294,7 +292,7 @@ impl Link {
         let _ = self.stream.shutdown(Shutdown::Read);
     }
 
-    /// Wakes the watcher for good.
+    /// Stops the watcher.
     pub(crate) fn end_reads(&self) {
         let _ = self.stream.shutdown(Shutdown::Read);
     }

@@ -1,4 +1,4 @@
-//! Events that wait for their time on one stream.
+//! The events that are pending on one stream.
 
 use std::time::Instant;
 
@@ -7,8 +7,7 @@ use crate::scenario_run::ScenarioRun;
 use crate::script::{Action, When};
 use crate::stream_registry::Mailbox;
 
-/// The events of one stream: those of the scenario, the simulator's own, and those that other
-/// threads send.
+/// The events of one stream: from the scenario, from the simulator itself and from other threads.
 pub(crate) struct PendingEvents<'a> {
     run: &'a ScenarioRun,
     events: Vec<Pending>,
@@ -23,7 +22,7 @@ struct Pending {
 }
 
 enum Source {
-    /// An event of the scenario, by its index.
+    /// The index of an event of the scenario.
     Scenario(usize),
     Own(Action),
 }
@@ -34,18 +33,18 @@ enum Next {
     Time(Option<Instant>),
 }
 
-/// How far a stream is.
+/// The progress of a stream.
 #[derive(Clone, Copy)]
 pub(crate) struct Progress {
     pub(crate) now: Instant,
     pub(crate) posts: u64,
     pub(crate) keep_alives: u64,
-    /// The feed has no more Posts: events that wait for more are due.
+    /// The feed has no more Posts, so events that wait for more are due.
     pub(crate) at_end: bool,
 }
 
 impl<'a> PendingEvents<'a> {
-    /// Creates the events of a stream from those of the scenario that concern it.
+    /// Creates the pending events of a stream from those of the scenario.
     pub(crate) fn new(run: &'a ScenarioRun, indices: Vec<usize>) -> Self {
         let mut pending = Self { run, events: Vec::new(), mailbox: Mailbox::default() };
         for index in indices {
@@ -54,7 +53,7 @@ impl<'a> PendingEvents<'a> {
         pending
     }
 
-    /// Adds an event that no scenario has.
+    /// Adds an event that is not in the scenario.
     pub(crate) fn add(&mut self, when: When, action: Action) {
         self.push(Source::Own(action), when);
     }
@@ -63,7 +62,7 @@ impl<'a> PendingEvents<'a> {
         self.events.push(Pending { source, when, next: Next::Time(None), is_done: false });
     }
 
-    /// Begins with the stream: times and numbers count from here.
+    /// Starts the counts and times with the stream.
     pub(crate) fn start(&mut self, now: Instant, simulator_started: Instant) {
         for event in &mut self.events {
             event.next = match event.when {
@@ -77,7 +76,7 @@ impl<'a> PendingEvents<'a> {
         }
     }
 
-    /// Takes the next event that waits for nothing.
+    /// Takes the next event without a condition.
     pub(crate) fn at_once(&mut self, rng: &mut Rng) -> Option<Action> {
         loop {
             let index = self.events.iter().position(|event| event.when == When::AtOnce && !event.is_done)?;
@@ -88,7 +87,7 @@ impl<'a> PendingEvents<'a> {
         }
     }
 
-    /// Returns what the event does, if it fires.
+    /// Returns the action of the event, if it happens.
     fn fire(&self, index: usize, rng: &mut Rng) -> Option<Action> {
         match &self.events[index].source {
             Source::Own(action) => Some(action.clone()),
@@ -98,7 +97,7 @@ impl<'a> PendingEvents<'a> {
         }
     }
 
-    /// Returns when the next event is due that waits for a time.
+    /// Returns when the next timed event is due.
     pub(crate) fn next_time(&self) -> Option<Instant> {
         let waiting = self.events.iter().filter(|event| !event.is_done);
         waiting.filter_map(|event| if let Next::Time(at) = event.next { at } else { None }).min()
@@ -123,7 +122,7 @@ impl Pending {
     fn is_due(&self, progress: Progress) -> bool {
         let Progress { now, posts, keep_alives, at_end } = progress;
         match self.next {
-            // A repeated event that has happened is not due again.
+            // A repeated event that happened at least once is not due again.
             Next::Posts(next) if at_end => {
                 posts < next
                     && !matches!(self.when, When::EveryPosts(every) if posts >= every)
@@ -135,7 +134,7 @@ impl Pending {
         }
     }
 
-    /// Moves a repeated event to its next time; ends any other.
+    /// Moves a repeated event to its next occasion. Ends any other event.
     fn advance(&mut self, at_end: bool) {
         match (&mut self.next, self.when) {
             (Next::Posts(next), When::EveryPosts(every)) if !at_end => *next += every,

@@ -1,32 +1,32 @@
-//! What X says in the body of a refusal.
+//! The response bodies of X's refusals.
 
 use crate::endpoint::Product;
 
-/// The body of a plain refusal, in the form X uses when it says nothing more.
+/// Returns the body of a refusal without further details.
 pub(crate) fn problem(status: u16) -> String {
     if status == 404 {
-        // Recorded: unknown paths get an empty body.
+        // Recorded: responses for unknown paths have an empty body.
         return String::new();
     }
     let title = reason(status);
     format!(r#"{{"title":"{title}","type":"about:blank","status":{status},"detail":"{title}"}}"#)
 }
 
-/// What X answers when all connections are taken.
+/// The body when all connections are in use.
 pub(crate) const TOO_MANY_CONNECTIONS: &str = concat!(
     r#"{"title":"ConnectionException","detail":"This stream is currently at the maximum allowed connection limit.","#,
     r#""connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}"#
 );
 
-/// What X answers when the Posts of the month are used up.
+/// The body when the monthly number of Posts is used up.
 pub(crate) const USAGE_CAPPED: &str = concat!(
     r#"{"account_id":123,"product_name":"simulated","title":"UsageCapExceeded","period":"Monthly","scope":"Product","#,
     r#""detail":"Usage cap exceeded: Monthly product cap","type":"https://api.x.com/2/problems/usage-capped"}"#
 );
 
-/// What X answers to a request for a stream that has no rules.
+/// Returns the body for a request for a stream without rules.
 pub(crate) fn no_rules(product: Product) -> String {
-    // Of the Filtered Stream it is recorded, with the host of that time.
+    // The one of the Filtered Stream is recorded, with the host of that time.
     let (path, stream) = match product {
         Product::Powerstream => ("/2/powerstream/rules", "powerstream"),
         _ => ("/2/tweets/search/stream/rules", "filtered stream"),
@@ -72,7 +72,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
-    /// The transcripts that are recorded have these lengths.
+    /// The recorded bodies have these lengths.
     #[test]
     fn bodies_have_the_recorded_lengths() {
         assert_eq!(TOO_MANY_CONNECTIONS.len(), 207);

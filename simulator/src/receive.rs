@@ -1,4 +1,4 @@
-//! From a socket to a request: its head and its body.
+//! Reading of a request from a socket: its head and its body.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,17 +9,17 @@ use crate::link::Link;
 use crate::request::{self, BODY_BYTES_MAX, Content, HEAD_BYTES_MAX, Parsed, Request};
 use crate::shared::Shared;
 
-/// What came from a client.
+/// What a client sent.
 pub(crate) enum Received {
     Request(Request, Vec<u8>),
     /// A request, and the status that refuses its body.
     WithoutBody(Request, u16),
-    /// Bytes that are no request.
+    /// Bytes that are not a valid request.
     Malformed,
 }
 
-/// Receives a request, after the TLS handshake if there is one. `Err` is how the connection ended
-/// without one.
+/// Receives a request, after the TLS handshake if there is one. `Err` says how the connection ended
+/// before that.
 pub(crate) fn receive(shared: &Shared, link: &Arc<Link>, recorder: &mut Recorder) -> Result<Received, End> {
     let until = Instant::now() + shared.config.head_timeout;
     let fault = shared.tls.as_ref().and_then(|tls| tls.fault(recorder.number));
@@ -56,7 +56,7 @@ pub(crate) fn receive(shared: &Shared, link: &Arc<Link>, recorder: &mut Recorder
     }
 }
 
-/// Appends what comes; false at the end.
+/// Appends received bytes. Returns false at the end of the connection.
 fn read(link: &Arc<Link>, bytes: &mut Vec<u8>, until: Instant) -> Result<bool, End> {
     let mut buffer = [0; 4_096];
     let read = link.read(&mut buffer, until);
@@ -71,7 +71,7 @@ fn read(link: &Arc<Link>, bytes: &mut Vec<u8>, until: Instant) -> Result<bool, E
     }
 }
 
-/// The body, or the status of one that cannot be taken.
+/// Returns the body, or the status that refuses it.
 fn receive_body(
     link: &Arc<Link>,
     request: &Request,
@@ -79,7 +79,7 @@ fn receive_body(
     until: Instant,
 ) -> Result<Result<Vec<u8>, u16>, End> {
     if request.expects_continue && bytes.is_empty() {
-        // If it cannot be written the client is gone, which the next read tells.
+        // If this write fails, the next read reports that the client is gone.
         let _ = link.write(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
     let mut body = Vec::new();
@@ -105,7 +105,7 @@ fn receive_body(
     }
 }
 
-/// Moves the whole chunks at the front from one to the other; true after the last.
+/// Moves the complete chunks from `bytes` to `body`. Returns true after the last chunk.
 fn take_chunks(bytes: &mut Vec<u8>, body: &mut Vec<u8>) -> Result<bool, ()> {
     loop {
         let (start, size) = match httparse::parse_chunk_size(bytes) {
@@ -114,7 +114,7 @@ fn take_chunks(bytes: &mut Vec<u8>, body: &mut Vec<u8>) -> Result<bool, ()> {
             Err(_) => return Err(()),
         };
         if size == 0 {
-            // Trailers are of no interest; the empty line behind them is.
+            // Trailers are ignored, but the empty line after them must have arrived.
             return Ok(bytes[start..].starts_with(b"\r\n")
                 || bytes[start..].windows(4).any(|end| end == b"\r\n\r\n"));
         }

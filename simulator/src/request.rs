@@ -1,4 +1,4 @@
-//! Requests: the head, how long the body is, and who may have what.
+//! Requests: parsing of the head, length of the body, and routing.
 
 pub(crate) mod query;
 
@@ -6,13 +6,13 @@ pub(crate) use self::query::{Past, StreamParams};
 use crate::config::Config;
 use crate::endpoint::{self, Endpoint, RulesResource};
 
-/// More than any client needs; a head that is longer is refused.
+/// The longest accepted request head, in bytes.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 
-/// A request head as far as the simulator cares.
+/// The parts of a request head that the simulator uses.
 ///
-/// No `Debug`: it holds the client's token.
+/// It does not implement `Debug`, because it contains the client's token.
 pub(crate) struct Request {
     method: String,
     pub(crate) target: String,
@@ -20,32 +20,33 @@ pub(crate) struct Request {
     hosts: usize,
     version: u8,
     pub(crate) content: Content,
-    /// It waits for `100 Continue` before it sends its body.
+    /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
-    /// How long the head is.
+    /// The length of the head, in bytes.
     pub(crate) head_len: usize,
 }
 
-/// Where a request's body ends (RFC 9112 section 6.3).
+/// Where the body of a request ends (RFC 9112, section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
     Length(usize),
     Chunked,
-    /// It cannot be told.
+    /// The length is invalid or ambiguous.
     Wrong,
 }
 
-/// Enough for a hundred of the longest rules, in the longest spelling.
+/// The largest accepted body, in bytes: enough for a hundred of the longest rules with every
+/// character escaped.
 pub(crate) const BODY_BYTES_MAX: usize = 5 << 20;
 
 enum Authorization {
     Missing,
     Bearer(String),
-    /// Not `Bearer` and a token, or more than one.
+    /// Not `Bearer` and a token, or more than one such header.
     Wrong,
 }
 
-/// What the bytes so far are.
+/// The state of the bytes received so far.
 pub(crate) enum Parsed {
     Partial,
     Request(Request),
@@ -101,15 +102,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     })
 }
 
-/// The token of `Bearer TOKEN`: the scheme in any case, then the characters of RFC 6750 section
-/// 2.1.
+/// Returns the token of `Bearer TOKEN`. The scheme is case-insensitive; the token has the
+/// characters of RFC 6750, section 2.1.
 fn bearer(value: &[u8]) -> Option<String> {
     let (scheme, token) = value.split_at_checked(7)?;
     if !scheme.eq_ignore_ascii_case(b"bearer ") {
         return None;
     }
     let token = token.trim_ascii();
-    // Real tokens carry percent escapes, which the RFC's alphabet lacks.
+    // Real tokens contain percent escapes, which the RFC does not allow.
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/=%".contains(b);
     if token.is_empty() || !token.iter().all(allowed) {
         return None;
@@ -117,28 +118,28 @@ fn bearer(value: &[u8]) -> Option<String> {
     String::from_utf8(token.to_vec()).ok()
 }
 
-/// What to do with a request.
+/// How a request is handled.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Stream(&'static Endpoint, StreamParams),
     Rules(RulesResource),
-    /// The simulator's own path, behind its prefix.
+    /// The path below the simulator's own prefix.
     Control(String),
     Refuse(u16),
-    /// 405, with the header that says which are allowed.
+    /// A 405 response, with the header that lists the allowed methods.
     RefuseMethod(&'static str),
-    /// 400, with the problem that names the parameters.
+    /// A 400 response, with the problem that names the invalid parameters.
     InvalidQuery(String),
 }
 
 impl Request {
     pub(crate) fn route(&self, config: &Config, now_unix_ms: u64) -> Route {
         if self.version != 1 {
-            // No chunked coding in HTTP/1.0.
+            // HTTP/1.0 has no chunked coding.
             return Route::Refuse(505);
         }
         if self.hosts != 1 {
-            // RFC 9112 section 3.2.
+            // RFC 9112, section 3.2.
             return Route::Refuse(400);
         }
         let target = self.origin_form();
@@ -152,7 +153,8 @@ impl Request {
             (Some(endpoint), ..) => Found::Stream(endpoint),
             (_, Some(resource), _) => Found::Rules(resource),
             (.., Some(rest)) if config.control => Found::Control(rest.to_owned()),
-            // Before the token is looked at, and with an empty body: so X was recorded to answer.
+            // This precedes the check of the token, and the body is empty, as in recorded responses
+            // of X.
             _ => return Route::Refuse(404),
         };
         match &found {
@@ -160,7 +162,8 @@ impl Request {
             Found::Rules(resource) if !resource.allows(&self.method) => {
                 return Route::RefuseMethod(resource.allowed());
             }
-            // It is no part of X, and needs a token only if there is a secret one.
+            // The control endpoint is not part of X. It requires a token only if the configuration
+            // has one.
             Found::Control(_) if config.token.is_none() => {}
             _ => {
                 let right = match (&self.authorization, &config.token) {
@@ -194,7 +197,8 @@ impl Request {
         self.origin_form().split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// Servers accept the absolute form too (RFC 9112 section 3.2.2).
+    /// Returns the target in origin form. Servers also accept the absolute form (RFC 9112, section
+    /// 3.2.2).
     fn origin_form(&self) -> &str {
         match self.target.strip_prefix("http://").or_else(|| self.target.strip_prefix("https://")) {
             Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -274,9 +278,9 @@ mod tests {
         }
         let invalid = route(&head("GET /2/powerstream?x=1 HTTP/1.1", auth), None);
         assert!(matches!(&invalid, Route::InvalidQuery(problem) if problem.contains("[x]")), "{invalid:?}");
-        // Who may not have the stream learns nothing about its parameters.
-        let nobody = route(&head("GET /2/powerstream?x=1 HTTP/1.1", "X: y"), None);
-        assert_eq!(nobody, Route::Refuse(401));
+        // A client without a valid token learns nothing about the parameters.
+        let without_token = route(&head("GET /2/powerstream?x=1 HTTP/1.1", "X: y"), None);
+        assert_eq!(without_token, Route::Refuse(401));
         assert_eq!(route(&head(stream, auth), Some("a%2Bb")), taken());
         assert_eq!(route(&head(stream, auth), Some("a%2Bc")), Route::Refuse(401));
     }

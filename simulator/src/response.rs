@@ -1,23 +1,23 @@
-//! Response heads, and whole answers that are no stream.
+//! Response heads, and complete responses without a stream.
 
 use crate::limits::RateLimitState;
 use crate::rng::Rng;
 use crate::{problems, time};
 
-/// The version of the API that the heads name.
+/// The API version in the heads.
 const API_VERSION: &str = "2.166";
 
-/// What the head of a stream says beyond the usual.
+/// The variable parts of a stream's head.
 #[derive(Default)]
 pub(crate) struct StreamHead<'a> {
-    /// The datacenter, if it is named.
+    /// The datacenter, if the head names it.
     pub(crate) datacenter: Option<&'a str>,
     /// Further headers, as complete lines.
     pub(crate) lines: &'a str,
     pub(crate) coding: Option<&'a str>,
 }
 
-/// The head of the stream.
+/// Returns the head of a stream.
 pub(crate) fn stream(says: &StreamHead<'_>, rng: &mut Rng, unix_ms: u64) -> Vec<u8> {
     let mut head = start(200, rng, unix_ms);
     head.push_str("content-type: application/json; charset=utf-8\r\n");
@@ -35,7 +35,7 @@ pub(crate) fn stream(says: &StreamHead<'_>, rng: &mut Rng, unix_ms: u64) -> Vec<
     head.into_bytes()
 }
 
-/// The whole answer to a request that gets no stream. `headers` are complete lines.
+/// Returns the complete response to a refused request. `headers` are complete lines.
 pub(crate) fn refusal(status: u16, headers: &str, body: &str, rng: &mut Rng, unix_ms: u64) -> Vec<u8> {
     let mut answer = start(status, rng, unix_ms);
     if !body.is_empty() {
@@ -52,7 +52,7 @@ pub(crate) fn refusal(status: u16, headers: &str, body: &str, rng: &mut Rng, uni
     answer.into_bytes()
 }
 
-/// The headers of a window of requests.
+/// Returns the headers that report a limit of requests.
 pub(crate) fn rate_limit(rate: &RateLimitState) -> String {
     let RateLimitState { limit, remaining, reset, .. } = rate;
     format!(

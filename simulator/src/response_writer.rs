@@ -1,5 +1,6 @@
-//! From a response to `write()` calls: the head, the messages of a body, and bytes that are wrong
-//! on purpose. Every message is in the ground truth log before the `write()` that completes it.
+//! Turns a response into `write()` calls: the head, the messages of the body, and bytes that are
+//! wrong on purpose. Each message is recorded in the ground truth log before the `write()` that
+//! completes it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,16 +10,15 @@ use crate::ground_truth::{End, InFlight, Recorder};
 use crate::link::{Link, Status};
 use crate::wire::{Encoder, Writes};
 
-/// Writes one response to one client. Methods return `Err` when the connection is over, with how it
-/// ended.
+/// Writes one response to one client. Methods return `Err` with how the connection ended.
 pub(crate) struct ResponseWriter<'a> {
     link: &'a Arc<Link>,
     recorder: &'a mut Recorder,
     encoder: Encoder,
     writes: Writes,
-    /// What was given to the encoder and is not written completely.
+    /// Messages that were encoded and are not completely written.
     in_flight: VecDeque<InFlight>,
-    /// Between two bytes of the head.
+    /// The time between two bytes of the head.
     head_step: Option<Duration>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> ResponseWriter<'a> {
         self.link.notify().clock().now()
     }
 
-    /// Makes the head go out a byte at a time, with this time between two bytes.
+    /// Sends the head one byte at a time, with `step` between two bytes.
     pub(crate) fn slow_head(&mut self, step: Duration) {
         self.head_step = Some(step);
     }
@@ -55,12 +55,12 @@ impl<'a> ResponseWriter<'a> {
         self.head_step.is_some()
     }
 
-    /// Makes the body one gzip member.
+    /// Encodes the body as one gzip member.
     pub(crate) fn compress(&mut self) {
         self.encoder.compress();
     }
 
-    /// Sends a head, or a whole response that is not chunked.
+    /// Sends a head, or a complete response that is not chunked.
     pub(crate) fn head(&mut self, head: &[u8]) -> Result<(), End> {
         let Some(step) = self.head_step else {
             self.writes.raw(head);
@@ -86,18 +86,18 @@ impl<'a> ResponseWriter<'a> {
         self.in_flight.push_back(InFlight::default());
     }
 
-    /// Adds a keep-alive whose CR and LF are in chunks of their own.
+    /// Adds a keep-alive whose CR and LF are in separate chunks.
     pub(crate) fn keep_alive_split(&mut self) {
         self.encoder.keep_alive_split(&mut self.writes);
         self.in_flight.push_back(InFlight::default());
     }
 
-    /// Adds bytes that are no part of the payload.
+    /// Adds bytes that are not part of the payload.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.writes.raw(bytes);
     }
 
-    /// Marks the raw bytes that were added last as the end of a message.
+    /// Marks the last raw bytes as the end of a message.
     pub(crate) fn raw_completes(&mut self, bytes: Arc<[u8]>, post_id: Option<u64>, is_post: bool) {
         self.in_flight.push_back(InFlight::new(bytes, post_id, is_post));
         self.writes.completes_here();
@@ -108,29 +108,28 @@ impl<'a> ResponseWriter<'a> {
         self.writes.last_chunk();
     }
 
-    /// Returns true if the encoder holds messages back, because the next one shall join their
-    /// chunk.
+    /// Returns true if the encoder is holding messages for the current chunk.
     pub(crate) fn is_holding(&self) -> bool {
         self.encoder.is_holding()
     }
 
-    /// Puts the messages that are held back into a chunk.
+    /// Writes the held messages as a chunk.
     pub(crate) fn end_chunk(&mut self) {
         self.encoder.flush(&mut self.writes);
     }
 
-    /// Returns how many bytes wait to be sent.
+    /// Returns the number of unsent bytes.
     pub(crate) fn unsent(&self) -> usize {
         self.writes.bytes.len()
     }
 
-    /// Sends everything, also what is held back.
+    /// Sends everything, including held messages.
     pub(crate) fn flush(&mut self) -> Result<(), End> {
         self.end_chunk();
         self.send()
     }
 
-    /// Sends what is encoded.
+    /// Sends the encoded bytes.
     pub(crate) fn send(&mut self) -> Result<(), End> {
         let (mut at, mut completed) = (0, 0);
         while at < self.writes.bytes.len() {
@@ -164,7 +163,7 @@ impl<'a> ResponseWriter<'a> {
         }
     }
 
-    /// Waits until the deadline, whatever wakes this thread.
+    /// Waits until the deadline. Wake-ups do not end the wait.
     pub(crate) fn pause(&self, until: Option<Instant>) -> Result<(), End> {
         self.link.set_paused(true);
         let status = self.link.wait_for_end(until);
@@ -175,7 +174,7 @@ impl<'a> ResponseWriter<'a> {
         }
     }
 
-    /// Returns how a connection ended that is not open.
+    /// Returns how the connection ended. Only after its end.
     pub(crate) fn over(&self) -> End {
         let fallen_behind = self.link.status() == Status::Behind;
         let by_client = if fallen_behind { End::SlowReader } else { End::ClientLeft };

@@ -1,31 +1,33 @@
-//! The one source of chance: SplitMix64, seeded.
+//! A seeded random number generator, SplitMix64, for all random choices.
 //!
-//! A dozen lines of our own rather than a crate, because the sequence is part of what the simulator promises: a seed written down with a
-//! failing test must give the same run after every update. Random number crates promise good numbers and reserve the right to
-//! change which.
+//! It is part of this crate because its sequence is part of the simulator's contract: a seed noted
+//! for a failing test must give the same run after every update. Crates for random numbers may
+//! change their sequences.
 
 /// A seeded pseudo-random sequence. Not for secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// The sequence of this seed.
+    /// Creates the sequence of this seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The sequence of the `n`-th of a family: streams of neighbouring numbers share nothing visible.
+    /// Creates the `n`-th sequence of a family. Sequences of adjacent numbers are unrelated.
     pub(crate) fn nth(seed: u64, n: u64) -> Self {
         let mut outer = Self::new(n ^ 0x5851_f42d_4c95_7f2d);
         Self::new(seed ^ outer.next())
     }
 
-    /// The number that [`Rng::next`] would give after `n` others; of negative `n` those before the first.
+    /// Returns what [`Rng::next`] would return after `n` other calls. A negative `n` selects values
+    /// before the first.
     pub(crate) fn ahead(&self, n: i64) -> u64 {
         Self(self.0.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64))).next()
     }
 
-    /// The next 64 bits (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+    /// Returns the next 64 bits (Steele, Lea, Flood: "Fast splittable pseudorandom number
+    /// generators", 2014).
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -34,27 +36,28 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; 0 for a bound of 0. The bias of the multiply-shift is below 2^-40 for the bounds in use here.
+    /// Returns a number below `bound`, and 0 if `bound` is 0. The bias of the multiply-shift is
+    /// below 2^-40 for the bounds in use.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, inclusive.
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low).saturating_add(1))
     }
 
-    /// An index below `len`.
+    /// Returns an index below `len`.
     pub(crate) fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
-    /// True in `percent` of a hundred cases.
+    /// Returns true with a probability of `percent` percent.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of `items`, which is never empty here: all lists are constants of this crate.
+    /// Returns one of `items`, which is never empty, because all lists are constants of this crate.
     pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.index(items.len())]
     }
@@ -66,7 +69,8 @@ mod tests {
 
     #[test]
     fn matches_the_published_splitmix64_sequence() {
-        // First outputs of SplitMix64 for seed 1234567, as Vigna's reference program prints them.
+        // The first outputs of SplitMix64 for seed 1234567, as printed by Vigna's reference
+        // program.
         let mut rng = Rng::new(1_234_567);
         let first: Vec<u64> = (0..3).map(|_| rng.next()).collect();
         assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);

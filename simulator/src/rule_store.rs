@@ -1,6 +1,6 @@
-//! The rules of one product: which there are, and which Posts they let through.
+//! The rules of one product, and the filtering of Posts by them.
 //!
-//! Requests are answered from what is stored, at once. A change takes effect on streams after a
+//! Requests are answered immediately from the stored rules. A change affects streams after a
 //! configurable delay. Until then it waits in a queue; the first thread that filters a Post after
 //! the delay applies it.
 
@@ -17,7 +17,7 @@ use crate::source::SourcePost;
 use crate::splice;
 use crate::time::Snowflakes;
 
-/// A rule as clients name it.
+/// A stored rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredRule {
     pub(crate) id: u64,
@@ -25,29 +25,29 @@ pub(crate) struct StoredRule {
     pub(crate) tag: Option<String>,
 }
 
-/// What became of a rule that was to be added.
+/// The result of adding a rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AddOutcome {
     Created(Arc<StoredRule>),
-    /// There is one of this value; it keeps its tag.
+    /// A rule with this value exists. It keeps its tag.
     Duplicate(Arc<StoredRule>),
-    /// What the service says of it.
+    /// The rule is invalid, with the messages of the service.
     Invalid(Vec<String>),
-    /// There are as many as there may be.
+    /// The limit of rules is reached.
     Full,
 }
 
-/// A rule to be deleted.
+/// A rule to delete.
 #[derive(Debug)]
 pub(crate) enum RuleRef {
     Id(u64),
     Value(String),
 }
 
-/// What rules make of a Post.
+/// The result of filtering a Post.
 #[derive(Debug)]
 pub(crate) enum Passed {
-    /// There are no rules yet, and until there are everything comes through.
+    /// No rule was added yet, so every Post passes.
     Unfiltered(SourcePost),
     Matched(SourcePost, Arc<[Arc<StoredRule>]>),
     No,
@@ -57,12 +57,12 @@ pub(crate) enum Passed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NoRules {
-    /// Every Post, until the first rule is added; from then on only what matches. Not what X does,
-    /// but what one wants who tries a client out. Powerstream only: the Filtered Stream always
+    /// Every Post, until the first rule is added; then only matching Posts. X does not do this, but
+    /// it is convenient for trying out a client. For Powerstream only: the Filtered Stream always
     /// refuses.
     #[default]
     Everything,
-    /// Nothing but keep-alives.
+    /// Only keep-alives.
     Nothing,
     /// Nothing: a request for the stream is refused with 409, as on the Filtered Stream.
     Conflict,
@@ -74,25 +74,25 @@ pub(crate) struct RuleStore {
     delay: Duration,
     rules_max: usize,
     no_rules: NoRules,
-    /// Posts are to say which rules they match.
+    /// Posts list the rules that they match.
     matching_rules: bool,
     stored: Mutex<Stored>,
     effective: RwLock<Effective>,
 }
 
 struct Stored {
-    /// In the order of their ids, which is that of their making.
+    /// Ordered by id, which is the order of creation.
     rules: BTreeMap<u64, Arc<StoredRule>>,
     by_value: HashMap<String, u64>,
     ids: Snowflakes,
 }
 
-/// What streams are filtered by.
+/// The rules that filter streams now.
 struct Effective {
     set: RuleSet,
     names: HashMap<RuleKey, Arc<StoredRule>>,
     keys: HashMap<u64, RuleKey>,
-    /// The first rule is in effect, or has been.
+    /// A rule is or was in effect.
     begun: bool,
     coming: VecDeque<(Instant, Change)>,
 }
@@ -147,8 +147,8 @@ impl RuleStore {
         self.rules_max
     }
 
-    /// Adds rules, or only says what would become of them. With `atomic` none is stored if one is
-    /// invalid or there is no room for all. Gives an answer for each.
+    /// Adds rules, or with `dry_run` only returns what would happen. With `atomic`, none is stored
+    /// if one is invalid or there is no room for all. Returns one result per rule.
     pub(crate) fn add(
         &self,
         rules: &[(String, Option<String>)],
@@ -156,7 +156,7 @@ impl RuleStore {
         dry_run: bool,
     ) -> Vec<AddOutcome> {
         let now = self.clock.now();
-        // Outside of the lock: the longest of a hundred rules take a while.
+        // Outside the lock, because checking a hundred long rules takes a while.
         let verdicts: Vec<Verdict> = rules.iter().map(|(value, _)| check(value, self.profile)).collect();
         let is_wrong = |verdict: &Verdict| !verdict.is_valid() || verdict.rule.is_none();
         let mut stored = self.stored();
@@ -205,13 +205,13 @@ impl RuleStore {
             }
             answers.push(AddOutcome::Created(named));
         }
-        // Still locked, so that changes come into effect in the order in which they were made.
+        // Still locked, so that changes take effect in the order of the requests.
         self.write().coming.extend(changes);
         drop(stored);
         answers
     }
 
-    /// Deletes rules; says of each whether there was one.
+    /// Deletes rules. Returns for each whether it existed.
     pub(crate) fn delete(&self, which: &[RuleRef]) -> Vec<bool> {
         let at = self.clock.now() + self.delay;
         let mut stored = self.stored();
@@ -238,7 +238,7 @@ impl RuleStore {
         self.effective.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a Post comes to.
+    /// Filters a Post by the rules in effect.
     pub(crate) fn pass(&self, post: SourcePost, scratch: &mut Scratch) -> Passed {
         let read = || self.effective.read().unwrap_or_else(PoisonError::into_inner);
         let mut effective = read();
@@ -251,7 +251,7 @@ impl RuleStore {
             return Passed::Unfiltered(post);
         }
         if post.id.is_none() {
-            // Rules choose Posts; other messages are none of their business.
+            // Rules apply only to Posts.
             return Passed::Unfiltered(post);
         }
         let keys = effective.set.matches(&post.bytes, scratch);
@@ -271,7 +271,7 @@ impl RuleStore {
     }
 }
 
-/// The value of `matching_rules`, in the form of either family.
+/// Returns the value of `matching_rules`, in the v2 or the legacy format.
 pub(crate) fn matching_rules(rules: &[Arc<StoredRule>], is_v2: bool) -> Vec<u8> {
     let mut out = Vec::new();
     let mut json = Writer::new(&mut out, Style::default());
@@ -346,7 +346,7 @@ mod tests {
         let added = store.add(&rules(&["gull"]), true, false);
         let AddOutcome::Created(gull) = &added[0] else { panic!("{added:?}") };
         assert_eq!(store.len(), 1);
-        // Until then every Post comes through, as before the first rule.
+        // Until then every Post passes, as before the first rule.
         assert!(matches!(pass("a tern"), Passed::Unfiltered(_)));
         clock.advance(Duration::from_secs(20));
         assert!(matches!(pass("a tern"), Passed::No));
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(store.delete(&[RuleRef::Id(gull.id), RuleRef::Value("gull".to_owned())]), [true, false]);
         assert!(matches!(pass("a gull"), Passed::Matched(..)));
         clock.advance(Duration::from_secs(20));
-        // No rules is not the same as no rules yet.
+        // Deleting the last rule does not bring back the state before the first.
         assert!(matches!(pass("a gull"), Passed::No));
     }
 
@@ -382,7 +382,7 @@ mod tests {
             let AddOutcome::Invalid(said) = &answers[3] else { panic!() };
             assert!(said[0].contains("non-negation"), "{said:?}");
 
-            // Over the number there may be.
+            // More than the limit.
             let answers = store.add(&rules(&["a1", "a2", "a3", "a4"]), atomic, false);
             let created = answers.iter().filter(|answer| matches!(answer, AddOutcome::Created(_))).count();
             assert_eq!((created, store.len()), if atomic { (0, 0) } else { (2, 3) });

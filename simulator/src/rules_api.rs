@@ -1,8 +1,8 @@
-//! The endpoints that manage rules: what a request says, and X's answer.
+//! The rule endpoints: parsing of requests, and X's responses.
 //!
-//! Powerstream's and the Filtered Stream's differ in everything but the rules. Where Powerstream's
-//! page says nothing (errors, above all) the answer is that of the Filtered Stream; where it
-//! contradicts itself both readings are taken.
+//! The endpoints of Powerstream and of the Filtered Stream share only the rules. Where
+//! Powerstream's page is silent, mainly about errors, the response is that of the Filtered Stream.
+//! Where it contradicts itself, both readings are accepted.
 
 mod answer;
 mod body;
@@ -16,7 +16,7 @@ pub(crate) use self::options::Options;
 use crate::endpoint::RulesResource;
 use crate::rule_store::RuleStore;
 
-/// Answers a request whose method the resource allows.
+/// Answers a request with a method that the resource allows.
 pub(crate) fn answer(
     store: &RuleStore,
     resource: RulesResource,

@@ -1,4 +1,4 @@
-//! A request about rules, from its limit to its answer.
+//! A request to a rule endpoint, from the check of its limit to the response.
 
 use crate::endpoint::RulesResource;
 use crate::exchange::Exchange;
@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::script::On;
 use crate::{inject, problems, response, rules_api};
 
-/// Answers a request about rules. Returns how the connection ended.
+/// Answers a request to a rule endpoint. Returns how the connection ended.
 pub(crate) fn answer(
     exchange: &mut Exchange<'_>,
     resource: RulesResource,

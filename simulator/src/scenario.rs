@@ -1,15 +1,14 @@
-//! What can be wrong with a stream, by name.
+//! The built-in scenarios, by name.
 //!
-//! A [`Scenario`] is a name for people and command lines. What it does is a script, which
-//! `builtin_scenarios` makes.
+//! `builtin_scenarios` turns each [`Scenario`] into a script.
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! scenarios {
     ($($(#[$attribute:meta])* $variant:ident, $name:literal, $description:literal;)*) => {
-        /// A way to behave. [`Scenario::all`] lists them, with one line on each from
-        /// [`Scenario::description`].
+        /// A built-in scenario. [`Scenario::all`] lists them, and [`Scenario::description`]
+        /// describes each in one line.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[non_exhaustive]
         pub enum Scenario {
@@ -17,19 +16,19 @@ macro_rules! scenarios {
         }
 
         impl Scenario {
-            /// Every scenario, the harmless ones first.
+            /// Returns every scenario, the harmless ones first.
             #[must_use]
             pub fn all() -> &'static [Scenario] {
                 &[$(Scenario::$variant),*]
             }
 
-            /// Its name, in kebab case.
+            /// Returns the name, in kebab case.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Scenario::$variant => $name),* }
             }
 
-            /// What happens, in one line.
+            /// Returns one line that says what happens.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self { $(Scenario::$variant => $description),* }
@@ -40,37 +39,37 @@ macro_rules! scenarios {
 
 scenarios! {
     #[default]
-    Steady, "steady", "one message a chunk, nothing goes wrong";
+    Steady, "steady", "one message per chunk, no faults";
     TinyChunks, "tiny-chunks", "chunks of 1 to 16 bytes";
-    Split, "split", "each message over about four chunks, cut anywhere, also inside CR LF and inside characters";
+    Split, "split", "each message in about four chunks, cut anywhere, also inside CR LF and inside characters";
     Coalesce, "coalesce", "up to 16 messages and keep-alives in a chunk, half of the chunks ending inside a message";
     Dribble, "dribble", "chunks and their framing written a few bytes at a time";
     Arrays, "arrays", "each message wrapped in [..], as in the documentation's sample";
     KeepAlives, "keep-alives", "a keep-alive between every two messages";
-    UnknownMessages, "unknown-messages", "JSON of kinds nobody has heard of, between Posts";
-    Malformed, "malformed", "lines that are no JSON or strange JSON, between Posts";
-    Oversized, "oversized", "a Post of 2 MiB now and then";
-    SlowHead, "slow-head", "the response head comes one byte at a time";
-    Stall, "stall", "falls silent, the connection stays open";
+    UnknownMessages, "unknown-messages", "JSON of unknown kinds between Posts";
+    Malformed, "malformed", "lines that are not JSON, or unusual JSON, between Posts";
+    Oversized, "oversized", "an occasional Post of 2 MiB";
+    SlowHead, "slow-head", "the response head is sent one byte at a time";
+    Stall, "stall", "sends nothing more, and keeps the connection open";
     Reset, "reset", "resets the connection (RST)";
     CloseMidMessage, "close-mid-message", "closes the connection (FIN) in the middle of a message";
     CloseBetween, "close-between", "closes the connection (FIN) between two messages, without the last chunk";
     CleanEnd, "clean-end", "ends the body properly, with the last chunk";
-    BadChunk, "bad-chunk", "sends a chunk size that is none";
+    BadChunk, "bad-chunk", "sends an invalid chunk size";
     OperationalDisconnect, "operational-disconnect", "announces a disconnect in the stream, then ends the body properly";
-    RateLimited, "rate-limited", "429, the window's limit, with x-rate-limit headers";
-    TooManyConnections, "too-many-connections", "429, the limit of connections";
-    Unavailable, "unavailable", "503 to the first attempts, then all is well";
-    AcceptClose, "accept-close", "200, then closes at once, every time";
-    FlakyNetwork, "flaky-network", "cut anywhere, now and then: resets, closes, pauses, refusals, at random by the seed";
-    RateLimitStorm, "429-storm", "a reset, then 429 of five kinds in a row, then all is well";
-    SilentStall, "silent-stall", "falls silent three times in a row: between messages, in a message, in the head";
-    SlowReader, "slow-reader", "drops the client for being slow, with the message that says so, and keeps its place taken";
-    DatacenterFailover, "datacenter-failover", "the datacenter goes down for a while; another one answers in its name";
-    Hostile, "hostile", "everything that a broken or hostile server may send, an attempt each";
+    RateLimited, "rate-limited", "429 for the limit of requests, with x-rate-limit headers";
+    TooManyConnections, "too-many-connections", "429 for the limit of connections";
+    Unavailable, "unavailable", "503 to the first attempts, then no faults";
+    AcceptClose, "accept-close", "200, then an immediate close, on every attempt";
+    FlakyNetwork, "flaky-network", "resets, closes, pauses and refusals at random, by the seed; cuts anywhere";
+    RateLimitStorm, "429-storm", "a reset, then five kinds of 429 in a row, then no faults";
+    SilentStall, "silent-stall", "stalls three times in a row: between messages, in a message, in the head";
+    SlowReader, "slow-reader", "disconnects the client as too slow, with a message, and counts the connection for a while";
+    DatacenterFailover, "datacenter-failover", "the datacenter stops for a while; the response head names another one";
+    Hostile, "hostile", "everything that a broken or hostile server may send, one fault per attempt";
 }
 
-/// The texts of those that are files. A test reads them all.
+/// The scenarios that are files. A test parses them all.
 const FILES: &[(Scenario, &str)] = &[
     (Scenario::FlakyNetwork, include_str!("../scenarios/flaky-network.toml")),
     (Scenario::RateLimitStorm, include_str!("../scenarios/429-storm.toml")),
@@ -81,7 +80,8 @@ const FILES: &[(Scenario, &str)] = &[
 ];
 
 impl Scenario {
-    /// The text of the file that it is, as a pattern for one's own; `None` for the simple ones.
+    /// Returns the text of a scenario that is a file, as an example for your own, and `None` for
+    /// the others.
     #[must_use]
     pub fn toml(self) -> Option<&'static str> {
         FILES.iter().find(|(scenario, _)| *scenario == self).map(|(_, text)| *text)
@@ -102,14 +102,14 @@ impl FromStr for Scenario {
     }
 }
 
-/// There is no scenario of that name. The text lists those that exist.
+/// The error for an unknown scenario name. Its text lists the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownScenario;
 
 impl fmt::Display for UnknownScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no such scenario; there are ")?;
+        f.write_str("no such scenario; use one of ")?;
         for (n, scenario) in Scenario::all().iter().enumerate() {
             write!(f, "{}{scenario}", if n > 0 { ", " } else { "" })?;
         }

@@ -1,4 +1,4 @@
-//! A scenario while it runs: which events apply to an attempt, and how often each has fired.
+//! The state of a scenario: which events apply to an attempt, and how often each has happened.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use crate::script::{Event, On, Script};
 
 pub(crate) struct ScenarioRun {
     script: Script,
-    /// How often each event has fired.
+    /// How often each event has happened.
     fired: Vec<AtomicU64>,
     streams: AtomicU64,
     rules: AtomicU64,
@@ -27,7 +27,7 @@ impl ScenarioRun {
         &self.script.definition().events[index]
     }
 
-    /// The number of this attempt, from 1.
+    /// Returns the number of this attempt, from 1.
     pub(crate) fn next_attempt(&self, on: On) -> u64 {
         let counter = match on {
             On::Stream => &self.streams,
@@ -36,7 +36,7 @@ impl ScenarioRun {
         counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Returns the events that may fire on this attempt, in the order of the file.
+    /// Returns the events that may happen on this attempt, in the order of the file.
     pub(crate) fn applicable(
         &self,
         on: On,
@@ -54,7 +54,7 @@ impl ScenarioRun {
         events.filter(|(_, event)| concerns(event)).map(|(index, _)| index).collect()
     }
 
-    /// Decides whether an event fires on this occasion, and counts it if it does.
+    /// Decides whether an event happens on this occasion, and counts it if it does.
     pub(crate) fn fires(&self, index: usize, rng: &mut Rng) -> bool {
         let event = self.event(index);
         if event.probability.is_some_and(|part| rng.below(1_000_000_000) >= part) {

@@ -1,24 +1,26 @@
-//! When the n-th Post is due, and how many are due by a time: one function and its inverse, for a steady rate and for bursts.
+//! When the n-th Post is due, and how many Posts are due by a time, for a steady rate and for
+//! bursts.
 //!
-//! Both reach into the past: Post -1 was due before the stream began. What a client missed, or asks for of yesterday, needs
-//! no memory: it is counted, and made again.
+//! The two functions are inverse, and cover the past: Post -1 was due before the stream began. Past
+//! Posts need no memory, because they are counted and generated again.
 
 use std::time::Duration;
 
-/// Bursts of a stream: now and then the rate is several times as high. X tells clients to be ready for five to ten times the average.
+/// Bursts of a stream: periods with a multiple of the rate. X recommends that clients can handle
+/// five to ten times the average rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Bursts {
-    /// How many times the usual rate, from 1 up.
+    /// The multiple of the rate, at least 1.
     pub factor: f64,
-    /// From the beginning of one to that of the next.
+    /// The time from the start of a burst to the start of the next.
     pub every: Duration,
-    /// How long each is; shorter than `every`. The stream begins between two.
+    /// The length of a burst, shorter than `every`. The stream starts between two bursts.
     pub length: Duration,
 }
 
 impl Bursts {
-    /// Bursts of `length` at `factor` times the rate, each `every` so long.
+    /// Creates bursts of `length` at `factor` times the rate, one in each interval of `every`.
     #[must_use]
     pub fn new(factor: f64, every: Duration, length: Duration) -> Self {
         Self { factor, every, length }
@@ -29,17 +31,18 @@ impl Bursts {
     }
 }
 
-/// A schedule; times are nanoseconds since the feed began.
+/// A schedule. Times are nanoseconds since the feed began.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Schedule {
-    /// No Post, ever.
+    /// No Posts at all.
     Never,
-    /// As fast as they are taken.
+    /// As fast as the client reads.
     OnDemand,
     Steady {
         per_second: f64,
     },
-    /// Periods of `period` nanoseconds with `posts` each, of which the last `burst_posts` fall into the last `burst` nanoseconds.
+    /// Periods of `period` nanoseconds with `posts` Posts each. The last `burst_posts` of them fall
+    /// into the last `burst` nanoseconds.
     Bursting {
         period: i64,
         posts: i64,
@@ -50,11 +53,11 @@ pub(crate) enum Schedule {
 
 impl Schedule {
     pub(crate) fn new(rate: f64, bursts: Option<Bursts>) -> Self {
-        // Below one in a hundred years a rate is none.
+        // Less than one Post in a hundred years counts as none.
         if rate < 3e-10 {
             return Self::Never;
         }
-        // A Post each nanosecond is as fast as they are taken.
+        // More than one Post per nanosecond counts as unlimited.
         if rate > 1e9 {
             return Self::OnDemand;
         }
@@ -65,7 +68,7 @@ impl Schedule {
         Self::Bursting { period, posts: posts_in(period - burst, rate) + burst_posts, burst, burst_posts }
     }
 
-    /// When Post `n` is due. Only of schedules that have times.
+    /// Returns when Post `n` is due. Only for schedules with times.
     pub(crate) fn due(&self, n: i64) -> i64 {
         match *self {
             Self::Never => i64::MAX,
@@ -84,7 +87,8 @@ impl Schedule {
         }
     }
 
-    /// The first Post that is due later than `at`: the number of those due by then, counted from Post 0.
+    /// Returns the number of Posts due by `at`, counted from Post 0. This is also the first Post
+    /// due later.
     pub(crate) fn count(&self, at: i64) -> i64 {
         let mut n = match *self {
             Self::Never | Self::OnDemand => return 0,
@@ -100,7 +104,7 @@ impl Schedule {
                 periods * posts + nth
             }
         };
-        // The estimate is off by one at most, by rounding.
+        // The estimate is off by at most one, because of rounding.
         while self.due(n) > at {
             n -= 1;
         }
@@ -111,12 +115,12 @@ impl Schedule {
     }
 }
 
-/// `n * of / parts` without overflow.
+/// Returns `n * of / parts`, without overflow.
 fn share(n: i64, of: i64, parts: i64) -> i64 {
     (i128::from(n) * i128::from(of) / i128::from(parts)) as i64
 }
 
-/// At most some 292 years.
+/// Returns the nanoseconds, limited to about 292 years.
 pub(crate) fn nanoseconds(length: Duration) -> i64 {
     i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
 }
@@ -153,7 +157,7 @@ mod tests {
             assert_eq!(between(minute, minute + 54), 5_400);
             assert_eq!(between(minute + 54, minute + 60), 6_000);
         }
-        // From the start the stream is calm.
+        // The stream does not start with a burst.
         assert_eq!(schedule.due(0), 0);
     }
 
@@ -164,7 +168,7 @@ mod tests {
         assert_eq!(Schedule::new(0.5, None).count(-1), 0);
         assert_eq!(Schedule::new(0.5, None).count(0), 1);
         let rare = Bursts::new(1.0, Duration::from_secs(2), Duration::from_secs(1));
-        // At least one in each part, so that a rate stays one.
+        // Each part has at least one Post, so that the rate does not become zero.
         assert_eq!(Schedule::new(0.01, Some(rare)).count(9 * SECOND), 10);
     }
 }

@@ -1,9 +1,9 @@
-//! Scenarios as files: what happens to whom, when, and how often.
+//! Scenario files: which requests an event affects, when it happens and what it does.
 //!
 //! ```toml
-//! description = "Resets now and then, and a storm of 503 on the way back"
+//! description = "Occasional resets, and many 503 responses to the reconnects"
 //!
-//! [stream]                  # how all streams are
+//! [stream]                  # settings of all streams
 //! cut = "split"
 //!
 //! [[event]]                 # what happens
@@ -11,7 +11,7 @@
 //! how = "reset"
 //! place = "in-message"
 //! after-posts = 100         # when
-//! attempts = "1-3"          # to whom
+//! attempts = "1-3"          # on which requests
 //!
 //! [[event]]
 //! do = "refuse"
@@ -20,20 +20,24 @@
 //! probability = 0.5
 //! ```
 //!
-//! # Whom
+//! # Which requests
 //!
-//! `attempts` counts requests for streams with a right token, from 1, over the whole simulator:
-//! `3`, `"1-3"`, `"4-"`, `"1,3,5-7"`, or `"every"` (the default). `endpoint` takes the path of a
-//! stream, `datacenter` its name. `on = "rules"` applies to requests to the rules' endpoints
-//! instead, which are counted by themselves. `times` bounds how often an event fires in all.
+//! `attempts` counts stream requests with a valid token, from 1, over the whole simulator: `3`,
+//! `"1-3"`, `"4-"`, `"1,3,5-7"` or `"every"` (the default). `endpoint` is the path of a stream,
+//! `datacenter` a name. `on = "rules"` selects requests to the rule endpoints instead, which have
+//! their own count. `times` limits how often an event happens in total.
 //!
 //! # When
 //!
-//! An event that concerns the request or the head fires at once. The others fire when the stream
-//! begins, or: `after-posts`, `after` (a time since the head), `after-keep-alives`, `at` (a time
-//! since the simulator's start): once per connection; `every-posts`, `every`: again and again. Of a
-//! file that has fewer Posts they come at its end. `probability` is that of each such occasion;
-//! where there is no other condition, of each Post.
+//! An event about the request or the response head happens at once. The others happen when the
+//! stream starts, or under one condition:
+//!
+//! - once per connection: `after-posts`, `after-keep-alives`, `after` (time since the head) or `at`
+//!   (time since the simulator's start);
+//! - repeatedly: `every-posts` or `every`.
+//!
+//! If a file has too few Posts, the event happens at its end. `probability` applies to each
+//! occasion, and without another condition to each Post.
 //!
 //! Times are texts such as `"250ms"`, `"20s"`, `"5m"` and `"1h"`.
 //!
@@ -41,35 +45,41 @@
 //!
 //! | `do` | with | what happens |
 //! |---|---|---|
-//! | `cut` | `how` = `reset`, `close`, `half-close`, `stall`, `trickle`; `place`; `step` | the connection ends or hangs there |
-//! | `end` | | the body's proper end |
-//! | `refuse` | `status`, `body`, `headers`, `reset`, `remaining`, `retry-after` | no stream |
-//! | `interim` | `count`, `status` | responses of class 1xx first |
-//! | `slow-head` | `step` | the head comes byte by byte |
-//! | `bad-head` | `kind` | a head that nobody should accept |
-//! | `coding` | `coding` | a content coding that nobody asked for; `gzip` is real |
-//! | `endless` | `what` | something that never ends |
-//! | `bad-chunk` | `kind` | broken chunked framing |
-//! | `wrong-size` | `kind` = `smaller`, `larger`, `huge`, `zero` | a chunk size that lies |
-//! | `message` | `kind`, `then` | a system message; then `nothing`, `end`, `close` or `reset` |
-//! | `line` | `text`, `then` | any line |
-//! | `junk` | `kind` | a line that is no JSON, or strange JSON |
-//! | `unknown` | | JSON of a kind that nobody knows |
-//! | `oversize` | `bytes` | a very long Post |
-//! | `keep-alives` | `count`, `split` | so many in a row |
-//! | `duplicate` | | the last Post again |
-//! | `reorder` | `by` | the next Post comes so many Posts late |
-//! | `skewed` | `shift` | a Post with a date that is wrong by so much |
-//! | `quiet` | `length` | keep-alives only; the Posts of that time are gone |
-//! | `burst` | `length`, `factor` | so many times as many Posts |
-//! | `pause` | `length` | silence, then all goes on |
-//! | `ghost` | `length` | the place in the limit of connections stays taken after the end |
-//! | `failover` | `name`, `headers` | another datacenter's name, or none, in head and metadata |
-//! | `kill` | `name`, `length` | the datacenter (by default the one connected to) goes down, and comes back after that time |
+//! | `cut` | `how` = `reset`, `close`, `half-close`, `stall`, `trickle`; `place`; `step` | the connection ends or hangs at that place |
+//! | `end` | | the body ends properly |
+//! | `refuse` | `status`, `body`, `headers`, `reset`, `remaining`, `retry-after` | the request is refused |
+//! | `interim` | `count`, `status` | 1xx responses come first |
+//! | `slow-head` | `step` | the head is sent byte by byte |
+//! | `bad-head` | `kind` | the head is invalid |
+//! | `coding` | `coding` | the content has a coding that the client did not request; `gzip` is real |
+//! | `endless` | `what` | a part of the response never ends |
+//! | `bad-chunk` | `kind` | the chunked framing is broken |
+//! | `wrong-size` | `kind` = `smaller`, `larger`, `huge`, `zero` | a chunk size is wrong |
+//! | `message` | `kind`, `then` | a system message is sent; then `nothing`, `end`, `close` or `reset` |
+//! | `line` | `text`, `then` | any line is sent |
+//! | `junk` | `kind` | a line is not JSON, or unusual JSON |
+//! | `unknown` | | JSON of an unknown kind is sent |
+//! | `oversize` | `bytes` | a very long Post is sent |
+//! | `keep-alives` | `count`, `split` | this many keep-alives are sent in a row |
+//! | `duplicate` | | the last Post is sent again |
+//! | `reorder` | `by` | the next Post is delayed by this many Posts |
+//! | `skewed` | `shift` | the date of a Post is wrong by this time |
+//! | `quiet` | `length` | only keep-alives are sent; the Posts of that time are lost |
+//! | `burst` | `length`, `factor` | the rate of Posts is multiplied |
+//! | `pause` | `length` | nothing is sent, then everything continues |
+//! | `ghost` | `length` | the connection still counts after its end |
+//! | `failover` | `name`, `headers` | head and metadata name another datacenter, or none |
+//! | `kill` | `name`, `length` | the datacenter (by default the connected one) stops, and restarts after that time |
 //!
-//! `place` is `accept`, `request` (read, but without effect), `head` (with effect, but without an
-//! answer), `in-head`, `between` (two messages; the default), `in-size`, `in-message` or
-//! `in-line-end`. [`kinds`] lists what `kind`, `what` and `body` can be.
+//! `place` is one of:
+//!
+//! - `accept`: before the request;
+//! - `request`: after the request, which has no effect;
+//! - `head`: after the request took effect, without a response;
+//! - `in-head`, `in-size`, `in-message` or `in-line-end`: inside that part;
+//! - `between`: between two messages (the default).
+//!
+//! [`kinds`] lists the values of `kind`, `what` and `body`.
 
 mod action;
 mod error;
@@ -92,21 +102,21 @@ pub use self::error::ScriptError;
 pub(crate) use self::refusal::{Refusal, RefusalBody, Reset};
 use crate::scenario::Scenario;
 
-/// A scenario: read from a file, or one of those that are shipped. Cheap to clone.
+/// A scenario from a file or a built-in one. Cloning is cheap.
 #[derive(Clone)]
 pub struct Script(Arc<Definition>);
 
 impl Script {
-    /// Reads a scenario, as [this module's](crate::script) table has it.
+    /// Parses a scenario in the format of [this module](crate::script).
     ///
     /// # Errors
     ///
-    /// What is wrong, and where.
+    /// [`ScriptError`] with the place of the error, and what to write instead.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
         parse::definition(text.strip_prefix('\u{feff}').unwrap_or(text), None).map(Self::new)
     }
 
-    /// What happens, in one line.
+    /// Returns one line that says what happens.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.0.description
@@ -139,12 +149,12 @@ impl fmt::Debug for Script {
     }
 }
 
-/// One event, as a trigger takes it: the fields of an `[[event]]`, in TOML or as a JSON object.
+/// Parses one event of a trigger: the fields of an `[[event]]`, in TOML or as a JSON object.
 pub(crate) fn event(text: &str) -> Result<(Event, Option<u64>), ScriptError> {
     parse::event(text)
 }
 
-/// What `kind`, `what` and `body` can be, for each `do` that has one of them.
+/// Returns the values of `kind`, `what` and `body`, for each `do` that has one of them.
 #[must_use]
 pub fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![

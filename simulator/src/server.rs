@@ -19,18 +19,18 @@ use crate::tls::Acceptor;
 /// A running simulator. Dropping it shuts it down.
 pub struct Simulator {
     shared: Arc<Shared>,
-    /// What the thread that makes the Posts waits on.
+    /// Wakes the thread that generates the Posts.
     pump_notify: Arc<Notify>,
     pump: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Simulator {
-    /// Binds and starts to serve. Clients can connect when this returns.
+    /// Binds the addresses and starts serving. Clients can connect when this returns.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a configuration that makes no sense; otherwise the error of binding, of
-    /// making a certificate, or of starting a thread.
+    /// `InvalidInput` for an invalid configuration. Otherwise the error of binding an address, of
+    /// making a certificate or of starting a thread.
     pub fn start(config: Config) -> io::Result<Self> {
         config.check()?;
         let clock = Clock::new(config.time);
@@ -50,7 +50,7 @@ impl Simulator {
             let servers = addresses.into_iter().enumerate().map(server).collect();
             Shared::new(config, clock, tls, servers, &pump_notify)
         });
-        // Before the thread is there to do so itself: a virtual clock must not go on without it.
+        // Registered before the thread starts, so that a virtual clock does not advance without it.
         pump_notify.enter();
         let (pumping, notify) = (shared.clone(), pump_notify.clone());
         let pump = thread::Builder::new().name("simulator-pump".to_owned()).spawn(move || {
@@ -96,51 +96,49 @@ impl Simulator {
         self.shared.server(datacenter).map(|server| self.shared.base_url(server))
     }
 
-    /// Switches a datacenter off: its connections are reset, and further ones refused. Returns
-    /// false if there is none of that name, or if it is off.
+    /// Stops a datacenter: its connections are reset and new ones are refused. Returns false if the
+    /// name is unknown or the datacenter is already stopped.
     pub fn kill(&self, datacenter: &str) -> bool {
         self.shared.kill(datacenter)
     }
 
-    /// Switches a datacenter on again, at the same address. Returns false if there is none of that
-    /// name.
+    /// Restarts a datacenter at the same address. Returns false if the name is unknown.
     ///
     /// # Errors
     ///
-    /// The error of binding its address: another process may have taken it meanwhile.
+    /// The error of binding the address, for example because another process has taken it.
     pub fn restart(&self, datacenter: &str) -> io::Result<bool> {
         self.shared.restart(datacenter)
     }
 
-    /// Injects an event now: one of a [`script`](crate::script), in TOML or as a JSON object, such
-    /// as `do = "cut"` with `how = "reset"`.
+    /// Injects an event now. `event` is an event of a [`script`](crate::script) in TOML, or a JSON
+    /// object such as `{"do":"cut","how":"reset"}`.
     ///
-    /// It goes to one connection's stream, by its number in the ground truth log, or to all that
-    /// run. Returns how many those are. The event's conditions are ignored.
+    /// The event goes to the stream of one connection, by its number in the ground truth log, or to
+    /// all open streams. Returns the number of streams. The event's conditions are ignored.
     ///
     /// # Errors
     ///
-    /// What is wrong with the event.
+    /// [`ScriptError`] if the event is invalid.
     pub fn trigger(&self, connection: Option<u64>, event: &str) -> Result<usize, ScriptError> {
         self.shared.trigger(connection, event)
     }
 
-    /// Advances a virtual clock from deadline to deadline. Everything that falls due on the way is
-    /// done when this returns. Returns false, and does nothing, if the clock is the machine's.
+    /// Advances a virtual clock from deadline to deadline. Everything due until then has happened
+    /// when this returns. Returns false, and does nothing, if the clock is the machine's.
     ///
-    /// A client that does not read delays this by a second, once. A request that is still under way
-    /// may come before or after: read the answer's head first.
+    /// A client that does not read delays this once, by one second of real time. A request in
+    /// progress may be handled before or after; read the response head first to be sure.
     pub fn advance(&self, by: Duration) -> bool {
         self.shared.clock.advance(by)
     }
 
-    /// Returns the ids of the Posts of the feed that were due from one date until before another
-    /// (Unix milliseconds), in order, sent or not.
+    /// Returns the ids of the feed's Posts that were due from one date until before another (Unix
+    /// milliseconds), in order, sent or not.
     ///
-    /// Compared with [`Self::ground_truth`] they are what a client may have missed. Rules,
+    /// Comparing them with [`Self::ground_truth`] shows what a client may have missed. Rules,
     /// partitions and languages are ignored. The list is empty before the first client, and for a
-    /// feed that does not continue without clients: without a rate, or with a file for each
-    /// connection.
+    /// feed that stops without clients: without a rate, or with one file per connection.
     ///
     /// ```
     /// # use powerstream_simulator::{Config, Simulator, Time};
@@ -162,14 +160,14 @@ impl Simulator {
         self.shared.feed.ids(since_unix_ms, before_unix_ms)
     }
 
-    /// Returns the log of what it sends. The log stays valid after the shutdown.
+    /// Returns the log of what was sent. The log stays valid after the shutdown.
     #[must_use]
     pub fn ground_truth(&self) -> GroundTruth {
         self.shared.ground_truth.clone()
     }
 
-    /// Ends all connections where they are and waits for all threads: a matter of milliseconds.
-    /// A second call does nothing.
+    /// Ends all connections and waits for all threads, which takes milliseconds. A second call does
+    /// nothing.
     pub fn shutdown(&self) {
         self.shared.stop();
         if let Some(pump) = self.pump.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -194,7 +192,7 @@ impl fmt::Debug for Simulator {
     }
 }
 
-/// Returns what serves the connections of a datacenter. It holds no simulator alive.
+/// Returns the handler for connections to a datacenter. It does not keep the simulator alive.
 fn handler(shared: Weak<Shared>, datacenter: usize) -> Handler {
     Arc::new(move |stream, peer| connection::accept(shared.upgrade()?, datacenter, stream, peer))
 }

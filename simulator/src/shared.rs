@@ -1,4 +1,4 @@
-//! What all threads of a simulator share.
+//! The state that all threads of a simulator share.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) streams: StreamRegistry,
     pub(crate) extra_posts: ExtraPosts,
     stopped: AtomicBool,
-    /// Threads that wait to bring a datacenter back.
+    /// Threads that wait until they restart a datacenter.
     timers: Mutex<Vec<(Arc<Notify>, JoinHandle<()>)>>,
 }
 
@@ -98,17 +98,17 @@ impl Shared {
         format!("{scheme}://{}", server.reachable())
     }
 
-    /// Returns how the scenario has all streams.
+    /// Returns the stream settings of the scenario.
     pub(crate) fn stream_style(&self) -> &Stream {
         &self.scenario_run.script().definition().stream
     }
 
-    /// Returns how a connection ends that the scenario has ended.
+    /// Returns the end to log for a connection that the scenario ended.
     pub(crate) fn fault_end(&self) -> End {
         self.scenario_run.script().definition().named.map_or(End::Scripted, End::Fault)
     }
 
-    /// Has an event happen now, on one stream or on all that run. Returns on how many.
+    /// Injects an event now, on one stream or on all open ones. Returns the number of streams.
     pub(crate) fn trigger(&self, connection: Option<u64>, event: &str) -> Result<usize, ScriptError> {
         let (event, named) = script::event(event)?;
         let numbers = match connection.or(named) {
@@ -118,13 +118,12 @@ impl Shared {
         Ok(numbers.into_iter().filter(|number| self.streams.send(*number, event.action.clone())).count())
     }
 
-    /// Switches a datacenter off. Returns false if there is none of that name, or if it is off.
+    /// Stops a datacenter. Returns false if the name is unknown or the datacenter is stopped.
     pub(crate) fn kill(&self, name: &str) -> bool {
         self.server(name).is_some_and(|server| server.close(Stop::Killed))
     }
 
-    /// Switches a datacenter on again. Returns false if there is none of that name, or after the
-    /// shutdown.
+    /// Restarts a datacenter. Returns false if the name is unknown, or after the shutdown.
     pub(crate) fn restart(&self, name: &str) -> io::Result<bool> {
         match self.server(name) {
             Some(server) if !self.is_stopped() => server.restart().map(|()| true),
@@ -132,19 +131,19 @@ impl Shared {
         }
     }
 
-    /// Switches a datacenter off, and on again after a time, if there is one.
+    /// Stops a datacenter, and restarts it after `length` if there is one.
     pub(crate) fn kill_for(self: &Arc<Self>, name: &str, length: Option<Duration>) {
         if let Some(length) = length {
             let until = self.clock.now() + length;
             let (notify, shared, name) = (Arc::new(Notify::new(&self.clock)), self.clone(), name.to_owned());
             let waiting = notify.clone();
-            // Before its thread is there.
+            // Registered before the thread starts.
             notify.enter();
             let wait = move || {
                 while !shared.is_stopped() && shared.clock.now() < until {
                     waiting.wait(Some(until));
                 }
-                // If its port is taken meanwhile, it stays away.
+                // If another process took the port meanwhile, the datacenter stays stopped.
                 let _ = shared.restart(&name);
                 waiting.leave();
             };
@@ -158,8 +157,7 @@ impl Shared {
         self.kill(name);
     }
 
-    /// Ends all connections and waits for their threads, and for those that would bring a
-    /// datacenter back.
+    /// Ends all connections and waits for their threads and for the restart timers.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.close_servers();
@@ -168,7 +166,7 @@ impl Shared {
             notify.wake();
             let _ = timer.join();
         }
-        // One may have come back meanwhile.
+        // A timer may have restarted a datacenter meanwhile.
         self.close_servers();
     }
 

@@ -1,23 +1,23 @@
-//! Where Posts come from: a generator, or lines of a file.
+//! The source of Posts: a generator or the lines of a file.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io};
 
-/// What a simulator sends.
+/// The source of the Posts that a simulator sends.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Source {
-    /// Posts made up from a seed, without end. All connections share them, as those of the service do.
+    /// Posts generated from a seed, without end. All connections share them, as on the service.
     Generated {
-        /// Decides everything about them but ids and dates.
+        /// The seed of everything except ids and dates.
         seed: u64,
     },
-    /// Given messages, the same for each connection, from the first to the last.
+    /// Given messages, sent to each connection from the first to the last.
     File(Arc<[SourcePost]>),
 }
 
-/// A message of a source: a line of a file, or a generated Post.
+/// A message of a source: a line of a file or a generated Post.
 #[derive(Clone)]
 pub struct SourcePost {
     pub(crate) id: Option<u64>,
@@ -25,13 +25,13 @@ pub struct SourcePost {
 }
 
 impl SourcePost {
-    /// The line as it stood in the file, without its line end.
+    /// Returns the line as in the file, without its line end.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The id of the Post, if there is one to be found.
+    /// Returns the id of the Post, if one was found.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
         self.id
@@ -54,8 +54,8 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Lines of JSON, each a message. Line ends are LF or CR LF; a byte order mark in front and lines of white space are
-    /// skipped; everything else is sent as it is, checked for nothing.
+    /// Creates a source from lines of JSON, one message per line. Lines end with LF or CR LF. A byte
+    /// order mark in front and blank lines are skipped. Other lines are sent unchanged and unchecked.
     ///
     /// # Errors
     ///
@@ -71,16 +71,19 @@ impl Source {
             .map(|line| SourcePost { id: post_id(line), bytes: line.into() })
             .collect();
         if posts.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "no Posts in it: every line is empty"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it contains no Posts, because every line is empty",
+            ));
         }
         Ok(Self::File(posts))
     }
 
-    /// [`Source::from_ndjson`] for a file.
+    /// Creates a source from a file, as [`Source::from_ndjson`].
     ///
     /// # Errors
     ///
-    /// What reading the file gives, with its path in the text; `InvalidData` if it has no line.
+    /// The error of reading the file, with its path; `InvalidData` if it has no line.
     pub fn from_path(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -88,15 +91,15 @@ impl Source {
     }
 }
 
-/// The id of a Post: `id_str` or `id` of the object, or of its `data`, or of the first element of an array. `None` where
-/// nothing of the kind is found; a line need not even be JSON.
+/// Returns the id of a Post: `id_str` or `id` of the object, of its `data`, or of the first element
+/// of an array. Returns `None` if there is none; the line need not be JSON.
 fn post_id(line: &[u8]) -> Option<u64> {
     let line = line.trim_ascii();
     let object = line.strip_prefix(b"[").unwrap_or(line).trim_ascii();
     id_of_object(object, 0)
 }
 
-/// Walks the keys of one object, over strings and nested values, without recursion but for `data`.
+/// Scans the keys of one object, skipping strings and nested values. It recurses only into `data`.
 fn id_of_object(json: &[u8], depth: u8) -> Option<u64> {
     let mut at = 0;
     let mut level = 0_usize;
@@ -138,7 +141,7 @@ fn id_of_object(json: &[u8], depth: u8) -> Option<u64> {
         }
         at += 1;
     }
-    // A v2 Post has a string in `id`.
+    // The `id` of a v2 Post is a string.
     found.or_else(|| if depth == 1 { string_id(json) } else { None })
 }
 
@@ -149,7 +152,7 @@ fn string_id(data: &[u8]) -> Option<u64> {
     number(&value[..end])
 }
 
-/// The closing quote of the string that opens at `at`.
+/// Returns the index of the closing quote of the string that starts at `at`.
 fn string_end(json: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {

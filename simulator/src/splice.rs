@@ -1,15 +1,17 @@
-//! One root key of a JSON object, found and replaced in its bytes: everything else stays as it was written.
+//! Finding and replacing one root key of a JSON object in its bytes. Everything else stays
+//! unchanged.
 
 use std::ops::Range;
 
-/// Where the value of a root key is. `None` if the text is no object, or has no such key. The first of several counts.
+/// Returns the range of the value of a root key, the first if there are several. Returns `None` if
+/// the text is not an object or has no such key.
 pub(crate) fn root_value(json: &[u8], key: &[u8]) -> Option<Range<usize>> {
     let found = root_member(json, key)?;
     Some(found.value)
 }
 
 struct Member {
-    /// From the key's opening quote.
+    /// The index of the key's opening quote.
     start: usize,
     value: Range<usize>,
 }
@@ -40,7 +42,8 @@ fn root_member(json: &[u8], key: &[u8]) -> Option<Member> {
     None
 }
 
-/// The object with this value for the root key: in place of the old one, or added last. `None` if the text is no object.
+/// Returns the object with this value for the root key, replaced or added last. Returns `None` if
+/// the text is not an object.
 pub(crate) fn with_root(json: &[u8], key: &str, value: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(json.len() + key.len() + value.len() + 4);
     if let Some(old) = root_value(json, key.as_bytes()) {
@@ -66,14 +69,14 @@ pub(crate) fn with_root(json: &[u8], key: &str, value: &[u8]) -> Option<Vec<u8>>
     Some(out)
 }
 
-/// The object without this root key; `None` if it has none.
+/// Returns the object without this root key, or `None` if it has none.
 pub(crate) fn without_root(json: &[u8], key: &str) -> Option<Vec<u8>> {
     let Member { start, value } = root_member(json, key.as_bytes())?;
     let after = blanks(json, value.end);
     let (start, end) = if json.get(after) == Some(&b',') {
         (start, blanks(json, after + 1))
     } else {
-        // The last one takes the comma before it along.
+        // If the key is the last one, the comma before it is removed.
         let before = json[..start].iter().rposition(|b| !b.is_ascii_whitespace())?;
         (if json[before] == b',' { before } else { before + 1 }, value.end)
     };
@@ -84,7 +87,7 @@ fn blanks(json: &[u8], at: usize) -> usize {
     at + json.get(at..).map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_whitespace()).count())
 }
 
-/// The closing quote of the string that opens at `at`.
+/// Returns the index of the closing quote of the string that starts at `at`.
 fn string_end(json: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
@@ -96,7 +99,7 @@ fn string_end(json: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Just behind the value that starts at `at`, without recursion.
+/// Returns the index after the value that starts at `at`, without recursion.
 fn value_end(json: &[u8], mut at: usize) -> Option<usize> {
     let mut level = 0_usize;
     loop {

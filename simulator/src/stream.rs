@@ -15,16 +15,16 @@ use crate::script::{Action, Metadata, On, system};
 use crate::stream_writer::StreamWriter;
 use crate::{admission, inject};
 
-/// Messages that are due at once go into one `write()` up to about this much.
+/// The size of a `write()` up to which messages are combined, in bytes.
 const WRITE_BYTES: usize = 32 << 10;
 
-/// How long a message may be held back because the next one shall join its chunk.
+/// How long a message waits for the next one of its chunk.
 const HOLD_MAX: Duration = Duration::from_millis(50);
 
-/// Posts before metadata that is late.
+/// The number of Posts before late metadata.
 const METADATA_LATE: u64 = 10;
 
-/// Answers a request for a stream, and sends it. Returns how it ended.
+/// Answers a request for a stream, and sends the stream. Returns how it ended.
 pub(crate) fn serve(exchange: &mut Exchange<'_>, endpoint: &'static Endpoint, params: &StreamParams) -> End {
     let Err(end) = begin(exchange, endpoint, params);
     end
@@ -69,11 +69,10 @@ fn begin(
         exchange.out.recorder().fault_begins();
     }
     inject::at_head(exchange, &actions, &head)?;
-    // All of a head that is slow but its last byte.
+    // A slow head is sent except for its last byte.
     let (begun, rest) = head.split_at(if exchange.out.has_slow_head() { head.len() - 1 } else { 0 });
     exchange.out.head(begun)?;
-    // Before the head ends: a client that has read it misses nothing from then on, however late
-    // this thread gets its next turn.
+    // Opened before the head ends, so that a client that has read the head misses no later Post.
     let cursor = open_feed(exchange, endpoint, params);
     exchange.out.head(rest)?;
 
@@ -90,13 +89,13 @@ fn begin(
     drop(registered);
     if let (Some(slot), Status::Lost | Status::Resetting) = (&mut exchange.slot, exchange.out.link().status())
     {
-        // Neither side has closed in due form.
+        // Neither side closed the connection properly.
         slot.ghost = Some(ghost.unwrap_or(shared.config.ghost));
     }
     result
 }
 
-/// Opens the feed: its Posts from now on, and as far back as was asked for.
+/// Opens the feed: the Posts from now on, and the requested past ones.
 fn open_feed(exchange: &Exchange<'_>, endpoint: &Endpoint, params: &StreamParams) -> FeedCursor {
     let (shared, datacenter) = (exchange.shared, exchange.datacenter);
     let home = params.local_dc_only.then_some((datacenter as u64, shared.datacenters.len() as u64));
@@ -115,18 +114,18 @@ struct RunningStream<'a, 'b> {
     writer: StreamWriter<'a, 'b>,
     cursor: FeedCursor,
     pending: PendingEvents<'a>,
-    /// The end of a file was met.
+    /// The file has no more Posts.
     is_exhausted: bool,
 }
 
-/// What there is to do.
+/// What to do next.
 enum Step {
-    /// Nothing until then.
+    /// Wait until then.
     Wait(Option<Instant>),
-    /// There may be more.
+    /// Poll again.
     Again,
     Inject(Box<Action>),
-    /// The end of what was asked for.
+    /// The requested time window is complete.
     End,
     FellBehind,
 }
@@ -135,7 +134,7 @@ impl RunningStream<'_, '_> {
     fn run(mut self, datacenter: Option<String>) -> Result<Infallible, End> {
         let (now, started) = (self.now(), self.writer.exchange.shared.clock.started());
         self.pending.start(now, started);
-        // Those that do not wait for anything, before the first message.
+        // Events without a condition happen before the first message.
         while let Some(action) = self.pending.at_once(&mut self.writer.exchange.rng) {
             self.inject(action)?;
         }
@@ -148,7 +147,7 @@ impl RunningStream<'_, '_> {
 
         let keep_alive = self.writer.exchange.shared.config.keep_alive;
         let mut last_sent = self.now();
-        // When the oldest message came that is held back.
+        // When the oldest held message arrived.
         let mut held_since: Option<Instant> = None;
         loop {
             let now = self.now();
@@ -200,7 +199,7 @@ impl RunningStream<'_, '_> {
         inject::in_stream(&mut self.writer, action, &mut self.cursor)
     }
 
-    /// Ends a recovery, of which everything is sent.
+    /// Ends a recovery after all its Posts.
     fn complete(&mut self) -> Result<End, End> {
         if self.writer.exchange.shared.config.recovery_marker {
             self.writer.message(system::RECOVERY_COMPLETED.as_bytes().into(), None, false);
@@ -212,8 +211,8 @@ impl RunningStream<'_, '_> {
         Ok(End::Complete)
     }
 
-    /// Ends a stream whose client has fallen too far behind, with a message that may still get
-    /// through.
+    /// Ends the stream of a client that has fallen too far behind, with a message that it may still
+    /// receive.
     fn cut_off(&mut self) -> Result<End, End> {
         self.writer.message(system::SLOW_READER.as_bytes().into(), None, false);
         self.writer.exchange.out.flush()?;
@@ -229,15 +228,15 @@ impl RunningStream<'_, '_> {
         self.writer.message(metadata.into_bytes().into(), None, false);
     }
 
-    /// Takes the next event that is due. With `at_end`, also those that wait for more Posts than
-    /// there are.
+    /// Takes the next event that is due. With `at_end`, this includes events that wait for more
+    /// Posts than exist.
     fn due(&mut self, now: Instant, at_end: bool) -> Option<Action> {
         let (posts, keep_alives) = (self.writer.posts(), self.writer.keep_alives());
         let progress = Progress { now, posts, keep_alives, at_end };
         self.pending.due(progress, &mut self.writer.exchange.rng)
     }
 
-    /// Takes what is due.
+    /// Collects what is due.
     fn gather(&mut self, now: Instant) -> Step {
         while self.writer.exchange.out.unsent() < WRITE_BYTES {
             if let Some(action) = self.due(now, false) {
@@ -259,7 +258,7 @@ impl RunningStream<'_, '_> {
                         self.writer.post(item, now);
                         continue;
                     }
-                    // Fewer than an event waits for.
+                    // The file has fewer Posts than an event waits for.
                     if !self.is_exhausted {
                         if let Some(action) = self.due(now, true) {
                             return Step::Inject(Box::new(action));

@@ -1,4 +1,4 @@
-//! The streams that run, and a mailbox for each: actions reach them from other threads.
+//! The running streams. Other threads send actions to them through mailboxes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crate::link::Link;
 use crate::script::Action;
 
-/// Actions from outside for one stream.
+/// Actions for one stream from other threads.
 #[derive(Clone, Default)]
 pub(crate) struct Mailbox(Arc<Mutex<VecDeque<Action>>>);
 
@@ -22,13 +22,13 @@ impl Mailbox {
 pub(crate) struct StreamRegistry(Mutex<BTreeMap<u64, (Weak<Link>, Mailbox)>>);
 
 impl StreamRegistry {
-    /// Adds a stream, which can be sent actions until the returned guard is dropped.
+    /// Adds a stream. It can receive actions until the returned guard is dropped.
     pub(crate) fn register(&self, number: u64, link: &Arc<Link>, mailbox: &Mailbox) -> Registered<'_> {
         lock(&self.0).insert(number, (Arc::downgrade(link), mailbox.clone()));
         Registered { registry: self, number }
     }
 
-    /// Removes a stream that is over, or about to be.
+    /// Removes a stream that has ended or is about to end.
     pub(crate) fn deregister(&self, number: u64) {
         lock(&self.0).remove(&number);
     }
@@ -37,7 +37,7 @@ impl StreamRegistry {
         lock(&self.0).keys().copied().collect()
     }
 
-    /// Sends an action to a stream. Returns false if it does not run.
+    /// Sends an action to a stream. Returns false if the stream is not running.
     pub(crate) fn send(&self, number: u64, action: Action) -> bool {
         let streams = lock(&self.0);
         let Some((link, mailbox)) = streams.get(&number) else { return false };
@@ -48,7 +48,7 @@ impl StreamRegistry {
     }
 }
 
-/// A stream among those that run.
+/// The registration of a running stream.
 pub(crate) struct Registered<'a> {
     registry: &'a StreamRegistry,
     number: u64,

@@ -1,5 +1,5 @@
-//! The body of a running stream: what was sent so far, the form of the Posts, and what events do to
-//! those that follow.
+//! The body of a running stream: counts, the format of the Posts, and the effects of events on
+//! later Posts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,23 +17,23 @@ pub(crate) struct StreamWriter<'a, 'b> {
     messages: u64,
     posts: u64,
     keep_alives: u64,
-    /// The fields of a v2 Post that were asked for; `None` where Posts go out as they are.
+    /// The requested fields of v2 Posts. `None` sends Posts unchanged.
     fields: Option<Vec<(String, String)>>,
-    /// The least time from a Post to the next, and when the next may go.
+    /// The shortest time between two Posts, and when the next one may be sent.
     cap: Option<(Duration, Instant)>,
     pub(crate) effects: Effects,
 }
 
-/// What events do to the Posts that follow.
+/// The effects of events on later Posts.
 #[derive(Default)]
 pub(crate) struct Effects {
-    /// The Post that was sent last.
+    /// The last Post sent.
     pub(crate) last: Option<(Arc<[u8]>, Option<u64>)>,
     pub(crate) quiet_until: Option<Instant>,
     pub(crate) burst: Option<(Instant, u64)>,
-    /// The next Post is to be so many Posts late.
+    /// The number of Posts by which the next Post is delayed.
     pub(crate) reorder: Option<u64>,
-    /// Posts that are late, and behind how many they come.
+    /// Delayed Posts, and how many Posts come before each.
     pub(crate) late: Vec<(u64, Item)>,
 }
 
@@ -52,22 +52,22 @@ impl<'a, 'b> StreamWriter<'a, 'b> {
         }
     }
 
-    /// Makes Posts go out in the form of v2, with these fields.
+    /// Sends Posts in the v2 format with these fields.
     pub(crate) fn write_v2(&mut self, fields: Vec<(String, String)>) {
         self.fields = Some(fields);
     }
 
-    /// Limits the Posts a second.
+    /// Limits the Posts per second.
     pub(crate) fn limit(&mut self, posts_a_second: f64) {
         self.cap = Some((Duration::from_secs_f64(1.0 / posts_a_second), self.exchange.out.now()));
     }
 
-    /// Returns when the next Post may go, if there is a limit.
+    /// Returns when the next Post may be sent, if there is a limit.
     pub(crate) fn next_allowed(&self) -> Option<Instant> {
         self.cap.map(|(_, next)| next)
     }
 
-    /// Returns the number of Posts sent, those that events made up aside.
+    /// Returns the number of Posts sent, without those that events generated.
     pub(crate) fn posts(&self) -> u64 {
         self.posts
     }
@@ -76,7 +76,7 @@ impl<'a, 'b> StreamWriter<'a, 'b> {
         self.keep_alives
     }
 
-    /// Adds a Post of the feed, and what a burst adds to it.
+    /// Adds a Post of the feed, and the additional Posts of a burst.
     pub(crate) fn post(&mut self, item: Item, now: Instant) {
         let Item { post: SourcePost { id, bytes }, rules } = item;
         let bytes = self.shaped(bytes, rules.as_deref());
@@ -96,18 +96,18 @@ impl<'a, 'b> StreamWriter<'a, 'b> {
         }
     }
 
-    /// Makes up a Post of the given size: its id and its bytes.
+    /// Generates a Post of the given size in bytes. Returns its id and its bytes.
     pub(crate) fn padded_post(&self, bytes: usize) -> (u64, Vec<u8>) {
         let shared = self.exchange.shared;
         shared.extra_posts.padded(shared.clock.unix_ms(), bytes)
     }
 
-    /// Returns a Post in the form of the endpoint.
+    /// Returns a Post in the format of the endpoint.
     pub(crate) fn shaped(&self, bytes: Arc<[u8]>, rules: Option<&[Arc<StoredRule>]>) -> Arc<[u8]> {
         let says = self.exchange.shared.config.matching_rules;
         let rules = rules.filter(|_| says);
         if !says && self.fields.is_none() && self.exchange.shared.feed.is_generated() {
-            // Those of the generator are made up.
+            // The generator's own matching rules are invented.
             if let Some(without) = splice::without_root(&bytes, "matching_rules") {
                 return without.into();
             }
@@ -118,7 +118,7 @@ impl<'a, 'b> StreamWriter<'a, 'b> {
         }
     }
 
-    /// Adds a message, and the keep-alive that the scenario has before it.
+    /// Adds a message, and before it the keep-alive of the scenario.
     pub(crate) fn message(&mut self, bytes: Arc<[u8]>, id: Option<u64>, is_post: bool) {
         let keep_alive = match self.style.keep_alives {
             KeepAlives::WhenIdle => false,
@@ -139,7 +139,7 @@ impl<'a, 'b> StreamWriter<'a, 'b> {
         self.keep_alives += 1;
     }
 
-    /// Adds a keep-alive whose CR and LF are in chunks of their own.
+    /// Adds a keep-alive whose CR and LF are in separate chunks.
     pub(crate) fn keep_alive_split(&mut self) {
         self.exchange.out.keep_alive_split();
         self.keep_alives += 1;

@@ -1,40 +1,43 @@
-//! Calendar text and snowflake ids: what Posts and heads say about time.
+//! Dates as text, and snowflake ids, as in Posts and response heads.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Unix milliseconds of the first snowflake id.
+/// The time of the first snowflake id, in Unix milliseconds.
 const SNOWFLAKE_EPOCH_MS: u64 = 1_288_834_974_657;
 
-/// Bits below the time in a snowflake id: 5 datacenter, 5 worker, 12 sequence.
+/// Bits below the time in a snowflake id: 5 for the datacenter, 5 for the worker, 12 for the
+/// sequence.
 const SNOWFLAKE_SHIFT: u32 = 22;
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
-/// Unix milliseconds now; 0 for a clock set before 1970.
+/// Returns the Unix time in milliseconds, and 0 for a clock before 1970.
 pub(crate) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-/// The snowflake of a time, with the given 22 low bits. Times before the first snowflake count as it.
+/// Returns the snowflake of a time, with the given 22 low bits. Earlier times count as the time of
+/// the first snowflake.
 pub(crate) fn snowflake(unix_ms: u64, low_bits: u64) -> u64 {
     (unix_ms.saturating_sub(SNOWFLAKE_EPOCH_MS) << SNOWFLAKE_SHIFT)
         | (low_bits & ((1 << SNOWFLAKE_SHIFT) - 1))
 }
 
-/// The time in a snowflake id, Unix milliseconds.
+/// Returns the time of a snowflake id, in Unix milliseconds.
 pub(crate) fn snowflake_ms(id: u64) -> u64 {
     (id >> SNOWFLAKE_SHIFT) + SNOWFLAKE_EPOCH_MS
 }
 
-/// Snowflakes that one machine can make in a millisecond.
+/// The number of snowflakes per machine and millisecond.
 pub(crate) const SEQUENCES: u64 = 1 << 12;
 
-/// Snowflake ids of now: unique and strictly increasing, also when the clock stands still or goes back.
+/// A generator of snowflake ids of the current time. They are unique and strictly increasing, even
+/// if the clock stops or goes back.
 #[derive(Debug, Clone)]
 pub(crate) struct Snowflakes {
-    /// Datacentre and worker, bits 12 to 21.
+    /// The datacenter and the worker, bits 12 to 21.
     machine: u64,
     last_ms: u64,
     sequence: u64,
@@ -57,7 +60,7 @@ impl Snowflakes {
         } else {
             self.sequence += 1;
             if self.sequence == SEQUENCES {
-                // More than 4096 in a millisecond: borrow from the next one.
+                // After 4,096 ids in a millisecond, the next millisecond is used.
                 self.last_ms += 1;
                 self.sequence = 0;
             }
@@ -66,7 +69,7 @@ impl Snowflakes {
     }
 }
 
-/// A moment in UTC, split up.
+/// A date and time in UTC.
 struct Civil {
     year: u64,
     month: &'static str,
@@ -78,7 +81,7 @@ struct Civil {
 }
 
 impl Civil {
-    /// Howard Hinnant's days-to-civil algorithm, for times since 1970.
+    /// The days-to-civil algorithm of Howard Hinnant, for times since 1970.
     fn of(unix_seconds: u64) -> Self {
         let days = unix_seconds / 86_400;
         let in_day = unix_seconds % 86_400;
@@ -102,7 +105,7 @@ impl Civil {
     }
 }
 
-/// Days since 1970 of a date, by the inverse of that algorithm.
+/// Returns the days since 1970 of a date, by the inverse algorithm.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     let (year, month_from_march) =
         if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
@@ -113,7 +116,8 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
         .checked_sub(719_468)
 }
 
-/// Unix milliseconds of `2026-01-05T10:00:00Z`, with or without decimals; `None` for everything else, dates before 1970 too.
+/// Parses `2026-01-05T10:00:00Z`, with or without decimals, to Unix milliseconds. Returns `None`
+/// for any other text, and for dates before 1970.
 pub(crate) fn iso_8601(text: &str) -> Option<u64> {
     let text = text.strip_suffix('Z')?;
     let (text, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -143,21 +147,22 @@ pub(crate) fn iso_8601(text: &str) -> Option<u64> {
     Some((((days_now * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + ms)
 }
 
-/// A date as the v2 API writes it: `2026-01-05T10:00:00.000Z`.
+/// Formats a date as the v2 API does: `2026-01-05T10:00:00.000Z`.
 pub(crate) fn iso(unix_ms: u64) -> String {
     let Civil { year, month, day, hour, minute, second, .. } = Civil::of(unix_ms / 1_000);
     let month = MONTHS.iter().position(|name| *name == month).unwrap_or(0) + 1;
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", unix_ms % 1_000)
 }
 
-/// The legacy form of a Post's time: `Wed Oct 10 20:19:24 +0000 2018`.
+/// Formats a date as legacy Posts do: `Wed Oct 10 20:19:24 +0000 2018`.
 pub(crate) fn legacy(unix_ms: u64) -> String {
     let t = Civil::of(unix_ms / 1_000);
     let Civil { weekday, month, day, hour, minute, second, year } = t;
     format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} +0000 {year}")
 }
 
-/// The `date` header as X writes it, with the zone `UTC` where HTTP prescribes `GMT`: clients meet it, so they should meet it here.
+/// Formats the `date` header as X does, with the zone `UTC`, where HTTP requires `GMT`. Clients
+/// should be tested with it.
 pub(crate) fn http_date(unix_ms: u64) -> String {
     let t = Civil::of(unix_ms / 1_000);
     let Civil { weekday, month, day, hour, minute, second, year } = t;

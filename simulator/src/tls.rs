@@ -1,7 +1,6 @@
-//! TLS: what can be chosen about it, and what can be wrong with it.
+//! TLS: its settings and its faults.
 //!
-//! It lies below everything else: the scenarios, and the writes they cut a stream into, are those
-//! of the plaintext, each write a record or more of its own.
+//! TLS is below the scenarios. They cut and write plaintext, and each write is at least one record.
 
 mod acceptor;
 mod layer;

@@ -1,8 +1,8 @@
-//! A Post in the form of the v2 API, made of the legacy one: what was asked for, and no more.
+//! Conversion of a legacy Post into the v2 format, with the requested fields only.
 //!
-//! Names, nesting and defaults as X's pages on fields, expansions and the migration from the older format have them. Of the fields the
-//! generator has a basis for those that Posts, users, places and media commonly carry are given; others are absent, as they are
-//! in the service where there is no value.
+//! Names, nesting and defaults follow X's pages on fields, on expansions and on the migration from
+//! the legacy format. Only common fields of Posts, users, places and media that the generator has
+//! data for are present. Others are absent, as in the service if there is no value.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::rule_store::{StoredRule, matching_rules};
 use crate::{splice, time};
 
-/// The v2 form of a legacy Post. `None` if it is none, or no JSON.
+/// Returns the v2 form of a legacy Post, or `None` if the text is not a Post or not JSON.
 pub(crate) fn envelope(
     legacy: &[u8],
     fields: &[(String, String)],
@@ -40,7 +40,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Where the whole text and its entities are.
+/// Returns the whole text and its entities.
 fn whole(post: &Value) -> (&Value, &Value) {
     match post.get("extended_tweet") {
         Some(extended) => (&extended["full_text"], &extended["entities"]),
@@ -56,7 +56,7 @@ fn tweet(post: &Value, wanted: &Wanted<'_>) -> Option<Map<String, Value>> {
     data.insert("edit_history_tweet_ids".to_owned(), history.map_or_else(|| json!([id]), Value::Array));
     data.insert("id".to_owned(), json!(id));
     data.insert("text".to_owned(), text.clone());
-    // What is expanded is named in the Post, whether that field was asked for or not.
+    // A Post names what is expanded even if that field was not requested.
     let field = |name: &str| wanted.has("tweet.fields", name);
     let expands = |name: &str| wanted.has("expansions", name);
     let mut put = |name: &str, value: Value| {

@@ -1,7 +1,7 @@
-//! From messages to bytes on the wire: chunks, and where they are cut.
+//! Encoding of messages as chunked bytes, and where chunks and writes are cut.
 //!
 //! ```text
-//!   message, keep-alive ──> payload: msg CR LF msg CR LF CR LF msg ..      (what a decoder must give back)
+//!   message, keep-alive ──> payload: msg CR LF msg CR LF CR LF msg ..      (what a decoder must return)
 //!                              │ cut into chunks
 //!                              v
 //!                           3a CR LF <58 bytes> CR LF 5 CR LF ..           (Writes::bytes)
@@ -10,38 +10,38 @@
 //!                           Writes::next_end, one write() each
 //! ```
 //!
-//! No socket and no clock: the same seed and the same messages give the same bytes in the same
-//! writes. `Writes` also says at which byte each message is complete, which is what the truth log
-//! stamps.
+//! This code uses neither socket nor clock: the same seed and messages give the same bytes in the
+//! same writes. `Writes` also records the offset at which each message is complete, for the ground
+//! truth log.
 
 use crate::rng::Rng;
 
 /// How the payload is cut into chunks, and the chunks into writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cutting {
-    /// A chunk for each message.
+    /// One chunk per message.
     Whole,
-    /// Chunks of 1 to 16 bytes, those of a message in one write.
+    /// Chunks of 1 to 16 bytes; the chunks of a message are in one write.
     Tiny,
-    /// Each message over four chunks or so, each in a write of its own.
+    /// About four chunks per message, each in its own write.
     Split,
-    /// Up to 16 messages in a chunk; half of the chunks end inside a message.
+    /// Up to 16 messages in a chunk. Half of the chunks end inside a message.
     Coalesced,
-    /// A chunk for each message, written a few bytes at a time, its framing byte by byte.
+    /// One chunk per message, written a few bytes at a time, and its framing byte by byte.
     Dribbled,
 }
 
-/// The longest run of messages in one chunk.
+/// The most messages in one chunk.
 const COALESCED_MAX: u64 = 16;
 
-/// Bytes to write and where.
+/// Bytes to write, and how to divide them into writes.
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
-    /// All of them, in order.
+    /// All bytes, in order.
     pub(crate) bytes: Vec<u8>,
-    /// Offsets after which a new write begins.
+    /// Offsets at which a new write starts.
     ends: Vec<usize>,
-    /// For each message and keep-alive that these bytes complete, the offset just behind its CR LF.
+    /// The offset after the CR LF of each message and keep-alive that these bytes complete.
     pub(crate) complete: Vec<usize>,
 }
 
@@ -52,7 +52,7 @@ impl Writes {
         self.complete.clear();
     }
 
-    /// Where the write ends that starts at `from`.
+    /// Returns the end of the write that starts at `from`.
     pub(crate) fn next_end(&self, from: usize) -> usize {
         let after = self.ends.partition_point(|end| *end <= from);
         self.ends.get(after).copied().unwrap_or(self.bytes.len())
@@ -62,17 +62,17 @@ impl Writes {
         self.ends.push(self.bytes.len());
     }
 
-    /// Bytes that are no part of the payload: a response head, a broken chunk.
+    /// Appends bytes that are not part of the payload: a response head or a broken chunk.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What was added last ends a message.
+    /// Marks the end of the bytes as the end of a message.
     pub(crate) fn completes_here(&mut self) {
         self.complete.push(self.bytes.len());
     }
 
-    /// The end of the body.
+    /// Appends the last chunk.
     pub(crate) fn last_chunk(&mut self) {
         self.bytes.extend_from_slice(b"0\r\n\r\n");
     }
@@ -83,14 +83,14 @@ impl Writes {
 pub(crate) struct Encoder {
     cutting: Cutting,
     rng: Rng,
-    /// Payload that is in no chunk yet.
+    /// Payload that is not yet in a chunk.
     held: Vec<u8>,
-    /// Where messages and keep-alives end in it.
+    /// The ends of messages and keep-alives in `held`.
     held_ends: Vec<usize>,
-    /// How many messages the chunk under way shall have.
+    /// The number of messages for the current chunk.
     group: u64,
     grouped: u64,
-    /// The payload goes out as gzip; whether its header has.
+    /// Whether the gzip header is sent, if the payload is gzip.
     gzip: Option<bool>,
 }
 
@@ -100,13 +100,13 @@ impl Encoder {
         Self { cutting, rng, held: Vec::new(), held_ends: Vec::new(), group, grouped: 0, gzip: None }
     }
 
-    /// From here on the payload is one gzip member, of blocks that are stored as they are: each
-    /// message can be had at once.
+    /// Encodes the payload from now on as one gzip member of stored blocks, so that each message
+    /// can be decoded immediately.
     pub(crate) fn compress(&mut self) {
         self.gzip = Some(false);
     }
 
-    /// Adds a keep-alive whose CR and LF are in chunks, and writes, of their own.
+    /// Adds a keep-alive whose CR and LF are in separate chunks and writes.
     pub(crate) fn keep_alive_split(&mut self, out: &mut Writes) {
         self.flush(out);
         self.hold(b"");
@@ -147,12 +147,12 @@ impl Encoder {
         }
     }
 
-    /// Whether there is something that no chunk has yet.
+    /// Returns true if some payload is not yet in a chunk.
     pub(crate) fn is_holding(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Puts everything out that is held back.
+    /// Writes all held payload into chunks.
     pub(crate) fn flush(&mut self, out: &mut Writes) {
         if self.held.is_empty() {
             return;
@@ -179,12 +179,12 @@ impl Encoder {
             }
             Some(begun) => {
                 if !std::mem::replace(begun, true) {
-                    // RFC 1952 section 2.3: deflate, no flags, no time, no hint, unknown system.
+                    // RFC 1952, section 2.3: deflate, no flags, no time, no hint, unknown system.
                     self.held.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
                 }
                 for block in [message, b"\r\n"].concat().chunks(0xffff) {
-                    // RFC 1951 section 3.2.4: not the last block, stored; its length, and that
-                    // inverted.
+                    // RFC 1951, section 3.2.4: a stored block that is not the last, its length, and
+                    // the inverted length.
                     let len = block.len() as u16;
                     self.held.push(0);
                     self.held.extend_from_slice(&len.to_le_bytes());
@@ -196,8 +196,8 @@ impl Encoder {
         self.held_ends.push(self.held.len());
     }
 
-    /// Up to three cuts anywhere; one in four goes between CR and LF, one in four inside a
-    /// character, where there is one of several bytes.
+    /// Up to three cuts at random places. One in four is between CR and LF, and one in four inside
+    /// a multi-byte character, if there is one.
     fn split(&mut self, out: &mut Writes) {
         let len = self.held.len();
         let mut cuts: Vec<usize> = (0..3).map(|_| 1 + self.rng.index(len - 1)).collect();
@@ -226,7 +226,8 @@ impl Encoder {
         self.chunk(len, out);
         let end = out.bytes.len();
         let data = end - 2 - len;
-        // Size line and the last CR LF by one to three bytes, data in some ten pieces.
+        // The size line and the last CR LF in pieces of one to three bytes, the data in about ten
+        // pieces.
         let mut at = start;
         while at < end {
             out.ends.push(at);
@@ -239,7 +240,7 @@ impl Encoder {
         out.cut_here();
     }
 
-    /// One chunk with the first `len` bytes of what is held.
+    /// Adds a chunk with the first `len` bytes of the held payload.
     fn chunk(&mut self, len: usize, out: &mut Writes) {
         if len == 0 {
             return;
@@ -247,7 +248,7 @@ impl Encoder {
         size_line(len, &mut out.bytes);
         let start = out.bytes.len();
         out.bytes.extend(self.held.drain(..len));
-        // Ends ascend.
+        // The ends are ascending.
         let completed = self.held_ends.iter().take_while(|end| **end <= len).count();
         out.complete.extend(self.held_ends.drain(..completed).map(|end| start + end));
         for end in &mut self.held_ends {
@@ -270,7 +271,7 @@ mod tests {
     const CUTTINGS: [Cutting; 5] =
         [Cutting::Whole, Cutting::Tiny, Cutting::Split, Cutting::Coalesced, Cutting::Dribbled];
 
-    /// As naive as can be; panics on anything that is not a chunk.
+    /// A simple decoder that panics on anything that is not a chunk.
     fn dechunk(mut wire: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
         while !wire.is_empty() {
@@ -299,7 +300,7 @@ mod tests {
             .collect()
     }
 
-    /// The whole contract, for every cutting and many seeds.
+    /// Checks every cutting with many seeds.
     #[test]
     fn every_cutting_decodes_to_the_messages_that_were_encoded() {
         for (cutting, seed) in
@@ -324,7 +325,7 @@ mod tests {
             assert!(encoder.held.is_empty() && encoder.held_ends.is_empty());
             assert!(dechunk(&out.bytes) == want, "{cutting:?} {seed}");
 
-            // `complete` names the LF that ends each message, in order, one for one.
+            // `complete` contains the offset of the LF of each message, in order.
             assert_eq!(out.complete.len(), want_ends.len());
             for (complete, want_end) in out.complete.iter().zip(want_ends) {
                 assert_eq!(&out.bytes[complete - 1..*complete], b"\n");
@@ -332,7 +333,7 @@ mod tests {
                 cut.extend_from_slice(b"\r\n");
                 assert!(decoded_len(&cut) == want_end, "{cutting:?} {seed}");
             }
-            // Writes cover everything, each at least a byte.
+            // The writes cover everything, and each has at least one byte.
             let mut at = 0;
             while at < out.bytes.len() {
                 let end = out.next_end(at);
@@ -342,7 +343,7 @@ mod tests {
         }
     }
 
-    /// Body bytes in a wire that may end inside a chunk.
+    /// Returns the number of body bytes in a wire that may end inside a chunk.
     fn decoded_len(mut wire: &[u8]) -> usize {
         let mut len = 0;
         while let Some(line) = wire.windows(2).position(|w| w == b"\r\n") {

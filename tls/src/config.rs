@@ -1,4 +1,5 @@
-//! Whom to trust: made once, shared by all connections.
+//! TLS configuration: trust roots, cryptography and protocol. One configuration serves all
+//! connections.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,23 +16,26 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::machine::Machine;
 
-/// The one protocol that is asked for above TLS (ALPN, RFC 7301).
+/// The only protocol offered over TLS (ALPN, RFC 7301).
 pub(crate) const ALPN: &[u8] = b"http/1.1";
 
-/// Whom to trust, and with what cryptography. Making one reads certificates and takes milliseconds; a clone is a pointer.
+/// The trust roots and the cryptography of TLS connections.
 ///
-/// Verification cannot be turned off. TLS 1.2 and 1.3 are spoken, with the cryptography of ring, which is named here and
-/// never installed for the whole process, so it does not meet whatever provider the program has.
+/// Creating one reads certificates and takes milliseconds. A clone copies one pointer.
+///
+/// Certificates are always verified; no option turns this off. TLS 1.2 and 1.3 are supported, with
+/// the cryptography of ring. The ring provider is passed explicitly and never installed for the
+/// whole process, so it does not conflict with another provider in the program.
 #[derive(Clone)]
 pub struct TlsConfig(Arc<ClientConfig>);
 
 impl TlsConfig {
-    /// Trusts whom the operating system trusts, by its own verifier on Windows, macOS and Android, by its list of CAs
-    /// elsewhere.
+    /// Trusts the CAs of the operating system: through its own verifier on Windows, macOS and
+    /// Android, through its list of CAs on other systems.
     ///
     /// # Errors
-    /// [`TlsConfigError::Roots`] where the system has no CA at all, as in bare containers;
-    /// [`TlsConfigError::UnreadableRoots`] where it has, and they cannot be read.
+    /// [`TlsConfigError::Roots`] if the system has no CA, as in minimal containers, and
+    /// [`TlsConfigError::UnreadableRoots`] if its CAs cannot be read.
     #[cfg(feature = "platform-roots")]
     pub fn platform() -> Result<Self, TlsConfigError> {
         let provider = provider();
@@ -40,16 +44,18 @@ impl TlsConfig {
         Self::with_verifier(provider, Arc::new(verifier))
     }
 
-    /// Trusts whom the operating system trusts, and the CAs in this PEM besides: those of a company's proxy, or the
-    /// simulator's. Where the system has no CA, these are enough.
+    /// Trusts the CAs of the operating system and the CAs in `pem`, for example of a proxy that
+    /// decrypts TLS or of the simulator. If the system has no CA, the ones in `pem` are used alone.
     ///
     /// # Errors
-    /// [`TlsConfigError::Pem`] or [`TlsConfigError::Certificate`] where the PEM holds no certificates that can be read.
+    /// [`TlsConfigError::Pem`] or [`TlsConfigError::Certificate`] if a certificate is missing or
+    /// invalid.
     #[cfg(all(feature = "platform-roots", not(target_os = "android")))]
     pub fn with_ca_pem(pem: &[u8]) -> Result<Self, TlsConfigError> {
         let provider = provider();
         let certificates = certificates(pem)?;
-        // Each on its own first: the verifier does not say which one it is that cannot be read.
+        // The platform's verifier does not say which certificate is invalid, so each is checked
+        // first.
         roots(&certificates)?;
         let verifier =
             rustls_platform_verifier::Verifier::new_with_extra_roots(certificates, Arc::clone(&provider))
@@ -57,18 +63,20 @@ impl TlsConfig {
         Self::with_verifier(provider, Arc::new(verifier))
     }
 
-    /// Trusts the CAs in this PEM and nobody else.
+    /// Trusts only the CAs in `pem`.
     ///
     /// # Errors
-    /// [`TlsConfigError::Pem`] or [`TlsConfigError::Certificate`] where the PEM holds no certificates that can be read.
+    /// [`TlsConfigError::Pem`] or [`TlsConfigError::Certificate`] if a certificate is missing or
+    /// invalid.
     pub fn only_ca_pem(pem: &[u8]) -> Result<Self, TlsConfigError> {
         Self::with_roots(roots(&certificates(pem)?)?)
     }
 
-    /// Trusts the CAs that Mozilla trusted when this was compiled: the same on every machine, and as old as the program.
+    /// Trusts the CAs of Mozilla's list, as of the compiled version of `webpki-roots`. The list is
+    /// the same on every machine and is updated only by a new build.
     ///
     /// # Errors
-    /// [`TlsConfigError::Roots`] does not come about.
+    /// None in practice. [`TlsConfigError::Roots`] if rustls rejects the compiled list.
     #[cfg(feature = "webpki-roots")]
     pub fn webpki() -> Result<Self, TlsConfigError> {
         let mut roots = RootCertStore::empty();
@@ -85,7 +93,8 @@ impl TlsConfig {
         Self::with_verifier(provider, verifier)
     }
 
-    /// What rustls calls dangerous is a verifier of one's own; these are rustls' and the platform's.
+    /// Creates a configuration with one of the verifiers of rustls or of the platform. rustls marks
+    /// every custom verifier as dangerous, including these.
     fn with_verifier(
         provider: Arc<CryptoProvider>,
         verifier: Arc<dyn ServerCertVerifier>,
@@ -99,10 +108,10 @@ impl TlsConfig {
         Ok(Self::from(config))
     }
 
-    /// As [`Self::connector`] where the origin's scheme is `https`; `None` for `http`, which is in the clear.
+    /// Returns a connector for an `https` origin, and `None` for an `http` origin.
     ///
     /// # Errors
-    /// As [`Self::connector`].
+    /// The errors of [`Self::connector`].
     pub fn for_origin(&self, origin: &Origin<'_>) -> Result<Option<Connector>, TlsConfigError> {
         match origin.scheme() {
             Scheme::Http => Ok(None),
@@ -110,10 +119,10 @@ impl TlsConfig {
         }
     }
 
-    /// What a connection to `origin` starts from: that its host is a name which a certificate can be for is found out here.
+    /// Returns a connector for the host of `origin`.
     ///
     /// # Errors
-    /// [`TlsConfigError::Name`] where it is not.
+    /// [`TlsConfigError::Name`] if the host is neither an IP address nor a valid DNS name.
     pub fn connector(&self, origin: &Origin<'_>) -> Result<Connector, TlsConfigError> {
         let name = ServerName::try_from(origin.host()).map_err(|_| TlsConfigError::Name)?.to_owned();
         Ok(Connector { config: Arc::clone(&self.0), name })
@@ -121,9 +130,11 @@ impl TlsConfig {
 }
 
 impl From<ClientConfig> for TlsConfig {
-    /// A configuration of one's own: client certificates, another provider, CAs from elsewhere. It is taken as it is, but for
-    /// two things that are not left to choice: HTTP/1.1 is the one protocol asked for (ALPN), and nothing is ever sent
-    /// early (0-RTT), since a request that can be replayed has no place beside a bearer token.
+    /// Uses a rustls configuration, for example with client certificates, another provider or other
+    /// CAs.
+    ///
+    /// Two settings are overwritten. HTTP/1.1 is the only protocol offered (ALPN). Early data
+    /// (0-RTT) is off, because an attacker could replay a request with its bearer token.
     fn from(mut config: ClientConfig) -> Self {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.enable_early_data = false;
@@ -132,7 +143,8 @@ impl From<ClientConfig> for TlsConfig {
 }
 
 impl From<&Arc<ClientConfig>> for TlsConfig {
-    /// As for a configuration that is not shared; this one stays as it is.
+    /// Copies a shared configuration, and overwrites two settings of the copy as for
+    /// `ClientConfig`.
     fn from(config: &Arc<ClientConfig>) -> Self {
         Self::from(ClientConfig::clone(config))
     }
@@ -144,7 +156,8 @@ impl fmt::Debug for TlsConfig {
     }
 }
 
-/// Makes the TLS of each connection to one host. Sessions are resumed where the server offers it.
+/// Creates the TLS machines for connections to one host. Connections of one connector resume
+/// sessions if the server supports it.
 #[derive(Clone)]
 pub struct Connector {
     config: Arc<ClientConfig>,
@@ -152,10 +165,11 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// The TLS of a new connection.
+    /// Creates the machine for a new connection. Its first message is ready in
+    /// [`Machine::transmit`].
     ///
     /// # Errors
-    /// [`TransportError`] where there is no randomness to be had.
+    /// [`TransportError`] if rustls cannot start, for example without a source of random numbers.
     pub fn connect(&self) -> Result<Machine, TransportError> {
         Machine::new(Arc::clone(&self.config), self.name.clone())
     }
@@ -171,7 +185,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// All certificates of a PEM text; keys and whatever else there is are passed over.
+/// Returns all certificates of a PEM text. Keys and other content are ignored.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
     certificates.ok().filter(|found| !found.is_empty()).ok_or(TlsConfigError::Pem)
@@ -185,7 +199,7 @@ fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsC
     Ok(roots)
 }
 
-/// Why the platform's roots are not there: the file that cannot be read, or else that there are none.
+/// Returns why the platform's roots are missing: a file that cannot be read, or no CA at all.
 #[cfg(feature = "platform-roots")]
 fn no_platform_roots(error: rustls::Error) -> TlsConfigError {
     #[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
@@ -197,27 +211,27 @@ fn no_platform_roots(error: rustls::Error) -> TlsConfigError {
     TlsConfigError::Roots(error)
 }
 
-/// Why TLS could not be set up.
+/// Errors of the TLS configuration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TlsConfigError {
-    /// No certificate was found in what should be a PEM.
+    /// The PEM text contains no complete certificate.
     Pem,
-    /// A certificate of the PEM cannot be read.
+    /// A certificate of the PEM text is invalid.
     Certificate {
-        /// Which one, counted from 1.
+        /// Its position in the text, counted from 1.
         number: usize,
     },
-    /// There are no CAs to trust.
+    /// The trust roots could not be loaded.
     Roots(rustls::Error),
     /// The system's CAs cannot be read.
     UnreadableRoots {
         /// The file or directory, which `SSL_CERT_FILE` and `SSL_CERT_DIR` may have named.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         error: Arc<io::Error>,
     },
-    /// The origin's host is neither an address nor a name that a certificate can be for.
+    /// The origin's host is neither an IP address nor a valid DNS name.
     Name,
 }
 
@@ -225,21 +239,26 @@ impl fmt::Display for TlsConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pem => f.write_str(
-                "expected certificates as PEM, each between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----",
+                "the PEM contains no complete certificate; \
+                 put each one between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----",
             ),
             Self::Certificate { number } => {
-                write!(f, "certificate {number} of the PEM is not one that can be read (X.509, DER, Base64)")
+                write!(f, "certificate {number} of the PEM is not valid X.509; export it again, or remove it")
             }
             Self::Roots(error) => write!(
                 f,
-                "there are no CAs to trust ({error}): install the system's (ca-certificates), or name your own"
+                "no CA certificates of the system could be loaded ({error}); \
+                 install the package ca-certificates, or pass the CA with `TlsConfig::with_ca_pem`"
             ),
             Self::UnreadableRoots { path, error } => {
                 let path = path.display();
-                write!(f, "the system's CAs (or those of SSL_CERT_FILE, SSL_CERT_DIR) cannot be read: {path}: {error}")
+                write!(
+                    f,
+                    "the system's CAs (or those of SSL_CERT_FILE, SSL_CERT_DIR) cannot be read: {path}: {error}"
+                )
             }
             Self::Name => f.write_str(
-                "the host of the base URL is neither an address nor a DNS name, so that no certificate can be for it",
+                "the host of the base URL is neither an IP address nor a DNS name; correct the base URL",
             ),
         }
     }

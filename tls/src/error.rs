@@ -1,9 +1,9 @@
-//! What rustls reports, as the faults that a session knows.
+//! Conversion of rustls errors into the transport errors of a session.
 
-use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
+use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerMisbehaved};
 
-/// The fault. `first`: nothing of the peer's had been understood before.
+/// Converts an error of rustls. `first` means that no earlier message of the peer was valid.
 pub(crate) fn fault(error: &Error, first: bool) -> TransportError {
     let fault = match error {
         Error::InvalidCertificate(error) => certificate(error),
@@ -13,7 +13,7 @@ pub(crate) fn fault(error: &Error, first: bool) -> TransportError {
         Error::NoApplicationProtocol
         | Error::AlertReceived(AlertDescription::NoApplicationProtocol)
         | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => TlsError::NoHttp1,
-        // In the handshake; later it is an end in due form.
+        // This is an error only in the handshake. Later it is the regular end.
         Error::AlertReceived(AlertDescription::CloseNotify) => TlsError::HandshakeClosed,
         Error::AlertReceived(alert) => TlsError::Alert(u8::from(*alert)),
         Error::PeerIncompatible(_) => TlsError::NothingInCommon,
@@ -29,20 +29,43 @@ pub(crate) fn fault(error: &Error, first: bool) -> TransportError {
 }
 
 fn certificate(error: &CertificateError) -> TlsError {
+    use CertificateError as E;
     match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::CertificateExpired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            TlsError::CertificateNotYetValid
+        E::Expired | E::ExpiredContext { .. } => TlsError::CertificateExpired,
+        E::NotValidYet | E::NotValidYetContext { .. } => TlsError::CertificateNotYetValid,
+        E::NotValidForName => TlsError::CertificateName(CertificateNames::new([])),
+        E::NotValidForNameContext { presented, .. } => {
+            TlsError::CertificateName(CertificateNames::new(presented.iter().map(|name| bare(name))))
         }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsError::CertificateName
-        }
-        CertificateError::UnknownIssuer => TlsError::CertificateIssuer,
+        E::UnknownIssuer => TlsError::CertificateIssuer,
+        E::BadSignature => TlsError::CertificateSignature,
+        E::Revoked => TlsError::CertificateRevoked,
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => TlsError::CertificateUsage,
+        E::UnsupportedSignatureAlgorithmContext { .. }
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => TlsError::CertificateUnsupported,
+        E::Other(other) => other_certificate_error(&other.to_string()),
         _ => TlsError::Certificate,
     }
 }
 
-/// Whether these are not even the five octets that every record starts with.
+/// Returns the name alone. rustls-webpki reports `DnsName("a.test")` or `IpAddress(127.0.0.1)`.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
+}
+
+/// Maps the errors that rustls passes on without a variant, by the texts of rustls-webpki and
+/// rustls-platform-verifier. Each text has a test, which fails if a new version changes it.
+fn other_certificate_error(text: &str) -> TlsError {
+    match text {
+        "CaUsedAsEndEntity" => TlsError::CertificateIsCa,
+        "UnsupportedCertVersion" => TlsError::CertificateUnsupported,
+        "certificate had invalid extensions" => TlsError::CertificateUsage,
+        _ => TlsError::Certificate,
+    }
+}
+
+/// Returns true if the bytes are not even a record header (5 bytes, RFC 8446, section 5.1).
 fn is_no_record(message: &InvalidMessage) -> bool {
     matches!(
         message,

@@ -10,6 +10,6 @@ mod shell;
 pub use config::{Connector, TlsConfig, TlsConfigError};
 pub use machine::{End, Machine};
 pub use maybe_tls::MaybeTls;
-/// For configurations of one's own: [`TlsConfig`] is made from a `ClientConfig` of this version.
+/// The version of rustls whose `ClientConfig` a [`TlsConfig`] can be made from.
 pub use rustls;
 pub use shell::{GOODBYE_MAX, Tls};

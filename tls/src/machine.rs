@@ -1,6 +1,7 @@
-//! One connection's TLS: bytes and records, no socket.
+//! A sans-IO TLS client for one connection.
 //!
-//! It is rustls' unbuffered API with the buffers in it, decrypting where the bytes were read to, one record at a time.
+//! It wraps rustls' unbuffered API and owns its buffers. Records are decrypted in place, one per
+//! read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,54 +14,61 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, Insufficien
 
 use crate::error::fault;
 
-/// ByteCounts of a buffer that the longest record fits in (RFC 5246, section 6.2.3): what a read asks for at most.
+/// The size of the longest TLS record, in bytes (RFC 5246, section 6.2.3). This is the size of one
+/// read.
 const RECORD_BYTES: usize = 5 + (16 << 10) + 2_048;
 
-/// The longest message of a handshake, a chain of certificates in the main, with the header of its record: rustls takes none
-/// that is longer.
+/// The largest handshake message that rustls accepts, usually a certificate chain, plus one record.
+/// Bytes.
 const INCOMING_BYTES_MAX: usize = (64 << 10) + RECORD_BYTES;
 
-/// Plaintext that is encrypted at once: a record.
+/// The most plaintext encrypted by one call: one record, in bytes.
 const WRITE_BYTES: usize = 16 << 10;
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "an end is one of these")]
 pub enum End {
-    /// The peer said that it would send no more (`close_notify`).
+    /// The peer sent `close_notify`.
     CloseNotify,
-    /// The transport ended, and the peer, or whoever cut it, had said nothing. Whether anything is missing is for the
-    /// protocol above to know: HTTP's body says where it ends.
+    /// The transport ended without `close_notify`. TLS cannot tell whether data is missing; HTTP
+    /// can, because its body has an end.
     BareFin,
 }
 
-/// The TLS of one connection, made by [`Connector::connect`](crate::Connector::connect). It does no I/O; its time and its
-/// randomness are those of its configuration.
+/// The TLS state of one connection, created by [`Connector::connect`](crate::Connector::connect).
 ///
-/// 1. Send what [`Self::transmit`] gives, say how much of it went out ([`Self::handle_transmitted`]).
-/// 2. Read into [`Self::read_buf`], say how much came ([`Self::handle_read`], [`Self::handle_eof`]).
-/// 3. Take what has come with [`Self::read`] or [`Self::read_with`], until they answer `None`.
-/// 4. Once [`Self::is_handshaking`] is false, [`Self::write`] takes what is to be sent; at the end, [`Self::close`].
+/// It does no I/O. Call it in this order:
 ///
-/// Its buffers are bounded: some 18 KiB for what comes, up to 84 KiB while a handshake with long certificates needs that;
-/// a record of what goes.
+/// 1. Send the bytes of [`Self::transmit`], and report how many were sent with
+///    [`Self::handle_transmitted`].
+/// 2. Read bytes into [`Self::read_buf`], and report the count with [`Self::handle_read`], or the
+///    end with [`Self::handle_eof`].
+/// 3. Call [`Self::read`] or [`Self::read_with`] until it returns `None`.
+/// 4. When [`Self::is_handshaking`] returns false, pass plaintext to [`Self::write`]. Call
+///    [`Self::close`] at the end.
+///
+/// Memory is bounded: 18 KiB for input (up to 84 KiB during a handshake with a long certificate
+/// chain), and one record (16 KiB) for output. rustls 0.23 allocates one vector per received
+/// record.
 pub struct Machine {
     connection: UnbufferedClientConnection,
-    /// Ciphertext: `incoming[start..end]` has not been consumed.
+    /// Ciphertext: `incoming[start..end]` has not been processed.
     incoming: Vec<u8>,
     start: usize,
     end: usize,
     /// The last read filled its buffer.
     filled: bool,
-    /// A record is decrypted and waits in the connection.
+    /// A decrypted record is waiting in the connection.
     ready: bool,
-    /// The rest of a record that was longer than its reader's buffer: from `taken` on.
+    /// The end of a record that did not fit into the reader's buffer: the bytes from `taken` on are
+    /// unread.
     rest: Vec<u8>,
     taken: usize,
-    /// Ciphertext: from `sent` on.
+    /// Ciphertext to send: the bytes from `sent` on are unsent.
     outgoing: Vec<u8>,
     sent: usize,
-    /// Something of the peer's was understood.
+    /// At least one message of the peer was valid.
     met: bool,
     closed: bool,
     ended: Option<End>,
@@ -87,45 +95,47 @@ impl Machine {
             ended: None,
             fault: None,
         };
-        // The first message is ours.
+        // The client sends the first message.
         machine.advance();
         Ok(machine)
     }
 
-    /// Whether the handshake is not over, and nothing is taken by [`Self::write`] yet.
+    /// Returns true until the handshake completes. Until then, [`Self::write`] accepts nothing.
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
-    /// What is wrong, at once: [`Self::read`] says so too, behind what came before it. There may be an alert to send.
+    /// Returns the error as soon as it is known. [`Self::read`] returns it only after the plaintext
+    /// received before. An alert for the peer may be waiting in [`Self::transmit`].
     #[must_use]
     pub const fn fault(&self) -> Option<TransportError> {
         self.fault
     }
 
-    /// How the connection ended, once it has: plaintext may still wait to be read.
+    /// Returns how the connection ended, once it has. Unread plaintext may remain.
     #[must_use]
     pub const fn ended(&self) -> Option<End> {
         self.ended
     }
 
-    /// Whether more has come than was read, or may have: the last read filled its buffer, or brought part of a record.
+    /// Returns true if unread input is buffered, or may be waiting in the socket because the last
+    /// read filled its buffer.
     #[must_use]
     pub fn has_backlog(&self) -> bool {
         self.filled || self.ready || self.taken < self.rest.len() || self.start < self.end
     }
 
-    /// The bytes that are to be sent; none where there is nothing to send for now.
+    /// Returns the bytes to send; empty if there are none.
     #[must_use]
     pub fn transmit(&self) -> &[u8] {
         &self.outgoing[self.sent..]
     }
 
-    /// So many bytes of [`Self::transmit`] were sent.
+    /// Reports that the first `count` bytes of [`Self::transmit`] were sent.
     ///
     /// # Panics
-    /// Where that is more than there were.
+    /// If `count` exceeds the length of [`Self::transmit`].
     pub fn handle_transmitted(&mut self, count: usize) {
         assert!(count <= self.transmit().len(), "more bytes were sent than there were");
         self.sent += count;
@@ -135,7 +145,7 @@ impl Machine {
         }
     }
 
-    /// Where to read into. Never empty when all that has come is taken.
+    /// Returns the buffer to read ciphertext into. It is not empty if all plaintext has been read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
         if self.start > 0 {
@@ -149,10 +159,10 @@ impl Machine {
         &mut self.incoming[self.end..]
     }
 
-    /// So many bytes were read into [`Self::read_buf`].
+    /// Reports that `count` bytes were read into [`Self::read_buf`], and processes them.
     ///
     /// # Panics
-    /// Where that is more than fit.
+    /// If `count` exceeds the length of the buffer.
     pub fn handle_read(&mut self, count: usize) {
         let room = self.incoming.len() - self.end;
         assert!(count <= room, "more bytes were read than the buffer holds");
@@ -167,13 +177,13 @@ impl Machine {
         }
     }
 
-    /// The transport has ended. What was received whole can still be read.
+    /// Reports that the transport ended. Complete records received before can still be read.
     pub fn handle_eof(&mut self) {
         if self.fault.is_some() || self.ended.is_some() {
             return;
         }
         self.filled = false;
-        // What lies behind the record that waits is decrypted first: the peer may have said goodbye there.
+        // A `close_notify` may follow the waiting record, so everything is decrypted now.
         self.process(Plaintext::PutAside, |_, _| ());
         if self.is_handshaking() {
             self.fail(TransportError::new(TransportErrorKind::Tls(TlsError::HandshakeClosed)));
@@ -182,11 +192,14 @@ impl Machine {
         }
     }
 
-    /// Takes plaintext that has come: as much as fits, of one record at a time, so that nobody waits for the decryption of
-    /// the next one. 0: the peer has ended, see [`Self::ended`]. `None`: more must be read first.
+    /// Reads plaintext of one record into `buffer`, and returns the number of bytes. Each call
+    /// decrypts at most one record, so a record is available before the next one is decrypted.
+    ///
+    /// Returns `Some(0)` if the peer ended the connection (see [`Self::ended`]), and `None` if more
+    /// input is needed or `buffer` is empty.
     ///
     /// # Errors
-    /// [`TransportError`] where TLS failed, behind all that came whole before.
+    /// [`TransportError`] if TLS failed, after all complete records received before have been read.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, TransportError> {
         if buffer.is_empty() {
             return Ok(None);
@@ -198,7 +211,7 @@ impl Machine {
             self.taken += count;
             return Ok(Some(count));
         }
-        // All of it is taken: only its storage goes on.
+        // Everything is read; the storage is reused.
         let mut rest = std::mem::take(&mut self.rest);
         rest.clear();
         let result = self.read_with(|record| {
@@ -211,11 +224,14 @@ impl Machine {
         result
     }
 
-    /// Lends the plaintext of the next record, without a copy. An empty slice: the peer has ended. `None`: more must be
-    /// read first, and `take` was not called.
+    /// Passes the plaintext of the next record to `take`, without copying it, and returns its
+    /// result.
+    ///
+    /// The slice is empty if the peer ended the connection. Returns `None`, without calling `take`,
+    /// if more input is needed.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// The errors of [`Self::read`].
     pub fn read_with<R>(&mut self, take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, TransportError> {
         if self.taken < self.rest.len() {
             let result = take(&self.rest[self.taken..]);
@@ -242,10 +258,12 @@ impl Machine {
         }
     }
 
-    /// Takes some of what is to be sent, a record at most, and says how much: nothing in the handshake, after
-    /// [`Self::close`], or while [`Self::transmit`] has something left.
+    /// Encrypts at most one record (16 KiB) of `plaintext`, and returns how many bytes were
+    /// accepted. Returns 0 during the handshake, after [`Self::close`], and while
+    /// [`Self::transmit`] has unsent bytes.
     ///
     /// # Errors
+    /// [`TransportError`] if TLS failed.
     /// [`TransportError`] where TLS failed.
     pub fn write(&mut self, plaintext: &[u8]) -> Result<usize, TransportError> {
         if let Some(fault) = self.fault {
@@ -265,26 +283,27 @@ impl Machine {
         }
     }
 
-    /// Says goodbye (`close_notify`): nothing is taken by [`Self::write`] any more. In the handshake there is nothing to say.
+    /// Queues `close_notify`. From then on, [`Self::write`] accepts nothing. During the handshake
+    /// this does nothing.
     pub fn close(&mut self) {
         if self.closed || self.is_handshaking() || self.fault.is_some() {
             return;
         }
         self.closed = true;
-        // An error would mean that there is nothing left to say it with.
+        // If this fails, `close_notify` cannot be sent at all, and the connection ends without it.
         let _ = self.process(Plaintext::PutAside, |traffic, outgoing| {
             append(outgoing, |room| traffic.queue_close_notify(room), encrypt_needs)
         });
     }
 
-    /// Goes on with what has come, until plaintext waits or more must come.
+    /// Processes the input until a record can be read or more input is needed.
     fn advance(&mut self) {
         if !self.ready && self.ended.is_none() && self.fault.is_none() {
             self.process(Plaintext::Waits, |_, _| ());
         }
     }
 
-    /// Does what rustls asks for, until it waits. Where it comes to take plaintext of ours, that is for `then`.
+    /// Runs rustls until it has to wait. When rustls is ready to send plaintext, `then` is called.
     fn process<R>(
         &mut self,
         plaintext: Plaintext,
@@ -319,11 +338,11 @@ impl Machine {
                     true
                 }
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    // At most once: it is where the loop ends.
+                    // At most once, because the loop ends here.
                     result = then.take().map(|then| then(&mut traffic, &mut self.outgoing));
                     false
                 }
-                // It waits for more, or is over.
+                // rustls needs more input, or the connection is over.
                 Ok(_) => false,
                 Err(error) => {
                     self.start += discard;
@@ -340,7 +359,7 @@ impl Machine {
         result
     }
 
-    /// It is over: nothing more is taken in, and the alert that says so goes out.
+    /// Enters the failed state: no more input is accepted, and the alert is queued.
     fn fail(&mut self, fault: TransportError) {
         self.fault = Some(fault);
         (self.start, self.end, self.filled) = (0, 0, false);
@@ -355,7 +374,7 @@ impl Machine {
 }
 
 impl fmt::Debug for Machine {
-    /// Numbers only: what the buffers hold is nobody's business.
+    /// Prints sizes and states only, because the buffers contain traffic.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Machine")
             .field("handshaking", &self.is_handshaking())
@@ -367,17 +386,17 @@ impl fmt::Debug for Machine {
     }
 }
 
-/// What becomes of plaintext that rustls has before it goes on.
+/// What happens to plaintext that rustls has decrypted before it can continue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plaintext {
-    /// It waits there, and everything with it.
+    /// It stays in rustls, which processes nothing else until it is read.
     Waits,
     PutAside,
 }
 
 type Traffic<'c> = WriteTraffic<'c, rustls::client::ClientConnectionData>;
 
-/// Appends what `encode` writes, giving it the room that it says it needs.
+/// Appends the output of `encode`, with as much room as it asks for.
 fn append<E>(
     outgoing: &mut Vec<u8>,
     mut encode: impl FnMut(&mut [u8]) -> Result<usize, E>,

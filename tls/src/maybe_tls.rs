@@ -1,4 +1,4 @@
-//! One type for both schemes.
+//! A transport that is plain or TLS, chosen at run time.
 
 use core::task::{Context, Poll};
 
@@ -10,7 +10,7 @@ use crate::config::Connector;
 use crate::machine::End;
 use crate::shell::Tls;
 
-/// A transport in the clear or over TLS, as the origin's scheme asks for.
+/// A transport in plaintext or over TLS, depending on the scheme of the origin.
 #[derive(Debug)]
 pub struct MaybeTls<I>(Inner<I>);
 
@@ -21,8 +21,8 @@ enum Inner<I> {
 }
 
 impl<I: Io> MaybeTls<I> {
-    /// `inner` with TLS where there is a connector, which [`TlsConfig::for_origin`](crate::TlsConfig::for_origin) has for
-    /// `https`; in the clear where there is none.
+    /// Wraps `inner` in TLS if there is a connector, else uses it in plaintext.
+    /// [`TlsConfig::for_origin`](crate::TlsConfig::for_origin) returns a connector for `https`.
     pub fn new(inner: I, connector: Option<Connector>) -> Self {
         Self(match connector {
             Some(connector) => Inner::Tls(Tls::new(inner, connector)),
@@ -30,7 +30,7 @@ impl<I: Io> MaybeTls<I> {
         })
     }
 
-    /// The transport below.
+    /// Returns the transport below TLS.
     pub const fn inner(&self) -> &I {
         match &self.0 {
             Inner::Plain(inner) => inner,
@@ -38,7 +38,7 @@ impl<I: Io> MaybeTls<I> {
         }
     }
 
-    /// How TLS ended: see [`Tls::ended`].
+    /// Returns how TLS ended (see [`Tls::ended`]), or `None` in plaintext.
     #[must_use]
     pub fn ended(&self) -> Option<End> {
         match &self.0 {
@@ -48,7 +48,7 @@ impl<I: Io> MaybeTls<I> {
     }
 }
 
-/// Calls a method of whichever it is.
+/// Calls a method of the active variant.
 macro_rules! either {
     ($self:ident, $io:ident => $call:expr) => {
         match &$self.0 {

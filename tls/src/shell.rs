@@ -1,4 +1,4 @@
-//! A transport over TLS, made of one without.
+//! TLS over any transport that implements [`Io`].
 
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -10,45 +10,47 @@ use powerstream_core::transport_error::{TlsError, TransportError, TransportError
 use crate::config::Connector;
 use crate::machine::{End, Machine};
 
-/// How long a close waits for its goodbye (`close_notify`) to go out: a peer that does not read may not hold it.
+/// How long closing waits until `close_notify` is sent. A peer that does not read cannot delay it
+/// longer.
 pub const GOODBYE_MAX: Duration = Duration::from_millis(50);
 
-/// TLS over any [`Io`]: one that blocks, one of an async runtime, one of an event loop.
+/// TLS over any [`Io`]: a blocking one, one of an async runtime or one of an event loop.
 ///
-/// To connect is to connect below and to shake hands, both within the same deadline; a handshake that is late is told apart
-/// ([`TlsError::HandshakeTimedOut`]). All that is under way lies in here: dropping what polls it loses nothing and sends nothing
-/// twice.
+/// Connecting includes the TLS handshake. TCP and the handshake share one deadline; a handshake
+/// that misses it fails with [`TlsError::HandshakeTimedOut`].
 ///
-/// A read may have to write, and then waits for both.
+/// All state is in this type. A future that polls it can be dropped at any time: nothing is lost,
+/// and nothing is sent twice. A read may have to write first; its waker is then registered for
+/// both.
 #[derive(Debug)]
 pub struct Tls<I> {
     inner: I,
     connector: Connector,
-    /// From when the transport below is connected until it is closed.
+    /// Present from the connect of the transport below until its close.
     machine: Option<Box<Machine>>,
-    /// Bytes that were accepted could not be sent.
+    /// An error while sending bytes that a write had accepted. The next call returns it.
     fault: Option<TransportError>,
-    /// When a close under way stops waiting.
+    /// The deadline of a close in progress.
     close_by: Option<Instant>,
 }
 
 impl<I: Io> Tls<I> {
-    /// Puts TLS on `inner`.
+    /// Wraps `inner` in TLS.
     pub const fn new(inner: I, connector: Connector) -> Self {
         Self { inner, connector, machine: None, fault: None, close_by: None }
     }
 
-    /// The transport below.
+    /// Returns the transport below TLS.
     pub const fn inner(&self) -> &I {
         &self.inner
     }
 
-    /// The transport below. To read or write there would break TLS.
+    /// Returns the transport below TLS. Reading from it or writing to it breaks the TLS connection.
     pub const fn inner_mut(&mut self) -> &mut I {
         &mut self.inner
     }
 
-    /// How the connection ended, from when a read has answered 0 until the close.
+    /// Returns how the connection ended. This is set when a read returns 0, and reset by the close.
     #[must_use]
     pub fn ended(&self) -> Option<End> {
         self.machine.as_ref().and_then(|machine| machine.ended())
@@ -78,7 +80,8 @@ impl<I: Io> Tls<I> {
             if let Some(fault) = machine.fault() {
                 return Poll::Ready(Err(fault));
             }
-            // Bytes do not move the deadline; and a transport that blocks measures from when the clock was last looked at.
+            // Received bytes do not extend the deadline. A blocking transport measures it from its
+            // last clock reading, so it is checked here.
             if machine.is_handshaking() && self.inner.now() >= until {
                 return Poll::Ready(Err(LATE));
             }
@@ -132,7 +135,8 @@ impl<I: Io> Io for Tls<I> {
             other => return Poll::Ready(other.map(|_| None)),
         }
         let accepted = machine.write(bytes)?;
-        // They are accepted, whatever comes of this: the caller must never give them again.
+        // The bytes count as accepted even if the socket fails, because the caller must not send
+        // them again.
         if let Poll::Ready(Err(fault)) = poll_flush(&mut self.inner, machine, cx, until) {
             self.fault = Some(fault);
         }
@@ -154,7 +158,7 @@ impl<I: Io> Io for Tls<I> {
             if let Some(fault) = self.fault.take() {
                 return Poll::Ready(Err(fault));
             }
-            // Part of a record, or one without plaintext, does not move the deadline.
+            // An incomplete record, or one without plaintext, does not extend the deadline.
             if !is_first && self.inner.now() >= until {
                 return Poll::Ready(Ok(None));
             }
@@ -162,7 +166,7 @@ impl<I: Io> Io for Tls<I> {
             match poll_flush(&mut self.inner, machine, cx, until) {
                 Poll::Ready(Ok(Some(()))) => {}
                 Poll::Ready(other) => return Poll::Ready(other.map(|_| None)),
-                // The peer may be waiting for us to read before it does.
+                // The peer may be waiting until this side reads.
                 Poll::Pending => {}
             }
             match ready!(self.inner.poll_read(cx, machine.read_buf(), until)) {
@@ -181,7 +185,7 @@ impl<I: Io> Io for Tls<I> {
         if let Some(machine) = &mut self.machine {
             let by = *self.close_by.get_or_insert_with(|| self.inner.now().saturating_add(GOODBYE_MAX));
             machine.close();
-            // Whether it went out or cannot makes no difference now.
+            // A failure counts as sent: there is no other way to send it.
             let is_sent = poll_flush(&mut self.inner, machine, cx, by).is_ready();
             if !is_sent && self.inner.poll_sleep(cx, by).is_pending() {
                 return Poll::Pending;
@@ -198,7 +202,7 @@ const NOT_CONNECTED: TransportError = TransportError::new(TransportErrorKind::Ot
 
 const LATE: TransportError = TransportError::new(TransportErrorKind::Tls(TlsError::HandshakeTimedOut));
 
-/// Sends all that is to be sent; `None` where the deadline passed before.
+/// Sends all queued bytes. Returns `None` if the deadline passes first.
 fn poll_flush<I: Io>(
     inner: &mut I,
     machine: &mut Machine,
@@ -214,12 +218,14 @@ fn poll_flush<I: Io>(
     Poll::Ready(Ok(Some(())))
 }
 
-/// A wait in the handshake ended without anything: early, or because it is too late.
+/// Returns the result of a wait in the handshake that ended without data: a timeout, or `None` if
+/// the deadline has not passed.
 fn late<I: Io>(inner: &I, until: Instant) -> Result<Option<()>, TransportError> {
     if inner.now() >= until { Err(LATE) } else { Ok(None) }
 }
 
-/// A reset means something else before the handshake is over: middleboxes and servers refuse with it.
+/// Converts a reset during the handshake into its own error, because middleboxes and servers refuse
+/// connections with it.
 fn in_handshake(fault: TransportError) -> TransportError {
     match fault.kind {
         TransportErrorKind::Reset => {

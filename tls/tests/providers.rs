@@ -1,6 +1,6 @@
-//! The crypto provider of this crate and the default one of the process do not meet.
+//! The crypto provider of this crate is independent of the process-wide default provider.
 //!
-//! This is a test program by itself, since the default provider can be installed only once per
+//! This is a separate test program, because the default provider can be installed only once per
 //! process.
 
 #![allow(clippy::unwrap_used)]
@@ -16,7 +16,7 @@ use powerstream_tls::rustls::version::TLS13;
 use powerstream_tls::{Machine, TlsConfig};
 use support::*;
 
-/// A source of randomness that always fails.
+/// A source of random numbers that always fails.
 #[derive(Debug)]
 struct Empty;
 
@@ -41,8 +41,8 @@ fn suite(config: &TlsConfig) -> CipherSuite {
     server.connection.negotiated_cipher_suite().unwrap().suite()
 }
 
-/// Builds every kind of configuration; the platform may lack roots. Returns a negotiated cipher
-/// suite.
+/// Builds every kind of configuration, and returns the negotiated cipher suite. The machine may
+/// have no system CAs.
 fn everything() -> CipherSuite {
     #[cfg(feature = "platform-roots")]
     for system in [TlsConfig::platform(), TlsConfig::with_ca_pem(ca().pem().as_bytes())] {

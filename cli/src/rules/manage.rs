@@ -36,6 +36,7 @@ use crate::connection;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
 use crate::system::{advice_behind, explained};
+use crate::text::with_options;
 use crate::utc::utc;
 
 /// Behind the notes of every command that connects.
@@ -349,7 +350,7 @@ impl Service {
 
 /// What a request came to that has no answer to go on with.
 fn failed(call: &Call, error: &RulesError) -> Failure {
-    let mut text = error.to_string();
+    let mut text = with_options(error);
     let mut exit = Exit::Failed;
     if let RulesError::Refused(refusal) = error {
         if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {
@@ -384,7 +385,7 @@ fn wait(refusal: &ApiError, now: UnixTime) -> Option<Duration> {
 
 fn cannot_open(error: &OpenError) -> Failure {
     let exit = if matches!(error, OpenError::Config(_)) { Exit::Usage } else { Exit::Failed };
-    Failure::new(exit, format!("cannot manage rules: {error}{}", advice_behind(error)))
+    Failure::new(exit, format!("cannot manage rules: {}{}", with_options(error), advice_behind(error)))
 }
 
 fn ledger_failed(path: &Path, error: &io::Error) -> Failure {

@@ -266,7 +266,11 @@ fn script(path: &str, unknown: UnknownScenario) -> Result<Script, Failure> {
         return Err(Failure::new(Exit::Usage, format!("--scenario {}: {unknown}", printable(path))));
     }
     let text = file::read_text(Path::new(path)).map_err(|why| Failure::new(Exit::Failed, why))?;
-    Script::parse(&text).map_err(|error| Failure::new(Exit::Usage, printable(&format!("{path}: {error}"))))
+    Script::parse(&text).map_err(|error| {
+        // The error spans lines, with an excerpt of the file: each line is escaped separately.
+        let error: Vec<_> = error.to_string().lines().map(printable).collect();
+        Failure::new(Exit::Usage, format!("{}: {}", printable(path), error.join("\n")))
+    })
 }
 
 /// Starts a simulator.

@@ -11,7 +11,7 @@ use tracing::{debug, error, info, trace, warn};
 
 use super::refusal;
 use crate::describe;
-use crate::text::Printable;
+use crate::text::{Printable, with_options};
 use crate::utc::{utc, utc_end};
 
 /// Most characters shown of a message, or of a field's value.
@@ -251,7 +251,10 @@ impl Journal {
             (DisconnectReason::Refused(_), Some(refusal)) => {
                 warn!("{prefix}refused: {refusal}; next attempt {next}")
             }
-            _ => warn!(announced, undelivered_bytes, "{prefix}{what}: {reason}; next attempt {next}"),
+            _ => {
+                let reason = with_options(reason);
+                warn!(announced, undelivered_bytes, "{prefix}{what}: {reason}; next attempt {next}")
+            }
         }
         if disconnected.at_ceiling {
             warn!("{prefix}the waits have reached their ceiling: something lasting is wrong");
@@ -271,7 +274,7 @@ impl Journal {
             Some(refusal) => error!("{prefix}refused: {refusal}"),
             // The only one's end is the tool's, which tells it.
             None if is_alone => {}
-            None => error!("{prefix}gave up: {cause}"),
+            None => error!("{prefix}gave up: {}", with_options(cause)),
         }
     }
 

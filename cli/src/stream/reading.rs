@@ -16,6 +16,7 @@ use super::source::block_on;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
 use crate::system::{advice_behind, explained};
+use crate::text::with_options;
 
 /// Reads until the end; the inner error is the output's.
 pub(super) fn run<W: io::Write>(
@@ -94,5 +95,6 @@ fn end_after(length: Duration, shutdown: ShutdownHandle) -> Result<(), Failure> 
 }
 
 fn cannot_open(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(Exit::Failed, format!("cannot open the stream: {error}{}", advice_behind(error)))
+    let text = format!("cannot open the stream: {}{}", with_options(error), advice_behind(error));
+    Failure::new(Exit::Failed, text)
 }

@@ -112,6 +112,7 @@ fn connects_over_tls_only_with_a_trusted_ca() {
     let tool = |arguments: &str| rules(&url, directory.path(), arguments);
     let output = run(&mut tool("list"));
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("`--ca`"), "{}", text(&output.stderr));
     let ca = format!("--ca {}", ca.display());
     assert_eq!(run(&mut tool(&format!("add gull {ca}"))).status.code(), Some(0));
     assert_eq!(listed(&mut tool(&format!("list --json {ca}")))[0]["value"], "gull");

@@ -91,7 +91,9 @@ fn reads_a_scenario_from_a_file() {
     std::fs::remove_file(&path).unwrap();
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert!(told.contains("event 1 (fly)") && told.contains("cut, end, refuse"), "{told}");
+    let place = format!("{}: line 2, column 1: event 1 (fly): ", path.display());
+    assert!(told.contains(&place) && told.contains("cut, end, refuse"), "{told}");
+    assert!(told.ends_with("\n2 | [[event]]\n  | ^\n"), "{told}");
 }
 
 #[test]

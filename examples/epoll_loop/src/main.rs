@@ -1,11 +1,13 @@
-//! An event loop without an adapter: two sessions on one thread, over `mio` (epoll, kqueue, IOCP).
+//! An event loop without a runtime crate: two sessions on one thread, over `mio` (epoll, kqueue,
+//! IOCP).
 //!
-//! Run `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and in another `cargo run -p
-//! powerstream-epoll-loop -- http://127.0.0.1:8080`. With `simulate --tls --ca-out ca.pem`, run `..
-//! -- https://127.0.0.1:8080 ca.pem`. The program ends after 1,000 Posts of each session.
+//! Run `powerstream simulate --listen 127.0.0.1:8080` in one terminal, and `cargo run -p
+//! powerstream-epoll-loop -- http://127.0.0.1:8080` in another. With `simulate --tls --ca-out
+//! ca.pem`, run `.. -- https://127.0.0.1:8080 ca.pem`. The program ends after 1,000 Posts of each
+//! session.
 //!
-//! The example itself is [`Tcp`], an `Io` whose `Pending` means that the call would block, and the
-//! loop. The core's driver carries out the session's steps, and `powerstream-tls` adds TLS. The
+//! The example consists of the loop and of [`Tcp`], an `Io` whose `Pending` means that the call
+//! would block. The core's driver performs the session's steps, and `powerstream-tls` adds TLS. The
 //! conformance suite checks the loop (`tests/it`).
 
 #![forbid(unsafe_code)]
@@ -38,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let connector = tls.for_origin(&origin)?;
     let mut config = SessionConfig::new(origin);
     config.token = Some(BearerToken::new(&token)?);
-    // Resolved once, to keep the example short: a client resolves at every connect.
+    // Resolved once, to keep the example short. A real client resolves at every connect.
     let address = (origin.host(), origin.port()).to_socket_addrs()?.next().ok_or("no address")?;
     if !origin.allows(address.ip()) {
         return Err(Box::from(TransportError::new(TransportErrorKind::NotLoopback).to_string()));

@@ -20,7 +20,7 @@ pub(crate) struct Tcp {
     pub(crate) registry: Registry,
     pub(crate) token: Token,
     pub(crate) socket: Option<TcpStream>,
-    /// The deadline of the pending call: the loop waits no longer.
+    /// The deadline of the pending call, which also limits the wait of the loop.
     pub(crate) until: Rc<Cell<Option<Instant>>>,
     /// The epoch of the clock.
     pub(crate) base: std::time::Instant,
@@ -74,7 +74,7 @@ impl Io for Tcp {
     ) -> Poll<Result<Option<()>, TransportError>> {
         let connected = self.socket().and_then(|socket| match socket.take_error()? {
             Some(error) => Err(error),
-            // Not connected yet, or an error.
+            // The socket is not connected yet, or has an error.
             None => socket.peer_addr().map(drop),
         });
         self.outcome(connected, until)

@@ -1,4 +1,5 @@
-//! What the targets share with each other and with the core's own tests: the oracle and the observer.
+//! Code that the targets share with each other and with the core's own tests: the oracle and the
+//! observer.
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 #[path = "../../../core/tests/it/common/event_log.rs"]
@@ -8,7 +9,7 @@ pub(crate) mod reference_decoder;
 
 use arbitrary::Arbitrary;
 
-/// How the input is cut into reads: these lengths, over and over; 0 is an empty read.
+/// How the input is cut into reads: these lengths, repeated. 0 is an empty read.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(crate) struct Reads([u8; 4]);
 

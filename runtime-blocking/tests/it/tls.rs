@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::session::{DisconnectReason, Disconnected};
-use powerstream_blocking::core::transport_error::{TlsError, TransportErrorKind};
+use powerstream_blocking::core::transport_error::{CertificateNames, TlsError, TransportErrorKind};
 use powerstream_blocking::{Client, TlsConfig, Token};
 use powerstream_simulator::{Config, End, FaultScope, Scenario, Simulator, Tls};
 
@@ -57,7 +57,7 @@ fn each_tls_fault_has_its_own_kind(mode: ReadMode) {
         let kind = match given {
             Given::Expired => T::CertificateExpired,
             Given::NotYetValid => T::CertificateNotYetValid,
-            Given::WrongName => T::CertificateName,
+            Given::WrongName => T::CertificateName(CertificateNames::new(["another-host.test"])),
             Given::UnknownCa | Given::SelfSigned => T::CertificateIssuer,
             Given::OnlyH2 => T::NoHttp1,
             Given::Stall => T::HandshakeTimedOut,

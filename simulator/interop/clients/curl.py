@@ -1,4 +1,4 @@
-"""curl, its output read line by line: what shell scripts do. It knows nothing of reconnects, and is started again."""
+"""curl, with its output read line by line, as in shell scripts. It is restarted for each reconnect."""
 
 import json
 import subprocess

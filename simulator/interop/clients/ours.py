@@ -1,4 +1,4 @@
-"""This project's own tool, told apart by the same measure: Posts from its output, the rest from its log."""
+"""This project's own tool. Posts are read from its output, other events from its log."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""Powerstream the way X's quick start does it: plain `requests`, `iter_lines`, a loop around it all.
+"""Powerstream as in X's quick start: plain `requests`, `iter_lines` and a loop.
 
-Equivalent in its calls and their defaults (no timeout, chunks of 512), written anew, and telling what it sees.
+It is rewritten with the same calls and defaults (no timeout, chunks of 512), and reports its events.
 """
 
 import json
@@ -23,7 +23,7 @@ def rules():
     listed = answer.json().get("data", {}).get("rules", [])
     tell("listed", values=sorted(rule["value"] for rule in listed))
 
-    # By value, as the page shows it.
+    # By value, as on X's page.
     answer = requests.delete(f"{URL}/rules", headers=HEADERS, json={"rules": RULES[1:]})
     tell("deleted", count=answer.json().get("data", {}).get("deleted"), status=answer.status_code)
 

@@ -1,4 +1,4 @@
-"""What the Python clients share: where the simulator is, and how they tell the driver what they see."""
+"""Code of all Python clients: the address of the simulator, and reports to the driver."""
 
 import json
 import os
@@ -7,25 +7,25 @@ import threading
 BASE_URL = os.environ["BASE_URL"]
 TOKEN = os.environ.get("TOKEN", "any")
 
-#: The second is deleted again by every client.
+#: Every client deletes the second one again.
 RULES = [
     {"value": "(trains OR kitchen OR radios OR repairs) lang:en", "tag": "english"},
     {"value": "(walrus OR narwhal) -is:retweet", "tag": "to be deleted"},
 ]
 
 
-#: `print` writes a line and its end apart, and what another thread prints may come between.
+#: `print` writes a line and its end separately, so the output of threads could mix.
 PRINTING = threading.Lock()
 
 
 def tell(event, **what):
-    """One line of JSON for the driver, from any thread."""
+    """Prints one line of JSON for the driver, from any thread."""
     with PRINTING:
         print(json.dumps({"event": event, **what}), flush=True)
 
 
 def redirect(session):
-    """Sends the session's requests for X's API to the simulator, for libraries that know no other address."""
+    """Redirects a session from X's API to the simulator, for libraries with a fixed address."""
     send = session.send
 
     def redirected(request, **options):

@@ -10,7 +10,7 @@ const RULES = [
 
 const tell = (event, what = {}) => console.log(JSON.stringify({ event, ...what }));
 
-// It knows no other address than X's, over TLS: sent to the simulator instead.
+// Its address is fixed to X's over TLS, so requests are redirected to the simulator.
 const http = require('node:http');
 const https = require('node:https');
 const there = new URL(BASE_URL);

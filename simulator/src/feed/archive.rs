@@ -1,8 +1,8 @@
-//! All Posts there are, past ones too, by their numbers.
+//! Access to every Post by its number, including past ones.
 //!
-//! Post 0 is due when the first client comes. A generated Post is a function of the seed, its
-//! number and the time at which it is due, so that the Posts of yesterday need no memory: they are
-//! made when they are asked for, and the same each time.
+//! Post 0 is due when the first client connects. A generated Post is a function of the seed, its
+//! number and its time. Past Posts therefore need no memory: they are generated on request,
+//! identical each time.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,8 +13,8 @@ use crate::schedule::{Schedule, nanoseconds};
 use crate::source::{Source, SourcePost};
 use crate::time::{self, SEQUENCES};
 
-/// Posts that are kept since several connections or datacenters ask for them at about the same
-/// time. Direct-mapped.
+/// The size of the direct-mapped cache. Several connections or datacenters request the same Post at
+/// about the same time.
 const CACHED: usize = 1_024;
 
 pub(crate) struct Archive {
@@ -44,7 +44,7 @@ impl Archive {
         Self { kind, schedule, began: OnceLock::new(), cache: Mutex::new(vec![None; CACHED]) }
     }
 
-    /// The first client is there.
+    /// Starts the feed, if it has not started. Called when a client connects.
     pub(super) fn begin(&self, now: Instant, unix_ms: u64) {
         self.began.get_or_init(|| Began { at: now, unix_ms });
     }
@@ -57,30 +57,30 @@ impl Archive {
         }
     }
 
-    /// When Post `n` is due; the past is given as the beginning.
+    /// Returns when Post `n` is due. For a past Post, returns the start of the feed.
     pub(super) fn due(&self, n: i64) -> Option<Instant> {
         let after = Duration::from_nanos(u64::try_from(self.schedule.due(n)).unwrap_or(0));
         self.began.get().and_then(|began| began.at.checked_add(after))
     }
 
-    /// The number of the first Post that is due after `ago` before this time.
+    /// Returns the number of the first Post that is due later than `ago` before `now`.
     pub(super) fn first_after(&self, now: Instant, ago: Duration) -> i64 {
         self.schedule.count(self.offset(now).saturating_sub(nanoseconds(ago)))
     }
 
-    /// The number of the first Post that is due at this date (Unix milliseconds) or later.
+    /// Returns the number of the first Post that is due at this date (Unix milliseconds) or later.
     pub(super) fn first_since(&self, unix_ms: u64) -> i64 {
         let Some(began) = self.began.get() else { return 0 };
         let ms = (unix_ms as i64).saturating_sub(began.unix_ms as i64);
         self.schedule.count(ms.saturating_mul(1_000_000) - 1)
     }
 
-    /// How long ago Post `n` is due, if it is.
+    /// Returns how long ago Post `n` was due, or `None` if it is not due yet.
     pub(super) fn age(&self, n: i64, now: Instant) -> Option<Duration> {
         u64::try_from(self.offset(now).saturating_sub(self.schedule.due(n))).ok().map(Duration::from_nanos)
     }
 
-    /// The numbers there are; a file has an end.
+    /// Returns true if there is a Post `n`. A file ends.
     pub(super) fn has(&self, n: i64) -> bool {
         match &self.kind {
             Kind::Generated(_) => true,
@@ -113,7 +113,7 @@ impl Archive {
         Some(post)
     }
 
-    /// The id of Post `n`, without the Post.
+    /// Returns the id of Post `n`, without generating the Post.
     pub(super) fn id_of(&self, n: i64) -> Option<u64> {
         match &self.kind {
             Kind::File(posts) => posts.get(usize::try_from(n).ok()?).and_then(SourcePost::id),
@@ -125,7 +125,8 @@ impl Archive {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A snowflake of when it is due. Those of one millisecond are counted.
+    /// Returns the snowflake of the time when Post `n` is due. Posts of the same millisecond are
+    /// numbered.
     fn id(&self, n: i64, generator: &Generator) -> u64 {
         let began_ms = self.began.get().map_or(0, |began| began.unix_ms as i64);
         let ms = self.schedule.due(n).div_euclid(1_000_000);

@@ -1,4 +1,4 @@
-//! Which Posts a connection gets.
+//! Selection of the Posts for a connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use crate::rule_store::{Passed, RuleStore};
 use crate::source::SourcePost;
 use crate::splice;
 
-/// The conditions that a request and the place it goes to set.
+/// The conditions of a request, and of the datacenter that it connects to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Filter {
-    /// Only the Posts that are at home in this datacenter: its index, and how many there are.
+    /// Only Posts of this datacenter: its index, and the number of datacenters.
     pub(crate) home: Option<(u64, u64)>,
-    /// Only this partition, from 0, of so many.
+    /// Only Posts of this partition: its index, and the number of partitions.
     pub(crate) partition: Option<(u64, u64)>,
-    /// Only this language.
+    /// Only Posts in this language.
     pub(crate) lang: Option<&'static str>,
 }
 
 const HOME: u64 = 0x6174_6c61;
 const PARTITION: u64 = 0x7061_7274;
 
-/// In which of `of` datacenters Post `n` is at home.
+/// Returns the datacenter, of `of`, that Post `n` belongs to.
 pub(crate) fn home(n: i64, of: u64) -> u64 {
     Rng::nth(HOME, n as u64).below(of)
 }
 
-/// A filter together with the rules of its product.
+/// A filter, and the rules of the product.
 pub(crate) struct Selector {
     filter: Filter,
     store: Option<Arc<RuleStore>>,
@@ -42,7 +42,8 @@ impl Selector {
         Self { filter, store: store.cloned(), scratch: Scratch::new() }
     }
 
-    /// What of a Post, the `n`-th of its source, comes through.
+    /// Returns the Post, the `n`-th of its source, with the rules it matches, or `None` if the
+    /// connection does not receive it.
     pub(crate) fn pass(&mut self, n: i64, post: SourcePost) -> Option<Item> {
         if !self.filter.passes(n, &post) {
             return None;

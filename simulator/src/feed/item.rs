@@ -6,30 +6,30 @@ use std::time::Instant;
 use crate::rule_store::StoredRule;
 use crate::source::SourcePost;
 
-/// A Post on its way to a connection.
+/// A Post for a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) post: SourcePost,
-    /// The rules it matches, where it was matched with any.
+    /// The rules that the Post matches, if rules were evaluated.
     pub(crate) rules: Option<Arc<[Arc<StoredRule>]>>,
 }
 
-/// The next thing a connection has to do with its Posts.
+/// What a connection does next with its Posts.
 #[derive(Debug)]
 pub(crate) enum Polled {
-    /// This one is due.
+    /// This Post is due.
     Post(Item),
-    /// There were some that it does not get: look again.
+    /// Posts were skipped; poll again.
     Skipped,
-    /// Nothing until then, or until another thread wakes this one.
+    /// No Post before this time, unless another thread wakes this one.
     Wait(Option<Instant>),
-    /// Nothing ever again, but the stream goes on.
+    /// No further Post, but the stream stays open.
     Exhausted,
-    /// The end of what was asked for.
+    /// The requested time window is complete.
     Ended,
-    /// The queue has moved on.
+    /// The queue no longer contains the next Post.
     FellBehind,
 }
 
-/// Posts that are passed over before the connection looks around.
+/// The most Posts skipped in one poll.
 pub(super) const SKIPS_MAX: usize = 256;

@@ -1,11 +1,10 @@
-//! The Posts of now: one thread makes them when they are due and puts them into channels;
-//! connections are woken and read.
+//! The live feed: one thread generates Posts when they are due and puts them into channels, which
+//! wake their readers.
 //!
-//! A channel is what connections with the same conditions share: the same place, partition,
-//! language. Its Posts are chosen once, however many connections read them, and wait there in a
-//! queue of bounded length. A client that does not read, and so falls behind its beginning, is cut
-//! off, as the service does it. A connection that is late only because this machine has much to do
-//! is waited for: then the channel as a whole is late.
+//! Connections with the same conditions (datacenter, partition, language) share a channel. Its
+//! Posts are selected once for all readers, and wait in a queue of bounded length. A client that
+//! does not read, and falls behind the start of the queue, is disconnected, as on the service. If a
+//! connection is late only because this machine is busy, the channel waits for it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -23,21 +22,21 @@ use crate::link::Link;
 use crate::rng::Rng;
 use crate::rule_store::RuleStore;
 
-/// The place in a queue of a reader that has none yet.
+/// The position of a reader that has none yet.
 const NO_CLAIM: u64 = u64::MAX;
 
-/// How long a channel that has to wait for a connection waits before it looks again.
+/// How long a late channel waits before it checks its readers again.
 const LATE_STEP: Duration = Duration::from_millis(5);
 
-/// Posts a channel makes before others get their turn.
+/// The most Posts that a channel processes before the next channel.
 const BATCH: i64 = 256;
 
-/// What distinguishes channels.
+/// The conditions that distinguish channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The datacenter's index.
+    /// The index of the datacenter.
     pub(crate) datacenter: usize,
-    /// Whose rules choose.
+    /// The product whose rules apply.
     pub(crate) product: Product,
     pub(crate) filter: Filter,
 }
@@ -48,7 +47,7 @@ pub(super) struct Live {
     seed: u64,
     queue_max: (usize, usize),
     channels: Mutex<Vec<Arc<Channel>>>,
-    /// The pump's.
+    /// Wakes the thread that runs the feed.
     notify: Arc<Notify>,
 }
 
@@ -57,14 +56,14 @@ pub(super) struct Channel {
     datacenter: Datacenter,
     datacenters: u64,
     seed: u64,
-    /// Messages and bytes.
+    /// The most messages and bytes.
     queue_max: (usize, usize),
     /// Locked only while the state is locked.
     selector: Mutex<Selector>,
     state: Mutex<State>,
 }
 
-/// An item in the queue: when it came, and which Post it is.
+/// An item in the queue: when it arrived, and the number of its Post.
 struct Arrived {
     at: Instant,
     n: i64,
@@ -77,24 +76,24 @@ struct State {
     first: u64,
     queue: VecDeque<Arrived>,
     bytes: usize,
-    /// The next Post to be looked at.
+    /// The next Post to process.
     next: i64,
-    /// Items whose time has not come, by it; the sequence number keeps those of one instant in
-    /// order.
+    /// Items that are delayed, ordered by their time. The sequence number orders those of the same
+    /// instant.
     delayed: BinaryHeap<Reverse<(Instant, u64)>>,
     items: BTreeMap<u64, (i64, Item)>,
     sequence: u64,
-    /// Items of before are no news.
+    /// Items that arrived before this instant belong to the past.
     since: Option<Instant>,
-    /// It has to wait for a connection.
+    /// The channel waits for a slow connection.
     is_late: bool,
     readers: Vec<Registered>,
 }
 
-/// A connection that reads, as the pump knows it.
+/// A reading connection.
 struct Registered {
     link: Weak<Link>,
-    /// The number of the next item it takes.
+    /// The number of the next item that it takes.
     at: Arc<AtomicU64>,
 }
 
@@ -109,7 +108,7 @@ impl Live {
         Self { archive, datacenters, seed, queue_max, channels: Mutex::new(Vec::new()), notify }
     }
 
-    /// A connection joins, and wants the Posts of so long ago first.
+    /// Adds a connection, which first receives the Posts of this past time.
     pub(super) fn join(
         &self,
         key: Key,
@@ -118,7 +117,7 @@ impl Live {
         backfill: Duration,
     ) -> Reader {
         let now = self.notify.clock().now();
-        // Without a reader the pump would drop the channel.
+        // The feed's thread would drop a channel without readers.
         let mut channels = lock(&self.channels);
         let channel = match channels.iter().find(|channel| channel.key == key) {
             Some(channel) => channel.clone(),
@@ -143,13 +142,12 @@ impl Live {
         if state.readers.is_empty() {
             let since = Some(now);
             let first = state.first + state.queue.len() as u64;
-            // One nanosecond earlier, so that a Post that is due now is news.
+            // One nanosecond earlier, so that a Post that is due now counts as new.
             let delay = channel.delay_most() + Duration::from_nanos(1);
             let next = self.archive.first_after(now, delay);
             *state = State { first, next, since, ..State::default() };
         }
-        // What arrives at this very instant is news, for whoever came first as well as for those
-        // after.
+        // Posts that arrive at this instant are new to all readers, whichever connected first.
         let news = state.queue.iter().rev().take_while(|arrived| arrived.at >= now).count();
         let mut reader = Reader {
             at: Arc::new(AtomicU64::new(state.first + (state.queue.len() - news) as u64)),
@@ -172,7 +170,7 @@ impl Live {
         reader
     }
 
-    /// Runs the pump until `stopped`, on a thread that has entered its [`Notify`].
+    /// Generates Posts until `stopped` returns true, on a thread that has entered its [`Notify`].
     pub(super) fn run(&self, stopped: impl Fn() -> bool) {
         while !stopped() {
             let now = self.notify.clock().now();
@@ -188,7 +186,7 @@ impl Live {
                 channel.extend(&mut state, &self.archive, now);
                 let due = self.archive.has(state.next).then(|| self.archive.due(state.next)).flatten();
                 let delayed = state.delayed.peek().map(|Reverse((at, _))| *at);
-                // Nobody rings when a connection has caught up.
+                // Nothing wakes this thread when a connection catches up.
                 let late = state.is_late.then_some(now + LATE_STEP);
                 let soon = if late.is_some() { late } else { [due, delayed].into_iter().flatten().min() };
                 next = [next, soon].into_iter().flatten().min();
@@ -224,7 +222,7 @@ impl Channel {
         self.datacenter.delay.most() + self.datacenter.transit.most()
     }
 
-    /// How late Post `n` is here, and how much later a second copy comes, if there is one.
+    /// Returns the delay of Post `n` here, and of its duplicate, if there is one.
     fn delay(&self, n: i64) -> (Duration, Option<Duration>) {
         let mut rng = Rng::nth(self.seed ^ Rng::nth(0, self.key.datacenter as u64).next(), n as u64);
         let mut delay = self.datacenter.delay.of(&mut rng);
@@ -235,7 +233,7 @@ impl Channel {
         (delay, again.then(|| self.datacenter.delay.of(&mut rng)))
     }
 
-    /// Looks at what is due, and puts into the queue what has arrived.
+    /// Processes the Posts that are due, and queues those that have arrived.
     fn extend(&self, state: &mut State, archive: &Archive, now: Instant) {
         let due = archive.first_after(now, Duration::ZERO).min(state.next.saturating_add(BATCH));
         while state.next < due && archive.has(state.next) && !state.is_late {
@@ -243,7 +241,7 @@ impl Channel {
             state.next += 1;
             let (delay, again) = self.delay(n);
             let Some(at) = archive.due(n) else { continue };
-            // Of a Post from before the beginning the time that is left.
+            // For a Post from before the start, only the rest of its delay counts.
             let age = archive.age(n, now).unwrap_or_default();
             let at = if at + age == now { at + delay } else { now + delay.saturating_sub(age) };
             let arrived = now.checked_sub(age.saturating_sub(delay));
@@ -294,17 +292,18 @@ impl State {
     }
 }
 
-/// One connection's place in a channel.
+/// The position of a connection in a channel.
 pub(super) struct Reader {
     channel: Arc<Channel>,
     archive: Arc<Archive>,
-    /// For what it reads by itself.
+    /// The filter for backfilled Posts, which this reader selects itself.
     selector: Selector,
-    /// Next and end of the Posts that come first, of the past.
+    /// The next number and the end of the backfilled Posts.
     backfill: Option<(i64, i64)>,
-    /// Posts before it have been sent as backfill.
+    /// Posts before this number were sent as backfill.
     from: i64,
-    /// What should have come by then is the past, also if this machine is late with it.
+    /// Posts that should have arrived by this instant belong to the past, even if this machine
+    /// delivers them late.
     since: Option<Instant>,
     at: Arc<AtomicU64>,
 }
@@ -321,7 +320,7 @@ impl Reader {
             if self.backfill.is_some_and(|(next, end)| next < end) {
                 return Polled::Skipped;
             }
-            // Meanwhile the channel went on.
+            // The channel has advanced meanwhile.
             let state = self.channel.lock();
             if end < state.next {
                 self.backfill = Some((end, state.next));
@@ -343,7 +342,7 @@ impl Reader {
                         return Polled::Post(arrived.item.clone());
                     }
                 }
-                // A file that is shared has an end.
+                // A shared file ends.
                 None if !self.archive.has(state.next) && state.delayed.is_empty() => {
                     return Polled::Exhausted;
                 }

@@ -1,18 +1,18 @@
 //! Which Post a connection sends next, and when it is due.
 //!
-//! A file belongs to each connection alone, unless it is shared. The generated feed is one for all,
-//! as the service's is: two connections get the same Posts, so that redundant clients have
-//! something to deduplicate. It begins with the first client, and goes on whether anybody listens
-//! or not, at no cost: see [`archive`].
+//! Each connection reads its own copy of a file, unless the file is shared. All connections share
+//! the generated feed, as on the service: two connections receive the same Posts, so that redundant
+//! clients have duplicates to remove. The feed starts with the first client and continues without
+//! clients, at no cost; see [`archive`].
 //!
-//! A live feed does not pause for a slow reader. Posts that fall due while a connection is blocked
-//! wait for it in a queue; when that is full the connection is cut off, as the service does.
+//! A live feed does not wait for a slow reader. Posts that are due while a connection is blocked
+//! wait in a queue. When the queue is full, the connection is ended, as on the service.
 //!
 //! ```text
 //!   archive (n -> Post) <-- live: pump -> channels -> readers     a rate, one feed for all
-//!                       <-- window                                recovery: a span of the past, then the end
+//!                       <-- window                                recovery: a past time window, then the end
 //!   file                <-- own                                   each connection from the first line
-//!   generator           <-- demand                                no rate: as fast as it is read
+//!   generator           <-- demand                                no rate: as fast as the client reads
 //! ```
 
 mod archive;
@@ -41,7 +41,8 @@ use crate::schedule::Schedule;
 use crate::source::{Source, SourcePost};
 use crate::time;
 
-/// Of a generated feed without a rate: busy, and a tenth of what one core generates.
+/// The default rate of a generated feed, in Posts per second: a busy stream, and about a tenth of
+/// what one core can generate.
 const RATE_DEFAULT: f64 = 500.0;
 
 /// The Posts of a simulator.
@@ -53,7 +54,7 @@ pub(crate) struct Feed {
 }
 
 enum Kind {
-    /// A file for each connection.
+    /// A file, sent from its start to each connection.
     Own(Arc<[SourcePost]>),
     Live(Box<Live>),
     OnDemand(Arc<OnDemandFeed>),
@@ -85,31 +86,31 @@ impl Feed {
         Self { clock: pump.clock().clone(), archive, kind, datacenters: datacenters.len() as u64 }
     }
 
-    /// The Posts are made up, and can be had in any form.
+    /// Returns true if the Posts are generated, and so are available in every format.
     pub(crate) fn is_generated(&self) -> bool {
         self.archive.lines().is_none()
     }
 
-    /// The ids of the Posts that are due between these dates, Unix milliseconds, without the
-    /// second: of the one feed for all.
+    /// Returns the ids of the Posts of the shared feed due from `start` until before `end` (Unix
+    /// milliseconds).
     pub(crate) fn ids(&self, start: u64, end: u64) -> Vec<u64> {
         if !matches!(self.kind, Kind::Live(_)) {
             return Vec::new();
         }
-        // No client can have missed what is not due yet.
+        // A client cannot have missed a Post that is not due yet.
         let end = end.min(self.clock.unix_ms());
         let numbers = self.archive.first_since(start)..self.archive.first_since(end);
         numbers.filter_map(|n| self.archive.id_of(n)).collect()
     }
 
-    /// The work of the thread that makes the Posts of now.
+    /// Generates Posts when they are due, until `stopped` returns true.
     pub(crate) fn run(&self, stopped: impl Fn() -> bool) {
         if let Kind::Live(live) = &self.kind {
             live.run(stopped);
         }
     }
 
-    /// A new connection joins.
+    /// Adds a connection.
     pub(crate) fn open(
         &self,
         mut key: Key,
@@ -117,13 +118,13 @@ impl Feed {
         past: Past,
         link: &Arc<Link>,
     ) -> FeedCursor {
-        // The date first: however long it takes from the one to the other, no Post is of the
-        // future.
+        // The date is read first, so that no Post is dated in the future if this thread is
+        // interrupted here.
         let unix_ms = self.clock.unix_ms();
         let now = self.clock.now();
         self.archive.begin(now, unix_ms);
         if self.datacenters == 1 {
-            // Everything is at home here.
+            // The only datacenter has all Posts.
             key.filter.home = None;
         }
         let selector = Selector::new(key.filter.clone(), store);
@@ -179,7 +180,7 @@ enum From {
 }
 
 impl FeedCursor {
-    /// What there is to do now.
+    /// Returns what to do now.
     pub(crate) fn poll(&mut self, now: Instant) -> Polled {
         match &mut self.from {
             From::OnDemand(cursor) => cursor.poll(self.clock.unix_ms()),

@@ -1,5 +1,5 @@
-//! A feed without a rate: a Post is made when the fastest connection wants it; the others find it
-//! in a ring of the latest.
+//! A feed without a rate. The fastest connection generates each Post; the others read it from a
+//! ring of the latest Posts.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use super::item::Polled;
 use crate::generator::Generator;
 use crate::source::SourcePost;
 
-/// Posts a connection may fall behind the fastest one; X is believed to keep some 5,000.
+/// How many Posts a connection may be behind the fastest one. X is believed to keep about 5,000.
 const RING_MAX: usize = 4_096;
 
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct OnDemandFeed(Mutex<Ring>);
 struct Ring {
     generator: Generator,
     ring: VecDeque<SourcePost>,
-    /// The number of the next Post to be made.
+    /// The number of the next Post to generate.
     head: u64,
     buffer: Vec<u8>,
 }
@@ -34,7 +34,7 @@ impl OnDemandFeed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The Posts of the ring, for those who ask for the past.
+    /// Returns the Posts in the ring, for connections that request the past.
     pub(super) fn latest(&self) -> Vec<SourcePost> {
         self.lock().ring.iter().cloned().collect()
     }
@@ -111,7 +111,7 @@ mod tests {
         let (mut one, mut two) = (OnDemandReader::new(&demand, all()), OnDemandReader::new(&demand, all()));
         let first = ids(&mut one, 100);
         assert_eq!(ids(&mut two, 60), first[..60]);
-        // A third joins where the feed is now.
+        // A third reader starts at the current end of the feed.
         let mut three = OnDemandReader::new(&demand, all());
         assert_eq!(ids(&mut three, 5), ids(&mut one, 5));
         assert_eq!(ids(&mut two, 40), first[60..]);

@@ -1,17 +1,18 @@
-//! Writing JSON by hand: the generator controls every escape, which a serialiser would decide for it.
+//! A JSON writer that controls every escape, which a serializer would choose by itself.
 
-/// How a Post spells its strings. All spellings mean the same text; a client that compares bytes, or assumes one of them, is found out.
+/// How a Post escapes its strings. All styles mean the same text. They expose clients that compare
+/// bytes or expect one style.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Style {
-    /// Everything outside ASCII as `\uXXXX`, with surrogate pairs.
+    /// Escapes everything outside ASCII as `\uXXXX`, with surrogate pairs.
     pub(crate) ascii: bool,
-    /// `/` as `\/`.
+    /// Escapes `/` as `\/`.
     pub(crate) slash: bool,
-    /// `<` and `>` as `\u003c` and `\u003e`.
+    /// Escapes `<` and `>` as `\u003c` and `\u003e`.
     pub(crate) angle: bool,
 }
 
-/// A JSON text that grows: the output and its style.
+/// A growing JSON text: the output and its style.
 pub(crate) struct Writer<'a> {
     out: &'a mut Vec<u8>,
     style: Style,
@@ -22,7 +23,7 @@ impl<'a> Writer<'a> {
         Writer { out, style }
     }
 
-    /// Bytes as they are: punctuation, keys, constants.
+    /// Appends bytes unchanged: punctuation, keys and constants.
     pub(crate) fn raw(&mut self, json: &str) -> &mut Self {
         self.out.extend_from_slice(json.as_bytes());
         self
@@ -48,7 +49,7 @@ impl<'a> Writer<'a> {
         self.raw(if b { "true" } else { "false" })
     }
 
-    /// A coordinate, given in ten-thousandths of a degree.
+    /// Appends a coordinate, given in ten-thousandths of a degree.
     pub(crate) fn degrees(&mut self, e4: i64) -> &mut Self {
         if e4 < 0 {
             self.raw("-");
@@ -56,20 +57,20 @@ impl<'a> Writer<'a> {
         let e4 = e4.unsigned_abs();
         self.number(e4 / 10_000).raw(".");
         let fraction = e4 % 10_000;
-        // A leading 1 keeps the zeros after the point; it is cut off again.
+        // A leading 1 keeps the zeros after the point, and is removed again.
         let start = self.out.len();
         self.number(10_000 + fraction);
         self.out.remove(start);
         self
     }
 
-    /// `"id":N,"id_str":"N"` with a prefix before `id`.
+    /// Appends `"id":N,"id_str":"N"`, with a prefix before both keys.
     pub(crate) fn id(&mut self, prefix: &str, id: u64) -> &mut Self {
         self.raw("\"").raw(prefix).raw("id\":").number(id);
         self.raw(",\"").raw(prefix).raw("id_str\":\"").number(id).raw("\"")
     }
 
-    /// A string with its quotes, in the style of the Post.
+    /// Appends a string with its quotes, in the style of the Post.
     pub(crate) fn string(&mut self, text: &str) -> &mut Self {
         self.out.push(b'"');
         self.escaped(text);
@@ -77,7 +78,7 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// The inside of a string, for those composed of parts.
+    /// Appends a part of a string, without quotes.
     pub(crate) fn escaped(&mut self, text: &str) -> &mut Self {
         let bytes = text.as_bytes();
         let mut clean = 0;

@@ -1,15 +1,15 @@
-//! What the invented people write: a small pool of sentences for each language, made up for this purpose.
+//! Texts for the generated Posts: a few invented sentences per language.
 //!
-//! The words matter little; the scripts do. Together they bring every UTF-8 length, right-to-left text, combining marks,
-//! languages without spaces, joiners and variation selectors.
+//! The scripts matter more than the words. Together they cover every UTF-8 length, right-to-left
+//! text, combining marks, languages without spaces, joiners and variation selectors.
 
 /// A language of the feed.
 pub(super) struct Language {
     /// The code in `lang`.
     pub(super) code: &'static str,
-    /// Its share, out of the sum of all.
+    /// Its weight among all languages.
     pub(super) weight: u64,
-    /// What stands between two sentences.
+    /// The separator of two sentences.
     pub(super) space: &'static str,
     pub(super) sentences: &'static [&'static str],
     pub(super) hashtags: &'static [&'static str],
@@ -18,7 +18,7 @@ pub(super) struct Language {
     pub(super) place: Place,
 }
 
-/// Where some of its Posts come from; coordinates in ten-thousandths of a degree.
+/// The place of some of its Posts. Coordinates are ten-thousandths of a degree.
 pub(super) struct Place {
     pub(super) id: &'static str,
     pub(super) name: &'static str,
@@ -43,7 +43,7 @@ macro_rules! place {
     };
 }
 
-/// Emoji, from one code point to a family of seven.
+/// Emoji of one to seven code points.
 pub(super) const EMOJI: &[&str] = &[
     "😀",
     "🐈‍⬛",

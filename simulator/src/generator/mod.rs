@@ -1,9 +1,10 @@
-//! Posts out of a seed.
+//! Posts generated from a seed.
 //!
-//! They follow the legacy format that Powerstream carries, in the shapes and proportions of the real feed: sizes from two to some
-//! fifteen kilobytes (median 3.4), a quarter Retweets with the original nested, long texts in `extended_tweet`, quotes,
-//! pictures, places, two dozen languages, and every spelling of a JSON string that is allowed. Whatever a client takes for granted
-//! about any of this should break here first.
+//! They have the legacy format that Powerstream sends, with the shapes and proportions of the real
+//! feed: 2 to about 15 KB (median 3.4 KB), a quarter of them Retweets with the nested original,
+//! long texts in `extended_tweet`, quotes, pictures, places, two dozen languages, and every valid
+//! way to escape a JSON string. A wrong assumption of a client about any of this should fail here
+//! first.
 
 pub(crate) mod json;
 mod languages;
@@ -19,7 +20,8 @@ use post::{Outer, Post};
 use crate::rng::Rng;
 use crate::time::{self, Snowflakes};
 
-/// An endless source of Posts, the same for the same seed but for what depends on the time: ids and dates.
+/// An endless source of Posts. The same seed gives the same Posts, except for ids and dates, which
+/// depend on the time.
 ///
 /// ```
 /// let mut generator = powerstream_simulator::Generator::new(7);
@@ -36,31 +38,34 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The Posts of this seed.
+    /// Creates the generator of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed, rng: Rng::nth(seed, 0), ids: Snowflakes::new(Rng::nth(seed, 1).next()) }
     }
 
-    /// Appends one Post, a compact JSON object without line end, as if written at `now_unix_ms`; gives its id.
+    /// Appends one Post, a compact JSON object without a line end, dated `now_unix_ms` (Unix
+    /// milliseconds). Returns its id.
     ///
-    /// Ids are snowflakes of that time, unique and strictly increasing: a clock that stands still or goes back is carried on from its
-    /// highest value. `created_at` and `timestamp_ms` always agree with the id.
+    /// Ids are snowflakes of that time, unique and strictly increasing. If the clock stops or goes
+    /// back, the generator continues from the highest time. `created_at` and `timestamp_ms` always
+    /// agree with the id.
     pub fn post(&mut self, now_unix_ms: u64, out: &mut Vec<u8>) -> u64 {
         let id = self.ids.next(now_unix_ms);
-        // One draw decides the Post: how much of its sequence a Post uses never shifts the next one.
+        // One random number determines the whole Post. How many values a Post uses does not affect
+        // the next Post.
         let draw = self.rng.next();
         self.write(draw, id, out);
         id
     }
 
-    /// Appends the Post that comes after `n` others, with an id of the caller's making; of negative `n`, one before the first.
-    /// Any of them can be had at any time, so that history costs no memory.
+    /// Appends the Post that comes after `n` others, with the given id. A negative `n` selects a
+    /// Post before the first. Any Post can be generated at any time, so the past needs no memory.
     pub(crate) fn nth(&self, n: i64, id: u64, out: &mut Vec<u8>) {
         self.write(self.rng.ahead(n), id, out);
     }
 
-    /// The bits of its ids below the time that are the machine's.
+    /// Returns the machine bits of its ids, below the time.
     pub(crate) fn machine(&self) -> u64 {
         self.ids.machine()
     }
@@ -79,7 +84,8 @@ impl Generator {
         post.write(&mut Writer::new(out, style), Some(&outer));
     }
 
-    /// Appends a small Post whose text is padded until the whole is `bytes` long (or as short as it can be, some 400).
+    /// Appends a small Post whose text is padded until the Post is `bytes` long. It has at least
+    /// about 400 bytes.
     pub(crate) fn padded_post(&mut self, now_unix_ms: u64, bytes: usize, out: &mut Vec<u8>) -> u64 {
         let id = self.ids.next(now_unix_ms);
         let start = out.len();
@@ -93,14 +99,14 @@ impl Generator {
     }
 }
 
-/// Decides what a Post is made of.
+/// Chooses the parts of a Post.
 struct Composer {
     rng: Rng,
     seed: u64,
 }
 
 impl Composer {
-    /// The Post of the feed: a Retweet, a quote or one that stands alone.
+    /// Composes a Post of the feed: a Retweet, a quote or a plain Post.
     fn outer(&mut self, id: u64) -> Post {
         match self.rng.below(100) {
             0..24 => {
@@ -131,7 +137,7 @@ impl Composer {
         post
     }
 
-    /// A Post by itself; `long_percent` of them with `extended_tweet`.
+    /// Composes a plain Post. A share of `long_percent` has `extended_tweet`.
     fn plain(&mut self, id: u64, long_percent: u64) -> Post {
         let rng = &mut self.rng;
         let author = Person::nth(self.seed, rng.below(people_max()));
@@ -163,7 +169,7 @@ impl Composer {
         .with_counts(rng)
     }
 
-    /// An id from a second to three days before this one.
+    /// Returns an id that is one second to three days older than this one.
     fn earlier(&mut self, id: u64) -> u64 {
         let magnitude = self.rng.between(4, 28);
         let age_ms = 1_000 + self.rng.below(1 << magnitude);

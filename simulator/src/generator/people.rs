@@ -1,11 +1,12 @@
-//! The invented people: a population that is computed, not stored, so that the same person looks the same in every Post.
+//! The authors: a population that is computed, not stored. The same person looks the same in every
+//! Post.
 
 use super::languages::{LANGUAGES, Language};
 use super::short_link;
 use crate::rng::Rng;
 use crate::time;
 
-/// Someone who posts.
+/// An author.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) id: u64,
@@ -30,7 +31,7 @@ pub(super) struct Person {
     pub(super) default_profile: bool,
 }
 
-/// How many there are.
+/// Returns the number of people.
 pub(super) fn people_max() -> u64 {
     50_000
 }
@@ -40,7 +41,7 @@ const SYLLABLES: &[&str] = &[
 ];
 
 impl Person {
-    /// Number `n` of the population of this seed.
+    /// Returns person `n` of the population of this seed.
     pub(super) fn nth(seed: u64, n: u64) -> Self {
         let mut rng = Rng::nth(seed ^ 0x7065_6f70_6c65, n);
         let language = language(&mut rng);
@@ -54,13 +55,13 @@ impl Person {
         }
         screen_name.push_str(&n.to_string());
         let joined_ms = rng.between(1_180_000_000_000, 1_735_000_000_000);
-        // Ids were small numbers until 2015, snowflakes since.
+        // Ids were small numbers until 2015, and are snowflakes since.
         let id = if joined_ms < 1_440_000_000_000 {
             rng.between(1_000_000, 3_300_000_000)
         } else {
             time::snowflake(joined_ms, rng.next())
         };
-        // Few have many followers: the product of three small ranges.
+        // The product of three small ranges, so that few people have many followers.
         let followers = rng.below(60) * rng.below(60) * rng.below(120) / 40;
         let mut image = String::with_capacity(8);
         for _ in 0..8 {
@@ -95,7 +96,7 @@ impl Person {
     }
 }
 
-/// An index into the languages, by their weights.
+/// Returns the index of a language, chosen by weight.
 fn language(rng: &mut Rng) -> usize {
     let sum: u64 = LANGUAGES.iter().map(|language| language.weight).sum();
     let mut at = rng.below(sum);

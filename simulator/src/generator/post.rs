@@ -1,4 +1,4 @@
-//! A Post and how it is written, field by field, in the legacy format.
+//! A Post, and how it is written in the legacy format, field by field.
 
 use super::json::Writer;
 use super::people::Person;
@@ -7,7 +7,7 @@ use super::text::{Entity, Kind, Text};
 use crate::rng::Rng;
 use crate::time;
 
-/// The clients that Posts were written with: link and name.
+/// The client applications of Posts: link and name.
 pub(super) const SOURCES: &[(&str, &str)] = &[
     ("http://x.com", "X Web Client"),
     ("http://twitter.com/download/iphone", "Twitter for iPhone"),
@@ -15,9 +15,9 @@ pub(super) const SOURCES: &[(&str, &str)] = &[
     ("https://scheduler.example/about?lang=en", "Example Scheduler <beta>"),
 ];
 
-/// What only the outermost Post of a message carries.
+/// The parts that only the outermost Post of a message has.
 pub(super) struct Outer {
-    /// Number and tag of the rules that matched.
+    /// Id and tag of the matching rules.
     pub(super) rules: Vec<(u64, Option<&'static str>)>,
 }
 
@@ -25,18 +25,18 @@ pub(super) struct Post {
     pub(super) id: u64,
     pub(super) author: Person,
     pub(super) text: Text,
-    /// The short form, where the whole text is in `extended_tweet`.
+    /// The short form, if the whole text is in `extended_tweet`.
     pub(super) short: Option<Text>,
     pub(super) media: Option<u64>,
-    /// With the fields of the edit history, which not every product adds.
+    /// The Post has the fields of the edit history, which only some products add.
     pub(super) editable: bool,
     pub(super) source: usize,
     pub(super) reply_to: Option<(Person, u64)>,
     pub(super) place: bool,
     pub(super) coordinates: bool,
-    /// How far from the middle of its place, ten-thousandths of a degree.
+    /// The distance from the center of its place, in ten-thousandths of a degree.
     pub(super) offset: i64,
-    /// Quotes, replies, Retweets, likes.
+    /// The numbers of quotes, replies, Retweets and likes.
     pub(super) counts: [u64; 4],
     pub(super) retweeted: Option<Box<Self>>,
     pub(super) quoted: Option<Box<Self>>,
@@ -87,7 +87,7 @@ impl Post {
             self.write_entities(json, &self.text);
             json.raw("}");
         }
-        // A Post is new when it comes by; what it embeds is not.
+        // The outermost Post is new and has no counts yet; embedded Posts are older.
         let counts = if outer.is_some() { [0; 4] } else { self.counts };
         for (name, count) in ["quote", "reply", "retweet", "favorite"].iter().zip(counts) {
             json.raw(",\"").raw(name).raw("_count\":").number(count);
@@ -137,7 +137,7 @@ impl Post {
         }
     }
 
-    /// `geo` gives latitude first, `coordinates` and the box longitude first.
+    /// `geo` has the latitude first; `coordinates` and the bounding box have the longitude first.
     fn write_geo(&self, json: &mut Writer<'_>) {
         let place = &self.author.language().place;
         let (longitude, latitude) = (place.longitude + self.offset, place.latitude + self.offset / 2);
@@ -254,7 +254,7 @@ fn write_entity_lists(json: &mut Writer<'_>, entities: &[Entity]) {
     json.raw("],\"symbols\":[]");
 }
 
-/// Ends an entity; gives what stands before the next.
+/// Ends an entity. Returns the separator before the next one.
 fn write_indices(json: &mut Writer<'_>, entity: &Entity) -> &'static str {
     json.raw(",\"indices\":[").number(entity.start).raw(",").number(entity.end).raw("]}");
     ","

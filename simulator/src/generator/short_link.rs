@@ -2,10 +2,10 @@
 
 use crate::rng::Rng;
 
-/// Where links point to.
+/// The prefix of all links.
 pub(super) const LINK: &str = "https://t.co/";
 
-/// Ten characters as in a t.co link.
+/// Returns ten characters, as in a t.co link.
 pub(super) fn key(rng: &mut Rng) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     (0..10).map(|_| char::from(rng.pick(LETTERS))).collect()

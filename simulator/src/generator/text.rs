@@ -1,11 +1,11 @@
-//! The text of a Post with its entities, whose indices count code points.
+//! The text of a Post and its entities, whose indices count code points.
 
 use super::languages::{EMOJI, Language};
 use super::people::{Person, people_max};
 use super::short_link::{LINK, key};
 use crate::rng::Rng;
 
-/// A hashtag, link, mention or picture, with the code points it stands at.
+/// A hashtag, link, mention or picture, with its range in code points.
 pub(super) struct Entity {
     pub(super) kind: Kind,
     pub(super) start: u64,
@@ -47,7 +47,8 @@ impl Text {
         self.entities.push(Entity { kind, start, end: self.chars });
     }
 
-    /// A text of about `chars_min` code points, at most a sentence more, with what people add to it.
+    /// Composes a text of at least `chars_min` code points, and at most one sentence more, with
+    /// entities.
     pub(super) fn compose(
         rng: &mut Rng,
         language: &Language,
@@ -82,7 +83,7 @@ impl Text {
             }
             30..38 => text.push(" \"!\""),
             38..42 => text.push(" &amp; &lt;3"),
-            // Line separators of Unicode, which are plain data here; and a backslash.
+            // Unicode line separators, which are plain data here, and backslashes.
             42..44 => text.push("\u{2028}—"),
             44 => text.push("\u{2029}\u{85}—"),
             45 => text.push(" C:\\temp\t\\o/"),
@@ -107,7 +108,8 @@ impl Text {
         text
     }
 
-    /// What stands in `text` where the whole is in `extended_tweet`: the first 116 characters, an ellipsis and a link.
+    /// Returns the `text` of a Post whose whole text is in `extended_tweet`: the first 116 characters that
+    /// readers see, an ellipsis and a link.
     pub(super) fn truncated(&self, rng: &mut Rng) -> Self {
         let mut short = Self::default();
         short.push(head(&self.text, 116));
@@ -118,7 +120,7 @@ impl Text {
         short
     }
 
-    /// `RT @name: ` and the text of the original, cut to 140 characters as the service does.
+    /// Returns `RT @name: ` and the original text, cut to 140 characters that readers see as the service does.
     pub(super) fn retweet(original: &Self, author: &Person) -> Self {
         let mut text = Self::default();
         text.push("RT ");

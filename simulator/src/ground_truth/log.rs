@@ -1,4 +1,4 @@
-//! The handle of the log.
+//! The handle of the ground truth log.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,8 @@ use super::records::{ConnectionRecord, MessageRecord, Totals};
 use super::store::Store;
 use crate::clock::Clock;
 
-/// The log of a simulator: a handle, cheap to clone, that outlives it.
+/// The ground truth log of a simulator. This is a handle: cloning is cheap, and it outlives the
+/// simulator.
 #[derive(Clone)]
 pub struct GroundTruth(Arc<Log>);
 
@@ -24,43 +25,43 @@ impl GroundTruth {
         Self(Arc::new(Log { clock, store, changed: Condvar::new() }))
     }
 
-    /// Returns when the Post of this id was written: the first time, if it was written to several
-    /// connections. `None` for a Post that was not, or that the log has forgotten.
+    /// Returns when the Post with this id was written, to the first connection if there were
+    /// several. Returns `None` for a Post that was not written or that the log has dropped.
     #[must_use]
     pub fn written_at(&self, id: u64) -> Option<Instant> {
         self.lock().written_at(id)
     }
 
-    /// Returns the sums so far.
+    /// Returns the totals so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.lock().totals
     }
 
-    /// Returns the connections in the order of their numbers: all that are open, and the last thousand that
-    /// are closed.
+    /// Returns all open connections and the last thousand closed ones, ordered by number.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionRecord> {
         self.lock().connections.values().cloned().collect()
     }
 
-    /// Returns one connection.
+    /// Returns one connection by its number, or `None` if it is unknown.
     #[must_use]
     pub fn connection(&self, number: u64) -> Option<ConnectionRecord> {
         self.lock().connections.get(&number).cloned()
     }
 
-    /// Returns the messages of one connection that the log still holds, in order.
+    /// Returns the messages of a connection that the log still contains, in order.
     #[must_use]
     pub fn messages(&self, connection: u64) -> Vec<MessageRecord> {
         self.lock().messages(connection)
     }
 
-    /// Waits until `done` accepts the totals. Returns false if it does not within `timeout`.
+    /// Waits until `done` returns true for the totals. Returns false if that takes longer than
+    /// `timeout`.
     ///
-    /// `done` is called after every change. It may read the log: nothing is locked meanwhile.
+    /// `done` is called after every change. It may read the log, because no lock is held.
     pub fn wait(&self, timeout: Duration, mut done: impl FnMut(&Totals) -> bool) -> bool {
-        // No instant is later than what the platform can represent: a year is long enough.
+        // A longer timeout could overflow the instant.
         let until = Instant::now() + timeout.min(Duration::from_secs(366 * 24 * 60 * 60));
         loop {
             let (seen, totals) = {
@@ -92,12 +93,12 @@ impl GroundTruth {
         self.0.clock.now()
     }
 
-    // Nothing panics while it is locked, so poison means nothing here.
+    // No code panics while it holds this lock, so poisoning can be ignored.
     pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notifying costs a system call, so only when someone listens.
+    /// Notifying costs a system call, so it happens only if a thread waits.
     pub(super) fn changed(&self, store: &mut Store) {
         store.changes += 1;
         if store.waiting > 0 {

@@ -1,13 +1,12 @@
-//! What really happened: every message the simulator wrote, byte for byte, and when.
+//! The ground truth log: every message that the simulator wrote, byte for byte, and when.
 //!
-//! Tests compare what a client delivered with it; measurements take the instant just before the
-//! `write()` that completed a message as the moment from which its latency counts. A record is made
-//! *before* that write, since the client may have the message before the call returns; it is taken
-//! back if the write fails.
+//! Tests compare it with what a client delivered. The latency of a message counts from the instant
+//! just before the `write()` that completes it. The record is made *before* that write, because the
+//! client may have the message before the call returns. If the write fails, the record is removed.
 //!
-//! The log is bounded: beyond `truth_messages_max` records the oldest are forgotten, beyond
-//! `truth_bytes_max` bytes the oldest lose their bytes and keep the rest, and of closed connections
-//! the last thousand are kept. Totals count on for ever.
+//! Memory is bounded by `ground_truth_messages_max` records and `ground_truth_bytes_max` bytes.
+//! Beyond the first limit, the oldest records are dropped. Beyond the second, the oldest records
+//! lose their bytes. Of the closed connections, the last thousand are kept. Totals are never reset.
 
 mod log;
 mod recorder;

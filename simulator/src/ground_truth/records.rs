@@ -1,4 +1,4 @@
-//! What the log says: of a message, of a connection, of all of them.
+//! The records of the log: messages, connections and totals.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,19 +8,19 @@ use std::time::Instant;
 use crate::scenario::Scenario;
 use crate::tls::TlsFault;
 
-/// One message as it was written.
+/// The record of one message.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageRecord {
-    /// Its place on the connection, from 0.
+    /// Its index on the connection, from 0.
     pub index: u64,
-    /// The id of the Post, for a Post that has one.
+    /// The id of the Post, if it is a Post with an id.
     pub post_id: Option<u64>,
-    /// How long it is, without its CR LF.
+    /// The length without CR LF, in bytes.
     pub len: usize,
-    /// The message without its CR LF; `None` once the log has let go of it.
+    /// The message without CR LF. `None` if the log dropped the bytes to bound its memory.
     pub bytes: Option<Arc<[u8]>>,
-    /// Just before the `write()` whose bytes complete its CR LF.
+    /// The instant just before the `write()` that completes its CR LF.
     pub written_at: Instant,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Debug for MessageRecord {
     }
 }
 
-/// One connection as it went.
+/// The record of one connection.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConnectionRecord {
@@ -39,29 +39,27 @@ pub struct ConnectionRecord {
     pub number: u64,
     /// The client's address.
     pub peer: SocketAddr,
-    /// The datacenter it came to.
+    /// The name of the datacenter.
     pub datacenter: Arc<str>,
-    /// When it was accepted.
+    /// The instant of the accept.
     pub accepted_at: Instant,
-    /// The request target, query included; `None` until there is a request that can be read. Not in
-    /// the `Debug` text.
+    /// The request target with its query. `None` before a valid request. Not in the `Debug` text.
     pub target: Option<String>,
-    /// The status that was answered.
+    /// The status of the response.
     pub status: Option<u16>,
-    /// Messages written completely, connection metadata and junk included.
+    /// Messages written completely, including connection metadata and junk.
     pub messages: u64,
-    /// Those of them that are Posts of the source.
+    /// The number of those messages that are Posts of the source.
     pub posts: u64,
     /// Keep-alives written.
     pub keep_alives: u64,
-    /// Bytes of the decoded body: messages and keep-alives, with their line ends, that were written
-    /// completely.
+    /// Bytes of complete messages and keep-alives in the decoded body, including their line ends.
     pub payload_bytes: u64,
-    /// Bytes given to the socket: head, framing and body.
+    /// Bytes passed to the socket: head, framing and body.
     pub wire_bytes: u64,
-    /// When the scenario's fault began.
+    /// The instant when the scenario's fault began.
     pub fault_at: Option<Instant>,
-    /// How it ended; `None` while it is open.
+    /// How the connection ended. `None` while it is open.
     pub end: Option<End>,
 }
 
@@ -86,31 +84,31 @@ impl fmt::Debug for ConnectionRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
-    /// The client closed or reset it, or its network did.
+    /// The client or its network closed or reset the connection.
     ClientLeft,
-    /// No whole request head came in time.
+    /// No complete request head arrived before the timeout.
     NoRequest,
-    /// The TLS handshake failed: the client speaks no TLS, or took no liking to the certificate.
+    /// The TLS handshake failed: the client does not speak TLS, or rejected the certificate.
     NoHandshake,
-    /// The request was refused, and the reason was not a scenario.
+    /// The request was refused, but not by a scenario.
     Refused,
-    /// The scenario ended it, or had it hang until the client left.
+    /// The scenario ended the connection, or stalled it until the client left.
     Fault(Scenario),
-    /// The TLS fault ended it, or had it hang until the client left.
+    /// The TLS fault ended the connection, or stalled it until the client left.
     TlsFault(TlsFault),
-    /// An event of a script ended it, or one by hand.
+    /// An event of a script or a trigger ended the connection.
     Scripted,
-    /// All that was asked for is sent: an answer, or a span of the past.
+    /// The response or the requested time window was sent completely.
     Complete,
-    /// The client fell further behind than the simulator remembers.
+    /// The client fell further behind than the queue allows.
     SlowReader,
-    /// Its datacenter was switched off.
+    /// The datacenter was killed.
     Killed,
     /// The simulator was shut down.
     Shutdown,
 }
 
-/// Sums since the start.
+/// Totals since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
@@ -118,18 +116,18 @@ pub struct Totals {
     pub connections: u64,
     /// Connections open now.
     pub open: u64,
-    /// Connections that were answered with a stream.
+    /// Connections with a stream as the response.
     pub streams: u64,
     /// Messages written completely.
     pub messages: u64,
-    /// Those of them that are Posts of the source.
+    /// The number of those messages that are Posts of the source.
     pub posts: u64,
     /// Keep-alives written.
     pub keep_alives: u64,
-    /// Bytes of messages and keep-alives with their line ends.
+    /// Bytes of messages and keep-alives, including their line ends.
     pub payload_bytes: u64,
-    /// Bytes given to the sockets.
+    /// Bytes passed to the sockets.
     pub wire_bytes: u64,
-    /// Messages the log has forgotten.
+    /// Messages that the log dropped to bound its memory.
     pub forgotten: u64,
 }

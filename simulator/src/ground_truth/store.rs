@@ -1,4 +1,4 @@
-//! The bounded store of the log.
+//! The bounded storage of the log.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -6,15 +6,16 @@ use std::time::Instant;
 
 use super::records::{ConnectionRecord, MessageRecord, Totals};
 
-/// Closed connections that are remembered.
+/// The number of closed connections that are kept.
 pub(super) const CLOSED_MAX: usize = 1_000;
 
-/// The log itself: records of messages and of connections, both bounded.
+/// The records of messages and of connections, both bounded.
 pub(super) struct Store {
     messages_max: usize,
     bytes_max: usize,
     pub(super) totals: Totals,
-    /// Records in the order of their writes, over all connections; the first has number `first`.
+    /// Records in the order of their writes, over all connections. The first has the number
+    /// `first`.
     messages: VecDeque<Record>,
     first: u64,
     bytes: usize,
@@ -22,7 +23,7 @@ pub(super) struct Store {
     first_with_bytes: u64,
     by_id: HashMap<u64, (u64, Instant)>,
     pub(super) connections: BTreeMap<u64, ConnectionRecord>,
-    /// Counts changes, so that a waiter sees that there was one.
+    /// The number of changes, so that a waiting thread notices one.
     pub(super) changes: u64,
     pub(super) waiting: usize,
 }
@@ -50,7 +51,7 @@ impl Store {
         }
     }
 
-    /// Returns when the Post of this id was written first.
+    /// Returns when the Post with this id was first written.
     pub(super) fn written_at(&self, id: u64) -> Option<Instant> {
         self.by_id.get(&id).map(|(_, at)| *at)
     }
@@ -62,7 +63,7 @@ impl Store {
         of_it.map(|record| record.message.clone()).collect()
     }
 
-    /// Adds a connection.
+    /// Adds a connection. Returns its number.
     pub(super) fn accept(&mut self, peer: SocketAddr, datacenter: &str, now: Instant) -> u64 {
         self.totals.connections += 1;
         self.totals.open += 1;
@@ -86,7 +87,7 @@ impl Store {
         number
     }
 
-    /// Forgets the oldest closed connection, if there are too many.
+    /// Drops the oldest closed connection, if there are too many.
     pub(super) fn bound_connections(&mut self) {
         let closed = self.connections.len().saturating_sub(self.totals.open as usize);
         if closed > CLOSED_MAX {
@@ -127,7 +128,7 @@ impl Store {
         self.totals.forgotten += 1;
     }
 
-    /// Takes a record out of the index of ids, if it is the one that stands there.
+    /// Removes a record from the index of ids, if the index points to it.
     fn unlist(&mut self, number: u64, id: Option<u64>) {
         if let Some(id) = id {
             if self.by_id.get(&id).is_some_and(|(listed, _)| *listed == number) {

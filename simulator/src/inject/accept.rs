@@ -1,4 +1,4 @@
-//! Events that do not wait for a request.
+//! Events before the request.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::rng::Rng;
 use crate::script::{Action, How, On, Place};
 use crate::shared::Shared;
 
-/// Injects the events of an accepted connection. Returns how it ended, if one of them ended it.
+/// Injects the events of an accepted connection. Returns how it ended, if an event ended it.
 pub(crate) fn at_accept(
     shared: &Shared,
     datacenter: usize,

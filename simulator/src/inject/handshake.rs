@@ -7,11 +7,11 @@ use std::time::Instant;
 use crate::link::Link;
 use crate::tls::TlsFault;
 
-/// What a client gets that speaks TLS to an HTTP server.
+/// What an HTTP server sends to a client that speaks TLS.
 const GARBAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Waits for the client to begin, and injects the fault. Returns true once the connection is over;
-/// false at once for a fault that is within the handshake.
+/// Waits for the client's first bytes, and injects the fault. Returns true when the connection is
+/// over. Returns false immediately for a fault inside the handshake.
 pub(crate) fn at_handshake(fault: TlsFault, link: &Arc<Link>, until: Instant) -> io::Result<bool> {
     if !fault.replaces_handshake() {
         return Ok(false);
@@ -31,7 +31,7 @@ pub(crate) fn at_handshake(fault: TlsFault, link: &Arc<Link>, until: Instant) ->
         _ => unreachable!("{fault} does not replace the handshake"),
     }
     link.end_reads();
-    // A panic of the watcher changes nothing here.
+    // A panic of the watcher does not matter here.
     let _ = watcher.join();
     Ok(true)
 }

@@ -1,5 +1,4 @@
-//! Fault injection: what the events of a scenario do to a connection, by the moment at which they
-//! do it.
+//! Fault injection: what the events of a scenario do to a connection, ordered by when they happen.
 
 mod accept;
 mod handshake;

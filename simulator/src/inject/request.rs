@@ -1,15 +1,15 @@
-//! Events before a stream: in place of an answer, or in its head.
+//! Events before a stream: instead of a response, or in its head.
 
 use crate::exchange::Exchange;
 use crate::ground_truth::End;
 use crate::problems;
 use crate::script::{Action, How, Place, RefusalBody};
 
-/// Of a long run of interim responses, this much goes into one `write()`.
+/// The size of a `write()` for many interim responses, in bytes.
 const BLOCK_BYTES: usize = 16 << 10;
 
-/// Injects the events that come before an answer: those that keep the request from having any
-/// effect, and refusals.
+/// Injects the events before the response: those after which the request has no effect, and
+/// refusals.
 pub(crate) fn before_answer(exchange: &mut Exchange<'_>, actions: &[Action]) -> Result<(), End> {
     for action in actions {
         match action {
@@ -37,7 +37,8 @@ pub(crate) fn before_answer(exchange: &mut Exchange<'_>, actions: &[Action]) -> 
     Ok(())
 }
 
-/// Injects the events in place of a head, or in it. After `Ok` the head is still to be sent.
+/// Injects the events that replace the head or are inside it. After `Ok`, the caller sends the
+/// head.
 pub(crate) fn at_head(exchange: &mut Exchange<'_>, actions: &[Action], head: &[u8]) -> Result<(), End> {
     for action in actions {
         match action {
@@ -67,7 +68,7 @@ pub(crate) fn at_head(exchange: &mut Exchange<'_>, actions: &[Action], head: &[u
             }
             Action::BadHead(head) => {
                 exchange.out.head(head.bytes())?;
-                // A client that has not noticed waits for more.
+                // A client that does not notice the error waits for more.
                 return Err(exchange.cut(How::Stall));
             }
             Action::Endless(what) => return Err(exchange.endless(*what)),

@@ -9,7 +9,7 @@ use crate::link::Status;
 use crate::script::{Action, BadChunk, How, Place, Then, WrongSize, junk};
 use crate::stream_writer::StreamWriter;
 
-/// Keep-alives of a flood in one `write()`.
+/// The number of keep-alives per `write()` of a flood.
 const FLOOD_BLOCK: u64 = 1_000;
 
 /// Injects an event into a running stream.
@@ -20,7 +20,7 @@ pub(crate) fn in_stream(
 ) -> Result<(), End> {
     stream.exchange.out.recorder().fault_begins();
     match inject(stream, action, cursor) {
-        // The scenario ended it, whichever side closed first.
+        // The scenario ended the connection, whichever side closed first.
         Err(End::ClientLeft) => Err(stream.exchange.shared.fault_end()),
         result => result,
     }
@@ -96,12 +96,12 @@ fn inject(stream: &mut StreamWriter<'_, '_>, action: Action, cursor: &mut FeedCu
             stream.exchange.out.flush()?;
             let own = stream.exchange.datacenter_name();
             stream.exchange.shared.kill_for(name.as_deref().unwrap_or(own), length);
-            // If it was this one, this ends here.
+            // This connection may belong to the killed datacenter.
             if stream.exchange.out.link().status() != Status::Open {
                 return Err(stream.exchange.out.over());
             }
         }
-        // By hand these may come when there is a stream already: too late for them.
+        // A trigger can name these actions, but the stream has started, so they do nothing.
         Action::Refuse(_)
         | Action::Interim { .. }
         | Action::SlowHead { .. }
@@ -117,9 +117,9 @@ fn inject(stream: &mut StreamWriter<'_, '_>, action: Action, cursor: &mut FeedCu
     Ok(())
 }
 
-/// The proper end of the body.
+/// Ends the body properly.
 fn end(stream: &mut StreamWriter<'_, '_>) -> Result<End, End> {
-    // Before the client can know of it.
+    // Deregistered before the client can notice the end.
     stream.exchange.shared.streams.deregister(stream.exchange.out.recorder().number);
     stream.exchange.out.last_chunk();
     stream.exchange.out.send()?;
@@ -127,7 +127,7 @@ fn end(stream: &mut StreamWriter<'_, '_>) -> Result<End, End> {
     Ok(stream.exchange.shared.fault_end())
 }
 
-/// The next Post, or one that is made up: its bytes, its id, and whether it is of the source.
+/// Returns the next Post, or a generated one: its bytes, its id, and whether it is of the source.
 fn next_post(stream: &mut StreamWriter<'_, '_>, cursor: &mut FeedCursor) -> (Arc<[u8]>, Option<u64>, bool) {
     if let Polled::Post(item) = cursor.poll(stream.exchange.out.now()) {
         return (stream.shaped(item.post.bytes, item.rules.as_deref()), item.post.id, true);
@@ -154,7 +154,7 @@ fn cut(
             trickle(stream, step, bytes.into_iter())?;
         }
         (Place::InSize, How::Trickle) => {
-            // A size that gets no further than its extension.
+            // A chunk size that never ends, because its extension goes on.
             trickle(stream, step, b"0000000000003;".iter().copied().chain(std::iter::repeat(b'x')))?;
         }
         (Place::InMessage, _) => {
@@ -174,7 +174,7 @@ fn cut(
             stream.exchange.out.raw(b"1f");
             stream.exchange.out.send()?;
         }
-        // A trigger may name a place before the stream. It is too late for that, not for the end.
+        // A trigger can name a place before the stream. Only its end still applies.
         (Place::Between | Place::Accept | Place::Request | Place::Head | Place::InHead, _) => {}
     }
     Ok(stream.exchange.cut(how))
@@ -197,14 +197,14 @@ fn bad_chunk(stream: &mut StreamWriter<'_, '_>, kind: BadChunk) -> Result<End, E
     let bytes = kind.bytes(&mut stream.exchange.rng);
     let mut rest = &bytes[..];
     if let Some(behind) = bytes.strip_prefix(BadChunk::WHOLE) {
-        // What is wrong lies behind a message that came whole.
+        // The error is after a complete message.
         stream.exchange.out.raw(BadChunk::WHOLE);
         stream.exchange.out.raw_completes(BadChunk::MESSAGE.as_bytes().into(), None, false);
         rest = behind;
     }
     stream.exchange.out.raw(rest);
     stream.exchange.out.send()?;
-    // A client that has not noticed waits for the rest of its chunk.
+    // A client that does not notice the error waits for the rest of the chunk.
     Ok(stream.exchange.cut(How::Stall))
 }
 
@@ -225,7 +225,7 @@ fn wrong_size(
     stream.exchange.out.raw(&bytes);
     stream.exchange.out.raw(b"\r\n");
     if matches!(kind, WrongSize::Larger | WrongSize::Huge) {
-        // Its line end is within the chunk: it is complete, whatever is wrong behind it.
+        // The message's line end is inside the chunk, so it is complete despite the wrong size.
         stream.exchange.out.raw_completes(bytes, id, is_post);
     }
     stream.exchange.out.raw(b"\r\n");

@@ -1,4 +1,4 @@
-//! The query of a request for a stream: what X knows, and its answer to everything else.
+//! The query of a stream request: the known parameters, and X's response to all others.
 
 use std::time::Duration;
 
@@ -6,39 +6,39 @@ use crate::endpoint::{Endpoint, Product};
 use crate::generator::json::{Style, Writer};
 use crate::time;
 
-/// What was asked for.
+/// The parameters of a stream request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StreamParams {
     pub(crate) local_dc_only: bool,
     pub(crate) past: Past,
-    /// Which partition, from 0.
+    /// The index of the partition, from 0.
     pub(crate) partition: u64,
-    /// The fields of a v2 Post and what it refers to; pairs of a parameter's name and one of its
-    /// values.
+    /// The requested fields of a v2 Post and of the objects that it refers to: parameter names and
+    /// single values.
     pub(crate) fields: Vec<(String, String)>,
 }
 
 impl StreamParams {
-    /// As of a request without a query.
+    /// The values for a request without a query.
     pub(crate) const DEFAULT: Self =
         Self { local_dc_only: false, past: Past::None, partition: 0, fields: Vec::new() };
 }
 
-/// What a connection asks of the past.
+/// The past Posts that a connection requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Past {
     None,
-    /// So much of it first.
+    /// Posts of this past time first.
     Backfill(Duration),
-    /// Only what lies between these dates, Unix milliseconds, without the second.
+    /// Only Posts between these dates (Unix milliseconds), excluding the second.
     Window(u64, u64),
 }
 
-/// How far back X keeps Posts for a recovery.
+/// How long X keeps Posts for a recovery.
 const WINDOW_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// The parameters that choose fields, and what each may hold (API description 2.166, with the names
-/// of 2.167 beside the older ones).
+/// The parameters that select fields, and their possible values (API description 2.166, and the new
+/// names of 2.167).
 const FIELDS: [(&str, &str); 6] = [
     (
         "tweet.fields",
@@ -68,7 +68,7 @@ const FIELDS: [(&str, &str); 6] = [
     ("place.fields", "contained_within,country,country_code,full_name,geo,id,name,place_type"),
 ];
 
-/// Collects what is wrong with the parameters of one request.
+/// Collects the invalid parameters of one request.
 #[derive(Default)]
 struct Problems(Vec<u8>);
 
@@ -90,13 +90,13 @@ impl Problems {
         self.add(name, value, &format!("The query parameter [{name}] is not one of [{}]", names.join(",")));
     }
 
-    /// The body of X's answer, if anything is wrong.
+    /// Returns the body of X's response, if any parameter is invalid.
     fn body(self) -> Option<String> {
         (!self.0.is_empty()).then(|| invalid_request(&String::from_utf8_lossy(&self.0)))
     }
 }
 
-/// X's answer to a request with something wrong in it; `errors` are the elements of the list.
+/// Returns X's response body to an invalid request. `errors` are the elements of its list.
 pub(crate) fn invalid_request(errors: &str) -> String {
     format!(
         concat!(
@@ -108,7 +108,7 @@ pub(crate) fn invalid_request(errors: &str) -> String {
     )
 }
 
-/// The parameters of a query, without its `?`, decoded.
+/// Returns the decoded parameters of a query without its `?`.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -116,7 +116,7 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ 
     })
 }
 
-/// Refuses every parameter but these. The error is the body of X's answer.
+/// Refuses every parameter except these. The error is the body of X's response.
 pub(crate) fn only(query: &str, names: &[&str]) -> Result<Vec<(String, String)>, String> {
     let mut problems = Problems::default();
     let mut taken = Vec::new();
@@ -133,15 +133,15 @@ pub(crate) fn only(query: &str, names: &[&str]) -> Result<Vec<(String, String)>,
     }
 }
 
-/// One parameter that is wrong, as the body of X's answer.
+/// Returns the body of X's response to one invalid parameter.
 pub(crate) fn wrong_value(name: &str, value: &str, wanted: &str) -> String {
     let mut problems = Problems::default();
     problems.value(name, value, wanted);
     invalid_request(&String::from_utf8_lossy(&problems.0))
 }
 
-/// Reads the query of a request for a stream. The error is the body of X's answer: every parameter
-/// that is wrong, by name.
+/// Parses the query of a stream request. The error is the body of X's response, which names every
+/// invalid parameter.
 pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Result<StreamParams, String> {
     let v2 = endpoint.product.is_v2();
     let (backfill, start, end) = if v2 {
@@ -179,7 +179,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
         } else if name == backfill {
             match &*value {
                 "1" | "2" | "3" | "4" | "5" => minutes = u64::from(value.as_bytes()[0] - b'0'),
-                // The API description of v2 allows it, and means none.
+                // The API description of v2 allows 0, which means no backfill.
                 "0" if v2 => minutes = 0,
                 _ => problems.value(&name, &value, "between 1 and 5"),
             }
@@ -240,7 +240,7 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
     }
 }
 
-/// A name or value without its percent escapes; what is no UTF-8 then is replaced.
+/// Decodes the percent escapes of a name or value. Invalid UTF-8 is replaced.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -252,7 +252,7 @@ fn decoded(text: &str) -> String {
                 &behind[2..]
             }
             _ => {
-                // Forms and most libraries write a blank so.
+                // HTML forms and most libraries encode a space as `+`.
                 bytes.push(if *byte == b'+' { b' ' } else { *byte });
                 behind
             }

@@ -1,4 +1,4 @@
-//! Answers, and the JSON that both products share.
+//! Responses, and the JSON that both products share.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::generator::json::{Style, Writer};
 use crate::request::query;
 use crate::rule_store::{AddOutcome, StoredRule};
 
-/// A status and a body.
+/// The status and the body of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -22,7 +22,7 @@ impl Answer {
         Self { status: 400, body }
     }
 
-    /// 400, with one thing that is wrong with a parameter or a field of the body.
+    /// Creates a 400 response for an invalid parameter or body field.
     pub(super) fn wrong(name: &str, value: &str, message: &str) -> Self {
         let mut error = Vec::new();
         let mut json = Writer::new(&mut error, Style::default());
@@ -32,7 +32,7 @@ impl Answer {
     }
 }
 
-/// A rule as both products print it.
+/// Writes a rule in the format of both products.
 pub(super) fn write_rule(json: &mut Writer<'_>, rule: &StoredRule) {
     json.raw("{\"id\":\"").number(rule.id).raw("\",\"value\":").string(&rule.value);
     if let Some(tag) = &rule.tag {
@@ -48,9 +48,9 @@ pub(super) fn write_rules<'a>(json: &mut Writer<'_>, rules: impl Iterator<Item =
     }
 }
 
-/// The list of what is wrong with rules that were to be added, as the Filtered Stream gives it. The
-/// entries for a duplicate and for an invalid rule are recorded; that of a full set is made up
-/// after them, with PowerTrack's sentence.
+/// Writes the errors of rules that could not be added, as the Filtered Stream does. The entries for
+/// a duplicate and for an invalid rule are recorded. The one for reaching the limit follows them,
+/// with PowerTrack's text.
 pub(super) fn write_errors(
     json: &mut Writer<'_>,
     rules: &[(String, Option<String>)],
@@ -90,6 +90,6 @@ pub(super) fn write_errors(
 pub(super) fn text(write: impl FnOnce(&mut Writer<'_>)) -> String {
     let mut out = Vec::new();
     write(&mut Writer::new(&mut out, Style::default()));
-    // Everything that is written is text.
+    // Everything written is UTF-8.
     String::from_utf8_lossy(&out).into_owned()
 }

@@ -1,26 +1,26 @@
-//! Bodies of requests: the fields that both products share, checked.
+//! Parsing of request bodies: the fields that both products share.
 
 use serde_json::Value;
 
 use super::answer::Answer;
 use crate::rule_store::RuleRef;
 
-/// Rules in one request, at most (Powerstream: Introduction).
+/// The most rules in one request (page "Powerstream: Introduction").
 pub(crate) const RULES_A_REQUEST_MAX: usize = 100;
 
-/// The body as a JSON object.
+/// Parses the body as a JSON object.
 pub(super) fn object(body: &[u8]) -> Result<serde_json::Map<String, Value>, Answer> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Answer::wrong("body", "", "The request body is not a JSON object")),
         Err(error) => {
-            // What a parser says of a stranger's text is its own words and numbers.
+            // The parser's message contains none of the client's text.
             Err(Answer::wrong("body", "", &format!("The request body is not valid JSON: {error}")))
         }
     }
 }
 
-/// The rules of a list: from one to a hundred, each with a value and perhaps a tag.
+/// Parses a list of rules to add: one to a hundred, each with a value and an optional tag.
 pub(super) fn rules_to_add(
     list: Option<&Value>,
     name: &str,
@@ -59,7 +59,7 @@ pub(super) fn list_of<'a>(list: Option<&'a Value>, name: &str) -> Result<&'a [Va
     }
 }
 
-/// An id as a string, which it is, or as a number, which some clients make of it.
+/// Parses an id. It is a string, but some clients send a number.
 pub(super) fn id(value: &Value) -> Option<RuleRef> {
     let id = match value {
         Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),

@@ -1,4 +1,5 @@
-//! `/2/tweets/search/stream/rules`, with dry runs, and `/counts`. Shapes as X's pages and recorded answers have them.
+//! `/2/tweets/search/stream/rules`, with dry runs, and `/counts`. The formats follow X's pages and
+//! recorded responses.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ use crate::request::query;
 use crate::rule_store::{AddOutcome, RuleRef, RuleStore};
 use crate::time;
 
-/// Rules on a page of the list, at most and by default.
+/// The most rules on a page of the list, and the default.
 const PAGE_MAX: usize = 1_000;
 
 pub(super) fn answer(
@@ -35,7 +36,7 @@ fn list(store: &RuleStore, query: &str, unix_ms: u64) -> Result<Answer, Answer> 
                 let number = value.parse().ok().filter(|number| (1..=PAGE_MAX).contains(number));
                 most = number.ok_or_else(|| wrong("between 1 and 1000"))?;
             }
-            // Sixteen digits of a number whose base is 32; we use those of base 16.
+            // X's token has sixteen digits of base 32; this one has sixteen digits of base 16.
             "pagination_token" => {
                 let offset = usize::from_str_radix(&value, 16).ok().filter(|_| value.len() == 16);
                 from = offset.ok_or_else(|| wrong("a token of this list"))?;
@@ -51,7 +52,7 @@ fn list(store: &RuleStore, query: &str, unix_ms: u64) -> Result<Answer, Answer> 
     let page = rules.get(from..end).unwrap_or_default();
     Ok(Answer::ok(text(|json| {
         json.raw("{");
-        // Absent, not empty, where there are none.
+        // The list is absent if it is empty.
         if !page.is_empty() {
             json.raw("\"data\":[");
             write_rules(json, page.iter());
@@ -96,7 +97,7 @@ fn change(store: &RuleStore, query: &str, body: &[u8], unix_ms: u64) -> Result<A
             let accepted = answers
                 .iter()
                 .any(|answer| matches!(answer, AddOutcome::Created(_) | AddOutcome::Duplicate(_)));
-            // As recorded: 201, of duplicates too, but 200 where all are invalid.
+            // Recorded: 201, also for duplicates, but 200 if all rules are invalid.
             let status = if accepted { 201 } else { 200 };
             Ok(Answer { status, body: added(&rules, &answers, unix_ms, false) })
         }
@@ -133,7 +134,8 @@ fn change(store: &RuleStore, query: &str, body: &[u8], unix_ms: u64) -> Result<A
     }
 }
 
-/// The answer to an addition. A duplicate counts as invalid. With `refused` none was stored, whatever would have been.
+/// Returns the response to an addition. A duplicate counts as invalid. With `refused`, no rule was
+/// stored.
 pub(super) fn added(
     rules: &[(String, Option<String>)],
     answers: &[AddOutcome],
@@ -175,7 +177,7 @@ fn deletion(deleted: &[bool], unix_ms: u64) -> String {
     })
 }
 
-/// How many rules there are, and may be. Caps are strings, as the API description has them.
+/// Returns the number of rules and its limit. Limits are strings, as in the API description.
 pub(super) fn counts(store: &RuleStore, query: &str) -> Result<Answer, Answer> {
     query::only(query, &["rules_count.fields"]).map_err(Answer::invalid)?;
     let (cap, count) = (store.rules_max() as u64, store.len() as u64);

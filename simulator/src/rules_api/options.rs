@@ -1,22 +1,23 @@
-//! What can be chosen about the endpoints of rules.
+//! Settings of the rule endpoints.
 
-/// What `not_deleted` is in Powerstream's answer to a deletion. Its page prints it without saying.
+/// The form of `not_deleted` in Powerstream's response to a deletion. X's page shows the key but
+/// not its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NotDeleted {
-    /// How many.
+    /// The number of rules that were not deleted.
     #[default]
     Number,
-    /// Which ones.
+    /// The list of rules that were not deleted.
     List,
-    /// It is left out.
+    /// The key is absent.
     Absent,
 }
 
-/// What a set of rules may do beyond the rules themselves.
+/// Options of the rule endpoints of one product.
 pub(crate) struct Options {
     pub(crate) not_deleted: NotDeleted,
-    /// Powerstream stores the valid ones of a batch and reports the others; by default it stores
+    /// Powerstream stores the valid rules of a batch and reports the others. Otherwise it stores
     /// all or none.
     pub(crate) partial: bool,
 }

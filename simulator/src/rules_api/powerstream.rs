@@ -1,5 +1,5 @@
-//! `/2/powerstream/rules`. The shapes of success are those of X's page (Powerstream: Introduction); those of failure are the
-//! Filtered Stream's, with status 400.
+//! `/2/powerstream/rules`. Successful responses follow X's page "Powerstream: Introduction". Errors
+//! are those of the Filtered Stream, with status 400.
 
 use serde_json::Value;
 
@@ -18,7 +18,8 @@ pub(super) fn answer(
     body: &[u8],
     unix_ms: u64,
 ) -> Result<Answer, Answer> {
-    // A heading of the page says that a deletion is a POST; PowerTrack's, which it follows, names the method so.
+    // A heading of X's page says that a deletion is a POST. In PowerTrack, such a POST names its
+    // method.
     let named =
         query::only(query, if method == "POST" { &["_method"] } else { &[] }).map_err(Answer::invalid)?;
     let deletes = match named.first() {
@@ -48,7 +49,7 @@ fn add(store: &RuleStore, options: &Options, body: &[u8], unix_ms: u64) -> Resul
     if refused && !options.partial {
         return Ok(Answer::invalid(filtered::added(&rules, &answers, unix_ms, true)));
     }
-    // A duplicate is answered with the rule that there is: whoever adds it has it.
+    // A duplicate is answered with the existing rule, so the client has its id.
     let stored = || {
         answers.iter().filter_map(|answer| match answer {
             AddOutcome::Created(rule) | AddOutcome::Duplicate(rule) => Some(rule),
@@ -78,7 +79,8 @@ fn add(store: &RuleStore, options: &Options, body: &[u8], unix_ms: u64) -> Resul
 
 fn delete(store: &RuleStore, options: &Options, body: &[u8]) -> Result<Answer, Answer> {
     let body = object(body)?;
-    // The page shows rules with their values and recommends ids: as a rule without a value, or as PowerTrack has them.
+    // X's page shows rules with their values and recommends ids. A rule with an id only and
+    // PowerTrack's `rule_ids` are accepted, too.
     let which = match body.get("rule_ids") {
         Some(list) => ids(Some(list), "rule_ids")?,
         None => {

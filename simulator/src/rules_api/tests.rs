@@ -43,7 +43,7 @@ fn values(count: usize) -> String {
     rules.join(",")
 }
 
-/// The round trip of X's page, byte for byte but for the id.
+/// The example of X's page, byte for byte except for the id.
 #[test]
 fn powerstream_adds_lists_and_deletes_rules() {
     let api = Api::new(RulesResource::Powerstream);
@@ -117,7 +117,7 @@ fn powerstream_adds_all_or_nothing_unless_partial() {
     assert_eq!((status, api.store.len()), (201, 1));
     assert_eq!(answer["data"]["rules"][0]["value"], "gull");
     assert_eq!(answer["errors"].as_array().unwrap().len(), 2);
-    // Again: the rule that there is, with its id.
+    // The same rule again: the response contains the existing rule and its id.
     let (status, answer) = api.ask("POST", "", r#"{"rules":[{"value":"gull","tag":"new"}]}"#);
     assert_eq!((status, &answer["data"]["rules"][0]["id"]), (201, &json!(api.ids()[0])));
     assert!(answer["data"]["rules"][0].get("tag").is_none() && answer.get("errors").is_none());
@@ -132,12 +132,12 @@ fn limits_the_batch_the_rules_and_the_length_of_a_rule() {
         assert_eq!((status, answer["title"].as_str()), (400, Some("Invalid Request")));
         assert_eq!(answer["errors"][0]["parameters"][list][0], "101");
         assert_eq!(add(&values(100)).0, 201);
-        // 2,048 characters, and one more.
+        // The longest rule, 2,048 characters, and one character more.
         let long = |len: usize| format!(r#"{{"value":"{}"}}"#, "x".repeat(len));
         assert_eq!(add(&long(2_048)).0, 201);
         let (_, answer) = add(&long(2_049));
         assert_eq!(answer["errors"][0]["title"], "UnprocessableEntity");
-        // 101 of 150: there is no room for 50.
+        // The limit is 150 rules and 101 exist, so there is no room for 50.
         let more: Vec<String> = (0..50).map(|n| format!(r#"{{"value":"more{n}"}}"#)).collect();
         let (status, answer) = add(&more.join(","));
         let cap = "https://api.x.com/2/problems/rule-cap";
@@ -163,7 +163,7 @@ fn filtered_stream_answers_have_the_recorded_shapes() {
     let summary = json!({"created": 1, "not_created": 0, "valid": 1, "invalid": 0});
     assert_eq!((status, answer), (201, json!({"data": [rule], "meta": {"sent": sent, "summary": summary}})));
 
-    // Once more, as recorded: a duplicate counts as invalid.
+    // Recorded: a duplicate counts as invalid.
     let (status, answer) = api.ask("POST", "", one);
     let duplicate = json!({
         "value": "cat has:images", "id": id, "title": "DuplicateRule",
@@ -176,7 +176,7 @@ fn filtered_stream_answers_have_the_recorded_shapes() {
     );
     let (status, answer) = api.ask("POST", "", r#"{"add":[{"value":"-b"}]}"#);
     assert_eq!((status, answer["errors"][0]["title"].as_str()), (200, Some("UnprocessableEntity")));
-    // Some of each.
+    // One valid and one invalid rule.
     let (status, answer) = api.ask("POST", "", r#"{"add":[{"value":"dog"},{"value":"-b"}]}"#);
     assert_eq!((status, answer["data"][0]["value"].as_str()), (201, Some("dog")));
     assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));

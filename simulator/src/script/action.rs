@@ -1,4 +1,4 @@
-//! What a scenario is made of, once it is read.
+//! The parts of a parsed scenario.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::wire::Cutting;
 
-/// How all streams are.
+/// The settings of all streams.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stream {
     pub(crate) cutting: Cutting,
-    /// Wrap each message in `[..]`.
+    /// Wraps each message in `[..]`.
     pub(crate) arrays: bool,
     pub(crate) keep_alives: KeepAlives,
     pub(crate) metadata: Metadata,
-    /// How far the dates of heads and metadata are off, in milliseconds.
+    /// The error of the dates in heads and metadata, in milliseconds.
     pub(crate) skew_ms: i64,
 }
 
@@ -36,7 +36,7 @@ impl Default for Stream {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeepAlives {
-    /// Only when nothing was sent for the interval, as the service does.
+    /// Only if nothing was sent for the interval, as the service does.
     WhenIdle,
     /// Also between every two messages.
     Between,
@@ -44,11 +44,11 @@ pub(crate) enum KeepAlives {
     NowAndThen,
 }
 
-/// When `connection_metadata` comes, for those who get it.
+/// When `connection_metadata` is sent, to clients that receive it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Metadata {
     First,
-    /// Behind ten Posts.
+    /// After ten Posts.
     Late,
     Twice,
     Never,
@@ -62,7 +62,7 @@ pub(crate) struct Event {
     pub(crate) datacenter: Option<String>,
     pub(crate) times: Option<u64>,
     pub(crate) when: When,
-    /// Of a thousand million occasions.
+    /// Billionths.
     pub(crate) probability: Option<u64>,
     pub(crate) action: Action,
 }
@@ -73,7 +73,7 @@ pub(crate) enum On {
     Rules,
 }
 
-/// Ranges of attempts, ends included.
+/// Ranges of attempts, including both ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attempts(pub(crate) Vec<(u64, u64)>);
 
@@ -85,7 +85,7 @@ impl Attempts {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
-    /// At the first moment at which it can.
+    /// As early as possible.
     AtOnce,
     AfterPosts(u64),
     EveryPosts(u64),
@@ -94,7 +94,7 @@ pub(crate) enum When {
     AfterKeepAlives(u64),
     /// Since the simulator's start.
     At(Duration),
-    /// Of each Post, with the event's probability.
+    /// On each Post, with the event's probability.
     EachPost,
 }
 
@@ -127,7 +127,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// Returns true if it happens before there is a stream.
+    /// Returns true if the action happens before the stream starts.
     pub(crate) fn is_of_request(&self) -> bool {
         match self {
             Self::Cut { place, .. } => {
@@ -176,7 +176,7 @@ pub(crate) enum Then {
 }
 
 names! {
-    /// What never ends.
+    /// Parts of a response that never end.
     Endless {
         StatusLine "status-line",
         Field "field",
@@ -197,7 +197,7 @@ impl Endless {
         matches!(self, Self::StatusLine | Self::Field | Self::Fields | Self::Interim | Self::ErrorBody)
     }
 
-    /// What comes once, and what comes again and again.
+    /// Returns the bytes that are sent once, and the ones that are repeated.
     pub(crate) fn bytes(self) -> (&'static str, &'static str) {
         match self {
             Self::StatusLine => ("HTTP/1.1 200 ", "OK"),
@@ -216,7 +216,7 @@ impl Endless {
 }
 
 names! {
-    /// Chunked framing that is none. The message of such a chunk is `{"id":1}`.
+    /// Broken chunked framing. The message in such a chunk is `{"id":1}`.
     BadChunk {
         Any "any",
         Size "size",
@@ -246,8 +246,8 @@ names! {
 }
 
 impl BadChunk {
-    /// The message of such a chunk, and how one begins with which nothing is wrong up to the
-    /// message's line end.
+    /// The message in such a chunk, and the start of a chunk that is valid up to the message's line
+    /// end.
     pub(crate) const MESSAGE: &str = "{\"id\":1}";
     pub(crate) const WHOLE: &[u8] = b"a\r\n{\"id\":1}\r\n";
 
@@ -259,7 +259,7 @@ impl BadChunk {
                 let (_, other) = rng.pick(&Self::NAMES[2..]);
                 return other.bytes(rng);
             }
-            // A chunk size that is none.
+            // An invalid chunk size.
             Self::Size => {
                 let sizes = [Self::Word, Self::Sign, Self::Empty, Self::Space, Self::Html];
                 return rng.pick(&sizes).bytes(rng);
@@ -292,7 +292,7 @@ impl BadChunk {
 }
 
 names! {
-    /// Chunk sizes that lie.
+    /// Wrong chunk sizes.
     WrongSize {
         Smaller "smaller",
         Larger "larger",
@@ -301,10 +301,10 @@ names! {
     }
 }
 
-/// All that a script says.
+/// A complete scenario.
 pub(crate) struct Definition {
     pub(crate) description: String,
-    /// The built-in scenario that it is.
+    /// The built-in scenario, if it is one.
     pub(crate) named: Option<Scenario>,
     pub(crate) stream: Stream,
     pub(crate) events: Vec<Event>,

@@ -1,8 +1,7 @@
-//! Heads that a client must not take: what RFC 9112 and 9110 forbid, and what stands at the wrong
-//! port.
+//! Response heads that a client must refuse: violations of RFC 9112 and RFC 9110, and responses of
+//! other protocols.
 
-/// Name, and bytes. Where nothing else is wrong a chunked body could follow, and one keep-alive
-/// does.
+/// Name and bytes. Where the rest is valid, a chunked body with one keep-alive follows.
 pub(crate) const ALL: &[(&str, &str)] = &[
     ("two-spaces", "HTTP/1.1  200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
     ("lower-case", "http/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
@@ -50,7 +49,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 pub(crate) struct BadHead(&'static str);
 
 impl BadHead {
-    /// Returns the names and the heads, as a table to look a name up in.
+    /// Returns the names and the heads.
     pub(super) fn names() -> Vec<(&'static str, Self)> {
         ALL.iter().map(|(name, head)| (*name, Self(head))).collect()
     }

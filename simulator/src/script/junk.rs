@@ -1,9 +1,9 @@
-//! Messages that no client asked for.
+//! Messages that clients do not expect.
 
 use super::names::names;
 use crate::rng::Rng;
 
-/// JSON of a kind that does not exist yet; the kinds take turns.
+/// Returns JSON of a kind that does not exist. The kinds alternate.
 pub(crate) fn unknown(nth: u64) -> Vec<u8> {
     const KINDS: &[&str] = &[
         r#"{"type":"weather_report","payload":{"sky":"clear","id":"17"}}"#,
@@ -19,7 +19,7 @@ pub(crate) fn unknown(nth: u64) -> Vec<u8> {
 }
 
 names! {
-    /// The kinds of lines that are not JSON, or JSON as no server should write it.
+    /// The kinds of lines that are not JSON, or JSON that no server should write.
     Junk {
         Words "words",
         Cut "cut",
@@ -35,7 +35,7 @@ names! {
     }
 }
 
-/// Returns a line of this kind, or of any. It never has a CR, which would end it.
+/// Returns a line of this kind, or of a random one. It never contains CR, which would end it.
 pub(crate) fn malformed(kind: Option<Junk>, rng: &mut Rng) -> Vec<u8> {
     let kind = kind.unwrap_or_else(|| rng.pick(Junk::NAMES).1);
     match kind {

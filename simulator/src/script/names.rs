@@ -1,6 +1,6 @@
-//! Enums whose variants have names in scripts.
+//! Enums whose variants have names in scenarios.
 
-/// A name for each variant.
+/// Defines an enum with a name for each variant.
 macro_rules! names {
     ($(#[$doc:meta])* $type:ident { $($variant:ident $name:literal,)* }) => {
         $(#[$doc])*

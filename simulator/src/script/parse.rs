@@ -1,9 +1,10 @@
-//! From text to events: TOML as people write it, checked field by field.
+//! Parsing of scenario files: TOML text to events, with a check of every field.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::action::{
     Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
@@ -23,9 +24,9 @@ use crate::wire::Cutting;
 struct File {
     description: String,
     #[serde(default)]
-    stream: Option<RawStream>,
+    stream: Option<Spanned<RawStream>>,
     #[serde(default, rename = "event")]
-    events: Vec<RawEvent>,
+    events: Vec<Spanned<RawEvent>>,
 }
 
 #[derive(Deserialize)]
@@ -38,28 +39,28 @@ struct RawStream {
     clock_skew: Option<String>,
 }
 
-/// A number, or a text that is more than one.
+/// A number, or a text such as `1-3` or `10m`.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number or a text in quotes")]
 enum NumberOrText {
     Number(i64),
     Text(String),
 }
 
-/// All fields of all events; which go together is checked by hand, since serde's answer to a wrong
-/// pair would help nobody.
+/// The fields of all events. [`RawEvent::event`] checks which of them belong together, because its
+/// errors are clearer than those that serde makes for an enum.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct RawEvent {
     #[serde(rename = "do")]
     action: String,
-    // Whom.
+    // Which requests.
     on: Option<String>,
     attempts: Option<NumberOrText>,
     endpoint: Option<String>,
     datacenter: Option<String>,
     times: Option<u64>,
-    /// Of a trigger: the number of the connection.
+    /// Only in triggers: the number of the connection.
     connection: Option<u64>,
     // When.
     after_posts: Option<u64>,
@@ -94,32 +95,38 @@ struct RawEvent {
     name: Option<String>,
 }
 
-/// Of a refusal: names and values. Of a failover: whether there are any.
+/// The header fields of a refusal; for a failover, whether it sends any.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a table of names and values, or true or false")]
 enum Headers {
     Named(BTreeMap<String, String>),
     Any(bool),
 }
 
-/// The longest time a scenario may name.
+/// The longest time that a scenario may contain.
 const LENGTH_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 pub(super) fn definition(text: &str, named: Option<Scenario>) -> Result<Definition, ScriptError> {
-    // The parser's message names line and column, and shows the line.
-    let file: File = toml::from_str(text).map_err(|error| ScriptError::new(error.to_string().trim_end()))?;
+    let file: File = from_toml(text)?;
     let stream = match file.stream {
         None => Stream::default(),
-        Some(raw) => raw.stream().map_err(|error| ScriptError::new(format!("[stream]: {error}")))?,
+        Some(raw) => {
+            let header = raw.span().start;
+            let stream = raw.into_inner().stream();
+            stream.map_err(|error| ScriptError::at(format!("[stream]: {error}"), text, header))?
+        }
     };
     let mut events = Vec::new();
     for (n, raw) in file.events.into_iter().enumerate() {
+        let header = raw.span().start;
+        let raw = raw.into_inner();
         let name = raw.action.clone();
-        if raw.connection.is_some() {
-            return Err(ScriptError::new(format!("event {} ({name}): `connection` is for triggers", n + 1)));
-        }
-        let read = raw.event();
-        events.push(read.map_err(|error| ScriptError::new(format!("event {} ({name}): {error}", n + 1)))?);
+        let event = match raw.connection {
+            Some(_) => Err("`connection` is only for triggers; remove it, or use `attempts`".to_owned()),
+            None => raw.event(),
+        };
+        let wrong = |error| ScriptError::at(format!("event {} ({name}): {error}", n + 1), text, header);
+        events.push(event.map_err(wrong)?);
     }
     Ok(Definition { description: file.description, named, stream, events })
 }
@@ -128,10 +135,17 @@ pub(super) fn event(text: &str) -> Result<(Event, Option<u64>), ScriptError> {
     let raw: RawEvent = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| ScriptError::new(error.to_string()))?
     } else {
-        toml::from_str(text).map_err(|error| ScriptError::new(error.to_string().trim_end()))?
+        from_toml(text)?
     };
     let connection = raw.connection;
     raw.event().map(|event| (event, connection)).map_err(ScriptError::new)
+}
+
+fn from_toml<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T, ScriptError> {
+    toml::from_str(text).map_err(|error| match error.span() {
+        Some(span) => ScriptError::at(error.message(), text, span.start),
+        None => ScriptError::new(error.message()),
+    })
 }
 
 impl RawStream {
@@ -193,26 +207,29 @@ impl RawEvent {
         let probability = match self.probability.take() {
             None => None,
             Some(part) if (0.0..=1.0).contains(&part) => Some((part * 1e9).round() as u64),
-            Some(part) => return Err(format!("`probability` is {part}, not a number from 0 to 1")),
+            Some(part) => return Err(format!("`probability` is {part}; use a number from 0 to 1")),
         };
         let mut when = self.when()?;
         let (endpoint, datacenter) = (self.endpoint.take(), self.datacenter.take());
         if let Some(path) = &endpoint {
             let known = endpoint::stream(path).is_some() || endpoint::rules(path).is_some();
             if !known {
-                return Err(format!("`endpoint` is `{path}`, which no stream has for its path"));
+                return Err(format!(
+                    "`endpoint` is `{}`; use the path of a stream or of rules, such as `/2/powerstream`",
+                    path.escape_debug()
+                ));
             }
         }
         let times = self.times.take();
         self.connection = None;
         let action = self.action()?;
         if let Some(left) = self.left() {
-            return Err(format!("`{left}` has no meaning for `{}`", self.action));
+            return Err(format!("`{left}` has no meaning for `{}`; remove it", self.action));
         }
         if action.is_of_request() || on == On::Rules {
             if when != When::AtOnce {
                 return Err(
-                    "it strikes before there is a stream, and takes no time or number of Posts".to_owned()
+                    "it happens before the stream starts; remove the time or the number of Posts".to_owned()
                 );
             }
         } else if when == When::AtOnce && probability.is_some() {
@@ -222,7 +239,10 @@ impl RawEvent {
             && !action.is_of_request()
             && !matches!(action, Action::Cut { place: Place::InMessage, .. })
         {
-            return Err(format!("`{}` is nothing that happens to requests about rules", self.action));
+            return Err(format!(
+                "`{}` cannot happen to rule requests; remove `on`, or use a refusal or `cut`",
+                self.action
+            ));
         }
         Ok(Event { on, attempts, endpoint, datacenter, times, when, probability, action })
     }
@@ -250,24 +270,18 @@ impl RawEvent {
         match all[..] {
             [] => Ok(When::AtOnce),
             [when] => Ok(when),
-            _ => Err("it has two conditions of time or number; one event has one".to_owned()),
+            _ => Err("it has more than one time or number of Posts; keep one of them".to_owned()),
         }
     }
 
     fn action(&mut self) -> Result<Action, String> {
-        let length_of = |name: &str, text: Option<String>| match text {
-            Some(text) => length(name, &text).map(Some),
-            None => Ok(None),
-        };
-        let needed = |name: &str| format!("it needs `{name}`");
-        let step = length_of("step", self.step.take())?;
+        let step = self.step.take().map(|step| length("step", &step)).transpose()?;
         let step_given = step.is_some();
         let action = match &*self.action.clone() {
             "cut" => {
-                let how = self.how.take().ok_or_else(|| needed("how"))?;
-                let how = one_of(
+                let how = required_one_of(
                     "how",
-                    &how,
+                    self.how.take(),
                     &[
                         ("reset", How::Reset),
                         ("close", How::Close),
@@ -295,15 +309,17 @@ impl RawEvent {
                 };
                 let trickles = matches!(place, Place::InHead | Place::InSize | Place::InMessage);
                 if how == How::Trickle && !trickles {
-                    return Err("a trickle is `in-head`, `in-size` or `in-message`".to_owned());
+                    return Err("`how = \"trickle\"` needs a place that has bytes left; set `place` to in-head, in-size or in-message".to_owned());
                 }
                 if step_given && how != How::Trickle {
-                    return Err("`step` is for `how = \"trickle\"`".to_owned());
+                    return Err(
+                        "`step` has no meaning here; remove it, or set `how = \"trickle\"`".to_owned()
+                    );
                 }
                 Action::Cut { how, place, step: step.unwrap_or(Duration::from_secs(19)) }
             }
             "slow-head" => Action::SlowHead { step: step.unwrap_or(Duration::from_millis(2)) },
-            _ if step_given => return Err(format!("`step` has no meaning for `{}`", self.action)),
+            _ if step_given => return Err(format!("`step` has no meaning for `{}`; remove it", self.action)),
             "end" => Action::End,
             "refuse" => Action::Refuse(self.refusal()?),
             "interim" => Action::Interim {
@@ -312,43 +328,37 @@ impl RawEvent {
                     None => 103,
                     Some(status) if (100..200).contains(&status) && status != 101 => status,
                     Some(status) => {
-                        return Err(format!("`status` is {status}, not one of 100 and 102 to 199"));
+                        return Err(format!("`status` is {status}; use 100, or 102 to 199"));
                     }
                 },
             },
-            "bad-head" => {
-                let kind = self.kind.take().ok_or_else(|| needed("kind"))?;
-                Action::BadHead(one_of("kind", &kind, &BadHead::names())?)
-            }
+            "bad-head" => Action::BadHead(required_one_of("kind", self.kind.take(), &BadHead::names())?),
             "coding" => {
-                let coding = self.coding.take().ok_or_else(|| needed("coding"))?;
+                let coding = required("coding", self.coding.take(), "a list such as `gzip, br`")?;
                 let token = |b: u8| b.is_ascii_alphanumeric() || b"-, ".contains(&b);
                 if coding.is_empty() || !coding.bytes().all(token) {
-                    return Err("`coding` is a list of names such as `gzip, br`".to_owned());
+                    return Err("`coding` must be a list of names such as `gzip, br`".to_owned());
                 }
                 Action::Coding(coding)
             }
-            "endless" => {
-                let what = self.what.take().ok_or_else(|| needed("what"))?;
-                Action::Endless(one_of("what", &what, Endless::NAMES)?)
-            }
+            "endless" => Action::Endless(required_one_of("what", self.what.take(), Endless::NAMES)?),
             "bad-chunk" => match self.kind.take() {
                 None => Action::BadChunk(BadChunk::Any),
                 Some(kind) => Action::BadChunk(one_of("kind", &kind, BadChunk::NAMES)?),
             },
-            "wrong-size" => {
-                let kind = self.kind.take().ok_or_else(|| needed("kind"))?;
-                Action::WrongSize(one_of("kind", &kind, WrongSize::NAMES)?)
-            }
+            "wrong-size" => Action::WrongSize(required_one_of("kind", self.kind.take(), WrongSize::NAMES)?),
             "message" => {
-                let kind = self.kind.take().ok_or_else(|| needed("kind"))?;
+                let kind = required("kind", self.kind.take(), &format!("one of {}", names(system::ALL)))?;
                 let text = system::message(&kind).ok_or_else(|| unknown("kind", &kind, system::ALL))?;
                 Action::Line { bytes: text.as_bytes().to_vec(), then: self.then()? }
             }
             "line" => {
-                let text = self.text.take().ok_or_else(|| needed("text"))?;
+                let text = required("text", self.text.take(), "the line to send")?;
                 if text.is_empty() || text.contains("\r\n") {
-                    return Err("`text` is empty, or has a line end in it".to_owned());
+                    return Err(
+                        "`text` must be one line that is not empty; remove the CR LF, or use several events"
+                            .to_owned(),
+                    );
                 }
                 Action::Line { bytes: text.into_bytes(), then: self.then()? }
             }
@@ -365,37 +375,38 @@ impl RawEvent {
             "duplicate" => Action::Duplicate,
             "reorder" => Action::Reorder { by: self.by.take().unwrap_or(1) },
             "skewed" => {
-                let shift = self.shift.take().ok_or_else(|| needed("shift"))?;
+                let shift = required("shift", self.shift.take(), TIME)?;
                 Action::Skewed { shift_ms: signed_ms("shift", &shift)? }
             }
-            "quiet" => Action::Quiet {
-                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
-            },
+            "quiet" => Action::Quiet { length: self.required_length()? },
             "burst" => Action::Burst {
-                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
+                length: self.required_length()?,
                 factor: self.factor.take().unwrap_or(10).clamp(1, 1_000),
             },
-            "pause" => Action::Pause {
-                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
-            },
-            "ghost" => Action::Ghost {
-                length: length_of("length", self.length.take())?.ok_or_else(|| needed("length"))?,
-            },
+            "pause" => Action::Pause { length: self.required_length()? },
+            "ghost" => Action::Ghost { length: self.required_length()? },
             "failover" => Action::Failover {
                 name: self.name.take(),
                 headers: match self.headers.take() {
                     None => true,
                     Some(Headers::Any(any)) => any,
-                    Some(Headers::Named(_)) => return Err("`headers` is true or false here".to_owned()),
+                    Some(Headers::Named(_)) => {
+                        return Err("`headers` must be true or false for `failover`".to_owned());
+                    }
                 },
             },
             "kill" => {
-                Action::Kill { name: self.name.take(), length: length_of("length", self.length.take())? }
+                let length = self.length.take().map(|text| length("length", &text)).transpose()?;
+                Action::Kill { name: self.name.take(), length }
             }
-            "" => return Err("it needs `do`".to_owned()),
+            "" => return Err(missing("do", &format!("one of {}", ACTIONS.join(", ")))),
             name => return Err(unknown("do", name, &ACTIONS.map(|name| (name, ())))),
         };
         Ok(action)
+    }
+
+    fn required_length(&mut self) -> Result<Duration, String> {
+        required("length", self.length.take(), TIME).and_then(|text| length("length", &text))
     }
 
     fn then(&mut self) -> Result<Then, String> {
@@ -415,9 +426,9 @@ impl RawEvent {
     }
 
     fn refusal(&mut self) -> Result<Refusal, String> {
-        let status = self.status.take().ok_or_else(|| "it needs `status`".to_owned())?;
+        let status = required("status", self.status.take(), "a number from 200 to 999")?;
         if !(200..1_000).contains(&status) {
-            return Err(format!("`status` is {status}, not one of 200 to 999"));
+            return Err(format!("`status` is {status}; use a number from 200 to 999"));
         }
         let body = match self.body.take() {
             None => RefusalBody::Problem,
@@ -432,7 +443,7 @@ impl RawEvent {
                 Some(text) => Reset::InAsMilliseconds(signed_ms("reset", text)? / 1_000),
                 None => match signed_ms("reset", &text) {
                     Ok(ms) => Reset::In(ms / 1_000),
-                    // Whatever it is, it is sent.
+                    // A text that is not a time is sent as it is.
                     Err(_) => Reset::Text(field("reset", text)?),
                 },
             }),
@@ -444,7 +455,9 @@ impl RawEvent {
         };
         match self.headers.take() {
             None => {}
-            Some(Headers::Any(_)) => return Err("`headers` is a table of names and values here".to_owned()),
+            Some(Headers::Any(_)) => {
+                return Err("`headers` must be a table of names and values for `refuse`".to_owned());
+            }
             Some(Headers::Named(headers)) => {
                 for (name, value) in headers {
                     refusal.headers.push(field("headers", format!("{name}: {value}"))?);
@@ -454,7 +467,7 @@ impl RawEvent {
         Ok(refusal)
     }
 
-    /// A field that is there and was not asked for.
+    /// Returns the name of a field that is set and that the action did not use.
     fn left(&self) -> Option<&'static str> {
         [
             ("how", self.how.is_some()),
@@ -512,29 +525,45 @@ const ACTIONS: [&str; 25] = [
     "kill",
 ];
 
+/// What a time looks like, for errors.
+const TIME: &str = "a number and a unit such as 250ms, 20s, 5m or 1h";
+
+fn required<T>(field: &str, value: Option<T>, what: &str) -> Result<T, String> {
+    value.ok_or_else(|| missing(field, what))
+}
+
+fn required_one_of<T: Copy>(field: &str, name: Option<String>, known: &[(&str, T)]) -> Result<T, String> {
+    one_of(field, &required(field, name, &format!("one of {}", names(known)))?, known)
+}
+
 fn one_of<T: Copy>(field: &str, name: &str, known: &[(&str, T)]) -> Result<T, String> {
     let found = known.iter().find(|(known, _)| *known == name);
     found.map(|(_, value)| *value).ok_or_else(|| unknown(field, name, known))
 }
 
+fn missing(field: &str, what: &str) -> String {
+    format!("`{field}` is missing; set it to {what}")
+}
+
 fn unknown<T>(field: &str, name: &str, known: &[(&str, T)]) -> String {
-    let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-    format!("`{field}` is `{}`, not one of {}", name.escape_debug(), names.join(", "))
+    format!("`{field}` is `{}`; use one of {}", name.escape_debug(), names(known))
+}
+
+fn names<T>(known: &[(&str, T)]) -> String {
+    known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 fn field(name: &str, text: String) -> Result<String, String> {
     if text.bytes().all(|b| b == b'\t' || (b >= b' ' && b != 0x7f)) {
         Ok(text)
     } else {
-        Err(format!("`{name}` has a control character in it"))
+        Err(format!("`{name}` contains a control character; remove it"))
     }
 }
 
-/// A time such as `250ms` or `1h`.
+/// Parses a time such as `250ms` or `1h`.
 fn length(name: &str, text: &str) -> Result<Duration, String> {
-    let wrong = || {
-        format!("`{name}` is `{}`, not a number and a unit such as 250ms, 20s, 5m or 1h", text.escape_debug())
-    };
+    let wrong = || format!("`{name}` is `{}`; use {TIME}", text.escape_debug());
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
     let unit_ms = match &text[digits..] {
@@ -546,7 +575,7 @@ fn length(name: &str, text: &str) -> Result<Duration, String> {
     };
     let length =
         number.checked_mul(unit_ms).map(Duration::from_millis).filter(|length| *length <= LENGTH_MAX);
-    length.ok_or_else(|| format!("`{name}` is over a year"))
+    length.ok_or_else(|| format!("`{name}` is over a year; use at most 8784h"))
 }
 
 fn signed_ms(name: &str, text: &str) -> Result<i64, String> {
@@ -567,7 +596,7 @@ fn attempts(text: &str) -> Result<Attempts, String> {
     let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
     ranges.filter(|ranges| ranges.iter().all(|(first, last)| first <= last)).map(Attempts).ok_or_else(|| {
         format!(
-            "`attempts` is `{}`, not like 3, \"1-3\", \"4-\", \"1,3,5-7\" or \"every\"",
+            "`attempts` is `{}`; use a number or a text such as \"1-3\", \"4-\", \"1,3,5-7\" or \"every\"",
             text.escape_debug()
         )
     })

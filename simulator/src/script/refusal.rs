@@ -1,10 +1,10 @@
-//! Refusals that a scenario asks for.
+//! Refusals of a scenario.
 
 use super::names::names;
 use crate::problems;
 
 names! {
-    /// Bodies of refusals.
+    /// The bodies of refusals.
     RefusalBody {
         Problem "problem",
         Empty "empty",
@@ -28,19 +28,19 @@ names! {
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) body: RefusalBody,
-    /// Complete lines, without their ends.
+    /// Complete lines, without their line ends.
     pub(crate) headers: Vec<String>,
     pub(crate) remaining: Option<u64>,
     pub(crate) reset: Option<Reset>,
     pub(crate) retry_after: Option<String>,
 }
 
-/// What stands in `x-rate-limit-reset`.
+/// The value of `x-rate-limit-reset`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reset {
-    /// So many seconds from now, or before.
+    /// This many seconds in the future, or in the past if negative.
     In(i64),
-    /// The same, but in milliseconds, as it should not be.
+    /// Likewise, but wrongly sent in milliseconds.
     InAsMilliseconds(i64),
     Text(String),
 }
@@ -50,7 +50,7 @@ impl Refusal {
         Self { status, body, headers: Vec::new(), remaining: None, reset: None, retry_after: None }
     }
 
-    /// The headers, as complete lines.
+    /// Returns the headers, as complete lines.
     pub(crate) fn lines(&self, unix_ms: u64) -> String {
         let mut lines = String::new();
         if self.remaining.is_some() || self.reset.is_some() {

@@ -1,7 +1,7 @@
-//! System messages of all three families that a client of X may meet in a stream.
+//! System messages of all three API families of X that can occur in a stream.
 //!
-//! Those of the disconnects of the v2 API follow the two that are recorded; X's API description
-//! only has the names of the others. Texts of PowerTrack and of the API of 2012 are from their
+//! The disconnect messages of the v2 API follow the two recorded ones; X's API description contains
+//! only the names of the others. The texts of PowerTrack and of the API of 2012 are from their
 //! pages.
 
 macro_rules! disconnect {
@@ -16,32 +16,32 @@ macro_rules! disconnect {
     };
 }
 
-/// The announcement of a disconnect that X's pages show.
+/// The announcement of a disconnect in X's pages.
 pub(crate) const UPSTREAM_OPERATIONAL: &str = disconnect!(
     "UpstreamOperationalDisconnect",
     "This stream has been disconnected upstream for operational reasons."
 );
 
-/// What PowerTrack says to the newest of too many connections.
+/// PowerTrack's message to the newest of too many connections.
 pub(crate) const GNIP_TOO_MANY: &str = r#"{"error":{"message":"Forced Disconnect: Too many connections. (Allowed Connections = 2)","sent":"2026-01-05T10:00:00+00:00"}}"#;
 
-/// The last message to a client that does not keep up, if it still gets through.
+/// The last message to a client that reads too slowly.
 pub(crate) const SLOW_READER: &str = disconnect!(
     "SlowReader",
     "This stream has been disconnected because your client was unable to keep up with us."
 );
 
-/// The disconnect of the oldest of too many connections.
+/// The last message to the oldest of too many connections.
 pub(crate) const FORCE_DISCONNECT: &str = disconnect!(
     "ForceDisconnect",
     "This stream has been disconnected because your client was unable to keep up with us."
 );
 
-/// The line that ends a recovery of PowerTrack.
+/// The message that ends a recovery of PowerTrack.
 pub(crate) const RECOVERY_COMPLETED: &str =
     r#"{"info":{"message":"Recovery Request Completed","sent":"2026-01-05T10:00:00+00:00"}}"#;
 
-/// Name and message.
+/// Names and messages.
 pub(crate) const ALL: &[(&str, &str)] = &[
     // v2.
     (
@@ -130,7 +130,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("v1-friends", r#"{"friends":[1,2]}"#),
 ];
 
-/// The message of this name.
+/// Returns the message with this name.
 pub(crate) fn message(name: &str) -> Option<&'static str> {
     ALL.iter().find(|(message, _)| *message == name).map(|(_, text)| *text)
 }
@@ -145,7 +145,7 @@ mod tests {
             let json: serde_json::Value = serde_json::from_str(text).unwrap();
             assert!(json.is_object() && !text.contains(['\r', '\n']), "{name}");
         }
-        // As X's pages print it: 237 bytes.
+        // X's pages print it with 237 bytes.
         assert_eq!(UPSTREAM_OPERATIONAL.len(), 237);
     }
 }

@@ -34,7 +34,7 @@ fn parses_the_fields_of_an_event() {
     assert_eq!(event.when, When::At(Duration::from_secs(120)));
     assert!(event.attempts.has(4) && !event.attempts.has(5));
 
-    // A probability by itself is that of each Post.
+    // A probability without another condition applies to each Post.
     assert_eq!(one("do = \"duplicate\"\nprobability = 0.1").unwrap().when, When::EachPost);
     assert_eq!(one("do = \"duplicate\"").unwrap().when, When::AtOnce);
 }
@@ -60,42 +60,43 @@ fn accepts_any_text_as_a_rate_limit_reset() {
     assert_eq!(refusal.lines(0), "retry-after: 7\r\nx-a: b\r\n");
 }
 
-/// Each error says where, what, and what could stand there.
 #[test]
 fn errors_name_the_event_the_field_and_the_choices() {
     for (event, parts) in [
         ("do = \"fly\"", &["event 1 (fly)", "`do` is `fly`", "cut, end, refuse"][..]),
-        ("how = \"reset\"", &["it needs `do`"]),
-        ("do = \"cut\"", &["it needs `how`"]),
+        ("how = \"reset\"", &["`do` is missing", "line 2, column 1", "cut, end, refuse"]),
+        ("do = \"cut\"", &["`how` is missing", "reset, close"]),
         ("do = \"cut\"\nhow = \"gently\"", &["`how` is `gently`", "reset, close"]),
         ("do = \"cut\"\nhow = \"reset\"\nplace = \"there\"", &["`place` is `there`", "in-head"]),
         ("do = \"cut\"\nhow = \"trickle\"", &["in-head"]),
         ("do = \"cut\"\nhow = \"reset\"\nkind = \"x\"", &["`kind` has no meaning for `cut`"]),
         ("do = \"end\"\nwhen = 3", &["unknown field `when`", "line 4"]),
-        ("do = \"end\"\nafter-posts = 1\nafter = \"1s\"", &["two conditions"]),
+        ("do = \"end\"\nafter-posts = 1\nafter = \"1s\"", &["more than one time"]),
         ("do = \"end\"\nafter = \"1 s\"", &["`after` is `1 s`", "250ms"]),
         ("do = \"end\"\nafter = \"9999999h\"", &["over a year"]),
         ("do = \"end\"\nattempts = \"3-1\"", &["`attempts` is `3-1`"]),
+        ("do = \"end\"\nattempts = true", &["line 4, column 12", "expected a number or a text in quotes"]),
         ("do = \"end\"\nattempts = 0", &["`attempts` is `0`"]),
         ("do = \"end\"\nprobability = 2", &["`probability` is 2"]),
         ("do = \"end\"\nendpoint = \"/3\"", &["`endpoint` is `/3`"]),
-        ("do = \"end\"\nconnection = 3", &["for triggers"]),
-        ("do = \"refuse\"", &["it needs `status`"]),
+        ("do = \"end\"\nconnection = 3", &["only for triggers"]),
+        ("do = \"refuse\"", &["`status` is missing"]),
         ("do = \"refuse\"\nstatus = 99", &["`status` is 99"]),
-        ("do = \"refuse\"\nstatus = 429\nafter-posts = 3", &["before there is a stream"]),
+        ("do = \"refuse\"\nstatus = 429\nafter-posts = 3", &["before the stream starts"]),
         ("do = \"refuse\"\nstatus = 429\nheaders = { x = \"a\\nb\" }", &["control character"]),
         ("do = \"interim\"\nstatus = 101", &["`status` is 101"]),
         ("do = \"bad-head\"\nkind = \"x\"", &["two-spaces, lower-case"]),
         ("do = \"bad-chunk\"\nkind = \"x\"", &["lf-alone"]),
-        ("do = \"wrong-size\"", &["it needs `kind`"]),
+        ("do = \"wrong-size\"", &["`kind` is missing"]),
         ("do = \"endless\"\nwhat = \"x\"", &["status-line"]),
         ("do = \"message\"\nkind = \"x\"", &["gnip-warn"]),
-        ("do = \"line\"\ntext = \"a\\r\\nb\"", &["line end"]),
+        ("do = \"line\"\ntext = \"a\\r\\nb\"", &["one line"]),
         ("do = \"junk\"\nkind = \"x\"", &["lone-surrogate"]),
         ("do = \"coding\"\ncoding = \"a\\nb\"", &["list of names"]),
-        ("do = \"pause\"", &["it needs `length`"]),
+        ("do = \"coding\"", &["`coding` is missing", "gzip, br"]),
+        ("do = \"pause\"", &["`length` is missing", "250ms"]),
         ("do = \"skewed\"\nshift = \"x\"", &["`shift` is `x`"]),
-        ("do = \"end\"\non = \"rules\"", &["nothing that happens to requests about rules"]),
+        ("do = \"end\"\non = \"rules\"", &["cannot happen to rule requests"]),
         ("do = \"end\"\nstep = \"1s\"", &["`step` has no meaning"]),
     ] {
         let error = one(event).unwrap_err();
@@ -104,6 +105,25 @@ fn errors_name_the_event_the_field_and_the_choices() {
     for text in ["", "description = 3", "description = \"x\"\n[stream]\ncut = \"finely\""] {
         assert!(!Script::parse(text).unwrap_err().to_string().is_empty());
     }
+}
+
+#[test]
+fn an_error_shows_its_line_and_column() {
+    let text = "description = \"x\"\n\n[[event]]\ndo = \"end\"\n\u{e4}b = 3\n";
+    let error = Script::parse(text).unwrap_err();
+    assert_eq!(error.position(), Some((5, 1)));
+    let shown = error.to_string();
+    assert!(shown.starts_with("line 5, column 1: "), "{shown}");
+    assert!(shown.ends_with("\n5 | \u{e4}b = 3\n  | ^"), "{shown}");
+    let error = Script::parse("description = \"\u{e4}\" 3").unwrap_err();
+    assert!(
+        error.to_string().ends_with("\n1 | description = \"\u{e4}\" 3\n  |                   ^"),
+        "{error}"
+    );
+    let error = Script::parse("description = \"x\"\n[stream]\ncut = \"finely\"").unwrap_err();
+    assert_eq!(error.position(), Some((2, 1)));
+    assert!(error.to_string().contains("[stream]: `cut` is `finely`; use one of whole, tiny"), "{error}");
+    assert_eq!(super::event("{").unwrap_err().position(), None);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The certificates, made at start, and who is served with which.
+//! Certificates, created at the start, and the TLS configurations of connections.
 
 use std::io;
 use std::sync::Arc;
@@ -16,21 +16,20 @@ use super::layer::Layer;
 use super::options::{Tls, TlsFault};
 use crate::time;
 
-/// The names that a client may reach a simulator by.
+/// The names by which a client may connect to a simulator.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Longer than any simulator runs, and below the 825 days beyond which Apple's systems take no
-/// certificate.
+/// Longer than any simulator runs, and below 825 days, the limit of Apple's systems.
 const LIFE: Duration = Duration::from_secs(800 * 24 * 60 * 60);
 
-/// Makes TLS of accepted connections.
+/// Creates the TLS state of accepted connections.
 pub(crate) struct Acceptor {
     options: Tls,
     ca_pem: String,
     healthy: Arc<ServerConfig>,
-    /// What connections get that the fault affects.
+    /// For connections with the fault.
     faulty: Arc<ServerConfig>,
 }
 
@@ -41,23 +40,24 @@ impl Acceptor {
         let faulty = match options.fault {
             None => healthy.clone(),
             Some(TlsFault::OnlyH2) => ca.server(&Leaf::healthy(), b"h2")?,
-            Some(TlsFault::UnknownCa) => Ca::new("nobody's CA")?.server(&Leaf::healthy(), b"http/1.1")?,
+            Some(TlsFault::UnknownCa) => Ca::new("unknown CA")?.server(&Leaf::healthy(), b"http/1.1")?,
             Some(fault) => ca.server(&Leaf::healthy().spoilt(fault), b"http/1.1")?,
         };
         Ok(Self { options: options.clone(), ca_pem: ca.pem, healthy, faulty })
     }
 
-    /// The CA's certificate.
+    /// Returns the certificate of the CA, as PEM.
     pub(crate) fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// Returns the fault that affects the connection of this number.
+    /// Returns the fault of the connection with this number.
     pub(crate) fn fault(&self, number: u64) -> Option<TlsFault> {
         self.options.fault.filter(|_| self.options.fault_on.covers(number))
     }
 
-    /// TLS for the connection of this number; `None` for one that never gets to speak it.
+    /// Returns the TLS state for the connection with this number, or `None` if its fault replaces
+    /// the handshake.
     pub(crate) fn layer(&self, number: u64) -> io::Result<Option<Layer>> {
         let config = match self.fault(number) {
             None => &self.healthy,
@@ -91,7 +91,7 @@ impl Ca {
         params.distinguished_name.push(DnType::CommonName, "powerstream-simulator");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        // Strict verifiers, Python's by default, ask for it.
+        // Strict verifiers require it, including Python's default.
         params.use_authority_key_identifier_extension = true;
         set_life(&mut params, leaf.from, leaf.to);
         let key = KeyPair::generate().map_err(io::Error::other)?;
@@ -99,8 +99,8 @@ impl Ca {
             if leaf.is_self_signed { params.self_signed(&key) } else { params.signed_by(&key, &self.issuer) };
         let certificate = CertificateDer::from(certificate.map_err(io::Error::other)?);
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        // Named, never the process's: the program that this runs in may have chosen another one for
-        // itself.
+        // Passed explicitly, because the program may have installed another provider for the
+        // process.
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
@@ -112,7 +112,7 @@ impl Ca {
     }
 }
 
-/// What a server's certificate says.
+/// The contents of a server's certificate.
 struct Leaf {
     names: Vec<String>,
     is_self_signed: bool,
@@ -127,7 +127,7 @@ impl Leaf {
         Self {
             names: NAMES.map(str::to_owned).into(),
             is_self_signed: false,
-            // The clock of a client may be behind.
+            // The clock of a client may be slow.
             from: now.saturating_sub(DAY),
             to: now + LIFE,
         }
@@ -143,9 +143,9 @@ impl Leaf {
             TlsFault::WrongName => self.names = vec!["another-host.test".to_owned()],
             TlsFault::SelfSigned => self.is_self_signed = true,
             TlsFault::UnknownCa | TlsFault::OnlyH2 => {
-                unreachable!("the certificate is not what is wrong")
+                unreachable!("this fault needs no other certificate")
             }
-            // No client ever sees the certificate.
+            // These faults end the connection before the certificate is sent.
             TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close => {}
         }
         self

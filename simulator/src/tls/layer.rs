@@ -1,16 +1,15 @@
-//! One connection's TLS: bytes from the client in, its plaintext out; plaintext in, bytes for the
-//! client out. No socket.
+//! The TLS state of one connection, without a socket.
 //!
-//! It is shared as the socket is: the watcher gives it what comes, the connection's thread asks it
-//! for what goes. The lock is held for as long as the arithmetic takes, never over a system call.
-//! What the watcher's bytes call for (the answer to a key update) goes out with the next write.
+//! The watcher passes received bytes to it, and the connection's thread takes the bytes to send.
+//! The lock is never held over a system call. A response that the watcher's bytes require (to a key
+//! update) is sent with the next write.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::{ServerConfig, ServerConnection};
 
-/// Plaintext that is encrypted at once: what goes into one `write()`.
+/// The most plaintext encrypted at once: the contents of one `write()`, in bytes.
 const WRITE_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
@@ -26,13 +25,13 @@ impl Layer {
         Ok(Self { connection: Mutex::new(connection), close_notify })
     }
 
-    /// Whether the handshake is not over.
+    /// Returns true during the handshake.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.lock().is_handshaking()
     }
 
-    /// Takes plaintext that has come; 0 is the client's `close_notify`, `None` that there is no
-    /// more for now.
+    /// Reads received plaintext. Returns 0 after the client's `close_notify`, and `None` if there
+    /// is none now.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match self.lock().reader().read(buffer) {
             Ok(len) => Ok(Some(len)),
@@ -41,7 +40,7 @@ impl Layer {
         }
     }
 
-    /// Bytes have come from the client. After an error there is an alert to send.
+    /// Processes bytes from the client. After an error there is an alert to send.
     pub(crate) fn receive(&self, mut bytes: &[u8]) -> io::Result<()> {
         let mut connection = self.lock();
         while !bytes.is_empty() {
@@ -53,7 +52,8 @@ impl Layer {
         Ok(())
     }
 
-    /// Bytes have come that nobody wants; says whether the client has closed, or broken TLS.
+    /// Processes bytes and discards their plaintext. Returns true if the client closed or violated
+    /// the protocol.
     pub(crate) fn discard(&self, bytes: &[u8]) -> bool {
         let mut discarded = [0; 1_024];
         if self.receive(bytes).is_err() {
@@ -68,19 +68,19 @@ impl Layer {
         }
     }
 
-    /// What must be sent without anybody having written: the handshake's messages and alerts.
+    /// Returns the handshake messages and alerts to send.
     pub(crate) fn output(&self) -> Vec<u8> {
         take_output(&mut self.lock())
     }
 
-    /// Encrypts some of the bytes: how many, and what must be sent.
+    /// Encrypts some of the bytes. Returns how many, and the bytes to send.
     pub(crate) fn encrypt(&self, bytes: &[u8]) -> io::Result<(usize, Vec<u8>)> {
         let mut connection = self.lock();
         let len = connection.writer().write(&bytes[..bytes.len().min(WRITE_BYTES)])?;
         Ok((len, take_output(&mut connection)))
     }
 
-    /// What must be sent before a FIN.
+    /// Returns the bytes to send before a FIN.
     pub(crate) fn close(&self) -> Vec<u8> {
         let mut connection = self.lock();
         if self.close_notify {
@@ -97,7 +97,7 @@ impl Layer {
 fn take_output(connection: &mut ServerConnection) -> Vec<u8> {
     let mut output = Vec::new();
     while connection.wants_write() {
-        // A vector takes everything.
+        // Writing to a vector does not fail.
         if connection.write_tls(&mut output).is_err() {
             break;
         }

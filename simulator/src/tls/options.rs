@@ -1,25 +1,24 @@
-//! What can be chosen about TLS.
+//! TLS settings.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::fault_scope::FaultScope;
 
-/// TLS as [`Config::tls`](crate::Config::tls) asks for it. The default is a healthy server.
+/// The TLS settings of [`Config::tls`](crate::Config::tls). The default is a healthy server.
 ///
-/// The certificate is made at each start, by a CA that is made at each start and that
-/// [`Simulator::ca_pem`](crate::Simulator::ca_pem) gives to clients. It is for `localhost`,
-/// `127.0.0.1` and `::1`. TLS 1.2 and 1.3; of the protocols above (ALPN) `http/1.1` is taken.
+/// Each start creates a CA and a certificate. [`Simulator::ca_pem`](crate::Simulator::ca_pem)
+/// returns the CA's certificate for clients. The server's certificate is valid for `localhost`,
+/// `127.0.0.1` and `::1`. TLS 1.2 and 1.3 are supported, and `http/1.1` is the only protocol
+/// (ALPN).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tls {
-    /// What is wrong with it; nothing by default.
+    /// The fault. None by default.
     pub fault: Option<TlsFault>,
-    /// Which connections the fault affects, counted from the start, of all clients together; all by
-    /// default.
+    /// The connections with the fault, counted over all clients from the start. All by default.
     pub fault_on: FaultScope,
-    /// Whether what this side ends in due form has its end announced (`close_notify`) before the
-    /// FIN, as it should; on by default.
+    /// Sends `close_notify` before the FIN of a proper close. True by default.
     pub close_notify: bool,
 }
 
@@ -31,7 +30,7 @@ impl Default for Tls {
 
 macro_rules! faults {
     ($($variant:ident, $name:literal, $description:literal;)*) => {
-        /// Something wrong with TLS, before any request.
+        /// A TLS fault, before any request.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum TlsFault {
@@ -39,19 +38,19 @@ macro_rules! faults {
         }
 
         impl TlsFault {
-            /// Every fault.
+            /// Returns every fault.
             #[must_use]
             pub fn all() -> &'static [TlsFault] {
                 &[$(TlsFault::$variant),*]
             }
 
-            /// Its name, in kebab case.
+            /// Returns the name, in kebab case.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(TlsFault::$variant => $name),* }
             }
 
-            /// What happens, in one line.
+            /// Returns one line that says what happens.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self { $(TlsFault::$variant => $description),* }
@@ -64,17 +63,17 @@ faults! {
     Expired, "expired", "the certificate expired yesterday";
     NotYetValid, "not-yet-valid", "the certificate is valid from tomorrow";
     WrongName, "wrong-name", "the certificate is for another host";
-    UnknownCa, "unknown-ca", "the certificate is by a CA that nobody knows";
-    SelfSigned, "self-signed", "the certificate is signed by itself";
-    OnlyH2, "only-h2", "the server speaks HTTP/2 and nothing else";
-    Stall, "stall", "the server is silent in the handshake";
+    UnknownCa, "unknown-ca", "the certificate is signed by an unknown CA";
+    SelfSigned, "self-signed", "the certificate is self-signed";
+    OnlyH2, "only-h2", "the server offers only HTTP/2";
+    Stall, "stall", "the server sends nothing during the handshake";
     Garbage, "garbage", "the server answers with something that is not TLS";
-    Reset, "reset", "the server resets the connection in the handshake";
-    Close, "close", "the server closes the connection in the handshake";
+    Reset, "reset", "the server resets the connection during the handshake";
+    Close, "close", "the server closes the connection during the handshake";
 }
 
 impl TlsFault {
-    /// Returns true if there is no handshake at all, as opposed to one with something wrong in it.
+    /// Returns true if the fault replaces the handshake, and false if it is inside the handshake.
     pub(crate) fn replaces_handshake(self) -> bool {
         matches!(self, TlsFault::Stall | TlsFault::Garbage | TlsFault::Reset | TlsFault::Close)
     }
@@ -94,14 +93,14 @@ impl FromStr for TlsFault {
     }
 }
 
-/// There is no TLS fault of that name. The text lists those that exist.
+/// The error for an unknown name of a TLS fault. Its text lists the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownTlsFault;
 
 impl fmt::Display for UnknownTlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no such TLS fault; there are ")?;
+        f.write_str("no such TLS fault; use one of ")?;
         for (n, fault) in TlsFault::all().iter().enumerate() {
             write!(f, "{}{fault}", if n > 0 { ", " } else { "" })?;
         }

@@ -1,4 +1,4 @@
-//! A client as naive as can be, which panics on everything it does not expect.
+//! A simple client that panics on everything unexpected.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use powerstream_simulator::{Config, Generator, Simulator, Source};
 
-/// A socket, or TLS on one.
+/// A socket, or TLS over one.
 pub(crate) trait Transport: Read + Write {
-    /// Closes it with a reset, where it is a socket.
+    /// Closes a socket with a reset.
     fn reset(self: Box<Self>) {}
 }
 
@@ -29,7 +29,7 @@ where
 pub(crate) struct Client {
     stream: Box<dyn Transport>,
     raw: Vec<u8>,
-    /// Bytes of `raw` that are decoded.
+    /// The number of decoded bytes of `raw`.
     at: usize,
     body: Vec<u8>,
     pub(crate) head: String,
@@ -42,22 +42,22 @@ pub(crate) struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     LastChunk,
-    /// FIN without the last chunk; over TLS, a FIN that `close_notify` announced.
+    /// FIN without the last chunk. Over TLS, a FIN after `close_notify`.
     Eof,
-    /// FIN in the midst of TLS.
+    /// FIN without `close_notify`.
     BareFin,
     Reset,
     BadChunk,
 }
 
-/// The request for the stream with any token.
+/// Returns a request for a stream, with any token.
 pub(crate) fn request(target: &str) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer token\r\nConnection: keep-alive\r\n\r\n"
     )
 }
 
-/// A connection to the simulator.
+/// Connects to the simulator.
 pub(crate) fn connect(simulator: &Simulator) -> TcpStream {
     let stream = TcpStream::connect(simulator.local_addr()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -65,24 +65,24 @@ pub(crate) fn connect(simulator: &Simulator) -> TcpStream {
 }
 
 impl Client {
-    /// Sends the request and reads the head of the answer.
+    /// Sends a request and reads the response head.
     pub(crate) fn send(simulator: &Simulator, request: &str) -> Self {
         Client::send_over(connect(simulator), request)
     }
 
-    /// As [`Client::send`], to a datacentre by its origin.
+    /// Sends a request to the datacenter with this origin, and reads the response head.
     pub(crate) fn send_to(url: &str, request: &str) -> Self {
         let stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Client::send_over(stream, request)
     }
 
-    /// The ids of the Posts that came.
+    /// Returns the ids of the received Posts.
     pub(crate) fn ids(&self) -> Vec<u64> {
         self.messages.iter().filter_map(|message| id(message)).collect()
     }
 
-    /// As [`Client::send`], over a connection that is made.
+    /// Sends a request over an open connection, and reads the response head.
     pub(crate) fn send_over(mut stream: impl Transport + 'static, request: &str) -> Self {
         stream.write_all(request.as_bytes()).unwrap();
         let mut client = Client {
@@ -113,7 +113,7 @@ impl Client {
         client
     }
 
-    /// Leaves without a word.
+    /// Resets the connection.
     pub(crate) fn reset(self) {
         self.stream.reset();
     }
@@ -131,7 +131,7 @@ impl Client {
             .map(|(_, v)| v)
     }
 
-    /// Reads and decodes until `enough` or the end.
+    /// Reads and decodes until `enough` returns true or the connection ends.
     pub(crate) fn read_until(&mut self, enough: impl Fn(&Client) -> bool) -> &mut Client {
         loop {
             self.decode();
@@ -157,7 +157,8 @@ impl Client {
         self.read_until(|_| false).end.unwrap()
     }
 
-    /// What came behind the last whole chunk, or the body of an answer that is not chunked.
+    /// Returns the bytes after the last complete chunk, or the body of a response that is not
+    /// chunked.
     pub(crate) fn leftover(&self) -> &[u8] {
         &self.raw[self.at..]
     }
@@ -210,14 +211,14 @@ impl Client {
     }
 }
 
-/// The id of a Post, in either format.
+/// Returns the id of a Post, in either format.
 pub(crate) fn id(message: &[u8]) -> Option<u64> {
     let json: serde_json::Value = serde_json::from_slice(message).ok()?;
     let id = json.get("id_str").or_else(|| json["data"].get("id"))?;
     id.as_str()?.parse().ok()
 }
 
-/// Generated Posts as a file, one a line.
+/// Returns generated Posts as a file, one per line.
 pub(crate) fn file(posts: usize) -> Source {
     let mut generator = Generator::new(99);
     let mut lines = Vec::new();
@@ -245,7 +246,7 @@ pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Simulator {
     Simulator::start(config(change)).unwrap()
 }
 
-/// Runs `check` on every case, several at a time: most of them wait for a silence.
+/// Runs `check` on every case, four at a time, because most cases wait without using the CPU.
 pub(crate) fn each_of<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     for batch in cases.chunks(4) {
         std::thread::scope(|scope| {

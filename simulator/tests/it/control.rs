@@ -1,4 +1,4 @@
-//! `/simulator/`, as a test in any language uses it.
+//! `/simulator/`, as tests in other languages use it.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn control_serves_the_ground_truth_and_the_counters() {
         config.rate = Some(10.0);
     });
     let mut client = Client::stream(&simulator);
-    // The clock can be moved from outside as well.
+    // The clock can also be advanced over HTTP.
     let counters = json(&simulator, "POST", "/simulator/advance?ms=1000", "");
     assert_eq!((&counters["posts"], &counters["elapsed_ms"]), (&11.into(), &1000.into()));
     client.read_messages(11);
@@ -98,7 +98,7 @@ fn control_refuses_unknown_paths_and_unauthorized_requests() {
     ] {
         assert_eq!(ask(&simulator, method, target, "").0, want, "{target}");
     }
-    // A secret token guards it, and it can be left out.
+    // A configured token protects the endpoint, and the configuration can turn it off.
     let guarded = start(|config| config.token = Some("secret".to_owned()));
     assert_eq!(ask(&guarded, "GET", "/simulator/counters", "").0, 401);
     let without = start(|config| config.control = false);

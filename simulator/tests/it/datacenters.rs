@@ -1,4 +1,4 @@
-//! Several datacentres of one service: whose Posts come where and when, and what happens when one goes.
+//! Several datacenters of one service: which Posts they send and when, and what a kill does.
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;
@@ -50,7 +50,7 @@ fn local_streams_partition_the_posts_of_the_feed() {
             (&name.into(), Some(1_790_000_000_000))
         );
     }
-    // Post 0 and those of ten seconds.
+    // Post 0, and the Posts of ten seconds.
     assert_eq!(ids[2].len(), 201);
     assert_eq!(ids[2], ids[3]);
     assert!(ids[0].len() > 60 && ids[1].len() > 60);
@@ -74,7 +74,7 @@ fn delays_and_duplicates_follow_the_datacenter() {
     let truth = simulator.ground_truth();
     let lags = |number: u64| -> Vec<i64> {
         let messages = truth.messages(number);
-        // Of the truth's instants only distances count.
+        // The log has instants of another clock, so only differences are compared.
         let began = truth.connection(1).unwrap().accepted_at;
         let created = |id: u64| (id >> 22) as i64 + 1_288_834_974_657 - 1_790_000_000_000;
         let lag = |m: &MessageRecord| (m.written_at - began).as_millis() as i64 - created(m.post_id.unwrap());
@@ -91,7 +91,8 @@ fn delays_and_duplicates_follow_the_datacenter() {
     let once: BTreeSet<u64> = far.iter().copied().collect();
     let twice = far.len() - once.len();
     assert!((60..180).contains(&twice), "{twice} of {}", far.len());
-    // Nothing is lost but what is still under way, or had arrived before there was a client; the order is that of arrival.
+    // Only Posts that are delayed, or that arrived before the first client, are missing. The order
+    // is that of arrival.
     let since_start = |id: &&u64| (**id >> 22) + 1_288_834_974_657 >= 1_790_000_000_000;
     assert!(near.iter().take(300).filter(since_start).all(|id| once.contains(id)));
     assert!(!far.is_sorted());
@@ -108,7 +109,7 @@ fn a_datacenter_can_be_killed_and_restarted() {
     assert_eq!(simulator.ground_truth().connection(2).unwrap().end, Some(End::Killed));
     assert!(TcpStream::connect(address.strip_prefix("http://").unwrap()).is_err());
 
-    // The other goes on.
+    // The other datacenter continues.
     let before = simulator.ground_truth().connection(1).unwrap().posts;
     simulator.advance(Duration::from_secs(10));
     assert!(simulator.ground_truth().connection(1).unwrap().posts > before + 50);
@@ -122,7 +123,6 @@ fn a_datacenter_can_be_killed_and_restarted() {
     again.read_until(|again| again.messages.len() > 2);
 }
 
-/// Blocked in a write, waiting for a request, hanging in a stall: a kill ends them all.
 #[test]
 fn a_kill_ends_blocked_and_idle_connections() {
     let simulator = start(|config| {

@@ -1,4 +1,4 @@
-//! Generated Posts against the profile of the real feed.
+//! Comparison of generated Posts with the profile of the real feed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ fn make() -> Vec<(u64, Vec<u8>)> {
     (0..POSTS)
         .map(|n| {
             let mut out = Vec::new();
-            // About 500 a second, with repeated milliseconds.
+            // About 500 per second, with repeated milliseconds.
             let id = generator.post(NOW + n as u64 * 2 / 3, &mut out);
             (id, out)
         })
@@ -82,7 +82,7 @@ fn ids_are_unique_and_agree_with_the_dates() {
     }
 }
 
-/// The keys of the documented sample, in a Post and in its user, nested ones included.
+/// The keys of the documented sample, in a Post and in its user, including nested ones.
 #[test]
 fn every_post_has_every_documented_field() {
     const POST: &str = "created_at id id_str text truncated entities source in_reply_to_status_id in_reply_to_status_id_str \
@@ -141,7 +141,6 @@ fn entity_indices_match_the_text() {
     }
 }
 
-/// All that a client may stumble over does occur.
 #[test]
 fn generates_every_case_that_trips_clients() {
     let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -179,7 +178,7 @@ fn generates_every_case_that_trips_clients() {
     assert!(seen.values().all(|count| *count > 0), "{seen:?}");
 }
 
-/// Compares no times, only prints: run with `--release --nocapture`.
+/// Prints the speed, and asserts nothing about it: run with `--release --nocapture`.
 #[test]
 fn prints_the_speed_of_generation() {
     const SPEED_POSTS: usize = 1_000;

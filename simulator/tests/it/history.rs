@@ -1,4 +1,4 @@
-//! Time: keep-alives, what a client has missed, spans of the past, bursts. All under a virtual clock.
+//! Keep-alives, missed Posts, past time windows and bursts, all under a virtual clock.
 
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ fn connect(simulator: &Simulator, target: &str) -> Client {
     client
 }
 
-/// Everything that a connection was sent so far, read.
+/// Reads everything sent to a connection so far.
 fn read(simulator: &Simulator, client: &mut Client, number: u64) -> Vec<u64> {
     let sent = simulator.ground_truth().connection(number).unwrap().messages;
     client.read_messages(sent as usize);
     client.ids()
 }
 
-/// When a Post was created, in milliseconds since the start.
+/// Returns when a Post was created, in milliseconds since the start.
 fn created(id: u64) -> i64 {
     (id >> 22) as i64 + 1_288_834_974_657 - START as i64
 }
@@ -55,7 +55,7 @@ fn sends_a_keep_alive_after_each_20_s_of_silence() {
 
 #[test]
 fn sends_keep_alives_between_the_posts_of_a_slow_stream() {
-    // A Post each 50 s: after each, two silences.
+    // One Post every 50 s, with two keep-alives after each.
     let simulator = simulator(|config| config.rate = Some(0.02));
     let mut client = connect(&simulator, "/2/powerstream");
     simulator.advance(200 * SECOND);
@@ -85,13 +85,13 @@ fn the_feed_continues_without_clients() {
     simulator.ground_truth().wait(5 * SECOND, |totals| totals.open == 0);
     simulator.advance(90 * SECOND);
 
-    // Without backfill those of a minute and a half are missed.
+    // Without backfill, the Posts of 90 s are missed.
     let mut second = connect(&simulator, "/2/powerstream");
     simulator.advance(SECOND);
     assert_eq!(all_created(&read(&simulator, &mut second, 2)), [95_000, 95_500, 96_000]);
     drop(second);
 
-    // Two minutes of backfill: older first, not deduplicated, then what is new.
+    // Two minutes of backfill: missed Posts first, oldest first, with duplicates, then new ones.
     let mut third = connect(&simulator, "/2/powerstream?backfillMinutes=2");
     simulator.advance(SECOND);
     let ids = read(&simulator, &mut third, 3);
@@ -99,7 +99,7 @@ fn the_feed_continues_without_clients() {
     assert!(ids.is_sorted());
     assert_eq!((times[0], times.len()), (96_000 - 120_000 + 500, 242));
     assert_eq!(times.last(), Some(&97_000));
-    // Posts of before the simulator started are among them: X has a past too.
+    // They include Posts from before the simulator's start.
     assert!(times[0] < 0);
 }
 
@@ -109,7 +109,7 @@ fn a_recovery_sends_its_time_window_and_ends() {
     let mut live = connect(&simulator, "/2/powerstream");
     simulator.advance(60 * SECOND);
     let live_ids = read(&simulator, &mut live, 1);
-    // From 20 s to 50 s after the start, the end not included.
+    // From 20 s to 50 s after the start, excluding the end.
     let target = "/2/powerstream?startTime=2026-09-21T14:13:40Z&endTime=2026-09-21T14:14:10Z";
     let mut recovery = connect(&simulator, target);
     assert_eq!(recovery.read_to_end(), Ended::LastChunk);
@@ -119,13 +119,13 @@ fn a_recovery_sends_its_time_window_and_ends() {
     assert_eq!(want.len(), 60);
     simulator.ground_truth().wait(5 * SECOND, |totals| totals.open == 1);
     assert_eq!(simulator.ground_truth().connection(2).unwrap().end, Some(End::Complete));
-    // Yesterday, to the minute, on the v2 stream that has it.
+    // A minute of the previous day, on a v2 stream with recovery.
     let target =
         "/2/tweets/sample10/stream?partition=1&start_time=2026-09-20T14:15:00Z&end_time=2026-09-20T14:16:00Z";
     let mut yesterday = connect(&simulator, target);
     assert_eq!(yesterday.read_to_end(), Ended::LastChunk);
     assert!((40..80).contains(&yesterday.messages.len()), "{}", yesterday.messages.len());
-    // Older than a day.
+    // More than a day ago.
     let refused = Client::send(&simulator, &request("/2/powerstream?startTime=2026-09-20T14:00:00Z"));
     assert_eq!(refused.status(), 400);
 }
@@ -185,7 +185,7 @@ fn connections_share_one_feed_of_a_shared_file() {
     simulator.advance(10 * SECOND);
     let mut second = connect(&simulator, "/2/powerstream?backfillMinutes=1");
     simulator.advance(3_600 * SECOND);
-    // Everything again, up to its end, and keep-alives.
+    // The whole file again, then keep-alives.
     assert_eq!(read(&simulator, &mut second, 2), ids);
     assert!(simulator.ground_truth().connection(2).unwrap().keep_alives > 100);
 }

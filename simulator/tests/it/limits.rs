@@ -1,4 +1,4 @@
-//! How many connections there may be, what becomes of one more, and of one that is gone but not noticed.
+//! The limit of connections, what happens to one more, and connections that count after their end.
 
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ fn closed(simulator: &Simulator, number: u64) {
     assert!(log.wait(SOON, |_| log.connection(number).unwrap().end.is_some()));
 }
 
-/// X's answer, as long as it was recorded.
+/// The response has the recorded length.
 #[test]
 fn refuses_one_connection_too_many() {
     let simulator = two(|_| {});
     let first = ask(&simulator, "/2/powerstream");
-    // Both of its paths are one stream.
+    // Both paths of Powerstream are the same stream.
     let second = ask(&simulator, "/2/powerstream/stream");
     let mut third = ask(&simulator, "/2/powerstream");
     assert_eq!((first.status(), second.status(), third.status()), (200, 200, 429));
@@ -40,7 +40,7 @@ fn refuses_one_connection_too_many() {
     assert_eq!(third.header("content-length"), Some("207"));
     let text = String::from_utf8_lossy(third.leftover()).into_owned();
     assert!(text.contains(r#""connection_issue":"TooManyConnections""#), "{text}");
-    // Others are counted apart: other streams, other partitions, recoveries.
+    // Other streams, other partitions and recoveries have their own limits.
     for target in [
         "/2/tweets/sample/stream",
         "/2/tweets/sample10/stream?partition=1",
@@ -58,14 +58,14 @@ fn refuses_one_connection_too_many() {
     assert_eq!(ask(&simulator, "/2/powerstream").status(), 200);
 }
 
-/// A client that just vanishes keeps its place for as long as the service believes in it.
 #[test]
 fn a_reset_connection_keeps_its_place_for_a_while() {
     let simulator = two(|config| {
         config.connections_max = Some(1);
         config.ghost = 60 * SECOND;
     });
-    // Said goodbye: gone at once. Had it not read the Post that comes first, its system would send a reset.
+    // A proper close releases the place at once. The client reads the first Post, because a close
+    // with unread data sends a reset.
     let mut client = ask(&simulator, "/2/powerstream");
     client.read_until(|client| client.messages.len() == 1);
     drop(client);
@@ -114,14 +114,14 @@ fn limits_stream_requests_if_configured() {
         assert!(simulator.ground_truth().wait(SOON, |totals| totals.open == 0));
     }
     assert_eq!(ask(&simulator, "/2/tweets/sample/stream").status(), 429);
-    // Powerstream has no such limit, and no such headers.
+    // Powerstream has neither this limit nor these headers.
     let client = ask(&simulator, "/2/powerstream");
     assert_eq!((client.status(), client.header("x-rate-limit-limit")), (200, None));
     simulator.advance(900 * SECOND);
     assert_eq!(ask(&simulator, "/2/tweets/sample/stream").status(), 200);
 }
 
-/// More than so many a second come late, and in the end the reader counts as too slow.
+/// Posts above the cap are delayed, and finally the reader counts as too slow.
 #[test]
 fn the_delivery_cap_delays_posts_and_then_disconnects() {
     let simulator = two(|config| {
@@ -131,7 +131,7 @@ fn the_delivery_cap_delays_posts_and_then_disconnects() {
         config.delivery_cap = Some(20.0);
         config.queue_messages_max = 50;
     });
-    // Some one in ten.
+    // Matches about one Post in ten.
     let body =
         r#"{"add":[{"value":"bakery OR trains OR cat OR rain OR radios OR release OR soup OR team"}]}"#;
     let text = format!(
@@ -145,7 +145,7 @@ fn the_delivery_cap_delays_posts_and_then_disconnects() {
     simulator.advance(SECOND);
     let after_a_second = log.connection(2).unwrap().posts;
     assert!(after_a_second <= 21, "{after_a_second}");
-    // Some thirty a second come, and fifty may wait.
+    // About thirty Posts per second match, and fifty may wait.
     simulator.advance(20 * SECOND);
     assert_eq!(client.read_to_end(), Ended::Eof);
     let posts = client.messages.len() - 1;

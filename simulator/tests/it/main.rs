@@ -1,4 +1,4 @@
-//! The simulator as clients meet it: over real sockets, against what the ground truth log says.
+//! The simulator over real sockets, compared with its ground truth log.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! The rules' endpoints over real sockets, and what rules do to streams.
+//! The rule endpoints over real sockets, and the effect of rules on streams.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const POWERSTREAM: &str = "/2/powerstream/rules";
 const FILTERED: &str = "/2/tweets/search/stream/rules";
 
-/// Sends a request about rules; gives the status, the head and the body.
+/// Sends a request to a rule endpoint. Returns the status, the head and the body.
 fn ask(simulator: &Simulator, method: &str, target: &str, body: &str) -> (u16, Client, Value) {
     let text = format!(
         "{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer token\r\n\
@@ -33,7 +33,7 @@ fn add(simulator: &Simulator, value: &str) -> String {
     answer["data"]["rules"][0]["id"].as_str().unwrap().to_owned()
 }
 
-/// A Post about each of the words, in turns.
+/// Returns Posts that contain these words in turn.
 fn words(words: &[&str], posts: usize) -> Source {
     let line = |n: usize| {
         let word = words[n % words.len()];
@@ -61,7 +61,7 @@ fn open(simulator: &Simulator, target: &str) -> Client {
     client
 }
 
-/// The texts that came since the last look.
+/// Returns the Posts received since the last call.
 fn texts(simulator: &Simulator, client: &mut Client, number: u64, seen: &mut usize) -> Vec<Value> {
     let sent = simulator.ground_truth().connection(number).unwrap().messages as usize;
     client.read_messages(sent);
@@ -80,7 +80,7 @@ fn applies_rule_changes_to_open_streams_after_the_delay() {
         simulator.advance(by);
         texts(&simulator, &mut client, 1, &mut seen)
     };
-    // Before the first rule everything comes, as it stands in the file.
+    // Before the first rule, every Post is sent unchanged.
     let posts = next(2 * SECOND);
     assert_eq!(posts.len(), 21);
     assert!(posts.iter().all(|post| post.get("matching_rules").is_none()));
@@ -88,7 +88,7 @@ fn applies_rule_changes_to_open_streams_after_the_delay() {
     let id = add(&simulator, "gulls");
     let posts = next(5 * SECOND - Duration::from_millis(1));
     assert_eq!(posts.len(), 49);
-    // Now only gulls, with the rule they match, last.
+    // Only Posts about gulls, with the matching rule as the last member.
     let posts = next(10 * SECOND);
     assert_eq!(posts.len(), 50);
     for post in &posts {
@@ -103,7 +103,7 @@ fn applies_rule_changes_to_open_streams_after_the_delay() {
     let both = posts.iter().filter(|post| post["matching_rules"].as_array().unwrap().len() == 2).count();
     assert_eq!(both, 50);
 
-    // All gone: nothing but keep-alives, on the same connection.
+    // Without rules, the same connection receives only keep-alives.
     let all = json!({"rules": [{"id": id}, {"value": "terns OR gulls"}]}).to_string();
     let (status, _, answer) = ask(&simulator, "DELETE", POWERSTREAM, &all);
     assert_eq!((status, answer), (200, json!({"data": {"deleted": 2, "not_deleted": 0}})));
@@ -113,7 +113,7 @@ fn applies_rule_changes_to_open_streams_after_the_delay() {
     assert_eq!(simulator.ground_truth().totals().streams, 1);
 }
 
-/// Bytes of a file: untouched without rules, else with one member more.
+/// Without rules, lines are unchanged. With rules, they have one more member.
 #[test]
 fn keeps_the_bytes_of_a_file_except_matching_rules() {
     let line = r#" { "id_str" : "5", "text":"g\u0075lls", "user":{} } "#;
@@ -169,7 +169,7 @@ fn generated_posts_carry_the_rules_that_they_match() {
     }
 }
 
-/// The same Posts in the form of v2, with what was asked for.
+/// The same Posts in the v2 format, with the requested fields.
 #[test]
 fn the_filtered_stream_requires_rules_and_sends_requested_fields() {
     let simulator = start(|config| {
@@ -203,7 +203,7 @@ fn the_filtered_stream_requires_rules_and_sends_requested_fields() {
         assert_eq!(post["includes"]["users"][0]["id"], post["data"]["author_id"]);
         assert_eq!(post["data"].as_object().unwrap().len(), 5);
     }
-    // Powerstream has a set of its own.
+    // Powerstream has its own rules.
     let (_, _, listed) = ask(&simulator, "GET", POWERSTREAM, "");
     assert_eq!(listed, json!({"data": {"rules": []}}));
 }
@@ -229,7 +229,7 @@ fn allows_fifty_rule_requests_a_day() {
         let (method, body) = match n % 3 {
             0 => ("GET", ""),
             1 => ("DELETE", r#"{"rules":[{"id":"1"}]}"#),
-            // A request that is wrong counts as well.
+            // An invalid request counts, too.
             _ => ("POST", "{"),
         };
         let (status, head, _) = ask(&simulator, method, POWERSTREAM, body);
@@ -241,7 +241,7 @@ fn allows_fifty_rule_requests_a_day() {
     let (status, head, answer) = ask(&simulator, "GET", POWERSTREAM, "");
     assert_eq!((status, answer["title"].as_str()), (429, Some("Too Many Requests")));
     assert_eq!(head.header("x-rate-limit-remaining"), Some("0"));
-    // Streams go on, and a day later so do requests.
+    // Streams are not affected, and a day later requests are accepted again.
     open(&simulator, "/2/powerstream");
     simulator.advance(24 * 3_600 * SECOND);
     assert_eq!(ask(&simulator, "GET", POWERSTREAM, "").0, 200);
@@ -264,7 +264,7 @@ fn accepts_chunked_bodies_and_expect_continue() {
         format!("{:x}\r\n{first}\r\n{:x};x=y\r\n{second}\r\n0\r\nx: y\r\n\r\n", first.len(), second.len());
     let (status, answer) = post("Transfer-Encoding: chunked\r\n", &chunked);
     assert_eq!(status, 201, "{answer}");
-    // The answer to an expectation comes first.
+    // The interim response to `Expect` comes first.
     let length = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", json.len());
     let text = format!("POST {POWERSTREAM} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\n{length}\r\n");
     let client = Client::send(&simulator, &text);
@@ -278,7 +278,7 @@ fn accepts_chunked_bodies_and_expect_continue() {
     ] {
         assert_eq!(post(headers, body).0, want, "{headers}");
     }
-    // Without a token nothing is changed.
+    // A request without a token changes nothing.
     let text = format!("DELETE {POWERSTREAM} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}");
     assert_eq!(Client::send(&simulator, &text).status(), 401);
     let (_, _, listed) = ask(&simulator, "GET", POWERSTREAM, "");

@@ -1,4 +1,4 @@
-//! Each scenario over a real socket: what the client got against the truth log.
+//! Each scenario over a real socket: what the client received, compared with the ground truth log.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const POSTS: usize = 150;
 const AFTER: usize = 40;
 const SOON: Duration = Duration::from_secs(5);
 
-/// A simulator with a file of 150 Posts and faults after 40.
+/// Starts a simulator with a file of 150 Posts, and faults after 40.
 fn scenario(scenario: Scenario, change: impl FnOnce(&mut Config)) -> (Simulator, Vec<Vec<u8>>) {
     let source = file(POSTS);
     let posts = lines(&source);
@@ -25,7 +25,7 @@ fn scenario(scenario: Scenario, change: impl FnOnce(&mut Config)) -> (Simulator,
     (simulator, posts)
 }
 
-/// What the log says of a connection's messages.
+/// Returns the messages of a connection in the log.
 fn truth(simulator: &Simulator, connection: u64) -> Vec<Vec<u8>> {
     let messages = simulator.ground_truth().messages(connection);
     for (n, message) in messages.iter().enumerate() {
@@ -46,7 +46,7 @@ fn ended(simulator: &Simulator, connection: u64, end: End) {
     assert_eq!(log.connection(connection).unwrap().end, Some(end));
 }
 
-/// All Posts, in order, byte for byte, then keep-alives.
+/// The client receives all Posts in order, byte for byte, then keep-alives.
 #[test]
 fn harmless_scenarios_deliver_everything() {
     use Scenario as S;
@@ -90,7 +90,7 @@ fn equal_seeds_give_equal_chunks() {
     let chunks = |seed| {
         let (simulator, posts) = scenario(Scenario::Split, |config| config.seed = seed);
         let mut chunks = Client::stream(&simulator).read_messages(POSTS).chunks.clone();
-        // A keep-alive may have come behind the last Post, or not yet.
+        // A keep-alive may follow the last Post.
         let mut left = posts.iter().map(|post| post.len() + 2).sum::<usize>();
         chunks.retain(|size| {
             let of_posts = left > 0;
@@ -104,7 +104,7 @@ fn equal_seeds_give_equal_chunks() {
     assert_ne!(one, chunks(2));
 }
 
-/// Forty Posts, the fault, and on the next connection the file from its start, steadily.
+/// The client receives forty Posts and the fault. The next connection receives the whole file.
 #[test]
 fn faults_end_the_connection_as_named() {
     use Scenario as S;
@@ -120,7 +120,7 @@ fn faults_end_the_connection_as_named() {
         let mut client = Client::stream(&simulator);
         assert_eq!(client.read_to_end(), how, "{name}");
         match name {
-            // A reset may overtake what is under way.
+            // A reset may discard data in transit.
             S::Reset => assert!(posts[..AFTER].starts_with(&client.messages)),
             S::OperationalDisconnect => {
                 assert_eq!(client.messages.len(), AFTER + 1);
@@ -155,7 +155,7 @@ fn a_stall_stays_open_and_silent() {
     client.read_messages(AFTER);
     let log = simulator.ground_truth();
     assert!(log.wait(SOON, |_| log.connection(1).unwrap().fault_at.is_some()));
-    // Several keep-alive intervals later there is nothing, and the connection is open.
+    // After several keep-alive intervals nothing was sent, and the connection is open.
     std::thread::sleep(Duration::from_millis(80));
     let connection = log.connection(1).unwrap();
     assert_eq!((connection.end, connection.posts), (None, AFTER as u64));
@@ -179,7 +179,7 @@ fn fault_on_selects_the_affected_attempts() {
     assert!(Client::stream(&simulator).read_messages(POSTS).messages == posts);
 }
 
-/// A file shorter than the distance has the fault at its end.
+/// In a file shorter than the interval, the fault comes at the end.
 #[test]
 fn a_file_with_too_few_posts_still_has_its_fault() {
     let (simulator, posts) = scenario(Scenario::CleanEnd, |config| config.fault_after = 10_000);
@@ -241,7 +241,7 @@ fn answers_503_to_the_first_attempts() {
     for _ in 0..3 {
         assert_eq!(Client::send(&simulator, &crate::client::request("/2/powerstream")).status(), 503);
     }
-    // Requests that are refused anyway are no attempts.
+    // Requests that are refused for other reasons do not count as attempts.
     assert!(Client::stream(&simulator).read_messages(POSTS).messages == posts);
     let statuses: Vec<_> =
         simulator.ground_truth().connections().iter().map(|connection| connection.status).collect();
@@ -268,7 +268,7 @@ fn sends_a_slow_head_byte_by_byte() {
     assert!(start.elapsed() > Duration::from_millis(400));
 }
 
-/// The scenarios above are all there are: a new one needs its test.
+/// The tests above cover all scenarios; a new one needs its own test.
 #[test]
 fn every_scenario_has_a_test() {
     assert_eq!(Scenario::all().len(), 28);

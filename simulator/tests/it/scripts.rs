@@ -1,4 +1,4 @@
-//! What each event of a scenario does, as a client meets it.
+//! The effect of each event of a scenario on a client.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ fn script(text: &str) -> Script {
     text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// One event, on a file of 50 Posts.
+/// Starts a simulator with one event and a file of 50 Posts.
 fn simulator(event: &str, change: impl FnOnce(&mut Config)) -> (Simulator, Vec<Vec<u8>>) {
     let source = file(50);
     let posts = lines(&source);
@@ -29,13 +29,13 @@ fn simulator(event: &str, change: impl FnOnce(&mut Config)) -> (Simulator, Vec<V
     (simulator, posts)
 }
 
-/// Everything that comes until the end, or until nothing comes for a while.
+/// Returns everything received until the end of the connection or a timeout.
 fn raw(simulator: &Simulator, request: &str) -> (Vec<u8>, Option<ErrorKind>) {
     let mut stream = TcpStream::connect(simulator.local_addr()).unwrap();
-    // The head may be late on a busy machine.
+    // On a busy machine the head may arrive late.
     stream.set_read_timeout(Some(SECOND)).unwrap();
     if let Err(error) = stream.write_all(request.as_bytes()) {
-        // A socket tells of a reset once, and a write may be who is told.
+        // A socket reports a reset once, and this write may be the call that receives it.
         assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
         return (Vec::new(), Some(ErrorKind::ConnectionReset));
     }
@@ -90,7 +90,7 @@ fn cuts_at_every_place_in_every_way() {
             "in-head" => {
                 assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && body.is_none(), "{what}: {text}")
             }
-            // What a reset overtakes is lost.
+            // A reset discards data in transit.
             _ if how == "reset" => {}
             _ => {
                 let body = body.unwrap();
@@ -108,12 +108,11 @@ fn cuts_at_every_place_in_every_way() {
         assert!(log.wait(SOON, |totals| totals.open == 0), "{what}");
         assert_eq!(log.connection(1).unwrap().end, Some(End::Scripted), "{what}");
         assert!(log.connection(1).unwrap().fault_at.is_some());
-        // The next one is served; at `accept` connections are counted.
+        // The next connection is served. At `accept`, connections are counted.
         assert_eq!(Client::stream(&simulator).read_messages(50).messages, posts, "{what}");
     });
 }
 
-/// A byte at a time, and never the end of it.
 #[test]
 fn trickles_one_byte_at_a_time() {
     for (place, start) in [("in-size", "0000"), ("in-message", "100002\r\n{\"created_at\"")] {
@@ -215,7 +214,7 @@ fn writes_bad_heads_and_bad_chunks_unchanged() {
     });
 }
 
-/// Megabytes of it, and constant memory here: it is written for as long as it is read.
+/// Memory stays constant: the simulator writes only as fast as the client reads.
 #[test]
 fn sends_endless_things_until_the_client_leaves() {
     for (what, again) in [
@@ -251,7 +250,7 @@ fn sends_unrequested_content_codings() {
         let (bytes, _) = raw(&simulator, &stream_request());
         let is_gzip = bytes.windows(3).any(|window| window == [0x1f, 0x8b, 8]);
         assert_eq!(is_gzip, coding == "gzip");
-        // Stored blocks hold the Posts as they are.
+        // Stored blocks contain the Posts unchanged.
         assert!(bytes.windows(posts[0].len()).any(|window| window == posts[0]));
     }
 }
@@ -278,7 +277,7 @@ fn sends_system_messages_and_ends_as_configured() {
         assert_eq!(client.messages[21..].len(), rest);
         assert!(client.messages[..20] == posts[..20] && client.messages[21..] == posts[20..20 + rest]);
     }
-    // Each of all families, one after the other.
+    // One message of each kind, in turn.
     let kinds = powerstream_simulator::script::kinds();
     let (_, messages) = kinds.iter().find(|(action, _)| *action == "message").unwrap();
     let events: Vec<String> =
@@ -377,8 +376,7 @@ fn quiet_burst_and_pause_change_the_flow_of_posts() {
         before = all;
         new
     };
-    // Post 0 as well.
-    // What is due when the quiet begins is part of it.
+    // Post 0 is included. A Post that is due when the quiet begins is lost.
     assert_eq!([next(9), next(2)], [19, 1]);
     assert_eq!(next(8), 0);
     assert_eq!([next(2), next(8)], [3, 16]);
@@ -392,7 +390,7 @@ fn quiet_burst_and_pause_change_the_flow_of_posts() {
     let before = posts(&simulator, 1);
     simulator.advance(29 * SECOND);
     assert_eq!((posts(&simulator, 1), simulator.ground_truth().totals().keep_alives), (before, 0));
-    // Then everything that waited.
+    // Then everything that waited is sent.
     simulator.advance(2 * SECOND);
     assert!(posts(&simulator, 1) >= before + 60);
 }
@@ -423,7 +421,7 @@ fn stream_options_apply_to_every_stream() {
         });
         let mut client = Client::send(&simulator, &local);
         client.read_messages(50 + want.len());
-        // Late is behind the tenth Post, or a few more that were due at the same time.
+        // Late metadata follows the tenth Post, or a few more that were due at the same time.
         let at = metadata(&client);
         assert_eq!(at.len(), want.len(), "{how}");
         assert!(at.iter().zip(&want).all(|(at, want)| at >= want && *at < want + 35), "{how}: {at:?}");
@@ -508,7 +506,7 @@ fn cuts_rule_requests_before_and_after_they_take_effect() {
     let (simulator, _) =
         self::simulator("do = \"refuse\"\nstatus = 503\non = \"rules\"\nprobability = 1.0", |_| {});
     assert_eq!(Client::send(&simulator, &text).status(), 503);
-    // Streams are none of its business.
+    // Streams are not affected.
     Client::stream(&simulator);
 }
 
@@ -529,7 +527,6 @@ fn probability_follows_the_seed_and_times_bounds_events() {
     assert_eq!(run(1, "times = 3").iter().filter(|bang| **bang).count(), 3);
 }
 
-/// By hand, in the middle of a stream.
 #[test]
 fn triggers_act_on_running_streams() {
     let simulator = start(|config| config.rate = Some(200.0));
@@ -546,8 +543,8 @@ fn triggers_act_on_running_streams() {
     assert!(error.contains("`explode`"), "{error}");
 }
 
-/// Each attempt at a built-in scenario, until one is served to the end of the file or for a while: its
-/// status, and how many bytes came.
+/// Runs the attempts of a built-in scenario until one is served to the end of the file or for a
+/// while. Returns the status and the number of bytes of each.
 fn attempts(scenario: Scenario, most: usize) -> Vec<(u16, usize)> {
     let simulator = start(|config| {
         config.scenario = scenario;
@@ -605,7 +602,7 @@ fn flaky_network_serves_most_attempts() {
     assert!(flaky.iter().filter(|(status, _)| *status == 200).count() > 5, "{flaky:?}");
 }
 
-/// After the last of its faults all is well again, floods and junk between the Posts aside.
+/// After its last fault, the scenario has only floods and junk between the Posts.
 #[test]
 fn hostile_serves_the_attempt_after_its_last_fault() {
     let hostile = attempts(Scenario::Hostile, 41);

@@ -1,4 +1,4 @@
-//! The simulator as a server: who gets in, what comes when nothing is wrong, and how it stops.
+//! The simulator as a server: access, normal streams, and shutdown.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -77,7 +77,6 @@ fn names_the_datacenter_to_local_clients_only() {
     assert_eq!(client.header("x-powerstream-datacenter"), None);
 }
 
-/// Whoever has a message finds its write in the log.
 #[test]
 fn logs_every_message_before_it_arrives() {
     let simulator = start(|config| config.rate = Some(2_000.0));
@@ -103,7 +102,7 @@ fn connections_share_the_live_feed() {
     assert!(one.messages[first..first + 50] == two.messages[..50]);
 }
 
-/// One goes and the next comes at once, again and again: each finds a feed that is alive.
+/// Connections follow each other immediately, and each receives Posts.
 #[test]
 fn serves_many_reconnects_in_a_row() {
     let simulator = start(|config| config.rate = Some(2_000.0));
@@ -149,7 +148,8 @@ fn sends_a_file_at_the_configured_rate() {
 
 #[test]
 fn notices_a_client_that_leaves_at_once() {
-    // A quiet stream: without the watcher the next write would be 20 s away.
+    // On a quiet stream without the watcher, the end would be noticed with the next write, after 20
+    // s.
     let simulator = start(|config| config.rate = Some(0.0));
     let log = simulator.ground_truth();
     drop(Client::stream(&simulator));
@@ -159,7 +159,7 @@ fn notices_a_client_that_leaves_at_once() {
     assert_eq!(log.connection(1).unwrap().end, Some(End::ClientLeft));
 }
 
-/// A client that does not read makes its connection wait; nothing is lost.
+/// The connection of a client that does not read waits, and nothing is lost.
 #[test]
 fn a_slow_reader_loses_nothing() {
     let source = file(6_000);
@@ -168,7 +168,7 @@ fn a_slow_reader_loses_nothing() {
     let log = simulator.ground_truth();
     let mut client = Client::stream(&simulator);
     let mut before = Totals::default();
-    // Until a while passes without progress.
+    // Until there is no progress for 100 ms.
     while log.wait(Duration::from_millis(100), |totals| totals.wire_bytes > before.wire_bytes) {
         before = log.totals();
     }
@@ -207,7 +207,7 @@ fn bounds_the_ground_truth_log() {
     assert_eq!((log.written_at(ids[69]), log.totals().forgotten), (None, 70));
 }
 
-/// Waiting for a request, waiting for a Post, blocked in a write, hanging in a stall: all end at once.
+/// Connections that wait for a request or a Post, or are blocked or stalled, all end at once.
 #[test]
 fn shuts_down_promptly() {
     let quiet = start(|config| config.rate = Some(0.0));
@@ -224,7 +224,7 @@ fn shuts_down_promptly() {
         let start = Instant::now();
         simulator.shutdown();
         simulator.shutdown();
-        // Milliseconds on a machine that is not busy.
+        // This takes milliseconds on an idle machine.
         assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
         println!("shutdown took {:?}", start.elapsed());
         assert!(
@@ -238,7 +238,6 @@ fn shuts_down_promptly() {
     drop((idle, clients));
 }
 
-/// An address in use is an error, and free again after a drop.
 #[test]
 fn refuses_an_address_in_use_and_frees_it_on_drop() {
     let first = start(|_| {});
@@ -251,7 +250,7 @@ fn refuses_an_address_in_use_and_frees_it_on_drop() {
     powerstream_simulator::Simulator::start(config).unwrap();
 }
 
-/// How fast a file goes out; run with `--release --nocapture`.
+/// Prints the throughput of a file: run with `--release --nocapture`.
 #[test]
 fn prints_the_throughput_of_one_connection() {
     let source = file(5_000);

@@ -1,4 +1,4 @@
-//! The simulator over TLS: the same stream, and what can be wrong with a handshake.
+//! The simulator over TLS: the same stream, and faults of the handshake.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ fn start(change: impl FnOnce(&mut Config, &mut Tls)) -> Simulator {
     .unwrap()
 }
 
-/// TLS that trusts the simulator's CA only, not spoken yet.
+/// Returns a TLS connection that trusts only the simulator's CA, before its handshake.
 fn over_tls(simulator: &Simulator, name: &str, protocols: &[&str]) -> TlsStream {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(simulator.ca_pem().unwrap().as_bytes()).unwrap()).unwrap();
@@ -48,13 +48,13 @@ fn stream(simulator: &Simulator) -> Client {
     client
 }
 
-/// Does the handshake, and asks for the stream.
+/// Completes the handshake and requests the stream.
 fn handshake(tls: &mut TlsStream) -> io::Result<()> {
     tls.write_all(request("/2/powerstream").as_bytes())?;
     tls.read(&mut [0; 1]).map(|_| ())
 }
 
-/// The first connection, once it is over.
+/// Returns the record of the first connection, after its end.
 fn ended(simulator: &Simulator) -> ConnectionRecord {
     let truth = simulator.ground_truth();
     assert!(truth.wait(Duration::from_secs(10), |totals| totals.connections > 0 && totals.open == 0));
@@ -110,7 +110,7 @@ fn distinguishes_close_notify_fin_and_reset() {
         (Scenario::CloseBetween, Ended::Eof, Ended::BareFin),
         (Scenario::CloseMidMessage, Ended::Eof, Ended::BareFin),
         (Scenario::CleanEnd, Ended::LastChunk, Ended::LastChunk),
-        // A reset is TCP's.
+        // A reset is one of TCP.
         (Scenario::Reset, Ended::Reset, Ended::Reset),
         (Scenario::BadChunk, Ended::BadChunk, Ended::BadChunk),
     ] {
@@ -143,7 +143,7 @@ fn a_close_notify_ends_the_stream_before_the_fin() {
 #[test]
 fn shutdown_does_not_wait_for_clients() {
     let simulator = start(|config, _| config.rate = Some(f64::INFINITY));
-    // One that is silent, one in the handshake, one that does not read.
+    // A connection without a byte, one during the handshake, and one that does not read.
     let silent = connect(&simulator);
     let mut half = connect(&simulator);
     half.write_all(&[22, 3, 1]).unwrap();
@@ -161,7 +161,7 @@ fn reports_a_client_that_speaks_no_tls() {
     let simulator = start(|_, _| {});
     let mut plain = connect(&simulator);
     plain.write_all(request("/2/powerstream").as_bytes()).unwrap();
-    // An alert, and the end.
+    // The client receives an alert and the end.
     let mut answer = Vec::new();
     let _ = plain.read_to_end(&mut answer);
     assert_eq!(answer.first(), Some(&21));
@@ -201,7 +201,7 @@ fn each_tls_fault_fails_the_handshake_as_named() {
         let connection = ended(&simulator);
         assert_eq!(connection.end, Some(End::TlsFault(*fault)));
         assert!(connection.fault_at.is_some());
-        // The next one is served.
+        // The next connection is served.
         stream(&simulator).read_messages(1);
     }
 }

@@ -1,4 +1,4 @@
-//! Whole exchanges, byte for byte where bytes are fixed: what a client of the service was documented or recorded to see.
+//! Complete exchanges, byte for byte where bytes are fixed, as documented by X or recorded.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use powerstream_simulator::{Script, Source, Time};
 
 use crate::client::{Client, Ended, request, start};
 
-/// A Post of 420 bytes with an emoji at byte 135, of 2025-11-07T23:18:19.594Z.
+/// A Post of 420 bytes with an emoji at byte 135, dated 2025-11-07T23:18:19.594Z.
 const POST: &str = concat!(
     r#"{"created_at":"Fri Nov 07 23:18:19 +0000 2025","id":1986936281234567890,"id_str":"1986936281234567890","#,
     r#""text":"first line\nsecond line 🐱","truncated":false,"entities":{"hashtags":[],"symbols":[],"user_mentions":[],"#,
@@ -14,7 +14,7 @@ const POST: &str = concat!(
     r#""id":1986935000000000001,"id_str":"1986935000000000001"}],"timestamp_ms":"1762557499594"}"#
 );
 
-/// Local datacentre, a silence, a Post, an announced disconnect, the clean end.
+/// A stream of one datacenter: keep-alive, Post, announced disconnect, proper end.
 #[test]
 fn serves_a_local_stream_from_head_to_last_chunk() {
     assert_eq!((POST.len(), POST.find('🐱')), (420, Some(135)));
@@ -41,7 +41,7 @@ fn serves_a_local_stream_from_head_to_last_chunk() {
         assert!(head.contains(&line), "{line}: {head:?}");
     }
     assert_eq!(client.read_to_end(), Ended::LastChunk);
-    // 4e, 1a6 and ef.
+    // The sizes 4e, 1a6 and ef.
     assert_eq!(client.chunks, [78, 422, 239]);
     let messages: Vec<&str> = client.messages.iter().map(|m| std::str::from_utf8(m).unwrap()).collect();
     assert_eq!(
@@ -58,7 +58,7 @@ fn serves_a_local_stream_from_head_to_last_chunk() {
     );
 }
 
-/// The head at once, the first byte of the body 20 seconds later.
+/// The head is sent at once, and the first byte of the body 20 seconds later.
 #[test]
 fn sends_the_head_at_once_on_a_quiet_stream() {
     let simulator = start(|config| {
@@ -112,7 +112,6 @@ fn refuses_with_the_recorded_bytes() {
     );
 }
 
-/// PowerTrack's end of a recovery, where it is asked for.
 #[test]
 fn ends_a_recovery_with_a_marker_if_configured() {
     let simulator = start(|config| {

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
-use powerstream_tls::rustls::crypto::ring;
+use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
+use powerstream_tls::rustls::client::WebPkiServerVerifier;
+use powerstream_tls::rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use powerstream_tls::rustls::server::WebPkiClientVerifier;
 use powerstream_tls::rustls::version::{TLS12, TLS13};
-use powerstream_tls::rustls::{AlertDescription, ClientConfig, Error, RootCertStore, ServerConfig};
+use powerstream_tls::rustls::{
+    AlertDescription, ClientConfig, Error, RootCertStore, ServerConfig, SignatureScheme,
+};
 use powerstream_tls::{End, Machine, TlsConfig};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose, IsCa,
+    KeyIdMethod, KeyPair, PKCS_ED25519, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 
 use crate::support::*;
 
@@ -157,7 +163,7 @@ fn lends_each_record_as_soon_as_it_is_complete() {
 }
 
 #[test]
-fn delivers_complete_records_before_a_cut_and_tells_it_from_close_notify() {
+fn delivers_complete_records_before_a_bare_end() {
     for version in VERSIONS {
         let (_, mut server) = connected(&client(), Server::healthy(version));
         let mut boundaries = vec![(server.output().len(), 0)];
@@ -297,29 +303,140 @@ fn reports_a_peer_that_does_not_speak_tls() {
 fn each_certificate_fault_has_its_own_kind() {
     use TlsError as T;
     type Change = fn(&mut CertificateParams);
+    let name = T::CertificateName(CertificateNames::new(["another.test", "127.0.0.9"]));
     let cases: [(Change, T); 4] = [
         (|params| params.not_after = date_time_ymd(2020, 1, 1), T::CertificateExpired),
         (|params| params.not_before = date_time_ymd(3000, 1, 1), T::CertificateNotYetValid),
-        (|params| *params = CertificateParams::new(["another.test".to_owned()]).unwrap(), T::CertificateName),
-        (|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth], T::Certificate),
+        (
+            |params| {
+                *params = CertificateParams::new(["another.test", "127.0.0.9"].map(str::to_owned)).unwrap()
+            },
+            name,
+        ),
+        (
+            |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+            T::CertificateUsage,
+        ),
     ];
     for version in VERSIONS {
         for (change, fault) in cases {
-            let (found, told) = failed(&client(), ca().leaf(change).server(&[version]));
+            let (found, alert) = failed(&client(), ca().leaf(change).server(&[version]));
             assert_eq!(found, Some(tls(fault)));
-            assert!(matches!(told, Some(Error::AlertReceived(_))), "{told:?}");
+            assert!(matches!(alert, Some(Error::AlertReceived(_))), "{alert:?}");
         }
-        let (found, told) = failed(&client(), Ca::new("nobody").leaf(|_| {}).server(&[version]));
+        let (found, alert) = failed(&client(), Ca::new("unknown").leaf(|_| {}).server(&[version]));
         assert_eq!(found, Some(tls(T::CertificateIssuer)));
-        assert_eq!(told, Some(Error::AlertReceived(AlertDescription::UnknownCA)));
-        // Of the right name, by another key.
+        assert_eq!(alert, Some(Error::AlertReceived(AlertDescription::UnknownCA)));
+        // A CA of the trusted name with another key.
         let (found, _) = failed(&client(), Ca::new("the tests' CA").leaf(|_| {}).server(&[version]));
-        assert_eq!(found, Some(tls(T::Certificate)));
+        assert_eq!(found, Some(tls(T::CertificateSignature)));
+        // A version that is not X.509 v3: the version field is the first INTEGER 2 in the DER.
+        let mut old = ca().leaf(|_| {});
+        let mut der = old.chain[0].to_vec();
+        let field = der.windows(5).position(|bytes| bytes == [0xA0, 3, 2, 1, 2]).unwrap();
+        der[field + 4] = 0;
+        old.chain[0] = der.into();
+        assert_eq!(failed(&client(), old.server_unchecked(version)).0, Some(tls(T::CertificateUnsupported)));
+    }
+    assert!(name.to_string().contains("another.test, 127.0.0.9"), "{name}");
+}
+
+#[test]
+fn a_self_signed_certificate_as_ca_works_only_without_ca_true() {
+    for version in VERSIONS {
+        for (is_ca, fault) in [
+            (IsCa::Ca(BasicConstraints::Unconstrained), Some(tls(TlsError::CertificateIsCa))),
+            (IsCa::ExplicitNoCa, None),
+            (IsCa::NoCa, None),
+        ] {
+            let (leaf, pem) = Leaf::self_signed(is_ca);
+            let trusting = TlsConfig::only_ca_pem(pem.as_bytes()).unwrap();
+            assert_eq!(failed(&trusting, leaf.server(&[version])).0, fault);
+            let not_trusting = failed(&client(), leaf.server(&[version])).0;
+            assert_eq!(not_trusting, fault.or(Some(tls(TlsError::CertificateIssuer))));
+        }
     }
 }
 
 #[test]
-fn http_1_1_is_agreed_on_or_nothing() {
+fn reports_a_revoked_certificate() {
+    let revoked = RevokedCertParams {
+        serial_number: SerialNumber::from(7),
+        revocation_time: date_time_ymd(2020, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(3000, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let verifier = WebPkiServerVerifier::builder_with_provider(
+        Arc::new(ca().roots()),
+        Arc::new(ring::default_provider()),
+    )
+    .with_crls([ca().sign_crl(list)])
+    .build()
+    .unwrap();
+    for version in VERSIONS {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_webpki_verifier(Arc::clone(&verifier))
+            .with_no_client_auth();
+        let config = TlsConfig::from(config);
+        for (serial, fault) in [(7, Some(tls(TlsError::CertificateRevoked))), (8, None)] {
+            let leaf = ca().leaf(|params| params.serial_number = Some(SerialNumber::from(serial)));
+            assert_eq!(failed(&config, leaf.server(&[version])).0, fault);
+        }
+    }
+}
+
+#[test]
+fn reports_a_signature_algorithm_that_the_client_does_not_support() {
+    // The CA signs with Ed25519, and the client's provider verifies only ECDSA P-256.
+    let ca = Ca::with_key("Ed25519", KeyPair::generate_for(&PKCS_ED25519).unwrap());
+    let leaf = ca.leaf(|_| {});
+    let mut provider = ring::default_provider();
+    let mapping = provider.signature_verification_algorithms.mapping;
+    let at =
+        mapping.iter().position(|(scheme, _)| *scheme == SignatureScheme::ECDSA_NISTP256_SHA256).unwrap();
+    provider.signature_verification_algorithms =
+        WebPkiSupportedAlgorithms { all: mapping[at].1, mapping: &mapping[at..=at] };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(ca.roots())
+        .with_no_client_auth();
+    for version in VERSIONS {
+        let found = failed(&TlsConfig::from(config.clone()), leaf.server(&[version])).0;
+        assert_eq!(found, Some(tls(TlsError::CertificateUnsupported)));
+    }
+}
+
+/// The platform's verifier wraps some errors. On Linux it accepts a CA even without a system store.
+#[cfg(all(feature = "platform-roots", target_os = "linux"))]
+#[test]
+fn the_platform_verifier_reports_the_same_kinds() {
+    let config = TlsConfig::with_ca_pem(ca().pem().as_bytes()).unwrap();
+    let client_only =
+        ca().leaf(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
+    let (ca_leaf, _) = Leaf::self_signed(IsCa::Ca(BasicConstraints::Unconstrained));
+    let unknown = Ca::new("unknown").leaf(|_| {});
+    for (leaf, fault) in [
+        (client_only, TlsError::CertificateUsage),
+        (ca_leaf, TlsError::CertificateIsCa),
+        (unknown, TlsError::CertificateIssuer),
+    ] {
+        assert_eq!(failed(&config, leaf.server(&[&TLS13])).0, Some(tls(fault)));
+    }
+}
+
+#[test]
+fn accepts_only_http_1_1_or_no_protocol() {
     for version in VERSIONS {
         let server = |protocols: &[&str]| {
             let mut server = ca().leaf(|_| {}).server(&[version]);
@@ -331,7 +448,7 @@ fn http_1_1_is_agreed_on_or_nothing() {
         }
         let (found, _) = failed(&client(), server(&["h2"]));
         assert_eq!(found, Some(tls(TlsError::NoHttp1)));
-        // Whatever a configuration of one's own says.
+        // A custom configuration cannot change this.
         let config = own(&[version]);
         assert_eq!(failed(&TlsConfig::from(&config), server(&["http/1.1"])), (None, None));
         assert_eq!(failed(&TlsConfig::from(&config), server(&["h2"])).0, Some(tls(TlsError::NoHttp1)));
@@ -339,24 +456,20 @@ fn http_1_1_is_agreed_on_or_nothing() {
     }
 }
 
-/// A configuration of one's own that would rather speak HTTP/2, and early.
+/// A custom configuration that offers only HTTP/2 and enables early data.
 fn own(versions: &[&'static powerstream_tls::rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
-    use powerstream_tls::rustls::pki_types::CertificateDer;
-    use powerstream_tls::rustls::pki_types::pem::PemObject;
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca().pem().as_bytes()).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()
-        .with_root_certificates(roots)
+        .with_root_certificates(ca().roots())
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.enable_early_data = true;
     Arc::new(config)
 }
 
-/// A ServerHello of TLS 1.2 or below (RFC 5246, section 7.4.1.3), with this in the place of its
-/// version and extensions.
+/// Returns a ServerHello of TLS 1.2 or below (RFC 5246, section 7.4.1.3) with this version and
+/// these extensions.
 fn server_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
     let mut hello = version.to_vec();
     hello.extend([7; 32]);
@@ -375,7 +488,7 @@ fn server_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
 
 #[test]
 fn refuses_a_server_that_selects_what_was_not_offered() {
-    // The extensions that say: ALPN h2; and extended_master_secret, which is asked for.
+    // The extensions: ALPN with h2, and extended_master_secret, which the client requires.
     let h2 = [0, 16, 0, 5, 0, 3, 2, b'h', b'2', 0, 23, 0, 0];
     for (hello, fault) in [
         (server_hello([3, 3], &h2), TlsError::NoHttp1),
@@ -389,7 +502,7 @@ fn refuses_a_server_that_selects_what_was_not_offered() {
 
 #[test]
 fn reports_the_servers_alert() {
-    // A server of 1.2 alone, for a client of 1.3 alone.
+    // The server supports only TLS 1.2, and the client only TLS 1.3.
     let (found, _) = failed(&TlsConfig::from(&own(&[&TLS13])), ca().leaf(|_| {}).server(&[&TLS12]));
     assert_eq!(found, Some(tls(TlsError::Alert(70))));
     // A server that requires a client certificate: with TLS 1.3 its alert comes after the

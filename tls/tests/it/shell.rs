@@ -1,5 +1,5 @@
-//! The shell over a scripted transport: the same events whichever calls pend, deadlines hold,
-//! nothing is sent twice.
+//! The shell over a scripted transport. The events are the same whichever calls pend, deadlines
+//! hold, and nothing is sent twice.
 
 use std::future::Future;
 use std::pin::pin;
@@ -17,7 +17,7 @@ use powerstream_tls::rustls::version::{TLS12, TLS13};
 use powerstream_tls::{End, GOODBYE_MAX, MaybeTls, Tls};
 
 use crate::support::*;
-use crate::wire::{Moods, Script, Turn, Wire};
+use crate::wire::{Behavior, Script, Turn, Wire};
 
 type Stream = Driver<Vec<u8>, Vec<u8>, Tls<Wire>>;
 
@@ -56,7 +56,7 @@ fn cx() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// Asks for the next event, each future dropped where it first pends.
+/// Returns the next event. Each future is dropped where it first pends.
 fn next<R>(stream: &mut Stream, look: impl Fn(SessionEvent<'_>) -> R) -> Option<R> {
     for _ in 0..1_000_000 {
         let future = pin!(stream.next());
@@ -64,7 +64,7 @@ fn next<R>(stream: &mut Stream, look: impl Fn(SessionEvent<'_>) -> R) -> Option<
             return event.map(look);
         }
     }
-    panic!("it does not come to an end");
+    panic!("no event after a million polls");
 }
 
 fn describe(event: SessionEvent<'_>) -> String {
@@ -78,7 +78,7 @@ fn describe(event: SessionEvent<'_>) -> String {
     }
 }
 
-/// The first `count` events.
+/// Returns the first `count` events.
 fn log(stream: &mut Stream, count: usize) -> Vec<String> {
     (0..count).map(|_| next(stream, describe).unwrap()).collect()
 }
@@ -91,32 +91,32 @@ fn first_fault(wire: Wire) -> (TransportError, Duration) {
         event => panic!("{event:?}"),
     });
     let Some(DisconnectReason::Transport(fault)) = cause else { panic!("{cause:?}") };
-    // Closed before it is told.
+    // The transport is closed before the event is reported.
     assert!(stream.io().inner().open.is_none());
     (fault, stream.io().now().saturating_since(start))
 }
 
-fn day() -> Vec<Script> {
+fn three_connections() -> Vec<Script> {
     let first = [
-        Turn::Shake,
+        Turn::Handshake,
         Turn::Send(HEAD),
         Turn::Send(ONE),
         Turn::Wait(Duration::from_secs(20)),
         Turn::Send(TWO),
         Turn::Close,
     ];
-    let second = [Turn::Shake, Turn::Send(HEAD), Turn::Send(ONE), Turn::Goodbye, Turn::Close];
-    let third = [Turn::Shake, Turn::Send(HEAD), Turn::Send(TWO), Turn::Reset];
+    let second = [Turn::Handshake, Turn::Send(HEAD), Turn::Send(ONE), Turn::CloseNotify, Turn::Close];
+    let third = [Turn::Handshake, Turn::Send(HEAD), Turn::Send(TWO), Turn::Reset];
     let mut scripts = vec![script(&first), script(&second), script(&third)];
     scripts[1].server = ca().leaf(|_| {}).server(&[&TLS12]);
     scripts
 }
 
-const DAY: [&str; 10] = [
+const EVENTS: [&str; 10] = [
     "connected",
     "{\"id\":111}",
     "{\"id\":222}",
-    // Bare, and healthy by then; the goodbye makes no difference.
+    // A bare end after 20 s, so the connection counts as healthy. `close_notify` changes nothing.
     "cut 0ns",
     "connected",
     "{\"id\":111}",
@@ -130,10 +130,10 @@ const DAY: [&str; 10] = [
 fn futures_dropped_at_every_await_lose_nothing_and_send_nothing_twice() {
     for pend_often in [0, 2, 3, 5, 7] {
         for piece in [0, 1, 100] {
-            let mut wire = Wire::new(day());
-            wire.moods = Moods { pend_often, piece, ..Moods::default() };
+            let mut wire = Wire::new(three_connections());
+            wire.behavior = Behavior { pend_often, piece, ..Behavior::default() };
             let mut stream = stream(wire);
-            assert_eq!(log(&mut stream, DAY.len()), DAY, "{pend_often} {piece}");
+            assert_eq!(log(&mut stream, EVENTS.len()), EVENTS, "{pend_often} {piece}");
             let wire = stream.io().inner();
             assert_eq!(wire.connects, 3);
             for open in &wire.over {
@@ -142,7 +142,7 @@ fn futures_dropped_at_every_await_lose_nothing_and_send_nothing_twice() {
                 assert!(
                     request.contains("Authorization: Bearer s3cr3t\r\n") && request.ends_with("\r\n\r\n")
                 );
-                // Whoever closed first.
+                // The client sends `close_notify` even if the server closed first.
                 assert!(open.server.closed);
             }
         }
@@ -152,63 +152,63 @@ fn futures_dropped_at_every_await_lose_nothing_and_send_nothing_twice() {
 #[test]
 fn gives_the_same_events_over_a_blocking_transport() {
     for piece in [0, 1] {
-        let mut wire = Wire::new(day());
-        wire.moods = Moods { blocks: true, piece, ..Moods::default() };
+        let mut wire = Wire::new(three_connections());
+        wire.behavior = Behavior { blocks: true, piece, ..Behavior::default() };
         let mut stream = stream(wire);
-        assert_eq!(log(&mut stream, DAY.len()), DAY);
+        assert_eq!(log(&mut stream, EVENTS.len()), EVENTS);
     }
 }
 
 #[test]
 fn deadlines_hold_and_have_their_own_reasons() {
     let late = TransportError::new(TransportErrorKind::Tls(TlsError::HandshakeTimedOut));
-    let trickle = |octet: &'static [u8]| {
-        [Turn::Wait(Duration::from_secs(1)), Turn::Raw(octet)].into_iter().cycle().take(100)
+    let trickle = |byte: &'static [u8]| {
+        [Turn::Wait(Duration::from_secs(1)), Turn::Raw(byte)].into_iter().cycle().take(100)
     };
     let connect = config().timeouts.connect;
-    // Silence; part of a record, then silence; a record of 16,000 octets, one a second.
+    // Nothing; a part of a record, then nothing; a record of 16,000 bytes, one per second.
     let record: &[u8] = &[22, 3, 3, 0x3E, 0x80];
     for turns in
         [vec![], vec![Turn::Raw(record)], std::iter::once(Turn::Raw(record)).chain(trickle(&[0])).collect()]
     {
-        for moods in [
-            Moods::default(),
-            Moods { blocks: true, ..Moods::default() },
-            Moods { pend_often: 3, ..Moods::default() },
+        for behavior in [
+            Behavior::default(),
+            Behavior { blocks: true, ..Behavior::default() },
+            Behavior { pend_often: 3, ..Behavior::default() },
         ] {
             let mut wire = Wire::new([script(&turns)]);
-            wire.moods = moods;
+            wire.behavior = behavior;
             let (fault, took) = first_fault(wire);
             assert_eq!(fault, late);
             assert!(took >= connect && took <= connect + Duration::from_secs(1), "{took:?}");
         }
     }
-    // The server does not take our first message.
+    // The server does not read the client's first message.
     let mut wire = Wire::new([script(&[])]);
-    wire.moods = Moods { blocks: true, clogged_after: Some(10), ..Moods::default() };
-    // A close has 50 ms more for a goodbye; in the handshake there is none, but the rest of the
-    // message.
+    wire.behavior = Behavior { blocks: true, clogged_after: Some(10), ..Behavior::default() };
+    // Closing may take 50 ms longer. During the handshake there is no `close_notify`, but the rest
+    // of the message is still queued.
     let (fault, took) = first_fault(wire);
     assert_eq!(fault, late);
     assert!(took <= connect + GOODBYE_MAX, "{took:?}");
-    // Below TLS nothing came about.
+    // The transport below TLS does not connect.
     let mut wire = Wire::new([]);
-    wire.moods = Moods { blocks: true, no_connect: true, ..Moods::default() };
+    wire.behavior = Behavior { blocks: true, no_connect: true, ..Behavior::default() };
     let mut stream = stream(wire);
     assert_eq!(log(&mut stream, 1), ["timeout_connect 250ms"]);
 }
 
 #[test]
 fn parts_of_records_do_not_reset_the_idle_timeout() {
-    // Ten octets of a record, one a second, then nothing; the silence is counted from the head.
-    let octets: [&'static [u8]; 6] = [&[23], &[3], &[3], &[1], &[0], &[7]];
-    let mut turns = vec![Turn::Shake, Turn::Send(HEAD)];
-    for octet in octets.into_iter().chain([octets[5]; 60]) {
-        turns.extend([Turn::Wait(Duration::from_secs(1)), Turn::Raw(octet)]);
+    // Single bytes of a record, one per second. The idle timeout counts from the response head.
+    let pieces: [&'static [u8]; 6] = [&[23], &[3], &[3], &[1], &[0], &[7]];
+    let mut turns = vec![Turn::Handshake, Turn::Send(HEAD)];
+    for byte in pieces.into_iter().chain([pieces[5]; 60]) {
+        turns.extend([Turn::Wait(Duration::from_secs(1)), Turn::Raw(byte)]);
     }
-    for moods in [Moods::default(), Moods { blocks: true, ..Moods::default() }] {
+    for behavior in [Behavior::default(), Behavior { blocks: true, ..Behavior::default() }] {
         let mut wire = Wire::new([script(&turns)]);
-        wire.moods = moods;
+        wire.behavior = behavior;
         let mut stream = stream(wire);
         assert_eq!(log(&mut stream, 1), ["connected"]);
         let start = stream.io().now();
@@ -229,7 +229,7 @@ fn each_handshake_fault_has_its_own_kind() {
         ),
         (vec![Turn::Close], TransportError::new(TransportErrorKind::Tls(T::HandshakeClosed))),
         (vec![Turn::Raw(b"SSH-2.0-x\r\n")], TransportError::new(TransportErrorKind::Tls(T::NotTls))),
-        // Alert, fatal, internal_error.
+        // The record: alert, fatal, internal_error.
         (
             vec![Turn::Raw(&[21, 3, 3, 0, 2, 2, 80])],
             TransportError::new(TransportErrorKind::Tls(T::Alert(80))),
@@ -238,7 +238,7 @@ fn each_handshake_fault_has_its_own_kind() {
     for (turns, expected) in cases {
         for piece in [0, 1] {
             let mut wire = Wire::new([script(&turns)]);
-            wire.moods = Moods { piece, pend_often: 2, ..Moods::default() };
+            wire.behavior = Behavior { piece, pend_often: 2, ..Behavior::default() };
             assert_eq!(first_fault(wire).0, expected);
         }
     }
@@ -246,11 +246,11 @@ fn each_handshake_fault_has_its_own_kind() {
 
 #[test]
 fn sends_an_alert_for_a_refused_certificate() {
-    let mut bad = script(&[Turn::Shake]);
-    bad.server = Ca::new("nobody").leaf(|_| {}).server(&[&TLS13]);
+    let mut bad = script(&[Turn::Handshake]);
+    bad.server = Ca::new("unknown").leaf(|_| {}).server(&[&TLS13]);
     for pend_often in [0, 2, 3] {
         let mut wire = Wire::new([bad.clone()]);
-        wire.moods = Moods { pend_often, piece: 1, ..Moods::default() };
+        wire.behavior = Behavior { pend_often, piece: 1, ..Behavior::default() };
         let mut stream = stream(wire);
         assert_eq!(log(&mut stream, 1), ["fault 5s"]);
         let error = &stream.io().inner().over[0].server.error;
@@ -260,19 +260,19 @@ fn sends_an_alert_for_a_refused_certificate() {
 
 #[test]
 fn a_close_does_not_wait_for_close_notify() {
-    // The peer takes all of the handshake and the request, and nothing after.
-    let turns = [Turn::Shake, Turn::Send(HEAD), Turn::Send(ONE)];
+    // The peer reads the handshake and the request, and nothing after them.
+    let turns = [Turn::Handshake, Turn::Send(HEAD), Turn::Send(ONE)];
     let mut probe = stream(Wire::new([script(&turns)]));
     log(&mut probe, 2);
     let written = probe.io().inner().open.as_ref().unwrap().written;
-    for moods in [
-        Moods { blocks: true, clogged_after: Some(written), ..Moods::default() },
-        Moods { clogged_after: Some(written), ..Moods::default() },
-        Moods { broken_after: Some(written), ..Moods::default() },
+    for behavior in [
+        Behavior { blocks: true, clogged_after: Some(written), ..Behavior::default() },
+        Behavior { clogged_after: Some(written), ..Behavior::default() },
+        Behavior { broken_after: Some(written), ..Behavior::default() },
     ] {
-        let is_broken = moods.broken_after.is_some();
+        let is_broken = behavior.broken_after.is_some();
         let mut wire = Wire::new([script(&turns)]);
-        wire.moods = moods;
+        wire.behavior = behavior;
         let mut stream = stream(wire);
         log(&mut stream, 2);
         let start = stream.io().now();
@@ -283,7 +283,7 @@ fn a_close_does_not_wait_for_close_notify() {
         let over = &stream.io().inner().over[0];
         assert!(!over.server.closed && stream.io().inner().open.is_none());
     }
-    // Otherwise it comes.
+    // `close_notify` is sent if the peer reads.
     let mut stream = stream(Wire::new([script(&turns)]));
     log(&mut stream, 2);
     stream.shutdown();
@@ -293,21 +293,21 @@ fn a_close_does_not_wait_for_close_notify() {
 
 #[test]
 fn reads_while_a_write_pends() {
-    // The request is accepted and stuck; meanwhile the server speaks.
-    let wire = Wire::new([script(&[Turn::Shake])]);
+    // The request is accepted but not sent. Meanwhile the server sends data.
+    let wire = Wire::new([script(&[Turn::Handshake])]);
     let mut io = tls(wire);
     let until = Instant::from_nanos(u64::MAX / 2);
     while io.poll_connect(&mut cx(), until).is_pending() {}
-    // The rest of the handshake is in, and read off: tickets.
+    // The rest of the handshake, with its session tickets, has been read.
     let mut buffer = [0; 100];
-    set_moods(&mut io, |moods, written| moods.clogged_after = Some(written + 5));
+    set_behavior(&mut io, |behavior, written| behavior.clogged_after = Some(written + 5));
     assert_eq!(io.poll_write(&mut cx(), b"GET", until), Poll::Ready(Ok(Some(3))));
     server_of(&mut io).send(b"early");
     assert_eq!(io.poll_read(&mut cx(), &mut buffer, until), Poll::Ready(Ok(Some(5))));
     assert_eq!(&buffer[..5], b"early");
-    // Nothing more is accepted until it has gone.
+    // Nothing more is accepted until it is sent.
     assert_eq!(io.poll_write(&mut cx(), b" / ", until), Poll::Pending);
-    set_moods(&mut io, |moods, _| moods.clogged_after = None);
+    set_behavior(&mut io, |behavior, _| behavior.clogged_after = None);
     assert_eq!(io.poll_write(&mut cx(), b" / ", until), Poll::Ready(Ok(Some(3))));
     assert_eq!(server_of(&mut io).received, b"GET / ");
 }
@@ -315,10 +315,10 @@ fn reads_while_a_write_pends() {
 #[test]
 fn reports_a_failed_write_at_the_next_call() {
     for by_read in [true, false] {
-        let mut io = tls(Wire::new([script(&[Turn::Shake])]));
+        let mut io = tls(Wire::new([script(&[Turn::Handshake])]));
         let until = Instant::from_nanos(u64::MAX / 2);
         while io.poll_connect(&mut cx(), until).is_pending() {}
-        set_moods(&mut io, |moods, written| moods.broken_after = Some(written));
+        set_behavior(&mut io, |behavior, written| behavior.broken_after = Some(written));
         assert_eq!(io.poll_write(&mut cx(), b"GET", until), Poll::Ready(Ok(Some(3))));
         let reset = Poll::Ready(Err(TransportError::new(TransportErrorKind::Reset)));
         if by_read {
@@ -330,9 +330,9 @@ fn reports_a_failed_write_at_the_next_call() {
 }
 
 #[test]
-fn tells_a_bare_end_from_close_notify() {
-    for (turn, end) in [(Turn::Goodbye, End::CloseNotify), (Turn::Close, End::BareFin)] {
-        let wire = Wire::new([script(&[Turn::Shake, turn])]);
+fn distinguishes_a_bare_end_from_close_notify() {
+    for (turn, end) in [(Turn::CloseNotify, End::CloseNotify), (Turn::Close, End::BareFin)] {
+        let wire = Wire::new([script(&[Turn::Handshake, turn])]);
         let connector = client().for_origin(&Origin::parse("https://localhost").unwrap()).unwrap();
         let mut io = MaybeTls::new(wire, connector);
         let until = Instant::from_nanos(u64::MAX / 2);
@@ -363,12 +363,12 @@ fn adds_nothing_without_tls() {
     assert!(io.poll_close(&mut cx()).is_ready());
 }
 
-/// A slow consumer: what it had not read when the connection was lost is in the gap, though each
-/// read was a short one.
+/// With a slow consumer, the gap includes what it had not read when the connection was lost,
+/// although each read was short.
 #[test]
 fn a_gap_starts_before_buffered_ciphertext() {
     let records: &[&[u8]] = &[ONE, TWO, ONE];
-    let turns = [Turn::Shake, Turn::Send(HEAD), Turn::Records(records), Turn::Reset];
+    let turns = [Turn::Handshake, Turn::Send(HEAD), Turn::Records(records), Turn::Reset];
     let mut stream = stream(Wire::new([script(&turns)]));
     let clock = stream.io().inner().clock.clone();
     let start = stream.io().unix_now();
@@ -380,7 +380,7 @@ fn a_gap_starts_before_buffered_ciphertext() {
         SessionEvent::Disconnected(disconnected) => disconnected.gap_from,
         event => panic!("{event:?}"),
     });
-    // The last read that left nothing behind was the head's.
+    // The read of the response head was the last one that emptied the buffers.
     assert!(gap.unwrap().unwrap() <= start, "{gap:?}");
 }
 
@@ -388,8 +388,8 @@ fn server_of(io: &mut Tls<Wire>) -> &mut Server {
     &mut io.inner_mut().open.as_mut().unwrap().server
 }
 
-/// Changes the moods, knowing how much was written.
-fn set_moods(io: &mut Tls<Wire>, change: impl FnOnce(&mut Moods, usize)) {
+/// Changes the behavior, given the number of bytes written so far.
+fn set_behavior(io: &mut Tls<Wire>, change: impl FnOnce(&mut Behavior, usize)) {
     let wire = io.inner_mut();
-    change(&mut wire.moods, wire.open.as_ref().unwrap().written);
+    change(&mut wire.behavior, wire.open.as_ref().unwrap().written);
 }

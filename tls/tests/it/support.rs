@@ -1,4 +1,4 @@
-//! A server in memory, and certificates made as the tests run.
+//! A server in memory, and certificates generated at run time.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -7,11 +7,19 @@ use std::sync::{Arc, OnceLock};
 
 use powerstream_core::http::Origin;
 use powerstream_tls::rustls::crypto::ring;
-use powerstream_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use powerstream_tls::rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+};
+use powerstream_tls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use powerstream_tls::rustls::version::{TLS12, TLS13};
-use powerstream_tls::rustls::{Error, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use powerstream_tls::rustls::{
+    Error, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
+};
 use powerstream_tls::{Machine, TlsConfig};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa,
+    KeyPair,
+};
 
 pub const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
@@ -26,10 +34,25 @@ pub struct Leaf {
 
 impl Ca {
     pub fn new(name: &str) -> Ca {
+        Ca::with_key(name, KeyPair::generate().unwrap())
+    }
+
+    pub fn with_key(name: &str, key: KeyPair) -> Ca {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Ca { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+        Ca { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
+    }
+
+    /// Returns a store that trusts only this CA.
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        roots
+    }
+
+    pub fn sign_crl(&self, list: CertificateRevocationListParams) -> CertificateRevocationListDer<'static> {
+        list.signed_by(&self.issuer).unwrap().der().clone()
     }
 
     /// Returns a certificate for localhost, with changes.
@@ -47,8 +70,29 @@ impl Ca {
 }
 
 impl Leaf {
+    /// Returns a self-signed certificate for localhost, and its PEM.
+    pub fn self_signed(is_ca: IsCa) -> (Leaf, String) {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (Leaf { chain: vec![certificate.der().clone()], key: key.serialize_der() }, certificate.pem())
+    }
+
     pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.clone()).into()
+    }
+
+    /// Returns a server whose certificate rustls does not parse before it sends it.
+    pub fn server_unchecked(&self, version: &'static SupportedProtocolVersion) -> ServerConfig {
+        let provider = ring::default_provider();
+        let key = provider.key_provider.load_private_key(self.key()).unwrap();
+        let certified = CertifiedKey::new(self.chain.clone(), key);
+        ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
     }
 
     pub fn server(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
@@ -83,7 +127,7 @@ pub struct Server {
     pub connection: ServerConnection,
     /// The decrypted input.
     pub received: Vec<u8>,
-    /// The client has sent close_notify.
+    /// The client sent `close_notify`.
     pub closed: bool,
     pub error: Option<Error>,
 }

@@ -1,4 +1,4 @@
-//! An in-memory transport with a server at its other end. Its clock moves when both sides wait.
+//! An in-memory transport with a server at the other end. Its clock advances when both sides wait.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -13,62 +13,62 @@ use powerstream_tls::rustls::ServerConfig;
 
 use crate::support::{Rng, Server};
 
-/// What the server does when it is its turn, which is each time a read finds nothing to read.
+/// What the server does each time a read finds no data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Turn {
-    /// Sends what TLS has to say: once this is done the handshake goes on.
-    Shake,
-    /// Sends this plaintext once a whole request has come.
+    /// Sends the pending TLS messages, and continues the handshake.
+    Handshake,
+    /// Sends this plaintext after it received a complete request.
     Send(&'static [u8]),
-    /// Sends these, a record each, at once.
+    /// Sends these at once, one record each.
     Records(&'static [&'static [u8]]),
-    /// Sends these bytes as they are.
+    /// Sends these bytes unencrypted.
     Raw(&'static [u8]),
     Wait(Duration),
-    Goodbye,
+    CloseNotify,
     Close,
     Reset,
 }
 
-/// One connection's script.
+/// The script of one connection.
 #[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) server: ServerConfig,
     pub(crate) turns: Vec<Turn>,
 }
 
-/// How unwilling the transport is.
+/// Restrictions of the transport.
 #[derive(Default)]
-pub(crate) struct Moods {
-    /// One call in so many does not pend, at random; 0: all.
+pub(crate) struct Behavior {
+    /// One in this many calls completes at random, the others pend. 0: all complete.
     pub(crate) pend_often: usize,
-    /// ByteCounts of a read or write at most; 0: any number.
+    /// The most bytes per read or write. 0: no limit.
     pub(crate) piece: usize,
-    /// Writes pend for ever once so many bytes were written.
+    /// Writes pend forever after this many bytes.
     pub(crate) clogged_after: Option<usize>,
-    /// Writes fail once so many bytes were written.
+    /// Writes fail after this many bytes.
     pub(crate) broken_after: Option<usize>,
-    /// The connect never comes about.
+    /// The connect never completes.
     pub(crate) no_connect: bool,
-    /// It blocks: never pends, and answers that the time has passed; how long a read may take it
-    /// works out from when the clock was last looked at, which saves a look.
+    /// Blocking mode: calls never pend, but return that the deadline passed. The length of a read
+    /// is computed from the last clock reading.
     pub(crate) blocks: bool,
 }
 
 pub(crate) struct Wire {
     pub(crate) clock: Rc<Cell<Instant>>,
-    /// When the clock was last looked at.
+    /// The time of the last clock reading.
     seen: Cell<Instant>,
-    pub(crate) moods: Moods,
+    pub(crate) behavior: Behavior,
     pub(crate) scripts: VecDeque<Script>,
     pub(crate) open: Option<Open>,
-    /// What came of each connection that is over.
+    /// The finished connections.
     pub(crate) over: Vec<Open>,
     pub(crate) connects: usize,
     rng: Rng,
-    /// Something pended that will be ready before any time passes.
+    /// A pending call will be ready before time advances.
     ready_soon: bool,
-    /// That was a write.
+    /// That call is a write.
     writable_soon: bool,
 }
 
@@ -86,7 +86,7 @@ impl Wire {
         Wire {
             clock: Rc::new(Cell::new(Instant::from_nanos(1_000))),
             seen: Cell::new(Instant::ZERO),
-            moods: Moods::default(),
+            behavior: Behavior::default(),
             scripts: scripts.into_iter().collect(),
             open: None,
             over: Vec::new(),
@@ -97,19 +97,19 @@ impl Wire {
         }
     }
 
-    /// Whether this call pends, as moods have it.
+    /// Returns true if this call pends.
     fn pends(&mut self) -> bool {
-        let often = self.moods.pend_often;
-        self.ready_soon = !self.moods.blocks && often > 0 && self.rng.up_to(often) > 1;
+        let often = self.behavior.pend_often;
+        self.ready_soon = !self.behavior.blocks && often > 0 && self.rng.up_to(often) > 1;
         self.ready_soon
     }
 
     fn piece(&self, length: usize) -> usize {
-        if self.moods.piece == 0 { length } else { length.min(self.moods.piece) }
+        if self.behavior.piece == 0 { length } else { length.min(self.behavior.piece) }
     }
 
-    /// Nothing will happen before `until`, or before a server's wait is over. `true`: it is
-    /// `until`.
+    /// Advances the clock to `until`, or to the end of the server's wait if that is earlier.
+    /// Returns true if `until` is reached.
     fn pass(&mut self, until: Instant) -> bool {
         let waiting = self.open.as_ref().and_then(|open| open.waiting);
         self.clock.set(self.clock.get().max(waiting.map_or(until, |at| at.min(until))));
@@ -118,11 +118,11 @@ impl Wire {
 }
 
 impl Open {
-    /// Does what the script says, until there is something to read or the script waits.
+    /// Runs the script until there is data to read or the script waits.
     fn act(&mut self, now: Instant) {
         while self.to_client.is_empty() && self.ended.is_none() {
             match self.turns.front().copied() {
-                Some(Turn::Shake) => {
+                Some(Turn::Handshake) => {
                     let output = self.server.output();
                     if output.is_empty() {
                         if self.server.connection.is_handshaking() {
@@ -152,7 +152,7 @@ impl Open {
                     }
                     self.waiting = None;
                 }
-                Some(Turn::Goodbye) => self.server.connection.send_close_notify(),
+                Some(Turn::CloseNotify) => self.server.connection.send_close_notify(),
                 Some(Turn::Close) => self.ended = Some(Ok(())),
                 Some(Turn::Reset) => {
                     self.ended =
@@ -187,7 +187,7 @@ impl Io for Wire {
         if self.pends() {
             return Poll::Pending;
         }
-        if self.moods.no_connect {
+        if self.behavior.no_connect {
             self.pass(until);
             return Poll::Ready(Ok(None));
         }
@@ -219,11 +219,11 @@ impl Io for Wire {
         }
         let count = self.piece(bytes.len());
         let written = self.open.as_ref().unwrap().written;
-        if self.moods.broken_after.is_some_and(|most| written + count > most) {
+        if self.behavior.broken_after.is_some_and(|most| written + count > most) {
             return Poll::Ready(Err(TransportError::new(TransportErrorKind::Reset)));
         }
-        if self.moods.clogged_after.is_some_and(|most| written + count > most) {
-            if self.moods.blocks {
+        if self.behavior.clogged_after.is_some_and(|most| written + count > most) {
+            if self.behavior.blocks {
                 self.pass(until);
                 return Poll::Ready(Ok(None));
             }
@@ -245,7 +245,7 @@ impl Io for Wire {
         if self.pends() {
             return Poll::Pending;
         }
-        let until = if self.moods.blocks {
+        let until = if self.behavior.blocks {
             self.clock.get().saturating_add(until.saturating_since(self.seen.get()))
         } else {
             until

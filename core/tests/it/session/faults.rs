@@ -2,7 +2,7 @@
 
 use powerstream_core::endpoint;
 use powerstream_core::session::DisconnectReason;
-use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
+use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 
 use crate::harness::*;
 
@@ -185,8 +185,13 @@ fn persistent_tls_errors_back_off_and_never_give_up() {
     let stays = [
         T::CertificateExpired,
         T::CertificateNotYetValid,
-        T::CertificateName,
+        T::CertificateName(CertificateNames::new(["a.test"])),
         T::CertificateIssuer,
+        T::CertificateSignature,
+        T::CertificateIsCa,
+        T::CertificateRevoked,
+        T::CertificateUsage,
+        T::CertificateUnsupported,
         T::Certificate,
         T::NoHttp1,
         T::NothingInCommon,
