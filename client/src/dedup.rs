@@ -226,7 +226,7 @@ where
     }
 
     /// Checks whether the first copy of each Post is well-formed JSON, so that one that is not does not
-    /// take the place of another. Worth its 2.2 µs a Post where copies are sent again, by backfill.
+    /// take the place of another. Worth its 1.8 µs a Post where copies are sent again, by backfill.
     #[must_use]
     pub fn check_copies(self, checks_copies: bool) -> Self {
         Self { checks_copies, ..self }

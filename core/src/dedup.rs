@@ -39,7 +39,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::stream::json::{Malformed, MalformedReason};
-use crate::stream::message::{PostId, validate};
+use crate::stream::message::{PostId, check_grammar};
 use crate::time::Instant;
 
 /// The most ids that a window can hold: a bucket has 32 bits for a place.
@@ -256,10 +256,11 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
     /// Takes in a copy of the Post `id`, as [`Self::insert`] does. A first copy that is not well-formed
     /// JSON is not kept, so that it never takes the place of one that is.
     ///
-    /// Only first copies are checked, from end to end: 2.2 µs for a Post of 4 KB.
+    /// Only first copies are checked, from end to end: 1.8 µs for a Post of 4 KB. Strings that are not
+    /// UTF-8 pass, because the service may send them in every copy.
     pub fn insert_copy(&mut self, id: PostId, copy: &[u8], now: Instant, note: u64) -> Insert<'_> {
         if !self.contains(id, now) {
-            match validate(copy) {
+            match check_grammar(copy) {
                 // Deeper than is read: it may be JSON.
                 Err(malformed) if malformed.reason != MalformedReason::TooDeep => {
                     return Insert::Broken(malformed);

@@ -15,7 +15,7 @@
 
 use core::ops::Range;
 
-use super::message::is_grammatical;
+use super::message::check_grammar;
 use super::nesting::Nesting;
 use super::spill::{BLOCK, Spill, has_lf};
 
@@ -174,7 +174,7 @@ impl Framer {
     #[must_use]
     pub fn is_complete(&self, storage: &[u8]) -> bool {
         let message = &storage[..self.spill.len()];
-        message.last().is_some_and(|last| !last.is_ascii_digit()) && is_grammatical(message)
+        message.last().is_some_and(|last| !last.is_ascii_digit()) && check_grammar(message).is_ok()
     }
 
     /// Takes the end of the content for the delimiter of a message that [`Self::is_complete`].

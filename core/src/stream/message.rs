@@ -58,7 +58,7 @@ pub use self::classifier::{Classification, classify};
 pub use self::kind::{Compliance, Format, Kind, PostId, System};
 pub use self::metadata::ConnectionMetadata;
 pub use self::problem::{ConnectionIssue, DisconnectType, Problem, ProblemType};
-pub(crate) use self::validity::is_grammatical;
+pub(crate) use self::validity::check_grammar;
 pub use self::validity::validate;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 ///
 /// The first byte that cannot stand where it stands.
 pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
-    let grammar = grammar(bytes);
+    let grammar = check_grammar(bytes);
     // What lies before the first error of grammar decides whether that is the first error.
     let read = grammar.map_or_else(|malformed| malformed.at, |()| bytes.len());
     match core::str::from_utf8(bytes.get(..read).unwrap_or(bytes)) {
@@ -22,12 +22,8 @@ pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
     }
 }
 
-/// Returns true if a whole message is one JSON text, its UTF-8 aside.
-pub(crate) fn is_grammatical(bytes: &[u8]) -> bool {
-    grammar(bytes).is_ok()
-}
-
-fn grammar(bytes: &[u8]) -> Result<(), Malformed> {
+/// Checks the grammar of a whole message, as [`validate`] does, and not its UTF-8.
+pub(crate) fn check_grammar(bytes: &[u8]) -> Result<(), Malformed> {
     let mut scanner = Scanner::new(bytes);
     scanner.skip_value().and_then(|()| scanner.end())
 }
