@@ -73,9 +73,9 @@ pub struct OwnedConnected {
     pub gap: Option<Gap>,
     /// Minutes that were asked for again; 0 for none.
     pub backfill_minutes: u8,
-    /// See [`Connected::server_earliest`](crate::session::Connected::server_earliest).
+    /// See [`Connected::server_earliest`](powerstream_core::session::Connected::server_earliest).
     pub server_earliest: UnixTime,
-    /// See [`Connected::server_latest`](crate::session::Connected::server_latest).
+    /// See [`Connected::server_latest`](powerstream_core::session::Connected::server_latest).
     pub server_latest: UnixTime,
 }
 
