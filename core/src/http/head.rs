@@ -561,7 +561,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 /// What the lines of a framing field say: one line with the one value that is allowed, or nothing
 /// that can be trusted. RFC 9110 section 8.6 leaves it to the recipient whether equal lengths count
-/// as one; a framing field that was written twice was written by two.
+/// as one. They do not: two programs that disagree about the boundary may have written them.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Sole<T> {
     #[default]
