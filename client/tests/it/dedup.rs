@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use powerstream_client::dedup::Deduped;
-use powerstream_client::queue::EventSource;
 use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::session::SessionEvent;
 

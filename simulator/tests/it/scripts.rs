@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use powerstream_simulator::{Config, Datacenter, End, Scenario, Script, Simulator, Time};
+use powerstream_simulator::{Config, Datacenter, End, Scenario, Script, Simulator, Source, Time};
 
 use crate::client::{Client, Ended, each_of, file, lines, request, start};
 
