@@ -3,6 +3,7 @@
 use std::io;
 
 use powerstream_client::net::transport_error;
+use powerstream_core::transport_error::TransportErrorKind;
 
 /// Shows an error with the limit or the setting that it is about.
 pub(crate) fn explained(error: &io::Error) -> String {
@@ -12,11 +13,15 @@ pub(crate) fn explained(error: &io::Error) -> String {
     }
 }
 
+/// Whether an error is about a limit of the process or the system, and not about a file.
+pub(crate) fn is_limit(error: &io::Error) -> bool {
+    use TransportErrorKind::{FileLimit, NoMemory, SystemFileLimit};
+    matches!(transport_error(error).kind, FileLimit | NoMemory | SystemFileLimit)
+}
+
 fn advice(error: &io::Error) -> Option<String> {
-    use powerstream_core::transport_error::TransportErrorKind as Kind;
-    let kind = transport_error(error).kind;
-    if let Kind::FileLimit | Kind::SystemFileLimit | Kind::NoMemory = kind {
-        return Some(kind.to_string());
+    if is_limit(error) {
+        return Some(transport_error(error).kind.to_string());
     }
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied => {

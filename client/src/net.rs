@@ -78,3 +78,34 @@ fn is_in_progress(error: &io::Error) -> bool {
     // The error on Windows.
     error.kind() == ErrorKind::WouldBlock
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn converts_errors_of_the_system_to_their_kinds() {
+        for (code, kind) in [
+            (libc::ECONNREFUSED, TransportErrorKind::Refused),
+            (libc::EHOSTUNREACH, TransportErrorKind::Unreachable),
+            (libc::ENETUNREACH, TransportErrorKind::NetworkUnreachable),
+            (libc::ETIMEDOUT, TransportErrorKind::TimedOut),
+            (libc::ECONNRESET, TransportErrorKind::Reset),
+            (libc::EPIPE, TransportErrorKind::Reset),
+            (libc::EPERM, TransportErrorKind::Denied),
+            (libc::EACCES, TransportErrorKind::Denied),
+            (libc::EADDRNOTAVAIL, TransportErrorKind::LocalAddressUnavailable),
+            (libc::EMFILE, TransportErrorKind::FileLimit),
+            (libc::ENFILE, TransportErrorKind::SystemFileLimit),
+            (libc::ENOMEM, TransportErrorKind::NoMemory),
+            (libc::ENOBUFS, TransportErrorKind::NoMemory),
+            (libc::EPROTO, TransportErrorKind::Other),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(transport_error(&error), TransportError::with_os_code(kind, Some(code)));
+        }
+        let limit = resolve_error(&io::Error::from_raw_os_error(libc::EMFILE));
+        assert_eq!(limit.kind, TransportErrorKind::FileLimit);
+        assert_eq!(resolve_error(&io::Error::other("no such name")).kind, TransportErrorKind::Resolve);
+    }
+}

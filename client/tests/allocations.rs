@@ -6,10 +6,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::task::{Context, Poll, Waker};
 
+use powerstream_client::dedup::Deduped;
 use powerstream_client::merged::{Member, Merged, MergedEvent};
 use powerstream_client::queue::{Cost, Overflow, QueueConfig, queue};
 use powerstream_core::buffered::Buffered;
-use powerstream_core::dedup::WindowConfig;
+use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::Origin;
 use powerstream_core::merge::Topology;
@@ -149,8 +150,8 @@ impl Io for Repeating {
     }
 }
 
-#[test]
-fn a_merged_stream_allocates_nothing_per_message() {
+/// A hundred Posts in arrays and a hundred alone, again and again.
+fn repeating(seed: u64) -> Driver<Vec<u8>, Vec<u8>, Repeating> {
     let mut wire = HEAD.to_vec();
     for id in 0..100 {
         let posts = format!("[{{\"id\":{id},\"text\":\"\"}}]\r\n{{\"id\":{},\"text\":\"\"}}\r\n", 100 + id);
@@ -158,19 +159,39 @@ fn a_merged_stream_allocates_nothing_per_message() {
     }
     let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
     config.message_bytes_max = 256;
-    let lines = (0..3).map(|index| {
-        let storage = vec![0; config.storage_bytes()];
-        let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default()).unwrap();
-        let io = Repeating { wire: wire.clone(), at: 0, reads: 0, pends: false, now: Instant::ZERO };
-        Member::new(
-            "a",
-            Topology::Redundant.group(index),
-            Driver::new(Buffered::new(session, vec![0; 777]), io),
-        )
-    });
+    let storage = vec![0; config.storage_bytes()];
+    let session = Session::new(storage, &config, seed, Instant::ZERO, UnixTime::default()).unwrap();
+    let io = Repeating { wire, at: 0, reads: 0, pends: false, now: Instant::ZERO };
+    Driver::new(Buffered::new(session, vec![0; 777]), io)
+}
+
+fn window() -> WindowConfig {
     let mut window = WindowConfig::default();
     window.posts = 1_000;
-    let mut merged = Merged::new(lines.collect(), &window).unwrap();
+    window
+}
+
+#[test]
+fn a_single_stream_allocates_nothing_per_message() {
+    let mut stream = Deduped::new(repeating(1), Some(Window::allocate(&window()).unwrap()));
+    let before = ALLOCATIONS.get();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut messages = 0;
+    for _ in 0..1_000 {
+        if stream.poll_event(&mut cx) == Poll::Ready(true) {
+            messages += u32::from(matches!(stream.peek(), Some(SessionEvent::Message(_))));
+            stream.release();
+        }
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(messages, 200);
+    assert!(stream.duplicates() > 10_000, "{}", stream.duplicates());
+}
+
+#[test]
+fn a_merged_stream_allocates_nothing_per_message() {
+    let lines = (0..3).map(|index| Member::new("a", Topology::Redundant.group(index), repeating(1)));
+    let mut merged = Merged::new(lines.collect(), &window()).unwrap();
 
     let before = ALLOCATIONS.get();
     let mut cx = Context::from_waker(Waker::noop());

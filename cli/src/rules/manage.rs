@@ -35,7 +35,7 @@ use super::render::{printable, tell};
 use crate::connection;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
-use crate::system::{advice_behind, explained};
+use crate::system::{advice_behind, explained, is_limit};
 use crate::text::with_options;
 use crate::utc::utc;
 
@@ -394,7 +394,9 @@ fn ledger_failed(path: &Path, error: &io::Error) -> Failure {
 
 fn ledger_text(path: &Path, error: &io::Error) -> String {
     let path = printable(&path.to_string_lossy());
-    format!("cannot keep the ledger {path}: {}; name another directory with --state-dir", explained(error))
+    // A limit of the process is met in any directory.
+    let advice = if is_limit(error) { "" } else { "; name another directory with --state-dir" };
+    format!("cannot keep the ledger {path}: {}{advice}", explained(error))
 }
 
 /// Says that a run which changes nothing goes on without its ledger.

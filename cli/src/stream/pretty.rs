@@ -1,9 +1,11 @@
-//! A Post for people: when, who, and what they say, on one line.
+//! A Post for people: when, who, and what they say, on one line. What cannot be read is replaced by U+FFFD, and the rest is
+//! shown.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
+use powerstream_core::post::{JsonStr, Post};
 use powerstream_core::stream::PostId;
-use serde_json::Value;
 
 use crate::text::Printable;
 use crate::utc::utc;
@@ -30,65 +32,42 @@ pub(super) fn write(
     style: Style,
     writer: &mut impl Write,
 ) -> io::Result<()> {
-    let value: Value = serde_json::from_slice(post).unwrap_or_default();
-    let post = Post::of(&value);
+    let post = Post::new(post);
     let when = match id.and_then(PostId::created_at) {
         Some(created_at) => utc(created_at),
-        None => Printable { bytes: post.created_at.as_bytes(), characters_max: NAME_MAX }.to_string(),
+        None => {
+            Printable { bytes: decoded(post.created_at()).as_bytes(), characters_max: NAME_MAX }.to_string()
+        }
     };
     let (dim, bold, plain) = (style.of("\x1b[2m"), style.of("\x1b[1m"), style.of("\x1b[0m"));
-    let author = Printable { bytes: post.author.as_bytes(), characters_max: NAME_MAX };
-    let text = one_line(&post.text);
+    let author = author(&post);
+    let author = Printable { bytes: author.as_bytes(), characters_max: NAME_MAX };
+    let text = one_line(&text(&post));
     let text = Printable { bytes: text.as_bytes(), characters_max: TEXT_MAX };
     write!(writer, "{dim}{when}{plain} {bold}{author}{plain} {text}")
 }
 
-/// What is shown of a Post of either format.
-struct Post<'a> {
-    author: String,
-    created_at: &'a str,
-    text: String,
-}
-
-impl<'a> Post<'a> {
-    fn of(value: &'a Value) -> Self {
-        let data = &value["data"];
-        if data.is_object() {
-            let author = username(value, &data["author_id"]).or(data["author_id"].as_str());
-            return Self {
-                author: author.map(|author| format!("@{author}")).unwrap_or_default(),
-                created_at: data["created_at"].as_str().unwrap_or_default(),
-                text: data["note_tweet"]["text"]
-                    .as_str()
-                    .or(data["text"].as_str())
-                    .unwrap_or_default()
-                    .to_owned(),
-            };
-        }
-        // The text of a Retweet is cut off; the one in the original is not.
-        let original = &value["retweeted_status"];
-        let text = if original.is_object() {
-            format!("RT {}: {}", author(original), text(original))
-        } else {
-            text(value).to_owned()
-        };
-        Self { author: author(value), created_at: value["created_at"].as_str().unwrap_or_default(), text }
+/// The author's name, or else, of a v2 Post without expansions, the id.
+fn author(post: &Post<'_>) -> String {
+    let name = post.author().and_then(|author| author.screen_name());
+    match (name, post.author_id()) {
+        (Some(name), _) => format!("@{}", decoded(Some(name))),
+        (None, Some(id)) => format!("@{id}"),
+        (None, None) => String::new(),
     }
 }
 
-/// The name of a v2 Post's author, which is among the expansions if they were asked for.
-fn username<'a>(value: &'a Value, author_id: &Value) -> Option<&'a str> {
-    let users = value["includes"]["users"].as_array()?;
-    users.iter().find(|user| user["id"] == *author_id)?["username"].as_str()
+/// The whole text. That of a Retweet is cut off; the one in the original is not.
+fn text(post: &Post<'_>) -> String {
+    match post.retweeted().and_then(|original| Some((original, original.text()?))) {
+        Some((original, text)) => format!("RT {}: {}", author(&original), decoded(Some(text))),
+        None => decoded(post.text()).into_owned(),
+    }
 }
 
-fn author(post: &Value) -> String {
-    post["user"]["screen_name"].as_str().map(|name| format!("@{name}")).unwrap_or_default()
-}
-
-fn text(post: &Value) -> &str {
-    let full = post["extended_tweet"]["full_text"].as_str().or(post["full_text"].as_str());
-    full.or(post["text"].as_str()).unwrap_or_default()
+/// The text of a string, with U+FFFD for lone surrogates and for bytes that are not UTF-8.
+fn decoded(text: Option<JsonStr<'_>>) -> Cow<'_, str> {
+    text.map(|text| text.to_cow()).unwrap_or_default()
 }
 
 /// The text with its lines joined, and the three characters that X escapes as HTML does as themselves.
@@ -131,9 +110,39 @@ mod tests {
                 "then @c v2",
             ),
             (r#"{"data":{"id":"20","text":"v2"}}"#, None, "  v2"),
+            (r#"{"data":{"id":"20","text":"v2","author_id":"7"}}"#, None, " @7 v2"),
+            (
+                r#"{"data":{"id":"20","text":"RT @c: cu..","author_id":"7","referenced_tweets":[{"type":"retweeted","id":"5"}]},"includes":{"users":[{"id":"7","username":"b"},{"id":"8","username":"c"}],"tweets":[{"id":"5","text":"whole","author_id":"8"}]}}"#,
+                None,
+                " @b RT @c: whole",
+            ),
             ("no JSON", None, "  "),
         ] {
             assert_eq!(pretty(post, id, false), line);
+        }
+    }
+
+    #[test]
+    fn shows_all_that_is_readable_of_broken_posts() {
+        let huge = "9".repeat(400);
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        for (post, line) in [
+            (br#"{"text":"a \ud83d b","user":{"screen_name":"n"}}"#.to_vec(), " @n a \u{fffd} b"),
+            (br#"{"text":"\udc00\ud83d\ude00","user":{"screen_name":"\ud800n"}}"#.to_vec(), " @\u{fffd}n \u{fffd}\u{1f600}"),
+            (b"{\"text\":\"a \xff\xc3 b\",\"user\":{\"screen_name\":\"\x80\"}}".to_vec(), " @\u{fffd} a \u{fffd}\u{fffd} b"),
+            (format!(r#"{{"n":{huge},"text":"a","retweet_count":1e999,"user":{{"id":{huge},"screen_name":"n"}}}}"#).into(), " @n a"),
+            (format!(r#"{{"data":{{"author_id":"{huge}","n":-{huge}.5e-{huge},"text":"v2"}}}}"#).into(), "  v2"),
+            (format!(r#"{{"text":"a","deep":{deep},"user":{{"screen_name":"n"}}}}"#).into(), "  a"),
+            (br#"{"text":"a","user":{"screen_name":"n"},"retweeted_status":{"id":1}}"#.to_vec(), " @n a"),
+            // A key twice: the first counts, as in the rest of the product.
+            (br#"{"text":"a","text":"b","user":{"screen_name":"n"}}"#.to_vec(), " @n a"),
+            (br#"{"text":7,"user":"none","created_at":{}}"#.to_vec(), "  "),
+            (br#"{"text":"cut","user":{"screen_name":"n"},"#.to_vec(), " @n cut"),
+        ] {
+            let mut written = Vec::new();
+            write(&post, None, Style { is_colored: false }, &mut written).unwrap();
+            let shown = String::from_utf8(written).unwrap();
+            assert_eq!(shown, line, "{}", post[..post.len().min(80)].escape_ascii());
         }
     }
 

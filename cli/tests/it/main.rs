@@ -6,7 +6,10 @@ mod rule_service;
 mod table;
 mod tool;
 
+#[cfg(unix)]
+mod connection;
 mod decode;
+mod files;
 mod help;
 mod html;
 mod manage;
@@ -19,3 +22,5 @@ mod secrets;
 mod simulate;
 #[cfg(unix)]
 mod stream;
+#[cfg(target_os = "linux")]
+mod system;

@@ -70,7 +70,16 @@ fn never_prints_the_token_while_streaming() {
 
 #[test]
 fn rejects_a_bad_token_without_printing_it() {
-    for token in [format!("{TOKEN} {OTHER}"), format!("{TOKEN}\u{e4}"), format!("{TOKEN}\r\nX: y")] {
+    for token in [
+        format!("{TOKEN} {OTHER}"),
+        format!("{TOKEN}\u{e4}"),
+        format!("{TOKEN}\r\nX: y"),
+        format!("\"{TOKEN}\""),
+        format!("'{TOKEN}'"),
+        format!("Bearer {TOKEN}"),
+        format!(" {TOKEN}"),
+        format!("<{TOKEN}>"),
+    ] {
         let (ended, _) = keeps_its_secrets(&mut verbose("stream", &token));
         assert_eq!(ended, Some(4));
         let place = directory();

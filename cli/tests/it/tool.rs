@@ -16,10 +16,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn tool(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_powerstream"));
     command.args(arguments.split_whitespace());
-    for variable in
-        ["X_BEARER_TOKEN", "RUST_LOG", "NO_COLOR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
-    {
+    for variable in ["X_BEARER_TOKEN", "RUST_LOG", "NO_COLOR", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
         command.env_remove(variable);
+    }
+    for variable in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(variable).env_remove(variable.to_lowercase());
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -120,7 +120,6 @@ fn mistake(text: &[u8]) -> Option<TokenError> {
 
 /// Returns whether a text stands for a token, as examples and templates have it. Tokens have none of `$<{` in front.
 fn is_placeholder(text: &[u8]) -> bool {
-    let is_word = |word: &&str| text.eq_ignore_ascii_case(word.as_bytes());
     let is_filler = |byte: &u8| matches!(byte, b'x' | b'X' | b'*' | b'.');
     let your = text.get(..5).is_some_and(|start| {
         start[..4].eq_ignore_ascii_case(b"your") && matches!(start[4], b'_' | b'-' | b'.')
@@ -131,5 +130,5 @@ fn is_placeholder(text: &[u8]) -> bool {
         || your
         || ["X_BEARER_TOKEN", "BEARER_TOKEN", "ACCESS_TOKEN", "CHANGEME", "CHANGE_ME", "REPLACE_ME", "TODO"]
             .iter()
-            .any(|word| is_word(&word))
+            .any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
 }

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use powerstream_simulator::{Config, Datacenter, End, Scenario, Script, Simulator, Time};
+use powerstream_simulator::{Config, Datacenter, End, Scenario, Script, Simulator, Source, Time};
 
 use crate::client::{Client, Ended, each_of, file, lines, request, start};
 
@@ -608,4 +608,22 @@ fn hostile_serves_the_attempt_after_its_last_fault() {
     let hostile = attempts(Scenario::Hostile, 41);
     assert_eq!(hostile[40].0, 200);
     assert!(hostile[40].1 > 2_000_000, "{:?}", hostile[40]);
+}
+
+#[test]
+fn files_may_start_with_a_byte_order_mark() {
+    let script = "description = \"a\"\r\n";
+    assert_eq!(Script::parse(&format!("\u{feff}{script}")).unwrap().description(), "a");
+    let posts = |bytes: &[u8]| match Source::from_ndjson(bytes) {
+        Ok(Source::File(posts)) => {
+            Ok(posts.iter().map(|post| (post.id(), post.bytes().to_vec())).collect::<Vec<_>>())
+        }
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.to_string()),
+    };
+    let post = b"{\"id\":1}".to_vec();
+    assert_eq!(posts(b"\xef\xbb\xbf{\"id\":1}\r\n"), Ok(vec![(Some(1), post)]));
+    for utf_16 in [b"\xff\xfe{\0}\0".as_slice(), b"\xfe\xff\0{\0}"] {
+        assert!(posts(utf_16).is_err_and(|error| error.contains("UTF-16")));
+    }
 }

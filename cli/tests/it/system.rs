@@ -1,0 +1,128 @@
+//! Limits and failures of the system, as users meet them.
+
+use std::process::Command;
+
+use crate::tool::{directory, run, text, tool};
+
+/// Runs the tool, which may open so many files.
+fn limited(files: u32, arguments: &str) -> String {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {files}; exec {} {arguments}", env!("CARGO_BIN_EXE_powerstream"));
+    let output = run(command
+        .args(["-c", &script])
+        .env("X_BEARER_TOKEN", "any")
+        // There is such a file, and no descriptor to read it by.
+        .env("SSL_CERT_FILE", "/etc/passwd")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped()));
+    text(&output.stderr).to_owned()
+}
+
+#[test]
+fn names_the_limit_of_open_files_and_how_to_raise_it() {
+    let state = directory();
+    let rules = format!("rules list --base-url http://127.0.0.1:1 --state-dir {}", state.path().display());
+    for files in [5, 6] {
+        for arguments in [
+            "stream --runtime blocking --duration 200ms --base-url http://localhost:1",
+            "stream --runtime blocking --duration 200ms --base-url https://localhost:1",
+            "stream --runtime blocking --duration 200ms --base-url http://127.0.0.1:1",
+            "stream --runtime tokio --duration 200ms --base-url http://127.0.0.1:1",
+            &rules,
+        ] {
+            let told = limited(files, arguments);
+            assert!(
+                told.contains("limit of open files: raise it (ulimit -n)"),
+                "{files} {arguments}: {told}"
+            );
+            for word in ["install", "state-dir", "could not be resolved", "the transport failed"] {
+                assert!(!told.contains(word), "{files} {arguments}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn advises_ca_certificates_only_where_there_are_none() {
+    let stream = |variable: &str, value: &str| {
+        let mut command = tool("stream --base-url https://127.0.0.1:1 --duration 100ms");
+        let output = run(command.env("X_BEARER_TOKEN", "any").env(variable, value));
+        (output.status.code(), text(&output.stderr).to_owned())
+    };
+    let empty = directory();
+    let (code, told) = stream("SSL_CERT_DIR", &empty.path().display().to_string());
+    assert!(code == Some(1) && told.contains("install the system's (ca-certificates)"), "{told}");
+    let missing = empty.path().join("missing.pem");
+    let (code, told) = stream("SSL_CERT_FILE", &missing.display().to_string());
+    assert!(
+        code == Some(1) && told.contains("SSL_CERT_FILE") && told.contains("missing.pem: No such file"),
+        "{told}"
+    );
+    assert!(!told.contains("install"), "{told}");
+}
+
+/// No directory can be made in `/proc`, whoever asks.
+#[test]
+fn only_runs_that_change_rules_need_the_state_directory() {
+    let rules = directory();
+    let file = rules.path().join("rules");
+    std::fs::write(&file, "cat\n").unwrap();
+    let file = file.display();
+    for (command, needs) in [
+        (String::from("list"), false),
+        (String::from("delete --all --dry-run"), false),
+        (format!("sync {file} --dry-run"), false),
+        (String::from("add cat --endpoint filtered-stream --dry-run"), false),
+        (String::from("add cat"), true),
+        (String::from("delete --id 1 --yes"), true),
+        (String::from("delete --all --yes"), true),
+        (format!("sync {file} --yes"), true),
+    ] {
+        for place in ["--state-dir /proc/none", ""] {
+            let mut run_command = tool(&format!("rules {command} --base-url http://127.0.0.1:1 {place}"));
+            run_command.env("X_BEARER_TOKEN", "any").env("HOME", "/proc/none").env_remove("XDG_STATE_HOME");
+            let output = run(&mut run_command);
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{command}: {told}");
+            assert!(
+                told.contains("cannot keep the ledger /proc/none") && told.contains("--state-dir"),
+                "{command}: {told}"
+            );
+            assert_eq!(
+                told.contains("nothing was sent\n") && !told.contains("refused"),
+                needs,
+                "{command}: {told}"
+            );
+            assert_eq!(told.contains("What this run sends is not counted"), !needs, "{command}: {told}");
+            assert_eq!(told.contains("the connection was refused"), !needs, "{command}: {told}");
+        }
+    }
+}
+
+#[test]
+fn names_what_is_wrong_with_addresses_and_full_disks() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for (arguments, words) in [
+        (format!("simulate --listen {}", taken.local_addr().unwrap()), "another process listens there"),
+        (String::from("simulate --listen 192.0.2.1:0"), "it is not an address of this machine"),
+        (
+            String::from(
+                "stream --base-url https://api.x.com --resolve 127.0.0.1:1 --local-address 192.0.2.1 --duration 100ms",
+            ),
+            "the local address is not one of this machine's",
+        ),
+        (
+            String::from("stream --base-url https://a.invalid --duration 2s"),
+            "check its spelling, and this machine's DNS",
+        ),
+    ] {
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+        assert!(text(&output.stderr).contains(words), "{arguments}: {}", text(&output.stderr));
+    }
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut child = tool("stream --simulate --rate inf --max-posts 1000").stdout(full).spawn().unwrap();
+    let mut told = String::new();
+    std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut told).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(told.contains("cannot write to standard output: ") && told.contains("free some space"), "{told}");
+}
