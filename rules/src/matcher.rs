@@ -34,8 +34,9 @@
 //!
 //! # What is compared
 //!
-//! Texts are compared as readers see them: X writes `&`, `<` and `>` of a Post's text as `&amp;`, `&lt;` and `&gt;`, and
-//! these are decoded. Names, profiles and links are compared as received, since X does not escape them.
+//! Texts are compared as readers see them: X writes `&`, `<` and `>` of a Post's text as `&amp;`,
+//! `&lt;` and `&gt;`, and these are decoded. Names, profiles and links are compared as received, since
+//! X does not escape them.
 //!
 //! Texts are compared after NFC and simple case folding: accents count, letter case does not. Tokens are runs of
 //! letters, marks and numbers; all punctuation, symbols and blanks of the basic plane divide; an emoji is a token by

@@ -151,8 +151,8 @@ impl RuleSet {
         scratch.matched()
     }
 
-    /// The same of a text and nothing else: a legacy Post that has no other field. The text is decoded like that of a
-    /// Post: `&amp;`, `&lt;` and `&gt;` are the characters that they stand for.
+    /// The same of a text and nothing else: a legacy Post that has no other field. As in a Post,
+    /// `&amp;`, `&lt;` and `&gt;` are the characters that they stand for.
     pub fn matches_text<'s>(&self, text: &str, scratch: &'s mut Scratch) -> &'s [RuleKey] {
         let posts = Posts::of_text(text);
         Scan::new(&self.index, &View::new(&posts), scratch).run();

@@ -107,7 +107,8 @@ impl Text {
         text
     }
 
-    /// What stands in `text` where the whole is in `extended_tweet`: the first 116 characters, an ellipsis and a link.
+    /// What stands in `text` where the whole is in `extended_tweet`: the first 116 characters, an
+    /// ellipsis and a link.
     pub(super) fn truncated(&self, rng: &mut Rng) -> Self {
         let mut short = Self::default();
         short.push(head(&self.text, 116));
@@ -147,7 +148,8 @@ impl Text {
     }
 }
 
-/// The first characters of a text as readers see it, in which an entity such as `&amp;` is one: the service cuts there.
+/// Returns the first characters of a text. An entity such as `&amp;` is one, since the service
+/// counts what readers see where it cuts.
 fn head(text: &str, characters: usize) -> &str {
     let mut in_entity = false;
     let begins = |(_, char): &(usize, char)| {
