@@ -1,17 +1,18 @@
 //! A Post's text as readers see it.
 //!
-//! X writes three characters of a text as HTML does: `&amp;`, `&lt;` and `&gt;`. Quotes stay, and so does every other
-//! entity, which then is what the author typed. It does so in the texts of Posts, and in the HTML of a legacy Post's
-//! `source`; names, descriptions, hashtags and links hold these characters unescaped.
+//! X writes three characters of a Post's text as HTML does: `&amp;`, `&lt;` and `&gt;`. It writes
+//! quotes as they are. Any other entity in a text is what its author typed. Names, descriptions,
+//! hashtags and links hold the three characters unescaped.
 
 use core::fmt::{self, Write as _};
 use core::iter::FusedIterator;
 
 use super::text::{Chars, JsonStr};
 
-/// Iterator over a text as readers see it, made by [`JsonStr::readable`]. It formats (`Display`) as that text.
+/// Iterator over a text as readers see it, made by [`JsonStr::readable`]. It formats (`Display`) as
+/// that text.
 ///
-/// Each entity is decoded once: `&amp;lt;` reads `&lt;`. An entity that is not whole stays as it stands.
+/// Each entity is decoded once: `&amp;lt;` reads `&lt;`. An incomplete entity stays as received.
 ///
 /// ```
 /// use powerstream_core::post::Post;
@@ -34,7 +35,8 @@ impl<'a> Readable<'a> {
         Self { chars: Chars::of(text), position: 0 }
     }
 
-    /// Returns how many code points of the received text were read. X's `indices` count the same way: `&amp;` is five.
+    /// Returns how many code points of the received text were read. X's `indices` count the same
+    /// way: `&amp;` is five.
     #[must_use]
     pub const fn position(&self) -> usize {
         self.position

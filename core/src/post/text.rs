@@ -19,8 +19,8 @@ use crate::stream::json::Text;
 /// A string of a JSON text, between its quotes, not decoded yet.
 ///
 /// Compare it with `==` or [`eq_str`](Self::eq_str), read it with [`as_str`](Self::as_str) where it needs no decoding,
-/// with [`chars`](Self::chars) or [`unescape`](Self::unescape) always; a Post's text as readers see it with
-/// [`readable`](Self::readable). It formats (`Display`) as its decoded text, so
+/// with [`chars`](Self::chars) or [`unescape`](Self::unescape) always. Read a Post's text as readers
+/// see it with [`readable`](Self::readable). It formats (`Display`) as its decoded text, so
 /// with an allocator `to_string()` gives that. `Debug` tells the length alone: Posts are not for logs.
 ///
 /// ```

@@ -153,7 +153,8 @@ impl<'a> Post<'a> {
     /// Tweets"). V2: `note_tweet.text`, else `text`. The text of a retweet is that of the Post it repeats, cut and with
     /// `RT @name: ` before it: see [`retweeted`](Self::retweeted). Two scans where there is no `text`.
     ///
-    /// It is lent as received, with `&`, `<` and `>` as HTML entities: [`JsonStr::readable`] decodes them.
+    /// It is lent as received, with `&`, `<` and `>` as HTML entities, which
+    /// [`JsonStr::readable`] decodes.
     #[must_use]
     pub fn text(&self) -> Option<JsonStr<'a>> {
         let string = |value: Option<Value<'a>>| value.and_then(|value| value.as_str());

@@ -52,8 +52,8 @@ pub struct Found {
     pub source: PostRole,
     /// In which field, by its path in the legacy format; `user` is the author.
     pub field: &'static str,
-    /// Which characters of the field, for words and phrases: code points of the received text, like X's `indices`. An
-    /// entity such as `&amp;` is five of them.
+    /// Which characters of the field, for words and phrases: code points of the received text, like
+    /// X's `indices`. An entity such as `&amp;` is five of them.
     pub characters: Option<Range<usize>>,
 }
 
@@ -94,7 +94,8 @@ pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence 
     }
 }
 
-/// Evaluates one rule on a text and nothing else, as [`RuleSet::matches_text`](super::RuleSet::matches_text) does.
+/// Evaluates one rule on a text and nothing else, as
+/// [`RuleSet::matches_text`](super::RuleSet::matches_text) does.
 #[must_use]
 pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
     evidence_view(rule, &View::new(&Posts::of_text(text)), options)
