@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use powerstream_client::config::{Config, ConfigBuilder, Token};
-use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
+use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 use powerstream_simulator::{FaultScope, Scenario, Simulator, Tls, TlsFault as Given};
 
 use crate::log::{Difference, Log, Recorder, Until};
@@ -209,7 +209,7 @@ fn check_tls_fault(given: Given, subject: &(dyn Fn(TestCase) -> Recorder + Sync)
     let kind = match given {
         Given::Expired => TlsError::CertificateExpired,
         Given::NotYetValid => TlsError::CertificateNotYetValid,
-        Given::WrongName => TlsError::CertificateName,
+        Given::WrongName => TlsError::CertificateName(CertificateNames::new(["another-host.test"])),
         Given::UnknownCa | Given::SelfSigned => TlsError::CertificateIssuer,
         Given::OnlyH2 => TlsError::NoHttp1,
         Given::Stall => TlsError::HandshakeTimedOut,

@@ -48,7 +48,7 @@ pub enum End {
 /// 4. When [`Self::is_handshaking`] returns false, pass plaintext to [`Self::write`]. Call
 ///    [`Self::close`] at the end.
 ///
-/// Memory is bounded: 18 KiB for input (up to 84 KiB during a handshake with a long certificate
+/// Memory is bounded: 18 KiB for input (up to 82 KiB during a handshake with a long certificate
 /// chain), and one record (16 KiB) for output. rustls 0.23 allocates one vector per received
 /// record.
 pub struct Machine {

@@ -126,7 +126,7 @@ fn wrong_usage_exits_2() {
         ("--keep-alive 20", "expected a number and a unit"),
         ("--keep-alive 0s", "expected more than zero"),
         ("--fault-on never", "or `every`"),
-        ("--datacenter a/b", "datacentre"),
+        ("--datacenter a/b", "datacenter's name"),
         ("--datacenter a,delay=5", "expected a number and a unit"),
         ("--datacenter a,speed=5", "expected listen=, delay="),
         ("--datacenter a --datacenter a", "same name"),

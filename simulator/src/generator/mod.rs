@@ -1,10 +1,13 @@
 //! Posts generated from a seed.
 //!
-//! They have the legacy format that Powerstream sends, with the shapes and proportions of the real
-//! feed: 2 to about 15 KB (median 3.4 KB), a quarter of them Retweets with the nested original,
-//! long texts in `extended_tweet`, quotes, pictures, places, two dozen languages, and every valid
-//! way to escape a JSON string. A wrong assumption of a client about any of this should fail here
-//! first.
+//! They have the legacy format that Powerstream sends, with the proportions of the real feed:
+//!
+//! - 2 to about 15 KB, median 3.4 KB;
+//! - a quarter of them Retweets with the nested original;
+//! - long texts in `extended_tweet`, quotes, pictures, places, two dozen languages;
+//! - every valid way to escape a JSON string.
+//!
+//! A wrong assumption of a client about any of this should fail here first.
 
 pub(crate) mod json;
 mod languages;

@@ -10,6 +10,15 @@ use crate::clock::Clock;
 
 /// The ground truth log of a simulator. This is a handle: cloning is cheap, and it outlives the
 /// simulator.
+///
+/// Memory is bounded:
+///
+/// - It keeps the latest [`Config::ground_truth_messages_max`](crate::Config) messages.
+/// - Beyond [`Config::ground_truth_bytes_max`](crate::Config) bytes, the oldest messages lose their
+///   bytes.
+/// - It keeps all open connections and the last thousand closed ones.
+///
+/// Totals are never reset.
 #[derive(Clone)]
 pub struct GroundTruth(Arc<Log>);
 

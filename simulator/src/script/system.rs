@@ -66,7 +66,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("invalid-rules", disconnect!("InvalidRules", "The rules of this stream are no longer valid.")),
     ("package-upgraded", disconnect!("PackageUpgraded", "The package of this account has changed.")),
     ("package-downgraded", disconnect!("PackageDowngraded", "The package of this account has changed.")),
-    ("unheard-of-disconnect", disconnect!("SolarFlare", "Nobody has heard of this one.")),
+    ("unheard-of-disconnect", disconnect!("SolarFlare", "This type of disconnect is not documented.")),
     ("too-many-connections", crate::problems::TOO_MANY_CONNECTIONS),
     ("usage-capped", crate::problems::USAGE_CAPPED),
     (
