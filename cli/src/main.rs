@@ -18,6 +18,8 @@ mod log;
 mod rules;
 mod secret;
 mod simulate;
+mod size;
+mod stdout;
 mod stream;
 mod text;
 mod token;

@@ -1,63 +1,71 @@
 //! The loop: each event to where it belongs.
 
-use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use powerstream_client::merged::MergedEvent;
+use powerstream_client::queue::{QueueStats, SendOutcome};
 use powerstream_core::merge::ConnectionId;
 use powerstream_core::session::{DisconnectReason, Message, SessionEvent};
 use powerstream_core::stream::{Kind, Malformed, MalformedReason, PostId, classify, elements, validate};
 
 use super::journal::Journal;
-use super::latency::Latency;
-use super::output::{Format, Output};
+use super::outlet::{Item, Outlet};
+use super::output::Format;
+use super::progress::Tally;
 use super::source::Source;
 
-/// How the stream ended, where it was not its output that failed.
+/// How the stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// By `--max-posts`, `--duration` or Ctrl-C.
+    /// By `--max-posts`, `--duration` or a signal.
     AsAsked,
     /// For a reason that asking again cannot cure.
     GaveUp(DisconnectReason),
+    /// By the queue to the writer, which takes nothing more: it is full, and that is the policy, or the writer failed.
+    Refused,
 }
 
-pub(super) struct Pump<W: Write> {
-    output: Output<W>,
-    latency: Latency,
+/// What is left of a pump.
+pub(super) struct End {
+    pub(super) received: Tally,
+    pub(super) queue: QueueStats,
+    pub(super) journal: Journal,
+}
+
+pub(super) struct Pump {
+    outlet: Outlet,
     journal: Journal,
-    posts: u64,
+    format: Format,
     posts_max: u64,
+    /// The queue has ended.
+    is_refused: bool,
 }
 
-impl<W: Write> Pump<W> {
-    pub(super) fn new(output: Output<W>, latency: Latency, journal: Journal, posts_max: Option<u64>) -> Self {
-        Self { output, latency, journal, posts: 0, posts_max: posts_max.unwrap_or(u64::MAX) }
+impl Pump {
+    pub(super) fn new(outlet: Outlet, journal: Journal, format: Format, posts_max: Option<u64>) -> Self {
+        Self { outlet, journal, format, posts_max: posts_max.unwrap_or(u64::MAX), is_refused: false }
     }
 
-    /// Runs until the end. All that was delivered is written by then, unless writing failed.
-    pub(super) async fn run(&mut self, source: &mut impl Source) -> io::Result<Ended> {
+    /// Runs until the end. All that was received is in the queue by then, but for what its policy dropped.
+    pub(super) async fn run(&mut self, source: &mut impl Source) -> Ended {
         let ended = self.events(source).await;
         for index in 0..self.journal.connections() {
             let Some(connection) = ConnectionId::new(index) else { unreachable!("it is an open connection") };
             self.journal.end(index, source.received(connection));
         }
         self.journal.records(source.records());
-        self.latency.settle();
-        self.output.flush()?;
         ended
     }
 
-    async fn events(&mut self, source: &mut impl Source) -> io::Result<Ended> {
+    /// Ends the queue, so that the writer ends when it has written what is in it.
+    pub(super) fn finish(self) -> End {
+        End { received: self.outlet.received(), queue: self.outlet.stats(), journal: self.journal }
+    }
+
+    async fn events(&mut self, source: &mut impl Source) -> Ended {
         let mut gave_up = 0;
-        while self.posts < self.posts_max {
-            if !source.find_next() {
-                // What comes next may be long in coming. Posts first, then book-keeping.
-                self.output.flush()?;
-                self.latency.settle();
-            }
+        while self.posts() < self.posts_max {
             let Some(event) = source.next().await else { break };
-            // Before anything is made of it: this is when it was delivered.
             let now = Instant::now();
             let (id, event) = match event {
                 MergedEvent::Session { connection, event } => (connection, event),
@@ -74,73 +82,76 @@ impl<W: Write> Pump<W> {
             };
             let connection = id.index();
             match event {
-                SessionEvent::Message(message) => self.message(connection, &message, now)?,
+                SessionEvent::Message(message) => self.message(connection, &message).await,
                 SessionEvent::Connected(connected) => {
-                    self.latency.connected();
                     self.journal.connected(connection, &connected);
+                    self.outlet.event(Item::Connected).await;
                 }
                 SessionEvent::KeepAlive => self.journal.keep_alive(connection),
                 SessionEvent::Skipped { bytes } => self.journal.skipped(connection, bytes),
                 SessionEvent::Late(late) => self.journal.late(connection, &late),
                 SessionEvent::Refused(refused) => self.journal.refused(connection, &refused),
                 SessionEvent::Disconnected(disconnected) => {
-                    self.latency.disconnected(now);
-                    self.journal.disconnected(connection, &disconnected, source.received(id));
+                    let held = self.outlet.blamed(now);
+                    self.journal.disconnected(connection, &disconnected, source.received(id), held);
+                    self.outlet.event(Item::Disconnected(now)).await;
                 }
                 SessionEvent::GaveUp(why) => {
                     self.journal.gave_up(connection, &why.reason, source.received(id));
                     gave_up += 1;
                     if gave_up == self.journal.connections() {
-                        return Ok(Ended::GaveUp(why.reason));
+                        return Ended::GaveUp(why.reason);
                     }
                 }
                 // An event that is newer than this tool.
                 _ => {}
             }
         }
-        Ok(Ended::AsAsked)
+        if self.is_refused { Ended::Refused } else { Ended::AsAsked }
     }
 
-    fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) -> io::Result<()> {
-        match message.kind() {
-            Kind::Post { .. } => self.post(connection, message.bytes, message.id(), now),
-            Kind::Array => self.array(connection, message.bytes, now),
-            kind => {
-                self.journal.message(connection, &kind, message.bytes);
-                Ok(())
-            }
+    fn posts(&self) -> u64 {
+        self.outlet.received().posts
+    }
+
+    async fn send(&mut self, bytes: &[u8], id: Option<PostId>, posts: u64) {
+        if self.outlet.post(bytes, id, posts).await == SendOutcome::Ended && !self.is_refused {
+            self.is_refused = true;
+            // What was read already still comes, and is counted.
+            self.outlet.shut_down();
         }
     }
 
-    fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>, now: Instant) -> io::Result<()> {
+    async fn message(&mut self, connection: usize, message: &Message<'_>) {
+        match message.kind() {
+            Kind::Post { .. } => self.post(connection, message.bytes, message.id()).await,
+            Kind::Array => self.array(connection, message.bytes).await,
+            kind => self.journal.message(connection, &kind, message.bytes),
+        }
+    }
+
+    async fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>) {
         // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
-        if self.output.format() != Format::Raw
+        if self.format != Format::Raw
             && let Err(malformed) = check(bytes)
         {
             self.journal.left_out(connection, bytes, malformed);
-            return Ok(());
+            return;
         }
-        self.output.post(bytes, id)?;
-        self.counted(id, now);
-        Ok(())
-    }
-
-    fn counted(&mut self, id: Option<PostId>, now: Instant) {
-        self.posts += 1;
-        if let Some(id) = id {
-            self.latency.delivered(id, now);
-        }
+        self.send(bytes, id, 1).await;
     }
 
     /// An array of messages: unwrapped, or as it came where that is asked for.
-    fn array(&mut self, connection: usize, array: &[u8], now: Instant) -> io::Result<()> {
-        let (posts_before, raw) = (self.posts, self.output.format() == Format::Raw);
+    async fn array(&mut self, connection: usize, array: &[u8]) {
+        let raw = self.format == Format::Raw;
+        // Of an array that is written as it came.
+        let mut posts = 0;
         if elements(array).next().is_none() {
             self.journal.message(connection, &Kind::Array, array);
         }
         for element in elements(array) {
-            if self.posts == self.posts_max && !raw {
-                return Ok(());
+            if self.posts() == self.posts_max && !raw {
+                return;
             }
             let element = match element {
                 Ok(element) => element,
@@ -155,22 +166,14 @@ impl<W: Write> Pump<W> {
             };
             let class = classify(element);
             match class.kind {
-                Kind::Post { .. } if raw => self.counted(class.post_id, now),
-                Kind::Post { .. } => self.post(connection, element, class.post_id, now)?,
+                Kind::Post { .. } if raw => posts += 1,
+                Kind::Post { .. } => self.post(connection, element, class.post_id).await,
                 kind => self.journal.message(connection, &kind, element),
             }
         }
-        if raw && self.posts > posts_before { self.output.post(array, None) } else { Ok(()) }
-    }
-
-    /// The totals, some lines.
-    pub(super) fn summary(&self, length: Duration) -> String {
-        let mut summary = format!("Posts {}, {}, {length:.1?}\n", self.posts, self.journal.totals());
-        for race in self.journal.races() {
-            summary += race;
-            summary.push('\n');
+        if posts > 0 {
+            self.send(array, None, posts).await;
         }
-        summary + &self.latency.summary() + "\n"
     }
 }
 

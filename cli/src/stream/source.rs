@@ -1,16 +1,11 @@
 //! What the pump reads: one stream or several merged ones, on any runtime.
 
-use std::task::{Context, Poll, Waker};
-
 use powerstream_client::merged::MergedEvent;
 use powerstream_core::merge::{ConnectionId, ConnectionStats};
 use powerstream_core::session::SessionEvent;
 
 /// Events, each with the connection that it is about.
 pub(super) trait Source {
-    /// Whether the next event is at hand, so that [`Self::next`] will not wait.
-    fn find_next(&mut self) -> bool;
-
     /// Waits for the next event; `None` once there will be none.
     async fn next(&mut self) -> Option<MergedEvent<'_>>;
 
@@ -32,10 +27,6 @@ fn single(event: SessionEvent<'_>) -> MergedEvent<'_> {
 macro_rules! sources {
     ($runtime:ident $(, $await:tt)?) => {
         impl Source for $runtime::Stream {
-            fn find_next(&mut self) -> bool {
-                self.find_next()
-            }
-
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
                 self.next()$(.$await)?.map(single)
             }
@@ -46,10 +37,6 @@ macro_rules! sources {
         }
 
         impl Source for $runtime::MergedStream {
-            fn find_next(&mut self) -> bool {
-                self.find_next()
-            }
-
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
                 self.next()$(.$await)?
             }
@@ -68,11 +55,3 @@ macro_rules! sources {
 sources!(powerstream_blocking);
 sources!(powerstream_tokio, await);
 sources!(powerstream_smol, await);
-
-/// Runs a future of blocking parts only: they wait in the system's own calls, so that it never pends.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("a blocking transport never pends"),
-    }
-}

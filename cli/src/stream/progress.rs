@@ -1,0 +1,89 @@
+//! What the reading and the writing thread have done so far, for the threads that watch them.
+
+use std::ops::{AddAssign, Sub};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::latency::Latency;
+use crate::size;
+
+/// A write that takes so long is reported: the reader of standard output is stopped, or too slow.
+pub(super) const LONG_WRITE: Duration = Duration::from_secs(5);
+
+/// A wait for room in the queue that takes so long is reported.
+pub(super) const LONG_HOLD: Duration = Duration::from_secs(1);
+
+/// Posts, and their bytes as received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) posts: u64,
+    pub(super) bytes: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.posts += other.posts;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Sub for Tally {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            posts: self.posts.saturating_sub(other.posts),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.posts, size::shown(self.bytes))
+    }
+}
+
+/// A wait that can last: the present one, and the last one that was long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wait {
+    pub(super) since: Option<Instant>,
+    pub(super) long: Option<Duration>,
+}
+
+impl Wait {
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    /// Ends the wait; one of `long` or more is noted.
+    pub(super) fn end(&mut self, now: Instant, long: Duration) {
+        let length = self.since.take().map(|since| now.saturating_duration_since(since));
+        self.long = length.filter(|length| *length >= long).or(self.long);
+    }
+}
+
+/// Shared by all threads of one run. The lock is never held during a write.
+pub(super) struct Progress(Mutex<Status>);
+
+pub(super) struct Status {
+    /// Posts whose last byte the system has taken.
+    pub(super) written: Tally,
+    /// The writer waits for standard output to take something.
+    pub(super) output: Wait,
+    /// The reading thread waits for room in the queue.
+    pub(super) room: Wait,
+    pub(super) latency: Latency,
+}
+
+impl Progress {
+    pub(super) fn new(latency: Latency) -> Self {
+        let (output, room) = (Wait::default(), Wait::default());
+        Self(Mutex::new(Status { written: Tally::default(), output, room, latency }))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Status> {
+        // Nothing is left half-done under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
