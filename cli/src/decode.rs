@@ -27,6 +27,7 @@ use self::mode::Mode;
 use self::octets::ByteCounts;
 use self::reads::Reads;
 use crate::exit::{Exit, Failure, complain};
+use crate::stdout::{Stdout, end_when_closed};
 use crate::text::Printable;
 
 const EXAMPLES: &str = "\
@@ -101,8 +102,10 @@ impl From<DelimiterArg> for Delimiter {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let (name, mut input) = open(&args.file)?;
+    // The input may be quiet for long.
+    end_when_closed()?;
     let reads = Reads::new(&mut *input, args.read_size as usize);
-    let mut output = BufWriter::with_capacity(65_536, io::stdout().lock());
+    let mut output = BufWriter::with_capacity(65_536, Stdout);
     let delimiter = args.delimiter.into();
     let ending = if args.body {
         decode(reads, ByteCounts::new(), &mut output)

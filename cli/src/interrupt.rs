@@ -4,10 +4,9 @@
 //! ignore SIGINT for commands in the background.
 
 use std::future::poll_fn;
-use std::io;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -47,7 +46,8 @@ const fn exit_code(signal: i32) -> i32 {
 /// Waits for any of the signals; returns its number.
 async fn next(signals: &mut [Signal]) -> i32 {
     poll_fn(|cx| {
-        let came = signals.iter_mut().find_map(|signal| (signal.poll)(cx).is_ready().then_some(signal.number));
+        let came =
+            signals.iter_mut().find_map(|signal| (signal.poll)(cx).is_ready().then_some(signal.number));
         came.map_or(Poll::Pending, Poll::Ready)
     })
     .await
@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn finds_the_ignored_signals_in_the_status_of_a_process() {
         // As `nohup sh -c 'trap "" TERM; cat /proc/self/status'` has it.
-        let status = "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000004001\nSigCgt:\t0000000000000002\n";
+        let status =
+            "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000004001\nSigCgt:\t0000000000000002\n";
         let mask = parse_ignored(status).unwrap();
         assert_eq!([1, 2, 15].map(|signal| is_in(mask, signal)), [true, false, true]);
         for status in ["", "SigIgn:", "SigIgn:\tzz", "SigCgt:\t0000000000000002"] {

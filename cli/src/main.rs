@@ -70,5 +70,7 @@ impl Command {
 fn main() -> ExitCode {
     // Wrong usage ends here, with clap's own text and code 2.
     let cli = Cli::parse();
-    cli.command.run().unwrap_or_else(|failure| failure.report()).into()
+    let exit = cli.command.run().unwrap_or_else(|failure| failure.report());
+    log::finish();
+    exit.into()
 }

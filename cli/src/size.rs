@@ -27,9 +27,11 @@ impl FromStr for Size {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let scale = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, scale)| *scale);
-        let bytes = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
+        let bytes =
+            number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
         let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
-        let bytes = bytes.ok_or("expected a whole number of bytes, or one with a unit: 65536, 500kB, 64MiB, 1GiB")?;
+        let bytes =
+            bytes.ok_or("expected a whole number of bytes, or one with a unit: 65536, 500kB, 64MiB, 1GiB")?;
         NonZeroUsize::new(bytes).map(Self).ok_or("expected more than zero")
     }
 }

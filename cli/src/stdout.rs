@@ -1,7 +1,11 @@
 //! Standard output: written without a buffer, and watched for its reader.
 
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
+
+use crate::exit::{Exit, Failure, spawn};
 
 /// Standard output. Each write is one system call, whose result says how many bytes the system took; std's own handle
 /// would keep some back and count them as written.
@@ -39,6 +43,27 @@ impl Write for Stdout {
     }
 }
 
+/// The bytes of one write to a file.
+const FILE_BYTES: usize = 65_536;
+
+/// The bytes of one write to anything else: a pipe takes as many whole or not at all (PIPE_BUF of Linux).
+const PIPE_BYTES: usize = 4_096;
+
+/// The bytes of one write to standard output. A write to anything but a file may block: what it has taken by then should
+/// be known.
+#[cfg(unix)]
+pub(crate) fn write_bytes() -> usize {
+    use std::os::fd::AsFd;
+
+    let metadata = io::stdout().as_fd().try_clone_to_owned().and_then(|file| File::from(file).metadata());
+    if metadata.is_ok_and(|metadata| metadata.is_file()) { FILE_BYTES } else { PIPE_BYTES }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn write_bytes() -> usize {
+    PIPE_BYTES
+}
+
 /// Waits until the reader of standard output has closed it, for `length` at most, and returns whether it has. A file
 /// has no reader and is never closed. Where the system cannot say, only a write shows it.
 #[cfg(unix)]
@@ -60,12 +85,18 @@ pub(crate) fn wait_closed(length: Duration) -> bool {
     false
 }
 
+/// Ends the process when the reader of standard output has closed it, for commands whose input may be quiet for long: no
+/// write would show it meanwhile.
+pub(crate) fn end_when_closed() -> Result<(), Failure> {
+    spawn("watch", || {
+        while !wait_closed(Duration::from_secs(3_600)) {}
+        std::process::exit(Exit::Done as i32);
+    })
+}
+
 /// Waits for one of these events, or for an error; returns what was found, nothing where a signal came or time is over.
 #[cfg(unix)]
-fn poll(
-    events: rustix::event::PollFlags,
-    length: Option<Duration>,
-) -> io::Result<rustix::event::PollFlags> {
+fn poll(events: rustix::event::PollFlags, length: Option<Duration>) -> io::Result<rustix::event::PollFlags> {
     use rustix::event::{PollFd, Timespec, poll};
 
     let length = length.and_then(|length| Timespec::try_from(length).ok());

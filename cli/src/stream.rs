@@ -1,12 +1,10 @@
 //! `powerstream stream`: Posts to standard output, for as long as anyone wants them.
 //!
 //! ```text
-//!   service or simulator --> [ Stream ] --events--> [ pump ] --> [ Outlet ] --Posts--> queue
-//!                                                     \--all the rest--> [ Journal ]    |
-//!                                                                            |          v
-//!            standard output <-- [ Writer ] <-----------------------------------------  '
-//!                                    \--when--> [ Latency ]                 v
-//!                                                                    standard error <-- [ Watch ]
+//!   service or simulator --> [ Stream ] --events--> [ pump ] --Posts--> [ Outlet ] --> queue --> [ Writer ] --> standard output
+//!                                                    |   \---when------> [ Latency ]     |            |
+//!                                                    \--all the rest---> [ Journal ]     '-> [ Watch ] <- [ Progress ]
+//!                                                                             \---------------> standard error
 //! ```
 //!
 //! - The main thread reads and counts. It waits for standard output only if the queue is full, and that is the policy.
@@ -30,13 +28,11 @@ mod source;
 mod watch;
 mod writer;
 
-use std::fmt;
-use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, io, thread};
 
 use powerstream_client::queue::{Overflow, QueueStats, queue};
 use powerstream_client::shutdown::ShutdownHandle;
@@ -56,11 +52,11 @@ use self::progress::{Progress, Tally};
 use self::pump::{End, Ended, Pump};
 use self::watch::Watch;
 use self::writer::Writer;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, spawn};
 use crate::interrupt::on_interrupt;
 use crate::simulate::options;
-use crate::stdout::Stdout;
-use crate::{ca, log, token};
+use crate::stdout::{Stdout, write_bytes};
+use crate::{ca, log, size, token};
 
 /// The time that a signal gives the reader of standard output to take what is queued.
 const GRACE: Duration = Duration::from_millis(500);
@@ -103,13 +99,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     told.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
     let journal = Journal::new(told, group);
-    let progress = Arc::new(Progress::new(latency));
+    let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();
     let (ended, pump) = reading::run(args, connections, group, tls.as_ref(), |shutdown| {
-        start(args, journal, &progress, shutdown, &sender)
+        start(args, latency, journal, &progress, shutdown, &sender)
     })?;
-    let End { received, queue, journal } = pump.finish();
+    let End { received, queue, latency, journal } = pump.finish();
     let written = wait_written(&reports);
     // The client has left: the simulator waits for nobody.
     drop(simulator);
@@ -126,14 +122,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     for race in journal.races() {
         totals += &format!("{race}\n");
     }
-    totals += &format!("{}\n", status.latency.summary());
-    // Where standard error is closed there is nobody to tell.
-    let _ = io::stderr().lock().write_all(totals.as_bytes());
+    if status.waits.count() > 0 {
+        totals += &format!("wait from receipt to standard output: {}\n", status.waits);
+    }
+    totals += &format!("{}\n", latency.summary());
+    log::write(totals.into_bytes());
     match (failed, ended) {
         (Some(failure), _) => Err(failure),
         (None, Ended::GaveUp(cause)) => Err(gave_up(&cause)),
         (None, Ended::Refused) => Err(Failure::new(Exit::Failed, queue_full(args))),
-        (None, Ended::AsAsked) if fates.unwritten.posts > 0 => Err(Failure::new(Exit::Failed, not_written(&fates))),
+        (None, Ended::AsAsked) if fates.unwritten.posts > 0 => {
+            Err(Failure::new(Exit::Failed, not_written(&fates)))
+        }
         (None, Ended::AsAsked) => Ok(Exit::Done),
     }
 }
@@ -141,6 +141,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 /// Starts the threads that work beside the reading one, and makes the pump that reads.
 fn start(
     args: &Args,
+    latency: Latency,
     journal: Journal,
     progress: &Arc<Progress>,
     shutdown: ShutdownHandle,
@@ -150,7 +151,7 @@ fn start(
     let (sender, receiver) = queue(config);
 
     let (report, stream) = (reports.clone(), shutdown.clone());
-    let writer = Writer::new(Stdout, Output::for_stdout(args.format), Arc::clone(progress));
+    let writer = Writer::new(Stdout, write_bytes(), Output::for_stdout(args.format), Arc::clone(progress));
     spawn("writer", move || {
         let written = catch_unwind(AssertUnwindSafe(|| writer.run(receiver)));
         let written = written.unwrap_or_else(|_| Err(io::Error::other("the writing thread panicked")));
@@ -183,15 +184,7 @@ fn start(
         shutdown.shutdown();
     })?;
     let outlet = Outlet::new(sender, stop, Arc::clone(progress));
-    Ok(Pump::new(outlet, journal, args.format, args.max_posts))
-}
-
-/// Starts a thread that is not waited for: the process may end before it does.
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    match thread::Builder::new().name(String::from(name)).spawn(run) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))),
-    }
+    Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts))
 }
 
 /// Waits until the writer has ended, after a signal for [`GRACE`] only. Returns its result, or `None` where it still
@@ -258,9 +251,10 @@ fn queue_full(args: &Args) -> String {
 
 fn not_written(fates: &Fates) -> String {
     format!(
-        "standard output did not take all in time: {} Posts that were received are not written, and the last line may be \
-         incomplete",
-        fates.unwritten
+        "standard output did not take everything in time: {} Posts that were received are not written ({}), and the last \
+         line may be incomplete",
+        fates.unwritten.posts,
+        size::shown(fates.unwritten.bytes)
     )
 }
 

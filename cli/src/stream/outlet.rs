@@ -11,27 +11,19 @@ use powerstream_core::stream::PostId;
 
 use super::progress::{LONG_HOLD, Progress, Tally};
 
-/// What the writer takes, in the order in which it was received.
-#[derive(Debug)]
-pub(super) enum Item {
-    Post(Post),
-    /// A stream has begun.
-    Connected,
-    /// A connection has ended, at that time.
-    Disconnected(Instant),
-}
-
 /// A Post to write; with `--format raw` also an array that holds some.
 #[derive(Debug)]
 pub(super) struct Post {
     pub(super) bytes: Box<[u8]>,
     pub(super) id: Option<PostId>,
     pub(super) tally: Tally,
+    /// When it was received.
+    pub(super) at: Instant,
 }
 
 /// Sends Posts to the writer, waits for room where that is the policy, and counts.
 pub(super) struct Outlet {
-    sender: Sender<Item>,
+    sender: Sender<Post>,
     /// That of the stream.
     stop: ShutdownSignal,
     progress: Arc<Progress>,
@@ -44,7 +36,7 @@ pub(super) struct Outlet {
 const BLAMED_FOR: Duration = Duration::from_secs(60);
 
 impl Outlet {
-    pub(super) fn new(sender: Sender<Item>, stop: ShutdownSignal, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(sender: Sender<Post>, stop: ShutdownSignal, progress: Arc<Progress>) -> Self {
         Self { sender, stop, progress, received: Tally::default(), held: None }
     }
 
@@ -59,49 +51,22 @@ impl Outlet {
         bytes: &[u8],
         id: Option<PostId>,
         posts: u64,
+        at: Instant,
     ) -> SendOutcome {
         let tally = Tally { posts, bytes: bytes.len() as u64 };
         self.received += tally;
-        let make = || Item::Post(Post { bytes: bytes.into(), id, tally });
-        self.send(Cost::Message(bytes.len()), make).await
-    }
-
-    /// Sends an item that is not a Post.
-    pub(super) async fn event(&mut self, item: Item) {
-        let mut item = Some(item);
-        let make = || item.take().unwrap_or_else(|| unreachable!("an item is sent once"));
-        // Where the queue has ended, Posts are refused too, and counted.
-        let _ = self.send(Cost::Event, make).await;
-    }
-
-    /// All Posts that were sent, whatever became of them.
-    pub(super) const fn received(&self) -> Tally {
-        self.received
-    }
-
-    /// How the queue stands.
-    pub(super) fn stats(&self) -> QueueStats {
-        self.sender.stats()
-    }
-
-    /// The length of a long wait for room that may be why the server disconnects now.
-    pub(super) fn blamed(&self, now: Instant) -> Option<Duration> {
-        let (ended, length) = self.held?;
-        (now.saturating_duration_since(ended) < BLAMED_FOR).then_some(length)
-    }
-
-    async fn send(&mut self, cost: Cost, mut make: impl FnMut() -> Item) -> SendOutcome {
+        let (cost, make) = (Cost::Message(bytes.len()), || Post { bytes: bytes.into(), id, tally, at });
         let Self { sender, stop, progress, .. } = self;
         let mut held_since = None;
         let outcome = poll_fn(|cx| {
-            let outcome = sender.poll_send(cx, cost, &mut make);
+            let outcome = sender.poll_send(cx, cost, make);
             if outcome.is_ready() {
                 return outcome;
             }
             if stop.poll_stopped(cx).is_ready() {
                 // The reader of standard output may never make room.
                 sender.end_waits();
-                return sender.poll_send(cx, cost, &mut make);
+                return sender.poll_send(cx, cost, make);
             }
             held_since.get_or_insert_with(|| {
                 let now = Instant::now();
@@ -120,5 +85,21 @@ impl Outlet {
             }
         }
         outcome
+    }
+
+    /// All Posts that were sent, whatever became of them.
+    pub(super) const fn received(&self) -> Tally {
+        self.received
+    }
+
+    /// How the queue stands.
+    pub(super) fn stats(&self) -> QueueStats {
+        self.sender.stats()
+    }
+
+    /// The length of a long wait for room that may be why the server disconnects now.
+    pub(super) fn blamed(&self, now: Instant) -> Option<Duration> {
+        let (ended, length) = self.held?;
+        (now.saturating_duration_since(ended) < BLAMED_FOR).then_some(length)
     }
 }

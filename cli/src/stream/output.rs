@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use powerstream_core::stream::PostId;
 
 use super::pretty::{self, Style};
-use super::writer::WRITE_BYTES;
+use super::writer::BUFFER_BYTES;
 use crate::log::wants_color;
 use crate::text::is_unsafe;
 
@@ -62,7 +62,7 @@ impl Output {
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
         // A long Post is no reason to hold its memory for months.
-        self.buffer.shrink_to(2 * WRITE_BYTES);
+        self.buffer.shrink_to(2 * BUFFER_BYTES);
     }
 }
 

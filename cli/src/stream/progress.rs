@@ -4,7 +4,7 @@ use std::ops::{AddAssign, Sub};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::latency::Latency;
+use super::latency::Spread;
 use crate::size;
 
 /// A write that takes so long is reported: the reader of standard output is stopped, or too slow.
@@ -31,10 +31,7 @@ impl Sub for Tally {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        Self {
-            posts: self.posts.saturating_sub(other.posts),
-            bytes: self.bytes.saturating_sub(other.bytes),
-        }
+        Self { posts: self.posts.saturating_sub(other.posts), bytes: self.bytes.saturating_sub(other.bytes) }
     }
 }
 
@@ -73,13 +70,14 @@ pub(super) struct Status {
     pub(super) output: Wait,
     /// The reading thread waits for room in the queue.
     pub(super) room: Wait,
-    pub(super) latency: Latency,
+    /// How long Posts waited from their receipt until the system had taken them.
+    pub(super) waits: Spread,
 }
 
 impl Progress {
-    pub(super) fn new(latency: Latency) -> Self {
+    pub(super) fn new() -> Self {
         let (output, room) = (Wait::default(), Wait::default());
-        Self(Mutex::new(Status { written: Tally::default(), output, room, latency }))
+        Self(Mutex::new(Status { written: Tally::default(), output, room, waits: Spread::new() }))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Status> {

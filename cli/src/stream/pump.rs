@@ -9,7 +9,8 @@ use powerstream_core::session::{DisconnectReason, Message, SessionEvent};
 use powerstream_core::stream::{Kind, Malformed, MalformedReason, PostId, classify, elements, validate};
 
 use super::journal::Journal;
-use super::outlet::{Item, Outlet};
+use super::latency::Latency;
+use super::outlet::Outlet;
 use super::output::Format;
 use super::progress::Tally;
 use super::source::Source;
@@ -29,11 +30,13 @@ pub(super) enum Ended {
 pub(super) struct End {
     pub(super) received: Tally,
     pub(super) queue: QueueStats,
+    pub(super) latency: Latency,
     pub(super) journal: Journal,
 }
 
 pub(super) struct Pump {
     outlet: Outlet,
+    latency: Latency,
     journal: Journal,
     format: Format,
     posts_max: u64,
@@ -42,8 +45,15 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn new(outlet: Outlet, journal: Journal, format: Format, posts_max: Option<u64>) -> Self {
-        Self { outlet, journal, format, posts_max: posts_max.unwrap_or(u64::MAX), is_refused: false }
+    pub(super) fn new(
+        outlet: Outlet,
+        latency: Latency,
+        journal: Journal,
+        format: Format,
+        posts_max: Option<u64>,
+    ) -> Self {
+        let posts_max = posts_max.unwrap_or(u64::MAX);
+        Self { outlet, latency, journal, format, posts_max, is_refused: false }
     }
 
     /// Runs until the end. All that was received is in the queue by then, but for what its policy dropped.
@@ -54,18 +64,25 @@ impl Pump {
             self.journal.end(index, source.received(connection));
         }
         self.journal.records(source.records());
+        self.latency.settle();
         ended
     }
 
     /// Ends the queue, so that the writer ends when it has written what is in it.
     pub(super) fn finish(self) -> End {
-        End { received: self.outlet.received(), queue: self.outlet.stats(), journal: self.journal }
+        let Self { outlet, latency, journal, .. } = self;
+        End { received: outlet.received(), queue: outlet.stats(), latency, journal }
     }
 
     async fn events(&mut self, source: &mut impl Source) -> Ended {
         let mut gave_up = 0;
         while self.posts() < self.posts_max {
+            if !source.find_next() {
+                // What comes next may be long in coming: time for book-keeping.
+                self.latency.settle();
+            }
             let Some(event) = source.next().await else { break };
+            // Before anything is made of it: this is when it was delivered.
             let now = Instant::now();
             let (id, event) = match event {
                 MergedEvent::Session { connection, event } => (connection, event),
@@ -82,19 +99,19 @@ impl Pump {
             };
             let connection = id.index();
             match event {
-                SessionEvent::Message(message) => self.message(connection, &message).await,
+                SessionEvent::Message(message) => self.message(connection, &message, now).await,
                 SessionEvent::Connected(connected) => {
+                    self.latency.connected();
                     self.journal.connected(connection, &connected);
-                    self.outlet.event(Item::Connected).await;
                 }
                 SessionEvent::KeepAlive => self.journal.keep_alive(connection),
                 SessionEvent::Skipped { bytes } => self.journal.skipped(connection, bytes),
                 SessionEvent::Late(late) => self.journal.late(connection, &late),
                 SessionEvent::Refused(refused) => self.journal.refused(connection, &refused),
                 SessionEvent::Disconnected(disconnected) => {
+                    self.latency.disconnected(now);
                     let held = self.outlet.blamed(now);
                     self.journal.disconnected(connection, &disconnected, source.received(id), held);
-                    self.outlet.event(Item::Disconnected(now)).await;
                 }
                 SessionEvent::GaveUp(why) => {
                     self.journal.gave_up(connection, &why.reason, source.received(id));
@@ -114,23 +131,29 @@ impl Pump {
         self.outlet.received().posts
     }
 
-    async fn send(&mut self, bytes: &[u8], id: Option<PostId>, posts: u64) {
-        if self.outlet.post(bytes, id, posts).await == SendOutcome::Ended && !self.is_refused {
+    fn delivered(&mut self, id: Option<PostId>, now: Instant) {
+        if let Some(id) = id {
+            self.latency.delivered(id, now);
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8], id: Option<PostId>, posts: u64, now: Instant) {
+        if self.outlet.post(bytes, id, posts, now).await == SendOutcome::Ended && !self.is_refused {
             self.is_refused = true;
             // What was read already still comes, and is counted.
             self.outlet.shut_down();
         }
     }
 
-    async fn message(&mut self, connection: usize, message: &Message<'_>) {
+    async fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) {
         match message.kind() {
-            Kind::Post { .. } => self.post(connection, message.bytes, message.id()).await,
-            Kind::Array => self.array(connection, message.bytes).await,
+            Kind::Post { .. } => self.post(connection, message.bytes, message.id(), now).await,
+            Kind::Array => self.array(connection, message.bytes, now).await,
             kind => self.journal.message(connection, &kind, message.bytes),
         }
     }
 
-    async fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>) {
+    async fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>, now: Instant) {
         // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
         if self.format != Format::Raw
             && let Err(malformed) = check(bytes)
@@ -138,11 +161,12 @@ impl Pump {
             self.journal.left_out(connection, bytes, malformed);
             return;
         }
-        self.send(bytes, id, 1).await;
+        self.delivered(id, now);
+        self.send(bytes, id, 1, now).await;
     }
 
     /// An array of messages: unwrapped, or as it came where that is asked for.
-    async fn array(&mut self, connection: usize, array: &[u8]) {
+    async fn array(&mut self, connection: usize, array: &[u8], now: Instant) {
         let raw = self.format == Format::Raw;
         // Of an array that is written as it came.
         let mut posts = 0;
@@ -166,13 +190,16 @@ impl Pump {
             };
             let class = classify(element);
             match class.kind {
-                Kind::Post { .. } if raw => posts += 1,
-                Kind::Post { .. } => self.post(connection, element, class.post_id).await,
+                Kind::Post { .. } if raw => {
+                    posts += 1;
+                    self.delivered(class.post_id, now);
+                }
+                Kind::Post { .. } => self.post(connection, element, class.post_id, now).await,
                 kind => self.journal.message(connection, &kind, element),
             }
         }
         if posts > 0 {
-            self.send(array, None, posts).await;
+            self.send(array, None, posts, now).await;
         }
     }
 }

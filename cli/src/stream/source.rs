@@ -6,6 +6,9 @@ use powerstream_core::session::SessionEvent;
 
 /// Events, each with the connection that it is about.
 pub(super) trait Source {
+    /// Whether the next event is at hand, so that [`Self::next`] will not wait.
+    fn find_next(&mut self) -> bool;
+
     /// Waits for the next event; `None` once there will be none.
     async fn next(&mut self) -> Option<MergedEvent<'_>>;
 
@@ -27,6 +30,10 @@ fn single(event: SessionEvent<'_>) -> MergedEvent<'_> {
 macro_rules! sources {
     ($runtime:ident $(, $await:tt)?) => {
         impl Source for $runtime::Stream {
+            fn find_next(&mut self) -> bool {
+                self.find_next()
+            }
+
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
                 self.next()$(.$await)?.map(single)
             }
@@ -37,6 +44,10 @@ macro_rules! sources {
         }
 
         impl Source for $runtime::MergedStream {
+            fn find_next(&mut self) -> bool {
+                self.find_next()
+            }
+
             async fn next(&mut self) -> Option<MergedEvent<'_>> {
                 self.next()$(.$await)?
             }
