@@ -53,10 +53,13 @@ async fn next(signals: &mut [Signal]) -> i32 {
     .await
 }
 
+/// Ready when the signal has come.
+type PollSignal = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
+
 /// A signal that is listened to.
 struct Signal {
     number: i32,
-    poll: Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>,
+    poll: PollSignal,
 }
 
 #[cfg(unix)]
@@ -81,13 +84,13 @@ fn signals(runtime: &Runtime) -> io::Result<Vec<Signal>> {
     let _context = runtime.enter();
     let (mut c, mut brk) = (windows::ctrl_c()?, windows::ctrl_break()?);
     let (mut close, mut shutdown) = (windows::ctrl_close()?, windows::ctrl_shutdown()?);
-    let signal = |poll| Signal { number: SIGINT, poll };
-    Ok(vec![
-        signal(Box::new(move |cx: &mut Context<'_>| c.poll_recv(cx))),
-        signal(Box::new(move |cx: &mut Context<'_>| brk.poll_recv(cx))),
-        signal(Box::new(move |cx: &mut Context<'_>| close.poll_recv(cx))),
-        signal(Box::new(move |cx: &mut Context<'_>| shutdown.poll_recv(cx))),
-    ])
+    let polls: [PollSignal; 4] = [
+        Box::new(move |cx| c.poll_recv(cx)),
+        Box::new(move |cx| brk.poll_recv(cx)),
+        Box::new(move |cx| close.poll_recv(cx)),
+        Box::new(move |cx| shutdown.poll_recv(cx)),
+    ];
+    Ok(polls.into_iter().map(|poll| Signal { number: SIGINT, poll }).collect())
 }
 
 /// The signals that this process ignores, a bit each. Only Linux says so without unsafe code; elsewhere none.

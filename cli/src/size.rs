@@ -46,7 +46,7 @@ impl fmt::Display for Size {
 pub(crate) fn shown(bytes: u64) -> String {
     let unit = UNITS.iter().filter(|(name, _)| name.ends_with("iB")).rfind(|(_, scale)| bytes >= *scale);
     match unit {
-        Some((name, scale)) if bytes % scale == 0 => format!("{} {name}", bytes / scale),
+        Some((name, scale)) if bytes.is_multiple_of(*scale) => format!("{} {name}", bytes / scale),
         Some((name, scale)) => format!("{:.1} {name}", bytes as f64 / *scale as f64),
         None => format!("{bytes} bytes"),
     }

@@ -44,6 +44,7 @@ impl Write for Stdout {
 }
 
 /// The bytes of one write to a file.
+#[cfg(unix)]
 const FILE_BYTES: usize = 65_536;
 
 /// The bytes of one write to anything else: a pipe takes as many whole or not at all (PIPE_BUF of Linux).

@@ -1,15 +1,18 @@
 //! `powerstream stream`: Posts to standard output, for as long as anyone wants them.
 //!
 //! ```text
-//!   service or simulator --> [ Stream ] --events--> [ pump ] --Posts--> [ Outlet ] --> queue --> [ Writer ] --> standard output
-//!                                                    |   \---when------> [ Latency ]     |            |
-//!                                                    \--all the rest---> [ Journal ]     '-> [ Watch ] <- [ Progress ]
-//!                                                                             \---------------> standard error
+//!   service or simulator --> [ Stream ] --events--> [ Pump ] --Posts--> [ Outlet ] --> queue
+//!                                                    |   \---when------> [ Latency ]     |
+//!                                                    \--all the rest---> [ Journal ]     v
+//!                                                                             |      [ Writer ] --> standard output
+//!                                                                             |          |
+//!                                             standard error <----------------+------[ Watch ]
 //! ```
 //!
-//! - The main thread reads and counts. It waits for standard output only if the queue is full, and that is the policy.
-//! - The writing thread may be blocked by the reader of standard output for as long as that likes.
-//! - The watching thread reports that, and notices that the reader is gone.
+//! - The main thread reads and counts. It waits for standard output only if the queue is full, and
+//!   that is the policy.
+//! - The writing thread may be blocked by the reader of standard output for any time.
+//! - The watching thread reports that meanwhile, and notices that the reader is gone.
 //! - The threads of signals and of `--duration` ask for the end.
 
 mod arguments;
@@ -149,6 +152,8 @@ fn start(
 ) -> Result<Pump, Failure> {
     let config = args.queue();
     let (sender, receiver) = queue(config);
+    // A reader of standard output that takes nothing is not waited for after a signal.
+    let hurry = ShutdownHandle::new();
 
     let (report, stream) = (reports.clone(), shutdown.clone());
     let writer = Writer::new(Stdout, write_bytes(), Output::for_stdout(args.format), Arc::clone(progress));
@@ -178,12 +183,13 @@ fn start(
             stream.shutdown();
         })?;
     }
-    let (report, stop) = (reports.clone(), shutdown.listen());
+    let outlet = Outlet::new(sender, shutdown.clone(), hurry.listen(), Arc::clone(progress));
+    let report = reports.clone();
     on_interrupt(move || {
         let _ = report.send(Report::Interrupted(Instant::now()));
+        hurry.shutdown();
         shutdown.shutdown();
     })?;
-    let outlet = Outlet::new(sender, stop, Arc::clone(progress));
     Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts))
 }
 

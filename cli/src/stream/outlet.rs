@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use powerstream_client::queue::{Cost, QueueStats, SendOutcome, Sender};
-use powerstream_client::shutdown::ShutdownSignal;
+use powerstream_client::shutdown::{ShutdownHandle, ShutdownSignal};
 use powerstream_core::stream::PostId;
 
 use super::progress::{LONG_HOLD, Progress, Tally};
@@ -24,8 +24,10 @@ pub(super) struct Post {
 /// Sends Posts to the writer, waits for room where that is the policy, and counts.
 pub(super) struct Outlet {
     sender: Sender<Post>,
-    /// That of the stream.
-    stop: ShutdownSignal,
+    /// Shuts the stream down.
+    stream: ShutdownHandle,
+    /// Comes when the reader of standard output is not waited for any more.
+    hurry: ShutdownSignal,
     progress: Arc<Progress>,
     received: Tally,
     /// The last long wait for room: when it ended, and its length.
@@ -36,13 +38,18 @@ pub(super) struct Outlet {
 const BLAMED_FOR: Duration = Duration::from_secs(60);
 
 impl Outlet {
-    pub(super) fn new(sender: Sender<Post>, stop: ShutdownSignal, progress: Arc<Progress>) -> Self {
-        Self { sender, stop, progress, received: Tally::default(), held: None }
+    pub(super) fn new(
+        sender: Sender<Post>,
+        stream: ShutdownHandle,
+        hurry: ShutdownSignal,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { sender, stream, hurry, progress, received: Tally::default(), held: None }
     }
 
     /// Shuts the stream down. What it has read already is still to be sent.
     pub(super) fn shut_down(&self) {
-        self.stop.handle().shutdown();
+        self.stream.shutdown();
     }
 
     /// Sends a message that holds so many Posts.
@@ -56,15 +63,14 @@ impl Outlet {
         let tally = Tally { posts, bytes: bytes.len() as u64 };
         self.received += tally;
         let (cost, make) = (Cost::Message(bytes.len()), || Post { bytes: bytes.into(), id, tally, at });
-        let Self { sender, stop, progress, .. } = self;
+        let Self { sender, hurry, progress, .. } = self;
         let mut held_since = None;
         let outcome = poll_fn(|cx| {
             let outcome = sender.poll_send(cx, cost, make);
             if outcome.is_ready() {
                 return outcome;
             }
-            if stop.poll_stopped(cx).is_ready() {
-                // The reader of standard output may never make room.
+            if hurry.poll_stopped(cx).is_ready() {
                 sender.end_waits();
                 return sender.poll_send(cx, cost, make);
             }

@@ -75,10 +75,10 @@ impl Watch {
     }
 
     fn look_at_output(&mut self, sight: &Sight, lines: &mut Vec<String>) {
-        if let Some(length) = sight.output.long {
-            if std::mem::take(&mut self.is_blocked) {
-                lines.push(format!("standard output takes Posts again, after {length:.1?}"));
-            }
+        if let Some(length) = sight.output.long
+            && std::mem::take(&mut self.is_blocked)
+        {
+            lines.push(format!("standard output takes Posts again, after {length:.1?}"));
         }
         let Some(since) = sight.output.since else {
             self.next_blocked = LONG_WRITE;

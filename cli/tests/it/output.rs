@@ -160,13 +160,37 @@ fn signal_ends_a_stream_with_a_reader_cleanly() {
 
 #[test]
 fn duration_waits_for_the_reader_of_stdout() {
-    let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 2000 --duration 1s"));
-    stream.tells("connected");
-    thread::sleep(Duration::from_secs(3));
-    let (lines, incomplete) = rest(&mut stream);
-    assert_eq!((stream.end(), incomplete), (Some(0), 0), "{}", stream.told);
-    assert_eq!(total(&stream.told, "Posts "), lines.len(), "{}", stream.told);
-    assert!(lines.len() > 100 && !stream.told.contains("not written"), "{}", stream.told);
+    let file = posts(4_000);
+    check_all(&RUNTIMES, |runtime| {
+        // Once with a queue that has room, and once with one that is full when the time is over.
+        for queue in ["64MiB", "256KiB"] {
+            let file = file.path().display();
+            let arguments =
+                format!("stream --simulate --posts {file} --duration 1s --queue {queue} --runtime {runtime}");
+            let mut stream = Running::start_unread(&mut tool(&arguments));
+            stream.tells("connected");
+            thread::sleep(Duration::from_secs(3));
+            assert!(stream.is_running());
+            let (lines, incomplete) = rest(&mut stream);
+            assert_eq!((stream.end(), incomplete), (Some(0), 0), "{}", stream.told);
+            assert_eq!(total(&stream.told, "Posts "), lines.len(), "{}", stream.told);
+            assert!(lines.len() > 200 && !stream.told.contains("not written"), "{}", stream.told);
+        }
+    });
+}
+
+/// The reader of a signal's totals must be able to trust them also where `--duration` has ended the stream before.
+#[test]
+fn signal_ends_a_blocked_stream_whose_duration_is_over() {
+    let file = posts(4_000);
+    let arguments = format!("stream --simulate --posts {} --duration 500ms --queue 256KiB", file.path().display());
+    let mut stream = Running::start_unread(&mut tool(&arguments));
+    stream.tells("nothing is read from the server until ");
+    thread::sleep(Duration::from_secs(1));
+    stream.signal("TERM");
+    assert_eq!(stream.end(), Some(1), "{}", stream.told);
+    let told = stream.told.clone();
+    assert_eq!(total(&told, "Posts "), rest(&mut stream).0.len(), "{told}");
 }
 
 #[test]
