@@ -9,7 +9,7 @@ use powerstream_client::queue::{Cost, QueueStats, SendOutcome, Sender};
 use powerstream_client::shutdown::{ShutdownHandle, ShutdownSignal};
 use powerstream_core::stream::PostId;
 
-use super::progress::{LONG_HOLD, Progress, Tally};
+use super::progress::{Progress, Tally};
 
 /// A Post to write; with `--format raw` also an array that holds some.
 #[derive(Debug)]
@@ -30,9 +30,12 @@ pub(super) struct Outlet {
     hurry: ShutdownSignal,
     progress: Arc<Progress>,
     received: Tally,
-    /// The last long wait for room: when it ended, and its length.
+    /// When the last wait for room ended, and the time of all waits with less than [`BLAMED_FOR`] between them.
     held: Option<(Instant, Duration)>,
 }
+
+/// Waits for room that take so long together may be why the server disconnects.
+const BLAMED: Duration = Duration::from_secs(1);
 
 /// A disconnect so long after a wait for room is no longer blamed on it.
 const BLAMED_FOR: Duration = Duration::from_secs(60);
@@ -84,11 +87,10 @@ impl Outlet {
         .await;
         if let Some(since) = held_since {
             let now = Instant::now();
-            progress.lock().room.end(now, LONG_HOLD);
-            let length = now - since;
-            if length >= LONG_HOLD {
-                self.held = Some((now, length));
-            }
+            progress.lock().room.end(now);
+            // A reader that is always too slow is waited for again and again, each time for a moment.
+            let before = self.held.filter(|(ended, _)| since - *ended < BLAMED_FOR);
+            self.held = Some((now, now - since + before.map_or(Duration::ZERO, |(_, total)| total)));
         }
         outcome
     }
@@ -103,9 +105,9 @@ impl Outlet {
         self.sender.stats()
     }
 
-    /// The length of a long wait for room that may be why the server disconnects now.
+    /// The time of the waits for room that may be why the server disconnects now.
     pub(super) fn blamed(&self, now: Instant) -> Option<Duration> {
-        let (ended, length) = self.held?;
-        (now.saturating_duration_since(ended) < BLAMED_FOR).then_some(length)
+        let (ended, total) = self.held?;
+        (total >= BLAMED && now.saturating_duration_since(ended) < BLAMED_FOR).then_some(total)
     }
 }

@@ -10,9 +10,6 @@ use crate::size;
 /// A write that takes so long is reported: the reader of standard output is stopped, or too slow.
 pub(super) const LONG_WRITE: Duration = Duration::from_secs(5);
 
-/// A wait for room in the queue that takes so long is reported.
-pub(super) const LONG_HOLD: Duration = Duration::from_secs(1);
-
 /// Posts, and their bytes as received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -41,11 +38,12 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// A wait that can last: the present one, and the last one that was long.
+/// Waits that can last: the present one, the last one of [`LONG_WRITE`], and the time of all but the present one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wait {
     pub(super) since: Option<Instant>,
     pub(super) long: Option<Duration>,
+    total: Duration,
 }
 
 impl Wait {
@@ -53,10 +51,23 @@ impl Wait {
         self.since = Some(now);
     }
 
-    /// Ends the wait; one of `long` or more is noted.
-    pub(super) fn end(&mut self, now: Instant, long: Duration) {
-        let length = self.since.take().map(|since| now.saturating_duration_since(since));
-        self.long = length.filter(|length| *length >= long).or(self.long);
+    pub(super) fn end(&mut self, now: Instant) {
+        let length = self.length(now);
+        self.since = None;
+        self.total += length;
+        if length >= LONG_WRITE {
+            self.long = Some(length);
+        }
+    }
+
+    /// The length of the present wait.
+    pub(super) fn length(&self, now: Instant) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
+    /// The time of all waits.
+    pub(super) fn total(&self, now: Instant) -> Duration {
+        self.total + self.length(now)
     }
 }
 

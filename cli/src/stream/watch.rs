@@ -7,7 +7,7 @@ use powerstream_client::queue::{Overflow, QueueConfig, QueueMonitor, QueueStats}
 use tracing::warn;
 
 use super::outlet::Post;
-use super::progress::{LONG_HOLD, LONG_WRITE, Progress, Wait};
+use super::progress::{LONG_WRITE, Progress, Wait};
 use crate::size;
 use crate::stdout::wait_closed;
 
@@ -22,8 +22,8 @@ struct Sight {
     now: Instant,
     /// The writer's wait for standard output.
     output: Wait,
-    /// The reading thread's wait for room.
-    room: Wait,
+    /// All the time that the reading thread has waited for room.
+    held: Duration,
     queue: QueueStats,
 }
 
@@ -34,20 +34,22 @@ pub(super) struct Watch {
     /// A write that lasts so long is reported next.
     next_blocked: Duration,
     is_filling: bool,
-    is_full: bool,
+    held: Duration,
+    /// What `held` was before the queue became full.
+    full_at: Option<Duration>,
     dropped: u64,
     dropped_at: Option<Instant>,
 }
 
 impl Watch {
     pub(super) fn new(config: QueueConfig) -> Self {
-        let next_blocked = LONG_WRITE;
         Self {
             config,
             is_blocked: false,
-            next_blocked,
+            next_blocked: LONG_WRITE,
             is_filling: false,
-            is_full: false,
+            held: Duration::ZERO,
+            full_at: None,
             dropped: 0,
             dropped_at: None,
         }
@@ -56,11 +58,12 @@ impl Watch {
     /// Watches until the reader of standard output has closed it.
     pub(super) fn run(&mut self, progress: &Progress, queue: &QueueMonitor<Post>) {
         while !wait_closed(LOOK_EVERY) {
+            let now = Instant::now();
             let mut status = progress.lock();
-            let (output, room) = (status.output, status.room);
-            (status.output.long, status.room.long) = (None, None);
+            let (output, held) = (status.output, status.room.total(now));
+            status.output.long = None;
             drop(status);
-            for line in self.look(&Sight { now: Instant::now(), output, room, queue: queue.stats() }) {
+            for line in self.look(&Sight { now, output, held, queue: queue.stats() }) {
                 warn!("{line}");
             }
         }
@@ -80,11 +83,10 @@ impl Watch {
         {
             lines.push(format!("standard output takes Posts again, after {length:.1?}"));
         }
-        let Some(since) = sight.output.since else {
+        if sight.output.since.is_none() {
             self.next_blocked = LONG_WRITE;
-            return;
-        };
-        let length = sight.now.saturating_duration_since(since);
+        }
+        let length = sight.output.length(sight.now);
         if length >= self.next_blocked {
             lines.push(format!(
                 "the reader of standard output has taken nothing for {length:.1?}; {}",
@@ -97,7 +99,7 @@ impl Watch {
     }
 
     fn look_at_queue(&mut self, sight: &Sight, lines: &mut Vec<String>) {
-        let Sight { now, room, queue, .. } = sight;
+        let Sight { now, queue, .. } = sight;
         let is_at = |part: usize| {
             queue.bytes >= self.config.bytes_max / part
                 || queue.messages >= self.config.messages_max.div_ceil(part)
@@ -111,17 +113,17 @@ impl Watch {
             ));
         }
 
-        if let Some(length) = room.long {
-            self.is_full = false;
-            lines
-                .push(format!("the queue has room again: nothing was read from the server for {length:.1?}"));
-        }
-        let held = room.since.map(|since| now.saturating_duration_since(since));
-        if !self.is_full && held.is_some_and(|held| held >= LONG_HOLD) {
-            self.is_full = true;
+        let held_before = std::mem::replace(&mut self.held, sight.held);
+        let held = sight.held - held_before;
+        if let Some(full_at) = self.full_at.filter(|_| held.is_zero()) {
+            self.full_at = None;
+            let length = sight.held - full_at;
+            lines.push(format!("the queue has room again: reading from the server has waited {length:.1?} for it"));
+        } else if self.full_at.is_none() && held >= LOOK_EVERY / 2 {
+            self.full_at = Some(held_before);
             lines.push(format!(
-                "nothing is read from the server until the reader of standard output makes room, and servers disconnect \
-                 slow readers; {}; a larger --queue holds more, --overflow drop-oldest never waits",
+                "the queue is full: the server is read only as fast as the reader of standard output makes room, and \
+                 servers disconnect slow readers; {}; a larger --queue holds more, --overflow drop-oldest never waits",
                 self.level(queue)
             ));
         }
@@ -168,26 +170,20 @@ mod tests {
         Watch::new(config)
     }
 
-    /// What is seen so many seconds after the start: since when the writer waits, since when the reading thread does, the
-    /// bytes in the queue, and the Posts dropped.
-    fn sight(
-        start: Instant,
-        at: u32,
-        output: Option<u32>,
-        room: Option<u32>,
-        bytes: usize,
-        dropped: u64,
-    ) -> Sight {
-        let wait = |since: Option<u32>| Wait { since: since.map(|at| start + SECOND * at), long: None };
+    /// What is seen so many seconds after the start: since when the writer waits, for how many milliseconds the reading
+    /// thread has waited, the bytes in the queue, and the Posts dropped.
+    fn sight(start: Instant, at: u32, output: Option<u32>, held: u64, bytes: usize, dropped: u64) -> Sight {
+        let mut wait = Wait::default();
+        wait.since = output.map(|at| start + SECOND * at);
         let mut queue = QueueStats::default();
         (queue.messages, queue.bytes) = (bytes / 1_000, bytes);
         (queue.dropped.messages, queue.dropped.bytes) = (dropped, dropped * 1_000);
-        Sight { now: start + SECOND * at, output: wait(output), room: wait(room), queue }
+        Sight { now: start + SECOND * at, output: wait, held: Duration::from_millis(held), queue }
     }
 
-    fn long(mut sight: Sight, output: Option<u32>, room: Option<u32>) -> Sight {
-        sight.output.long = output.map(|seconds| SECOND * seconds);
-        sight.room.long = room.map(|seconds| SECOND * seconds);
+    /// The same, and a wait of the writer that has ended.
+    fn unblocked(mut sight: Sight, seconds: Option<u32>) -> Sight {
+        sight.output.long = seconds.map(|seconds| SECOND * seconds);
         sight
     }
 
@@ -196,7 +192,7 @@ mod tests {
         let (mut watch, start) = (watch(Overflow::Wait), Instant::now());
         let reported: Vec<u32> = (0..60)
             .filter(|at| {
-                let lines = watch.look(&sight(start, *at, Some(0), None, 2_000, 0));
+                let lines = watch.look(&sight(start, *at, Some(0), 0, 2_000, 0));
                 let text =
                     format!("has taken nothing for {at}.0s; the queue holds 2 Posts, 2.0 KiB of 976.6 KiB");
                 assert!(lines.is_empty() || lines[0].contains(&text), "{lines:?}");
@@ -204,9 +200,9 @@ mod tests {
             })
             .collect();
         assert_eq!(reported, [5, 10, 20, 40]);
-        let lines = watch.look(&long(sight(start, 60, None, None, 0, 0), Some(60), None));
+        let lines = watch.look(&unblocked(sight(start, 60, None, 0, 0, 0), Some(60)));
         assert_eq!(lines, ["standard output takes Posts again, after 60.0s"]);
-        assert_eq!(watch.look(&sight(start, 65, Some(60), None, 0, 0)).len(), 1);
+        assert_eq!(watch.look(&sight(start, 65, Some(60), 0, 0, 0)).len(), 1);
     }
 
     #[test]
@@ -216,7 +212,7 @@ mod tests {
         // It takes something every 7 s.
         for at in 0..70 {
             let taken = (at > 0 && at % 7 == 0).then_some(7);
-            lines.extend(watch.look(&long(sight(start, at, Some(at / 7 * 7), None, 0, 0), taken, None)));
+            lines.extend(watch.look(&unblocked(sight(start, at, Some(at / 7 * 7), 0, 0, 0), taken)));
         }
         assert_eq!(lines.len(), 2, "{lines:?}");
     }
@@ -224,22 +220,22 @@ mod tests {
     #[test]
     fn reports_a_queue_that_is_half_full_and_full_and_their_ends_once_each() {
         let (mut watch, start) = (watch(Overflow::Wait), Instant::now());
-        let mut look = |sight: Sight| watch.look(&sight);
-        assert!(look(sight(start, 0, None, None, 499_000, 0)).is_empty());
-        assert!(look(sight(start, 1, None, None, 500_000, 0))[0].contains("slower than the stream"));
-        assert!(look(sight(start, 2, None, None, 800_000, 0)).is_empty());
-        // A wait of less than a second is none.
-        assert!(look(sight(start, 3, None, Some(3), 1_000_000, 0)).is_empty());
-        assert!(
-            look(sight(start, 4, None, Some(3), 1_000_000, 0))[0]
-                .starts_with("nothing is read from the server")
-        );
-        assert!(look(sight(start, 5, None, Some(3), 1_000_000, 0)).is_empty());
-        let lines = look(long(sight(start, 6, None, None, 900_000, 0), None, Some(3)));
-        assert_eq!(lines, ["the queue has room again: nothing was read from the server for 3.0s"]);
-        assert!(look(sight(start, 7, None, None, 300_000, 0)).is_empty());
-        assert!(look(sight(start, 8, None, None, 200_000, 0))[0].contains("has caught up"));
-        assert!(look(sight(start, 9, None, None, 0, 0)).is_empty());
+        let mut look = |at, held, bytes| watch.look(&sight(start, at, None, held, bytes, 0));
+        assert!(look(0, 0, 499_000).is_empty());
+        assert!(look(1, 0, 500_000)[0].contains("slower than the stream"));
+        assert!(look(2, 0, 800_000).is_empty());
+        // Short waits are no matter.
+        assert!(look(3, 400, 1_000_000).is_empty());
+        // Many of them are, as one long one is.
+        assert!(look(4, 1_000, 1_000_000)[0].starts_with("the queue is full: the server is read only as fast"));
+        assert!(look(5, 2_000, 1_000_000).is_empty());
+        assert!(look(6, 2_100, 1_000_000).is_empty());
+        let lines = look(7, 2_100, 900_000);
+        assert_eq!(lines, ["the queue has room again: reading from the server has waited 1.7s for it"]);
+        assert!(look(8, 2_100, 300_000).is_empty());
+        assert!(look(9, 2_100, 200_000)[0].contains("has caught up"));
+        assert!(look(10, 2_100, 0).is_empty());
+        assert!(look(11, 2_700, 0)[0].starts_with("the queue is full"));
     }
 
     #[test]
@@ -247,16 +243,16 @@ mod tests {
         let (mut watch, start) = (watch(Overflow::DropOldest), Instant::now());
         let mut reported = Vec::new();
         for at in 0..25 {
-            let lines = watch.look(&sight(start, at, None, None, 1_000_000, u64::from(at)));
+            let lines = watch.look(&sight(start, at, None, 0, 1_000_000, u64::from(at)));
             reported.extend(lines.iter().filter(|line| line.contains("dropped")).map(|_| at));
         }
         assert_eq!(reported, [1, 11, 21]);
-        let lines = watch.look(&sight(start, 25, None, None, 0, 24));
+        let lines = watch.look(&sight(start, 25, None, 0, 0, 24));
         assert!(lines[0].contains("3 Posts were dropped, 24 (23.4 KiB) since the start"), "{lines:?}");
         assert!(lines[1].contains("has caught up"), "{lines:?}");
         // Posts that a signal left unwritten are not drops of the policy.
         for overflow in [Overflow::Wait, Overflow::End] {
-            assert!(super::tests::watch(overflow).look(&sight(start, 0, None, None, 0, 9)).is_empty());
+            assert!(super::tests::watch(overflow).look(&sight(start, 0, None, 0, 0, 9)).is_empty());
         }
     }
 }

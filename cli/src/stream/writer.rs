@@ -10,7 +10,7 @@ use powerstream_client::queue::{Delivery, Receiver};
 
 use super::outlet::Post;
 use super::output::Output;
-use super::progress::{LONG_WRITE, Progress, Tally};
+use super::progress::{Progress, Tally};
 
 /// Posts that wait are written when they are so many bytes, though more may wait in the queue.
 pub(super) const BUFFER_BYTES: usize = 65_536;
@@ -72,7 +72,7 @@ impl<W: Write> Writer<W> {
             let written = self.sink.write(&waiting[..waiting.len().min(self.write_bytes)]);
             let now = Instant::now();
             let mut status = self.progress.lock();
-            status.output.end(now, LONG_WRITE);
+            status.output.end(now);
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(bytes) => at += bytes,

@@ -59,7 +59,7 @@ fn slow_reader_of_stdout_does_not_slow_down_the_reading() {
 #[test]
 fn disconnect_after_a_full_queue_names_the_reader_of_stdout() {
     let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 8000 --queue 512KiB"));
-    let told = stream.tells("nothing is read from the server until the reader of standard output makes room");
+    let told = stream.tells("the queue is full: the server is read only as fast as the reader of standard output makes room");
     assert!(told.contains(" of 512 KiB; a larger --queue holds more"), "{told}");
     let mut stdout = stream.stdout.take().unwrap();
     // Long enough for the server to lose patience.
@@ -71,6 +71,30 @@ fn disconnect_after_a_full_queue_names_the_reader_of_stdout() {
     stream.signal("INT");
     stream.end();
     reading.join().unwrap().unwrap();
+}
+
+/// It is waited for again and again, each time for a moment.
+#[test]
+fn disconnect_names_a_reader_of_stdout_that_is_always_too_slow() {
+    let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 8000 --queue 512KiB"));
+    let mut stdout = stream.stdout.take().unwrap();
+    let reading = thread::spawn(move || {
+        // 64 kB take 100 ms, which is about 150 Posts a second.
+        let mut buffer = vec![0; 65_536];
+        let mut count = 0;
+        while let Ok(1..) = stdout.read(&mut buffer) {
+            count += 1;
+            if count < 80 {
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    });
+    stream.tells("the queue is full: ");
+    stream.tells(" disconnected: ");
+    stream.tells("the likely cause: the reader of standard output was too slow");
+    stream.signal("INT");
+    stream.end();
+    reading.join().unwrap();
 }
 
 #[test]
@@ -119,7 +143,7 @@ fn signal_ends_a_blocked_stream_with_exact_totals() {
     check_all(&cases, |(runtime, signal)| {
         let file = file.path().display();
         // Once with a queue that has room, and once with one that is full, so that all threads wait.
-        for (queue, filled) in [("64MiB", ""), ("256KiB", "nothing is read from the server until ")] {
+        for (queue, filled) in [("64MiB", ""), ("256KiB", "the queue is full: the server is read only as fast as ")] {
             let arguments = format!("stream --simulate --posts {file} --runtime {runtime} --queue {queue}");
             let mut stream = Running::start_unread(&mut tool(&arguments));
             stream.tells("connected to ");
@@ -185,7 +209,7 @@ fn signal_ends_a_blocked_stream_whose_duration_is_over() {
     let file = posts(4_000);
     let arguments = format!("stream --simulate --posts {} --duration 500ms --queue 256KiB", file.path().display());
     let mut stream = Running::start_unread(&mut tool(&arguments));
-    stream.tells("nothing is read from the server until ");
+    stream.tells("the queue is full: the server is read only as fast as ");
     thread::sleep(Duration::from_secs(1));
     stream.signal("TERM");
     assert_eq!(stream.end(), Some(1), "{}", stream.told);
