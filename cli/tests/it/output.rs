@@ -282,28 +282,16 @@ fn blocked_stderr_stops_neither_the_stream_nor_its_end() {
     let arguments = "stream --simulate --rate 4000 --scenario unknown-messages";
     let (mut stderr, full) = full_pipe();
     let mut command = tool(&format!("{arguments} --max-posts 4000"));
-    let mut child = command.env("RUST_LOG", "debug").stderr(full).spawn().unwrap();
+    let mut stream = Running::start_untold(command.env("RUST_LOG", "debug").stderr(full));
     // This side must not hold the pipe open.
     drop(command);
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut count = 0;
-    let mut line = Vec::new();
-    while std::io::BufRead::read_until(&mut lines, b'\n', &mut line).unwrap() > 0 {
-        count += 1;
-        line.clear();
-        if count == 4_000 {
-            break;
-        }
+    for _ in 0..4_000 {
+        stream.line();
     }
-    assert_eq!(count, 4_000);
     let mut told = String::new();
     stderr.read_to_string(&mut told).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert!(
-        told.contains("\nPosts 4000, ") && told.contains("connected to "),
-        "the end is told: {}",
-        told.len()
-    );
+    assert_eq!(stream.end(), Some(0));
+    assert!(told.contains("\nPosts 4000, ") && told.contains("connected to "), "{} bytes", told.len());
 
     // A signal does not wait for standard error.
     for (second, exit) in [(None, 143), (Some("INT"), 130)] {
