@@ -27,6 +27,7 @@ use self::octets::ByteCounts;
 use self::reads::Reads;
 use crate::exit::{Exit, Failure, complain};
 use crate::file::Input;
+use crate::stdout::{Stdout, end_when_closed};
 use crate::system::explained;
 
 const EXAMPLES: &str = "\
@@ -87,9 +88,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut input = Input::open(&args.file).map_err(|why| {
         Failure::new(Exit::Failed, format!("{why}; name a recorded response, or - for standard input"))
     })?;
+    // The input may be quiet for long.
+    end_when_closed()?;
     let name = input.name().to_owned();
     let reads = Reads::new(&mut input, args.read_size as usize);
-    let mut output = BufWriter::with_capacity(65_536, io::stdout().lock());
+    let mut output = BufWriter::with_capacity(65_536, Stdout);
     let ending = if args.body {
         decode(reads, ByteCounts::new(), &mut output)
     } else if args.json {

@@ -1,7 +1,9 @@
 //! How the tool ends: its exit codes, and what it says on standard error.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
+use std::{io, thread};
+
+use crate::log;
 
 use crate::system::explained;
 
@@ -59,9 +61,17 @@ impl Failure {
     }
 }
 
-/// Writes one line to standard error. Where that is closed there is nobody to tell, and no reason to panic.
+/// Writes one line to standard error.
 pub(crate) fn complain(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "powerstream: {message}");
+    log::write(format!("powerstream: {message}\n").into_bytes());
+}
+
+/// Starts a thread that is not waited for: the process may end before it does.
+pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    match thread::Builder::new().name(String::from(name)).spawn(run) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))),
+    }
 }
 
 #[cfg(test)]

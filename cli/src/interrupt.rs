@@ -1,21 +1,129 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks for an end, the second does not ask.
+//! SIGINT (Ctrl-C), SIGTERM and SIGHUP: the first asks for an end, the second does not ask.
+//!
+//! A signal that is ignored when the tool starts stays ignored: `nohup` ignores SIGHUP, and shells without job control
+//! ignore SIGINT for commands in the background.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{io, thread};
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::{Exit, Failure};
 
-/// What a shell gives for a program that SIGINT ended: 128 + 2.
-pub(crate) const INTERRUPTED: i32 = 130;
+/// The exit code where SIGINT does not ask, as shells have it.
+pub(crate) const INTERRUPTED: i32 = exit_code(SIGINT);
 
-/// Has `end` called, on a thread of its own, when the user asks for the end. May be called once.
+/// The time for a clean end. Whatever holds the end up for longer, such as a blocked standard error, would hold it up
+/// for ever.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const SIGINT: i32 = 2;
+
+/// Has `end` called, on a separate thread, when the user asks for the end. May be called once.
 pub(crate) fn on_interrupt(end: impl Fn() + Send + 'static) -> Result<(), Failure> {
-    let asked = AtomicBool::new(false);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            // A reader of the output that takes nothing more can hold up an end in due form for ever.
-            std::process::exit(INTERRUPTED);
-        }
+    listen(end).map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))
+}
+
+fn listen(end: impl Fn() + Send + 'static) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut signals = signals(&runtime)?;
+    let run = async move {
+        let first = next(&mut signals).await;
         end();
+        let second = tokio::time::timeout(PATIENCE, next(&mut signals)).await;
+        std::process::exit(exit_code(second.unwrap_or(first)));
+    };
+    thread::Builder::new().name(String::from("signals")).spawn(move || runtime.block_on(run)).map(drop)
+}
+
+/// A program that a signal ended has this exit code in shells.
+const fn exit_code(signal: i32) -> i32 {
+    128 + signal
+}
+
+/// Waits for any of the signals; returns its number.
+async fn next(signals: &mut [Signal]) -> i32 {
+    poll_fn(|cx| {
+        let came =
+            signals.iter_mut().find_map(|signal| (signal.poll)(cx).is_ready().then_some(signal.number));
+        came.map_or(Poll::Pending, Poll::Ready)
     })
-    .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))
+    .await
+}
+
+/// Ready when the signal has come.
+type PollSignal = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
+
+/// A signal that is listened to.
+struct Signal {
+    number: i32,
+    poll: PollSignal,
+}
+
+#[cfg(unix)]
+fn signals(runtime: &Runtime) -> io::Result<Vec<Signal>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let _context = runtime.enter();
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let ignored = ignored();
+    let heeded = kinds.into_iter().filter(|kind| !is_in(ignored, kind.as_raw_value()));
+    let listen = |kind: SignalKind| {
+        let mut signal = signal(kind)?;
+        Ok(Signal { number: kind.as_raw_value(), poll: Box::new(move |cx| signal.poll_recv(cx)) })
+    };
+    heeded.map(listen).collect()
+}
+
+#[cfg(windows)]
+fn signals(runtime: &Runtime) -> io::Result<Vec<Signal>> {
+    use tokio::signal::windows;
+
+    let _context = runtime.enter();
+    let (mut c, mut brk) = (windows::ctrl_c()?, windows::ctrl_break()?);
+    let (mut close, mut shutdown) = (windows::ctrl_close()?, windows::ctrl_shutdown()?);
+    let polls: [PollSignal; 4] = [
+        Box::new(move |cx| c.poll_recv(cx)),
+        Box::new(move |cx| brk.poll_recv(cx)),
+        Box::new(move |cx| close.poll_recv(cx)),
+        Box::new(move |cx| shutdown.poll_recv(cx)),
+    ];
+    Ok(polls.into_iter().map(|poll| Signal { number: SIGINT, poll }).collect())
+}
+
+/// The signals that this process ignores, a bit each. Only Linux says so without unsafe code; elsewhere none.
+#[cfg(unix)]
+fn ignored() -> u64 {
+    std::fs::read_to_string("/proc/self/status").ok().and_then(|status| parse_ignored(&status)).unwrap_or(0)
+}
+
+#[cfg(unix)]
+fn parse_ignored(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+/// Bit 0 is signal 1.
+#[cfg(unix)]
+fn is_in(mask: u64, signal: i32) -> bool {
+    mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_ignored_signals_in_the_status_of_a_process() {
+        // As `nohup sh -c 'trap "" TERM; cat /proc/self/status'` has it.
+        let status =
+            "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000004001\nSigCgt:\t0000000000000002\n";
+        let mask = parse_ignored(status).unwrap();
+        assert_eq!([1, 2, 15].map(|signal| is_in(mask, signal)), [true, false, true]);
+        for status in ["", "SigIgn:", "SigIgn:\tzz", "SigCgt:\t0000000000000002"] {
+            assert_eq!(parse_ignored(status), None, "{status}");
+        }
+    }
 }

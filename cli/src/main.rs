@@ -22,6 +22,8 @@ mod man;
 mod rules;
 mod secret;
 mod simulate;
+mod size;
+mod stdout;
 mod stream;
 mod system;
 mod text;
@@ -99,5 +101,7 @@ fn main() -> ExitCode {
     // Wrong usage ends here, with clap's own text and code 2.
     let mut matches = command().get_matches();
     let cli = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
-    cli.command.run().unwrap_or_else(|failure| failure.report()).into()
+    let exit = cli.command.run().unwrap_or_else(|failure| failure.report());
+    log::finish();
+    exit.into()
 }

@@ -3,7 +3,7 @@
 pub(crate) mod options;
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -17,6 +17,7 @@ pub(crate) use self::options::Options;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
 use crate::log;
+use crate::stdout::Stdout;
 use crate::system::explained;
 use crate::text::Printable;
 
@@ -95,16 +96,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let (Some(path), Some(ca)) = (&args.ca_out, simulator.ca_pem()) {
         write_ca(path, ca)?;
     }
-    let mut output = io::stdout().lock();
-    listening(&mut output, &simulator).map_err(|error| Failure::output(&error))?;
-    drop(output);
+    listening(&mut BufWriter::new(Stdout), &simulator).map_err(|error| Failure::output(&error))?;
 
     let started = Instant::now();
     watch(&simulator, |length| ended.recv_timeout(length) == Err(RecvTimeoutError::Timeout));
     simulator.shutdown();
     let totals = simulator.ground_truth().totals();
-    // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "{}, {:.1?}", summary(&totals), started.elapsed());
+    log::write(format!("{}, {:.1?}\n", summary(&totals), started.elapsed()).into_bytes());
     Ok(Exit::Done)
 }
 
@@ -149,7 +147,7 @@ fn write_ca(path: &Path, ca: &str) -> Result<(), Failure> {
 }
 
 fn list_scenarios() -> io::Result<()> {
-    let mut output = io::stdout().lock();
+    let mut output = BufWriter::new(Stdout);
     for scenario in Scenario::all() {
         writeln!(output, "{scenario:<24}{}", scenario.description())?;
     }

@@ -1,44 +1,78 @@
 //! `powerstream stream`: Posts to standard output, for as long as anyone wants them.
 //!
 //! ```text
-//!   service or simulator --> [ Stream ] --events--> [ pump ] --Posts--> [ Output ] --> standard output
-//!                                                    |   \---when------> [ Latency ]
-//!                                                    \--all the rest---> [ Journal ] --> standard error
+//!   service or simulator --> [ Stream ] --events--> [ Pump ] --Posts--> [ Outlet ] --> queue
+//!                                                    |   \---when------> [ Latency ]     |
+//!                                                    \--all the rest---> [ Journal ]     v
+//!                                                                             |      [ Writer ] --> standard output
+//!                                                                             |          |
+//!                                             standard error <----------------+------[ Watch ]
 //! ```
 //!
-//! One thread does it all: nothing is queued, so nothing is held back and nothing is lost at the end. Others only ask
-//! for the end: Ctrl-C's and `--duration`'s.
+//! - The main thread reads and counts. It waits for standard output only if the queue is full, and
+//!   that is the policy.
+//! - The writing thread may be blocked by the reader of standard output for any time.
+//! - The watching thread reports that meanwhile, and notices that the reader is gone.
+//! - The threads of signals and of `--duration` ask for the end.
 
 mod arguments;
 mod connections;
 mod journal;
 mod latency;
+mod outlet;
 mod output;
 mod pretty;
+mod progress;
 mod pump;
 mod reading;
 mod refusal;
 mod source;
+mod watch;
+mod writer;
 
-use std::io::{self, Write};
-use std::time::Instant;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+use std::{fmt, io, thread};
 
+use powerstream_client::queue::{Overflow, QueueStats, queue};
+use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_core::merge::Topology;
 use powerstream_core::session::DisconnectReason;
 use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
-use tracing::debug;
+use tracing::{debug, info};
 
 pub(crate) use self::arguments::Args;
 use self::connections::connections;
 use self::journal::Journal;
 use self::latency::Latency;
+use self::outlet::Outlet;
 use self::output::Output;
-use self::pump::{Ended, Pump};
-use crate::exit::{Exit, Failure};
+use self::progress::{Progress, Tally};
+use self::pump::{End, Ended, Pump};
+use self::watch::Watch;
+use self::writer::Writer;
+use crate::exit::{Exit, Failure, spawn};
+use crate::interrupt::on_interrupt;
 use crate::simulate::options;
+use crate::stdout::{Stdout, write_bytes};
 use crate::text::with_options;
-use crate::{log, token};
+use crate::{log, size, token};
+
+/// The time that a signal gives the reader of standard output to take what is queued.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What other threads report to the main one.
+enum Report {
+    /// The writer has ended, with this result.
+    Written(io::Result<()>),
+    /// The reader of standard output has closed it.
+    Closed,
+    /// A signal came, at that time.
+    Interrupted(Instant),
+}
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.check()?;
@@ -68,20 +102,166 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     told.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
     let journal = Journal::new(told, group);
-    let mut pump = Pump::new(Output::to_stdout(args.format), latency, journal, args.max_posts);
+    let progress = Arc::new(Progress::new());
+    let (sender, reports) = mpsc::channel();
     let started = Instant::now();
-    let ended = reading::run(args, connections, group, tls.as_ref(), &mut pump)?;
+    let (ended, pump) = reading::run(args, connections, group, tls.as_ref(), |shutdown| {
+        start(args, latency, journal, &progress, shutdown, &sender)
+    })?;
+    let End { received, queue, latency, journal } = pump.finish();
+    let written = wait_written(&reports);
     // The client has left: the simulator waits for nobody.
     drop(simulator);
-    // Where the output failed, nobody knows how much of it arrived.
-    if ended.is_ok() {
-        // Where standard error is closed there is nobody to tell.
-        let _ = io::stderr().lock().write_all(pump.summary(started.elapsed()).as_bytes());
+    let (is_over, failed) = match written {
+        // How much of it the reader took before it left is not known.
+        Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::output(&error)),
+        Some(Err(error)) => (false, Some(Failure::output(&error))),
+        Some(Ok(())) => (true, None),
+        None => (false, None),
+    };
+    let status = progress.lock();
+    let fates = Fates::new(received, status.written, &queue, args.queue().overflow, is_over);
+    let mut totals = format!("{fates}, {}, {:.1?}\n", journal.totals(), started.elapsed());
+    for race in journal.races() {
+        totals += &format!("{race}\n");
     }
-    match ended.map_err(|error| Failure::output(&error))? {
-        Ended::AsAsked => Ok(Exit::Done),
-        Ended::GaveUp(cause) => Err(gave_up(&cause)),
+    if status.waits.count() > 0 {
+        totals += &format!("wait from receipt to standard output: {}\n", status.waits);
     }
+    totals += &format!("{}\n", latency.summary());
+    log::write(totals.into_bytes());
+    match (failed, ended) {
+        (Some(failure), _) => Err(failure),
+        (None, Ended::GaveUp(cause)) => Err(gave_up(&cause)),
+        (None, Ended::Refused) => Err(Failure::new(Exit::Failed, queue_full(args))),
+        (None, Ended::AsAsked) if fates.unwritten.posts > 0 => {
+            Err(Failure::new(Exit::Failed, not_written(&fates)))
+        }
+        (None, Ended::AsAsked) => Ok(Exit::Done),
+    }
+}
+
+/// Starts the threads that work beside the reading one, and makes the pump that reads.
+fn start(
+    args: &Args,
+    latency: Latency,
+    journal: Journal,
+    progress: &Arc<Progress>,
+    shutdown: ShutdownHandle,
+    reports: &Sender<Report>,
+) -> Result<Pump, Failure> {
+    let config = args.queue();
+    let (sender, receiver) = queue(config);
+    // A reader of standard output that takes nothing is not waited for after a signal.
+    let hurry = ShutdownHandle::new();
+
+    let (report, stream) = (reports.clone(), shutdown.clone());
+    let writer = Writer::new(Stdout, write_bytes(), Output::for_stdout(args.format), Arc::clone(progress));
+    spawn("writer", move || {
+        let written = catch_unwind(AssertUnwindSafe(|| writer.run(receiver)));
+        let written = written.unwrap_or_else(|_| Err(io::Error::other("the writing thread panicked")));
+        if written.is_err() {
+            stream.shutdown();
+        }
+        // An error means that the main thread no longer waits.
+        let _ = report.send(Report::Written(written));
+    })?;
+
+    let (report, stream) = (reports.clone(), shutdown.clone());
+    let (mut watch, progress_seen, monitor) = (Watch::new(config), Arc::clone(progress), sender.monitor());
+    spawn("watch", move || {
+        watch.run(&progress_seen, &monitor);
+        info!("the reader of standard output has closed it: the stream ends");
+        let _ = report.send(Report::Closed);
+        stream.shutdown();
+    })?;
+
+    if let Some(length) = args.duration {
+        let stream = shutdown.clone();
+        spawn("duration", move || {
+            thread::sleep(length);
+            stream.shutdown();
+        })?;
+    }
+    let outlet = Outlet::new(sender, shutdown.clone(), hurry.listen(), Arc::clone(progress));
+    let report = reports.clone();
+    on_interrupt(move || {
+        let _ = report.send(Report::Interrupted(Instant::now()));
+        hurry.shutdown();
+        shutdown.shutdown();
+    })?;
+    Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts))
+}
+
+/// Waits until the writer has ended, after a signal for [`GRACE`] only. Returns its result, or `None` where it still
+/// writes. A reader that has closed standard output is as good as a write that found it closed.
+fn wait_written(reports: &Receiver<Report>) -> Option<io::Result<()>> {
+    let (mut is_closed, mut until) = (false, None::<Instant>);
+    loop {
+        let report = match until {
+            None => reports.recv().ok(),
+            Some(until) => reports.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+        };
+        match report? {
+            Report::Written(Ok(())) if is_closed => return Some(Err(io::ErrorKind::BrokenPipe.into())),
+            Report::Written(result) => return Some(result),
+            Report::Closed => is_closed = true,
+            Report::Interrupted(at) => until = Some(at + GRACE),
+        }
+    }
+}
+
+/// What became of the Posts that were received.
+struct Fates {
+    written: Tally,
+    /// By the full queue, as its policy has it.
+    dropped: Tally,
+    /// Neither: the end came before.
+    unwritten: Tally,
+}
+
+impl Fates {
+    fn new(received: Tally, written: Tally, queue: &QueueStats, overflow: Overflow, is_over: bool) -> Self {
+        let lost = received - written;
+        let dropped = match overflow {
+            // It drops nothing but at the end.
+            Overflow::Wait => Tally::default(),
+            // An array that is written as it came is one message in the queue.
+            _ if is_over => lost,
+            _ => Tally { posts: queue.dropped.messages, bytes: queue.dropped.bytes },
+        };
+        Self { written, dropped, unwritten: lost - dropped }
+    }
+}
+
+impl fmt::Display for Fates {
+    /// For the totals.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Posts {}", self.written.posts)?;
+        for (name, tally) in [("dropped", self.dropped), ("not written", self.unwritten)] {
+            if tally.posts > 0 {
+                write!(f, ", {name} {tally}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn queue_full(args: &Args) -> String {
+    format!(
+        "the queue of {} was full, and --overflow is end: the reader of standard output is too slow; it must read \
+         faster, or --queue be larger",
+        args.queue
+    )
+}
+
+fn not_written(fates: &Fates) -> String {
+    format!(
+        "standard output did not take everything in time: {} Posts that were received are not written ({}), and the last \
+         line may be incomplete",
+        fates.unwritten.posts,
+        size::shown(fates.unwritten.bytes)
+    )
 }
 
 /// Whom to trust, where that is not just whom the system does.

@@ -315,10 +315,35 @@ impl<E> Sender<E> {
         self.shared.lock().stats()
     }
 
-    /// From here on nothing waits for room: the reader is to end. What tells of a connection is taken beyond its bound, messages that find
-    /// no room are dropped and counted.
-    fn end_waits(&mut self) {
+    /// Returns a handle that reads [`QueueStats`] from any thread, also after both ends are gone.
+    #[must_use]
+    pub fn monitor(&self) -> QueueMonitor<E> {
+        QueueMonitor { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Ends all waits for room, for a reader that is to end: events of a connection are taken beyond their bound from now
+    /// on, and messages that find no room are dropped and counted.
+    pub fn end_waits(&mut self) {
         self.shared.lock().end_waits();
+    }
+}
+
+/// Reads the counters of a queue, wherever its two ends are: made by [`Sender::monitor`].
+pub struct QueueMonitor<E> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E> QueueMonitor<E> {
+    /// How the queue stands.
+    #[must_use]
+    pub fn stats(&self) -> QueueStats {
+        self.shared.lock().stats()
+    }
+}
+
+impl<E> Clone for QueueMonitor<E> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -431,6 +456,12 @@ impl std::error::Error for TimedOut {}
 impl<E> fmt::Debug for Sender<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl<E> fmt::Debug for QueueMonitor<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueMonitor").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 

@@ -9,6 +9,7 @@ use super::input::{Entry, FILES, ProfileArg, Source, TAG_CHARACTERS_MAX};
 use super::render::{errors, is_colored, shown, warn_of_too_many};
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
+use crate::stdout::Stdout;
 
 /// Say which rules are valid, and what is wrong with the others
 #[derive(Debug, clap::Args)]
@@ -30,9 +31,8 @@ type Extra = (&'static str, String);
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (entries, profile) = (args.source.read()?, args.profile.profile);
-    let stdout = io::stdout();
-    let is_colored = is_colored(&stdout);
-    let mut output = BufWriter::new(stdout.lock());
+    let is_colored = is_colored(&io::stdout());
+    let mut output = BufWriter::new(Stdout);
     let mut seen = Seen::default();
     let (mut invalid, mut warnings) = (0, 0);
     for (index, entry) in entries.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `powerstream rules explain`: what a rule asks for, in plain words.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 
 use powerstream_rules::check;
 
@@ -8,6 +8,7 @@ use super::input::{FILES, ProfileArg, Source};
 use super::render::{errors, shown, tell};
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
+use crate::stdout::Stdout;
 
 /// Say in plain words what rules ask for, and in which order they are evaluated
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (entries, profile) = (args.source.read()?, args.profile.profile);
-    let mut output = BufWriter::new(io::stdout().lock());
+    let mut output = BufWriter::new(Stdout);
     let mut exit = Exit::Done;
     for entry in &entries {
         let verdict = check(&entry.value, profile);

@@ -8,6 +8,7 @@ use super::input::{FILES, ProfileArg, Source};
 use super::render::{errors, shown, tell};
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
+use crate::stdout::Stdout;
 use crate::text::Printable;
 
 /// Write rules in canonical form
@@ -39,9 +40,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (entries, profile) = (args.source.read()?, args.profile.profile);
     let options = FormatOptions { explicit: args.explicit, sort: args.sort };
-    let stdout = io::stdout();
-    let terminal = stdout.is_terminal();
-    let mut output = BufWriter::new(stdout.lock());
+    let terminal = io::stdout().is_terminal();
+    let mut output = BufWriter::new(Stdout);
     let mut exit = Exit::Done;
     for entry in &entries {
         let verdict = check(&entry.value, profile);

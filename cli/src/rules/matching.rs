@@ -9,7 +9,7 @@ mod explain;
 mod matched;
 mod posts;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use powerstream_core::post::Post;
@@ -22,6 +22,7 @@ use super::input::{self, Entry, ProfileArg};
 use super::render::{shown, tell, warn_of_too_many};
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
+use crate::stdout::{Stdout, end_when_closed};
 
 const NOTES: &str = "\
 The rules must be valid: what the service refuses matches nothing. The file of --rules is that of `rules check --file`.
@@ -125,7 +126,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let Some(rules) = compile(entries, args, &mut set) else { return Ok(Exit::Failed) };
 
     let mut posts = Posts::open(&args.posts)?;
-    let mut output = BufWriter::new(io::stdout().lock());
+    // The input may be quiet for long.
+    end_when_closed()?;
+    let mut output = BufWriter::new(Stdout);
     let mut scratch = Scratch::new();
     let mut counts = Counts::default();
     while let Some(item) = posts.next()? {

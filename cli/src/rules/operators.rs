@@ -1,6 +1,6 @@
 //! `powerstream rules operators`: the table, as a product sees it, or one row of it.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 
 use powerstream_rules::operator::{Availability, Kind, Negation};
 use powerstream_rules::{Operator, Profile, check};
@@ -9,6 +9,7 @@ use super::input::ProfileArg;
 use super::render::shown;
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
+use crate::stdout::Stdout;
 
 /// List the operators that a product has, or tell about one
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         Some(name) => vec![named(name, profile)?],
         None => Operator::ALL.to_vec(),
     };
-    let mut output = BufWriter::new(io::stdout().lock());
+    let mut output = BufWriter::new(Stdout);
     for operator in operators {
         let listed = match operator.availability(profile) {
             Availability::Listed => true,

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use powerstream_client::queue::{self, QueueConfig};
 use powerstream_core::endpoint::{self, Endpoint};
 
 use super::output::Format;
 use crate::connection::named::{CONNECTIONS_MAX, Connect};
 use crate::exit::{Exit, Failure};
 use crate::simulate::Options;
+use crate::size::Size;
 use crate::{connection, duration};
 
 /// Behind those of every command that connects.
@@ -19,19 +21,33 @@ Posts go to standard output, one a line. What happens goes to standard error, as
 error, warn, info, debug, trace; default: info; debug shows the heads of responses). Of messages that are neither Posts
 nor words about the connection the first of each kind is shown; further ones are counted, and shown at debug.
 
-The stream goes on, over disconnects, until --max-posts, --duration or Ctrl-C; a second Ctrl-C ends it at once, with
-code 130. With --simulate and --posts too: the simulator sends the whole file and then keep-alives, as a service does
-that has no more Posts. The end brings totals on standard error, whatever RUST_LOG says, but none where the output
-failed or its reader left. Their bytes are all that was received, heads and framing included.
+One thread reads the server and one writes standard output. Between them is a queue, so that a reader of standard output
+that is slow for a while does not slow down the reading: servers disconnect slow readers. --queue bounds it, and a Post
+counts as 256 bytes at least. By default (64MiB, --overflow wait) nothing is dropped here: once the queue is full nothing
+is read from the server until there is room again, and the server may disconnect; a gap is then reported as always. A
+reader of standard output that takes nothing for 5 s, a queue that is half full, and one that is full are reported on
+standard error, and so is their end. Posts that a full queue dropped are in the totals as `dropped`, not as Posts.
+
+The stream goes on, over disconnects, until --max-posts, --duration or a signal: SIGINT (Ctrl-C), SIGTERM or SIGHUP, but
+for those that are ignored when it starts, as nohup ignores SIGHUP. --max-posts and --duration end it when all that was
+received is written, however long the reader takes. A signal gives the reader half a second to take what is queued, then
+counts the rest as `not written`; the last line may then be incomplete. A second signal ends it at once. With --simulate
+and --posts too: the simulator sends the whole file and then keep-alives, as a service does that has no more Posts. When
+the reader of standard output closes it, the stream ends within seconds, also while no Posts come.
+
+The end brings totals on standard error, whatever RUST_LOG says, but none where the reader of standard output has closed
+it. Their Posts are those written, their bytes are all that was received, heads and framing included.
 
 Latencies are those of --simulate: from the simulator's write to delivery. Other servers' Posts have a lag: from the
 time of creation in their ids, by this machine's clock. --seed also decides the jitter of the waits between attempts.
 
 Exit codes:
-  0  --max-posts, --duration or Ctrl-C reached, or the reader of the output has had enough
-  1  gave up: the server refused for good, the output cannot be written, or there is no CA to trust
+  0  --max-posts, --duration or a signal, and all is written; or the reader of standard output has closed it
+  1  gave up: the server refused for good, the output cannot be written, or there is no CA to trust; or Posts that were
+     received are not written: after a signal, or by --overflow end
   2  wrong usage
   4  no token, one that cannot be right, or not authorised (401, 403)
+  129, 130, 143  a second SIGHUP, SIGINT or SIGTERM; or one, where the end took more than 2 s
 
 Examples:
   powerstream stream --simulate --max-posts 1000
@@ -91,7 +107,15 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub(super) format: Format,
 
-    /// End after so many Posts; the elements of an array count each
+    /// Most bytes of Posts that wait for the reader of standard output, such as 500kB, 64MiB or 1GiB
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    pub(super) queue: Size,
+
+    /// What happens to Posts when the queue is full
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = Overflow::Wait)]
+    pub(super) overflow: Overflow,
+
+    /// End after so many Posts were received; the elements of an array count each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_posts: Option<u64>,
 
@@ -127,7 +151,37 @@ pub(super) enum Runtime {
     Smol,
 }
 
+/// What a full queue does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Overflow {
+    /// Nothing is read from the server until there is room; nothing is dropped here, but the server may disconnect
+    Wait,
+    /// The oldest Posts are dropped, and counted
+    DropOldest,
+    /// New Posts are dropped, and counted
+    DropNewest,
+    /// The stream ends when what is queued is written, with exit code 1
+    End,
+}
+
+/// The memory that a queued Post takes besides its own bytes is bounded by counting it as so many bytes at least.
+const POST_BYTES_MIN: usize = 256;
+
 impl Args {
+    /// The queue between the server and standard output.
+    pub(super) fn queue(&self) -> QueueConfig {
+        let mut config = QueueConfig::default();
+        config.bytes_max = self.queue.0.get();
+        config.messages_max = (config.bytes_max / POST_BYTES_MIN).max(1);
+        config.overflow = match self.overflow {
+            Overflow::Wait => queue::Overflow::Wait,
+            Overflow::DropOldest => queue::Overflow::DropOldest,
+            Overflow::DropNewest => queue::Overflow::DropNewest,
+            Overflow::End => queue::Overflow::End,
+        };
+        config
+    }
+
     /// What the single arguments cannot know.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let usage = |text: String| Err(Failure::new(Exit::Usage, text));

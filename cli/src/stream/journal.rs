@@ -1,6 +1,7 @@
 //! Everything but Posts: told on standard error, and counted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use powerstream_core::http::Head;
 use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
@@ -239,8 +240,16 @@ impl Journal {
     }
 
     /// A connection ended, or was not made. It had received so many octets.
-    pub(super) fn disconnected(&mut self, connection: usize, disconnected: &Disconnected, received: u64) {
-        let what = if self.lines[connection].is_open { "disconnected" } else { "could not connect" };
+    /// Where reading was held up before for want of room in the queue, that may be why.
+    pub(super) fn disconnected(
+        &mut self,
+        connection: usize,
+        disconnected: &Disconnected,
+        received: u64,
+        held: Option<Duration>,
+    ) {
+        let was_open = self.lines[connection].is_open;
+        let what = if was_open { "disconnected" } else { "could not connect" };
         self.closed(connection, received);
         let Line { prefix, refusal, .. } = &mut self.lines[connection];
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
@@ -255,6 +264,12 @@ impl Journal {
                 let reason = with_options(reason);
                 warn!(announced, undelivered_bytes, "{prefix}{what}: {reason}; next attempt {next}")
             }
+        }
+        if let Some(held) = held.filter(|_| was_open) {
+            warn!(
+                "{prefix}the likely cause: the reader of standard output was too slow, so that the queue was full and \
+                 nothing was read for {held:.1?}; a larger --queue holds more, --overflow drop-oldest never waits"
+            );
         }
         if disconnected.at_ceiling {
             warn!("{prefix}the waits have reached their ceiling: something lasting is wrong");

@@ -1,10 +1,11 @@
 //! How long Posts were on their way.
 //!
 //! From the simulator in this process it is exact: from just before the `write()` that completed a Post to its
-//! delivery, on one clock. From any other server it is the lag behind the time of creation that a Post's id holds, to
+//! receipt, on one clock. From any other server it is the lag behind the time of creation that a Post's id holds, to
 //! the millisecond, across two clocks and with everything that the service does in between.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
@@ -23,9 +24,38 @@ const NANOSECONDS_MAX: u64 = 86_400_000_000_000;
 
 pub(super) struct Latency {
     from: From,
+    spread: Spread,
+    replayed: u64,
+}
+
+/// How lengths of time are spread.
+pub(super) struct Spread {
     /// In nanoseconds.
     histogram: Histogram<u64>,
-    replayed: u64,
+}
+
+impl Spread {
+    pub(super) fn new() -> Self {
+        let histogram = Histogram::new_with_bounds(1, NANOSECONDS_MAX, DIGITS)
+            .unwrap_or_else(|_| unreachable!("the bounds are constants that it accepts"));
+        Self { histogram }
+    }
+
+    pub(super) fn record(&mut self, length: Duration) {
+        self.histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |quantile| Duration::from_nanos(self.histogram.value_at_quantile(quantile));
+        let max = Duration::from_nanos(self.histogram.max());
+        write!(f, "p50 {:.1?}, p99 {:.1?}, max {max:.1?}", at(0.5), at(0.99))
+    }
 }
 
 enum From {
@@ -63,9 +93,7 @@ impl Latency {
     }
 
     fn new(from: From) -> Self {
-        let histogram = Histogram::new_with_bounds(1, NANOSECONDS_MAX, DIGITS)
-            .unwrap_or_else(|_| unreachable!("the bounds are constants that it accepts"));
-        Self { from, histogram, replayed: 0 }
+        Self { from, spread: Spread::new(), replayed: 0 }
     }
 
     /// A stream has begun.
@@ -103,7 +131,7 @@ impl Latency {
                 } else {
                     // The id's millisecond is cut off, so this is up to one too long. Clocks that disagree give zero.
                     let created_at = UNIX_EPOCH + Duration::from_millis(created_at.as_millis());
-                    record(&mut self.histogram, created_at.elapsed().unwrap_or_default());
+                    self.spread.record(created_at.elapsed().unwrap_or_default());
                 }
             }
         }
@@ -121,7 +149,7 @@ impl Latency {
             if *since > Some(written_at) || !written.insert(id) {
                 self.replayed += 1;
             } else {
-                record(&mut self.histogram, delivered_at.saturating_duration_since(written_at));
+                self.spread.record(delivered_at.saturating_duration_since(written_at));
             }
         }
     }
@@ -129,25 +157,15 @@ impl Latency {
     /// What came of it, on one line.
     pub(super) fn summary(&self) -> String {
         let name = match self.from {
-            From::Write { .. } => "latency from the simulator's write to delivery",
-            From::Creation { .. } => "lag from a Post's creation to delivery",
+            From::Write { .. } => "latency from the simulator's write to receipt",
+            From::Creation { .. } => "lag from a Post's creation to receipt",
         };
-        let histogram = &self.histogram;
-        match self.replayed {
-            _ if !histogram.is_empty() => {
-                let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
-                let (p50, p99, max) = (at(0.5), at(0.99), Duration::from_nanos(histogram.max()));
-                let count = histogram.len();
-                format!("{name}: p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?} ({count} Posts)")
-            }
-            0 => format!("{name}: none"),
-            _ => format!("{name}: none (replayed Posts)"),
+        match (self.spread.count(), self.replayed) {
+            (count @ 1.., _) => format!("{name}: {} ({count} Posts)", self.spread),
+            (0, 0) => format!("{name}: none"),
+            (0, _) => format!("{name}: none (replayed Posts)"),
         }
     }
-}
-
-fn record(histogram: &mut Histogram<u64>, length: Duration) {
-    histogram.saturating_record(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]
@@ -163,11 +181,11 @@ mod tests {
     #[test]
     fn measures_lag_of_posts_created_since_connecting() {
         let mut latency = Latency::from_creation();
-        assert!(latency.summary().ends_with("delivery: none"));
+        assert!(latency.summary().ends_with("receipt: none"));
         latency.connected();
         latency.delivered(post(Duration::from_secs(3_600)), Instant::now());
         latency.delivered(PostId::new(20), Instant::now());
-        assert!(latency.summary().ends_with("delivery: none (replayed Posts)"), "{}", latency.summary());
+        assert!(latency.summary().ends_with("receipt: none (replayed Posts)"), "{}", latency.summary());
         std::thread::sleep(Duration::from_millis(30));
         latency.delivered(post(Duration::from_millis(20)), Instant::now());
         let summary = latency.summary();
@@ -178,15 +196,15 @@ mod tests {
     fn keeps_percentiles_accurate_across_scales() {
         let mut latency = Latency::from_creation();
         for microseconds in 1..=1_000 {
-            record(&mut latency.histogram, Duration::from_micros(microseconds));
+            latency.spread.record(Duration::from_micros(microseconds));
         }
-        record(&mut latency.histogram, Duration::from_secs(3));
+        latency.spread.record(Duration::from_secs(3));
         let summary = latency.summary();
         assert!(
             summary.contains("p50 501.") && summary.contains("p99 99") && summary.contains("max 3.0s"),
             "{summary}"
         );
-        record(&mut latency.histogram, Duration::MAX);
+        latency.spread.record(Duration::MAX);
         assert!(latency.summary().contains("max 8"), "{}", latency.summary());
     }
 }

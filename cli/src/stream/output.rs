@@ -1,10 +1,11 @@
 //! Posts on their way to standard output, one a line.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, Write};
 
 use powerstream_core::stream::PostId;
 
 use super::pretty::{self, Style};
+use super::writer::BUFFER_BYTES;
 use crate::log::wants_color;
 use crate::text::is_unsafe;
 
@@ -19,50 +20,49 @@ pub(crate) enum Format {
     Pretty,
 }
 
-/// Writes Posts; buffers them until [`Output::flush`].
-pub(super) struct Output<W: Write> {
-    writer: BufWriter<W>,
+/// Formats Posts, and keeps them until they are written.
+pub(super) struct Output {
+    buffer: Vec<u8>,
     format: Format,
     /// A terminal obeys what lies in strings that strangers wrote.
     is_terminal: bool,
     style: Style,
 }
 
-/// A few reads' worth: the pump flushes when it has nothing more to write.
-const BUFFER_BYTES: usize = 65_536;
-
-impl Output<StdoutLock<'static>> {
-    pub(super) fn to_stdout(format: Format) -> Self {
-        let stdout = io::stdout();
-        let is_terminal = stdout.is_terminal();
-        Self::new(stdout.lock(), format, is_terminal, is_terminal && wants_color())
-    }
-}
-
-impl<W: Write> Output<W> {
-    fn new(writer: W, format: Format, is_terminal: bool, is_colored: bool) -> Self {
-        let writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
-        Self { writer, format, is_terminal, style: Style { is_colored } }
+impl Output {
+    /// For standard output, be it a terminal or not.
+    pub(super) fn for_stdout(format: Format) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        Self::new(format, is_terminal, is_terminal && wants_color())
     }
 
-    pub(super) const fn format(&self) -> Format {
-        self.format
+    pub(super) const fn new(format: Format, is_terminal: bool, is_colored: bool) -> Self {
+        Self { buffer: Vec::new(), format, is_terminal, style: Style { is_colored } }
     }
 
-    /// Writes one Post.
-    pub(super) fn post(&mut self, bytes: &[u8], id: Option<PostId>) -> io::Result<()> {
-        match self.format {
-            Format::Raw => self.writer.write_all(bytes)?,
-            Format::Json if self.is_terminal => self.writer.write_all(shown(bytes).as_bytes())?,
-            Format::Json => write_line(bytes, &mut self.writer)?,
-            Format::Pretty => pretty::write(bytes, id, self.style, &mut self.writer)?,
-        }
-        self.writer.write_all(b"\n")
+    /// Formats one Post.
+    pub(super) fn post(&mut self, bytes: &[u8], id: Option<PostId>) {
+        let Self { buffer, format, is_terminal, style } = self;
+        let formatted = match format {
+            Format::Raw => buffer.write_all(bytes),
+            Format::Json if *is_terminal => buffer.write_all(shown(bytes).as_bytes()),
+            Format::Json => write_line(bytes, buffer),
+            Format::Pretty => pretty::write(bytes, id, *style, buffer),
+        };
+        formatted.unwrap_or_else(|error| unreachable!("memory takes all that is written: {error}"));
+        buffer.push(b'\n');
     }
 
-    /// Hands over all that was written.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+    /// What is to be written.
+    pub(super) fn waiting(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Forgets what was to be written.
+    pub(super) fn clear(&mut self) {
+        self.buffer.clear();
+        // A long Post is no reason to hold its memory for months.
+        self.buffer.shrink_to(2 * BUFFER_BYTES);
     }
 }
 
@@ -104,9 +104,9 @@ mod tests {
         "{\"id\":20,\r\n\t\"text\":\"a\u{7f}\u{9b}31m\u{202e}\\n\u{e4}\u{1f600}\",\n\"user\":null}";
 
     fn written(format: Format, is_terminal: bool, post: &[u8]) -> Vec<u8> {
-        let mut output = Output::new(Vec::new(), format, is_terminal, false);
-        output.post(post, Some(PostId::new(20))).unwrap();
-        output.writer.into_inner().unwrap()
+        let mut output = Output::new(format, is_terminal, false);
+        output.post(post, Some(PostId::new(20)));
+        output.waiting().to_vec()
     }
 
     #[test]

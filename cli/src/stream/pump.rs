@@ -1,42 +1,63 @@
 //! The loop: each event to where it belongs.
 
-use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use powerstream_client::merged::MergedEvent;
+use powerstream_client::queue::{QueueStats, SendOutcome};
 use powerstream_core::merge::ConnectionId;
 use powerstream_core::session::{DisconnectReason, Message, SessionEvent};
 use powerstream_core::stream::{Kind, Malformed, MalformedReason, PostId, classify, elements, validate};
 
 use super::journal::Journal;
 use super::latency::Latency;
-use super::output::{Format, Output};
+use super::outlet::Outlet;
+use super::output::Format;
+use super::progress::Tally;
 use super::source::Source;
 
-/// How the stream ended, where it was not its output that failed.
+/// How the stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// By `--max-posts`, `--duration` or Ctrl-C.
+    /// By `--max-posts`, `--duration` or a signal.
     AsAsked,
     /// For a reason that asking again cannot cure.
     GaveUp(DisconnectReason),
+    /// By the queue to the writer, which takes nothing more: it is full, and that is the policy, or the writer failed.
+    Refused,
 }
 
-pub(super) struct Pump<W: Write> {
-    output: Output<W>,
+/// What is left of a pump.
+pub(super) struct End {
+    pub(super) received: Tally,
+    pub(super) queue: QueueStats,
+    pub(super) latency: Latency,
+    pub(super) journal: Journal,
+}
+
+pub(super) struct Pump {
+    outlet: Outlet,
     latency: Latency,
     journal: Journal,
-    posts: u64,
+    format: Format,
     posts_max: u64,
+    /// The queue has ended.
+    is_refused: bool,
 }
 
-impl<W: Write> Pump<W> {
-    pub(super) fn new(output: Output<W>, latency: Latency, journal: Journal, posts_max: Option<u64>) -> Self {
-        Self { output, latency, journal, posts: 0, posts_max: posts_max.unwrap_or(u64::MAX) }
+impl Pump {
+    pub(super) fn new(
+        outlet: Outlet,
+        latency: Latency,
+        journal: Journal,
+        format: Format,
+        posts_max: Option<u64>,
+    ) -> Self {
+        let posts_max = posts_max.unwrap_or(u64::MAX);
+        Self { outlet, latency, journal, format, posts_max, is_refused: false }
     }
 
-    /// Runs until the end. All that was delivered is written by then, unless writing failed.
-    pub(super) async fn run(&mut self, source: &mut impl Source) -> io::Result<Ended> {
+    /// Runs until the end. All that was received is in the queue by then, but for what its policy dropped.
+    pub(super) async fn run(&mut self, source: &mut impl Source) -> Ended {
         let ended = self.events(source).await;
         for index in 0..self.journal.connections() {
             let Some(connection) = ConnectionId::new(index) else { unreachable!("it is an open connection") };
@@ -44,16 +65,20 @@ impl<W: Write> Pump<W> {
         }
         self.journal.arrivals(source.duplicates(), source.records());
         self.latency.settle();
-        self.output.flush()?;
         ended
     }
 
-    async fn events(&mut self, source: &mut impl Source) -> io::Result<Ended> {
+    /// Ends the queue, so that the writer ends when it has written what is in it.
+    pub(super) fn finish(self) -> End {
+        let Self { outlet, latency, journal, .. } = self;
+        End { received: outlet.received(), queue: outlet.stats(), latency, journal }
+    }
+
+    async fn events(&mut self, source: &mut impl Source) -> Ended {
         let mut gave_up = 0;
-        while self.posts < self.posts_max {
+        while self.posts() < self.posts_max {
             if !source.find_next() {
-                // What comes next may be long in coming. Posts first, then book-keeping.
-                self.output.flush()?;
+                // What comes next may be long in coming: time for book-keeping.
                 self.latency.settle();
             }
             let Some(event) = source.next().await else { break };
@@ -74,7 +99,7 @@ impl<W: Write> Pump<W> {
             };
             let connection = id.index();
             match event {
-                SessionEvent::Message(message) => self.message(connection, &message, now)?,
+                SessionEvent::Message(message) => self.message(connection, &message, now).await,
                 SessionEvent::Connected(connected) => {
                     self.latency.connected();
                     self.journal.connected(connection, &connected);
@@ -86,62 +111,72 @@ impl<W: Write> Pump<W> {
                 SessionEvent::Refused(refused) => self.journal.refused(connection, &refused),
                 SessionEvent::Disconnected(disconnected) => {
                     self.latency.disconnected(now);
-                    self.journal.disconnected(connection, &disconnected, source.received(id));
+                    let held = self.outlet.blamed(now);
+                    self.journal.disconnected(connection, &disconnected, source.received(id), held);
                 }
                 SessionEvent::GaveUp(why) => {
                     self.journal.gave_up(connection, &why.reason, source.received(id));
                     gave_up += 1;
                     if gave_up == self.journal.connections() {
-                        return Ok(Ended::GaveUp(why.reason));
+                        return Ended::GaveUp(why.reason);
                     }
                 }
                 // An event that is newer than this tool.
                 _ => {}
             }
         }
-        Ok(Ended::AsAsked)
+        if self.is_refused { Ended::Refused } else { Ended::AsAsked }
     }
 
-    fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) -> io::Result<()> {
-        match message.kind() {
-            Kind::Post { .. } => self.post(connection, message.bytes, message.id(), now),
-            Kind::Array => self.array(connection, message.bytes, now),
-            kind => {
-                self.journal.message(connection, &kind, message.bytes);
-                Ok(())
-            }
-        }
+    fn posts(&self) -> u64 {
+        self.outlet.received().posts
     }
 
-    fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>, now: Instant) -> io::Result<()> {
-        // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
-        if self.output.format() != Format::Raw
-            && let Err(malformed) = check(bytes)
-        {
-            self.journal.left_out(connection, bytes, malformed);
-            return Ok(());
-        }
-        self.output.post(bytes, id)?;
-        self.counted(id, now);
-        Ok(())
-    }
-
-    fn counted(&mut self, id: Option<PostId>, now: Instant) {
-        self.posts += 1;
+    fn delivered(&mut self, id: Option<PostId>, now: Instant) {
         if let Some(id) = id {
             self.latency.delivered(id, now);
         }
     }
 
+    async fn send(&mut self, bytes: &[u8], id: Option<PostId>, posts: u64, now: Instant) {
+        if self.outlet.post(bytes, id, posts, now).await == SendOutcome::Ended && !self.is_refused {
+            self.is_refused = true;
+            // What was read already still comes, and is counted.
+            self.outlet.shut_down();
+        }
+    }
+
+    async fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) {
+        match message.kind() {
+            Kind::Post { .. } => self.post(connection, message.bytes, message.id(), now).await,
+            Kind::Array => self.array(connection, message.bytes, now).await,
+            kind => self.journal.message(connection, &kind, message.bytes),
+        }
+    }
+
+    async fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>, now: Instant) {
+        // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
+        if self.format != Format::Raw
+            && let Err(malformed) = check(bytes)
+        {
+            self.journal.left_out(connection, bytes, malformed);
+            return;
+        }
+        self.delivered(id, now);
+        self.send(bytes, id, 1, now).await;
+    }
+
     /// An array of messages: unwrapped, or as it came where that is asked for.
-    fn array(&mut self, connection: usize, array: &[u8], now: Instant) -> io::Result<()> {
-        let (posts_before, raw) = (self.posts, self.output.format() == Format::Raw);
+    async fn array(&mut self, connection: usize, array: &[u8], now: Instant) {
+        let raw = self.format == Format::Raw;
+        // Of an array that is written as it came.
+        let mut posts = 0;
         if elements(array).next().is_none() {
             self.journal.message(connection, &Kind::Array, array);
         }
         for element in elements(array) {
-            if self.posts == self.posts_max && !raw {
-                return Ok(());
+            if self.posts() == self.posts_max && !raw {
+                return;
             }
             let element = match element {
                 Ok(element) => element,
@@ -156,22 +191,17 @@ impl<W: Write> Pump<W> {
             };
             let class = classify(element);
             match class.kind {
-                Kind::Post { .. } if raw => self.counted(class.post_id, now),
-                Kind::Post { .. } => self.post(connection, element, class.post_id, now)?,
+                Kind::Post { .. } if raw => {
+                    posts += 1;
+                    self.delivered(class.post_id, now);
+                }
+                Kind::Post { .. } => self.post(connection, element, class.post_id, now).await,
                 kind => self.journal.message(connection, &kind, element),
             }
         }
-        if raw && self.posts > posts_before { self.output.post(array, None) } else { Ok(()) }
-    }
-
-    /// The totals, some lines.
-    pub(super) fn summary(&self, length: Duration) -> String {
-        let mut summary = format!("Posts {}, {}, {length:.1?}\n", self.posts, self.journal.totals());
-        for race in self.journal.races() {
-            summary += race;
-            summary.push('\n');
+        if posts > 0 {
+            self.send(array, None, posts, now).await;
         }
-        summary + &self.latency.summary() + "\n"
     }
 }
 

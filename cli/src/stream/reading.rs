@@ -1,10 +1,8 @@
 //! The connections opened on the runtime that is asked for, and read until the end.
 
-use std::time::Duration;
-use std::{io, thread};
-
 use powerstream_blocking::Blocking;
 use powerstream_client::config::Connections;
+use powerstream_client::queue::block_on;
 use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_core::merge::Topology;
 use powerstream_tls::TlsConfig;
@@ -12,20 +10,18 @@ use powerstream_tls::TlsConfig;
 use super::arguments::{Args, Runtime};
 use super::connections::Connection;
 use super::pump::{Ended, Pump};
-use super::source::block_on;
 use crate::exit::{Exit, Failure};
-use crate::interrupt::on_interrupt;
 use crate::system::{advice_behind, explained};
 use crate::text::with_options;
 
-/// Reads until the end; the inner error is the output's.
-pub(super) fn run<W: io::Write>(
+/// Opens the stream and reads it until the end, by the pump that `start` makes when the stream can be shut down.
+pub(super) fn run(
     args: &Args,
     connections: Vec<Connection>,
     group: Topology,
     tls: Option<&TlsConfig>,
-    pump: &mut Pump<W>,
-) -> Result<io::Result<Ended>, Failure> {
+    start: impl FnOnce(ShutdownHandle) -> Result<Pump, Failure>,
+) -> Result<(Ended, Pump), Failure> {
     let first = connections.first().ok_or_else(|| Failure::new(Exit::Usage, "there is no connection"))?;
     let config = first.config.clone();
     let merged = (connections.len() > 1).then(|| {
@@ -43,13 +39,13 @@ pub(super) fn run<W: io::Write>(
             match merged {
                 None => {
                     let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
-                    end_on_request(args, &stream.shutdown_handle())?;
-                    Ok($block_on(pump.run(&mut stream)))
+                    let mut pump = start(stream.shutdown_handle())?;
+                    Ok(($block_on(pump.run(&mut stream)), pump))
                 }
                 Some(merged) => {
                     let mut stream = client.merged(&merged).map_err(|error| cannot_open(&error))?;
-                    end_on_request(args, &stream.shutdown_handle())?;
-                    Ok($block_on(pump.run(&mut stream)))
+                    let mut pump = start(stream.shutdown_handle())?;
+                    Ok(($block_on(pump.run(&mut stream)), pump))
                 }
             }
         }};
@@ -68,29 +64,6 @@ pub(super) fn run<W: io::Write>(
             read!(powerstream_tokio::Client::new(config), |future| runtime.block_on(future))
         }
         Runtime::Smol => read!(powerstream_smol::Client::new(config), smol::block_on),
-    }
-}
-
-/// Arranges for the end that the user asks for, by `--duration` or by Ctrl-C.
-fn end_on_request(args: &Args, shutdown: &ShutdownHandle) -> Result<(), Failure> {
-    if let Some(length) = args.duration {
-        end_after(length, shutdown.clone())?;
-    }
-    let shutdown = shutdown.clone();
-    on_interrupt(move || shutdown.shutdown())
-}
-
-/// Ends the stream after `length`. The thread is not waited for: when the stream ends earlier, so does the process.
-fn end_after(length: Duration, shutdown: ShutdownHandle) -> Result<(), Failure> {
-    let timer = move || {
-        thread::sleep(length);
-        shutdown.shutdown();
-    };
-    match thread::Builder::new().name(String::from("duration")).spawn(timer) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            Err(Failure::new(Exit::Failed, format!("cannot start a thread: {}", explained(&error))))
-        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the pump reads: one stream or several merged ones, on any runtime.
 
-use std::task::{Context, Poll, Waker};
-
 use powerstream_client::merged::MergedEvent;
 use powerstream_core::merge::{ConnectionId, ConnectionStats};
 use powerstream_core::session::SessionEvent;
@@ -80,11 +78,3 @@ macro_rules! sources {
 sources!(powerstream_blocking);
 sources!(powerstream_tokio, await);
 sources!(powerstream_smol, await);
-
-/// Runs a future of blocking parts only: they wait in the system's own calls, so that it never pends.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("a blocking transport never pends"),
-    }
-}

@@ -82,6 +82,18 @@ impl Running {
         Self { child, stdout, lines: mpsc::channel().1, stderr, told: String::new() }
     }
 
+    /// Starts it with a standard error that the caller has chosen; standard output is read as it comes.
+    pub(crate) fn start_untold(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let lines = lines(child.stdout.take().unwrap());
+        Self { child, stdout: None, lines, stderr: mpsc::channel().1, told: String::new() }
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// The next line of standard output.
     pub(crate) fn line(&mut self) -> String {
         match self.lines.recv_timeout(PATIENCE) {

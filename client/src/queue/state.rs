@@ -8,6 +8,9 @@ use super::{Cost, Loss, Overflow, QueueConfig, QueueStats};
 /// Room is made for so many entries at first, where the bound is higher.
 const CAPACITY_MAX: usize = 16_384;
 
+/// A sender that waits for room is woken after so many entries were taken, or half of them where there are fewer.
+const WAKE_AFTER: usize = 64;
+
 /// What becomes of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -111,8 +114,9 @@ impl<E> State<E> {
         };
         self.wake_at = None;
         if admission == Admission::Full {
-            // With half of it taken: to be woken for each event would cost the consumer more than the event.
-            self.wake_at = Some(self.entries.len() / 2);
+            // To be woken for each event would cost the consumer more than the event. To be woken late would leave the
+            // connection unread while there is room.
+            self.wake_at = Some(self.entries.len() - self.entries.len().div_ceil(2).min(WAKE_AFTER));
             if let Some(cx) = cx {
                 leave(&mut self.sender, cx);
             }

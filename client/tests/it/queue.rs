@@ -112,7 +112,7 @@ fn each_overflow_policy_keeps_and_drops_the_right_messages() {
         assert_eq!(sent[5..], [last, last], "{overflow:?}");
         assert_eq!(drain(&mut receiver), wanted, "{overflow:?}");
         let stats = receiver.stats();
-        assert_eq!(stats, sender.stats());
+        assert_eq!((stats, stats), (sender.stats(), sender.monitor().stats()));
         let sent = if overflow == Overflow::Wait { 3 } else { 5 };
         assert_eq!((stats.sent, stats.delivered, stats.messages_high), (sent, 3, 3), "{overflow:?}");
         assert_eq!(stats.delivered + stats.dropped.messages, stats.sent);
@@ -297,6 +297,18 @@ fn wakes_the_side_that_waits() {
     assert_eq!(count(&woken), 1);
     assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(None));
 
+    // Of many, not with half of them taken, but with 64.
+    let (mut sender, mut receiver) = queue(config(1_000, 1_000, 2, Overflow::Wait));
+    for number in 0..1_000 {
+        assert!(send(&mut sender, message(number, 1)).is_ready());
+    }
+    assert!(sender.poll_send(&mut cx_sender, Cost::Message(1), || message(1_000, 1)).is_pending());
+    let woken_after = (1..=1_000).find(|_| {
+        assert!(receiver.poll_recv(&mut cx).is_ready());
+        count(&woken_sender) > 0
+    });
+    assert_eq!(woken_after, Some(64));
+
     // The end of either wakes the other, in whatever it waits.
     let (mut sender, mut receiver) = queue::<Item>(config(1, 100, 2, Overflow::Wait));
     let mut cx_sender = Context::from_waker(&waker_sender);
@@ -317,6 +329,25 @@ fn wakes_the_side_that_waits() {
     assert_eq!(receive(&mut receiver), Got::Item(0));
     assert_eq!(receive(&mut receiver), Got::Dropped(1, 1));
     assert_eq!(receive(&mut receiver), Got::Nothing);
+}
+
+#[test]
+fn ended_waits_drop_messages_and_still_take_events() {
+    let (mut sender, mut receiver) = queue(config(1, 100, 1, Overflow::Wait));
+    let monitor = sender.monitor();
+    assert!(send(&mut sender, message(0, 1)).is_ready() && send(&mut sender, event(1)).is_ready());
+    assert!(send(&mut sender, message(2, 1)).is_pending() && send(&mut sender, event(3)).is_pending());
+    sender.end_waits();
+    assert_eq!(send(&mut sender, message(2, 1)), Poll::Ready(SendOutcome::Dropped));
+    assert_eq!(send(&mut sender, event(3)), Poll::Ready(SendOutcome::Queued));
+    drop(sender);
+    let got = [Got::Item(0), Got::Item(1), Got::Dropped(1, 1), Got::Item(3), Got::End];
+    assert_eq!([(); 5].map(|()| receive(&mut receiver)), got);
+    drop(receiver);
+    assert_eq!(
+        (monitor.stats().sent, monitor.stats().delivered, monitor.stats().dropped.messages),
+        (2, 1, 1)
+    );
 }
 
 #[test]

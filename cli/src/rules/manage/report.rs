@@ -1,17 +1,17 @@
 //! What became of each rule, as people and programs read it.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use powerstream_client::rule_api::{AddFate, DeleteFate, Rule};
 
 use crate::exit::Failure;
 use crate::json::Line;
 use crate::rules::render::{printable, shown};
+use crate::stdout::Stdout;
 
 /// Writes lines to standard output, each at once, so that what was done is told even if what follows fails.
 pub(in crate::rules) fn write(line: &str) -> Result<(), Failure> {
-    let mut output = io::stdout().lock();
-    output.write_all(line.as_bytes()).and_then(|()| output.flush()).map_err(|error| Failure::output(&error))
+    Stdout.write_all(line.as_bytes()).map_err(|error| Failure::output(&error))
 }
 
 /// One rule of a service.

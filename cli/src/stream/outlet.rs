@@ -1,0 +1,113 @@
+//! The reading thread's end of the queue to the [`Writer`](super::writer::Writer).
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use powerstream_client::queue::{Cost, QueueStats, SendOutcome, Sender};
+use powerstream_client::shutdown::{ShutdownHandle, ShutdownSignal};
+use powerstream_core::stream::PostId;
+
+use super::progress::{Progress, Tally};
+
+/// A Post to write; with `--format raw` also an array that holds some.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub(super) bytes: Box<[u8]>,
+    pub(super) id: Option<PostId>,
+    pub(super) tally: Tally,
+    /// When it was received.
+    pub(super) at: Instant,
+}
+
+/// Sends Posts to the writer, waits for room where that is the policy, and counts.
+pub(super) struct Outlet {
+    sender: Sender<Post>,
+    /// Shuts the stream down.
+    stream: ShutdownHandle,
+    /// Comes when the reader of standard output is not waited for any more.
+    hurry: ShutdownSignal,
+    progress: Arc<Progress>,
+    received: Tally,
+    /// When the last wait for room ended, and the time of all waits with less than [`BLAMED_FOR`] between them.
+    held: Option<(Instant, Duration)>,
+}
+
+/// Waits for room that take so long together may be why the server disconnects.
+const BLAMED: Duration = Duration::from_secs(1);
+
+/// A disconnect so long after a wait for room is no longer blamed on it.
+const BLAMED_FOR: Duration = Duration::from_secs(60);
+
+impl Outlet {
+    pub(super) fn new(
+        sender: Sender<Post>,
+        stream: ShutdownHandle,
+        hurry: ShutdownSignal,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { sender, stream, hurry, progress, received: Tally::default(), held: None }
+    }
+
+    /// Shuts the stream down. What it has read already is still to be sent.
+    pub(super) fn shut_down(&self) {
+        self.stream.shutdown();
+    }
+
+    /// Sends a message that holds so many Posts.
+    pub(super) async fn post(
+        &mut self,
+        bytes: &[u8],
+        id: Option<PostId>,
+        posts: u64,
+        at: Instant,
+    ) -> SendOutcome {
+        let tally = Tally { posts, bytes: bytes.len() as u64 };
+        self.received += tally;
+        let (cost, make) = (Cost::Message(bytes.len()), || Post { bytes: bytes.into(), id, tally, at });
+        let Self { sender, hurry, progress, .. } = self;
+        let mut held_since = None;
+        let outcome = poll_fn(|cx| {
+            let outcome = sender.poll_send(cx, cost, make);
+            if outcome.is_ready() {
+                return outcome;
+            }
+            if hurry.poll_stopped(cx).is_ready() {
+                sender.end_waits();
+                return sender.poll_send(cx, cost, make);
+            }
+            held_since.get_or_insert_with(|| {
+                let now = Instant::now();
+                progress.lock().room.begin(now);
+                now
+            });
+            Poll::Pending
+        })
+        .await;
+        if let Some(since) = held_since {
+            let now = Instant::now();
+            progress.lock().room.end(now);
+            // A reader that is always too slow is waited for again and again, each time for a moment.
+            let before = self.held.filter(|(ended, _)| since - *ended < BLAMED_FOR);
+            self.held = Some((now, now - since + before.map_or(Duration::ZERO, |(_, total)| total)));
+        }
+        outcome
+    }
+
+    /// All Posts that were sent, whatever became of them.
+    pub(super) const fn received(&self) -> Tally {
+        self.received
+    }
+
+    /// How the queue stands.
+    pub(super) fn stats(&self) -> QueueStats {
+        self.sender.stats()
+    }
+
+    /// The time of the waits for room that may be why the server disconnects now.
+    pub(super) fn blamed(&self, now: Instant) -> Option<Duration> {
+        let (ended, total) = self.held?;
+        (total >= BLAMED && now.saturating_duration_since(ended) < BLAMED_FOR).then_some(total)
+    }
+}

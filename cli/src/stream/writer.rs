@@ -1,0 +1,155 @@
+//! The writing thread: from the queue to standard output, which may block it for as long as it likes.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use powerstream_client::queue::{Delivery, Receiver};
+
+use super::outlet::Post;
+use super::output::Output;
+use super::progress::{Progress, Tally};
+
+/// Posts that wait are written when they are so many bytes, though more may wait in the queue.
+pub(super) const BUFFER_BYTES: usize = 65_536;
+
+/// Writes Posts, many at a time where many wait, and counts those that the system has taken whole.
+pub(super) struct Writer<W> {
+    sink: W,
+    /// The bytes of one write.
+    write_bytes: usize,
+    output: Output,
+    ends: VecDeque<End>,
+    progress: Arc<Progress>,
+}
+
+/// Where a Post ends in what is to be written.
+struct End {
+    at: usize,
+    tally: Tally,
+    received_at: Instant,
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn new(sink: W, write_bytes: usize, output: Output, progress: Arc<Progress>) -> Self {
+        Self { sink, write_bytes, output, ends: VecDeque::new(), progress }
+    }
+
+    /// Writes until the queue has ended. A Post is never kept back while the queue is empty.
+    pub(super) fn run(mut self, mut queue: Receiver<Post>) -> io::Result<()> {
+        loop {
+            let delivery = match queue.try_recv() {
+                Poll::Ready(delivery) => delivery,
+                Poll::Pending => {
+                    self.flush()?;
+                    queue.recv_blocking()
+                }
+            };
+            match delivery {
+                Some(Delivery::Event(post)) => self.take(&post),
+                // The queue counts them, the watch reports them.
+                Some(Delivery::Dropped(_)) => {}
+                None => break,
+            }
+            if self.output.waiting().len() >= BUFFER_BYTES {
+                self.flush()?;
+            }
+        }
+        self.flush()
+    }
+
+    fn take(&mut self, post: &Post) {
+        self.output.post(&post.bytes, post.id);
+        self.ends.push_back(End { at: self.output.waiting().len(), tally: post.tally, received_at: post.at });
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut at = 0;
+        while let waiting @ [_, ..] = &self.output.waiting()[at..] {
+            self.progress.lock().output.begin(Instant::now());
+            let written = self.sink.write(&waiting[..waiting.len().min(self.write_bytes)]);
+            let now = Instant::now();
+            let mut status = self.progress.lock();
+            status.output.end(now);
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(bytes) => at += bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            while let Some(end) = self.ends.pop_front_if(|end| end.at <= at) {
+                status.written += end.tally;
+                status.waits.record(now.saturating_duration_since(end.received_at));
+            }
+        }
+        self.output.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use powerstream_client::queue::{Cost, QueueConfig, SendOutcome, queue};
+
+    use super::*;
+    use crate::stream::output::Format;
+
+    /// Takes 7 bytes at a time, and no more than `room`.
+    struct Sink {
+        taken: Arc<Mutex<Vec<u8>>>,
+        room: usize,
+    }
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut taken = self.taken.lock().unwrap();
+            if taken.len() == self.room {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let count = bytes.len().min(7).min(self.room - taken.len());
+            taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn counts_posts_only_when_their_last_byte_is_taken() {
+        // 10 Posts of 20 bytes, a line each.
+        for room in 0..250 {
+            let (mut sender, receiver) = queue(QueueConfig::default());
+            for id in 0..10 {
+                let bytes = format!("{{\"id\":{id},\"text\":\"abc\"}}");
+                let tally = Tally { posts: 1, bytes: bytes.len() as u64 };
+                let post = || Post { bytes: bytes.as_bytes().into(), id: None, tally, at: Instant::now() };
+                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+                let sent = sender.poll_send(&mut cx, Cost::Message(bytes.len()), post);
+                assert_eq!(sent, Poll::Ready(SendOutcome::Queued));
+            }
+            drop(sender);
+            let (progress, taken) = (Arc::new(Progress::new()), Arc::new(Mutex::new(Vec::new())));
+            let sink = Sink { taken: Arc::clone(&taken), room };
+            let output = Output::new(Format::Json, false, false);
+            let result = Writer::new(sink, 16, output, Arc::clone(&progress)).run(receiver);
+            let taken = taken.lock().unwrap();
+            let lines = taken.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let written = progress.lock().written;
+            assert_eq!((written.posts, taken.len()), (lines, room.min(220)), "{room}");
+            assert_eq!(progress.lock().waits.count(), lines);
+            assert_eq!(
+                result.map_err(|error| error.kind()),
+                match room {
+                    220.. => Ok(()),
+                    _ => Err(io::ErrorKind::StorageFull),
+                }
+            );
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Standard output as its readers treat it: slow, stopped, gone, full; and signals meanwhile.
+
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+
+use crate::tool::{Running, check_all, text, tool};
+
+const RUNTIMES: [&str; 3] = ["blocking", "tokio", "smol"];
+
+/// The number in the totals before which there is this name.
+fn total(told: &str, name: &str) -> usize {
+    let totals = told.lines().find(|line| line.starts_with("Posts ")).unwrap_or_else(|| panic!("{told}"));
+    let part = totals.split(", ").find_map(|part| part.strip_prefix(name)).unwrap_or("0");
+    part.split(' ').find(|word| !word.is_empty()).unwrap().parse().unwrap_or_else(|_| panic!("{totals}"))
+}
+
+/// All that is left in standard output, in whole lines, and the bytes of an incomplete one behind them.
+fn rest(stream: &mut Running) -> (Vec<String>, usize) {
+    let mut bytes = Vec::new();
+    stream.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    (text(&bytes[..end]).lines().map(String::from).collect(), bytes.len() - end)
+}
+
+fn id(line: &str) -> u64 {
+    serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_u64().unwrap()
+}
+
+/// Posts of a kilobyte, numbered from 1.
+fn posts(count: usize) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    for id in 1..=count {
+        writeln!(file, "{{\"id\":{id},\"text\":\"{}\"}}", "x".repeat(1_000)).unwrap();
+    }
+    file
+}
+
+#[test]
+fn slow_reader_of_stdout_does_not_slow_down_the_reading() {
+    check_all(&RUNTIMES, |runtime| {
+        let arguments = format!("stream --simulate --rate 400 --max-posts 3000 --runtime {runtime}");
+        let mut stream = Running::start_unread(&mut tool(&arguments));
+        let told = stream.tells("the reader of standard output has taken nothing for ");
+        assert!(told.contains("; the queue holds ") && told.ends_with(" of 64 MiB"), "{told}");
+        let (lines, incomplete) = rest(&mut stream);
+        assert_eq!((stream.end(), lines.len(), incomplete), (Some(0), 3_000, 0), "{}", stream.told);
+        assert!(lines.windows(2).all(|pair| id(&pair[0]) < id(&pair[1])));
+        assert!(stream.told.contains("standard output takes Posts again, after "), "{}", stream.told);
+        assert!(stream.told.contains("Posts 3000, keep-alives 0, "), "{}", stream.told);
+        // Reading has never paused.
+        assert!(!stream.told.contains("late: ") && stream.told.contains("reconnects 0"), "{}", stream.told);
+    });
+}
+
+#[test]
+fn disconnect_after_a_full_queue_names_the_reader_of_stdout() {
+    let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 8000 --queue 512KiB"));
+    let told = stream.tells("the queue is full: the server is read only as fast as the reader of standard output makes room");
+    assert!(told.contains(" of 512 KiB; a larger --queue holds more"), "{told}");
+    let mut stdout = stream.stdout.take().unwrap();
+    // Long enough for the server to lose patience.
+    thread::sleep(Duration::from_secs(5));
+    let reading = thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    stream.tells(" disconnected: ");
+    stream.tells("the likely cause: the reader of standard output was too slow");
+    stream.tells("Posts may be missing from ");
+    stream.signal("INT");
+    stream.end();
+    reading.join().unwrap().unwrap();
+}
+
+/// It is waited for again and again, each time for a moment.
+#[test]
+fn disconnect_names_a_reader_of_stdout_that_is_always_too_slow() {
+    let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 8000 --queue 512KiB"));
+    let mut stdout = stream.stdout.take().unwrap();
+    let reading = thread::spawn(move || {
+        // 64 kB take 100 ms, which is about 150 Posts a second.
+        let mut buffer = vec![0; 65_536];
+        let mut count = 0;
+        while let Ok(1..) = stdout.read(&mut buffer) {
+            count += 1;
+            if count < 80 {
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    });
+    stream.tells("the queue is full: ");
+    stream.tells(" disconnected: ");
+    stream.tells("the likely cause: the reader of standard output was too slow");
+    stream.signal("INT");
+    stream.end();
+    reading.join().unwrap();
+}
+
+#[test]
+fn full_queue_does_what_its_policy_says() {
+    let file = posts(4_000);
+    let cases = [("drop-oldest", 0), ("drop-newest", 0), ("end", 1)];
+    check_all(&cases, |(policy, exit)| {
+        let file = file.path().display();
+        let arguments =
+            format!("stream --simulate --posts {file} --max-posts 4000 --queue 1MiB --overflow {policy}");
+        let mut stream = Running::start_unread(&mut tool(&arguments));
+        // A policy that drops is to have received everything by then.
+        stream.tells(if *exit == 0 { "the queue was full: " } else { " is slower than the stream: " });
+        thread::sleep(Duration::from_secs(2));
+        let (lines, incomplete) = rest(&mut stream);
+        assert_eq!((stream.end(), incomplete), (Some(*exit), 0), "{policy}: {}", stream.told);
+        let told = &stream.told;
+        let dropped = total(told, "dropped ");
+        assert_eq!(total(told, "Posts "), lines.len(), "{told}");
+        assert!(dropped > 0 && !told.contains("not written"), "{told}");
+        let ids: Vec<u64> = lines.iter().map(|line| id(line)).collect();
+        let in_order: Vec<u64> = (1..=ids.len() as u64).collect();
+        match *policy {
+            "drop-oldest" => {
+                assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+                assert_eq!((ids.first(), ids.last()), (Some(&1), Some(&4_000)));
+                assert_eq!(ids.len() + dropped, 4_000, "{told}");
+            }
+            "drop-newest" => {
+                assert_eq!(ids.len() + dropped, 4_000, "{told}");
+                assert!(ids.starts_with(&in_order[..1_000]), "{told}");
+            }
+            _ => {
+                assert!(told.contains("the queue of 1 MiB was full, and --overflow is end"), "{told}");
+                assert_eq!(ids, in_order);
+            }
+        }
+    });
+}
+
+#[test]
+fn signal_ends_a_blocked_stream_with_exact_totals() {
+    let cases =
+        [("blocking", "TERM"), ("blocking", "INT"), ("blocking", "HUP"), ("tokio", "TERM"), ("smol", "TERM")];
+    let file = posts(4_000);
+    check_all(&cases, |(runtime, signal)| {
+        let file = file.path().display();
+        // Once with a queue that has room, and once with one that is full, so that all threads wait.
+        for (queue, filled) in [("64MiB", ""), ("256KiB", "the queue is full: the server is read only as fast as ")] {
+            let arguments = format!("stream --simulate --posts {file} --runtime {runtime} --queue {queue}");
+            let mut stream = Running::start_unread(&mut tool(&arguments));
+            stream.tells("connected to ");
+            if filled.is_empty() {
+                thread::sleep(Duration::from_secs(1));
+            } else {
+                stream.tells(filled);
+            }
+            let signaled = Instant::now();
+            stream.signal(signal);
+            assert_eq!(stream.end(), Some(1), "{}", stream.told);
+            // Half a second, and what a busy machine adds.
+            assert!(signaled.elapsed() < Duration::from_secs(6), "{:?}", signaled.elapsed());
+            let told = stream.told.clone();
+            let (lines, _) = rest(&mut stream);
+            assert_eq!(total(&told, "Posts "), lines.len(), "{told}");
+            let unwritten = total(&told, "not written ");
+            assert!(unwritten > 50, "{told}");
+            let last = told.lines().last().unwrap();
+            assert!(
+                last.contains(&format!(": {unwritten} Posts that were received are not written (")),
+                "{told}"
+            );
+        }
+    });
+}
+
+#[test]
+fn signal_ends_a_stream_with_a_reader_cleanly() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut stream = Running::start(&mut tool("stream --simulate --rate 500"));
+        stream.line();
+        stream.signal(signal);
+        assert_eq!(stream.end(), Some(0), "{}", stream.told);
+        assert!(stream.told.contains("Posts ") && !stream.told.contains("not written"), "{}", stream.told);
+    }
+}
+
+#[test]
+fn duration_waits_for_the_reader_of_stdout() {
+    let file = posts(4_000);
+    check_all(&RUNTIMES, |runtime| {
+        // Once with a queue that has room, and once with one that is full when the time is over.
+        for queue in ["64MiB", "256KiB"] {
+            let file = file.path().display();
+            let arguments =
+                format!("stream --simulate --posts {file} --duration 1s --queue {queue} --runtime {runtime}");
+            let mut stream = Running::start_unread(&mut tool(&arguments));
+            stream.tells("connected");
+            thread::sleep(Duration::from_secs(3));
+            assert!(stream.is_running());
+            let (lines, incomplete) = rest(&mut stream);
+            assert_eq!((stream.end(), incomplete), (Some(0), 0), "{}", stream.told);
+            assert_eq!(total(&stream.told, "Posts "), lines.len(), "{}", stream.told);
+            assert!(lines.len() > 200 && !stream.told.contains("not written"), "{}", stream.told);
+        }
+    });
+}
+
+/// The reader of a signal's totals must be able to trust them also where `--duration` has ended the stream before.
+#[test]
+fn signal_ends_a_blocked_stream_whose_duration_is_over() {
+    let file = posts(4_000);
+    let arguments = format!("stream --simulate --posts {} --duration 500ms --queue 256KiB", file.path().display());
+    let mut stream = Running::start_unread(&mut tool(&arguments));
+    stream.tells("the queue is full: the server is read only as fast as ");
+    thread::sleep(Duration::from_secs(1));
+    stream.signal("TERM");
+    assert_eq!(stream.end(), Some(1), "{}", stream.told);
+    let told = stream.told.clone();
+    assert_eq!(total(&told, "Posts "), rest(&mut stream).0.len(), "{told}");
+}
+
+#[test]
+fn reader_that_leaves_is_noticed_while_the_stream_is_quiet() {
+    check_all(&RUNTIMES, |runtime| {
+        let arguments = format!("stream --simulate --rate 0 --runtime {runtime}");
+        let mut stream = Running::start_unread(&mut tool(&arguments));
+        stream.tells("connected");
+        drop(stream.stdout.take());
+        assert_eq!(stream.end(), Some(0));
+        assert!(stream.told.contains("the reader of standard output has closed it"), "{}", stream.told);
+        assert!(!stream.told.contains("Posts "), "{}", stream.told);
+    });
+}
+
+#[test]
+fn filters_notice_a_reader_that_leaves_while_their_input_is_quiet() {
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    for (arguments, input) in
+        [("decode", head), ("rules match --rule=gull", "{\"id\":1,\"text\":\"gull\"}\n")]
+    {
+        let (input_end, mut writer) = pipe().unwrap();
+        let mut filter = Running::start_unread(tool(arguments).stdin(input_end));
+        writer.write_all(input.as_bytes()).unwrap();
+        let mut stdout = filter.stdout.take().unwrap();
+        stdout.read_exact(&mut [0]).unwrap();
+        drop(stdout);
+        assert_eq!(filter.end(), Some(0), "{arguments}");
+    }
+}
+
+/// As `nohup` and shells without job control start it.
+#[cfg(target_os = "linux")]
+#[test]
+fn signal_that_is_ignored_at_the_start_stays_ignored() {
+    let cases = [("HUP", "INT"), ("INT", "TERM"), ("TERM", "HUP")];
+    check_all(&cases, |(ignored, other)| {
+        for arguments in ["stream --simulate --rate 500", "simulate"] {
+            let command = tool(arguments);
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("trap '' {ignored}; exec \"$0\" \"$@\"")]).arg(command.get_program());
+            shell.args(command.get_args()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut running = Running::start(&mut shell);
+            running.line();
+            running.signal(ignored);
+            thread::sleep(Duration::from_secs(1));
+            assert!(running.is_running(), "{ignored}: {}", running.told);
+            running.signal(other);
+            assert_eq!(running.end(), Some(0), "{other}: {}", running.told);
+        }
+    });
+}
+
+/// A pipe to which nothing more can be written.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(&[b'\n'; 4_096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn blocked_stderr_stops_neither_the_stream_nor_its_end() {
+    let arguments = "stream --simulate --rate 4000 --scenario unknown-messages";
+    let (mut stderr, full) = full_pipe();
+    let mut command = tool(&format!("{arguments} --max-posts 4000"));
+    let mut stream = Running::start_untold(command.env("RUST_LOG", "debug").stderr(full));
+    // This side must not hold the pipe open.
+    drop(command);
+    for _ in 0..4_000 {
+        stream.line();
+    }
+    let mut told = String::new();
+    stderr.read_to_string(&mut told).unwrap();
+    assert_eq!(stream.end(), Some(0));
+    assert!(told.contains("\nPosts 4000, ") && told.contains("connected to "), "{} bytes", told.len());
+
+    // A signal does not wait for standard error.
+    for (second, exit) in [(None, 143), (Some("INT"), 130)] {
+        let (_stderr, full) = full_pipe();
+        let mut command = tool(arguments);
+        let mut stream = Running::start_untold(command.stderr(full));
+        drop(command);
+        stream.line();
+        stream.signal("TERM");
+        if let Some(second) = second {
+            thread::sleep(Duration::from_millis(300));
+            stream.signal(second);
+        }
+        assert_eq!(stream.end(), Some(exit));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_is_an_error_of_every_command() {
+    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\r\n";
+    let commands = [
+        "stream --simulate --rate 500",
+        "stream --simulate --rate 500 --runtime tokio",
+        "decode",
+        "decode --json",
+        "rules operators",
+        "rules check gull",
+        "rules format gull",
+        "rules explain gull",
+        "rules match --rule=gull",
+        "simulate --list-scenarios",
+        "simulate",
+    ];
+    check_all(&commands, |arguments| {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let (input, mut writer) = pipe().unwrap();
+        let mut stream = Running::start_unread(tool(arguments).stdout(full).stdin(input));
+        // What is not read is no error.
+        let _ = match *arguments {
+            "rules match --rule=gull" => writer.write_all(b"{\"id\":1,\"text\":\"gull\"}\n"),
+            _ => writer.write_all(response),
+        };
+        drop(writer);
+        assert_eq!(stream.end(), Some(1), "{arguments}: {}", stream.told);
+        assert!(
+            stream.told.contains("cannot write to standard output: No space left"),
+            "{arguments}: {}",
+            stream.told
+        );
+        if arguments.starts_with("stream") {
+            assert_eq!(total(&stream.told, "Posts "), 0, "{}", stream.told);
+            assert!(total(&stream.told, "not written ") > 0, "{}", stream.told);
+        }
+    });
+}
+
+/// Another process that has the same pipe, such as the shell's parent, may have made it non-blocking.
+#[test]
+fn non_blocking_stdout_is_waited_for() {
+    let commands = ["stream --simulate --rate 2000 --max-posts 2000", "rules operators --json"];
+    for arguments in commands {
+        let (mut reader, writer) = pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let mut command = tool(arguments);
+        let mut running = Running::start_unread(command.stdout(writer));
+        drop(command);
+        thread::sleep(Duration::from_millis(1_500));
+        let mut written = String::new();
+        reader.read_to_string(&mut written).unwrap();
+        assert_eq!(running.end(), Some(0), "{}", running.told);
+        assert!(written.ends_with("}\n") && written.lines().count() > 20, "{arguments}");
+    }
+}
