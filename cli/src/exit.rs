@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::{io, thread};
 
 use crate::log;
-
 use crate::system::explained;
 
 /// The exit codes, for scripts to rely on.
@@ -70,7 +69,9 @@ pub(crate) fn complain(message: &str) {
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     match thread::Builder::new().name(String::from(name)).spawn(run) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))),
+        Err(error) => {
+            Err(Failure::new(Exit::Failed, format!("cannot start a thread: {}", explained(&error))))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::{io, thread};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::{Exit, Failure};
+use crate::system::explained;
 
 /// The exit code where SIGINT does not ask, as shells have it.
 pub(crate) const INTERRUPTED: i32 = exit_code(SIGINT);
@@ -23,7 +24,9 @@ const SIGINT: i32 = 2;
 
 /// Has `end` called, on a separate thread, when the user asks for the end. May be called once.
 pub(crate) fn on_interrupt(end: impl Fn() + Send + 'static) -> Result<(), Failure> {
-    listen(end).map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))
+    listen(end).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot listen for signals: {}", explained(&error)))
+    })
 }
 
 fn listen(end: impl Fn() + Send + 'static) -> io::Result<()> {

@@ -54,7 +54,7 @@ Exit codes:
   1  failed
   2  wrong usage
   3  the input ended early
-  4  not authorised";
+  4  not authorized";
 
 /// The subcommands; each brings its own help text.
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::exit::{Exit, Failure};
+use crate::system::explained;
 use crate::text::Printable;
 
 /// Write manual pages, one for each command
@@ -17,7 +18,8 @@ pub(crate) struct Args {
 /// Writes the pages into the directory.
 pub(crate) fn run(args: &Args, command: clap::Command) -> Result<Exit, Failure> {
     clap_mangen::generate_to(command, &args.directory).map_err(|error| {
-        let text = format!("cannot write manual pages to {}: {error}", args.directory.display());
+        let text =
+            format!("cannot write manual pages to {}: {}", args.directory.display(), explained(&error));
         let text = Printable { bytes: text.as_bytes(), characters_max: 4_096 };
         Failure::new(Exit::Failed, text.to_string())
     })?;

@@ -18,7 +18,7 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::on_interrupt;
 use crate::log;
 use crate::stdout::Stdout;
-use crate::system::explained;
+use crate::system::{check_open_files, explained};
 use crate::text::Printable;
 
 const EXAMPLES: &str = "\
@@ -76,6 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return list_scenarios().map(|()| Exit::Done).map_err(|error| Failure::output(&error));
     }
     log::init();
+    check_open_files()?;
     if let Some(Secret(token)) = &args.token
         && let Err(error) = Token::new(token)
     {

@@ -58,6 +58,7 @@ use crate::exit::{Exit, Failure, spawn};
 use crate::interrupt::on_interrupt;
 use crate::simulate::options;
 use crate::stdout::{Stdout, write_bytes};
+use crate::system::check_open_files;
 use crate::text::with_options;
 use crate::{log, size, token};
 
@@ -77,6 +78,7 @@ enum Report {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.check()?;
     log::init();
+    check_open_files()?;
     let simulator = if args.simulate {
         let mut config = args.simulator.config(None)?;
         // Times are asked for, bytes are not.

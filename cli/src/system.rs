@@ -1,15 +1,36 @@
 //! Failures of the operating system, with what to do about them.
 
+use std::fs::File;
 use std::io;
 
 use powerstream_client::net::transport_error;
 use powerstream_core::transport_error::TransportErrorKind;
+
+use crate::exit::{Exit, Failure};
 
 /// Shows an error with the limit or the setting that it is about.
 pub(crate) fn explained(error: &io::Error) -> String {
     match advice(error) {
         Some(advice) => format!("{error}: {advice}"),
         None => error.to_string(),
+    }
+}
+
+/// The files that a command opens beside those of its connections: for signals, timers and waiting.
+const FILES: usize = 16;
+
+/// Fails where so few files may still be open that tokio or smol would panic.
+pub(crate) fn check_open_files() -> Result<(), Failure> {
+    let path = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    // All of them are open at once, and closed here.
+    let files = (0..FILES).map(|_| File::open(path)).collect::<io::Result<Vec<_>>>();
+    match files {
+        Err(error) if is_limit(&error) => {
+            let text =
+                format!("cannot open the {FILES} files that this command needs: {}", explained(&error));
+            Err(Failure::new(Exit::Failed, text))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -22,7 +22,7 @@ const BYTES_MAX: u64 = 65_536;
 /// bytes too, to be hashed and nothing else.
 pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), Failure> {
     let mut text = match file {
-        Some(file) => read(file).map_err(|why| not_authorised(format!("--token-file: {why}")))?,
+        Some(file) => read(file).map_err(|why| not_authorized(format!("--token-file: {why}")))?,
         None => {
             let text = env::var_os(VARIABLE).map(std::ffi::OsString::into_encoded_bytes).unwrap_or_default();
             Zeroizing::new(text)
@@ -37,11 +37,11 @@ pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), F
     }
     let place = file.map_or_else(|| String::from(VARIABLE), file::name);
     let token = Token::new(&*text).map_err(|error| match (error, file) {
-        (TokenError::Empty, Some(_)) => not_authorised(format!("{place}: the file holds no bearer token")),
-        (TokenError::Empty, None) => not_authorised(format!(
+        (TokenError::Empty, Some(_)) => not_authorized(format!("{place}: the file holds no bearer token")),
+        (TokenError::Empty, None) => not_authorized(format!(
             "no bearer token: set {VARIABLE}, or name a file with --token-file; --simulate needs none"
         )),
-        _ => not_authorised(format!("{place}: {error}; nothing was sent")),
+        _ => not_authorized(format!("{place}: {error}; nothing was sent")),
     })?;
     secret::remember(text.clone());
     Ok((token, text))
@@ -61,6 +61,6 @@ fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(token)
 }
 
-fn not_authorised(message: String) -> Failure {
+fn not_authorized(message: String) -> Failure {
     Failure::new(Exit::NotAuthorised, message)
 }

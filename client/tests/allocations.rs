@@ -151,6 +151,10 @@ impl Io for Repeating {
 }
 
 /// A hundred Posts in arrays and a hundred alone, again and again.
+#[allow(
+    clippy::unwrap_used,
+    reason = "clippy takes a test target without #[test] functions for ordinary code"
+)]
 fn repeating(seed: u64) -> Driver<Vec<u8>, Vec<u8>, Repeating> {
     let mut wire = HEAD.to_vec();
     for id in 0..100 {

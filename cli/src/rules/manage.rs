@@ -35,7 +35,7 @@ use super::render::{printable, tell};
 use crate::connection;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
-use crate::system::{advice_behind, explained, is_limit};
+use crate::system::{advice_behind, check_open_files, explained, is_limit};
 use crate::text::with_options;
 use crate::utc::utc;
 
@@ -50,7 +50,7 @@ Exit codes:
   0  done
   1  failed: refused, a rule is invalid, the budget is spent, or what came of a request is unknown
   2  wrong usage
-  4  no token, one that cannot be right, or not authorised (401, 403)";
+  4  no token, one that cannot be right, or not authorized (401, 403)";
 
 /// The notes of each subcommand here.
 pub(super) fn notes() -> String {
@@ -121,6 +121,7 @@ impl Target {
         let key = Key { service: &service, api: self.api(), token: &secret };
         let ledger = self.ledger(&key, changes)?;
 
+        check_open_files()?;
         let shutdown = rules.shutdown_handle();
         let (sender, interrupted) = channel();
         let asking = Arc::new(AtomicBool::new(false));
@@ -438,7 +439,9 @@ impl Manner {
         service.asking.store(true, Ordering::Release);
         let read = io::stdin().lock().read_line(&mut answer);
         service.asking.store(false, Ordering::Release);
-        read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read the answer: {error}")))?;
+        read.map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot read the answer: {}", explained(&error)))
+        })?;
         match answer.trim() {
             "y" | "Y" | "yes" => Ok(()),
             _ => Err(Failure::new(Exit::Failed, "nothing was sent")),

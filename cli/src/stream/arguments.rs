@@ -46,7 +46,7 @@ Exit codes:
   1  gave up: the server refused for good, the output cannot be written, or there is no CA to trust; or Posts that were
      received are not written: after a signal, or by --overflow end
   2  wrong usage
-  4  no token, one that cannot be right, or not authorised (401, 403)
+  4  no token, one that cannot be right, or not authorized (401, 403)
   129, 130, 143  a second SIGHUP, SIGINT or SIGTERM; or one, where the end took more than 2 s
 
 Examples:

@@ -118,7 +118,9 @@ impl Watch {
         if let Some(full_at) = self.full_at.filter(|_| held.is_zero()) {
             self.full_at = None;
             let length = sight.held - full_at;
-            lines.push(format!("the queue has room again: reading from the server has waited {length:.1?} for it"));
+            lines.push(format!(
+                "the queue has room again: reading from the server has waited {length:.1?} for it"
+            ));
         } else if self.full_at.is_none() && held >= LOOK_EVERY / 2 {
             self.full_at = Some(held_before);
             lines.push(format!(
@@ -227,7 +229,9 @@ mod tests {
         // Short waits are no matter.
         assert!(look(3, 400, 1_000_000).is_empty());
         // Many of them are, as one long one is.
-        assert!(look(4, 1_000, 1_000_000)[0].starts_with("the queue is full: the server is read only as fast"));
+        assert!(
+            look(4, 1_000, 1_000_000)[0].starts_with("the queue is full: the server is read only as fast")
+        );
         assert!(look(5, 2_000, 1_000_000).is_empty());
         assert!(look(6, 2_100, 1_000_000).is_empty());
         let lines = look(7, 2_100, 900_000);

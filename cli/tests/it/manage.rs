@@ -297,7 +297,7 @@ fn reports_refusals_with_the_servers_message_and_exit_code() {
         (
             "HTTP/1.1 502 Bad Gateway\r\n\r\n<html>",
             1,
-            "the server has trouble (status 502); the server says: <html>",
+            "the server failed (status 502); the server says: <html>",
         ),
         ("HTTP/1.1 200 OK\r\n\r\n<html>log in</html>", 1, "something between may have answered"),
         ("SSH-2.0-x\r\n", 1, "expected the status line of an HTTP/1.1 response"),

@@ -59,7 +59,9 @@ fn slow_reader_of_stdout_does_not_slow_down_the_reading() {
 #[test]
 fn disconnect_after_a_full_queue_names_the_reader_of_stdout() {
     let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 8000 --queue 512KiB"));
-    let told = stream.tells("the queue is full: the server is read only as fast as the reader of standard output makes room");
+    let told = stream.tells(
+        "the queue is full: the server is read only as fast as the reader of standard output makes room",
+    );
     assert!(told.contains(" of 512 KiB; a larger --queue holds more"), "{told}");
     let mut stdout = stream.stdout.take().unwrap();
     // Long enough for the server to lose patience.
@@ -143,7 +145,9 @@ fn signal_ends_a_blocked_stream_with_exact_totals() {
     check_all(&cases, |(runtime, signal)| {
         let file = file.path().display();
         // Once with a queue that has room, and once with one that is full, so that all threads wait.
-        for (queue, filled) in [("64MiB", ""), ("256KiB", "the queue is full: the server is read only as fast as ")] {
+        for (queue, filled) in
+            [("64MiB", ""), ("256KiB", "the queue is full: the server is read only as fast as ")]
+        {
             let arguments = format!("stream --simulate --posts {file} --runtime {runtime} --queue {queue}");
             let mut stream = Running::start_unread(&mut tool(&arguments));
             stream.tells("connected to ");
@@ -207,7 +211,8 @@ fn duration_waits_for_the_reader_of_stdout() {
 #[test]
 fn signal_ends_a_blocked_stream_whose_duration_is_over() {
     let file = posts(4_000);
-    let arguments = format!("stream --simulate --posts {} --duration 500ms --queue 256KiB", file.path().display());
+    let arguments =
+        format!("stream --simulate --posts {} --duration 500ms --queue 256KiB", file.path().display());
     let mut stream = Running::start_unread(&mut tool(&arguments));
     stream.tells("the queue is full: the server is read only as fast as ");
     thread::sleep(Duration::from_secs(1));
@@ -232,9 +237,10 @@ fn reader_that_leaves_is_noticed_while_the_stream_is_quiet() {
 
 #[test]
 fn filters_notice_a_reader_that_leaves_while_their_input_is_quiet() {
-    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    // A head alone is not shown yet: another one may follow it.
+    let response = "HTTP/1.1 200 OK\r\n\r\n{\"id\":1,\"text\":\"gull\"}\r\n";
     for (arguments, input) in
-        [("decode", head), ("rules match --rule=gull", "{\"id\":1,\"text\":\"gull\"}\n")]
+        [("decode", response), ("rules match --rule=gull", "{\"id\":1,\"text\":\"gull\"}\n")]
     {
         let (input_end, mut writer) = pipe().unwrap();
         let mut filter = Running::start_unread(tool(arguments).stdin(input_end));

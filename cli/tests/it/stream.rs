@@ -606,7 +606,7 @@ fn a_refusal_in_a_coding_that_was_not_asked_for_is_final_and_named() {
         ("Content-Length: 8", "; its body is not text (8 bytes)"),
     ] {
         for (status, meaning) in
-            [(401, "not authorised"), (403, "forbidden"), (404, "the request was refused")]
+            [(401, "not authorized"), (403, "forbidden"), (404, "the server rejected the request")]
         {
             let head = format!("HTTP/1.1 {status} x\r\n{fields}\r\n\r\n");
             let (url, _requests) = server(vec![[head.as_bytes(), gzip].concat()]);

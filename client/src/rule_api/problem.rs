@@ -187,7 +187,7 @@ impl ApiErrorKind {
 
     const fn text(self) -> &'static str {
         match self {
-            Self::Unauthorized => "not authorised: check the bearer token",
+            Self::Unauthorized => "not authorized: check the bearer token",
             Self::Forbidden => "forbidden: this app may not manage these rules",
             Self::Payment => "the account has no credits left",
             Self::NotFound => "there is no such endpoint: check the base URL",
@@ -195,8 +195,8 @@ impl ApiErrorKind {
             Self::RateLimit => "rate limited: wait until the window ends",
             Self::UsageCap => "the plan's volume is used up",
             Self::Redirect => "redirected: redirects are not followed; use the new address as the base URL",
-            Self::Request => "the request was refused, and would be again",
-            Self::Server => "the server has trouble",
+            Self::Request => "the server rejected the request; a retry would fail too",
+            Self::Server => "the server failed",
             Self::Unreadable => {
                 "expected the service's JSON: something between may have answered in its place; check the base URL"
             }
