@@ -143,9 +143,6 @@ fn signal_ends_a_blocked_stream_with_exact_totals() {
         [("blocking", "TERM"), ("blocking", "INT"), ("blocking", "HUP"), ("tokio", "TERM"), ("smol", "TERM")];
     let file = posts(4_000);
     check_all(&cases, |(runtime, signal)| {
-        if is_ignored(signal) {
-            return;
-        }
         let file = file.path().display();
         // Once with a queue that has room, and once with one that is full, so that all threads wait.
         for (queue, filled) in
@@ -180,7 +177,7 @@ fn signal_ends_a_blocked_stream_with_exact_totals() {
 
 #[test]
 fn signal_ends_a_stream_with_a_reader_cleanly() {
-    for signal in ["INT", "TERM", "HUP"].into_iter().filter(|signal| !is_ignored(signal)) {
+    for signal in ["INT", "TERM", "HUP"] {
         let mut stream = Running::start(&mut tool("stream --simulate --rate 500"));
         stream.line();
         stream.signal(signal);
@@ -261,9 +258,6 @@ fn filters_notice_a_reader_that_leaves_while_their_input_is_quiet() {
 fn signal_that_is_ignored_at_the_start_stays_ignored() {
     let cases = [("HUP", "INT"), ("INT", "TERM"), ("TERM", "HUP")];
     check_all(&cases, |(ignored, other)| {
-        if is_ignored(other) {
-            return;
-        }
         for arguments in ["stream --simulate --rate 500", "simulate"] {
             let command = tool(arguments);
             let mut shell = Command::new("sh");
@@ -278,19 +272,6 @@ fn signal_that_is_ignored_at_the_start_stays_ignored() {
             assert_eq!(running.end(), Some(0), "{other}: {}", running.told);
         }
     });
-}
-
-/// Returns whether the tests, and so every tool they start, ignore a signal: `nohup` starts programs so.
-fn is_ignored(signal: &str) -> bool {
-    let number = match signal {
-        "HUP" => 1,
-        "INT" => 2,
-        _ => 15,
-    };
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
-    mask >> (number - 1) & 1 == 1
 }
 
 /// A pipe to which nothing more can be written.

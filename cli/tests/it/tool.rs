@@ -14,6 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The tool with these arguments, split at spaces, and none of the variables that it listens to.
 pub(crate) fn tool(arguments: &str) -> Command {
+    #[cfg(unix)]
+    heed_signals();
     let mut command = Command::new(env!("CARGO_BIN_EXE_powerstream"));
     command.args(arguments.split_whitespace());
     for variable in ["X_BEARER_TOKEN", "RUST_LOG", "NO_COLOR", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
@@ -24,6 +26,29 @@ pub(crate) fn tool(arguments: &str) -> Command {
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Makes the tools that the tests start heed every signal, whatever started the tests: `nohup` and
+/// shells without job control have programs ignore some. What this process handles, its children
+/// have by default.
+#[cfg(unix)]
+fn heed_signals() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let ignored = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = ignored.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _context = runtime.enter();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+            if ignored >> (kind.as_raw_value() - 1) & 1 == 1 {
+                // The handler stays when the listener is dropped.
+                drop(signal(kind).unwrap());
+            }
+        }
+    });
 }
 
 /// Runs it to its end.
