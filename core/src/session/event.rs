@@ -208,9 +208,15 @@ pub enum ScannedSessionEvent {
     Late(Late),
     /// See [`SessionEvent::Refused`].
     Refused(Refusal),
-    /// See [`SessionEvent::Disconnected`].
+    /// See [`SessionEvent::Disconnected`] and [`SessionEvent::GaveUp`].
+    Ended,
+}
+
+/// How a connection ended. The session keeps the last one, so that a [`ScannedSessionEvent`] stays
+/// small: one is copied with each message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
     Disconnected(Disconnected),
-    /// See [`SessionEvent::GaveUp`].
     GaveUp(GaveUp),
 }
 
@@ -220,6 +226,7 @@ impl ScannedSessionEvent {
     pub(super) fn lend<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
         self,
         connection: &'a Connection<S>,
+        outcome: Option<&Outcome>,
         input: &'a [u8],
     ) -> SessionEvent<'a> {
         match self {
@@ -246,8 +253,11 @@ impl ScannedSessionEvent {
                 };
                 SessionEvent::Refused(Refused { refusal, head, document })
             }
-            Self::Disconnected(disconnected) => SessionEvent::Disconnected(disconnected),
-            Self::GaveUp(gave_up) => SessionEvent::GaveUp(gave_up),
+            Self::Ended => match outcome {
+                Some(Outcome::Disconnected(disconnected)) => SessionEvent::Disconnected(*disconnected),
+                Some(Outcome::GaveUp(gave_up)) => SessionEvent::GaveUp(*gave_up),
+                None => unreachable!("the session keeps the outcome that it reports"),
+            },
         }
     }
 }

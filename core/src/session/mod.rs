@@ -45,6 +45,7 @@ use announcement::Announcement;
 pub use config::{ConfigError, SessionConfig};
 use coverage::Coverage;
 pub use disconnect_reason::DisconnectReason;
+use event::Outcome;
 pub use event::{Connected, Disconnected, Gap, GaveUp, Message, Refused, ScannedSessionEvent, SessionEvent};
 pub use health::HEALTHY_AFTER;
 use health::Health;
@@ -53,7 +54,7 @@ pub use refusal::{Refusal, RefusalKind};
 use request_template::RequestTemplate;
 pub use retry_policy::RESET_MAX;
 use retry_policy::{Ended, RetryPolicy};
-use state::{Established, Failure, Pending, State};
+use state::{Established, Failure, Pending, PendingEvent, State};
 pub use step::Step;
 use wall_clock::WallClock;
 
@@ -75,6 +76,8 @@ pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
     clock: WallClock,
     /// Carries the stream's [`Health`] while there is one.
     state: State,
+    /// The last one that was reported.
+    outcome: Option<Outcome>,
     /// Events were handed out since input last came.
     is_paused: bool,
     is_stopping: bool,
@@ -102,6 +105,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             policy: RetryPolicy::new(Backoff::new(config.backoff, seed)),
             clock: WallClock::new(now, unix),
             state: State::Waiting { retry_at: now, pending: Pending::NONE },
+            outcome: None,
             is_paused: false,
             is_stopping: false,
         })
@@ -179,7 +183,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             return (0, self.take_notice());
         }
         if !is_reading {
-            let event = self.state.take_event();
+            let event = self.take_event();
             return (if event.is_some() { 0 } else { input.len() }, event);
         }
         // A call without input does not read: it cannot show that everything sent has come.
@@ -232,7 +236,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// overwrote the event.
     #[must_use]
     pub fn lend<'a>(&'a self, event: ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
-        event.lend(&self.connection, input)
+        event.lend(&self.connection, self.outcome.as_ref(), input)
     }
 
     /// Reports that the transport is connected.
@@ -350,6 +354,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     fn has_event(&self) -> bool {
         self.coverage.has_notice() || self.state.has_event() || self.connection.is_ending()
+    }
+
+    /// Removes and returns an event of the end of a connection.
+    #[cold]
+    fn take_event(&mut self) -> Option<ScannedSessionEvent> {
+        Some(match self.state.take_event()? {
+            PendingEvent::Refused(refusal) => ScannedSessionEvent::Refused(refusal),
+            PendingEvent::Outcome(outcome) => {
+                self.outcome = Some(outcome);
+                ScannedSessionEvent::Ended
+            }
+        })
     }
 
     /// Removes and returns an event of the stream. They come before those of its end.

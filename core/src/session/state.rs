@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::announcement::Announcement;
 use super::disconnect_reason::DisconnectReason;
-use super::event::{Disconnected, GaveUp, ScannedSessionEvent};
+use super::event::{Disconnected, GaveUp, Outcome};
 use super::health::Health;
 use super::refusal::Refusal;
 use super::retry_policy::Retry;
@@ -56,7 +56,14 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     pub(super) refusal: Option<Refusal>,
-    pub(super) outcome: Option<ScannedSessionEvent>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// One of the [`Pending`] events.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PendingEvent {
+    Refused(Refusal),
+    Outcome(Outcome),
 }
 
 impl Failure {
@@ -78,11 +85,11 @@ impl Failure {
         let Self { reason, undelivered, .. } = self;
         let refusal = if let DisconnectReason::Refused(refusal) = reason { Some(refusal) } else { None };
         let Some(Retry { delay, reset_ignored }) = retry else {
-            let outcome = Some(ScannedSessionEvent::GaveUp(GaveUp { reason, gap_from }));
+            let outcome = Some(Outcome::GaveUp(GaveUp { reason, gap_from }));
             return State::Done { pending: Pending { refusal, outcome } };
         };
         let retry_at = now.saturating_add(delay.length);
-        let outcome = Some(ScannedSessionEvent::Disconnected(Disconnected {
+        let outcome = Some(Outcome::Disconnected(Disconnected {
             reason,
             announced,
             delay: delay.length,
@@ -100,8 +107,11 @@ impl Pending {
     pub(super) const NONE: Self = Self { refusal: None, outcome: None };
 
     /// Removes and returns the next event.
-    pub(super) fn take(&mut self) -> Option<ScannedSessionEvent> {
-        self.refusal.take().map(ScannedSessionEvent::Refused).or_else(|| self.outcome.take())
+    pub(super) fn take(&mut self) -> Option<PendingEvent> {
+        self.refusal
+            .take()
+            .map(PendingEvent::Refused)
+            .or_else(|| self.outcome.take().map(PendingEvent::Outcome))
     }
 
     const fn is_empty(&self) -> bool {
@@ -144,7 +154,7 @@ impl State {
 
     /// Removes and returns the next pending event.
     #[inline]
-    pub(super) fn take_event(&mut self) -> Option<ScannedSessionEvent> {
+    pub(super) fn take_event(&mut self) -> Option<PendingEvent> {
         match self {
             Self::Waiting { pending, .. } | Self::Done { pending } => pending.take(),
             _ => None,
@@ -170,15 +180,15 @@ mod tests {
         let retry = Retry { delay: Delay::NONE, reset_ignored: false };
         let mut waiting = refused().next_state(Some(retry), None, None, NOW);
         assert!(waiting.has_event());
-        assert!(matches!(waiting.take_event(), Some(ScannedSessionEvent::Refused(_))));
+        assert!(matches!(waiting.take_event(), Some(PendingEvent::Refused(_))));
         assert!(waiting.has_event());
-        assert!(matches!(waiting.take_event(), Some(ScannedSessionEvent::Disconnected(_))));
+        assert!(matches!(waiting.take_event(), Some(PendingEvent::Outcome(Outcome::Disconnected(_)))));
         assert!(!waiting.has_event() && waiting.take_event().is_none());
         assert!(matches!(waiting, State::Waiting { retry_at: NOW, .. }));
 
         let mut done = refused().next_state(None, None, None, NOW);
-        assert!(matches!(done.take_event(), Some(ScannedSessionEvent::Refused(_))));
-        assert!(matches!(done.take_event(), Some(ScannedSessionEvent::GaveUp(_))));
+        assert!(matches!(done.take_event(), Some(PendingEvent::Refused(_))));
+        assert!(matches!(done.take_event(), Some(PendingEvent::Outcome(Outcome::GaveUp(_)))));
         assert!(matches!(done, State::Done { .. }) && !done.has_event());
     }
 
@@ -186,7 +196,7 @@ mod tests {
     fn a_failure_without_a_refusal_leaves_one_event() {
         let failure = Failure { reason: DisconnectReason::Cut, undelivered: 7, stream: None };
         let mut done = failure.next_state(None, None, None, NOW);
-        assert!(matches!(done.take_event(), Some(ScannedSessionEvent::GaveUp(_))));
+        assert!(matches!(done.take_event(), Some(PendingEvent::Outcome(Outcome::GaveUp(_)))));
         assert!(!done.has_event());
     }
 }
