@@ -144,7 +144,7 @@ fn newest_returns_ids_from_the_newest_to_the_oldest_that_is_held() {
     let mut config = WindowConfig::default();
     config.posts = 4;
     config.age_max = Some(Duration::from_secs(10));
-    let mut window = Window::allocate(&config).unwrap();
+    let mut window = Window::new(vec![0; config.storage_words()], &config).unwrap();
     let newest = |window: &Window<Vec<u64>>| window.newest().map(|id| id.as_u64()).collect::<Vec<_>>();
     assert_eq!(newest(&window), [] as [u64; 0]);
     for (id, seconds) in [(1, 0), (2, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 12)] {
