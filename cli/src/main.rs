@@ -1,11 +1,13 @@
 //! The `powerstream` command-line tool.
 //!
-//! Each subcommand is a module with an `Args` and a `run`; to add one, add a module and a line to each half of
-//! [`Command`]. What they share is small: how the tool ends ([`exit`]) and is asked to ([`interrupt`]), what it tells
-//! meanwhile ([`log`]), how a server is reached ([`connection`]), how files are read ([`file`]), what to do about failures of the
-//! system ([`system`]), how a stranger's text is made safe to show ([`text`]), how an event becomes a line of JSON
-//! ([`json`]), what a message is called ([`describe`]), where the token comes from ([`token`]) and
-//! how it is kept out of the output ([`secret`]).
+//! Each subcommand is a module with an `Args` and a `run`. To add one, add a module and a line to
+//! each half of [`Command`]. They share:
+//!
+//! - exit codes and error output ([`exit`]), signals ([`interrupt`]) and log lines ([`log`]);
+//! - connections ([`connection`]), input files ([`mod@file`]) and standard output ([`stdout`]);
+//! - advice on failures of the operating system ([`system`]);
+//! - escaping of received text ([`text`]), JSON lines ([`json`]) and names of messages ([`describe`]);
+//! - the token ([`token`]), and its protection from every output ([`secret`]).
 #![forbid(unsafe_code)]
 
 mod completions;

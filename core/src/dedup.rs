@@ -61,7 +61,7 @@ pub struct WindowConfig {
     /// of Posts to know every duplicate. The default does for 1,747 Posts a second, all connections
     /// together, and for 3,495 where the backfill takes no time. Take 600 times your peak rate.
     ///
-    /// [`Window::allocate`] asks for zeroed memory, which the operating system provides when ids reach it: about 16 MiB soon,
+    /// `Window::allocate` asks for zeroed memory, which the operating system provides when ids reach it: about 16 MiB soon,
     /// and then 24 bytes a Post until the window is full.
     pub posts: usize,
     /// A Post that first came longer ago than this is forgotten too. Default `None`: only the number counts. Below ten

@@ -103,9 +103,7 @@ fn wire(input: &Input<'_>) -> Vec<u8> {
                 content.extend_from_slice(b"\r\n");
             }
             Part::Bytes(bytes) => content.extend_from_slice(bytes),
-            Part::Fill { byte, length } => {
-                content.resize(content.len() + usize::from(length % 1_024), *byte)
-            }
+            Part::Fill { byte, length } => content.resize(content.len() + usize::from(length % 1_024), *byte),
             Part::Wire(bytes) => {
                 push_chunks(&mut wire, &content, input.chunks, is_chunked);
                 content.clear();

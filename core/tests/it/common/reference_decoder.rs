@@ -557,11 +557,10 @@ pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -
     let ended_by_close = matches!(end, BodyEnd::Cut) && head.framing == BodyFraming::UntilClose;
     let mut undelivered = rest.len() as u64;
     let mut has_last = false;
-    if ended_by_close || matches!(end, BodyEnd::Complete(_)) {
-        if let Some(last) = last_message(&rest, limit) {
-            seen.push(OwnedEvent::Message(last.to_owned()));
-            (undelivered, has_last) = (0, true);
-        }
+    let is_clean = ended_by_close || matches!(end, BodyEnd::Complete(_));
+    if let Some(last) = is_clean.then(|| last_message(&rest, limit)).flatten() {
+        seen.push(OwnedEvent::Message(last.to_owned()));
+        (undelivered, has_last) = (0, true);
     }
     match end {
         BodyEnd::Complete(_) => {
