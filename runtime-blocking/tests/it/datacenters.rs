@@ -137,14 +137,14 @@ fn loses_nothing_when_one_of_two_replicas_goes_down() {
     let service = service(300.0);
     let mut stream = stream(&service, Topology::Redundant);
     let mut is_dead = false;
-    // After two seconds: a gap starts a second of travel time early, and both streams are older
-    // than that.
+    // After four seconds, so that both streams cover the start of the gap of the one that ends: a
+    // gap starts more than 1 s early, and `Date` shows the start of a stream to within 1 s only.
     let received = read(&mut stream, |received, _| {
-        if received.posts.len() == 600 && !is_dead {
+        if received.posts.len() == 1_200 && !is_dead {
             is_dead = service.kill("atla");
             assert!(is_dead);
         }
-        received.posts.len() == 1_200
+        received.posts.len() == 1_800
     });
     each_once(&received);
     assert!(received.gaps.is_empty(), "{:?}", received.gaps);
