@@ -69,7 +69,8 @@ pub enum CheckpointError {
     Damaged,
 }
 
-/// Returns a number that tells streams apart: of an origin, and a path with its query.
+/// Returns a number that distinguishes streams: a hash of the origin, and of the path with its
+/// query.
 #[must_use]
 pub fn stream_key(origin: &str, target: &str) -> u64 {
     // FNV-1a. A line feed separates the two: neither can have one.

@@ -1,13 +1,14 @@
-//! A string of a JSON text, decoded by whoever reads it and only then.
+//! A string of a JSON text, decoded only when it is read.
 //!
-//! Most strings of a Post hold no escape and are lent as they stand. The service writes others with `\uXXXX` for all
-//! that is not ASCII, so a text in Japanese is nothing but escapes: decoding goes char by char and needs no buffer.
-//! Between escapes a whole run is checked for UTF-8 at once and then walked as `str`, which is several times faster
-//! than decoding each char by itself.
+//! Most strings of a Post contain no escape and are borrowed unchanged. In the others the service
+//! writes every non-ASCII character as `\uXXXX`, so a Japanese text consists of escapes only.
+//! Decoding therefore goes char by char and needs no buffer. Between escapes, a whole run is
+//! validated as UTF-8 at once and then iterated as `str`, which is several times faster than
+//! decoding each char separately.
 //!
-//! Two things that the grammar of JSON lets pass are no text: half a surrogate pair (RFC 8259 section 8.2), and bytes
-//! that are not UTF-8. Readers of streams must go on, so both decode to U+FFFD, the bytes as
-//! `String::from_utf8_lossy` does it.
+//! JSON's grammar allows two things that are not text: half a surrogate pair (RFC 8259 section
+//! 8.2), and bytes that are not UTF-8. A stream reader must go on, so both decode to U+FFFD, the
+//! bytes as `String::from_utf8_lossy` does it.
 
 use core::iter::FusedIterator;
 use core::{fmt, str};
@@ -16,12 +17,15 @@ use memchr::memchr;
 
 use crate::stream::json::Text;
 
-/// A string of a JSON text, between its quotes, not decoded yet.
+/// A string of a JSON text, without its quotes, not decoded yet.
 ///
-/// Compare it with `==` or [`eq_str`](Self::eq_str), read it with [`as_str`](Self::as_str) where it needs no decoding,
-/// with [`chars`](Self::chars) or [`unescape`](Self::unescape) always. Read a Post's text as readers
-/// see it with [`readable`](Self::readable). It formats (`Display`) as its decoded text, so
-/// with an allocator `to_string()` gives that. `Debug` tells the length alone: Posts are not for logs.
+/// - Compare it with `==` or [`eq_str`](Self::eq_str).
+/// - Read it with [`as_str`](Self::as_str) if it needs no decoding, else with
+///   [`chars`](Self::chars) or [`unescape`](Self::unescape).
+/// - Read a Post's text as readers see it with [`readable`](Self::readable).
+///
+/// `Display` writes the decoded text, so `to_string()` returns it if there is an allocator. `Debug`
+/// shows only the length: Posts do not belong in logs.
 ///
 /// ```
 /// use powerstream_core::post::Value;
@@ -45,19 +49,19 @@ impl<'a> From<Text<'a>> for JsonStr<'a> {
 }
 
 impl<'a> JsonStr<'a> {
-    /// The bytes between the quotes, escapes and all. Not checked for UTF-8.
+    /// Returns the bytes between the quotes, still escaped. They are not validated as UTF-8.
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// Whether it holds escapes.
+    /// Returns true if it contains escapes.
     #[must_use]
     pub const fn is_escaped(&self) -> bool {
         self.escaped
     }
 
-    /// Whether it is the empty string.
+    /// Returns true if it is the empty string.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.raw.is_empty()

@@ -270,7 +270,7 @@ impl<'a> Value<'a> {
                 continue;
             }
             let value = cursor.value()?;
-            // Whoever asks for a key twice gets it twice.
+            // If a key is requested twice, both places get its value.
             let mut next = Some(slot);
             while let Some(slot) = next {
                 if let Some(empty) = found.get_mut(slot) {

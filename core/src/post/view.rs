@@ -42,8 +42,8 @@ impl<'a> Post<'a> {
         Self::with_format(message, format)
     }
 
-    /// The Post in a message whose format is known, as it is to whoever classified it. For the legacy format this
-    /// reads one byte, for v2 up to `data`.
+    /// Creates a view of the Post in a message whose format is known, for example because it was
+    /// classified. For the legacy format this reads one byte, for v2 up to `data`.
     #[must_use]
     pub fn with_format(message: &'a [u8], format: Format) -> Self {
         let root = Value::new(message).and_then(Value::object);
@@ -54,7 +54,7 @@ impl<'a> Post<'a> {
         Self { format, value, root, inner: false, fields: None, root_fields: None }
     }
 
-    /// The Post that lies in `value`, beside or inside this one.
+    /// Returns the Post in `value`, which is beside or inside this one.
     fn nested(&self, value: Value<'a>) -> Option<Self> {
         Some(Self { value: Some(value.object()?), inner: true, fields: None, ..*self })
     }

@@ -470,7 +470,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Session<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("state", &self.state)
-            .field("octets", self.byte_counts())
+            .field("byte_counts", self.byte_counts())
             .finish_non_exhaustive()
     }
 }

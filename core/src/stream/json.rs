@@ -176,7 +176,8 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// How many bytes were looked at: those read, and after a number or a word the one that tells that it is whole.
+    /// Returns the number of bytes examined: those read, and after a number or a word the byte that
+    /// shows that it is complete.
     #[inline]
     pub(crate) fn looked_at(&self) -> usize {
         let bare = self
@@ -320,7 +321,7 @@ impl<'a> Scanner<'a> {
         if marked { Ok(()) } else { self.whole() }
     }
 
-    /// Numbers and words have no end mark: only what follows tells that one is whole.
+    /// Checks that a number or a word is complete: they have no end mark, so the next byte decides.
     #[inline]
     pub(crate) fn whole(&self) -> Result<(), Malformed> {
         match self.bytes.get(self.at) {

@@ -4,31 +4,32 @@ use super::kind::{Compliance, Format, Kind, PostId, System};
 use super::problem::{self, Field, Problem, ProblemBuilder};
 use crate::stream::json::{Malformed, MalformedReason, NAME_MAX, Scanner, Text, decimal};
 
-/// What [`classify`] found out.
+/// The result of [`classify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Classification {
     /// What the message is.
     pub kind: Kind,
-    /// The Post's id, where it is a Post and has one that is a number below 2^64: `id_str`, which counts
-    /// wherever it stands if `id` may be rounded, as a reader with 53 bits rounds it. An `id` that may be
-    /// rounded is taken as it stands only if there is no `id_str`.
+    /// The Post's id, if the message is a Post whose id is a number below 2^64. It is taken from
+    /// `id_str`, wherever that is, if a reader with 53 bits may round `id`. Such an `id` is used
+    /// only if there is no `id_str`.
     pub post_id: Option<PostId>,
-    /// How many bytes were looked at to find out.
+    /// How many bytes were examined for that.
     pub bytes_read: usize,
 }
 
 impl Classification {
-    /// Whether it is a Post, of either format.
+    /// Returns true if it is a Post of either format.
     #[must_use]
     pub const fn is_post(&self) -> bool {
         matches!(self.kind, Kind::Post { .. })
     }
 }
 
-/// Tells what a message is. Reads no further than it must, never fails, never panics.
+/// Classifies a message. Reads no further than necessary, never fails, never panics.
 ///
-/// UTF-8 is not checked, and what was not read is not known to be JSON; see [`validate`](super::validate).
+/// UTF-8 is not validated, and bytes that were not read are not known to be JSON; see
+/// [`validate`](super::validate).
 ///
 /// ```
 /// use powerstream_core::stream::{Format, Kind, PostId, classify};

@@ -55,7 +55,7 @@ pub enum Kind {
         /// How many since the connection was opened.
         track: Option<u64>,
     },
-    /// Something was deleted, withheld, edited: to be honoured by whoever stores Posts.
+    /// A deletion, withholding or edit, which applications that store Posts must honor.
     #[non_exhaustive]
     Compliance {
         /// What happened.
