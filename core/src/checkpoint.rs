@@ -1,8 +1,8 @@
-//! Where a stream stands, as bytes that outlive the process.
+//! The position in a stream, encoded as bytes that outlive the process.
 //!
-//! A [`Checkpoint`] has the time up to which every Post was delivered, and the ids of the Posts that a
-//! restart may deliver again. A restart asks the service for what was created since, and drops the
-//! duplicates. Encoding and decoding allocate nothing.
+//! A [`Checkpoint`] has the time up to which every Post was delivered, and the ids of the Posts
+//! that a restart may deliver again. A restart asks the service for what was created since, and
+//! drops the duplicates. Encoding and decoding allocate nothing.
 //!
 //! ```
 //! use powerstream_core::checkpoint::{Checkpoint, stream_key};
@@ -39,16 +39,16 @@ use crate::time::UnixTime;
 const MAGIC: &[u8; 4] = b"PSCP";
 const VERSION: u8 = 1;
 
-/// Bytes in front of the ids.
+/// Bytes before the ids.
 const HEAD: usize = MAGIC.len() + 1 + 3 * 8;
 
-/// Bytes behind them.
+/// Bytes after the ids.
 const CRC: usize = 4;
 
 /// The most bytes that an id takes.
 const ID_MAX: usize = 10;
 
-/// Where a stream stands. See [the module](self).
+/// The position in a stream. See [the module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint<'a> {
     stream: u64,
@@ -87,8 +87,8 @@ impl<'a> Checkpoint<'a> {
         HEAD + ids.saturating_mul(ID_MAX) + CRC
     }
 
-    /// Writes a checkpoint to `buffer` and returns the bytes written. Ids that do not fit are left out:
-    /// pass the newest first.
+    /// Writes a checkpoint to `buffer` and returns the bytes written. Ids that do not fit are left
+    /// out: pass the newest first.
     ///
     /// # Panics
     /// Panics if the buffer has less than [`Self::buffer_bytes`] of zero ids.
@@ -153,8 +153,8 @@ impl<'a> Checkpoint<'a> {
         self.stream
     }
 
-    /// Returns the time before which every Post created was delivered, or is in a reported gap; in the
-    /// server's time.
+    /// Returns the time before which every Post created was delivered, or is in a reported gap; in
+    /// the server's time.
     #[must_use]
     pub const fn covered_until(&self) -> UnixTime {
         self.covered_until
@@ -184,7 +184,8 @@ const fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
 }
 
-/// Returns the bytes written; `None`, and nothing written that counts, if they do not fit.
+/// Returns the bytes written, or `None` if they do not fit; the buffer's content is then
+/// unspecified.
 fn write_varint(mut number: u64, out: &mut [u8]) -> Option<usize> {
     for (at, place) in out.iter_mut().take(ID_MAX).enumerate() {
         let is_last = number < 0x80;

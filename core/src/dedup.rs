@@ -154,7 +154,8 @@ pub struct Known<'a> {
     pub note: &'a mut u64,
 }
 
-/// A bounded window of Post ids. `S` is the storage: `Vec<u64>`, `Box<[u64]>`, `[u64; N]`, `&mut [u64]`.
+/// A bounded window of Post ids. `S` is the storage: `Vec<u64>`, `Box<[u64]>`, `[u64; N]`, `&mut
+/// [u64]`.
 #[derive(Clone)]
 pub struct Window<S> {
     storage: S,

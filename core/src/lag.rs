@@ -95,8 +95,8 @@ impl LagHistogram {
         Some(if is_last { self.max } else { self.max.min(Duration::from_nanos(bound(at))) })
     }
 
-    /// Returns the buckets that are not empty: the bound below which their lags are, and their number.
-    /// The last bucket has no bound and gives [`Self::max`].
+    /// Returns the buckets that are not empty: the bound below which their lags are, and their
+    /// number. The last bucket has no bound and gives [`Self::max`].
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         self.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| {
             (if at + 1 == BUCKETS { self.max } else { Duration::from_nanos(bound(at)) }, *count)

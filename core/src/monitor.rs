@@ -1,8 +1,8 @@
-//! Counters of one connection: what came, what was lost, how late, and since when nothing came.
+//! Counters of one connection: messages, losses, lags, and the time since the last content.
 //!
 //! One thread reports events to a [`Monitor`], and any thread reads it with [`Monitor::snapshot`].
-//! Both take `&self`, so that an `Arc<Monitor>` can be read while a task or a queue owns the stream.
-//! Reporting takes no lock and allocates nothing.
+//! Both take `&self`, so that an `Arc<Monitor>` can be read while a task or a queue owns the
+//! stream. Reporting takes no lock and allocates nothing.
 //!
 //! ```
 //! use powerstream_core::monitor::Monitor;
@@ -20,10 +20,10 @@
 //!
 //! # Times
 //!
-//! The lag of a Post is the time from its creation, by its id, to the read that brought it. Creation
-//! is by the server's clock, which is estimated from the response's `Date`, to about a second. The lag
-//! is therefore an estimate too. Posts that are not live have large lags legitimately: those that
-//! backfill repeats, and those of a recovery.
+//! The lag of a Post is the time from its creation, by its id, to the read that brought it.
+//! Creation is by the server's clock, which is estimated from the response's `Date`, to about a
+//! second. The lag is therefore an estimate too. Posts that are not live have large lags
+//! legitimately: those that backfill repeats, and those of a recovery.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -91,7 +91,8 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Snapshot {
             $($(#[$doc])* pub $name: u64,)*
-            /// Connections that ended or were not made, by reason; [`DISCONNECT_REASONS`] has the names.
+            /// Connections that ended or were not made, by reason; [`DISCONNECT_REASONS`] has the
+            /// names.
             pub disconnects: [u64; DISCONNECT_REASONS.len()],
             /// Responses other than a stream, by kind; [`REFUSAL_KINDS`] has the names.
             pub refusals: [u64; REFUSAL_KINDS.len()],
@@ -114,8 +115,8 @@ macro_rules! counters {
         }
 
         impl Monitor {
-            /// Returns what was counted so far. Counters that belong together may differ by the event
-            /// that is being reported at this moment.
+            /// Returns what was counted so far. Counters that belong together may differ by the
+            /// event that is being reported at this moment.
             #[must_use]
             pub fn snapshot(&self) -> Snapshot {
                 let time = |counter: &Counter| match counter.get() {

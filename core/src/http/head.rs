@@ -178,7 +178,8 @@ pub struct ResponseHead {
     /// Why the body of an unsuccessful response cannot be read. Its status is still valid.
     /// [`Head::unread_body`] formats the reason.
     pub unreadable: Option<HeadErrorKind>,
-    /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule 3).
+    /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule
+    /// 3).
     pub ambiguous_length: bool,
     /// X's rate-limit fields.
     pub rate_limit: RateLimit,
@@ -330,7 +331,8 @@ impl State {
             // that is harmless.
             (Self::Status(_), b' ') => Ok(Self::Reason),
             (Self::Status(_) | Self::Reason, b'\r') => Ok(Self::StatusLf),
-            // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the chunked coding.
+            // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the
+            // chunked coding.
             (Self::Status(_) | Self::Reason | Self::StatusLf, b'\n') => Ok(Self::LineStart { folds: false }),
             (Self::Status(_), _) => Err(HeadErrorKind::NotHttp),
             (Self::Reason, _) if is_text(byte) => Ok(Self::Reason),
@@ -445,8 +447,8 @@ impl HeadDecoder {
         );
         match parsed {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            // Both parsers end a head at its first empty line. Should they ever disagree about input
-            // from the network, the head is refused.
+            // Both parsers end a head at its first empty line. Should they ever disagree about
+            // input from the network, the head is refused.
             Ok(_) => return Err(HeadErrorKind::Field),
             Err(httparse::Error::TooManyHeaders) => return Err(HeadErrorKind::Fields),
             Err(httparse::Error::Version | httparse::Error::Status) => return Err(HeadErrorKind::StatusLine),
@@ -459,8 +461,9 @@ impl HeadDecoder {
             return Err(HeadErrorKind::SwitchingProtocols);
         }
         if status < 200 {
-            // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect, and may ignore
-            // them; RFC 9112 6.3 rule 1: they have no body whatever their fields say.
+            // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect,
+            // and may ignore them; RFC 9112 6.3 rule 1: they have no body whatever their fields
+            // say.
             self.interim += 1;
             self.before += self.filled;
             self.filled = 0;

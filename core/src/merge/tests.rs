@@ -20,7 +20,8 @@ fn unix(millis: u64) -> UnixTime {
     UnixTime::from_millis(millis)
 }
 
-/// What a session would say, to the moment: connections that deliver until they are dead, and notice that later.
+/// What a session would say, to the moment: connections that deliver until they are dead, and
+/// notice that later.
 struct World {
     merge: Merge<Vec<u64>, Vec<ConnectionStats>>,
     /// Up to when each has delivered, once it has streamed; while it is well, that is now.

@@ -86,8 +86,9 @@ impl<'a> JsonStr<'a> {
         Bytes { chars: self.chars(), char: [0; 4], next: 0, length: 0 }
     }
 
-    /// The decoded text, in `buffer` where it cannot be lent as it stands. `None` where it does not fit; as many bytes
-    /// as [`raw`](Self::raw) has are always enough for a text that is UTF-8, and three times as many for any.
+    /// The decoded text, in `buffer` where it cannot be lent as it stands. `None` where it does not
+    /// fit; as many bytes as [`raw`](Self::raw) has are always enough for a text that is UTF-8, and
+    /// three times as many for any.
     #[must_use]
     pub fn unescape<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str>
     where
@@ -105,8 +106,8 @@ impl<'a> JsonStr<'a> {
         str::from_utf8(buffer.get(..length)?).ok()
     }
 
-    /// Writes the decoded text: that of [`chars`](Self::chars), but a run between two escapes in one piece, which is
-    /// several times faster where there are few.
+    /// Writes the decoded text: that of [`chars`](Self::chars), but a run between two escapes in
+    /// one piece, which is several times faster where there are few.
     ///
     /// # Errors
     ///
@@ -140,8 +141,8 @@ impl<'a> JsonStr<'a> {
             || (other.contains(char::REPLACEMENT_CHARACTER) && self.chars().eq(other.chars()))
     }
 
-    /// Whether both decode to the same text. Costs no more than the shorter one is long, so that one long id in a message
-    /// is not decoded again for each short one.
+    /// Whether both decode to the same text. Costs no more than the shorter one is long, so that
+    /// one long id in a message is not decoded again for each short one.
     pub(super) fn same(&self, other: &Self) -> bool {
         if !self.escaped && !other.escaped {
             return self.raw == other.raw;
@@ -243,7 +244,8 @@ impl<'a> Chars<'a> {
         let unit = unit(self.rest);
         self.rest = self.rest.get(6..).unwrap_or_default();
         let decoded = match unit {
-            // The first half of a pair, which the second one must follow at once (RFC 8259 section 7).
+            // The first half of a pair, which the second one must follow at once (RFC 8259 section
+            // 7).
             Some(high @ 0xD800..=0xDBFF) => match unit_low(self.rest) {
                 Some(low) => {
                     self.rest = self.rest.get(6..).unwrap_or_default();

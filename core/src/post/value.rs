@@ -1,9 +1,9 @@
 //! A value inside a JSON text, found and not parsed.
 //!
-//! A string, a number or a word is walked when it is found, so that it is known to be whole and its text is lent at no
-//! further cost. An object or array is only pointed at: what follows its first byte is looked at when a member is
-//! asked for, and no further than up to that member. So a lookup by a path costs what lies before its end, and what
-//! lies behind may be anything.
+//! A string, a number or a word is walked when it is found, so that it is known to be whole and its
+//! text is lent at no further cost. An object or array is only pointed at: what follows its first
+//! byte is looked at when a member is asked for, and no further than up to that member. So a lookup
+//! by a path costs what lies before its end, and what lies behind may be anything.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -13,11 +13,11 @@ use crate::stream::json::{Malformed, Scanner, Text, decimal};
 
 /// A value inside a JSON text, lent from it. `Copy`, three words, and never wrong about its kind.
 ///
-/// All lookups are total: what is absent, of another kind, or not JSON up to there is `None`. Each is one scan forward
-/// from the value's start; to find several members in one scan use [`fields`](Self::fields). Of duplicate keys the
-/// first counts. Keys are compared decoded. Below one object or array at most
-/// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) are walked over at once, itself included; what is nested deeper is
-/// reached step by step but not skipped.
+/// All lookups are total: what is absent, of another kind, or not JSON up to there is `None`. Each
+/// is one scan forward from the value's start; to find several members in one scan use
+/// [`fields`](Self::fields). Of duplicate keys the first counts. Keys are compared decoded. Below
+/// one object or array at most [`DEPTH_MAX`](crate::stream::DEPTH_MAX) are walked over at once,
+/// itself included; what is nested deeper is reached step by step but not skipped.
 ///
 /// ```
 /// use powerstream_core::post::Value;
@@ -68,8 +68,8 @@ pub enum ValueKind {
 }
 
 impl<'a> Value<'a> {
-    /// The value that `bytes` hold, white space around it aside. `None` where there is none. Of an object or array only
-    /// the first byte is read.
+    /// The value that `bytes` hold, white space around it aside. `None` where there is none. Of an
+    /// object or array only the first byte is read.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
@@ -122,14 +122,15 @@ impl<'a> Value<'a> {
         if let Repr::String(text) = self.0 { Some(text) } else { None }
     }
 
-    /// The number, where it is one written with digits alone and below 2^64. `1.0` and `1e3` are not.
+    /// The number, where it is one written with digits alone and below 2^64. `1.0` and `1e3` are
+    /// not.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         if let Repr::Number(digits) = self.0 { decimal(digits) } else { None }
     }
 
-    /// The number, where it is one written with digits and at most a minus sign, and fits. Counts of a Post may be -1
-    /// (X docs: enterprise data dictionary).
+    /// The number, where it is one written with digits and at most a minus sign, and fits. Counts
+    /// of a Post may be -1 (X docs: enterprise data dictionary).
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         let Repr::Number(number) = self.0 else { return None };
@@ -147,8 +148,9 @@ impl<'a> Value<'a> {
         number.is_finite().then_some(number)
     }
 
-    /// The id, which is a string of digits or a number of digits, below 2^64. Numbers that went through a reader with
-    /// 53 bits are rounded (X docs: "X IDs"), so prefer keys that end in `_str`.
+    /// The id, which is a string of digits or a number of digits, below 2^64. Numbers that went
+    /// through a reader with 53 bits are rounded (X docs: "X IDs"), so prefer keys that end in
+    /// `_str`.
     #[must_use]
     pub fn as_id(&self) -> Option<u64> {
         match self.0 {
@@ -173,8 +175,8 @@ impl<'a> Value<'a> {
         if let Repr::Number(number) = self.0 { core::str::from_utf8(number).ok() } else { None }
     }
 
-    /// The bytes of the whole value, which is walked for it. `None` where it is an object or array that is not JSON as
-    /// a whole, or nested too deep. Of a string those between its quotes.
+    /// The bytes of the whole value, which is walked for it. `None` where it is an object or array
+    /// that is not JSON as a whole, or nested too deep. Of a string those between its quotes.
     #[must_use]
     pub fn raw(&self) -> Option<&'a [u8]> {
         match self.0 {
@@ -212,15 +214,16 @@ impl<'a> Value<'a> {
         Ok(None)
     }
 
-    /// The value at the end of a path of keys, as [`get`](Self::get) after `get`. Itself where the path is empty.
+    /// The value at the end of a path of keys, as [`get`](Self::get) after `get`. Itself where the
+    /// path is empty.
     #[must_use]
     pub fn path(&self, keys: &[&str]) -> Option<Self> {
         keys.iter().try_fold(*self, |value, key| value.get(key))
     }
 
-    /// The members of an object with these keys, in the order of `keys`, found in one scan that ends with the last of
-    /// them. All `None` where it is no object; where it is not JSON up to its end, those found before that. At most 255
-    /// keys, which is checked when it is compiled.
+    /// The members of an object with these keys, in the order of `keys`, found in one scan that
+    /// ends with the last of them. All `None` where it is no object; where it is not JSON up to its
+    /// end, those found before that. At most 255 keys, which is checked when it is compiled.
     #[must_use]
     #[inline]
     pub fn fields<const N: usize>(&self, keys: [&str; N]) -> [Option<Self>; N] {
@@ -293,7 +296,8 @@ impl<'a> Value<'a> {
         matches!(self.0, Repr::Array(_) | Repr::Object(_))
     }
 
-    /// The elements of an array, in order; nothing where it is none. Ends at the first byte that is not JSON.
+    /// The elements of an array, in order; nothing where it is none. Ends at the first byte that is
+    /// not JSON.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
         Elements(match self.0 {
@@ -302,8 +306,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The members of an object, in order, duplicates and all; nothing where it is none. Ends at the first byte that
-    /// is not JSON.
+    /// The members of an object, in order, duplicates and all; nothing where it is none. Ends at
+    /// the first byte that is not JSON.
     #[must_use]
     pub fn members(&self) -> Members<'a> {
         Members(match self.0 {
@@ -325,7 +329,8 @@ pub(super) fn either_id(string: Option<Value<'_>>, number: Option<Value<'_>>) ->
     string.and_then(|id| id.as_id()).or_else(|| number?.as_id())
 }
 
-/// The keys that are asked for, to be found by a key of the message in one step or two, whatever their number.
+/// The keys that are asked for, to be found by a key of the message in one step or two, whatever
+/// their number.
 ///
 /// A Post has some forty keys, and comparing each with seventeen takes a fifth of the scan.
 struct KeyTable<'k> {

@@ -31,9 +31,9 @@
 //!   gap             P + (k - P) - margin |-------- .. until the next stream
 //! ```
 //!
-//! What this does not cover: a path that holds messages without a time of creation back as evenly as
-//! a slow server sends them (three pauses in a row of one length) passes for one, since both look
-//! the same. A Post bounds the gap whatever the pace was.
+//! What this does not cover: a path that holds messages without a time of creation back as evenly
+//! as a slow server sends them (three pauses in a row of one length) passes for one, since both
+//! look the same. A Post bounds the gap whatever the pace was.
 //!
 //! A message that is cut by the last read counts as not received. A read that filled its buffer
 //! left input behind, and does not empty the transport.
@@ -41,8 +41,8 @@
 //! # Where a gap ends
 //!
 //! The new stream carries what is sent from its head on, at the latest, so a lost Post was created
-//! before the head was read: the latest the server's clock can have shown then ([`ServerClock`]). If
-//! the first message is a Post that was created later than that, the gap ends there.
+//! before the head was read: the latest the server's clock can have shown then ([`ServerClock`]).
+//! If the first message is a Post that was created later than that, the gap ends there.
 //!
 //! If a stream starts with backfill, the gap stays open, so that the next request asks for it
 //! again, until the stream is healthy and backfill is complete:
@@ -55,8 +55,8 @@
 //!
 //! Posts created more than five minutes before the stream began, or that far ahead of the server's
 //! clock, are not live: they are sent again (backfill, recovery, a replayed file) or have ids that
-//! hold no time. They prove nothing. Nor do Posts that come while backfill is not complete. Of an array
-//! every Post counts.
+//! hold no time. They prove nothing. Nor do Posts that come while backfill is not complete. Of an
+//! array every Post counts.
 
 use core::time::Duration;
 
@@ -224,8 +224,8 @@ impl Coverage {
         notice
     }
 
-    /// Returns since when Posts may be missing. `None` before the first stream, and while nothing is
-    /// missing.
+    /// Returns since when Posts may be missing. `None` before the first stream, and while nothing
+    /// is missing.
     pub(super) fn gap_from(&self, clock: WallClock) -> Option<UnixTime> {
         self.gap.map(|start| start.server.unwrap_or_else(|| start.local(clock)))
     }
@@ -438,8 +438,8 @@ impl Coverage {
         }
         if let Some(mut gap) = self.reported.take() {
             if !stream.has_message {
-                // The stream is live from this Post on at the latest. One created later may have been
-                // sent before it; the server's `Date` says more.
+                // The stream is live from this Post on at the latest. One created later may have
+                // been sent before it; the server's `Date` says more.
                 let margin = if server.has_date() { Duration::ZERO } else { margin };
                 gap.to = gap.to.max(created.saturating_add(margin));
             }

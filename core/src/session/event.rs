@@ -35,7 +35,8 @@ pub enum SessionEvent<'a> {
     Resumed(Gap),
     /// The reader or the path is late. Reported once for each episode.
     Late(Late),
-    /// The server answered with something other than a stream. [`Self::Disconnected`] or [`Self::GaveUp`] follows.
+    /// The server answered with something other than a stream. [`Self::Disconnected`] or
+    /// [`Self::GaveUp`] follows.
     Refused(Refused<'a>),
     /// A connection ended, or could not be established. The next attempt is scheduled.
     Disconnected(Disconnected),
@@ -104,8 +105,8 @@ pub struct Connected<'a> {
 /// read. The ids say the same without any clock.
 ///
 /// [`Connected`] reports a gap before any Post of its stream. Once the first live Post has come,
-/// [`SessionEvent::Resumed`] repeats it: `to` may then be later, `first_after` is known, nothing else
-/// differs.
+/// [`SessionEvent::Resumed`] repeats it: `to` may then be later, `first_after` is known, nothing
+/// else differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {

@@ -5,19 +5,20 @@
 //!
 //! - **A long pause between two reads.** The server sends something at least every 20 s. After
 //!   more than 25 s without a read, whatever comes may be as old as the read before the pause.
-//! - **Posts much older than usual.** A Post's lag is its age when it is read. It is late if its lag
+//! - **Posts much older than usual.** A Post's lag is its age when it is read. It is late if its
+//!   lag
 //!   is 5 s more than the usual one (a running mean over some 64 Posts). A constant lag, of a
 //!   datacenter or of a clock that is off, is part of the usual one.
 //!
 //! One [`Late`] event is given for each episode. It ends when Posts lag at most 2.5 s more than
 //! usual again, or, without Posts, with the next read that comes without a long pause.
 //!
-//! The pace of the reads has a second use, for messages that have no time of creation: how late they
-//! may be. A pause 1.5 times as long as usual, and a second, may have been the path's: whatever comes
-//! is late by at most what the pause was too long. Reads that follow sooner than usual take that
-//! back, and each read at the usual pace a sixteenth of it: a path is not late for ever. On a new
-//! stream the pace is unknown, and every pause of more than a second may have been the path's, until
-//! three in a row are as long.
+//! The pace of the reads has a second use, for messages that have no time of creation: how late
+//! they may be. A pause 1.5 times as long as usual, and a second, may have been the path's:
+//! whatever comes is late by at most what the pause was too long. Reads that follow sooner than
+//! usual take that back, and each read at the usual pace a sixteenth of it: a path is not late for
+//! ever. On a new stream the pace is unknown, and every pause of more than a second may have been
+//! the path's, until three in a row are as long.
 //!
 //! ```text
 //!   sent    10        20        30        40        50    keep-alives

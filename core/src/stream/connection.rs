@@ -422,7 +422,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
     ///
     /// # Panics
-    /// Panics if `input` is not the slice in which the event was found, or if another call overwrote the event.
+    /// Panics if `input` is not the slice in which the event was found, or if another call
+    /// overwrote the event.
     #[inline]
     #[must_use]
     pub fn lend<'a>(&'a self, raw: ScannedConnectionEvent, input: &'a [u8]) -> ConnectionEvent<'a> {
@@ -454,8 +455,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Handles the close by the peer, after all input has been passed in.
     ///
-    /// If the close completed the body ([`Closed::CompleteByClose`]) and its last message is complete
-    /// but for its delimiter, the next call of [`Self::scan`] returns that message.
+    /// If the close completed the body ([`Closed::CompleteByClose`]) and its last message is
+    /// complete but for its delimiter, the next call of [`Self::scan`] returns that message.
     pub fn handle_eof(&mut self) -> Closed {
         self.liveness.handle_closed();
         let is_stream = matches!(self.phase, Phase::Stream | Phase::Last);

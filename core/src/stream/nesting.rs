@@ -5,10 +5,10 @@
 //! servers. Between the tokens of an object or array that is open, LF is white space, so there, and
 //! only there, the message goes on.
 //!
-//! A text that cannot be JSON any more ends at the next LF. On a server that uses LF alone, a message
-//! that is cut in the middle thus takes one or two lines behind it along, not the rest of the stream.
-//! An LF inside a string is not JSON, but X's documentation speaks of Posts that contain it: the
-//! message goes on there too.
+//! A text that cannot be JSON any more ends at the next LF. On a server that uses LF alone, a
+//! message that is cut in the middle thus takes one or two lines behind it along, not the rest of
+//! the stream. An LF inside a string is not JSON, but X's documentation speaks of Posts that
+//! contain it: the message goes on there too.
 //!
 //! It is read only once a bare LF or a message over the limit has come, and each byte once.
 

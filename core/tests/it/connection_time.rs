@@ -1,5 +1,5 @@
-//! A connection's deadlines on a virtual clock: content keeps a stream alive, nothing else does, and no pattern of
-//! bytes outruns what is absolute.
+//! A connection's deadlines on a virtual clock: content keeps a stream alive, nothing else does,
+//! and no pattern of bytes outruns what is absolute.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn each_kind_of_input_extends_only_its_deadline() {
             ],
         ),
         (
-            "a message has its time from its first octet",
+            "a message is timed from its first byte",
             &[
                 (5, HEAD, Some((30, Idle))),
                 (10, b"100\r\n{", Some((35, Idle))),
@@ -355,8 +355,8 @@ fn error_document_gets_the_heads_timeout_and_keeps_what_was_received() {
     assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(150));
 }
 
-/// The loop of a driver: always to the next deadline, or the next bytes, whichever is first. After each timeout the
-/// deadline has moved or the life is over; a loop that gets neither would spin.
+/// The loop of a driver: always to the next deadline, or the next bytes, whichever is first. After
+/// each timeout the deadline has moved or the life is over; a loop that gets neither would spin.
 #[test]
 fn driver_never_spins_and_a_slow_trickle_times_out() {
     let mut message = streamed(b"");
@@ -387,7 +387,7 @@ fn driver_never_spins_and_a_slow_trickle_times_out() {
             }
             now = deadline.at;
             match life.connection.handle_timeout(now) {
-                Timeout::Early => panic!("{name}: woken at the deadline, told it was early"),
+                Timeout::Early => panic!("{name}: woken at the deadline, but reported as early"),
                 Timeout::ReadFirst => {
                     let waiting = if next_byte <= now { bytes.next() } else { None };
                     if let Some(byte) = waiting {

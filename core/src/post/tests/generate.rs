@@ -48,7 +48,8 @@ pub(super) const MISFITS: [&str; 12] = [
     r#"{"id":"77","text":"d"}"#,
 ];
 
-/// Takes a value away, puts a misfit in its place, or a copy of another value under a name that counts elsewhere.
+/// Takes a value away, puts a misfit in its place, or a copy of another value under a name that
+/// counts elsewhere.
 pub(super) fn mutate(tree: &mut Tree, random: &mut Random) {
     let mut all = Vec::new();
     pointers(tree, "", &mut all);
@@ -165,7 +166,8 @@ impl Writer<'_> {
     }
 }
 
-/// The tree as JSON: members in any order, and where there is noise with duplicates behind, white space and escapes.
+/// The tree as JSON: members in any order, and where there is noise with duplicates behind, white
+/// space and escapes.
 pub(super) fn written(tree: &Tree, noise: usize, random: &mut Random) -> String {
     let mut writer = Writer { random, noise, json: String::new() };
     writer.value(tree);

@@ -1,7 +1,8 @@
-//! All accessors at once against plain lookups in a tree, on Posts that were mutated and written in all ways.
+//! All accessors at once against plain lookups in a tree, on Posts that were mutated and written in
+//! all ways.
 //!
-//! The tree is a `serde_json::Value` made from the fixtures and mutated (`generate`). The oracle reads it and never sees
-//! the bytes that it was written as.
+//! The tree is a `serde_json::Value` made from the fixtures and mutated (`generate`). The oracle
+//! reads it and never sees the bytes that it was written as.
 
 use std::boxed::Box;
 

@@ -6,8 +6,8 @@ use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 
 /// The elements of an array message, each to be classified by itself.
 ///
-/// Whole elements come before the error that ends the iteration, so a message that is cut inside its third element
-/// gives two. Something that is no array gives an error at once.
+/// Whole elements come before the error that ends the iteration, so a message that is cut inside
+/// its third element gives two. Something that is no array gives an error at once.
 ///
 /// ```
 /// use powerstream_core::stream::{MalformedReason, elements};
@@ -73,7 +73,8 @@ impl<'a> ArrayElements<'a> {
         let start = self.scanner.at();
         self.scanner.skip_value()?;
         let end = self.scanner.at();
-        // A number or literal is whole only with what ends it, and what follows an element is part of the array.
+        // A number or literal is whole only with what ends it, and what follows an element is part
+        // of the array.
         self.scanner.peek_element_end()?;
         Ok(Some(start..end))
     }

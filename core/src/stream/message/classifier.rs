@@ -97,7 +97,8 @@ enum Name {
 }
 
 impl Name {
-    /// By length first: most keys of a Post are of no interest and are dismissed by that or by one comparison.
+    /// By length first: most keys of a Post are of no interest and are dismissed by that or by one
+    /// comparison.
     #[inline]
     fn of(key: &[u8]) -> Self {
         match key.len() {
@@ -152,7 +153,8 @@ impl Name {
         }
     }
 
-    /// Whether the key is one of the rows 3 to 12, so that a Post is not settled after it before the end.
+    /// Whether the key is one of the rows 3 to 12, so that a Post is not settled after it before
+    /// the end.
     fn is_reserved(&self) -> bool {
         !matches!(
             self,
@@ -175,7 +177,8 @@ enum Slot<T> {
     Fit(T),
 }
 
-/// The keys of an object so far. An `Option` around an `Option`: whether the key was seen, and what it was good for.
+/// The keys of an object so far. An `Option` around an `Option`: whether the key was seen, and what
+/// it was good for.
 struct SeenKeys<'a> {
     id: Option<SeenId>,
     id_str: Option<Option<PostId>>,
@@ -394,8 +397,8 @@ impl<'a> SeenKeys<'a> {
             let key = key.plain(&mut buffer);
             if keys_before == 0 {
                 match Compliance::v2(key) {
-                    // Posts have a `withheld` too (X docs: data dictionary), so that one must stand alone, as all
-                    // events do.
+                    // Posts have a `withheld` too (X docs: data dictionary), so that one must stand
+                    // alone, as all events do.
                     Some(Compliance::Withheld) => withheld = true,
                     Some(event) => return Ok(Some(v2_event(event))),
                     None => {}
@@ -459,7 +462,8 @@ impl<'a> SeenKeys<'a> {
         self.id_str.is_none() && self.id.is_some_and(|id| !id.is_exact)
     }
 
-    /// The Post, after a value. What is still to be read is read only if an `id_str` must be looked for.
+    /// The Post, after a value. What is still to be read is read only if an `id_str` must be looked
+    /// for.
     #[inline]
     fn legacy_post(&self, scanner: &mut Scanner<'a>) -> Result<Decision, Malformed> {
         let id_str = if self.is_rounded() { id_str_behind(scanner)? } else { self.id_str.flatten() };
@@ -492,8 +496,8 @@ const fn post(id: Option<PostId>) -> Decision {
     (Kind::Post { format: Format::Legacy, partial_errors: false }, id)
 }
 
-/// Reads an id: a string of digits, or a number. In v2 it is a string in all documentation; that it is
-/// written the other way is no reason to lose a Post.
+/// Reads an id: a string of digits, or a number. In v2 it is a string in all documentation; that it
+/// is written the other way is no reason to lose a Post.
 fn id_value(scanner: &mut Scanner<'_>) -> Result<Option<PostId>, Malformed> {
     let id = match scanner.peek()? {
         b'"' => scanner.string()?.decimal(),
@@ -527,8 +531,8 @@ fn v2_event(event: Compliance) -> Decision {
     (Kind::Compliance { event, format: Format::V2 }, None)
 }
 
-/// Reads an object for the first value of one key: whether it is there, and which plain number it is. With `stop`
-/// reads no further than that.
+/// Reads an object for the first value of one key: whether it is there, and which plain number it
+/// is. With `stop` reads no further than that.
 fn find(scanner: &mut Scanner<'_>, name: &[u8], stop: bool) -> Result<Option<Option<u64>>, Malformed> {
     let mut found = None;
     scanner.enter()?;

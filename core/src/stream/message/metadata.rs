@@ -8,12 +8,13 @@ use crate::time::UnixTime;
 /// What a `connection_metadata` message says.
 ///
 /// `{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}` is the first message of a
-/// connection that asked for `localDcOnly` (X docs: "Powerstream"); when else it comes is not documented.
+/// connection that asked for `localDcOnly` (X docs: "Powerstream"); when else it comes is not
+/// documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectionMetadata<'a> {
-    /// The datacenter's name as it stands in the message, escapes and all. `None` where there is none, or it is no
-    /// string of UTF-8.
+    /// The datacenter's name as it stands in the message, escapes and all. `None` where there is
+    /// none, or it is no string of UTF-8.
     pub datacenter: Option<&'a str>,
     /// The service's clock.
     pub timestamp: Option<UnixTime>,

@@ -1,18 +1,20 @@
 //! What a problem object says, as far as a client acts upon it.
 //!
-//! X answers errors with objects in the manner of RFC 7807: bare, or in an `errors` array, in the stream and as
-//! bodies of HTTP errors (X docs: "Response codes and errors", "Handling disconnections"). A client decides by
-//! three values: the last segment of the `type` URI, `disconnect_type` and `connection_issue`; older answers have
-//! a numeric `code` instead. The texts are for people and stay in the bytes.
+//! X answers errors with objects in the manner of RFC 7807: bare, or in an `errors` array, in the
+//! stream and as bodies of HTTP errors (X docs: "Response codes and errors", "Handling
+//! disconnections"). A client decides by three values: the last segment of the `type` URI,
+//! `disconnect_type` and `connection_issue`; older answers have a numeric `code` instead. The texts
+//! are for people and stay in the bytes.
 
 use crate::stream::json::{Malformed, NAME_MAX, Scanner, Text};
 
-/// What a problem object says. A part that is missing or not of its type is `None`; a word that this version does
-/// not know is the `Other` of its kind.
+/// What a problem object says. A part that is missing or not of its type is `None`; a word that
+/// this version does not know is the `Other` of its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The last path segment of `type`; [`ProblemType::UsageCapped`] also where `title` is `UsageCapExceeded`.
+    /// The last path segment of `type`; [`ProblemType::UsageCapped`] also where `title` is
+    /// `UsageCapExceeded`.
     pub problem_type: Option<ProblemType>,
     /// `disconnect_type`.
     pub disconnect_type: Option<DisconnectType>,
@@ -22,8 +24,9 @@ pub struct Problem {
     pub code: Option<u32>,
 }
 
-/// The kinds of problem. X writes them as URIs with three different prefixes; only the last path segment counts
-/// (X docs: "Response codes and errors", and the problem schemas of the OpenAPI description).
+/// The kinds of problem. X writes them as URIs with three different prefixes; only the last path
+/// segment counts (X docs: "Response codes and errors", and the problem schemas of the OpenAPI
+/// description).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProblemType {
@@ -82,8 +85,8 @@ impl ProblemType {
         if uri.plain(&mut [0; NAME_MAX]) == b"about:blank" {
             return Self::AboutBlank;
         }
-        // Decoded on the way, since a serialiser may write every slash as `\/`. A segment that does not fit is
-        // none of the names; it is cut, not wrapped, and stays longer than each of them.
+        // Decoded on the way, since a serialiser may write every slash as `\/`. A segment that does
+        // not fit is none of the names; it is cut, not wrapped, and stays longer than each of them.
         let mut segment = [0; NAME_MAX];
         let mut length = 0;
         for byte in uri.bytes() {
@@ -168,7 +171,8 @@ impl DisconnectType {
     }
 }
 
-/// Why a stream cannot be had (X docs: "Handling disconnections"; OpenAPI description, `ConnectionExceptionProblem`).
+/// Why a stream cannot be had (X docs: "Handling disconnections"; OpenAPI description,
+/// `ConnectionExceptionProblem`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionIssue {
@@ -289,7 +293,8 @@ impl Problem {
     }
 }
 
-/// Whether a text starts as a URI does: with a scheme and a colon (RFC 3986 section 3.1). Enough to tell the
+/// Whether a text starts as a URI does: with a scheme and a colon (RFC 3986 section 3.1). Enough to
+/// tell the
 /// `type` of a problem, `about:blank` included, from the bare words that other messages have there.
 fn is_uri(text: &Text<'_>) -> bool {
     for (index, byte) in text.bytes().enumerate() {
@@ -303,8 +308,8 @@ fn is_uri(text: &Text<'_>) -> bool {
     false
 }
 
-/// Reads an `errors` array. The element that counts is the first one that says why the stream ends or cannot be
-/// had; where none does, the first one.
+/// Reads an `errors` array. The element that counts is the first one that says why the stream ends
+/// or cannot be had; where none does, the first one.
 pub(super) fn errors(scanner: &mut Scanner<'_>) -> Result<Problem, Malformed> {
     let mut chosen: Option<Problem> = None;
     scanner.enter()?;

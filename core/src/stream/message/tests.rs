@@ -278,7 +278,7 @@ fn classification_does_not_change_with_later_bytes() {
                 assert_eq!((class.kind, class.post_id), (whole.kind, whole.post_id), "{wire} cut at {cut}");
             }
         }
-        // Just what was read tells the same, whatever follows.
+        // The bytes read give the same result, whatever follows.
         for tail in ["", "\0", "}", "]", ",\"errors\":[]}", "9", " ", "\"", "\\"] {
             let other = [&wire.as_bytes()[..whole.bytes_read], tail.as_bytes()].concat();
             assert!(!early || classify(&other) == whole, "{wire} with {tail}");
@@ -350,7 +350,7 @@ fn scanned_bytes_must_be_valid_json() {
         assert_eq!(class.bytes_read, wire.len().min(at + 1), "{wire:?}");
         assert_eq!(validate(wire.as_bytes()), Err(Malformed { at, reason }), "{wire:?}");
     }
-    // UTF-8 is the field's business, and unread bytes are nobody's.
+    // The reader of a field validates UTF-8; bytes that were not read are not validated.
     let class = classify(b"{\"x\":\"\xFF\",\"id\":1,\"text\":\xFF");
     assert_eq!((class.kind, class.post_id), (LEGACY, Some(PostId::new(1))));
 }

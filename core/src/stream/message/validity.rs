@@ -2,10 +2,12 @@
 
 use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 
-/// Checks that a whole message is exactly one JSON text (RFC 8259): its grammar, UTF-8, at most [`DEPTH_MAX`](crate::stream::DEPTH_MAX)
-/// containers open at once, and nothing but white space around it.
+/// Checks that a whole message is exactly one JSON text (RFC 8259): its grammar, UTF-8, at most
+/// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) containers open at once, and nothing but white space
+/// around it.
 ///
-/// Lone surrogates in `\u` escapes, numbers of any size and duplicate keys are grammatical and pass.
+/// Lone surrogates in `\u` escapes, numbers of any size and duplicate keys are grammatical and
+/// pass.
 ///
 /// # Errors
 ///

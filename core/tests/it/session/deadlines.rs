@@ -190,32 +190,32 @@ fn endless_message_times_out_although_every_read_brings_bytes() {
 
 #[test]
 fn announced_disconnect_closes_after_5_s() {
-    let told = |more: Attempt| {
+    let announced = |more: Attempt| {
         let mut attempt = Attempt::stream().line(ms(1), &post(1)).line(secs(2), OPERATIONAL);
         attempt.acts.extend(more.acts);
         attempt
     };
-    let silent = run(&config(), Network::always(told(Attempt::new())), secs(8));
+    let silent = run(&config(), Network::always(announced(Attempt::new())), secs(8));
     assert_eq!(ended(&silent), (7_001, "timeout_disconnect"));
     assert_eq!(silent.delays()[0], 0);
     assert!(silent.first().announced.is_some());
-    // Keep-alives are no sign that the stream goes on.
+    // Keep-alives do not show that the stream continues.
     let alive = run(
         &config(),
-        Network::always(told((0..10).fold(Attempt::new(), |a, _| a.keep_alive(secs(1))))),
+        Network::always(announced((0..10).fold(Attempt::new(), |a, _| a.keep_alive(secs(1))))),
         secs(9),
     );
     assert_eq!(ended(&alive).1, "timeout_disconnect");
     assert!((7_001..=8_001).contains(&ended(&alive).0), "{:?}", ended(&alive));
-    // Posts are.
+    // Posts do.
     let going = run(
         &config(),
-        Network::always(told((0..20).fold(Attempt::new(), |a, id| a.line(secs(4), &post(id))))),
+        Network::always(announced((0..20).fold(Attempt::new(), |a, id| a.line(secs(4), &post(id))))),
         secs(60),
     );
     assert!(going.disconnected.is_empty(), "{:#?}", going.lines);
-    // The consumer's time is its own here, too.
-    let held = run(&config(), Network::always(told(Attempt::new())).hold(2, secs(60)), secs(68));
+    // Time that the consumer takes does not count here either.
+    let held = run(&config(), Network::always(announced(Attempt::new())).hold(2, secs(60)), secs(68));
     assert_eq!(ended(&held), (67_001, "timeout_disconnect"));
 }
 
@@ -256,8 +256,8 @@ fn announced_reason_selects_the_backoff_schedule() {
         (r#"{"disconnect":{"code":7,"stream_name":"s","reason":"r"}}"#.to_owned(), 5_000, 10_000),
     ];
     for (message, first, second) in cases {
-        let told = || Attempt::stream().line(0, &message).end(0);
-        let run = run(&config(), Network::new([told(), told()]), first / 1_000 * 1_000_000_000 + 1);
+        let announced = || Attempt::stream().line(0, &message).end(0);
+        let run = run(&config(), Network::new([announced(), announced()]), first / 1_000 * 1_000_000_000 + 1);
         let delays: Vec<u128> = run.delays().into_iter().take(2).collect();
         assert_eq!(delays, [u128::from(first), second], "{message}");
     }

@@ -23,7 +23,7 @@ fn complete_messages_are_delivered_before_the_disconnect() {
         lines.push(format!("0 disconnected {end} 0"));
         lines
     };
-    // In the same read as the end, or in reads of one octet, then the end.
+    // In the same read as the end, or in reads of one byte, then the end.
     type End = fn(Attempt) -> Attempt;
     let ends: [(&str, &[u8], End, u64); 9] = [
         ("cut", b"", |attempt| attempt.eof(0), 0),
@@ -272,12 +272,14 @@ fn v2_stream_may_use_lf_and_uses_snake_case_parameters() {
     assert_eq!(lines, [format!("{first} HTTP/1.1"), format!("{first}&backfill_minutes=1 HTTP/1.1")]);
 }
 
-/// A connection that was read to its end at 1 s, and comes back after an outage of so many milliseconds.
+/// A connection that was read to its end at 1 s, and comes back after an outage of so many
+/// milliseconds.
 fn after_outage(outage: u64, backfill: bool) -> Run {
     let mut config = config();
     config.backfill = backfill;
     config.local_dc_only = true;
-    // The drop spends the immediate reconnect, so the outage is one long connect that comes about in the end.
+    // The drop spends the immediate reconnect, so the outage is one long connect that comes about
+    // in the end.
     config.timeouts.connect = std::time::Duration::from_secs(100_000);
     let back = Attempt { connect: Connect::After(ms(outage)), ..Attempt::stream() };
     let net = Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back]);
@@ -286,8 +288,8 @@ fn after_outage(outage: u64, backfill: bool) -> Run {
 
 #[test]
 fn backfill_covers_the_gap_up_to_5_minutes() {
-    // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time. Five
-    // seconds more are asked for than it is long.
+    // The gap starts a second before the last read that had found nothing more: at -1 s here, the
+    // head's time. Five seconds more are asked for than it is long.
     for (outage, minutes) in [
         (0, 1),
         (1, 1),
@@ -310,7 +312,7 @@ fn backfill_covers_the_gap_up_to_5_minutes() {
         let gap = run.connected[1].1.unwrap();
         // And two milliseconds, which both readings of the clocks may be short of.
         assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_002, "{outage}");
-        // Off: never asked for, the gap is told all the same.
+        // Off: backfill is never requested, and the gap is still reported.
         let off = after_outage(outage, false);
         assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
         assert_eq!((off.connected[1].1, off.connected[1].2), (Some(gap), 0));
@@ -383,7 +385,8 @@ fn interrupted_backfill_is_requested_again() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
-    // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is cut.
+    // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is
+    // cut.
     for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(243), false)] {
         let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
         for _ in 0..4 {
@@ -470,7 +473,7 @@ fn messages_near_the_limit_never_overwrite_the_request() {
             let attempt = || Attempt::stream().bytes(0, wire.clone()).eof(0);
             let run = run(&config, Network::new([attempt(), attempt()]), secs(1));
             let requests = &run.net().requests;
-            assert_eq!(requests[0].1, requests[1].1, "{length} octets in chunks of {size}");
+            assert_eq!(requests[0].1, requests[1].1, "{length} bytes in chunks of {size}");
         }
     }
 }

@@ -76,8 +76,8 @@ fn full_transcript_from_connect_to_shutdown() {
     ];
     assert_eq!(run.lines, expected, "{:#?}", run.lines);
     let announced: Vec<bool> = run.disconnected.iter().map(|(_, _, d)| d.announced.is_some()).collect();
-    assert_eq!(announced.iter().position(|&told| told), Some(0));
-    assert_eq!(announced.iter().filter(|&&told| told).count(), 1);
+    assert_eq!(announced.iter().position(|&is_announced| is_announced), Some(0));
+    assert_eq!(announced.iter().filter(|&&is_announced| is_announced).count(), 1);
 }
 
 /// The delays between the attempts of a network that never comes, in milliseconds.
@@ -181,7 +181,8 @@ fn stream_is_healthy_with_content_20_s_after_the_head() {
             Network::new([Attempt::stream().eof(0), Attempt::failing(TransportErrorKind::Refused), attempt]);
         run(&config(), net, secs(40)).delays()[..4].to_vec()
     };
-    // The last octet comes a moment before 20 s, or at 20 s: the immediate reconnect is spent, or given back.
+    // The last byte arrives just before 20 s, or at 20 s: the immediate reconnect is used up, or
+    // available again.
     assert_eq!(until(keeps_coming(secs(20) - 1)), [0, 250, 500, 750]);
     assert_eq!(until(keeps_coming(secs(20))), [0, 250, 0, 250]);
     // What is no content shows no health: sizes and extensions.
