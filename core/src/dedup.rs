@@ -360,7 +360,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
 /// Odd, with its bits spread: 2^64 divided by the golden ratio.
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Where a bucket of this tag best lies.
+/// Returns the preferred bucket of this tag.
 const fn home(tag: u32, shift: u32) -> usize {
     (tag >> shift) as usize
 }

@@ -15,8 +15,8 @@ mod readable;
 mod text;
 mod value;
 
-/// What a Post gives as it is, which must be what it gives with an index, and with an index of
-/// that.
+/// Returns what a Post returns without an index. Asserts that it is the same with an index, and
+/// with an index of that.
 fn both<T: PartialEq + fmt::Debug>(message: &str, read: impl Fn(Post<'_>) -> T) -> T {
     let post = Post::new(message.as_bytes());
     let plain = read(post);

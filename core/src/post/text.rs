@@ -73,7 +73,8 @@ impl<'a> JsonStr<'a> {
         if self.escaped { None } else { str::from_utf8(self.raw).ok() }
     }
 
-    /// The decoded text. What is no text (see the [module](crate::post)) comes as U+FFFD.
+    /// Returns the decoded text. Anything that is not text (see the [module](crate::post)) becomes
+    /// U+FFFD.
     #[must_use]
     pub fn chars(&self) -> Chars<'a> {
         let (unchecked, rest): (&[u8], &[u8]) = if self.escaped { (&[], self.raw) } else { (self.raw, &[]) };
@@ -253,7 +254,7 @@ impl<'a> Chars<'a> {
                 }
                 None => None,
             },
-            // The second half alone is no char, and so nothing to `from_u32`.
+            // The second half alone is not a char, so `from_u32` rejects it.
             unit => unit.and_then(char::from_u32),
         };
         decoded.unwrap_or(char::REPLACEMENT_CHARACTER)

@@ -172,7 +172,7 @@ impl<'a> Scanner<'a> {
         Self { bytes, at, open: 1 }
     }
 
-    /// Offset of the next byte.
+    /// Returns the offset of the next byte.
     #[inline]
     pub(crate) fn at(&self) -> usize {
         self.at
@@ -190,7 +190,7 @@ impl<'a> Scanner<'a> {
         self.bytes.len().min(self.at + usize::from(bare))
     }
 
-    /// Moves over white space to the next byte and names it, leaving it unread.
+    /// Skips white space and returns the next byte, leaving it unread.
     #[inline]
     pub(crate) fn peek(&mut self) -> Result<u8, Malformed> {
         let (byte, at) = significant(self.bytes, self.at)?;
@@ -209,8 +209,8 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads on to the next key of the object entered last and over its colon; at the object's end
-    /// reads that and leaves the object. `first` is true before the first call and kept by it.
+    /// Reads the next key of the innermost object and its colon. At the object's end, reads that
+    /// and leaves the object. `first` is true before the first call; the calls update it.
     #[inline]
     pub(crate) fn next_key(&mut self, first: &mut bool) -> Result<Option<Text<'a>>, Malformed> {
         let mut byte = self.peek()?;
@@ -234,8 +234,8 @@ impl<'a> Scanner<'a> {
         Ok(Some(key))
     }
 
-    /// Reads on to the next value of the array entered last, leaving it unread; at the array's end
-    /// reads that, leaves the array and answers false. `first` as in [`Scanner::next_key`].
+    /// Advances to the next value of the innermost array, leaving it unread. At the array's end,
+    /// reads that, leaves the array and returns false. `first` as in [`Scanner::next_key`].
     pub(crate) fn next_element(&mut self, first: &mut bool) -> Result<bool, Malformed> {
         let byte = self.peek()?;
         if byte == b']' {
@@ -253,8 +253,8 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Checks that an element of an array is whole: a comma or the array's end follows, which stays
-    /// unread.
+    /// Checks that an element of an array is complete: a comma or the array's end follows, which
+    /// stays unread.
     pub(crate) fn peek_element_end(&mut self) -> Result<(), Malformed> {
         match self.peek()? {
             b',' | b']' => Ok(()),
@@ -271,7 +271,7 @@ impl<'a> Scanner<'a> {
         Ok(Text { raw: self.bytes.get(start..end - 1).unwrap_or_default(), escaped })
     }
 
-    /// Reads a value inside a container; its text where it is a string.
+    /// Reads a value inside a container. Returns its text if it is a string.
     #[inline]
     pub(crate) fn text(&mut self) -> Result<Option<Text<'a>>, Malformed> {
         if self.peek()? == b'"' {
@@ -281,8 +281,8 @@ impl<'a> Scanner<'a> {
         Ok(None)
     }
 
-    /// Reads a value inside a container; the number where it is a plain one: digits alone, and
-    /// below 2^64.
+    /// Reads a value inside a container. Returns the number if it is plain: digits only, below
+    /// 2^64.
     #[inline]
     pub(crate) fn integer(&mut self) -> Result<Option<u64>, Malformed> {
         match self.peek()? {
@@ -295,8 +295,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads the number whose first digit was peeked at; its digits where it has nothing else.
-    /// Whether it is whole is for [`Scanner::whole`] to say.
+    /// Reads the number whose first digit was peeked at. Returns its digits if it has nothing else.
+    /// [`Scanner::whole`] checks whether it is complete.
     #[inline]
     pub(crate) fn digits(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         let start = self.at;
@@ -318,7 +318,7 @@ impl<'a> Scanner<'a> {
         Some(number)
     }
 
-    /// Reads a value inside a container and makes sure that it does not go on.
+    /// Skips a value inside a container and checks that it is complete.
     pub(crate) fn skip_whole(&mut self) -> Result<(), Malformed> {
         let marked = matches!(self.peek()?, b'"' | b'{' | b'[');
         self.skip_value()?;
@@ -335,7 +335,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Checks that nothing but white space is left.
+    /// Checks that only white space is left.
     pub(crate) fn end(&mut self) -> Result<(), Malformed> {
         while let Some(byte) = self.bytes.get(self.at) {
             if !is_space(*byte) {
@@ -346,7 +346,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads one value of any kind, white space before it included.
+    /// Skips one value of any kind, including white space before it.
     #[inline]
     pub(crate) fn skip_value(&mut self) -> Result<(), Malformed> {
         let (byte, at) = significant(self.bytes, self.at)?;
@@ -359,14 +359,14 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Walks the container that starts at `at` and answers the offset after it. At most `depth` may be
-/// open at once.
+/// Skips the container that starts at `at` and returns the offset after it. At most `depth`
+/// containers may be open at once.
 fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malformed> {
     // Bit 0 is the innermost open container: 1 an object, 0 an array.
     let mut kinds: u128 = 0;
     let mut open = 0;
     loop {
-        // A value starts at `at`, white space aside.
+        // A value starts at `at`, after optional white space.
         let (byte, start) = significant(bytes, at)?;
         at = match byte {
             b'"' => string(bytes, start + 1)?.0,
@@ -411,7 +411,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malform
     }
 }
 
-/// Walks a key, whose first byte is `byte`, and its colon.
+/// Skips a key, whose first byte is `byte`, and its colon.
 #[inline]
 fn key(bytes: &[u8], byte: u8, at: usize) -> Result<usize, Malformed> {
     if byte != b'"' {
@@ -428,12 +428,12 @@ fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     }
 }
 
-/// The next byte that is not white space, and where it is.
+/// Returns the next byte that is not white space, and its offset.
 #[inline]
 fn significant(bytes: &[u8], mut at: usize) -> Result<(u8, usize), Malformed> {
     loop {
         match bytes.get(at) {
-            // The service writes no white space: one comparison settles the usual case.
+            // The service writes no white space: one comparison handles the usual case.
             Some(&byte) if byte > b' ' => return Ok((byte, at)),
             Some(&byte) if is_space(byte) => at += 1,
             Some(_) => return Err(malformed(at, MalformedReason::Byte)),
@@ -446,7 +446,7 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// `byte` in each of the eight places.
+/// Returns `byte` in each of the eight bytes.
 const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
@@ -458,19 +458,19 @@ fn eight(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// The high bit of each of the eight bytes that is a quote, a backslash or a control character;
-/// bits above the lowest one set may be wrong (a borrow ran into them), the lowest never is.
+/// Marks the high bit of each of the eight bytes that is a quote, a backslash or a control
+/// character. A borrow may set false marks above the lowest mark, which is always right.
 #[inline]
 const fn special(block: u64) -> u64 {
-    // Flipping bit 1 puts the quote (0x22) next to the controls (0x00 to 0x1F) and the space out of
-    // their way, so that one "less than 0x21" finds both.
+    // Flipping bit 1 moves the quote (0x22) next to the controls (0x00 to 0x1F), and the space away
+    // from them. One "less than 0x21" then finds both.
     let quote_or_control = (block ^ each(0x02)).wrapping_sub(each(0x21));
     let backslash = (block ^ each(b'\\')).wrapping_sub(each(0x01));
     (quote_or_control | backslash) & !block & HIGH
 }
 
-/// Walks the rest of a string from after its opening quote; the offset after the closing one, and
-/// whether there are escapes.
+/// Skips the rest of a string after its opening quote. Returns the offset after the closing quote,
+/// and whether there are escapes.
 #[inline]
 fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Malformed> {
     let mut escaped = false;
@@ -504,7 +504,7 @@ pub(crate) fn skip_plain(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Walks one escape from its backslash.
+/// Skips one escape from its backslash.
 #[inline]
 fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     match bytes.get(at + 1) {
@@ -524,7 +524,7 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     }
 }
 
-/// Walks a literal or a number that starts with `byte` at `at`.
+/// Skips a literal or a number that starts with `byte` at `at`.
 #[inline]
 fn scalar(bytes: &[u8], at: usize, byte: u8) -> Result<usize, Malformed> {
     match byte {
@@ -550,7 +550,8 @@ fn literal<const N: usize>(bytes: &[u8], at: usize, word: &[u8; N]) -> Result<us
     ))
 }
 
-/// Walks a number from its first byte; the offset after it, and whether it is digits alone.
+/// Skips a number from its first byte. Returns the offset after it, and whether it consists of
+/// digits only.
 #[inline]
 fn number(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
     let negative = bytes.get(start) == Some(&b'-');
@@ -572,7 +573,7 @@ fn number(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
     Ok((at, plain))
 }
 
-/// Walks one digit or more.
+/// Skips one or more digits.
 #[inline]
 fn digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     let mut at = start;
@@ -593,13 +594,12 @@ fn digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     Err(malformed(at, if at == bytes.len() { MalformedReason::End } else { MalformedReason::Number }))
 }
 
-/// The high bit of each of the eight bytes that is more than nine, exactly.
+/// Marks the high bit of each of the eight bytes that is more than nine, without false marks.
 const fn beyond_nine(block: u64) -> u64 {
     ((block & !HIGH).wrapping_add(each(0x80 - 10)) | block) & HIGH
 }
 
-/// The number that decimal digits spell, where there is at least one, nothing else, and it is below
-/// 2^64.
+/// Parses a number of at least one decimal digit and nothing else, below 2^64.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -611,8 +611,8 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
         if beyond_nine(block) != 0 {
             return None;
         }
-        // The first digit lies lowest. Neighbours are joined to pairs, pairs to fours, fours to the
-        // eight; the masks drop the lanes that hold no result.
+        // The first digit is the lowest byte. Neighbors are joined to pairs, pairs to fours, fours
+        // to the eight; the masks drop the lanes that hold no result.
         let pairs = block.wrapping_mul(10).wrapping_add(block >> 8) & 0x00FF_00FF_00FF_00FF;
         let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
         let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;

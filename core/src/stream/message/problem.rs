@@ -1,15 +1,15 @@
-//! What a problem object says, as far as a client acts upon it.
+//! The parts of a problem object that a client acts on.
 //!
-//! X answers errors with objects in the manner of RFC 7807: bare, or in an `errors` array, in the
+//! X reports errors as objects similar to those of RFC 7807: bare, or in an `errors` array, in the
 //! stream and as bodies of HTTP errors (X docs: "Response codes and errors", "Handling
 //! disconnections"). A client decides by three values: the last segment of the `type` URI,
-//! `disconnect_type` and `connection_issue`; older answers have a numeric `code` instead. The texts
-//! are for people and stay in the bytes.
+//! `disconnect_type` and `connection_issue`. Older responses have a numeric `code` instead. The
+//! texts are for people and are not parsed.
 
 use crate::stream::json::{Malformed, NAME_MAX, Scanner, Text};
 
-/// What a problem object says. A part that is missing or not of its type is `None`; a word that
-/// this version does not know is the `Other` of its kind.
+/// The values of a problem object. A value that is missing or has another type is `None`. A word
+/// that this version does not know is the `Other` of its enum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
@@ -20,7 +20,8 @@ pub struct Problem {
     pub disconnect_type: Option<DisconnectType>,
     /// `connection_issue`.
     pub connection_issue: Option<ConnectionIssue>,
-    /// `code`, the number of the older form `{"errors":[{"code":88,"message":".."}]}` (X docs: "Rate limits").
+    /// `code`, the number of the older form `{"errors":[{"code":88,"message":".."}]}` (X docs:
+    /// "Rate limits").
     pub code: Option<u32>,
 }
 

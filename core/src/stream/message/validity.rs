@@ -14,7 +14,7 @@ use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 /// The first byte that cannot stand where it stands.
 pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
     let grammar = check_grammar(bytes);
-    // What lies before the first error of grammar decides whether that is the first error.
+    // The bytes before the first grammar error decide whether it is the first error.
     let read = grammar.map_or_else(|malformed| malformed.at, |()| bytes.len());
     match core::str::from_utf8(bytes.get(..read).unwrap_or(bytes)) {
         Ok(_) => grammar,

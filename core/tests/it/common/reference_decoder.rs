@@ -383,7 +383,7 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
         Err(kind) => (BodyFraming::UntilClose, Some(kind)),
     };
     match unreadable {
-        // Of a response that is no success the status counts, whatever its body is.
+        // The status of an unsuccessful response is valid, whatever its body is.
         Some(kind) if status < 300 => Err(kind),
         _ => Ok(Some(FinalHead { end, status, framing, unreadable, fields })),
     }

@@ -305,7 +305,7 @@ fn wall_clock_jump_after_a_429_does_not_lengthen_the_wait() {
             assert_eq!(run.delays(), [500_000], "{jump} at {event}");
             assert_eq!(run.bytes().len(), 1);
         }
-        // And again a 429 behind the jump: its reset lies in the past, or too far ahead.
+        // Another 429 after the jump: its reset is in the past, or too far ahead.
         let mut net = Network::new([limited(), limited()]);
         net.jumps = vec![(1, 0, jump)];
         let run = run(&config(), net, secs(501));

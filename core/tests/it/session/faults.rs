@@ -215,7 +215,7 @@ fn persistent_tls_errors_back_off_and_never_give_up() {
             texts.push(run.first().reason.to_string());
         }
     }
-    // Each says something of its own.
+    // Each has a different message.
     let count = texts.len();
     texts.sort();
     texts.dedup();
@@ -462,7 +462,7 @@ fn draining_queue_after_an_announcement_keeps_its_effect() {
 #[test]
 fn messages_near_the_limit_never_overwrite_the_request() {
     let mut config = config();
-    // So long that the request lies right behind the message's room.
+    // So long that the request directly follows the room for the message.
     config.message_bytes_max = 6_000;
     for length in 5_980..6_020 {
         for size in [1, 3, 9, 15, 16] {

@@ -147,7 +147,7 @@ fn short_lived_connections_back_off() {
             "all of it, for less than 20 s",
             Attempt::stream().line(0, METADATA).keep_alive(secs(9)).end(secs(9)),
         ),
-        // A close after 20 s of nothing is no sign of health either.
+        // A close after 20 s without content does not count as healthy either.
         ("nothing but time", Attempt::stream().eof(secs(24))),
     ];
     for (name, shape) in shapes {
@@ -185,7 +185,7 @@ fn stream_is_healthy_with_content_20_s_after_the_head() {
     // available again.
     assert_eq!(until(keeps_coming(secs(20) - 1)), [0, 250, 500, 750]);
     assert_eq!(until(keeps_coming(secs(20))), [0, 250, 0, 250]);
-    // What is no content shows no health: sizes and extensions.
+    // Sizes and extensions are not content and do not make a stream healthy.
     let framing = Attempt::stream().bytes(secs(20), "5;ext=1\r\n").eof(0);
     assert_eq!(until(framing), [0, 250, 500, 750]);
 }
