@@ -86,23 +86,23 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         struct Counters { $($name: Counter,)* }
 
-        /// What a [`Monitor`] has counted, at one moment.
+        /// The values of a [`Monitor`] at one moment.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub struct Snapshot {
             $($(#[$doc])* pub $name: u64,)*
-            /// Connections that ended or were not made, by reason; [`DISCONNECT_REASONS`] has the
-            /// names.
+            /// Connections that ended or could not be established, by reason;
+            /// [`DISCONNECT_REASONS`] has the names.
             pub disconnects: [u64; DISCONNECT_REASONS.len()],
             /// Responses other than a stream, by kind; [`REFUSAL_KINDS`] has the names.
             pub refusals: [u64; REFUSAL_KINDS.len()],
             /// The lags of live Posts, an estimate; see [the module](self).
             pub lag: LagHistogram,
-            /// When content last came; `None` before the first stream.
+            /// When content last arrived; `None` before the first stream.
             pub last_content_at: Option<Instant>,
-            /// When a Post last came.
+            /// When a Post last arrived.
             pub last_post_at: Option<Instant>,
-            /// Whether a stream is established.
+            /// True if a stream is established.
             pub is_streaming: bool,
         }
 
@@ -115,8 +115,8 @@ macro_rules! counters {
         }
 
         impl Monitor {
-            /// Returns what was counted so far. Counters that belong together may differ by the
-            /// event that is being reported at this moment.
+            /// Returns the current values. Counters that belong together may differ by the event
+            /// that is being reported at this moment.
             #[must_use]
             pub fn snapshot(&self) -> Snapshot {
                 let time = |counter: &Counter| match counter.get() {
@@ -163,7 +163,7 @@ counters! {
     skipped,
     /// Bytes of messages over the size limit.
     skipped_bytes,
-    /// Bytes received in messages that never ended, or behind a protocol error.
+    /// Bytes received in messages that never ended, or after a protocol error.
     undelivered_bytes,
     /// Gaps that were reported.
     gaps,
@@ -173,7 +173,7 @@ counters! {
     late,
     /// Sessions that ended because a retry cannot cure the failure.
     gave_up,
-    /// Posts that came before, on this connection or another one.
+    /// Posts that arrived before, on this connection or another one.
     duplicates,
 }
 
@@ -231,7 +231,7 @@ impl Monitor {
         self.month_ends_at.set(self.month_end_after(now));
     }
 
-    /// Takes in an event of the session, whose bytes were read at `read_at`.
+    /// Counts an event of the session, whose bytes were read at `read_at`.
     #[inline]
     pub fn handle_event(&self, event: &SessionEvent<'_>, read_at: Instant) {
         if let SessionEvent::Message(message) = event {
@@ -279,7 +279,7 @@ impl Monitor {
         end.as_millis().wrapping_mul(1_000_000).wrapping_sub(offset)
     }
 
-    /// Takes in everything but a Post.
+    /// Counts everything but a Post.
     #[inline(never)]
     fn handle_other(&self, event: &SessionEvent<'_>, read_at: Instant) {
         let counters = &self.counters;
@@ -345,7 +345,7 @@ impl Monitor {
         self.disconnects[disconnect(reason)].add(1);
     }
 
-    /// Counts Posts that came before, on this connection or another one.
+    /// Counts Posts that arrived before, on this connection or another one.
     #[inline]
     pub fn handle_duplicates(&self, count: u64) {
         self.counters.duplicates.add(count);
