@@ -230,12 +230,12 @@ pub struct ConnectionStats {
     /// Its stream began with backfill. This module cannot see whether the backfill is complete.
     is_backfilled: bool,
     /// The state of its group, used only in the record of the group's first connection.
-    feed_state: FeedState,
+    group_state: GroupState,
 }
 
 /// The state of a group, kept in the record of its first connection.
 #[derive(Clone, Copy, Debug, Default)]
-struct FeedState {
+struct GroupState {
     /// True once one of its connections has streamed.
     is_begun: bool,
     /// Downtimes before this are final.
@@ -275,7 +275,7 @@ impl ConnectionStats {
         self.lags.count()
     }
 
-    /// Returns the delays of its late arrivals behind the first arrivals.
+    /// Returns the delays of its late arrivals after the first arrivals.
     #[must_use]
     pub const fn lags(&self) -> &LagHistogram {
         &self.lags
@@ -443,7 +443,7 @@ where
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<GroupGap> {
         let group = self.records.as_ref()[connection.index()].group;
-        let is_first = !self.feed_state(group).is_begun;
+        let is_first = !self.group_state(group).is_begun;
         let record = &mut self.records.as_mut()[connection.index()];
         record.state = ConnectionState::Streaming;
         record.since = begun.at;
@@ -457,15 +457,15 @@ where
         // The group's first stream ends no gap.
         let to = if is_first { begun.unix } else { own.map_or(begun.over, |own| own.to) };
         record.downtime.end(to);
-        let feed_state = self.feed_state(group);
-        if feed_state.settled > begun.over {
+        let group_state = self.group_state(group);
+        if group_state.settled > begun.over {
             // The clock was set back.
-            feed_state.settled = UnixTime::default();
-            feed_state.reported = TimeRanges::default();
+            group_state.settled = UnixTime::default();
+            group_state.reported = TimeRanges::default();
         }
         if is_first {
-            feed_state.is_begun = true;
-            feed_state.settled = to;
+            group_state.is_begun = true;
+            group_state.settled = to;
         }
         let (gap, _) = self.gap(group);
         self.settle(group, covered);
@@ -514,7 +514,7 @@ where
         record.downtime.begin(gap_from);
         if is_backfilled {
             // Backfill that was requested for a reported gap may be incomplete.
-            self.feed_state(group).reported.forget_from(gap_from);
+            self.group_state(group).reported.forget_from(gap_from);
         }
         let (gap, since) = self.gap(group);
         self.settle(group, covered);
@@ -545,7 +545,7 @@ where
     /// Returns the unreported gap, marks it reported, and returns since when all connections of the
     /// group are down.
     fn gap(&mut self, group: ReplicaGroup) -> (Option<TimeRange>, Option<UnixTime>) {
-        let FeedState { settled, reported, .. } = *self.feed_state(group);
+        let GroupState { settled, reported, .. } = *self.group_state(group);
         let (mut gap, mut since) = (None::<TimeRange>, None);
         let downtimes = self.records.as_ref().iter().filter(|record| record.group == group);
         intersection(downtimes.map(|record| &record.downtime), settled, |range| {
@@ -556,7 +556,7 @@ where
             }
         });
         if let Some(gap) = gap {
-            self.feed_state(group).reported.add(gap);
+            self.group_state(group).reported.add(gap);
         }
         (gap, since)
     }
@@ -570,19 +570,19 @@ where
             .filter(|(_, record)| record.group == group && record.state == ConnectionState::Streaming);
         // A connection that reports nothing settles nothing.
         let until = streaming.map(|(connection, _)| covered(connection).unwrap_or_default()).min();
-        let feed_state = self.feed_state(group);
-        feed_state.settled = feed_state.settled.max(until.unwrap_or_default());
-        let settled = feed_state.settled;
-        feed_state.reported.forget_before(settled);
+        let group_state = self.group_state(group);
+        group_state.settled = group_state.settled.max(until.unwrap_or_default());
+        let settled = group_state.settled;
+        group_state.reported.forget_before(settled);
         for record in self.records.as_mut().iter_mut().filter(|record| record.group == group) {
             record.downtime.forget_before(settled);
         }
     }
 
-    fn feed_state(&mut self, group: ReplicaGroup) -> &mut FeedState {
+    fn group_state(&mut self, group: ReplicaGroup) -> &mut GroupState {
         let records = self.records.as_mut();
         match records.iter_mut().find(|record| record.group == group) {
-            Some(first) => &mut first.feed_state,
+            Some(first) => &mut first.group_state,
             None => unreachable!("the group was read from a record"),
         }
     }

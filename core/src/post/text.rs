@@ -67,7 +67,7 @@ impl<'a> JsonStr<'a> {
         self.raw.is_empty()
     }
 
-    /// The text as it stands in the message. `None` where it holds an escape or is not UTF-8.
+    /// Returns the text as received. `None` if it contains an escape or is not UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         if self.escaped { None } else { str::from_utf8(self.raw).ok() }
@@ -81,15 +81,15 @@ impl<'a> JsonStr<'a> {
         Chars { run: "".chars(), unchecked, rest }
     }
 
-    /// The decoded text as bytes of UTF-8: those of [`chars`](Self::chars), one by one.
+    /// Returns the decoded text as UTF-8 bytes: those of [`chars`](Self::chars), one by one.
     #[must_use]
     pub fn bytes_unescaped(&self) -> Bytes<'a> {
         Bytes { chars: self.chars(), char: [0; 4], next: 0, length: 0 }
     }
 
-    /// The decoded text, in `buffer` where it cannot be lent as it stands. `None` where it does not
-    /// fit; as many bytes as [`raw`](Self::raw) has are always enough for a text that is UTF-8, and
-    /// three times as many for any.
+    /// Returns the decoded text, in `buffer` if it cannot be borrowed unchanged. `None` if it does
+    /// not fit. As many bytes as [`raw`](Self::raw) has are always enough for a text that is UTF-8,
+    /// and three times as many for any text.
     #[must_use]
     pub fn unescape<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str>
     where
@@ -107,12 +107,12 @@ impl<'a> JsonStr<'a> {
         str::from_utf8(buffer.get(..length)?).ok()
     }
 
-    /// Writes the decoded text: that of [`chars`](Self::chars), but a run between two escapes in
-    /// one piece, which is several times faster where there are few.
+    /// Writes the decoded text: the same as [`chars`](Self::chars), but each run between two
+    /// escapes in one piece. That is several times faster if there are few escapes.
     ///
     /// # Errors
     ///
-    /// Those of `out`; into a `String` there are none.
+    /// Returns the errors of `out`; a `String` has none.
     pub fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut rest = match str::from_utf8(self.raw) {
             Ok(text) if self.escaped => text,

@@ -367,7 +367,8 @@ impl Coverage {
         self.server_read = (now, server.earliest_at(now));
         self.reported = gap;
         if !has_backfill {
-            // Nothing of it will come any more. What backfill sends may be cut, and stays open.
+            // Nothing in this gap will arrive. With backfill, the stream may be cut before it is
+            // complete, so the gap stays open.
             self.gap = None;
         }
         gap

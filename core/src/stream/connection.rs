@@ -632,7 +632,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// Gathers an error document behind its head.
+    /// Stores an error document after its head.
     fn scan_document(
         &mut self,
         input: &[u8],

@@ -1,5 +1,5 @@
-//! Whole responses through a connection: the same events for the same content, whatever way it is
-//! chunked, cut and stored.
+//! Tests whole responses: the same content gives the same events, whatever its chunks, splits and
+//! storage.
 
 use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ScannedConnectionEvent};
 use powerstream_core::time::Instant;
@@ -41,11 +41,11 @@ const CASES: &[Case] = &[
     case("nothing", b"", &[]),
     case("one message", b"{\"id\":1}\r\n", &[Message(b"{\"id\":1}")]),
     case("two messages", b"{\"id\":1}\r\n{\"id\":2}\r\n", &[Message(b"{\"id\":1}"), Message(b"{\"id\":2}")]),
-    // A client that takes a chunk of CR LF for a keep-alive, even behind a message, makes one
-    // message of two.
+    // A client that treats every chunk of CR LF as a keep-alive, even after a message, joins two
+    // messages.
     case("messages, delimiter alone, keep-alive", b"{\"id\":1}\r\n\r\n{\"id\":2}\r\n\r\n\r\n", &[Message(b"{\"id\":1}"), KeepAlive, Message(b"{\"id\":2}"), KeepAlive, KeepAlive]),
-    // A client that waits for its buffer to end with CR LF keeps the first until the second is
-    // whole.
+    // A client that waits for its buffer to end with CR LF delays the first until the second is
+    // complete.
     case("a message and half of one", b"{\"id\":1}\r\n{\"id\":", &[Message(b"{\"id\":1}"), Left(6)]),
     case("keep-alives only", b"\r\n\r\n\r\n\r\n\r\n", &[KeepAlive, KeepAlive, KeepAlive, KeepAlive, KeepAlive]),
     case("keep-alives of LF", b"\n\r\n\n", &[KeepAlive, KeepAlive, KeepAlive]),
@@ -241,13 +241,13 @@ fn same_events_for_every_chunking_split_and_storage_size() {
             Left(left) => *left as usize,
             _ => 0,
         });
-        // What must fit is the head, and the longest message with the CR behind it.
+        // The head must fit, and so must the longest message with the CR after it.
         let smallest = HEAD.len().max(longest.max().unwrap_or(0) + 1);
         check_all_ways(case, usize::MAX, &[smallest, smallest + 1, 65_536]);
     }
 }
 
-/// The oracle agrees with the tables, so that it may judge what no table holds.
+/// The oracle agrees with the tables, so it can check cases that no table contains.
 #[test]
 fn reference_decoder_agrees_with_the_table() {
     for case in CASES {
@@ -273,7 +273,7 @@ fn oversized_message_is_skipped_and_the_next_one_is_intact() {
             let mut message = vec![b'x'; length - 1];
             message.push(last);
             let content = [b"{\"id\":1}\r\n", &message[..], b"\r\n\r\n{\"id\":2}\r\n"].concat();
-            // Leaked: a row of the table holds data of the program's whole life.
+            // Leaked: a row of the table has static data.
             let (content, message): (&'static [u8], &'static [u8]) = (content.leak(), message.leak());
             let middle = if fits { Message(message) } else { Skipped(length as u64) };
             let want = vec![Message(b"{\"id\":1}"), middle, KeepAlive, Message(b"{\"id\":2}")].leak();
@@ -295,7 +295,7 @@ fn oversized_message_is_skipped_and_the_next_one_is_intact() {
     }
 }
 
-/// A string of `length` bytes, its quotes included, with `before` and `behind` around it.
+/// Returns a string of `length` bytes including its quotes, with `before` and `behind` around it.
 const fn long<const N: usize>(before: &[u8], behind: &[u8]) -> [u8; N] {
     let mut long = [b'x'; N];
     let start = before.len();
@@ -387,7 +387,8 @@ fn message_of_many_bare_lfs_is_read_in_linear_time() {
     }
 }
 
-/// Nothing adds up over a connection that is quiet for months: a day has 4,320 keep-alives.
+/// No counter reaches a limit on a connection that is quiet for months: a day has 4,320
+/// keep-alives.
 #[test]
 fn million_keep_alives_exceed_no_limit() {
     let wire = b"2;quiet=yes\r\n\r\n\r\n".repeat(1_000);

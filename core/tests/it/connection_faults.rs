@@ -1,5 +1,4 @@
-//! What a broken, cut or silent peer makes of a connection: everything whole is delivered, then the
-//! fault is named.
+//! Tests faulty, cut and silent peers: complete messages are delivered, then the error is reported.
 
 use powerstream_core::http::{BodyFraming, ChunkErrorKind, HeadErrorKind};
 use powerstream_core::stream::{
@@ -106,7 +105,7 @@ fn invalid_head_is_reported_with_its_offset() {
 #[test]
 fn close_reports_whether_the_response_was_complete() {
     use Closed::*;
-    // Name, head, body, events, and what the close is called.
+    // Name, head, body, events, and the result of the close.
     type Row = (&'static str, &'static [u8], &'static [u8], &'static [OwnedEvent], Closed);
     let cases: &[Row] = &[
         ("nothing came", b"", b"", &[], CutInHead { undelivered: 0 }),
@@ -235,7 +234,7 @@ fn error_persists_until_the_next_connection() {
     );
 }
 
-/// One storage through many lives: nothing of an earlier one shows.
+/// Reuses one storage for many connections: no trace of an earlier one remains.
 #[test]
 fn reconnecting_resets_all_state() {
     let mut connection = connection(128);
@@ -250,8 +249,8 @@ fn reconnecting_resets_all_state() {
     }
 }
 
-/// Reads an error document by `cuts`: events behind the head, the document, and how a close would
-/// be called.
+/// Reads an error document split at `cuts`. Returns the events after the head, the document, and
+/// the result of a close.
 fn document(storage: usize, wire: &[u8], cuts: &[usize]) -> (Vec<OwnedEvent>, Vec<u8>, Closed) {
     let mut connection = connection(storage);
     connection.handle_connected(NOW);
@@ -347,8 +346,8 @@ fn error_document_is_truncated_at_the_storage_size() {
     }
 }
 
-/// The two halves of `decode`: what `scan` found can be kept while the connection is borrowed
-/// again.
+/// Tests the two halves of `decode`: the result of `scan` can be kept while the connection is
+/// borrowed again.
 #[test]
 fn scan_then_lend_equals_decode() {
     let wire = streamed(b"5\r\n{\"id\"\r\n6\r\n:1}\r\n{\r\n3\r\n}\r\n\r\n2\r\n\r\n\r\n0\r\n\r\n");

@@ -439,7 +439,7 @@ fn field_and_interim_response_counts_are_limited() {
         assert_eq!(matches!(answer, Answer::Head(_, end) if end == wire.len()), count <= 2, "{answer:?}");
         assert_eq!(answer == Answer::Refused(Interim, 3 * interim.len()), count > 2, "{answer:?}");
     }
-    // A limit above what can be indexed counts as that.
+    // A limit above the maximum counts as the maximum.
     limits.fields_max = usize::MAX;
     for (fields, taken) in [(256, true), (257, false)] {
         let wire = ["HTTP/1.1 200 OK\n", &"A:\n".repeat(fields), "\n"].concat();
@@ -478,7 +478,7 @@ fn parses_retry_after_and_rate_limit_reset() {
     );
 }
 
-/// The fields as lent behind the head, folds and white space removed.
+/// The fields borrowed from the head, without folds and white space.
 #[test]
 fn lends_header_fields_unchanged() {
     let wire = b"HTTP/1.1 100 x\r\nInterim: gone\r\n\r\nHTTP/1.1 200 OK\r\nX-Powerstream-Datacenter:\t atla \r\nA: b\r\n c:d\r\n\

@@ -1,4 +1,4 @@
-//! Whole lives, and the schedules by which a session comes back.
+//! Tests whole sessions, and their reconnect schedules.
 
 use powerstream_core::transport_error::TransportErrorKind;
 
@@ -80,7 +80,7 @@ fn full_transcript_from_connect_to_shutdown() {
     assert_eq!(announced.iter().filter(|&&is_announced| is_announced).count(), 1);
 }
 
-/// The delays between the attempts of a network that never comes, in milliseconds.
+/// Returns the delays between the attempts on a network that never connects, in milliseconds.
 fn refused_delays(seed: u64, jitter: u8) -> Vec<u128> {
     let mut config = config();
     config.backoff.jitter_percent = jitter;

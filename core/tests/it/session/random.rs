@@ -1,5 +1,5 @@
-//! Random scripts against a model: what was fed whole is delivered, and nothing else; the gap
-//! covers what was lost.
+//! Compares random scripts with a model: exactly the complete messages are delivered, and the gap
+//! covers the lost ones.
 //!
 //! The recorder checks every step of these scripts as well; each runs through both drivers.
 
