@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_what_was_encoded() {
+    fn decodes_an_encoded_checkpoint() {
         for list in [&[][..], &[0], &[u64::MAX, 0, u64::MAX, 1, 1 << 63], &[1 << 60, (1 << 60) + (5 << 22)]] {
             let bytes = encoded(list);
             let checkpoint = Checkpoint::decode(&bytes).unwrap();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cut_and_each_changed_bit_is_an_error() {
+    fn every_cut_and_every_changed_bit_is_an_error() {
         let bytes = encoded(&[5, 900, 70_000]);
         for length in 0..bytes.len() {
             assert!(Checkpoint::decode(&bytes[..length]).is_err(), "{length}");
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_and_other_files_are_named() {
+    fn other_versions_and_other_files_have_their_own_errors() {
         let mut bytes = encoded(&[]);
         bytes[4] = 2;
         assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn crc_is_the_one_of_zlib() {
+    fn crc_equals_that_of_zlib() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
         assert!(format!("{}", CheckpointError::Version(3)).contains("version 3"));
     }

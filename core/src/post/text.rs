@@ -131,18 +131,18 @@ impl<'a> JsonStr<'a> {
         out.write_str(rest)
     }
 
-    /// Whether the decoded text, as [`chars`](Self::chars) gives it, is `other`.
+    /// Returns true if the decoded text, as [`chars`](Self::chars) gives it, is `other`.
     #[must_use]
     pub fn eq_str(&self, other: &str) -> bool {
         if self.escaped {
             return self.chars().eq(other.chars());
         }
-        // Without escapes only bytes that are no UTF-8 decode to something else than themselves.
+        // Without escapes, only bytes that are not UTF-8 decode to something else.
         self.raw == other.as_bytes()
             || (other.contains(char::REPLACEMENT_CHARACTER) && self.chars().eq(other.chars()))
     }
 
-    /// Whether both decode to the same text. Costs no more than the shorter one is long, so that
+    /// Returns true if both decode to the same text. The shorter one limits the cost, so that
     /// one long id in a message is not decoded again for each short one.
     pub(super) fn same(&self, other: &Self) -> bool {
         if !self.escaped && !other.escaped {
@@ -153,7 +153,8 @@ impl<'a> JsonStr<'a> {
         could_be(self, other) && could_be(other, self) && self.chars().eq(other.chars())
     }
 
-    /// Whether it is a name, which is UTF-8 without U+FFFD: what keys are compared by.
+    /// Returns true if the decoded text is `name`, which is UTF-8 without U+FFFD. Keys are compared
+    /// with this.
     #[inline]
     pub(super) fn is_name(&self, name: &[u8]) -> bool {
         if self.escaped { self.spells(name) } else { self.raw == name }
@@ -169,7 +170,7 @@ impl<'a> JsonStr<'a> {
         Text { raw: self.raw, escaped: self.escaped }.decimal()
     }
 
-    /// The decoded text, borrowed where it can be.
+    /// Returns the decoded text, borrowed if possible.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn to_cow(&self) -> alloc::borrow::Cow<'a, str> {

@@ -88,7 +88,7 @@ const BACKFILL_MARGIN: Duration = Duration::from_secs(1);
 /// stream's beginning by more than this are not live.
 const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// What has been received over all connections of a session.
+/// What a session has received over all its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Coverage {
     /// When input last arrived.
@@ -108,7 +108,7 @@ pub(super) struct Coverage {
     requested_at: Instant,
     /// The clock of the stream that is established, or of the last one.
     server: Option<ServerClock>,
-    /// What the server's clock showed at the read at that time, at least.
+    /// A read, and the earliest time that the server's clock may have shown then.
     server_read: (Instant, UnixTime),
     /// How far Posts were out of order at most, in milliseconds, up to [`DISORDER_MAX`].
     disorder: u64,
@@ -888,7 +888,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_process_reads_what_is_old_in_any_number_of_reads() {
+    fn stopped_process_reads_old_input_in_any_number_of_reads() {
         let backlog: Vec<u64> = (10_000..14_000).step_by(100).collect();
         for ahead in CLOCKS {
             for size in [1, 7, 40] {
@@ -944,7 +944,7 @@ mod tests {
     }
 
     #[test]
-    fn keep_alives_behind_a_stall_move_nothing_until_they_come_at_the_usual_pace() {
+    fn keep_alives_after_a_stall_prove_nothing_until_they_arrive_at_the_usual_pace() {
         for has_post in [false, true] {
             let mut coverage = begun_with(0);
             coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
@@ -971,7 +971,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_behind_a_stall_proves_no_more_than_it_did() {
+    fn message_cut_after_a_stall_proves_nothing_new() {
         let mut coverage = begun_with(0);
         coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
         for millis in [10_000, 20_000, 49_000, 49_001] {
@@ -1151,7 +1151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_as_long_as_the_clock_says_that_says_more() {
+    fn outage_length_is_the_larger_of_both_clocks() {
         // `Date` says 21 s at most, and the gap starts at 9 s.
         for (ahead, seconds) in [(0, 12), (-3_600_000, 12), (3_000, 14), (3_600_000, 3_611)] {
             let mut coverage = begun_with(ahead);
@@ -1199,7 +1199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_with_backfill_resumes_with_the_first_post_behind_it() {
+    fn gap_with_backfill_resumes_with_the_first_post_after_it() {
         let mut coverage = backfilling();
         read_posts(&mut coverage, 100_500, &[9_500, 50_000, 99_900]);
         assert_eq!((coverage.take_notice(), coverage.newest), (None, None));

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_content_make_no_stream_healthy() {
+    fn framing_bytes_do_not_make_a_stream_healthy() {
         let mut health = Health::new(at(0));
         assert!(!health.handle_content(0, at(60_000)));
         assert!(!health.handle_content(700, at(1_000)));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_backwards_makes_no_stream_healthy() {
+    fn clock_going_backwards_makes_no_stream_healthy() {
         let mut health = Health::new(at(50_000));
         assert!(!health.handle_content(1, at(0)));
         assert!(!health.is_healthy());

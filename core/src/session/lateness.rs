@@ -18,6 +18,8 @@
 //! the usual pace by a sixteenth, so that a path does not stay late forever. On a new stream the
 //! pace is unknown. The path may then have caused every pause of more than a second, until three in
 //! a row are as long.
+//!
+//! ```text
 //!   sent    10        20        30        40        50    keep-alives
 //!   read    10        20 - stall ----------------- 49 49.001 50
 //!   late     0         0                           19    9    0    at most
@@ -206,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn reads_behind_a_long_pause_are_late_until_a_burst_has_made_up_for_it() {
+    fn reads_after_a_long_pause_are_late_until_a_burst_makes_up_for_it() {
         let pauses = [10_000, 10_000, 10_000, 29_000, 1, 999, 10_000];
         assert_eq!(behind(&pauses)[2..], [0, 19_000, 9_001, 0, 0]);
     }
 
     #[test]
-    fn reads_at_the_usual_pace_behind_a_long_pause_stay_late_for_long() {
+    fn reads_at_the_usual_pace_after_a_long_pause_stay_late_for_long() {
         let late = behind(&[&[2_000; 5][..], &[12_000], &[2_000; 100]].concat());
         assert!(late[5] == 10_000 && late[25] > 7_000 && late[105] == 0, "{late:?}");
     }

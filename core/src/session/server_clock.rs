@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_posts_said_of_the_local_clock_lasts_until_a_date_comes() {
+    fn local_clock_correction_by_posts_lasts_until_a_date_arrives() {
         let mut before = ServerClock::new(None, at(0), at(0), wall(0), None);
         before.handle_post_ahead(unix(3_000), at(100));
         let next = ServerClock::new(None, at(900), at(1_000), wall(0), Some(before));

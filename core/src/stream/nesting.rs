@@ -109,7 +109,7 @@ impl Nesting {
 mod tests {
     use super::*;
 
-    /// Whether the text goes on, read at once and in two pieces cut anywhere.
+    /// Returns whether the text continues, read at once and in two pieces split anywhere.
     fn goes_on(text: &str) -> bool {
         let read = |pieces: [&str; 2]| {
             let mut nesting = Nesting::START;

@@ -8,9 +8,9 @@ use crate::time::UnixTime;
 
 /// The content of a `connection_metadata` message.
 ///
-/// `{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}`
-/// is the first message of a connection that requested `localDcOnly` (X docs: "Powerstream"). Other
-/// occurrences are not documented.
+/// This is the first message of a connection that requested `localDcOnly` (X docs: "Powerstream").
+/// Other occurrences are not documented. An example:
+/// `{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectionMetadata<'a> {

@@ -225,7 +225,7 @@ pub(super) struct ProblemBuilder<'a> {
 }
 
 impl<'a> ProblemBuilder<'a> {
-    /// Reads the value of `field`; its text where it is the first `type` and a string.
+    /// Reads the value of `field`. Returns its text if it is the first `type` and a string.
     #[inline]
     pub(super) fn read(
         &mut self,
@@ -257,7 +257,7 @@ impl<'a> ProblemBuilder<'a> {
         Ok(None)
     }
 
-    /// Whether this is a bare problem: a `title`, and a `type` that is a URI.
+    /// Returns true if this is a bare problem: a `title`, and a `type` that is a URI.
     pub(super) fn is_problem(&self) -> bool {
         self.title.is_some() && self.kind.flatten().is_some_and(|kind| is_uri(&kind))
     }
@@ -294,9 +294,9 @@ impl Problem {
     }
 }
 
-/// Whether a text starts as a URI does: with a scheme and a colon (RFC 3986 section 3.1). Enough to
-/// tell the
-/// `type` of a problem, `about:blank` included, from the bare words that other messages have there.
+/// Returns true if a text starts like a URI: with a scheme and a colon (RFC 3986 section 3.1). This
+/// is enough to distinguish the `type` of a problem, including `about:blank`, from the bare words
+/// that other messages have there.
 fn is_uri(text: &Text<'_>) -> bool {
     for (index, byte) in text.bytes().enumerate() {
         match byte {

@@ -257,7 +257,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_rule_and_its_near_misses() {
+fn every_rule_matches_and_its_near_misses_do_not() {
     for &(wire, kind, id, read) in CASES {
         let class = classify(wire.as_bytes());
         assert_eq!((class.kind, class.post_id), (kind, id.map(PostId::new)), "{wire}");

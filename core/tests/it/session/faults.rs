@@ -59,7 +59,7 @@ fn complete_messages_are_delivered_before_the_disconnect() {
 const TOO_MANY: &str = r#"{"title":"ConnectionException","detail":"This stream is currently at the maximum allowed connection limit.","connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}"#;
 
 #[test]
-fn last_message_without_delimiter_is_acted_upon_if_the_body_ends_in_due_form() {
+fn last_message_without_delimiter_takes_effect_if_the_body_is_complete() {
     let length = TOO_MANY.len();
     let until_close = "HTTP/1.1 200 OK\r\n\r\n";
     let with_length = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
@@ -114,7 +114,7 @@ fn shutdown_before_a_last_message_still_delivers_it() {
 }
 
 #[test]
-fn messages_divided_by_a_bare_lf_are_all_acted_upon() {
+fn messages_separated_by_a_bare_lf_all_take_effect() {
     let attempt = Attempt::stream()
         .bytes(0, chunk(&format!("{{\"warning\":{{\"code\":\"FALLING_BEHIND\"}}}}\n{}\r\n", post(2))))
         .bytes(0, chunk(&format!("{}\n{}\n\n", post(3), TOO_MANY)))
@@ -365,7 +365,7 @@ fn id_of(nanos: u64) -> u64 {
 }
 
 #[test]
-fn backfill_covers_what_a_late_path_held_back() {
+fn backfill_covers_posts_that_a_late_path_delayed() {
     let mut config = config();
     config.backfill = true;
     // All it brings was created at 1 s, so that all after that is missing.
@@ -486,7 +486,7 @@ fn gap_start(run: &Run) -> i64 {
 }
 
 #[test]
-fn a_gap_starts_before_what_a_slow_reader_left_behind() {
+fn gap_starts_before_posts_that_a_slow_reader_left_unread() {
     // Every 500 ms a Post whose id has no time. Each read takes 600 ms and returns one of them.
     let mut attempt = Attempt::stream();
     for id in 10..90 {

@@ -326,7 +326,7 @@ fn id(members: &Members, key: &str) -> Option<u64> {
     integer(members, key).or(text(members, key).and_then(digits))
 }
 
-/// Whether an `id` cannot have been rounded.
+/// Returns true if an `id` cannot have been rounded.
 fn is_exact(id: &Json) -> bool {
     match id {
         Bare(word) => word.len() <= 15 && digits(word).is_some(),
