@@ -274,9 +274,8 @@ impl<'a> Post<'a> {
     /// [`MEDIA_MAX`](super::MEDIA_MAX).
     ///
     /// Legacy: `extended_entities.media`, first that of `extended_tweet` unless `truncated` is
-    /// false, else
-    /// `entities.media`, which may call a video a photo (X docs: "Extended entities object"). V2: those of
-    /// `includes.media` that `attachments.media_keys` names.
+    /// false, else `entities.media`, which may call a video a photo (X docs: "Extended entities
+    /// object"). V2: those of `includes.media` that `attachments.media_keys` names.
     pub fn media(&self) -> impl Iterator<Item = Media<'a>> + use<'a> {
         self.media_known(None)
     }
