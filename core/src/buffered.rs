@@ -244,8 +244,8 @@ mod tests {
         assert!(buffered.peek().is_none() && matches!(buffered.poll(), Step::Sleep { .. }));
     }
 
-    /// Reads messages every 10 s until 60 s, and calls `handle_backlog` after the read at 50 s. Returns
-    /// the time until which the stream is covered.
+    /// Reads messages every 10 s until 60 s, and calls `handle_backlog` after the read at 50 s.
+    /// Returns the time until which the stream is covered.
     fn covered(handle_backlog: fn(&mut Buffered<Vec<u8>, Vec<u8>>, Instant)) -> UnixTime {
         let mut buffered = three_posts();
         while buffered.poll() == Step::Event {

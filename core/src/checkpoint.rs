@@ -1,8 +1,8 @@
-//! Where a stream stands, as bytes that outlive the process.
+//! The position in a stream, encoded as bytes that outlive the process.
 //!
-//! A [`Checkpoint`] has the time up to which every Post was delivered, and the ids of the Posts that a
-//! restart may deliver again. A restart asks the service for what was created since, and drops the
-//! duplicates. Encoding and decoding allocate nothing.
+//! A [`Checkpoint`] has the time up to which every Post was delivered, and the ids of the Posts
+//! that a restart may deliver again. A restart asks the service for what was created since, and
+//! drops the duplicates. Encoding and decoding allocate nothing.
 //!
 //! ```
 //! use powerstream_core::checkpoint::{Checkpoint, stream_key};
@@ -39,16 +39,16 @@ use crate::time::UnixTime;
 const MAGIC: &[u8; 4] = b"PSCP";
 const VERSION: u8 = 1;
 
-/// Bytes in front of the ids.
+/// Bytes before the ids.
 const HEAD: usize = MAGIC.len() + 1 + 3 * 8;
 
-/// Bytes behind them.
+/// Bytes after the ids.
 const CRC: usize = 4;
 
 /// The most bytes that an id takes.
 const ID_MAX: usize = 10;
 
-/// Where a stream stands. See [the module](self).
+/// The position in a stream. See [the module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint<'a> {
     stream: u64,
@@ -69,7 +69,8 @@ pub enum CheckpointError {
     Damaged,
 }
 
-/// Returns a number that tells streams apart: of an origin, and a path with its query.
+/// Returns a number that distinguishes streams: a hash of the origin, and of the path with its
+/// query.
 #[must_use]
 pub fn stream_key(origin: &str, target: &str) -> u64 {
     // FNV-1a. A line feed separates the two: neither can have one.
@@ -86,8 +87,8 @@ impl<'a> Checkpoint<'a> {
         HEAD + ids.saturating_mul(ID_MAX) + CRC
     }
 
-    /// Writes a checkpoint to `buffer` and returns the bytes written. Ids that do not fit are left out:
-    /// pass the newest first.
+    /// Writes a checkpoint to `buffer` and returns the bytes written. Ids that do not fit are left
+    /// out: pass the newest first.
     ///
     /// # Panics
     /// Panics if the buffer has less than [`Self::buffer_bytes`] of zero ids.
@@ -152,8 +153,8 @@ impl<'a> Checkpoint<'a> {
         self.stream
     }
 
-    /// Returns the time before which every Post created was delivered, or is in a reported gap; in the
-    /// server's time.
+    /// Returns the time before which every Post created was delivered, or is in a reported gap; in
+    /// the server's time.
     #[must_use]
     pub const fn covered_until(&self) -> UnixTime {
         self.covered_until
@@ -183,7 +184,8 @@ const fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
 }
 
-/// Returns the bytes written; `None`, and nothing written that counts, if they do not fit.
+/// Returns the bytes written, or `None` if they do not fit; the buffer's content is then
+/// unspecified.
 fn write_varint(mut number: u64, out: &mut [u8]) -> Option<usize> {
     for (at, place) in out.iter_mut().take(ID_MAX).enumerate() {
         let is_last = number < 0x80;
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_what_was_encoded() {
+    fn decodes_an_encoded_checkpoint() {
         for list in [&[][..], &[0], &[u64::MAX, 0, u64::MAX, 1, 1 << 63], &[1 << 60, (1 << 60) + (5 << 22)]] {
             let bytes = encoded(list);
             let checkpoint = Checkpoint::decode(&bytes).unwrap();
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cut_and_each_changed_bit_is_an_error() {
+    fn every_cut_and_every_changed_bit_is_an_error() {
         let bytes = encoded(&[5, 900, 70_000]);
         for length in 0..bytes.len() {
             assert!(Checkpoint::decode(&bytes[..length]).is_err(), "{length}");
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_and_other_files_are_named() {
+    fn other_versions_and_other_files_have_their_own_errors() {
         let mut bytes = encoded(&[]);
         bytes[4] = 2;
         assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn crc_is_the_one_of_zlib() {
+    fn crc_equals_that_of_zlib() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
         assert!(format!("{}", CheckpointError::Version(3)).contains("version 3"));
     }

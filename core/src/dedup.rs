@@ -1,27 +1,30 @@
-//! Which Posts have come already: a bounded window of their ids, exact in what it knows and in what it forgets.
+//! A bounded window of Post ids that recognizes duplicates exactly.
 //!
-//! Backfill sends again what was delivered, and redundant connections carry everything twice; the service removes no
-//! duplicates (X docs, recovery and redundancy). A filter that is wrong now and then (Bloom's, say) would withhold a Post that
-//! never came, so membership here is exact. And so is forgetting: an id is known until as many others as the window holds
-//! have come behind it, or until it is older than the window's age, and not one Post longer. A second sight does not
-//! renew it.
+//! Backfill repeats delivered Posts, and redundant connections carry every Post twice. The service
+//! removes no duplicates (X docs, recovery and redundancy). A filter with false positives, such as
+//! a Bloom filter, would drop Posts that were never delivered. Therefore the window is exact:
+//!
+//! - It has no false positives.
+//! - It forgets an id when as many newer ids as it holds have arrived, or when the id exceeds the
+//!   maximum age.
+//! - A duplicate does not renew an id.
 //!
 //! ```text
 //!   table   2 to 4 times as many buckets as ids, open addressing, linear probing
-//!           bucket = 32 bits of the id's hash, and where in the ring the id lies; 0: empty
+//!           bucket = 32 bits of the id's hash, and the id's position in the ring; 0: empty
 //!             |
 //!             v
-//!   ring    id | when it came | the caller's note      oldest ... newest, overwritten in turn
+//!   ring    id | time of arrival | the caller's note    oldest ... newest, overwritten in turn
 //! ```
 //!
-//! The bits of the hash in a bucket spare nearly every look into the ring at an id that is another, and say where the bucket would
-//! best lie, so that forgetting closes the row behind it (no tombstones: the table is as good after a month as on
-//! the first day) without looking into the ring either. An id thus costs two or three cache lines, whatever
-//! the window's size. The hash is keyed by the caller's seed, so that nobody can choose ids that share a bucket.
+//! The hash bits in a bucket avoid nearly every ring access for a different id. They also give the
+//! bucket's preferred position, so deletion closes the probe sequence without reading the ring.
+//! There are no tombstones: the table is as good after a month as on the first day. An id costs two
+//! or three cache lines, whatever the window's size. The hash is keyed by the caller's seed, so an
+//! attacker cannot choose ids that collide.
 //!
-//! One slice of plain words holds both, so that any memory serves as storage, and zeroed pages that no id reaches stay
-//! untouched.
-//!
+//! One slice of `u64` words holds table and ring. Any memory can serve as storage, and zeroed pages
+//! that no id reaches stay untouched.
 //! ```
 //! use powerstream_core::dedup::{Insert, Window, WindowConfig};
 //! use powerstream_core::stream::PostId;
@@ -42,7 +45,7 @@ use crate::stream::json::{Malformed, MalformedReason};
 use crate::stream::message::{PostId, check_grammar};
 use crate::time::Instant;
 
-/// The most ids that a window can hold: a bucket has 32 bits for a place.
+/// The most ids that a window can hold: a bucket has 32 bits for a position.
 pub const POSTS_MAX: usize = 1 << 30;
 
 /// Words that an id takes in the ring.
@@ -51,23 +54,24 @@ const ENTRY: usize = 3;
 /// With fewer buckets than this a table could be full, and a search in it would not end.
 const TABLE_MIN: usize = 4;
 
-/// How far back a window looks.
+/// The size and maximum age of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WindowConfig {
     /// How many Posts it holds, 1 to [`POSTS_MAX`]. Default 1,048,576, in 40 MiB.
     ///
-    /// Backfill repeats up to five minutes. Meanwhile new Posts arrive, so the window must hold ten minutes
-    /// of Posts to know every duplicate. The default does for 1,747 Posts a second, all connections
-    /// together, and for 3,495 where the backfill takes no time. Take 600 times your peak rate.
+    /// Backfill repeats up to five minutes. Meanwhile new Posts arrive, so the window must hold ten
+    /// minutes of Posts to recognize every duplicate. The default is enough for 1,747 Posts a
+    /// second over all connections, and for 3,495 if the backfill takes no time. Use 600 times your
+    /// peak rate.
     ///
-    /// `Window::allocate` asks for zeroed memory, which the operating system provides when ids reach it: about 16 MiB soon,
-    /// and then 24 bytes a Post until the window is full.
+    /// `Window::allocate` requests zeroed memory, which the operating system provides when ids
+    /// reach it: about 16 MiB soon, then 24 bytes for each Post until the window is full.
     pub posts: usize,
-    /// A Post that first came longer ago than this is forgotten too. Default `None`: only the number counts. Below ten
-    /// minutes, a duplicate of a backfill may be delivered.
+    /// The age from which a Post is forgotten too. Default `None`: only the number limits the
+    /// window. With less than ten minutes, a duplicate from backfill may be delivered.
     pub age_max: Option<Duration>,
-    /// Keys the hash. Any number that a stranger does not know. Default 0.
+    /// The key of the hash: any number that an attacker does not know. Default 0.
     pub seed: u64,
 }
 
@@ -78,7 +82,7 @@ impl Default for WindowConfig {
 }
 
 impl WindowConfig {
-    /// Checks that there can be such a window.
+    /// Checks the configuration.
     ///
     /// # Errors
     /// [`WindowError::Posts`].
@@ -86,7 +90,8 @@ impl WindowConfig {
         if (1..=POSTS_MAX).contains(&self.posts) { Ok(()) } else { Err(WindowError::Posts) }
     }
 
-    /// Words of storage that such a window needs: 5 to 7 for each Post, 5 where their number is a power of two.
+    /// Returns the words of storage that the window needs: 5 to 7 for each Post, 5 if their number
+    /// is a power of two.
     #[must_use]
     pub const fn storage_words(&self) -> usize {
         let table = table_words(self.posts);
@@ -102,7 +107,7 @@ const fn table_words(posts: usize) -> usize {
     }
 }
 
-/// Why a window could not be made.
+/// Why a window could not be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WindowError {
@@ -126,40 +131,42 @@ impl fmt::Display for WindowError {
 
 impl core::error::Error for WindowError {}
 
-/// What [`Window::insert`] found.
+/// The result of [`Window::insert`].
 #[derive(Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "an id is known or it is not, and a new copy whole or broken")]
 pub enum Insert<'a> {
-    /// The id was not in the window. It is now.
+    /// The id was not in the window and has been inserted.
     New,
-    /// It was.
+    /// The id was in the window.
     Duplicate(Known<'a>),
-    /// It was not, and is not: the copy is not well-formed JSON ([`Window::insert_copy`]).
+    /// The id was not in the window and has not been inserted: the copy is not well-formed JSON
+    /// ([`Window::insert_copy`]).
     Broken(Malformed),
 }
 
-/// An id that came before.
+/// An id that arrived before.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Known<'a> {
-    /// When it first came.
+    /// When it first arrived.
     pub at: Instant,
-    /// What the caller noted then, or since.
+    /// The caller's note, as inserted or changed since.
     pub note: &'a mut u64,
 }
 
-/// A bounded window of Post ids. `S` is the storage: `Vec<u64>`, `Box<[u64]>`, `[u64; N]`, `&mut [u64]`.
+/// A bounded window of Post ids. `S` is the storage: `Vec<u64>`, `Box<[u64]>`, `[u64; N]`, `&mut
+/// [u64]`.
 #[derive(Clone)]
 pub struct Window<S> {
     storage: S,
-    /// Words of the table, a power of two; the ring lies behind it.
+    /// Words of the table, a power of two. The ring follows it.
     table: usize,
-    /// From the 32 bits of a hash to a bucket.
+    /// Shift from the 32 bits of a hash to a bucket.
     shift: u32,
     posts: usize,
-    /// Ids in the ring, those that are too old among them.
+    /// Ids in the ring, including those that are too old.
     length: usize,
-    /// Where in the ring the next id goes, and the oldest one lies once it is full.
+    /// Position in the ring of the next id, and of the oldest id once the ring is full.
     next: usize,
     latest: Instant,
     age_max: Option<Duration>,
@@ -168,22 +175,23 @@ pub struct Window<S> {
 
 #[cfg(feature = "alloc")]
 impl Window<alloc::vec::Vec<u64>> {
-    /// A window in memory of its own.
+    /// Creates a window in newly allocated memory.
     ///
     /// # Errors
     /// [`WindowError::Posts`].
     pub fn allocate(config: &WindowConfig) -> Result<Self, WindowError> {
         config.check()?;
-        // Zeroed, so that pages which no id ever reaches are never given out.
+        // Zeroed, so that the operating system provides no page that no id reaches.
         Ok(Self::over_zeroes(alloc::vec![0; config.storage_words()], config))
     }
 }
 
 impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
-    /// An empty window. What `storage` holds does not matter; it is as long as [`WindowConfig::storage_words`] says at least.
+    /// Creates an empty window in `storage`, whose content does not matter.
     ///
     /// # Errors
-    /// [`WindowError`] where it is shorter, or the number of Posts out of bounds.
+    /// [`WindowError`] if the storage is shorter than [`WindowConfig::storage_words`], or the
+    /// number of Posts is out of bounds.
     pub fn new(mut storage: S, config: &WindowConfig) -> Result<Self, WindowError> {
         config.check()?;
         let needed = config.storage_words();
@@ -209,14 +217,16 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         }
     }
 
-    /// How many Posts it holds at most.
+    /// Returns the capacity in Posts.
     #[must_use]
     pub const fn posts(&self) -> usize {
         self.posts
     }
 
-    /// `id` has come, at `now`. Where it is new it is kept, with the `note`; where it is not, nothing changes but what the
-    /// caller changes of its note. A `now` before an earlier one counts as that.
+    /// Inserts `id` with `note` if it is not in the window. A known id is left unchanged; the
+    /// caller can change its note.
+    ///
+    /// A `now` before an earlier one counts as the earlier one.
     pub fn insert(&mut self, id: PostId, now: Instant, note: u64) -> Insert<'_> {
         self.latest = self.latest.max(now);
         let tag = self.tag(id.as_u64());
@@ -227,7 +237,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
                 let note = &mut self.storage.as_mut()[self.table + place * ENTRY + 2];
                 return Insert::Duplicate(Known { at, note });
             }
-            // Its place in the ring stays until its turn: all that came before it is too old as well.
+            // Its ring entry stays until overwritten: all older entries are too old as well.
             self.empty(bucket);
         }
         let place = self.next;
@@ -241,7 +251,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
             self.length += 1;
         }
         self.next = if place + 1 == self.posts { 0 } else { place + 1 };
-        // Emptying may have moved the bucket for which the search ended.
+        // Deletion may have moved the bucket at which the search ended.
         let (table, ring) = self.storage.as_mut().split_at_mut(self.table);
         bucket = home(tag, self.shift);
         while table[bucket] != 0 {
@@ -253,15 +263,15 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         Insert::New
     }
 
-    /// Takes in a copy of the Post `id`, as [`Self::insert`] does. A first copy that is not well-formed
-    /// JSON is not kept, so that it never takes the place of one that is.
+    /// Inserts the Post `id` as [`Self::insert`] does, after a check of `copy` if it is the first.
     ///
-    /// Only first copies are checked, from end to end: 1.8 µs for a Post of 4 KB. Strings that are not
-    /// UTF-8 pass, because the service may send them in every copy.
+    /// A first copy that is not well-formed JSON is not inserted, so that a later good copy counts
+    /// as the first. Only first copies are checked, completely: 1.8 µs for a Post of 4 KB. Strings
+    /// with invalid UTF-8 pass, because the service may send them in every copy.
     pub fn insert_copy(&mut self, id: PostId, copy: &[u8], now: Instant, note: u64) -> Insert<'_> {
         if !self.contains(id, now) {
             match check_grammar(copy) {
-                // Deeper than is read: it may be JSON.
+                // Nested deeper than the check reads: it may be JSON.
                 Err(malformed) if malformed.reason != MalformedReason::TooDeep => {
                     return Insert::Broken(malformed);
                 }
@@ -271,7 +281,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         self.insert(id, now, note)
     }
 
-    /// Whether `id` is in the window at `now`.
+    /// Returns true if `id` is in the window at `now`.
     #[must_use]
     pub fn contains(&self, id: PostId, now: Instant) -> bool {
         let (_, found) = self.find(self.tag(id.as_u64()), |ring, place| ring[place * ENTRY] == id.as_u64());
@@ -298,14 +308,15 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         &self.storage.as_ref()[self.table..]
     }
 
-    /// 32 bits of the id's hash: a product folded, so that each bit of it depends on each bit of the id.
+    /// Returns 32 bits of the id's hash: a folded product, so each bit depends on each bit of the
+    /// id.
     fn tag(&self, id: u64) -> u32 {
         let product = u128::from(id ^ self.seed) * u128::from(MULTIPLIER);
         (((product >> 64) as u64 ^ product as u64) >> 32) as u32
     }
 
-    /// The bucket of this tag for whose place in the ring `is_it` says so, and that place; or the empty bucket at which the
-    /// search ended.
+    /// Returns the bucket with this tag whose ring position satisfies `is_it`, and that position.
+    /// Otherwise returns the empty bucket at which the search ended.
     fn find(&self, tag: u32, is_it: impl Fn(&[u64], usize) -> bool) -> (usize, Option<usize>) {
         let (table, ring) = self.storage.as_ref().split_at(self.table);
         let mut bucket = home(tag, self.shift);
@@ -322,7 +333,8 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         }
     }
 
-    /// Empties a bucket, and closes the row behind it: whatever may lie there instead of where it lies moves up.
+    /// Empties a bucket and closes the probe sequence: moves up each later bucket that may take its
+    /// place.
     fn empty(&mut self, mut hole: usize) {
         let table = &mut self.storage.as_mut()[..self.table];
         let mask = table.len() - 1;
@@ -348,7 +360,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
 /// Odd, with its bits spread: 2^64 divided by the golden ratio.
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Where a bucket of this tag best lies.
+/// Returns the preferred bucket of this tag.
 const fn home(tag: u32, shift: u32) -> usize {
     (tag >> shift) as usize
 }

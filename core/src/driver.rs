@@ -297,8 +297,8 @@ mod tests {
         }
     }
 
-    /// Returns the time until which the stream is covered after seven reads. The first three show its
-    /// pace.
+    /// Returns the time until which the stream is covered after seven reads. The first three show
+    /// its pace.
     fn covered(backlog_at: u64) -> UnixTime {
         let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
         let storage = vec![0; config.storage_bytes()];

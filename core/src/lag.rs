@@ -17,7 +17,7 @@ const DIVISION: u32 = 2;
 /// The number of buckets.
 pub(crate) const BUCKETS: usize = 1 + (((OCTAVE_MAX - OCTAVE_MIN + 1) as usize) << DIVISION);
 
-/// Lengths of time, counted in buckets whose bounds are 12 to 25 % apart, from a microsecond to two
+/// A histogram of times: its buckets' bounds are 12 to 25 % apart, from a microsecond to two
 /// minutes.
 #[derive(Clone, Debug)]
 pub struct LagHistogram {
@@ -95,8 +95,8 @@ impl LagHistogram {
         Some(if is_last { self.max } else { self.max.min(Duration::from_nanos(bound(at))) })
     }
 
-    /// Returns the buckets that are not empty: the bound below which their lags are, and their number.
-    /// The last bucket has no bound and gives [`Self::max`].
+    /// Returns the buckets that are not empty: the bound below which their lags are, and their
+    /// number. The last bucket has no bound and gives [`Self::max`].
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         self.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| {
             (if at + 1 == BUCKETS { self.max } else { Duration::from_nanos(bound(at)) }, *count)
@@ -110,7 +110,7 @@ pub(crate) fn bucket(nanos: u64) -> usize {
     if octave < OCTAVE_MIN {
         return 0;
     }
-    // The bits behind the first one.
+    // The bits after the first one.
     let part = (nanos >> (octave - DIVISION)) as usize & ((1 << DIVISION) - 1);
     (1 + (((octave - OCTAVE_MIN) as usize) << DIVISION) + part).min(BUCKETS - 1)
 }

@@ -1,43 +1,52 @@
-//! Several connections as one stream: who brought a Post first, what comes again, and what nobody brought.
+//! Several connections merged into one stream: first arrivals, duplicates and gaps.
 //!
-//! Pure accounting, like the rest of the core: it is told what came from which connection and when, and answers whether to pass
-//! it on. Whoever has an I/O to drive finds that in `driver::merged`; a custom runtime with a session per core calls
-//! [`Merge::arrival`] itself.
+//! This module only keeps accounts, like the rest of the core. The caller reports each arrival with
+//! its connection and time; [`Merge`] answers whether to deliver it. `driver::merged` uses it on
+//! top of an I/O. A custom runtime with one session per core calls [`Merge::arrival`] itself.
 //!
 //! # First arrival wins
 //!
-//! All connections share one [`Window`] of ids. The first connection to bring a Post wins it; the others lose it, by
-//! so much; what a connection brings twice, or brings from before its stream began (backfill, of what another one delivered
-//! meanwhile), is a duplicate and no race. Messages without an id of a Post, whatever the service says of a connection, are nobody's
-//! duplicates: they belong to their connection. A copy that is not well-formed JSON wins nothing: whichever connection brings a
-//! whole one first does.
+//! All connections share one [`Window`] of ids. Copies of a Post are counted as follows:
 //!
-//! # What is missing from the stream
+//! - The first connection to deliver a Post wins it. The other connections lose it, each by the
+//!   time between its copy and the first.
+//! - A copy is a duplicate if the same connection already delivered the Post. It is also a
+//!   duplicate if the Post first arrived before the connection's stream began, as with backfill.
+//! - Messages without a Post id, such as system messages, belong to their connection and are never
+//!   duplicates.
+//! - A copy that is not well-formed JSON wins nothing. The first connection to deliver a
+//!   well-formed copy wins.
 //!
-//! What one connection missed is missing from the stream only where no other one that carries the same Posts was there. Which carry
-//! the same is for the caller to say: each connection has a [`ReplicaGroup`], and those of one group are copies of each other.
+//! # Gaps of the merged stream
+//!
+//! The merged stream has a gap only while every connection that carries the same Posts is down. The
+//! caller says which connections carry the same Posts: each has a [`ReplicaGroup`], and connections
+//! of one group are replicas of each other.
 //!
 //! ```text
 //!                             groups     a gap of the stream
-//!   redundant                 0 0       where both were away
-//!   one per datacenter        0 1       where either was away: `localDcOnly`, each has Posts of its own
-//!   partitions of a firehose  0 1 2 3   where any was away
-//!   partitions, each twice    0 0 1 1   where both of either pair were away
+//!   redundant                 0 0       while both are down
+//!   one per datacenter        0 1       while either is down: `localDcOnly`, different Posts
+//!   partitions of a firehose  0 1 2 3   while any is down
+//!   partitions, each twice    0 0 1 1   while both of either pair are down
 //! ```
 //!
-//! Feeds go by what was asked for, not by the datacenter that happens to answer: after a failover the same request may be answered from
-//! elsewhere.
+//! Groups follow the request, not the datacenter that answers it. After a failover, another
+//! datacenter may answer the same request.
 //!
-//! That a connection is away is learned late: a dead peer looks like a silent one for 25 seconds. So the spans in which each was
-//! away are kept and laid over each other whenever one of them becomes known, and what is common to all of a group and was
-//! not told before is told then ([`GroupGap`]). A stream whose session vouches for having delivered everything up to
-//! some moment ([`Session::covered_until`](crate::session::Session::covered_until)) settles what lies before.
-//! Where more spans than eight are open to question for one connection, the oldest become one: a gap may be told too long for that,
-//! never too short. Before the first stream of a group nothing is missing.
+//! It takes time to learn that a connection is down: a dead peer looks like a silent one for 25
+//! seconds. Therefore the downtimes of each connection are kept. Whenever one becomes known, they
+//! are intersected over the group, and the part not yet reported is reported as a [`GroupGap`].
 //!
-//! The spans are in the server's time, in which Posts say when they were created: each session measures its own, so
-//! that connections to datacenters that lag differently can be compared. If that time goes back, what had been settled
-//! is open again, and a gap may be reported twice.
+//! A streaming session confirms that it delivered everything up to some moment
+//! ([`Session::covered_until`](crate::session::Session::covered_until)). Earlier times are then
+//! settled. Each connection keeps at most eight unsettled downtimes; beyond that, the oldest are
+//! joined. A reported gap may therefore be too long, never too short. Before the first stream of a
+//! group nothing is missing.
+//!
+//! Downtimes use the server's time, as the creation times of Posts do. Each session measures it
+//! separately, so connections to datacenters with different lag can be compared. If that time goes
+//! back, settled times become unsettled again, and a gap may be reported twice.
 
 use core::fmt;
 use core::time::Duration;
@@ -56,57 +65,60 @@ use crate::time::{Instant, UnixTime};
 /// The most connections that one stream is merged from.
 pub const CONNECTIONS_MAX: usize = 32;
 
-/// Which connection: its place among those that a stream is merged from.
+/// Identifies a connection by its index among the merged connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u8);
 
 impl ConnectionId {
-    /// The first one, which is the only one of a stream that is not merged.
+    /// The first connection, which is the only one of a stream that is not merged.
     pub const FIRST: Self = Self(0);
 
-    /// The connection at `index`, counted from 0; `None` from [`CONNECTIONS_MAX`] on.
+    /// Returns the id of the connection at `index`, counted from 0; `None` from [`CONNECTIONS_MAX`]
+    /// on.
     #[must_use]
     pub const fn new(index: usize) -> Option<Self> {
         if index < CONNECTIONS_MAX { Some(Self(index as u8)) } else { None }
     }
 
-    /// Its place, counted from 0.
+    /// Returns the index, counted from 0.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// Which Posts a connection carries: connections of the same group carry the same. Any number will do.
+/// Identifies the Posts that a connection carries: all connections of a group carry the same Posts.
+/// Any number is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReplicaGroup(u16);
 
 impl ReplicaGroup {
-    /// The group of this number.
+    /// Creates the group with this number.
     #[must_use]
     pub const fn new(number: u16) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Returns the group's number.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
     }
 }
 
-/// The two usual ways in which connections belong together; mixtures are made of [`ReplicaGroup`]s.
+/// The two usual ways to combine connections. For others, assign [`ReplicaGroup`]s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the same Posts, or each its own")]
 pub enum Topology {
-    /// Each carries everything: one of them is enough.
+    /// Each connection carries all Posts: one connection is enough.
     Redundant,
-    /// Each carries Posts of its own (`localDcOnly`, partitions): the stream is their union, and all are needed.
+    /// Each connection carries different Posts (`localDcOnly`, partitions). The stream is their
+    /// union, and all connections are needed.
     Partitioned,
 }
 
 impl Topology {
-    /// The group of the connection at this place.
+    /// Returns the group of the connection at this index.
     #[must_use]
     pub const fn group(self, index: u16) -> ReplicaGroup {
         match self {
@@ -116,91 +128,96 @@ impl Topology {
     }
 }
 
-/// What [`Merge::arrival`] says of a copy of a Post. Only the first goes on to the consumer, and a broken
-/// one as a malformed message.
+/// The verdict of [`Merge::arrival`] on a copy of a Post. Only `First` is delivered to the
+/// consumer, and `Broken` as a malformed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a Post is new, late, there already, or broken")]
 pub enum Arrival {
-    /// Nobody had brought it.
+    /// No connection had delivered the Post before.
     First,
-    /// Another connection was faster.
+    /// Another connection delivered the Post first.
     Lost {
-        /// By so much.
+        /// Time since the first arrival.
         by: Duration,
-        /// That one.
+        /// The connection that delivered the Post first.
         winner: ConnectionId,
     },
-    /// The connection had brought it before, or it first came before this connection's stream began.
+    /// The same connection delivered the Post before, or the Post first arrived before this
+    /// connection's stream began.
     Duplicate,
-    /// No connection had brought it, and this copy is not well-formed JSON: the next one may be the
-    /// first.
+    /// No connection had delivered the Post, and this copy is not well-formed JSON. The next copy
+    /// may be the first.
     Broken(Malformed),
 }
 
-/// Posts that no connection of a group delivered: missing from the stream, unless backfill brings them.
+/// A time range whose Posts no connection of a group delivered. They are missing from the stream
+/// unless backfill delivers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupGap {
-    /// Of which group.
+    /// The group.
     pub group: ReplicaGroup,
-    /// Every Post created before was delivered by one connection or another, or was within an earlier gap. In the server's time,
-    /// as in [`Gap::from`].
+    /// Every Post created before was delivered by some connection, or was within an earlier gap. In
+    /// the server's time, as in [`Gap::from`].
     pub from: UnixTime,
-    /// Posts created from this millisecond on come by one of them, as in [`Gap::to`].
+    /// Posts created from this millisecond on are delivered by one of the connections, as in
+    /// [`Gap::to`].
     pub to: UnixTime,
-    /// Minutes that the connection which ends the gap has asked for again; 0 for none.
+    /// Minutes of backfill that the connection which ends the gap requested; 0 for none.
     pub backfill_minutes: u8,
 }
 
-/// A group has lost its last connection. A [`GroupGap`] follows when one is there again.
+/// Reports that all connections of a group are down. A [`GroupGap`] follows once one is streaming
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interrupted {
-    /// Which group.
+    /// The group.
     pub group: ReplicaGroup,
     /// Since when Posts may be missing.
     pub from: UnixTime,
 }
 
-/// When a stream has begun.
+/// The time at which a stream began.
 #[derive(Clone, Copy)]
 struct StreamStart {
     at: Instant,
-    /// Not before this,
+    /// The earliest server time.
     unix: UnixTime,
-    /// and before this.
+    /// The latest server time.
     over: UnixTime,
 }
 
-/// What follows for the stream from the end of a connection.
+/// The effect of a connection's end on the merged stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outage {
-    /// It was the last one of its group.
+    /// The connection was the last one of its group.
     pub interrupted: Option<Interrupted>,
-    /// It had been dead for some while, and so had the others for some of that.
+    /// A range in which all connections of the group were down, this one before its end was
+    /// noticed.
     pub gap: Option<GroupGap>,
 }
 
-/// How a connection stands.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// It connects, or waits until it does.
+    /// It is connecting, or waiting to reconnect.
     #[default]
     Away,
     /// Its stream is established.
     Streaming,
-    /// It will not connect any more.
+    /// It will not connect again.
     Over,
 }
 
-/// The record of one connection.
+/// The counters and state of one connection.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionStats {
     group: ReplicaGroup,
     state: ConnectionState,
-    /// When its stream began.
+    /// When its current stream began.
     since: Instant,
     wins: u64,
     duplicates: u64,
@@ -210,97 +227,101 @@ pub struct ConnectionStats {
     gaps: u64,
     gap_time: Duration,
     downtime: Downtime,
-    /// Its stream began with backfill: that what it missed is still being sent again cannot be seen from here.
+    /// Its stream began with backfill. This module cannot see whether the backfill is complete.
     is_backfilled: bool,
-    /// Of its group, if it is the first one of it.
-    feed_state: FeedState,
+    /// The state of its group, used only in the record of the group's first connection.
+    group_state: GroupState,
 }
 
 /// The state of a group, kept in the record of its first connection.
 #[derive(Clone, Copy, Debug, Default)]
-struct FeedState {
-    /// One of its connections has streamed.
+struct GroupState {
+    /// True once one of its connections has streamed.
     is_begun: bool,
-    /// Nothing new will be learned of the time before.
+    /// Downtimes before this are final.
     settled: UnixTime,
     reported: TimeRanges,
 }
 
 impl ConnectionStats {
-    /// Of a connection that carries this group and has done nothing yet.
+    /// Creates the record of a connection of this group that has done nothing yet.
     #[must_use]
     pub fn new(group: ReplicaGroup) -> Self {
         Self { group, ..Self::default() }
     }
 
-    /// Which Posts it carries.
+    /// Returns the group whose Posts the connection carries.
     #[must_use]
     pub const fn group(&self) -> ReplicaGroup {
         self.group
     }
 
-    /// How it stands.
+    /// Returns the state of the connection.
     #[must_use]
     pub const fn state(&self) -> ConnectionState {
         self.state
     }
 
-    /// Posts that it brought first.
+    /// Returns the number of Posts that this connection delivered first.
     #[must_use]
     pub const fn first_arrivals(&self) -> u64 {
         self.wins
     }
 
-    /// Posts that another one brought first, while this one was there too.
+    /// Returns the number of Posts that another connection delivered first while this one was
+    /// streaming.
     #[must_use]
     pub const fn late_arrivals(&self) -> u64 {
         self.lags.count()
     }
 
-    /// By how much it lost them.
+    /// Returns the delays of its late arrivals after the first arrivals.
     #[must_use]
     pub const fn lags(&self) -> &LagHistogram {
         &self.lags
     }
 
-    /// Posts that it brought again, or that had come before its stream began.
+    /// Returns the number of duplicates: Posts that it delivered twice, or that had arrived before
+    /// its stream began.
     #[must_use]
     pub const fn duplicates(&self) -> u64 {
         self.duplicates
     }
 
-    /// Returns the copies that were not well-formed JSON, and that no other copy came before.
+    /// Returns the number of copies that were not well-formed JSON and arrived before any other
+    /// copy.
     #[must_use]
     pub const fn broken(&self) -> u64 {
         self.broken
     }
 
-    /// Streams that it began.
+    /// Returns the number of streams that it began.
     #[must_use]
     pub const fn connects(&self) -> u64 {
         self.connects
     }
 
-    /// Gaps between its streams, whoever filled them.
+    /// Returns the number of gaps between its streams, including those that other connections
+    /// filled.
     #[must_use]
     pub const fn gaps(&self) -> u64 {
         self.gaps
     }
 
-    /// Their length together.
+    /// Returns the total length of its gaps.
     #[must_use]
     pub const fn gap_time(&self) -> Duration {
         self.gap_time
     }
 }
 
-/// Why connections could not be merged.
+/// Why a [`Merge`] could not be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MergeError {
-    /// There are none, or more than [`CONNECTIONS_MAX`].
+    /// There are no connections, or more than [`CONNECTIONS_MAX`].
     Connections,
-    /// There is no such window.
+    /// The configuration of the window is invalid.
     Window(WindowError),
 }
 
@@ -315,10 +336,12 @@ impl fmt::Display for MergeError {
 
 impl core::error::Error for MergeError {}
 
-/// The accounts of a merged stream. `S` is the window's storage; `C` holds a [`ConnectionStats`] for each connection: `Vec`, an array, a
-/// slice. Allocates nothing.
+/// The accounts of a merged stream. Allocates nothing.
 ///
-/// Its methods panic where they are given the id of a connection that has no record.
+/// `S` is the window's storage. `C` holds a [`ConnectionStats`] for each connection: a `Vec`, an
+/// array or a slice.
+///
+/// Methods panic if given the id of a connection that has no record.
 ///
 /// ```
 /// use core::time::Duration;
@@ -356,10 +379,10 @@ where
     S: AsRef<[u64]> + AsMut<[u64]>,
     C: AsRef<[ConnectionStats]> + AsMut<[ConnectionStats]>,
 {
-    /// The accounts of as many connections as there are records.
+    /// Creates the accounts of as many connections as there are records.
     ///
     /// # Errors
-    /// [`MergeError`] where there are none or too many.
+    /// [`MergeError`] if there are none or too many.
     pub fn new(window: Window<S>, records: C) -> Result<Self, MergeError> {
         if !(1..=CONNECTIONS_MAX).contains(&records.as_ref().len()) {
             return Err(MergeError::Connections);
@@ -367,7 +390,8 @@ where
         Ok(Self { window, records })
     }
 
-    /// `connection` has brought `copy` of the Post `id`, at `now`. See [`Window::insert_copy`].
+    /// Handles the arrival of `copy` of the Post `id` on `connection` at `now`. See
+    /// [`Window::insert_copy`].
     pub fn arrival(&mut self, connection: ConnectionId, id: PostId, copy: &[u8], now: Instant) -> Arrival {
         let record = &mut self.records.as_mut()[connection.index()];
         match self.window.insert_copy(id, copy, now, note(connection)) {
@@ -380,7 +404,7 @@ where
                 Arrival::First
             }
             Insert::Duplicate(known) => {
-                let is_own = has_brought(*known.note, connection);
+                let is_own = has_delivered(*known.note, connection);
                 *known.note |= note_of(connection);
                 if is_own || known.at < record.since {
                     record.duplicates = record.duplicates.saturating_add(1);
@@ -393,10 +417,12 @@ where
         }
     }
 
-    /// The stream of `connection` has begun at `now`. `covered` returns up to when any connection has delivered everything: its
+    /// Handles the begin of a stream on `connection` at `now`.
+    ///
+    /// `covered` returns up to when a connection has delivered everything: its
     /// [`Session::covered_until`](crate::session::Session::covered_until).
     ///
-    /// Returns what no connection of its group has delivered and was not told yet.
+    /// Returns the unreported gap of its group, if any.
     pub fn handle_connected(
         &mut self,
         connection: ConnectionId,
@@ -417,7 +443,7 @@ where
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<GroupGap> {
         let group = self.records.as_ref()[connection.index()].group;
-        let is_first = !self.feed_state(group).is_begun;
+        let is_first = !self.group_state(group).is_begun;
         let record = &mut self.records.as_mut()[connection.index()];
         record.state = ConnectionState::Streaming;
         record.since = begun.at;
@@ -428,28 +454,29 @@ where
             record.gap_time = record.gap_time.saturating_add(own.to.saturating_since(own.from));
             record.downtime.begin(own.from);
         }
-        // The group's first stream ends nothing.
+        // The group's first stream ends no gap.
         let to = if is_first { begun.unix } else { own.map_or(begun.over, |own| own.to) };
         record.downtime.end(to);
-        let feed_state = self.feed_state(group);
-        if feed_state.settled > begun.over {
+        let group_state = self.group_state(group);
+        if group_state.settled > begun.over {
             // The clock was set back.
-            feed_state.settled = UnixTime::default();
-            feed_state.reported = TimeRanges::default();
+            group_state.settled = UnixTime::default();
+            group_state.reported = TimeRanges::default();
         }
         if is_first {
-            feed_state.is_begun = true;
-            feed_state.settled = to;
+            group_state.is_begun = true;
+            group_state.settled = to;
         }
         let (gap, _) = self.gap(group);
         self.settle(group, covered);
         gap.map(|range| GroupGap { group, from: range.from, to: range.to, backfill_minutes })
     }
 
-    /// The first live Post of a stream of `connection` has come, which may move the end of its `own` gap
-    /// ([`SessionEvent::Resumed`](crate::session::SessionEvent::Resumed)). `covered` as for [`Self::handle_connected`].
+    /// Handles the first live Post of a stream on `connection`, which may move the end of its `own`
+    /// gap ([`SessionEvent::Resumed`](crate::session::SessionEvent::Resumed)).
     ///
-    /// Returns what no connection of its group has delivered and was not reported yet.
+    /// `covered` as for [`Self::handle_connected`]. Returns the unreported gap of its group, if
+    /// any.
     pub fn handle_resumed(
         &mut self,
         connection: ConnectionId,
@@ -468,8 +495,10 @@ where
         gap.map(|span| GroupGap { group, from: span.from, to: span.to, backfill_minutes: 0 })
     }
 
-    /// A connection attempt or a stream of `connection` has ended, and with `is_over` the connection itself; `gap_from` is what its
-    /// session says of it. `covered` as for [`Self::handle_connected`].
+    /// Handles the end of a connection attempt or of a stream of `connection`.
+    ///
+    /// `is_over`: the connection will not connect again. `gap_from` is since when its session
+    /// reports that Posts may be missing. `covered` as for [`Self::handle_connected`].
     pub fn handle_disconnected(
         &mut self,
         connection: ConnectionId,
@@ -484,8 +513,8 @@ where
         let (group, is_backfilled) = (record.group, record.is_backfilled);
         record.downtime.begin(gap_from);
         if is_backfilled {
-            // What was told to be asked for again may not have come again.
-            self.feed_state(group).reported.forget_from(gap_from);
+            // Backfill that was requested for a reported gap may be incomplete.
+            self.group_state(group).reported.forget_from(gap_from);
         }
         let (gap, since) = self.gap(group);
         self.settle(group, covered);
@@ -495,19 +524,19 @@ where
         }
     }
 
-    /// The record of a connection.
+    /// Returns the record of a connection.
     #[must_use]
     pub fn connection(&self, connection: ConnectionId) -> &ConnectionStats {
         &self.records.as_ref()[connection.index()]
     }
 
-    /// The records of all connections.
+    /// Returns the records of all connections.
     #[must_use]
     pub fn connections(&self) -> &[ConnectionStats] {
         self.records.as_ref()
     }
 
-    /// The window of ids that they share.
+    /// Returns the window of ids that the connections share.
     #[must_use]
     pub const fn window(&self) -> &Window<S> {
         &self.window
@@ -516,7 +545,7 @@ where
     /// Returns the unreported gap, marks it reported, and returns since when all connections of the
     /// group are down.
     fn gap(&mut self, group: ReplicaGroup) -> (Option<TimeRange>, Option<UnixTime>) {
-        let FeedState { settled, reported, .. } = *self.feed_state(group);
+        let GroupState { settled, reported, .. } = *self.group_state(group);
         let (mut gap, mut since) = (None::<TimeRange>, None);
         let downtimes = self.records.as_ref().iter().filter(|record| record.group == group);
         intersection(downtimes.map(|record| &record.downtime), settled, |range| {
@@ -527,38 +556,40 @@ where
             }
         });
         if let Some(gap) = gap {
-            self.feed_state(group).reported.add(gap);
+            self.group_state(group).reported.add(gap);
         }
         (gap, since)
     }
 
-    /// What lies before everything that any of the group's streams may still turn out to have missed is settled.
+    /// Settles the times before which no streaming connection of the group can still turn out to
+    /// have missed Posts.
     fn settle(&mut self, group: ReplicaGroup, covered: impl Fn(ConnectionId) -> Option<UnixTime>) {
         let streaming = (0..)
             .map(ConnectionId)
             .zip(self.records.as_ref())
             .filter(|(_, record)| record.group == group && record.state == ConnectionState::Streaming);
-        // Of one that does not say, anything may turn out.
+        // A connection that reports nothing settles nothing.
         let until = streaming.map(|(connection, _)| covered(connection).unwrap_or_default()).min();
-        let feed_state = self.feed_state(group);
-        feed_state.settled = feed_state.settled.max(until.unwrap_or_default());
-        let settled = feed_state.settled;
-        feed_state.reported.forget_before(settled);
+        let group_state = self.group_state(group);
+        group_state.settled = group_state.settled.max(until.unwrap_or_default());
+        let settled = group_state.settled;
+        group_state.reported.forget_before(settled);
         for record in self.records.as_mut().iter_mut().filter(|record| record.group == group) {
             record.downtime.forget_before(settled);
         }
     }
 
-    fn feed_state(&mut self, group: ReplicaGroup) -> &mut FeedState {
+    fn group_state(&mut self, group: ReplicaGroup) -> &mut GroupState {
         let records = self.records.as_mut();
         match records.iter_mut().find(|record| record.group == group) {
-            Some(first) => &mut first.feed_state,
+            Some(first) => &mut first.group_state,
             None => unreachable!("the group was read from a record"),
         }
     }
 }
 
-/// What the window keeps of a Post: who won it in the lower half, and in the upper half a bit for each who has brought it.
+/// Encodes the note that the window keeps for a Post. The lower half is the winner. The upper half
+/// has one bit for each connection that delivered the Post.
 const fn note(connection: ConnectionId) -> u64 {
     note_of(connection) | connection.0 as u64
 }
@@ -567,7 +598,7 @@ const fn note_of(connection: ConnectionId) -> u64 {
     1 << (32 + connection.0)
 }
 
-const fn has_brought(note: u64, connection: ConnectionId) -> bool {
+const fn has_delivered(note: u64, connection: ConnectionId) -> bool {
     note & note_of(connection) != 0
 }
 

@@ -1,8 +1,8 @@
-//! Counters of one connection: what came, what was lost, how late, and since when nothing came.
+//! Counters of one connection: messages, losses, lags, and the time since the last content.
 //!
 //! One thread reports events to a [`Monitor`], and any thread reads it with [`Monitor::snapshot`].
-//! Both take `&self`, so that an `Arc<Monitor>` can be read while a task or a queue owns the stream.
-//! Reporting takes no lock and allocates nothing.
+//! Both take `&self`, so that an `Arc<Monitor>` can be read while a task or a queue owns the
+//! stream. Reporting takes no lock and allocates nothing.
 //!
 //! ```
 //! use powerstream_core::monitor::Monitor;
@@ -20,10 +20,10 @@
 //!
 //! # Times
 //!
-//! The lag of a Post is the time from its creation, by its id, to the read that brought it. Creation
-//! is by the server's clock, which is estimated from the response's `Date`, to about a second. The lag
-//! is therefore an estimate too. Posts that are not live have large lags legitimately: those that
-//! backfill repeats, and those of a recovery.
+//! The lag of a Post is the time from its creation, by its id, to the read that brought it.
+//! Creation is by the server's clock, which is estimated from the response's `Date`, to about a
+//! second. The lag is therefore an estimate too. Posts that are not live have large lags
+//! legitimately: those that backfill repeats, and those of a recovery.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -86,22 +86,23 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         struct Counters { $($name: Counter,)* }
 
-        /// What a [`Monitor`] has counted, at one moment.
+        /// The values of a [`Monitor`] at one moment.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub struct Snapshot {
             $($(#[$doc])* pub $name: u64,)*
-            /// Connections that ended or were not made, by reason; [`DISCONNECT_REASONS`] has the names.
+            /// Connections that ended or could not be established, by reason;
+            /// [`DISCONNECT_REASONS`] has the names.
             pub disconnects: [u64; DISCONNECT_REASONS.len()],
             /// Responses other than a stream, by kind; [`REFUSAL_KINDS`] has the names.
             pub refusals: [u64; REFUSAL_KINDS.len()],
             /// The lags of live Posts, an estimate; see [the module](self).
             pub lag: LagHistogram,
-            /// When content last came; `None` before the first stream.
+            /// When content last arrived; `None` before the first stream.
             pub last_content_at: Option<Instant>,
-            /// When a Post last came.
+            /// When a Post last arrived.
             pub last_post_at: Option<Instant>,
-            /// Whether a stream is established.
+            /// True if a stream is established.
             pub is_streaming: bool,
         }
 
@@ -114,7 +115,7 @@ macro_rules! counters {
         }
 
         impl Monitor {
-            /// Returns what was counted so far. Counters that belong together may differ by the event
+            /// Returns the current values. Counters that belong together may differ by the event
             /// that is being reported at this moment.
             #[must_use]
             pub fn snapshot(&self) -> Snapshot {
@@ -162,7 +163,7 @@ counters! {
     skipped,
     /// Bytes of messages over the size limit.
     skipped_bytes,
-    /// Bytes received in messages that never ended, or behind a protocol error.
+    /// Bytes received in messages that never ended, or after a protocol error.
     undelivered_bytes,
     /// Gaps that were reported.
     gaps,
@@ -172,7 +173,7 @@ counters! {
     late,
     /// Sessions that ended because a retry cannot cure the failure.
     gave_up,
-    /// Posts that came before, on this connection or another one.
+    /// Posts that arrived before, on this connection or another one.
     duplicates,
 }
 
@@ -230,7 +231,7 @@ impl Monitor {
         self.month_ends_at.set(self.month_end_after(now));
     }
 
-    /// Takes in an event of the session, whose bytes were read at `read_at`.
+    /// Counts an event of the session, whose bytes were read at `read_at`.
     #[inline]
     pub fn handle_event(&self, event: &SessionEvent<'_>, read_at: Instant) {
         if let SessionEvent::Message(message) = event {
@@ -278,7 +279,7 @@ impl Monitor {
         end.as_millis().wrapping_mul(1_000_000).wrapping_sub(offset)
     }
 
-    /// Takes in everything but a Post.
+    /// Counts everything but a Post.
     #[inline(never)]
     fn handle_other(&self, event: &SessionEvent<'_>, read_at: Instant) {
         let counters = &self.counters;
@@ -344,7 +345,7 @@ impl Monitor {
         self.disconnects[disconnect(reason)].add(1);
     }
 
-    /// Counts Posts that came before, on this connection or another one.
+    /// Counts Posts that arrived before, on this connection or another one.
     #[inline]
     pub fn handle_duplicates(&self, count: u64) {
         self.counters.duplicates.add(count);

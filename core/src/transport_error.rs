@@ -12,24 +12,24 @@ pub struct TransportError {
     pub kind: TransportErrorKind,
     /// The operating system's number for it, if there is one.
     pub os_code: Option<i32>,
-    /// It happened on the way to the proxy, and says nothing about the server.
+    /// True if the error occurred on the way to the proxy. It then says nothing about the server.
     pub before_proxy: bool,
 }
 
 impl TransportError {
-    /// Creates a fault without a number.
+    /// Creates a transport error without an error number.
     #[must_use]
     pub const fn new(kind: TransportErrorKind) -> Self {
         Self::with_os_code(kind, None)
     }
 
-    /// Creates a fault with the operating system's number for it.
+    /// Creates a transport error with the operating system's error number.
     #[must_use]
     pub const fn with_os_code(kind: TransportErrorKind, os_code: Option<i32>) -> Self {
         Self { kind, os_code, before_proxy: false }
     }
 
-    /// Returns the same fault, marked as one on the way to the proxy.
+    /// Returns the same error, marked as one on the way to the proxy.
     #[must_use]
     pub const fn on_the_way_to_proxy(self) -> Self {
         Self { before_proxy: true, ..self }
@@ -46,7 +46,7 @@ pub enum TransportErrorKind {
     Resolve,
     /// The name resolved to no address.
     NoAddress,
-    /// The name resolved to other machines only, which are not connected to in the clear.
+    /// The name resolved only to other machines, to which unencrypted connections are refused.
     NotLoopback,
     /// The local address to connect from is not of the family of any address that the name resolved
     /// to.
@@ -67,23 +67,23 @@ pub enum TransportErrorKind {
     SystemFileLimit,
     /// The system has no memory for another socket.
     NoMemory,
-    /// The operating system gave up waiting.
+    /// The operating system's connect timeout expired.
     TimedOut,
     /// The peer reset the connection.
     Reset,
-    /// The proxy wants other credentials, or any (407).
+    /// The proxy requires credentials, or rejected the given ones (407).
     ProxyAuthentication,
     /// The proxy may not connect to this host (403).
     ProxyForbidden,
-    /// The proxy could not connect, or has trouble of its own: this status, 500 or more.
+    /// The proxy could not connect, or failed itself, with this status of 500 or more.
     ProxyUnavailable(u16),
     /// The proxy refused with this status.
     ProxyRefused(u16),
-    /// The proxy's answer is no HTTP, or goes beyond a limit.
+    /// The proxy's response is not HTTP, or exceeds a limit.
     ProxyAnswer,
-    /// Bytes came behind the proxy's answer, before anything was sent that they could answer.
+    /// Bytes arrived after the proxy's response, before any request they could answer was sent.
     ProxyLeftover,
-    /// The proxy closed before it had answered.
+    /// The proxy closed the connection before it responded.
     ProxyClosed,
     /// The proxy did not answer by the connect deadline.
     ProxyTimedOut,
@@ -169,7 +169,7 @@ pub enum TlsError {
     CertificateExpired,
     /// The server's certificate, or one above it, is not valid yet by this machine's clock.
     CertificateNotYetValid,
-    /// The server's certificate is for these names, and the host is none of them.
+    /// The server's certificate is valid for these names only, and the host is not among them.
     CertificateName(CertificateNames),
     /// The server's certificate is signed by an authority that is not trusted. A self-signed
     /// certificate that is not configured as a CA is one case.

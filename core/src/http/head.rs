@@ -1,11 +1,13 @@
 //! The response's head: status line and fields (RFC 9112 sections 4, 5 and 6.3).
 //!
-//! A head may come in any number of pieces, so it is gathered in storage that the caller lends. Each byte is looked at
-//! as it comes, by one small state machine, so that what cannot be a head (a captive portal's HTML, a mail banner, TLS
-//! or HTTP/2 frames, a bare CR) is refused at the first byte that does not fit, not after 64 KiB of it or when a
-//! deadline passes. Once the empty line is there, `httparse` reads the whole. Interim (1xx) responses are passed over.
+//! A head may arrive in any number of pieces, so it is gathered in storage that the caller lends. A
+//! small state machine checks each byte as it arrives. Input that cannot be a head is therefore
+//! refused at its first invalid byte, not after 64 KiB or at a deadline. Examples are a captive
+//! portal's HTML, a mail banner, TLS or HTTP/2 frames, and a bare CR.
 //!
-//! The one thing here that decides about data is [`BodyFraming`]; it is read exactly as section 6.3 says.
+//! After the empty line, `httparse` parses the whole head. Interim (1xx) responses are skipped.
+//! [`BodyFraming`] is determined exactly as section 6.3 says, because it decides which bytes are
+//! data.
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -15,17 +17,17 @@ use super::body::BodyFraming;
 use super::{date, is_tchar, is_text};
 use crate::time::UnixTime;
 
-/// Bounds on the head.
+/// Limits of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// Most octets of all lines, those of interim responses included. Default 64 KiB (curl 300 KiB, h11 16 KiB); the
-    /// storage given is a bound as well.
+    /// Most bytes of all lines, including those of interim responses. Default 64 KiB (curl 300 KiB,
+    /// h11 16 KiB). The storage is a limit as well.
     pub bytes_max: usize,
     /// Most fields of one head. Default 128 (hyper 100); at most [`FIELDS_MAX`].
     pub fields_max: usize,
-    /// Most interim (1xx) responses before the final one. Default 16; most clients have no bound, and a server that
-    /// sends them without end keeps those waiting for ever.
+    /// Most interim (1xx) responses before the final one. Default 16. Most clients have no limit,
+    /// so a server that sends them endlessly makes those wait forever.
     pub interim_max: u32,
 }
 
@@ -35,7 +37,8 @@ impl Default for HeadLimits {
     }
 }
 
-/// The highest value [`HeadLimits::fields_max`] may take: the fields are indexed on the stack while they are read.
+/// The highest value of [`HeadLimits::fields_max`]: the fields are indexed on the stack during
+/// parsing.
 pub const FIELDS_MAX: usize = 256;
 
 /// Why a head was refused.
@@ -44,31 +47,31 @@ pub const FIELDS_MAX: usize = 256;
 pub enum HeadErrorKind {
     /// The bytes cannot start an HTTP/1.0 or HTTP/1.1 response with a status of 100 to 999.
     NotHttp,
-    /// The status line is malformed behind its status code.
+    /// The status line is malformed after its status code.
     StatusLine,
     /// A field line is malformed: its name, its colon, its value or its line end.
     Field,
-    /// More than [`HeadLimits::bytes_max`] octets, or more than the storage holds.
+    /// More than [`HeadLimits::bytes_max`] bytes, or more than the storage holds.
     Length,
     /// More than [`HeadLimits::fields_max`] fields.
     Fields,
     /// More than [`HeadLimits::interim_max`] interim responses.
     Interim,
-    /// 101: no upgrade was asked for.
+    /// Status 101, although no upgrade was requested.
     SwitchingProtocols,
-    /// `Transfer-Encoding` is not the one word `chunked` on one unfolded line. Handing on what is
-    /// still encoded would corrupt silently.
+    /// `Transfer-Encoding` is not the single word `chunked` on one unfolded line. Delivering
+    /// content that is still encoded would corrupt data silently.
     TransferEncoding,
     /// `Transfer-Encoding` in an HTTP/1.0 response: its framing is faulty (section 6.1).
     TransferEncodingVersion,
     /// `Content-Length` is not one number below 2^63 on one unfolded line (section 6.3, rule 5).
     ContentLength,
-    /// A content coding that was not asked for.
+    /// A content coding that was not requested.
     ContentEncoding,
 }
 
 impl HeadErrorKind {
-    /// A short stable name for programs, such as `head_length`.
+    /// Returns a short stable name for programs, such as `head_length`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -86,7 +89,7 @@ impl HeadErrorKind {
         }
     }
 
-    /// What was expected, in words.
+    /// Returns a text that says what was expected.
     #[must_use]
     pub const fn expected(self) -> &'static str {
         match self {
@@ -109,14 +112,14 @@ impl HeadErrorKind {
     }
 }
 
-/// The head was refused: what was wrong, and where.
+/// A refused head: what was wrong, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadError {
     /// What was wrong.
     pub kind: HeadErrorKind,
-    /// Where the offending byte lies in the input of the call that met it; the end of the head for what only the whole
-    /// head shows.
+    /// Position of the offending byte in the input of the call that found it. For errors that only
+    /// the whole head shows, the end of the head.
     pub at: usize,
 }
 
@@ -162,7 +165,7 @@ impl RetryAfter {
     }
 }
 
-/// What the core needs to know of a head, once its lines are gone.
+/// The parsed fields of a head that remain available without its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHead {
@@ -172,22 +175,23 @@ pub struct ResponseHead {
     pub minor_version: u8,
     /// How the end of the body is found; [`BodyFraming::UntilClose`] if it is not known.
     pub framing: BodyFraming,
-    /// Why the body of a response that is no success cannot be read. Its status counts all the same.
-    /// [`Head::unread_body`] puts it into words.
+    /// Why the body of an unsuccessful response cannot be read. Its status is still valid.
+    /// [`Head::unread_body`] formats the reason.
     pub unreadable: Option<HeadErrorKind>,
-    /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule 3).
+    /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule
+    /// 3).
     pub ambiguous_length: bool,
     /// X's rate-limit fields.
     pub rate_limit: RateLimit,
     /// The `Date` field: the server's clock.
     pub date: Option<UnixTime>,
-    /// The `Retry-After` field. X does not document it; it is honoured where it comes.
+    /// The `Retry-After` field. X does not document it; it is honored if present.
     pub retry_after: Option<RetryAfter>,
-    /// ByteCounts of the head in storage, the empty line included.
+    /// Bytes of the head in storage, including the empty line.
     pub(crate) bytes: usize,
 }
 
-/// A whole response head, lent from storage.
+/// A complete response head, borrowed from storage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
     parsed: ResponseHead,
@@ -199,7 +203,7 @@ impl<'a> Head<'a> {
         Self { parsed, bytes }
     }
 
-    /// What the core itself read in the head.
+    /// Returns the parsed fields.
     #[must_use]
     pub const fn parsed(&self) -> &ResponseHead {
         &self.parsed
@@ -211,8 +215,9 @@ impl<'a> Head<'a> {
         self.parsed.status
     }
 
-    /// The fields in the order of the wire: name as sent, value without the white space around it. Folded values come
-    /// with their fold replaced by spaces. Values are the peer's bytes: escape them before a person sees them.
+    /// Returns the fields in the order received: the name as sent, the value without surrounding
+    /// white space. Folds in values are replaced by spaces. Values come from the peer: escape them
+    /// before display.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let lines = self.bytes.split(|&byte| byte == b'\n').skip(1);
         lines.filter_map(|line| {
@@ -223,7 +228,7 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// The value of the first field of that name, in any case.
+    /// Returns the value of the first field with that name, ignoring case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.fields().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -241,8 +246,8 @@ impl<'a> Head<'a> {
         Some(UnreadBody { kind, head: *self, name })
     }
 
-    /// The datacenter that answers, where the head names it: X sends `x-powerstream-datacenter` with
-    /// `localDcOnly=true` (X docs, Powerstream introduction).
+    /// Returns the datacenter that answered, if the head names it: X sends
+    /// `x-powerstream-datacenter` with `localDcOnly=true` (X docs, Powerstream introduction).
     #[must_use]
     pub fn datacenter(&self) -> Option<&'a str> {
         core::str::from_utf8(self.field("x-powerstream-datacenter")?).ok()
@@ -288,27 +293,27 @@ impl fmt::Debug for UnreadBody<'_> {
 /// The place in the grammar of a head (RFC 9112 sections 4 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// At this octet of the status line's fixed part.
+    /// At this byte of the status line's fixed part.
     Status(u8),
     Reason,
-    /// At the start of a field line; `folds`: white space here goes on with the field before it.
+    /// At the start of a field line. With `folds`, white space here continues the field before it.
     LineStart {
         folds: bool,
     },
     Name,
     Value,
-    /// Behind the CR of the status line, of a field line, of the empty line.
+    /// After the CR of the status line, of a field line, of the empty line.
     StatusLf,
     FieldLf,
     EndLf,
     End,
 }
 
-/// ByteCounts of a status line's fixed part: `HTTP/1.1 200`.
+/// Bytes of a status line's fixed part: `HTTP/1.1 200`.
 const STATUS_BYTES: u8 = 12;
 
 impl State {
-    /// Where `byte` leads from here.
+    /// Returns the state after `byte`.
     fn step(self, byte: u8) -> Result<Self, HeadErrorKind> {
         match (self, byte) {
             (Self::Status(at), _) if at < STATUS_BYTES => {
@@ -322,10 +327,12 @@ impl State {
                 };
                 if fits { Ok(Self::Status(at + 1)) } else { Err(HeadErrorKind::NotHttp) }
             }
-            // A server MUST send the space before an empty reason phrase; many do not, and it harms nobody.
+            // A server MUST send the space before an empty reason phrase. Many do not; accepting
+            // that is harmless.
             (Self::Status(_), b' ') => Ok(Self::Reason),
             (Self::Status(_) | Self::Reason, b'\r') => Ok(Self::StatusLf),
-            // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the chunked coding.
+            // RFC 9112 2.2 lets a recipient take a single LF as a line end here; never in the
+            // chunked coding.
             (Self::Status(_) | Self::Reason | Self::StatusLf, b'\n') => Ok(Self::LineStart { folds: false }),
             (Self::Status(_), _) => Err(HeadErrorKind::NotHttp),
             (Self::Reason, _) if is_text(byte) => Ok(Self::Reason),
@@ -334,7 +341,8 @@ impl State {
 
             (Self::LineStart { .. }, b'\r') => Ok(Self::EndLf),
             (Self::LineStart { .. } | Self::EndLf, b'\n') => Ok(Self::End),
-            // 2.2: white space right behind the status line is refused or its line dropped; never taken as a field.
+            // 2.2: white space right after the status line is refused or its line dropped; it is
+            // never a field.
             (Self::LineStart { folds: true }, b' ' | b'\t') => Ok(Self::Value),
             (Self::LineStart { .. } | Self::Name, _) if is_tchar(byte) => Ok(Self::Name),
             // 5.1: no white space between name and colon.
@@ -347,48 +355,50 @@ impl State {
     }
 }
 
-/// Reads response heads from input cut anywhere.
+/// Decodes response heads from input split anywhere.
 #[derive(Clone, Debug)]
 pub struct HeadDecoder {
     limits: HeadLimits,
     state: State,
-    /// ByteCounts of the current head in storage.
+    /// Bytes of the current head in storage.
     filled: usize,
-    /// ByteCounts of the heads before it.
+    /// Bytes of the heads before it.
     before: usize,
     interim: u32,
-    /// Whether the request was a CONNECT.
+    /// True if the request was a CONNECT.
     connect: bool,
 }
 
 impl HeadDecoder {
-    /// A decoder at the start of a response.
+    /// Creates a decoder at the start of a response.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
         Self { limits, state: State::Status(0), filled: 0, before: 0, interim: 0, connect: false }
     }
 
-    /// A decoder of the answer to a CONNECT, which has no body: what its fields say of one is ignored. RFC 9110 section
-    /// 9.3.6 asks for that where the proxy agrees; where it does not, nobody reads on.
+    /// Creates a decoder for the response to a CONNECT. Its fields about a body are ignored, as RFC
+    /// 9110 section 9.3.6 requires for a successful response. After any other response nothing more
+    /// is read.
     #[must_use]
     pub const fn for_connect(limits: HeadLimits) -> Self {
         Self { connect: true, ..Self::new(limits) }
     }
 
-    /// ByteCounts of an unfinished head that lie in storage.
+    /// Returns the bytes of an unfinished head in storage.
     #[must_use]
     pub const fn buffered(&self) -> usize {
         self.filled
     }
 
-    /// Reads `input` up to the end of the final response's head, gathering it at the front of `storage`.
+    /// Reads `input` up to the end of the final response's head, and gathers it at the start of
+    /// `storage`.
     ///
-    /// Returns how many octets of `input` are consumed, and the head once it is whole: the rest of `input` then is
-    /// the body's. `storage` must be the same from call to call, its content untouched.
+    /// Returns the number of bytes consumed, and the head once it is complete. The rest of `input`
+    /// then belongs to the body. `storage` must be the same in every call, its content unchanged.
     ///
     /// # Errors
-    /// [`HeadError`] at the first octet that cannot stand where it stands or passes a limit, and at the head's end
-    /// where it says that its body cannot be read.
+    /// [`HeadError`] at the first byte that is invalid or exceeds a limit, and at the head's end if
+    /// the head says that its body cannot be read.
     pub fn decode(
         &mut self,
         input: &[u8],
@@ -424,7 +434,7 @@ impl HeadDecoder {
         (at, Ok(None))
     }
 
-    /// Parses the whole head in `bytes`. `None`: it was an interim response.
+    /// Parses the complete head in `bytes`. Returns `None` for an interim response.
     fn finish(&mut self, bytes: &mut [u8]) -> Result<Option<ResponseHead>, HeadErrorKind> {
         let folded = unfold(bytes);
         let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
@@ -437,8 +447,8 @@ impl HeadDecoder {
         );
         match parsed {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            // Both parsers end a head at its first empty line. Should they ever disagree about input
-            // from the network, the head is refused.
+            // Both parsers end a head at its first empty line. Should they ever disagree about
+            // input from the network, the head is refused.
             Ok(_) => return Err(HeadErrorKind::Field),
             Err(httparse::Error::TooManyHeaders) => return Err(HeadErrorKind::Fields),
             Err(httparse::Error::Version | httparse::Error::Status) => return Err(HeadErrorKind::StatusLine),
@@ -451,8 +461,9 @@ impl HeadDecoder {
             return Err(HeadErrorKind::SwitchingProtocols);
         }
         if status < 200 {
-            // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect, and may ignore
-            // them; RFC 9112 6.3 rule 1: they have no body whatever their fields say.
+            // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect,
+            // and may ignore them; RFC 9112 6.3 rule 1: they have no body whatever their fields
+            // say.
             self.interim += 1;
             self.before += self.filled;
             self.filled = 0;
@@ -489,9 +500,9 @@ impl HeadDecoder {
     }
 }
 
-/// Replaces each fold of a field line by spaces, in place (RFC 9112 section 5.2: a user agent MUST).
-/// Returns the error of a framing field that was folded. A line that starts with white space right
-/// behind the status line is no fold; it stays, and is refused (section 2.2).
+/// Replaces each fold of a field line by spaces, in place (RFC 9112 section 5.2: a user agent
+/// MUST). Returns the error of a folded framing field. A line that starts with white space right
+/// after the status line is not a fold. It stays, and is refused (section 2.2).
 fn unfold(head: &mut [u8]) -> Option<HeadErrorKind> {
     let mut folded = None;
     let mut lines = 0;
@@ -514,8 +525,8 @@ fn unfold(head: &mut [u8]) -> Option<HeadErrorKind> {
     folded
 }
 
-/// Returns the error of a malformed field of that name, if the line is one of those that say where
-/// the body ends.
+/// Returns the error of a malformed field with that name, if the field determines the end of the
+/// body.
 fn framing_field(line: &[u8]) -> Option<HeadErrorKind> {
     let name = line.split(|&byte| byte == b':').next()?;
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
@@ -528,7 +539,8 @@ fn framing_field(line: &[u8]) -> Option<HeadErrorKind> {
     }
 }
 
-/// Without the optional white space around a field's value: SP and HTAB, and the CR of its line end.
+/// Removes the optional white space around a field's value: SP and HTAB, and the CR of its line
+/// end.
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -539,12 +551,12 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The list elements of a value, without the white space around them (RFC 9110 section 5.6.1).
+/// Returns the list elements of a value, without surrounding white space (RFC 9110 section 5.6.1).
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim)
 }
 
-/// A run of decimal digits that fits 63 bits. No sign, no space, nothing else.
+/// Parses decimal digits only, without sign or space, that fit 63 bits.
 fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
@@ -559,9 +571,9 @@ fn decimal(text: &[u8]) -> Option<u64> {
     (value < 1 << 63).then_some(value)
 }
 
-/// What the lines of a framing field say: one line with the one value that is allowed, or nothing
-/// that can be trusted. RFC 9110 section 8.6 leaves it to the recipient whether equal lengths count
-/// as one. They do not: two programs that disagree about the boundary may have written them.
+/// The value of a framing field: one line with one allowed value, or nothing trustworthy. RFC 9110
+/// section 8.6 lets the recipient decide whether equal lengths count as one. Here they do not: two
+/// programs that disagree about the boundary may have written them.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Sole<T> {
     #[default]
@@ -571,7 +583,7 @@ enum Sole<T> {
 }
 
 impl<T> Sole<T> {
-    /// Takes in a line; `None` is a value that is not allowed.
+    /// Adds a line; `None` is a value that is not allowed.
     fn read(&mut self, value: Option<T>) {
         *self = match (&self, value) {
             (Self::Absent, Some(value)) => Self::Valid(value),
@@ -580,7 +592,7 @@ impl<T> Sole<T> {
     }
 }
 
-/// What the fields of one head say.
+/// The values of the fields of one head.
 #[derive(Default)]
 struct Fields {
     /// The error of a framing field that was folded.
@@ -623,8 +635,9 @@ impl Fields {
         }
     }
 
-    /// RFC 9112 section 6.3, in its order. A length that cannot be one is refused beside a
-    /// Transfer-Encoding too, which would win over it: what wrote it cannot be trusted.
+    /// Determines the framing as RFC 9112 section 6.3 does, in its order. An invalid length is
+    /// refused even beside a Transfer-Encoding, which would override it: its sender cannot be
+    /// trusted.
     fn framing(&self, status: u16, minor_version: u8) -> Result<BodyFraming, HeadErrorKind> {
         if has_no_body(status) {
             return Ok(BodyFraming::Empty);
@@ -635,7 +648,7 @@ impl Fields {
         match (self.codings, self.length) {
             (_, Sole::Invalid) => Err(HeadErrorKind::ContentLength),
             (Sole::Absent, Sole::Absent) => Ok(BodyFraming::UntilClose),
-            (Sole::Absent, Sole::Valid(octets)) => Ok(BodyFraming::Length(octets)),
+            (Sole::Absent, Sole::Valid(length)) => Ok(BodyFraming::Length(length)),
             // 6.1: a Transfer-Encoding in HTTP/1.0 means that the framing is faulty.
             _ if minor_version == 0 => Err(HeadErrorKind::TransferEncodingVersion),
             (Sole::Valid(()), _) => Ok(BodyFraming::Chunked),
@@ -643,7 +656,7 @@ impl Fields {
         }
     }
 
-    /// Returns why content of known framing cannot be read.
+    /// Returns why content with known framing cannot be read.
     fn coded(&self, status: u16) -> Option<HeadErrorKind> {
         (self.content_encoded && !has_no_body(status)).then_some(HeadErrorKind::ContentEncoding)
     }

@@ -70,7 +70,7 @@ impl TimeRanges {
         self.list.copy_from_slice(&list[surplus..][..RANGES_MAX]);
     }
 
-    /// Keeps what satisfies `keep`, as `keep` changes it.
+    /// Keeps the ranges that satisfy `keep`, as `keep` changes them.
     fn retain(&mut self, mut keep: impl FnMut(&mut TimeRange) -> bool) {
         let mut length = 0;
         for at in 0..self.length {
@@ -115,7 +115,7 @@ impl TimeRanges {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Downtime {
     past: TimeRanges,
-    /// Since when it is down, which is after all of `past`.
+    /// The start of the current downtime, which is after all of `past`.
     since: Option<UnixTime>,
 }
 

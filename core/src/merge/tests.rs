@@ -20,15 +20,15 @@ fn unix(millis: u64) -> UnixTime {
     UnixTime::from_millis(millis)
 }
 
-/// What a session would say, to the moment: connections that deliver until they are dead, and notice that later.
+/// Simulates sessions exactly: connections deliver until they are dead, and notice that later.
 struct World {
     merge: Merge<Vec<u64>, Vec<ConnectionStats>>,
-    /// Up to when each has delivered, once it has streamed; while it is well, that is now.
+    /// Up to when each has delivered, once it has streamed; the current time while it works.
     covered: Vec<Option<u64>>,
     is_well: Vec<bool>,
     now: u64,
     reported: Vec<(u16, u64, u64)>,
-    /// Feeds without a connection, and since when.
+    /// Groups without a connection, and since when.
     interrupted: Vec<(u16, u64)>,
 }
 
@@ -57,7 +57,7 @@ impl World {
             let (from, to) = (unix(from), unix(self.now));
             Gap { from, to, local_from: from, local_to: to, newest_before: None, first_after: None }
         });
-        // With backfill all of it is still to come.
+        // With backfill, everything may still arrive.
         if backfill_minutes == 0 {
             self.is_well[of] = true;
         }
@@ -71,7 +71,7 @@ impl World {
         self.tell(gap, backfill_minutes);
     }
 
-    /// Nothing it was sent from now on arrives.
+    /// From now on, nothing that is sent on it arrives.
     fn die(&mut self, of: usize) {
         if core::mem::take(&mut self.is_well[of]) {
             self.covered[of] = Some(self.now);
@@ -131,7 +131,7 @@ fn redundant_connections_report_only_the_gap_they_share() {
 #[test]
 fn gap_of_one_partition_is_a_gap_in_the_stream() {
     let mut world = World::new(&[0, 1]);
-    // The first streams do not come at once, and nothing is missing before them.
+    // The first streams do not start at once, and nothing is missing before them.
     world.connect(0, 0);
     world.wait(50);
     world.connect(1, 0);
@@ -183,7 +183,7 @@ fn gap_is_reported_again_when_its_backfill_was_interrupted() {
     world.connect(0, 1);
     assert_eq!(world.reported, [(0, 1_010, 1_020)]);
     world.wait(10);
-    // Its session does not vouch for what backfill was to bring.
+    // Its session does not confirm what backfill should deliver.
     world.disconnect(0, false);
     world.wait(10);
     world.connect(0, 1);
@@ -198,7 +198,7 @@ fn wall_clock_set_back_hides_no_gap() {
     world.wait(10);
     world.disconnect(0, false);
     world.connect(0, 0);
-    // Set back while the stream is well.
+    // Set back while the stream works.
     world.now = 5_000;
     world.disconnect(0, false);
     world.wait(10);
@@ -210,7 +210,7 @@ fn wall_clock_set_back_hides_no_gap() {
 #[test]
 fn gaps_of_one_redundant_connection_cause_no_gap_in_the_stream() {
     let mut world = World::new(&[0, 0, 0]);
-    // The third never gets through.
+    // The third never connects.
     world.connect(0, 0);
     world.connect(1, 0);
     for round in 0..10_000 {
@@ -224,7 +224,7 @@ fn gaps_of_one_redundant_connection_cause_no_gap_in_the_stream() {
     assert_eq!(world.merge.connection(id(0)).gap_time(), Duration::from_millis(15_000));
 }
 
-/// Random lives against the truth, moment by moment.
+/// Compares random outages with the ground truth, moment by moment.
 #[test]
 fn reported_gaps_cover_exactly_what_no_connection_delivered() {
     let mut state = 7_u64;
@@ -237,7 +237,7 @@ fn reported_gaps_cover_exactly_what_no_connection_delivered() {
         let groups = layouts[round % layouts.len()];
         let mut world = World::new(groups);
         let start = world.now;
-        // Who delivered at each moment.
+        // The connections that delivered at each moment.
         let mut delivered: Vec<Vec<bool>> = Vec::new();
         let mut begun = [None; 6];
         for _ in 0..60 {
@@ -256,7 +256,7 @@ fn reported_gaps_cover_exactly_what_no_connection_delivered() {
                 world.wait(1);
             }
         }
-        // What is dead without having been noticed is noticed in the end.
+        // A dead connection that was not noticed is noticed in the end.
         for of in 0..groups.len() {
             if world.is_streaming(of) && !world.is_well[of] {
                 world.disconnect(of, false);
@@ -322,7 +322,7 @@ fn backfilled_posts_of_another_connection_count_as_duplicates() {
     assert_eq!(world.merge.connection(id(1)).late_arrivals(), 0);
 }
 
-/// The window is feed_state: what one connection forgets all forget, after exactly as many Posts.
+/// The window is shared: all connections forget an id together, after exactly as many Posts.
 #[test]
 fn post_is_new_again_after_it_left_the_window() {
     let mut world = World::new(&[0, 0]);

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn skips_what_is_not_a_post() {
+    fn skips_elements_that_are_not_posts() {
         assert_eq!(ids(br#"[{"warning":{"code":"x"}},{"id_str":"1","text":"a"},7]"#), [1]);
         for message in [br#"{"warning":{"code":"x"}}"#.as_slice(), b"[]", b"words", b""] {
             assert_eq!(ids(message), [] as [u64; 0]);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_where_an_array_is_broken_off() {
+    fn ends_at_the_cut_of_a_broken_array() {
         assert_eq!(ids(br#"[{"id_str":"1","text":"a"},{"id_str":"2","te"#), [1]);
     }
 }

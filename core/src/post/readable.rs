@@ -1,7 +1,7 @@
 //! A Post's text as readers see it.
 //!
 //! X writes three characters of a Post's text as HTML does: `&amp;`, `&lt;` and `&gt;`. It writes
-//! quotes as they are. Any other entity in a text is what its author typed. Names, descriptions,
+//! quotes unchanged. Any other entity in a text is what its author typed. Names, descriptions,
 //! hashtags and links hold the three characters unescaped.
 
 use core::fmt::{self, Write as _};
@@ -86,7 +86,7 @@ impl fmt::Display for Readable<'_> {
 }
 
 impl fmt::Debug for Readable<'_> {
-    /// Only the position: Posts are not for logs.
+    /// Shows only the position: Posts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Readable").field("position", &self.position).finish_non_exhaustive()
     }

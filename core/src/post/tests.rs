@@ -15,7 +15,8 @@ mod readable;
 mod text;
 mod value;
 
-/// What a Post gives as it is, which must be what it gives with an index, and with an index of that.
+/// Returns what a Post returns without an index. Asserts that it is the same with an index, and
+/// with an index of that.
 fn both<T: PartialEq + fmt::Debug>(message: &str, read: impl Fn(Post<'_>) -> T) -> T {
     let post = Post::new(message.as_bytes());
     let plain = read(post);
@@ -93,7 +94,8 @@ fn numeric_id_is_used_only_without_a_string_id() {
     }
 }
 
-/// What relays and older readers make of an id of more than 53 bits: as a double, in every spelling.
+/// What relays and older readers make of an id of more than 53 bits: as a double, in every
+/// spelling.
 const ROUNDED: [&str; 5] =
     ["1152921504606847000", "1152921504606846976", "1.1529215046068470e+18", "1.152921504606847E18", "null"];
 

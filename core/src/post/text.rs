@@ -1,13 +1,14 @@
-//! A string of a JSON text, decoded by whoever reads it and only then.
+//! A string of a JSON text, decoded only when it is read.
 //!
-//! Most strings of a Post hold no escape and are lent as they stand. The service writes others with `\uXXXX` for all
-//! that is not ASCII, so a text in Japanese is nothing but escapes: decoding goes char by char and needs no buffer.
-//! Between escapes a whole run is checked for UTF-8 at once and then walked as `str`, which is several times faster
-//! than decoding each char by itself.
+//! Most strings of a Post contain no escape and are borrowed unchanged. In the others the service
+//! writes every non-ASCII character as `\uXXXX`, so a Japanese text consists of escapes only.
+//! Decoding therefore goes char by char and needs no buffer. Between escapes, a whole run is
+//! validated as UTF-8 at once and then iterated as `str`, which is several times faster than
+//! decoding each char separately.
 //!
-//! Two things that the grammar of JSON lets pass are no text: half a surrogate pair (RFC 8259 section 8.2), and bytes
-//! that are not UTF-8. Readers of streams must go on, so both decode to U+FFFD, the bytes as
-//! `String::from_utf8_lossy` does it.
+//! JSON's grammar allows two things that are not text: half a surrogate pair (RFC 8259 section
+//! 8.2), and bytes that are not UTF-8. A stream reader must go on, so both decode to U+FFFD, the
+//! bytes as `String::from_utf8_lossy` does it.
 
 use core::iter::FusedIterator;
 use core::{fmt, str};
@@ -16,12 +17,15 @@ use memchr::memchr;
 
 use crate::stream::json::Text;
 
-/// A string of a JSON text, between its quotes, not decoded yet.
+/// A string of a JSON text, without its quotes, not decoded yet.
 ///
-/// Compare it with `==` or [`eq_str`](Self::eq_str), read it with [`as_str`](Self::as_str) where it needs no decoding,
-/// with [`chars`](Self::chars) or [`unescape`](Self::unescape) always. Read a Post's text as readers
-/// see it with [`readable`](Self::readable). It formats (`Display`) as its decoded text, so
-/// with an allocator `to_string()` gives that. `Debug` tells the length alone: Posts are not for logs.
+/// - Compare it with `==` or [`eq_str`](Self::eq_str).
+/// - Read it with [`as_str`](Self::as_str) if it needs no decoding, else with
+///   [`chars`](Self::chars) or [`unescape`](Self::unescape).
+/// - Read a Post's text as readers see it with [`readable`](Self::readable).
+///
+/// `Display` writes the decoded text, so `to_string()` returns it if there is an allocator. `Debug`
+/// shows only the length: Posts do not belong in logs.
 ///
 /// ```
 /// use powerstream_core::post::Value;
@@ -45,45 +49,47 @@ impl<'a> From<Text<'a>> for JsonStr<'a> {
 }
 
 impl<'a> JsonStr<'a> {
-    /// The bytes between the quotes, escapes and all. Not checked for UTF-8.
+    /// Returns the bytes between the quotes, still escaped. They are not validated as UTF-8.
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// Whether it holds escapes.
+    /// Returns true if it contains escapes.
     #[must_use]
     pub const fn is_escaped(&self) -> bool {
         self.escaped
     }
 
-    /// Whether it is the empty string.
+    /// Returns true if it is the empty string.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
 
-    /// The text as it stands in the message. `None` where it holds an escape or is not UTF-8.
+    /// Returns the text as received. `None` if it contains an escape or is not UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         if self.escaped { None } else { str::from_utf8(self.raw).ok() }
     }
 
-    /// The decoded text. What is no text (see the [module](crate::post)) comes as U+FFFD.
+    /// Returns the decoded text. Anything that is not text (see the [module](crate::post)) becomes
+    /// U+FFFD.
     #[must_use]
     pub fn chars(&self) -> Chars<'a> {
         let (unchecked, rest): (&[u8], &[u8]) = if self.escaped { (&[], self.raw) } else { (self.raw, &[]) };
         Chars { run: "".chars(), unchecked, rest }
     }
 
-    /// The decoded text as bytes of UTF-8: those of [`chars`](Self::chars), one by one.
+    /// Returns the decoded text as UTF-8 bytes: those of [`chars`](Self::chars), one by one.
     #[must_use]
     pub fn bytes_unescaped(&self) -> Bytes<'a> {
         Bytes { chars: self.chars(), char: [0; 4], next: 0, length: 0 }
     }
 
-    /// The decoded text, in `buffer` where it cannot be lent as it stands. `None` where it does not fit; as many bytes
-    /// as [`raw`](Self::raw) has are always enough for a text that is UTF-8, and three times as many for any.
+    /// Returns the decoded text, in `buffer` if it cannot be borrowed unchanged. `None` if it does
+    /// not fit. As many bytes as [`raw`](Self::raw) has are always enough for a text that is UTF-8,
+    /// and three times as many for any text.
     #[must_use]
     pub fn unescape<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str>
     where
@@ -101,12 +107,12 @@ impl<'a> JsonStr<'a> {
         str::from_utf8(buffer.get(..length)?).ok()
     }
 
-    /// Writes the decoded text: that of [`chars`](Self::chars), but a run between two escapes in one piece, which is
-    /// several times faster where there are few.
+    /// Writes the decoded text: the same as [`chars`](Self::chars), but each run between two
+    /// escapes in one piece. That is several times faster if there are few escapes.
     ///
     /// # Errors
     ///
-    /// Those of `out`; into a `String` there are none.
+    /// Returns the errors of `out`; a `String` has none.
     pub fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut rest = match str::from_utf8(self.raw) {
             Ok(text) if self.escaped => text,
@@ -125,19 +131,19 @@ impl<'a> JsonStr<'a> {
         out.write_str(rest)
     }
 
-    /// Whether the decoded text, as [`chars`](Self::chars) gives it, is `other`.
+    /// Returns true if the decoded text, as [`chars`](Self::chars) gives it, is `other`.
     #[must_use]
     pub fn eq_str(&self, other: &str) -> bool {
         if self.escaped {
             return self.chars().eq(other.chars());
         }
-        // Without escapes only bytes that are no UTF-8 decode to something else than themselves.
+        // Without escapes, only bytes that are not UTF-8 decode to something else.
         self.raw == other.as_bytes()
             || (other.contains(char::REPLACEMENT_CHARACTER) && self.chars().eq(other.chars()))
     }
 
-    /// Whether both decode to the same text. Costs no more than the shorter one is long, so that one long id in a message
-    /// is not decoded again for each short one.
+    /// Returns true if both decode to the same text. The shorter one limits the cost, so that
+    /// one long id in a message is not decoded again for each short one.
     pub(super) fn same(&self, other: &Self) -> bool {
         if !self.escaped && !other.escaped {
             return self.raw == other.raw;
@@ -147,7 +153,8 @@ impl<'a> JsonStr<'a> {
         could_be(self, other) && could_be(other, self) && self.chars().eq(other.chars())
     }
 
-    /// Whether it is a name, which is UTF-8 without U+FFFD: what keys are compared by.
+    /// Returns true if the decoded text is `name`, which is UTF-8 without U+FFFD. Keys are compared
+    /// with this.
     #[inline]
     pub(super) fn is_name(&self, name: &[u8]) -> bool {
         if self.escaped { self.spells(name) } else { self.raw == name }
@@ -163,7 +170,7 @@ impl<'a> JsonStr<'a> {
         Text { raw: self.raw, escaped: self.escaped }.decimal()
     }
 
-    /// The decoded text, borrowed where it can be.
+    /// Returns the decoded text, borrowed if possible.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn to_cow(&self) -> alloc::borrow::Cow<'a, str> {
@@ -239,7 +246,8 @@ impl<'a> Chars<'a> {
         let unit = unit(self.rest);
         self.rest = self.rest.get(6..).unwrap_or_default();
         let decoded = match unit {
-            // The first half of a pair, which the second one must follow at once (RFC 8259 section 7).
+            // The first half of a pair, which the second one must follow at once (RFC 8259 section
+            // 7).
             Some(high @ 0xD800..=0xDBFF) => match unit_low(self.rest) {
                 Some(low) => {
                     self.rest = self.rest.get(6..).unwrap_or_default();
@@ -247,7 +255,7 @@ impl<'a> Chars<'a> {
                 }
                 None => None,
             },
-            // The second half alone is no char, and so nothing to `from_u32`.
+            // The second half alone is not a char, so `from_u32` rejects it.
             unit => unit.and_then(char::from_u32),
         };
         decoded.unwrap_or(char::REPLACEMENT_CHARACTER)

@@ -1,9 +1,9 @@
-//! A value inside a JSON text, found and not parsed.
+//! A value inside a JSON text that is located but not parsed.
 //!
-//! A string, a number or a word is walked when it is found, so that it is known to be whole and its text is lent at no
-//! further cost. An object or array is only pointed at: what follows its first byte is looked at when a member is
-//! asked for, and no further than up to that member. So a lookup by a path costs what lies before its end, and what
-//! lies behind may be anything.
+//! A string, a number or a word is read completely when it is found, so it is known to be complete
+//! and its text is borrowed at no further cost. Of an object or array only the first byte is read.
+//! The rest is read when a member is requested, and only up to that member. A lookup by a path
+//! therefore costs the bytes before its end. The bytes after it may be anything.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -11,13 +11,15 @@ use core::iter::FusedIterator;
 use super::text::JsonStr;
 use crate::stream::json::{Malformed, Scanner, Text, decimal};
 
-/// A value inside a JSON text, lent from it. `Copy`, three words, and never wrong about its kind.
+/// A value inside a JSON text, borrowed from it. `Copy`, three words. Its kind is always right.
 ///
-/// All lookups are total: what is absent, of another kind, or not JSON up to there is `None`. Each is one scan forward
-/// from the value's start; to find several members in one scan use [`fields`](Self::fields). Of duplicate keys the
-/// first counts. Keys are compared decoded. Below one object or array at most
-/// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) are walked over at once, itself included; what is nested deeper is
-/// reached step by step but not skipped.
+/// All lookups are total: a value that is absent, of another kind, or preceded by invalid JSON is
+/// `None`. Each lookup is one forward scan from the value's start. To find several members in one
+/// scan use [`fields`](Self::fields).
+///
+/// Of duplicate keys the first counts. Keys are compared decoded. A scan skips at most
+/// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) nested objects and arrays, including the outer one.
+/// Deeper values can be reached step by step, but not skipped.
 ///
 /// ```
 /// use powerstream_core::post::Value;
@@ -43,9 +45,9 @@ enum Repr<'a> {
     Bool(bool),
     Number(&'a [u8]),
     String(JsonStr<'a>),
-    /// From its bracket on to the end of the input.
+    /// From its bracket to the end of the input.
     Array(&'a [u8]),
-    /// From its brace on to the end of the input.
+    /// From its brace to the end of the input.
     Object(&'a [u8]),
 }
 
@@ -68,8 +70,8 @@ pub enum ValueKind {
 }
 
 impl<'a> Value<'a> {
-    /// The value that `bytes` hold, white space around it aside. `None` where there is none. Of an object or array only
-    /// the first byte is read.
+    /// Returns the value in `bytes`, ignoring white space around it. `None` if there is none. Of an
+    /// object or array only the first byte is read.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
@@ -79,7 +81,7 @@ impl<'a> Value<'a> {
         }
         let value = match byte {
             b'"' => Repr::String(cursor.scanner.string().ok()?.into()),
-            // A number or word that is the whole input may end with it.
+            // A number or word that is the whole input may end at its end.
             _ => {
                 let rest = cursor.rest();
                 let start = cursor.scanner.at();
@@ -91,7 +93,7 @@ impl<'a> Value<'a> {
         Some(Self(value))
     }
 
-    /// What kind it is, from its first byte.
+    /// Returns the kind of the value, from its first byte.
     #[must_use]
     pub const fn kind(&self) -> ValueKind {
         match self.0 {
@@ -104,32 +106,33 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is `null`.
+    /// Returns true if it is `null`.
     #[must_use]
     pub const fn is_null(&self) -> bool {
         matches!(self.0, Repr::Null)
     }
 
-    /// Whether it is `true` or `false`, and which.
+    /// Returns the value of `true` or `false`.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
         if let Repr::Bool(truth) = self.0 { Some(truth) } else { None }
     }
 
-    /// The string, where it is one. Nothing is decoded.
+    /// Returns the string, if it is one. Nothing is decoded.
     #[must_use]
     pub const fn as_str(&self) -> Option<JsonStr<'a>> {
         if let Repr::String(text) = self.0 { Some(text) } else { None }
     }
 
-    /// The number, where it is one written with digits alone and below 2^64. `1.0` and `1e3` are not.
+    /// Returns the number, if it consists of digits only and is below 2^64. `1.0` and `1e3` are
+    /// `None`.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         if let Repr::Number(digits) = self.0 { decimal(digits) } else { None }
     }
 
-    /// The number, where it is one written with digits and at most a minus sign, and fits. Counts of a Post may be -1
-    /// (X docs: enterprise data dictionary).
+    /// Returns the number, if it consists of digits and an optional minus sign, and fits. Counts of
+    /// a Post may be -1 (X docs: enterprise data dictionary).
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         let Repr::Number(number) = self.0 else { return None };
@@ -139,7 +142,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The number, rounded to the nearest `f64`. `None` where it is none, or too large for one.
+    /// Returns the number, rounded to the nearest `f64`. `None` if it is not a number, or too large
+    /// for an `f64`.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         let Repr::Number(number) = self.0 else { return None };
@@ -147,8 +151,8 @@ impl<'a> Value<'a> {
         number.is_finite().then_some(number)
     }
 
-    /// The id, which is a string of digits or a number of digits, below 2^64. Numbers that went through a reader with
-    /// 53 bits are rounded (X docs: "X IDs"), so prefer keys that end in `_str`.
+    /// Returns the id: a string or number of digits only, below 2^64. Numbers that a reader with 53
+    /// bits has processed are rounded (X docs: "X IDs"), so prefer keys that end in `_str`.
     #[must_use]
     pub fn as_id(&self) -> Option<u64> {
         match self.0 {
@@ -157,24 +161,24 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Itself, where it is an object.
+    /// Returns the value itself, if it is an object.
     pub(super) fn object(self) -> Option<Self> {
         matches!(self.0, Repr::Object(_)).then_some(self)
     }
 
-    /// Itself, where it is an array.
+    /// Returns the value itself, if it is an array.
     pub(super) fn array(self) -> Option<Self> {
         matches!(self.0, Repr::Array(_)).then_some(self)
     }
 
-    /// The number as it is written, where it is one: for readers that need more than 64 bits of it.
+    /// Returns the number as received, if it is one, for readers that need more than 64 bits of it.
     #[must_use]
     pub fn as_number(&self) -> Option<&'a str> {
         if let Repr::Number(number) = self.0 { core::str::from_utf8(number).ok() } else { None }
     }
 
-    /// The bytes of the whole value, which is walked for it. `None` where it is an object or array that is not JSON as
-    /// a whole, or nested too deep. Of a string those between its quotes.
+    /// Returns the bytes of the whole value, which is read completely. `None` if it is an object or
+    /// array that is invalid JSON or nested too deep. Of a string, the bytes between its quotes.
     #[must_use]
     pub fn raw(&self) -> Option<&'a [u8]> {
         match self.0 {
@@ -191,7 +195,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The member of an object with this key. Reads from the object's start to that member.
+    /// Returns the member of an object with this key. Reads from the object's start to that member.
     #[must_use]
     #[inline]
     pub fn get(&self, key: &str) -> Option<Self> {
@@ -212,22 +216,25 @@ impl<'a> Value<'a> {
         Ok(None)
     }
 
-    /// The value at the end of a path of keys, as [`get`](Self::get) after `get`. Itself where the path is empty.
+    /// Returns the value at the end of a path of keys, as repeated [`get`](Self::get) would.
+    /// Returns the value itself if the path is empty.
     #[must_use]
     pub fn path(&self, keys: &[&str]) -> Option<Self> {
         keys.iter().try_fold(*self, |value, key| value.get(key))
     }
 
-    /// The members of an object with these keys, in the order of `keys`, found in one scan that ends with the last of
-    /// them. All `None` where it is no object; where it is not JSON up to its end, those found before that. At most 255
-    /// keys, which is checked when it is compiled.
+    /// Returns the members of an object with these keys, in the order of `keys`. One scan finds
+    /// them, and ends at the last of them. All are `None` if the value is not an object. If it is
+    /// not valid JSON to its end, those before the error are found. At most 255 keys, checked at
+    /// compile time.
     #[must_use]
     #[inline]
     pub fn fields<const N: usize>(&self, keys: [&str; N]) -> [Option<Self>; N] {
         self.fields_until(keys, |_| false)
     }
 
-    /// The same, ending where what was found is `enough`, which is asked whenever something was.
+    /// Returns the same, but ends the scan as soon as `enough` returns true. It is called after
+    /// each member found.
     #[inline]
     pub(super) fn fields_until<const N: usize>(
         &self,
@@ -236,12 +243,12 @@ impl<'a> Value<'a> {
     ) -> [Option<Self>; N] {
         const { assert!(N < 256, "at most 255 keys") };
         let mut found = [None; N];
-        // What is malformed ends the scan like the object's end does.
+        // Malformed input ends the scan, as the object's end does.
         let _ = self.find_all(KeyTable::new(&keys, &mut [0; N]), &mut found, enough);
         found
     }
 
-    /// The same into `found`, which holds as many `None` as there are keys, 255 at most.
+    /// Writes the same to `found`, which has one `None` for each key, at most 255.
     pub(super) fn fill(&self, keys: &[&str], found: &mut [Option<Self>]) {
         let _ = self.find_all(KeyTable::new(keys, &mut [0; 255]), found, |_| false);
     }
@@ -270,7 +277,7 @@ impl<'a> Value<'a> {
                 continue;
             }
             let value = cursor.value()?;
-            // Whoever asks for a key twice gets it twice.
+            // If a key is requested twice, both places get its value.
             let mut next = Some(slot);
             while let Some(slot) = next {
                 if let Some(empty) = found.get_mut(slot) {
@@ -293,7 +300,8 @@ impl<'a> Value<'a> {
         matches!(self.0, Repr::Array(_) | Repr::Object(_))
     }
 
-    /// The elements of an array, in order; nothing where it is none. Ends at the first byte that is not JSON.
+    /// Returns the elements of an array in order; none if it is not an array. Ends at the first
+    /// byte that is not JSON.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
         Elements(match self.0 {
@@ -302,8 +310,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The members of an object, in order, duplicates and all; nothing where it is none. Ends at the first byte that
-    /// is not JSON.
+    /// Returns the members of an object in order, with duplicates; none if it is not an object.
+    /// Ends at the first byte that is not JSON.
     #[must_use]
     pub fn members(&self) -> Members<'a> {
         Members(match self.0 {
@@ -314,20 +322,21 @@ impl<'a> Value<'a> {
 }
 
 impl fmt::Debug for Value<'_> {
-    /// Its kind: Posts are not for logs.
+    /// Shows only the kind: Posts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Value").field(&self.kind()).finish()
     }
 }
 
-/// The id in a string, else the one in digits.
+/// Returns the id from the string, else from the number.
 pub(super) fn either_id(string: Option<Value<'_>>, number: Option<Value<'_>>) -> Option<u64> {
     string.and_then(|id| id.as_id()).or_else(|| number?.as_id())
 }
 
-/// The keys that are asked for, to be found by a key of the message in one step or two, whatever their number.
+/// The requested keys, hashed so that a key of the message is found in one or two steps, whatever
+/// their number.
 ///
-/// A Post has some forty keys, and comparing each with seventeen takes a fifth of the scan.
+/// A Post has about forty keys. Comparing each with seventeen takes a fifth of the scan.
 struct KeyTable<'k> {
     keys: &'k [&'k str],
     /// By mark, the first key with that mark, counted from 1.
@@ -342,7 +351,7 @@ impl<'k> KeyTable<'k> {
     #[inline]
     fn new(keys: &'k [&'k str], links: &'k mut [u8]) -> Self {
         let mut heads = [0; MARKS];
-        // From the last one on, so that each list is in the order of the keys.
+        // In reverse, so that each list is in the order of the keys.
         for (index, (key, link)) in keys.iter().zip(links.iter_mut()).enumerate().rev() {
             if let (Some(head), Ok(number)) = (heads.get_mut(mark(key.as_bytes())), u8::try_from(index + 1)) {
                 *link = core::mem::replace(head, number);
@@ -351,7 +360,7 @@ impl<'k> KeyTable<'k> {
         Self { keys, heads, links }
     }
 
-    /// The first of the keys that this key of the message is.
+    /// Returns the first requested key that equals this key of the message.
     #[inline]
     fn find(&self, key: &Text<'_>) -> Option<usize> {
         if key.escaped {
@@ -361,7 +370,7 @@ impl<'k> KeyTable<'k> {
         self.follow(head, key)
     }
 
-    /// The next one that it is as well.
+    /// Returns the next requested key that equals it.
     fn after(&self, index: usize, key: &Text<'_>) -> Option<usize> {
         self.follow(self.links.get(index).copied().unwrap_or_default(), key)
     }
@@ -378,7 +387,7 @@ impl<'k> KeyTable<'k> {
     }
 }
 
-/// A number below [`MARKS`] from a key's length, its first and its last byte.
+/// Returns a number below [`MARKS`], computed from a key's length, its first and its last byte.
 #[inline]
 fn mark(key: &[u8]) -> usize {
     let first = key.first().copied().unwrap_or_default();
@@ -388,7 +397,7 @@ fn mark(key: &[u8]) -> usize {
     mixed % MARKS
 }
 
-/// A number or word that was walked and starts with `byte`.
+/// Returns the value of a number or word that has been read and starts with `byte`.
 #[inline]
 fn bare(byte: u8, bytes: &[u8]) -> Repr<'_> {
     match byte {
@@ -399,7 +408,7 @@ fn bare(byte: u8, bytes: &[u8]) -> Repr<'_> {
     }
 }
 
-/// A scanner that knows the bytes from where it stands.
+/// A scanner with the bytes from its position.
 struct Cursor<'a> {
     bytes: &'a [u8],
     scanner: Scanner<'a>,
@@ -423,7 +432,7 @@ impl<'a> Cursor<'a> {
         self.scanner.enter()
     }
 
-    /// The object or array that starts here with `byte`, left unread.
+    /// Returns the object or array that starts here with `byte`, left unread.
     #[inline]
     fn container(&self, byte: u8) -> Option<Value<'a>> {
         match byte {
@@ -433,7 +442,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The value inside a container. An object or array is left unread.
+    /// Returns the value inside a container. An object or array is left unread.
     #[inline]
     fn value(&mut self) -> Result<Value<'a>, Malformed> {
         let byte = self.scanner.peek()?;
@@ -449,7 +458,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A walk over the values of one container.
+/// Iterates over the values of one container.
 struct Walk<'a> {
     cursor: Cursor<'a>,
     position: Position,
@@ -458,7 +467,7 @@ struct Walk<'a> {
 #[derive(Clone, Copy, PartialEq)]
 enum Position {
     Before,
-    /// After a value that was read, or, where it is an object or array, before it.
+    /// After a value that was read, or before it if it is an object or array.
     Inside {
         unread: bool,
     },
@@ -474,7 +483,8 @@ impl<'a> Walk<'a> {
         Self { cursor: Cursor::new(&[]), position: Position::After }
     }
 
-    /// Goes on to the next value, which `step` reads up to: `None` from it is the container's end.
+    /// Advances to the next value. `step` reads up to it, and returns `None` at the container's
+    /// end.
     fn next<T>(
         &mut self,
         step: impl FnOnce(&mut Scanner<'a>, &mut bool) -> Result<Option<T>, Malformed>,

@@ -10,28 +10,29 @@ use super::user::User;
 use super::value::{Value, either_id};
 use crate::stream::message::{Format, Kind, PostId, classify};
 
-/// A view of one Post, of either format. See the [module](super) for what it costs and what it believes.
+/// A view of one Post in either format. The [module](super) describes its cost and what it
+/// validates.
 ///
-/// Names are those of the legacy format where the two differ (X docs: "Data dictionary: Standard v1.1", "Data
-/// dictionary: Enterprise", "Data dictionary: X API v2").
+/// Where names differ, those of the legacy format are used (X docs: "Data dictionary: Standard
+/// v1.1", "Data dictionary: Enterprise", "Data dictionary: X API v2").
 #[derive(Clone, Copy)]
 pub struct Post<'a> {
     pub(super) format: Format,
-    /// The object that holds its fields.
+    /// The object that contains its fields.
     pub(super) value: Option<Value<'a>>,
     /// The whole message.
     pub(super) root: Option<Value<'a>>,
-    /// Whether it is a Post that another one repeats or quotes.
+    /// True if another Post retweets or quotes it.
     pub(super) inner: bool,
-    /// What one scan found of `value`, where there was one.
+    /// The fields of `value`, if they were indexed in one scan.
     pub(super) fields: Option<&'a Fields<'a>>,
-    /// The same of `root`.
+    /// The fields of `root`, if they were indexed.
     pub(super) root_fields: Option<&'a RootFields<'a>>,
 }
 
 impl<'a> Post<'a> {
-    /// The Post in a message, in the format that [`classify`] finds. Of a message that is no Post all fields are
-    /// absent, unless it happens to have some of their names.
+    /// Creates a view of the Post in a message, in the format that [`classify`] finds. If the
+    /// message is not a Post, all fields are absent, unless it has fields of the same names.
     #[must_use]
     pub fn new(message: &'a [u8]) -> Self {
         let format = match classify(message).kind {
@@ -42,8 +43,8 @@ impl<'a> Post<'a> {
         Self::with_format(message, format)
     }
 
-    /// The Post in a message whose format is known, as it is to whoever classified it. For the legacy format this
-    /// reads one byte, for v2 up to `data`.
+    /// Creates a view of the Post in a message whose format is known, for example because it was
+    /// classified. For the legacy format this reads one byte, for v2 up to `data`.
     #[must_use]
     pub fn with_format(message: &'a [u8], format: Format) -> Self {
         let root = Value::new(message).and_then(Value::object);
@@ -54,24 +55,25 @@ impl<'a> Post<'a> {
         Self { format, value, root, inner: false, fields: None, root_fields: None }
     }
 
-    /// The Post that lies in `value`, beside or inside this one.
+    /// Returns the Post in `value`, which is beside or inside this one.
     fn nested(&self, value: Value<'a>) -> Option<Self> {
         Some(Self { value: Some(value.object()?), inner: true, fields: None, ..*self })
     }
 
-    /// How it is written.
+    /// Returns the Post's format.
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// The object that holds the Post's fields: the message, or its `data`.
+    /// Returns the object that contains the Post's fields: the message, or its `data`.
     #[must_use]
     pub const fn value(&self) -> Option<Value<'a>> {
         self.value
     }
 
-    /// The object that is the whole message: the same for a legacy Post, and for the Posts inside it the outermost one.
+    /// Returns the object of the whole message: the Post itself in the legacy format, and the
+    /// outermost Post for nested ones.
     #[must_use]
     pub const fn root(&self) -> Option<Value<'a>> {
         self.root
@@ -82,7 +84,7 @@ impl<'a> Post<'a> {
         self.legacy_until(keys, |_| false)
     }
 
-    /// The values of these keys, or some of them where those are enough.
+    /// Returns the values of these keys, or only some of them if those are enough.
     #[inline]
     fn legacy_until<const N: usize>(
         &self,
@@ -103,7 +105,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The field that has the same meaning in both formats.
+    /// Returns a field that has the same meaning in both formats.
     fn field(&self, legacy: Legacy, v2: V2) -> Option<Value<'a>> {
         let [value] = match self.format {
             Format::V2 => self.v2([v2]),
@@ -119,16 +121,17 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The id that legacy Posts hold twice. The one in digits counts only where the string is none: published samples
-    /// show it rounded.
+    /// Returns an id that legacy Posts contain twice. The number is used only if there is no valid
+    /// string: published samples show it rounded.
     fn legacy_id(&self, string: Legacy, number: Legacy) -> Option<u64> {
         let is_id = |found: &[Option<Value<'a>>]| matches!(found, [Some(id), _] if id.as_id().is_some());
         let [string, number] = self.legacy_until([string, number], is_id);
         either_id(string, number)
     }
 
-    /// `extended_tweet` and another key of a legacy Post that it has better. It counts unless `truncated` denies it, and
-    /// is not looked for where that comes first.
+    /// Returns `extended_tweet` and another key of a legacy Post for which `extended_tweet` has a
+    /// better value. `extended_tweet` counts unless `truncated` is false, and is not searched for
+    /// if that comes first.
     fn extended(&self, key: Legacy) -> [Option<Value<'a>>; 2] {
         let enough =
             |found: &[Option<Value<'a>>]| matches!(*found, [truncated, Some(_), _] if denies(truncated));
@@ -137,7 +140,7 @@ impl<'a> Post<'a> {
         [if denies(truncated) { None } else { extended }, value]
     }
 
-    /// The Post's id: `id_str`, else `id`.
+    /// Returns the Post's id: `id_str`, else `id`.
     #[must_use]
     pub fn id(&self) -> Option<PostId> {
         let id = match self.format {
@@ -147,13 +150,14 @@ impl<'a> Post<'a> {
         id.map(PostId::new)
     }
 
-    /// The whole text.
+    /// Returns the complete text.
     ///
-    /// Legacy: `extended_tweet.full_text` unless `truncated` is false, else `text`, else `full_text` (X docs: "Extended
-    /// Tweets"). V2: `note_tweet.text`, else `text`. The text of a retweet is that of the Post it repeats, cut and with
-    /// `RT @name: ` before it: see [`retweeted`](Self::retweeted). Two scans where there is no `text`.
+    /// Legacy: `extended_tweet.full_text` unless `truncated` is false, else `text`, else
+    /// `full_text` (X docs: "Extended Tweets"). V2: `note_tweet.text`, else `text`. The text of a
+    /// retweet is that of the retweeted Post, cut and prefixed by `RT @name: `: see
+    /// [`retweeted`](Self::retweeted). Needs two scans if there is no `text`.
     ///
-    /// It is lent as received, with `&`, `<` and `>` as HTML entities, which
+    /// It is borrowed as received, with `&`, `<` and `>` as HTML entities, which
     /// [`JsonStr::readable`] decodes.
     #[must_use]
     pub fn text(&self) -> Option<JsonStr<'a>> {
@@ -169,26 +173,28 @@ impl<'a> Post<'a> {
             .or_else(|| string(self.legacy([Legacy::FullText])[0]))
     }
 
-    /// When it was published, as it is written: `Wed Oct 10 20:19:24 +0000 2018`, in v2 `2018-10-10T20:19:24.000Z`. To
-    /// the millisecond and with no parsing: [`PostId::created_at`].
+    /// Returns when it was published, as received: `Wed Oct 10 20:19:24 +0000 2018`, in v2
+    /// `2018-10-10T20:19:24.000Z`. [`PostId::created_at`] returns it in milliseconds without
+    /// parsing.
     #[must_use]
     pub fn created_at(&self) -> Option<JsonStr<'a>> {
         self.field(Legacy::CreatedAt, V2::CreatedAt)?.as_str()
     }
 
-    /// The code of the text's language, `und` where the service found none.
+    /// Returns the code of the text's language, `und` if the service found none.
     #[must_use]
     pub fn lang(&self) -> Option<JsonStr<'a>> {
         self.field(Legacy::Lang, V2::Lang)?.as_str()
     }
 
-    /// What it was sent with. Legacy: an HTML anchor, whose text is the application's name; v2: that name.
+    /// Returns the application that sent it. Legacy: an HTML anchor with the application's name as
+    /// its text; v2: that name.
     #[must_use]
     pub fn source(&self) -> Option<JsonStr<'a>> {
         self.field(Legacy::Source, V2::Source)?.as_str()
     }
 
-    /// The id of the conversation's first Post. Mostly v2.
+    /// Returns the id of the conversation's first Post. Mostly v2.
     #[must_use]
     pub fn conversation_id(&self) -> Option<PostId> {
         let id = match self.format {
@@ -198,7 +204,7 @@ impl<'a> Post<'a> {
         id.map(PostId::new)
     }
 
-    /// The id of the Post that this one replies to.
+    /// Returns the id of the Post that this one replies to.
     #[must_use]
     pub fn in_reply_to_post_id(&self) -> Option<PostId> {
         match self.format {
@@ -207,7 +213,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The id of the user that this Post replies to.
+    /// Returns the id of the user that this Post replies to.
     #[must_use]
     pub fn in_reply_to_user_id(&self) -> Option<u64> {
         match self.format {
@@ -216,7 +222,8 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The name of the user that this Post replies to. V2: through `includes.users`, which need not hold it.
+    /// Returns the name of the user that this Post replies to. V2: from `includes.users`, which may
+    /// lack the user.
     #[must_use]
     pub fn in_reply_to_screen_name(&self) -> Option<JsonStr<'a>> {
         match self.format {
@@ -225,7 +232,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The author's id. V2: `author_id`, which needs no `includes`.
+    /// Returns the author's id. V2: `author_id`, which needs no `includes`.
     #[must_use]
     pub fn author_id(&self) -> Option<u64> {
         match self.format {
@@ -234,7 +241,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The author. V2: the one of `includes.users` that `author_id` names.
+    /// Returns the author. V2: the user in `includes.users` that `author_id` names.
     #[must_use]
     pub fn author(&self) -> Option<User<'a>> {
         match self.format {
@@ -243,9 +250,10 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// Hashtags, mentions, cashtags and links, each found in this one scan of `entities`.
+    /// Returns the hashtags, mentions, cashtags and links, all found in one scan of `entities`.
     ///
-    /// Legacy: `extended_tweet.entities` unless `truncated` is false, else `entities`. V2: `note_tweet.entities`, else
+    /// Legacy: `extended_tweet.entities` unless `truncated` is false, else `entities`. V2:
+    /// `note_tweet.entities`, else
     /// `entities`.
     #[must_use]
     pub fn entities(&self) -> Entities<'a> {
@@ -262,16 +270,18 @@ impl<'a> Post<'a> {
         extended.and_then(inner).or(entities)
     }
 
-    /// The photos, videos and GIFs that were uploaded with it, at most [`MEDIA_MAX`](super::MEDIA_MAX).
+    /// Returns the photos, videos and GIFs uploaded with it, at most
+    /// [`MEDIA_MAX`](super::MEDIA_MAX).
     ///
-    /// Legacy: `extended_entities.media`, first that of `extended_tweet` unless `truncated` is false, else
-    /// `entities.media`, which may call a video a photo (X docs: "Extended entities object"). V2: those of
-    /// `includes.media` that `attachments.media_keys` names.
+    /// Legacy: `extended_entities.media`, first that of `extended_tweet` unless `truncated` is
+    /// false, else `entities.media`, which may call a video a photo (X docs: "Extended entities
+    /// object"). V2: those of `includes.media` that `attachments.media_keys` names.
     pub fn media(&self) -> impl Iterator<Item = Media<'a>> + use<'a> {
         self.media_known(None)
     }
 
-    /// The same where the [`entities`](Self::entities) are at hand, which saves a scan of them.
+    /// Returns the same as `media`, from known [`entities`](Self::entities), which saves a scan of
+    /// them.
     pub fn media_beside(&self, entities: &Entities<'a>) -> impl Iterator<Item = Media<'a>> + use<'a> {
         self.media_known(Some(entities))
     }
@@ -287,7 +297,7 @@ impl<'a> Post<'a> {
         entities::media(list, included, self.format)
     }
 
-    /// The list of media; what is known of the entities already is not searched again.
+    /// Returns the list of media. Uses the entities if they are known already.
     fn legacy_media(&self, known: Option<&Entities<'a>>) -> Option<Value<'a>> {
         let list = |entities: Option<Value<'a>>| entities?.get("media")?.array();
         let keys = [Legacy::Truncated, Legacy::ExtendedTweet, Legacy::ExtendedEntities, Legacy::Entities];
@@ -301,8 +311,8 @@ impl<'a> Post<'a> {
         })
     }
 
-    /// Where it was sent from, exactly: `coordinates`, else `geo`, whose order is the other one (X docs: "Geo
-    /// objects").
+    /// Returns the exact point it was sent from: `coordinates`, else `geo`, which has the reverse
+    /// order (X docs: "Geo objects").
     #[must_use]
     pub fn point(&self) -> Option<Point> {
         if self.format == Format::V2 {
@@ -313,7 +323,7 @@ impl<'a> Post<'a> {
         coordinates.and_then(Point::geo_json).or_else(turned)
     }
 
-    /// The id of the place that it was tagged with. V2: `geo.place_id`, which needs no `includes`.
+    /// Returns the id of the tagged place. V2: `geo.place_id`, which needs no `includes`.
     #[must_use]
     pub fn place_id(&self) -> Option<JsonStr<'a>> {
         match self.format {
@@ -322,7 +332,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The place that it was tagged with. V2: the one of `includes.places` that `geo.place_id` names.
+    /// Returns the tagged place. V2: the place in `includes.places` that `geo.place_id` names.
     #[must_use]
     pub fn place(&self) -> Option<Place<'a>> {
         if self.format != Format::V2 {
@@ -334,8 +344,8 @@ impl<'a> Post<'a> {
         Place::new(self.included("places", "places")?.elements().find(is_it)?, self.format)
     }
 
-    /// Whether it quotes a Post, or repeats one that does. Legacy: `is_quote_status`; v2: whether a quoted Post is
-    /// referenced.
+    /// Returns true if it quotes a Post, or retweets one that does. Legacy: `is_quote_status`; v2:
+    /// true if a quoted Post is referenced.
     #[must_use]
     pub fn is_quote(&self) -> bool {
         match self.format {
@@ -344,8 +354,8 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The id of the Post that it quotes. Legacy: `quoted_status_id_str`, `quoted_status_id`, or that of
-    /// `quoted_status`.
+    /// Returns the id of the quoted Post. Legacy: `quoted_status_id_str`, `quoted_status_id`, or
+    /// that of `quoted_status`.
     #[must_use]
     pub fn quoted_id(&self) -> Option<PostId> {
         match self.format {
@@ -357,7 +367,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The Post that it quotes. V2: from `includes`, which need not hold it.
+    /// Returns the quoted Post. V2: from `includes`, which may lack it.
     #[must_use]
     pub fn quoted(&self) -> Option<Self> {
         match self.format {
@@ -366,7 +376,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The id of the Post that it repeats.
+    /// Returns the id of the retweeted Post.
     #[must_use]
     pub fn retweeted_id(&self) -> Option<PostId> {
         match self.format {
@@ -375,8 +385,8 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The Post that it repeats, whose text is whole where the one outside is cut. V2: from `includes`, which need not
-    /// hold it.
+    /// Returns the retweeted Post, whose text is complete even if the outer one is cut. V2: from
+    /// `includes`, which may lack it.
     #[must_use]
     pub fn retweeted(&self) -> Option<Self> {
         match self.format {
@@ -385,8 +395,8 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The rules that the Post was sent for, all of them (X docs: "Matching returned Tweets"). They belong to the
-    /// message: those inside it have the same.
+    /// Returns all rules that matched the Post (X docs: "Matching returned Tweets"). They belong to
+    /// the message, so the Posts inside it return the same rules.
     pub fn matching_rules(&self) -> impl Iterator<Item = MatchingRule<'a>> + use<'a> {
         let rules = self.root_field(Root::MatchingRules);
         rules.into_iter().flat_map(|rules| rules.elements()).map(|rule| {
@@ -395,7 +405,7 @@ impl<'a> Post<'a> {
         })
     }
 
-    /// The id of the first Post that is referenced in this way.
+    /// Returns the id of the first Post that is referenced in this way.
     fn referenced(&self, way: &str) -> Option<PostId> {
         let [old, new] = self.v2([V2::ReferencedTweets, V2::ReferencedPosts]);
         old.and_then(Value::array).or(new)?.elements().find_map(|reference| {
@@ -407,7 +417,7 @@ impl<'a> Post<'a> {
         })
     }
 
-    /// An array of `includes`, by either name.
+    /// Returns an array of `includes` by either of its names.
     fn included(&self, name: &'static str, new_name: &'static str) -> Option<Value<'a>> {
         let list = |name| self.root_field(Root::Includes)?.get(name)?.array();
         list(name).or_else(|| if name == new_name { None } else { list(new_name) })
@@ -422,17 +432,17 @@ impl<'a> Post<'a> {
     }
 }
 
-/// Whether `truncated` says that the text is whole.
+/// Returns true if `truncated` says that the text is complete.
 fn denies(truncated: Option<Value<'_>>) -> bool {
     truncated.and_then(|truncated| truncated.as_bool()) == Some(false)
 }
 
-/// The element of a list that has this id.
+/// Returns the element of a list that has this id.
 fn by_id(list: Value<'_>, id: u64) -> Option<Value<'_>> {
     list.elements().find(|element| element.get("id").and_then(|it| it.as_id()) == Some(id))
 }
 
-/// A rule that a Post was sent for.
+/// A rule that matched a Post.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MatchingRule<'a> {
@@ -443,7 +453,7 @@ pub struct MatchingRule<'a> {
 }
 
 impl fmt::Debug for Post<'_> {
-    /// Its format and id: Posts are not for logs.
+    /// Shows only format and id: Posts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Post").field("format", &self.format).field("id", &self.id()).finish_non_exhaustive()
     }

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_immediate_reconnect_is_for_disconnects_that_the_service_causes() {
+    fn disconnects_caused_by_the_service_allow_an_immediate_reconnect() {
         let immediate = |message: &str| advice(message).unwrap().immediate;
         assert!(immediate(r#"{"errors":[{"disconnect_type":"UpstreamUncleanDisconnect"}]}"#));
         assert!(immediate(r#"{"errors":[{"disconnect_type":"SlowReader"}]}"#));

@@ -1,12 +1,14 @@
-//! What has certainly been received, and since when Posts may be missing.
+//! Determines up to when everything was received, and since when Posts may be missing.
 //!
-//! Everything is measured in the server's time, in which Posts say when they were created. Three
-//! questions decide a gap: what do the last bytes before the loss prove, when did the new stream
-//! begin, and how far from the order of creation are Posts sent.
+//! All times are the server's, as the creation times of Posts are. Three questions determine a gap:
+//!
+//! - What do the last bytes before the loss prove?
+//! - When did the new stream begin?
+//! - How far does the sending order of Posts deviate from their creation order?
 //!
 //! # Where a gap starts
 //!
-//! A connection delivers in order: whatever was lost was sent after everything that was delivered.
+//! A connection delivers in order: everything lost was sent after everything delivered.
 //!
 //! - **A Post** created at `c` proves that no lost Post was created before `c`, less the disorder
 //!   of the stream. When it was read does not matter, nor do buffers, stalls and clocks. So a gap
@@ -31,32 +33,32 @@
 //!   gap             P + (k - P) - margin |-------- .. until the next stream
 //! ```
 //!
-//! What this does not cover: a path that holds messages without a time of creation back as evenly as
-//! a slow server sends them (three pauses in a row of one length) passes for one, since both look
-//! the same. A Post bounds the gap whatever the pace was.
+//! One case is not covered: a path that delays messages without a creation time as evenly as a slow
+//! server sends them (three pauses in a row of one length). Both look the same. A Post bounds the
+//! gap whatever the pace was.
 //!
 //! A message that is cut by the last read counts as not received. A read that filled its buffer
 //! left input behind, and does not empty the transport.
 //!
 //! # Where a gap ends
 //!
-//! The new stream carries what is sent from its head on, at the latest, so a lost Post was created
-//! before the head was read: the latest the server's clock can have shown then ([`ServerClock`]). If
-//! the first message is a Post that was created later than that, the gap ends there.
+//! The new stream carries everything sent after its head. A lost Post was therefore created before
+//! the head was read: the latest time that the server's clock can have shown then
+//! ([`ServerClock`]). If the first message is a Post that was created later, the gap ends there.
 //!
 //! If a stream starts with backfill, the gap stays open, so that the next request asks for it
 //! again, until the stream is healthy and backfill is complete:
 //!
-//! - a Post newer than the stream's beginning has come, because backfill sends older ones first;
+//! - a Post newer than the stream's beginning has arrived, because backfill sends older ones first;
 //! - or two keep-alives in a row, because a server that sends them has nothing else to send;
 //! - or everything that was sent in five minutes has been read.
 //!
 //! # Which Posts count
 //!
 //! Posts created more than five minutes before the stream began, or that far ahead of the server's
-//! clock, are not live: they are sent again (backfill, recovery, a replayed file) or have ids that
-//! hold no time. They prove nothing. Nor do Posts that come while backfill is not complete. Of an array
-//! every Post counts.
+//! clock, are not live. They are repeated (backfill, recovery, a replayed file) or have ids without
+//! a time. They prove nothing. Posts that arrive before backfill is complete prove nothing either.
+//! Of an array every Post counts.
 
 use core::time::Duration;
 
@@ -67,12 +69,12 @@ use super::wall_clock::WallClock;
 use crate::stream::message::{PostId, classify, elements};
 use crate::time::{Instant, UnixTime};
 
-/// Taken from the start of a gap that no Post bounds: how long a message may have travelled before
-/// it was read. It is also the least that Posts may be out of order: ids are ordered by time within
-/// a second (X docs: "X IDs").
+/// Subtracted from the start of a gap that no Post bounds: how long a message may have traveled
+/// before it was read. It is also the minimum disorder of Posts: ids are ordered by time within a
+/// second (X docs: "X IDs").
 const GAP_MARGIN: Duration = Duration::from_secs(1);
 
-/// A Post may be out of order by so many times as much as the worst one was.
+/// A Post may be out of order by this multiple of the largest disorder seen.
 const DISORDER_FACTOR: u64 = 2;
 
 /// Posts more out of order than this, in milliseconds, are stragglers: they do not count.
@@ -82,14 +84,14 @@ const DISORDER_MAX: u64 = 10_000;
 /// may disagree.
 const BACKFILL_MARGIN: Duration = Duration::from_secs(1);
 
-/// Backfill is complete when everything sent in so long has been read. Posts so much older than the
-/// stream's beginning are not live.
+/// Backfill is complete when everything sent in this time has been read. Posts older than the
+/// stream's beginning by more than this are not live.
 const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// What has been received over all connections of a session.
+/// What a session has received over all its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Coverage {
-    /// When input last came.
+    /// When input last arrived.
     read_at: Instant,
     /// The last read left input behind.
     has_backlog: bool,
@@ -106,7 +108,7 @@ pub(super) struct Coverage {
     requested_at: Instant,
     /// The clock of the stream that is established, or of the last one.
     server: Option<ServerClock>,
-    /// What the server's clock showed at the read at that time, at least.
+    /// A read, and the earliest time that the server's clock may have shown then.
     server_read: (Instant, UnixTime),
     /// How far Posts were out of order at most, in milliseconds, up to [`DISORDER_MAX`].
     disorder: u64,
@@ -118,7 +120,7 @@ pub(super) struct Coverage {
     reported: Option<Gap>,
     /// The stream that is established.
     stream: Option<StreamProgress>,
-    /// Events that are not taken yet.
+    /// Events that the session has not returned yet.
     notices: Notices,
 }
 
@@ -133,7 +135,7 @@ struct GapStart {
     newest: Option<PostId>,
 }
 
-/// What the stream has shown since it began.
+/// The state of the current stream.
 #[derive(Clone, Copy, Debug)]
 struct StreamProgress {
     begun_at: Instant,
@@ -143,7 +145,7 @@ struct StreamProgress {
     backfill_until: Option<UnixTime>,
     /// Keep-alives since the last message.
     keep_alives: u8,
-    /// A message has come.
+    /// A message has arrived.
     has_message: bool,
     /// Posts created before are not live.
     live_from: UnixTime,
@@ -161,7 +163,7 @@ struct Newest {
 /// Events of the coverage, in the order in which they are given.
 #[derive(Clone, Copy, Debug)]
 struct Notices {
-    /// One is waiting. Asked with each message.
+    /// True if an event is waiting. Checked at each message.
     is_any: bool,
     late: Option<Late>,
     resumed: Option<Gap>,
@@ -197,7 +199,7 @@ impl Coverage {
         }
     }
 
-    /// Returns when input last came.
+    /// Returns when input last arrived.
     #[inline]
     pub(super) const fn read_at(&self) -> Instant {
         self.read_at
@@ -224,8 +226,8 @@ impl Coverage {
         notice
     }
 
-    /// Returns since when Posts may be missing. `None` before the first stream, and while nothing is
-    /// missing.
+    /// Returns since when Posts may be missing. `None` before the first stream, and while nothing
+    /// is missing.
     pub(super) fn gap_from(&self, clock: WallClock) -> Option<UnixTime> {
         self.gap.map(|start| start.server.unwrap_or_else(|| start.local(clock)))
     }
@@ -237,8 +239,8 @@ impl Coverage {
         self.gap_from(clock).map(|from| unix.saturating_since(from))
     }
 
-    /// Returns what the server's clock shows at `now` at least, as the last stream showed it; what
-    /// the local clock shows if no stream said more.
+    /// Returns the earliest time that the server's clock shows at `now`, according to the last
+    /// stream. Returns the local clock's time if no stream provided one.
     pub(super) fn server_time(&self, now: Instant, clock: WallClock) -> UnixTime {
         let server = self.server.filter(|server| !server.is_local());
         server.map_or_else(|| clock.unix_at(now), |server| server.earliest_at(now))
@@ -261,8 +263,8 @@ impl Coverage {
         Some((server.earliest_at(stream.begun_at), server.latest_at(stream.begun_at)))
     }
 
-    /// Returns how much older than the newest Post one may be that is sent after it: a second, and
-    /// twice the most that was seen, 21 s at most.
+    /// Returns how much older than the newest Post a later Post may be: a second plus twice the
+    /// largest disorder seen, at most 21 s.
     const fn disorder_margin(&self) -> Duration {
         GAP_MARGIN.saturating_add(Duration::from_millis(DISORDER_FACTOR * self.disorder))
     }
@@ -281,8 +283,8 @@ impl Coverage {
         GapStart { at, unix: clock.unix_at(at), server: by_posts.or_else(by_date), newest: self.newest }
     }
 
-    /// Reports that a request was sent: nothing was missed before. The response may be read late,
-    /// and what came behind it be lost.
+    /// Reports that a request was sent: no Post was missed before. The response may be read late,
+    /// and the data after it may be lost.
     pub(super) fn handle_request(&mut self, now: Instant) {
         let Self { lateness, server, disorder, newest, gap, .. } = *self;
         *self = Self { lateness, server, disorder, newest, gap, ..Self::new(now) };
@@ -365,7 +367,8 @@ impl Coverage {
         self.server_read = (now, server.earliest_at(now));
         self.reported = gap;
         if !has_backfill {
-            // Nothing of it will come any more. What backfill sends may be cut, and stays open.
+            // Nothing in this gap will arrive. With backfill, the stream may be cut before it is
+            // complete, so the gap stays open.
             self.gap = None;
         }
         gap
@@ -421,7 +424,7 @@ impl Coverage {
         }
     }
 
-    /// Takes in a Post that is the first live one, or ahead of the server's clock as far as known.
+    /// Handles a Post that is the first live one, or ahead of the server's known clock.
     #[cold]
     fn handle_unusual_post(&mut self, id: PostId, created: UnixTime, lag: i64) {
         self.handle_backfill_complete();
@@ -438,8 +441,8 @@ impl Coverage {
         }
         if let Some(mut gap) = self.reported.take() {
             if !stream.has_message {
-                // The stream is live from this Post on at the latest. One created later may have been
-                // sent before it; the server's `Date` says more.
+                // The stream is live from this Post on at the latest. One created later may have
+                // been sent before it; the server's `Date` says more.
                 let margin = if server.has_date() { Duration::ZERO } else { margin };
                 gap.to = gap.to.max(created.saturating_add(margin));
             }
@@ -475,7 +478,7 @@ impl Coverage {
         self.at_boundary = true;
     }
 
-    /// Reports that content came, of a message that has ended or not.
+    /// Reports that content arrived, of a complete message or not.
     pub(super) fn handle_content(&mut self) {
         let Some(stream) = &self.stream else { return };
         if self.caught_up_at.saturating_since(stream.begun_at) >= BACKFILL_TAKES_MAX {
@@ -515,12 +518,12 @@ impl Coverage {
     }
 }
 
-/// Returns the moment so many nanoseconds before.
+/// Returns the moment this many nanoseconds before.
 const fn earlier(at: Instant, nanos: u64) -> Instant {
     Instant::from_nanos(at.as_nanos().saturating_sub(nanos))
 }
 
-/// Returns how far Posts are out of order if `created` came after `newest`, stragglers left out.
+/// Returns how far Posts are out of order if `created` arrived after `newest`, ignoring stragglers.
 #[inline]
 fn worse(disorder: u64, newest: UnixTime, created: UnixTime) -> u64 {
     let behind = newest.as_millis() - created.as_millis();
@@ -885,7 +888,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_process_reads_what_is_old_in_any_number_of_reads() {
+    fn stopped_process_reads_old_input_in_any_number_of_reads() {
         let backlog: Vec<u64> = (10_000..14_000).step_by(100).collect();
         for ahead in CLOCKS {
             for size in [1, 7, 40] {
@@ -941,7 +944,7 @@ mod tests {
     }
 
     #[test]
-    fn keep_alives_behind_a_stall_move_nothing_until_they_come_at_the_usual_pace() {
+    fn keep_alives_after_a_stall_prove_nothing_until_they_arrive_at_the_usual_pace() {
         for has_post in [false, true] {
             let mut coverage = begun_with(0);
             coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
@@ -968,7 +971,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_behind_a_stall_proves_no_more_than_it_did() {
+    fn message_cut_after_a_stall_proves_nothing_new() {
         let mut coverage = begun_with(0);
         coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
         for millis in [10_000, 20_000, 49_000, 49_001] {
@@ -1148,7 +1151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_as_long_as_the_clock_says_that_says_more() {
+    fn outage_length_is_the_larger_of_both_clocks() {
         // `Date` says 21 s at most, and the gap starts at 9 s.
         for (ahead, seconds) in [(0, 12), (-3_600_000, 12), (3_000, 14), (3_600_000, 3_611)] {
             let mut coverage = begun_with(ahead);
@@ -1196,7 +1199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_with_backfill_resumes_with_the_first_post_behind_it() {
+    fn gap_with_backfill_resumes_with_the_first_post_after_it() {
         let mut coverage = backfilling();
         read_posts(&mut coverage, 100_500, &[9_500, 50_000, 99_900]);
         assert_eq!((coverage.take_notice(), coverage.newest), (None, None));

@@ -15,15 +15,15 @@ pub enum DisconnectReason {
     Transport(TransportError),
     /// A deadline passed.
     Timeout(TimeoutKind),
-    /// The peer broke HTTP.
+    /// The peer violated HTTP.
     Protocol(ConnectionError),
     /// The server answered with something other than a stream.
     Refused(Refusal),
-    /// The server ended the stream in due form.
+    /// The server ended the stream with a complete body.
     Ended,
-    /// The server closed in mid-stream, without the end of the body.
+    /// The server closed the connection before the end of the body.
     Cut,
-    /// The server closed before the head of its answer had ended.
+    /// The server closed the connection before the end of the response head.
     CutInHead,
 }
 

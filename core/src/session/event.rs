@@ -1,4 +1,5 @@
-//! What a session tells: events lent from the input or from storage, and the same before they are lent.
+//! The events of a session: [`SessionEvent`] borrows from the input or from storage, and
+//! [`ScannedSessionEvent`] is the same without the borrow.
 
 use core::fmt;
 use core::time::Duration;
@@ -14,7 +15,7 @@ use crate::stream::framing::MessagePlace;
 use crate::stream::message::{Classification, Kind, PostId};
 use crate::time::{Instant, UnixTime};
 
-/// What happened, lent from the input or from storage.
+/// An event of the session, borrowed from the input or from storage.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum SessionEvent<'a> {
@@ -24,36 +25,37 @@ pub enum SessionEvent<'a> {
     Message(Message<'a>),
     /// The server is alive.
     KeepAlive,
-    /// A message over the limit was passed over.
+    /// A message over the limit was skipped.
     Skipped {
-        /// Its octets.
+        /// Its bytes.
         bytes: u64,
     },
-    /// The first live Post after a gap has come: the gap again, with what it proves of its end.
-    /// Follows that Post.
+    /// The first live Post after a gap has arrived. Repeats the gap, with what the Post proves
+    /// about its end. Follows that Post.
     Resumed(Gap),
-    /// The reader or the path is late. Once for each episode.
+    /// The reader or the path is late. Reported once for each episode.
     Late(Late),
-    /// The server answered with something other than a stream. [`Self::Disconnected`] or [`Self::GaveUp`] follows.
+    /// The server answered with something other than a stream. [`Self::Disconnected`] or
+    /// [`Self::GaveUp`] follows.
     Refused(Refused<'a>),
-    /// A connection ended, or was not made. The next attempt is set.
+    /// A connection ended, or could not be established. The next attempt is scheduled.
     Disconnected(Disconnected),
-    /// The session is over: asking again cannot cure the reason.
+    /// The session is over: a retry cannot fix the reason.
     GaveUp(GaveUp),
 }
 
-/// A message and what it is.
+/// A message and its classification.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Message<'a> {
     /// The message, byte for byte, without its delimiter.
     pub bytes: &'a [u8],
-    /// What it is, as far as it had to be read.
+    /// The classification, as far as the message had to be read for it.
     pub class: Classification,
 }
 
 impl<'a> Message<'a> {
-    /// Puts a message and its classification together.
+    /// Combines a message and its classification.
     #[must_use]
     pub const fn new(bytes: &'a [u8], class: Classification) -> Self {
         Self { bytes, class }
@@ -65,7 +67,7 @@ impl<'a> Message<'a> {
         self.class.kind
     }
 
-    /// The Post's id.
+    /// Returns the Post's id, if the message is a Post that has one.
     #[must_use]
     pub const fn id(&self) -> Option<PostId> {
         self.class.post_id
@@ -86,7 +88,7 @@ pub struct Connected<'a> {
     pub head: Head<'a>,
     /// The gap before this stream, if there was a stream before.
     pub gap: Option<Gap>,
-    /// Minutes that were asked for again; 0 for none.
+    /// Minutes of backfill that the request asked for; 0 for none.
     pub backfill_minutes: u8,
     /// The earliest that the server's clock may have shown when the head was read. An estimate, by
     /// the head's `Date`; without it, by the local clock.
@@ -103,17 +105,18 @@ pub struct Connected<'a> {
 /// read. The ids say the same without any clock.
 ///
 /// [`Connected`] reports a gap before any Post of its stream. Once the first live Post has come,
-/// [`SessionEvent::Resumed`] repeats it: `to` may then be later, `first_after` is known, nothing else
-/// differs.
+/// [`SessionEvent::Resumed`] repeats it: `to` may then be later, `first_after` is known, nothing
+/// else differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Every Post created before was delivered, or was within an earlier gap. The creation of the
-    /// newest delivered Post, less the disorder of the stream: 1 s, and twice the most that was
-    /// seen, 21 s at most. On a stream without Posts: when everything sent was last read, less 1 s.
+    /// Every Post created before was delivered, or was within an earlier gap. This is the creation
+    /// time of the newest delivered Post, less the disorder of the stream: 1 s plus twice the
+    /// largest disorder seen, at most 21 s. On a stream without Posts: when everything sent was
+    /// last read, less 1 s.
     pub from: UnixTime,
-    /// Posts created from this millisecond on come by the new stream: the latest the server's clock
-    /// can have shown when the stream began.
+    /// The new stream delivers Posts created from this millisecond on: the latest time that the
+    /// server's clock can have shown when the stream began.
     pub to: UnixTime,
     /// `from` by the local clock: when everything that the server had sent was last read, less 1 s.
     pub local_from: UnixTime,
@@ -133,8 +136,8 @@ pub struct Refused<'a> {
     pub refusal: Refusal,
     /// The response's head.
     pub head: Head<'a>,
-    /// The first 64 KiB of the body, as far as it came: the server's own words, to be escaped before a person sees them.
-    /// Empty if the body cannot be read: [`Head::unread_body`] says why.
+    /// The first 64 KiB of the body, as far as it arrived. The text comes from the server: escape
+    /// it before display. Empty if the body cannot be read: [`Head::unread_body`] says why.
     pub document: &'a [u8],
 }
 
@@ -144,19 +147,21 @@ pub struct Refused<'a> {
 pub struct Disconnected {
     /// Why.
     pub reason: DisconnectReason,
-    /// What the server had announced in the stream before, if it had.
+    /// The disconnect that the server announced in the stream before, if any.
     pub announced: Option<Kind>,
     /// How long until the next attempt; zero for the immediate one.
     pub delay: Duration,
     /// When the next attempt starts.
     pub retry_at: Instant,
-    /// The schedule has reached its ceiling: time to alert someone.
+    /// True if the backoff schedule has reached its maximum: time to alert an operator.
     pub at_ceiling: bool,
-    /// The server named a time more than [`RESET_MAX`](super::RESET_MAX) ahead, which was not believed.
+    /// True if the server sent a reset time more than [`RESET_MAX`](super::RESET_MAX) ahead, which
+    /// was ignored.
     pub reset_ignored: bool,
     /// Since when Posts may be missing; `None` before the first stream.
     pub gap_from: Option<UnixTime>,
-    /// ByteCounts that came and were no whole message: of one that was cut, or behind a protocol error.
+    /// Bytes received that were no complete message: those of a split message, or after a protocol
+    /// error.
     pub undelivered: u64,
 }
 
@@ -170,16 +175,16 @@ pub struct GaveUp {
     pub gap_from: Option<UnixTime>,
 }
 
-/// A [`SessionEvent`] before it is lent.
+/// A [`SessionEvent`] that does not borrow the input or the storage.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ScannedSessionEvent {
     /// See [`SessionEvent::Connected`].
     #[non_exhaustive]
     Connected {
-        /// What was missed.
+        /// See [`Connected::gap`].
         gap: Option<Gap>,
-        /// Minutes asked for again.
+        /// See [`Connected::backfill_minutes`].
         backfill_minutes: u8,
         /// See [`Connected::server_earliest`].
         server_earliest: UnixTime,
@@ -189,7 +194,7 @@ pub enum ScannedSessionEvent {
     /// See [`SessionEvent::Message`].
     #[non_exhaustive]
     Message {
-        /// Where it lies.
+        /// Where its bytes are.
         place: MessagePlace,
         /// What it is.
         class: Classification,
@@ -199,7 +204,7 @@ pub enum ScannedSessionEvent {
     /// See [`SessionEvent::Skipped`].
     #[non_exhaustive]
     Skipped {
-        /// Its octets.
+        /// Its bytes.
         bytes: u64,
     },
     /// See [`SessionEvent::Resumed`].
@@ -272,14 +277,14 @@ impl From<Notice> for ScannedSessionEvent {
 }
 
 impl fmt::Debug for Message<'_> {
-    /// Tells the length: a Post is not for logs.
+    /// Shows only the length: Posts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message").field("bytes", &self.bytes.len()).field("class", &self.class).finish()
     }
 }
 
 impl fmt::Debug for Refused<'_> {
-    /// Tells the document's length.
+    /// Shows only the document's length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let document = self.document.len();
         f.debug_struct("Refused")

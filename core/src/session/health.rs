@@ -9,8 +9,8 @@ pub const HEALTHY_AFTER: Duration = Duration::from_secs(20);
 
 /// The health of one stream. A stream that became healthy stays so.
 ///
-/// A server that sends a head, and perhaps a burst of Posts, and then closes has proven nothing.
-/// Only content that comes [`HEALTHY_AFTER`] the head or later does.
+/// A stream that ends soon after its head and a burst of Posts is not healthy. Only content
+/// received at least [`HEALTHY_AFTER`] after the head makes it healthy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Health {
     head_at: Instant,
@@ -20,7 +20,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Creates the health of a stream whose head came at `now`.
+    /// Creates the health of a stream whose head arrived at `now`.
     pub(super) const fn new(now: Instant) -> Self {
         Self { head_at: now, content: 0, is_healthy: false }
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_content_make_no_stream_healthy() {
+    fn framing_bytes_do_not_make_a_stream_healthy() {
         let mut health = Health::new(at(0));
         assert!(!health.handle_content(0, at(60_000)));
         assert!(!health.handle_content(700, at(1_000)));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_backwards_makes_no_stream_healthy() {
+    fn clock_going_backwards_makes_no_stream_healthy() {
         let mut health = Health::new(at(50_000));
         assert!(!health.handle_content(1, at(0)));
         assert!(!health.is_healthy());

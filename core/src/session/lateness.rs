@@ -1,23 +1,23 @@
-//! Whether the reader or the path is late.
+//! Detects that the reader or the path is late.
 //!
-//! Two signs, each of the caller's monotonic clock and of the stream alone, so that a local clock
-//! that is wrong changes nothing:
+//! There are two signs. Both use only the caller's monotonic clock and the stream, so a wrong local
+//! clock changes nothing:
 //!
-//! - **A long pause between two reads.** The server sends something at least every 20 s. After
-//!   more than 25 s without a read, whatever comes may be as old as the read before the pause.
-//! - **Posts much older than usual.** A Post's lag is its age when it is read. It is late if its lag
-//!   is 5 s more than the usual one (a running mean over some 64 Posts). A constant lag, of a
-//!   datacenter or of a clock that is off, is part of the usual one.
+//! - **A long pause between two reads.** The server sends something at least every 20 s. After more
+//!   than 25 s without a read, the next input may be as old as the read before the pause.
+//! - **Posts much older than usual.** A Post's lag is its age when it is read. It is late if its
+//!   lag is 5 s more than the usual one, a running mean over about 64 Posts. A constant lag, of a
+//!   datacenter or a wrong clock, is part of the usual one.
 //!
-//! One [`Late`] event is given for each episode. It ends when Posts lag at most 2.5 s more than
-//! usual again, or, without Posts, with the next read that comes without a long pause.
+//! Each episode gives one [`Late`] event. It ends when Posts lag at most 2.5 s more than usual
+//! again. Without Posts, it ends with the next read without a long pause.
 //!
-//! The pace of the reads has a second use, for messages that have no time of creation: how late they
-//! may be. A pause 1.5 times as long as usual, and a second, may have been the path's: whatever comes
-//! is late by at most what the pause was too long. Reads that follow sooner than usual take that
-//! back, and each read at the usual pace a sixteenth of it: a path is not late for ever. On a new
-//! stream the pace is unknown, and every pause of more than a second may have been the path's, until
-//! three in a row are as long.
+//! The pace of the reads also bounds how late messages without a creation time may be. The path may
+//! have caused a pause longer than 1.5 times the usual one plus a second. Input is then late by at
+//! most the excess of the pause. Reads that follow sooner than usual reduce that, and each read at
+//! the usual pace by a sixteenth, so that a path does not stay late forever. On a new stream the
+//! pace is unknown. The path may then have caused every pause of more than a second, until three in
+//! a row are as long.
 //!
 //! ```text
 //!   sent    10        20        30        40        50    keep-alives
@@ -33,22 +33,22 @@ const SECOND: u64 = 1_000_000_000;
 /// A longer pause between two reads is reported. The server sends something every 20 s.
 const LATE_PAUSE: u64 = 25 * SECOND;
 
-/// A Post whose lag is so much more than usual is reported, in milliseconds.
+/// A Post is reported if its lag exceeds the usual one by more than this, in milliseconds.
 const LATE_LAG: i64 = 5_000;
 
 /// The usual lag follows a Post's by 1/64 of the difference.
 const LAG_SHIFT: u32 = 6;
 
-/// So many long pauses in a row set a new pace.
+/// The number of long pauses in a row that set a new pace.
 const PACE_CHANGES: u8 = 3;
 
 /// What was late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateKind {
-    /// The reader: nothing was read for so long.
+    /// The reader: nothing was read for this long.
     Read,
-    /// Posts: so much more than usual lay between their creation and the read.
+    /// Posts: the time between their creation and the read exceeded the usual time by this much.
     Posts,
 }
 
@@ -63,10 +63,10 @@ pub struct Late {
     pub by: Duration,
 }
 
-/// The pace of reads, the lag of Posts, and what of both is late.
+/// The pace of reads, the lag of Posts, and the current lateness of both.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lateness {
-    /// Nothing of what follows is unusual. Asked with each read.
+    /// True if none of the values below is unusual. Checked at each read.
     is_usual: bool,
     /// The usual time between two reads, in nanoseconds; 0 while unknown. Measured anew only while
     /// reads are unusual.
@@ -94,8 +94,8 @@ impl Lateness {
         lags: false,
     };
 
-    /// Starts over with the reads of a new stream: how long its head took says nothing of its pace.
-    /// The usual lag of Posts stays.
+    /// Restarts with the reads of a new stream, whose pace the time to its head does not show. The
+    /// usual lag of Posts stays.
     pub(super) fn handle_stream_begun(&mut self) {
         *self = Self { lag: self.lag, ..Self::NONE };
     }
@@ -107,8 +107,8 @@ impl Lateness {
         self.is_usual && pause <= SECOND
     }
 
-    /// Reports such a read. Returns how late it may be, in nanoseconds, and the episode that it
-    /// begins.
+    /// Reports an unusual read. Returns how late it may be, in nanoseconds, and the episode that it
+    /// starts.
     pub(super) fn handle_unusual_read(&mut self, pause: u64) -> (u64, Option<Late>) {
         self.measure(pause);
         let late = self.handle_pause(pause);
@@ -128,7 +128,7 @@ impl Lateness {
             self.long += 1;
         }
         if self.long == PACE_CHANGES {
-            // It has slowed down: the shortest pause was none too long.
+            // The server has slowed down: the shortest pause was not too long.
             let slower = self.shortest.saturating_sub(self.pace);
             self.behind = self.behind.saturating_sub(slower.saturating_mul(u64::from(PACE_CHANGES)));
             (self.pace, self.long) = (self.shortest, 0);
@@ -153,10 +153,10 @@ impl Lateness {
         (!was_late).then_some(Late { kind: LateKind::Read, by: Duration::from_nanos(pause) })
     }
 
-    /// Reports a Post with its lag in milliseconds. Returns what it begins.
+    /// Reports a Post with its lag in milliseconds. Returns the episode that it starts.
     #[inline]
     pub(super) fn handle_post(&mut self, lag: i64) -> Option<Late> {
-        // From here on lateness counts from this Post, whose time is known.
+        // Lateness now counts from this Post, whose time is known.
         self.behind = 0;
         let usual = *self.lag.get_or_insert(lag << LAG_SHIFT);
         let excess = lag - (usual >> LAG_SHIFT);
@@ -208,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn reads_behind_a_long_pause_are_late_until_a_burst_has_made_up_for_it() {
+    fn reads_after_a_long_pause_are_late_until_a_burst_makes_up_for_it() {
         let pauses = [10_000, 10_000, 10_000, 29_000, 1, 999, 10_000];
         assert_eq!(behind(&pauses)[2..], [0, 19_000, 9_001, 0, 0]);
     }
 
     #[test]
-    fn reads_at_the_usual_pace_behind_a_long_pause_stay_late_for_long() {
+    fn reads_at_the_usual_pace_after_a_long_pause_stay_late_for_long() {
         let late = behind(&[&[2_000; 5][..], &[12_000], &[2_000; 100]].concat());
         assert!(late[5] == 10_000 && late[25] > 7_000 && late[105] == 0, "{late:?}");
     }

@@ -70,15 +70,15 @@ use crate::transport_error::TransportError;
 pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
     connection: Connection<S>,
     template: RequestTemplate,
-    /// What has certainly been received, and since when Posts may be missing.
+    /// Up to when everything was received, and since when Posts may be missing.
     coverage: Coverage,
     policy: RetryPolicy,
     clock: WallClock,
     /// Carries the stream's [`Health`] while there is one.
     state: State,
-    /// The last one that was reported.
+    /// The outcome of the last connection that was reported.
     outcome: Option<Outcome>,
-    /// Events were handed out since input last came.
+    /// Events were delivered since input last arrived.
     is_paused: bool,
     is_stopping: bool,
 }
@@ -120,7 +120,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Returns what became of the bytes received on the current connection.
+    /// Returns the counts of bytes received on the current connection, by use.
     #[must_use]
     pub const fn byte_counts(&self) -> &ByteCounts {
         self.connection.byte_counts()
@@ -140,15 +140,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.covered_until(self.clock)
     }
 
-    /// Returns true if [`Self::handle_resume`] is due: events were handed out since input last
-    /// came.
+    /// Returns true if [`Self::handle_resume`] is due: events were delivered since input last
+    /// arrived.
     #[must_use]
     pub const fn is_paused(&self) -> bool {
         self.is_paused
     }
 
-    /// Returns what must happen next. The answer changes with every `handle_*` call,
-    /// [`Self::decode`] and [`Self::shutdown`].
+    /// Returns the next step. It changes with every `handle_*` call, [`Self::decode`] and
+    /// [`Self::shutdown`].
     #[must_use]
     pub fn poll(&self) -> Step {
         match self.state {
@@ -186,7 +186,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             let event = self.take_event();
             return (if event.is_some() { 0 } else { input.len() }, event);
         }
-        // A call without input does not read: it cannot show that everything sent has come.
+        // A call without input is not a read: it cannot show that everything sent has arrived.
         if input.is_empty() && now != self.coverage.read_at() && !self.connection.is_ending() {
             return (0, None);
         }
@@ -214,7 +214,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                     ScannedSessionEvent::Skipped { bytes }
                 }
                 Ok(Some(ScannedConnectionEvent::End { .. })) => {
-                    // Bytes behind the end belong to no response, and are counted as discarded.
+                    // Bytes after the end belong to no response, and are counted as discarded.
                     let _ = self.connection.scan(&input[at..], now);
                     self.fail(DisconnectReason::Ended);
                     return (input.len(), None);
@@ -255,7 +255,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let State::Writing { sent, length, backfill_minutes } = &mut self.state else { return };
         *sent = sent.saturating_add(count).min(*length);
         if sent < length {
-            // A peer that takes the request bit by bit does not outrun the deadline.
+            // A peer that accepts the request in small pieces does not extend the deadline.
             self.handle_timeout(now);
         } else {
             let backfill_minutes = *backfill_minutes;
@@ -282,11 +282,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Reports that the peer closed the transport, behind all input.
+    /// Reports that the peer closed the transport, after all input.
     pub fn handle_eof(&mut self, _now: Instant) {
         if self.state.is_open() {
             let closed = self.connection.handle_eof();
-            // A last message comes before the end.
+            // A last message is delivered before the end.
             if !self.connection.is_ending() {
                 self.fail(DisconnectReason::of_close(closed));
             }
@@ -300,11 +300,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Reports that the time is `now`, and that what the step asked for has not happened. Does
+    /// Reports that the time is `now`, and that the step's operation has not completed. Does
     /// nothing if `now` is before the deadline.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
-            // An event that is not taken yet is lent from what the next attempt would overwrite.
+            // A pending event borrows data that the next attempt would overwrite.
             _ if self.has_event() => {}
             State::Waiting { retry_at, .. } if now >= retry_at && !self.is_stopping => {
                 self.connection.handle_connecting(now);
@@ -338,8 +338,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.clock = WallClock::new(now, unix);
     }
 
-    /// Ends the session: closes what is open, and opens nothing any more. Events that are waiting
-    /// are still lent.
+    /// Ends the session: closes the connection and opens no other. Waiting events are still
+    /// delivered.
     pub fn shutdown(&mut self) {
         self.is_stopping = true;
     }
@@ -382,7 +382,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.handle_read(now, self.connection.buffered() == 0);
     }
 
-    /// Takes in content: it may make the stream healthy, or show that backfill is complete.
+    /// Handles content: it may make the stream healthy, or show that backfill is complete.
     #[inline]
     fn judge_stream(&mut self, now: Instant) {
         let State::Streaming(stream) = &mut self.state else { return };
@@ -415,7 +415,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         Some(ScannedSessionEvent::Connected { gap, backfill_minutes, server_earliest, server_latest })
     }
 
-    /// Takes in a message at `place` in `input`, which starts `at` bytes into the caller's.
+    /// Handles a message at `place` in `input`, which starts `at` bytes into the caller's input.
     #[inline(always)]
     fn message(&mut self, place: MessagePlace, input: &[u8], at: usize, now: Instant) -> ScannedSessionEvent {
         let State::Streaming(stream) = &mut self.state else {
@@ -482,11 +482,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Session<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Session<S> {
-    /// Leaves the storage out: it holds the token.
+    /// Omits the storage, which contains the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("state", &self.state)
-            .field("octets", self.byte_counts())
+            .field("byte_counts", self.byte_counts())
             .finish_non_exhaustive()
     }
 }

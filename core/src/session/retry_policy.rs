@@ -1,4 +1,4 @@
-//! Whether to connect again after a failure, and how long to wait before.
+//! Decides whether to reconnect after a failure, and how long to wait before.
 //!
 //! The rules are from X's page on handling disconnections unless said otherwise:
 //!
@@ -29,7 +29,7 @@ pub const RESET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The shortest wait while a subscription is provisioned: the service says "in a minute".
 const PROVISIONING_MIN: Duration = Duration::from_secs(60);
 
-/// The policy of one session. Pure but for its counters.
+/// The policy of one session. Its only state is its counters.
 #[derive(Clone, Debug)]
 pub(super) struct RetryPolicy {
     backoff: Backoff,
@@ -37,15 +37,15 @@ pub(super) struct RetryPolicy {
     has_immediate: bool,
 }
 
-/// A connection that ended, or was not made.
+/// A connection that ended, or could not be established.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended<'a> {
     pub(super) reason: &'a DisconnectReason,
-    /// Whether a stream was established.
+    /// True if a stream was established.
     pub(super) was_streaming: bool,
     /// From the disconnect that the server announced, if it did.
     pub(super) advice: Option<Advice>,
-    /// The head of the response, if one came.
+    /// The head of the response, if one arrived.
     pub(super) head: Option<&'a ResponseHead>,
     /// When it ended, by the best clock there is without the head's `Date`.
     pub(super) at: UnixTime,
@@ -66,7 +66,7 @@ impl RetryPolicy {
         Self { backoff, has_immediate: true }
     }
 
-    /// Starts over: a stream was healthy.
+    /// Resets the schedules and the immediate reconnect: a stream was healthy.
     pub(super) fn handle_healthy(&mut self) {
         self.has_immediate = true;
         self.backoff.reset();
@@ -97,9 +97,9 @@ impl RetryPolicy {
 /// How long the server asks to wait with a refusal.
 #[derive(Clone, Copy, Debug, Default)]
 struct ServerWait {
-    /// The longest believable wait.
+    /// The longest wait accepted.
     wait: Duration,
-    /// Another one was not believable.
+    /// True if a longer wait was ignored.
     is_ignored: bool,
 }
 
@@ -129,7 +129,7 @@ const fn class(reason: &DisconnectReason) -> Option<FailureClass> {
         | DisconnectReason::Ended
         | DisconnectReason::Cut
         | DisconnectReason::CutInHead => Some(FailureClass::Network),
-        // What answers with broken HTTP, such as a captive portal, does so at every attempt for a
+        // A peer that sends invalid HTTP, such as a captive portal, does so at every attempt for a
         // while.
         DisconnectReason::Protocol(_) => Some(FailureClass::Http),
         DisconnectReason::Refused(refusal) => match refusal.kind {

@@ -58,18 +58,18 @@ impl ServerClock {
             earliest: WallClock::new(now, earliest),
             latest: WallClock::new(now, latest),
             has_date: date.is_some(),
-            // What Posts said of a local clock that is behind stays true.
+            // A correction of a slow local clock by Posts stays valid.
             is_raised: date.is_none() && before.is_some_and(|before| before.is_raised),
         }
     }
 
-    /// Returns what the server's clock shows at `at` at least.
+    /// Returns the earliest time that the server's clock may show at `at`.
     #[inline]
     pub(super) const fn earliest_at(self, at: Instant) -> UnixTime {
         self.earliest.unix_at(at)
     }
 
-    /// Returns what the server's clock shows at `at` at most.
+    /// Returns the latest time that the server's clock may show at `at`.
     pub(super) const fn latest_at(self, at: Instant) -> UnixTime {
         self.latest.unix_at(at)
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_posts_said_of_the_local_clock_lasts_until_a_date_comes() {
+    fn local_clock_correction_by_posts_lasts_until_a_date_arrives() {
         let mut before = ServerClock::new(None, at(0), at(0), wall(0), None);
         before.handle_post_ahead(unix(3_000), at(100));
         let next = ServerClock::new(None, at(900), at(1_000), wall(0), Some(before));

@@ -1,4 +1,4 @@
-//! One transport's life: the response's head, its body, the messages in it, and the silence timer.
+//! Decodes one connection: the response head, the body, its messages, and the idle timeout.
 //!
 //! ```text
 //!            input slices                                     events
@@ -7,13 +7,18 @@
 //!            +---- errors end the connection, after everything before them was delivered
 //! ```
 //!
-//! A [`Connection`] owns storage for the one message that is cut and nothing else: bytes are taken wherever the caller
-//! has them, and a message that lies within one chunk of them is lent from there. All input is consumed in the end;
-//! there is nothing for the caller to keep, to shift or to discard.
+//! A [`Connection`] owns only the storage for a message that is split across inputs. The caller
+//! provides the input wherever it is. A message within one chunk of the input is borrowed from
+//! there. All input is consumed in the end, so the caller has nothing to keep, shift or discard.
 //!
-//! A lending call cannot be made in a loop from outside while an event of an earlier round is still borrowed, so it
-//! comes in two halves: [`Connection::scan`] finds the next event and says where it lies ([`ScannedConnectionEvent`], plain numbers), and
-//! [`Connection::lend`] borrows it. [`Connection::decode`] is both.
+//! A loop cannot call a function whose result still borrows from an earlier round. The call is
+//! therefore split in two:
+//!
+//! - [`Connection::scan`] finds the next event and returns its position
+//!   ([`ScannedConnectionEvent`], plain numbers).
+//! - [`Connection::lend`] borrows the event.
+//!
+//! [`Connection::decode`] does both.
 //!
 //! ```
 //! use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent};
@@ -52,17 +57,17 @@ use crate::http::head::{Head, HeadDecoder, HeadErrorKind, HeadLimits, ResponseHe
 use crate::liveness::{Deadline, Liveness, Timeout, TimeoutKind, Timeouts};
 use crate::time::Instant;
 
-/// How a connection reads.
+/// Limits and timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ConnectionConfig {
-    /// Longest message, delimiter excluded; longer ones are passed over and reported. Default 1 MiB: Hosebird takes
-    /// 500,000, and the largest message known of is some 18 kB. At most the storage's length less one: what is more
-    /// counts as that.
+    /// Longest message, without its delimiter. Longer messages are skipped and reported. Default 1
+    /// MiB: Hosebird allows 500,000 bytes, and the largest known message has about 18 kB. Limited
+    /// to the storage's length less one.
     pub message_bytes_max: usize,
-    /// Bounds on the head.
+    /// Limits of the head.
     pub head: HeadLimits,
-    /// Bounds on the chunked coding.
+    /// Limits of the chunked coding.
     pub chunk: ChunkLimits,
     /// The deadlines.
     pub timeouts: Timeouts,
@@ -79,13 +84,14 @@ impl Default for ConnectionConfig {
     }
 }
 
-/// The peer broke the protocol: the connection must be dropped, and never used again.
+/// The peer violated the protocol or a deadline passed. Drop the connection and do not use it
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionError {
     /// What was wrong.
     pub kind: ConnectionErrorKind,
-    /// Where: octets of the response before the offending one.
+    /// Bytes of the response before the offending one.
     pub offset: u64,
 }
 
@@ -97,12 +103,12 @@ pub enum ConnectionErrorKind {
     Head(HeadErrorKind),
     /// The chunked coding of the body.
     Chunk(ChunkErrorKind),
-    /// Nothing is wrong with the bytes, but a deadline has passed.
+    /// A deadline has passed; the bytes were valid.
     Timeout(TimeoutKind),
 }
 
 impl ConnectionErrorKind {
-    /// A short stable name for programs, such as `chunk_size_overflow`.
+    /// Returns a short stable name for programs, such as `chunk_size_overflow`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -126,30 +132,31 @@ impl fmt::Display for ConnectionError {
 
 impl core::error::Error for ConnectionError {}
 
-/// What happened on the connection, lent from the input or from storage.
+/// An event of the connection, borrowed from the input or from storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionEvent<'a> {
     /// The head of the final response.
     Head(Head<'a>),
-    /// A message, its delimiter excluded: byte for byte what the wire held, not checked to be JSON.
+    /// A message without its delimiter: the bytes as received, not checked to be JSON.
     Message(&'a [u8]),
-    /// A message of nothing, or of white space: the server is alive.
+    /// An empty message or one of white space: the server is alive.
     KeepAlive,
-    /// A message over the limit was passed over.
+    /// A message over the limit was skipped.
     Skipped {
-        /// Its octets.
+        /// Its bytes.
         bytes: u64,
     },
-    /// The body is complete. Whatever input follows belongs to no response: drop the connection.
+    /// The body is complete. Input after it belongs to no response: drop the connection.
     End {
-        /// Bytes of a last message that is cut. Part of a message is never delivered as one; a last
-        /// message that is complete but for its delimiter is.
+        /// Bytes of a cut last message. A partial message is never delivered. A last message that
+        /// lacks only its delimiter is delivered.
         undelivered: u64,
     },
 }
 
-/// An [`ConnectionEvent`] before it is lent: numbers only, so that it can be kept while the connection is borrowed again.
+/// A [`ConnectionEvent`] that borrows nothing: numbers only, so the caller can keep it while the
+/// connection is borrowed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScannedConnectionEvent {
@@ -161,7 +168,7 @@ pub enum ScannedConnectionEvent {
     KeepAlive,
     /// See [`ConnectionEvent::Skipped`].
     Skipped {
-        /// Its octets.
+        /// Its bytes.
         bytes: u64,
     },
     /// See [`ConnectionEvent::End`].
@@ -171,7 +178,7 @@ pub enum ScannedConnectionEvent {
     },
 }
 
-/// How a connection stood when it was closed.
+/// The state of the response when the connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "end, cut in the body, cut before it")]
 pub enum Closed {
@@ -184,22 +191,24 @@ pub enum Closed {
     },
     /// The body was cut short (RFC 9112 section 8).
     Cut {
-        /// ByteCounts of the message that was cut.
+        /// Bytes of the message that was cut.
         undelivered: u64,
     },
-    /// The head was cut short, or never came.
+    /// The head was cut short, or never arrived.
     CutInHead {
-        /// ByteCounts of the head that came.
+        /// Bytes of the head that arrived.
         undelivered: u64,
     },
 }
 
-/// ByteCounts received, by what became of them. At every step
-/// `received == head + framing + delivered + separators + skipped + discarded + Connection::buffered()`.
+/// Counts the bytes received, by use.
+///
+/// At every step, `received == head + framing + delivered + separators + skipped + discarded +
+/// Connection::buffered()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ByteCounts {
-    /// All octets consumed.
+    /// All bytes consumed.
     pub received: u64,
     /// Heads, interim ones included.
     pub head: u64,
@@ -211,7 +220,7 @@ pub struct ByteCounts {
     pub separators: u64,
     /// Messages over the limit.
     pub skipped: u64,
-    /// What came behind the body's end or a protocol error, and messages that were cut.
+    /// Bytes after the body's end or a protocol error, and messages that were cut.
     pub discarded: u64,
 }
 
@@ -227,11 +236,11 @@ enum Phase {
     Head(HeadDecoder),
     /// A stream's body.
     Stream,
-    /// An error document's body: gathered behind the head, this many octets so far.
+    /// The body of an error document, stored after the head. The number is its bytes so far.
     Document(usize),
-    /// An error document of which no more is read.
+    /// An error document of this length, of which no more is read.
     DocumentEnd(usize),
-    /// The close ended a stream's body behind a complete message, which is to be returned.
+    /// The close ended a stream's body after a complete message, which is not yet returned.
     Last,
     /// A stream's body ended with the last message that was returned.
     Ending,
@@ -239,31 +248,34 @@ enum Phase {
     Failed(ConnectionError),
 }
 
-/// One transport's life. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
+/// Decodes one connection. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
 #[derive(Clone)]
 pub struct Connection<S> {
     phase: Phase,
     body: Body,
     framer: Framer,
-    /// Content octets that the body has handed over and the framer has not consumed; they may be still to come.
+    /// Content bytes that the body has handed over and the framer has not consumed. They may not
+    /// have arrived yet.
     content: u64,
     liveness: Liveness,
     counts: ByteCounts,
     head: Option<ResponseHead>,
     config: ConnectionConfig,
-    /// How much of the storage, from its front, is the connection's to use.
+    /// Bytes at the start of the storage that the connection may use.
     capacity: usize,
     storage: S,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
-    /// A connection that is not made yet. `storage` must hold one octet at least; what it holds is of no matter.
+    /// Creates a connection that is not established. `storage` must have at least one byte; its
+    /// content does not matter.
     pub fn new(storage: S, config: ConnectionConfig) -> Self {
         let capacity = storage.as_ref().len();
         Self::with_capacity(storage, capacity, config)
     }
 
-    /// As [`Self::new`], leaving alone what lies in the storage behind its first `capacity` octets.
+    /// Creates a connection as [`Self::new`] does, which uses only the first `capacity` bytes of
+    /// the storage.
     pub(crate) fn with_capacity(storage: S, capacity: usize, mut config: ConnectionConfig) -> Self {
         config.message_bytes_max = config.message_bytes_max.min(capacity.saturating_sub(1));
         Self {
@@ -280,25 +292,25 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// The limits and deadlines in force.
+    /// Returns the limits and timeouts in force.
     #[must_use]
     pub const fn config(&self) -> &ConnectionConfig {
         &self.config
     }
 
-    /// What the core read in the response's head, once it has come.
+    /// Returns the parsed response head, once it has arrived.
     #[must_use]
     pub const fn head(&self) -> Option<&ResponseHead> {
         self.head.as_ref()
     }
 
-    /// What became of the octets received.
+    /// Returns the counts of received bytes, by use.
     #[must_use]
     pub const fn byte_counts(&self) -> &ByteCounts {
         &self.counts
     }
 
-    /// ByteCounts of an unfinished head or message, in storage or already passed over.
+    /// Returns the bytes of an unfinished head or message, in storage or already skipped.
     #[must_use]
     pub fn buffered(&self) -> u64 {
         match &self.phase {
@@ -312,13 +324,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// A transport is being made: the connect deadline runs. The connection starts anew, its counters too.
+    /// Starts the connect timeout. The connection and its counters are reset.
     pub fn handle_connecting(&mut self, now: Instant) {
         self.restart();
         self.liveness.handle_connecting(now);
     }
 
-    /// The transport is there: the head deadline runs. The connection starts anew, its counters too.
+    /// Starts the head timeout: the transport is established. The connection and its counters are
+    /// reset.
     pub fn handle_connected(&mut self, now: Instant) {
         self.restart();
         self.liveness.handle_connected(now);
@@ -332,11 +345,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.head = None;
     }
 
-    /// Takes the body as one document, an error's, rather than as a stream of messages: call it right behind the head.
+    /// Reads the body as one error document, not as a stream of messages. Call it right after the
+    /// head.
     ///
-    /// Its first 64 KiB are gathered in storage, as far as that goes; [`ScannedConnectionEvent::End`] comes with the body's
-    /// end or when there is no more room. [`Self::document`] lends what came. A document that
-    /// cannot be read ([`ResponseHead::unreadable`]) is empty and is not waited for.
+    /// The first 64 KiB of the body are stored, as far as the storage allows.
+    /// [`ScannedConnectionEvent::End`] follows at the body's end, or when the room is used up.
+    /// [`Self::document`] then lends what arrived. A document that cannot be read
+    /// ([`ResponseHead::unreadable`]) is empty and is not waited for.
     pub fn collect_document(&mut self, now: Instant) {
         if let Phase::Stream = self.phase {
             if self.head.is_some_and(|head| head.unreadable.is_some()) {
@@ -347,7 +362,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// What came of an error document's body, and its head.
+    /// Returns an error document's head, and as much of its body as arrived.
     #[must_use]
     pub fn document(&self) -> Option<(Head<'_>, &[u8])> {
         let (Phase::Document(length) | Phase::DocumentEnd(length)) = self.phase else { return None };
@@ -356,7 +371,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         Some((head, &self.storage.as_ref()[start..start + length]))
     }
 
-    /// Finds the next event in `input` and lends it: [`Self::scan`] and [`Self::lend`] in one.
+    /// Finds the next event in `input` and lends it: [`Self::scan`] followed by [`Self::lend`].
     ///
     /// # Errors
     /// As [`Self::scan`].
@@ -373,23 +388,23 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// Finds the next event in `input`: the number of octets consumed, and the event.
+    /// Finds the next event in `input`. Returns the number of bytes consumed, and the event.
     ///
-    /// Call again with the rest of the input until the answer is `None`: then all of it is consumed. `now` is when the
-    /// input was read. Call [`Self::lend`] before the next call.
+    /// Call again with the rest of the input until the event is `None`: then all of it is consumed.
+    /// `now` is when the input was read. Call [`Self::lend`] before the next call.
     ///
     /// # Errors
-    /// [`ConnectionError`] where the peer broke the protocol, or where bytes that end nothing keep coming past an absolute
-    /// deadline: every event before that place has been returned already. The error is sticky. The rest of the input
-    /// counts as discarded.
-    // Small enough for the caller's loop: what is not in line is behind the three calls.
+    /// [`ConnectionError`] if the peer violated the protocol, or if bytes that complete nothing
+    /// keep arriving past an absolute deadline. Every event before that place has been returned
+    /// already. Later calls return the same error. The rest of the input counts as discarded.
+    // Inlined into the caller's loop: the three calls keep everything else out of line.
     #[inline(always)]
     pub fn scan(
         &mut self,
         input: &[u8],
         now: Instant,
     ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
-        // One value from where it is made to the caller: taking it apart on the way costs more than a short scan does.
+        // The result is passed on unchanged: taking it apart costs more than a short scan.
         let answer = if let Phase::Stream = self.phase {
             if input.len() < BLOCK && self.scan_within(input, now) {
                 (input.len(), Ok(None))
@@ -400,14 +415,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             self.scan_other(input, now)
         };
         self.counts.received += answer.0 as u64;
-        debug_assert_eq!(self.counts.received, self.accounted(), "octets do not add up: {:?}", self.counts);
+        debug_assert_eq!(self.counts.received, self.accounted(), "bytes do not add up: {:?}", self.counts);
         answer
     }
 
     /// Lends the event that [`Self::scan`] just found in `input`, the same slice.
     ///
     /// # Panics
-    /// Panics if `input` is not the slice in which the event was found, or if another call overwrote the event.
+    /// Panics if `input` is not the slice in which the event was found, or if another call
+    /// overwrote the event.
     #[inline]
     #[must_use]
     pub fn lend<'a>(&'a self, raw: ScannedConnectionEvent, input: &'a [u8]) -> ConnectionEvent<'a> {
@@ -422,7 +438,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// Lends the head, which must have come.
+    /// Lends the head, which must have arrived.
     pub(crate) fn lend_head(&self) -> Head<'_> {
         let Some(head) = self.head else { unreachable!("the head is stored before its event is returned") };
         Head::new(head, &self.storage.as_ref()[..head.bytes])
@@ -437,10 +453,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// The transport was closed by the peer, behind all input that was given.
+    /// Handles the close by the peer, after all input has been passed in.
     ///
-    /// If the close completed the body ([`Closed::CompleteByClose`]) and its last message is complete
-    /// but for its delimiter, the next call of [`Self::scan`] returns that message.
+    /// If the close completed the body ([`Closed::CompleteByClose`]) and its last message is
+    /// complete but for its delimiter, the next call of [`Self::scan`] returns that message.
     pub fn handle_eof(&mut self) -> Closed {
         self.liveness.handle_closed();
         let is_stream = matches!(self.phase, Phase::Stream | Phase::Last);
@@ -462,7 +478,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             }
         };
         self.phase = match self.phase {
-            // What came of it can still be lent.
+            // What arrived can still be lent.
             Phase::Document(length) | Phase::DocumentEnd(length) => Phase::DocumentEnd(length),
             Phase::Failed(error) => Phase::Failed(error),
             Phase::Head(_) | Phase::Stream | Phase::Last | Phase::Ending | Phase::Complete => Phase::Complete,
@@ -470,40 +486,41 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         closed
     }
 
-    /// Returns true if the body is complete, and its end is still to be scanned.
+    /// Returns true if the body is complete and its end is not yet scanned.
     #[inline]
     pub(crate) const fn is_ending(&self) -> bool {
         matches!(self.phase, Phase::Last | Phase::Ending)
     }
 
-    /// The next deadline. Its answer changes with every `handle_*` call and every [`Self::scan`].
+    /// Returns the next deadline. It changes with every `handle_*` call and every [`Self::scan`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         self.liveness.poll_timeout()
     }
 
-    /// It is `now`, and the last read found nothing. See [`Liveness::handle_timeout`].
+    /// Handles the time `now`, after a read that found nothing. See [`Liveness::handle_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) -> Timeout {
         self.liveness.handle_timeout(now)
     }
 
-    /// No read was asked for during `length`, because the consumer was busy. See [`Liveness::handle_pause`].
+    /// Excludes a pause of `length` in which the consumer was busy and nothing was read. See
+    /// [`Liveness::handle_pause`].
     pub fn handle_pause(&mut self, length: Duration) {
         self.liveness.handle_pause(length);
     }
 
-    /// The server has announced that it will close. See [`Liveness::handle_announcement`].
+    /// Handles the server's announcement that it will close. See [`Liveness::handle_announcement`].
     pub fn handle_announcement(&mut self, now: Instant) {
         self.liveness.handle_announcement(now);
     }
 
-    /// The server went on after all. See [`Liveness::handle_announcement_void`].
+    /// Cancels the announcement: the server continued. See [`Liveness::handle_announcement_void`].
     pub fn handle_announcement_void(&mut self) {
         self.liveness.handle_announcement_void();
     }
 
-    /// The transport is gone, or given up: no deadline runs, and a last message is not returned any
-    /// more.
+    /// Handles the local end of the transport: no deadline runs, and a last message is no longer
+    /// returned.
     pub fn handle_closed(&mut self) {
         self.liveness.handle_closed();
         if self.is_ending() {
@@ -512,7 +529,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// The storage, for what lies in it while no response does.
+    /// Returns the storage, which holds other data while it holds no response.
     pub(crate) fn storage_mut(&mut self) -> &mut [u8] {
         self.storage.as_mut()
     }
@@ -531,7 +548,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         head + framing + delivered + separators + skipped + discarded + self.buffered()
     }
 
-    /// Gives the connection up: what is left of the input and of an unfinished message is discarded.
+    /// Fails the connection: discards the rest of the input and of an unfinished message.
     #[cold]
     fn fail(
         &mut self,
@@ -547,7 +564,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         (input.len(), Err(error))
     }
 
-    /// All of the input is consumed. A peer that keeps sending without ending anything does not outrun its deadline.
+    /// Handles the end of the input. Fails if a peer keeps sending past a deadline without
+    /// completing anything.
     #[inline]
     fn drained(
         &mut self,
@@ -607,14 +625,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             }
             Err(error) => {
                 self.counts.head += (before + consumed) as u64;
-                // From here on nothing is buffered: the head's octets are accounted for.
+                // Nothing is buffered from here on: the head's bytes are accounted for.
                 self.phase = Phase::Complete;
                 self.fail(ConnectionErrorKind::Head(error.kind), input, error.at)
             }
         }
     }
 
-    /// Gathers an error document behind its head.
+    /// Stores an error document after its head.
     fn scan_document(
         &mut self,
         input: &[u8],
@@ -635,7 +653,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                         self.counts.framing += (input.len() - at) as u64;
                         break;
                     }
-                    // A broken end of an error document takes nothing from what it said.
+                    // An invalid end does not affect the part of the document already read.
                     Ok(HandOver::End(_)) | Err(_) => return self.end_document(length, input, at),
                 }
             }
@@ -661,7 +679,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         (input.len(), Ok(None))
     }
 
-    /// No more of the document is read: the event comes once, and nothing is waited for.
+    /// Ends the document: its event is returned once, and nothing more is read.
     fn end_document(
         &mut self,
         length: usize,
@@ -674,12 +692,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         (input.len(), Ok(Some(ScannedConnectionEvent::End { undelivered: 0 })))
     }
 
-    /// Takes in an input of a few octets that lies within a chunk and goes on with a message in storage without ending
-    /// it, as reads of an octet do. `false`, and nothing done, where it is not that simple.
+    /// Takes in an input of a few bytes that is within a chunk and continues a message in storage
+    /// without ending it, as reads of single bytes do. Returns `false` and does nothing in any
+    /// other case.
     #[inline(never)]
     fn scan_within(&mut self, input: &[u8], now: Instant) -> bool {
         let length = input.len() as u64;
-        // No octets are no sign of life.
+        // An empty input does not reset the idle timeout.
         let taken = length > 0
             && length < self.content
             && !self.liveness.is_late(now)
@@ -749,8 +768,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.drained(input, now)
     }
 
-    /// Takes in as many chunks of 1 to 16 octets as go on with a message in storage, end none and lie whole in the
-    /// input: one look at the size, one move of 16 octets each. Returns where it stopped.
+    /// Takes in chunks of 1 to 16 bytes that are complete in the input and continue a message in
+    /// storage without ending it. Each takes one look at its size and one copy of 16 bytes. Returns
+    /// the position after the last.
     #[inline]
     fn scan_short_chunks(&mut self, input: &[u8], mut at: usize, now: Instant) -> usize {
         let Some(decoder) = self.body.chunked() else { return at };
@@ -770,9 +790,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         at
     }
 
-    /// Accounts for a frame that took `octets` in all.
+    /// Counts the bytes of a frame that took `total` bytes.
     #[inline]
-    fn raw(&mut self, frame: Frame, octets: u64) -> ScannedConnectionEvent {
+    fn raw(&mut self, frame: Frame, total: u64) -> ScannedConnectionEvent {
         match frame {
             Frame::Message(place) => {
                 let length = match place {
@@ -780,28 +800,28 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                     MessagePlace::Storage { length } => length,
                 } as u64;
                 self.counts.delivered += length;
-                self.counts.separators += octets - length;
+                self.counts.separators += total - length;
                 ScannedConnectionEvent::Message(place)
             }
             Frame::KeepAlive => {
-                self.counts.separators += octets;
+                self.counts.separators += total;
                 ScannedConnectionEvent::KeepAlive
             }
             Frame::Skipped { bytes } => {
                 self.counts.skipped += bytes;
-                self.counts.separators += octets - bytes;
+                self.counts.separators += total - bytes;
                 ScannedConnectionEvent::Skipped { bytes }
             }
         }
     }
 
-    /// The body is complete: returns its last message if only its delimiter is missing, and its end.
+    /// Completes the body: returns its last message if only the delimiter is missing, else its end.
     #[cold]
     fn complete(&mut self) -> ScannedConnectionEvent {
-        let octets = self.framer.unfinished();
+        let total = self.framer.unfinished();
         let Some(frame) = self.framer.finish(self.storage.as_ref()) else { return self.end() };
         self.phase = Phase::Ending;
-        self.raw(frame, octets)
+        self.raw(frame, total)
     }
 
     fn end(&mut self) -> ScannedConnectionEvent {
@@ -813,15 +833,15 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     }
 }
 
-/// Most octets kept of an error document; what is more is not read.
+/// Most bytes kept of an error document; the rest is not read.
 const DOCUMENT_BYTES_MAX: usize = 65_536;
 
 impl<S> fmt::Debug for Connection<S> {
-    /// Leaves the storage out: what lies there is a stranger's, or a session's request.
+    /// Omits the storage, which holds data of the peer or a session's request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("phase", &self.phase)
-            .field("octets", &self.counts)
+            .field("byte_counts", &self.counts)
             .field("liveness", &self.liveness)
             .finish_non_exhaustive()
     }

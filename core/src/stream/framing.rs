@@ -1,17 +1,19 @@
-//! Messages out of content bytes: the line protocol above HTTP.
+//! Splits content bytes into messages: the line protocol above HTTP.
 //!
-//! Each message is one JSON text with a delimiter behind it. A message of nothing, or of white space
-//! only, is a keep-alive. Line boundaries have nothing to do with chunks, reads or TLS records.
+//! Each message is one JSON text followed by a delimiter. An empty message, or one of white space
+//! only, is a keep-alive. Line boundaries are independent of chunks, reads and TLS records.
 //!
-//! - CR LF ends a message, whatever it holds. LF alone ends one too, unless a JSON text that goes on
-//!   behind the LF has begun before it ([`Nesting`]).
-//! - A message within one run of content is lent from there: only its place is returned.
-//! - A cut message goes to storage piece by piece (the spill) and is lent from there.
-//! - A message over the limit is skipped and reported with its length, whether it was cut or not.
-//! - `memchr` looks for LF, so each byte is looked at once. A second look is for bytes before a bare
-//!   LF and bytes over the limit, one each. A CR before the LF may be in storage already.
+//! - CR LF always ends a message. A bare LF also ends one, unless a JSON text begun before the LF
+//!   continues after it ([`Nesting`]).
+//! - A message within one run of content is borrowed from there: only its position is returned.
+//! - A message split across runs is copied to storage piece by piece (the spill) and borrowed from
+//!   there.
+//! - A message over the limit is skipped and reported with its length, whether it was split or not.
+//! - `memchr` searches for LF, so each byte is read once. Bytes before a bare LF and bytes over the
+//!   limit are read twice. A CR before the LF may already be in storage.
 //!
-//! There is no UTF-8 check: that costs six times the framing, and belongs to the reader of a field.
+//! UTF-8 is not validated: that costs six times the framing. The code that reads a field validates
+//! it.
 
 use core::ops::Range;
 
@@ -19,48 +21,48 @@ use super::message::check_grammar;
 use super::nesting::Nesting;
 use super::spill::{BLOCK, Spill, has_lf};
 
-/// Where a message lies.
+/// Where the bytes of a message are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a message is in one place or the other")]
 pub enum MessagePlace {
-    /// In the input given, from `start` to `end`.
+    /// In the input, from `start` to `end`.
     Input {
-        /// The first octet.
+        /// Index of the first byte.
         start: usize,
-        /// One past the last octet.
+        /// Index after the last byte.
         end: usize,
     },
-    /// At the front of the storage.
+    /// At the start of the storage.
     Storage {
-        /// ByteCounts of the message.
+        /// Bytes of the message.
         length: usize,
     },
 }
 
-/// What was found among the content octets.
+/// A message, keep-alive or skipped message found in the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame {
     /// A message, without its delimiter.
     Message(MessagePlace),
-    /// A message of nothing or of white space: the server is alive.
+    /// An empty message or one of white space: the server is alive.
     KeepAlive,
-    /// A message over the limit, passed over.
+    /// A message over the limit, which was skipped.
     Skipped {
-        /// Its octets, without the delimiter.
+        /// Its bytes, without the delimiter.
         bytes: u64,
     },
 }
 
-/// Finds messages in runs of content octets.
+/// Finds messages in runs of content bytes.
 #[derive(Clone, Debug)]
 pub struct Framer {
     /// Longest message, delimiter excluded.
     limit: usize,
     spill: Spill,
-    /// A message over the limit is being passed over.
+    /// Set while a message over the limit is skipped.
     skipping: Option<Skipping>,
-    /// Read as far as a bare LF or the limit made it necessary.
+    /// Has read the message only as far as a bare LF or the limit required.
     nesting: Nesting,
 }
 
@@ -71,14 +73,14 @@ struct Skipping {
 }
 
 impl Framer {
-    /// A framer at the start of a stream. The storage lent to its calls must hold `limit + 1` octets: a message of the
-    /// limit's length and the CR behind it.
+    /// Creates a framer at the start of a stream. The storage passed to its calls must hold `limit
+    /// + 1` bytes: a message of the maximum length and the CR after it.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self { limit, spill: Spill::EMPTY, skipping: None, nesting: Nesting::START }
     }
 
-    /// ByteCounts of the message that has begun and not ended, those that were passed over included; 0 between messages.
+    /// Returns the bytes of the unfinished message, including skipped ones; 0 between messages.
     #[inline]
     #[must_use]
     pub const fn unfinished(&self) -> u64 {
@@ -88,10 +90,11 @@ impl Framer {
         }
     }
 
-    /// Looks for the end of a message in `input[content]`.
+    /// Finds the end of the next message in `input[content]`.
     ///
-    /// Returns how many octets of the content are consumed and what they ended, if anything: then call again with the
-    /// rest. `storage` must be the same from call to call, its content untouched.
+    /// Returns the number of content bytes consumed, and the frame that they end, if any. If there
+    /// is a frame, call again with the rest. `storage` must be the same in every call, its content
+    /// unchanged.
     #[inline]
     pub fn next(
         &mut self,
@@ -111,7 +114,8 @@ impl Framer {
         self.next_by_nesting(input, start, run, lf, storage)
     }
 
-    /// As [`Self::next`], where the first LF is a bare one: at `lf` in `run`, which starts at `start`.
+    /// Does the work of [`Self::next`] if the first LF is bare. It is at `lf` in `run`, which
+    /// starts at `start`.
     #[cold]
     #[inline(never)]
     fn next_by_nesting(
@@ -141,10 +145,10 @@ impl Framer {
         (run.len(), None)
     }
 
-    /// Reads the unfinished message up to the end of `run`, which follows it.
+    /// Passes the unfinished message to `nesting`, up to the end of `run`, which follows it.
     fn read_nesting(&mut self, run: &[u8], storage: &[u8]) {
         let before = self.unfinished();
-        // What was passed over was read then, so only storage can hold unread bytes.
+        // Skipped bytes were read when they were skipped, so only storage can hold unread bytes.
         if self.nesting.bytes() < before {
             self.nesting.read(&storage[self.nesting.bytes() as usize..before as usize]);
         }
@@ -158,7 +162,8 @@ impl Framer {
         before == Some(b'\r')
     }
 
-    /// The message that ends with `piece`, which starts at `start` in the input and has an LF behind it.
+    /// Returns the frame that ends with `piece`, which starts at `start` in the input and is
+    /// followed by LF.
     #[inline(always)]
     fn frame(&mut self, input: &[u8], start: usize, piece: &[u8], has_cr: bool, storage: &mut [u8]) -> Frame {
         if self.is_between() {
@@ -169,38 +174,43 @@ impl Framer {
         }
     }
 
-    /// Returns true if the unfinished message lacks only its delimiter: it is one JSON text, and not a
-    /// number, which could go on.
+    /// Returns true if the unfinished message lacks only its delimiter: it is one complete JSON
+    /// text, and not a number, which could continue.
     #[must_use]
     pub fn is_complete(&self, storage: &[u8]) -> bool {
         let message = &storage[..self.spill.len()];
         message.last().is_some_and(|last| !last.is_ascii_digit()) && check_grammar(message).is_ok()
     }
 
-    /// Takes the end of the content for the delimiter of a message that [`Self::is_complete`].
+    /// Ends a message that [`Self::is_complete`] at the end of the content, as its delimiter would.
     pub fn finish(&mut self, storage: &[u8]) -> Option<Frame> {
         let has_cr = self.last(storage) == Some(b'\r');
         self.is_complete(storage).then(|| self.complete(has_cr, storage))
     }
 
-    /// Whether no message has begun that has not ended.
+    /// Returns true if no message is unfinished.
     #[inline]
     const fn is_between(&self) -> bool {
         self.spill.is_empty() && self.skipping.is_none()
     }
 
-    /// Takes in one short run of content that goes on with a message in storage and ends none: the first `length` of
-    /// the octets in `block`. `false`, and nothing done, where it is not that simple.
+    /// Appends the first `length` bytes of `block` to the message in storage.
+    ///
+    /// Returns `false` and does nothing if the bytes contain LF, or the limit or the storage is too
+    /// close.
     #[inline(always)]
     pub(crate) fn push_short(&mut self, block: [u8; BLOCK], length: usize, storage: &mut [u8]) -> bool {
-        // One octet less than the limit keeps the CR's place, and the limit's own case, for the long way.
+        // At most the limit: the byte for the CR stays free, and longer messages take the general
+        // path.
         !has_lf(block, length)
             && self.spill.len() + length <= self.limit
             && self.spill.push_block(block, length, storage)
     }
 
-    /// Takes in a few octets of content that go on with a message in storage and end none. `false`, and nothing done,
-    /// where it is not that simple.
+    /// Appends a few bytes to the message in storage.
+    ///
+    /// Returns `false` if no message is in storage, the bytes contain LF, or the message would
+    /// exceed the limit.
     #[inline(always)]
     pub(crate) fn push_within(&mut self, piece: &[u8], storage: &mut [u8]) -> bool {
         self.is_spilling()
@@ -208,13 +218,13 @@ impl Framer {
             && self.spill.push_unless_lf(piece, storage)
     }
 
-    /// Whether [`Self::push_short`] may be asked: a message lies in storage.
+    /// Returns true if a message is in storage, so that [`Self::push_short`] may be called.
     #[inline(always)]
     pub(crate) const fn is_spilling(&self) -> bool {
         !self.spill.is_empty()
     }
 
-    /// A message that lies within the content.
+    /// Returns the frame of a message that is completely within the content.
     #[inline]
     fn whole(&self, input: &[u8], start: usize, end: usize) -> Frame {
         let message = &input[start..end];
@@ -227,7 +237,7 @@ impl Framer {
         }
     }
 
-    /// The last octet of the unfinished message.
+    /// Returns the last byte of the unfinished message.
     fn last(&self, storage: &[u8]) -> Option<u8> {
         match self.skipping {
             Some(skipping) => Some(skipping.last),
@@ -235,7 +245,7 @@ impl Framer {
         }
     }
 
-    /// Adds a piece to the unfinished message.
+    /// Appends a piece to the unfinished message.
     #[inline]
     fn take_in(&mut self, piece: &[u8], storage: &mut [u8]) {
         let length = self.spill.len() + piece.len();
@@ -246,11 +256,11 @@ impl Framer {
         }
     }
 
-    /// Adds a piece that goes up to the limit, over it, or belongs to a message over it.
+    /// Appends a piece that exceeds the limit, or belongs to a message that already did.
     #[cold]
     fn take_in_last(&mut self, piece: &[u8], storage: &mut [u8]) {
         let Some(&last) = piece.last() else { return };
-        // Its bytes are not kept, and a bare LF may follow.
+        // The bytes are not kept, and a bare LF may follow.
         self.read_nesting(piece, storage);
         if let Some(skipping) = &mut self.skipping {
             skipping.bytes += piece.len() as u64;
@@ -258,7 +268,7 @@ impl Framer {
             return;
         }
         let length = self.spill.len() + piece.len();
-        // One octet over the limit may still be the delimiter's CR.
+        // One byte over the limit may still be the delimiter's CR.
         if length > self.limit + usize::from(last == b'\r') {
             self.skipping = Some(Skipping { bytes: length as u64, last });
             self.spill.clear();
@@ -267,7 +277,7 @@ impl Framer {
         }
     }
 
-    /// The delimiter has come; its CR, if it had one, is the last byte taken in.
+    /// Ends the message at its delimiter, whose CR, if any, is the last byte taken in.
     #[inline]
     fn complete(&mut self, has_cr: bool, storage: &[u8]) -> Frame {
         self.nesting.restart();
@@ -278,7 +288,7 @@ impl Framer {
             self.spill.pop();
         }
         let length = self.spill.len();
-        // What it held is lent from storage until the next call writes there.
+        // The bytes stay in storage, and are borrowed from there until the next call writes to it.
         self.spill.clear();
         if is_blank(&storage[..length]) {
             Frame::KeepAlive
@@ -288,13 +298,14 @@ impl Framer {
     }
 }
 
-/// The first LF. A call of memchr costs more than it saves in a piece of a few octets.
+/// Returns the position of the first LF. For a few bytes, a call of `memchr` costs more than it
+/// saves.
 #[inline]
 fn find_lf(run: &[u8]) -> Option<usize> {
     if run.len() < BLOCK { run.iter().position(|&byte| byte == b'\n') } else { memchr::memchr(b'\n', run) }
 }
 
-/// White space only, as JSON knows it: nothing that a message could be.
+/// Returns true if the message is empty or contains only JSON white space.
 #[inline]
 fn is_blank(message: &[u8]) -> bool {
     match message.first() {

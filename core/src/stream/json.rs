@@ -1,38 +1,39 @@
-//! A cursor over one JSON text, for readers that stop as soon as they know enough.
+//! A cursor over one JSON text, for readers that stop as soon as they have what they need.
 //!
-//! What a streaming client asks of a message is a handful of values at known places; all the rest is passed over.
-//! A Post is some 4 KB, 160 strings and 20 containers, so passing over is bound by mispredicted branches and not
-//! by bytes. The plan:
+//! A streaming client needs a few values of a message at known places and skips the rest. A Post
+//! has about 4 KB, 160 strings and 20 containers, so the cost of skipping is mispredicted branches,
+//! not bytes. Therefore:
 //!
-//! - a string's body is looked at eight bytes at a time in a plain `u64`; one test finds the quote, the backslash
-//!   and the control characters together;
-//! - a value that is passed over is walked by one loop with the kinds of the open containers in the bits of a
-//!   `u128`: no recursion, no memory that grows with the input, and 128 as the natural limit of depth;
-//! - everything walked is held to the grammar of RFC 8259, since the classifier answers "malformed" for what it
-//!   has read and must not take half a value for a whole one.
+//! - A string's body is examined eight bytes at a time in a `u64`. One test finds the quote, the
+//!   backslash and the control characters.
+//! - One loop skips a value. The kinds of the open containers are the bits of a `u128`: no
+//!   recursion, no memory that grows with the input, and 128 as the natural depth limit.
+//! - Everything read must conform to the grammar of RFC 8259. The classifier reports malformed
+//!   input that it has read, and must not accept half a value.
 //!
-//! Not checked here: UTF-8 inside strings, which is for the reader of a text to pay for (or for
-//! [`validate`](super::message::validate)), and whether `\u` escapes pair up: a lone surrogate is grammatical
-//! (RFC 8259 section 8.2) and only a reader of that text can say what it means.
+//! Two things are not checked. UTF-8 in strings is left to the reader of a text, or to
+//! [`validate`](super::message::validate). A lone surrogate in `\u` escapes conforms to the grammar
+//! (RFC 8259 section 8.2), so the reader of the text handles it.
 //!
-//! Tried and no faster, by what `classify` takes for a Post with its ids last: blocks of sixteen bytes, as two `u64`
-//! or as an array left to the compiler; the string's loop copied into its callers; the special byte taken from the
-//! block instead of from memory again.
+//! These variants were not faster, measured with `classify` on a Post with its ids last: blocks of
+//! sixteen bytes, as two `u64` or as an array left to the compiler; the string loop copied into its
+//! callers; the special byte taken from the block instead of from memory again.
 //!
-//! Advice for changing it: each function that ends inside a number or a key must treat the end of the input as
-//! [`MalformedReason::End`]. A number is the one value without an end mark of its own: what looks like 12 may become 123.
+//! When you change this module: each function that ends inside a number or a key must report the
+//! end of the input as [`MalformedReason::End`]. A number is the only value without an end mark:
+//! what looks like 12 may become 123.
 
 use core::fmt;
 
-/// How many arrays and objects may be open at once. A Post has fewer than ten; 128 is what most JSON readers stop
-/// at, and as many bits as one integer has to remember them by.
+/// How many arrays and objects may be open at once. A Post has fewer than ten. Most JSON readers
+/// stop at 128, and a `u128` has one bit for each.
 pub const DEPTH_MAX: usize = 128;
 
 /// Where and why some bytes are not one JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Malformed {
-    /// Offset of the first byte that cannot stand where it stands; the length of the input where it ends early.
+    /// Offset of the first invalid byte; the length of the input if it ends too early.
     pub at: usize,
     /// What is wrong there.
     pub reason: MalformedReason,
@@ -42,11 +43,11 @@ pub struct Malformed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MalformedReason {
-    /// The input ends before the text does. Also: it holds no value at all.
+    /// The input ends before the text does, or contains no value.
     End,
-    /// A byte that the grammar does not allow here (RFC 8259 section 2), a byte order mark among them.
+    /// A byte that the grammar does not allow here (RFC 8259 section 2), such as a byte order mark.
     Byte,
-    /// A control character inside a string, where only its escape may stand (RFC 8259 section 7).
+    /// A control character inside a string, where only its escape is allowed (RFC 8259 section 7).
     Control,
     /// A backslash followed by no escape of RFC 8259 section 7.
     Escape,
@@ -56,7 +57,7 @@ pub enum MalformedReason {
     Literal,
     /// Something other than white space follows the value.
     Trailing,
-    /// More than [`DEPTH_MAX`] containers are open. It may be JSON; it is not read any further.
+    /// More than [`DEPTH_MAX`] containers are open. It may be JSON, but no more is read.
     TooDeep,
     /// Not UTF-8 (RFC 8259 section 8.1).
     Utf8,
@@ -86,19 +87,20 @@ impl fmt::Display for MalformedReason {
 
 impl core::error::Error for Malformed {}
 
-/// The body of a string as it stands in the input, between its quotes.
+/// The body of a string as received, without its quotes.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a> {
     pub(crate) raw: &'a [u8],
     pub(crate) escaped: bool,
 }
 
-/// The longest name that [`Text::plain`] can spell out of escapes. The longest one compared with has 27 bytes.
+/// The longest name that [`Text::plain`] can decode. The longest name compared with has 27 bytes.
 pub(crate) const NAME_MAX: usize = 48;
 
 impl<'a> Text<'a> {
-    /// The text with its escapes decoded, for comparing with ASCII names. Only what needs decoding is copied; what
-    /// does not fit is longer than any name and gives the empty text, which is no name either.
+    /// Returns the text with its escapes decoded, for comparison with ASCII names. Only a text with
+    /// escapes is copied. A text that does not fit is longer than any name; the result is then
+    /// empty, which is not a name either.
     #[inline]
     pub(crate) fn plain<'b>(&self, buffer: &'b mut [u8; NAME_MAX]) -> &'b [u8]
     where
@@ -118,8 +120,8 @@ impl<'a> Text<'a> {
         buffer.get(..length).unwrap_or_default()
     }
 
-    /// The decoded bytes, one by one. What escapes spell beyond ASCII comes as 0xFF, a byte that no name holds and
-    /// no UTF-8 text either.
+    /// Returns the decoded bytes one by one. Escapes for non-ASCII characters become 0xFF, a byte
+    /// that occurs in no name and in no UTF-8 text.
     pub(crate) fn bytes(&self) -> impl Iterator<Item = u8> + use<'a> {
         let mut rest = self.raw.iter();
         core::iter::from_fn(move || {
@@ -145,14 +147,14 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The number that the text spells with decimal digits and nothing else.
+    /// Returns the number, if the text consists of decimal digits only.
     pub(crate) fn decimal(&self) -> Option<u64> {
         decimal(self.plain(&mut [0; NAME_MAX]))
     }
 }
 
-/// A cursor. The methods of the first group go forward step by step and keep count of the containers that they
-/// opened; [`Scanner::skip_value`] walks a whole value of any depth below that.
+/// A cursor. The methods of the first group advance step by step and count the containers that they
+/// opened. [`Scanner::skip_value`] skips a whole value within the remaining depth.
 pub(crate) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -165,18 +167,19 @@ impl<'a> Scanner<'a> {
         Self { bytes, at: 0, open: 0 }
     }
 
-    /// A scanner at `at`, within an array that lies in nothing else.
+    /// Creates a scanner at `at`, inside an array that is not nested.
     pub(crate) fn inside(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, open: 1 }
     }
 
-    /// Offset of the next byte.
+    /// Returns the offset of the next byte.
     #[inline]
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// How many bytes were looked at: those read, and after a number or a word the one that tells that it is whole.
+    /// Returns the number of bytes examined: those read, and after a number or a word the byte that
+    /// shows that it is complete.
     #[inline]
     pub(crate) fn looked_at(&self) -> usize {
         let bare = self
@@ -187,7 +190,7 @@ impl<'a> Scanner<'a> {
         self.bytes.len().min(self.at + usize::from(bare))
     }
 
-    /// Moves over white space to the next byte and names it, leaving it unread.
+    /// Skips white space and returns the next byte, leaving it unread.
     #[inline]
     pub(crate) fn peek(&mut self) -> Result<u8, Malformed> {
         let (byte, at) = significant(self.bytes, self.at)?;
@@ -206,8 +209,8 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads on to the next key of the object entered last and over its colon; at the object's end reads that and
-    /// leaves the object. `first` is true before the first call and kept by it.
+    /// Reads the next key of the innermost object and its colon. At the object's end, reads that
+    /// and leaves the object. `first` is true before the first call; the calls update it.
     #[inline]
     pub(crate) fn next_key(&mut self, first: &mut bool) -> Result<Option<Text<'a>>, Malformed> {
         let mut byte = self.peek()?;
@@ -231,8 +234,8 @@ impl<'a> Scanner<'a> {
         Ok(Some(key))
     }
 
-    /// Reads on to the next value of the array entered last, leaving it unread; at the array's end reads that,
-    /// leaves the array and answers false. `first` as in [`Scanner::next_key`].
+    /// Advances to the next value of the innermost array, leaving it unread. At the array's end,
+    /// reads that, leaves the array and returns false. `first` as in [`Scanner::next_key`].
     pub(crate) fn next_element(&mut self, first: &mut bool) -> Result<bool, Malformed> {
         let byte = self.peek()?;
         if byte == b']' {
@@ -250,7 +253,8 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Checks that an element of an array is whole: a comma or the array's end follows, which stays unread.
+    /// Checks that an element of an array is complete: a comma or the array's end follows, which
+    /// stays unread.
     pub(crate) fn peek_element_end(&mut self) -> Result<(), Malformed> {
         match self.peek()? {
             b',' | b']' => Ok(()),
@@ -267,7 +271,7 @@ impl<'a> Scanner<'a> {
         Ok(Text { raw: self.bytes.get(start..end - 1).unwrap_or_default(), escaped })
     }
 
-    /// Reads a value inside a container; its text where it is a string.
+    /// Reads a value inside a container. Returns its text if it is a string.
     #[inline]
     pub(crate) fn text(&mut self) -> Result<Option<Text<'a>>, Malformed> {
         if self.peek()? == b'"' {
@@ -277,7 +281,8 @@ impl<'a> Scanner<'a> {
         Ok(None)
     }
 
-    /// Reads a value inside a container; the number where it is a plain one: digits alone, and below 2^64.
+    /// Reads a value inside a container. Returns the number if it is plain: digits only, below
+    /// 2^64.
     #[inline]
     pub(crate) fn integer(&mut self) -> Result<Option<u64>, Malformed> {
         match self.peek()? {
@@ -290,8 +295,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads the number whose first digit was peeked at; its digits where it has nothing else. Whether
-    /// it is whole is for [`Scanner::whole`] to say.
+    /// Reads the number whose first digit was peeked at. Returns its digits if it has nothing else.
+    /// [`Scanner::whole`] checks whether it is complete.
     #[inline]
     pub(crate) fn digits(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         let start = self.at;
@@ -300,8 +305,8 @@ impl<'a> Scanner<'a> {
         Ok(if plain { self.bytes.get(start..end) } else { None })
     }
 
-    /// Reads `front` and the string of `length` digits whose opening quote it ends with, and returns
-    /// the number. Reads nothing if something else follows.
+    /// Reads `front` and the string of `length` digits whose opening quote it ends with, and
+    /// returns the number. Reads nothing if something else follows.
     #[inline]
     pub(crate) fn decimal_behind<const N: usize>(&mut self, front: &[u8; N], length: usize) -> Option<u64> {
         let rest = self.bytes.get(self.at..)?;
@@ -313,14 +318,14 @@ impl<'a> Scanner<'a> {
         Some(number)
     }
 
-    /// Reads a value inside a container and makes sure that it does not go on.
+    /// Skips a value inside a container and checks that it is complete.
     pub(crate) fn skip_whole(&mut self) -> Result<(), Malformed> {
         let marked = matches!(self.peek()?, b'"' | b'{' | b'[');
         self.skip_value()?;
         if marked { Ok(()) } else { self.whole() }
     }
 
-    /// Numbers and words have no end mark: only what follows tells that one is whole.
+    /// Checks that a number or a word is complete: they have no end mark, so the next byte decides.
     #[inline]
     pub(crate) fn whole(&self) -> Result<(), Malformed> {
         match self.bytes.get(self.at) {
@@ -330,7 +335,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Checks that nothing but white space is left.
+    /// Checks that only white space is left.
     pub(crate) fn end(&mut self) -> Result<(), Malformed> {
         while let Some(byte) = self.bytes.get(self.at) {
             if !is_space(*byte) {
@@ -341,7 +346,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads one value of any kind, white space before it included.
+    /// Skips one value of any kind, including white space before it.
     #[inline]
     pub(crate) fn skip_value(&mut self) -> Result<(), Malformed> {
         let (byte, at) = significant(self.bytes, self.at)?;
@@ -354,13 +359,14 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Walks the container that starts at `at` and answers the offset after it. At most `depth` may be open at once.
+/// Skips the container that starts at `at` and returns the offset after it. At most `depth`
+/// containers may be open at once.
 fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malformed> {
     // Bit 0 is the innermost open container: 1 an object, 0 an array.
     let mut kinds: u128 = 0;
     let mut open = 0;
     loop {
-        // A value starts at `at`, white space aside.
+        // A value starts at `at`, after optional white space.
         let (byte, start) = significant(bytes, at)?;
         at = match byte {
             b'"' => string(bytes, start + 1)?.0,
@@ -405,7 +411,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malform
     }
 }
 
-/// Walks a key, whose first byte is `byte`, and its colon.
+/// Skips a key, whose first byte is `byte`, and its colon.
 #[inline]
 fn key(bytes: &[u8], byte: u8, at: usize) -> Result<usize, Malformed> {
     if byte != b'"' {
@@ -422,12 +428,12 @@ fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     }
 }
 
-/// The next byte that is not white space, and where it is.
+/// Returns the next byte that is not white space, and its offset.
 #[inline]
 fn significant(bytes: &[u8], mut at: usize) -> Result<(u8, usize), Malformed> {
     loop {
         match bytes.get(at) {
-            // The service writes no white space: one comparison settles the usual case.
+            // The service writes no white space: one comparison handles the usual case.
             Some(&byte) if byte > b' ' => return Ok((byte, at)),
             Some(&byte) if is_space(byte) => at += 1,
             Some(_) => return Err(malformed(at, MalformedReason::Byte)),
@@ -440,7 +446,7 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// `byte` in each of the eight places.
+/// Returns `byte` in each of the eight bytes.
 const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
@@ -452,19 +458,19 @@ fn eight(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// The high bit of each of the eight bytes that is a quote, a backslash or a control character; bits above the
-/// lowest one set may be wrong (a borrow ran into them), the lowest never is.
+/// Marks the high bit of each of the eight bytes that is a quote, a backslash or a control
+/// character. A borrow may set false marks above the lowest mark, which is always right.
 #[inline]
 const fn special(block: u64) -> u64 {
-    // Flipping bit 1 puts the quote (0x22) next to the controls (0x00 to 0x1F) and the space out of their way,
-    // so that one "less than 0x21" finds both.
+    // Flipping bit 1 moves the quote (0x22) next to the controls (0x00 to 0x1F), and the space away
+    // from them. One "less than 0x21" then finds both.
     let quote_or_control = (block ^ each(0x02)).wrapping_sub(each(0x21));
     let backslash = (block ^ each(b'\\')).wrapping_sub(each(0x01));
     (quote_or_control | backslash) & !block & HIGH
 }
 
-/// Walks the rest of a string from after its opening quote; the offset after the closing one, and whether there
-/// are escapes.
+/// Skips the rest of a string after its opening quote. Returns the offset after the closing quote,
+/// and whether there are escapes.
 #[inline]
 fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Malformed> {
     let mut escaped = false;
@@ -484,8 +490,8 @@ fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Malformed> {
     }
 }
 
-/// Returns the offset of the first quote, backslash or control character, or one among the last seven
-/// bytes of the input.
+/// Returns the offset of the first quote, backslash or control character, or one among the last
+/// seven bytes of the input.
 #[inline]
 pub(crate) fn skip_plain(bytes: &[u8], mut at: usize) -> usize {
     while let Some(block) = eight(bytes, at) {
@@ -498,7 +504,7 @@ pub(crate) fn skip_plain(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Walks one escape from its backslash.
+/// Skips one escape from its backslash.
 #[inline]
 fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     match bytes.get(at + 1) {
@@ -518,7 +524,7 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     }
 }
 
-/// Walks a literal or a number that starts with `byte` at `at`.
+/// Skips a literal or a number that starts with `byte` at `at`.
 #[inline]
 fn scalar(bytes: &[u8], at: usize, byte: u8) -> Result<usize, Malformed> {
     match byte {
@@ -544,7 +550,8 @@ fn literal<const N: usize>(bytes: &[u8], at: usize, word: &[u8; N]) -> Result<us
     ))
 }
 
-/// Walks a number from its first byte; the offset after it, and whether it is digits alone.
+/// Skips a number from its first byte. Returns the offset after it, and whether it consists of
+/// digits only.
 #[inline]
 fn number(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
     let negative = bytes.get(start) == Some(&b'-');
@@ -566,7 +573,7 @@ fn number(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
     Ok((at, plain))
 }
 
-/// Walks one digit or more.
+/// Skips one or more digits.
 #[inline]
 fn digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     let mut at = start;
@@ -587,12 +594,12 @@ fn digits(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     Err(malformed(at, if at == bytes.len() { MalformedReason::End } else { MalformedReason::Number }))
 }
 
-/// The high bit of each of the eight bytes that is more than nine, exactly.
+/// Marks the high bit of each of the eight bytes that is more than nine, without false marks.
 const fn beyond_nine(block: u64) -> u64 {
     ((block & !HIGH).wrapping_add(each(0x80 - 10)) | block) & HIGH
 }
 
-/// The number that decimal digits spell, where there is at least one, nothing else, and it is below 2^64.
+/// Parses a number of at least one decimal digit and nothing else, below 2^64.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -604,8 +611,8 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
         if beyond_nine(block) != 0 {
             return None;
         }
-        // The first digit lies lowest. Neighbours are joined to pairs, pairs to fours, fours to the eight; the
-        // masks drop the lanes that hold no result.
+        // The first digit is the lowest byte. Neighbors are joined to pairs, pairs to fours, fours
+        // to the eight; the masks drop the lanes that hold no result.
         let pairs = block.wrapping_mul(10).wrapping_add(block >> 8) & 0x00FF_00FF_00FF_00FF;
         let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
         let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;

@@ -1,22 +1,25 @@
-//! What a message is, from its bytes: a Post and which, a word of the service about the connection, or neither.
+//! Classifies messages from their bytes: a Post with its id, a message of the service about the
+//! connection, or other.
 //!
-//! A stream carries Posts in two formats, and between them messages of four generations of X's streaming APIs. None
-//! of them bears a mark of its own: which one it is follows from the keys of the top-level object. A session must
-//! know at once (a Post's id, for duplicates; "too many connections", for backing off), at a rate of many thousand
-//! a second, and for whatever bytes arrive. So [`classify`]
+//! A stream carries Posts in two formats, and messages of four generations of X's streaming APIs.
+//! They have no common type field: the keys of the top-level object determine it. A session needs
+//! the result at once (a Post's id to find duplicates, "too many connections" to back off), for
+//! thousands of messages a second and for any bytes. Therefore [`classify`]:
 //!
-//! - is total: every input has an answer, "unknown" and "malformed" among them, and none of them ends anything;
-//! - takes the keys in order of appearance and stops at the first one that settles the matter. The service sends a
-//!   Post's ids first, so some 70 bytes of its 4,000 are read; with the ids last it takes one pass, never two;
-//! - holds what it does read to the grammar of JSON, strictly: it is not fooled by keys inside strings or nested
-//!   objects, nor by escapes in keys and values, and half a number is never an id.
+//! - gives every input a result, including "unknown" and "malformed", none of which ends the
+//!   stream;
+//! - reads the keys in order of appearance and stops at the first one that decides. The service
+//!   sends a Post's ids first, so about 70 bytes of its 4,000 are read. With the ids last it needs
+//!   one pass, never two;
+//! - checks everything it reads against the grammar of JSON. Keys inside strings or nested objects
+//!   do not mislead it, nor do escapes in keys and values, and half a number is never an id.
 //!
-//! The tests, in order of rank:
+//! The rules, in order of precedence:
 //!
 //! ```text
-//!  0  no JSON                                                     Malformed
+//!  0  not JSON                                                    Malformed
 //!  1  array                                                       Array
-//!  2  no object                                                   Unknown
+//!  2  not an object                                               Unknown
 //!  3  type = "connection_metadata"                                ConnectionMetadata
 //!  4  errors is an array, no data                                 StreamError
 //!  5  data is an object                                           Post (v2), Envelope or Compliance (v2)
@@ -31,20 +34,22 @@
 //! 14  anything else                                               Unknown
 //! ```
 //!
-//! and how they go with an early end:
+//! A message is classified before its end as follows:
 //!
-//! - Rows 3, 5, 7 and 9 to 12 settle it when their key appears, row 13 when its second key does and no key of the
-//!   rows 3 to 12, whatever its value, stood before. Keys that follow change nothing.
-//! - Rows 4 and 6 say "no data", so they wait, and the others with them, for `data` or for the end. Row 8 waits for
-//!   the end too. At the end the rows are tried in order of rank.
-//! - `data: null` is no `data`. Of duplicate keys the first counts. The id is `id_str` if it was seen by then and
-//!   is one, else `id`. A number that a reader with 53 bits rounds, which is every `id` of today, is not believed
-//!   alone: `id_str` is looked for behind it, where the service writes it, and else to the end of the message.
+//! - Rows 3, 5, 7 and 9 to 12 decide when their key appears. Row 13 decides at its second key, if
+//!   no key of rows 3 to 12 came before, whatever its value. Later keys change nothing.
+//! - Rows 4 and 6 require that there is no `data`, so they wait for `data` or for the end, and so
+//!   do the rows after them. Row 8 also waits for the end. At the end the rows are tried in order
+//!   of precedence.
+//! - `data: null` counts as absent. Of duplicate keys the first counts.
+//! - The id is `id_str` if it was read by then and is valid, else `id`. A number that a reader with
+//!   53 bits rounds, as every current `id` is, is not trusted alone. `id_str` is then searched
+//!   after it, where the service writes it, and otherwise to the end of the message.
 //!
-//! An answer that was given before the end therefore never changes with the bytes that follow.
+//! A result given before the end therefore never changes with the bytes that follow.
 //!
-//! Checking that a whole message is JSON is a call of its own, [`validate`], and so is taking an array apart,
-//! [`elements`].
+//! Separate calls check that a whole message is JSON ([`validate`]) and split an array
+//! ([`elements`]).
 
 mod array;
 mod classifier;

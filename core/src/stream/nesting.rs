@@ -1,41 +1,43 @@
-//! What a bare LF in a message means: its end, or white space inside a JSON text.
+//! Decides whether a bare LF ends a message or is white space inside a JSON text.
 //!
-//! The service ends messages with CR LF, and a message may hold a bare LF (X docs, PowerTrack,
-//! consuming streaming data). Some of its own messages end in LF alone, and so do those of other
-//! servers. Between the tokens of an object or array that is open, LF is white space, so there, and
-//! only there, the message goes on.
+//! The service ends messages with CR LF, and a message may contain a bare LF (X docs, PowerTrack,
+//! consuming streaming data). Some system messages end in LF alone, and so do those of other
+//! servers. Between the tokens of an open object or array, LF is white space, so there the message
+//! continues.
 //!
-//! A text that cannot be JSON any more ends at the next LF. On a server that uses LF alone, a message
-//! that is cut in the middle thus takes one or two lines behind it along, not the rest of the stream.
-//! An LF inside a string is not JSON, but X's documentation speaks of Posts that contain it: the
-//! message goes on there too.
+//! A text that can no longer be JSON ends at the next LF. On a server that uses LF alone, a cut
+//! message therefore also consumes one or two lines after it, not the rest of the stream. An LF
+//! inside a string is not JSON, but X's documentation mentions Posts that contain it: the message
+//! continues there too.
+//!
+//! Messages are read only after a bare LF, or if they exceed the limit, and each byte once.
 //!
 //! It is read only once a bare LF or a message over the limit has come, and each byte once.
 
 use super::json::skip_plain;
 
-/// How far a message is nested.
+/// The nesting state of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Nesting {
-    /// How much of the message is read.
+    /// Bytes of the message read so far.
     bytes: u64,
     /// How many arrays and objects are open.
     open: u64,
     token: Token,
-    /// A value or key ended last: a separator or the container's end must follow.
+    /// A value or key has ended: a separator or the container's end must follow.
     is_after_value: bool,
-    /// It cannot be JSON any more.
+    /// The text can no longer be JSON.
     is_broken: bool,
 }
 
-/// What the next byte is part of.
+/// The token that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
     None,
     String,
-    /// Behind a backslash in a string.
+    /// After a backslash in a string.
     Escape,
-    /// A number or literal, or something that is no JSON.
+    /// A number or literal, or something that is not JSON.
     Scalar,
 }
 
@@ -43,7 +45,7 @@ impl Nesting {
     pub(super) const START: Self =
         Self { bytes: 0, open: 0, token: Token::None, is_after_value: false, is_broken: false };
 
-    /// Starts over with the next message.
+    /// Restarts with the next message.
     #[inline]
     pub(super) fn restart(&mut self) {
         if self.bytes > 0 {
@@ -56,7 +58,7 @@ impl Nesting {
         self.bytes
     }
 
-    /// Returns true if the JSON text goes on behind an LF.
+    /// Returns true if the JSON text continues after an LF.
     pub(super) const fn goes_on(&self) -> bool {
         self.open > 0 && !self.is_broken
     }
@@ -107,7 +109,7 @@ impl Nesting {
 mod tests {
     use super::*;
 
-    /// Whether the text goes on, read at once and in two pieces cut anywhere.
+    /// Returns whether the text continues, read at once and in two pieces split anywhere.
     fn goes_on(text: &str) -> bool {
         let read = |pieces: [&str; 2]| {
             let mut nesting = Nesting::START;

@@ -1,18 +1,20 @@
-//! Storage for the one message that is cut: its pieces are closed up at the front of the caller's storage.
+//! Storage for the one message that is split across runs: its pieces are joined at the start of the
+//! caller's storage.
 //!
 //! ```text
 //!   input:    ..head of a message | CR LF 1f4 CR LF | middle | end of input      next input: rest CR LF | next..
 //!   storage:  [head of a message][middle][rest]
 //! ```
 //!
-//! Pieces of up to 16 octets (tiny chunks, a read that ends behind a message's first bytes) take a path of their own:
-//! 16 octets are moved whatever the piece's length, and only the length decides how many of them count. That is one
-//! load and one store without a branch on the length, where a copy of variable length is a call that mispredicts.
+//! Pieces of up to 16 bytes (tiny chunks, a read that ends after a message's first bytes) take a
+//! fast path. It copies 16 bytes whatever the piece's length, and only advances by the length. That
+//! is one load and one store without a branch. A copy of variable length would be a call that
+//! mispredicts.
 
-/// ByteCounts that the short path moves at once.
+/// Bytes that the fast path copies at once.
 pub(crate) const BLOCK: usize = 16;
 
-/// How much of the storage is in use. The storage itself is lent to each call.
+/// Tracks how much of the storage is in use. The storage itself is passed to each call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spill {
     length: usize,
@@ -21,7 +23,7 @@ pub(crate) struct Spill {
 impl Spill {
     pub(crate) const EMPTY: Self = Self { length: 0 };
 
-    /// ByteCounts held.
+    /// Returns the number of bytes held.
     #[inline]
     pub(crate) const fn len(self) -> usize {
         self.length
@@ -32,13 +34,13 @@ impl Spill {
         self.length == 0
     }
 
-    /// The last octet held.
+    /// Returns the last byte held.
     #[inline]
     pub(crate) fn last(self, storage: &[u8]) -> Option<u8> {
         storage.get(self.length.checked_sub(1)?).copied()
     }
 
-    /// Takes in `piece`. The caller has checked that it fits.
+    /// Appends `piece`. The caller has checked that it fits.
     #[inline]
     pub(crate) fn push(&mut self, piece: &[u8], storage: &mut [u8]) {
         let end = self.length + piece.len();
@@ -46,8 +48,8 @@ impl Spill {
         self.length = end;
     }
 
-    /// Takes in the first `length` octets of `block`, at most [`BLOCK`] of them. `false`, and nothing done, where the
-    /// storage has not room for a whole block.
+    /// Appends the first `length` bytes of `block`, at most [`BLOCK`]. Returns `false` and does
+    /// nothing if the storage has no room for a whole block.
     #[inline(always)]
     pub(crate) fn push_block(&mut self, block: [u8; BLOCK], length: usize, storage: &mut [u8]) -> bool {
         let Some(room) = storage.get_mut(self.length..).and_then(|room| room.first_chunk_mut::<BLOCK>())
@@ -59,21 +61,22 @@ impl Spill {
         true
     }
 
-    /// Takes in a few octets unless LF is among them: one by one, which is cheaper than calls to search and to copy.
+    /// Appends a few bytes, or returns `false` if LF is among them. One by one is cheaper here than
+    /// calls to search and to copy.
     #[inline(always)]
     pub(crate) fn push_unless_lf(&mut self, piece: &[u8], storage: &mut [u8]) -> bool {
         let end = self.length + piece.len();
-        for (room, &octet) in storage[self.length..end].iter_mut().zip(piece) {
-            if octet == b'\n' {
+        for (room, &byte) in storage[self.length..end].iter_mut().zip(piece) {
+            if byte == b'\n' {
                 return false;
             }
-            *room = octet;
+            *room = byte;
         }
         self.length = end;
         true
     }
 
-    /// Drops the last octet held.
+    /// Drops the last byte held.
     #[inline]
     pub(crate) fn pop(&mut self) {
         self.length = self.length.saturating_sub(1);
@@ -85,17 +88,19 @@ impl Spill {
     }
 }
 
-/// Whether one of the first `length` octets of `block` is LF, without a branch on where.
+/// Returns true if one of the first `length` bytes of `block` is LF, without a branch on its
+/// position.
 ///
-/// Subtracting 1 from each octet of `block ^ LF..` borrows into an octet's high bit exactly where the octet was zero,
-/// and falsely only above a true zero, so the lowest mark is always right, and "any mark among the first" is exact.
+/// Subtracting 1 from each byte of `block ^ LF..` borrows into a byte's high bit exactly if the
+/// byte was zero. False marks occur only above a true zero. The lowest mark is therefore always
+/// right, and "any mark among the first" is exact.
 #[inline(always)]
 pub(crate) const fn has_lf(block: [u8; BLOCK], length: usize) -> bool {
     const ONES: u128 = u128::from_ne_bytes([1; BLOCK]);
     const LFS: u128 = u128::from_ne_bytes([b'\n'; BLOCK]);
     let difference = u128::from_le_bytes(block) ^ LFS;
     let marks = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
-    // For 16 octets the shift is by 128: wrapped to 0, so it is done in two steps.
+    // For 16 bytes the shift is by 128, which wraps to 0, so it is done in two steps.
     let beyond = (u128::MAX << (8 * length / 2)) << (8 * length - 8 * length / 2);
     marks & !beyond != 0
 }

@@ -1,5 +1,5 @@
-//! Whole responses through a connection: the same events for the same content, whatever way it is chunked, cut and
-//! stored.
+//! Tests whole responses: the same content gives the same events, whatever its chunks, splits and
+//! storage.
 
 use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ScannedConnectionEvent};
 use powerstream_core::time::Instant;
@@ -31,7 +31,7 @@ const fn case(name: &'static str, content: &'static [u8], want: &'static [Want])
 
 const METADATA: &[u8] = br#"{"type":"connection_metadata","datacenter":"pdxa","timestamp":1767225600000}"#;
 const POST: &[u8] = br#"{"id_str":"7","text":"caf\u00e9 \ud83d\ude3a"}"#;
-/// A Post with a four-octet character, and what Unicode takes for line ends.
+/// A Post with a four-byte character, and the characters that Unicode treats as line ends.
 const UNICODE: &[u8] = "{\"text\":\"\u{1F63A}\u{2028}\u{2029}\u{85}\u{B}\u{C}\"}".as_bytes();
 const PROBLEM: &[u8] =
     br#"{"errors":[{"title":"operational-disconnect","disconnect_type":"OperationalDisconnect"}]}"#;
@@ -41,9 +41,11 @@ const CASES: &[Case] = &[
     case("nothing", b"", &[]),
     case("one message", b"{\"id\":1}\r\n", &[Message(b"{\"id\":1}")]),
     case("two messages", b"{\"id\":1}\r\n{\"id\":2}\r\n", &[Message(b"{\"id\":1}"), Message(b"{\"id\":2}")]),
-    // A client that takes a chunk of CR LF for a keep-alive, even behind a message, makes one message of two.
+    // A client that treats every chunk of CR LF as a keep-alive, even after a message, joins two
+    // messages.
     case("messages, delimiter alone, keep-alive", b"{\"id\":1}\r\n\r\n{\"id\":2}\r\n\r\n\r\n", &[Message(b"{\"id\":1}"), KeepAlive, Message(b"{\"id\":2}"), KeepAlive, KeepAlive]),
-    // A client that waits for its buffer to end with CR LF keeps the first until the second is whole.
+    // A client that waits for its buffer to end with CR LF delays the first until the second is
+    // complete.
     case("a message and half of one", b"{\"id\":1}\r\n{\"id\":", &[Message(b"{\"id\":1}"), Left(6)]),
     case("keep-alives only", b"\r\n\r\n\r\n\r\n\r\n", &[KeepAlive, KeepAlive, KeepAlive, KeepAlive, KeepAlive]),
     case("keep-alives of LF", b"\n\r\n\n", &[KeepAlive, KeepAlive, KeepAlive]),
@@ -81,11 +83,11 @@ const CASES: &[Case] = &[
     case("CR and LF at every place, LF ends", b"\n\r\r\n\r\n\n\ra\r\n", &[KeepAlive, KeepAlive, KeepAlive, KeepAlive, Message(b"\ra")]),
     case("CR left", b"{}\r\n\r", &[Message(b"{}"), Left(1)]),
     case("message without its LF", b"{}\r\n{}\r", &[Message(b"{}"), Last(b"{}")]),
-    case("four-octet character and Unicode's line ends", b"{\"text\":\"\xF0\x9F\x98\xBA\xE2\x80\xA8\xE2\x80\xA9\xC2\x85\x0B\x0C\"}\r\n", &[Message(UNICODE)]),
+    case("four-byte character and Unicode's line ends", b"{\"text\":\"\xF0\x9F\x98\xBA\xE2\x80\xA8\xE2\x80\xA9\xC2\x85\x0B\x0C\"}\r\n", &[Message(UNICODE)]),
     case("not UTF-8, not JSON", b"\xFF\xFE\r\nhello\r\n[\r\n\xED\xA0\x80\r\n", &[Message(b"\xFF\xFE"), Message(b"hello"), Message(b"["), Message(b"\xED\xA0\x80")]),
-    case("messages of one octet", b"1\r\n2\r\n3\r\n", &[Message(b"1"), Message(b"2"), Message(b"3")]),
+    case("messages of one byte", b"1\r\n2\r\n3\r\n", &[Message(b"1"), Message(b"2"), Message(b"3")]),
     case("a message that looks like a chunk", b"0\r\n\r\n5\r\nhello\r\n", &[Message(b"0"), KeepAlive, Message(b"5"), Message(b"hello")]),
-    case("15, 16 and 17 octets", b"123456789012345\r\n1234567890123456\r\n12345678901234567\r\n", &[Message(b"123456789012345"), Message(b"1234567890123456"), Message(b"12345678901234567")]),
+    case("15, 16 and 17 bytes", b"123456789012345\r\n1234567890123456\r\n12345678901234567\r\n", &[Message(b"123456789012345"), Message(b"1234567890123456"), Message(b"12345678901234567")]),
     case("a short life",
         b"{\"type\":\"connection_metadata\",\"datacenter\":\"pdxa\",\"timestamp\":1767225600000}\r\n\r\n\
           {\"id_str\":\"7\",\"text\":\"caf\\u00e9 \\ud83d\\ude3a\"}\r\n\r\n\
@@ -93,7 +95,8 @@ const CASES: &[Case] = &[
         &[Message(METADATA), KeepAlive, Message(POST), KeepAlive, Message(PROBLEM)]),
 ];
 
-/// What the connection must say behind its head, and octets: delivered, separators, skipped, left.
+/// Returns the events expected after the head, and the expected bytes: delivered, separators,
+/// skipped, left.
 fn expand(content: &[u8], want: &[Want]) -> (Vec<OwnedEvent>, [u64; 4]) {
     let (mut seen, mut delivered, mut skipped, mut left) = (Vec::new(), 0, 0, 0);
     for want in want {
@@ -168,15 +171,15 @@ impl<'a> Response<'a> {
             "{}, {how:?}, at most {}, cut at {cuts:?}",
             case.name, config.message_bytes_max
         );
-        let octets = connection.byte_counts();
+        let counts = connection.byte_counts();
         assert_eq!(
             [
-                octets.head,
-                octets.framing,
-                octets.delivered,
-                octets.separators,
-                octets.skipped,
-                octets.discarded
+                counts.head,
+                counts.framing,
+                counts.delivered,
+                counts.separators,
+                counts.skipped,
+                counts.discarded
             ],
             self.counts,
             "{}: bytes of the head, of framing, delivered, of separators, skipped, discarded",
@@ -238,13 +241,13 @@ fn same_events_for_every_chunking_split_and_storage_size() {
             Left(left) => *left as usize,
             _ => 0,
         });
-        // What must fit is the head, and the longest message with the CR behind it.
+        // The head must fit, and so must the longest message with the CR after it.
         let smallest = HEAD.len().max(longest.max().unwrap_or(0) + 1);
         check_all_ways(case, usize::MAX, &[smallest, smallest + 1, 65_536]);
     }
 }
 
-/// The oracle agrees with the tables, so that it may judge what no table holds.
+/// The oracle agrees with the tables, so it can check cases that no table contains.
 #[test]
 fn reference_decoder_agrees_with_the_table() {
     for case in CASES {
@@ -270,7 +273,7 @@ fn oversized_message_is_skipped_and_the_next_one_is_intact() {
             let mut message = vec![b'x'; length - 1];
             message.push(last);
             let content = [b"{\"id\":1}\r\n", &message[..], b"\r\n\r\n{\"id\":2}\r\n"].concat();
-            // Leaked: a row of the table holds data of the program's whole life.
+            // Leaked: a row of the table has static data.
             let (content, message): (&'static [u8], &'static [u8]) = (content.leak(), message.leak());
             let middle = if fits { Message(message) } else { Skipped(length as u64) };
             let want = vec![Message(b"{\"id\":1}"), middle, KeepAlive, Message(b"{\"id\":2}")].leak();
@@ -292,7 +295,7 @@ fn oversized_message_is_skipped_and_the_next_one_is_intact() {
     }
 }
 
-/// A string of `length` bytes, its quotes included, with `before` and `behind` around it.
+/// Returns a string of `length` bytes including its quotes, with `before` and `behind` around it.
 const fn long<const N: usize>(before: &[u8], behind: &[u8]) -> [u8; N] {
     let mut long = [b'x'; N];
     let start = before.len();
@@ -344,13 +347,14 @@ fn smallest_storage_sizes_limit_messages_accordingly() {
             let wire = streamed(&chunked(content, chunking));
             for cuts in deliveries(wire.len(), 8).take(40) {
                 let want = reference_decoder::response(&wire, connection.config(), storage);
-                assert_eq!(run(&mut connection, pieces(&wire, &cuts)), want, "{storage} octets of storage");
+                assert_eq!(run(&mut connection, pieces(&wire, &cuts)), want, "{storage} bytes of storage");
             }
         }
     }
 }
 
-/// A message is delivered in the call that brings its line end, and all messages of an input in that round.
+/// A message is delivered in the call that brings its line end, and all messages of an input in
+/// that round.
 #[test]
 fn message_is_delivered_by_the_call_that_brings_its_last_byte() {
     let mut wire = HEAD.to_vec();
@@ -370,7 +374,8 @@ fn message_is_delivered_by_the_call_that_brings_its_last_byte() {
     );
 }
 
-/// Each byte is read at most once for its nesting: reading it again at each LF would take minutes here.
+/// Each byte is read at most once for its nesting: reading it again at each LF would take minutes
+/// here.
 #[test]
 fn message_of_many_bare_lfs_is_read_in_linear_time() {
     let lfs = vec![b'\n'; 1 << 18];
@@ -382,7 +387,8 @@ fn message_of_many_bare_lfs_is_read_in_linear_time() {
     }
 }
 
-/// Nothing adds up over a connection that is quiet for months: a day has 4,320 keep-alives.
+/// No counter reaches a limit on a connection that is quiet for months: a day has 4,320
+/// keep-alives.
 #[test]
 fn million_keep_alives_exceed_no_limit() {
     let wire = b"2;quiet=yes\r\n\r\n\r\n".repeat(1_000);

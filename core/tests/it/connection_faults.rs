@@ -1,4 +1,4 @@
-//! What a broken, cut or silent peer makes of a connection: everything whole is delivered, then the fault is named.
+//! Tests faulty, cut and silent peers: complete messages are delivered, then the error is reported.
 
 use powerstream_core::http::{BodyFraming, ChunkErrorKind, HeadErrorKind};
 use powerstream_core::stream::{
@@ -28,7 +28,7 @@ fn assert_runs(name: &str, wire: &[u8], want: &[OwnedEvent]) {
         for cuts in deliveries(wire.len(), 11) {
             let log = run(&mut connection(storage), pieces(wire, &cuts));
             let log = if let [OwnedEvent::Head { .. }, rest @ ..] = log.as_slice() { rest } else { &log };
-            assert_eq!(log, want, "{name}, {storage} octets of storage, cut at {cuts:?}");
+            assert_eq!(log, want, "{name}, {storage} bytes of storage, cut at {cuts:?}");
         }
     }
 }
@@ -36,7 +36,7 @@ fn assert_runs(name: &str, wire: &[u8], want: &[OwnedEvent]) {
 #[test]
 fn complete_messages_are_delivered_before_an_error() {
     use ChunkErrorKind::*;
-    // What stands in a good stream, and at which of its octets it is refused.
+    // Invalid input within a valid stream, and the index of its byte that is refused.
     let broken: [(&[u8], ChunkErrorKind, usize); 12] = [
         (b"\r\n", SizeMissing, 0),
         (b"+2\r\n\r\n\r\n", SizeMissing, 0),
@@ -79,7 +79,7 @@ fn partial_message_before_an_error_is_not_delivered() {
     assert_runs("half", &wire, &[message("{}"), failed, OwnedEvent::Closed(Closed::Cut { undelivered: 0 })]);
     let mut connection = connection(256);
     run(&mut connection, [&wire[..]]);
-    assert_eq!(connection.byte_counts().discarded, 8 + 1, "the half message and the offending octet");
+    assert_eq!(connection.byte_counts().discarded, 8 + 1, "the half message and the offending byte");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn invalid_head_is_reported_with_its_offset() {
 #[test]
 fn close_reports_whether_the_response_was_complete() {
     use Closed::*;
-    // Name, head, body, events, and what the close is called.
+    // Name, head, body, events, and the result of the close.
     type Row = (&'static str, &'static [u8], &'static [u8], &'static [OwnedEvent], Closed);
     let cases: &[Row] = &[
         ("nothing came", b"", b"", &[], CutInHead { undelivered: 0 }),
@@ -234,7 +234,7 @@ fn error_persists_until_the_next_connection() {
     );
 }
 
-/// One storage through many lives: nothing of an earlier one shows.
+/// Reuses one storage for many connections: no trace of an earlier one remains.
 #[test]
 fn reconnecting_resets_all_state() {
     let mut connection = connection(128);
@@ -244,12 +244,13 @@ fn reconnecting_resets_all_state() {
         let wire = streamed(&chunked(b"{\"id\":2}\r\n\r\n", Chunking::Each(3)));
         let log = run(&mut connection, [&wire[..]]);
         let want = [message("{\"id\":2}"), OwnedEvent::KeepAlive, OwnedEvent::End { undelivered: 0 }];
-        assert_eq!(log[1..4], want, "behind a life cut {cut} octets earlier");
+        assert_eq!(log[1..4], want, "behind a life cut {cut} bytes earlier");
         assert_eq!(connection.byte_counts().received, wire.len() as u64);
     }
 }
 
-/// Reads an error document by `cuts`: events behind the head, the document, and how a close would be called.
+/// Reads an error document split at `cuts`. Returns the events after the head, the document, and
+/// the result of a close.
 fn document(storage: usize, wire: &[u8], cuts: &[usize]) -> (Vec<OwnedEvent>, Vec<u8>, Closed) {
     let mut connection = connection(storage);
     connection.handle_connected(NOW);
@@ -338,14 +339,15 @@ fn error_document_is_truncated_at_the_storage_size() {
                 assert_eq!(
                     (events.as_slice(), text.len()),
                     (want, room),
-                    "{length} octets in {storage}, {cuts:?}"
+                    "{length} bytes in {storage}, {cuts:?}"
                 );
             }
         }
     }
 }
 
-/// The two halves of `decode`: what `scan` found can be kept while the connection is borrowed again.
+/// Tests the two halves of `decode`: the result of `scan` can be kept while the connection is
+/// borrowed again.
 #[test]
 fn scan_then_lend_equals_decode() {
     let wire = streamed(b"5\r\n{\"id\"\r\n6\r\n:1}\r\n{\r\n3\r\n}\r\n\r\n2\r\n\r\n\r\n0\r\n\r\n");

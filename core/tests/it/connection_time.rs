@@ -1,5 +1,5 @@
-//! A connection's deadlines on a virtual clock: content keeps a stream alive, nothing else does, and no pattern of
-//! bytes outruns what is absolute.
+//! Tests a connection's deadlines on a virtual clock. Only content keeps a stream alive, and no
+//! pattern of bytes extends an absolute deadline.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl Life {
     }
 }
 
-/// Reads at their times, all from a server that trickles, and the deadline behind each.
+/// Timed reads from a slow server, and the deadline after each.
 #[test]
 fn each_kind_of_input_extends_only_its_deadline() {
     type Step = (u64, &'static [u8], Option<(u64, TimeoutKind)>);
@@ -119,7 +119,7 @@ fn each_kind_of_input_extends_only_its_deadline() {
             ],
         ),
         (
-            "a message has its time from its first octet",
+            "a message is timed from its first byte",
             &[
                 (5, HEAD, Some((30, Idle))),
                 (10, b"100\r\n{", Some((35, Idle))),
@@ -246,10 +246,10 @@ fn paused_reading_does_not_count_as_idle_time() {
     assert_eq!(life.deadline(), Some((seconds(163), Message)), "60 s and the pause");
 }
 
-/// A server that never pauses: each read finds bytes, so no one ever asks whether the time is over.
+/// A server that never pauses: each read returns bytes, so the timeout is never polled.
 #[test]
 fn floods_of_bytes_do_not_extend_absolute_deadlines() {
-    /// What is sent first and then over and over, and what must happen when.
+    /// The bytes sent first, the bytes repeated, and the expected timeout and its time.
     type Row = (&'static str, &'static [u8], &'static [u8], TimeoutKind, u64);
     let rows: [Row; 4] = [
         ("endless field", b"HTTP/1.1 200 OK\r\nA: ", b"", Head, 16_000),
@@ -280,7 +280,7 @@ fn floods_of_bytes_do_not_extend_absolute_deadlines() {
     }
 }
 
-/// Found late, what is unfinished gets as long again, at most a second.
+/// An unfinished part that is read late gets the same time again, at most a second.
 #[test]
 fn late_reader_extends_the_deadline_by_its_own_delay() {
     let mut life = Life::streaming();
@@ -290,7 +290,7 @@ fn late_reader_extends_the_deadline_by_its_own_delay() {
     assert_eq!(life.failure(), None);
     life.feed(b"x", millis(62_600));
     assert_eq!(life.failure(), Some(ConnectionErrorKind::Timeout(Message)));
-    // What ends in time, then, is delivered.
+    // A message that ends within it is delivered.
     let mut life = Life::streaming();
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"x", seconds(3_600));
@@ -355,8 +355,8 @@ fn error_document_gets_the_heads_timeout_and_keeps_what_was_received() {
     assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(150));
 }
 
-/// The loop of a driver: always to the next deadline, or the next bytes, whichever is first. After each timeout the
-/// deadline has moved or the life is over; a loop that gets neither would spin.
+/// The loop of a driver: always to the next deadline, or the next bytes, whichever is first. After
+/// each timeout the deadline has moved or the life is over; a loop that gets neither would spin.
 #[test]
 fn driver_never_spins_and_a_slow_trickle_times_out() {
     let mut message = streamed(b"");
@@ -387,7 +387,7 @@ fn driver_never_spins_and_a_slow_trickle_times_out() {
             }
             now = deadline.at;
             match life.connection.handle_timeout(now) {
-                Timeout::Early => panic!("{name}: woken at the deadline, told it was early"),
+                Timeout::Early => panic!("{name}: woken at the deadline, but reported as early"),
                 Timeout::ReadFirst => {
                     let waiting = if next_byte <= now { bytes.next() } else { None };
                     if let Some(byte) = waiting {

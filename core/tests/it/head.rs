@@ -1,4 +1,4 @@
-//! The head decoder: every row of what is taken and what is refused, delivered in every way.
+//! Tests of the head decoder: every accepted and refused head, under every split.
 
 use powerstream_core::http::BodyFraming::{self, Chunked, Empty, Length, UntilClose};
 use powerstream_core::http::HeadErrorKind::{self, *};
@@ -19,7 +19,7 @@ enum Answer {
 
 fn decode<'a>(limits: HeadLimits, room: usize, input: impl IntoIterator<Item = &'a [u8]>) -> Answer {
     let mut decoder = HeadDecoder::new(limits);
-    // What storage holds beforehand is of no matter.
+    // The initial content of the storage does not matter.
     let mut storage = vec![b'\n'; room];
     let mut before = 0;
     for piece in input {
@@ -27,7 +27,7 @@ fn decode<'a>(limits: HeadLimits, room: usize, input: impl IntoIterator<Item = &
         assert!(consumed <= piece.len());
         match result {
             Ok(Some(head)) => return Answer::Head(head, before + consumed),
-            Ok(None) => assert_eq!(consumed, piece.len(), "unfinished, but octets left"),
+            Ok(None) => assert_eq!(consumed, piece.len(), "unfinished, but bytes left"),
             Err(error) => {
                 assert_eq!(error.at, consumed);
                 return Answer::Refused(error.kind, before + error.at);
@@ -39,7 +39,7 @@ fn decode<'a>(limits: HeadLimits, room: usize, input: impl IntoIterator<Item = &
     Answer::Unfinished
 }
 
-/// The same answer under every delivery; the answer.
+/// Asserts the same answer under every split, and returns it.
 fn decode_all_ways(name: &str, limits: HeadLimits, room: usize, wire: &[u8]) -> Answer {
     let whole = decode(limits, room, [wire]);
     for cuts in deliveries(wire.len(), 2) {
@@ -94,7 +94,7 @@ const ACCEPT: &[Accept] = &[
     accept("much white space around the value", b"HTTP/1.1 200 OK\r\nContent-Length: \t 5 \t \r\n\r\n", 200, Length(5)),
     accept("empty value", b"HTTP/1.1 200 OK\r\nA:\r\nB: \t\r\n\r\n", 200, UntilClose),
     accept("obs-text in a value", b"HTTP/1.1 200 OK\r\nA: \x80\xFF\r\n\r\n", 200, UntilClose),
-    accept("every token octet in a name", b"HTTP/1.1 200 OK\r\n!#$%&'*+-.^_`|~09azAZ: x\r\n\r\n", 200, UntilClose),
+    accept("every token byte in a name", b"HTTP/1.1 200 OK\r\n!#$%&'*+-.^_`|~09azAZ: x\r\n\r\n", 200, UntilClose),
     accept("single LF as line end", b"HTTP/1.1 200 OK\nContent-Length: 5\n\n", 200, Length(5)),
     accept("line ends mixed", b"HTTP/1.1 200 OK\r\nContent-Length: 5\nA: b\r\n\n", 200, Length(5)),
     accept("folded ordinary field", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\td\r\n\r\n", 200, UntilClose),
@@ -148,12 +148,12 @@ fn accepts_every_valid_head() {
     }
 }
 
-/// Where an error is found: at the octet, or only in the whole head.
+/// Where an error is reported: at the byte, or at the end of the head.
 enum At {
-    Octet(usize),
+    Byte(usize),
     End,
 }
-use At::{End, Octet};
+use At::{Byte, End};
 
 struct Reject {
     name: &'static str,
@@ -168,78 +168,78 @@ const fn reject(name: &'static str, wire: &'static [u8], kind: HeadErrorKind, at
 
 #[rustfmt::skip]
 const REJECT: &[Reject] = &[
-    // Status line: refused at the first octet that cannot fit.
-    reject("lower case", b"http/1.1 200 OK\r\n\r\n", NotHttp, Octet(0)),
-    reject("one letter lower case", b"HTTp/1.1 200 OK\r\n\r\n", NotHttp, Octet(3)),
-    reject("two digits of minor version", b"HTTP/1.10 200 OK\r\n\r\n", NotHttp, Octet(8)),
-    reject("no minor version", b"HTTP/1 200 OK\r\n\r\n", NotHttp, Octet(6)),
-    reject("leading zero", b"HTTP/01.1 200 OK\r\n\r\n", NotHttp, Octet(5)),
-    reject("1.2", b"HTTP/1.2 200 OK\r\n\r\n", NotHttp, Octet(7)),
-    reject("2.0", b"HTTP/2.0 200 OK\r\n\r\n", NotHttp, Octet(5)),
-    reject("HTTP/2", b"HTTP/2 200\r\n\r\n", NotHttp, Octet(5)),
-    reject("0.9", b"HTTP/0.9 200 OK\r\n\r\n", NotHttp, Octet(5)),
-    reject("ICY", b"ICY 200 OK\r\n\r\n", NotHttp, Octet(0)),
-    reject("SIP", b"SIP/2.0 200 OK\r\n\r\n", NotHttp, Octet(0)),
-    reject("SSH banner", b"SSH-2.0-OpenSSH_9.6\r\n", NotHttp, Octet(0)),
-    reject("mail banner", b"220 mail.example ESMTP\r\n", NotHttp, Octet(0)),
-    reject("TLS alert", b"\x15\x03\x01\x00\x02\x02\x46", NotHttp, Octet(0)),
-    reject("HTTP/2 settings", b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", NotHttp, Octet(0)),
-    reject("HTML", b"<html><head>", NotHttp, Octet(0)),
-    reject("HTML of a captive portal", b"HTML> portal", NotHttp, Octet(2)),
-    reject("a request", b"GET / HTTP/1.1\r\n\r\n", NotHttp, Octet(0)),
-    reject("empty line first", b"\r\nHTTP/1.1 200 OK\r\n\r\n", NotHttp, Octet(0)),
-    reject("LF first", b"\nHTTP/1.1 200 OK\r\n\r\n", NotHttp, Octet(0)),
-    reject("byte order mark", b"\xEF\xBB\xBFHTTP/1.1 200 OK\r\n\r\n", NotHttp, Octet(0)),
-    reject("two spaces before the code", b"HTTP/1.1  200 OK\r\n\r\n", NotHttp, Octet(9)),
-    reject("tab before the code", b"HTTP/1.1\t200 OK\r\n\r\n", NotHttp, Octet(8)),
-    reject("no space before the code", b"HTTP/1.1200 OK\r\n\r\n", NotHttp, Octet(8)),
-    reject("sign", b"HTTP/1.1 +200 OK\r\n\r\n", NotHttp, Octet(9)),
-    reject("two digits", b"HTTP/1.1 20 OK\r\n\r\n", NotHttp, Octet(11)),
-    reject("four digits", b"HTTP/1.1 2000 OK\r\n\r\n", NotHttp, Octet(12)),
-    reject("no code", b"HTTP/1.1 \r\n\r\n", NotHttp, Octet(9)),
-    reject("no code, no space", b"HTTP/1.1\r\n\r\n", NotHttp, Octet(8)),
-    reject("letter in the code", b"HTTP/1.1 2x0 OK\r\n\r\n", NotHttp, Octet(10)),
-    reject("digits of another script", "HTTP/1.1 \u{662}\u{660}\u{660} OK\r\n\r\n".as_bytes(), NotHttp, Octet(9)),
-    reject("text glued to the code", b"HTTP/1.1 200OK\r\n\r\n", NotHttp, Octet(12)),
-    reject("tab behind the code", b"HTTP/1.1 200\tOK\r\n\r\n", NotHttp, Octet(12)),
-    reject("code 099", b"HTTP/1.1 099 x\r\n\r\n", NotHttp, Octet(9)),
-    reject("code 000", b"HTTP/1.1 000 x\r\n\r\n", NotHttp, Octet(9)),
-    reject("NUL in the reason", b"HTTP/1.1 200 O\0K\r\n\r\n", StatusLine, Octet(14)),
-    reject("bare CR in the reason", b"HTTP/1.1 200 O\rK\r\n\r\n", StatusLine, Octet(15)),
-    reject("bare CR behind the code", b"HTTP/1.1 200\rOK\r\n\r\n", StatusLine, Octet(13)),
-    reject("CR CR LF behind the reason", b"HTTP/1.1 200 OK\r\r\n\r\n", StatusLine, Octet(16)),
-    reject("escape in the reason", b"HTTP/1.1 200 \x1B[2J\r\n\r\n", StatusLine, Octet(13)),
-    reject("DEL in the reason", b"HTTP/1.1 200 \x7F\r\n\r\n", StatusLine, Octet(13)),
+    // Status line: refused at the first invalid byte.
+    reject("lower case", b"http/1.1 200 OK\r\n\r\n", NotHttp, Byte(0)),
+    reject("one letter lower case", b"HTTp/1.1 200 OK\r\n\r\n", NotHttp, Byte(3)),
+    reject("two digits of minor version", b"HTTP/1.10 200 OK\r\n\r\n", NotHttp, Byte(8)),
+    reject("no minor version", b"HTTP/1 200 OK\r\n\r\n", NotHttp, Byte(6)),
+    reject("leading zero", b"HTTP/01.1 200 OK\r\n\r\n", NotHttp, Byte(5)),
+    reject("1.2", b"HTTP/1.2 200 OK\r\n\r\n", NotHttp, Byte(7)),
+    reject("2.0", b"HTTP/2.0 200 OK\r\n\r\n", NotHttp, Byte(5)),
+    reject("HTTP/2", b"HTTP/2 200\r\n\r\n", NotHttp, Byte(5)),
+    reject("0.9", b"HTTP/0.9 200 OK\r\n\r\n", NotHttp, Byte(5)),
+    reject("ICY", b"ICY 200 OK\r\n\r\n", NotHttp, Byte(0)),
+    reject("SIP", b"SIP/2.0 200 OK\r\n\r\n", NotHttp, Byte(0)),
+    reject("SSH banner", b"SSH-2.0-OpenSSH_9.6\r\n", NotHttp, Byte(0)),
+    reject("mail banner", b"220 mail.example ESMTP\r\n", NotHttp, Byte(0)),
+    reject("TLS alert", b"\x15\x03\x01\x00\x02\x02\x46", NotHttp, Byte(0)),
+    reject("HTTP/2 settings", b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", NotHttp, Byte(0)),
+    reject("HTML", b"<html><head>", NotHttp, Byte(0)),
+    reject("HTML of a captive portal", b"HTML> portal", NotHttp, Byte(2)),
+    reject("a request", b"GET / HTTP/1.1\r\n\r\n", NotHttp, Byte(0)),
+    reject("empty line first", b"\r\nHTTP/1.1 200 OK\r\n\r\n", NotHttp, Byte(0)),
+    reject("LF first", b"\nHTTP/1.1 200 OK\r\n\r\n", NotHttp, Byte(0)),
+    reject("byte order mark", b"\xEF\xBB\xBFHTTP/1.1 200 OK\r\n\r\n", NotHttp, Byte(0)),
+    reject("two spaces before the code", b"HTTP/1.1  200 OK\r\n\r\n", NotHttp, Byte(9)),
+    reject("tab before the code", b"HTTP/1.1\t200 OK\r\n\r\n", NotHttp, Byte(8)),
+    reject("no space before the code", b"HTTP/1.1200 OK\r\n\r\n", NotHttp, Byte(8)),
+    reject("sign", b"HTTP/1.1 +200 OK\r\n\r\n", NotHttp, Byte(9)),
+    reject("two digits", b"HTTP/1.1 20 OK\r\n\r\n", NotHttp, Byte(11)),
+    reject("four digits", b"HTTP/1.1 2000 OK\r\n\r\n", NotHttp, Byte(12)),
+    reject("no code", b"HTTP/1.1 \r\n\r\n", NotHttp, Byte(9)),
+    reject("no code, no space", b"HTTP/1.1\r\n\r\n", NotHttp, Byte(8)),
+    reject("letter in the code", b"HTTP/1.1 2x0 OK\r\n\r\n", NotHttp, Byte(10)),
+    reject("digits of another script", "HTTP/1.1 \u{662}\u{660}\u{660} OK\r\n\r\n".as_bytes(), NotHttp, Byte(9)),
+    reject("text glued to the code", b"HTTP/1.1 200OK\r\n\r\n", NotHttp, Byte(12)),
+    reject("tab behind the code", b"HTTP/1.1 200\tOK\r\n\r\n", NotHttp, Byte(12)),
+    reject("code 099", b"HTTP/1.1 099 x\r\n\r\n", NotHttp, Byte(9)),
+    reject("code 000", b"HTTP/1.1 000 x\r\n\r\n", NotHttp, Byte(9)),
+    reject("NUL in the reason", b"HTTP/1.1 200 O\0K\r\n\r\n", StatusLine, Byte(14)),
+    reject("bare CR in the reason", b"HTTP/1.1 200 O\rK\r\n\r\n", StatusLine, Byte(15)),
+    reject("bare CR behind the code", b"HTTP/1.1 200\rOK\r\n\r\n", StatusLine, Byte(13)),
+    reject("CR CR LF behind the reason", b"HTTP/1.1 200 OK\r\r\n\r\n", StatusLine, Byte(16)),
+    reject("escape in the reason", b"HTTP/1.1 200 \x1B[2J\r\n\r\n", StatusLine, Byte(13)),
+    reject("DEL in the reason", b"HTTP/1.1 200 \x7F\r\n\r\n", StatusLine, Byte(13)),
     // Fields.
-    reject("space before the colon", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Field, Octet(18)),
-    reject("tab before the colon", b"HTTP/1.1 200 OK\r\nA\t: b\r\n\r\n", Field, Octet(18)),
-    reject("Transfer-Encoding with a space before the colon", b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n", Field, Octet(34)),
-    reject("space in a name", b"HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", Field, Octet(18)),
-    reject("space before the first name", b"HTTP/1.1 200 OK\r\n A: b\r\n\r\n", Field, Octet(17)),
-    reject("tab before the first name", b"HTTP/1.1 200 OK\r\n\tTransfer-Encoding: chunked\r\n\r\n", Field, Octet(17)),
-    reject("white space only, before the first field", b"HTTP/1.1 200 OK\r\n \r\nA: b\r\n\r\n", Field, Octet(17)),
-    reject("empty name", b"HTTP/1.1 200 OK\r\n: b\r\n\r\n", Field, Octet(17)),
-    reject("no colon", b"HTTP/1.1 200 OK\r\nA\r\n\r\n", Field, Octet(18)),
-    reject("NUL in a name", b"HTTP/1.1 200 OK\r\nA\0: b\r\n\r\n", Field, Octet(18)),
-    reject("control in a name", b"HTTP/1.1 200 OK\r\nA\x01: b\r\n\r\n", Field, Octet(18)),
-    reject("DEL in a name", b"HTTP/1.1 200 OK\r\nA\x7F: b\r\n\r\n", Field, Octet(18)),
-    reject("non-ASCII in a name", b"HTTP/1.1 200 OK\r\n\xC3\xA4: b\r\n\r\n", Field, Octet(17)),
-    reject("delimiters in a name", b"HTTP/1.1 200 OK\r\nA(b): c\r\n\r\n", Field, Octet(18)),
-    reject("quote in a name", b"HTTP/1.1 200 OK\r\n\"A\": c\r\n\r\n", Field, Octet(17)),
-    reject("NUL in a value", b"HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n", Field, Octet(21)),
-    reject("control in a value", b"HTTP/1.1 200 OK\r\nA: \x08\r\n\r\n", Field, Octet(20)),
-    reject("DEL in a value", b"HTTP/1.1 200 OK\r\nA: \x7F\r\n\r\n", Field, Octet(20)),
-    reject("bare CR in a name", b"HTTP/1.1 200 OK\r\nA\rB: c\r\n\r\n", Field, Octet(18)),
-    reject("bare CR in a value", b"HTTP/1.1 200 OK\r\nA: b\rContent-Length: 5\r\n\r\n", Field, Octet(22)),
-    reject("CR CR LF behind a value", b"HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n", Field, Octet(22)),
-    reject("bare CR before a fold", b"HTTP/1.1 200 OK\r\nA: b\r\r\n c\r\n\r\n", Field, Octet(22)),
-    reject("CR and another octet for the empty line", b"HTTP/1.1 200 OK\r\nA: b\r\n\rX\r\n\r\n", Field, Octet(24)),
-    reject("CR CR LF for the empty line", b"HTTP/1.1 200 OK\r\nA: b\r\n\r\r\n\r\n", Field, Octet(24)),
+    reject("space before the colon", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Field, Byte(18)),
+    reject("tab before the colon", b"HTTP/1.1 200 OK\r\nA\t: b\r\n\r\n", Field, Byte(18)),
+    reject("Transfer-Encoding with a space before the colon", b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n", Field, Byte(34)),
+    reject("space in a name", b"HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", Field, Byte(18)),
+    reject("space before the first name", b"HTTP/1.1 200 OK\r\n A: b\r\n\r\n", Field, Byte(17)),
+    reject("tab before the first name", b"HTTP/1.1 200 OK\r\n\tTransfer-Encoding: chunked\r\n\r\n", Field, Byte(17)),
+    reject("white space only, before the first field", b"HTTP/1.1 200 OK\r\n \r\nA: b\r\n\r\n", Field, Byte(17)),
+    reject("empty name", b"HTTP/1.1 200 OK\r\n: b\r\n\r\n", Field, Byte(17)),
+    reject("no colon", b"HTTP/1.1 200 OK\r\nA\r\n\r\n", Field, Byte(18)),
+    reject("NUL in a name", b"HTTP/1.1 200 OK\r\nA\0: b\r\n\r\n", Field, Byte(18)),
+    reject("control in a name", b"HTTP/1.1 200 OK\r\nA\x01: b\r\n\r\n", Field, Byte(18)),
+    reject("DEL in a name", b"HTTP/1.1 200 OK\r\nA\x7F: b\r\n\r\n", Field, Byte(18)),
+    reject("non-ASCII in a name", b"HTTP/1.1 200 OK\r\n\xC3\xA4: b\r\n\r\n", Field, Byte(17)),
+    reject("delimiters in a name", b"HTTP/1.1 200 OK\r\nA(b): c\r\n\r\n", Field, Byte(18)),
+    reject("quote in a name", b"HTTP/1.1 200 OK\r\n\"A\": c\r\n\r\n", Field, Byte(17)),
+    reject("NUL in a value", b"HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n", Field, Byte(21)),
+    reject("control in a value", b"HTTP/1.1 200 OK\r\nA: \x08\r\n\r\n", Field, Byte(20)),
+    reject("DEL in a value", b"HTTP/1.1 200 OK\r\nA: \x7F\r\n\r\n", Field, Byte(20)),
+    reject("bare CR in a name", b"HTTP/1.1 200 OK\r\nA\rB: c\r\n\r\n", Field, Byte(18)),
+    reject("bare CR in a value", b"HTTP/1.1 200 OK\r\nA: b\rContent-Length: 5\r\n\r\n", Field, Byte(22)),
+    reject("CR CR LF behind a value", b"HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n", Field, Byte(22)),
+    reject("bare CR before a fold", b"HTTP/1.1 200 OK\r\nA: b\r\r\n c\r\n\r\n", Field, Byte(22)),
+    reject("CR and another byte for the empty line", b"HTTP/1.1 200 OK\r\nA: b\r\n\rX\r\n\r\n", Field, Byte(24)),
+    reject("CR CR LF for the empty line", b"HTTP/1.1 200 OK\r\nA: b\r\n\r\r\n\r\n", Field, Byte(24)),
     // Interim responses.
     reject("101", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", SwitchingProtocols, End),
     reject("101 behind 100", b"HTTP/1.1 100 x\r\n\r\nHTTP/1.1 101 x\r\n\r\n", SwitchingProtocols, End),
-    reject("malformed interim", b"HTTP/1.1 100 x\r\nA\r\n\r\n", Field, Octet(17)),
-    reject("left-over behind an interim response", b"HTTP/1.1 100 x\r\n\r\nhello", NotHttp, Octet(18)),
+    reject("malformed interim", b"HTTP/1.1 100 x\r\nA\r\n\r\n", Field, Byte(17)),
+    reject("left-over behind an interim response", b"HTTP/1.1 100 x\r\n\r\nhello", NotHttp, Byte(18)),
     // Where the body ends.
     reject("gzip", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", TransferEncoding, End),
     reject("gzip, chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", TransferEncoding, End),
@@ -275,9 +275,9 @@ const REJECT: &[Reject] = &[
     reject("invalid length beside chunked", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n", ContentLength, End),
     reject("list of lengths beside chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5, 5\r\n\r\n", ContentLength, End),
     reject("folded length beside chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length:\r\n 5\r\n\r\n", ContentLength, End),
-    reject("NUL in a length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\0\r\n\r\n", Field, Octet(34)),
-    reject("control in a coding", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0Bchunked\r\n\r\n", Field, Octet(36)),
-    reject("Content-Length with a tab before the colon", b"HTTP/1.1 200 OK\r\nContent-Length\t: 5\r\n\r\n", Field, Octet(31)),
+    reject("NUL in a length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\0\r\n\r\n", Field, Byte(34)),
+    reject("control in a coding", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0Bchunked\r\n\r\n", Field, Byte(36)),
+    reject("Content-Length with a tab before the colon", b"HTTP/1.1 200 OK\r\nContent-Length\t: 5\r\n\r\n", Field, Byte(31)),
     reject("tab inside a length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\t5\r\n\r\n", ContentLength, End),
     reject("different lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", ContentLength, End),
     reject("different lengths in a list", b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n", ContentLength, End),
@@ -307,7 +307,7 @@ fn rejects_invalid_heads_at_the_offending_byte() {
     assert!(REJECT.len() >= ACCEPT.len());
     for Reject { name, wire, kind, at } in REJECT {
         let place = match at {
-            Octet(at) => *at,
+            Byte(at) => *at,
             End => wire.len(),
         };
         for behind in [&b""[..], b"5\r\nhello\r\n"] {
@@ -318,9 +318,9 @@ fn rejects_invalid_heads_at_the_offending_byte() {
     }
 }
 
-/// A body that cannot be read takes nothing from the status of a response that is no success.
+/// The status of an unsuccessful response is valid even if its body cannot be read.
 #[test]
-fn the_status_of_a_refusal_counts_whatever_its_body_is() {
+fn status_of_a_refusal_is_used_even_if_its_body_is_unreadable() {
     for (fields, kind, framing) in [
         ("Content-Encoding: gzip\r\nContent-Length: 5", ContentEncoding, Length(5)),
         ("content-encoding: br\r\nTransfer-Encoding: chunked", ContentEncoding, Chunked),
@@ -439,7 +439,7 @@ fn field_and_interim_response_counts_are_limited() {
         assert_eq!(matches!(answer, Answer::Head(_, end) if end == wire.len()), count <= 2, "{answer:?}");
         assert_eq!(answer == Answer::Refused(Interim, 3 * interim.len()), count > 2, "{answer:?}");
     }
-    // A limit above what can be indexed counts as that.
+    // A limit above the maximum counts as the maximum.
     limits.fields_max = usize::MAX;
     for (fields, taken) in [(256, true), (257, false)] {
         let wire = ["HTTP/1.1 200 OK\n", &"A:\n".repeat(fields), "\n"].concat();
@@ -478,7 +478,7 @@ fn parses_retry_after_and_rate_limit_reset() {
     );
 }
 
-/// The fields as lent behind the head, folds and white space removed.
+/// The fields borrowed from the head, without folds and white space.
 #[test]
 fn lends_header_fields_unchanged() {
     let wire = b"HTTP/1.1 100 x\r\nInterim: gone\r\n\r\nHTTP/1.1 200 OK\r\nX-Powerstream-Datacenter:\t atla \r\nA: b\r\n c:d\r\n\

@@ -1,4 +1,4 @@
-//! Posts that no service sends: mutated trees, written in all ways that JSON allows.
+//! Generates unusual Posts: mutated trees, written in all forms that JSON allows.
 
 use serde_json::Value as Tree;
 
@@ -16,7 +16,7 @@ impl Random {
     }
 }
 
-/// Every value of a tree that is not the tree itself, by its JSON pointer.
+/// Returns every value inside a tree, by its JSON pointer.
 pub(super) fn pointers(tree: &Tree, at: &str, found: &mut Vec<String>) {
     let mut descend = |key: &str, inner: &Tree| {
         let at = format!("{at}/{key}");
@@ -32,7 +32,7 @@ pub(super) fn pointers(tree: &Tree, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Values for where others are expected, many of them nearly right.
+/// Values to put in place of others, many of them nearly valid.
 pub(super) const MISFITS: [&str; 12] = [
     "null",
     "true",
@@ -48,7 +48,8 @@ pub(super) const MISFITS: [&str; 12] = [
     r#"{"id":"77","text":"d"}"#,
 ];
 
-/// Takes a value away, puts a misfit in its place, or a copy of another value under a name that counts elsewhere.
+/// Removes a value, replaces it by an invalid one, or copies another value under a name that is
+/// used elsewhere.
 pub(super) fn mutate(tree: &mut Tree, random: &mut Random) {
     let mut all = Vec::new();
     pointers(tree, "", &mut all);
@@ -79,7 +80,7 @@ pub(super) fn mutate(tree: &mut Tree, random: &mut Random) {
     }
 }
 
-/// Writes a tree in one of its many ways.
+/// Writes a tree in one of its possible forms.
 struct Writer<'r> {
     random: &'r mut Random,
     /// How often what need not be written is: 0 never, else one time in so many.
@@ -165,7 +166,8 @@ impl Writer<'_> {
     }
 }
 
-/// The tree as JSON: members in any order, and where there is noise with duplicates behind, white space and escapes.
+/// The tree as JSON: members in any order, and where there is noise with duplicates behind, white
+/// space and escapes.
 pub(super) fn written(tree: &Tree, noise: usize, random: &mut Random) -> String {
     let mut writer = Writer { random, noise, json: String::new() };
     writer.value(tree);

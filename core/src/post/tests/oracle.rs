@@ -1,7 +1,8 @@
-//! All accessors at once against plain lookups in a tree, on Posts that were mutated and written in all ways.
+//! All accessors at once against plain lookups in a tree, on Posts that were mutated and written in
+//! all ways.
 //!
-//! The tree is a `serde_json::Value` made from the fixtures and mutated (`generate`). The oracle reads it and never sees
-//! the bytes that it was written as.
+//! The tree is a `serde_json::Value` made from the fixtures and mutated (`generate`). The oracle
+//! reads it and never sees the bytes that it was written as.
 
 use std::boxed::Box;
 
@@ -141,7 +142,7 @@ fn read_url(url: Url<'_>) -> [Text; 6] {
         .map(|text| text.map(|text| text.to_string()))
 }
 
-// The oracle. `tree["key"]` is null where there is no such member, or `tree` is no object.
+// The oracle. `tree["key"]` is null if there is no such member, or `tree` is not an object.
 
 fn own(tree: &Tree) -> Text {
     tree.as_str().map(str::to_string)
@@ -376,11 +377,11 @@ fn fixtures() -> [(Format, Tree); 2] {
         .map(|(format, json)| (format, serde_json::from_str(json).unwrap()))
 }
 
-/// Holds every way of asking against the oracle.
+/// Compares every accessor with the oracle.
 fn check(json: &str, tree: &Tree, format: Format) {
     let wanted = match format {
         Format::V2 if tree["data"].is_object() => expected(tree, &tree["data"], format, LEVELS),
-        // Without a Post of its own it refers to nothing, but the rules beside it stay.
+        // Without a Post it refers to nothing, but the rules in the message remain.
         Format::V2 => expected(tree, &Tree::Null, format, LEVELS),
         _ => expected(tree, tree, format, LEVELS),
     };
@@ -445,7 +446,7 @@ fn generated_posts_agree_with_their_json_trees() {
     }
 }
 
-/// A Post that is cut has what lies whole before the cut, and nothing else; none of it panics.
+/// A cut Post has exactly the fields that are complete before the cut, and no accessor panics.
 #[test]
 fn every_prefix_gives_only_complete_fields() {
     for (_, tree) in fixtures() {

@@ -1,4 +1,4 @@
-//! The parts whose arithmetic is worth a look of its own, each against the obvious way.
+//! Tests of the bit arithmetic, each compared with a simple implementation.
 
 use std::format;
 use std::string::ToString;
@@ -75,7 +75,7 @@ fn strings_are_decoded_for_comparison() {
         assert_eq!(text.raw, raw.as_bytes());
         assert_eq!(text.plain(&mut [0; NAME_MAX]), want, "{raw}");
     }
-    // What does not fit is no name, and no cut one.
+    // A text that does not fit gives no name, not a truncated one.
     let long = format!("\"{}\"", r"\u0061".repeat(NAME_MAX + 1));
     let text = Scanner::new(long.as_bytes()).string().unwrap();
     assert_eq!(text.plain(&mut [0; NAME_MAX]), b"");

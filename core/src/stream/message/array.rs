@@ -1,13 +1,13 @@
-//! Takes an array message apart.
+//! Splits an array message into its elements.
 
 use core::ops::Range;
 
 use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 
-/// The elements of an array message, each to be classified by itself.
+/// Returns the elements of an array message, each to be classified separately.
 ///
-/// Whole elements come before the error that ends the iteration, so a message that is cut inside its third element
-/// gives two. Something that is no array gives an error at once.
+/// Complete elements are returned before the error that ends the iteration. A message that is cut
+/// inside its third element thus gives two. A message that is not an array gives an error at once.
 ///
 /// ```
 /// use powerstream_core::stream::{MalformedReason, elements};
@@ -73,7 +73,7 @@ impl<'a> ArrayElements<'a> {
         let start = self.scanner.at();
         self.scanner.skip_value()?;
         let end = self.scanner.at();
-        // A number or literal is whole only with what ends it, and what follows an element is part of the array.
+        // A number or literal is complete only with the byte after it, which is part of the array.
         self.scanner.peek_element_end()?;
         Ok(Some(start..end))
     }
@@ -90,7 +90,7 @@ impl<'a> Iterator for ArrayElements<'a> {
 impl core::iter::FusedIterator for ArrayElements<'_> {}
 
 impl core::fmt::Debug for ArrayElements<'_> {
-    /// How far it is, without the bytes: Posts are not for logs.
+    /// Shows the position without the bytes: Posts do not belong in logs.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("ArrayElements").field("at", &self.scanner.at()).finish_non_exhaustive()
     }

@@ -4,31 +4,32 @@ use super::kind::{Compliance, Format, Kind, PostId, System};
 use super::problem::{self, Field, Problem, ProblemBuilder};
 use crate::stream::json::{Malformed, MalformedReason, NAME_MAX, Scanner, Text, decimal};
 
-/// What [`classify`] found out.
+/// The result of [`classify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Classification {
     /// What the message is.
     pub kind: Kind,
-    /// The Post's id, where it is a Post and has one that is a number below 2^64: `id_str`, which counts
-    /// wherever it stands if `id` may be rounded, as a reader with 53 bits rounds it. An `id` that may be
-    /// rounded is taken as it stands only if there is no `id_str`.
+    /// The Post's id, if the message is a Post whose id is a number below 2^64. It is taken from
+    /// `id_str`, wherever that is, if a reader with 53 bits may round `id`. Such an `id` is used
+    /// only if there is no `id_str`.
     pub post_id: Option<PostId>,
-    /// How many bytes were looked at to find out.
+    /// How many bytes were examined for that.
     pub bytes_read: usize,
 }
 
 impl Classification {
-    /// Whether it is a Post, of either format.
+    /// Returns true if it is a Post of either format.
     #[must_use]
     pub const fn is_post(&self) -> bool {
         matches!(self.kind, Kind::Post { .. })
     }
 }
 
-/// Tells what a message is. Reads no further than it must, never fails, never panics.
+/// Classifies a message. Reads no further than necessary, never fails, never panics.
 ///
-/// UTF-8 is not checked, and what was not read is not known to be JSON; see [`validate`](super::validate).
+/// UTF-8 is not validated, and bytes that were not read are not known to be JSON; see
+/// [`validate`](super::validate).
 ///
 /// ```
 /// use powerstream_core::stream::{Format, Kind, PostId, classify};
@@ -77,11 +78,12 @@ fn decide(scanner: &mut Scanner<'_>) -> Result<Decision, Malformed> {
     }
 }
 
-/// The top-level keys that count.
+/// The top-level keys that the rules use.
 enum Name {
     Id,
     IdStr,
-    /// `text`, `full_text`, `user`, `created_at`: what a Post has and other things with an id have not.
+    /// `text`, `full_text`, `user`, `created_at`: keys that a Post has and other objects with an id
+    /// lack.
     Content,
     Problem(Field),
     Errors,
@@ -96,7 +98,8 @@ enum Name {
 }
 
 impl Name {
-    /// By length first: most keys of a Post are of no interest and are dismissed by that or by one comparison.
+    /// Finds a key, by length first: most keys of a Post are irrelevant, and this or one comparison
+    /// rejects them.
     #[inline]
     fn of(key: &[u8]) -> Self {
         match key.len() {
@@ -151,7 +154,8 @@ impl Name {
         }
     }
 
-    /// Whether the key is one of the rows 3 to 12, so that a Post is not settled after it before the end.
+    /// Returns true if the key is one of rows 3 to 12. A Post after it is then not decided before
+    /// the end.
     fn is_reserved(&self) -> bool {
         !matches!(
             self,
@@ -164,17 +168,18 @@ impl Name {
     }
 }
 
-/// What became of the first `errors` or `data`.
+/// The result of the first `errors` or `data`.
 #[derive(Clone, Copy, PartialEq)]
 enum Slot<T> {
     Absent,
     Null,
-    /// Of another type than the one that counts.
+    /// Its type is not the expected one.
     Unfit,
     Fit(T),
 }
 
-/// The keys of an object so far. An `Option` around an `Option`: whether the key was seen, and what it was good for.
+/// The keys of an object so far. In a nested `Option`, the outer one says if the key was seen, the
+/// inner one is its usable value.
 struct SeenKeys<'a> {
     id: Option<SeenId>,
     id_str: Option<Option<PostId>>,
@@ -184,7 +189,7 @@ struct SeenKeys<'a> {
     errors: Slot<Problem>,
     data: Slot<()>,
     problem: ProblemBuilder<'a>,
-    /// Of the rows 7 and 9 to 12 the highest in rank, while it waits.
+    /// The row of highest precedence among 7 and 9 to 12, while it waits.
     waiting: Option<(u8, Kind)>,
     disconnect: bool,
     warning: bool,
@@ -198,11 +203,11 @@ struct SeenKeys<'a> {
 #[derive(Clone, Copy)]
 struct SeenId {
     id: Option<PostId>,
-    /// No reader rounds it.
+    /// Small enough that no reader rounds it.
     is_exact: bool,
 }
 
-/// So many digits a double holds exactly.
+/// The number of digits that a double holds exactly.
 const EXACT_DIGITS: usize = 15;
 
 fn object(scanner: &mut Scanner<'_>) -> Result<Decision, Malformed> {
@@ -234,7 +239,7 @@ fn object(scanner: &mut Scanner<'_>) -> Result<Decision, Malformed> {
 }
 
 impl<'a> SeenKeys<'a> {
-    /// Takes in the member whose key was just read; the answer, if that settles it.
+    /// Adds the member whose key was just read. Returns the kind, if that decides it.
     #[inline]
     fn member(&mut self, key: &Text<'a>, scanner: &mut Scanner<'a>) -> Result<Option<Decision>, Malformed> {
         let name = Name::of(key.plain(&mut [0; NAME_MAX]));
@@ -246,7 +251,7 @@ impl<'a> SeenKeys<'a> {
                     let digits = scanner.digits()?.unwrap_or_default();
                     let is_exact = (1..=EXACT_DIGITS).contains(&digits.len());
                     if is_post && !is_exact && self.id_str.is_none() {
-                        // As the service writes it, so that one look behind the number decides.
+                        // The service writes it this way, so one look after the number decides.
                         if let Some(id) = scanner.decimal_behind(br#","id_str":""#, digits.len()) {
                             return Ok(Some(post(Some(PostId::new(id)))));
                         }
@@ -287,10 +292,10 @@ impl<'a> SeenKeys<'a> {
         Ok(None)
     }
 
-    /// The same for all but Posts.
+    /// Does the same for all keys but those of Posts.
     #[cold]
     fn rare(&mut self, name: Name, scanner: &mut Scanner<'a>) -> Result<Option<Decision>, Malformed> {
-        // Not all keys that come here make two of one: an `error` again is the same key again.
+        // A repeated key, such as a second `error`, is not a second key.
         let again = match (&name, &self.system) {
             (Name::System(system), Some((other, _))) => system == other,
             (Name::System(_), None) => self.sole,
@@ -369,7 +374,7 @@ impl<'a> SeenKeys<'a> {
         }
     }
 
-    /// The value of `data`: settles it where it is the first one and an object.
+    /// Reads the value of `data`: decides the kind if it is the first one and an object.
     fn data(&mut self, scanner: &mut Scanner<'a>) -> Result<Option<Decision>, Malformed> {
         let byte = scanner.peek()?;
         if self.data != Slot::Absent {
@@ -379,7 +384,8 @@ impl<'a> SeenKeys<'a> {
         if byte != b'{' {
             scanner.skip_whole()?;
             self.data = if byte == b'n' { Slot::Null } else { Slot::Unfit };
-            // With unfit data the rows 4 and 6 are out, and who waited for them need not.
+            // With `data` of another type, rows 4 and 6 are excluded, and the rows that waited for
+            // them may decide.
             let waiting = if self.metadata { Some(Kind::ConnectionMetadata) } else { self.waiting() };
             return Ok(if self.is_pending() { None } else { waiting.map(|kind| (kind, None)) });
         }
@@ -393,8 +399,8 @@ impl<'a> SeenKeys<'a> {
             let key = key.plain(&mut buffer);
             if keys_before == 0 {
                 match Compliance::v2(key) {
-                    // Posts have a `withheld` too (X docs: data dictionary), so that one must stand alone, as all
-                    // events do.
+                    // Posts have a `withheld` too (X docs: data dictionary), so that one must stand
+                    // alone, as all events do.
                     Some(Compliance::Withheld) => withheld = true,
                     Some(event) => return Ok(Some(v2_event(event))),
                     None => {}
@@ -413,7 +419,7 @@ impl<'a> SeenKeys<'a> {
         Ok(Some((Kind::Envelope { partial_errors }, None)))
     }
 
-    /// Settles it with a kind whose value need not be read, or reads over the value.
+    /// Decides for a kind whose value need not be read, or skips the value.
     fn settle_before(
         &mut self,
         kind: Option<(u8, Kind)>,
@@ -426,7 +432,7 @@ impl<'a> SeenKeys<'a> {
         Ok(decision)
     }
 
-    /// Settles it with the kind of `row`, unless a row of higher rank still may come true.
+    /// Decides for the kind of `row`, unless a row of higher precedence may still apply.
     fn settle(&mut self, row: u8, kind: Kind) -> Option<Decision> {
         if !self.is_pending() {
             return Some((kind, None));
@@ -437,7 +443,7 @@ impl<'a> SeenKeys<'a> {
         None
     }
 
-    /// Whether the row 4 or 6 holds so far, and only `data` can still undo it.
+    /// Returns true if row 4 or 6 applies so far, and only `data` can still exclude it.
     fn is_pending(&self) -> bool {
         matches!(self.data, Slot::Absent | Slot::Null)
             && (matches!(self.errors, Slot::Fit(_)) || self.problem.is_problem())
@@ -452,20 +458,20 @@ impl<'a> SeenKeys<'a> {
         self.id.is_some() || self.id_str.is_some()
     }
 
-    /// Whether only an `id` was seen, which may be rounded.
+    /// Returns true if only an `id` was seen, which may be rounded.
     #[inline]
     fn is_rounded(&self) -> bool {
         self.id_str.is_none() && self.id.is_some_and(|id| !id.is_exact)
     }
 
-    /// The Post, after a value. What is still to be read is read only if an `id_str` must be looked for.
+    /// Returns the Post, after a value. Reads on only if an `id_str` must be searched for.
     #[inline]
     fn legacy_post(&self, scanner: &mut Scanner<'a>) -> Result<Decision, Malformed> {
         let id_str = if self.is_rounded() { id_str_behind(scanner)? } else { self.id_str.flatten() };
         Ok(post(id_str.or_else(|| self.id?.id)))
     }
 
-    /// The rows in order of rank, with nothing more to come.
+    /// Applies the rows in order of precedence at the end of the message.
     fn at_end(&self) -> Decision {
         let kind = if self.metadata {
             Kind::ConnectionMetadata
@@ -491,8 +497,8 @@ const fn post(id: Option<PostId>) -> Decision {
     (Kind::Post { format: Format::Legacy, partial_errors: false }, id)
 }
 
-/// Reads an id: a string of digits, or a number. In v2 it is a string in all documentation; that it is
-/// written the other way is no reason to lose a Post.
+/// Reads an id: a string of digits, or a number. In v2 all documentation shows a string; the other
+/// form must not lose a Post either.
 fn id_value(scanner: &mut Scanner<'_>) -> Result<Option<PostId>, Malformed> {
     let id = match scanner.peek()? {
         b'"' => scanner.string()?.decimal(),
@@ -501,7 +507,7 @@ fn id_value(scanner: &mut Scanner<'_>) -> Result<Option<PostId>, Malformed> {
     Ok(id.map(PostId::new))
 }
 
-/// Reads a value of `id` that is no number of digits.
+/// Reads a value of `id` that does not consist of digits only.
 #[cold]
 fn unusual_id(scanner: &mut Scanner<'_>) -> Result<SeenId, Malformed> {
     let is_exact = scanner.peek()? == b'"';
@@ -526,8 +532,8 @@ fn v2_event(event: Compliance) -> Decision {
     (Kind::Compliance { event, format: Format::V2 }, None)
 }
 
-/// Reads an object for the first value of one key: whether it is there, and which plain number it is. With `stop`
-/// reads no further than that.
+/// Searches an object for the first value of one key. Returns whether it is present, and its value
+/// if it is a plain number. With `stop`, reads no further than that.
 fn find(scanner: &mut Scanner<'_>, name: &[u8], stop: bool) -> Result<Option<Option<u64>>, Malformed> {
     let mut found = None;
     scanner.enter()?;

@@ -6,19 +6,20 @@ use super::problem::Problem;
 use crate::stream::json::Malformed;
 use crate::time::UnixTime;
 
-/// What a message is. The service adds kinds without notice: [`Kind::Unknown`] is a normal answer and no reason to
-/// leave the connection.
+/// The kind of a message. The service adds kinds without notice: [`Kind::Unknown`] is a normal
+/// result and does not justify a disconnect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
     /// A Post.
     #[non_exhaustive]
     Post {
-        /// How it is written.
+        /// The Post's format.
         format: Format,
-        /// An `errors` array stood before `data`: parts of what was asked for could not be had. The Post is good,
-        /// the stream goes on (X docs: "Response codes and errors", partial errors). Always false where the array
-        /// follows `data`, since nothing is read that far.
+        /// True if an `errors` array came before `data`: parts of the requested data were not
+        /// available. The Post is valid and the stream continues (X docs: "Response codes and
+        /// errors", partial errors). Always false if the array follows `data`, because no more is
+        /// read then.
         partial_errors: bool,
     },
     /// A v2 envelope whose `data` object has no `id` and no compliance event.
@@ -27,21 +28,25 @@ pub enum Kind {
         /// As in [`Kind::Post`].
         partial_errors: bool,
     },
-    /// An array: one message on the wire, whose [`elements`](super::elements) are messages each.
+    /// An array: one message on the wire whose [`elements`](super::elements) are messages
+    /// themselves.
     Array,
-    /// The datacenter behind the connection, see [`ConnectionMetadata`](super::ConnectionMetadata) (X docs:
-    /// "Powerstream", `localDcOnly`).
+    /// The datacenter behind the connection, see [`ConnectionMetadata`](super::ConnectionMetadata)
+    /// (X docs: "Powerstream", `localDcOnly`).
     ConnectionMetadata,
-    /// `errors` without `data`: the service gives up the stream, or refuses it (X docs: "Handling
+    /// `errors` without `data`: the service ends the stream, or refuses it (X docs: "Handling
     /// disconnections"). The details are those of the first element with a `disconnect_type` or
-    /// `connection_issue`, else of the first one; what it lacks is taken from the object around the array.
+    /// `connection_issue`, else of the first one. Missing details are taken from the object around
+    /// the array.
     StreamError(Problem),
-    /// A problem object on its own, the usual body of an HTTP error (X docs: "Response codes and errors").
+    /// A problem object on its own, the usual body of an HTTP error (X docs: "Response codes and
+    /// errors").
     Problem(Problem),
-    /// A message of PowerTrack and its relatives about the connection (X docs: "PowerTrack API", consuming
-    /// streaming data).
+    /// A message of PowerTrack and its relatives about the connection (X docs: "PowerTrack API",
+    /// consuming streaming data).
     System(System),
-    /// v1.1: the service is about to close (X docs: "Streaming message types", disconnect messages).
+    /// v1.1: the service is about to close (X docs: "Streaming message types", disconnect
+    /// messages).
     #[non_exhaustive]
     Disconnect {
         /// The reason's number, 1 to 14 in the documentation.
@@ -55,7 +60,7 @@ pub enum Kind {
         /// How many since the connection was opened.
         track: Option<u64>,
     },
-    /// Something was deleted, withheld, edited: to be honoured by whoever stores Posts.
+    /// A deletion, withholding or edit, which applications that store Posts must honor.
     #[non_exhaustive]
     Compliance {
         /// What happened.
@@ -65,9 +70,10 @@ pub enum Kind {
     },
     /// Messages of the former user and site streams (X docs: "Streaming message types").
     UserStream,
-    /// JSON of no known kind, or nested deeper than [`DEPTH_MAX`](crate::stream::DEPTH_MAX) before anything was decided.
+    /// JSON of an unknown kind, or nested deeper than [`DEPTH_MAX`](crate::stream::DEPTH_MAX)
+    /// before the kind was decided.
     Unknown,
-    /// Not one JSON text, as far as it was read.
+    /// Not a JSON text, as far as it was read.
     Malformed(Malformed),
 }
 
@@ -93,7 +99,8 @@ pub enum System {
     Info,
 }
 
-/// Compliance events (X docs: "Compliance firehose API"; "Streaming message types"; for v2 "Compliance streams").
+/// Compliance events (X docs: "Compliance firehose API"; "Streaming message types"; for v2
+/// "Compliance streams").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compliance {
@@ -134,7 +141,7 @@ pub enum Compliance {
 }
 
 impl Compliance {
-    /// The event that a top-level key of a legacy message names.
+    /// Returns the event that a top-level key of a legacy message names.
     pub(super) fn legacy(key: &[u8]) -> Option<Self> {
         match key {
             b"status_withheld" => Some(Self::StatusWithheld),
@@ -142,7 +149,7 @@ impl Compliance {
         }
     }
 
-    /// The event that a key of `data` names.
+    /// Returns the event that a key of `data` names.
     pub(super) fn v2(key: &[u8]) -> Option<Self> {
         match key {
             b"withheld" => Some(Self::Withheld),
@@ -172,32 +179,33 @@ impl Compliance {
     }
 }
 
-/// The id of a Post: 64 bits without a sign (X docs: "X IDs"). Ids are ordered by time, within a second or so.
+/// The id of a Post: an unsigned 64-bit number (X docs: "X IDs"). Ids are ordered by time, within a
+/// second or so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PostId(u64);
 
 impl PostId {
-    /// The first id of the kind that holds its time of creation. The ids before it, up to November 2010, were
-    /// counted up.
+    /// The first id that contains its creation time. Earlier ids, up to November 2010, were
+    /// sequential.
     const SNOWFLAKE_MIN: u64 = 29_700_859_247;
 
-    /// The zero of the time inside an id, in milliseconds since 1970: 2010-11-04T01:42:54.657Z.
+    /// The epoch of the time in an id, in milliseconds since 1970: 2010-11-04T01:42:54.657Z.
     const SNOWFLAKE_EPOCH: u64 = 1_288_834_974_657;
 
-    /// The id with this number.
+    /// Creates the id with this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// When the Post was created, to the millisecond: the id's upper 42 bits count them (X docs: "X IDs"). `None`
-    /// for ids from before November 2010, which hold no time.
+    /// Returns when the Post was created, in milliseconds: the upper 42 bits of the id (X docs: "X
+    /// IDs"). `None` for ids from before November 2010, which contain no time.
     ///
     /// ```
     /// use powerstream_core::stream::PostId;

@@ -1,26 +1,29 @@
-//! The one system message whose content a client keeps: where the Posts come from.
+//! The `connection_metadata` message: the only system message whose content a client stores. It
+//! names the source of the Posts.
 
 use super::classifier::classify;
 use super::kind::Kind;
 use crate::stream::json::{Malformed, NAME_MAX, Scanner};
 use crate::time::UnixTime;
 
-/// What a `connection_metadata` message says.
+/// The content of a `connection_metadata` message.
 ///
-/// `{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}` is the first message of a
-/// connection that asked for `localDcOnly` (X docs: "Powerstream"); when else it comes is not documented.
+/// This is the first message of a connection that requested `localDcOnly` (X docs: "Powerstream").
+/// Other occurrences are not documented. An example:
+/// `{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectionMetadata<'a> {
-    /// The datacenter's name as it stands in the message, escapes and all. `None` where there is none, or it is no
-    /// string of UTF-8.
+    /// The datacenter's name as received, still escaped. `None` if it is absent, or not a UTF-8
+    /// string.
     pub datacenter: Option<&'a str>,
     /// The service's clock.
     pub timestamp: Option<UnixTime>,
 }
 
 impl<'a> ConnectionMetadata<'a> {
-    /// Reads the message. `None` for a message of another kind, or one that is not JSON as a whole.
+    /// Parses the message. Returns `None` for a message of another kind, or one that is not valid
+    /// JSON.
     ///
     /// ```
     /// use powerstream_core::stream::ConnectionMetadata;

@@ -1,29 +1,33 @@
-//! What a problem object says, as far as a client acts upon it.
+//! The parts of a problem object that a client acts on.
 //!
-//! X answers errors with objects in the manner of RFC 7807: bare, or in an `errors` array, in the stream and as
-//! bodies of HTTP errors (X docs: "Response codes and errors", "Handling disconnections"). A client decides by
-//! three values: the last segment of the `type` URI, `disconnect_type` and `connection_issue`; older answers have
-//! a numeric `code` instead. The texts are for people and stay in the bytes.
+//! X reports errors as objects similar to those of RFC 7807: bare, or in an `errors` array, in the
+//! stream and as bodies of HTTP errors (X docs: "Response codes and errors", "Handling
+//! disconnections"). A client decides by three values: the last segment of the `type` URI,
+//! `disconnect_type` and `connection_issue`. Older responses have a numeric `code` instead. The
+//! texts are for people and are not parsed.
 
 use crate::stream::json::{Malformed, NAME_MAX, Scanner, Text};
 
-/// What a problem object says. A part that is missing or not of its type is `None`; a word that this version does
-/// not know is the `Other` of its kind.
+/// The values of a problem object. A value that is missing or has another type is `None`. A word
+/// that this version does not know is the `Other` of its enum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The last path segment of `type`; [`ProblemType::UsageCapped`] also where `title` is `UsageCapExceeded`.
+    /// The last path segment of `type`; [`ProblemType::UsageCapped`] also where `title` is
+    /// `UsageCapExceeded`.
     pub problem_type: Option<ProblemType>,
     /// `disconnect_type`.
     pub disconnect_type: Option<DisconnectType>,
     /// `connection_issue`.
     pub connection_issue: Option<ConnectionIssue>,
-    /// `code`, the number of the older form `{"errors":[{"code":88,"message":".."}]}` (X docs: "Rate limits").
+    /// `code`, the number of the older form `{"errors":[{"code":88,"message":".."}]}` (X docs:
+    /// "Rate limits").
     pub code: Option<u32>,
 }
 
-/// The kinds of problem. X writes them as URIs with three different prefixes; only the last path segment counts
-/// (X docs: "Response codes and errors", and the problem schemas of the OpenAPI description).
+/// The kinds of problem. X writes them as URIs with three different prefixes; only the last path
+/// segment counts (X docs: "Response codes and errors", and the problem schemas of the OpenAPI
+/// description).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProblemType {
@@ -82,8 +86,8 @@ impl ProblemType {
         if uri.plain(&mut [0; NAME_MAX]) == b"about:blank" {
             return Self::AboutBlank;
         }
-        // Decoded on the way, since a serialiser may write every slash as `\/`. A segment that does not fit is
-        // none of the names; it is cut, not wrapped, and stays longer than each of them.
+        // Decoded on the way, since a serialiser may write every slash as `\/`. A segment that does
+        // not fit is none of the names; it is cut, not wrapped, and stays longer than each of them.
         let mut segment = [0; NAME_MAX];
         let mut length = 0;
         for byte in uri.bytes() {
@@ -168,7 +172,8 @@ impl DisconnectType {
     }
 }
 
-/// Why a stream cannot be had (X docs: "Handling disconnections"; OpenAPI description, `ConnectionExceptionProblem`).
+/// Why a stream cannot be had (X docs: "Handling disconnections"; OpenAPI description,
+/// `ConnectionExceptionProblem`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionIssue {
@@ -220,7 +225,7 @@ pub(super) struct ProblemBuilder<'a> {
 }
 
 impl<'a> ProblemBuilder<'a> {
-    /// Reads the value of `field`; its text where it is the first `type` and a string.
+    /// Reads the value of `field`. Returns its text if it is the first `type` and a string.
     #[inline]
     pub(super) fn read(
         &mut self,
@@ -252,7 +257,7 @@ impl<'a> ProblemBuilder<'a> {
         Ok(None)
     }
 
-    /// Whether this is a bare problem: a `title`, and a `type` that is a URI.
+    /// Returns true if this is a bare problem: a `title`, and a `type` that is a URI.
     pub(super) fn is_problem(&self) -> bool {
         self.title.is_some() && self.kind.flatten().is_some_and(|kind| is_uri(&kind))
     }
@@ -289,8 +294,9 @@ impl Problem {
     }
 }
 
-/// Whether a text starts as a URI does: with a scheme and a colon (RFC 3986 section 3.1). Enough to tell the
-/// `type` of a problem, `about:blank` included, from the bare words that other messages have there.
+/// Returns true if a text starts like a URI: with a scheme and a colon (RFC 3986 section 3.1). This
+/// is enough to distinguish the `type` of a problem, including `about:blank`, from the bare words
+/// that other messages have there.
 fn is_uri(text: &Text<'_>) -> bool {
     for (index, byte) in text.bytes().enumerate() {
         match byte {
@@ -303,8 +309,8 @@ fn is_uri(text: &Text<'_>) -> bool {
     false
 }
 
-/// Reads an `errors` array. The element that counts is the first one that says why the stream ends or cannot be
-/// had; where none does, the first one.
+/// Reads an `errors` array. The element that counts is the first one that says why the stream ends
+/// or cannot be had; where none does, the first one.
 pub(super) fn errors(scanner: &mut Scanner<'_>) -> Result<Problem, Malformed> {
     let mut chosen: Option<Problem> = None;
     scanner.enter()?;

@@ -1,4 +1,5 @@
-//! The rows of the classification, each with what only looks like it, and the whole-message calls.
+//! Tests of each row of the classification with its near misses, and of the calls on whole
+//! messages.
 
 mod oracle;
 mod validity;
@@ -34,7 +35,7 @@ const fn compliance(event: Compliance, format: Format) -> Kind {
     Kind::Compliance { event, format }
 }
 
-/// A wire sample, what it is, the id, and how many bytes tell; 0 stands for all of them.
+/// A wire sample, its kind, its id, and how many bytes decide; 0 means all of them.
 type Case = (&'static str, Kind, Option<u64>, usize);
 
 #[rustfmt::skip]
@@ -203,7 +204,7 @@ const CASES: &[Case] = &[
     (r#"{"text":"x","id_str":"18446744073709551615"}"#, LEGACY, Some(u64::MAX), 43),
     (r#"{"text":"x","id":18446744073709551616}"#, LEGACY, None, 0),
     (r#"{"text":"x","id":10765432100123456789}"#, LEGACY, Some(10_765_432_100_123_456_789), 0),
-    // A number that may be rounded is not believed alone.
+    // A number that may be rounded is not trusted alone.
     (r#"{"text":"x","id":1050118621198921700,"id_str":"1050118621198921728","x":[]}"#, LEGACY, Some(1_050_118_621_198_921_728), 67),
     (r#"{"text":"x","id":1050118621198921700 , "id_str" : "1050118621198921728","x":[]}"#, LEGACY, Some(1_050_118_621_198_921_728), 71),
     (r#"{"text":"x","id":1.0501186211989217e+18,"id_str":"1050118621198921728","x":[]}"#, LEGACY, Some(1_050_118_621_198_921_728), 70),
@@ -256,7 +257,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_rule_and_its_near_misses() {
+fn every_rule_matches_and_its_near_misses_do_not() {
     for &(wire, kind, id, read) in CASES {
         let class = classify(wire.as_bytes());
         assert_eq!((class.kind, class.post_id), (kind, id.map(PostId::new)), "{wire}");
@@ -278,7 +279,7 @@ fn classification_does_not_change_with_later_bytes() {
                 assert_eq!((class.kind, class.post_id), (whole.kind, whole.post_id), "{wire} cut at {cut}");
             }
         }
-        // Just what was read tells the same, whatever follows.
+        // The bytes read give the same result, whatever follows.
         for tail in ["", "\0", "}", "]", ",\"errors\":[]}", "9", " ", "\"", "\\"] {
             let other = [&wire.as_bytes()[..whole.bytes_read], tail.as_bytes()].concat();
             assert!(!early || classify(&other) == whole, "{wire} with {tail}");
@@ -350,7 +351,7 @@ fn scanned_bytes_must_be_valid_json() {
         assert_eq!(class.bytes_read, wire.len().min(at + 1), "{wire:?}");
         assert_eq!(validate(wire.as_bytes()), Err(Malformed { at, reason }), "{wire:?}");
     }
-    // UTF-8 is the field's business, and unread bytes are nobody's.
+    // The reader of a field validates UTF-8; bytes that were not read are not validated.
     let class = classify(b"{\"x\":\"\xFF\",\"id\":1,\"text\":\xFF");
     assert_eq!((class.kind, class.post_id), (LEGACY, Some(PostId::new(1))));
 }
@@ -390,7 +391,7 @@ fn deep_nesting_is_unknown_and_never_panics() {
         for (depth, kind) in [(127, LEGACY), (128, Kind::Unknown), (100_000, Kind::Unknown)] {
             let inner = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             assert_eq!(classify(format!(r#"{{"x":{inner},"id":1,"text":""}}"#).as_bytes()).kind, kind);
-            // Decided before it: not looked at.
+            // Decided before it, so it is not read.
             assert_eq!(classify(format!(r#"{{"id":1,"text":{inner}}}"#).as_bytes()).kind, LEGACY);
             let nested = format!(r#"{{"errors":[{{"x":{inner}}}]}}"#);
             assert_eq!(classify(nested.as_bytes()).kind, Kind::Unknown, "{depth}");
@@ -444,7 +445,7 @@ fn every_problem_name_is_recognized() {
             assert_eq!(classify(text.as_bytes()).kind, Kind::Problem(of_type(kind)), "{text}");
         }
     }
-    // A long segment is not cut down to a known one.
+    // A long segment is not truncated to a known one.
     let text = format!(r#"{{"title":"x","type":"https://x/conflict{}"}}"#, "t".repeat(100));
     assert_eq!(classify(text.as_bytes()).kind, Kind::Problem(of_type(ProblemType::Other)));
     for (word, kind) in [
@@ -518,7 +519,7 @@ fn snowflake_ids_hold_their_creation_time() {
     assert_eq!(PostId::new(20).to_string(), "20");
 }
 
-/// The elements as text; an error as its place and reason.
+/// Returns the elements as text, and an error as its position and reason.
 fn listed(wire: &[u8]) -> Vec<String> {
     let mut array = elements(wire);
     let list: Vec<_> = array
@@ -556,7 +557,7 @@ fn elements_are_exact_and_end_at_the_first_error() {
     ];
     for (wire, want) in cases {
         assert_eq!(&listed(wire.as_bytes()), want, "{wire}");
-        // A cut array gives the same elements, fewer of them, and then the early end.
+        // A cut array gives the same elements, but fewer, and then an early end.
         for cut in 0..wire.len() {
             let mut list = listed(&wire.as_bytes()[..cut]);
             let Some(last) = list.pop() else { continue };

@@ -335,7 +335,8 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
     if line.len() > 12 && (line[12] != b' ' || !line[12..].iter().all(|&byte| is_text(byte))) {
         return Err(HeadErrorKind::StatusLine);
     }
-    // Folds are put in place first: white space at the start of a line, but not of the first field line.
+    // Folds are put in place first: white space at the start of a line, but not of the first field
+    // line.
     let mut unfolded: Vec<Vec<u8>> = Vec::new();
     let mut folded = Vec::new();
     for (index, line) in lines.iter().enumerate().take(lines.len() - 1).skip(1) {
@@ -382,7 +383,7 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
         Err(kind) => (BodyFraming::UntilClose, Some(kind)),
     };
     match unreadable {
-        // Of a response that is no success the status counts, whatever its body is.
+        // The status of an unsuccessful response is valid, whatever its body is.
         Some(kind) if status < 300 => Err(kind),
         _ => Ok(Some(FinalHead { end, status, framing, unreadable, fields })),
     }
@@ -518,8 +519,8 @@ fn goes_on(text: &[u8]) -> bool {
     open > 0
 }
 
-/// Splits off the last message, which has no delimiter, if it is complete: one JSON text whose end is
-/// certain.
+/// Splits off the last message, which has no delimiter, if it is complete: one JSON text whose end
+/// is certain.
 fn last_message(rest: &[u8], limit: usize) -> Option<&[u8]> {
     let message = rest.strip_suffix(b"\r").unwrap_or(rest);
     // UTF-8 does not matter here.
@@ -528,7 +529,8 @@ fn last_message(rest: &[u8], limit: usize) -> Option<&[u8]> {
     (is_complete && message.len() <= limit).then_some(message)
 }
 
-/// Everything that a connection with `storage` octets must say about a whole response and the close behind it.
+/// Returns all events that a connection with `storage` bytes must report for a response and the
+/// close after it.
 pub(crate) fn response(wire: &[u8], config: &ConnectionConfig, storage: usize) -> Vec<OwnedEvent> {
     let limit = config.message_bytes_max.min(storage.saturating_sub(1));
     let head = match head(wire, config.head, storage) {

@@ -1,4 +1,4 @@
-//! Deadlines: when they end a wait, and what is not held against the peer.
+//! Tests deadlines: when they end a wait, and which delays do not count against the peer.
 
 use powerstream_core::transport_error::TransportErrorKind;
 
@@ -83,7 +83,7 @@ fn only_content_extends_the_idle_timeout() {
     for _ in 0..40 {
         framing = framing.bytes(secs(1), "0");
     }
-    // A size of zeros without end is refused at 16 digits, so an extension goes on behind it.
+    // A chunk size of endless zeros is refused at 16 digits, so an extension follows it.
     let mut extension = Attempt::stream().keep_alive(0).bytes(secs(1), "1;");
     for _ in 0..40 {
         extension = extension.bytes(secs(1), "x");
@@ -102,7 +102,7 @@ fn only_content_extends_the_idle_timeout() {
 
 #[test]
 fn late_wake_up_reads_once_before_timing_out() {
-    // Asleep from 10 s to 90 s; meanwhile came what would have broken the silence.
+    // Asleep from 10 s to 90 s. Meanwhile content arrived that prevents the idle timeout.
     let mut net = Network::always(
         Attempt::stream().keep_alive(secs(5)).line(secs(20), &post(1)).line(secs(25), &post(2)),
     );
@@ -110,11 +110,11 @@ fn late_wake_up_reads_once_before_timing_out() {
     let awake = run(&config(), net.clone(), secs(114));
     assert_eq!(awake.bytes().len(), 2);
     assert!(awake.disconnected.is_empty(), "{:#?}", awake.lines);
-    // Nothing came: one look, and it is over.
+    // Nothing arrived: one read, then the timeout.
     net.rest = Attempt::stream().keep_alive(secs(5));
     let silent = run(&config(), net.clone(), secs(91));
     assert_eq!(ended(&silent), (90_000, "timeout_silence"));
-    // Nothing but framing came.
+    // Only framing arrived.
     net.rest = Attempt::stream().keep_alive(secs(5)).bytes(secs(20), "5;x");
     let framing = run(&config(), net, secs(91));
     assert_eq!(ended(&framing), (90_000, "timeout_silence"));
@@ -122,7 +122,7 @@ fn late_wake_up_reads_once_before_timing_out() {
 
 #[test]
 fn slow_consumer_does_not_count_against_the_server() {
-    // Event 1 is held for ten minutes; the server's next signs of life wait in the socket.
+    // Event 1 is held for ten minutes. The server's next content waits in the socket.
     let attempt = Attempt::stream()
         .line(secs(1), &post(1))
         .line(secs(30), &post(2))
@@ -133,7 +133,7 @@ fn slow_consumer_does_not_count_against_the_server() {
     assert_eq!(run.bytes().len(), 2);
     assert_eq!(run.keep_alives, 1);
     assert_eq!(ended(&run), (626_000, "timeout_silence"), "25 s after the read at 601 s");
-    // Held with nothing more to come: the silence counts from the return.
+    // Held, and nothing more arrives: the idle time counts from the return.
     let run = self::run(
         &config(),
         Network::always(Attempt::stream().line(secs(1), &post(1))).hold(1, secs(100)),
@@ -174,7 +174,7 @@ fn message_times_out_after_60_s() {
 #[test]
 fn endless_message_times_out_although_every_read_brings_bytes() {
     for size in [1, 5_000] {
-        // Each read takes a while, and the next bytes are there before it is asked for.
+        // Each read takes some time, and the next bytes arrive before the next read.
         let mut attempt = Attempt::stream().bytes(0, chunk("{"));
         for _ in 0..700 {
             attempt = attempt.bytes(ms(100), chunk(&"x".repeat(size)));
@@ -190,32 +190,32 @@ fn endless_message_times_out_although_every_read_brings_bytes() {
 
 #[test]
 fn announced_disconnect_closes_after_5_s() {
-    let told = |more: Attempt| {
+    let announced = |more: Attempt| {
         let mut attempt = Attempt::stream().line(ms(1), &post(1)).line(secs(2), OPERATIONAL);
         attempt.acts.extend(more.acts);
         attempt
     };
-    let silent = run(&config(), Network::always(told(Attempt::new())), secs(8));
+    let silent = run(&config(), Network::always(announced(Attempt::new())), secs(8));
     assert_eq!(ended(&silent), (7_001, "timeout_disconnect"));
     assert_eq!(silent.delays()[0], 0);
     assert!(silent.first().announced.is_some());
-    // Keep-alives are no sign that the stream goes on.
+    // Keep-alives do not show that the stream continues.
     let alive = run(
         &config(),
-        Network::always(told((0..10).fold(Attempt::new(), |a, _| a.keep_alive(secs(1))))),
+        Network::always(announced((0..10).fold(Attempt::new(), |a, _| a.keep_alive(secs(1))))),
         secs(9),
     );
     assert_eq!(ended(&alive).1, "timeout_disconnect");
     assert!((7_001..=8_001).contains(&ended(&alive).0), "{:?}", ended(&alive));
-    // Posts are.
+    // Posts do.
     let going = run(
         &config(),
-        Network::always(told((0..20).fold(Attempt::new(), |a, id| a.line(secs(4), &post(id))))),
+        Network::always(announced((0..20).fold(Attempt::new(), |a, id| a.line(secs(4), &post(id))))),
         secs(60),
     );
     assert!(going.disconnected.is_empty(), "{:#?}", going.lines);
-    // The consumer's time is its own here, too.
-    let held = run(&config(), Network::always(told(Attempt::new())).hold(2, secs(60)), secs(68));
+    // Time that the consumer takes does not count here either.
+    let held = run(&config(), Network::always(announced(Attempt::new())).hold(2, secs(60)), secs(68));
     assert_eq!(ended(&held), (67_001, "timeout_disconnect"));
 }
 
@@ -256,8 +256,8 @@ fn announced_reason_selects_the_backoff_schedule() {
         (r#"{"disconnect":{"code":7,"stream_name":"s","reason":"r"}}"#.to_owned(), 5_000, 10_000),
     ];
     for (message, first, second) in cases {
-        let told = || Attempt::stream().line(0, &message).end(0);
-        let run = run(&config(), Network::new([told(), told()]), first / 1_000 * 1_000_000_000 + 1);
+        let announced = || Attempt::stream().line(0, &message).end(0);
+        let run = run(&config(), Network::new([announced(), announced()]), first / 1_000 * 1_000_000_000 + 1);
         let delays: Vec<u128> = run.delays().into_iter().take(2).collect();
         assert_eq!(delays, [u128::from(first), second], "{message}");
     }
@@ -305,7 +305,7 @@ fn wall_clock_jump_after_a_429_does_not_lengthen_the_wait() {
             assert_eq!(run.delays(), [500_000], "{jump} at {event}");
             assert_eq!(run.bytes().len(), 1);
         }
-        // And again a 429 behind the jump: its reset lies in the past, or too far ahead.
+        // Another 429 after the jump: its reset is in the past, or too far ahead.
         let mut net = Network::new([limited(), limited()]);
         net.jumps = vec![(1, 0, jump)];
         let run = run(&config(), net, secs(501));

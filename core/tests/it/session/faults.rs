@@ -23,7 +23,7 @@ fn complete_messages_are_delivered_before_the_disconnect() {
         lines.push(format!("0 disconnected {end} 0"));
         lines
     };
-    // In the same read as the end, or in reads of one octet, then the end.
+    // In the same read as the end, or in reads of one byte, then the end.
     type End = fn(Attempt) -> Attempt;
     let ends: [(&str, &[u8], End, u64); 9] = [
         ("cut", b"", |attempt| attempt.eof(0), 0),
@@ -46,7 +46,7 @@ fn complete_messages_are_delivered_before_the_disconnect() {
             let cause = if cause == "chunk_size" { found } else { cause };
             assert_eq!(run.lines[..6], lines(cause), "{buffer_bytes}");
             assert_eq!(run.messages[..2], [(1, one.clone().into_bytes()), (1, two.clone().into_bytes())]);
-            // What is behind the end is only seen where it came with it.
+            // Bytes after the end are seen only if they arrive with it.
             if buffer_bytes == 16_384
                 || bytes.len() < 15 && !matches!(run.first().reason, DisconnectReason::Protocol(_))
             {
@@ -59,7 +59,7 @@ fn complete_messages_are_delivered_before_the_disconnect() {
 const TOO_MANY: &str = r#"{"title":"ConnectionException","detail":"This stream is currently at the maximum allowed connection limit.","connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}"#;
 
 #[test]
-fn last_message_without_delimiter_is_acted_upon_if_the_body_ends_in_due_form() {
+fn last_message_without_delimiter_takes_effect_if_the_body_is_complete() {
     let length = TOO_MANY.len();
     let until_close = "HTTP/1.1 200 OK\r\n\r\n";
     let with_length = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
@@ -114,7 +114,7 @@ fn shutdown_before_a_last_message_still_delivers_it() {
 }
 
 #[test]
-fn messages_divided_by_a_bare_lf_are_all_acted_upon() {
+fn messages_separated_by_a_bare_lf_all_take_effect() {
     let attempt = Attempt::stream()
         .bytes(0, chunk(&format!("{{\"warning\":{{\"code\":\"FALLING_BEHIND\"}}}}\n{}\r\n", post(2))))
         .bytes(0, chunk(&format!("{}\n{}\n\n", post(3), TOO_MANY)))
@@ -215,7 +215,7 @@ fn persistent_tls_errors_back_off_and_never_give_up() {
             texts.push(run.first().reason.to_string());
         }
     }
-    // Each says something of its own.
+    // Each has a different message.
     let count = texts.len();
     texts.sort();
     texts.dedup();
@@ -272,12 +272,14 @@ fn v2_stream_may_use_lf_and_uses_snake_case_parameters() {
     assert_eq!(lines, [format!("{first} HTTP/1.1"), format!("{first}&backfill_minutes=1 HTTP/1.1")]);
 }
 
-/// A connection that was read to its end at 1 s, and comes back after an outage of so many milliseconds.
+/// Runs a connection that was read to its end at 1 s and reconnects after an outage of `outage`
+/// milliseconds.
 fn after_outage(outage: u64, backfill: bool) -> Run {
     let mut config = config();
     config.backfill = backfill;
     config.local_dc_only = true;
-    // The drop spends the immediate reconnect, so the outage is one long connect that comes about in the end.
+    // The disconnect uses up the immediate reconnect, so the outage is one long connect that
+    // succeeds in the end.
     config.timeouts.connect = std::time::Duration::from_secs(100_000);
     let back = Attempt { connect: Connect::After(ms(outage)), ..Attempt::stream() };
     let net = Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back]);
@@ -286,8 +288,8 @@ fn after_outage(outage: u64, backfill: bool) -> Run {
 
 #[test]
 fn backfill_covers_the_gap_up_to_5_minutes() {
-    // The gap starts a second before the last read that had found nothing more: at -1 s here, the head's time. Five
-    // seconds more are asked for than it is long.
+    // The gap starts a second before the last read that emptied the transport: at -1 s here, the
+    // head's time. The request asks for five seconds more than the gap.
     for (outage, minutes) in [
         (0, 1),
         (1, 1),
@@ -310,7 +312,7 @@ fn backfill_covers_the_gap_up_to_5_minutes() {
         let gap = run.connected[1].1.unwrap();
         // And two milliseconds, which both readings of the clocks may be short of.
         assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_002, "{outage}");
-        // Off: never asked for, the gap is told all the same.
+        // Off: backfill is never requested, and the gap is still reported.
         let off = after_outage(outage, false);
         assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
         assert_eq!((off.connected[1].1, off.connected[1].2), (Some(gap), 0));
@@ -336,14 +338,14 @@ fn backfill_request_is_kept_until_a_stream_was_healthy() {
     config.backfill = true;
     let brief = || Attempt::stream().line(0, &post(1)).eof(ms(1));
     let net = Network::new([
-        // Nothing was ever received, so nothing is asked for.
+        // Nothing was ever received, so no backfill is requested.
         Attempt::failing(TransportErrorKind::Refused),
         Attempt::new().bytes(0, refusal("503 x", "", "")),
         Attempt::stream().keep_alive(secs(20)).eof(0),
         brief(),
         Attempt::failing(TransportErrorKind::Refused),
         brief(),
-        // Healthy, and past what was sent again.
+        // Healthy, and with a Post newer than the backfill.
         Attempt::stream().line(secs(20), &post(id_of(secs(1_000)))).eof(0),
         brief(),
     ]);
@@ -363,7 +365,7 @@ fn id_of(nanos: u64) -> u64 {
 }
 
 #[test]
-fn backfill_covers_what_a_late_path_held_back() {
+fn backfill_covers_posts_that_a_late_path_delayed() {
     let mut config = config();
     config.backfill = true;
     // All it brings was created at 1 s, so that all after that is missing.
@@ -383,7 +385,8 @@ fn interrupted_backfill_is_requested_again() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
-    // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is cut.
+    // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is
+    // cut.
     for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(243), false)] {
         let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
         for _ in 0..4 {
@@ -397,7 +400,7 @@ fn interrupted_backfill_is_requested_again() {
         assert_eq!((minutes[1], minutes[2]), (5, if kept { 5 } else { 1 }), "newest at {newest}");
         assert_eq!(gaps[1] == gaps[2], kept, "{gaps:?}");
     }
-    // Where no newer Post comes, five minutes are enough.
+    // If no newer Post arrives, five minutes are enough.
     let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
     for _ in 0..16 {
         back = back.keep_alive(secs(20));
@@ -459,7 +462,7 @@ fn draining_queue_after_an_announcement_keeps_its_effect() {
 #[test]
 fn messages_near_the_limit_never_overwrite_the_request() {
     let mut config = config();
-    // So long that the request lies right behind the message's room.
+    // So long that the request directly follows the room for the message.
     config.message_bytes_max = 6_000;
     for length in 5_980..6_020 {
         for size in [1, 3, 9, 15, 16] {
@@ -470,12 +473,12 @@ fn messages_near_the_limit_never_overwrite_the_request() {
             let attempt = || Attempt::stream().bytes(0, wire.clone()).eof(0);
             let run = run(&config, Network::new([attempt(), attempt()]), secs(1));
             let requests = &run.net().requests;
-            assert_eq!(requests[0].1, requests[1].1, "{length} octets in chunks of {size}");
+            assert_eq!(requests[0].1, requests[1].1, "{length} bytes in chunks of {size}");
         }
     }
 }
 
-/// The start of the gap behind the first stream, in milliseconds of the virtual clock.
+/// Returns the start of the gap after the first stream, in milliseconds of the virtual clock.
 fn gap_start(run: &Run) -> i64 {
     let from = run.first().gap_from.unwrap();
     assert!(run.connected.get(1).is_none_or(|(_, gap, _)| gap.unwrap().from == from));
@@ -483,8 +486,8 @@ fn gap_start(run: &Run) -> i64 {
 }
 
 #[test]
-fn a_gap_starts_before_what_a_slow_reader_left_behind() {
-    // Every 500 ms a Post whose id holds no time; each read takes 600 ms and returns one of them.
+fn gap_starts_before_posts_that_a_slow_reader_left_unread() {
+    // Every 500 ms a Post whose id has no time. Each read takes 600 ms and returns one of them.
     let mut attempt = Attempt::stream();
     for id in 10..90 {
         attempt = attempt.line(ms(500), &post(id));
@@ -529,7 +532,7 @@ fn a_gap_starts_at_the_newest_post_of_an_array() {
 
 #[test]
 fn gap_starts_before_every_lost_post() {
-    // Half open: what the server sends from 2 s on arrives nowhere.
+    // Half open: nothing that the server sends from 2 s on arrives.
     let half_open = Attempt::stream()
         .line(secs(1), &post(1))
         .line(secs(1) - 1, &post(2))
@@ -539,7 +542,7 @@ fn gap_starts_before_every_lost_post() {
         net.early = early;
         assert!(gap_start(&run(&config(), net, secs(30))) <= 2_000, "{early}");
     }
-    // A reset takes what a slow consumer had not read.
+    // A reset discards the data that a slow consumer had not read.
     let mut attempt = Attempt::stream();
     for id in 0..100 {
         attempt = attempt.line(secs(1), &post(id));
@@ -548,7 +551,7 @@ fn gap_starts_before_every_lost_post() {
     let reset = run(&config(), net, ms(205_500));
     assert_eq!(reset.bytes().len(), 5);
     assert!(gap_start(&reset) <= 5_000);
-    // The same with a buffer so small that each read leaves something behind.
+    // The same with a buffer so small that each read leaves input unread.
     let mut net = Network::new([attempt.act(0, ServerAction::Reset)]).hold(5, secs(50)).hold(9, secs(200));
     net.buffer_bytes = 64;
     let backlog = run(&config(), net, secs(300));
@@ -562,7 +565,7 @@ fn gap_starts_before_every_lost_post() {
         .bytes(secs(20), chunk("id"))
         .eof(secs(20));
     assert!(gap_start(&run(&config(), Network::always(begun), secs(45))) <= 2_000);
-    // The head is read late, and what was sent behind it is lost.
+    // The head is read late, and the data sent after it is lost.
     let late = Attempt::new()
         .bytes(ms(10), HEAD)
         .act(secs(1), ServerAction::Lost)

@@ -1,4 +1,4 @@
-//! Whole lives, and the schedules by which a session comes back.
+//! Tests whole sessions, and their reconnect schedules.
 
 use powerstream_core::transport_error::TransportErrorKind;
 
@@ -76,11 +76,11 @@ fn full_transcript_from_connect_to_shutdown() {
     ];
     assert_eq!(run.lines, expected, "{:#?}", run.lines);
     let announced: Vec<bool> = run.disconnected.iter().map(|(_, _, d)| d.announced.is_some()).collect();
-    assert_eq!(announced.iter().position(|&told| told), Some(0));
-    assert_eq!(announced.iter().filter(|&&told| told).count(), 1);
+    assert_eq!(announced.iter().position(|&is_announced| is_announced), Some(0));
+    assert_eq!(announced.iter().filter(|&&is_announced| is_announced).count(), 1);
 }
 
-/// The delays between the attempts of a network that never comes, in milliseconds.
+/// Returns the delays between the attempts on a network that never connects, in milliseconds.
 fn refused_delays(seed: u64, jitter: u8) -> Vec<u128> {
     let mut config = config();
     config.backoff.jitter_percent = jitter;
@@ -147,7 +147,7 @@ fn short_lived_connections_back_off() {
             "all of it, for less than 20 s",
             Attempt::stream().line(0, METADATA).keep_alive(secs(9)).end(secs(9)),
         ),
-        // A close after 20 s of nothing is no sign of health either.
+        // A close after 20 s without content does not count as healthy either.
         ("nothing but time", Attempt::stream().eof(secs(24))),
     ];
     for (name, shape) in shapes {
@@ -181,10 +181,11 @@ fn stream_is_healthy_with_content_20_s_after_the_head() {
             Network::new([Attempt::stream().eof(0), Attempt::failing(TransportErrorKind::Refused), attempt]);
         run(&config(), net, secs(40)).delays()[..4].to_vec()
     };
-    // The last octet comes a moment before 20 s, or at 20 s: the immediate reconnect is spent, or given back.
+    // The last byte arrives just before 20 s, or at 20 s: the immediate reconnect is used up, or
+    // available again.
     assert_eq!(until(keeps_coming(secs(20) - 1)), [0, 250, 500, 750]);
     assert_eq!(until(keeps_coming(secs(20))), [0, 250, 0, 250]);
-    // What is no content shows no health: sizes and extensions.
+    // Sizes and extensions are not content and do not make a stream healthy.
     let framing = Attempt::stream().bytes(secs(20), "5;ext=1\r\n").eof(0);
     assert_eq!(until(framing), [0, 250, 500, 750]);
 }

@@ -1,4 +1,5 @@
-//! Sessions on a virtual clock: transcripts, schedules, refusals, deadlines, faults, shutdown, secrets.
+//! Sessions on a virtual clock: transcripts, schedules, refusals, deadlines, faults, shutdown,
+//! secrets.
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 
 mod deadlines;

@@ -1,4 +1,5 @@
-//! Random scripts against a model: what was fed whole is delivered, and nothing else; the gap covers what was lost.
+//! Compares random scripts with a model: exactly the complete messages are delivered, and the gap
+//! covers the lost ones.
 //!
 //! The recorder checks every step of these scripts as well; each runs through both drivers.
 
@@ -8,12 +9,13 @@ use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 
-/// What an attempt sends: each message with the place of its last octet on the wire, `None` for one over the limit.
+/// What an attempt sends: each message with the position of its last byte on the wire, `None` for
+/// one over the limit.
 type Sent = Vec<(u64, Option<Vec<u8>>)>;
 
 const LIMIT: usize = 300;
 
-#[allow(clippy::type_complexity, reason = "octets, and the end and bytes of each message in them")]
+#[allow(clippy::type_complexity, reason = "bytes, and the end and bytes of each message in them")]
 fn content(rng: &mut Rng, id: &mut u64) -> (Vec<u8>, Vec<(usize, Option<Vec<u8>>)>) {
     let mut content = Vec::new();
     let mut ends = Vec::new();
@@ -172,7 +174,7 @@ fn check(seed: u64) {
     }
     assert!(delivered.is_empty(), "seed {seed}");
 
-    // I6: what was lost on a connection lies in the gap that is told next.
+    // I6: the Posts lost on a connection are within the next reported gap.
     for (attempt, lost_at) in &run.net().lost {
         let ended = run.disconnected.iter().find(|(_, of, _)| of == attempt);
         let streamed = run.connected.iter().any(|(of, _, _)| of == attempt);

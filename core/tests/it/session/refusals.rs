@@ -243,7 +243,7 @@ fn refusal_body_is_read_with_every_framing() {
 
 /// Final ones stay final, and the others keep their schedule.
 #[test]
-fn the_status_decides_when_the_body_is_in_a_coding_that_was_not_asked_for() {
+fn status_decides_if_the_body_has_a_coding_that_was_not_requested() {
     use RefusalKind as K;
     let gzip = b"\x1F\x8B\x08\0\x03\xFF";
     for (status, kind, wait) in [

@@ -38,7 +38,8 @@ fn shutdown_at_any_time_closes_and_ends_the_session() {
         if let [.., before, _] = &run.lines[..] {
             ends.insert(before.split_once(' ').unwrap().1.to_owned());
         }
-        // What came before is what would have come; behind it there is the rest of the buffer, the close, the end.
+        // What came before is what would have come; behind it there is the rest of the buffer, the
+        // close, the end.
         let same = run.lines.iter().zip(&whole.lines).take_while(|(one, other)| one == other).count();
         assert!(run.lines.len() - same <= 2, "{at}: {:#?}", run.lines);
     }
@@ -140,8 +141,8 @@ fn holds_token(storage: &[u8]) -> bool {
         .any(|run| TOKEN.as_bytes().windows(8).any(|part| run.windows(8).any(|window| window == part)))
 }
 
-/// How many copies of the token the storage holds while the session lives: it is looked at through the request only, so
-/// here the session is dropped at each place and the storage must be clean.
+/// How many copies of the token the storage holds while the session lives: it is looked at through
+/// the request only, so here the session is dropped at each place and the storage must be clean.
 #[test]
 fn token_is_wiped_when_the_session_is_dropped() {
     let config = config();

@@ -1,7 +1,8 @@
 //! The classifier against a slow and obvious one, on generated objects.
 //!
-//! The generator makes a tree and writes it with random white space and escapes; the oracle never sees bytes. It
-//! looks at each prefix of the list of members in turn and asks the rows of the table in order.
+//! The generator makes a tree and writes it with random white space and escapes; the oracle never
+//! sees bytes. It looks at each prefix of the list of members in turn and asks the rows of the
+//! table in order.
 
 use std::format;
 use std::string::{String, ToString};
@@ -325,7 +326,7 @@ fn id(members: &Members, key: &str) -> Option<u64> {
     integer(members, key).or(text(members, key).and_then(digits))
 }
 
-/// Whether an `id` cannot have been rounded.
+/// Returns true if an `id` cannot have been rounded.
 fn is_exact(id: &Json) -> bool {
     match id {
         Bare(word) => word.len() <= 15 && digits(word).is_some(),

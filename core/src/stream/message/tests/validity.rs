@@ -7,8 +7,8 @@ use super::oracle::Random;
 use super::*;
 use crate::stream::json::{Malformed, MalformedReason};
 
-/// What serde_json refuses in building a value although the grammar allows it: lone surrogates, numbers too big
-/// for a double.
+/// What serde_json refuses in building a value although the grammar allows it: lone surrogates,
+/// numbers too big for a double.
 const BEYOND_GRAMMAR: &[&str] = &["surrogate", "hex escape", "number out of range"];
 
 /// Whether serde_json takes it; `None` where its answer is not about grammar.
