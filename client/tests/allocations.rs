@@ -21,7 +21,8 @@ use powerstream_core::transport_error::TransportError;
 struct Counting;
 
 thread_local! {
-    /// Bytes that this thread has taken and not given back, and the most that ever was: the test harness allocates on its own.
+    /// Bytes that this thread has taken and not given back, and the most that ever was: the test
+    /// harness allocates on its own.
     static LIVE: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
     /// Allocations of this thread.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };

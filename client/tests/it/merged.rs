@@ -1,4 +1,5 @@
-//! Several connections as one stream, on a virtual clock: first arrivals, fairness, gaps, ends, cancellation.
+//! Several connections as one stream, on a virtual clock: first arrivals, fairness, gaps, ends,
+//! cancellation.
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
@@ -30,7 +31,8 @@ fn posts(log: &[String]) -> Vec<u64> {
 #[test]
 fn delivers_each_post_once_from_its_first_arrival() {
     let world = Rc::new(World::default());
-    // Post n is sent at 10 n; a carries it 3 ms later, b 1 ms or, each fourth, 8 ms; each tenth comes twice in a row.
+    // Post n is sent at 10 n; a carries it 3 ms later, b 1 ms or, each fourth, 8 ms; each tenth
+    // comes twice in a row.
     let twice = |n: u64, at: u64| std::iter::repeat_n((at, post(n)), if n % 10 == 0 { 2 } else { 1 });
     let a = stream((1..=100).flat_map(|n| twice(n, 10 * n + 3)));
     let b = stream((1..=100).flat_map(|n| twice(n, 10 * n + if n % 4 == 0 { 8 } else { 1 })));
@@ -131,7 +133,8 @@ fn losing_one_of_two_replicas_is_no_gap() {
     assert_eq!(others, wanted);
     let record = merged.merge().connection(id(1));
     assert_eq!((record.gaps(), record.connects(), record.state()), (1, 2, ConnectionState::Streaming));
-    // From the last read before which everything sent had been delivered, less a second on the way, and rounded up by two milliseconds.
+    // From the last read before which everything sent had been delivered, less a second on the way,
+    // and rounded up by two milliseconds.
     assert_eq!(record.gap_time(), Duration::from_millis(4_902 - 4_000 + 1_000));
 }
 
@@ -165,8 +168,9 @@ fn losing_one_of_two_partitions_is_its_gap() {
 #[test]
 fn reports_a_gap_of_both_replicas_once() {
     let world = Rc::new(World::default());
-    // Both carry nothing after 2,000. It takes a 25 s to notice; b is reset at 10,000 and comes back at 26,500, when a still counts as
-    // well. That what lies between was nobody's is known when a is found dead.
+    // Both carry nothing after 2,000. It takes a 25 s to notice; b is reset at 10,000 and comes
+    // back at 26,500, when a still counts as well. That what lies between was nobody's is known
+    // when a is found dead.
     let a = stream((1..=20).map(|n| (100 * n, post(n))));
     let b = stream((1..=20).map(|n| (100 * n, post(n)))).reset(10_000);
     let later = || stream([(40_000, post(99))]);
@@ -480,7 +484,8 @@ fn refuses_no_connections_and_too_many() {
     assert!(matches!(Merged::new(lines(), &window).err(), Some(MergeError::Window(_))));
 }
 
-/// Random scripts against a map: every Post that was fed whole to any connection comes once, when it first did.
+/// Random scripts against a map: every Post that was fed whole to any connection comes once, when
+/// it first did.
 #[test]
 fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
     for seed in 0..400 {
@@ -555,7 +560,8 @@ fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
     }
 }
 
-/// Random lives of live streams: whatever was sent to nobody lies in a gap that was told, or in the one that is open at the end.
+/// Random lives of live streams: whatever was sent to nobody lies in a gap that was told, or in the
+/// one that is open at the end.
 #[test]
 fn every_undelivered_post_is_in_a_reported_gap() {
     const END: u64 = 150_000;
@@ -600,7 +606,8 @@ fn every_undelivered_post_is_in_a_reported_gap() {
             };
             let mut gaps: Vec<_> = log.iter().filter_map(|line| numbers(line, "misses")).collect();
             told += gaps.len();
-            // Whoever is connected in the end may be dead: what is sent from then on is not known to be missing yet.
+            // Whoever is connected in the end may be dead: what is sent from then on is not known
+            // to be missing yet.
             gaps.extend(log.iter().filter_map(|line| numbers(line, "interrupted at")).next_back().filter(
                 |_| {
                     let over = groups.iter().enumerate().filter(|(_, of)| **of == group);

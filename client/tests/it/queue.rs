@@ -1,4 +1,5 @@
-//! The hand-over between reader and consumer: bounds, policies, exact counts in exact places, wake-ups, the pump.
+//! The hand-over between reader and consumer: bounds, policies, exact counts in exact places,
+//! wake-ups, the pump.
 #![allow(clippy::unwrap_used)]
 
 use std::future::Future;
@@ -180,7 +181,8 @@ fn queues_a_keep_alive_only_while_empty() {
     assert_eq!(receiver.stats().dropped, Loss::default());
 }
 
-/// Any script under any bounds: what comes out is what went in, in order, and what is missing is told in its place.
+/// Any script under any bounds: what comes out is what went in, in order, and what is missing is
+/// told in its place.
 #[test]
 fn reports_losses_in_their_exact_place() {
     for seed in 0..3_000 {
@@ -560,7 +562,8 @@ fn pumps_a_merged_stream_and_returns_it() {
         };
         counts[kind] += 1;
     }
-    // Two beginnings, two ends, two refusals, twice over; the group's interruption, and the two milliseconds in which either began.
+    // Two beginnings, two ends, two refusals, twice over; the group's interruption, and the two
+    // milliseconds in which either began.
     assert_eq!(counts, [20, 8, 2]);
     assert_eq!(merged.merge().connections().iter().map(|record| record.first_arrivals()).sum::<u64>(), 20);
 }

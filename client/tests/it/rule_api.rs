@@ -1,4 +1,5 @@
-//! The rules endpoints: what is sent, and what is read out of every form of answer that is recorded or documented.
+//! The rules endpoints: what is sent, and what is read out of every form of answer that is recorded
+//! or documented.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 

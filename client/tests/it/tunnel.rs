@@ -1,5 +1,5 @@
-//! Any transport through a proxy, by hand: what goes out, what follows from each answer, and that nothing is lost or
-//! started twice when a future is dropped.
+//! Any transport through a proxy, by hand: what goes out, what follows from each answer, and that
+//! nothing is lost or started twice when a future is dropped.
 
 #![allow(clippy::unwrap_used)]
 

@@ -198,13 +198,13 @@ fn leaf(term: &Term, view: &View<'_>, options: MatchOptions, buffer: &mut Buffer
 }
 
 /// A string, folded and split.
-struct Analysed {
+struct Analyzed {
     text: String,
     origins: Vec<usize>,
     tokens: Vec<Token>,
 }
 
-impl Analysed {
+impl Analyzed {
     fn new(text: &str) -> Self {
         let (text, origins) = folded_with_origins(text);
         let tokens = split(&text);
@@ -266,7 +266,7 @@ fn answer(atom: Atom<'_>, view: &View<'_>) -> (Answer, Option<Found>) {
 fn search(
     domain: Domain,
     view: &View<'_>,
-    find: impl Fn(&'static str, &Analysed) -> Option<Range<usize>>,
+    find: impl Fn(&'static str, &Analyzed) -> Option<Range<usize>>,
 ) -> (Answer, Option<Found>) {
     let mut buffer = String::new();
     let mut found = None;
@@ -275,7 +275,7 @@ fn search(
             return;
         }
         let readable = domain.cut(text.read(&mut buffer));
-        if let Some(characters) = find(field, &Analysed::new(readable)) {
+        if let Some(characters) = find(field, &Analyzed::new(readable)) {
             found = Some(Found::new(source, field, Some(text.received(characters))));
         }
     });

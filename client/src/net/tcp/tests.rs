@@ -1,5 +1,5 @@
-//! On a reactor in virtual time, whose network does as it is told. A task is polled only once it was woken, by the waker
-//! that it left last: whoever forgets to arrange for that is found stuck.
+//! On a reactor in virtual time, whose network does as it is told. A task is polled only once it
+//! was woken, by the waker that it left last: whoever forgets to arrange for that is found stuck.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::format;
@@ -381,7 +381,8 @@ fn the_deadline_ends_an_attempt_and_a_close_drops_it() {
 
 #[test]
 fn resolves_once_per_connect_and_ignores_a_stale_answer() {
-    // The first answer comes during the second attempt, and counts; the second during a wait, and does not.
+    // The first answer comes during the second attempt, and counts; the second during a wait, and
+    // does not.
     let net = Net::new()
         .finds(Some((150, Ok(&["127.0.0.1:80"]))))
         .finds(Some((150, Ok(&["127.0.0.2:80"]))))
@@ -536,7 +537,8 @@ fn a_shutdown_wakes_every_wait() {
     }
 }
 
-/// A whole life, with each future dropped whenever it has to wait: the events are the same, and nothing is done twice.
+/// A whole life, with each future dropped whenever it has to wait: the events are the same, and
+/// nothing is done twice.
 #[test]
 fn futures_dropped_at_every_await_lose_nothing() {
     let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

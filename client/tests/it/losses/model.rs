@@ -4,8 +4,8 @@
 //!   the Post reached that datacenter: after the datacenter's lag and a jitter, so out of order.
 //!   Keep-alives come after an interval without a message.
 //! - **The path** delivers in order and late: it stalls, catches up at once or slowly, holds bytes
-//!   back and flushes them from time to time, adds a constant delay, swallows everything, and is cut
-//!   with what is in it.
+//!   back and flushes them from time to time, adds a constant delay, swallows everything, and is
+//!   cut with what is in it.
 //! - **The client's machine** is stopped (nothing runs, the clock goes on) or suspended (the
 //!   monotonic clock stands still as well), and has a wall clock that is off.
 //!

@@ -59,8 +59,8 @@ pub enum Attempt {
     Refused,
     Never,
     Open(VecDeque<(u64, Act)>),
-    /// Carries the Posts of a group from when it is connected, for so long; what is sent afterwards never arrives, and after so much more it
-    /// is reset.
+    /// Carries the Posts of a group from when it is connected, for so long; what is sent afterwards
+    /// never arrives, and after so much more it is reset.
     Live {
         group: u64,
         alive: u64,
@@ -329,7 +329,8 @@ impl Wake for Woken {
     }
 }
 
-/// `milliseconds connection what`, a line for each event; stops before the first that happens after `limit`.
+/// `milliseconds connection what`, a line for each event; stops before the first that happens after
+/// `limit`.
 pub fn run(merged: &mut Stream, world: &World, limit: u64) -> Vec<String> {
     let log = RefCell::new(Vec::new());
     let woken = Arc::new(Woken::default());
