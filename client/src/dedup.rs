@@ -4,7 +4,7 @@
 //! [`Window`] of ids removes them here: from a single stream ([`Deduped`]), and from a
 //! [merged](crate::merged) stream, whose connections share a window.
 //!
-//! - A duplicate is released from the read buffer without being copied or delivered.
+//! - A duplicate is released before it is delivered, and no copy is made for the consumer.
 //! - An array without duplicates is delivered as received. From an array with duplicates, each
 //!   other element is delivered as a message.
 //! - Posts without an id, and messages that are not Posts, are always delivered.

@@ -9,9 +9,10 @@
 //! - Neither a connection that floods nor a dead one keeps others from their turn.
 //! - All connections pend at the same time, and any of them wakes the task.
 //!
-//! A duplicate is released from the read buffer without being copied or delivered. Connections may
-//! group the same Posts into different arrays. An array without duplicates is delivered as
-//! received; from an array with duplicates, each other element is delivered as a message.
+//! A duplicate is released before it is delivered, and no copy is made for the consumer.
+//! Connections may group the same Posts into different arrays. An array without duplicates is
+//! delivered as received; from an array with duplicates, each other element is delivered as a
+//! message.
 //!
 //! ```
 //! # use std::task::{Context, Poll};

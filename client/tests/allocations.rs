@@ -1,4 +1,5 @@
-//! Counts allocations: a queue stays within its bounds, a merged stream allocates nothing.
+//! Counts allocations: a queue stays within its bounds, a merged stream over plain connections
+//! allocates nothing.
 // A global allocator cannot be written without it; this one passes everything on and counts.
 #![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 

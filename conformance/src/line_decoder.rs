@@ -147,7 +147,8 @@ impl LineDecoder {
 
     fn content(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            // The standard library is optimized in debug builds too: this is faster than a loop here.
+            // The standard library is optimized in debug builds too: this is faster than a loop
+            // here.
             let count = bytes.read_until(b'\n', &mut self.line).expect("a slice has no errors");
             self.length += count as u64;
             let is_after_cr = match self.line[self.line.len() - count..] {

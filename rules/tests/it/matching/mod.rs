@@ -1,5 +1,5 @@
-//! What each operator matches: every row of the operator table with Posts that match and Posts that do not, in both
-//! formats; and the examples of X's pages on Posts of our own.
+//! Tests what each operator matches. Every row of the operator table has Posts that match and Posts
+//! that do not, in both formats. The examples of X's pages are tested on invented Posts.
 
 #![allow(
     clippy::unwrap_used,

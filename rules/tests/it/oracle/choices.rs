@@ -1,7 +1,7 @@
-//! Where generators take their decisions from: bytes. A fuzzer brings its own; tests make them from a seed, and shrink
-//! a failure by making the bytes fewer and smaller, whatever they stand for.
+//! The source of a generator's decisions: bytes. A fuzzer provides them. Tests generate them from a
+//! seed, and shrink a failure by removing bytes and making them smaller.
 
-/// Decisions, one after the other; once the bytes are used up, the first of what there is to choose from.
+/// A sequence of decisions. Once the bytes are used up, each decision is the first alternative.
 #[derive(Clone, Debug)]
 pub struct Choices<'a> {
     bytes: &'a [u8],
@@ -42,12 +42,13 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// Tries a property on as many generated cases; a failure is made small before it is told. The variable
-/// `POWERSTREAM_CASES` takes so many times as many.
+/// Tests a property on this many generated cases. A failing case is shrunk before it is reported.
+///
+/// The environment variable `POWERSTREAM_CASES` multiplies the number of cases.
 ///
 /// # Panics
 ///
-/// If the property fails, with what it says of the smallest case found.
+/// Panics if the property fails, with its message for the smallest failing case.
 pub fn for_all(
     seed: u64,
     cases: usize,

@@ -1,4 +1,4 @@
-//! Rules and Posts that have to do with each other: both are made of few words, so that half of the leaves hold.
+//! Related rules and Posts: both use the same few words, so that half of the leaves are true.
 
 use serde_json::Value as Json;
 
@@ -227,7 +227,7 @@ pub fn a_post(choices: &mut Choices<'_>, depth: usize) -> Post {
     made
 }
 
-/// An ID is one user: whoever has it is the first that had it.
+/// Makes each id one user: every user with the id of an earlier user is replaced by it.
 fn same_users(post: &mut Post) {
     fn visit(post: &mut Post, known: &mut Vec<User>) {
         let mut one = |user: &mut User| match known.iter().find(|known| known.id == user.id) {

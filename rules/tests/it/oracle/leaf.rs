@@ -163,8 +163,8 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
     }
 }
 
-/// What is to be said of a field that every Post has: a legacy Post without it is odd, and a v2 Post was sent without
-/// it.
+/// Returns the value of a leaf on an absent field that every Post has. In v2 the field was not
+/// requested.
 fn absent(post: Post<'_>) -> Truth {
     if post.v2 { None } else { Some(false) }
 }

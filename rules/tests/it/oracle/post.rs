@@ -1,7 +1,7 @@
-//! Posts of the tests' own making: one description, written in both formats.
+//! Invented Posts: one description, written in both formats.
 //!
-//! The names and texts are invented. What the formats do not share is in the one that has it only: places of a profile
-//! in legacy, annotations and affiliations in v2.
+//! Fields that only one format has are written only in that format: profile locations in legacy,
+//! annotations and affiliations in v2.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -174,7 +174,7 @@ impl Link {
     }
 }
 
-/// A Post with this text, by nobody in particular.
+/// Creates a Post with this text, and an arbitrary author.
 pub fn post(text: &str) -> Post {
     Post {
         id: 1_592_000_000_000_000_001,

@@ -48,7 +48,8 @@ pub fn parts(text: &str) -> Vec<(char, Part)> {
     let mut parts = Vec::new();
     for cluster in normal.graphemes(true) {
         let is_emoji = cluster.chars().any(is_pictograph);
-        // A letter with a lone skin tone stays in its word; a symbol in front of a pictograph is part of it.
+        // A letter with a lone skin tone stays in its word. A symbol before a pictograph is part of
+        // its cluster.
         let begins = if cluster.starts_with(|c| builds_tokens(c) && !is_pictograph(c)) {
             cluster.chars().position(is_pictograph)
         } else {
@@ -125,8 +126,8 @@ pub fn holds(text: &str, wanted: &str) -> bool {
     normal(text).contains(&normal(wanted))
 }
 
-/// Whether `phrase` occurs literally: a blank is any white space, and a word at its beginning or end is no piece of a
-/// longer one, nor a joiner there a piece of an emoji.
+/// Returns true if `phrase` occurs literally. A blank matches any white space. A word at its start
+/// or end must not be a piece of a longer word, nor a joiner there a piece of an emoji.
 pub fn literal(text: &str, phrase: &str) -> bool {
     let (text, phrase) = (parts(text), parts(phrase));
     let (Some(first), Some(last)) = (phrase.first(), phrase.last()) else { return false };
@@ -144,8 +145,8 @@ pub fn literal(text: &str, phrase: &str) -> bool {
     })
 }
 
-/// Whether the words of `wanted` stand near each other, each at a place of its own, as Lucene's sloppy phrases: what
-/// each is off from its place in the phrase differs by `distance` at most.
+/// Returns true if the words of `wanted` are near each other, as in Lucene's sloppy phrases. Each
+/// needs its own position. The offsets to the positions in the phrase differ by `distance` at most.
 pub fn near(text: &str, wanted: &str, distance: u8) -> bool {
     let (tokens, wanted) = (tokens(text), tokens(wanted));
     // Neither is needed for the answer, and trying everything may take for ever.

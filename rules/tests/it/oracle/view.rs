@@ -1,8 +1,9 @@
 //! A Post of either format as the rule language sees it.
 //!
-//! What a message lacks: a legacy Post holds all that there is, so that an absent field is an empty one. A v2 Post
-//! holds what was asked for, and leaves out what is empty. Of its fields those can be told from unasked ones that no
-//! Post is without ([`Post::lang`], [`User::counts`]), and what is referred to and not included ([`Lookup::Missing`]).
+//! A legacy Post has all fields, so an absent field is empty. A v2 Post has only the requested
+//! fields and leaves out empty ones. A field is known to be unrequested only if every Post has it
+//! ([`Post::lang`], [`User::counts`]), or if a referenced object is not included
+//! ([`Lookup::Missing`]).
 
 use serde_json::Value as Json;
 
@@ -234,7 +235,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// A user of whom v2 gives the ID.
+    /// A user of which v2 gives only the id.
     pub fn user_by_id(&self, id: u64) -> User<'a> {
         match self.included(&["users"], id) {
             Some(object) => User { id: Some(id), ..self.user(object) },

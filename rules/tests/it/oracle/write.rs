@@ -22,7 +22,7 @@ struct Style {
     blanks: bool,
     /// Keys from the last to the first.
     turned: bool,
-    /// Fields that nobody knows, with names that are known elsewhere inside.
+    /// Unknown fields, which contain known names inside.
     strangers: bool,
     /// 0: what must be; 1: all beyond ASCII too; 2: everything.
     escapes: usize,
