@@ -476,7 +476,7 @@ impl ConfigBuilder {
         Ok(())
     }
 
-    /// The path, with the query parameters that are the same for every connection.
+    /// Returns the path, with the query parameters that are the same for every connection.
     fn target(&self) -> String {
         let mut target = self.endpoint.path.clone();
         let partition = self.partition.map(|partition| partition.to_string());

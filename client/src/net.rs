@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Converts a socket error of the operating system to a transport error.
 ///
-/// Resolver errors have no kind of their own, so this function cannot convert them.
+/// Do not use it for errors of the resolver: the caller must supply their kind.
 #[must_use]
 pub fn transport_error(error: &io::Error) -> TransportError {
     let kind = limit(error).unwrap_or_else(|| match error.kind() {

@@ -221,8 +221,10 @@ pub fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     })
 }
 
-/// Returns the entries that match no host: those with a scheme, a path or an invalid port, invalid
-/// networks, and names with a `*` that is not leading.
+/// Returns the entries that match no host.
+///
+/// These have a scheme, a path or an invalid port, are an invalid network, or have a `*` that is not
+/// leading.
 pub fn ignored(no_proxy: &str) -> impl Iterator<Item = &str> {
     entries(no_proxy).filter(|entry| {
         let (name, _) = split_port(entry);

@@ -318,8 +318,8 @@ impl<E> Sender<E> {
         block_on(self.send(event))
     }
 
-    /// Returns ready once the queue takes no more events. If pending, the end wakes the task too,
-    /// unless another method stored a newer waker.
+    /// Returns ready once the queue takes no more events. If pending, that wakes the task, unless
+    /// something else woke it before.
     pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.lock().poll_ended(cx)
     }

@@ -32,7 +32,7 @@ pub trait Host: 'static {
     /// Runs a future on the calling thread.
     fn block_on<F: Future>(future: F) -> F::Output;
 
-    /// Runs a future in a task of its own and waits for it.
+    /// Runs a future on a new task and waits for it.
     fn spawn<F>(future: F) -> impl Future<Output = F::Output>
     where
         F: Future<Output: Send> + Send + 'static,

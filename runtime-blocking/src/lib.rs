@@ -23,7 +23,7 @@ pub use runtime::{Blocking, Task};
 /// let config = Config::builder().token(token).base_url("http://127.0.0.1:8080").build()?;
 /// let client = Client::new(config);
 /// let mut one = client.stream()?;
-/// // A thread that polls its socket in a loop, for a processor of its own.
+/// // Polls its socket in a loop. Needs a processor that nothing else uses.
 /// let mut other = client.with_runtime(Blocking::default().with_busy_poll(true)).stream()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -393,8 +393,9 @@ impl<'a, F> Fates<'a, F> {
         Some(Some(first).into_iter().chain(found).find(of_tag).unwrap_or(first))
     }
 
-    /// Returns the rule without a result that a list entry names: an id, a value, an object with
-    /// one of them, or an object whose `rule` has one.
+    /// Returns the rule without a result that a list entry names.
+    ///
+    /// An entry is an id, a value, an object with one of them, or an object whose `rule` has one.
     fn find_named(&self, entry: Value<'_>) -> Option<usize> {
         let entry = entry.get("rule").unwrap_or(entry);
         if let Some(name) = text_of(entry) {

@@ -13,7 +13,7 @@ use crate::support::{Attempt, Wire, World, advance, driven_with, post, stream};
 
 type Stream = Deduped<Vec<u8>, Vec<u8>, Wire>;
 
-/// A stream with a window of this many ids, read into a buffer of `buffer` bytes.
+/// Creates a stream with a window of this many ids, read into a buffer of `buffer` bytes.
 fn deduped(world: &Rc<World>, attempts: Vec<Attempt>, window: Option<usize>, buffer: usize) -> Stream {
     let window = window.map(|posts| {
         let mut config = WindowConfig::default();

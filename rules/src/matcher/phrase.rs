@@ -205,7 +205,7 @@ mod tests {
             ("a x b", "a b", 1, true),
             ("a x y b", "a b", 1, false),
             ("a x y b", "a b", 2, true),
-            // In reverse order, the distance shrinks by two.
+            // In reverse order, words may be two positions less apart.
             ("b a", "a b", 1, false),
             ("b a", "a b", 2, true),
             ("b x a", "a b", 2, false),

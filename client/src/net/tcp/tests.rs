@@ -59,7 +59,7 @@ impl Net {
         })))
     }
 
-    /// The time, and the number of open sockets.
+    /// Returns the time, and the number of open sockets.
     fn state(&self) -> (u64, usize) {
         let world = self.lock();
         (world.millis, world.open)

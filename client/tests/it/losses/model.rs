@@ -226,7 +226,7 @@ impl Line {
         }
     }
 
-    /// The service has received the request. All bytes of this connection are then determined.
+    /// Accepts the request. All bytes of this connection are then determined.
     fn accept(&mut self) {
         let (world, scene) = (Rc::clone(&self.world), self.world.scene);
         let mut rng = world.rng.borrow_mut();

@@ -28,7 +28,7 @@ pub fn post(id: u64) -> String {
     format!(r#"{{"created_at":"Sat Oct 10 20:19:24 +0000 2020","id":{id},"id_str":"{id}","text":"a"}}"#)
 }
 
-/// The same Post from a relay that rounded its `id` to this value.
+/// Returns a Post from a relay that rounded its `id` to this value.
 pub fn rounded_post(id: u64, rounded: &str) -> String {
     post(id).replacen(&id.to_string(), rounded, 1)
 }
@@ -78,7 +78,7 @@ pub const fn id_of(group: u64, number: u64) -> u64 {
     1_000_000 * group + number
 }
 
-/// A stream: its head at once, then these messages at their times.
+/// Returns a stream: its head at once, then these messages at their times.
 pub fn stream<M: AsRef<str>>(messages: impl IntoIterator<Item = (u64, M)>) -> Attempt {
     let head = [(0, Act::Bytes(HEAD.into()))];
     let messages = messages.into_iter().map(|(at, message)| (at, Act::Bytes(line(message.as_ref()))));

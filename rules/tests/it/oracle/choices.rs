@@ -18,12 +18,12 @@ impl<'a> Choices<'a> {
         *first
     }
 
-    /// A number below `end`, which is at most 256.
+    /// Returns a number below `end`, which is at most 256.
     pub fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()) % end
     }
 
-    /// True once in so many times, never once the bytes are used up.
+    /// Returns true once in `times` calls. Returns false once the bytes are used up.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
     }
@@ -36,7 +36,7 @@ impl<'a> Choices<'a> {
         (0..8).fold(0, |number, _| number << 8 | u64::from(self.byte()))
     }
 
-    /// Whether there is anything left to decide with.
+    /// Returns true if all bytes are used up.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

@@ -46,7 +46,7 @@ pub fn matches(rule: &Rule, message: &Json, options: Options) -> bool {
     value(rule, message, options) == Some(true)
 }
 
-/// The value of a rule for a message; what is no Post has none but false.
+/// Returns the value of a rule for a message. If the message is not a Post, the value is false.
 pub fn value(rule: &Rule, message: &Json, options: Options) -> Truth {
     let Some(post) = Post::of(message) else { return Some(false) };
     let mut values: Vec<Truth> = Vec::new();

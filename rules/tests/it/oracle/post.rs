@@ -200,7 +200,7 @@ pub fn post(text: &str) -> Post {
 }
 
 impl Post {
-    /// As a legacy Post, which is the whole message.
+    /// Writes a legacy Post, which is the whole message.
     pub fn legacy(&self) -> Json {
         let mut links: Vec<Json> = Vec::new();
         let mut media: Vec<Json> = Vec::new();
@@ -302,12 +302,12 @@ impl Post {
         self.quoted.is_some() || self.retweeted.as_ref().is_some_and(|inner| inner.quoted.is_some())
     }
 
-    /// As a v2 message with everything included.
+    /// Writes a v2 message with all objects included.
     pub fn v2(&self) -> Json {
         self.v2_with(false)
     }
 
-    /// The same with the names that the service's schemas have since 2026.
+    /// Writes a v2 message with the names that the service's schemas have since 2026.
     pub fn v2_new(&self) -> Json {
         self.v2_with(true)
     }

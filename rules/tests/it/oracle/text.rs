@@ -4,7 +4,7 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// NFC, then simple case folding.
+/// Applies NFC, then simple case folding.
 pub fn normal(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -14,13 +14,13 @@ pub fn normal(text: &str) -> String {
     text.nfc().map(fold).collect()
 }
 
-/// What readers see of a text in which X escapes these three characters.
+/// Returns the text that readers see: X escapes these three characters.
 pub fn readable(text: &str) -> String {
     // The ampersand last, so that what it makes is not decoded again.
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// Whether both are the same but for case and composition.
+/// Returns true if the texts differ only in case and composition.
 pub fn same(a: &str, b: &str) -> bool {
     normal(a) == normal(b)
 }
@@ -28,17 +28,17 @@ pub fn same(a: &str, b: &str) -> bool {
 /// What a character of a text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// To no token.
+    /// Part of no token.
     Separator,
-    /// To a word.
+    /// Part of a word.
     Word,
-    /// To a token of its own, which begins here.
+    /// The start of an emoji, which is a separate token.
     Emoji,
-    /// The same, not its beginning.
+    /// A later part of an emoji.
     EmojiRest,
 }
 
-/// The characters of a text, normalised, each with what it belongs to.
+/// Returns the normalized characters of a text, each with the kind of token it belongs to.
 pub fn parts(text: &str) -> Vec<(char, Part)> {
     let normal = normal(text);
     if normal.is_ascii() {
@@ -93,7 +93,7 @@ fn builds_tokens(c: char) -> bool {
     )
 }
 
-/// The tokens of a text.
+/// Returns the tokens of a text.
 pub fn tokens(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut before = Part::Separator;
@@ -115,13 +115,13 @@ pub fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// Whether the tokens of `wanted` occur in a row in `text`.
+/// Returns true if the tokens of `wanted` occur in sequence in `text`.
 pub fn in_a_row(text: &str, wanted: &str) -> bool {
     let (tokens, wanted) = (tokens(text), tokens(wanted));
     !wanted.is_empty() && tokens.windows(wanted.len()).any(|some| some == wanted)
 }
 
-/// Whether `text` holds `wanted`, wherever tokens begin and end.
+/// Returns true if `text` contains `wanted`, regardless of token boundaries.
 pub fn holds(text: &str, wanted: &str) -> bool {
     normal(text).contains(&normal(wanted))
 }
@@ -178,7 +178,7 @@ fn near_from(tokens: &[String], wanted: &[String], distance: usize, places: &mut
     false
 }
 
-/// Whether a keyword is of a script that is written without blanks.
+/// Returns true if a keyword is in a script without blanks between words.
 pub fn is_unsegmented(keyword: &str) -> bool {
     keyword.chars().any(|c| {
         matches!(c,
@@ -189,7 +189,7 @@ pub fn is_unsegmented(keyword: &str) -> bool {
     })
 }
 
-/// The first characters of a text.
+/// Returns the first characters of a text.
 pub fn start(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }

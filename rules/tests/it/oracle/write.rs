@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::choices::Choices;
 
-/// A value as bytes; order of keys, blanks and escapes by choice.
+/// Writes a value as bytes, with random order of keys, blanks and escapes.
 pub fn json(choices: &mut Choices<'_>, value: &Json) -> Vec<u8> {
     let style = Style {
         blanks: choices.once_in(4),
