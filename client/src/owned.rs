@@ -27,8 +27,8 @@ pub enum OwnedEvent {
         /// The length of the message, in bytes.
         bytes: u64,
     },
-    /// The first live Post after a gap arrived. Holds the gap again, with what the Post proves about
-    /// its end.
+    /// The first live Post after a gap arrived. Holds the gap again, with what the Post proves
+    /// about its end.
     Resumed(Gap),
     /// The reader or the network path is late. Sent once for each episode.
     Late(Late),

@@ -223,8 +223,8 @@ pub fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
 
 /// Returns the entries that match no host.
 ///
-/// These have a scheme, a path or an invalid port, are an invalid network, or have a `*` that is not
-/// leading.
+/// These have a scheme, a path or an invalid port, are an invalid network, or have a `*` that is
+/// not leading.
 pub fn ignored(no_proxy: &str) -> impl Iterator<Item = &str> {
     entries(no_proxy).filter(|entry| {
         let (name, _) = split_port(entry);

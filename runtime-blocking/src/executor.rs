@@ -29,7 +29,8 @@ const WOKEN: Token = Token(usize::MAX);
 /// Events taken from the kernel per poll. The next poll takes the rest.
 const EVENTS: usize = 64;
 
-/// The longest sleep after a failed poll, so that a poll which always fails does not become a busy loop.
+/// The longest sleep after a failed poll, so that a poll which always fails does not become a busy
+/// loop.
 const AFTER_ERROR: Duration = Duration::from_millis(10);
 
 /// Runs the futures of one stream on the thread that waits for it.
