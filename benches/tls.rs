@@ -1,4 +1,4 @@
-//! The cost of TLS per message: rustls as it is usually used, and `powerstream-tls`, with and
+//! The cost of TLS per message: rustls in its usual form, and `powerstream-tls`, with and
 //! without the core behind it.
 //!
 //! Each message is one record, TLS 1.3 with AES-256-GCM. In each repetition, every candidate has

@@ -1,4 +1,4 @@
-//! What a program makes once, and opens streams from.
+//! The client: a program creates one and opens streams from it.
 
 use powerstream_tls::TlsConfig;
 
@@ -10,10 +10,10 @@ use crate::shutdown::ShutdownHandle;
 use crate::stream::{MergedStream, Stream};
 use crate::transport::{TrustRoots, connect, open, open_merged};
 
-/// Opens streams by one configuration.
+/// Opens streams and rule clients with one configuration.
 ///
-/// Each runtime's crate has an alias of it, such as `powerstream_tokio::Client`. It may be made, and
-/// streams opened, outside of a runtime.
+/// Each runtime crate exports an alias, such as `powerstream_tokio::Client`. A client can be
+/// created, and streams opened, outside of a runtime.
 #[derive(Clone, Debug)]
 pub struct Client<R> {
     config: Config,
@@ -22,22 +22,22 @@ pub struct Client<R> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// Returns a client of this configuration.
+    /// Creates a client with this configuration.
     ///
-    /// The certificate of an `https` origin is checked against the CAs of the operating system, which
+    /// For an `https` origin, the certificate is checked against the operating system's CAs. They
     /// are read once, when the first stream is opened.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self { config, trust: TrustRoots::default(), runtime: R::default() }
     }
 
-    /// Replaces the CAs that are trusted.
+    /// Replaces the trusted CAs.
     #[must_use]
     pub fn with_tls(self, tls: TlsConfig) -> Self {
         Self { trust: tls.into(), ..self }
     }
 
-    /// Replaces the runtime: for one that has options.
+    /// Replaces the runtime. Use this if the runtime has options.
     #[must_use]
     pub fn with_runtime(self, runtime: R) -> Self {
         Self { runtime, ..self }
@@ -49,22 +49,24 @@ impl<R: Runtime> Client<R> {
         &self.config
     }
 
-    /// Opens a stream, which connects at the first [`Stream::next`].
+    /// Opens a stream. The stream connects at the first call of [`Stream::next`].
     ///
     /// # Errors
-    /// [`OpenError`] where TLS cannot be set up, or the operating system has no more resources.
+    /// Returns an [`OpenError`] if TLS cannot be set up or the operating system is out of
+    /// resources.
     pub fn stream(&self) -> Result<Stream<R>, OpenError> {
         let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, ShutdownHandle::new());
         let line = open(&self.config, &self.trust, R::reactor(&executor, &shutdown), &shutdown)?;
         Ok(Stream::new(line, shutdown, executor))
     }
 
-    /// Opens several connections as one stream, which connect at the first [`Stream::next`]. They have
-    /// configurations of their own, and this client's trust and runtime.
+    /// Opens several connections as one stream. They connect at the first call of [`Stream::next`].
+    ///
+    /// Each connection uses its own configuration. All use this client's trusted CAs and runtime.
     ///
     /// # Errors
-    /// [`OpenError`] where there are no connections or too many, TLS cannot be set up, or the operating
-    /// system has no more resources.
+    /// Returns an [`OpenError`] if there are no connections or too many, if TLS cannot be set up,
+    /// or if the operating system is out of resources.
     pub fn merged(&self, connections: &Connections) -> Result<MergedStream<R>, OpenError> {
         let executor = self.runtime.executor(connections.list().len()).map_err(OpenError::Io)?;
         let shutdown = ShutdownHandle::new();
@@ -73,11 +75,11 @@ impl<R: Runtime> Client<R> {
         Ok(Stream::new(merged, shutdown, executor))
     }
 
-    /// Returns a client for the rules of the configured stream. Nothing is connected to yet.
+    /// Creates a client for the rules of the configured stream, without connecting.
     ///
     /// # Errors
-    /// [`OpenError`] where that stream has no rules, TLS cannot be set up, or the operating system has
-    /// no more resources.
+    /// Returns an [`OpenError`] if the stream has no rules, if TLS cannot be set up, or if the
+    /// operating system is out of resources.
     pub fn rules(&self) -> Result<RuleClient<R>, OpenError> {
         let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, ShutdownHandle::new());
         let transport = connect(&self.config, &self.trust, R::reactor(&executor, &shutdown), &shutdown)?;

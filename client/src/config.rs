@@ -1,6 +1,6 @@
-//! What a client is told once, owned and checked: where, as whom, which stream, how.
+//! The configuration of a client: origin, token, endpoint, limits, timeouts, backoff, proxy.
 //!
-//! [`Config`] is what the adapters' clients take. Its defaults are X's own, so that a token is all it needs:
+//! The runtime crates' clients take a [`Config`]. Its defaults are X's, so it needs only a token:
 //!
 //! ```
 //! use powerstream_client::config::{Config, Token};
@@ -10,8 +10,9 @@
 //! # Ok::<(), powerstream_client::config::TokenError>(())
 //! ```
 //!
-//! Everything else goes through a [`ConfigBuilder`], and is checked by [`ConfigBuilder::build`]: what has come through it
-//! makes a request that is well-formed, to an origin that may be given the token.
+//! A [`ConfigBuilder`] sets everything else, and [`ConfigBuilder::build`] checks it. A
+//! configuration that was built makes a well-formed request to an origin that may receive the
+//! token.
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,7 +29,8 @@
 //!     .timeouts(|timeouts| timeouts.idle = Duration::from_secs(40))
 //!     .build()?;
 //! let session = config.session();
-//! assert_eq!(session.endpoint.path, "/2/tweets/sample10/stream?partition=2&tweet.fields=created_at%2Clang");
+//! let path = "/2/tweets/sample10/stream?partition=2&tweet.fields=created_at%2Clang";
+//! assert_eq!(session.endpoint.path, path);
 //! assert_eq!(session.timeouts.idle.as_secs(), 40);
 //!
 //! let other = config.to_builder().partition(3).build();
@@ -64,22 +66,24 @@ use crate::net::dial::Route;
 use crate::net::tunnel::Tunnel;
 use crate::proxy::Proxy;
 
-/// The largest value that [`ConfigBuilder::message_bytes_max`] takes: 1 GiB, since all of it is set aside.
+/// The largest value that [`ConfigBuilder::message_bytes_max`] accepts: 1 GiB.
+///
+/// A session allocates storage for the longest message when it opens.
 pub const MESSAGE_BYTES_MOST: usize = 1 << 30;
 
-/// A client's configuration, checked. Clones share nothing but the secrets.
+/// A checked client configuration. Clones share only the secrets.
 #[derive(Clone, Debug)]
 pub struct Config {
     settings: ConfigBuilder,
     origin: OwnedOrigin,
     /// The path with all query parameters that are the same for every connection.
     target: String,
-    /// The way through the proxy, where there is one to go through.
+    /// The handshake with the proxy, if a proxy is used.
     opening: Option<ConnectHandshake<Vec<u8>>>,
 }
 
 impl Config {
-    /// Powerstream at `https://api.x.com`, with every default.
+    /// Creates a configuration for Powerstream at `https://api.x.com`, with every default.
     #[must_use]
     pub fn new(token: Token) -> Self {
         Self {
@@ -90,59 +94,61 @@ impl Config {
         }
     }
 
-    /// Where everything can be set. Without a [`ConfigBuilder::token`] none is sent.
+    /// Returns a builder that sets everything. Without a [`ConfigBuilder::token`], none is sent.
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder::default()
     }
 
-    /// A builder that starts from this configuration: for several that differ in little.
+    /// Returns a builder that starts from this configuration, for variants of it.
     pub fn to_builder(&self) -> ConfigBuilder {
         self.settings.clone()
     }
 
-    /// Where the stream is.
+    /// Returns the scheme, host and port of the server.
     #[must_use]
     pub fn origin(&self) -> Origin<'_> {
         self.origin.lend()
     }
 
-    /// The stream.
+    /// Returns the stream's endpoint.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint<'_> {
         self.settings.endpoint.lend()
     }
 
-    /// Who asks.
+    /// Returns the bearer token, or `None` if no token is sent.
     #[must_use]
     pub const fn token(&self) -> Option<&Token> {
         self.settings.token.as_ref()
     }
 
-    /// The seed of the jitter; `None`: from the system's randomness.
+    /// Returns the seed of the jitter, or `None` if it comes from the system's randomness.
     #[must_use]
     pub const fn seed(&self) -> Option<u64> {
         self.settings.seed
     }
 
-    /// Returns how far back a single stream knows duplicates; `None`: it delivers them.
+    /// Returns the dedup window of a single stream, or `None` if duplicates are delivered.
     #[must_use]
     pub fn dedup_window(&self) -> Option<&WindowConfig> {
         let settings = &self.settings;
         (!settings.keep_duplicates).then_some(&settings.dedup_window)
     }
 
-    /// Returns true if the service is asked for the last minutes again after a gap.
+    /// Returns true if reconnects request backfill.
     pub(crate) const fn asks_backfill(&self) -> bool {
         self.settings.backfill
     }
 
-    /// The proxy that is gone through: none where the origin is plain HTTP, which goes to this machine only.
+    /// Returns the proxy that connections use.
+    ///
+    /// A plain HTTP origin is on this machine and never uses a proxy: then this returns `None`.
     #[must_use]
     pub fn proxy(&self) -> Option<&Proxy> {
         self.settings.proxy.as_ref().filter(|_| self.opening.is_some())
     }
 
-    /// What a session is made of.
+    /// Returns the configuration of a session.
     #[must_use]
     pub fn session(&self) -> SessionConfig<'_> {
         let settings = &self.settings;
@@ -162,11 +168,13 @@ impl Config {
         config
     }
 
-    /// A session with storage and a read buffer: `seed` decides the jitter, `now` and `unix` are the same moment on both
-    /// clocks.
+    /// Creates a session with storage and a read buffer.
+    ///
+    /// `seed` determines the jitter. `now` and `unix` are the same moment on the two clocks.
     ///
     /// # Errors
-    /// [`ConfigError`], as [`Session::new`]; nothing that came through [`ConfigBuilder::build`] is known to cause one.
+    /// Returns a [`ConfigError`], as [`Session::new`]. No configuration built by
+    /// [`ConfigBuilder::build`] is known to cause one.
     pub fn open(
         &self,
         seed: u64,
@@ -174,12 +182,12 @@ impl Config {
         unix: UnixTime,
     ) -> Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError> {
         let config = self.session();
-        // Zeroed, so that pages which no message ever reaches are never given out.
+        // Zeroed memory: the kernel allocates a page only once a message reaches it.
         let session = Session::new(vec![0; config.storage_bytes()], &config, seed, now, unix)?;
         Ok(Buffered::new(session, vec![0; READ_BYTES]))
     }
 
-    /// Where sockets connect to, and from where.
+    /// Returns the address that sockets connect to, and the local address to connect from.
     #[must_use]
     pub fn route(&self) -> Route {
         let route = match self.proxy() {
@@ -189,14 +197,15 @@ impl Config {
         route.from_local(self.settings.local_address)
     }
 
-    /// Takes a transport that connects by [`Self::route`] through the proxy, if there is one.
+    /// Wraps a transport that connects by [`Self::route`], so that it passes through the proxy, if
+    /// any.
     #[must_use]
     pub fn tunnel<I: Io>(&self, io: I) -> Tunnel<I, Vec<u8>> {
         Tunnel::new(io, self.opening.clone())
     }
 }
 
-/// Sets what a [`Config`] holds. Nothing is checked before [`Self::build`].
+/// Builds a [`Config`]. Values are checked only in [`Self::build`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct ConfigBuilder {
@@ -251,138 +260,154 @@ impl Default for ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// Who asks. Default: nobody, which X refuses.
+    /// Sets the bearer token. Default: none, and X refuses such a request.
     pub fn token(mut self, token: Token) -> Self {
         self.token = Some(token);
         self
     }
 
-    /// Where the stream is: scheme, host and port. Default `https://api.x.com`. Plain `http://` is for this machine only.
+    /// Sets scheme, host and port of the server. Default `https://api.x.com`.
+    ///
+    /// Plain `http://` is allowed for this machine only.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// The `Host` field, where it is not the base URL's: behind a tunnel on this machine that hands on what it is given.
+    /// Sets the `Host` field, if it differs from the base URL's.
+    ///
+    /// Use this behind a tunnel on this machine that forwards the request unchanged.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
     }
 
-    /// The stream: one with a name, or [`Endpoint::custom`]. Default [`POWERSTREAM`].
+    /// Sets the endpoint: a predefined one, or [`Endpoint::custom`]. Default [`POWERSTREAM`].
     pub fn endpoint(mut self, endpoint: Endpoint<'_>) -> Self {
         self.endpoint = endpoint.into();
         self
     }
 
-    /// Which partition, from 1, of an endpoint that has them; there it must be named.
+    /// Sets the partition, counted from 1. Required if the endpoint has partitions.
     pub fn partition(mut self, partition: u8) -> Self {
         self.partition = Some(partition);
         self
     }
 
-    /// Ask for Posts of the datacenter connected to only, which are the fastest (`localDcOnly`). Default off.
+    /// Requests only the Posts of the connected datacenter, which arrive first (`localDcOnly`).
+    ///
+    /// Default off.
     pub fn local_dc_only(mut self, local_dc_only: bool) -> Self {
         self.local_dc_only = local_dc_only;
         self
     }
 
-    /// One more query parameter, such as the fields of a v2 stream. Name and value are percent-encoded here.
+    /// Adds a query parameter, such as the fields of a v2 stream.
+    ///
+    /// Pass name and value unencoded: this method percent-encodes them.
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Name and version of the client, as X asks for. Default: this library's.
+    /// Sets name and version of the client, which X asks for. Default: this library's.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = user_agent.into();
         self
     }
 
-    /// Ask for the last minutes again after a gap. Needs the entitlement: without it X answers 400, and the session ends.
-    /// Default off.
+    /// Requests backfill of the last minutes after a gap. Default off.
     ///
-    /// Backfill covers whole minutes, so it repeats Posts that were delivered. They are removed unless
-    /// [`Self::keep_duplicates`] says otherwise.
+    /// X must have granted backfill to the app. Without it X answers 400 and the session ends.
+    ///
+    /// Backfill covers whole minutes, so it repeats Posts that were delivered. The duplicates are
+    /// removed, except with [`Self::keep_duplicates`].
     pub fn backfill(mut self, backfill: bool) -> Self {
         self.backfill = backfill;
         self
     }
 
-    /// Sets how far back a single stream knows duplicates. Default [`WindowConfig::default`], its hash keyed from the
-    /// system's randomness. A merged stream has [`Connections::with_window`].
+    /// Sets the dedup window of a single stream. A merged stream has [`Connections::with_window`].
+    ///
+    /// Default [`WindowConfig::default`], with a hash key from the system's randomness.
     pub fn dedup_window(mut self, window: WindowConfig) -> Self {
         self.dedup_window = window;
         self
     }
 
-    /// Delivers a Post as often as the service sends it. A single stream then has no window: it saves
-    /// the window's memory, and about 0.1 µs a Post. A merged stream has [`Connections::keep_duplicates`]. Default off.
+    /// Delivers a Post as often as the service sends it. Default off.
+    ///
+    /// A single stream then has no dedup window. This saves the window's memory and about 0.1 µs a
+    /// Post. A merged stream has [`Connections::keep_duplicates`].
     pub fn keep_duplicates(mut self, keep_duplicates: bool) -> Self {
         self.keep_duplicates = keep_duplicates;
         self
     }
 
-    /// Longest message, at most [`MESSAGE_BYTES_MOST`]. Default 1 MiB; see [`ConnectionConfig::message_bytes_max`].
+    /// Sets the longest message in bytes, from 1 to [`MESSAGE_BYTES_MOST`]. Default 1 MiB.
+    ///
+    /// See [`ConnectionConfig::message_bytes_max`].
     pub fn message_bytes_max(mut self, bytes: usize) -> Self {
         self.message_bytes_max = bytes;
         self
     }
 
-    /// Changes the bounds on a response's head.
+    /// Changes the limits on a response head.
     pub fn head_limits(mut self, change: impl FnOnce(&mut HeadLimits)) -> Self {
         change(&mut self.head);
         self
     }
 
-    /// Changes the bounds on the chunked coding.
+    /// Changes the limits on the chunked transfer coding.
     pub fn chunk_limits(mut self, change: impl FnOnce(&mut ChunkLimits)) -> Self {
         change(&mut self.chunk);
         self
     }
 
-    /// Changes the deadlines. None may be zero.
+    /// Changes the timeouts. None may be zero.
     pub fn timeouts(mut self, change: impl FnOnce(&mut Timeouts)) -> Self {
         change(&mut self.timeouts);
         self
     }
 
-    /// Changes the schedules of reconnects. X's own are the default, and what it asks for.
+    /// Changes the backoff schedules. The defaults are the schedules that X asks for.
     pub fn backoff(mut self, change: impl FnOnce(&mut BackoffConfig)) -> Self {
         change(&mut self.backoff);
         self
     }
 
-    /// The seed of the jitter, where a run is to be repeated. Default: from the system's randomness.
+    /// Sets the seed of the jitter, to make a run repeatable. Default: the system's randomness.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// The proxy to go through, by CONNECT. Not used where the base URL is `http://`. Default none; no environment is
-    /// looked at. See [`Proxy::for_origin`].
+    /// Sets the proxy, used by CONNECT. Default none; the environment is not read.
+    ///
+    /// A base URL of `http://` does not use the proxy. See [`Proxy::for_origin`].
     pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
         self.proxy = proxy.into();
         self
     }
 
-    /// The local address that connections are made from: which interface, on a machine with several.
+    /// Sets the local address that connections are made from, to choose a network interface.
     pub fn local_address(mut self, address: IpAddr) -> Self {
         self.local_address = Some(address);
         self
     }
 
-    /// The server's address, whatever its name resolves to. TLS and the `Host` field keep the name. Through a proxy, it is
-    /// what the proxy is asked to connect to.
+    /// Sets the server's address, so that its name is not resolved. TLS and `Host` keep the name.
+    ///
+    /// With a proxy, the proxy is asked to connect to this address.
     pub fn target_address(mut self, address: SocketAddr) -> Self {
         self.target_address = Some(address);
         self
     }
 
-    /// Checks everything.
+    /// Checks all settings and builds the configuration.
     ///
     /// # Errors
-    /// [`InvalidConfig`]: the first thing that is wrong, and what to do.
+    /// Returns an [`InvalidConfig`]: the first invalid setting, and how to fix it.
     pub fn build(self) -> Result<Config, InvalidConfig> {
         let origin = match &self.base_url {
             Some(url) => OwnedOrigin::parse(url).map_err(InvalidConfig::BaseUrl)?,
@@ -427,7 +452,7 @@ impl ConfigBuilder {
         if self.backfill && endpoint.backfill.is_none() {
             return Err(InvalidConfig::Backfill);
         }
-        // What has a setting of its own would be sent twice.
+        // A parameter that has its own setting would be sent twice.
         let own = [
             (endpoint.partitions > 0).then_some("partition"),
             endpoint.local_dc_only.then_some("localDcOnly"),
@@ -451,7 +476,7 @@ impl ConfigBuilder {
         Ok(())
     }
 
-    /// The path, with the query parameters that are the same for every connection.
+    /// Returns the path, with the query parameters that are the same for every connection.
     fn target(&self) -> String {
         let mut target = self.endpoint.path.clone();
         let partition = self.partition.map(|partition| partition.to_string());
@@ -518,36 +543,36 @@ impl From<Endpoint<'_>> for OwnedEndpoint {
     }
 }
 
-/// Why a configuration was refused.
+/// Why a configuration is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidConfig {
-    /// The base URL is none, or not allowed.
+    /// The base URL is malformed or not allowed.
     BaseUrl(OriginError),
-    /// The request would not be well-formed: the host, the endpoint's path or the User-Agent.
+    /// The request would be malformed: the host, the endpoint's path or the User-Agent is invalid.
     Request(RequestError),
-    /// The endpoint has partitions, and none of them is named.
+    /// The endpoint has partitions, and no valid partition is set.
     Partition {
-        /// How many there are.
+        /// How many partitions the endpoint has.
         partitions: u8,
     },
-    /// A partition of an endpoint that has none.
+    /// A partition is set, but the endpoint has no partitions.
     NoPartitions,
-    /// `localDcOnly` of an endpoint that does not know it.
+    /// `localDcOnly` is set, but the endpoint does not support it.
     LocalDcOnly,
-    /// Backfill of an endpoint that has none.
+    /// Backfill is set, but the endpoint has no backfill.
     Backfill,
-    /// A query parameter without a name, or one that has a setting of its own.
+    /// A query parameter has no name, or a name that has its own setting.
     Query,
-    /// The message limit is zero or over [`MESSAGE_BYTES_MOST`].
+    /// The message limit is zero or more than [`MESSAGE_BYTES_MOST`].
     MessageBytes,
-    /// There is no such window for duplicates.
+    /// The dedup window is invalid.
     DedupWindow(WindowError),
-    /// This deadline is zero.
+    /// This timeout is zero.
     Timeout(TimeoutKind),
-    /// The target address is another machine's, and the base URL is plain HTTP.
+    /// The base URL is plain HTTP, and the target address is not an address of this machine.
     TargetAddress,
-    /// Local and target address are of different families.
+    /// The local and the target address are of different families.
     LocalAddress,
 }
 

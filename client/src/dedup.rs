@@ -1,15 +1,16 @@
 //! A stream of one connection that delivers each Post once.
 //!
-//! The service sends Posts again after a reconnect with backfill, and X removes no duplicates. Here, a
-//! [`Window`] of ids removes them: from a single stream ([`Deduped`]) and from a
-//! [merged](crate::merged) one, whose connections share a window.
+//! The service repeats Posts after a reconnect with backfill, and X removes no duplicates. A
+//! [`Window`] of ids removes them here: from a single stream ([`Deduped`]), and from a
+//! [merged](crate::merged) stream, whose connections share a window.
 //!
-//! - A duplicate is released where it lies, neither copied nor seen by the consumer.
-//! - An array without duplicates is delivered as received. From an array with duplicates, each other
-//!   element is delivered as a message.
+//! - A duplicate is released before it is delivered, and no copy is made for the consumer.
+//! - An array without duplicates is delivered as received. From an array with duplicates, each
+//!   other element is delivered as a message.
 //! - Posts without an id, and messages that are not Posts, are always delivered.
-//! - A copy that is not well-formed JSON never takes the place of one that is. If no whole copy came
-//!   before it, it is delivered as a malformed message, without an id and each time it arrives.
+//! - A copy that is not well-formed JSON never takes the place of one that is. If no whole copy
+//!   came before it, it is delivered as a malformed message, without an id and each time it
+//!   arrives.
 
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
@@ -21,8 +22,8 @@ use powerstream_core::session::{Message, SessionEvent};
 use powerstream_core::stream::{ArrayElements, Classification, Kind, Malformed, PostId, classify, elements};
 use powerstream_core::time::Instant;
 
-/// Duplicates in a row after which other tasks of the executor run. A duplicate causes no event, so
-/// that a connection which repeats itself would otherwise keep the executor's thread.
+/// Duplicates in a row after which other tasks of the executor run. A duplicate produces no event,
+/// so without this limit a connection that repeats Posts would occupy the executor's thread.
 const DUPLICATES_IN_A_ROW: u32 = 256;
 
 /// Counts the duplicates that one poll has released.
@@ -30,7 +31,7 @@ const DUPLICATES_IN_A_ROW: u32 = 256;
 pub(crate) struct Released(u32);
 
 impl Released {
-    /// Counts one more. Pending: other tasks run first, and the task of `cx` is woken.
+    /// Counts one more. Returns pending, and wakes the task of `cx`, if other tasks must run first.
     pub(crate) fn count(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0 += 1;
         if self.0 < DUPLICATES_IN_A_ROW {
@@ -41,7 +42,7 @@ impl Released {
     }
 }
 
-/// What a copy of a Post is.
+/// The result of checking a copy of a Post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Copied {
     New,
@@ -50,14 +51,16 @@ pub(crate) enum Copied {
     Broken(Malformed),
 }
 
-/// A session and its transport, whose Posts are delivered only if they are new. The caller judges them
-/// by id, bytes and time of arrival: a single stream by its own window, a merged one by the shared one.
+/// A session and its transport, filtered so that only new Posts are delivered.
+///
+/// The caller judges a Post by id, bytes and time of arrival. A single stream has its own window;
+/// the connections of a merged stream share one.
 #[derive(Debug)]
 pub(crate) struct Filtered<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     driver: Driver<S, B, I>,
-    /// What is delivered of the array that the driver lends; `None`: all that the driver lends.
+    /// The element to deliver of the array that the driver lends. `None`: the whole event.
     element: Option<Element>,
-    /// The driver lends a broken copy of a Post: what it is delivered as.
+    /// The classification to deliver, if the driver lends a malformed copy of a Post.
     broken: Option<Classification>,
 }
 
@@ -88,8 +91,9 @@ where
         &mut self.driver
     }
 
-    /// Returns whether the event that the driver lends is delivered, all or an element of it. Calls
-    /// `judge` once for each Post, with its id, its bytes and the time at which it was read.
+    /// Returns true if the event that the driver lends is delivered, whole or an element of it.
+    ///
+    /// Calls `judge` once for each Post, with its id, its bytes and the time at which it was read.
     pub(crate) fn admit(&mut self, mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied) -> bool {
         let Some(SessionEvent::Message(message)) = self.driver.peek() else { return true };
         let at = self.driver.buffered().read_at();
@@ -114,7 +118,7 @@ where
         }
     }
 
-    /// Releases what was delivered. Returns whether another element of the same array is delivered.
+    /// Releases the delivered part. Returns true if another element of the same array is delivered.
     pub(crate) fn release_part(&mut self, judge: impl FnMut(PostId, &[u8], Instant) -> Copied) -> bool {
         self.broken = None;
         self.element
@@ -122,7 +126,8 @@ where
             .is_some_and(|element| self.find_element(element.range.end, element.duplicate, judge))
     }
 
-    /// Finds the next element to deliver, from the offset `from` in the array that the driver lends.
+    /// Finds the next element to deliver, from the offset `from` in the array that the driver
+    /// lends.
     fn find_element(
         &mut self,
         from: usize,
@@ -146,7 +151,7 @@ where
         self.element.is_some()
     }
 
-    /// Lends what is delivered of the event that the driver lends.
+    /// Lends the part of the driver's event that is delivered.
     pub(crate) fn peek(&self) -> Option<SessionEvent<'_>> {
         let event = self.driver.peek()?;
         match (&self.element, event) {
@@ -162,7 +167,7 @@ where
     }
 }
 
-/// Returns whether an element of an array is a Post that came before.
+/// Returns true if an element of an array is a Post that came before.
 fn is_duplicate(
     class: &Classification,
     element: &[u8],
@@ -187,8 +192,8 @@ fn find(
     None
 }
 
-/// Returns whether the array is well-formed to its end, and not empty. One that is broken off is
-/// delivered as received, for the consumer to see.
+/// Returns true if the array is well-formed to its end and not empty. A truncated array is
+/// delivered as received, so that the consumer sees it.
 fn is_whole(array: &[u8]) -> bool {
     let mut elements = elements(array).peekable();
     elements.peek().is_some() && elements.all(|element| element.is_ok())
@@ -200,10 +205,11 @@ pub struct Deduped<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     session: Filtered<S, B, I>,
     /// `None`: duplicates are delivered.
     window: Option<Window<Vec<u64>>>,
-    /// A Post may come again whole, so that broken copies must not enter the window.
+    /// True if a whole copy may follow a malformed one, so malformed copies must not enter the
+    /// window.
     checks_copies: bool,
     duplicates: u64,
-    /// The event that the session lends was admitted.
+    /// True if the event that the session lends was admitted.
     is_admitted: bool,
 }
 
@@ -213,7 +219,8 @@ where
     B: AsRef<[u8]> + AsMut<[u8]>,
     I: Io,
 {
-    /// Creates a stream that removes the duplicates known to `window`, or none without a window.
+    /// Creates a stream that removes the duplicates found by `window`. Without a window, it removes
+    /// none.
     #[must_use]
     pub const fn new(driver: Driver<S, B, I>, window: Option<Window<Vec<u64>>>) -> Self {
         Self {
@@ -225,8 +232,10 @@ where
         }
     }
 
-    /// Checks whether the first copy of each Post is well-formed JSON, so that one that is not does not
-    /// take the place of another. Worth its 1.8 µs a Post where copies are sent again, by backfill.
+    /// Sets whether the first copy of each Post is checked to be well-formed JSON. Default off.
+    ///
+    /// With the check, a malformed copy does not suppress a later well-formed one. It costs 1.8 µs
+    /// a Post. Use it with backfill, which repeats Posts.
     #[must_use]
     pub fn check_copies(self, checks_copies: bool) -> Self {
         Self { checks_copies, ..self }
@@ -244,7 +253,8 @@ where
         self.duplicates
     }
 
-    /// See [`EventSource::poll_event`](crate::queue::EventSource::poll_event).
+    /// Polls for the next event. See
+    /// [`EventSource::poll_event`](crate::queue::EventSource::poll_event).
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut released = Released::default();
         while !self.is_admitted {
@@ -258,7 +268,8 @@ where
         Poll::Ready(true)
     }
 
-    /// See [`EventSource::find_next`](crate::queue::EventSource::find_next).
+    /// Looks for a buffered event. See
+    /// [`EventSource::find_next`](crate::queue::EventSource::find_next).
     pub fn find_next(&mut self) -> bool {
         while !self.is_admitted && self.session.driver_mut().find_next() {
             self.admit();
@@ -276,13 +287,14 @@ where
         self.is_admitted
     }
 
-    /// See [`EventSource::peek`](crate::queue::EventSource::peek).
+    /// Lends the current event. See [`EventSource::peek`](crate::queue::EventSource::peek).
     #[must_use]
     pub fn peek(&self) -> Option<SessionEvent<'_>> {
         self.session.peek().filter(|_| self.is_admitted)
     }
 
-    /// See [`EventSource::release`](crate::queue::EventSource::release).
+    /// Releases the current event. See
+    /// [`EventSource::release`](crate::queue::EventSource::release).
     pub fn release(&mut self) {
         if !self.is_admitted {
             return;
@@ -294,7 +306,7 @@ where
         }
     }
 
-    /// Asks the session to end: what is unread but here is delivered.
+    /// Asks the session to end. Messages that are already in the read buffer are delivered.
     pub fn shutdown(&mut self) {
         self.session.driver_mut().shutdown();
     }

@@ -6,11 +6,11 @@ use powerstream_core::merge::MergeError;
 use powerstream_core::session::ConfigError;
 use powerstream_tls::TlsConfigError;
 
-/// Why a stream or a rule client could not be opened. Nothing was connected to.
+/// Why a stream or a rule client could not be opened. No connection was attempted.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The configuration makes no request. None that was built is known to.
+    /// The configuration makes no valid request. No built configuration is known to cause this.
     Config(ConfigError),
     /// The origin is `https`, and TLS could not be set up.
     Tls(TlsConfigError),
@@ -18,8 +18,8 @@ pub enum OpenError {
     Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
-    /// The operating system has no more descriptors, memory or threads, or does not keep the thread
-    /// on the processor asked for.
+    /// The operating system has no more file descriptors, memory or threads, or it refuses to pin
+    /// the thread to the requested processor.
     Io(io::Error),
 }
 

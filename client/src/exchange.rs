@@ -1,16 +1,18 @@
-//! The loop that carries out one [`Exchange`] over an [`Io`].
+//! Runs one [`Exchange`] over an [`Io`].
 
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
 use powerstream_core::http::{Exchange, ExchangeStep};
 
-/// Carries out the exchange to its end; [`Exchange::outcome`] then has what came of it. `buffer` is what is read into:
-/// [`READ_BYTES`](powerstream_core::buffered::READ_BYTES) is a good length. Dropping a future over this loses nothing: the
-/// next call goes on where it was.
+/// Runs the exchange to its end. [`Exchange::outcome`] then has the result.
+///
+/// `buffer` receives what is read: [`READ_BYTES`](powerstream_core::buffered::READ_BYTES) is a good
+/// length. A future that polls this may be dropped without loss: the next call continues where the
+/// last one stopped.
 ///
 /// # Panics
-/// Where `buffer` is empty: a read of no octets would look like the end.
+/// Panics if `buffer` is empty: a read of zero bytes would look like the end of the stream.
 pub fn poll_exchange<S, I>(
     exchange: &mut Exchange<S>,
     io: &mut I,

@@ -1,12 +1,18 @@
-//! Several sessions driven as one stream, in one task: each Post once, from whoever brings it first.
+//! Drives several sessions as one stream, in one task. Each Post is delivered once, from the
+//! connection that receives it first.
 //!
-//! What to count and what to pass on is [`Merge`]'s; here is who is polled next. A connection has its turn until its
-//! read buffer is empty, then the next one is asked: nothing is read from one while another one's messages wait, so
-//! that a first arrival is the first that could be read, and neither a connection that floods nor one that is
-//! dead keeps another from its turn. All of them pend at the same time; the task is woken by any.
+//! [`Merge`] counts and decides what is delivered. This module decides which connection is polled
+//! next. A connection keeps its turn until its read buffer is empty, then the next one is polled.
 //!
-//! A duplicate is released where it lies, neither copied nor seen by the consumer. Two connections need not put the same Posts into the same
-//! array: from an array with duplicates, each other element is delivered as a message. One without is delivered as received.
+//! - Nothing is read from one connection while messages of another wait. A first arrival is
+//!   therefore the first that could be read.
+//! - Neither a connection that floods nor a dead one keeps others from their turn.
+//! - All connections pend at the same time, and any of them wakes the task.
+//!
+//! A duplicate is released before it is delivered, and no copy is made for the consumer.
+//! Connections may group the same Posts into different arrays. An array without duplicates is
+//! delivered as received; from an array with duplicates, each other element is delivered as a
+//! message.
 //!
 //! ```
 //! # use std::task::{Context, Poll};
@@ -21,13 +27,19 @@
 //! #     fn now(&self) -> Instant { Instant::ZERO }
 //! #     fn unix_now(&self) -> UnixTime { UnixTime::default() }
 //! #     fn is_stopped(&self) -> bool { self.1 }
-//! #     fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, TransportError>> {
+//! #     fn poll_connect(
+//! #         &mut self, _: &mut Context<'_>, _: Instant
+//! #     ) -> Poll<Result<Option<()>, TransportError>> {
 //! #         Poll::Ready(Ok(Some(())))
 //! #     }
-//! #     fn poll_write(&mut self, _: &mut Context<'_>, b: &[u8], _: Instant) -> Poll<Result<Option<usize>, TransportError>> {
+//! #     fn poll_write(
+//! #         &mut self, _: &mut Context<'_>, b: &[u8], _: Instant
+//! #     ) -> Poll<Result<Option<usize>, TransportError>> {
 //! #         Poll::Ready(Ok(Some(b.len())))
 //! #     }
-//! #     fn poll_read(&mut self, _: &mut Context<'_>, b: &mut [u8], _: Instant) -> Poll<Result<Option<usize>, TransportError>> {
+//! #     fn poll_read(
+//! #         &mut self, _: &mut Context<'_>, b: &mut [u8], _: Instant
+//! #     ) -> Poll<Result<Option<usize>, TransportError>> {
 //! #         b[..self.0.len()].copy_from_slice(self.0);
 //! #         self.1 = true;
 //! #         Poll::Ready(Ok(Some(self.0.len())))
@@ -47,12 +59,13 @@
 //! use powerstream_client::merged::{Member, Merged, MergedEvent};
 //! use powerstream_core::merge::Topology;
 //!
-//! // Two connections, each `driven` by a session and a transport of the runtime's; here both are sent the same Post.
+//! // Two connections, which receive the same Post. `driven` makes a session and a transport.
 //! let members = [("atlanta", "http://localhost:1"), ("portland", "http://localhost:2")];
 //! let members = members.iter().enumerate().map(|(index, (name, url))| {
 //!     Ok(Member::new(*name, Topology::Redundant.group(index as u16), driven(url)?))
 //! });
-//! let mut merged = Merged::new(members.collect::<Result<_, Box<dyn std::error::Error>>>()?, &WindowConfig::default())?;
+//! let members = members.collect::<Result<_, Box<dyn std::error::Error>>>()?;
+//! let mut merged = Merged::new(members, &WindowConfig::default())?;
 //!
 //! # let program = async {
 //! let mut posts = 0;
@@ -60,7 +73,7 @@
 //!     match event {
 //!         MergedEvent::Session { event: SessionEvent::Message(_), .. } => posts += 1,
 //!         MergedEvent::Session { .. } => {}
-//!         MergedEvent::Gap(gap) => eprintln!("nobody delivered what was sent from {:?} to {:?}", gap.from, gap.to),
+//!         MergedEvent::Gap(gap) => eprintln!("Posts missing from {:?} to {:?}", gap.from, gap.to),
 //!         _ => {}
 //!     }
 //! }
@@ -94,7 +107,7 @@ pub struct Member<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     name: Box<str>,
     group: ReplicaGroup,
     session: Filtered<S, B, I>,
-    /// Its session is done.
+    /// True once its session is done.
     is_over: bool,
 }
 
@@ -104,44 +117,46 @@ where
     B: AsRef<[u8]> + AsMut<[u8]>,
     I: Io,
 {
-    /// A connection under a name, which carries the Posts of `group`.
+    /// Creates a connection with a name, which carries the Posts of `group`.
     pub fn new(name: impl Into<Box<str>>, group: ReplicaGroup, driven: Driver<S, B, I>) -> Self {
         Self { name: name.into(), group, session: Filtered::new(driven), is_over: false }
     }
 
-    /// Its name.
+    /// Returns the connection's name.
     #[must_use]
     pub const fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its session and its transport.
+    /// Returns the connection's session and transport.
     #[must_use]
     pub const fn driver(&self) -> &Driver<S, B, I> {
         self.session.driver()
     }
 
-    /// Whether the next event lies in the read buffer.
+    /// Returns true if the read buffer holds a complete event.
     fn has_event(&self) -> bool {
         self.driver().buffered().poll() == Step::Event
     }
 }
 
-/// What happened in a merged stream, lent.
+/// An event of a merged stream. It borrows the message's bytes.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MergedEvent<'a> {
-    /// A connection tells. Of the Posts only first arrivals.
+    /// An event of one connection. Of the Posts, only first arrivals are delivered.
     Session {
         /// Which connection.
         connection: ConnectionId,
-        /// What it tells.
+        /// The event.
         event: SessionEvent<'a>,
     },
-    /// A group has lost its last connection. Follows the event that ended it.
+    /// A group lost its last connection. Follows the event that ended that connection.
     Interrupted(Interrupted),
-    /// Posts that no connection delivered. Follows the event with which that became known: a connection's beginning, before its
-    /// Posts, or the end of one that had been dead for a while.
+    /// A gap: a time range whose Posts no connection delivered.
+    ///
+    /// Follows the event that revealed it. That is the start of a connection, before its Posts, or
+    /// the end of a connection that had been dead for a while.
     Gap(GroupGap),
 }
 
@@ -154,7 +169,7 @@ pub enum OwnedMergedEvent {
     Session {
         /// Which connection.
         connection: ConnectionId,
-        /// What it tells.
+        /// The event.
         event: OwnedEvent,
     },
     /// See [`MergedEvent::Interrupted`].
@@ -173,10 +188,10 @@ impl From<MergedEvent<'_>> for OwnedMergedEvent {
     }
 }
 
-/// The event at hand.
+/// The event that is ready to be delivered.
 #[derive(Clone, Copy, Debug)]
-enum AtHand {
-    /// What this connection's session lends.
+enum Current {
+    /// The event that this connection's session lends.
     Event(ConnectionId),
     Interrupted(Interrupted),
     Gap(GroupGap),
@@ -184,16 +199,17 @@ enum AtHand {
 
 /// Several sessions as one stream, for one task or thread.
 ///
-/// Works with any [`Io`] that pends, in any loop that polls again when it was woken. One that blocks would block all: a thread for each and a
-/// [`Merge`] between them is the way there.
+/// Works with any [`Io`] that returns [`Poll::Pending`] instead of blocking, in any executor. A
+/// blocking transport would block all connections. For those, use a thread for each connection and
+/// a shared [`Merge`].
 #[derive(Debug)]
 pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     members: Vec<Member<S, B, I>>,
     merge: Merge<Vec<u64>, Vec<ConnectionStats>>,
-    /// Whose turn it is.
+    /// The index of the connection to poll next.
     turn: usize,
-    at_hand: Option<AtHand>,
-    /// What comes behind the event at hand.
+    current: Option<Current>,
+    /// Delivered after the current event.
     interrupted: Option<Interrupted>,
     gap: Option<GroupGap>,
     lent: bool,
@@ -206,10 +222,12 @@ where
     B: AsRef<[u8]> + AsMut<[u8]>,
     I: Io,
 {
-    /// One stream from these connections, numbered in their order, which share a window of ids.
+    /// Merges these connections into one stream. They are numbered in order and share a dedup
+    /// window.
     ///
     /// # Errors
-    /// [`MergeError`] where there are none or too many, or there is no such window.
+    /// Returns a [`MergeError`] if there are no connections or too many, or if the window is
+    /// invalid.
     pub fn new(members: Vec<Member<S, B, I>>, window: &WindowConfig) -> Result<Self, MergeError> {
         let window = Window::allocate(window).map_err(MergeError::Window)?;
         let merge =
@@ -218,7 +236,7 @@ where
             members,
             merge,
             turn: 0,
-            at_hand: None,
+            current: None,
             interrupted: None,
             gap: None,
             lent: false,
@@ -226,51 +244,56 @@ where
         })
     }
 
-    /// Delivers duplicates too: each Post from every connection that brings it. They are counted all the same.
+    /// Delivers duplicates too: each Post from every connection that receives it. They are still
+    /// counted.
     #[must_use]
     pub fn keep_duplicates(self, keeps_duplicates: bool) -> Self {
         Self { keeps_duplicates, ..self }
     }
 
-    /// Asks all sessions to end: what is unread but here is delivered, then the connections close.
+    /// Asks all sessions to end. Messages that are already in read buffers are delivered first.
     pub fn shutdown(&mut self) {
         for line in &mut self.members {
             line.session.driver_mut().shutdown();
         }
     }
 
-    /// Carries out the sessions' steps until there is an event: `true`, and [`Self::peek`] lends it until
-    /// [`Self::release`]; or until there will be none: `false`. What [`Self::poll_next`] or [`Self::next`] lent last is
-    /// released.
+    /// Runs the sessions until there is an event, or until there will be none.
+    ///
+    /// Returns `true` if [`Self::peek`] lends an event until [`Self::release`]. Returns `false`
+    /// once all sessions are over. Releases the event that [`Self::poll_next`] or [`Self::next`]
+    /// lent last.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.release_lent();
         self.find_event(Some(cx))
     }
 
-    /// Done with the event at hand.
+    /// Releases the current event.
     pub fn release(&mut self) {
         self.lent = false;
-        match self.at_hand.take() {
-            Some(AtHand::Event(connection)) => {
+        match self.current.take() {
+            Some(Current::Event(connection)) => {
                 let (session, judge) = self.filter(connection);
                 if session.release_part(judge) {
-                    self.at_hand = Some(AtHand::Event(connection));
+                    self.current = Some(Current::Event(connection));
                 } else {
                     self.go_on(connection);
                 }
             }
-            Some(AtHand::Interrupted(_) | AtHand::Gap(_)) | None => {}
+            Some(Current::Interrupted(_) | Current::Gap(_)) | None => {}
         }
     }
 
-    /// Whether the next event is at hand, so that [`Self::poll_next`] will lend it without touching a transport: time
-    /// to flush what was made of the events before, if not. The event lent last is released.
+    /// Returns true if the next event is buffered, so that [`Self::poll_next`] needs no transport.
+    ///
+    /// If it returns false, flush the output of earlier events now. Releases the event lent last.
     pub fn find_next(&mut self) -> bool {
         self.release_lent();
         self.find_event(None) == Poll::Ready(true)
     }
 
-    /// Lends the next event; `None` once there will be none. The event before it is released.
+    /// Polls for the next event and lends it. Returns `None` once all sessions are over. Releases
+    /// the event before it.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<MergedEvent<'_>>> {
         self.release_lent();
         self.find_event(Some(cx)).map(|more| {
@@ -279,7 +302,7 @@ where
         })
     }
 
-    /// Waits for the next event and lends it; `None` once there will be none: every session is over.
+    /// Waits for the next event and lends it. Returns `None` once all sessions are over.
     ///
     /// Dropping the future at any point loses nothing.
     pub async fn next(&mut self) -> Option<MergedEvent<'_>> {
@@ -288,35 +311,35 @@ where
         self.peek()
     }
 
-    /// Lends the event at hand.
+    /// Lends the current event, if there is one.
     #[must_use]
     pub fn peek(&self) -> Option<MergedEvent<'_>> {
-        Some(match self.at_hand? {
-            AtHand::Event(connection) => {
+        Some(match self.current? {
+            Current::Event(connection) => {
                 let event = self.members[connection.index()].session.peek()?;
                 MergedEvent::Session { connection, event }
             }
-            AtHand::Interrupted(interrupted) => MergedEvent::Interrupted(interrupted),
-            AtHand::Gap(gap) => MergedEvent::Gap(gap),
+            Current::Interrupted(interrupted) => MergedEvent::Interrupted(interrupted),
+            Current::Gap(gap) => MergedEvent::Gap(gap),
         })
     }
 
-    /// The connections, in the order of their numbers.
+    /// Returns the connections, in the order of their numbers.
     #[must_use]
     pub fn members(&self) -> &[Member<S, B, I>] {
         &self.members
     }
 
-    /// The connection's name.
+    /// Returns the connection's name.
     ///
     /// # Panics
-    /// Where this stream has no such connection.
+    /// Panics if this stream has no such connection.
     #[must_use]
     pub fn name(&self, connection: ConnectionId) -> &str {
         self.members[connection.index()].name()
     }
 
-    /// The accounts: who won, who lost and by how much.
+    /// Returns the connections' records: first arrivals, duplicates and lags.
     #[must_use]
     pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<ConnectionStats>> {
         &self.merge
@@ -328,21 +351,21 @@ where
         }
     }
 
-    /// Finds the next event; without a context, only where it is at hand.
+    /// Finds the next event. Without a context, looks only at buffered data.
     fn find_event(&mut self, mut cx: Option<&mut Context<'_>>) -> Poll<bool> {
-        if self.at_hand.is_some() {
+        if self.current.is_some() {
             return Poll::Ready(true);
         }
-        // So many connections in a row have nothing to give.
+        // How many connections in a row had no event.
         let mut idle = 0;
         let mut released = Released::default();
         while idle < self.members.len() {
             if let Some(interrupted) = self.interrupted.take() {
-                self.at_hand = Some(AtHand::Interrupted(interrupted));
+                self.current = Some(Current::Interrupted(interrupted));
                 return Poll::Ready(true);
             }
             if let Some(gap) = self.gap.take() {
-                self.at_hand = Some(AtHand::Gap(gap));
+                self.current = Some(Current::Gap(gap));
                 return Poll::Ready(true);
             }
             let Some(connection) = ConnectionId::new(self.turn) else { break };
@@ -359,8 +382,8 @@ where
             match more {
                 Some(true) => {
                     idle = 0;
-                    self.at_hand = self.judge(connection);
-                    if self.at_hand.is_some() {
+                    self.current = self.judge(connection);
+                    if self.current.is_some() {
                         return Poll::Ready(true);
                     }
                     self.go_on(connection);
@@ -381,8 +404,8 @@ where
         if self.members.iter().all(|line| line.is_over) { Poll::Ready(false) } else { Poll::Pending }
     }
 
-    /// What of the event that this connection lends goes on to the consumer; `None` where nothing does.
-    fn judge(&mut self, connection: ConnectionId) -> Option<AtHand> {
+    /// Decides whether the event that this connection lends is delivered. `None`: it is not.
+    fn judge(&mut self, connection: ConnectionId) -> Option<Current> {
         let (session, judge) = self.filter(connection);
         if !session.admit(judge) {
             return None;
@@ -410,10 +433,10 @@ where
             }
             _ => {}
         }
-        Some(AtHand::Event(connection))
+        Some(Current::Event(connection))
     }
 
-    /// The connection's session, and what decides which of its Posts are delivered.
+    /// Returns the connection's session, and the function that judges its Posts.
     #[allow(clippy::type_complexity, reason = "a pair, borrowed from different fields")]
     fn filter(
         &mut self,
@@ -430,7 +453,7 @@ where
         (&mut members[connection.index()].session, judge)
     }
 
-    /// Done with what the connection lends. Its turn is over with its buffer.
+    /// Releases the event that the connection lends. Its turn ends once its read buffer is empty.
     fn go_on(&mut self, connection: ConnectionId) {
         let line = &mut self.members[connection.index()];
         line.session.driver_mut().release();
@@ -443,13 +466,13 @@ where
         self.turn = if self.turn + 1 == self.members.len() { 0 } else { self.turn + 1 };
     }
 
-    /// The connection's session is done.
+    /// Records that the connection's session is done.
     fn end(&mut self, connection: ConnectionId) {
         self.members[connection.index()].is_over = true;
         if self.merge.connection(connection).state() == ConnectionState::Over {
             return;
         }
-        // It was asked to end: that the group has nobody left is no news then, but what turns out to be missing is.
+        // After a shutdown, do not report that the group lost its last connection. Do report a gap.
         let members = &self.members;
         let covered = |of: ConnectionId| members[of.index()].driver().buffered().session().covered_until();
         self.gap = self.merge.handle_disconnected(connection, covered(connection), true, covered).gap;

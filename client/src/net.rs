@@ -1,4 +1,4 @@
-//! TCP: which addresses are tried and for how long, the socket on each runtime, the tunnel through a proxy.
+//! TCP: the order and timeouts of connection attempts, sockets on each runtime, proxy tunnels.
 
 pub mod dial;
 mod resolve;
@@ -11,8 +11,9 @@ use std::net::{SocketAddr, TcpStream};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Converts an error of the operating system's sockets. An error of the resolver needs its kind from
-/// the caller.
+/// Converts a socket error of the operating system to a transport error.
+///
+/// Do not use it for errors of the resolver: the caller must supply their kind.
 #[must_use]
 pub fn transport_error(error: &io::Error) -> TransportError {
     let kind = limit(error).unwrap_or_else(|| match error.kind() {
@@ -31,7 +32,7 @@ pub fn transport_error(error: &io::Error) -> TransportError {
     TransportError::with_os_code(kind, error.raw_os_error())
 }
 
-/// Returns the limit of the system that an error is about.
+/// Returns the kind of the system limit that an error reports, or `None` for other errors.
 fn limit(error: &io::Error) -> Option<TransportErrorKind> {
     #[cfg(unix)]
     return match error.raw_os_error()? {
@@ -54,11 +55,13 @@ fn resolve_error(error: &io::Error) -> TransportError {
     TransportError::with_os_code(limit(error).unwrap_or(TransportErrorKind::Resolve), error.raw_os_error())
 }
 
-/// Starts to connect from a local address, without waiting: the socket is writable once that has
-/// succeeded or failed. Runtimes connect by themselves where no local address is asked for.
+/// Starts a non-blocking connect from a local address. The socket becomes writable once the connect
+/// has succeeded or failed.
+///
+/// Without a local address, the runtimes use their own connect.
 ///
 /// # Errors
-/// Whatever the operating system reports.
+/// Returns the operating system's error if the socket cannot be created, bound or connected.
 pub fn start_connect(local: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;

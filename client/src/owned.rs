@@ -1,5 +1,6 @@
-//! Owned copies of events, for whoever keeps them: queues, iterators, other threads. One allocation per message, which
-//! clones share: whoever hands a message to several takers copies nothing.
+//! Owned copies of events, for queues, iterators and other threads.
+//!
+//! An owned message costs one allocation. Clones share it without copying.
 
 use std::fmt;
 use std::string::String;
@@ -15,70 +16,71 @@ use powerstream_core::time::UnixTime;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OwnedEvent {
-    /// A stream has begun.
+    /// A stream started.
     Connected(OwnedConnected),
     /// A message.
     Message(OwnedMessage),
-    /// The server is alive.
+    /// A keep-alive: the server is alive.
     KeepAlive,
-    /// A message over the limit was passed over.
+    /// A message longer than the limit was skipped.
     Skipped {
-        /// Its octets.
+        /// The length of the message, in bytes.
         bytes: u64,
     },
-    /// The first live Post after a gap has come: the gap again, with what it proves of its end.
+    /// The first live Post after a gap arrived. Holds the gap again, with what the Post proves
+    /// about its end.
     Resumed(Gap),
-    /// The reader or the path is late. Once for each episode.
+    /// The reader or the network path is late. Sent once for each episode.
     Late(Late),
     /// The server answered with something other than a stream.
     Refused(OwnedRefused),
-    /// A connection ended, or was not made. The next attempt is set.
+    /// A connection ended or could not be made. The time of the next attempt is set.
     Disconnected(Disconnected),
-    /// The session is over: asking again cannot cure the cause.
+    /// The session is over: a reconnect cannot fix the reason.
     GaveUp(GaveUp),
 }
 
-/// A message and what it is.
+/// A message and its classification.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OwnedMessage {
     /// The message, byte for byte, without its delimiter.
     pub bytes: Bytes,
-    /// What it is, as far as it had to be read.
+    /// The classification, as far as the message had to be read for it.
     pub class: Classification,
 }
 
 impl OwnedMessage {
-    /// What it is.
+    /// Returns the message's kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.class.kind
     }
 
-    /// The Post's id.
+    /// Returns the Post's id, or `None` if the message is not a single Post with an id.
     #[must_use]
     pub const fn id(&self) -> Option<PostId> {
         self.class.post_id
     }
 
-    /// Returns an iterator over the message's Posts: one, those of an array, or none.
+    /// Returns an iterator over the message's Posts: one Post, those of an array, or none.
     #[must_use]
     pub fn posts(&self) -> Posts<'_> {
         Posts::new(&self.bytes, self.class)
     }
 }
 
-/// A stream has begun.
+/// The start of a stream.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OwnedConnected {
-    /// What the core read in the response's head.
+    /// The parsed response head.
     pub head: ResponseHead,
-    /// The datacenter that answers, where the head names it.
+    /// The datacenter that answers, if the head names it.
     pub datacenter: Option<String>,
-    /// The gap before this stream, if there was a stream before.
+    /// The gap before this stream, if there was an earlier stream.
     pub gap: Option<Gap>,
-    /// Minutes that were asked for again; 0 for none.
+    /// The minutes of backfill that were requested; 0 for none.
     pub backfill_minutes: u8,
     /// See [`Connected::server_earliest`](powerstream_core::session::Connected::server_earliest).
     pub server_earliest: UnixTime,
@@ -90,11 +92,11 @@ pub struct OwnedConnected {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OwnedRefused {
-    /// What it means.
+    /// The meaning of the answer.
     pub refusal: Refusal,
-    /// What the core read in the response's head.
+    /// The parsed response head.
     pub head: ResponseHead,
-    /// The first 64 KiB of the body: the server's own words, to be escaped before a person sees them.
+    /// The first 64 KiB of the body. It is untrusted text: escape it before displaying it.
     pub document: Bytes,
 }
 
@@ -130,14 +132,14 @@ impl From<SessionEvent<'_>> for OwnedEvent {
 }
 
 impl fmt::Debug for OwnedMessage {
-    /// Tells the length: a Post is not for logs.
+    /// Formats the length instead of the bytes, since Posts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnedMessage").field("bytes", &self.bytes.len()).field("class", &self.class).finish()
     }
 }
 
 impl fmt::Debug for OwnedRefused {
-    /// Tells the document's length.
+    /// Formats the length of the document instead of its text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let document = self.document.len();
         f.debug_struct("OwnedRefused")

@@ -1,14 +1,15 @@
 //! A Post that owns its fields, for programs that keep or store Posts.
 //!
-//! [`OwnedPost`] is one model for both formats, legacy and v2. It implements serde's `Serialize` and
-//! `Deserialize`. Making one reads the whole Post and allocates each field. If you need only a few
-//! fields, use [`powerstream_core::post::Post`], which reads them in place.
+//! [`OwnedPost`] is one model for both formats, legacy and v2. It implements serde's `Serialize`
+//! and `Deserialize`. Making one reads the whole Post and allocates each field. If you need only a
+//! few fields, use [`powerstream_core::post::Post`], which reads them in place.
 //!
 //! ```
 //! use powerstream_client::post::OwnedPost;
 //! use powerstream_core::post::Post;
 //!
-//! let line = br#"{"id_str":"20","text":"gulls","lang":"en","user":{"id_str":"12","screen_name":"shore"},"likes":3}"#;
+//! let line = br#"{"id_str":"20","text":"gulls","lang":"en",
+//!     "user":{"id_str":"12","screen_name":"shore"},"likes":3}"#;
 //! let post = OwnedPost::try_from(&Post::new(line))?;
 //! assert_eq!((post.id.as_u64(), post.text.as_str()), (20, "gulls"));
 //! assert_eq!(post.author.as_ref().unwrap().screen_name.as_deref(), Some("shore"));
@@ -28,7 +29,8 @@
 //! # use powerstream_core::stream::classify;
 //! # let bytes = br#"[{"id_str":"1","text":"a"},{"id_str":"2","text":"b"}]"#;
 //! # let message = powerstream_core::session::Message::new(bytes, classify(bytes));
-//! let posts: Vec<OwnedPost> = message.posts().map(|post| OwnedPost::try_from(&post)).collect::<Result<_, _>>()?;
+//! let posts = message.posts().map(|post| OwnedPost::try_from(&post));
+//! let posts: Vec<OwnedPost> = posts.collect::<Result<_, _>>()?;
 //! assert_eq!(posts.len(), 2);
 //! # Ok::<(), powerstream_client::post::PostError>(())
 //! ```
@@ -290,7 +292,7 @@ pub struct OwnedRule {
     pub tag: Option<String>,
 }
 
-/// Why there is no [`OwnedPost`] of a message or a Post.
+/// Why a message or a Post cannot be converted to an [`OwnedPost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PostError {
@@ -379,8 +381,8 @@ impl TryFrom<&OwnedMessage> for OwnedPost {
 }
 
 impl OwnedPost {
-    /// Reads a Post. Those inside it hold no further ones: a quoted Post of a quoted Post is left
-    /// among its other fields, as the service does not send it.
+    /// Reads a Post. Posts inside it hold no further Posts, since the service does not send them: a
+    /// quoted Post of a quoted Post stays among the other fields.
     fn new(post: &Post<'_>, is_outer: bool) -> Result<Self, PostError> {
         let id = post.id().ok_or(PostError::NoId)?;
         let entities = post.entities();
@@ -393,7 +395,7 @@ impl OwnedPost {
             Some(inner) => Self::new(&inner, false).map(|inner| Some(Box::new(inner))),
             None => Ok(None),
         };
-        // A retweet holds the quoted Post of the Post it repeats, which therefore holds one more.
+        // A retweet includes the Post that it repeats, which may include the Post that it quotes.
         let (retweeted, quoted) = if is_outer {
             (inner(post.retweeted())?, inner(post.quoted())?)
         } else {
@@ -404,7 +406,7 @@ impl OwnedPost {
             Some(value) => remaining(value, known)?,
             None => Fields::new(),
         };
-        // They belong to the message, and stand in `matching_rules`.
+        // The matching rules belong to the message, and are in `matching_rules`.
         other.remove("matching_rules");
         Ok(Self {
             id,

@@ -1,13 +1,15 @@
-//! Which proxy to go through, as curl's variables say it: `HTTPS_PROXY` and `NO_PROXY`.
+//! Proxy configuration, from a URL or from the values of `HTTPS_PROXY` and `NO_PROXY`, as curl
+//! reads them.
 //!
-//! All of it is a function of the texts given: nothing here reads an environment. Programs do, where their users expect it.
+//! Nothing here reads the environment: pass the values as text.
 //!
 //! ```
 //! use powerstream_core::http::X;
 //! use powerstream_client::proxy::{Proxy, ProxyError, is_exempt};
 //!
 //! let proxy = Proxy::parse("http://user:p%40ss@proxy.example:3128")?;
-//! assert_eq!(format!("{proxy:?}"), "Proxy { host: \"proxy.example\", port: 3128, credentials: true }");
+//! let text = format!("{proxy:?}");
+//! assert_eq!(text, "Proxy { host: \"proxy.example\", port: 3128, credentials: true }");
 //! assert!(is_exempt("localhost, .x.com", "api.x.com", 443));
 //! assert_eq!(Proxy::for_origin(Some("http://proxy.example:3128"), Some("*"), &X)?, None);
 //! # Ok::<(), ProxyError>(())
@@ -22,7 +24,8 @@ use std::vec::Vec;
 use powerstream_core::http::{Credentials, Origin, Scheme, TunnelRequest};
 use zeroize::Zeroizing;
 
-/// An HTTP proxy, and as whom to use it. The password is wiped when the last copy is dropped, and shown nowhere.
+/// An HTTP proxy and its credentials. The password is never displayed, and is wiped when the last
+/// clone is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     host: String,
@@ -38,11 +41,12 @@ struct Secret {
 }
 
 impl Proxy {
-    /// Reads `http://[user[:password]@]host:port`; as with curl, the scheme may be missing. User name and password are
-    /// percent-encoded where they hold anything that means something else in a URL.
+    /// Parses `http://[user[:password]@]host:port`. As with curl, the scheme may be missing.
+    ///
+    /// Percent-encode characters of user name and password that have a meaning in a URL.
     ///
     /// # Errors
-    /// [`ProxyError`] for anything else. It quotes nothing of the text.
+    /// Returns a [`ProxyError`] for anything else. The error never quotes the text.
     pub fn parse(url: &str) -> Result<Self, ProxyError> {
         let rest = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
@@ -50,7 +54,8 @@ impl Proxy {
             None => url,
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        // The last one: whoever forgets to encode the `@` of a password must not have half of it taken for the host.
+        // Split at the last `@`: if the `@` of a password is not encoded, its rest must not become
+        // the host.
         let (secret, authority) = match rest.rsplit_once('@') {
             Some((secret, authority)) => (Some(secret), authority),
             None => (None, rest),
@@ -67,10 +72,10 @@ impl Proxy {
         };
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if host.is_empty() || !(host.bytes().all(is_name) || authority.starts_with('[')) {
-            // An address without brackets leaves its last group for the port.
+            // In an address without brackets, the last group was taken for the port.
             return Err(if host.contains(']') { ProxyError::Port } else { ProxyError::Host });
         }
-        // Digits only: `parse` takes a sign.
+        // Check for digits, since `parse` accepts a sign.
         let port = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok()).flatten();
         let port = port.filter(|&port: &u16| port != 0).ok_or(ProxyError::Port)?;
         let credentials = match secret {
@@ -85,11 +90,13 @@ impl Proxy {
         Ok(Self { host: String::from(host), port, credentials })
     }
 
-    /// The proxy for `origin`, as `HTTPS_PROXY` and `NO_PROXY` say. Plain HTTP goes to this machine only, and never through
-    /// a proxy.
+    /// Returns the proxy for `origin` according to the values of `HTTPS_PROXY` and `NO_PROXY`, or
+    /// `None`.
+    ///
+    /// A plain HTTP origin is on this machine and never uses a proxy.
     ///
     /// # Errors
-    /// As [`Self::parse`], where the proxy would be used.
+    /// Returns a [`ProxyError`] as [`Self::parse`], but only if the proxy would be used.
     pub fn for_origin(
         https_proxy: Option<&str>,
         no_proxy: Option<&str>,
@@ -103,27 +110,27 @@ impl Proxy {
         }
     }
 
-    /// The proxy's name or address, without brackets.
+    /// Returns the proxy's name or address, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The proxy's port.
+    /// Returns the proxy's port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// As whom to use it.
+    /// Returns the user name and password, if there are any.
     #[must_use]
     pub fn credentials(&self) -> Option<Credentials<'_>> {
         let secret = self.credentials.as_ref()?;
-        // Checked when they were read.
+        // `parse` checked them.
         Credentials::new(&secret.user, &secret.password).ok()
     }
 
-    /// What to ask of it for a tunnel to that server.
+    /// Returns the CONNECT request for a tunnel to `host` and `port`.
     #[must_use]
     pub fn request<'a>(&'a self, host: &'a str, port: u16) -> TunnelRequest<'a> {
         let mut request = TunnelRequest::new(host, port);
@@ -133,7 +140,7 @@ impl Proxy {
 }
 
 impl fmt::Debug for Proxy {
-    /// Tells whether there are credentials, and nothing of them.
+    /// Formats whether there are credentials, but not their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")
             .field("host", &self.host)
@@ -143,7 +150,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Why a text names no proxy that can be used.
+/// Why a text is not a usable proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
@@ -151,11 +158,12 @@ pub enum ProxyError {
     Scheme,
     /// The host is missing or malformed.
     Host,
-    /// The port is missing, or no number from 1 to 65535.
+    /// The port is missing, or not a number from 1 to 65535.
     Port,
     /// There is a path, a query or a fragment.
     Path,
-    /// User name or password are not percent-encoded UTF-8, hold a control character, or the name a colon.
+    /// User name or password is not percent-encoded UTF-8 or has a control character, or the user
+    /// name has a colon.
     Credentials,
 }
 
@@ -184,17 +192,18 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// Whether `host` at `port` is to be connected to directly, as curl reads `NO_PROXY`.
+/// Returns true if `NO_PROXY` exempts `host` at `port` from the proxy, as curl reads it.
 ///
-/// The entries stand between commas or white space, and are compared in any case:
+/// Commas or white space separate the entries. Case is ignored:
 ///
-/// - `*` is every host;
-/// - a name is that name and everything below it; `.` or `*.` in front changes nothing (`x.com`, `.x.com`, `*.x.com`:
-///   `api.x.com`, `x.com`);
-/// - an address is that address; with `/bits` behind it, its network;
-/// - `:port` behind a name or address (IPv6 in brackets) limits the entry to that port.
+/// - `*` matches every host.
+/// - A name matches itself and all names below it. A leading `.` or `*.` changes nothing: `x.com`,
+///   `.x.com` and `*.x.com` all match `api.x.com` and `x.com`.
+/// - An address matches itself, or its network if `/bits` follows.
+/// - `:port` after a name or address (IPv6 in brackets) limits the entry to that port.
 ///
-/// Other entries match nothing; [`ignored`] returns them, for a warning. curl ignores `*.` in front as well.
+/// Other entries match nothing; [`ignored`] returns them, for a warning. curl itself ignores
+/// entries with a leading `*.`.
 #[must_use]
 pub fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -212,8 +221,10 @@ pub fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     })
 }
 
-/// Returns the entries that match no host at all: those with a scheme, a path or a port that is none, networks that are none,
-/// and names with `*` elsewhere than in front.
+/// Returns the entries that match no host.
+///
+/// These have a scheme, a path or an invalid port, are an invalid network, or have a `*` that is
+/// not leading.
 pub fn ignored(no_proxy: &str) -> impl Iterator<Item = &str> {
     entries(no_proxy).filter(|entry| {
         let (name, _) = split_port(entry);
@@ -235,7 +246,7 @@ fn entries(no_proxy: &str) -> impl Iterator<Item = &str> {
     no_proxy.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|entry| !entry.is_empty())
 }
 
-/// An entry's port, if it names one. Of an IPv6 address without brackets no group is one.
+/// Splits off an entry's port, if it has one. An IPv6 address without brackets has none.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     if let Some((inner, rest)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (inner, rest.strip_prefix(':').and_then(|port| port.parse().ok()));
@@ -249,7 +260,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Whether `address` is `entry`, or of the network that it names.
+/// Returns true if `address` equals `entry` or is in its network.
 fn covers(entry: &str, address: IpAddr) -> bool {
     let (network, bits) = match entry.split_once('/') {
         Some((network, bits)) => match bits.parse() {
@@ -260,7 +271,7 @@ fn covers(entry: &str, address: IpAddr) -> bool {
     };
     let same = |left: u128, right: u128, width: u32, bits: u32| {
         let host_bits = width - bits;
-        // All of 128 bits cannot be shifted away.
+        // A shift by all 128 bits would overflow.
         host_bits == 128 || (left ^ right) >> host_bits == 0
     };
     match (network.parse(), address) {
@@ -274,7 +285,7 @@ fn covers(entry: &str, address: IpAddr) -> bool {
     }
 }
 
-/// Whether `host` is the name `entry`, or below it.
+/// Returns true if `host` is the name `entry` or below it.
 fn is_below(host: &str, entry: &str) -> bool {
     let entry = without_wildcard(entry).trim_end_matches('.');
     let Some(start) = host.len().checked_sub(entry.len()) else { return false };
@@ -283,14 +294,15 @@ fn is_below(host: &str, entry: &str) -> bool {
         && (start == 0 || host.as_bytes()[start - 1] == b'.')
 }
 
-/// The name without the `*.` or the dots in front of it, which mean nothing: all below a name are exempt in any case.
+/// Removes a leading `*.` or leading dots, which change nothing: a name always covers those below
+/// it.
 fn without_wildcard(entry: &str) -> &str {
     entry.strip_prefix("*.").unwrap_or(entry).trim_start_matches('.')
 }
 
-/// Decodes `%XX`. What is left is UTF-8, or an error.
+/// Decodes `%XX`. Returns an error if the result is not UTF-8.
 fn percent_decoded(text: &str) -> Result<Zeroizing<String>, ProxyError> {
-    // With room for all of it from the start: growing would leave copies behind.
+    // Allocate once: growing would leave copies of the secret in freed memory.
     let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -421,7 +433,7 @@ mod tests {
             ("127.0.0.1", "127.0.0.1", true),
             ("127.0.0.1:443", "127.0.0.1", true),
             ("127.0.0.1:80", "127.0.0.1", false),
-            // Of an address nothing is below.
+            // An address has no subdomains.
             ("0.0.1", "127.0.0.1", false),
             ("1", "127.0.0.1", false),
             ("10.0.0.0/8", "10.255.0.1", true),

@@ -1,25 +1,31 @@
-//! The hand-over from whoever reads to whoever consumes: a queue that is bounded by messages and by bytes, and says what it drops.
+//! A queue between the task that reads and the code that consumes. It is bounded by messages and by
+//! bytes, and reports every message that it drops.
 //!
-//! The service drops readers that are slow. A program whose work on a Post may take long therefore reads in a task or thread of
-//! its own ([`pump()`]) and takes the events from a queue. A bound must be met by something: what happens at it is the
-//! [`Overflow`] policy, chosen by name.
+//! The service disconnects slow readers. If the work on a Post may take long, read in a separate
+//! task or thread ([`pump()`]) and take the events from a queue. The [`Overflow`] policy decides
+//! what a full queue does.
 //!
 //! ```text
-//!   Driver or Merged --pump--> Sender |  C  m  m  m  K  D  [12 dropped]  C  m  m  | Receiver --> blocking, async, Stream
-//!                                        messages: bounded, may be dropped
-//!                                        events of the connection: places of their own, never dropped
+//!   Driver or Merged --pump--> Sender |  C  m  m  m  K  D  [12 dropped]  C  m  m  | Receiver
+//!                                        m: messages: bounded, may be dropped       blocking,
+//!                                        C, D: connection events: separate bound,   async or
+//!                                              never dropped                        Stream
 //! ```
 //!
-//! - Only messages are ever dropped, and where some were the receiver is told so in their place ([`Delivery::Dropped`]), with
-//!   their number and bytes. [`QueueStats`] count exactly: every message sent is delivered, dropped, or still there.
-//! - What tells of the connection (a stream's beginning and end, gaps, what was skipped) has [`QueueConfig::events_max`] places of its own. They
-//!   last for hours of an outage; once they are full the reader waits under every policy, which keeps memory bounded and
-//!   loses nothing, since a reader that does not read has no more to tell.
-//! - Of a keep-alive nothing is left where something else waits: it only says that the server is there.
-//! - A single message of more bytes than the bound passes alone.
-//! - Both ends see [`QueueStats`] at any time.
+//! - Only messages are ever dropped. The receiver gets a [`Delivery::Dropped`] in their place, with
+//!   their number and bytes. [`QueueStats`] are exact: every message sent is delivered, dropped, or
+//!   still queued.
+//! - Connection events (start and end of a stream, gaps, skipped messages) have their own bound,
+//!   [`QueueConfig::events_max`]. It lasts for hours of an outage. Once it is reached, the reader
+//!   waits under every policy. This bounds memory and loses nothing, since a reader that does not
+//!   read produces no more events.
+//! - A keep-alive is left out while anything else is queued, since it only says that the server is
+//!   alive.
+//! - A single message larger than the byte bound passes if the queue has no other message.
+//! - Both ends can read [`QueueStats`] at any time.
 //!
-//! There is one sender and one receiver. Each works in a thread and in a task, whatever the other does.
+//! There is one sender and one receiver. Each works in a thread or in a task, independent of the
+//! other.
 //!
 //! ```
 //! use powerstream_client::owned::OwnedEvent;
@@ -29,7 +35,7 @@
 //! config.overflow = Overflow::DropOldest;
 //! let (mut sender, mut receiver) = queue::<OwnedEvent>(config);
 //! let reader = std::thread::spawn(move || {
-//!     // In earnest: `block_on(pump(driven, sender, shutdown.listen()))`.
+//!     // A program calls `block_on(pump(driven, sender, shutdown.listen()))` here.
 //!     sender.send_blocking(OwnedEvent::KeepAlive);
 //! });
 //! while let Some(delivery) = receiver.recv_blocking() {
@@ -62,19 +68,19 @@ use crate::merged::{MergedEvent, OwnedMergedEvent};
 use crate::owned::OwnedEvent;
 use crate::shutdown::ShutdownHandle;
 
-/// What happens to messages when the queue is full.
+/// The overflow policy: what a full queue does with messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The reader waits, and reads nothing more: the kernel's and the server's buffers fill, until the server drops the
-    /// connection. Nothing is lost here.
+    /// The reader waits and reads nothing more. The kernel's and the server's buffers fill, until
+    /// the server disconnects. The queue drops nothing.
     #[default]
     Wait,
-    /// The oldest messages are dropped: for whom only the present counts.
+    /// Drops the oldest messages. Use this if only recent Posts matter.
     DropOldest,
-    /// The message that came is dropped: for whom a beginning without holes counts.
+    /// Drops the new message. Use this if you need a contiguous prefix of the stream.
     DropNewest,
-    /// The stream ends. What was queued is delivered, then what was dropped is told, then nothing more.
+    /// Ends the stream. Queued events are delivered, then the loss is reported, then the end.
     End,
 }
 
@@ -82,14 +88,16 @@ pub enum Overflow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueConfig {
-    /// Most messages. Default 8,192: half a minute of 250 Posts a second, the most that Filtered Stream gives (X docs, rate limits).
-    /// 0 counts as 1.
+    /// The most messages. Default 8,192: half a minute of 250 Posts a second, the most that
+    /// Filtered Stream delivers (X docs, rate limits). 0 counts as 1.
     pub messages_max: usize,
-    /// Most bytes of messages. Default 32 MiB: as many Posts of 4 kB, which is more than most have.
+    /// The most bytes of messages. Default 32 MiB: 8,192 Posts of 4 kB, which is more than most
+    /// have.
     pub bytes_max: usize,
-    /// Most events of connections. Default 256: an hour of attempts that fail, 16 s apart. 0 counts as 1.
+    /// The most connection events. Default 256: an hour of failing attempts, 16 s apart. 0 counts
+    /// as 1.
     pub events_max: usize,
-    /// What happens when messages find no room.
+    /// The overflow policy for messages.
     pub overflow: Overflow,
 }
 
@@ -104,21 +112,21 @@ impl Default for QueueConfig {
     }
 }
 
-/// What room an event takes.
+/// The room that an event takes in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cost {
-    /// A message of so many bytes.
+    /// A message of this many bytes.
     Message(usize),
-    /// What tells of a connection, and is never dropped.
+    /// A connection event, which is never dropped.
     Event,
-    /// A sign of life, which is left out where something else waits.
+    /// A keep-alive, which is left out while anything else is queued.
     KeepAlive,
 }
 
-/// What can be queued.
+/// An event that can be queued.
 pub trait QueueCost {
-    /// What room it takes. The same at each call.
+    /// Returns the room that the event takes. Must be the same at each call.
     fn weight(&self) -> Cost;
 }
 
@@ -164,9 +172,9 @@ impl QueueCost for OwnedMergedEvent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loss {
-    /// How many.
+    /// The number of messages.
     pub messages: u64,
-    /// Their bytes.
+    /// The sum of their bytes.
     pub bytes: u64,
 }
 
@@ -179,51 +187,52 @@ impl Loss {
     }
 }
 
-/// What the receiver takes.
+/// An item that the receiver takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "an event is here, or was dropped")]
 pub enum Delivery<E> {
     /// An event.
     Event(E),
-    /// Messages that lay here in the order of things were dropped.
+    /// Messages were dropped at this position in the stream.
     Dropped(Loss),
 }
 
-/// How a queue stands, and what has gone through it.
+/// The current state of a queue, and its counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// Messages in it.
+    /// Messages in the queue.
     pub messages: usize,
-    /// Their bytes.
+    /// Bytes of the messages in the queue.
     pub bytes: usize,
-    /// Other events in it.
+    /// Other events in the queue.
     pub events: usize,
-    /// The most messages that were in it.
+    /// The most messages that were in the queue at once.
     pub messages_high: usize,
-    /// The most bytes that were in it.
+    /// The most bytes that were in the queue at once.
     pub bytes_high: usize,
-    /// Messages that were sent: those delivered, dropped, and still in it.
+    /// Messages sent: the sum of those delivered, dropped and still queued.
     pub sent: u64,
-    /// Messages that were taken.
+    /// Messages that the receiver took.
     pub delivered: u64,
-    /// Messages that were dropped: for want of room, or because the receiver went away.
+    /// Messages dropped because the queue was full or the receiver was closed or dropped.
     pub dropped: Loss,
 }
 
-/// What became of an event that was sent.
+/// The result of sending an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendOutcome {
-    /// It is in the queue.
+    /// The event is in the queue.
     Queued,
-    /// A message for which there was no room, and which is counted; or a keep-alive, which was left out.
+    /// A message was dropped for lack of room, and counted; or a keep-alive was left out.
     Dropped,
-    /// As [`Self::Dropped`], and nothing will be taken any more: the stream has ended by [`Overflow::End`], or the receiver is closed.
+    /// As [`Self::Dropped`], and no later event will be taken: [`Overflow::End`] ended the stream,
+    /// or the receiver is closed.
     Ended,
 }
 
-/// A queue between one sender and one receiver.
+/// Creates a queue with one sender and one receiver.
 #[must_use]
 pub fn queue<E>(config: QueueConfig) -> (Sender<E>, Receiver<E>) {
     let shared = Arc::new(Shared(Mutex::new(State::new(config))));
@@ -234,11 +243,12 @@ struct Shared<E>(Mutex<State<E>>);
 
 impl<E> Shared<E> {
     fn lock(&self) -> MutexGuard<'_, State<E>> {
-        // No code of others runs under this lock but the drop of an old event, and nothing is left half-done.
+        // Under this lock, the only foreign code is the drop of an old event. No panic can leave
+        // the state inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something to the state, then wakes whom it is told to, without the lock.
+    /// Changes the state, then wakes the returned task without holding the lock.
     fn with<T>(&self, act: impl FnOnce(&mut State<E>) -> (T, Option<Waker>)) -> T {
         let (result, waker) = act(&mut self.lock());
         if let Some(waker) = waker {
@@ -248,14 +258,15 @@ impl<E> Shared<E> {
     }
 }
 
-/// The reader's end. When it is dropped the receiver takes what is left, then sees the end.
+/// The reader's end. Once it is dropped, the receiver takes the rest, then gets `None`.
 pub struct Sender<E> {
     shared: Arc<Shared<E>>,
 }
 
 impl<E> Sender<E> {
-    /// Sends what `make` makes, an event of this `weight`; it is called only if the event is taken. Pends while the policy is to wait
-    /// for room.
+    /// Sends an event of this `weight`. Pends while the policy is to wait for room.
+    ///
+    /// `make` creates the event, and is called only if the event is queued.
     pub fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -264,7 +275,8 @@ impl<E> Sender<E> {
     ) -> Poll<SendOutcome> {
         match self.shared.with(|state| state.admit(weight, Some(cx))) {
             Admission::Room => {
-                // Not under the lock: to copy a message takes its time. Meanwhile there is only more room.
+                // Not under the lock, since copying a message takes time. Meanwhile the room can
+                // only grow.
                 let event = make();
                 self.shared.with(|state| ((), state.push(weight, event)));
                 Poll::Ready(SendOutcome::Queued)
@@ -275,7 +287,9 @@ impl<E> Sender<E> {
         }
     }
 
-    /// Sends an event; waits while the policy is to wait for room. If the future is dropped, so is the event, uncounted.
+    /// Sends an event. Waits while the policy is to wait for room.
+    ///
+    /// If the future is dropped, the event is dropped too and not counted.
     pub async fn send(&mut self, event: E) -> SendOutcome
     where
         E: QueueCost,
@@ -296,7 +310,7 @@ impl<E> Sender<E> {
         .await
     }
 
-    /// As [`Self::send`], for a thread.
+    /// Sends an event as [`Self::send`], and blocks the calling thread.
     pub fn send_blocking(&mut self, event: E) -> SendOutcome
     where
         E: QueueCost,
@@ -304,12 +318,13 @@ impl<E> Sender<E> {
         block_on(self.send(event))
     }
 
-    /// Ready once nothing will be taken any more. The task is woken by that as well, if it is not by anything else before.
+    /// Returns ready once the queue takes no more events. If pending, that wakes the task, unless
+    /// something else woke it before.
     pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.lock().poll_ended(cx)
     }
 
-    /// How the queue stands.
+    /// Returns the state and counters of the queue.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
         self.shared.lock().stats()
@@ -321,20 +336,22 @@ impl<E> Sender<E> {
         QueueMonitor { shared: Arc::clone(&self.shared) }
     }
 
-    /// Ends all waits for room, for a reader that is to end: events of a connection are taken beyond their bound from now
-    /// on, and messages that find no room are dropped and counted.
+    /// Ends all waits for room, for a reader that is ending.
+    ///
+    /// From now on connection events are taken beyond their bound. Messages without room are
+    /// dropped and counted.
     pub fn end_waits(&mut self) {
         self.shared.lock().end_waits();
     }
 }
 
-/// Reads the counters of a queue, wherever its two ends are: made by [`Sender::monitor`].
+/// Reads the counters of a queue from any thread. Created by [`Sender::monitor`].
 pub struct QueueMonitor<E> {
     shared: Arc<Shared<E>>,
 }
 
 impl<E> QueueMonitor<E> {
-    /// How the queue stands.
+    /// Returns the state and counters of the queue.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
         self.shared.lock().stats()
@@ -353,54 +370,56 @@ impl<E> Drop for Sender<E> {
     }
 }
 
-/// The consumer's end. When it is dropped, what is left is dropped and counted.
+/// The consumer's end. When it is dropped, the remaining messages are dropped and counted.
 pub struct Receiver<E> {
     shared: Arc<Shared<E>>,
-    /// Interrupts the reader where its waker cannot: a thread that waits in a system call.
+    /// Interrupts a reader that its waker cannot interrupt: a thread in a blocking system call.
     shutdown: Option<ShutdownHandle>,
 }
 
 impl<E> Receiver<E> {
-    /// Shuts down the stream that is read into this queue when the receiver is closed or dropped.
+    /// Sets the shutdown to call when the receiver is closed or dropped.
     pub(crate) fn shut_down_on_close(&mut self, shutdown: ShutdownHandle) {
         self.shutdown = Some(shutdown);
     }
 
-    /// Takes what is next; `None` once there will be nothing more. Pends while there is nothing.
+    /// Polls for the next item. Pends while the queue is empty. Returns `None` at the end.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery<E>>> {
         self.pop(Some(cx))
     }
 
-    /// Takes what is next, if it is there: [`Poll::Pending`] where it is not, `None` where there will be nothing more.
+    /// Takes the next item without waiting. Returns [`Poll::Pending`] if the queue is empty, and a
+    /// ready `None` at the end.
     #[must_use = "what is taken is lost otherwise"]
     pub fn try_recv(&mut self) -> Poll<Option<Delivery<E>>> {
         self.pop(None)
     }
 
-    /// Waits for what is next and takes it; `None` once there will be nothing more.
+    /// Waits for the next item and takes it. Returns `None` at the end.
     ///
     /// Dropping the future at any point loses nothing.
     pub async fn recv(&mut self) -> Option<Delivery<E>> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// As [`Self::recv`], for a thread.
+    /// Takes the next item as [`Self::recv`], and blocks the calling thread.
     pub fn recv_blocking(&mut self) -> Option<Delivery<E>> {
         block_on(self.recv())
     }
 
-    /// As [`Self::recv_blocking`], for `length` at most.
+    /// Takes the next item as [`Self::recv_blocking`], and waits for `length` at most.
     ///
     /// # Errors
-    /// [`TimedOut`] where nothing came.
+    /// Returns [`TimedOut`] if the queue stayed empty for that long.
     pub fn recv_timeout(&mut self, length: Duration) -> Result<Option<Delivery<E>>, TimedOut> {
-        // A length that no clock can express is without end.
+        // A length that the clock cannot represent means no timeout.
         let until = std::time::Instant::now().checked_add(length);
         block_until(self.recv(), until).ok_or(TimedOut)
     }
 
-    /// Nothing more is to come: the reader is told to end. What is queued can still be taken; what it still sends is dropped and
-    /// counted.
+    /// Closes the queue and asks the reader to end.
+    ///
+    /// Queued events can still be taken. Messages sent later are dropped and counted.
     pub fn close(&mut self) {
         self.shared.with(|state| ((), state.close()));
         if let Some(shutdown) = &self.shutdown {
@@ -408,7 +427,7 @@ impl<E> Receiver<E> {
         }
     }
 
-    /// How the queue stands.
+    /// Returns the state and counters of the queue.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
         self.shared.lock().stats()
@@ -427,7 +446,7 @@ impl<E> Receiver<E> {
 impl<E> Drop for Receiver<E> {
     fn drop(&mut self) {
         self.close();
-        // Dropped without the lock.
+        // The entries are dropped without holding the lock.
         drop(self.shared.lock().abandon());
     }
 }
@@ -440,7 +459,7 @@ impl<E> futures_core::Stream for Receiver<E> {
     }
 }
 
-/// Nothing came in time.
+/// The queue stayed empty until the timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct TimedOut;

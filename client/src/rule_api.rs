@@ -1,26 +1,33 @@
-//! The rules endpoints: what to send, and what the answers say of each rule.
+//! The rules endpoints: builds requests, and reads the result of each rule from the answers.
 //!
 //! ```text
-//!   Call::add(..) --> method, path, body --[ Exchange ]--> Reply --> call.added(..) --> the fate of each rule
+//!   Call::add(..) --> method, path, body --[ Exchange ]--> Reply --> call.added(..) --> fates
 //! ```
 //!
-//! Two services have rules, and spell them differently ([`RuleApi`]). What Powerstream's page leaves open (errors, the
-//! form of `not_deleted`, deletion by id) is read in every form that it, Filtered Stream or PowerTrack are known to
-//! use (X docs: Powerstream introduction, Filtered Stream quickstart, PowerTrack API; answers that client libraries keep
-//! in their test data). Nothing is guessed from a status where the body says more, and what nothing says is
-//! [`AddFate::Unknown`]: list the rules to find out.
+//! Two services have rules, with different request formats ([`RuleApi`]). Powerstream's page does
+//! not document errors, the form of `not_deleted`, or deletion by id. For these, this module
+//! accepts every form that Powerstream, Filtered Stream or PowerTrack is known to use. The sources
+//! are X docs (Powerstream introduction, Filtered Stream quickstart, PowerTrack API) and answers
+//! recorded in the test data of client libraries.
 //!
-//! Requests for rules are few (50 in 24 hours on Powerstream, all kinds together), so each [`Call`] knows its [`Budget`]
-//! and takes up to [`RULES_PER_REQUEST_MAX`] rules. Values and tags reach a request through the JSON serialiser only.
+//! If the body says more than the status, the body decides. If neither says what happened to a
+//! rule, the result is [`AddFate::Unknown`]: list the rules to find out.
+//!
+//! The request budget is small (50 in 24 hours on Powerstream, all kinds together). Each [`Call`]
+//! therefore knows its [`Budget`] and takes up to [`RULES_PER_REQUEST_MAX`] rules. Values and tags
+//! are always escaped by the JSON serializer.
 //!
 //! ```
 //! use powerstream_client::rule_api::{AddFate, Call, NewRule, Reply, RuleApi};
 //!
-//! let call = Call::add(RuleApi::Powerstream, &[NewRule::new("gull lang:en"), NewRule::tagged("tern", "birds")])?;
+//! let rules = [NewRule::new("gull lang:en"), NewRule::tagged("tern", "birds")];
+//! let call = Call::add(RuleApi::Powerstream, &rules)?;
 //! assert_eq!(call.path(), "/2/powerstream/rules");
-//! assert_eq!(call.body(), Some(br#"{"rules":[{"value":"gull lang:en"},{"value":"tern","tag":"birds"}]}"#.as_slice()));
+//! let want = br#"{"rules":[{"value":"gull lang:en"},{"value":"tern","tag":"birds"}]}"#;
+//! assert_eq!(call.body(), Some(want.as_slice()));
 //!
-//! let body = br#"{"data":{"rules":[{"id":"1","value":"gull lang:en"},{"id":"2","value":"tern","tag":"birds"}]}}"#;
+//! let body = br#"{"data":{"rules":[
+//!     {"id":"1","value":"gull lang:en"},{"id":"2","value":"tern","tag":"birds"}]}}"#;
 //! let added = call.added(&Reply::new(201, body))?;
 //! assert!(matches!(&added.fates[1], AddFate::Created(rule) if rule.id.as_deref() == Some("2")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -40,35 +47,36 @@ use powerstream_core::http::{RateLimit, RetryAfter};
 use powerstream_core::time::UnixTime;
 pub use problem::{ApiError, ApiErrorKind, ApiProblem};
 
-/// Most rules of one request (X docs, Powerstream introduction). Filtered Stream documents no number; the same is kept
-/// there.
+/// The most rules of one request (X docs, Powerstream introduction). Filtered Stream documents no
+/// limit; the same value is used there.
 pub const RULES_PER_REQUEST_MAX: usize = 100;
 
-/// Most rules of one app (X docs, Powerstream introduction; Filtered Stream pay per use). Enterprise contracts for
-/// Filtered Stream name higher ones.
+/// The most rules of one app (X docs, Powerstream introduction; Filtered Stream pay per use).
+/// Enterprise contracts for Filtered Stream have higher limits.
 pub const RULES_MAX: usize = 1_000;
 
-/// How long a new rule takes to act: some 20 seconds (X docs, Filtered Stream operators; Powerstream says nothing).
+/// The time until a new rule takes effect: about 20 seconds (X docs, Filtered Stream operators).
+/// Powerstream documents no value.
 pub const RULE_SETTLES_IN: Duration = Duration::from_secs(20);
 
-/// Whose rules.
+/// The service that has the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RuleApi {
     /// `/2/powerstream/rules`: GET lists, POST adds, DELETE with a body deletes.
     Powerstream,
-    /// `/2/tweets/search/stream/rules`: GET lists, POST does the rest, and can try without adding.
+    /// `/2/tweets/search/stream/rules`: GET lists, POST adds, deletes and validates.
     FilteredStream,
 }
 
 impl RuleApi {
-    /// That of a stream; `None` where the stream has no rules.
+    /// Returns the API for the rules of a stream, or `None` if the stream has no rules.
     #[must_use]
     pub fn of(stream: &Endpoint<'_>) -> Option<Self> {
         [Self::Powerstream, Self::FilteredStream].into_iter().find(|api| api.stream().path == stream.path)
     }
 
-    /// The stream that the rules are for.
+    /// Returns the stream that the rules apply to.
     #[must_use]
     pub const fn stream(self) -> Endpoint<'static> {
         match self {
@@ -77,7 +85,7 @@ impl RuleApi {
         }
     }
 
-    /// The path of the rules.
+    /// Returns the path of the rules endpoint.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -86,14 +94,14 @@ impl RuleApi {
         }
     }
 
-    /// Whether the service can say what it would do with rules without adding them.
+    /// Returns true if the service can validate rules without adding them.
     #[must_use]
     pub const fn can_validate(self) -> bool {
         matches!(self, Self::FilteredStream)
     }
 }
 
-/// An answer, as far as it says something of rules.
+/// The parts of an answer that matter for rules.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Reply<'a> {
@@ -107,12 +115,13 @@ pub struct Reply<'a> {
     pub retry_after: Option<RetryAfter>,
     /// The `Date` field.
     pub date: Option<UnixTime>,
-    /// Why the body was not read, escaped ([`Head::unread_body`](powerstream_core::http::Head::unread_body)).
+    /// Why the body was not read, escaped
+    /// ([`Head::unread_body`](powerstream_core::http::Head::unread_body)).
     pub unread_body: Option<&'a str>,
 }
 
 impl<'a> Reply<'a> {
-    /// An answer without fields.
+    /// Creates an answer without header fields.
     #[must_use]
     pub fn new(status: u16, body: &'a [u8]) -> Self {
         let rate_limit = RateLimit::default();
@@ -121,7 +130,7 @@ impl<'a> Reply<'a> {
 }
 
 impl std::fmt::Debug for Reply<'_> {
-    /// Tells the body's length.
+    /// Formats the body's length instead of the body.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reply")
             .field("status", &self.status)

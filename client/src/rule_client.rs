@@ -1,4 +1,4 @@
-//! Rule requests, on any runtime.
+//! The rule client, for any runtime.
 
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
@@ -20,18 +20,19 @@ use crate::runtime::Runtime;
 use crate::shutdown::ShutdownHandle;
 use crate::transport::Transport;
 
-/// Most pages of a list: a thousand rules each, and some to spare.
+/// The most pages of a list that are read. A page has a thousand rules, so this is ample.
 const PAGES_MAX: usize = 1_000;
 
-/// The rules of one app at one service, made by [`Client::rules`](crate::client::Client::rules). Each
-/// call uses a connection of its own, which is closed after the answer.
+/// Manages the rules of one app at one service. Created by
+/// [`Client::rules`](crate::client::Client::rules). Each call uses a separate connection, which is
+/// closed after the answer.
 ///
-/// Requests are few: 50 in 24 hours on Powerstream, of all kinds together. Nothing is sent twice. A
-/// failure says whether the service may have acted ([`RulesError::is_outcome_unknown`]); list the rules
-/// before asking again.
+/// The budget is small: 50 requests of all kinds in 24 hours on Powerstream. The client never
+/// retries. An error reports whether the service may have acted
+/// ([`RulesError::is_outcome_unknown`]). If so, list the rules before you repeat the request.
 ///
-/// On an async runtime the calls are futures. Dropping one gives the call up, and whether the service
-/// acted is then unknown; the next call closes the connection that it left open.
+/// On an async runtime the calls are futures. Dropping one cancels the call, and then it is unknown
+/// whether the service acted. The next call closes the connection that was left open.
 pub struct RuleClient<R: Runtime> {
     rules: Rules<Transport<R::Reactor>>,
     shutdown: ShutdownHandle,
@@ -39,7 +40,7 @@ pub struct RuleClient<R: Runtime> {
 }
 
 impl<R: Runtime> RuleClient<R> {
-    /// `None` where the configured stream has no rules.
+    /// Returns `None` if the configured stream has no rules.
     pub(crate) fn new(
         config: Config,
         transport: Transport<R::Reactor>,
@@ -61,18 +62,21 @@ impl<R: Runtime> RuleClient<R> {
         self.rules.rate_limit
     }
 
-    /// Lists all rules: one request, and one for each thousand more on Filtered Stream.
+    /// Lists all rules. Takes one request; on Filtered Stream, another for each further thousand
+    /// rules.
     ///
     /// # Errors
-    /// [`RulesError`]; the list is whole or none.
+    /// Returns a [`RulesError`] if the list is not complete. It never returns a part of the list.
     pub fn list(&mut self) -> R::Waited<impl Future<Output = Result<Vec<Rule>, RulesError>>> {
         R::wait(&mut self.executor, self.rules.list())
     }
 
-    /// Adds rules, up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
+    /// Adds up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX) rules in one
+    /// request.
     ///
     /// # Errors
-    /// [`RulesError`]. Rules that the service refuses one by one are no error: see [`Added::fates`].
+    /// Returns a [`RulesError`] if the whole request fails. The refusal of single rules is not an
+    /// error: see [`Added::fates`].
     pub fn add(
         &mut self,
         rules: &[NewRule<'_>],
@@ -80,10 +84,10 @@ impl<R: Runtime> RuleClient<R> {
         R::wait(&mut self.executor, self.rules.added(Call::add(self.rules.api, rules)))
     }
 
-    /// Asks what adding the rules would do: one request. Powerstream has no such request.
+    /// Validates rules without adding them, in one request. Powerstream has no such request.
     ///
     /// # Errors
-    /// As [`Self::add`].
+    /// Returns a [`RulesError`] as [`Self::add`], or if the service cannot validate.
     pub fn validate(
         &mut self,
         rules: &[NewRule<'_>],
@@ -91,11 +95,12 @@ impl<R: Runtime> RuleClient<R> {
         R::wait(&mut self.executor, self.rules.added(Call::validate(self.rules.api, rules)))
     }
 
-    /// Deletes rules by their ids, up to
-    /// [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX): one request.
+    /// Deletes up to [`RULES_PER_REQUEST_MAX`](crate::rule_api::RULES_PER_REQUEST_MAX) rules by
+    /// their ids, in one request.
     ///
     /// # Errors
-    /// [`RulesError`]. Rules that do not exist are no error: see [`Deleted::fates`].
+    /// Returns a [`RulesError`] if the whole request fails. Rules that do not exist are not an
+    /// error: see [`Deleted::fates`].
     pub fn delete_ids(
         &mut self,
         ids: &[&str],
@@ -103,10 +108,10 @@ impl<R: Runtime> RuleClient<R> {
         R::wait(&mut self.executor, self.rules.deleted(Call::delete_ids(self.rules.api, ids)))
     }
 
-    /// Deletes rules by their values, as [`Self::delete_ids`].
+    /// Deletes rules by their values. Otherwise as [`Self::delete_ids`].
     ///
     /// # Errors
-    /// As [`Self::delete_ids`].
+    /// Returns a [`RulesError`] as [`Self::delete_ids`].
     pub fn delete_values(
         &mut self,
         rules: &[NewRule<'_>],
@@ -114,15 +119,17 @@ impl<R: Runtime> RuleClient<R> {
         R::wait(&mut self.executor, self.rules.deleted(Call::delete_values(self.rules.api, rules)))
     }
 
-    /// Sends one call. Any answer is a success here, whatever its status; the call reads it.
+    /// Sends one call and returns the answer, whatever its status. The [`Call`] can read the
+    /// answer.
     ///
     /// # Errors
-    /// [`RulesError::Request`] and [`RulesError::Exchange`].
+    /// Returns [`RulesError::Request`] if the request is malformed, or [`RulesError::Exchange`] if
+    /// no answer arrived.
     pub fn send(&mut self, call: &Call) -> R::Waited<impl Future<Output = Result<OwnedReply, RulesError>>> {
         R::wait(&mut self.executor, self.rules.send(call))
     }
 
-    /// Returns a handle that ends the call under way, and all later ones, from another task or thread.
+    /// Returns a handle that ends the current call and all later ones, from another task or thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         self.shutdown.clone()
@@ -136,7 +143,7 @@ impl<R: Runtime> fmt::Debug for RuleClient<R> {
     }
 }
 
-/// The calls, over any transport.
+/// The calls, on any transport.
 struct Rules<I> {
     config: Config,
     api: RuleApi,
@@ -157,7 +164,7 @@ pub struct OwnedReply {
     pub rate_limit: RateLimit,
     /// The `Retry-After` field.
     pub retry_after: Option<RetryAfter>,
-    /// The `Date` field: the server's clock, by which the times above are meant.
+    /// The `Date` field: the server's clock, to which the times above refer.
     pub date: Option<UnixTime>,
     /// Why the body was not read, escaped; `None` if it was.
     pub unread_body: Option<String>,
@@ -178,7 +185,7 @@ impl From<Answer<'_>> for OwnedReply {
 }
 
 impl OwnedReply {
-    /// The answer, to be read by the [`Call`] that asked.
+    /// Returns the answer in the form that [`Call`] reads.
     #[must_use]
     pub fn lend(&self) -> Reply<'_> {
         let mut reply = Reply::new(self.status, &self.body);
@@ -196,10 +203,10 @@ impl fmt::Debug for OwnedReply {
     }
 }
 
-/// The exchange of a call, as `config` has it.
+/// Creates the exchange of a call.
 ///
 /// # Errors
-/// [`RequestError`] where the request is not well-formed; nothing that came through
+/// Returns a [`RequestError`] if the request is malformed. No configuration built by
 /// [`ConfigBuilder::build`](crate::config::ConfigBuilder::build) is known to cause one.
 fn exchange(config: &Config, call: &Call, now: Instant) -> Result<Exchange<Vec<u8>>, RequestError> {
     let session = config.session();
@@ -211,7 +218,7 @@ fn exchange(config: &Config, call: &Call, now: Instant) -> Result<Exchange<Vec<u
     bounds.connect = session.timeouts.connect;
     bounds.head_limits = session.head;
     bounds.chunk_limits = session.chunk;
-    // Zeroed, so that pages which no octet ever reaches are never given out.
+    // Zeroed memory: the kernel allocates a page only once a byte reaches it.
     let storage = vec![0; bounds.body_bytes_max + bounds.head_limits.bytes_max];
     Exchange::new(storage, &request, call.body(), bounds, now)
 }
@@ -224,7 +231,7 @@ impl<I: Io> Rules<I> {
 
     async fn send(&mut self, call: &Call) -> Result<OwnedReply, RulesError> {
         let Self { config, io, buffer, .. } = self;
-        // What a call that was given up has left.
+        // Close the connection of a canceled call, if there is one.
         poll_fn(|cx| io.poll_close(cx)).await;
         let mut exchange = exchange(config, call, io.now()).map_err(RulesError::Request)?;
         poll_fn(|cx| poll_exchange(&mut exchange, io, buffer, cx)).await;
@@ -266,25 +273,25 @@ impl<I: Io> Rules<I> {
     }
 }
 
-/// Why a call about rules did not come to an answer that can be used.
+/// Why a rule request has no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RulesError {
-    /// It names no rules, too many, or asks for what the service does not have. Nothing was sent.
+    /// The call has no rules, too many, or is not supported by the service. Nothing was sent.
     Call(CallError),
-    /// The request would not be well-formed. Nothing was sent.
+    /// The request would be malformed. Nothing was sent.
     Request(RequestError),
-    /// No answer came.
+    /// No answer arrived.
     Exchange(ExchangeError),
-    /// The service refused, or did not answer in its own words.
+    /// The service refused the request, or its answer is not in a known form.
     Refused(ApiError),
-    /// The pages of the list do not end.
+    /// The list has too many pages, or a page token repeats.
     Endless,
 }
 
 impl RulesError {
-    /// Whether the service may have done what it was asked for, so that the rules have to be listed before it is asked
-    /// for again.
+    /// Returns true if the service may have acted. Then list the rules before you repeat the
+    /// request.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
         match self {
@@ -294,7 +301,7 @@ impl RulesError {
         }
     }
 
-    /// Whether the service may have counted the request.
+    /// Returns true if the service may have counted the request.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
         match self {

@@ -1,8 +1,8 @@
-//! What a runtime is asked for.
+//! The interface that a runtime implements.
 //!
-//! A [`Runtime`] says how a stream is driven: its executor, how a caller waits, how a task is
-//! started. Its [`Reactor`] has the sockets, the timer, the clock and the
-//! resolver. Everything else is written once, in this crate, for all runtimes.
+//! A [`Runtime`] defines how a stream is driven: its executor, how a caller waits, and how a task
+//! is started. Its [`Reactor`] provides sockets, a timer, a clock and a resolver. This crate
+//! implements everything else once for all runtimes.
 
 use std::future::Future;
 use std::{fmt, io};
@@ -15,20 +15,20 @@ pub trait Runtime: Clone + Default + fmt::Debug {
     /// The sockets, timer, clock and resolver of one connection.
     type Reactor: Reactor;
 
-    /// What drives one stream: `()` where that is the program's own executor.
+    /// The state that drives one stream: `()` if the program has its own executor.
     type Executor: fmt::Debug + Send + 'static;
 
-    /// A task that was started.
+    /// A handle to a started task.
     type Task<T: Send + 'static>;
 
-    /// What a method answers that has to wait: on an async runtime the future itself, on a blocking
-    /// one its output.
+    /// The return type of methods that wait: a future on an async runtime, its output on a blocking
+    /// one.
     type Waited<F: Future>;
 
-    /// Sets up what one stream of so many connections is driven by.
+    /// Creates the executor of one stream with this many connections.
     ///
     /// # Errors
-    /// Whatever the operating system reports.
+    /// Returns the operating system's error.
     fn executor(&self, connections: usize) -> io::Result<Self::Executor>;
 
     /// Returns a reactor for one connection, which `shutdown` interrupts.
@@ -37,10 +37,11 @@ pub trait Runtime: Clone + Default + fmt::Debug {
     /// Waits for a future in the runtime's way.
     fn wait<F: Future>(executor: &mut Self::Executor, future: F) -> Self::Waited<F>;
 
-    /// Runs a future in a task or thread of its own, and then `finish`, whose result is the task's.
+    /// Runs a future, then `finish`, on a separate task or thread. The task's result is that of
+    /// `finish`.
     ///
     /// # Errors
-    /// Whatever the operating system reports where a thread cannot be started.
+    /// Returns the operating system's error if a thread cannot be started.
     fn spawn<F, T>(
         executor: Self::Executor,
         future: F,
@@ -51,12 +52,12 @@ pub trait Runtime: Clone + Default + fmt::Debug {
         T: Send + 'static;
 }
 
-/// A runtime whose tasks are polled by an executor that the program has, such as tokio.
+/// A runtime whose tasks are polled by the program's executor, such as tokio.
 pub trait AsyncRuntime: Reactor + Clone + Default + fmt::Debug {
-    /// A task that was started.
+    /// A handle to a started task.
     type Task<T: Send + 'static>;
 
-    /// Runs a future in a task of its own.
+    /// Runs a future on a separate task.
     fn spawn<F>(future: F) -> Self::Task<F::Output>
     where
         F: Future<Output: Send> + Send + 'static;

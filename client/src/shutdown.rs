@@ -1,8 +1,10 @@
-//! Ending a stream from another thread or task, whatever it is waiting in.
+//! Ends a stream from another thread or task, whatever the stream is waiting for.
 //!
-//! A [`ShutdownHandle`] is what a program holds; a [`ShutdownSignal`] is what each transport under it looks at, and wakes by. No wake-up
-//! is lost: a transport leaves its waker before it looks at the flag, and a shutdown raises the flag before it looks for
-//! wakers. A waker that was left stays, so that a transport which waits again and again pays for a comparison only.
+//! A program holds a [`ShutdownHandle`]. Each transport has a [`ShutdownSignal`], which it checks
+//! and which wakes its task. No wake-up is lost: a transport stores its waker before it checks the
+//! flag, and a shutdown sets the flag before it takes the wakers.
+//!
+//! A stored waker stays, so that a transport which waits repeatedly only pays for a comparison.
 //!
 //! ```
 //! use std::task::{Context, Poll, Waker};
@@ -24,8 +26,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
-/// Ends a stream, or several, from any thread or task: `next` hands out what was read already, then answers `None`. It
-/// interrupts resolving, connecting, writing, reading and sleeping alike.
+/// Ends one or more streams from any thread or task.
+///
+/// `next` then delivers messages that were already read, and after them `None`. A shutdown
+/// interrupts resolving, connecting, writing, reading and sleeping.
 #[derive(Clone, Default)]
 pub struct ShutdownHandle(Arc<Shared>);
 
@@ -39,34 +43,35 @@ struct Shared {
 struct Waiting {
     /// The key of the next [`ShutdownSignal`].
     next: u64,
-    /// Whoever waits, by key. There are as many as connections: a handful.
+    /// The stored wakers, by key. There are only as many as connections.
     wakers: Vec<(u64, Waker)>,
 }
 
 impl ShutdownHandle {
-    /// A handle that nothing listens to yet.
+    /// Creates a handle without listeners.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends whatever listens, now or later. Calling it again has no effect.
+    /// Ends all streams that listen, now or later. Calling it again has no effect.
     pub fn shutdown(&self) {
         self.0.stopped.store(true, Ordering::Release);
-        // Woken without the lock: a waker may do anything, drop a `ShutdownSignal` too.
+        // Woken without the lock: a waker may run any code, including the drop of a
+        // `ShutdownSignal`.
         let wakers = std::mem::take(&mut self.0.lock().wakers);
         for (_, waker) in wakers {
             waker.wake();
         }
     }
 
-    /// Whether [`Self::shutdown`] was called.
+    /// Returns true if [`Self::shutdown`] was called.
     #[must_use]
     pub fn is_shut_down(&self) -> bool {
         self.0.stopped.load(Ordering::Acquire)
     }
 
-    /// What one transport looks at.
+    /// Returns a signal for one transport.
     #[must_use]
     pub fn listen(&self) -> ShutdownSignal {
         let mut waiting = self.0.lock();
@@ -79,7 +84,7 @@ impl ShutdownHandle {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing is left half-done under this lock.
+        // No panic can leave the state inconsistent under this lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,27 +99,31 @@ impl fmt::Debug for ShutdownHandle {
 pub struct ShutdownSignal {
     shared: Arc<Shared>,
     key: u64,
-    /// The waker that is left in `shared`.
+    /// The waker stored in `shared`.
     left: Option<Waker>,
 }
 
 impl ShutdownSignal {
-    /// Whether the stream is to end: what [`Io::is_stopped`](powerstream_core::driver::Io::is_stopped) answers.
+    /// Returns true if the stream must end. Use it for
+    /// [`Io::is_stopped`](powerstream_core::driver::Io::is_stopped).
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.shared.stopped.load(Ordering::Acquire)
     }
 
-    /// Ready once the stream is to end. Ask before answering [`Poll::Pending`]: the task is woken by the end as well then.
+    /// Returns ready once the stream must end.
+    ///
+    /// Call it before returning [`Poll::Pending`], so that a shutdown wakes the task.
     pub fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.left.as_ref().is_some_and(|left| left.will_wake(cx.waker())) {
             self.leave(cx.waker());
         }
-        // Behind the waker: a shutdown that did not find it has raised the flag before.
+        // Checked after storing the waker: a shutdown that did not find the waker has already set
+        // the flag.
         if self.is_stopped() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// A handle to the same shutdown.
+    /// Returns a handle to the same shutdown.
     #[must_use]
     pub fn handle(&self) -> ShutdownHandle {
         ShutdownHandle(Arc::clone(&self.shared))
@@ -136,7 +145,7 @@ impl Drop for ShutdownSignal {
         let mut waiting = self.shared.lock();
         let place = waiting.wakers.iter().position(|(key, _)| *key == self.key);
         let waker = place.map(|place| waiting.wakers.swap_remove(place));
-        // Dropped without the lock, as it is woken without it.
+        // Dropped without the lock, as wakers are woken without it.
         drop(waiting);
         drop(waker);
     }
@@ -182,7 +191,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(one.poll_stopped(&mut Context::from_waker(&old_waker)), Poll::Pending);
         }
-        // The future has moved to another task.
+        // The future moved to another task.
         assert_eq!(one.poll_stopped(&mut Context::from_waker(&new_waker)), Poll::Pending);
         assert_eq!(two.poll_stopped(&mut Context::from_waker(&other_waker)), Poll::Pending);
         shutdown.shutdown();
@@ -206,7 +215,7 @@ mod tests {
         assert_eq!(count(&woken), 0);
     }
 
-    /// Whoever saw no stop is woken, at whatever moment the stop comes.
+    /// A listener that saw no stop is always woken, whenever the stop happens.
     #[test]
     fn no_wake_up_is_lost() {
         for _ in 0..2_000 {

@@ -16,31 +16,31 @@ use crate::runtime::{BlockingRuntime, Runtime};
 use crate::shutdown::ShutdownHandle;
 use crate::transport::{DedupedSession, MergedSessions};
 
-/// One stream for months, made by [`Client::stream`](crate::client::Client::stream), or several
-/// connections as one ([`MergedStream`]).
+/// A stream of events, created by [`Client::stream`](crate::client::Client::stream). It reconnects
+/// by itself and may run for months. [`MergedStream`] reads several connections as one stream.
 ///
-/// Each Post is delivered once. The service sends Posts again after a reconnect with backfill, and X
-/// removes no duplicates. A window of ids removes them here, up to its size
+/// Each Post is delivered once. The service sends Posts again after a reconnect with backfill, and
+/// X removes no duplicates. A window of ids removes them here, up to its size
 /// ([`dedup_window`](crate::config::ConfigBuilder::dedup_window)). See
 /// [`keep_duplicates`](crate::config::ConfigBuilder::keep_duplicates) for a stream without it.
 ///
-/// Nothing happens between calls: [`Self::next`] connects, waits and reads, in the task or thread that
-/// calls it. The server disconnects slow readers, so hand work that takes long to another task or
-/// thread; [`Self::queued`] does.
+/// Nothing happens between calls. [`Self::next`] connects, waits and reads, on the task or thread
+/// that calls it. The server disconnects slow readers, so give long work to another task or thread:
+/// [`Self::queued`] does so.
 ///
-/// On an async runtime it is also a [`futures_core::Stream`] of owned events, on a blocking one it
-/// converts into an iterator of them. Both cost one allocation per message.
+/// On an async runtime, it is also a [`futures_core::Stream`] of owned events. On a blocking
+/// runtime, it converts into an iterator of them. Both cost one allocation per message.
 #[derive(Debug)]
 pub struct Stream<R: Runtime, S = DedupedSession<<R as Runtime>::Reactor>> {
     source: S,
-    /// [`Self::next`] lent the event that `source` holds.
+    /// True if [`Self::next`] lent the current event of `source`.
     lent: bool,
     shutdown: ShutdownHandle,
     executor: R::Executor,
 }
 
-/// Several connections as one stream, made by [`Client::merged`](crate::client::Client::merged): each
-/// Post once, from the connection that delivers it first.
+/// Several connections as one stream, made by [`Client::merged`](crate::client::Client::merged):
+/// each Post once, from the connection that delivers it first.
 ///
 /// A connection that is down or backs off does not delay the others.
 pub type MergedStream<R> = Stream<R, MergedSessions<<R as Runtime>::Reactor>>;
@@ -50,22 +50,23 @@ impl<R: Runtime, S: EventSource> Stream<R, S> {
         Self { source, lent: false, shutdown, executor }
     }
 
-    /// Waits for the next event and lends it until the next call. `None`: the session gave up or was
-    /// shut down, or, of several, all did.
+    /// Waits for the next event and lends it until the next call. Returns `None` once the session
+    /// gave up or was shut down; for a merged stream, once all sessions did.
     ///
-    /// On an async runtime this returns a future. Dropping it at any point loses nothing and starts
-    /// nothing twice, so it may stand in a `select!`.
+    /// On an async runtime this returns a future. Dropping it at any point loses nothing, so it can
+    /// be used in a `select!`.
     ///
     /// # Panics
-    /// On tokio, outside of a runtime, or in one without its I/O and time drivers.
+    /// Panics on tokio outside of a runtime, or in a runtime without its I/O and time drivers.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> R::Waited<impl Future<Output = Option<S::Event<'_>>>> {
         let Self { source, lent, executor, .. } = self;
         R::wait(executor, next(source, lent))
     }
 
-    /// Releases the event that [`Self::next`] lent, and returns whether the next one is here already,
-    /// so that [`Self::next`] will not wait. Where it is not, flush what was made of earlier events.
+    /// Releases the event that [`Self::next`] lent. Returns true if the next event is already
+    /// buffered, so that [`Self::next`] will not wait. If it returns false, flush the output of
+    /// earlier events.
     #[must_use]
     pub fn find_next(&mut self) -> bool {
         if take(&mut self.lent) {
@@ -74,17 +75,17 @@ impl<R: Runtime, S: EventSource> Stream<R, S> {
         self.source.find_next()
     }
 
-    /// Starts a task or thread that reads the stream, whatever the consumer does, and hands its events
-    /// over by a queue. [`QueueConfig::overflow`] says what happens when that is full.
+    /// Starts a task or thread that reads the stream into a queue, independent of the consumer's
+    /// speed. [`QueueConfig::overflow`] decides what a full queue does.
     ///
-    /// The task ends with the stream, with [`Self::shutdown_handle`] (take it before), or when the
-    /// receiver is dropped. It gives the stream back, for its counters.
+    /// The task ends with the stream, by [`Self::shutdown_handle`] (take it before), or when the
+    /// receiver is dropped. It returns the stream, for its counters.
     ///
     /// # Errors
-    /// [`OpenError::Io`] where a thread cannot be started.
+    /// Returns [`OpenError::Io`] if a thread cannot be started.
     ///
     /// # Panics
-    /// On tokio, outside of a runtime.
+    /// Panics on tokio outside of a runtime.
     #[allow(clippy::type_complexity, reason = "a pair, as every channel returns")]
     pub fn queued(self, config: QueueConfig) -> Result<(Receiver<S::Owned>, R::Task<Self>), OpenError>
     where
@@ -100,8 +101,9 @@ impl<R: Runtime, S: EventSource> Stream<R, S> {
         Ok((receiver, task.map_err(OpenError::Io)?))
     }
 
-    /// Reads the stream into a queue until it is over, and gives it back: what [`Self::queued`] does,
-    /// for an executor, a queue or a way to spawn that the program has.
+    /// Reads the stream into a queue until the stream is over, and returns the stream.
+    ///
+    /// [`Self::queued`] does this on a new task. Use `pump` with your own queue or executor.
     pub async fn pump(self, sender: Sender<S::Owned>) -> Self {
         let Self { source, shutdown, executor, .. } = self;
         let source = pump(source, sender, shutdown.listen()).await;
@@ -116,19 +118,19 @@ impl<R: Runtime, S: EventSource> Stream<R, S> {
 }
 
 impl<R: Runtime> Stream<R> {
-    /// Returns the session: its counters and its state.
+    /// Returns the session, for its counters and state.
     #[must_use]
     pub fn session(&self) -> &Session<Vec<u8>> {
         self.source.driver().buffered().session()
     }
 
-    /// Returns how many Posts were not delivered because they had been delivered before.
+    /// Returns how many duplicates were removed.
     #[must_use]
     pub const fn duplicates(&self) -> u64 {
         self.source.duplicates()
     }
 
-    /// Returns the time by the clock of this stream's events.
+    /// Returns the current time of the clock that the events use.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.source.driver().io().now()
@@ -139,16 +141,16 @@ impl<R: Runtime> MergedStream<R> {
     /// Returns the connection's name.
     ///
     /// # Panics
-    /// Where this stream has no such connection.
+    /// Panics if this stream has no such connection.
     #[must_use]
     pub fn name(&self, connection: ConnectionId) -> &str {
         self.source.name(connection)
     }
 
-    /// Returns the connection's session: its counters and its state.
+    /// Returns the connection's session, for its counters and state.
     ///
     /// # Panics
-    /// Where this stream has no such connection.
+    /// Panics if this stream has no such connection.
     #[must_use]
     pub fn session(&self, connection: ConnectionId) -> &Session<Vec<u8>> {
         self.source.members()[connection.index()].driver().buffered().session()
@@ -160,10 +162,10 @@ impl<R: Runtime> MergedStream<R> {
         self.source.merge()
     }
 
-    /// Returns the time by the clock of all its events.
+    /// Returns the current time of the clock that all its events use.
     #[must_use]
     pub fn now(&self) -> Instant {
-        // There is one connection at least.
+        // A merged stream has at least one connection.
         self.source.members()[0].driver().io().now()
     }
 }

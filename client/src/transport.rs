@@ -1,4 +1,4 @@
-//! What the runtimes' adapters put together: a session, and all that its bytes go through.
+//! Assembles a session and its transport layers. The runtime adapters use it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
@@ -16,28 +16,30 @@ use crate::net::tcp::{Reactor, Tcp};
 use crate::net::tunnel::Tunnel;
 use crate::shutdown::ShutdownHandle;
 
-/// TCP on a runtime, through a proxy where there is one, with TLS on it where the origin asks for that.
+/// TCP on a runtime, through a proxy if configured, with TLS if the origin is `https`.
 pub type Transport<R> = MaybeTls<Tunnel<Tcp<R>, Vec<u8>>>;
 
 /// A session over a [`Transport`].
 pub type SessionDriver<R> = Driver<Vec<u8>, Vec<u8>, Transport<R>>;
 
-/// A single stream over a [`Transport`], each Post once.
+/// A single stream over a [`Transport`], which delivers each Post once.
 pub type DedupedSession<R> = Deduped<Vec<u8>, Vec<u8>, Transport<R>>;
 
 /// Several sessions as one stream, each over a [`Transport`].
 pub type MergedSessions<R> = Merged<Vec<u8>, Vec<u8>, Transport<R>>;
 
-/// Whom a client trusts: whom it was told to, or else whom the operating system trusts, which is looked up when it is
-/// first needed and kept by all clones.
+/// The trust roots: the ones configured, or else the operating system's.
+///
+/// The operating system's are read when they are first needed. All clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct TrustRoots(Arc<OnceLock<TlsConfig>>);
 
 impl TrustRoots {
-    /// What TLS to `origin` starts from; `None` where it is in the clear.
+    /// Returns the TLS connector for `origin`, or `None` for plain HTTP.
     ///
     /// # Errors
-    /// [`TlsConfigError`], as [`TlsConfig::for_origin`]; where nobody was told, also as `TlsConfig::platform`.
+    /// Returns a [`TlsConfigError`], as [`TlsConfig::for_origin`]. Without configured roots, also
+    /// as `TlsConfig::platform`.
     pub fn for_origin(&self, origin: &Origin<'_>) -> Result<Option<Connector>, TlsConfigError> {
         if origin.scheme() == Scheme::Http {
             return Ok(None);
@@ -59,7 +61,7 @@ impl From<TlsConfig> for TrustRoots {
     }
 }
 
-/// Whom to trust where nobody says so.
+/// Returns the default trust roots.
 fn default_config() -> Result<TlsConfig, TlsConfigError> {
     #[cfg(feature = "platform-roots")]
     return TlsConfig::platform();
@@ -71,11 +73,11 @@ fn default_config() -> Result<TlsConfig, TlsConfigError> {
     )));
 }
 
-/// A transport to where `config` says that has not connected yet, on the runtime that `reactor` stands for, until
-/// `shutdown` says so. For what is no stream, such as rules.
+/// Creates a transport to the origin of `config`, without connecting. It runs on the runtime of
+/// `reactor`, until `shutdown` is called. Used for requests that are not streams, such as rules.
 ///
 /// # Errors
-/// [`OpenError::Tls`].
+/// Returns [`OpenError::Tls`] if TLS cannot be set up.
 pub fn connect<R: Reactor>(
     config: &Config,
     trust: &TrustRoots,
@@ -90,13 +92,13 @@ fn secure<R: Reactor>(config: &Config, trust: &TrustRoots, tcp: Tcp<R>) -> Resul
     Ok(MaybeTls::new(config.tunnel(tcp), connector))
 }
 
-/// A single stream of `config` that has not connected yet, on the runtime that `reactor` stands for, until `shutdown` says
-/// so.
+/// Creates a single stream of `config`, without connecting. It runs on the runtime of `reactor`,
+/// until `shutdown` is called.
 ///
-/// Where the configuration has no seed, jitter is seeded from the system's randomness.
+/// If the configuration has no seed, the jitter is seeded from the system's randomness.
 ///
 /// # Errors
-/// [`OpenError`].
+/// Returns an [`OpenError`] if TLS cannot be set up or the configuration is invalid.
 pub fn open<R: Reactor>(
     config: &Config,
     trust: &TrustRoots,
@@ -112,7 +114,7 @@ pub fn open<R: Reactor>(
     Ok(Deduped::new(driver, window).check_copies(config.asks_backfill()))
 }
 
-/// The window, its hash keyed from the system's randomness where the caller has not keyed it.
+/// Returns the window configuration, with a random hash key if the caller set none.
 fn keyed(window: &WindowConfig) -> WindowConfig {
     let mut window = *window;
     if window.seed == 0 {
@@ -130,20 +132,20 @@ fn drive<R: Reactor>(
     Ok(Driver::new(buffered, transport))
 }
 
-/// From the system's randomness.
+/// Returns a seed from the system's randomness.
 fn system_seed() -> u64 {
-    // The standard library keys its hash maps from it: the one way to it that it offers.
+    // The standard library seeds its hash maps from it, and offers no other access to it.
     RandomState::new().build_hasher().finish()
 }
 
-/// Sessions of `connections` that have not connected yet, merged: each on a reactor of its own, all of one runtime, all
-/// until `shutdown` says so.
+/// Creates a merged stream of `connections`, without connecting. Each connection has its own
+/// reactor, all of one runtime. They run until `shutdown` is called.
 ///
-/// Their times count from the same moment, so that who was first can be told. Connections of one seed have jitter of
-/// their own each.
+/// All times count from the same moment, so that arrivals can be compared. Connections with the
+/// same seed still have different jitter.
 ///
 /// # Errors
-/// [`OpenError`].
+/// Returns an [`OpenError`] if TLS cannot be set up or the connections cannot be merged.
 pub fn open_merged<R: Reactor>(
     connections: &Connections,
     trust: &TrustRoots,

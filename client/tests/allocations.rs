@@ -1,5 +1,6 @@
-//! Counts allocations: a queue stays within its bounds, a merged stream allocates nothing.
-// A global allocator cannot be written without it; this one passes everything on and counts.
+//! Counts allocations: a queue stays within its bounds, a merged stream over plain connections
+//! allocates nothing.
+// A global allocator needs `unsafe`. This one forwards to the system's and counts.
 #![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -21,9 +22,10 @@ use powerstream_core::transport_error::TransportError;
 struct Counting;
 
 thread_local! {
-    /// Bytes that this thread has taken and not given back, and the most that ever was: the test harness allocates on its own.
+    /// The bytes that this thread has allocated and not freed, and their maximum. Counted per
+    /// thread, since the test harness allocates on another.
     static LIVE: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
-    /// Allocations of this thread.
+    /// The number of allocations of this thread.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -34,7 +36,7 @@ fn count(bytes: isize) {
     });
 }
 
-// SAFETY: the system's allocator does the work, under the same contract.
+// SAFETY: forwards to the system's allocator, under the same contract.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -65,12 +67,12 @@ fn a_sleeping_consumer_costs_no_more_memory_than_the_limits() {
         LIVE.set((before, before));
         let mut cx = Context::from_waker(Waker::noop());
         for number in 0..100_000_usize {
-            // Some are many and small, some few and large.
+            // Some messages are many and small, some few and large.
             let bytes = if number / 10_000 % 2 == 0 { 100 + number % 400 } else { 3_000 + number % 9_000 };
             let _ = sender.poll_send(&mut cx, Cost::Message(bytes), || vec![0; bytes]);
             let _ = sender.poll_send(&mut cx, Cost::KeepAlive, Vec::new);
         }
-        // Nothing but the messages: the places were there from the beginning.
+        // Only messages are counted: the queue's entries were allocated at its creation.
         let (live, high) = LIVE.get();
         assert!(high - before <= BYTES_MAX as isize, "{overflow:?}: {}", high - before);
         let stats = receiver.stats();
@@ -92,7 +94,7 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 /// A server that repeats the same hundred Posts, and pends after each read.
 struct Repeating {
     wire: Vec<u8>,
-    /// How far into it, and how many reads are left before it is reset.
+    /// The position in the script, and how many reads are left before a reset.
     at: usize,
     reads: usize,
     pends: bool,
@@ -150,7 +152,7 @@ impl Io for Repeating {
     }
 }
 
-/// A hundred Posts in arrays and a hundred alone, again and again.
+/// A hundred Posts in arrays and a hundred single Posts, repeated.
 #[allow(
     clippy::unwrap_used,
     reason = "clippy takes a test target without #[test] functions for ordinary code"

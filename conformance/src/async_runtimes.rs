@@ -32,7 +32,7 @@ pub trait Host: 'static {
     /// Runs a future on the calling thread.
     fn block_on<F: Future>(future: F) -> F::Output;
 
-    /// Runs a future in a task of its own and waits for it.
+    /// Runs a future on a new task and waits for it.
     fn spawn<F>(future: F) -> impl Future<Output = F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -379,7 +379,7 @@ pub fn queue_delivers_each_post_once_after_a_reconnect<H: Host>() {
     });
 }
 
-/// A server that divides and ends its messages in every legal way, and a queue that delivers them all.
+/// A queue delivers all messages of a server that uses every legal delimiter and end of stream.
 pub fn queue_delivers_messages_with_every_delimiter_and_end<H: Host>() {
     let config = uneven();
     H::block_on(async {

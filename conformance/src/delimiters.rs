@@ -14,8 +14,8 @@ const WARNING: &str = r#"{"warning":{"code":"FALLING_BEHIND"}}"#;
 #[derive(Debug, Default)]
 pub struct Delivered(Vec<Vec<u8>>);
 
-/// Returns the configuration of a server that divides and ends its messages in every legal way, each
-/// on a connection of its own.
+/// Returns the configuration of a server that uses every legal delimiter and end of stream, each on
+/// a separate connection.
 #[must_use]
 pub fn uneven() -> Config {
     let divided = |socket: TcpStream| {

@@ -1,12 +1,13 @@
-//! No Post is lost outside a reported gap when the path or the reader is late: real sockets, behind a
-//! [`Proxy`] that stalls, holds back, dribbles and resets, with a reader that stops now and then, and
-//! with a local clock that is wrong.
+//! Checks that no Post is lost outside a reported gap when the network path or the reader is late.
 //!
-//! An adapter's tests hand their way to read a stream to [`check`], and several connections as one to
-//! [`check_merged`]. The judge knows from the simulator's feed which Posts there were.
+//! It uses real sockets behind a [`Proxy`] that stalls, holds bytes back, dribbles and resets. The
+//! reader stops at random, and the local clock is wrong.
 //!
-//! Each seed is a run of [`LENGTH`]. The environment variable `POWERSTREAM_LATE_SEEDS` sets how many
-//! there are; the figures go to standard output:
+//! A runtime's tests pass a function that reads a stream to [`check`], and one that reads a merged
+//! stream to [`check_merged`]. The simulator's feed determines which Posts are expected.
+//!
+//! Each seed is a run of [`LENGTH`]. The environment variable `POWERSTREAM_LATE_SEEDS` sets how
+//! many there are; the figures go to standard output:
 //!
 //! ```text
 //! POWERSTREAM_LATE_SEEDS=100 cargo test -p powerstream-tokio --test it late -- --nocapture
@@ -167,8 +168,8 @@ impl Recorder {
         self
     }
 
-    /// Records an event. Returns [`ControlFlow::Break`] once it is enough: then shut the stream down,
-    /// and record the events that it still delivers.
+    /// Records an event. Returns [`ControlFlow::Break`] at the end of the run: then shut the stream
+    /// down, and record the events that it still delivers.
     pub fn record(&mut self, event: OwnedEvent) -> ControlFlow<()> {
         if let OwnedEvent::Message(message) = &event {
             self.whole.delivered.extend(message.id().map(PostId::as_u64));
@@ -298,8 +299,8 @@ impl AddAssign for Sum {
 }
 
 impl Sum {
-    /// Prints the figures, and checks that gaps are no longer than three times what is missing, and a
-    /// margin each.
+    /// Prints the figures. Checks that the gaps are at most three times as long as the missing
+    /// time, plus `margin` for each gap.
     fn check(&self, what: &str, margin: Duration) {
         println!(
             "{what}: {} runs, {} disconnects, {} Posts delivered, {} missed, {} outside reported gaps; \

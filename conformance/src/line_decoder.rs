@@ -35,7 +35,7 @@ pub(crate) struct LineDecoder {
     at: State,
     head: Vec<u8>,
     size: u64,
-    /// The current line, as far as it is kept, and its length.
+    /// The kept part of the current line, and its whole length.
     line: Vec<u8>,
     length: u64,
     last: u8,
@@ -147,7 +147,8 @@ impl LineDecoder {
 
     fn content(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            // The standard library is optimized in debug builds too: this is faster than a loop here.
+            // The standard library is optimized in debug builds too: this is faster than a loop
+            // here.
             let count = bytes.read_until(b'\n', &mut self.line).expect("a slice has no errors");
             self.length += count as u64;
             let is_after_cr = match self.line[self.line.len() - count..] {
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_a_line_at_a_bare_lf_behind_a_json_text() {
+    fn ends_a_line_at_a_bare_lf_after_a_json_text() {
         for (content, want) in [
             ("{\"a\":1}\n{\"b\":[]}\r\n", &["{\"a\":1}", "{\"b\":[]}"][..]),
             ("{\"a\":\n\"}\n\\\"\"}\n\n\r\n[\n]\n", &["{\"a\":\n\"}\n\\\"\"}", "[\n]"]),

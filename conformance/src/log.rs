@@ -122,7 +122,7 @@ impl Log {
 
     /// Removes what a reset may lose: the first stream's messages, and how much of the last was
     /// undelivered.
-    pub(crate) fn forget_what_a_reset_takes(&mut self) {
+    pub(crate) fn forget_bytes_lost_by_a_reset(&mut self) {
         let end = self.lines.iter().position(|line| line.starts_with("disconnected")).unwrap();
         self.lines[end] = self.lines[end].split(", undelivered").next().unwrap().to_owned();
         self.lines.drain(1..end);

@@ -1,5 +1,5 @@
-//! Every possible loss is reported: runs all built-in scenarios on a live group, which sends whether
-//! or not a client is connected.
+//! Every possible loss is reported: runs all built-in scenarios on a live group, which sends
+//! whether or not a client is connected.
 //!
 //! Unlike in [`scripts`](crate::scripts), no two runs are the same. Three rules must hold in every
 //! run, however busy the machine is, as long as no single read takes a second:

@@ -1,5 +1,5 @@
-//! A TCP proxy between client and simulator that is late: it stalls, holds bytes back, dribbles, and
-//! resets with what it holds.
+//! A TCP proxy between client and simulator that is late: it stalls, holds bytes back, dribbles,
+//! and resets with what it holds.
 //!
 //! Each connection gets a plan from the seed and its number. Nothing is changed or reordered.
 

@@ -136,7 +136,7 @@ impl Script {
         let mut log = subject(TestCase::new(config, &simulator, self.until)).log();
         self.compare_with_truth(&log, &simulator);
         if self.scenario == Scenario::Reset {
-            log.forget_what_a_reset_takes();
+            log.forget_bytes_lost_by_a_reset();
         }
         log
     }

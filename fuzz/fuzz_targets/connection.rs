@@ -1,6 +1,6 @@
-//! A whole connection: a response made of parts, then damaged, with any cuts, storage sizes and limits.
-//! The events are the same with and without cuts, and the same as those of a simple reference decoder.
-//! Every byte is accounted for at each step.
+//! A whole connection: a response made of parts, then damaged, with any cuts, storage sizes and
+//! limits. The events are the same with and without cuts, and the same as those of a simple
+//! reference decoder. Every byte is accounted for at each step.
 #![no_main]
 
 mod shared;

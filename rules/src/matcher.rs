@@ -38,8 +38,8 @@
 //! # What is compared
 //!
 //! Texts are compared as readers see them. X writes `&`, `<` and `>` in a Post's text as `&amp;`,
-//! `&lt;` and `&gt;`, and these are decoded. Names, profiles and links are compared as received, since
-//! X does not escape them.
+//! `&lt;` and `&gt;`, and these are decoded. Names, profiles and links are compared as received,
+//! since X does not escape them.
 //!
 //! Texts are compared after NFC and simple case folding: accents are significant, letter case is
 //! not. A token is a run of letters, marks and numbers, or a single emoji. All punctuation, symbols

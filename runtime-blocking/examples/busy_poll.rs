@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p powerstream-blocking --example busy_poll`
 //!
-//! It runs against a simulator of its own, and prints how long Posts took from the simulator's write
-//! to their delivery. Busy polling needs a processor that nothing else uses.
+//! It runs against its own simulator, and prints how long Posts took from the simulator's
+//! write to their delivery. Busy polling needs a processor that nothing else uses.
 
 use std::time::{Duration, Instant};
 

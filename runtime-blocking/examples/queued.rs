@@ -2,9 +2,9 @@
 //!
 //! `cargo run -p powerstream-blocking --example queued`
 //!
-//! It runs against a simulator of its own, which sends 2,000 Posts per second. A thread reads them.
-//! The consumer takes a millisecond per Post. The queue drops what the consumer is too slow for, and
-//! reports it.
+//! It runs against its own simulator, which sends 2,000 Posts per second. A thread reads them.
+//! The consumer takes a millisecond per Post. The queue drops what the consumer is too slow for,
+//! and reports it.
 
 use std::time::Duration;
 

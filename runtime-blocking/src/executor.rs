@@ -4,8 +4,8 @@
 //! ```text
 //!   block_on: clear woken -> poll the future -- ready --> return
 //!                  ^                |
-//!                  |             pending --> woken meanwhile? -- yes --> spin: a busy-polling stream
-//!                  |                                          -- no ---> mio's poll, until the first timer
+//!                  |             pending --> woken meanwhile? -- yes --> poll again (busy polling)
+//!                  |                                          -- no --> mio's poll
 //!                  '---------------- wake the sockets with events and the timers that are due
 //! ```
 //!
@@ -29,7 +29,8 @@ const WOKEN: Token = Token(usize::MAX);
 /// Events taken from the kernel per poll. The next poll takes the rest.
 const EVENTS: usize = 64;
 
-/// The longest sleep after a failed poll, so that a poll which always fails is no busy loop.
+/// The longest sleep after a failed poll, so that a poll which always fails does not become a busy
+/// loop.
 const AFTER_ERROR: Duration = Duration::from_millis(10);
 
 /// Runs the futures of one stream on the thread that waits for it.

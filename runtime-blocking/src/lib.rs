@@ -19,10 +19,11 @@ pub use runtime::{Blocking, Task};
 /// ```
 /// use powerstream_blocking::{Blocking, Client, Config, Token};
 ///
-/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let token = Token::new("AAAA")?;
+/// let config = Config::builder().token(token).base_url("http://127.0.0.1:8080").build()?;
 /// let client = Client::new(config);
 /// let mut one = client.stream()?;
-/// // A thread that polls its socket in a loop, for a processor of its own.
+/// // Polls its socket in a loop. Needs a processor that nothing else uses.
 /// let mut other = client.with_runtime(Blocking::default().with_busy_poll(true)).stream()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -54,7 +55,8 @@ pub type Client = client::Client<Blocking>;
 /// ```
 /// use powerstream_blocking::{Client, Config, Delivery, Overflow, QueueConfig, Token};
 ///
-/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let token = Token::new("AAAA")?;
+/// let config = Config::builder().token(token).base_url("http://127.0.0.1:8080").build()?;
 /// let mut bounds = QueueConfig::default();
 /// bounds.overflow = Overflow::DropOldest;
 /// let stream = Client::new(config).stream()?;
@@ -78,7 +80,8 @@ pub type Stream = client::Stream<Blocking>;
 /// ```
 /// use powerstream_blocking::{Client, Config, Connections, Token};
 ///
-/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let token = Token::new("AAAA")?;
+/// let config = Config::builder().token(token).base_url("http://127.0.0.1:8080").build()?;
 /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -18,7 +18,8 @@ use crate::sockets::{ReadMode, Sockets};
 /// ```
 /// use powerstream_blocking::{Blocking, Client, Config, Token};
 ///
-/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let token = Token::new("AAAA")?;
+/// let config = Config::builder().token(token).base_url("http://127.0.0.1:8080").build()?;
 /// let busy = Blocking::default().with_busy_poll(true).with_processor(1);
 /// let mut stream = Client::new(config).with_runtime(busy).stream()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

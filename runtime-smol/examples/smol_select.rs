@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p powerstream-smol --example smol_select`
 //!
-//! It runs against a simulator of its own. The future of `next()` is dropped whenever the timer is
+//! It runs against its own simulator. The future of `next()` is dropped whenever the timer is
 //! first. That loses nothing.
 
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p powerstream-tokio --example tokio_merged`
 //!
-//! It runs against a simulator of its own, and delivers each Post once, from the connection that
+//! It runs against its own simulator, and delivers each Post once, from the connection that
 //! delivers it first.
 
 use powerstream_simulator::Simulator;

@@ -15,7 +15,8 @@ pub use runtime::Tokio;
 /// ```
 /// use powerstream_tokio::{Client, Config, Token};
 ///
-/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let token = Token::new("AAAA")?;
+/// let config = Config::builder().token(token).base_url("http://127.0.0.1:8080").build()?;
 /// let client = Client::new(config);
 /// let (one, other) = (client.stream()?, client.stream()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -49,7 +50,8 @@ pub type Stream = client::Stream<Tokio>;
 /// ```
 /// use powerstream_tokio::{Client, Config, Connections, Token};
 ///
-/// let config = Config::builder().token(Token::new("AAAA")?).base_url("http://127.0.0.1:8080").build()?;
+/// let token = Token::new("AAAA")?;
+/// let config = Config::builder().token(token).base_url("http://127.0.0.1:8080").build()?;
 /// let mut stream = Client::new(config.clone()).merged(&Connections::copies(2, &config))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

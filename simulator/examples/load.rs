@@ -2,7 +2,8 @@
 //! connections, and memory.
 //!
 //! ```text
-//! cargo run --release -p powerstream-simulator --example load -- [Posts per second] [rules] [connections] [seconds]
+//! cargo run --release -p powerstream-simulator --example load -- \
+//!     [Posts per second] [rules] [connections] [seconds]
 //! ```
 //!
 //! One rule matches about one Post in 200. The others match none, although some of their words

@@ -4,11 +4,11 @@
 //! | request | response |
 //! |---|---|
 //! | `GET /simulator/` | this list |
-//! | `GET /simulator/counters` | totals, number of rules, connections that count towards the limit |
-//! | `GET /simulator/connections` | each connection: datacenter, target, what was sent, how it ended |
-//! | `GET /simulator/truth?connection=N` | each message sent on a connection and when, one JSON object per line |
+//! | `GET /simulator/counters` | totals, rules, connections that count towards the limit |
+//! | `GET /simulator/connections` | each connection: datacenter, target, what was sent, its end |
+//! | `GET /simulator/truth?connection=N` | the messages of a connection, as JSON lines |
 //! | `GET /simulator/scenarios` | the built-in scenarios, and the values of `kind` |
-//! | `POST /simulator/trigger` | injects an event (TOML or JSON; `connection` selects one connection) |
+//! | `POST /simulator/trigger` | injects an event (TOML or JSON; `connection` selects one) |
 //! | `POST /simulator/kill?datacenter=NAME` | stops a datacenter |
 //! | `POST /simulator/restart?datacenter=NAME` | restarts a datacenter |
 //! | `POST /simulator/advance?ms=N` | advances a virtual clock |

@@ -12,7 +12,9 @@
 //!
 //! let simulator = Simulator::start(Config::default())?;
 //! let mut client = std::net::TcpStream::connect(simulator.local_addr())?;
-//! client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
+//! let request = "GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\n\
+//!     Authorization: Bearer any\r\n\r\n";
+//! client.write_all(request.as_bytes())?;
 //! let mut lines = BufReader::new(client).lines().map_while(Result::ok);
 //! assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
 //! // Each chunk is one message: after the head come a chunk size and a Post.
@@ -36,10 +38,13 @@
 //! config.rate = Some(0.02); // one Post every 50 seconds
 //! let simulator = Simulator::start(config)?;
 //! let mut client = TcpStream::connect(simulator.local_addr())?;
-//! client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
+//! let request = "GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\n\
+//!     Authorization: Bearer any\r\n\r\n";
+//! client.write_all(request.as_bytes())?;
 //! simulator.ground_truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
 //! simulator.advance(Duration::from_secs(50));
-//! assert_eq!((simulator.ground_truth().totals().posts, simulator.ground_truth().totals().keep_alives), (2, 2));
+//! let totals = simulator.ground_truth().totals();
+//! assert_eq!((totals.posts, totals.keep_alives), (2, 2));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -65,7 +70,8 @@
 //!         .parse()?,
 //! );
 //! let simulator = Simulator::start(config)?;
-//! let affected = simulator.trigger(None, r#"{"do":"message","kind":"operational-disconnect","then":"end"}"#)?;
+//! let event = r#"{"do":"message","kind":"operational-disconnect","then":"end"}"#;
+//! let affected = simulator.trigger(None, event)?;
 //! assert_eq!(affected, 0); // no client is connected
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -51,11 +51,11 @@
 //! | `interim` | `count`, `status` | 1xx responses come first |
 //! | `slow-head` | `step` | the head is sent byte by byte |
 //! | `bad-head` | `kind` | the head is invalid |
-//! | `coding` | `coding` | the content has a coding that the client did not request; `gzip` is real |
+//! | `coding` | `coding` | the content has an unrequested coding; `gzip` is real |
 //! | `endless` | `what` | a part of the response never ends |
 //! | `bad-chunk` | `kind` | the chunked framing is broken |
 //! | `wrong-size` | `kind` = `smaller`, `larger`, `huge`, `zero` | a chunk size is wrong |
-//! | `message` | `kind`, `then` | a system message is sent; then `nothing`, `end`, `close` or `reset` |
+//! | `message` | `kind`, `then` | sends a system message; `then` is `nothing`, `end`, `close` or `reset` |
 //! | `line` | `text`, `then` | any line is sent |
 //! | `junk` | `kind` | a line is not JSON, or unusual JSON |
 //! | `unknown` | | JSON of an unknown kind is sent |

@@ -148,7 +148,9 @@ impl Simulator {
     /// config.rate = Some(2.0);
     /// let simulator = Simulator::start(config)?;
     /// let mut client = TcpStream::connect(simulator.local_addr())?;
-    /// client.write_all(b"GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n\r\n")?;
+    /// let request = "GET /2/powerstream HTTP/1.1\r\nHost: localhost\r\n\
+    ///     Authorization: Bearer any\r\n\r\n";
+    /// client.write_all(request.as_bytes())?;
     /// simulator.ground_truth().wait(Duration::from_secs(5), |totals| totals.posts == 1);
     /// drop(client);
     /// simulator.advance(Duration::from_secs(10));

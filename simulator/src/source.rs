@@ -54,8 +54,9 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Creates a source from lines of JSON, one message per line. Lines end with LF or CR LF. A byte
-    /// order mark in front and blank lines are skipped. Other lines are sent unchanged and unchecked.
+    /// Creates a source from lines of JSON, one message per line. Lines end with LF or CR LF. A
+    /// byte order mark in front and blank lines are skipped. Other lines are sent unchanged and
+    /// unchecked.
     ///
     /// # Errors
     ///

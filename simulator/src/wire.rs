@@ -1,7 +1,7 @@
 //! Encoding of messages as chunked bytes, and where chunks and writes are cut.
 //!
 //! ```text
-//!   message, keep-alive ──> payload: msg CR LF msg CR LF CR LF msg ..      (what a decoder must return)
+//!   message, keep-alive ──> payload: msg CR LF msg CR LF CR LF msg .. (for the decoder)
 //!                              │ cut into chunks
 //!                              v
 //!                           3a CR LF <58 bytes> CR LF 5 CR LF ..           (Writes::bytes)

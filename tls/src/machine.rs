@@ -106,7 +106,7 @@ impl Machine {
         self.connection.is_handshaking()
     }
 
-    /// Returns the error as soon as it is known. [`Self::read`] returns it only after the plaintext
+    /// Returns the error, if there is one. [`Self::read`] returns it only after the plaintext
     /// received before. An alert for the peer may be waiting in [`Self::transmit`].
     #[must_use]
     pub const fn fault(&self) -> Option<TransportError> {
@@ -224,8 +224,10 @@ impl Machine {
         result
     }
 
-    /// Passes the plaintext of the next record to `take`, without copying it, and returns its
-    /// result.
+    /// Passes the plaintext of the next record to `take`, and returns its result.
+    ///
+    /// This module does not copy the plaintext. rustls 0.23 still allocates one vector per
+    /// record.
     ///
     /// The slice is empty if the peer ended the connection. Returns `None`, without calling `take`,
     /// if more input is needed.

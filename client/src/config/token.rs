@@ -1,4 +1,4 @@
-//! The bearer token, and the mistakes that are made in passing it on.
+//! The bearer token, and detection of common mistakes in setting it.
 
 use std::fmt;
 use std::string::String;
@@ -7,19 +7,24 @@ use std::sync::Arc;
 use powerstream_core::http::BearerToken;
 use zeroize::Zeroizing;
 
-/// A bearer token that owns its secret: wiped when the last copy is dropped, and shown nowhere. `Debug` prints a fixed
-/// word; there is no `Display`, and nothing to compare or serialise it by.
+/// A bearer token that owns its secret and never displays it. Clones share the secret.
+///
+/// The secret is wiped when the last clone is dropped. `Debug` prints a fixed text. The type has no
+/// `Display`, comparison or serialization.
 #[derive(Clone)]
 pub struct Token(Arc<Zeroizing<String>>);
 
 impl Token {
-    /// Takes a token of visible ASCII, 1 to 4,096 bytes. One line end behind it is cut: files and `echo` leave one.
+    /// Creates a token from 1 to 4,096 bytes of visible ASCII.
     ///
-    /// Text that cannot be a token alone is refused, since the service would answer it with 401: with quotes, `Bearer` or
-    /// blanks around it, of several lines, or a placeholder. The caller wipes its own copy of the text.
+    /// One line end after the token is removed, since files and `echo` add one. The caller must
+    /// wipe its own copy of the text.
+    ///
+    /// The service would answer these texts with 401, so they are refused: text with quotes,
+    /// `Bearer` or blanks around it, text of several lines, or a placeholder.
     ///
     /// # Errors
-    /// [`TokenError`], which does not quote the text.
+    /// Returns a [`TokenError`], which never quotes the text.
     pub fn new(text: impl AsRef<[u8]>) -> Result<Self, TokenError> {
         let text = text.as_ref();
         let text = text.strip_suffix(b"\n").map_or(text, |line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -31,7 +36,7 @@ impl Token {
         Ok(Self(Arc::new(Zeroizing::new(String::from(text)))))
     }
 
-    /// The token as requests take it.
+    /// Returns the token in the form that requests take.
     #[must_use]
     pub fn bearer(&self) -> BearerToken<'_> {
         match BearerToken::new(&self.0) {
@@ -53,17 +58,17 @@ impl fmt::Debug for Token {
 pub enum TokenError {
     /// It is empty or blank.
     Empty,
-    /// It has more than one line.
+    /// It has several lines.
     Lines,
     /// It starts or ends with a quote.
     Quotes,
-    /// It is the value of the Authorization field, or all of that field.
+    /// It starts with the scheme `Bearer` or the field name `Authorization`.
     Scheme,
-    /// It has a blank at one of its ends or inside.
+    /// It has a blank before, after or inside it.
     Blank,
-    /// It stands for a token: a variable that was not replaced, `YOUR_TOKEN`, `<token>`.
+    /// It is a placeholder: a variable that was not replaced, `YOUR_TOKEN`, `<token>`.
     Placeholder,
-    /// It has a character other than visible ASCII, or more than 4,096 of them.
+    /// It has a character other than visible ASCII, or more than 4,096 characters.
     Characters,
 }
 
@@ -93,7 +98,7 @@ impl fmt::Display for TokenError {
 
 impl std::error::Error for TokenError {}
 
-/// Finds a mistake by which a text that may be sent is not a token all the same.
+/// Detects a text that is valid in a header but is not a token.
 fn mistake(text: &[u8]) -> Option<TokenError> {
     let inner = text.trim_ascii();
     let starts = |prefix: &str| {
@@ -118,7 +123,8 @@ fn mistake(text: &[u8]) -> Option<TokenError> {
     .find_map(|(is_made, mistake)| is_made.then_some(mistake))
 }
 
-/// Returns whether a text stands for a token, as examples and templates have it. Tokens have none of `$<{` in front.
+/// Returns true if a text is a placeholder of examples and templates. No token starts with `$`,
+/// `<`, `{` or `[`.
 fn is_placeholder(text: &[u8]) -> bool {
     let is_filler = |byte: &u8| matches!(byte, b'x' | b'X' | b'*' | b'.');
     let your = text.get(..5).is_some_and(|start| {

@@ -1,14 +1,16 @@
-//! Which addresses to connect to, in which order, and for how long: the part of connecting that is alike everywhere.
+//! Decides which addresses to connect to, in which order, and for how long. All runtimes share it.
 //!
 //! ```text
 //!   Route --address()--> Some: no resolving
 //!     |                  None: resolve host() and port() anew, at every connect
-//!     '--dial(addresses)--> Dial --poll--> Attempt { address, until } --handle_transport_error / handle_timeout--> the next one
+//!     '--dial(addresses)--> Dial --poll--> Attempt { address, until }
+//!                            ^                  |
+//!                            '--handle_transport_error / handle_timeout: the next address
 //! ```
 //!
-//! What does not suit is left out: other machines in the clear, and addresses that the local address cannot reach. Each
-//! address that is left gets an equal share of the time that is left, so that a dead one does not use up the deadline.
-//! The last fault comes out where none could be connected to.
+//! Unsuitable addresses are skipped: other machines for plain HTTP, and addresses that the local
+//! address cannot reach. Each remaining address gets an equal share of the remaining time, so that
+//! a dead address does not use up the deadline. If every attempt fails, the last error is returned.
 //!
 //! ```
 //! use std::time::Duration;
@@ -16,12 +18,14 @@
 //! use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 //! use powerstream_core::time::Instant;
 //!
-//! let mut dial = Dial::new(["[::1]:80".parse()?, "192.0.2.1:80".parse()?, "127.0.0.1:80".parse()?]).loopback_only(true);
+//! let addresses = ["[::1]:80".parse()?, "192.0.2.1:80".parse()?, "127.0.0.1:80".parse()?];
+//! let mut dial = Dial::new(addresses).loopback_only(true);
 //! let until = Instant::ZERO.saturating_add(Duration::from_secs(10));
 //! let first = dial.poll(Instant::ZERO, until).unwrap();
-//! assert_eq!((first.address.to_string(), first.until.as_nanos()), ("[::1]:80".into(), 5_000_000_000));
+//! assert_eq!(first.address.to_string(), "[::1]:80");
+//! assert_eq!(first.until.as_nanos(), 5_000_000_000);
 //! dial.handle_transport_error(TransportError::new(TransportErrorKind::Refused));
-//! // The second is another machine. The third has all the time that is left.
+//! // The second address is another machine's. The third gets all of the remaining time.
 //! let second = dial.poll(Instant::ZERO, until).unwrap();
 //! assert_eq!((second.address.to_string(), second.until), ("127.0.0.1:80".into(), until));
 //! dial.handle_timeout();
@@ -36,7 +40,7 @@ use powerstream_core::http::{Origin, Scheme};
 use powerstream_core::time::Instant;
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
-/// Where an adapter connects to, and from where: the origin, or the proxy on the way to it.
+/// The server or proxy that a transport connects to, and the local address to connect from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     host: String,
@@ -47,7 +51,8 @@ pub struct Route {
 }
 
 impl Route {
-    /// Straight to `origin`: in the clear only to this machine's own addresses.
+    /// Creates a route directly to `origin`. For plain HTTP, only to this machine's loopback
+    /// addresses.
     #[must_use]
     pub fn to_origin(origin: &Origin<'_>) -> Self {
         Self {
@@ -56,82 +61,85 @@ impl Route {
         }
     }
 
-    /// To any `host`, such as a proxy: what goes there is for whoever asks to judge.
+    /// Creates a route to any `host`, such as a proxy. The caller must judge whether it may be
+    /// used.
     #[must_use]
     pub fn to_host(host: String, port: u16) -> Self {
         Self { host, port, address: None, local: None, loopback_only: false }
     }
 
-    /// To this address, whatever the host's name resolves to.
+    /// Sets the address to connect to, so that the host's name is not resolved.
     #[must_use]
     pub fn via_address(self, address: Option<SocketAddr>) -> Self {
         Self { address, ..self }
     }
 
-    /// From this local address.
+    /// Sets the local address to connect from.
     #[must_use]
     pub fn from_local(self, local: Option<IpAddr>) -> Self {
         Self { local, ..self }
     }
 
-    /// The name or address to resolve, without brackets.
+    /// Returns the name or address to resolve, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The one address to connect to, where nothing need be resolved: it is fixed, or the host is an address.
+    /// Returns the only address to connect to, if nothing must be resolved: a fixed address, or a
+    /// host that is an address.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address.or_else(|| Some(SocketAddr::new(self.host.parse().ok()?, self.port)))
     }
 
-    /// What to bind the socket to before it connects, if to anything: any port of the local address.
+    /// Returns the address to bind the socket to before it connects, if any. Its port is 0.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.local.map(|local| SocketAddr::new(local, 0))
     }
 
-    /// The plan for the addresses that were found.
+    /// Returns the plan for these resolved addresses.
     #[must_use]
     pub fn dial<A: AsRef<[SocketAddr]>>(&self, addresses: A) -> Dial<A> {
         Dial::new(addresses).loopback_only(self.loopback_only).from_local(self.local)
     }
 }
 
-/// An address to connect to, and when to give it up.
+/// An address to connect to, and the deadline of the attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The address.
     pub address: SocketAddr,
-    /// When to say [`Dial::handle_timeout`].
+    /// When to call [`Dial::handle_timeout`].
     pub until: Instant,
 }
 
-/// The plan of one connect: one address after the other.
+/// The plan of one connect: its addresses, one after the other.
 #[derive(Clone, Debug)]
 pub struct Dial<A> {
     addresses: A,
     loopback_only: bool,
     local: Option<IpAddr>,
-    /// The first address not looked at.
+    /// The index of the first address that was not tried or skipped.
     next: usize,
     current: Option<Attempt>,
-    /// What is told when there is no address left.
+    /// The error to return when no address is left.
     last: TransportError,
-    /// Whether that is an attempt's fault, which says more than an address that was left out.
+    /// True if `last` comes from an attempt. Such an error is more useful than that of a skipped
+    /// address.
     attempted: bool,
 }
 
 impl<A: AsRef<[SocketAddr]>> Dial<A> {
-    /// A plan for these addresses, in this order.
+    /// Creates a plan that tries these addresses in this order.
     #[must_use]
     pub const fn new(addresses: A) -> Self {
         Self {
@@ -145,26 +153,29 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
         }
     }
 
-    /// Whether only this machine's own addresses may be connected to, as [`Origin::allows`](powerstream_core::http::Origin::allows)
-    /// has it in the clear.
+    /// Sets whether only loopback addresses may be used, as for plain HTTP.
+    ///
+    /// See [`Origin::allows`](powerstream_core::http::Origin::allows).
     #[must_use]
     pub fn loopback_only(mut self, loopback_only: bool) -> Self {
         self.loopback_only = loopback_only;
         self
     }
 
-    /// The address that sockets are bound to: those of the other family are left out.
+    /// Sets the address that sockets are bound to. Addresses of the other family are skipped.
     #[must_use]
     pub fn from_local(mut self, local: Option<IpAddr>) -> Self {
         self.local = local;
         self
     }
 
-    /// The attempt that is under way, or else the next: to be given up at its share of the time from `now` to `until`.
-    /// Its answer changes with [`Self::handle_transport_error`] and [`Self::handle_timeout`] only.
+    /// Returns the current attempt, or else starts the next one.
+    ///
+    /// An attempt's deadline is its share of the time from `now` to `until`. The attempt changes
+    /// only with [`Self::handle_transport_error`] and [`Self::handle_timeout`].
     ///
     /// # Errors
-    /// The last fault, where there is no address left.
+    /// Returns the last transport error if no address is left.
     pub fn poll(&mut self, now: Instant, until: Instant) -> Result<Attempt, TransportError> {
         if let Some(current) = self.current {
             return Ok(current);
@@ -192,14 +203,14 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
         Err(self.last)
     }
 
-    /// The attempt failed.
+    /// Records that the attempt failed. Has no effect if no attempt is under way.
     pub fn handle_transport_error(&mut self, fault: TransportError) {
         if self.current.take().is_some() {
             self.last = fault;
         }
     }
 
-    /// The attempt's time has passed.
+    /// Records that the attempt's deadline has passed. Has no effect if no attempt is under way.
     pub fn handle_timeout(&mut self) {
         self.handle_transport_error(TransportError::new(TransportErrorKind::TimedOut));
     }
@@ -215,11 +226,13 @@ impl<A: AsRef<[SocketAddr]>> Dial<A> {
     }
 }
 
-/// Whether a socket that has connected has met somebody else: a port of our own that was dialled while nobody listened
-/// may meet itself (TCP's simultaneous open), and would read its own request.
+/// Checks that a connected socket is not connected to itself.
+///
+/// TCP's simultaneous open can connect a local port without a listener to itself. The client would
+/// then read its own request.
 ///
 /// # Errors
-/// [`TransportErrorKind::Refused`] where it has met itself: nobody listens there.
+/// Returns [`TransportErrorKind::Refused`] if both addresses are equal: no server listens there.
 pub fn check_peer(local: SocketAddr, peer: SocketAddr) -> Result<(), TransportError> {
     if local == peer { Err(TransportError::new(TransportErrorKind::Refused)) } else { Ok(()) }
 }
@@ -244,9 +257,9 @@ mod tests {
         let mut dial = Dial::new(addresses(&["1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1"]));
         let first = dial.poll(at(0), at(9)).unwrap();
         assert_eq!((first.address, first.until), ("1.1.1.1:1".parse().unwrap(), at(3)));
-        // Asking again, and later, changes nothing.
+        // A second and later poll changes nothing.
         assert_eq!(dial.poll(at(2), at(9)), Ok(first));
-        // It failed at once: the others gain.
+        // It failed immediately, so the others get more time.
         dial.handle_transport_error(TransportError::new(TransportErrorKind::Unreachable));
         assert_eq!(dial.poll(at(1), at(9)).unwrap().until, at(5));
         dial.handle_timeout();
@@ -255,7 +268,7 @@ mod tests {
         for _ in 0..2 {
             let end = Err(TransportError::with_os_code(TransportErrorKind::Refused, Some(111)));
             assert_eq!(dial.poll(at(6), at(9)), end);
-            // Of nothing that is under way.
+            // Has no effect without an attempt.
             dial.handle_timeout();
         }
     }
@@ -269,7 +282,7 @@ mod tests {
             (&[], true, None, &[], TransportErrorKind::NoAddress),
             (&["10.0.0.1:1", "[2001:db8::1]:1"], true, None, &[], TransportErrorKind::NotLoopback),
             (&["10.0.0.1:1", "127.9.9.9:1"], true, None, &["127.9.9.9:1"], TransportErrorKind::Refused),
-            // What was tried says more than what was left out behind it.
+            // The error of an attempt takes precedence over that of a skipped address.
             (&["127.0.0.1:1", "10.0.0.1:1"], true, None, &["127.0.0.1:1"], TransportErrorKind::Refused),
             (&["10.0.0.1:1", "[::2]:1"], false, local("::3"), &["[::2]:1"], TransportErrorKind::Refused),
             (&["[::2]:1"], false, local("10.0.0.2"), &[], TransportErrorKind::LocalAddress),

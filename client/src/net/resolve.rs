@@ -1,5 +1,5 @@
-//! Resolving a name without being stuck in it: the system's resolver cannot be interrupted, so it runs on a thread of
-//! its own, which is left behind when nobody waits for it any more.
+//! Resolves names without blocking. The system's resolver cannot be interrupted, so each lookup
+//! runs on its own thread. The thread is left to finish alone if its answer is no longer needed.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,14 +11,14 @@ use super::limit;
 
 type Answer = io::Result<Vec<SocketAddr>>;
 
-/// What the two threads share: the answer, and whom to wake by it.
+/// State shared by the two threads: the answer, and the task to wake with it.
 #[derive(Debug, Default)]
 struct Waiting {
     answer: Option<Answer>,
     waker: Option<Waker>,
 }
 
-/// The addresses of `host`.
+/// Returns the addresses of `host`.
 pub(crate) async fn resolve(host: String, port: u16) -> Answer {
     let waiting = Arc::new(Mutex::new(Waiting::default()));
     let slot = Arc::clone(&waiting);
@@ -44,13 +44,13 @@ pub(crate) async fn resolve(host: String, port: u16) -> Answer {
     .await
 }
 
-/// Returns the limit that keeps this process from another socket. The resolver reports it as a name
-/// that does not resolve.
+/// Returns the limit that prevents this process from opening another socket, if any. The resolver
+/// would report it as a name that does not resolve.
 fn socket_limit() -> Option<io::Error> {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(|error| limit(error).is_some())
 }
 
 fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    // Nothing is left half-done under this lock.
+    // No panic can leave the state inconsistent under this lock.
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

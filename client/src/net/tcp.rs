@@ -1,11 +1,15 @@
-//! TCP by an async runtime, as an [`Io`]: what the runtimes' adapters have in common.
+//! TCP on an async runtime, as an [`Io`]. All runtime adapters share it.
 //!
-//! A [`Reactor`] is what differs from runtime to runtime: sockets, a timer, a clock, a way to resolve names. [`Tcp`] is the
-//! rest: names resolved anew at each connect, each address tried with its share of the time, one timer for all
-//! deadlines, errors turned into faults, a stop that is heeded in every wait.
+//! A [`Reactor`] is the part that differs between runtimes: sockets, a timer, a clock, name lookup.
+//! [`Tcp`] does the rest:
 //!
-//! Whatever is under way (a lookup, an attempt to connect, the timer) lives in the [`Tcp`], so that a future which
-//! drives it may be dropped at any time: the next one goes on where that one was.
+//! - It resolves names anew at each connect, and tries each address with its share of the time.
+//! - It uses one timer for all deadlines.
+//! - It converts errors to transport errors.
+//! - It stops every wait on a shutdown.
+//!
+//! The [`Tcp`] owns pending work: a lookup, a connect, the timer. A future that drives it may
+//! therefore be dropped at any time, and the next one continues.
 
 use std::boxed::Box;
 use std::future::Future;
@@ -28,20 +32,21 @@ use crate::shutdown::ShutdownSignal;
 #[cfg(test)]
 mod tests;
 
-/// Something that a runtime was asked for and has not done yet. Dropping it gives it up. One allocation for each lookup
-/// and each attempt to connect.
+/// A pending operation of a runtime. Dropping it cancels it. Costs one allocation for each lookup
+/// and each connection attempt.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
-/// Reads in a row that find something, before the other tasks of the executor get their turn: half a megabyte at
-/// most. A server that sends faster than we read would otherwise keep the executor's thread for itself.
+/// Successful reads in a row before other tasks of the executor run: half a megabyte at most.
+/// Without this limit, a server that sends faster than the client reads would occupy the executor's
+/// thread.
 const READS_IN_A_ROW: u32 = 32;
 
-/// The timer is never set further ahead, since runtimes have limits of their own.
+/// The longest time that the timer is set ahead, since runtimes have their own limits.
 const TIMER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What an async runtime offers.
+/// The operations that an async runtime provides.
 ///
-/// The methods that poll arrange for the task of `cx` to be woken, the latest one that asked, as futures do.
+/// Methods that poll must wake the task of the latest `cx`, as futures do.
 pub trait Reactor: Send + 'static {
     /// A connected TCP socket. Dropping it closes it.
     type Socket: Send + 'static;
@@ -49,42 +54,44 @@ pub trait Reactor: Send + 'static {
     /// A timer that can be set again.
     type Timer: Send + 'static;
 
-    /// The monotonic clock by which [`Self::Timer`] runs.
+    /// Returns the time of the monotonic clock that drives [`Self::Timer`].
     fn now(&self) -> std::time::Instant;
 
-    /// Reads the wall clock.
+    /// Returns the time of the wall clock.
     fn unix_now(&self) -> UnixTime {
         SystemTime::now().into()
     }
 
-    /// Looks a name up: by the operating system's resolver, on a thread of its own, unless the runtime
-    /// has a better way.
+    /// Resolves a name. By default the operating system's resolver does so, on a separate thread.
     fn resolve(&self, host: &str, port: u16) -> BoxFuture<Vec<SocketAddr>> {
         Box::pin(resolve(host.to_owned(), port))
     }
 
-    /// Connects, from `local` if one is given, and has small writes sent at once (`TCP_NODELAY`).
+    /// Connects, from `local` if given, and sets `TCP_NODELAY` so that small writes are sent
+    /// immediately.
     fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<Self::Socket>;
 
-    /// The socket's own address.
+    /// Returns the socket's local address.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the operating system's error.
     fn local_addr(&self, socket: &Self::Socket) -> io::Result<SocketAddr>;
 
-    /// Told before each read and write when it is given up: for sockets that wait in the system's own calls. Those that
-    /// answer [`Poll::Pending`] need not know.
+    /// Sets the deadline of the next read or write. Called before each of them.
+    ///
+    /// Only sockets that block in a system call need it. The default does nothing.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the operating system's error.
     fn set_deadline(&self, _socket: &mut Self::Socket, _until: std::time::Instant) -> io::Result<()> {
         Ok(())
     }
 
-    /// Reads what is there, or waits until something is.
+    /// Reads available bytes, or pends until there are some. Returns how many; 0 at the end of
+    /// input.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the operating system's error.
     fn poll_read(
         &self,
         socket: &mut Self::Socket,
@@ -92,16 +99,18 @@ pub trait Reactor: Send + 'static {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>>;
 
-    /// Asks the system itself for what is there, whether or not the runtime has noticed yet that something is.
+    /// Reads directly from the kernel, even if the runtime has not noticed yet that bytes are
+    /// available.
     ///
     /// # Errors
-    /// Whatever the system says; [`io::ErrorKind::WouldBlock`] where nothing is there.
+    /// Returns the operating system's error, or [`io::ErrorKind::WouldBlock`] if nothing is
+    /// available.
     fn read_now(&self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes as much as fits, or waits until something does.
+    /// Writes as many bytes as fit, or pends until some do. Returns how many were written.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Returns the operating system's error.
     fn poll_write(
         &self,
         socket: &mut Self::Socket,
@@ -109,41 +118,41 @@ pub trait Reactor: Send + 'static {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>>;
 
-    /// Sets `timer` to go off at `at`, or a new one where there is none.
+    /// Sets `timer` to fire at `at`. Creates the timer if there is none.
     fn set_timer(&self, timer: &mut Option<Self::Timer>, at: std::time::Instant);
 
-    /// Waits until the timer goes off. It may do so late; where it does so early, it is set again at once.
+    /// Pends until the timer fires. It may fire late. If it fires early, the caller sets it again.
     fn poll_timer(&self, timer: &mut Self::Timer, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// A TCP transport and its clock, on the runtime that `R` stands for.
+/// A TCP transport and its clock, on the runtime of the reactor `R`.
 pub struct Tcp<R: Reactor> {
     reactor: R,
     route: Route,
     stop: ShutdownSignal,
     base: std::time::Instant,
     socket: Option<R::Socket>,
-    /// Reads since the last one that found nothing.
+    /// Reads since the last one that found no bytes.
     reads: u32,
-    /// A name whose answer has not come: asked for once, however many attempts give up waiting for it.
+    /// A lookup without an answer yet. It is kept even if connection attempts stop waiting for it.
     resolving: Option<BoxFuture<Vec<SocketAddr>>>,
-    /// The attempt for which it was asked is over.
+    /// True if the attempt that started the lookup is over.
     resolving_is_old: bool,
-    dialling: Option<Dialling<R::Socket>>,
+    dialing: Option<Dialing<R::Socket>>,
     timer: Option<R::Timer>,
-    /// When the timer goes off, if it is set: at the deadline that is waited for, or before.
+    /// When the timer fires, if it is set: at the current deadline, or earlier.
     armed: Option<Instant>,
 }
 
 /// The addresses of a name, tried one after the other.
-struct Dialling<T> {
+struct Dialing<T> {
     dial: Dial<Vec<SocketAddr>>,
-    /// The attempt under way.
+    /// The current attempt.
     connecting: Option<BoxFuture<T>>,
 }
 
 impl<R: Reactor> Tcp<R> {
-    /// A transport that connects along `route`, until `stop` says so.
+    /// Creates a transport that connects along `route`, until `stop` is signaled.
     pub fn new(reactor: R, route: Route, stop: ShutdownSignal) -> Self {
         Self {
             base: reactor.now(),
@@ -154,33 +163,36 @@ impl<R: Reactor> Tcp<R> {
             reads: 0,
             resolving: None,
             resolving_is_old: false,
-            dialling: None,
+            dialing: None,
             timer: None,
             armed: None,
         }
     }
 
-    /// Its clock counts from `base` on: for transports whose times are compared, which must count from the same.
+    /// Sets the moment from which the clock counts. Transports whose times are compared must share
+    /// it.
     #[must_use]
     pub fn with_base(mut self, base: std::time::Instant) -> Self {
         self.base = base;
         self
     }
 
-    /// What it listens to.
+    /// Returns the shutdown signal that this transport checks.
     #[must_use]
     pub const fn stop(&self) -> &ShutdownSignal {
         &self.stop
     }
 
-    /// Ready once `until` has passed, or the stream is stopped. On every other way out the task is woken by both.
+    /// Returns ready once `until` has passed or the stream is stopped. If pending, both wake the
+    /// task.
     fn poll_until(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
         if self.stop.poll_stopped(cx).is_ready() {
             return Poll::Ready(());
         }
         loop {
-            // A timer that goes off earlier is left as it is, since setting it costs more than waking in vain: a
-            // deadline that each read moves on is thus set once in its length. The clock decides.
+            // An earlier timer is kept, since setting it costs more than a needless wake-up. A
+            // deadline that each read moves is therefore set once per timeout. The clock decides
+            // whether it has passed.
             if self.armed.is_none_or(|armed| armed > until) {
                 let now = self.now();
                 if now >= until {
@@ -198,14 +210,15 @@ impl<R: Reactor> Tcp<R> {
         }
     }
 
-    /// What a read or write came to. After a stop, the end of the stream is our own doing.
+    /// Converts the result of a read or write. After a stop, an end of input is not the server's
+    /// doing.
     fn outcome(&self, result: io::Result<usize>) -> Result<Option<usize>, TransportError> {
         match result {
-            // What was read is read, stop or not.
+            // Bytes that were read count even after a stop.
             Ok(count) if count > 0 => Ok(Some(count)),
             _ if self.is_stopped() => Ok(None),
             Ok(count) => Ok(Some(count)),
-            // That nothing is there is no failure: the session knows what time it is.
+            // `WouldBlock` is not a failure: the session checks the time itself.
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 Ok(None)
             }
@@ -213,13 +226,13 @@ impl<R: Reactor> Tcp<R> {
         }
     }
 
-    /// Goes on with the lookup that is under way, or starts one where the address is not known.
+    /// Continues the current lookup, or starts one if the address is not known.
     fn poll_resolve(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<SocketAddr>, TransportError>> {
         if let Some(address) = self.route.address() {
             return Poll::Ready(Ok(vec![address]));
         }
         if let Some(resolving) = self.resolving.as_mut().filter(|_| self.resolving_is_old) {
-            // An answer that came too late for the attempt before is not today's.
+            // An answer that came too late for the previous attempt is outdated, so it is dropped.
             if resolving.as_mut().poll(cx).is_ready() {
                 self.resolving = None;
             }
@@ -232,37 +245,37 @@ impl<R: Reactor> Tcp<R> {
         Poll::Ready(answer.map_err(|error| resolve_error(&error)))
     }
 
-    /// Tries one address after the other. `None`: the deadline has passed, or the stream was stopped.
+    /// Tries the addresses in order. `None`: the deadline has passed, or the stream was stopped.
     fn poll_dial(
         &mut self,
         cx: &mut Context<'_>,
-        mut dialling: Dialling<R::Socket>,
+        mut dialing: Dialing<R::Socket>,
         until: Instant,
     ) -> Poll<Result<Option<R::Socket>, TransportError>> {
         loop {
-            let attempt = dialling.dial.poll(self.now(), until)?;
+            let attempt = dialing.dial.poll(self.now(), until)?;
             let (reactor, local) = (&self.reactor, self.route.local());
             let connecting =
-                dialling.connecting.get_or_insert_with(|| reactor.connect(attempt.address, local));
+                dialing.connecting.get_or_insert_with(|| reactor.connect(attempt.address, local));
             match connecting.as_mut().poll(cx) {
                 Poll::Ready(result) => {
-                    dialling.connecting = None;
+                    dialing.connecting = None;
                     match result
                         .map_err(|error| transport_error(&error))
                         .and_then(|socket| self.check(socket, attempt))
                     {
                         Ok(socket) => return Poll::Ready(Ok(Some(socket))),
-                        Err(fault) => dialling.dial.handle_transport_error(fault),
+                        Err(fault) => dialing.dial.handle_transport_error(fault),
                     }
                 }
                 Poll::Pending => {
                     let over = self.poll_until(cx, attempt.until.min(until));
                     if over.is_pending() || self.is_stopped() || self.now() >= until {
-                        self.dialling = Some(dialling);
+                        self.dialing = Some(dialing);
                         return over.map(|()| Ok(None));
                     }
-                    dialling.connecting = None;
-                    dialling.dial.handle_timeout();
+                    dialing.connecting = None;
+                    dialing.dial.handle_timeout();
                 }
             }
         }
@@ -281,7 +294,7 @@ fn set_deadline<R: Reactor>(
     until: Instant,
     base: std::time::Instant,
 ) -> Result<(), TransportError> {
-    // A deadline that the clock cannot express never comes.
+    // A deadline that the clock cannot represent never passes.
     let Some(until) = until.to_std(base) else { return Ok(()) };
     reactor.set_deadline(socket, until).map_err(|error| transport_error(&error))
 }
@@ -304,17 +317,17 @@ impl<R: Reactor> Io for Tcp<R> {
         cx: &mut Context<'_>,
         until: Instant,
     ) -> Poll<Result<Option<()>, TransportError>> {
-        let dialling = match self.dialling.take() {
-            Some(dialling) => dialling,
+        let dialing = match self.dialing.take() {
+            Some(dialing) => dialing,
             None => match self.poll_resolve(cx) {
-                Poll::Ready(addresses) => Dialling { dial: self.route.dial(addresses?), connecting: None },
+                Poll::Ready(addresses) => Dialing { dial: self.route.dial(addresses?), connecting: None },
                 Poll::Pending => {
                     ready!(self.poll_until(cx, until));
                     return Poll::Ready(Ok(None));
                 }
             },
         };
-        let socket = ready!(self.poll_dial(cx, dialling, until))?;
+        let socket = ready!(self.poll_dial(cx, dialing, until))?;
         let is_connected = socket.is_some();
         self.socket = socket;
         Poll::Ready(Ok(is_connected.then_some(())))
@@ -360,7 +373,8 @@ impl<R: Reactor> Io for Tcp<R> {
         }
         self.reads = 0;
         ready!(self.poll_until(cx, until));
-        // A runtime that was held up may not have looked at its sockets yet. What is there comes before the deadline.
+        // A delayed runtime may not have polled its sockets yet. Available bytes precede the
+        // deadline.
         let Some(socket) = &mut self.socket else { return Poll::Ready(Ok(None)) };
         let result = self.reactor.read_now(socket, buffer);
         Poll::Ready(self.outcome(result))
@@ -373,7 +387,7 @@ impl<R: Reactor> Io for Tcp<R> {
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
         self.socket = None;
         self.reads = 0;
-        self.dialling = None;
+        self.dialing = None;
         self.resolving_is_old = true;
         Poll::Ready(())
     }

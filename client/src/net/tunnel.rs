@@ -1,5 +1,5 @@
-//! A thin shell that takes any [`Io`] through a proxy: it connects to the proxy, has it make a tunnel, and is the
-//! tunnel's end from there on.
+//! Wraps any [`Io`] so that it passes through a proxy: it connects to the proxy, requests a tunnel
+//! by CONNECT, and then forwards all calls.
 
 use std::task::{Context, Poll, ready};
 
@@ -8,34 +8,35 @@ use powerstream_core::http::{ConnectHandshake, HandshakeStep};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
-/// ByteCounts of one read of the proxy's answer.
+/// Bytes of one read of the proxy's answer.
 const READ_BYTES: usize = 512;
 
-/// An [`Io`] through a proxy, or, where there is none, just that `Io`.
+/// An [`Io`] through a proxy. Without a proxy, it only forwards to the inner `Io`.
 ///
-/// The inner one connects to the proxy. TLS goes around this, not under it: the proxy is spoken to in the clear.
+/// The inner `Io` connects to the proxy. TLS wraps this type, since the client talks to the proxy
+/// without TLS.
 #[derive(Debug)]
 pub struct Tunnel<I, S: AsRef<[u8]> + AsMut<[u8]>> {
     io: I,
     opening: Option<ConnectHandshake<S>>,
-    /// Whether the connection to the proxy is there, and the tunnel is being made.
+    /// True if the proxy is connected and the tunnel is being established.
     is_opening: bool,
 }
 
 impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Tunnel<I, S> {
-    /// Takes `io` through a proxy. `None`: passes everything on.
+    /// Wraps `io`. With an `opening` it goes through a proxy; with `None` all calls are forwarded.
     #[must_use]
     pub const fn new(io: I, opening: Option<ConnectHandshake<S>>) -> Self {
         Self { io, opening, is_opening: false }
     }
 
-    /// What goes to the proxy.
+    /// Returns the inner `Io`, which is connected to the proxy.
     #[must_use]
     pub const fn inner(&self) -> &I {
         &self.io
     }
 
-    /// What goes to the proxy.
+    /// Returns the inner `Io`, which is connected to the proxy.
     #[must_use]
     pub const fn inner_mut(&mut self) -> &mut I {
         &mut self.io
@@ -96,12 +97,12 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
                 }
             };
             match result {
-                // A proxy that answers bit by bit does not outrun the deadline.
+                // Check the deadline here too: a proxy could send its answer byte by byte forever.
                 Ok(_) if io.now() >= until && !io.is_stopped() && is_under_way(opening) => {
                     return Poll::Ready(Err(TransportError::new(TransportErrorKind::ProxyTimedOut)));
                 }
                 Ok(Some(())) => {}
-                // Early, or stopped: whoever asked decides whether to ask again.
+                // An early wake-up or a stop: the caller decides whether to poll again.
                 Ok(None) => return Poll::Ready(Ok(None)),
                 Err(fault) => return Poll::Ready(Err(fault.on_the_way_to_proxy())),
             }

@@ -1,11 +1,11 @@
-//! JSON values that are kept as they came, and ids as strings.
+//! JSON values that are kept unchanged, and ids as strings.
 
 use powerstream_core::post::{Value, ValueKind};
 use serde_json::{Map, Number};
 
 use super::PostError;
 
-/// Fields that are kept as they came, by name.
+/// Fields that are kept unchanged, by name.
 pub type Fields = Map<String, serde_json::Value>;
 
 /// The deepest nesting of a field that is kept.
@@ -47,7 +47,7 @@ fn convert(value: Value<'_>, depth: usize) -> Result<serde_json::Value, PostErro
     })
 }
 
-/// An id as a string; also read from a number.
+/// Serializes an id as a string. Reads it from a string or a number.
 pub(super) mod optional_id {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -81,7 +81,7 @@ pub(super) mod optional_id {
     }
 }
 
-/// As [`optional_id`], for the id of a Post.
+/// Does the same as [`optional_id`], for the id of a Post.
 pub(super) mod optional_post_id {
     use powerstream_core::stream::PostId;
     use serde::{Deserializer, Serializer};
@@ -100,7 +100,7 @@ pub(super) mod optional_post_id {
     }
 }
 
-/// As [`optional_post_id`], where there must be one.
+/// Does the same as [`optional_post_id`], for a required id.
 pub(super) mod post_id {
     use powerstream_core::stream::PostId;
     use serde::{Deserializer, Serializer};

@@ -1,4 +1,4 @@
-//! Waiting for a future in a thread.
+//! Runs a future on the calling thread.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use std::time::Instant;
 /// Wakes a thread that waits for a future.
 struct Unpark {
     thread: Thread,
-    /// Woken, and not asked again since. The thread's own token may be taken by whatever else parks it.
+    /// True if woken since the last poll. Other code may consume the thread's own park token.
     woken: AtomicBool,
 }
 
@@ -27,7 +27,9 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs a future to its end in this thread, which sleeps while it pends. A future that never pends costs nothing more.
+/// Runs a future to its end on the calling thread, which sleeps while the future is pending.
+///
+/// A future that is ready at the first poll costs no allocation.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     match block_until(future, None) {
         Some(output) => output,
@@ -35,10 +37,10 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The same, until a time.
+/// Runs a future as [`block_on`], until a deadline. Returns `None` once the deadline has passed.
 pub(super) fn block_until<F: Future>(future: F, until: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
-    // Most of the time what is waited for is there, and nobody need be woken.
+    // Usually the first poll is ready, so no waker is needed.
     let mut unpark: Option<(Arc<Unpark>, Waker)> = None;
     loop {
         let waker = unpark.as_ref().map_or(Waker::noop(), |(_, waker)| waker);

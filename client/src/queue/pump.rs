@@ -1,4 +1,4 @@
-//! The reader's loop: from a stream into a queue.
+//! The loop that reads a stream into a queue.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -15,30 +15,31 @@ use crate::shutdown::ShutdownSignal;
 /// Events in a row after which a pump lets other tasks of its executor run.
 const EVENTS_IN_A_ROW: u32 = 256;
 
-/// A stream that can be pumped: [`Driver`], [`Merged`], and what wraps them.
+/// A stream that [`pump`] can read: [`Driver`], [`Merged`], and types that wrap them.
 pub trait EventSource {
-    /// An event as it is queued.
+    /// The owned event that is queued.
     type Owned;
 
-    /// An event, lent.
+    /// The event that is lent.
     type Event<'a>: QueueCost + Into<Self::Owned>
     where
         Self: 'a;
 
-    /// Does what must be done until there is an event: `true`, and [`Self::peek`] lends it until [`Self::release`]; or
-    /// until there will be none: `false`.
+    /// Runs the stream until there is an event, or until there will be none.
+    ///
+    /// Returns `true` if [`Self::peek`] lends an event until [`Self::release`], `false` at the end.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 
-    /// Returns whether the next event is here already.
+    /// Returns true if the next event is already buffered.
     fn find_next(&mut self) -> bool;
 
-    /// Lends the event at hand.
+    /// Lends the current event, if there is one.
     fn peek(&self) -> Option<Self::Event<'_>>;
 
-    /// Done with it.
+    /// Releases the current event.
     fn release(&mut self);
 
-    /// Asks the stream to end: what is unread but here is delivered.
+    /// Asks the stream to end. Messages that are already in the read buffer are delivered.
     fn shutdown(&mut self);
 }
 
@@ -84,15 +85,18 @@ event_source!(Driver, SessionEvent, OwnedEvent);
 event_source!(Deduped, SessionEvent, OwnedEvent);
 event_source!(Merged, MergedEvent, OwnedMergedEvent);
 
-/// Reads a stream into a queue until the stream is over, and gives it back, for its counters.
+/// Reads a stream into a queue until the stream is over. Returns the stream, for its counters.
 ///
-/// `stop` is the shutdown that the stream's transports listen to as well ([`Shutdown::listen`](crate::shutdown::ShutdownHandle::listen)). With
-/// it, or when the receiver is closed, or the queue ends the stream, the stream is shut down, and what was read already is
-/// queued as far as there is room and counted as dropped where there is not: nothing is waited for any more but the
-/// connection's close.
+/// `stop` must come from the shutdown that the stream's transports also listen to
+/// ([`listen`](crate::shutdown::ShutdownHandle::listen)). The stream is shut down when `stop` is
+/// signaled, when the receiver is closed, or when the queue's overflow policy ends the stream.
 ///
-/// A message that is dropped because it is the newest is not copied. For an executor that is `tokio::spawn(pump(..))`; for a thread,
-/// with a transport that blocks or one whose wakers wake, [`block_on`](super::block_on)`(pump(..))`.
+/// After that, messages that were already read are queued while there is room, then counted as
+/// dropped. The pump then waits only for the connection to close.
+///
+/// A message that is dropped because it is the newest is not copied. On an executor, run
+/// `tokio::spawn(pump(..))`. On a thread, run [`block_on`](super::block_on)`(pump(..))`, with a
+/// transport that blocks or that wakes its task.
 pub async fn pump<P: EventSource>(
     mut source: P,
     mut sender: Sender<P::Owned>,
@@ -109,7 +113,7 @@ pub async fn pump<P: EventSource>(
             match source.poll_event(cx) {
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => return Poll::Ready(()),
-                // The stop wakes the transport, which has looked at it.
+                // The stop already wakes the transport, which has checked it.
                 Poll::Pending if is_ending || sender.poll_ended(cx).is_pending() => return Poll::Pending,
                 Poll::Pending => {
                     is_ending = true;
@@ -117,7 +121,7 @@ pub async fn pump<P: EventSource>(
                     continue;
                 }
             }
-            // Not met otherwise: an event is at hand.
+            // Unreachable: `poll_event` returned true.
             let Some(event) = source.peek() else { return Poll::Ready(()) };
             match sender.poll_send(cx, event.weight(), || event.into()) {
                 Poll::Ready(SendOutcome::Queued | SendOutcome::Dropped) => source.release(),

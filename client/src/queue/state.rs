@@ -1,65 +1,66 @@
-//! What is in a queue, and what its policy makes of what comes: no lock, no waiting.
+//! The state of a queue and its overflow policy, without locks or waits.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
 use super::{Cost, Loss, Overflow, QueueConfig, QueueStats};
 
-/// Room is made for so many entries at first, where the bound is higher.
+/// The most entries that are allocated at first. The queue grows up to its limits.
 const CAPACITY_MAX: usize = 16_384;
 
-/// A sender that waits for room is woken after so many entries were taken, or half of them where there are fewer.
+/// A sender that waits for room is woken after this many entries were taken, or half of the entries
+/// if that is less.
 const WAKE_AFTER: usize = 64;
 
-/// What becomes of an event.
+/// The decision about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It is to be pushed.
+    /// The caller must push it.
     Room,
-    /// It is not, and is counted if it is a message.
+    /// It is dropped, and counted if it is a message.
     Dropped,
-    /// The same, and so with everything behind it.
+    /// It is dropped as with `Dropped`, and so is every later event.
     Ended,
-    /// It is to be tried again once the task is woken.
+    /// The caller must try again once its task is woken.
     Full,
 }
 
-/// What comes out.
+/// The result of taking from the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Popped<E> {
     Event(E),
     Dropped(Loss),
-    /// Nothing more will come.
+    /// No event will follow.
     End,
-    /// Nothing is there; the task is woken when something is.
+    /// The queue is empty. The task is woken by the next event.
     Empty,
 }
 
 #[derive(Debug)]
 struct Entry<E> {
-    /// What was dropped between the entry before it and this one.
+    /// The messages dropped between the previous entry and this one.
     dropped: Loss,
     weight: Cost,
     event: E,
 }
 
-/// What is left of a queue whose receiver is gone.
+/// The remaining entries of a queue whose receiver was dropped.
 pub(super) struct Left<E>(#[allow(dead_code, reason = "kept to be dropped elsewhere")] VecDeque<Entry<E>>);
 
 #[derive(Debug)]
 pub(super) struct State<E> {
     config: QueueConfig,
     entries: VecDeque<Entry<E>>,
-    /// What was dropped behind the last entry.
+    /// The messages dropped after the last entry.
     dropped: Loss,
     stats: QueueStats,
-    /// The stream has ended by its policy.
+    /// True if the overflow policy ended the stream.
     is_over: bool,
     is_closed: bool,
-    /// Whoever would wait is to end.
+    /// True if no wait for room is allowed any more.
     is_ending: bool,
     sender_gone: bool,
-    /// The sender's task; where it waits for room, it is woken with so many entries left.
+    /// The sender's task. If it waits for room, it is woken once `wake_at` entries are left.
     sender: Option<Waker>,
     wake_at: Option<usize>,
     receiver: Option<Waker>,
@@ -89,8 +90,9 @@ impl<E> State<E> {
         self.stats
     }
 
-    /// Whether an event of this weight finds room, and what of it if not; then whom to wake. Leaves the waker where it is to be
-    /// tried again.
+    /// Decides whether an event of this weight is admitted. Also returns the task to wake.
+    ///
+    /// On `Full`, stores the waker of `cx`.
     pub(super) fn admit(&mut self, weight: Cost, cx: Option<&mut Context<'_>>) -> (Admission, Option<Waker>) {
         let admission = match weight {
             _ if self.is_over || self.is_closed => self.refuse(weight, Admission::Ended),
@@ -114,22 +116,22 @@ impl<E> State<E> {
         };
         self.wake_at = None;
         if admission == Admission::Full {
-            // To be woken for each event would cost the consumer more than the event. To be woken late would leave the
-            // connection unread while there is room.
+            // Waking the sender for each event would cost the consumer more than the event. Waking
+            // it too late would leave the connection unread while there is room.
             self.wake_at = Some(self.entries.len() - self.entries.len().div_ceil(2).min(WAKE_AFTER));
             if let Some(cx) = cx {
                 leave(&mut self.sender, cx);
             }
         }
-        // What was dropped behind everything is told at once if nothing else is there.
+        // A loss after the last entry is reported immediately if nothing else is queued.
         let is_news = self.entries.is_empty() && self.dropped != Loss::NONE;
         (admission, is_news.then(|| self.receiver.take()).flatten())
     }
 
-    /// Takes in an event that was admitted; whom to wake.
+    /// Adds an admitted event. Returns the task to wake.
     pub(super) fn push(&mut self, weight: Cost, event: E) -> Option<Waker> {
         if self.is_closed {
-            // In between: nobody will take it.
+            // The receiver closed the queue between `admit` and `push`.
             self.refuse(weight, Admission::Ended);
             return None;
         }
@@ -147,9 +149,9 @@ impl<E> State<E> {
         self.receiver.take()
     }
 
-    /// Takes out what is next; whom to wake. Leaves the waker where there is nothing.
+    /// Takes the next event or loss. Also returns the task to wake. Stores the waker if empty.
     pub(super) fn pop(&mut self, cx: Option<&mut Context<'_>>) -> (Popped<E>, Option<Waker>) {
-        // The loss at the end of a stream that is over may still grow; it is told as one.
+        // The loss after an ended stream may still grow. It is reported once, when it is final.
         let is_final = self.is_over && self.entries.is_empty() && !self.sender_gone;
         let dropped = match self.entries.front_mut() {
             Some(entry) => &mut entry.dropped,
@@ -188,19 +190,19 @@ impl<E> State<E> {
         self.is_ending = true;
     }
 
-    /// Whom to wake.
+    /// Records that the sender was dropped. Returns the task to wake.
     pub(super) fn sender_gone(&mut self) -> Option<Waker> {
         self.sender_gone = true;
         self.receiver.take()
     }
 
-    /// Whom to wake.
+    /// Records that the receiver was closed. Returns the task to wake.
     pub(super) fn close(&mut self) -> Option<Waker> {
         self.is_closed = true;
         self.sender.take()
     }
 
-    /// The receiver is gone: what is left is dropped, and counted.
+    /// Takes and counts the remaining entries, after the receiver was dropped.
     pub(super) fn abandon(&mut self) -> Left<E> {
         let left = std::mem::take(&mut self.entries);
         for entry in &left {
@@ -218,7 +220,7 @@ impl<E> State<E> {
                 && self.stats.bytes.saturating_add(bytes) <= self.config.bytes_max
     }
 
-    /// An event is not taken.
+    /// Counts an event that is not admitted.
     fn refuse(&mut self, weight: Cost, admission: Admission) -> Admission {
         if let Cost::Message(bytes) = weight {
             self.stats.sent = self.stats.sent.saturating_add(1);
@@ -228,7 +230,8 @@ impl<E> State<E> {
         admission
     }
 
-    /// Drops the oldest message, if there is one. Before it lie events of connections only, so that the search is short.
+    /// Drops the oldest message, if there is one. Only connection events precede it, so that the
+    /// search is short.
     fn drop_oldest(&mut self) -> bool {
         let oldest = self.entries.iter().position(|entry| matches!(entry.weight, Cost::Message(_)));
         let Some(entry) = oldest.and_then(|at| self.entries.remove(at)) else { return false };
@@ -244,7 +247,7 @@ impl<E> State<E> {
         true
     }
 
-    /// An event is no longer there.
+    /// Subtracts an event that left the queue from the counters.
     fn forget(&mut self, weight: Cost) {
         if let Cost::Message(bytes) = weight {
             self.stats.messages -= 1;

@@ -1,4 +1,4 @@
-//! What an answer says of each rule.
+//! Reads the result of each rule from an answer.
 
 use std::string::{String, ToString};
 use std::vec;
@@ -11,85 +11,86 @@ use super::call::{Asked, Call, CallKind};
 use super::problem::{ApiError, ApiProblem};
 use super::read::{count_of, document, id_of, list, text_in, text_of};
 
-/// A rule as the service has it.
+/// A rule in the form the service returns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Rule {
-    /// Its id: digits, kept as a text.
+    /// The id: digits, kept as text.
     pub id: Option<String>,
     /// The rule.
     pub value: String,
-    /// Its tag. An empty one counts as none.
+    /// The tag. An empty tag counts as none.
     pub tag: Option<String>,
 }
 
 impl Rule {
-    /// A rule as it was written down elsewhere.
+    /// Creates a rule, such as one that was stored by a program.
     #[must_use]
     pub fn new(id: Option<String>, value: String, tag: Option<String>) -> Self {
         Self { id, value, tag: tag.filter(|tag| !tag.is_empty()) }
     }
 
-    /// Reads `{"id","value","tag"}`, the id as a text or a number.
+    /// Parses `{"id","value","tag"}`. The id may be text or a number.
     fn read(value: Value<'_>) -> Option<Self> {
         Some(Self::new(id_of(value), value.get("value")?.as_str()?.to_string(), text_in(value, "tag")))
     }
 }
 
-/// The rules in force.
+/// A page of the active rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listing {
     /// The rules of this page, in the service's order.
     pub rules: Vec<Rule>,
-    /// What [`Call::list_page`] takes for the next one; `None`: this was the last.
+    /// The token of the next page, for [`Call::list_page`]. `None`: this was the last page.
     pub next_page: Option<String>,
 }
 
-/// What became of a rule that was to be added.
+/// The result of adding a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddFate {
-    /// It is in force, or would be ([`CallKind::Validate`]): as the service has it. Only what was asked for where the
-    /// service counts it and does not show it.
+    /// The rule is active, or would be ([`CallKind::Validate`]), in the form the service returns.
+    ///
+    /// If the service counts the rule but does not return it, this is the rule as requested.
     Created(Rule),
-    /// A rule of that value was there before. Its tag stayed as it was, whatever was asked for.
+    /// A rule of that value already existed. The request did not change its tag.
     Duplicate {
-        /// The id of the one that is there.
+        /// The id of the existing rule.
         id: Option<String>,
     },
-    /// The service refuses it.
+    /// The service refused the rule.
     Invalid {
-        /// The service's words, one text an error.
+        /// The service's messages, one per error.
         messages: Vec<String>,
     },
-    /// It was not added, and nothing is said against it: another rule of the request was wrong, or there would be too
-    /// many.
+    /// The rule was not added, although it was not refused itself. Another rule of the request was
+    /// invalid, or there would be too many rules.
     NotCreated {
-        /// The service's words, if there are any.
+        /// The service's message, if there is one.
         message: Option<String>,
     },
-    /// The answer does not say. List the rules to find out.
+    /// The answer does not mention the rule. List the rules to find out.
     Unknown,
 }
 
-/// What became of rules that were to be added.
+/// The result of a request that adds or validates rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Added {
     /// The status code.
     pub status: u16,
-    /// The fate of each, in the order in which they were asked for.
+    /// The result of each rule, in the order of the request.
     pub fates: Vec<AddFate>,
-    /// Rules in the answer that nobody asked for.
+    /// Rules in the answer that were not requested.
     pub others: Vec<Rule>,
-    /// What else the answer complains of.
+    /// Other errors in the answer.
     pub problems: Vec<ApiProblem>,
-    /// The service's own count.
+    /// The counts that the service returned.
     pub summary: Summary,
 }
 
-/// The service's own count of what it did.
+/// The service's counts of what it did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
@@ -103,58 +104,59 @@ pub struct Summary {
     pub invalid: Option<u64>,
 }
 
-/// What became of a rule that was to be deleted.
+/// The result of deleting a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeleteFate {
-    /// It is gone.
+    /// The rule was deleted.
     Deleted,
-    /// It was not deleted; mostly since it was not there.
+    /// The rule was not deleted, usually because it did not exist.
     NotDeleted {
-        /// The service's words, if there are any.
+        /// The service's message, if there is one.
         message: Option<String>,
     },
-    /// The answer does not say. List the rules to find out.
+    /// The answer does not mention the rule. List the rules to find out.
     Unknown,
 }
 
-/// The member `not_deleted`, whose form no page tells.
+/// The member `not_deleted`, whose form X does not document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotDeleted {
-    /// It is not there.
+    /// The member is missing.
     #[default]
     Absent,
     /// A number.
     Count(u64),
-    /// A list: the ids or values in it.
+    /// A list, with the ids or values in it.
     Entries(Vec<String>),
 }
 
-/// What became of rules that were to be deleted.
+/// The result of a request that deletes rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deleted {
     /// The status code.
     pub status: u16,
-    /// The fate of each, in the order in which they were asked for.
+    /// The result of each rule, in the order of the request.
     pub fates: Vec<DeleteFate>,
     /// `deleted`
     pub deleted: Option<u64>,
     /// `not_deleted`
     pub not_deleted: NotDeleted,
-    /// What else the answer complains of.
+    /// Other errors in the answer.
     pub problems: Vec<ApiProblem>,
 }
 
 impl Call {
     /// Reads the answer to [`Call::list`] or [`Call::list_page`].
     ///
-    /// A list that is not whole would make every missing rule look deleted, so one that cannot be read to its last entry
-    /// is no list.
+    /// A list that cannot be read to its last entry is an error. With a partial list, every missing
+    /// rule would look deleted.
     ///
     /// # Errors
-    /// [`ApiError`] where the service refused, or the answer is no list of rules.
+    /// Returns an [`ApiError`] if the service refused, or the answer is not a complete list of
+    /// rules.
     pub fn listed(&self, reply: &Reply<'_>) -> Result<Listing, ApiError> {
         let refused = || ApiError::read(reply);
         let value = document(reply.body).filter(|_| is_success(reply.status)).ok_or_else(refused)?;
@@ -165,7 +167,7 @@ impl Call {
         if entries.is_some_and(|entries| !matches!(entries.kind(), ValueKind::Array | ValueKind::Null)) {
             return Err(refused());
         }
-        // Without rules the member may be missing, from `data` or with it; something else is no list.
+        // If there are no rules, the member or `data` may be missing. Any other form is not a list.
         let is_empty = |value: Value<'_>| value.members().next().is_none();
         let may_be_missing = match value.get("data") {
             Some(data) => is_empty(data),
@@ -188,8 +190,8 @@ impl Call {
     /// Reads the answer to [`Call::add`] or [`Call::validate`].
     ///
     /// # Errors
-    /// [`ApiError`] where the service refused the request as a whole, or the answer is none of the service's. A refusal
-    /// that says which rules are wrong is no error here: their fates tell.
+    /// Returns an [`ApiError`] if the service refused the whole request, or the answer is not in a
+    /// known form. A refusal that names the invalid rules is not an error: see [`Added::fates`].
     pub fn added(&self, reply: &Reply<'_>) -> Result<Added, ApiError> {
         let Some(value) = document(reply.body) else { return Err(ApiError::read(reply)) };
         let summary = summary(value);
@@ -236,11 +238,11 @@ impl Call {
             }
         }
 
-        let none_told = fates.settled() == 0 && unmatched.is_empty();
-        if none_told && !is_success(reply.status) {
+        let none_named = fates.settled() == 0 && unmatched.is_empty();
+        if none_named && !is_success(reply.status) {
             return Err(ApiError::read(reply));
         }
-        // The service may spell a value in its own way: as many as asked for, in their order.
+        // The service may normalize values. If the counts are equal, match the rules by order.
         if unmatched.len() == fates.open() && problems.is_empty() {
             for rule in unmatched.drain(..) {
                 if let Some(index) = fates.first_open() {
@@ -249,29 +251,29 @@ impl Call {
             }
         }
         others.append(&mut unmatched);
-        self.conclude(&mut fates, summary, reply.status, none_told, &problems);
+        self.conclude(&mut fates, summary, reply.status, none_named, &problems);
         Ok(Added { status: reply.status, fates: fates.take(AddFate::Unknown), others, problems, summary })
     }
 
-    /// What the counts and the status say of rules that the answer does not name.
+    /// Derives the results of rules that the answer does not name, from its counts and its status.
     fn conclude(
         &self,
         fates: &mut Fates<'_, AddFate>,
         summary: Summary,
         status: u16,
-        none_told: bool,
+        none_named: bool,
         problems: &[ApiProblem],
     ) {
-        let told = fates.count(|fate| matches!(fate, AddFate::Created(_))) as u64;
+        let created = fates.count(|fate| matches!(fate, AddFate::Created(_))) as u64;
         let open = fates.open() as u64;
         let is_cap = problems.iter().any(ApiProblem::is_rule_cap);
         let message = problems.iter().find_map(ApiProblem::text);
-        let all_created = summary.created == Some(told + open)
-            || (self.kind() == CallKind::Validate && summary.valid == Some(told + open));
-        let none_created = summary.created == Some(told)
+        let all_created = summary.created == Some(created + open)
+            || (self.kind() == CallKind::Validate && summary.valid == Some(created + open));
+        let none_created = summary.created == Some(created)
             || is_cap
-            // Nothing is kept of a request that is refused for one of its rules.
-            || (!none_told && (400..500).contains(&status));
+            // A request that is refused for one of its rules adds none.
+            || (!none_named && (400..500).contains(&status));
         while let Some(index) = fates.first_open() {
             let asked = &self.asked[index];
             let fate = if all_created && open > 0 && problems.is_empty() {
@@ -289,7 +291,8 @@ impl Call {
     /// Reads the answer to [`Call::delete_ids`] or [`Call::delete_values`].
     ///
     /// # Errors
-    /// [`ApiError`] where the service refused the request as a whole, or the answer is none of the service's.
+    /// Returns an [`ApiError`] if the service refused the whole request, or the answer is not in a
+    /// known form.
     pub fn deleted(&self, reply: &Reply<'_>) -> Result<Deleted, ApiError> {
         let value = document(reply.body).filter(|_| is_success(reply.status));
         let Some(value) = value else { return Err(ApiError::read(reply)) };
@@ -326,18 +329,18 @@ impl Call {
             }
         }
 
-        let told = fates.count(|fate| matches!(fate, DeleteFate::Deleted)) as u64;
-        let told_not = fates.settled() as u64 - told;
+        let gone = fates.count(|fate| matches!(fate, DeleteFate::Deleted)) as u64;
+        let kept = fates.settled() as u64 - gone;
         let open = fates.open() as u64;
         let all_gone = match (deleted, &not_deleted) {
-            (Some(deleted), _) => deleted == told + open,
-            (None, NotDeleted::Count(count)) => *count == told_not,
+            (Some(deleted), _) => deleted == gone + open,
+            (None, NotDeleted::Count(count)) => *count == kept,
             (None, NotDeleted::Entries(_)) => problems.is_empty(),
             (None, NotDeleted::Absent) => false,
         };
         let none_gone = match (deleted, &not_deleted) {
-            (Some(deleted), _) => deleted == told,
-            (None, NotDeleted::Count(count)) => *count == told_not + open,
+            (Some(deleted), _) => deleted == gone,
+            (None, NotDeleted::Count(count)) => *count == kept + open,
             _ => false,
         };
         while let Some(index) = fates.first_open() {
@@ -362,7 +365,7 @@ impl Call {
     }
 }
 
-/// The fates of what was asked for, while an answer is read.
+/// The results of the requested rules, while an answer is read.
 struct Fates<'a, F> {
     asked: &'a [Asked],
     fates: Vec<Option<F>>,
@@ -375,7 +378,8 @@ impl<'a, F> Fates<'a, F> {
         Self { asked, fates }
     }
 
-    /// The first open one of that id or value; one of that tag before others.
+    /// Returns the first rule without a result that has this id or value. Prefers one with this
+    /// tag.
     fn find(&self, id: Option<&str>, value: Option<&str>, tag: Option<&str>) -> Option<usize> {
         let open = |index: &usize| self.fates[*index].is_none();
         let is_same = |index: &usize| {
@@ -389,7 +393,9 @@ impl<'a, F> Fates<'a, F> {
         Some(Some(first).into_iter().chain(found).find(of_tag).unwrap_or(first))
     }
 
-    /// The open one that an entry of a list means: an id or a value, or an object that has one, or a `rule` that does.
+    /// Returns the rule without a result that a list entry names.
+    ///
+    /// An entry is an id, a value, an object with one of them, or an object whose `rule` has one.
     fn find_named(&self, entry: Value<'_>) -> Option<usize> {
         let entry = entry.get("rule").unwrap_or(entry);
         if let Some(name) = text_of(entry) {
@@ -432,7 +438,8 @@ const fn is_success(status: u16) -> bool {
     200 <= status && status < 300
 }
 
-/// Where an answer has its rules: `data.rules` (Powerstream), `data` (Filtered Stream), `rules` (PowerTrack).
+/// Returns the rules of an answer: `data.rules` (Powerstream), `data` (Filtered Stream), `rules`
+/// (PowerTrack).
 fn rules_in(value: Value<'_>) -> Option<Value<'_>> {
     match value.get("data") {
         Some(data) if data.kind() == ValueKind::Object => data.get("rules"),
@@ -452,13 +459,13 @@ fn summary(value: Value<'_>) -> Summary {
     }
 }
 
-/// What an entry of a list names.
+/// Returns the id or value that a list entry names.
 fn name_of(entry: Value<'_>) -> Option<String> {
     let entry = entry.get("rule").unwrap_or(entry);
     text_of(entry).or_else(|| id_of(entry)).or_else(|| text_in(entry, "value"))
 }
 
-/// PowerTrack's `{"rule","created","message"}` (X docs, PowerTrack API).
+/// Reads PowerTrack's `{"rule","created","message"}` (X docs, PowerTrack API).
 fn detail_fate(entry: Value<'_>, rule: Rule) -> AddFate {
     let is_created = |key: &str| entry.get(key).and_then(|created| created.as_bool());
     if is_created("created").or_else(|| is_created("valid")) == Some(true) {
@@ -473,7 +480,7 @@ fn detail_fate(entry: Value<'_>, rule: Rule) -> AddFate {
     }
 }
 
-/// An element of `errors` that names a rule (X docs, Filtered Stream; recorded answers).
+/// Reads an element of `errors` that names a rule (X docs, Filtered Stream; recorded answers).
 fn error_fate(entry: Value<'_>, problem: ApiProblem) -> AddFate {
     if problem.is_duplicate() {
         return AddFate::Duplicate { id: id_of(entry) };

@@ -1,4 +1,4 @@
-//! What is sent to the rules endpoints.
+//! Requests to the rules endpoints.
 
 use std::borrow::ToOwned;
 use std::fmt;
@@ -11,77 +11,77 @@ use serde::Serialize;
 
 use super::{RULES_PER_REQUEST_MAX, RuleApi};
 
-/// A rule to be added, or to be deleted by its value.
+/// A rule to add, or to delete by its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct NewRule<'a> {
     /// The rule.
     pub value: &'a str,
-    /// What the Posts it matches are marked with.
+    /// The tag that is attached to the Posts that the rule matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<&'a str>,
 }
 
 impl<'a> NewRule<'a> {
-    /// A rule without a tag.
+    /// Creates a rule without a tag.
     #[must_use]
     pub const fn new(value: &'a str) -> Self {
         Self { value, tag: None }
     }
 
-    /// A rule with a tag.
+    /// Creates a rule with a tag.
     #[must_use]
     pub const fn tagged(value: &'a str, tag: &'a str) -> Self {
         Self { value, tag: Some(tag) }
     }
 }
 
-/// What is asked.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallKind {
-    /// Which rules there are.
+    /// List the rules.
     List,
-    /// To add rules.
+    /// Add rules.
     Add,
-    /// What adding them would do, without doing it.
+    /// Validate rules without adding them.
     Validate,
-    /// To delete rules.
+    /// Delete rules.
     Delete,
 }
 
 impl CallKind {
-    /// Whether it may change the rules, so that a lost answer leaves open which there are.
+    /// Returns true if the request may change the rules. A lost answer then leaves them unknown.
     #[must_use]
     pub const fn is_change(self) -> bool {
         matches!(self, Self::Add | Self::Delete)
     }
 }
 
-/// How many requests the service takes in how long. It counts them per app.
+/// A rate limit: how many requests the service accepts in a time window. It counts them per app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
-    /// A short stable name; calls with the same one share the budget.
+    /// A short stable name. Calls with the same name share the budget.
     pub name: &'static str,
-    /// Requests,
+    /// The most requests in a window.
     pub requests: u32,
-    /// in any span of this length.
+    /// The length of the window.
     pub window: Duration,
 }
 
-/// A request for rules. It holds no token.
+/// A rule request. It holds no token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call {
     api: RuleApi,
     kind: CallKind,
     body: Option<Vec<u8>>,
     query: Option<(&'static str, String)>,
-    /// What was asked for, in order, to tell the fate of each: (id, value, tag).
+    /// The rules in the request, in order, to match the answer to them: (id, value, tag).
     pub(super) asked: Vec<Asked>,
 }
 
-/// A rule as it was asked for.
+/// A rule in the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) id: Option<String>,
@@ -126,22 +126,24 @@ struct Id<'a> {
 }
 
 impl Call {
-    /// Asks which rules there are. Filtered Stream answers in pages: see [`Listing::next_page`](super::Listing::next_page).
+    /// Creates a request that lists the rules.
+    ///
+    /// Filtered Stream answers in pages: see [`Listing::next_page`](super::Listing::next_page).
     #[must_use]
     pub const fn list(api: RuleApi) -> Self {
         Self { api, kind: CallKind::List, body: None, query: None, asked: Vec::new() }
     }
 
-    /// Asks for a further page of the rules.
+    /// Creates a request for a further page of the list.
     #[must_use]
     pub fn list_page(api: RuleApi, page: &str) -> Self {
         Self { query: Some(("pagination_token", page.to_owned())), ..Self::list(api) }
     }
 
-    /// Adds rules.
+    /// Creates a request that adds rules.
     ///
     /// # Errors
-    /// [`CallError`] for none, or more than [`RULES_PER_REQUEST_MAX`].
+    /// Returns a [`CallError`] for no rules, or more than [`RULES_PER_REQUEST_MAX`].
     pub fn add(api: RuleApi, rules: &[NewRule<'_>]) -> Result<Self, CallError> {
         check(rules.len())?;
         let body = match api {
@@ -152,10 +154,11 @@ impl Call {
         Ok(Self { api, kind: CallKind::Add, body: Some(body), query: None, asked })
     }
 
-    /// Asks what adding the rules would do: [`Self::added`] tells their fates as if they had been.
+    /// Creates a request that validates rules. [`Self::added`] reads what adding them would do.
     ///
     /// # Errors
-    /// As [`Self::add`], and where the service has no such request ([`RuleApi::can_validate`]).
+    /// Returns a [`CallError`] as [`Self::add`], or if the service cannot validate
+    /// ([`RuleApi::can_validate`]).
     pub fn validate(api: RuleApi, rules: &[NewRule<'_>]) -> Result<Self, CallError> {
         if !api.can_validate() {
             return Err(CallError::NotSupported);
@@ -164,13 +167,13 @@ impl Call {
         Ok(Self { kind: CallKind::Validate, query, ..Self::add(api, rules)? })
     }
 
-    /// Deletes rules by their ids, as X recommends.
+    /// Creates a request that deletes rules by their ids, as X recommends.
     ///
-    /// Powerstream's page recommends it and shows only deletion by value; `{"rules":[{"id":".."}]}` follows the form it
-    /// shows.
+    /// Powerstream's page recommends this, but shows only deletion by value. The body
+    /// `{"rules":[{"id":".."}]}` follows the form that it shows.
     ///
     /// # Errors
-    /// [`CallError`] for none, or more than [`RULES_PER_REQUEST_MAX`].
+    /// Returns a [`CallError`] for no rules, or more than [`RULES_PER_REQUEST_MAX`].
     pub fn delete_ids(api: RuleApi, ids: &[&str]) -> Result<Self, CallError> {
         check(ids.len())?;
         let body = match api {
@@ -184,10 +187,12 @@ impl Call {
         Ok(Self { api, kind: CallKind::Delete, body: Some(body), query: None, asked })
     }
 
-    /// Deletes rules by their values. Powerstream's page shows the tag beside the value; Filtered Stream takes none.
+    /// Creates a request that deletes rules by their values.
+    ///
+    /// Powerstream's page shows the tag beside the value; Filtered Stream accepts no tag.
     ///
     /// # Errors
-    /// [`CallError`] for none, or more than [`RULES_PER_REQUEST_MAX`].
+    /// Returns a [`CallError`] for no rules, or more than [`RULES_PER_REQUEST_MAX`].
     pub fn delete_values(api: RuleApi, rules: &[NewRule<'_>]) -> Result<Self, CallError> {
         check(rules.len())?;
         let body = match api {
@@ -201,25 +206,25 @@ impl Call {
         Ok(Self { api, kind: CallKind::Delete, body: Some(body), query: None, asked })
     }
 
-    /// Whose rules.
+    /// Returns the service that the request is for.
     #[must_use]
     pub const fn api(&self) -> RuleApi {
         self.api
     }
 
-    /// What is asked.
+    /// Returns the kind of the request.
     #[must_use]
     pub const fn kind(&self) -> CallKind {
         self.kind
     }
 
-    /// How many rules it names.
+    /// Returns the number of rules in the request.
     #[must_use]
     pub fn rules(&self) -> usize {
         self.asked.len()
     }
 
-    /// The method.
+    /// Returns the HTTP method.
     #[must_use]
     pub const fn method(&self) -> Method {
         match (self.kind, self.api) {
@@ -229,26 +234,27 @@ impl Call {
         }
     }
 
-    /// The path on the origin.
+    /// Returns the path on the origin.
     #[must_use]
     pub const fn path(&self) -> &'static str {
         self.api.path()
     }
 
-    /// The query parameter, if there is one, as [`Request::query`] takes it: `call.query().as_slice()`.
+    /// Returns the query parameter, if any, for [`Request::query`]: `call.query().as_slice()`.
     #[must_use]
     pub fn query(&self) -> Option<(&str, &str)> {
         self.query.as_ref().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// The body.
+    /// Returns the body, if any.
     #[must_use]
     pub fn body(&self) -> Option<&[u8]> {
         self.body.as_deref()
     }
 
-    /// The request's head, for `host`, with `query` made from [`Self::query`]; the token and the User-Agent are for the
-    /// caller to set.
+    /// Creates the request head for `host`. Pass the `query` made from [`Self::query`].
+    ///
+    /// The caller must set the token and the User-Agent.
     #[must_use]
     pub const fn request<'a>(&self, host: &'a str, query: &'a [(&'a str, &'a str)]) -> Request<'a> {
         let mut request = Request::new(self.method(), host, self.path());
@@ -256,8 +262,10 @@ impl Call {
         request
     }
 
-    /// What the service allows of calls like this: 50 requests of all kinds in 24 hours on Powerstream (X docs,
-    /// Powerstream introduction); 450 lists and 100 changes in 15 minutes on Filtered Stream (X docs, rate limits).
+    /// Returns the service's rate limit for calls of this kind.
+    ///
+    /// Powerstream: 50 requests of all kinds in 24 hours (X docs, Powerstream introduction).
+    /// Filtered Stream: 450 lists and 100 changes in 15 minutes (X docs, rate limits).
     #[must_use]
     pub const fn budget(&self) -> Budget {
         const QUARTER: Duration = Duration::from_secs(15 * 60);
@@ -274,7 +282,7 @@ impl Call {
 }
 
 impl fmt::Debug for Call {
-    /// Tells how many rules: what customers look for is not for logs.
+    /// Formats the number of rules instead of their text, which does not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("api", &self.api)
@@ -293,22 +301,22 @@ const fn check(count: usize) -> Result<(), CallError> {
 }
 
 fn json(body: &impl Serialize) -> Vec<u8> {
-    // Texts and lists of them cannot fail to be serialised.
+    // Serializing texts and lists of texts cannot fail.
     serde_json::to_vec(body).unwrap_or_default()
 }
 
-/// Why a request makes no sense. Nothing was sent.
+/// Why a request is invalid. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError {
-    /// It names no rules.
+    /// The request has no rules.
     Empty,
-    /// It names more than [`RULES_PER_REQUEST_MAX`].
+    /// The request has more than [`RULES_PER_REQUEST_MAX`] rules.
     TooMany {
-        /// How many.
+        /// How many rules it has.
         count: usize,
     },
-    /// The service cannot validate without adding.
+    /// The service cannot validate rules without adding them.
     NotSupported,
 }
 

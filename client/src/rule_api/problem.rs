@@ -1,4 +1,4 @@
-//! What a refusal says, in whatever form it says it.
+//! Error documents of the rules endpoints, in all their forms.
 
 use std::boxed::Box;
 use std::string::{String, ToString};
@@ -13,10 +13,10 @@ use powerstream_core::time::UnixTime;
 use super::Reply;
 use super::read::{document, list, text_in, text_of};
 
-/// The most octets kept of an answer that is no JSON.
+/// The most bytes that are kept of an answer that is not JSON.
 const TEXT_BYTES_MAX: usize = 4_096;
 
-/// The server's own words. They are a stranger's: escape them before a person sees them.
+/// The server's error text. It is untrusted: escape it before displaying it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiProblem {
@@ -24,15 +24,18 @@ pub struct ApiProblem {
     pub title: Option<String>,
     /// `detail`
     pub detail: Option<String>,
-    /// `type`: a URI, of which only the last part says anything; its host has changed once.
+    /// `type`: a URI. Only its last segment is meaningful, since its host has changed before.
     pub problem_type: Option<String>,
-    /// What its `errors` say, one text each; of a document that is no JSON its first 4 KiB.
+    /// The texts of `errors`, one per element. For a document that is not JSON, its first 4 KiB.
     pub messages: Vec<String>,
 }
 
 impl ApiProblem {
-    /// Reads a document: a bare problem, a problem with `errors`, `errors` alone, `code` and `message`, or `error` with a
-    /// `message` (X docs: response codes, rate limits, PowerTrack API); anything else as a text, unless it is binary.
+    /// Reads an error document (X docs: response codes, rate limits, PowerTrack API).
+    ///
+    /// Known forms are a plain problem, a problem with `errors`, `errors` alone, `code` with
+    /// `message`, and `error` with a `message`. Any other document is kept as text, unless it is
+    /// binary.
     pub(super) fn read(body: &[u8]) -> Self {
         match document(body) {
             Some(value) => Self::of(value),
@@ -54,7 +57,7 @@ impl ApiProblem {
         Self { title: text("title"), detail: text("detail"), problem_type: text("type"), messages }
     }
 
-    /// The last part of the type: `invalid-rules`.
+    /// Returns the last segment of the type, such as `invalid-rules`.
     #[must_use]
     pub fn type_name(&self) -> Option<&str> {
         self.problem_type.as_deref()?.rsplit('/').next()
@@ -81,7 +84,7 @@ impl ApiProblem {
         texts.into_iter().any(|text| text.to_ascii_lowercase().contains(words))
     }
 
-    /// The most telling of its words, if it has any.
+    /// Returns the most specific of the texts, if there are any.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         if let Some(message) = self.messages.first() {
@@ -96,18 +99,18 @@ impl ApiProblem {
     }
 }
 
-/// Returns what is kept of a body that is no JSON; `None` if it is binary.
+/// Returns the part of a non-JSON body that is kept, or `None` if the body is binary.
 fn text(body: &[u8]) -> Option<&str> {
     document_text(&body[..body.len().min(TEXT_BYTES_MAX)])
 }
 
-/// Returns why there is no text in a body.
+/// Returns why a body has no text.
 fn unread_body(reply: &Reply<'_>) -> Option<String> {
     let binary = || format!("its body is not text ({} bytes)", reply.body.len());
     reply.unread_body.map(String::from).or_else(|| text(reply.body).is_none().then(binary))
 }
 
-/// What an element of `errors` says.
+/// Returns the text of an element of `errors`.
 fn words(error: Value<'_>) -> Option<String> {
     if let Some(text) = text_of(error) {
         return Some(text);
@@ -118,27 +121,27 @@ fn words(error: Value<'_>) -> Option<String> {
     ["message", "detail", "title"].into_iter().find_map(|key| text_in(error, key))
 }
 
-/// The service did not do what was asked, or did not say whether it did.
+/// The service refused a request, or did not confirm it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {
-    /// What it means.
+    /// The meaning of the refusal.
     pub kind: ApiErrorKind,
     /// The status code.
     pub status: u16,
-    /// The server's own words.
+    /// The server's error text.
     pub problem: Box<ApiProblem>,
     /// X's rate-limit fields.
     pub rate_limit: RateLimit,
     /// The `Retry-After` field.
     pub retry_after: Option<RetryAfter>,
-    /// The `Date` field: the server's clock, by which the times above are meant.
+    /// The `Date` field: the server's clock, to which the times above refer.
     pub date: Option<UnixTime>,
-    /// Why the server's own words were not read, escaped; `None` if they were.
+    /// Why the server's error text was not read, escaped; `None` if it was read.
     pub unread_body: Option<String>,
 }
 
-/// What a refusal means.
+/// The meaning of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApiErrorKind {
@@ -148,26 +151,27 @@ pub enum ApiErrorKind {
     Forbidden,
     /// 402: the account has no credits left.
     Payment,
-    /// 404, 410: there is no such endpoint.
+    /// 404, 410: the endpoint does not exist.
     NotFound,
-    /// There would be more rules than the app may have.
+    /// The app would have more rules than it may.
     RuleLimit,
     /// 429: too many requests in the window.
     RateLimit,
     /// 429: the plan's volume of Posts is used up.
     UsageCap,
-    /// 3xx: redirects are not followed, the token would go with them.
+    /// 3xx: redirects are not followed, since the token would be sent along.
     Redirect,
-    /// Another 4xx, which asking again cannot cure.
+    /// Another 4xx. Repeating the request does not help.
     Request,
-    /// 408, 425, or 5xx and above: the server's trouble. It may have acted all the same.
+    /// 408, 425, or 5xx and above: a server error. The server may still have acted.
     Server,
-    /// It agreed, in words that are none of this service's: a proxy may have answered in its place.
+    /// A success status with a body of unknown form. A proxy may have answered instead of the
+    /// service.
     Unreadable,
 }
 
 impl ApiErrorKind {
-    /// A short stable name for programs.
+    /// Returns a short stable name, for programs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -205,7 +209,7 @@ impl ApiErrorKind {
 }
 
 impl ApiError {
-    /// Reads an answer that refuses, or that cannot be read.
+    /// Reads an answer that refuses the request or that cannot be parsed.
     pub(super) fn read(reply: &Reply<'_>) -> Self {
         let problem = ApiProblem::read(reply.body);
         let kind = match reply.status {
@@ -233,8 +237,10 @@ impl ApiError {
         }
     }
 
-    /// Returns how long the server asks to wait before the next request, by its own clock; `now` is
-    /// what the local one shows, for an answer without `Date`. `None` if it does not ask.
+    /// Returns how long the server asks to wait before the next request, or `None` if it does not
+    /// ask.
+    ///
+    /// Measured by the server's clock. For an answer without `Date`, pass the local time as `now`.
     #[must_use]
     pub fn wait(&self, now: UnixTime) -> Option<Duration> {
         let now = self.date.unwrap_or(now);
@@ -243,8 +249,7 @@ impl ApiError {
         self.retry_after.map(|after| after.wait(now)).or(window)
     }
 
-    /// Whether a change may have been made all the same, so that the rules have to be listed before it is asked for
-    /// again.
+    /// Returns true if a change may still have been made. Then list the rules before you repeat it.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
         matches!(self.kind, ApiErrorKind::Server | ApiErrorKind::Unreadable)
@@ -252,7 +257,7 @@ impl ApiError {
 }
 
 impl fmt::Display for ApiError {
-    /// Leaves the server's own words out: they need escaping first. See [`ApiProblem::text`].
+    /// Leaves out the server's error text, which must be escaped first. See [`ApiProblem::text`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (status {})", self.kind.text(), self.status)
     }

@@ -1,19 +1,18 @@
-//! JSON read leniently: what a member may be written as. Numbers keep every digit, so that an id of
-//! any length stays what it is.
+//! Lenient JSON reading. Numbers keep every digit, so that long ids are not rounded.
 
 use std::string::{String, ToString};
 
 use powerstream_core::post::{Value, ValueKind};
 use powerstream_core::stream::validate;
 
-/// Returns the object that a body holds. What is not UTF-8 or nested too deep is no JSON.
+/// Parses the object in a body. Returns `None` if it is not UTF-8 or nested too deep.
 pub(super) fn document(body: &[u8]) -> Option<Value<'_>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     validate(body).ok()?;
     Value::new(body).filter(|value| value.kind() == ValueKind::Object)
 }
 
-/// Returns a text, or a number as it is written: ids come as either.
+/// Returns a text, or the digits of a number, since ids come as either.
 pub(super) fn text_of(value: Value<'_>) -> Option<String> {
     value.as_str().map(|text| text.to_string()).or_else(|| value.as_number().map(ToString::to_string))
 }
@@ -23,12 +22,12 @@ pub(super) fn text_in(value: Value<'_>, key: &str) -> Option<String> {
     value.get(key).and_then(text_of)
 }
 
-/// Returns the id of a rule: `id_str`, else `id`, which something between may have rounded.
+/// Returns the id of a rule: `id_str`, else `id`, which an intermediary may have rounded.
 pub(super) fn id_of(value: Value<'_>) -> Option<String> {
     ["id_str", "id"].into_iter().find_map(|key| text_in(value, key).filter(|id| !id.is_empty()))
 }
 
-/// Returns the elements of a member that is an array; none if it is no array.
+/// Returns the elements of a member, or none if the member is not an array.
 pub(super) fn list<'a>(value: Value<'a>, key: &str) -> impl Iterator<Item = Value<'a>> + use<'a> {
     value.get(key).into_iter().flat_map(|list| list.elements())
 }

@@ -1,4 +1,4 @@
-//! The owned configuration: what it yields, what it refuses, what it never shows.
+//! The owned configuration: what it produces, what it refuses, and that it never displays secrets.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn token() -> Token {
     Token::new(SECRET).unwrap()
 }
 
-/// The request that a session of this configuration sends first.
+/// Returns the request that a session of this configuration sends first.
 fn request(config: &Config) -> String {
     let session = config.session();
     let mut session = Session::new(
@@ -100,7 +100,7 @@ fn refuses_text_that_cannot_be_a_token_and_says_why() {
         assert!(!format!("{found} {found:?}").contains("s3"));
     }
     assert_eq!(Token::new(b"s3\xffcr3t").unwrap_err(), TokenError::Characters);
-    // What tokens have, or may have.
+    // Characters that tokens have, or may have.
     for good in [
         "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0%2BuSeid%2BULvsea4JtiGRiSDSJSI%3DEUifiRBkKG5E2XzMDjRfl76ZC9Ub0wnz4XsNiRVBChTYbJcE3F",
         "bearer-of-news",
@@ -128,7 +128,7 @@ fn window(posts: usize) -> WindowConfig {
 }
 
 #[test]
-fn duplicates_are_known_unless_they_are_kept() {
+fn removes_duplicates_unless_they_are_kept() {
     let config = Config::builder().dedup_window(window(7));
     assert_eq!(config.clone().build().unwrap().dedup_window().map(|window| window.posts), Some(7));
     assert_eq!(config.keep_duplicates(true).build().unwrap().dedup_window(), None);
@@ -182,7 +182,7 @@ fn passes_every_option_to_the_session() {
         )
     );
     assert_eq!((config.route().host(), config.route().port()), ("::1", 8080));
-    // What it was built from builds it again.
+    // A builder made from a configuration builds the same configuration.
     assert_eq!(request(&config.to_builder().build().unwrap()), request(&config));
 }
 
@@ -249,7 +249,7 @@ fn build_reports_each_invalid_option() {
         assert_eq!(error, want);
         assert!(!error.to_string().is_empty() && !error.to_string().contains("s3cr3t"));
     }
-    // The local address is for the way to the proxy.
+    // With a proxy, the local address applies to the connection to the proxy.
     assert!(https().local_address(ipv6).proxy(proxy()).build().is_ok());
     assert!(builder().message_bytes_max(MESSAGE_BYTES_MOST).build().is_ok());
 }
@@ -275,7 +275,7 @@ fn the_route_leads_to_the_origin_or_the_proxy() {
     );
     assert_eq!(config.route().local(), Some("192.0.2.8:0".parse().unwrap()));
 
-    // To this machine nothing goes through a proxy.
+    // An origin on this machine is never reached through a proxy.
     let plain = proxied.base_url("http://127.0.0.1:80").target_address("127.0.0.2:80".parse().unwrap());
     let config = plain.local_address("127.0.0.3".parse().unwrap()).build().unwrap();
     assert_eq!(config.proxy(), None);
@@ -290,7 +290,7 @@ fn debug_text_contains_no_secret() {
         .build()
         .unwrap();
     let shown = format!("{config:?} {config:#?} {:?} {:?}", config.to_builder(), config.session());
-    // In base64 as well.
+    // Not in base64 either.
     for secret in ["secret", "AAAA", "hunter2", "dXNlcjpodW50ZXIy"] {
         assert!(!shown.contains(secret), "{shown}");
     }

@@ -13,7 +13,7 @@ use crate::support::{Attempt, Wire, World, advance, driven_with, post, stream};
 
 type Stream = Deduped<Vec<u8>, Vec<u8>, Wire>;
 
-/// A stream with a window of so many ids, read into a buffer of `buffer` bytes.
+/// Creates a stream with a window of this many ids, read into a buffer of `buffer` bytes.
 fn deduped(world: &Rc<World>, attempts: Vec<Attempt>, window: Option<usize>, buffer: usize) -> Stream {
     let window = window.map(|posts| {
         let mut config = WindowConfig::default();
@@ -33,7 +33,7 @@ impl Wake for Wakes {
     }
 }
 
-/// The messages until 10 s, and how often the task woke itself.
+/// Returns the messages of the first 10 s, and how often the task woke itself.
 fn run(stream: &mut Stream, world: &World) -> (Vec<String>, u32) {
     let wakes = Arc::new(Wakes::default());
     let waker = Waker::from(Arc::clone(&wakes));
@@ -42,7 +42,7 @@ fn run(stream: &mut Stream, world: &World) -> (Vec<String>, u32) {
     loop {
         match stream.poll_event(&mut cx) {
             Poll::Ready(true) => {
-                // Asking again changes nothing.
+                // Peeking again returns the same event.
                 assert!(stream.find_next() && stream.poll_event(&mut cx) == Poll::Ready(true));
                 if let Some(SessionEvent::Message(message)) = stream.peek() {
                     messages.push(String::from_utf8(message.bytes.to_vec()).unwrap());
@@ -102,7 +102,7 @@ fn delivers_each_post_once_after_a_reconnect() {
 }
 
 #[test]
-fn whole_copy_from_backfill_is_delivered_behind_a_broken_one() {
+fn delivers_a_whole_copy_from_backfill_after_a_malformed_one() {
     for cut in 1..post(2).len() {
         let broken = post(2)[..cut].to_owned();
         for (checks, wanted) in
@@ -120,7 +120,7 @@ fn whole_copy_from_backfill_is_delivered_behind_a_broken_one() {
                 assert_eq!(messages, wanted, "cut at {cut}");
                 assert_eq!(stream.duplicates(), 2, "the whole copy was first");
             } else if checks {
-                // Cut before its id: a malformed message like any other.
+                // Cut before its id: treated like any other malformed message.
                 assert_eq!(messages, [wanted, vec![post(2)[..cut].to_owned()]].concat(), "cut at {cut}");
             } else if has_id {
                 assert_eq!(messages, wanted, "unchecked, cut at {cut}");
@@ -141,14 +141,14 @@ fn delivers_arrays_as_received_unless_they_have_duplicates() {
         (vec![post(2), array(&[post(1), post(2)])], vec![post(2), post(1)], 1),
         (vec![array(&[post(1), post(2)]), post(2), post(1)], vec![array(&[post(1), post(2)])], 2),
         (vec![array(&[post(1)]), array(&[post(1)])], vec![array(&[post(1)])], 1),
-        // What follows an array of nothing but duplicates is delivered.
+        // A message after an array of duplicates is delivered.
         (vec![post(1), array(&[post(1), post(1)]), post(2)], vec![post(1), post(2)], 2),
         (
             vec![post(1), array(&[delete.clone(), post(1), seven.clone(), post(2), post(2), delete.clone()])],
             vec![post(1), delete.clone(), seven, post(2), delete],
             2,
         ),
-        // Neither empty nor broken arrays are taken apart, and their ids are not entered.
+        // Empty and malformed arrays are not split, and their ids do not enter the window.
         (vec!["[]".into(), "[]".into()], vec!["[]".into(), "[]".into()], 0),
         (
             vec![format!("[{},", post(1)), format!("[{},7", post(1)), post(1)],
@@ -167,7 +167,7 @@ fn delivers_arrays_as_received_unless_they_have_duplicates() {
 }
 
 #[test]
-fn delivers_duplicates_without_a_window_and_behind_it() {
+fn delivers_duplicates_without_a_window_and_after_it() {
     let messages = || vec![stream([1, 2, 1, 3, 1].map(|id| (5, post(id))))];
     for (window, wanted) in
         [(None, vec![1, 2, 1, 3, 1]), (Some(2), vec![1, 2, 3, 1]), (Some(3), vec![1, 2, 3])]

@@ -1,4 +1,4 @@
-//! Carries out an exchange over a transport that pends.
+//! Runs an exchange over a transport that pends.
 
 use std::task::{Context, Poll, Waker};
 
@@ -8,7 +8,7 @@ use powerstream_core::http::{BearerToken, Exchange, ExchangeConfig, Method, Requ
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::TransportError;
 
-/// A transport that pends before everything it does, and answers as scripted.
+/// A transport that pends before each operation, and answers by a script.
 struct Script {
     pend: bool,
     written: Vec<u8>,

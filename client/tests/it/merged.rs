@@ -1,4 +1,5 @@
-//! Several connections as one stream, on a virtual clock: first arrivals, fairness, gaps, ends, cancellation.
+//! Several connections as one stream, on a virtual clock: first arrivals, fairness, gaps, ends,
+//! cancellation.
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
@@ -30,7 +31,8 @@ fn posts(log: &[String]) -> Vec<u64> {
 #[test]
 fn delivers_each_post_once_from_its_first_arrival() {
     let world = Rc::new(World::default());
-    // Post n is sent at 10 n; a carries it 3 ms later, b 1 ms or, each fourth, 8 ms; each tenth comes twice in a row.
+    // Post n is sent at 10 n. Connection a delivers it 3 ms later, b 1 ms later or, each fourth, 8
+    // ms. Each tenth is sent twice in a row.
     let twice = |n: u64, at: u64| std::iter::repeat_n((at, post(n)), if n % 10 == 0 { 2 } else { 1 });
     let a = stream((1..=100).flat_map(|n| twice(n, 10 * n + 3)));
     let b = stream((1..=100).flat_map(|n| twice(n, 10 * n + if n % 4 == 0 { 8 } else { 1 })));
@@ -76,7 +78,7 @@ fn broken_copy_never_takes_the_place_of_a_whole_one() {
         let mut wanted = vec![format!("5 a {broken}"), format!("6 b {broken}"), String::from("10 b post 7")];
         let [a, b] = [0, 1].map(|index| merged.merge().connection(id(index)));
         if a.broken() == 0 {
-            // Cut before its id: a malformed message like any other.
+            // Cut before its id: treated like any other malformed message.
             wanted.push(format!("30 b {broken}"));
         } else {
             assert_eq!((a.broken(), b.broken(), b.duplicates()), (1, 1, 1), "{broken}");
@@ -107,11 +109,11 @@ fn broken_copies_are_malformed_messages_without_an_id() {
 }
 
 #[test]
-fn losing_one_of_two_replicas_is_no_gap() {
+fn reports_no_gap_if_one_of_two_replicas_is_lost() {
     let world = Rc::new(World::default());
     let sent = || (1..=100).map(|n| (100 * n, post(n)));
     let a = stream(sent()).reset(20_000);
-    // Cut in the middle, refused twice, and back.
+    // Cut in the middle, refused twice, and connected again.
     let b = stream(sent().take(41)).reset(4_150);
     let back = stream(sent().skip(44));
     let attempts = vec![b, Attempt::Refused, Attempt::Refused, back];
@@ -119,7 +121,7 @@ fn losing_one_of_two_replicas_is_no_gap() {
     let log = run(&mut merged, &world, 15_000);
     assert_eq!(posts(&log), (1..=100).collect::<Vec<_>>());
     let others: Vec<_> = log.iter().filter(|line| !line.contains("post")).collect();
-    // At once, after 250 ms, after 500 ms.
+    // Backoff: at once, after 250 ms, after 500 ms.
     let wanted = [
         "0 a connected",
         "0 b connected",
@@ -131,12 +133,13 @@ fn losing_one_of_two_replicas_is_no_gap() {
     assert_eq!(others, wanted);
     let record = merged.merge().connection(id(1));
     assert_eq!((record.gaps(), record.connects(), record.state()), (1, 2, ConnectionState::Streaming));
-    // From the last read before which everything sent had been delivered, less a second on the way, and rounded up by two milliseconds.
+    // The gap starts at the last read before which everything sent had been delivered, less one
+    // second for the transit. It is rounded up by two milliseconds.
     assert_eq!(record.gap_time(), Duration::from_millis(4_902 - 4_000 + 1_000));
 }
 
 #[test]
-fn losing_one_of_two_partitions_is_its_gap() {
+fn reports_a_gap_of_the_lost_partition() {
     let world = Rc::new(World::default());
     let own = |which: u64| (1..=100).map(move |n| (100 * n, post(1_000 * which + n)));
     let a = stream(own(1));
@@ -165,8 +168,9 @@ fn losing_one_of_two_partitions_is_its_gap() {
 #[test]
 fn reports_a_gap_of_both_replicas_once() {
     let world = Rc::new(World::default());
-    // Both carry nothing after 2,000. It takes a 25 s to notice; b is reset at 10,000 and comes back at 26,500, when a still counts as
-    // well. That what lies between was nobody's is known when a is found dead.
+    // Neither carries anything after 2,000. Connection a notices after 25 s. Connection b is reset
+    // at 10,000 and reconnects at 26,500, when a still counts as connected. The gap before is known
+    // only once a is found dead.
     let a = stream((1..=20).map(|n| (100 * n, post(n))));
     let b = stream((1..=20).map(|n| (100 * n, post(n)))).reset(10_000);
     let later = || stream([(40_000, post(99))]);
@@ -205,7 +209,7 @@ fn a_dead_connection_does_not_delay_the_others() {
 #[test]
 fn a_flood_does_not_delay_the_other_connections() {
     let world = Rc::new(World::default());
-    // Everything is there at once: of a more than a hundred buffers, of b one Post.
+    // Everything is available at once: more than a hundred buffers of a, one Post of b.
     let flood = || (1..=5_000).map(|n| (5, post(n)));
     for duplicates in [false, true] {
         world.now.set(0);
@@ -216,7 +220,7 @@ fn a_flood_does_not_delay_the_other_connections() {
         let mut merged = merged(&world, [(0, vec![a]), (0, vec![stream([(5, post(77_777))])])]);
         let log = run(&mut merged, &world, 10);
         let place = log.iter().position(|line| line == "5 b post 77777").unwrap();
-        // Behind one buffer of the other's at most.
+        // At most one buffer of the other connection precedes it.
         assert!(place <= 2 + 4_096 / 80, "{place}");
         assert_eq!(posts(&log).len(), if duplicates { 2 } else { 5_001 });
     }
@@ -251,7 +255,7 @@ fn a_session_that_gives_up_does_not_end_the_others() {
         "0 b connected",
         "5 a post 1",
         "7 a fault",
-        // Which of the two began first is not known to the millisecond.
+        // Both start within the same millisecond, so their order is not fixed.
         "7 group 0 misses 0 to 2",
         "10 a gave up: refused",
         "20 b post 2",
@@ -262,7 +266,7 @@ fn a_session_that_gives_up_does_not_end_the_others() {
     ];
     assert_eq!(log, wanted);
     assert!(merged.merge().connections().iter().all(|record| record.state() == ConnectionState::Over));
-    // And stays done.
+    // It stays at the end.
     assert_eq!(run(&mut merged, &world, 2_000), ["25 done"]);
 }
 
@@ -280,7 +284,7 @@ fn shutdown_ends_all_connections_after_the_events_already_read() {
             match merged.poll_next(&mut cx) {
                 Poll::Ready(Some(MergedEvent::Session { event: SessionEvent::Message(message), .. })) => {
                     seen.push(message.id().unwrap().as_u64());
-                    // With the first Post of each in its hands, and the others read.
+                    // The first Post of each is lent, and the others are in the read buffers.
                     if seen == [1, 2, 3, 4] || seen == [4, 2, 1, 3] {
                         if by_the_world { world.stopped.set(true) } else { merged.shutdown() }
                     }
@@ -327,9 +331,9 @@ fn splits_arrays_with_duplicates_and_delivers_each_of_their_posts_once() {
     assert_eq!((b.first_arrivals(), b.late_arrivals(), b.duplicates()), (2, 4, 2));
 }
 
-/// A relay that reads numbers as doubles gives 20 Posts one `id`; their `id_str` tells them apart.
+/// A relay that reads numbers as doubles gives 20 Posts the same `id`. Their `id_str` differs.
 #[test]
-fn posts_whose_ids_a_relay_has_rounded_are_no_duplicates() {
+fn delivers_posts_whose_ids_a_relay_rounded() {
     let base = 1_u64 << 60;
     for rounded in ROUNDED {
         let world = Rc::new(World::default());
@@ -360,7 +364,7 @@ fn delivers_other_messages_of_every_connection() {
     assert_eq!(rest, wanted);
 }
 
-/// The script of the tests on cancellation: losses, arrays, duplicates, gaps and an end.
+/// The script of the cancellation tests: losses, arrays, duplicates, gaps and an end.
 fn eventful(world: &Rc<World>) -> Stream {
     let refused = b"HTTP/1.1 401 x\r\ncontent-length: 0\r\n\r\n".to_vec();
     let over = || Attempt::Open([(0, Act::Bytes(refused.clone()))].into());
@@ -393,7 +397,7 @@ fn futures_dropped_at_every_await_lose_nothing() {
     let mut cx = Context::from_waker(Waker::noop());
     let mut other = Vec::new();
     loop {
-        // Every future is polled once and dropped.
+        // Each future is polled once and dropped.
         match pin!(merged.next()).poll(&mut cx) {
             Poll::Ready(Some(event)) => other.push(tell(&world, &names, &event)),
             Poll::Ready(None) => break,
@@ -419,7 +423,7 @@ fn has_event_is_exact_and_polls_no_transport() {
     world.now.set(5_000_000);
     assert!(!merged.find_next());
     assert!(merged.poll_next(&mut cx).is_ready());
-    // The second Post is read; of the other's three nothing will be passed on.
+    // The second Post is read. The other connection's three Posts are duplicates.
     assert!(merged.find_next() && merged.find_next());
     assert!(merged.poll_next(&mut cx).is_ready());
     assert!(!merged.find_next());
@@ -480,7 +484,8 @@ fn refuses_no_connections_and_too_many() {
     assert!(matches!(Merged::new(lines(), &window).err(), Some(MergeError::Window(_))));
 }
 
-/// Random scripts against a map: every Post that was fed whole to any connection comes once, when it first did.
+/// Compares random scripts with a map. Every whole Post that was sent on any connection is
+/// delivered once, at the time of its first arrival.
 #[test]
 fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
     for seed in 0..400 {
@@ -493,14 +498,14 @@ fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
             let mut at = 0;
             let mut acts = vec![(0, Act::Bytes(HEAD.into()))];
             let mut ends = Vec::new();
-            let mut octets = HEAD.len();
+            let mut length = HEAD.len();
             for _ in 0..random.below(40) {
                 at += [0, 0, 1, 3, 20][random.below(5)];
                 let number = 1 + random.below(25) as u64;
                 let bytes = line(&post(number));
-                octets += bytes.len();
-                // The line's end, and not the chunk's, is what delivers it.
-                ends.push((octets - 2, number, at));
+                length += bytes.len();
+                // The end of the line delivers a message, not the end of the chunk.
+                ends.push((length - 2, number, at));
                 // In pieces of any length, at the same time.
                 let mut rest = &bytes[..];
                 while !rest.is_empty() {
@@ -555,12 +560,13 @@ fn delivers_the_union_of_all_posts_sent_in_random_scripts() {
     }
 }
 
-/// Random lives of live streams: whatever was sent to nobody lies in a gap that was told, or in the one that is open at the end.
+/// In random runs of live streams, every undelivered Post is in a reported gap, or in the gap that
+/// is still open at the end.
 #[test]
 fn every_undelivered_post_is_in_a_reported_gap() {
     const END: u64 = 150_000;
     let layouts: [&[u64]; 4] = [&[0], &[0, 0], &[0, 1], &[0, 1, 0, 1]];
-    let (mut missed, mut told) = (0, 0);
+    let (mut missed, mut gap_count) = (0, 0);
     for seed in 0..32 {
         let mut random = Random(seed);
         let world = Rc::new(World::default());
@@ -599,8 +605,9 @@ fn every_undelivered_post_is_in_a_reported_gap() {
                 Some((numbers.next()?, numbers.next().unwrap_or(i64::MAX)))
             };
             let mut gaps: Vec<_> = log.iter().filter_map(|line| numbers(line, "misses")).collect();
-            told += gaps.len();
-            // Whoever is connected in the end may be dead: what is sent from then on is not known to be missing yet.
+            gap_count += gaps.len();
+            // A connection that is up at the end may be dead. Posts sent after its last read are
+            // not known to be missing yet.
             gaps.extend(log.iter().filter_map(|line| numbers(line, "interrupted at")).next_back().filter(
                 |_| {
                     let over = groups.iter().enumerate().filter(|(_, of)| **of == group);
@@ -622,5 +629,5 @@ fn every_undelivered_post_is_in_a_reported_gap() {
             }
         }
     }
-    assert!(missed > 5_000 && told > 150, "the scripts lose too little: {missed}, {told}");
+    assert!(missed > 5_000 && gap_count > 150, "the scripts lose too little: {missed}, {gap_count}");
 }

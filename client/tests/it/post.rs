@@ -1,4 +1,4 @@
-//! Owned Posts: every field of both formats, and the way through JSON and back.
+//! Owned Posts: every field of both formats, and conversion to JSON and back.
 
 use powerstream_client::owned::OwnedEvent;
 use powerstream_client::post::{NESTING_MAX, OwnedMediaKind, OwnedPost, PostError};
@@ -104,7 +104,7 @@ fn reads_each_field_of_a_v2_post() {
 }
 
 #[test]
-fn generated_posts_survive_the_way_through_json() {
+fn generated_posts_are_equal_after_json_and_back() {
     let mut generator = Generator::new(7);
     let mut nested = 0;
     for n in 0..500 {
@@ -137,7 +137,7 @@ fn text_that_is_not_unicode_is_replaced() {
 }
 
 #[test]
-fn numbers_beyond_every_type_are_kept() {
+fn keeps_numbers_that_fit_no_type() {
     let huge = "9".repeat(400);
     let line = format!(r#"{{"id_str":"1","text":"a","x":{huge},"y":18446744073709551615,"z":1e2}}"#);
     let post = owned(line.as_bytes()).unwrap();

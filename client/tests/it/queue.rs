@@ -1,4 +1,5 @@
-//! The hand-over between reader and consumer: bounds, policies, exact counts in exact places, wake-ups, the pump.
+//! The queue between reader and consumer: limits, overflow policies, exact counts and positions of
+//! losses, wake-ups, the pump.
 #![allow(clippy::unwrap_used)]
 
 use std::future::Future;
@@ -24,7 +25,7 @@ use crate::support::{Act, Attempt, HEAD, Wire, World, advance, driven, line, mer
 
 const POLICIES: [Overflow; 4] = [Overflow::Wait, Overflow::DropOldest, Overflow::DropNewest, Overflow::End];
 
-/// What is queued in tests: a number, and what room it takes.
+/// The event that tests queue: a number, and its cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Item(u64, Cost);
 
@@ -56,7 +57,7 @@ fn send(sender: &mut Sender<Item>, item: Item) -> Poll<SendOutcome> {
     sender.poll_send(&mut Context::from_waker(Waker::noop()), item.1, || item)
 }
 
-/// Messages dropped, their bytes; or the number of what came.
+/// A received item: the messages dropped and their bytes, or the number of an event.
 #[derive(Debug, PartialEq)]
 enum Got {
     Item(u64),
@@ -89,14 +90,14 @@ fn drain(receiver: &mut Receiver<Item>) -> Vec<Got> {
 #[test]
 fn each_overflow_policy_keeps_and_drops_the_right_messages() {
     use Got::{Dropped, End, Item, Nothing};
-    // Room for three messages. An event first and one between.
+    // Room for three messages. A connection event comes first and another between.
     let script =
         [event(0), message(1, 10), message(2, 20), event(3), message(4, 30), message(5, 40), message(6, 50)];
     let rows = [
         (Overflow::Wait, vec![Item(0), Item(1), Item(2), Item(3), Item(4), Nothing]),
         (Overflow::DropOldest, vec![Item(0), Dropped(2, 30), Item(3), Item(4), Item(5), Item(6), Nothing]),
         (Overflow::DropNewest, vec![Item(0), Item(1), Item(2), Item(3), Item(4), Dropped(2, 90), Nothing]),
-        // What is dropped at the end is told as one, when no more can come.
+        // The loss at the end is reported once, when it is final.
         (Overflow::End, vec![Item(0), Item(1), Item(2), Item(3), Item(4), Nothing]),
     ];
     for (overflow, wanted) in rows {
@@ -126,7 +127,7 @@ fn each_overflow_policy_keeps_and_drops_the_right_messages() {
 #[test]
 fn limits_bytes_and_passes_a_larger_message_alone() {
     let (mut sender, mut receiver) = queue(config(100, 100, 8, Overflow::Wait));
-    // The bound itself is within.
+    // A message that exactly reaches the limit fits.
     for (item, sent) in [
         (message(1, 60), Poll::Ready(SendOutcome::Queued)),
         (message(2, 40), Poll::Ready(SendOutcome::Queued)),
@@ -180,7 +181,7 @@ fn queues_a_keep_alive_only_while_empty() {
     assert_eq!(receiver.stats().dropped, Loss::default());
 }
 
-/// Any script under any bounds: what comes out is what went in, in order, and what is missing is told in its place.
+/// For any script and limits: events come out in order, and each loss is reported in its place.
 #[test]
 fn reports_losses_in_their_exact_place() {
     for seed in 0..3_000 {
@@ -188,7 +189,7 @@ fn reports_losses_in_their_exact_place() {
         let overflow = POLICIES[random.below(4)];
         let bounds = [1 + random.below(6), random.below(60), 1 + random.below(4)];
         let (mut sender, mut receiver) = queue(config(bounds[0], bounds[1], bounds[2], overflow));
-        // What was taken or dropped by the sender, in order, and what came.
+        // The events that were queued or dropped by the sender, in order, and those received.
         let (mut sent, mut got) = (Vec::new(), Vec::new());
         let eager = 1 + random.below(5);
         for number in 0..120 {
@@ -281,10 +282,10 @@ fn wakes_the_side_that_waits() {
     for number in 0..4 {
         assert!(offer(&mut sender, message(number, 1)).is_ready());
     }
-    // Once, by the first.
+    // Only once, by the first event.
     assert_eq!(count(&woken), 1);
     assert!(offer(&mut sender, message(4, 1)).is_pending());
-    // Not by each that is taken, but with half of them taken.
+    // Not by each event taken, but once half of them are taken.
     let taken: Vec<_> = (0..4)
         .map(|_| {
             assert!(receiver.poll_recv(&mut cx).is_ready());
@@ -297,7 +298,7 @@ fn wakes_the_side_that_waits() {
     assert_eq!(count(&woken), 1);
     assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(None));
 
-    // Of many, not with half of them taken, but with 64.
+    // In a long queue, after 64 events instead of half of them.
     let (mut sender, mut receiver) = queue(config(1_000, 1_000, 2, Overflow::Wait));
     for number in 0..1_000 {
         assert!(send(&mut sender, message(number, 1)).is_ready());
@@ -309,7 +310,7 @@ fn wakes_the_side_that_waits() {
     });
     assert_eq!(woken_after, Some(64));
 
-    // The end of either wakes the other, in whatever it waits.
+    // When either side is dropped, the other wakes from any wait.
     let (mut sender, mut receiver) = queue::<Item>(config(1, 100, 2, Overflow::Wait));
     let mut cx_sender = Context::from_waker(&waker_sender);
     assert!(sender.poll_ended(&mut cx_sender).is_pending());
@@ -322,7 +323,7 @@ fn wakes_the_side_that_waits() {
     drop(receiver);
     assert_eq!(count(&woken_sender), 1);
 
-    // A loss behind everything is news too.
+    // A loss at the end of an empty queue also wakes the receiver.
     let (mut sender, mut receiver) = queue(config(1, 10, 2, Overflow::DropNewest));
     assert!(send(&mut sender, message(0, 1)).is_ready());
     assert!(send(&mut sender, message(1, 1)).is_ready());
@@ -375,7 +376,7 @@ fn counts_the_messages_that_a_dropped_receiver_leaves() {
     }
 }
 
-/// Threads and tasks on either end, with little room: everything arrives, in order.
+/// Runs threads and tasks on either end, with little room. Everything arrives in order.
 #[test]
 fn blocking_and_async_ends_work_with_each_other() {
     const MESSAGES: u64 = 20_000;
@@ -418,7 +419,7 @@ fn recv_timeout_ends_at_its_timeout() {
     assert_eq!(receiver.recv_timeout(Duration::ZERO), Ok(None));
 }
 
-/// A future that is polled by hand, in a world whose clock moves when it waits.
+/// Polls a future by hand. The clock advances when the future waits.
 fn run<F: Future>(mut future: Pin<&mut F>, world: &World, limit: u64) -> Option<F::Output> {
     loop {
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -461,13 +462,13 @@ fn reads_up_to_the_limit_while_the_consumer_sleeps() {
         assert_eq!((stats.messages, stats.messages_high), (100, 100));
         let (seen, losses) = posts(&mut receiver);
         let bytes = |from: u64, to: u64| (from..=to).map(|id| post(id).len() as u64).sum::<u64>();
-        let told = losses.iter().map(|loss| (loss.messages, loss.bytes)).collect::<Vec<_>>();
+        let reported = losses.iter().map(|loss| (loss.messages, loss.bytes)).collect::<Vec<_>>();
         match overflow {
             Overflow::Wait => {
-                assert_eq!((seen, told), ((1..=100).collect(), vec![]));
-                // The next one is read, and no more.
+                assert_eq!((seen, reported), ((1..=100).collect(), vec![]));
+                // It reads one more message, and then stops.
                 assert!(fed.get() < HEAD.len() + 102 * line(&post(1_000)).len());
-                // What the server's side still holds comes once there is room, in two goes.
+                // The rest of the server's bytes is read once there is room, in two steps.
                 let mut all = Vec::new();
                 while all.len() < 900 {
                     assert!(run(pump.as_mut(), &world, 10_100).is_none());
@@ -477,13 +478,13 @@ fn reads_up_to_the_limit_while_the_consumer_sleeps() {
                 assert_eq!(receiver.stats().dropped, Loss::default());
             }
             Overflow::DropOldest => {
-                assert_eq!((seen, told), ((901..=1_000).collect(), vec![(900, bytes(1, 900))]));
+                assert_eq!((seen, reported), ((901..=1_000).collect(), vec![(900, bytes(1, 900))]));
             }
             Overflow::DropNewest => {
-                assert_eq!((seen, told), ((1..=100).collect(), vec![(900, bytes(101, 1_000))]));
+                assert_eq!((seen, reported), ((1..=100).collect(), vec![(900, bytes(101, 1_000))]));
             }
             _ => {
-                assert_eq!((seen, told), ((1..=100).collect(), vec![(1, bytes(101, 101))]));
+                assert_eq!((seen, reported), ((1..=100).collect(), vec![(1, bytes(101, 101))]));
                 assert!(matches!(receiver.try_recv(), Poll::Ready(None)));
             }
         }
@@ -494,7 +495,7 @@ fn reads_up_to_the_limit_while_the_consumer_sleeps() {
 
 #[test]
 fn shutdown_ends_a_pump_in_every_state() {
-    // While it reads; and while it waits for room, with a buffer of messages read.
+    // While the pump reads, and while it waits for room with messages in the read buffer.
     for (messages, receiver_gone) in [(100, false), (2, false), (2, true)] {
         let world = Rc::new(World::default());
         let wire = Wire::new(&world, [stream((1..=5).map(|id| (10, post(id))))]);
@@ -511,7 +512,7 @@ fn shutdown_ends_a_pump_in_every_state() {
             assert_eq!(count(&woken), 1);
         } else {
             shutdown.shutdown();
-            // Where it reads its transport is woken, which is the script's here.
+            // While the pump reads, the transport is woken. The script does so here.
             world.stopped.set(true);
             assert!(messages == 100 || count(&woken) == 1);
         }
@@ -560,12 +561,13 @@ fn pumps_a_merged_stream_and_returns_it() {
         };
         counts[kind] += 1;
     }
-    // Two beginnings, two ends, two refusals, twice over; the group's interruption, and the two milliseconds in which either began.
+    // Two starts, two ends and two refusals, each twice; the interruption of the group, and the two
+    // milliseconds in which a connection started.
     assert_eq!(counts, [20, 8, 2]);
     assert_eq!(merged.merge().connections().iter().map(|record| record.first_arrivals()).sum::<u64>(), 20);
 }
 
-/// A pump lets others run, however much there is to read.
+/// A pump lets other tasks run, however much it can read.
 #[test]
 fn yields_to_the_executor_during_a_flood() {
     let world = Rc::new(World::default());
@@ -576,13 +578,13 @@ fn yields_to_the_executor_during_a_flood() {
     let mut polls = 0;
     while receiver.stats().sent < 10_000 {
         assert!(pump.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        assert!(count(&woken) > 0 || receiver.stats().sent == 10_000, "it pends, and nobody wakes it");
+        assert!(count(&woken) > 0 || receiver.stats().sent == 10_000, "it pends without a wake-up");
         polls += 1;
     }
     assert!(polls > 10, "{polls}");
 }
 
-/// Compiles only if a pump may be spawned on an executor of several threads.
+/// Compiles only if a pump can be spawned on a multi-threaded executor.
 #[allow(dead_code)]
 fn a_pump_is_as_movable_as_its_source<P>(source: P, sender: Sender<P::Owned>, shutdown: &ShutdownHandle)
 where

@@ -1,4 +1,5 @@
-//! The rules endpoints: what is sent, and what is read out of every form of answer that is recorded or documented.
+//! The rules endpoints: the requests, and the parsing of every recorded or documented form of
+//! answer.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
 
@@ -26,8 +27,8 @@ fn added(call: &Call, status: u16, answer: &Value) -> Added {
     call.added(&Reply::new(status, answer.to_string().as_bytes())).unwrap()
 }
 
-/// A fate on one line.
-fn told(fate: &AddFate) -> String {
+/// Formats a fate on one line.
+fn describe(fate: &AddFate) -> String {
     match fate {
         AddFate::Created(rule) => format!("created {} {}", rule.id.as_deref().unwrap_or("?"), rule.value),
         AddFate::Duplicate { id } => format!("duplicate {}", id.as_deref().unwrap_or("?")),
@@ -39,7 +40,7 @@ fn told(fate: &AddFate) -> String {
 }
 
 fn fates(call: &Call, status: u16, answer: Value) -> Vec<String> {
-    added(call, status, &answer).fates.iter().map(told).collect()
+    added(call, status, &answer).fates.iter().map(describe).collect()
 }
 
 #[test]
@@ -141,7 +142,7 @@ fn parses_every_form_of_a_list() {
     let (_, next) = seen(r#"{"data":[],"meta":{"next_token":"DVCXA1234567890A"}}"#).unwrap();
     assert_eq!(next.as_deref(), Some("DVCXA1234567890A"));
 
-    // A list that is not whole would make rules look deleted.
+    // A partial list would make rules look deleted.
     for answer in [
         "",
         "[]",
@@ -172,7 +173,7 @@ fn parses_added_rules_of_both_services() {
         (201, json!({"data":{"rules":both}})),
         (201, json!({"data":both,"meta":{"summary":{"created":2,"not_created":0,"valid":2,"invalid":0}}})),
         (200, json!({"data":both})),
-        // In an order of its own.
+        // The answer has another order.
         (201, json!({"data":[{"id":"2","value":"b"},{"id":"1","value":"a"}]})),
         (
             201,
@@ -183,18 +184,18 @@ fn parses_added_rules_of_both_services() {
     ] {
         assert_eq!(fates(&call, status, answer.clone()), ["created 1 a", "created 2 b"], "{answer}");
     }
-    // Counted, not shown.
+    // The answer only counts the rules.
     let summary = json!({"meta":{"summary":{"created":2,"not_created":0}}});
     assert_eq!(fates(&call, 201, summary), ["created ? a", "created ? b"]);
-    // Spelled in the service's own way.
+    // The service normalized the rule's text.
     let spelled = json!({"data":[{"id":"1","value":"a"},{"id":"2","value":"(b)"}]});
     assert_eq!(fates(&call, 201, spelled), ["created 1 a", "created 2 (b)"]);
-    // Nothing said.
+    // The answer mentions no rule.
     for answer in [json!({}), json!({"data":{}}), json!({"data":[{"id":"1"}]})] {
         assert_eq!(fates(&call, 201, answer), ["unknown", "unknown"]);
     }
     assert_eq!(fates(&call, 201, json!({"data":[{"id":"1","value":"a"}]})), ["created 1 a", "unknown"]);
-    // What nobody asked for is kept.
+    // A rule that was not requested is kept.
     let more = added(
         &call,
         201,
@@ -226,7 +227,7 @@ fn reports_the_fate_of_each_rule_of_a_partial_success() {
     }
     assert_eq!(added(&call, 201, &answer).summary.invalid, Some(3));
 
-    // Refused as a whole for one rule: nothing was added.
+    // The whole request was refused because of one rule: none was added.
     let refused = json!({"errors":[{"value":"h:m","details":["no"],"title":"UnprocessableEntity"}]});
     for status in [400, 422] {
         assert_eq!(
@@ -234,7 +235,7 @@ fn reports_the_fate_of_each_rule_of_a_partial_success() {
             ["not created -", "not created -", "invalid no", "not created -"]
         );
     }
-    // PowerTrack's words for it.
+    // PowerTrack's form.
     let detail = json!({"summary":{"created":0,"not_created":4},"detail":[
         {"rule":{"value":"a","tag":null},"created":false},
         {"rule":{"value":"b","tag":null},"created":false,"message":"A rule with this value already exists"},
@@ -243,7 +244,7 @@ fn reports_the_fate_of_each_rule_of_a_partial_success() {
         fates(&call, 422, detail),
         ["not created -", "duplicate ?", "invalid one (at position 1)|two (at position 1)", "not created -"]
     );
-    // Over the cap.
+    // Too many rules.
     let cap = json!({"meta":{"summary":{"created":0}},
         "errors":[{"title":"RuleCapExceeded","detail":"too many","type":"https://api.x.com/2/problems/rule-cap"}]});
     assert_eq!(fates(&call, 200, cap), ["not created RuleCapExceeded: too many"; 4]);
@@ -256,7 +257,7 @@ fn a_rule_with_another_tag_counts_as_existing() {
     let answer = json!({"data":{"rules":[
         {"id":"1","value":"a","tag":"old"},{"id":"2","value":"b","tag":"t"},{"id":"3","value":"c","tag":""}]}});
     assert_eq!(fates(&call, 201, answer), ["duplicate 1", "created 2 b", "created 3 c"]);
-    // The same value twice: each entry of the answer goes to the one of its tag.
+    // The same value twice: each entry of the answer is matched by its tag.
     let twice = [NewRule::tagged("a", "x"), NewRule::tagged("a", "y")];
     let call = Call::add(RuleApi::Powerstream, &twice).unwrap();
     let answer =
@@ -390,14 +391,15 @@ fn classifies_refusals_and_keeps_the_servers_text() {
             assert!(!error.to_string().contains("html"));
         }
     }
-    // However long.
+    // Even if it is long.
     let error = add(&["a"]).added(&Reply::new(500, &vec![b'x'; 1 << 20])).unwrap_err();
     assert_eq!(error.problem.text().unwrap().len(), 4_096);
 }
 
-/// Neither is what is binary taken for the service's words, nor what was never read for silence.
+/// A binary body is not taken for the service's text, and an unread body is not taken for an empty
+/// one.
 #[test]
-fn a_body_that_is_no_text_is_named_and_its_status_decides() {
+fn classifies_a_body_that_is_not_text_by_its_status() {
     for (status, kind) in [
         (401, ApiErrorKind::Unauthorized),
         (403, ApiErrorKind::Forbidden),
@@ -434,11 +436,11 @@ fn absolute_waits_are_measured_by_the_date_of_the_same_answer() {
         (429, Some(3_600), None, Some(RetryAfter::At(unix(3_900))), Some(300)),
         (503, Some(3_600), Some(9_999), Some(RetryAfter::At(unix(3_900))), Some(300)),
         (429, Some(3_600), Some(3_900), Some(RetryAfter::Seconds(7)), Some(7)),
-        // Past, by the server's clock.
+        // In the past, by the server's clock.
         (429, Some(3_600), Some(300), None, Some(0)),
-        // Without a date the local clock is all there is.
+        // Without a date, the local clock is used.
         (429, None, Some(300), None, Some(300)),
-        // A window counts if it is used up.
+        // A window counts only if it is used up.
         (503, Some(3_600), Some(3_900), None, None),
         (429, Some(3_600), None, None, None),
     ] {
@@ -451,7 +453,7 @@ fn absolute_waits_are_measured_by_the_date_of_the_same_answer() {
     }
 }
 
-/// Longer than any number of 64 bits, or of 53: an id is what was written.
+/// Ids longer than any number of 64 bits, or of 53, are kept unchanged.
 #[test]
 fn ids_are_texts_from_end_to_end() {
     let long = "1166916873249472513116691687324947251";
@@ -478,7 +480,7 @@ fn ids_are_texts_from_end_to_end() {
             [(created, format!("created {long} a")), (duplicate, format!("duplicate {long}"))]
         {
             let added = call.added(&Reply::new(201, answer.as_bytes())).unwrap();
-            assert_eq!(told(&added.fates[0]), want, "{answer}");
+            assert_eq!(describe(&added.fates[0]), want, "{answer}");
         }
         for api in BOTH {
             let call = Call::delete_ids(api, &["1", long]).unwrap();
@@ -493,7 +495,7 @@ fn ids_are_texts_from_end_to_end() {
             }
         }
     }
-    // A number that was rounded before it came is shown as it came, rather than as another one.
+    // A number that was rounded before it arrived is shown as received.
     let answer = br#"{"data":[{"id":1.1669168732494725e+21,"value":"a"}]}"#;
     let rules = Call::list(RuleApi::Powerstream).listed(&Reply::new(200, answer)).unwrap().rules;
     assert_eq!(rules[0].id.as_deref(), Some("1.1669168732494725e+21"));

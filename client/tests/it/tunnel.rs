@@ -1,5 +1,5 @@
-//! Any transport through a proxy, by hand: what goes out, what follows from each answer, and that nothing is lost or
-//! started twice when a future is dropped.
+//! Drives a transport through a proxy by hand: the bytes sent, the result of each answer, and that
+//! a dropped future loses and repeats nothing.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,27 +15,27 @@ use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
-/// What the next read on a connection finds.
+/// The result of the next read on a connection.
 #[derive(Clone, Debug)]
 enum Read {
     Bytes(&'static [u8]),
-    /// After a second.
+    /// These bytes, after a second.
     Later(u8),
     Eof,
     Reset,
-    /// Answers early that nothing is there.
+    /// An early wake-up without bytes.
     Early,
-    /// Somebody ends the stream.
+    /// The peer closes the stream.
     Stop,
-    /// Nothing, until the deadline.
+    /// No bytes until the deadline.
     Silence,
 }
 
-/// A transport that is pending before everything it does, and takes a request in pieces.
+/// A transport that pends before each operation, and accepts a request in pieces.
 #[derive(Debug, Default)]
 struct Script {
     now: Duration,
-    /// One for each connect: what its reads find. None left: refused.
+    /// For each connect, the results of its reads. With none left, the connect is refused.
     connections: VecDeque<Vec<Read>>,
     reads: VecDeque<Read>,
     asked: bool,
@@ -149,7 +149,7 @@ fn stream(connections: impl IntoIterator<Item = Vec<Read>>) -> Stream {
     Driver::new(Buffered::new(session, vec![0; READ_BYTES]), Tunnel::new(io, Some(opening)))
 }
 
-/// What happens next, told as a text; each future is dropped at each await.
+/// Returns the next outcome as text. Each future is dropped at each await.
 fn next(stream: &mut Stream) -> Option<String> {
     for _ in 0..10_000 {
         let mut next = std::pin::pin!(stream.next());
@@ -200,7 +200,7 @@ fn opens_a_tunnel_before_the_request_at_each_connect() {
         );
         assert!(connect.contains("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"));
         assert!(get.starts_with("GET /2/powerstream HTTP/1.1\r\nHost: api.x.com\r\n"), "{get}");
-        assert!(!get.contains("Proxy"), "the server never sees what the proxy is told");
+        assert!(!get.contains("Proxy"), "the server must not receive the fields for the proxy");
     }
     let shown = format!("{stream:?}");
     assert!(!shown.contains("secret") && !shown.contains("dXNl"), "{shown}");
@@ -233,9 +233,9 @@ fn each_proxy_answer_has_its_reason_and_backoff() {
         (vec![Read::Eof], "the proxy closed the connection before it had answered; again in 250ms"),
         (vec![Read::Reset], "on the way to the proxy: the connection was reset by the peer; again in 250ms"),
         (vec![Read::Silence], "the proxy did not answer in time; again in 250ms"),
-        // Bytes do not move the deadline.
+        // Bytes received do not extend the deadline.
         (trickle, "the proxy did not answer in time; again in 250ms"),
-        // From here on it is the server's.
+        // From here on, failures are those of the server.
         (vec![OPEN, Read::Eof], "the server closed the connection before it had answered; again in 250ms"),
         (vec![OPEN, Read::Silence], "expected the response head within its timeout; again in 250ms"),
     ] {
@@ -264,7 +264,7 @@ fn does_not_send_wrong_credentials_again() {
 }
 
 #[test]
-fn tells_an_unreachable_proxy_from_an_unreachable_server() {
+fn distinguishes_an_unreachable_proxy_from_an_unreachable_server() {
     let mut stream = stream([]);
     assert_eq!(
         next(&mut stream).as_deref(),
@@ -282,7 +282,7 @@ fn a_shutdown_ends_the_handshake_with_the_proxy() {
     }
 }
 
-/// TLS and the `Host` field keep the name; where the bytes go is fixed.
+/// TLS and the `Host` field keep the name, while the address is fixed.
 #[test]
 fn connects_to_the_configured_target_address() {
     use powerstream_client::config::Config;
@@ -307,7 +307,7 @@ fn connects_to_the_configured_target_address() {
         assert!(sent.contains("GET /2/powerstream HTTP/1.1\r\nHost: api.x.com\r\n"), "{sent}");
     }
 
-    // To this machine nothing goes through a proxy.
+    // An origin on this machine is never reached through a proxy.
     let config = Config::builder().base_url("http://127.0.0.1:1").proxy(Proxy::parse("p:1").unwrap());
     let config = config.build().unwrap();
     let io = Script { connections: vec![vec![STREAM]].into(), ..Script::default() };

@@ -160,7 +160,7 @@ fn post(term: &Term, domain: Domain, buffer: &mut Buffer, each: &mut dyn FnMut(A
     each(Atom::Key { domain, key: decimal(id, &mut buffer.number) });
 }
 
-/// Formats an ID as it is compared: in decimal digits.
+/// Formats an ID for comparison, in decimal digits.
 pub(crate) fn decimal(id: u64, buffer: &mut String) -> &str {
     buffer.clear();
     // Writing to a `String` cannot fail, here and below.
@@ -168,7 +168,7 @@ pub(crate) fn decimal(id: u64, buffer: &mut String) -> &str {
     buffer
 }
 
-/// Formats an annotation as it is compared: as in a rule, with `*` for any.
+/// Formats an annotation for comparison, as in a rule, with `*` for any.
 pub(crate) fn annotation(domain: Option<u64>, entity: Option<u64>, buffer: &mut String) -> &str {
     buffer.clear();
     let _ = match domain {
@@ -209,7 +209,8 @@ fn predicate(term: &Term) -> Predicate {
     }
 }
 
-/// Panics: the parser gives each operator a value of its type, and nothing else creates terms.
+/// Panics. Unreachable: only the parser creates terms, and it gives each operator a value of its
+/// type.
 fn mistyped(term: &Term) -> ! {
     unreachable!("{:?} has the value {:?}", term.operator, term.value)
 }

@@ -1,6 +1,7 @@
-//! Why a Post matches a rule, or why not: each leaf by itself, in plain steps.
+//! Explains why a Post matches a rule, or why not, leaf by leaf.
 //!
-//! Slow beside the compiled set, and exact: it says where a leaf was found, which the set need not know.
+//! It evaluates one leaf after the other without an index. This is slow, but it returns where each
+//! leaf was found, which a compiled set does not record.
 
 use core::ops::Range;
 
@@ -15,45 +16,48 @@ use super::view::{Domain, FieldValue, Missing, PostRole, Posts, View, bare_url, 
 use crate::ast::{NodeId, NodeKind, Rule, Term};
 use crate::span::Span;
 
-/// What a rule comes to for a Post, and why.
+/// The value of a rule for a Post, and the reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Evidence {
     /// The rule's value. Only [`Truth::True`] is a match.
     pub value: Truth,
-    /// Its leaves, in the order in which they stand.
+    /// The leaves of the rule, in the order in which they are written.
     pub leaves: Vec<Leaf>,
-    /// For a miss: the fewest leaves that would have to have the other value for the rule to match, as indices into
-    /// `leaves`; where there are several choices, the first. Empty for a match, and for what is no Post.
+    /// If the rule does not match: the fewest leaves whose values must change for it to match, as
+    /// indices into `leaves`. Of several choices, the first is returned.
+    ///
+    /// Empty if the rule matches, or if the message is not a Post.
     pub changes: Vec<usize>,
 }
 
-/// What a leaf comes to.
+/// The value of a leaf, and the reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leaf {
     /// The leaf.
     pub node: NodeId,
-    /// Where it stands in the rule, without a dash before it.
+    /// The leaf's position in the rule, without a dash before it.
     pub span: Span,
-    /// Its own value, whatever stands before it.
+    /// The leaf's value, without a negation before it.
     pub value: Truth,
-    /// What made it true. Nothing where it is false or unknown, or true of no field.
+    /// The position that made the leaf true. `None` if the leaf is false or unknown, or depends on
+    /// no field.
     pub found: Option<Found>,
-    /// For [`Truth::Unknown`]: the field that the message would have to hold, by its path.
+    /// For [`Truth::Unknown`]: the path of the field that the message lacks.
     pub missing: Option<&'static str>,
 }
 
-/// Where a leaf was found.
+/// The position where a leaf was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
-    /// In which Post.
+    /// The Post.
     pub source: PostRole,
-    /// In which field, by its path in the legacy format; `user` is the author.
+    /// The path of the field in the legacy format; `user` is the author.
     pub field: &'static str,
-    /// Which characters of the field, for words and phrases: code points of the received text, like
-    /// X's `indices`. An entity such as `&amp;` is five of them.
+    /// The characters of the field, for words and phrases. Counted in code points of the received
+    /// text, like X's `indices`. An entity such as `&amp;` counts as five.
     pub characters: Option<Range<usize>>,
 }
 
@@ -65,8 +69,8 @@ impl Found {
 
 /// Evaluates one rule on one message and explains its value.
 ///
-/// The message is JSON of a Post in either format, as for [`RuleSet::matches`](super::RuleSet::matches): for what is
-/// no Post the rule and every leaf are false.
+/// Pass the JSON of a Post in either format, as for [`RuleSet::matches`](super::RuleSet::matches).
+/// If the message is not a Post, the rule and every leaf are false.
 ///
 /// ```
 /// use powerstream_rules::{Profile, Rule, matcher::{MatchOptions, PostRole, Truth, evidence}};
@@ -77,15 +81,16 @@ impl Found {
 /// assert_eq!(evidence.value, Truth::False);
 ///
 /// let found = evidence.leaves[0].found.as_ref().unwrap();
-/// assert_eq!((found.source, found.field, found.characters.clone()), (PostRole::Own, "text", Some(4..8)));
-/// // One of `terns` and `lang:de` would do.
+/// assert_eq!((found.source, found.field), (PostRole::Own, "text"));
+/// assert_eq!(found.characters, Some(4..8));
+/// // The rule would match if `terns` or `lang:de` were true. The first is returned.
 /// assert_eq!(evidence.changes, [1]);
 /// ```
 #[must_use]
 pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence {
     match post_of(message) {
         Some(post) => evidence_view(rule, &View::new(&Posts::new(post)), options),
-        // Not even a negation is true of what is no Post.
+        // If the message is not a Post, even negations are false.
         None => Evidence {
             value: Truth::False,
             changes: Vec::new(),
@@ -94,7 +99,7 @@ pub fn evidence(rule: &Rule, message: &[u8], options: MatchOptions) -> Evidence 
     }
 }
 
-/// Evaluates one rule on a text and nothing else, as
+/// Evaluates one rule on a text alone, as
 /// [`RuleSet::matches_text`](super::RuleSet::matches_text) does.
 #[must_use]
 pub fn evidence_text(rule: &Rule, text: &str, options: MatchOptions) -> Evidence {
@@ -136,10 +141,12 @@ fn gather(rule: &Rule, mut leaf: impl FnMut(&Term) -> (Answer, Option<Found>)) -
     Evidence { value, leaves, changes }
 }
 
-/// The fewest leaves to change: what it costs each node to be true, and to be false, from the leaves up; and then from
-/// the root down along the cheaper ways.
+/// Returns the fewest leaves to change so that the rule matches.
+///
+/// Computes for each node, from the leaves up, how many changes make it true and how many make it
+/// false. Then follows the cheaper choices from the root down.
 fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
-    // By node: what being false costs, and being true.
+    // For each node: the number of changes that make it false, and that make it true.
     let mut costs: Vec<[usize; 2]> = Vec::with_capacity(rule.nodes().len());
     let mut leaf_of: Vec<usize> = Vec::with_capacity(rule.nodes().len());
     let mut next_leaf = 0;
@@ -183,7 +190,7 @@ fn changes(rule: &Rule, leaves: &[Leaf]) -> Vec<usize> {
     changes
 }
 
-/// A leaf is true if one of its forms is.
+/// Evaluates a leaf. It is true if one of its forms is true.
 fn leaf(term: &Term, view: &View<'_>, options: MatchOptions, buffer: &mut Buffer) -> (Answer, Option<Found>) {
     let mut best: Option<(Answer, Option<Found>)> = None;
     atoms(term, options, buffer, &mut |atom| {
@@ -197,21 +204,21 @@ fn leaf(term: &Term, view: &View<'_>, options: MatchOptions, buffer: &mut Buffer
     best.unwrap_or_else(|| unreachable!("a leaf has a form"))
 }
 
-/// A string, folded and split.
-struct Analysed {
+/// A string that was folded and split into tokens.
+struct Analyzed {
     text: String,
     origins: Vec<usize>,
     tokens: Vec<Token>,
 }
 
-impl Analysed {
+impl Analyzed {
     fn new(text: &str) -> Self {
         let (text, origins) = folded_with_origins(text);
         let tokens = split(&text);
         Self { text, origins, tokens }
     }
 
-    /// The characters of the string that these bytes of the folded text come from.
+    /// Returns the characters of the string that correspond to these bytes of the folded text.
     fn characters(&self, bytes: Range<usize>) -> Option<Range<usize>> {
         let at = |byte: usize| self.origins.get(byte).copied();
         Some(at(bytes.start)?..at(bytes.end)?)
@@ -262,11 +269,11 @@ fn answer(atom: Atom<'_>, view: &View<'_>) -> (Answer, Option<Found>) {
     }
 }
 
-/// Searches each string of a domain until one has it.
+/// Searches the strings of a domain, and stops at the first that matches.
 fn search(
     domain: Domain,
     view: &View<'_>,
-    find: impl Fn(&'static str, &Analysed) -> Option<Range<usize>>,
+    find: impl Fn(&'static str, &Analyzed) -> Option<Range<usize>>,
 ) -> (Answer, Option<Found>) {
     let mut buffer = String::new();
     let mut found = None;
@@ -275,11 +282,11 @@ fn search(
             return;
         }
         let readable = domain.cut(text.read(&mut buffer));
-        if let Some(characters) = find(field, &Analysed::new(readable)) {
+        if let Some(characters) = find(field, &Analyzed::new(readable)) {
             found = Some(Found::new(source, field, Some(text.received(characters))));
         }
     });
-    told(found, missing)
+    answer_of(found, missing)
 }
 
 /// Compares each string of a domain as a whole.
@@ -303,9 +310,9 @@ fn whole(domain: Domain, key: &str, view: &View<'_>) -> (Answer, Option<Found>) 
             found = Some(Found::new(source, field, None));
         }
     });
-    told(found, missing)
+    answer_of(found, missing)
 }
 
-fn told(found: Option<Found>, missing: Missing) -> (Answer, Option<Found>) {
+fn answer_of(found: Option<Found>, missing: Missing) -> (Answer, Option<Found>) {
     (Answer::new(found.as_ref().map(|found| (found.source, found.field)), missing), found)
 }

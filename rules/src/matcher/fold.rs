@@ -1,8 +1,8 @@
-//! What makes two texts the same: NFC, then simple case folding.
+//! Normalizes texts for comparison: NFC, then simple case folding.
 //!
-//! Accents stay, and so do width, ligatures and scripts: nothing but the letter case and the way of composing is
-//! forgiven. Most texts are ASCII, and most of the others need no composing, which a look at the ranges tells without
-//! the tables.
+//! Accents, width, ligatures and scripts stay significant. Only letter case and composition are
+//! ignored. Most texts are ASCII, and most others need no composing. A check of character ranges
+//! detects this without the Unicode tables.
 
 use unicode_case_mapping::case_folded;
 use unicode_normalization::char::canonical_combining_class;
@@ -29,10 +29,11 @@ fn push_ascii(text: &str, out: &mut String) {
     }
 }
 
-/// Appends a text of which every character [needs no composing](needs_no_composing). False: one does, and the text is
-/// not all there.
+/// Appends a text whose characters all [need no composing](needs_no_composing). Returns false if
+/// one needs composing; then only a part of the text was appended.
 ///
-/// Most characters stand for themselves, so the text is copied as it is, and again from the first that does not.
+/// Most characters fold to themselves. The text is therefore copied in pieces, each up to the next
+/// character that changes.
 fn push_composed(text: &str, out: &mut String) -> bool {
     let start = out.len();
     push_ascii(text, out);
@@ -59,7 +60,7 @@ fn push_composed(text: &str, out: &mut String) -> bool {
     true
 }
 
-/// The place of the first byte from `at` on that is not ASCII.
+/// Returns the position of the first non-ASCII byte at or after `at`.
 #[inline]
 fn next_beyond_ascii(bytes: &[u8], mut at: usize) -> Option<usize> {
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -74,15 +75,15 @@ fn next_beyond_ascii(bytes: &[u8], mut at: usize) -> Option<usize> {
     rest.iter().position(|byte| !byte.is_ascii()).map(|place| at + place)
 }
 
-/// `text`, composed and folded.
+/// Returns `text`, composed and folded.
 pub(crate) fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     fold_into(text, &mut out);
     out
 }
 
-/// Whether a character is of a range in which all stand for themselves and change nothing before them (UAX #15,
-/// quick check).
+/// Returns true if a character is in a range whose characters do not change in NFC and do not
+/// compose with the preceding character (UAX #15, quick check).
 const fn needs_no_composing(character: char) -> bool {
     matches!(character,
         '\0'..='\u{2ff}'
@@ -99,7 +100,7 @@ const fn needs_no_composing(character: char) -> bool {
         | '\u{1f000}'..='\u{1faff}')
 }
 
-/// One character, folded.
+/// Folds one character.
 fn fold(character: char) -> char {
     if character.is_ascii() {
         return character.to_ascii_lowercase();
@@ -110,7 +111,8 @@ fn fold(character: char) -> char {
     case_folded(character).and_then(|folded| char::from_u32(folded.get())).unwrap_or(character)
 }
 
-/// Whether a character is of one of the great ranges that are folded already, or without case.
+/// Returns true if a character is in one of the large ranges that are already folded or have no
+/// case.
 const fn is_folded(character: char) -> bool {
     matches!(character,
         '\u{df}'..='\u{ff}'
@@ -124,8 +126,9 @@ const fn is_folded(character: char) -> bool {
         | '\u{20000}'..='\u{3fffd}')
 }
 
-/// `text` composed and folded, and for each of its bytes the character of `text` that it comes from. Characters that
-/// are composed together count as the first of them; one more entry stands for the end.
+/// Returns `text` composed and folded, and for each byte the index of its character in `text`.
+///
+/// Characters that are composed count as the first of them. A last entry marks the end.
 pub(crate) fn folded_with_origins(text: &str) -> (String, Vec<usize>) {
     let (mut out, mut origins) = (String::new(), Vec::new());
     let mut piece = String::new();

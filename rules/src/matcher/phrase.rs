@@ -1,4 +1,4 @@
-//! Finding phrases: literally, as tokens in a row, and as words near each other.
+//! Finds phrases: literally, as sequences of tokens, and as words near each other.
 
 use core::ops::Range;
 
@@ -6,9 +6,11 @@ use memchr::memmem;
 
 use super::token::Token;
 
-/// Finds `phrase` in `text`, both folded: literally, but that a blank is any white space, and that its words are words
-/// of the text, not pieces of longer ones (client code: Gnip's tables for its real-time product) or, as joiners, of an
-/// emoji. Gives its bytes.
+/// Finds `phrase` in `text` literally, and returns its bytes. Both must be folded.
+///
+/// A blank matches any white space. The words of the phrase must be words of the text, not pieces
+/// of longer words (client code: Gnip's tables for its real-time product). Joiners in the phrase
+/// must not be pieces of an emoji.
 pub(crate) fn find_literal(
     text: &str,
     tokens: &[Token],
@@ -16,14 +18,14 @@ pub(crate) fn find_literal(
     phrase: &str,
     phrase_tokens: &[Token],
 ) -> Option<Range<usize>> {
-    // The longest piece without a blank is searched, and what is around it compared.
+    // Searches the longest piece without a blank, then compares what surrounds it.
     let (at, piece) = longest_piece(phrase);
     let (before, after) = (phrase.get(..at)?, phrase.get(at + piece.len()..)?);
     let is_it = |start: usize| {
         let from = compare_back(text.get(..start)?, before)?;
         let to = start + piece.len();
         let to = to + compare(text.get(to..)?, after)?;
-        // None of its words is a piece of a longer one, or of an emoji.
+        // None of its words may be a piece of a longer word or of an emoji.
         let first = tokens.partition_point(|token| ((token.start - base) as usize) < from);
         let inside = tokens.iter().skip(first).take_while(|token| (token.end - base) as usize <= to);
         let found = inside.filter(|token| !token.emoji).map(|token| {
@@ -42,7 +44,7 @@ pub(crate) fn find_literal(
         if let Some(found) = is_it(start) {
             return Some(found);
         }
-        // A piece begins with a whole character.
+        // Continue at the next character boundary.
         from = start + text.get(start..)?.chars().next()?.len_utf8();
     }
 }
@@ -63,14 +65,14 @@ const fn same(found: char, wanted: char) -> bool {
     found == wanted || (wanted == ' ' && crate::characters::is_white_space(found))
 }
 
-/// How many bytes of `text` are `wanted`, from its start.
+/// Returns how many bytes at the start of `text` match `wanted`.
 fn compare(text: &str, wanted: &str) -> Option<usize> {
     let mut found = text.chars();
     wanted.chars().all(|wanted| found.next().is_some_and(|found| same(found, wanted))).then_some(())?;
     Some(text.len() - found.as_str().len())
 }
 
-/// Where `wanted` begins at the end of `text`.
+/// Returns where `wanted` starts if `text` ends with it.
 fn compare_back(text: &str, wanted: &str) -> Option<usize> {
     let mut found = text.chars();
     wanted
@@ -81,7 +83,7 @@ fn compare_back(text: &str, wanted: &str) -> Option<usize> {
     Some(found.as_str().len())
 }
 
-/// Where the items of `wanted` stand in a row; never where there are none.
+/// Returns where the items of `wanted` occur in sequence. Returns `None` if `wanted` is 0.
 pub(crate) fn find_run<T>(items: &[T], wanted: usize, is: impl Fn(&T, usize) -> bool) -> Option<usize> {
     if wanted == 0 {
         return None;
@@ -90,9 +92,11 @@ pub(crate) fn find_run<T>(items: &[T], wanted: usize, is: impl Fn(&T, usize) -> 
     windows.position(|window| window.iter().enumerate().all(|(index, item)| is(item, index)))
 }
 
-/// Whether words stand near each other: each at a place of its own, and what each is off from its place in the phrase
-/// differs by at most `distance`, as in a sloppy phrase of Lucene (X docs: "in the opposite order at most N-2 between
-/// them", which nothing else explains). Gives the first and the last place.
+/// Finds words near each other, and returns the first and the last position.
+///
+/// Each word needs its own position. Its offset is the difference to its position in the phrase.
+/// The offsets may differ by at most `distance`, as in a sloppy phrase of Lucene. X docs say "in
+/// the opposite order at most N-2 between them", which only this rule explains.
 pub(crate) fn find_near<T>(
     items: &[T],
     wanted: usize,
@@ -109,7 +113,8 @@ pub(crate) fn find_near<T>(
             continue;
         }
         let first = isize::try_from(first).ok()?;
-        // All offs lie between `off` and `off + distance`, that of the first word, which is its place, too.
+        // All offsets are from `off` to `off + distance`. The offset of the first word is its
+        // position.
         for off in (first - distance).max(tried.saturating_add(1))..=first {
             tried = off;
             if let Some(found) = near_at(items, wanted, off, distance, &is) {
@@ -120,8 +125,8 @@ pub(crate) fn find_near<T>(
     None
 }
 
-/// Gives each word the first place that is left to it. Equal words have intervals that begin and end in their order,
-/// so no other choice does better.
+/// Assigns each word the first free position in its interval. The intervals of equal words start
+/// and end in order, so no other assignment succeeds where this one fails.
 fn near_at<T>(
     items: &[T],
     wanted: usize,
@@ -129,7 +134,7 @@ fn near_at<T>(
     distance: isize,
     is: &impl Fn(&T, usize) -> bool,
 ) -> Option<Range<usize>> {
-    // Which of the places from `off + word` on are taken.
+    // A bit for each position from `off + word` on that is taken.
     let mut taken: u16 = 0;
     let (mut least, mut most) = (usize::MAX, 0);
     for word in 0..wanted {
@@ -200,7 +205,7 @@ mod tests {
             ("a x b", "a b", 1, true),
             ("a x y b", "a b", 1, false),
             ("a x y b", "a b", 2, true),
-            // Turned round, two less.
+            // In reverse order, words may be two positions less apart.
             ("b a", "a b", 1, false),
             ("b a", "a b", 2, true),
             ("b x a", "a b", 2, false),
@@ -217,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Against all choices of places.
+    /// Compares the search with trying all assignments.
     #[test]
     fn proximity_agrees_with_brute_force() {
         fn all(items: &[u32], wanted: &[u32], places: &mut Vec<usize>, distance: usize) -> bool {

@@ -1,13 +1,14 @@
-//! One Post against all rules.
+//! Matches one Post against all rules.
 //!
 //! ```text
-//!   strings --fold--> folded --split--> tokens --table--> terms: noted, and their postings collected
-//!                                                                                     |
+//!   strings --fold--> folded --split--> tokens --table--> terms and their postings
+//!                                                                        |
 //!   rules that match <-- accepts <-- programs of the rules, from where the posting says
 //! ```
 //!
-//! First all anchor terms are searched, domain by domain, in one pass over the strings. Then the programs of the rules
-//! with an anchor in the Post run. What they need besides is searched or evaluated then, once.
+//! First all anchor terms are searched, domain by domain, in one pass over the strings. Then the
+//! programs of the rules with an anchor in the Post run. If they need other terms, these are
+//! searched or evaluated once, on demand.
 
 use super::atom::{annotation, decimal};
 use super::fold::fold_into;
@@ -20,32 +21,32 @@ use super::token::{PADDING, Token, split_padded_into};
 use super::truth::Truth;
 use super::view::{Domain, FieldValue, PostRole, View, bare_url};
 
-/// Room for matching, to be used again: what it has grown to is enough for most Posts, and then nothing allocates. One
-/// serves any number of sets, one at a time.
+/// Reusable buffers for matching. Once they have grown to the size that Posts need, matching
+/// allocates nothing. One `Scratch` serves any number of sets, one at a time.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// The terms that are true. A bit each, so that those of a large set stay in the nearest cache.
+    /// The terms that are true. One bit each, so that the bits of a large set fit the L1 cache.
     found: Bits,
     /// The conditions that were evaluated, and those of them that are unknown.
     evaluated: Bits,
     unknown: Bits,
-    /// The terms with a bit in one of these.
+    /// The terms with a bit in one of these sets.
     touched: Vec<TermId>,
     /// The slots of the rules that match.
     marked: Bits,
     /// The postings of the anchor terms found.
     candidates: Vec<Posting>,
     matched: Vec<RuleKey>,
-    /// The strings that were searched, folded, with `PADDING` zeros behind each.
+    /// The strings that were searched, folded, each followed by `PADDING`.
     folded: String,
     strings: Vec<SearchedString>,
     tokens: Vec<Token>,
-    /// By token, the term that it is.
+    /// The term of each token.
     terms: Vec<TermId>,
-    /// By domain: whether it was searched, and whether something was missing.
+    /// For each domain: whether it was searched, and whether something was missing.
     searched: u64,
     missing: u64,
-    /// Room for what is decoded or folded and not kept.
+    /// A buffer for text that is decoded or folded temporarily.
     raw: String,
     key: String,
 }
@@ -55,22 +56,22 @@ pub struct Scratch {
 struct SearchedString {
     domain: Domain,
     part: Part,
-    /// In `Scratch::folded`.
+    /// A position in `Scratch::folded`.
     start: u32,
     end: u32,
-    /// In `Scratch::tokens`.
+    /// An index in `Scratch::tokens`.
     tokens_start: u32,
     tokens_end: u32,
 }
 
-/// What a string of [`Domain::Words`] is to the operators that read some of them.
+/// The kind of a string of [`Domain::Words`], for operators that read only some kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     OwnText,
     QuotedText,
-    /// A link that leads somewhere.
+    /// The target of a link.
     Link,
-    /// A link as it is shown, or of a medium.
+    /// A link as displayed, or the link of a medium.
     Shown,
 }
 
@@ -84,7 +85,7 @@ impl Part {
         }
     }
 
-    /// Whether a domain that is a part of the words has it.
+    /// Returns true if a part of the words is in this domain.
     fn is_in(self, domain: Domain) -> bool {
         match domain {
             Domain::OwnTexts => self == Self::OwnText,
@@ -94,7 +95,7 @@ impl Part {
     }
 }
 
-/// A set of numbers below a known one.
+/// A set of numbers below a fixed bound.
 #[derive(Clone, Debug, Default)]
 struct Bits(Vec<u64>);
 
@@ -110,7 +111,7 @@ impl Bits {
         self.0.get((number >> 6) as usize).is_some_and(|word| word >> (number & 63) & 1 == 1)
     }
 
-    /// Adds a number. False: it was there.
+    /// Adds a number. Returns false if it was already in the set.
     #[inline]
     fn add(&mut self, number: u32) -> bool {
         let Some(word) = self.0.get_mut((number >> 6) as usize) else { return false };
@@ -119,7 +120,7 @@ impl Bits {
         before != *word
     }
 
-    /// Takes out a number, and some around it.
+    /// Removes a number, and its neighbors in the same word.
     fn wipe(&mut self, number: u32) {
         if let Some(word) = self.0.get_mut((number >> 6) as usize) {
             *word = 0;
@@ -128,7 +129,7 @@ impl Bits {
 }
 
 impl Scratch {
-    /// Empty; it grows at the first use.
+    /// Creates empty buffers. They grow at the first use.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -160,7 +161,7 @@ impl Scratch {
         &self.matched
     }
 
-    /// Notes a term that occurs, and its postings.
+    /// Records a term that occurs, and collects its postings.
     #[inline]
     fn find(&mut self, terms: &Terms, term: TermId) {
         if self.found.add(term) {
@@ -192,7 +193,7 @@ impl<'r> Scan<'r> {
         Self { index, terms: &index.terms, view, scratch }
     }
 
-    /// Fills `Scratch::matched`.
+    /// Matches the Post, and writes the result to `Scratch::matched`.
     pub(crate) fn run(mut self) {
         for domain in self.terms.wanted().domains() {
             self.search(domain);
@@ -205,7 +206,7 @@ impl<'r> Scan<'r> {
                 self.scratch.candidates.extend_from_slice(self.terms.postings(*term));
             }
         }
-        // Nothing is added from here on.
+        // No candidates are added from here on.
         let candidates = core::mem::take(&mut self.scratch.candidates);
         candidates.iter().for_each(|candidate| self.evaluate_rule(*candidate));
         self.scratch.candidates = candidates;
@@ -258,7 +259,7 @@ impl<'r> Scan<'r> {
         }
     }
 
-    /// Searches a domain unless that was done.
+    /// Searches a domain unless it was already searched.
     #[inline]
     fn search(&mut self, domain: Domain) {
         if !self.scratch.is_searched(domain) {
@@ -266,7 +267,7 @@ impl<'r> Scan<'r> {
         }
     }
 
-    /// Searches the strings of a domain and notes the terms found there.
+    /// Searches the strings of a domain and records the terms found there.
     fn search_strings(&mut self, domain: Domain) {
         let (terms, scratch) = (self.terms, &mut *self.scratch);
         scratch.searched |= 1 << domain as u32;
@@ -343,7 +344,7 @@ impl<'r> Scan<'r> {
 }
 
 impl Scratch {
-    /// Returns true if a condition on strings is true of this one.
+    /// Returns true if a condition on strings is true for this string.
     fn has(&self, string: &SearchedString, condition: &Condition) -> bool {
         let text = &self.folded[string.start as usize..string.end as usize];
         let range = string.tokens_start as usize..string.tokens_end as usize;
@@ -368,11 +369,11 @@ impl Scratch {
         }
     }
 
-    /// Takes in a string whose tokens are compared.
+    /// Adds a string whose tokens are compared.
     fn take_string(&mut self, terms: &Terms, domain: Domain, part: Part, text: FieldValue<'_>) {
         let mut raw = core::mem::take(&mut self.raw);
         let text = domain.cut(text.read(&mut raw));
-        // Places in it are kept in 32 bits. No message is as long; what were would be left out.
+        // Positions are stored in 32 bits. No message is that long; the rest would be left out.
         if text.len() < (u32::MAX as usize / 4).saturating_sub(self.folded.len()) {
             self.take_text(terms, domain, part, text);
         }
@@ -408,7 +409,7 @@ impl Scratch {
         }
     }
 
-    /// Takes in a string that is compared as a whole, or what stands for one.
+    /// Adds a string that is compared as a whole, or an id in the form of one.
     fn take_whole(&mut self, terms: &Terms, domain: Domain, text: FieldValue<'_>) {
         let mut key = core::mem::take(&mut self.key);
         match text {

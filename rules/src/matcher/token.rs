@@ -1,16 +1,19 @@
-//! Where tokens begin and end in a folded text.
+//! Splits a folded text into tokens.
 //!
-//! A token is a run of letters, marks, numbers, and what joins them (U+200D, U+FE0F); all other characters of the
-//! basic plane divide (X docs: "tokens are split on punctuation, symbols and white space of the Basic Multilingual
-//! Plane"). Beyond it nothing divides, but a grapheme cluster with a pictograph is a token of its own, apart from its
-//! neighbours. A letter that such a cluster begins with, as before a lone skin tone, stays with its word.
+//! A token is a run of letters, marks, numbers and joiners (U+200D, U+FE0F). All other characters
+//! of the basic plane separate tokens (X docs: "tokens are split on punctuation, symbols and white
+//! space of the Basic Multilingual Plane").
+//!
+//! Characters beyond the basic plane separate nothing. But a grapheme cluster with a pictograph is
+//! a separate token. If such a cluster starts with a letter, as before a lone skin tone, the letter
+//! stays with its word.
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use super::key::HASH_BEHIND;
 use crate::characters::is_word;
 
-/// Whether a character builds tokens.
+/// Returns true if a character is part of tokens.
 pub(crate) fn builds(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric();
@@ -20,32 +23,32 @@ pub(crate) fn builds(character: char) -> bool {
         || (!is_plainly_none(character) && is_word(character))
 }
 
-/// Whether it is of one of the great ranges of letters, which need no table.
+/// Returns true if a character is in one of the large ranges of letters, which need no table.
 const fn is_plainly_word(character: char) -> bool {
     matches!(character,
         '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{2c1}' | '\u{400}'..='\u{481}' | '\u{3041}'..='\u{3096}'
         | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
-/// Whether it is of the punctuation that is met most.
+/// Returns true if a character is common punctuation, which needs no table.
 const fn is_plainly_none(character: char) -> bool {
     matches!(character, '\u{80}'..='\u{a9}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}')
 }
 
-/// How long each pictograph is in UTF-8.
+/// The length of every pictograph in UTF-8, in bytes.
 const PICTOGRAPH_BYTES: usize = 4;
 
-/// Whether a character makes its grapheme cluster a token.
+/// Returns true if a character makes its grapheme cluster a token.
 pub(crate) const fn is_pictograph(character: char) -> bool {
     matches!(character, '\u{1f000}'..='\u{1faff}')
 }
 
-/// A token: where it stands in the folded text, in bytes.
+/// A token: its position in the folded text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) start: u32,
     pub(crate) end: u32,
-    /// Whether it is a cluster with a pictograph.
+    /// True if the token is a cluster with a pictograph.
     pub(crate) emoji: bool,
 }
 
@@ -55,12 +58,12 @@ impl Token {
     }
 }
 
-/// What stands behind a text so that its last word can be read sixteen bytes at a time: as many zeros as anyone reads.
+/// The zeros that follow a text, so that its last word can be read sixteen bytes at a time.
 pub(crate) const PADDING: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 const _: () = assert!(PADDING.len() >= HASH_BEHIND);
 
-/// Finds the tokens of a folded text, which stands in `padded` from `start` to `end`, and appends them. Around the text
-/// is ASCII, behind it [`PADDING`].
+/// Finds the tokens of the folded text `padded[start..end]`, and appends them. The text must be
+/// between ASCII characters and be followed by [`PADDING`].
 pub(crate) fn split_padded_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) {
     let first = out.len();
     if !split_plain_into(padded, start, end, out) {
@@ -69,17 +72,19 @@ pub(crate) fn split_padded_into(padded: &str, start: usize, end: usize, out: &mu
     }
 }
 
-/// The same where no grapheme cluster with a pictograph has more than one character. False: one has, and what was
-/// appended is to be forgotten.
+/// Splits a text in which every pictograph is a whole cluster. Returns false if one is not; then
+/// the caller must discard the appended tokens.
 ///
-/// Eight bytes are classified at a time, and the work for a token depends only on its two ends, so that there are few
-/// branches for single bytes.
+/// Eight bytes are classified at a time, and the work for a token depends only on its two ends.
+/// There are therefore few branches for single bytes.
 fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) -> bool {
-    // Whether the last byte so far built a token, where that began, and the bits of a character that goes on.
+    // Whether the previous byte is part of a token, where that token starts, and the remaining bits
+    // of a character that continues in the next block.
     let (mut inside, mut open, mut rest) = (0, start, 0);
     let mut at = start;
     while at <= end {
-        // For 64 bytes a bit each: whether it builds a token, and whether a character beyond ASCII begins there.
+        // One bit for each of 64 bytes: is it part of a token, and does a non-ASCII character start
+        // there?
         let (mut builds, mut leads): (u64, u64) = (rest, 0);
         let (block, mut shift) = (at, 0);
         while shift < 64 && at <= end {
@@ -112,7 +117,7 @@ fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>
                 rest |= low(wide >> 64);
             }
         }
-        // Where that changes, tokens begin and end in turn.
+        // Where that changes, tokens start and end alternately.
         let mut edges = builds ^ (builds << 1 | inside);
         if shift < 64 {
             edges &= (1 << shift) - 1;
@@ -145,11 +150,13 @@ const fn low(wide: u128) -> u64 {
 
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Of eight folded bytes, a bit for each that is an ASCII letter or a digit, the first byte's lowest.
+/// Returns a bit for each of eight folded bytes that is an ASCII letter or a digit. The first byte
+/// has the lowest bit.
 #[inline]
 const fn letters_and_digits(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // Bytes are below 0x80, so no sum reaches the next one, and its high bit says which is greater.
+    // The bytes are below 0x80, so no sum carries into the next one. The high bit is the
+    // comparison.
     const fn within(word: u64, low: u8, high: u8) -> u64 {
         (word + (0x80 - low as u64) * ONES) & !(word + (0x7f - high as u64) * ONES)
     }
@@ -157,13 +164,13 @@ const fn letters_and_digits(word: u64) -> u64 {
     gathered((within(ascii, b'0', b'9') | within(ascii, b'a', b'z')) & !word)
 }
 
-/// The high bits of eight bytes, gathered in the lowest byte.
+/// Gathers the high bits of eight bytes in the lowest byte.
 #[inline]
 const fn gathered(word: u64) -> u64 {
     ((word & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// Finds the tokens of a folded text that stands at `base` in a longer one, and appends them.
+/// Finds the tokens of a folded text that starts at `base` in a longer one, and appends them.
 pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
     let first = out.len();
     let mut open: Option<usize> = None;
@@ -190,7 +197,7 @@ pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
                 continue;
             }
             let start = cluster_start(text, at);
-            // What has begun inside of the cluster is a part of it.
+            // A word that started inside the cluster is part of the cluster.
             let word = open.take().filter(|&word| word < start);
             truncate(out, first, base, start);
             if let Some(word) = word {
@@ -209,17 +216,18 @@ pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
     }
 }
 
-/// Whether a pictograph is plainly a cluster by itself: it joins nothing, and what is beside it is ASCII.
+/// Returns true if a pictograph is certainly a whole cluster: it does not join, and its neighbors
+/// are ASCII.
 fn stands_alone(text: &str, at: usize, after: usize, character: char) -> bool {
     let is_ascii =
         |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_none_or(|byte| byte.is_ascii());
-    // Half a flag, a skin tone.
+    // Not half of a flag, nor a skin tone.
     !matches!(character, '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}')
         && is_ascii(at.checked_sub(1))
         && is_ascii(Some(after))
 }
 
-/// Where the cluster begins that holds the character at `at`.
+/// Returns where the cluster starts that includes the character at `at`.
 fn cluster_start(text: &str, at: usize) -> usize {
     let mut cursor = GraphemeCursor::new(at, text.len(), true);
     if cursor.is_boundary(text, 0).unwrap_or(true) {
@@ -230,13 +238,13 @@ fn cluster_start(text: &str, at: usize) -> usize {
     if base.is_some_and(|base| builds(base) && !is_pictograph(base)) { at } else { start }
 }
 
-/// How far the cluster that begins at `start` goes on behind `at`.
+/// Returns how far the cluster that starts at `start` extends after `at`.
 fn cluster_rest(text: &str, start: usize, at: usize) -> usize {
     let cluster = text.get(start..).and_then(|rest| rest.graphemes(true).next()).unwrap_or_default();
     (start + cluster.len()).saturating_sub(at).max(1)
 }
 
-/// Takes back what reaches beyond `start`.
+/// Removes the parts of tokens after `start`.
 fn truncate(out: &mut Vec<Token>, first: usize, base: u32, start: usize) {
     while out.len() > first {
         let Some(last) = out.last_mut() else { return };
@@ -260,7 +268,7 @@ fn push(out: &mut Vec<Token>, base: u32, start: usize, end: usize, emoji: bool) 
     out.push(Token { start: position(base, start), end: position(base, end), emoji });
 }
 
-/// The tokens of a folded text.
+/// Returns the tokens of a folded text.
 pub(crate) fn split(text: &str) -> Vec<Token> {
     let mut out = Vec::new();
     split_into(text, 0, &mut out);
@@ -309,7 +317,7 @@ mod tests {
         }
     }
 
-    /// At all places of the blocks in which it is done.
+    /// Compares both splitters at all positions in a block.
     #[test]
     fn blockwise_and_bytewise_splitting_agree() {
         const OTHERS: [&str; 14] =
@@ -323,7 +331,7 @@ mod tests {
                 let byte = (state >> 24) as u8 & 0x7f;
                 match state >> 12 & 0xf {
                     0..=2 => text.push(char::from(byte).to_ascii_lowercase()),
-                    // In the first round none, then plain ones, then all.
+                    // In the first round no characters, then plain ones, then all.
                     other if other < 3 + 2 * others as u32 => {
                         let known = if others < 4 { 9 } else { OTHERS.len() };
                         text.push_str(OTHERS[usize::from(byte) % known]);

@@ -1,10 +1,13 @@
-//! A Post as rules see it: which strings of it an operator reads, in both formats.
+//! Defines which strings of a Post each operator reads, in both formats.
 //!
-//! Each [`Domain`] is the strings that a kind of operator compares with its argument. What the Post lacks has three
-//! meanings. A legacy Post holds all that there is: what is absent is empty. A v2 Post holds what was asked for and
-//! leaves out what is empty, so of what is absent only that is unknown which no Post is without (its author, its
-//! language, its source, the counts of a user), and what it refers to and `includes` does not hold. And some things one
-//! of the formats never has.
+//! A [`Domain`] is the set of strings that a kind of operator compares with its argument. The
+//! meaning of an absent field depends on the format:
+//!
+//! - A legacy Post has all fields: an absent field is empty.
+//! - A v2 Post has only the requested fields and leaves out empty ones. An absent field is unknown
+//!   only if every Post has it (author, language, source, the counts of a user), or if the Post
+//!   refers to an object that `includes` lacks.
+//! - Some fields never occur in one of the formats.
 
 use core::cell::OnceCell;
 use core::ops::Range;
@@ -13,35 +16,34 @@ use memchr::memchr;
 use powerstream_core::post::{Entities, Format, Index, JsonStr, Post, Readable, Url, User, Value};
 use powerstream_core::stream::{Kind, classify, elements};
 
-/// Which Post a leaf was found in.
+/// The Post in which a leaf was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PostRole {
-    /// The one that was delivered.
+    /// The delivered Post.
     Own,
-    /// The one that it quotes.
+    /// The Post that the delivered one quotes.
     Quoted,
-    /// The one that it repeats.
+    /// The Post that the delivered one retweets.
     Retweeted,
-    /// The one that that one quotes.
+    /// The Post that the retweeted one quotes.
     RetweetedQuoted,
 }
 
-/// Strings of a Post that are read together.
+/// A set of strings of a Post that are read together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Domain {
-    /// Texts, and links as keywords and phrases see them: of the Post, the one that it repeats, and those that they
-    /// quote.
+    /// Texts, and links as keywords and phrases see them, of all four Posts of [`PostRole`].
     Words,
-    /// Texts of the Post and of the one that it repeats.
+    /// Texts of the Post and of the one that it retweets.
     OwnTexts,
-    /// Where links lead, of the same Posts as words.
+    /// Targets of links, of the same Posts as words.
     Links,
-    /// The same and the short links.
+    /// Targets of links and short links.
     AllLinks,
-    /// The titles of the pages there, their first 300 characters.
+    /// Titles of the linked pages, their first 300 characters.
     Titles,
-    /// Their descriptions, the first 1,000 characters.
+    /// Descriptions of the linked pages, their first 1,000 characters.
     Descriptions,
     Bio,
     BioName,
@@ -77,14 +79,14 @@ pub(crate) enum Domain {
     SourceUrl,
 }
 
-/// A string of a Post, or something that stands for one.
+/// A string of a Post, or an id in its place.
 #[derive(Clone, Copy)]
 pub(crate) enum FieldValue<'a> {
     Str(&'a str),
     Json(JsonStr<'a>),
     /// A text in which X writes `&`, `<` and `>` as HTML entities.
     HtmlStr(&'a str),
-    /// The same.
+    /// A JSON text in which X writes `&`, `<` and `>` as HTML entities.
     HtmlJson(JsonStr<'a>),
     Id(u64),
     /// The ids of an annotation's domain and entity.
@@ -92,7 +94,7 @@ pub(crate) enum FieldValue<'a> {
 }
 
 impl<'a> FieldValue<'a> {
-    /// The text as readers see it, in `buffer` where it cannot be lent. Nothing where it is an id.
+    /// Returns the text as readers see it, in `buffer` if it must be decoded. Empty for an id.
     pub(crate) fn read<'b>(self, buffer: &'b mut String) -> &'b str
     where
         'a: 'b,
@@ -125,7 +127,8 @@ impl<'a> FieldValue<'a> {
         }
     }
 
-    /// Returns which characters of the received text these of the [read](Self::read) one are.
+    /// Converts character positions in the [read](Self::read) text to positions in the received
+    /// one.
     pub(crate) fn received(self, characters: Range<usize>) -> Range<usize> {
         let mut readable = match self {
             Self::HtmlStr(text) => Readable::new(text),
@@ -140,13 +143,13 @@ impl<'a> FieldValue<'a> {
     }
 }
 
-/// Called with each string: the Post that it belongs to, its field, and its value.
+/// A function called with each string: its Post, its field, and its value.
 pub(crate) type Visit<'v> = dyn FnMut(PostRole, &'static str, FieldValue<'_>) + 'v;
 
-/// The field that a v2 message would have to hold, where the answer depends on it.
+/// The field that a v2 message lacks, if the result depends on it.
 pub(crate) type Missing = Option<&'static str>;
 
-/// The longest source that is taken apart.
+/// The longest source that is parsed, in bytes.
 const SOURCE_BYTES: usize = 1_024;
 
 const TWEETS: Missing = Some("includes.tweets");
@@ -168,20 +171,20 @@ pub(crate) fn post_of(message: &[u8]) -> Option<Post<'_>> {
     }
 }
 
-/// A Post, and those that it repeats and quotes.
+/// A Post, and the Posts that it retweets and quotes.
 pub(crate) struct Posts<'a> {
-    /// Where there is nothing but a text.
+    /// Set if there is only a text.
     plain: Option<&'a str>,
     post: Post<'a>,
     others: OnceCell<Others<'a>>,
 }
 
-/// Each is indexed once.
+/// The retweeted and quoted Posts. Each is indexed once.
 struct Others<'a> {
     retweeted: Option<Index<'a>>,
     quoted: Option<Index<'a>>,
     retweeted_quoted: Option<Index<'a>>,
-    /// Whether one of them is referred to and not included.
+    /// True if a referenced Post is not included.
     missing_own: bool,
     missing_any: bool,
 }
@@ -201,7 +204,7 @@ impl<'a> Posts<'a> {
             let retweeted_post = self.post.retweeted();
             let retweeted = retweeted_post.map(|post| post.index());
             let quoted = self.post.quoted().map(|post| post.index());
-            // Looked up only if there is one: the search reads the whole Post.
+            // Looked up only if there is one, since the search reads the whole Post.
             let quotes = retweeted.as_ref().is_some_and(|index| index.post().quoted().is_some());
             let retweeted_quoted = retweeted_post.filter(|_| quotes).and_then(|post| post.quoted());
             let missing_own = is_v2 && retweeted.is_none() && self.post.retweeted_id().is_some();
@@ -216,10 +219,10 @@ impl<'a> Posts<'a> {
     }
 }
 
-/// What rules see of them.
+/// The parts of the Posts that rules read.
 pub(crate) struct View<'a> {
     posts: &'a Posts<'a>,
-    /// By role, so that the lists of each are searched once.
+    /// Indexed by role, so that the lists of each Post are searched once.
     entities: [OnceCell<Entities<'a>>; 4],
 }
 
@@ -244,14 +247,14 @@ impl<'a> View<'a> {
         self.others().retweeted.as_ref().map(Index::post)
     }
 
-    /// The Post and the one that it repeats.
+    /// Returns the Post and the one that it retweets.
     pub(crate) fn own(&self) -> impl Iterator<Item = (PostRole, Post<'a>)> + use<'a> {
         [Some((PostRole::Own, self.post())), self.retweeted().map(|post| (PostRole::Retweeted, post))]
             .into_iter()
             .flatten()
     }
 
-    /// The same and those that they quote.
+    /// Returns the Post, the one that it retweets, and those that they quote.
     pub(crate) fn all(&self) -> impl Iterator<Item = (PostRole, Post<'a>)> + use<'a> {
         let Others { quoted, retweeted_quoted, .. } = self.others();
         let quoted = [(PostRole::Quoted, quoted), (PostRole::RetweetedQuoted, retweeted_quoted)];
@@ -259,22 +262,22 @@ impl<'a> View<'a> {
         self.own().chain(quoted)
     }
 
-    /// The entities of one of these Posts.
+    /// Returns the entities of one of these Posts.
     pub(crate) fn entities(&self, source: PostRole, post: Post<'a>) -> Entities<'a> {
         *self.entities[source as usize].get_or_init(|| post.entities())
     }
 
-    /// Those of all.
+    /// Returns the entities of all these Posts.
     fn all_entities(&self) -> impl Iterator<Item = (PostRole, Entities<'a>)> {
         self.all().map(|(source, post)| (source, self.entities(source, post)))
     }
 
-    /// What is missing of the Posts of [`own`](Self::own).
+    /// Returns what is missing of the Posts of [`own`](Self::own).
     pub(crate) fn missing_own(&self) -> Missing {
         TWEETS.filter(|_| self.others().missing_own)
     }
 
-    /// What is missing of the Posts of [`all`](Self::all).
+    /// Returns what is missing of the Posts of [`all`](Self::all).
     pub(crate) fn missing_any(&self) -> Missing {
         TWEETS.filter(|_| self.others().missing_any)
     }
@@ -283,7 +286,7 @@ impl<'a> View<'a> {
         self.others().retweeted.is_some() || self.others().missing_own
     }
 
-    /// The author, or what is missing to know.
+    /// Returns the author, or the field that is missing.
     pub(crate) fn author(&self) -> Result<User<'a>, Missing> {
         self.user(self.post())
     }
@@ -296,12 +299,13 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The same of a field that no v2 user is without.
+    /// Returns what is missing if a field is absent that every v2 user has.
     pub(crate) fn absent_of_user(&self, field: &'static str) -> Missing {
         self.is_v2().then_some(field)
     }
 
-    /// Visits the strings of a domain. Returns what is missing if some string may not have been seen.
+    /// Visits the strings of a domain. Returns what is missing if some string may not have been
+    /// seen.
     pub(crate) fn visit(&self, domain: Domain, visit: &mut Visit<'_>) -> Missing {
         match domain {
             Domain::Words => {
@@ -416,7 +420,8 @@ impl<'a> View<'a> {
                 let Some(lang) = self.post().lang() else { return self.is_v2().then_some("data.lang") };
                 visit(PostRole::Own, "lang", FieldValue::Json(lang));
                 let mut also = |code| visit(PostRole::Own, "lang", FieldValue::Str(code));
-                // What is written for one also stands for the other: see `language.rs` for the codes.
+                // The code for one variant also stands for the other: see `language.rs` for the
+                // codes.
                 if is(lang, "zh-cn") || is(lang, "zh-tw") {
                     also("zh");
                 } else if is(lang, "zh") {
@@ -473,7 +478,7 @@ impl<'a> View<'a> {
             Domain::SourceName | Domain::SourceUrl => {
                 let Some(source) = self.post().source() else { return self.is_v2().then_some("data.source") };
                 let mut buffer = [0; SOURCE_BYTES];
-                // What is longer is no anchor that the service writes.
+                // A longer text is not an anchor that the service writes.
                 let text = if self.is_v2() { None } else { source.unescape(&mut buffer) };
                 let (name, url) = match text.and_then(anchor) {
                     Some((name, url)) => (FieldValue::HtmlStr(name), Some(FieldValue::HtmlStr(url))),
@@ -486,7 +491,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Visits the links as keywords see them. Each is read once, whatever the order of its fields.
+    /// Visits the links as keywords see them. Each is read once, in any order of its fields.
     fn links(&self, source: PostRole, post: Post<'a>, visit: &mut Visit<'_>) {
         let is_v2 = self.is_v2();
         let mut tell = |field, value: Option<Value<'_>>| {
@@ -501,7 +506,7 @@ impl<'a> View<'a> {
             tell("urls.display_url", display);
             tell("urls.unwound.url", if is_v2 { unwound } else { unwound.and_then(|page| page.get("url")) });
         }
-        // v2 has the links of media among the others.
+        // In v2, the links of media are among the other links.
         if !is_v2 {
             for medium in post.media_beside(&entities) {
                 let [short, expanded, display] =
@@ -520,7 +525,7 @@ impl<'a> View<'a> {
         self.missing_any()
     }
 
-    /// A field of the author that v2 leaves out where it is empty.
+    /// Visits a field of the author that v2 leaves out if it is empty.
     fn profile(
         &self,
         field: &'static str,
@@ -575,7 +580,7 @@ impl<'a> View<'a> {
         User::new(user, self.post().format())
     }
 
-    /// The place that the Post was tagged with, unless it is a Retweet.
+    /// Visits the place that the Post was tagged with, unless it is a Retweet.
     pub(crate) fn place(&self, each: impl FnOnce(powerstream_core::post::Place<'a>)) -> Missing {
         if self.is_retweet() {
             return None;
@@ -589,7 +594,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Where X places the author's profile: legacy only.
+    /// Returns the locations that X derives for the author's profile. Only the legacy format has
+    /// them.
     pub(crate) fn profile_locations(&self) -> Result<impl Iterator<Item = Value<'a>> + use<'a>, Missing> {
         if self.is_v2() {
             return Err(Some("user.derived"));
@@ -621,7 +627,7 @@ impl<'a> View<'a> {
 }
 
 impl Domain {
-    /// All of them, by their number.
+    /// All domains, by number.
     pub(crate) const ALL: [Self; 38] = [
         Self::Words,
         Self::OwnTexts,
@@ -663,7 +669,7 @@ impl Domain {
         Self::SourceUrl,
     ];
 
-    /// How many characters of a string are read.
+    /// Returns how many characters of a string are read; `None` for all.
     const fn characters_max(self) -> Option<usize> {
         match self {
             Self::Titles => Some(300),
@@ -672,13 +678,13 @@ impl Domain {
         }
     }
 
-    /// Returns what of a string is read.
+    /// Returns the part of a string that is read.
     pub(crate) fn cut(self, text: &str) -> &str {
         let end = self.characters_max().and_then(|max| text.char_indices().nth(max)).map(|(end, _)| end);
         end.map_or(text, |end| &text[..end])
     }
 
-    /// Whether its strings are compared token by token.
+    /// Returns true if its strings are compared token by token.
     pub(crate) const fn has_tokens(self) -> bool {
         matches!(
             self,
@@ -724,7 +730,7 @@ fn user_name(
     match user {
         Ok(user) => {
             string(source, field, user.screen_name(), visit);
-            // No v2 user is without one.
+            // Every v2 user has a name.
             USERS.filter(|_| is_v2 && user.screen_name().is_none())
         }
         Err(missing) => missing,
@@ -735,7 +741,7 @@ fn is(text: JsonStr<'_>, lower: &str) -> bool {
     text.chars().map(|character| character.to_ascii_lowercase()).eq(lower.chars())
 }
 
-/// The name and the address in the HTML anchor that a legacy Post has for a source.
+/// Returns the text and the address of the HTML anchor that is the source of a legacy Post.
 fn anchor(source: &str) -> Option<(&str, &str)> {
     let (tag, rest) = source.strip_prefix("<a ")?.split_once('>')?;
     let (_, href) = tag.split_once("href=\"")?;
@@ -744,7 +750,8 @@ fn anchor(source: &str) -> Option<(&str, &str)> {
     Some((name, url))
 }
 
-/// An address as `source:` compares it: without its scheme and a slash at its end. The text is folded.
+/// Returns an address as `source:` compares it: without scheme and trailing slash. The text must be
+/// folded.
 pub(crate) fn bare_url(url: &str) -> &str {
     let url = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
     url.strip_suffix('/').unwrap_or(url)

@@ -10,9 +10,9 @@
 //!
 //! ```text
 //!   archive (n -> Post) <-- live: pump -> channels -> readers     a rate, one feed for all
-//!                       <-- window                                recovery: a past time window, then the end
-//!   file                <-- own                                   each connection from the first line
-//!   generator           <-- demand                                no rate: as fast as the client reads
+//!                       <-- window              recovery: a past time window, then the end
+//!   file                <-- own                 each connection from the first line
+//!   generator           <-- demand              no rate: as fast as the client reads
 //! ```
 
 mod archive;

@@ -71,7 +71,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         weight: 30,
         space: " ",
         sentences: &[
-            "The bakery on the corner has moved its opening hour and nobody was told.",
+            "The bakery on the corner has moved its opening hour but its sign has not.",
             "Three trains late this morning, and the fourth one early.",
             "A cat slept on my keyboard and wrote a better plan than mine.",
             "Rain until noon, they said; it is dry and I carry two umbrellas.",

@@ -108,8 +108,8 @@ impl Text {
         text
     }
 
-    /// Returns the `text` of a Post whose whole text is in `extended_tweet`: the first 116 characters that
-    /// readers see, an ellipsis and a link.
+    /// Returns the `text` of a Post whose full text is in `extended_tweet`: the first 116
+    /// characters that readers see, an ellipsis and a link.
     pub(super) fn truncated(&self, rng: &mut Rng) -> Self {
         let mut short = Self::default();
         short.push(head(&self.text, 116));
@@ -120,7 +120,8 @@ impl Text {
         short
     }
 
-    /// Returns `RT @name: ` and the original text, cut to 140 characters that readers see as the service does.
+    /// Returns `RT @name: ` and the original text, cut to 140 visible characters, as the service
+    /// does.
     pub(super) fn retweet(original: &Self, author: &Person) -> Self {
         let mut text = Self::default();
         text.push("RT ");
@@ -149,7 +150,8 @@ impl Text {
     }
 }
 
-/// The first characters of a text as readers see it, in which an entity such as `&amp;` is one: the service cuts there.
+/// Returns the first characters of a text, as the service cuts it. An entity such as `&amp;` counts
+/// as one character.
 fn head(text: &str, characters: usize) -> &str {
     let mut in_entity = false;
     let begins = |(_, char): &(usize, char)| {

@@ -1,5 +1,5 @@
-//! On a reactor in virtual time, whose network does as it is told. A task is polled only once it was woken, by the waker
-//! that it left last: whoever forgets to arrange for that is found stuck.
+//! Tests TCP on a reactor in virtual time with a scripted network. A task is polled only if its
+//! last waker was called, so that a missing wake-up shows as a stuck task.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::format;
@@ -17,10 +17,10 @@ use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use super::*;
 use crate::shutdown::ShutdownHandle;
 
-/// What comes of something, and how long that takes; `None`: it never ends.
+/// The result of an operation, and how long it takes. `None`: it never ends.
 type Fate<T> = Option<(u64, Result<T, io::ErrorKind>)>;
 
-/// What a socket has to read, and when: nothing is the end.
+/// The bytes that a socket receives, and when. No bytes mean the end.
 type Input = VecDeque<(u64, Result<Vec<u8>, io::ErrorKind>)>;
 
 #[derive(Clone)]
@@ -33,9 +33,9 @@ struct World {
     lookups: VecDeque<Fate<Vec<SocketAddr>>>,
     connects: BTreeMap<SocketAddr, Fate<Input>>,
     local: SocketAddr,
-    /// Whether writes are taken.
+    /// Whether writes are accepted.
     writable: bool,
-    /// The runtime does not notice what there is to read.
+    /// If true, the runtime does not notice that bytes are available.
     is_blind: bool,
     open: usize,
     timers_set: usize,
@@ -59,7 +59,7 @@ impl Net {
         })))
     }
 
-    /// The time, and the sockets that are open.
+    /// Returns the time, and the number of open sockets.
     fn state(&self) -> (u64, usize) {
         let world = self.lock();
         (world.millis, world.open)
@@ -84,7 +84,7 @@ impl Net {
         std::mem::take(&mut self.lock().log)
     }
 
-    /// Lets time pass until something wakes the task.
+    /// Advances the time until something wakes the task.
     fn advance(&self, woken: &Woken) {
         while !woken.0.swap(false, Ordering::SeqCst) {
             let mut world = self.lock();
@@ -97,7 +97,7 @@ impl Net {
         }
     }
 
-    /// Polls to the end, with another waker each time.
+    /// Polls a future to its end, with another waker each time.
     fn block_on<T>(&self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         loop {
             let woken = Arc::new(Woken::default());
@@ -110,7 +110,7 @@ impl Net {
 }
 
 impl World {
-    /// Whether `at` has come; if not, the waker is called then.
+    /// Returns true if `at` has passed. Otherwise the waker is called then.
     fn poll(&mut self, at: u64, cx: &Context<'_>) -> Poll<()> {
         if at <= self.millis {
             return Poll::Ready(());
@@ -129,7 +129,7 @@ impl Wake for Woken {
     }
 }
 
-/// Something with a fate.
+/// An operation with a scripted result.
 struct Fated<T> {
     net: Net,
     fate: Fate<T>,
@@ -193,7 +193,7 @@ impl Reactor for Net {
         let mut world = self.lock();
         let now = world.millis;
         world.log.push(format!("{now} resolve {host}:{port}"));
-        let fate = world.lookups.pop_front().expect("a lookup nobody expected");
+        let fate = world.lookups.pop_front().expect("an unexpected lookup");
         let fate = fate.map(|(after, result)| (now + after, result));
         Box::pin(Fated { net: self.clone(), fate, is_met: false, name: "lookup".to_string() })
     }
@@ -203,7 +203,7 @@ impl Reactor for Net {
         let now = world.millis;
         let from = local.map(|local| format!(" from {local}")).unwrap_or_default();
         world.log.push(format!("{now} connect {address}{from}"));
-        let fate = world.connects.get(&address).expect("an address nobody expected").clone();
+        let fate = world.connects.get(&address).expect("an unexpected address").clone();
         let fate = fate.map(|(after, result)| (now + after, result));
         let net = self.clone();
         let connecting = Fated { net: self.clone(), fate, is_met: false, name: address.to_string() };
@@ -257,7 +257,7 @@ impl Reactor for Net {
             return Poll::Pending;
         }
         world.log.push(line);
-        // Bit by bit.
+        // In single bytes.
         Poll::Ready(Ok(bytes.len().div_ceil(2)))
     }
 
@@ -265,7 +265,7 @@ impl Reactor for Net {
         let mut world = self.lock();
         world.timers_set += 1;
         let after = at.saturating_duration_since(world.base);
-        // As runtimes do: rounded up to what their timers can tell apart.
+        // Runtimes round up to the resolution of their timers.
         timer.get_or_insert_default().at = u64::try_from(after.as_nanos().div_ceil(1_000_000)).unwrap();
     }
 
@@ -321,7 +321,7 @@ fn tries_each_address_for_its_share_of_the_time() {
 }
 
 #[test]
-fn reports_the_last_fault_when_no_address_connects() {
+fn reports_the_last_error_when_no_address_connects() {
     let cases: [(Fate<&[&str]>, &str, TransportErrorKind); 6] = [
         (Some((0, Ok(&["127.0.0.1:80", "[::1]:80"]))), "http://localhost", TransportErrorKind::Refused),
         (
@@ -332,7 +332,7 @@ fn reports_the_last_fault_when_no_address_connects() {
         (Some((5, Ok(&[]))), "http://localhost", TransportErrorKind::NoAddress),
         (Some((5, Ok(&["192.0.2.1:80"]))), "http://localhost", TransportErrorKind::NotLoopback),
         (Some((5, Err(io::ErrorKind::Other))), "http://localhost", TransportErrorKind::Resolve),
-        // A literal address is looked up nowhere.
+        // A literal address is not resolved.
         (None, "http://127.0.0.1", TransportErrorKind::Refused),
     ];
     for (fate, url, kind) in cases {
@@ -373,7 +373,7 @@ fn the_deadline_ends_an_attempt_and_a_close_drops_it() {
     let mut tcp = tcp(&net, "http://127.0.0.1");
     assert_eq!(connect(&net, &mut tcp, 700), Ok(None));
     assert_eq!(net.lock().millis, 700);
-    // Whoever looks once more finds the same attempt.
+    // Another poll continues the same attempt.
     assert_eq!(connect(&net, &mut tcp, 700), Ok(None));
     net.block_on(|cx| tcp.poll_close(cx));
     assert_eq!(net.log(), ["0 connect 127.0.0.1:80", "700 dropped 127.0.0.1:80"]);
@@ -381,7 +381,8 @@ fn the_deadline_ends_an_attempt_and_a_close_drops_it() {
 
 #[test]
 fn resolves_once_per_connect_and_ignores_a_stale_answer() {
-    // The first answer comes during the second attempt, and counts; the second during a wait, and does not.
+    // The first answer arrives during the second attempt and is used. The second arrives during a
+    // wait and is ignored.
     let net = Net::new()
         .finds(Some((150, Ok(&["127.0.0.1:80"]))))
         .finds(Some((150, Ok(&["127.0.0.2:80"]))))
@@ -423,17 +424,17 @@ fn sets_one_timer_for_many_moving_deadlines() {
         let read = net.block_on(|cx| tcp.poll_read(cx, &mut buffer, at(nth * 10 + 2_000)));
         assert_eq!(read, Ok(Some(1)));
     }
-    // Silence from 10 s to 12 s.
+    // No bytes from 10 s to 12 s.
     let read = net.block_on(|cx| tcp.poll_read(cx, &mut buffer, at(12_000)));
     assert_eq!((read, net.lock().millis), (Ok(None), 12_000));
     let set = net.lock().timers_set;
     assert!(set <= 8, "{set}");
-    // A deadline that is nearer than what the timer is set to.
+    // A deadline earlier than the timer.
     net.block_on(|cx| tcp.poll_sleep(cx, at(20_000)));
     assert!(net.block_on(|cx| Poll::Ready(tcp.poll_sleep(cx, at(90_000)))).is_pending());
     net.block_on(|cx| tcp.poll_sleep(cx, at(20_001)));
     assert_eq!(net.lock().millis, 20_001);
-    // One that is past, and one that is for ever: the timer has its limits.
+    // A deadline in the past, and one that never passes: the timer has a limit.
     net.block_on(|cx| tcp.poll_sleep(cx, at(0)));
     assert!(net.block_on(|cx| Poll::Ready(tcp.poll_sleep(cx, Instant::from_nanos(u64::MAX)))).is_pending());
     assert_eq!(tcp.armed, Some(at(20_001 + 24 * 60 * 60 * 1_000)));
@@ -476,7 +477,7 @@ fn yields_to_other_tasks_during_a_flood() {
 }
 
 #[test]
-fn reports_errors_as_faults_unless_it_was_shut_down() {
+fn reports_errors_unless_it_was_shut_down() {
     let kinds = [
         (io::ErrorKind::ConnectionReset, Err(TransportErrorKind::Reset)),
         (io::ErrorKind::Interrupted, Ok(None)),
@@ -536,7 +537,8 @@ fn a_shutdown_wakes_every_wait() {
     }
 }
 
-/// A whole life, with each future dropped whenever it has to wait: the events are the same, and nothing is done twice.
+/// Runs a whole session, and drops each future whenever it pends. The events are the same, and no
+/// operation is repeated.
 #[test]
 fn futures_dropped_at_every_await_lose_nothing() {
     let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -563,12 +565,12 @@ fn futures_dropped_at_every_await_lose_nothing() {
         let mut events = Vec::new();
         let mut disconnects = 0;
         while disconnects < 3 {
-            let mut told = |event: Option<SessionEvent<'_>>| {
+            let mut record = |event: Option<SessionEvent<'_>>| {
                 disconnects += u32::from(matches!(event, Some(SessionEvent::Disconnected(_))));
                 format!("{} {:?}", net.lock().millis, event.unwrap())
             };
             let event = if drops {
-                net.block_on(|cx| pin!(driven.next()).poll(cx).map(&mut told))
+                net.block_on(|cx| pin!(driven.next()).poll(cx).map(&mut record))
             } else {
                 let mut next = pin!(driven.next());
                 let woken = Arc::new(Woken::default());
@@ -576,7 +578,7 @@ fn futures_dropped_at_every_await_lose_nothing() {
                 let mut cx = Context::from_waker(&waker);
                 loop {
                     if let Poll::Ready(event) = next.as_mut().poll(&mut cx) {
-                        break told(event);
+                        break record(event);
                     }
                     net.advance(&woken);
                 }

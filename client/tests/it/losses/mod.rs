@@ -1,5 +1,5 @@
-//! Every Post that was lost was created within a reported gap, whatever the path, the reader and
-//! the clocks do; and gaps are no longer than they must be.
+//! Every lost Post was created within a reported gap, for any faults of path, reader and clocks.
+//! Gaps are not longer than necessary.
 
 mod model;
 
@@ -18,18 +18,19 @@ use powerstream_core::time::UnixTime;
 
 use self::model::*;
 
-/// What came of a run, or of several.
+/// The result of one or more runs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     disconnects: u64,
     posts: u64,
     missed: u64,
-    /// Missed, and in no reported gap.
+    /// Missing Posts that are in no reported gap.
     outside: u64,
     gaps: u64,
-    /// Milliseconds within a reported gap.
+    /// Total length of the reported gaps, in milliseconds.
     reported: u64,
-    /// Milliseconds between the sending of what a stream brought last and the next stream.
+    /// Milliseconds from sending the last Post that a stream delivered to the start of the next
+    /// stream.
     missing: u64,
     late: u64,
 }
@@ -63,7 +64,7 @@ impl Sum {
     }
 }
 
-/// What a client reported.
+/// The reports of a client.
 #[derive(Debug, Default)]
 struct Report {
     delivered: HashSet<u64>,
@@ -102,7 +103,7 @@ impl Report {
         sum
     }
 
-    /// Posts created before `until` are due, of each feed from when it began.
+    /// Posts created before `until` are expected, from the start of each feed.
     fn judge(&self, world: &World, begun: &[u64], until: u64, missing: u64) -> Sum {
         let of_feed = world.posts.iter().zip(begun.iter().cycle());
         let due =
@@ -136,7 +137,7 @@ fn run(scene: Scene, seed: u64, lag: u64, backfill: bool) -> Sum {
     let streams = Rc::clone(&line.streams);
     let mut driven = driven(line, &scene, seed, backfill);
     let mut report = Report::default();
-    // Before the client has seen a stream, nothing is missing.
+    // Before the client has connected, no Post counts as missing.
     let mut begun = None;
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -177,7 +178,7 @@ fn run_merged(scene: Scene, seed: u64, lags: &[u64], group: Topology) -> Sum {
     });
     let mut merged = Merged::new(lines.collect(), &WindowConfig::default()).unwrap();
     let mut report = Report::default();
-    // Before a feed has had a stream, nothing of it is missing.
+    // Before a feed has been connected, none of its Posts counts as missing.
     let mut begun = vec![None; lags.len()];
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -219,7 +220,7 @@ const BUSY: Scene = Scene {
     length: 600_000,
 };
 
-/// A scene of this kind, as the seed varies it.
+/// Returns a scene of this kind, with parameters from the seed.
 fn scene(faults: Faults, seed: u64) -> Scene {
     let mut rng = Rng(seed ^ 0xC10C);
     Scene {
@@ -232,8 +233,8 @@ fn scene(faults: Faults, seed: u64) -> Scene {
     }
 }
 
-/// Runs `seeds` seeds; nothing is outside, and a gap is at most three times as long as what is
-/// truly missing, and `margin` milliseconds.
+/// Runs this many seeds. Checks that no Post is lost outside a gap, and that each gap is at most
+/// three times as long as the missing time, plus `margin` milliseconds.
 fn check(what: &str, seeds: u64, margin: u64, run: impl Fn(u64) -> Sum) {
     let mut sum = Sum::default();
     for seed in 0..seeds {

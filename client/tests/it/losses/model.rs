@@ -1,15 +1,15 @@
-//! A model of the service, of the path and of the client's machine, on one virtual clock.
+//! A model of the service, the network path and the client's machine, on one virtual clock.
 //!
-//! - **The service** creates Posts, and sends each over every connection that it had accepted when
-//!   the Post reached that datacenter: after the datacenter's lag and a jitter, so out of order.
-//!   Keep-alives come after an interval without a message.
-//! - **The path** delivers in order and late: it stalls, catches up at once or slowly, holds bytes
-//!   back and flushes them from time to time, adds a constant delay, swallows everything, and is cut
-//!   with what is in it.
-//! - **The client's machine** is stopped (nothing runs, the clock goes on) or suspended (the
-//!   monotonic clock stands still as well), and has a wall clock that is off.
+//! - **The service** creates Posts, and sends each on every connection that it had accepted when
+//!   the Post reached that datacenter. The datacenter's lag and a jitter delay each Post, so they
+//!   are out of order. The service sends keep-alives after an interval without messages.
+//! - **The path** delivers in order but late. It stalls, catches up at once or slowly, holds bytes
+//!   back and flushes them from time to time, adds a constant delay, or drops everything. A cut
+//!   loses the bytes in transit.
+//! - **The client's machine** is stopped (nothing runs, the clock continues) or suspended (the
+//!   monotonic clock stops too). Its wall clock is wrong.
 //!
-//! What was created and what was delivered is known exactly: that is the ground truth.
+//! The ground truth is exact: the model knows all Posts created and delivered.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -60,12 +60,12 @@ pub(super) struct Post {
     pub(super) id: u64,
 }
 
-/// What a run is like.
+/// The parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene {
     /// The mean time between two Posts.
     pub(super) spacing: u64,
-    /// A Post reaches a datacenter up to so much later than another one.
+    /// The largest difference between the times at which a Post reaches two datacenters.
     pub(super) jitter: u64,
     pub(super) keep_alive: u64,
     /// How far the local clock is ahead.
@@ -76,12 +76,12 @@ pub(super) struct Scene {
     pub(super) length: u64,
 }
 
-/// What happens to connections.
+/// The faults of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Faults {
-    /// Stalls, catches up slowly, is cut.
+    /// The path stalls, catches up slowly, and is cut.
     StallAndReset,
-    /// The client is stopped, and the server drops it meanwhile.
+    /// The client is stopped, and the server disconnects it meanwhile.
     Stopped,
     /// The machine is suspended.
     Suspended,
@@ -94,30 +94,30 @@ pub(super) enum Faults {
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// A reset takes what is unread and what is under way with it.
+    /// A reset loses the bytes that are unread or in transit.
     Reset,
-    /// A proxy closes, and takes what is under way with it.
+    /// A proxy closes, and loses the bytes in transit.
     Cut,
-    /// The server closes: everything sent arrives before.
+    /// The server closes. Everything sent arrives before the end.
     Closed,
-    /// Nothing arrives any more, and nothing says so.
+    /// Bytes stop arriving, without an end.
     Silent,
 }
 
-/// What arrives on a connection.
+/// The bytes that arrive on a connection.
 #[derive(Debug)]
 struct Link {
-    /// Bytes with the time at which they arrive; when they were sent, for a whole message.
+    /// Bytes with the time at which they arrive. For a whole message, also the time it was sent.
     arriving: VecDeque<(u64, u64, Vec<u8>)>,
     end: Option<(u64, End)>,
 }
 
-/// Time in which the client does not run.
+/// A time range in which the client does not run.
 #[derive(Clone, Copy, Debug)]
 struct Stop {
     from: u64,
     to: u64,
-    /// The monotonic clock does not run either.
+    /// True if the monotonic clock stops too.
     is_suspend: bool,
 }
 
@@ -170,7 +170,7 @@ impl World {
         Instant::from_nanos((self.now.get() - self.suspended()) * 1_000_000)
     }
 
-    /// Goes on to what happens next; false if nothing does before the end.
+    /// Advances to the next event. Returns false if none happens before the end.
     pub(super) fn advance(&self) -> bool {
         let mut next = self.wake.replace(u64::MAX);
         for stop in self.stops.borrow().iter() {
@@ -187,7 +187,7 @@ impl World {
 
     /// Wakes the client at a time of the monotonic clock.
     fn wait_until(&self, until: Instant) {
-        // Deadlines are of the monotonic clock: later than that where it stands still.
+        // Deadlines use the monotonic clock, so they are later if it stops.
         let until = until.as_nanos().div_ceil(1_000_000).saturating_add(self.suspended());
         self.wake.set(self.wake.get().min(until.max(self.now.get() + 1)));
     }
@@ -202,14 +202,14 @@ impl World {
 #[derive(Debug)]
 pub(super) struct Line {
     world: Rc<World>,
-    /// How late Posts reach this datacenter.
+    /// The delay with which Posts reach this datacenter.
     lag: u64,
     /// Carries every nth Post, from this one on.
     share: (usize, usize),
     link: Option<Link>,
     connects_at: Option<(u64, bool)>,
     request: Vec<u8>,
-    /// When the service accepted each stream, and when what was read last over it was sent.
+    /// When the service accepted each stream, and when the last message read from it was sent.
     pub(super) streams: Rc<RefCell<Vec<(u64, u64)>>>,
 }
 
@@ -226,7 +226,7 @@ impl Line {
         }
     }
 
-    /// The service has the request: everything that this connection will ever bring is known.
+    /// Accepts the request. All bytes of this connection are then determined.
     fn accept(&mut self) {
         let (world, scene) = (Rc::clone(&self.world), self.world.scene);
         let mut rng = world.rng.borrow_mut();
@@ -239,7 +239,7 @@ impl Line {
             .nth(1)
             .map_or(0, |minutes| minutes.split([' ', '&']).next().unwrap().parse::<u64>().unwrap() * 60_000);
 
-        // What the server sends, with its time.
+        // The bytes that the server sends, with their times.
         let sent_at = |post: &Post| {
             let jitter = Rng(post.id ^ self.lag).below(scene.jitter + 1);
             post.created + self.lag + jitter
@@ -294,16 +294,16 @@ impl Line {
     }
 }
 
-/// What the path does with one connection.
+/// The faults of the path on one connection.
 #[derive(Debug)]
 struct Path {
-    /// Nothing passes in these.
+    /// Nothing passes in these time ranges.
     stalls: Vec<(u64, u64)>,
-    /// While it is late the path passes one message every so often.
+    /// While the path is late, it passes one message per this interval.
     dribble: u64,
-    /// Passes what it has at multiples of this.
+    /// The path passes its bytes at multiples of this interval.
     flush: u64,
-    /// From then on everything is so much later.
+    /// From this time on, everything is delayed by this length.
     delay: (u64, u64),
     swallows_from: Option<u64>,
     stop: Option<Stop>,
@@ -331,7 +331,7 @@ impl Path {
         };
         match kind {
             0 => {
-                // Until shortly before the end, or some time before.
+                // Until shortly before the end, or much earlier.
                 let to = end.saturating_sub(rng.pick(&[1, 5, 10, 100, 2_000, 9_000])).max(begun + 2_000);
                 path.stalls = vec![(to.saturating_sub(rng.range(1_000, 22_000)).max(begun + 1_000), to)];
                 path.dribble = rng.pick(&[0, 1, 5, 100, 1_500]);
@@ -353,7 +353,7 @@ impl Path {
         path
     }
 
-    /// When it delivers what reached it at `at`, behind what it delivers at `last`.
+    /// Returns when the path delivers what reached it at `at`, after a delivery at `last`.
     fn arrival(&self, at: u64, last: u64) -> u64 {
         let mut arrival = at.max(last);
         if at >= self.delay.0 {
@@ -422,7 +422,7 @@ impl Io for Line {
                 return Poll::Ready(Err(TransportError::new(TransportErrorKind::Reset)));
             }
         }
-        // What had not arrived when the connection was cut never does.
+        // Bytes in transit at the cut are lost.
         let by = link.end.filter(|(_, end)| *end == End::Cut).map_or(now, |(at, _)| at.min(now));
         let mut length = 0;
         while let Some((at, sent, bytes)) = link.arriving.front_mut() {
@@ -473,12 +473,12 @@ fn text(id: u64) -> String {
     format!(r#"{{"created_at":"Sat Oct 10 20:19:24 +0000 2020","id":{id},"id_str":"{id}","text":"a"}}"#)
 }
 
-/// A message in a chunk of its own.
+/// Encodes a message as one chunk.
 fn line(message: &str) -> Vec<u8> {
     format!("{:x}\r\n{message}\r\n\r\n", message.len() + 2).into_bytes()
 }
 
-/// A time on 14 or 15 November 2023, in which every run lies, as HTTP writes it.
+/// Formats a time on 14 or 15 November 2023 as HTTP does. All runs are on these days.
 fn http_date(unix: u64) -> String {
     let since = unix - 1_699_920_000;
     let (day, seconds) = (since / 86_400, since % 86_400);

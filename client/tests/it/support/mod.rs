@@ -1,4 +1,4 @@
-//! Scripted connections that pend, on one virtual clock that jumps to whatever happens next.
+//! Scripted connections that pend, on one virtual clock that jumps to the next event.
 
 #![allow(dead_code, unreachable_pub, clippy::exhaustive_structs, clippy::exhaustive_enums)]
 
@@ -28,12 +28,12 @@ pub fn post(id: u64) -> String {
     format!(r#"{{"created_at":"Sat Oct 10 20:19:24 +0000 2020","id":{id},"id_str":"{id}","text":"a"}}"#)
 }
 
-/// The same behind a relay that has rounded its `id` to this.
+/// Returns a Post from a relay that rounded its `id` to this value.
 pub fn rounded_post(id: u64, rounded: &str) -> String {
     post(id).replacen(&id.to_string(), rounded, 1)
 }
 
-/// What a relay makes of an `id` near 2^60 that it reads as a double.
+/// Returns an `id` near 2^60 as a relay rounds it that reads it as a double.
 pub const ROUNDED: [&str; 2] = ["1152921504606847000", "1.1529215046068470e+18"];
 
 fn is_whole(message: &[u8], id: u64) -> bool {
@@ -41,26 +41,26 @@ fn is_whole(message: &[u8], id: u64) -> bool {
         || ROUNDED.iter().any(|rounded| message == rounded_post(id, rounded).as_bytes())
 }
 
-/// A message in a chunk of its own.
+/// Encodes a message as one chunk.
 pub fn line(message: &str) -> Vec<u8> {
     format!("{:x}\r\n{message}\r\n\r\n", message.len() + 2).into_bytes()
 }
 
-/// What a server does, with the time in milliseconds.
+/// An action of a server, with the time in milliseconds.
 #[derive(Clone, Debug)]
 pub enum Act {
     Bytes(Vec<u8>),
     Reset,
 }
 
-/// What an attempt to connect meets.
+/// The outcome of a connection attempt.
 #[derive(Clone, Debug)]
 pub enum Attempt {
     Refused,
     Never,
     Open(VecDeque<(u64, Act)>),
-    /// Carries the Posts of a group from when it is connected, for so long; what is sent afterwards never arrives, and after so much more it
-    /// is reset.
+    /// Carries the Posts of a group for a time after the connect. Posts sent later never arrive.
+    /// After a further time it is reset.
     Live {
         group: u64,
         alive: u64,
@@ -68,17 +68,17 @@ pub enum Attempt {
     },
 }
 
-/// When the Post of this number is sent, by every server that carries it.
+/// Returns when every server that carries the Post of this number sends it.
 pub const fn sent_at(number: u64) -> u64 {
     70 * number
 }
 
-/// The id of the Post of this number in a group.
+/// Returns the id of the Post of this number in a group.
 pub const fn id_of(group: u64, number: u64) -> u64 {
     1_000_000 * group + number
 }
 
-/// A stream: its head at once, then these messages at their times.
+/// Returns a stream: its head at once, then these messages at their times.
 pub fn stream<M: AsRef<str>>(messages: impl IntoIterator<Item = (u64, M)>) -> Attempt {
     let head = [(0, Act::Bytes(HEAD.into()))];
     let messages = messages.into_iter().map(|(at, message)| (at, Act::Bytes(line(message.as_ref()))));
@@ -99,13 +99,13 @@ impl Attempt {
     }
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub struct World {
     pub now: Cell<u64>,
-    /// The next moment at which something happens.
+    /// The time of the next event.
     wake: Cell<u64>,
-    /// Every operation pends once before it does anything.
+    /// If true, every operation pends once before it acts.
     pub hesitates: Cell<bool>,
     hesitated: Cell<bool>,
     pub stopped: Cell<bool>,
@@ -130,7 +130,7 @@ pub struct Wire {
     open: Option<VecDeque<(u64, Act)>>,
     has_hesitated: bool,
     pub connects: usize,
-    /// ByteCounts handed over.
+    /// Bytes passed on so far.
     pub fed: Rc<Cell<usize>>,
 }
 
@@ -154,7 +154,7 @@ impl Wire {
         self.has_hesitated
     }
 
-    /// Nothing before then. To ask again is no new operation.
+    /// Pends until then. Polling again is not a new operation.
     fn wait<T>(&mut self, until: u64) -> Poll<T> {
         self.has_hesitated = true;
         self.world.wake.set(self.world.wake.get().min(until));
@@ -294,7 +294,8 @@ pub fn driven_with(wire: Wire, seed: u64, buffer: usize) -> Driver<Vec<u8>, Vec<
     Driver::new(Buffered::new(session, vec![0; buffer]), wire)
 }
 
-/// Connections named `a`, `b` and so on, each with its group and the attempts it meets.
+/// Creates connections named `a`, `b` and so on, each with its group and the outcomes of its
+/// attempts.
 pub fn merged(world: &Rc<World>, lines: impl IntoIterator<Item = (u16, Vec<Attempt>)>) -> Stream {
     let lines = lines.into_iter().zip('a'..).enumerate().map(|(index, ((group, attempts), name))| {
         let wire = Wire::new(world, attempts);
@@ -305,7 +306,7 @@ pub fn merged(world: &Rc<World>, lines: impl IntoIterator<Item = (u16, Vec<Attem
     Merged::new(lines.collect(), &window).unwrap()
 }
 
-/// Waits for what happens next; `false` where nothing does before `limit`, in milliseconds.
+/// Waits for the next event. Returns `false` if none happens before `limit`, in milliseconds.
 pub fn advance(world: &World, limit: u64) -> bool {
     if world.hesitated.take() {
         return true;
@@ -319,7 +320,7 @@ pub fn advance(world: &World, limit: u64) -> bool {
     true
 }
 
-/// Whether a task was woken: by itself, to let others run.
+/// Returns true if a task woke itself, to let others run.
 #[derive(Debug, Default)]
 struct Woken(AtomicBool);
 
@@ -329,7 +330,8 @@ impl Wake for Woken {
     }
 }
 
-/// `milliseconds connection what`, a line for each event; stops before the first that happens after `limit`.
+/// Returns a line `milliseconds connection event` for each event, and stops before the first event
+/// after `limit`.
 pub fn run(merged: &mut Stream, world: &World, limit: u64) -> Vec<String> {
     let log = RefCell::new(Vec::new());
     let woken = Arc::new(Woken::default());

@@ -1,6 +1,6 @@
 //! Random numbers from a seed.
 
-/// SplitMix64: any seed will do.
+/// SplitMix64. Any seed is valid.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

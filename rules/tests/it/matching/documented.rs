@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Filtered Stream: Build a rule; Powerstream: Introduction. What the pages say of their examples, on Posts of our own.
+/// The examples of X's pages (Filtered Stream: Build a rule; Powerstream: Introduction), on
+/// invented Posts.
 #[test]
 fn documented_examples_match_as_documented() {
     let said = post;

@@ -126,7 +126,8 @@ pub(super) fn samples() -> Vec<Case> {
     vec![
         yes("gull sample:100", numbered(1)),
         no("tern sample:100", numbered(1)),
-        // The first number of splitmix64 from seed 0 is 16294208416658607535, as its author publishes.
+        // The first number of splitmix64 from seed 0 is 16294208416658607535, as its author
+        // publishes.
         yes("gull sample:36", numbered(0)),
         no("gull sample:35", numbered(0)),
     ]
@@ -199,7 +200,7 @@ fn fields_missing_from_a_v2_message_give_unknown() {
         ("place:tollesbury", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),
         ("place_country:GB", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),
         ("bounding_box:[0.7 51.7 0.9 51.8]", without(&in_tollesbury(), &["/includes/places"]), UNKNOWN),
-        // The name of whom it answers.
+        // The name of the user that it replies to.
         ("to:5", without(&replying(Some(20), 5, "x"), &["/includes/users"]), YES),
         ("to:x", without(&replying(Some(20), 5, "x"), &["/includes/users"]), UNKNOWN),
     ] {

@@ -136,7 +136,7 @@ fn runs_of_tokens_do_not_contain_the_name_of_an_entity() {
     }
 }
 
-/// The text with `\uXXXX` for the chars from `start` to `end`.
+/// Returns the text with `\uXXXX` for the chars from `start` to `end`.
 fn written(text: &str, start: usize, end: usize) -> String {
     let each = |(index, char): (usize, char)| match char.encode_utf16(&mut [0; 2]) {
         units if (start..end).contains(&index) => {

@@ -1,5 +1,5 @@
-//! What each operator matches: every row of the operator table with Posts that match and Posts that do not, in both
-//! formats; and the examples of X's pages on Posts of our own.
+//! Tests what each operator matches. Every row of the operator table has Posts that match and Posts
+//! that do not, in both formats. The examples of X's pages are tested on invented Posts.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use crate::oracle::matcher::{match_options, truth};
 use crate::oracle::post::{Link, Location, Place, Post, Reply, User, post};
 use crate::oracle::{Options, Truth};
 
-/// The tree of a rule, for whichever product takes it.
+/// Parses a rule for the first product that accepts it.
 fn rule(text: &str) -> Rule {
     let trees =
         [Profile::Powerstream, Profile::FilteredStreamEmbedding].map(|profile| check(text, profile).rule);
@@ -34,7 +34,7 @@ fn rule(text: &str) -> Rule {
         .unwrap_or_else(|| panic!("{text}: {:?}", check(text, Profile::Powerstream)))
 }
 
-/// What the oracle says, once the matcher has said the same.
+/// Returns the value by the oracle, after checking that the matcher agrees.
 fn values(rule: &Rule, message: &Json) -> Truth {
     values_with(rule, message, Options::default())
 }
@@ -73,7 +73,7 @@ fn no(rule: &'static str, post: Post) -> Case {
     Case(rule, post, NO, NO)
 }
 
-/// Every case in both formats, negated too.
+/// Runs each case in both formats, plain and negated.
 fn run(cases: Vec<Case>) {
     for Case(text, post, legacy, v2) in cases {
         let negated = format!("-({text})");

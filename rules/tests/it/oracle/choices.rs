@@ -1,7 +1,7 @@
-//! Where generators take their decisions from: bytes. A fuzzer brings its own; tests make them from a seed, and shrink
-//! a failure by making the bytes fewer and smaller, whatever they stand for.
+//! The source of a generator's decisions: bytes. A fuzzer provides them. Tests generate them from a
+//! seed, and shrink a failure by removing bytes and making them smaller.
 
-/// Decisions, one after the other; once the bytes are used up, the first of what there is to choose from.
+/// A sequence of decisions. Once the bytes are used up, each decision is the first alternative.
 #[derive(Clone, Debug)]
 pub struct Choices<'a> {
     bytes: &'a [u8],
@@ -18,12 +18,12 @@ impl<'a> Choices<'a> {
         *first
     }
 
-    /// A number below `end`, which is at most 256.
+    /// Returns a number below `end`, which is at most 256.
     pub fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()) % end
     }
 
-    /// True once in so many times, never once the bytes are used up.
+    /// Returns true once in `times` calls. Returns false once the bytes are used up.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
     }
@@ -36,18 +36,19 @@ impl<'a> Choices<'a> {
         (0..8).fold(0, |number, _| number << 8 | u64::from(self.byte()))
     }
 
-    /// Whether there is anything left to decide with.
+    /// Returns true if all bytes are used up.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 }
 
-/// Tries a property on as many generated cases; a failure is made small before it is told. The variable
-/// `POWERSTREAM_CASES` takes so many times as many.
+/// Tests a property on this many generated cases. A failing case is shrunk before it is reported.
+///
+/// The environment variable `POWERSTREAM_CASES` multiplies the number of cases.
 ///
 /// # Panics
 ///
-/// If the property fails, with what it says of the smallest case found.
+/// Panics if the property fails, with its message for the smallest failing case.
 pub fn for_all(
     seed: u64,
     cases: usize,

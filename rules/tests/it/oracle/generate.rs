@@ -1,4 +1,4 @@
-//! Rules and Posts that have to do with each other: both are made of few words, so that half of the leaves hold.
+//! Related rules and Posts: both use the same few words, so that half of the leaves are true.
 
 use serde_json::Value as Json;
 
@@ -94,7 +94,7 @@ const IDS: [u64; 6] = [12, 13, 20, 21, 1_592_000_000_000_000_001, 18_446_744_073
 
 const CODES: [&str; 3] = ["GB", "NO", "US"];
 
-/// A text of a few words, now and then of many.
+/// Returns a text of a few words, sometimes of many.
 fn text(choices: &mut Choices<'_>) -> String {
     let most = if choices.once_in(12) { 40 } else { 8 };
     let mut text = String::new();
@@ -149,7 +149,7 @@ fn link(choices: &mut Choices<'_>) -> Link {
     Link { unwound, ..Link::new(short, choices.pick(&HOSTS)) }
 }
 
-/// Not at the edge of any shape of the rules, where the last bit of a sine would decide.
+/// Returns a point. It is never at the edge of a rule's shape, where rounding would decide.
 fn point(choices: &mut Choices<'_>) -> (f64, f64) {
     choices.pick(&[
         (-0.151, 51.503),
@@ -175,7 +175,7 @@ fn place(choices: &mut Choices<'_>) -> Place {
     }
 }
 
-/// A Post, with others in it at most so deep.
+/// Returns a Post, which contains other Posts up to this depth.
 pub fn a_post(choices: &mut Choices<'_>, depth: usize) -> Post {
     let mut made = Post {
         id: if choices.once_in(3) { choices.number() } else { choices.pick(&IDS) },
@@ -227,7 +227,7 @@ pub fn a_post(choices: &mut Choices<'_>, depth: usize) -> Post {
     made
 }
 
-/// An ID is one user: whoever has it is the first that had it.
+/// Makes each id one user: every user with the id of an earlier user is replaced by it.
 fn same_users(post: &mut Post) {
     fn visit(post: &mut Post, known: &mut Vec<User>) {
         let mut one = |user: &mut User| match known.iter().find(|known| known.id == user.id) {
@@ -246,7 +246,7 @@ fn same_users(post: &mut Post) {
     visit(post, &mut known);
 }
 
-/// The message of a Post in one of the formats, some of it left out now and then.
+/// Returns the message of a Post in one of the formats, sometimes with fields left out.
 pub fn a_message(choices: &mut Choices<'_>, post: &Post) -> Json {
     let mut message = match choices.below(5) {
         0 | 1 => post.legacy(),
@@ -309,7 +309,7 @@ pub enum Family {
     FilteredStream,
 }
 
-/// A rule by the grammar, made of leaves that have to do with the Posts above.
+/// Returns a rule that follows the grammar, with leaves that often match the Posts above.
 pub fn a_rule(choices: &mut Choices<'_>, family: Family, depth: usize) -> String {
     let mut out = String::new();
     for branch in 0..=choices.pick(&[0, 0, 1, 2]) {
@@ -333,14 +333,14 @@ pub fn a_rule(choices: &mut Choices<'_>, family: Family, depth: usize) -> String
     out
 }
 
-/// A text in quotes.
+/// Returns the text in quotes.
 fn quoted(text: &str) -> String {
     // An empty one is an error.
     let text = if text.is_empty() { "gull" } else { text };
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// One term.
+/// Returns a term.
 pub fn a_leaf(choices: &mut Choices<'_>, family: Family) -> String {
     let phrase = |choices: &mut Choices<'_>| {
         let mut phrase = String::new();

@@ -5,7 +5,7 @@ use powerstream_rules::Value;
 /// Kilometres.
 const EARTH_RADIUS: f64 = 6_371.008_8;
 
-/// Whether a point lies in a rule's circle or box.
+/// Returns true if a point is in a rule's circle or box.
 pub fn inside(shape: Value, (longitude, latitude): (f64, f64)) -> bool {
     match shape {
         Value::Circle { longitude: x, latitude: y, radius_km } => {
@@ -23,7 +23,7 @@ pub fn inside(shape: Value, (longitude, latitude): (f64, f64)) -> bool {
     }
 }
 
-/// The great circle's distance, by the haversine formula.
+/// Returns the great-circle distance, by the haversine formula.
 fn distance(a: (f64, f64), b: (f64, f64)) -> f64 {
     let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
     let h = half(a.1, b.1) + a.1.to_radians().cos() * b.1.to_radians().cos() * half(a.0, b.0);

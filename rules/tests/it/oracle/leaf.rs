@@ -5,7 +5,7 @@ use powerstream_rules::{Operator, Term, Value};
 use super::view::{Lookup, Post, User};
 use super::{Options, Truth, any, geo, text};
 
-/// The value of a leaf for a Post.
+/// Returns the value of a leaf for a Post.
 pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
     use Operator as O;
     let argument = &*term.text;
@@ -163,18 +163,18 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
     }
 }
 
-/// What is to be said of a field that every Post has: a legacy Post without it is odd, and a v2 Post was sent without
-/// it.
+/// Returns the value of a leaf on an absent field that every Post has. In v2 the field was not
+/// requested.
 fn absent(post: Post<'_>) -> Truth {
     if post.v2 { None } else { Some(false) }
 }
 
-/// True on the Post, or on the one that it repeats.
+/// Returns true if `is_true` is true for the Post or the one that it retweets.
 fn any_own(post: Post<'_>, is_true: impl Fn(Post<'_>) -> Truth) -> Truth {
     any([is_true(post), one(post.retweeted(), &is_true)])
 }
 
-/// The same, or on what one of them quotes.
+/// Returns true as [`any_own`], or if `is_true` is true for a Post that one of them quotes.
 fn any_source(post: Post<'_>, is_true: impl Fn(Post<'_>) -> Truth) -> Truth {
     let with_quoted = |post: Post<'_>| any([is_true(post), one(post.quoted(), &is_true)]);
     any([with_quoted(post), one(post.retweeted(), with_quoted)])
@@ -188,7 +188,7 @@ fn one(post: Lookup<Post<'_>>, is_true: impl Fn(Post<'_>) -> Truth) -> Truth {
     }
 }
 
-/// Whether a text has the word, the emoji or the phrase.
+/// Returns true if a text has the word, the emoji or the phrase.
 fn words(text: &str, term: &Term, options: Options) -> bool {
     let wanted = &*term.text;
     // A bare word that is not exactly one token is the phrase of the same text.
@@ -214,7 +214,7 @@ fn is_text(value: &serde_json::Value, wanted: &str) -> bool {
     value.as_str().is_some_and(|text| text::same(text, wanted))
 }
 
-/// Whether a user has the name or the ID.
+/// Returns true if a user has the name or the ID.
 fn is_user(user: User<'_>, term: &Term, post: Post<'_>) -> Truth {
     let Value::User { id } = term.value else { unreachable!("{term:?}") };
     let by_id = id.is_some() && user.id == id;
@@ -238,7 +238,7 @@ fn author(post: Post<'_>, is_true: impl Fn(User<'_>) -> Truth) -> Truth {
     }
 }
 
-/// Whether a field of the author's profile has the argument's words in a row.
+/// Returns true if a field of the author's profile has the argument's words in sequence.
 fn profile(post: Post<'_>, field: &'static str, wanted: &str) -> Truth {
     author(post, |user| {
         user.object.map_or(absent(post), |_| {
@@ -264,7 +264,7 @@ fn is_language(lang: &str, wanted: &str) -> bool {
     }
 }
 
-/// Of the outer Post, and never of a Retweet.
+/// Tests the place of the outer Post. A Retweet has none.
 fn place(post: Post<'_>, is_true: impl Fn(&serde_json::Value) -> bool) -> Truth {
     if !matches!(post.retweeted(), Lookup::None) {
         return Some(false);
@@ -276,7 +276,7 @@ fn place(post: Post<'_>, is_true: impl Fn(&serde_json::Value) -> bool) -> Truth 
     }
 }
 
-/// Of one of the places where X puts the author's profile, which only legacy Posts have.
+/// Tests the locations that X derives for the author's profile. Only legacy Posts have them.
 fn location(post: Post<'_>, is_true: impl Fn(&serde_json::Value) -> bool) -> Truth {
     if post.v2 {
         return None;
@@ -284,7 +284,7 @@ fn location(post: Post<'_>, is_true: impl Fn(&serde_json::Value) -> bool) -> Tru
     author(post, |user| user.locations().map_or(Some(false), |all| Some(all.iter().any(&is_true))))
 }
 
-/// Whether a medium of one of these kinds was uploaded.
+/// Returns true if the Post has a medium of one of these kinds.
 fn media(post: Post<'_>, kinds: &[&str]) -> Truth {
     any(post.media().into_iter().map(|medium| match medium {
         Lookup::Found(kind) => Some(kind.is_some_and(|kind| kinds.contains(&kind))),
@@ -296,7 +296,7 @@ fn is_post(term: &Term, id: u64) -> bool {
     term.value == Value::Post { id }
 }
 
-/// A URL without scheme and slash at the end.
+/// Returns a URL without its scheme and trailing slash.
 fn bare(url: &str) -> &str {
     let url = url.split_once("://").map_or(url, |(_, rest)| rest);
     url.strip_suffix('/').unwrap_or(url)

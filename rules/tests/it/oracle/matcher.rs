@@ -8,7 +8,7 @@ use super::choices::Choices;
 use super::generate::{Family, a_rule};
 use super::{Options, Truth, value};
 
-/// The same options.
+/// Converts options to the matcher's.
 pub fn match_options(options: Options) -> MatchOptions {
     let mut same = MatchOptions::default();
     same.phrases = if options.phrase_tokens { Phrases::Tokens } else { Phrases::Literal };
@@ -17,7 +17,7 @@ pub fn match_options(options: Options) -> MatchOptions {
     same
 }
 
-/// The same value.
+/// Converts the matcher's value to the oracle's.
 pub fn truth(truth: matcher::Truth) -> Truth {
     match truth {
         matcher::Truth::True => Some(true),
@@ -26,7 +26,7 @@ pub fn truth(truth: matcher::Truth) -> Truth {
     }
 }
 
-/// Any options.
+/// Returns random options.
 pub fn options(choices: &mut Choices<'_>) -> Options {
     Options {
         phrase_tokens: choices.once_in(3),

@@ -1,13 +1,13 @@
-//! The oracle: what a rule means for a Post, a second time and in the plainest way.
+//! The oracle: a second, simple implementation of what a rule means for a Post.
 //!
-//! It walks the tree of a rule over a `serde_json::Value` and asks each leaf, without an index, a scan shared between
-//! leaves, or a shortcut. It is slow and meant to be obvious: the matcher is right where both agree. It shares nothing
-//! with the matcher but the parsed rule, Unicode's tables included: those are of other crates here.
+//! It walks the tree of a rule over a `serde_json::Value` and evaluates each leaf. It has no index,
+//! no scan shared between leaves, and no shortcut. It is slow and meant to be obviously correct. It
+//! shares only the parsed rule with the matcher. Even the Unicode tables come from other crates.
 //!
 //! ```text
-//!   rule ──tree──> value of each node, in post-order        a leaf: true, false, or not to be told (`None`)
+//!   rule ──tree──> value of each node, in post-order    a leaf: true, false, unknown
 //!                        ^
-//!   Post ──view──> sources ──text──> tokens, substrings     own: the Post, the one it repeats; and what each quotes
+//!   Post ──view──> sources ──text──> tokens, substrings
 //! ```
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(unreachable_pub, reason = "shared by tests and fuzz targets alike")]
@@ -38,15 +38,15 @@ pub struct Options {
     pub short_links: bool,
 }
 
-/// True, false, or not to be told from what the message holds.
+/// True, false, or unknown because the message lacks a field.
 pub type Truth = Option<bool>;
 
-/// Whether a message matches a rule. What cannot be told is no match.
+/// Returns true if a message matches a rule. An unknown value is not a match.
 pub fn matches(rule: &Rule, message: &Json, options: Options) -> bool {
     value(rule, message, options) == Some(true)
 }
 
-/// The value of a rule for a message; what is no Post has none but false.
+/// Returns the value of a rule for a message. If the message is not a Post, the value is false.
 pub fn value(rule: &Rule, message: &Json, options: Options) -> Truth {
     let Some(post) = Post::of(message) else { return Some(false) };
     let mut values: Vec<Truth> = Vec::new();
@@ -62,12 +62,12 @@ pub fn value(rule: &Rule, message: &Json, options: Options) -> Truth {
     values.last().copied().flatten()
 }
 
-/// False if one is false, else not to be told if one is not.
+/// Returns false if an operand is false, else unknown if one is unknown.
 pub fn all(values: impl IntoIterator<Item = Truth>) -> Truth {
     any(values.into_iter().map(|value| value.map(|value| !value))).map(|value| !value)
 }
 
-/// True if one is true, else not to be told if one is not.
+/// Returns true if an operand is true, else unknown if one is unknown.
 pub fn any(values: impl IntoIterator<Item = Truth>) -> Truth {
     let mut result = Some(false);
     for value in values {

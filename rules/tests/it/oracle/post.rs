@@ -1,7 +1,7 @@
-//! Posts of the tests' own making: one description, written in both formats.
+//! Invented Posts: one description, written in both formats.
 //!
-//! The names and texts are invented. What the formats do not share is in the one that has it only: places of a profile
-//! in legacy, annotations and affiliations in v2.
+//! Fields that only one format has are written only in that format: profile locations in legacy,
+//! annotations and affiliations in v2.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -174,7 +174,7 @@ impl Link {
     }
 }
 
-/// A Post with this text, by nobody in particular.
+/// Creates a Post with this text, and an arbitrary author.
 pub fn post(text: &str) -> Post {
     Post {
         id: 1_592_000_000_000_000_001,
@@ -200,7 +200,7 @@ pub fn post(text: &str) -> Post {
 }
 
 impl Post {
-    /// As a legacy Post, which is the whole message.
+    /// Writes a legacy Post, which is the whole message.
     pub fn legacy(&self) -> Json {
         let mut links: Vec<Json> = Vec::new();
         let mut media: Vec<Json> = Vec::new();
@@ -302,12 +302,12 @@ impl Post {
         self.quoted.is_some() || self.retweeted.as_ref().is_some_and(|inner| inner.quoted.is_some())
     }
 
-    /// As a v2 message with everything included.
+    /// Writes a v2 message with all objects included.
     pub fn v2(&self) -> Json {
         self.v2_with(false)
     }
 
-    /// The same with the names that the service's schemas have since 2026.
+    /// Writes a v2 message with the names that the service's schemas have since 2026.
     pub fn v2_new(&self) -> Json {
         self.v2_with(true)
     }

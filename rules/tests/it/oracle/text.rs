@@ -4,7 +4,7 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// NFC, then simple case folding.
+/// Applies NFC, then simple case folding.
 pub fn normal(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -14,13 +14,13 @@ pub fn normal(text: &str) -> String {
     text.nfc().map(fold).collect()
 }
 
-/// What readers see of a text in which X escapes these three characters.
+/// Returns the text that readers see: X escapes these three characters.
 pub fn readable(text: &str) -> String {
     // The ampersand last, so that what it makes is not decoded again.
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// Whether both are the same but for case and composition.
+/// Returns true if the texts differ only in case and composition.
 pub fn same(a: &str, b: &str) -> bool {
     normal(a) == normal(b)
 }
@@ -28,17 +28,17 @@ pub fn same(a: &str, b: &str) -> bool {
 /// What a character of a text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// To no token.
+    /// Part of no token.
     Separator,
-    /// To a word.
+    /// Part of a word.
     Word,
-    /// To a token of its own, which begins here.
+    /// The start of an emoji, which is a separate token.
     Emoji,
-    /// The same, not its beginning.
+    /// A later part of an emoji.
     EmojiRest,
 }
 
-/// The characters of a text, normalised, each with what it belongs to.
+/// Returns the normalized characters of a text, each with the kind of token it belongs to.
 pub fn parts(text: &str) -> Vec<(char, Part)> {
     let normal = normal(text);
     if normal.is_ascii() {
@@ -48,7 +48,8 @@ pub fn parts(text: &str) -> Vec<(char, Part)> {
     let mut parts = Vec::new();
     for cluster in normal.graphemes(true) {
         let is_emoji = cluster.chars().any(is_pictograph);
-        // A letter with a lone skin tone stays in its word; a symbol in front of a pictograph is part of it.
+        // A letter with a lone skin tone stays in its word. A symbol before a pictograph is part of
+        // its cluster.
         let begins = if cluster.starts_with(|c| builds_tokens(c) && !is_pictograph(c)) {
             cluster.chars().position(is_pictograph)
         } else {
@@ -92,7 +93,7 @@ fn builds_tokens(c: char) -> bool {
     )
 }
 
-/// The tokens of a text.
+/// Returns the tokens of a text.
 pub fn tokens(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut before = Part::Separator;
@@ -114,19 +115,19 @@ pub fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// Whether the tokens of `wanted` occur in a row in `text`.
+/// Returns true if the tokens of `wanted` occur in sequence in `text`.
 pub fn in_a_row(text: &str, wanted: &str) -> bool {
     let (tokens, wanted) = (tokens(text), tokens(wanted));
     !wanted.is_empty() && tokens.windows(wanted.len()).any(|some| some == wanted)
 }
 
-/// Whether `text` holds `wanted`, wherever tokens begin and end.
+/// Returns true if `text` contains `wanted`, regardless of token boundaries.
 pub fn holds(text: &str, wanted: &str) -> bool {
     normal(text).contains(&normal(wanted))
 }
 
-/// Whether `phrase` occurs literally: a blank is any white space, and a word at its beginning or end is no piece of a
-/// longer one, nor a joiner there a piece of an emoji.
+/// Returns true if `phrase` occurs literally. A blank matches any white space. A word at its start
+/// or end must not be a piece of a longer word, nor a joiner there a piece of an emoji.
 pub fn literal(text: &str, phrase: &str) -> bool {
     let (text, phrase) = (parts(text), parts(phrase));
     let (Some(first), Some(last)) = (phrase.first(), phrase.last()) else { return false };
@@ -144,8 +145,8 @@ pub fn literal(text: &str, phrase: &str) -> bool {
     })
 }
 
-/// Whether the words of `wanted` stand near each other, each at a place of its own, as Lucene's sloppy phrases: what
-/// each is off from its place in the phrase differs by `distance` at most.
+/// Returns true if the words of `wanted` are near each other, as in Lucene's sloppy phrases. Each
+/// needs its own position. The offsets to the positions in the phrase differ by `distance` at most.
 pub fn near(text: &str, wanted: &str, distance: u8) -> bool {
     let (tokens, wanted) = (tokens(text), tokens(wanted));
     // Neither is needed for the answer, and trying everything may take for ever.
@@ -177,7 +178,7 @@ fn near_from(tokens: &[String], wanted: &[String], distance: usize, places: &mut
     false
 }
 
-/// Whether a keyword is of a script that is written without blanks.
+/// Returns true if a keyword is in a script without blanks between words.
 pub fn is_unsegmented(keyword: &str) -> bool {
     keyword.chars().any(|c| {
         matches!(c,
@@ -188,7 +189,7 @@ pub fn is_unsegmented(keyword: &str) -> bool {
     })
 }
 
-/// The first characters of a text.
+/// Returns the first characters of a text.
 pub fn start(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }

@@ -1,8 +1,9 @@
 //! A Post of either format as the rule language sees it.
 //!
-//! What a message lacks: a legacy Post holds all that there is, so that an absent field is an empty one. A v2 Post
-//! holds what was asked for, and leaves out what is empty. Of its fields those can be told from unasked ones that no
-//! Post is without ([`Post::lang`], [`User::counts`]), and what is referred to and not included ([`Lookup::Missing`]).
+//! A legacy Post has all fields, so an absent field is empty. A v2 Post has only the requested
+//! fields and leaves out empty ones. A field is known to be unrequested only if every Post has it
+//! ([`Post::lang`], [`User::counts`]), or if a referenced object is not included
+//! ([`Lookup::Missing`]).
 
 use serde_json::Value as Json;
 
@@ -53,7 +54,7 @@ fn string(value: &Json) -> Option<&str> {
     value.as_str()
 }
 
-/// An ID, as a string of digits or as a number.
+/// Parses an ID, written as a string of digits or as a number.
 fn id(value: &Json) -> Option<u64> {
     match value {
         Json::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
@@ -71,7 +72,7 @@ fn first_list<'a>(values: impl IntoIterator<Item = &'a Json>) -> &'a [Json] {
 }
 
 impl<'a> Post<'a> {
-    /// The Post of a message: an object, or an array of one.
+    /// Returns the Post of a message: an object, or an array of one.
     pub fn of(message: &'a Json) -> Option<Self> {
         let message = match message {
             Json::Array(one) => one.first()?,
@@ -109,7 +110,7 @@ impl<'a> Post<'a> {
         if note.is_object() { note } else { &self.value["note_post"] }
     }
 
-    /// As readers see it, whatever X escapes.
+    /// Returns the text as readers see it.
     pub fn text(&self) -> String {
         let texts = if self.v2 {
             [&self.note()["text"], &self.value["text"], &NULL]
@@ -153,12 +154,12 @@ impl<'a> Post<'a> {
         !self.urls().is_empty()
     }
 
-    /// For each link what it leads to in the end: a field of the page there.
+    /// Returns a field of the page that a link finally leads to.
     fn unwound(&self, url: &'a Json, legacy: &str, v2: &str) -> Option<&'a str> {
         string(if self.v2 { &url[v2] } else { &url["unwound"][legacy] })
     }
 
-    /// The links as keywords see them, those of media included.
+    /// Returns the links as keywords see them, including those of media.
     pub fn links(&self) -> Vec<&'a str> {
         let mut links = Vec::new();
         for url in self.urls() {
@@ -177,7 +178,7 @@ impl<'a> Post<'a> {
         links
     }
 
-    /// The links as `url:` and `url_contains:` see them.
+    /// Returns the links as `url:` and `url_contains:` see them.
     pub fn link_targets(&self, short: bool) -> Vec<&'a str> {
         let mut links = Vec::new();
         for url in self.urls() {
@@ -207,7 +208,7 @@ impl<'a> Post<'a> {
         ])
     }
 
-    /// What was uploaded.
+    /// Returns the uploaded media.
     pub fn media(&self) -> Vec<Lookup<Kind<'a>>> {
         if !self.v2 {
             return self.legacy_media().iter().map(|medium| Lookup::Found(string(&medium["type"]))).collect();
@@ -234,7 +235,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// A user of whom v2 gives the ID.
+    /// Returns a user of which v2 gives only the id.
     pub fn user_by_id(&self, id: u64) -> User<'a> {
         match self.included(&["users"], id) {
             Some(object) => User { id: Some(id), ..self.user(object) },
@@ -242,7 +243,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The author.
+    /// Returns the author.
     pub fn author(&self) -> Lookup<User<'a>> {
         if !self.v2 {
             let user = &self.value["user"];
@@ -259,7 +260,7 @@ impl<'a> Post<'a> {
             .and_then(|reference| id(&reference["id"]))
     }
 
-    /// The ID of the Post that this one replies to.
+    /// Returns the ID of the Post that this one replies to.
     pub fn in_reply_to(&self) -> Option<u64> {
         if self.v2 {
             return self.reference("replied_to");
@@ -267,7 +268,7 @@ impl<'a> Post<'a> {
         self.legacy_id("in_reply_to_status_id_str", "in_reply_to_status_id")
     }
 
-    /// The user that this Post replies to.
+    /// Returns the user that this Post replies to.
     pub fn in_reply_to_user(&self) -> Option<User<'a>> {
         if self.v2 {
             return id(&self.value["in_reply_to_user_id"]).map(|id| self.user_by_id(id));
@@ -291,7 +292,7 @@ impl<'a> Post<'a> {
         found.map_or(Lookup::Missing, |value| Lookup::Found(Self { value, ..*self }))
     }
 
-    /// The Post that this one repeats.
+    /// Returns the Post that this one retweets.
     pub fn retweeted(&self) -> Lookup<Self> {
         self.other("retweeted_status", "retweeted")
     }
@@ -300,7 +301,7 @@ impl<'a> Post<'a> {
         if self.v2 { self.reference("retweeted") } else { self.retweeted().found()?.id() }
     }
 
-    /// The Post that this one quotes.
+    /// Returns the Post that this one quotes.
     pub fn quoted(&self) -> Lookup<Self> {
         self.other("quoted_status", "quoted")
     }
@@ -313,7 +314,7 @@ impl<'a> Post<'a> {
         string(&self.value["lang"])
     }
 
-    /// Name and URL of the application.
+    /// Returns name and URL of the application.
     pub fn source(&self) -> Option<(String, Option<String>)> {
         let source = string(&self.value["source"])?;
         if self.v2 {
@@ -351,7 +352,7 @@ impl<'a> Post<'a> {
         found.map_or(Lookup::Missing, Lookup::Found)
     }
 
-    /// The corners of a place.
+    /// Returns the corners of a place.
     pub fn corners(&self, place: &'a Json) -> Vec<(f64, f64)> {
         if !self.v2 {
             let corners = list(&place["bounding_box"]["coordinates"][0]).iter();
@@ -373,7 +374,7 @@ impl<'a> Post<'a> {
         self.legacy_id("conversation_id_str", "conversation_id")
     }
 
-    /// Domain, entity and the entity's name of each annotation.
+    /// Returns domain, entity and the entity's name of each annotation.
     pub fn annotations(&self) -> Vec<(Option<u64>, Option<u64>, Option<&'a str>)> {
         let annotation = |one: &'a Json| {
             (id(&one["domain"]["id"]), id(&one["entity"]["id"]), string(&one["entity"]["name"]))
@@ -399,7 +400,7 @@ impl<'a> User<'a> {
         v2_keys.iter().find_map(|key| object["public_metrics"][*key].as_u64())
     }
 
-    /// The IDs of the accounts that this one is affiliated with.
+    /// Returns the IDs of the accounts that this one is affiliated with.
     pub fn affiliations(&self) -> Option<Vec<u64>> {
         let ids = &self.object?["affiliation"]["user_id"];
         Some(match ids {

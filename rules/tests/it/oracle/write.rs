@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::choices::Choices;
 
-/// A value as bytes; order of keys, blanks and escapes by choice.
+/// Writes a value as bytes, with random order of keys, blanks and escapes.
 pub fn json(choices: &mut Choices<'_>, value: &Json) -> Vec<u8> {
     let style = Style {
         blanks: choices.once_in(4),
@@ -22,7 +22,7 @@ struct Style {
     blanks: bool,
     /// Keys from the last to the first.
     turned: bool,
-    /// Fields that nobody knows, with names that are known elsewhere inside.
+    /// Unknown fields, which contain known names inside.
     strangers: bool,
     /// 0: what must be; 1: all beyond ASCII too; 2: everything.
     escapes: usize,
