@@ -1,4 +1,4 @@
-//! How a server is reached: the options of all commands that connect to one, and what they make of a configuration.
+//! The options of all commands that connect to a server, and the configuration they give.
 
 pub(crate) mod named;
 mod proxy;
@@ -27,31 +27,33 @@ ALL_PROXY) names a proxy and NO_PROXY does not exempt the server, https goes thr
 names in lower case come first. NO_PROXY takes names (x.com, .x.com and *.x.com: it and all below), addresses, networks
 (10.0.0.0/8), each with or without :PORT, and * for all.";
 
-/// How a server is reached.
+/// How to reach a server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectionOptions {
-    /// Where the service is: scheme, host and port; the endpoint adds the path. http:// is for this machine only
+    /// The service: scheme, host and port; the endpoint adds the path. http:// is for this machine
+    /// only
     #[arg(long, value_name = "URL", default_value = "https://api.x.com")]
     pub(crate) base_url: String,
 
-    /// The Host field, where the base URL is a tunnel or proxy on this machine to the real server [default: as the
-    /// base URL has it]
+    /// The Host field, if the base URL is a tunnel or proxy on this machine to the real server
+    /// [default: the host of the base URL]
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
 
-    /// CAs to trust besides those of the system, as PEM: that of a proxy which decrypts TLS, or of a simulator
+    /// Trust the CAs in this PEM file too: that of a proxy that decrypts TLS, or of a simulator
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// The server's address, whatever its name resolves to: of every connection, or of the one by that name
+    /// Connect to this address instead of resolving the host: for all connections, or for the named
+    /// one
     #[arg(long, value_name = "[NAME=]IP:PORT")]
     resolve: Vec<Named<SocketAddr>>,
 
-    /// The address of this machine to connect from: every connection, or the one by that name
+    /// Connect from this address of this machine: for all connections, or for the named one
     #[arg(long, value_name = "[NAME=]IP")]
     local_address: Vec<Named<IpAddr>>,
 
-    /// The longest time that connecting may take, TLS and a proxy included [default: 10s]
+    /// The longest time to connect, including TLS and a proxy [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     connect_timeout: Option<Duration>,
 
@@ -61,8 +63,8 @@ pub(crate) struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// Checks that values for a connection by name are for one of these, and warns of exemptions from the proxy that
-    /// exempt nothing.
+    /// Checks that values for named connections name one of these. Warns of `NO_PROXY` entries that
+    /// match nothing.
     pub(crate) fn check(&self, names: &[&str]) -> Result<(), Failure> {
         let named = self.resolve.iter().map(|named| ("--resolve", &named.name));
         let named = named.chain(self.local_address.iter().map(|named| ("--local-address", &named.name)));
@@ -79,7 +81,7 @@ impl ConnectionOptions {
         Ok(())
     }
 
-    /// Builds the configuration of the connection of this name to a server at `base_url`.
+    /// Builds the configuration of the named connection to the server at `base_url`.
     pub(crate) fn configure(
         &self,
         builder: ConfigBuilder,
@@ -93,7 +95,7 @@ impl ConnectionOptions {
         }
     }
 
-    /// The same without a proxy, whatever the environment says.
+    /// Builds the same without a proxy, regardless of the environment.
     pub(crate) fn configure_direct(
         &self,
         builder: ConfigBuilder,
@@ -116,12 +118,12 @@ impl ConnectionOptions {
         build(builder)
     }
 
-    /// Loads the token. Returns its bytes too, to be hashed and nothing else.
+    /// Loads the token. Also returns its bytes, which may only be hashed.
     pub(crate) fn token(&self) -> Result<(Token, Zeroizing<Vec<u8>>), Failure> {
         token::load(self.token_file.as_deref())
     }
 
-    /// The CAs to trust, where they are not just those that the system trusts.
+    /// Returns the trust roots if `--ca` adds to those of the system.
     pub(crate) fn trust(&self) -> Result<Option<TlsConfig>, Failure> {
         let Some(path) = &self.ca else { return Ok(None) };
         let fail = |text| Failure::new(Exit::Failed, text);
@@ -132,10 +134,10 @@ impl ConnectionOptions {
     }
 }
 
-/// Builds a configuration, and reports what is wrong by the option's name.
+/// Builds a configuration. Errors name the option.
 pub(crate) fn build(builder: ConfigBuilder) -> Result<Config, Failure> {
     builder.build().map_err(|error| {
-        // The base URL may hold a password: it is not quoted.
+        // The base URL may hold a password, so it is not printed.
         let option = match error {
             InvalidConfig::Partition { partitions } => {
                 return usage(format!(
@@ -155,7 +157,7 @@ pub(crate) fn build(builder: ConfigBuilder) -> Result<Config, Failure> {
     })
 }
 
-/// The value for the connection of this name: its own, or everyone's.
+/// Returns the value for the named connection: its own, or the one for all.
 fn value<T: Copy>(values: &[Named<T>], name: &str) -> Option<T> {
     let of = |wanted: Option<&str>| values.iter().rfind(|named| named.name.as_deref() == wanted);
     of(Some(name)).or_else(|| of(None)).map(|named| named.value)

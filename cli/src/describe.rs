@@ -1,9 +1,9 @@
-//! What a message is, as a short stable name for programs, and which Post: the one place in the tool that asks.
+//! The kind of a message as a short stable name, and its Post id. All commands use this module.
 
 use powerstream_core::stream::{Classification, Kind, PostId, System, classify, elements};
 
-/// The kind of a message, and its id where it is a Post. An array of exactly one Post, which is how the documentation
-/// shows Posts, is that Post.
+/// The kind of a message, and the id if it is a Post. An array with exactly one Post, as in the
+/// documentation's sample, counts as that Post.
 pub(crate) fn describe(message: &[u8]) -> (&'static str, Option<PostId>) {
     let class = classify(message);
     if class.kind == Kind::Array
@@ -14,7 +14,7 @@ pub(crate) fn describe(message: &[u8]) -> (&'static str, Option<PostId>) {
     (name(&class.kind), class.post_id)
 }
 
-/// The Post in an array that holds nothing else.
+/// Returns the Post of an array with one element.
 fn sole_post(array: &[u8]) -> Option<Classification> {
     let mut elements = elements(array);
     let element = elements.next()?.ok()?;
@@ -24,7 +24,7 @@ fn sole_post(array: &[u8]) -> Option<Classification> {
     Some(classify(element)).filter(Classification::is_post)
 }
 
-/// The name of a kind.
+/// Returns the name of a kind.
 pub(crate) const fn name(kind: &Kind) -> &'static str {
     match kind {
         Kind::Post { .. } => "post",
@@ -42,7 +42,7 @@ pub(crate) const fn name(kind: &Kind) -> &'static str {
         Kind::Compliance { .. } => "compliance",
         Kind::UserStream => "user_stream",
         Kind::Malformed(_) => "malformed",
-        // `Kind::Unknown`, and what a newer core may tell apart.
+        // `Kind::Unknown`, and kinds that a newer core may add.
         _ => "unknown",
     }
 }

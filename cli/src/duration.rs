@@ -1,10 +1,10 @@
-//! Lengths of time as people write them on a command line: `500ms`, `10s`, `1.5h`.
+//! Lengths of time on the command line: `500ms`, `10s`, `1.5h`.
 
 use std::time::Duration;
 
 const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
 
-/// Reads a length: a decimal number and a unit, nothing else. A number alone could mean anything, so it is refused.
+/// Parses a length: a decimal number and a unit. A number without a unit is refused as ambiguous.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// As [`parse`], for lengths that cannot be zero.
+/// Parses a length above zero. See [`parse`].
 pub(crate) fn parse_some(text: &str) -> Result<Duration, String> {
     let length = parse(text)?;
     if length.is_zero() { Err(String::from("expected more than zero")) } else { Ok(length) }

@@ -1,4 +1,4 @@
-//! How the tool ends: its exit codes, and what it says on standard error.
+//! Exit codes and error messages.
 
 use std::process::ExitCode;
 use std::{io, thread};
@@ -6,20 +6,20 @@ use std::{io, thread};
 use crate::log;
 use crate::system::explained;
 
-/// The exit codes, for scripts to rely on.
+/// The exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(dead_code, reason = "the whole contract in one place, also what clap itself gives")]
 pub(crate) enum Exit {
-    /// What was asked for is done. A reader of the output that has had enough (`| head`) counts as that.
+    /// Success. Also if the reader of the output closed it (`| head`).
     Done = 0,
-    /// It failed.
+    /// Failure.
     Failed = 1,
-    /// The command line is not allowed. Mostly given by clap.
+    /// Wrong usage. Mostly reported by clap.
     Usage = 2,
     /// The input ended early.
     Incomplete = 3,
-    /// The token is missing or refused.
+    /// The token is missing or was refused.
     NotAuthorised = 4,
 }
 
@@ -29,21 +29,22 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a subcommand could not go on, with the code to end with.
+/// Why a subcommand failed, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
-    /// What was wrong, where, and what to do: one line. `None`: nobody is left to be told.
+    /// One line: what was wrong, where, and what to do. `None` prints nothing.
     message: Option<String>,
 }
 
 impl Failure {
-    /// A failure to be told as `powerstream: message`. The stranger's text in it must be escaped already.
+    /// Creates a failure that is printed as `powerstream: message`. Received text in it must be
+    /// escaped already.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: Some(message.into()) }
     }
 
-    /// A failure to write to standard output. A closed pipe is how readers say that they have enough, not an error.
+    /// Creates the failure of a write to standard output. A closed pipe is not an error.
     pub(crate) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self { exit: Exit::Done, message: None };
@@ -51,7 +52,7 @@ impl Failure {
         Self::new(Exit::Failed, format!("cannot write to standard output: {}", explained(error)))
     }
 
-    /// Tells it, and returns the code to end with.
+    /// Prints the failure, and returns its exit code.
     pub(crate) fn report(self) -> Exit {
         if let Some(message) = &self.message {
             complain(message);
@@ -65,7 +66,7 @@ pub(crate) fn complain(message: &str) {
     log::write(format!("powerstream: {message}\n").into_bytes());
 }
 
-/// Starts a thread that is not waited for: the process may end before it does.
+/// Starts a thread. The process may end before it.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     match thread::Builder::new().name(String::from(name)).spawn(run) {
         Ok(_) => Ok(()),

@@ -1,6 +1,7 @@
-//! Files that the tool reads, and what editors and shells put in front of them.
+//! Input files, including the byte order marks that some editors and shells write.
 //!
-//! A byte order mark in front is left out. UTF-16, which some Windows tools write, is refused by name.
+//! A leading byte order mark is skipped. UTF-16, which some Windows tools write, is refused by
+//! name.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,10 +10,10 @@ use std::path::Path;
 use crate::system::explained;
 use crate::text::Printable;
 
-/// UTF-8's byte order mark.
+/// The byte order mark in UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A file that is read from its start, or standard input.
+/// An open file, or standard input.
 pub(crate) struct Input {
     reader: WithoutMark<Box<dyn Read>>,
     name: String,
@@ -30,12 +31,12 @@ impl Input {
         Ok(Self { reader: WithoutMark::new(reader), name })
     }
 
-    /// What messages call it.
+    /// Returns the name for messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Says that it could not be read to its end.
+    /// Returns the message for a failed read.
     pub(crate) fn failed(&self, error: &io::Error) -> String {
         format!("cannot read {}: {}", self.name, explained(error))
     }
@@ -47,7 +48,7 @@ impl Read for Input {
     }
 }
 
-/// Reads all of a file; `-` is standard input.
+/// Reads a whole file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut input = Input::open(path)?;
     let mut bytes = Vec::new();
@@ -55,7 +56,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Reads all of a file of text; `-` is standard input.
+/// Reads a whole text file; `-` is standard input.
 pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     String::from_utf8(read(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to() + 1;
@@ -63,7 +64,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     })
 }
 
-/// What messages call a file.
+/// Returns the name of a file for messages.
 pub(crate) fn name(path: &Path) -> String {
     if path.as_os_str() == "-" {
         return String::from("standard input");
@@ -71,12 +72,12 @@ pub(crate) fn name(path: &Path) -> String {
     Printable { bytes: path.as_os_str().as_encoded_bytes(), characters_max: 4_096 }.to_string()
 }
 
-/// A reader whose byte order mark is left out.
+/// A reader that skips a leading byte order mark.
 struct WithoutMark<R> {
     inner: R,
-    /// The first bytes, read to find out whether they are a mark.
+    /// The first bytes, which may be a mark.
     first: [u8; MARK.len()],
-    /// Where those that are not handed over yet start and end.
+    /// The range of them that has not been returned yet.
     start: usize,
     end: usize,
     is_decided: bool,
@@ -87,7 +88,7 @@ impl<R: Read> WithoutMark<R> {
         Self { inner, first: [0; MARK.len()], start: 0, end: 0, is_decided: false }
     }
 
-    /// Reads on while the first bytes may be a mark.
+    /// Reads until the first bytes are known to be a mark or not.
     fn decide(&mut self) -> io::Result<()> {
         while !self.is_decided {
             let count = self.inner.read(&mut self.first[self.end..])?;
@@ -123,7 +124,7 @@ impl<R: Read> Read for WithoutMark<R> {
 mod tests {
     use super::*;
 
-    /// Gives so many bytes a read, and is interrupted before each.
+    /// Returns this many bytes per read, and is interrupted before each.
     struct Pieces<'a>(&'a [u8], usize, bool);
 
     impl Read for Pieces<'_> {

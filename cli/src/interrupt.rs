@@ -1,7 +1,8 @@
-//! SIGINT (Ctrl-C), SIGTERM and SIGHUP: the first asks for an end, the second does not ask.
+//! SIGINT (Ctrl-C), SIGTERM and SIGHUP. The first one requests a clean end; the second one exits at
+//! once.
 //!
-//! A signal that is ignored when the tool starts stays ignored: `nohup` ignores SIGHUP, and shells without job control
-//! ignore SIGINT for commands in the background.
+//! A signal that is ignored when the tool starts stays ignored. `nohup` ignores SIGHUP. Shells
+//! without job control ignore SIGINT for background commands.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -13,16 +14,16 @@ use tokio::runtime::{Builder, Runtime};
 use crate::exit::{Exit, Failure};
 use crate::system::explained;
 
-/// The exit code where SIGINT does not ask, as shells have it.
+/// The exit code after SIGINT, as in shells.
 pub(crate) const INTERRUPTED: i32 = exit_code(SIGINT);
 
-/// The time for a clean end. Whatever holds the end up for longer, such as a blocked standard error, would hold it up
-/// for ever.
+/// The time for a clean end. Longer blocks, such as a standard error that is never read, would last
+/// forever.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const SIGINT: i32 = 2;
 
-/// Has `end` called, on a separate thread, when the user asks for the end. May be called once.
+/// Calls `end` on a separate thread when the user requests the end. May be called once.
 pub(crate) fn on_interrupt(end: impl Fn() + Send + 'static) -> Result<(), Failure> {
     listen(end).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot listen for signals: {}", explained(&error)))
@@ -41,12 +42,12 @@ fn listen(end: impl Fn() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(String::from("signals")).spawn(move || runtime.block_on(run)).map(drop)
 }
 
-/// A program that a signal ended has this exit code in shells.
+/// The exit code that shells report for a program that a signal ended.
 const fn exit_code(signal: i32) -> i32 {
     128 + signal
 }
 
-/// Waits for any of the signals; returns its number.
+/// Waits for any of the signals. Returns its number.
 async fn next(signals: &mut [Signal]) -> i32 {
     poll_fn(|cx| {
         let came =
@@ -56,10 +57,10 @@ async fn next(signals: &mut [Signal]) -> i32 {
     .await
 }
 
-/// Ready when the signal has come.
+/// Is ready once the signal arrived.
 type PollSignal = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
 
-/// A signal that is listened to.
+/// A signal and its listener.
 struct Signal {
     number: i32,
     poll: PollSignal,
@@ -96,7 +97,8 @@ fn signals(runtime: &Runtime) -> io::Result<Vec<Signal>> {
     Ok(polls.into_iter().map(|poll| Signal { number: SIGINT, poll }).collect())
 }
 
-/// The signals that this process ignores, a bit each. Only Linux says so without unsafe code; elsewhere none.
+/// Returns the signals that this process ignores, one bit each. Without unsafe code only Linux
+/// reports them; elsewhere the result is 0.
 #[cfg(unix)]
 fn ignored() -> u64 {
     std::fs::read_to_string("/proc/self/status").ok().and_then(|status| parse_ignored(&status)).unwrap_or(0)
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn finds_the_ignored_signals_in_the_status_of_a_process() {
-        // As `nohup sh -c 'trap "" TERM; cat /proc/self/status'` has it.
+        // The output of `nohup sh -c 'trap "" TERM; cat /proc/self/status'`.
         let status =
             "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000004001\nSigCgt:\t0000000000000002\n";
         let mask = parse_ignored(status).unwrap();

@@ -1,14 +1,14 @@
-//! One event, one line of JSON, its keys in the order given.
+//! One event as one line of JSON, with its keys in the given order.
 //!
-//! A JSON serialiser escapes C0 controls only; here everything that [`is_unsafe`] names is escaped as well, so that a
-//! line may be shown on any terminal. To a program that reads the line it is the same string.
+//! JSON serializers escape only C0 controls. Here, everything that [`is_unsafe`] names is escaped
+//! too, so a line is safe on every terminal. Programs read the same string.
 
 use std::fmt::Write;
 
 use crate::secret::redacted;
 use crate::text::is_unsafe;
 
-/// A line in the making: `{"event":"...",...`.
+/// A line under construction: `{"event":"...",...`.
 #[derive(Debug)]
 pub(crate) struct Line(String);
 
@@ -17,7 +17,7 @@ impl Line {
         Self(String::from("{")).text("event", name)
     }
 
-    /// An object that is no event.
+    /// Starts an object that is not an event.
     pub(crate) fn object() -> Self {
         Self(String::from("{"))
     }
@@ -28,7 +28,7 @@ impl Line {
         self
     }
 
-    /// The flag, or `null`.
+    /// Adds a flag, or `null`.
     pub(crate) fn flag_or_null(mut self, key: &str, value: Option<bool>) -> Self {
         if let Some(value) = value {
             return self.flag(key, value);
@@ -38,7 +38,7 @@ impl Line {
         self
     }
 
-    /// The text, or `null`.
+    /// Adds a text, or `null`.
     pub(crate) fn text_or_null(mut self, key: &str, value: Option<&str>) -> Self {
         self.key(key);
         match value {
@@ -48,7 +48,7 @@ impl Line {
         self
     }
 
-    /// The number, or `null`.
+    /// Adds a number, or `null`.
     pub(crate) fn number_or_null(mut self, key: &str, value: Option<u64>) -> Self {
         if let Some(value) = value {
             return self.number(key, value);
@@ -58,7 +58,7 @@ impl Line {
         self
     }
 
-    /// An array of objects.
+    /// Adds an array of objects.
     pub(crate) fn objects(mut self, key: &str, objects: impl Iterator<Item = Self>) -> Self {
         self.key(key);
         self.0.push('[');
@@ -85,7 +85,7 @@ impl Line {
         self
     }
 
-    /// An object whose values are all text. The keys must differ.
+    /// Adds an object with text values. The keys must differ.
     pub(crate) fn texts<'a>(mut self, key: &str, texts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         self.key(key);
         self.0.push('{');
@@ -96,7 +96,7 @@ impl Line {
         self
     }
 
-    /// The line, its LF included.
+    /// Returns the line with its LF.
     pub(crate) fn finish(mut self) -> String {
         self.0.push_str("}\n");
         self.0
@@ -116,7 +116,7 @@ impl Line {
             .unwrap_or_else(|_| unreachable!("every string can be written as JSON"));
         for character in quoted.chars() {
             if is_unsafe(character) {
-                // None of them lies beyond U+FFFF, so that no surrogates are needed.
+                // All of them are at most U+FFFF, so surrogates are not needed.
                 let _ = write!(self.0, "\\u{:04x}", u32::from(character));
             } else {
                 self.0.push(character);

@@ -1,7 +1,7 @@
-//! What is told on standard error while a command runs: one line an event, as much as `RUST_LOG` asks for.
+//! Log lines on standard error: one per event, filtered by `RUST_LOG`.
 //!
-//! Commands that run for long write it on a separate thread, by a bounded queue: a standard error that takes nothing, such
-//! as a pipe to a pager or a terminal after Ctrl-S, must not stop what they do.
+//! Long-running commands write them on a separate thread, through a bounded queue. A blocked
+//! standard error, such as a pager or a terminal after Ctrl-S, must not block the command.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, channel};
@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::exit::complain;
 
-/// Starts to tell. Standard output is never touched.
+/// Starts logging. Standard output is not used.
 pub(crate) fn init() {
     let filter = match env::var("RUST_LOG") {
         Ok(directives) if !directives.trim().is_empty() => {
@@ -26,7 +26,7 @@ pub(crate) fn init() {
         _ => EnvFilter::new("info"),
     };
     start();
-    // No times: under systemd or in a container each line gets one, and who watches a terminal has a clock.
+    // Without times: systemd and container runtimes add one to each line.
     let subscriber = tracing_subscriber::fmt()
         .compact()
         .without_time()
@@ -34,54 +34,54 @@ pub(crate) fn init() {
         .with_ansi(io::stderr().is_terminal() && wants_color())
         .with_env_filter(filter)
         .with_writer(|| Lines)
-        // Where standard error is closed there is nobody to tell that it is: not even by a panic.
+        // If standard error is closed, an error cannot be shown, and must not panic.
         .log_internal_errors(false)
         .finish();
-    // An error would mean that somebody tells already.
+    // An error means that logging has started already.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// Whether terminals may be sent colours (<https://no-color.org>).
+/// Returns true if terminals may receive colors (<https://no-color.org>).
 pub(crate) fn wants_color() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Most bytes that wait for standard error. What is oldest is dropped then, and its number is written in its place.
+/// The limit of the queue in bytes. Beyond it, the oldest lines are dropped and counted in place.
 const QUEUE_BYTES: usize = 1 << 20;
 
-/// The thread that writes standard error, while there is one.
+/// The thread that writes standard error, if it runs.
 static THREAD: Mutex<Option<Thread>> = Mutex::new(None);
 
 struct Thread {
     lines: Sender<Vec<u8>>,
-    /// Disconnected when all is written.
+    /// Disconnected once everything is written.
     written: Receiver<()>,
 }
 
-/// Writes to standard error: by the thread, in its turn, where there is one. Where standard error is closed there is nobody
-/// to tell, and no reason to panic.
+/// Writes to standard error, in order, on the thread if it runs. A closed standard error is not an
+/// error.
 pub(crate) fn write(text: Vec<u8>) {
     match &mut *THREAD.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(Thread { lines, .. }) => {
             let cost = Cost::Message(text.len());
-            // By its policy the queue never asks to wait.
+            // With this overflow policy the queue never asks to wait.
             let _ = lines.poll_send(&mut Context::from_waker(Waker::noop()), cost, || text);
         }
         None => drop(io::stderr().write_all(&text)),
     }
 }
 
-/// Ends the thread, when all is written. A signal does not wait so long.
+/// Ends the thread after everything is written. A signal does not wait that long.
 pub(crate) fn finish() {
     let thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(Thread { lines, written }) = thread {
         drop(lines);
-        // An error is what it waits for.
+        // An error is the expected result.
         let _ = written.recv();
     }
 }
 
-/// Starts the thread. Where that fails, whoever has something to tell writes it.
+/// Starts the thread. If that fails, callers write directly.
 fn start() {
     let mut config = QueueConfig::default();
     config.bytes_max = QUEUE_BYTES;
@@ -107,7 +107,7 @@ fn start() {
     }
 }
 
-/// The writer of one event, which is written whole.
+/// Collects one event and writes it as a whole.
 struct Lines;
 
 impl Write for Lines {

@@ -6,7 +6,7 @@
 //! - exit codes and error output ([`exit`]), signals ([`interrupt`]) and log lines ([`log`]);
 //! - connections ([`connection`]), input files ([`mod@file`]) and standard output ([`stdout`]);
 //! - advice on failures of the operating system ([`system`]);
-//! - escaping of received text ([`text`]), JSON lines ([`json`]) and names of messages ([`describe`]);
+//! - escaping of received text ([`text`]), JSON lines ([`json`]), names of messages ([`describe`]);
 //! - the token ([`token`]), and its protection from every output ([`secret`]).
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::exit::{Exit, Failure};
 use crate::simulate::options::HEADING as SIMULATOR_HEADING;
 
-/// Tools for X's Powerstream and the streams that are like it.
+/// Tools for X's Powerstream and related streams.
 #[derive(Debug, Parser)]
 #[command(name = "powerstream", version = VERSION, after_help = EXIT_CODES)]
 struct Cli {
@@ -47,7 +47,7 @@ struct Cli {
     command: Command,
 }
 
-/// The version, with the commit where the build script could find it.
+/// The version, with the commit if the build script found it.
 const VERSION: &str = env!("POWERSTREAM_VERSION");
 
 const EXIT_CODES: &str = "\
@@ -58,7 +58,7 @@ Exit codes:
   3  the input ended early
   4  not authorized";
 
-/// The subcommands; each brings its own help text.
+/// The subcommands. Each has its own help text.
 #[derive(Debug, Subcommand)]
 enum Command {
     Stream(Box<stream::Args>),
@@ -85,7 +85,7 @@ impl Command {
 /// The simulator options that `simulate -h` shows. `--help` shows all.
 const SIMULATOR_OPTIONS: [&str; 7] = ["posts", "rate", "seed", "scenario", "strict", "tls", "tls_fault"];
 
-/// Returns the definition of all commands, with the short help of `-h` kept short.
+/// Returns the definition of all commands, with a short `-h`.
 fn command() -> clap::Command {
     let hide = |shown: &'static [&str]| {
         move |command: clap::Command| {

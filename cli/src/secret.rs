@@ -11,12 +11,12 @@ static SECRET: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
 /// Shorter tokens are not removed: they occur in too many other words.
 const REDACTED_MIN: usize = 8;
 
-/// Remembers the token, so that [`redacted`] removes it. A run has one; of several, the first counts.
+/// Stores the token so that [`redacted`] removes it. A run has one token; only the first is stored.
 pub(crate) fn remember(token: Zeroizing<Vec<u8>>) {
     let _ = SECRET.set(token);
 }
 
-/// Removes the token from text of others: a server or proxy may send back what it was sent.
+/// Removes the token from received text: a server or proxy may echo it.
 pub(crate) fn redacted(words: &[u8]) -> Cow<'_, [u8]> {
     match SECRET.get().filter(|secret| secret.len() >= REDACTED_MIN) {
         Some(secret) => without(words, secret),

@@ -1,4 +1,4 @@
-//! `powerstream simulate`: a local X for anyone's client, until Ctrl-C.
+//! `powerstream simulate`: a local Powerstream server for any client, until Ctrl-C.
 
 pub(crate) mod options;
 
@@ -41,35 +41,37 @@ Examples:
   curl -sN --cacert ca.pem -H 'Authorization: Bearer any' https://127.0.0.1:8443/2/powerstream
   powerstream simulate --list-scenarios";
 
-/// Serve a local Powerstream, faults included, for any client
+/// Serve a local Powerstream for any client, with fault injection
 ///
-/// A server on this machine that speaks the Powerstream streaming API: real sockets, real chunked framing, Posts from a seed or a file, and a scenario that decides what goes wrong. GET /2/powerstream with a bearer token gets the stream.
+/// A server on this machine that implements the Powerstream streaming API, with real sockets and
+/// chunks. Posts come from a seed or a file. A scenario decides which faults occur. GET
+/// /2/powerstream with a bearer token returns the stream.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 selects a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// The only right bearer token [default: any is right, but there must be one]
+    /// The only accepted bearer token [default: any token is accepted, but one is required]
     #[arg(long, value_name = "TOKEN")]
     token: Option<Secret>,
 
-    /// Where to write the certificate of the CA that clients have to trust, as PEM
+    /// Write the certificate of the CA that clients have to trust to this file, as PEM
     #[arg(long, value_name = "FILE", requires = "tls")]
     ca_out: Option<PathBuf>,
 
     #[command(flatten)]
     options: Options,
 
-    /// List the scenarios and end
+    /// List the scenarios and exit
     #[arg(long)]
     list_scenarios: bool,
 }
 
-/// How often what has changed is looked at, and how often mere progress is told.
+/// The intervals for reports of changes and of mere progress.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.list_scenarios {
@@ -84,13 +86,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let mut config = args.options.config(Some(args.listen))?;
     config.token = args.token.as_ref().map(|Secret(token)| token.clone());
-    // For those who ask /simulator/truth; months of it are not worth remembering.
+    // For requests to /simulator/truth. Months of it are not needed.
     config.ground_truth_messages_max = 20_000;
     config.ground_truth_bytes_max = 32 << 20;
 
     let (end, ended) = mpsc::channel();
     on_interrupt(move || {
-        // An error would mean that it has ended already.
+        // An error means that it has ended already.
         let _ = end.send(());
     })?;
     let simulator = options::start(config)?;
@@ -107,7 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The first line names the first datacenter, whatever there is.
+/// The first line names the first datacenter in every configuration.
 fn listening(output: &mut impl Write, simulator: &Simulator) -> io::Result<()> {
     writeln!(output, "listening on {}", simulator.base_url())?;
     for (name, url) in simulator.datacenters().iter().skip(1) {
@@ -116,17 +118,17 @@ fn listening(output: &mut impl Write, simulator: &Simulator) -> io::Result<()> {
     output.flush()
 }
 
-/// Tells what happens for as long as `wait` says that it shall go on.
+/// Reports progress as long as `wait` returns true.
 fn watch(simulator: &Simulator, wait: impl Fn(Duration) -> bool) {
     let truth = simulator.ground_truth();
-    let (mut told, mut told_at) = (truth.totals(), Instant::now());
+    let (mut reported, mut reported_at) = (truth.totals(), Instant::now());
     while wait(LOOK_EVERY) {
         let totals = truth.totals();
         let key = |totals: &Totals| (totals.connections, totals.streams, totals.open);
-        let news = key(&totals) != key(&told);
-        if news || (totals != told && told_at.elapsed() >= TELL_EVERY) {
+        let news = key(&totals) != key(&reported);
+        if news || (totals != reported && reported_at.elapsed() >= REPORT_INTERVAL) {
             info!("{}", summary(&totals));
-            (told, told_at) = (totals, Instant::now());
+            (reported, reported_at) = (totals, Instant::now());
         }
     }
 }
@@ -155,7 +157,7 @@ fn list_scenarios() -> io::Result<()> {
     output.flush()
 }
 
-/// What nobody else may see. Checked after it is parsed: clap's errors quote what they refuse.
+/// A secret value. It is checked after parsing, because clap's errors quote the value.
 #[derive(Clone)]
 struct Secret(String);
 

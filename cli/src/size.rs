@@ -1,10 +1,10 @@
-//! Sizes as people write them on a command line, and as the tool writes them: `64MiB`.
+//! Sizes on the command line and in messages: `64MiB`.
 
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-/// Units by name. A number without a unit counts bytes.
+/// The units. A number without a unit counts bytes.
 const UNITS: [(&str, u64); 8] = [
     ("", 1),
     ("B", 1),
@@ -42,7 +42,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// Bytes for people, in the largest binary unit of which there is one.
+/// Formats bytes in the largest binary unit that fits.
 pub(crate) fn shown(bytes: u64) -> String {
     let unit = UNITS.iter().filter(|(name, _)| name.ends_with("iB")).rfind(|(_, scale)| bytes >= *scale);
     match unit {

@@ -1,4 +1,4 @@
-//! Standard output: written without a buffer, and watched for its reader.
+//! Standard output: unbuffered writes, and detection of a reader that left.
 
 #[cfg(unix)]
 use std::fs::File;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::exit::{Exit, Failure, spawn};
 
-/// Standard output. Each write is one system call, whose result says how many bytes the system took; std's own handle
-/// would keep some back and count them as written.
+/// Standard output. Each write is one system call, whose result is the number of bytes that the
+/// system took. std's handle would buffer some of them.
 #[derive(Debug)]
 pub(crate) struct Stdout;
 
@@ -20,7 +20,7 @@ impl Write for Stdout {
 
         loop {
             match rustix::io::write(io::stdout(), bytes) {
-                // Another process that has the same pipe or terminal may have made it non-blocking.
+                // Another process with the same pipe or terminal may have made it non-blocking.
                 Err(Errno::AGAIN) => drop(poll(PollFlags::OUT, None)?),
                 result => return Ok(result?),
             }
@@ -43,15 +43,16 @@ impl Write for Stdout {
     }
 }
 
-/// The bytes of one write to a file.
+/// The bytes per write to a file.
 #[cfg(unix)]
 const FILE_BYTES: usize = 65_536;
 
-/// The bytes of one write to anything else: a pipe takes as many whole or not at all (PIPE_BUF of Linux).
+/// The bytes per write to anything else. A pipe takes this many as a whole or not at all (PIPE_BUF
+/// of Linux).
 const PIPE_BYTES: usize = 4_096;
 
-/// The bytes of one write to standard output. A write to anything but a file may block: what it has taken by then should
-/// be known.
+/// Returns the bytes per write to standard output. A write to anything but a file may block, and
+/// the number of bytes written must stay known.
 #[cfg(unix)]
 pub(crate) fn write_bytes() -> usize {
     use std::os::fd::AsFd;
@@ -65,8 +66,8 @@ pub(crate) fn write_bytes() -> usize {
     PIPE_BYTES
 }
 
-/// Waits until the reader of standard output has closed it, for `length` at most, and returns whether it has. A file
-/// has no reader and is never closed. Where the system cannot say, only a write shows it.
+/// Waits until the reader of standard output has closed it, for `length` at most. Returns true if
+/// it has. A file has no reader. On systems without poll(2), only a write shows it.
 #[cfg(unix)]
 pub(crate) fn wait_closed(length: Duration) -> bool {
     use rustix::event::PollFlags;
@@ -86,8 +87,8 @@ pub(crate) fn wait_closed(length: Duration) -> bool {
     false
 }
 
-/// Ends the process when the reader of standard output has closed it, for commands whose input may be quiet for long: no
-/// write would show it meanwhile.
+/// Exits when the reader of standard output has closed it. For commands whose input may be quiet
+/// for long, so that a write would not show it.
 pub(crate) fn end_when_closed() -> Result<(), Failure> {
     spawn("watch", || {
         while !wait_closed(Duration::from_secs(3_600)) {}
@@ -95,7 +96,8 @@ pub(crate) fn end_when_closed() -> Result<(), Failure> {
     })
 }
 
-/// Waits for one of these events, or for an error; returns what was found, nothing where a signal came or time is over.
+/// Waits for one of these events or an error. Returns what was found; nothing after a signal or the
+/// timeout.
 #[cfg(unix)]
 fn poll(events: rustix::event::PollFlags, length: Option<Duration>) -> io::Result<rustix::event::PollFlags> {
     use rustix::event::{PollFd, Timespec, poll};

@@ -1,4 +1,4 @@
-//! `powerstream stream`: Posts to standard output, for as long as anyone wants them.
+//! `powerstream stream`: Posts on standard output.
 //!
 //! ```text
 //!   service or simulator --> [ Stream ] --events--> [ Pump ] --Posts--> [ Outlet ] --> queue
@@ -62,16 +62,16 @@ use crate::system::check_open_files;
 use crate::text::with_options;
 use crate::{log, size, token};
 
-/// The time that a signal gives the reader of standard output to take what is queued.
+/// The time after a signal for the reader of standard output to take what is queued.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What other threads report to the main one.
+/// Reports of other threads to the main one.
 enum Report {
-    /// The writer has ended, with this result.
+    /// The writer has ended with this result.
     Written(io::Result<()>),
     /// The reader of standard output has closed it.
     Closed,
-    /// A signal came, at that time.
+    /// A signal arrived at this time.
     Interrupted(Instant),
 }
 
@@ -81,13 +81,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     check_open_files()?;
     let simulator = if args.simulate {
         let mut config = args.simulator.config(None)?;
-        // Times are asked for, bytes are not.
+        // Only times are read from it, not bytes.
         config.ground_truth_bytes_max = 0;
         Some(options::start(config)?)
     } else {
         None
     };
-    // Wrong usage is told before anything is looked for.
+    // Wrong usage is reported before the token is looked for.
     let base_url = simulator.as_ref().map_or_else(|| args.connection.base_url.clone(), Simulator::base_url);
     let mut connections = connections(args, &base_url)?;
     let (token, latency) = match &simulator {
@@ -100,10 +100,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     drop(token);
     let tls = trust(args, simulator.as_ref())?;
 
-    let told: Vec<_> = connections.iter().map(|connection| connection.told(args)).collect();
-    told.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
+    let names: Vec<_> = connections.iter().map(|connection| connection.names(args)).collect();
+    names.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
-    let journal = Journal::new(told, group);
+    let journal = Journal::new(names, group);
     let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();
@@ -112,10 +112,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     })?;
     let End { received, queue, latency, journal } = pump.finish();
     let written = wait_written(&reports);
-    // The client has left: the simulator waits for nobody.
+    // The client is gone, so the simulator need not wait.
     drop(simulator);
     let (is_over, failed) = match written {
-        // How much of it the reader took before it left is not known.
+        // How much the reader took before it left is unknown.
         Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::output(&error)),
         Some(Err(error)) => (false, Some(Failure::output(&error))),
         Some(Ok(())) => (true, None),
@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// Starts the threads that work beside the reading one, and makes the pump that reads.
+/// Starts the other threads, and creates the pump that reads.
 fn start(
     args: &Args,
     latency: Latency,
@@ -154,7 +154,7 @@ fn start(
 ) -> Result<Pump, Failure> {
     let config = args.queue();
     let (sender, receiver) = queue(config);
-    // A reader of standard output that takes nothing is not waited for after a signal.
+    // After a signal, a blocked reader of standard output is not waited for.
     let hurry = ShutdownHandle::new();
 
     let (report, stream) = (reports.clone(), shutdown.clone());
@@ -195,8 +195,8 @@ fn start(
     Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts))
 }
 
-/// Waits until the writer has ended, after a signal for [`GRACE`] only. Returns its result, or `None` where it still
-/// writes. A reader that has closed standard output is as good as a write that found it closed.
+/// Waits until the writer has ended, after a signal for [`GRACE`] only. Returns its result, or
+/// `None` if it is still writing. A closed standard output counts as a failed write.
 fn wait_written(reports: &Receiver<Report>) -> Option<io::Result<()>> {
     let (mut is_closed, mut until) = (false, None::<Instant>);
     loop {
@@ -213,12 +213,12 @@ fn wait_written(reports: &Receiver<Report>) -> Option<io::Result<()>> {
     }
 }
 
-/// What became of the Posts that were received.
+/// What happened to the received Posts.
 struct Fates {
     written: Tally,
-    /// By the full queue, as its policy has it.
+    /// Dropped by the overflow policy.
     dropped: Tally,
-    /// Neither: the end came before.
+    /// Neither written nor dropped when the command ended.
     unwritten: Tally,
 }
 
@@ -226,9 +226,9 @@ impl Fates {
     fn new(received: Tally, written: Tally, queue: &QueueStats, overflow: Overflow, is_over: bool) -> Self {
         let lost = received - written;
         let dropped = match overflow {
-            // It drops nothing but at the end.
+            // This policy drops only at the end.
             Overflow::Wait => Tally::default(),
-            // An array that is written as it came is one message in the queue.
+            // An array that is written as received is one message in the queue.
             _ if is_over => lost,
             _ => Tally { posts: queue.dropped.messages, bytes: queue.dropped.bytes },
         };
@@ -237,7 +237,7 @@ impl Fates {
 }
 
 impl fmt::Display for Fates {
-    /// For the totals.
+    /// Displays the counts for the totals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Posts {}", self.written.posts)?;
         for (name, tally) in [("dropped", self.dropped), ("not written", self.unwritten)] {
@@ -266,7 +266,7 @@ fn not_written(fates: &Fates) -> String {
     )
 }
 
-/// Whom to trust, where that is not just whom the system does.
+/// Returns the trust roots, if they are not just the system's.
 fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>, Failure> {
     if let Some(ca) = simulator.and_then(Simulator::ca_pem) {
         let tls = TlsConfig::only_ca_pem(ca.as_bytes());
@@ -281,7 +281,7 @@ fn gave_up(reason: &DisconnectReason) -> Failure {
         _ => Exit::Failed,
     };
     match reason {
-        // In full, and in the server's own words, it is told just before.
+        // The full message, with the server's own words, was logged just before.
         DisconnectReason::Refused(refusal) => {
             Failure::new(exit, format!("gave up: the server refused (status {})", refusal.status))
         }

@@ -1,4 +1,4 @@
-//! Failures of the operating system, with what to do about them.
+//! Advice on failures of the operating system.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::exit::{Exit, Failure};
 
-/// Shows an error with the limit or the setting that it is about.
+/// Returns the text of an error, with the limit or setting that it is about.
 pub(crate) fn explained(error: &io::Error) -> String {
     match advice(error) {
         Some(advice) => format!("{error}: {advice}"),
@@ -16,13 +16,13 @@ pub(crate) fn explained(error: &io::Error) -> String {
     }
 }
 
-/// The files that a command opens beside those of its connections: for signals, timers and waiting.
+/// The number of files that a command opens besides connections: for signals, timers and polling.
 const FILES: usize = 16;
 
-/// Fails where so few files may still be open that tokio or smol would panic.
+/// Fails if so few files may be opened that tokio or smol would panic.
 pub(crate) fn check_open_files() -> Result<(), Failure> {
     let path = if cfg!(windows) { "NUL" } else { "/dev/null" };
-    // All of them are open at once, and closed here.
+    // All are open at the same time, and closed here.
     let files = (0..FILES).map(|_| File::open(path)).collect::<io::Result<Vec<_>>>();
     match files {
         Err(error) if is_limit(&error) => {
@@ -34,7 +34,7 @@ pub(crate) fn check_open_files() -> Result<(), Failure> {
     }
 }
 
-/// Whether an error is about a limit of the process or the system, and not about a file.
+/// Returns true if the error is about a limit of the process or the system, not about a file.
 pub(crate) fn is_limit(error: &io::Error) -> bool {
     use TransportErrorKind::{FileLimit, NoMemory, SystemFileLimit};
     matches!(transport_error(error).kind, FileLimit | NoMemory | SystemFileLimit)
@@ -57,7 +57,7 @@ fn advice(error: &io::Error) -> Option<String> {
     Some(String::from(advice))
 }
 
-/// Returns what to do about the failure of the system behind an error, to be put behind its text.
+/// Returns advice on the system failure behind an error, to be appended to its text.
 pub(crate) fn advice_behind(error: &(dyn std::error::Error + 'static)) -> String {
     let errors = std::iter::successors(Some(error), |error| error.source());
     let advice = errors.filter_map(|error| error.downcast_ref()).find_map(advice);

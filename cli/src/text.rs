@@ -1,15 +1,15 @@
-//! The stranger's text, made safe for a terminal.
+//! Received text, made safe for a terminal.
 //!
-//! Posts, names, reason phrases and field values are written by people we do not know. Printed as they are, control
-//! characters could move the cursor, change the title or answer back as if typed, and bidirectional controls could
-//! make a line read as something else.
+//! Posts, names, reason phrases and field values come from strangers. Control characters in them
+//! could move the cursor, change the title or send answers as if typed. Bidirectional controls
+//! could make a line read as another.
 
 use std::fmt::{self, Write};
 
 use crate::secret::redacted;
 
-/// Whether a character must not reach a terminal: C0, DEL and C1 controls, the bidirectional controls, and Unicode's
-/// two line ends, which would break one line into several.
+/// Returns true for a character that must not reach a terminal: C0, DEL and C1 controls,
+/// bidirectional controls, and Unicode's two line ends, which would split a line.
 pub(crate) const fn is_unsafe(character: char) -> bool {
     character.is_ascii_control()
         || matches!(character,
@@ -18,8 +18,9 @@ pub(crate) const fn is_unsafe(character: char) -> bool {
             | '\u{2028}' | '\u{2029}')
 }
 
-/// Shows bytes as one line of text, the token of this run taken out: what is unsafe escaped as Rust would (`\r`,
-/// `\u{202e}`), what is not UTF-8 as `\xff`, and `...` in place of what is more than `characters_max`.
+/// Displays bytes as one line without the token of this run. Unsafe characters are escaped as in
+/// Rust (`\r`, `\u{202e}`), bytes that are not UTF-8 as `\xff`. Text beyond `characters_max` is
+/// replaced by `...`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printable<'a> {
     pub(crate) bytes: &'a [u8],
@@ -53,7 +54,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Renders an error of the libraries with the tool's option in place of the method that it names.
+/// Renders an error of the libraries, with the tool's option in place of the method that it names.
 pub(crate) fn with_options(error: &(impl fmt::Display + ?Sized)) -> String {
     error.to_string().replace("`TlsConfig::with_ca_pem`", "`--ca`")
 }
@@ -77,7 +78,7 @@ mod tests {
                 r"\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{61c}",
             ),
             ("\u{2028}\u{2029}", r"\u{2028}\u{2029}"),
-            // Neighbours that are text.
+            // Neighbors that are text.
             ("\u{200d}\u{2010}\u{202f}\u{2065}\u{206a}", "\u{200d}\u{2010}\u{202f}\u{2065}\u{206a}"),
             ("na\u{ef}ve \u{1f600} \"quoted\" \\", "na\u{ef}ve \u{1f600} \"quoted\" \\"),
         ] {

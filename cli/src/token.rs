@@ -1,5 +1,5 @@
-//! The bearer token: from the environment, a file or standard input; never from the command line, where everyone on
-//! the machine can read it, and never to be shown.
+//! The bearer token, from the environment, a file or standard input. Never from the command line,
+//! which every user of the machine can read. It is never printed.
 
 use std::env;
 use std::io::Read;
@@ -15,11 +15,11 @@ use crate::secret;
 /// The variable that holds the token.
 pub(crate) const VARIABLE: &str = "X_BEARER_TOKEN";
 
-/// More than any token has: what a device or a log given by mistake is cut at.
+/// A limit above every real token. A device or a log given by mistake is cut here.
 const BYTES_MAX: u64 = 65_536;
 
-/// Loads the token from `file` (`-`: standard input), or else from the environment. Returns its
-/// bytes too, to be hashed and nothing else.
+/// Loads the token from `file` (`-`: standard input), or else from the environment. Also returns
+/// its bytes, which may only be hashed.
 pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), Failure> {
     let mut text = match file {
         Some(file) => read(file).map_err(|why| not_authorized(format!("--token-file: {why}")))?,
@@ -28,7 +28,7 @@ pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), F
             Zeroizing::new(text)
         }
     };
-    // Editors and `echo` leave one line end.
+    // Editors and `echo` append one line end.
     if text.ends_with(b"\n") {
         text.pop();
         if text.ends_with(b"\r") {
@@ -47,13 +47,13 @@ pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), F
     Ok((token, text))
 }
 
-/// A token for a server that takes any.
+/// Returns a token for a server that accepts any.
 pub(crate) fn any() -> Token {
     Token::new("simulated").unwrap_or_else(|_| unreachable!("it is visible ASCII"))
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    // With room for all of it from the start: growing would leave copies behind.
+    // Allocated at full size, because growing would leave copies behind.
     let mut token = Zeroizing::new(Vec::with_capacity(BYTES_MAX as usize + 1));
     let mut input = Input::open(file)?;
     let result = input.by_ref().take(BYTES_MAX).read_to_end(&mut token);

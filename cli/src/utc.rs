@@ -1,13 +1,13 @@
-//! Moments as people read them: `2025-11-07 23:18:19`, in UTC.
+//! Times for people, in UTC: `2025-11-07 23:18:19`.
 
 use powerstream_core::time::UnixTime;
 
-/// Date and time of the end of a range: the next whole second, so that the range is not shortened.
+/// Formats the end of a range: the next whole second, so that the range is not shortened.
 pub(crate) fn utc_end(time: UnixTime) -> String {
     utc(UnixTime::from_seconds(time.as_millis().div_ceil(1_000)))
 }
 
-/// Date and time to the second.
+/// Formats date and time to the second.
 pub(crate) fn utc(time: UnixTime) -> String {
     let seconds = time.as_millis() / 1_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
@@ -16,9 +16,10 @@ pub(crate) fn utc(time: UnixTime) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
-/// Year, month and day from days since 1970. Years are taken to start in March, so that the leap day is the last.
+/// Returns year, month and day from days since 1970. Years start in March, so that the leap day is
+/// last.
 const fn date(days: u64) -> (u64, u64, u64) {
-    // Days since 0000-03-01, in eras of 400 years, which are all alike.
+    // Days since 0000-03-01, in equal eras of 400 years.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -1,12 +1,12 @@
-//! Values of the command line that name a connection.
+//! Values on the command line that apply to one named connection.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The most connections of one stream: as many as can be merged.
+/// The largest number of connections of one stream: the limit of merging.
 pub(crate) const CONNECTIONS_MAX: i64 = powerstream_core::merge::CONNECTIONS_MAX as i64;
 
-/// `NAME=VALUE`, for the connection of that name, or `VALUE`, for all connections.
+/// `NAME=VALUE` applies to the named connection, `VALUE` to all connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Named<T> {
     pub(crate) name: Option<String>,
@@ -45,13 +45,13 @@ impl FromStr for Connect {
 }
 
 impl fmt::Debug for Connect {
-    /// Leaves the URL out: it may hold a password by mistake.
+    /// Omits the URL, which may hold a password by mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// Names are shown on terminals and in front of log lines.
+/// Names appear on terminals and before log lines.
 fn check_name(name: &str) -> Result<&str, &'static str> {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let is_name = !name.is_empty() && name.len() <= 32 && name.bytes().all(is_part);

@@ -6,7 +6,7 @@ use powerstream_client::proxy::{Proxy, ignored};
 use crate::exit::{Exit, Failure, complain};
 use crate::text::Printable;
 
-/// The first that is set counts. curl reads them in this order.
+/// The first variable that is set applies. curl reads them in this order.
 const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
@@ -16,13 +16,13 @@ pub(super) fn of(config: &Config) -> Result<Option<Proxy>, Failure> {
         let text = format!("the environment variable {name} is not allowed: {why}");
         Failure::new(Exit::Usage, format!("{text}. Unset it, or exempt the server by NO_PROXY"))
     };
-    // What is not UTF-8 names no host: it is refused below, or exempts none.
+    // A value that is not UTF-8 names no host. It is refused below, or exempts nothing.
     let Some((name, url)) = variable(&PROXY) else { return Ok(None) };
     let exempt = variable(&NO_PROXY).map(|(_, exempt)| exempt);
     Proxy::for_origin(Some(&url), exempt.as_deref(), &config.origin()).map_err(|error| refuse(name, &error))
 }
 
-/// Warns of each exemption that matches no host, where there is a proxy.
+/// Warns of each `NO_PROXY` entry that matches no host, if there is a proxy.
 pub(super) fn warn() {
     let (Some((_, _)), Some((name, exempt))) = (variable(&PROXY), variable(&NO_PROXY)) else { return };
     for entry in ignored(&exempt) {

@@ -1,4 +1,4 @@
-//! How a simulator is to be: the options that `simulate` and `stream --simulate` share.
+//! The options that `simulate` and `stream --simulate` share.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,68 +18,76 @@ use crate::{duration, file};
 /// The heading of these options in the help.
 pub(crate) const HEADING: &str = "Simulator options";
 
-/// What can be chosen about a simulator.
+/// The options of a simulator.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = HEADING)]
 pub(crate) struct Options {
-    /// Posts to send, one JSON object a line [default: Posts made up from the seed]
+    /// Posts to send, one JSON object per line [default: Posts generated from the seed]
     ///
-    /// Without --rate a connection gets the whole file in order, as fast as it reads, and then keep-alives.
+    /// Without --rate each connection receives the whole file in order, as fast as it reads, and
+    /// then keep-alives.
     #[arg(long, value_name = "FILE")]
     pub(crate) posts: Option<PathBuf>,
 
-    /// Posts a second; 0: keep-alives only; inf: as fast as they are read [default: 500; with --posts: inf]
+    /// Posts per second; 0 sends keep-alives only; inf sends as fast as the client reads [default:
+    /// 500; with --posts: inf]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
-    /// Decides the Posts, the cuts and every other choice: the same seed, the same stream [default: 0]
+    /// Seed of the Posts, the cuts and every other choice; the same seed gives the same stream
+    /// [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// How to behave: a name out of `powerstream simulate --list-scenarios`, or a file (TOML) [default: steady]
+    /// The scenario: a name from `powerstream simulate --list-scenarios`, or a TOML file [default:
+    /// steady]
     #[arg(long, value_name = "FILE|NAME")]
     pub(crate) scenario: Option<String>,
 
-    /// The Posts of a connection before the scenario's fault comes [default: 100]
+    /// Posts of a connection before the scenario's fault occurs [default: 100]
     #[arg(long, value_name = "N")]
     pub(crate) fault_after: Option<u64>,
 
-    /// The attempts to connect that the fault strikes: the first N, or `every` [default: as the scenario has it]
+    /// Connection attempts with the fault: the first N, or `every` [default: from the scenario]
     #[arg(long, value_name = "N|every", value_parser = struck)]
     pub(crate) fault_on: Option<FaultScope>,
 
-    /// Serve TLS: https, with a certificate for localhost, 127.0.0.1 and ::1 that is made at start
+    /// Serve TLS, with a certificate for localhost, 127.0.0.1 and ::1 that is created at start
     #[arg(long)]
     pub(crate) tls: bool,
 
-    /// What is wrong with TLS: expired, not-yet-valid, wrong-name, unknown-ca, self-signed, only-h2, stall, garbage,
-    /// reset or close [default: nothing]
+    /// Fault of TLS: expired, not-yet-valid, wrong-name, unknown-ca, self-signed, only-h2, stall,
+    /// garbage, reset or close [default: none]
     #[arg(long, value_name = "NAME", requires = "tls")]
     pub(crate) tls_fault: Option<TlsFault>,
 
-    /// The longest silence before a keep-alive [default: 20s]
+    /// The longest time without content before a keep-alive [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(crate) keep_alive: Option<Duration>,
 
-    /// A datacenter, named to clients that ask for localDcOnly; several make several, each at an address of its own [default: atla]
+    /// Add a datacenter; may be given several times, each with its own address [default: atla]
     ///
-    /// NAME, then what is particular about it: `pdxa,listen=127.0.0.1:8081,delay=20ms..80ms,transit=60ms,duplicates=5`. All carry the same Posts; each Post is at home in one of them.
+    /// NAME, then its settings:
+    /// `pdxa,listen=127.0.0.1:8081,delay=20ms..80ms,transit=60ms,duplicates=5`. All datacenters
+    /// carry the same Posts. Clients that send localDcOnly receive only the Posts that originate in
+    /// theirs.
     #[arg(long, value_name = "NAME[,..]", value_parser = datacenter)]
     pub(crate) datacenter: Vec<Place>,
 
-    /// How far ahead the reset lies in the scenario rate-limited [default: 60s]
+    /// Time until the reset in the scenario rate-limited [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) rate_limit_reset: Option<Duration>,
 
-    /// Bursts of FACTOR times the rate, each EVERY so long, LENGTH long, such as 10:60s:5s
+    /// Bursts of FACTOR times the rate, EVERY interval, for LENGTH, such as 10:60s:5s
     #[arg(long, value_name = "FACTOR:EVERY:LENGTH", value_parser = bursts)]
     pub(crate) bursts: Option<Bursts>,
 
-    /// One run through the file for all connections, at --rate, instead of one for each
+    /// Send the file once to all connections, at --rate, instead of once to each
     #[arg(long, requires = "posts", requires = "rate")]
     pub(crate) shared_posts: bool,
 
-    /// As strict as the service: no rules, no Posts; two connections; the limits of requests and of deliveries
+    /// Enforce the limits of the service: no Posts without rules, two connections, limits of
+    /// requests and deliveries
     #[arg(long)]
     pub(crate) strict: bool,
 
@@ -87,35 +95,35 @@ pub(crate) struct Options {
     #[arg(long, value_name = "WHAT", value_parser = no_rules)]
     pub(crate) no_rules: Option<NoRules>,
 
-    /// From a change of the rules to its effect on streams [default: 0s]
+    /// Delay until a change of the rules affects streams [default: 0s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) rule_delay: Option<Duration>,
 
-    /// Leave out which rules a Post matches
+    /// Omit matching_rules from Posts
     #[arg(long)]
     pub(crate) no_matching_rules: bool,
 
-    /// How many rules there may be [default: 1000]
+    /// Limit of the number of rules [default: 1000]
     #[arg(long, value_name = "N")]
     pub(crate) rules_max: Option<usize>,
 
-    /// Requests about Powerstream's rules in 24 hours [default: 50]
+    /// Requests to Powerstream's rule endpoints per 24 hours [default: 50]
     #[arg(long, value_name = "N")]
     pub(crate) rule_requests_max: Option<u32>,
 
-    /// Of a batch with invalid rules store the valid ones [default: none]
+    /// Store the valid rules of a batch with invalid ones [default: none]
     #[arg(long)]
     pub(crate) rules_partial: bool,
 
-    /// What `not_deleted` is in Powerstream's answer: number, list or absent [default: number]
+    /// Format of `not_deleted` in Powerstream's answer: number, list or absent [default: number]
     #[arg(long, value_name = "WHAT", value_parser = not_deleted)]
     pub(crate) not_deleted: Option<NotDeleted>,
 
-    /// Connections to a stream at a time [default: no limit; with --strict: 2]
+    /// Limit of concurrent connections to a stream [default: none; with --strict: 2]
     #[arg(long, value_name = "N")]
     pub(crate) connections_max: Option<usize>,
 
-    /// What becomes of one more: refuse, end-oldest or end-newest [default: refuse]
+    /// Action when the limit is exceeded: refuse, end-oldest or end-newest [default: refuse]
     #[arg(long, value_name = "WHAT", value_parser = extra)]
     pub(crate) extra_connection: Option<ExtraConnection>,
 
@@ -123,25 +131,25 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) ghost: Option<Duration>,
 
-    /// Posts a second on the Filtered Stream, at most [default: no limit; with --strict: 250]
+    /// Limit of Posts per second on the Filtered Stream [default: none; with --strict: 250]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) delivery_cap: Option<f64>,
 
-    /// End a recovery with a message that says so
+    /// End a recovery stream with its system message
     #[arg(long)]
     pub(crate) recovery_marker: bool,
 }
 
-/// A datacenter as the command line has it.
+/// A datacenter from the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     datacenter: Datacenter,
-    /// Its address was given.
+    /// True if its address was given.
     listens: bool,
 }
 
 impl Options {
-    /// The first option in use that makes no sense without a simulator.
+    /// Returns the first option in use that requires a simulator.
     pub(crate) fn in_use(&self) -> Option<&'static str> {
         let Self {
             posts,
@@ -200,7 +208,7 @@ impl Options {
         .find_map(|(name, in_use)| in_use.then_some(name))
     }
 
-    /// The configuration, to listen at this address. Reads the files that it names.
+    /// Builds the configuration with this listen address. Reads the files that it names.
     pub(crate) fn config(&self, listen: Option<SocketAddr>) -> Result<Config, Failure> {
         let mut config = if self.strict { Config::strict() } else { Config::default() };
         config.listen = listen.unwrap_or(config.listen);
@@ -258,10 +266,10 @@ impl Options {
     }
 }
 
-/// The scenario in a file, where the text is the name of none.
+/// Loads the scenario from a file, unless the text is a built-in name.
 fn script(path: &str, unknown: UnknownScenario) -> Result<Script, Failure> {
     let printable = |text: &str| Printable { bytes: text.as_bytes(), characters_max: 4_096 }.to_string();
-    // What looks like a name is meant as one.
+    // A text without path characters is meant as a name.
     if !path.contains(['/', '\\', '.']) && !Path::new(path).exists() {
         return Err(Failure::new(Exit::Usage, format!("--scenario {}: {unknown}", printable(path))));
     }

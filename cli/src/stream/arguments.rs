@@ -1,4 +1,4 @@
-//! What can be asked of `powerstream stream`.
+//! The options of `powerstream stream`.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::simulate::Options;
 use crate::size::Size;
 use crate::{connection, duration};
 
-/// Behind those of every command that connects.
+/// Follows the notes of every command that connects.
 const NOTES: &str = "\
 With --simulate neither a token nor a proxy is needed.
 
@@ -62,77 +62,78 @@ Examples:
 
 /// Stream Posts to standard output
 ///
-/// Connects, reconnects as X asks clients to, and writes each Post the moment it has come whole.
+/// Connects, reconnects by X's schedules, and writes each Post as soon as it is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{}\n\n{NOTES}", connection::NOTES))]
 pub(crate) struct Args {
-    /// Stream from a simulator inside this process: over real sockets, without network and without a token
+    /// Stream from a simulator in this process: real sockets, but no network and no token
     #[arg(long, conflicts_with_all = ["base_url", "host", "ca", "resolve", "token_file", "connect"])]
     pub(super) simulate: bool,
 
     #[command(flatten)]
     pub(super) connection: connection::ConnectionOptions,
 
-    /// Which stream
+    /// The endpoint to stream from
     #[arg(long, value_name = "NAME", default_value = "powerstream", value_parser = endpoint())]
     pub(super) endpoint: Endpoint<'static>,
 
-    /// Which partition of an endpoint that has them, from 1
+    /// The partition of an endpoint that has partitions, from 1
     #[arg(long, value_name = "N")]
     pub(super) partition: Option<u8>,
 
-    /// What reads the sockets
+    /// The runtime that reads the sockets
     #[arg(long, value_enum, default_value_t = Runtime::Blocking)]
     pub(super) runtime: Runtime,
 
-    /// Ask without end whether something has come, rather than sleep until it has: takes a core of its own, and half
-    /// the time
+    /// Poll the socket in a loop instead of sleeping. Uses one full core; roughly halves latency
     #[arg(long)]
     pub(super) busy_poll: bool,
 
-    /// So many connections to the same server, as one stream: who brings a Post first wins, and copies are dropped
+    /// Merge this many connections to the server: the first arrival of each Post is written, copies
+    /// are dropped
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=CONNECTIONS_MAX))]
     pub(super) connections: u8,
 
-    /// A connection by that name to that server, one of several as one stream; give it once for each. With
-    /// --local-dc-only each carries Posts of its own, without it all carry the same
+    /// Merge a connection with this name to this server; give it once per connection. With
+    /// --local-dc-only each carries different Posts, otherwise all carry the same
     #[arg(long, value_name = "NAME=URL", conflicts_with_all = ["connections", "base_url"])]
     pub(super) connect: Vec<Connect>,
 
-    /// Only Posts of the datacenter connected to, which are the fastest
+    /// Receive only the Posts of the connected datacenter, which arrive first
     #[arg(long)]
     pub(super) local_dc_only: bool,
 
-    /// How Posts are written
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub(super) format: Format,
 
-    /// Most bytes of Posts that wait for the reader of standard output, such as 500kB, 64MiB or 1GiB
+    /// Limit of bytes that wait for the reader of standard output, such as 500kB, 64MiB or 1GiB
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub(super) queue: Size,
 
-    /// What happens to Posts when the queue is full
+    /// What a full queue does
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Overflow::Wait)]
     pub(super) overflow: Overflow,
 
-    /// End after so many Posts were received; the elements of an array count each
+    /// End after this many received Posts; each element of an array counts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_posts: Option<u64>,
 
-    /// End after so long, such as 500ms, 10s or 2m
+    /// End after this time, such as 500ms, 10s or 2m
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) duration: Option<Duration>,
 
-    /// After a gap, ask again for up to 5 minutes; needs the entitlement, without it X refuses. Posts that were delivered
-    /// already are left out and counted
+    /// After a gap, request up to 5 minutes of backfill. Needs the entitlement; without it X
+    /// refuses. Posts that were already delivered are dropped and counted
     #[arg(long)]
     pub(super) backfill: bool,
 
-    /// Write a Post as often as it arrives: again by --backfill, and from each of several connections
+    /// Write every copy of a Post: from --backfill, and from each of several connections
     #[arg(long)]
     pub(super) keep_duplicates: bool,
 
-    /// The longest time without content before the connection is given up; X promises a keep-alive every 20 s [default: 25s]
+    /// The longest time without content before reconnecting; X promises a keep-alive every 20 s
+    /// [default: 25s]
     #[arg(long, alias = "silence", value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) idle_timeout: Option<Duration>,
 
@@ -140,10 +141,10 @@ pub(crate) struct Args {
     pub(super) simulator: Options,
 }
 
-/// What reads the sockets.
+/// The runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Runtime {
-    /// One thread and the system's own calls
+    /// One thread with blocking system calls
     Blocking,
     /// A task on tokio's single-threaded runtime
     Tokio,
@@ -151,24 +152,25 @@ pub(super) enum Runtime {
     Smol,
 }
 
-/// What a full queue does.
+/// The overflow policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Overflow {
-    /// Nothing is read from the server until there is room; nothing is dropped here, but the server may disconnect
+    /// Stop reading from the server until there is room; nothing is dropped here, but the server
+    /// may disconnect
     Wait,
-    /// The oldest Posts are dropped, and counted
+    /// Drop and count the oldest Posts
     DropOldest,
-    /// New Posts are dropped, and counted
+    /// Drop and count new Posts
     DropNewest,
-    /// The stream ends when what is queued is written, with exit code 1
+    /// End the stream after writing what is queued, with exit code 1
     End,
 }
 
-/// The memory that a queued Post takes besides its own bytes is bounded by counting it as so many bytes at least.
+/// The smallest size of a queued Post. It bounds the memory that a Post takes besides its bytes.
 const POST_BYTES_MIN: usize = 256;
 
 impl Args {
-    /// The queue between the server and standard output.
+    /// Returns the configuration of the queue between the server and standard output.
     pub(super) fn queue(&self) -> QueueConfig {
         let mut config = QueueConfig::default();
         config.bytes_max = self.queue.0.get();
@@ -182,7 +184,7 @@ impl Args {
         config
     }
 
-    /// What the single arguments cannot know.
+    /// Checks what depends on several options.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let usage = |text: String| Err(Failure::new(Exit::Usage, text));
         if let (false, Some(option)) = (self.simulate, self.simulator.in_use()) {
@@ -197,7 +199,7 @@ impl Args {
     }
 }
 
-/// One of those that have a name; clap lists the names.
+/// Parses a name of a list; clap shows the names.
 fn endpoint() -> impl TypedValueParser<Value = Endpoint<'static>> {
     let names = PossibleValuesParser::new(endpoint::ALL.map(|endpoint| endpoint.name));
     names.try_map(|name| Endpoint::named(&name).ok_or("there is no such endpoint"))

@@ -1,4 +1,4 @@
-//! Which connections are asked for, and how each is configured.
+//! The connections of a stream, and the configuration of each.
 
 use powerstream_client::config::{Config, Token};
 use powerstream_core::http::Scheme;
@@ -7,10 +7,10 @@ use super::arguments::Args;
 use crate::connection::build;
 use crate::exit::{Exit, Failure};
 
-/// A connection that is asked for.
+/// A requested connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// What people call it.
+    /// The name in messages.
     pub(super) name: String,
     pub(super) config: Config,
 }
@@ -21,9 +21,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Its name and what it connects to, for people. Origins and names of hosts are checked to hold nothing that needs
+    /// Returns its name and target for messages. Origins and host names are checked to need no
     /// escaping.
-    pub(super) fn told(&self, args: &Args) -> (String, String) {
+    pub(super) fn names(&self, args: &Args) -> (String, String) {
         let origin = self.config.origin();
         let scheme = match origin.scheme() {
             Scheme::Http => "http",
@@ -38,8 +38,8 @@ impl Connection {
     }
 }
 
-/// The connections, in the order in which they are asked for, without a token. `default_url` is where those go that name no
-/// other.
+/// Returns the connections in the order of the command line, without a token. `default_url` is for
+/// those that name no server.
 pub(super) fn connections(args: &Args, default_url: &str) -> Result<Vec<Connection>, Failure> {
     let wanted: Vec<_> = if args.connect.is_empty() {
         (1..=args.connections).map(|number| (number.to_string(), default_url)).collect()
@@ -72,11 +72,11 @@ fn config(args: &Args, index: usize, name: &str, url: &str) -> Result<Config, Fa
         builder = builder.timeouts(|timeouts| timeouts.idle = idle);
     }
     if let Some(seed) = args.simulator.seed {
-        // Connections that are cut together come back apart.
+        // Connections that are cut together must not reconnect together.
         builder = builder.seed(seed.wrapping_add(index as u64));
     }
     if args.simulate {
-        // It is in this process: no proxy can reach it.
+        // It runs in this process, where no proxy can reach it.
         return args.connection.configure_direct(builder, name, url);
     }
     args.connection.configure(builder, name, url)

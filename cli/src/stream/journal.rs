@@ -1,4 +1,4 @@
-//! Everything but Posts: told on standard error, and counted.
+//! Logs and counts everything but Posts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::describe;
 use crate::text::{Printable, with_options};
 use crate::utc::{utc, utc_end};
 
-/// Most characters shown of a message, or of a field's value.
+/// The limit of characters shown of a message or a field value.
 const SHOWN_MAX: usize = 300;
 
-/// Tells and counts.
+/// Logs and counts events.
 #[derive(Debug)]
 pub(super) struct Journal {
     lines: Vec<Line>,
@@ -31,7 +31,7 @@ pub(super) struct Journal {
     malformed: u64,
     /// Messages that are neither Posts nor malformed, by the name of their kind.
     others: BTreeMap<&'static str, u64>,
-    /// How merged connections did.
+    /// The counts of merged connections.
     races: Vec<String>,
 }
 
@@ -40,23 +40,23 @@ pub(super) struct Journal {
 struct Line {
     name: String,
     group: ReplicaGroup,
-    /// What is connected to, as people are told it.
+    /// The server, for messages.
     target: String,
-    /// What its words begin with, where there is more than one.
+    /// The prefix of its log lines, if there are several connections.
     prefix: String,
-    /// It was connected before.
+    /// True after the first connect.
     has_streamed: bool,
-    /// A stream is open, whose octets are not in the journal's.
+    /// True while a stream is open, whose bytes are not counted yet.
     is_open: bool,
     /// The end of the gap that was reported last.
     gap_to: UnixTime,
-    /// A refusal that is to be told with what follows from it.
+    /// A refusal, logged together with the disconnect that follows.
     refusal: Option<String>,
 }
 
 impl Journal {
-    /// Of connections by these names to these targets, which must hold nothing that a terminal would obey. The name of
-    /// the only one is not told.
+    /// Creates the journal of connections with these names and targets, which must be safe for
+    /// terminals. A single connection's name is not shown.
     pub(super) fn new(connections: Vec<(String, String)>, group: Topology) -> Self {
         let is_alone = connections.len() == 1;
         let line = |(index, (name, target)): (usize, (String, String))| Line {
@@ -89,10 +89,11 @@ impl Journal {
         self.reconnects += u64::from(line.has_streamed);
         (line.has_streamed, line.is_open) = (true, true);
         let Line { prefix, target, .. } = line;
-        tell_head(&connected.head);
+        log_head(&connected.head);
         let datacenter = connected.head.datacenter().map(|name| shown(name.as_bytes()).to_string());
         info!(datacenter, "{prefix}connected to {target}");
-        // Of several connections, what one missed may have come by another: the stream's own gaps are told instead.
+        // Another connection may have delivered what this one missed. The gaps of the merged stream
+        // are logged instead.
         if let Some(gap) = connected.gap.filter(|_| is_alone) {
             self.gaps += 1;
             line.gap_to = gap.to;
@@ -108,7 +109,7 @@ impl Journal {
         }
     }
 
-    /// Reports that a gap ends later than it seemed, if it does.
+    /// Logs that a gap ends later than reported, if it does.
     pub(super) fn resumed(&self, connection: usize, gap: &Gap) {
         let Line { prefix, gap_to, .. } = &self.lines[connection];
         if self.lines.len() == 1 && gap.to > *gap_to {
@@ -117,7 +118,7 @@ impl Journal {
         }
     }
 
-    /// Reports that the reader or the path is late.
+    /// Logs that the reader or the path is late.
     pub(super) fn late(&self, connection: usize, late: &Late) {
         let prefix = &self.lines[connection].prefix;
         match late.kind {
@@ -126,7 +127,7 @@ impl Journal {
         }
     }
 
-    /// No connection is there that carries these Posts.
+    /// Logs that all connections that carry these Posts are down.
     pub(super) fn interrupted(&self, interrupted: &Interrupted) {
         warn!(
             "no connection is left {}: Posts may be missing from {} UTC on",
@@ -135,7 +136,7 @@ impl Journal {
         );
     }
 
-    /// Posts that no connection brought.
+    /// Logs a gap that no connection covered.
     pub(super) fn gap(&mut self, gap: &GroupGap) {
         self.gaps += 1;
         let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc_end(gap.to));
@@ -147,13 +148,13 @@ impl Journal {
         }
     }
 
-    /// Who of several connections carries a group.
+    /// Returns the names of the connections of a group.
     fn carriers(&self, group: ReplicaGroup) -> String {
         let names = self.lines.iter().filter(|line| line.group == group).map(|line| line.name.as_str());
         format!("of {}", names.collect::<Vec<_>>().join(", "))
     }
 
-    /// Counts, at the end, the copies of Posts that had been delivered, and how each of several connections did.
+    /// Takes the final counts of duplicates and of each merged connection.
     pub(super) fn arrivals(&mut self, duplicates: u64, records: &[ConnectionStats]) {
         self.duplicates = duplicates;
         for (line, record) in self.lines.iter().zip(records) {
@@ -177,7 +178,7 @@ impl Journal {
         }
     }
 
-    /// The races between connections, a line each.
+    /// Returns one line per connection with its first and later arrivals.
     pub(super) fn races(&self) -> &[String] {
         &self.races
     }
@@ -192,7 +193,8 @@ impl Journal {
         warn!(bytes, "{}skipped a message over the limit", self.lines[connection].prefix);
     }
 
-    /// A message that is no Post. Of kinds that may come as often as Posts, the first is shown to everyone.
+    /// Logs a message that is not a Post. If a kind may be as frequent as Posts, only the first is
+    /// logged at a visible level.
     pub(super) fn message(&mut self, connection: usize, kind: &Kind, bytes: &[u8]) {
         let prefix = &self.lines[connection].prefix;
         let name = describe::name(kind);
@@ -209,7 +211,7 @@ impl Journal {
                 let datacenter = datacenter.map(|name| shown(name.as_bytes()).to_string());
                 info!(datacenter, "{prefix}{name}");
             }
-            // Words of the service about the connection: few, and each of weight.
+            // Messages about the connection: rare and important.
             Kind::StreamError(_)
             | Kind::Problem(_)
             | Kind::System(_)
@@ -222,7 +224,7 @@ impl Journal {
         }
     }
 
-    /// A message that begins as a Post and cannot be written as JSON.
+    /// Logs a message that starts like a Post but is not valid JSON.
     pub(super) fn left_out(&mut self, connection: usize, bytes: &[u8], malformed: Malformed) {
         self.malformed += 1;
         let prefix = &self.lines[connection].prefix;
@@ -233,14 +235,14 @@ impl Journal {
         warn!("{prefix}left out, for {why} (--format raw shows it): {}", shown(bytes));
     }
 
-    /// Told with what follows from it, so that it is one line.
+    /// Stores the refusal. It is logged with the disconnect, on one line.
     pub(super) fn refused(&mut self, connection: usize, refused: &Refused<'_>) {
-        tell_head(&refused.head);
-        self.lines[connection].refusal = Some(refusal::told(refused));
+        log_head(&refused.head);
+        self.lines[connection].refusal = Some(refusal::describe(refused));
     }
 
-    /// A connection ended, or was not made. It had received so many octets.
-    /// Where reading was held up before for want of room in the queue, that may be why.
+    /// Logs the end of a connection or attempt that received this many bytes. A wait for room in
+    /// the queue before may be the cause.
     pub(super) fn disconnected(
         &mut self,
         connection: usize,
@@ -287,13 +289,13 @@ impl Journal {
         let Line { prefix, refusal, .. } = &mut self.lines[connection];
         match refusal.take() {
             Some(refusal) => error!("{prefix}refused: {refusal}"),
-            // The only one's end is the tool's, which tells it.
+            // The end of a single connection is reported as the error of the command.
             None if is_alone => {}
             None => error!("{prefix}gave up: {}", with_options(cause)),
         }
     }
 
-    /// The end of a connection, which has received so many octets.
+    /// Counts the bytes of a connection that ended.
     pub(super) fn end(&mut self, connection: usize, received: u64) {
         if self.lines[connection].is_open {
             self.closed(connection, received);
@@ -304,12 +306,12 @@ impl Journal {
         }
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub(super) fn connections(&self) -> usize {
         self.lines.len()
     }
 
-    /// What was counted: what is always told, and what is told where there was any.
+    /// Returns the totals: some always, others if they are above zero.
     pub(super) fn totals(&self) -> String {
         let Self { keep_alives, received, reconnects, .. } = self;
         let mut totals = format!("keep-alives {keep_alives}, bytes {received}, reconnects {reconnects}");
@@ -332,8 +334,8 @@ impl Journal {
     }
 }
 
-/// The head of a response. Requests are never told: they hold the token.
-fn tell_head(head: &Head<'_>) {
+/// Logs the head of a response. Requests are never logged, because they contain the token.
+fn log_head(head: &Head<'_>) {
     debug!("response: status {}", head.status());
     for (name, value) in head.fields() {
         debug!("response: {}: {}", shown(name.as_bytes()), shown(value));

@@ -1,8 +1,9 @@
-//! How long Posts were on their way.
+//! Latency of Posts.
 //!
-//! From the simulator in this process it is exact: from just before the `write()` that completed a Post to its
-//! receipt, on one clock. From any other server it is the lag behind the time of creation that a Post's id holds, to
-//! the millisecond, across two clocks and with everything that the service does in between.
+//! From the simulator in this process it is exact: from just before the `write()` that completed a
+//! Post to its receipt, on one clock. From other servers it is the lag behind the time of creation
+//! in the Post's id. That lag has a resolution of 1 ms, spans two clocks, and includes the
+//! service's own processing.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,13 +14,13 @@ use powerstream_core::stream::PostId;
 use powerstream_core::time::UnixTime;
 use powerstream_simulator::GroundTruth;
 
-/// Deliveries noted down before they are looked up, at most: what a burst may hold.
+/// The limit of deliveries that are stored before they are looked up: the size of a burst.
 const PENDING_MAX: usize = 4_096;
 
-/// Three digits are what anyone reads of a percentile.
+/// Three significant digits are enough for percentiles.
 const DIGITS: u8 = 3;
 
-/// A day: longer ones count as that.
+/// One day. Longer values count as this.
 const NANOSECONDS_MAX: u64 = 86_400_000_000_000;
 
 pub(super) struct Latency {
@@ -28,7 +29,7 @@ pub(super) struct Latency {
     replayed: u64,
 }
 
-/// How lengths of time are spread.
+/// A distribution of durations.
 pub(super) struct Spread {
     /// In nanoseconds.
     histogram: Histogram<u64>,
@@ -59,19 +60,20 @@ impl fmt::Display for Spread {
 }
 
 enum From {
-    /// The simulator's write.
+    /// From the simulator's write.
     Write {
         truth: GroundTruth,
-        /// Delivered and not looked up: that takes the log's lock, which the simulator wants too.
+        /// Delivered, not looked up yet. A lookup locks the log, which the simulator uses too.
         pending: Vec<(PostId, Instant)>,
-        /// The latest of what is known to lie before the next Post: the write of the last one, the end of the
-        /// connection before. The log knows the first write of an id; what was written first before this moment is a
-        /// Post sent again, by a file that holds it twice or that starts anew after a reconnect.
+        /// The latest time that is known to precede the next Post: the write of the last one, or
+        /// the end of the connection before. The log has the first write of an id. An id whose
+        /// first write is earlier was sent again, by a file that contains it twice or restarts
+        /// after a reconnect.
         since: Option<Instant>,
-        /// The Posts written at that very moment: one `write()` takes many, and has one time.
+        /// The Posts written at that time. One `write()` may carry several.
         written: HashSet<PostId>,
     },
-    /// The Post's creation.
+    /// From the Post's creation.
     Creation {
         /// When the stream began.
         since: UnixTime,
@@ -96,14 +98,14 @@ impl Latency {
         Self { from, spread: Spread::new(), replayed: 0 }
     }
 
-    /// A stream has begun.
+    /// Reports that a stream started.
     pub(super) fn connected(&mut self) {
         if let From::Creation { since } = &mut self.from {
             *since = SystemTime::now().into();
         }
     }
 
-    /// A connection has ended.
+    /// Reports that a connection ended.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.settle();
         if let From::Write { since, written, .. } = &mut self.from {
@@ -112,7 +114,7 @@ impl Latency {
         }
     }
 
-    /// A Post was delivered.
+    /// Reports a delivered Post.
     pub(super) fn delivered(&mut self, id: PostId, now: Instant) {
         match &mut self.from {
             From::Write { pending, .. } => {
@@ -123,13 +125,14 @@ impl Latency {
             }
             From::Creation { since } => {
                 let Some(created_at) = id.created_at() else { return };
-                // A Post from before the stream began is a replay, by backfill or from a file: its age says nothing
-                // about the way it took. The few that were under way at that moment are left out with it, for nothing
-                // tells them apart.
+                // A Post from before the start of the stream is a replay, from backfill or a file,
+                // so its age is not a latency. The few Posts in flight at that time are left out
+                // too, because they look the same.
                 if created_at < *since {
                     self.replayed += 1;
                 } else {
-                    // The id's millisecond is cut off, so this is up to one too long. Clocks that disagree give zero.
+                    // The id has whole milliseconds, so this is up to 1 ms too long. If the clocks
+                    // disagree, it is zero.
                     let created_at = UNIX_EPOCH + Duration::from_millis(created_at.as_millis());
                     self.spread.record(created_at.elapsed().unwrap_or_default());
                 }
@@ -137,7 +140,7 @@ impl Latency {
         }
     }
 
-    /// Looks up what was noted down. Worth doing when there is nothing else to do.
+    /// Looks up the stored deliveries. Call it while there is nothing else to do.
     pub(super) fn settle(&mut self) {
         let From::Write { truth, pending, since, written } = &mut self.from else { return };
         for (id, delivered_at) in pending.drain(..) {
@@ -154,7 +157,7 @@ impl Latency {
         }
     }
 
-    /// What came of it, on one line.
+    /// Returns the result as one line.
     pub(super) fn summary(&self) -> String {
         let name = match self.from {
             From::Write { .. } => "latency from the simulator's write to receipt",
@@ -172,7 +175,7 @@ impl Latency {
 mod tests {
     use super::*;
 
-    /// A Post of that age.
+    /// Returns the id of a Post of that age.
     fn post(age: Duration) -> PostId {
         let created_at = UnixTime::from(SystemTime::now()).saturating_sub(age);
         PostId::new((created_at.as_millis() - 1_288_834_974_657) << 22)

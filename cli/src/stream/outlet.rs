@@ -11,7 +11,7 @@ use powerstream_core::stream::PostId;
 
 use super::progress::{Progress, Tally};
 
-/// A Post to write; with `--format raw` also an array that holds some.
+/// A Post to write. With `--format raw`, also an array with Posts.
 #[derive(Debug)]
 pub(super) struct Post {
     pub(super) bytes: Box<[u8]>,
@@ -21,23 +21,23 @@ pub(super) struct Post {
     pub(super) at: Instant,
 }
 
-/// Sends Posts to the writer, waits for room where that is the policy, and counts.
+/// Sends Posts to the writer, waits for room if that is the policy, and counts.
 pub(super) struct Outlet {
     sender: Sender<Post>,
     /// Shuts the stream down.
     stream: ShutdownHandle,
-    /// Comes when the reader of standard output is not waited for any more.
+    /// Signals that the reader of standard output is no longer waited for.
     hurry: ShutdownSignal,
     progress: Arc<Progress>,
     received: Tally,
-    /// When the last wait for room ended, and the time of all waits with less than [`BLAMED_FOR`] between them.
+    /// The end of the last wait for room, and the sum of waits less than [`BLAMED_FOR`] apart.
     held: Option<(Instant, Duration)>,
 }
 
-/// Waits for room that take so long together may be why the server disconnects.
+/// Waits that sum up to this may be the reason why the server disconnects.
 const BLAMED: Duration = Duration::from_secs(1);
 
-/// A disconnect so long after a wait for room is no longer blamed on it.
+/// A disconnect this long after a wait for room has another reason.
 const BLAMED_FOR: Duration = Duration::from_secs(60);
 
 impl Outlet {
@@ -50,12 +50,12 @@ impl Outlet {
         Self { sender, stream, hurry, progress, received: Tally::default(), held: None }
     }
 
-    /// Shuts the stream down. What it has read already is still to be sent.
+    /// Shuts the stream down. Bytes that were read already are still sent to the writer.
     pub(super) fn shut_down(&self) {
         self.stream.shutdown();
     }
 
-    /// Sends a message that holds so many Posts.
+    /// Sends a message with this many Posts.
     pub(super) async fn post(
         &mut self,
         bytes: &[u8],
@@ -88,24 +88,24 @@ impl Outlet {
         if let Some(since) = held_since {
             let now = Instant::now();
             progress.lock().room.end(now);
-            // A reader that is always too slow is waited for again and again, each time for a moment.
+            // A reader that is always a little too slow causes many short waits.
             let before = self.held.filter(|(ended, _)| since - *ended < BLAMED_FOR);
             self.held = Some((now, now - since + before.map_or(Duration::ZERO, |(_, total)| total)));
         }
         outcome
     }
 
-    /// All Posts that were sent, whatever became of them.
+    /// Returns the number of all Posts that were sent, including dropped ones.
     pub(super) const fn received(&self) -> Tally {
         self.received
     }
 
-    /// How the queue stands.
+    /// Returns the state of the queue.
     pub(super) fn stats(&self) -> QueueStats {
         self.sender.stats()
     }
 
-    /// The time of the waits for room that may be why the server disconnects now.
+    /// Returns the sum of waits for room that may explain a disconnect now.
     pub(super) fn blamed(&self, now: Instant) -> Option<Duration> {
         let (ended, total) = self.held?;
         (total >= BLAMED && now.saturating_duration_since(ended) < BLAMED_FOR).then_some(total)

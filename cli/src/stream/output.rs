@@ -1,4 +1,4 @@
-//! Posts on their way to standard output, one a line.
+//! Formats Posts for standard output, one per line.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -9,28 +9,28 @@ use super::writer::BUFFER_BYTES;
 use crate::log::wants_color;
 use crate::text::is_unsafe;
 
-/// How Posts are written.
+/// The output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// As received, but on one line, and arrays unwrapped
     Json,
     /// The message's bytes as received, then LF
     Raw,
-    /// For people: when, who, and what they say
+    /// For people: time, author and text
     Pretty,
 }
 
-/// Formats Posts, and keeps them until they are written.
+/// Formats Posts, and stores them until they are written.
 pub(super) struct Output {
     buffer: Vec<u8>,
     format: Format,
-    /// A terminal obeys what lies in strings that strangers wrote.
+    /// True if controls in strings must be escaped, because a terminal would obey them.
     is_terminal: bool,
     style: Style,
 }
 
 impl Output {
-    /// For standard output, be it a terminal or not.
+    /// Creates the output for standard output, and checks whether that is a terminal.
     pub(super) fn for_stdout(format: Format) -> Self {
         let is_terminal = io::stdout().is_terminal();
         Self::new(format, is_terminal, is_terminal && wants_color())
@@ -53,20 +53,20 @@ impl Output {
         buffer.push(b'\n');
     }
 
-    /// What is to be written.
+    /// Returns the bytes to write.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// Forgets what was to be written.
+    /// Removes the bytes that were written.
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
-        // A long Post is no reason to hold its memory for months.
+        // A long Post must not hold its memory for months.
         self.buffer.shrink_to(2 * BUFFER_BYTES);
     }
 }
 
-/// Writes JSON as it stands, with the line ends between its tokens replaced by spaces. Inside strings JSON has none.
+/// Writes JSON unchanged, except that line ends between tokens become spaces. Strings contain none.
 fn write_line(json: &[u8], writer: &mut impl Write) -> io::Result<()> {
     let mut pieces = json.split(|byte| matches!(byte, b'\r' | b'\n'));
     if let Some(first) = pieces.next() {
@@ -79,15 +79,16 @@ fn write_line(json: &[u8], writer: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// JSON as a terminal may see it: the same value, on one line, with everything escaped that a terminal could obey.
+/// Writes JSON for a terminal: the same value on one line, with every character escaped that a
+/// terminal could obey.
 fn shown(json: &[u8]) -> String {
     let mut line = String::with_capacity(json.len());
     for character in String::from_utf8_lossy(json).chars() {
         match character {
-            // Between tokens: inside strings JSON has none.
+            // Between tokens. Strings contain none.
             '\r' | '\n' | '\t' => line.push(' '),
             character if is_unsafe(character) => {
-                // None of them lies beyond U+FFFF, so that no surrogates are needed.
+                // All of them are at most U+FFFF, so surrogates are not needed.
                 line.push_str(&format!("\\u{:04x}", u32::from(character)));
             }
             character => line.push(character),

@@ -1,5 +1,4 @@
-//! A Post for people: when, who, and what they say, on one line. What cannot be read is replaced by U+FFFD, and the rest is
-//! shown.
+//! A Post on one line for people: time, author and text. Unreadable characters become U+FFFD.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -10,7 +9,7 @@ use powerstream_core::stream::PostId;
 use crate::text::Printable;
 use crate::utc::utc;
 
-/// Most characters shown of a name and of a text: the longest Posts have 25,000.
+/// The limit of characters shown of a name and of a text. The longest Posts have 25,000.
 const NAME_MAX: usize = 50;
 const TEXT_MAX: usize = 1_000;
 
@@ -25,7 +24,7 @@ impl Style {
     }
 }
 
-/// Writes the line, without its end.
+/// Writes the line without its end.
 pub(super) fn write(
     post: &[u8],
     id: Option<PostId>,
@@ -47,7 +46,7 @@ pub(super) fn write(
     write!(writer, "{dim}{when}{plain} {bold}{author}{plain} {text}")
 }
 
-/// The author's name, or else, of a v2 Post without expansions, the id.
+/// Returns the author's name. For a v2 Post without expansions, returns the id.
 fn author(post: &Post<'_>) -> String {
     let name = post.author().and_then(|author| author.screen_name());
     match (name, post.author_id()) {
@@ -57,7 +56,7 @@ fn author(post: &Post<'_>) -> String {
     }
 }
 
-/// The whole text. That of a Retweet is cut off; the one in the original is not.
+/// Returns the whole text. The text of a Retweet is cut off, so the original's is used.
 fn text(post: &Post<'_>) -> String {
     match post.retweeted().and_then(|original| Some((original, original.text()?))) {
         Some((original, text)) => format!("RT {}: {}", author(&original), decoded(Some(text))),
@@ -65,12 +64,12 @@ fn text(post: &Post<'_>) -> String {
     }
 }
 
-/// The text of a string, with U+FFFD for lone surrogates and for bytes that are not UTF-8.
+/// Returns the text of a string, with U+FFFD for lone surrogates and bytes that are not UTF-8.
 fn decoded(text: Option<JsonStr<'_>>) -> Cow<'_, str> {
     text.map(|text| text.to_cow()).unwrap_or_default()
 }
 
-/// The text with its lines joined, and the three characters that X escapes as HTML does as themselves.
+/// Returns the text on one line, with the three HTML escapes of X decoded.
 fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
@@ -134,7 +133,7 @@ mod tests {
             (format!(r#"{{"data":{{"author_id":"{huge}","n":-{huge}.5e-{huge},"text":"v2"}}}}"#).into(), "  v2"),
             (format!(r#"{{"text":"a","deep":{deep},"user":{{"screen_name":"n"}}}}"#).into(), "  a"),
             (br#"{"text":"a","user":{"screen_name":"n"},"retweeted_status":{"id":1}}"#.to_vec(), " @n a"),
-            // A key twice: the first counts, as in the rest of the product.
+            // A repeated key: the first counts, as everywhere in this project.
             (br#"{"text":"a","text":"b","user":{"screen_name":"n"}}"#.to_vec(), " @n a"),
             (br#"{"text":7,"user":"none","created_at":{}}"#.to_vec(), "  "),
             (br#"{"text":"cut","user":{"screen_name":"n"},"#.to_vec(), " @n cut"),

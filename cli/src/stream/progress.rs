@@ -1,4 +1,4 @@
-//! What the reading and the writing thread have done so far, for the threads that watch them.
+//! Progress of the reading and the writing thread, for the threads that watch them.
 
 use std::ops::{AddAssign, Sub};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::latency::Spread;
 use crate::size;
 
-/// A write that takes so long is reported: the reader of standard output is stopped, or too slow.
+/// A write that takes this long is reported: the reader of standard output is stopped or too slow.
 pub(super) const LONG_WRITE: Duration = Duration::from_secs(5);
 
 /// Posts, and their bytes as received.
@@ -38,7 +38,8 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// Waits that can last: the present one, the last one of [`LONG_WRITE`], and the time of all but the present one.
+/// Long waits: the current one, the last one above [`LONG_WRITE`], and the sum of all finished
+/// ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wait {
     pub(super) since: Option<Instant>,
@@ -60,28 +61,28 @@ impl Wait {
         }
     }
 
-    /// The length of the present wait.
+    /// Returns the length of the current wait.
     pub(super) fn length(&self, now: Instant) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    /// The time of all waits.
+    /// Returns the sum of all waits.
     pub(super) fn total(&self, now: Instant) -> Duration {
         self.total + self.length(now)
     }
 }
 
-/// Shared by all threads of one run. The lock is never held during a write.
+/// Shared by all threads of a run. The lock is never held during a write.
 pub(super) struct Progress(Mutex<Status>);
 
 pub(super) struct Status {
     /// Posts whose last byte the system has taken.
     pub(super) written: Tally,
-    /// The writer waits for standard output to take something.
+    /// Waits of the writer for standard output.
     pub(super) output: Wait,
-    /// The reading thread waits for room in the queue.
+    /// Waits of the reading thread for room in the queue.
     pub(super) room: Wait,
-    /// How long Posts waited from their receipt until the system had taken them.
+    /// The times from receipt of a Post until the system has taken it.
     pub(super) waits: Spread,
 }
 
@@ -92,7 +93,7 @@ impl Progress {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Status> {
-        // Nothing is left half-done under this lock.
+        // No state is left half-updated under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

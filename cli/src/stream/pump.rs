@@ -1,4 +1,4 @@
-//! The loop: each event to where it belongs.
+//! The event loop: passes each event on to its consumer.
 
 use std::time::Instant;
 
@@ -20,13 +20,14 @@ use super::source::Source;
 pub(super) enum Ended {
     /// By `--max-posts`, `--duration` or a signal.
     AsAsked,
-    /// For a reason that asking again cannot cure.
+    /// For a reason that a retry cannot fix.
     GaveUp(DisconnectReason),
-    /// By the queue to the writer, which takes nothing more: it is full, and that is the policy, or the writer failed.
+    /// The queue to the writer accepts no more: it is full and the policy is to end, or the writer
+    /// failed.
     Refused,
 }
 
-/// What is left of a pump.
+/// The parts of a finished pump.
 pub(super) struct End {
     pub(super) received: Tally,
     pub(super) queue: QueueStats,
@@ -56,7 +57,8 @@ impl Pump {
         Self { outlet, latency, journal, format, posts_max, is_refused: false }
     }
 
-    /// Runs until the end. All that was received is in the queue by then, but for what its policy dropped.
+    /// Runs until the end. All received Posts are then in the queue, except those that its policy
+    /// dropped.
     pub(super) async fn run(&mut self, source: &mut impl Source) -> Ended {
         let ended = self.events(source).await;
         for index in 0..self.journal.connections() {
@@ -68,7 +70,7 @@ impl Pump {
         ended
     }
 
-    /// Ends the queue, so that the writer ends when it has written what is in it.
+    /// Closes the queue, so that the writer ends after writing its content.
     pub(super) fn finish(self) -> End {
         let Self { outlet, latency, journal, .. } = self;
         End { received: outlet.received(), queue: outlet.stats(), latency, journal }
@@ -78,11 +80,11 @@ impl Pump {
         let mut gave_up = 0;
         while self.posts() < self.posts_max {
             if !source.find_next() {
-                // What comes next may be long in coming: time for book-keeping.
+                // The next event may take long: time for bookkeeping.
                 self.latency.settle();
             }
             let Some(event) = source.next().await else { break };
-            // Before anything is made of it: this is when it was delivered.
+            // The time of delivery, before any processing.
             let now = Instant::now();
             let (id, event) = match event {
                 MergedEvent::Session { connection, event } => (connection, event),
@@ -94,7 +96,7 @@ impl Pump {
                     self.journal.gap(&gap);
                     continue;
                 }
-                // An event that is newer than this tool.
+                // An event of a newer library.
                 _ => continue,
             };
             let connection = id.index();
@@ -121,7 +123,7 @@ impl Pump {
                         return Ended::GaveUp(why.reason);
                     }
                 }
-                // An event that is newer than this tool.
+                // An event of a newer library.
                 _ => {}
             }
         }
@@ -141,7 +143,7 @@ impl Pump {
     async fn send(&mut self, bytes: &[u8], id: Option<PostId>, posts: u64, now: Instant) {
         if self.outlet.post(bytes, id, posts, now).await == SendOutcome::Ended && !self.is_refused {
             self.is_refused = true;
-            // What was read already still comes, and is counted.
+            // Bytes that were read already are still delivered and counted.
             self.outlet.shut_down();
         }
     }
@@ -155,7 +157,8 @@ impl Pump {
     }
 
     async fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>, now: Instant) {
-        // A Post is told by its first bytes; whoever reads JSON lines must get JSON to the last one.
+        // The first bytes decide that it is a Post. Readers of JSON lines need valid JSON to the
+        // last byte.
         if self.format != Format::Raw
             && let Err(malformed) = check(bytes)
         {
@@ -166,10 +169,10 @@ impl Pump {
         self.send(bytes, id, 1, now).await;
     }
 
-    /// An array of messages: unwrapped, or as it came where that is asked for.
+    /// Sends an array of messages: unwrapped, or as received with `--format raw`.
     async fn array(&mut self, connection: usize, array: &[u8], now: Instant) {
         let raw = self.format == Format::Raw;
-        // Of an array that is written as it came.
+        // The ids of an array that is written as received.
         let mut posts = 0;
         if elements(array).next().is_none() {
             self.journal.message(connection, &Kind::Array, array);
@@ -205,8 +208,8 @@ impl Pump {
     }
 }
 
-/// Checks that a message is JSON but for octets that are no UTF-8: most readers replace them, and a Post would be lost
-/// for a broken character. What is around them must be JSON all the same.
+/// Checks that a message is JSON, except for bytes that are not UTF-8. Most readers replace these,
+/// and a Post must not be dropped for a broken character.
 fn check(bytes: &[u8]) -> Result<(), Malformed> {
     match validate(bytes) {
         Err(malformed) if malformed.reason == MalformedReason::Utf8 => {

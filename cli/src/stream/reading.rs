@@ -1,4 +1,4 @@
-//! The connections opened on the runtime that is asked for, and read until the end.
+//! Opens the connections on the selected runtime, and reads them until the end.
 
 use powerstream_blocking::Blocking;
 use powerstream_client::config::Connections;
@@ -14,7 +14,8 @@ use crate::exit::{Exit, Failure};
 use crate::system::{advice_behind, explained};
 use crate::text::with_options;
 
-/// Opens the stream and reads it until the end, by the pump that `start` makes when the stream can be shut down.
+/// Opens the stream and reads it until the end, with the pump that `start` creates once the stream
+/// can be shut down.
 pub(super) fn run(
     args: &Args,
     connections: Vec<Connection>,
@@ -29,7 +30,7 @@ pub(super) fn run(
         let none = Connections::new(group).keep_duplicates(args.keep_duplicates);
         connections.fold(none, |all, one| all.with(one.name, one.config))
     });
-    // The adapters' clients and streams are alike and have no trait in common.
+    // The clients of the runtimes share names, but no trait.
     macro_rules! read {
         ($client:expr, $block_on:expr) => {{
             let client = match tls {

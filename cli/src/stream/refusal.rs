@@ -1,4 +1,4 @@
-//! A refusal: what it means, and the server's own words.
+//! The text of a refusal: its meaning, and the server's own words.
 
 use powerstream_core::http::document_text;
 use powerstream_core::session::{RefusalKind, Refused};
@@ -6,28 +6,29 @@ use serde_json::Value;
 
 use crate::text::Printable;
 
-/// Most characters shown of them.
+/// The limit of characters shown of these words.
 const SHOWN_MAX: usize = 300;
 
-/// All that is to be told of it, on one line.
-pub(super) fn told(refused: &Refused<'_>) -> String {
-    let mut told = refused.refusal.to_string();
+/// Returns the refusal as one line.
+pub(super) fn describe(refused: &Refused<'_>) -> String {
+    let mut text = refused.refusal.to_string();
     if refused.refusal.kind == RefusalKind::Redirect {
-        told += &match refused.head.field("location") {
+        text += &match refused.head.field("location") {
             Some(bytes) => format!("; it is {}", Printable { bytes, characters_max: SHOWN_MAX }),
             None => String::from("; the server names none"),
         };
     }
     if let Some(unread) = refused.head.unread_body() {
         let unread = unread.to_string();
-        told += &format!("; {}", Printable { bytes: unread.as_bytes(), characters_max: SHOWN_MAX });
+        text += &format!("; {}", Printable { bytes: unread.as_bytes(), characters_max: SHOWN_MAX });
     }
-    told + &own_words(refused.document)
+    text + &own_words(refused.document)
 }
 
-/// What the document that came with a refusal says, escaped and capped; nothing where it says nothing.
+/// Returns the message in the body of a refusal, escaped and limited. Empty if there is none.
 ///
-/// X has more than one form: a problem with `title` and `detail`, and `errors` of such or of `message`s, which say more.
+/// X has several forms: a problem with `title` and `detail`, and `errors` with such problems or
+/// with `message`s, which say more.
 fn own_words(document: &[u8]) -> String {
     let Some(text) = document_text(document) else {
         return format!("; its body is not text ({} bytes)", document.len());

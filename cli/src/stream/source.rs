@@ -1,35 +1,35 @@
-//! What the pump reads: one stream or several merged ones, on any runtime.
+//! The event source of the pump: one stream or merged streams, on any runtime.
 
 use powerstream_client::merged::MergedEvent;
 use powerstream_core::merge::{ConnectionId, ConnectionStats};
 use powerstream_core::session::SessionEvent;
 
-/// Events, each with the connection that it is about.
+/// Events with the connection that each is about.
 pub(super) trait Source {
-    /// Whether the next event is at hand, so that [`Self::next`] will not wait.
+    /// Returns true if the next event is buffered, so that [`Self::next`] does not wait.
     fn find_next(&mut self) -> bool;
 
-    /// Waits for the next event; `None` once there will be none.
+    /// Waits for the next event. Returns `None` after the last.
     async fn next(&mut self) -> Option<MergedEvent<'_>>;
 
-    /// ByteCounts that a connection has received since it last connected.
+    /// Returns the bytes that a connection has received since it last connected.
     fn received(&self, connection: ConnectionId) -> u64;
 
-    /// How many copies of Posts came that had been delivered already.
+    /// Returns the number of copies of Posts that were already delivered.
     fn duplicates(&self) -> u64;
 
-    /// The records of merged connections.
+    /// Returns the statistics of merged connections.
     fn records(&self) -> &[ConnectionStats] {
         &[]
     }
 }
 
-/// Of the only connection.
+/// Attributes an event to the only connection.
 fn single(event: SessionEvent<'_>) -> MergedEvent<'_> {
     MergedEvent::Session { connection: ConnectionId::FIRST, event }
 }
 
-/// The streams of one runtime, which are awaited where that is async.
+/// Implements the source for the streams of one runtime, with await if it is async.
 macro_rules! sources {
     ($runtime:ident $(, $await:tt)?) => {
         impl Source for $runtime::Stream {

@@ -1,5 +1,5 @@
-//! The watching thread: reports that the reader of standard output is slow, and what follows from it, while the other
-//! threads wait; and notices that it is gone.
+//! The watching thread. It reports that the reader of standard output is slow, and the
+//! consequences, while the other threads wait. It also notices that the reader left.
 
 use std::time::{Duration, Instant};
 
@@ -11,31 +11,31 @@ use super::progress::{LONG_WRITE, Progress, Wait};
 use crate::size;
 use crate::stdout::wait_closed;
 
-/// How often it looks.
+/// The interval of the checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often drops are reported while they last.
+/// The interval of reports while Posts are dropped.
 const DROPS_EVERY: Duration = Duration::from_secs(10);
 
-/// What the watch looks at.
+/// The observed state.
 struct Sight {
     now: Instant,
     /// The writer's wait for standard output.
     output: Wait,
-    /// All the time that the reading thread has waited for room.
+    /// The sum of the reading thread's waits for room.
     held: Duration,
     queue: QueueStats,
 }
 
-/// What was reported already.
+/// The state of the reports.
 pub(super) struct Watch {
     config: QueueConfig,
     is_blocked: bool,
-    /// A write that lasts so long is reported next.
+    /// The length of a write that is reported next.
     next_blocked: Duration,
     is_filling: bool,
     held: Duration,
-    /// What `held` was before the queue became full.
+    /// The value of `held` before the queue became full.
     full_at: Option<Duration>,
     dropped: u64,
     dropped_at: Option<Instant>,
@@ -69,7 +69,7 @@ impl Watch {
         }
     }
 
-    /// What is to be reported.
+    /// Returns the reports that are due.
     fn look(&mut self, sight: &Sight) -> Vec<String> {
         let mut lines = Vec::new();
         self.look_at_output(sight, &mut lines);
@@ -93,7 +93,7 @@ impl Watch {
                 self.level(&sight.queue)
             ));
             self.is_blocked = true;
-            // A reader that takes a little again and again is not reported each time.
+            // A reader that takes a little repeatedly is not reported each time.
             self.next_blocked = length * 2;
         }
     }
@@ -172,8 +172,8 @@ mod tests {
         Watch::new(config)
     }
 
-    /// What is seen so many seconds after the start: since when the writer waits, for how many milliseconds the reading
-    /// thread has waited, the bytes in the queue, and the Posts dropped.
+    /// The state at so many seconds after the start: since when the writer waits, the milliseconds
+    /// that the reading thread has waited, the bytes in the queue, and the dropped Posts.
     fn sight(start: Instant, at: u32, output: Option<u32>, held: u64, bytes: usize, dropped: u64) -> Sight {
         let mut wait = Wait::default();
         wait.since = output.map(|at| start + SECOND * at);
@@ -183,7 +183,7 @@ mod tests {
         Sight { now: start + SECOND * at, output: wait, held: Duration::from_millis(held), queue }
     }
 
-    /// The same, and a wait of the writer that has ended.
+    /// The same, with a finished wait of the writer.
     fn unblocked(mut sight: Sight, seconds: Option<u32>) -> Sight {
         sight.output.long = seconds.map(|seconds| SECOND * seconds);
         sight
@@ -211,7 +211,7 @@ mod tests {
     fn reports_a_reader_that_takes_a_little_now_and_then_only_once() {
         let (mut watch, start) = (watch(Overflow::Wait), Instant::now());
         let mut lines = Vec::new();
-        // It takes something every 7 s.
+        // The reader takes something every 7 s.
         for at in 0..70 {
             let taken = (at > 0 && at % 7 == 0).then_some(7);
             lines.extend(watch.look(&unblocked(sight(start, at, Some(at / 7 * 7), 0, 0, 0), taken)));
@@ -226,9 +226,9 @@ mod tests {
         assert!(look(0, 0, 499_000).is_empty());
         assert!(look(1, 0, 500_000)[0].contains("slower than the stream"));
         assert!(look(2, 0, 800_000).is_empty());
-        // Short waits are no matter.
+        // Short waits do not matter.
         assert!(look(3, 400, 1_000_000).is_empty());
-        // Many of them are, as one long one is.
+        // Many short waits count like one long wait.
         assert!(
             look(4, 1_000, 1_000_000)[0].starts_with("the queue is full: the server is read only as fast")
         );

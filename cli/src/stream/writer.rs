@@ -1,4 +1,5 @@
-//! The writing thread: from the queue to standard output, which may block it for as long as it likes.
+//! The writing thread: takes Posts from the queue and writes them to standard output, which may
+//! block.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,20 +13,21 @@ use super::outlet::Post;
 use super::output::Output;
 use super::progress::{Progress, Tally};
 
-/// Posts that wait are written when they are so many bytes, though more may wait in the queue.
+/// Collected Posts are written at this size, even if more wait in the queue.
 pub(super) const BUFFER_BYTES: usize = 65_536;
 
-/// Writes Posts, many at a time where many wait, and counts those that the system has taken whole.
+/// Writes Posts, many per write if many wait, and counts those that the system has taken
+/// completely.
 pub(super) struct Writer<W> {
     sink: W,
-    /// The bytes of one write.
+    /// The bytes per write.
     write_bytes: usize,
     output: Output,
     ends: VecDeque<End>,
     progress: Arc<Progress>,
 }
 
-/// Where a Post ends in what is to be written.
+/// The end of a Post in the bytes to write.
 struct End {
     at: usize,
     tally: Tally,
@@ -37,7 +39,7 @@ impl<W: Write> Writer<W> {
         Self { sink, write_bytes, output, ends: VecDeque::new(), progress }
     }
 
-    /// Writes until the queue has ended. A Post is never kept back while the queue is empty.
+    /// Writes until the queue has ended. A Post is never held back while the queue is empty.
     pub(super) fn run(mut self, mut queue: Receiver<Post>) -> io::Result<()> {
         loop {
             let delivery = match queue.try_recv() {
@@ -49,7 +51,7 @@ impl<W: Write> Writer<W> {
             };
             match delivery {
                 Some(Delivery::Event(post)) => self.take(&post),
-                // The queue counts them, the watch reports them.
+                // The queue counts them, and the watch reports them.
                 Some(Delivery::Dropped(_)) => {}
                 None => break,
             }
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
     use crate::stream::output::Format;
 
-    /// Takes 7 bytes at a time, and no more than `room`.
+    /// Takes 7 bytes at a time, and `room` bytes in total.
     struct Sink {
         taken: Arc<Mutex<Vec<u8>>>,
         room: usize,
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn counts_posts_only_when_their_last_byte_is_taken() {
-        // 10 Posts of 20 bytes, a line each.
+        // 10 Posts of 20 bytes, one per line.
         for room in 0..250 {
             let (mut sender, receiver) = queue(QueueConfig::default());
             for id in 0..10 {
