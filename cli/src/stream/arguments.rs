@@ -85,7 +85,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Runtime::Blocking)]
     pub(super) runtime: Runtime,
 
-    /// Poll the socket in a loop instead of sleeping. Uses one full core; roughly halves latency
+    /// Poll the socket in a loop instead of sleeping. Uses one full core; lowers latency
     #[arg(long)]
     pub(super) busy_poll: bool,
 
