@@ -7,15 +7,23 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Waker};
-use std::{env, thread};
+use std::time::SystemTime;
+use std::{env, fmt, thread};
 
 use powerstream_client::queue::{Cost, Delivery, Overflow, QueueConfig, Sender, queue};
+use powerstream_core::time::UnixTime;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::exit::complain;
+use crate::utc;
 
 /// Starts logging. Standard output is not used.
-pub(crate) fn init() {
+///
+/// Lines start with the time if `with_time`, or if neither a terminal nor systemd shows standard
+/// error: a person has a clock, and systemd's journal adds the time.
+pub(crate) fn init(with_time: bool) {
     let filter = match env::var("RUST_LOG") {
         Ok(directives) if !directives.trim().is_empty() => {
             EnvFilter::try_new(directives).unwrap_or_else(|error| {
@@ -25,20 +33,35 @@ pub(crate) fn init() {
         }
         _ => EnvFilter::new("info"),
     };
-    start();
-    // Without times: systemd and container runtimes add one to each line.
-    let subscriber = tracing_subscriber::fmt()
+    let with_time = with_time || !io::stderr().is_terminal() && env::var_os("JOURNAL_STREAM").is_none();
+    start(with_time);
+    let builder = tracing_subscriber::fmt()
         .compact()
-        .without_time()
         .with_target(false)
         .with_ansi(io::stderr().is_terminal() && wants_color())
         .with_env_filter(filter)
         .with_writer(|| Lines)
         // If standard error is closed, an error cannot be shown, and must not panic.
-        .log_internal_errors(false)
-        .finish();
+        .log_internal_errors(false);
     // An error means that logging has started already.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = if with_time {
+        tracing::subscriber::set_global_default(builder.with_timer(Utc).finish())
+    } else {
+        tracing::subscriber::set_global_default(builder.without_time().finish())
+    };
+}
+
+/// The time of a log line, in UTC.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        line.write_str(&now())
+    }
+}
+
+fn now() -> String {
+    utc::rfc3339(UnixTime::from(SystemTime::now()))
 }
 
 /// Returns true if terminals may receive colors (<https://no-color.org>).
@@ -82,7 +105,7 @@ pub(crate) fn finish() {
 }
 
 /// Starts the thread. If that fails, callers write directly.
-fn start() {
+fn start(with_time: bool) {
     let mut config = QueueConfig::default();
     config.bytes_max = QUEUE_BYTES;
     config.overflow = Overflow::DropOldest;
@@ -93,11 +116,12 @@ fn start() {
         while let Some(delivery) = queue.recv_blocking() {
             let text = match delivery {
                 Delivery::Event(text) => text,
-                Delivery::Dropped(loss) => format!(
-                    " WARN {} lines are left out here: standard error did not take them in time\n",
-                    loss.messages
-                )
-                .into_bytes(),
+                Delivery::Dropped(loss) => {
+                    let time = if with_time { now() + " " } else { String::new() };
+                    let lines = loss.messages;
+                    format!("{time} WARN {lines} lines are left out here: standard error did not take them in time\n")
+                        .into_bytes()
+                }
             };
             let _ = io::stderr().write_all(&text);
         }

@@ -64,6 +64,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     options: Options,
 
+    /// Start each log line with the time, also on a terminal and under systemd
+    #[arg(long, hide_short_help = true)]
+    log_time: bool,
+
     /// List the scenarios and exit
     #[arg(long)]
     list_scenarios: bool,
@@ -77,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.list_scenarios {
         return list_scenarios().map(|()| Exit::Done).map_err(|error| Failure::output(&error));
     }
-    log::init();
+    log::init(args.log_time);
     check_open_files()?;
     if let Some(Secret(token)) = &args.token
         && let Err(error) = Token::new(token)

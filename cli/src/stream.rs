@@ -42,7 +42,7 @@ use powerstream_core::merge::Topology;
 use powerstream_core::session::DisconnectReason;
 use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
-use tracing::{debug, info};
+use tracing::info;
 
 pub(crate) use self::arguments::Args;
 use self::connections::connections;
@@ -77,7 +77,7 @@ enum Report {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.check()?;
-    log::init();
+    log::init(args.log_time);
     check_open_files()?;
     let simulator = if args.simulate {
         let mut config = args.simulator.config(None)?;
@@ -101,7 +101,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let tls = trust(args, simulator.as_ref())?;
 
     let names: Vec<_> = connections.iter().map(|connection| connection.names(args)).collect();
-    names.iter().for_each(|(name, target)| debug!("{name}: streaming from {target}"));
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
     let journal = Journal::new(names, group);
     let progress = Arc::new(Progress::new());

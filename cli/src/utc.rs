@@ -16,6 +16,11 @@ pub(crate) fn utc(time: UnixTime) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
+/// Formats date and time to the millisecond, by RFC 3339: `2025-11-07T23:18:19.042Z`.
+pub(crate) fn rfc3339(time: UnixTime) -> String {
+    format!("{}.{:03}Z", utc(time).replace(' ', "T"), time.as_millis() % 1_000)
+}
+
 /// Returns year, month and day from days since 1970. Years start in March, so that the leap day is
 /// last.
 const fn date(days: u64) -> (u64, u64, u64) {
@@ -33,6 +38,11 @@ const fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn renders_milliseconds_by_rfc_3339() {
+        assert_eq!(rfc3339(UnixTime::from_millis(1_762_557_499_042)), "2025-11-07T23:18:19.042Z");
+    }
 
     #[test]
     fn renders_known_dates() {

@@ -115,6 +115,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Overflow::Wait)]
     pub(super) overflow: Overflow,
 
+    /// Start each log line with the time, also on a terminal and under systemd
+    #[arg(long, hide_short_help = true)]
+    pub(super) log_time: bool,
+
     /// End after this many received Posts; each element of an array counts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_posts: Option<u64>,

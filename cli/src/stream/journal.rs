@@ -23,6 +23,8 @@ const SHOWN_MAX: usize = 300;
 pub(super) struct Journal {
     lines: Vec<Line>,
     reconnects: u64,
+    /// Attempts that ended without a stream.
+    failed_attempts: u64,
     duplicates: u64,
     gaps: u64,
     keep_alives: u64,
@@ -69,9 +71,14 @@ impl Journal {
             gap_to: UnixTime::default(),
             refusal: None,
         };
+        let lines: Vec<_> = connections.into_iter().enumerate().map(line).collect();
+        for Line { prefix, target, .. } in &lines {
+            info!("{prefix}connecting to {target}");
+        }
         Self {
-            lines: connections.into_iter().enumerate().map(line).collect(),
+            lines,
             reconnects: 0,
+            failed_attempts: 0,
             duplicates: 0,
             gaps: 0,
             keep_alives: 0,
@@ -251,9 +258,15 @@ impl Journal {
         held: Option<Duration>,
     ) {
         let was_open = self.lines[connection].is_open;
-        let what = if was_open { "disconnected" } else { "could not connect" };
         self.closed(connection, received);
-        let Line { prefix, refusal, .. } = &mut self.lines[connection];
+        let Line { prefix, target, refusal, .. } = &mut self.lines[connection];
+        let what = match disconnected.reason {
+            _ if was_open => String::from("disconnected"),
+            DisconnectReason::Transport(_) | DisconnectReason::Timeout(_) => {
+                format!("could not connect to {target}")
+            }
+            _ => format!("no stream from {target}"),
+        };
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
         let undelivered_bytes = Some(disconnected.undelivered).filter(|bytes| *bytes > 0);
         let Disconnected { reason, delay, .. } = disconnected;
@@ -318,6 +331,7 @@ impl Journal {
         let seldom = [
             ("duplicates", self.duplicates),
             ("gaps", self.gaps),
+            ("failed attempts", self.failed_attempts),
             ("skipped", self.skipped),
             ("malformed", self.malformed),
         ];
@@ -329,6 +343,7 @@ impl Journal {
     }
 
     fn closed(&mut self, connection: usize, received: u64) {
+        self.failed_attempts += u64::from(!self.lines[connection].is_open);
         self.lines[connection].is_open = false;
         self.received += received;
     }

@@ -286,7 +286,7 @@ fn reconnects_after_a_server_restart() {
     drop(first);
     assert!(stream.tells("next attempt at once").contains(" disconnected: "));
     let told = stream.tells("next attempt in ");
-    assert!(told.contains(" could not connect: "), "{told}");
+    assert!(told.contains(" could not connect to http://127.0.0.1:"), "{told}");
     let (_second, _) = simulator(&format!("--rate 200 --listen {}", url.strip_prefix("http://").unwrap()));
     stream.tells("connected");
     stream.tells("Posts may be missing from ");
@@ -365,7 +365,7 @@ fn refused_connection_is_not_reported_as_a_disconnect() {
     let arguments = format!("stream --base-url http://{address} --duration 300ms");
     let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     let told = text(&output.stderr);
-    assert!(told.contains(" could not connect: the connection was refused"), "{told}");
+    assert!(told.contains(" could not connect to http://127.0.0.1:"), "{told}");
     assert!(!told.contains("disconnected"), "{told}");
 }
 
@@ -647,4 +647,31 @@ fn permanent_refusal_exits_1() {
         "{told}"
     );
     assert!(told.ends_with("powerstream: gave up: the server refused (status 404)\n"), "{told}");
+}
+
+#[test]
+fn log_lines_have_a_time_unless_a_terminal_or_systemd_adds_it() {
+    for (journal, option, has_time) in [(false, "", true), (true, "", false), (true, "--log-time", true)] {
+        let mut command = tool(&format!("stream --simulate --max-posts 1 {option}"));
+        if !journal {
+            command.env_remove("JOURNAL_STREAM");
+        }
+        let output = run(&mut command);
+        let line = text(&output.stderr).lines().next().unwrap();
+        let (time, rest) = line.split_once("  INFO ").unwrap_or(("", line));
+        let shape =
+            time.chars().map(|char| if char.is_ascii_digit() { '0' } else { char }).collect::<String>();
+        assert_eq!(shape == "0000-00-00T00:00:00.000Z", has_time, "{line}");
+        assert!(rest.contains("connecting to http://127.0.0.1:"), "{line}");
+    }
+}
+
+#[test]
+fn failed_attempts_are_counted() {
+    let mut command = tool("stream --base-url http://127.0.0.1:1 --duration 500ms");
+    let output = run(command.env("X_BEARER_TOKEN", "any"));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(", failed attempts "), "{stderr}");
+    let output = run(&mut tool("stream --simulate --max-posts 1"));
+    assert!(!text(&output.stderr).contains("failed attempts"));
 }

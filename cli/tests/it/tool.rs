@@ -24,6 +24,8 @@ pub(crate) fn tool(arguments: &str) -> Command {
     for variable in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
         command.env_remove(variable).env_remove(variable.to_lowercase());
     }
+    // Without the times of log lines.
+    command.env("JOURNAL_STREAM", "0:0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
