@@ -15,39 +15,39 @@ use crate::{connection, duration};
 
 /// Follows the notes of every command that connects.
 const NOTES: &str = "\
-With --simulate neither a token nor a proxy is needed.
+--simulate needs neither a token nor a proxy.
 
-Posts go to standard output, one a line. What happens goes to standard error, as much of it as RUST_LOG asks for (off,
-error, warn, info, debug, trace; default: info; debug shows the heads of responses). Of messages that are neither Posts
-nor words about the connection the first of each kind is shown; further ones are counted, and shown at debug.
+Output: Posts go to standard output, one per line. Log lines go to standard error. RUST_LOG sets their level: off,
+error, warn, info (default), debug or trace; debug shows the heads of responses. Log lines start with the time, unless
+a terminal or systemd shows them. Of each kind of other message the first is logged; later ones are counted, and logged
+at debug.
 
-One thread reads the server and one writes standard output. Between them is a queue, so that a reader of standard output
-that is slow for a while does not slow down the reading: servers disconnect slow readers. --queue bounds it, and a Post
-counts as 256 bytes at least. By default (64MiB, --overflow wait) nothing is dropped here: once the queue is full nothing
-is read from the server until there is room again, and the server may disconnect; a gap is then reported as always. A
-reader of standard output that takes nothing for 5 s, a queue that is half full, and one that is full are reported on
-standard error, and so is their end. Posts that a full queue dropped are in the totals as `dropped`, not as Posts.
+Queue: one thread reads from the server, another writes standard output. A queue between them lets the reader of
+standard output pause, because servers disconnect slow clients. --queue limits its bytes; a Post counts at least 256.
+By default (64MiB, --overflow wait) nothing is dropped: when the queue is full, the tool stops reading from the server,
+which may then disconnect. Any gap is reported. The tool also reports a reader that takes nothing for 5 s, and a queue
+that is half full or full. Posts that the queue dropped are counted as `dropped`.
 
-The stream goes on, over disconnects, until --max-posts, --duration or a signal: SIGINT (Ctrl-C), SIGTERM or SIGHUP, but
-for those that are ignored when it starts, as nohup ignores SIGHUP. --max-posts and --duration end it when all that was
-received is written, however long the reader takes. A signal gives the reader half a second to take what is queued, then
-counts the rest as `not written`; the last line may then be incomplete. A second signal ends it at once. With --simulate
-and --posts too: the simulator sends the whole file and then keep-alives, as a service does that has no more Posts. When
-the reader of standard output closes it, the stream ends within seconds, also while no Posts come.
+End: the stream reconnects until --max-posts, --duration or a signal (SIGINT, SIGTERM, SIGHUP) ends it. A signal that
+is ignored at start stays ignored, as SIGHUP under nohup. --max-posts and --duration wait until everything received is
+written. A signal waits half a second for the reader, and counts the rest as `not written`; the last line may then be
+incomplete. A second signal exits at once. With --simulate --posts, the simulator sends keep-alives after the file, so
+the stream goes on. If the reader closes standard output, the stream ends within seconds.
 
-The end brings totals on standard error, whatever RUST_LOG says, but none where the reader of standard output has closed
-it. Their Posts are those written, their bytes are all that was received, heads and framing included.
+Totals: printed to standard error at the end, at every level of RUST_LOG, unless the reader closed standard output.
+They count the Posts written, and all bytes received, including heads and framing.
 
-Latencies are those of --simulate: from the simulator's write to delivery. Other servers' Posts have a lag: from the
-time of creation in their ids, by this machine's clock. --seed also decides the jitter of the waits between attempts.
+Latency: with --simulate, from the simulator's write to delivery. For other servers the totals show the lag between the
+creation time in a Post's id and its receipt by the local clock. --seed also sets the jitter of the waits between
+attempts.
 
 Exit codes:
-  0  --max-posts, --duration or a signal, and all is written; or the reader of standard output has closed it
-  1  gave up: the server refused for good, the output cannot be written, or there is no CA to trust; or Posts that were
-     received are not written: after a signal, or by --overflow end
+  0  --max-posts, --duration or a signal ended it and everything is written; or the reader closed standard output
+  1  the server refused for good, the output cannot be written, there is no trusted CA, or received Posts are not
+     written: after a signal, or by --overflow end
   2  wrong usage
-  4  no token, one that cannot be right, or not authorized (401, 403)
-  129, 130, 143  a second SIGHUP, SIGINT or SIGTERM; or one, where the end took more than 2 s
+  4  no token, an invalid one, or not authorized (401, 403)
+  129, 130, 143  a second SIGHUP, SIGINT or SIGTERM; or one, if the end took more than 2 s
 
 Examples:
   powerstream stream --simulate --max-posts 1000
