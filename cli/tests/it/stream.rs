@@ -444,7 +444,7 @@ fn help_names_the_endpoints_and_the_ca_option() {
     let help = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     for told in [
         "powerstream, filtered-stream, sample, sample10, firehose, firehose-en",
-        "CAs to trust besides those of the system",
+        "Trust the CAs in this PEM file too",
         "heads and framing included",
         "--base-url https://localhost:8443 --ca ca.pem",
     ] {
