@@ -445,7 +445,7 @@ fn help_names_the_endpoints_and_the_ca_option() {
     for told in [
         "powerstream, filtered-stream, sample, sample10, firehose, firehose-en",
         "Trust the CAs in this PEM file too",
-        "heads and framing included",
+        "including heads and framing",
         "--base-url https://localhost:8443 --ca ca.pem",
     ] {
         assert!(help.contains(told), "{told}: {help}");
