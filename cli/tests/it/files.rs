@@ -43,17 +43,17 @@ fn every_file_may_start_with_a_byte_order_mark() {
         let place = directory();
         let (code, stdout, plain) = output(arguments, place.path(), name, content.as_bytes());
         let marked = format!("\u{feff}{content}");
-        let (marked_code, marked_stdout, told) = output(arguments, place.path(), name, marked.as_bytes());
+        let (marked_code, marked_stdout, stderr) = output(arguments, place.path(), name, marked.as_bytes());
         if name.starts_with("token") {
             assert!(plain.contains("the connection was refused"), "{plain}");
-            assert!(told.contains("the connection was refused"), "{told}");
+            assert!(stderr.contains("the connection was refused"), "{stderr}");
         } else {
             assert_eq!(code, Some(0), "{arguments}: {plain}");
         }
         if !arguments.contains("--scenario") {
             assert_eq!(stdout, marked_stdout, "{arguments}");
         }
-        assert_eq!(code, marked_code, "{arguments}: {told}");
+        assert_eq!(code, marked_code, "{arguments}: {stderr}");
     });
 }
 
@@ -65,10 +65,10 @@ fn utf_16_is_refused_by_name() {
             (*b"\xfe\xff", content.encode_utf16().flat_map(u16::to_be_bytes).collect()),
         ] {
             let place = directory();
-            let (found, _, told) = output(arguments, place.path(), name, &[&mark[..], &bytes].concat());
-            assert_eq!(found, Some(*code), "{arguments}: {told}");
-            assert!(told.contains("it is UTF-16: save it as UTF-8"), "{arguments}: {told}");
-            assert!(told.contains(&*place.path().to_string_lossy()), "{arguments}: {told}");
+            let (found, _, stderr) = output(arguments, place.path(), name, &[&mark[..], &bytes].concat());
+            assert_eq!(found, Some(*code), "{arguments}: {stderr}");
+            assert!(stderr.contains("it is UTF-16: save it as UTF-8"), "{arguments}: {stderr}");
+            assert!(stderr.contains(&*place.path().to_string_lossy()), "{arguments}: {stderr}");
         }
     });
 }

@@ -28,7 +28,7 @@ impl Bench {
     }
 
     fn run(&self, arguments: &str) -> (i32, String, String) {
-        told(run(&mut self.tool(arguments)))
+        parts(run(&mut self.tool(arguments)))
     }
 
     fn file(&self, rules: &[(String, Option<&str>)]) -> PathBuf {
@@ -45,7 +45,7 @@ impl Bench {
     }
 }
 
-fn told(output: Output) -> (i32, String, String) {
+fn parts(output: Output) -> (i32, String, String) {
     let (stdout, stderr) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
     assert!(!format!("{stdout}{stderr}").contains("s3cr3t"), "{stdout}{stderr}");
     (output.status.code().unwrap(), stdout, stderr)
@@ -115,7 +115,7 @@ fn rejects_invalid_input_before_sending_a_request() {
                 tool
             }
         };
-        let (code, _, stderr) = told(run(tool.env("X_BEARER_TOKEN", "s3cr3t")));
+        let (code, _, stderr) = parts(run(tool.env("X_BEARER_TOKEN", "s3cr3t")));
         assert_eq!(code, want, "{arguments}: {stderr}");
         assert!(stderr.contains(says), "{arguments}: {stderr}");
     }
@@ -126,10 +126,10 @@ fn rejects_invalid_input_before_sending_a_request() {
         ([thousand("gull"), thousand("tern")].concat(), "the service allows 1000"),
     ] {
         let file = bench.file(&rules);
-        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
         assert!(code == 1 && stderr.contains(says), "{stderr}");
     }
-    let (code, _, stderr) = told(run(bench.tool("list").env_remove("X_BEARER_TOKEN")));
+    let (code, _, stderr) = parts(run(bench.tool("list").env_remove("X_BEARER_TOKEN")));
     assert!(code == 4 && stderr.contains("X_BEARER_TOKEN"), "{stderr}");
     assert_eq!(bench.service.requests(), 0);
 }
@@ -138,24 +138,24 @@ fn rejects_invalid_input_before_sending_a_request() {
 fn syncs_a_thousand_rules_in_eleven_requests_and_one_if_unchanged() {
     let bench = Bench::new(&[]);
     let file = bench.file(&thousand("gull"));
-    let (code, stdout, stderr) = told(run(&mut bench.sync(&file, "--yes --json")));
+    let (code, stdout, stderr) = parts(run(&mut bench.sync(&file, "--yes --json")));
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(bench.service.requests(), 11);
     assert_eq!(bench.service.rules().len(), 1_000);
-    let told_lines = lines(&stdout);
+    let events = lines(&stdout);
     assert_eq!(
-        told_lines[0],
+        events[0],
         json!({"event":"plan","unchanged":0,"add":1000,"delete":0,"retag":0,"deleted_first":0,"listed":1,
             "requests":10,"requests_left":49})
     );
-    assert_eq!(told_lines[10], json!({"event":"request","kind":"add","rules":100,"number":10,"of":10}));
-    assert_eq!(told_lines[11], json!({"event":"done","rules":1000,"requests":10}));
+    assert_eq!(events[10], json!({"event":"request","kind":"add","rules":100,"number":10,"of":10}));
+    assert_eq!(events[11], json!({"event":"done","rules":1000,"requests":10}));
 
     // Nothing changed: what it costs to see that, and nothing where the last run may be believed.
-    let (code, stdout, _) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, stdout, _) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.requests()), (0, 12));
     assert_eq!(stdout, "1000 unchanged, 0 to add, 0 to delete, 0 to tag anew\nnothing to send\n");
-    let (code, _, _) = told(run(&mut bench.sync(&file, "--cached")));
+    let (code, _, _) = parts(run(&mut bench.sync(&file, "--cached")));
     assert_eq!((code, bench.service.requests()), (0, 12));
 }
 
@@ -165,11 +165,11 @@ fn syncs_a_thousand_rules_in_ten_requests_from_a_cached_list() {
     let (code, stdout, _) = bench.run("list");
     assert_eq!((code, stdout.as_str(), bench.service.requests()), (0, "", 1));
     let file = bench.file(&thousand("gull"));
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes --cached")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes --cached")));
     assert_eq!((code, bench.service.requests()), (0, 1 + 10), "{stderr}");
     // A change by other means is no longer taken for granted.
     assert_eq!(bench.run("delete gull7").0, 0);
-    let (code, _, _) = told(run(&mut bench.sync(&file, "--yes --cached")));
+    let (code, _, _) = parts(run(&mut bench.sync(&file, "--yes --cached")));
     assert_eq!((code, bench.service.requests()), (0, 12 + 2), "a list, and the one that was missing");
 }
 
@@ -202,7 +202,7 @@ fn resumes_a_killed_sync_with_no_extra_requests() {
 
     let bench = Bench::new(&before);
     let file = bench.file(&wanted);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, sorted(&bench)), (0, end.clone()), "{stderr}");
     let whole = bench.service.requests();
     // As few as there can be: 300 to add and 300 to delete, and no new rule behind an old one's end.
@@ -221,7 +221,7 @@ fn resumes_a_killed_sync_with_no_extra_requests() {
         running.end();
         bench.service.go_on();
 
-        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
         assert_eq!((code, sorted(&bench)), (0, end.clone()), "killed at {at}, {action:?}: {stderr}");
         // The list of the second run, what was left, and the one that was lost before the service saw it.
         let lost = usize::from(action == Action::HoldBefore && at > 1);
@@ -237,7 +237,7 @@ fn does_not_send_the_fifty_first_request_of_a_day() {
         assert_eq!(bench.run("list").0, 0);
     }
     // Nine are left: room for the list, and not for ten more.
-    let (code, stdout, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, stdout, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.requests()), (1, 42), "{stderr}");
     assert!(stdout.contains("10 requests of the 8 left in 24 hours"), "{stdout}");
     assert!(
@@ -254,7 +254,7 @@ fn does_not_send_the_fifty_first_request_of_a_day() {
     assert!(code == 1 && stderr.contains("0 of 50 in 24 hours are left"), "{stderr}");
     assert_eq!(bench.service.requests(), 50);
     // Another app has a budget of its own, and so has the same one elsewhere.
-    assert_eq!(told(run(bench.tool("list").env("X_BEARER_TOKEN", "another"))).0, 0);
+    assert_eq!(parts(run(bench.tool("list").env("X_BEARER_TOKEN", "another"))).0, 0);
 }
 
 #[test]
@@ -269,9 +269,9 @@ fn reports_a_lost_answer_as_unknown_and_does_not_retry() {
     // A sync stops there, and the next one finds out.
     let file = bench.file(&[(String::from("gull"), None), (String::from("tern"), None)]);
     bench.service.hold(3, Action::LoseAnswer);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert!(code == 1 && stderr.contains("sync again, which lists first"), "{stderr}");
-    let (code, stdout, _) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, stdout, _) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.requests()), (0, 4));
     assert!(stdout.starts_with("2 unchanged, 0 to add"), "{stdout}");
 }
@@ -354,7 +354,7 @@ fn waits_and_budgets_are_measured_by_the_servers_date() {
         );
         bench.service.answer(2, spent);
         let file = bench.file(&[(String::from("gull"), None)]);
-        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
         assert!(code == 1 && stderr.contains("the service says that 0 are left until 20"), "{stderr}");
         assert_eq!(bench.service.requests(), 2);
     }
@@ -387,7 +387,7 @@ fn ids_beyond_64_bits_are_listed_and_deleted_as_they_are() {
     for (id, deletion) in [(long, json!([{"id": long}])), ("1.1669e+21", json!([{"value": "gull"}]))] {
         let first = bench.service.requests() + 1;
         bench.service.answer(first, list(id));
-        let _ = told(run(&mut bench.sync(&file, "--yes")));
+        let _ = parts(run(&mut bench.sync(&file, "--yes")));
         assert_eq!(bench.service.requests(), first + 2);
         assert_eq!(serde_json::from_str::<Value>(&bench.service.last_body()).unwrap()["rules"], deletion);
     }
@@ -398,7 +398,7 @@ fn stops_a_sync_before_deleting_when_the_service_refuses_a_rule() {
     let bench = Bench::new(&[("old", None)]);
     bench.service.refuse("tern");
     let file = bench.file(&[(String::from("gull"), None), (String::from("tern"), None)]);
-    let (code, stdout, stderr) = told(run(&mut bench.sync(&file, "--yes --json")));
+    let (code, stdout, stderr) = parts(run(&mut bench.sync(&file, "--yes --json")));
     assert_eq!(code, 1, "{stderr}");
     assert!(stderr.contains("stopped: 2 rules not as planned"), "{stderr}");
     let fates: Vec<Value> = lines(&stdout).into_iter().filter(|line| line.get("fate").is_some()).collect();
@@ -414,9 +414,9 @@ fn stops_a_sync_before_deleting_when_the_service_refuses_a_rule() {
 fn requires_yes_for_deleting_without_a_terminal() {
     let bench = Bench::new(&[("old", None)]);
     let file = bench.file(&[(String::from("gull"), None)]);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "")));
     assert!(code == 2 && stderr.contains("--yes"), "{stderr}");
-    let (code, stdout, _) = told(run(&mut bench.sync(&file, "--dry-run")));
+    let (code, stdout, _) = parts(run(&mut bench.sync(&file, "--dry-run")));
     assert_eq!(code, 0);
     assert_eq!(
         stdout,
@@ -440,7 +440,7 @@ fn uses_the_request_format_of_the_filtered_stream() {
     assert_eq!((code, lines(&stdout)[0]["fate"].as_str()), (0, Some("created")));
     assert_eq!(bench.service.rules(), []);
     let file = bench.file(&[(String::from("gull"), Some("t")), (String::from("tern"), None)]);
-    let sync = |arguments: &str| told(run(&mut bench.sync(&file, &format!("{arguments} {filtered}"))));
+    let sync = |arguments: &str| parts(run(&mut bench.sync(&file, &format!("{arguments} {filtered}"))));
     assert_eq!(sync("--yes").0, 0);
     assert_eq!(bench.service.rules(), [("gull", Some("t")), ("tern", None)].map(owned));
     bench.file(&[(String::from("gull"), Some("u"))]);
@@ -458,20 +458,20 @@ fn interrupt_during_the_wait_ends_between_requests() {
     let mut tool = bench.tool("sync --yes");
     tool.arg(&file);
     let mut running = Running::start(&mut tool);
-    running.tells("waiting 20s");
+    running.wait_for_log("waiting 20s");
     running.signal("INT");
     assert_eq!(running.end(), Some(1));
-    assert!(running.told.contains("the next run goes on from here"), "{}", running.told);
+    assert!(running.log.contains("the next run goes on from here"), "{}", running.log);
     assert_eq!(bench.service.rules(), [("old", None), ("gull", None)].map(owned));
     // The new rule may still not act: the next run waits for it too.
     let mut tool = bench.tool("sync --yes");
     tool.arg(&file);
     let mut running = Running::start(&mut tool);
-    running.tells("waiting ");
+    running.wait_for_log("waiting ");
     running.signal("INT");
     assert_eq!(running.end(), Some(1));
     assert_eq!(bench.service.rules(), [("old", None), ("gull", None)].map(owned));
-    let (code, _, _) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, _) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.rules()), (0, [("gull", None)].map(owned).to_vec()));
 }
 
@@ -479,10 +479,10 @@ fn interrupt_during_the_wait_ends_between_requests() {
 fn empty_file_deletes_nothing_without_allow_empty() {
     let bench = Bench::new(&[("old", None)]);
     let file = bench.file(&[]);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert!(code == 1 && stderr.contains("--allow-empty"), "{stderr}");
     assert_eq!((bench.service.requests(), bench.service.rules()), (0, [("old", None)].map(owned).to_vec()));
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes --allow-empty")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes --allow-empty")));
     assert_eq!((code, bench.service.rules()), (0, vec![]), "{stderr}");
 }
 
@@ -491,7 +491,7 @@ fn rejects_an_overlong_tag_before_sending_a_request() {
     let bench = Bench::new(&[]);
     let tag = "t".repeat(256);
     let file = bench.file(&[(String::from("gull"), Some(&tag[1..])), (String::from("tern"), Some(&tag))]);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert!(code == 1 && stderr.contains("rule 2: the tag has 256 characters"), "{stderr}");
     assert_eq!(bench.service.requests(), 0);
 }

@@ -258,11 +258,11 @@ fn match_reports_bad_lines_and_matches_the_others() {
             .concat();
     let output = rules(&["match", "--rule", "gull", "--json"], &posts);
     assert_eq!((code(&output), lines(&output).len()), (1, 2));
-    let told = stderr(&output);
+    let log = stderr(&output);
     for place in ["standard input:2: ", "standard input:3: ", "standard input:5: "] {
-        assert!(told.contains(place), "{told}");
+        assert!(log.contains(place), "{log}");
     }
-    assert!(told.ends_with("2 Posts, 2 matched; 3 lines could not be read\n"), "{told}");
+    assert!(log.ends_with("2 Posts, 2 matched; 3 lines could not be read\n"), "{log}");
 }
 
 #[test]
@@ -283,11 +283,11 @@ fn match_refuses_invalid_rules_and_warns_of_too_many() {
         assert!(want == 0 || stdout(&output).is_empty(), "{arguments:?}");
     }
     let output = rules(&["match", "--rule", "gull", "--rule", "("], GULL.as_bytes());
-    let told = stderr(&output);
+    let log = stderr(&output);
     assert!(
-        told.contains("rule 2: error[E-PARSE]")
-            && told.ends_with("1 rule is invalid, and no Post was matched\n"),
-        "{told}"
+        log.contains("rule 2: error[E-PARSE]")
+            && log.ends_with("1 rule is invalid, and no Post was matched\n"),
+        "{log}"
     );
     let many: String = (0..1_001).map(|number| format!("gull tern{number}\n")).collect();
     let path = file("match-many.txt", many.as_bytes());
@@ -351,9 +351,9 @@ fn handles_hostile_rules_and_posts() {
             let option = if command == "check" { "--file" } else { "--rules" };
             let output = rules(&[command, option, path.to_str().unwrap()], GULL.as_bytes());
             assert_eq!(code(&output), 1, "{}", &hostile[..7]);
-            let told = [stdout(&output), stderr(&output)].concat();
-            assert!(told.contains("error[E-"), "{told}");
-            assert!(!told.contains(['\u{202e}', '\u{200f}', '\0']) && told.len() < 200_000, "{}", told.len());
+            let printed = [stdout(&output), stderr(&output)].concat();
+            assert!(printed.contains("error[E-"), "{printed}");
+            assert!(!printed.contains(['\u{202e}', '\u{200f}', '\0']) && printed.len() < 200_000, "{}", printed.len());
         }
         fs::remove_file(path).unwrap();
     }

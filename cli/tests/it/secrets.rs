@@ -20,10 +20,10 @@ fn verbose(arguments: &str, token: &str) -> Command {
 /// Runs it; no secret is in what it wrote.
 fn keeps_its_secrets(command: &mut Command) -> (Option<i32>, String) {
     let output = run(command);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let written = format!("{}{told}", String::from_utf8_lossy(&output.stdout));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let written = format!("{}{stderr}", String::from_utf8_lossy(&output.stdout));
     none_in(&written, &format!("{command:?}"));
-    (output.status.code(), told)
+    (output.status.code(), stderr)
 }
 
 fn none_in(text: &str, what: &str) {
@@ -53,18 +53,18 @@ fn never_prints_the_token_while_streaming() {
     check_all(&cases, |&(runtime, server, client, code)| {
         let (mut running, url) = simulator(&format!("{server} --token {TOKEN}"));
         let arguments = format!("stream --base-url {url} --runtime {runtime} {client}");
-        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, TOKEN));
-        assert_eq!(ended, code, "{arguments}: {told}");
-        assert!(told.contains("DEBUG"), "the log is verbose: {told}");
+        let (ended, stderr) = keeps_its_secrets(&mut verbose(&arguments, TOKEN));
+        assert_eq!(ended, code, "{arguments}: {stderr}");
+        assert!(stderr.contains("DEBUG"), "the log is verbose: {stderr}");
 
         // Refused, its own token is no less a secret.
-        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, OTHER));
+        let (ended, stderr) = keeps_its_secrets(&mut verbose(&arguments, OTHER));
         if !server.contains("rate-limited") {
-            assert_eq!(ended, Some(4), "{told}");
+            assert_eq!(ended, Some(4), "{stderr}");
         }
         running.signal("INT");
         running.end();
-        none_in(&running.told, "the simulator");
+        none_in(&running.log, "the simulator");
     });
 }
 
@@ -103,8 +103,8 @@ fn never_prints_or_stores_the_token_while_managing_rules() {
         ("add tern", OTHER, 4),
     ] {
         let arguments = format!("rules {command} --base-url {url} --state-dir {}", state.path().display());
-        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, token));
-        assert_eq!(ended, Some(code), "{arguments}: {told}");
+        let (ended, stderr) = keeps_its_secrets(&mut verbose(&arguments, token));
+        assert_eq!(ended, Some(code), "{arguments}: {stderr}");
     }
     let count = files(state.path(), &mut |name, bytes| {
         none_in(name, "the ledger's name");
@@ -136,7 +136,7 @@ fn never_prints_the_proxy_password() {
         "pa55phrase0c4f",
     ] {
         let mut command = verbose("stream --base-url https://example.com --duration 300ms", TOKEN);
-        let (_, told) = keeps_its_secrets(command.env("HTTPS_PROXY", proxy));
-        assert!(told.contains("proxy") || told.contains("PROXY"), "{told}");
+        let (_, stderr) = keeps_its_secrets(command.env("HTTPS_PROXY", proxy));
+        assert!(stderr.contains("proxy") || stderr.contains("PROXY"), "{stderr}");
     }
 }

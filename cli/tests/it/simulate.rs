@@ -21,10 +21,10 @@ fn serves_posts_until_a_signal() {
         let (mut simulator, url) = simulator("--listen 127.0.0.1:0 --rate 1000 --seed 3");
         let lines = get(&url, "/2/powerstream", "any");
         assert_eq!(lines.filter(|line| line.starts_with("{\"created_at\":")).take(10).count(), 10);
-        simulator.tells("streams 1");
+        simulator.wait_for_log("streams 1");
         simulator.signal(signal);
         assert_eq!(simulator.end(), Some(0));
-        let totals = simulator.told.lines().last().unwrap();
+        let totals = simulator.log.lines().last().unwrap();
         assert!(totals.starts_with("connections 1 (0 open), streams 1, Posts "), "{totals}");
     }
 }
@@ -89,11 +89,11 @@ fn reads_a_scenario_from_a_file() {
     std::fs::write(&path, "description = \"no\"\n[[event]]\ndo = \"fly\"\n").unwrap();
     let output = run(&mut tool(&format!("simulate --scenario {}", path.display())));
     std::fs::remove_file(&path).unwrap();
-    let told = text(&output.stderr);
+    let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     let place = format!("{}: line 2, column 1: event 1 (fly): ", path.display());
-    assert!(told.contains(&place) && told.contains("cut, end, refuse"), "{told}");
-    assert!(told.ends_with("\n2 | [[event]]\n  | ^\n"), "{told}");
+    assert!(stderr.contains(&place) && stderr.contains("cut, end, refuse"), "{stderr}");
+    assert!(stderr.ends_with("\n2 | [[event]]\n  | ^\n"), "{stderr}");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn strict_sends_no_posts_without_rules() {
 
 #[test]
 fn wrong_usage_exits_2() {
-    for (arguments, told) in [
+    for (arguments, message) in [
         ("--scenario stedy", "steady, tiny-chunks, split"),
         ("--listen nowhere", "--listen"),
         ("--rate=-1", "expected a number from 0 up"),
@@ -142,13 +142,13 @@ fn wrong_usage_exits_2() {
     ] {
         let output = run(&mut tool(&format!("simulate {arguments}")));
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments}");
-        assert!(text(&output.stderr).contains(told), "{arguments}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(message), "{arguments}: {}", text(&output.stderr));
     }
     for token in ["my secret", "", "s\u{f6}cret"] {
         let output = run(tool("simulate --token").arg(token));
-        let told = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{told}");
-        assert!(told.contains("--token is not allowed: ") && !told.contains("cret"), "{told}");
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{stderr}");
+        assert!(stderr.contains("--token is not allowed: ") && !stderr.contains("cret"), "{stderr}");
     }
 }
 
@@ -156,13 +156,13 @@ fn wrong_usage_exits_2() {
 fn unavailable_resources_exit_1() {
     let (_simulator, url) = simulator("");
     let taken = url.strip_prefix("http://").unwrap();
-    for (arguments, told) in [
+    for (arguments, message) in [
         (format!("--listen {taken}"), "cannot listen on 127.0.0.1"),
         (String::from("--posts /no/such"), "/no/such"),
         (String::from("--scenario /no/such.toml"), "/no/such.toml"),
     ] {
         let mut failed = Running::start(&mut tool(&format!("simulate {arguments}")));
         assert_eq!(failed.end(), Some(1));
-        assert!(failed.told.contains(told), "{}", failed.told);
+        assert!(failed.log.contains(message), "{}", failed.log);
     }
 }

@@ -88,7 +88,7 @@ pub(crate) struct Running {
     lines: Receiver<String>,
     stderr: Receiver<String>,
     /// All of standard error that was looked at.
-    pub(crate) told: String,
+    pub(crate) log: String,
 }
 
 impl Running {
@@ -104,14 +104,14 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let stderr = lines(child.stderr.take().unwrap());
         let stdout = child.stdout.take();
-        Self { child, stdout, lines: mpsc::channel().1, stderr, told: String::new() }
+        Self { child, stdout, lines: mpsc::channel().1, stderr, log: String::new() }
     }
 
     /// Starts it with a standard error that the caller has chosen; standard output is read as it comes.
-    pub(crate) fn start_untold(command: &mut Command) -> Self {
+    pub(crate) fn start_without_stderr(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let lines = lines(child.stdout.take().unwrap());
-        Self { child, stdout: None, lines, stderr: mpsc::channel().1, told: String::new() }
+        Self { child, stdout: None, lines, stderr: mpsc::channel().1, log: String::new() }
     }
 
     /// Whether it has not ended yet.
@@ -123,22 +123,22 @@ impl Running {
     pub(crate) fn line(&mut self) -> String {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
-            Err(error) => panic!("no line: {error}; it told: {}", self.rest_told()),
+            Err(error) => panic!("standard output has no further line: {error}; standard error: {}", self.rest_of_log()),
         }
     }
 
     /// The next line of standard error that holds `text`.
-    pub(crate) fn tells(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
         loop {
             match self.stderr.recv_timeout(PATIENCE) {
                 Ok(line) => {
-                    self.told += &line;
-                    self.told.push('\n');
+                    self.log += &line;
+                    self.log.push('\n');
                     if line.contains(text) {
                         return line;
                     }
                 }
-                Err(error) => panic!("{text:?} is not told: {error}; it told: {}", self.told),
+                Err(error) => panic!("standard error has no line with {text:?}: {error}; it is: {}", self.log),
             }
         }
     }
@@ -152,15 +152,15 @@ impl Running {
     /// Waits for its end: the exit code. What is left on standard output is read, that on standard error too.
     pub(crate) fn end(&mut self) -> Option<i32> {
         let status = wait(&mut self.child);
-        self.rest_told();
+        self.rest_of_log();
         status.code()
     }
 
-    fn rest_told(&mut self) -> String {
+    fn rest_of_log(&mut self) -> String {
         loop {
             match self.stderr.recv_timeout(Duration::from_millis(200)) {
-                Ok(line) => self.told += &(line + "\n"),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return self.told.clone(),
+                Ok(line) => self.log += &(line + "\n"),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return self.log.clone(),
             }
         }
     }
