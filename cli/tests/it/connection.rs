@@ -1,4 +1,4 @@
-//! The connection options and the proxy variables: every command that connects heeds them.
+//! The connection options and the proxy variables. Every command that connects respects them.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener};
@@ -11,8 +11,8 @@ use crate::tool::{PATIENCE, check_all, directory, run, text, tool};
 const COMMANDS: [&str; 5] =
     ["stream --duration 300ms", "rules list", "rules add cat", "rules delete --id 1 --yes", "rules sync"];
 
-/// Starts a server that answers each request with this status. Returns its address, and the client's address and the
-/// first line of each request.
+/// Starts a server that answers each request with this status. Returns the server's address, and the
+/// client's address and the first line of each request.
 fn server(status: &'static str) -> (String, Receiver<(IpAddr, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -33,12 +33,12 @@ fn server(status: &'static str) -> (String, Receiver<(IpAddr, String)>) {
     (address, requests)
 }
 
-/// Returns an address at which nothing listens.
+/// Returns a local address on which no server listens.
 fn unused() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-/// A command with a state directory and a file of rules of its own.
+/// Runs a command with a new state directory and, for a sync, a new rules file.
 fn command(command: &str, arguments: &str, check: impl FnOnce(&mut Command) -> (Option<i32>, String)) {
     let directory = directory();
     let mut line = command.to_owned();
@@ -81,7 +81,7 @@ fn every_command_goes_through_the_proxy_of_the_environment() {
 }
 
 #[test]
-fn every_command_heeds_no_proxy_and_resolve() {
+fn every_command_respects_no_proxy_and_resolve() {
     let cases: Vec<_> = COMMANDS
         .into_iter()
         .flat_map(|name| {
@@ -120,7 +120,7 @@ fn every_command_connects_from_the_local_address_to_the_resolved_one() {
 }
 
 #[test]
-fn refuses_proxies_and_names_that_mean_nothing() {
+fn rejects_invalid_proxies_and_unknown_connection_names() {
     check_all(&COMMANDS, |name| {
         for (variable, value, arguments, words) in [
             (

@@ -1,4 +1,4 @@
-//! HTML entities in texts: `decode`, `rules match` and `stream` on the simulator's filter agree.
+//! HTML entities in texts. `decode`, `rules match` and `stream` (filtered by the simulator) agree.
 
 use std::fmt::Write;
 use std::fs;
@@ -31,7 +31,7 @@ const TEXTS: [(&str, &[&str]); 9] = [
     ("the last one", &["last"]),
 ];
 
-/// Id and tags of each line's Post, from its `matching_rules`.
+/// Returns the id and the tags of each line's Post, from its `matching_rules`.
 fn matched(output: &[u8]) -> Vec<(String, Vec<String>)> {
     let post = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -91,7 +91,7 @@ fn decode_match_and_stream_agree_on_html_entities() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let output = run(&mut client(&format!("stream --max-posts {}", TEXTS.len())));
         assert_eq!(matched(&output.stdout), want, "{endpoint}: {}", text(&output.stderr));
-        // The texts come out as they were received.
+        // The texts are written unchanged.
         let streamed = text(&output.stdout);
         assert!(streamed.contains("I left AT&amp;T") && streamed.contains("&amp;lt;3"), "{streamed}");
     }

@@ -1,4 +1,4 @@
-//! Standard output as its readers treat it: slow, stopped, gone, full; and signals meanwhile.
+//! Tests of standard output with slow, stopped and closed readers, a full disk, and signals meanwhile.
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::process::{Command, Stdio};
@@ -11,14 +11,15 @@ use crate::tool::{Running, check_all, text, tool};
 
 const RUNTIMES: [&str; 3] = ["blocking", "tokio", "smol"];
 
-/// The number in the totals before which there is this name.
+/// Returns the number that follows this name in the totals, or 0.
 fn total(stderr: &str, name: &str) -> usize {
     let totals = stderr.lines().find(|line| line.starts_with("Posts ")).unwrap_or_else(|| panic!("{stderr}"));
     let part = totals.split(", ").find_map(|part| part.strip_prefix(name)).unwrap_or("0");
     part.split(' ').find(|word| !word.is_empty()).unwrap().parse().unwrap_or_else(|_| panic!("{totals}"))
 }
 
-/// All that is left in standard output, in whole lines, and the bytes of an incomplete one behind them.
+/// Reads the rest of standard output. Returns the complete lines, and the number of bytes of an
+/// incomplete line after them.
 fn rest(stream: &mut Running) -> (Vec<String>, usize) {
     let mut bytes = Vec::new();
     stream.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();
@@ -30,7 +31,7 @@ fn id(line: &str) -> u64 {
     serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_u64().unwrap()
 }
 
-/// Posts of a kilobyte, numbered from 1.
+/// Writes Posts of a kilobyte, numbered from 1, to a file.
 fn posts(count: usize) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     for id in 1..=count {
@@ -40,7 +41,7 @@ fn posts(count: usize) -> NamedTempFile {
 }
 
 #[test]
-fn slow_reader_of_stdout_does_not_slow_down_the_reading() {
+fn slow_reader_of_stdout_does_not_slow_down_the_stream() {
     check_all(&RUNTIMES, |runtime| {
         let arguments = format!("stream --simulate --rate 400 --max-posts 3000 --runtime {runtime}");
         let mut stream = Running::start_unread(&mut tool(&arguments));
@@ -51,7 +52,7 @@ fn slow_reader_of_stdout_does_not_slow_down_the_reading() {
         assert!(lines.windows(2).all(|pair| id(&pair[0]) < id(&pair[1])));
         assert!(stream.log.contains("standard output takes Posts again, after "), "{}", stream.log);
         assert!(stream.log.contains("Posts 3000, keep-alives 0, "), "{}", stream.log);
-        // Reading has never paused.
+        // The tool never paused reading from the server.
         assert!(!stream.log.contains("late: ") && stream.log.contains("reconnects 0"), "{}", stream.log);
     });
 }
@@ -64,7 +65,7 @@ fn disconnect_after_a_full_queue_names_the_reader_of_stdout() {
     );
     assert!(line.contains(" of 512 KiB; a larger --queue holds more"), "{line}");
     let mut stdout = stream.stdout.take().unwrap();
-    // Long enough for the server to lose patience.
+    // Long enough for the server to disconnect a slow client.
     thread::sleep(Duration::from_secs(5));
     let reading = thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     stream.wait_for_log(" disconnected: ");
@@ -75,7 +76,7 @@ fn disconnect_after_a_full_queue_names_the_reader_of_stdout() {
     reading.join().unwrap().unwrap();
 }
 
-/// It is waited for again and again, each time for a moment.
+/// The tool waits for this reader many times, each time only briefly.
 #[test]
 fn disconnect_names_a_reader_of_stdout_that_is_always_too_slow() {
     let mut stream = Running::start_unread(&mut tool("stream --simulate --rate 8000 --queue 512KiB"));
@@ -100,7 +101,7 @@ fn disconnect_names_a_reader_of_stdout_that_is_always_too_slow() {
 }
 
 #[test]
-fn full_queue_does_what_its_policy_says() {
+fn full_queue_follows_the_overflow_policy() {
     let file = posts(4_000);
     let cases = [("drop-oldest", 0), ("drop-newest", 0), ("end", 1)];
     check_all(&cases, |(policy, exit)| {
@@ -108,7 +109,7 @@ fn full_queue_does_what_its_policy_says() {
         let arguments =
             format!("stream --simulate --posts {file} --max-posts 4000 --queue 1MiB --overflow {policy}");
         let mut stream = Running::start_unread(&mut tool(&arguments));
-        // A policy that drops is to have received everything by then.
+        // With a policy that drops Posts, everything is received within the wait below.
         stream.wait_for_log(if *exit == 0 { "the queue was full: " } else { " is slower than the stream: " });
         thread::sleep(Duration::from_secs(2));
         let (lines, incomplete) = rest(&mut stream);
@@ -144,7 +145,7 @@ fn signal_ends_a_blocked_stream_with_exact_totals() {
     let file = posts(4_000);
     check_all(&cases, |(runtime, signal)| {
         let file = file.path().display();
-        // Once with a queue that has room, and once with one that is full, so that all threads wait.
+        // Once with room in the queue, and once with a full queue, so that all threads wait.
         for (queue, filled) in
             [("64MiB", ""), ("256KiB", "the queue is full: the server is read only as fast as ")]
         {
@@ -159,7 +160,7 @@ fn signal_ends_a_blocked_stream_with_exact_totals() {
             let signaled = Instant::now();
             stream.signal(signal);
             assert_eq!(stream.end(), Some(1), "{}", stream.log);
-            // Half a second, and what a busy machine adds.
+            // The tool needs half a second. The rest allows for a busy machine.
             assert!(signaled.elapsed() < Duration::from_secs(6), "{:?}", signaled.elapsed());
             let stderr = stream.log.clone();
             let (lines, _) = rest(&mut stream);
@@ -190,7 +191,7 @@ fn signal_ends_a_stream_with_a_reader_cleanly() {
 fn duration_waits_for_the_reader_of_stdout() {
     let file = posts(4_000);
     check_all(&RUNTIMES, |runtime| {
-        // Once with a queue that has room, and once with one that is full when the time is over.
+        // Once with room in the queue, and once with a full queue when the duration is over.
         for queue in ["64MiB", "256KiB"] {
             let file = file.path().display();
             let arguments =
@@ -207,7 +208,7 @@ fn duration_waits_for_the_reader_of_stdout() {
     });
 }
 
-/// The reader of a signal's totals must be able to trust them also where `--duration` has ended the stream before.
+/// The totals printed after a signal are also exact if `--duration` ended the stream before.
 #[test]
 fn signal_ends_a_blocked_stream_whose_duration_is_over() {
     let file = posts(4_000);
@@ -223,7 +224,7 @@ fn signal_ends_a_blocked_stream_whose_duration_is_over() {
 }
 
 #[test]
-fn reader_that_leaves_is_noticed_while_the_stream_is_quiet() {
+fn notices_a_closed_stdout_while_the_stream_is_quiet() {
     check_all(&RUNTIMES, |runtime| {
         let arguments = format!("stream --simulate --rate 0 --runtime {runtime}");
         let mut stream = Running::start_unread(&mut tool(&arguments));
@@ -236,8 +237,8 @@ fn reader_that_leaves_is_noticed_while_the_stream_is_quiet() {
 }
 
 #[test]
-fn filters_notice_a_reader_that_leaves_while_their_input_is_quiet() {
-    // A head alone is not shown yet: another one may follow it.
+fn filters_notice_a_closed_stdout_while_their_input_is_quiet() {
+    // The response includes a message. A head alone is not shown yet, as another may follow it.
     let response = "HTTP/1.1 200 OK\r\n\r\n{\"id\":1,\"text\":\"gull\"}\r\n";
     for (arguments, input) in
         [("decode", response), ("rules match --rule=gull", "{\"id\":1,\"text\":\"gull\"}\n")]
@@ -252,7 +253,7 @@ fn filters_notice_a_reader_that_leaves_while_their_input_is_quiet() {
     }
 }
 
-/// As `nohup` and shells without job control start it.
+/// `nohup` and shells without job control start programs with ignored signals.
 #[cfg(target_os = "linux")]
 #[test]
 fn signal_that_is_ignored_at_the_start_stays_ignored() {
@@ -274,7 +275,7 @@ fn signal_that_is_ignored_at_the_start_stays_ignored() {
     });
 }
 
-/// A pipe to which nothing more can be written.
+/// Returns a pipe whose buffer is full.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = pipe().unwrap();
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -284,12 +285,12 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
 }
 
 #[test]
-fn blocked_stderr_stops_neither_the_stream_nor_its_end() {
+fn blocked_stderr_blocks_neither_the_stream_nor_the_exit() {
     let arguments = "stream --simulate --rate 4000 --scenario unknown-messages";
     let (mut stderr, full) = full_pipe();
     let mut command = tool(&format!("{arguments} --max-posts 4000"));
     let mut stream = Running::start_without_stderr(command.env("RUST_LOG", "debug").stderr(full));
-    // This side must not hold the pipe open.
+    // The test must not keep the write end of the pipe open.
     drop(command);
     for _ in 0..4_000 {
         stream.line();
@@ -299,7 +300,7 @@ fn blocked_stderr_stops_neither_the_stream_nor_its_end() {
     assert_eq!(stream.end(), Some(0));
     assert!(log.contains("\nPosts 4000, ") && log.contains("connected to "), "{} bytes", log.len());
 
-    // A signal does not wait for standard error.
+    // After a signal, the tool does not wait for standard error.
     for (second, exit) in [(None, 143), (Some("INT"), 130)] {
         let (_stderr, full) = full_pipe();
         let mut command = tool(arguments);
@@ -336,7 +337,7 @@ fn full_disk_is_an_error_of_every_command() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let (input, mut writer) = pipe().unwrap();
         let mut stream = Running::start_unread(tool(arguments).stdout(full).stdin(input));
-        // What is not read is no error.
+        // The tool may exit before it reads this. A failed write is then expected.
         let _ = match *arguments {
             "rules match --rule=gull" => writer.write_all(b"{\"id\":1,\"text\":\"gull\"}\n"),
             _ => writer.write_all(response),
@@ -355,9 +356,9 @@ fn full_disk_is_an_error_of_every_command() {
     });
 }
 
-/// Another process that has the same pipe, such as the shell's parent, may have made it non-blocking.
+/// Another process that shares the pipe, such as the shell's parent, may have made it non-blocking.
 #[test]
-fn non_blocking_stdout_is_waited_for() {
+fn waits_for_a_non_blocking_stdout() {
     let commands = ["stream --simulate --rate 2000 --max-posts 2000", "rules operators --json"];
     for arguments in commands {
         let (mut reader, writer) = pipe().unwrap();

@@ -1,11 +1,11 @@
-//! `powerstream simulate` as any client meets it.
+//! Tests of `powerstream simulate` as an HTTP client sees it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use crate::tool::{self, Running, run, simulator, text, tool};
 
-/// The lines of the answer to a request, as they come.
+/// Sends a request and returns the lines of the answer as they arrive.
 fn get(url: &str, target: &str, token: &str) -> impl Iterator<Item = String> + use<> {
     let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     socket.set_read_timeout(Some(tool::PATIENCE)).unwrap();
@@ -45,7 +45,7 @@ fn sends_keep_alives_after_the_file() {
     let (_simulator, url) = simulator(&format!("--posts {} --keep-alive 20ms", path.display()));
     std::fs::remove_file(&path).unwrap();
     let mut body = get(&url, "/2/powerstream", "any").skip_while(|line| !line.is_empty()).skip(1);
-    // Size, message, end of chunk.
+    // Each chunk has a size, a message and an end.
     let chunks: Vec<_> = (0..12).map(|_| body.next().unwrap()).collect();
     assert_eq!(chunks, ["a", "{\"id\":1}", "", "a", "{\"id\":2}", "", "2", "", "", "2", "", ""]);
 }
@@ -54,7 +54,7 @@ fn sends_keep_alives_after_the_file() {
 fn writes_the_ca_before_listening_with_tls() {
     let path = std::env::temp_dir().join(format!("powerstream-simulate-{}.pem", std::process::id()));
     let (_simulator, url) = simulator(&format!("--tls --ca-out {}", path.display()));
-    // It is there as soon as the first line is.
+    // The file exists as soon as the first line is printed.
     let ca = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
@@ -76,7 +76,7 @@ fn lists_scenarios() {
     }
 }
 
-/// A scenario of one's own, by its file.
+/// The caller can pass a custom scenario as a file.
 #[test]
 fn reads_a_scenario_from_a_file() {
     let path = std::env::temp_dir().join(format!("powerstream-scenario-{}.toml", std::process::id()));

@@ -1,4 +1,4 @@
-//! `powerstream stream` as its users see it: real processes, real sockets, pipes and signals.
+//! Tests of `powerstream stream` as users run it: real processes, real sockets, pipes and signals.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use powerstream_simulator::Generator;
 
 use crate::tool::{self, Running, check_all, run, simulator, text, tool};
 
-/// A file that is removed in the end.
+/// A temporary file, removed when dropped.
 struct File(PathBuf);
 
 impl File {
@@ -36,8 +36,8 @@ impl Drop for File {
     }
 }
 
-/// A server that gives these answers, one a connection, and then refuses connections; its base URL, and the requests
-/// that it gets.
+/// Starts a server that sends these answers, one per connection, and then refuses connections.
+/// Returns its base URL, and the requests that it receives.
 fn server(answers: Vec<Vec<u8>>) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -58,7 +58,7 @@ fn server(answers: Vec<Vec<u8>>) -> (String, std::sync::mpsc::Receiver<String>) 
     (url, requests)
 }
 
-/// Posts as the simulator makes them, and some that are JSON at its edges; how many.
+/// Returns generated Posts and some with unusual JSON, and their number.
 fn posts() -> (Vec<u8>, usize) {
     let mut generator = Generator::new(11);
     let mut file = Vec::new();
@@ -97,7 +97,7 @@ fn writes_simulated_posts_as_lines_of_json() {
     }
     assert_eq!(text(&output.stdout).lines().count(), 1_000);
     assert!(stderr.contains("Posts 1000, keep-alives 0, bytes "), "{stderr}");
-    // A write and a read through the loopback device take microseconds at the very least, and not minutes.
+    // A write and a read over loopback take microseconds to milliseconds.
     let latency = stderr.lines().last().unwrap();
     assert!(latency.contains("p50 ") && latency.ends_with(" (1000 Posts)"), "{latency}");
     let p50 = latency.split("p50 ").nth(1).unwrap().split(',').next().unwrap();
@@ -119,7 +119,7 @@ fn writes_posts_unchanged_in_every_scenario() {
         "oversized",
         "slow-head",
     ];
-    check_all(&scenarios, |scenario| come_out_as_they_are(&format!("--scenario {scenario}")));
+    check_all(&scenarios, |scenario| check_posts_are_unchanged(&format!("--scenario {scenario}")));
 }
 
 #[test]
@@ -128,10 +128,10 @@ fn writes_posts_unchanged_on_every_runtime_and_over_tls() {
     let runtimes = ["blocking", "blocking --busy-poll", "tokio", "smol"];
     let cases: Vec<String> =
         runtimes.iter().flat_map(|runtime| more.map(|more| format!("--runtime {runtime} {more}"))).collect();
-    check_all(&cases, |options| come_out_as_they_are(options));
+    check_all(&cases, |options| check_posts_are_unchanged(options));
 }
 
-fn come_out_as_they_are(options: &str) {
+fn check_posts_are_unchanged(options: &str) {
     let (bytes, count) = posts();
     let file = File::new("posts", &bytes);
     let output =
@@ -162,7 +162,7 @@ fn raw_keeps_the_message_and_json_joins_its_lines() {
     assert_eq!(output("--format pretty"), " @b a\n  c\n");
 }
 
-/// What a file repeats has the latency of nothing: the simulator knows the first time only.
+/// Repeated Posts of a file have no latency: the simulator records only the first time it sent each.
 #[test]
 fn measures_no_latency_for_repeated_posts() {
     let file =
@@ -172,7 +172,7 @@ fn measures_no_latency_for_repeated_posts() {
     assert!(text(&output.stderr).contains("(2 Posts)"), "{}", text(&output.stderr));
 }
 
-/// A Post is not held back until there are more.
+/// The tool does not hold back a Post until the next arrives.
 #[test]
 fn writes_a_post_before_the_next_arrives() {
     let file = File::new("alone", b"{\"id\":1,\"text\":\"the only one\"}\n");
@@ -204,7 +204,7 @@ fn streams_from_a_simulator_in_another_process() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), ""), "{stderr}");
     assert!(stderr.contains("the server says: Unauthorized") && stderr.contains("status 401"), "{stderr}");
     assert!(!stderr.contains(wrong));
-    // Once in full, then in short.
+    // The refusal is described in full once, and then only summarized.
     assert_eq!((stderr.matches("not authorized").count(), stderr.matches("refused: ").count()), (1, 1), "{stderr}");
     assert!(stderr.contains("powerstream: gave up: the server refused (status 401)"), "{stderr}");
     simulator.signal("INT");
@@ -239,7 +239,7 @@ fn ends_on_signals_and_on_duration() {
         assert_eq!(stream.end(), Some(0));
         assert!(stream.log.contains("Posts ") && stream.log.contains("latency from"), "{}", stream.log);
     }
-    // In whatever it waits: here for the next attempt, which is a minute away.
+    // A signal also ends the wait for the next attempt, which is a minute away.
     let mut stream = Running::start(&mut tool("stream --simulate --scenario rate-limited"));
     let line = stream.wait_for_log("next attempt in ");
     assert!(line.trim_end().ends_with('s') && stream.log.contains("status 429"), "{}", stream.log);
@@ -252,16 +252,16 @@ fn ends_on_signals_and_on_duration() {
     assert!(stderr.contains("Posts 0, keep-alives ") && !stderr.contains("keep-alives 0,"), "{stderr}");
 }
 
-/// An output that nobody reads holds up the end in due form: the second signal ends it all the same.
+/// The first signal waits until standard output is read. The second signal ends the tool without that.
 #[test]
 fn second_signal_ends_at_once() {
     let file = File::new("long", format!("{{\"id\":1,\"text\":\"{}\"}}\n", "x".repeat(900_000)).as_bytes());
     let mut stream = Running::start_unread(&mut tool(&format!("stream --simulate --posts {}", file.path())));
-    // The first byte is here, the rest does not fit the pipe.
+    // The test has read the first byte. The rest does not fit into the pipe.
     let mut stdout = stream.stdout.take().unwrap();
     stdout.read_exact(&mut [0]).unwrap();
     stream.signal("INT");
-    // Two signals at once may be delivered as one.
+    // The kernel may deliver two simultaneous signals as one.
     std::thread::sleep(Duration::from_millis(200));
     stream.signal("INT");
     assert_eq!(stream.end(), Some(130));
@@ -305,7 +305,7 @@ fn a_gap_lasts_until_the_first_post_of_a_quiet_stream() {
     assert!(stream.log.contains("gaps 1, "), "{}", stream.log);
 }
 
-/// The second request asks for the minutes that were missed; the simulator takes it.
+/// The second request asks for backfill of the gap, and the simulator accepts it.
 #[test]
 fn requests_backfill_after_a_gap() {
     let arguments = "--backfill --scenario reset --fault-after 20 --rate 1000 --max-posts 60";
@@ -315,7 +315,7 @@ fn requests_backfill_after_a_gap() {
     assert!(stderr.contains("asked again for 1 min: Posts were missing from "), "{stderr}");
 }
 
-/// The second connection begins with the 20 Posts of the first one.
+/// The second connection starts with the 20 Posts of the first one.
 #[test]
 fn writes_each_post_once_after_a_reconnect_unless_duplicates_are_kept() {
     let posts: String = (1..=100).map(|id| format!("{{\"id\":{id},\"text\":\"\"}}\n")).collect();
@@ -392,7 +392,7 @@ fn reports_the_address_of_a_redirect() {
         let head = format!("HTTP/1.1 301 Moved\r\n{location}\r\nContent-Length: 0\r\n\r\n");
         let (url, _requests) = server(vec![head.into_bytes()]);
         let arguments = format!("stream --base-url {url} --duration 5s");
-        // A control character ends the head: it is broken HTTP, which is asked again.
+        // A control character makes the head invalid HTTP, so the tool retries.
         let arguments = if message.is_none() { arguments.replace("5s", "200ms") } else { arguments };
         let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
         let stderr = text(&output.stderr);
@@ -469,7 +469,7 @@ fn trusts_a_server_only_by_its_ca() {
     std::fs::remove_file(&path).unwrap();
     let (code, _, stderr) = stream(&format!("--ca {}", path.display()));
     assert!(code == Some(1) && stderr.contains("--ca: cannot read "), "{stderr}");
-    // The system's CAs, of which there may be none, do not vouch for it.
+    // The system's CAs, if there are any, did not sign the certificate.
     let arguments = format!("stream --base-url {url} --duration 1s");
     let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     let stderr = text(&output.stderr);
@@ -590,9 +590,9 @@ fn wrong_usage_exits_2() {
     }
 }
 
-/// 401 is final, in whatever coding it comes; what cannot be read is named and not printed.
+/// A refusal is final in any content coding. An unreadable body is named, not printed.
 #[test]
-fn a_refusal_in_a_coding_that_was_not_asked_for_is_final_and_named() {
+fn a_refusal_in_an_unrequested_coding_is_final_and_named() {
     let gzip = b"\x1f\x8b\x08\0\0\x03\xab\xae";
     for (fields, says) in [
         (

@@ -1,17 +1,17 @@
-//! Limits and failures of the system, as users meet them.
+//! Tests of limits and failures of the operating system.
 
 use std::process::Command;
 
 use crate::tool::{directory, run, text, tool};
 
-/// Runs the tool, which may open so many files.
+/// Runs the tool with this limit of open files. Returns standard error.
 fn limited(files: u32, arguments: &str) -> String {
     let mut command = Command::new("sh");
     let script = format!("ulimit -n {files}; exec {} {arguments}", env!("CARGO_BIN_EXE_powerstream"));
     let output = run(command
         .args(["-c", &script])
         .env("X_BEARER_TOKEN", "any")
-        // There is such a file, and no descriptor to read it by.
+        // The file exists, but no descriptor is left to read it.
         .env("SSL_CERT_FILE", "/etc/passwd")
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped()));
@@ -63,7 +63,7 @@ fn advises_ca_certificates_only_where_there_are_none() {
     assert!(!stderr.contains("install"), "{stderr}");
 }
 
-/// No directory can be made in `/proc`, whoever asks.
+/// Not even root can create a directory in `/proc`.
 #[test]
 fn only_runs_that_change_rules_need_the_state_directory() {
     let rules = directory();

@@ -1,4 +1,4 @@
-//! Responses and what `decode` must make of them, run through the binary and inside the tool.
+//! Responses and the results that `decode` must report, run through the binary and inside the tool.
 //!
 //! Core's tests hold the wire grammar, each case under every split. The rows here check that the
 //! tool reports it: each framing, each error code, each way to end. They also keep what no test of
@@ -7,9 +7,9 @@
 /// How a response must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// By its own framing, with this many bytes left over.
+    /// Complete according to its framing, with this many bytes left over.
     Complete(u64),
-    /// By the close, which is its regular end.
+    /// Complete by the close of the connection.
     ByClose,
     /// Cut short in the body.
     Cut,
@@ -39,7 +39,7 @@ pub(crate) struct Row {
     pub(crate) name: String,
     /// The bytes of the response.
     pub(crate) wire: Vec<u8>,
-    /// The content bytes that must come out.
+    /// The expected content bytes.
     pub(crate) body: Vec<u8>,
     /// How it must end.
     pub(crate) end: End,
@@ -106,7 +106,7 @@ fn heads() -> Vec<Row> {
     ]
 }
 
-/// Captures by `curl -i`: every head that was read, and the body of the last response.
+/// Returns captures by `curl -i`, which contain every head and the body of the last response.
 fn earlier_heads() -> Vec<Row> {
     let behind = |heads: &str, last: &[u8]| [heads.as_bytes(), last].concat();
     let interim = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -116,11 +116,11 @@ fn earlier_heads() -> Vec<Row> {
         last_is(connected),
         last_is("HTTP/1.0 200\n\n"),
         last_is("HTTP/1.1 200 x\r\nVia: a\r\nProxy-Agent:\r\n b\r\nContent-Length: 0\r\n\r\n"),
-        // Of a proxy's answer to CONNECT these say nothing (RFC 9110 section 9.3.6).
+        // A client ignores these fields in a proxy's 2xx answer to CONNECT (RFC 9110 section 9.3.6).
         last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"),
         last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: gzip\r\nContent-Length: 5, 05\r\n\r\n"),
         last_is("HTTP/1.1 204 x\r\n\r\n"),
-        // Answered with credentials, or followed.
+        // curl answers with credentials (407), or follows the redirect (302).
         last_is("HTTP/1.1 407 x\r\nContent-Length: 20\r\n\r\nHTTP/1.1 200 x\r\n\r\n"),
         last_is("HTTP/1.1 302 x\r\nLocation: /\r\nContent-Length: 20\r\n\r\n"),
         last_is(&[connected, interim].concat()),
@@ -128,7 +128,7 @@ fn earlier_heads() -> Vec<Row> {
         last_is(&connected.repeat(40)),
         last_is(&[connected, &interim.repeat(16)].concat()),
         Row::new(behind(&[connected, &interim.repeat(17)].concat(), LAST), b"", Error("interim_responses")),
-        // The last one is read as strictly as ever.
+        // The last head is checked as strictly as a single one.
         Row::new(behind(connected, b"HTTP/2 200 \r\n\r\n{}"), b"", Error("not_http")),
         Row::new(behind(connected, b"HTTP/1.1 200 x\r\nna me: a\r\n\r\n"), b"", Error("field")),
         Row::new(
@@ -145,7 +145,7 @@ fn earlier_heads() -> Vec<Row> {
         Row::new(behind(connected, b"HTTP/1"), b"", CutInHead),
         Row::new(behind(connected, b"HTTP/1.1 200 x\r\nContent-Le"), b"", CutInHead),
     ];
-    // Bodies that begin almost like a head, and one that has a head further on.
+    // Bodies that begin almost like a head, and one with a head later in the body.
     for body in
         ["H", "HTTP", "HTTP/", "HTTP/x", "http/1.1 200 OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n", "{}"]
     {
@@ -185,7 +185,7 @@ fn framings() -> Vec<Row> {
         Row::framed(b"Content-Length:\r\n 5", b"hello", b"", Error("content_length")),
         Row::framed(b"Content-Length: 5, 05", b"hello", b"", Error("content_length")),
         Row::framed(b"Content-Length: 5\r\nContent-Length: 5", b"hello", b"", Error("content_length")),
-        // Of a refusal the status counts, and its body is what came.
+        // For a refusal, the status decides. The body is passed on as received.
         Row::new(
             b"HTTP/1.1 401 x\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
             b"\x1f\x8b",
@@ -194,7 +194,7 @@ fn framings() -> Vec<Row> {
         Row::new(b"HTTP/1.1 401 x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\x1f\x8b", b"\x1f\x8b", ByClose),
         Row::new(b"HTTP/1.1 401 x\r\nContent-Length: 5, 05\r\n\r\nhello", b"hello", ByClose),
         Row::framed(b"Transfer-Encoding: gzip, chunked", body, b"", Error("transfer_encoding")),
-        // The Kelvin sign, which is a K to a comparison that folds Unicode's cases.
+        // The Kelvin sign equals K in a comparison with Unicode case folding.
         Row::framed(b"Transfer-Encoding: chun\xe2\x84\xaaed", body, b"", Error("transfer_encoding")),
         Row::new(
             [b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &body[..]].concat(),
