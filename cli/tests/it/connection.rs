@@ -11,8 +11,8 @@ use crate::tool::{PATIENCE, check_all, directory, run, text, tool};
 const COMMANDS: [&str; 5] =
     ["stream --duration 300ms", "rules list", "rules add cat", "rules delete --id 1 --yes", "rules sync"];
 
-/// Starts a server that answers each request with this status. Returns the server's address, and the
-/// client's address and the first line of each request.
+/// Starts a server that answers each request with this status. Returns the server's address, and
+/// the client's address and the first line of each request.
 fn server(status: &'static str) -> (String, Receiver<(IpAddr, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -74,7 +74,10 @@ fn every_command_goes_through_the_proxy_of_the_environment() {
             let (_, line) =
                 requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}, {variable}: {stderr}"));
             assert_eq!(line, "CONNECT api.x.com:443 HTTP/1.1", "{name}");
-            assert!(stderr.contains("the proxy could not connect to the host (status 502)"), "{name}: {stderr}");
+            assert!(
+                stderr.contains("the proxy could not connect to the host (status 502)"),
+                "{name}: {stderr}"
+            );
             (code, stderr)
         });
     });
@@ -95,7 +98,10 @@ fn every_command_respects_no_proxy_and_resolve() {
             command.env("HTTPS_PROXY", format!("http://{proxy}")).env("NO_PROXY", exempt);
             let (code, stderr) = ended(command);
             assert!(stderr.contains("the connection was refused"), "{name}, {exempt}: {stderr}");
-            assert!(requests.try_recv().is_err() && !stderr.contains("warning"), "{name}, {exempt}: {stderr}");
+            assert!(
+                requests.try_recv().is_err() && !stderr.contains("warning"),
+                "{name}, {exempt}: {stderr}"
+            );
             (code, stderr)
         });
     });

@@ -31,8 +31,8 @@ fn lines(arguments: &[&str], wire: &[u8]) -> (Vec<String>, i32) {
     (text(&output.stdout).lines().map(String::from).collect(), output.status.code().unwrap())
 }
 
-/// Returns a stream with one of each: an interim response, keep-alives, messages split by chunks and
-/// messages in one chunk, a message without its end, and leftover bytes.
+/// Returns a stream with one of each: an interim response, keep-alives, messages split by chunks
+/// and messages in one chunk, a message without its end, and leftover bytes.
 fn stream() -> Vec<u8> {
     let mut wire = b"HTTP/1.1 100 Continue\r\n\r\n\
         HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-rate-limit-remaining: 49\r\n\

@@ -8,8 +8,8 @@ const POST: &str = r#"{"id":1,"id_str":"1","text":"a cat"}"#;
 const SCENARIO: &str = "description = \"a\"\r\n";
 const RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// The commands that read a file. Each row has the name of the file, the arguments with `FILE` for its
-/// path, the file's text, and the exit code for UTF-16.
+/// The commands that read a file. Each row has the name of the file, the arguments with `FILE` for
+/// its path, the file's text, and the exit code for UTF-16.
 const READERS: [(&str, &str, &str, i32); 11] = [
     ("posts", "stream --simulate --posts FILE --max-posts 1", POST, 1),
     ("scenario.toml", "stream --simulate --scenario FILE --max-posts 1", SCENARIO, 1),

@@ -1,5 +1,5 @@
-//! Tests of `powerstream rules list|add|delete|sync` against a small service. They check the requests,
-//! the output, and how a sync resumes after a kill.
+//! Tests of `powerstream rules list|add|delete|sync` against a small service. They check the
+//! requests, the output, and how a sync resumes after a kill.
 
 use std::fs;
 use std::path::PathBuf;
@@ -206,7 +206,8 @@ fn resumes_a_killed_sync_with_no_extra_requests() {
     let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, sorted(&bench)), (0, end.clone()), "{stderr}");
     let whole = bench.service.requests();
-    // As few as there can be: 300 to add and 300 to delete, and no new rule behind an old one's end.
+    // The minimum for 300 additions and 300 deletions, where new rules are added before old ones
+    // are deleted.
     assert_eq!(whole, 1 + 7);
 
     let cases: Vec<(usize, Action)> = (1..=whole)

@@ -1,4 +1,5 @@
-//! Tests of standard output with slow, stopped and closed readers, a full disk, and signals meanwhile.
+//! Tests of standard output with slow, stopped and closed readers, a full disk, and signals
+//! meanwhile.
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::process::{Command, Stdio};

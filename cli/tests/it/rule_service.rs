@@ -1,5 +1,5 @@
-//! A small rules service for tests. It serves the rules API of Powerstream and of Filtered Stream, one
-//! connection at a time, and can inject faults.
+//! A small rules service for tests. It serves the rules API of Powerstream and of Filtered Stream,
+//! one connection at a time, and can inject faults.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};

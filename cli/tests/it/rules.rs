@@ -353,7 +353,11 @@ fn handles_hostile_rules_and_posts() {
             assert_eq!(code(&output), 1, "{}", &hostile[..7]);
             let printed = [stdout(&output), stderr(&output)].concat();
             assert!(printed.contains("error[E-"), "{printed}");
-            assert!(!printed.contains(['\u{202e}', '\u{200f}', '\0']) && printed.len() < 200_000, "{}", printed.len());
+            assert!(
+                !printed.contains(['\u{202e}', '\u{200f}', '\0']) && printed.len() < 200_000,
+                "{}",
+                printed.len()
+            );
         }
         fs::remove_file(path).unwrap();
     }

@@ -1,5 +1,5 @@
-//! The bearer token and a proxy's password are never printed or stored. These tests search everything
-//! that the tool writes, with all log levels enabled.
+//! The bearer token and a proxy's password are never printed or stored. These tests search
+//! everything that the tool writes, with all log levels enabled.
 
 use std::path::Path;
 use std::process::Command;

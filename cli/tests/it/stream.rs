@@ -162,7 +162,7 @@ fn raw_keeps_the_message_and_json_joins_its_lines() {
     assert_eq!(output("--format pretty"), " @b a\n  c\n");
 }
 
-/// Repeated Posts of a file have no latency: the simulator records only the first time it sent each.
+/// A repeated Post has no latency, because the simulator records only the first time it was sent.
 #[test]
 fn measures_no_latency_for_repeated_posts() {
     let file =
@@ -205,7 +205,11 @@ fn streams_from_a_simulator_in_another_process() {
     assert!(stderr.contains("the server says: Unauthorized") && stderr.contains("status 401"), "{stderr}");
     assert!(!stderr.contains(wrong));
     // The refusal is described in full once, and then only summarized.
-    assert_eq!((stderr.matches("not authorized").count(), stderr.matches("refused: ").count()), (1, 1), "{stderr}");
+    assert_eq!(
+        (stderr.matches("not authorized").count(), stderr.matches("refused: ").count()),
+        (1, 1),
+        "{stderr}"
+    );
     assert!(stderr.contains("powerstream: gave up: the server refused (status 401)"), "{stderr}");
     simulator.signal("INT");
     assert_eq!(simulator.end(), Some(0));
@@ -252,7 +256,8 @@ fn ends_on_signals_and_on_duration() {
     assert!(stderr.contains("Posts 0, keep-alives ") && !stderr.contains("keep-alives 0,"), "{stderr}");
 }
 
-/// The first signal waits until standard output is read. The second signal ends the tool without that.
+/// After the first signal, the tool waits until standard output is read. The second signal ends it
+/// at once.
 #[test]
 fn second_signal_ends_at_once() {
     let file = File::new("long", format!("{{\"id\":1,\"text\":\"{}\"}}\n", "x".repeat(900_000)).as_bytes());
@@ -353,7 +358,10 @@ fn writes_the_copies_of_every_connection_where_duplicates_are_kept() {
         let output = run(&mut tool(&format!("stream --simulate {arguments}")));
         let stderr = text(&output.stderr);
         assert_eq!(text(&output.stdout).lines().count(), posts, "{stderr}");
-        assert!(stderr.contains(&format!("Posts {posts}, ")) && stderr.contains(", duplicates 10, "), "{stderr}");
+        assert!(
+            stderr.contains(&format!("Posts {posts}, ")) && stderr.contains(", duplicates 10, "),
+            "{stderr}"
+        );
     }
 }
 
@@ -590,7 +598,7 @@ fn wrong_usage_exits_2() {
     }
 }
 
-/// A refusal is final in any content coding. An unreadable body is named, not printed.
+/// A refusal such as 401 is final in any coding. An unreadable body is named, not printed.
 #[test]
 fn a_refusal_in_an_unrequested_coding_is_final_and_named() {
     let gzip = b"\x1f\x8b\x08\0\0\x03\xab\xae";
@@ -614,7 +622,10 @@ fn a_refusal_in_an_unrequested_coding_is_final_and_named() {
             let output = run(command.env("X_BEARER_TOKEN", "any"));
             let stderr = text(&output.stderr);
             assert!(output.status.code().is_some_and(|code| code != 0), "{stderr}");
-            assert!(stderr.contains(&format!("ERROR refused: {meaning}")) && stderr.contains(says), "{stderr}");
+            assert!(
+                stderr.contains(&format!("ERROR refused: {meaning}")) && stderr.contains(says),
+                "{stderr}"
+            );
             assert!(stderr.contains(&format!("gave up: the server refused (status {status})")), "{stderr}");
             let is_raw = |char: char| char == '\u{fffd}' || (char.is_control() && char != '\n');
             assert!(!stderr.contains(is_raw) && !stderr.contains("server says"), "{stderr:?}");
@@ -643,7 +654,8 @@ fn permanent_refusal_exits_1() {
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);
     assert!(
-        stderr.contains("ERROR refused: the server rejected the request; a retry would fail too (status 404)"),
+        stderr
+            .contains("ERROR refused: the server rejected the request; a retry would fail too (status 404)"),
         "{stderr}"
     );
     assert!(stderr.ends_with("powerstream: gave up: the server refused (status 404)\n"), "{stderr}");

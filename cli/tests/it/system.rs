@@ -126,5 +126,8 @@ fn names_what_is_wrong_with_addresses_and_full_disks() {
     let mut stderr = String::new();
     std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut stderr).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
-    assert!(stderr.contains("cannot write to standard output: ") && stderr.contains("free some space"), "{stderr}");
+    assert!(
+        stderr.contains("cannot write to standard output: ") && stderr.contains("free some space"),
+        "{stderr}"
+    );
 }

@@ -116,7 +116,7 @@ fn earlier_heads() -> Vec<Row> {
         last_is(connected),
         last_is("HTTP/1.0 200\n\n"),
         last_is("HTTP/1.1 200 x\r\nVia: a\r\nProxy-Agent:\r\n b\r\nContent-Length: 0\r\n\r\n"),
-        // A client ignores these fields in a proxy's 2xx answer to CONNECT (RFC 9110 section 9.3.6).
+        // Clients ignore these fields in a 2xx answer to CONNECT (RFC 9110 section 9.3.6).
         last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"),
         last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: gzip\r\nContent-Length: 5, 05\r\n\r\n"),
         last_is("HTTP/1.1 204 x\r\n\r\n"),

@@ -28,9 +28,9 @@ pub(crate) fn tool(arguments: &str) -> Command {
     command
 }
 
-/// Makes the tools that the tests start react to every signal. `nohup` and shells without job control
-/// start programs with some signals ignored. If this process handles a signal, its children start
-/// with the default action.
+/// Makes the tools that the tests start react to every signal. `nohup` and shells without job
+/// control start programs with some signals ignored. If this process handles a signal, its children
+/// start with the default action.
 #[cfg(unix)]
 fn restore_signals() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -123,7 +123,9 @@ impl Running {
     pub(crate) fn line(&mut self) -> String {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
-            Err(error) => panic!("standard output has no further line: {error}; standard error: {}", self.rest_of_log()),
+            Err(error) => {
+                panic!("standard output has no further line: {error}; standard error: {}", self.rest_of_log())
+            }
         }
     }
 
@@ -138,7 +140,9 @@ impl Running {
                         return line;
                     }
                 }
-                Err(error) => panic!("standard error has no line with {text:?}: {error}; it is: {}", self.log),
+                Err(error) => {
+                    panic!("standard error has no line with {text:?}: {error}; it is: {}", self.log)
+                }
             }
         }
     }
@@ -149,7 +153,8 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
-    /// Waits until the tool exits, and returns the exit code. Adds the rest of standard error to `log`.
+    /// Waits until the tool exits, and returns the exit code. The rest of standard error is
+    /// added to `log`.
     pub(crate) fn end(&mut self) -> Option<i32> {
         let status = wait(&mut self.child);
         self.rest_of_log();
