@@ -54,7 +54,7 @@ fn command(command: &str, arguments: &str, check: impl FnOnce(&mut Command) -> (
     assert!(code.is_some(), "{command}: {stderr}");
 }
 
-fn ended(command: &mut Command) -> (Option<i32>, String) {
+fn code_and_stderr(command: &mut Command) -> (Option<i32>, String) {
     let output = run(command);
     (output.status.code(), text(&output.stderr).to_owned())
 }
@@ -70,7 +70,7 @@ fn every_command_goes_through_the_proxy_of_the_environment() {
     check_all(&cases, |(name, variable)| {
         let (proxy, requests) = server("502 Bad Gateway");
         command(name, "", |command| {
-            let (code, stderr) = ended(command.env(variable, format!("http://{proxy}")));
+            let (code, stderr) = code_and_stderr(command.env(variable, format!("http://{proxy}")));
             let (_, line) =
                 requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}, {variable}: {stderr}"));
             assert_eq!(line, "CONNECT api.x.com:443 HTTP/1.1", "{name}");
@@ -96,7 +96,7 @@ fn every_command_respects_no_proxy_and_resolve() {
         let (proxy, requests) = server("502 Bad Gateway");
         command(name, &format!("--resolve {}", unused()), |command| {
             command.env("HTTPS_PROXY", format!("http://{proxy}")).env("NO_PROXY", exempt);
-            let (code, stderr) = ended(command);
+            let (code, stderr) = code_and_stderr(command);
             assert!(stderr.contains("the connection was refused"), "{name}, {exempt}: {stderr}");
             assert!(
                 requests.try_recv().is_err() && !stderr.contains("warning"),
@@ -116,7 +116,7 @@ fn every_command_connects_from_the_local_address_to_the_resolved_one() {
             "--base-url http://localhost:1 --resolve {address} --local-address 127.0.0.2 --connect-timeout 5s"
         );
         command(name, &arguments, |command| {
-            let (code, stderr) = ended(command);
+            let (code, stderr) = code_and_stderr(command);
             let (from, line) = requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}: {stderr}"));
             assert_eq!(from.to_string(), "127.0.0.2", "{name}");
             assert!(line.contains(" /2/powerstream"), "{name}: {line}");
@@ -151,7 +151,7 @@ fn rejects_invalid_proxies_and_unknown_connection_names() {
             ("NO_PROXY", "*", "--base-url http://x.com", "--base-url (or --connect) is not allowed: "),
         ] {
             command(name, arguments, |command| {
-                let (code, stderr) = ended(command.env(variable, value));
+                let (code, stderr) = code_and_stderr(command.env(variable, value));
                 assert!(code == Some(2) && stderr.contains(words), "{name} {value} {arguments}: {stderr}");
                 (code, stderr)
             });
@@ -165,7 +165,7 @@ fn warns_of_exemptions_that_exempt_nothing() {
     for name in COMMANDS {
         command(name, "", |command| {
             command.env("HTTPS_PROXY", format!("http://{proxy}")).env("no_proxy", "a.example,api.*,*.x.org");
-            let (code, stderr) = ended(command);
+            let (code, stderr) = code_and_stderr(command);
             assert_eq!(
                 stderr.matches("warning: no_proxy has the entry api.*, which exempts no host").count(),
                 1,
@@ -180,6 +180,6 @@ fn warns_of_exemptions_that_exempt_nothing() {
 #[test]
 fn a_simulator_is_reached_without_the_proxy() {
     let mut command = tool("stream --simulate --tls --max-posts 2");
-    let (code, stderr) = ended(command.env("HTTPS_PROXY", format!("http://{}", unused())));
+    let (code, stderr) = code_and_stderr(command.env("HTTPS_PROXY", format!("http://{}", unused())));
     assert_eq!(code, Some(0), "{stderr}");
 }

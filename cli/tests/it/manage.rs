@@ -171,7 +171,7 @@ fn syncs_a_thousand_rules_in_ten_requests_from_a_cached_list() {
     // Another command changed the rules, so the cached list is no longer used.
     assert_eq!(bench.run("delete gull7").0, 0);
     let (code, _, _) = parts(run(&mut bench.sync(&file, "--yes --cached")));
-    assert_eq!((code, bench.service.requests()), (0, 12 + 2), "a list, and the one that was missing");
+    assert_eq!((code, bench.service.requests()), (0, 12 + 2), "a list, and an add of the missing rule");
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn does_not_send_the_fifty_first_request_of_a_day() {
     let (code, _, stderr) = bench.run("list");
     assert!(code == 1 && stderr.contains("0 of 50 in 24 hours are left"), "{stderr}");
     assert_eq!(bench.service.requests(), 50);
-    // Another app (another token) has a separate budget.
+    // Another app (another token) has a separate budget. So has the same app at another service.
     assert_eq!(parts(run(bench.tool("list").env("X_BEARER_TOKEN", "another"))).0, 0);
 }
 

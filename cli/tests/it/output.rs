@@ -1,5 +1,5 @@
-//! Tests of standard output with slow, stopped and closed readers, a full disk, and signals
-//! meanwhile.
+//! Tests of standard output with slow, stopped and closed readers, with a full disk, and with
+//! signals at these times.
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::process::{Command, Stdio};

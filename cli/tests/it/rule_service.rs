@@ -247,7 +247,7 @@ fn serve(mut socket: TcpStream, shared: &(Mutex<State>, Condvar)) {
     }
     drop(state);
     let answer = answer.to_string();
-    let _ = write!(socket, "HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+    let _ = write!(socket, "HTTP/1.1 {status} Reason\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
 }
 
 /// Reads the head and the body of a request.

@@ -1,5 +1,5 @@
-//! The bearer token and a proxy's password are never printed or stored. These tests search
-//! everything that the tool writes, with all log levels enabled.
+//! Tests that the tool never prints or stores the bearer token or a proxy's password. They search
+//! everything that it writes, with all log levels enabled.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,13 +23,13 @@ fn run_without_leaks(command: &mut Command) -> (Option<i32>, String) {
     let output = run(command);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let written = format!("{}{stderr}", String::from_utf8_lossy(&output.stdout));
-    none_in(&written, &format!("{command:?}"));
+    assert_no_secret(&written, &format!("{command:?}"));
     (output.status.code(), stderr)
 }
 
-fn none_in(text: &str, what: &str) {
+fn assert_no_secret(text: &str, source: &str) {
     for secret in [TOKEN, OTHER, PASSWORD] {
-        assert!(!text.contains(secret), "a secret is in the output of {}", what.replace(secret, ".."));
+        assert!(!text.contains(secret), "found a secret in {}", source.replace(secret, ".."));
     }
 }
 
@@ -65,7 +65,7 @@ fn never_prints_the_token_while_streaming() {
         }
         running.signal("INT");
         running.end();
-        none_in(&running.log, "the simulator");
+        assert_no_secret(&running.log, "the simulator");
     });
 }
 
@@ -108,8 +108,8 @@ fn never_prints_or_stores_the_token_while_managing_rules() {
         assert_eq!(ended, Some(code), "{arguments}: {stderr}");
     }
     let count = files(state.path(), &mut |name, bytes| {
-        none_in(name, "the ledger's name");
-        none_in(&String::from_utf8_lossy(bytes), "the ledger");
+        assert_no_secret(name, "the ledger's name");
+        assert_no_secret(&String::from_utf8_lossy(bytes), "the ledger");
     });
     assert!(count > 0, "there is a ledger");
 }

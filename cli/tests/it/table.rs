@@ -1,8 +1,8 @@
 //! Responses and the results that `decode` must report, run through the binary and inside the tool.
 //!
-//! Core's tests hold the wire grammar, each case under every split. The rows here check that the
-//! tool reports it: each framing, each error code, each way to end. They also keep what no test of
-//! core has: the default limits, and a few heads.
+//! The tests of core check the wire grammar, with each case under every split. The rows here check
+//! that the tool reports each framing, each error code and each way to end. They also cover the
+//! default limits and a few heads that the tests of core do not have.
 
 /// How a response must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl End {
     }
 }
 
-/// One case.
+/// One response and its expected results.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// The section, and the start of the response.
@@ -71,7 +71,7 @@ impl Row {
     }
 }
 
-/// Returns all cases.
+/// Returns all rows.
 pub(crate) fn rows() -> Vec<Row> {
     [heads(), earlier_heads(), framings(), chunks(), cuts()].concat()
 }
@@ -108,10 +108,10 @@ fn heads() -> Vec<Row> {
 
 /// Returns captures by `curl -i`, which contain every head and the body of the last response.
 fn earlier_heads() -> Vec<Row> {
-    let behind = |heads: &str, last: &[u8]| [heads.as_bytes(), last].concat();
+    let after = |heads: &str, last: &[u8]| [heads.as_bytes(), last].concat();
     let interim = "HTTP/1.1 100 Continue\r\n\r\n";
     let connected = "HTTP/1.1 200 Connection established\r\n\r\n";
-    let last_is = |heads: &str| Row::new(behind(heads, LAST), b"ok", Complete(0));
+    let last_is = |heads: &str| Row::new(after(heads, LAST), b"ok", Complete(0));
     let mut rows = vec![
         last_is(connected),
         last_is("HTTP/1.0 200\n\n"),
@@ -127,32 +127,32 @@ fn earlier_heads() -> Vec<Row> {
         last_is(&[interim, connected].concat()),
         last_is(&connected.repeat(40)),
         last_is(&[connected, &interim.repeat(16)].concat()),
-        Row::new(behind(&[connected, &interim.repeat(17)].concat(), LAST), b"", Error("interim_responses")),
+        Row::new(after(&[connected, &interim.repeat(17)].concat(), LAST), b"", Error("interim_responses")),
         // The last head is checked as strictly as a single one.
-        Row::new(behind(connected, b"HTTP/2 200 \r\n\r\n{}"), b"", Error("not_http")),
-        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nna me: a\r\n\r\n"), b"", Error("field")),
+        Row::new(after(connected, b"HTTP/2 200 \r\n\r\n{}"), b"", Error("not_http")),
+        Row::new(after(connected, b"HTTP/1.1 200 x\r\nna me: a\r\n\r\n"), b"", Error("field")),
         Row::new(
-            behind(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5, 05\r\n\r\n"),
+            after(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5, 05\r\n\r\n"),
             b"",
             Error("content_length"),
         ),
         Row::new(
-            behind(connected, b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n+"),
+            after(connected, b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n+"),
             b"",
             Error("chunk_size_missing"),
         ),
-        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\nhell"), b"hell", Cut),
-        Row::new(behind(connected, b"HTTP/1"), b"", CutInHead),
-        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nContent-Le"), b"", CutInHead),
+        Row::new(after(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\nhell"), b"hell", Cut),
+        Row::new(after(connected, b"HTTP/1"), b"", CutInHead),
+        Row::new(after(connected, b"HTTP/1.1 200 x\r\nContent-Le"), b"", CutInHead),
     ];
     // Bodies that begin almost like a head, and one with a head later in the body.
     for body in
         ["H", "HTTP", "HTTP/", "HTTP/x", "http/1.1 200 OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n", "{}"]
     {
-        rows.push(Row::new(behind(connected, body.as_bytes()), body, ByClose));
+        rows.push(Row::new(after(connected, body.as_bytes()), body, ByClose));
     }
     rows.push(Row::new(
-        behind("HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nok", LAST),
+        after("HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nok", LAST),
         b"ok",
         Complete(LAST.len() as u64),
     ));

@@ -212,8 +212,8 @@ pub(crate) fn check_all<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
 }
 
-/// Returns a new directory, in memory where the system has a place for that: the tool syncs its
-/// ledger to the disk several times a request.
+/// Returns a new directory, in memory if the system has `/dev/shm`, because the tool syncs its
+/// ledger to the disk several times per request.
 pub(crate) fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
