@@ -1,4 +1,4 @@
-//! The connection options and the proxy variables: every command that connects heeds them.
+//! The connection options and the proxy variables. Every command that connects respects them.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener};
@@ -11,8 +11,8 @@ use crate::tool::{PATIENCE, check_all, directory, run, text, tool};
 const COMMANDS: [&str; 5] =
     ["stream --duration 300ms", "rules list", "rules add cat", "rules delete --id 1 --yes", "rules sync"];
 
-/// Starts a server that answers each request with this status. Returns its address, and the client's address and the
-/// first line of each request.
+/// Starts a server that answers each request with this status. Returns the server's address, and
+/// the client's address and the first line of each request.
 fn server(status: &'static str) -> (String, Receiver<(IpAddr, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -33,12 +33,12 @@ fn server(status: &'static str) -> (String, Receiver<(IpAddr, String)>) {
     (address, requests)
 }
 
-/// Returns an address at which nothing listens.
+/// Returns a local address on which no server listens.
 fn unused() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-/// A command with a state directory and a file of rules of its own.
+/// Runs a command with a new state directory and, for a sync, a new rules file.
 fn command(command: &str, arguments: &str, check: impl FnOnce(&mut Command) -> (Option<i32>, String)) {
     let directory = directory();
     let mut line = command.to_owned();
@@ -50,11 +50,11 @@ fn command(command: &str, arguments: &str, check: impl FnOnce(&mut Command) -> (
     if command.starts_with("rules") {
         line = format!("{line} --state-dir {}", directory.path().display());
     }
-    let (code, told) = check(tool(&format!("{line} {arguments}")).env("X_BEARER_TOKEN", "any"));
-    assert!(code.is_some(), "{command}: {told}");
+    let (code, stderr) = check(tool(&format!("{line} {arguments}")).env("X_BEARER_TOKEN", "any"));
+    assert!(code.is_some(), "{command}: {stderr}");
 }
 
-fn ended(command: &mut Command) -> (Option<i32>, String) {
+fn code_and_stderr(command: &mut Command) -> (Option<i32>, String) {
     let output = run(command);
     (output.status.code(), text(&output.stderr).to_owned())
 }
@@ -70,18 +70,21 @@ fn every_command_goes_through_the_proxy_of_the_environment() {
     check_all(&cases, |(name, variable)| {
         let (proxy, requests) = server("502 Bad Gateway");
         command(name, "", |command| {
-            let (code, told) = ended(command.env(variable, format!("http://{proxy}")));
+            let (code, stderr) = code_and_stderr(command.env(variable, format!("http://{proxy}")));
             let (_, line) =
-                requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}, {variable}: {told}"));
+                requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}, {variable}: {stderr}"));
             assert_eq!(line, "CONNECT api.x.com:443 HTTP/1.1", "{name}");
-            assert!(told.contains("the proxy could not connect to the host (status 502)"), "{name}: {told}");
-            (code, told)
+            assert!(
+                stderr.contains("the proxy could not connect to the host (status 502)"),
+                "{name}: {stderr}"
+            );
+            (code, stderr)
         });
     });
 }
 
 #[test]
-fn every_command_heeds_no_proxy_and_resolve() {
+fn every_command_respects_no_proxy_and_resolve() {
     let cases: Vec<_> = COMMANDS
         .into_iter()
         .flat_map(|name| {
@@ -93,10 +96,13 @@ fn every_command_heeds_no_proxy_and_resolve() {
         let (proxy, requests) = server("502 Bad Gateway");
         command(name, &format!("--resolve {}", unused()), |command| {
             command.env("HTTPS_PROXY", format!("http://{proxy}")).env("NO_PROXY", exempt);
-            let (code, told) = ended(command);
-            assert!(told.contains("the connection was refused"), "{name}, {exempt}: {told}");
-            assert!(requests.try_recv().is_err() && !told.contains("warning"), "{name}, {exempt}: {told}");
-            (code, told)
+            let (code, stderr) = code_and_stderr(command);
+            assert!(stderr.contains("the connection was refused"), "{name}, {exempt}: {stderr}");
+            assert!(
+                requests.try_recv().is_err() && !stderr.contains("warning"),
+                "{name}, {exempt}: {stderr}"
+            );
+            (code, stderr)
         });
     });
 }
@@ -110,17 +116,17 @@ fn every_command_connects_from_the_local_address_to_the_resolved_one() {
             "--base-url http://localhost:1 --resolve {address} --local-address 127.0.0.2 --connect-timeout 5s"
         );
         command(name, &arguments, |command| {
-            let (code, told) = ended(command);
-            let (from, line) = requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}: {told}"));
+            let (code, stderr) = code_and_stderr(command);
+            let (from, line) = requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}: {stderr}"));
             assert_eq!(from.to_string(), "127.0.0.2", "{name}");
             assert!(line.contains(" /2/powerstream"), "{name}: {line}");
-            (code, told)
+            (code, stderr)
         });
     });
 }
 
 #[test]
-fn refuses_proxies_and_names_that_mean_nothing() {
+fn rejects_invalid_proxies_and_unknown_connection_names() {
     check_all(&COMMANDS, |name| {
         for (variable, value, arguments, words) in [
             (
@@ -145,9 +151,9 @@ fn refuses_proxies_and_names_that_mean_nothing() {
             ("NO_PROXY", "*", "--base-url http://x.com", "--base-url (or --connect) is not allowed: "),
         ] {
             command(name, arguments, |command| {
-                let (code, told) = ended(command.env(variable, value));
-                assert!(code == Some(2) && told.contains(words), "{name} {value} {arguments}: {told}");
-                (code, told)
+                let (code, stderr) = code_and_stderr(command.env(variable, value));
+                assert!(code == Some(2) && stderr.contains(words), "{name} {value} {arguments}: {stderr}");
+                (code, stderr)
             });
         }
     });
@@ -159,14 +165,14 @@ fn warns_of_exemptions_that_exempt_nothing() {
     for name in COMMANDS {
         command(name, "", |command| {
             command.env("HTTPS_PROXY", format!("http://{proxy}")).env("no_proxy", "a.example,api.*,*.x.org");
-            let (code, told) = ended(command);
+            let (code, stderr) = code_and_stderr(command);
             assert_eq!(
-                told.matches("warning: no_proxy has the entry api.*, which exempts no host").count(),
+                stderr.matches("warning: no_proxy has the entry api.*, which exempts no host").count(),
                 1,
-                "{told}"
+                "{stderr}"
             );
-            assert_eq!(told.matches("exempts no host").count(), 1, "{told}");
-            (code, told)
+            assert_eq!(stderr.matches("exempts no host").count(), 1, "{stderr}");
+            (code, stderr)
         });
     }
 }
@@ -174,6 +180,6 @@ fn warns_of_exemptions_that_exempt_nothing() {
 #[test]
 fn a_simulator_is_reached_without_the_proxy() {
     let mut command = tool("stream --simulate --tls --max-posts 2");
-    let (code, told) = ended(command.env("HTTPS_PROXY", format!("http://{}", unused())));
-    assert_eq!(code, Some(0), "{told}");
+    let (code, stderr) = code_and_stderr(command.env("HTTPS_PROXY", format!("http://{}", unused())));
+    assert_eq!(code, Some(0), "{stderr}");
 }

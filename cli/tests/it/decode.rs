@@ -14,25 +14,25 @@ fn decode(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it on `wire` as standard input.
+/// Runs the tool with `wire` as standard input.
 fn run(arguments: &[&str], wire: &[u8]) -> Output {
     let mut child = decode(arguments).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     thread::scope(|scope| {
-        // It may end before it has read all, and that is no error of this side.
+        // The tool may exit before it has read everything. A failed write is then expected.
         scope.spawn(move || stdin.write_all(wire));
         child.wait_with_output().unwrap()
     })
 }
 
-/// The lines of standard output, and the exit code.
+/// Returns the lines of standard output, and the exit code.
 fn lines(arguments: &[&str], wire: &[u8]) -> (Vec<String>, i32) {
     let output = run(arguments, wire);
     (text(&output.stdout).lines().map(String::from).collect(), output.status.code().unwrap())
 }
 
-/// A stream with something of everything: an interim response, keep-alives, messages cut by chunks and not, a message
-/// without its end, bytes left over.
+/// Returns a stream with one of each: an interim response, keep-alives, messages split by chunks
+/// and messages in one chunk, a message without its end, and leftover bytes.
 fn stream() -> Vec<u8> {
     let mut wire = b"HTTP/1.1 100 Continue\r\n\r\n\
         HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-rate-limit-remaining: 49\r\n\
@@ -97,7 +97,7 @@ leftover: 8 bytes behind the response
         assert_eq!((text(&output.stdout), text(&output.stderr)), (want, ""));
         assert_eq!(output.status.code(), Some(0));
     }
-    // What is shown of a message is bounded, and what is not JSON is shown as safely.
+    // The shown length of a message is bounded. A message that is not JSON is escaped too.
     let wire = [b"HTTP/1.1 200 OK\r\n\r\n\x1b]0;owned\x07\x9b2J", &[b'x'; 100_000][..], b"\r\n"].concat();
     let output = run(&[], &wire);
     let shown =
@@ -133,7 +133,7 @@ fn names_the_heads_before_the_last_one_and_counts_their_bytes() {
     }
 }
 
-/// Not even escaped: it says nothing.
+/// The body is not shown, not even escaped, because it is compressed.
 #[test]
 fn the_unreadable_body_of_a_refusal_is_named_and_counted() {
     let wire = b"HTTP/1.1 401 x\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\n\x1f\x8b\x08\0\r\n";
@@ -164,8 +164,8 @@ fn body_writes_only_the_content() {
     }
 }
 
-/// Every row once with --json and once with --body, in reads of 1, of 7 and of the default in turn. (All sizes for all
-/// rows: the tests inside the tool.)
+/// Runs every row once with --json and once with --body. The read sizes 1, 7 and the default take
+/// turns. The tests inside the tool run all rows with all sizes.
 #[test]
 fn the_binary_ends_every_row_as_expected() {
     let rows: Vec<(usize, Row)> = table::rows().into_iter().enumerate().collect();
@@ -213,7 +213,7 @@ fn the_binary_ends_every_row_as_expected() {
 }
 
 #[test]
-fn errors_name_the_expected_and_the_seen_bytes_and_the_offset() {
+fn errors_show_the_expected_and_received_bytes_and_the_offset() {
     let (events, exit) =
         lines(&["--json"], b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n+5\r\n");
     let want = concat!(
@@ -233,7 +233,7 @@ fn errors_name_the_expected_and_the_seen_bytes_and_the_offset() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), "hello"));
 }
 
-/// `curl -i` without `--raw` undoes the chunks and keeps the field that tells of them.
+/// `curl -i` without `--raw` decodes the chunks, but keeps the field Transfer-Encoding.
 #[test]
 fn recognizes_a_recording_that_was_already_dechunked() {
     let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -283,7 +283,7 @@ fn delivers_messages_before_an_error_and_skips_oversized_ones() {
 }
 
 #[test]
-fn bare_lf_ends_a_message_behind_a_complete_json_text_only() {
+fn bare_lf_ends_a_message_only_after_a_complete_json_text() {
     let bodies: [(&str, &[&str]); 4] = [
         ("{\"data\":{}}\n\n{\"data\":\n{}}\r\n", &["envelope 11", "keep-alive", "envelope 12"]),
         ("{\"warning\":{}}\n{\"id\":2,\"text\":\"\"}\r\n", &["warning 14", "post 18"]),
@@ -306,7 +306,7 @@ fn bare_lf_ends_a_message_behind_a_complete_json_text_only() {
 }
 
 #[test]
-fn last_message_without_delimiter_is_shown_if_the_body_ends_in_due_form() {
+fn shows_a_last_message_without_delimiter_if_the_body_is_complete() {
     let rows = [
         ("Content-Length: 8\r\n\r\n{\"id\":1}", true, "complete"),
         ("Transfer-Encoding: chunked\r\n\r\n8\r\n{\"id\":1}\r\n0\r\n\r\n", true, "complete"),
@@ -385,7 +385,7 @@ fn wrong_usage_exits_2_and_help_exits_0() {
     }
 }
 
-/// What is known is shown while the input pauses.
+/// Events received so far are shown while the input pauses.
 #[test]
 fn writes_events_before_the_input_continues() {
     let (mut stdin, mut stdout, child) = open(&["--json"]);
@@ -409,14 +409,14 @@ fn writes_events_before_the_input_continues() {
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
 }
 
-/// A reader that has had enough (`| head -c 1`) is no error.
+/// A reader that closes the pipe early (`| head -c 1`) is not an error.
 #[test]
 fn ends_quietly_when_the_output_is_closed() {
     for arguments in [&["--json"][..], &["--body"], &[]] {
         let (mut stdin, stdout, child) = open(arguments);
         stdin.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         drop(stdout);
-        // It ends by itself, though its input does not.
+        // The tool exits although its input continues.
         while stdin.write_all(&b"{\"data\":{\"id\":\"20\"}}\r\n".repeat(1_000)).is_ok() {}
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));

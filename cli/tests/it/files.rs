@@ -1,4 +1,4 @@
-//! Files as editors and shells of all systems write them.
+//! Input files with byte order marks and CRLF line ends, as editors and shells write them.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ const POST: &str = r#"{"id":1,"id_str":"1","text":"a cat"}"#;
 const SCENARIO: &str = "description = \"a\"\r\n";
 const RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// What reads a file: the name of the file, the arguments with `FILE` for its path, its text, and the code for UTF-16.
+/// The commands that read a file. Each row has the name of the file, the arguments with `FILE` for
+/// its path, the file's text, and the exit code for UTF-16.
 const READERS: [(&str, &str, &str, i32); 11] = [
     ("posts", "stream --simulate --posts FILE --max-posts 1", POST, 1),
     ("scenario.toml", "stream --simulate --scenario FILE --max-posts 1", SCENARIO, 1),
@@ -43,32 +44,32 @@ fn every_file_may_start_with_a_byte_order_mark() {
         let place = directory();
         let (code, stdout, plain) = output(arguments, place.path(), name, content.as_bytes());
         let marked = format!("\u{feff}{content}");
-        let (marked_code, marked_stdout, told) = output(arguments, place.path(), name, marked.as_bytes());
+        let (marked_code, marked_stdout, stderr) = output(arguments, place.path(), name, marked.as_bytes());
         if name.starts_with("token") {
             assert!(plain.contains("the connection was refused"), "{plain}");
-            assert!(told.contains("the connection was refused"), "{told}");
+            assert!(stderr.contains("the connection was refused"), "{stderr}");
         } else {
             assert_eq!(code, Some(0), "{arguments}: {plain}");
         }
         if !arguments.contains("--scenario") {
             assert_eq!(stdout, marked_stdout, "{arguments}");
         }
-        assert_eq!(code, marked_code, "{arguments}: {told}");
+        assert_eq!(code, marked_code, "{arguments}: {stderr}");
     });
 }
 
 #[test]
-fn utf_16_is_refused_by_name() {
+fn utf_16_is_rejected_by_name() {
     check_all(&READERS, |(name, arguments, content, code)| {
         for (mark, bytes) in [
             (*b"\xff\xfe", content.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()),
             (*b"\xfe\xff", content.encode_utf16().flat_map(u16::to_be_bytes).collect()),
         ] {
             let place = directory();
-            let (found, _, told) = output(arguments, place.path(), name, &[&mark[..], &bytes].concat());
-            assert_eq!(found, Some(*code), "{arguments}: {told}");
-            assert!(told.contains("it is UTF-16: save it as UTF-8"), "{arguments}: {told}");
-            assert!(told.contains(&*place.path().to_string_lossy()), "{arguments}: {told}");
+            let (found, _, stderr) = output(arguments, place.path(), name, &[&mark[..], &bytes].concat());
+            assert_eq!(found, Some(*code), "{arguments}: {stderr}");
+            assert!(stderr.contains("it is UTF-16: save it as UTF-8"), "{arguments}: {stderr}");
+            assert!(stderr.contains(&*place.path().to_string_lossy()), "{arguments}: {stderr}");
         }
     });
 }

@@ -1,4 +1,4 @@
-//! HTML entities in texts: `decode`, `rules match` and `stream` on the simulator's filter agree.
+//! HTML entities in texts. `decode`, `rules match` and `stream` (filtered by the simulator) agree.
 
 use std::fmt::Write;
 use std::fs;
@@ -31,7 +31,7 @@ const TEXTS: [(&str, &[&str]); 9] = [
     ("the last one", &["last"]),
 ];
 
-/// Id and tags of each line's Post, from its `matching_rules`.
+/// Returns the id and the tags of each line's Post, from its `matching_rules`.
 fn matched(output: &[u8]) -> Vec<(String, Vec<String>)> {
     let post = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -44,7 +44,7 @@ fn matched(output: &[u8]) -> Vec<(String, Vec<String>)> {
     text(output).lines().map(post).collect()
 }
 
-fn written(directory: &Path, name: &str, content: &str) -> String {
+fn write_file(directory: &Path, name: &str, content: &str) -> String {
     let path = directory.join(name);
     fs::write(&path, content).unwrap();
     path.to_str().unwrap().to_owned()
@@ -54,12 +54,12 @@ fn written(directory: &Path, name: &str, content: &str) -> String {
 fn decode_match_and_stream_agree_on_html_entities() {
     let directory = tool::directory();
     let rules = RULES.map(|(tag, value)| json!({"value": value, "tag": tag}));
-    let rules = written(directory.path(), "rules.json", &json!(rules).to_string());
+    let rules = write_file(directory.path(), "rules.json", &json!(rules).to_string());
     let lines = (1..)
         .zip(TEXTS)
         .map(|(id, (text, _))| format!(r#"{{"id":{id},"id_str":"{id}","text":"{text}","user":{{"id":7}}}}"#));
     let lines: Vec<String> = lines.collect();
-    let posts = written(directory.path(), "posts.ndjson", &(lines.join("\n") + "\n"));
+    let posts = write_file(directory.path(), "posts.ndjson", &(lines.join("\n") + "\n"));
     let want: Vec<_> = (1..)
         .zip(TEXTS)
         .map(|(id, (_, tags))| (format!("{id}"), tags.iter().map(ToString::to_string).collect()))
@@ -69,11 +69,11 @@ fn decode_match_and_stream_agree_on_html_entities() {
     for line in &lines {
         write!(wire, "{:x}\r\n{line}\r\n\r\n", line.len() + 2).unwrap();
     }
-    let recording = written(directory.path(), "recording", &(wire + "0\r\n\r\n"));
+    let recording = write_file(directory.path(), "recording", &(wire + "0\r\n\r\n"));
     let decoded = run(&mut tool(&format!("decode --body {recording}")));
     let body: Vec<_> = text(&decoded.stdout).lines().filter(|line| !line.is_empty()).collect();
     assert_eq!(body, lines, "{}", text(&decoded.stderr));
-    let decoded = written(directory.path(), "decoded", text(&decoded.stdout));
+    let decoded = write_file(directory.path(), "decoded", text(&decoded.stdout));
     for file in [&posts, &decoded] {
         let output = run(&mut tool(&format!("rules match --rules {rules} --posts {file} --json")));
         assert_eq!(matched(&output.stdout), want, "{}", text(&output.stderr));
@@ -91,7 +91,7 @@ fn decode_match_and_stream_agree_on_html_entities() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let output = run(&mut client(&format!("stream --max-posts {}", TEXTS.len())));
         assert_eq!(matched(&output.stdout), want, "{endpoint}: {}", text(&output.stderr));
-        // The texts come out as they were received.
+        // The texts are written unchanged.
         let streamed = text(&output.stdout);
         assert!(streamed.contains("I left AT&amp;T") && streamed.contains("&amp;lt;3"), "{streamed}");
     }

@@ -1,6 +1,6 @@
-//! The tool as its users run it: real processes, real sockets, pipes and signals.
+//! Tests of the tool as users run it: real processes, real sockets, pipes and signals.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy.toml does not know from the rest")]
+#![allow(clippy::unwrap_used, reason = "test helpers, which clippy.toml cannot distinguish from other code")]
 
 mod rule_service;
 mod table;

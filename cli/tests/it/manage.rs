@@ -1,4 +1,5 @@
-//! `powerstream rules list|add|delete|sync` against a small service: what is sent, what is told, what survives a kill.
+//! Tests of `powerstream rules list|add|delete|sync` against a small service. They check the
+//! requests, the output, and how a sync resumes after a kill.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use crate::rule_service::{Action, Service};
 use crate::tool::{self, Running, run, text};
 
-/// A service, and a place for the ledger and the file.
+/// A service, and a directory for the ledger and the rules file.
 struct Bench {
     service: Service,
     directory: TempDir,
@@ -28,7 +29,7 @@ impl Bench {
     }
 
     fn run(&self, arguments: &str) -> (i32, String, String) {
-        told(run(&mut self.tool(arguments)))
+        parts(run(&mut self.tool(arguments)))
     }
 
     fn file(&self, rules: &[(String, Option<&str>)]) -> PathBuf {
@@ -45,7 +46,7 @@ impl Bench {
     }
 }
 
-fn told(output: Output) -> (i32, String, String) {
+fn parts(output: Output) -> (i32, String, String) {
     let (stdout, stderr) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
     assert!(!format!("{stdout}{stderr}").contains("s3cr3t"), "{stdout}{stderr}");
     (output.status.code().unwrap(), stdout, stderr)
@@ -72,7 +73,7 @@ fn adds_lists_and_deletes_a_rule() {
     let (_, stdout, _) = bench.run("list --json");
     assert_eq!(lines(&stdout)[0], json!({"id":"1","value":"gull","tag":"birds"}));
 
-    // There already: its tag stays.
+    // The rule exists already, so its tag stays.
     let (code, stdout, _) = bench.run("add gull --json");
     assert_eq!(code, 0);
     assert_eq!(
@@ -86,7 +87,7 @@ fn adds_lists_and_deletes_a_rule() {
     assert_eq!(code, 1, "{stderr}");
     assert_eq!(lines(&stdout)[0]["value"], "tern");
     assert_eq!(bench.service.rules(), []);
-    // One connection a request, and no more than these.
+    // The tool opens one connection per request. The service saw exactly these six.
     assert_eq!(bench.service.requests(), 6);
 }
 
@@ -115,21 +116,21 @@ fn rejects_invalid_input_before_sending_a_request() {
                 tool
             }
         };
-        let (code, _, stderr) = told(run(tool.env("X_BEARER_TOKEN", "s3cr3t")));
+        let (code, _, stderr) = parts(run(tool.env("X_BEARER_TOKEN", "s3cr3t")));
         assert_eq!(code, want, "{arguments}: {stderr}");
         assert!(stderr.contains(says), "{arguments}: {stderr}");
     }
-    // One wrong rule among a thousand; two tags for one value; more than there is room for.
+    // One invalid rule among a thousand, two tags for one value, and more rules than allowed.
     for (rules, says) in [
         ([thousand("gull"), vec![(String::from("gull OR"), None)]].concat(), "1 of 1001 rules invalid"),
         (vec![(String::from("gull"), None), (String::from("gull"), Some("t"))], "rule 1 and "),
         ([thousand("gull"), thousand("tern")].concat(), "the service allows 1000"),
     ] {
         let file = bench.file(&rules);
-        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
         assert!(code == 1 && stderr.contains(says), "{stderr}");
     }
-    let (code, _, stderr) = told(run(bench.tool("list").env_remove("X_BEARER_TOKEN")));
+    let (code, _, stderr) = parts(run(bench.tool("list").env_remove("X_BEARER_TOKEN")));
     assert!(code == 4 && stderr.contains("X_BEARER_TOKEN"), "{stderr}");
     assert_eq!(bench.service.requests(), 0);
 }
@@ -138,24 +139,24 @@ fn rejects_invalid_input_before_sending_a_request() {
 fn syncs_a_thousand_rules_in_eleven_requests_and_one_if_unchanged() {
     let bench = Bench::new(&[]);
     let file = bench.file(&thousand("gull"));
-    let (code, stdout, stderr) = told(run(&mut bench.sync(&file, "--yes --json")));
+    let (code, stdout, stderr) = parts(run(&mut bench.sync(&file, "--yes --json")));
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(bench.service.requests(), 11);
     assert_eq!(bench.service.rules().len(), 1_000);
-    let told_lines = lines(&stdout);
+    let events = lines(&stdout);
     assert_eq!(
-        told_lines[0],
+        events[0],
         json!({"event":"plan","unchanged":0,"add":1000,"delete":0,"retag":0,"deleted_first":0,"listed":1,
             "requests":10,"requests_left":49})
     );
-    assert_eq!(told_lines[10], json!({"event":"request","kind":"add","rules":100,"number":10,"of":10}));
-    assert_eq!(told_lines[11], json!({"event":"done","rules":1000,"requests":10}));
+    assert_eq!(events[10], json!({"event":"request","kind":"add","rules":100,"number":10,"of":10}));
+    assert_eq!(events[11], json!({"event":"done","rules":1000,"requests":10}));
 
-    // Nothing changed: what it costs to see that, and nothing where the last run may be believed.
-    let (code, stdout, _) = told(run(&mut bench.sync(&file, "--yes")));
+    // Nothing changed: one request to list the rules, and none with `--cached`.
+    let (code, stdout, _) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.requests()), (0, 12));
     assert_eq!(stdout, "1000 unchanged, 0 to add, 0 to delete, 0 to tag anew\nnothing to send\n");
-    let (code, _, _) = told(run(&mut bench.sync(&file, "--cached")));
+    let (code, _, _) = parts(run(&mut bench.sync(&file, "--cached")));
     assert_eq!((code, bench.service.requests()), (0, 12));
 }
 
@@ -165,17 +166,17 @@ fn syncs_a_thousand_rules_in_ten_requests_from_a_cached_list() {
     let (code, stdout, _) = bench.run("list");
     assert_eq!((code, stdout.as_str(), bench.service.requests()), (0, "", 1));
     let file = bench.file(&thousand("gull"));
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes --cached")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes --cached")));
     assert_eq!((code, bench.service.requests()), (0, 1 + 10), "{stderr}");
-    // A change by other means is no longer taken for granted.
+    // Another command changed the rules, so the cached list is no longer used.
     assert_eq!(bench.run("delete gull7").0, 0);
-    let (code, _, _) = told(run(&mut bench.sync(&file, "--yes --cached")));
-    assert_eq!((code, bench.service.requests()), (0, 12 + 2), "a list, and the one that was missing");
+    let (code, _, _) = parts(run(&mut bench.sync(&file, "--yes --cached")));
+    assert_eq!((code, bench.service.requests()), (0, 12 + 2), "a list, and an add of the missing rule");
 }
 
 #[test]
 fn resumes_a_killed_sync_with_no_extra_requests() {
-    // Each kind of change: 150 of each that go, come, or are tagged anew, and some that stay.
+    // 150 rules of each kind are deleted, added or given a new tag. 20 more stay unchanged.
     let name =
         |name: &str, count: usize| (0..count).map(|index| format!("{name}{index}")).collect::<Vec<_>>();
     let (old, new, retagged, kept) = (name("old", 150), name("new", 150), name("tag", 150), name("kept", 20));
@@ -202,10 +203,11 @@ fn resumes_a_killed_sync_with_no_extra_requests() {
 
     let bench = Bench::new(&before);
     let file = bench.file(&wanted);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, sorted(&bench)), (0, end.clone()), "{stderr}");
     let whole = bench.service.requests();
-    // As few as there can be: 300 to add and 300 to delete, and no new rule behind an old one's end.
+    // The minimum for 300 additions and 300 deletions, where new rules are added before old ones
+    // are deleted.
     assert_eq!(whole, 1 + 7);
 
     let cases: Vec<(usize, Action)> = (1..=whole)
@@ -221,9 +223,10 @@ fn resumes_a_killed_sync_with_no_extra_requests() {
         running.end();
         bench.service.go_on();
 
-        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
         assert_eq!((code, sorted(&bench)), (0, end.clone()), "killed at {at}, {action:?}: {stderr}");
-        // The list of the second run, what was left, and the one that was lost before the service saw it.
+        // The second run lists once and sends the remaining requests. One more is possible: the
+        // request that was killed before the service carried it out.
         let lost = usize::from(action == Action::HoldBefore && at > 1);
         assert!(bench.service.requests() <= whole + 1 + lost, "killed at {at}, {action:?}");
     });
@@ -236,8 +239,8 @@ fn does_not_send_the_fifty_first_request_of_a_day() {
     for _ in 0..41 {
         assert_eq!(bench.run("list").0, 0);
     }
-    // Nine are left: room for the list, and not for ten more.
-    let (code, stdout, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    // Nine requests are left: enough to list the rules, but not for ten more.
+    let (code, stdout, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.requests()), (1, 42), "{stderr}");
     assert!(stdout.contains("10 requests of the 8 left in 24 hours"), "{stdout}");
     assert!(
@@ -253,8 +256,8 @@ fn does_not_send_the_fifty_first_request_of_a_day() {
     let (code, _, stderr) = bench.run("list");
     assert!(code == 1 && stderr.contains("0 of 50 in 24 hours are left"), "{stderr}");
     assert_eq!(bench.service.requests(), 50);
-    // Another app has a budget of its own, and so has the same one elsewhere.
-    assert_eq!(told(run(bench.tool("list").env("X_BEARER_TOKEN", "another"))).0, 0);
+    // Another app (another token) has a separate budget. So has the same app at another service.
+    assert_eq!(parts(run(bench.tool("list").env("X_BEARER_TOKEN", "another"))).0, 0);
 }
 
 #[test]
@@ -266,12 +269,12 @@ fn reports_a_lost_answer_as_unknown_and_does_not_retry() {
     assert!(stderr.contains("What came of this request is unknown"), "{stderr}");
     assert_eq!(bench.service.rules().len(), 1);
 
-    // A sync stops there, and the next one finds out.
+    // A sync stops at the lost answer. The next sync lists the rules to learn the result.
     let file = bench.file(&[(String::from("gull"), None), (String::from("tern"), None)]);
     bench.service.hold(3, Action::LoseAnswer);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert!(code == 1 && stderr.contains("sync again, which lists first"), "{stderr}");
-    let (code, stdout, _) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, stdout, _) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.requests()), (0, 4));
     assert!(stdout.starts_with("2 unchanged, 0 to add"), "{stdout}");
 }
@@ -315,7 +318,7 @@ fn reports_refusals_with_the_servers_message_and_exit_code() {
 }
 
 #[test]
-fn a_refusal_in_a_coding_that_was_not_asked_for_is_still_a_refusal() {
+fn reports_a_refusal_in_an_unrequested_coding_as_a_refusal() {
     let gzip = b"\x1f\x8b\x08\0\0\x03\xab\xae";
     for (head, says) in [
         (
@@ -334,7 +337,7 @@ fn a_refusal_in_a_coding_that_was_not_asked_for_is_still_a_refusal() {
     }
 }
 
-/// The two clocks are years apart, either way round.
+/// The server's clock is years behind the local clock in one case, and years ahead in the other.
 #[test]
 fn waits_and_budgets_are_measured_by_the_servers_date() {
     for (date, reset) in [
@@ -347,21 +350,21 @@ fn waits_and_budgets_are_measured_by_the_servers_date() {
         let (code, _, stderr) = bench.run("list");
         assert!(code == 1 && stderr.contains(" UTC by the local clock, in 300 s"), "{stderr}");
 
-        // The list says that nothing is left until the window ends.
+        // The answer to the list says that no requests are left until the window ends.
         let spent = format!(
             "HTTP/1.1 200 x\r\ndate: {date}\r\nx-rate-limit-remaining: 0\r\nx-rate-limit-reset: {reset}\r\n\r\n\
              {{\"data\":{{\"rules\":[]}}}}"
         );
         bench.service.answer(2, spent);
         let file = bench.file(&[(String::from("gull"), None)]);
-        let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+        let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
         assert!(code == 1 && stderr.contains("the service says that 0 are left until 20"), "{stderr}");
         assert_eq!(bench.service.requests(), 2);
     }
 }
 
 #[test]
-fn ids_beyond_64_bits_are_listed_and_deleted_as_they_are() {
+fn lists_and_deletes_ids_beyond_64_bits_unchanged() {
     let long = "1166916873249472513116";
     let list = |id: &str| {
         let body = format!(r#"{{"data":{{"rules":[{{"id":{id},"value":"gull"}}]}}}}"#);
@@ -382,12 +385,12 @@ fn ids_beyond_64_bits_are_listed_and_deleted_as_they_are() {
     assert_eq!(bench.service.last_body(), format!(r#"{{"rules":[{{"id":"{long}"}}]}}"#));
     let _ = bench.run(&format!("delete --yes --id {long}"));
     assert_eq!(bench.service.last_body(), format!(r#"{{"rules":[{{"id":"{long}"}}]}}"#));
-    // A sync deletes by the same id; by its value a rule whose id was rounded before it came.
+    // A sync deletes by the same id. If the server sent a rounded id, it deletes by value.
     let file = bench.file(&[(String::from("tern"), None)]);
     for (id, deletion) in [(long, json!([{"id": long}])), ("1.1669e+21", json!([{"value": "gull"}]))] {
         let first = bench.service.requests() + 1;
         bench.service.answer(first, list(id));
-        let _ = told(run(&mut bench.sync(&file, "--yes")));
+        let _ = parts(run(&mut bench.sync(&file, "--yes")));
         assert_eq!(bench.service.requests(), first + 2);
         assert_eq!(serde_json::from_str::<Value>(&bench.service.last_body()).unwrap()["rules"], deletion);
     }
@@ -398,7 +401,7 @@ fn stops_a_sync_before_deleting_when_the_service_refuses_a_rule() {
     let bench = Bench::new(&[("old", None)]);
     bench.service.refuse("tern");
     let file = bench.file(&[(String::from("gull"), None), (String::from("tern"), None)]);
-    let (code, stdout, stderr) = told(run(&mut bench.sync(&file, "--yes --json")));
+    let (code, stdout, stderr) = parts(run(&mut bench.sync(&file, "--yes --json")));
     assert_eq!(code, 1, "{stderr}");
     assert!(stderr.contains("stopped: 2 rules not as planned"), "{stderr}");
     let fates: Vec<Value> = lines(&stdout).into_iter().filter(|line| line.get("fate").is_some()).collect();
@@ -414,9 +417,9 @@ fn stops_a_sync_before_deleting_when_the_service_refuses_a_rule() {
 fn requires_yes_for_deleting_without_a_terminal() {
     let bench = Bench::new(&[("old", None)]);
     let file = bench.file(&[(String::from("gull"), None)]);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "")));
     assert!(code == 2 && stderr.contains("--yes"), "{stderr}");
-    let (code, stdout, _) = told(run(&mut bench.sync(&file, "--dry-run")));
+    let (code, stdout, _) = parts(run(&mut bench.sync(&file, "--dry-run")));
     assert_eq!(code, 0);
     assert_eq!(
         stdout,
@@ -440,7 +443,7 @@ fn uses_the_request_format_of_the_filtered_stream() {
     assert_eq!((code, lines(&stdout)[0]["fate"].as_str()), (0, Some("created")));
     assert_eq!(bench.service.rules(), []);
     let file = bench.file(&[(String::from("gull"), Some("t")), (String::from("tern"), None)]);
-    let sync = |arguments: &str| told(run(&mut bench.sync(&file, &format!("{arguments} {filtered}"))));
+    let sync = |arguments: &str| parts(run(&mut bench.sync(&file, &format!("{arguments} {filtered}"))));
     assert_eq!(sync("--yes").0, 0);
     assert_eq!(bench.service.rules(), [("gull", Some("t")), ("tern", None)].map(owned));
     bench.file(&[(String::from("gull"), Some("u"))]);
@@ -458,20 +461,20 @@ fn interrupt_during_the_wait_ends_between_requests() {
     let mut tool = bench.tool("sync --yes");
     tool.arg(&file);
     let mut running = Running::start(&mut tool);
-    running.tells("waiting 20s");
+    running.wait_for_log("waiting 20s");
     running.signal("INT");
     assert_eq!(running.end(), Some(1));
-    assert!(running.told.contains("the next run goes on from here"), "{}", running.told);
+    assert!(running.log.contains("the next run goes on from here"), "{}", running.log);
     assert_eq!(bench.service.rules(), [("old", None), ("gull", None)].map(owned));
-    // The new rule may still not act: the next run waits for it too.
+    // The new rule may still be inactive, so the next run waits too.
     let mut tool = bench.tool("sync --yes");
     tool.arg(&file);
     let mut running = Running::start(&mut tool);
-    running.tells("waiting ");
+    running.wait_for_log("waiting ");
     running.signal("INT");
     assert_eq!(running.end(), Some(1));
     assert_eq!(bench.service.rules(), [("old", None), ("gull", None)].map(owned));
-    let (code, _, _) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, _) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.rules()), (0, [("gull", None)].map(owned).to_vec()));
 }
 
@@ -479,10 +482,10 @@ fn interrupt_during_the_wait_ends_between_requests() {
 fn empty_file_deletes_nothing_without_allow_empty() {
     let bench = Bench::new(&[("old", None)]);
     let file = bench.file(&[]);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert!(code == 1 && stderr.contains("--allow-empty"), "{stderr}");
     assert_eq!((bench.service.requests(), bench.service.rules()), (0, [("old", None)].map(owned).to_vec()));
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes --allow-empty")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes --allow-empty")));
     assert_eq!((code, bench.service.rules()), (0, vec![]), "{stderr}");
 }
 
@@ -491,7 +494,7 @@ fn rejects_an_overlong_tag_before_sending_a_request() {
     let bench = Bench::new(&[]);
     let tag = "t".repeat(256);
     let file = bench.file(&[(String::from("gull"), Some(&tag[1..])), (String::from("tern"), Some(&tag))]);
-    let (code, _, stderr) = told(run(&mut bench.sync(&file, "--yes")));
+    let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
     assert!(code == 1 && stderr.contains("rule 2: the tag has 256 characters"), "{stderr}");
     assert_eq!(bench.service.requests(), 0);
 }

@@ -1,4 +1,4 @@
-//! `powerstream rules` against the simulator: two programs that know nothing of each other.
+//! Tests of `powerstream rules` against the simulator, which runs as a separate process.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn rules(url: &str, directory: &Path, arguments: &str) -> Command {
     tool
 }
 
-/// A thousand rules in a file.
+/// Returns a thousand rules, and the path of a file that contains them.
 fn thousand(directory: &TempDir) -> (Vec<Value>, String) {
     let rule =
         |index: usize| json!({"value": format!("gull{index} lang:en"), "tag": format!("t{}", index % 7)});
@@ -31,7 +31,7 @@ fn lines(command: &mut Command) -> Vec<Value> {
     text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The rules in force, without their ids.
+/// Returns the active rules, without their ids.
 fn listed(command: &mut Command) -> Vec<Value> {
     let bare = |rule: &Value| json!({"value": rule["value"], "tag": rule["tag"]});
     lines(command).iter().map(bare).collect()
@@ -45,23 +45,23 @@ fn syncs_lists_and_deletes_a_thousand_rules() {
         let (wanted, file) = thousand(&directory);
         let tool =
             |arguments: &str| rules(&url, directory.path(), &format!("{arguments} --endpoint {endpoint}"));
-        let told = lines(&mut tool(&format!("sync {file} --yes --json")));
-        assert_eq!((&told[0]["add"], &told[0]["requests"]), (&json!(1_000), &json!(10)), "{endpoint}");
+        let printed = lines(&mut tool(&format!("sync {file} --yes --json")));
+        assert_eq!((&printed[0]["add"], &printed[0]["requests"]), (&json!(1_000), &json!(10)), "{endpoint}");
         let mut in_force = listed(&mut tool("list --json"));
         let key = |rule: &Value| rule["value"].as_str().unwrap().to_owned();
         in_force.sort_by_key(key);
         let mut sorted = wanted.clone();
         sorted.sort_by_key(key);
         assert_eq!(in_force, sorted, "{endpoint}");
-        let told = lines(&mut tool(&format!("sync {file} --json")));
-        assert_eq!((&told[0]["unchanged"], &told[0]["requests"]), (&json!(1_000), &json!(0)));
+        let printed = lines(&mut tool(&format!("sync {file} --json")));
+        assert_eq!((&printed[0]["unchanged"], &printed[0]["requests"]), (&json!(1_000), &json!(0)));
 
-        // The cap is reached, and the service says so.
+        // The limit is reached, and the service rejects one more rule.
         let output = run(&mut tool("add tern"));
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
         assert!(!text(&output.stdout).starts_with("created"), "{}", text(&output.stdout));
-        let told = lines(&mut tool("delete --all --yes --json"));
-        assert!(told.len() == 1_000 && told.iter().all(|rule| rule["fate"] == "deleted"), "{endpoint}");
+        let printed = lines(&mut tool("delete --all --yes --json"));
+        assert!(printed.len() == 1_000 && printed.iter().all(|rule| rule["fate"] == "deleted"), "{endpoint}");
         assert_eq!(listed(&mut tool("list --json")), Vec::<Value>::new());
     }
 }
@@ -76,11 +76,12 @@ fn respects_requests_that_another_client_spent() {
         path.to_str().unwrap().to_owned()
     };
     lines(&mut rules(&url, here.path(), &format!("sync {} --yes --json", file("gull"))));
-    // Of four two are spent, of which a ledger elsewhere knows nothing; this takes the third to list.
+    // Two of four requests are spent, but a second ledger does not record them. This sync uses the
+    // third request to list the rules.
     let output = run(&mut rules(&url, elsewhere.path(), &format!("sync {} --yes --settle 0s", file("tern"))));
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stderr);
-    assert!(told.contains("it needs 2 requests, and the service says that 1 are left"), "{told}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("it needs 2 requests, and the service says that 1 are left"), "{stderr}");
     assert_eq!(listed(&mut rules(&url, here.path(), "list --json")), [json!({"value": "gull", "tag": null})]);
 }
 
@@ -92,13 +93,13 @@ fn resumes_a_sync_killed_after_any_request() {
         let directory = tool::directory();
         let (_, file) = thousand(&directory);
         let mut running = Running::start(&mut rules(&url, directory.path(), &format!("sync {file} --yes")));
-        running.tells(&format!("{kill_at} of 10"));
+        running.wait_for_log(&format!("{kill_at} of 10"));
         running.signal("KILL");
         running.end();
-        let told = lines(&mut rules(&url, directory.path(), &format!("sync {file} --yes --json")));
-        // The one that was under way may have come through.
-        let requests = told[0]["requests"].as_u64().unwrap();
-        assert!(requests <= 10 - kill_at, "killed at {kill_at}: {}", told[0]);
+        let printed = lines(&mut rules(&url, directory.path(), &format!("sync {file} --yes --json")));
+        // The service may have carried out the request that was in flight.
+        let requests = printed[0]["requests"].as_u64().unwrap();
+        assert!(requests <= 10 - kill_at, "killed at {kill_at}: {}", printed[0]);
         assert_eq!(listed(&mut rules(&url, directory.path(), "list --json")).len(), 1_000);
     });
 }

@@ -1,4 +1,5 @@
-//! A small service that has rules: both spellings, one connection at a time, and whatever should go wrong.
+//! A small rules service for tests. It serves the rules API of Powerstream and of Filtered Stream,
+//! one connection at a time, and can inject faults.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -8,14 +9,14 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-/// What goes wrong with a request.
+/// A fault to inject into a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// It is held back before it is carried out, and never is.
+    /// Holds the request until it is released, and never carries it out.
     HoldBefore,
-    /// It is carried out, and its answer held back.
+    /// Carries the request out, then holds until it is released. No answer is sent.
     HoldAfter,
-    /// It is carried out, and its answer lost.
+    /// Carries the request out, and closes the connection without an answer.
     LoseAnswer,
 }
 
@@ -28,7 +29,7 @@ struct State {
     answers: HashMap<usize, Vec<u8>>,
     bodies: Vec<String>,
     refused: Vec<String>,
-    /// A request is held; it may go on.
+    /// Whether a request is held, and whether it may continue.
     held: bool,
     released: bool,
 }
@@ -65,27 +66,27 @@ impl Service {
         state.rules.iter().map(|(_, value, tag)| (value.clone(), tag.clone())).collect()
     }
 
-    /// How many requests came.
+    /// Returns the number of requests received.
     pub(crate) fn requests(&self) -> usize {
         self.shared.0.lock().unwrap().requests
     }
 
-    /// What goes wrong with the nth request from the beginning, which is 1.
+    /// Injects a fault into the request with this number, counted from 1.
     pub(crate) fn hold(&self, number: usize, action: Action) {
         self.shared.0.lock().unwrap().actions.insert(number, action);
     }
 
-    /// What the nth request is answered, whatever it is.
+    /// Sets the answer to the request with this number, counted from 1, regardless of its content.
     pub(crate) fn answer(&self, number: usize, answer: impl AsRef<[u8]>) {
         self.shared.0.lock().unwrap().answers.insert(number, answer.as_ref().to_owned());
     }
 
-    /// The body of the last request.
+    /// Returns the body of the last request.
     pub(crate) fn last_body(&self) -> String {
         self.shared.0.lock().unwrap().bodies.last().unwrap().clone()
     }
 
-    /// Refuses every request that has this rule.
+    /// Refuses every request that contains this rule.
     pub(crate) fn refuse(&self, value: &str) {
         self.shared.0.lock().unwrap().refused.push(value.to_owned());
     }
@@ -124,13 +125,13 @@ impl State {
         self.rules.iter().map(Self::shown).collect()
     }
 
-    fn delete(&mut self, is_meant: impl Fn(&(u64, String, Option<String>)) -> bool) -> usize {
+    fn delete(&mut self, is_selected: impl Fn(&(u64, String, Option<String>)) -> bool) -> usize {
         let before = self.rules.len();
-        self.rules.retain(|rule| !is_meant(rule));
+        self.rules.retain(|rule| !is_selected(rule));
         before - self.rules.len()
     }
 
-    /// Powerstream's answers (X docs, Powerstream introduction).
+    /// Answers as Powerstream does (X docs, Powerstream introduction).
     fn powerstream(&mut self, method: &str, body: &Value) -> (u16, Value) {
         let asked = body["rules"].as_array().cloned().unwrap_or_default();
         match method {
@@ -164,7 +165,7 @@ impl State {
         }
     }
 
-    /// Filtered Stream's answers (X docs, Filtered Stream quickstart).
+    /// Answers as Filtered Stream does (X docs, Filtered Stream quickstart).
     fn filtered(&mut self, method: &str, is_dry: bool, body: &Value) -> (u16, Value) {
         if method == "GET" {
             let rules = self.list();
@@ -246,10 +247,10 @@ fn serve(mut socket: TcpStream, shared: &(Mutex<State>, Condvar)) {
     }
     drop(state);
     let answer = answer.to_string();
-    let _ = write!(socket, "HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+    let _ = write!(socket, "HTTP/1.1 {status} Reason\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
 }
 
-/// The head and the body of a request.
+/// Reads the head and the body of a request.
 fn read(socket: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {

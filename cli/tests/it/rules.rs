@@ -1,4 +1,4 @@
-//! `powerstream rules` as scripts see it: standard output and error, and the exit code.
+//! Tests of `powerstream rules` as scripts use it: standard output and error, and the exit code.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ fn rules(arguments: &[&str], input: &[u8]) -> Output {
     command.arg("rules").args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Whoever does not read it closes it.
+    // A command that does not read standard input closes it. A failed write is then expected.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
@@ -33,7 +33,7 @@ fn lines(output: &Output) -> Vec<Value> {
     stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A file of this content, named for the test; left to the system's cleaning if the test fails.
+/// Writes a temporary file, named after the test. If the test fails, the file is not removed.
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = env::temp_dir().join(format!("powerstream-rules-{}-{name}", process::id()));
     fs::write(&path, content).unwrap();
@@ -82,7 +82,7 @@ fn check_writes_one_json_line_per_rule() {
     assert_eq!(error["api_message"], "Rules must contain a non-negation term (at position 9)");
     assert_eq!(error["api_position"], 9);
     assert_eq!(lines[1], json!({"rule": "gull -tern", "valid": true, "errors": [], "warnings": []}));
-    // Bytes on our side, UTF-16 on the service's.
+    // The tool counts positions in bytes, the service in UTF-16 code units.
     assert_eq!(
         (&lines[2]["errors"][0]["start"], &lines[2]["errors"][0]["api_position"]),
         (&json!(8), &json!(7))
@@ -92,7 +92,7 @@ fn check_writes_one_json_line_per_rule() {
     assert_eq!(lines[3]["rule"], "a b \u{202e}\" \u{7}");
     let keys: Vec<_> = error.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["api_message", "api_position", "code", "end", "message", "start"]);
-    // No text of the service is known for this one.
+    // The service's message for this error is unknown.
     let unknown = &self::lines(&rules(&["check", "--json", "gull is:nullcast"], b""))[0]["errors"][0];
     assert_eq!((&unknown["api_message"], &unknown["api_position"]), (&Value::Null, &Value::Null));
 }
@@ -109,7 +109,7 @@ fn check_shows_error_positions_and_totals() {
         "{text}"
     );
     assert!(text.ends_with("4 rules: 3 valid, 1 invalid, 2 warnings\n"), "{text}");
-    // A pipe is no terminal.
+    // The output is a pipe, not a terminal.
     assert!(!text.contains('\x1b'));
     let hostile = stdout(&rules(&["check", "a \x1b]0;x\x07 \u{202e}b"], b""));
     assert!(!hostile.contains(['\x1b', '\x07', '\u{202e}']), "{hostile:?}");
@@ -138,7 +138,7 @@ fn reads_rule_files_as_lines_json_or_toml() {
         assert_eq!(lines(&rules(&["check", "--json", "--file", "-"], content.as_bytes())).len(), 2, "{name}");
         fs::remove_file(path).unwrap();
     }
-    // There are no comments: this is a hashtag.
+    // Rule files have no comments: this line is a hashtag.
     let output = rules(&["check", "--json", "--file", "-"], b"#gull tern\n");
     assert_eq!(lines(&output)[0]["rule"], "#gull tern");
     for (bad, why) in [
@@ -190,7 +190,7 @@ fn format_writes_only_canonical_rules() {
     assert_eq!(code(&output), 1);
     assert_eq!(lines(&output)[0]["formatted"], "gull tern");
     assert_eq!(lines(&output)[1]["formatted"], Value::Null);
-    // The quotes make it too long.
+    // The quotes that formatting adds make the rule too long.
     let long = format!("url:{}.com {}", "x".repeat(20), "a ".repeat(1_010));
     let output = rules(&["format", long.trim_end()], b"");
     assert!(stderr(&output).contains("formatted it has"), "{}", stderr(&output));
@@ -237,7 +237,7 @@ fn match_writes_one_line_per_post() {
     );
     let people = rules(&["match", "--file", path.to_str().unwrap()], posts.as_bytes());
     assert_eq!(stdout(&people).lines().next(), Some("20: [birds] gull lang:en; boat"));
-    // An empty list where none matches; the Posts of a file; a rule that starts with a dash.
+    // No rule matches, the Posts are in a file, and the rule starts with a dash.
     let path_of_posts = file("match.ndjson", GULL.as_bytes());
     let output =
         rules(&["match", "--rule=-is:reply skua", "--json", "--posts", path_of_posts.to_str().unwrap()], b"");
@@ -246,7 +246,7 @@ fn match_writes_one_line_per_post() {
     assert_eq!((code(&people), stdout(&people).as_str()), (0, "20: no rule matches\n"));
     fs::remove_file(path).unwrap();
     fs::remove_file(path_of_posts).unwrap();
-    // No Posts, no lines.
+    // Without Posts, the output has no lines.
     let output = rules(&["match", "--rule", "skua", "--json"], b"");
     assert_eq!((code(&output), stdout(&output).as_str()), (0, ""));
 }
@@ -258,11 +258,11 @@ fn match_reports_bad_lines_and_matches_the_others() {
             .concat();
     let output = rules(&["match", "--rule", "gull", "--json"], &posts);
     assert_eq!((code(&output), lines(&output).len()), (1, 2));
-    let told = stderr(&output);
+    let log = stderr(&output);
     for place in ["standard input:2: ", "standard input:3: ", "standard input:5: "] {
-        assert!(told.contains(place), "{told}");
+        assert!(log.contains(place), "{log}");
     }
-    assert!(told.ends_with("2 Posts, 2 matched; 3 lines could not be read\n"), "{told}");
+    assert!(log.ends_with("2 Posts, 2 matched; 3 lines could not be read\n"), "{log}");
 }
 
 #[test]
@@ -283,11 +283,11 @@ fn match_refuses_invalid_rules_and_warns_of_too_many() {
         assert!(want == 0 || stdout(&output).is_empty(), "{arguments:?}");
     }
     let output = rules(&["match", "--rule", "gull", "--rule", "("], GULL.as_bytes());
-    let told = stderr(&output);
+    let log = stderr(&output);
     assert!(
-        told.contains("rule 2: error[E-PARSE]")
-            && told.ends_with("1 rule is invalid, and no Post was matched\n"),
-        "{told}"
+        log.contains("rule 2: error[E-PARSE]")
+            && log.ends_with("1 rule is invalid, and no Post was matched\n"),
+        "{log}"
     );
     let many: String = (0..1_001).map(|number| format!("gull tern{number}\n")).collect();
     let path = file("match-many.txt", many.as_bytes());
@@ -315,7 +315,7 @@ fn match_explains_matches_and_mismatches() {
         "20: no rule matches\n  gull -lang:en: does not match\n    yes gull  in text, characters 3 to 6\n    yes lang:en  in \
          lang\n    it would match if lang:en were not\n"
     );
-    // What a v2 message does not hold.
+    // A v2 message does not contain everything that the rule needs.
     let (found, people) = explain("terns -from:harbour_news", TERN);
     assert_eq!((&found["matches"], &found["terms"][1]["missing"]), (&Value::Null, &json!("includes.users")));
     assert_eq!(found["changes"], json!([{"term": "from:harbour_news", "value": false}]));
@@ -351,13 +351,17 @@ fn handles_hostile_rules_and_posts() {
             let option = if command == "check" { "--file" } else { "--rules" };
             let output = rules(&[command, option, path.to_str().unwrap()], GULL.as_bytes());
             assert_eq!(code(&output), 1, "{}", &hostile[..7]);
-            let told = [stdout(&output), stderr(&output)].concat();
-            assert!(told.contains("error[E-"), "{told}");
-            assert!(!told.contains(['\u{202e}', '\u{200f}', '\0']) && told.len() < 200_000, "{}", told.len());
+            let printed = [stdout(&output), stderr(&output)].concat();
+            assert!(printed.contains("error[E-"), "{printed}");
+            assert!(
+                !printed.contains(['\u{202e}', '\u{200f}', '\0']) && printed.len() < 200_000,
+                "{}",
+                printed.len()
+            );
         }
         fs::remove_file(path).unwrap();
     }
-    // Posts: the same, and the one behind them.
+    // Hostile Posts do not prevent the match of the valid Post after them.
     let deep = "[".repeat(100_000);
     let posts =
         format!("{deep}\n{{\"id_str\":\"20\",\"text\":\"\\ud83d gull \\u202e\\u0000\"}}\n\0\0\n{GULL}\n");
@@ -385,7 +389,7 @@ fn operators_lists_the_operators_of_a_product() {
     assert!(stdout(&one("form")).is_empty());
     assert_eq!(code(&one("form")), 1);
     assert!(stderr(&one("form")).contains("did you mean"), "{}", stderr(&one("form")));
-    // What another product has is told.
+    // The message names the product that has the operator.
     assert_eq!(code(&one("conversation_id")), 1);
     assert!(
         stderr(&one("conversation_id")).contains("the filtered stream"),

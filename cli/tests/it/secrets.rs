@@ -1,5 +1,5 @@
-//! The bearer token and a proxy's password go to where they belong, and nowhere else: everything that the tool writes,
-//! with every level of its log, is searched for them.
+//! Tests that the tool never prints or stores the bearer token or a proxy's password. They search
+//! everything that it writes, with all log levels enabled.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,25 +10,26 @@ const TOKEN: &str = "AAAAsecret7f3c%2Btoken91d2";
 const OTHER: &str = "AAAAanother5b1ewrong";
 const PASSWORD: &str = "pa55phrase0c4f";
 
-/// With every level of the log, and the token.
+/// Returns the tool with all log levels enabled and this token.
 fn verbose(arguments: &str, token: &str) -> Command {
     let mut command = tool(arguments);
     command.env("RUST_LOG", "trace").env("X_BEARER_TOKEN", token);
     command
 }
 
-/// Runs it; no secret is in what it wrote.
-fn keeps_its_secrets(command: &mut Command) -> (Option<i32>, String) {
+/// Runs the tool and checks that its output contains no secret. Returns the exit code and standard
+/// error.
+fn run_without_leaks(command: &mut Command) -> (Option<i32>, String) {
     let output = run(command);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let written = format!("{}{told}", String::from_utf8_lossy(&output.stdout));
-    none_in(&written, &format!("{command:?}"));
-    (output.status.code(), told)
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let written = format!("{}{stderr}", String::from_utf8_lossy(&output.stdout));
+    assert_no_secret(&written, &format!("{command:?}"));
+    (output.status.code(), stderr)
 }
 
-fn none_in(text: &str, what: &str) {
+fn assert_no_secret(text: &str, source: &str) {
     for secret in [TOKEN, OTHER, PASSWORD] {
-        assert!(!text.contains(secret), "a secret is in what came of {}", what.replace(secret, ".."));
+        assert!(!text.contains(secret), "found a secret in {}", source.replace(secret, ".."));
     }
 }
 
@@ -53,18 +54,18 @@ fn never_prints_the_token_while_streaming() {
     check_all(&cases, |&(runtime, server, client, code)| {
         let (mut running, url) = simulator(&format!("{server} --token {TOKEN}"));
         let arguments = format!("stream --base-url {url} --runtime {runtime} {client}");
-        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, TOKEN));
-        assert_eq!(ended, code, "{arguments}: {told}");
-        assert!(told.contains("DEBUG"), "the log is verbose: {told}");
+        let (ended, stderr) = run_without_leaks(&mut verbose(&arguments, TOKEN));
+        assert_eq!(ended, code, "{arguments}: {stderr}");
+        assert!(stderr.contains("DEBUG"), "the log is verbose: {stderr}");
 
-        // Refused, its own token is no less a secret.
-        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, OTHER));
+        // A refused token is a secret too.
+        let (ended, stderr) = run_without_leaks(&mut verbose(&arguments, OTHER));
         if !server.contains("rate-limited") {
-            assert_eq!(ended, Some(4), "{told}");
+            assert_eq!(ended, Some(4), "{stderr}");
         }
         running.signal("INT");
         running.end();
-        none_in(&running.told, "the simulator");
+        assert_no_secret(&running.log, "the simulator");
     });
 }
 
@@ -80,13 +81,13 @@ fn rejects_a_bad_token_without_printing_it() {
         format!(" {TOKEN}"),
         format!("<{TOKEN}>"),
     ] {
-        let (ended, _) = keeps_its_secrets(&mut verbose("stream", &token));
+        let (ended, _) = run_without_leaks(&mut verbose("stream", &token));
         assert_eq!(ended, Some(4));
         let place = directory();
         let file = place.path().join("token");
         std::fs::write(&file, &token).unwrap();
         let arguments = format!("rules list --token-file {}", file.display());
-        let (ended, _) = keeps_its_secrets(tool(&arguments).env("RUST_LOG", "trace"));
+        let (ended, _) = run_without_leaks(tool(&arguments).env("RUST_LOG", "trace"));
         assert_eq!(ended, Some(4));
     }
 }
@@ -103,12 +104,12 @@ fn never_prints_or_stores_the_token_while_managing_rules() {
         ("add tern", OTHER, 4),
     ] {
         let arguments = format!("rules {command} --base-url {url} --state-dir {}", state.path().display());
-        let (ended, told) = keeps_its_secrets(&mut verbose(&arguments, token));
-        assert_eq!(ended, Some(code), "{arguments}: {told}");
+        let (ended, stderr) = run_without_leaks(&mut verbose(&arguments, token));
+        assert_eq!(ended, Some(code), "{arguments}: {stderr}");
     }
     let count = files(state.path(), &mut |name, bytes| {
-        none_in(name, "the ledger's name");
-        none_in(&String::from_utf8_lossy(bytes), "the ledger");
+        assert_no_secret(name, "the ledger's name");
+        assert_no_secret(&String::from_utf8_lossy(bytes), "the ledger");
     });
     assert!(count > 0, "there is a ledger");
 }
@@ -129,14 +130,14 @@ fn files(directory: &Path, look: &mut impl FnMut(&str, &[u8])) -> usize {
 
 #[test]
 fn never_prints_the_proxy_password() {
-    // Nobody listens there, or the URL is none.
+    // No proxy listens on this port, or the proxy's URL is invalid.
     for proxy in [
         "http://user:pa55phrase0c4f@127.0.0.1:1",
         "http://user:pa55phrase0c4f@127.0.0.1:1/path",
         "pa55phrase0c4f",
     ] {
         let mut command = verbose("stream --base-url https://example.com --duration 300ms", TOKEN);
-        let (_, told) = keeps_its_secrets(command.env("HTTPS_PROXY", proxy));
-        assert!(told.contains("proxy") || told.contains("PROXY"), "{told}");
+        let (_, stderr) = run_without_leaks(command.env("HTTPS_PROXY", proxy));
+        assert!(stderr.contains("proxy") || stderr.contains("PROXY"), "{stderr}");
     }
 }

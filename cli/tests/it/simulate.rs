@@ -1,11 +1,11 @@
-//! `powerstream simulate` as any client meets it.
+//! Tests of `powerstream simulate` as an HTTP client sees it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use crate::tool::{self, Running, run, simulator, text, tool};
 
-/// The lines of the answer to a request, as they come.
+/// Sends a request and returns the lines of the answer as they arrive.
 fn get(url: &str, target: &str, token: &str) -> impl Iterator<Item = String> + use<> {
     let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     socket.set_read_timeout(Some(tool::PATIENCE)).unwrap();
@@ -21,10 +21,10 @@ fn serves_posts_until_a_signal() {
         let (mut simulator, url) = simulator("--listen 127.0.0.1:0 --rate 1000 --seed 3");
         let lines = get(&url, "/2/powerstream", "any");
         assert_eq!(lines.filter(|line| line.starts_with("{\"created_at\":")).take(10).count(), 10);
-        simulator.tells("streams 1");
+        simulator.wait_for_log("streams 1");
         simulator.signal(signal);
         assert_eq!(simulator.end(), Some(0));
-        let totals = simulator.told.lines().last().unwrap();
+        let totals = simulator.log.lines().last().unwrap();
         assert!(totals.starts_with("connections 1 (0 open), streams 1, Posts "), "{totals}");
     }
 }
@@ -45,7 +45,7 @@ fn sends_keep_alives_after_the_file() {
     let (_simulator, url) = simulator(&format!("--posts {} --keep-alive 20ms", path.display()));
     std::fs::remove_file(&path).unwrap();
     let mut body = get(&url, "/2/powerstream", "any").skip_while(|line| !line.is_empty()).skip(1);
-    // Size, message, end of chunk.
+    // Each chunk has a size, a message and an end.
     let chunks: Vec<_> = (0..12).map(|_| body.next().unwrap()).collect();
     assert_eq!(chunks, ["a", "{\"id\":1}", "", "a", "{\"id\":2}", "", "2", "", "", "2", "", ""]);
 }
@@ -54,7 +54,7 @@ fn sends_keep_alives_after_the_file() {
 fn writes_the_ca_before_listening_with_tls() {
     let path = std::env::temp_dir().join(format!("powerstream-simulate-{}.pem", std::process::id()));
     let (_simulator, url) = simulator(&format!("--tls --ca-out {}", path.display()));
-    // It is there as soon as the first line is.
+    // The file exists as soon as the first line is printed.
     let ca = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
@@ -76,7 +76,7 @@ fn lists_scenarios() {
     }
 }
 
-/// A scenario of one's own, by its file.
+/// The caller can pass a custom scenario as a file.
 #[test]
 fn reads_a_scenario_from_a_file() {
     let path = std::env::temp_dir().join(format!("powerstream-scenario-{}.toml", std::process::id()));
@@ -89,11 +89,11 @@ fn reads_a_scenario_from_a_file() {
     std::fs::write(&path, "description = \"no\"\n[[event]]\ndo = \"fly\"\n").unwrap();
     let output = run(&mut tool(&format!("simulate --scenario {}", path.display())));
     std::fs::remove_file(&path).unwrap();
-    let told = text(&output.stderr);
+    let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     let place = format!("{}: line 2, column 1: event 1 (fly): ", path.display());
-    assert!(told.contains(&place) && told.contains("cut, end, refuse"), "{told}");
-    assert!(told.ends_with("\n2 | [[event]]\n  | ^\n"), "{told}");
+    assert!(stderr.contains(&place) && stderr.contains("cut, end, refuse"), "{stderr}");
+    assert!(stderr.ends_with("\n2 | [[event]]\n  | ^\n"), "{stderr}");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn strict_sends_no_posts_without_rules() {
 
 #[test]
 fn wrong_usage_exits_2() {
-    for (arguments, told) in [
+    for (arguments, message) in [
         ("--scenario stedy", "steady, tiny-chunks, split"),
         ("--listen nowhere", "--listen"),
         ("--rate=-1", "expected a number from 0 up"),
@@ -142,13 +142,13 @@ fn wrong_usage_exits_2() {
     ] {
         let output = run(&mut tool(&format!("simulate {arguments}")));
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments}");
-        assert!(text(&output.stderr).contains(told), "{arguments}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(message), "{arguments}: {}", text(&output.stderr));
     }
     for token in ["my secret", "", "s\u{f6}cret"] {
         let output = run(tool("simulate --token").arg(token));
-        let told = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{told}");
-        assert!(told.contains("--token is not allowed: ") && !told.contains("cret"), "{told}");
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{stderr}");
+        assert!(stderr.contains("--token is not allowed: ") && !stderr.contains("cret"), "{stderr}");
     }
 }
 
@@ -156,13 +156,13 @@ fn wrong_usage_exits_2() {
 fn unavailable_resources_exit_1() {
     let (_simulator, url) = simulator("");
     let taken = url.strip_prefix("http://").unwrap();
-    for (arguments, told) in [
+    for (arguments, message) in [
         (format!("--listen {taken}"), "cannot listen on 127.0.0.1"),
         (String::from("--posts /no/such"), "/no/such"),
         (String::from("--scenario /no/such.toml"), "/no/such.toml"),
     ] {
         let mut failed = Running::start(&mut tool(&format!("simulate {arguments}")));
         assert_eq!(failed.end(), Some(1));
-        assert!(failed.told.contains(told), "{}", failed.told);
+        assert!(failed.log.contains(message), "{}", failed.log);
     }
 }

@@ -1,17 +1,17 @@
-//! Limits and failures of the system, as users meet them.
+//! Tests of limits and failures of the operating system.
 
 use std::process::Command;
 
 use crate::tool::{directory, run, text, tool};
 
-/// Runs the tool, which may open so many files.
+/// Runs the tool with this limit of open files. Returns standard error.
 fn limited(files: u32, arguments: &str) -> String {
     let mut command = Command::new("sh");
     let script = format!("ulimit -n {files}; exec {} {arguments}", env!("CARGO_BIN_EXE_powerstream"));
     let output = run(command
         .args(["-c", &script])
         .env("X_BEARER_TOKEN", "any")
-        // There is such a file, and no descriptor to read it by.
+        // The file exists, but no descriptor is left to read it.
         .env("SSL_CERT_FILE", "/etc/passwd")
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped()));
@@ -32,13 +32,13 @@ fn names_the_limit_of_open_files_and_how_to_raise_it() {
             "simulate",
             &rules,
         ] {
-            let told = limited(files, arguments);
+            let stderr = limited(files, arguments);
             assert!(
-                told.contains("limit of open files: raise it (ulimit -n)"),
-                "{files} {arguments}: {told}"
+                stderr.contains("limit of open files: raise it (ulimit -n)"),
+                "{files} {arguments}: {stderr}"
             );
             for word in ["install", "state-dir", "could not be resolved", "the transport failed"] {
-                assert!(!told.contains(word), "{files} {arguments}: {told}");
+                assert!(!stderr.contains(word), "{files} {arguments}: {stderr}");
             }
         }
     }
@@ -52,18 +52,18 @@ fn advises_ca_certificates_only_where_there_are_none() {
         (output.status.code(), text(&output.stderr).to_owned())
     };
     let empty = directory();
-    let (code, told) = stream("SSL_CERT_DIR", &empty.path().display().to_string());
-    assert!(code == Some(1) && told.contains("install the package ca-certificates"), "{told}");
+    let (code, stderr) = stream("SSL_CERT_DIR", &empty.path().display().to_string());
+    assert!(code == Some(1) && stderr.contains("install the package ca-certificates"), "{stderr}");
     let missing = empty.path().join("missing.pem");
-    let (code, told) = stream("SSL_CERT_FILE", &missing.display().to_string());
+    let (code, stderr) = stream("SSL_CERT_FILE", &missing.display().to_string());
     assert!(
-        code == Some(1) && told.contains("SSL_CERT_FILE") && told.contains("missing.pem: No such file"),
-        "{told}"
+        code == Some(1) && stderr.contains("SSL_CERT_FILE") && stderr.contains("missing.pem: No such file"),
+        "{stderr}"
     );
-    assert!(!told.contains("install"), "{told}");
+    assert!(!stderr.contains("install"), "{stderr}");
 }
 
-/// No directory can be made in `/proc`, whoever asks.
+/// Not even root can create a directory in `/proc`.
 #[test]
 fn only_runs_that_change_rules_need_the_state_directory() {
     let rules = directory();
@@ -84,19 +84,19 @@ fn only_runs_that_change_rules_need_the_state_directory() {
             let mut run_command = tool(&format!("rules {command} --base-url http://127.0.0.1:1 {place}"));
             run_command.env("X_BEARER_TOKEN", "any").env("HOME", "/proc/none").env_remove("XDG_STATE_HOME");
             let output = run(&mut run_command);
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(1), "{command}: {told}");
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{command}: {stderr}");
             assert!(
-                told.contains("cannot keep the ledger /proc/none") && told.contains("--state-dir"),
-                "{command}: {told}"
+                stderr.contains("cannot keep the ledger /proc/none") && stderr.contains("--state-dir"),
+                "{command}: {stderr}"
             );
             assert_eq!(
-                told.contains("nothing was sent\n") && !told.contains("refused"),
+                stderr.contains("nothing was sent\n") && !stderr.contains("refused"),
                 needs,
-                "{command}: {told}"
+                "{command}: {stderr}"
             );
-            assert_eq!(told.contains("What this run sends is not counted"), !needs, "{command}: {told}");
-            assert_eq!(told.contains("the connection was refused"), !needs, "{command}: {told}");
+            assert_eq!(stderr.contains("What this run sends is not counted"), !needs, "{command}: {stderr}");
+            assert_eq!(stderr.contains("the connection was refused"), !needs, "{command}: {stderr}");
         }
     }
 }
@@ -123,8 +123,11 @@ fn names_what_is_wrong_with_addresses_and_full_disks() {
     }
     let full = std::fs::File::create("/dev/full").unwrap();
     let mut child = tool("stream --simulate --rate inf --max-posts 1000").stdout(full).spawn().unwrap();
-    let mut told = String::new();
-    std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut told).unwrap();
+    let mut stderr = String::new();
+    std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut stderr).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
-    assert!(told.contains("cannot write to standard output: ") && told.contains("free some space"), "{told}");
+    assert!(
+        stderr.contains("cannot write to standard output: ") && stderr.contains("free some space"),
+        "{stderr}"
+    );
 }

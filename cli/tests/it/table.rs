@@ -1,15 +1,15 @@
-//! Responses and what `decode` must make of them, run through the binary and inside the tool.
+//! Responses and the results that `decode` must report, run through the binary and inside the tool.
 //!
-//! Core's tests hold the wire grammar, each case under every split. The rows here check that the
-//! tool reports it: each framing, each error code, each way to end. They also keep what no test of
-//! core has: the default limits, and a few heads.
+//! The tests of core check the wire grammar, with each case under every split. The rows here check
+//! that the tool reports each framing, each error code and each way to end. They also cover the
+//! default limits and a few heads that the tests of core do not have.
 
 /// How a response must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// By its own framing, with this many bytes left over.
+    /// Complete according to its framing, with this many bytes left over.
     Complete(u64),
-    /// By the close, which is its regular end.
+    /// Complete by the close of the connection.
     ByClose,
     /// Cut short in the body.
     Cut,
@@ -32,14 +32,14 @@ impl End {
     }
 }
 
-/// One case.
+/// One response and its expected results.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// The section, and the start of the response.
     pub(crate) name: String,
     /// The bytes of the response.
     pub(crate) wire: Vec<u8>,
-    /// The content bytes that must come out.
+    /// The expected content bytes.
     pub(crate) body: Vec<u8>,
     /// How it must end.
     pub(crate) end: End,
@@ -71,7 +71,7 @@ impl Row {
     }
 }
 
-/// Returns all cases.
+/// Returns all rows.
 pub(crate) fn rows() -> Vec<Row> {
     [heads(), earlier_heads(), framings(), chunks(), cuts()].concat()
 }
@@ -106,53 +106,53 @@ fn heads() -> Vec<Row> {
     ]
 }
 
-/// Captures by `curl -i`: every head that was read, and the body of the last response.
+/// Returns captures by `curl -i`, which contain every head and the body of the last response.
 fn earlier_heads() -> Vec<Row> {
-    let behind = |heads: &str, last: &[u8]| [heads.as_bytes(), last].concat();
+    let after = |heads: &str, last: &[u8]| [heads.as_bytes(), last].concat();
     let interim = "HTTP/1.1 100 Continue\r\n\r\n";
     let connected = "HTTP/1.1 200 Connection established\r\n\r\n";
-    let last_is = |heads: &str| Row::new(behind(heads, LAST), b"ok", Complete(0));
+    let last_is = |heads: &str| Row::new(after(heads, LAST), b"ok", Complete(0));
     let mut rows = vec![
         last_is(connected),
         last_is("HTTP/1.0 200\n\n"),
         last_is("HTTP/1.1 200 x\r\nVia: a\r\nProxy-Agent:\r\n b\r\nContent-Length: 0\r\n\r\n"),
-        // Of a proxy's answer to CONNECT these say nothing (RFC 9110 section 9.3.6).
+        // Clients ignore these fields in a 2xx answer to CONNECT (RFC 9110 section 9.3.6).
         last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"),
         last_is("HTTP/1.1 200 x\r\nTransfer-Encoding: gzip\r\nContent-Length: 5, 05\r\n\r\n"),
         last_is("HTTP/1.1 204 x\r\n\r\n"),
-        // Answered with credentials, or followed.
+        // curl answers with credentials (407), or follows the redirect (302).
         last_is("HTTP/1.1 407 x\r\nContent-Length: 20\r\n\r\nHTTP/1.1 200 x\r\n\r\n"),
         last_is("HTTP/1.1 302 x\r\nLocation: /\r\nContent-Length: 20\r\n\r\n"),
         last_is(&[connected, interim].concat()),
         last_is(&[interim, connected].concat()),
         last_is(&connected.repeat(40)),
         last_is(&[connected, &interim.repeat(16)].concat()),
-        Row::new(behind(&[connected, &interim.repeat(17)].concat(), LAST), b"", Error("interim_responses")),
-        // The last one is read as strictly as ever.
-        Row::new(behind(connected, b"HTTP/2 200 \r\n\r\n{}"), b"", Error("not_http")),
-        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nna me: a\r\n\r\n"), b"", Error("field")),
+        Row::new(after(&[connected, &interim.repeat(17)].concat(), LAST), b"", Error("interim_responses")),
+        // The last head is checked as strictly as a single one.
+        Row::new(after(connected, b"HTTP/2 200 \r\n\r\n{}"), b"", Error("not_http")),
+        Row::new(after(connected, b"HTTP/1.1 200 x\r\nna me: a\r\n\r\n"), b"", Error("field")),
         Row::new(
-            behind(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5, 05\r\n\r\n"),
+            after(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5, 05\r\n\r\n"),
             b"",
             Error("content_length"),
         ),
         Row::new(
-            behind(connected, b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n+"),
+            after(connected, b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n+"),
             b"",
             Error("chunk_size_missing"),
         ),
-        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\nhell"), b"hell", Cut),
-        Row::new(behind(connected, b"HTTP/1"), b"", CutInHead),
-        Row::new(behind(connected, b"HTTP/1.1 200 x\r\nContent-Le"), b"", CutInHead),
+        Row::new(after(connected, b"HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\nhell"), b"hell", Cut),
+        Row::new(after(connected, b"HTTP/1"), b"", CutInHead),
+        Row::new(after(connected, b"HTTP/1.1 200 x\r\nContent-Le"), b"", CutInHead),
     ];
-    // Bodies that begin almost like a head, and one that has a head further on.
+    // Bodies that begin almost like a head, and one with a head later in the body.
     for body in
         ["H", "HTTP", "HTTP/", "HTTP/x", "http/1.1 200 OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n", "{}"]
     {
-        rows.push(Row::new(behind(connected, body.as_bytes()), body, ByClose));
+        rows.push(Row::new(after(connected, body.as_bytes()), body, ByClose));
     }
     rows.push(Row::new(
-        behind("HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nok", LAST),
+        after("HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nok", LAST),
         b"ok",
         Complete(LAST.len() as u64),
     ));
@@ -185,7 +185,7 @@ fn framings() -> Vec<Row> {
         Row::framed(b"Content-Length:\r\n 5", b"hello", b"", Error("content_length")),
         Row::framed(b"Content-Length: 5, 05", b"hello", b"", Error("content_length")),
         Row::framed(b"Content-Length: 5\r\nContent-Length: 5", b"hello", b"", Error("content_length")),
-        // Of a refusal the status counts, and its body is what came.
+        // For a refusal, the status decides. The body is passed on as received.
         Row::new(
             b"HTTP/1.1 401 x\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
             b"\x1f\x8b",
@@ -194,7 +194,7 @@ fn framings() -> Vec<Row> {
         Row::new(b"HTTP/1.1 401 x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\x1f\x8b", b"\x1f\x8b", ByClose),
         Row::new(b"HTTP/1.1 401 x\r\nContent-Length: 5, 05\r\n\r\nhello", b"hello", ByClose),
         Row::framed(b"Transfer-Encoding: gzip, chunked", body, b"", Error("transfer_encoding")),
-        // The Kelvin sign, which is a K to a comparison that folds Unicode's cases.
+        // The Kelvin sign equals K in a comparison with Unicode case folding.
         Row::framed(b"Transfer-Encoding: chun\xe2\x84\xaaed", body, b"", Error("transfer_encoding")),
         Row::new(
             [b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &body[..]].concat(),

@@ -1,4 +1,4 @@
-//! The tool as a process: started, listened to line by line, waited for with a bound on every wait.
+//! Helpers that run the tool as a process and read its output line by line. Every wait has a bound.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The bound on each wait: far above what any of them takes on a busy machine.
+/// The bound on each wait, far longer than any wait takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The tool with these arguments, split at spaces, and none of the variables that it listens to.
+/// Returns the tool with these arguments, split at spaces. Removes the variables that it reads.
 pub(crate) fn tool(arguments: &str) -> Command {
     #[cfg(unix)]
-    heed_signals();
+    restore_signals();
     let mut command = Command::new(env!("CARGO_BIN_EXE_powerstream"));
     command.args(arguments.split_whitespace());
     for variable in ["X_BEARER_TOKEN", "RUST_LOG", "NO_COLOR", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
@@ -30,11 +30,11 @@ pub(crate) fn tool(arguments: &str) -> Command {
     command
 }
 
-/// Makes the tools that the tests start heed every signal, whatever started the tests: `nohup` and
-/// shells without job control have programs ignore some. What this process handles, its children
-/// have by default.
+/// Makes the tools that the tests start react to every signal. `nohup` and shells without job
+/// control start programs with some signals ignored. If this process handles a signal, its children
+/// start with the default action.
 #[cfg(unix)]
-fn heed_signals() {
+fn restore_signals() {
     use tokio::signal::unix::{SignalKind, signal};
 
     static ONCE: std::sync::Once = std::sync::Once::new();
@@ -53,7 +53,7 @@ fn heed_signals() {
     });
 }
 
-/// Runs it to its end.
+/// Runs the tool until it exits.
 pub(crate) fn run(command: &mut Command) -> Output {
     let mut child = command.spawn().unwrap();
     let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -77,92 +77,97 @@ fn wait(child: &mut Child) -> ExitStatus {
         }
         if Instant::now() > until {
             child.kill().unwrap();
-            panic!("it does not end");
+            panic!("the tool does not exit");
         }
         thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// The tool while it runs. Killed when dropped.
+/// A running tool, killed when dropped.
 pub(crate) struct Running {
     child: Child,
     pub(crate) stdout: Option<ChildStdout>,
     lines: Receiver<String>,
     stderr: Receiver<String>,
-    /// All of standard error that was looked at.
-    pub(crate) told: String,
+    /// All of standard error read so far.
+    pub(crate) log: String,
 }
 
 impl Running {
-    /// Starts it; both outputs are read as they come.
+    /// Starts the tool and reads both outputs as they arrive.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut running = Self::start_unread(command);
         running.lines = lines(running.stdout.take().unwrap());
         running
     }
 
-    /// Starts it, leaving standard output to the caller.
+    /// Starts the tool and leaves standard output to the caller.
     pub(crate) fn start_unread(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stderr = lines(child.stderr.take().unwrap());
         let stdout = child.stdout.take();
-        Self { child, stdout, lines: mpsc::channel().1, stderr, told: String::new() }
+        Self { child, stdout, lines: mpsc::channel().1, stderr, log: String::new() }
     }
 
-    /// Starts it with a standard error that the caller has chosen; standard output is read as it comes.
-    pub(crate) fn start_untold(command: &mut Command) -> Self {
+    /// Starts the tool with the caller's standard error. Reads only standard output.
+    pub(crate) fn start_without_stderr(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let lines = lines(child.stdout.take().unwrap());
-        Self { child, stdout: None, lines, stderr: mpsc::channel().1, told: String::new() }
+        Self { child, stdout: None, lines, stderr: mpsc::channel().1, log: String::new() }
     }
 
-    /// Whether it has not ended yet.
+    /// Returns true if the tool has not exited yet.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// The next line of standard output.
+    /// Returns the next line of standard output.
     pub(crate) fn line(&mut self) -> String {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
-            Err(error) => panic!("no line: {error}; it told: {}", self.rest_told()),
-        }
-    }
-
-    /// The next line of standard error that holds `text`.
-    pub(crate) fn tells(&mut self, text: &str) -> String {
-        loop {
-            match self.stderr.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    self.told += &line;
-                    self.told.push('\n');
-                    if line.contains(text) {
-                        return line;
-                    }
-                }
-                Err(error) => panic!("{text:?} is not told: {error}; it told: {}", self.told),
+            Err(error) => {
+                panic!("standard output has no further line: {error}; standard error: {}", self.rest_of_log())
             }
         }
     }
 
-    /// Sends a signal, by name.
+    /// Reads standard error up to the next line that contains `text`, and returns that line.
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
+        loop {
+            match self.stderr.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.log += &line;
+                    self.log.push('\n');
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(error) => {
+                    panic!("standard error has no line with {text:?}: {error}; it is: {}", self.log)
+                }
+            }
+        }
+    }
+
+    /// Sends a signal by name, such as `INT`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
-    /// Waits for its end: the exit code. What is left on standard output is read, that on standard error too.
+    /// Waits until the tool exits, and returns the exit code. The rest of standard error is
+    /// added to `log`.
     pub(crate) fn end(&mut self) -> Option<i32> {
         let status = wait(&mut self.child);
-        self.rest_told();
+        self.rest_of_log();
         status.code()
     }
 
-    fn rest_told(&mut self) -> String {
+    fn rest_of_log(&mut self) -> String {
         loop {
             match self.stderr.recv_timeout(Duration::from_millis(200)) {
-                Ok(line) => self.told += &(line + "\n"),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return self.told.clone(),
+                Ok(line) => self.log += &(line + "\n"),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return self.log.clone(),
             }
         }
     }
@@ -170,7 +175,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // An error means that it has ended.
+        // An error means that the tool has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -188,7 +193,7 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// A simulator in a process of its own, and its base URL.
+/// Starts a simulator in another process. Returns it and its base URL.
 pub(crate) fn simulator(arguments: &str) -> (Running, String) {
     let mut simulator = Running::start(&mut tool(&format!("simulate {arguments}")));
     let line = simulator.line();
@@ -198,7 +203,7 @@ pub(crate) fn simulator(arguments: &str) -> (Running, String) {
     (simulator, url)
 }
 
-/// Runs `check` on every case, some of them at a time: most of a case is waiting.
+/// Runs `check` on every case, four at a time, because a case mostly waits.
 pub(crate) fn check_all<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -209,8 +214,8 @@ pub(crate) fn check_all<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
 }
 
-/// Returns a new directory, in memory where the system has a place for that: the tool syncs its
-/// ledger to the disk several times a request.
+/// Returns a new directory, in memory if the system has `/dev/shm`, because the tool syncs its
+/// ledger to the disk several times per request.
 pub(crate) fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
