@@ -548,8 +548,8 @@ fn rust_log_selects_the_log_level() {
         text(&output.stderr).to_owned()
     };
     assert!(!stderr_at("warn").contains("connected") && stderr_at("warn").contains("Posts 1,"));
-    assert!(stderr_at("info").contains("INFO connected") && !stderr_at("info").contains("streaming from"));
-    assert!(stderr_at("debug").contains("streaming from http://127.0.0.1:"));
+    assert!(stderr_at("info").contains("INFO connected") && !stderr_at("info").contains("response: status"));
+    assert!(stderr_at("debug").contains("response: status 200"));
     assert!(stderr_at("=!?").contains("RUST_LOG is ignored") && stderr_at("").contains("INFO connected"));
     assert!(!stderr_at("trace").contains('\u{1b}'));
 }
