@@ -1,29 +1,30 @@
-//! `powerstream decode`: one recorded HTTP response, through the engine that the clients use, offline.
+//! `powerstream decode`: decodes one recorded HTTP response offline, with the engine of the
+//! clients.
 //!
 //! ```text
 //!   file or stdin --> [ Reads ] --slices of N--> [ Events ]  the whole engine: one line an event
-//!                                           \--> [ ByteCounts ]  head and body decoders only: the content, octet by octet
+//!                                           \--> [ BodyBytes ]  head and body decoders only: the bytes of the content
 //! ```
 //!
-//! The two modes meet the same response in the same way and must agree on how it ended; [`Ending`] is that, and the
-//! only thing that decides the exit code. No deadline applies: every call is told that it is `Instant::ZERO`.
-//! Neither the size of the reads nor where a pipe cuts its input may show in what is written.
+//! Both modes must agree on how the response ended: that is [`Ending`], which alone decides the
+//! exit code. No deadline applies, so every call gets `Instant::ZERO`. The output depends neither
+//! on the size of the reads nor on where a pipe cuts its input.
 
+mod body;
 mod ending;
 mod events;
 mod heads;
 mod mode;
-mod octets;
 mod reads;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use self::body::BodyBytes;
 use self::ending::Ending;
 use self::events::{Events, Style};
 use self::heads::Heads;
 use self::mode::Mode;
-use self::octets::ByteCounts;
 use self::reads::Reads;
 use crate::exit::{Exit, Failure, complain};
 use crate::file::Input;
@@ -36,7 +37,7 @@ The events of --json, each an object with the key `event`:
               status: of an interim (1xx) response, or of a head that another head
               follows directly, such as a proxy's answer to CONNECT in a capture by `curl -i`
   head        status, headers: names in lower case, repeated fields joined by `, `,
-              octets that are not UTF-8 replaced by U+FFFD;
+              bytes that are not UTF-8 replaced by U+FFFD;
               unreadable, of a refusal: why its body cannot be read
   message     kind, id (of a Post), bytes (without the delimiter)
   keep_alive
@@ -57,31 +58,32 @@ Examples:
 
 /// Decode a recorded HTTP response, offline
 ///
-/// Reads the raw bytes of one HTTP/1.1 response, as they came over the wire, and says what a client would make of
-/// them: the head, the messages and keep-alives in the body, and how it ended. Heads before the last one, such as those
-/// of a proxy and of interim (1xx) responses, are named and skipped. What came whole before a fault is shown before the fault.
+/// Reads the raw bytes of one HTTP/1.1 response, and shows how a client reads them: the head, the
+/// messages and keep-alives in the body, and the end. Heads before the last one, such as those of a
+/// proxy and interim (1xx) responses, are named and skipped. Complete messages before an error are
+/// shown before the error.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The recorded response; `-` is standard input. A byte order mark in front is left out
+    /// The recorded response; `-` is standard input. A leading byte order mark is skipped
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
 
-    /// Write one JSON object an event
+    /// Write one JSON object per event
     #[arg(long, conflicts_with = "body")]
     json: bool,
 
-    /// Write the octets of the decoded body, and nothing else
+    /// Write only the bytes of the decoded body
     #[arg(long)]
     body: bool,
 
-    /// Feed the decoder at most this many bytes at a time; the output is the same for every number
+    /// Feed the decoder at most this many bytes at a time; the output does not depend on it
     #[arg(long, value_name = "N", default_value_t = 16_384,
           value_parser = clap::value_parser!(u32).range(1..=READ_BYTES_MAX))]
     read_size: u32,
 }
 
-/// A bound on `--read-size`, because that much is held in memory: 64 MiB.
+/// The limit of `--read-size`, which is held in memory: 64 MiB.
 const READ_BYTES_MAX: i64 = 1 << 26;
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -94,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let reads = Reads::new(&mut input, args.read_size as usize);
     let mut output = BufWriter::with_capacity(65_536, Stdout);
     let ending = if args.body {
-        decode(reads, ByteCounts::new(), &mut output)
+        decode(reads, BodyBytes::new(), &mut output)
     } else if args.json {
         decode(reads, Events::new(Style::Json), &mut output)
     } else {
@@ -107,7 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ),
         IoError::Write(error) => Failure::output(&error),
     })?;
-    // With --json it is among the events already.
+    // With --json it is one of the events.
     if !args.json
         && let Some(complaint) = ending.complaint()
     {
@@ -116,19 +118,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(ending.exit())
 }
 
-/// Reading and writing fail for different reasons and are told differently.
+/// Failed reads and failed writes are reported differently.
 #[derive(Debug)]
 enum IoError {
     Read(io::Error),
     Write(io::Error),
 }
 
-/// Feeds all of the input, or up to the first fault, and writes what `mode` makes of it.
+/// Feeds the input to `mode` up to its end or the first error, and writes the output.
 fn decode(mut reads: Reads<'_>, mode: impl Mode, output: &mut dyn Write) -> Result<Ending, IoError> {
     let mut mode = Heads::new(mode);
     let ending = loop {
         if reads.would_read() {
-            // The next read may wait: nothing that is known by now is held back meanwhile.
+            // The next read may wait, so everything known is written first.
             output.flush().map_err(IoError::Write)?;
         }
         match reads.next().map_err(IoError::Read)? {

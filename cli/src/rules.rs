@@ -1,4 +1,5 @@
-//! `powerstream rules`: what `powerstream-rules` knows, at the command line, and the rules of an app at a service.
+//! `powerstream rules`: the offline features of `powerstream-rules`, and the rules of an app at the
+//! service.
 //!
 //! ```text
 //!   RULE.. | --rule=RULE.. | --file F --> [ input ] --entries--> check | format | explain --> a line or a report a rule
@@ -6,8 +7,8 @@
 //!                                                           '--> add | delete | sync --> [ manage ] <--> service
 //! ```
 //!
-//! Each offline subcommand reads its rules in the same way ([`input`]) and ends in the same way: 0 if every rule is valid, 1
-//! if one is not. With `--json` there is one line a rule on standard output, and nothing else.
+//! All offline subcommands read rules in the same way ([`input`]). They exit with 0 if every rule
+//! is valid, else with 1. With `--json`, standard output holds one line per rule and nothing else.
 
 mod add;
 mod check;
@@ -24,7 +25,7 @@ mod sync;
 
 use crate::exit::{Exit, Failure};
 
-/// Check, format, explain and match rules offline, and manage those of an app
+/// Check, format, explain and match rules offline, and manage the rules of an app
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! How a response ended, and what a complaint says about it.
+//! How a response ended, and the error message for it.
 
 use powerstream_core::http::{ChunkErrorKind, HeadErrorKind};
 use powerstream_core::stream::ConnectionErrorKind;
@@ -65,12 +65,12 @@ pub(super) struct TransportError {
     is_dechunked: bool,
 }
 
-/// The byte that offends, and some before it. None after it: how many of those are known depends on
+/// The wrong byte, and some bytes before it. None after it: how many of those are known depends on
 /// the size of the reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     before: Vec<u8>,
-    octet: u8,
+    byte: u8,
 }
 
 impl TransportError {
@@ -87,14 +87,14 @@ impl TransportError {
             ""
         };
         match &self.seen {
-            Some(Seen { before, octet }) if before.is_empty() => {
-                format!("{expected} (saw \"{}\"){hint}", octet.escape_ascii())
+            Some(Seen { before, byte }) if before.is_empty() => {
+                format!("{expected} (saw \"{}\"){hint}", byte.escape_ascii())
             }
-            Some(Seen { before, octet }) => {
+            Some(Seen { before, byte }) => {
                 format!(
                     "{expected} (saw \"{}\" then \"{}\"){hint}",
                     before.escape_ascii(),
-                    octet.escape_ascii()
+                    byte.escape_ascii()
                 )
             }
             None => format!("{expected}{hint}"),
@@ -118,7 +118,7 @@ impl TransportError {
 /// The most bytes of a response that an error shows. Escaped they have at most 64 characters.
 const SEEN_BYTES_MAX: usize = 16;
 
-/// What came before the next input: how much of the response, and the last bytes of it.
+/// The part of the response before the next input: its length and last bytes.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     pub(super) offset: u64,
@@ -133,12 +133,12 @@ impl Trail {
         self.skipped += bytes;
     }
 
-    /// Returns how much came, the heads that were skipped included.
+    /// Returns the number of bytes so far, including skipped heads.
     pub(super) fn received(&self) -> u64 {
         self.skipped + self.offset
     }
 
-    /// Adds an input that was taken whole.
+    /// Adds an input that was consumed completely.
     pub(super) fn push(&mut self, input: &[u8]) {
         self.offset += input.len() as u64;
         let keep = input.len().min(SEEN_BYTES_MAX);
@@ -155,8 +155,8 @@ impl Trail {
         head: u64,
         input: &[u8],
     ) -> TransportError {
-        // An error of the whole head has no single byte to show, and a limit none of interest.
-        let has_octet = match kind {
+        // An error of the whole head has no single byte to show, and a limit has none of interest.
+        let has_byte = match kind {
             ConnectionErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
             ConnectionErrorKind::Chunk(kind) => {
                 !matches!(kind, ChunkErrorKind::SizeLineLength | ChunkErrorKind::TrailerLength)
@@ -164,15 +164,14 @@ impl Trail {
             _ => false,
         };
         let at = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        let seen =
-            input.get(..=at).and_then(<[u8]>::split_last).filter(|_| has_octet).map(|(octet, input)| {
-                let mut before = [&self.last, &input[input.len().saturating_sub(SEEN_BYTES_MAX)..]].concat();
-                before.drain(..before.len().saturating_sub(SEEN_BYTES_MAX - 1));
-                Seen { before, octet: *octet }
-            });
+        let seen = input.get(..=at).and_then(<[u8]>::split_last).filter(|_| has_byte).map(|(byte, input)| {
+            let mut before = [&self.last, &input[input.len().saturating_sub(SEEN_BYTES_MAX)..]].concat();
+            before.drain(..before.len().saturating_sub(SEEN_BYTES_MAX - 1));
+            Seen { before, byte: *byte }
+        });
         let is_dechunked = kind == ConnectionErrorKind::Chunk(ChunkErrorKind::SizeMissing)
             && offset == head
-            && seen.as_ref().is_some_and(|seen| matches!(seen.octet, b'{' | b'['));
+            && seen.as_ref().is_some_and(|seen| matches!(seen.byte, b'{' | b'['));
         TransportError { kind, offset: self.skipped + offset, seen, is_dechunked }
     }
 }

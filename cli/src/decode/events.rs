@@ -1,4 +1,4 @@
-//! `--json`, and lines for people: what the engine reports, one line an event.
+//! `--json`, and lines for people: one line per event of the engine.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::describe::describe;
 use crate::json::Line;
 use crate::text::Printable;
 
-/// Whom the lines are for.
+/// The audience of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// Programs.
@@ -26,7 +26,7 @@ pub(super) enum Style {
 enum DisconnectReason {
     /// Its own framing.
     Framing,
-    /// The close, where the response has no other end.
+    /// The close, if the response has no other end.
     Close,
     /// The end of the input, in the body.
     Cut,
@@ -54,17 +54,17 @@ impl DisconnectReason {
     }
 }
 
-/// Most characters shown of a field's value or of a message.
+/// The limit of characters shown of a field value or a message.
 const SHOWN_MAX: usize = 200;
 
 pub(super) struct Events {
     style: Style,
     connection: Connection<Vec<u8>>,
-    /// The body's end was seen.
+    /// The end of the body was reached.
     ended: bool,
-    /// Bytes behind it.
+    /// The bytes after it.
     leftover: u64,
-    /// The body is in a coding that was not asked for: its messages are no text.
+    /// The body has an unexpected content coding, so its messages are not text.
     is_unreadable: bool,
     trail: Trail,
 }
@@ -141,7 +141,7 @@ impl Mode for Events {
         let (cause, undelivered, ending) = match self.connection.handle_eof() {
             Closed::Complete => return Ok(Ending::Complete),
             Closed::CompleteByClose { undelivered } => {
-                // A last message that lacks only its delimiter.
+                // A last message without a delimiter.
                 if let (_, Ok(Some(event))) = self.connection.decode(&[], Instant::ZERO) {
                     show(self.style, &event, self.is_unreadable, output)?;
                 }
@@ -206,13 +206,13 @@ fn show(
         (ConnectionEvent::End { undelivered }, style) => {
             return end(style, DisconnectReason::Framing, undelivered, output);
         }
-        // An event that is newer than this tool.
+        // An event of a newer library.
         _ => return Ok(()),
     };
     output.write_all(line.as_bytes())
 }
 
-/// How the response ended. A cut is told to people on standard error, with the rest of it.
+/// Writes how the response ended. For people, the details of a cut go to standard error.
 fn end(style: Style, cause: DisconnectReason, undelivered: u64, output: &mut dyn Write) -> io::Result<()> {
     let line = match style {
         Style::Json => {
@@ -243,7 +243,7 @@ fn show_head(head: &Head<'_>, output: &mut dyn Write) -> io::Result<()> {
         BodyFraming::Chunked => String::from("chunked body"),
         BodyFraming::Length(length) => format!("body of {}", bytes(length)),
         BodyFraming::UntilClose => {
-            String::from("body until the connection closes: an end cannot be told from a cut")
+            String::from("body until the connection closes: an end and a cut look the same")
         }
         _ => String::from("body"),
     };
@@ -260,8 +260,8 @@ fn show_head(head: &Head<'_>, output: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The fields in the order of their first lines: names in lower case, the values of repeated ones joined as RFC 9110
-/// section 5.3 allows, octets that are not UTF-8 replaced.
+/// Returns the fields in order of their first lines. Names are in lower case, the values of
+/// repeated fields are joined (RFC 9110 section 5.3), and bytes that are not UTF-8 are replaced.
 fn combined(head: &Head<'_>) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for (name, value) in head.fields() {

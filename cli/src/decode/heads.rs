@@ -4,9 +4,10 @@
 //! Before that one come interim (1xx) responses, a proxy's answer to CONNECT, refusals that were
 //! answered with credentials, and redirects.
 //!
-//! A head is not the last one if `HTTP/` and a digit follow it directly, whatever its fields say of a
-//! body: no body that is decoded here begins like that. A client on the network must not go by this,
-//! because there the server decides what follows. Its response is the first one that is final.
+//! A head is not the last one if `HTTP/` and a digit follow it directly, regardless of the body
+//! that its fields announce: no body that is decoded here starts like that. A network client must
+//! not use this rule, because there the server controls what follows. Its response is the first
+//! final one.
 
 use std::io::{self, Write};
 use std::mem;
@@ -16,10 +17,10 @@ use powerstream_core::http::{HeadDecoder, HeadLimits};
 use super::ending::{Ending, TransportError};
 use super::mode::Mode;
 
-/// Gives the last response to a mode, and reports the heads before it.
+/// Passes the last response to a mode, and reports the heads before it.
 pub(super) struct Heads<M> {
     mode: M,
-    /// Of the head under way and what follows it, until both are known.
+    /// The current head and the bytes after it, until both are known.
     held: Vec<u8>,
     /// Bytes of `held` that the decoder has read.
     read: usize,
@@ -27,7 +28,7 @@ pub(super) struct Heads<M> {
     storage: Vec<u8>,
     /// The status of the head that ends at `read`.
     status: Option<u16>,
-    /// The last head was found: all of the input goes to the mode.
+    /// The last head was found, so all input goes to the mode.
     is_last: bool,
 }
 
@@ -45,11 +46,11 @@ impl<M: Mode> Heads<M> {
         }
     }
 
-    /// Reads on to the end of a head and returns its status; `None` if what is held does not have it.
+    /// Reads to the end of a head and returns its status. `None` if the end is not in `held`.
     fn read_head(&mut self) -> Option<u16> {
         while self.status.is_none() && !self.is_last && self.read < self.held.len() {
             let rest = &self.held[self.read..];
-            // Line by line, because the decoder passes over interim heads without a word.
+            // Line by line, because the decoder skips interim heads silently.
             let line = rest.iter().position(|&byte| byte == b'\n').map_or(rest, |end| &rest[..=end]);
             let (_, result) = self.decoder.decode(line, &mut self.storage);
             self.read += line.len();
@@ -57,14 +58,14 @@ impl<M: Mode> Heads<M> {
                 Ok(Some(head)) => self.status = Some(head.status),
                 Ok(None) if self.decoder.buffered() == 0 => self.status = Some(status(&self.held)),
                 Ok(None) => {}
-                // The mode says what is wrong.
+                // The mode reports the error.
                 Err(_) => self.is_last = true,
             }
         }
         self.status
     }
 
-    /// Returns whether another head follows the one that was read; `None` if that is not known yet.
+    /// Returns true if another head follows the one that was read. `None` if that is not known yet.
     fn is_followed(&self) -> Option<bool> {
         let behind = &self.held[self.read..];
         let front = behind.len().min(NEXT.len());
@@ -76,10 +77,10 @@ impl<M: Mode> Heads<M> {
     }
 }
 
-/// What a status line begins with, before the version.
+/// The start of a status line, before the version.
 const NEXT: &[u8] = b"HTTP/";
 
-/// A decoder that leaves what a head says of its body to the mode.
+/// A decoder that ignores what a head says about its body; the mode checks that.
 fn decoder() -> HeadDecoder {
     HeadDecoder::for_connect(HeadLimits::default())
 }
@@ -108,7 +109,7 @@ impl<M: Mode> Mode for Heads<M> {
             self.status = None;
             if is_interim {
                 self.mode.skip_head(status, 0, output)?;
-                // The mode passes over it too, and counts it against its limits.
+                // The mode skips it too, and counts it towards its limits.
                 if let Some(fault) = self.mode.take(&head, output)? {
                     return Ok(Some(fault));
                 }

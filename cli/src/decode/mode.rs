@@ -1,17 +1,18 @@
-//! What every way to show a response has in common.
+//! The trait of all ways to show a response.
 
 use std::io::{self, Write};
 
 use super::ending::{Ending, TransportError};
 
-/// One way to show a response.
+/// A way to show a response.
 pub(super) trait Mode {
-    /// Takes the next bytes of the input. No more follow a fault.
+    /// Takes the next bytes of the input. It is not called again after an error.
     fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<TransportError>>;
 
-    /// Reports a head of that status before the last one. `bytes` of it are not given to [`Self::take`].
+    /// Reports a head with that status before the last one. Its `bytes` are not passed to
+    /// [`Self::take`].
     fn skip_head(&mut self, status: u16, bytes: u64, output: &mut dyn Write) -> io::Result<()>;
 
-    /// Ends an input that had no fault.
+    /// Ends an input without errors.
     fn close(&mut self, output: &mut dyn Write) -> io::Result<Ending>;
 }

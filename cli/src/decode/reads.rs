@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// Reads in blocks and hands them out in slices, so that a small N costs calls of the decoder and not of the kernel.
+/// Reads in blocks and returns slices, so that a small N does not cause more system calls.
 pub(super) struct Reads<'a> {
     input: &'a mut dyn Read,
     size: usize,
@@ -13,19 +13,19 @@ pub(super) struct Reads<'a> {
 }
 
 impl<'a> Reads<'a> {
-    /// Hands out `input` in slices of at most `size` bytes, at least 1.
+    /// Creates a reader that returns `input` in slices of at most `size` bytes, at least 1.
     pub(super) fn new(input: &'a mut dyn Read, size: usize) -> Self {
         let size = size.max(1);
         let slices = (65_536 / size).max(1);
         Self { input, size, block: vec![0; size * slices], start: 0, end: 0 }
     }
 
-    /// Whether [`Self::next`] has to read, and so may wait.
+    /// Returns true if [`Self::next`] has to read, and so may wait.
     pub(super) const fn would_read(&self) -> bool {
         self.start == self.end
     }
 
-    /// The next slice; empty at the end of the input.
+    /// Returns the next slice, which is empty at the end of the input.
     pub(super) fn next(&mut self) -> io::Result<&[u8]> {
         if self.would_read() {
             self.start = 0;

@@ -9,7 +9,7 @@ use self::table::{End, Row};
 
 const SIZES: [usize; 8] = [1, 2, 3, 7, 16, 61, 4_096, 16_384];
 
-/// What `decode` writes, and how it says that the response ended.
+/// The output of `decode`, and its report of the end of the response.
 fn run(wire: &[u8], size: usize, mode: impl Mode) -> (Vec<u8>, Ending) {
     let mut output = Vec::new();
     let ending = decode(Reads::new(&mut &wire[..], size), mode, &mut output).unwrap();
@@ -21,7 +21,7 @@ fn json(wire: &[u8], size: usize) -> (String, Ending) {
     (String::from_utf8(output).unwrap(), ending)
 }
 
-/// The end of a response as the last lines of `--json` tell it.
+/// Returns the end of a response as in the last lines of `--json`.
 fn end_of(output: &str) -> End {
     let mut events =
         output.lines().rev().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -41,7 +41,7 @@ fn end_of(output: &str) -> End {
     }
 }
 
-/// Everything that is wrong with `row`.
+/// Returns all differences for `row`.
 fn check(row: &Row) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut expect = |what: &str, size: usize, right: bool, seen: &dyn std::fmt::Debug| {
@@ -56,7 +56,7 @@ fn check(row: &Row) -> Vec<String> {
         let (output, ending) = json(&row.wire, size);
         expect("same --json", size, output == first, &output);
         expect("exit of --json", size, ending.exit() as i32 == row.end.exit(), &ending);
-        let (output, body_ending) = run(&row.wire, size, ByteCounts::new());
+        let (output, body_ending) = run(&row.wire, size, BodyBytes::new());
         expect("--body", size, output == row.body, &output.escape_ascii().to_string());
         expect("same end of --body", size, body_ending == ending, &(&body_ending, &ending));
         let (output, text_ending) = run(&row.wire, size, Events::new(Style::Text));
@@ -75,7 +75,7 @@ fn ends_every_row_alike_in_reads_of_any_size() {
     assert_all_right(&table::rows());
 }
 
-/// Core's tables of heads have some of these bytes only.
+/// Core's tables of heads contain only some of these bytes.
 #[test]
 fn refuses_every_byte_that_a_head_must_not_have() {
     let with = |before: &[u8], bad: u8, after: &[u8]| [before, &[bad], after].concat();
@@ -97,15 +97,15 @@ fn refuses_every_byte_that_a_head_must_not_have() {
 #[test]
 fn renders_every_complaint_on_one_safe_line() {
     for row in table::rows() {
-        let (_, ending) = run(&row.wire, 7, ByteCounts::new());
+        let (_, ending) = run(&row.wire, 7, BodyBytes::new());
         let Some(complaint) = ending.complaint() else { continue };
         assert!(!complaint.chars().any(crate::text::is_unsafe), "{complaint:?}");
         assert!(complaint.is_ascii() && complaint.len() < 400, "{complaint:?}");
     }
 }
 
-/// Responses that nobody thought of: rows of the table, changed at random. Nothing is known of how they must end, but
-/// all modes and all sizes must agree on it.
+/// Rows of the table with random changes. Their correct end is not known, but all modes and sizes
+/// must agree on it.
 #[test]
 fn modes_and_read_sizes_agree_on_mutated_responses() {
     let rows: Vec<Row> = table::rows().into_iter().filter(|row| row.wire.len() < 400).collect();
@@ -130,7 +130,7 @@ fn modes_and_read_sizes_agree_on_mutated_responses() {
         }
         let shown = wire.escape_ascii();
         let (first_json, first_ending) = json(&wire, 1);
-        let (first_body, body_ending) = run(&wire, 1, ByteCounts::new());
+        let (first_body, body_ending) = run(&wire, 1, BodyBytes::new());
         assert_eq!(body_ending, first_ending, "{shown}");
         assert_eq!(end_of(&first_json).exit(), first_ending.exit() as i32, "{shown}");
         for size in [2, 7, 16_384] {
@@ -139,7 +139,7 @@ fn modes_and_read_sizes_agree_on_mutated_responses() {
                 (first_json.clone(), first_ending.clone()),
                 "reads of {size}: {shown}"
             );
-            let body = run(&wire, size, ByteCounts::new());
+            let body = run(&wire, size, BodyBytes::new());
             assert_eq!(body, (first_body.clone(), first_ending.clone()), "reads of {size}: {shown}");
         }
     }

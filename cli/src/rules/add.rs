@@ -1,24 +1,25 @@
-//! `powerstream rules add`: rules checked offline, then added, and the fate of each.
+//! `powerstream rules add`: checks rules offline, adds them, and reports the outcome of each.
 
 use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX};
 use powerstream_rules::{Profile, sync};
 
 use super::input::{Entry, Source};
-use super::manage::report::{self, Told};
+use super::manage::report::{self, Outcome};
 use super::manage::{Manner, Target, check_all, limits, new_rules, no_plan, notes, plural, span, wanted};
 use crate::exit::{Exit, Failure, complain};
 
-/// Add rules: one request for each hundred
+/// Add rules: one request per hundred
 ///
-/// Every rule is checked offline first; if one is invalid, nothing is sent. A rule whose value is there already stays as it
-/// is, its tag too. With --dry-run Filtered Stream is asked what it would do; Powerstream has no such request.
+/// Every rule is checked offline first; if one is invalid, nothing is sent. A rule whose value
+/// exists already is unchanged, including its tag. With --dry-run Filtered Stream reports what it
+/// would do; Powerstream has no such request.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = notes())]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
 
-    /// The tag of all rules that bring none of their own
+    /// The tag of all rules without their own tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
 
@@ -28,7 +29,7 @@ pub(super) struct Args {
     #[command(flatten)]
     manner: Manner,
 
-    /// The product the rules are checked for [default: that of the endpoint]
+    /// The product whose limits apply [default: that of the endpoint]
     #[arg(long, value_name = "NAME")]
     profile: Option<Profile>,
 }
@@ -39,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     for entry in entries.iter_mut().filter(|entry| entry.tag.is_none()) {
         entry.tag.clone_from(&args.tag);
     }
-    // Against no rules at all: what is repeated, or cannot be.
+    // Compared with an empty set: finds duplicates and impossible rules.
     let plan =
         sync::plan(&[], &wanted(&entries), limits(profile)).map_err(|error| no_plan(error, &entries))?;
     let repeated = |index: &usize| plan.repeated.contains(index);
@@ -84,9 +85,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     for (call, batch) in calls.iter().zip(batches) {
         let added = service.call(call, |call, reply| call.added(&reply.lend()))?;
         for (fate, entry) in added.fates.iter().zip(batch) {
-            let told = Told::added(fate);
-            undone += usize::from(!told.is_done && !told.is_duplicate());
-            report::write(&told.line(Some(&entry.value), entry.tag.as_deref(), None, args.manner.json))?;
+            let outcome = Outcome::added(fate);
+            undone += usize::from(!outcome.is_done && !outcome.is_duplicate());
+            report::write(&outcome.line(Some(&entry.value), entry.tag.as_deref(), None, args.manner.json))?;
         }
     }
     match undone {

@@ -1,4 +1,4 @@
-//! `powerstream rules check`: every rule, what is wrong with it, and a summary.
+//! `powerstream rules check`: every rule with its errors, and a summary.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Line;
 use crate::stdout::Stdout;
 
-/// Say which rules are valid, and what is wrong with the others
+/// Check which rules are valid, and show the errors of the others
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FILES)]
 pub(super) struct Args {
@@ -21,12 +21,12 @@ pub(super) struct Args {
     #[command(flatten)]
     profile: ProfileArg,
 
-    /// Write one JSON object a rule
+    /// Write one JSON object per rule
     #[arg(long)]
     json: bool,
 }
 
-/// A warning about a rule among others: code and message.
+/// A warning about the relation to other rules: code and message.
 type Extra = (&'static str, String);
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {

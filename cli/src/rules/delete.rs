@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use powerstream_client::rule_api::{Call, RULES_PER_REQUEST_MAX, Rule};
 
 use super::input;
-use super::manage::report::{self, Told};
+use super::manage::report::{self, Outcome};
 use super::manage::{Manner, Target, deletion, notes, plural, span};
 use crate::exit::{Exit, Failure, complain};
 
-/// Delete rules: one request for each hundred
+/// Delete rules: one request per hundred
 ///
-/// By id, as X recommends, or by value, to the letter. Deleting all lists them first, which is one request more.
+/// By id, as X recommends, or by exact value. --all lists the rules first, which takes one more
+/// request.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = notes())]
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
 
-    /// With --all, delete by value: the form that Powerstream's page shows, where it recommends ids
+    /// With --all, delete by value: the format that X's page on Powerstream shows, although X
+    /// recommends ids
     #[arg(long, requires = "all")]
     by_value: bool,
 
@@ -36,7 +38,7 @@ struct Which {
     #[arg(value_name = "RULE")]
     rules: Vec<String>,
 
-    /// A rule, by its value, also one that starts with a dash: --rule=-is:reply
+    /// A rule, by its value; required for values that start with a dash: --rule=-is:reply
     #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
     more: Vec<String>,
 
@@ -113,10 +115,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     for (call, batch) in calls.iter().zip(rules.chunks(RULES_PER_REQUEST_MAX)) {
         let deleted = service.call(call, |call, reply| call.deleted(&reply.lend()))?;
         for (fate, rule) in deleted.fates.iter().zip(batch) {
-            let told = Told::deleted(fate);
-            undone += usize::from(!told.is_done);
+            let outcome = Outcome::deleted(fate);
+            undone += usize::from(!outcome.is_done);
             let value = Some(rule.value.as_str()).filter(|value| !value.is_empty());
-            report::write(&told.line(value, rule.tag.as_deref(), rule.id.as_deref(), args.manner.json))?;
+            report::write(&outcome.line(value, rule.tag.as_deref(), rule.id.as_deref(), args.manner.json))?;
         }
     }
     match undone {

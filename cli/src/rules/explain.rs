@@ -1,16 +1,16 @@
-//! `powerstream rules explain`: what a rule asks for, in plain words.
+//! `powerstream rules explain`: explains rules in plain words.
 
 use std::io::{BufWriter, Write};
 
 use powerstream_rules::check;
 
 use super::input::{FILES, ProfileArg, Source};
-use super::render::{errors, shown, tell};
+use super::render::{errors, report_errors, shown};
 use crate::exit::{Exit, Failure};
 use crate::json::Line;
 use crate::stdout::Stdout;
 
-/// Say in plain words what rules ask for, and in which order they are evaluated
+/// Explain what rules match, and in which order they are evaluated
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FILES)]
 pub(super) struct Args {
@@ -20,7 +20,7 @@ pub(super) struct Args {
     #[command(flatten)]
     profile: ProfileArg,
 
-    /// Write one JSON object a rule
+    /// Write one JSON object per rule
     #[arg(long)]
     json: bool,
 }
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                 .objects("errors", errors(&verdict.errors))
                 .finish()
         } else {
-            tell(entry, &verdict.errors);
+            report_errors(entry, &verdict.errors);
             explanation.map_or_else(String::new, |explanation| {
                 let mut out = format!("{}\n  evaluated as: {}\n", shown(&entry.value), explanation.order);
                 for line in explanation.words.lines() {

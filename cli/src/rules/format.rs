@@ -1,11 +1,11 @@
-//! `powerstream rules format`: the canonical form, one rule a line.
+//! `powerstream rules format`: the canonical form, one rule per line.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use powerstream_rules::{FormatOptions, Length, check};
 
 use super::input::{FILES, ProfileArg, Source};
-use super::render::{errors, shown, tell};
+use super::render::{errors, report_errors, shown};
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
 use crate::stdout::Stdout;
@@ -13,8 +13,8 @@ use crate::text::Printable;
 
 /// Write rules in canonical form
 ///
-/// One line a rule; of a rule that cannot be read, the errors on standard error. The service knows a rule by its
-/// exact text: a reformatted rule is another one to it.
+/// One line per rule. Errors of invalid rules go to standard error. The service identifies a rule
+/// by its exact text, so a reformatted rule is a different rule.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FILES)]
 pub(super) struct Args {
@@ -28,11 +28,11 @@ pub(super) struct Args {
     #[arg(long)]
     explicit: bool,
 
-    /// Write negated terms behind the others
+    /// Write negated terms after the others
     #[arg(long)]
     sort: bool,
 
-    /// Write one JSON object a rule
+    /// Write one JSON object per rule
     #[arg(long)]
     json: bool,
 }
@@ -57,9 +57,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                 .objects("errors", errors(&verdict.errors))
                 .finish()
         } else {
-            tell(entry, &verdict.errors);
+            report_errors(entry, &verdict.errors);
             match &formatted {
-                // Elsewhere it must be the rule to the letter.
+                // Otherwise the text must stay exactly the same.
                 Some(formatted) if terminal => {
                     let whole = Printable { bytes: formatted.as_bytes(), characters_max: usize::MAX };
                     format!("{whole}\n")

@@ -1,4 +1,4 @@
-//! Where the rules come from: the command line, or a file of lines, JSON or TOML.
+//! The source of rules: the command line, or a file of lines, JSON or TOML.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub(super) struct Source {
     #[arg(value_name = "RULE")]
     rules: Vec<String>,
 
-    /// A rule, also one that starts with a dash: --rule=-is:reply
+    /// A rule; required for rules that start with a dash: --rule=-is:reply
     #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
     more: Vec<String>,
 
@@ -38,16 +38,16 @@ pub(super) struct Source {
     file: Option<PathBuf>,
 }
 
-/// Which product's rules they are.
+/// The product of the rules.
 #[derive(Debug, clap::Args)]
 pub(super) struct ProfileArg {
-    /// The product the rules are for: powerstream, powertrack, filtered_stream, filtered_stream_ppu,
+    /// The product: powerstream, powertrack, filtered_stream, filtered_stream_ppu,
     /// filtered_stream_embedding
     #[arg(long, value_name = "NAME", default_value_t = Profile::Powerstream)]
     pub(super) profile: Profile,
 }
 
-/// One rule, and where it came from.
+/// A rule and its origin.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) value: String,
@@ -117,7 +117,7 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
             .map(|(index, line)| Entry {
-                // A CR at the very end, which `lines` leaves.
+                // A CR at the very end, which `lines` does not remove.
                 value: line.strip_suffix('\r').unwrap_or(line).to_owned(),
                 tag: None,
                 place: format!("{name}:{}", index + 1),
@@ -127,7 +127,7 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
             let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
             let wrong = |error: serde_json::Error| printable(&error.to_string());
             let first = values.next().unwrap_or(Ok(Value::Null)).map_err(wrong)?;
-            // Several are an object a line, as `rules list --json` writes them.
+            // Several objects, one per line, as `rules list --json` writes them.
             let more = values.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
             let is_rule = first.get("value").is_some();
             match (more.is_empty() && !is_rule, is_rule) {
@@ -137,7 +137,7 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
             }
         }
         Form::Toml => {
-            // Of the error's several lines the last says what, the first where.
+            // The last line of the error says what is wrong, the first says where.
             let table: toml::Table = toml::from_str(text).map_err(|error| {
                 let at = error.span().map_or(0, |span| span.start);
                 let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
@@ -149,10 +149,10 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
     }
 }
 
-/// What the service and `rules list` tell of a rule besides its value and tag.
+/// Keys that the service and `rules list` add to value and tag.
 const KNOWN_ELSEWHERE: [&str; 2] = ["id", "id_str"];
 
-/// The rules of a document, whatever notation it had.
+/// Returns the rules of a document in any notation.
 fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
     let list = match document {
         Value::Array(list) => list,
@@ -160,7 +160,7 @@ fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
             .into_iter()
             .find_map(|key| match object.remove(key) {
                 Some(Value::Array(list)) => Some(list),
-                // The answer of Powerstream has its rules one level down.
+                // Powerstream's answer nests its rules one level deeper.
                 Some(Value::Object(mut inner)) => match inner.remove("rules") {
                     Some(Value::Array(list)) => Some(list),
                     _ => None,
@@ -184,7 +184,7 @@ fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
                     Some(Value::String(tag)) => Some(tag),
                     Some(_) => return Err(wrong("its `tag` is no text")),
                 };
-                // A key that nobody reads is most often a tag in another spelling.
+                // An unknown key is most often a misspelled tag.
                 match object.keys().find(|key| !KNOWN_ELSEWHERE.contains(&key.as_str())) {
                     Some(key) => Err(wrong(&format!("its key `{}` is unknown", printable(key)))),
                     None => Ok(Entry { value, tag, place }),

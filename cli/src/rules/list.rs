@@ -1,16 +1,16 @@
-//! `powerstream rules list`: the rules in force.
+//! `powerstream rules list`: lists the active rules.
 
 use super::manage::{Target, notes, plural, report};
 use crate::exit::{Exit, Failure, complain};
 
-/// List the rules in force: one request
+/// List the active rules: one request
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = notes())]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
 
-    /// Write one JSON object a rule
+    /// Write one JSON object per rule
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,5 @@
-//! What the subcommands share that talk to a service: which one and as whom, the ledger, one request at a time.
+//! Shared by the subcommands that send requests: service, credentials and ledger. One request at a
+//! time.
 //!
 //! ```text
 //!   list | add | delete | sync --Call--> [ Service ] --enter--> [ Ledger ]
@@ -31,7 +32,7 @@ use powerstream_rules::sync::{self, Limits, PlanError};
 use self::known::Known;
 use self::ledger::{Key, Ledger, Left};
 use super::input::{Entry, TAG_CHARACTERS_MAX};
-use super::render::{printable, tell};
+use super::render::{printable, report_errors};
 use crate::connection;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
@@ -39,7 +40,7 @@ use crate::system::{advice_behind, check_open_files, explained, is_limit};
 use crate::text::with_options;
 use crate::utc::utc;
 
-/// Behind the notes of every command that connects.
+/// Follows the notes of every command that connects.
 const NOTES: &str = "\
 Powerstream takes 50 requests about rules in 24 hours, of all kinds together. What was spent is kept in a ledger in the
 user's state directory, one an app at a service; a request that would exceed the budget is not sent. A request whose
@@ -57,17 +58,17 @@ pub(super) fn notes() -> String {
     format!("{}\n\n{NOTES}", connection::NOTES)
 }
 
-/// Which service, and as whom.
+/// The service and the credentials.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
     #[command(flatten)]
     connection: connection::ConnectionOptions,
 
-    /// The stream whose rules they are
+    /// The stream that the rules belong to
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Stream::Powerstream)]
     endpoint: Stream,
 
-    /// Where the ledger is kept [default: the user's state directory]
+    /// Directory of the ledger [default: the user's state directory]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
 }
@@ -80,7 +81,7 @@ enum Stream {
 }
 
 impl Target {
-    /// What the rules are for, as the offline check knows it.
+    /// Returns the product for the offline check.
     pub(super) const fn profile(&self) -> Profile {
         match self.endpoint {
             Stream::Powerstream => Profile::Powerstream,
@@ -102,8 +103,8 @@ impl Target {
         }
     }
 
-    /// Gets ready to send. Nothing is connected to yet. A run that `changes` rules needs the ledger; for another one it is
-    /// enough to say that it cannot be kept.
+    /// Prepares requests without connecting. A run that `changes` rules requires a writable ledger;
+    /// other runs only warn.
     pub(super) fn open(&self, changes: bool) -> Result<Service, Failure> {
         self.connection.check(&[])?;
         let (token, secret) = self.connection.token()?;
@@ -128,15 +129,15 @@ impl Target {
         let is_asking = Arc::clone(&asking);
         on_interrupt(move || {
             if is_asking.load(Ordering::Acquire) {
-                // Nothing is under way, and the terminal cannot be asked to stop waiting.
+                // No request is in flight, and a terminal prompt cannot be cancelled.
                 std::process::exit(INTERRUPTED);
             }
             shutdown.shutdown();
-            // Nobody waits for it any more: the run is at its end.
+            // The run has ended, so the receiver is gone.
             let _ = sender.send(());
         })?;
         let known = Known::at(ledger.known());
-        Ok(Service { rules, ledger, known, told: None, interrupted, asking, changes })
+        Ok(Service { rules, ledger, known, reported: None, interrupted, asking, changes })
     }
 
     fn ledger(&self, key: &Key<'_>, changes: bool) -> Result<Ledger, Failure> {
@@ -168,37 +169,38 @@ impl Target {
     }
 }
 
-/// A service at hand, with its ledger.
+/// A service and its ledger.
 #[derive(Debug)]
 pub(super) struct Service {
     rules: RuleClient,
     ledger: Ledger,
     known: Known,
-    told: Option<Remaining>,
+    reported: Option<Remaining>,
     interrupted: Receiver<()>,
-    /// A question waits for its answer.
+    /// A prompt waits for an answer.
     asking: Arc<AtomicBool>,
-    /// The run changes rules, and so needs the ledger.
+    /// The run changes rules, so it requires the ledger.
     changes: bool,
 }
 
-/// What the service itself said is left: others may spend of the same budget.
+/// The remaining requests by the service's own answer. Others may use the same budget.
 #[derive(Clone, Copy, Debug)]
 struct Remaining {
     budget: Budget,
     requests: u32,
-    /// Until then, by the local clock.
+    /// When it expires, by the local clock.
     reset: UnixTime,
 }
 
 impl Service {
-    /// Refuses what would exceed the budget, before any of it is sent.
+    /// Refuses a plan that would exceed the budget, before any of it is sent.
     pub(super) fn afford(&self, budget: Budget, count: usize) -> Result<(), Failure> {
         let now = now();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let Left { requests: left, next } = self.ledger.left(budget, now);
-        let told = self.told(budget).filter(|told| told.requests < left && count > told.requests);
-        if let Some(Remaining { requests, reset, .. }) = told {
+        let reported =
+            self.reported(budget).filter(|reported| reported.requests < left && count > reported.requests);
+        if let Some(Remaining { requests, reset, .. }) = reported {
             let needs = plural(count as usize, "request");
             let text = format!(
                 "not sent: it needs {needs}, and the service says that {requests} are left until {} UTC",
@@ -226,17 +228,17 @@ impl Service {
         Err(Failure::new(Exit::Failed, format!("{text} (by the ledger {})", self.ledger.path().display())))
     }
 
-    /// How many requests are left of a budget.
+    /// Returns the remaining requests of a budget.
     pub(super) fn left(&self, budget: Budget) -> u32 {
         let left = self.ledger.left(budget, now()).requests;
-        self.told(budget).map_or(left, |told| left.min(told.requests))
+        self.reported(budget).map_or(left, |reported| left.min(reported.requests))
     }
 
-    fn told(&self, budget: Budget) -> Option<Remaining> {
-        self.told.filter(|told| told.budget == budget && told.reset > now())
+    fn reported(&self, budget: Budget) -> Option<Remaining> {
+        self.reported.filter(|reported| reported.budget == budget && reported.reset > now())
     }
 
-    /// Sends one request that the budget has room for, and reads its answer.
+    /// Sends one request that fits the budget, and reads its answer.
     pub(super) fn call<T>(
         &mut self,
         call: &Call,
@@ -244,12 +246,12 @@ impl Service {
     ) -> Result<T, Failure> {
         self.afford(call.budget(), 1)?;
         if call.kind().is_change() {
-            // Until its answer is known, nothing is.
+            // Until the answer arrives, the active rules are unknown.
             self.known.forget().map_err(|error| ledger_failed(self.known.path(), &error))?;
         }
         let adds = call.kind() == CallKind::Add;
         if adds {
-            // Before it is sent: where the answer is lost, or this run is killed, the rules may be there.
+            // Before the request: if the answer is lost or this run is killed, the rules may exist.
             self.known.note_addition(now()).map_err(|error| ledger_failed(self.known.path(), &error))?;
         }
         let entry = match self.ledger.spend(call.budget(), now()) {
@@ -263,25 +265,26 @@ impl Service {
         let entry = entry.map_err(|error| ledger_failed(self.ledger.path(), &error))?;
         let result = self.rules.send(call);
         if adds {
-            // They act so long from now at the latest; failing that, from the time noted before.
+            // The rules act this long after now at the latest. On an error, the time noted before
+            // applies.
             let _ = self.known.note_addition(now());
         }
         let is_counted = result.as_ref().err().is_none_or(RulesError::is_counted);
         let entered = if is_counted { self.ledger.settle(entry, now()) } else { self.ledger.refund(&entry) };
-        // The request was sent, and its answer matters more.
+        // The request was sent, so its answer matters more than this error.
         if let Err(error) = entered {
             complain(&format!("warning: {}", ledger_text(self.ledger.path(), &error)));
         }
         if let Ok(reply) = &result {
             let now = now();
             let limit = reply.rate_limit;
-            let told = limit.remaining.zip(limit.reset).map(|(requests, reset)| Remaining {
+            let reported = limit.remaining.zip(limit.reset).map(|(requests, reset)| Remaining {
                 budget: call.budget(),
                 requests: u32::try_from(requests).unwrap_or(u32::MAX),
-                // By the server's clock so far ahead, and so by this one.
+                // The difference to the server's clock, applied to the local clock.
                 reset: now.saturating_add(reset.saturating_since(reply.date.unwrap_or(now))),
             });
-            self.told = told.or(self.told);
+            self.reported = reported.or(self.reported);
         }
         let answer = result.and_then(|reply| read(call, &reply).map_err(RulesError::Refused));
         answer.map_err(|error| failed(call, &error))
@@ -311,12 +314,12 @@ impl Service {
         }
     }
 
-    /// The rules as the last run knew them, if it left nothing open.
+    /// Returns the rules at the end of the last run, if it finished all its requests.
     pub(super) fn known(&self) -> Option<Vec<Rule>> {
         self.known.read(now())
     }
 
-    /// These are the rules in force now, all of them.
+    /// Stores all active rules.
     pub(super) fn remember(&self, rules: &[Rule]) {
         if !self.ledger.is_kept() {
             return;
@@ -326,18 +329,18 @@ impl Service {
         }
     }
 
-    /// How long until the rules that were added last act, at most `length` after their addition.
+    /// Returns the time until the last added rules act, at most `length` after their addition.
     pub(super) fn unsettled(&self, length: Duration) -> Duration {
         let now = now();
         match self.known.added_at() {
-            // Of a clock that was ahead nothing is known.
+            // If the clock was ahead, the time is unknown.
             Some(at) if at <= now => length.saturating_sub(now.saturating_since(at)),
             Some(_) => length,
             None => Duration::ZERO,
         }
     }
 
-    /// Waits, unless it is interrupted.
+    /// Waits, unless a signal interrupts.
     pub(super) fn wait(&self, length: Duration) -> Result<(), Failure> {
         match self.interrupted.recv_timeout(length) {
             Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -349,7 +352,7 @@ impl Service {
     }
 }
 
-/// What a request came to that has no answer to go on with.
+/// Returns the failure of a request without a usable answer.
 fn failed(call: &Call, error: &RulesError) -> Failure {
     let mut text = with_options(error);
     let mut exit = Exit::Failed;
@@ -378,7 +381,7 @@ fn failed(call: &Call, error: &RulesError) -> Failure {
     Failure::new(exit, text)
 }
 
-/// How long until a server that has had enough takes the next request, if it says so; at most a day is believed.
+/// Returns how long a server with exceeded limits asks to wait, if it does; at most one day.
 fn wait(refusal: &ApiError, now: UnixTime) -> Option<Duration> {
     let is_limit = matches!(refusal.kind, ApiErrorKind::RateLimit | ApiErrorKind::Server);
     refusal.wait(now).filter(|wait| is_limit && !wait.is_zero() && *wait <= RESET_MAX)
@@ -395,35 +398,35 @@ fn ledger_failed(path: &Path, error: &io::Error) -> Failure {
 
 fn ledger_text(path: &Path, error: &io::Error) -> String {
     let path = printable(&path.to_string_lossy());
-    // A limit of the process is met in any directory.
+    // A limit of the process applies to every directory.
     let advice = if is_limit(error) { "" } else { "; name another directory with --state-dir" };
     format!("cannot keep the ledger {path}: {}{advice}", explained(error))
 }
 
-/// Says that a run which changes nothing goes on without its ledger.
+/// Warns that a run without changes continues without its ledger.
 fn not_counted(why: &str) {
     complain(&format!("warning: {why}. What this run sends is not counted"));
 }
 
-/// How to go about a change.
+/// Options of a change.
 #[derive(Debug, clap::Args)]
 pub(super) struct Manner {
-    /// Say what would be sent, and send no change
+    /// Show what would be sent, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Do not ask before sending
+    /// Send without asking for confirmation
     #[arg(long, short)]
     pub(super) yes: bool,
 
-    /// Write JSON, an object a line
+    /// Write JSON, one object per line
     #[arg(long)]
     pub(super) json: bool,
 }
 
 impl Manner {
-    /// Asks at the terminal whether to send, unless that was answered beforehand. Without a terminal nobody can be asked:
-    /// then what is `drastic` is refused, and the rest taken as meant.
+    /// Asks at the terminal for confirmation, unless `--yes` was given. Without a terminal, a
+    /// `drastic` change is refused and others are sent.
     pub(super) fn confirm(&self, service: &Service, question: &str, drastic: bool) -> Result<(), Failure> {
         if self.yes || !(drastic || io::stdin().is_terminal()) {
             return Ok(());
@@ -449,14 +452,14 @@ impl Manner {
     }
 }
 
-/// Checks rules offline, and takes the blanks around them away, which mean nothing. One that is wrong is told, and ends it:
-/// the service would refuse it, and its request be spent.
+/// Checks rules offline, and trims blanks, which have no meaning. An invalid rule is reported and
+/// ends the run, because the service would refuse it and count the request.
 pub(super) fn check_all(mut entries: Vec<Entry>, profile: Profile) -> Result<Vec<Entry>, Failure> {
     let mut invalid = 0;
     for entry in &mut entries {
         entry.value = entry.value.trim().to_owned();
         let verdict = powerstream_rules::check(&entry.value, profile);
-        tell(entry, &verdict.errors);
+        report_errors(entry, &verdict.errors);
         let tag = entry.tag.as_ref().map_or(0, |tag| tag.chars().count());
         if tag > TAG_CHARACTERS_MAX {
             complain(&format!(
@@ -475,14 +478,14 @@ pub(super) fn check_all(mut entries: Vec<Entry>, profile: Profile) -> Result<Vec
     }
 }
 
-/// What the rules have to fit, for a plan.
+/// The limits that a plan must respect.
 pub(super) fn limits(profile: Profile) -> Limits {
     let mut limits = Limits::default();
     limits.rules_max = profile.rules_max();
     limits
 }
 
-/// Rules as a plan takes them.
+/// Returns rules for a plan.
 pub(super) fn wanted(entries: &[Entry]) -> Vec<sync::Rule<'_>> {
     entries
         .iter()
@@ -493,7 +496,7 @@ pub(super) fn wanted(entries: &[Entry]) -> Vec<sync::Rule<'_>> {
         .collect()
 }
 
-/// A plan that cannot be made, told by the places of the rules.
+/// Returns the failure of an impossible plan, with the origins of its rules.
 pub(super) fn no_plan(error: PlanError, entries: &[Entry]) -> Failure {
     let place = |index: usize| &entries[index].place;
     let text = match error {
@@ -508,8 +511,8 @@ pub(super) fn no_plan(error: PlanError, entries: &[Entry]) -> Failure {
     Failure::new(Exit::Failed, format!("{text}; nothing was sent"))
 }
 
-/// The request that deletes rules: by their ids where all have one and that is wanted, by their values otherwise. An id is
-/// digits; a number that was rounded before it came names no rule.
+/// Returns the request that deletes rules: by id if all have one and `by_value` is not set, else by
+/// value. An id consists of digits; a rounded number identifies no rule.
 pub(super) fn deletion<'a>(
     api: RuleApi,
     rules: impl Iterator<Item = &'a Rule>,
@@ -531,7 +534,7 @@ pub(super) fn deletion<'a>(
     call.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }
 
-/// Rules as a request takes them.
+/// Returns rules for a request.
 pub(super) fn new_rules<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<NewRule<'a>> {
     let lend = |entry: &'a Entry| match entry.tag.as_deref().filter(|tag| !tag.is_empty()) {
         Some(tag) => NewRule::tagged(&entry.value, tag),
@@ -544,7 +547,7 @@ pub(super) fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The length of a budget's window, in words.
+/// Returns the length of a budget's window in words.
 pub(super) fn span(budget: Budget) -> String {
     match budget.window.as_secs() / 60 {
         minutes if minutes % 60 == 0 => format!("{} hours", minutes / 60),

@@ -1,4 +1,4 @@
-//! `powerstream rules match`: which rules each Post of a file matches, and why.
+//! `powerstream rules match`: shows which rules each Post of a file matches, and why.
 //!
 //! ```text
 //!   --rule R.. | --rules F --> [ input ] --valid rules--> RuleSet --.
@@ -19,7 +19,7 @@ use powerstream_rules::matcher::{MatchOptions, Phrases, RuleSet, Scratch, Segmen
 use self::matched::Matched;
 use self::posts::{Item, Posts};
 use super::input::{self, Entry, ProfileArg};
-use super::render::{shown, tell, warn_of_too_many};
+use super::render::{report_errors, shown, warn_of_too_many};
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
 use crate::stdout::{Stdout, end_when_closed};
@@ -28,7 +28,7 @@ const NOTES: &str = "\
 The rules must be valid: what the service refuses matches nothing. The file of --rules is that of `rules check --file`.
 
 The Posts: one JSON object a line, as `powerstream stream` writes them, legacy or v2; arrays are taken apart. A line
-that is no JSON is told with its number, and the others are matched all the same. Messages that are no Posts (as
+that is not JSON is reported with its number, and the others are matched. Messages that are no Posts (as
 connection_metadata) and blank lines are passed over.
 
 Texts are matched as readers see them: `AT&amp;T` in a Post is AT&T. Links and profiles are matched as they are.
@@ -45,11 +45,11 @@ Examples:
   powerstream rules match --rule 'gull lang:en' --posts posts.ndjson
   powerstream stream --simulate --max-posts 100 | powerstream rules match --rules rules.toml --json";
 
-/// Say which rules each Post matches, offline
+/// Show which rules each Post matches, offline
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = NOTES)]
 pub(super) struct Args {
-    /// A rule, also one that starts with a dash: --rule='-is:reply gull'
+    /// A rule; required for rules that start with a dash: --rule='-is:reply gull'
     #[arg(
         long = "rule",
         value_name = "RULE",
@@ -66,24 +66,24 @@ pub(super) struct Args {
     #[command(flatten)]
     profile: ProfileArg,
 
-    /// A file of Posts, one JSON object a line; `-` is standard input
+    /// A file of Posts, one JSON object per line; `-` is standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     posts: PathBuf,
 
-    /// How phrases are compared: character by character, or token by token with punctuation as a blank
+    /// How to compare phrases: by characters, or by tokens with punctuation as blanks
     #[arg(long, value_enum, default_value_t = PhrasesArg::Literal)]
     phrases: PhrasesArg,
 
-    /// What a keyword in a script without blanks is compared with: what stands between blanks and punctuation, or any
-    /// part of the text
+    /// What a keyword in a script without blanks is compared with: the text between blanks and
+    /// punctuation, or any part of the text
     #[arg(long, value_enum, default_value_t = SegmentArg::Tokens)]
     segment: SegmentArg,
 
-    /// Write one JSON object a Post
+    /// Write one JSON object per Post
     #[arg(long)]
     json: bool,
 
-    /// Say of each rule why it matches, or why not
+    /// Explain for each rule why it matches, or why not
     #[arg(long)]
     explain: bool,
 }
@@ -100,7 +100,7 @@ enum SegmentArg {
     Substring,
 }
 
-/// What the summary says.
+/// The counts of the summary.
 #[derive(Default)]
 struct Counts {
     posts: u64,
@@ -167,13 +167,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             if args.explain { text + &explain::words(post, &rules, options) } else { text }
         };
         output.write_all(text.as_bytes()).map_err(|error| Failure::output(&error))?;
-        // Whoever writes the Posts one by one sees the answers one by one.
+        // A writer that sends Posts one by one gets the answers one by one.
         if !posts.has_more_at_once() {
             output.flush().map_err(|error| Failure::output(&error))?;
         }
     }
     output.flush().map_err(|error| Failure::output(&error))?;
-    complain(&counts.told());
+    complain(&counts.summary());
     Ok(if counts.bad == 0 { Exit::Done } else { Exit::Failed })
 }
 
@@ -191,7 +191,7 @@ impl Args {
     }
 }
 
-/// Puts the rules into the set; `None` where one is invalid, which was told then.
+/// Adds the rules to the set. `None` if one is invalid, which has been reported.
 fn compile(entries: Vec<Entry>, args: &Args, set: &mut RuleSet) -> Option<Vec<Matched>> {
     let mut rules = Vec::with_capacity(entries.len());
     let mut invalid = 0;
@@ -203,7 +203,7 @@ fn compile(entries: Vec<Entry>, args: &Args, set: &mut RuleSet) -> Option<Vec<Ma
                 rules.push(Matched { entry, rule, key });
             }
             None => {
-                tell(&entry, &verdict.errors);
+                report_errors(&entry, &verdict.errors);
                 invalid += 1;
             }
         }
@@ -217,7 +217,7 @@ fn compile(entries: Vec<Entry>, args: &Args, set: &mut RuleSet) -> Option<Vec<Ma
 }
 
 impl Counts {
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         let plural =
             |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         let mut out = format!("{}, {} matched", plural(self.posts, "Post", "Posts"), self.matched);

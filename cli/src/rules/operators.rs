@@ -1,4 +1,4 @@
-//! `powerstream rules operators`: the table, as a product sees it, or one row of it.
+//! `powerstream rules operators`: the operators of a product, or details of one.
 
 use std::io::{BufWriter, Write};
 
@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Line;
 use crate::stdout::Stdout;
 
-/// List the operators that a product has, or tell about one
+/// List the operators of a product, or show one in detail
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// An operator, by any of its names: from, has:links, keyword
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[command(flatten)]
     profile: ProfileArg,
 
-    /// Write one JSON object an operator
+    /// Write one JSON object per operator
     #[arg(long)]
     json: bool,
 }
@@ -94,7 +94,7 @@ fn named(name: &str, profile: Profile) -> Result<Operator, Failure> {
     let fail = |why: String| Err(Failure::new(Exit::Failed, why));
     let Some(operator) = Operator::ALL.iter().find(|operator| names(operator).any(|known| known == name))
     else {
-        // The check knows what was probably meant, and what an old name was followed by.
+        // The check suggests similar names, and successors of old names.
         let written = if name.contains(':') { format!("gull {name}") } else { format!("gull {name}:x") };
         let help = check(&written, profile).errors.into_iter().find_map(|error| error.help);
         let help = help.unwrap_or_else(|| "see `powerstream rules operators`".to_owned());

@@ -41,7 +41,7 @@ pub(super) fn errors(errors: &[Diagnostic]) -> impl Iterator<Item = Line> {
 }
 
 /// Reports the errors of an entry on standard error, for commands whose output is something else.
-pub(super) fn tell(entry: &Entry, found: &[Diagnostic]) {
+pub(super) fn report_errors(entry: &Entry, found: &[Diagnostic]) {
     let is_colored = is_colored(&io::stderr());
     for error in found {
         complain(&format!("{}: {}", entry.place, error.render(&entry.value, is_colored).trim_end()));

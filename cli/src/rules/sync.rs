@@ -1,11 +1,12 @@
-//! `powerstream rules sync`: the rules in force made those of a file, in the fewest requests.
+//! `powerstream rules sync`: changes the active rules to those of a file, with the fewest requests.
 //!
 //! ```text
-//!   file --> check offline --> list --> plan --> told, afforded, confirmed --> add.. wait delete..
+//!   file --> check offline --> list --> plan --> show, check budget, confirm --> add.. wait delete..
 //! ```
 //!
-//! No plan outlives its run: one that was killed is resumed by the next, which lists again, and waits for the rules that
-//! were added last. When that was, and what was spent, is kept beside the ledger.
+//! A plan is not stored. A run that was killed is resumed by the next run, which lists again and
+//! waits for the rules that were added last. Their time and the spent requests are stored beside
+//! the ledger.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Plan, Request};
 
 use super::input::{self, Entry};
-use super::manage::report::{self, Told};
+use super::manage::report::{self, Outcome};
 use super::manage::{
     Manner, Service, Target, check_all, deletion, limits, new_rules, no_plan, notes, plural, span, wanted,
 };
@@ -24,15 +25,16 @@ use crate::duration;
 use crate::exit::{Exit, Failure, complain};
 use crate::json::Line;
 
-/// Make the rules in force those of a file, in the fewest requests
+/// Change the active rules to those of a file, with the fewest requests
 ///
-/// Every rule is checked offline first; if one is invalid, nothing is sent. Then the rules are listed, a plan is made and
-/// told with its cost, and, once confirmed, carried out: what is new is added before what is old is deleted, so that nothing
-/// goes unmatched that was and shall be matched. A run that was cut is resumed by the next one.
+/// Every rule is checked offline first; if one is invalid, nothing is sent. Then the rules are
+/// listed, and the plan is shown with its cost. After confirmation, new rules are added before old
+/// ones are deleted, so that no Post is missed that both match. An interrupted run is resumed by
+/// the next one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = notes())]
 pub(super) struct Args {
-    /// The file of rules; `-` is standard input. As --file of `rules check` takes it
+    /// The file of rules; `-` is standard input. Same formats as for `rules check --file`
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -42,24 +44,24 @@ pub(super) struct Args {
     #[command(flatten)]
     manner: Manner,
 
-    /// How long new rules take to act: waited for before old ones are deleted [default: 20s]
+    /// Time until new rules act; old rules are deleted after it [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     settle: Option<Duration>,
 
-    /// Start from what the last run knew instead of listing, where it left nothing open and is not a day old: right only
-    /// where nobody else changes these rules
+    /// Start from the rules that the last run knew instead of listing, if it finished and is less
+    /// than a day old; valid only if no other client changes these rules
     #[arg(long)]
     cached: bool,
 
-    /// Let a file without rules delete all that are in force
+    /// Allow a file without rules to delete all active rules
     #[arg(long)]
     allow_empty: bool,
 
-    /// Delete by value: the form that Powerstream's page shows, where it recommends ids
+    /// Delete by value: the format that X's page on Powerstream shows, although X recommends ids
     #[arg(long)]
     by_value: bool,
 
-    /// The product the rules are checked for [default: that of the endpoint]
+    /// The product whose limits apply [default: that of the endpoint]
     #[arg(long, value_name = "NAME")]
     profile: Option<Profile>,
 }
@@ -75,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
              meant; nothing was sent",
         ));
     }
-    // What no rules in force could cure costs no request.
+    // Errors that no list of active rules could fix cost no request.
     sync::plan(&[], &wanted(&entries), limits).map_err(|error| no_plan(error, &entries))?;
 
     let mut service = args.target.open(!args.manner.dry_run)?;
@@ -93,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.manner.dry_run {
         run.tell_each()?;
     }
-    run.tell(&service, &calls, listed)?;
+    run.show(&service, &calls, listed)?;
     let Some(budget) = calls.first().map(Call::budget) else { return run.end(0) };
     if args.manner.dry_run {
         return Ok(Exit::Done);
@@ -104,7 +106,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     run.end(calls.len())
 }
 
-/// The rules in force as a plan takes them.
+/// Returns the active rules for a plan.
 fn there(rules: &[Rule]) -> Vec<sync::Rule<'_>> {
     rules
         .iter()
@@ -115,7 +117,7 @@ fn there(rules: &[Rule]) -> Vec<sync::Rule<'_>> {
         .collect()
 }
 
-/// A plan on its way.
+/// A plan in progress.
 struct Run<'a> {
     args: &'a Args,
     plan: &'a Plan,
@@ -124,7 +126,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The requests of the plan.
+    /// Returns the requests of the plan.
     fn calls(&self) -> Result<Vec<Call>, Failure> {
         let api: RuleApi = self.args.target.api();
         let call = |request: &Request| match request {
@@ -140,7 +142,7 @@ impl Run<'_> {
         self.plan.requests.iter().map(call).collect()
     }
 
-    /// Tells each rule that would be added or deleted, in the order of the plan.
+    /// Writes each rule that would be added or deleted, in the order of the plan.
     fn tell_each(&self) -> Result<(), Failure> {
         for request in &self.plan.requests {
             let (word, sign, indices) = match request {
@@ -165,8 +167,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tells the plan and its cost.
-    fn tell(&self, service: &Service, calls: &[Call], listed: usize) -> Result<(), Failure> {
+    /// Prints the plan and its cost.
+    fn show(&self, service: &Service, calls: &[Call], listed: usize) -> Result<(), Failure> {
         let Plan { unchanged, added, deleted, retagged, deleted_first, .. } = *self.plan;
         let budget = calls.first().map(Call::budget);
         let left = budget.map(|budget| service.left(budget));
@@ -214,7 +216,8 @@ impl Run<'_> {
         let mut known: Vec<Rule> = self.in_force.to_vec();
         for (at, (request, call)) in self.plan.requests.iter().zip(calls).enumerate() {
             if let Request::Delete { .. } = request {
-                // For those of a run before this one too: it may have been cut off right behind them.
+                // Also for rules of an earlier run, which may have been interrupted right after
+                // them.
                 let length = service.unsettled(self.args.settle.unwrap_or(RULE_SETTLES_IN));
                 if !length.is_zero() {
                     complain(&format!(
@@ -227,10 +230,10 @@ impl Run<'_> {
             match request {
                 Request::Add(rules) => {
                     let added = service.call(call, |call, reply| call.added(&reply.lend()))?;
-                    let told = added.fates.iter().map(Told::added).zip(rules).collect::<Vec<_>>();
-                    self.told(told.iter().map(|(told, index)| {
+                    let outcomes = added.fates.iter().map(Outcome::added).zip(rules).collect::<Vec<_>>();
+                    self.write_failures(outcomes.iter().map(|(outcome, index)| {
                         let entry = &self.entries[**index];
-                        (told, entry.value.as_str(), entry.tag.as_deref(), None)
+                        (outcome, entry.value.as_str(), entry.tag.as_deref(), None)
                     }))?;
                     known.extend(added.fates.into_iter().filter_map(|fate| match fate {
                         AddFate::Created(rule) => Some(rule),
@@ -239,10 +242,10 @@ impl Run<'_> {
                 }
                 Request::Delete { rules, .. } => {
                     let deleted = service.call(call, |call, reply| call.deleted(&reply.lend()))?;
-                    let told = deleted.fates.iter().map(Told::deleted).zip(rules).collect::<Vec<_>>();
-                    self.told(told.iter().map(|(told, index)| {
+                    let outcomes = deleted.fates.iter().map(Outcome::deleted).zip(rules).collect::<Vec<_>>();
+                    self.write_failures(outcomes.iter().map(|(outcome, index)| {
                         let rule = &self.in_force[**index];
-                        (told, rule.value.as_str(), rule.tag.as_deref(), rule.id.as_deref())
+                        (outcome, rule.value.as_str(), rule.tag.as_deref(), rule.id.as_deref())
                     }))?;
                     let gone = rules.iter().map(|index| &self.in_force[*index]).collect::<Vec<_>>();
                     known.retain(|rule| !gone.contains(&rule));
@@ -254,15 +257,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tells what a request did with each rule, where that is not what was asked: then the plan is of no use any more.
-    fn told<'t>(
+    /// Writes the outcome of rules that did not change as requested. The plan is invalid then.
+    fn write_failures<'t>(
         &self,
-        fates: impl Iterator<Item = (&'t Told, &'t str, Option<&'t str>, Option<&'t str>)>,
+        fates: impl Iterator<Item = (&'t Outcome, &'t str, Option<&'t str>, Option<&'t str>)>,
     ) -> Result<(), Failure> {
         let mut undone = 0;
-        for (told, value, tag, id) in fates.filter(|(told, ..)| !told.is_done) {
+        for (outcome, value, tag, id) in fates.filter(|(outcome, ..)| !outcome.is_done) {
             undone += 1;
-            report::write(&told.line(Some(value), tag, id, self.args.manner.json))?;
+            report::write(&outcome.line(Some(value), tag, id, self.args.manner.json))?;
         }
         match undone {
             0 => Ok(()),

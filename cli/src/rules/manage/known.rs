@@ -1,8 +1,8 @@
-//! The rules as they were last known to be, so that a sync can start without a list where the user says it may; and when
-//! some were added last, so that none that they replace is deleted before they act.
+//! The last known rules, so that a sync can skip the list if the user allows it, and the time when
+//! rules were added last, so that no replaced rule is deleted before its successor acts.
 //!
-//! What is known of the rules is taken away before any change is sent and written again when its answer is known: what is there was true when it was
-//! written, and a run that was killed leaves nothing.
+//! The rules are removed from the file before a change is sent, and written again after its answer.
+//! So the file is true when it exists, and a run that was killed leaves none.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::ledger::replace;
 
-/// What is older is not believed.
+/// Older content is ignored.
 const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where they are kept.
+/// The path of the file.
 #[derive(Debug)]
 pub(super) struct Known(PathBuf);
 
@@ -30,7 +30,7 @@ impl Known {
         &self.0
     }
 
-    /// The rules, if they are known and not too old at `now`.
+    /// Returns the rules, if they are known and recent at `now`.
     pub(super) fn read(&self, now: UnixTime) -> Option<Vec<Rule>> {
         let content: Value = serde_json::from_slice(&fs::read(&self.0).ok()?).ok()?;
         let at = UnixTime::from_millis(content.get("at")?.as_u64()?);
@@ -50,12 +50,12 @@ impl Known {
         replace(&self.0, content.to_string().as_bytes())
     }
 
-    /// Rules are being added: they act some time later.
+    /// Notes that rules are being added. They act some time later.
     pub(super) fn note_addition(&self, now: UnixTime) -> io::Result<()> {
         replace(&self.addition(), now.as_millis().to_string().as_bytes())
     }
 
-    /// When rules were added last.
+    /// Returns when rules were added last.
     pub(super) fn added_at(&self) -> Option<UnixTime> {
         let text = fs::read_to_string(self.addition()).ok()?;
         text.trim().parse().ok().map(UnixTime::from_millis)
@@ -89,7 +89,7 @@ mod tests {
         ];
         known.write(&rules, at(0)).unwrap();
         assert_eq!(known.read(at(86_400)), Some(rules));
-        // Too old; or written by a clock that was ahead.
+        // Too old, or written by a clock that was ahead.
         assert_eq!(known.read(at(86_401)), None);
         assert_eq!(known.read(UnixTime::from_seconds(1_799_999_999)), None);
         known.forget().unwrap();

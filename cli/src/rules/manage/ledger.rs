@@ -1,11 +1,13 @@
-//! What was spent of the service's budgets, kept between runs: Powerstream takes 50 requests about rules in 24 hours, and
-//! does not say how many are left.
+//! The requests that count against the service's budgets, stored between runs. Powerstream allows
+//! 50 rule requests in 24 hours, and does not report how many are left.
 //!
-//! One file an app at a service, in the user's state directory, replaced whole at each change; its name is a hash of
-//! origin, endpoint and token, from which none of them can be found. A lock beside it is held for a whole run, so that two
-//! runs neither spend the same request nor work on the same rules at once; it ends with the process, however that ends.
+//! There is one file per app and service, in the user's state directory. It is replaced atomically.
+//! Its name is a hash of origin, endpoint and token, which cannot be recovered from it. A lock file
+//! beside it is held for the whole run, so that two runs neither spend the same request nor change
+//! the same rules at once. The lock ends with the process.
 //!
-//! A request is entered before it is sent and taken out only if nothing of it was: a run that is killed has spent it.
+//! A request is entered before it is sent, and removed only if nothing of it was sent. A run that
+//! is killed has spent it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -17,17 +19,17 @@ use powerstream_core::time::UnixTime;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Whose ledger: one app at one service.
+/// The key of a ledger: one app at one service.
 pub(super) struct Key<'a> {
-    /// The origin and the host asked for there.
+    /// The origin and the Host field.
     pub(super) service: &'a str,
     pub(super) api: RuleApi,
-    /// The secret, which no more than a part of a hash remains of.
+    /// The token. Only a part of its hash is stored.
     pub(super) token: &'a [u8],
 }
 
 impl Key<'_> {
-    /// What the file names it.
+    /// The name in the file.
     fn service_name(&self) -> String {
         format!("{}{}", self.service, self.api.path())
     }
@@ -35,7 +37,7 @@ impl Key<'_> {
     /// 32 hexadecimal digits.
     fn name(&self) -> String {
         let mut hash = Sha256::new();
-        // Each part behind its length, so that no two keys run together.
+        // Each part follows its length, so that different keys have different inputs.
         for part in [
             b"powerstream rules ledger".as_slice(),
             self.service.as_bytes(),
@@ -53,10 +55,10 @@ impl Key<'_> {
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,
-    /// When each request was sent, in milliseconds, by the budget it counts against; oldest first.
+    /// When each request was sent, in milliseconds, by budget; oldest first.
     spent: BTreeMap<String, Vec<u64>>,
     service: String,
-    /// Held, not read. `None`: nothing is written.
+    /// The lock file. `None`: nothing is written.
     lock: Option<File>,
 }
 
@@ -68,17 +70,18 @@ pub(super) struct Entry {
     at: u64,
 }
 
-/// What is left of a budget.
+/// The remaining requests of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) requests: u32,
-    /// When there will be one more; `None` where all are left.
+    /// When the next request is free; `None` if all are free.
     pub(super) next: Option<UnixTime>,
 }
 
 impl Ledger {
-    /// Opens the ledger of `key` in `directory`, which is made if it is not there. Waits for a run that has it, after
-    /// having called `waiting`. One that cannot be read is begun anew; why is told to `warn`.
+    /// Opens the ledger of `key` in `directory`, which is created if needed. If another run holds
+    /// the lock, calls `waiting` and waits. An unreadable ledger is replaced; the reason is passed
+    /// to `warn`.
     pub(super) fn open(
         directory: &Path,
         key: &Key<'_>,
@@ -115,40 +118,39 @@ impl Ledger {
         Ok(Self { path, spent, service: key.service_name(), lock: Some(lock) })
     }
 
-    /// The ledger of `key` in `directory` where it cannot be kept: what it says is read if it can be, and nothing is
-    /// written.
+    /// Opens the ledger of `key` in `directory` for reading only. Nothing is written.
     pub(super) fn unkept(directory: &Path, key: &Key<'_>) -> Self {
         let path = directory.join(format!("rules-{}.json", key.name()));
         let spent = fs::read(&path).ok().and_then(|bytes| read(&bytes)).unwrap_or_default();
         Self { path, spent, service: key.service_name(), lock: None }
     }
 
-    /// Writes nothing from here on.
+    /// Stops writing.
     pub(super) fn give_up(&mut self) {
         self.lock = None;
     }
 
-    /// Whether it is written.
+    /// Returns true if changes are written.
     pub(super) const fn is_kept(&self) -> bool {
         self.lock.is_some()
     }
 
-    /// Where it lies.
+    /// Returns the path of the ledger.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the rules of the same app are kept, as they were last known.
+    /// Returns the path of the last known rules of the same app.
     pub(super) fn known(&self) -> PathBuf {
         self.path.with_extension("known.json")
     }
 
-    /// What is left of `budget` at `now`.
+    /// Returns what is left of `budget` at `now`.
     pub(super) fn left(&self, budget: Budget, now: UnixTime) -> Left {
         let spent = self.in_window(budget, now);
         let used = u32::try_from(spent.len()).unwrap_or(u32::MAX);
         let requests = budget.requests.saturating_sub(used);
-        // Over the budget, so many have to be forgotten first.
+        // Above the budget, this many entries must expire first.
         let first = used.saturating_sub(budget.requests) as usize;
         Left {
             requests,
@@ -156,7 +158,8 @@ impl Ledger {
         }
     }
 
-    /// When `count` requests of `budget` will be left, if no more are spent; `None` for more than the budget has.
+    /// Returns when `count` requests of `budget` will be free, if no more are spent. `None` for
+    /// more than the budget.
     pub(super) fn free_at(&self, budget: Budget, count: u32, now: UnixTime) -> Option<UnixTime> {
         if count > budget.requests {
             return None;
@@ -169,7 +172,7 @@ impl Ledger {
         }
     }
 
-    /// Enters a request that is about to be sent. On an error it is not entered.
+    /// Enters a request before it is sent. On an error it is not entered.
     pub(super) fn spend(&mut self, budget: Budget, now: UnixTime) -> io::Result<Entry> {
         let kept = self.in_window(budget, now);
         let spent = self.spent.entry(budget.name.to_owned()).or_default();
@@ -185,14 +188,15 @@ impl Ledger {
         }
     }
 
-    /// The request was answered, or given up, at `now`: the service may have counted it as late as that.
+    /// Moves the request to `now`, when it was answered or given up: the service may have counted
+    /// it that late.
     pub(super) fn settle(&mut self, entry: Entry, now: UnixTime) -> io::Result<()> {
         self.take_out(&entry);
         self.spent.entry(entry.budget.to_owned()).or_default().push(now.as_millis());
         self.write()
     }
 
-    /// Nothing of the request was sent.
+    /// Removes a request of which nothing was sent.
     pub(super) fn refund(&mut self, entry: &Entry) -> io::Result<()> {
         self.take_out(entry);
         self.write()
@@ -206,7 +210,8 @@ impl Ledger {
         }
     }
 
-    /// What counts at `now`. A time that is yet to come was written by a clock that was wrong, and counts from now on.
+    /// Returns what counts at `now`. A time in the future was written by a wrong clock, and counts
+    /// from now on.
     fn in_window(&self, budget: Budget, now: UnixTime) -> Vec<u64> {
         let spent = self.spent.get(budget.name).map_or(&[][..], Vec::as_slice);
         let start = now.saturating_sub(budget.window).as_millis();
@@ -235,7 +240,7 @@ fn read(bytes: &[u8]) -> Option<BTreeMap<String, Vec<u64>>> {
     budgets.iter().map(|(name, spent)| Some((name.clone(), times(spent)?))).collect()
 }
 
-/// Replaces a file whole, or not at all, for the user's eyes only.
+/// Replaces a file atomically, readable by the user only.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
@@ -308,7 +313,7 @@ mod tests {
     fn counts_a_request_from_its_send_until_a_day_after_its_answer() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = open(directory.path());
-        // Killed while it was under way.
+        // Killed while the request was in flight.
         let _ = ledger.spend(budget(), at(0)).unwrap();
         drop(ledger);
         let mut ledger = open(directory.path());
@@ -337,7 +342,7 @@ mod tests {
         let names = [key("https://api.x.com").name(), other.name()].into_iter().chain(ports);
         assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 4);
 
-        // Nothing of the token is in what is kept.
+        // The files contain nothing of the token.
         for file in fs::read_dir(directory.path()).unwrap() {
             let file = file.unwrap();
             let name = file.file_name().into_string().unwrap();
@@ -357,10 +362,10 @@ mod tests {
             let path = ledger.path().to_owned();
             drop(ledger);
             fs::write(&path, broken).unwrap();
-            let mut told = String::new();
+            let mut reason = String::new();
             let ledger =
-                Ledger::open(directory.path(), &key("https://api.x.com"), || {}, |why| told = why).unwrap();
-            assert!(told.contains("begun anew") && told.contains("rules-"), "{told}");
+                Ledger::open(directory.path(), &key("https://api.x.com"), || {}, |why| reason = why).unwrap();
+            assert!(reason.contains("begun anew") && reason.contains("rules-"), "{reason}");
             assert_eq!(ledger.left(budget(), at(0)).requests, 50);
         }
     }

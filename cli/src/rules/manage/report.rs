@@ -1,4 +1,4 @@
-//! What became of each rule, as people and programs read it.
+//! The outcome of each rule, for people and programs.
 
 use std::io::Write;
 
@@ -9,7 +9,8 @@ use crate::json::Line;
 use crate::rules::render::{printable, shown};
 use crate::stdout::Stdout;
 
-/// Writes lines to standard output, each at once, so that what was done is told even if what follows fails.
+/// Writes lines to standard output immediately, so that finished changes are shown even if a later
+/// one fails.
 pub(in crate::rules) fn write(line: &str) -> Result<(), Failure> {
     Stdout.write_all(line.as_bytes()).map_err(|error| Failure::output(&error))
 }
@@ -30,38 +31,38 @@ pub(in crate::rules) fn rule(rule: &Rule, json: bool) -> String {
     line + "\n"
 }
 
-/// What became of a rule: a word for programs, its id, and what the service says.
-pub(in crate::rules) struct Told {
+/// The outcome of a rule: a word for programs, its id, and the service's message.
+pub(in crate::rules) struct Outcome {
     word: &'static str,
     id: Option<String>,
     message: Option<String>,
-    /// Whether the rule is now as it was asked to be.
+    /// True if the rule is now as requested.
     pub(in crate::rules) is_done: bool,
 }
 
-impl Told {
+impl Outcome {
     pub(in crate::rules) fn added(fate: &AddFate) -> Self {
-        let told = |word, id: Option<&String>, message: Option<String>, is_done| Self {
+        let outcome = |word, id: Option<&String>, message: Option<String>, is_done| Self {
             word,
             id: id.cloned(),
             message,
             is_done,
         };
         match fate {
-            AddFate::Created(rule) => told("created", rule.id.as_ref(), None, true),
-            AddFate::Duplicate { id } => told("duplicate", id.as_ref(), None, false),
-            AddFate::Invalid { messages } => told("invalid", None, Some(messages.join("\n")), false),
-            AddFate::NotCreated { message } => told("not_created", None, message.clone(), false),
-            _ => told("unknown", None, None, false),
+            AddFate::Created(rule) => outcome("created", rule.id.as_ref(), None, true),
+            AddFate::Duplicate { id } => outcome("duplicate", id.as_ref(), None, false),
+            AddFate::Invalid { messages } => outcome("invalid", None, Some(messages.join("\n")), false),
+            AddFate::NotCreated { message } => outcome("not_created", None, message.clone(), false),
+            _ => outcome("unknown", None, None, false),
         }
     }
 
     pub(in crate::rules) fn deleted(fate: &DeleteFate) -> Self {
-        let told = |word, message, is_done| Self { word, id: None, message, is_done };
+        let outcome = |word, message, is_done| Self { word, id: None, message, is_done };
         match fate {
-            DeleteFate::Deleted => told("deleted", None, true),
-            DeleteFate::NotDeleted { message } => told("not_deleted", message.clone(), false),
-            _ => told("unknown", None, false),
+            DeleteFate::Deleted => outcome("deleted", None, true),
+            DeleteFate::NotDeleted { message } => outcome("not_deleted", message.clone(), false),
+            _ => outcome("unknown", None, false),
         }
     }
 
@@ -69,7 +70,7 @@ impl Told {
         self.word == "duplicate"
     }
 
-    /// The line that tells it.
+    /// Returns the line for it.
     pub(in crate::rules) fn line(
         &self,
         value: Option<&str>,

@@ -1,4 +1,4 @@
-//! Why rules match a Post, or why not: for programs and for people.
+//! Explains why rules match a Post or not, for programs and for people.
 
 use powerstream_rules::matcher::{Evidence, Leaf, MatchOptions, PostRole, Truth, evidence};
 use powerstream_rules::{NodeId, NodeKind, Rule};
@@ -34,7 +34,7 @@ pub(super) fn line(line: Line, post: &[u8], rules: &[Matched], options: MatchOpt
     line.objects("rules", rules)
 }
 
-/// The evidence of every rule, line by line.
+/// Writes the evidence of every rule, line by line.
 pub(super) fn words(post: &[u8], rules: &[Matched], options: MatchOptions) -> String {
     let mut out = String::new();
     for rule in rules {
@@ -42,7 +42,7 @@ pub(super) fn words(post: &[u8], rules: &[Matched], options: MatchOptions) -> St
         let verdict = match value {
             Truth::True => "matches",
             Truth::False => "does not match",
-            Truth::Unknown => "cannot be told",
+            Truth::Unknown => "unknown",
         };
         out += &format!("  {}: {verdict}\n", shown(&rule.entry.value));
         for leaf in &leaves {
@@ -83,16 +83,17 @@ fn found(leaf: &Leaf) -> String {
     out
 }
 
-/// What a leaf would have to be: what it is not. One that cannot be told has to be what its dashes ask for.
+/// Returns the value that a leaf would need: the opposite of its value. An unknown leaf needs what
+/// its negations require.
 fn wanted(leaf: &Leaf, rule: &Rule) -> bool {
     known(leaf.value).map_or_else(|| !is_negated(leaf.node, rule), |value| !value)
 }
 
-/// Whether a node stands under an odd number of dashes.
+/// Returns true if a node is under an odd number of negations.
 fn is_negated(node: NodeId, rule: &Rule) -> bool {
     let mut at = node.index();
     let mut negated = false;
-    // Parents come behind their children.
+    // Parents follow their children.
     for (index, parent) in rule.nodes().iter().enumerate().skip(at + 1) {
         if parent.kind.children().iter().any(|child| child.index() == at) {
             negated ^= matches!(parent.kind, NodeKind::Not(_));
@@ -110,7 +111,7 @@ const fn known(value: Truth) -> Option<bool> {
     }
 }
 
-/// Which Post, in a word.
+/// Returns a short name of the Post.
 const fn place(source: PostRole) -> &'static str {
     match source {
         PostRole::Own => "own",

@@ -1,4 +1,4 @@
-//! The Posts of a file, one after the other, whatever else is between them.
+//! The Posts of a file in order, skipping everything else.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
@@ -10,28 +10,28 @@ use crate::exit::{Exit, Failure};
 use crate::file::Input;
 use crate::system::explained;
 
-/// The longest line that is read: sixteen times the longest message of a stream.
+/// The length limit of a line: sixteen times the longest message of a stream.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// What stands in the input.
+/// An item of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item<'a> {
     /// A Post.
     Post(&'a [u8]),
-    /// A message that is none.
+    /// A message that is not a Post.
     Other,
-    /// A line that cannot be read: where, and why.
+    /// An unreadable line: its position and the reason.
     Bad(String),
 }
 
 /// Reads Posts.
 pub(super) struct Posts {
     reader: BufReader<Box<dyn Read>>,
-    /// As errors name it.
+    /// The name in errors.
     name: String,
     line: Vec<u8>,
     number: u64,
-    /// The messages of the line that are still to come, last first.
+    /// The remaining messages of the line, in reverse.
     messages: Vec<Range<usize>>,
 }
 
@@ -46,7 +46,7 @@ impl Posts {
         Self { reader: BufReader::new(input), name, line: Vec::new(), number: 0, messages: Vec::new() }
     }
 
-    /// Whether more was read already.
+    /// Returns true if more input is buffered.
     pub(super) fn has_more_at_once(&self) -> bool {
         !self.messages.is_empty() || !self.reader.buffer().is_empty()
     }
@@ -87,7 +87,7 @@ impl Posts {
         Item::Bad(format!("{}:{}: the line {why}", self.name, self.number))
     }
 
-    /// Finds the messages of a line that is JSON; false if there is none in it.
+    /// Finds the messages of a JSON line. Returns false if there are none.
     fn divide(&mut self) -> bool {
         if classify(&self.line).kind != Kind::Array {
             self.messages.push(0..self.line.len());
@@ -102,10 +102,10 @@ impl Posts {
         !self.messages.is_empty()
     }
 
-    /// Reads a line, without its end; `Some(false)`: too long, and passed over.
+    /// Reads a line without its end. `Some(false)`: the line was too long, and was skipped.
     fn read_line(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
-        // One more than allowed, and the CR LF.
+        // The limit, one more byte, and the CR LF.
         let limit = LINE_BYTES_MAX as u64 + 3;
         if self.reader.by_ref().take(limit).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);

@@ -1,6 +1,6 @@
-//! `--body`: the content octets, every one that came before a fault, and nothing else.
+//! `--body`: the bytes of the content, up to the first error, and nothing else.
 //!
-//! The framer stands aside here: it would hold back a message that is not whole.
+//! The framer is not used, because it would hold back an incomplete message.
 
 use std::io::{self, Write};
 
@@ -12,19 +12,19 @@ use super::mode::Mode;
 
 enum Phase {
     Head(HeadDecoder),
-    /// With the octets of the head.
+    /// With the length of the head in bytes.
     Body(Body, u64),
-    /// Behind the body's end: whatever comes belongs to no response.
+    /// After the end of the body. Further bytes belong to no response.
     Complete,
 }
 
-pub(super) struct ByteCounts {
+pub(super) struct BodyBytes {
     phase: Phase,
     head: Vec<u8>,
     trail: Trail,
 }
 
-impl ByteCounts {
+impl BodyBytes {
     pub(super) fn new() -> Self {
         let limits = HeadLimits::default();
         Self {
@@ -35,7 +35,7 @@ impl ByteCounts {
     }
 }
 
-impl Mode for ByteCounts {
+impl Mode for BodyBytes {
     fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<TransportError>> {
         let mut at = 0;
         if let Phase::Head(decoder) = &mut self.phase {
@@ -43,8 +43,8 @@ impl Mode for ByteCounts {
                 (_, Ok(None)) => at = input.len(),
                 (consumed, Ok(Some(head))) => {
                     at = consumed;
-                    let octets = self.trail.offset + consumed as u64;
-                    self.phase = Phase::Body(Body::new(head.framing, ChunkLimits::default()), octets);
+                    let bytes = self.trail.offset + consumed as u64;
+                    self.phase = Phase::Body(Body::new(head.framing, ChunkLimits::default()), bytes);
                 }
                 (_, Err(error)) => {
                     let offset = self.trail.offset + error.at as u64;
@@ -57,7 +57,7 @@ impl Mode for ByteCounts {
                 }
             }
         }
-        // Also without input: a body of nothing ends right behind its head.
+        // Also without input: an empty body ends right after its head.
         while let Phase::Body(body, head) = &mut self.phase {
             match body.decode(&input[at..]) {
                 Ok(ChunkSpan::Data(range)) => {
