@@ -146,8 +146,8 @@ impl Trail {
         self.last.drain(..self.last.len().saturating_sub(SEEN_BYTES_MAX));
     }
 
-    /// Returns the fault at `offset` in the response, whose head has `head` bytes. The offending byte
-    /// is in `input`, which comes next.
+    /// Returns the error at `offset` in the response, whose head has `head` bytes. The wrong byte is
+    /// in `input`, which comes next.
     pub(super) fn fault(
         &self,
         kind: ConnectionErrorKind,
