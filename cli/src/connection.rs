@@ -2,6 +2,7 @@
 
 pub(crate) mod named;
 mod proxy;
+mod target;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use powerstream_tls::TlsConfig;
 use zeroize::Zeroizing;
 
 use self::named::Named;
+pub(crate) use self::target::Target;
 use crate::exit::{Exit, Failure};
 use crate::{duration, file, token};
 

@@ -133,7 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     log::write(totals.into_bytes());
     match (failed, ended) {
         (Some(failure), _) => Err(failure),
-        (None, Ended::GaveUp(cause)) => Err(gave_up(&cause)),
+        (None, Ended::GaveUp { target, reason }) => Err(gave_up(&target, &reason)),
         (None, Ended::Refused) => Err(Failure::new(Exit::Failed, queue_full(args))),
         (None, Ended::AsAsked) if fates.unwritten.posts > 0 => {
             Err(Failure::new(Exit::Failed, not_written(&fates)))
@@ -274,7 +274,7 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
     args.connection.trust()
 }
 
-fn gave_up(reason: &DisconnectReason) -> Failure {
+fn gave_up(target: &str, reason: &DisconnectReason) -> Failure {
     let exit = match reason {
         DisconnectReason::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorised,
         _ => Exit::Failed,
@@ -282,8 +282,8 @@ fn gave_up(reason: &DisconnectReason) -> Failure {
     match reason {
         // The full message, with the server's own words, was logged just before.
         DisconnectReason::Refused(refusal) => {
-            Failure::new(exit, format!("gave up: the server refused (status {})", refusal.status))
+            Failure::new(exit, format!("gave up on {target}: the server refused (status {})", refusal.status))
         }
-        _ => Failure::new(exit, format!("gave up: {}", with_options(reason))),
+        _ => Failure::new(exit, format!("gave up on {target}: {}", with_options(reason))),
     }
 }

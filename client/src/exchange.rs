@@ -47,6 +47,7 @@ where
             },
             ExchangeStep::Close => {
                 ready!(io.poll_close(cx));
+                exchange.set_peer_addr(io.peer_addr());
                 exchange.handle_closed();
             }
             ExchangeStep::Done => return Poll::Ready(()),

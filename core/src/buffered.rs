@@ -5,6 +5,7 @@
 //! measurements, because they leave the L1 cache; a TLS record is not larger either.
 
 use core::fmt;
+use core::net::SocketAddr;
 
 use crate::session::{ScannedSessionEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, UnixTime};
@@ -166,6 +167,11 @@ where
     /// Reports that the wall clock reads `unix` at `now`. See [`Session::set_wall_clock`].
     pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
         self.session.set_wall_clock(now, unix);
+    }
+
+    /// Reports the address that the transport connected to or tried. See [`Session::set_peer_addr`].
+    pub fn set_peer_addr(&mut self, address: Option<SocketAddr>) {
+        self.session.set_peer_addr(address);
     }
 
     /// Ends the stream; input in the buffer is still delivered. See [`Session::shutdown`].

@@ -7,6 +7,7 @@
 //!
 //! This module is not covered by semantic versioning until two external adapters use it.
 
+use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;
@@ -36,6 +37,12 @@ pub trait Io {
     /// after each read. See [`Session::handle_backlog`](crate::session::Session::handle_backlog).
     fn has_backlog(&self) -> bool {
         false
+    }
+
+    /// Returns the address of the server or proxy that the current or last attempt connected to, or
+    /// tried. `None` if the attempt has not got that far, or if there is no address.
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
     }
 
     /// Resolves and connects. A call during an attempt continues that attempt.
@@ -118,6 +125,7 @@ where
             Step::Connect { until } => match ready!(io.poll_connect(cx, until)) {
                 Ok(Some(())) => {
                     buffered.set_wall_clock(io.now(), io.unix_now());
+                    buffered.set_peer_addr(io.peer_addr());
                     buffered.handle_connected(io.now());
                 }
                 Ok(None) => buffered.handle_timeout(io.now()),
@@ -129,6 +137,7 @@ where
             }
             Step::Close => {
                 ready!(io.poll_close(cx));
+                buffered.set_peer_addr(io.peer_addr());
                 buffered.handle_closed(io.now());
             }
         }
@@ -229,12 +238,18 @@ where
 #[cfg(test)]
 mod tests {
     use core::cell::Cell;
+    use core::net::{Ipv4Addr, SocketAddrV4};
     use core::task::Waker;
     use std::vec;
+    use std::vec::Vec;
 
     use super::*;
     use crate::http::origin::Origin;
     use crate::session::{Session, SessionConfig};
+    use crate::transport_error::TransportErrorKind;
+
+    const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
+    const FAULT: TransportError = TransportError::new(TransportErrorKind::Reset);
 
     /// Delivers a head at once and a message every 10 s, one per read. At second `backlog_at`, it
     /// reports more waiting input.
@@ -254,6 +269,10 @@ mod tests {
 
         fn has_backlog(&self) -> bool {
             self.seconds.get() == self.backlog_at
+        }
+
+        fn peer_addr(&self) -> Option<SocketAddr> {
+            Some(ADDRESS)
         }
 
         fn poll_connect(
@@ -297,19 +316,38 @@ mod tests {
         }
     }
 
-    /// Returns the time until which the stream is covered after seven reads. The first three show
-    /// its pace.
-    fn covered(backlog_at: u64) -> UnixTime {
+    fn driver(backlog_at: u64) -> Driver<Vec<u8>, Vec<u8>, Every10s> {
         let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
         let storage = vec![0; config.storage_bytes()];
         let session = Session::new(storage, &config, 1, Instant::ZERO, UnixTime::default()).unwrap();
         let io = Every10s { seconds: Cell::new(0), backlog_at };
-        let mut driven = Driver::new(Buffered::new(session, vec![0; 1_000]), io);
+        Driver::new(Buffered::new(session, vec![0; 1_000]), io)
+    }
+
+    /// Returns the time until which the stream is covered after seven reads. The first three show
+    /// its pace.
+    fn covered(backlog_at: u64) -> UnixTime {
+        let mut driven = driver(backlog_at);
         let mut cx = Context::from_waker(Waker::noop());
         while driven.io().seconds.get() < 70 {
             assert!(matches!(driven.poll_next(&mut cx), Poll::Ready(Some(_))));
         }
         driven.buffered().session().covered_until().unwrap()
+    }
+
+    #[test]
+    fn events_name_the_address_of_the_transport() {
+        let mut driven = driver(0);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(SessionEvent::Connected(connected))) = driven.poll_next(&mut cx) else {
+            panic!("expected the head");
+        };
+        assert_eq!(connected.peer_addr, Some(ADDRESS));
+        driven.buffered.handle_transport_error(FAULT, Instant::from_nanos(20_000_000_000));
+        let Poll::Ready(Some(SessionEvent::Disconnected(disconnected))) = driven.poll_next(&mut cx) else {
+            panic!("expected the end");
+        };
+        assert_eq!(disconnected.peer_addr, Some(ADDRESS));
     }
 
     #[test]

@@ -175,6 +175,7 @@ pub enum TlsError {
     /// certificate that is not configured as a CA is one case.
     CertificateIssuer,
     /// A signature does not verify. Usually the configured CA has the right name and another key.
+    /// An RSA key of less than 2,048 bits is another case.
     CertificateSignature,
     /// The server's own certificate is a CA certificate, and so must not identify a server (RFC
     /// 5280, section 4.2.1.9). `openssl req -x509` makes such certificates by default.
@@ -225,8 +226,9 @@ impl TlsError {
                 "the server's certificate is signed by an unknown authority; pass the CA with `TlsConfig::with_ca_pem`"
             }
             Self::CertificateSignature => {
-                "a signature of the server's certificate is invalid: the trusted CA of that name has another key; \
-                 pass the CA's current certificate with `TlsConfig::with_ca_pem`"
+                "a signature of the server's certificate is invalid: the trusted CA of that name has another \
+                 key, or an RSA key is shorter than 2,048 bits; pass the CA's current certificate with \
+                 `TlsConfig::with_ca_pem`, or issue a certificate with a longer key"
             }
             Self::CertificateIsCa => {
                 "the server's own certificate is a CA certificate (CA:TRUE); \

@@ -1,5 +1,6 @@
 //! A transport that is plain or TLS, chosen at run time.
 
+use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
@@ -79,6 +80,10 @@ impl<I: Io> Io for MaybeTls<I> {
 
     fn has_backlog(&self) -> bool {
         either!(self, io => io.has_backlog())
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        either!(self, io => io.peer_addr())
     }
 
     fn poll_connect(

@@ -1,5 +1,6 @@
 //! TLS over any transport that implements [`Io`].
 
+use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
@@ -104,6 +105,10 @@ impl<I: Io> Io for Tls<I> {
 
     fn has_backlog(&self) -> bool {
         self.machine.as_ref().is_some_and(|machine| machine.has_backlog()) || self.inner.has_backlog()
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.inner.peer_addr()
     }
 
     fn poll_connect(

@@ -24,6 +24,7 @@ use powerstream_client::config::Config;
 use powerstream_client::rule_api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
 use powerstream_client::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
+use powerstream_core::http::{ExchangeErrorKind, RequestSent};
 use powerstream_core::session::RESET_MAX;
 use powerstream_core::time::UnixTime;
 use powerstream_rules::Profile;
@@ -116,6 +117,7 @@ impl Target {
         }
         let rules = client.rules().map_err(|error| cannot_open(&error))?;
 
+        let target = connection::Target::new(&config, self.connection.host.as_deref());
         let origin = config.origin();
         let host = self.connection.host.as_deref().unwrap_or("-");
         let service = format!("{:?} {} {host}", origin.scheme(), origin.authority());
@@ -137,7 +139,7 @@ impl Target {
             let _ = sender.send(());
         })?;
         let known = Known::at(ledger.known());
-        Ok(Service { rules, ledger, known, reported: None, interrupted, asking, changes })
+        Ok(Service { rules, target, ledger, known, reported: None, interrupted, asking, changes })
     }
 
     fn ledger(&self, key: &Key<'_>, changes: bool) -> Result<Ledger, Failure> {
@@ -173,6 +175,7 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Service {
     rules: RuleClient,
+    target: connection::Target,
     ledger: Ledger,
     known: Known,
     reported: Option<Remaining>,
@@ -287,7 +290,7 @@ impl Service {
             self.reported = reported.or(self.reported);
         }
         let answer = result.and_then(|reply| read(call, &reply).map_err(RulesError::Refused));
-        answer.map_err(|error| failed(call, &error))
+        answer.map_err(|error| failed(call, &self.target, &error))
     }
 
     /// Lists all rules.
@@ -353,8 +356,14 @@ impl Service {
 }
 
 /// Returns the failure of a request without a usable answer.
-fn failed(call: &Call, error: &RulesError) -> Failure {
+fn failed(call: &Call, target: &connection::Target, error: &RulesError) -> Failure {
     let mut text = with_options(error);
+    if let RulesError::Exchange(error) = error
+        && error.kind != ExchangeErrorKind::Stopped
+    {
+        let what = if error.sent == RequestSent::Nothing { "could not connect to" } else { "no answer from" };
+        text = format!("{what} {}: {text}", target.text(error.peer_addr));
+    }
     let mut exit = Exit::Failed;
     if let RulesError::Refused(refusal) = error {
         if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {

@@ -1,10 +1,9 @@
 //! The connections of a stream, and the configuration of each.
 
 use powerstream_client::config::{Config, Token};
-use powerstream_core::http::Scheme;
 
 use super::arguments::Args;
-use crate::connection::build;
+use crate::connection::{Target, build};
 use crate::exit::{Exit, Failure};
 
 /// A requested connection.
@@ -21,20 +20,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns its name and target for messages. Origins and host names are checked to need no
-    /// escaping.
-    pub(super) fn names(&self, args: &Args) -> (String, String) {
-        let origin = self.config.origin();
-        let scheme = match origin.scheme() {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
-        let (authority, endpoint) = (origin.authority(), self.config.endpoint().name);
-        let target = match &args.connection.host {
-            Some(host) => format!("{scheme}://{authority} (as {host}), {endpoint}"),
-            None => format!("{scheme}://{authority}, {endpoint}"),
-        };
-        (self.name.clone(), target)
+    /// Returns its name and target for messages.
+    pub(super) fn names(&self, args: &Args) -> (String, Target) {
+        let target = Target::new(&self.config, args.connection.host.as_deref());
+        (self.name.clone(), target.with_endpoint(self.config.endpoint().name))
     }
 }
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use powerstream_core::http::Head;
 use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
-use powerstream_core::session::{Connected, DisconnectReason, Disconnected, Gap, Late, LateKind, Refused};
+use powerstream_core::session::{
+    Connected, DisconnectReason, Disconnected, Gap, GaveUp, Late, LateKind, Refused,
+};
 use powerstream_core::stream::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
 use powerstream_core::time::UnixTime;
 use tracing::{debug, error, info, trace, warn};
 
 use super::refusal;
+use crate::connection::Target;
 use crate::describe;
 use crate::text::{Printable, with_options};
 use crate::utc::{utc, utc_end};
@@ -42,8 +45,7 @@ pub(super) struct Journal {
 struct Line {
     name: String,
     group: ReplicaGroup,
-    /// The server, for messages.
-    target: String,
+    target: Target,
     /// The prefix of its log lines, if there are several connections.
     prefix: String,
     /// True after the first connect.
@@ -57,11 +59,11 @@ struct Line {
 }
 
 impl Journal {
-    /// Creates the journal of connections with these names and targets, which must be safe for
-    /// terminals. A single connection's name is not shown.
-    pub(super) fn new(connections: Vec<(String, String)>, group: Topology) -> Self {
+    /// Creates the journal of connections with these names, which must be safe for terminals, and
+    /// targets. A single connection's name is not shown.
+    pub(super) fn new(connections: Vec<(String, Target)>, group: Topology) -> Self {
         let is_alone = connections.len() == 1;
-        let line = |(index, (name, target)): (usize, (String, String))| Line {
+        let line = |(index, (name, target)): (usize, (String, Target))| Line {
             target,
             group: group.group(u16::try_from(index).unwrap_or(u16::MAX)),
             prefix: if is_alone { String::new() } else { format!("{name}: ") },
@@ -73,7 +75,7 @@ impl Journal {
         };
         let lines: Vec<_> = connections.into_iter().enumerate().map(line).collect();
         for Line { prefix, target, .. } in &lines {
-            info!("{prefix}connecting to {target}");
+            info!("{prefix}connecting to {}", target.text(None));
         }
         Self {
             lines,
@@ -98,7 +100,7 @@ impl Journal {
         let Line { prefix, target, .. } = line;
         log_head(&connected.head);
         let datacenter = connected.head.datacenter().map(|name| shown(name.as_bytes()).to_string());
-        info!(datacenter, "{prefix}connected to {target}");
+        info!(datacenter, "{prefix}connected to {}", target.text(connected.peer_addr));
         // Another connection may have delivered what this one missed. The gaps of the merged stream
         // are logged instead.
         if let Some(gap) = connected.gap.filter(|_| is_alone) {
@@ -263,9 +265,9 @@ impl Journal {
         let what = match disconnected.reason {
             _ if was_open => String::from("disconnected"),
             DisconnectReason::Transport(_) | DisconnectReason::Timeout(_) => {
-                format!("could not connect to {target}")
+                format!("could not connect to {}", target.text(disconnected.peer_addr))
             }
-            _ => format!("no stream from {target}"),
+            _ => format!("no stream from {}", target.text(disconnected.peer_addr)),
         };
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
         let undelivered_bytes = Some(disconnected.undelivered).filter(|bytes| *bytes > 0);
@@ -296,16 +298,20 @@ impl Journal {
         }
     }
 
-    pub(super) fn gave_up(&mut self, connection: usize, cause: &DisconnectReason, received: u64) {
+    /// Logs the end of a connection that is not retried, unless the command's error reports it.
+    /// Returns its server.
+    pub(super) fn gave_up(&mut self, connection: usize, gave_up: &GaveUp, received: u64) -> String {
         self.closed(connection, received);
         let is_alone = self.lines.len() == 1;
-        let Line { prefix, refusal, .. } = &mut self.lines[connection];
+        let Line { prefix, target, refusal, .. } = &mut self.lines[connection];
+        let target = target.text(gave_up.peer_addr);
         match refusal.take() {
             Some(refusal) => error!("{prefix}refused: {refusal}"),
             // The end of a single connection is reported as the error of the command.
             None if is_alone => {}
-            None => error!("{prefix}gave up: {}", with_options(cause)),
+            None => error!("{prefix}gave up on {target}: {}", with_options(&gave_up.reason)),
         }
+        target
     }
 
     /// Counts the bytes of a connection that ended.

@@ -16,12 +16,12 @@ use super::progress::Tally;
 use super::source::Source;
 
 /// How the stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// By `--max-posts`, `--duration` or a signal.
     AsAsked,
     /// For a reason that a retry cannot fix.
-    GaveUp(DisconnectReason),
+    GaveUp { target: String, reason: DisconnectReason },
     /// The queue to the writer accepts no more: it is full and the policy is to end, or the writer
     /// failed.
     Refused,
@@ -117,10 +117,10 @@ impl Pump {
                     self.journal.disconnected(connection, &disconnected, source.received(id), held);
                 }
                 SessionEvent::GaveUp(why) => {
-                    self.journal.gave_up(connection, &why.reason, source.received(id));
+                    let target = self.journal.gave_up(connection, &why, source.received(id));
                     gave_up += 1;
                     if gave_up == self.journal.connections() {
-                        return Ended::GaveUp(why.reason);
+                        return Ended::GaveUp { target, reason: why.reason };
                     }
                 }
                 // An event of a newer library.

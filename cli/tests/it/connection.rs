@@ -126,6 +126,41 @@ fn every_command_connects_from_the_local_address_to_the_resolved_one() {
 }
 
 #[test]
+fn every_command_names_the_server_and_the_address_that_failed() {
+    check_all(&COMMANDS, |name| {
+        let port = unused().rsplit_once(':').unwrap().1.to_owned();
+        for (arguments, proxy, words) in [
+            (
+                format!("--base-url https://localhost:{port} --resolve 127.0.0.1:{port}"),
+                None,
+                format!("could not connect to https://localhost:{port} (127.0.0.1:{port})"),
+            ),
+            (
+                String::from("--base-url https://no-such-name.invalid"),
+                None,
+                String::from("could not connect to https://no-such-name.invalid"),
+            ),
+            (
+                String::new(),
+                Some(format!("http://127.0.0.1:{port}")),
+                format!(
+                    "through the proxy 127.0.0.1:{port}: on the way to the proxy: the connection was refused"
+                ),
+            ),
+        ] {
+            command(name, &arguments, |command| {
+                if let Some(proxy) = &proxy {
+                    command.env("HTTPS_PROXY", proxy);
+                }
+                let (code, stderr) = code_and_stderr(command);
+                assert!(stderr.contains(&words), "{name}: {stderr}");
+                (code, stderr)
+            });
+        }
+    });
+}
+
+#[test]
 fn rejects_invalid_proxies_and_unknown_connection_names() {
     check_all(&COMMANDS, |name| {
         for (variable, value, arguments, words) in [

@@ -139,6 +139,8 @@ pub struct Tcp<R: Reactor> {
     /// True if the attempt that started the lookup is over.
     resolving_is_old: bool,
     dialing: Option<Dialing<R::Socket>>,
+    /// The address that is connected, or was tried last.
+    peer_addr: Option<SocketAddr>,
     timer: Option<R::Timer>,
     /// When the timer fires, if it is set: at the current deadline, or earlier.
     armed: Option<Instant>,
@@ -164,6 +166,7 @@ impl<R: Reactor> Tcp<R> {
             resolving: None,
             resolving_is_old: false,
             dialing: None,
+            peer_addr: None,
             timer: None,
             armed: None,
         }
@@ -254,6 +257,7 @@ impl<R: Reactor> Tcp<R> {
     ) -> Poll<Result<Option<R::Socket>, TransportError>> {
         loop {
             let attempt = dialing.dial.poll(self.now(), until)?;
+            self.peer_addr = Some(attempt.address);
             let (reactor, local) = (&self.reactor, self.route.local());
             let connecting =
                 dialing.connecting.get_or_insert_with(|| reactor.connect(attempt.address, local));
@@ -312,6 +316,10 @@ impl<R: Reactor> Io for Tcp<R> {
         self.stop.is_stopped()
     }
 
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr
+    }
+
     fn poll_connect(
         &mut self,
         cx: &mut Context<'_>,
@@ -319,13 +327,16 @@ impl<R: Reactor> Io for Tcp<R> {
     ) -> Poll<Result<Option<()>, TransportError>> {
         let dialing = match self.dialing.take() {
             Some(dialing) => dialing,
-            None => match self.poll_resolve(cx) {
-                Poll::Ready(addresses) => Dialing { dial: self.route.dial(addresses?), connecting: None },
-                Poll::Pending => {
-                    ready!(self.poll_until(cx, until));
-                    return Poll::Ready(Ok(None));
+            None => {
+                self.peer_addr = None;
+                match self.poll_resolve(cx) {
+                    Poll::Ready(addresses) => Dialing { dial: self.route.dial(addresses?), connecting: None },
+                    Poll::Pending => {
+                        ready!(self.poll_until(cx, until));
+                        return Poll::Ready(Ok(None));
+                    }
                 }
-            },
+            }
         };
         let socket = ready!(self.poll_dial(cx, dialing, until))?;
         let is_connected = socket.is_some();

@@ -1,6 +1,7 @@
 //! Wraps any [`Io`] so that it passes through a proxy: it connects to the proxy, requests a tunnel
 //! by CONNECT, and then forwards all calls.
 
+use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
@@ -58,6 +59,10 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
 
     fn has_backlog(&self) -> bool {
         self.io.has_backlog()
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.io.peer_addr()
     }
 
     fn poll_connect(

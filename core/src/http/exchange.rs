@@ -21,6 +21,7 @@
 //! ([`Answer::is_complete`]). A 2xx response is valid only if it is complete.
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::body::Body;
@@ -120,6 +121,9 @@ pub struct ExchangeError {
     pub status: Option<u16>,
     /// The number of bytes of the response before the error.
     pub offset: u64,
+    /// The address that was connected or tried last. `None` if no address was tried, or if the
+    /// driver reports none.
+    pub peer_addr: Option<SocketAddr>,
 }
 
 impl ExchangeError {
@@ -296,6 +300,8 @@ pub struct Exchange<S: AsRef<[u8]> + AsMut<[u8]>> {
     content: usize,
     /// The number of bytes received.
     received: u64,
+    /// The address of the connection, for errors.
+    peer_addr: Option<SocketAddr>,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
@@ -343,6 +349,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
             body: Body::new(super::body::BodyFraming::Empty, config.chunk_limits),
             content: 0,
             received: 0,
+            peer_addr: None,
             config,
         };
         exchange.liveness = Liveness::new(exchange.timeouts(config.head, now));
@@ -405,7 +412,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
                 let body = &rest[..self.content];
                 Ok(Answer { head: Head::new(head, front), body, is_complete, sent: self.sent() })
             }
-            Outcome::Error(error) => Err(error),
+            Outcome::Error(error) => Err(ExchangeError { peer_addr: self.peer_addr, ..error }),
         })
     }
 
@@ -529,6 +536,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         }
     }
 
+    /// Sets the address that the transport connected to or tried, for [`ExchangeError::peer_addr`].
+    /// Optional.
+    pub fn set_peer_addr(&mut self, address: Option<SocketAddr>) {
+        self.peer_addr = address;
+    }
+
     /// Reports that the transport is closed.
     pub fn handle_closed(&mut self) {
         if self.state == State::Closing {
@@ -581,6 +594,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
                 sent: self.sent(),
                 status: head.map(|head| head.status),
                 offset,
+                peer_addr: None,
             }),
         });
     }

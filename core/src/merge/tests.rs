@@ -368,6 +368,7 @@ fn the_first_stream_of_a_further_connection_ends_a_gap_at_the_latest_of_the_serv
             backfill_minutes: 0,
             server_earliest: unix(earliest),
             server_latest: unix(earliest + 1_200),
+            peer_addr: None,
         };
         merge.handle_connected(id(of), &connected, Instant::from_nanos(earliest), |_| Some(unix(3_000)))
     };

@@ -2,6 +2,7 @@
 //! [`ScannedSessionEvent`] is the same without the borrow.
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::coverage::Notice;
@@ -95,6 +96,9 @@ pub struct Connected<'a> {
     pub server_earliest: UnixTime,
     /// The latest that it may have shown then.
     pub server_latest: UnixTime,
+    /// The address of the server or proxy, if the driver reported it by
+    /// [`Session::set_peer_addr`](super::Session::set_peer_addr).
+    pub peer_addr: Option<SocketAddr>,
 }
 
 /// A time range in which Posts may be missing.
@@ -163,6 +167,9 @@ pub struct Disconnected {
     /// Bytes received that were no complete message: those of a split message, or after a protocol
     /// error.
     pub undelivered: u64,
+    /// The address that was connected or tried last. `None` if no address was tried, or if the
+    /// driver reports none.
+    pub peer_addr: Option<SocketAddr>,
 }
 
 /// The session is over.
@@ -173,6 +180,8 @@ pub struct GaveUp {
     pub reason: DisconnectReason,
     /// Since when Posts may be missing; `None` before the first stream.
     pub gap_from: Option<UnixTime>,
+    /// As [`Disconnected::peer_addr`].
+    pub peer_addr: Option<SocketAddr>,
 }
 
 /// A [`SessionEvent`] that does not borrow the input or the storage.
@@ -232,6 +241,7 @@ impl ScannedSessionEvent {
         self,
         connection: &'a Connection<S>,
         outcome: Option<&Outcome>,
+        peer_addr: Option<SocketAddr>,
         input: &'a [u8],
     ) -> SessionEvent<'a> {
         match self {
@@ -243,6 +253,7 @@ impl ScannedSessionEvent {
                     backfill_minutes,
                     server_earliest,
                     server_latest,
+                    peer_addr,
                 })
             }
             Self::Message { place, class } => {

@@ -25,6 +25,7 @@
 //!   server's time. With backfill it stays open until that stream is healthy and has completed it.
 
 use core::fmt;
+use core::net::SocketAddr;
 
 mod announcement;
 mod config;
@@ -78,6 +79,8 @@ pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
     state: State,
     /// The outcome of the last connection that was reported.
     outcome: Option<Outcome>,
+    /// The address of the current connection, for events.
+    peer_addr: Option<SocketAddr>,
     /// Events were delivered since input last arrived.
     is_paused: bool,
     is_stopping: bool,
@@ -106,6 +109,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             clock: WallClock::new(now, unix),
             state: State::Waiting { retry_at: now, pending: Pending::NONE },
             outcome: None,
+            peer_addr: None,
             is_paused: false,
             is_stopping: false,
         })
@@ -236,7 +240,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// overwrote the event.
     #[must_use]
     pub fn lend<'a>(&'a self, event: ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
-        event.lend(&self.connection, self.outcome.as_ref(), input)
+        event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr, input)
     }
 
     /// Reports that the transport is connected.
@@ -336,6 +340,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// end too early.
     pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
         self.clock = WallClock::new(now, unix);
+    }
+
+    /// Sets the address that the transport connected to or tried, for [`Connected`],
+    /// [`Disconnected`] and [`GaveUp`]. Call it before [`Self::handle_connected`] and
+    /// [`Self::handle_closed`]. Optional: it changes only those events.
+    pub fn set_peer_addr(&mut self, address: Option<SocketAddr>) {
+        self.peer_addr = address;
     }
 
     /// Ends the session: closes the connection and opens no other. Waiting events are still
@@ -469,7 +480,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         });
         let announced = announcement.map(|announcement| announcement.kind);
         let gap_from = self.coverage.gap_from(self.clock);
-        self.state = failure.next_state(retry, announced, gap_from, now);
+        self.state = failure.next_state(retry, announced, gap_from, self.peer_addr, now);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The states of a session. Each contains only the data that exists in it.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::announcement::Announcement;
@@ -80,12 +81,13 @@ impl Failure {
         retry: Option<Retry>,
         announced: Option<Kind>,
         gap_from: Option<UnixTime>,
+        peer_addr: Option<SocketAddr>,
         now: Instant,
     ) -> State {
         let Self { reason, undelivered, .. } = self;
         let refusal = if let DisconnectReason::Refused(refusal) = reason { Some(refusal) } else { None };
         let Some(Retry { delay, reset_ignored }) = retry else {
-            let outcome = Some(Outcome::GaveUp(GaveUp { reason, gap_from }));
+            let outcome = Some(Outcome::GaveUp(GaveUp { reason, gap_from, peer_addr }));
             return State::Done { pending: Pending { refusal, outcome } };
         };
         let retry_at = now.saturating_add(delay.length);
@@ -98,6 +100,7 @@ impl Failure {
             reset_ignored,
             gap_from,
             undelivered,
+            peer_addr,
         }));
         State::Waiting { retry_at, pending: Pending { refusal, outcome } }
     }
@@ -178,7 +181,7 @@ mod tests {
     #[test]
     fn a_refusal_is_delivered_before_its_outcome() {
         let retry = Retry { delay: Delay::NONE, reset_ignored: false };
-        let mut waiting = refused().next_state(Some(retry), None, None, NOW);
+        let mut waiting = refused().next_state(Some(retry), None, None, None, NOW);
         assert!(waiting.has_event());
         assert!(matches!(waiting.take_event(), Some(PendingEvent::Refused(_))));
         assert!(waiting.has_event());
@@ -186,7 +189,7 @@ mod tests {
         assert!(!waiting.has_event() && waiting.take_event().is_none());
         assert!(matches!(waiting, State::Waiting { retry_at: NOW, .. }));
 
-        let mut done = refused().next_state(None, None, None, NOW);
+        let mut done = refused().next_state(None, None, None, None, NOW);
         assert!(matches!(done.take_event(), Some(PendingEvent::Refused(_))));
         assert!(matches!(done.take_event(), Some(PendingEvent::Outcome(Outcome::GaveUp(_)))));
         assert!(matches!(done, State::Done { .. }) && !done.has_event());
@@ -195,7 +198,7 @@ mod tests {
     #[test]
     fn a_failure_without_a_refusal_leaves_one_event() {
         let failure = Failure { reason: DisconnectReason::Cut, undelivered: 7, stream: None };
-        let mut done = failure.next_state(None, None, None, NOW);
+        let mut done = failure.next_state(None, None, None, None, NOW);
         assert!(matches!(done.take_event(), Some(PendingEvent::Outcome(Outcome::GaveUp(_)))));
         assert!(!done.has_event());
     }
