@@ -143,6 +143,7 @@ where
 /// An event of a merged stream. It borrows the message's bytes.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "an event is lent, never stored")]
 pub enum MergedEvent<'a> {
     /// An event of one connection. Of the Posts, only first arrivals are delivered.
     Session {

@@ -289,8 +289,14 @@ impl Service {
             });
             self.reported = reported.or(self.reported);
         }
-        let answer = result.and_then(|reply| read(call, &reply).map_err(RulesError::Refused));
-        answer.map_err(|error| failed(call, &self.target, &error))
+        let error = match result {
+            Ok(reply) => match read(call, &reply) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => RulesError::Refused(error),
+            },
+            Err(error) => error,
+        };
+        Err(failed(call, &self.target, &error))
     }
 
     /// Lists all rules.
