@@ -68,7 +68,7 @@ impl<R: Runtime> Client<R> {
     /// Returns an [`OpenError`] if there are no connections or too many, if TLS cannot be set up,
     /// or if the operating system is out of resources.
     pub fn merged(&self, connections: &Connections) -> Result<MergedStream<R>, OpenError> {
-        let executor = self.runtime.executor(connections.list().len()).map_err(OpenError::Io)?;
+        let executor = self.runtime.executor(connections.sockets()).map_err(OpenError::Io)?;
         let shutdown = ShutdownHandle::new();
         let reactor = || R::reactor(&executor, &shutdown);
         let merged = open_merged(connections, &self.trust, reactor, &shutdown)?;

@@ -59,7 +59,7 @@ use powerstream_core::http::{
 use powerstream_core::liveness::{TimeoutKind, Timeouts};
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
 use powerstream_core::stream::ConnectionConfig;
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, TimeRange, UnixTime, UtcTime};
 pub use token::{Token, TokenError};
 
 use crate::net::dial::Route;
@@ -168,6 +168,28 @@ impl Config {
         config
     }
 
+    /// Creates a session that requests the Posts of a time range and nothing else, with storage and
+    /// a read buffer. `None` if the endpoint has no recovery. Otherwise as [`Self::open`].
+    ///
+    /// # Errors
+    /// Returns a [`ConfigError`], as [`Self::open`].
+    pub fn open_range(
+        &self,
+        range: TimeRange,
+        seed: u64,
+        now: Instant,
+        unix: UnixTime,
+    ) -> Option<Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError>> {
+        let [start, end] = self.endpoint().recovery?.recovery();
+        // The service counts in seconds, and excludes the end.
+        let to = UnixTime::from_seconds(range.to.as_millis().div_ceil(1_000));
+        let [from, to] = [range.from, to].map(|time| UtcTime::from(time).to_string());
+        let query = [(start, from.as_str()), (end, to.as_str())];
+        let mut config = self.session();
+        (config.query, config.backfill) = (&query, false);
+        Some(open(&config, seed, now, unix))
+    }
+
     /// Creates a session with storage and a read buffer.
     ///
     /// `seed` determines the jitter. `now` and `unix` are the same moment on the two clocks.
@@ -181,10 +203,7 @@ impl Config {
         now: Instant,
         unix: UnixTime,
     ) -> Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError> {
-        let config = self.session();
-        // Zeroed memory: the kernel allocates a page only once a message reaches it.
-        let session = Session::new(vec![0; config.storage_bytes()], &config, seed, now, unix)?;
-        Ok(Buffered::new(session, vec![0; READ_BYTES]))
+        open(&self.session(), seed, now, unix)
     }
 
     /// Returns the address that sockets connect to, and the local address to connect from.
@@ -203,6 +222,17 @@ impl Config {
     pub fn tunnel<I: Io>(&self, io: I) -> Tunnel<I, Vec<u8>> {
         Tunnel::new(io, self.opening.clone())
     }
+}
+
+fn open(
+    config: &SessionConfig<'_>,
+    seed: u64,
+    now: Instant,
+    unix: UnixTime,
+) -> Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError> {
+    // Zeroed memory: the kernel allocates a page only once a message reaches it.
+    let session = Session::new(vec![0; config.storage_bytes()], config, seed, now, unix)?;
+    Ok(Buffered::new(session, vec![0; READ_BYTES]))
 }
 
 /// Builds a [`Config`]. Values are checked only in [`Self::build`].
@@ -516,6 +546,7 @@ struct OwnedEndpoint {
     name: String,
     path: String,
     backfill: Option<QueryDialect>,
+    recovery: Option<QueryDialect>,
     local_dc_only: bool,
     partitions: u8,
 }
@@ -525,6 +556,7 @@ impl OwnedEndpoint {
         let mut endpoint = Endpoint::custom(&self.path);
         endpoint.name = &self.name;
         endpoint.backfill = self.backfill;
+        endpoint.recovery = self.recovery;
         endpoint.local_dc_only = self.local_dc_only;
         endpoint.partitions = self.partitions;
         endpoint
@@ -537,6 +569,7 @@ impl From<Endpoint<'_>> for OwnedEndpoint {
             name: String::from(endpoint.name),
             path: String::from(endpoint.path),
             backfill: endpoint.backfill,
+            recovery: endpoint.recovery,
             local_dc_only: endpoint.local_dc_only,
             partitions: endpoint.partitions,
         }

@@ -87,6 +87,10 @@ where
         &self.driver
     }
 
+    pub(crate) fn into_driver(self) -> Driver<S, B, I> {
+        self.driver
+    }
+
     pub(crate) const fn driver_mut(&mut self) -> &mut Driver<S, B, I> {
         &mut self.driver
     }
@@ -157,11 +161,12 @@ where
         match (&self.element, event) {
             (Some(element), SessionEvent::Message(array)) => {
                 let bytes = &array.bytes[element.range.clone()];
-                Some(SessionEvent::Message(Message::new(bytes, element.class)))
+                let element = Message::new(bytes, element.class).with_origin(array.origin);
+                Some(SessionEvent::Message(element))
             }
-            (None, SessionEvent::Message(copy)) if self.broken.is_some() => {
-                self.broken.map(|class| SessionEvent::Message(Message::new(copy.bytes, class)))
-            }
+            (None, SessionEvent::Message(copy)) if self.broken.is_some() => self
+                .broken
+                .map(|class| SessionEvent::Message(Message::new(copy.bytes, class).with_origin(copy.origin))),
             _ => Some(event),
         }
     }

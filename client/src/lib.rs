@@ -12,6 +12,7 @@ pub mod owned;
 pub mod post;
 pub mod proxy;
 pub mod queue;
+pub mod recovery;
 pub mod rule_api;
 mod rule_client;
 mod runtime;

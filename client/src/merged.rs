@@ -94,12 +94,41 @@ use powerstream_core::merge::{
     Arrival, ConnectionId, ConnectionState, ConnectionStats, GroupGap, Interrupted, Merge, MergeError,
     ReplicaGroup,
 };
-use powerstream_core::session::{SessionEvent, Step};
+use powerstream_core::session::{Message, SessionEvent, Step};
 use powerstream_core::stream::PostId;
-use powerstream_core::time::Instant;
+use powerstream_core::time::{Instant, UnixTime};
 
 use crate::dedup::{Copied, Filtered, Released};
-use crate::owned::OwnedEvent;
+use crate::owned::{OwnedEvent, OwnedRecoveryEvent};
+use crate::recovery::{Recovery, RecoveryConnection, RecoveryEvent};
+
+/// The position of a merged stream: where another process continues it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Position {
+    /// Every Post created before was delivered, or is in a gap that was reported; in the server's
+    /// time.
+    pub covered_until: UnixTime,
+    /// Parts of reported gaps whose recovery is not complete.
+    pub missing: Vec<Recovery>,
+}
+
+impl Position {
+    /// Creates a position with nothing left to recover.
+    #[must_use]
+    pub const fn new(covered_until: UnixTime) -> Self {
+        Self { covered_until, missing: Vec::new() }
+    }
+}
+
+/// Converts the verdict on a copy that a recovery requested.
+fn recovered(arrival: Arrival) -> Copied {
+    match arrival {
+        Arrival::First => Copied::New,
+        Arrival::Broken(malformed) => Copied::Broken(malformed),
+        Arrival::Lost { .. } | Arrival::Duplicate => Copied::Duplicate,
+    }
+}
 
 /// One of the connections that a stream is merged from.
 #[derive(Debug)]
@@ -159,6 +188,20 @@ pub enum MergedEvent<'a> {
     /// Follows the event that revealed it. That is the start of a connection, before its Posts, or
     /// the end of a connection that had been dead for a while.
     Gap(GroupGap),
+    /// An event of a [recovery](crate::recovery), if that is on.
+    Recovery(RecoveryEvent<'a>),
+}
+
+impl<'a> MergedEvent<'a> {
+    /// Returns the message, if the event is one: of a connection or of a recovery.
+    #[must_use]
+    pub const fn message(&self) -> Option<Message<'a>> {
+        match self {
+            Self::Session { event: SessionEvent::Message(message), .. }
+            | Self::Recovery(RecoveryEvent::Message(message)) => Some(*message),
+            _ => None,
+        }
+    }
 }
 
 /// A [`MergedEvent`] that owns its bytes.
@@ -177,6 +220,8 @@ pub enum OwnedMergedEvent {
     Interrupted(Interrupted),
     /// See [`MergedEvent::Gap`].
     Gap(GroupGap),
+    /// See [`MergedEvent::Recovery`].
+    Recovery(OwnedRecoveryEvent),
 }
 
 impl From<MergedEvent<'_>> for OwnedMergedEvent {
@@ -185,6 +230,7 @@ impl From<MergedEvent<'_>> for OwnedMergedEvent {
             MergedEvent::Session { connection, event } => Self::Session { connection, event: event.into() },
             MergedEvent::Interrupted(interrupted) => Self::Interrupted(interrupted),
             MergedEvent::Gap(gap) => Self::Gap(gap),
+            MergedEvent::Recovery(event) => Self::Recovery(event.into()),
         }
     }
 }
@@ -196,6 +242,8 @@ enum Current {
     Event(ConnectionId),
     Interrupted(Interrupted),
     Gap(GroupGap),
+    /// The event of the recovery at this index.
+    Recovery(usize),
 }
 
 /// Several sessions as one stream, for one task or thread.
@@ -215,6 +263,8 @@ pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     gap: Option<GroupGap>,
     lent: bool,
     keeps_duplicates: bool,
+    /// The recovery of each group; empty if recovery is off.
+    recoveries: Vec<RecoveryConnection<S, B, I>>,
 }
 
 impl<S, B, I> Merged<S, B, I>
@@ -242,6 +292,7 @@ where
             gap: None,
             lent: false,
             keeps_duplicates: false,
+            recoveries: Vec::new(),
         })
     }
 
@@ -252,11 +303,48 @@ where
         Self { keeps_duplicates, ..self }
     }
 
+    /// Recovers the gaps of the merged stream that backfill cannot close, on these connections: one
+    /// for each group. The gaps of other groups are only reported.
+    #[must_use]
+    pub fn with_recoveries(self, recoveries: Vec<RecoveryConnection<S, B, I>>) -> Self {
+        Self { recoveries, ..self }
+    }
+
+    /// Continues the stream of an earlier process at its [`Position`]. Call it before the first
+    /// event. `ids` are the Posts that it delivered last: copies of them are dropped.
+    pub fn resume_from(&mut self, position: &Position, ids: impl IntoIterator<Item = PostId>) {
+        let now = self.members[0].driver().io().now();
+        self.merge.resume_from(position.covered_until, ids, now);
+        for line in &mut self.members {
+            line.session.driver_mut().resume_from(position.covered_until);
+        }
+        for missing in &position.missing {
+            let recovery = self.recoveries.iter_mut().find(|recovery| recovery.group() == missing.group);
+            if let Some(recovery) = recovery {
+                recovery.add(missing.range, position.covered_until);
+            }
+        }
+    }
+
+    /// Returns the position of the stream: what another process needs to continue it. `None` before
+    /// the first stream of a group.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let covered =
+            |of: ConnectionId| self.members[of.index()].driver().buffered().session().covered_until();
+        let covered_until = self.merge.covered_until(covered)?;
+        let missing = self.recoveries.iter().flat_map(|recovery| {
+            recovery.incomplete().map(|range| Recovery { group: recovery.group(), range })
+        });
+        Some(Position { covered_until, missing: missing.collect() })
+    }
+
     /// Asks all sessions to end. Messages that are already in read buffers are delivered first.
     pub fn shutdown(&mut self) {
         for line in &mut self.members {
             line.session.driver_mut().shutdown();
         }
+        self.recoveries.iter_mut().for_each(RecoveryConnection::shutdown);
     }
 
     /// Runs the sessions until there is an event, or until there will be none.
@@ -280,6 +368,10 @@ where
                 } else {
                     self.go_on(connection);
                 }
+            }
+            Some(Current::Recovery(index)) => {
+                let Self { merge, recoveries, .. } = self;
+                recoveries[index].release(|id, copy, at| recovered(merge.recovered(id, copy, at)));
             }
             Some(Current::Interrupted(_) | Current::Gap(_)) | None => {}
         }
@@ -322,6 +414,7 @@ where
             }
             Current::Interrupted(interrupted) => MergedEvent::Interrupted(interrupted),
             Current::Gap(gap) => MergedEvent::Gap(gap),
+            Current::Recovery(index) => MergedEvent::Recovery(self.recoveries[index].peek()?),
         })
     }
 
@@ -360,14 +453,28 @@ where
         // How many connections in a row had no event.
         let mut idle = 0;
         let mut released = Released::default();
-        while idle < self.members.len() {
+        let turns = self.members.len() + self.recoveries.len();
+        while idle < turns {
             if let Some(interrupted) = self.interrupted.take() {
                 self.current = Some(Current::Interrupted(interrupted));
                 return Poll::Ready(true);
             }
             if let Some(gap) = self.gap.take() {
                 self.current = Some(Current::Gap(gap));
+                let recovery = self.recoveries.iter_mut().find(|recovery| recovery.group() == gap.group);
+                if let (Some(recovery), Some(range)) = (recovery, gap.beyond_backfill()) {
+                    recovery.add(range, gap.to);
+                }
                 return Poll::Ready(true);
+            }
+            if let Some(index) = self.turn.checked_sub(self.members.len()) {
+                if self.poll_recovery(index, cx.as_deref_mut()) {
+                    self.current = Some(Current::Recovery(index));
+                    return Poll::Ready(true);
+                }
+                idle += 1;
+                self.pass_turn();
+                continue;
             }
             let Some(connection) = ConnectionId::new(self.turn) else { break };
             let line = &mut self.members[self.turn];
@@ -403,6 +510,19 @@ where
             }
         }
         if self.members.iter().all(|line| line.is_over) { Poll::Ready(false) } else { Poll::Pending }
+    }
+
+    /// Returns true if the recovery at this index has an event. Without a context, looks only at
+    /// buffered data.
+    fn poll_recovery(&mut self, index: usize, cx: Option<&mut Context<'_>>) -> bool {
+        let Self { merge, recoveries, .. } = self;
+        let recovery = &mut recoveries[index];
+        if cx.is_none() && !recovery.has_event() {
+            return false;
+        }
+        let mut unused = Context::from_waker(std::task::Waker::noop());
+        let cx = cx.unwrap_or(&mut unused);
+        recovery.poll_event(cx, |id, copy, at| recovered(merge.recovered(id, copy, at))).is_ready()
     }
 
     /// Decides whether the event that this connection lends is delivered. `None`: it is not.
@@ -464,7 +584,8 @@ where
     }
 
     fn pass_turn(&mut self) {
-        self.turn = if self.turn + 1 == self.members.len() { 0 } else { self.turn + 1 };
+        let turns = self.members.len() + self.recoveries.len();
+        self.turn = if self.turn + 1 == turns { 0 } else { self.turn + 1 };
     }
 
     /// Records that the connection's session is done.

@@ -3,14 +3,19 @@
 //! An owned message costs one allocation. Clones share it without copying.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::string::String;
 
 use bytes::Bytes;
 use powerstream_core::http::ResponseHead;
 use powerstream_core::post::Posts;
-use powerstream_core::session::{Disconnected, Gap, GaveUp, Late, Refusal, SessionEvent};
+use powerstream_core::session::{
+    Disconnected, Gap, GaveUp, Late, Message, Origin, Refusal, Refused, SessionEvent,
+};
 use powerstream_core::stream::{Classification, Kind, PostId};
 use powerstream_core::time::UnixTime;
+
+use crate::recovery::{LossReason, Recovery, RecoveryEvent};
 
 /// A [`SessionEvent`] that owns its bytes.
 #[derive(Clone, Debug)]
@@ -48,6 +53,8 @@ pub struct OwnedMessage {
     pub bytes: Bytes,
     /// The classification, as far as the message had to be read for it.
     pub class: Classification,
+    /// How the message was requested.
+    pub origin: Origin,
 }
 
 impl OwnedMessage {
@@ -86,6 +93,8 @@ pub struct OwnedConnected {
     pub server_earliest: UnixTime,
     /// See [`Connected::server_latest`](powerstream_core::session::Connected::server_latest).
     pub server_latest: UnixTime,
+    /// See [`Connected::peer_addr`](powerstream_core::session::Connected::peer_addr).
+    pub peer_addr: Option<SocketAddr>,
 }
 
 /// The server answered with something other than a stream.
@@ -110,23 +119,74 @@ impl From<SessionEvent<'_>> for OwnedEvent {
                 backfill_minutes: connected.backfill_minutes,
                 server_earliest: connected.server_earliest,
                 server_latest: connected.server_latest,
+                peer_addr: connected.peer_addr,
             }),
-            SessionEvent::Message(message) => Self::Message(OwnedMessage {
-                bytes: Bytes::copy_from_slice(message.bytes),
-                class: message.class,
-            }),
+            SessionEvent::Message(message) => Self::Message(message.into()),
             SessionEvent::KeepAlive => Self::KeepAlive,
             SessionEvent::Skipped { bytes } => Self::Skipped { bytes },
             SessionEvent::Resumed(gap) => Self::Resumed(gap),
             SessionEvent::Late(late) => Self::Late(late),
-            SessionEvent::Refused(refused) => Self::Refused(OwnedRefused {
-                refusal: refused.refusal,
-                head: *refused.head.parsed(),
-                document: Bytes::copy_from_slice(refused.document),
-            }),
+            SessionEvent::Refused(refused) => Self::Refused(refused.into()),
             SessionEvent::Disconnected(disconnected) => Self::Disconnected(disconnected),
             SessionEvent::GaveUp(gave_up) => Self::GaveUp(gave_up),
             other => unreachable!("the crates are released together, and this event is new: {other:?}"),
+        }
+    }
+}
+
+impl From<Message<'_>> for OwnedMessage {
+    fn from(message: Message<'_>) -> Self {
+        Self { bytes: Bytes::copy_from_slice(message.bytes), class: message.class, origin: message.origin }
+    }
+}
+
+impl From<Refused<'_>> for OwnedRefused {
+    fn from(refused: Refused<'_>) -> Self {
+        Self {
+            refusal: refused.refusal,
+            head: *refused.head.parsed(),
+            document: Bytes::copy_from_slice(refused.document),
+        }
+    }
+}
+
+/// A [`RecoveryEvent`] that owns its bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OwnedRecoveryEvent {
+    /// See [`RecoveryEvent::Started`].
+    Started(Recovery),
+    /// See [`RecoveryEvent::Message`].
+    Message(OwnedMessage),
+    /// See [`RecoveryEvent::Refused`].
+    Refused(OwnedRefused),
+    /// See [`RecoveryEvent::Disconnected`].
+    Disconnected(Disconnected),
+    /// See [`RecoveryEvent::Completed`].
+    Completed {
+        /// The range.
+        recovery: Recovery,
+        /// Posts of it that had not been delivered before.
+        posts: u64,
+    },
+    /// See [`RecoveryEvent::Lost`].
+    Lost {
+        /// The range.
+        recovery: Recovery,
+        /// Why.
+        reason: LossReason,
+    },
+}
+
+impl From<RecoveryEvent<'_>> for OwnedRecoveryEvent {
+    fn from(event: RecoveryEvent<'_>) -> Self {
+        match event {
+            RecoveryEvent::Started(recovery) => Self::Started(recovery),
+            RecoveryEvent::Message(message) => Self::Message(message.into()),
+            RecoveryEvent::Refused(refused) => Self::Refused(refused.into()),
+            RecoveryEvent::Disconnected(disconnected) => Self::Disconnected(disconnected),
+            RecoveryEvent::Completed { recovery, posts } => Self::Completed { recovery, posts },
+            RecoveryEvent::Lost { recovery, reason } => Self::Lost { recovery, reason },
         }
     }
 }

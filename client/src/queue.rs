@@ -65,7 +65,8 @@ pub use pump::{EventSource, pump};
 use state::{Admission, Popped, State};
 
 use crate::merged::{MergedEvent, OwnedMergedEvent};
-use crate::owned::OwnedEvent;
+use crate::owned::{OwnedEvent, OwnedRecoveryEvent};
+use crate::recovery::RecoveryEvent;
 use crate::shutdown::ShutdownHandle;
 
 /// The overflow policy: what a full queue does with messages.
@@ -154,6 +155,7 @@ impl QueueCost for MergedEvent<'_> {
     fn weight(&self) -> Cost {
         match self {
             Self::Session { event, .. } => event.weight(),
+            Self::Recovery(RecoveryEvent::Message(message)) => Cost::Message(message.bytes.len()),
             _ => Cost::Event,
         }
     }
@@ -163,6 +165,7 @@ impl QueueCost for OwnedMergedEvent {
     fn weight(&self) -> Cost {
         match self {
             Self::Session { event, .. } => event.weight(),
+            Self::Recovery(OwnedRecoveryEvent::Message(message)) => Cost::Message(message.bytes.len()),
             _ => Cost::Event,
         }
     }

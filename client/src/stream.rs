@@ -11,6 +11,7 @@ use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
 
 use crate::error::OpenError;
+use crate::merged::Position;
 use crate::queue::{EventSource, QueueConfig, Receiver, Sender, pump, queue};
 use crate::runtime::{BlockingRuntime, Runtime};
 use crate::shutdown::ShutdownHandle;
@@ -160,6 +161,14 @@ impl<R: Runtime> MergedStream<R> {
     #[must_use]
     pub const fn merge(&self) -> &Merge<Vec<u64>, Vec<ConnectionStats>> {
         self.source.merge()
+    }
+
+    /// Returns the position of the stream: what another process needs to continue it, by
+    /// [`Connections::resume_from`](crate::config::Connections::resume_from). `None` before the
+    /// first stream of a group.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.source.position()
     }
 
     /// Returns the current time of the clock that all its events use.

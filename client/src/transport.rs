@@ -14,6 +14,7 @@ use crate::error::OpenError;
 use crate::merged::{self, Merged};
 use crate::net::tcp::{Reactor, Tcp};
 use crate::net::tunnel::Tunnel;
+use crate::recovery::{OpenRange, RecoveryConnection};
 use crate::shutdown::ShutdownHandle;
 
 /// TCP on a runtime, through a proxy if configured, with TLS if the origin is `https`.
@@ -92,6 +93,19 @@ fn secure<R: Reactor>(config: &Config, trust: &TrustRoots, tcp: Tcp<R>) -> Resul
     Ok(MaybeTls::new(config.tunnel(tcp), connector))
 }
 
+/// Returns a function that creates the session of a recovery; `None` if the endpoint has none.
+fn open_range(config: &Config) -> Option<OpenRange<Vec<u8>, Vec<u8>>> {
+    config.endpoint().recovery?;
+    let config = config.clone();
+    Some(Box::new(move |range, now, unix| {
+        let seed = config.seed().unwrap_or_else(system_seed);
+        match config.open_range(range, seed, now, unix) {
+            Some(Ok(buffered)) => buffered,
+            other => unreachable!("the same request is valid without the parameters: {other:?}"),
+        }
+    }))
+}
+
 /// Creates a single stream of `config`, without connecting. It runs on the runtime of `reactor`,
 /// until `shutdown` is called.
 ///
@@ -164,5 +178,21 @@ pub fn open_merged<R: Reactor>(
         lines.push(merged::Member::new(connection.name.clone(), connection.group, line));
     }
     let merged = Merged::new(lines, &keyed(connections.window())).map_err(OpenError::Merge)?;
-    Ok(merged.keep_duplicates(connections.keeps_duplicates()))
+    let mut merged = merged.keep_duplicates(connections.keeps_duplicates());
+    if connections.recovers() {
+        let mut recoveries = Vec::new();
+        for connection in connections.groups() {
+            let reactor = reactor();
+            let base = *base.get_or_insert_with(|| reactor.now());
+            let tcp = Tcp::new(reactor, connection.config.route(), shutdown.listen()).with_base(base);
+            let transport = secure(&connection.config, trust, tcp)?;
+            let open = open_range(&connection.config);
+            recoveries.push(RecoveryConnection::new(connection.group, transport, open));
+        }
+        merged = merged.with_recoveries(recoveries);
+    }
+    if let Some((position, ids)) = connections.resume() {
+        merged.resume_from(position, ids.iter().copied());
+    }
+    Ok(merged)
 }

@@ -169,6 +169,11 @@ where
         self.session.set_wall_clock(now, unix);
     }
 
+    /// Continues a stream of an earlier process. See [`Session::resume_from`].
+    pub fn resume_from(&mut self, covered_until: UnixTime, now: Instant) {
+        self.session.resume_from(covered_until, now);
+    }
+
     /// Reports the address that the transport connected to or tried. See [`Session::set_peer_addr`].
     pub fn set_peer_addr(&mut self, address: Option<SocketAddr>) {
         self.session.set_peer_addr(address);

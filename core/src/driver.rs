@@ -173,6 +173,17 @@ where
         &self.io
     }
 
+    /// Continues a stream of an earlier process. See [`Session::resume_from`](crate::session::Session::resume_from).
+    pub fn resume_from(&mut self, covered_until: UnixTime) {
+        let now = self.io.now();
+        self.buffered.resume_from(covered_until, now);
+    }
+
+    /// Returns the transport. The session is dropped.
+    pub fn into_io(self) -> I {
+        self.io
+    }
+
     /// Ends the session. Input that has been read is delivered, then the connection is closed.
     pub fn shutdown(&mut self) {
         self.buffered.shutdown();

@@ -23,6 +23,15 @@ impl QueryDialect {
             Self::SnakeCase => "backfill_minutes",
         }
     }
+
+    /// Returns the names of the parameters of a recovery: its start and its end.
+    #[must_use]
+    pub const fn recovery(self) -> [&'static str; 2] {
+        match self {
+            Self::CamelCase => ["startTime", "endTime"],
+            Self::SnakeCase => ["start_time", "end_time"],
+        }
+    }
 }
 
 /// A stream endpoint.
@@ -35,6 +44,9 @@ pub struct Endpoint<'a> {
     pub path: &'a str,
     /// The spelling of the backfill parameter (1 to 5 minutes), if the endpoint has one.
     pub backfill: Option<QueryDialect>,
+    /// The spelling of the parameters of a recovery, if the endpoint supports one: a request for a
+    /// time range of the last 24 hours.
+    pub recovery: Option<QueryDialect>,
     /// True if the endpoint supports `localDcOnly`.
     pub local_dc_only: bool,
     /// The number of partitions. If it is not 0, the parameter `partition` must select one, from 1
@@ -47,14 +59,16 @@ pub const POWERSTREAM: Endpoint<'static> = Endpoint {
     name: "powerstream",
     path: "/2/powerstream",
     backfill: Some(QueryDialect::CamelCase),
+    recovery: Some(QueryDialect::CamelCase),
     local_dc_only: true,
     partitions: 0,
 };
 
 /// Filtered Stream.
 pub const FILTERED_STREAM: Endpoint<'static> = v2("filtered-stream", "/2/tweets/search/stream", 0);
-/// The 1 % sample.
-pub const SAMPLE: Endpoint<'static> = v2("sample", "/2/tweets/sample/stream", 0);
+/// The 1 % sample, the only one without recovery.
+pub const SAMPLE: Endpoint<'static> =
+    Endpoint { recovery: None, ..v2("sample", "/2/tweets/sample/stream", 0) };
 /// The 10 % sample, in 2 partitions.
 pub const SAMPLE10: Endpoint<'static> = v2("sample10", "/2/tweets/sample10/stream", 2);
 /// All Posts, in 20 partitions.
@@ -82,14 +96,21 @@ pub const ALL: [Endpoint<'static>; 9] = [
 ];
 
 const fn v2(name: &'static str, path: &'static str, partitions: u8) -> Endpoint<'static> {
-    Endpoint { name, path, backfill: Some(QueryDialect::SnakeCase), local_dc_only: false, partitions }
+    Endpoint {
+        name,
+        path,
+        backfill: Some(QueryDialect::SnakeCase),
+        recovery: Some(QueryDialect::SnakeCase),
+        local_dc_only: false,
+        partitions,
+    }
 }
 
 impl<'a> Endpoint<'a> {
     /// Creates a custom endpoint without parameters.
     #[must_use]
     pub const fn custom(path: &'a str) -> Self {
-        Self { name: "custom", path, backfill: None, local_dc_only: false, partitions: 0 }
+        Self { name: "custom", path, backfill: None, recovery: None, local_dc_only: false, partitions: 0 }
     }
 
     /// Returns the endpoint of this name in [`ALL`].
@@ -111,5 +132,8 @@ mod tests {
         assert_eq!(Endpoint::named("custom"), None);
         assert_eq!(POWERSTREAM.backfill.map(QueryDialect::backfill), Some("backfillMinutes"));
         assert_eq!(SAMPLE.backfill.map(QueryDialect::backfill), Some("backfill_minutes"));
+        assert_eq!(POWERSTREAM.recovery.map(QueryDialect::recovery), Some(["startTime", "endTime"]));
+        assert_eq!(SAMPLE10.recovery.map(QueryDialect::recovery), Some(["start_time", "end_time"]));
+        assert_eq!(SAMPLE.recovery, None);
     }
 }

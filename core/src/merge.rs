@@ -53,17 +53,20 @@ use core::time::Duration;
 
 mod downtime;
 
-use downtime::{Downtime, NEVER, TimeRange, TimeRanges, intersection};
+use downtime::{Downtime, NEVER, TimeRanges, intersection};
 
 use crate::dedup::{Insert, Window, WindowError};
 pub use crate::lag::LagHistogram;
 use crate::session::{Connected, Gap};
 use crate::stream::json::Malformed;
 use crate::stream::message::PostId;
-use crate::time::{Instant, UnixTime};
+use crate::time::{Instant, TimeRange, UnixTime};
 
 /// The most connections that one stream is merged from.
 pub const CONNECTIONS_MAX: usize = 32;
+
+/// A recovery overlaps the backfill that follows it by this much.
+const BACKFILL_OVERLAP: Duration = Duration::from_secs(10);
 
 /// Identifies a connection by its index among the merged connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,6 +168,22 @@ pub struct GroupGap {
     pub to: UnixTime,
     /// Minutes of backfill that the connection which ends the gap requested; 0 for none.
     pub backfill_minutes: u8,
+}
+
+impl GroupGap {
+    /// Returns the part of the gap that the requested backfill does not deliver: all of it without
+    /// backfill, or what is older than the backfill. `None` if there is no such part.
+    ///
+    /// The service counts backfill back from the request, which it received before
+    /// [`Self::to`]. The part ends 10 s after that time, because the service's clocks may disagree.
+    #[must_use]
+    pub fn beyond_backfill(&self) -> Option<TimeRange> {
+        let Self { from, to, backfill_minutes, .. } = *self;
+        let backfill = Duration::from_secs(60 * u64::from(backfill_minutes));
+        let begin = to.saturating_sub(backfill);
+        let end = if backfill_minutes == 0 { to } else { begin.saturating_add(BACKFILL_OVERLAP) };
+        (from < begin).then_some(TimeRange { from, to: end.min(to) })
+    }
 }
 
 /// Reports that all connections of a group are down. A [`GroupGap`] follows once one is streaming
@@ -406,7 +425,7 @@ where
             Insert::Duplicate(known) => {
                 let is_own = has_delivered(*known.note, connection);
                 *known.note |= note_of(connection);
-                if is_own || known.at < record.since {
+                if is_own || known.at < record.since || *known.note & RECOVERED != 0 {
                     record.duplicates = record.duplicates.saturating_add(1);
                     return Arrival::Duplicate;
                 }
@@ -415,6 +434,52 @@ where
                 Arrival::Lost { by, winner: winner(*known.note) }
             }
         }
+    }
+
+    /// Continues the streams of an earlier process, which had delivered every Post created before
+    /// `covered_until`, or reported it as missing. `ids` are Posts that it delivered last: their
+    /// copies are duplicates. Call it before the first event, and
+    /// [`Session::resume_from`](crate::session::Session::resume_from) on each session.
+    pub fn resume_from(
+        &mut self,
+        covered_until: UnixTime,
+        ids: impl IntoIterator<Item = PostId>,
+        now: Instant,
+    ) {
+        for id in ids {
+            self.window.insert(id, now, RECOVERED);
+        }
+        for record in self.records.as_mut() {
+            record.downtime = Downtime::since(covered_until);
+            record.group_state.is_begun = true;
+            record.group_state.settled = covered_until;
+        }
+    }
+
+    /// Handles the arrival of a copy of the Post `id` at `now` that a recovery requested, and not a
+    /// connection.
+    pub fn recovered(&mut self, id: PostId, copy: &[u8], now: Instant) -> Arrival {
+        match self.window.insert_copy(id, copy, now, RECOVERED) {
+            Insert::New => Arrival::First,
+            Insert::Duplicate(_) => Arrival::Duplicate,
+            Insert::Broken(malformed) => Arrival::Broken(malformed),
+        }
+    }
+
+    /// Returns until when every Post was delivered or reported as missing, over all groups; `None`
+    /// before the first stream of a group. `covered` as for [`Self::handle_connected`].
+    pub fn covered_until(&self, covered: impl Fn(ConnectionId) -> Option<UnixTime>) -> Option<UnixTime> {
+        let records = self.records.as_ref();
+        let of_group = |group| {
+            let connections = (0..).map(ConnectionId).zip(records);
+            let members = connections.filter(|(_, record)| record.group == group);
+            members.filter_map(|(connection, _)| covered(connection)).max()
+        };
+        // An iterator of options has no minimum that respects `None`.
+        records
+            .iter()
+            .map(|record| of_group(record.group))
+            .try_fold(NEVER, |least, until| Some(least.min(until?)))
     }
 
     /// Handles the begin of a stream on `connection` at `now`.
@@ -593,6 +658,9 @@ where
 const fn note(connection: ConnectionId) -> u64 {
     note_of(connection) | connection.0 as u64
 }
+
+/// The note of a Post that no connection delivered: a recovery or an earlier process did.
+const RECOVERED: u64 = 1 << 31;
 
 const fn note_of(connection: ConnectionId) -> u64 {
     1 << (32 + connection.0)

@@ -10,6 +10,7 @@
 //! Lengths of time are [`core::time::Duration`]. All arithmetic saturates: a clock that jumps or
 //! goes backwards can make a wait zero, but never negative, and never causes a panic.
 
+use core::fmt;
 use core::time::Duration;
 
 /// A point on the caller's monotonic clock, in nanoseconds since an epoch that the caller chooses.
@@ -90,6 +91,88 @@ impl UnixTime {
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A range on the wall clock. The end is exclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a range has two ends")]
+pub struct TimeRange {
+    /// The first moment of the range.
+    pub from: UnixTime,
+    /// The first moment after the range.
+    pub to: UnixTime,
+}
+
+impl TimeRange {
+    /// Returns true if the range contains no moment.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.from.0 >= self.to.0
+    }
+
+    /// Returns the length; zero if the range is empty.
+    #[must_use]
+    pub const fn length(self) -> Duration {
+        self.to.saturating_since(self.from)
+    }
+
+    /// Returns the smallest range that contains both.
+    pub(crate) fn hull(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
+}
+
+/// A [`UnixTime`] as a date and a time of day, in UTC, without leap seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UtcTime {
+    /// The year.
+    pub year: u64,
+    /// The month, from 1.
+    pub month: u8,
+    /// The day of the month, from 1.
+    pub day: u8,
+    /// The hour.
+    pub hour: u8,
+    /// The minute.
+    pub minute: u8,
+    /// The second.
+    pub second: u8,
+    /// The millisecond.
+    pub millisecond: u16,
+}
+
+impl From<UnixTime> for UtcTime {
+    fn from(time: UnixTime) -> Self {
+        let (seconds, millisecond) = (time.0 / 1_000, time.0 % 1_000);
+        let second = seconds % 86_400;
+        // Days since 0000-03-01, in equal eras of 400 years. Years start in March, so that the leap
+        // day is last.
+        let days = seconds / 86_400 + 719_468;
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+        Self {
+            year: era * 400 + year,
+            month: month as u8,
+            day: day as u8,
+            hour: (second / 3_600) as u8,
+            minute: (second / 60 % 60) as u8,
+            second: (second % 60) as u8,
+            millisecond: millisecond as u16,
+        }
+    }
+}
+
+impl fmt::Display for UtcTime {
+    /// Formats to the second, as in `2022-07-12T15:10:00Z` (ISO 8601). X expects this form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, hour, minute, second, .. } = self;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 

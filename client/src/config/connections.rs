@@ -6,8 +6,10 @@ use std::vec::Vec;
 
 use powerstream_core::dedup::WindowConfig;
 use powerstream_core::merge::{ReplicaGroup, Topology};
+use powerstream_core::stream::PostId;
 
 use super::Config;
+use crate::merged::Position;
 
 /// Several connections to read as one stream. Each has its own name and configuration.
 ///
@@ -36,6 +38,15 @@ pub struct Connections {
     list: Vec<NamedConnection>,
     window: WindowConfig,
     keep_duplicates: bool,
+    recovery: bool,
+    resume: Option<Resume>,
+}
+
+/// Where a stream continues that of an earlier process.
+#[derive(Clone, Debug)]
+struct Resume {
+    position: Position,
+    ids: Vec<PostId>,
 }
 
 /// One connection of [`Connections`].
@@ -55,7 +66,14 @@ impl Connections {
     /// [`Self::with`].
     #[must_use]
     pub fn new(topology: Topology) -> Self {
-        Self { topology, list: Vec::new(), window: WindowConfig::default(), keep_duplicates: false }
+        Self {
+            topology,
+            list: Vec::new(),
+            window: WindowConfig::default(),
+            keep_duplicates: false,
+            recovery: false,
+            resume: None,
+        }
     }
 
     /// Creates `count` redundant connections of one configuration. Their names are "1", "2", ..
@@ -96,6 +114,48 @@ impl Connections {
     pub fn keep_duplicates(mut self, keep_duplicates: bool) -> Self {
         self.keep_duplicates = keep_duplicates;
         self
+    }
+
+    /// Recovers gaps that backfill cannot close: requests up to the last 24 hours again, on another
+    /// connection for each group, beside the live ones. The app must be entitled to it; without the
+    /// entitlement the gaps are reported as lost. Default off.
+    #[must_use]
+    pub const fn recovery(mut self, recovery: bool) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
+    /// Continues the stream of an earlier process at its
+    /// [position](crate::merged::Merged::position). What was missed since is reported as a gap, and
+    /// requested by backfill or [recovery](Self::recovery) if they are on. `ids` are the Posts that
+    /// the earlier process delivered last: copies of them are dropped.
+    #[must_use]
+    pub fn resume_from(mut self, position: Position, ids: impl IntoIterator<Item = PostId>) -> Self {
+        self.resume = Some(Resume { position, ids: ids.into_iter().collect() });
+        self
+    }
+
+    /// Returns true if gaps are recovered.
+    #[must_use]
+    pub const fn recovers(&self) -> bool {
+        self.recovery
+    }
+
+    /// Returns the number of sockets that may be open at once.
+    pub(crate) fn sockets(&self) -> usize {
+        self.list.len() + if self.recovery { self.groups().count() } else { 0 }
+    }
+
+    /// Returns where the stream continues, if it does.
+    pub(crate) fn resume(&self) -> Option<(&Position, &[PostId])> {
+        self.resume.as_ref().map(|resume| (&resume.position, resume.ids.as_slice()))
+    }
+
+    /// Returns the first connection of each group.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &NamedConnection> {
+        let is_first = |index: usize, group| self.list[..index].iter().all(|other| other.group != group);
+        let list = self.list.iter().enumerate();
+        list.filter(move |(index, one)| is_first(*index, one.group)).map(|(_, one)| one)
     }
 
     /// Returns the connections, in the order they were added.

@@ -1,26 +1,12 @@
 //! The times in which a connection was down, and in which all of several were.
 
-use crate::time::UnixTime;
+use crate::time::{TimeRange, UnixTime};
 
 /// How many ranges a list keeps. One more merges the two oldest and the time between them.
 const RANGES_MAX: usize = 8;
 
 /// Later than everything.
 pub(super) const NEVER: UnixTime = UnixTime::from_millis(u64::MAX);
-
-/// A range of time. The end is exclusive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct TimeRange {
-    pub(super) from: UnixTime,
-    pub(super) to: UnixTime,
-}
-
-impl TimeRange {
-    /// Returns the smallest range that holds both.
-    pub(super) fn hull(self, other: Self) -> Self {
-        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
-    }
-}
 
 /// Disjoint ranges in ascending order, with time between them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,6 +113,11 @@ impl Default for Downtime {
 }
 
 impl Downtime {
+    /// Creates the downtime of a connection that is down since this time.
+    pub(super) fn since(from: UnixTime) -> Self {
+        Self { past: TimeRanges::default(), since: Some(from) }
+    }
+
     pub(super) fn begin(&mut self, from: UnixTime) {
         let mut since = self.since.unwrap_or(from).min(from);
         self.past.retain(|range| {

@@ -32,7 +32,7 @@ pub struct SessionConfig<'a> {
     /// The name and version of the client.
     pub user_agent: &'a str,
     /// Asks for backfill after a gap. The app must be entitled to it; otherwise X responds with
-    /// 400, and the session ends. Default: false.
+    /// 400, and the session continues without backfill. Default: false.
     pub backfill: bool,
     /// The maximum length of a message in bytes. Default: 1 MiB; see
     /// [`ConnectionConfig::message_bytes_max`].

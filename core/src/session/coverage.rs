@@ -199,6 +199,12 @@ impl Coverage {
         }
     }
 
+    /// Continues where an earlier process ended: a gap starts at `covered_until`.
+    pub(super) fn resume_from(&mut self, covered_until: UnixTime, now: Instant) {
+        let (unix, server) = (covered_until.saturating_add(GAP_MARGIN), Some(covered_until));
+        self.gap = Some(GapStart { at: now, unix, server, newest: None });
+    }
+
     /// Returns when input last arrived.
     #[inline]
     pub(super) const fn read_at(&self) -> Instant {

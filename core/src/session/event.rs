@@ -53,13 +53,34 @@ pub struct Message<'a> {
     pub bytes: &'a [u8],
     /// The classification, as far as the message had to be read for it.
     pub class: Classification,
+    /// How the message was requested.
+    pub origin: Origin,
+}
+
+/// How a message was requested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// By a stream that was read as the service sent it.
+    #[default]
+    Live,
+    /// By backfill: before it is complete, its Posts cannot be told from live ones.
+    Backfill,
+    /// By a recovery of a time range.
+    Recovery,
 }
 
 impl<'a> Message<'a> {
-    /// Combines a message and its classification.
+    /// Combines a message and its classification. Its origin is live.
     #[must_use]
     pub const fn new(bytes: &'a [u8], class: Classification) -> Self {
-        Self { bytes, class }
+        Self { bytes, class, origin: Origin::Live }
+    }
+
+    /// Returns the same message with this origin.
+    #[must_use]
+    pub const fn with_origin(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 
     /// What it is.
@@ -167,6 +188,9 @@ pub struct Disconnected {
     /// Bytes received that were no complete message: those of a split message, or after a protocol
     /// error.
     pub undelivered: u64,
+    /// True if the server refused a request for backfill with 400 or 403. The session asks for none
+    /// any more. The gap stays, and is reported without backfill.
+    pub backfill_refused: bool,
     /// The address that was connected or tried last. `None` if no address was tried, or if the
     /// driver reports none.
     pub peer_addr: Option<SocketAddr>,
@@ -242,6 +266,7 @@ impl ScannedSessionEvent {
         connection: &'a Connection<S>,
         outcome: Option<&Outcome>,
         peer_addr: Option<SocketAddr>,
+        origin: Origin,
         input: &'a [u8],
     ) -> SessionEvent<'a> {
         match self {
@@ -257,7 +282,7 @@ impl ScannedSessionEvent {
                 })
             }
             Self::Message { place, class } => {
-                SessionEvent::Message(Message { bytes: connection.lend_message(place, input), class })
+                SessionEvent::Message(Message { bytes: connection.lend_message(place, input), class, origin })
             }
             Self::KeepAlive => SessionEvent::KeepAlive,
             Self::Skipped { bytes } => SessionEvent::Skipped { bytes },

@@ -47,15 +47,17 @@ pub use config::{ConfigError, SessionConfig};
 use coverage::Coverage;
 pub use disconnect_reason::DisconnectReason;
 use event::Outcome;
-pub use event::{Connected, Disconnected, Gap, GaveUp, Message, Refused, ScannedSessionEvent, SessionEvent};
+pub use event::{
+    Connected, Disconnected, Gap, GaveUp, Message, Origin, Refused, ScannedSessionEvent, SessionEvent,
+};
 pub use health::HEALTHY_AFTER;
 use health::Health;
 pub use lateness::{Late, LateKind};
 pub use refusal::{Refusal, RefusalKind};
 use request_template::RequestTemplate;
 pub use retry_policy::RESET_MAX;
-use retry_policy::{Ended, RetryPolicy};
-use state::{Established, Failure, Pending, PendingEvent, State};
+use retry_policy::{Ended, Retry, RetryPolicy};
+use state::{Established, Failure, Pending, PendingEvent, State, is_backfill_refusal};
 pub use step::Step;
 use wall_clock::WallClock;
 
@@ -142,6 +144,19 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     #[must_use]
     pub fn covered_until(&self) -> Option<UnixTime> {
         self.coverage.covered_until(self.clock)
+    }
+
+    /// Continues a stream of an earlier process, which had delivered every Post created before
+    /// `covered_until`, or reported it as missing. The first stream then reports the gap from that
+    /// time on, and requests backfill for it. Call it before the first step. `now` as for the other
+    /// methods.
+    pub fn resume_from(&mut self, covered_until: UnixTime, now: Instant) {
+        self.coverage.resume_from(covered_until, now);
+    }
+
+    /// Returns the origin of messages that arrive now.
+    fn origin(&self) -> Origin {
+        if self.coverage.is_backfilling() { Origin::Backfill } else { Origin::Live }
     }
 
     /// Returns true if [`Self::handle_resume`] is due: events were delivered since input last
@@ -240,7 +255,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// overwrote the event.
     #[must_use]
     pub fn lend<'a>(&'a self, event: ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
-        event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr, input)
+        event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr, self.origin(), input)
     }
 
     /// Reports that the transport is connected.
@@ -464,13 +479,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         };
         self.connection.handle_closed();
         let stream = self.state.stream().copied();
-        self.enter(State::Closing(Failure { reason, undelivered, stream }));
+        let asked_backfill = matches!(self.state, State::Responding { backfill_minutes: 1.. });
+        self.enter(State::Closing(Failure { reason, undelivered, stream, asked_backfill }));
     }
 
     /// Decides what follows from a failure, once the connection is closed.
     fn settle(&mut self, failure: Failure, now: Instant) {
         self.coverage.handle_closed(self.clock);
         let announcement = failure.announcement(now, self.connection.config().timeouts.disconnect);
+        let is_backfill_refusal = failure.asked_backfill && is_backfill_refusal(&failure.reason);
+        if is_backfill_refusal {
+            self.template.disable_backfill();
+        }
         let retry = self.policy.handle_ended(Ended {
             reason: &failure.reason,
             was_streaming: failure.stream.is_some(),
@@ -478,6 +498,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             head: self.connection.head(),
             at: self.coverage.server_time(now, self.clock),
         });
+        // Without backfill the same request may be accepted.
+        let retry = if is_backfill_refusal { Some(Retry::IMMEDIATE) } else { retry };
         let announced = announcement.map(|announcement| announcement.kind);
         let gap_from = self.coverage.gap_from(self.clock);
         self.state = failure.next_state(retry, announced, gap_from, self.peer_addr, now);

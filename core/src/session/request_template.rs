@@ -68,6 +68,11 @@ impl RequestTemplate {
         u8::try_from(minutes).unwrap_or(u8::MAX).clamp(1, BACKFILL_MINUTES_MAX)
     }
 
+    /// Asks for no backfill any more.
+    pub(super) const fn disable_backfill(&mut self) {
+        self.backfill = None;
+    }
+
     /// Copies the request to the start of `storage`, with a backfill parameter unless
     /// `backfill_minutes` is 0. Returns its length.
     pub(super) fn render(&self, storage: &mut [u8], backfill_minutes: u8) -> usize {

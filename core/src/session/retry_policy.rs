@@ -59,6 +59,10 @@ pub(super) struct Retry {
     pub(super) reset_ignored: bool,
 }
 
+impl Retry {
+    pub(super) const IMMEDIATE: Self = Self { delay: Delay::NONE, reset_ignored: false };
+}
+
 impl RetryPolicy {
     /// Creates a policy whose schedules are at their start and whose immediate reconnect can be
     /// used.
@@ -78,7 +82,7 @@ impl RetryPolicy {
         let Advice { immediate, class } = ended.advice.unwrap_or(Advice { immediate: true, class });
         if ended.was_streaming && immediate && self.has_immediate {
             self.has_immediate = false;
-            return Some(Retry { delay: Delay::NONE, reset_ignored: false });
+            return Some(Retry::IMMEDIATE);
         }
         let mut retry = Retry { delay: self.backoff.next(class), reset_ignored: false };
         if let DisconnectReason::Refused(refusal) = ended.reason {

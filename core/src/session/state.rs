@@ -51,6 +51,8 @@ pub(super) struct Failure {
     pub(super) undelivered: u64,
     /// The stream, if one was established.
     pub(super) stream: Option<Established>,
+    /// The request asked for backfill, and no stream was established.
+    pub(super) asked_backfill: bool,
 }
 
 /// Pending events from the end of a connection, in order of delivery.
@@ -84,7 +86,7 @@ impl Failure {
         peer_addr: Option<SocketAddr>,
         now: Instant,
     ) -> State {
-        let Self { reason, undelivered, .. } = self;
+        let Self { reason, undelivered, asked_backfill, .. } = self;
         let refusal = if let DisconnectReason::Refused(refusal) = reason { Some(refusal) } else { None };
         let Some(Retry { delay, reset_ignored }) = retry else {
             let outcome = Some(Outcome::GaveUp(GaveUp { reason, gap_from, peer_addr }));
@@ -100,10 +102,17 @@ impl Failure {
             reset_ignored,
             gap_from,
             undelivered,
+            backfill_refused: asked_backfill && is_backfill_refusal(&reason),
             peer_addr,
         }));
         State::Waiting { retry_at, pending: Pending { refusal, outcome } }
     }
+}
+
+/// Returns true if the server may have refused a request for its backfill: without the entitlement
+/// X answers 400 (X docs: Powerstream, recovery and redundancy).
+pub(super) const fn is_backfill_refusal(reason: &DisconnectReason) -> bool {
+    matches!(reason, DisconnectReason::Refused(Refusal { status: 400 | 403, .. }))
 }
 
 impl Pending {
@@ -175,7 +184,7 @@ mod tests {
 
     fn refused() -> Failure {
         let reason = DisconnectReason::Refused(Refusal { status: 503, kind: RefusalKind::Server });
-        Failure { reason, undelivered: 0, stream: None }
+        Failure { reason, undelivered: 0, stream: None, asked_backfill: false }
     }
 
     #[test]
@@ -197,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_failure_without_a_refusal_leaves_one_event() {
-        let failure = Failure { reason: DisconnectReason::Cut, undelivered: 7, stream: None };
+        let failure =
+            Failure { reason: DisconnectReason::Cut, undelivered: 7, stream: None, asked_backfill: false };
         let mut done = failure.next_state(None, None, None, None, NOW);
         assert!(matches!(done.take_event(), Some(PendingEvent::Outcome(Outcome::GaveUp(_)))));
         assert!(!done.has_event());

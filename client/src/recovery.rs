@@ -1,0 +1,420 @@
+//! Closes gaps that backfill cannot: requests their time ranges on a connection of its own, beside
+//! the live ones.
+//!
+//! ```text
+//!   gap of a group --beyond_backfill--> older than 24 h: reported as lost
+//!                                       the rest, 2 h at a time:
+//!
+//!   waiting --request--> Started -> Message .. -> Completed     the server ended the response
+//!              ^            |
+//!              '- backoff <-' Disconnected, Refused             Lost: the server refused for good
+//! ```
+//!
+//! A recovery is a [`Session`](powerstream_core::session::Session) with the parameters of a time
+//! range. It has the timeouts and the backoff of a stream, and ends when the server has ended the
+//! response properly. A retry requests the same range again: its Posts are dropped if they were
+//! delivered. Posts that are too old for the dedup window are recognized by their time, because the
+//! service sends a range from its oldest Post on (X docs: recovery and redundancy).
+//!
+//! Only one range of a group is requested at a time. A 4xx answer other than 429 switches recovery
+//! off, for all later gaps too.
+
+use std::boxed::Box;
+use std::collections::VecDeque;
+use std::fmt;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use std::vec::Vec;
+
+use powerstream_core::buffered::Buffered;
+use powerstream_core::driver::{Driver, Io};
+use powerstream_core::merge::ReplicaGroup;
+use powerstream_core::session::{DisconnectReason, Disconnected, Message, Origin, Refused, SessionEvent};
+use powerstream_core::stream::PostId;
+use powerstream_core::time::{Instant, TimeRange, UnixTime};
+
+use crate::dedup::{Copied, Filtered};
+
+/// The service keeps Posts for this long (X docs: Powerstream, recovery and redundancy).
+pub const RECOVERY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest range of one request. X advises about 2 h a request for Replay.
+const REQUEST_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How far Posts of a recovery may be out of order, so that a retry does not skip any.
+const DISORDER_MAX: Duration = Duration::from_secs(60);
+
+/// Subtracted from [`RECOVERY_MAX`]: time passes until the server receives the request.
+const REQUEST_TAKES_MAX: Duration = Duration::from_secs(60);
+
+/// A time range that was requested, or could not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The group whose Posts are missing.
+    pub group: ReplicaGroup,
+    /// The times of creation, by the server's clock.
+    pub range: TimeRange,
+}
+
+/// An event of a recovery.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum RecoveryEvent<'a> {
+    /// A range is requested.
+    Started(Recovery),
+    /// A message of the range: a Post that was not delivered before, or anything that is no Post.
+    Message(Message<'a>),
+    /// The server refused the request. [`Self::Disconnected`] or [`Self::Lost`] follows.
+    Refused(Refused<'a>),
+    /// The recovery was interrupted. It is tried again.
+    Disconnected(Disconnected),
+    /// The whole range was received.
+    Completed {
+        /// The range.
+        recovery: Recovery,
+        /// Posts of it that had not been delivered before.
+        posts: u64,
+    },
+    /// A range was not recovered, and will not be: its Posts are lost.
+    Lost {
+        /// The range.
+        recovery: Recovery,
+        /// Why.
+        reason: LossReason,
+    },
+}
+
+/// Why a range was not recovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossReason {
+    /// The service no longer has its Posts: they are older than [`RECOVERY_MAX`].
+    TooOld,
+    /// The endpoint has no recovery.
+    Unsupported,
+    /// The server refused this request or an earlier one, such as with 400 without the entitlement.
+    Refused(DisconnectReason),
+}
+
+impl fmt::Display for LossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooOld => f.write_str("the service keeps Posts for 24 h only"),
+            Self::Unsupported => f.write_str("this endpoint has no recovery"),
+            Self::Refused(reason) => write!(f, "recovery was refused: {reason}"),
+        }
+    }
+}
+
+/// Creates the session that requests a range. `now` and `unix` are the same moment.
+pub(crate) type OpenRange<S, B> = Box<dyn FnMut(TimeRange, Instant, UnixTime) -> Buffered<S, B> + Send>;
+
+/// The connection that recovers the gaps of a group.
+pub struct RecoveryConnection<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    group: ReplicaGroup,
+    /// `None`: the endpoint has no recovery.
+    open: Option<OpenRange<S, B>>,
+    state: State<S, B, I>,
+    waiting: VecDeque<TimeRange>,
+    /// Ranges that were requested or will be, and are younger than [`RECOVERY_MAX`].
+    known: Vec<TimeRange>,
+    lost: VecDeque<(TimeRange, LossReason)>,
+    /// Why no range is requested any more.
+    refused: Option<DisconnectReason>,
+    current: Option<Current>,
+}
+
+enum State<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    /// The transport is closed.
+    Idle(I),
+    Active(Active<S, B, I>),
+    /// Only during a change of state.
+    Changing,
+}
+
+/// A range that is being requested.
+struct Active<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
+    session: Filtered<S, B, I>,
+    range: TimeRange,
+    is_streaming: bool,
+    /// Posts created before were delivered by an earlier attempt.
+    floor: UnixTime,
+    /// The newest Post of this attempt.
+    newest: UnixTime,
+    posts: u64,
+}
+
+/// The event to deliver.
+#[derive(Clone, Copy, Debug)]
+enum Current {
+    Started(TimeRange),
+    /// The event that the session lends.
+    Lent,
+    Completed {
+        range: TimeRange,
+        posts: u64,
+    },
+    Lost {
+        range: TimeRange,
+        reason: LossReason,
+    },
+}
+
+impl<S, B, I> RecoveryConnection<S, B, I>
+where
+    S: AsRef<[u8]> + AsMut<[u8]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    I: Io,
+{
+    /// Creates the connection of a group, without connecting. `open` creates the session that
+    /// requests a range; `None` if the endpoint has no recovery.
+    pub fn new(group: ReplicaGroup, io: I, open: Option<OpenRange<S, B>>) -> Self {
+        Self {
+            group,
+            open,
+            state: State::Idle(io),
+            waiting: VecDeque::new(),
+            known: Vec::new(),
+            lost: VecDeque::new(),
+            refused: None,
+            current: None,
+        }
+    }
+
+    pub(crate) const fn group(&self) -> ReplicaGroup {
+        self.group
+    }
+
+    /// Requests the range, as far as it was not requested before. `now` is the server's time.
+    pub(crate) fn add(&mut self, range: TimeRange, now: UnixTime) {
+        let oldest = now.saturating_sub(RECOVERY_MAX - REQUEST_TAKES_MAX);
+        self.known.retain(|known| known.to > oldest);
+        let mut left = Vec::from([range]);
+        for known in &self.known {
+            left = left.into_iter().flat_map(|range| without(range, *known)).collect();
+        }
+        for range in left.into_iter().filter(|range| !range.is_empty()) {
+            let lost = TimeRange { from: range.from, to: range.to.min(oldest) };
+            if !lost.is_empty() {
+                self.lost.push_back((lost, LossReason::TooOld));
+            }
+            let mut from = range.from.max(oldest);
+            while from < range.to {
+                let to = range.to.min(from.saturating_add(REQUEST_MAX));
+                self.known.push(TimeRange { from, to });
+                self.waiting.push_back(TimeRange { from, to });
+                from = to;
+            }
+        }
+    }
+
+    /// Returns the ranges that are not complete. Of the current one, the part that was received is
+    /// left out.
+    pub(crate) fn incomplete(&self) -> impl Iterator<Item = TimeRange> + '_ {
+        let current = match &self.state {
+            State::Active(active) => {
+                let received = active.floor.max(active.newest.saturating_sub(DISORDER_MAX));
+                let from = active.range.from.max(received).min(active.range.to);
+                Some(TimeRange { from, to: active.range.to })
+            }
+            _ => None,
+        };
+        current.into_iter().chain(self.waiting.iter().copied())
+    }
+
+    pub(crate) fn shutdown(&mut self) {
+        self.waiting.clear();
+        if let State::Active(active) = &mut self.state {
+            active.session.driver_mut().shutdown();
+        }
+    }
+
+    /// Returns true if the next event needs no transport.
+    pub(crate) fn has_event(&self) -> bool {
+        self.current.is_some()
+            || !self.lost.is_empty()
+            || matches!(&self.state, State::Active(active)
+                if active.session.driver().buffered().poll() == powerstream_core::session::Step::Event)
+    }
+
+    /// Runs the recovery until there is an event. Pending: there is none now. `judge` decides
+    /// whether a Post is new.
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied,
+    ) -> Poll<()> {
+        loop {
+            if self.current.is_some() {
+                return Poll::Ready(());
+            }
+            if let Some((range, reason)) = self.lost.pop_front() {
+                self.current = Some(Current::Lost { range, reason });
+                return Poll::Ready(());
+            }
+            let State::Active(active) = &mut self.state else {
+                if self.begin() {
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            if !ready!(active.session.driver_mut().poll_event(cx)) {
+                // The stream was shut down.
+                self.end();
+                continue;
+            }
+            let (floor, end) = (active.floor, active.range.to);
+            let (newest, posts) = (&mut active.newest, &mut active.posts);
+            let is_new = active.session.admit(|id, copy, at| {
+                if let Some(created) = id.created_at() {
+                    if created < end {
+                        *newest = created.max(*newest);
+                    }
+                    if created < floor {
+                        return Copied::Duplicate;
+                    }
+                }
+                let copied = judge(id, copy, at);
+                *posts += u64::from(copied == Copied::New);
+                copied
+            });
+            if is_new && self.handle_event() {
+                self.current.get_or_insert(Current::Lent);
+                return Poll::Ready(());
+            }
+            if let State::Active(active) = &mut self.state {
+                active.session.driver_mut().release();
+            }
+        }
+    }
+
+    /// Handles the event that the session lends. Returns true if it is delivered.
+    fn handle_event(&mut self) -> bool {
+        let State::Active(active) = &mut self.state else { return false };
+        match active.session.driver().peek() {
+            Some(SessionEvent::Connected(_)) => {
+                active.is_streaming = true;
+                false
+            }
+            Some(SessionEvent::Message(_) | SessionEvent::Refused(_)) => true,
+            Some(SessionEvent::Disconnected(disconnected)) => {
+                let was_streaming = std::mem::take(&mut active.is_streaming);
+                if was_streaming && disconnected.reason == DisconnectReason::Ended {
+                    let (range, posts) = (active.range, active.posts);
+                    self.end();
+                    self.current = Some(Current::Completed { range, posts });
+                } else {
+                    active.floor = active.floor.max(active.newest.saturating_sub(DISORDER_MAX));
+                }
+                true
+            }
+            Some(SessionEvent::GaveUp(gave_up)) => {
+                let reason = gave_up.reason;
+                let ranges = [active.range].into_iter().chain(self.waiting.drain(..));
+                self.lost.extend(ranges.map(|range| (range, LossReason::Refused(reason))));
+                self.refused = Some(reason);
+                self.end();
+                false
+            }
+            // Keep-alives, and what says nothing about a past time range.
+            _ => false,
+        }
+    }
+
+    /// Requests the next range. Returns false if there is none.
+    fn begin(&mut self) -> bool {
+        let Some(range) = self.waiting.pop_front() else { return false };
+        let reason = match (self.refused, &self.open) {
+            (Some(reason), _) => Some(LossReason::Refused(reason)),
+            (None, None) => Some(LossReason::Unsupported),
+            (None, Some(_)) => None,
+        };
+        if let Some(reason) = reason {
+            self.lost.push_back((range, reason));
+            return true;
+        }
+        let (State::Idle(io), Some(open)) =
+            (std::mem::replace(&mut self.state, State::Changing), &mut self.open)
+        else {
+            unreachable!("no range is active, and the endpoint has a recovery")
+        };
+        let buffered = open(range, io.now(), io.unix_now());
+        self.state = State::Active(Active {
+            session: Filtered::new(Driver::new(buffered, io)),
+            range,
+            is_streaming: false,
+            floor: UnixTime::default(),
+            newest: UnixTime::default(),
+            posts: 0,
+        });
+        self.current = Some(Current::Started(range));
+        true
+    }
+
+    /// Ends the current range. Its connection is closed already.
+    fn end(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Changing) {
+            State::Active(active) => State::Idle(active.session.into_driver().into_io()),
+            state => state,
+        };
+    }
+
+    /// Lends the current event.
+    pub(crate) fn peek(&self) -> Option<RecoveryEvent<'_>> {
+        let of = |range| Recovery { group: self.group, range };
+        Some(match self.current? {
+            Current::Started(range) => RecoveryEvent::Started(of(range)),
+            Current::Completed { range, posts } => RecoveryEvent::Completed { recovery: of(range), posts },
+            Current::Lost { range, reason } => RecoveryEvent::Lost { recovery: of(range), reason },
+            Current::Lent => {
+                let State::Active(active) = &self.state else { return None };
+                match active.session.peek()? {
+                    SessionEvent::Message(message) => {
+                        RecoveryEvent::Message(message.with_origin(Origin::Recovery))
+                    }
+                    SessionEvent::Refused(refused) => RecoveryEvent::Refused(refused),
+                    SessionEvent::Disconnected(disconnected) => RecoveryEvent::Disconnected(disconnected),
+                    _ => return None,
+                }
+            }
+        })
+    }
+
+    /// Releases the current event. Another element of the same array may follow.
+    pub(crate) fn release(&mut self, mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied) {
+        if !matches!(self.current.take(), Some(Current::Lent)) {
+            return;
+        }
+        let State::Active(active) = &mut self.state else { return };
+        let posts = &mut active.posts;
+        let more = active.session.release_part(|id, copy, at| {
+            let copied = judge(id, copy, at);
+            *posts += u64::from(copied == Copied::New);
+            copied
+        });
+        if more {
+            self.current = Some(Current::Lent);
+        } else {
+            active.session.driver_mut().release();
+        }
+    }
+}
+
+/// Returns the parts of `range` that are not in `known`.
+fn without(range: TimeRange, known: TimeRange) -> impl Iterator<Item = TimeRange> {
+    let before = TimeRange { from: range.from, to: range.to.min(known.from) };
+    let after = TimeRange { from: range.from.max(known.to), to: range.to };
+    // Without an overlap one of the two is the whole range, and the other is empty.
+    [before, after].into_iter().filter(|part| !part.is_empty())
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>, B, I> fmt::Debug for RecoveryConnection<S, B, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecoveryConnection")
+            .field("group", &self.group)
+            .field("waiting", &self.waiting)
+            .field("current", &self.current)
+            .finish_non_exhaustive()
+    }
+}
