@@ -20,7 +20,7 @@ pub(crate) enum Exit {
     /// The input ended early.
     Incomplete = 3,
     /// The token is missing or was refused.
-    NotAuthorised = 4,
+    NotAuthorized = 4,
 }
 
 impl From<Exit> for ExitCode {

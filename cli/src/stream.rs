@@ -276,7 +276,7 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
 
 fn gave_up(reason: &DisconnectReason) -> Failure {
     let exit = match reason {
-        DisconnectReason::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorised,
+        DisconnectReason::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorized,
         _ => Exit::Failed,
     };
     match reason {

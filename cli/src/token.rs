@@ -62,5 +62,5 @@ fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 fn not_authorized(message: String) -> Failure {
-    Failure::new(Exit::NotAuthorised, message)
+    Failure::new(Exit::NotAuthorized, message)
 }

@@ -358,7 +358,7 @@ fn failed(call: &Call, error: &RulesError) -> Failure {
     let mut exit = Exit::Failed;
     if let RulesError::Refused(refusal) = error {
         if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {
-            exit = Exit::NotAuthorised;
+            exit = Exit::NotAuthorized;
         }
         if let Some(words) = refusal.problem.text() {
             text += &format!("; the server says: {}", printable(&words));
