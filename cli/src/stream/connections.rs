@@ -21,8 +21,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns its name and target for messages. Origins and host names are checked to need no
-    /// escaping.
+    /// Returns its name and target for messages. Origins and host names are validated, so they need
+    /// no escaping.
     pub(super) fn names(&self, args: &Args) -> (String, String) {
         let origin = self.config.origin();
         let scheme = match origin.scheme() {
@@ -38,8 +38,8 @@ impl Connection {
     }
 }
 
-/// Returns the connections in the order of the command line, without a token. `default_url` is for
-/// those that name no server.
+/// Returns the connections in the order of the command line, without a token. Connections that name
+/// no server use `default_url`.
 pub(super) fn connections(args: &Args, default_url: &str) -> Result<Vec<Connection>, Failure> {
     let wanted: Vec<_> = if args.connect.is_empty() {
         (1..=args.connections).map(|number| (number.to_string(), default_url)).collect()
@@ -72,7 +72,7 @@ fn config(args: &Args, index: usize, name: &str, url: &str) -> Result<Config, Fa
         builder = builder.timeouts(|timeouts| timeouts.idle = idle);
     }
     if let Some(seed) = args.simulator.seed {
-        // Connections that are cut together must not reconnect together.
+        // Connections that are cut at the same time must not reconnect at the same time.
         builder = builder.seed(seed.wrapping_add(index as u64));
     }
     if args.simulate {
