@@ -11,7 +11,7 @@ use crate::system::explained;
 #[repr(u8)]
 #[allow(dead_code, reason = "the whole contract in one place, also what clap itself gives")]
 pub(crate) enum Exit {
-    /// Success. Also if the reader of the output closed it (`| head`).
+    /// Success. Also used if the reader of the output closed it (`| head`).
     Done = 0,
     /// Failure.
     Failed = 1,
