@@ -20,16 +20,19 @@ use crate::{duration, file, token};
 
 /// The notes of every command that connects.
 pub(crate) const NOTES: &str = "\
-The bearer token is taken from the environment variable X_BEARER_TOKEN, or from --token-file. One that cannot be right is
-refused before anything is sent: with quotes, `Bearer` or blanks around it, or a placeholder.
+The bearer token is read from the environment variable X_BEARER_TOKEN, or from --token-file. A token
+with quotes, `Bearer` or blanks around it is refused before anything is sent. So is a placeholder.
 
-Over https the server must have a certificate by a CA that the system trusts, or that --ca names; nothing turns that
-off. Plain http goes to this machine only: to a simulator, or to a tunnel or proxy that does TLS. Where HTTPS_PROXY (or
-ALL_PROXY) names a proxy and NO_PROXY does not exempt the server, https goes through it, by CONNECT. As with curl, the
-names in lower case come first. NO_PROXY takes names (x.com, .x.com and *.x.com: it and all below), addresses, networks
-(10.0.0.0/8), each with or without :PORT, and * for all.";
+Over https, the server's certificate must be signed by a CA that the system trusts, or by one from
+--ca. This check cannot be turned off. Plain http is allowed to this machine only: to a simulator,
+or to a tunnel or proxy that adds TLS.
 
-/// How to reach a server.
+If HTTPS_PROXY (or ALL_PROXY) names a proxy, https connections use it, by CONNECT, unless NO_PROXY
+exempts the server. As with curl, the lower-case variables take precedence. NO_PROXY takes names,
+addresses and networks (10.0.0.0/8), each with or without :PORT, and * for all servers. A name
+(x.com, .x.com or *.x.com) also exempts all names below it.";
+
+/// The options to reach a server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectionOptions {
     /// The service: scheme, host and port; the endpoint adds the path. http:// is for this machine
@@ -55,7 +58,7 @@ pub(crate) struct ConnectionOptions {
     #[arg(long, value_name = "[NAME=]IP")]
     local_address: Vec<Named<IpAddr>>,
 
-    /// The longest time to connect, including TLS and a proxy [default: 10s]
+    /// Timeout for connecting, including TLS and a proxy [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     connect_timeout: Option<Duration>,
 
@@ -75,7 +78,7 @@ impl ConnectionOptions {
                 && !names.contains(&name.as_str())
             {
                 return Err(usage(format!(
-                    "{option} names the connection {name}, and there is none of that name"
+                    "{option} names the connection {name}, but no connection has that name"
                 )));
             }
         }
@@ -97,7 +100,7 @@ impl ConnectionOptions {
         }
     }
 
-    /// Builds the same without a proxy, regardless of the environment.
+    /// Builds the same configuration without a proxy, regardless of the environment.
     pub(crate) fn configure_direct(
         &self,
         builder: ConfigBuilder,

@@ -2,13 +2,13 @@
 //! clients.
 //!
 //! ```text
-//!   file or stdin --> [ Reads ] --slices of N--> [ Events ]  the whole engine: one line an event
+//!   file or stdin --> [ Reads ] --slices of N--> [ Events ]  the whole engine: one line per event
 //!                                           \--> [ BodyBytes ]  head and body decoders only: the bytes of the content
 //! ```
 //!
-//! Both modes must agree on how the response ended: that is [`Ending`], which alone decides the
-//! exit code. No deadline applies, so every call gets `Instant::ZERO`. The output depends neither
-//! on the size of the reads nor on where a pipe cuts its input.
+//! Both modes must agree on how the response ended. [`Ending`] represents that, and alone decides
+//! the exit code. No deadline applies, so every call gets `Instant::ZERO`. The output depends
+//! neither on the size of the reads nor on where a pipe cuts its input.
 
 mod body;
 mod ending;
@@ -38,18 +38,18 @@ The events of --json, each an object with the key `event`:
               follows directly, such as a proxy's answer to CONNECT in a capture by `curl -i`
   head        status, headers: names in lower case, repeated fields joined by `, `,
               bytes that are not UTF-8 replaced by U+FFFD;
-              unreadable, of a refusal: why its body cannot be read
+              unreadable: why the body of a refusal cannot be read
   message     kind, id (of a Post), bytes (without the delimiter)
   keep_alive
   skipped     bytes: a message over the limit of 1 MiB
   end         cause: complete, complete_by_close, cut or cut_in_head;
               undelivered: bytes of a last message that is cut, or of the unfinished head
-  error       error, detail, offset: bytes before the offending one, skipped heads included
-  leftover    bytes behind the response
+  error       error, detail, offset: bytes before the wrong one, including skipped heads
+  leftover    bytes: received after the end of the response
 
 Exit codes:
   0  the response is complete      3  it was cut short
-  1  it is no correct HTTP, or the file cannot be read
+  1  the input is not valid HTTP, or the file cannot be read
 
 Examples:
   curl -si --http1.1 --raw https://example.com/ | powerstream decode
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut input = Input::open(&args.file).map_err(|why| {
         Failure::new(Exit::Failed, format!("{why}; name a recorded response, or - for standard input"))
     })?;
-    // The input may be quiet for long.
+    // The input may pause for a long time.
     end_when_closed()?;
     let name = input.name().to_owned();
     let reads = Reads::new(&mut input, args.read_size as usize);
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let ending = ending.map_err(|error| match error {
         IoError::Read(error) => Failure::new(
             Exit::Failed,
-            format!("cannot read {name}: {}; the output holds what came before", explained(&error)),
+            format!("cannot read {name}: {}; the output contains everything before that", explained(&error)),
         ),
         IoError::Write(error) => Failure::output(&error),
     })?;

@@ -11,7 +11,7 @@ use crate::system::explained;
 #[repr(u8)]
 #[allow(dead_code, reason = "the whole contract in one place, also what clap itself gives")]
 pub(crate) enum Exit {
-    /// Success. Also if the reader of the output closed it (`| head`).
+    /// Success. Also used if the reader of the output closed it (`| head`).
     Done = 0,
     /// Failure.
     Failed = 1,
@@ -20,7 +20,7 @@ pub(crate) enum Exit {
     /// The input ended early.
     Incomplete = 3,
     /// The token is missing or was refused.
-    NotAuthorised = 4,
+    NotAuthorized = 4,
 }
 
 impl From<Exit> for ExitCode {

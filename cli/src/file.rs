@@ -1,7 +1,7 @@
 //! Input files, including the byte order marks that some editors and shells write.
 //!
-//! A leading byte order mark is skipped. UTF-16, which some Windows tools write, is refused by
-//! name.
+//! A leading byte order mark is skipped. UTF-16, which some Windows tools write, is refused with a
+//! message that names it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -60,7 +60,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
 pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     String::from_utf8(read(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to() + 1;
-        format!("cannot read {}: it is not UTF-8 from byte {at} on", name(path))
+        format!("cannot read {}: invalid UTF-8 at byte {at}", name(path))
     })
 }
 
@@ -75,9 +75,9 @@ pub(crate) fn name(path: &Path) -> String {
 /// A reader that skips a leading byte order mark.
 struct WithoutMark<R> {
     inner: R,
-    /// The first bytes, which may be a mark.
+    /// The first bytes of the input, which may be a mark.
     first: [u8; MARK.len()],
-    /// The range of them that has not been returned yet.
+    /// The range of `first` that has not been returned yet.
     start: usize,
     end: usize,
     is_decided: bool,
@@ -88,7 +88,7 @@ impl<R: Read> WithoutMark<R> {
         Self { inner, first: [0; MARK.len()], start: 0, end: 0, is_decided: false }
     }
 
-    /// Reads until the first bytes are known to be a mark or not.
+    /// Reads until it is known whether the input starts with a mark.
     fn decide(&mut self) -> io::Result<()> {
         while !self.is_decided {
             let count = self.inner.read(&mut self.first[self.end..])?;
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_one_byte_order_mark_out_in_any_split() {
+    fn skips_one_byte_order_mark_in_any_split() {
         for (bytes, want) in [
             (b"\xef\xbb\xbfabc".as_slice(), Some(b"abc".as_slice())),
             (b"\xef\xbb\xbf", Some(b"")),

@@ -17,8 +17,8 @@ use crate::system::explained;
 /// The exit code after SIGINT, as in shells.
 pub(crate) const INTERRUPTED: i32 = exit_code(SIGINT);
 
-/// The time for a clean end. Longer blocks, such as a standard error that is never read, would last
-/// forever.
+/// The time limit for a clean end. Whatever blocks longer, such as a standard error that is never
+/// read, may block forever.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const SIGINT: i32 = 2;
@@ -57,7 +57,7 @@ async fn next(signals: &mut [Signal]) -> i32 {
     .await
 }
 
-/// Is ready once the signal arrived.
+/// Becomes ready when the signal arrives.
 type PollSignal = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
 
 /// A signal and its listener.

@@ -21,8 +21,8 @@ use crate::utc;
 
 /// Starts logging. Standard output is not used.
 ///
-/// Lines start with the time if `with_time`, or if neither a terminal nor systemd shows standard
-/// error: a person has a clock, and systemd's journal adds the time.
+/// Lines start with the time if `with_time` is set, or if standard error goes neither to a terminal
+/// nor to systemd. A user at a terminal has a clock, and systemd's journal adds the time.
 pub(crate) fn init(with_time: bool) {
     let filter = match env::var("RUST_LOG") {
         Ok(directives) if !directives.trim().is_empty() => {
@@ -87,14 +87,14 @@ pub(crate) fn write(text: Vec<u8>) {
     match &mut *THREAD.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(Thread { lines, .. }) => {
             let cost = Cost::Message(text.len());
-            // With this overflow policy the queue never asks to wait.
+            // With this overflow policy the queue never makes the sender wait.
             let _ = lines.poll_send(&mut Context::from_waker(Waker::noop()), cost, || text);
         }
         None => drop(io::stderr().write_all(&text)),
     }
 }
 
-/// Ends the thread after everything is written. A signal does not wait that long.
+/// Ends the thread after everything is written. After a signal, the process may exit earlier.
 pub(crate) fn finish() {
     let thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(Thread { lines, written }) = thread {
@@ -119,8 +119,10 @@ fn start(with_time: bool) {
                 Delivery::Dropped(loss) => {
                     let time = if with_time { now() + " " } else { String::new() };
                     let lines = loss.messages;
-                    format!("{time} WARN {lines} lines are left out here: standard error did not take them in time\n")
-                        .into_bytes()
+                    format!(
+                        "{time} WARN {lines} lines were dropped here because standard error was blocked\n"
+                    )
+                    .into_bytes()
                 }
             };
             let _ = io::stderr().write_all(&text);

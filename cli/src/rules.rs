@@ -2,13 +2,16 @@
 //! service.
 //!
 //! ```text
-//!   RULE.. | --rule=RULE.. | --file F --> [ input ] --entries--> check | format | explain --> a line or a report a rule
-//!                                                           |--> match <--Posts       --> a line a Post
-//!                                                           '--> add | delete | sync --> [ manage ] <--> service
+//!   RULE.. | --rule=RULE.. | --file F
+//!      |
+//!      '--> [ input ] --entries--> check | format | explain --> one line or report per rule
+//!                             |--> match <--Posts           --> one line per Post
+//!                             '--> add | delete | sync --> [ manage ] <--> service
 //! ```
 //!
 //! All offline subcommands read rules in the same way ([`input`]). They exit with 0 if every rule
-//! is valid, else with 1. With `--json`, standard output holds one line per rule and nothing else.
+//! is valid, else with 1. With `--json`, standard output contains one line per rule and nothing
+//! else.
 
 mod add;
 mod check;

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn removes_the_token_from_text_of_others() {
+    fn removes_the_token_from_received_text() {
         let without =
             |words: &str| String::from_utf8(without(words.as_bytes(), b"s3cret-s3cret").into()).unwrap();
         assert_eq!(without("nothing of it: s3cret-s3cre"), "nothing of it: s3cret-s3cre");

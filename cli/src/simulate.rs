@@ -22,11 +22,13 @@ use crate::system::{check_open_files, explained};
 use crate::text::Printable;
 
 const EXAMPLES: &str = "\
-The first line on standard output is `listening on http://ADDR` (or https), further ones name further datacenters;
-everything else goes to standard error. Ctrl-C ends it, with the totals.
+The first line on standard output is `listening on http://ADDR` (or https). Further lines name
+further datacenters. Everything else goes to standard error. Ctrl-C ends the simulator and prints
+totals.
 
-Served are Powerstream (/2/powerstream), the Filtered, Sample, Sample10 and Firehose Streams of the v2 API, the rules of
-the first two, and /simulator/: counters, what was sent, and faults by hand.
+It serves Powerstream (/2/powerstream), the Filtered, Sample, Sample10 and Firehose Streams of the
+v2 API, and the rules of the first two. /simulator/ has counters, the ground truth log, and manual
+faults.
 
 Examples:
   powerstream simulate --listen 127.0.0.1:8080
@@ -73,7 +75,7 @@ pub(crate) struct Args {
     list_scenarios: bool,
 }
 
-/// The intervals for reports of changes and of mere progress.
+/// The intervals for reports of changes, and of progress without changes.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -90,13 +92,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let mut config = args.options.config(Some(args.listen))?;
     config.token = args.token.as_ref().map(|Secret(token)| token.clone());
-    // For requests to /simulator/truth. Months of it are not needed.
+    // The log answers requests to /simulator/truth. It need not cover months.
     config.ground_truth_messages_max = 20_000;
     config.ground_truth_bytes_max = 32 << 20;
 
     let (end, ended) = mpsc::channel();
     on_interrupt(move || {
-        // An error means that it has ended already.
+        // An error means that the simulator has ended already.
         let _ = end.send(());
     })?;
     let simulator = options::start(config)?;

@@ -1,4 +1,4 @@
-//! Standard output: unbuffered writes, and detection of a reader that left.
+//! Standard output: unbuffered writes, and detection of a reader that closed it.
 
 #[cfg(unix)]
 use std::fs::File;
@@ -67,7 +67,7 @@ pub(crate) fn write_bytes() -> usize {
 }
 
 /// Waits until the reader of standard output has closed it, for `length` at most. Returns true if
-/// it has. A file has no reader. On systems without poll(2), only a write shows it.
+/// it has. A file has no reader. On systems without poll(2), only a write detects this.
 #[cfg(unix)]
 pub(crate) fn wait_closed(length: Duration) -> bool {
     use rustix::event::PollFlags;
@@ -87,8 +87,8 @@ pub(crate) fn wait_closed(length: Duration) -> bool {
     false
 }
 
-/// Exits when the reader of standard output has closed it. For commands whose input may be quiet
-/// for long, so that a write would not show it.
+/// Exits when the reader of standard output has closed it. For commands whose input may pause for a
+/// long time, during which no write would detect this.
 pub(crate) fn end_when_closed() -> Result<(), Failure> {
     spawn("watch", || {
         while !wait_closed(Duration::from_secs(3_600)) {}
@@ -96,7 +96,7 @@ pub(crate) fn end_when_closed() -> Result<(), Failure> {
     })
 }
 
-/// Waits for one of these events or an error. Returns what was found; nothing after a signal or the
+/// Waits for one of these events or an error. Returns the events found; none after a signal or the
 /// timeout.
 #[cfg(unix)]
 fn poll(events: rustix::event::PollFlags, length: Option<Duration>) -> io::Result<rustix::event::PollFlags> {

@@ -9,11 +9,11 @@
 //!                                             standard error <----------------+------[ Watch ]
 //! ```
 //!
-//! - The main thread reads and counts. It waits for standard output only if the queue is full, and
-//!   that is the policy.
-//! - The writing thread may be blocked by the reader of standard output for any time.
-//! - The watching thread reports that meanwhile, and notices that the reader is gone.
-//! - The threads of signals and of `--duration` ask for the end.
+//! - The main thread reads and counts. It waits for standard output only if the queue is full and
+//!   the overflow policy is to wait.
+//! - The writing thread may be blocked by the reader of standard output for any length of time.
+//! - The watching thread reports a block while it lasts, and notices when the reader is gone.
+//! - The threads of signals and of `--duration` request the end.
 
 mod arguments;
 mod connections;
@@ -62,7 +62,7 @@ use crate::system::check_open_files;
 use crate::text::with_options;
 use crate::{log, size, token};
 
-/// The time after a signal for the reader of standard output to take what is queued.
+/// The time after a signal for the reader of standard output to read the queued Posts.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Reports of other threads to the main one.
@@ -81,13 +81,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     check_open_files()?;
     let simulator = if args.simulate {
         let mut config = args.simulator.config(None)?;
-        // Only times are read from it, not bytes.
+        // Only the times of the ground truth log are used, not its bytes.
         config.ground_truth_bytes_max = 0;
         Some(options::start(config)?)
     } else {
         None
     };
-    // Wrong usage is reported before the token is looked for.
+    // Wrong usage is reported before a missing token.
     let base_url = simulator.as_ref().map_or_else(|| args.connection.base_url.clone(), Simulator::base_url);
     let mut connections = connections(args, &base_url)?;
     let (token, latency) = match &simulator {
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // The client is gone, so the simulator need not wait.
     drop(simulator);
     let (is_over, failed) = match written {
-        // How much the reader took before it left is unknown.
+        // It is unknown how much the reader consumed before it closed the pipe.
         Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::output(&error)),
         Some(Err(error)) => (false, Some(Failure::output(&error))),
         Some(Ok(())) => (true, None),
@@ -225,7 +225,7 @@ impl Fates {
     fn new(received: Tally, written: Tally, queue: &QueueStats, overflow: Overflow, is_over: bool) -> Self {
         let lost = received - written;
         let dropped = match overflow {
-            // This policy drops only at the end.
+            // Under this policy, Posts are dropped only at the end.
             Overflow::Wait => Tally::default(),
             // An array that is written as received is one message in the queue.
             _ if is_over => lost,
@@ -250,22 +250,22 @@ impl fmt::Display for Fates {
 
 fn queue_full(args: &Args) -> String {
     format!(
-        "the queue of {} was full, and --overflow is end: the reader of standard output is too slow; it must read \
-         faster, or --queue be larger",
+        "the queue of {} was full, and --overflow is end: the reader of standard output is too slow; \
+         make it faster, or pass a larger --queue",
         args.queue
     )
 }
 
 fn not_written(fates: &Fates) -> String {
     format!(
-        "standard output did not take everything in time: {} Posts that were received are not written ({}), and the last \
-         line may be incomplete",
+        "standard output did not accept everything in time: {} Posts that were received are not \
+         written ({}), and the last line may be incomplete",
         fates.unwritten.posts,
         size::shown(fates.unwritten.bytes)
     )
 }
 
-/// Returns the trust roots, if they are not just the system's.
+/// Returns the trust roots, if they are not only those of the system.
 fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>, Failure> {
     if let Some(ca) = simulator.and_then(Simulator::ca_pem) {
         let tls = TlsConfig::only_ca_pem(ca.as_bytes());
@@ -276,7 +276,7 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
 
 fn gave_up(target: &str, reason: &DisconnectReason) -> Failure {
     let exit = match reason {
-        DisconnectReason::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorised,
+        DisconnectReason::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorized,
         _ => Exit::Failed,
     };
     match reason {

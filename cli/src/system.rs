@@ -46,9 +46,9 @@ fn advice(error: &io::Error) -> Option<String> {
     }
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "this user may not; check owner and mode, also of the directories above"
+            "check the owner and mode of the file and of the directories above it"
         }
-        io::ErrorKind::ReadOnlyFilesystem => "it is mounted so",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
         io::ErrorKind::AddrInUse => "another process listens there; choose another port, or 0 for a free one",
         io::ErrorKind::AddrNotAvailable => "it is not an address of this machine",
@@ -57,7 +57,7 @@ fn advice(error: &io::Error) -> Option<String> {
     Some(String::from(advice))
 }
 
-/// Returns advice on the system failure behind an error, to be appended to its text.
+/// Returns advice on the system failure that caused an error, to be appended to its text.
 pub(crate) fn advice_behind(error: &(dyn std::error::Error + 'static)) -> String {
     let errors = std::iter::successors(Some(error), |error| error.source());
     let advice = errors.filter_map(|error| error.downcast_ref()).find_map(advice);
@@ -74,7 +74,7 @@ mod tests {
         for (code, words) in [
             (24, "ulimit -n"),
             (23, "system has reached its limit of open files"),
-            (13, "check owner and mode"),
+            (13, "check the owner and mode"),
             (30, "mounted"),
             (28, "free some space"),
         ] {

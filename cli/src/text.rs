@@ -1,8 +1,8 @@
 //! Received text, made safe for a terminal.
 //!
-//! Posts, names, reason phrases and field values come from strangers. Control characters in them
-//! could move the cursor, change the title or send answers as if typed. Bidirectional controls
-//! could make a line read as another.
+//! Posts, names, reason phrases and field values are untrusted. Control characters in them could
+//! move the cursor, change the title or send answers as if typed. Bidirectional controls could make
+//! a line look like a different one.
 
 use std::fmt::{self, Write};
 
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn escapes_invalid_utf_8_byte_by_byte() {
-        // C1 as single bytes, which terminals set to Latin-1 obey.
+        // C1 as single bytes, which terminals set to Latin-1 interpret.
         assert_eq!(printable(b"a\x9b31m\xff\xc3", 100), r"a\x9b31m\xff\xc3");
         assert_eq!(printable(b"\xed\xa0\x80", 100), r"\xed\xa0\x80");
     }

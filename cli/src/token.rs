@@ -1,5 +1,5 @@
-//! The bearer token, from the environment, a file or standard input. Never from the command line,
-//! which every user of the machine can read. It is never printed.
+//! The bearer token, from the environment, a file or standard input. It is never read from the
+//! command line, which every user of the machine can see. It is never printed.
 
 use std::env;
 use std::io::Read;
@@ -15,7 +15,8 @@ use crate::secret;
 /// The variable that holds the token.
 pub(crate) const VARIABLE: &str = "X_BEARER_TOKEN";
 
-/// A limit above every real token. A device or a log given by mistake is cut here.
+/// A limit above the length of every real token. It bounds the read of a device or log that was
+/// passed by mistake.
 const BYTES_MAX: u64 = 65_536;
 
 /// Loads the token from `file` (`-`: standard input), or else from the environment. Also returns
@@ -37,7 +38,7 @@ pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), F
     }
     let place = file.map_or_else(|| String::from(VARIABLE), file::name);
     let token = Token::new(&*text).map_err(|error| match (error, file) {
-        (TokenError::Empty, Some(_)) => not_authorized(format!("{place}: the file holds no bearer token")),
+        (TokenError::Empty, Some(_)) => not_authorized(format!("{place}: the file contains no bearer token")),
         (TokenError::Empty, None) => not_authorized(format!(
             "no bearer token: set {VARIABLE}, or name a file with --token-file; --simulate needs none"
         )),
@@ -53,7 +54,7 @@ pub(crate) fn any() -> Token {
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    // Allocated at full size, because growing would leave copies behind.
+    // Allocated at full size, because growing would leave copies in memory.
     let mut token = Zeroizing::new(Vec::with_capacity(BYTES_MAX as usize + 1));
     let mut input = Input::open(file)?;
     let result = input.by_ref().take(BYTES_MAX).read_to_end(&mut token);
@@ -62,5 +63,5 @@ fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 fn not_authorized(message: String) -> Failure {
-    Failure::new(Exit::NotAuthorised, message)
+    Failure::new(Exit::NotAuthorized, message)
 }

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_range_is_not_cut() {
+    fn rounds_the_end_of_a_range_up_to_a_second() {
         for (millis, text) in
             [(0, "1970-01-01 00:00:00"), (1, "1970-01-01 00:00:01"), (1_000, "1970-01-01 00:00:01")]
         {

@@ -12,9 +12,9 @@ use super::mode::Mode;
 
 enum Phase {
     Head(HeadDecoder),
-    /// With the length of the head in bytes.
+    /// In the body. Has the length of the head in bytes.
     Body(Body, u64),
-    /// After the end of the body. Further bytes belong to no response.
+    /// After the end of the body. Further bytes are not part of the response.
     Complete,
 }
 

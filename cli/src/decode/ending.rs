@@ -8,7 +8,7 @@ use crate::exit::Exit;
 /// How the response ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// By its own framing, or by the close where it has no other end.
+    /// By its own framing, or by the close of the connection if it has no other end.
     Complete,
     /// In the body, after this many bytes of input.
     Cut(u64),
@@ -27,13 +27,13 @@ impl Ending {
         }
     }
 
-    /// Says what was wrong, where, and what to do.
+    /// Describes what was wrong, where, and what to do.
     pub(super) fn complaint(&self) -> Option<String> {
         match self {
             Self::Complete => None,
             Self::Cut(received) => Some(format!(
-                "the body is cut short: the input ends after {received} bytes of the response; everything before was \
-                 decoded, record the rest to have all of it"
+                "the body is cut short: the input ends after {received} bytes of the response; \
+                 everything before that was decoded; record the complete response"
             )),
             Self::CutInHead(0) => Some(String::from(
                 "the input is empty; expected the raw bytes of an HTTP/1.1 response, from its status line on",
@@ -57,16 +57,16 @@ impl Ending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TransportError {
     kind: ConnectionErrorKind,
-    /// Bytes of the response before the offending one.
+    /// Bytes of the response before the wrong one.
     pub(super) offset: u64,
-    /// What was seen, if one byte is known to offend.
+    /// The received bytes, if the wrong byte is known.
     seen: Option<Seen>,
     /// The body begins with JSON where a chunk size was expected.
     is_dechunked: bool,
 }
 
-/// The wrong byte, and some bytes before it. None after it: how many of those are known depends on
-/// the size of the reads.
+/// The wrong byte, and some bytes before it. Bytes after it are omitted, because their number
+/// depends on the size of the reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     before: Vec<u8>,
@@ -74,12 +74,12 @@ struct Seen {
 }
 
 impl TransportError {
-    /// Says what was expected and what was seen, and adds a hint if there is one.
+    /// Describes what was expected and received, and adds a hint if there is one.
     pub(super) fn detail(&self) -> String {
         let expected = match self.kind {
             ConnectionErrorKind::Head(kind) => kind.expected(),
             ConnectionErrorKind::Chunk(kind) => kind.expected(),
-            _ => "expected the response to go on as HTTP/1.1 says",
+            _ => "expected the response to continue as HTTP/1.1 requires",
         };
         let hint = if self.is_dechunked {
             "; the body is already dechunked: record it with `curl -i --raw`"
@@ -107,15 +107,15 @@ impl TransportError {
                 "; the input must be the raw bytes of one response (curl: -i --raw --http1.1)"
             }
             ConnectionErrorKind::Head(HeadErrorKind::ContentEncoding) => {
-                "; ask for it without Accept-Encoding"
+                "; request it without Accept-Encoding"
             }
             ConnectionErrorKind::Head(_) => "; a client drops such a connection",
-            _ => "; what came before was decoded; a client drops such a connection",
+            _ => "; everything before it was decoded; a client drops such a connection",
         }
     }
 }
 
-/// The most bytes of a response that an error shows. Escaped they have at most 64 characters.
+/// The most bytes of a response that an error shows. When escaped, they have at most 64 characters.
 const SEEN_BYTES_MAX: usize = 16;
 
 /// The part of the response before the next input: its length and last bytes.
@@ -146,8 +146,8 @@ impl Trail {
         self.last.drain(..self.last.len().saturating_sub(SEEN_BYTES_MAX));
     }
 
-    /// Returns the error at `offset` in the response, whose head has `head` bytes. The wrong byte is
-    /// in `input`, which comes next.
+    /// Returns the error at `offset` in the response, whose head has `head` bytes. `input` is the
+    /// next input and contains the wrong byte.
     pub(super) fn fault(
         &self,
         kind: ConnectionErrorKind,
@@ -155,7 +155,8 @@ impl Trail {
         head: u64,
         input: &[u8],
     ) -> TransportError {
-        // An error of the whole head has no single byte to show, and a limit has none of interest.
+        // An error of the whole head has no single wrong byte. For a limit, the byte does not
+        // matter.
         let has_byte = match kind {
             ConnectionErrorKind::Head(kind) => kind == HeadErrorKind::NotHttp,
             ConnectionErrorKind::Chunk(kind) => {

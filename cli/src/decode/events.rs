@@ -1,4 +1,4 @@
-//! `--json`, and lines for people: one line per event of the engine.
+//! JSON (`--json`) and human-readable output: one line per event of the engine.
 
 use std::io::{self, Write};
 
@@ -26,7 +26,7 @@ pub(super) enum Style {
 enum DisconnectReason {
     /// Its own framing.
     Framing,
-    /// The close, if the response has no other end.
+    /// The close of the connection, if the response has no other end.
     Close,
     /// The end of the input, in the body.
     Cut,
@@ -54,7 +54,7 @@ impl DisconnectReason {
     }
 }
 
-/// The limit of characters shown of a field value or a message.
+/// The limit of characters written of a field value or a message.
 const SHOWN_MAX: usize = 200;
 
 pub(super) struct Events {
@@ -130,7 +130,7 @@ impl Mode for Events {
         if self.leftover > 0 {
             let line = match self.style {
                 Style::Json => Line::event("leftover").number("bytes", self.leftover).finish(),
-                Style::Text => format!("leftover: {} behind the response\n", bytes(self.leftover)),
+                Style::Text => format!("leftover: {} after the response\n", bytes(self.leftover)),
             };
             output.write_all(line.as_bytes())?;
         }
@@ -224,7 +224,7 @@ fn end(style: Style, cause: DisconnectReason, undelivered: u64, output: &mut dyn
             match undelivered {
                 0 => format!("end: {how}\n"),
                 _ if cause == DisconnectReason::CutInHead => {
-                    format!("end: {how}, {} of it\n", bytes(undelivered))
+                    format!("end: {how}, after {} of it\n", bytes(undelivered))
                 }
                 _ => format!(
                     "end: {how}; {} of a message that is cut (--body writes them)\n",
@@ -243,13 +243,16 @@ fn show_head(head: &Head<'_>, output: &mut dyn Write) -> io::Result<()> {
         BodyFraming::Chunked => String::from("chunked body"),
         BodyFraming::Length(length) => format!("body of {}", bytes(length)),
         BodyFraming::UntilClose => {
-            String::from("body until the connection closes: an end and a cut look the same")
+            String::from("body until the connection closes: a complete and a cut body look the same")
         }
         _ => String::from("body"),
     };
     writeln!(output, "head: HTTP/1.{} {}, {framing}", parsed.minor_version, parsed.status)?;
     if parsed.ambiguous_length {
-        writeln!(output, "  (Transfer-Encoding and Content-Length are both there; the former counts)")?;
+        writeln!(
+            output,
+            "  (both Transfer-Encoding and Content-Length are present; Transfer-Encoding applies)"
+        )?;
     }
     if let Some(unread) = head.unread_body() {
         writeln!(output, "  ({})", printable(unread.to_string().as_bytes()))?;

@@ -1,13 +1,13 @@
 //! The heads before the last one, which are skipped and named.
 //!
 //! `curl -i` writes the head of every response that it reads, and the body of the last one only.
-//! Before that one come interim (1xx) responses, a proxy's answer to CONNECT, refusals that were
+//! Before that one come interim (1xx) responses, a proxy's answer to CONNECT, refusals that curl
 //! answered with credentials, and redirects.
 //!
-//! A head is not the last one if `HTTP/` and a digit follow it directly, regardless of the body
-//! that its fields announce: no body that is decoded here starts like that. A network client must
-//! not use this rule, because there the server controls what follows. Its response is the first
-//! final one.
+//! A head is not the last one if `HTTP/` and a digit follow it directly. The body that its fields
+//! announce does not matter, because no body that is decoded here starts like that. A network
+//! client must not use this rule, because there the server controls what follows. Its response is
+//! the first final one.
 
 use std::io::{self, Write};
 use std::mem;
@@ -80,7 +80,7 @@ impl<M: Mode> Heads<M> {
 /// The start of a status line, before the version.
 const NEXT: &[u8] = b"HTTP/";
 
-/// A decoder that ignores what a head says about its body; the mode checks that.
+/// A decoder that ignores what a head announces about its body. The mode checks that.
 fn decoder() -> HeadDecoder {
     HeadDecoder::for_connect(HeadLimits::default())
 }
@@ -109,7 +109,7 @@ impl<M: Mode> Mode for Heads<M> {
             self.status = None;
             if is_interim {
                 self.mode.skip_head(status, 0, output)?;
-                // The mode skips it too, and counts it towards its limits.
+                // The mode skips it too, and counts it toward its limits.
                 if let Some(fault) = self.mode.take(&head, output)? {
                     return Ok(Some(fault));
                 }

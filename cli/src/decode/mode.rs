@@ -1,10 +1,10 @@
-//! The trait of all ways to show a response.
+//! The trait of all output modes.
 
 use std::io::{self, Write};
 
 use super::ending::{Ending, TransportError};
 
-/// A way to show a response.
+/// An output mode: a way to render a response.
 pub(super) trait Mode {
     /// Takes the next bytes of the input. It is not called again after an error.
     fn take(&mut self, input: &[u8], output: &mut dyn Write) -> io::Result<Option<TransportError>>;

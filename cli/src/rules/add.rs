@@ -11,15 +11,15 @@ use crate::exit::{Exit, Failure, complain};
 /// Add rules: one request per hundred
 ///
 /// Every rule is checked offline first; if one is invalid, nothing is sent. A rule whose value
-/// exists already is unchanged, including its tag. With --dry-run Filtered Stream reports what it
-/// would do; Powerstream has no such request.
+/// exists already stays unchanged, including its tag. With --dry-run, Filtered Stream reports what
+/// it would do. Powerstream has no such request.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = notes())]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
 
-    /// The tag of all rules without their own tag
+    /// Tag for all rules that have none
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
 
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     for entry in entries.iter_mut().filter(|entry| entry.tag.is_none()) {
         entry.tag.clone_from(&args.tag);
     }
-    // Compared with an empty set: finds duplicates and impossible rules.
+    // A plan from an empty set finds duplicates and impossible rules.
     let plan =
         sync::plan(&[], &wanted(&entries), limits(profile)).map_err(|error| no_plan(error, &entries))?;
     let repeated = |index: &usize| plan.repeated.contains(index);

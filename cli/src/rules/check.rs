@@ -83,7 +83,7 @@ impl<'a> Seen<'a> {
         let mut extra = Vec::new();
         let place = |first: &usize| &entries[*first].place;
         if let Some(first) = self.values.get(entry.value.as_str()) {
-            let message = format!("it is the same as {}; the service: {RULE_EXISTS}", place(first));
+            let message = format!("it is the same as {}; the service answers: {RULE_EXISTS}", place(first));
             extra.push(("W-DUPLICATE", message));
         } else {
             self.values.insert(&entry.value, index);
@@ -91,7 +91,8 @@ impl<'a> Seen<'a> {
                 let canonical = rule.format(profile);
                 match self.canonical.get(&canonical) {
                     Some(first) => {
-                        let message = format!("it asks for the same as {} in another spelling", place(first));
+                        let message =
+                            format!("it matches the same Posts as {}, in another spelling", place(first));
                         extra.push(("W-DUPLICATE", message));
                     }
                     None => drop(self.canonical.insert(canonical, index)),
@@ -102,7 +103,7 @@ impl<'a> Seen<'a> {
         if length > TAG_CHARACTERS_MAX {
             extra.push((
                 "W-TAG",
-                format!("its tag has {length} characters, and {TAG_CHARACTERS_MAX} are allowed"),
+                format!("its tag has {length} characters, but only {TAG_CHARACTERS_MAX} are allowed"),
             ));
         }
         extra

@@ -59,7 +59,7 @@ struct Which {
 fn id(text: &str) -> Result<String, String> {
     match text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
         true => Ok(text.to_owned()),
-        false => Err(String::from("expected digits; a rule's value comes without --id")),
+        false => Err(String::from("expected digits; pass a rule's value without --id")),
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         _ => {
             let of = plural(rules.len(), "rule");
             let text =
-                format!("not deleted, or the answer does not say: {undone} of {of}; list the rules to see");
+                format!("not deleted, or of unknown outcome: {undone} of {of}; list the rules to check");
             Err(Failure::new(Exit::Failed, text))
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         } else {
             report_errors(entry, &verdict.errors);
             match &formatted {
-                // Otherwise the text must stay exactly the same.
+                // Output that does not go to a terminal must not be escaped.
                 Some(formatted) if terminal => {
                     let whole = Printable { bytes: formatted.as_bytes(), characters_max: usize::MAX };
                     format!("{whole}\n")
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         if length > max && verdict.length.utf16 <= max {
             exit = Exit::Failed;
             complain(&format!(
-                "{}: formatted it has {length} characters, and {max} are allowed: {}",
+                "{}: the formatted rule has {length} characters, but only {max} are allowed: {}",
                 entry.place,
                 shown(&entry.value)
             ));

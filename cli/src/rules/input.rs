@@ -11,15 +11,16 @@ use crate::text::Printable;
 
 pub(super) const FILES: &str = "\
 The file of --file (`-` is standard input):
-  *.json   an array of rules or of {\"value\":..,\"tag\":..}; or an object that has one as `rules`, `add` or `data`
-  *.toml   the same as TOML: [[rules]] with value = '..' and, if wanted, tag = '..'
-  others   one rule a line; blank lines are skipped, and there are no comments; JSON is recognised
+  *.json   an array of rules or of {\"value\":..,\"tag\":..}, or an object with such an array
+           as `rules`, `add` or `data`
+  *.toml   the same as TOML: [[rules]] with value = '..' and an optional tag = '..'
+  others   one rule per line; blank lines are skipped; there are no comments; JSON is recognized
 
-A rule that starts with a dash comes after `--`, or as --rule=RULE.
-Colours are for terminals only, and not where NO_COLOR is set.
+Pass a rule that starts with a dash after `--`, or as --rule=RULE.
+Output is colored only on a terminal, and never if NO_COLOR is set.
 
 Exit codes:
-  0  every rule is valid      1  some are not, or the file cannot be read";
+  0  every rule is valid      1  a rule is invalid, or the file cannot be read";
 
 /// The rules to work on.
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,7 @@ pub(super) struct ProfileArg {
 pub(super) struct Entry {
     pub(super) value: String,
     pub(super) tag: Option<String>,
-    /// `rule 2`, or the file's name with a line or a number.
+    /// `rule 2`, or the file's name with a line or a rule number.
     pub(super) place: String,
 }
 
@@ -98,7 +99,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
     parse(&text, form, &name).map_err(|why| Failure::new(Exit::Failed, format!("cannot read {name}: {why}")))
 }
 
-/// No rule starts with a bracket or a brace.
+/// Guesses the form from the text. No rule starts with a bracket or a brace.
 fn guess(text: &str) -> Form {
     let start = text.trim_start();
     if start.starts_with("[[") {
@@ -133,11 +134,11 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
             match (more.is_empty() && !is_rule, is_rule) {
                 (true, _) => entries(first, name),
                 (false, true) => entries(Value::Array([vec![first], more].concat()), name),
-                (false, false) => Err("it goes on behind its end".to_owned()),
+                (false, false) => Err("it has content after its end".to_owned()),
             }
         }
         Form::Toml => {
-            // The last line of the error says what is wrong, the first says where.
+            // The last line of the error describes the mistake, the first line locates it.
             let table: toml::Table = toml::from_str(text).map_err(|error| {
                 let at = error.span().map_or(0, |span| span.start);
                 let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
@@ -152,7 +153,7 @@ fn parse(text: &str, form: Form, name: &str) -> Result<Vec<Entry>, String> {
 /// Keys that the service and `rules list` add to value and tag.
 const KNOWN_ELSEWHERE: [&str; 2] = ["id", "id_str"];
 
-/// Returns the rules of a document in any notation.
+/// Returns the rules of a parsed document of any form.
 fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
     let list = match document {
         Value::Array(list) => list,
@@ -167,8 +168,8 @@ fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
                 },
                 _ => None,
             })
-            .ok_or("it has no array of `rules`")?,
-        _ => return Err("it is no array of rules".to_owned()),
+            .ok_or("it has no array `rules`, `add` or `data`")?,
+        _ => return Err("it is not an array of rules".to_owned()),
     };
     let entry = |(index, rule): (usize, Value)| {
         let place = format!("{name}: rule {}", index + 1);
@@ -177,12 +178,12 @@ fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
             Value::String(value) => Ok(Entry { value, tag: None, place }),
             Value::Object(mut object) => {
                 let Some(Value::String(value)) = object.remove("value") else {
-                    return Err(wrong("it has no text as its `value`"));
+                    return Err(wrong("it has no string `value`"));
                 };
                 let tag = match object.remove("tag") {
                     None | Some(Value::Null) => None,
                     Some(Value::String(tag)) => Some(tag),
-                    Some(_) => return Err(wrong("its `tag` is no text")),
+                    Some(_) => return Err(wrong("its `tag` is not a string")),
                 };
                 // An unknown key is most often a misspelled tag.
                 match object.keys().find(|key| !KNOWN_ELSEWHERE.contains(&key.as_str())) {
@@ -190,7 +191,7 @@ fn entries(document: Value, name: &str) -> Result<Vec<Entry>, String> {
                     None => Ok(Entry { value, tag, place }),
                 }
             }
-            _ => Err(wrong("it is neither a text nor an object with a `value`")),
+            _ => Err(wrong("it is neither a string nor an object with a `value`")),
         }
     };
     list.into_iter().enumerate().map(entry).collect()
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_line_as_a_rule_and_knows_no_comments() {
+    fn reads_every_line_as_a_rule_even_after_a_hash_sign() {
         assert_eq!(values("a\n\n  \r\n#b\r\n c \n"), plain(&["a", "#b", " c "]));
         assert_eq!(values(""), plain(&[]));
         let places = parse("a\n\nb", Form::Lines, "f").unwrap();

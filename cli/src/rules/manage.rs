@@ -43,16 +43,17 @@ use crate::utc::utc;
 
 /// Follows the notes of every command that connects.
 const NOTES: &str = "\
-Powerstream takes 50 requests about rules in 24 hours, of all kinds together. What was spent is kept in a ledger in the
-user's state directory, one an app at a service; a request that would exceed the budget is not sent. A request whose
-answer is lost is never sent again: it says so, and the next run lists first. A run that changes no rules goes on where
-the ledger cannot be written, and says so.
+Powerstream allows 50 rule requests in 24 hours, counting all kinds together. The spent requests are
+recorded in a ledger in the user's state directory, one ledger per app and service. A request that
+would exceed the budget is not sent. If the answer to a request is lost, the tool reports that, and
+never sends the request again; the next sync lists the rules first. If the ledger cannot be written,
+a run that changes no rules continues with a warning.
 
 Exit codes:
   0  done
-  1  failed: refused, a rule is invalid, the budget is spent, or what came of a request is unknown
+  1  failed: refused, a rule is invalid, the budget is spent, or the outcome of a request is unknown
   2  wrong usage
-  4  no token, one that cannot be right, or not authorized (401, 403)";
+  4  no token, an invalid one, or not authorized (401, 403)";
 
 /// The notes of each subcommand here.
 pub(super) fn notes() -> String {
@@ -146,7 +147,7 @@ impl Target {
         let directory = self.state_directory();
         let why = match &directory {
             Ok(directory) => {
-                let waiting = || complain("another run has this app's rules in hand: waiting for it");
+                let waiting = || complain("another run is managing this app's rules: waiting until it ends");
                 match Ledger::open(directory, key, waiting, |why| complain(&format!("warning: {why}"))) {
                     Ok(ledger) => return Ok(ledger),
                     Err(error) => ledger_text(directory, &error),
@@ -180,13 +181,13 @@ pub(super) struct Service {
     known: Known,
     reported: Option<Remaining>,
     interrupted: Receiver<()>,
-    /// A prompt waits for an answer.
+    /// True while a prompt waits for an answer.
     asking: Arc<AtomicBool>,
-    /// The run changes rules, so it requires the ledger.
+    /// True if the run changes rules, and so requires the ledger.
     changes: bool,
 }
 
-/// The remaining requests by the service's own answer. Others may use the same budget.
+/// The remaining requests according to the service. Other programs may use the same budget.
 #[derive(Clone, Copy, Debug)]
 struct Remaining {
     budget: Budget,
@@ -206,7 +207,8 @@ impl Service {
         if let Some(Remaining { requests, reset, .. }) = reported {
             let needs = plural(count as usize, "request");
             let text = format!(
-                "not sent: it needs {needs}, and the service says that {requests} are left until {} UTC",
+                "not sent: this needs {needs}, but the service reports {} left until {} UTC",
+                plural(requests as usize, "request"),
                 utc(reset)
             );
             return Err(Failure::new(Exit::Failed, text));
@@ -216,19 +218,22 @@ impl Service {
         }
         let span = span(budget);
         let mut text = format!(
-            "not sent: it needs {}, and {left} of {} in {span} are left",
+            "not sent: this needs {}, but {left} of {} in {span} are left",
             plural(count as usize, "request"),
             budget.requests
         );
         if let Some(next) = next {
-            text += &format!("; the next is free at {} UTC", utc(next));
+            text += &format!("; the next is available at {} UTC", utc(next));
         }
         match self.ledger.free_at(budget, count, now) {
             Some(all) if count > 1 => text += &format!(", all of them at {} UTC", utc(all)),
-            None => text += &format!("; it will never fit into {span}"),
+            None => text += &format!("; the budget never allows that many in {span}"),
             _ => {}
         }
-        Err(Failure::new(Exit::Failed, format!("{text} (by the ledger {})", self.ledger.path().display())))
+        Err(Failure::new(
+            Exit::Failed,
+            format!("{text} (according to the ledger {})", self.ledger.path().display()),
+        ))
     }
 
     /// Returns the remaining requests of a budget.
@@ -268,8 +273,8 @@ impl Service {
         let entry = entry.map_err(|error| ledger_failed(self.ledger.path(), &error))?;
         let result = self.rules.send(call);
         if adds {
-            // The rules act this long after now at the latest. On an error, the time noted before
-            // applies.
+            // The rules take effect at most this long after now. After an error, the time that was
+            // noted before the request applies.
             let _ = self.known.note_addition(now());
         }
         let is_counted = result.as_ref().err().is_none_or(RulesError::is_counted);
@@ -338,7 +343,8 @@ impl Service {
         }
     }
 
-    /// Returns the time until the last added rules act, at most `length` after their addition.
+    /// Returns the time until the last added rules take effect, at most `length` after their
+    /// addition.
     pub(super) fn unsettled(&self, length: Duration) -> Duration {
         let now = now();
         match self.known.added_at() {
@@ -355,7 +361,7 @@ impl Service {
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => Err(Failure::new(
                 Exit::Failed,
-                "stopped as asked, between two requests: the next run goes on from here",
+                "interrupted between two requests: the next run continues from here",
             )),
         }
     }
@@ -373,7 +379,7 @@ fn failed(call: &Call, target: &connection::Target, error: &RulesError) -> Failu
     let mut exit = Exit::Failed;
     if let RulesError::Refused(refusal) = error {
         if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {
-            exit = Exit::NotAuthorised;
+            exit = Exit::NotAuthorized;
         }
         if let Some(words) = refusal.problem.text() {
             text += &format!("; the server says: {}", printable(&words));
@@ -385,18 +391,19 @@ fn failed(call: &Call, target: &connection::Target, error: &RulesError) -> Failu
         if let Some(wait) = wait(refusal, now) {
             let (seconds, at) = (wait.as_secs(), utc(now.saturating_add(wait)));
             text += &format!(
-                "; the server takes the next request at {at} UTC by the local clock, in {seconds} s"
+                "; the server accepts the next request at {at} UTC by the local clock, in {seconds} s"
             );
         }
     }
     if call.kind().is_change() && error.is_outcome_unknown() {
-        text += ". What came of this request is unknown, and it is not sent again: list the rules to see, or sync again, \
-                 which lists first";
+        text += ". The outcome of this request is unknown, and it is not sent again: \
+                 list the rules to check, or sync again, which lists first";
     }
     Failure::new(exit, text)
 }
 
-/// Returns how long a server with exceeded limits asks to wait, if it does; at most one day.
+/// Returns the wait that the server requests after an exceeded limit or a server error. `None` if
+/// it requests none, or more than a day.
 fn wait(refusal: &ApiError, now: UnixTime) -> Option<Duration> {
     let is_limit = matches!(refusal.kind, ApiErrorKind::RateLimit | ApiErrorKind::Server);
     refusal.wait(now).filter(|wait| is_limit && !wait.is_zero() && *wait <= RESET_MAX)
@@ -420,7 +427,7 @@ fn ledger_text(path: &Path, error: &io::Error) -> String {
 
 /// Warns that a run without changes continues without its ledger.
 fn not_counted(why: &str) {
-    complain(&format!("warning: {why}. What this run sends is not counted"));
+    complain(&format!("warning: {why}. The requests of this run are not counted"));
 }
 
 /// Options of a change.
@@ -449,7 +456,7 @@ impl Manner {
         if !io::stdin().is_terminal() {
             return Err(Failure::new(
                 Exit::Usage,
-                "there is no terminal to ask at: say --yes to send, or --dry-run to look only",
+                "no terminal to ask for confirmation: pass --yes to send, or --dry-run to send no change",
             ));
         }
         let _ = write!(io::stderr().lock(), "{question} [y/N] ");
@@ -478,7 +485,7 @@ pub(super) fn check_all(mut entries: Vec<Entry>, profile: Profile) -> Result<Vec
         let tag = entry.tag.as_ref().map_or(0, |tag| tag.chars().count());
         if tag > TAG_CHARACTERS_MAX {
             complain(&format!(
-                "{}: the tag has {tag} characters, and {TAG_CHARACTERS_MAX} are allowed",
+                "{}: the tag has {tag} characters, but only {TAG_CHARACTERS_MAX} are allowed",
                 entry.place
             ));
         }
@@ -516,8 +523,8 @@ pub(super) fn no_plan(error: PlanError, entries: &[Entry]) -> Failure {
     let place = |index: usize| &entries[index].place;
     let text = match error {
         PlanError::Conflict { first, second } => format!(
-            "{} and {} have the same value and different tags, and the service keeps one of them: join their tags or \
-             drop one",
+            "{} and {} have the same value and different tags, but the service keeps only \
+             one of them: join their tags or remove one",
             place(first),
             place(second)
         ),
@@ -527,7 +534,7 @@ pub(super) fn no_plan(error: PlanError, entries: &[Entry]) -> Failure {
 }
 
 /// Returns the request that deletes rules: by id if all have one and `by_value` is not set, else by
-/// value. An id consists of digits; a rounded number identifies no rule.
+/// value. An id must consist of digits, because a rounded number identifies no rule.
 pub(super) fn deletion<'a>(
     api: RuleApi,
     rules: impl Iterator<Item = &'a Rule>,

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   --rule R.. | --rules F --> [ input ] --valid rules--> RuleSet --.
-//!   --posts F | stdin --> [ posts ] --one Post at a time------------+--> a line a Post; with --explain, the evidence
+//!   --posts F | stdin --> [ posts ] --one Post at a time------------+--> one line per Post
 //! ```
+//!
+//! With `--explain`, the output also contains the evidence.
 
 mod explain;
 mod matched;
@@ -25,18 +27,22 @@ use crate::json::Line;
 use crate::stdout::{Stdout, end_when_closed};
 
 const NOTES: &str = "\
-The rules must be valid: what the service refuses matches nothing. The file of --rules is that of `rules check --file`.
+All rules must be valid, because a rule that the service refuses matches nothing. --rules takes the
+same files as `rules check --file`.
 
-The Posts: one JSON object a line, as `powerstream stream` writes them, legacy or v2; arrays are taken apart. A line
-that is not JSON is reported with its number, and the others are matched. Messages that are no Posts (as
-connection_metadata) and blank lines are passed over.
+Posts: one JSON object per line, as `powerstream stream` writes them, in legacy or v2 format. Arrays
+are split. A line that is not JSON is reported with its number, and the other lines are matched.
+Blank lines and messages that are not Posts (such as connection_metadata) are skipped.
 
-Texts are matched as readers see them: `AT&amp;T` in a Post is AT&T. Links and profiles are matched as they are.
+Texts are matched as readers see them: `AT&amp;T` in a Post is AT&T. Links and profiles are matched
+as received.
 
-With --json a line a Post: {\"id\":\"20\",\"matching_rules\":[{\"value\":\"gull lang:en\",\"tag\":\"birds\"}]}
-With --explain besides, for each rule: its value (true, false, or null where the Post does not hold what decides),
-its terms with the field that each was found in and the characters there (of the text as received), and the fewest
-terms that would have to change for a match.
+--json writes one line per Post:
+  {\"id\":\"20\",\"matching_rules\":[{\"value\":\"gull lang:en\",\"tag\":\"birds\"}]}
+With --explain, the output also contains for each rule:
+  - its value: true, false, or null if the Post lacks the fields that decide
+  - its terms, each with the field and the characters where it was found, in the text as received
+  - the fewest terms that would have to change for a match
 
 Exit codes:
   0  every line was read      1  a rule is invalid, or a line could not be read      2  wrong usage
@@ -112,7 +118,7 @@ struct Counts {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let is_stdin = |path: &Path| path.as_os_str() == "-";
     if args.file.as_deref().is_some_and(is_stdin) && is_stdin(&args.posts) {
-        let why = "rules and Posts cannot both come from standard input: give --rules or --posts a file";
+        let why = "rules and Posts cannot both come from standard input: pass a file with --rules or --posts";
         return Err(Failure::new(Exit::Usage, why));
     }
     let entries = match &args.file {
@@ -126,7 +132,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let Some(rules) = compile(entries, args, &mut set) else { return Ok(Exit::Failed) };
 
     let mut posts = Posts::open(&args.posts)?;
-    // The input may be quiet for long.
+    // The input may pause for a long time.
     end_when_closed()?;
     let mut output = BufWriter::new(Stdout);
     let mut scratch = Scratch::new();
@@ -167,7 +173,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             if args.explain { text + &explain::words(post, &rules, options) } else { text }
         };
         output.write_all(text.as_bytes()).map_err(|error| Failure::output(&error))?;
-        // A writer that sends Posts one by one gets the answers one by one.
+        // If Posts arrive one by one, their results are written one by one.
         if !posts.has_more_at_once() {
             output.flush().map_err(|error| Failure::output(&error))?;
         }
@@ -222,7 +228,7 @@ impl Counts {
             |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         let mut out = format!("{}, {} matched", plural(self.posts, "Post", "Posts"), self.matched);
         if self.others > 0 {
-            out += &format!("; {} no Post", plural(self.others, "message was", "messages were"));
+            out += &format!("; {}", plural(self.others, "message was not a Post", "messages were not Posts"));
         }
         if self.bad > 0 {
             out += &format!("; {} could not be read", plural(self.bad, "line", "lines"));

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
                 detail("negated:", negation);
             }
             if profile.is_filtered_stream() && !info.standalone {
-                detail("alone:", "no, it needs a standalone operator beside it");
+                detail("alone:", "no, it needs a standalone operator next to it");
             }
             if !listed {
                 detail("note:", &format!("{}'s page does not list it", profile.product()));
@@ -98,7 +98,7 @@ fn named(name: &str, profile: Profile) -> Result<Operator, Failure> {
         let written = if name.contains(':') { format!("gull {name}") } else { format!("gull {name}:x") };
         let help = check(&written, profile).errors.into_iter().find_map(|error| error.help);
         let help = help.unwrap_or_else(|| "see `powerstream rules operators`".to_owned());
-        return fail(format!("there is no operator {shown}: {help}"));
+        return fail(format!("unknown operator {shown}: {help}"));
     };
     let has = |profile: &Profile| {
         matches!(operator.availability(*profile), Availability::Listed | Availability::Unlisted)
@@ -108,10 +108,10 @@ fn named(name: &str, profile: Profile) -> Result<Operator, Failure> {
     }
     match Profile::ALL.iter().find(|profile| has(profile)) {
         Some(other) => fail(format!(
-            "{} has no {shown}; {} has it: --profile {other}",
+            "{} has no operator {shown}, but {} has it: pass --profile {other}",
             profile.product(),
             other.product()
         )),
-        None => fail(format!("no product has {shown}")),
+        None => fail(format!("no product has the operator {shown}")),
     }
 }

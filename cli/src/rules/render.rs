@@ -11,12 +11,12 @@ use crate::json::Line;
 use crate::log::wants_color;
 use crate::text::Printable;
 
-/// Returns whether to color what goes to a stream.
+/// Returns true if the output to a stream should be colored.
 pub(super) fn is_colored(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && wants_color() && env::var_os("TERM").is_none_or(|value| value != "dumb")
 }
 
-/// Renders text of others on one line, safe for a terminal.
+/// Renders received text on one line, safe for a terminal.
 pub(super) fn printable(text: &str) -> String {
     Printable { bytes: text.as_bytes(), characters_max: 300 }.to_string()
 }
@@ -40,7 +40,8 @@ pub(super) fn errors(errors: &[Diagnostic]) -> impl Iterator<Item = Line> {
     })
 }
 
-/// Reports the errors of an entry on standard error, for commands whose output is something else.
+/// Reports the errors of an entry on standard error, for commands with other content on standard
+/// output.
 pub(super) fn report_errors(entry: &Entry, found: &[Diagnostic]) {
     let is_colored = is_colored(&io::stderr());
     for error in found {
@@ -48,11 +49,11 @@ pub(super) fn report_errors(entry: &Entry, found: &[Diagnostic]) {
     }
 }
 
-/// Warns if these are more rules than a stream takes.
+/// Warns if these are more rules than a stream accepts.
 pub(super) fn warn_of_too_many(count: usize, profile: Profile) {
     if let Some(max) = profile.rules_max().filter(|max| count > *max) {
         complain(&format!(
-            "warning: these are {count} rules, and a stream of {} takes {max}",
+            "warning: these are {count} rules, but a stream of {} accepts {max}",
             profile.product()
         ));
     }

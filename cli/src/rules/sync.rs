@@ -29,7 +29,7 @@ use crate::json::Line;
 ///
 /// Every rule is checked offline first; if one is invalid, nothing is sent. Then the rules are
 /// listed, and the plan is shown with its cost. After confirmation, new rules are added before old
-/// ones are deleted, so that no Post is missed that both match. An interrupted run is resumed by
+/// ones are deleted, so that no Post that both match is missed. An interrupted run is resumed by
 /// the next one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = notes())]
@@ -44,12 +44,12 @@ pub(super) struct Args {
     #[command(flatten)]
     manner: Manner,
 
-    /// Time until new rules act; old rules are deleted after it [default: 20s]
+    /// Time until new rules take effect; old rules are deleted after it [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     settle: Option<Duration>,
 
-    /// Start from the rules that the last run knew instead of listing, if it finished and is less
-    /// than a day old; valid only if no other client changes these rules
+    /// Start from the rules that the last run stored, instead of listing them. Needs a run that
+    /// finished less than a day ago, and no other client that changes these rules
     #[arg(long)]
     cached: bool,
 
@@ -73,11 +73,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if entries.is_empty() && !args.allow_empty {
         return Err(Failure::new(
             Exit::Failed,
-            "the file holds no rules, and to sync it would delete all that are in force: say --allow-empty if that is \
-             meant; nothing was sent",
+            "the file contains no rules, so this sync would delete all active rules: \
+             pass --allow-empty to allow that; nothing was sent",
         ));
     }
-    // Errors that no list of active rules could fix cost no request.
+    // Errors that do not depend on the active rules are reported before any request.
     sync::plan(&[], &wanted(&entries), limits).map_err(|error| no_plan(error, &entries))?;
 
     let mut service = args.target.open(!args.manner.dry_run)?;
@@ -187,20 +187,20 @@ impl Run<'_> {
             );
         }
         let mut text =
-            format!("{unchanged} unchanged, {added} to add, {deleted} to delete, {retagged} to tag anew\n");
+            format!("{unchanged} unchanged, {added} to add, {deleted} to delete, {retagged} to retag\n");
         if !self.plan.repeated.is_empty() {
             text +=
-                &format!("{} in the file repeated, and left out\n", plural(self.plan.repeated.len(), "rule"));
+                &format!("{} repeated in the file and ignored\n", plural(self.plan.repeated.len(), "rule"));
         }
         if deleted_first > 0 {
             text += &format!(
-                "{} deleted before all new ones are there, for want of room\n",
+                "{} deleted before all new rules are added, because the limit leaves no room\n",
                 plural(deleted_first, "rule")
             );
         }
         if retagged > 0 {
-            text += "a tag cannot be changed: each of those rules is deleted, added again with the next request, and \
-                     matches nothing until it acts, some 20 s later\n";
+            text += "tags cannot be changed: each rule to retag is deleted, and added again with the next \
+                     request; it matches nothing until it takes effect, about 20 s later\n";
         }
         match budget.zip(left) {
             Some((budget, left)) => {
@@ -216,12 +216,11 @@ impl Run<'_> {
         let mut known: Vec<Rule> = self.in_force.to_vec();
         for (at, (request, call)) in self.plan.requests.iter().zip(calls).enumerate() {
             if let Request::Delete { .. } = request {
-                // Also for rules of an earlier run, which may have been interrupted right after
-                // them.
+                // An earlier run may have been interrupted right after it added rules.
                 let length = service.unsettled(self.args.settle.unwrap_or(RULE_SETTLES_IN));
                 if !length.is_zero() {
                     complain(&format!(
-                        "waiting {:.0}s for the new rules to act",
+                        "waiting {:.0}s for the new rules to take effect",
                         length.as_secs_f64().ceil()
                     ));
                     service.wait(length)?;
@@ -272,8 +271,8 @@ impl Run<'_> {
             _ => Err(Failure::new(
                 Exit::Failed,
                 format!(
-                    "stopped: {} not as planned; nothing more was sent. Sync again, which lists first, once that is \
-                     mended",
+                    "stopped: {} not as planned; nothing more was sent. Fix the cause, then sync \
+                     again, which lists first",
                     plural(undone, "rule")
                 ),
             )),
@@ -300,7 +299,7 @@ impl Run<'_> {
             let line = Line::event("done").number("rules", rules as u64).number("requests", requests as u64);
             report::write(&line.finish())?;
         } else if requests > 0 {
-            complain(&format!("done: {} in force", plural(rules, "rule")));
+            complain(&format!("done: {} active", plural(rules, "rule")));
         }
         Ok(Exit::Done)
     }

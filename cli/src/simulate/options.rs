@@ -24,8 +24,8 @@ pub(crate) const HEADING: &str = "Simulator options";
 pub(crate) struct Options {
     /// Posts to send, one JSON object per line [default: Posts generated from the seed]
     ///
-    /// Without --rate each connection receives the whole file in order, as fast as it reads, and
-    /// then keep-alives.
+    /// Without --rate, each connection receives the whole file in order, as fast as the client
+    /// reads, and then keep-alives.
     #[arg(long, value_name = "FILE")]
     pub(crate) posts: Option<PathBuf>,
 
@@ -56,12 +56,12 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) tls: bool,
 
-    /// Fault of TLS: expired, not-yet-valid, wrong-name, unknown-ca, self-signed, only-h2, stall,
+    /// TLS fault: expired, not-yet-valid, wrong-name, unknown-ca, self-signed, only-h2, stall,
     /// garbage, reset or close [default: none]
     #[arg(long, value_name = "NAME", requires = "tls")]
     pub(crate) tls_fault: Option<TlsFault>,
 
-    /// The longest time without content before a keep-alive [default: 20s]
+    /// The time without content after which a keep-alive is sent [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(crate) keep_alive: Option<Duration>,
 
@@ -111,7 +111,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) rule_requests_max: Option<u32>,
 
-    /// Store the valid rules of a batch with invalid ones [default: none]
+    /// Store the valid rules of a batch that also has invalid ones [default: none]
     #[arg(long)]
     pub(crate) rules_partial: bool,
 
@@ -127,7 +127,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "WHAT", value_parser = extra)]
     pub(crate) extra_connection: Option<ExtraConnection>,
 
-    /// How long a connection that was reset still counts [default: 0s]
+    /// How long a connection that was reset still counts toward the limit [default: 0s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) ghost: Option<Duration>,
 
@@ -269,7 +269,7 @@ impl Options {
 /// Loads the scenario from a file, unless the text is a built-in name.
 fn script(path: &str, unknown: UnknownScenario) -> Result<Script, Failure> {
     let printable = |text: &str| Printable { bytes: text.as_bytes(), characters_max: 4_096 }.to_string();
-    // A text without path characters is meant as a name.
+    // A text without path characters is a name.
     if !path.contains(['/', '\\', '.']) && !Path::new(path).exists() {
         return Err(Failure::new(Exit::Usage, format!("--scenario {}: {unknown}", printable(path))));
     }
@@ -292,7 +292,7 @@ pub(crate) fn start(config: Config) -> Result<Simulator, Failure> {
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| *rate >= 0.0);
-    rate.ok_or_else(|| String::from("expected a number from 0 up, or inf"))
+    rate.ok_or_else(|| String::from("expected 0, a positive number, or inf"))
 }
 
 fn struck(text: &str) -> Result<FaultScope, String> {
@@ -357,7 +357,7 @@ fn datacenter(text: &str) -> Result<Place, String> {
         match name {
             "listen" => {
                 datacenter.listen =
-                    value.parse().map_err(|_| String::from("expected an address behind listen="))?;
+                    value.parse().map_err(|_| String::from("expected an address after listen="))?;
                 listens = true;
             }
             "delay" => datacenter.delay = delay(value)?,
@@ -365,12 +365,10 @@ fn datacenter(text: &str) -> Result<Place, String> {
             "duplicates" => {
                 let percent = value.parse().ok().filter(|percent| *percent <= 100);
                 datacenter.duplicates_percent =
-                    percent.ok_or_else(|| String::from("expected 0 to 100 behind duplicates="))?;
+                    percent.ok_or_else(|| String::from("expected 0 to 100 after duplicates="))?;
             }
             _ => {
-                return Err(String::from(
-                    "expected listen=, delay=, transit= or duplicates= behind the name",
-                ));
+                return Err(String::from("expected listen=, delay=, transit= or duplicates= after the name"));
             }
         }
     }

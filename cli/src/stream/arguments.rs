@@ -17,37 +17,40 @@ use crate::{connection, duration};
 const NOTES: &str = "\
 --simulate needs neither a token nor a proxy.
 
-Output: Posts go to standard output, one per line. Log lines go to standard error. RUST_LOG sets their level: off,
-error, warn, info (default), debug or trace; debug shows the heads of responses. Log lines start with the time, unless
-a terminal or systemd shows them. Of each kind of other message the first is logged; later ones are counted, and logged
-at debug.
+Output: Posts go to standard output, one per line. Log lines go to standard error. RUST_LOG sets
+their level: off, error, warn, info (default), debug or trace; debug shows the heads of responses.
+Log lines start with the time, unless standard error is a terminal or is read by systemd. The first
+message of each other kind is logged. Later ones are counted, and logged at debug.
 
-Queue: one thread reads from the server, another writes standard output. A queue between them lets the reader of
-standard output pause, because servers disconnect slow clients. --queue limits its bytes; a Post counts at least 256.
-By default (64MiB, --overflow wait) nothing is dropped: when the queue is full, the tool stops reading from the server,
-which may then disconnect. Any gap is reported. The tool also reports a reader that takes nothing for 5 s, and a queue
-that is half full or full. Posts that the queue dropped are counted as `dropped`.
+Queue: one thread reads from the server, another writes standard output. A queue between them lets
+the reader of standard output pause, because servers disconnect slow clients. --queue limits its
+bytes; a Post counts as at least 256. By default (64MiB, --overflow wait) nothing is dropped: when
+the queue is full, the tool stops reading from the server, which may then disconnect. Any gap is
+reported. The tool also reports a reader that takes nothing for 5 s, and a queue that is half full
+or full. Posts that the queue dropped are counted as `dropped`.
 
-End: the stream reconnects until --max-posts, --duration or a signal (SIGINT, SIGTERM, SIGHUP) ends it. A signal that
-is ignored at start stays ignored, as SIGHUP under nohup. --max-posts and --duration wait until everything received is
-written. A signal waits half a second for the reader, and counts the rest as `not written`; the last line may then be
-incomplete. A second signal exits at once. With --simulate --posts, the simulator sends keep-alives after the file, so
-the stream goes on. If the reader closes standard output, the stream ends within seconds.
+End: the stream reconnects until --max-posts, --duration or a signal (SIGINT, SIGTERM, SIGHUP) ends
+it. A signal that is ignored at start stays ignored, such as SIGHUP under nohup. --max-posts and
+--duration wait until everything received is written. After a signal, the tool waits half a second
+for the reader, and counts the rest as `not written`; the last line may then be incomplete. A second
+signal exits at once. With --simulate --posts, the simulator sends keep-alives after the file, so
+the stream continues. If the reader closes standard output, the stream ends within seconds.
 
-Totals: printed to standard error at the end, at every level of RUST_LOG, unless the reader closed standard output.
-They count the Posts written, and all bytes received, including heads and framing.
+Totals: printed to standard error at the end, at every level of RUST_LOG, unless the reader closed
+standard output. They count the Posts written, and all bytes received, including heads and framing.
 
-Latency: with --simulate, from the simulator's write to delivery. For other servers the totals show the lag between the
-creation time in a Post's id and its receipt by the local clock. --seed also sets the jitter of the waits between
-attempts.
+Latency: with --simulate, from the simulator's write to delivery. For other servers, the totals show
+the lag between the creation time in a Post's id and its receipt by the local clock. --seed also
+sets the jitter of the waits between attempts.
 
 Exit codes:
-  0  --max-posts, --duration or a signal ended it and everything is written; or the reader closed standard output
-  1  the server refused for good, the output cannot be written, there is no trusted CA, or received Posts are not
-     written: after a signal, or by --overflow end
+  0  --max-posts, --duration or a signal ended the stream and everything is written; or the reader
+     closed standard output
+  1  the server refused permanently, the output cannot be written, there is no trusted CA, or
+     received Posts are not written: after a signal, or by --overflow end
   2  wrong usage
   4  no token, an invalid one, or not authorized (401, 403)
-  129, 130, 143  a second SIGHUP, SIGINT or SIGTERM; or one, if the end took more than 2 s
+  129, 130, 143  a second SIGHUP, SIGINT or SIGTERM; or the first, if the end took more than 2 s
 
 Examples:
   powerstream stream --simulate --max-posts 1000
@@ -136,8 +139,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) keep_duplicates: bool,
 
-    /// The longest time without content before reconnecting; X promises a keep-alive every 20 s
-    /// [default: 25s]
+    /// Idle timeout: the longest time without content before reconnecting; X promises a keep-alive
+    /// every 20 s [default: 25s]
     #[arg(long, alias = "silence", value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) idle_timeout: Option<Duration>,
 
@@ -170,7 +173,8 @@ pub(super) enum Overflow {
     End,
 }
 
-/// The smallest size of a queued Post. It bounds the memory that a Post takes besides its bytes.
+/// The smallest size that a queued Post counts as. It bounds the memory that a Post needs besides
+/// its bytes.
 const POST_BYTES_MIN: usize = 256;
 
 impl Args {
@@ -188,7 +192,7 @@ impl Args {
         config
     }
 
-    /// Checks what depends on several options.
+    /// Checks constraints between options.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let usage = |text: String| Err(Failure::new(Exit::Usage, text));
         if let (false, Some(option)) = (self.simulate, self.simulator.in_use()) {
@@ -196,7 +200,7 @@ impl Args {
         }
         if self.busy_poll && self.runtime != Runtime::Blocking {
             return usage(String::from(
-                "--busy-poll is for --runtime blocking: the others sleep in their runtimes",
+                "--busy-poll is for --runtime blocking: the other runtimes always sleep",
             ));
         }
         Ok(())
@@ -206,5 +210,5 @@ impl Args {
 /// Parses a name of a list; clap shows the names.
 fn endpoint() -> impl TypedValueParser<Value = Endpoint<'static>> {
     let names = PossibleValuesParser::new(endpoint::ALL.map(|endpoint| endpoint.name));
-    names.try_map(|name| Endpoint::named(&name).ok_or("there is no such endpoint"))
+    names.try_map(|name| Endpoint::named(&name).ok_or("unknown endpoint"))
 }

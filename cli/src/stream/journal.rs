@@ -18,7 +18,7 @@ use crate::describe;
 use crate::text::{Printable, with_options};
 use crate::utc::{utc, utc_end};
 
-/// The limit of characters shown of a message or a field value.
+/// The limit of characters logged of a message or a field value.
 const SHOWN_MAX: usize = 300;
 
 /// Logs and counts events.
@@ -111,7 +111,8 @@ impl Journal {
                 0 => warn!("{prefix}Posts may be missing from {from} to {to} UTC"),
                 minutes => {
                     info!(
-                        "{prefix}asked again for {minutes} min: Posts were missing from {from} to {to} UTC"
+                        "{prefix}requested {minutes} min of backfill: \
+                         Posts were missing from {from} to {to} UTC"
                     );
                 }
             }
@@ -139,7 +140,7 @@ impl Journal {
     /// Logs that all connections that carry these Posts are down.
     pub(super) fn interrupted(&self, interrupted: &Interrupted) {
         warn!(
-            "no connection is left {}: Posts may be missing from {} UTC on",
+            "no connection {} is open: Posts may be missing since {} UTC",
             self.carriers(interrupted.group),
             utc(interrupted.from)
         );
@@ -152,7 +153,10 @@ impl Journal {
         match gap.backfill_minutes {
             0 => warn!("Posts {carriers} may be missing from {from} to {to} UTC"),
             minutes => {
-                info!("asked again for {minutes} min: Posts {carriers} were missing from {from} to {to} UTC")
+                info!(
+                    "requested {minutes} min of backfill: \
+                     Posts {carriers} were missing from {from} to {to} UTC"
+                )
             }
         }
     }
@@ -241,7 +245,7 @@ impl Journal {
             MalformedReason::TooDeep => format!("it is nested deeper than {DEPTH_MAX} levels"),
             reason => format!("it is not JSON: {reason} at byte {}", malformed.at),
         };
-        warn!("{prefix}left out, for {why} (--format raw shows it): {}", shown(bytes));
+        warn!("{prefix}omitted because {why} (--format raw writes it): {}", shown(bytes));
     }
 
     /// Stores the refusal. It is logged with the disconnect, on one line.
@@ -250,8 +254,8 @@ impl Journal {
         self.lines[connection].refusal = Some(refusal::describe(refused));
     }
 
-    /// Logs the end of a connection or attempt that received this many bytes. A wait for room in
-    /// the queue before may be the cause.
+    /// Logs the end of a connection or attempt that received this many bytes. An earlier wait for
+    /// room in the queue may be the reason.
     pub(super) fn disconnected(
         &mut self,
         connection: usize,
@@ -284,16 +288,18 @@ impl Journal {
         }
         if let Some(held) = held.filter(|_| was_open) {
             warn!(
-                "{prefix}the likely cause: the reader of standard output was too slow, so that the queue was full and \
-                 nothing was read for {held:.1?}; a larger --queue holds more, --overflow drop-oldest never waits"
+                "{prefix}the likely cause: the reader of standard output was too slow, so the queue was \
+                 full and nothing was read for {held:.1?}; a larger --queue holds more, \
+                 --overflow drop-oldest never waits"
             );
         }
         if disconnected.at_ceiling {
-            warn!("{prefix}the waits have reached their ceiling: something lasting is wrong");
+            warn!("{prefix}the backoff has reached its maximum: the failure is persistent");
         }
         if disconnected.reset_ignored {
             warn!(
-                "{prefix}the server named a time for the next attempt that is more than a day ahead; not believed"
+                "{prefix}the server named a time for the next attempt that is more than a day ahead; \
+                 it is ignored"
             );
         }
     }

@@ -1,9 +1,9 @@
 //! Latency of Posts.
 //!
 //! From the simulator in this process it is exact: from just before the `write()` that completed a
-//! Post to its receipt, on one clock. From other servers it is the lag behind the time of creation
-//! in the Post's id. That lag has a resolution of 1 ms, spans two clocks, and includes the
-//! service's own processing.
+//! Post to its receipt, on one clock. From other servers it is the lag between the creation time in
+//! the Post's id and the receipt. That lag has a resolution of 1 ms, spans two clocks, and includes
+//! the service's own processing.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -126,7 +126,7 @@ impl Latency {
             From::Creation { since } => {
                 let Some(created_at) = id.created_at() else { return };
                 // A Post from before the start of the stream is a replay, from backfill or a file,
-                // so its age is not a latency. The few Posts in flight at that time are left out
+                // so its age is not a latency. The few Posts in flight at that time are omitted
                 // too, because they look the same.
                 if created_at < *since {
                     self.replayed += 1;

@@ -21,12 +21,12 @@ pub(super) struct Post {
     pub(super) at: Instant,
 }
 
-/// Sends Posts to the writer, waits for room if that is the policy, and counts.
+/// Sends Posts to the writer, waits for room if that is the policy, and counts Posts.
 pub(super) struct Outlet {
     sender: Sender<Post>,
     /// Shuts the stream down.
     stream: ShutdownHandle,
-    /// Signals that the reader of standard output is no longer waited for.
+    /// Signals that the command no longer waits for the reader of standard output.
     hurry: ShutdownSignal,
     progress: Arc<Progress>,
     received: Tally,

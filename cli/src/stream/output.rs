@@ -16,7 +16,7 @@ pub(crate) enum Format {
     Json,
     /// The message's bytes as received, then LF
     Raw,
-    /// For people: time, author and text
+    /// Human-readable: time, author and text
     Pretty,
 }
 
@@ -24,7 +24,7 @@ pub(crate) enum Format {
 pub(super) struct Output {
     buffer: Vec<u8>,
     format: Format,
-    /// True if controls in strings must be escaped, because a terminal would obey them.
+    /// True if controls in strings must be escaped, because a terminal would interpret them.
     is_terminal: bool,
     style: Style,
 }
@@ -61,7 +61,7 @@ impl Output {
     /// Removes the bytes that were written.
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
-        // A long Post must not hold its memory for months.
+        // The memory of a long Post must not stay allocated for months.
         self.buffer.shrink_to(2 * BUFFER_BYTES);
     }
 }
@@ -80,7 +80,7 @@ fn write_line(json: &[u8], writer: &mut impl Write) -> io::Result<()> {
 }
 
 /// Writes JSON for a terminal: the same value on one line, with every character escaped that a
-/// terminal could obey.
+/// terminal could interpret.
 fn shown(json: &[u8]) -> String {
     let mut line = String::with_capacity(json.len());
     for character in String::from_utf8_lossy(json).chars() {

@@ -1,4 +1,4 @@
-//! A Post on one line for people: time, author and text. Unreadable characters become U+FFFD.
+//! A Post on one human-readable line: time, author and text. Unreadable characters become U+FFFD.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use powerstream_core::stream::PostId;
 use crate::text::Printable;
 use crate::utc::utc;
 
-/// The limit of characters shown of a name and of a text. The longest Posts have 25,000.
+/// The limit of characters written of a name and of a text. The longest Posts have 25,000.
 const NAME_MAX: usize = 50;
 const TEXT_MAX: usize = 1_000;
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_all_that_is_readable_of_broken_posts() {
+    fn shows_the_readable_parts_of_broken_posts() {
         let huge = "9".repeat(400);
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         for (post, line) in [

@@ -76,13 +76,13 @@ impl Wait {
 pub(super) struct Progress(Mutex<Status>);
 
 pub(super) struct Status {
-    /// Posts whose last byte the system has taken.
+    /// Posts whose last byte the system has accepted.
     pub(super) written: Tally,
     /// Waits of the writer for standard output.
     pub(super) output: Wait,
     /// Waits of the reading thread for room in the queue.
     pub(super) room: Wait,
-    /// The times from receipt of a Post until the system has taken it.
+    /// The times from receipt of a Post until the system has accepted it.
     pub(super) waits: Spread,
 }
 

@@ -1,5 +1,6 @@
 //! The watching thread. It reports that the reader of standard output is slow, and the
-//! consequences, while the other threads wait. It also notices that the reader left.
+//! consequences, while the other threads wait. It also notices when the reader closes standard
+//! output.
 
 use std::time::{Duration, Instant};
 
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_a_reader_that_takes_a_little_now_and_then_only_once() {
+    fn reports_a_reader_that_takes_a_little_at_a_time_only_once() {
         let (mut watch, start) = (watch(Overflow::Wait), Instant::now());
         let mut lines = Vec::new();
         // The reader takes something every 7 s.

@@ -16,7 +16,7 @@ use super::progress::{Progress, Tally};
 /// Collected Posts are written at this size, even if more wait in the queue.
 pub(super) const BUFFER_BYTES: usize = 65_536;
 
-/// Writes Posts, many per write if many wait, and counts those that the system has taken
+/// Writes Posts, many per write if many wait, and counts those that the system has accepted
 /// completely.
 pub(super) struct Writer<W> {
     sink: W,

@@ -180,9 +180,9 @@ fn rejects_invalid_proxies_and_unknown_connection_names() {
                 "NO_PROXY",
                 "*",
                 "--resolve a=127.0.0.1:1",
-                "--resolve names the connection a, and there is none",
+                "--resolve names the connection a, but no connection",
             ),
-            ("NO_PROXY", "*", "--local-address a=127.0.0.1", "--local-address names the connection a, and"),
+            ("NO_PROXY", "*", "--local-address a=127.0.0.1", "--local-address names the connection a, but"),
             ("NO_PROXY", "*", "--base-url http://x.com", "--base-url (or --connect) is not allowed: "),
         ] {
             command(name, arguments, |command| {

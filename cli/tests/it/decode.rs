@@ -90,7 +90,7 @@ connection_metadata, 50 bytes: {\"type\":\"connection_metadata\",\"datacenter\":
 post 21, 20 bytes: {\"data\":{\"id\":\"21\"}}
 keep-alive
 end: complete; 7 bytes of a message that is cut (--body writes them)
-leftover: 8 bytes behind the response
+leftover: 8 bytes after the response
 ";
     for size in ["1", "16384"] {
         let output = run(&["--read-size", size], &stream());

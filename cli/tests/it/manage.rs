@@ -155,7 +155,7 @@ fn syncs_a_thousand_rules_in_eleven_requests_and_one_if_unchanged() {
     // Nothing changed: one request to list the rules, and none with `--cached`.
     let (code, stdout, _) = parts(run(&mut bench.sync(&file, "--yes")));
     assert_eq!((code, bench.service.requests()), (0, 12));
-    assert_eq!(stdout, "1000 unchanged, 0 to add, 0 to delete, 0 to tag anew\nnothing to send\n");
+    assert_eq!(stdout, "1000 unchanged, 0 to add, 0 to delete, 0 to retag\nnothing to send\n");
     let (code, _, _) = parts(run(&mut bench.sync(&file, "--cached")));
     assert_eq!((code, bench.service.requests()), (0, 12));
 }
@@ -245,7 +245,7 @@ fn does_not_send_the_fifty_first_request_of_a_day() {
     assert!(stdout.contains("10 requests of the 8 left in 24 hours"), "{stdout}");
     assert!(
         stderr.contains(
-            "not sent: it needs 10 requests, and 8 of 50 in 24 hours are left; the next is free at 20"
+            "not sent: this needs 10 requests, but 8 of 50 in 24 hours are left; the next is available at 20"
         ),
         "{stderr}"
     );
@@ -266,7 +266,7 @@ fn reports_a_lost_answer_as_unknown_and_does_not_retry() {
     bench.service.hold(1, Action::LoseAnswer);
     let (code, _, stderr) = bench.run("add gull");
     assert_eq!((code, bench.service.requests()), (1, 1));
-    assert!(stderr.contains("What came of this request is unknown"), "{stderr}");
+    assert!(stderr.contains("The outcome of this request is unknown"), "{stderr}");
     assert_eq!(bench.service.rules().len(), 1);
 
     // A sync stops at the lost answer. The next sync lists the rules to learn the result.
@@ -295,7 +295,7 @@ fn reports_refusals_with_the_servers_message_and_exit_code() {
         (
             "HTTP/1.1 429 Slow\r\nretry-after: 60\r\n\r\n{\"errors\":[{\"code\":88,\"message\":\"\\u001b[2J\"}]}",
             1,
-            r"\u{1b}[2J; the server takes the next request at 20",
+            r"\u{1b}[2J; the server accepts the next request at 20",
         ),
         (
             "HTTP/1.1 502 Bad Gateway\r\n\r\n<html>",
@@ -358,7 +358,7 @@ fn waits_and_budgets_are_measured_by_the_servers_date() {
         bench.service.answer(2, spent);
         let file = bench.file(&[(String::from("gull"), None)]);
         let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
-        assert!(code == 1 && stderr.contains("the service says that 0 are left until 20"), "{stderr}");
+        assert!(code == 1 && stderr.contains("the service reports 0 requests left until 20"), "{stderr}");
         assert_eq!(bench.service.requests(), 2);
     }
 }
@@ -423,7 +423,7 @@ fn requires_yes_for_deleting_without_a_terminal() {
     assert_eq!(code, 0);
     assert_eq!(
         stdout,
-        "+ gull\n- old\n0 unchanged, 1 to add, 1 to delete, 0 to tag anew\n2 requests of the 48 left in 24 hours\n"
+        "+ gull\n- old\n0 unchanged, 1 to add, 1 to delete, 0 to retag\n2 requests of the 48 left in 24 hours\n"
     );
     let (code, _, _) = bench.run("delete --all");
     assert_eq!(code, 2);
@@ -464,7 +464,7 @@ fn interrupt_during_the_wait_ends_between_requests() {
     running.wait_for_log("waiting 20s");
     running.signal("INT");
     assert_eq!(running.end(), Some(1));
-    assert!(running.log.contains("the next run goes on from here"), "{}", running.log);
+    assert!(running.log.contains("the next run continues from here"), "{}", running.log);
     assert_eq!(bench.service.rules(), [("old", None), ("gull", None)].map(owned));
     // The new rule may still be inactive, so the next run waits too.
     let mut tool = bench.tool("sync --yes");

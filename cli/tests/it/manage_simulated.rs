@@ -81,7 +81,7 @@ fn respects_requests_that_another_client_spent() {
     let output = run(&mut rules(&url, elsewhere.path(), &format!("sync {} --yes --settle 0s", file("tern"))));
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("it needs 2 requests, and the service says that 1 are left"), "{stderr}");
+    assert!(stderr.contains("this needs 2 requests, but the service reports 1 request left"), "{stderr}");
     assert_eq!(listed(&mut rules(&url, here.path(), "list --json")), [json!({"value": "gull", "tag": null})]);
 }
 

@@ -103,9 +103,9 @@ fn check_shows_error_positions_and_totals() {
     let text = stdout(&output);
     assert!(text.contains("    | plum OR -fig\n    |         ^^^^\n"), "{text}");
     assert!(text.contains("rule 2: valid: gull tern\n"), "{text}");
-    assert!(text.contains("the same as rule 2 in another spelling"), "{text}");
+    assert!(text.contains("the same Posts as rule 2, in another spelling"), "{text}");
     assert!(
-        text.contains("the same as rule 2; the service: A rule with this value already exists"),
+        text.contains("the same as rule 2; the service answers: A rule with this value already exists"),
         "{text}"
     );
     assert!(text.ends_with("4 rules: 3 valid, 1 invalid, 2 warnings\n"), "{text}");
@@ -142,12 +142,12 @@ fn reads_rule_files_as_lines_json_or_toml() {
     let output = rules(&["check", "--json", "--file", "-"], b"#gull tern\n");
     assert_eq!(lines(&output)[0]["rule"], "#gull tern");
     for (bad, why) in [
-        (&b"gull\xff"[..], "not UTF-8 from byte 5 on"),
+        (&b"gull\xff"[..], "invalid UTF-8 at byte 5"),
         (b"[\"\\ud800\"]", "standard input"),
-        (b"{\"values\":[]}", "no array of `rules`"),
+        (b"{\"values\":[]}", "no array `rules`"),
         (b"[{\"value\":\"gull tern\",\"tagg\":\"t\"}]", "its key `tagg` is unknown"),
-        (b"[\"gull\"]\n[\"tern\"]", "goes on behind its end"),
-        (b"[[rules]]\nvalue = 3", "no text as its `value`"),
+        (b"[\"gull\"]\n[\"tern\"]", "content after its end"),
+        (b"[[rules]]\nvalue = 3", "no string `value`"),
         (b"[[rules]]\nvalue = ", "line 2"),
     ] {
         let output = rules(&["check", "--file", "-"], bad);
@@ -193,7 +193,7 @@ fn format_writes_only_canonical_rules() {
     // The quotes that formatting adds make the rule too long.
     let long = format!("url:{}.com {}", "x".repeat(20), "a ".repeat(1_010));
     let output = rules(&["format", long.trim_end()], b"");
-    assert!(stderr(&output).contains("formatted it has"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the formatted rule has"), "{}", stderr(&output));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn match_writes_one_line_per_post() {
     let tern = json!({"id": "21", "matching_rules": [{"value": "terns", "tag": null}]});
     let goat = json!({"id": "22", "matching_rules": [{"value": "boat", "tag": null}]});
     assert_eq!(lines(&output), [gull.clone(), tern, gull, goat]);
-    assert_eq!(stderr(&output), "powerstream: 4 Posts, 4 matched; 1 message was no Post\n");
+    assert_eq!(stderr(&output), "powerstream: 4 Posts, 4 matched; 1 message was not a Post\n");
     let keys = stdout(&output).lines().next().unwrap().to_owned();
     assert!(
         keys.starts_with(r#"{"id":"20","matching_rules":[{"value":"gull lang:en","tag":"birds"}"#),
@@ -313,13 +313,16 @@ fn match_explains_matches_and_mismatches() {
     assert_eq!(
         people,
         "20: no rule matches\n  gull -lang:en: does not match\n    yes gull  in text, characters 3 to 6\n    yes lang:en  in \
-         lang\n    it would match if lang:en were not\n"
+         lang\n    it would match if lang:en were false\n"
     );
     // A v2 message does not contain everything that the rule needs.
     let (found, people) = explain("terns -from:harbour_news", TERN);
     assert_eq!((&found["matches"], &found["terms"][1]["missing"]), (&Value::Null, &json!("includes.users")));
     assert_eq!(found["changes"], json!([{"term": "from:harbour_news", "value": false}]));
-    assert!(people.contains(": unknown") && people.contains("would have to hold includes.users"), "{people}");
+    assert!(
+        people.contains(": unknown") && people.contains("would have to contain includes.users"),
+        "{people}"
+    );
     let (found, people) = explain("terns", TERN);
     assert_eq!((&found["matches"], &found["changes"]), (&json!(true), &json!([])));
     assert!(people.contains("  terns: matches\n"), "{people}");

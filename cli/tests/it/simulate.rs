@@ -122,7 +122,7 @@ fn wrong_usage_exits_2() {
     for (arguments, message) in [
         ("--scenario stedy", "steady, tiny-chunks, split"),
         ("--listen nowhere", "--listen"),
-        ("--rate=-1", "expected a number from 0 up"),
+        ("--rate=-1", "expected 0, a positive number, or inf"),
         ("--keep-alive 20", "expected a number and a unit"),
         ("--keep-alive 0s", "expected more than zero"),
         ("--fault-on never", "or `every`"),

@@ -222,7 +222,7 @@ fn does_not_connect_without_a_valid_token() {
     let url = "--base-url http://127.0.0.1:9";
     for (mut command, message) in [
         (tool(&format!("stream {url}")), "set X_BEARER_TOKEN"),
-        (tool(&format!("stream {url} --token-file {}", empty.path())), "holds no bearer token"),
+        (tool(&format!("stream {url} --token-file {}", empty.path())), "contains no bearer token"),
         (tool(&format!("stream {url} --token-file /no/such")), "/no/such"),
     ] {
         let output = run(&mut command);
@@ -317,7 +317,7 @@ fn requests_backfill_after_a_gap() {
     let output = run(&mut tool(&format!("stream --simulate {arguments}")));
     let stderr = text(&output.stderr);
     assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 60), "{stderr}");
-    assert!(stderr.contains("asked again for 1 min: Posts were missing from "), "{stderr}");
+    assert!(stderr.contains("requested 1 min of backfill: Posts were missing from "), "{stderr}");
 }
 
 /// The second connection starts with the 20 Posts of the first one.
@@ -434,8 +434,8 @@ fn shows_other_messages_once_and_counts_them() {
         info.contains("INFO user_stream, the first") && info.contains("WARN malformed, the first"),
         "{info}"
     );
-    assert!(info.contains("left out, for it is not JSON: a byte that cannot stand here"), "{info}");
-    assert!(info.contains("left out, for it is nested deeper than 128 levels"), "{info}");
+    assert!(info.contains("omitted because it is not JSON: a byte that cannot stand here"), "{info}");
+    assert!(info.contains("omitted because it is nested deeper than 128 levels"), "{info}");
     assert!(info.contains("reconnects 0, skipped 1, malformed 52, unknown 50, user_stream 50, "), "{info}");
     assert!(info.lines().count() < 12, "{info}");
     let debug = stderr_at("debug");
@@ -576,7 +576,7 @@ fn wrong_usage_exits_2() {
         ("--connect a=https://user:s3cr3t@x", "is not allowed"),
         ("--connect a=https://x --connect a=https://y", "two connections are called a"),
         ("--connect a=https://x --connections 2", "cannot be used with"),
-        ("--connect a=https://x --resolve b=1.2.3.4:5", "there is none of that name"),
+        ("--connect a=https://x --resolve b=1.2.3.4:5", "no connection has that name"),
         ("--base-url http://localhost --resolve 1.2.3.4:5", "--resolve is not allowed"),
         ("--resolve 1.2.3.4", "invalid socket address"),
         ("--local-address nowhere", "invalid IP address"),

@@ -95,7 +95,11 @@ fn only_runs_that_change_rules_need_the_state_directory() {
                 needs,
                 "{command}: {stderr}"
             );
-            assert_eq!(stderr.contains("What this run sends is not counted"), !needs, "{command}: {stderr}");
+            assert_eq!(
+                stderr.contains("The requests of this run are not counted"),
+                !needs,
+                "{command}: {stderr}"
+            );
             assert_eq!(stderr.contains("the connection was refused"), !needs, "{command}: {stderr}");
         }
     }

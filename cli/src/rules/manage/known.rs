@@ -1,8 +1,8 @@
-//! The last known rules, so that a sync can skip the list if the user allows it, and the time when
-//! rules were added last, so that no replaced rule is deleted before its successor acts.
+//! The last known rules, so that a sync can skip the list if the user allows it. Also the time when
+//! rules were added last, so that no replaced rule is deleted before its successor takes effect.
 //!
 //! The rules are removed from the file before a change is sent, and written again after its answer.
-//! So the file is true when it exists, and a run that was killed leaves none.
+//! So the file is correct whenever it exists, and a run that was killed leaves no file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Known {
         replace(&self.0, content.to_string().as_bytes())
     }
 
-    /// Notes that rules are being added. They act some time later.
+    /// Records that rules are being added. They take effect some time later.
     pub(super) fn note_addition(&self, now: UnixTime) -> io::Result<()> {
         replace(&self.addition(), now.as_millis().to_string().as_bytes())
     }

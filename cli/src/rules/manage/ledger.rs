@@ -3,7 +3,7 @@
 //!
 //! There is one file per app and service, in the user's state directory. It is replaced atomically.
 //! Its name is a hash of origin, endpoint and token, which cannot be recovered from it. A lock file
-//! beside it is held for the whole run, so that two runs neither spend the same request nor change
+//! next to it is locked for the whole run. So two runs neither spend the same request nor change
 //! the same rules at once. The lock ends with the process.
 //!
 //! A request is entered before it is sent, and removed only if nothing of it was sent. A run that
@@ -107,7 +107,8 @@ impl Ledger {
         let spent = match fs::read(&path) {
             Ok(bytes) => read(&bytes).unwrap_or_else(|| {
                 warn(format!(
-                    "the ledger {} cannot be read, and is begun anew: requests that were spent before are not counted",
+                    "the ledger {} cannot be read and is replaced by a new one: \
+                     earlier requests are not counted",
                     path.display()
                 ));
                 BTreeMap::new()
@@ -145,7 +146,7 @@ impl Ledger {
         self.path.with_extension("known.json")
     }
 
-    /// Returns what is left of `budget` at `now`.
+    /// Returns the remaining requests of `budget` at `now`.
     pub(super) fn left(&self, budget: Budget, now: UnixTime) -> Left {
         let spent = self.in_window(budget, now);
         let used = u32::try_from(spent.len()).unwrap_or(u32::MAX);
@@ -188,7 +189,7 @@ impl Ledger {
         }
     }
 
-    /// Moves the request to `now`, when it was answered or given up: the service may have counted
+    /// Moves the request to `now`, when it was answered or abandoned. The service may have counted
     /// it that late.
     pub(super) fn settle(&mut self, entry: Entry, now: UnixTime) -> io::Result<()> {
         self.take_out(&entry);
@@ -210,8 +211,8 @@ impl Ledger {
         }
     }
 
-    /// Returns what counts at `now`. A time in the future was written by a wrong clock, and counts
-    /// from now on.
+    /// Returns the requests that count at `now`. A time in the future was written by a wrong clock,
+    /// and counts as `now`.
     fn in_window(&self, budget: Budget, now: UnixTime) -> Vec<u64> {
         let spent = self.spent.get(budget.name).map_or(&[][..], Vec::as_slice);
         let start = now.saturating_sub(budget.window).as_millis();
@@ -297,7 +298,7 @@ mod tests {
             ledger.settle(entry, at(second)).unwrap();
         }
         drop(ledger);
-        // What was spent outlives the run.
+        // The next run still counts the spent requests.
         let ledger = open(directory.path());
         assert_eq!(ledger.left(budget(), at(60)), Left { requests: 0, next: Some(at(DAY)) });
         assert_eq!(ledger.free_at(budget(), 1, at(60)), Some(at(DAY)));
@@ -365,7 +366,7 @@ mod tests {
             let mut reason = String::new();
             let ledger =
                 Ledger::open(directory.path(), &key("https://api.x.com"), || {}, |why| reason = why).unwrap();
-            assert!(reason.contains("begun anew") && reason.contains("rules-"), "{reason}");
+            assert!(reason.contains("replaced by a new one") && reason.contains("rules-"), "{reason}");
             assert_eq!(ledger.left(budget(), at(0)).requests, 50);
         }
     }

@@ -1,4 +1,4 @@
-//! The outcome of each rule, for people and programs.
+//! The outcome of each rule, in human-readable and JSON lines.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ pub(in crate::rules) fn write(line: &str) -> Result<(), Failure> {
     Stdout.write_all(line.as_bytes()).map_err(|error| Failure::output(&error))
 }
 
-/// One rule of a service.
+/// Renders one rule of a service.
 pub(in crate::rules) fn rule(rule: &Rule, json: bool) -> String {
     if json {
         return Line::object()

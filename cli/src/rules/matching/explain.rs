@@ -50,7 +50,7 @@ pub(super) fn words(post: &[u8], rules: &[Matched], options: MatchOptions) -> St
                 Truth::True => ("yes", found(leaf)),
                 Truth::False => ("no", String::new()),
                 Truth::Unknown => {
-                    ("?", format!("  the Post would have to hold {}", leaf.missing.unwrap_or("it")))
+                    ("?", format!("  the Post would have to contain {}", leaf.missing.unwrap_or("it")))
                 }
             };
             out += &format!("    {answer:<3} {}{why}\n", shown(leaf.span.of(&rule.entry.value)));
@@ -59,7 +59,7 @@ pub(super) fn words(post: &[u8], rules: &[Matched], options: MatchOptions) -> St
             .iter()
             .map(|index| {
                 let leaf = &leaves[*index];
-                let had = if wanted(leaf, &rule.rule) { "were true" } else { "were not" };
+                let had = if wanted(leaf, &rule.rule) { "were true" } else { "were false" };
                 format!("{} {had}", shown(leaf.span.of(&rule.entry.value)))
             })
             .collect();
