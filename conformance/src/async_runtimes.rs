@@ -22,7 +22,7 @@ use powerstream_simulator::Simulator;
 use crate::delimiters::{Delivered, uneven};
 use crate::repeats::{check_once, repeating};
 use crate::rules::Answer;
-use crate::{Transport, late, merged, no_silent_loss, open, rules, scripts, timeouts};
+use crate::{Transport, late, merged, no_silent_loss, open, recovery, rules, scripts, timeouts};
 
 /// A runtime, and one way of running its tasks.
 pub trait Host: 'static {
@@ -537,4 +537,13 @@ macro_rules! portable_program {
 pub fn check_portable_program(run: impl FnOnce(&str) -> Result<[usize; 4], Box<dyn std::error::Error>>) {
     let simulator = Simulator::start(powerstream_simulator::Config::default()).unwrap();
     assert_eq!(run(&simulator.base_url()).unwrap(), [20, 20, 20, 0]);
+}
+
+/// A stream that is continued by another process, with backfill and recovery.
+pub fn recovers_what_was_missed_between_processes<H: Host>() {
+    recovery::check(&|connections, record| {
+        let mut stream = open_merged::<H>(connections);
+        H::block_on(read_owned(&mut stream, record));
+        stream.position()
+    });
 }

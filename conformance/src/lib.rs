@@ -15,6 +15,7 @@ pub mod no_silent_loss;
 pub mod proxy;
 pub mod read_recorder;
 pub mod reference_driver;
+pub mod recovery;
 pub mod repeats;
 pub mod rules;
 pub mod scripts;

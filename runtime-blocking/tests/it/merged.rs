@@ -220,3 +220,16 @@ fn delivers_each_post_once_over_tls(mode: ReadMode) {
     let wins: u64 = stream.merge().connections().iter().map(|record| record.first_arrivals()).sum();
     assert_eq!(wins, 400);
 }
+
+#[test]
+fn recovers_what_was_missed_between_processes() {
+    powerstream_conformance::recovery::check(&|connections, record| {
+        let mut stream = merged(ReadMode::Blocking, connections);
+        while let Some(event) = stream.next() {
+            if record(event.into()).is_break() {
+                break;
+            }
+        }
+        stream.position()
+    });
+}

@@ -86,6 +86,7 @@ async_runtime_tests! {
         merged_in_a_task_as_a_stream_of_owned_events,
         rejects_a_merged_stream_without_connections,
         shutdown_ends_all_merged_connections,
+        recovers_what_was_missed_between_processes,
         queue_that_waits_changes_nothing,
         queue_counts_what_it_drops_while_the_consumer_sleeps,
         queue_of_a_merged_stream,

@@ -54,6 +54,7 @@ async_runtime_tests! {
         merged_with_futures_dropped_at_every_await,
         rejects_a_merged_stream_without_connections,
         shutdown_ends_all_merged_connections,
+        recovers_what_was_missed_between_processes,
         queue_that_waits_changes_nothing,
         queue_counts_what_it_drops_while_the_consumer_sleeps,
         only_two_streams_have_rules,

@@ -1,0 +1,288 @@
+//! A stream that is stopped and continued by another process: each Post once, by backfill and
+//! recovery, but for those in ranges that are reported as lost.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use powerstream_client::config::{Config, Connections, Token};
+use powerstream_client::merged::{OwnedMergedEvent, Position};
+use powerstream_client::owned::{OwnedEvent, OwnedRecoveryEvent};
+use powerstream_core::merge::GroupGap;
+use powerstream_core::session::Origin;
+use powerstream_core::stream::PostId;
+use powerstream_core::time::TimeRange;
+use powerstream_simulator::{Script, Simulator, Time};
+
+use crate::parallel;
+
+/// Reads the connections until the function breaks, and returns the stream's position.
+pub type Subject<'a> =
+    dyn Fn(&Connections, &mut dyn FnMut(OwnedMergedEvent) -> ControlFlow<()>) -> Option<Position> + Sync + 'a;
+
+/// One run: processes that follow each other after outages.
+struct Case {
+    name: &'static str,
+    outages: &'static [Duration],
+    backfill: bool,
+    recovery: bool,
+    /// Faults of the server, as a scenario file.
+    script: &'static str,
+    /// All Posts must be delivered. Otherwise those in reported ranges may be missing.
+    is_complete: bool,
+}
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}
+
+const OUTAGES: &[Duration] = &[
+    Duration::ZERO,
+    Duration::from_secs(30),
+    minutes(4),
+    minutes(6),
+    minutes(3 * 60),
+];
+
+const STEADY: &str = r#"description = "none""#;
+
+const CASES: [Case; 8] = [
+    Case {
+        name: "backfill and recovery",
+        outages: OUTAGES,
+        backfill: true,
+        recovery: true,
+        script: STEADY,
+        is_complete: true,
+    },
+    Case {
+        name: "recovery alone",
+        outages: OUTAGES,
+        backfill: false,
+        recovery: true,
+        script: STEADY,
+        is_complete: true,
+    },
+    Case {
+        name: "backfill alone",
+        outages: OUTAGES,
+        backfill: true,
+        recovery: false,
+        script: STEADY,
+        is_complete: false,
+    },
+    Case {
+        name: "longer than a day",
+        outages: &[minutes(26 * 60)],
+        backfill: true,
+        recovery: true,
+        script: STEADY,
+        is_complete: false,
+    },
+    Case {
+        name: "a recovery that is cut twice",
+        outages: &[minutes(60)],
+        backfill: false,
+        recovery: true,
+        script: r#"
+            description = "cuts the recovery"
+            [[event]]
+            do = "cut"
+            how = "reset"
+            place = "in-message"
+            after-posts = 300
+            attempts = "3-4"
+        "#,
+        is_complete: true,
+    },
+    Case {
+        name: "a recovery that is refused",
+        outages: &[minutes(60)],
+        backfill: true,
+        recovery: true,
+        script: r#"
+            description = "refuses the recovery"
+            [[event]]
+            do = "refuse"
+            status = 403
+            attempts = "3"
+        "#,
+        is_complete: false,
+    },
+    Case {
+        name: "a backfill that is refused, and recovery instead",
+        outages: &[minutes(2), minutes(3)],
+        backfill: true,
+        recovery: true,
+        script: r#"
+            description = "refuses the backfill"
+            [[event]]
+            do = "refuse"
+            status = 400
+            attempts = "2"
+        "#,
+        is_complete: true,
+    },
+    Case {
+        name: "a backfill that is cut",
+        outages: &[minutes(4)],
+        backfill: true,
+        recovery: true,
+        script: r#"
+            description = "cuts the backfill"
+            [[event]]
+            do = "cut"
+            how = "reset"
+            place = "between"
+            after-posts = 20
+            attempts = "2-3"
+        "#,
+        is_complete: true,
+    },
+];
+
+/// Runs every case.
+///
+/// # Panics
+/// If a check fails; standard error names it.
+pub fn check(subject: &Subject<'_>) {
+    parallel(&CASES, 4, &|case| (case.name, Box::new(|| run(case, subject))));
+}
+
+/// The virtual start.
+const START_MS: u64 = 1_790_000_000_000;
+
+/// Posts of each process that must be delivered live.
+const LIVE: usize = 40;
+
+/// What all processes of a run delivered.
+#[derive(Default)]
+struct Delivered {
+    posts: BTreeMap<u64, usize>,
+    newest_live: u64,
+    gaps: Vec<GroupGap>,
+    lost: Vec<TimeRange>,
+}
+
+fn run(case: &Case, subject: &Subject<'_>) {
+    let mut config = powerstream_simulator::Config::default();
+    config.time = Time::Virtual { unix_ms: START_MS };
+    config.rate = Some(1.0);
+    config.script = Some(Script::parse(case.script).unwrap());
+    let simulator = Simulator::start(config).unwrap();
+    let config = Config::builder()
+        .base_url(simulator.base_url())
+        .token(Token::new("any").unwrap())
+        .message_bytes_max(1 << 17)
+        .backfill(case.backfill)
+        .backoff(|backoff| {
+            backoff.network.first = Duration::from_millis(20);
+            backoff.http.first = Duration::from_millis(20);
+        })
+        .seed(1)
+        .build()
+        .unwrap();
+
+    let mut delivered = Delivered::default();
+    let mut position: Option<Position> = None;
+    for outage in [None].into_iter().chain(case.outages.iter().map(Some)) {
+        if let Some(outage) = outage {
+            simulator.advance(*outage);
+        }
+        let mut connections = Connections::copies(1, &config).recovery(case.recovery);
+        if let Some(position) = position.take() {
+            let ids = delivered.posts.keys().rev().take(5_000).map(|id| PostId::new(*id));
+            connections = connections.resume_from(position, ids);
+        }
+        position = process(&simulator, subject, &connections, &mut delivered);
+        assert!(position.is_some(), "{}: a stream had begun", case.name);
+    }
+
+    let first = *delivered.posts.keys().next().unwrap();
+    let created = |id: u64| PostId::new(id).created_at().unwrap().as_millis();
+    let truth = simulator.post_ids(created(first), delivered.newest_live + 1);
+    assert!(truth.len() > LIVE, "{}", truth.len());
+    let is_excused = |id: u64| {
+        let at = created(id);
+        let is_within = |range: &TimeRange| (range.from.as_millis()..range.to.as_millis()).contains(&at);
+        match case.recovery {
+            true => delivered.lost.iter().any(is_within),
+            false => delivered.gaps.iter().filter_map(GroupGap::beyond_backfill).any(|range| is_within(&range)),
+        }
+    };
+    let missing: Vec<_> = truth.iter().filter(|id| !delivered.posts.contains_key(id)).collect();
+    let unexcused: Vec<_> = missing.iter().filter(|id| !is_excused(***id)).map(|id| created(**id)).collect();
+    assert!(
+        unexcused.is_empty(),
+        "{} of {} are missing outside: {:?}; gaps {:?}, lost {:?}",
+        unexcused.len(),
+        truth.len(),
+        &unexcused[..unexcused.len().min(5)],
+        delivered.gaps,
+        delivered.lost
+    );
+    if case.is_complete {
+        assert!(missing.is_empty() && delivered.lost.is_empty(), "{:?}", delivered.lost);
+    } else {
+        assert!(!missing.is_empty(), "the case loses something");
+    }
+    let repeated: Vec<_> = delivered.posts.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(repeated.is_empty(), "{} were delivered twice: {:?}", repeated.len(), repeated.first());
+}
+
+/// Reads as one process, until live Posts have come and all ranges are recovered or lost.
+fn process(
+    simulator: &Simulator,
+    subject: &Subject<'_>,
+    connections: &Connections,
+    delivered: &mut Delivered,
+) -> Option<Position> {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                simulator.advance(Duration::from_millis(500));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let (mut live, mut running, mut due) = (0, 0, 0);
+        let position = subject(connections, &mut |event| {
+            match event {
+                OwnedMergedEvent::Session { event: OwnedEvent::Message(message), .. } => {
+                    for id in message.posts().filter_map(|post| post.id()) {
+                        *delivered.posts.entry(id.as_u64()).or_default() += 1;
+                        if message.origin == Origin::Live {
+                            live += 1;
+                            let created = id.created_at().unwrap().as_millis();
+                            delivered.newest_live = delivered.newest_live.max(created);
+                        }
+                    }
+                }
+                OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Message(message)) => {
+                    assert_eq!(message.origin, Origin::Recovery);
+                    for id in message.posts().filter_map(|post| post.id()) {
+                        *delivered.posts.entry(id.as_u64()).or_default() += 1;
+                    }
+                }
+                OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Started(_)) => running += 1,
+                OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Completed { .. }) => running -= 1,
+                OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Lost { recovery, .. }) => {
+                    delivered.lost.push(recovery.range);
+                    running = 0;
+                    due = 0;
+                }
+                OwnedMergedEvent::Gap(gap) => {
+                    due += usize::from(connections.recovers() && gap.beyond_backfill().is_some());
+                    delivered.gaps.push(gap);
+                }
+                _ => {}
+            }
+            due = if running > 0 { 0 } else { due };
+            let is_enough = live >= LIVE && running == 0 && due == 0;
+            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        is_over.store(true, Ordering::Relaxed);
+        position
+    })
+}
