@@ -1,8 +1,9 @@
 //! The position in a stream, encoded as bytes that outlive the process.
 //!
-//! A [`Checkpoint`] has the time up to which every Post was delivered, and the ids of the Posts
-//! that a restart may deliver again. A restart asks the service for what was created since, and
-//! drops the duplicates. Encoding and decoding allocate nothing.
+//! A [`Checkpoint`] has the time up to which every Post was delivered or reported as missing, the
+//! reported ranges that are still to be recovered, and the ids of the Posts that a restart may
+//! deliver again. A restart asks the service for what is missing, and drops the duplicates. Encoding
+//! and decoding allocate nothing.
 //!
 //! ```
 //! use powerstream_core::checkpoint::{Checkpoint, stream_key};
@@ -13,7 +14,7 @@
 //! let covered = UnixTime::from_seconds(1_700_000_000);
 //! let ids = [1_724_648_402_173_460_480, 1_724_648_402_173_460_481].map(PostId::new);
 //! let mut buffer = [0; 128];
-//! let bytes = Checkpoint::encode(stream, covered, covered, ids, &mut buffer);
+//! let bytes = Checkpoint::encode(stream, covered, covered, [], ids, &mut buffer);
 //!
 //! let checkpoint = Checkpoint::decode(bytes)?;
 //! assert!(checkpoint.stream() == stream && checkpoint.covered_until() == covered);
@@ -25,6 +26,7 @@
 //!
 //! ```text
 //! magic "PSCP" | version 1 | stream key, 8 bytes | covered until, 8 | taken at, 8
+//! | number of ranges, 2 | ranges: group, 2; from, 8; to, 8
 //! | ids: the difference to the id before, zigzag, LEB128 | CRC-32 of all before, 4
 //! ```
 //!
@@ -33,14 +35,18 @@
 
 use core::fmt;
 
+use crate::merge::ReplicaGroup;
 use crate::stream::message::PostId;
-use crate::time::UnixTime;
+use crate::time::{TimeRange, UnixTime};
 
 const MAGIC: &[u8; 4] = b"PSCP";
 const VERSION: u8 = 1;
 
-/// Bytes before the ids.
-const HEAD: usize = MAGIC.len() + 1 + 3 * 8;
+/// Bytes before the ranges.
+const HEAD: usize = MAGIC.len() + 1 + 3 * 8 + 2;
+
+/// Bytes of a range.
+const RANGE: usize = 2 + 2 * 8;
 
 /// Bytes after the ids.
 const CRC: usize = 4;
@@ -54,6 +60,7 @@ pub struct Checkpoint<'a> {
     stream: u64,
     covered_until: UnixTime,
     taken_at: UnixTime,
+    missing: &'a [u8],
     ids: &'a [u8],
 }
 
@@ -81,21 +88,24 @@ pub fn stream_key(origin: &str, target: &str) -> u64 {
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Returns the length of a buffer that `ids` ids always fit into, in bytes.
+    /// Returns the length of a buffer that so many ranges and ids always fit into, in bytes.
     #[must_use]
-    pub const fn buffer_bytes(ids: usize) -> usize {
-        HEAD + ids.saturating_mul(ID_MAX) + CRC
+    pub const fn buffer_bytes(ranges: usize, ids: usize) -> usize {
+        let ranges = ranges.saturating_mul(RANGE);
+        ids.saturating_mul(ID_MAX).saturating_add(ranges).saturating_add(HEAD + CRC)
     }
 
-    /// Writes a checkpoint to `buffer` and returns the bytes written. Ids that do not fit are left
-    /// out: pass the newest first.
+    /// Writes a checkpoint to `buffer` and returns the bytes written. `missing` are the ranges that
+    /// were reported as missing and are still to be recovered. Ranges and ids that do not fit are
+    /// left out: pass the newest ids first.
     ///
     /// # Panics
-    /// Panics if the buffer has less than [`Self::buffer_bytes`] of zero ids.
+    /// Panics if the buffer has less than [`Self::buffer_bytes`] of zero ranges and ids.
     pub fn encode(
         stream: u64,
         covered_until: UnixTime,
         taken_at: UnixTime,
+        missing: impl IntoIterator<Item = (ReplicaGroup, TimeRange)>,
         ids: impl IntoIterator<Item = PostId>,
         buffer: &mut [u8],
     ) -> &[u8] {
@@ -103,11 +113,21 @@ impl<'a> Checkpoint<'a> {
         head[..4].copy_from_slice(MAGIC);
         head[4] = VERSION;
         let numbers = [stream, covered_until.as_millis(), taken_at.as_millis()];
-        for (place, number) in head[5..].chunks_exact_mut(8).zip(numbers) {
+        for (place, number) in head[5..HEAD - 2].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_le_bytes());
         }
         let room = rest.len() - CRC;
-        let (mut length, mut before) = (0, 0);
+        let (mut length, mut count) = (0, 0_u16);
+        for (group, TimeRange { from, to }) in missing.into_iter().take(usize::from(u16::MAX)) {
+            let Some(place) = rest[..room].get_mut(length..length + RANGE) else { break };
+            place[..2].copy_from_slice(&group.number().to_le_bytes());
+            place[2..10].copy_from_slice(&from.as_millis().to_le_bytes());
+            place[10..].copy_from_slice(&to.as_millis().to_le_bytes());
+            length += RANGE;
+            count += 1;
+        }
+        head[HEAD - 2..].copy_from_slice(&count.to_le_bytes());
+        let mut before = 0;
         for id in ids {
             let difference = id.as_u64().wrapping_sub(before) as i64;
             let Some(written) = write_varint(zigzag(difference), &mut rest[length..room]) else { break };
@@ -139,11 +159,16 @@ impl<'a> Checkpoint<'a> {
             let bytes = content[5 + at * 8..].first_chunk().copied().unwrap_or_default();
             u64::from_le_bytes(bytes)
         };
+        let (head, rest) = content.split_at(HEAD);
+        let count = head.last_chunk().copied().map_or(0, u16::from_le_bytes);
+        let ranges = usize::from(count) * RANGE;
+        let (missing, ids) = rest.split_at_checked(ranges).ok_or(CheckpointError::Damaged)?;
         Ok(Self {
             stream: number(0),
             covered_until: UnixTime::from_millis(number(1)),
             taken_at: UnixTime::from_millis(number(2)),
-            ids: &content[HEAD..],
+            missing,
+            ids,
         })
     }
 
@@ -164,6 +189,17 @@ impl<'a> Checkpoint<'a> {
     #[must_use]
     pub const fn taken_at(&self) -> UnixTime {
         self.taken_at
+    }
+
+    /// Returns the ranges that were reported as missing and are still to be recovered.
+    pub fn missing(&self) -> impl Iterator<Item = (ReplicaGroup, TimeRange)> + use<'a> {
+        self.missing.chunks_exact(RANGE).map(|range| {
+            let number = |at: usize| {
+                UnixTime::from_millis(u64::from_le_bytes(range[at..].first_chunk().copied().unwrap_or_default()))
+            };
+            let group = u16::from_le_bytes(range.first_chunk().copied().unwrap_or_default());
+            (ReplicaGroup::new(group), TimeRange { from: number(2), to: number(10) })
+        })
     }
 
     /// Returns the ids of Posts that were delivered last, the newest first.
@@ -257,10 +293,15 @@ mod tests {
 
     const COVERED: UnixTime = UnixTime::from_seconds(1_700_000_000);
     const TAKEN: UnixTime = UnixTime::from_seconds(1_700_000_003);
+    const MISSING: [(ReplicaGroup, TimeRange); 2] = [
+        (ReplicaGroup::new(0), TimeRange { from: COVERED, to: TAKEN }),
+        (ReplicaGroup::new(300), TimeRange { from: UnixTime::from_millis(1), to: UnixTime::from_millis(u64::MAX) }),
+    ];
 
     fn encoded(ids: &[u64]) -> Vec<u8> {
-        let mut buffer = vec![0; Checkpoint::buffer_bytes(ids.len())];
-        Checkpoint::encode(7, COVERED, TAKEN, ids.iter().copied().map(PostId::new), &mut buffer).to_vec()
+        let mut buffer = vec![0; Checkpoint::buffer_bytes(MISSING.len(), ids.len())];
+        let ids = ids.iter().copied().map(PostId::new);
+        Checkpoint::encode(7, COVERED, TAKEN, MISSING, ids, &mut buffer).to_vec()
     }
 
     fn ids(checkpoint: &Checkpoint<'_>) -> Vec<u64> {
@@ -275,23 +316,26 @@ mod tests {
             assert_eq!((checkpoint.stream(), checkpoint.covered_until()), (7, COVERED));
             assert_eq!(checkpoint.taken_at(), TAKEN);
             assert_eq!(ids(&checkpoint), list);
+            assert!(checkpoint.missing().eq(MISSING));
         }
     }
 
     #[test]
     fn neighboring_posts_take_five_bytes_at_most() {
         let list: Vec<u64> = (0..1_000).map(|at| 1_724_648_402_173_460_480 - at * (20 << 22)).collect();
-        assert!(encoded(&list).len() <= HEAD + CRC + ID_MAX + 999 * 5);
+        assert!(encoded(&list).len() <= Checkpoint::buffer_bytes(MISSING.len(), 0) + ID_MAX + 999 * 5);
     }
 
     #[test]
     fn ids_that_do_not_fit_are_left_out_from_the_end() {
         let list = [9 << 50, 8 << 50, 7 << 50].map(PostId::new);
-        for room in Checkpoint::buffer_bytes(0)..Checkpoint::buffer_bytes(3) {
+        for room in Checkpoint::buffer_bytes(0, 0)..Checkpoint::buffer_bytes(2, 3) {
             let mut buffer = vec![0; room];
-            let bytes = Checkpoint::encode(7, COVERED, TAKEN, list, &mut buffer).to_vec();
-            let found: Vec<_> = Checkpoint::decode(&bytes).unwrap().ids().collect();
-            assert_eq!(found, list[..found.len()]);
+            let bytes = Checkpoint::encode(7, COVERED, TAKEN, MISSING, list, &mut buffer).to_vec();
+            let checkpoint = Checkpoint::decode(&bytes).unwrap();
+            let (ranges, found) = (checkpoint.missing().count(), checkpoint.ids().count());
+            assert!(checkpoint.missing().eq(MISSING.into_iter().take(ranges)));
+            assert!(checkpoint.ids().eq(list.into_iter().take(found)));
         }
     }
 
