@@ -434,7 +434,7 @@ fn shows_other_messages_once_and_counts_them() {
         info.contains("INFO user_stream, the first") && info.contains("WARN malformed, the first"),
         "{info}"
     );
-    assert!(info.contains("left out, for it is not JSON: a byte that cannot stand here"), "{info}");
+    assert!(info.contains("left out, for it is not JSON: unexpected byte"), "{info}");
     assert!(info.contains("left out, for it is nested deeper than 128 levels"), "{info}");
     assert!(info.contains("reconnects 0, skipped 1, malformed 52, unknown 50, user_stream 50, "), "{info}");
     assert!(info.lines().count() < 12, "{info}");
