@@ -1,4 +1,5 @@
-//! Determines up to when everything was received, and since when Posts may be missing.
+//! Determines the time up to which all Posts were received, and the time since which Posts may be
+//! missing.
 //!
 //! All times are the server's, as the creation times of Posts are. Three questions determine a gap:
 //!
@@ -8,17 +9,19 @@
 //!
 //! # Where a gap starts
 //!
-//! A connection delivers in order: everything lost was sent after everything delivered.
+//! A connection delivers in order: every lost message was sent after every delivered message.
 //!
 //! - **A Post** created at `c` proves that no lost Post was created before `c`, less the disorder
-//!   of the stream. When it was read does not matter, nor do buffers, stalls and clocks. So a gap
-//!   starts at the newest delivered Post, less [the margin](Coverage::disorder_margin).
+//!   of the stream. The time of the read does not matter, and neither do buffers, stalls and
+//!   clocks. So a gap starts at the newest delivered Post, less [the
+//!   margin](Coverage::disorder_margin).
 //! - **A keep-alive, or a message without a time of creation,** proves that the path is open, but
 //!   not when it was sent. Here the pace of the reads counts. A read that empties the transport
-//!   brings everything sent before the read before it, unless the path is later than the time
-//!   between the two: a long pause says by how much it may be ([`Lateness`]). Time without Posts
-//!   that is proven in this way moves the start on from the newest Post by as much. On a connection
-//!   without Posts it counts from the server's `Date`.
+//!   returns everything sent before the previous read, unless the path is late by more than the
+//!   time between the two reads. A long pause bounds how late the path may be ([`Lateness`]). Time
+//!   without Posts that is proven in this way moves the start of the gap forward from the newest
+//!   Post by the same length. On a connection without Posts, the start moves forward from the
+//!   server's `Date`.
 //!
 //! ```text
 //!   created        2.0  2.5  3.0  3.5 ..   6.5  7.0        every 500 ms
@@ -33,32 +36,36 @@
 //!   gap             P + (k - P) - margin |-------- .. until the next stream
 //! ```
 //!
-//! One case is not covered: a path that delays messages without a creation time as evenly as a slow
+//! One case is not covered: a path may delay messages without a creation time as evenly as a slow
 //! server sends them (three pauses in a row of one length). Both look the same. A Post bounds the
-//! gap whatever the pace was.
+//! gap regardless of the pace.
 //!
-//! A message that is cut by the last read counts as not received. A read that filled its buffer
-//! left input behind, and does not empty the transport.
+//! A message that is incomplete after the last read counts as not received. A read that filled its
+//! buffer left input unread, and does not empty the transport.
 //!
 //! # Where a gap ends
 //!
 //! The new stream carries everything sent after its head. A lost Post was therefore created before
-//! the head was read: the latest time that the server's clock can have shown then
-//! ([`ServerClock`]). If the first message is a Post that was created later, the gap ends there.
+//! the head was read. The gap ends at the latest time that the server's clock can have shown at
+//! that read ([`ServerClock`]). If the first message is a Post that was created later, the gap ends
+//! at that Post.
 //!
-//! If a stream starts with backfill, the gap stays open, so that the next request asks for it
-//! again, until the stream is healthy and backfill is complete:
+//! If a stream starts with backfill, the gap stays open until the stream is healthy and backfill is
+//! complete. Until then, the next request asks for the gap again. Backfill is complete in one of
+//! these cases:
 //!
-//! - a Post newer than the stream's beginning has arrived, because backfill sends older ones first;
-//! - or two keep-alives in a row, because a server that sends them has nothing else to send;
-//! - or everything that was sent in five minutes has been read.
+//! - A Post newer than the stream's beginning has arrived, because backfill sends older Posts
+//!   first.
+//! - Two keep-alives in a row have arrived, because a server sends them only if it has nothing else
+//!   to send.
+//! - Everything sent in five minutes has been read.
 //!
 //! # Which Posts count
 //!
 //! Posts created more than five minutes before the stream began, or that far ahead of the server's
 //! clock, are not live. They are repeated (backfill, recovery, a replayed file) or have ids without
 //! a time. They prove nothing. Posts that arrive before backfill is complete prove nothing either.
-//! Of an array every Post counts.
+//! Every Post of an array counts.
 
 use core::time::Duration;
 
@@ -69,15 +76,15 @@ use super::wall_clock::WallClock;
 use crate::stream::message::{PostId, classify, elements};
 use crate::time::{Instant, UnixTime};
 
-/// Subtracted from the start of a gap that no Post bounds: how long a message may have traveled
-/// before it was read. It is also the minimum disorder of Posts: ids are ordered by time within a
-/// second (X docs: "X IDs").
+/// The longest assumed travel time of a message before its read. It is subtracted from the start of
+/// a gap that no Post bounds. It is also the minimum disorder of Posts, because ids are ordered by
+/// time only to within a second (X docs: "X IDs").
 const GAP_MARGIN: Duration = Duration::from_secs(1);
 
 /// A Post may be out of order by this multiple of the largest disorder seen.
 const DISORDER_FACTOR: u64 = 2;
 
-/// Posts more out of order than this, in milliseconds, are stragglers: they do not count.
+/// Posts more out of order than this, in milliseconds, are stragglers and do not count.
 const DISORDER_MAX: u64 = 10_000;
 
 /// Added to a stream's beginning for the end of its backfill: the clocks of the service's machines
@@ -88,37 +95,37 @@ const BACKFILL_MARGIN: Duration = Duration::from_secs(1);
 /// stream's beginning by more than this are not live.
 const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// What a session has received over all its connections.
+/// The coverage of a session over all its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Coverage {
     /// When input last arrived.
     read_at: Instant,
-    /// The last read left input behind.
+    /// The last read left input unread.
     has_backlog: bool,
-    /// The last read before that one that emptied the transport.
+    /// The last earlier read that emptied the transport.
     emptied_at: Instant,
-    /// A message ended, or none had begun, since `emptied_at`.
+    /// Since `emptied_at`, a message has ended, or no message had begun.
     at_boundary: bool,
-    /// Everything sent before was delivered, if the path was not late.
+    /// Everything sent before this time was delivered, if the path was not late.
     caught_up_at: Instant,
     lateness: Lateness,
-    /// The last read that brought a keep-alive.
+    /// The last read that contained a keep-alive.
     kept_alive_at: Instant,
     /// When the request was sent.
     requested_at: Instant,
     /// The clock of the stream that is established, or of the last one.
     server: Option<ServerClock>,
-    /// A read, and the earliest time that the server's clock may have shown then.
+    /// A read, and the earliest time that the server's clock may have shown at it.
     server_read: (Instant, UnixTime),
-    /// How far Posts were out of order at most, in milliseconds, up to [`DISORDER_MAX`].
+    /// The largest disorder of Posts seen, in milliseconds, up to [`DISORDER_MAX`].
     disorder: u64,
     /// The newest Post of all streams.
     newest: Option<PostId>,
-    /// The moment from which Posts may be missing, while that is open.
+    /// The time from which Posts may be missing, while a gap is open.
     gap: Option<GapStart>,
     /// The gap that was reported with the stream, until the first Post.
     reported: Option<Gap>,
-    /// The stream that is established.
+    /// The established stream.
     stream: Option<StreamProgress>,
     /// Events that the session has not returned yet.
     notices: Notices,
@@ -127,10 +134,10 @@ pub(super) struct Coverage {
 /// Where a gap starts.
 #[derive(Clone, Copy, Debug)]
 struct GapStart {
-    /// By the local clocks: either may have been wrong, or stood still, in between.
+    /// The start by both local clocks. Either clock may have been wrong, or stopped, in between.
     at: Instant,
     unix: UnixTime,
-    /// In the server's time; `None` if nothing is known of it.
+    /// The start in the server's time; `None` if unknown.
     server: Option<UnixTime>,
     newest: Option<PostId>,
 }
@@ -140,14 +147,14 @@ struct GapStart {
 struct StreamProgress {
     begun_at: Instant,
     is_healthy: bool,
-    /// Backfill is not complete: Posts from before this moment, the stream's beginning, are still
-    /// being sent.
+    /// The stream's beginning, while backfill is not complete: Posts from before this time may
+    /// still arrive.
     backfill_until: Option<UnixTime>,
-    /// Keep-alives since the last message.
+    /// The number of keep-alives since the last message.
     keep_alives: u8,
     /// A message has arrived.
     has_message: bool,
-    /// Posts created before are not live.
+    /// Posts created before this time are not live.
     live_from: UnixTime,
     newest: Option<Newest>,
 }
@@ -160,7 +167,7 @@ struct Newest {
     read_at: Instant,
 }
 
-/// Events of the coverage, in the order in which they are given.
+/// Pending events of the coverage, in order of delivery.
 #[derive(Clone, Copy, Debug)]
 struct Notices {
     /// True if an event is waiting. Checked at each message.
@@ -205,7 +212,7 @@ impl Coverage {
         self.read_at
     }
 
-    /// Returns true if Posts from before the stream's beginning are still being sent.
+    /// Returns true if Posts from before the stream's beginning may still arrive.
     #[inline]
     pub(super) fn is_backfilling(&self) -> bool {
         self.stream.is_some_and(|stream| stream.backfill_until.is_some())
@@ -226,13 +233,14 @@ impl Coverage {
         notice
     }
 
-    /// Returns since when Posts may be missing. `None` before the first stream, and while nothing
-    /// is missing.
+    /// Returns the time since which Posts may be missing. Returns `None` before the first stream,
+    /// and while no gap is open.
     pub(super) fn gap_from(&self, clock: WallClock) -> Option<UnixTime> {
         self.gap.map(|start| start.server.unwrap_or_else(|| start.local(clock)))
     }
 
-    /// Returns how long Posts have been missing, by the clock that says more; `None` if none are.
+    /// Returns how long Posts have been missing, by the clock that shows the longer time; `None` if
+    /// no gap is open.
     pub(super) fn outage(&self, now: Instant, clock: WallClock) -> Option<Duration> {
         let server = self.server.filter(|server| !server.is_local()).map(|server| server.latest_at(now));
         let unix = clock.unix_at(now).max(server.unwrap_or_default());
@@ -246,7 +254,7 @@ impl Coverage {
         server.map_or_else(|| clock.unix_at(now), |server| server.earliest_at(now))
     }
 
-    /// Returns until when every Post that was created has been delivered; `None` before the first
+    /// Returns the time before which every Post created has been delivered; `None` before the first
     /// stream.
     pub(super) fn covered_until(&self, clock: WallClock) -> Option<UnixTime> {
         if self.stream.is_some() && self.gap.is_none() {
@@ -269,7 +277,7 @@ impl Coverage {
         GAP_MARGIN.saturating_add(Duration::from_millis(DISORDER_FACTOR * self.disorder))
     }
 
-    /// Returns where a gap starts if the connection is lost now.
+    /// Returns the start of the gap if the connection were lost now.
     fn gap_start(&self, clock: WallClock) -> GapStart {
         let at = self.caught_up_at;
         let by_posts = self.stream.and_then(|stream| stream.newest).map(|newest| {
@@ -283,21 +291,22 @@ impl Coverage {
         GapStart { at, unix: clock.unix_at(at), server: by_posts.or_else(by_date), newest: self.newest }
     }
 
-    /// Reports that a request was sent: no Post was missed before. The response may be read late,
-    /// and the data after it may be lost.
+    /// Reports that a request was sent. This connection missed no Post before the request. The
+    /// response may be read late, and the data after it may be lost.
     pub(super) fn handle_request(&mut self, now: Instant) {
         let Self { lateness, server, disorder, newest, gap, .. } = *self;
         *self = Self { lateness, server, disorder, newest, gap, ..Self::new(now) };
     }
 
-    /// Reports a read, before its bytes are decoded. `is_between`: no message was cut by the read
-    /// before. A call with the time of the read before means the same read.
+    /// Reports a read, before its bytes are decoded. `is_between` is true if the previous read left
+    /// no message incomplete. A call with the time of the previous read reports the same read
+    /// again.
     #[inline]
     pub(super) fn handle_read(&mut self, now: Instant, is_between: bool) {
         if now <= self.read_at {
             return;
         }
-        // Plain numbers: this is the path of every read.
+        // Plain numbers, because every read executes this.
         let pause = now.as_nanos() - self.read_at.as_nanos();
         let proven =
             if self.lateness.is_usual(pause) { self.read_at } else { self.handle_unusual_read(now, pause) };
@@ -305,7 +314,7 @@ impl Coverage {
             if is_between {
                 self.caught_up_at = self.caught_up_at.max(proven);
             } else if self.at_boundary {
-                // The message that is cut was sent after the read before.
+                // The incomplete message was sent after the previous read.
                 self.caught_up_at = self.caught_up_at.max(self.emptied_at);
             }
             self.emptied_at = proven;
@@ -315,8 +324,8 @@ impl Coverage {
         self.read_at = now;
     }
 
-    /// Returns the moment before which everything sent was read by now: the read before, unless
-    /// this one may be later than the time between the two.
+    /// Returns the time before which everything sent has been read. This is the previous read,
+    /// unless this read may be late by more than the time between the two.
     #[cold]
     fn handle_unusual_read(&mut self, now: Instant, pause: u64) -> Instant {
         let (behind, late) = self.lateness.handle_unusual_read(pause);
@@ -326,7 +335,7 @@ impl Coverage {
         if behind <= pause { self.read_at } else { earlier(now, behind) }
     }
 
-    /// Reports that the last read left input behind.
+    /// Reports that the last read left input unread.
     pub(super) fn handle_backlog(&mut self) {
         self.has_backlog = true;
     }
@@ -367,8 +376,8 @@ impl Coverage {
         self.server_read = (now, server.earliest_at(now));
         self.reported = gap;
         if !has_backfill {
-            // Nothing in this gap will arrive. With backfill, the stream may be cut before it is
-            // complete, so the gap stays open.
+            // Without backfill, no Post of this gap will arrive. With backfill, the stream may end
+            // before backfill is complete, so the gap stays open.
             self.gap = None;
         }
         gap
@@ -388,7 +397,7 @@ impl Coverage {
         }
     }
 
-    /// Reports an array of messages: each counts, as far as the array is one.
+    /// Reports an array of messages. Each element before the first error counts.
     #[cold]
     pub(super) fn handle_array(&mut self, bytes: &[u8]) {
         for element in elements(bytes).map_while(Result::ok) {
@@ -441,8 +450,9 @@ impl Coverage {
         }
         if let Some(mut gap) = self.reported.take() {
             if !stream.has_message {
-                // The stream is live from this Post on at the latest. One created later may have
-                // been sent before it; the server's `Date` says more.
+                // The stream is live from this Post on at the latest. A Post created later may have
+                // been sent before it. The server's `Date` excludes that; without it, the margin
+                // does.
                 let margin = if server.has_date() { Duration::ZERO } else { margin };
                 gap.to = gap.to.max(created.saturating_add(margin));
             }
@@ -478,7 +488,7 @@ impl Coverage {
         self.at_boundary = true;
     }
 
-    /// Reports that content arrived, of a complete message or not.
+    /// Reports that content arrived, whether or not it completed a message.
     pub(super) fn handle_content(&mut self) {
         let Some(stream) = &self.stream else { return };
         if self.caught_up_at.saturating_since(stream.begun_at) >= BACKFILL_TAKES_MAX {
@@ -494,7 +504,7 @@ impl Coverage {
         }
     }
 
-    /// Reports that the connection is over. If a stream was established, a gap starts.
+    /// Reports the end of the connection. If a stream was established, a gap starts.
     pub(super) fn handle_closed(&mut self, clock: WallClock) {
         if self.stream.is_some() && self.gap.is_none() {
             self.gap = Some(self.gap_start(clock));
@@ -509,8 +519,8 @@ impl Coverage {
         }
     }
 
-    /// Closes the gap before the stream. What is still being sent again would be missing if the
-    /// stream were cut now.
+    /// Closes the gap before the stream. Posts of an incomplete backfill would be missing if the
+    /// stream ended now.
     fn close_gap(&mut self) {
         if self.stream.is_some_and(|stream| stream.is_healthy && stream.backfill_until.is_none()) {
             self.gap = None;
@@ -518,12 +528,12 @@ impl Coverage {
     }
 }
 
-/// Returns the moment this many nanoseconds before.
+/// Returns the instant this many nanoseconds earlier.
 const fn earlier(at: Instant, nanos: u64) -> Instant {
     Instant::from_nanos(at.as_nanos().saturating_sub(nanos))
 }
 
-/// Returns how far Posts are out of order if `created` arrived after `newest`, ignoring stragglers.
+/// Returns the disorder of Posts if `created` arrived after `newest`, ignoring stragglers.
 #[inline]
 fn worse(disorder: u64, newest: UnixTime, created: UnixTime) -> u64 {
     let behind = newest.as_millis() - created.as_millis();
@@ -542,8 +552,8 @@ impl Notices {
 }
 
 impl GapStart {
-    /// Returns the start by the local clocks: the earlier of what the wall clock read then and what
-    /// it says of then now.
+    /// Returns the start by the local clocks: the earlier of the wall-clock time recorded then, and
+    /// the same instant converted with the current wall clock.
     fn local(self, clock: WallClock) -> UnixTime {
         self.unix.min(clock.unix_at(self.at)).saturating_sub(GAP_MARGIN)
     }

@@ -4,7 +4,7 @@ use std::vec::Vec;
 use super::*;
 use crate::session::LateKind;
 
-/// The wall clock at the monotonic clock's zero.
+/// The wall-clock time at the zero of the monotonic clock.
 const START: u64 = 1_700_000_000;
 
 const fn at(seconds: u64) -> Instant {
@@ -19,13 +19,13 @@ const fn clock() -> WallClock {
     WallClock::new(at(0), unix(0))
 }
 
-/// The id of a Post created at that time.
+/// Returns the id of a Post created at this time.
 const fn post(time: UnixTime) -> Option<PostId> {
     Some(PostId::new((time.as_millis() - 1_288_834_974_657) << 22))
 }
 
-/// A stream whose head came with the read at `seconds`, after a request at that time. What
-/// follows comes every 10 s.
+/// Starts a stream whose head is returned by the read at `seconds`, after a request at the same
+/// time. Content follows every 10 s.
 fn begin(coverage: &mut Coverage, seconds: u64, has_backfill: bool) -> Option<Gap> {
     coverage.handle_request(at(seconds));
     coverage.handle_read(at(seconds), true);
@@ -76,7 +76,7 @@ fn a_gap_starts_one_read_earlier_if_a_message_was_cut() {
     let mut coverage = streaming();
     read(&mut coverage, 10);
     read(&mut coverage, 20);
-    // The read at 20 ended within a message.
+    // The read at 20 s ended within a message.
     coverage.handle_read(at(30), false);
     assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
 }
@@ -91,7 +91,7 @@ fn a_gap_starts_before_a_message_that_takes_many_reads() {
         coverage.handle_read(at(seconds), false);
     }
     assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-    // It ends in the read at 50, where another one begins.
+    // It ends in the read at 50 s, where another one begins.
     coverage.handle_message(None);
     coverage.handle_read(at(60), false);
     assert_eq!(gap_after_close(&mut coverage), Some(unix(39)));
@@ -101,11 +101,11 @@ fn a_gap_starts_before_a_message_that_takes_many_reads() {
 fn a_message_that_began_after_an_emptying_read_moves_the_start_there() {
     let mut coverage = streaming();
     coverage.handle_read(at(10), true);
-    // The message that the read at 10 cut ends here, and more input stays behind.
+    // The message that was incomplete at 10 s ends here, and more input stays unread.
     coverage.handle_read(at(20), false);
     coverage.handle_message(None);
     coverage.handle_backlog();
-    // Brings the beginning of a message, nothing else.
+    // This read contains only the beginning of a message.
     coverage.handle_read(at(30), true);
     coverage.handle_read(at(40), false);
     assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
@@ -184,7 +184,8 @@ fn a_gap_starts_at_the_earlier_of_two_wall_clocks() {
     assert_eq!(coverage.gap_from(WallClock::new(at(0), unix(500))), Some(unix(9)));
     let back = WallClock::new(at(0), UnixTime::from_seconds(START - 500));
     assert_eq!(coverage.gap_from(back), Some(UnixTime::from_seconds(START - 491)));
-    // So far back that the stream would begin before the gap: the gap is never negative.
+    // The clock is set back so far that the stream would begin before the gap. The gap is never
+    // negative.
     let gap = coverage.handle_stream_begun(at(0), back, None, false).unwrap();
     assert!(gap.from <= gap.to && gap.local_from <= gap.local_to);
 }
@@ -212,7 +213,7 @@ fn a_post_newer_than_the_stream_completes_backfill() {
     assert!(coverage.is_backfilling());
     coverage.handle_message(post(unix(102)));
     assert!(!coverage.is_backfilling());
-    // That Post is the newest one.
+    // This Post is the newest one.
     assert_eq!(coverage.covered_until(clock()), Some(unix(101)));
 }
 
@@ -223,7 +224,7 @@ fn a_post_completes_backfill_by_the_servers_date_whatever_the_local_clock_says()
         coverage.handle_closed(clock_off(ahead));
         coverage.handle_request(at_ms(100_000));
         coverage.handle_stream_begun(at_ms(100_400), clock_off(ahead), Some(unix(160)), true);
-        // `Date` and its second, the request's time, and a second.
+        // `Date` plus one second, the time since the request, and one second of margin.
         coverage.handle_message(Some(id_at(162_399)));
         assert!(coverage.is_backfilling());
         coverage.handle_message(Some(id_at(162_400)));
@@ -238,7 +239,7 @@ fn five_minutes_that_were_read_complete_backfill() {
     for seconds in (110..400).step_by(10) {
         read(&mut coverage, seconds);
     }
-    // Read at 400 s, but certain only up to the read before.
+    // Read at 400 s, but certain only up to the previous read.
     for (seconds, is_backfilling) in [(399, true), (400, true), (401, false)] {
         read(&mut coverage, seconds);
         coverage.handle_content();
@@ -283,12 +284,12 @@ fn id_at(millis: u64) -> PostId {
     post(unix_ms(millis)).unwrap()
 }
 
-/// A local clock that reads `ahead` milliseconds more than the server's.
+/// A local clock that is `ahead` milliseconds ahead of the server's.
 fn clock_off(ahead: i64) -> WallClock {
     WallClock::new(at(0), UnixTime::from_millis((START * 1_000).saturating_add_signed(ahead)))
 }
 
-/// A read with Posts created at these times, in milliseconds.
+/// Reports a read with Posts created at these times, in milliseconds.
 fn read_posts(coverage: &mut Coverage, millis: u64, posts: &[u64]) {
     coverage.handle_read(at_ms(millis), true);
     for created in posts {
@@ -301,7 +302,7 @@ fn read_keep_alive(coverage: &mut Coverage, millis: u64) {
     coverage.handle_keep_alive();
 }
 
-/// A stream whose head says that it is 0 s, read by a local clock that is so much ahead.
+/// Starts a stream whose `Date` is 0 s, while the local clock is this much ahead.
 fn begun_with(ahead: i64) -> Coverage {
     let mut coverage = Coverage::new(at(0));
     coverage.handle_request(at(0));
@@ -309,7 +310,7 @@ fn begun_with(ahead: i64) -> Coverage {
     coverage
 }
 
-/// The start of the gap if the connection is lost now, in milliseconds.
+/// Returns the start of the gap if the connection were lost now, in milliseconds.
 fn start(coverage: &Coverage, ahead: i64) -> i64 {
     let from = coverage.covered_until(clock_off(ahead)).unwrap();
     let mut closed = coverage.clone();
@@ -318,7 +319,7 @@ fn start(coverage: &Coverage, ahead: i64) -> i64 {
     from.as_millis() as i64 - (START * 1_000) as i64
 }
 
-/// The local clocks with which every case must come out the same, in milliseconds.
+/// The offsets of the local clock in milliseconds. Every case must have the same result with each.
 const CLOCKS: [i64; 4] = [0, 3_000, -3_000, 3_600_000];
 
 #[test]
@@ -358,17 +359,13 @@ fn stopped_process_reads_old_input_in_any_number_of_reads() {
 
 #[test]
 fn a_constant_lag_of_path_or_datacenter_is_in_the_posts() {
-    for (ahead, lag) in CLOCKS.into_iter().flat_map(|ahead| [200, 3_000, 60_000].map(|lag| (ahead, lag)))
-    {
+    for (ahead, lag) in CLOCKS.into_iter().flat_map(|ahead| [200, 3_000, 60_000].map(|lag| (ahead, lag))) {
         let mut coverage = begun_with(ahead);
         for created in (0..20_000).step_by(500) {
             read_posts(&mut coverage, created + lag, &[created]);
         }
         assert_eq!(start(&coverage, ahead), 18_500);
-        assert!(!matches!(
-            coverage.take_notice(),
-            Some(Notice::Late(Late { kind: LateKind::Posts, .. }))
-        ));
+        assert!(!matches!(coverage.take_notice(), Some(Notice::Late(Late { kind: LateKind::Posts, .. }))));
     }
 }
 
@@ -376,7 +373,7 @@ fn a_constant_lag_of_path_or_datacenter_is_in_the_posts() {
 fn keep_alives_at_the_usual_pace_move_the_gap_on_from_the_newest_post() {
     for ahead in CLOCKS {
         let mut coverage = begun_with(ahead);
-        // The Post lags by 3 s: so does whatever comes without a time of creation.
+        // The Post lags by 3 s, and so do messages without a creation time.
         read_posts(&mut coverage, 5_000, &[2_000]);
         coverage.lateness = Lateness::of_pace(Duration::from_secs(5));
         // The third long pause in a row is the new pace.
@@ -384,7 +381,7 @@ fn keep_alives_at_the_usual_pace_move_the_gap_on_from_the_newest_post() {
             read_keep_alive(&mut coverage, millis);
             assert_eq!(start(&coverage, ahead), from);
         }
-        // The next Post says that the path was late, whatever the keep-alives did.
+        // The next Post shows that the path was late, regardless of the keep-alives.
         read_posts(&mut coverage, 90_000, &[30_000]);
         assert_eq!(start(&coverage, ahead), 29_000);
     }
@@ -401,7 +398,7 @@ fn keep_alives_after_a_stall_prove_nothing_until_they_arrive_at_the_usual_pace()
         };
         from(10_000, -1_000);
         from(20_000, 9_000);
-        // Of 30 and 40 s, late, and of 50 s.
+        // Keep-alives of 30 s and 40 s, both late, and of 50 s.
         from(49_000, 19_000);
         from(49_001, 39_000);
         from(50_000, 48_001);
@@ -409,7 +406,7 @@ fn keep_alives_after_a_stall_prove_nothing_until_they_arrive_at_the_usual_pace()
         if has_post {
             read_posts(&mut coverage, 61_000, &[60_900]);
             read_keep_alive(&mut coverage, 71_000);
-            // A Post, and the keep-alive behind it, that the path held back.
+            // A Post and the keep-alive after it, both delayed by the path.
             read_posts(&mut coverage, 99_000, &[72_000]);
             read_keep_alive(&mut coverage, 99_001);
             assert_eq!(start(&coverage, 0), 71_000);
@@ -425,7 +422,7 @@ fn message_cut_after_a_stall_proves_nothing_new() {
         read_keep_alive(&mut coverage, millis);
     }
     assert_eq!(start(&coverage, 0), 39_000);
-    // Emptied by the read at 49.001 s, which was late by 9.001 s.
+    // The read at 49.001 s emptied the transport and was late by 9.001 s.
     coverage.handle_read(at_ms(49_500), false);
     assert_eq!(start(&coverage, 0), 39_000);
 }
@@ -448,14 +445,13 @@ fn two_keep_alives_in_a_read_make_up_for_twice_the_pace() {
 
 #[test]
 fn a_stall_at_the_start_of_a_stream_proves_nothing() {
-    for (head, reads) in [(0, &[7_000, 7_005, 7_010][..]), (6_000, &[7_900, 7_905]), (5, &[2_000, 2_001])]
-    {
+    for (head, reads) in [(0, &[7_000, 7_005, 7_010][..]), (6_000, &[7_900, 7_905]), (5, &[2_000, 2_001])] {
         let mut coverage = Coverage::new(at(0));
         coverage.handle_request(at(0));
         coverage.handle_read(at_ms(head), true);
         coverage.handle_stream_begun(at_ms(head), clock(), Some(unix(0)), false);
         for millis in reads {
-            // Messages without a time of creation, sent just behind the head.
+            // Messages without a creation time, sent directly after the head.
             coverage.handle_read(at_ms(*millis), true);
             coverage.handle_message(None);
             assert!(start(&coverage, 0) <= 0, "head at {head}, {millis}: {}", start(&coverage, 0));
@@ -510,13 +506,13 @@ fn every_post_of_an_array_counts() {
     coverage.handle_read(at_ms(10_000), true);
     coverage.handle_array(array(&[9_000, 9_900, 9_500]).as_bytes());
     assert_eq!((start(&coverage, 0), coverage.newest), (9_900 - 1_000 - 2 * 400, Some(id_at(9_900))));
-    // One that breaks off counts as far as it goes, and an empty one is a message.
+    // Elements of a truncated array count up to the error, and an empty array counts as a message.
     coverage.handle_array(&array(&[9_950, 9_960]).as_bytes()[..50]);
     assert_eq!(coverage.newest, Some(id_at(9_950)));
     coverage.handle_read(at_ms(10_100), false);
     coverage.handle_array(b"[]");
     assert!(coverage.at_boundary);
-    // The first Post of the first message says when the stream is live.
+    // The first Post of the first message determines when the stream is live.
     let (mut coverage, gap) = gap_at_20(0, Some(unix(20)));
     coverage.handle_array(array(&[23_000, 24_000]).as_bytes());
     let resumed = Gap { to: unix_ms(23_000), first_after: Some(id_at(23_000)), ..gap };
@@ -532,7 +528,7 @@ fn posts_out_of_order_widen_the_margin_and_stragglers_do_not() {
     assert_eq!(start(&coverage, 0), 10_950 - 1_000 - 2 * 4_000);
     read_posts(&mut coverage, 22_000, &[21_950, 11_949]);
     assert_eq!(start(&coverage, 0), 21_950 - 1_000 - 2 * 4_000);
-    // What the stream is like is known to the next one, and which Post was the newest.
+    // The next stream keeps the disorder and the newest Post of this one.
     coverage.handle_closed(clock());
     coverage.handle_request(at(30));
     assert_eq!(coverage.newest, Some(id_at(21_950)));
@@ -568,12 +564,12 @@ fn a_server_clock_that_is_behind_is_corrected_by_each_post_ahead_of_it() {
     read(20_500, &[23_100], 23_500);
     read(21_000, &[24_800], 24_800);
     assert_eq!(coverage.newest, Some(id_at(24_800)));
-    // The newest one is followed by silence since the last one that was read.
+    // No content followed the newest Post.
     let read_at = coverage.stream.unwrap().newest.unwrap().read_at;
     assert_eq!(read_at, at_ms(21_000));
 }
 
-/// The gap that a stream begins with at 20 s, after Posts up to 10 s.
+/// Returns the gap of a stream that begins at 20 s, after Posts up to 10 s.
 fn gap_at_20(ahead: i64, date: Option<UnixTime>) -> (Coverage, Gap) {
     let mut coverage = begun_with(ahead);
     read_posts(&mut coverage, 9_700, &[9_500]);
@@ -589,7 +585,7 @@ fn gap_at_20(ahead: i64, date: Option<UnixTime>) -> (Coverage, Gap) {
 fn a_gap_has_its_bounds_in_the_servers_time_and_by_the_local_clock() {
     for ahead in CLOCKS {
         let (_, gap) = gap_at_20(ahead, Some(unix(20)));
-        // `Date` was 20 s: 20.999 s at most, and the request took 200 ms.
+        // `Date` was 20 s, so the server's clock showed at most 20.999 s. The request took 200 ms.
         assert_eq!((gap.from, gap.to), (unix(9), unix_ms(21_200)));
         assert_eq!((gap.newest_before, gap.first_after), (Some(id_at(10_000)), None));
         let local = |millis: u64| clock_off(ahead).unix_at(at_ms(millis));
@@ -618,14 +614,15 @@ fn without_a_date_posts_correct_a_local_clock_that_is_behind() {
         coverage.handle_request(at(19));
         coverage.handle_read(at(20), true);
         let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), None, false).unwrap();
-        // A first Post that is later says more, with the margin.
+        // A later first Post moves the bound, with the margin.
         coverage.handle_message(Some(id_at(30_000)));
         let Some(Notice::Resumed(resumed)) = coverage.take_notice() else { panic!("{coverage:?}") };
         assert_eq!(resumed.to, unix_ms(31_000));
         gap.to
     };
     assert_eq!([to(0), to(3_000)], [unix_ms(20_002), unix_ms(23_002)]);
-    // Behind by 3 s: a Post that was read 100 ms late says 2.9 s, and a second is added.
+    // The clock is behind by 3 s. A Post that was read 100 ms late shows 2.9 s, and one second is
+    // added.
     assert_eq!(to(-3_000), unix_ms(20_902));
 }
 
