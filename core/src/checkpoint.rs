@@ -1,8 +1,8 @@
 //! The position in a stream, encoded as bytes that outlive the process.
 //!
-//! A [`Checkpoint`] has the time up to which every Post was delivered, and the ids of the Posts
-//! that a restart may deliver again. A restart asks the service for what was created since, and
-//! drops the duplicates. Encoding and decoding allocate nothing.
+//! A [`Checkpoint`] contains the time up to which every Post was delivered, and the ids of the
+//! Posts that a restart may receive again. After a restart, the client requests the Posts created
+//! since then, and drops the duplicates. Encoding and decoding allocate nothing.
 //!
 //! ```
 //! use powerstream_core::checkpoint::{Checkpoint, stream_key};
@@ -29,7 +29,7 @@
 //! ```
 //!
 //! Numbers of fixed length are little-endian; times are Unix milliseconds. Neighboring ids differ
-//! little, so that most take 4 or 5 bytes. A decoder of another version refuses the bytes.
+//! little, so most take 4 or 5 bytes. A decoder of another version rejects the bytes.
 
 use core::fmt;
 
@@ -45,7 +45,7 @@ const HEAD: usize = MAGIC.len() + 1 + 3 * 8;
 /// Bytes after the ids.
 const CRC: usize = 4;
 
-/// The most bytes that an id takes.
+/// The maximum number of bytes per id.
 const ID_MAX: usize = 10;
 
 /// The position in a stream. See [the module](self).
@@ -61,11 +61,11 @@ pub struct Checkpoint<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The bytes do not start as a checkpoint does.
+    /// The bytes do not start with the header of a checkpoint.
     NotACheckpoint,
     /// Another version of the library wrote it.
     Version(u8),
-    /// The bytes are cut or changed.
+    /// The bytes are truncated or modified.
     Damaged,
 }
 
@@ -73,7 +73,7 @@ pub enum CheckpointError {
 /// query.
 #[must_use]
 pub fn stream_key(origin: &str, target: &str) -> u64 {
-    // FNV-1a. A line feed separates the two: neither can have one.
+    // FNV-1a. A line feed separates the two, because neither can contain one.
     let bytes = origin.bytes().chain([b'\n']).chain(target.bytes());
     bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
@@ -81,7 +81,7 @@ pub fn stream_key(origin: &str, target: &str) -> u64 {
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Returns the length of a buffer that `ids` ids always fit into, in bytes.
+    /// Returns the buffer length in bytes that is always sufficient for `ids` ids.
     #[must_use]
     pub const fn buffer_bytes(ids: usize) -> usize {
         HEAD + ids.saturating_mul(ID_MAX) + CRC
@@ -123,7 +123,7 @@ impl<'a> Checkpoint<'a> {
     /// Reads a checkpoint.
     ///
     /// # Errors
-    /// [`CheckpointError`] if the bytes are not one, or not intact.
+    /// [`CheckpointError`] if the bytes are not a checkpoint, or are damaged.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, CheckpointError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::NotACheckpoint)?;
         match rest.first() {
@@ -147,26 +147,26 @@ impl<'a> Checkpoint<'a> {
         })
     }
 
-    /// Returns the [`stream_key`] of the stream it belongs to.
+    /// Returns the [`stream_key`] of the stream that the checkpoint belongs to.
     #[must_use]
     pub const fn stream(&self) -> u64 {
         self.stream
     }
 
-    /// Returns the time before which every Post created was delivered, or is in a reported gap; in
-    /// the server's time.
+    /// Returns a time on the server's clock. Every Post created before it was delivered, or is
+    /// within a reported gap.
     #[must_use]
     pub const fn covered_until(&self) -> UnixTime {
         self.covered_until
     }
 
-    /// Returns when it was taken, by the local clock.
+    /// Returns when the checkpoint was taken, by the local clock.
     #[must_use]
     pub const fn taken_at(&self) -> UnixTime {
         self.taken_at
     }
 
-    /// Returns the ids of Posts that were delivered last, the newest first.
+    /// Returns the ids of the Posts delivered last, newest first.
     pub fn ids(&self) -> impl Iterator<Item = PostId> + use<'a> {
         let (mut bytes, mut before) = (self.ids, 0_u64);
         core::iter::from_fn(move || {
@@ -241,7 +241,7 @@ impl fmt::Display for CheckpointError {
                 f,
                 "the checkpoint has version {version}, and this library reads version {VERSION} only"
             ),
-            Self::Damaged => f.write_str("the checkpoint is cut or changed"),
+            Self::Damaged => f.write_str("the checkpoint is truncated or modified"),
         }
     }
 }

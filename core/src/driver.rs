@@ -31,9 +31,9 @@ pub trait Io {
         false
     }
 
-    /// Returns true if more input has, or may have, arrived than the last read returned, although
-    /// the read did not fill its buffer. A transport with its own buffer implements this. Called
-    /// after each read. See [`Session::handle_backlog`](crate::session::Session::handle_backlog).
+    /// Returns true if more input may be waiting, although the last read did not fill its buffer. A
+    /// transport with its own buffer implements this. Called after each read. See
+    /// [`Session::handle_backlog`](crate::session::Session::handle_backlog).
     fn has_backlog(&self) -> bool {
         false
     }
@@ -236,8 +236,8 @@ mod tests {
     use crate::http::origin::Origin;
     use crate::session::{Session, SessionConfig};
 
-    /// Delivers a head at once and a message every 10 s, one per read. At second `backlog_at`, it
-    /// reports more waiting input.
+    /// Delivers a head immediately and a message every 10 s, one per read. At second `backlog_at`,
+    /// it reports more waiting input.
     struct Every10s {
         seconds: Cell<u64>,
         backlog_at: u64,
@@ -297,8 +297,8 @@ mod tests {
         }
     }
 
-    /// Returns the time until which the stream is covered after seven reads. The first three show
-    /// its pace.
+    /// Returns the time until which the stream is covered after seven reads. The first three
+    /// establish its pace.
     fn covered(backlog_at: u64) -> UnixTime {
         let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
         let storage = vec![0; config.storage_bytes()];
