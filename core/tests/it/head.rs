@@ -376,7 +376,7 @@ fn an_unread_body_names_its_fields_escaped() {
     assert_eq!(
         head.unread_body().unwrap().to_string(),
         "its body was not read: expected Transfer-Encoding to be only chunked, on one line, because nothing else \
-         was asked for (saw Transfer-Encoding: gzip, Transfer-Encoding: \\x9b2J, chunked)"
+         was requested (saw Transfer-Encoding: gzip, Transfer-Encoding: \\x9b2J, chunked)"
     );
 }
 
