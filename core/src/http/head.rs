@@ -148,7 +148,7 @@ pub struct RateLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the field has these two forms")]
 pub enum RetryAfter {
-    /// After so many seconds.
+    /// After this number of seconds.
     Seconds(u64),
     /// Not before this time.
     At(UnixTime),
@@ -464,7 +464,7 @@ impl HeadDecoder {
         }
         if status < 200 {
             // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect,
-            // and may ignore them; RFC 9112 6.3 rule 1: they have no body, regardless of their
+            // and may ignore them. RFC 9112 6.3 rule 1: they have no body, regardless of their
             // fields.
             self.interim += 1;
             self.before += self.filled;

@@ -17,11 +17,11 @@
 //!   margin](Coverage::disorder_margin).
 //! - **A keep-alive, or a message without a time of creation,** proves that the path is open, but
 //!   not when it was sent. Here the pace of the reads counts. A read that empties the transport
-//!   returns everything sent before the previous read, unless the path is late by more than the
-//!   time between the two reads. A long pause bounds how late the path may be ([`Lateness`]). Time
-//!   without Posts that is proven in this way moves the start of the gap forward from the newest
-//!   Post by the same length. On a connection without Posts, the start moves forward from the
-//!   server's `Date`.
+//!   returns everything sent before the previous read. The exception is a path that is late by more
+//!   than the time between the two reads. A long pause bounds how late the path may be
+//!   ([`Lateness`]). Time without Posts that is proven in this way moves the start of the gap
+//!   forward from the newest Post by the same length. On a connection without Posts, the start
+//!   moves forward from the server's `Date`.
 //!
 //! ```text
 //!   created        2.0  2.5  3.0  3.5 ..   6.5  7.0        every 500 ms
@@ -37,8 +37,8 @@
 //! ```
 //!
 //! One case is not covered: a path may delay messages without a creation time as evenly as a slow
-//! server sends them (three pauses in a row of one length). Both look the same. A Post bounds the
-//! gap regardless of the pace.
+//! server sends them. This takes three pauses in a row of one length. Both look the same. A Post
+//! bounds the gap regardless of the pace.
 //!
 //! A message that is incomplete after the last read counts as not received. A read that filled its
 //! buffer left input unread, and does not empty the transport.

@@ -111,9 +111,9 @@ pub struct Connected<'a> {
 #[non_exhaustive]
 pub struct Gap {
     /// Every Post created before this time was delivered, or was within an earlier gap. This is the
-    /// creation time of the newest delivered Post, less the disorder of the stream: 1 s plus twice
-    /// the largest disorder seen, at most 21 s. On a stream without Posts, it is the last time at
-    /// which everything sent had been read, less 1 s.
+    /// creation time of the newest delivered Post, less a margin for the disorder of the stream.
+    /// The margin is 1 s plus twice the largest disorder seen, at most 21 s. On a stream without
+    /// Posts, it is the last time at which everything sent had been read, less 1 s.
     pub from: UnixTime,
     /// The new stream delivers Posts created from this millisecond on. This is the latest time that
     /// the server's clock can have shown when the stream began.

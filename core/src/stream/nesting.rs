@@ -5,10 +5,10 @@
 //! servers. Between the tokens of an open object or array, LF is white space, so there the message
 //! continues.
 //!
-//! A text that can no longer be JSON ends at the next LF. On a server that uses LF alone, a cut
-//! message therefore also consumes one or two lines after it, not the rest of the stream. An LF
-//! inside a string is not JSON, but X's documentation mentions Posts that contain it: the message
-//! continues there too.
+//! A text that can no longer be JSON ends at the next LF. On a server that uses LF alone, a
+//! truncated message therefore also consumes one or two lines after it, but not the rest of the
+//! stream. An LF inside a string is not JSON, but X's documentation mentions Posts that contain it:
+//! the message continues there too.
 //!
 //! A message is examined only after a bare LF, or if it exceeds the limit. Each byte is examined
 //! once.

@@ -221,7 +221,7 @@ pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
 fn stands_alone(text: &str, at: usize, after: usize, character: char) -> bool {
     let is_ascii =
         |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_none_or(|byte| byte.is_ascii());
-    // Not half of a flag, nor a skin tone.
+    // Neither half of a flag nor a skin tone.
     !matches!(character, '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}')
         && is_ascii(at.checked_sub(1))
         && is_ascii(Some(after))

@@ -556,7 +556,8 @@ fn elements_are_exact_and_end_at_the_first_error() {
     ];
     for (wire, want) in cases {
         assert_eq!(&listed(wire.as_bytes()), want, "{wire}");
-        // A cut array gives the same elements, but fewer, and then an early end.
+        // A truncated array returns fewer of the same elements, and then an unexpected end of
+        // input.
         for cut in 0..wire.len() {
             let mut list = listed(&wire.as_bytes()[..cut]);
             let Some(last) = list.pop() else { continue };
