@@ -37,13 +37,8 @@ const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
 
-const OUTAGES: &[Duration] = &[
-    Duration::ZERO,
-    Duration::from_secs(30),
-    minutes(4),
-    minutes(6),
-    minutes(3 * 60),
-];
+const OUTAGES: &[Duration] =
+    &[Duration::ZERO, Duration::from_secs(30), minutes(4), minutes(6), minutes(3 * 60)];
 
 const STEADY: &str = r#"description = "none""#;
 
@@ -208,7 +203,9 @@ fn run(case: &Case, subject: &Subject<'_>) {
         let is_within = |range: &TimeRange| (range.from.as_millis()..range.to.as_millis()).contains(&at);
         match case.recovery {
             true => delivered.lost.iter().any(is_within),
-            false => delivered.gaps.iter().filter_map(GroupGap::beyond_backfill).any(|range| is_within(&range)),
+            false => {
+                delivered.gaps.iter().filter_map(GroupGap::beyond_backfill).any(|range| is_within(&range))
+            }
         }
     };
     let missing: Vec<_> = truth.iter().filter(|id| !delivered.posts.contains_key(id)).collect();

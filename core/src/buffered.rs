@@ -1,7 +1,7 @@
 //! A session with its own read buffer, for drivers that read from a socket.
 //!
-//! The buffer is empty before each read: a message that is cut moves to the session's storage. So
-//! the buffer needs only the size of one read. Larger reads than 16 KiB were slower in
+//! The buffer is empty before each read, because an incomplete message moves to the session's
+//! storage. So the buffer needs only the size of one read. Larger reads than 16 KiB were slower in
 //! measurements, because they leave the L1 cache; a TLS record is not larger either.
 
 use core::fmt;

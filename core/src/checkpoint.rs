@@ -31,7 +31,7 @@
 //! ```
 //!
 //! Numbers of fixed length are little-endian; times are Unix milliseconds. Neighboring ids differ
-//! little, so that most take 4 or 5 bytes. A decoder of another version refuses the bytes.
+//! little, so most take 4 or 5 bytes. A decoder of another version rejects the bytes.
 
 use core::fmt;
 
@@ -51,7 +51,7 @@ const RANGE: usize = 2 + 2 * 8;
 /// Bytes after the ids.
 const CRC: usize = 4;
 
-/// The most bytes that an id takes.
+/// The maximum number of bytes per id.
 const ID_MAX: usize = 10;
 
 /// The position in a stream. See [the module](self).
@@ -68,11 +68,11 @@ pub struct Checkpoint<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The bytes do not start as a checkpoint does.
+    /// The bytes do not start with the header of a checkpoint.
     NotACheckpoint,
     /// Another version of the library wrote it.
     Version(u8),
-    /// The bytes are cut or changed.
+    /// The bytes are truncated or modified.
     Damaged,
 }
 
@@ -80,7 +80,7 @@ pub enum CheckpointError {
 /// query.
 #[must_use]
 pub fn stream_key(origin: &str, target: &str) -> u64 {
-    // FNV-1a. A line feed separates the two: neither can have one.
+    // FNV-1a. A line feed separates the two, because neither can contain one.
     let bytes = origin.bytes().chain([b'\n']).chain(target.bytes());
     bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
@@ -143,7 +143,7 @@ impl<'a> Checkpoint<'a> {
     /// Reads a checkpoint.
     ///
     /// # Errors
-    /// [`CheckpointError`] if the bytes are not one, or not intact.
+    /// [`CheckpointError`] if the bytes are not a checkpoint, or are damaged.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, CheckpointError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::NotACheckpoint)?;
         match rest.first() {
@@ -172,20 +172,20 @@ impl<'a> Checkpoint<'a> {
         })
     }
 
-    /// Returns the [`stream_key`] of the stream it belongs to.
+    /// Returns the [`stream_key`] of the stream that the checkpoint belongs to.
     #[must_use]
     pub const fn stream(&self) -> u64 {
         self.stream
     }
 
-    /// Returns the time before which every Post created was delivered, or is in a reported gap; in
-    /// the server's time.
+    /// Returns a time on the server's clock. Every Post created before it was delivered, or is
+    /// within a reported gap.
     #[must_use]
     pub const fn covered_until(&self) -> UnixTime {
         self.covered_until
     }
 
-    /// Returns when it was taken, by the local clock.
+    /// Returns when the checkpoint was taken, by the local clock.
     #[must_use]
     pub const fn taken_at(&self) -> UnixTime {
         self.taken_at
@@ -195,7 +195,9 @@ impl<'a> Checkpoint<'a> {
     pub fn missing(&self) -> impl Iterator<Item = (ReplicaGroup, TimeRange)> + use<'a> {
         self.missing.chunks_exact(RANGE).map(|range| {
             let number = |at: usize| {
-                UnixTime::from_millis(u64::from_le_bytes(range[at..].first_chunk().copied().unwrap_or_default()))
+                UnixTime::from_millis(u64::from_le_bytes(
+                    range[at..].first_chunk().copied().unwrap_or_default(),
+                ))
             };
             let group = u16::from_le_bytes(range.first_chunk().copied().unwrap_or_default());
             (ReplicaGroup::new(group), TimeRange { from: number(2), to: number(10) })
@@ -277,7 +279,7 @@ impl fmt::Display for CheckpointError {
                 f,
                 "the checkpoint has version {version}, and this library reads version {VERSION} only"
             ),
-            Self::Damaged => f.write_str("the checkpoint is cut or changed"),
+            Self::Damaged => f.write_str("the checkpoint is truncated or modified"),
         }
     }
 }
@@ -295,7 +297,10 @@ mod tests {
     const TAKEN: UnixTime = UnixTime::from_seconds(1_700_000_003);
     const MISSING: [(ReplicaGroup, TimeRange); 2] = [
         (ReplicaGroup::new(0), TimeRange { from: COVERED, to: TAKEN }),
-        (ReplicaGroup::new(300), TimeRange { from: UnixTime::from_millis(1), to: UnixTime::from_millis(u64::MAX) }),
+        (
+            ReplicaGroup::new(300),
+            TimeRange { from: UnixTime::from_millis(1), to: UnixTime::from_millis(u64::MAX) },
+        ),
     ];
 
     fn encoded(ids: &[u64]) -> Vec<u8> {

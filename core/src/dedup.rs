@@ -5,9 +5,9 @@
 //! a Bloom filter, would drop Posts that were never delivered. Therefore the window is exact:
 //!
 //! - It has no false positives.
-//! - It forgets an id when as many newer ids as it holds have arrived, or when the id exceeds the
-//!   maximum age.
-//! - A duplicate does not renew an id.
+//! - It forgets an id when the id exceeds the maximum age, or when newer ids have filled the
+//!   window.
+//! - A duplicate does not extend the age of an id.
 //!
 //! ```text
 //!   table   2 to 4 times as many buckets as ids, open addressing, linear probing
@@ -19,8 +19,8 @@
 //!
 //! The hash bits in a bucket avoid nearly every ring access for a different id. They also give the
 //! bucket's preferred position, so deletion closes the probe sequence without reading the ring.
-//! There are no tombstones: the table is as good after a month as on the first day. An id costs two
-//! or three cache lines, whatever the window's size. The hash is keyed by the caller's seed, so an
+//! There are no tombstones, so lookups do not slow down over time. A lookup reads two or three
+//! cache lines, regardless of the window's size. The hash is keyed by the caller's seed, so an
 //! attacker cannot choose ids that collide.
 //!
 //! One slice of `u64` words holds table and ring. Any memory can serve as storage, and zeroed pages
@@ -48,30 +48,30 @@ use crate::time::Instant;
 /// The most ids that a window can hold: a bucket has 32 bits for a position.
 pub const POSTS_MAX: usize = 1 << 30;
 
-/// Words that an id takes in the ring.
+/// The number of words per id in the ring.
 const ENTRY: usize = 3;
 
-/// With fewer buckets than this a table could be full, and a search in it would not end.
+/// With fewer buckets, a table could be full, and a search in it would not end.
 const TABLE_MIN: usize = 4;
 
 /// The size and maximum age of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WindowConfig {
-    /// How many Posts it holds, 1 to [`POSTS_MAX`]. Default 1,048,576, in 40 MiB.
+    /// The capacity in Posts, 1 to [`POSTS_MAX`]. Default: 1,048,576, which takes 40 MiB.
     ///
     /// Backfill repeats up to five minutes. Meanwhile new Posts arrive, so the window must hold ten
     /// minutes of Posts to recognize every duplicate. The default is enough for 1,747 Posts a
     /// second over all connections, and for 3,495 if the backfill takes no time. Use 600 times your
     /// peak rate.
     ///
-    /// `Window::allocate` requests zeroed memory, which the operating system provides when ids
-    /// reach it: about 16 MiB soon, then 24 bytes for each Post until the window is full.
+    /// `Window::allocate` requests zeroed memory. The operating system provides it when ids reach
+    /// it: about 16 MiB soon, then 24 bytes for each Post until the window is full.
     pub posts: usize,
-    /// The age from which a Post is forgotten too. Default `None`: only the number limits the
-    /// window. With less than ten minutes, a duplicate from backfill may be delivered.
+    /// The age from which a Post is forgotten as well. Default: `None`; only the capacity limits
+    /// the window. With less than ten minutes, a duplicate from backfill may be delivered.
     pub age_max: Option<Duration>,
-    /// The key of the hash: any number that an attacker does not know. Default 0.
+    /// The key of the hash: any number that an attacker does not know. Default: 0.
     pub seed: u64,
 }
 
@@ -139,8 +139,8 @@ pub enum Insert<'a> {
     New,
     /// The id was in the window.
     Duplicate(Known<'a>),
-    /// The id was not in the window and has not been inserted: the copy is not well-formed JSON
-    /// ([`Window::insert_copy`]).
+    /// The id was not in the window and has not been inserted, because the copy is not well-formed
+    /// JSON ([`Window::insert_copy`]).
     Broken(Malformed),
 }
 
@@ -164,7 +164,7 @@ pub struct Window<S> {
     /// Shift from the 32 bits of a hash to a bucket.
     shift: u32,
     posts: usize,
-    /// Ids in the ring, including those that are too old.
+    /// The number of ids in the ring, including those that are too old.
     length: usize,
     /// Position in the ring of the next id, and of the oldest id once the ring is full.
     next: usize,
@@ -181,7 +181,7 @@ impl Window<alloc::vec::Vec<u64>> {
     /// [`WindowError::Posts`].
     pub fn allocate(config: &WindowConfig) -> Result<Self, WindowError> {
         config.check()?;
-        // Zeroed, so that the operating system provides no page that no id reaches.
+        // Zeroed, so that the operating system provides only the pages that ids reach.
         Ok(Self::over_zeroes(alloc::vec![0; config.storage_words()], config))
     }
 }
@@ -263,7 +263,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         Insert::New
     }
 
-    /// Inserts the Post `id` as [`Self::insert`] does, after a check of `copy` if it is the first.
+    /// Inserts the Post `id` like [`Self::insert`]. If `copy` is the first copy, checks it before.
     ///
     /// A first copy that is not well-formed JSON is not inserted, so that a later good copy counts
     /// as the first. Only first copies are checked, completely: 1.8 µs for a Post of 4 KB. Strings
@@ -271,7 +271,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
     pub fn insert_copy(&mut self, id: PostId, copy: &[u8], now: Instant, note: u64) -> Insert<'_> {
         if !self.contains(id, now) {
             match check_grammar(copy) {
-                // Nested deeper than the check reads: it may be JSON.
+                // Nested deeper than the check reads, so it may be JSON.
                 Err(malformed) if malformed.reason != MalformedReason::TooDeep => {
                     return Insert::Broken(malformed);
                 }
@@ -333,8 +333,8 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         }
     }
 
-    /// Empties a bucket and closes the probe sequence: moves up each later bucket that may take its
-    /// place.
+    /// Empties a bucket and closes the probe sequence: moves each later bucket that may take the
+    /// empty place.
     fn empty(&mut self, mut hole: usize) {
         let table = &mut self.storage.as_mut()[..self.table];
         let mask = table.len() - 1;
@@ -366,7 +366,7 @@ const fn home(tag: u32, shift: u32) -> usize {
 }
 
 impl<S> fmt::Debug for Window<S> {
-    /// Leaves the ids out.
+    /// Omits the ids.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Window")
             .field("posts", &self.posts)

@@ -32,9 +32,9 @@ pub trait Io {
         false
     }
 
-    /// Returns true if more input has, or may have, arrived than the last read returned, although
-    /// the read did not fill its buffer. A transport with its own buffer implements this. Called
-    /// after each read. See [`Session::handle_backlog`](crate::session::Session::handle_backlog).
+    /// Returns true if more input may be waiting, although the last read did not fill its buffer. A
+    /// transport with its own buffer implements this. Called after each read. See
+    /// [`Session::handle_backlog`](crate::session::Session::handle_backlog).
     fn has_backlog(&self) -> bool {
         false
     }
@@ -262,8 +262,8 @@ mod tests {
     const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
     const FAULT: TransportError = TransportError::new(TransportErrorKind::Reset);
 
-    /// Delivers a head at once and a message every 10 s, one per read. At second `backlog_at`, it
-    /// reports more waiting input.
+    /// Delivers a head immediately and a message every 10 s, one per read. At second `backlog_at`,
+    /// it reports more waiting input.
     struct Every10s {
         seconds: Cell<u64>,
         backlog_at: u64,

@@ -4,20 +4,20 @@ use core::time::Duration;
 
 use crate::time::nanos;
 
-/// Lags below 2^10 ns, a microsecond, share a bucket.
+/// Lags below 2^10 ns (about 1 µs) share a bucket.
 const OCTAVE_MIN: u32 = 10;
 
-/// Lags from 2^36 ns, a bit over a minute, share the last four buckets with those up to twice that,
-/// and with all longer ones.
+/// Lags from 2^36 ns (about 69 s) on share the last four buckets, with those up to 2^37 ns and all
+/// longer ones.
 const OCTAVE_MAX: u32 = 36;
 
-/// Buckets that an octave is divided into, as a power of two.
+/// The binary logarithm of the number of buckets between one power of two and the next.
 const DIVISION: u32 = 2;
 
 /// The number of buckets.
 pub(crate) const BUCKETS: usize = 1 + (((OCTAVE_MAX - OCTAVE_MIN + 1) as usize) << DIVISION);
 
-/// A histogram of times: its buckets' bounds are 12 to 25 % apart, from a microsecond to two
+/// A histogram of times. The bounds of its buckets are 12 to 25 % apart, from a microsecond to two
 /// minutes.
 #[derive(Clone, Debug)]
 pub struct LagHistogram {
@@ -53,25 +53,25 @@ impl LagHistogram {
         self.max = self.max.max(lag);
     }
 
-    /// Returns how many lags were counted.
+    /// Returns the number of lags counted.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Returns their sum.
+    /// Returns the sum of the lags.
     #[must_use]
     pub const fn sum(&self) -> Duration {
         self.sum
     }
 
-    /// Returns the longest.
+    /// Returns the longest lag.
     #[must_use]
     pub const fn max(&self) -> Duration {
         self.max
     }
 
-    /// Returns the mean; zero if there are none.
+    /// Returns the mean lag; zero if there are no lags.
     #[must_use]
     pub fn mean(&self) -> Duration {
         match self.count {
@@ -80,9 +80,9 @@ impl LagHistogram {
         }
     }
 
-    /// Returns the lag that `per_mille` thousandths of them do not exceed (500: the median). The
-    /// result is the bound of a bucket: at most a quarter too high, or a microsecond. `None` if
-    /// there are none.
+    /// Returns the lag that `per_mille` thousandths of the lags do not exceed (500: the median).
+    /// The result is the bound of a bucket: too high by at most a quarter, or a microsecond.
+    /// Returns `None` if there are no lags.
     #[must_use]
     pub fn quantile(&self, per_mille: u16) -> Option<Duration> {
         let wanted = (u128::from(self.count) * u128::from(per_mille.min(1_000))).div_ceil(1_000).max(1);
@@ -95,8 +95,8 @@ impl LagHistogram {
         Some(if is_last { self.max } else { self.max.min(Duration::from_nanos(bound(at))) })
     }
 
-    /// Returns the buckets that are not empty: the bound below which their lags are, and their
-    /// number. The last bucket has no bound and gives [`Self::max`].
+    /// Returns the buckets that are not empty: the upper bound of each, and its number of lags. The
+    /// last bucket has no bound and returns [`Self::max`].
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         self.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| {
             (if at + 1 == BUCKETS { self.max } else { Duration::from_nanos(bound(at)) }, *count)
@@ -115,7 +115,7 @@ pub(crate) fn bucket(nanos: u64) -> usize {
     (1 + (((octave - OCTAVE_MIN) as usize) << DIVISION) + part).min(BUCKETS - 1)
 }
 
-/// Returns the bound of a bucket: its lags are below it.
+/// Returns the exclusive upper bound of a bucket.
 const fn bound(bucket: usize) -> u64 {
     let Some(bucket) = bucket.checked_sub(1) else { return 1 << OCTAVE_MIN };
     let octave = OCTAVE_MIN + (bucket >> DIVISION) as u32;

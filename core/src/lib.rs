@@ -1,5 +1,5 @@
-//! A sans-IO implementation of the protocol of X's Powerstream: bytes and time in, messages and
-//! deadlines out.
+//! A sans-IO implementation of the protocol of X's Powerstream: its input is bytes and time, its
+//! output is messages and deadlines.
 //!
 //! Powerstream is X's public stream of Posts with the lowest latency. The server responds to one
 //! GET request with an endless HTTP/1.1 chunked body. The body contains JSON messages separated by

@@ -1,4 +1,5 @@
-//! Timeouts of a connection: events in, one deadline with its reason out.
+//! Tracks the timeouts of a connection: takes events, and returns the next deadline with its
+//! reason.
 //!
 //! ```text
 //!   connecting --connected--> requesting --head--> streaming --announced--> streaming
@@ -34,8 +35,9 @@ pub struct Timeouts {
     /// (recorded in geduldig/TwitterAPI#173).
     pub head: Duration,
     /// The idle timeout: the longest time without content bytes on a stream. Default: 25 s. X
-    /// promises a signal at least every 20 s (X docs, consuming streaming data); a timeout of
-    /// exactly 20 s would race with it. tweepy uses 21 s, X's Java SDK 60 s.
+    /// promises a signal at least every 20 s (X docs, consuming streaming data). A timeout of
+    /// exactly 20 s would race with that signal. The client library tweepy uses 21 s, and X's Java
+    /// SDK 60 s.
     pub idle: Duration,
     /// The timeout from the first byte of a message to its last. Default: 60 s. Without it, a
     /// server that sends an endless message slowly would keep the client waiting forever.

@@ -1,8 +1,8 @@
-//! Several connections merged into one stream: first arrivals, duplicates and gaps.
+//! Merges several connections into one stream: first arrivals, duplicates and gaps.
 //!
-//! This module only keeps accounts, like the rest of the core. The caller reports each arrival with
-//! its connection and time; [`Merge`] answers whether to deliver it. `driver::merged` uses it on
-//! top of an I/O. A custom runtime with one session per core calls [`Merge::arrival`] itself.
+//! This module does no I/O, like the rest of the core. The caller reports each arrival with its
+//! connection and time. [`Merge`] returns whether to deliver it. `driver::merged` uses it on top of
+//! an I/O. A custom runtime with one session per core calls [`Merge::arrival`] itself.
 //!
 //! # First arrival wins
 //!
@@ -20,8 +20,8 @@
 //! # Gaps of the merged stream
 //!
 //! The merged stream has a gap only while every connection that carries the same Posts is down. The
-//! caller says which connections carry the same Posts: each has a [`ReplicaGroup`], and connections
-//! of one group are replicas of each other.
+//! caller assigns a [`ReplicaGroup`] to each connection. The connections of one group are replicas
+//! of each other and carry the same Posts.
 //!
 //! ```text
 //!                             groups     a gap of the stream
@@ -31,8 +31,8 @@
 //!   partitions, each twice    0 0 1 1   while both of either pair are down
 //! ```
 //!
-//! Groups follow the request, not the datacenter that answers it. After a failover, another
-//! datacenter may answer the same request.
+//! Groups depend on the request, not on the datacenter that responds. After a failover, another
+//! datacenter may respond to the same request.
 //!
 //! It takes time to learn that a connection is down: a dead peer looks like a silent one for 25
 //! seconds. Therefore the downtimes of each connection are kept. Whenever one becomes known, they
@@ -40,9 +40,9 @@
 //!
 //! A streaming session confirms that it delivered everything up to some moment
 //! ([`Session::covered_until`](crate::session::Session::covered_until)). Earlier times are then
-//! settled. Each connection keeps at most eight unsettled downtimes; beyond that, the oldest are
-//! joined. A reported gap may therefore be too long, never too short. Before the first stream of a
-//! group nothing is missing.
+//! settled: they cannot become part of a gap any more. Each connection keeps at most eight
+//! unsettled downtimes; beyond that, the oldest are joined. A reported gap may therefore be too
+//! long, never too short. Before the first stream of a group, no Post counts as missing.
 //!
 //! Downtimes use the server's time, as the creation times of Posts do. Each session measures it
 //! separately, so connections to datacenters with different lag can be compared. If that time goes
@@ -62,7 +62,7 @@ use crate::stream::json::Malformed;
 use crate::stream::message::PostId;
 use crate::time::{Instant, TimeRange, UnixTime};
 
-/// The most connections that one stream is merged from.
+/// The maximum number of connections of a merged stream.
 pub const CONNECTIONS_MAX: usize = 32;
 
 /// A recovery overlaps the backfill that follows it by this much.
@@ -90,7 +90,7 @@ impl ConnectionId {
     }
 }
 
-/// Identifies the Posts that a connection carries: all connections of a group carry the same Posts.
+/// Identifies the Posts that a connection carries. All connections of a group carry the same Posts.
 /// Any number is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReplicaGroup(u16);
@@ -160,8 +160,8 @@ pub enum Arrival {
 pub struct GroupGap {
     /// The group.
     pub group: ReplicaGroup,
-    /// Every Post created before was delivered by some connection, or was within an earlier gap. In
-    /// the server's time, as in [`Gap::from`].
+    /// Every Post created before this time was delivered by a connection, or was within an earlier
+    /// gap. In the server's time, as in [`Gap::from`].
     pub from: UnixTime,
     /// Posts created from this millisecond on are delivered by one of the connections, as in
     /// [`Gap::to`].
@@ -213,8 +213,8 @@ struct StreamStart {
 pub struct Outage {
     /// The connection was the last one of its group.
     pub interrupted: Option<Interrupted>,
-    /// A range in which all connections of the group were down, this one before its end was
-    /// noticed.
+    /// A range in which all connections of the group were down. This connection was down before its
+    /// end was noticed.
     pub gap: Option<GroupGap>,
 }
 
@@ -263,7 +263,7 @@ struct GroupState {
 }
 
 impl ConnectionStats {
-    /// Creates the record of a connection of this group that has done nothing yet.
+    /// Creates the record of a new connection of this group.
     #[must_use]
     pub fn new(group: ReplicaGroup) -> Self {
         Self { group, ..Self::default() }
@@ -355,7 +355,7 @@ impl fmt::Display for MergeError {
 
 impl core::error::Error for MergeError {}
 
-/// The accounts of a merged stream. Allocates nothing.
+/// The state of a merged stream. It allocates nothing.
 ///
 /// `S` is the window's storage. `C` holds a [`ConnectionStats`] for each connection: a `Vec`, an
 /// array or a slice.
@@ -398,10 +398,10 @@ where
     S: AsRef<[u64]> + AsMut<[u64]>,
     C: AsRef<[ConnectionStats]> + AsMut<[ConnectionStats]>,
 {
-    /// Creates the accounts of as many connections as there are records.
+    /// Creates the state of a merged stream with one connection per record.
     ///
     /// # Errors
-    /// [`MergeError`] if there are none or too many.
+    /// [`MergeError`] if there are no records, or too many.
     pub fn new(window: Window<S>, records: C) -> Result<Self, MergeError> {
         if !(1..=CONNECTIONS_MAX).contains(&records.as_ref().len()) {
             return Err(MergeError::Connections);
@@ -482,7 +482,7 @@ where
             .try_fold(NEVER, |least, until| Some(least.min(until?)))
     }
 
-    /// Handles the begin of a stream on `connection` at `now`.
+    /// Handles the start of a stream on `connection` at `now`.
     ///
     /// `covered` returns up to when a connection has delivered everything: its
     /// [`Session::covered_until`](crate::session::Session::covered_until).
@@ -562,8 +562,9 @@ where
 
     /// Handles the end of a connection attempt or of a stream of `connection`.
     ///
-    /// `is_over`: the connection will not connect again. `gap_from` is since when its session
-    /// reports that Posts may be missing. `covered` as for [`Self::handle_connected`].
+    /// `is_over` is true if the connection will not connect again. `gap_from` is the time since
+    /// which its session reports that Posts may be missing. `covered` as for
+    /// [`Self::handle_connected`].
     pub fn handle_disconnected(
         &mut self,
         connection: ConnectionId,
@@ -626,14 +627,13 @@ where
         (gap, since)
     }
 
-    /// Settles the times before which no streaming connection of the group can still turn out to
-    /// have missed Posts.
+    /// Settles the times for which every streaming connection of the group has confirmed delivery.
     fn settle(&mut self, group: ReplicaGroup, covered: impl Fn(ConnectionId) -> Option<UnixTime>) {
         let streaming = (0..)
             .map(ConnectionId)
             .zip(self.records.as_ref())
             .filter(|(_, record)| record.group == group && record.state == ConnectionState::Streaming);
-        // A connection that reports nothing settles nothing.
+        // Without a confirmation from each connection, no time is settled.
         let until = streaming.map(|(connection, _)| covered(connection).unwrap_or_default()).min();
         let group_state = self.group_state(group);
         group_state.settled = group_state.settled.max(until.unwrap_or_default());
@@ -653,8 +653,8 @@ where
     }
 }
 
-/// Encodes the note that the window keeps for a Post. The lower half is the winner. The upper half
-/// has one bit for each connection that delivered the Post.
+/// Encodes the note that the window keeps for a Post. The lower half is the connection of the first
+/// arrival. The upper half has one bit for each connection that delivered the Post.
 const fn note(connection: ConnectionId) -> u64 {
     note_of(connection) | connection.0 as u64
 }

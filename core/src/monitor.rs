@@ -20,10 +20,10 @@
 //!
 //! # Times
 //!
-//! The lag of a Post is the time from its creation, by its id, to the read that brought it.
-//! Creation is by the server's clock, which is estimated from the response's `Date`, to about a
-//! second. The lag is therefore an estimate too. Posts that are not live have large lags
-//! legitimately: those that backfill repeats, and those of a recovery.
+//! The lag of a Post is the time from its creation (from its id) to the read that returned it. The
+//! creation time is on the server's clock. That clock is estimated from the response's `Date`, to
+//! about a second, so the lag is an estimate too. Posts of backfill and recovery are not live, so
+//! their lags are large.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -35,15 +35,16 @@ use crate::session::{DisconnectReason, RefusalKind, SessionEvent};
 use crate::stream::message::{Kind, PostId};
 use crate::time::{Instant, UnixTime};
 
-/// A keep-alive that comes later than this after the content before it is late: X promises one at
-/// least every 20 s (X docs, consuming streaming data). The second more allows for the network.
+/// The longest time from the previous content to a keep-alive that is not late. X promises a
+/// keep-alive at least every 20 s (X docs, consuming streaming data). One more second allows for
+/// the network.
 pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(21);
 
-/// The names of the reasons that [`Snapshot::disconnects`] counts, in order.
+/// The names of the disconnect reasons that [`Snapshot::disconnects`] counts, in the same order.
 pub const DISCONNECT_REASONS: [&str; 7] =
     ["transport", "timeout", "protocol", "refused", "ended", "cut", "cut_in_head"];
 
-/// The names of the kinds that [`Snapshot::refusals`] counts, in order.
+/// The names of the refusals that [`Snapshot::refusals`] counts, in the same order.
 pub const REFUSAL_KINDS: [&str; 12] = [
     "unauthorized",
     "forbidden",
@@ -59,7 +60,7 @@ pub const REFUSAL_KINDS: [&str; 12] = [
     "server",
 ];
 
-/// A number that one thread writes. It is read and written without a lock prefix.
+/// A number that only one thread writes, so no atomic read-modify-write instruction is needed.
 #[derive(Debug, Default)]
 struct Counter(AtomicU64);
 
@@ -96,7 +97,7 @@ macro_rules! counters {
             pub disconnects: [u64; DISCONNECT_REASONS.len()],
             /// Responses other than a stream, by kind; [`REFUSAL_KINDS`] has the names.
             pub refusals: [u64; REFUSAL_KINDS.len()],
-            /// The lags of live Posts, an estimate; see [the module](self).
+            /// The estimated lags of live Posts; see [the module](self).
             pub lag: LagHistogram,
             /// When content last arrived; `None` before the first stream.
             pub last_content_at: Option<Instant>,
@@ -115,8 +116,8 @@ macro_rules! counters {
         }
 
         impl Monitor {
-            /// Returns the current values. Counters that belong together may differ by the event
-            /// that is being reported at this moment.
+            /// Returns the current values. Related counters may differ by one event if an event is
+            /// being reported at the same time.
             #[must_use]
             pub fn snapshot(&self) -> Snapshot {
                 let time = |counter: &Counter| match counter.get() {
@@ -143,17 +144,18 @@ macro_rules! counters {
 counters! {
     /// Streams that began.
     streams,
-    /// Posts, those in arrays included.
+    /// Posts, including those in arrays.
     posts,
     /// Posts in this calendar month (UTC), since the monitor was created.
     month_posts,
-    /// Bytes of messages that are Posts or arrays, delimiters excluded.
+    /// Bytes of messages that are Posts or arrays, without delimiters.
     post_bytes,
     /// Keep-alives.
     keep_alives,
-    /// Keep-alives that came more than [`KEEP_ALIVE_MAX`] after the content before them.
+    /// Keep-alives that arrived more than [`KEEP_ALIVE_MAX`] after the previous content.
     late_keep_alives,
-    /// Messages about the stream or about deleted Posts: every known kind that is not a Post.
+    /// Messages of every known kind that is not a Post, such as messages about the stream or about
+    /// deleted Posts.
     notices,
     /// Messages of an unknown kind.
     unknown,
@@ -163,21 +165,21 @@ counters! {
     skipped,
     /// Bytes of messages over the size limit.
     skipped_bytes,
-    /// Bytes received in messages that never ended, or after a protocol error.
+    /// Bytes received in incomplete messages, or after a protocol error.
     undelivered_bytes,
     /// Gaps that were reported.
     gaps,
-    /// Length of all gaps, in milliseconds of the server's time.
+    /// The total length of all gaps, in milliseconds of the server's time.
     gap_ms,
-    /// Times that the reader or the path was late.
+    /// How often the reader or the path was late.
     late,
-    /// Sessions that ended because a retry cannot cure the failure.
+    /// Sessions that ended because a retry cannot resolve the failure.
     gave_up,
-    /// Posts that arrived before, on this connection or another one.
+    /// Posts that had already arrived, on this connection or another one.
     duplicates,
 }
 
-/// The value of a time that has not come.
+/// The value of a time that is not set.
 const NEVER: u64 = u64::MAX;
 
 /// Counters of one connection. See [the module](self).
@@ -192,13 +194,13 @@ pub struct Monitor {
     last_content_at: Counter,
     last_post_at: Counter,
     streaming: Counter,
-    /// Add this to a moment, in nanoseconds, to have the server's time; wraps.
+    /// The nanoseconds to add to a monotonic time to get the server's time; wraps.
     server_offset: Counter,
     /// The same for the local wall clock.
     unix_offset: Counter,
-    /// When the calendar month ends.
+    /// The end of the calendar month.
     month_ends_at: Counter,
-    /// Posts of the gap that was reported with the stream end here, in the server's milliseconds.
+    /// The end of the gap that was reported with the stream, in milliseconds of the server's time.
     gap_to: Counter,
 }
 
@@ -279,7 +281,7 @@ impl Monitor {
         end.as_millis().wrapping_mul(1_000_000).wrapping_sub(offset)
     }
 
-    /// Counts everything but a Post.
+    /// Counts every event except a Post.
     #[inline(never)]
     fn handle_other(&self, event: &SessionEvent<'_>, read_at: Instant) {
         let counters = &self.counters;
@@ -345,14 +347,14 @@ impl Monitor {
         self.disconnects[disconnect(reason)].add(1);
     }
 
-    /// Counts Posts that arrived before, on this connection or another one.
+    /// Counts Posts that had already arrived, on this connection or another one.
     #[inline]
     pub fn handle_duplicates(&self, count: u64) {
         self.counters.duplicates.add(count);
     }
 }
 
-/// Returns what is to be added to a moment, in nanoseconds, to have that wall clock; wraps.
+/// Returns the nanoseconds to add to a monotonic time to get the time of that wall clock; wraps.
 const fn offset(now: Instant, unix: UnixTime) -> u64 {
     unix.as_millis().wrapping_mul(1_000_000).wrapping_sub(now.as_nanos())
 }
@@ -392,7 +394,7 @@ fn month_end(time: UnixTime) -> UnixTime {
     let mut days = time.as_millis() / 1_000 / DAY;
     let mut year = 1970;
     let length = |year: u64| if is_leap(year) { 366 } else { 365 };
-    // Whole cycles of 400 years first, so that a time far ahead takes no longer.
+    // Whole cycles of 400 years first, so that a time far in the future takes no longer.
     year += days / 146_097 * 400;
     let mut end = days - days % 146_097;
     days %= 146_097;
@@ -505,7 +507,7 @@ mod tests {
         ] {
             assert_eq!(month_end(UnixTime::from_seconds(time)), UnixTime::from_seconds(end), "{time}");
         }
-        // A time that no clock shows.
+        // The latest representable time.
         assert!(month_end(UnixTime::from_millis(u64::MAX)) >= UnixTime::from_seconds(1));
     }
 

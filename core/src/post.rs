@@ -1,8 +1,8 @@
 //! The fields of a Post, parsed on demand.
 //!
-//! A Post is about 4 KB of JSON with a hundred fields, of which a consumer usually needs a handful:
-//! the text, the author, the language. Parsing everything into a tree or a struct costs many times
-//! more than finding those few. Therefore a [`Post`] is only a view of the bytes:
+//! A Post is about 4 KB of JSON with a hundred fields. A consumer usually needs only a few of them,
+//! such as the text, the author and the language. Parsing everything into a tree or a struct costs
+//! many times more than finding those few. Therefore a [`Post`] is only a view of the bytes:
 //!
 //! - An accessor scans forward from the start of the Post to its field, and parses nothing else.
 //! - The result is borrowed from the message, still escaped ([`JsonStr`]); the caller decodes it.

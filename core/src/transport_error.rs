@@ -1,6 +1,6 @@
-//! Failures that a driver reports: of sockets, of the resolver, of a proxy and of TLS.
+//! Failures of sockets, the resolver, a proxy or TLS, as reported by a driver.
 //!
-//! A session decides how long to wait after each, see [`session`](crate::session).
+//! A session decides how long to wait after each failure; see [`session`](crate::session).
 
 use core::fmt;
 
@@ -10,7 +10,7 @@ use core::fmt;
 pub struct TransportError {
     /// What failed.
     pub kind: TransportErrorKind,
-    /// The operating system's number for it, if there is one.
+    /// The operating system's error number, if there is one.
     pub os_code: Option<i32>,
     /// True if the error occurred on the way to the proxy. It then says nothing about the server.
     pub before_proxy: bool,
@@ -75,21 +75,21 @@ pub enum TransportErrorKind {
     ProxyAuthentication,
     /// The proxy may not connect to this host (403).
     ProxyForbidden,
-    /// The proxy could not connect, or failed itself, with this status of 500 or more.
+    /// The proxy could not connect, or had an internal error. Its status is 500 or more.
     ProxyUnavailable(u16),
     /// The proxy refused with this status.
     ProxyRefused(u16),
     /// The proxy's response is not HTTP, or exceeds a limit.
     ProxyAnswer,
-    /// Bytes arrived after the proxy's response, before any request they could answer was sent.
+    /// Bytes arrived after the proxy's response, although no further request had been sent.
     ProxyLeftover,
     /// The proxy closed the connection before it responded.
     ProxyClosed,
-    /// The proxy did not answer by the connect deadline.
+    /// The proxy did not respond before the connect deadline.
     ProxyTimedOut,
     /// TLS failed.
     Tls(TlsError),
-    /// Anything else; the number says more.
+    /// Any other failure; the error number identifies it.
     Other,
 }
 
@@ -101,7 +101,7 @@ impl TransportErrorKind {
             }
             Self::NoAddress => "the host's name resolved to no address",
             Self::NotLoopback => {
-                "plain http is for this machine only, and the host's name resolved to others"
+                "plain http is allowed only to this machine, but the host's name resolved to another one; use https"
             }
             Self::LocalAddress => {
                 "the host's name resolved to no address that the local address can reach: one is IPv4, the other IPv6"
@@ -122,14 +122,16 @@ impl TransportErrorKind {
             Self::NoMemory => "the system has no memory for another socket",
             Self::TimedOut => "the operating system gave up waiting for the peer",
             Self::Reset => "the connection was reset by the peer",
-            Self::ProxyAuthentication => "the proxy asks for credentials: check its user name and password",
+            Self::ProxyAuthentication => {
+                "the proxy requires valid credentials: check its user name and password"
+            }
             Self::ProxyForbidden => "the proxy does not allow connections to this host",
             Self::ProxyUnavailable(_) => "the proxy could not connect to the host",
             Self::ProxyRefused(_) => "the proxy refused to connect to the host",
-            Self::ProxyAnswer => "the proxy's answer is no HTTP: is this the right host and port?",
-            Self::ProxyLeftover => "the proxy sent bytes behind its answer that belong to nothing",
-            Self::ProxyClosed => "the proxy closed the connection before it had answered",
-            Self::ProxyTimedOut => "the proxy did not answer in time",
+            Self::ProxyAnswer => "the proxy's response is not HTTP: check the host and port of the proxy",
+            Self::ProxyLeftover => "the proxy sent unexpected bytes after its response",
+            Self::ProxyClosed => "the proxy closed the connection before it responded",
+            Self::ProxyTimedOut => "the proxy did not respond before the connect deadline",
             Self::Tls(_) => "TLS failed",
             Self::Other => "the transport failed",
         }
@@ -250,7 +252,7 @@ impl TlsError {
             }
             Self::Alert(_) => "the server ended TLS with an alert",
             Self::NotTls => "the server does not speak TLS; check the scheme and the port of the base URL",
-            Self::Broken => "the server, or a device on the path, broke the TLS protocol",
+            Self::Broken => "the server, or a device on the path, violated the TLS protocol",
             Self::HandshakeTimedOut => "the TLS handshake did not complete before the connect deadline",
             Self::HandshakeReset => "the peer reset the connection during the TLS handshake",
             Self::HandshakeClosed => "the server closed the connection during the TLS handshake",
@@ -317,7 +319,7 @@ impl CertificateNames {
             .unwrap_or_default()
     }
 
-    /// Appends bytes, as many as fit.
+    /// Appends as many bytes as fit.
     fn push(&mut self, bytes: &[u8]) {
         for (place, byte) in self.bytes.iter_mut().skip(usize::from(self.length)).zip(bytes) {
             *place = *byte;

@@ -119,7 +119,7 @@ fn streaming_100_000_messages_of_all_shapes_allocates_nothing() {
             group(&mut connection, wire, *read, now, &mut tally);
             std::hint::black_box((connection.poll_timeout(), connection.handle_timeout(now)));
         }
-        // Cut in a message, by a broken size, and closed.
+        // Ended within a message, by an invalid chunk size, and by a close.
         group(&mut connection, &broken, *read, now, &mut tally);
         std::hint::black_box(connection.handle_eof());
     }

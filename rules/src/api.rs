@@ -1,4 +1,4 @@
-//! The service's own messages, as recorded, separate from ours.
+//! The service's messages as recorded, separate from those of this crate.
 //!
 //! Sources: X's pages (PowerTrack: API reference; Filtered Stream: Build a rule), and responses
 //! recorded in the tests of client libraries. The spelling is the service's. Positions are 1-based
@@ -52,7 +52,7 @@ impl Message<'_> {
 
     /// Returns the message as the service sends it, with this position.
     pub(crate) fn at(&self, position: usize) -> String {
-        // A rule may be one word of a megabyte; the message does not repeat all of it.
+        // A rule may be one word of a megabyte, so the message contains only a part of it.
         let word = |word: &str| shorten(word, 2_048);
         match self {
             Self::NonNegation => format!("Rules must contain a non-negation term (at position {position})"),

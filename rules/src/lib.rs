@@ -44,10 +44,10 @@
 //! For every text, parsing takes time and memory linear in its length, without recursion and
 //! without panics.
 //!
-//! Sources: X's pages (Powerstream: Introduction, Operators; Filtered Stream: Build a rule,
-//! Operators; PowerTrack: Rules, Operators, API reference), and responses of the service recorded
-//! in the tests of client libraries. If these are silent or disagree, the module that decides
-//! documents its choice.
+//! The sources are X's pages, and responses of the service recorded in the tests of client
+//! libraries. The pages are Powerstream (Introduction, Operators), Filtered Stream (Build a rule,
+//! Operators) and PowerTrack (Rules, Operators, API reference). If these are silent or disagree,
+//! the module that decides documents its choice.
 
 #![forbid(unsafe_code)]
 

@@ -25,9 +25,9 @@
 //!
 //! # How it works
 //!
-//! Each rule has anchor terms: words, names or pieces of text of which at least one occurs in every
-//! Post that the rule matches. The anchor terms of an AND are those of its probably rarest operand.
-//! Those of an OR are those of all its operands. One hash table indexes the anchor terms of all
+//! Each rule has anchor terms: words, names or pieces of text. At least one of them occurs in every
+//! Post that the rule matches. An AND uses the anchor terms of the operand that is probably rarest.
+//! An OR uses the anchor terms of all its operands. One hash table indexes the anchor terms of all
 //! rules.
 //!
 //! A Post is matched in one pass. Its strings are folded and split into tokens, and each token is
@@ -38,8 +38,8 @@
 //! # What is compared
 //!
 //! Texts are compared as readers see them. X writes `&`, `<` and `>` in a Post's text as `&amp;`,
-//! `&lt;` and `&gt;`, and these are decoded. Names, profiles and links are compared as received,
-//! since X does not escape them.
+//! `&lt;` and `&gt;`, so these entities are decoded. Names, profiles and links are compared as
+//! received, because X does not escape them.
 //!
 //! Texts are compared after NFC and simple case folding: accents are significant, letter case is
 //! not. A token is a run of letters, marks and numbers, or a single emoji. All punctuation, symbols
@@ -50,9 +50,9 @@
 //!   of tokens.
 //! - A bare word that is not exactly one token matches like the phrase of the same text.
 //!
-//! An operator reads the delivered Post, the Post that it retweets, and the Posts that these quote,
-//! as its row of the operator table defines ([`Sources`](crate::operator::Sources)). It is true if
-//! it is true for one of them.
+//! An operator may read the delivered Post, the Post that it retweets, and the Posts that these
+//! quote. Its row of the operator table defines which ([`Sources`](crate::operator::Sources)). The
+//! operator is true if it is true for one of these Posts.
 //!
 //! # What is unknown
 //!
@@ -60,12 +60,12 @@
 //! empty: operators on it are false, their negations true.
 //!
 //! A v2 Post contains only the requested fields. An operator is [`Truth::Unknown`] if it depends on
-//! a field that every Post has and the message lacks: author, language, source, a user's counts and
-//! check mark, conversation. It is also unknown if the message refers to an object that `includes`
-//! lacks.
+//! a field that every Post has but the message lacks. These fields are the author, the language,
+//! the source, a user's counts and check mark, and the conversation. An operator is also unknown if
+//! the message refers to an object that `includes` lacks.
 //!
-//! Always unknown are `embedding:`; on legacy Posts, annotations and affiliations; and on v2 Posts,
-//! the location of the author's profile. A rule whose value is unknown does not match.
+//! These are always unknown: `embedding:`, annotations and affiliations on legacy Posts, and the
+//! location of the author's profile on v2 Posts. A rule whose value is unknown does not match.
 //!
 //! # Choices where X's pages are silent
 //!
@@ -73,8 +73,8 @@
 //!   percentage. The sample is stable, but differs from the service's.
 //! - `url:` reads the targets of links, and with [`MatchOptions::short_links`] the short links as
 //!   well.
-//! - A Post with a point is located by the point; otherwise by its place, which must be completely
-//!   inside.
+//! - A Post with a point is located by the point. Other Posts are located by their place, which
+//!   must be completely inside.
 //! - `embedding_threshold:` alone restricts nothing.
 
 mod atom;

@@ -1,9 +1,9 @@
 //! The operators, as data.
 //!
-//! One table (`operator/table.rs`) defines every operator: names, products, the form of its
-//! argument, whether it may stand alone or be negated, which Posts it reads, and its description.
-//! The parser, the checks, the formatter, the explanation and the documentation all read this
-//! table. No other module decides anything about an operator.
+//! One table (`operator/table.rs`) defines every operator: its names, its products and the form of
+//! its argument. It also defines whether the operator may stand alone or be negated, which Posts it
+//! reads, and its description. The parser, the checks, the formatter, the explanation and the
+//! documentation all read this table. No other module defines properties of operators.
 
 mod info;
 pub(crate) mod suggestion;

@@ -1,8 +1,8 @@
 //! Renders a diagnostic as lines for a terminal: the message, the rule, and carets below it.
 //!
-//! Only the part of a long rule around the span is shown. The carets line up on a terminal: a wide
-//! character takes two columns, a combining mark none, and an escaped character as many as its
-//! escape.
+//! Only the part of a long rule around the span is shown. The carets are aligned on a terminal. A
+//! wide character takes two columns, and a combining mark takes none. An escaped character takes as
+//! many columns as its escape.
 
 use crate::diagnostic::Diagnostic;
 use crate::display::show;

@@ -1,5 +1,5 @@
-//! Plans the requests that change the rules in force to the rules wanted: as few as possible, and
-//! without a gap in matching where that can be avoided.
+//! Plans the requests that change the rules in force to the wanted rules. A plan has as few
+//! requests as possible, and avoids gaps in matching if possible.
 //!
 //! ```text
 //!   in force --.                     .--> add, add ..   wanted and not in force
@@ -14,17 +14,17 @@
 //! The order of the requests follows these rules, most important first:
 //!
 //! 1. The number of rules never exceeds [`Limits::rules_max`]. If the new rules do not fit, as many
-//!    old ones as necessary are deleted first ([`Plan::deleted_first`]), each batch directly before
-//!    the adds that need its room.
+//!    old rules as necessary are deleted first ([`Plan::deleted_first`]). Each of these batches is
+//!    directly before the adds that need its room.
 //! 2. All new rules are added before an old one is deleted, because an old rule may be another
 //!    spelling of a new one. New rules need some seconds to act, so the first delete after them is
 //!    marked to wait ([`Request::Delete`]).
 //! 3. A rule whose tag changes is deleted and added again. A value is unique in an app, and a tag
 //!    cannot be changed (X docs, OpenAPI of Filtered Stream; PowerTrack keeps the old tag). The
 //!    rule matches nothing until the new one acts. A temporary rule in another spelling could avoid
-//!    that, but costs two more requests, room, and Posts labeled with a rule that the user did not
-//!    write. Instead, each batch is added directly after its delete, and [`Plan::retagged`] reports
-//!    the number.
+//!    that. But it costs two more requests and room, and Posts would be labeled with a rule that
+//!    the user did not write. Instead, each batch is added directly after its delete, and
+//!    [`Plan::retagged`] reports the number.
 //! 4. Within these constraints, the number of requests is minimal.
 //!
 //! ```
@@ -134,7 +134,8 @@ pub struct Plan {
     /// The number of rules whose tag changes. Each matches nothing from its delete until the new
     /// rule acts.
     pub retagged: usize,
-    /// The number of deleted rules that must go before all new rules are added, for lack of room.
+    /// The number of rules that are deleted before all new rules are added, because there is not
+    /// enough room.
     pub deleted_first: usize,
     /// The indices of wanted rules that repeat an earlier one, value and tag. They are ignored.
     pub repeated: Vec<usize>,

@@ -32,7 +32,7 @@ pub type Client = client::Client<Blocking>;
 /// A stream that reconnects by itself. Each call blocks the calling thread.
 ///
 /// [`next`](client::Stream::next) waits for an event and lends it.
-/// [`find_next`](client::Stream::find_next) says whether `next` would wait:
+/// [`find_next`](client::Stream::find_next) returns false if `next` would wait:
 ///
 /// ```
 /// use powerstream_blocking::Stream;
@@ -49,8 +49,7 @@ pub type Client = client::Client<Blocking>;
 /// }
 /// ```
 ///
-/// [`queued`](client::Stream::queued) starts a thread that reads, whatever the consumer
-/// does:
+/// [`queued`](client::Stream::queued) starts a thread that reads independently of the consumer:
 ///
 /// ```
 /// use powerstream_blocking::{Client, Config, Delivery, Overflow, QueueConfig, Token};

@@ -1,18 +1,18 @@
-//! Keeping a thread on one processor.
+//! Pins a thread to one processor.
 
 use std::fmt;
 
 use core_affinity::CoreId;
 
-/// Keeps the calling thread on one processor, by the operating system's number, from 0.
+/// Pins the calling thread to one processor, given by the operating system's number, from 0.
 ///
 /// Call it in a thread that reads with
 /// [`Blocking::with_busy_poll`](crate::Blocking::with_busy_poll), before the stream is opened.
-/// Threads that this thread starts later stay on the processor too.
+/// Threads that this thread starts later are pinned too.
 ///
 /// # Errors
-/// [`PinError`] if this thread may not use such a processor, or if the operating system does not
-/// pin threads. macOS takes it as a hint.
+/// [`PinError`] if there is no such processor, if this thread may not use it, or if the operating
+/// system cannot pin threads. macOS treats the call as a hint.
 pub fn pin_thread(processor: usize) -> Result<(), PinError> {
     let wanted = CoreId { id: processor };
     // Checked first: the library does not check the number.
@@ -20,11 +20,11 @@ pub fn pin_thread(processor: usize) -> Result<(), PinError> {
     if is_there && core_affinity::set_for_current(wanted) { Ok(()) } else { Err(PinError { processor }) }
 }
 
-/// A thread could not be kept on a processor.
+/// A thread could not be pinned to a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PinError {
-    /// The processor asked for.
+    /// The requested processor.
     pub processor: usize,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for PinError {
         let Self { processor } = self;
         write!(
             f,
-            "this thread cannot be kept on processor {processor}: is there one, and may this process use it?"
+            "could not pin this thread to processor {processor}: use an existing one that this process may use"
         )
     }
 }

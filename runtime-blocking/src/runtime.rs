@@ -13,7 +13,7 @@ use crate::executor::Executor;
 use crate::pin::pin_thread;
 use crate::sockets::{ReadMode, Sockets};
 
-/// Streams that block the thread which reads them.
+/// A runtime whose streams block the calling thread.
 ///
 /// ```
 /// use powerstream_blocking::{Blocking, Client, Config, Token};
@@ -38,32 +38,32 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// Sets whether a stream that waits for input asks the operating system for it in a loop,
-    /// rather than sleeping until it comes. Default off.
+    /// Sets whether a waiting stream polls its socket in a loop instead of sleeping. Default:
+    /// false.
     ///
-    /// That saves the time which waking a thread takes, and uses all of a processor: give it one
-    /// that nothing else uses, see [`pin_thread`]. While it connects or backs off it sleeps.
+    /// Polling saves the time to wake a thread, but uses a whole processor. Reserve one for it, see
+    /// [`pin_thread`]. While the stream connects or backs off, it sleeps.
     #[must_use]
     pub fn with_busy_poll(self, busy_poll: bool) -> Self {
         Self { busy_poll, ..self }
     }
 
-    /// Sets the name of the threads that [`Stream::queued`](crate::Stream::queued) starts. Default
+    /// Sets the name of the threads that [`Stream::queued`](crate::Stream::queued) starts. Default:
     /// `powerstream`.
     #[must_use]
     pub fn with_thread_name(self, thread: impl Into<String>) -> Self {
         Self { thread: thread.into(), ..self }
     }
 
-    /// Sets the processor that the threads which [`Stream::queued`](crate::Stream::queued) starts
-    /// are kept on; see [`pin_thread`]. Default: any.
+    /// Sets the processor for the threads that [`Stream::queued`](crate::Stream::queued) starts;
+    /// see [`pin_thread`]. Default: any.
     #[must_use]
     pub fn with_processor(self, processor: usize) -> Self {
         Self { processor: Some(processor), ..self }
     }
 }
 
-/// What drives one stream: the thread that waits for it runs its futures.
+/// The driver of one stream. The thread that waits for the stream runs its futures.
 #[derive(Debug)]
 pub struct StreamThread {
     executor: Executor,

@@ -5,7 +5,7 @@
 //! | mode | a read without input | used for |
 //! |---|---|---|
 //! | [`ReadMode::Blocking`] | waits in one system call, with a receive timeout | one stream per thread |
-//! | [`ReadMode::Spinning`] | is repeated at once | one stream per core |
+//! | [`ReadMode::Spinning`] | is repeated immediately | one stream per core |
 //! | [`ReadMode::Polling`] | waits in mio's poll, with others | several connections per thread |
 //!
 //! The receive timeout only wakes the thread; the clock decides what has expired. It is set again

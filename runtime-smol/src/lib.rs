@@ -10,7 +10,7 @@ pub use runtime::Smol;
 /// Opens streams of one configuration, on smol: [`stream`](client::Client::stream),
 /// [`merged`](client::Client::merged) and [`rules`](client::Client::rules).
 ///
-/// It may be made, and streams opened, outside of a runtime.
+/// It can be created, and can open streams, outside of a runtime.
 ///
 /// ```
 /// use powerstream_smol::{Client, Config, Token};
@@ -26,7 +26,7 @@ pub type Client = client::Client<Smol>;
 /// A stream that reconnects by itself, on smol.
 ///
 /// [`next`](client::Stream::next) waits for an event and lends it.
-/// [`find_next`](client::Stream::find_next) says whether `next` would wait:
+/// [`find_next`](client::Stream::find_next) returns false if `next` would wait:
 ///
 /// ```
 /// use powerstream_smol::Stream;

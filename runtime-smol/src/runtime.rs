@@ -11,7 +11,7 @@ use powerstream_client::net::start_connect;
 use powerstream_client::net::tcp::{BoxFuture, Reactor};
 use smol::{Async, Task, Timer};
 
-/// smol, as the runtime of a [`Client`](crate::Client). Any executor can poll its streams, since
+/// smol, as the runtime of a [`Client`](crate::Client). Any executor can poll its streams, because
 /// smol has one reactor per process.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]

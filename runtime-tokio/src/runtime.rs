@@ -17,8 +17,8 @@ use tokio::time::Sleep;
 /// tokio, as the runtime of a [`Client`](crate::Client): the one in whose context a stream is
 /// polled.
 ///
-/// It uses tokio's clock, since tokio's timers run by that clock. It differs from the system's only
-/// while a test pauses it.
+/// It uses tokio's clock, because tokio's timers use that clock. The clock differs from the
+/// system's only while a test pauses it.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Tokio;

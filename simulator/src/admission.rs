@@ -46,7 +46,7 @@ pub(crate) fn admit(
     let path = if endpoint.product == Product::Powerstream { "/2/powerstream" } else { endpoint.path };
     let recovers = matches!(params.past, Past::Window(..));
     let group = Group { product: endpoint.product, path, partition: params.partition, recovers };
-    // Recoveries have their own limit, beside the live streams.
+    // Recoveries have a limit separate from the live streams.
     let number = exchange.out.recorder().number;
     let (slot, over, oldest) = shared.slots.take(group, number, config.connections_max);
     exchange.slot = Some(slot);

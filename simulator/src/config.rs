@@ -108,7 +108,7 @@ pub struct Config {
     pub control: bool,
     /// The number of Posts on a connection before the scenario's fault, 100 by default. A fault
     /// that is a message between Posts repeats after every so many Posts; others occur once. In a
-    /// shorter file, the fault comes at the end.
+    /// shorter file, the fault occurs at the end.
     pub fault_after: u64,
     /// The attempts with the fault. `None`, the default, depends on the scenario: the first
     /// connection if the fault ends it, the first three attempts for `unavailable`, and every

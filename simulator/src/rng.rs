@@ -1,8 +1,8 @@
 //! A seeded random number generator, SplitMix64, for all random choices.
 //!
-//! It is part of this crate because its sequence is part of the simulator's contract: a seed noted
-//! for a failing test must give the same run after every update. Crates for random numbers may
-//! change their sequences.
+//! Its sequence is part of the simulator's contract: a seed of a failing test must give the same
+//! run after every update. Crates for random numbers may change their sequences, so this crate has
+//! its own generator.
 
 /// A seeded pseudo-random sequence. Not for secrets.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! The rule endpoints: parsing of requests, and X's responses.
 //!
-//! The endpoints of Powerstream and of the Filtered Stream share only the rules. Where
-//! Powerstream's page is silent, mainly about errors, the response is that of the Filtered Stream.
-//! Where it contradicts itself, both readings are accepted.
+//! The endpoints of Powerstream and of the Filtered Stream share only the rules. If Powerstream's
+//! page does not describe a case, mainly errors, the response is that of the Filtered Stream. If
+//! the page contradicts itself, both readings are accepted.
 
 mod answer;
 mod body;

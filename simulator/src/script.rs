@@ -29,7 +29,7 @@
 //!
 //! # When
 //!
-//! An event about the request or the response head happens at once. The others happen when the
+//! An event about the request or the response head happens immediately. The others happen when the
 //! stream starts, or under one condition:
 //!
 //! - once per connection: `after-posts`, `after-keep-alives`, `after` (time since the head) or `at`

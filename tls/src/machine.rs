@@ -18,8 +18,8 @@ use crate::error::fault;
 /// read.
 const RECORD_BYTES: usize = 5 + (16 << 10) + 2_048;
 
-/// The largest handshake message that rustls accepts, usually a certificate chain, plus one record.
-/// Bytes.
+/// The largest handshake message that rustls accepts, usually a certificate chain, plus one record;
+/// in bytes.
 const INCOMING_BYTES_MAX: usize = (64 << 10) + RECORD_BYTES;
 
 /// The most plaintext encrypted by one call: one record, in bytes.
@@ -27,7 +27,7 @@ const WRITE_BYTES: usize = 16 << 10;
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "an end is one of these")]
+#[allow(clippy::exhaustive_enums, reason = "there are no other ends")]
 pub enum End {
     /// The peer sent `close_notify`.
     CloseNotify,
@@ -48,9 +48,9 @@ pub enum End {
 /// 4. When [`Self::is_handshaking`] returns false, pass plaintext to [`Self::write`]. Call
 ///    [`Self::close`] at the end.
 ///
-/// Memory is bounded: 18 KiB for input (up to 82 KiB during a handshake with a long certificate
-/// chain), and one record (16 KiB) for output. rustls 0.23 allocates one vector per received
-/// record.
+/// Memory is bounded: 18 KiB for input, and one record (16 KiB) for output. During a handshake with
+/// a long certificate chain, the input takes up to 82 KiB. rustls 0.23 also allocates one vector
+/// per received record.
 pub struct Machine {
     connection: UnbufferedClientConnection,
     /// Ciphertext: `incoming[start..end]` has not been processed.
@@ -137,7 +137,7 @@ impl Machine {
     /// # Panics
     /// If `count` exceeds the length of [`Self::transmit`].
     pub fn handle_transmitted(&mut self, count: usize) {
-        assert!(count <= self.transmit().len(), "more bytes were sent than there were");
+        assert!(count <= self.transmit().len(), "`count` exceeds the number of bytes to send");
         self.sent += count;
         if self.sent == self.outgoing.len() {
             self.outgoing.clear();
@@ -165,7 +165,7 @@ impl Machine {
     /// If `count` exceeds the length of the buffer.
     pub fn handle_read(&mut self, count: usize) {
         let room = self.incoming.len() - self.end;
-        assert!(count <= room, "more bytes were read than the buffer holds");
+        assert!(count <= room, "`count` exceeds the length of the read buffer");
         if self.fault.is_some() || self.ended.is_some() {
             return;
         }
@@ -266,7 +266,6 @@ impl Machine {
     ///
     /// # Errors
     /// [`TransportError`] if TLS failed.
-    /// [`TransportError`] where TLS failed.
     pub fn write(&mut self, plaintext: &[u8]) -> Result<usize, TransportError> {
         if let Some(fault) = self.fault {
             return Err(fault);

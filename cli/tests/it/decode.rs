@@ -144,7 +144,7 @@ fn the_unreadable_body_of_a_refusal_is_named_and_counted() {
     let output = run(&[], wire);
     let want = "\
 head: HTTP/1.1 401, body of 6 bytes
-  (its body was not read: expected no content coding, since none was asked for (saw Content-Encoding: gzip))
+  (its body was not read: expected no content coding, because none was requested (saw Content-Encoding: gzip))
   Content-Encoding: gzip
   Content-Length: 6
 unreadable, 4 bytes

@@ -323,7 +323,7 @@ fn reports_a_refusal_in_an_unrequested_coding_as_a_refusal() {
     for (head, says) in [
         (
             "401 Unauthorized\r\nContent-Encoding: gzip",
-            "its body was not read: expected no content coding, since none was asked for (saw Content-Encoding: gzip)",
+            "its body was not read: expected no content coding, because none was requested (saw Content-Encoding: gzip)",
         ),
         ("401 Unauthorized\r\nTransfer-Encoding: gzip, chunked", "(saw Transfer-Encoding: gzip, chunked)"),
         ("403 Forbidden\r\nContent-Length: 8, 08", "(saw Content-Length: 8, 08)"),

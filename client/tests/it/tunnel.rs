@@ -224,19 +224,22 @@ fn each_proxy_answer_has_its_reason_and_backoff() {
         ),
         (
             vec![Read::Bytes(b"<html>")],
-            "the proxy's answer is no HTTP: is this the right host and port?; again in 5s",
+            "the proxy's response is not HTTP: check the host and port of the proxy; again in 5s",
         ),
         (
             vec![Read::Bytes(b"HTTP/1.1 200 x\r\n\r\n\x16\x03")],
-            "the proxy sent bytes behind its answer that belong to nothing; again in 5s",
+            "the proxy sent unexpected bytes after its response; again in 5s",
         ),
-        (vec![Read::Eof], "the proxy closed the connection before it had answered; again in 250ms"),
+        (vec![Read::Eof], "the proxy closed the connection before it responded; again in 250ms"),
         (vec![Read::Reset], "on the way to the proxy: the connection was reset by the peer; again in 250ms"),
-        (vec![Read::Silence], "the proxy did not answer in time; again in 250ms"),
+        (vec![Read::Silence], "the proxy did not respond before the connect deadline; again in 250ms"),
         // Bytes received do not extend the deadline.
-        (trickle, "the proxy did not answer in time; again in 250ms"),
+        (trickle, "the proxy did not respond before the connect deadline; again in 250ms"),
         // From here on, failures are those of the server.
-        (vec![OPEN, Read::Eof], "the server closed the connection before it had answered; again in 250ms"),
+        (
+            vec![OPEN, Read::Eof],
+            "the server closed the connection before the end of the response head; again in 250ms",
+        ),
         (vec![OPEN, Read::Silence], "expected the response head within its timeout; again in 250ms"),
     ] {
         let mut stream = stream([reads, vec![OPEN, STREAM]]);
@@ -257,7 +260,7 @@ fn does_not_send_wrong_credentials_again() {
     let mut stream = stream([vec![Read::Bytes(b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\n")]]);
     assert_eq!(
         next(&mut stream).as_deref(),
-        Some("gave up: the proxy asks for credentials: check its user name and password")
+        Some("gave up: the proxy requires valid credentials: check its user name and password")
     );
     assert_eq!(next(&mut stream), None);
     assert_eq!(stream.io().inner().connects, 1);

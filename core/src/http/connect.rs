@@ -367,7 +367,7 @@ mod tests {
             ("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 x\r\n\r\n", Open),
             ("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\nwho?", Failed(K::ProxyAuthentication)),
             ("HTTP/1.1 403 x\r\nContent-Length: 2\r\n\r\nno", Failed(K::ProxyForbidden)),
-            // A refusal counts by its status, whatever coding its body is in.
+            // The status of a refusal is valid, regardless of the coding of its body.
             (
                 "HTTP/1.1 407 x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\u{1f}",
                 Failed(K::ProxyAuthentication),

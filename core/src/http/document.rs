@@ -1,8 +1,8 @@
 //! Whether an error document is text.
 
-/// Returns an error document as text. `None` if it is binary, such as one that was compressed
-/// without a word of it in the head: it has a NUL or is not UTF-8. A character that is cut at the
-/// end, where a limit may have cut the document, is left out.
+/// Returns an error document as text. Returns `None` if the document contains a NUL or is not
+/// UTF-8, for example because it is compressed and the head does not say so. An incomplete
+/// character at the end is left out, because a limit may have truncated the document there.
 #[must_use]
 pub fn document_text(document: &[u8]) -> Option<&str> {
     let text = match core::str::from_utf8(document) {
@@ -25,7 +25,7 @@ mod tests {
             (&b""[..], Some("")),
             (b"<html>\r\n\t\x1b[2J", Some("<html>\r\n\t\x1b[2J")),
             ("caf\u{e9} \u{1f426}".as_bytes(), Some("caf\u{e9} \u{1f426}")),
-            // Cut in its last character.
+            // Truncated within its last character.
             (b"caf\xc3", Some("caf")),
             (b"\xf0\x9f\x90", Some("")),
             // Latin-1, gzip, zlib, zstd, UTF-16 with and without its mark, a TLS alert.

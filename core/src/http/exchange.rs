@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Exchange`] works like a [`Session`](crate::session::Session): [`Exchange::poll`] returns the
-//! next step, the caller reports the results with `handle_*`, and the response is borrowed from the
+//! next step, and the caller reports the results with `handle_*`. The response is borrowed from the
 //! caller's storage.
 //!
 //! It connects once and sends the request once. If it fails, [`RequestSent`] reports whether the

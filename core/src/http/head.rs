@@ -1,13 +1,12 @@
 //! The response's head: status line and fields (RFC 9112 sections 4, 5 and 6.3).
 //!
-//! A head may arrive in any number of pieces, so it is gathered in storage that the caller lends. A
-//! small state machine checks each byte as it arrives. Input that cannot be a head is therefore
-//! refused at its first invalid byte, not after 64 KiB or at a deadline. Examples are a captive
-//! portal's HTML, a mail banner, TLS or HTTP/2 frames, and a bare CR.
+//! A head may arrive in any number of pieces, so it is collected in storage that the caller
+//! provides. A small state machine checks each byte as it arrives. Input that cannot be a head is
+//! therefore rejected at its first invalid byte, not after 64 KiB or at a deadline. Examples are a
+//! captive portal's HTML, a mail banner, TLS or HTTP/2 frames, and a bare CR.
 //!
 //! After the empty line, `httparse` parses the whole head. Interim (1xx) responses are skipped.
-//! [`BodyFraming`] is determined exactly as section 6.3 says, because it decides which bytes are
-//! data.
+//! [`BodyFraming`] follows section 6.3 exactly, because it decides which bytes are data.
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -21,13 +20,14 @@ use crate::time::UnixTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// Most bytes of all lines, including those of interim responses. Default 64 KiB (curl 300 KiB,
-    /// h11 16 KiB). The storage is a limit as well.
+    /// The maximum number of bytes of all lines, including those of interim responses. Default: 64
+    /// KiB (curl 300 KiB, h11 16 KiB). The length of the storage is a limit as well.
     pub bytes_max: usize,
-    /// Most fields of one head. Default 128 (hyper 100); at most [`FIELDS_MAX`].
+    /// The maximum number of fields of one head. Default: 128 (hyper 100); at most [`FIELDS_MAX`].
     pub fields_max: usize,
-    /// Most interim (1xx) responses before the final one. Default 16. Most clients have no limit,
-    /// so a server that sends them endlessly makes those wait forever.
+    /// The maximum number of interim (1xx) responses before the final one. Default: 16. Most
+    /// clients have no limit, so a server that sends interim responses endlessly makes them wait
+    /// forever.
     pub interim_max: u32,
 }
 
@@ -41,7 +41,7 @@ impl Default for HeadLimits {
 /// parsing.
 pub const FIELDS_MAX: usize = 256;
 
-/// Why a head was refused.
+/// The reason why a head was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadErrorKind {
@@ -62,7 +62,8 @@ pub enum HeadErrorKind {
     /// `Transfer-Encoding` is not the single word `chunked` on one unfolded line. Delivering
     /// content that is still encoded would corrupt data silently.
     TransferEncoding,
-    /// `Transfer-Encoding` in an HTTP/1.0 response: its framing is faulty (section 6.1).
+    /// `Transfer-Encoding` in an HTTP/1.0 response, which means that its framing is faulty (section
+    /// 6.1).
     TransferEncodingVersion,
     /// `Content-Length` is not one number below 2^63 on one unfolded line (section 6.3, rule 5).
     ContentLength,
@@ -89,7 +90,7 @@ impl HeadErrorKind {
         }
     }
 
-    /// Returns a text that says what was expected.
+    /// Returns what was expected, as a phrase for error messages.
     #[must_use]
     pub const fn expected(self) -> &'static str {
         match self {
@@ -100,26 +101,26 @@ impl HeadErrorKind {
             Self::Field => "expected a well-formed field line or the empty line that ends the head",
             Self::Length => "expected the head to end within its limit",
             Self::Fields => "expected fewer fields in the head",
-            Self::Interim => "expected a final response after so many interim (1xx) ones",
-            Self::SwitchingProtocols => "expected no protocol switch (101), since none was asked for",
+            Self::Interim => "expected fewer interim (1xx) responses before the final one",
+            Self::SwitchingProtocols => "expected no protocol switch (101), because none was requested",
             Self::TransferEncoding => {
-                "expected Transfer-Encoding to be chunked alone, on one line, since nothing else was asked for"
+                "expected Transfer-Encoding to be only chunked, on one line, because nothing else was requested"
             }
             Self::TransferEncodingVersion => "expected no Transfer-Encoding in an HTTP/1.0 response",
             Self::ContentLength => "expected Content-Length to be one decimal number below 2^63, on one line",
-            Self::ContentEncoding => "expected no content coding, since none was asked for",
+            Self::ContentEncoding => "expected no content coding, because none was requested",
         }
     }
 }
 
-/// A refused head: what was wrong, and where.
+/// The error of a rejected head, with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadError {
     /// What was wrong.
     pub kind: HeadErrorKind,
-    /// Position of the offending byte in the input of the call that found it. For errors that only
-    /// the whole head shows, the end of the head.
+    /// The position of the invalid byte in the input of the call that found it. If only the whole
+    /// head shows the error, the end of the head.
     pub at: usize,
 }
 
@@ -147,15 +148,15 @@ pub struct RateLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the field has these two forms")]
 pub enum RetryAfter {
-    /// After so many seconds.
+    /// After this number of seconds.
     Seconds(u64),
     /// Not before this time.
     At(UnixTime),
 }
 
 impl RetryAfter {
-    /// Returns how long to wait. `now` is what the server's clock shows: the [`ResponseHead::date`]
-    /// of the same head, because a local clock may be wrong by hours.
+    /// Returns how long to wait. `now` is the time of the server's clock. Use the
+    /// [`ResponseHead::date`] of the same head, because a local clock may be wrong by hours.
     #[must_use]
     pub const fn wait(self, now: UnixTime) -> Duration {
         match self {
@@ -173,13 +174,13 @@ pub struct ResponseHead {
     pub status: u16,
     /// The minor version of HTTP/1: 0 or 1.
     pub minor_version: u8,
-    /// How the end of the body is found; [`BodyFraming::UntilClose`] if it is not known.
+    /// How the end of the body is determined; [`BodyFraming::UntilClose`] if it is not known.
     pub framing: BodyFraming,
     /// Why the body of an unsuccessful response cannot be read. Its status is still valid.
     /// [`Head::unread_body`] formats the reason.
     pub unreadable: Option<HeadErrorKind>,
-    /// Both `Transfer-Encoding` and `Content-Length` were there; the former won (section 6.3, rule
-    /// 3).
+    /// True if the head had both `Transfer-Encoding` and `Content-Length`. `Transfer-Encoding`
+    /// takes precedence (section 6.3, rule 3).
     pub ambiguous_length: bool,
     /// X's rate-limit fields.
     pub rate_limit: RateLimit,
@@ -234,7 +235,8 @@ impl<'a> Head<'a> {
         self.fields().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Returns why the body is not read, with the field that says so. `None` if it can be read.
+    /// Returns why the body is not read, with the field that causes it. Returns `None` if the body
+    /// can be read.
     #[must_use]
     pub fn unread_body(&self) -> Option<UnreadBody<'a>> {
         let kind = self.parsed.unreadable?;
@@ -246,7 +248,7 @@ impl<'a> Head<'a> {
         Some(UnreadBody { kind, head: *self, name })
     }
 
-    /// Returns the datacenter that answered, if the head names it: X sends
+    /// Returns the datacenter that responded, if the head names it: X sends
     /// `x-powerstream-datacenter` with `localDcOnly=true` (X docs, Powerstream introduction).
     #[must_use]
     pub fn datacenter(&self) -> Option<&'a str> {
@@ -341,8 +343,8 @@ impl State {
 
             (Self::LineStart { .. }, b'\r') => Ok(Self::EndLf),
             (Self::LineStart { .. } | Self::EndLf, b'\n') => Ok(Self::End),
-            // 2.2: white space right after the status line is refused or its line dropped; it is
-            // never a field.
+            // 2.2: white space directly after the status line is rejected, or its line is dropped.
+            // It is never a field.
             (Self::LineStart { folds: true }, b' ' | b'\t') => Ok(Self::Value),
             (Self::LineStart { .. } | Self::Name, _) if is_tchar(byte) => Ok(Self::Name),
             // 5.1: no white space between name and colon.
@@ -355,7 +357,7 @@ impl State {
     }
 }
 
-/// Decodes response heads from input split anywhere.
+/// Decodes response heads. The input may be split anywhere.
 #[derive(Clone, Debug)]
 pub struct HeadDecoder {
     limits: HeadLimits,
@@ -390,15 +392,15 @@ impl HeadDecoder {
         self.filled
     }
 
-    /// Reads `input` up to the end of the final response's head, and gathers it at the start of
-    /// `storage`.
+    /// Reads `input` up to the end of the final response's head, and collects the head at the start
+    /// of `storage`.
     ///
     /// Returns the number of bytes consumed, and the head once it is complete. The rest of `input`
     /// then belongs to the body. `storage` must be the same in every call, its content unchanged.
     ///
     /// # Errors
-    /// [`HeadError`] at the first byte that is invalid or exceeds a limit, and at the head's end if
-    /// the head says that its body cannot be read.
+    /// [`HeadError`] at the first byte that is invalid or exceeds a limit. If the fields of the
+    /// head show that its body cannot be read, [`HeadError`] at the end of the head.
     pub fn decode(
         &mut self,
         input: &[u8],
@@ -447,8 +449,8 @@ impl HeadDecoder {
         );
         match parsed {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            // Both parsers end a head at its first empty line. Should they ever disagree about
-            // input from the network, the head is refused.
+            // Both parsers end a head at its first empty line. If they ever disagree about input
+            // from the network, the head is rejected.
             Ok(_) => return Err(HeadErrorKind::Field),
             Err(httparse::Error::TooManyHeaders) => return Err(HeadErrorKind::Fields),
             Err(httparse::Error::Version | httparse::Error::Status) => return Err(HeadErrorKind::StatusLine),
@@ -462,8 +464,8 @@ impl HeadDecoder {
         }
         if status < 200 {
             // RFC 9110 15.2: a client MUST be able to parse interim responses it does not expect,
-            // and may ignore them; RFC 9112 6.3 rule 1: they have no body whatever their fields
-            // say.
+            // and may ignore them. RFC 9112 6.3 rule 1: they have no body, regardless of their
+            // fields.
             self.interim += 1;
             self.before += self.filled;
             self.filled = 0;
@@ -501,8 +503,8 @@ impl HeadDecoder {
 }
 
 /// Replaces each fold of a field line by spaces, in place (RFC 9112 section 5.2: a user agent
-/// MUST). Returns the error of a folded framing field. A line that starts with white space right
-/// after the status line is not a fold. It stays, and is refused (section 2.2).
+/// MUST). Returns the error of a folded framing field. A line that starts with white space directly
+/// after the status line is not a fold. It stays, and is rejected (section 2.2).
 fn unfold(head: &mut [u8]) -> Option<HeadErrorKind> {
     let mut folded = None;
     let mut lines = 0;
@@ -556,7 +558,7 @@ fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim)
 }
 
-/// Parses decimal digits only, without sign or space, that fit 63 bits.
+/// Parses a number below 2^63 that consists of decimal digits only, without sign or space.
 fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
@@ -571,9 +573,9 @@ fn decimal(text: &[u8]) -> Option<u64> {
     (value < 1 << 63).then_some(value)
 }
 
-/// The value of a framing field: one line with one allowed value, or nothing trustworthy. RFC 9110
-/// section 8.6 lets the recipient decide whether equal lengths count as one. Here they do not: two
-/// programs that disagree about the boundary may have written them.
+/// The value of a framing field. Only one line with one allowed value is trusted. RFC 9110 section
+/// 8.6 lets the recipient decide whether equal lengths count as one. This decoder rejects them,
+/// because two programs that disagree about the boundary may have written them.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Sole<T> {
     #[default]
@@ -636,8 +638,8 @@ impl Fields {
     }
 
     /// Determines the framing as RFC 9112 section 6.3 does, in its order. An invalid length is
-    /// refused even beside a Transfer-Encoding, which would override it: its sender cannot be
-    /// trusted.
+    /// rejected even next to a Transfer-Encoding, which would override it, because the sender
+    /// cannot be trusted.
     fn framing(&self, status: u16, minor_version: u8) -> Result<BodyFraming, HeadErrorKind> {
         if has_no_body(status) {
             return Ok(BodyFraming::Empty);

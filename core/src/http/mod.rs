@@ -1,4 +1,4 @@
-//! The HTTP/1.1 that a streaming client needs, and no more.
+//! The subset of HTTP/1.1 that a streaming client needs.
 //!
 //! | to | use |
 //! |---|---|

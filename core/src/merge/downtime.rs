@@ -1,11 +1,12 @@
-//! The times in which a connection was down, and in which all of several were.
+//! The downtimes of a connection, and the times in which all of several connections were down.
 
 use crate::time::{TimeRange, UnixTime};
 
-/// How many ranges a list keeps. One more merges the two oldest and the time between them.
+/// The maximum number of ranges in a list. A further range merges the two oldest with the time
+/// between them.
 const RANGES_MAX: usize = 8;
 
-/// Later than everything.
+/// Later than any other time.
 pub(super) const NEVER: UnixTime = UnixTime::from_millis(u64::MAX);
 
 /// Disjoint ranges in ascending order, with time between them.
@@ -56,7 +57,7 @@ impl TimeRanges {
         self.list.copy_from_slice(&list[surplus..][..RANGES_MAX]);
     }
 
-    /// Keeps the ranges that satisfy `keep`, as `keep` changes them.
+    /// Keeps the ranges for which `keep` returns true. `keep` may change them.
     fn retain(&mut self, mut keep: impl FnMut(&mut TimeRange) -> bool) {
         let mut length = 0;
         for at in 0..self.length {
@@ -74,7 +75,7 @@ impl TimeRanges {
         self.retain(|range| range.to > time);
     }
 
-    /// Removes everything from `time` on.
+    /// Removes all time from `time` on.
     pub(super) fn forget_from(&mut self, time: UnixTime) {
         self.retain(|range| {
             range.to = range.to.min(time);
@@ -140,7 +141,7 @@ impl Downtime {
         self.past.forget_before(time);
     }
 
-    /// Returns the range that holds `time`, or else the next one.
+    /// Returns the range that contains `time`, or else the next one.
     fn at(&self, time: UnixTime) -> Option<TimeRange> {
         let now = self.since.map(|from| TimeRange { from, to: NEVER });
         self.past.iter().chain(now).find(|range| range.to > time)
@@ -210,7 +211,7 @@ mod tests {
         }
     }
 
-    /// All that the lists do, against a set of moments.
+    /// Compares all operations of the lists with a set of points in time.
     #[test]
     fn operations_agree_with_sets_of_moments() {
         let mut state = 1_u64;
@@ -226,9 +227,9 @@ mod tests {
                 let mut at = random(9);
                 downtime.end(UnixTime::from_millis(at));
                 set[at as usize..].fill(false);
-                // At most eight in all, so that none are joined.
+                // At most eight in total, so that none are joined.
                 for _ in 0..random(7) {
-                    // It may begin before the last one had ended.
+                    // The range may begin before the last one ended.
                     let from = (at + random(5)).saturating_sub(1);
                     downtime.begin(UnixTime::from_millis(from));
                     set[from.min(END) as usize..].fill(true);

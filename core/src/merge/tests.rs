@@ -20,15 +20,16 @@ fn unix(millis: u64) -> UnixTime {
     UnixTime::from_millis(millis)
 }
 
-/// Simulates sessions exactly: connections deliver until they are dead, and notice that later.
+/// Simulates sessions exactly: connections deliver until they are dead, and notice their end later.
 struct World {
     merge: Merge<Vec<u64>, Vec<ConnectionStats>>,
-    /// Up to when each has delivered, once it has streamed; the current time while it works.
+    /// The time up to which each connection has delivered, once it has streamed. While it works,
+    /// the current time.
     covered: Vec<Option<u64>>,
     is_well: Vec<bool>,
     now: u64,
     reported: Vec<(u16, u64, u64)>,
-    /// Groups without a connection, and since when.
+    /// Groups without a working connection, with the start of their downtime.
     interrupted: Vec<(u16, u64)>,
 }
 
@@ -57,7 +58,7 @@ impl World {
             let (from, to) = (unix(from), unix(self.now));
             Gap { from, to, local_from: from, local_to: to, newest_before: None, first_after: None }
         });
-        // With backfill, everything may still arrive.
+        // With backfill, all missing Posts may still arrive.
         if backfill_minutes == 0 {
             self.is_well[of] = true;
         }
@@ -71,7 +72,7 @@ impl World {
         self.tell(gap, backfill_minutes);
     }
 
-    /// From now on, nothing that is sent on it arrives.
+    /// From now on, no Post sent on this connection arrives.
     fn die(&mut self, of: usize) {
         if core::mem::take(&mut self.is_well[of]) {
             self.covered[of] = Some(self.now);
@@ -108,7 +109,7 @@ fn redundant_connections_report_only_the_gap_they_share() {
     world.wait(10);
     world.connect(1, 0);
     world.wait(10);
-    // One alone, at any length.
+    // Only one connection is down, for any length of time.
     for of in [0, 1] {
         world.disconnect(of, false);
         world.wait(10);
@@ -116,7 +117,7 @@ fn redundant_connections_report_only_the_gap_they_share() {
         world.wait(10);
     }
     assert_eq!((&world.reported[..], &world.interrupted[..]), (&[][..], &[][..]));
-    // Both, overlapping, at 1,060 to 1,070.
+    // Both are down from 1,060 to 1,070.
     world.disconnect(0, false);
     world.wait(10);
     world.disconnect(1, false);
@@ -131,7 +132,7 @@ fn redundant_connections_report_only_the_gap_they_share() {
 #[test]
 fn gap_of_one_partition_is_a_gap_in_the_stream() {
     let mut world = World::new(&[0, 1]);
-    // The first streams do not start at once, and nothing is missing before them.
+    // The first streams do not start at the same time, and no Post is missing before them.
     world.connect(0, 0);
     world.wait(50);
     world.connect(1, 0);
@@ -183,7 +184,7 @@ fn gap_is_reported_again_when_its_backfill_was_interrupted() {
     world.connect(0, 1);
     assert_eq!(world.reported, [(0, 1_010, 1_020)]);
     world.wait(10);
-    // Its session does not confirm what backfill should deliver.
+    // Its session does not confirm the Posts that backfill should deliver.
     world.disconnect(0, false);
     world.wait(10);
     world.connect(0, 1);
@@ -256,7 +257,7 @@ fn reported_gaps_cover_exactly_what_no_connection_delivered() {
                 world.wait(1);
             }
         }
-        // A dead connection that was not noticed is noticed in the end.
+        // At the end, every dead connection is noticed.
         for of in 0..groups.len() {
             if world.is_streaming(of) && !world.is_well[of] {
                 world.disconnect(of, false);
@@ -354,7 +355,7 @@ fn supports_the_maximum_number_of_connections() {
     assert_eq!(Merge::new(window, records).err(), Some(MergeError::Connections));
 }
 
-/// The local clock may be wrong by most of a second within what `Date` allows.
+/// The local clock may be wrong by nearly a second within the bounds of `Date`.
 #[test]
 fn the_first_stream_of_a_further_connection_ends_a_gap_at_the_latest_of_the_servers_time() {
     let wire = b"HTTP/1.1 200 OK\r\n\r\n";

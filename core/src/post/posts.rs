@@ -3,8 +3,8 @@
 use super::Post;
 use crate::stream::message::{ArrayElements, Classification, Kind, classify, elements};
 
-/// Iterator over the Posts of a message, made by [`Message::posts`](crate::session::Message::posts)
-/// or [`Posts::new`].
+/// Iterator over the Posts of a message, created by
+/// [`Message::posts`](crate::session::Message::posts) or [`Posts::new`].
 ///
 /// A message is usually one Post. The service may also put several Posts into one array. Elements
 /// that are not Posts are skipped. The iterator ends at the first byte that is not JSON.

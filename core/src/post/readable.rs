@@ -1,18 +1,18 @@
-//! A Post's text as readers see it.
+//! Decodes the HTML entities in a Post's text.
 //!
-//! X writes three characters of a Post's text as HTML does: `&amp;`, `&lt;` and `&gt;`. It writes
-//! quotes unchanged. Any other entity in a text is what its author typed. Names, descriptions,
-//! hashtags and links hold the three characters unescaped.
+//! X escapes three characters of a Post's text as in HTML: `&amp;`, `&lt;` and `&gt;`. It does not
+//! escape quotes. The author typed any other entity in a text. Names, descriptions, hashtags and
+//! links contain the three characters unescaped.
 
 use core::fmt::{self, Write as _};
 use core::iter::FusedIterator;
 
 use super::text::{Chars, JsonStr};
 
-/// Iterator over a text as readers see it, made by [`JsonStr::readable`]. It formats (`Display`) as
-/// that text.
+/// Iterator over a text as readers see it, created by [`JsonStr::readable`]. `Display` writes the
+/// text.
 ///
-/// Each entity is decoded once: `&amp;lt;` reads `&lt;`. An incomplete entity stays as received.
+/// Each entity is decoded once: `&amp;lt;` becomes `&lt;`. An incomplete entity stays as received.
 ///
 /// ```
 /// use powerstream_core::post::Post;
@@ -29,14 +29,14 @@ pub struct Readable<'a> {
 }
 
 impl<'a> Readable<'a> {
-    /// Reads a text of which the JSON is decoded already.
+    /// Reads a text whose JSON escapes are already decoded.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
         Self { chars: Chars::of(text), position: 0 }
     }
 
-    /// Returns how many code points of the received text were read. X's `indices` count the same
-    /// way: `&amp;` is five.
+    /// Returns the number of code points of the received text that were read. X's `indices` count
+    /// the same way: `&amp;` counts as five.
     #[must_use]
     pub const fn position(&self) -> usize {
         self.position
@@ -44,7 +44,8 @@ impl<'a> Readable<'a> {
 }
 
 impl<'a> JsonStr<'a> {
-    /// Returns the text as readers see it. Only for texts that X escapes: those of Posts.
+    /// Returns the text as readers see it. Use it only for texts of Posts, because X escapes only
+    /// those.
     #[must_use]
     pub fn readable(&self) -> Readable<'a> {
         Readable { chars: self.chars(), position: 0 }

@@ -1,4 +1,4 @@
-//! Accessors by hand, one by one; all of them at once against an oracle are in `oracle`.
+//! Tests each accessor separately. `oracle` compares all of them with a reference implementation.
 
 use core::fmt;
 use std::format;
@@ -15,8 +15,8 @@ mod readable;
 mod text;
 mod value;
 
-/// Returns what a Post returns without an index. Asserts that it is the same with an index, and
-/// with an index of that.
+/// Returns the value of an accessor without an index. Asserts that the value is the same with an
+/// index, and with an index of the indexed Post.
 fn both<T: PartialEq + fmt::Debug>(message: &str, read: impl Fn(Post<'_>) -> T) -> T {
     let post = Post::new(message.as_bytes());
     let plain = read(post);
@@ -94,13 +94,13 @@ fn numeric_id_is_used_only_without_a_string_id() {
     }
 }
 
-/// What relays and older readers make of an id of more than 53 bits: as a double, in every
+/// An id of more than 53 bits that a relay or an older reader rounded to a double, in every
 /// spelling.
 const ROUNDED: [&str; 5] =
     ["1152921504606847000", "1152921504606846976", "1.1529215046068470e+18", "1.152921504606847E18", "null"];
 
 #[test]
-fn a_string_id_wins_over_a_rounded_number_wherever_both_stand() {
+fn a_string_id_wins_over_a_rounded_number_in_any_order() {
     let id = 1_152_921_504_606_846_977;
     let members =
         [r#""created_at":"x""#, r#""text":"a""#, r#""user":{"id":7,"id_str":"7"}"#, r#""lang":"en""#];
@@ -213,7 +213,7 @@ fn reads_every_field_of_a_legacy_post() {
     assert_eq!(both(message, |post| string(post.quoted()?.text())).unwrap(), "the quoted one");
     assert_eq!(both(message, |post| post.retweeted_id()), Some(PostId::new(22)));
     assert_eq!(both(message, |post| string(post.retweeted()?.author()?.screen_name())).unwrap(), "other");
-    // A Post inside has an index too, and its rules are the message's.
+    // A nested Post has an index too, and its rules are those of the message.
     let rules = |post: Post<'_>| {
         let inner = post.quoted().unwrap();
         let index = inner.index();

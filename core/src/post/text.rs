@@ -1,14 +1,14 @@
-//! A string of a JSON text, decoded only when it is read.
+//! A JSON string that is decoded only when it is read.
 //!
-//! Most strings of a Post contain no escape and are borrowed unchanged. In the others the service
-//! writes every non-ASCII character as `\uXXXX`, so a Japanese text consists of escapes only.
-//! Decoding therefore goes char by char and needs no buffer. Between escapes, a whole run is
-//! validated as UTF-8 at once and then iterated as `str`, which is several times faster than
-//! decoding each char separately.
+//! Most strings of a Post contain no escape and are borrowed unchanged. In the other strings, the
+//! service writes every non-ASCII character as `\uXXXX`, so a Japanese text consists only of
+//! escapes. Decoding therefore returns one char at a time and needs no buffer. Each run between
+//! escapes is validated as UTF-8 as a whole and then iterated as `str`. This is several times
+//! faster than decoding each char separately.
 //!
-//! JSON's grammar allows two things that are not text: half a surrogate pair (RFC 8259 section
-//! 8.2), and bytes that are not UTF-8. A stream reader must go on, so both decode to U+FFFD, the
-//! bytes as `String::from_utf8_lossy` does it.
+//! A JSON string may contain two things that are not text: a lone surrogate (RFC 8259 section 8.2),
+//! and bytes that are not UTF-8. A stream reader must continue, so both decode to U+FFFD. Invalid
+//! bytes are replaced as in `String::from_utf8_lossy`.
 
 use core::iter::FusedIterator;
 use core::{fmt, str};
@@ -17,15 +17,15 @@ use memchr::memchr;
 
 use crate::stream::json::Text;
 
-/// A string of a JSON text, without its quotes, not decoded yet.
+/// A JSON string without its quotes, still escaped.
 ///
 /// - Compare it with `==` or [`eq_str`](Self::eq_str).
-/// - Read it with [`as_str`](Self::as_str) if it needs no decoding, else with
+/// - Read it with [`as_str`](Self::as_str) if it needs no decoding, otherwise with
 ///   [`chars`](Self::chars) or [`unescape`](Self::unescape).
 /// - Read a Post's text as readers see it with [`readable`](Self::readable).
 ///
-/// `Display` writes the decoded text, so `to_string()` returns it if there is an allocator. `Debug`
-/// shows only the length: Posts do not belong in logs.
+/// `Display` writes the decoded text, so with an allocator `to_string()` returns it. `Debug` shows
+/// only the length: Posts do not belong in logs.
 ///
 /// ```
 /// use powerstream_core::post::Value;
@@ -67,29 +67,29 @@ impl<'a> JsonStr<'a> {
         self.raw.is_empty()
     }
 
-    /// Returns the text as received. `None` if it contains an escape or is not UTF-8.
+    /// Returns the text as received. Returns `None` if the text contains an escape or is not UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         if self.escaped { None } else { str::from_utf8(self.raw).ok() }
     }
 
-    /// Returns the decoded text. Anything that is not text (see the [module](crate::post)) becomes
-    /// U+FFFD.
+    /// Returns the decoded text. Lone surrogates and invalid UTF-8 (see the [module](crate::post))
+    /// become U+FFFD.
     #[must_use]
     pub fn chars(&self) -> Chars<'a> {
         let (unchecked, rest): (&[u8], &[u8]) = if self.escaped { (&[], self.raw) } else { (self.raw, &[]) };
         Chars { run: "".chars(), unchecked, rest }
     }
 
-    /// Returns the decoded text as UTF-8 bytes: those of [`chars`](Self::chars), one by one.
+    /// Returns the decoded text as UTF-8 bytes, one by one: the bytes of [`chars`](Self::chars).
     #[must_use]
     pub fn bytes_unescaped(&self) -> Bytes<'a> {
         Bytes { chars: self.chars(), char: [0; 4], next: 0, length: 0 }
     }
 
-    /// Returns the decoded text, in `buffer` if it cannot be borrowed unchanged. `None` if it does
-    /// not fit. As many bytes as [`raw`](Self::raw) has are always enough for a text that is UTF-8,
-    /// and three times as many for any text.
+    /// Returns the decoded text. Uses `buffer` if the text cannot be borrowed unchanged. Returns
+    /// `None` if it does not fit. The length of [`raw`](Self::raw) is always sufficient for a text
+    /// that is UTF-8, and three times that length for any text.
     #[must_use]
     pub fn unescape<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str>
     where
@@ -107,8 +107,8 @@ impl<'a> JsonStr<'a> {
         str::from_utf8(buffer.get(..length)?).ok()
     }
 
-    /// Writes the decoded text: the same as [`chars`](Self::chars), but each run between two
-    /// escapes in one piece. That is several times faster if there are few escapes.
+    /// Writes the decoded text, like [`chars`](Self::chars), but each run between two escapes in
+    /// one piece. This is several times faster if there are few escapes.
     ///
     /// # Errors
     ///
@@ -125,30 +125,30 @@ impl<'a> JsonStr<'a> {
             out.write_str(run)?;
             let mut chars = Chars { run: "".chars(), unchecked: &[], rest: escaped.as_bytes() };
             out.write_char(chars.escape())?;
-            // An escape is ASCII, so what follows it is text again.
+            // An escape is ASCII, so the bytes after it start at a character boundary.
             rest = escaped.get(escaped.len() - chars.rest.len()..).unwrap_or_default();
         }
         out.write_str(rest)
     }
 
-    /// Returns true if the decoded text, as [`chars`](Self::chars) gives it, is `other`.
+    /// Returns true if the decoded text, as returned by [`chars`](Self::chars), is `other`.
     #[must_use]
     pub fn eq_str(&self, other: &str) -> bool {
         if self.escaped {
             return self.chars().eq(other.chars());
         }
-        // Without escapes, only bytes that are not UTF-8 decode to something else.
+        // Without escapes, only bytes that are not UTF-8 change when they are decoded.
         self.raw == other.as_bytes()
             || (other.contains(char::REPLACEMENT_CHARACTER) && self.chars().eq(other.chars()))
     }
 
-    /// Returns true if both decode to the same text. The shorter one limits the cost, so that
-    /// one long id in a message is not decoded again for each short one.
+    /// Returns true if both decode to the same text. The shorter text limits the cost, so a long id
+    /// is not decoded completely for each comparison with a short one.
     pub(super) fn same(&self, other: &Self) -> bool {
         if !self.escaped && !other.escaped {
             return self.raw == other.raw;
         }
-        // Six bytes may spell one, and a broken one decodes to three.
+        // An escape of six bytes may decode to one byte, and one invalid byte decodes to three.
         let could_be = |long: &Self, short: &Self| long.raw.len() / 18 <= short.raw.len();
         could_be(self, other) && could_be(other, self) && self.chars().eq(other.chars())
     }
@@ -165,7 +165,7 @@ impl<'a> JsonStr<'a> {
         self.bytes_unescaped().eq(name.iter().copied())
     }
 
-    /// The number that it spells with decimal digits and nothing else.
+    /// Returns the number, if the decoded text consists only of decimal digits.
     pub(super) fn decimal(&self) -> Option<u64> {
         Text { raw: self.raw, escaped: self.escaped }.decimal()
     }
@@ -212,18 +212,18 @@ impl fmt::Debug for JsonStr<'_> {
     }
 }
 
-/// Iterator over the decoded text of a [`JsonStr`], made by [`JsonStr::chars`].
+/// Iterator over the decoded text of a [`JsonStr`], created by [`JsonStr::chars`].
 #[derive(Clone)]
 pub struct Chars<'a> {
     run: str::Chars<'a>,
-    /// Follows `run`, without escapes, not checked for UTF-8.
+    /// The bytes after `run`, without escapes, not validated as UTF-8.
     unchecked: &'a [u8],
-    /// Follows `unchecked`, from a backslash or the start.
+    /// The bytes after `unchecked`. They start with a backslash, or are the whole text.
     rest: &'a [u8],
 }
 
 impl<'a> Chars<'a> {
-    /// Returns the chars of a text that is decoded already.
+    /// Returns the chars of a text that is already decoded.
     pub(super) fn of(text: &'a str) -> Self {
         Self { run: text.chars(), unchecked: &[], rest: &[] }
     }
@@ -246,8 +246,7 @@ impl<'a> Chars<'a> {
         let unit = unit(self.rest);
         self.rest = self.rest.get(6..).unwrap_or_default();
         let decoded = match unit {
-            // The first half of a pair, which the second one must follow at once (RFC 8259 section
-            // 7).
+            // A high surrogate, which the low surrogate must follow directly (RFC 8259 section 7).
             Some(high @ 0xD800..=0xDBFF) => match unit_low(self.rest) {
                 Some(low) => {
                     self.rest = self.rest.get(6..).unwrap_or_default();
@@ -255,14 +254,14 @@ impl<'a> Chars<'a> {
                 }
                 None => None,
             },
-            // The second half alone is not a char, so `from_u32` rejects it.
+            // A lone low surrogate is not a char, so `from_u32` rejects it.
             unit => unit.and_then(char::from_u32),
         };
         decoded.unwrap_or(char::REPLACEMENT_CHARACTER)
     }
 }
 
-/// The code unit of the `\uXXXX` that `bytes` start with.
+/// Returns the code unit of the `\uXXXX` at the start of `bytes`.
 fn unit(bytes: &[u8]) -> Option<u32> {
     let digits: &[u8; 6] = bytes.first_chunk()?;
     let [b'\\', b'u', digits @ ..] = digits else { return None };
@@ -312,7 +311,8 @@ impl fmt::Debug for Chars<'_> {
     }
 }
 
-/// Iterator over the decoded text of a [`JsonStr`] in UTF-8, made by [`JsonStr::bytes_unescaped`].
+/// Iterator over the decoded text of a [`JsonStr`] in UTF-8, created by
+/// [`JsonStr::bytes_unescaped`].
 #[derive(Clone)]
 pub struct Bytes<'a> {
     chars: Chars<'a>,

@@ -1,9 +1,9 @@
-//! A value inside a JSON text that is located but not parsed.
+//! A value inside a JSON text whose position is known, but which is not parsed.
 //!
-//! A string, a number or a word is read completely when it is found, so it is known to be complete
-//! and its text is borrowed at no further cost. Of an object or array only the first byte is read.
-//! The rest is read when a member is requested, and only up to that member. A lookup by a path
-//! therefore costs the bytes before its end. The bytes after it may be anything.
+//! A string, a number or a literal is read completely when it is found. It is therefore known to be
+//! complete, and its text is borrowed at no further cost. Only the first byte of an object or array
+//! is read. The rest is read when a member is requested, and only up to that member. A lookup by a
+//! path therefore costs the bytes before its end. The bytes after it may be anything.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -11,13 +11,14 @@ use core::iter::FusedIterator;
 use super::text::JsonStr;
 use crate::stream::json::{Malformed, Scanner, Text, decimal};
 
-/// A value inside a JSON text, borrowed from it. `Copy`, three words. Its kind is always right.
+/// A value inside a JSON text, borrowed from it. It is `Copy` and has the size of three words. Its
+/// kind is always correct.
 ///
-/// All lookups are total: a value that is absent, of another kind, or preceded by invalid JSON is
+/// Lookups never fail: a value that is absent, of another kind, or preceded by invalid JSON is
 /// `None`. Each lookup is one forward scan from the value's start. To find several members in one
 /// scan use [`fields`](Self::fields).
 ///
-/// Of duplicate keys the first counts. Keys are compared decoded. A scan skips at most
+/// The first of duplicate keys counts. Keys are compared after decoding. A scan skips at most
 /// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) nested objects and arrays, including the outer one.
 /// Deeper values can be reached step by step, but not skipped.
 ///
@@ -45,9 +46,9 @@ enum Repr<'a> {
     Bool(bool),
     Number(&'a [u8]),
     String(JsonStr<'a>),
-    /// From its bracket to the end of the input.
+    /// The input from the opening bracket to the end.
     Array(&'a [u8]),
-    /// From its brace to the end of the input.
+    /// The input from the opening brace to the end.
     Object(&'a [u8]),
 }
 
@@ -70,8 +71,8 @@ pub enum ValueKind {
 }
 
 impl<'a> Value<'a> {
-    /// Returns the value in `bytes`, ignoring white space around it. `None` if there is none. Of an
-    /// object or array only the first byte is read.
+    /// Returns the value in `bytes`, ignoring white space around it. Returns `None` if there is no
+    /// value. Only the first byte of an object or array is read.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
@@ -81,7 +82,7 @@ impl<'a> Value<'a> {
         }
         let value = match byte {
             b'"' => Repr::String(cursor.scanner.string().ok()?.into()),
-            // A number or word that is the whole input may end at its end.
+            // A number or literal may extend to the end of the input only if it is the whole input.
             _ => {
                 let rest = cursor.rest();
                 let start = cursor.scanner.at();
@@ -106,7 +107,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns true if it is `null`.
+    /// Returns true if the value is `null`.
     #[must_use]
     pub const fn is_null(&self) -> bool {
         matches!(self.0, Repr::Null)
@@ -118,7 +119,7 @@ impl<'a> Value<'a> {
         if let Repr::Bool(truth) = self.0 { Some(truth) } else { None }
     }
 
-    /// Returns the string, if it is one. Nothing is decoded.
+    /// Returns the string, still escaped, if the value is a string.
     #[must_use]
     pub const fn as_str(&self) -> Option<JsonStr<'a>> {
         if let Repr::String(text) = self.0 { Some(text) } else { None }
@@ -142,8 +143,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the number, rounded to the nearest `f64`. `None` if it is not a number, or too large
-    /// for an `f64`.
+    /// Returns the number, rounded to the nearest `f64`. Returns `None` if the value is not a
+    /// number, or too large for an `f64`.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         let Repr::Number(number) = self.0 else { return None };
@@ -171,14 +172,15 @@ impl<'a> Value<'a> {
         matches!(self.0, Repr::Array(_)).then_some(self)
     }
 
-    /// Returns the number as received, if it is one, for readers that need more than 64 bits of it.
+    /// Returns the number as received, if the value is a number, for readers that need more than 64
+    /// bits.
     #[must_use]
     pub fn as_number(&self) -> Option<&'a str> {
         if let Repr::Number(number) = self.0 { core::str::from_utf8(number).ok() } else { None }
     }
 
-    /// Returns the bytes of the whole value, which is read completely. `None` if it is an object or
-    /// array that is invalid JSON or nested too deep. Of a string, the bytes between its quotes.
+    /// Reads the whole value and returns its bytes. For a string, returns the bytes between its
+    /// quotes. Returns `None` for an object or array that is invalid JSON or nested too deeply.
     #[must_use]
     pub fn raw(&self) -> Option<&'a [u8]> {
         match self.0 {
@@ -233,8 +235,8 @@ impl<'a> Value<'a> {
         self.fields_until(keys, |_| false)
     }
 
-    /// Returns the same, but ends the scan as soon as `enough` returns true. It is called after
-    /// each member found.
+    /// Returns the same as [`Self::fields`], but ends the scan as soon as `enough` returns true.
+    /// `enough` is called after each member found.
     #[inline]
     pub(super) fn fields_until<const N: usize>(
         &self,
@@ -243,12 +245,12 @@ impl<'a> Value<'a> {
     ) -> [Option<Self>; N] {
         const { assert!(N < 256, "at most 255 keys") };
         let mut found = [None; N];
-        // Malformed input ends the scan, as the object's end does.
+        // Malformed input ends the scan, like the end of the object.
         let _ = self.find_all(KeyTable::new(&keys, &mut [0; N]), &mut found, enough);
         found
     }
 
-    /// Writes the same to `found`, which has one `None` for each key, at most 255.
+    /// Writes the values to `found`, which must have one `None` for each key. At most 255 keys.
     pub(super) fn fill(&self, keys: &[&str], found: &mut [Option<Self>]) {
         let _ = self.find_all(KeyTable::new(keys, &mut [0; 255]), found, |_| false);
     }
@@ -328,20 +330,20 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// Returns the id from the string, else from the number.
+/// Returns the id from the string, or else from the number.
 pub(super) fn either_id(string: Option<Value<'_>>, number: Option<Value<'_>>) -> Option<u64> {
     string.and_then(|id| id.as_id()).or_else(|| number?.as_id())
 }
 
-/// The requested keys, hashed so that a key of the message is found in one or two steps, whatever
-/// their number.
+/// The requested keys, hashed so that a key of the message is found in one or two steps, regardless
+/// of their number.
 ///
 /// A Post has about forty keys. Comparing each with seventeen takes a fifth of the scan.
 struct KeyTable<'k> {
     keys: &'k [&'k str],
-    /// By mark, the first key with that mark, counted from 1.
+    /// For each mark, the first key with that mark, counted from 1.
     heads: [u8; MARKS],
-    /// By key, the next one with the same mark, counted from 1.
+    /// For each key, the next key with the same mark, counted from 1.
     links: &'k [u8],
 }
 
@@ -397,7 +399,7 @@ fn mark(key: &[u8]) -> usize {
     mixed % MARKS
 }
 
-/// Returns the value of a number or word that has been read and starts with `byte`.
+/// Returns the value of a number or literal that has been read and starts with `byte`.
 #[inline]
 fn bare(byte: u8, bytes: &[u8]) -> Repr<'_> {
     match byte {
@@ -467,7 +469,7 @@ struct Walk<'a> {
 #[derive(Clone, Copy, PartialEq)]
 enum Position {
     Before,
-    /// After a value that was read, or before it if it is an object or array.
+    /// The position after the last value, or before it if it is an object or array.
     Inside {
         unread: bool,
     },
@@ -507,7 +509,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Iterator over the elements of an array, made by [`Value::elements`].
+/// Iterator over the elements of an array, created by [`Value::elements`].
 pub struct Elements<'a>(Walk<'a>);
 
 impl<'a> Iterator for Elements<'a> {
@@ -528,7 +530,7 @@ impl fmt::Debug for Elements<'_> {
     }
 }
 
-/// Iterator over the members of an object, made by [`Value::members`].
+/// Iterator over the members of an object, created by [`Value::members`].
 pub struct Members<'a>(Walk<'a>);
 
 impl<'a> Iterator for Members<'a> {

@@ -55,7 +55,7 @@ impl<'a> Post<'a> {
         Self { format, value, root, inner: false, fields: None, root_fields: None }
     }
 
-    /// Returns the Post in `value`, which is beside or inside this one.
+    /// Returns the Post in `value`, which is next to or inside this one.
     fn nested(&self, value: Value<'a>) -> Option<Self> {
         Some(Self { value: Some(value.object()?), inner: true, fields: None, ..*self })
     }
@@ -122,7 +122,7 @@ impl<'a> Post<'a> {
     }
 
     /// Returns an id that legacy Posts contain twice. The number is used only if there is no valid
-    /// string: published samples show it rounded.
+    /// string, because published samples show it rounded.
     fn legacy_id(&self, string: Legacy, number: Legacy) -> Option<u64> {
         let is_id = |found: &[Option<Value<'a>>]| matches!(found, [Some(id), _] if id.as_id().is_some());
         let [string, number] = self.legacy_until([string, number], is_id);

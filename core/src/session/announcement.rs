@@ -1,7 +1,7 @@
 //! Disconnects that the server announces in the stream.
 //!
 //! The announcement determines how to reconnect. It does not guarantee that the server closes the
-//! connection: a Post after it shows that the stream continues, unless a close follows within the
+//! connection. A Post after it shows that the stream continues, unless a close follows within the
 //! grace time.
 
 use core::time::Duration;

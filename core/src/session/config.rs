@@ -17,8 +17,8 @@ use crate::stream::connection::ConnectionConfig;
 pub struct SessionConfig<'a> {
     /// The origin of the stream.
     pub origin: Origin<'a>,
-    /// The `Host` field, if it differs from the origin: behind a local tunnel or proxy that
-    /// forwards requests unchanged, it is the server's name. Default: `None`.
+    /// The `Host` field, if it differs from the origin. With a local tunnel or proxy that forwards
+    /// requests unchanged, set it to the server's name. Default: `None`.
     pub host: Option<&'a str>,
     /// The stream endpoint. Default: Powerstream.
     pub endpoint: Endpoint<'a>,

@@ -1,4 +1,5 @@
-//! Determines up to when everything was received, and since when Posts may be missing.
+//! Determines the time up to which all Posts were received, and the time since which Posts may be
+//! missing.
 //!
 //! All times are the server's, as the creation times of Posts are. Three questions determine a gap:
 //!
@@ -8,17 +9,19 @@
 //!
 //! # Where a gap starts
 //!
-//! A connection delivers in order: everything lost was sent after everything delivered.
+//! A connection delivers in order: every lost message was sent after every delivered message.
 //!
 //! - **A Post** created at `c` proves that no lost Post was created before `c`, less the disorder
-//!   of the stream. When it was read does not matter, nor do buffers, stalls and clocks. So a gap
-//!   starts at the newest delivered Post, less [the margin](Coverage::disorder_margin).
+//!   of the stream. The time of the read does not matter, and neither do buffers, stalls and
+//!   clocks. So a gap starts at the newest delivered Post, less [the
+//!   margin](Coverage::disorder_margin).
 //! - **A keep-alive, or a message without a time of creation,** proves that the path is open, but
 //!   not when it was sent. Here the pace of the reads counts. A read that empties the transport
-//!   brings everything sent before the read before it, unless the path is later than the time
-//!   between the two: a long pause says by how much it may be ([`Lateness`]). Time without Posts
-//!   that is proven in this way moves the start on from the newest Post by as much. On a connection
-//!   without Posts it counts from the server's `Date`.
+//!   returns everything sent before the previous read. The exception is a path that is late by more
+//!   than the time between the two reads. A long pause bounds how late the path may be
+//!   ([`Lateness`]). Time without Posts that is proven in this way moves the start of the gap
+//!   forward from the newest Post by the same length. On a connection without Posts, the start
+//!   moves forward from the server's `Date`.
 //!
 //! ```text
 //!   created        2.0  2.5  3.0  3.5 ..   6.5  7.0        every 500 ms
@@ -33,32 +36,36 @@
 //!   gap             P + (k - P) - margin |-------- .. until the next stream
 //! ```
 //!
-//! One case is not covered: a path that delays messages without a creation time as evenly as a slow
-//! server sends them (three pauses in a row of one length). Both look the same. A Post bounds the
-//! gap whatever the pace was.
+//! One case is not covered: a path may delay messages without a creation time as evenly as a slow
+//! server sends them. This takes three pauses in a row of one length. Both look the same. A Post
+//! bounds the gap regardless of the pace.
 //!
-//! A message that is cut by the last read counts as not received. A read that filled its buffer
-//! left input behind, and does not empty the transport.
+//! A message that is incomplete after the last read counts as not received. A read that filled its
+//! buffer left input unread, and does not empty the transport.
 //!
 //! # Where a gap ends
 //!
 //! The new stream carries everything sent after its head. A lost Post was therefore created before
-//! the head was read: the latest time that the server's clock can have shown then
-//! ([`ServerClock`]). If the first message is a Post that was created later, the gap ends there.
+//! the head was read. The gap ends at the latest time that the server's clock can have shown at
+//! that read ([`ServerClock`]). If the first message is a Post that was created later, the gap ends
+//! at that Post.
 //!
-//! If a stream starts with backfill, the gap stays open, so that the next request asks for it
-//! again, until the stream is healthy and backfill is complete:
+//! If a stream starts with backfill, the gap stays open until the stream is healthy and backfill is
+//! complete. Until then, the next request asks for the gap again. Backfill is complete in one of
+//! these cases:
 //!
-//! - a Post newer than the stream's beginning has arrived, because backfill sends older ones first;
-//! - or two keep-alives in a row, because a server that sends them has nothing else to send;
-//! - or everything that was sent in five minutes has been read.
+//! - A Post newer than the stream's beginning has arrived, because backfill sends older Posts
+//!   first.
+//! - Two keep-alives in a row have arrived, because a server sends them only if it has nothing else
+//!   to send.
+//! - Everything sent in five minutes has been read.
 //!
 //! # Which Posts count
 //!
 //! Posts created more than five minutes before the stream began, or that far ahead of the server's
 //! clock, are not live. They are repeated (backfill, recovery, a replayed file) or have ids without
 //! a time. They prove nothing. Posts that arrive before backfill is complete prove nothing either.
-//! Of an array every Post counts.
+//! Every Post of an array counts.
 
 use core::time::Duration;
 
@@ -69,15 +76,15 @@ use super::wall_clock::WallClock;
 use crate::stream::message::{PostId, classify, elements};
 use crate::time::{Instant, UnixTime};
 
-/// Subtracted from the start of a gap that no Post bounds: how long a message may have traveled
-/// before it was read. It is also the minimum disorder of Posts: ids are ordered by time within a
-/// second (X docs: "X IDs").
+/// The longest assumed travel time of a message before its read. It is subtracted from the start of
+/// a gap that no Post bounds. It is also the minimum disorder of Posts, because ids are ordered by
+/// time only to within a second (X docs: "X IDs").
 const GAP_MARGIN: Duration = Duration::from_secs(1);
 
 /// A Post may be out of order by this multiple of the largest disorder seen.
 const DISORDER_FACTOR: u64 = 2;
 
-/// Posts more out of order than this, in milliseconds, are stragglers: they do not count.
+/// Posts more out of order than this, in milliseconds, are stragglers and do not count.
 const DISORDER_MAX: u64 = 10_000;
 
 /// Added to a stream's beginning for the end of its backfill: the clocks of the service's machines
@@ -88,37 +95,37 @@ const BACKFILL_MARGIN: Duration = Duration::from_secs(1);
 /// stream's beginning by more than this are not live.
 const BACKFILL_TAKES_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// What a session has received over all its connections.
+/// The coverage of a session over all its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Coverage {
     /// When input last arrived.
     read_at: Instant,
-    /// The last read left input behind.
+    /// The last read left input unread.
     has_backlog: bool,
-    /// The last read before that one that emptied the transport.
+    /// The last earlier read that emptied the transport.
     emptied_at: Instant,
-    /// A message ended, or none had begun, since `emptied_at`.
+    /// Since `emptied_at`, a message has ended, or no message had begun.
     at_boundary: bool,
-    /// Everything sent before was delivered, if the path was not late.
+    /// Everything sent before this time was delivered, if the path was not late.
     caught_up_at: Instant,
     lateness: Lateness,
-    /// The last read that brought a keep-alive.
+    /// The last read that contained a keep-alive.
     kept_alive_at: Instant,
     /// When the request was sent.
     requested_at: Instant,
     /// The clock of the stream that is established, or of the last one.
     server: Option<ServerClock>,
-    /// A read, and the earliest time that the server's clock may have shown then.
+    /// A read, and the earliest time that the server's clock may have shown at it.
     server_read: (Instant, UnixTime),
-    /// How far Posts were out of order at most, in milliseconds, up to [`DISORDER_MAX`].
+    /// The largest disorder of Posts seen, in milliseconds, up to [`DISORDER_MAX`].
     disorder: u64,
     /// The newest Post of all streams.
     newest: Option<PostId>,
-    /// The moment from which Posts may be missing, while that is open.
+    /// The time from which Posts may be missing, while a gap is open.
     gap: Option<GapStart>,
     /// The gap that was reported with the stream, until the first Post.
     reported: Option<Gap>,
-    /// The stream that is established.
+    /// The established stream.
     stream: Option<StreamProgress>,
     /// Events that the session has not returned yet.
     notices: Notices,
@@ -127,10 +134,10 @@ pub(super) struct Coverage {
 /// Where a gap starts.
 #[derive(Clone, Copy, Debug)]
 struct GapStart {
-    /// By the local clocks: either may have been wrong, or stood still, in between.
+    /// The start by both local clocks. Either clock may have been wrong, or stopped, in between.
     at: Instant,
     unix: UnixTime,
-    /// In the server's time; `None` if nothing is known of it.
+    /// The start in the server's time; `None` if unknown.
     server: Option<UnixTime>,
     newest: Option<PostId>,
 }
@@ -140,14 +147,14 @@ struct GapStart {
 struct StreamProgress {
     begun_at: Instant,
     is_healthy: bool,
-    /// Backfill is not complete: Posts from before this moment, the stream's beginning, are still
-    /// being sent.
+    /// The stream's beginning, while backfill is not complete: Posts from before this time may
+    /// still arrive.
     backfill_until: Option<UnixTime>,
-    /// Keep-alives since the last message.
+    /// The number of keep-alives since the last message.
     keep_alives: u8,
     /// A message has arrived.
     has_message: bool,
-    /// Posts created before are not live.
+    /// Posts created before this time are not live.
     live_from: UnixTime,
     newest: Option<Newest>,
 }
@@ -160,7 +167,7 @@ struct Newest {
     read_at: Instant,
 }
 
-/// Events of the coverage, in the order in which they are given.
+/// Pending events of the coverage, in order of delivery.
 #[derive(Clone, Copy, Debug)]
 struct Notices {
     /// True if an event is waiting. Checked at each message.
@@ -211,7 +218,7 @@ impl Coverage {
         self.read_at
     }
 
-    /// Returns true if Posts from before the stream's beginning are still being sent.
+    /// Returns true if Posts from before the stream's beginning may still arrive.
     #[inline]
     pub(super) fn is_backfilling(&self) -> bool {
         self.stream.is_some_and(|stream| stream.backfill_until.is_some())
@@ -232,13 +239,14 @@ impl Coverage {
         notice
     }
 
-    /// Returns since when Posts may be missing. `None` before the first stream, and while nothing
-    /// is missing.
+    /// Returns the time since which Posts may be missing. Returns `None` before the first stream,
+    /// and while no gap is open.
     pub(super) fn gap_from(&self, clock: WallClock) -> Option<UnixTime> {
         self.gap.map(|start| start.server.unwrap_or_else(|| start.local(clock)))
     }
 
-    /// Returns how long Posts have been missing, by the clock that says more; `None` if none are.
+    /// Returns how long Posts have been missing, by the clock that shows the longer time; `None` if
+    /// no gap is open.
     pub(super) fn outage(&self, now: Instant, clock: WallClock) -> Option<Duration> {
         let server = self.server.filter(|server| !server.is_local()).map(|server| server.latest_at(now));
         let unix = clock.unix_at(now).max(server.unwrap_or_default());
@@ -252,7 +260,7 @@ impl Coverage {
         server.map_or_else(|| clock.unix_at(now), |server| server.earliest_at(now))
     }
 
-    /// Returns until when every Post that was created has been delivered; `None` before the first
+    /// Returns the time before which every Post created has been delivered; `None` before the first
     /// stream.
     pub(super) fn covered_until(&self, clock: WallClock) -> Option<UnixTime> {
         if self.stream.is_some() && self.gap.is_none() {
@@ -275,7 +283,7 @@ impl Coverage {
         GAP_MARGIN.saturating_add(Duration::from_millis(DISORDER_FACTOR * self.disorder))
     }
 
-    /// Returns where a gap starts if the connection is lost now.
+    /// Returns the start of the gap if the connection were lost now.
     fn gap_start(&self, clock: WallClock) -> GapStart {
         let at = self.caught_up_at;
         let by_posts = self.stream.and_then(|stream| stream.newest).map(|newest| {
@@ -289,21 +297,22 @@ impl Coverage {
         GapStart { at, unix: clock.unix_at(at), server: by_posts.or_else(by_date), newest: self.newest }
     }
 
-    /// Reports that a request was sent: no Post was missed before. The response may be read late,
-    /// and the data after it may be lost.
+    /// Reports that a request was sent. This connection missed no Post before the request. The
+    /// response may be read late, and the data after it may be lost.
     pub(super) fn handle_request(&mut self, now: Instant) {
         let Self { lateness, server, disorder, newest, gap, .. } = *self;
         *self = Self { lateness, server, disorder, newest, gap, ..Self::new(now) };
     }
 
-    /// Reports a read, before its bytes are decoded. `is_between`: no message was cut by the read
-    /// before. A call with the time of the read before means the same read.
+    /// Reports a read, before its bytes are decoded. `is_between` is true if the previous read left
+    /// no message incomplete. A call with the time of the previous read reports the same read
+    /// again.
     #[inline]
     pub(super) fn handle_read(&mut self, now: Instant, is_between: bool) {
         if now <= self.read_at {
             return;
         }
-        // Plain numbers: this is the path of every read.
+        // Plain numbers, because every read executes this.
         let pause = now.as_nanos() - self.read_at.as_nanos();
         let proven =
             if self.lateness.is_usual(pause) { self.read_at } else { self.handle_unusual_read(now, pause) };
@@ -311,7 +320,7 @@ impl Coverage {
             if is_between {
                 self.caught_up_at = self.caught_up_at.max(proven);
             } else if self.at_boundary {
-                // The message that is cut was sent after the read before.
+                // The incomplete message was sent after the previous read.
                 self.caught_up_at = self.caught_up_at.max(self.emptied_at);
             }
             self.emptied_at = proven;
@@ -321,8 +330,8 @@ impl Coverage {
         self.read_at = now;
     }
 
-    /// Returns the moment before which everything sent was read by now: the read before, unless
-    /// this one may be later than the time between the two.
+    /// Returns the time before which everything sent has been read. This is the previous read,
+    /// unless this read may be late by more than the time between the two.
     #[cold]
     fn handle_unusual_read(&mut self, now: Instant, pause: u64) -> Instant {
         let (behind, late) = self.lateness.handle_unusual_read(pause);
@@ -332,7 +341,7 @@ impl Coverage {
         if behind <= pause { self.read_at } else { earlier(now, behind) }
     }
 
-    /// Reports that the last read left input behind.
+    /// Reports that the last read left input unread.
     pub(super) fn handle_backlog(&mut self) {
         self.has_backlog = true;
     }
@@ -373,8 +382,8 @@ impl Coverage {
         self.server_read = (now, server.earliest_at(now));
         self.reported = gap;
         if !has_backfill {
-            // Nothing in this gap will arrive. With backfill, the stream may be cut before it is
-            // complete, so the gap stays open.
+            // Without backfill, no Post of this gap will arrive. With backfill, the stream may end
+            // before backfill is complete, so the gap stays open.
             self.gap = None;
         }
         gap
@@ -394,7 +403,7 @@ impl Coverage {
         }
     }
 
-    /// Reports an array of messages: each counts, as far as the array is one.
+    /// Reports an array of messages. Each element before the first error counts.
     #[cold]
     pub(super) fn handle_array(&mut self, bytes: &[u8]) {
         for element in elements(bytes).map_while(Result::ok) {
@@ -447,8 +456,9 @@ impl Coverage {
         }
         if let Some(mut gap) = self.reported.take() {
             if !stream.has_message {
-                // The stream is live from this Post on at the latest. One created later may have
-                // been sent before it; the server's `Date` says more.
+                // The stream is live from this Post on at the latest. A Post created later may have
+                // been sent before it. The server's `Date` excludes that; without it, the margin
+                // does.
                 let margin = if server.has_date() { Duration::ZERO } else { margin };
                 gap.to = gap.to.max(created.saturating_add(margin));
             }
@@ -484,7 +494,7 @@ impl Coverage {
         self.at_boundary = true;
     }
 
-    /// Reports that content arrived, of a complete message or not.
+    /// Reports that content arrived, whether or not it completed a message.
     pub(super) fn handle_content(&mut self) {
         let Some(stream) = &self.stream else { return };
         if self.caught_up_at.saturating_since(stream.begun_at) >= BACKFILL_TAKES_MAX {
@@ -500,7 +510,7 @@ impl Coverage {
         }
     }
 
-    /// Reports that the connection is over. If a stream was established, a gap starts.
+    /// Reports the end of the connection. If a stream was established, a gap starts.
     pub(super) fn handle_closed(&mut self, clock: WallClock) {
         if self.stream.is_some() && self.gap.is_none() {
             self.gap = Some(self.gap_start(clock));
@@ -515,8 +525,8 @@ impl Coverage {
         }
     }
 
-    /// Closes the gap before the stream. What is still being sent again would be missing if the
-    /// stream were cut now.
+    /// Closes the gap before the stream. Posts of an incomplete backfill would be missing if the
+    /// stream ended now.
     fn close_gap(&mut self) {
         if self.stream.is_some_and(|stream| stream.is_healthy && stream.backfill_until.is_none()) {
             self.gap = None;
@@ -524,12 +534,12 @@ impl Coverage {
     }
 }
 
-/// Returns the moment this many nanoseconds before.
+/// Returns the instant this many nanoseconds earlier.
 const fn earlier(at: Instant, nanos: u64) -> Instant {
     Instant::from_nanos(at.as_nanos().saturating_sub(nanos))
 }
 
-/// Returns how far Posts are out of order if `created` arrived after `newest`, ignoring stragglers.
+/// Returns the disorder of Posts if `created` arrived after `newest`, ignoring stragglers.
 #[inline]
 fn worse(disorder: u64, newest: UnixTime, created: UnixTime) -> u64 {
     let behind = newest.as_millis() - created.as_millis();
@@ -548,681 +558,12 @@ impl Notices {
 }
 
 impl GapStart {
-    /// Returns the start by the local clocks: the earlier of what the wall clock read then and what
-    /// it says of then now.
+    /// Returns the start by the local clocks: the earlier of the wall-clock time recorded then, and
+    /// the same instant converted with the current wall clock.
     fn local(self, clock: WallClock) -> UnixTime {
         self.unix.min(clock.unix_at(self.at)).saturating_sub(GAP_MARGIN)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::format;
-    use std::vec::Vec;
-
-    use super::*;
-    use crate::session::LateKind;
-
-    /// The wall clock at the monotonic clock's zero.
-    const START: u64 = 1_700_000_000;
-
-    const fn at(seconds: u64) -> Instant {
-        Instant::from_nanos(seconds * 1_000_000_000)
-    }
-
-    const fn unix(seconds: u64) -> UnixTime {
-        UnixTime::from_seconds(START + seconds)
-    }
-
-    const fn clock() -> WallClock {
-        WallClock::new(at(0), unix(0))
-    }
-
-    /// The id of a Post created at that time.
-    const fn post(time: UnixTime) -> Option<PostId> {
-        Some(PostId::new((time.as_millis() - 1_288_834_974_657) << 22))
-    }
-
-    /// A stream whose head came with the read at `seconds`, after a request at that time. What
-    /// follows comes every 10 s.
-    fn begin(coverage: &mut Coverage, seconds: u64, has_backfill: bool) -> Option<Gap> {
-        coverage.handle_request(at(seconds));
-        coverage.handle_read(at(seconds), true);
-        let gap = coverage.handle_stream_begun(at(seconds), clock(), None, has_backfill);
-        coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
-        gap
-    }
-
-    fn streaming() -> Coverage {
-        let mut coverage = Coverage::new(at(0));
-        assert_eq!(begin(&mut coverage, 0, false), None);
-        coverage
-    }
-
-    /// A read of whole messages.
-    fn read(coverage: &mut Coverage, seconds: u64) {
-        coverage.handle_read(at(seconds), true);
-        coverage.handle_message(None);
-    }
-
-    fn gap_after_close(coverage: &mut Coverage) -> Option<UnixTime> {
-        coverage.handle_closed(clock());
-        coverage.gap_from(clock())
-    }
-
-    /// A stream with backfill at 100 s, after a gap that starts at 9 s.
-    fn backfilling() -> Coverage {
-        let mut coverage = streaming();
-        read(&mut coverage, 10);
-        read(&mut coverage, 20);
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
-        assert!(begin(&mut coverage, 100, true).is_some());
-        assert!(coverage.is_backfilling());
-        coverage
-    }
-
-    #[test]
-    fn a_gap_starts_one_second_before_the_read_before_the_last() {
-        let mut coverage = streaming();
-        for seconds in [10, 20, 30] {
-            read(&mut coverage, seconds);
-        }
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(19)));
-    }
-
-    #[test]
-    fn a_gap_starts_one_read_earlier_if_a_message_was_cut() {
-        let mut coverage = streaming();
-        read(&mut coverage, 10);
-        read(&mut coverage, 20);
-        // The read at 20 ended within a message.
-        coverage.handle_read(at(30), false);
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
-    }
-
-    #[test]
-    fn a_gap_starts_before_a_message_that_takes_many_reads() {
-        let mut coverage = streaming();
-        for seconds in [10, 20] {
-            read(&mut coverage, seconds);
-        }
-        for seconds in [30, 40, 50] {
-            coverage.handle_read(at(seconds), false);
-        }
-        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-        // It ends in the read at 50, where another one begins.
-        coverage.handle_message(None);
-        coverage.handle_read(at(60), false);
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(39)));
-    }
-
-    #[test]
-    fn a_message_that_began_after_an_emptying_read_moves_the_start_there() {
-        let mut coverage = streaming();
-        coverage.handle_read(at(10), true);
-        // The message that the read at 10 cut ends here, and more input stays behind.
-        coverage.handle_read(at(20), false);
-        coverage.handle_message(None);
-        coverage.handle_backlog();
-        // Brings the beginning of a message, nothing else.
-        coverage.handle_read(at(30), true);
-        coverage.handle_read(at(40), false);
-        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-    }
-
-    #[test]
-    fn every_kind_of_message_ends_one() {
-        let ends: [fn(&mut Coverage); 3] =
-            [|c| c.handle_message(None), Coverage::handle_keep_alive, Coverage::handle_skipped];
-        for end in ends {
-            let mut coverage = streaming();
-            coverage.handle_read(at(10), true);
-            coverage.handle_read(at(20), false);
-            coverage.handle_read(at(30), false);
-            assert_eq!(coverage.covered_until(clock()), Some(unix(0).saturating_sub(GAP_MARGIN)));
-            end(&mut coverage);
-            coverage.handle_read(at(40), false);
-            assert_eq!(coverage.covered_until(clock()), Some(unix(19)));
-        }
-    }
-
-    #[test]
-    fn a_read_that_left_input_behind_proves_nothing() {
-        let mut coverage = streaming();
-        for seconds in [10, 20] {
-            read(&mut coverage, seconds);
-        }
-        coverage.handle_backlog();
-        read(&mut coverage, 30);
-        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-        read(&mut coverage, 40);
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(29)));
-    }
-
-    #[test]
-    fn calls_with_the_time_of_the_last_read_are_the_same_read() {
-        let mut coverage = streaming();
-        for seconds in [10, 20, 20, 15] {
-            read(&mut coverage, seconds);
-        }
-        assert_eq!(coverage.read_at(), at(20));
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
-    }
-
-    #[test]
-    fn nothing_is_missing_before_the_first_stream() {
-        let mut coverage = Coverage::new(at(0));
-        coverage.handle_request(at(5));
-        coverage.handle_read(at(6), true);
-        assert_eq!(coverage.covered_until(clock()), None);
-        assert_eq!(gap_after_close(&mut coverage), None);
-        assert_eq!(begin(&mut coverage, 10, false), None);
-    }
-
-    #[test]
-    fn a_gap_outlasts_attempts_without_a_stream_and_ends_with_the_next_stream() {
-        let mut coverage = streaming();
-        read(&mut coverage, 10);
-        read(&mut coverage, 20);
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
-        coverage.handle_request(at(30));
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
-        assert_eq!(coverage.outage(at(40), clock()), Some(Duration::from_secs(31)));
-        let gap = begin(&mut coverage, 50, false).unwrap();
-        assert_eq!((gap.from, gap.to), (unix(9), unix(50).rounded_up()));
-        assert_eq!(coverage.outage(at(60), clock()), None);
-        assert_eq!(coverage.covered_until(clock()), Some(unix(49)));
-    }
-
-    #[test]
-    fn a_gap_starts_at_the_earlier_of_two_wall_clocks() {
-        let mut coverage = streaming();
-        read(&mut coverage, 10);
-        read(&mut coverage, 20);
-        coverage.handle_closed(clock());
-        assert_eq!(coverage.gap_from(WallClock::new(at(0), unix(500))), Some(unix(9)));
-        let back = WallClock::new(at(0), UnixTime::from_seconds(START - 500));
-        assert_eq!(coverage.gap_from(back), Some(UnixTime::from_seconds(START - 491)));
-        // So far back that the stream would begin before the gap: the gap is never negative.
-        let gap = coverage.handle_stream_begun(at(0), back, None, false).unwrap();
-        assert!(gap.from <= gap.to && gap.local_from <= gap.local_to);
-    }
-
-    #[test]
-    fn two_keep_alives_in_a_row_complete_backfill() {
-        let mut coverage = backfilling();
-        coverage.handle_healthy();
-        coverage.handle_keep_alive();
-        coverage.handle_message(None);
-        coverage.handle_keep_alive();
-        assert!(coverage.is_backfilling());
-        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-        coverage.handle_keep_alive();
-        assert!(!coverage.is_backfilling());
-        assert_eq!(coverage.covered_until(clock()), Some(unix(99)));
-    }
-
-    #[test]
-    fn a_post_newer_than_the_stream_completes_backfill() {
-        let mut coverage = backfilling();
-        coverage.handle_healthy();
-        coverage.handle_message(Some(PostId::new(20)));
-        coverage.handle_message(post(unix(101)));
-        assert!(coverage.is_backfilling());
-        coverage.handle_message(post(unix(102)));
-        assert!(!coverage.is_backfilling());
-        // That Post is the newest one.
-        assert_eq!(coverage.covered_until(clock()), Some(unix(101)));
-    }
-
-    #[test]
-    fn a_post_completes_backfill_by_the_servers_date_whatever_the_local_clock_says() {
-        for ahead in CLOCKS {
-            let mut coverage = begun_with(ahead);
-            coverage.handle_closed(clock_off(ahead));
-            coverage.handle_request(at_ms(100_000));
-            coverage.handle_stream_begun(at_ms(100_400), clock_off(ahead), Some(unix(160)), true);
-            // `Date` and its second, the request's time, and a second.
-            coverage.handle_message(Some(id_at(162_399)));
-            assert!(coverage.is_backfilling());
-            coverage.handle_message(Some(id_at(162_400)));
-            assert!(!coverage.is_backfilling());
-        }
-    }
-
-    #[test]
-    fn five_minutes_that_were_read_complete_backfill() {
-        let mut coverage = backfilling();
-        coverage.handle_healthy();
-        for seconds in (110..400).step_by(10) {
-            read(&mut coverage, seconds);
-        }
-        // Read at 400 s, but certain only up to the read before.
-        for (seconds, is_backfilling) in [(399, true), (400, true), (401, false)] {
-            read(&mut coverage, seconds);
-            coverage.handle_content();
-            assert_eq!(coverage.is_backfilling(), is_backfilling, "{seconds} s");
-        }
-    }
-
-    #[test]
-    fn a_gap_stays_open_until_the_stream_is_healthy_as_well() {
-        let mut coverage = backfilling();
-        coverage.handle_keep_alive();
-        coverage.handle_keep_alive();
-        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-        coverage.handle_healthy();
-        assert_eq!(coverage.covered_until(clock()), Some(unix(99)));
-    }
-
-    #[test]
-    fn a_stream_that_is_cut_during_backfill_leaves_the_first_gap_open() {
-        for is_healthy in [false, true] {
-            let mut coverage = backfilling();
-            if is_healthy {
-                coverage.handle_healthy();
-            }
-            read(&mut coverage, 130);
-            read(&mut coverage, 140);
-            assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
-            let gap = begin(&mut coverage, 200, false).unwrap();
-            assert_eq!(gap.from, unix(9));
-        }
-    }
-
-    const fn at_ms(millis: u64) -> Instant {
-        Instant::from_nanos(millis * 1_000_000)
-    }
-
-    const fn unix_ms(millis: u64) -> UnixTime {
-        UnixTime::from_millis(START * 1_000 + millis)
-    }
-
-    fn id_at(millis: u64) -> PostId {
-        post(unix_ms(millis)).unwrap()
-    }
-
-    /// A local clock that reads `ahead` milliseconds more than the server's.
-    fn clock_off(ahead: i64) -> WallClock {
-        WallClock::new(at(0), UnixTime::from_millis((START * 1_000).saturating_add_signed(ahead)))
-    }
-
-    /// A read with Posts created at these times, in milliseconds.
-    fn read_posts(coverage: &mut Coverage, millis: u64, posts: &[u64]) {
-        coverage.handle_read(at_ms(millis), true);
-        for created in posts {
-            coverage.handle_message(Some(id_at(*created)));
-        }
-    }
-
-    fn read_keep_alive(coverage: &mut Coverage, millis: u64) {
-        coverage.handle_read(at_ms(millis), true);
-        coverage.handle_keep_alive();
-    }
-
-    /// A stream whose head says that it is 0 s, read by a local clock that is so much ahead.
-    fn begun_with(ahead: i64) -> Coverage {
-        let mut coverage = Coverage::new(at(0));
-        coverage.handle_request(at(0));
-        coverage.handle_stream_begun(at(0), clock_off(ahead), Some(unix(0)), false);
-        coverage
-    }
-
-    /// The start of the gap if the connection is lost now, in milliseconds.
-    fn start(coverage: &Coverage, ahead: i64) -> i64 {
-        let from = coverage.covered_until(clock_off(ahead)).unwrap();
-        let mut closed = coverage.clone();
-        closed.handle_closed(clock_off(ahead));
-        assert_eq!(closed.gap_from(clock_off(ahead)), Some(from));
-        from.as_millis() as i64 - (START * 1_000) as i64
-    }
-
-    /// The local clocks with which every case must come out the same, in milliseconds.
-    const CLOCKS: [i64; 4] = [0, 3_000, -3_000, 3_600_000];
-
-    #[test]
-    fn a_path_that_stalls_and_then_resets_moves_no_gap() {
-        for ahead in CLOCKS {
-            let mut coverage = begun_with(ahead);
-            for created in [500, 1_000, 1_500] {
-                read_posts(&mut coverage, created + 1, &[created]);
-            }
-            read_posts(&mut coverage, 7_000, &[2_000]);
-            read_posts(&mut coverage, 7_005, &[2_500]);
-            assert_eq!(start(&coverage, ahead), 1_500);
-        }
-    }
-
-    #[test]
-    fn stopped_process_reads_old_input_in_any_number_of_reads() {
-        let backlog: Vec<u64> = (10_000..14_000).step_by(100).collect();
-        for ahead in CLOCKS {
-            for size in [1, 7, 40] {
-                let mut coverage = begun_with(ahead);
-                for created in (100..10_000).step_by(100) {
-                    read_posts(&mut coverage, created, &[created]);
-                }
-                for (reads, posts) in backlog.chunks(size).enumerate() {
-                    read_posts(&mut coverage, 45_000 + reads as u64, posts);
-                    coverage.handle_backlog();
-                }
-                assert_eq!(start(&coverage, ahead), 12_900);
-                let pause = Duration::from_millis(35_100);
-                let late = Late { kind: LateKind::Read, by: pause };
-                assert_eq!(coverage.take_notice(), Some(Notice::Late(late)));
-                assert_eq!(coverage.take_notice(), None);
-            }
-        }
-    }
-
-    #[test]
-    fn a_constant_lag_of_path_or_datacenter_is_in_the_posts() {
-        for (ahead, lag) in CLOCKS.into_iter().flat_map(|ahead| [200, 3_000, 60_000].map(|lag| (ahead, lag)))
-        {
-            let mut coverage = begun_with(ahead);
-            for created in (0..20_000).step_by(500) {
-                read_posts(&mut coverage, created + lag, &[created]);
-            }
-            assert_eq!(start(&coverage, ahead), 18_500);
-            assert!(!matches!(
-                coverage.take_notice(),
-                Some(Notice::Late(Late { kind: LateKind::Posts, .. }))
-            ));
-        }
-    }
-
-    #[test]
-    fn keep_alives_at_the_usual_pace_move_the_gap_on_from_the_newest_post() {
-        for ahead in CLOCKS {
-            let mut coverage = begun_with(ahead);
-            // The Post lags by 3 s: so does whatever comes without a time of creation.
-            read_posts(&mut coverage, 5_000, &[2_000]);
-            coverage.lateness = Lateness::of_pace(Duration::from_secs(5));
-            // The third long pause in a row is the new pace.
-            for (millis, from) in [(25_000, 1_000), (45_000, 11_000), (65_000, 41_000), (85_000, 61_000)] {
-                read_keep_alive(&mut coverage, millis);
-                assert_eq!(start(&coverage, ahead), from);
-            }
-            // The next Post says that the path was late, whatever the keep-alives did.
-            read_posts(&mut coverage, 90_000, &[30_000]);
-            assert_eq!(start(&coverage, ahead), 29_000);
-        }
-    }
-
-    #[test]
-    fn keep_alives_after_a_stall_prove_nothing_until_they_arrive_at_the_usual_pace() {
-        for has_post in [false, true] {
-            let mut coverage = begun_with(0);
-            coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
-            let mut from = |millis, wanted: i64| {
-                read_keep_alive(&mut coverage, millis);
-                assert_eq!(start(&coverage, 0), wanted, "{millis}");
-            };
-            from(10_000, -1_000);
-            from(20_000, 9_000);
-            // Of 30 and 40 s, late, and of 50 s.
-            from(49_000, 19_000);
-            from(49_001, 39_000);
-            from(50_000, 48_001);
-            from(60_000, 49_000);
-            if has_post {
-                read_posts(&mut coverage, 61_000, &[60_900]);
-                read_keep_alive(&mut coverage, 71_000);
-                // A Post, and the keep-alive behind it, that the path held back.
-                read_posts(&mut coverage, 99_000, &[72_000]);
-                read_keep_alive(&mut coverage, 99_001);
-                assert_eq!(start(&coverage, 0), 71_000);
-            }
-        }
-    }
-
-    #[test]
-    fn message_cut_after_a_stall_proves_nothing_new() {
-        let mut coverage = begun_with(0);
-        coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
-        for millis in [10_000, 20_000, 49_000, 49_001] {
-            read_keep_alive(&mut coverage, millis);
-        }
-        assert_eq!(start(&coverage, 0), 39_000);
-        // Emptied by the read at 49.001 s, which was late by 9.001 s.
-        coverage.handle_read(at_ms(49_500), false);
-        assert_eq!(start(&coverage, 0), 39_000);
-    }
-
-    #[test]
-    fn two_keep_alives_in_a_read_make_up_for_twice_the_pace() {
-        for (keep_alives, from) in [(1, 39_000), (2, 48_000)] {
-            let mut coverage = begun_with(0);
-            coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
-            for millis in [10_000, 20_000, 49_000] {
-                read_keep_alive(&mut coverage, millis);
-            }
-            for _ in 1..keep_alives {
-                coverage.handle_keep_alive();
-            }
-            read_keep_alive(&mut coverage, 49_001);
-            assert_eq!(start(&coverage, 0), from, "{keep_alives}");
-        }
-    }
-
-    #[test]
-    fn a_stall_at_the_start_of_a_stream_proves_nothing() {
-        for (head, reads) in [(0, &[7_000, 7_005, 7_010][..]), (6_000, &[7_900, 7_905]), (5, &[2_000, 2_001])]
-        {
-            let mut coverage = Coverage::new(at(0));
-            coverage.handle_request(at(0));
-            coverage.handle_read(at_ms(head), true);
-            coverage.handle_stream_begun(at_ms(head), clock(), Some(unix(0)), false);
-            for millis in reads {
-                // Messages without a time of creation, sent just behind the head.
-                coverage.handle_read(at_ms(*millis), true);
-                coverage.handle_message(None);
-                assert!(start(&coverage, 0) <= 0, "head at {head}, {millis}: {}", start(&coverage, 0));
-            }
-        }
-    }
-
-    #[test]
-    fn a_head_that_is_late_is_not_reported() {
-        let mut coverage = streaming();
-        coverage.handle_closed(clock());
-        coverage.handle_request(at(40));
-        coverage.handle_read(at(70), true);
-        assert!(!coverage.has_notice());
-    }
-
-    #[test]
-    fn a_stream_takes_over_the_usual_lag_of_the_one_before_but_not_its_pace() {
-        let mut coverage = begun_with(0);
-        for created in (10_000..40_000).step_by(10_000) {
-            read_posts(&mut coverage, created + 200, &[created]);
-        }
-        coverage.handle_closed(clock());
-        coverage.handle_request(at(40));
-        coverage.handle_read(at_ms(40_100), true);
-        coverage.handle_stream_begun(at_ms(40_100), clock(), Some(unix(40)), false);
-        for millis in [47_000, 47_005] {
-            coverage.handle_read(at_ms(millis), true);
-            coverage.handle_message(None);
-        }
-        assert!(start(&coverage, 0) <= 40_000, "{}", start(&coverage, 0));
-        read_posts(&mut coverage, 48_000, &[42_000]);
-        assert!(matches!(coverage.take_notice(), Some(Notice::Late(Late { kind: LateKind::Posts, .. }))));
-    }
-
-    #[test]
-    fn three_pauses_alike_are_the_pace_of_a_new_stream_without_posts() {
-        let mut coverage = begun_with(0);
-        for (millis, from) in [(20_000, -1_000), (40_000, -1_000), (60_000, 39_000), (80_000, 59_000)] {
-            read_keep_alive(&mut coverage, millis);
-            assert_eq!(start(&coverage, 0), from, "{millis}");
-        }
-    }
-
-    #[test]
-    fn every_post_of_an_array_counts() {
-        let array = |posts: &[u64]| {
-            let posts = posts.iter().map(|at| format!(r#"{{"id":{},"text":""}}"#, id_at(*at).as_u64()));
-            format!("[{}]", posts.collect::<Vec<_>>().join(","))
-        };
-        let mut coverage = begun_with(0);
-        coverage.handle_read(at_ms(10_000), true);
-        coverage.handle_array(array(&[9_000, 9_900, 9_500]).as_bytes());
-        assert_eq!((start(&coverage, 0), coverage.newest), (9_900 - 1_000 - 2 * 400, Some(id_at(9_900))));
-        // One that breaks off counts as far as it goes, and an empty one is a message.
-        coverage.handle_array(&array(&[9_950, 9_960]).as_bytes()[..50]);
-        assert_eq!(coverage.newest, Some(id_at(9_950)));
-        coverage.handle_read(at_ms(10_100), false);
-        coverage.handle_array(b"[]");
-        assert!(coverage.at_boundary);
-        // The first Post of the first message says when the stream is live.
-        let (mut coverage, gap) = gap_at_20(0, Some(unix(20)));
-        coverage.handle_array(array(&[23_000, 24_000]).as_bytes());
-        let resumed = Gap { to: unix_ms(23_000), first_after: Some(id_at(23_000)), ..gap };
-        assert_eq!(coverage.take_notice(), Some(Notice::Resumed(resumed)));
-    }
-
-    #[test]
-    fn posts_out_of_order_widen_the_margin_and_stragglers_do_not() {
-        let mut coverage = begun_with(0);
-        read_posts(&mut coverage, 10_000, &[9_900, 9_800, 9_950]);
-        assert_eq!(start(&coverage, 0), 9_950 - 1_000 - 2 * 100);
-        read_posts(&mut coverage, 11_000, &[10_950, 6_950]);
-        assert_eq!(start(&coverage, 0), 10_950 - 1_000 - 2 * 4_000);
-        read_posts(&mut coverage, 22_000, &[21_950, 11_949]);
-        assert_eq!(start(&coverage, 0), 21_950 - 1_000 - 2 * 4_000);
-        // What the stream is like is known to the next one, and which Post was the newest.
-        coverage.handle_closed(clock());
-        coverage.handle_request(at(30));
-        assert_eq!(coverage.newest, Some(id_at(21_950)));
-        coverage.handle_stream_begun(at(30), clock(), Some(unix(30)), false);
-        read_posts(&mut coverage, 31_000, &[30_900]);
-        assert_eq!(start(&coverage, 0), 30_900 - 1_000 - 2 * 4_000);
-    }
-
-    #[test]
-    fn posts_that_are_not_live_prove_nothing() {
-        let mut coverage = begun_with(0);
-        read_keep_alive(&mut coverage, 20_000);
-        let five_minutes = 5 * 60_000;
-        let old = PostId::new(id_at(0).as_u64() - ((five_minutes + 1) << 22));
-        let ahead = id_at(20_000 + five_minutes + 2);
-        for id in [PostId::new(20), old, ahead] {
-            coverage.handle_message(Some(id));
-            assert_eq!((start(&coverage, 0), coverage.newest), (-1_000, None));
-        }
-        let oldest = PostId::new(id_at(0).as_u64() - (five_minutes << 22));
-        coverage.handle_message(Some(oldest));
-        assert_eq!(coverage.newest, Some(oldest));
-    }
-
-    #[test]
-    fn a_server_clock_that_is_behind_is_corrected_by_each_post_ahead_of_it() {
-        let mut coverage = begun_with(0);
-        let mut read = |millis, posts: &[u64], earliest| {
-            read_posts(&mut coverage, millis, posts);
-            assert_eq!(coverage.server.unwrap().earliest_at(at_ms(millis)), unix_ms(earliest));
-        };
-        read(20_000, &[23_000, 22_900, 22_950], 23_000);
-        read(20_500, &[23_100], 23_500);
-        read(21_000, &[24_800], 24_800);
-        assert_eq!(coverage.newest, Some(id_at(24_800)));
-        // The newest one is followed by silence since the last one that was read.
-        let read_at = coverage.stream.unwrap().newest.unwrap().read_at;
-        assert_eq!(read_at, at_ms(21_000));
-    }
-
-    /// The gap that a stream begins with at 20 s, after Posts up to 10 s.
-    fn gap_at_20(ahead: i64, date: Option<UnixTime>) -> (Coverage, Gap) {
-        let mut coverage = begun_with(ahead);
-        read_posts(&mut coverage, 9_700, &[9_500]);
-        read_posts(&mut coverage, 10_100, &[10_000]);
-        coverage.handle_closed(clock_off(ahead));
-        coverage.handle_request(at_ms(19_800));
-        coverage.handle_read(at(20), true);
-        let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), date, false).unwrap();
-        (coverage, gap)
-    }
-
-    #[test]
-    fn a_gap_has_its_bounds_in_the_servers_time_and_by_the_local_clock() {
-        for ahead in CLOCKS {
-            let (_, gap) = gap_at_20(ahead, Some(unix(20)));
-            // `Date` was 20 s: 20.999 s at most, and the request took 200 ms.
-            assert_eq!((gap.from, gap.to), (unix(9), unix_ms(21_200)));
-            assert_eq!((gap.newest_before, gap.first_after), (Some(id_at(10_000)), None));
-            let local = |millis: u64| clock_off(ahead).unix_at(at_ms(millis));
-            assert_eq!((gap.local_from, gap.local_to), (local(8_700), local(20_002)));
-        }
-    }
-
-    #[test]
-    fn outage_length_is_the_larger_of_both_clocks() {
-        // `Date` says 21 s at most, and the gap starts at 9 s.
-        for (ahead, seconds) in [(0, 12), (-3_600_000, 12), (3_000, 14), (3_600_000, 3_611)] {
-            let mut coverage = begun_with(ahead);
-            read_posts(&mut coverage, 10_100, &[10_000]);
-            coverage.handle_closed(clock_off(ahead));
-            assert_eq!(coverage.outage(at(20), clock_off(ahead)), Some(Duration::from_secs(seconds)));
-        }
-    }
-
-    #[test]
-    fn without_a_date_posts_correct_a_local_clock_that_is_behind() {
-        let to = |ahead| {
-            let mut coverage = Coverage::new(at(0));
-            coverage.handle_stream_begun(at(0), clock_off(ahead), None, false);
-            read_posts(&mut coverage, 10_100, &[10_000]);
-            coverage.handle_closed(clock_off(ahead));
-            coverage.handle_request(at(19));
-            coverage.handle_read(at(20), true);
-            let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), None, false).unwrap();
-            // A first Post that is later says more, with the margin.
-            coverage.handle_message(Some(id_at(30_000)));
-            let Some(Notice::Resumed(resumed)) = coverage.take_notice() else { panic!("{coverage:?}") };
-            assert_eq!(resumed.to, unix_ms(31_000));
-            gap.to
-        };
-        assert_eq!([to(0), to(3_000)], [unix_ms(20_002), unix_ms(23_002)]);
-        // Behind by 3 s: a Post that was read 100 ms late says 2.9 s, and a second is added.
-        assert_eq!(to(-3_000), unix_ms(20_902));
-    }
-
-    #[test]
-    fn the_first_live_post_repeats_the_gap_with_its_id_and_may_move_its_end() {
-        for (posts, is_first, to) in
-            [(&[20_300][..], true, 21_200), (&[23_000, 24_000], true, 23_000), (&[23_000], false, 21_200)]
-        {
-            let (mut coverage, gap) = gap_at_20(0, Some(unix(20)));
-            if !is_first {
-                coverage.handle_message(None);
-            }
-            read_posts(&mut coverage, 24_100, posts);
-            let (to, first_after) = (unix_ms(to), Some(id_at(posts[0])));
-            assert_eq!(coverage.take_notice(), Some(Notice::Resumed(Gap { to, first_after, ..gap })));
-            assert!(!coverage.has_notice() && coverage.take_notice().is_none());
-        }
-    }
-
-    #[test]
-    fn gap_with_backfill_resumes_with_the_first_post_after_it() {
-        let mut coverage = backfilling();
-        read_posts(&mut coverage, 100_500, &[9_500, 50_000, 99_900]);
-        assert_eq!((coverage.take_notice(), coverage.newest), (None, None));
-        read_posts(&mut coverage, 101_500, &[101_400]);
-        let Some(Notice::Resumed(gap)) = coverage.take_notice() else { panic!("{coverage:?}") };
-        assert_eq!((gap.from, gap.first_after), (unix(9), Some(id_at(101_400))));
-    }
-
-    #[test]
-    fn a_post_much_later_than_usual_is_reported_once() {
-        let mut coverage = begun_with(-3_000);
-        for created in (500..20_000).step_by(500) {
-            read_posts(&mut coverage, created + 200, &[created]);
-        }
-        read_posts(&mut coverage, 27_000, &[20_000]);
-        assert!(matches!(coverage.take_notice(), Some(Notice::Late(Late { kind: LateKind::Posts, .. }))));
-        read_posts(&mut coverage, 27_001, &[20_500, 21_000]);
-        assert!(!coverage.has_notice());
-    }
-}
+mod tests;

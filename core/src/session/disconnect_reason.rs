@@ -1,4 +1,4 @@
-//! Why a connection ended, or was not made.
+//! The reasons why a connection ended, or could not be established.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use crate::liveness::TimeoutKind;
 use crate::stream::connection::{Closed, ConnectionError, ConnectionErrorKind};
 use crate::transport_error::TransportError;
 
-/// Why a connection ended, or was not made.
+/// The reason why a connection ended, or could not be established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DisconnectReason {
@@ -17,7 +17,7 @@ pub enum DisconnectReason {
     Timeout(TimeoutKind),
     /// The peer violated HTTP.
     Protocol(ConnectionError),
-    /// The server answered with something other than a stream.
+    /// The server responded with something other than a stream.
     Refused(Refusal),
     /// The server ended the stream with a complete body.
     Ended,
@@ -28,7 +28,7 @@ pub enum DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// A short stable name for programs.
+    /// Returns a short stable name for programs.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// Returns why a connection ended that the engine gave up.
+    /// Returns the reason for an error of the protocol engine.
     pub(super) const fn of_error(error: ConnectionError) -> Self {
         match error.kind {
             ConnectionErrorKind::Timeout(reason) => Self::Timeout(reason),
@@ -52,7 +52,7 @@ impl DisconnectReason {
         }
     }
 
-    /// Returns why a connection ended that the peer closed.
+    /// Returns the reason after the peer closed the connection.
     pub(super) const fn of_close(closed: Closed) -> Self {
         match closed {
             Closed::Complete | Closed::CompleteByClose { .. } => Self::Ended,
@@ -71,7 +71,9 @@ impl fmt::Display for DisconnectReason {
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Ended => f.write_str("the server ended the stream"),
             Self::Cut => f.write_str("the server closed the connection in mid-stream"),
-            Self::CutInHead => f.write_str("the server closed the connection before it had answered"),
+            Self::CutInHead => {
+                f.write_str("the server closed the connection before the end of the response head")
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The events of a session: [`SessionEvent`] borrows from the input or from storage, and
+//! The events of a session. [`SessionEvent`] borrows from the input or the storage.
 //! [`ScannedSessionEvent`] is the same without the borrow.
 
 use core::fmt;
@@ -24,24 +24,24 @@ pub enum SessionEvent<'a> {
     Connected(Connected<'a>),
     /// A message.
     Message(Message<'a>),
-    /// The server is alive.
+    /// A keep-alive.
     KeepAlive,
     /// A message over the limit was skipped.
     Skipped {
         /// Its bytes.
         bytes: u64,
     },
-    /// The first live Post after a gap has arrived. Repeats the gap, with what the Post proves
-    /// about its end. Follows that Post.
+    /// The first live Post after a gap has arrived. Repeats the gap, with the end that this Post
+    /// proves. Delivered after that Post.
     Resumed(Gap),
     /// The reader or the path is late. Reported once for each episode.
     Late(Late),
-    /// The server answered with something other than a stream. [`Self::Disconnected`] or
+    /// The server responded with something other than a stream. [`Self::Disconnected`] or
     /// [`Self::GaveUp`] follows.
     Refused(Refused<'a>),
     /// A connection ended, or could not be established. The next attempt is scheduled.
     Disconnected(Disconnected),
-    /// The session is over: a retry cannot fix the reason.
+    /// The session is over, because a retry cannot resolve the failure.
     GaveUp(GaveUp),
 }
 
@@ -49,9 +49,9 @@ pub enum SessionEvent<'a> {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Message<'a> {
-    /// The message, byte for byte, without its delimiter.
+    /// The message as received, without its delimiter.
     pub bytes: &'a [u8],
-    /// The classification, as far as the message had to be read for it.
+    /// The classification. Only the bytes necessary for it have been read.
     pub class: Classification,
     /// How the message was requested.
     pub origin: Origin,
@@ -83,7 +83,7 @@ impl<'a> Message<'a> {
         Self { origin, ..self }
     }
 
-    /// What it is.
+    /// Returns the kind of the message.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.class.kind
@@ -108,14 +108,14 @@ impl<'a> Message<'a> {
 pub struct Connected<'a> {
     /// The response's head.
     pub head: Head<'a>,
-    /// The gap before this stream, if there was a stream before.
+    /// The gap before this stream; `None` for the first stream.
     pub gap: Option<Gap>,
-    /// Minutes of backfill that the request asked for; 0 for none.
+    /// The minutes of backfill that the request asked for; 0 for none.
     pub backfill_minutes: u8,
-    /// The earliest that the server's clock may have shown when the head was read. An estimate, by
-    /// the head's `Date`; without it, by the local clock.
+    /// The earliest time that the server's clock may have shown when the head was read. It is
+    /// estimated from the head's `Date`, or from the local clock if there is no `Date`.
     pub server_earliest: UnixTime,
-    /// The latest that it may have shown then.
+    /// The latest time that the server's clock may have shown when the head was read.
     pub server_latest: UnixTime,
     /// The address of the server or proxy, if the driver reported it by
     /// [`Session::set_peer_addr`](super::Session::set_peer_addr).
@@ -124,32 +124,33 @@ pub struct Connected<'a> {
 
 /// A time range in which Posts may be missing.
 ///
-/// Every Post that the service sent, or would have sent, while this session had streams or waited
-/// for one, and that was not delivered, was created within a reported gap. Times are the server's,
-/// estimated from Posts' ids and from the heads' `Date`; a `local_` time is what the local clock
-/// read. The ids say the same without any clock.
+/// Every Post that was not delivered was created within a reported gap. This applies to all Posts
+/// that the service sent, or would have sent, while this session had streams or waited for one.
+/// Times are the server's, estimated from the ids of Posts and the `Date` of the heads. A `local_`
+/// time is the time of the local clock. The ids give the same bounds without a clock.
 ///
-/// [`Connected`] reports a gap before any Post of its stream. Once the first live Post has come,
-/// [`SessionEvent::Resumed`] repeats it: `to` may then be later, `first_after` is known, nothing
-/// else differs.
+/// [`Connected`] reports a gap before any Post of its stream. After the first live Post,
+/// [`SessionEvent::Resumed`] repeats the gap. Then `first_after` is known, and `to` may be later;
+/// nothing else differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Every Post created before was delivered, or was within an earlier gap. This is the creation
-    /// time of the newest delivered Post, less the disorder of the stream: 1 s plus twice the
-    /// largest disorder seen, at most 21 s. On a stream without Posts: when everything sent was
-    /// last read, less 1 s.
+    /// Every Post created before this time was delivered, or was within an earlier gap. This is the
+    /// creation time of the newest delivered Post, less a margin for the disorder of the stream.
+    /// The margin is 1 s plus twice the largest disorder seen, at most 21 s. On a stream without
+    /// Posts, it is the last time at which everything sent had been read, less 1 s.
     pub from: UnixTime,
-    /// The new stream delivers Posts created from this millisecond on: the latest time that the
-    /// server's clock can have shown when the stream began.
+    /// The new stream delivers Posts created from this millisecond on. This is the latest time that
+    /// the server's clock can have shown when the stream began.
     pub to: UnixTime,
-    /// `from` by the local clock: when everything that the server had sent was last read, less 1 s.
+    /// `from` by the local clock: the last time at which everything sent had been read, less 1 s.
     pub local_from: UnixTime,
-    /// `to` by the local clock: when the head was read.
+    /// `to` by the local clock: the time at which the head was read.
     pub local_to: UnixTime,
-    /// The newest live Post delivered before.
+    /// The newest live Post delivered before the gap.
     pub newest_before: Option<PostId>,
-    /// The first live Post of the new stream. `None` in [`Connected`], which comes before it.
+    /// The first live Post of the new stream. `None` in [`Connected`], which is delivered before
+    /// that Post.
     pub first_after: Option<PostId>,
 }
 
@@ -157,36 +158,37 @@ pub struct Gap {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Refused<'a> {
-    /// What it means.
+    /// The meaning of the response.
     pub refusal: Refusal,
     /// The response's head.
     pub head: Head<'a>,
     /// The first 64 KiB of the body, as far as it arrived. The text comes from the server: escape
-    /// it before display. Empty if the body cannot be read: [`Head::unread_body`] says why.
+    /// it before display. Empty if the body cannot be read; [`Head::unread_body`] returns the
+    /// reason.
     pub document: &'a [u8],
 }
 
-/// A connection ended, or was not made.
+/// A connection ended, or could not be established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Disconnected {
     /// Why.
     pub reason: DisconnectReason,
-    /// The disconnect that the server announced in the stream before, if any.
+    /// The disconnect that the server announced earlier in the stream, if any.
     pub announced: Option<Kind>,
-    /// How long until the next attempt; zero for the immediate one.
+    /// The wait before the next attempt; zero for an immediate reconnect.
     pub delay: Duration,
     /// When the next attempt starts.
     pub retry_at: Instant,
-    /// True if the backoff schedule has reached its maximum: time to alert an operator.
+    /// True if the backoff schedule has reached its maximum. Alert an operator then.
     pub at_ceiling: bool,
     /// True if the server sent a reset time more than [`RESET_MAX`](super::RESET_MAX) ahead, which
     /// was ignored.
     pub reset_ignored: bool,
     /// Since when Posts may be missing; `None` before the first stream.
     pub gap_from: Option<UnixTime>,
-    /// Bytes received that were no complete message: those of a split message, or after a protocol
-    /// error.
+    /// The number of bytes received that were not part of a complete message: bytes of an
+    /// incomplete message, or bytes after a protocol error.
     pub undelivered: u64,
     /// True if the server refused a request for backfill with 400 or 403. The session asks for none
     /// any more. The gap stays, and is reported without backfill.
@@ -227,9 +229,9 @@ pub enum ScannedSessionEvent {
     /// See [`SessionEvent::Message`].
     #[non_exhaustive]
     Message {
-        /// Where its bytes are.
+        /// The position of its bytes.
         place: MessagePlace,
-        /// What it is.
+        /// The classification.
         class: Classification,
     },
     /// See [`SessionEvent::KeepAlive`].
@@ -250,8 +252,8 @@ pub enum ScannedSessionEvent {
     Ended,
 }
 
-/// How a connection ended. The session keeps the last one, so that a [`ScannedSessionEvent`] stays
-/// small: one is copied with each message.
+/// How a connection ended. The session stores the last outcome, so that a [`ScannedSessionEvent`]
+/// stays small, because an event is copied for each message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     Disconnected(Disconnected),

@@ -1,10 +1,10 @@
-//! When a stream counts as healthy.
+//! Determines when a stream counts as healthy.
 
 use core::time::Duration;
 
 use crate::time::Instant;
 
-/// How long content must keep coming after the head for a stream to count as healthy.
+/// The time after the head from which received content makes the stream healthy.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(20);
 
 /// The health of one stream. A stream that became healthy stays so.
@@ -30,7 +30,7 @@ impl Health {
         self.is_healthy
     }
 
-    /// Takes in the number of content bytes received up to `now`. Returns true if that makes the
+    /// Updates the number of content bytes received up to `now`. Returns true if this makes the
     /// stream healthy.
     pub(super) fn handle_content(&mut self, content: u64, now: Instant) -> bool {
         let has_grown = content > self.content;
@@ -73,9 +73,9 @@ mod tests {
         let mut health = Health::new(at(0));
         assert!(!health.handle_content(0, at(60_000)));
         assert!(!health.handle_content(700, at(1_000)));
-        // Sizes and trailers of chunks, however late, leave the number as it was.
+        // Chunk sizes and trailers do not change the number, however late they arrive.
         assert!(!health.handle_content(700, at(60_000)));
-        // So does a message that was cut and discarded.
+        // An incomplete message that was discarded does not change it either.
         assert!(!health.handle_content(300, at(61_000)));
         assert!(health.handle_content(301, at(61_000)));
     }

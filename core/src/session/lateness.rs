@@ -5,19 +5,19 @@
 //!
 //! - **A long pause between two reads.** The server sends something at least every 20 s. After more
 //!   than 25 s without a read, the next input may be as old as the read before the pause.
-//! - **Posts much older than usual.** A Post's lag is its age when it is read. It is late if its
-//!   lag is 5 s more than the usual one, a running mean over about 64 Posts. A constant lag, of a
-//!   datacenter or a wrong clock, is part of the usual one.
+//! - **Posts much older than usual.** A Post's lag is its age when it is read. A Post is late if
+//!   its lag exceeds the usual lag by more than 5 s. The usual lag is a running mean over about 64
+//!   Posts. A constant lag, of a datacenter or a wrong clock, is part of the usual lag.
 //!
-//! Each episode gives one [`Late`] event. It ends when Posts lag at most 2.5 s more than usual
+//! Each episode causes one [`Late`] event. It ends when Posts lag at most 2.5 s more than usual
 //! again. Without Posts, it ends with the next read without a long pause.
 //!
 //! The pace of the reads also bounds how late messages without a creation time may be. The path may
 //! have caused a pause longer than 1.5 times the usual one plus a second. Input is then late by at
-//! most the excess of the pause. Reads that follow sooner than usual reduce that, and each read at
-//! the usual pace by a sixteenth, so that a path does not stay late forever. On a new stream the
-//! pace is unknown. The path may then have caused every pause of more than a second, until three in
-//! a row are as long.
+//! most the excess of the pause. Reads that follow sooner than usual reduce this bound. Each read
+//! at the usual pace reduces it by a sixteenth, so a path does not stay late forever. On a new
+//! stream the pace is unknown. The path may then have caused every pause of more than a second,
+//! until three in a row are as long.
 //!
 //! ```text
 //!   sent    10        20        30        40        50    keep-alives
@@ -30,13 +30,13 @@ use core::time::Duration;
 /// A second in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
-/// A longer pause between two reads is reported. The server sends something every 20 s.
+/// The longest pause between two reads that is not reported. The server sends something every 20 s.
 const LATE_PAUSE: u64 = 25 * SECOND;
 
 /// A Post is reported if its lag exceeds the usual one by more than this, in milliseconds.
 const LATE_LAG: i64 = 5_000;
 
-/// The usual lag follows a Post's by 1/64 of the difference.
+/// Each Post moves the usual lag by 1/64 (2^-6) of the difference.
 const LAG_SHIFT: u32 = 6;
 
 /// The number of long pauses in a row that set a new pace.
@@ -46,14 +46,14 @@ const PACE_CHANGES: u8 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateKind {
-    /// The reader: nothing was read for this long.
+    /// The reader did not read for this long.
     Read,
-    /// Posts: the time between their creation and the read exceeded the usual time by this much.
+    /// The time between the creation of Posts and their read exceeded the usual time by this much.
     Posts,
 }
 
-/// The reader or the path is late. Reported once for each episode. It changes no gap: those are
-/// measured from Posts.
+/// The reader or the path is late. Reported once for each episode. It does not change gaps, because
+/// they are measured from Posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Late {
@@ -68,12 +68,12 @@ pub struct Late {
 pub(super) struct Lateness {
     /// True if none of the values below is unusual. Checked at each read.
     is_usual: bool,
-    /// The usual time between two reads, in nanoseconds; 0 while unknown. Measured anew only while
-    /// reads are unusual.
+    /// The usual time between two reads, in nanoseconds; 0 while unknown. It is measured again only
+    /// while reads are unusual.
     pace: u64,
     /// How late the last read may have been, in nanoseconds.
     behind: u64,
-    /// Long pauses in a row, and the shortest of them.
+    /// The number of long pauses in a row, and the shortest of them.
     long: u8,
     shortest: u64,
     /// The usual lag of Posts in milliseconds, times 2^[`LAG_SHIFT`].
@@ -94,14 +94,14 @@ impl Lateness {
         lags: false,
     };
 
-    /// Restarts with the reads of a new stream, whose pace the time to its head does not show. The
-    /// usual lag of Posts stays.
+    /// Restarts with the reads of a new stream, because the time to its head does not show its
+    /// pace. The usual lag of Posts stays.
     pub(super) fn handle_stream_begun(&mut self) {
         *self = Self { lag: self.lag, ..Self::NONE };
     }
 
-    /// Returns true if nothing is unusual about a read `pause` nanoseconds after the one before, as
-    /// with most. If not, [`Self::handle_unusual_read`] must follow.
+    /// Returns true if a read `pause` nanoseconds after the previous one is usual, as most reads
+    /// are. If not, the caller must call [`Self::handle_unusual_read`].
     #[inline]
     pub(super) const fn is_usual(&self, pause: u64) -> bool {
         self.is_usual && pause <= SECOND
@@ -138,7 +138,7 @@ impl Lateness {
         }
     }
 
-    /// Reports one more keep-alive of the same read: the server waited for it as usual.
+    /// Reports one more keep-alive of the same read. The server waited the usual time before it.
     pub(super) fn handle_more(&mut self) {
         self.behind = self.behind.saturating_sub(self.pace);
     }
@@ -156,7 +156,7 @@ impl Lateness {
     /// Reports a Post with its lag in milliseconds. Returns the episode that it starts.
     #[inline]
     pub(super) fn handle_post(&mut self, lag: i64) -> Option<Late> {
-        // Lateness now counts from this Post, whose time is known.
+        // Lateness now counts from this Post, because its creation time is known.
         self.behind = 0;
         let usual = *self.lag.get_or_insert(lag << LAG_SHIFT);
         let excess = lag - (usual >> LAG_SHIFT);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     impl Lateness {
-        /// A stream whose reads have been so far apart.
+        /// Creates the state of a stream whose reads have been this far apart.
         pub(in crate::session) const fn of_pace(pace: Duration) -> Self {
             Self { pace: pace.as_nanos() as u64, ..Self::NONE }
         }
@@ -201,7 +201,8 @@ mod tests {
         if lateness.is_usual(pause) { (0, None) } else { lateness.handle_unusual_read(pause) }
     }
 
-    /// How late each of these reads may be, each so many milliseconds after the one before.
+    /// Returns how late each of these reads may be. The pauses between the reads are in
+    /// milliseconds.
     fn behind(pauses: &[u64]) -> Vec<u64> {
         let mut lateness = Lateness::NONE;
         pauses.iter().map(|pause| read(&mut lateness, *pause).0 / 1_000_000).collect()
@@ -224,7 +225,7 @@ mod tests {
         assert_eq!(behind(&[500, 500, 20_000, 20_000, 20_000, 20_000]), [0, 0, 19_500, 39_000, 0, 0]);
         assert_eq!(behind(&[500, 500, 20_000, 33_000, 20_000, 20_000])[4..], [13_000, 11_750]);
         assert_eq!(behind(&[500, 500, 20_000, 20_000, 33_000, 20_000])[4..], [13_000, 11_750]);
-        // Not in a row, by a short pause or by a Post.
+        // A short pause or a Post interrupts the row.
         assert!(behind(&[500, 500, 20_000, 500, 20_000, 500, 20_000, 20_000])[7] > 70_000);
         let mut lateness = Lateness::NONE;
         for pause in [500, 20_000, 20_000] {
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn posts_are_late_once_an_episode_and_by_their_usual_lag() {
-        // A datacenter that lags, and local clocks that are off.
+        // A datacenter that lags, and local clocks that are wrong.
         for constant in [0, 3_000, 60_000, -3_000] {
             let mut lateness = Lateness::NONE;
             for jitter in [100, 300, 200, 150].repeat(20) {
@@ -280,7 +281,7 @@ mod tests {
             for more in [7_000, 4_000, 7_000] {
                 assert_eq!(late(&mut lateness, constant + more), None);
             }
-            // Not even a pause begins another one.
+            // A pause does not begin another episode either.
             assert_eq!(read(&mut lateness, 30_000).1, None);
             assert_eq!(late(&mut lateness, constant + 200), None);
             read(&mut lateness, 1);
@@ -317,7 +318,7 @@ mod tests {
         assert_eq!(read(&mut lateness, 36_000).1, None);
         assert_eq!((late(&mut lateness, 100), read(&mut lateness, 500).1), (None, None));
         assert_eq!(read(&mut lateness, 35_000).1, Some(late_read));
-        // Without Posts it lasts until the reads have made up for it.
+        // Without Posts, the episode lasts until the reads have caught up.
         for pause in [35_000, 500, 35_000] {
             assert_eq!(read(&mut lateness, pause).1, None);
         }

@@ -1,4 +1,4 @@
-//! One stream for months: connect, stream, back off, reconnect.
+//! Runs one stream for months: connects, streams, backs off, reconnects.
 //!
 //! ```text
 //!            .-----------------------------------------------------------------.
@@ -9,20 +9,21 @@
 //!                                Event (Connected, Message, KeepAlive, Skipped, Resumed, Late)
 //! ```
 //!
-//! A driver asks [`Session::poll`] for the next [`Step`], carries it out, and reports the result to
-//! a `handle_*` method. Polling again changes nothing. A session owns no read buffer, so that many
+//! A driver asks [`Session::poll`] for the next [`Step`], performs it, and reports the result to a
+//! `handle_*` method. Polling again changes nothing. A session owns no read buffer, so that many
 //! sessions may share one. After each read the driver passes the bytes to [`Session::decode`] until
 //! it returns `None`, before any other `handle_*`. `examples/own_loop.rs` does every step by hand.
 //!
 //! - **Order.** Complete messages are delivered before a later failure is reported. A connection is
 //!   closed before its [`Disconnected`] event, so that a slow consumer does not occupy it.
 //! - **Reconnects.** The first reconnect after an established stream is immediate. Otherwise
-//!   [`Backoff`] decides by the failure class, unless the server asks for a longer wait. All starts
-//!   over after a healthy stream: one with content 20 s or more after its head. A refusal that a
-//!   retry cannot cure, such as 401, ends the session.
+//!   [`Backoff`] decides by the failure class, unless the server asks for a longer wait. All
+//!   schedules reset after a healthy stream: one with content 20 s or more after its head. A
+//!   refusal that a retry cannot resolve, such as 401, ends the session.
 //! - **Gaps.** Every Post that was lost was created within a reported [`Gap`]. A gap starts at the
 //!   newest Post delivered, less a margin, and ends where the next stream begins, both in the
-//!   server's time. With backfill it stays open until that stream is healthy and has completed it.
+//!   server's time. With backfill, the gap stays open until that stream is healthy and its backfill
+//!   is complete.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -69,15 +70,16 @@ use crate::stream::message::{Kind, classify};
 use crate::time::{Instant, UnixTime};
 use crate::transport_error::TransportError;
 
-/// One stream for months. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
+/// A stream that reconnects by itself. `S` is the storage: `Vec<u8>`, `Box<[u8]>`, `[u8; N]` or
+/// `&mut [u8]`.
 pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
     connection: Connection<S>,
     template: RequestTemplate,
-    /// Up to when everything was received, and since when Posts may be missing.
+    /// The coverage: what was received, and since when Posts may be missing.
     coverage: Coverage,
     policy: RetryPolicy,
     clock: WallClock,
-    /// Carries the stream's [`Health`] while there is one.
+    /// Contains the [`Health`] of the stream, if one is established.
     state: State,
     /// The outcome of the last connection that was reported.
     outcome: Option<Outcome>,
@@ -89,12 +91,12 @@ pub struct Session<S: AsRef<[u8]> + AsMut<[u8]>> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
-    /// Creates a session that connects at its first steps. `storage` must have
-    /// [`SessionConfig::storage_bytes`] or more; `seed` decides the jitter; `now` and `unix` are
+    /// Creates a session that connects at its first steps. `storage` must have at least
+    /// [`SessionConfig::storage_bytes`] bytes. `seed` determines the jitter. `now` and `unix` are
     /// the same moment on both clocks.
     ///
     /// # Errors
-    /// [`ConfigError`] if the request is not well-formed or the storage is too short.
+    /// [`ConfigError`] if the request is invalid or the storage is too short.
     pub fn new(
         mut storage: S,
         config: &SessionConfig<'_>,
@@ -138,9 +140,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.state.stream().is_some()
     }
 
-    /// Returns until when every Post that was created has been delivered, in the server's time:
-    /// [`Disconnected::gap_from`] if the connection were lost now. After a gap it stays at the
-    /// gap's start until backfill is complete. `None` before the first stream.
+    /// Returns the time before which every Post created has been delivered, in the server's time.
+    /// This would be [`Disconnected::gap_from`] if the connection were lost now. After a gap, it
+    /// stays at the gap's start until backfill is complete. Returns `None` before the first stream.
     #[must_use]
     pub fn covered_until(&self) -> Option<UnixTime> {
         self.coverage.covered_until(self.clock)
@@ -183,7 +185,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Finds the next event and lends it: [`Self::scan`] and [`Self::lend`] in one.
+    /// Finds the next event and lends it: calls [`Self::scan`] and [`Self::lend`].
     pub fn decode<'a>(&'a mut self, input: &'a [u8], now: Instant) -> (usize, Option<SessionEvent<'a>>) {
         let (consumed, event) = self.scan(input, now);
         (consumed, event.map(|event| self.lend(event, input)))
@@ -191,8 +193,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     /// Finds the next event in `input`, read at `now`. Returns the bytes consumed, and the event.
     ///
-    /// Call again with the rest of the input until it returns `None`: then all input is consumed.
-    /// Call [`Self::lend`] before the next call.
+    /// Call it again with the rest of the input until it returns `None`. Then all input is
+    /// consumed. Call [`Self::lend`] before the next call.
     pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<ScannedSessionEvent>) {
         let is_reading = self.state.is_reading();
         if is_reading && !input.is_empty() {
@@ -233,7 +235,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                     ScannedSessionEvent::Skipped { bytes }
                 }
                 Ok(Some(ScannedConnectionEvent::End { .. })) => {
-                    // Bytes after the end belong to no response, and are counted as discarded.
+                    // Bytes after the end do not belong to a response, and are counted as
+                    // discarded.
                     let _ = self.connection.scan(&input[at..], now);
                     self.fail(DisconnectReason::Ended);
                     return (input.len(), None);
@@ -284,16 +287,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Reports that the read at `now` filled its buffer, before or after its bytes are decoded:
-    /// more was waiting, so a gap may start before that read. Without this call gaps are reported
-    /// too short where reads fill their buffers.
+    /// Reports that the read at `now` filled its buffer. Call it before or after the bytes are
+    /// decoded. More input was waiting, so a gap may start before that read. Without this call,
+    /// gaps are reported too short if reads fill their buffers.
     pub fn handle_backlog(&mut self, now: Instant) {
         self.begin_read(now);
         self.coverage.handle_backlog();
     }
 
     /// Reports that the driver waits for input again, at `now`. The time since the last input was
-    /// spent on its events: it does not count towards the idle timeout or a message's deadline.
+    /// spent on its events, so it does not count toward the idle timeout or a message's deadline.
     pub fn handle_resume(&mut self, now: Instant) {
         if self.is_paused {
             self.is_paused = false;
@@ -338,7 +341,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         }
     }
 
-    /// Reports that the transport is closed, and decides what follows from the failure.
+    /// Reports that the transport is closed, and decides the next step after the failure.
     pub fn handle_closed(&mut self, now: Instant) {
         match self.state {
             _ if self.is_stopping => {
@@ -351,8 +354,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     /// Sets the wall clock: it reads `unix` at `now`. Call it at each connect, because clocks drift
-    /// apart over months. Read `now` first, so that a wait between the two readings makes no gap
-    /// end too early.
+    /// apart over months. Read `now` first, so that a wait between the two readings does not make a
+    /// gap end too early.
     pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
         self.clock = WallClock::new(now, unix);
     }
@@ -364,7 +367,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.peer_addr = address;
     }
 
-    /// Ends the session: closes the connection and opens no other. Waiting events are still
+    /// Ends the session: closes the connection and does not reconnect. Pending events are still
     /// delivered.
     pub fn shutdown(&mut self) {
         self.is_stopping = true;
@@ -382,7 +385,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.has_notice() || self.state.has_event() || self.connection.is_ending()
     }
 
-    /// Removes and returns an event of the end of a connection.
+    /// Removes and returns a pending event about the end of a connection.
     #[cold]
     fn take_event(&mut self) -> Option<ScannedSessionEvent> {
         Some(match self.state.take_event()? {
@@ -394,7 +397,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         })
     }
 
-    /// Removes and returns an event of the stream. They come before those of its end.
+    /// Removes and returns a pending event of the stream. These are delivered before the events
+    /// about its end.
     #[cold]
     fn take_notice(&mut self) -> Option<ScannedSessionEvent> {
         self.coverage.take_notice().map(ScannedSessionEvent::from)
@@ -408,7 +412,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.handle_read(now, self.connection.buffered() == 0);
     }
 
-    /// Handles content: it may make the stream healthy, or show that backfill is complete.
+    /// Handles content. It may make the stream healthy, or show that backfill is complete.
     #[inline]
     fn judge_stream(&mut self, now: Instant) {
         let State::Streaming(stream) = &mut self.state else { return };
@@ -422,8 +426,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.handle_content();
     }
 
-    /// Begins a stream with the head that has come. If it is a refusal's, its document is read
-    /// next.
+    /// Begins a stream with the received head. If the head is that of a refusal, its document is
+    /// read next.
     #[cold]
     fn begin_stream(&mut self, now: Instant) -> Option<ScannedSessionEvent> {
         let State::Responding { backfill_minutes } = self.state else {
@@ -445,7 +449,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     #[inline(always)]
     fn message(&mut self, place: MessagePlace, input: &[u8], at: usize, now: Instant) -> ScannedSessionEvent {
         let State::Streaming(stream) = &mut self.state else {
-            unreachable!("messages come behind the head of a stream");
+            unreachable!("messages follow the head of a stream");
         };
         let bytes = self.connection.lend_message(place, input);
         let class = classify(bytes);
@@ -469,8 +473,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         ScannedSessionEvent::Message { place, class }
     }
 
-    /// Ends the connection for `reason`, or for the refusal whose error document it brought. The
-    /// connection is closed before anything else happens.
+    /// Ends the connection for `reason`, or for the refusal whose error document was read. The
+    /// connection is closed before any further step.
     #[cold]
     fn fail(&mut self, reason: DisconnectReason) {
         let (reason, undelivered) = match self.connection.document() {
@@ -483,7 +487,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.enter(State::Closing(Failure { reason, undelivered, stream, asked_backfill }));
     }
 
-    /// Decides what follows from a failure, once the connection is closed.
+    /// Decides the next step after a failure, once the connection is closed.
     fn settle(&mut self, failure: Failure, now: Instant) {
         self.coverage.handle_closed(self.clock);
         let announcement = failure.announcement(now, self.connection.config().timeouts.disconnect);
@@ -507,7 +511,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Session<S> {
-    /// Wipes the token: the storage may outlive the session.
+    /// Wipes the token, because the storage may outlive the session.
     fn drop(&mut self) {
         self.enter(State::Done { pending: Pending::NONE });
         self.template.wipe(self.connection.storage_mut());

@@ -1,17 +1,16 @@
 //! Decides whether to reconnect after a failure, and how long to wait before.
 //!
-//! The rules are from X's page on handling disconnections unless said otherwise:
+//! The rules are from X's page on handling disconnections, unless stated otherwise:
 //!
-//! - [`Backoff`] decides by the failure class. Its schedules start over only when a stream was
-//!   healthy.
-//! - The first reconnect after an established stream is immediate. It can be used once until a
-//!   stream was healthy.
+//! - [`Backoff`] decides by the failure class. Its schedules reset only after a healthy stream.
+//! - The first reconnect after an established stream is immediate. It is available again only after
+//!   a healthy stream.
 //! - A disconnect that the server announced in the stream decides the failure class and whether the
 //!   immediate reconnect may be used.
-//! - If the window's requests are used up, the wait lasts until the window resets. `Retry-After` is
-//!   honored with every refusal. Both are measured by the server's clock: the `Date` of the same
-//!   head. A time more than [`RESET_MAX`] ahead is ignored and reported.
-//! - 401, 403 and every other refusal that a retry cannot cure end the session.
+//! - If the requests of the rate-limit window are used up, the wait lasts until the window resets.
+//!   `Retry-After` is honored with every refusal. Both are measured by the server's clock: the
+//!   `Date` of the same head. A time more than [`RESET_MAX`] ahead is ignored and reported.
+//! - 401, 403 and every other refusal that a retry cannot resolve end the session.
 
 use core::time::Duration;
 
@@ -26,14 +25,14 @@ use crate::transport_error::{TlsError, TransportErrorKind};
 /// A reset or `Retry-After` further ahead than this is ignored.
 pub const RESET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The shortest wait while a subscription is provisioned: the service says "in a minute".
+/// The shortest wait while a subscription is provisioned. The service says "in a minute".
 const PROVISIONING_MIN: Duration = Duration::from_secs(60);
 
 /// The policy of one session. Its only state is its counters.
 #[derive(Clone, Debug)]
 pub(super) struct RetryPolicy {
     backoff: Backoff,
-    /// The immediate reconnect was not used since a stream was healthy.
+    /// True if the immediate reconnect was not used since the last healthy stream.
     has_immediate: bool,
 }
 
@@ -43,11 +42,11 @@ pub(super) struct Ended<'a> {
     pub(super) reason: &'a DisconnectReason,
     /// True if a stream was established.
     pub(super) was_streaming: bool,
-    /// From the disconnect that the server announced, if it did.
+    /// How to reconnect, if the server announced the disconnect.
     pub(super) advice: Option<Advice>,
     /// The head of the response, if one arrived.
     pub(super) head: Option<&'a ResponseHead>,
-    /// When it ended, by the best clock there is without the head's `Date`.
+    /// When the connection ended, by the best available clock other than the head's `Date`.
     pub(super) at: UnixTime,
 }
 
@@ -64,19 +63,19 @@ impl Retry {
 }
 
 impl RetryPolicy {
-    /// Creates a policy whose schedules are at their start and whose immediate reconnect can be
-    /// used.
+    /// Creates a policy with schedules at their start and an available immediate reconnect.
     pub(super) const fn new(backoff: Backoff) -> Self {
         Self { backoff, has_immediate: true }
     }
 
-    /// Resets the schedules and the immediate reconnect: a stream was healthy.
+    /// Resets the schedules and the immediate reconnect after a healthy stream.
     pub(super) fn handle_healthy(&mut self) {
         self.has_immediate = true;
         self.backoff.reset();
     }
 
-    /// Returns how long to wait before the next attempt; `None` if a retry cannot cure the failure.
+    /// Returns how long to wait before the next attempt; `None` if a retry cannot resolve the
+    /// failure.
     pub(super) fn handle_ended(&mut self, ended: Ended<'_>) -> Option<Retry> {
         let class = class(ended.reason)?;
         let Advice { immediate, class } = ended.advice.unwrap_or(Advice { immediate: true, class });
@@ -98,18 +97,17 @@ impl RetryPolicy {
     }
 }
 
-/// How long the server asks to wait with a refusal.
+/// The wait that the server requests in a refusal.
 #[derive(Clone, Copy, Debug, Default)]
 struct ServerWait {
-    /// The longest wait accepted.
+    /// The longest requested wait that is accepted.
     wait: Duration,
-    /// True if a longer wait was ignored.
+    /// True if a longer requested wait was ignored.
     is_ignored: bool,
 }
 
 impl ServerWait {
-    /// Reads the fields of a refusal's head. The window's reset counts only if it is the window
-    /// that is used up.
+    /// Reads the fields of a refusal's head. The reset time counts only if the window is used up.
     fn read(refusal: &Refusal, head: &ResponseHead, now: UnixTime) -> Self {
         let now = head.date.unwrap_or(now);
         let reset = match refusal.kind {
@@ -125,7 +123,7 @@ impl ServerWait {
     }
 }
 
-/// Returns the failure class of a disconnect reason; `None` if a retry cannot cure it.
+/// Returns the failure class of a disconnect reason; `None` if a retry cannot resolve the failure.
 const fn class(reason: &DisconnectReason) -> Option<FailureClass> {
     match reason {
         DisconnectReason::Transport(fault) => class_of_transport_error(fault.kind),
@@ -152,9 +150,9 @@ const fn class(reason: &DisconnectReason) -> Option<FailureClass> {
     }
 }
 
-/// Returns the failure class of a transport error. A wrong answer will be wrong again for a while,
-/// and wrong credentials that are sent again may lock an account. A failure of the network, also
-/// between proxy and server, may pass in a moment.
+/// Returns the failure class of a transport error. An invalid response will probably stay invalid
+/// for a while, and repeated wrong credentials may lock an account. A network failure, also between
+/// proxy and server, may be short.
 const fn class_of_transport_error(kind: TransportErrorKind) -> Option<FailureClass> {
     match kind {
         TransportErrorKind::ProxyAuthentication => None,
@@ -168,8 +166,8 @@ const fn class_of_transport_error(kind: TransportErrorKind) -> Option<FailureCla
 }
 
 /// Returns the failure class of a TLS failure. A wrong certificate, port or protocol stays wrong
-/// for a while, as broken HTTP does. It ends no session all the same, because certificates are
-/// renewed and clocks are set. A handshake that did not complete may be the network's failure.
+/// for a while, like invalid HTTP. It does not end the session, because certificates are renewed
+/// and clocks are corrected. A handshake that did not complete may be a network failure.
 const fn class_of_tls(fault: TlsError) -> FailureClass {
     match fault {
         TlsError::HandshakeTimedOut
@@ -220,8 +218,7 @@ mod tests {
         policy.handle_ended(ended).unwrap().delay.length
     }
 
-    /// The wait in seconds, and whether a time was ignored, after a refusal of a policy at its
-    /// start.
+    /// Returns the wait in seconds after a refusal of a new policy, and whether a time was ignored.
     fn wait_after_refusal(kind: RefusalKind, head: ResponseHead) -> (u64, bool) {
         let reason = DisconnectReason::Refused(Refusal { status: head.status, kind });
         let ended = Ended { reason: &reason, was_streaming: false, advice: None, head: Some(&head), at: NOW };
@@ -307,7 +304,7 @@ mod tests {
                 "{kind:?}"
             );
         }
-        // Nothing of that counts as a failure of its class.
+        // None of these counts as a failure of its class.
         assert_eq!(wait(&mut policy, DisconnectReason::Cut), Some(Duration::from_millis(250)));
     }
 
@@ -315,7 +312,7 @@ mod tests {
     fn waits_for_the_window_only_if_the_window_is_used_up() {
         assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, head(after(890), None)), (890, false));
         assert_eq!(wait_after_refusal(RefusalKind::RateLimit, head(after(890), None)), (60, false));
-        // A reset that is past, or sooner than the schedule, shortens no wait.
+        // A reset that is in the past, or earlier than the schedule, does not shorten the wait.
         assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, head(after(3), None)), (60, false));
         let past = head(Some(UnixTime::from_seconds(1)), None);
         assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, past), (60, false));
@@ -338,7 +335,7 @@ mod tests {
         assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, head(after(day + 1), None)), (60, true));
         let last = head(None, Some(RetryAfter::Seconds(u64::MAX)));
         assert_eq!(wait_after_refusal(RefusalKind::Server, last), (5, true));
-        // The other of the two still counts.
+        // The other field still counts.
         let one = head(after(day + 1), Some(RetryAfter::Seconds(100)));
         assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, one), (100, true));
     }
@@ -356,11 +353,11 @@ mod tests {
             assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, reset), (300, false), "{ahead}");
             let after = ResponseHead { date, ..head(None, Some(RetryAfter::At(at(700)))) };
             assert_eq!(wait_after_refusal(RefusalKind::Server, after), (700, false), "{ahead}");
-            // What is past by the server's clock is past.
+            // A time that is in the past by the server's clock is ignored.
             let past = ResponseHead { date, ..head(Some(at(-1)), Some(RetryAfter::At(at(-1)))) };
             assert_eq!(wait_after_refusal(RefusalKind::WindowLimit, past), (60, false), "{ahead}");
         }
-        // A length of time needs no clock.
+        // A number of seconds does not depend on a clock.
         let date = Some(UnixTime::from_seconds(1));
         let seconds = ResponseHead { date, ..head(None, Some(RetryAfter::Seconds(700))) };
         assert_eq!(wait_after_refusal(RefusalKind::Server, seconds), (700, false));

@@ -1,8 +1,9 @@
-//! The server's clock, estimated.
+//! Estimates the server's clock.
 //!
-//! A head with `Date: D` was written after the request was sent and before it was read, and `Date`
-//! has whole seconds. So when the head is read the server's clock shows at least `D`, and at most
-//! `D`, one second and the time since the request. Whatever the local clock says does not count.
+//! A head with `Date: D` was written after the request was sent and before the head was read.
+//! `Date` has whole seconds. So when the head is read, the server's clock shows at least `D`. It
+//! shows at most the sum of `D`, one second, and the time since the request. The local clock does
+//! not matter.
 //!
 //! ```text
 //!   local   request sent --------------- head read
@@ -11,8 +12,9 @@
 //!                        |------------------- at least D
 //! ```
 //!
-//! A Post cannot be read before it was created, so Posts raise the lower bound. Without `Date` the
-//! local clock counts, corrected by the Posts of the stream before if they show that it is behind.
+//! A Post cannot be read before it was created, so Posts raise the lower bound. Without `Date`, the
+//! local clock is used. If the Posts of the previous stream showed that it is behind, it is
+//! corrected.
 
 use core::time::Duration;
 
@@ -22,7 +24,7 @@ use crate::time::{Instant, UnixTime};
 /// `Date` has whole seconds.
 const DATE_STEP: Duration = Duration::from_secs(1);
 
-/// Bounds of the server's time, which run with the monotonic clock.
+/// The bounds of the server's time. They advance with the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ServerClock {
     earliest: WallClock,
@@ -35,7 +37,7 @@ pub(super) struct ServerClock {
 
 impl ServerClock {
     /// Creates the clock of a stream whose head was read at `now`. `before` is the clock of the
-    /// stream before.
+    /// previous stream.
     pub(super) fn new(
         date: Option<UnixTime>,
         requested_at: Instant,
@@ -107,7 +109,7 @@ mod tests {
         UnixTime::from_millis(1_700_000_000_000 + millis)
     }
 
-    /// The local clock reads `millis` more than the monotonic clock.
+    /// A local clock that is `millis` milliseconds ahead of the monotonic clock.
     const fn wall(millis: u64) -> WallClock {
         WallClock::new(at(0), unix(millis))
     }
@@ -151,7 +153,7 @@ mod tests {
         before.handle_post_ahead(unix(3_000), at(100));
         let clock = ServerClock::new(None, at(900), at(1_000), wall(0), Some(before));
         assert_eq!((clock.earliest_at(at(1_000)), clock.latest_at(at(1_000))), (unix(3_900), unix(4_902)));
-        // A local clock that is ahead is believed.
+        // A local clock that is ahead is not corrected.
         let clock = ServerClock::new(None, at(900), at(1_000), wall(9_000), Some(before));
         assert_eq!((clock.earliest_at(at(1_000)), clock.latest_at(at(1_000))), (unix(10_000), unix(10_002)));
     }

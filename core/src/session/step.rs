@@ -41,8 +41,9 @@ pub enum Step {
     /// Close the connection, open or in progress, and call
     /// [`Session::handle_closed`](super::Session::handle_closed).
     Close,
-    /// An event is waiting: [`Session::decode`](super::Session::decode) lends it, with an empty
-    /// input if there is none. It returns `None` if only the end of the stream was waiting.
+    /// An event is pending. Call [`Session::decode`](super::Session::decode) to get it, with an
+    /// empty input if there is no input. It returns `None` if only the end of the stream was
+    /// pending.
     Event,
     /// The session has ended.
     Done,

@@ -8,11 +8,11 @@
 //! ```
 //!
 //! A [`Connection`] owns only the storage for a message that is split across inputs. The caller
-//! provides the input wherever it is. A message within one chunk of the input is borrowed from
-//! there. All input is consumed in the end, so the caller has nothing to keep, shift or discard.
+//! provides the input in any memory. A message within one chunk of the input is borrowed from the
+//! input. All input is consumed, so the caller does not have to keep, shift or discard bytes.
 //!
-//! A loop cannot call a function whose result still borrows from an earlier round. The call is
-//! therefore split in two:
+//! The borrow checker does not allow a loop to call a function again while an earlier result is
+//! borrowed. The call is therefore split in two:
 //!
 //! - [`Connection::scan`] finds the next event and returns its position
 //!   ([`ScannedConnectionEvent`], plain numbers).
@@ -61,9 +61,9 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ConnectionConfig {
-    /// Longest message, without its delimiter. Longer messages are skipped and reported. Default 1
-    /// MiB: Hosebird allows 500,000 bytes, and the largest known message has about 18 kB. Limited
-    /// to the storage's length less one.
+    /// The maximum length of a message in bytes, without its delimiter. Longer messages are skipped
+    /// and reported. Default: 1 MiB. Hosebird allows 500,000 bytes, and the largest known message
+    /// has about 18 kB. The limit is at most the storage's length less one.
     pub message_bytes_max: usize,
     /// Limits of the head.
     pub head: HeadLimits,
@@ -84,14 +84,14 @@ impl Default for ConnectionConfig {
     }
 }
 
-/// The peer violated the protocol or a deadline passed. Drop the connection and do not use it
+/// The peer violated the protocol, or a deadline passed. Drop the connection and do not use it
 /// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionError {
     /// What was wrong.
     pub kind: ConnectionErrorKind,
-    /// Bytes of the response before the offending one.
+    /// The number of bytes of the response before the invalid one.
     pub offset: u64,
 }
 
@@ -140,17 +140,17 @@ pub enum ConnectionEvent<'a> {
     Head(Head<'a>),
     /// A message without its delimiter: the bytes as received, not checked to be JSON.
     Message(&'a [u8]),
-    /// An empty message or one of white space: the server is alive.
+    /// A keep-alive: an empty message, or one of white space.
     KeepAlive,
     /// A message over the limit was skipped.
     Skipped {
         /// Its bytes.
         bytes: u64,
     },
-    /// The body is complete. Input after it belongs to no response: drop the connection.
+    /// The body is complete. Input after it does not belong to the response: drop the connection.
     End {
-        /// Bytes of a cut last message. A partial message is never delivered. A last message that
-        /// lacks only its delimiter is delivered.
+        /// The number of bytes of an incomplete last message. A partial message is never delivered.
+        /// A last message that lacks only its delimiter is delivered.
         undelivered: u64,
     },
 }
@@ -201,7 +201,7 @@ pub enum Closed {
     },
 }
 
-/// Counts the bytes received, by use.
+/// The number of bytes received, by category.
 ///
 /// At every step, `received == head + framing + delivered + separators + skipped + discarded +
 /// Connection::buffered()`.
@@ -210,22 +210,22 @@ pub enum Closed {
 pub struct ByteCounts {
     /// All bytes consumed.
     pub received: u64,
-    /// Heads, interim ones included.
+    /// Heads, including interim ones.
     pub head: u64,
     /// Sizes, extensions, line ends and trailers of the chunked coding.
     pub framing: u64,
-    /// Messages delivered, delimiters excluded.
+    /// Messages delivered, without delimiters.
     pub delivered: u64,
     /// Delimiters and keep-alives.
     pub separators: u64,
     /// Messages over the limit.
     pub skipped: u64,
-    /// Bytes after the body's end or a protocol error, and messages that were cut.
+    /// Bytes after the body's end or a protocol error, and incomplete messages.
     pub discarded: u64,
 }
 
 impl ByteCounts {
-    /// Returns the bytes of content, which are all but heads, framing and what was discarded.
+    /// Returns the number of content bytes: all bytes except heads, framing and discarded bytes.
     pub(crate) const fn content(&self) -> u64 {
         self.received - self.head - self.framing - self.discarded
     }
@@ -238,7 +238,7 @@ enum Phase {
     Stream,
     /// The body of an error document, stored after the head. The number is its bytes so far.
     Document(usize),
-    /// An error document of this length, of which no more is read.
+    /// An error document of this length. No more of it is read.
     DocumentEnd(usize),
     /// The close ended a stream's body after a complete message, which is not yet returned.
     Last,
@@ -274,8 +274,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         Self::with_capacity(storage, capacity, config)
     }
 
-    /// Creates a connection as [`Self::new`] does, which uses only the first `capacity` bytes of
-    /// the storage.
+    /// Creates a connection like [`Self::new`] that uses only the first `capacity` bytes of the
+    /// storage.
     pub(crate) fn with_capacity(storage: S, capacity: usize, mut config: ConnectionConfig) -> Self {
         config.message_bytes_max = config.message_bytes_max.min(capacity.saturating_sub(1));
         Self {
@@ -304,7 +304,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.head.as_ref()
     }
 
-    /// Returns the counts of received bytes, by use.
+    /// Returns the number of bytes received, by category.
     #[must_use]
     pub const fn byte_counts(&self) -> &ByteCounts {
         &self.counts
@@ -350,8 +350,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     ///
     /// The first 64 KiB of the body are stored, as far as the storage allows.
     /// [`ScannedConnectionEvent::End`] follows at the body's end, or when the room is used up.
-    /// [`Self::document`] then lends what arrived. A document that cannot be read
-    /// ([`ResponseHead::unreadable`]) is empty and is not waited for.
+    /// [`Self::document`] then lends the stored part. A document that cannot be read
+    /// ([`ResponseHead::unreadable`]) is empty, and the connection does not wait for it.
     pub fn collect_document(&mut self, now: Instant) {
         if let Phase::Stream = self.phase {
             if self.head.is_some_and(|head| head.unreadable.is_some()) {
@@ -374,7 +374,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Finds the next event in `input` and lends it: [`Self::scan`] followed by [`Self::lend`].
     ///
     /// # Errors
-    /// As [`Self::scan`].
+    /// The errors of [`Self::scan`].
     #[inline]
     pub fn decode<'a>(
         &'a mut self,
@@ -390,13 +390,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Finds the next event in `input`. Returns the number of bytes consumed, and the event.
     ///
-    /// Call again with the rest of the input until the event is `None`: then all of it is consumed.
-    /// `now` is when the input was read. Call [`Self::lend`] before the next call.
+    /// Call it again with the rest of the input until the event is `None`. Then all input is
+    /// consumed. `now` is when the input was read. Call [`Self::lend`] before the next call.
     ///
     /// # Errors
-    /// [`ConnectionError`] if the peer violated the protocol, or if bytes that complete nothing
-    /// keep arriving past an absolute deadline. Every event before that place has been returned
-    /// already. Later calls return the same error. The rest of the input counts as discarded.
+    /// [`ConnectionError`] if the peer violated the protocol. Also if bytes keep arriving after an
+    /// absolute deadline, but do not complete the awaited part. Every event before the error has
+    /// already been returned. Later calls return the same error. The rest of the input counts as
+    /// discarded.
     // Inlined into the caller's loop: the three calls keep everything else out of line.
     #[inline(always)]
     pub fn scan(
@@ -404,7 +405,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         input: &[u8],
         now: Instant,
     ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
-        // The result is passed on unchanged: taking it apart costs more than a short scan.
+        // The result is passed on unchanged, because destructuring it costs more than a short scan.
         let answer = if let Phase::Stream = self.phase {
             if input.len() < BLOCK && self.scan_within(input, now) {
                 (input.len(), Ok(None))
@@ -455,8 +456,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Handles the close by the peer, after all input has been passed in.
     ///
-    /// If the close completed the body ([`Closed::CompleteByClose`]) and its last message is
-    /// complete but for its delimiter, the next call of [`Self::scan`] returns that message.
+    /// The close may complete the body ([`Closed::CompleteByClose`]). If its last message then
+    /// lacks only its delimiter, the next call of [`Self::scan`] returns that message.
     pub fn handle_eof(&mut self) -> Closed {
         self.liveness.handle_closed();
         let is_stream = matches!(self.phase, Phase::Stream | Phase::Last);
@@ -478,7 +479,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             }
         };
         self.phase = match self.phase {
-            // What arrived can still be lent.
+            // The stored part can still be lent.
             Phase::Document(length) | Phase::DocumentEnd(length) => Phase::DocumentEnd(length),
             Phase::Failed(error) => Phase::Failed(error),
             Phase::Head(_) | Phase::Stream | Phase::Last | Phase::Ending | Phase::Complete => Phase::Complete,
@@ -625,7 +626,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             }
             Err(error) => {
                 self.counts.head += (before + consumed) as u64;
-                // Nothing is buffered from here on: the head's bytes are accounted for.
+                // From here on, no byte is buffered: the head's bytes are counted.
                 self.phase = Phase::Complete;
                 self.fail(ConnectionErrorKind::Head(error.kind), input, error.at)
             }
@@ -692,9 +693,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         (input.len(), Ok(Some(ScannedConnectionEvent::End { undelivered: 0 })))
     }
 
-    /// Takes in an input of a few bytes that is within a chunk and continues a message in storage
-    /// without ending it, as reads of single bytes do. Returns `false` and does nothing in any
-    /// other case.
+    /// Consumes an input of a few bytes within a chunk, if it continues a message in storage
+    /// without ending it. Reads of single bytes are an example. Returns `false` and does nothing in
+    /// any other case.
     #[inline(never)]
     fn scan_within(&mut self, input: &[u8], now: Instant) -> bool {
         let length = input.len() as u64;
@@ -768,9 +769,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.drained(input, now)
     }
 
-    /// Takes in chunks of 1 to 16 bytes that are complete in the input and continue a message in
-    /// storage without ending it. Each takes one look at its size and one copy of 16 bytes. Returns
-    /// the position after the last.
+    /// Consumes chunks of 1 to 16 bytes that are complete in the input, if they continue a message
+    /// in storage without ending it. Each requires one check of its size and one copy of 16 bytes.
+    /// Returns the position after the last chunk.
     #[inline]
     fn scan_short_chunks(&mut self, input: &[u8], mut at: usize, now: Instant) -> usize {
         let Some(decoder) = self.body.chunked() else { return at };
@@ -833,11 +834,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     }
 }
 
-/// Most bytes kept of an error document; the rest is not read.
+/// The maximum number of bytes stored of an error document. The rest is not read.
 const DOCUMENT_BYTES_MAX: usize = 65_536;
 
 impl<S> fmt::Debug for Connection<S> {
-    /// Omits the storage, which holds data of the peer or a session's request.
+    /// Omits the storage, which contains data of the peer or a session's request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("phase", &self.phase)

@@ -1,10 +1,10 @@
-//! Splits content bytes into messages: the line protocol above HTTP.
+//! Splits content bytes into messages, which are delimited by line ends.
 //!
 //! Each message is one JSON text followed by a delimiter. An empty message, or one of white space
 //! only, is a keep-alive. Line boundaries are independent of chunks, reads and TLS records.
 //!
-//! - CR LF always ends a message. A bare LF also ends one, unless a JSON text begun before the LF
-//!   continues after it ([`Nesting`]).
+//! - CR LF always ends a message. A bare LF also ends one, unless a JSON text continues after the
+//!   LF ([`Nesting`]).
 //! - A message within one run of content is borrowed from there: only its position is returned.
 //! - A message split across runs is copied to storage piece by piece (the spill) and borrowed from
 //!   there.
@@ -21,15 +21,15 @@ use super::message::check_grammar;
 use super::nesting::Nesting;
 use super::spill::{BLOCK, Spill, has_lf};
 
-/// Where the bytes of a message are.
+/// The position of a message's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a message is in one place or the other")]
 pub enum MessagePlace {
     /// In the input, from `start` to `end`.
     Input {
-        /// Index of the first byte.
+        /// The index of the first byte.
         start: usize,
-        /// Index after the last byte.
+        /// The index after the last byte.
         end: usize,
     },
     /// At the start of the storage.
@@ -45,7 +45,7 @@ pub enum MessagePlace {
 pub enum Frame {
     /// A message, without its delimiter.
     Message(MessagePlace),
-    /// An empty message or one of white space: the server is alive.
+    /// A keep-alive: an empty message, or one of white space.
     KeepAlive,
     /// A message over the limit, which was skipped.
     Skipped {
@@ -57,12 +57,12 @@ pub enum Frame {
 /// Finds messages in runs of content bytes.
 #[derive(Clone, Debug)]
 pub struct Framer {
-    /// Longest message, delimiter excluded.
+    /// The maximum length of a message, without its delimiter.
     limit: usize,
     spill: Spill,
     /// Set while a message over the limit is skipped.
     skipping: Option<Skipping>,
-    /// Has read the message only as far as a bare LF or the limit required.
+    /// The nesting state. It has read the message only as far as a bare LF or the limit required.
     nesting: Nesting,
 }
 
@@ -114,8 +114,8 @@ impl Framer {
         self.next_by_nesting(input, start, run, lf, storage)
     }
 
-    /// Does the work of [`Self::next`] if the first LF is bare. It is at `lf` in `run`, which
-    /// starts at `start`.
+    /// Performs [`Self::next`] if the first LF is bare. This LF is at `lf` in `run`, which starts
+    /// at `start`.
     #[cold]
     #[inline(never)]
     fn next_by_nesting(
@@ -200,8 +200,8 @@ impl Framer {
     /// close.
     #[inline(always)]
     pub(crate) fn push_short(&mut self, block: [u8; BLOCK], length: usize, storage: &mut [u8]) -> bool {
-        // At most the limit: the byte for the CR stays free, and longer messages take the general
-        // path.
+        // At most the limit, so that the byte for the CR stays free. Longer messages take the
+        // general path.
         !has_lf(block, length)
             && self.spill.len() + length <= self.limit
             && self.spill.push_block(block, length, storage)
@@ -277,7 +277,8 @@ impl Framer {
         }
     }
 
-    /// Ends the message at its delimiter, whose CR, if any, is the last byte taken in.
+    /// Ends the message at its delimiter. The CR of the delimiter, if any, is the last byte of the
+    /// message so far.
     #[inline]
     fn complete(&mut self, has_cr: bool, storage: &[u8]) -> Frame {
         self.nesting.restart();

@@ -1,4 +1,4 @@
-//! A cursor over one JSON text, for readers that stop as soon as they have what they need.
+//! A cursor over one JSON text, for readers that stop as soon as they have the values they need.
 //!
 //! A streaming client needs a few values of a message at known places and skips the rest. A Post
 //! has about 4 KB, 160 strings and 20 containers, so the cost of skipping is mispredicted branches,
@@ -6,22 +6,22 @@
 //!
 //! - A string's body is examined eight bytes at a time in a `u64`. One test finds the quote, the
 //!   backslash and the control characters.
-//! - One loop skips a value. The kinds of the open containers are the bits of a `u128`: no
-//!   recursion, no memory that grows with the input, and 128 as the natural depth limit.
+//! - One loop skips a value. The kinds of the open containers are the bits of a `u128`. So there is
+//!   no recursion, the memory does not grow with the input, and the depth limit is 128.
 //! - Everything read must conform to the grammar of RFC 8259. The classifier reports malformed
-//!   input that it has read, and must not accept half a value.
+//!   input that it has read, and must not accept a partial value.
 //!
 //! Two things are not checked. UTF-8 in strings is left to the reader of a text, or to
 //! [`validate`](super::message::validate). A lone surrogate in `\u` escapes conforms to the grammar
 //! (RFC 8259 section 8.2), so the reader of the text handles it.
 //!
-//! These variants were not faster, measured with `classify` on a Post with its ids last: blocks of
-//! sixteen bytes, as two `u64` or as an array left to the compiler; the string loop copied into its
-//! callers; the special byte taken from the block instead of from memory again.
+//! Measured with `classify` on a Post with its ids last, three variants were not faster. One used
+//! blocks of sixteen bytes, as two `u64` or as an array left to the compiler. One copied the string
+//! loop into its callers. One took the special byte from the block instead of from memory again.
 //!
 //! When you change this module: each function that ends inside a number or a key must report the
-//! end of the input as [`MalformedReason::End`]. A number is the only value without an end mark:
-//! what looks like 12 may become 123.
+//! end of the input as [`MalformedReason::End`]. A number is the only value without an end mark: 12
+//! may be the start of 123.
 
 use core::fmt;
 
@@ -29,35 +29,36 @@ use core::fmt;
 /// stop at 128, and a `u128` has one bit for each.
 pub const DEPTH_MAX: usize = 128;
 
-/// Where and why some bytes are not one JSON text.
+/// The position and the reason of an error in a JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Malformed {
     /// Offset of the first invalid byte; the length of the input if it ends too early.
     pub at: usize,
-    /// What is wrong there.
+    /// The reason of the error.
     pub reason: MalformedReason,
 }
 
-/// What is wrong with a JSON text.
+/// The reason why a JSON text is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MalformedReason {
     /// The input ends before the text does, or contains no value.
     End,
-    /// A byte that the grammar does not allow here (RFC 8259 section 2), such as a byte order mark.
+    /// A byte that the grammar does not allow at this position (RFC 8259 section 2), such as a byte
+    /// order mark.
     Byte,
     /// A control character inside a string, where only its escape is allowed (RFC 8259 section 7).
     Control,
-    /// A backslash followed by no escape of RFC 8259 section 7.
+    /// A backslash that does not start an escape of RFC 8259 section 7.
     Escape,
     /// Not a number of RFC 8259 section 6: `01`, `+1`, `1.`, `.5`, `1e`.
     Number,
     /// Not `true`, `false` or `null` (RFC 8259 section 3).
     Literal,
-    /// Something other than white space follows the value.
+    /// The value is followed by something other than white space.
     Trailing,
-    /// More than [`DEPTH_MAX`] containers are open. It may be JSON, but no more is read.
+    /// More than [`DEPTH_MAX`] containers are open. The text may be JSON, but is not read further.
     TooDeep,
     /// Not UTF-8 (RFC 8259 section 8.1).
     Utf8,
@@ -72,14 +73,14 @@ impl fmt::Display for Malformed {
 impl fmt::Display for MalformedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::End => "the input ends too early",
-            Self::Byte => "a byte that cannot stand here",
-            Self::Control => "a bare control character in a string",
-            Self::Escape => "not an escape",
-            Self::Number => "not a number",
-            Self::Literal => "not true, false or null",
-            Self::Trailing => "something follows the value",
-            Self::TooDeep => "nested too deep",
+            Self::End => "unexpected end of input",
+            Self::Byte => "unexpected byte",
+            Self::Control => "unescaped control character in a string",
+            Self::Escape => "invalid escape",
+            Self::Number => "invalid number",
+            Self::Literal => "expected true, false or null",
+            Self::Trailing => "unexpected data after the value",
+            Self::TooDeep => "nested too deeply",
             Self::Utf8 => "not UTF-8",
         })
     }
@@ -99,7 +100,7 @@ pub(crate) const NAME_MAX: usize = 48;
 
 impl<'a> Text<'a> {
     /// Returns the text with its escapes decoded, for comparison with ASCII names. Only a text with
-    /// escapes is copied. A text that does not fit is longer than any name; the result is then
+    /// escapes is copied. A text that does not fit is longer than any name. The result is then
     /// empty, which is not a name either.
     #[inline]
     pub(crate) fn plain<'b>(&self, buffer: &'b mut [u8; NAME_MAX]) -> &'b [u8]
@@ -178,8 +179,8 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// Returns the number of bytes examined: those read, and after a number or a word the byte that
-    /// shows that it is complete.
+    /// Returns the number of bytes examined. After a number or a literal, this includes the byte
+    /// that shows that the value is complete.
     #[inline]
     pub(crate) fn looked_at(&self) -> usize {
         let bare = self
@@ -209,7 +210,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads the next key of the innermost object and its colon. At the object's end, reads that
+    /// Reads the next key of the innermost object and its colon. At the object's end, reads the end
     /// and leaves the object. `first` is true before the first call; the calls update it.
     #[inline]
     pub(crate) fn next_key(&mut self, first: &mut bool) -> Result<Option<Text<'a>>, Malformed> {
@@ -235,7 +236,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Advances to the next value of the innermost array, leaving it unread. At the array's end,
-    /// reads that, leaves the array and returns false. `first` as in [`Scanner::next_key`].
+    /// reads the end, leaves the array and returns false. `first` is as in [`Scanner::next_key`].
     pub(crate) fn next_element(&mut self, first: &mut bool) -> Result<bool, Malformed> {
         let byte = self.peek()?;
         if byte == b']' {
@@ -295,8 +296,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads the number whose first digit was peeked at. Returns its digits if it has nothing else.
-    /// [`Scanner::whole`] checks whether it is complete.
+    /// Reads the number whose first digit was peeked at. Returns its digits if it consists only of
+    /// digits. [`Scanner::whole`] checks whether it is complete.
     #[inline]
     pub(crate) fn digits(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         let start = self.at;
@@ -305,8 +306,8 @@ impl<'a> Scanner<'a> {
         Ok(if plain { self.bytes.get(start..end) } else { None })
     }
 
-    /// Reads `front` and the string of `length` digits whose opening quote it ends with, and
-    /// returns the number. Reads nothing if something else follows.
+    /// Reads `front`, which ends with an opening quote, and the string of `length` digits. Returns
+    /// the number. If the input differs, reads no bytes.
     #[inline]
     pub(crate) fn decimal_behind<const N: usize>(&mut self, front: &[u8; N], length: usize) -> Option<u64> {
         let rest = self.bytes.get(self.at..)?;
@@ -325,7 +326,7 @@ impl<'a> Scanner<'a> {
         if marked { Ok(()) } else { self.whole() }
     }
 
-    /// Checks that a number or a word is complete: they have no end mark, so the next byte decides.
+    /// Checks that a number or a literal is complete. It has no end mark, so the next byte decides.
     #[inline]
     pub(crate) fn whole(&self) -> Result<(), Malformed> {
         match self.bytes.get(self.at) {
@@ -387,7 +388,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Result<usize, Malform
             }
             _ => scalar(bytes, start, byte)?,
         };
-        // A value ended before `at`: close what ends with it, up to the next comma.
+        // A value ended before `at`. Close the containers that end with it, up to the next comma.
         loop {
             if open == 0 {
                 return Ok(at);
@@ -459,7 +460,7 @@ fn eight(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 /// Marks the high bit of each of the eight bytes that is a quote, a backslash or a control
-/// character. A borrow may set false marks above the lowest mark, which is always right.
+/// character. A borrow may set false marks above the lowest mark, which is always correct.
 #[inline]
 const fn special(block: u64) -> u64 {
     // Flipping bit 1 moves the quote (0x22) next to the controls (0x00 to 0x1F), and the space away
@@ -611,8 +612,8 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
         if beyond_nine(block) != 0 {
             return None;
         }
-        // The first digit is the lowest byte. Neighbors are joined to pairs, pairs to fours, fours
-        // to the eight; the masks drop the lanes that hold no result.
+        // The first digit is the lowest byte. Neighbors are joined to pairs, pairs to groups of
+        // four, and these to the eight digits. The masks clear the lanes without a result.
         let pairs = block.wrapping_mul(10).wrapping_add(block >> 8) & 0x00FF_00FF_00FF_00FF;
         let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
         let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;

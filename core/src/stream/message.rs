@@ -3,16 +3,16 @@
 //!
 //! A stream carries Posts in two formats, and messages of four generations of X's streaming APIs.
 //! They have no common type field: the keys of the top-level object determine it. A session needs
-//! the result at once (a Post's id to find duplicates, "too many connections" to back off), for
-//! thousands of messages a second and for any bytes. Therefore [`classify`]:
+//! the result immediately, for example a Post's id to find duplicates. It must work for thousands
+//! of messages per second and for any bytes. Therefore [`classify`]:
 //!
-//! - gives every input a result, including "unknown" and "malformed", none of which ends the
+//! - returns a result for every input, including "unknown" and "malformed"; no result ends the
 //!   stream;
 //! - reads the keys in order of appearance and stops at the first one that decides. The service
 //!   sends a Post's ids first, so about 70 bytes of its 4,000 are read. With the ids last it needs
 //!   one pass, never two;
 //! - checks everything it reads against the grammar of JSON. Keys inside strings or nested objects
-//!   do not mislead it, nor do escapes in keys and values, and half a number is never an id.
+//!   do not mislead it, and neither do escapes in keys and values. A partial number is never an id.
 //!
 //! The rules, in order of precedence:
 //!
@@ -37,16 +37,16 @@
 //! A message is classified before its end as follows:
 //!
 //! - Rows 3, 5, 7 and 9 to 12 decide when their key appears. Row 13 decides at its second key, if
-//!   no key of rows 3 to 12 came before, whatever its value. Later keys change nothing.
-//! - Rows 4 and 6 require that there is no `data`, so they wait for `data` or for the end, and so
-//!   do the rows after them. Row 8 also waits for the end. At the end the rows are tried in order
+//!   no key of rows 3 to 12 occurred before, with any value. Later keys change nothing.
+//! - Rows 4 and 6 require that there is no `data`. So these rows and the rows after them wait for
+//!   `data` or for the end. Row 8 also waits for the end. At the end, the rows are tried in order
 //!   of precedence.
-//! - `data: null` counts as absent. Of duplicate keys the first counts.
-//! - The id is `id_str` if it was read by then and is valid, else `id`. A number that a reader with
-//!   53 bits rounds, as every current `id` is, is not trusted alone. `id_str` is then searched
-//!   after it, where the service writes it, and otherwise to the end of the message.
+//! - `data: null` counts as absent. The first of duplicate keys counts.
+//! - The id is `id_str` if that has been read and is valid, otherwise `id`. A number that a reader
+//!   with 53 bits rounds, as every current `id` is, is not trusted alone. `id_str` is then searched
+//!   directly after it, where the service writes it, and otherwise up to the end of the message.
 //!
-//! A result given before the end therefore never changes with the bytes that follow.
+//! A result determined before the end therefore never changes with later bytes.
 //!
 //! Separate calls check that a whole message is JSON ([`validate`]) and split an array
 //! ([`elements`]).

@@ -1,4 +1,4 @@
-//! From a response's bytes to messages, and what the messages are.
+//! Decodes the bytes of a response into messages, and classifies the messages.
 //!
 //! | to | use |
 //! |---|---|

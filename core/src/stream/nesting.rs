@@ -5,14 +5,13 @@
 //! servers. Between the tokens of an open object or array, LF is white space, so there the message
 //! continues.
 //!
-//! A text that can no longer be JSON ends at the next LF. On a server that uses LF alone, a cut
-//! message therefore also consumes one or two lines after it, not the rest of the stream. An LF
-//! inside a string is not JSON, but X's documentation mentions Posts that contain it: the message
-//! continues there too.
+//! A text that can no longer be JSON ends at the next LF. On a server that uses LF alone, a
+//! truncated message therefore also consumes one or two lines after it, but not the rest of the
+//! stream. An LF inside a string is not JSON, but X's documentation mentions Posts that contain it:
+//! the message continues there too.
 //!
-//! Messages are read only after a bare LF, or if they exceed the limit, and each byte once.
-//!
-//! It is read only once a bare LF or a message over the limit has come, and each byte once.
+//! A message is examined only after a bare LF, or if it exceeds the limit. Each byte is examined
+//! once.
 
 use super::json::skip_plain;
 
@@ -109,7 +108,7 @@ impl Nesting {
 mod tests {
     use super::*;
 
-    /// Returns whether the text continues, read at once and in two pieces split anywhere.
+    /// Returns whether the text continues. Reads it whole, and in two pieces with every split.
     fn goes_on(text: &str) -> bool {
         let read = |pieces: [&str; 2]| {
             let mut nesting = Nesting::START;
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_inside_an_object_or_array() {
+    fn continues_inside_an_object_or_array() {
         for text in [
             "{",
             "[",
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_behind_a_complete_value() {
+    fn ends_after_a_complete_value() {
         for text in [
             "{}",
             "[]",
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_where_it_can_be_no_json_any_more() {
+    fn ends_when_the_text_can_no_longer_be_json() {
         for text in [
             "hello",
             "HTTP/1.1 200 OK",

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! Pieces of up to 16 bytes (tiny chunks, a read that ends after a message's first bytes) take a
-//! fast path. It copies 16 bytes whatever the piece's length, and only advances by the length. That
-//! is one load and one store without a branch. A copy of variable length would be a call that
-//! mispredicts.
+//! fast path. It always copies 16 bytes, but advances only by the piece's length. That is one load
+//! and one store without a branch. A copy of variable length would be a call that mispredicts.
 
 /// Bytes that the fast path copies at once.
 pub(crate) const BLOCK: usize = 16;
@@ -61,8 +60,8 @@ impl Spill {
         true
     }
 
-    /// Appends a few bytes, or returns `false` if LF is among them. One by one is cheaper here than
-    /// calls to search and to copy.
+    /// Appends a few bytes, or returns `false` if LF is among them. A loop over single bytes is
+    /// cheaper here than calls to search and to copy.
     #[inline(always)]
     pub(crate) fn push_unless_lf(&mut self, piece: &[u8], storage: &mut [u8]) -> bool {
         let end = self.length + piece.len();
@@ -93,7 +92,7 @@ impl Spill {
 ///
 /// Subtracting 1 from each byte of `block ^ LF..` borrows into a byte's high bit exactly if the
 /// byte was zero. False marks occur only above a true zero. The lowest mark is therefore always
-/// right, and "any mark among the first" is exact.
+/// correct, and so is the test for any mark among the first `length` bytes.
 #[inline(always)]
 pub(crate) const fn has_lf(block: [u8; BLOCK], length: usize) -> bool {
     const ONES: u128 = u128::from_ne_bytes([1; BLOCK]);

@@ -1,4 +1,4 @@
-//! Tests whole responses: the same content gives the same events, whatever its chunks, splits and
+//! Tests whole responses: the same content gives the same events, regardless of chunks, splits and
 //! storage.
 
 use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ScannedConnectionEvent};
@@ -14,7 +14,7 @@ enum Want {
     Skipped(u64),
     /// A last message that has no delimiter.
     Last(&'static [u8]),
-    /// Bytes of a last message that is cut.
+    /// Bytes of an incomplete last message.
     Left(u64),
 }
 use Want::{KeepAlive, Last, Left, Message, Skipped};
@@ -50,7 +50,7 @@ const CASES: &[Case] = &[
     case("keep-alives only", b"\r\n\r\n\r\n\r\n\r\n", &[KeepAlive, KeepAlive, KeepAlive, KeepAlive, KeepAlive]),
     case("keep-alives of LF", b"\n\r\n\n", &[KeepAlive, KeepAlive, KeepAlive]),
     case("lines of white space", b" \r\n\t\r\n \t \r\n\r\r\n{}\r\n", &[KeepAlive, KeepAlive, KeepAlive, KeepAlive, Message(b"{}")]),
-    case("white space around a message is its own", b" {} \t\r\n\t{}\r\r\n", &[Message(b" {} \t"), Message(b"\t{}\r")]),
+    case("white space around a message belongs to it", b" {} \t\r\n\t{}\r\r\n", &[Message(b" {} \t"), Message(b"\t{}\r")]),
     case("other white space is a message", b"\x0B\r\n\x0C\r\n\0\r\n\xC2\xA0\r\n", &[Message(b"\x0B"), Message(b"\x0C"), Message(b"\0"), Message(b"\xC2\xA0")]),
     case("bare LF between the tokens of an object is data", b"{\"limit\":\n{\"track\":7}}\r\n{\n}\r\n", &[Message(b"{\"limit\":\n{\"track\":7}}"), Message(b"{\n}")]),
     case("bare LF ends a line", b"{\"id\":1}\n{\"id\":2}\n\n{}", &[Message(b"{\"id\":1}"), Message(b"{\"id\":2}"), KeepAlive, Last(b"{}")]),
@@ -58,19 +58,19 @@ const CASES: &[Case] = &[
         b"{\"warning\":{\"code\":\"FALLING_BEHIND\"}}\n{\"id\":2}\r\n",
         &[Message(b"{\"warning\":{\"code\":\"FALLING_BEHIND\"}}"), Message(b"{\"id\":2}")]),
     case("array, LF, object", b"[{\"id\":1}]\n{\"errors\":[]}\r\n", &[Message(b"[{\"id\":1}]"), Message(b"{\"errors\":[]}")]),
-    case("LF behind white space behind a text", b"{\"id\":1} \t\n{}\r\n", &[Message(b"{\"id\":1} \t"), Message(b"{}")]),
-    case("CR LF behind the LF of a text is a keep-alive", b"{\"id\":1}\n\r\n{}\r\n", &[Message(b"{\"id\":1}"), KeepAlive, Message(b"{}")]),
+    case("LF after white space after a text", b"{\"id\":1} \t\n{}\r\n", &[Message(b"{\"id\":1} \t"), Message(b"{}")]),
+    case("CR LF after the LF of a text is a keep-alive", b"{\"id\":1}\n\r\n{}\r\n", &[Message(b"{\"id\":1}"), KeepAlive, Message(b"{}")]),
     case("LFs between tokens, at every place", b"\n{\n\"a\"\n:\n[\n1\n,\n{\n}\n]\n,\n\"b\"\n:\ntrue\n}\n", &[KeepAlive, Message(b"{\n\"a\"\n:\n[\n1\n,\n{\n}\n]\n,\n\"b\"\n:\ntrue\n}")]),
     case("LFs and containers inside strings", b"{\"a\":\"}\n\\\"}\n{\\\\\"}\n[\"]\n\"]\r\n", &[Message(b"{\"a\":\"}\n\\\"}\n{\\\\\"}"), Message(b"[\"]\n\"]")]),
     case("CR LF ends a text that is open", b"{\"a\":\r\n{}\r\n", &[Message(b"{\"a\":"), Message(b"{}")]),
     case("text cut in a string, then lines", b"{\"id\":1,\"te\n{\"id\":2}\n{\"id\":3}\n", &[Message(b"{\"id\":1,\"te\n{\"id\":2}"), Message(b"{\"id\":3}")]),
-    case("text cut behind a colon, then lines", b"{\"id\":\n{\"id\":2}\n{\"id\":3}\n{\"id\":4}\n", &[Message(b"{\"id\":\n{\"id\":2}\n{\"id\":3}"), Message(b"{\"id\":4}")]),
-    case("text with a container too many, then a line", b"{\"id\":1}}\n{\"id\":2}\n", &[Message(b"{\"id\":1}}"), Message(b"{\"id\":2}")]),
+    case("text cut after a colon, then lines", b"{\"id\":\n{\"id\":2}\n{\"id\":3}\n{\"id\":4}\n", &[Message(b"{\"id\":\n{\"id\":2}\n{\"id\":3}"), Message(b"{\"id\":4}")]),
+    case("text with an extra closing brace, then a line", b"{\"id\":1}}\n{\"id\":2}\n", &[Message(b"{\"id\":1}}"), Message(b"{\"id\":2}")]),
     case("two texts on one line are one message", b"{\"id\":1}{\"id\":2}\n{}\r\n", &[Message(b"{\"id\":1}{\"id\":2}"), Message(b"{}")]),
     case("words, literals and numbers end at LF", b"hello\ntrue\n12\n\"a\"\n", &[Message(b"hello"), Message(b"true"), Message(b"12"), Message(b"\"a\"")]),
     case("last message: an object", b"{\"id\":1}", &[Last(b"{\"id\":1}")]),
     case("last message: an array with LFs", b"\r\n[\n1\n]", &[KeepAlive, Last(b"[\n1\n]")]),
-    case("last message: white space behind it", b"{} \t", &[Last(b"{} \t")]),
+    case("last message: white space after it", b"{} \t", &[Last(b"{} \t")]),
     case("last message: string, literal, closed number", b"12 ", &[Last(b"12 ")]),
     case("last message: its string is not UTF-8", b"[\"\xFF\"]", &[Last(b"[\"\xFF\"]")]),
     case("a number at the end may be cut", b"12", &[Left(2)]),
@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
     case("messages of one byte", b"1\r\n2\r\n3\r\n", &[Message(b"1"), Message(b"2"), Message(b"3")]),
     case("a message that looks like a chunk", b"0\r\n\r\n5\r\nhello\r\n", &[Message(b"0"), KeepAlive, Message(b"5"), Message(b"hello")]),
     case("15, 16 and 17 bytes", b"123456789012345\r\n1234567890123456\r\n12345678901234567\r\n", &[Message(b"123456789012345"), Message(b"1234567890123456"), Message(b"12345678901234567")]),
-    case("a short life",
+    case("a short connection",
         b"{\"type\":\"connection_metadata\",\"datacenter\":\"pdxa\",\"timestamp\":1767225600000}\r\n\r\n\
           {\"id_str\":\"7\",\"text\":\"caf\\u00e9 \\ud83d\\ude3a\"}\r\n\r\n\
           {\"errors\":[{\"title\":\"operational-disconnect\",\"disconnect_type\":\"OperationalDisconnect\"}]}\r\n",
@@ -126,13 +126,13 @@ fn config(message_bytes_max: usize) -> ConnectionConfig {
     config
 }
 
-/// One response and what the connection must report of it.
+/// A response, and the events and byte counts that the connection must report.
 struct Response<'a> {
     case: &'a Case,
     how: &'a dyn std::fmt::Debug,
     wire: &'a [u8],
     events: Vec<OwnedEvent>,
-    /// Bytes of the head, of framing, delivered, of separators, skipped, discarded.
+    /// The bytes of the head, of framing, delivered, of separators, skipped, discarded.
     counts: [u64; 6],
 }
 
@@ -188,7 +188,7 @@ impl<'a> Response<'a> {
     }
 }
 
-/// Every chunking, every delivery, each storage size.
+/// Tests every chunking, every split and each storage size.
 fn check_all_ways(case: &Case, message_bytes_max: usize, storages: &[usize]) {
     let chunkings = [
         Chunking::One,
@@ -261,7 +261,8 @@ fn reference_decoder_agrees_with_the_table() {
     }
 }
 
-/// A limit below that of any head, to be met by short messages. Heads have to fit the storage only.
+/// A limit shorter than any head, so that short messages exceed it. Heads are limited only by the
+/// storage.
 const LIMIT: usize = 64;
 
 #[test]
@@ -281,7 +282,7 @@ fn oversized_message_is_skipped_and_the_next_one_is_intact() {
             if length < 10 * LIMIT {
                 check_all_ways(&case, LIMIT, &[LIMIT + 1, 65_536]);
             } else {
-                // Long: by fewer ways.
+                // Long messages are tested with fewer splits.
                 let mut connection = Connection::new(vec![0; LIMIT + 1], config(LIMIT));
                 for chunking in [Chunking::One, Chunking::Each(1), Chunking::Each(16), Chunking::UpTo16(3)] {
                     let wire = streamed(&chunked(case.content, chunking));
@@ -320,10 +321,10 @@ const LONG_LINE: &[u8] = &long::<{ LIMIT + 7 }>(b"[", b"]\n[]\n\n");
 
 #[rustfmt::skip]
 const OVERSIZED: &[Case] = &[
-    case("white space over the limit is passed over", &[b' '; LIMIT + 2], &[Left(LIMIT as u64 + 2)]),
+    case("white space over the limit is skipped", &[b' '; LIMIT + 2], &[Left(LIMIT as u64 + 2)]),
     case("oversized JSON at the end", LONG_OBJECT, &[Left(LIMIT as u64 + 2)]),
     case("bare LFs inside an oversized array", LONG_LINES, &[Skipped(2 * LIMIT as u64), Last(b"{}")]),
-    case("bare LF behind an oversized object", LONG_LINE, &[Skipped(LIMIT as u64 + 2), Message(b"[]"), KeepAlive]),
+    case("bare LF after an oversized object", LONG_LINE, &[Skipped(LIMIT as u64 + 2), Message(b"[]"), KeepAlive]),
     case("oversized at the end", &[b'x'; 3 * LIMIT], &[Left(3 * LIMIT as u64)]),
     case("CRs over the limit", &[b'\r'; LIMIT + 3], &[Left(LIMIT as u64 + 3)]),
 ];
@@ -335,7 +336,7 @@ fn oversized_message_without_delimiter_is_discarded_at_the_end() {
     }
 }
 
-/// The limit is the storage's length less one where that is less.
+/// A shorter storage limits messages to its length less one.
 #[test]
 fn smallest_storage_sizes_limit_messages_accordingly() {
     for storage in 0..HEAD.len() + 4 {
@@ -353,10 +354,10 @@ fn smallest_storage_sizes_limit_messages_accordingly() {
     }
 }
 
-/// A message is delivered in the call that brings its line end, and all messages of an input in
-/// that round.
+/// A message is delivered by the call that reads its line end. All messages of an input are
+/// delivered before the next read.
 #[test]
-fn message_is_delivered_by_the_call_that_brings_its_last_byte() {
+fn message_is_delivered_by_the_call_that_reads_its_last_byte() {
     let mut wire = HEAD.to_vec();
     push_chunk(&mut wire, b"{\"id\":1}", "");
     push_chunk(&mut wire, b"\r", "");
@@ -374,8 +375,8 @@ fn message_is_delivered_by_the_call_that_brings_its_last_byte() {
     );
 }
 
-/// Each byte is read at most once for its nesting: reading it again at each LF would take minutes
-/// here.
+/// Each byte is examined at most once for the nesting. Examining it again at each LF would take
+/// minutes here.
 #[test]
 fn message_of_many_bare_lfs_is_read_in_linear_time() {
     let lfs = vec![b'\n'; 1 << 18];
@@ -387,7 +388,7 @@ fn message_of_many_bare_lfs_is_read_in_linear_time() {
     }
 }
 
-/// No counter reaches a limit on a connection that is quiet for months: a day has 4,320
+/// No counter reaches a limit on a connection that is quiet for months. A day has 4,320
 /// keep-alives.
 #[test]
 fn million_keep_alives_exceed_no_limit() {

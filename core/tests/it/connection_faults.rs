@@ -1,4 +1,5 @@
-//! Tests faulty, cut and silent peers: complete messages are delivered, then the error is reported.
+//! Tests faulty, closed and silent connections: complete messages are delivered, then the error is
+//! reported.
 
 use powerstream_core::http::{BodyFraming, ChunkErrorKind, HeadErrorKind};
 use powerstream_core::stream::{
@@ -22,7 +23,7 @@ fn message(text: &str) -> OwnedEvent {
     OwnedEvent::Message(text.as_bytes().to_vec())
 }
 
-/// Every delivery, and some of the storage, give the same.
+/// Asserts the same events for every split and several storage sizes.
 fn assert_runs(name: &str, wire: &[u8], want: &[OwnedEvent]) {
     for storage in [256, 65_536] {
         for cuts in deliveries(wire.len(), 11) {
@@ -36,7 +37,7 @@ fn assert_runs(name: &str, wire: &[u8], want: &[OwnedEvent]) {
 #[test]
 fn complete_messages_are_delivered_before_an_error() {
     use ChunkErrorKind::*;
-    // Invalid input within a valid stream, and the index of its byte that is refused.
+    // Invalid input within a valid stream, and the index of the rejected byte.
     let broken: [(&[u8], ChunkErrorKind, usize); 12] = [
         (b"\r\n", SizeMissing, 0),
         (b"+2\r\n\r\n\r\n", SizeMissing, 0),
@@ -108,24 +109,24 @@ fn close_reports_whether_the_response_was_complete() {
     // Name, head, body, events, and the result of the close.
     type Row = (&'static str, &'static [u8], &'static [u8], &'static [OwnedEvent], Closed);
     let cases: &[Row] = &[
-        ("nothing came", b"", b"", &[], CutInHead { undelivered: 0 }),
+        ("no byte received", b"", b"", &[], CutInHead { undelivered: 0 }),
         ("status line cut", b"HTTP/1.1 2", b"", &[], CutInHead { undelivered: 10 }),
-        ("behind an interim head", b"HTTP/1.1 100 x\r\n\r\n", b"", &[], CutInHead { undelivered: 0 }),
+        ("after an interim head", b"HTTP/1.1 100 x\r\n\r\n", b"", &[], CutInHead { undelivered: 0 }),
         ("second head cut", b"HTTP/1.1 100 x\r\n\r\nHTTP", b"", &[], CutInHead { undelivered: 4 }),
-        ("behind the head", HEAD, b"", &[], Cut { undelivered: 0 }),
+        ("after the head", HEAD, b"", &[], Cut { undelivered: 0 }),
         ("in a size", HEAD, b"5", &[], Cut { undelivered: 0 }),
         ("in an extension", HEAD, b"5;a=\"", &[], Cut { undelivered: 0 }),
-        ("behind a size's CR", HEAD, b"5\r", &[], Cut { undelivered: 0 }),
-        ("behind a size", HEAD, b"5\r\n", &[], Cut { undelivered: 0 }),
+        ("after a size's CR", HEAD, b"5\r", &[], Cut { undelivered: 0 }),
+        ("after a size", HEAD, b"5\r\n", &[], Cut { undelivered: 0 }),
         ("in data", HEAD, b"5\r\n{\"i", &[], Cut { undelivered: 3 }),
-        ("behind data", HEAD, b"5\r\n{\"id\"", &[], Cut { undelivered: 5 }),
-        ("behind a complete message", HEAD, b"2\r\n{}\r\n", &[], Cut { undelivered: 2 }),
-        ("behind data's CR", HEAD, b"5\r\n{\"id\"\r", &[], Cut { undelivered: 5 }),
-        ("behind a chunk", HEAD, b"5\r\n{\"id\"\r\n", &[], Cut { undelivered: 5 }),
+        ("after data", HEAD, b"5\r\n{\"id\"", &[], Cut { undelivered: 5 }),
+        ("after a complete message", HEAD, b"2\r\n{}\r\n", &[], Cut { undelivered: 2 }),
+        ("after data's CR", HEAD, b"5\r\n{\"id\"\r", &[], Cut { undelivered: 5 }),
+        ("after a chunk", HEAD, b"5\r\n{\"id\"\r\n", &[], Cut { undelivered: 5 }),
         ("in the message's delimiter", HEAD, b"3\r\n{}\r\r\n", &[], Cut { undelivered: 3 }),
-        ("behind a keep-alive", HEAD, b"2\r\n\r\n\r\n", &[OwnedEvent::KeepAlive], Cut { undelivered: 0 }),
-        ("behind the zero", HEAD, b"0", &[], Cut { undelivered: 0 }),
-        ("behind the zero chunk", HEAD, b"0\r\n", &[], Cut { undelivered: 0 }),
+        ("after a keep-alive", HEAD, b"2\r\n\r\n\r\n", &[OwnedEvent::KeepAlive], Cut { undelivered: 0 }),
+        ("after the zero", HEAD, b"0", &[], Cut { undelivered: 0 }),
+        ("after the zero chunk", HEAD, b"0\r\n", &[], Cut { undelivered: 0 }),
         ("in a trailer", HEAD, b"0\r\nA: b", &[], Cut { undelivered: 0 }),
         ("before the last LF", HEAD, b"0\r\n\r", &[], Cut { undelivered: 0 }),
         ("at the end", HEAD, b"0\r\n\r\n", &[OwnedEvent::End { undelivered: 0 }], Complete),
@@ -226,7 +227,7 @@ fn error_persists_until_the_next_connection() {
     };
     assert_eq!(log[1..], [failed]);
     assert_eq!(connection.handle_eof(), Closed::Cut { undelivered: 0 });
-    assert!(connection.scan(b"4\r\n{}\r\n\r\n", NOW).1.is_err(), "the close does not heal it");
+    assert!(connection.scan(b"4\r\n{}\r\n\r\n", NOW).1.is_err(), "the close does not reset the error");
     let log = run(&mut connection, [&streamed(b"4\r\n{}\r\n\r\n0\r\n\r\n")[..]]);
     assert_eq!(
         log[1..],
@@ -234,7 +235,7 @@ fn error_persists_until_the_next_connection() {
     );
 }
 
-/// Reuses one storage for many connections: no trace of an earlier one remains.
+/// Reuses one storage for many connections. No data of an earlier connection remains.
 #[test]
 fn reconnecting_resets_all_state() {
     let mut connection = connection(128);
@@ -244,7 +245,7 @@ fn reconnecting_resets_all_state() {
         let wire = streamed(&chunked(b"{\"id\":2}\r\n\r\n", Chunking::Each(3)));
         let log = run(&mut connection, [&wire[..]]);
         let want = [message("{\"id\":2}"), OwnedEvent::KeepAlive, OwnedEvent::End { undelivered: 0 }];
-        assert_eq!(log[1..4], want, "behind a life cut {cut} bytes earlier");
+        assert_eq!(log[1..4], want, "after a connection cut {cut} bytes earlier");
         assert_eq!(connection.byte_counts().received, wire.len() as u64);
     }
 }
@@ -276,7 +277,7 @@ fn document(storage: usize, wire: &[u8], cuts: &[usize]) -> (Vec<OwnedEvent>, Ve
     };
     let before = document(&connection);
     let closed = connection.handle_eof();
-    assert_eq!(document(&connection), before, "still lent behind the close");
+    assert_eq!(document(&connection), before, "still lent after the close");
     check_byte_counts(&connection, received);
     log.remove(0);
     (log, before.unwrap_or_default(), closed)
@@ -306,7 +307,7 @@ fn error_documents_are_collected_with_every_framing() {
         ("cut", with(length_field, &problem[..9]), &[], &problem[..9], Closed::Cut { undelivered: 0 }),
         ("broken", with(chunked_field, &broken), END, problem, Closed::Cut { undelivered: 0 }),
         ("left-over", with(length_field, &[&problem[..], b"left"].concat()), END, problem, Closed::Complete),
-        // Not waited for.
+        // The connection does not wait for this document.
         ("coded", with(gzip, b"\x1F\x8B\x08\0"), END, b"", Closed::Complete),
         ("coded, cut", with(gzip, b"\x1F"), END, b"", Closed::Complete),
         (
@@ -374,7 +375,8 @@ fn scan_then_lend_equals_decode() {
     );
 }
 
-/// A stream of random messages in random chunks, now and then damaged, against the oracle.
+/// Compares the connection with the reference decoder on random messages in random chunks,
+/// sometimes damaged.
 #[test]
 fn agrees_with_the_reference_decoder_on_damaged_responses() {
     const HEADS: &[&[u8]] = &[

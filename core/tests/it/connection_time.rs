@@ -19,7 +19,7 @@ const fn seconds(seconds: u64) -> Instant {
     millis(seconds * 1_000)
 }
 
-/// A connection, its log, and a clock that is wherever a call puts it.
+/// A connection, its log, and a clock that the test sets.
 struct Life {
     connection: Connection<Vec<u8>>,
     log: Vec<OwnedEvent>,
@@ -27,7 +27,7 @@ struct Life {
 }
 
 impl Life {
-    /// Connecting at 0, connected at 1 s.
+    /// Starts connecting at 0 s, and is connected at 1 s.
     fn connected() -> Self {
         let mut connection = Connection::new(vec![0; 65_536], ConnectionConfig::default());
         connection.handle_connecting(seconds(0));
@@ -35,7 +35,7 @@ impl Life {
         Self { connection, log: Vec::new(), received: 0 }
     }
 
-    /// Connected, and a stream's head at 2 s.
+    /// Connects, and receives the head of a stream at 2 s.
     fn streaming() -> Self {
         let mut life = Self::connected();
         life.feed(HEAD, seconds(2));
@@ -78,9 +78,9 @@ fn each_kind_of_input_extends_only_its_deadline() {
                 (9, b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 103 x\r\n\r\n", Some((16, Head))),
             ],
         ),
-        ("the head starts silence", &[(5, HEAD, Some((30, Idle)))]),
+        ("the head starts the idle timeout", &[(5, HEAD, Some((30, Idle)))]),
         (
-            "keep-alives move silence",
+            "keep-alives extend the idle timeout",
             &[
                 (5, HEAD, Some((30, Idle))),
                 (25, b"2\r\n\r\n\r\n", Some((50, Idle))),
@@ -110,7 +110,7 @@ fn each_kind_of_input_extends_only_its_deadline() {
             ],
         ),
         (
-            "framing in front of content, content behind framing",
+            "framing before content, content after framing",
             &[
                 (5, HEAD, Some((30, Idle))),
                 (10, b"4\r\n", Some((30, Idle))),
@@ -148,7 +148,7 @@ fn each_kind_of_input_extends_only_its_deadline() {
             ],
         ),
         (
-            "a cut delimiter is a message's beginning",
+            "an incomplete delimiter is the beginning of a message",
             &[(5, HEAD, Some((30, Idle))), (10, b"2\r\n\r", Some((35, Idle))), (34, b"\n", Some((59, Idle)))],
         ),
         (
@@ -164,7 +164,7 @@ fn each_kind_of_input_extends_only_its_deadline() {
             "until close",
             &[(5, b"HTTP/1.1 200 OK\r\n\r\n", Some((30, Idle))), (10, b"\r\n", Some((35, Idle)))],
         ),
-        ("a fault ends all waiting", &[(5, HEAD, Some((30, Idle))), (6, b"x", None)]),
+        ("an error stops all deadlines", &[(5, HEAD, Some((30, Idle))), (6, b"x", None)]),
     ];
     for (name, steps) in rows {
         let mut life = Life::connected();
@@ -192,14 +192,14 @@ fn connecting_has_a_deadline_and_ignores_input() {
     assert_eq!(connection.poll_timeout(), None);
 }
 
-/// Wake-ups just before, exactly at, just after and far after each deadline.
+/// Tests wake-ups just before, exactly at, just after and long after each deadline.
 #[test]
 fn passed_deadline_asks_for_one_read_and_then_expires() {
     let begun: [(&str, &[&[u8]], TimeoutKind); 4] = [
         ("head", &[], Head),
         ("half a head", &[b"HTTP/1.1"], Head),
-        ("silence", &[HEAD, b"2\r\n\r\n\r\n"], Idle),
-        ("silence in a message", &[HEAD, b"2\r\n{}"], Idle),
+        ("idle", &[HEAD, b"2\r\n\r\n\r\n"], Idle),
+        ("idle within a message", &[HEAD, b"2\r\n{}"], Idle),
     ];
     for (name, pieces, reason) in begun {
         for late in [0, 1, 1_000_000, 3_600_000_000_000] {
@@ -276,11 +276,11 @@ fn floods_of_bytes_do_not_extend_absolute_deadlines() {
         }
         assert_eq!(life.failure(), Some(ConnectionErrorKind::Timeout(reason)), "{name}");
         assert_eq!(now, millis(at), "{name}");
-        assert_eq!(life.deadline(), None, "{name}: nothing is waited for any more");
+        assert_eq!(life.deadline(), None, "{name}: no deadline runs any more");
     }
 }
 
-/// An unfinished part that is read late gets the same time again, at most a second.
+/// An unfinished part that is read late gets the same amount of time again, at most one second.
 #[test]
 fn late_reader_extends_the_deadline_by_its_own_delay() {
     let mut life = Life::streaming();
@@ -290,7 +290,7 @@ fn late_reader_extends_the_deadline_by_its_own_delay() {
     assert_eq!(life.failure(), None);
     life.feed(b"x", millis(62_600));
     assert_eq!(life.failure(), Some(ConnectionErrorKind::Timeout(Message)));
-    // A message that ends within it is delivered.
+    // A message that ends within this time is delivered.
     let mut life = Life::streaming();
     life.feed(b"10000\r\n{", seconds(2));
     life.feed(b"x", seconds(3_600));
@@ -319,7 +319,7 @@ fn announced_close_has_a_deadline_regardless_of_further_input() {
         life.feed(b"6\r\n{}\r\n\r\n\r\n", now);
     }
     assert_eq!(life.failure(), Some(ConnectionErrorKind::Timeout(Disconnect)));
-    // 20 ms late at 8.01 s, found and granted at the next read, 30 ms on.
+    // 20 ms late at 8.01 s. The next read, 30 ms later, detects this and extends the deadline.
     assert_eq!(now, millis(8_040));
     let delivered = life.log.iter().filter(|seen| matches!(seen, OwnedEvent::Message(_))).count();
     assert_eq!(delivered, 1 + 168, "each message of each read, the last included");
@@ -335,7 +335,7 @@ fn error_document_gets_the_heads_timeout_and_keeps_what_was_received() {
         assert_eq!(life.deadline(), Some((seconds(25), ErrorBody)));
         life
     };
-    // A trickle.
+    // A slow trickle of bytes.
     let mut life = start();
     for second in 11..25 {
         life.feed(b"x", seconds(second));
@@ -344,7 +344,7 @@ fn error_document_gets_the_heads_timeout_and_keeps_what_was_received() {
     assert_eq!(life.connection.handle_timeout(seconds(25)), Timeout::ReadFirst);
     assert_eq!(life.connection.handle_timeout(seconds(25)), Timeout::Expired(ErrorBody));
     assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(14));
-    // A flood.
+    // A flood of bytes.
     let mut life = start();
     let mut now = seconds(10);
     while life.log.len() == 1 && now < seconds(100) {
@@ -355,15 +355,16 @@ fn error_document_gets_the_heads_timeout_and_keeps_what_was_received() {
     assert_eq!(life.connection.document().map(|(_, text)| text.len()), Some(150));
 }
 
-/// The loop of a driver: always to the next deadline, or the next bytes, whichever is first. After
-/// each timeout the deadline has moved or the life is over; a loop that gets neither would spin.
+/// The loop of a driver: it advances to the next deadline or the next bytes, whichever is first.
+/// After each timeout, the deadline has moved or the connection has ended. Otherwise the loop would
+/// spin.
 #[test]
 fn driver_never_spins_and_a_slow_trickle_times_out() {
     let mut message = streamed(b"");
     push_chunk(&mut message, &[b' '; 500], "");
     let trickles: [(&str, &[u8], u64); 4] = [
         ("head", b"HTTP/1.1 200 OK\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbb", 16),
-        ("message, behind a size line of 5 s", &message, 67),
+        ("message, after a size line of 5 s", &message, 67),
         ("size line", &streamed(b"1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 26),
         ("trailer", &streamed(b"0\r\nA: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 26),
     ];
@@ -374,7 +375,7 @@ fn driver_never_spins_and_a_slow_trickle_times_out() {
             life.feed(head, seconds(1));
         }
         let mut bytes = rest.chunks(1);
-        // A byte each second, as long as there are any.
+        // One byte per second until the input ends.
         let (mut next_byte, mut now) = (seconds(2), seconds(1));
         for step in 0.. {
             assert!(step < 1_000, "{name}: no end");

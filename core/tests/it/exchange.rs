@@ -152,7 +152,7 @@ fn table() -> Vec<(String, OwnedEvent)> {
             format!("{ok}content-encoding: gzip\r\n\r\n"),
             error(ExchangeErrorKind::Head(HeadErrorKind::ContentEncoding), None, ok.len() + 26),
         ),
-        // Of an answer that refuses the status counts, and a body that cannot be read is none.
+        // The status of a refusal is valid even if its body cannot be read; the body is then empty.
         (
             String::from("HTTP/1.1 401 No\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n\u{1f}\u{2}"),
             answer(401, "", false),

@@ -1,4 +1,4 @@
-//! Tests of the head decoder: every accepted and refused head, under every split.
+//! Tests the head decoder: every accepted and rejected head, with every split.
 
 use powerstream_core::http::BodyFraming::{self, Chunked, Empty, Length, UntilClose};
 use powerstream_core::http::HeadErrorKind::{self, *};
@@ -39,7 +39,7 @@ fn decode<'a>(limits: HeadLimits, room: usize, input: impl IntoIterator<Item = &
     Answer::Unfinished
 }
 
-/// Asserts the same answer under every split, and returns it.
+/// Asserts the same result for every split, and returns it.
 fn decode_all_ways(name: &str, limits: HeadLimits, room: usize, wire: &[u8]) -> Answer {
     let whole = decode(limits, room, [wire]);
     for cuts in deliveries(wire.len(), 2) {
@@ -121,7 +121,7 @@ const ACCEPT: &[Accept] = &[
     accept("over 32 bits", b"HTTP/1.1 200 OK\r\nContent-Length: 4294967301\r\n\r\n", 200, Length(4_294_967_301)),
     accept("length in 1.0", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", 200, Length(5)),
     accept("neither", b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", 200, UntilClose),
-    accept("fold behind a framing field's neighbor", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA:\r\n b\r\n\r\n", 200, Length(5)),
+    accept("fold after a framing field's neighbor", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA:\r\n b\r\n\r\n", 200, Length(5)),
     accept("folded field whose name begins as one", b"HTTP/1.1 200 OK\r\nTransfer-Encoding-X:\r\n gzip\r\n\r\n", 200, UntilClose),
     accept("204 with folded framing", b"HTTP/1.1 204 x\r\nContent-Length:\r\n 5\r\n\r\n", 204, Empty),
     accept("interim with folded framing", b"HTTP/1.1 103 x\r\nContent-Length:\r\n 5\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 200, UntilClose),
@@ -134,7 +134,7 @@ fn accepts_every_valid_head() {
         let behind = [wire, &b"5\r\nhello\r\n\r\n"[..]].concat();
         for wire in [wire, behind.as_slice()] {
             let Answer::Head(head, end) = decode_all_ways(name, HeadLimits::default(), ROOM, wire) else {
-                panic!("{name}: not taken");
+                panic!("{name}: rejected");
             };
             assert_eq!((head.status, head.framing, head.unreadable), (*status, *framing, None), "{name}");
             assert!(
@@ -168,7 +168,7 @@ const fn reject(name: &'static str, wire: &'static [u8], kind: HeadErrorKind, at
 
 #[rustfmt::skip]
 const REJECT: &[Reject] = &[
-    // Status line: refused at the first invalid byte.
+    // Status line: rejected at the first invalid byte.
     reject("lower case", b"http/1.1 200 OK\r\n\r\n", NotHttp, Byte(0)),
     reject("one letter lower case", b"HTTp/1.1 200 OK\r\n\r\n", NotHttp, Byte(3)),
     reject("two digits of minor version", b"HTTP/1.10 200 OK\r\n\r\n", NotHttp, Byte(8)),
@@ -201,13 +201,13 @@ const REJECT: &[Reject] = &[
     reject("letter in the code", b"HTTP/1.1 2x0 OK\r\n\r\n", NotHttp, Byte(10)),
     reject("digits of another script", "HTTP/1.1 \u{662}\u{660}\u{660} OK\r\n\r\n".as_bytes(), NotHttp, Byte(9)),
     reject("text glued to the code", b"HTTP/1.1 200OK\r\n\r\n", NotHttp, Byte(12)),
-    reject("tab behind the code", b"HTTP/1.1 200\tOK\r\n\r\n", NotHttp, Byte(12)),
+    reject("tab after the code", b"HTTP/1.1 200\tOK\r\n\r\n", NotHttp, Byte(12)),
     reject("code 099", b"HTTP/1.1 099 x\r\n\r\n", NotHttp, Byte(9)),
     reject("code 000", b"HTTP/1.1 000 x\r\n\r\n", NotHttp, Byte(9)),
     reject("NUL in the reason", b"HTTP/1.1 200 O\0K\r\n\r\n", StatusLine, Byte(14)),
     reject("bare CR in the reason", b"HTTP/1.1 200 O\rK\r\n\r\n", StatusLine, Byte(15)),
-    reject("bare CR behind the code", b"HTTP/1.1 200\rOK\r\n\r\n", StatusLine, Byte(13)),
-    reject("CR CR LF behind the reason", b"HTTP/1.1 200 OK\r\r\n\r\n", StatusLine, Byte(16)),
+    reject("bare CR after the code", b"HTTP/1.1 200\rOK\r\n\r\n", StatusLine, Byte(13)),
+    reject("CR CR LF after the reason", b"HTTP/1.1 200 OK\r\r\n\r\n", StatusLine, Byte(16)),
     reject("escape in the reason", b"HTTP/1.1 200 \x1B[2J\r\n\r\n", StatusLine, Byte(13)),
     reject("DEL in the reason", b"HTTP/1.1 200 \x7F\r\n\r\n", StatusLine, Byte(13)),
     // Fields.
@@ -231,21 +231,21 @@ const REJECT: &[Reject] = &[
     reject("DEL in a value", b"HTTP/1.1 200 OK\r\nA: \x7F\r\n\r\n", Field, Byte(20)),
     reject("bare CR in a name", b"HTTP/1.1 200 OK\r\nA\rB: c\r\n\r\n", Field, Byte(18)),
     reject("bare CR in a value", b"HTTP/1.1 200 OK\r\nA: b\rContent-Length: 5\r\n\r\n", Field, Byte(22)),
-    reject("CR CR LF behind a value", b"HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n", Field, Byte(22)),
+    reject("CR CR LF after a value", b"HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n", Field, Byte(22)),
     reject("bare CR before a fold", b"HTTP/1.1 200 OK\r\nA: b\r\r\n c\r\n\r\n", Field, Byte(22)),
     reject("CR and another byte for the empty line", b"HTTP/1.1 200 OK\r\nA: b\r\n\rX\r\n\r\n", Field, Byte(24)),
     reject("CR CR LF for the empty line", b"HTTP/1.1 200 OK\r\nA: b\r\n\r\r\n\r\n", Field, Byte(24)),
     // Interim responses.
     reject("101", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", SwitchingProtocols, End),
-    reject("101 behind 100", b"HTTP/1.1 100 x\r\n\r\nHTTP/1.1 101 x\r\n\r\n", SwitchingProtocols, End),
+    reject("101 after 100", b"HTTP/1.1 100 x\r\n\r\nHTTP/1.1 101 x\r\n\r\n", SwitchingProtocols, End),
     reject("malformed interim", b"HTTP/1.1 100 x\r\nA\r\n\r\n", Field, Byte(17)),
-    reject("left-over behind an interim response", b"HTTP/1.1 100 x\r\n\r\nhello", NotHttp, Byte(18)),
+    reject("leftover bytes after an interim response", b"HTTP/1.1 100 x\r\n\r\nhello", NotHttp, Byte(18)),
     // Where the body ends.
     reject("gzip", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", TransferEncoding, End),
     reject("gzip, chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", TransferEncoding, End),
     reject("chunked, gzip", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", TransferEncoding, End),
     reject("chunked twice", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", TransferEncoding, End),
-    reject("chunked thrice", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked, chunked\r\n\r\n", TransferEncoding, End),
+    reject("chunked three times", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked, chunked\r\n\r\n", TransferEncoding, End),
     reject("chunked on two lines", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding, End),
     reject("gzip on another line", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding, End),
     reject("identity", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", TransferEncoding, End),
@@ -261,20 +261,20 @@ const REJECT: &[Reject] = &[
     reject("empty elements", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: , ,chunked\t,,\r\n\r\n", TransferEncoding, End),
     reject("empty line of the same name", b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding, End),
     reject("folded before chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n", TransferEncoding, End),
-    reject("folded behind chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\t\r\n\r\n", TransferEncoding, End),
+    reject("folded after chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\t\r\n\r\n", TransferEncoding, End),
     reject("folded with LF only", b"HTTP/1.1 200 OK\ntransfer-encoding:\n chunked\n\n", TransferEncoding, End),
-    reject("folded twice, behind a fold of another field", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nTransfer-Encoding:\r\n \r\n chunked\r\n\r\n", TransferEncoding, End),
-    reject("folded beside a length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding:\r\n chunked\r\n\r\n", TransferEncoding, End),
+    reject("folded twice, after a fold of another field", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nTransfer-Encoding:\r\n \r\n chunked\r\n\r\n", TransferEncoding, End),
+    reject("folded, with a length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding:\r\n chunked\r\n\r\n", TransferEncoding, End),
     reject("chunked in 1.0", b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncodingVersion, End),
     reject("equal lengths in a list", b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n", ContentLength, End),
     reject("equal lengths, one with a zero", b"HTTP/1.1 200 OK\r\nContent-Length: 5, 05\r\n\r\n", ContentLength, End),
     reject("equal lengths on lines", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", ContentLength, End),
     reject("length before an empty line of the same name", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length:\r\n\r\n", ContentLength, End),
-    reject("length folded in front", b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\t5\r\n\r\n", ContentLength, End),
-    reject("length folded behind", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n \r\n\r\n", ContentLength, End),
-    reject("invalid length beside chunked", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n", ContentLength, End),
-    reject("list of lengths beside chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5, 5\r\n\r\n", ContentLength, End),
-    reject("folded length beside chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length:\r\n 5\r\n\r\n", ContentLength, End),
+    reject("fold before the length", b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\t5\r\n\r\n", ContentLength, End),
+    reject("fold after the length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n \r\n\r\n", ContentLength, End),
+    reject("invalid length with chunked", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n", ContentLength, End),
+    reject("list of lengths with chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5, 5\r\n\r\n", ContentLength, End),
+    reject("folded length with chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length:\r\n 5\r\n\r\n", ContentLength, End),
     reject("NUL in a length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\0\r\n\r\n", Field, Byte(34)),
     reject("control in a coding", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0Bchunked\r\n\r\n", Field, Byte(36)),
     reject("Content-Length with a tab before the colon", b"HTTP/1.1 200 OK\r\nContent-Length\t: 5\r\n\r\n", Field, Byte(31)),
@@ -343,7 +343,8 @@ fn status_of_a_refusal_is_used_even_if_its_body_is_unreadable() {
                 "{fields}"
             );
         }
-        // A stream is read to its last byte or not at all; and what has no body needs none.
+        // A stream is read completely or not at all. A response without a body does not need a
+        // readable one.
         for status in [200, 206, 299] {
             let wire = format!("HTTP/1.1 {status} x\r\n{fields}\r\n\r\n");
             let answer = decode_all_ways(fields, HeadLimits::default(), ROOM, wire.as_bytes());
@@ -374,15 +375,15 @@ fn an_unread_body_names_its_fields_escaped() {
     let Ok(Some(ConnectionEvent::Head(head))) = event else { panic!("{event:?}") };
     assert_eq!(
         head.unread_body().unwrap().to_string(),
-        "its body was not read: expected Transfer-Encoding to be chunked alone, on one line, since nothing else \
-         was asked for (saw Transfer-Encoding: gzip, Transfer-Encoding: \\x9b2J, chunked)"
+        "its body was not read: expected Transfer-Encoding to be only chunked, on one line, because nothing else \
+         was requested (saw Transfer-Encoding: gzip, Transfer-Encoding: \\x9b2J, chunked)"
     );
 }
 
 #[test]
 fn head_length_is_bounded_by_both_storage_and_limit() {
     for Accept { name, wire, .. } in ACCEPT {
-        // The storage holds one head at a time, the limit is for all of them.
+        // The storage holds one head at a time. The limit applies to all heads together.
         let last = (1..wire.len()).rev().find(|&at| wire[at..].starts_with(b"HTTP/1.")).unwrap_or(0);
         let longest = (wire.len() - last).max(last);
         let whole = decode(HeadLimits::default(), ROOM, [*wire]);
@@ -478,7 +479,7 @@ fn parses_retry_after_and_rate_limit_reset() {
     );
 }
 
-/// The fields borrowed from the head, without folds and white space.
+/// Fields are borrowed from the head, without folds and surrounding white space.
 #[test]
 fn lends_header_fields_unchanged() {
     let wire = b"HTTP/1.1 100 x\r\nInterim: gone\r\n\r\nHTTP/1.1 200 OK\r\nX-Powerstream-Datacenter:\t atla \r\nA: b\r\n c:d\r\n\
@@ -499,7 +500,7 @@ fn lends_header_fields_unchanged() {
     }
 }
 
-/// Good heads, damaged at random, against the oracle.
+/// Compares the decoder with the reference decoder on randomly damaged heads.
 #[test]
 fn agrees_with_the_reference_decoder_on_damaged_heads() {
     let rows: Vec<&[u8]> =

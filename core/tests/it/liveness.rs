@@ -68,7 +68,11 @@ fn next_deadline_is_the_earliest() {
             Some((115, TimeoutKind::Head)),
         ),
         ("streaming", &[(100, Connected), (101, Call::Head)], Some((126, Idle))),
-        ("content moves silence", &[(100, Call::Head), (110, Content), (120, Content)], Some((145, Idle))),
+        (
+            "content extends the idle timeout",
+            &[(100, Call::Head), (110, Content), (120, Content)],
+            Some((145, Idle)),
+        ),
         (
             "content in the past does not",
             &[(100, Call::Head), (110, Content), (90, Content)],
@@ -85,7 +89,7 @@ fn next_deadline_is_the_earliest() {
             Some((70, Message)),
         ),
         (
-            "silence before the message's deadline",
+            "idle timeout before the message's deadline",
             &[(0, Call::Head), (10, Begun), (20, Content)],
             Some((45, Idle)),
         ),
@@ -100,7 +104,7 @@ fn next_deadline_is_the_earliest() {
             &[(0, Call::Head), (10, Announcement), (14, Content)],
             Some((15, Disconnect)),
         ),
-        ("pause moves silence", &[(0, Call::Head), (10, Pause(7))], Some((32, Idle))),
+        ("pause extends the idle timeout", &[(0, Call::Head), (10, Pause(7))], Some((32, Idle))),
         (
             "pause moves a message",
             &[(0, Call::Head), (10, Begun), (60, Content), (61, Pause(7))],
@@ -132,7 +136,7 @@ fn next_deadline_is_the_earliest() {
         }
         let want = want.map(|(at, reason)| (seconds(at), reason));
         assert_eq!(next(&liveness), want, "{name}");
-        assert_eq!(next(&liveness), want, "{name}: asking changes nothing");
+        assert_eq!(next(&liveness), want, "{name}: polling changes nothing");
         let Some((at, reason)) = want else {
             assert_eq!(liveness.handle_timeout(Instant::from_nanos(u64::MAX)), Timeout::Early, "{name}");
             assert_eq!(liveness.handle_unfinished(Instant::from_nanos(u64::MAX)), None, "{name}");
@@ -144,7 +148,11 @@ fn next_deadline_is_the_earliest() {
             assert_eq!(liveness.handle_timeout(at), Timeout::ReadFirst, "{name}: bytes may be waiting");
         }
         assert_eq!(liveness.handle_timeout(at), Timeout::Expired(reason), "{name}");
-        assert_eq!(liveness.handle_timeout(at), Timeout::Expired(reason), "{name}: and so it stays");
+        assert_eq!(
+            liveness.handle_timeout(at),
+            Timeout::Expired(reason),
+            "{name}: the result stays the same"
+        );
     }
 }
 
@@ -208,7 +216,7 @@ fn absolute_deadlines_are_never_extended() {
                 assert_eq!(first, Some(reason), "{name}: in time");
                 continue;
             }
-            assert_eq!(first, None, "{name}: we were late ourselves by {late:?}");
+            assert_eq!(first, None, "{name}: the caller was late by {late:?}");
             let overdue = found.saturating_add(late.min(Duration::from_secs(1)));
             liveness.handle_content(nanos_before(overdue, 1));
             assert_eq!(liveness.handle_unfinished(nanos_before(overdue, 1)), None, "{name}");
@@ -297,7 +305,7 @@ fn extreme_values_saturate() {
             ] {
                 call(&mut liveness, &one, now);
                 assert!(next(&liveness).is_some_and(|(at, _)| at >= now));
-                // Back to the start, then to the latest time.
+                // The clock goes back to the start, then to the latest time.
                 let _ = liveness.handle_unfinished(Instant::ZERO);
                 let _ = liveness.handle_unfinished(last);
                 let _ = liveness.handle_timeout(Instant::ZERO);

@@ -12,7 +12,7 @@ use crate::ast::{Term, Value};
 use crate::characters::is_unsegmented;
 use crate::operator::Operator;
 
-/// One form of a leaf. If a leaf has several, one of them must be true. All texts are folded.
+/// One form of a leaf. If a leaf has several forms, one of them must be true. All texts are folded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Atom<'a> {
     /// A token of a string in the domain equals the key. In a domain of names, a whole string

@@ -1,8 +1,8 @@
 //! Normalizes texts for comparison: NFC, then simple case folding.
 //!
 //! Accents, width, ligatures and scripts stay significant. Only letter case and composition are
-//! ignored. Most texts are ASCII, and most others need no composing. A check of character ranges
-//! detects this without the Unicode tables.
+//! ignored. Most texts are ASCII, and most other texts need no composing. A check of character
+//! ranges detects this without the Unicode tables.
 
 use unicode_case_mapping::case_folded;
 use unicode_normalization::char::canonical_combining_class;
@@ -82,8 +82,9 @@ pub(crate) fn folded(text: &str) -> String {
     out
 }
 
-/// Returns true if a character is in a range whose characters do not change in NFC and do not
-/// compose with the preceding character (UAX #15, quick check).
+/// Returns true if a character is in a range that needs no composing. The characters of such a
+/// range do not change in NFC, and do not compose with the preceding character (UAX #15, quick
+/// check).
 const fn needs_no_composing(character: char) -> bool {
     matches!(character,
         '\0'..='\u{2ff}'

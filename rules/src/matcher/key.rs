@@ -31,7 +31,8 @@ impl KeyKind {
 }
 
 /// The numbers that the halves of a short key are mixed with. Half of their bits are set, without a
-/// pattern, and they differ from bytes of text: a half equal to its seed would hash to 0.
+/// pattern. They also differ from all bytes of text, because a half equal to its seed would hash to
+/// 0.
 const SEEDS: [u64; 2] = [0xD6E8_FEB8_6659_FD93, 0x9E37_79B9_7F4A_7C15];
 
 /// Mixes two numbers: folds their 128-bit product, in which each bit depends on most bits of both.
@@ -111,7 +112,7 @@ impl Hashed {
 /// returned in memory, which would slow down short keys too.
 #[inline(never)]
 fn hash_long(kind: KeyKind, key: &[u8]) -> u32 {
-    // The addition prevents a word that cancels the hash so far from hiding the rest.
+    // Without the addition, a word equal to the current hash would reset the hash to zero.
     let take =
         |hash: u64, word: &[u8; 8]| mix(hash ^ u64::from_le_bytes(*word), SEEDS[1]).wrapping_add(SEEDS[0]);
     let (mut hash, mut rest) = ((key.len() as u64) << 8 | u64::from(kind.number()), key);

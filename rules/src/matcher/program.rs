@@ -14,8 +14,8 @@
 //!
 //! # Anchor terms
 //!
-//! The anchors of a rule are leaves of which at least one is true whenever the rule is. The anchors
-//! of an AND are those of its rarest operand. The anchors of an OR are those of all its operands.
+//! The anchors of a rule are leaves. Whenever the rule is true, at least one of them is true. An
+//! AND uses the anchors of its rarest operand. An OR uses the anchors of all its operands.
 //!
 //! Each AND starts with the operand that has the anchors, so only alternatives precede an anchor.
 //! Starting after an anchor that occurs therefore skips nothing that could make the rule false.
@@ -366,7 +366,7 @@ impl Writer<'_> {
         let leaves = self.plans[id.index()].leaves.as_slice();
         for (index, leaf) in leaves.iter().enumerate() {
             // A true form decides a positive leaf, and a negated one as false: jump. The last form
-            // continues with whatever follows the leaf.
+            // continues after the leaf.
             let is_last = index + 1 == leaves.len();
             let jumps_if = if is_last { next != Some(if_true) } else { !negated };
             let target = if jumps_if { if_true } else { if_false };

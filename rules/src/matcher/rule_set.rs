@@ -134,9 +134,9 @@ impl RuleSet {
 
     /// Returns the keys of the rules that a message matches, ascending.
     ///
-    /// The message is the JSON of a Post, in the legacy or the v2 format. Of an array, only the
-    /// first element is matched; [`elements`](powerstream_core::stream::elements) splits arrays. A
-    /// message that is not a Post, or not JSON, matches nothing.
+    /// The message is the JSON of a Post, in the legacy or the v2 format. If it is an array, only
+    /// the first element is matched; [`elements`](powerstream_core::stream::elements) splits
+    /// arrays. A message that is not a Post, or not JSON, matches nothing.
     pub fn matches<'s>(&self, message: &[u8], scratch: &'s mut Scratch) -> &'s [RuleKey] {
         match post_of(message) {
             Some(post) => self.matches_post(&post.index().post(), scratch),

@@ -1,8 +1,9 @@
 //! A hash table from hashes to term numbers. It does not store the keys.
 //!
 //! It uses open addressing and is at most half full. Each slot stores a term number and its hash,
-//! so different keys are rarely compared. Because most words of a text occur in no rule, lookups
-//! first consult a filter: one bit per hash at a finer resolution, small enough for the L1 cache.
+//! so different keys are rarely compared. Most words of a text do not occur in any rule, so lookups
+//! first consult a filter. It has one bit per hash at a finer resolution, and is small enough for
+//! the L1 cache.
 
 /// A hash table; see the [module](self).
 #[derive(Clone, Debug)]
@@ -115,7 +116,8 @@ impl Table {
         while self.slots[hole] != (Slot { hash, id }) {
             hole = self.next(hole);
         }
-        // Moves each following key into the hole if it could no longer be found across the hole.
+        // Moves each following key into the empty slot, if a lookup would otherwise stop at that
+        // slot.
         let mask = self.slots.len() - 1;
         let mut at = self.next(hole);
         while self.slots[at].hash != 0 {

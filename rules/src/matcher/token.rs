@@ -4,9 +4,9 @@
 //! of the basic plane separate tokens (X docs: "tokens are split on punctuation, symbols and white
 //! space of the Basic Multilingual Plane").
 //!
-//! Characters beyond the basic plane separate nothing. But a grapheme cluster with a pictograph is
-//! a separate token. If such a cluster starts with a letter, as before a lone skin tone, the letter
-//! stays with its word.
+//! Characters beyond the basic plane separate nothing. However, a grapheme cluster with a
+//! pictograph is a separate token. If such a cluster starts with a letter, as before a lone skin
+//! tone, the letter stays with its word.
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
@@ -78,8 +78,8 @@ pub(crate) fn split_padded_into(padded: &str, start: usize, end: usize, out: &mu
 /// Eight bytes are classified at a time, and the work for a token depends only on its two ends.
 /// There are therefore few branches for single bytes.
 fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>) -> bool {
-    // Whether the previous byte is part of a token, where that token starts, and the remaining bits
-    // of a character that continues in the next block.
+    // Whether the previous byte is part of a token, and where that token starts. Also the remaining
+    // bits of a character that continues in the next block.
     let (mut inside, mut open, mut rest) = (0, start, 0);
     let mut at = start;
     while at <= end {
@@ -221,7 +221,7 @@ pub(crate) fn split_into(text: &str, base: u32, out: &mut Vec<Token>) {
 fn stands_alone(text: &str, at: usize, after: usize, character: char) -> bool {
     let is_ascii =
         |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_none_or(|byte| byte.is_ascii());
-    // Not half of a flag, nor a skin tone.
+    // Neither half of a flag nor a skin tone.
     !matches!(character, '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}')
         && is_ascii(at.checked_sub(1))
         && is_ascii(Some(after))

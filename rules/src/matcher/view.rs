@@ -5,8 +5,8 @@
 //!
 //! - A legacy Post has all fields: an absent field is empty.
 //! - A v2 Post has only the requested fields and leaves out empty ones. An absent field is unknown
-//!   only if every Post has it (author, language, source, the counts of a user), or if the Post
-//!   refers to an object that `includes` lacks.
+//!   only in two cases. One is that every Post has the field (author, language, source, the counts
+//!   of a user). The other is that the Post refers to an object that `includes` lacks.
 //! - Some fields never occur in one of the formats.
 
 use core::cell::OnceCell;
@@ -204,7 +204,7 @@ impl<'a> Posts<'a> {
             let retweeted_post = self.post.retweeted();
             let retweeted = retweeted_post.map(|post| post.index());
             let quoted = self.post.quoted().map(|post| post.index());
-            // Looked up only if there is one, since the search reads the whole Post.
+            // Looked up only if there is one, because the search reads the whole Post.
             let quotes = retweeted.as_ref().is_some_and(|index| index.post().quoted().is_some());
             let retweeted_quoted = retweeted_post.filter(|_| quotes).and_then(|post| post.quoted());
             let missing_own = is_v2 && retweeted.is_none() && self.post.retweeted_id().is_some();
@@ -420,8 +420,7 @@ impl<'a> View<'a> {
                 let Some(lang) = self.post().lang() else { return self.is_v2().then_some("data.lang") };
                 visit(PostRole::Own, "lang", FieldValue::Json(lang));
                 let mut also = |code| visit(PostRole::Own, "lang", FieldValue::Str(code));
-                // The code for one variant also stands for the other: see `language.rs` for the
-                // codes.
+                // The code of one variant also means the other; see `language.rs` for the codes.
                 if is(lang, "zh-cn") || is(lang, "zh-tw") {
                     also("zh");
                 } else if is(lang, "zh") {

@@ -207,7 +207,7 @@ fn rule_text(random: &mut Random, depth: usize) -> String {
     out
 }
 
-/// Generates a tree. It need not be a valid rule.
+/// Generates a tree. The tree may be an invalid rule.
 fn rule(random: &mut Random) -> Rule {
     loop {
         let depth = random.below(3);

@@ -1,6 +1,6 @@
-//! Changes that must not affect the value of a rule: the order of operands, implied parentheses,
-//! negation of a group or of its parts, letter case, Unicode composition, and formatting. Runs on
-//! generated rules and Posts, and reports the smallest failing case it finds.
+//! Tests changes that must not affect the value of a rule. These are the order of operands, implied
+//! parentheses, negation of a group or of its parts, letter case, Unicode composition, and
+//! formatting. Runs on generated rules and Posts, and reports the smallest failing case it finds.
 
 #![allow(
     clippy::unwrap_used,

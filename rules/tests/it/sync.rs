@@ -1,5 +1,5 @@
-//! Executes plans against a model of the service, from any rules to any others, cut after any
-//! request. Checks that the number of rules never exceeds the limit, that gaps occur only where
+//! Executes plans against a model of the service, from any rules to any others, interrupted after
+//! any request. Checks that the number of rules never exceeds the limit, that gaps occur only where
 //! unavoidable, and that the number of requests is minimal.
 
 #![allow(
@@ -49,7 +49,7 @@ impl Service {
                     let before = self.rules.insert(value, tag);
                     assert_eq!(before, None, "a duplicate");
                 }
-                assert!(self.limits.rules_max.is_none_or(|max| self.rules.len() <= max), "over the cap");
+                assert!(self.limits.rules_max.is_none_or(|max| self.rules.len() <= max), "over the limit");
             }
             Request::Delete { rules, .. } => {
                 for &index in rules {
@@ -127,8 +127,8 @@ fn any_sync_takes_the_fewest_requests_and_resumes_after_any_cut() {
     }
 }
 
-/// Checks three properties: unchanged rules are never touched; old rules are deleted after all new
-/// ones are added, except where room is needed; retagged rules are in the add directly after their
+/// Checks three properties. Unchanged rules are never deleted. Old rules are deleted after all new
+/// ones are added, unless room is needed. Retagged rules are in the add directly after their
 /// delete.
 fn judge_coverage(plan: &Plan, in_force: &Rules, wanted: &Rules) {
     let value_of = |index: &usize| &in_force[*index].0;
@@ -151,7 +151,7 @@ fn judge_coverage(plan: &Plan, in_force: &Rules, wanted: &Rules) {
         assert!(!(*waits && waited), "one wait is enough");
         waited |= waits;
         let replaces = last_new.is_some_and(|last| at > last);
-        assert!(!replaces || waited, "what is deleted may be replaced by what does not act yet");
+        assert!(!replaces || waited, "a deleted rule may be replaced by a rule that does not act yet");
     }
     assert_eq!(gone_first, plan.deleted_first);
 }

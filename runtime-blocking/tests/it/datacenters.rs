@@ -106,8 +106,8 @@ fn first_arrivals_and_lags_agree_with_the_ground_truth_log() {
     };
 
     let [first, second] = stream.merge().connections() else { panic!() };
-    // The early datacenter wins all Posts that both sent, except those before both streams had
-    // begun.
+    // The early datacenter wins all Posts that both sent, except those sent before both streams
+    // started.
     let both: Vec<_> =
         received.posts.keys().filter(|id| early.contains_key(id) && late.contains_key(id)).collect();
     assert!(both.len() > 300, "{}", both.len());
@@ -137,8 +137,8 @@ fn loses_nothing_when_one_of_two_replicas_goes_down() {
     let service = service(300.0);
     let mut stream = stream(&service, Topology::Redundant);
     let mut is_dead = false;
-    // After four seconds, so that both streams cover the start of the gap of the one that ends: a
-    // gap starts more than 1 s early, and `Date` shows the start of a stream to within 1 s only.
+    // After four seconds, so that the other stream covers the start of the gap. A gap starts more
+    // than 1 s early, and `Date` shows the start of a stream only to within 1 s.
     let received = read(&mut stream, |received, _| {
         if received.posts.len() == 1_200 && !is_dead {
             is_dead = service.kill("atla");
@@ -188,7 +188,7 @@ fn reports_the_gap_of_the_partition_that_went_down() {
         of(&sent, "atla").into_iter().flatten().map(|(id, _)| *id).collect(),
         of(&sent, "pdxa").into_iter().flatten().map(|(id, _)| *id).collect(),
     );
-    assert!(own.is_disjoint(&other), "each carries its own");
+    assert!(own.is_disjoint(&other), "each carries different Posts");
     assert!(
         received.posts.keys().any(|id| own.contains(id))
             && received.posts.keys().any(|id| other.contains(id))

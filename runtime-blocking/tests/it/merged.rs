@@ -109,7 +109,7 @@ fn delivers_each_post_once_and_counts_first_arrivals(mode: ReadMode) {
         (500, 0, 10, 500)
     );
     assert_eq!((early.duplicates(), late.duplicates()), (0, 5));
-    // One clock for both, from one moment on: the lag is that of the server.
+    // Both connections have one clock, so the lag is that of the server.
     let most = late.lags().max();
     assert!((millis(300)..Duration::from_secs(10)).contains(&most), "{most:?}");
 }
@@ -148,7 +148,7 @@ fn a_closed_connection_loses_nothing(mode: ReadMode) {
     let cut = (0, "cut".to_owned());
     let (ids, others) = read_until(&mut stream, |ids, others| ids.len() >= 300 && others.contains(&cut));
     assert_eq!(ids, (0..300).collect::<Vec<_>>());
-    assert!(!others.contains(&(9, "gap".to_owned())), "the other one had them: {others:?}");
+    assert!(!others.contains(&(9, "gap".to_owned())), "the other connection delivered them: {others:?}");
 }
 
 fn deadlines_hold_while_others_stream(mode: ReadMode) {

@@ -118,7 +118,7 @@ fn loses_nothing_while_it_waits_for_room(mode: ReadMode) {
     );
     std::thread::sleep(millis(200));
     let stats = queued.receiver.stats();
-    assert_eq!((stats.messages, stats.sent), (10, 10), "it has stopped to read");
+    assert_eq!((stats.messages, stats.sent), (10, 10), "it has stopped reading");
     let mut next = 0;
     while next < 20_000 {
         match queued.receiver.recv_timeout(Duration::from_secs(10)).unwrap().unwrap() {

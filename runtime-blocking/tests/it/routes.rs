@@ -90,7 +90,7 @@ fn the_proxy_of_a_tls_stream_learns_only_the_destination(mode: ReadMode) {
     assert!(!requests[0].contains("t0ken"));
 }
 
-/// Returns the fault of the first attempt, and whether the session gave up.
+/// Returns the transport error of the first attempt, and whether the session gave up.
 fn first_fault(
     mode: ReadMode,
     config: &ConfigBuilder,

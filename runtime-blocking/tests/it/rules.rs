@@ -22,7 +22,7 @@ fn open(url: &str) -> RuleClient {
 }
 
 #[test]
-fn each_call_uses_a_connection_of_its_own() {
+fn each_call_uses_a_separate_connection() {
     let (url, requests) = serve(vec![
         "HTTP/1.1 201 Created\r\ncontent-length: 64\r\nx-rate-limit-remaining: 48\r\n\r\n\
          {\"data\":{\"rules\":[{\"id\":\"7\",\"value\":\"gull\",\"tag\":\"birds\"}]}}    ",
@@ -78,7 +78,7 @@ fn lists_all_pages_and_stops_at_a_page_that_repeats() {
 }
 
 #[test]
-fn a_lost_answer_is_unknown_and_not_sent_again() {
+fn a_lost_response_is_reported_as_unknown_and_the_request_is_not_repeated() {
     let (url, requests) = serve(vec!["HTTP/1.1 201 Created\r\ncontent-length: 50\r\n\r\n{\"data\"", ""]);
     let mut rules = open(&url);
     for want in [ExchangeErrorKind::Cut, ExchangeErrorKind::CutInHead] {

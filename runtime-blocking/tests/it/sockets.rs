@@ -1,4 +1,4 @@
-//! What the shared suite does not check: the calls of one thread, in order.
+//! Tests that the shared suite does not contain: the calls of one thread, in order.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -79,7 +79,7 @@ fn reports_a_host_that_no_certificate_can_name() {
 }
 
 #[test]
-fn has_an_event_only_while_one_read_brought_more() {
+fn has_an_event_only_if_one_read_returned_several() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! TLS over real sockets: the kind of each fault, its backoff and its deadline.
+//! TLS over real sockets: the kind of each error, its backoff and its deadline.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -135,7 +135,7 @@ fn a_slow_handshake_ends_at_its_deadline(mode: ReadMode) {
 }
 
 fn closes_the_connection_after_an_idle_timeout(mode: ReadMode) {
-    // The session ends the connection by its idle timeout, and the simulator sees that at once.
+    // The session ends the connection by its idle timeout, and the simulator sees that immediately.
     let simulator = simulator(|config, _| {
         config.scenario = Scenario::Stall;
         config.fault_after = 5;

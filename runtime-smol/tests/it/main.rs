@@ -26,7 +26,7 @@ impl Host for Global {
 
 static EXECUTOR: Executor<'static> = Executor::new();
 
-/// An executor that the program has and runs itself.
+/// An executor that the program owns and runs.
 struct OwnExecutor;
 
 impl Host for OwnExecutor {

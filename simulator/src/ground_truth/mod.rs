@@ -1,4 +1,4 @@
-//! The ground truth log: every message that the simulator wrote, byte for byte, and when.
+//! The ground truth log: every message that the simulator wrote, byte for byte, with its time.
 //!
 //! Tests compare it with what a client delivered. The latency of a message counts from the instant
 //! just before the `write()` that completes it. The record is made *before* that write, because the

@@ -197,7 +197,7 @@ mod tests {
             truth.messages(1).iter().filter(|m| m.bytes.is_some()).map(|m| m.index).collect();
         assert_eq!(with_bytes, [17, 18, 19]);
         assert!(truth.written_at(0).is_some());
-        // The newest message keeps its bytes, whatever its length.
+        // The newest message keeps its bytes, regardless of its length.
         write(&mut recorder, vec![message(20, 1_000)]);
         let with_bytes: Vec<_> =
             truth.messages(1).iter().filter(|m| m.bytes.is_some()).map(|m| m.index).collect();

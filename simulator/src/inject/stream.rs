@@ -154,7 +154,7 @@ fn cut(
             trickle(stream, step, bytes.into_iter())?;
         }
         (Place::InSize, How::Trickle) => {
-            // A chunk size that never ends, because its extension goes on.
+            // A chunk size that never ends, because its extension continues.
             trickle(stream, step, b"0000000000003;".iter().copied().chain(std::iter::repeat(b'x')))?;
         }
         (Place::InMessage, _) => {

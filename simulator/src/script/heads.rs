@@ -1,7 +1,7 @@
 //! Response heads that a client must refuse: violations of RFC 9112 and RFC 9110, and responses of
 //! other protocols.
 
-/// Name and bytes. Where the rest is valid, a chunked body with one keep-alive follows.
+/// Name and bytes. If the rest is valid, a chunked body with one keep-alive follows.
 pub(crate) const ALL: &[(&str, &str)] = &[
     ("two-spaces", "HTTP/1.1  200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
     ("lower-case", "http/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),

@@ -443,7 +443,7 @@ impl RawEvent {
                 Some(text) => Reset::InAsMilliseconds(signed_ms("reset", text)? / 1_000),
                 None => match signed_ms("reset", &text) {
                     Ok(ms) => Reset::In(ms / 1_000),
-                    // A text that is not a time is sent as it is.
+                    // A text that is not a time is sent unchanged.
                     Err(_) => Reset::Text(field("reset", text)?),
                 },
             }),

@@ -64,8 +64,8 @@ fn a_reset_connection_keeps_its_place_for_a_while() {
         config.connections_max = Some(1);
         config.ghost = 60 * SECOND;
     });
-    // A proper close releases the place at once. The client reads the first Post, because a close
-    // with unread data sends a reset.
+    // A proper close releases the place immediately. The client reads the first Post, because a
+    // close with unread data sends a reset.
     let mut client = ask(&simulator, "/2/powerstream");
     client.read_until(|client| client.messages.len() == 1);
     drop(client);

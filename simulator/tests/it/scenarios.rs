@@ -179,7 +179,7 @@ fn fault_on_selects_the_affected_attempts() {
     assert!(Client::stream(&simulator).read_messages(POSTS).messages == posts);
 }
 
-/// In a file shorter than the interval, the fault comes at the end.
+/// In a file shorter than the interval, the fault occurs at the end.
 #[test]
 fn a_file_with_too_few_posts_still_has_its_fault() {
     let (simulator, posts) = scenario(Scenario::CleanEnd, |config| config.fault_after = 10_000);

@@ -207,7 +207,7 @@ fn bounds_the_ground_truth_log() {
     assert_eq!((log.written_at(ids[69]), log.totals().forgotten), (None, 70));
 }
 
-/// Connections that wait for a request or a Post, or are blocked or stalled, all end at once.
+/// Connections that wait for a request or a Post, or are blocked or stalled, all end immediately.
 #[test]
 fn shuts_down_promptly() {
     let quiet = start(|config| config.rate = Some(0.0));

@@ -58,7 +58,7 @@ fn serves_a_local_stream_from_head_to_last_chunk() {
     );
 }
 
-/// The head is sent at once, and the first byte of the body 20 seconds later.
+/// The head is sent immediately, and the first byte of the body 20 seconds later.
 #[test]
 fn sends_the_head_at_once_on_a_quiet_stream() {
     let simulator = start(|config| {

@@ -85,7 +85,7 @@ fn connected(config: &TlsConfig, mut server: Server) -> (Machine, Server) {
     (client, server)
 }
 
-/// Returns the fault of a handshake, and the alert that the server received.
+/// Returns the error of a handshake, and the alert that the server received.
 fn failed(config: &TlsConfig, server: ServerConfig) -> (Option<TransportError>, Option<Error>) {
     let (mut client, mut server) = (machine(config), Server::new(server));
     handshake(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
@@ -266,8 +266,8 @@ fn reports_an_end_anywhere_in_the_handshake() {
             assert_eq!(client.fault(), Some(tls(TlsError::HandshakeClosed)), "{at}");
         }
     }
-    // A close_notify is no better, since it is not authenticated: alert, TLS 1.2, 2 bytes, warning,
-    // close_notify.
+    // A `close_notify` does not change the result, because it is not authenticated. The bytes:
+    // alert, TLS 1.2, 2 bytes, warning, close_notify.
     let mut client = machine(&client());
     receive(&mut client, &[21, 3, 3, 0, 2, 1, 0], &mut Cuts::Every(1), 1);
     assert_eq!((client.fault(), client.ended()), (None, None));
@@ -291,7 +291,7 @@ fn reports_a_peer_that_does_not_speak_tls() {
             assert_eq!(client.fault(), Some(tls(TlsError::NotTls)), "{junk:?}");
         }
     }
-    // After TLS has begun, the same bytes are broken TLS.
+    // After the start of TLS, the same bytes violate the TLS protocol.
     let (mut client, mut server) = (machine(&client()), Server::healthy(&TLS13));
     send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
     let answer = [&server.output()[..127], b"HTTP/1.1 400 Bad Request\r\n\r\n"].concat();

@@ -1,6 +1,6 @@
-//! Two Posts with a value for everything that an accessor reads, and decoys below it.
+//! Two Posts with a value for every field that an accessor reads, and decoys nested inside.
 
-/// Shaped as X's "Data dictionary: Enterprise" describes it, with all that can nest nested at once.
+/// A legacy Post as in X's "Data dictionary: Enterprise", with every kind of nested object.
 pub(super) const LEGACY: &str = r##"{
 "created_at":"Wed Oct 10 20:19:24 +0000 2018","id":1050118621198921700,"id_str":"1050118621198921728",
 "text":"Rings on gulls: #ring2018 \u2026 https:\/\/t.test\/a","source":"<a href=\"http:\/\/x.test\">Hide<\/a>",
@@ -42,7 +42,7 @@ pub(super) const LEGACY: &str = r##"{
 "matching_rules":[{"tag":"gulls","id":9007199254740996,"id_str":"9007199254740995"},{"tag":null,"id":3}],
 "timestamp_ms":"1539202764211"}"##;
 
-/// Shaped as X's "Data dictionary: X API v2" describes it.
+/// A v2 Post as in X's "Data dictionary: X API v2".
 pub(super) const V2: &str = r##"{
 "data":{"id":"1850118621198921728","text":"A long note on\u2026","author_id":"77",
   "created_at":"2024-01-15T10:35:00.000Z","edit_history_tweet_ids":["1850118621198921728"],

@@ -4,7 +4,7 @@ use serde_json::Value as Tree;
 
 use super::*;
 
-/// xorshift64*, so that each run is the same.
+/// xorshift64*, so that every run is the same.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -32,7 +32,7 @@ pub(super) fn pointers(tree: &Tree, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Values to put in place of others, many of them nearly valid.
+/// Replacement values, many of them nearly valid.
 pub(super) const MISFITS: [&str; 12] = [
     "null",
     "true",
@@ -80,10 +80,10 @@ pub(super) fn mutate(tree: &mut Tree, random: &mut Random) {
     }
 }
 
-/// Writes a tree in one of its possible forms.
+/// Writes a tree in one of its possible spellings.
 struct Writer<'r> {
     random: &'r mut Random,
-    /// How often what need not be written is: 0 never, else one time in so many.
+    /// How often optional parts are written: 0 means never, `n` means once in `n` times.
     noise: usize,
     json: String,
 }
@@ -146,7 +146,7 @@ impl Writer<'_> {
         for index in (1..members.len()).rev() {
             members.swap(index, self.random.below(index + 1));
         }
-        // Again, behind all the first ones.
+        // Duplicates, after all first occurrences.
         for index in 0..members.len() {
             if self.now_and_then() {
                 members.push((members[index].0, decoy));
@@ -166,7 +166,7 @@ impl Writer<'_> {
     }
 }
 
-/// The tree as JSON: members in any order, and where there is noise with duplicates behind, white
+/// Returns the tree as JSON, with members in any order. With noise, also with duplicate keys, white
 /// space and escapes.
 pub(super) fn written(tree: &Tree, noise: usize, random: &mut Random) -> String {
     let mut writer = Writer { random, noise, json: String::new() };

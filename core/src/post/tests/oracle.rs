@@ -1,8 +1,7 @@
-//! All accessors at once against plain lookups in a tree, on Posts that were mutated and written in
-//! all ways.
+//! Compares all accessors with plain lookups in a tree, on mutated Posts in every spelling.
 //!
 //! The tree is a `serde_json::Value` made from the fixtures and mutated (`generate`). The oracle
-//! reads it and never sees the bytes that it was written as.
+//! reads the tree, never its serialized bytes.
 
 use std::boxed::Box;
 
@@ -13,7 +12,7 @@ use super::*;
 
 type Text = Option<String>;
 
-/// Whatever the accessors give, owned.
+/// The owned results of all accessors.
 #[derive(Debug, Default, PartialEq)]
 struct Record {
     texts: Vec<(&'static str, Text)>,
@@ -47,7 +46,7 @@ struct Spot {
     bounds: Option<[f64; 4]>,
 }
 
-/// How many Posts deep to look: in v2 they may refer to each other in circles.
+/// The maximum depth of nested Posts, because v2 Posts may refer to each other in cycles.
 const LEVELS: u32 = 2;
 
 fn read(post: Post<'_>, levels: u32) -> Record {
@@ -381,7 +380,7 @@ fn fixtures() -> [(Format, Tree); 2] {
 fn check(json: &str, tree: &Tree, format: Format) {
     let wanted = match format {
         Format::V2 if tree["data"].is_object() => expected(tree, &tree["data"], format, LEVELS),
-        // Without a Post it refers to nothing, but the rules in the message remain.
+        // A message without a Post has no references, but still has its rules.
         Format::V2 => expected(tree, &Tree::Null, format, LEVELS),
         _ => expected(tree, tree, format, LEVELS),
     };
@@ -414,7 +413,8 @@ fn each_field_may_be_absent_or_of_another_type() {
         let mut all = Vec::new();
         pointers(&tree, "", &mut all);
         for (index, at) in all.iter().enumerate() {
-            // A third of them for each value, so that each sort of value meets each sort of misfit.
+            // A third of the replacements for each value, so that each type of value meets each
+            // type of replacement.
             for misfit in MISFITS.iter().skip(index % 3).step_by(3) {
                 let mut tree = tree.clone();
                 *tree.pointer_mut(at).unwrap() = serde_json::from_str(misfit).unwrap();

@@ -1,9 +1,9 @@
-//! Texts as readers see them.
+//! Tests of texts as readers see them.
 
 use super::*;
 use crate::post::tests::generate::Random;
 
-/// The received text, and what readers see.
+/// The received text, and the text that readers see.
 const TEXTS: [(&str, &str); 24] = [
     ("", ""),
     ("gulls", "gulls"),
@@ -15,17 +15,17 @@ const TEXTS: [(&str, &str); 24] = [
     ("&amp;lt;", "&lt;"),
     ("&amp;amp;amp;", "&amp;amp;"),
     ("&amp;#39;", "&#39;"),
-    // What X does not write.
+    // Entities that X does not write.
     ("&quot;&#39;&#38;&#x26;&nbsp;&apos;", "&quot;&#39;&#38;&#x26;&nbsp;&apos;"),
     ("&AMP; &Lt; &gT;", "&AMP; &Lt; &gT;"),
     ("& amp; &amp ; &am\u{301}p;", "& amp; &amp ; &am\u{301}p;"),
     ("amp; lt; gt;", "amp; lt; gt;"),
     ("&ampere; &lta; &gtr;", "&ampere; &lta; &gtr;"),
-    // One inside another that is not whole.
+    // An entity inside an incomplete one.
     ("&&amp;;", "&&;"),
     ("&am&amp;", "&am&"),
     ("&l&gt;t;", "&l>t;"),
-    // Cut.
+    // Truncated entities.
     ("&", "&"),
     ("R&a", "R&a"),
     ("R&am…", "R&am…"),
@@ -50,13 +50,13 @@ fn quoted(text: &str, is_escaped: impl Fn(usize) -> bool) -> String {
     out + "\""
 }
 
-/// Holds all ways of reading a text against what readers see.
+/// Compares every way to read a text with the text that readers see.
 fn check(quoted: &str, received: &str, wanted: &str) {
     let text = Value::new(quoted.as_bytes()).unwrap().as_str().unwrap();
     assert!(text == received, "{quoted}");
     for mut readable in [text.readable(), Readable::new(received)] {
         assert_eq!(readable.to_string(), wanted, "{quoted}");
-        // Each char is what the received text holds there.
+        // Each char corresponds to the received text at its position.
         let mut start = 0;
         for char in wanted.chars() {
             assert_eq!(readable.position(), start, "{quoted}");
@@ -97,7 +97,7 @@ fn readable_texts_agree_with_replacing() {
     let mut decoded = 0;
     for _ in 0..20_000 {
         let received: String = (0..random.below(12)).map(|_| PIECES[random.below(PIECES.len())]).collect();
-        // The ampersand last, so that what it makes is not decoded again.
+        // The ampersand last, so that its result is not decoded again.
         let wanted = received.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
         let escapes = random.below(1 << 12);
         check(&quoted(&received, |index| escapes >> (index % 12) & 1 == 1), &received, &wanted);

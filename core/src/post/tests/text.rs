@@ -1,4 +1,4 @@
-//! Decoding of strings.
+//! Tests of string decoding.
 
 use super::*;
 use crate::post::tests::generate::Random;
@@ -7,7 +7,7 @@ fn json_str(quoted: &[u8]) -> JsonStr<'_> {
     Value::new(quoted).unwrap().as_str().unwrap()
 }
 
-/// Holds all ways of reading a string against the text wanted.
+/// Compares every way to read a string with the expected text.
 fn check(quoted: &[u8], wanted: &str) {
     let text = json_str(quoted);
     let shown = String::from_utf8_lossy(quoted);
@@ -50,7 +50,7 @@ fn escapes_are_decoded() {
         (br#""\u0041\u00e9\u20AC\uffff\u0000""#, "A\u{E9}\u{20AC}\u{FFFF}\0"),
         (br#""\uD83D\uDC26""#, "🐦"),
         (br#""a\ud83d\udc26b\uD83D\uDC26""#, "a🐦b🐦"),
-        // Halves of pairs, alone and in the wrong order.
+        // Lone surrogates, and pairs in the wrong order.
         (br#""\uD83D""#, "\u{FFFD}"),
         (br#""\uDC26""#, "\u{FFFD}"),
         (br#""\uDC26\uD83D""#, "\u{FFFD}\u{FFFD}"),
@@ -78,7 +78,7 @@ fn invalid_utf_8_decodes_as_in_std() {
         quoted.push(b'"');
         let wanted = String::from_utf8_lossy(&body);
         check(&quoted, &wanted);
-        // The same with an escape in it, which cuts the run but decodes to no more than itself.
+        // The same with an escape inside, which splits the run.
         let cut = random.below(body.len() + 1);
         let (before, after) = body.split_at(cut);
         let quoted = [b"\"", before, b"\\n", after, b"\""].concat();
@@ -105,7 +105,7 @@ fn ids_compare_equal_with_and_without_escapes() {
         (b"\"\"", b"\"\\n\"", false),
         (b"\"3_1\"", b"\"3_\\u0032\"", false),
         (b"\"3_1\"", b"\"3_11\"", false),
-        // As far apart in length as the same text can be.
+        // The same text with the greatest possible difference in length.
         (b"\"\xFF\xFF\"", b"\"\\uFFFD\\uFFFD\"", true),
     ];
     for (one, other, wanted) in cases {

@@ -10,7 +10,7 @@ use super::*;
 fn special_finds_each_byte_at_each_position() {
     for place in 0..8 {
         for byte in 0..=255 {
-            // All bytes that are themselves not special stand before, all kinds after.
+            // Before the byte, every byte that is not special; after it, every kind of byte.
             for (before, after) in
                 [(b'a', b'"'), (0xFF, 0), (0x20, b'\\'), (0x21, 0x1F), (0x7F, b'a'), (0x80, 0xFF)]
             {
@@ -75,7 +75,7 @@ fn strings_are_decoded_for_comparison() {
         assert_eq!(text.raw, raw.as_bytes());
         assert_eq!(text.plain(&mut [0; NAME_MAX]), want, "{raw}");
     }
-    // A text that does not fit gives no name, not a truncated one.
+    // A text that does not fit returns an empty name, not a truncated one.
     let long = format!("\"{}\"", r"\u0061".repeat(NAME_MAX + 1));
     let text = Scanner::new(long.as_bytes()).string().unwrap();
     assert_eq!(text.plain(&mut [0; NAME_MAX]), b"");

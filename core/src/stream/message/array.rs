@@ -6,8 +6,9 @@ use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 
 /// Returns the elements of an array message, each to be classified separately.
 ///
-/// Complete elements are returned before the error that ends the iteration. A message that is cut
-/// inside its third element thus gives two. A message that is not an array gives an error at once.
+/// Complete elements are returned before the error that ends the iteration. For example, a message
+/// that is truncated in its third element returns two elements, then an error. A message that is
+/// not an array returns an error first.
 ///
 /// ```
 /// use powerstream_core::stream::{MalformedReason, elements};
@@ -23,7 +24,7 @@ pub fn elements(bytes: &[u8]) -> ArrayElements<'_> {
     ArrayElements { bytes, scanner: Scanner::new(bytes), position: Position::Before }
 }
 
-/// Iterator over the elements of an array message, made by [`elements`].
+/// Iterator over the elements of an array message, created by [`elements`].
 pub struct ArrayElements<'a> {
     bytes: &'a [u8],
     scanner: Scanner<'a>,
@@ -38,13 +39,14 @@ enum Position {
 
 impl<'a> ArrayElements<'a> {
     /// Returns an iterator over the elements after the one that ends at `end`, for callers that
-    /// cannot keep the iterator itself. `end` is the end of a range that [`Self::next_range`] gave.
+    /// cannot keep the iterator itself. `end` is the end of a range that [`Self::next_range`]
+    /// returned.
     #[must_use]
     pub fn resume(bytes: &'a [u8], end: usize) -> Self {
         Self { bytes, scanner: Scanner::inside(bytes, end), position: Position::Inside { first: false } }
     }
 
-    /// Returns the next element as a range of the array's bytes, else as the iterator does.
+    /// Returns the next element like the iterator, but as a range of the array's bytes.
     pub fn next_range(&mut self) -> Option<Result<Range<usize>, Malformed>> {
         let item = self.read().transpose();
         if !matches!(item, Some(Ok(_))) {

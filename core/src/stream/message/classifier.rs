@@ -11,22 +11,22 @@ pub struct Classification {
     /// What the message is.
     pub kind: Kind,
     /// The Post's id, if the message is a Post whose id is a number below 2^64. It is taken from
-    /// `id_str`, wherever that is, if a reader with 53 bits may round `id`. Such an `id` is used
+    /// `id_str`, at any position, if a reader with 53 bits may round `id`. Such an `id` is used
     /// only if there is no `id_str`.
     pub post_id: Option<PostId>,
-    /// How many bytes were examined for that.
+    /// The number of bytes examined.
     pub bytes_read: usize,
 }
 
 impl Classification {
-    /// Returns true if it is a Post of either format.
+    /// Returns true if the message is a Post of either format.
     #[must_use]
     pub const fn is_post(&self) -> bool {
         matches!(self.kind, Kind::Post { .. })
     }
 }
 
-/// Classifies a message. Reads no further than necessary, never fails, never panics.
+/// Classifies a message. Reads no further than necessary, and never fails or panics.
 ///
 /// UTF-8 is not validated, and bytes that were not read are not known to be JSON; see
 /// [`validate`](super::validate).
@@ -178,8 +178,8 @@ enum Slot<T> {
     Fit(T),
 }
 
-/// The keys of an object so far. In a nested `Option`, the outer one says if the key was seen, the
-/// inner one is its usable value.
+/// The keys of an object so far. In a nested `Option`, the outer one is `Some` if the key was seen.
+/// The inner one is its value, if usable.
 struct SeenKeys<'a> {
     id: Option<SeenId>,
     id_str: Option<Option<PostId>>,
@@ -251,7 +251,8 @@ impl<'a> SeenKeys<'a> {
                     let digits = scanner.digits()?.unwrap_or_default();
                     let is_exact = (1..=EXACT_DIGITS).contains(&digits.len());
                     if is_post && !is_exact && self.id_str.is_none() {
-                        // The service writes it this way, so one look after the number decides.
+                        // The service writes `id_str` directly after `id`, so this one check
+                        // usually finds it.
                         if let Some(id) = scanner.decimal_behind(br#","id_str":""#, digits.len()) {
                             return Ok(Some(post(Some(PostId::new(id)))));
                         }
@@ -292,7 +293,7 @@ impl<'a> SeenKeys<'a> {
         Ok(None)
     }
 
-    /// Does the same for all keys but those of Posts.
+    /// Adds a member whose key does not belong to Posts.
     #[cold]
     fn rare(&mut self, name: Name, scanner: &mut Scanner<'a>) -> Result<Option<Decision>, Malformed> {
         // A repeated key, such as a second `error`, is not a second key.
@@ -399,8 +400,8 @@ impl<'a> SeenKeys<'a> {
             let key = key.plain(&mut buffer);
             if keys_before == 0 {
                 match Compliance::v2(key) {
-                    // Posts have a `withheld` too (X docs: data dictionary), so that one must stand
-                    // alone, as all events do.
+                    // Posts have a `withheld` key too (X docs: data dictionary), so this key must
+                    // be the only one, as in all events.
                     Some(Compliance::Withheld) => withheld = true,
                     Some(event) => return Ok(Some(v2_event(event))),
                     None => {}

@@ -18,8 +18,8 @@ pub enum Kind {
         format: Format,
         /// True if an `errors` array came before `data`: parts of the requested data were not
         /// available. The Post is valid and the stream continues (X docs: "Response codes and
-        /// errors", partial errors). Always false if the array follows `data`, because no more is
-        /// read then.
+        /// errors", partial errors). Always false if the array follows `data`, because reading
+        /// stops at `data`.
         partial_errors: bool,
     },
     /// A v2 envelope whose `data` object has no `id` and no compliance event.
@@ -28,11 +28,10 @@ pub enum Kind {
         /// As in [`Kind::Post`].
         partial_errors: bool,
     },
-    /// An array: one message on the wire whose [`elements`](super::elements) are messages
-    /// themselves.
+    /// An array: one message on the wire whose [`elements`](super::elements) are messages.
     Array,
-    /// The datacenter behind the connection, see [`ConnectionMetadata`](super::ConnectionMetadata)
-    /// (X docs: "Powerstream", `localDcOnly`).
+    /// The datacenter that serves the connection, see
+    /// [`ConnectionMetadata`](super::ConnectionMetadata) (X docs: "Powerstream", `localDcOnly`).
     ConnectionMetadata,
     /// `errors` without `data`: the service ends the stream, or refuses it (X docs: "Handling
     /// disconnections"). The details are those of the first element with a `disconnect_type` or
@@ -42,7 +41,7 @@ pub enum Kind {
     /// A problem object on its own, the usual body of an HTTP error (X docs: "Response codes and
     /// errors").
     Problem(Problem),
-    /// A message of PowerTrack and its relatives about the connection (X docs: "PowerTrack API",
+    /// A message of PowerTrack and related products about the connection (X docs: "PowerTrack API",
     /// consuming streaming data).
     System(System),
     /// v1.1: the service is about to close (X docs: "Streaming message types", disconnect
@@ -52,20 +51,20 @@ pub enum Kind {
         /// The reason's number, 1 to 14 in the documentation.
         code: Option<u32>,
     },
-    /// v1.1: the client falls behind (X docs: "Streaming message types", stall warnings).
+    /// v1.1: the client reads too slowly (X docs: "Streaming message types", stall warnings).
     Warning,
     /// v1.1: Posts were held back (X docs: "Streaming message types", limit notices).
     #[non_exhaustive]
     Limit {
-        /// How many since the connection was opened.
+        /// The number of Posts held back since the connection was opened.
         track: Option<u64>,
     },
-    /// A deletion, withholding or edit, which applications that store Posts must honor.
+    /// A deletion, withholding or edit. Applications that store Posts must honor it.
     #[non_exhaustive]
     Compliance {
         /// What happened.
         event: Compliance,
-        /// With the event as the top-level key, or as the key of `data`.
+        /// The format: legacy if the event is a top-level key, v2 if it is a key of `data`.
         format: Format,
     },
     /// Messages of the former user and site streams (X docs: "Streaming message types").
@@ -87,7 +86,7 @@ pub enum Format {
     V2,
 }
 
-/// The three messages of PowerTrack and its relatives about the connection.
+/// The three messages of PowerTrack and related products about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum System {
@@ -95,7 +94,7 @@ pub enum System {
     Error,
     /// `warn`: a close may follow.
     Warn,
-    /// `info`: for instance the end of a recovery.
+    /// `info`: for example the end of a recovery.
     Info,
 }
 

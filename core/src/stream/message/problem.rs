@@ -1,19 +1,19 @@
-//! The parts of a problem object that a client acts on.
+//! Parses the values of a problem object that a client uses.
 //!
-//! X reports errors as objects similar to those of RFC 7807: bare, or in an `errors` array, in the
-//! stream and as bodies of HTTP errors (X docs: "Response codes and errors", "Handling
-//! disconnections"). A client decides by three values: the last segment of the `type` URI,
+//! X reports errors as objects similar to those of RFC 7807, alone or in an `errors` array. They
+//! occur in the stream and as bodies of HTTP errors (X docs: "Response codes and errors", "Handling
+//! disconnections"). A client needs three values: the last segment of the `type` URI,
 //! `disconnect_type` and `connection_issue`. Older responses have a numeric `code` instead. The
-//! texts are for people and are not parsed.
+//! other texts are for people and are not parsed.
 
 use crate::stream::json::{Malformed, NAME_MAX, Scanner, Text};
 
-/// The values of a problem object. A value that is missing or has another type is `None`. A word
-/// that this version does not know is the `Other` of its enum.
+/// The values of a problem object. A value that is missing or has another type is `None`. An
+/// unknown word becomes the `Other` variant of its enum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The last path segment of `type`; [`ProblemType::UsageCapped`] also where `title` is
+    /// The last path segment of `type`. Also [`ProblemType::UsageCapped`] if `title` is
     /// `UsageCapExceeded`.
     pub problem_type: Option<ProblemType>,
     /// `disconnect_type`.
@@ -25,19 +25,20 @@ pub struct Problem {
     pub code: Option<u32>,
 }
 
-/// The kinds of problem. X writes them as URIs with three different prefixes; only the last path
-/// segment counts (X docs: "Response codes and errors", and the problem schemas of the OpenAPI
-/// description).
+/// The kinds of problems. X writes them as URIs with three different prefixes, so only the last
+/// path segment counts. Sources: X docs, "Response codes and errors", and the problem schemas of
+/// the OpenAPI description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProblemType {
-    /// `about:blank`, the whole value: nothing beyond the HTTP status (RFC 7807 section 4.2).
+    /// `about:blank` as the whole value: the problem adds no information to the HTTP status (RFC
+    /// 7807 section 4.2).
     AboutBlank,
     /// `operational-disconnect`: the service closes the stream, see [`DisconnectType`].
     OperationalDisconnect,
-    /// `streaming-connection`: the stream cannot be had now, see [`ConnectionIssue`].
+    /// `streaming-connection`: the stream is not available now, see [`ConnectionIssue`].
     StreamingConnection,
-    /// `client-disconnected`: the service found the client gone.
+    /// `client-disconnected`: the service detected that the client disconnected.
     ClientDisconnected,
     /// `usage-capped`: the Posts of the period are used up.
     UsageCapped,
@@ -86,8 +87,9 @@ impl ProblemType {
         if uri.plain(&mut [0; NAME_MAX]) == b"about:blank" {
             return Self::AboutBlank;
         }
-        // Decoded on the way, since a serialiser may write every slash as `\/`. A segment that does
-        // not fit is none of the names; it is cut, not wrapped, and stays longer than each of them.
+        // Decoded byte by byte, because a serializer may write every slash as `\/`. A segment that
+        // does not fit the buffer is truncated. It is still longer than every name, so it matches
+        // none.
         let mut segment = [0; NAME_MAX];
         let mut length = 0;
         for byte in uri.bytes() {
@@ -132,13 +134,13 @@ impl ProblemType {
 pub enum DisconnectType {
     /// `OperationalDisconnect`: the service restarts or deploys.
     OperationalDisconnect,
-    /// `UpstreamOperationalDisconnect`: the same, further up.
+    /// `UpstreamOperationalDisconnect`: the same for an upstream service.
     UpstreamOperationalDisconnect,
-    /// `UpstreamUncleanDisconnect`: something further up broke.
+    /// `UpstreamUncleanDisconnect`: an upstream service failed.
     UpstreamUncleanDisconnect,
     /// `ForceDisconnect`: this connection was closed on purpose.
     ForceDisconnect,
-    /// `SlowReader`: the client does not keep up.
+    /// `SlowReader`: the client reads too slowly.
     SlowReader,
     /// `InternalError`.
     InternalError,
@@ -172,16 +174,16 @@ impl DisconnectType {
     }
 }
 
-/// Why a stream cannot be had (X docs: "Handling disconnections"; OpenAPI description,
+/// Why a stream is not available (X docs: "Handling disconnections"; OpenAPI description,
 /// `ConnectionExceptionProblem`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionIssue {
-    /// `TooManyConnections`: as many as are allowed are open.
+    /// `TooManyConnections`: the allowed number of connections is already open.
     TooManyConnections,
-    /// `ProvisioningSubscription`: a change of the subscription is under way.
+    /// `ProvisioningSubscription`: a change of the subscription is being provisioned.
     ProvisioningSubscription,
-    /// `RuleConfigurationIssue`: there are no rules to stream by.
+    /// `RuleConfigurationIssue`: the app has no rules.
     RuleConfigurationIssue,
     /// `RulesInvalidIssue`: the rules are not valid.
     RulesInvalidIssue,
@@ -201,7 +203,7 @@ impl ConnectionIssue {
     }
 }
 
-/// The keys of a problem object that count.
+/// The keys of a problem object that are parsed.
 #[derive(Clone, Copy)]
 pub(super) enum Field {
     Type,
@@ -211,10 +213,11 @@ pub(super) enum Field {
     Code,
 }
 
-/// The value that came with a key: nothing yet, or the first one, read or not fit to read.
+/// The value of a key. The outer `Option` is `None` until the key occurs. The inner one is `None`
+/// if the first value is unusable.
 type First<T> = Option<Option<T>>;
 
-/// A problem object while its keys come in. Of duplicate keys the first counts.
+/// A problem object while its keys are read. The first of duplicate keys counts.
 #[derive(Clone, Copy, Default)]
 pub(super) struct ProblemBuilder<'a> {
     kind: First<Text<'a>>,
@@ -279,7 +282,7 @@ impl<'a> ProblemBuilder<'a> {
 }
 
 impl Problem {
-    /// Each part from here, or else from `fallback`.
+    /// Returns each value from `self`, or else from `fallback`.
     pub(super) fn or(self, fallback: Self) -> Self {
         Self {
             problem_type: self.problem_type.or(fallback.problem_type),
@@ -309,8 +312,8 @@ fn is_uri(text: &Text<'_>) -> bool {
     false
 }
 
-/// Reads an `errors` array. The element that counts is the first one that says why the stream ends
-/// or cannot be had; where none does, the first one.
+/// Reads an `errors` array. Uses the first element that contains the reason why the stream ends or
+/// is not available. If there is none, uses the first element.
 pub(super) fn errors(scanner: &mut Scanner<'_>) -> Result<Problem, Malformed> {
     let mut chosen: Option<Problem> = None;
     scanner.enter()?;

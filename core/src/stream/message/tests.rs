@@ -1,5 +1,4 @@
-//! Tests of each row of the classification with its near misses, and of the calls on whole
-//! messages.
+//! Tests each row of the classification with its near misses, and the calls on whole messages.
 
 mod oracle;
 mod validity;
@@ -35,7 +34,7 @@ const fn compliance(event: Compliance, format: Format) -> Kind {
     Kind::Compliance { event, format }
 }
 
-/// A wire sample, its kind, its id, and how many bytes decide; 0 means all of them.
+/// A wire sample, its kind, its id, and the number of bytes that decide; 0 means all of them.
 type Case = (&'static str, Kind, Option<u64>, usize);
 
 #[rustfmt::skip]
@@ -279,7 +278,7 @@ fn classification_does_not_change_with_later_bytes() {
                 assert_eq!((class.kind, class.post_id), (whole.kind, whole.post_id), "{wire} cut at {cut}");
             }
         }
-        // The bytes read give the same result, whatever follows.
+        // The bytes read give the same result, regardless of the bytes after them.
         for tail in ["", "\0", "}", "]", ",\"errors\":[]}", "9", " ", "\"", "\\"] {
             let other = [&wire.as_bytes()[..whole.bytes_read], tail.as_bytes()].concat();
             assert!(!early || classify(&other) == whole, "{wire} with {tail}");
@@ -358,7 +357,7 @@ fn scanned_bytes_must_be_valid_json() {
 
 #[test]
 fn post_is_recognized_with_its_keys_in_any_order() {
-    // A legacy Post in short, with decoys.
+    // A short legacy Post with decoys.
     let members = [
         r#""created_at":"Wed Oct 10 20:19:24 +0000 2018""#,
         r#""id":1050118621198921728"#,
@@ -391,7 +390,7 @@ fn deep_nesting_is_unknown_and_never_panics() {
         for (depth, kind) in [(127, LEGACY), (128, Kind::Unknown), (100_000, Kind::Unknown)] {
             let inner = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             assert_eq!(classify(format!(r#"{{"x":{inner},"id":1,"text":""}}"#).as_bytes()).kind, kind);
-            // Decided before it, so it is not read.
+            // The kind is decided before the nested value, so the value is not read.
             assert_eq!(classify(format!(r#"{{"id":1,"text":{inner}}}"#).as_bytes()).kind, LEGACY);
             let nested = format!(r#"{{"errors":[{{"x":{inner}}}]}}"#);
             assert_eq!(classify(nested.as_bytes()).kind, Kind::Unknown, "{depth}");
@@ -557,7 +556,8 @@ fn elements_are_exact_and_end_at_the_first_error() {
     ];
     for (wire, want) in cases {
         assert_eq!(&listed(wire.as_bytes()), want, "{wire}");
-        // A cut array gives the same elements, but fewer, and then an early end.
+        // A truncated array returns fewer of the same elements, and then an unexpected end of
+        // input.
         for cut in 0..wire.len() {
             let mut list = listed(&wire.as_bytes()[..cut]);
             let Some(last) = list.pop() else { continue };
@@ -575,6 +575,6 @@ fn elements_are_exact_and_end_at_the_first_error() {
 #[test]
 fn errors_display_their_reason_and_offset() {
     let error = validate(b"{\"a\":01}").unwrap_err();
-    assert_eq!(error.to_string(), "malformed JSON at byte 6: not a number");
+    assert_eq!(error.to_string(), "malformed JSON at byte 6: invalid number");
     assert!(core::mem::size_of::<Classification>() <= 64);
 }

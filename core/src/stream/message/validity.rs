@@ -2,9 +2,9 @@
 
 use crate::stream::json::{Malformed, MalformedReason, Scanner, malformed};
 
-/// Checks that a whole message is exactly one JSON text (RFC 8259): its grammar, UTF-8, at most
-/// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) containers open at once, and only white space
-/// around it.
+/// Checks that a whole message is exactly one JSON text (RFC 8259) with only white space around it.
+/// The text must follow the grammar, be UTF-8, and have at most
+/// [`DEPTH_MAX`](crate::stream::DEPTH_MAX) containers open at once.
 ///
 /// Lone surrogates in `\u` escapes, numbers of any size and duplicate keys are grammatical and
 /// pass.
@@ -18,7 +18,7 @@ pub fn validate(bytes: &[u8]) -> Result<(), Malformed> {
     let read = grammar.map_or_else(|malformed| malformed.at, |()| bytes.len());
     match core::str::from_utf8(bytes.get(..read).unwrap_or(bytes)) {
         Ok(_) => grammar,
-        // A character that is cut at the end of the input is an early end.
+        // A truncated character at the end is an unexpected end of input.
         Err(utf8) if grammar.is_err() && utf8.error_len().is_none() => grammar,
         Err(utf8) => Err(malformed(utf8.valid_up_to(), MalformedReason::Utf8)),
     }

@@ -30,7 +30,7 @@ impl OwnedEvent {
             ConnectionEvent::KeepAlive => Self::KeepAlive,
             ConnectionEvent::Skipped { bytes } => Self::Skipped(bytes),
             ConnectionEvent::End { undelivered } => Self::End { undelivered },
-            other => unreachable!("an event that this file does not know: {other:?}"),
+            other => unreachable!("unknown event: {other:?}"),
         }
     }
 
@@ -78,7 +78,7 @@ pub(crate) fn feed<S: AsRef<[u8]> + AsMut<[u8]>>(
                 piece = &piece[consumed..];
             }
             Ok(None) => {
-                assert_eq!(consumed, piece.len(), "nothing more to say, but bytes left");
+                assert_eq!(consumed, piece.len(), "no further event, but bytes left");
                 return;
             }
             Err(error) => {
@@ -108,7 +108,7 @@ pub(crate) fn run<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
         feed(connection, piece, Instant::ZERO, &mut received, &mut log);
     }
     let closed = connection.handle_eof();
-    // A last message that the close completed, and its end.
+    // A last message completed by the close, and the end of the body.
     feed(connection, &[], Instant::ZERO, &mut received, &mut log);
     log.push(OwnedEvent::Closed(closed));
     check_byte_counts(connection, received);

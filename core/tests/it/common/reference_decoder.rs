@@ -1,4 +1,4 @@
-//! The reference decoder: slow and obvious. It takes the whole input at once, collects into vectors
+//! The reference decoder: slow and simple. It takes the whole input at once, collects into vectors
 //! and follows the grammar of RFC 9112 in the order of the document. It shares nothing with the
 //! decoders under test except the names of errors.
 //!
@@ -234,7 +234,7 @@ pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<Final
     loop {
         let most = room.min(limits.bytes_max.saturating_sub(start));
         let rest = &wire[start..];
-        // All lines up to and with the first empty one.
+        // All lines up to and including the first empty one.
         let mut lines: Vec<&[u8]> = Vec::new();
         let mut length = 0;
         for line in rest.split_inclusive(|&byte| byte == b'\n') {
@@ -267,7 +267,7 @@ pub(crate) fn head(wire: &[u8], limits: HeadLimits, room: usize) -> Result<Final
     }
 }
 
-/// Returns the first byte that is not allowed at its place. The last line may be cut.
+/// Returns the first byte that is not allowed at its place. The last line may be incomplete.
 fn first_misfit(lines: &[&[u8]]) -> Option<(HeadErrorKind, usize)> {
     let mut start = 0;
     for (number, line) in lines.iter().enumerate() {
@@ -335,8 +335,8 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
     if line.len() > 12 && (line[12] != b' ' || !line[12..].iter().all(|&byte| is_text(byte))) {
         return Err(HeadErrorKind::StatusLine);
     }
-    // Folds are put in place first: white space at the start of a line, but not of the first field
-    // line.
+    // Folds are replaced first. A fold is white space at the start of a line other than the first
+    // field line.
     let mut unfolded: Vec<Vec<u8>> = Vec::new();
     let mut folded = Vec::new();
     for (index, line) in lines.iter().enumerate().take(lines.len() - 1).skip(1) {
@@ -383,7 +383,7 @@ fn whole_head(lines: &[&[u8]], fields_max: usize, end: usize) -> Result<Option<F
         Err(kind) => (BodyFraming::UntilClose, Some(kind)),
     };
     match unreadable {
-        // The status of an unsuccessful response is valid, whatever its body is.
+        // The status of an unsuccessful response is valid, regardless of its body.
         Some(kind) if status < 300 => Err(kind),
         _ => Ok(Some(FinalHead { end, status, framing, unreadable, fields })),
     }
@@ -414,7 +414,7 @@ fn content_coding(status: u16, fields: &[(String, Vec<u8>)]) -> Option<HeadError
     (is_coded && status != 204 && status != 304).then_some(HeadErrorKind::ContentEncoding)
 }
 
-/// RFC 9112 section 6.3, in its order, with what it leaves open decided strictly.
+/// RFC 9112 section 6.3, in its order. If the RFC leaves a choice, the stricter one.
 fn framing(
     status: u16,
     is_1_0: bool,
@@ -430,7 +430,7 @@ fn framing(
     let length = match values(fields, "content-length").as_slice() {
         [] => None,
         [one] if !one.is_empty() && one.iter().all(u8::is_ascii_digit) => {
-            // Leading zeros say nothing.
+            // Leading zeros are ignored.
             let digits: Vec<u8> = one.iter().copied().skip_while(|&digit| digit == b'0').collect();
             let length =
                 digits.iter().take(30).fold(0_u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
@@ -476,7 +476,7 @@ pub(crate) fn messages(content: &[u8], limit: usize) -> (Vec<OwnedEvent>, Vec<u8
 }
 
 /// Returns true if an object or array is open at the end of `text`, and no two values or separators
-/// stand side by side before.
+/// are adjacent before.
 fn goes_on(text: &[u8]) -> bool {
     // `v` for each string and word; containers and separators as they are.
     let mut marks = Vec::new();
@@ -523,7 +523,7 @@ fn goes_on(text: &[u8]) -> bool {
 /// is certain.
 fn last_message(rest: &[u8], limit: usize) -> Option<&[u8]> {
     let message = rest.strip_suffix(b"\r").unwrap_or(rest);
-    // UTF-8 does not matter here.
+    // UTF-8 is not validated here.
     let ascii: Vec<u8> = message.iter().map(|&byte| if byte < 0x80 { byte } else { b'x' }).collect();
     let is_complete = validate(&ascii).is_ok() && !rest.last()?.is_ascii_digit();
     (is_complete && message.len() <= limit).then_some(message)

@@ -1,16 +1,16 @@
-//! A harness for sessions: a virtual clock, a scripted network, and a recorder that checks as it
-//! writes.
+//! A harness for sessions: a virtual clock, a scripted network, and a recorder that checks
+//! invariants.
 //!
 //! Every script runs twice: once through `Session` and a loop of the tests, once through `Buffered`
 //! and the shared driver. Both runs must leave the same transcript. Time jumps to the next event,
 //! and no thread sleeps. The recorder checks these invariants at every step of every script:
 //!
 //! - polling twice changes nothing;
-//! - every wait has an end, and no loop spins without the clock moving;
+//! - every wait has an end, and no loop spins while the clock stands still;
 //! - the events follow their grammar;
 //! - byte counts add up;
 //! - at most one connection is open;
-//! - no text holds the token.
+//! - no text contains the token.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::exhaustive_structs, clippy::exhaustive_enums)]
 
@@ -62,7 +62,7 @@ pub fn refusal(status: &str, fields: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// Runs the script in both ways, until the session is done or the time reaches `limit`.
+/// Runs the script with both drivers, until the session is done or the time reaches `limit`.
 pub fn run(config: &SessionConfig<'_>, net: Network, limit: u64) -> Run {
     run_seeded(config, net, limit, 7)
 }
@@ -148,7 +148,7 @@ fn decode(session: &mut Session<Vec<u8>>, mut input: &[u8], recorder: &mut Recor
         match event {
             Some(event) => recorder.event(&event),
             None => {
-                assert_eq!(consumed, input.len(), "all input is consumed in the end");
+                assert_eq!(consumed, input.len(), "all input is consumed");
                 break;
             }
         }

@@ -111,7 +111,7 @@ impl Recorder {
         self.idle.1 += 1;
         assert!(self.idle.1 < 20, "a busy loop at {:?}: {step:?}\n{:#?}", self.net.now(), self.run.lines);
 
-        assert_eq!(session.poll(), session.poll(), "asking changes nothing");
+        assert_eq!(session.poll(), session.poll(), "polling changes nothing");
         let counts = session.byte_counts();
         let accounted = counts.head
             + counts.framing
@@ -244,7 +244,7 @@ impl Recorder {
 
     pub fn finish(mut self) -> Run {
         if self.over {
-            assert!(!self.open, "done, and something is open");
+            assert!(!self.open, "done, but a connection is open");
             self.line("done");
         }
         self.run.over = self.over;

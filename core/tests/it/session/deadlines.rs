@@ -4,7 +4,7 @@ use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 
-/// The time of the first disconnect in milliseconds, and its cause.
+/// Returns the time of the first disconnect in milliseconds, and its reason.
 fn ended(run: &Run) -> (u64, &'static str) {
     (run.disconnected[0].0 / 1_000_000, run.first().reason.code())
 }
@@ -35,7 +35,7 @@ fn head_times_out_after_15_s_despite_partial_input() {
     for _ in 0..16 {
         interim = interim.bytes(secs(1), "HTTP/1.1 100 Continue\r\n\r\n");
     }
-    // As much as ever fits, without a pause: the head's other lines have no end.
+    // As many bytes as fit, without a pause: the other lines of the head are endless.
     let mut flood = Attempt::new().bytes(0, "HTTP/1.1 200 OK\r\nx: ");
     for _ in 0..2_000 {
         flood = flood.bytes(ms(10), "y");
@@ -47,8 +47,8 @@ fn head_times_out_after_15_s_despite_partial_input() {
         ("a byte a second", trickled, 15_000, "timeout_head"),
         ("interim responses", interim, 15_000, "timeout_head"),
         ("flood", flood, 15_000, "timeout_head"),
-        ("request not taken", unsent, 15_000, "timeout_head"),
-        ("request taken slowly", sent_slowly, 16_000, "timeout_head"),
+        ("request not accepted", unsent, 15_000, "timeout_head"),
+        ("request accepted slowly", sent_slowly, 16_000, "timeout_head"),
     ];
     for (name, attempt, at, cause) in cases {
         let run = run(&config(), Network::always(attempt), secs(17));
@@ -72,7 +72,7 @@ fn idle_timeout_ends_a_stream_25_s_after_the_last_content() {
             assert_eq!(run.disconnected[0].0, last + secs(25), "{last} {early}");
         }
     }
-    // A moment too late.
+    // Slightly too late.
     let run = run(&config(), Network::always(Attempt::stream().keep_alive(secs(25) + 1)), secs(26));
     assert_eq!((ended(&run), run.keep_alives), ((25_000, "timeout_silence"), 0));
 }
@@ -102,7 +102,8 @@ fn only_content_extends_the_idle_timeout() {
 
 #[test]
 fn late_wake_up_reads_once_before_timing_out() {
-    // Asleep from 10 s to 90 s. Meanwhile content arrived that prevents the idle timeout.
+    // The machine is suspended from 10 s to 90 s. Content that arrives meanwhile prevents the idle
+    // timeout.
     let mut net = Network::always(
         Attempt::stream().keep_alive(secs(5)).line(secs(20), &post(1)).line(secs(25), &post(2)),
     );
@@ -133,14 +134,15 @@ fn slow_consumer_does_not_count_against_the_server() {
     assert_eq!(run.bytes().len(), 2);
     assert_eq!(run.keep_alives, 1);
     assert_eq!(ended(&run), (626_000, "timeout_silence"), "25 s after the read at 601 s");
-    // Held, and nothing more arrives: the idle time counts from the return.
+    // The event is held, and no more input arrives. The idle timeout counts from the end of the
+    // hold.
     let run = self::run(
         &config(),
         Network::always(Attempt::stream().line(secs(1), &post(1))).hold(1, secs(100)),
         secs(127),
     );
     assert_eq!(ended(&run), (126_000, "timeout_silence"));
-    // The head's event, a keep-alive and a message passed over may be held as well.
+    // The event of the head, a keep-alive and a skipped message may be held as well.
     for (event, attempt) in [
         (0, Attempt::stream()),
         (1, Attempt::stream().keep_alive(0)),
@@ -163,7 +165,8 @@ fn message_times_out_after_60_s() {
     let run = run(&config(), Network::always(message(secs(7))), secs(62));
     assert_eq!(ended(&run), (60_000, "timeout_message"));
     assert_eq!(run.first().undelivered, 9 + 8);
-    // A consumer that held the event before it gets its time back, and so does the message.
+    // The time that a consumer held the previous event does not count toward the message's
+    // deadline.
     let attempt = message(secs(7));
     let mut acts = attempt.acts;
     acts.insert(1, (0, ServerAction::Bytes([line(&post(1)), chunk("{")].concat())));
@@ -172,7 +175,7 @@ fn message_times_out_after_60_s() {
 }
 
 #[test]
-fn endless_message_times_out_although_every_read_brings_bytes() {
+fn endless_message_times_out_although_every_read_returns_bytes() {
     for size in [1, 5_000] {
         // Each read takes some time, and the next bytes arrive before the next read.
         let mut attempt = Attempt::stream().bytes(0, chunk("{"));
@@ -226,7 +229,7 @@ fn announced_disconnect_closes_despite_a_flood_of_keep_alives() {
         attempt = attempt.keep_alive(ms(10));
     }
     let mut net = Network::always(attempt);
-    // Reading is so slow that something is always there.
+    // Reading is so slow that input is always waiting.
     net.read_time = ms(11);
     let run = run(&config(), net, secs(30));
     assert_eq!(run.first().reason.code(), "timeout_disconnect");
@@ -297,7 +300,7 @@ fn wall_clock_jump_after_a_429_does_not_lengthen_the_wait() {
     let answer = refusal("429 x", "x-rate-limit-remaining: 0\r\nx-rate-limit-reset: 1700000500\r\n", "");
     let limited = || Attempt::new().bytes(0, &answer);
     for jump in [day, -day] {
-        // At the event of the refusal, and at that of the disconnect: the wait is decided by then.
+        // At the events of the refusal and of the disconnect, the wait is already determined.
         for event in [0, 1] {
             let mut net = Network::new([limited(), Attempt::stream().line(0, &post(1))]);
             net.jumps = vec![(event, 0, jump)];

@@ -1,4 +1,4 @@
-//! Faults and ends in each state, the gap they leave, and shutdown.
+//! Tests errors and ends in each state, the resulting gap, and shutdown.
 
 use powerstream_core::endpoint;
 use powerstream_core::session::DisconnectReason;
@@ -23,7 +23,7 @@ fn complete_messages_are_delivered_before_the_disconnect() {
         lines.push(format!("0 disconnected {end} 0"));
         lines
     };
-    // In the same read as the end, or in reads of one byte, then the end.
+    // The end arrives in the same read, or after reads of one byte.
     type End = fn(Attempt) -> Attempt;
     let ends: [(&str, &[u8], End, u64); 9] = [
         ("cut", b"", |attempt| attempt.eof(0), 0),
@@ -46,7 +46,7 @@ fn complete_messages_are_delivered_before_the_disconnect() {
             let cause = if cause == "chunk_size" { found } else { cause };
             assert_eq!(run.lines[..6], lines(cause), "{buffer_bytes}");
             assert_eq!(run.messages[..2], [(1, one.clone().into_bytes()), (1, two.clone().into_bytes())]);
-            // Bytes after the end are seen only if they arrive with it.
+            // Bytes after the end are read only if they arrive with it.
             if buffer_bytes == 16_384
                 || bytes.len() < 15 && !matches!(run.first().reason, DisconnectReason::Protocol(_))
             {
@@ -68,7 +68,7 @@ fn last_message_without_delimiter_takes_effect_if_the_body_is_complete() {
     let eof = |attempt: Attempt| attempt.eof(secs(3));
     let reset = |attempt: Attempt| attempt.fault(secs(3), TransportErrorKind::Reset);
     let none = |attempt: Attempt| attempt;
-    // Head, body, what follows; the reason, and whether the message is delivered.
+    // The head, the body and the next action; the reason, and whether the message is delivered.
     type Row<'a> = (&'a str, Vec<u8>, fn(Attempt) -> Attempt, &'static str, bool);
     let rows: [Row<'_>; 8] = [
         (STREAM, [&chunk, LAST].concat(), none, "ended", true),
@@ -209,7 +209,7 @@ fn persistent_tls_errors_back_off_and_never_give_up() {
             let run = run(&config(), Network::always(Attempt::failing(kind)), secs(24 * 60 * 60));
             assert_eq!(run.delays()[..9], *delays, "{fault:?}");
             assert!(run.gave_up.is_none(), "{fault:?}");
-            // At most 4 attempts in any minute, as for every cause.
+            // At most 4 attempts in any minute, as for every failure.
             assert_eq!(run.delays().last(), Some(if delays == http { &320_000 } else { &16_000 }));
             assert_eq!(run.first().reason, DisconnectReason::Transport(TransportError::new(kind)));
             texts.push(run.first().reason.to_string());
@@ -222,7 +222,7 @@ fn persistent_tls_errors_back_off_and_never_give_up() {
     assert_eq!(texts.len(), count);
     assert!(texts.iter().any(|text| text.ends_with(": 40, handshake_failure")), "{texts:?}");
     assert!(TransportError::new(TransportErrorKind::Tls(T::Alert(255))).to_string().ends_with(": 255"));
-    // In mid-stream it is a drop like any other: the first reconnect is immediate.
+    // During a stream, it is a disconnect like any other: the first reconnect is immediate.
     let cut = Attempt::stream().line(0, &post(1)).fault(0, TransportErrorKind::Tls(T::Broken));
     assert_eq!(run(&config(), Network::always(cut), secs(1)).delays()[..1], [0]);
 }
@@ -249,7 +249,7 @@ fn oversized_message_is_skipped_and_its_length_reported() {
         net.buffer_bytes = buffer_bytes;
         let run = run(&config(), net, 1);
         assert_eq!(run.lines[2..6], ["0 post 1", "0 skipped 90001", "0 message of 90000", "0 post 2"]);
-        // Cut while it is passed over: all of it counts as not delivered.
+        // The connection ends while the message is skipped. All its bytes count as not delivered.
         let mut net = Network::always(Attempt::stream().bytes(0, chunk(&"x".repeat(100_000))).eof(0));
         net.buffer_bytes = buffer_bytes;
         assert_eq!(self::run(&config(), net, 1).first().undelivered, 100_000);
@@ -288,8 +288,9 @@ fn after_outage(outage: u64, backfill: bool) -> Run {
 
 #[test]
 fn backfill_covers_the_gap_up_to_5_minutes() {
-    // The gap starts a second before the last read that emptied the transport: at -1 s here, the
-    // head's time. The request asks for five seconds more than the gap.
+    // The gap starts one second before the last read that emptied the transport. Here this is the
+    // read of the head, so the gap starts at -1 s. The request asks for five seconds more than the
+    // gap.
     for (outage, minutes) in [
         (0, 1),
         (1, 1),
@@ -310,9 +311,9 @@ fn backfill_covers_the_gap_up_to_5_minutes() {
         assert!(second.starts_with(&line), "{outage}: {second}");
         assert_eq!((run.connected[0].2, run.connected[1].2), (0, minutes));
         let gap = run.connected[1].1.unwrap();
-        // And two milliseconds, which both readings of the clocks may be short of.
+        // Two more milliseconds, because both clock readings are truncated.
         assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_002, "{outage}");
-        // Off: backfill is never requested, and the gap is still reported.
+        // Without backfill, it is never requested, and the gap is still reported.
         let off = after_outage(outage, false);
         assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
         assert_eq!((off.connected[1].1, off.connected[1].2), (Some(gap), 0));
@@ -368,7 +369,7 @@ fn id_of(nanos: u64) -> u64 {
 fn backfill_covers_posts_that_a_late_path_delayed() {
     let mut config = config();
     config.backfill = true;
-    // All it brings was created at 1 s, so that all after that is missing.
+    // All its Posts were created at 1 s, so all later Posts are missing.
     let late = post(id_of(secs(1)));
     for (lag, minutes) in [(0, 1), (40, 1), (60, 2), (160, 3), (280, 5)] {
         let mut path = Attempt::stream().line(secs(1), &late);
@@ -385,8 +386,8 @@ fn interrupted_backfill_is_requested_again() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
-    // Four minutes out; then old Posts come, longer than it takes to be healthy, and the stream is
-    // cut.
+    // An outage of four minutes. Then old Posts arrive for longer than a stream needs to become
+    // healthy, and the stream ends.
     for (newest, kept) in [(secs(200), true), (secs(240), true), (secs(243), false)] {
         let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
         for _ in 0..4 {
@@ -434,7 +435,8 @@ fn gap_is_reported_on_the_corrected_wall_clock() {
     let mut config = config();
     config.backfill = true;
     config.timeouts.connect = std::time::Duration::from_secs(1_000);
-    // An hour ahead when the stream began, put right while it ran; four minutes out.
+    // The clock is an hour ahead when the stream begins, and is corrected during the stream. Then
+    // an outage of four minutes.
     let back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
     let stream = Attempt::stream().line(secs(1), &post(1)).line(secs(1), &post(2)).line(secs(1), &post(3));
     let mut net = Network::new([stream.eof(0), back]);
@@ -462,7 +464,7 @@ fn draining_queue_after_an_announcement_keeps_its_effect() {
 #[test]
 fn messages_near_the_limit_never_overwrite_the_request() {
     let mut config = config();
-    // So long that the request directly follows the room for the message.
+    // A message so long that the request directly follows the room for it.
     config.message_bytes_max = 6_000;
     for length in 5_980..6_020 {
         for size in [1, 3, 9, 15, 16] {
@@ -517,7 +519,7 @@ fn a_gap_starts_before_the_posts_that_a_stalled_path_held_back() {
     let ids = [gap.newest_before, gap.first_after].map(|id| id.unwrap().as_u64());
     assert_eq!(ids, [id_of(ms(2_500)), id_of(ms(7_050))]);
     assert!(gap.to.as_millis() >= 1_700_000_007_010);
-    // Posts 5 s later than usual, once.
+    // Late Posts, by 5 s, are reported once.
     assert_eq!((run.late.len(), run.late[0].0), (1, ms(7_000)));
 }
 
@@ -532,7 +534,7 @@ fn a_gap_starts_at_the_newest_post_of_an_array() {
 
 #[test]
 fn gap_starts_before_every_lost_post() {
-    // Half open: nothing that the server sends from 2 s on arrives.
+    // A half-open connection: no byte that the server sends from 2 s on arrives.
     let half_open = Attempt::stream()
         .line(secs(1), &post(1))
         .line(secs(1) - 1, &post(2))
@@ -558,7 +560,7 @@ fn gap_starts_before_every_lost_post() {
     let delivered = backlog.bytes().len() as i64;
     assert!(delivered < 60, "{delivered}");
     assert!(gap_start(&backlog) <= (delivered + 1) * 1_000, "{} {delivered}", gap_start(&backlog));
-    // A message that had begun is lost with its rest.
+    // The beginning of a message is lost together with its rest.
     let begun = Attempt::stream()
         .line(secs(1), &post(1))
         .bytes(secs(1), chunk("{\""))

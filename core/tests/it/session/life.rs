@@ -18,7 +18,7 @@ fn full_transcript_from_connect_to_shutdown() {
         Attempt::failing(TransportErrorKind::Refused),
         Attempt::failing(TransportErrorKind::Resolve),
         Attempt::failing(TransportErrorKind::Unreachable),
-        // Streams again, is healthy, and gets its immediate reconnect back.
+        // Streams again, becomes healthy, and may reconnect immediately again.
         long().end(0),
         Attempt::stream().line(0, &post(3)).eof(0),
         Attempt::stream().line(0, &post(4)).eof(0),
@@ -116,7 +116,7 @@ fn reaching_the_maximum_delay_is_reported() {
     assert_eq!(first, Some(63));
 }
 
-/// Most attempts in any span of this length.
+/// Returns the maximum number of attempts in any period of this length.
 fn most_in(connects: &[u64], span: u64) -> usize {
     connects
         .iter()
@@ -125,7 +125,8 @@ fn most_in(connects: &[u64], span: u64) -> usize {
         .unwrap()
 }
 
-/// Attempts within a time after the first drop; the first connection is none of them.
+/// Returns the number of attempts within a time after the first disconnect, without the first
+/// connection.
 fn attempts_after_drop(run: &Run, span: u64) -> usize {
     let drop = run.disconnected[0].0;
     run.net().connects.iter().skip(1).filter(|at| **at <= drop + span).count()
@@ -143,12 +144,9 @@ fn short_lived_connections_back_off() {
         ("keep-alive", Attempt::stream().keep_alive(0).eof(0)),
         ("a Post", Attempt::stream().line(0, &post(1)).eof(0)),
         ("announcement", Attempt::stream().line(0, OPERATIONAL).end(0)),
-        (
-            "all of it, for less than 20 s",
-            Attempt::stream().line(0, METADATA).keep_alive(secs(9)).end(secs(9)),
-        ),
+        ("a stream of less than 20 s", Attempt::stream().line(0, METADATA).keep_alive(secs(9)).end(secs(9))),
         // A close after 20 s without content does not count as healthy either.
-        ("nothing but time", Attempt::stream().eof(secs(24))),
+        ("24 s without content", Attempt::stream().eof(secs(24))),
     ];
     for (name, shape) in shapes {
         let run = run(&config(), Network::always(shape), secs(3_600));
@@ -157,7 +155,7 @@ fn short_lived_connections_back_off() {
         assert_eq!(
             first,
             usize::from(name != "close at once"),
-            "{name}: an established stream's drop is for free"
+            "{name}: the first reconnect after an established stream is immediate"
         );
         for (index, &delay) in delays[first..].iter().enumerate() {
             assert_eq!(delay, (250 * (index as u128 + 1)).min(16_000), "{name}");

@@ -9,8 +9,8 @@ use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 
-/// What an attempt sends: each message with the position of its last byte on the wire, `None` for
-/// one over the limit.
+/// The messages of an attempt, each with the position of its last byte on the wire. `None` is a
+/// message over the limit.
 type Sent = Vec<(u64, Option<Vec<u8>>)>;
 
 const LIMIT: usize = 300;
@@ -39,7 +39,7 @@ fn content(rng: &mut Rng, id: &mut u64) -> (Vec<u8>, Vec<(usize, Option<Vec<u8>>
     (content, ends)
 }
 
-/// Puts content into chunks, and says where each of the places ends up behind the head.
+/// Splits content into chunks, and returns the new position of each message end after the head.
 fn chunked(
     rng: &mut Rng,
     content: &[u8],
@@ -98,7 +98,7 @@ fn attempt(rng: &mut Rng, id: &mut u64) -> (Attempt, Sent) {
         wire.extend(body);
         match rng.below(5) {
             0 => wire.extend(LAST),
-            // Broken framing behind everything.
+            // Invalid framing after all messages.
             1 => wire.extend(b"nonsense\r\n"),
             2 => wire.extend(b"20\r\n{\"id_str\":\"1\""),
             _ => {}
@@ -159,7 +159,7 @@ fn check(seed: u64) {
     let unix = net.wall.base;
     let run = run_seeded(&config, net, secs(20_000), seed);
 
-    // I1, I2, I3: exactly what was fed whole, in its order.
+    // I1, I2, I3: exactly the messages that were received completely, in their order.
     let mut delivered: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
     for (attempt, bytes) in &run.messages {
         delivered.entry(*attempt).or_default().push(bytes);
@@ -192,7 +192,8 @@ fn check(seed: u64) {
 
 #[test]
 fn invariants_hold_for_random_scripts() {
-    // The first two thousand, and one that a read of nothing once kept alive.
+    // The first two thousand seeds, and the seed of a former bug: an empty read kept the stream
+    // alive.
     for seed in (0..2_000).chain([1_001_976]) {
         check(seed);
     }

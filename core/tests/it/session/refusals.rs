@@ -1,4 +1,4 @@
-//! Answers that are no stream: what they mean, how long they are waited for, how their bodies come.
+//! Tests responses that are not a stream: their meaning, the wait after them, and their bodies.
 
 use powerstream_core::session::RefusalKind;
 use powerstream_core::transport_error::TransportErrorKind;
@@ -144,7 +144,7 @@ fn each_status_and_body_maps_to_its_refusal() {
 
 #[test]
 fn server_announced_waits_are_honored() {
-    // (fields behind `x-rate-limit-remaining: 0`, seconds waited, not believed)
+    // (fields after `x-rate-limit-remaining: 0`, seconds waited, true if ignored)
     let cases = [
         ("x-rate-limit-reset: 1699999000", 60, false),
         ("x-rate-limit-reset: 1700000000", 60, false),
@@ -171,7 +171,7 @@ fn server_announced_waits_are_honored() {
         ("retry-after: Fri, 14 Nov 2025 20:16:40 GMT", 60, true),
         ("x-rate-limit-reset: 1700000300\r\nretry-after: 200", 300, false),
         ("x-rate-limit-reset: 1700000300\r\nretry-after: 400", 400, false),
-        // What is not believed takes nothing from what is.
+        // An ignored field does not affect a valid one.
         ("x-rate-limit-reset: 1700000500000\r\nretry-after: 400", 400, true),
         ("x-rate-limit-reset: 1700000300\r\nretry-after: 999999", 300, true),
     ];
@@ -182,12 +182,12 @@ fn server_announced_waits_are_honored() {
         assert_eq!(disconnected.delay.as_secs(), seconds, "{fields}");
         assert_eq!(disconnected.reset_ignored, ignored, "{fields}");
     }
-    // Retry-After counts for a 503 as well, a window's reset does not.
+    // `Retry-After` counts for a 503 as well. The reset of the window does not.
     let unavailable = answered(refusal("503 x", "retry-after: 77\r\nx-rate-limit-reset: 1700000999\r\n", ""));
     assert_eq!(unavailable.first().delay.as_secs(), 77);
     let fields = "x-rate-limit-remaining: 0\r\nx-rate-limit-reset: 1700000500\r\n";
     assert_eq!(UNIX, 1_700_000_000);
-    // The first delay is longer than what is asked for: the documented floor holds.
+    // The first delay is longer than the requested wait, because the documented minimum applies.
     let net = Network::new([
         Attempt::new().bytes(0, refusal("429 x", "", "")),
         Attempt::new().bytes(0, refusal("429 x", fields, "")),
@@ -241,7 +241,7 @@ fn refusal_body_is_read_with_every_framing() {
     }
 }
 
-/// Final ones stay final, and the others keep their schedule.
+/// Refusals that end the session still end it, and the others keep their schedule.
 #[test]
 fn status_decides_if_the_body_has_a_coding_that_was_not_requested() {
     use RefusalKind as K;
@@ -261,7 +261,7 @@ fn status_decides_if_the_body_has_a_coding_that_was_not_requested() {
             "Content-Length: 6, 06\r\n",
             "Content-Length:\r\n 6\r\n",
         ] {
-            // An unread document is not an empty one, which would mean a limit of connections.
+            // An unread document is not an empty one. An empty one would mean a connection limit.
             let head = format!("HTTP/1.1 {status} x\r\nx-rate-limit-remaining: 3\r\n{fields}\r\n");
             let wire = [head.as_bytes(), gzip].concat();
             for buffer_bytes in [1, 2, 16_384] {
@@ -272,7 +272,7 @@ fn status_decides_if_the_body_has_a_coding_that_was_not_requested() {
                 let name = format!("{status} {fields:?} by {buffer_bytes}");
                 assert_eq!((refused.status, refused.kind), (status, kind), "{name}");
                 assert!(document.is_empty(), "{name}");
-                // Nothing more is waited for.
+                // The session does not wait for more input.
                 assert_eq!(run.lines[1], "0 close", "{name}");
                 match wait {
                     Some(seconds) => assert_eq!(run.first().delay.as_secs(), seconds, "{name}"),
@@ -283,7 +283,7 @@ fn status_decides_if_the_body_has_a_coding_that_was_not_requested() {
     }
 }
 
-/// The local clock of these runs is right by chance: the server's is off.
+/// In these runs the local clock is correct and the server's clock is wrong.
 #[test]
 fn absolute_waits_are_measured_by_the_servers_date() {
     // 1700000000 is Tue, 14 Nov 2023 22:13:20 GMT.
@@ -298,7 +298,7 @@ fn absolute_waits_are_measured_by_the_servers_date() {
     }
 }
 
-/// The stream before said how far the local clock is off.
+/// The previous stream showed how wrong the local clock is.
 #[test]
 fn absolute_waits_without_a_date_are_measured_by_the_clock_of_the_stream_before() {
     let head = "HTTP/1.1 200 OK\r\ndate: Tue, 14 Nov 2023 23:13:20 GMT\r\ncontent-length: 2\r\n\r\n\r\n";
@@ -317,7 +317,7 @@ fn refusal_body_is_kept_up_to_64_kib() {
         assert_eq!(run.refused[0].1.len(), length.min(65_536));
         assert_eq!(run.first().delay.as_secs(), 5);
     }
-    // Endless, as fast as it can: over as soon as there is enough of it.
+    // An endless body without pauses. Reading ends as soon as the limit is reached.
     let mut attempt = Attempt::new().bytes(0, "HTTP/1.1 500 x\r\n\r\n");
     for _ in 0..100 {
         attempt = attempt.bytes(ms(1), vec![b'x'; 10_000]);

@@ -1,4 +1,4 @@
-//! Shutdown from every state, and where the token is.
+//! Tests shutdown from every state, and that the token is wiped.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
 
-/// One life that passes through every state.
+/// A session that passes through every state.
 fn life() -> Network {
     let slow =
         |attempt| Attempt { connect: Connect::After(ms(50)), write_max: 40, write_time: ms(3), ..attempt };
@@ -27,7 +27,7 @@ fn shutdown_at_any_time_closes_and_ends_the_session() {
     let whole = run(&config(), life(), secs(12));
     let mut ends = BTreeSet::new();
     for at in 0..1_200 {
-        // Each millisecond of the first states, each ten of the wait behind them.
+        // Every millisecond of the first states, every ten milliseconds of the wait after them.
         let at = if at < 700 { ms(at) } else { ms(700 + (at - 700) * 20) };
         let mut net = life();
         net.stop_at = Some(at);
@@ -38,8 +38,8 @@ fn shutdown_at_any_time_closes_and_ends_the_session() {
         if let [.., before, _] = &run.lines[..] {
             ends.insert(before.split_once(' ').unwrap().1.to_owned());
         }
-        // What came before is what would have come; behind it there is the rest of the buffer, the
-        // close, the end.
+        // The events before the shutdown are the same as without it. After them, only the rest of
+        // the buffer, the close and the end follow.
         let same = run.lines.iter().zip(&whole.lines).take_while(|(one, other)| one == other).count();
         assert!(run.lines.len() - same <= 2, "{at}: {:#?}", run.lines);
     }
@@ -89,7 +89,7 @@ fn calls_that_do_not_fit_the_state_are_ignored() {
     let net = Network::new([]);
     let mut session = new_session(vec![0; config.storage_bytes()], &config, &net, 1);
     let fault = powerstream_core::transport_error::TransportError::new(TransportErrorKind::Reset);
-    // Not connected yet: nothing that a transport says can mean anything.
+    // Not connected yet, so calls about the transport have no effect.
     let first = session.poll();
     session.handle_connected(at(0));
     session.handle_written(10, at(0));
@@ -105,7 +105,7 @@ fn calls_that_do_not_fit_the_state_are_ignored() {
     session.handle_closed(at(9_999));
     session.handle_written(10, at(9_999));
     assert_eq!(session.poll(), Step::Connect { until: at(10_000) });
-    // A refusal waits to be taken: a timer that fires meanwhile takes nothing away.
+    // A refusal is pending. A timer that fires meanwhile does not discard it.
     session.handle_connected(at(10_000));
     let length = session.transmit().len();
     session.handle_written(0, at(10_000));
@@ -135,14 +135,15 @@ fn calls_that_do_not_fit_the_state_are_ignored() {
 }
 
 fn holds_token(storage: &[u8]) -> bool {
-    // Any eight bytes of it count. The token has no zero byte, so no part of it spans one.
+    // Any eight bytes of the token count. The token has no zero byte, so the storage is split at
+    // zero bytes.
     storage
         .split(|&byte| byte == 0)
         .any(|run| TOKEN.as_bytes().windows(8).any(|part| run.windows(8).any(|window| window == part)))
 }
 
-/// How many copies of the token the storage holds while the session lives: it is looked at through
-/// the request only, so here the session is dropped at each place and the storage must be clean.
+/// Drops the session in each state, and checks that the storage does not contain the token. While
+/// the session exists, its storage cannot be read.
 #[test]
 fn token_is_wiped_when_the_session_is_dropped() {
     let config = config();
@@ -157,7 +158,7 @@ fn token_is_wiped_when_the_session_is_dropped() {
             session.handle_written(100, at(0));
         }),
         ("written", |session, _| written(session)),
-        ("fault while writing", |session, fault| {
+        ("error while writing", |session, fault| {
             writing(session);
             session.handle_transport_error(fault, at(0));
         }),
@@ -171,7 +172,7 @@ fn token_is_wiped_when_the_session_is_dropped() {
             session.handle_timeout(at(20_000));
             assert_eq!(session.poll(), Step::Close);
         }),
-        ("fault while writing, closed", |session, fault| {
+        ("error while writing, closed", |session, fault| {
             writing(session);
             session.handle_transport_error(fault, at(0));
             session.handle_closed(at(0));
@@ -216,7 +217,7 @@ fn request_and_messages_never_overlap_in_storage() {
     use std::cell::RefCell;
     use std::rc::Rc;
 
-    /// Storage that can be looked at from outside.
+    /// Storage that the test can inspect.
     struct Shared(Vec<u8>, Rc<RefCell<Vec<u8>>>);
     impl AsRef<[u8]> for Shared {
         fn as_ref(&self) -> &[u8] {
@@ -225,7 +226,7 @@ fn request_and_messages_never_overlap_in_storage() {
     }
     impl AsMut<[u8]> for Shared {
         fn as_mut(&mut self) -> &mut [u8] {
-            // As it was before whatever is written now.
+            // A copy of the storage before the current write.
             self.1.borrow_mut().clone_from(&self.0);
             &mut self.0
         }
@@ -253,7 +254,7 @@ fn request_and_messages_never_overlap_in_storage() {
             let _ = session.decode(&[], at(0)).1;
             session.handle_timeout(at(1_000));
             session.handle_connected(at(1_000));
-            // The next request is being written now: the view is from before.
+            // The next request is being written, so the copy is older.
             session.handle_transport_error(fault, at(1_000));
         }
         drop(session);

@@ -1,4 +1,4 @@
-//! The examples of X's pages on Posts of our own.
+//! Tests the examples of X's pages on invented Posts.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn documented_examples_match_as_documented() {
     let with_tag = |text: &str, tag: &str| Post { hashtags: vec![tag.into()], ..post(text) };
     let in_language = |text: &str, lang: &str| Post { lang: Some(lang.into()), ..post(text) };
     run(vec![
-        // Standalone operators, and conjunction-required ones beside them.
+        // Standalone operators, together with operators that cannot stand alone.
         yes("#xapiv2", tagged(&["XAPIv2"])),
         yes("\"X data\" has:mentions (has:media OR has:links)", {
             Post { mentions: vec![(5, "a".into())], ..linked("https://example.org") }.saying("on x data")
@@ -34,7 +34,7 @@ fn documented_examples_match_as_documented() {
             Post { hashtags: vec!["meme".into()], ..media(&["photo"]) },
         ),
         no("(grumpy cat) OR (#meme has:images)", with_tag("grumpy", "meme")),
-        // A negated group is what the page writes instead of it.
+        // The page writes these rules instead of a negated group.
         yes("skiing -snow -day -noschool", said("skiing in rain")),
         no("skiing -snow -day -noschool", said("skiing in snow")),
         yes("skiing -(snow OR day OR noschool)", said("skiing in rain")),
@@ -55,7 +55,7 @@ fn documented_examples_match_as_documented() {
         no("diacritica", said("diacrítica")),
         yes("cat", said("CAT")),
         yes("cat", said("Cat")),
-        // What is quoted counts as well.
+        // Quoted Posts are matched as well.
         yes("cat", quote_of("look", said("a cat"))),
         // From broad to narrow.
         yes("(happy OR happiness) lang:en -birthday -is:retweet", in_language("happy me", "en")),
@@ -73,7 +73,7 @@ fn documented_examples_match_as_documented() {
         ),
         yes("meme has:images", media(&["photo"]).saying("a meme")),
         no("cat has:media -grumpy", media(&["photo"]).saying("grumpy cat")),
-        // The pages' longer rules.
+        // The longer rules of the pages.
         yes(
             "-is:retweet has:geo (from:NWSNHC OR from:NHC_Atlantic)",
             Post { author: User::new(5, "nhc_atlantic"), ..in_tollesbury() },

@@ -1,4 +1,4 @@
-//! Languages, places, media, annotations, samples, and fields that a message lacks.
+//! Tests languages, places, media, annotations, samples, and fields that a message lacks.
 
 use super::*;
 
@@ -64,12 +64,12 @@ pub(super) fn places_and_points_of_the_outer_post() -> Vec<Case> {
         yes("bounding_box:[179.9 -0.1 -179.9 0.1]", at(179.95, 0.0)),
         yes("bounding_box:[179.9 -0.1 -179.9 0.1]", at(-179.95, 0.0)),
         no("bounding_box:[179.9 -0.1 -179.9 0.1]", at(0.0, 0.0)),
-        // Without a point, all of the place.
+        // Without a point, the whole place must be inside.
         yes("bounding_box:[0.7 51.7 0.9 51.8]", in_tollesbury()),
         no("bounding_box:[0.7 51.7 0.85 51.8]", in_tollesbury()),
         yes("point_radius:[0.835 51.76 5km]", in_tollesbury()),
         no("point_radius:[0.835 51.76 3km]", in_tollesbury()),
-        // With one, the point alone.
+        // With a point, only the point counts.
         no("bounding_box:[0.7 51.7 0.9 51.8]", Post { point: Some((1.0, 51.75)), ..in_tollesbury() }),
         yes("bounding_box:[0.95 51.7 1.05 51.8]", Post { point: Some((1.0, 51.75)), ..in_tollesbury() }),
         yes("has:geo", in_tollesbury()),
@@ -111,7 +111,7 @@ pub(super) fn annotations_and_conversations_exist_in_v2_only() -> Vec<Case> {
         Case("context:66.852", post("x"), UNKNOWN, NO),
         Case("entity:\"herring GULL\"", annotated(), UNKNOWN, YES),
         Case("entity:\"herring\"", annotated(), UNKNOWN, NO),
-        // A legacy Post may have one all the same.
+        // A legacy Post may still have one.
         yes("conversation_id:20", Post { conversation: Some(20), ..post("x") }),
         no("conversation_id:20", Post { conversation: Some(21), ..post("x") }),
         Case("conversation_id:20", post("x"), NO, UNKNOWN),
@@ -126,8 +126,8 @@ pub(super) fn samples() -> Vec<Case> {
     vec![
         yes("gull sample:100", numbered(1)),
         no("tern sample:100", numbered(1)),
-        // The first number of splitmix64 from seed 0 is 16294208416658607535, as its author
-        // publishes.
+        // The first number of splitmix64 from seed 0 is 16294208416658607535, as published by its
+        // author.
         yes("gull sample:36", numbered(0)),
         no("gull sample:35", numbered(0)),
     ]
@@ -167,7 +167,7 @@ fn fields_missing_from_a_v2_message_give_unknown() {
     };
     let author = with_author(|user| user.description = Some("birds".into()));
     for (text, message, want) in [
-        // The author is named and not included.
+        // The message names the author but does not include the user.
         ("from:77", without(&author, &["/includes/users"]), YES),
         ("from:shore_walker", without(&author, &["/includes/users"]), UNKNOWN),
         ("from:shore_walker", without(&author, &["/includes/users/0/username"]), UNKNOWN),
@@ -180,7 +180,7 @@ fn fields_missing_from_a_v2_message_give_unknown() {
         ("is:verified", without(&author, &["/includes/users/0/verified"]), UNKNOWN),
         ("lang:en", without(&author, &["/data/lang"]), UNKNOWN),
         ("source:x", without(&author, &["/data/source"]), UNKNOWN),
-        // What is repeated or quoted is not included.
+        // The retweeted or quoted Post is not included.
         ("gull", without(&retweet_of(post("gull")), &["/includes/tweets"]), YES),
         ("tern", without(&retweet_of(post("gull")), &["/includes/tweets"]), UNKNOWN),
         ("tern", without(&quote_of("look", post("gull")), &["/includes/tweets"]), UNKNOWN),
@@ -190,7 +190,7 @@ fn fields_missing_from_a_v2_message_give_unknown() {
         ("has:links", without(&quote_of("look", post("gull")), &["/includes/tweets"]), UNKNOWN),
         ("is:retweet", without(&retweet_of(post("gull")), &["/includes/tweets"]), YES),
         ("retweets_of:x", without(&retweet_of(post("gull")), &["/includes/tweets"]), UNKNOWN),
-        // The kind of what was uploaded.
+        // The type of the uploaded media.
         ("has:media", without(&media(&["photo"]), &["/includes/media"]), YES),
         ("has:images", without(&media(&["photo"]), &["/includes/media"]), UNKNOWN),
         ("has:links", without(&media(&["photo"]), &["/includes/media"]), YES),

@@ -1,4 +1,4 @@
-//! The characters that X writes as HTML entities in texts.
+//! Tests the characters that X writes as HTML entities in texts.
 
 use powerstream_rules::matcher::{MatchOptions, Truth, evidence_text};
 
@@ -17,7 +17,7 @@ pub(super) fn entities_in_texts_are_the_characters_they_stand_for() -> Vec<Case>
         yes("contains:\"t&t\"", att()),
         no("contains:amp", att()),
         no("contains:\";\"", att()),
-        // As a relay sends it that decodes.
+        // The text as sent by a relay that decodes entities.
         yes("\"AT&T\"", post("I left AT&T")),
         yes("\"1 < 2\"", math()),
         yes("\"-> gulls\"", math()),
@@ -26,7 +26,7 @@ pub(super) fn entities_in_texts_are_the_characters_they_stand_for() -> Vec<Case>
         yes("3", math()),
         no("lt OR gt", math()),
         yes("gulls -lt -gt", math()),
-        // What stands beside an entity.
+        // Characters next to an entity.
         yes("gull", post("&amp;gull&lt;")),
         yes("tern", post("gull&gt;tern")),
         no("ampgull OR gullamp", post("gull&amp;gull")),
@@ -42,13 +42,13 @@ pub(super) fn entities_in_texts_are_the_characters_they_stand_for() -> Vec<Case>
         yes("contains:\"&$brk\"", cashtagged(&["BRK"]).saying("&amp;$BRK")),
         yes("@jack", mentioning(12, "jack").saying("&lt;3@jack")),
         yes("\"<3@jack\"", mentioning(12, "jack").saying("&lt;3@jack")),
-        // Decoded once.
+        // Entities are decoded once.
         yes("\"&lt;\"", post("&amp;lt;")),
         yes("lt", post("&amp;lt;")),
         no("contains:\"<\"", post("&amp;lt;")),
         yes("\"AT&amp;T\"", post("AT&amp;amp;T")),
         no("\"AT&T\"", post("AT&amp;amp;T")),
-        // What X does not write is what the author typed.
+        // The author typed the entities that X does not write.
         yes("quot", post("&quot;gull&quot;")),
         yes("contains:\"&#39;s\"", post("gull&#39;s")),
         no("gull's", post("gull&#39;s")),
@@ -56,11 +56,11 @@ pub(super) fn entities_in_texts_are_the_characters_they_stand_for() -> Vec<Case>
         yes("amp", post("AT&ampT &amp")),
         yes("amp", post("AT&amp T")),
         yes("nbsp", post("a&nbsp;b")),
-        // Cut.
+        // Truncated entities.
         yes("\"R&am…\"", post("R&am…")),
         yes("\"R&amp\"", post("R&amp")),
         yes("\"R&l\"", post("R&l")),
-        // Words between.
+        // Words between other words.
         yes("\"rock roll\"~1", post("rock &amp; big roll")),
         no("\"rock roll\"~1", post("rock &amp; big bad roll")),
         yes("\"roll rock\"~2", post("rock &amp; roll")),
@@ -82,7 +82,7 @@ pub(super) fn every_text_is_decoded_and_no_other_field() -> Vec<Case> {
         yes("\"AT&T\" -amp", retweet_of(quote_of("look", att()))),
         yes("contains:\"AT&T\"", retweet_of(att())),
         no("contains:\"AT&T\"", quote_of("look", att())),
-        // X leaves these as they were typed.
+        // X does not change these fields.
         yes("url:\"example.org/?a=1&b=2\"", linked("https://example.org/?a=1&b=2")),
         yes("url_contains:\"=1&b\"", linked("https://example.org/?a=1&b=2")),
         no("url_contains:\"=1&b\"", linked("https://example.org/?a=1&amp;b=2")),
@@ -105,7 +105,7 @@ pub(super) fn every_text_is_decoded_and_no_other_field() -> Vec<Case> {
 }
 
 #[test]
-fn every_field_that_holds_a_text_is_decoded() {
+fn every_text_field_is_decoded() {
     let text = "I left AT&amp;T";
     for message in [
         json!({"id_str": "1", "text": text, "user": {}}),

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of tests, which clippy.toml does not know from the rest"
+    reason = "test helpers, which clippy.toml's exemption for tests does not cover"
 )]
 
 mod documented;
@@ -48,7 +48,7 @@ fn values_with(rule: &Rule, message: &Json, options: Options) -> Truth {
     assert_eq!(
         matched,
         want == YES,
-        "{} is {want:?}, and by the matcher a match: {matched}, on {message:#}",
+        "{} is {want:?}, but the matcher returned {matched}, on {message:#}",
         rule.text()
     );
     let evidence = evidence(rule, bytes.as_bytes(), match_options(options));
@@ -189,7 +189,7 @@ fn located() -> Post {
 }
 
 #[test]
-fn messages_that_are_no_posts_match_no_rule() {
+fn messages_other_than_posts_match_no_rule() {
     for message in [
         json!({"type": "connection_metadata", "datacenter": "atla", "timestamp": 1_762_557_264_155_u64}),
         json!({"errors": [{"title": "operational-disconnect", "detail": "gull"}]}),
@@ -206,7 +206,7 @@ fn messages_that_are_no_posts_match_no_rule() {
     }
 }
 
-/// The cases by subject.
+/// The cases, grouped by subject.
 const ALL: [fn() -> Vec<Case>; 19] = [
     words::keywords_are_tokens_of_the_text_or_of_a_link,
     words::keywords_search_retweeted_and_quoted_posts,
@@ -238,12 +238,12 @@ fn every_case_gives_the_expected_value_in_both_formats() {
 
 #[test]
 fn every_operator_has_matching_and_missing_cases_in_both_formats() {
-    // Of each operator alone: the values seen in legacy and in v2 Posts.
+    // For each operator without others: the values seen in legacy and in v2 Posts.
     let mut seen: BTreeMap<Operator, [BTreeSet<Truth>; 2]> = BTreeMap::new();
     for Case(text, _, legacy, v2) in ALL.iter().flat_map(|cases| cases()) {
         let rule = rule(text);
         let operators: BTreeSet<Operator> = rule.terms().map(|(term, _)| term.operator).collect();
-        // A sample and a threshold are never alone.
+        // `sample:` and `embedding_threshold:` never occur alone.
         for operator in operators.iter().filter(|operator| {
             operators.len() == 1 || matches!(operator, Operator::Sample | Operator::EmbeddingThreshold)
         }) {

@@ -1,4 +1,4 @@
-//! Entities, authors, replies, affiliations and profiles.
+//! Tests entities, authors, replies, affiliations and profiles.
 
 use super::*;
 
@@ -46,7 +46,7 @@ pub(super) fn authors_and_replies() -> Vec<Case> {
         yes("from:5", by(5, "harbour_news")),
         yes("from:5", by(6, "5")),
         no("from:5", by(50, "harbour_news")),
-        // The outer Post only.
+        // Only the outer Post.
         no("from:harbour_news", retweet_of(by(5, "harbour_news"))),
         no("from:harbour_news", quote_of("look", by(5, "harbour_news"))),
         yes("from:echo", retweet_of(by(5, "harbour_news"))),
@@ -93,7 +93,7 @@ pub(super) fn affiliations_exist_in_v2_only() -> Vec<Case> {
     let affiliated = |ids: &[u64]| with_author(|user| user.affiliations = ids.to_vec());
     let mut answer = replying(Some(20), 5, "harbour_news");
     answer.reply.as_mut().unwrap().user.affiliations = vec![12, 13];
-    // The account's name is known where it is included.
+    // The name of the account is known only if its user is included.
     let mut named = affiliated(&[5]);
     named.reply = Some(Reply { to: Some(20), user: User::new(5, "harbour_news") });
     vec![

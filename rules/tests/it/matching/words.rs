@@ -1,4 +1,4 @@
-//! Keywords, phrases, proximity, emoji, `contains:` and links.
+//! Tests keywords, phrases, proximity, emoji, `contains:` and links.
 
 use super::*;
 
@@ -10,7 +10,7 @@ pub(super) fn keywords_are_tokens_of_the_text_or_of_a_link() -> Vec<Case> {
         no("gull", post("gulls")),
         no("gull", post("seagull")),
         no("gull", post("")),
-        // What divides tokens.
+        // Characters that separate tokens.
         yes("gull", post("#gull-watch")),
         yes("watch", post("#gull-watch")),
         yes("acme", post("acme's")),
@@ -32,16 +32,16 @@ pub(super) fn keywords_are_tokens_of_the_text_or_of_a_link() -> Vec<Case> {
         yes("ΣΊΣΥΦΟΣ", post("σίσυφος")),
         yes("straße", post("STRAẞE")),
         no("strasse", post("straße")),
-        // No width folding.
+        // Width is not folded.
         no("gull", post("ｇｕｌｌ")),
-        // Links, each form of them.
+        // Each form of a link.
         yes("gull", linked("https://example.org/birds/gull-colony")),
         no("colon", linked("https://example.org/birds/gull-colony")),
         yes("ab3de", linked("https://example.org")),
         yes("birds", unwound("https://birds.example/a", "no", "no")),
         no("title", unwound("https://birds.example/a", "title", "no")),
         yes("photo", media(&["photo"])),
-        // One field, not two.
+        // A phrase matches within one field only.
         no("\"this https\"", linked("https://example.org")),
         // With punctuation it is a phrase.
         yes("acme's", post("at ACME's today")),
@@ -64,7 +64,7 @@ pub(super) fn keywords_search_retweeted_and_quoted_posts() -> Vec<Case> {
         yes("look", quote_of("look", inner())),
         yes("gull", retweet_of(quote_of("look", inner()))),
         no("skua", retweet_of(quote_of("look", inner()))),
-        // Both words, one in each.
+        // Both words, one in each Post.
         yes("look gull", quote_of("look", inner())),
         no("\"look first\"", quote_of("look", inner())),
         yes("copy", quote_of("look", linked("https://example.org/copy"))),
@@ -92,7 +92,7 @@ pub(super) fn emoji_are_tokens_by_grapheme_cluster() -> Vec<Case> {
         no("🇩🇪", post("🇩🇰")),
         yes("🇩🇪", post("🇫🇷🇩🇪")),
         yes("🍕 -🍣", post("🍕")),
-        // A word of a phrase is no piece of an emoji, negated or not.
+        // A word of a phrase does not match a piece of an emoji, negated or not.
         no("\"\u{200d}👍🏽\"", post("👍🏽\u{200d}👍🏽")),
         yes("gull OR -\"\u{200d}👍🏽\"", post("👍🏽\u{200d}👍🏽")),
         yes("gull OR -\"\u{301}tern tern\"", post("🍕\u{301}tern tern")),
@@ -191,14 +191,14 @@ pub(super) fn proximity_counts_the_words_between() -> Vec<Case> {
         yes("\"harbour gull\"~2", post("harbour big bad gull")),
         yes("\"harbour gull\"~6", post("harbour a b c d e f gull")),
         no("\"harbour gull\"~6", post("harbour a b c d e f g gull")),
-        // In reverse two less.
+        // In reverse order, at most two fewer.
         no("\"harbour gull\"~1", post("gull harbour")),
         yes("\"harbour gull\"~2", post("gull harbour")),
         no("\"harbour gull\"~2", post("gull big harbour")),
         yes("\"harbour gull\"~3", post("gull big harbour")),
         yes("\"harbour gull\"~6", post("gull a b c d harbour")),
         no("\"harbour gull\"~6", post("gull a b c d e harbour")),
-        // More than two, one, and one twice.
+        // Three words, one word, and one word twice.
         yes("\"one two three\"~1", post("one two x three")),
         no("\"one two three\"~1", post("one x two x three")),
         yes("\"one two three\"~2", post("one x two x three")),
@@ -206,12 +206,12 @@ pub(super) fn proximity_counts_the_words_between() -> Vec<Case> {
         no("\"API\"~3", post("an apiary")),
         no("\"gull gull\"~3", post("a gull")),
         yes("\"gull gull\"~3", post("gull and gull")),
-        // Punctuation divides, links do not count, quoted Posts do.
+        // Punctuation separates tokens. Links do not count, quoted Posts do.
         yes("\"harbour, gull\"~1", post("HARBOUR-gull")),
         no("\"birds gull\"~6", linked("https://example.org/birds/gull")),
         yes("\"harbour gull\"~1", quote_of("look", post("harbour gull"))),
         no("\"harbour gull\"~6", quote_of("harbour", post("gull"))),
-        // The last place of a word may be the right one.
+        // The last occurrence of a word may be the one that matches.
         yes("\"harbour gull\"~1", post("gull x x x harbour x x x gull harbour gull")),
     ]
 }
@@ -229,7 +229,7 @@ pub(super) fn characters_in_the_text_and_in_links() -> Vec<Case> {
         yes("contains:señ", post("SEN\u{303}AL")),
         no("contains:sen", post("señal")),
         no("contains:gull", linked("https://example.org/gull")),
-        // The Post and what it repeats, nothing quoted.
+        // The Post and the one that it retweets, but not quoted Posts.
         yes("contains:gull", retweet_of(post("first came a tern, and much later a seagull"))),
         no("contains:gull", quote_of("look", post("seagull"))),
         no("contains:gull", retweet_of(quote_of("look", post("seagull")))),

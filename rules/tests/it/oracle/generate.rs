@@ -261,11 +261,12 @@ pub fn a_message(choices: &mut Choices<'_>, post: &Post) -> Json {
     message
 }
 
-/// Takes one field out of a message, or makes it null; never what makes it a Post.
+/// Removes one field from a message, or makes it null. Never removes the fields that make it a
+/// Post.
 fn leave_out(choices: &mut Choices<'_>, message: &mut Json) {
     let mut at = message;
     loop {
-        // An empty list has nothing to leave out.
+        // An empty list has no field to remove.
         let keys: Vec<String> = match &*at {
             Json::Object(fields) => {
                 let kept = ["data", "id", "id_str", "text", "type", "truncated", "full_text"];
@@ -303,9 +304,9 @@ fn leave_out(choices: &mut Choices<'_>, message: &mut Json) {
 /// Which operators a rule may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// Those of Powerstream and PowerTrack.
+    /// The operators of Powerstream and PowerTrack.
     Powertrack,
-    /// Those of the filtered stream with the embedding tier.
+    /// The operators of the filtered stream with the embedding tier.
     FilteredStream,
 }
 
@@ -335,7 +336,7 @@ pub fn a_rule(choices: &mut Choices<'_>, family: Family, depth: usize) -> String
 
 /// Returns the text in quotes.
 fn quoted(text: &str) -> String {
-    // An empty one is an error.
+    // An empty quote is an error.
     let text = if text.is_empty() { "gull" } else { text };
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -359,7 +360,7 @@ pub fn a_leaf(choices: &mut Choices<'_>, family: Family) -> String {
         let (a, b) = (choices.pick(&COUNTS), choices.pick(&COUNTS));
         if choices.once_in(2) { format!("{}..{}", a.min(b), a.max(b)) } else { a.to_string() }
     };
-    // Words, by far the most used, come first.
+    // Words come first, because they are by far the most frequent.
     match choices.below(64) {
         0..=15 => choices.pick(&WORDS).to_owned(),
         16..=21 => quoted(&phrase(choices)),

@@ -1,8 +1,8 @@
-//! Circles and boxes on the earth; points are longitude, latitude, in degrees.
+//! Circles and boxes on the Earth. Points are longitude and latitude, in degrees.
 
 use powerstream_rules::Value;
 
-/// Kilometres.
+/// The mean radius of the Earth in kilometers.
 const EARTH_RADIUS: f64 = 6_371.008_8;
 
 /// Returns true if a point is in a rule's circle or box.
@@ -19,7 +19,7 @@ pub fn inside(shape: Value, (longitude, latitude): (f64, f64)) -> bool {
             };
             between && south <= latitude && latitude <= north
         }
-        _ => unreachable!("{shape:?} is no shape"),
+        _ => unreachable!("{shape:?} is not a shape"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What each operator asks of a Post.
+//! Evaluates each operator on a Post.
 
 use powerstream_rules::{Operator, Term, Value};
 
@@ -24,7 +24,7 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         O::Cashtag => any_source(post, |post| Some(one_is(post.cashtags(), argument))),
         O::Mention => {
             any_source(post, |post| {
-                // An entity holds all that there is of it.
+                // An entity contains all its data.
                 let is_it = |user: &User<'_>| is_user(*user, term, post).unwrap_or(false);
                 Some(post.mentions().iter().any(is_it))
             })
@@ -106,7 +106,7 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
         O::HasMentions => any_source(post, |post| Some(!post.mentions().is_empty())),
         O::HasSymbols => any_source(post, |post| Some(!post.cashtags().is_empty())),
         O::HasLinks => any_source(post, |post| Some(post.has_urls() || !post.media().is_empty())),
-        // A key whose medium is not included is one all the same.
+        // A media key counts even if the media object is not included.
         O::HasMedia => any_source(post, |post| {
             let is_one = |kind: &str| ["photo", "video", "animated_gif"].contains(&kind);
             Some(
@@ -157,7 +157,7 @@ pub fn value(term: &Term, post: Post<'_>, options: Options) -> Truth {
             post.id().map(|id| splitmix64(id) % 100 < u64::from(percent))
         }
         O::Embedding => None,
-        // It asks for nothing by itself.
+        // It does not restrict the rule by itself.
         O::EmbeddingThreshold => Some(true),
         other => panic!("the oracle does not know {other:?}"),
     }

@@ -1,4 +1,4 @@
-//! The matcher beside the oracle: the only place that knows both.
+//! Compares the matcher with the oracle. Only this module uses both.
 
 use powerstream_rules::matcher::{self, MatchOptions, Phrases, RuleKey, RuleSet, Scratch, Segment, evidence};
 use powerstream_rules::{Profile, Rule, check};
@@ -60,14 +60,14 @@ pub fn agree(rules: &[Rule], message: &Json, bytes: &[u8], options: Options) -> 
         let want = value(rule, message, options);
         if matched.contains(key) != (want == Some(true)) {
             return Err(format!(
-                "{} is {want:?}, and the set says otherwise, with {options:?}, on {shown}",
+                "{} is {want:?}, but the set disagrees, with {options:?}, on {shown}",
                 rule.text()
             ));
         }
         let found = truth(evidence(rule, bytes, match_options(options)).value);
         if found != want {
             return Err(format!(
-                "{} is {want:?}, its evidence {found:?}, with {options:?}, on {shown}",
+                "{} is {want:?}, but its evidence is {found:?}, with {options:?}, on {shown}",
                 rule.text()
             ));
         }

@@ -27,7 +27,7 @@ use serde_json::Value as Json;
 
 use self::view::Post;
 
-/// What can be chosen.
+/// The options of the matcher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Phrases are runs of tokens, not literal texts.

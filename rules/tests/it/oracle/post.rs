@@ -48,7 +48,7 @@ pub struct User {
     pub affiliations: Vec<u64>,
 }
 
-/// Where X puts a profile.
+/// The location that X derives for a profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Location {
     pub country_code: String,
@@ -227,7 +227,7 @@ impl Post {
         });
         let mut extended_entities = Json::Null;
         if !media.is_empty() {
-            // The first list is known to call everything a photo.
+            // The first list calls every medium a photo.
             let plain: Vec<Json> = media
                 .iter()
                 .map(|medium| {
@@ -298,7 +298,7 @@ impl Post {
     }
 
     fn quotes(&self) -> bool {
-        // A retweet of a quote says that it is one.
+        // A Retweet of a quote is marked as a quote.
         self.quoted.is_some() || self.retweeted.as_ref().is_some_and(|inner| inner.quoted.is_some())
     }
 
@@ -342,7 +342,7 @@ impl Post {
         set("cashtags", self.cashtags.iter().map(|tag| json!({"tag": tag})).collect());
         let mention = |(id, name): &(u64, String)| json!({"id": id.to_string(), "username": name});
         set("mentions", self.mentions.iter().map(mention).collect());
-        // Links of media are among the others.
+        // Links of media are among the other links.
         let mut links: Vec<Json> = self.links.iter().map(Link::v2).collect();
         let mut keys = Vec::new();
         for (index, (kind, link)) in self.media.iter().enumerate() {

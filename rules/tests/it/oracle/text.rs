@@ -1,4 +1,4 @@
-//! How text is compared.
+//! Compares texts.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization as _;
@@ -16,7 +16,7 @@ pub fn normal(text: &str) -> String {
 
 /// Returns the text that readers see: X escapes these three characters.
 pub fn readable(text: &str) -> String {
-    // The ampersand last, so that what it makes is not decoded again.
+    // The ampersand last, so that its result is not decoded again.
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
@@ -25,7 +25,7 @@ pub fn same(a: &str, b: &str) -> bool {
     normal(a) == normal(b)
 }
 
-/// What a character of a text belongs to.
+/// The kind of token that a character belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Part of no token.
@@ -127,7 +127,7 @@ pub fn holds(text: &str, wanted: &str) -> bool {
 }
 
 /// Returns true if `phrase` occurs literally. A blank matches any white space. A word at its start
-/// or end must not be a piece of a longer word, nor a joiner there a piece of an emoji.
+/// or end must not be a piece of a longer word. A joiner there must not be a piece of an emoji.
 pub fn literal(text: &str, phrase: &str) -> bool {
     let (text, phrase) = (parts(text), parts(phrase));
     let (Some(first), Some(last)) = (phrase.first(), phrase.last()) else { return false };
@@ -149,7 +149,7 @@ pub fn literal(text: &str, phrase: &str) -> bool {
 /// needs its own position. The offsets to the positions in the phrase differ by `distance` at most.
 pub fn near(text: &str, wanted: &str, distance: u8) -> bool {
     let (tokens, wanted) = (tokens(text), tokens(wanted));
-    // Neither is needed for the answer, and trying everything may take for ever.
+    // Neither affects the result, and trying every assignment may take forever.
     if wanted.is_empty() || !wanted.iter().all(|word| tokens.contains(word)) {
         return false;
     }

@@ -17,12 +17,12 @@ pub struct Post<'a> {
     pub v2: bool,
 }
 
-/// What a reference leads to.
+/// The result of looking up a reference.
 #[derive(Clone, Copy, Debug)]
 pub enum Lookup<T> {
     /// There is no reference.
     None,
-    /// The message does not hold what is referred to.
+    /// The message does not include the referenced object.
     Missing,
     Found(T),
 }
@@ -36,12 +36,12 @@ impl<T> Lookup<T> {
     }
 }
 
-/// A user: what the Post itself says, and the object with the rest.
+/// A user: the fields of the Post itself, and the user object with the other fields.
 #[derive(Clone, Copy, Debug)]
 pub struct User<'a> {
     pub id: Option<u64>,
     pub name: Option<&'a str>,
-    /// Whether the name is all that is known.
+    /// True if only the name is known.
     pub object: Option<&'a Json>,
 }
 
@@ -235,7 +235,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// Returns a user of which v2 gives only the id.
+    /// Returns a user for whom v2 provides only the id.
     pub fn user_by_id(&self, id: u64) -> User<'a> {
         match self.included(&["users"], id) {
             Some(object) => User { id: Some(id), ..self.user(object) },

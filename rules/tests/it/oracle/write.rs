@@ -1,4 +1,4 @@
-//! JSON as services write it, and as they might: the same value in other bytes.
+//! Writes JSON in every form that a service may use: the same value in different bytes.
 
 use serde_json::Value as Json;
 
@@ -24,7 +24,8 @@ struct Style {
     turned: bool,
     /// Unknown fields, which contain known names inside.
     strangers: bool,
-    /// 0: what must be; 1: all beyond ASCII too; 2: everything.
+    /// What is escaped. 0: only required escapes; 1: non-ASCII characters as well; 2: every
+    /// character.
     escapes: usize,
 }
 
@@ -53,7 +54,7 @@ impl Style {
                             r#""stranger":{"text":"gull","id":[{}],"user":{"lang":"en"},"x":"\"}"},"#,
                         );
                     }
-                    // Escaped keys are legal, and no service writes them.
+                    // Escaped keys are valid, but no service writes them.
                     Self { escapes: self.escapes.min(1), ..self }.string(key, out);
                     out.push(':');
                     if self.blanks {

@@ -1,8 +1,8 @@
-//! The classifier against a slow and obvious one, on generated objects.
+//! Compares the classifier with a slow and simple reference implementation, on generated objects.
 //!
-//! The generator makes a tree and writes it with random white space and escapes; the oracle never
-//! sees bytes. It looks at each prefix of the list of members in turn and asks the rows of the
-//! table in order.
+//! The generator creates a tree and writes it with random white space and escapes. The oracle never
+//! reads the bytes. It examines each prefix of the list of members in turn, and applies the rows of
+//! the table in order.
 
 use std::format;
 use std::string::{String, ToString};
@@ -11,7 +11,7 @@ use std::vec::Vec;
 use super::*;
 use crate::stream::json::{Malformed, MalformedReason};
 
-/// xorshift64*, so that each run is the same.
+/// xorshift64*, so that every run is the same.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -45,7 +45,7 @@ const KEYS: &[&str] = &[
     "control", "for_user", "event", "direct_message", "id", "id_str", "text", "full_text", "user", "created_at",
     "withheld", "code", "track", "disconnect_type", "connection_issue", "lang", "x", "", "matching_rules",
 ];
-/// What decides, more often than by its share of [`KEYS`].
+/// Keys that decide, more often than their share of [`KEYS`].
 const HOT: &[&str] = &["id", "id_str", "text", "type", "title", "errors", "data", "error", "disconnect", "x"];
 #[rustfmt::skip]
 const BARE: &[&str] = &[
@@ -86,7 +86,7 @@ fn members(random: &mut Random, depth: usize) -> Vec<(String, Json)> {
     (0..random.below(7))
         .map(|_| {
             let key = if random.below(2) == 0 { random.pick(KEYS) } else { random.pick(HOT) };
-            // Often a value of the type that counts, or rows would seldom hold.
+            // Often a value of the expected type, because otherwise few rows would apply.
             let value = match key {
                 "errors" if random.below(3) > 0 => Array(
                     (0..random.below(3)).map(|_| Object(members(random, depth.saturating_sub(1)))).collect(),
@@ -264,7 +264,7 @@ fn v2(data: &Members, partial_errors: bool) -> (Kind, Option<u64>) {
     (Kind::Post { format: Format::V2, partial_errors }, id)
 }
 
-/// The members up to and with the one just read, and whether these are all.
+/// The members up to and including the last one read, and whether these are all members.
 fn decide(seen: &Members, end: bool) -> Option<(Kind, Option<u64>)> {
     let no_data = matches!(first(seen, "data"), None | Some(Bare("null")));
     let errors = match first(seen, "errors") {
@@ -357,7 +357,7 @@ fn generated_objects_agree_with_the_reference_classifier() {
         assert_eq!((class.kind, class.post_id), (kind, id.map(PostId::new)), "{wire}");
         assert_eq!(validate(wire.as_bytes()), Ok(()), "{wire}");
         *tally.entry(core::mem::discriminant(&kind)).or_insert(0) += 1;
-        // Cut anywhere, it is the same or not enough.
+        // For every prefix, the result is the same, or the input is too short.
         for _ in 0..4 {
             let cut = random.below(wire.len());
             let part = classify(&wire.as_bytes()[..cut]);
@@ -368,14 +368,15 @@ fn generated_objects_agree_with_the_reference_classifier() {
             );
         }
         assert_eq!(classify(&wire.as_bytes()[..class.bytes_read]), class, "{wire}");
-        // One byte off anywhere must not upset it, and only what was read can.
+        // A changed byte must not cause a panic, and only changes in the bytes read may affect the
+        // result.
         let mut bytes = wire.clone().into_bytes();
         let place = random.below(bytes.len());
         bytes[place] = random.below(256) as u8;
         let other = classify(&bytes);
         assert!(place < class.bytes_read || other == class, "{wire} {place}");
     }
-    // The generator reaches every kind but the array and the malformed.
+    // The generator reaches every kind except arrays and malformed messages.
     assert_eq!(tally.len(), 12);
     assert!(tally.values().all(|count| *count > 50), "{tally:?}");
 }

@@ -1,4 +1,4 @@
-//! `validate` against serde_json, on samples with a few bytes changed.
+//! Compares `validate` with serde_json, on samples with a few changed bytes.
 
 use std::string::ToString;
 use std::vec::Vec;
@@ -7,11 +7,12 @@ use super::oracle::Random;
 use super::*;
 use crate::stream::json::{Malformed, MalformedReason};
 
-/// What serde_json refuses in building a value although the grammar allows it: lone surrogates,
-/// numbers too big for a double.
+/// Errors of serde_json for texts that the grammar allows: lone surrogates, and numbers too large
+/// for a double.
 const BEYOND_GRAMMAR: &[&str] = &["surrogate", "hex escape", "number out of range"];
 
-/// Whether serde_json takes it; `None` where its answer is not about grammar.
+/// Returns true if serde_json accepts the text. Returns `None` if its error does not concern the
+/// grammar.
 fn accepted(bytes: &[u8]) -> Option<bool> {
     match serde_json::from_slice::<serde_json::Value>(bytes) {
         Ok(_) => Some(true),
@@ -57,10 +58,11 @@ fn validate_accepts_what_serde_json_accepts() {
             if let Err(Malformed { at, reason }) = answer {
                 assert!(at < bytes.len() || (at == bytes.len() && reason == MalformedReason::End));
             }
-            // Whole and valid is never malformed to the classifier, of which it reads less.
+            // The classifier never reports a valid message as malformed.
             let class = classify(&bytes);
             assert!(answer.is_err() || !matches!(class.kind, Kind::Malformed(_)));
-            // Nothing the classifier finds in what it reads escapes the check of the whole.
+            // Every error that the classifier finds is also found by the check of the whole
+            // message.
             assert!(answer.is_ok() || class.bytes_read <= bytes.len());
             if let (Kind::Malformed(found), Err(error)) = (class.kind, answer) {
                 assert!(error.at <= found.at);
@@ -84,7 +86,7 @@ fn validation_checks_grammar_only() {
         (b"\"\xED\xA0\x80\"", Some((1, MalformedReason::Utf8))),
         (b"\"\xC0\x80\"", Some((1, MalformedReason::Utf8))),
         (b"\"\xC3\"", Some((1, MalformedReason::Utf8))),
-        // The first fault counts; a character cut by the end is an early end.
+        // The first error counts. A truncated character at the end is an unexpected end of input.
         (b"\"\xFF\",", Some((1, MalformedReason::Utf8))),
         (b"{\"a\":01,\"b\":\"\xFF\"}", Some((6, MalformedReason::Number))),
         (b"\"a\xC3", Some((3, MalformedReason::End))),
