@@ -27,6 +27,7 @@ mod pump;
 mod reading;
 mod refusal;
 mod source;
+mod state;
 mod watch;
 mod writer;
 
@@ -38,6 +39,7 @@ use std::{fmt, io, thread};
 
 use powerstream_client::queue::{Overflow, QueueStats, queue};
 use powerstream_client::shutdown::ShutdownHandle;
+use powerstream_core::checkpoint;
 use powerstream_core::merge::Topology;
 use powerstream_core::session::DisconnectReason;
 use powerstream_simulator::Simulator;
@@ -45,13 +47,14 @@ use powerstream_tls::TlsConfig;
 use tracing::info;
 
 pub(crate) use self::arguments::Args;
-use self::connections::connections;
+use self::connections::{Connection, connections};
 use self::journal::Journal;
 use self::latency::Latency;
 use self::outlet::Outlet;
 use self::output::Output;
 use self::progress::{Progress, Tally};
 use self::pump::{End, Ended, Pump};
+use self::state::State;
 use self::watch::Watch;
 use self::writer::Writer;
 use crate::exit::{Exit, Failure, spawn};
@@ -60,6 +63,7 @@ use crate::simulate::options;
 use crate::stdout::{Stdout, write_bytes};
 use crate::system::check_open_files;
 use crate::text::with_options;
+use crate::utc::utc;
 use crate::{log, size, token};
 
 /// The time after a signal for the reader of standard output to read the queued Posts.
@@ -102,12 +106,21 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
     let names: Vec<_> = connections.iter().map(|connection| connection.names(args)).collect();
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
-    let journal = Journal::new(names, group);
+    let key = stream_key(args, &connections);
+    let (state, resume) = match &args.state {
+        Some(path) => State::open(path, key).map(|(state, resume)| (Some(state), resume))?,
+        None => (None, None),
+    };
+    if let Some(resume) = &resume {
+        let covered = utc(resume.position.covered_until);
+        info!("continuing the stream of an earlier run, which had all Posts until {covered} UTC");
+    }
+    let journal = Journal::new(names, group, args.is_merged(connections.len()));
     let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();
-    let (ended, pump) = reading::run(args, connections, group, tls.as_ref(), |shutdown| {
-        start(args, latency, journal, &progress, shutdown, &sender)
+    let (ended, pump) = reading::run(args, connections, group, resume, tls.as_ref(), |shutdown| {
+        start(args, latency, journal, state, &progress, shutdown, &sender)
     })?;
     let End { received, queue, latency, journal } = pump.finish();
     let written = wait_written(&reports);
@@ -147,6 +160,7 @@ fn start(
     args: &Args,
     latency: Latency,
     journal: Journal,
+    state: Option<State>,
     progress: &Arc<Progress>,
     shutdown: ShutdownHandle,
     reports: &Sender<Report>,
@@ -157,7 +171,9 @@ fn start(
     let hurry = ShutdownHandle::new();
 
     let (report, stream) = (reports.clone(), shutdown.clone());
-    let writer = Writer::new(Stdout, write_bytes(), Output::for_stdout(args.format), Arc::clone(progress));
+    let keeps_position = state.is_some();
+    let output = Output::for_stdout(args.format);
+    let writer = Writer::new(Stdout, write_bytes(), output, Arc::clone(progress), state);
     spawn("writer", move || {
         let written = catch_unwind(AssertUnwindSafe(|| writer.run(receiver)));
         let written = written.unwrap_or_else(|_| Err(io::Error::other("the writing thread panicked")));
@@ -191,7 +207,7 @@ fn start(
         hurry.shutdown();
         shutdown.shutdown();
     })?;
-    Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts))
+    Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts, keeps_position))
 }
 
 /// Waits until the writer has ended, after a signal for [`GRACE`] only. Returns its result, or
@@ -263,6 +279,15 @@ fn not_written(fates: &Fates) -> String {
         fates.unwritten.posts,
         size::shown(fates.unwritten.bytes)
     )
+}
+
+/// Returns a number that distinguishes this stream from others: by servers, endpoint and what is
+/// requested of it.
+fn stream_key(args: &Args, connections: &[Connection]) -> u64 {
+    let servers: Vec<_> =
+        connections.iter().map(|connection| connection.config.origin().authority().to_owned()).collect();
+    let (path, partition) = (args.endpoint.path, args.partition.unwrap_or_default());
+    checkpoint::stream_key(&servers.join(" "), &format!("{path} {partition} {}", args.local_dc_only))
 }
 
 /// Returns the trust roots, if they are not only those of the system.

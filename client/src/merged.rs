@@ -327,9 +327,12 @@ where
     }
 
     /// Returns the position of the stream: what another process needs to continue it. `None` before
-    /// the first stream of a group.
+    /// the first stream of a group, and while a gap is known that the next event reports.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
+        if self.gap.is_some() {
+            return None;
+        }
         let covered =
             |of: ConnectionId| self.members[of.index()].driver().buffered().session().covered_until();
         let covered_until = self.merge.covered_until(covered)?;

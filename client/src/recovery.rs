@@ -57,6 +57,14 @@ pub struct Recovery {
     pub range: TimeRange,
 }
 
+impl Recovery {
+    /// Creates the range of a group.
+    #[must_use]
+    pub const fn new(group: ReplicaGroup, range: TimeRange) -> Self {
+        Self { group, range }
+    }
+}
+
 /// An event of a recovery.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

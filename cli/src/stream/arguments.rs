@@ -1,5 +1,6 @@
 //! The options of `powerstream stream`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -135,6 +136,16 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) backfill: bool,
 
+    /// Recover gaps that backfill cannot close, up to 24 hours back, on another connection. Needs
+    /// the entitlement; without it the gaps are reported as lost
+    #[arg(long)]
+    pub(super) recovery: bool,
+
+    /// Keep the position in this file, so that the next run with it continues: what was missed since
+    /// is reported as a gap, and requested with --backfill and --recovery
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["simulate", "keep_duplicates"])]
+    pub(super) state: Option<PathBuf>,
+
     /// Write every copy of a Post: from --backfill, and from each of several connections
     #[arg(long)]
     pub(super) keep_duplicates: bool,
@@ -190,6 +201,11 @@ impl Args {
             Overflow::End => queue::Overflow::End,
         };
         config
+    }
+
+    /// Returns true if the connections are read as a merged stream. Only that recovers and resumes.
+    pub(super) const fn is_merged(&self, connections: usize) -> bool {
+        connections > 1 || self.recovery || self.state.is_some()
     }
 
     /// Checks constraints between options.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use powerstream_client::recovery::{Recovery, RecoveryEvent};
 use powerstream_core::http::Head;
 use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
 use powerstream_core::session::{
@@ -38,6 +39,10 @@ pub(super) struct Journal {
     others: BTreeMap<&'static str, u64>,
     /// The counts of merged connections.
     races: Vec<String>,
+    /// The gaps of the merged stream are logged, not those of its connections.
+    is_merged: bool,
+    /// Posts that were recovered.
+    recovered: u64,
 }
 
 /// One connection.
@@ -61,7 +66,7 @@ struct Line {
 impl Journal {
     /// Creates the journal of connections with these names, which must be safe for terminals, and
     /// targets. A single connection's name is not shown.
-    pub(super) fn new(connections: Vec<(String, Target)>, group: Topology) -> Self {
+    pub(super) fn new(connections: Vec<(String, Target)>, group: Topology, is_merged: bool) -> Self {
         let is_alone = connections.len() == 1;
         let line = |(index, (name, target)): (usize, (String, Target))| Line {
             target,
@@ -89,11 +94,13 @@ impl Journal {
             malformed: 0,
             others: BTreeMap::new(),
             races: Vec::new(),
+            is_merged,
+            recovered: 0,
         }
     }
 
     pub(super) fn connected(&mut self, connection: usize, connected: &Connected<'_>) {
-        let is_alone = self.lines.len() == 1;
+        let is_merged = self.is_merged;
         let line = &mut self.lines[connection];
         self.reconnects += u64::from(line.has_streamed);
         (line.has_streamed, line.is_open) = (true, true);
@@ -103,7 +110,7 @@ impl Journal {
         info!(datacenter, "{prefix}connected to {}", target.text(connected.peer_addr));
         // Another connection may have delivered what this one missed. The gaps of the merged stream
         // are logged instead.
-        if let Some(gap) = connected.gap.filter(|_| is_alone) {
+        if let Some(gap) = connected.gap.filter(|_| !is_merged) {
             self.gaps += 1;
             line.gap_to = gap.to;
             let (from, to) = (utc(gap.from), utc_end(gap.to));
@@ -122,7 +129,7 @@ impl Journal {
     /// Logs that a gap ends later than reported, if it does.
     pub(super) fn resumed(&self, connection: usize, gap: &Gap) {
         let Line { prefix, gap_to, .. } = &self.lines[connection];
-        if self.lines.len() == 1 && gap.to > *gap_to {
+        if !self.is_merged && gap.to > *gap_to {
             let to = utc_end(gap.to);
             warn!("{prefix}the first Post came late: Posts may be missing to {to} UTC");
         }
@@ -139,11 +146,14 @@ impl Journal {
 
     /// Logs that all connections that carry these Posts are down.
     pub(super) fn interrupted(&self, interrupted: &Interrupted) {
-        warn!(
-            "no connection {} is open: Posts may be missing since {} UTC",
-            self.carriers(interrupted.group),
-            utc(interrupted.from)
-        );
+        // The end of an only connection was logged already.
+        if self.lines.len() > 1 {
+            warn!(
+                "no connection{} is open: Posts may be missing since {} UTC",
+                self.carriers(interrupted.group),
+                utc(interrupted.from)
+            );
+        }
     }
 
     /// Logs a gap that no connection covered.
@@ -151,26 +161,64 @@ impl Journal {
         self.gaps += 1;
         let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc_end(gap.to));
         match gap.backfill_minutes {
-            0 => warn!("Posts {carriers} may be missing from {from} to {to} UTC"),
+            0 => warn!("Posts{carriers} may be missing from {from} to {to} UTC"),
             minutes => {
                 info!(
                     "requested {minutes} min of backfill: \
-                     Posts {carriers} were missing from {from} to {to} UTC"
-                )
+                     Posts{carriers} were missing from {from} to {to} UTC"
+                );
+                if let Some(range) = gap.beyond_backfill() {
+                    let (from, to) = (utc(range.from), utc_end(range.to));
+                    warn!("backfill is too short: Posts{carriers} may be missing from {from} to {to} UTC");
+                }
             }
         }
     }
 
-    /// Returns the names of the connections of a group.
+    /// Logs what became of a range that was requested again.
+    pub(super) fn recovery(&mut self, event: &RecoveryEvent<'_>) {
+        match event {
+            RecoveryEvent::Started(recovery) => info!("recovery: requesting Posts{}", self.range(recovery)),
+            RecoveryEvent::Completed { recovery, posts } => {
+                self.recovered += posts;
+                info!("recovery: received {posts} missing Posts{}", self.range(recovery));
+            }
+            RecoveryEvent::Lost { recovery, reason } => {
+                warn!("recovery: Posts{} are lost: {}", self.range(recovery), with_options(reason));
+            }
+            RecoveryEvent::Refused(refused) => {
+                log_head(&refused.head);
+                warn!("recovery: refused: {}", refusal::describe(refused));
+            }
+            RecoveryEvent::Disconnected(disconnected) => {
+                let Disconnected { reason, delay, .. } = disconnected;
+                let (reason, next) = (with_options(reason), after(*delay));
+                warn!("recovery: interrupted: {reason}; next attempt {next}");
+            }
+            // A message, or an event of a newer library.
+            _ => {}
+        }
+    }
+
+    fn range(&self, recovery: &Recovery) -> String {
+        let Recovery { group, range, .. } = recovery;
+        format!("{} from {} to {} UTC", self.carriers(*group), utc(range.from), utc_end(range.to))
+    }
+
+    /// Returns the names of the connections of a group, if there are several connections.
     fn carriers(&self, group: ReplicaGroup) -> String {
+        if self.lines.len() == 1 {
+            return String::new();
+        }
         let names = self.lines.iter().filter(|line| line.group == group).map(|line| line.name.as_str());
-        format!("of {}", names.collect::<Vec<_>>().join(", "))
+        format!(" of {}", names.collect::<Vec<_>>().join(", "))
     }
 
     /// Takes the final counts of duplicates and of each merged connection.
     pub(super) fn arrivals(&mut self, duplicates: u64, records: &[ConnectionStats]) {
         self.duplicates = duplicates;
-        for (line, record) in self.lines.iter().zip(records) {
+        // A single connection wins every race.
+        for (line, record) in self.lines.iter().zip(records).filter(|_| self.lines.len() > 1) {
             let lags = record.lags();
             let lost = match lags.quantile(500) {
                 Some(median) => format!(" (by p50 {median:.1?}, max {:.1?})", lags.max()),
@@ -276,7 +324,7 @@ impl Journal {
         let announced = disconnected.announced.map(|kind| describe::name(&kind));
         let undelivered_bytes = Some(disconnected.undelivered).filter(|bytes| *bytes > 0);
         let Disconnected { reason, delay, .. } = disconnected;
-        let next = if delay.is_zero() { String::from("at once") } else { format!("in {delay:.1?}") };
+        let next = after(*delay);
         match (reason, refusal.take()) {
             (DisconnectReason::Refused(_), Some(refusal)) => {
                 warn!("{prefix}refused: {refusal}; next attempt {next}")
@@ -292,6 +340,9 @@ impl Journal {
                  full and nothing was read for {held:.1?}; a larger --queue holds more, \
                  --overflow drop-oldest never waits"
             );
+        }
+        if disconnected.backfill_refused {
+            warn!("{prefix}the server may have refused the backfill: none is requested from now on");
         }
         if disconnected.at_ceiling {
             warn!("{prefix}the backoff has reached its maximum: the failure is persistent");
@@ -343,6 +394,7 @@ impl Journal {
         let seldom = [
             ("duplicates", self.duplicates),
             ("gaps", self.gaps),
+            ("recovered", self.recovered),
             ("failed attempts", self.failed_attempts),
             ("skipped", self.skipped),
             ("malformed", self.malformed),
@@ -367,6 +419,11 @@ fn log_head(head: &Head<'_>) {
     for (name, value) in head.fields() {
         debug!("response: {}: {}", shown(name.as_bytes()), shown(value));
     }
+}
+
+/// Returns when the next attempt starts.
+fn after(delay: Duration) -> String {
+    if delay.is_zero() { String::from("at once") } else { format!("in {delay:.1?}") }
 }
 
 fn shown(bytes: &[u8]) -> Printable<'_> {

@@ -2,20 +2,31 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use powerstream_client::merged::Position;
 use powerstream_client::queue::{Cost, QueueStats, SendOutcome, Sender};
 use powerstream_client::shutdown::{ShutdownHandle, ShutdownSignal};
 use powerstream_core::stream::PostId;
 
 use super::progress::{Progress, Tally};
 
+/// What the writer gets.
+#[derive(Debug)]
+pub(super) enum Item {
+    Post(Post),
+    /// The position of the stream after all Posts before.
+    Position(Position),
+}
+
 /// A Post to write. With `--format raw`, also an array with Posts.
 #[derive(Debug)]
 pub(super) struct Post {
     pub(super) bytes: Box<[u8]>,
     pub(super) id: Option<PostId>,
+    /// The ids in an array.
+    pub(super) ids: Vec<PostId>,
     pub(super) tally: Tally,
     /// When it was received.
     pub(super) at: Instant,
@@ -23,7 +34,7 @@ pub(super) struct Post {
 
 /// Sends Posts to the writer, waits for room if that is the policy, and counts Posts.
 pub(super) struct Outlet {
-    sender: Sender<Post>,
+    sender: Sender<Item>,
     /// Shuts the stream down.
     stream: ShutdownHandle,
     /// Signals that the command no longer waits for the reader of standard output.
@@ -42,7 +53,7 @@ const BLAMED_FOR: Duration = Duration::from_secs(60);
 
 impl Outlet {
     pub(super) fn new(
-        sender: Sender<Post>,
+        sender: Sender<Item>,
         stream: ShutdownHandle,
         hurry: ShutdownSignal,
         progress: Arc<Progress>,
@@ -55,17 +66,26 @@ impl Outlet {
         self.stream.shutdown();
     }
 
+    /// Sends the position of the stream after all Posts that were sent.
+    pub(super) fn position(&mut self, position: Position) {
+        let mut cx = Context::from_waker(Waker::noop());
+        // A position is never dropped and needs no room. Without a writer it does not matter.
+        let _ = self.sender.poll_send(&mut cx, Cost::Event, || Item::Position(position));
+    }
+
     /// Sends a message with this many Posts.
     pub(super) async fn post(
         &mut self,
         bytes: &[u8],
         id: Option<PostId>,
+        ids: &[PostId],
         posts: u64,
         at: Instant,
     ) -> SendOutcome {
         let tally = Tally { posts, bytes: bytes.len() as u64 };
         self.received += tally;
-        let (cost, make) = (Cost::Message(bytes.len()), || Post { bytes: bytes.into(), id, tally, at });
+        let cost = Cost::Message(bytes.len());
+        let make = || Item::Post(Post { bytes: bytes.into(), id, ids: ids.to_vec(), tally, at });
         let Self { sender, hurry, progress, .. } = self;
         let mut held_since = None;
         let outcome = poll_fn(|cx| {

@@ -1,11 +1,12 @@
 //! The event loop: passes each event on to its consumer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use powerstream_client::merged::MergedEvent;
 use powerstream_client::queue::{QueueStats, SendOutcome};
+use powerstream_client::recovery::RecoveryEvent;
 use powerstream_core::merge::ConnectionId;
-use powerstream_core::session::{DisconnectReason, Message, SessionEvent};
+use powerstream_core::session::{DisconnectReason, Message, Origin, SessionEvent};
 use powerstream_core::stream::{Kind, Malformed, MalformedReason, PostId, classify, elements, validate};
 
 use super::journal::Journal;
@@ -14,6 +15,9 @@ use super::outlet::Outlet;
 use super::output::Format;
 use super::progress::Tally;
 use super::source::Source;
+
+/// How often the position is sent to the writer.
+const POSITION_EVERY: Duration = Duration::from_secs(1);
 
 /// How the stream ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(super) struct Pump {
     posts_max: u64,
     /// The queue has ended.
     is_refused: bool,
+    /// When the position is sent to the writer next; `None` without a state file.
+    position_at: Option<Instant>,
 }
 
 impl Pump {
@@ -52,9 +58,11 @@ impl Pump {
         journal: Journal,
         format: Format,
         posts_max: Option<u64>,
+        keeps_position: bool,
     ) -> Self {
         let posts_max = posts_max.unwrap_or(u64::MAX);
-        Self { outlet, latency, journal, format, posts_max, is_refused: false }
+        let position_at = keeps_position.then(Instant::now);
+        Self { outlet, latency, journal, format, posts_max, is_refused: false, position_at }
     }
 
     /// Runs until the end. All received Posts are then in the queue, except those that its policy
@@ -64,6 +72,11 @@ impl Pump {
         for index in 0..self.journal.connections() {
             let Some(connection) = ConnectionId::new(index) else { unreachable!("it is an open connection") };
             self.journal.end(index, source.received(connection));
+        }
+        if self.position_at.is_some()
+            && let Some(position) = source.position()
+        {
+            self.outlet.position(position);
         }
         self.journal.arrivals(source.duplicates(), source.records());
         self.latency.settle();
@@ -78,7 +91,9 @@ impl Pump {
 
     async fn events(&mut self, source: &mut impl Source) -> Ended {
         let mut gave_up = 0;
+        let mut handled_at = Instant::now();
         while self.posts() < self.posts_max {
+            self.keep_position(source, handled_at);
             if !source.find_next() {
                 // The next event may take long: time for bookkeeping.
                 self.latency.settle();
@@ -86,6 +101,11 @@ impl Pump {
             let Some(event) = source.next().await else { break };
             // The time of delivery, before any processing.
             let now = Instant::now();
+            handled_at = now;
+            if let MergedEvent::Recovery(event) = event {
+                self.recovery(&event, now).await;
+                continue;
+            }
             let (id, event) = match event {
                 MergedEvent::Session { connection, event } => (connection, event),
                 MergedEvent::Interrupted(interrupted) => {
@@ -130,18 +150,37 @@ impl Pump {
         if self.is_refused { Ended::Refused } else { Ended::AsAsked }
     }
 
+    /// Sends the position to the writer, once a second. All events before it were handled.
+    fn keep_position(&mut self, source: &impl Source, now: Instant) {
+        if self.position_at.is_some_and(|at| now >= at)
+            && let Some(position) = source.position()
+        {
+            self.outlet.position(position);
+            self.position_at = Some(now + POSITION_EVERY);
+        }
+    }
+
+    async fn recovery(&mut self, event: &RecoveryEvent<'_>, now: Instant) {
+        match event {
+            // Its age says nothing about the stream.
+            RecoveryEvent::Message(message) => self.message(0, message, now).await,
+            event => self.journal.recovery(event),
+        }
+    }
+
     fn posts(&self) -> u64 {
         self.outlet.received().posts
     }
 
-    fn delivered(&mut self, id: Option<PostId>, now: Instant) {
-        if let Some(id) = id {
+    fn delivered(&mut self, id: Option<PostId>, origin: Origin, now: Instant) {
+        // The age of a Post that was requested again says nothing about the stream.
+        if let (Some(id), Origin::Live) = (id, origin) {
             self.latency.delivered(id, now);
         }
     }
 
-    async fn send(&mut self, bytes: &[u8], id: Option<PostId>, posts: u64, now: Instant) {
-        if self.outlet.post(bytes, id, posts, now).await == SendOutcome::Ended && !self.is_refused {
+    async fn send(&mut self, bytes: &[u8], id: Option<PostId>, ids: &[PostId], posts: u64, now: Instant) {
+        if self.outlet.post(bytes, id, ids, posts, now).await == SendOutcome::Ended && !self.is_refused {
             self.is_refused = true;
             // Bytes that were read already are still delivered and counted.
             self.outlet.shut_down();
@@ -150,13 +189,22 @@ impl Pump {
 
     async fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) {
         match message.kind() {
-            Kind::Post { .. } => self.post(connection, message.bytes, message.id(), now).await,
-            Kind::Array => self.array(connection, message.bytes, now).await,
+            Kind::Post { .. } => {
+                self.post(connection, message.bytes, message.id(), message.origin, now).await;
+            }
+            Kind::Array => self.array(connection, message.bytes, message.origin, now).await,
             kind => self.journal.message(connection, &kind, message.bytes),
         }
     }
 
-    async fn post(&mut self, connection: usize, bytes: &[u8], id: Option<PostId>, now: Instant) {
+    async fn post(
+        &mut self,
+        connection: usize,
+        bytes: &[u8],
+        id: Option<PostId>,
+        origin: Origin,
+        now: Instant,
+    ) {
         // The first bytes decide that it is a Post. Readers of JSON lines need valid JSON to the
         // last byte.
         if self.format != Format::Raw
@@ -165,15 +213,15 @@ impl Pump {
             self.journal.left_out(connection, bytes, malformed);
             return;
         }
-        self.delivered(id, now);
-        self.send(bytes, id, 1, now).await;
+        self.delivered(id, origin, now);
+        self.send(bytes, id, &[], 1, now).await;
     }
 
     /// Sends an array of messages: unwrapped, or as received with `--format raw`.
-    async fn array(&mut self, connection: usize, array: &[u8], now: Instant) {
+    async fn array(&mut self, connection: usize, array: &[u8], origin: Origin, now: Instant) {
         let raw = self.format == Format::Raw;
         // The ids of an array that is written as received.
-        let mut posts = 0;
+        let (mut posts, mut ids) = (0, Vec::new());
         if elements(array).next().is_none() {
             self.journal.message(connection, &Kind::Array, array);
         }
@@ -196,14 +244,15 @@ impl Pump {
             match class.kind {
                 Kind::Post { .. } if raw => {
                     posts += 1;
-                    self.delivered(class.post_id, now);
+                    ids.extend(class.post_id);
+                    self.delivered(class.post_id, origin, now);
                 }
-                Kind::Post { .. } => self.post(connection, element, class.post_id, now).await,
+                Kind::Post { .. } => self.post(connection, element, class.post_id, origin, now).await,
                 kind => self.journal.message(connection, &kind, element),
             }
         }
         if posts > 0 {
-            self.send(array, None, posts, now).await;
+            self.send(array, None, &ids, posts, now).await;
         }
     }
 }

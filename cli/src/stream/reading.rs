@@ -10,6 +10,7 @@ use powerstream_tls::TlsConfig;
 use super::arguments::{Args, Runtime};
 use super::connections::Connection;
 use super::pump::{Ended, Pump};
+use super::state::Resume;
 use crate::exit::{Exit, Failure};
 use crate::system::{advice_behind, explained};
 use crate::text::with_options;
@@ -20,15 +21,20 @@ pub(super) fn run(
     args: &Args,
     connections: Vec<Connection>,
     group: Topology,
+    resume: Option<Resume>,
     tls: Option<&TlsConfig>,
     start: impl FnOnce(ShutdownHandle) -> Result<Pump, Failure>,
 ) -> Result<(Ended, Pump), Failure> {
     let first = connections.first().ok_or_else(|| Failure::new(Exit::Usage, "there is no connection"))?;
     let config = first.config.clone();
-    let merged = (connections.len() > 1).then(|| {
+    let merged = args.is_merged(connections.len()).then(|| {
         let connections = connections.into_iter();
-        let none = Connections::new(group).keep_duplicates(args.keep_duplicates);
-        connections.fold(none, |all, one| all.with(one.name, one.config))
+        let none = Connections::new(group).keep_duplicates(args.keep_duplicates).recovery(args.recovery);
+        let all = connections.fold(none, |all, one| all.with(one.name, one.config));
+        match resume {
+            Some(Resume { position, ids }) => all.resume_from(position, ids),
+            None => all,
+        }
     });
     // The clients of the runtimes share names, but no trait.
     macro_rules! read {

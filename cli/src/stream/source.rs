@@ -1,6 +1,6 @@
 //! The event source of the pump: one stream or merged streams, on any runtime.
 
-use powerstream_client::merged::MergedEvent;
+use powerstream_client::merged::{MergedEvent, Position};
 use powerstream_core::merge::{ConnectionId, ConnectionStats};
 use powerstream_core::session::SessionEvent;
 
@@ -17,6 +17,11 @@ pub(super) trait Source {
 
     /// Returns the number of copies of Posts that were already delivered.
     fn duplicates(&self) -> u64;
+
+    /// Returns the position of the stream, of merged connections only.
+    fn position(&self) -> Option<Position> {
+        None
+    }
 
     /// Returns the statistics of merged connections.
     fn records(&self) -> &[ConnectionStats] {
@@ -66,6 +71,10 @@ macro_rules! sources {
             fn duplicates(&self) -> u64 {
                 let copies = |record: &ConnectionStats| record.duplicates() + record.late_arrivals();
                 self.records().iter().map(copies).sum()
+            }
+
+            fn position(&self) -> Option<Position> {
+                self.position()
             }
 
             fn records(&self) -> &[ConnectionStats] {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use powerstream_client::queue::{Overflow, QueueConfig, QueueMonitor, QueueStats};
 use tracing::warn;
 
-use super::outlet::Post;
+use super::outlet::Item;
 use super::progress::{LONG_WRITE, Progress, Wait};
 use crate::size;
 use crate::stdout::wait_closed;
@@ -57,7 +57,7 @@ impl Watch {
     }
 
     /// Watches until the reader of standard output has closed it.
-    pub(super) fn run(&mut self, progress: &Progress, queue: &QueueMonitor<Post>) {
+    pub(super) fn run(&mut self, progress: &Progress, queue: &QueueMonitor<Item>) {
         while !wait_closed(LOOK_EVERY) {
             let now = Instant::now();
             let mut status = progress.lock();

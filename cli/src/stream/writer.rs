@@ -8,10 +8,12 @@ use std::task::Poll;
 use std::time::Instant;
 
 use powerstream_client::queue::{Delivery, Receiver};
+use powerstream_core::stream::PostId;
 
-use super::outlet::Post;
+use super::outlet::{Item, Post};
 use super::output::Output;
 use super::progress::{Progress, Tally};
+use super::state::State;
 
 /// Collected Posts are written at this size, even if more wait in the queue.
 pub(super) const BUFFER_BYTES: usize = 65_536;
@@ -25,6 +27,9 @@ pub(super) struct Writer<W> {
     output: Output,
     ends: VecDeque<End>,
     progress: Arc<Progress>,
+    state: Option<State>,
+    /// The ids of Posts that the system has taken, and the state has not.
+    ids: Vec<PostId>,
 }
 
 /// The end of a Post in the bytes to write.
@@ -32,15 +37,23 @@ struct End {
     at: usize,
     tally: Tally,
     received_at: Instant,
+    id: Option<PostId>,
+    ids: Vec<PostId>,
 }
 
 impl<W: Write> Writer<W> {
-    pub(super) fn new(sink: W, write_bytes: usize, output: Output, progress: Arc<Progress>) -> Self {
-        Self { sink, write_bytes, output, ends: VecDeque::new(), progress }
+    pub(super) fn new(
+        sink: W,
+        write_bytes: usize,
+        output: Output,
+        progress: Arc<Progress>,
+        state: Option<State>,
+    ) -> Self {
+        Self { sink, write_bytes, output, ends: VecDeque::new(), progress, state, ids: Vec::new() }
     }
 
     /// Writes until the queue has ended. A Post is never held back while the queue is empty.
-    pub(super) fn run(mut self, mut queue: Receiver<Post>) -> io::Result<()> {
+    pub(super) fn run(mut self, mut queue: Receiver<Item>) -> io::Result<()> {
         loop {
             let delivery = match queue.try_recv() {
                 Poll::Ready(delivery) => delivery,
@@ -50,7 +63,13 @@ impl<W: Write> Writer<W> {
                 }
             };
             match delivery {
-                Some(Delivery::Event(post)) => self.take(&post),
+                Some(Delivery::Event(Item::Post(post))) => self.take(post),
+                Some(Delivery::Event(Item::Position(position))) => {
+                    self.flush()?;
+                    if let Some(state) = &mut self.state {
+                        state.save(&position);
+                    }
+                }
                 // The queue counts them, and the watch reports them.
                 Some(Delivery::Dropped(_)) => {}
                 None => break,
@@ -62,9 +81,10 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    fn take(&mut self, post: &Post) {
-        self.output.post(&post.bytes, post.id);
-        self.ends.push_back(End { at: self.output.waiting().len(), tally: post.tally, received_at: post.at });
+    fn take(&mut self, post: Post) {
+        let Post { bytes, id, ids, tally, at: received_at } = post;
+        self.output.post(&bytes, id);
+        self.ends.push_back(End { at: self.output.waiting().len(), tally, received_at, id, ids });
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -84,6 +104,17 @@ impl<W: Write> Writer<W> {
             while let Some(end) = self.ends.pop_front_if(|end| end.at <= at) {
                 status.written += end.tally;
                 status.waits.record(now.saturating_duration_since(end.received_at));
+                if self.state.is_some() {
+                    self.ids.extend(end.id);
+                    self.ids.extend(end.ids);
+                }
+            }
+            drop(status);
+            if let Some(state) = &mut self.state
+                && !self.ids.is_empty()
+            {
+                state.written(&self.ids);
+                self.ids.clear();
             }
         }
         self.output.clear();
@@ -130,16 +161,17 @@ mod tests {
             for id in 0..10 {
                 let bytes = format!("{{\"id\":{id},\"text\":\"abc\"}}");
                 let tally = Tally { posts: 1, bytes: bytes.len() as u64 };
-                let post = || Post { bytes: bytes.as_bytes().into(), id: None, tally, at: Instant::now() };
+                let (bytes, ids) = (bytes.as_bytes().into(), Vec::new());
+                let post = || Item::Post(Post { bytes, id: None, ids, tally, at: Instant::now() });
                 let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-                let sent = sender.poll_send(&mut cx, Cost::Message(bytes.len()), post);
+                let sent = sender.poll_send(&mut cx, Cost::Message(tally.bytes as usize), post);
                 assert_eq!(sent, Poll::Ready(SendOutcome::Queued));
             }
             drop(sender);
             let (progress, taken) = (Arc::new(Progress::new()), Arc::new(Mutex::new(Vec::new())));
             let sink = Sink { taken: Arc::clone(&taken), room };
             let output = Output::new(Format::Json, false, false);
-            let result = Writer::new(sink, 16, output, Arc::clone(&progress)).run(receiver);
+            let result = Writer::new(sink, 16, output, Arc::clone(&progress), None).run(receiver);
             let taken = taken.lock().unwrap();
             let lines = taken.iter().filter(|byte| **byte == b'\n').count() as u64;
             let written = progress.lock().written;

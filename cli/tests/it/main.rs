@@ -23,6 +23,8 @@ mod secrets;
 #[cfg(unix)]
 mod simulate;
 #[cfg(unix)]
+mod state;
+#[cfg(unix)]
 mod stream;
 #[cfg(target_os = "linux")]
 mod system;

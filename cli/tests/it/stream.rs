@@ -210,7 +210,8 @@ fn streams_from_a_simulator_in_another_process() {
         (1, 1),
         "{stderr}"
     );
-    assert!(stderr.contains("powerstream: gave up: the server refused (status 401)"), "{stderr}");
+    let gave_up = format!("powerstream: gave up on {url}, powerstream: the server refused (status 401)");
+    assert!(stderr.contains(&gave_up), "{stderr}");
     simulator.signal("INT");
     assert_eq!(simulator.end(), Some(0));
     assert!(!simulator.log.contains(token) && !simulator.log.contains(wrong));
@@ -626,7 +627,8 @@ fn a_refusal_in_an_unrequested_coding_is_final_and_named() {
                 stderr.contains(&format!("ERROR refused: {meaning}")) && stderr.contains(says),
                 "{stderr}"
             );
-            assert!(stderr.contains(&format!("gave up: the server refused (status {status})")), "{stderr}");
+            let gave_up = format!("gave up on {url}, powerstream: the server refused (status {status})");
+            assert!(stderr.contains(&gave_up), "{stderr}");
             let is_raw = |char: char| char == '\u{fffd}' || (char.is_control() && char != '\n');
             assert!(!stderr.contains(is_raw) && !stderr.contains("server says"), "{stderr:?}");
         }
@@ -658,7 +660,8 @@ fn permanent_refusal_exits_1() {
             .contains("ERROR refused: the server rejected the request; a retry would fail too (status 404)"),
         "{stderr}"
     );
-    assert!(stderr.ends_with("powerstream: gave up: the server refused (status 404)\n"), "{stderr}");
+    let gave_up = format!("powerstream: gave up on {url}, powerstream: the server refused (status 404)\n");
+    assert!(stderr.ends_with(&gave_up), "{stderr}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use powerstream_client::rule_api::Rule;
 use powerstream_core::time::UnixTime;
 use serde_json::{Value, json};
 
-use super::ledger::replace;
+use crate::file::replace;
 
 /// Older content is ignored.
 const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);

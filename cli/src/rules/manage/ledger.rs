@@ -11,13 +11,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use powerstream_client::rule_api::{Budget, RuleApi};
 use powerstream_core::time::UnixTime;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::file::replace;
 
 /// The key of a ledger: one app at one service.
 pub(super) struct Key<'a> {
@@ -239,16 +241,6 @@ fn read(bytes: &[u8]) -> Option<BTreeMap<String, Vec<u64>>> {
     let budgets = content.get("spent")?.as_object()?;
     let times = |times: &Value| times.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
     budgets.iter().map(|(name, spent)| Some((name.clone(), times(spent)?))).collect()
-}
-
-/// Replaces a file atomically, readable by the user only.
-pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn make_private(directory: &Path) -> io::Result<()> {

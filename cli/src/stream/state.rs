@@ -1,0 +1,286 @@
+//! `--state FILE`: what a later run needs to continue this one.
+//!
+//! ```text
+//!   FILE       a checkpoint: the time before which every Post was written or reported as missing,
+//!              and the ranges that are still to be recovered. Replaced at most once a second.
+//!   FILE.ids   the ids of the Posts that were written last, 8 bytes each, as a ring.
+//!   FILE.lock  held by the process that uses them.
+//! ```
+//!
+//! Both files describe only what the system has taken. The ids are stored after each write to
+//! standard output, so that a process that is killed repeats no Post: only one that is killed
+//! between the two writes repeats the Posts of that write. The ring has its full length from the
+//! start, so that a full disk does not stop it.
+//!
+//! Nothing is flushed to the disk: the files survive the end of the process, but perhaps not that of
+//! the machine. A checkpoint has a checksum, which reveals a damaged file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use powerstream_client::merged::Position;
+use powerstream_client::recovery::Recovery;
+use powerstream_core::checkpoint::Checkpoint;
+use powerstream_core::stream::PostId;
+
+use crate::exit::{Exit, Failure, complain};
+use crate::file::{self, replace_unsynced};
+use crate::system::explained;
+
+/// The ids in the ring, a megabyte. Posts that were created since the covered time must fit.
+const IDS: usize = 131_072;
+
+/// The bytes of an id.
+const ID: usize = 8;
+
+/// The most ranges in a checkpoint.
+const RANGES: usize = 1_024;
+
+/// The open state files, locked.
+#[derive(Debug)]
+pub(super) struct State {
+    path: PathBuf,
+    ids: File,
+    /// Where the next id is stored, counted in ids.
+    next: usize,
+    /// Identifies the stream.
+    stream: u64,
+    /// The ids were stored the last time, or a warning was given.
+    is_stored: bool,
+    is_saved: bool,
+    _lock: File,
+}
+
+/// What an earlier run left.
+#[derive(Debug)]
+pub(super) struct Resume {
+    pub(super) position: Position,
+    pub(super) ids: Vec<PostId>,
+}
+
+impl State {
+    /// Opens the state of the stream with this key, and reads what an earlier run left.
+    pub(super) fn open(path: &Path, stream: u64) -> Result<(Self, Option<Resume>), Failure> {
+        let fail = |what: &str, error: &io::Error| {
+            let text = format!("--state: {what} {}: {}", file::name(path), explained(error));
+            Failure::new(Exit::Failed, text)
+        };
+        let lock = private().open(beside(path, "lock")).map_err(|error| fail("cannot lock", &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let text = format!(
+                    "--state: another process uses {}; wait for its end, or name another file",
+                    file::name(path)
+                );
+                return Err(Failure::new(Exit::Failed, text));
+            }
+            Err(TryLockError::Error(error)) => return Err(fail("cannot lock", &error)),
+        }
+        let position = match std::fs::read(path) {
+            Ok(bytes) => read(path, &bytes, stream)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(fail("cannot read", &error)),
+        };
+        let (ids, known) = open_ids(&beside(path, "ids"), position.is_some())
+            .map_err(|error| fail("cannot keep the ids beside", &error))?;
+        let state = Self {
+            path: path.to_owned(),
+            ids,
+            next: known.len() % IDS,
+            stream,
+            is_stored: true,
+            is_saved: true,
+            _lock: lock,
+        };
+        let resume = position.map(|position| Resume { position, ids: known });
+        Ok((state, resume))
+    }
+
+    /// Stores the ids of Posts that were written.
+    pub(super) fn written(&mut self, ids: &[PostId]) {
+        let result = self.store(ids);
+        if let Err(error) = &result
+            && self.is_stored
+        {
+            complain(&format!(
+                "warning: --state: cannot store ids beside {}: {}. The next run may repeat Posts",
+                file::name(&self.path),
+                explained(error)
+            ));
+        }
+        self.is_stored = result.is_ok();
+    }
+
+    fn store(&mut self, mut ids: &[PostId]) -> io::Result<()> {
+        while !ids.is_empty() {
+            let (now, later) = ids.split_at(ids.len().min(IDS - self.next));
+            let bytes: Vec<u8> = now.iter().flat_map(|id| id.as_u64().to_le_bytes()).collect();
+            self.ids.seek(SeekFrom::Start((self.next * ID) as u64))?;
+            self.ids.write_all(&bytes)?;
+            self.next = (self.next + now.len()) % IDS;
+            ids = later;
+        }
+        Ok(())
+    }
+
+    /// Saves the position of the stream. Every Post before it was written.
+    pub(super) fn save(&mut self, position: &Position) {
+        let missing = position.missing.iter().map(|missing| (missing.group, missing.range));
+        let mut buffer = vec![0; Checkpoint::buffer_bytes(position.missing.len().min(RANGES), 0)];
+        let now = SystemTime::now().into();
+        let bytes = Checkpoint::encode(
+            self.stream,
+            position.covered_until,
+            now,
+            missing.take(RANGES),
+            [],
+            &mut buffer,
+        );
+        let result = replace_unsynced(&self.path, bytes);
+        if let Err(error) = &result
+            && self.is_saved
+        {
+            complain(&format!(
+                "warning: --state: cannot write {}: {}. Trying again every second",
+                file::name(&self.path),
+                explained(error)
+            ));
+        }
+        self.is_saved = result.is_ok();
+    }
+}
+
+/// Reads a checkpoint. One that is damaged is reported and ignored; one of another stream is an
+/// error, because it would be overwritten.
+fn read(path: &Path, bytes: &[u8], stream: u64) -> Result<Option<Position>, Failure> {
+    let name = file::name(path);
+    let checkpoint = match Checkpoint::decode(bytes) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => {
+            complain(&format!(
+                "warning: --state: {name} is ignored: {error}. Posts since the last run may be missing"
+            ));
+            return Ok(None);
+        }
+    };
+    if checkpoint.stream() != stream {
+        let text = format!(
+            "--state: {name} belongs to another stream: another server, endpoint or option. Name another file"
+        );
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    let mut position = Position::new(checkpoint.covered_until());
+    let missing = checkpoint.missing();
+    position.missing = missing.map(|(group, range)| Recovery::new(group, range)).collect();
+    Ok(Some(position))
+}
+
+/// Opens the ring of ids, at its full length, and returns its ids, the oldest first.
+fn open_ids(path: &Path, resumes: bool) -> io::Result<(File, Vec<PostId>)> {
+    let mut file = private().read(true).open(path)?;
+    let mut bytes = Vec::new();
+    if resumes {
+        file.read_to_end(&mut bytes)?;
+    }
+    let (ids, _) = bytes.as_chunks::<ID>();
+    let mut ids: Vec<u64> = ids.iter().map(|id| u64::from_le_bytes(*id)).filter(|id| *id != 0).collect();
+    // Ids are ordered by time. So the oldest are overwritten first.
+    ids.sort_unstable();
+    let mut bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+    bytes.resize(IDS * ID, 0);
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&bytes)?;
+    Ok((file, ids.into_iter().map(PostId::new).collect()))
+}
+
+/// Options for a file that only the user may read. It is created if needed.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use powerstream_core::merge::ReplicaGroup;
+    use powerstream_core::time::{TimeRange, UnixTime};
+
+    use super::*;
+
+    const COVERED: UnixTime = UnixTime::from_seconds(1_790_000_000);
+
+    fn ids(range: std::ops::Range<u64>) -> Vec<PostId> {
+        range.map(PostId::new).collect()
+    }
+
+    #[test]
+    fn a_later_run_gets_the_position_and_the_newest_ids() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let (mut state, resume) = State::open(&path, 7).unwrap();
+        assert!(resume.is_none());
+        let mut position = Position::new(COVERED);
+        let range = TimeRange { from: COVERED, to: COVERED.saturating_add(Duration::from_secs(9)) };
+        position.missing.push(Recovery::new(ReplicaGroup::new(3), range));
+        for start in (1..200_000).step_by(1_000) {
+            state.written(&ids(start..start + 1_000));
+        }
+        state.save(&position);
+        drop(state);
+
+        let (state, resume) = State::open(&path, 7).unwrap();
+        let resume = resume.unwrap();
+        assert_eq!(resume.position, position);
+        assert_eq!(resume.ids, ids(200_001 - IDS as u64..200_001));
+        assert_eq!(state.next, 0);
+    }
+
+    #[test]
+    fn a_second_process_and_another_stream_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let (mut state, _) = State::open(&path, 7).unwrap();
+        assert!(State::open(&path, 7).is_err());
+        state.save(&Position::new(COVERED));
+        drop(state);
+        assert!(State::open(&path, 8).is_err());
+        assert!(State::open(&path, 7).is_ok());
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        for bytes in [&b""[..], b"PSCP", b"no checkpoint"] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(State::open(&path, 7).unwrap().1.is_none());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_user_may_read_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        State::open(&path, 7).unwrap().0.save(&Position::new(COVERED));
+        for file in [path.clone(), beside(&path, "ids"), beside(&path, "lock")] {
+            assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o077, 0);
+        }
+    }
+}
