@@ -13,11 +13,13 @@
 //!   arrives.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use powerstream_core::dedup::{Insert, Window};
 use powerstream_core::driver::{Driver, Io};
+use powerstream_core::monitor::Monitor;
 use powerstream_core::session::{Message, SessionEvent};
 use powerstream_core::stream::{ArrayElements, Classification, Kind, Malformed, PostId, classify, elements};
 use powerstream_core::time::Instant;
@@ -62,6 +64,7 @@ pub(crate) struct Filtered<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     element: Option<Element>,
     /// The classification to deliver, if the driver lends a malformed copy of a Post.
     broken: Option<Classification>,
+    monitor: Arc<Monitor>,
 }
 
 /// An element of an array that has duplicates.
@@ -79,8 +82,14 @@ where
     B: AsRef<[u8]> + AsMut<[u8]>,
     I: Io,
 {
-    pub(crate) const fn new(driver: Driver<S, B, I>) -> Self {
-        Self { driver, element: None, broken: None }
+    pub(crate) fn new(driver: Driver<S, B, I>) -> Self {
+        let monitor = Monitor::new(driver.io().now(), driver.io().unix_now());
+        Self { driver, element: None, broken: None, monitor: Arc::new(monitor) }
+    }
+
+    /// Returns the counters of the session's events.
+    pub(crate) const fn monitor(&self) -> &Arc<Monitor> {
+        &self.monitor
     }
 
     pub(crate) const fn driver(&self) -> &Driver<S, B, I> {
@@ -99,11 +108,19 @@ where
     ///
     /// Calls `judge` once for each Post, with its id, its bytes and the time at which it was read.
     pub(crate) fn admit(&mut self, mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied) -> bool {
-        let Some(SessionEvent::Message(message)) = self.driver.peek() else { return true };
         let at = self.driver.buffered().read_at();
+        let Some(event) = self.driver.peek() else { return true };
+        self.monitor.handle_event(&event, at);
+        let SessionEvent::Message(message) = event else {
+            if let SessionEvent::Connected(_) = event {
+                // The clocks drift apart over months.
+                self.monitor.set_wall_clock(self.driver.io().now(), self.driver.io().unix_now());
+            }
+            return true;
+        };
         match (message.id(), message.kind()) {
             (Some(id), _) => {
-                let copied = judge(id, message.bytes, at);
+                let copied = count(&self.monitor, judge(id, message.bytes, at));
                 if let Copied::Broken(malformed) = copied {
                     let mut class = message.class;
                     (class.kind, class.post_id) = (Kind::Malformed(malformed), None);
@@ -113,8 +130,9 @@ where
             }
             (None, Kind::Array) if is_whole(message.bytes) => {
                 let mut rest = elements(message.bytes);
+                let mut judged = |id, copy: &[u8], at| count(&self.monitor, judge(id, copy, at));
                 let duplicate = find(&mut rest, message.bytes, |range, class| {
-                    is_duplicate(class, &message.bytes[range.clone()], at, &mut judge)
+                    is_duplicate(class, &message.bytes[range.clone()], at, &mut judged)
                 });
                 duplicate.is_none_or(|(range, _)| self.find_element(0, range.start, judge))
             }
@@ -146,6 +164,7 @@ where
             0 => elements(array.bytes),
             end => ArrayElements::resume(array.bytes, end),
         };
+        let mut judge = |id, copy: &[u8], at| count(&self.monitor, judge(id, copy, at));
         let element = find(&mut rest, array.bytes, |range, class| {
             range.start < duplicate
                 || range.start > duplicate
@@ -170,6 +189,14 @@ where
             _ => Some(event),
         }
     }
+}
+
+/// Counts a duplicate.
+fn count(monitor: &Monitor, copied: Copied) -> Copied {
+    if copied == Copied::Duplicate {
+        monitor.handle_duplicates(1);
+    }
+    copied
 }
 
 /// Returns true if an element of an array is a Post that came before.
@@ -227,7 +254,7 @@ where
     /// Creates a stream that removes the duplicates found by `window`. Without a window, it removes
     /// none.
     #[must_use]
-    pub const fn new(driver: Driver<S, B, I>, window: Option<Window<Vec<u64>>>) -> Self {
+    pub fn new(driver: Driver<S, B, I>, window: Option<Window<Vec<u64>>>) -> Self {
         Self {
             session: Filtered::new(driver),
             window,
@@ -250,6 +277,12 @@ where
     #[must_use]
     pub const fn driver(&self) -> &Driver<S, B, I> {
         self.session.driver()
+    }
+
+    /// Returns the counters of the session's events. They can be read from any thread.
+    #[must_use]
+    pub const fn monitor(&self) -> &Arc<Monitor> {
+        self.session.monitor()
     }
 
     /// Returns how many duplicates were removed.

@@ -85,6 +85,7 @@
 //! ```
 
 use std::boxed::Box;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
@@ -94,6 +95,7 @@ use powerstream_core::merge::{
     Arrival, ConnectionId, ConnectionState, ConnectionStats, GroupGap, Interrupted, Merge, MergeError,
     ReplicaGroup,
 };
+use powerstream_core::monitor::Monitor;
 use powerstream_core::session::{Message, SessionEvent, Step};
 use powerstream_core::stream::PostId;
 use powerstream_core::time::{Instant, UnixTime};
@@ -155,6 +157,12 @@ where
     #[must_use]
     pub const fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the counters of the connection's events. They can be read from any thread.
+    #[must_use]
+    pub const fn monitor(&self) -> &Arc<Monitor> {
+        self.session.monitor()
     }
 
     /// Returns the connection's session and transport.

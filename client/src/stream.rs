@@ -3,10 +3,12 @@
 use std::future::{Future, poll_fn};
 use std::mem::take;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
 use powerstream_core::merge::{ConnectionId, ConnectionStats, Merge};
+use powerstream_core::monitor::Monitor;
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
 
@@ -125,6 +127,13 @@ impl<R: Runtime> Stream<R> {
         self.source.driver().buffered().session()
     }
 
+    /// Returns the counters of the stream. They can be read from any thread while a task or a queue
+    /// owns the stream. Times are on the clock of [`Self::now`].
+    #[must_use]
+    pub fn monitor(&self) -> Arc<Monitor> {
+        Arc::clone(self.source.monitor())
+    }
+
     /// Returns how many duplicates were removed.
     #[must_use]
     pub const fn duplicates(&self) -> u64 {
@@ -146,6 +155,16 @@ impl<R: Runtime> MergedStream<R> {
     #[must_use]
     pub fn name(&self, connection: ConnectionId) -> &str {
         self.source.name(connection)
+    }
+
+    /// Returns the counters of a connection. They can be read from any thread while a task or a
+    /// queue owns the stream. Times are on the clock of [`Self::now`].
+    ///
+    /// # Panics
+    /// Panics if this stream has no such connection.
+    #[must_use]
+    pub fn monitor(&self, connection: ConnectionId) -> Arc<Monitor> {
+        Arc::clone(self.source.members()[connection.index()].monitor())
     }
 
     /// Returns the connection's session, for its counters and state.

@@ -22,8 +22,7 @@
 //!
 //! The lag of a Post is the time from its creation (from its id) to the read that returned it. The
 //! creation time is on the server's clock. That clock is estimated from the response's `Date`, to
-//! about a second, so the lag is an estimate too. Posts of backfill and recovery are not live, so
-//! their lags are large.
+//! about a second, so the lag is an estimate too. Posts of backfill and recovery have no lag.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -31,7 +30,7 @@ use core::time::Duration;
 
 pub use crate::lag::LagHistogram;
 use crate::lag::{self, BUCKETS};
-use crate::session::{DisconnectReason, RefusalKind, SessionEvent};
+use crate::session::{DisconnectReason, Origin, RefusalKind, SessionEvent};
 use crate::stream::message::{Kind, PostId};
 use crate::time::{Instant, UnixTime};
 
@@ -240,7 +239,7 @@ impl Monitor {
             self.last_content_at.set(read_at.as_nanos());
             if let Some(id) = message.id() {
                 self.counters.post_bytes.add(message.bytes.len() as u64);
-                self.handle_post(id, read_at);
+                self.handle_post(id, message.origin, read_at);
                 return;
             }
         }
@@ -248,14 +247,14 @@ impl Monitor {
     }
 
     #[inline]
-    fn handle_post(&self, id: PostId, read_at: Instant) {
+    fn handle_post(&self, id: PostId, origin: Origin, read_at: Instant) {
         if read_at.as_nanos() >= self.month_ends_at.get() {
             self.begin_month(read_at);
         }
         self.counters.posts.add(1);
         self.counters.month_posts.add(1);
         self.last_post_at.set(read_at.as_nanos());
-        if let Some(created) = id.created_at() {
+        if let (Some(created), Origin::Live) = (id.created_at(), origin) {
             let server = read_at.as_nanos().wrapping_add(self.server_offset.get());
             let lag = server.wrapping_sub(created.as_millis().wrapping_mul(1_000_000));
             // A Post ahead of the estimated clock is not late.
@@ -308,7 +307,7 @@ impl Monitor {
                     counters.post_bytes.add(message.bytes.len() as u64);
                     for post in message.posts() {
                         if let Some(id) = post.id() {
-                            self.handle_post(id, read_at);
+                            self.handle_post(id, message.origin, read_at);
                         }
                     }
                 }
