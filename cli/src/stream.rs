@@ -28,6 +28,7 @@ mod reading;
 mod refusal;
 mod source;
 mod state;
+mod tail;
 mod watch;
 mod writer;
 
@@ -107,11 +108,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let names: Vec<_> = connections.iter().map(|connection| connection.names(args)).collect();
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
     let key = stream_key(args, &connections);
-    let (state, resume) = match &args.state {
+    let (state, mut resume) = match &args.state {
         Some(path) => State::open(path, key).map(|(state, resume)| (Some(state), resume))?,
         None => (None, None),
     };
-    if let Some(resume) = &resume {
+    if let Some(resume) = &mut resume {
+        let tail = tail::read();
+        if tail.removed > 0 {
+            info!("removed an incomplete line of {} bytes from the end of the output", tail.removed);
+        }
+        resume.ids.extend(tail.ids);
         let covered = utc(resume.position.covered_until);
         info!("continuing the stream of an earlier run, which had all Posts until {covered} UTC");
     }
