@@ -19,6 +19,7 @@ mod arguments;
 mod connections;
 mod journal;
 mod latency;
+mod observe;
 mod outlet;
 mod output;
 mod pretty;
@@ -38,9 +39,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
-use powerstream_client::queue::{Overflow, QueueStats, queue};
+use powerstream_client::queue::{Overflow, QueueMonitor, QueueStats, queue};
 use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_core::checkpoint;
+use powerstream_core::liveness::Timeouts;
 use powerstream_core::merge::Topology;
 use powerstream_core::session::DisconnectReason;
 use powerstream_simulator::Simulator;
@@ -51,7 +53,8 @@ pub(crate) use self::arguments::Args;
 use self::connections::{Connection, connections};
 use self::journal::Journal;
 use self::latency::Latency;
-use self::outlet::Outlet;
+use self::observe::{GapCounts, Observed, metrics, service, stats};
+use self::outlet::{Item, Outlet};
 use self::output::Output;
 use self::progress::{Progress, Tally};
 use self::pump::{End, Ended, Pump};
@@ -121,13 +124,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let covered = utc(resume.position.covered_until);
         info!("continuing the stream of an earlier run, which had all Posts until {covered} UTC");
     }
-    let journal = Journal::new(names, group, args.is_merged(connections.len()));
+    let gaps = Arc::new(GapCounts::default());
+    let connection_names: Vec<_> = names.iter().map(|(name, _)| name.clone()).collect();
+    let journal = Journal::new(names, group, args.is_merged(connections.len()), Arc::clone(&gaps));
     let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();
-    let (ended, pump) = reading::run(args, connections, group, resume, tls.as_ref(), |shutdown| {
-        start(args, latency, journal, state, &progress, shutdown, &sender)
-    })?;
+    let start = |shutdown, now, monitors: Vec<_>| {
+        let connections = connection_names.into_iter().zip(monitors);
+        let connections = connections.map(|(name, monitor)| observe::Connection { name, monitor }).collect();
+        let observe = |queue| Observed::new(connections, now, queue, Arc::clone(&progress), gaps);
+        start(args, Parts { latency, journal, state }, &progress, shutdown, &sender, observe)
+    };
+    let (ended, pump) = reading::run(args, connections, group, resume, tls.as_ref(), start)?;
+    service::stopping();
     let End { received, queue, latency, journal } = pump.finish();
     let written = wait_written(&reports);
     // The client is gone, so the simulator need not wait.
@@ -161,20 +171,29 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// Starts the other threads, and creates the pump that reads.
-fn start(
-    args: &Args,
+/// What the threads of a run own.
+struct Parts {
     latency: Latency,
     journal: Journal,
     state: Option<State>,
+}
+
+/// Starts the other threads, and creates the pump that reads.
+fn start(
+    args: &Args,
+    parts: Parts,
     progress: &Arc<Progress>,
     shutdown: ShutdownHandle,
     reports: &Sender<Report>,
+    observe: impl FnOnce(QueueMonitor<Item>) -> Observed,
 ) -> Result<Pump, Failure> {
+    let Parts { latency, journal, state } = parts;
     let config = args.queue();
     let (sender, receiver) = queue(config);
     // After a signal, a blocked reader of standard output is not waited for.
     let hurry = ShutdownHandle::new();
+
+    observe_with(args, &observe(sender.monitor()))?;
 
     let (report, stream) = (reports.clone(), shutdown.clone());
     let keeps_position = state.is_some();
@@ -214,6 +233,23 @@ fn start(
         shutdown.shutdown();
     })?;
     Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts, keeps_position))
+}
+
+/// Starts the threads that report to an operator.
+fn observe_with(args: &Args, observed: &Observed) -> Result<(), Failure> {
+    if let Some(address) = args.metrics {
+        metrics::serve(observed.clone(), address)?;
+    }
+    if let Some(period) = args.stats {
+        let observed = observed.clone();
+        spawn("stats", move || stats::run(&observed, period))?;
+    }
+    if service::is_wanted() {
+        let (observed, idle_timeout) =
+            (observed.clone(), args.idle_timeout.unwrap_or(Timeouts::default().idle));
+        spawn("service", move || service::run(&observed, idle_timeout))?;
+    }
+    Ok(())
 }
 
 /// Waits until the writer has ended, after a signal for [`GRACE`] only. Returns its result, or

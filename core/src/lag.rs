@@ -53,6 +53,21 @@ impl LagHistogram {
         self.max = self.max.max(lag);
     }
 
+    /// Returns the sum of two histograms.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let buckets = core::array::from_fn(|at| self.buckets[at].saturating_add(other.buckets[at]));
+        Self::from_parts(buckets, self.sum.saturating_add(other.sum), self.max.max(other.max))
+    }
+
+    /// Returns the lags that were counted after `earlier`, a previous state of this histogram. The
+    /// maximum is that of all lags.
+    #[must_use]
+    pub fn minus(&self, earlier: &Self) -> Self {
+        let buckets = core::array::from_fn(|at| self.buckets[at].saturating_sub(earlier.buckets[at]));
+        Self::from_parts(buckets, self.sum.saturating_sub(earlier.sum), self.max)
+    }
+
     /// Returns the number of lags counted.
     #[must_use]
     pub const fn count(&self) -> u64 {

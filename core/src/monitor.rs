@@ -22,7 +22,8 @@
 //!
 //! The lag of a Post is the time from its creation (from its id) to the read that returned it. The
 //! creation time is on the server's clock. That clock is estimated from the response's `Date`, to
-//! about a second, so the lag is an estimate too. Posts of backfill and recovery have no lag.
+//! about a second, and corrected by each Post that is ahead of it. So the lag is an estimate too.
+//! Posts of backfill and recovery have no lag.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -257,8 +258,13 @@ impl Monitor {
         if let (Some(created), Origin::Live) = (id.created_at(), origin) {
             let server = read_at.as_nanos().wrapping_add(self.server_offset.get());
             let lag = server.wrapping_sub(created.as_millis().wrapping_mul(1_000_000));
-            // A Post ahead of the estimated clock is not late.
-            let lag = if lag as i64 > 0 { lag } else { 0 };
+            let lag = if lag as i64 >= 0 {
+                lag
+            } else {
+                // It was created by now, so the server's clock is further ahead than estimated.
+                self.server_offset.set(self.server_offset.get().wrapping_sub(lag));
+                0
+            };
             self.lags[lag::bucket(lag)].add(1);
             self.lag_sum.set(self.lag_sum.get().saturating_add(lag));
             if lag > self.lag_max.get() {

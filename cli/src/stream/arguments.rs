@@ -1,5 +1,6 @@
 //! The options of `powerstream stream`.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -150,6 +151,15 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) keep_duplicates: bool,
 
+    /// Log a line of statistics for each period, such as 60s
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
+    pub(super) stats: Option<Duration>,
+
+    /// Serve metrics for Prometheus at http://ADDR/metrics, and /healthz and /readyz. A port alone is
+    /// one of this machine's loopback address
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub(super) metrics: Option<SocketAddr>,
+
     /// Idle timeout: the longest time without content before reconnecting; X promises a keep-alive
     /// every 20 s [default: 25s]
     #[arg(long, alias = "silence", value_name = "TIME", value_parser = duration::parse_some)]
@@ -157,6 +167,15 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) simulator: Options,
+}
+
+/// Parses an address with a port, or a port of the loopback address.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse()
+        .map_err(|_| String::from("expected a port, such as 9100, or an address, such as 0.0.0.0:9100"))
 }
 
 /// The runtimes.

@@ -1,6 +1,7 @@
 //! Logs and counts everything but Posts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use powerstream_client::recovery::{Recovery, RecoveryEvent};
@@ -10,9 +11,10 @@ use powerstream_core::session::{
     Connected, DisconnectReason, Disconnected, Gap, GaveUp, Late, LateKind, Refused,
 };
 use powerstream_core::stream::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{TimeRange, UnixTime};
 use tracing::{debug, error, info, trace, warn};
 
+use super::observe::GapCounts;
 use super::refusal;
 use crate::connection::Target;
 use crate::describe;
@@ -43,6 +45,8 @@ pub(super) struct Journal {
     is_merged: bool,
     /// Posts that were recovered.
     recovered: u64,
+    /// The same counts, for other threads.
+    counts: Arc<GapCounts>,
 }
 
 /// One connection.
@@ -66,7 +70,12 @@ struct Line {
 impl Journal {
     /// Creates the journal of connections with these names, which must be safe for terminals, and
     /// targets. A single connection's name is not shown.
-    pub(super) fn new(connections: Vec<(String, Target)>, group: Topology, is_merged: bool) -> Self {
+    pub(super) fn new(
+        connections: Vec<(String, Target)>,
+        group: Topology,
+        is_merged: bool,
+        counts: Arc<GapCounts>,
+    ) -> Self {
         let is_alone = connections.len() == 1;
         let line = |(index, (name, target)): (usize, (String, Target))| Line {
             target,
@@ -96,6 +105,7 @@ impl Journal {
             races: Vec::new(),
             is_merged,
             recovered: 0,
+            counts,
         }
     }
 
@@ -113,6 +123,7 @@ impl Journal {
         if let Some(gap) = connected.gap.filter(|_| !is_merged) {
             self.gaps += 1;
             line.gap_to = gap.to;
+            self.counts.add_reported(TimeRange { from: gap.from, to: gap.to });
             let (from, to) = (utc(gap.from), utc_end(gap.to));
             match connected.backfill_minutes {
                 0 => warn!("{prefix}Posts may be missing from {from} to {to} UTC"),
@@ -159,6 +170,7 @@ impl Journal {
     /// Logs a gap that no connection covered.
     pub(super) fn gap(&mut self, gap: &GroupGap) {
         self.gaps += 1;
+        self.counts.add_reported(TimeRange { from: gap.from, to: gap.to });
         let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc_end(gap.to));
         match gap.backfill_minutes {
             0 => warn!("Posts{carriers} may be missing from {from} to {to} UTC"),
@@ -181,9 +193,11 @@ impl Journal {
             RecoveryEvent::Started(recovery) => info!("recovery: requesting Posts{}", self.range(recovery)),
             RecoveryEvent::Completed { recovery, posts } => {
                 self.recovered += posts;
+                self.counts.add_recovered(*posts);
                 info!("recovery: received {posts} missing Posts{}", self.range(recovery));
             }
             RecoveryEvent::Lost { recovery, reason } => {
+                self.counts.add_lost(recovery.range);
                 warn!("recovery: Posts{} are lost: {}", self.range(recovery), with_options(reason));
             }
             RecoveryEvent::Refused(refused) => {

@@ -1,10 +1,14 @@
 //! Opens the connections on the selected runtime, and reads them until the end.
 
+use std::sync::Arc;
+
 use powerstream_blocking::Blocking;
 use powerstream_client::config::Connections;
 use powerstream_client::queue::block_on;
 use powerstream_client::shutdown::ShutdownHandle;
-use powerstream_core::merge::Topology;
+use powerstream_core::merge::{ConnectionId, Topology};
+use powerstream_core::monitor::Monitor;
+use powerstream_core::time::Instant;
 use powerstream_tls::TlsConfig;
 
 use super::arguments::{Args, Runtime};
@@ -23,7 +27,7 @@ pub(super) fn run(
     group: Topology,
     resume: Option<Resume>,
     tls: Option<&TlsConfig>,
-    start: impl FnOnce(ShutdownHandle) -> Result<Pump, Failure>,
+    start: impl FnOnce(ShutdownHandle, Instant, Vec<Arc<Monitor>>) -> Result<Pump, Failure>,
 ) -> Result<(Ended, Pump), Failure> {
     let first = connections.first().ok_or_else(|| Failure::new(Exit::Usage, "there is no connection"))?;
     let config = first.config.clone();
@@ -46,12 +50,15 @@ pub(super) fn run(
             match merged {
                 None => {
                     let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
-                    let mut pump = start(stream.shutdown_handle())?;
+                    let monitors = vec![stream.monitor()];
+                    let mut pump = start(stream.shutdown_handle(), stream.now(), monitors)?;
                     Ok(($block_on(pump.run(&mut stream)), pump))
                 }
                 Some(merged) => {
                     let mut stream = client.merged(&merged).map_err(|error| cannot_open(&error))?;
-                    let mut pump = start(stream.shutdown_handle())?;
+                    let ids = (0..merged.list().len()).map_while(ConnectionId::new);
+                    let monitors = ids.map(|id| stream.monitor(id)).collect();
+                    let mut pump = start(stream.shutdown_handle(), stream.now(), monitors)?;
                     Ok(($block_on(pump.run(&mut stream)), pump))
                 }
             }

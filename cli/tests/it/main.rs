@@ -17,6 +17,8 @@ mod manage_simulated;
 mod rules;
 // Signals are sent with kill(1).
 #[cfg(unix)]
+mod observe;
+#[cfg(unix)]
 mod output;
 #[cfg(unix)]
 mod secrets;
