@@ -348,7 +348,8 @@ impl ConfigBuilder {
 
     /// Requests backfill of the last minutes after a gap. Default off.
     ///
-    /// X must have granted backfill to the app. Without it X answers 400 and the session ends.
+    /// X must have granted backfill to the app. Without it X answers 400, and the session continues
+    /// without backfill.
     ///
     /// Backfill covers whole minutes, so it repeats Posts that were delivered. The duplicates are
     /// removed, except with [`Self::keep_duplicates`].

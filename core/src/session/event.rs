@@ -64,7 +64,7 @@ pub enum Origin {
     /// By a stream that was read as the service sent it.
     #[default]
     Live,
-    /// By backfill: before it is complete, its Posts cannot be told from live ones.
+    /// By a stream whose backfill is not complete. Some of its Posts may be live.
     Backfill,
     /// By a recovery of a time range.
     Recovery,

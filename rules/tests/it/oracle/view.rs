@@ -235,7 +235,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// Returns a user for whom v2 provides only the id.
+    /// Returns a user of which v2 provides only the id.
     pub fn user_by_id(&self, id: u64) -> User<'a> {
         match self.included(&["users"], id) {
             Some(object) => User { id: Some(id), ..self.user(object) },
