@@ -179,7 +179,7 @@ impl Config {
         seed: u64,
         now: Instant,
         unix: UnixTime,
-    ) -> Option<Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError>> {
+    ) -> Option<OpenedSession> {
         let [start, end] = self.endpoint().recovery?.recovery();
         // The service counts in seconds, and excludes the end.
         let to = UnixTime::from_seconds(range.to.as_millis().div_ceil(1_000));
@@ -197,12 +197,7 @@ impl Config {
     /// # Errors
     /// Returns a [`ConfigError`], as [`Session::new`]. No configuration built by
     /// [`ConfigBuilder::build`] is known to cause one.
-    pub fn open(
-        &self,
-        seed: u64,
-        now: Instant,
-        unix: UnixTime,
-    ) -> Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError> {
+    pub fn open(&self, seed: u64, now: Instant, unix: UnixTime) -> OpenedSession {
         open(&self.session(), seed, now, unix)
     }
 
@@ -224,12 +219,10 @@ impl Config {
     }
 }
 
-fn open(
-    config: &SessionConfig<'_>,
-    seed: u64,
-    now: Instant,
-    unix: UnixTime,
-) -> Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError> {
+/// A session with storage and a read buffer, or why there is none.
+pub type OpenedSession = Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError>;
+
+fn open(config: &SessionConfig<'_>, seed: u64, now: Instant, unix: UnixTime) -> OpenedSession {
     // Zeroed memory: the kernel allocates a page only once a message reaches it.
     let session = Session::new(vec![0; config.storage_bytes()], config, seed, now, unix)?;
     Ok(Buffered::new(session, vec![0; READ_BYTES]))

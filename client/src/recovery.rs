@@ -136,7 +136,7 @@ pub struct RecoveryConnection<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
 enum State<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     /// The transport is closed.
     Idle(I),
-    Active(Active<S, B, I>),
+    Active(Box<Active<S, B, I>>),
     /// Only during a change of state.
     Changing,
 }
@@ -348,14 +348,14 @@ where
             unreachable!("no range is active, and the endpoint has a recovery")
         };
         let buffered = open(range, io.now(), io.unix_now());
-        self.state = State::Active(Active {
+        self.state = State::Active(Box::new(Active {
             session: Filtered::new(Driver::new(buffered, io)),
             range,
             is_streaming: false,
             floor: UnixTime::default(),
             newest: UnixTime::default(),
             posts: 0,
-        });
+        }));
         self.current = Some(Current::Started(range));
         true
     }
