@@ -42,6 +42,7 @@ use std::{fmt, io, thread};
 use powerstream_client::queue::{Overflow, QueueMonitor, QueueStats, queue};
 use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_core::checkpoint;
+#[cfg(target_os = "linux")]
 use powerstream_core::liveness::Timeouts;
 use powerstream_core::merge::Topology;
 use powerstream_core::session::DisconnectReason;
@@ -53,7 +54,9 @@ pub(crate) use self::arguments::Args;
 use self::connections::{Connection, connections};
 use self::journal::Journal;
 use self::latency::Latency;
-use self::observe::{GapCounts, Observed, metrics, service, stats};
+#[cfg(target_os = "linux")]
+use self::observe::service;
+use self::observe::{GapCounts, Observed, metrics, stats};
 use self::outlet::{Item, Outlet};
 use self::output::Output;
 use self::progress::{Progress, Tally};
@@ -137,6 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         start(args, Parts { latency, journal, state }, &progress, shutdown, &sender, observe)
     };
     let (ended, pump) = reading::run(args, connections, group, resume, tls.as_ref(), start)?;
+    #[cfg(target_os = "linux")]
     service::stopping();
     let End { received, queue, latency, journal } = pump.finish();
     let written = wait_written(&reports);
@@ -244,6 +248,7 @@ fn observe_with(args: &Args, observed: &Observed) -> Result<(), Failure> {
         let observed = observed.clone();
         spawn("stats", move || stats::run(&observed, period))?;
     }
+    #[cfg(target_os = "linux")]
     if service::is_wanted() {
         let (observed, idle_timeout) =
             (observed.clone(), args.idle_timeout.unwrap_or(Timeouts::default().idle));

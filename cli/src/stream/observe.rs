@@ -2,6 +2,7 @@
 //! notifications of systemd. All read the same counters, from their own threads.
 
 pub(super) mod metrics;
+#[cfg(target_os = "linux")]
 pub(super) mod service;
 pub(super) mod stats;
 
@@ -113,7 +114,8 @@ impl Observed {
         }
     }
 
-    /// Returns how long the reading thread has waited for room in the queue.
+    /// Returns true if the reading thread waits for room in the queue.
+    #[cfg(target_os = "linux")]
     pub(super) fn waits_for_room(&self) -> bool {
         self.progress.lock().room.since.is_some()
     }

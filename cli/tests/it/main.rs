@@ -16,7 +16,7 @@ mod manage;
 mod manage_simulated;
 mod rules;
 // Signals are sent with kill(1).
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod observe;
 #[cfg(unix)]
 mod output;
