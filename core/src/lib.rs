@@ -117,6 +117,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod alert;
 pub mod backoff;
 pub mod buffered;
 pub mod checkpoint;
