@@ -56,7 +56,7 @@ use self::journal::Journal;
 use self::latency::Latency;
 #[cfg(target_os = "linux")]
 use self::observe::service;
-use self::observe::{GapCounts, Observed, metrics, stats};
+use self::observe::{GapCounts, Observed, alerts, metrics, stats};
 use self::outlet::{Item, Outlet};
 use self::output::Output;
 use self::progress::{Progress, Tally};
@@ -244,6 +244,9 @@ fn observe_with(args: &Args, observed: &Observed) -> Result<(), Failure> {
     if let Some(address) = args.metrics {
         metrics::serve(observed.clone(), address)?;
     }
+    let (config, command) = (args.alerts(), args.on_alert.clone());
+    let watched = observed.clone();
+    spawn("alerts", move || alerts::run(&watched, config, command.as_deref()))?;
     if let Some(period) = args.stats {
         let observed = observed.clone();
         spawn("stats", move || stats::run(&observed, period))?;

@@ -150,8 +150,7 @@ impl Alert {
 }
 
 /// The names of the alerts, in a stable order.
-pub const CODES: [&str; 5] =
-    ["volume_drop", "volume_surge", "falling_behind", "monthly_cap", "wrong_clock"];
+pub const CODES: [&str; 5] = ["volume_drop", "volume_surge", "falling_behind", "monthly_cap", "wrong_clock"];
 
 const DROP: usize = 0;
 const SURGE: usize = 1;
@@ -283,8 +282,7 @@ impl Alerts {
     }
 
     fn judge_volume(&mut self, posts: u64, now: Instant) {
-        let rules_changed =
-            self.rules_changed_at.is_some_and(|at| now.saturating_since(at) <= RULES_WATCHED);
+        let rules_changed = self.rules_changed_at.is_some_and(|at| now.saturating_since(at) <= RULES_WATCHED);
         let expected = self.config.expected_posts.or_else(|| self.learned());
         let Some(expected) = expected else { return self.learn(posts) };
         let surge = if rules_changed { RULES_SURGE } else { u64::from(self.config.surge_factor) };
@@ -351,7 +349,13 @@ impl Alerts {
         }
         self.month_posts = posts;
         let percent = (u128::from(posts) * 100).checked_div(u128::from(cap)).unwrap_or(100);
-        let reached = if percent >= 100 { 100 } else if percent >= 80 { 80 } else { 0 };
+        let reached = if percent >= 100 {
+            100
+        } else if percent >= 80 {
+            80
+        } else {
+            0
+        };
         if reached > self.cap_percent {
             self.cap_percent = reached;
             self.active[CAP] = false;
@@ -518,8 +522,7 @@ mod tests {
 
     #[test]
     fn the_monthly_cap_is_reported_at_80_and_100_percent_of_each_month() {
-        let mut config = AlertConfig::default();
-        config.monthly_cap = Some(10_000);
+        let config = AlertConfig { monthly_cap: Some(10_000), ..AlertConfig::default() };
         let mut run = Run::new(config);
         run.steady(5);
         let posts = |change: &Change| match change {

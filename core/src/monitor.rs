@@ -105,6 +105,9 @@ macro_rules! counters {
             pub last_post_at: Option<Instant>,
             /// True if a stream is established.
             pub is_streaming: bool,
+            /// How far the server's clock was ahead of the local one at the last response head, in
+            /// milliseconds. An estimate, to about a second.
+            pub clock_offset_ms: i64,
         }
 
         impl Snapshot {
@@ -135,6 +138,7 @@ macro_rules! counters {
                     last_content_at: time(&self.last_content_at),
                     last_post_at: time(&self.last_post_at),
                     is_streaming: self.streaming.get() == 1,
+                    clock_offset_ms: self.clock_offset_ms.get() as i64,
                 }
             }
         }
@@ -198,6 +202,8 @@ pub struct Monitor {
     server_offset: Counter,
     /// The same for the local wall clock.
     unix_offset: Counter,
+    /// In two's complement.
+    clock_offset_ms: Counter,
     /// The end of the calendar month.
     month_ends_at: Counter,
     /// The end of the gap that was reported with the stream, in milliseconds of the server's time.
@@ -220,6 +226,7 @@ impl Monitor {
             streaming: Counter::default(),
             server_offset: Counter::default(),
             unix_offset: Counter::default(),
+            clock_offset_ms: Counter::default(),
             month_ends_at: Counter::default(),
             gap_to: Counter::default(),
         };
@@ -299,6 +306,8 @@ impl Monitor {
                     (connected.server_earliest.as_millis(), connected.server_latest.as_millis());
                 let server = earliest + latest.saturating_sub(earliest) / 2;
                 self.server_offset.set(offset(read_at, UnixTime::from_millis(server)));
+                let unix = read_at.as_nanos().wrapping_add(self.unix_offset.get()) / 1_000_000;
+                self.clock_offset_ms.set(server.wrapping_sub(unix));
                 if let Some(gap) = connected.gap {
                     counters.gaps.add(1);
                     counters.gap_ms.add(gap.to.as_millis().saturating_sub(gap.from.as_millis()));

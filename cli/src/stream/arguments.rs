@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use powerstream_client::queue::{self, QueueConfig};
+use powerstream_core::alert::AlertConfig;
 use powerstream_core::endpoint::{self, Endpoint};
 
 use super::output::Format;
@@ -160,6 +161,23 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub(super) metrics: Option<SocketAddr>,
 
+    /// Expect this many Posts in --alert-period. Default: learned from the periods before
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(super) expect: Option<u64>,
+
+    /// Judge volume and lag after each period of this length
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse_some, hide_short_help = true)]
+    pub(super) alert_period: Duration,
+
+    /// Alert at 80 % and 100 % of this many Posts in a calendar month
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(super) monthly_cap: Option<u64>,
+
+    /// Run this command of the shell when an alert begins or ends, with a JSON object on its standard
+    /// input
+    #[arg(long, value_name = "CMD", hide_short_help = true)]
+    pub(super) on_alert: Option<String>,
+
     /// Idle timeout: the longest time without content before reconnecting; X promises a keep-alive
     /// every 20 s [default: 25s]
     #[arg(long, alias = "silence", value_name = "TIME", value_parser = duration::parse_some)]
@@ -219,6 +237,15 @@ impl Args {
             Overflow::DropNewest => queue::Overflow::DropNewest,
             Overflow::End => queue::Overflow::End,
         };
+        config
+    }
+
+    /// Returns the thresholds of alerts.
+    pub(super) fn alerts(&self) -> AlertConfig {
+        let mut config = AlertConfig::default();
+        config.period = self.alert_period;
+        config.expected_posts = self.expect;
+        config.monthly_cap = self.monthly_cap;
         config
     }
 

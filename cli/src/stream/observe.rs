@@ -1,6 +1,7 @@
 //! What an operator sees of a running stream: statistics in the log, metrics for Prometheus, and
 //! notifications of systemd. All read the same counters, from their own threads.
 
+pub(super) mod alerts;
 pub(super) mod metrics;
 #[cfg(target_os = "linux")]
 pub(super) mod service;
@@ -14,6 +15,7 @@ use powerstream_client::queue::{QueueMonitor, QueueStats};
 use powerstream_core::monitor::{LagHistogram, Monitor, Snapshot};
 use powerstream_core::time::{Instant, TimeRange, UnixTime};
 
+use self::alerts::AlertCounts;
 use super::outlet::Item;
 use super::progress::{Progress, Tally};
 
@@ -26,6 +28,7 @@ pub(super) struct Observed {
     queue: QueueMonitor<Item>,
     progress: Arc<Progress>,
     gaps: Arc<GapCounts>,
+    alerts: Arc<AlertCounts>,
 }
 
 /// A connection and its counters.
@@ -75,6 +78,8 @@ pub(super) struct View {
     pub(super) recovered_posts: u64,
     pub(super) lost_ranges: u64,
     pub(super) lost_time: Duration,
+    /// The code of each alert, how often it began, and 1 if it is active.
+    pub(super) alerts: Vec<(&'static str, u64, u64)>,
     /// The time on the stream's clock, and the offset that makes it a Unix time.
     now: Instant,
     unix: UnixTime,
@@ -90,7 +95,7 @@ impl Observed {
         gaps: Arc<GapCounts>,
     ) -> Self {
         let clock = (now, std::time::Instant::now(), SystemTime::now());
-        Self { connections, clock, queue, progress, gaps }
+        Self { connections, clock, queue, progress, gaps, alerts: Arc::default() }
     }
 
     /// Returns the current values.
@@ -109,6 +114,7 @@ impl Observed {
             recovered_posts: count(&self.gaps.recovered_posts),
             lost_ranges: count(&self.gaps.lost),
             lost_time: time(&self.gaps.lost_ms),
+            alerts: self.alerts.all().collect(),
             now: now.saturating_add(since),
             unix: UnixTime::from(system).saturating_add(since),
         }

@@ -208,3 +208,41 @@ fn systemd_is_notified_of_start_status_and_end_and_the_watchdog_is_fed() {
     wait_for("STOPPING=1");
     assert_eq!(running.end(), Some(0));
 }
+
+#[test]
+fn a_drop_raises_exactly_its_alert_and_runs_the_command() {
+    let directory = directory();
+    let alerts = directory.path().join("alerts");
+    // 500 Posts a second for 2 s, then only keep-alives.
+    let scenario = directory.path().join("quiet.toml");
+    let text =
+        "description = \"goes quiet\"\n[[event]]\ndo = \"quiet\"\nafter-posts = 1000\nlength = \"1h\"\n";
+    std::fs::write(&scenario, text).unwrap();
+    let arguments =
+        "stream --simulate --keep-alive 100ms --alert-period 1s --expect 500 --metrics 0 --scenario";
+    let mut command = tool(arguments);
+    command.arg(&scenario).arg("--on-alert").arg(format!("cat >> {}", alerts.display()));
+    let mut running = Running::start(&mut command);
+    let address = metrics_address(&mut running);
+    let line = running.wait_for_log("alert: ");
+    assert!(line.contains("alert: volume drop: ") && line.contains("500 are expected"), "{line}");
+    let (_, metrics) = get(&address, "/metrics");
+    assert_eq!(value(&metrics, "powerstream_alerts_total{alert=\"volume_drop\"}"), 1.0);
+    assert_eq!(value(&metrics, "powerstream_alert_active{alert=\"volume_drop\"}"), 1.0);
+    let started = Instant::now();
+    let object = loop {
+        let text = std::fs::read_to_string(&alerts).unwrap_or_default();
+        if text.ends_with('\n') {
+            break text;
+        }
+        assert!(started.elapsed() < PATIENCE, "the command wrote nothing");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let object: serde_json::Value = serde_json::from_str(&object).unwrap();
+    assert_eq!((&object["alert"], &object["state"]), (&"volume_drop".into(), &"begun".into()));
+    assert_eq!(object["expected"], 500);
+    std::thread::sleep(Duration::from_secs(2));
+    running.signal("INT");
+    assert_eq!(running.end(), Some(0));
+    assert_eq!(running.log.matches("alert").count(), 1, "{}", running.log);
+}

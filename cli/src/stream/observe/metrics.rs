@@ -192,7 +192,11 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     for (name, help, value) in gauges {
         family(encoder, name, help, [(NONE, ConstGauge::new(value))])?;
     }
-    Ok(())
+    let begun = view.alerts.iter().map(|(code, begun, _)| ([("alert", *code)], ConstCounter::new(*begun)));
+    family(encoder, "alerts", "Alerts that began", begun)?;
+    let active =
+        view.alerts.iter().map(|(code, _, active)| ([("alert", *code)], ConstGauge::new(*active as f64)));
+    family(encoder, "alert_active", "1 while the alert is active", active)
 }
 
 /// No labels.
