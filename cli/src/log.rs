@@ -33,6 +33,7 @@ pub(crate) fn init(with_time: bool) {
         }
         _ => EnvFilter::new("info"),
     };
+    let filter = without_client(filter);
     let with_time = with_time || !io::stderr().is_terminal() && env::var_os("JOURNAL_STREAM").is_none();
     start(with_time);
     let builder = tracing_subscriber::fmt()
@@ -49,6 +50,16 @@ pub(crate) fn init(with_time: bool) {
     } else {
         tracing::subscriber::set_global_default(builder.without_time().finish())
     };
+}
+
+/// Turns off the events of the client, unless the user asks for them: the tool logs the same events in
+/// its own words.
+fn without_client(filter: EnvFilter) -> EnvFilter {
+    const CLIENT: &str = "powerstream_client";
+    match format!("{CLIENT}=off").parse() {
+        Ok(off) if !filter.to_string().contains(CLIENT) => filter.add_directive(off),
+        _ => filter,
+    }
 }
 
 /// The time of a log line, in UTC.

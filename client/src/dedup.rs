@@ -24,6 +24,8 @@ use powerstream_core::session::{Message, SessionEvent};
 use powerstream_core::stream::{ArrayElements, Classification, Kind, Malformed, PostId, classify, elements};
 use powerstream_core::time::Instant;
 
+use crate::telemetry::ConnectionSpan;
+
 /// Duplicates in a row after which other tasks of the executor run. A duplicate produces no event,
 /// so without this limit a connection that repeats Posts would occupy the executor's thread.
 const DUPLICATES_IN_A_ROW: u32 = 256;
@@ -65,6 +67,7 @@ pub(crate) struct Filtered<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     /// The classification to deliver, if the driver lends a malformed copy of a Post.
     broken: Option<Classification>,
     monitor: Arc<Monitor>,
+    span: ConnectionSpan,
 }
 
 /// An element of an array that has duplicates.
@@ -82,9 +85,10 @@ where
     B: AsRef<[u8]> + AsMut<[u8]>,
     I: Io,
 {
-    pub(crate) fn new(driver: Driver<S, B, I>) -> Self {
-        let monitor = Monitor::new(driver.io().now(), driver.io().unix_now());
-        Self { driver, element: None, broken: None, monitor: Arc::new(monitor) }
+    /// `name` distinguishes the connection from others.
+    pub(crate) fn new(driver: Driver<S, B, I>, name: &str) -> Self {
+        let monitor = Arc::new(Monitor::new(driver.io().now(), driver.io().unix_now()));
+        Self { driver, element: None, broken: None, monitor, span: ConnectionSpan::new(name) }
     }
 
     /// Returns the counters of the session's events.
@@ -112,6 +116,9 @@ where
         let Some(event) = self.driver.peek() else { return true };
         self.monitor.handle_event(&event, at);
         let SessionEvent::Message(message) = event else {
+            if !matches!(event, SessionEvent::KeepAlive) {
+                self.span.handle_event(&event);
+            }
             if let SessionEvent::Connected(_) = event {
                 // The clocks drift apart over months.
                 self.monitor.set_wall_clock(self.driver.io().now(), self.driver.io().unix_now());
@@ -256,7 +263,7 @@ where
     #[must_use]
     pub fn new(driver: Driver<S, B, I>, window: Option<Window<Vec<u64>>>) -> Self {
         Self {
-            session: Filtered::new(driver),
+            session: Filtered::new(driver, ""),
             window,
             checks_copies: false,
             duplicates: 0,

@@ -18,6 +18,7 @@ mod rule_client;
 mod runtime;
 pub mod shutdown;
 mod stream;
+pub mod telemetry;
 #[doc(hidden)]
 pub mod transport;
 

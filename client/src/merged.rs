@@ -150,7 +150,9 @@ where
 {
     /// Creates a connection with a name, which carries the Posts of `group`.
     pub fn new(name: impl Into<Box<str>>, group: ReplicaGroup, driven: Driver<S, B, I>) -> Self {
-        Self { name: name.into(), group, session: Filtered::new(driven), is_over: false }
+        let name = name.into();
+        let session = Filtered::new(driven, &name);
+        Self { name, group, session, is_over: false }
     }
 
     /// Returns the connection's name.

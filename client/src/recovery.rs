@@ -349,7 +349,7 @@ where
         };
         let buffered = open(range, io.now(), io.unix_now());
         self.state = State::Active(Box::new(Active {
-            session: Filtered::new(Driver::new(buffered, io)),
+            session: Filtered::new(Driver::new(buffered, io), "recovery"),
             range,
             is_streaming: false,
             floor: UnixTime::default(),

@@ -11,4 +11,5 @@ mod post;
 mod queue;
 mod rule_api;
 mod support;
+mod telemetry;
 mod tunnel;
