@@ -113,18 +113,15 @@ where
     /// Calls `judge` once for each Post, with its id, its bytes and the time at which it was read.
     pub(crate) fn admit(&mut self, mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied) -> bool {
         let at = self.driver.buffered().read_at();
-        let Some(event) = self.driver.peek() else { return true };
-        self.monitor.handle_event(&event, at);
-        let SessionEvent::Message(message) = event else {
-            if !matches!(event, SessionEvent::KeepAlive) {
-                self.span.handle_event(&event);
+        let message = match self.driver.peek() {
+            Some(SessionEvent::Message(message)) => message,
+            Some(_) => {
+                self.count_event();
+                return true;
             }
-            if let SessionEvent::Connected(_) = event {
-                // The clocks drift apart over months.
-                self.monitor.set_wall_clock(self.driver.io().now(), self.driver.io().unix_now());
-            }
-            return true;
+            None => return true,
         };
+        self.monitor.handle_message(&message, at);
         match (message.id(), message.kind()) {
             (Some(id), _) => {
                 let copied = count(&self.monitor, judge(id, message.bytes, at));
@@ -144,6 +141,20 @@ where
                 duplicate.is_none_or(|(range, _)| self.find_element(0, range.start, judge))
             }
             _ => true,
+        }
+    }
+
+    /// Counts an event that is no message.
+    #[cold]
+    fn count_event(&self) {
+        let Some(event) = self.driver.peek() else { return };
+        self.monitor.handle_event(&event, self.driver.buffered().read_at());
+        if !matches!(event, SessionEvent::KeepAlive) {
+            self.span.handle_event(&event);
+        }
+        if let SessionEvent::Connected(_) = event {
+            // The clocks drift apart over months.
+            self.monitor.set_wall_clock(self.driver.io().now(), self.driver.io().unix_now());
         }
     }
 
@@ -183,6 +194,10 @@ where
 
     /// Lends the part of the driver's event that is delivered.
     pub(crate) fn peek(&self) -> Option<SessionEvent<'_>> {
+        if self.element.is_none() && self.broken.is_none() {
+            // The usual case copies no event.
+            return self.driver.peek();
+        }
         let event = self.driver.peek()?;
         match (&self.element, event) {
             (Some(element), SessionEvent::Message(array)) => {
@@ -335,7 +350,7 @@ where
     /// Lends the current event. See [`EventSource::peek`](crate::queue::EventSource::peek).
     #[must_use]
     pub fn peek(&self) -> Option<SessionEvent<'_>> {
-        self.session.peek().filter(|_| self.is_admitted)
+        if self.is_admitted { self.session.peek() } else { None }
     }
 
     /// Releases the current event. See

@@ -31,7 +31,7 @@ use core::time::Duration;
 
 pub use crate::lag::LagHistogram;
 use crate::lag::{self, BUCKETS};
-use crate::session::{DisconnectReason, Origin, RefusalKind, SessionEvent};
+use crate::session::{DisconnectReason, Message, Origin, RefusalKind, SessionEvent};
 use crate::stream::message::{Kind, PostId};
 use crate::time::{Instant, UnixTime};
 
@@ -130,7 +130,7 @@ macro_rules! counters {
                 let buckets = core::array::from_fn(|at| self.lags[at].get());
                 let sum = Duration::from_nanos(self.lag_sum.get());
                 let max = Duration::from_nanos(self.lag_max.get());
-                Snapshot {
+                let mut snapshot = Snapshot {
                     $($name: self.counters.$name.get(),)*
                     disconnects: core::array::from_fn(|at| self.disconnects[at].get()),
                     refusals: core::array::from_fn(|at| self.refusals[at].get()),
@@ -139,7 +139,11 @@ macro_rules! counters {
                     last_post_at: time(&self.last_post_at),
                     is_streaming: self.streaming.get() == 1,
                     clock_offset_ms: self.clock_offset_ms.get() as i64,
-                }
+                };
+                // A Post changes as few counters as possible: this one has the Posts before the month.
+                snapshot.month_posts = snapshot.posts.saturating_sub(snapshot.month_posts);
+                snapshot.last_content_at = snapshot.last_content_at.max(snapshot.last_post_at);
+                snapshot
             }
         }
     };
@@ -243,24 +247,50 @@ impl Monitor {
     /// Counts an event of the session, whose bytes were read at `read_at`.
     #[inline]
     pub fn handle_event(&self, event: &SessionEvent<'_>, read_at: Instant) {
-        if let SessionEvent::Message(message) = event {
-            self.last_content_at.set(read_at.as_nanos());
-            if let Some(id) = message.id() {
-                self.counters.post_bytes.add(message.bytes.len() as u64);
-                self.handle_post(id, message.origin, read_at);
-                return;
-            }
+        match event {
+            SessionEvent::Message(message) => self.handle_message(message, read_at),
+            event => self.handle_other(event, read_at),
         }
-        self.handle_other(event, read_at);
     }
 
-    #[inline]
+    /// Counts a message that was read at `read_at`, as [`Self::handle_event`] does.
+    #[inline(always)]
+    pub fn handle_message(&self, message: &Message<'_>, read_at: Instant) {
+        match message.id() {
+            Some(id) => {
+                self.counters.post_bytes.add(message.bytes.len() as u64);
+                self.handle_post(id, message.origin, read_at);
+            }
+            None => self.handle_other_message(message, read_at),
+        }
+    }
+
+    /// Counts a message that is no single Post.
+    #[inline(never)]
+    fn handle_other_message(&self, message: &Message<'_>, read_at: Instant) {
+        let counters = &self.counters;
+        self.last_content_at.set(read_at.as_nanos());
+        match message.kind() {
+            Kind::Array => {
+                counters.post_bytes.add(message.bytes.len() as u64);
+                for post in message.posts() {
+                    if let Some(id) = post.id() {
+                        self.handle_post(id, message.origin, read_at);
+                    }
+                }
+            }
+            Kind::Malformed(_) => counters.malformed.add(1),
+            Kind::Unknown => counters.unknown.add(1),
+            _ => counters.notices.add(1),
+        }
+    }
+
+    #[inline(always)]
     fn handle_post(&self, id: PostId, origin: Origin, read_at: Instant) {
         if read_at.as_nanos() >= self.month_ends_at.get() {
             self.begin_month(read_at);
         }
         self.counters.posts.add(1);
-        self.counters.month_posts.add(1);
         self.last_post_at.set(read_at.as_nanos());
         if let (Some(created), Origin::Live) = (id.created_at(), origin) {
             let server = read_at.as_nanos().wrapping_add(self.server_offset.get());
@@ -282,7 +312,7 @@ impl Monitor {
 
     #[cold]
     fn begin_month(&self, now: Instant) {
-        self.counters.month_posts.set(0);
+        self.counters.month_posts.set(self.counters.posts.get());
         self.month_ends_at.set(self.month_end_after(now));
     }
 
@@ -317,23 +347,12 @@ impl Monitor {
             SessionEvent::Resumed(gap) => {
                 counters.gap_ms.add(gap.to.as_millis().saturating_sub(self.gap_to.get()));
             }
-            SessionEvent::Message(message) => match message.kind() {
-                Kind::Array => {
-                    counters.post_bytes.add(message.bytes.len() as u64);
-                    for post in message.posts() {
-                        if let Some(id) = post.id() {
-                            self.handle_post(id, message.origin, read_at);
-                        }
-                    }
-                }
-                Kind::Malformed(_) => counters.malformed.add(1),
-                Kind::Unknown => counters.unknown.add(1),
-                _ => counters.notices.add(1),
-            },
+            SessionEvent::Message(message) => self.handle_other_message(message, read_at),
             SessionEvent::KeepAlive => {
                 counters.keep_alives.add(1);
-                let before = self.last_content_at.get();
-                if before != NEVER && read_at.saturating_since(Instant::from_nanos(before)) > KEEP_ALIVE_MAX {
+                let before = [&self.last_content_at, &self.last_post_at].map(Counter::get).into_iter();
+                let before = before.filter(|nanos| *nanos != NEVER).max().map(Instant::from_nanos);
+                if before.is_some_and(|before| read_at.saturating_since(before) > KEEP_ALIVE_MAX) {
                     counters.late_keep_alives.add(1);
                 }
                 self.last_content_at.set(read_at.as_nanos());

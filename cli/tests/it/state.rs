@@ -234,3 +234,41 @@ fn a_damaged_state_is_reported_and_replaced() {
     assert!(outputs.logs.contains("is ignored: this is not a checkpoint"), "{}", outputs.logs);
     assert!(std::fs::read(&state).unwrap().starts_with(b"PSCP"));
 }
+
+/// As on a full disk, the checkpoint cannot be replaced. The stream goes on, and the ids are kept.
+#[test]
+fn a_state_that_cannot_be_written_is_reported_once_and_stops_nothing() {
+    let (directory, simulator) = (directory(), simulator(1.0));
+    let (inner, moved) = (directory.path().join("inner"), directory.path().join("moved"));
+    std::fs::create_dir(&inner).unwrap();
+    let arguments = format!("stream --base-url {} --backfill --recovery --state", simulator.base_url());
+    let mut outputs = Outputs::default();
+    let posts = directory.path().join("posts");
+    let run_with = |state: &Path| {
+        let file = OpenOptions::new().create(true).append(true).open(&posts).unwrap();
+        let mut command = tool(&arguments);
+        command.arg(state).env("X_BEARER_TOKEN", "any").stdout(file).stderr(Stdio::piped());
+        Run { child: command.spawn().unwrap(), simulator: &simulator, posts: posts.clone() }
+    };
+    let wait_for_lines = |progress: &Progress, lines: u64| {
+        let (started, before) = (Instant::now(), progress.lines.load(Ordering::Relaxed));
+        while progress.lines.load(Ordering::Relaxed) < before + lines {
+            assert!(started.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    run_with(&inner.join("state")).read(&mut outputs, |child, progress| {
+        let started = Instant::now();
+        while !inner.join("state").exists() && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::fs::rename(&inner, &moved).unwrap();
+        // Three seconds: the second failure is not reported again.
+        wait_for_lines(progress, 150);
+        child.kill().unwrap();
+    });
+    assert_eq!(outputs.logs.matches("cannot write").count(), 1, "{}", outputs.logs);
+    simulator.advance(Duration::from_secs(120));
+    run_with(&moved.join("state")).read(&mut outputs, at_rest);
+    check(&simulator, directory.path(), &outputs);
+}
