@@ -129,7 +129,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let gaps = Arc::new(GapCounts::default());
     let connection_names: Vec<_> = names.iter().map(|(name, _)| name.clone()).collect();
-    let journal = Journal::new(names, group, args.is_merged(connections.len()), Arc::clone(&gaps));
+    let resumed_from = resume.as_ref().map(|resume| resume.position.covered_until);
+    let is_merged = args.is_merged(connections.len());
+    let journal = Journal::new(names, group, is_merged, resumed_from, Arc::clone(&gaps));
     let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();

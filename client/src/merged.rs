@@ -331,7 +331,7 @@ where
         for missing in &position.missing {
             let recovery = self.recoveries.iter_mut().find(|recovery| recovery.group() == missing.group);
             if let Some(recovery) = recovery {
-                recovery.add(missing.range, position.covered_until);
+                recovery.add(missing.range);
             }
         }
     }
@@ -385,6 +385,9 @@ where
             Some(Current::Recovery(index)) => {
                 let Self { merge, recoveries, .. } = self;
                 recoveries[index].release(|id, copy, at| recovered(merge.recovered(id, copy, at)));
+                if !recoveries[index].has_event() {
+                    self.pass_turn();
+                }
             }
             Some(Current::Interrupted(_) | Current::Gap(_)) | None => {}
         }
@@ -476,7 +479,7 @@ where
                 self.current = Some(Current::Gap(gap));
                 let recovery = self.recoveries.iter_mut().find(|recovery| recovery.group() == gap.group);
                 if let (Some(recovery), Some(range)) = (recovery, gap.beyond_backfill()) {
-                    recovery.add(range, gap.to);
+                    recovery.add(range);
                 }
                 return Poll::Ready(true);
             }
@@ -550,6 +553,9 @@ where
         let covered = |of: ConnectionId| members[of.index()].driver().buffered().session().covered_until();
         match buffered.peek()? {
             SessionEvent::Connected(connected) => {
+                for recovery in &mut self.recoveries {
+                    recovery.set_server_time(connected.server_latest, io.now());
+                }
                 self.gap = self.merge.handle_connected(connection, &connected, io.now(), covered);
             }
             SessionEvent::Resumed(gap) => {

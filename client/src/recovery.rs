@@ -44,6 +44,12 @@ const REQUEST_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 /// How far Posts of a recovery may be out of order, so that a retry does not skip any.
 const DISORDER_MAX: Duration = Duration::from_secs(60);
 
+/// A server that sends so many keep-alives in a row has nothing else to send, after the Posts.
+const KEEP_ALIVES_AFTER: u32 = 2;
+
+/// The same before the first Post: five minutes, in which it may look for them.
+const KEEP_ALIVES_BEFORE: u32 = 15;
+
 /// Subtracted from [`RECOVERY_MAX`]: time passes until the server receives the request.
 const REQUEST_TAKES_MAX: Duration = Duration::from_secs(60);
 
@@ -128,6 +134,10 @@ pub struct RecoveryConnection<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     /// Ranges that were requested or will be, and are younger than [`RECOVERY_MAX`].
     known: Vec<TimeRange>,
     lost: VecDeque<(TimeRange, LossReason)>,
+    /// The server's time, and when it was read.
+    server: Option<(UnixTime, Instant)>,
+    /// The stream was shut down: nothing is requested any more.
+    is_stopped: bool,
     /// Why no range is requested any more.
     refused: Option<DisconnectReason>,
     current: Option<Current>,
@@ -151,6 +161,20 @@ struct Active<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     /// The newest Post of this attempt.
     newest: UnixTime,
     posts: u64,
+    /// Keep-alives since the last message.
+    keep_alives: u32,
+    has_message: bool,
+    /// The server has sent everything, and the connection is being closed.
+    is_complete: bool,
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>, B, I> Active<S, B, I> {
+    /// Returns the part of the range that was not received.
+    fn rest(&self) -> TimeRange {
+        let received = self.floor.max(self.newest.saturating_sub(DISORDER_MAX));
+        let from = self.range.from.max(received).min(self.range.to);
+        TimeRange { from, to: self.range.to }
+    }
 }
 
 /// The event to deliver.
@@ -185,6 +209,8 @@ where
             waiting: VecDeque::new(),
             known: Vec::new(),
             lost: VecDeque::new(),
+            server: None,
+            is_stopped: false,
             refused: None,
             current: None,
         }
@@ -194,20 +220,14 @@ where
         self.group
     }
 
-    /// Requests the range, as far as it was not requested before. `now` is the server's time.
-    pub(crate) fn add(&mut self, range: TimeRange, now: UnixTime) {
-        let oldest = now.saturating_sub(RECOVERY_MAX - REQUEST_TAKES_MAX);
-        self.known.retain(|known| known.to > oldest);
+    /// Requests the range, as far as it was not requested before.
+    pub(crate) fn add(&mut self, range: TimeRange) {
         let mut left = Vec::from([range]);
         for known in &self.known {
             left = left.into_iter().flat_map(|range| without(range, *known)).collect();
         }
         for range in left.into_iter().filter(|range| !range.is_empty()) {
-            let lost = TimeRange { from: range.from, to: range.to.min(oldest) };
-            if !lost.is_empty() {
-                self.lost.push_back((lost, LossReason::TooOld));
-            }
-            let mut from = range.from.max(oldest);
+            let mut from = range.from;
             while from < range.to {
                 let to = range.to.min(from.saturating_add(REQUEST_MAX));
                 self.known.push(TimeRange { from, to });
@@ -221,18 +241,22 @@ where
     /// left out.
     pub(crate) fn incomplete(&self) -> impl Iterator<Item = TimeRange> + '_ {
         let current = match &self.state {
-            State::Active(active) => {
-                let received = active.floor.max(active.newest.saturating_sub(DISORDER_MAX));
-                let from = active.range.from.max(received).min(active.range.to);
-                Some(TimeRange { from, to: active.range.to })
-            }
+            State::Active(active) => Some(active.rest()),
             _ => None,
         };
         current.into_iter().chain(self.waiting.iter().copied())
     }
 
+    /// Sets the server's time at `now`. Nothing is requested before it is known, because the service
+    /// refuses ranges that are too old.
+    pub(crate) fn set_server_time(&mut self, unix: UnixTime, now: Instant) {
+        self.server = Some((unix, now));
+        let oldest = unix.saturating_sub(RECOVERY_MAX);
+        self.known.retain(|known| known.to > oldest);
+    }
+
     pub(crate) fn shutdown(&mut self) {
-        self.waiting.clear();
+        self.is_stopped = true;
         if let State::Active(active) = &mut self.state {
             active.session.driver_mut().shutdown();
         }
@@ -268,7 +292,14 @@ where
                 return Poll::Pending;
             };
             if !ready!(active.session.driver_mut().poll_event(cx)) {
-                // The stream was shut down.
+                // It was shut down: by the caller, or because the server has no more to send.
+                let (range, posts, rest) = (active.range, active.posts, active.rest());
+                if active.is_complete {
+                    self.current = Some(Current::Completed { range, posts });
+                } else {
+                    self.waiting.push_front(rest);
+                    self.is_stopped = true;
+                }
                 self.end();
                 continue;
             }
@@ -303,9 +334,23 @@ where
         match active.session.driver().peek() {
             Some(SessionEvent::Connected(_)) => {
                 active.is_streaming = true;
+                (active.keep_alives, active.has_message) = (0, false);
                 false
             }
-            Some(SessionEvent::Message(_) | SessionEvent::Refused(_)) => true,
+            Some(SessionEvent::Message(_)) => {
+                (active.keep_alives, active.has_message) = (0, true);
+                true
+            }
+            Some(SessionEvent::KeepAlive) => {
+                active.keep_alives += 1;
+                let max = if active.has_message { KEEP_ALIVES_AFTER } else { KEEP_ALIVES_BEFORE };
+                if active.keep_alives >= max && !active.is_complete {
+                    active.is_complete = true;
+                    active.session.driver_mut().shutdown();
+                }
+                false
+            }
+            Some(SessionEvent::Refused(_)) => true,
             Some(SessionEvent::Disconnected(disconnected)) => {
                 let was_streaming = std::mem::take(&mut active.is_streaming);
                 if was_streaming && disconnected.reason == DisconnectReason::Ended {
@@ -325,14 +370,28 @@ where
                 self.end();
                 false
             }
-            // Keep-alives, and what says nothing about a past time range.
+            // What says nothing about a past time range.
             _ => false,
         }
     }
 
     /// Requests the next range. Returns false if there is none.
     fn begin(&mut self) -> bool {
-        let Some(range) = self.waiting.pop_front() else { return false };
+        let (State::Idle(io), Some((unix, at)), false) = (&self.state, self.server, self.is_stopped) else {
+            return false;
+        };
+        let Some(mut range) = self.waiting.pop_front() else { return false };
+        let now = unix.saturating_add(io.now().saturating_since(at));
+        let oldest = now.saturating_sub(RECOVERY_MAX - REQUEST_TAKES_MAX);
+        if range.from < oldest {
+            let lost = TimeRange { from: range.from, to: range.to.min(oldest) };
+            self.lost.push_back((lost, LossReason::TooOld));
+            range.from = lost.to;
+            if !range.is_empty() {
+                self.waiting.push_front(range);
+            }
+            return true;
+        }
         let reason = match (self.refused, &self.open) {
             (Some(reason), _) => Some(LossReason::Refused(reason)),
             (None, None) => Some(LossReason::Unsupported),
@@ -355,6 +414,9 @@ where
             floor: UnixTime::default(),
             newest: UnixTime::default(),
             posts: 0,
+            keep_alives: 0,
+            has_message: false,
+            is_complete: false,
         }));
         self.current = Some(Current::Started(range));
         true

@@ -45,6 +45,8 @@ pub(super) struct Journal {
     is_merged: bool,
     /// Posts that were recovered.
     recovered: u64,
+    /// Where the stream continues, until the first connection.
+    resumed_from: Option<UnixTime>,
     /// The same counts, for other threads.
     counts: Arc<GapCounts>,
 }
@@ -74,6 +76,7 @@ impl Journal {
         connections: Vec<(String, Target)>,
         group: Topology,
         is_merged: bool,
+        resumed_from: Option<UnixTime>,
         counts: Arc<GapCounts>,
     ) -> Self {
         let is_alone = connections.len() == 1;
@@ -105,6 +108,7 @@ impl Journal {
             races: Vec::new(),
             is_merged,
             recovered: 0,
+            resumed_from,
             counts,
         }
     }
@@ -118,6 +122,14 @@ impl Journal {
         log_head(&connected.head);
         let datacenter = connected.head.datacenter().map(|name| shown(name.as_bytes()).to_string());
         info!(datacenter, "{prefix}connected to {}", target.text(connected.peer_addr));
+        if let Some(from) = self.resumed_from.take()
+            && from > connected.server_latest
+        {
+            let by = from.saturating_since(connected.server_latest);
+            warn!(
+                "the state is {by:.1?} ahead of the server's clock: Posts may be missing, and their range is unknown"
+            );
+        }
         // Another connection may have delivered what this one missed. The gaps of the merged stream
         // are logged instead.
         if let Some(gap) = connected.gap.filter(|_| !is_merged) {

@@ -205,6 +205,27 @@ fn runs_ended_by_a_signal_deliver_each_post_once() {
 }
 
 #[test]
+fn a_run_that_is_ended_during_a_recovery_is_continued() {
+    let (directory, simulator) = (directory(), simulator(1.0));
+    let mut outputs = Outputs::default();
+    start(&simulator, directory.path()).read(&mut outputs, at_rest);
+    simulator.advance(Duration::from_secs(5 * 60 * 60));
+    for lines in [1, 500] {
+        start(&simulator, directory.path()).read(&mut outputs, |child, progress| {
+            let started = Instant::now();
+            while progress.lines.load(Ordering::Relaxed) < lines && started.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+            assert!(status.unwrap().success());
+        });
+    }
+    start(&simulator, directory.path()).read(&mut outputs, at_rest);
+    check(&simulator, directory.path(), &outputs);
+    assert!(outputs.lost.is_empty(), "{}", outputs.logs);
+}
+
+#[test]
 fn a_second_process_on_one_state_file_and_another_stream_are_refused() {
     let (directory, simulator) = (directory(), simulator(1.0));
     let state = directory.path().join("state");
