@@ -87,7 +87,8 @@ const CASES: [Case; 8] = [
             how = "reset"
             place = "in-message"
             after-posts = 300
-            attempts = "3-4"
+            request = "recovery"
+            times = 2
         "#,
         is_complete: true,
     },
@@ -101,7 +102,7 @@ const CASES: [Case; 8] = [
             [[event]]
             do = "refuse"
             status = 403
-            attempts = "3"
+            request = "recovery"
         "#,
         is_complete: false,
     },
@@ -115,7 +116,7 @@ const CASES: [Case; 8] = [
             [[event]]
             do = "refuse"
             status = 400
-            attempts = "2"
+            request = "backfill"
         "#,
         is_complete: true,
     },
@@ -131,7 +132,8 @@ const CASES: [Case; 8] = [
             how = "reset"
             place = "between"
             after-posts = 20
-            attempts = "2-3"
+            request = "backfill"
+            times = 2
         "#,
         is_complete: true,
     },
@@ -243,7 +245,9 @@ fn process(
                 std::thread::sleep(Duration::from_millis(2));
             }
         });
-        let (mut live, mut running, mut due) = (0, 0, 0);
+        // Milliseconds that are to be recovered, or reported as lost.
+        let (mut live, mut due) = (0, 0_i128);
+        let millis = |range: TimeRange| range.length().as_millis() as i128;
         let position = subject(connections, &mut |event| {
             match event {
                 OwnedMergedEvent::Session { event: OwnedEvent::Message(message), .. } => {
@@ -262,21 +266,21 @@ fn process(
                         *delivered.posts.entry(id.as_u64()).or_default() += 1;
                     }
                 }
-                OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Started(_)) => running += 1,
-                OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Completed { .. }) => running -= 1,
+                OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Completed { recovery, .. }) => {
+                    due -= millis(recovery.range);
+                }
                 OwnedMergedEvent::Recovery(OwnedRecoveryEvent::Lost { recovery, .. }) => {
                     delivered.lost.push(recovery.range);
-                    running = 0;
-                    due = 0;
+                    due -= millis(recovery.range);
                 }
                 OwnedMergedEvent::Gap(gap) => {
-                    due += usize::from(connections.recovers() && gap.beyond_backfill().is_some());
+                    let range = gap.beyond_backfill().filter(|_| connections.recovers());
+                    due += range.map_or(0, millis);
                     delivered.gaps.push(gap);
                 }
                 _ => {}
             }
-            due = if running > 0 { 0 } else { due };
-            let is_enough = live >= LIVE && running == 0 && due == 0;
+            let is_enough = live >= LIVE && due <= 0;
             if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         is_over.store(true, Ordering::Relaxed);

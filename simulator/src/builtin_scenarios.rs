@@ -37,6 +37,7 @@ pub(crate) fn script(scenario: Scenario, config: &Config) -> Script {
         },
         endpoint: None,
         datacenter: None,
+        request: None,
         times: None,
         when,
         probability: None,

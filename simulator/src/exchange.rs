@@ -8,7 +8,7 @@ use crate::link::Link;
 use crate::response;
 use crate::response_writer::ResponseWriter;
 use crate::rng::Rng;
-use crate::script::{Action, Endless, How, On, Place};
+use crate::script::{Action, Endless, How, On, Place, Requested};
 use crate::shared::Shared;
 use crate::wire::Encoder;
 
@@ -114,10 +114,16 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the events of the scenario for this request.
-    pub(crate) fn events(&mut self, on: On, attempt: u64, path: Option<&str>) -> RequestEvents {
+    pub(crate) fn events(
+        &mut self,
+        on: On,
+        attempt: u64,
+        path: Option<&str>,
+        request: Option<Requested>,
+    ) -> RequestEvents {
         let run = &self.shared.scenario_run;
         let mut events = RequestEvents::default();
-        for index in run.applicable(on, attempt, path, self.datacenter_name()) {
+        for index in run.applicable(on, attempt, path, self.datacenter_name(), request) {
             let action = &run.event(index).action;
             if matches!(action, Action::Cut { place: Place::Accept, .. }) {
                 continue;

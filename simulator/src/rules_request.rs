@@ -27,7 +27,7 @@ fn try_answer(
     let shared = exchange.shared;
     let attempt = shared.scenario_run.next_attempt(On::Rules);
     let path = request.target.split('?').next();
-    let actions = exchange.events(On::Rules, attempt, path).actions;
+    let actions = exchange.events(On::Rules, attempt, path, None).actions;
     inject::before_answer(exchange, &actions)?;
     let (config, now) = (&shared.config, shared.clock.unix_ms());
     let (counter, limit, length) = match (resource, request.method()) {

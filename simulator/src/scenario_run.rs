@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::rng::Rng;
-use crate::script::{Event, On, Script};
+use crate::script::{Event, On, Requested, Script};
 
 pub(crate) struct ScenarioRun {
     script: Script,
@@ -43,12 +43,14 @@ impl ScenarioRun {
         attempt: u64,
         path: Option<&str>,
         datacenter: &str,
+        request: Option<Requested>,
     ) -> Vec<usize> {
         let concerns = |event: &Event| {
             event.on == on
                 && event.attempts.has(attempt)
                 && event.endpoint.as_deref().is_none_or(|endpoint| Some(endpoint) == path)
                 && event.datacenter.as_deref().is_none_or(|name| name == datacenter)
+                && event.request.is_none_or(|wanted| Some(wanted) == request)
         };
         let events = self.script.definition().events.iter().enumerate();
         events.filter(|(_, event)| concerns(event)).map(|(index, _)| index).collect()

@@ -25,7 +25,8 @@
 //! `attempts` counts stream requests with a valid token, from 1, over the whole simulator: `3`,
 //! `"1-3"`, `"4-"`, `"1,3,5-7"` or `"every"` (the default). `endpoint` is the path of a stream,
 //! `datacenter` a name. `on = "rules"` selects requests to the rule endpoints instead, which have
-//! their own count. `times` limits how often an event happens in total.
+//! their own count. `request = "live"`, `"backfill"` or
+//! `"recovery"` selects stream requests by what they ask for. `times` limits how often an event happens in total.
 //!
 //! # When
 //!
@@ -95,8 +96,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub(crate) use self::action::{
-    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
-    Then, When, WrongSize,
+    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Requested,
+    Stream, Then, When, WrongSize,
 };
 pub use self::error::ScriptError;
 pub(crate) use self::refusal::{Refusal, RefusalBody, Reset};

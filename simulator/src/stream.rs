@@ -9,9 +9,9 @@ use crate::feed::{FeedCursor, Filter, Key, Polled};
 use crate::ground_truth::End;
 use crate::link::Status;
 use crate::pending_events::{PendingEvents, Progress};
-use crate::request::StreamParams;
+use crate::request::{Past, StreamParams};
 use crate::response::{self, StreamHead};
-use crate::script::{Action, Metadata, On, system};
+use crate::script::{Action, Metadata, On, Requested, system};
 use crate::stream_writer::StreamWriter;
 use crate::{admission, inject};
 
@@ -37,7 +37,12 @@ fn begin(
 ) -> Result<Infallible, End> {
     let shared = exchange.shared;
     let attempt = shared.scenario_run.next_attempt(On::Stream);
-    let events = exchange.events(On::Stream, attempt, Some(endpoint.path));
+    let request = match params.past {
+        Past::None => Requested::Live,
+        Past::Backfill(_) => Requested::Backfill,
+        Past::Window(..) => Requested::Recovery,
+    };
+    let events = exchange.events(On::Stream, attempt, Some(endpoint.path), Some(request));
     let mut pending = PendingEvents::new(&shared.scenario_run, events.pending);
     let actions = events.actions;
     inject::before_answer(exchange, &actions)?;

@@ -56,9 +56,9 @@ impl RefusalKind {
             Self::Unauthorized => "not authorized; check the bearer token",
             Self::Forbidden => "forbidden; this app may not use this endpoint",
             Self::NoRules => "the app has no rules; add one before connecting",
-            Self::InvalidRules => "the rules in force are invalid; correct them before connecting",
+            Self::InvalidRules => "the active rules are invalid; correct them before connecting",
             Self::ConnectionLimit => {
-                "too many connections; close another one, or wait until the server drops it"
+                "too many connections; close another one, or wait: one that was lost may be counted for minutes"
             }
             Self::WindowLimit => "the requests of the rate-limit window are used up",
             Self::RateLimit => "rate limited",

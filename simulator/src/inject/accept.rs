@@ -18,7 +18,7 @@ pub(crate) fn at_accept(
     let run = &shared.scenario_run;
     let mut rng = Rng::nth(shared.config.seed ^ 0x0acc_e970, recorder.number);
     let name = &shared.datacenters[datacenter].name;
-    for index in run.applicable(On::Stream, recorder.number, None, name) {
+    for index in run.applicable(On::Stream, recorder.number, None, name, None) {
         let Action::Cut { how, place: Place::Accept, .. } = run.event(index).action else { continue };
         if !run.fires(index, &mut rng) {
             continue;

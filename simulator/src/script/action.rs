@@ -60,6 +60,7 @@ pub(crate) struct Event {
     pub(crate) attempts: Attempts,
     pub(crate) endpoint: Option<String>,
     pub(crate) datacenter: Option<String>,
+    pub(crate) request: Option<Requested>,
     pub(crate) times: Option<u64>,
     pub(crate) when: When,
     /// Billionths.
@@ -71,6 +72,15 @@ pub(crate) struct Event {
 pub(crate) enum On {
     Stream,
     Rules,
+}
+
+names! {
+    /// What a stream request asks for.
+    Requested {
+        Live "live",
+        Backfill "backfill",
+        Recovery "recovery",
+    }
 }
 
 /// Ranges of attempts, including both ends.

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::action::{
-    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Stream,
-    Then, When, WrongSize,
+    Action, Attempts, BadChunk, Definition, Endless, Event, How, KeepAlives, Metadata, On, Place, Requested,
+    Stream, Then, When, WrongSize,
 };
 use super::error::ScriptError;
 use super::heads::BadHead;
@@ -59,6 +59,7 @@ struct RawEvent {
     attempts: Option<NumberOrText>,
     endpoint: Option<String>,
     datacenter: Option<String>,
+    request: Option<String>,
     times: Option<u64>,
     /// Only in triggers: the number of the connection.
     connection: Option<u64>,
@@ -220,6 +221,8 @@ impl RawEvent {
                 ));
             }
         }
+        let request = self.request.take();
+        let request = request.map(|name| one_of("request", &name, Requested::NAMES)).transpose()?;
         let times = self.times.take();
         self.connection = None;
         let action = self.action()?;
@@ -244,7 +247,12 @@ impl RawEvent {
                 self.action
             ));
         }
-        Ok(Event { on, attempts, endpoint, datacenter, times, when, probability, action })
+        if request.is_some()
+            && (on == On::Rules || matches!(action, Action::Cut { place: Place::Accept, .. }))
+        {
+            return Err("`request` selects stream requests that have been read; remove it".to_owned());
+        }
+        Ok(Event { on, attempts, endpoint, datacenter, request, times, when, probability, action })
     }
 
     fn when(&mut self) -> Result<When, String> {

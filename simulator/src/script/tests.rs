@@ -21,10 +21,11 @@ fn parses_the_fields_of_an_event() {
         probability = 0.25
         times = 2
         endpoint = "/2/powerstream"
-        datacenter = "atla""#)
+        datacenter = "atla"
+        request = "recovery""#)
     .unwrap();
     assert!(matches!(event.action, Action::Cut { how: How::Reset, place: Place::InMessage, .. }));
-    assert_eq!(event.when, When::AfterPosts(100));
+    assert_eq!((event.when, event.request), (When::AfterPosts(100), Some(Requested::Recovery)));
     assert_eq!((event.probability, event.times, event.on), (Some(250_000_000), Some(2), On::Stream));
     let struck: Vec<u64> = (1..10).filter(|attempt| event.attempts.has(*attempt)).collect();
     assert_eq!(struck, [1, 2, 3, 7]);
@@ -79,6 +80,8 @@ fn errors_name_the_event_the_field_and_the_choices() {
         ("do = \"end\"\nattempts = 0", &["`attempts` is `0`"]),
         ("do = \"end\"\nprobability = 2", &["`probability` is 2"]),
         ("do = \"end\"\nendpoint = \"/3\"", &["`endpoint` is `/3`"]),
+        ("do = \"end\"\nrequest = \"old\"", &["`request` is `old`", "recovery"]),
+        ("do = \"end\"\nrequest = \"live\"\non = \"rules\"", &["`end`"]),
         ("do = \"end\"\nconnection = 3", &["only for triggers"]),
         ("do = \"refuse\"", &["`status` is missing"]),
         ("do = \"refuse\"\nstatus = 99", &["`status` is 99"]),
