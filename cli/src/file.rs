@@ -50,21 +50,21 @@ impl Read for Input {
 
 /// Replaces a file atomically, readable by the user only. It survives a crash of the machine.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace_with(path, content, File::sync_all)
+    replace_with(path, content, File::sync_all).map(drop)
 }
 
-/// The same, without a guarantee for a crash of the machine. It does not wait for the disk.
-pub(crate) fn replace_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
+/// The same, without a guarantee for a crash of the machine: it does not wait for the disk. Returns the
+/// open file.
+pub(crate) fn replace_unsynced(path: &Path, content: &[u8]) -> io::Result<File> {
     replace_with(path, content, |_| Ok(()))
 }
 
-fn replace_with(path: &Path, content: &[u8], sync: fn(&File) -> io::Result<()>) -> io::Result<()> {
+fn replace_with(path: &Path, content: &[u8], sync: fn(&File) -> io::Result<()>) -> io::Result<File> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(content)?;
     sync(file.as_file())?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    file.persist(path).map_err(|error| error.error)
 }
 
 /// Reads a whole file; `-` is standard input.

@@ -203,6 +203,7 @@ fn start(
 
     let (report, stream) = (reports.clone(), shutdown.clone());
     let keeps_position = state.is_some();
+    let never_drops = matches!(args.queue().overflow, Overflow::Wait | Overflow::End);
     let output = Output::for_stdout(args.format);
     let writer = Writer::new(Stdout, write_bytes(), output, Arc::clone(progress), state);
     spawn("writer", move || {
@@ -238,7 +239,7 @@ fn start(
         hurry.shutdown();
         shutdown.shutdown();
     })?;
-    Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts, keeps_position))
+    Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts, keeps_position, never_drops))
 }
 
 /// Starts the threads that report to an operator.

@@ -100,6 +100,11 @@ where
         &self.driver
     }
 
+    /// Returns true if a part of an array is delivered, and more of it may follow.
+    pub(crate) const fn is_in_array(&self) -> bool {
+        self.element.is_some()
+    }
+
     pub(crate) fn into_driver(self) -> Driver<S, B, I> {
         self.driver
     }

@@ -337,10 +337,10 @@ where
     }
 
     /// Returns the position of the stream: what another process needs to continue it. `None` before
-    /// the first stream of a group, and while a gap is known that the next event reports.
+    /// the first stream of a group, and while an event is known that was not delivered.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        if self.gap.is_some() {
+        if self.gap.is_some() || !self.is_at_boundary() {
             return None;
         }
         let covered =
@@ -350,6 +350,22 @@ where
             recovery.incomplete().map(|range| Recovery { group: recovery.group(), range })
         });
         Some(Position { covered_until, missing: missing.collect() })
+    }
+
+    /// Returns true if everything that the sessions count as received was delivered. The current
+    /// event counts as delivered.
+    fn is_at_boundary(&self) -> bool {
+        let current = match self.current {
+            Some(Current::Event(connection)) => Some(connection.index()),
+            _ => None,
+        };
+        self.members.iter().enumerate().all(|(index, line)| {
+            let buffered = line.driver().buffered();
+            let is_current = current == Some(index);
+            (is_current || buffered.poll() != Step::Event)
+                && !buffered.session().has_notice()
+                && !line.session.is_in_array()
+        })
     }
 
     /// Asks all sessions to end. Messages that are already in read buffers are delivered first.

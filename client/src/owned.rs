@@ -158,6 +158,11 @@ pub enum OwnedRecoveryEvent {
     Started(Recovery),
     /// See [`RecoveryEvent::Message`].
     Message(OwnedMessage),
+    /// See [`RecoveryEvent::Skipped`].
+    Skipped {
+        /// Its bytes.
+        bytes: u64,
+    },
     /// See [`RecoveryEvent::Refused`].
     Refused(OwnedRefused),
     /// See [`RecoveryEvent::Disconnected`].
@@ -183,6 +188,7 @@ impl From<RecoveryEvent<'_>> for OwnedRecoveryEvent {
         match event {
             RecoveryEvent::Started(recovery) => Self::Started(recovery),
             RecoveryEvent::Message(message) => Self::Message(message.into()),
+            RecoveryEvent::Skipped { bytes } => Self::Skipped { bytes },
             RecoveryEvent::Refused(refused) => Self::Refused(refused.into()),
             RecoveryEvent::Disconnected(disconnected) => Self::Disconnected(disconnected),
             RecoveryEvent::Completed { recovery, posts } => Self::Completed { recovery, posts },

@@ -22,6 +22,7 @@
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem::take;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::vec::Vec;
@@ -29,11 +30,13 @@ use std::vec::Vec;
 use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::merge::ReplicaGroup;
-use powerstream_core::session::{DisconnectReason, Disconnected, Message, Origin, Refused, SessionEvent};
+use powerstream_core::session::{
+    DisconnectReason, Disconnected, HEALTHY_AFTER, Message, Origin, Refused, SessionEvent,
+};
 use powerstream_core::stream::PostId;
 use powerstream_core::time::{Instant, TimeRange, UnixTime};
 
-use crate::dedup::{Copied, Filtered};
+use crate::dedup::{Copied, Filtered, Released};
 
 /// The service keeps Posts for this long (X docs: Powerstream, recovery and redundancy).
 pub const RECOVERY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -49,6 +52,13 @@ const KEEP_ALIVES_AFTER: u32 = 2;
 
 /// The same before the first Post: five minutes, in which it may look for them.
 const KEEP_ALIVES_BEFORE: u32 = 15;
+
+/// Gaps closer than this are requested together.
+const JOINED: Duration = Duration::from_secs(60);
+
+/// A range is cut if it would be too old within this time, and then for [`REQUEST_TAKES_MAX`]: it is
+/// not cut again and again.
+const REQUEST_MARGIN: Duration = Duration::from_secs(30);
 
 /// Subtracted from [`RECOVERY_MAX`]: time passes until the server receives the request.
 const REQUEST_TAKES_MAX: Duration = Duration::from_secs(60);
@@ -79,6 +89,11 @@ pub enum RecoveryEvent<'a> {
     Started(Recovery),
     /// A message of the range: a Post that was not delivered before, or anything that is no Post.
     Message(Message<'a>),
+    /// A message over the size limit was skipped.
+    Skipped {
+        /// Its bytes.
+        bytes: u64,
+    },
     /// The server refused the request. [`Self::Disconnected`] or [`Self::Lost`] follows.
     Refused(Refused<'a>),
     /// The recovery was interrupted. It is tried again.
@@ -131,13 +146,15 @@ pub struct RecoveryConnection<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     open: Option<OpenRange<S, B>>,
     state: State<S, B, I>,
     waiting: VecDeque<TimeRange>,
-    /// Ranges that were requested or will be, and are younger than [`RECOVERY_MAX`].
+    /// Ranges that were requested or will be, and are younger than [`RECOVERY_MAX`]; in order.
     known: Vec<TimeRange>,
     lost: VecDeque<(TimeRange, LossReason)>,
     /// The server's time, and when it was read.
     server: Option<(UnixTime, Instant)>,
     /// The stream was shut down: nothing is requested any more.
     is_stopped: bool,
+    /// The current range is requested again, from its newest Post on.
+    reopens: bool,
     /// Why no range is requested any more.
     refused: Option<DisconnectReason>,
     current: Option<Current>,
@@ -166,6 +183,7 @@ struct Active<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     has_message: bool,
     /// The server has sent everything, and the connection is being closed.
     is_complete: bool,
+    opened_at: Instant,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>, B, I> Active<S, B, I> {
@@ -211,6 +229,7 @@ where
             lost: VecDeque::new(),
             server: None,
             is_stopped: false,
+            reopens: false,
             refused: None,
             current: None,
         }
@@ -227,24 +246,30 @@ where
             left = left.into_iter().flat_map(|range| without(range, *known)).collect();
         }
         for range in left.into_iter().filter(|range| !range.is_empty()) {
-            let mut from = range.from;
-            while from < range.to {
-                let to = range.to.min(from.saturating_add(REQUEST_MAX));
-                self.known.push(TimeRange { from, to });
-                self.waiting.push_back(TimeRange { from, to });
-                from = to;
+            self.known.push(range);
+            match self.waiting.back_mut() {
+                // Short gaps close to each other are one request.
+                Some(last) if last.from <= range.from && range.from <= last.to.saturating_add(JOINED) => {
+                    last.to = last.to.max(range.to);
+                }
+                _ => self.waiting.push_back(range),
             }
         }
     }
 
-    /// Returns the ranges that are not complete. Of the current one, the part that was received is
-    /// left out.
+    /// Returns the ranges that are not complete, and those whose loss was not reported. Of the current
+    /// one, the part that was received is left out.
     pub(crate) fn incomplete(&self) -> impl Iterator<Item = TimeRange> + '_ {
         let current = match &self.state {
             State::Active(active) => Some(active.rest()),
             _ => None,
         };
-        current.into_iter().chain(self.waiting.iter().copied())
+        let lost = self.lost.iter().map(|(range, _)| *range);
+        let reported = match self.current {
+            Some(Current::Lost { range, .. }) => Some(range),
+            _ => None,
+        };
+        current.into_iter().chain(self.waiting.iter().copied()).chain(lost).chain(reported)
     }
 
     /// Sets the server's time at `now`. Nothing is requested before it is known, because the service
@@ -277,6 +302,7 @@ where
         cx: &mut Context<'_>,
         mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied,
     ) -> Poll<()> {
+        let mut released = Released::default();
         loop {
             if self.current.is_some() {
                 return Poll::Ready(());
@@ -303,27 +329,18 @@ where
                 self.end();
                 continue;
             }
-            let (floor, end) = (active.floor, active.range.to);
-            let (newest, posts) = (&mut active.newest, &mut active.posts);
-            let is_new = active.session.admit(|id, copy, at| {
-                if let Some(created) = id.created_at() {
-                    if created < end {
-                        *newest = created.max(*newest);
-                    }
-                    if created < floor {
-                        return Copied::Duplicate;
-                    }
-                }
-                let copied = judge(id, copy, at);
-                *posts += u64::from(copied == Copied::New);
-                copied
-            });
+            if let Some(SessionEvent::Message(_)) = active.session.driver().peek() {
+                (active.keep_alives, active.has_message) = (0, true);
+            }
+            let Active { session, range, floor, newest, posts, .. } = &mut **active;
+            let is_new = session.admit(judge_range(range.to, *floor, newest, posts, &mut judge));
             if is_new && self.handle_event() {
                 self.current.get_or_insert(Current::Lent);
                 return Poll::Ready(());
             }
             if let State::Active(active) = &mut self.state {
                 active.session.driver_mut().release();
+                ready!(released.count(cx));
             }
         }
     }
@@ -337,10 +354,7 @@ where
                 (active.keep_alives, active.has_message) = (0, false);
                 false
             }
-            Some(SessionEvent::Message(_)) => {
-                (active.keep_alives, active.has_message) = (0, true);
-                true
-            }
+            Some(SessionEvent::Message(_) | SessionEvent::Skipped { .. } | SessionEvent::Refused(_)) => true,
             Some(SessionEvent::KeepAlive) => {
                 active.keep_alives += 1;
                 let max = if active.has_message { KEEP_ALIVES_AFTER } else { KEEP_ALIVES_BEFORE };
@@ -350,20 +364,34 @@ where
                 }
                 false
             }
-            Some(SessionEvent::Refused(_)) => true,
             Some(SessionEvent::Disconnected(disconnected)) => {
                 let was_streaming = std::mem::take(&mut active.is_streaming);
-                if was_streaming && disconnected.reason == DisconnectReason::Ended {
+                // An announced disconnect ends the response properly too, before its end.
+                let is_end =
+                    disconnected.reason == DisconnectReason::Ended && disconnected.announced.is_none();
+                if was_streaming && is_end {
                     let (range, posts) = (active.range, active.posts);
                     self.end();
                     self.current = Some(Current::Completed { range, posts });
                 } else {
                     active.floor = active.floor.max(active.newest.saturating_sub(DISORDER_MAX));
+                    let now = active.session.driver().io().now();
+                    let has_time = now.saturating_since(active.opened_at) >= HEALTHY_AFTER;
+                    if has_time && disconnected.delay.is_zero() && active.rest().from > active.range.from {
+                        // What was received is not requested again.
+                        self.reopens = true;
+                    }
                 }
                 true
             }
             Some(SessionEvent::GaveUp(gave_up)) => {
                 let reason = gave_up.reason;
+                if self.oldest(REQUEST_MARGIN).is_some_and(|oldest| active_from(&self.state) < Some(oldest)) {
+                    // It has become too old while it was retried.
+                    self.put_back();
+                    return false;
+                }
+                let State::Active(active) = &self.state else { return false };
                 let ranges = [active.range].into_iter().chain(self.waiting.drain(..));
                 self.lost.extend(ranges.map(|range| (range, LossReason::Refused(reason))));
                 self.refused = Some(reason);
@@ -377,13 +405,13 @@ where
 
     /// Requests the next range. Returns false if there is none.
     fn begin(&mut self) -> bool {
-        let (State::Idle(io), Some((unix, at)), false) = (&self.state, self.server, self.is_stopped) else {
+        let (Some(limit), Some(oldest), false) =
+            (self.oldest(REQUEST_MARGIN), self.oldest(REQUEST_TAKES_MAX), self.is_stopped)
+        else {
             return false;
         };
         let Some(mut range) = self.waiting.pop_front() else { return false };
-        let now = unix.saturating_add(io.now().saturating_since(at));
-        let oldest = now.saturating_sub(RECOVERY_MAX - REQUEST_TAKES_MAX);
-        if range.from < oldest {
+        if range.from < limit {
             let lost = TimeRange { from: range.from, to: range.to.min(oldest) };
             self.lost.push_back((lost, LossReason::TooOld));
             range.from = lost.to;
@@ -401,12 +429,18 @@ where
             self.lost.push_back((range, reason));
             return true;
         }
+        let to = range.to.min(range.from.saturating_add(REQUEST_MAX));
+        if to < range.to {
+            self.waiting.push_front(TimeRange { from: to, to: range.to });
+            range.to = to;
+        }
         let (State::Idle(io), Some(open)) =
             (std::mem::replace(&mut self.state, State::Changing), &mut self.open)
         else {
             unreachable!("no range is active, and the endpoint has a recovery")
         };
-        let buffered = open(range, io.now(), io.unix_now());
+        let opened_at = io.now();
+        let buffered = open(range, opened_at, io.unix_now());
         self.state = State::Active(Box::new(Active {
             session: Filtered::new(Driver::new(buffered, io), "recovery"),
             range,
@@ -417,9 +451,31 @@ where
             keep_alives: 0,
             has_message: false,
             is_complete: false,
+            opened_at,
         }));
         self.current = Some(Current::Started(range));
         true
+    }
+
+    /// Returns the creation time of the oldest Posts that may be requested, with a margin. `None`
+    /// while the server's time is not known, or while nothing can be requested.
+    fn oldest(&self, margin: Duration) -> Option<UnixTime> {
+        let (unix, at) = self.server?;
+        let now = match &self.state {
+            State::Idle(io) => io.now(),
+            State::Active(active) => active.session.driver().io().now(),
+            State::Changing => return None,
+        };
+        let server = unix.saturating_add(now.saturating_since(at));
+        Some(server.saturating_sub(RECOVERY_MAX - margin))
+    }
+
+    /// Ends the current range, and requests the part that was not received later.
+    fn put_back(&mut self) {
+        if let State::Active(active) = &self.state {
+            self.waiting.push_front(active.rest());
+        }
+        self.end();
     }
 
     /// Ends the current range. Its connection is closed already.
@@ -443,6 +499,7 @@ where
                     SessionEvent::Message(message) => {
                         RecoveryEvent::Message(message.with_origin(Origin::Recovery))
                     }
+                    SessionEvent::Skipped { bytes } => RecoveryEvent::Skipped { bytes },
                     SessionEvent::Refused(refused) => RecoveryEvent::Refused(refused),
                     SessionEvent::Disconnected(disconnected) => RecoveryEvent::Disconnected(disconnected),
                     _ => return None,
@@ -456,18 +513,47 @@ where
         if !matches!(self.current.take(), Some(Current::Lent)) {
             return;
         }
+        if take(&mut self.reopens) {
+            return self.put_back();
+        }
         let State::Active(active) = &mut self.state else { return };
-        let posts = &mut active.posts;
-        let more = active.session.release_part(|id, copy, at| {
-            let copied = judge(id, copy, at);
-            *posts += u64::from(copied == Copied::New);
-            copied
-        });
-        if more {
+        let Active { session, range, floor, newest, posts, .. } = &mut **active;
+        if session.release_part(judge_range(range.to, *floor, newest, posts, &mut judge)) {
             self.current = Some(Current::Lent);
         } else {
             active.session.driver_mut().release();
         }
+    }
+}
+
+/// Returns the begin of the range that is requested.
+fn active_from<S: AsRef<[u8]> + AsMut<[u8]>, B, I>(state: &State<S, B, I>) -> Option<UnixTime> {
+    match state {
+        State::Active(active) => Some(active.range.from),
+        _ => None,
+    }
+}
+
+/// Returns the function that judges the Posts of a range that ends at `end`.
+fn judge_range<'a>(
+    end: UnixTime,
+    floor: UnixTime,
+    newest: &'a mut UnixTime,
+    posts: &'a mut u64,
+    judge: &'a mut impl FnMut(PostId, &[u8], Instant) -> Copied,
+) -> impl FnMut(PostId, &[u8], Instant) -> Copied + 'a {
+    move |id, copy, at| {
+        if let Some(created) = id.created_at() {
+            if created < end {
+                *newest = created.max(*newest);
+            }
+            if created < floor {
+                return Copied::Duplicate;
+            }
+        }
+        let copied = judge(id, copy, at);
+        *posts += u64::from(copied == Copied::New);
+        copied
     }
 }
 

@@ -184,7 +184,7 @@ impl<R: Runtime> MergedStream<R> {
 
     /// Returns the position of the stream: what another process needs to continue it, by
     /// [`Connections::resume_from`](crate::config::Connections::resume_from). `None` before the
-    /// first stream of a group, and while a gap is known that the next event reports.
+    /// first stream of a group, and while an event is known that was not delivered.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.source.position()

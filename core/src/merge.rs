@@ -468,18 +468,29 @@ where
 
     /// Returns until when every Post was delivered or reported as missing, over all groups; `None`
     /// before the first stream of a group. `covered` as for [`Self::handle_connected`].
+    ///
+    /// A group that cannot stream any more, and never did, does not count.
     pub fn covered_until(&self, covered: impl Fn(ConnectionId) -> Option<UnixTime>) -> Option<UnixTime> {
-        let records = self.records.as_ref();
-        let of_group = |group| {
-            let connections = (0..).map(ConnectionId).zip(records);
-            let members = connections.filter(|(_, record)| record.group == group);
-            members.filter_map(|(connection, _)| covered(connection)).max()
-        };
-        // An iterator of options has no minimum that respects `None`.
-        records
-            .iter()
-            .map(|record| of_group(record.group))
-            .try_fold(NEVER, |least, until| Some(least.min(until?)))
+        let mut until = None;
+        for record in self.records.as_ref() {
+            let members = || {
+                let all = (0..).map(ConnectionId).zip(self.records.as_ref());
+                all.filter(|(_, member)| member.group == record.group)
+            };
+            let state = members().next().map(|(_, first)| first.group_state).unwrap_or_default();
+            if !state.is_begun {
+                if members().all(|(_, member)| member.state == ConnectionState::Over) {
+                    continue;
+                }
+                return None;
+            }
+            let of_group = frontier(state.settled, || {
+                members()
+                    .map(|(connection, member)| (covered(connection).unwrap_or_default(), &member.downtime))
+            });
+            until = Some(until.map_or(of_group, |until: UnixTime| until.min(of_group)));
+        }
+        until
     }
 
     /// Handles the start of a stream on `connection` at `now`.
@@ -649,6 +660,26 @@ where
         match records.iter_mut().find(|record| record.group == group) {
             Some(first) => &mut first.group_state,
             None => unreachable!("the group was read from a record"),
+        }
+    }
+}
+
+/// Returns the end of what is proven from `start` on: at each moment some connection was up, and had
+/// delivered everything.
+fn frontier<'a, M>(start: UnixTime, members: impl Fn() -> M) -> UnixTime
+where
+    M: Iterator<Item = (UnixTime, &'a Downtime)>,
+{
+    let mut until = start;
+    loop {
+        let further = members().filter_map(|(covered, downtime)| match downtime.at(until) {
+            Some(down) if down.from <= until => None,
+            Some(down) => Some(covered.min(down.from)),
+            None => Some(covered),
+        });
+        match further.max() {
+            Some(further) if further > until => until = further,
+            _ => return until,
         }
     }
 }

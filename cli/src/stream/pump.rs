@@ -47,7 +47,10 @@ pub(super) struct Pump {
     posts_max: u64,
     /// The queue has ended.
     is_refused: bool,
-    /// When the position is sent to the writer next; `None` without a state file.
+    /// The policy of the queue drops nothing while the stream runs.
+    never_drops: bool,
+    /// When the position is sent to the writer next; `None` without a state file, and once a Post was
+    /// received that is not written.
     position_at: Option<Instant>,
 }
 
@@ -59,10 +62,11 @@ impl Pump {
         format: Format,
         posts_max: Option<u64>,
         keeps_position: bool,
+        never_drops: bool,
     ) -> Self {
         let posts_max = posts_max.unwrap_or(u64::MAX);
         let position_at = keeps_position.then(Instant::now);
-        Self { outlet, latency, journal, format, posts_max, is_refused: false, position_at }
+        Self { outlet, latency, journal, format, posts_max, is_refused: false, never_drops, position_at }
     }
 
     /// Runs until the end. All received Posts are then in the queue, except those that its policy
@@ -164,6 +168,7 @@ impl Pump {
         match event {
             // Its age says nothing about the stream.
             RecoveryEvent::Message(message) => self.message(0, message, now).await,
+            RecoveryEvent::Skipped { bytes } => self.journal.skipped(0, *bytes),
             event => self.journal.recovery(event),
         }
     }
@@ -180,10 +185,15 @@ impl Pump {
     }
 
     async fn send(&mut self, bytes: &[u8], id: Option<PostId>, ids: &[PostId], posts: u64, now: Instant) {
-        if self.outlet.post(bytes, id, ids, posts, now).await == SendOutcome::Ended && !self.is_refused {
+        let outcome = self.outlet.post(bytes, id, ids, posts, now).await;
+        if outcome == SendOutcome::Ended && !self.is_refused {
             self.is_refused = true;
             // Bytes that were read already are still delivered and counted.
             self.outlet.shut_down();
+        }
+        if outcome != SendOutcome::Queued && self.never_drops {
+            // It was dropped at the end. The next run must request it again.
+            self.position_at = None;
         }
     }
 
@@ -227,6 +237,8 @@ impl Pump {
         }
         for element in elements(array) {
             if self.posts() == self.posts_max && !raw {
+                // The rest of the array was received and is not written.
+                self.position_at = None;
                 return;
             }
             let element = match element {

@@ -16,27 +16,30 @@
 //! the machine. A checkpoint has a checksum, which reveals a damaged file.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use powerstream_client::merged::Position;
 use powerstream_client::recovery::Recovery;
 use powerstream_core::checkpoint::Checkpoint;
+use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::stream::PostId;
+use powerstream_core::time::TimeRange;
 
 use crate::exit::{Exit, Failure, complain};
 use crate::file::{self, replace_unsynced};
 use crate::system::explained;
 
-/// The ids in the ring, a megabyte. Posts that were created since the covered time must fit.
-const IDS: usize = 131_072;
+/// The ids in the ring, 8 MiB. Posts that were written since the covered time must fit, which is the
+/// start of the gap during a backfill of five minutes.
+const IDS: usize = 1 << 20;
 
 /// The bytes of an id.
 const ID: usize = 8;
 
-/// The most ranges in a checkpoint.
-const RANGES: usize = 1_024;
+/// The most ranges of a group in a checkpoint.
+const RANGES: usize = 256;
 
 /// The open state files, locked.
 #[derive(Debug)]
@@ -128,14 +131,14 @@ impl State {
 
     /// Saves the position of the stream. Every Post before it was written.
     pub(super) fn save(&mut self, position: &Position) {
-        let missing = position.missing.iter().map(|missing| (missing.group, missing.range));
-        let mut buffer = vec![0; Checkpoint::buffer_bytes(position.missing.len().min(RANGES), 0)];
+        let missing = few(&position.missing);
+        let mut buffer = vec![0; Checkpoint::buffer_bytes(missing.len(), 0)];
         let now = SystemTime::now().into();
         let bytes = Checkpoint::encode(
             self.stream,
             position.covered_until,
             now,
-            missing.take(RANGES),
+            missing,
             [],
             &mut buffer,
         );
@@ -151,6 +154,21 @@ impl State {
         }
         self.is_saved = result.is_ok();
     }
+}
+
+/// Returns the ranges, at most so many of a group. More are joined: to recover too much is no loss.
+fn few(missing: &[Recovery]) -> Vec<(ReplicaGroup, TimeRange)> {
+    let mut few: Vec<(ReplicaGroup, TimeRange)> = Vec::new();
+    for Recovery { group, range, .. } in missing {
+        let is_full = few.iter().filter(|(other, _)| other == group).count() == RANGES;
+        match few.iter_mut().rfind(|(other, _)| other == group).filter(|_| is_full) {
+            Some((_, last)) => {
+                *last = TimeRange { from: last.from.min(range.from), to: last.to.max(range.to) };
+            }
+            None => few.push((*group, *range)),
+        }
+    }
+    few
 }
 
 /// Reads a checkpoint. One that is damaged is reported and ignored; one of another stream is an
@@ -180,19 +198,20 @@ fn read(path: &Path, bytes: &[u8], stream: u64) -> Result<Option<Position>, Fail
 
 /// Opens the ring of ids, at its full length, and returns its ids, the oldest first.
 fn open_ids(path: &Path, resumes: bool) -> io::Result<(File, Vec<PostId>)> {
-    let mut file = private().read(true).open(path)?;
-    let mut bytes = Vec::new();
-    if resumes {
-        file.read_to_end(&mut bytes)?;
-    }
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) if resumes => bytes,
+        Ok(_) => Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
     let (ids, _) = bytes.as_chunks::<ID>();
     let mut ids: Vec<u64> = ids.iter().map(|id| u64::from_le_bytes(*id)).filter(|id| *id != 0).collect();
     // Ids are ordered by time. So the oldest are overwritten first.
     ids.sort_unstable();
     let mut bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
     bytes.resize(IDS * ID, 0);
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(&bytes)?;
+    // A process that is killed here leaves the old ring.
+    let file = file::replace_unsynced(path, &bytes)?;
     Ok((file, ids.into_iter().map(PostId::new).collect()))
 }
 
@@ -216,8 +235,7 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
 mod tests {
     use std::time::Duration;
 
-    use powerstream_core::merge::ReplicaGroup;
-    use powerstream_core::time::{TimeRange, UnixTime};
+    use powerstream_core::time::UnixTime;
 
     use super::*;
 
@@ -236,7 +254,7 @@ mod tests {
         let mut position = Position::new(COVERED);
         let range = TimeRange { from: COVERED, to: COVERED.saturating_add(Duration::from_secs(9)) };
         position.missing.push(Recovery::new(ReplicaGroup::new(3), range));
-        for start in (1..200_000).step_by(1_000) {
+        for start in (1..1_200_000).step_by(1_000) {
             state.written(&ids(start..start + 1_000));
         }
         state.save(&position);
@@ -245,8 +263,21 @@ mod tests {
         let (state, resume) = State::open(&path, 7).unwrap();
         let resume = resume.unwrap();
         assert_eq!(resume.position, position);
-        assert_eq!(resume.ids, ids(200_001 - IDS as u64..200_001));
+        assert_eq!(resume.ids, ids(1_200_001 - IDS as u64..1_200_001));
         assert_eq!(state.next, 0);
+    }
+
+    #[test]
+    fn too_many_ranges_of_a_group_are_joined() {
+        let second = |at: u64| COVERED.saturating_add(Duration::from_secs(at));
+        let range = |at: u64| TimeRange { from: second(at), to: second(at + 1) };
+        let missing: Vec<_> =
+            (0..600).map(|at| Recovery::new(ReplicaGroup::new((at % 2) as u16), range(10 * at))).collect();
+        let few = few(&missing);
+        assert_eq!(few.len(), 2 * RANGES);
+        assert!(missing.iter().all(|one| few.iter().any(|(group, range)| {
+            *group == one.group && range.from <= one.range.from && one.range.to <= range.to
+        })));
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Downtime {
     }
 
     /// Returns the range that contains `time`, or else the next one.
-    fn at(&self, time: UnixTime) -> Option<TimeRange> {
+    pub(super) fn at(&self, time: UnixTime) -> Option<TimeRange> {
         let now = self.since.map(|from| TimeRange { from, to: NEVER });
         self.past.iter().chain(now).find(|range| range.to > time)
     }

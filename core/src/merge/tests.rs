@@ -378,3 +378,46 @@ fn the_first_stream_of_a_further_connection_ends_a_gap_at_the_latest_of_the_serv
     let gap = connect(&mut merge, 1, 5_000).unwrap();
     assert_eq!((gap.from, gap.to), (unix(3_000), unix(6_200)));
 }
+
+/// A second connection is dead, which is not known yet: what the first one missed while it was down
+/// may be missing.
+#[test]
+fn a_stream_is_covered_only_as_far_as_a_connection_was_up_at_each_moment() {
+    let wire = b"HTTP/1.1 200 OK\r\n\r\n";
+    let mut storage = [0; 100];
+    let head = HeadDecoder::new(HeadLimits::default()).decode(wire, &mut storage).1.unwrap().unwrap();
+    let mut merge = merge(&[0, 0]);
+    let connect = |merge: &mut Merge<_, _>, of, at| {
+        let connected = Connected {
+            head: Head::new(head, wire),
+            gap: None,
+            backfill_minutes: 0,
+            server_earliest: unix(at),
+            server_latest: unix(at),
+            peer_addr: None,
+        };
+        merge.handle_connected(id(of), &connected, Instant::from_nanos(at), |_| Some(unix(at)))
+    };
+    assert_eq!(merge.covered_until(|_| Some(unix(9_000))), None);
+    assert_eq!(connect(&mut merge, 0, 1_000), None);
+    assert_eq!(connect(&mut merge, 1, 1_000), None);
+    // Both are up: the one that has delivered more counts.
+    let covered = |of: ConnectionId| Some(unix([5_000, 4_000][of.index()]));
+    assert_eq!(merge.covered_until(covered), Some(unix(5_000)));
+    // The first one is reset, and reconnects. The second one has delivered nothing since 4,000.
+    let covered = |of: ConnectionId| Some(unix([9_000, 4_000][of.index()]));
+    merge.handle_disconnected(id(0), Some(unix(5_000)), false, |_| Some(unix(4_000)));
+    let connected = Connected {
+        head: Head::new(head, wire),
+        gap: None,
+        backfill_minutes: 0,
+        server_earliest: unix(8_000),
+        server_latest: unix(8_000),
+        peer_addr: None,
+    };
+    assert_eq!(merge.handle_connected(id(0), &connected, Instant::from_nanos(8_000), covered), None);
+    assert_eq!(merge.covered_until(covered), Some(unix(5_000)));
+    // The second one proves that it was up, after all.
+    let covered = |of: ConnectionId| Some(unix([9_500, 8_500][of.index()]));
+    assert_eq!(merge.covered_until(covered), Some(unix(9_500)));
+}

@@ -156,6 +156,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.coverage.resume_from(covered_until, now);
     }
 
+    /// Returns true if [`SessionEvent::Resumed`] or [`SessionEvent::Late`] is the next event.
+    #[must_use]
+    pub const fn has_notice(&self) -> bool {
+        self.coverage.has_notice()
+    }
+
     /// Returns the origin of messages that arrive now.
     fn origin(&self) -> Origin {
         if self.coverage.is_backfilling() { Origin::Backfill } else { Origin::Live }
