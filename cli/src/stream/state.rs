@@ -134,14 +134,7 @@ impl State {
         let missing = few(&position.missing);
         let mut buffer = vec![0; Checkpoint::buffer_bytes(missing.len(), 0)];
         let now = SystemTime::now().into();
-        let bytes = Checkpoint::encode(
-            self.stream,
-            position.covered_until,
-            now,
-            missing,
-            [],
-            &mut buffer,
-        );
+        let bytes = Checkpoint::encode(self.stream, position.covered_until, now, missing, [], &mut buffer);
         let result = replace_unsynced(&self.path, bytes);
         if let Err(error) = &result
             && self.is_saved

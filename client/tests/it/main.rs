@@ -9,6 +9,7 @@ mod losses;
 mod merged;
 mod post;
 mod queue;
+mod recovery;
 mod rule_api;
 mod support;
 mod telemetry;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use powerstream_client::merged::{Member, Merged, MergedEvent};
+use powerstream_client::recovery::{Recovery, RecoveryEvent};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::WindowConfig;
 use powerstream_core::driver::{Driver, Io};
@@ -381,6 +382,24 @@ pub fn tell(world: &World, names: &[String], event: &MergedEvent<'_>) -> String 
         }
         MergedEvent::Gap(gap) => {
             format!("group {} misses {} to {}", gap.group.number(), since(gap.from), since(gap.to))
+        }
+        MergedEvent::Recovery(event) => {
+            let range = |it: &Recovery| format!("{} to {}", since(it.range.from), since(it.range.to));
+            let what = match event {
+                RecoveryEvent::Started(it) => format!("started {}", range(it)),
+                RecoveryEvent::Message(message) => match message.id() {
+                    Some(id) => format!("post {id}"),
+                    None => String::from_utf8_lossy(message.bytes).into_owned(),
+                },
+                RecoveryEvent::Refused(refused) => format!("refused {}", refused.refusal.status),
+                RecoveryEvent::Disconnected(it) => format!("disconnected {}", it.reason.code()),
+                RecoveryEvent::Completed { recovery, posts } => {
+                    format!("completed {}, {posts} Posts", range(recovery))
+                }
+                RecoveryEvent::Lost { recovery, reason } => format!("lost {}: {reason}", range(recovery)),
+                other => format!("{other:?}"),
+            };
+            format!("recovery {what}")
         }
         _ => panic!("an event of a new kind: {event:?}"),
     };

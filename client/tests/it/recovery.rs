@@ -1,0 +1,128 @@
+//! The recovery of gaps, on scripted connections. Gaps end 2 ms after the start, because two readings
+//! of the clock are rounded up.
+
+use std::rc::Rc;
+
+use powerstream_client::merged::Position;
+use powerstream_client::recovery::RecoveryConnection;
+use powerstream_core::buffered::Buffered;
+use powerstream_core::http::Origin;
+use powerstream_core::merge::ReplicaGroup;
+use powerstream_core::session::{Session, SessionConfig};
+use powerstream_core::time::UnixTime;
+
+use crate::support::{Attempt, Stream, UNIX_BASE, Wire, World, line, merged, post, run, stream};
+
+const HOUR: u64 = 3_600_000;
+const END: &[u8] = b"0\r\n\r\n";
+
+/// A stream whose earlier process had everything until so many milliseconds before the start, and
+/// the outcomes of the requests for what is missing.
+fn resumed(world: &Rc<World>, live: Attempt, before: u64, requests: Vec<Attempt>) -> Stream {
+    let recovery = RecoveryConnection::new(
+        ReplicaGroup::new(0),
+        Wire::new(world, requests),
+        Some(Box::new(|_, now, unix| {
+            let mut config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080").unwrap());
+            config.message_bytes_max = 1_000;
+            config.backoff.jitter_percent = 0;
+            let storage = vec![0; config.storage_bytes()];
+            Buffered::new(Session::new(storage, &config, 1, now, unix).unwrap(), vec![0; 4_096])
+        })),
+    );
+    let mut stream = merged(world, [(0, vec![live])]).with_recoveries(vec![recovery]);
+    stream.resume_from(&Position::new(UnixTime::from_millis(UNIX_BASE - before)), []);
+    stream
+}
+
+/// A live stream of keep-alives.
+fn quiet() -> Attempt {
+    let keep_alives = (1..200).map(|at| at * 10_000);
+    keep_alives.fold(stream::<&str>([]), |stream, at| stream.bytes(at, *b"2\r\n\r\n\r\n"))
+}
+
+fn recovery_events(events: &[String]) -> Vec<&str> {
+    events.iter().filter(|event| event.contains(" recovery ")).map(String::as_str).collect()
+}
+
+#[test]
+fn a_range_is_complete_when_the_server_has_ended_it() {
+    let world = Rc::default();
+    let request = stream([(10, post(1)), (20, post(2)), (30, post(1))]).bytes(40, END);
+    let events = run(&mut resumed(&world, quiet(), HOUR, vec![request]), &world, 20_000);
+    assert_eq!(
+        recovery_events(&events),
+        [
+            "0 recovery started -3600000 to 2",
+            "10 recovery post 1",
+            "20 recovery post 2",
+            "40 recovery completed -3600000 to 2, 2 Posts"
+        ]
+    );
+}
+
+#[test]
+fn a_range_is_not_complete_after_an_announced_disconnect() {
+    let world = Rc::default();
+    let notice = r#"{"disconnect":{"code":1,"stream_name":"a","reason":"Shutdown"}}"#;
+    let first = stream([(10, post(1)), (20, notice.to_owned())]).bytes(30, END);
+    let second = stream([(10, post(1)), (20, post(2))]).bytes(30, END);
+    let events = run(&mut resumed(&world, quiet(), HOUR, vec![first, second]), &world, 60_000);
+    let events = recovery_events(&events);
+    assert!(events[3].contains("recovery disconnected"), "{events:?}");
+    assert!(events.last().unwrap().ends_with("completed -3600000 to 2, 2 Posts"), "{events:?}");
+}
+
+#[test]
+fn a_range_is_complete_after_two_keep_alives_in_a_row_and_not_after_two_apart() {
+    let world = Rc::default();
+    let keep_alive = *b"2\r\n\r\n\r\n";
+    let request = stream([(10, post(1))])
+        .bytes(1_000, keep_alive)
+        .bytes(2_000, line(&post(1)))
+        .bytes(3_000, keep_alive)
+        .bytes(4_000, line(&post(2)))
+        .bytes(5_000, keep_alive)
+        .bytes(6_000, keep_alive);
+    let events = run(&mut resumed(&world, quiet(), HOUR, vec![request]), &world, 20_000);
+    assert_eq!(recovery_events(&events).last().unwrap(), &"6000 recovery completed -3600000 to 2, 2 Posts");
+}
+
+#[test]
+fn what_is_older_than_a_day_is_lost_in_one_piece_and_the_rest_is_requested_two_hours_at_a_time() {
+    let world = Rc::default();
+    let requests = vec![stream::<&str>([]).bytes(100, END); 12];
+    let events = run(&mut resumed(&world, quiet(), 26 * HOUR, requests), &world, 60_000);
+    let events = recovery_events(&events);
+    let lost: Vec<_> = events.iter().filter(|event| event.contains("lost")).collect();
+    assert_eq!(lost, [&"0 recovery lost -93600000 to -86339998: the service keeps Posts for 24 h only"]);
+    let started = events.iter().filter(|event| event.contains("started")).count();
+    let completed = events.iter().filter(|event| event.contains("completed")).count();
+    assert_eq!((started, completed), (12, 12), "{events:?}");
+    assert!(events.last().unwrap().contains(" to 2, 0 Posts"), "{events:?}");
+}
+
+#[test]
+fn a_refusal_switches_recovery_off_and_reports_the_rest_as_lost() {
+    let world = Rc::default();
+    let refusal = Attempt::Open([].into()).bytes(0, "HTTP/1.1 400 x\r\ncontent-length: 0\r\n\r\n");
+    let mut stream = resumed(&world, quiet(), 5 * HOUR, vec![refusal]);
+    let events = run(&mut stream, &world, 20_000);
+    let events = recovery_events(&events);
+    assert!(events[1].contains("recovery refused 400"), "{events:?}");
+    let lost: Vec<_> = events[2..].iter().map(|event| event.split(':').next().unwrap()).collect();
+    assert_eq!(lost, ["0 recovery lost -18000000 to -10800000", "0 recovery lost -10800000 to 2"]);
+    assert_eq!(stream.position().map(|position| position.missing), Some(Vec::new()));
+}
+
+#[test]
+fn a_shutdown_keeps_what_was_not_received() {
+    let world = Rc::default();
+    let mut stream = resumed(&world, quiet(), 5 * HOUR, vec![stream([(10, post(1))])]);
+    run(&mut stream, &world, 1_000);
+    world.stopped.set(true);
+    run(&mut stream, &world, 60_000);
+    let missing = stream.position().unwrap().missing;
+    let hours: u64 = missing.iter().map(|missing| missing.range.length().as_secs() / 3_600).sum();
+    assert_eq!(hours, 5, "{missing:?}");
+}
