@@ -119,6 +119,9 @@ impl Connections {
     /// Recovers gaps that backfill cannot close: requests up to the last 24 hours again, on another
     /// connection for each group, beside the live ones. The app must be entitled to it; without the
     /// entitlement the gaps are reported as lost. Default off.
+    ///
+    /// The [window](Self::with_window) holds recovered Posts too. It must have room for the live Posts
+    /// of ten minutes beside them.
     #[must_use]
     pub const fn recovery(mut self, recovery: bool) -> Self {
         self.recovery = recovery;
