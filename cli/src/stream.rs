@@ -33,6 +33,7 @@ mod tail;
 mod watch;
 mod writer;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -114,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let names: Vec<_> = connections.iter().map(|connection| connection.names(args)).collect();
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
     let key = stream_key(args, &connections);
-    let (state, mut resume) = match &args.state {
+    let (mut state, mut resume) = match &args.state {
         Some(path) => State::open(path, key).map(|(state, resume)| (Some(state), resume))?,
         None => (None, None),
     };
@@ -123,7 +124,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         if tail.removed > 0 {
             info!("removed an incomplete line of {} bytes from the end of the output", tail.removed);
         }
-        resume.ids.extend(tail.ids);
+        let known: HashSet<_> = resume.ids.iter().copied().collect();
+        let unknown: Vec<_> = tail.ids.into_iter().filter(|id| !known.contains(id)).collect();
+        if let Some(state) = &mut state {
+            // More may be written after them than the next run reads of the output.
+            state.written(&unknown);
+        }
+        resume.ids.extend(unknown);
         let covered = utc(resume.position.covered_until);
         info!("continuing the stream of an earlier run, which had all Posts until {covered} UTC");
     }
