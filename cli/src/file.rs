@@ -53,8 +53,8 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with(path, content, File::sync_all).map(drop)
 }
 
-/// The same, without a guarantee for a crash of the machine: it does not wait for the disk. Returns the
-/// open file.
+/// The same, without a guarantee for a crash of the machine: it does not wait for the disk. Returns
+/// the open file.
 pub(crate) fn replace_unsynced(path: &Path, content: &[u8]) -> io::Result<File> {
     replace_with(path, content, |_| Ok(()))
 }

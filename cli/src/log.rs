@@ -52,8 +52,8 @@ pub(crate) fn init(with_time: bool) {
     };
 }
 
-/// Turns off the events of the client, unless the user asks for them: the tool logs the same events in
-/// its own words.
+/// Turns off the events of the client, unless the user asks for them: the tool logs the same events
+/// in its own words.
 fn without_client(filter: EnvFilter) -> EnvFilter {
     const CLIENT: &str = "powerstream_client";
     match format!("{CLIENT}=off").parse() {

@@ -1,6 +1,6 @@
 //! Times for people, in UTC: `2025-11-07 23:18:19`.
 
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{UnixTime, UtcTime};
 
 /// Formats the end of a range: the next whole second, so that the range is not shortened.
 pub(crate) fn utc_end(time: UnixTime) -> String {
@@ -9,30 +9,13 @@ pub(crate) fn utc_end(time: UnixTime) -> String {
 
 /// Formats date and time to the second.
 pub(crate) fn utc(time: UnixTime) -> String {
-    let seconds = time.as_millis() / 1_000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let UtcTime { year, month, day, hour, minute, second, .. } = time.into();
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
 /// Formats date and time to the millisecond, by RFC 3339: `2025-11-07T23:18:19.042Z`.
 pub(crate) fn rfc3339(time: UnixTime) -> String {
     format!("{}.{:03}Z", utc(time).replace(' ', "T"), time.as_millis() % 1_000)
-}
-
-/// Returns year, month and day from days since 1970. Years start in March, so that the leap day is
-/// last.
-const fn date(days: u64) -> (u64, u64, u64) {
-    // Days since 0000-03-01, in equal eras of 400 years.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
-    (era * 400 + year, month, day)
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ const KEEP_ALIVES_BEFORE: u32 = 15;
 /// Gaps closer than this are requested together.
 const JOINED: Duration = Duration::from_secs(60);
 
-/// A range is cut if it would be too old within this time, and then for [`REQUEST_TAKES_MAX`]: it is
-/// not cut again and again.
+/// A range is cut if it would be too old within this time, and then for [`REQUEST_TAKES_MAX`]: it
+/// is not cut again and again.
 const REQUEST_MARGIN: Duration = Duration::from_secs(30);
 
 /// Subtracted from [`RECOVERY_MAX`]: time passes until the server receives the request.
@@ -257,8 +257,8 @@ where
         }
     }
 
-    /// Returns the ranges that are not complete, and those whose loss was not reported. Of the current
-    /// one, the part that was received is left out.
+    /// Returns the ranges that are not complete, and those whose loss was not reported. Of the
+    /// current one, the part that was received is left out.
     pub(crate) fn incomplete(&self) -> impl Iterator<Item = TimeRange> + '_ {
         let current = match &self.state {
             State::Active(active) => Some(active.rest()),
@@ -272,8 +272,8 @@ where
         current.into_iter().chain(self.waiting.iter().copied()).chain(lost).chain(reported)
     }
 
-    /// Sets the server's time at `now`. Nothing is requested before it is known, because the service
-    /// refuses ranges that are too old.
+    /// Sets the server's time at `now`. Nothing is requested before it is known, because the
+    /// service refuses ranges that are too old.
     pub(crate) fn set_server_time(&mut self, unix: UnixTime, now: Instant) {
         self.server = Some((unix, now));
         let oldest = unix.saturating_sub(RECOVERY_MAX);

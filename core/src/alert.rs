@@ -1,7 +1,7 @@
 //! Alerts for an operator: volume, lag, the monthly cap and a wrong clock.
 //!
-//! An [`Alerts`] machine gets a [`Sample`] of the counters now and then, and says which alerts begin
-//! and end. It allocates nothing and reads no clock.
+//! An [`Alerts`] machine gets a [`Sample`] of the counters now and then, and says which alerts
+//! begin and end. It allocates nothing and reads no clock.
 //!
 //! ```
 //! use core::time::Duration;
@@ -37,8 +37,8 @@
 //! - **Monthly cap:** at 80 % and at 100 %, each once a month.
 //! - **Wrong clock:** the local clock differs from the server's `Date` by more than 5 s.
 //!
-//! An alert ends when a period is judged to be normal, and is not repeated before. Volume that stays
-//! different for 24 periods is the new normal.
+//! An alert ends when a period is judged to be normal, and is not repeated before. Volume that
+//! stays different for 24 periods is the new normal.
 
 use core::time::Duration;
 

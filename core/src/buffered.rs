@@ -174,7 +174,8 @@ where
         self.session.resume_from(covered_until, now);
     }
 
-    /// Reports the address that the transport connected to or tried. See [`Session::set_peer_addr`].
+    /// Reports the address that the transport connected to or tried. See
+    /// [`Session::set_peer_addr`].
     pub fn set_peer_addr(&mut self, address: Option<SocketAddr>) {
         self.session.set_peer_addr(address);
     }

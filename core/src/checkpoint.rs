@@ -2,8 +2,8 @@
 //!
 //! A [`Checkpoint`] has the time up to which every Post was delivered or reported as missing, the
 //! reported ranges that are still to be recovered, and the ids of the Posts that a restart may
-//! deliver again. A restart asks the service for what is missing, and drops the duplicates. Encoding
-//! and decoding allocate nothing.
+//! deliver again. A restart asks the service for what is missing, and drops the duplicates.
+//! Encoding and decoding allocate nothing.
 //!
 //! ```
 //! use powerstream_core::checkpoint::{Checkpoint, stream_key};

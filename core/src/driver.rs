@@ -173,7 +173,8 @@ where
         &self.io
     }
 
-    /// Continues a stream of an earlier process. See [`Session::resume_from`](crate::session::Session::resume_from).
+    /// Continues a stream of an earlier process. See
+    /// [`Session::resume_from`](crate::session::Session::resume_from).
     pub fn resume_from(&mut self, covered_until: UnixTime) {
         let now = self.io.now();
         self.buffered.resume_from(covered_until, now);

@@ -664,8 +664,8 @@ where
     }
 }
 
-/// Returns the end of what is proven from `start` on: at each moment some connection was up, and had
-/// delivered everything.
+/// Returns the end of what is proven from `start` on: at each moment some connection was up, and
+/// had delivered everything.
 fn frontier<'a, M>(start: UnixTime, members: impl Fn() -> M) -> UnixTime
 where
     M: Iterator<Item = (UnixTime, &'a Downtime)>,

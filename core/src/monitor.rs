@@ -140,7 +140,8 @@ macro_rules! counters {
                     is_streaming: self.streaming.get() == 1,
                     clock_offset_ms: self.clock_offset_ms.get() as i64,
                 };
-                // A Post changes as few counters as possible: this one has the Posts before the month.
+                // A Post changes as few counters as possible: this one has the Posts before the
+                // month.
                 snapshot.month_posts = snapshot.posts.saturating_sub(snapshot.month_posts);
                 snapshot.last_content_at = snapshot.last_content_at.max(snapshot.last_post_at);
                 snapshot

@@ -25,8 +25,8 @@
 //! `attempts` counts stream requests with a valid token, from 1, over the whole simulator: `3`,
 //! `"1-3"`, `"4-"`, `"1,3,5-7"` or `"every"` (the default). `endpoint` is the path of a stream,
 //! `datacenter` a name. `on = "rules"` selects requests to the rule endpoints instead, which have
-//! their own count. `request = "live"`, `"backfill"` or
-//! `"recovery"` selects stream requests by what they ask for. `times` limits how often an event happens in total.
+//! their own count. `request = "live"`, `"backfill"` or `"recovery"` selects stream requests by
+//! what they ask for. `times` limits how often an event happens in total.
 //!
 //! # When
 //!

@@ -143,8 +143,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) recovery: bool,
 
-    /// Keep the position in this file, so that the next run with it continues: what was missed since
-    /// is reported as a gap, and requested with --backfill and --recovery
+    /// Keep the position in this file, so that the next run with it continues: what was missed
+    /// since is reported as a gap, and requested with --backfill and --recovery
     #[arg(long, value_name = "FILE", conflicts_with_all = ["simulate", "keep_duplicates"])]
     pub(super) state: Option<PathBuf>,
 
@@ -156,8 +156,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
     pub(super) stats: Option<Duration>,
 
-    /// Serve metrics for Prometheus at http://ADDR/metrics, and /healthz and /readyz. A port alone is
-    /// one of this machine's loopback address
+    /// Serve metrics for Prometheus at http://ADDR/metrics, and /healthz and /readyz. A port alone
+    /// is one of this machine's loopback address
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub(super) metrics: Option<SocketAddr>,
 
@@ -173,8 +173,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) monthly_cap: Option<u64>,
 
-    /// Run this command of the shell when an alert begins or ends, with a JSON object on its standard
-    /// input
+    /// Run this command of the shell when an alert begins or ends, with a JSON object on its
+    /// standard input
     #[arg(long, value_name = "CMD", hide_short_help = true)]
     pub(super) on_alert: Option<String>,
 

@@ -49,8 +49,8 @@ pub(super) struct Pump {
     is_refused: bool,
     /// The policy of the queue drops nothing while the stream runs.
     never_drops: bool,
-    /// When the position is sent to the writer next; `None` without a state file, and once a Post was
-    /// received that is not written.
+    /// When the position is sent to the writer next; `None` without a state file, and once a Post
+    /// was received that is not written.
     position_at: Option<Instant>,
 }
 

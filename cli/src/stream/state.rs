@@ -12,8 +12,8 @@
 //! between the two writes repeats the Posts of that write. The ring has its full length from the
 //! start, so that a full disk does not stop it.
 //!
-//! Nothing is flushed to the disk: the files survive the end of the process, but perhaps not that of
-//! the machine. A checkpoint has a checksum, which reveals a damaged file.
+//! Nothing is flushed to the disk: the files survive the end of the process, but perhaps not that
+//! of the machine. A checkpoint has a checksum, which reveals a damaged file.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -31,8 +31,8 @@ use crate::exit::{Exit, Failure, complain};
 use crate::file::{self, replace_unsynced};
 use crate::system::explained;
 
-/// The ids in the ring, 8 MiB. Posts that were written since the covered time must fit, which is the
-/// start of the gap during a backfill of five minutes.
+/// The ids in the ring, 8 MiB. Posts that were written since the covered time must fit, which is
+/// the start of the gap during a backfill of five minutes.
 const IDS: usize = 1 << 20;
 
 /// The bytes of an id.

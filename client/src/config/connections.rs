@@ -120,8 +120,8 @@ impl Connections {
     /// connection for each group, beside the live ones. The app must be entitled to it; without the
     /// entitlement the gaps are reported as lost. Default off.
     ///
-    /// The [window](Self::with_window) holds recovered Posts too. It must have room for the live Posts
-    /// of ten minutes beside them.
+    /// The [window](Self::with_window) holds recovered Posts too. It must have room for the live
+    /// Posts of ten minutes beside them.
     #[must_use]
     pub const fn recovery(mut self, recovery: bool) -> Self {
         self.recovery = recovery;

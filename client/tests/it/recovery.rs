@@ -1,5 +1,5 @@
-//! The recovery of gaps, on scripted connections. Gaps end 2 ms after the start, because two readings
-//! of the clock are rounded up.
+//! The recovery of gaps, on scripted connections. Gaps end 2 ms after the start, because two
+//! readings of the clock are rounded up.
 
 use std::rc::Rc;
 
