@@ -30,8 +30,8 @@
 //!   least. A drop is less than
 //!   [`AlertConfig::drop_percent`] of it; it needs at least 20 expected Posts. A surge is more than
 //!   [`AlertConfig::surge_factor`] times as many, and at least 100.
-//! - **After a change of rules** a surge is three times as many, for half an hour, because a new rule
-//!   may match too much. A drop is not reported: the expected number is learned again.
+//! - **After a change of rules** a surge is three times as many, for half an hour, because a new
+//!   rule may match too much. A drop is not reported: the expected number is learned again.
 //! - **Falling behind:** the median lag of live Posts rises in three periods in a row, to twice the
 //!   first and more than 2 s.
 //! - **Monthly cap:** at 80 % and at 100 %, each once a month.
