@@ -47,8 +47,9 @@ pub(crate) fn admit(
     let recovers = matches!(params.past, Past::Window(..));
     let group = Group { product: endpoint.product, path, partition: params.partition, recovers };
     // Recoveries have a limit separate from the live streams.
-    let number = exchange.out.recorder().number;
-    let (slot, over, oldest) = shared.slots.take(group, number, config.connections_max);
+    let (number, peer) = (exchange.out.recorder().number, exchange.out.recorder().peer);
+    let (mut slot, over, oldest) = shared.slots.take(group, number, peer, config.connections_max);
+    slot.is_refused = over > 0 && config.extra_connection == ExtraConnection::Refuse;
     exchange.slot = Some(slot);
     if over > 0 {
         match config.extra_connection {

@@ -12,7 +12,7 @@ use crate::link::Link;
 use crate::receive::{self, Received};
 use crate::request::Route;
 use crate::shared::Shared;
-use crate::{control, inject, problems, rules_request, stream};
+use crate::{connections_api, control, inject, problems, rules_request, stream};
 
 /// Serves an accepted connection on its own thread. Returns `None`, and drops the connection, if
 /// the thread or the TLS state cannot be created.
@@ -76,6 +76,7 @@ fn answer(exchange: &mut Exchange<'_>, received: &Received) -> End {
         Route::InvalidQuery(problem) => exchange.refuse(400, "", &problem, End::Refused),
         Route::Stream(endpoint, params) => stream::serve(exchange, endpoint, &params),
         Route::Rules(resource) => rules_request::answer(exchange, resource, request, body),
+        Route::Connections(resource) => connections_api::answer(exchange, &resource, request, body),
         Route::Control(path) => control::answer(exchange, &path, request, body),
     }
 }

@@ -1,4 +1,5 @@
-//! The known paths: streams with their parameters, rule resources, and the simulator's own.
+//! The known paths: streams with their parameters, rule resources, connections, and the
+//! simulator's own.
 
 /// A product of X. Each has its own rules and its own limit of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,6 +99,76 @@ impl RulesResource {
             Self::Powerstream => "allow: GET, POST, DELETE\r\n",
             Self::Filtered => "allow: GET, POST\r\n",
             Self::FilteredCounts => "allow: GET\r\n",
+        }
+    }
+}
+
+/// A resource of the connections API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ConnectionsResource {
+    List,
+    All,
+    /// The connections to the endpoint of this name.
+    Endpoint(&'static str),
+}
+
+/// The names in the connections API of the streams that are simulated.
+const CONNECTIONS_NAMES: [(&str, &str); 8] = [
+    ("/2/tweets/search/stream", "filtered_stream"),
+    ("/2/tweets/sample/stream", "sample_stream"),
+    ("/2/tweets/sample10/stream", "sample10_stream"),
+    ("/2/tweets/firehose/stream", "firehose_stream"),
+    ("/2/tweets/firehose/stream/lang/en", "firehose_stream_lang_en"),
+    ("/2/tweets/firehose/stream/lang/ja", "firehose_stream_lang_ja"),
+    ("/2/tweets/firehose/stream/lang/ko", "firehose_stream_lang_ko"),
+    ("/2/tweets/firehose/stream/lang/pt", "firehose_stream_lang_pt"),
+];
+
+/// Names in the connections API of streams that are not simulated.
+const OTHER_CONNECTIONS_NAMES: [&str; 6] = [
+    "tweets_compliance_stream",
+    "users_compliance_stream",
+    "tweet_label_stream",
+    "likes_firehose_stream",
+    "likes_sample10_stream",
+    "likes_compliance_stream",
+];
+
+/// Returns the name of a stream in the connections API; `None` if it has none.
+pub(crate) fn connections_name(path: &str) -> Option<&'static str> {
+    CONNECTIONS_NAMES.iter().find(|(known, _)| *known == path).map(|(_, name)| *name)
+}
+
+/// Returns true for every name that X documents.
+pub(crate) fn is_connections_name(name: &str) -> bool {
+    connections_names().any(|known| known == name)
+}
+
+fn connections_names() -> impl Iterator<Item = &'static str> {
+    CONNECTIONS_NAMES.iter().map(|(_, name)| *name).chain(OTHER_CONNECTIONS_NAMES)
+}
+
+/// Returns the resource of the connections API with this path.
+pub(crate) fn connections(path: &str) -> Option<ConnectionsResource> {
+    match path.strip_prefix("/2/connections")? {
+        "" => Some(ConnectionsResource::List),
+        "/all" => Some(ConnectionsResource::All),
+        rest => {
+            let name = rest.strip_prefix('/')?;
+            connections_names().find(|known| *known == name).map(ConnectionsResource::Endpoint)
+        }
+    }
+}
+
+impl ConnectionsResource {
+    pub(crate) fn allows(&self, method: &str) -> bool {
+        method == "DELETE" || *self == Self::List && method == "GET"
+    }
+
+    pub(crate) fn allowed(&self) -> &'static str {
+        match self {
+            Self::List => "allow: GET, DELETE\r\n",
+            Self::All | Self::Endpoint(_) => "allow: DELETE\r\n",
         }
     }
 }

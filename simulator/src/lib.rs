@@ -106,8 +106,11 @@
 //!   ([`Config::queue_messages_max`]). Memory is bounded; [`GroundTruth`] describes what the log
 //!   keeps.
 //!
-//! Not simulated: gzip on request, HTTP/2, more than one app (all tokens share rules and limits)
-//! and the connections API.
+//! - **Connections API:** lists and ends the connections to the v2 streams, also those that are gone
+//!   but still count ([`Config::ghost`]).
+//!
+//! Not simulated: gzip on request, HTTP/2, and more than one app (all tokens share rules and
+//! limits).
 #![forbid(unsafe_code)]
 
 mod admission;
@@ -115,6 +118,7 @@ mod builtin_scenarios;
 mod clock;
 mod config;
 mod connection;
+mod connections_api;
 mod control;
 mod datacenter;
 mod datacenter_server;

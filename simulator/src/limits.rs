@@ -1,6 +1,8 @@
 //! The limits of the service: requests per time, and simultaneous connections.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::mem::take;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -88,21 +90,68 @@ pub(crate) struct Group {
     pub(crate) recovers: bool,
 }
 
-/// The connections that count towards the limits.
+/// The connections that count towards the limits, and those that did.
 pub(crate) struct Slots {
     clock: Clock,
-    held: Mutex<HashMap<Group, Vec<Holder>>>,
+    held: Mutex<Held>,
 }
 
+#[derive(Default)]
+struct Held {
+    groups: HashMap<Group, Vec<Holder>>,
+    /// Connections that no longer count, the oldest first.
+    past: VecDeque<PastConnection>,
+}
+
+/// The most past connections that are remembered.
+const PAST_MAX: usize = 1_000;
+
+#[derive(Clone, Copy)]
 struct Holder {
-    number: u64,
+    /// As counted until now.
+    counted: CountedConnection,
     /// The connection is gone, but still counts until then.
     ghost_until: Option<Instant>,
 }
 
+/// A connection that counts towards the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CountedConnection {
+    pub(crate) number: u64,
+    pub(crate) path: &'static str,
+    pub(crate) since_unix_ms: u64,
+    pub(crate) peer: IpAddr,
+}
+
+/// A connection that no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PastConnection {
+    pub(crate) connection: CountedConnection,
+    pub(crate) until_unix_ms: u64,
+    /// A request to the connections API ended it.
+    pub(crate) is_killed: bool,
+}
+
+impl Held {
+    /// Moves the holders of all groups that `is_over` selects to the past.
+    fn end(&mut self, until_unix_ms: u64, is_killed: bool, is_over: impl Fn(&Group, &Holder) -> bool) {
+        for (group, holders) in &mut self.groups {
+            let (over, rest) = take(holders).into_iter().partition(|holder| is_over(group, holder));
+            *holders = rest;
+            let over: Vec<Holder> = over;
+            for Holder { counted, .. } in over {
+                if self.past.len() == PAST_MAX {
+                    self.past.pop_front();
+                }
+                self.past.push_back(PastConnection { connection: counted, until_unix_ms, is_killed });
+            }
+        }
+    }
+}
+
 impl Slots {
     pub(crate) fn new(clock: &Clock) -> Self {
-        Self { clock: clock.clone(), held: Mutex::new(HashMap::new()) }
+        Self { clock: clock.clone(), held: Mutex::default() }
     }
 
     /// Takes a place for a connection, even above the limit. Returns how many connections are now
@@ -111,23 +160,54 @@ impl Slots {
         self: &Arc<Self>,
         group: Group,
         number: u64,
+        peer: IpAddr,
         max: Option<usize>,
     ) -> (Slot, usize, Option<u64>) {
-        let now = self.clock.now();
-        let mut held = lock(&self.held);
-        let holders = held.entry(group).or_default();
-        holders.retain(|holder| holder.ghost_until.is_none_or(|until| until > now));
-        let oldest = holders.iter().find(|holder| holder.ghost_until.is_none()).map(|holder| holder.number);
-        holders.push(Holder { number, ghost_until: None });
+        let mut held = self.lock_current();
+        let holders = held.groups.entry(group).or_default();
+        let oldest = holders.iter().find(|holder| holder.ghost_until.is_none());
+        let oldest = oldest.map(|holder| holder.counted.number);
+        let since_unix_ms = self.clock.unix_ms();
+        let counted = CountedConnection { number, path: group.path, since_unix_ms, peer };
+        holders.push(Holder { counted, ghost_until: None });
         let over = max.map_or(0, |max| holders.len().saturating_sub(max));
-        (Slot { slots: self.clone(), group, number, ghost: None }, over, oldest)
+        (Slot { slots: self.clone(), group, number, ghost: None, is_refused: false }, over, oldest)
     }
 
     /// Returns the number of connections that count towards the limits.
     pub(crate) fn count(&self) -> usize {
+        self.lock_current().groups.values().map(Vec::len).sum()
+    }
+
+    /// Returns the connections that count towards the limits, the oldest first.
+    pub(crate) fn counted(&self) -> Vec<CountedConnection> {
+        let held = self.lock_current();
+        let mut counted: Vec<_> = held.groups.values().flatten().map(|holder| holder.counted).collect();
+        counted.sort_by_key(|connection| connection.number);
+        counted
+    }
+
+    /// Returns the last connections that no longer count, the oldest first.
+    pub(crate) fn past(&self) -> Vec<PastConnection> {
+        self.lock_current().past.iter().copied().collect()
+    }
+
+    /// Stops counting a connection, by a request to end it. Returns false if it did not count.
+    pub(crate) fn kill(&self, number: u64) -> bool {
+        let mut held = self.lock_current();
+        let before = held.past.back().copied();
+        held.end(self.clock.unix_ms(), true, |_, holder| holder.counted.number == number);
+        held.past.back().copied() != before
+    }
+
+    /// Locks the state, without connections that no longer count.
+    fn lock_current(&self) -> MutexGuard<'_, Held> {
         let now = self.clock.now();
-        let held = lock(&self.held);
-        held.values().flatten().filter(|holder| holder.ghost_until.is_none_or(|until| until > now)).count()
+        let mut held = lock(&self.held);
+        held.end(self.clock.unix_ms(), false, |_, holder| {
+            holder.ghost_until.is_some_and(|until| until <= now)
+        });
+        held
     }
 }
 
@@ -138,17 +218,27 @@ pub(crate) struct Slot {
     number: u64,
     /// How long the place still counts after the drop.
     pub(crate) ghost: Option<Duration>,
+    /// The connection was refused: it never counted.
+    pub(crate) is_refused: bool,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let now = self.slots.clock.now();
-        let mut held = lock(&self.slots.held);
-        let Some(holders) = held.get_mut(&self.group) else { return };
+        let mut held = self.slots.lock_current();
+        if self.is_refused {
+            if let Some(holders) = held.groups.get_mut(&self.group) {
+                holders.retain(|holder| holder.counted.number != self.number);
+            }
+            return;
+        }
         match self.ghost.filter(|ghost| !ghost.is_zero()) {
-            None => holders.retain(|holder| holder.number != self.number),
+            None => held.end(self.slots.clock.unix_ms(), false, |group, holder| {
+                *group == self.group && holder.counted.number == self.number
+            }),
             Some(ghost) => {
-                for holder in holders.iter_mut().filter(|holder| holder.number == self.number) {
+                let Some(holders) = held.groups.get_mut(&self.group) else { return };
+                for holder in holders.iter_mut().filter(|holder| holder.counted.number == self.number) {
                     holder.ghost_until = Some(now + ghost);
                 }
             }

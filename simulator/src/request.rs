@@ -4,7 +4,7 @@ pub(crate) mod query;
 
 pub(crate) use self::query::{Past, StreamParams};
 use crate::config::Config;
-use crate::endpoint::{self, Endpoint, RulesResource};
+use crate::endpoint::{self, ConnectionsResource, Endpoint, RulesResource};
 
 /// The longest accepted request head, in bytes.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -123,6 +123,7 @@ fn bearer(value: &[u8]) -> Option<String> {
 pub(crate) enum Route {
     Stream(&'static Endpoint, StreamParams),
     Rules(RulesResource),
+    Connections(ConnectionsResource),
     /// The path below the simulator's own prefix.
     Control(String),
     Refuse(u16),
@@ -147,19 +148,26 @@ impl Request {
         enum Found {
             Stream(&'static Endpoint),
             Rules(RulesResource),
+            Connections(ConnectionsResource),
             Control(String),
         }
-        let found = match (endpoint::stream(path), endpoint::rules(path), endpoint::control(path)) {
-            (Some(endpoint), ..) => Found::Stream(endpoint),
-            (_, Some(resource), _) => Found::Rules(resource),
-            (.., Some(rest)) if config.control => Found::Control(rest.to_owned()),
-            // This precedes the check of the token, and the body is empty, as in recorded responses
-            // of X.
-            _ => return Route::Refuse(404),
-        };
+        let found = endpoint::stream(path)
+            .map(Found::Stream)
+            .or_else(|| endpoint::rules(path).map(Found::Rules))
+            .or_else(|| endpoint::connections(path).map(Found::Connections))
+            .or_else(|| {
+                let rest = endpoint::control(path).filter(|_| config.control)?;
+                Some(Found::Control(rest.to_owned()))
+            });
+        // This precedes the check of the token, and the body is empty, as in recorded responses of
+        // X.
+        let Some(found) = found else { return Route::Refuse(404) };
         match &found {
             Found::Stream(_) if self.method != "GET" => return Route::RefuseMethod("allow: GET\r\n"),
             Found::Rules(resource) if !resource.allows(&self.method) => {
+                return Route::RefuseMethod(resource.allowed());
+            }
+            Found::Connections(resource) if !resource.allows(&self.method) => {
                 return Route::RefuseMethod(resource.allowed());
             }
             // The control endpoint is not part of X. It requires a token only if the configuration
@@ -185,6 +193,7 @@ impl Request {
                 Err(problem) => Route::InvalidQuery(problem),
             },
             Found::Rules(resource) => Route::Rules(resource),
+            Found::Connections(resource) => Route::Connections(resource),
             Found::Control(rest) => Route::Control(rest),
         }
     }

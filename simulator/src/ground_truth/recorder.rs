@@ -1,6 +1,6 @@
 //! The writing side of the log: one recorder per connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::log::GroundTruth;
@@ -27,6 +27,7 @@ impl InFlight {
 pub(crate) struct Recorder {
     log: GroundTruth,
     pub(crate) number: u64,
+    pub(crate) peer: IpAddr,
     index: u64,
     /// Recorded when this is dropped. That includes a thread that cannot start or panics.
     end: End,
@@ -40,7 +41,7 @@ impl Recorder {
         let number = store.accept(peer, datacenter, now);
         log.changed(&mut store);
         drop(store);
-        Self { log: log.clone(), number, index: 0, end: End::Refused }
+        Self { log: log.clone(), number, peer: peer.ip(), index: 0, end: End::Refused }
     }
 
     fn connection(&self, change: impl FnOnce(&mut ConnectionRecord, &mut Totals)) {

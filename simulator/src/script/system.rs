@@ -41,13 +41,14 @@ pub(crate) const FORCE_DISCONNECT: &str = disconnect!(
 pub(crate) const RECOVERY_COMPLETED: &str =
     r#"{"info":{"message":"Recovery Request Completed","sent":"2026-01-05T10:00:00+00:00"}}"#;
 
+/// The last message to a connection that a request to the connections API ends.
+pub(crate) const OPERATIONAL: &str =
+    disconnect!("OperationalDisconnect", "This stream has been disconnected for operational reasons.");
+
 /// Names and messages.
 pub(crate) const ALL: &[(&str, &str)] = &[
     // v2.
-    (
-        "operational-disconnect",
-        disconnect!("OperationalDisconnect", "This stream has been disconnected for operational reasons."),
-    ),
+    ("operational-disconnect", OPERATIONAL),
     ("upstream-operational-disconnect", UPSTREAM_OPERATIONAL),
     (
         "upstream-unclean-disconnect",
