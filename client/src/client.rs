@@ -3,6 +3,7 @@
 use powerstream_tls::TlsConfig;
 
 use crate::config::{Config, Connections};
+use crate::connection_client::ConnectionClient;
 use crate::error::OpenError;
 use crate::rule_client::RuleClient;
 use crate::runtime::Runtime;
@@ -84,5 +85,18 @@ impl<R: Runtime> Client<R> {
         let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, ShutdownHandle::new());
         let transport = connect(&self.config, &self.trust, R::reactor(&executor, &shutdown), &shutdown)?;
         RuleClient::new(self.config.clone(), transport, shutdown, executor).ok_or(OpenError::NoRules)
+    }
+
+    /// Creates a client that lists and ends the app's connections to the configured stream, without
+    /// connecting.
+    ///
+    /// # Errors
+    /// Returns an [`OpenError`] if X's connections API does not list the connections of the stream,
+    /// which is so for Powerstream, if TLS cannot be set up, or if the operating system is out of
+    /// resources.
+    pub fn connections(&self) -> Result<ConnectionClient<R>, OpenError> {
+        let (executor, shutdown) = (self.runtime.executor(1).map_err(OpenError::Io)?, ShutdownHandle::new());
+        let transport = connect(&self.config, &self.trust, R::reactor(&executor, &shutdown), &shutdown)?;
+        ConnectionClient::new(self.config.clone(), transport, shutdown, executor).ok_or(OpenError::NotListed)
     }
 }

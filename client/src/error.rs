@@ -6,7 +6,7 @@ use powerstream_core::merge::MergeError;
 use powerstream_core::session::ConfigError;
 use powerstream_tls::TlsConfigError;
 
-/// Why a stream or a rule client could not be opened. No connection was attempted.
+/// Why a stream or another client could not be opened. No connection was attempted.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -18,6 +18,8 @@ pub enum OpenError {
     Merge(MergeError),
     /// The stream has no rules to manage.
     NoRules,
+    /// X's connections API does not list the connections of the stream.
+    NotListed,
     /// The operating system has no more file descriptors, memory or threads, or it refuses to pin
     /// the thread to the requested processor.
     Io(io::Error),
@@ -30,6 +32,7 @@ impl fmt::Display for OpenError {
             Self::Tls(error) => error.fmt(f),
             Self::Merge(error) => error.fmt(f),
             Self::NoRules => f.write_str("only Powerstream and Filtered Stream have rules"),
+            Self::NotListed => f.write_str("X's connections API does not list connections to this stream"),
             Self::Io(error) => write!(f, "the system could not set up a poll or a thread: {error}"),
         }
     }
@@ -41,7 +44,7 @@ impl std::error::Error for OpenError {
             Self::Config(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Merge(error) => Some(error),
-            Self::NoRules => None,
+            Self::NoRules | Self::NotListed => None,
             Self::Io(error) => Some(error),
         }
     }

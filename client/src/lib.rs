@@ -3,6 +3,8 @@
 
 mod client;
 pub mod config;
+pub mod connection_api;
+mod connection_client;
 pub mod dedup;
 mod error;
 mod exchange;
@@ -23,9 +25,10 @@ pub mod telemetry;
 pub mod transport;
 
 pub use client::Client;
+pub use connection_client::{ConnectionClient, ConnectionsError};
 pub use error::OpenError;
-pub use exchange::poll_exchange;
-pub use rule_client::{OwnedReply, RuleClient, RulesError};
+pub use exchange::{OwnedReply, poll_exchange};
+pub use rule_client::{RuleClient, RulesError};
 pub use runtime::{AsyncRuntime, BlockingRuntime, Runtime};
 pub use stream::{Events, MergedStream, Stream};
 

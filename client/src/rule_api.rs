@@ -36,7 +36,7 @@
 mod answer;
 mod call;
 mod problem;
-mod read;
+pub(crate) mod read;
 
 use std::time::Duration;
 

@@ -1,21 +1,17 @@
 //! The rule client, for any runtime.
 
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
-use std::string::{String, ToString};
+use std::fmt;
+use std::future::Future;
+use std::string::String;
 use std::vec::Vec;
-use std::{fmt, vec};
 
-use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::driver::Io;
-use powerstream_core::http::{
-    Answer, Exchange, ExchangeConfig, ExchangeError, RateLimit, RequestError, RequestSent, RetryAfter,
-};
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::http::{ExchangeError, RateLimit, RequestError, RequestSent};
 
 use crate::config::Config;
-use crate::exchange::poll_exchange;
-use crate::rule_api::{Added, ApiError, Call, CallError, Deleted, Listing, NewRule, Reply, Rule, RuleApi};
+use crate::exchange::{ApiRequest, Exchanges, OwnedReply, SendError};
+use crate::rule_api::{Added, ApiError, Call, CallError, Deleted, Listing, NewRule, Rule, RuleApi};
 use crate::runtime::Runtime;
 use crate::shutdown::ShutdownHandle;
 use crate::transport::Transport;
@@ -138,108 +134,32 @@ impl<R: Runtime> RuleClient<R> {
 
 impl<R: Runtime> fmt::Debug for RuleClient<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rules { api, config, .. } = &self.rules;
-        f.debug_struct("RuleClient").field("api", api).field("config", config).finish_non_exhaustive()
+        let Rules { api, exchanges, .. } = &self.rules;
+        f.debug_struct("RuleClient")
+            .field("api", api)
+            .field("config", exchanges.config())
+            .finish_non_exhaustive()
     }
 }
 
 /// The calls, on any transport.
 struct Rules<I> {
-    config: Config,
+    exchanges: Exchanges<I>,
     api: RuleApi,
-    io: I,
-    buffer: Vec<u8>,
     rate_limit: RateLimit,
-}
-
-/// An answer that owns its body.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct OwnedReply {
-    /// The status code.
-    pub status: u16,
-    /// The body.
-    pub body: Vec<u8>,
-    /// X's rate-limit fields.
-    pub rate_limit: RateLimit,
-    /// The `Retry-After` field.
-    pub retry_after: Option<RetryAfter>,
-    /// The `Date` field: the server's clock, to which the times above refer.
-    pub date: Option<UnixTime>,
-    /// Why the body was not read, escaped; `None` if it was.
-    pub unread_body: Option<String>,
-}
-
-impl From<Answer<'_>> for OwnedReply {
-    fn from(answer: Answer<'_>) -> Self {
-        let head = answer.head.parsed();
-        Self {
-            status: head.status,
-            body: answer.body.to_vec(),
-            rate_limit: head.rate_limit,
-            retry_after: head.retry_after,
-            date: head.date,
-            unread_body: answer.head.unread_body().map(|unread| unread.to_string()),
-        }
-    }
-}
-
-impl OwnedReply {
-    /// Returns the answer in the form that [`Call`] reads.
-    #[must_use]
-    pub fn lend(&self) -> Reply<'_> {
-        let mut reply = Reply::new(self.status, &self.body);
-        reply.rate_limit = self.rate_limit;
-        reply.retry_after = self.retry_after;
-        reply.date = self.date;
-        reply.unread_body = self.unread_body.as_deref();
-        reply
-    }
-}
-
-impl fmt::Debug for OwnedReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lend().fmt(f)
-    }
-}
-
-/// Creates the exchange of a call.
-///
-/// # Errors
-/// Returns a [`RequestError`] if the request is malformed. No configuration built by
-/// [`ConfigBuilder::build`](crate::config::ConfigBuilder::build) is known to cause one.
-fn exchange(config: &Config, call: &Call, now: Instant) -> Result<Exchange<Vec<u8>>, RequestError> {
-    let session = config.session();
-    let query = call.query();
-    let mut request = call.request(session.host.unwrap_or(session.origin.authority()), query.as_slice());
-    request.token = session.token;
-    request.user_agent = session.user_agent;
-    let mut bounds = ExchangeConfig::default();
-    bounds.connect = session.timeouts.connect;
-    bounds.head_limits = session.head;
-    bounds.chunk_limits = session.chunk;
-    // Zeroed memory: the kernel allocates a page only once a byte reaches it.
-    let storage = vec![0; bounds.body_bytes_max + bounds.head_limits.bytes_max];
-    Exchange::new(storage, &request, call.body(), bounds, now)
 }
 
 impl<I: Io> Rules<I> {
     fn new(config: Config, io: I) -> Option<Self> {
         let api = RuleApi::of(&config.endpoint())?;
-        Some(Self { config, api, io, buffer: vec![0; READ_BYTES], rate_limit: RateLimit::default() })
+        Some(Self { exchanges: Exchanges::new(config, io), api, rate_limit: RateLimit::default() })
     }
 
     async fn send(&mut self, call: &Call) -> Result<OwnedReply, RulesError> {
-        let Self { config, io, buffer, .. } = self;
-        // Close the connection of a canceled call, if there is one.
-        poll_fn(|cx| io.poll_close(cx)).await;
-        let mut exchange = exchange(config, call, io.now()).map_err(RulesError::Request)?;
-        poll_fn(|cx| poll_exchange(&mut exchange, io, buffer, cx)).await;
-        let reply = match exchange.outcome() {
-            Some(Ok(answer)) => OwnedReply::from(answer),
-            Some(Err(error)) => return Err(RulesError::Exchange(error)),
-            None => unreachable!("an exchange that is over has an outcome"),
-        };
+        let query = call.query();
+        let (method, path) = (call.method(), call.path());
+        let request = ApiRequest { method, path, query: query.as_slice(), body: call.body() };
+        let reply = self.exchanges.send(&request).await?;
         self.rate_limit = reply.rate_limit;
         Ok(reply)
     }
@@ -287,6 +207,15 @@ pub enum RulesError {
     Refused(ApiError),
     /// The list has too many pages, or a page token repeats.
     Endless,
+}
+
+impl From<SendError> for RulesError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Request(error) => Self::Request(error),
+            SendError::Exchange(error) => Self::Exchange(error),
+        }
+    }
 }
 
 impl RulesError {

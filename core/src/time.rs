@@ -176,6 +176,46 @@ impl fmt::Display for UtcTime {
     }
 }
 
+impl UnixTime {
+    /// Parses a time of ISO 8601 in UTC, as the v2 API writes it: `2022-07-12T15:10:00Z`, with or
+    /// without a fraction of a second, of which milliseconds are kept.
+    ///
+    /// Returns `None` for any other text, and for times before 1970.
+    #[must_use]
+    pub fn from_iso_8601(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('Z')?;
+        let (text, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let bytes = text.as_bytes();
+        let has_shape = bytes.len() == 19
+            && bytes.iter().enumerate().all(|(at, byte)| match at {
+                4 | 7 => *byte == b'-',
+                10 => *byte == b'T',
+                13 | 16 => *byte == b':',
+                _ => byte.is_ascii_digit(),
+            });
+        if !has_shape || fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let number =
+            |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+        let [month, day, hour, minute, second] = [5, 8, 11, 14, 17].map(|at| number(&bytes[at..at + 2]));
+        // Days since 0000-03-01, as in `UtcTime`.
+        let year = number(&bytes[..4]).checked_sub(u64::from(month < 3))?;
+        let months = (month + 9) % 12;
+        let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * months + 2) / 5 + day;
+        let seconds = days.checked_sub(719_469)? * 86_400 + hour * 3_600 + minute * 60 + second;
+        let mut millis = 0;
+        for at in 0..3 {
+            millis = millis * 10 + fraction.as_bytes().get(at).map_or(0, |digit| u64::from(digit - b'0'));
+        }
+        let time = Self(seconds * 1_000 + millis);
+        // A day or an hour that does not exist becomes another one.
+        let UtcTime { month: m, day: d, hour: h, minute: min, second: s, .. } = time.into();
+        let is_same = [m, d, h, min, s].map(u64::from) == [month, day, hour, minute, second];
+        is_same.then_some(time)
+    }
+}
+
 #[cfg(feature = "std")]
 impl Instant {
     /// Converts `time` to a clock whose epoch is `base`. Use the same `base` for all sessions.
@@ -209,6 +249,32 @@ pub(crate) const fn nanos(length: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_iso_8601_are_parsed_and_others_are_not() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T23:59:59.9Z", Some(951_868_799_900)),
+            ("2022-07-12T15:10:00.123456Z", Some(1_657_638_600_123)),
+            ("2100-03-01T00:00:00.000Z", Some(4_107_542_400_000)),
+            ("2100-02-29T00:00:00Z", None),
+            ("2022-07-12T24:10:00Z", None),
+            ("2022-07-12T15:10:60Z", None),
+            ("2022-00-12T15:10:00Z", None),
+            ("2022-13-12T15:10:00Z", None),
+            ("2022-07-00T15:10:00Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("0000-01-01T00:00:00Z", None),
+            ("0000-03-00T00:00:00Z", None),
+            ("2022-07-12T15:10:00", None),
+            ("2022-07-12T15:10:00.Z", None),
+            ("2022-07-12T15:10:00.1+Z", None),
+            ("2022-07-12 15:10:00Z", None),
+            ("Z", None),
+        ] {
+            assert_eq!(UnixTime::from_iso_8601(text).map(UnixTime::as_millis), millis, "{text}");
+        }
+    }
 
     #[test]
     fn arithmetic_saturates_at_both_ends() {

@@ -192,7 +192,7 @@ impl ApiErrorKind {
     const fn text(self) -> &'static str {
         match self {
             Self::Unauthorized => "not authorized: check the bearer token",
-            Self::Forbidden => "forbidden: this app may not manage these rules",
+            Self::Forbidden => "forbidden: this app has no access to this endpoint",
             Self::Payment => "the account has no credits left",
             Self::NotFound => "there is no such endpoint: check the base URL",
             Self::RuleLimit => "there would be more rules than the app may have: delete some first",
@@ -210,7 +210,7 @@ impl ApiErrorKind {
 
 impl ApiError {
     /// Reads an answer that refuses the request or that cannot be parsed.
-    pub(super) fn read(reply: &Reply<'_>) -> Self {
+    pub(crate) fn read(reply: &Reply<'_>) -> Self {
         let problem = ApiProblem::read(reply.body);
         let kind = match reply.status {
             200..=299 => ApiErrorKind::Unreadable,
