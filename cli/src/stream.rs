@@ -30,6 +30,7 @@ mod refusal;
 mod source;
 mod state;
 mod tail;
+mod take_over;
 mod watch;
 mod writer;
 
@@ -63,6 +64,7 @@ use self::output::Output;
 use self::progress::{Progress, Tally};
 use self::pump::{End, Ended, Pump};
 use self::state::State;
+use self::take_over::TakeOver;
 use self::watch::Watch;
 use self::writer::Writer;
 use crate::exit::{Exit, Failure, spawn};
@@ -138,7 +140,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let connection_names: Vec<_> = names.iter().map(|(name, _)| name.clone()).collect();
     let resumed_from = resume.as_ref().map(|resume| resume.position.covered_until);
     let is_merged = args.is_merged(connections.len());
-    let journal = Journal::new(names, group, is_merged, resumed_from, Arc::clone(&gaps));
+    let take_over = match args.take_over {
+        true => {
+            let configs = connections.iter().map(|connection| connection.config.clone()).collect();
+            Some(TakeOver::start(configs, tls.clone())?)
+        }
+        false => None,
+    };
+    let journal = Journal::new(names, group, is_merged, resumed_from, Arc::clone(&gaps), take_over);
     let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use powerstream_client::connection_api::connections_name;
 use powerstream_client::queue::{self, QueueConfig};
 use powerstream_core::alert::AlertConfig;
 use powerstream_core::endpoint::{self, Endpoint};
@@ -148,6 +149,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["simulate", "keep_duplicates"])]
     pub(super) state: Option<PathBuf>,
 
+    /// If the server refuses a connection as one too many, end those that this process has lost and
+    /// the server still counts, by X's connections API. It has no Powerstream connections, so
+    /// --endpoint must name another stream
+    #[arg(long, hide_short_help = true)]
+    pub(super) take_over: bool,
+
     /// Write every copy of a Post: from --backfill, and from each of several connections
     #[arg(long)]
     pub(super) keep_duplicates: bool,
@@ -259,6 +266,12 @@ impl Args {
         let usage = |text: String| Err(Failure::new(Exit::Usage, text));
         if let (false, Some(option)) = (self.simulate, self.simulator.in_use()) {
             return usage(format!("{option} needs --simulate"));
+        }
+        if self.take_over && connections_name(&self.endpoint).is_none() {
+            return usage(format!(
+                "--take-over: X's connections API does not list connections to {}",
+                self.endpoint.name
+            ));
         }
         if self.busy_poll && self.runtime != Runtime::Blocking {
             return usage(String::from(

@@ -8,7 +8,7 @@ use powerstream_client::recovery::{Recovery, RecoveryEvent};
 use powerstream_core::http::Head;
 use powerstream_core::merge::{ConnectionStats, GroupGap, Interrupted, ReplicaGroup, Topology};
 use powerstream_core::session::{
-    Connected, DisconnectReason, Disconnected, Gap, GaveUp, Late, LateKind, Refused,
+    Connected, DisconnectReason, Disconnected, Gap, GaveUp, Late, LateKind, RefusalKind, Refused,
 };
 use powerstream_core::stream::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, MalformedReason};
 use powerstream_core::time::{TimeRange, UnixTime};
@@ -16,6 +16,7 @@ use tracing::{debug, error, info, trace, warn};
 
 use super::observe::GapCounts;
 use super::refusal;
+use super::take_over::TakeOver;
 use crate::connection::Target;
 use crate::describe;
 use crate::text::{Printable, with_options};
@@ -49,6 +50,7 @@ pub(super) struct Journal {
     resumed_from: Option<UnixTime>,
     /// The same counts, for other threads.
     counts: Arc<GapCounts>,
+    take_over: Option<TakeOver>,
 }
 
 /// One connection.
@@ -78,6 +80,7 @@ impl Journal {
         is_merged: bool,
         resumed_from: Option<UnixTime>,
         counts: Arc<GapCounts>,
+        take_over: Option<TakeOver>,
     ) -> Self {
         let is_alone = connections.len() == 1;
         let line = |(index, (name, target)): (usize, (String, Target))| Line {
@@ -110,11 +113,16 @@ impl Journal {
             recovered: 0,
             resumed_from,
             counts,
+            take_over,
         }
     }
 
     pub(super) fn connected(&mut self, connection: usize, connected: &Connected<'_>) {
         let is_merged = self.is_merged;
+        if let Some(take_over) = &mut self.take_over {
+            let accepted = TimeRange { from: connected.server_earliest, to: connected.server_latest };
+            take_over.connected(connection, accepted);
+        }
         let line = &mut self.lines[connection];
         self.reconnects += u64::from(line.has_streamed);
         (line.has_streamed, line.is_open) = (true, true);
@@ -326,6 +334,11 @@ impl Journal {
     pub(super) fn refused(&mut self, connection: usize, refused: &Refused<'_>) {
         log_head(&refused.head);
         self.lines[connection].refusal = Some(refusal::describe(refused));
+        if let Some(take_over) = &self.take_over
+            && refused.refusal.kind == RefusalKind::ConnectionLimit
+        {
+            take_over.refused(connection);
+        }
     }
 
     /// Logs the end of a connection or attempt that received this many bytes. An earlier wait for
@@ -339,6 +352,9 @@ impl Journal {
     ) {
         let was_open = self.lines[connection].is_open;
         self.closed(connection, received);
+        if let Some(take_over) = &mut self.take_over {
+            take_over.disconnected(connection);
+        }
         let Line { prefix, target, refusal, .. } = &mut self.lines[connection];
         let what = match disconnected.reason {
             _ if was_open => String::from("disconnected"),

@@ -4,6 +4,7 @@
 
 mod rule_service;
 mod table;
+mod take_over;
 mod tool;
 
 #[cfg(unix)]
