@@ -26,6 +26,7 @@ mod operators;
 mod render;
 mod sync;
 
+pub(crate) use self::manage::RuleWatch;
 use crate::exit::{Exit, Failure};
 
 /// Check, format, explain and match rules offline, and manage the rules of an app

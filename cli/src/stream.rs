@@ -69,6 +69,7 @@ use self::watch::Watch;
 use self::writer::Writer;
 use crate::exit::{Exit, Failure, spawn};
 use crate::interrupt::on_interrupt;
+use crate::rules::RuleWatch;
 use crate::simulate::options;
 use crate::stdout::{Stdout, write_bytes};
 use crate::system::check_open_files;
@@ -104,9 +105,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // Wrong usage is reported before a missing token.
     let base_url = simulator.as_ref().map_or_else(|| args.connection.base_url.clone(), Simulator::base_url);
     let mut connections = connections(args, &base_url)?;
-    let (token, latency) = match &simulator {
-        Some(simulator) => (token::any(), Latency::from_write(simulator.ground_truth())),
-        None => (args.connection.token()?.0, Latency::from_creation()),
+    let (token, latency, rules) = match &simulator {
+        Some(simulator) => (token::any(), Latency::from_write(simulator.ground_truth()), None),
+        None => {
+            let (token, secret) = args.connection.token()?;
+            let host = args.connection.host.as_deref();
+            let first = connections.first();
+            let rules = first.and_then(|first| RuleWatch::new(&first.config, host, &secret));
+            (token, Latency::from_creation(), rules)
+        }
     };
     for connection in &mut connections {
         connection.set_token(&token)?;
@@ -155,7 +162,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let connections = connection_names.into_iter().zip(monitors);
         let connections = connections.map(|(name, monitor)| observe::Connection { name, monitor }).collect();
         let observe = |queue| Observed::new(connections, now, queue, Arc::clone(&progress), gaps);
-        start(args, Parts { latency, journal, state }, &progress, shutdown, &sender, observe)
+        let parts = Parts { latency, journal, state, rules };
+        start(args, parts, &progress, shutdown, &sender, observe)
     };
     let (ended, pump) = reading::run(args, connections, group, resume, tls.as_ref(), start)?;
     #[cfg(target_os = "linux")]
@@ -198,6 +206,7 @@ struct Parts {
     latency: Latency,
     journal: Journal,
     state: Option<State>,
+    rules: Option<RuleWatch>,
 }
 
 /// Starts the other threads, and creates the pump that reads.
@@ -209,13 +218,15 @@ fn start(
     reports: &Sender<Report>,
     observe: impl FnOnce(QueueMonitor<Item>) -> Observed,
 ) -> Result<Pump, Failure> {
-    let Parts { latency, journal, state } = parts;
+    let Parts { latency, journal, state, rules } = parts;
     let config = args.queue();
     let (sender, receiver) = queue(config);
     // After a signal, a blocked reader of standard output is not waited for.
     let hurry = ShutdownHandle::new();
 
-    observe_with(args, &observe(sender.monitor()))?;
+    let observed = observe(sender.monitor());
+    let rule_counts = args.metrics.is_some().then(|| Arc::clone(&observed.rules));
+    observe_with(args, &observed, rules)?;
 
     let (report, stream) = (reports.clone(), shutdown.clone());
     let keeps_position = state.is_some();
@@ -255,17 +266,20 @@ fn start(
         hurry.shutdown();
         shutdown.shutdown();
     })?;
-    Ok(Pump::new(outlet, latency, journal, args.format, args.max_posts, keeps_position, never_drops))
+    let mut pump =
+        Pump::new(outlet, latency, journal, args.format, args.max_posts, keeps_position, never_drops);
+    pump.count_rules(rule_counts);
+    Ok(pump)
 }
 
 /// Starts the threads that report to an operator.
-fn observe_with(args: &Args, observed: &Observed) -> Result<(), Failure> {
+fn observe_with(args: &Args, observed: &Observed, rules: Option<RuleWatch>) -> Result<(), Failure> {
     if let Some(address) = args.metrics {
         metrics::serve(observed.clone(), address)?;
     }
     let (config, command) = (args.alerts(), args.on_alert.clone());
     let watched = observed.clone();
-    spawn("alerts", move || alerts::run(&watched, config, command.as_deref()))?;
+    spawn("alerts", move || alerts::run(&watched, config, command.as_deref(), rules))?;
     if let Some(period) = args.stats {
         let observed = observed.clone();
         spawn("stats", move || stats::run(&observed, period))?;

@@ -131,6 +131,8 @@ pub mod merge;
 #[cfg(target_has_atomic = "64")]
 pub mod monitor;
 pub mod post;
+#[cfg(target_has_atomic = "64")]
+pub mod rule_counts;
 pub mod session;
 pub mod stream;
 pub mod time;

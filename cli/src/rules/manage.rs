@@ -119,9 +119,7 @@ impl Target {
         let rules = client.rules().map_err(|error| cannot_open(&error))?;
 
         let target = connection::Target::new(&config, self.connection.host.as_deref());
-        let origin = config.origin();
-        let host = self.connection.host.as_deref().unwrap_or("-");
-        let service = format!("{:?} {} {host}", origin.scheme(), origin.authority());
+        let service = service_name(&config, self.connection.host.as_deref());
         let key = Key { service: &service, api: self.api(), token: &secret };
         let ledger = self.ledger(&key, changes)?;
 
@@ -163,12 +161,51 @@ impl Target {
     }
 
     fn state_directory(&self) -> Result<PathBuf, String> {
-        if let Some(directory) = &self.state_dir {
-            return Ok(directory.clone());
+        match &self.state_dir {
+            Some(directory) => Ok(directory.clone()),
+            None => default_state_directory(),
         }
-        let base = etcetera::choose_base_strategy()
-            .map_err(|error| format!("no state directory: {error}; name one with --state-dir"))?;
-        Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("powerstream"))
+    }
+}
+
+fn default_state_directory() -> Result<PathBuf, String> {
+    let base = etcetera::choose_base_strategy()
+        .map_err(|error| format!("no state directory: {error}; name one with --state-dir"))?;
+    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("powerstream"))
+}
+
+/// Returns the part of a [`Key`] that names the service.
+fn service_name(config: &Config, host: Option<&str>) -> String {
+    let origin = config.origin();
+    format!("{:?} {} {}", origin.scheme(), origin.authority(), host.unwrap_or("-"))
+}
+
+/// Notices changes of an app's rules that other runs of this tool make, without a request to the
+/// service. They must use the default state directory, as this does.
+#[derive(Debug)]
+pub(crate) struct RuleWatch {
+    known: Known,
+    seen: Option<String>,
+}
+
+impl RuleWatch {
+    /// Watches the rules of the app with this token. Returns `None` if the stream has no rules, or
+    /// without a state directory.
+    pub(crate) fn new(config: &Config, host: Option<&str>, token: &[u8]) -> Option<Self> {
+        let api = RuleApi::of(&config.endpoint())?;
+        let service = service_name(config, host);
+        let key = Key { service: &service, api, token };
+        let known = Known::at(Ledger::unkept(&default_state_directory().ok()?, &key).known());
+        let seen = known.last_change();
+        Some(Self { known, seen })
+    }
+
+    /// Returns true if a request to add or delete rules was sent since the last call.
+    pub(crate) fn has_changed(&mut self) -> bool {
+        let last = self.known.last_change();
+        let has_changed = last != self.seen;
+        self.seen = last;
+        has_changed
     }
 }
 
@@ -255,7 +292,7 @@ impl Service {
         self.afford(call.budget(), 1)?;
         if call.kind().is_change() {
             // Until the answer arrives, the active rules are unknown.
-            self.known.forget().map_err(|error| ledger_failed(self.known.path(), &error))?;
+            self.known.begin_change(now()).map_err(|error| ledger_failed(self.known.path(), &error))?;
         }
         let adds = call.kind() == CallKind::Add;
         if adds {

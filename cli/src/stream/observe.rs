@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use powerstream_client::queue::{QueueMonitor, QueueStats};
 use powerstream_core::monitor::{LagHistogram, Monitor, Snapshot};
+use powerstream_core::rule_counts::RuleCounts;
 use powerstream_core::time::{Instant, TimeRange, UnixTime};
 
 use self::alerts::AlertCounts;
@@ -29,6 +30,8 @@ pub(super) struct Observed {
     progress: Arc<Progress>,
     gaps: Arc<GapCounts>,
     alerts: Arc<AlertCounts>,
+    /// Posts by rule, counted only for `--metrics`.
+    pub(super) rules: Arc<RuleCounts>,
 }
 
 /// A connection and its counters.
@@ -95,7 +98,7 @@ impl Observed {
         gaps: Arc<GapCounts>,
     ) -> Self {
         let clock = (now, std::time::Instant::now(), SystemTime::now());
-        Self { connections, clock, queue, progress, gaps, alerts: Arc::default() }
+        Self { connections, clock, queue, progress, gaps, alerts: Arc::default(), rules: Arc::default() }
     }
 
     /// Returns the current values.

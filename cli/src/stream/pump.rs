@@ -1,11 +1,13 @@
 //! The event loop: passes each event on to its consumer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use powerstream_client::merged::MergedEvent;
 use powerstream_client::queue::{QueueStats, SendOutcome};
 use powerstream_client::recovery::RecoveryEvent;
 use powerstream_core::merge::ConnectionId;
+use powerstream_core::rule_counts::RuleCounts;
 use powerstream_core::session::{DisconnectReason, Message, Origin, SessionEvent};
 use powerstream_core::stream::{Kind, Malformed, MalformedReason, PostId, classify, elements, validate};
 
@@ -49,6 +51,7 @@ pub(super) struct Pump {
     is_refused: bool,
     /// The policy of the queue drops nothing while the stream runs.
     never_drops: bool,
+    rules: Option<Arc<RuleCounts>>,
     /// When the position is sent to the writer next; `None` without a state file, and once a Post
     /// was received that is not written.
     position_at: Option<Instant>,
@@ -66,7 +69,13 @@ impl Pump {
     ) -> Self {
         let posts_max = posts_max.unwrap_or(u64::MAX);
         let position_at = keeps_position.then(Instant::now);
-        Self { outlet, latency, journal, format, posts_max, is_refused: false, never_drops, position_at }
+        let (is_refused, rules) = (false, None);
+        Self { outlet, latency, journal, format, posts_max, is_refused, never_drops, rules, position_at }
+    }
+
+    /// Counts the Posts by their rules.
+    pub(super) fn count_rules(&mut self, counts: Option<Arc<RuleCounts>>) {
+        self.rules = counts;
     }
 
     /// Runs until the end. All received Posts are then in the queue, except those that its policy
@@ -198,6 +207,9 @@ impl Pump {
     }
 
     async fn message(&mut self, connection: usize, message: &Message<'_>, now: Instant) {
+        if let Some(rules) = &self.rules {
+            rules.handle_message(message);
+        }
         match message.kind() {
             Kind::Post { .. } => {
                 self.post(connection, message.bytes, message.id(), message.origin, now).await;

@@ -170,7 +170,9 @@ mod tests {
 
     #[test]
     fn only_a_connection_that_can_be_no_other_is_taken_for_a_lost_one() {
-        let cases: &[(&[u64], &[TimeRange], &[TimeRange], &[&str], usize)] = &[
+        /// Listed connections, lost and open ones; which are found, and how many may be.
+        type Case<'a> = (&'a [u64], &'a [TimeRange], &'a [TimeRange], &'a [&'a str], usize);
+        let cases: &[Case<'_>] = &[
             // Accepted between 10 s and 11 s.
             (&[10, 30], &[range(10, 11)], &[], &["at-10"], 0),
             (&[13, 30], &[range(10, 11)], &[], &["at-13"], 0),

@@ -1,12 +1,13 @@
 //! `--stats`, `--metrics` and the notifications of systemd.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use powerstream_simulator::Generator;
+use powerstream_simulator::{Config, Generator, Simulator};
 
 use crate::tool::{PATIENCE, Running, directory, tool};
 
@@ -68,7 +69,7 @@ fn scrape(address: &str) -> String {
 
 #[test]
 fn metrics_equal_what_was_sent() {
-    let (_directory, mut running) = start("--metrics 0", |_| {});
+    let (directory, mut running) = start("--metrics 0", |_| {});
     let address = metrics_address(&mut running);
     let metrics = scrape(&address);
     assert_eq!(value(&metrics, "powerstream_posts_total{connection=\"1\"}"), POSTS as f64);
@@ -76,6 +77,21 @@ fn metrics_equal_what_was_sent() {
     assert_eq!(value(&metrics, "powerstream_streaming{connection=\"1\"}"), 1.0);
     assert_eq!(value(&metrics, "powerstream_reported_gaps_total"), 0.0);
     assert_eq!(value(&metrics, "powerstream_queue_posts"), 0.0);
+    let (mut rules, mut unmatched) = (BTreeMap::<String, u32>::new(), 0);
+    for post in std::fs::read_to_string(directory.path().join("posts")).unwrap().lines() {
+        let post: serde_json::Value = serde_json::from_str(post).unwrap();
+        let matching = post["matching_rules"].as_array().cloned().unwrap_or_default();
+        unmatched += u32::from(matching.is_empty());
+        for rule in matching {
+            *rules.entry(rule["id_str"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    assert!(rules.len() > 5, "{rules:?}");
+    for (id, posts) in rules {
+        let name = format!("powerstream_rule_posts_total{{rule_id=\"{id}\"}}");
+        assert_eq!(value(&metrics, &name), f64::from(posts), "{id}");
+    }
+    assert_eq!(value(&metrics, "powerstream_unmatched_posts_total"), f64::from(unmatched));
     assert!(metrics.ends_with("# EOF\n"));
     assert_eq!(get(&address, "/healthz").0, 200);
     assert_eq!(get(&address, "/readyz"), (200, String::from("streaming\n")));
@@ -206,6 +222,26 @@ fn systemd_is_notified_of_start_status_and_end_and_the_watchdog_is_fed() {
     wait_for("WATCHDOG=1");
     running.signal("INT");
     wait_for("STOPPING=1");
+    assert_eq!(running.end(), Some(0));
+}
+
+#[test]
+fn a_change_of_rules_by_another_run_of_the_tool_is_noticed() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let directory = directory();
+    let with_url = |arguments: &str| {
+        let mut command = tool(&format!("{arguments} --base-url {}", simulator.base_url()));
+        command.env("X_BEARER_TOKEN", "any").env("XDG_STATE_HOME", directory.path());
+        command
+    };
+    let mut running = Running::start(&mut with_url("stream --alert-period 1s"));
+    running.wait_for_log(" connected to ");
+    for arguments in ["rules add gull", "rules delete gull --yes"] {
+        let output = with_url(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        running.wait_for_log("the rules were changed: another volume is expected for a while");
+    }
+    running.signal("INT");
     assert_eq!(running.end(), Some(0));
 }
 

@@ -2,7 +2,8 @@
 //! rules were added last, so that no replaced rule is deleted before its successor takes effect.
 //!
 //! The rules are removed from the file before a change is sent, and written again after its answer.
-//! So the file is correct whenever it exists, and a run that was killed leaves no file.
+//! So the file is correct whenever it exists, and a run that was killed leaves no file. The time of
+//! the last change is in a file of its own, for a stream that watches for changes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,7 +66,22 @@ impl Known {
         self.0.with_extension("added")
     }
 
-    pub(super) fn forget(&self) -> io::Result<()> {
+    /// Returns a text that differs after each change.
+    pub(super) fn last_change(&self) -> Option<String> {
+        fs::read_to_string(self.change()).ok()
+    }
+
+    fn change(&self) -> PathBuf {
+        self.0.with_extension("changed")
+    }
+
+    /// Forgets the rules and records the time: a change is about to be sent.
+    pub(super) fn begin_change(&self, now: UnixTime) -> io::Result<()> {
+        self.forget()?;
+        replace(&self.change(), now.as_millis().to_string().as_bytes())
+    }
+
+    fn forget(&self) -> io::Result<()> {
         match fs::remove_file(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -76,6 +92,23 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_change_differs_after_a_change_and_not_after_a_list() {
+        let directory = tempfile::tempdir().unwrap();
+        let known = Known::at(directory.path().join("known"));
+        let at = UnixTime::from_seconds;
+        assert_eq!(known.last_change(), None);
+        known.write(&[], at(1)).unwrap();
+        assert_eq!(known.last_change(), None);
+        known.begin_change(at(2)).unwrap();
+        assert_eq!(known.read(at(2)), None);
+        let first = known.last_change();
+        known.write(&[], at(3)).unwrap();
+        assert_eq!(known.last_change(), first);
+        known.begin_change(at(4)).unwrap();
+        assert_ne!(known.last_change(), first);
+    }
 
     #[test]
     fn returns_known_rules_for_a_day_unless_forgotten() {

@@ -11,6 +11,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{Observed, View};
+use crate::rules::RuleWatch;
 use crate::system::explained;
 use crate::utc::rfc3339;
 
@@ -52,13 +53,22 @@ impl AlertCounts {
     }
 }
 
-/// Watches the counters, for ever.
-pub(in crate::stream) fn run(observed: &Observed, config: AlertConfig, command: Option<&str>) {
+/// Watches the counters and the app's rules, for ever.
+pub(in crate::stream) fn run(
+    observed: &Observed,
+    config: AlertConfig,
+    command: Option<&str>,
+    mut rules: Option<RuleWatch>,
+) {
     let mut alerts = Alerts::new(config);
     let started = Instant::now();
     loop {
         std::thread::sleep((config.period / SAMPLES).min(SAMPLE_EVERY_MAX));
         let now = time::Instant::from_std(Instant::now(), started);
+        if rules.as_mut().is_some_and(RuleWatch::has_changed) {
+            info!("the rules were changed: another volume is expected for a while");
+            alerts.handle_rules_changed(now);
+        }
         alerts.handle_sample(&sample(&observed.view()), now);
         while let Some(change) = alerts.poll() {
             observed.alerts.handle(&change);

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use powerstream_core::monitor::{DISCONNECT_REASONS, LagHistogram, REFUSAL_KINDS, Snapshot};
+use powerstream_core::rule_counts::RuleCounts;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text,
@@ -116,7 +117,8 @@ impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
         let view = self.0.view();
         connections(&view, &mut encoder)?;
-        whole(&view, &mut encoder)
+        whole(&view, &mut encoder)?;
+        rules(&self.0.rules, &mut encoder)
     }
 }
 
@@ -197,6 +199,17 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     let active =
         view.alerts.iter().map(|(code, _, active)| ([("alert", *code)], ConstGauge::new(*active as f64)));
     family(encoder, "alert_active", "1 while the alert is active", active)
+}
+
+/// Encodes the number of Posts of each rule that matched one.
+fn rules(counts: &RuleCounts, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+    let of_rule = |(id, posts): (u64, u64)| ([("rule_id", id.to_string())], ConstCounter::new(posts));
+    let others = Some(counts.others()).filter(|others| *others > 0);
+    let others = others.map(|others| ([("rule_id", String::from("other"))], ConstCounter::new(others)));
+    let posts = counts.posts().map(of_rule).chain(others);
+    family(encoder, "rule_posts", "Posts delivered that match the rule", posts)?;
+    let unmatched = [(NONE, ConstCounter::new(counts.unmatched()))];
+    family(encoder, "unmatched_posts", "Posts delivered that list no rule", unmatched)
 }
 
 /// No labels.
