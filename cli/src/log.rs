@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::exit::complain;
-use crate::utc;
+use crate::{status, utc};
 
 /// Starts logging. Standard output is not used.
 ///
@@ -136,7 +136,7 @@ fn start(with_time: bool) {
                     .into_bytes()
                 }
             };
-            let _ = io::stderr().write_all(&text);
+            let _ = status::hidden(|| io::stderr().write_all(&text));
         }
     };
     if thread::Builder::new().name(String::from("log")).spawn(run).is_ok() {

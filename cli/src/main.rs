@@ -25,6 +25,7 @@ mod rules;
 mod secret;
 mod simulate;
 mod size;
+mod status;
 mod stdout;
 mod stream;
 mod system;

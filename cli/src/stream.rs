@@ -75,7 +75,7 @@ use crate::stdout::{Stdout, write_bytes};
 use crate::system::check_open_files;
 use crate::text::with_options;
 use crate::utc::utc;
-use crate::{log, size, token};
+use crate::{log, size, status, token};
 
 /// The time after a signal for the reader of standard output to read the queued Posts.
 const GRACE: Duration = Duration::from_millis(500);
@@ -189,6 +189,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         totals += &format!("wait from receipt to standard output: {}\n", status.waits);
     }
     totals += &format!("{}\n", latency.summary());
+    status::clear();
     log::write(totals.into_bytes());
     match (failed, ended) {
         (Some(failure), _) => Err(failure),
@@ -283,6 +284,10 @@ fn observe_with(args: &Args, observed: &Observed, rules: Option<RuleWatch>) -> R
     if let Some(period) = args.stats {
         let observed = observed.clone();
         spawn("stats", move || stats::run(&observed, period))?;
+    }
+    if args.format.leaves_room() && status::is_possible() {
+        let observed = observed.clone();
+        spawn("status", move || observe::status::run(&observed))?;
     }
     #[cfg(target_os = "linux")]
     if service::is_wanted() {

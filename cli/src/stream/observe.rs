@@ -6,6 +6,7 @@ pub(super) mod metrics;
 #[cfg(target_os = "linux")]
 pub(super) mod service;
 pub(super) mod stats;
+pub(super) mod status;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -16,8 +16,17 @@ pub(crate) enum Format {
     Json,
     /// The message's bytes as received, then LF
     Raw,
-    /// Human-readable: time, author and text
+    /// Human-readable: time, author and text; on a terminal with a status line
     Pretty,
+    /// Nothing, but counted as written; on a terminal a status line
+    None,
+}
+
+impl Format {
+    /// Returns true if a terminal has room for a status line between the Posts.
+    pub(super) const fn leaves_room(self) -> bool {
+        matches!(self, Self::Pretty | Self::None)
+    }
 }
 
 /// Formats Posts, and stores them until they are written.
@@ -48,9 +57,15 @@ impl Output {
             Format::Json if *is_terminal => buffer.write_all(shown(bytes).as_bytes()),
             Format::Json => write_line(bytes, buffer),
             Format::Pretty => pretty::write(bytes, id, *style, buffer),
+            Format::None => return,
         };
         formatted.unwrap_or_else(|error| unreachable!("memory takes all that is written: {error}"));
         buffer.push(b'\n');
+    }
+
+    /// Returns true if nothing is ever written.
+    pub(super) fn is_none(&self) -> bool {
+        self.format == Format::None
     }
 
     /// Returns the bytes to write.

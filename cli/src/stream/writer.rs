@@ -12,11 +12,15 @@ use powerstream_core::stream::PostId;
 
 use super::outlet::{Item, Post};
 use super::output::Output;
-use super::progress::{Progress, Tally};
+use super::progress::{Progress, Status, Tally};
 use super::state::State;
+use crate::status;
 
 /// Collected Posts are written at this size, even if more wait in the queue.
 pub(super) const BUFFER_BYTES: usize = 65_536;
+
+/// Ids are stored at this number, even if more Posts wait in the queue.
+const IDS_MAX: usize = 1_024;
 
 /// Writes Posts, many per write if many wait, and counts those that the system has accepted
 /// completely.
@@ -74,7 +78,7 @@ impl<W: Write> Writer<W> {
                 Some(Delivery::Dropped(_)) => {}
                 None => break,
             }
-            if self.output.waiting().len() >= BUFFER_BYTES {
+            if self.output.waiting().len() >= BUFFER_BYTES || self.ids.len() >= IDS_MAX {
                 self.flush()?;
             }
         }
@@ -85,15 +89,42 @@ impl<W: Write> Writer<W> {
         let Post { bytes, id, ids, tally, at: received_at } = post;
         self.output.post(&bytes, id);
         self.ends.push_back(End { at: self.output.waiting().len(), tally, received_at, id, ids });
+        if self.output.is_none() {
+            self.settle(0, &mut self.progress.clone().lock(), Instant::now());
+        }
+    }
+
+    /// Counts the Posts that end within the first `at` bytes: they are written.
+    fn settle(&mut self, at: usize, status: &mut Status, now: Instant) {
+        while let Some(end) = self.ends.pop_front_if(|end| end.at <= at) {
+            status.written += end.tally;
+            status.waits.record(now.saturating_duration_since(end.received_at));
+            if self.state.is_some() {
+                self.ids.extend(end.id);
+                self.ids.extend(end.ids);
+            }
+        }
+    }
+
+    /// Stores the ids of written Posts.
+    fn store(&mut self) {
+        if let Some(state) = &mut self.state
+            && !self.ids.is_empty()
+        {
+            state.written(&self.ids);
+            self.ids.clear();
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let mut at = 0;
         while let waiting @ [_, ..] = &self.output.waiting()[at..] {
             self.progress.lock().output.begin(Instant::now());
-            let written = self.sink.write(&waiting[..waiting.len().min(self.write_bytes)]);
+            let waiting = &waiting[..waiting.len().min(self.write_bytes)];
+            let written = status::hidden(|| self.sink.write(waiting));
             let now = Instant::now();
-            let mut status = self.progress.lock();
+            let progress = Arc::clone(&self.progress);
+            let mut status = progress.lock();
             status.output.end(now);
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -101,22 +132,12 @@ impl<W: Write> Writer<W> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            while let Some(end) = self.ends.pop_front_if(|end| end.at <= at) {
-                status.written += end.tally;
-                status.waits.record(now.saturating_duration_since(end.received_at));
-                if self.state.is_some() {
-                    self.ids.extend(end.id);
-                    self.ids.extend(end.ids);
-                }
-            }
+            self.settle(at, &mut status, now);
             drop(status);
-            if let Some(state) = &mut self.state
-                && !self.ids.is_empty()
-            {
-                state.written(&self.ids);
-                self.ids.clear();
-            }
+            self.store();
         }
+        // With `--format none`, nothing was written above.
+        self.store();
         self.output.clear();
         Ok(())
     }

@@ -28,6 +28,7 @@ mod simulate;
 #[cfg(unix)]
 mod state;
 #[cfg(unix)]
+mod status;
 mod stream;
 #[cfg(target_os = "linux")]
 mod system;

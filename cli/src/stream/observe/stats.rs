@@ -13,7 +13,7 @@ pub(in crate::stream) fn run(observed: &Observed, period: Duration) {
     loop {
         std::thread::sleep(period);
         let now = observed.view();
-        info!("{}", line(&before, &now, period));
+        info!("stats: {}", line(&before, &now, period));
         before = now;
     }
 }
@@ -31,7 +31,7 @@ pub(super) fn line(before: &View, now: &View, period: Duration) -> String {
     let last = now.connections.iter().filter_map(|(_, snapshot)| snapshot.last_post_at).max();
     let last = last.map_or_else(|| String::from("never"), |at| format!("{:.1?} ago", now.age(at)));
     let mut line = format!(
-        "stats: {:.1} Posts/s, lag {lag}, last Post {last}, streaming {} of {}, connects {streams}, gaps {}",
+        "{:.1} Posts/s, lag {lag}, last Post {last}, streaming {} of {}, connects {streams}, gaps {}",
         posts as f64 / period.as_secs_f64(),
         now.streaming(),
         now.connections.len(),
