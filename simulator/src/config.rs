@@ -37,6 +37,10 @@ pub struct Config {
     pub rate: Option<f64>,
     /// Bursts above the rate. The default is none.
     pub bursts: Option<Bursts>,
+    /// The date of the first Post of the feed, in Unix milliseconds: as if it had begun then. With
+    /// the same date, seed, rate and bursts, another simulator has the same history, so that a
+    /// service can be restarted. `None`, the default, means when the first client connects.
+    pub feed_start: Option<u64>,
     /// Sends one file to all connections together instead of from its beginning to each. The file
     /// starts with the first client and continues while none is connected, so a late client misses
     /// Posts. False by default. Needs a rate.
@@ -139,6 +143,7 @@ impl Default for Config {
             source: Source::Generated { seed: 0 },
             rate: None,
             bursts: None,
+            feed_start: None,
             shared_file: false,
             time: Time::Real,
             datacenters: Vec::new(),
@@ -192,6 +197,10 @@ impl Config {
         self.delivery_cap = Some(250.0);
     }
 
+    fn is_generated(&self) -> bool {
+        matches!(self.source, Source::Generated { .. })
+    }
+
     /// Returns the datacenters, at least one.
     pub(crate) fn all_datacenters(&self) -> Vec<Datacenter> {
         if self.datacenters.is_empty() {
@@ -225,6 +234,9 @@ impl Config {
         }
         if self.bursts.is_some() && self.rate.is_some_and(f64::is_infinite) {
             return refuse("bursts need a rate; set a finite one");
+        }
+        if self.feed_start.is_some() && (self.rate.is_some_and(f64::is_infinite) || !self.is_generated()) {
+            return refuse("a start of the feed needs generated Posts with a rate; set a finite one");
         }
         if self.shared_file && self.rate.is_none_or(f64::is_infinite) {
             return refuse("a file shared by all connections needs a rate; set a finite one");
@@ -264,6 +276,7 @@ impl fmt::Debug for Config {
             .field("source", &self.source)
             .field("rate", &self.rate)
             .field("bursts", &self.bursts)
+            .field("feed_start", &self.feed_start)
             .field("shared_file", &self.shared_file)
             .field("time", &self.time)
             .field("datacenters", &self.datacenters)

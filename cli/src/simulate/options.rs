@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use powerstream_core::time::UnixTime;
 use powerstream_simulator::{
     Bursts, Config, Datacenter, Delay, ExtraConnection, FaultScope, NoRules, NotDeleted, Script, Simulator,
     Source, Tls, TlsFault, UnknownScenario,
@@ -81,6 +82,11 @@ pub(crate) struct Options {
     /// Bursts of FACTOR times the rate, EVERY interval, for LENGTH, such as 10:60s:5s
     #[arg(long, value_name = "FACTOR:EVERY:LENGTH", value_parser = bursts)]
     pub(crate) bursts: Option<Bursts>,
+
+    /// Start the generated Posts as if the first had been sent at this date: after a restart with
+    /// the same date, --seed and --rate, the simulator still has the Posts from before
+    #[arg(long, value_name = "YYYY-MM-DDTHH:MM:SSZ", value_parser = feed_start, conflicts_with = "posts")]
+    pub(crate) feed_start: Option<UnixTime>,
 
     /// Send the file once to all connections, at --rate, instead of once to each
     #[arg(long, requires = "posts", requires = "rate")]
@@ -164,6 +170,7 @@ impl Options {
             datacenter,
             rate_limit_reset,
             bursts,
+            feed_start,
             shared_posts: _,
             strict,
             no_rules,
@@ -190,6 +197,7 @@ impl Options {
             ("--datacenter", !datacenter.is_empty()),
             ("--rate-limit-reset", rate_limit_reset.is_some()),
             ("--bursts", bursts.is_some()),
+            ("--feed-start", feed_start.is_some()),
             ("--strict", *strict),
             ("--no-rules", no_rules.is_some()),
             ("--rule-delay", rule_delay.is_some()),
@@ -249,6 +257,7 @@ impl Options {
         }
         config.rate_limit_reset = self.rate_limit_reset.unwrap_or(config.rate_limit_reset);
         config.bursts = self.bursts;
+        config.feed_start = self.feed_start.map(UnixTime::as_millis);
         config.shared_file = self.shared_posts;
         config.no_rules = self.no_rules.unwrap_or(config.no_rules);
         config.rule_delay = self.rule_delay.unwrap_or(config.rule_delay);
@@ -327,6 +336,10 @@ fn extra(text: &str) -> Result<ExtraConnection, String> {
         "end-newest" => Ok(ExtraConnection::EndNewest),
         _ => Err(String::from("expected refuse, end-oldest or end-newest")),
     }
+}
+
+fn feed_start(text: &str) -> Result<UnixTime, String> {
+    UnixTime::from_iso_8601(text).ok_or_else(|| String::from("expected a time such as 2026-01-05T10:00:00Z"))
 }
 
 fn bursts(text: &str) -> Result<Bursts, String> {

@@ -1,8 +1,8 @@
 //! Access to every Post by its number, including past ones.
 //!
-//! Post 0 is due when the first client connects. A generated Post is a function of the seed, its
-//! number and its time. Past Posts therefore need no memory: they are generated on request,
-//! identical each time.
+//! Post 0 is due when the first client connects, or at [`Config::feed_start`]. A generated Post is
+//! a function of the seed, its number and its time. Past Posts therefore need no memory: they are
+//! generated on request, identical each time. With the same start, also by another process.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ const CACHED: usize = 1_024;
 pub(crate) struct Archive {
     kind: Kind,
     pub(super) schedule: Schedule,
+    /// The date of Post 0 (Unix milliseconds), if it is configured.
+    start: Option<u64>,
     began: OnceLock<Began>,
     cache: Mutex<Vec<Option<(i64, SourcePost)>>>,
 }
@@ -32,7 +34,10 @@ enum Kind {
 #[derive(Clone, Copy)]
 struct Began {
     at: Instant,
-    unix_ms: u64,
+    /// The time in the schedule at that moment, in nanoseconds.
+    offset: i64,
+    /// The date of Post 0.
+    start_unix_ms: u64,
 }
 
 impl Archive {
@@ -41,26 +46,33 @@ impl Archive {
             Source::Generated { seed } => Kind::Generated(Generator::new(*seed)),
             Source::File(posts) => Kind::File(posts.clone()),
         };
-        Self { kind, schedule, began: OnceLock::new(), cache: Mutex::new(vec![None; CACHED]) }
+        let (start, cache) = (config.feed_start, Mutex::new(vec![None; CACHED]));
+        Self { kind, schedule, start, began: OnceLock::new(), cache }
     }
 
     /// Starts the feed, if it has not started. Called when a client connects.
     pub(super) fn begin(&self, now: Instant, unix_ms: u64) {
-        self.began.get_or_init(|| Began { at: now, unix_ms });
+        self.began.get_or_init(|| {
+            let start_unix_ms = self.start.unwrap_or(unix_ms);
+            let ms = (unix_ms as i64).saturating_sub(start_unix_ms as i64);
+            Began { at: now, offset: ms.saturating_mul(1_000_000), start_unix_ms }
+        });
     }
 
     fn offset(&self, at: Instant) -> i64 {
         let Some(began) = self.began.get() else { return 0 };
-        match at.checked_duration_since(began.at) {
+        let since = match at.checked_duration_since(began.at) {
             Some(since) => nanoseconds(since),
             None => -nanoseconds(began.at - at),
-        }
+        };
+        since.saturating_add(began.offset)
     }
 
-    /// Returns when Post `n` is due. For a past Post, returns the start of the feed.
+    /// Returns when Post `n` is due. For a past Post, returns when the first client connected.
     pub(super) fn due(&self, n: i64) -> Option<Instant> {
-        let after = Duration::from_nanos(u64::try_from(self.schedule.due(n)).unwrap_or(0));
-        self.began.get().and_then(|began| began.at.checked_add(after))
+        let began = self.began.get()?;
+        let after = self.schedule.due(n).saturating_sub(began.offset);
+        began.at.checked_add(Duration::from_nanos(u64::try_from(after).unwrap_or(0)))
     }
 
     /// Returns the number of the first Post that is due later than `ago` before `now`.
@@ -71,7 +83,7 @@ impl Archive {
     /// Returns the number of the first Post that is due at this date (Unix milliseconds) or later.
     pub(super) fn first_since(&self, unix_ms: u64) -> i64 {
         let Some(began) = self.began.get() else { return 0 };
-        let ms = (unix_ms as i64).saturating_sub(began.unix_ms as i64);
+        let ms = (unix_ms as i64).saturating_sub(began.start_unix_ms as i64);
         self.schedule.count(ms.saturating_mul(1_000_000) - 1)
     }
 
@@ -128,11 +140,11 @@ impl Archive {
     /// Returns the snowflake of the time when Post `n` is due. Posts of the same millisecond are
     /// numbered.
     fn id(&self, n: i64, generator: &Generator) -> u64 {
-        let began_ms = self.began.get().map_or(0, |began| began.unix_ms as i64);
+        let start_ms = self.began.get().map_or(0, |began| began.start_unix_ms as i64);
         let ms = self.schedule.due(n).div_euclid(1_000_000);
         let first = self.schedule.count(ms * 1_000_000 - 1);
         let sequence = (n - first).clamp(0, SEQUENCES as i64 - 1) as u64;
-        time::snowflake((began_ms + ms).max(0) as u64, generator.machine() | sequence)
+        time::snowflake((start_ms + ms).max(0) as u64, generator.machine() | sequence)
     }
 }
 

@@ -206,3 +206,31 @@ fn disconnects_a_client_that_does_not_read() {
     assert!(log.wait(5 * SECOND, |totals| totals.open == 0), "{rounds} rounds, {:?}", log.connection(1));
     assert_eq!(log.connection(1).unwrap().end, Some(End::SlowReader));
 }
+
+#[test]
+fn a_restarted_service_has_the_posts_from_before() {
+    let after = |since: u64, from: &str, to: &str| {
+        let simulator = simulator(|config| {
+            config.time = Time::Virtual { unix_ms: START + since * 1_000 };
+            config.feed_start = Some(START);
+            config.bursts = Some(Bursts::new(5.0, 60 * SECOND, 10 * SECOND));
+        });
+        let mut live = connect(&simulator, "/2/powerstream");
+        simulator.advance(20 * SECOND);
+        let live = read(&simulator, &mut live, 1);
+        let target = format!("/2/powerstream?startTime={from}&endTime={to}");
+        let mut window = connect(&simulator, &target);
+        assert_eq!(window.read_to_end(), Ended::LastChunk);
+        (live, window.ids())
+    };
+    let (live, window) = after(0, "2026-09-21T14:13:20Z", "2026-09-21T14:13:40Z");
+    assert_eq!((live.len(), created(live[0])), (41, 0));
+    assert_eq!(window, live[..40]);
+    // An hour later, after a restart.
+    let (later, window) = after(3_600, "2026-09-21T14:13:20Z", "2026-09-21T14:13:40Z");
+    assert_eq!(window, live[..40]);
+    assert_eq!((later.len(), created(later[0])), (41, 3_600_000));
+    // The first run would have sent these later.
+    let (_, window) = after(7_200, "2026-09-21T15:13:20Z", "2026-09-21T15:13:40Z");
+    assert_eq!(window, later[..40]);
+}
