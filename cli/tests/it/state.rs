@@ -293,3 +293,57 @@ fn a_state_that_cannot_be_written_is_reported_once_and_stops_nothing() {
     run_with(&moved.join("state")).read(&mut outputs, at_rest);
     check(&simulator, directory.path(), &outputs);
 }
+
+/// The disk is a small file system in a mount namespace of the process.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_the_state_stops_nothing_and_repeats_nothing() {
+    let (directory, simulator) = (directory(), simulator(1.0));
+    let disk = directory.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let arguments = format!("stream --base-url {} --backfill --recovery --state", simulator.base_url());
+    let script = format!("mount -t tmpfs -o size=9m none {0} && exec \"$@\"", disk.display());
+    if !Command::new("unshare")
+        .args(["-rm", "sh", "-c", &script, "sh", "true"])
+        .status()
+        .is_ok_and(|it| it.success())
+    {
+        eprintln!("no mount namespace can be made: not tested");
+        return;
+    }
+    let (posts, mut outputs) = (directory.path().join("posts"), Outputs::default());
+    let output = || OpenOptions::new().create(true).append(true).open(&posts).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_powerstream")]);
+    command.args(arguments.split(' ')).arg(disk.join("state")).env("X_BEARER_TOKEN", "any");
+    command.stdout(output()).stderr(Stdio::piped());
+    let run = Run { child: command.spawn().unwrap(), simulator: &simulator, posts: posts.clone() };
+    run.read(&mut outputs, |child, progress| {
+        // `unshare` and `sh` become the tool. Its files are seen through its root.
+        let inside = PathBuf::from(format!("/proc/{}/root{}", child.id(), disk.display()));
+        let started = Instant::now();
+        while !inside.join("state").exists() {
+            assert!(started.elapsed() < PATIENCE, "no state");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut filler = File::create(inside.join("filler")).unwrap();
+        while std::io::Write::write_all(&mut filler, &[0; 4_096]).is_ok() {}
+        let before = progress.lines.load(Ordering::Relaxed);
+        // The virtual clock is 50 times as fast: at least three seconds.
+        while progress.lines.load(Ordering::Relaxed) < before + 150 {
+            assert!(started.elapsed() < PATIENCE, "no Posts on a full disk");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let stop = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
+        assert!(stop.unwrap().success());
+        for name in ["state", "state.ids"] {
+            std::fs::copy(inside.join(name), directory.path().join(name)).unwrap();
+        }
+        child.kill().unwrap();
+    });
+    assert_eq!(outputs.logs.matches("cannot write").count(), 1, "{}", outputs.logs);
+    simulator.advance(Duration::from_secs(120));
+    start(&simulator, directory.path()).read(&mut outputs, at_rest);
+    check(&simulator, directory.path(), &outputs);
+    assert!(outputs.lost.is_empty(), "{}", outputs.logs);
+}
