@@ -1,6 +1,7 @@
 //! The integration tests of the core, in one binary. `allocations.rs` is a separate binary, because
 //! it needs a global allocator.
 
+mod alerts;
 mod backoff;
 mod chunked;
 mod common;
