@@ -429,7 +429,9 @@ where
             self.lost.push_back((range, reason));
             return true;
         }
-        let to = range.to.min(range.from.saturating_add(REQUEST_MAX));
+        // The request has whole seconds, and starts at the one before.
+        let start = UnixTime::from_seconds(range.from.as_millis() / 1_000);
+        let to = range.to.min(start.saturating_add(REQUEST_MAX));
         if to < range.to {
             self.waiting.push_front(TimeRange { from: to, to: range.to });
             range.to = to;

@@ -252,6 +252,8 @@ fn run(case: &Case, subject: &Subject<'_>) {
     let mut config = powerstream_simulator::Config::default();
     config.time = Time::Virtual { unix_ms: START_MS };
     config.rate = Some(1.0);
+    // A client must split longer ranges.
+    config.recovery_window_max = Some(Duration::from_secs(2 * 60 * 60));
     case.server.configure(&mut config);
     let simulator = Simulator::start(config).unwrap();
     let config = Config::builder()

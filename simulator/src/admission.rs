@@ -7,10 +7,10 @@ use crate::exchange::Exchange;
 use crate::ground_truth::End;
 use crate::limits::{Counter, ExtraConnection, Group, QUARTER_HOUR};
 use crate::pending_events::PendingEvents;
-use crate::request::{Past, StreamParams};
+use crate::request::{Past, StreamParams, query};
 use crate::rule_store::NoRules;
 use crate::script::{Action, Then, When, system};
-use crate::{problems, response};
+use crate::{problems, response, time};
 
 /// How long PowerTrack tolerates one connection above the limit.
 const EXTRA_TOLERATED: Duration = Duration::from_secs(60);
@@ -41,6 +41,14 @@ pub(crate) fn admit(
     };
     if lacks_rules {
         return Err(exchange.refuse(409, &lines, &problems::no_rules(endpoint.product), End::Refused));
+    }
+    if let (Past::Window(from, to), Some(max)) = (params.past, config.recovery_window_max)
+        && to.saturating_sub(from) > max.as_millis() as u64
+    {
+        let end = if endpoint.product.is_v2() { "end_time" } else { "endTime" };
+        let wanted = format!("within {max:?} of the start");
+        let problem = query::wrong_value(end, &time::iso(to), &wanted);
+        return Err(exchange.refuse(400, &lines, &problem, End::Refused));
     }
     // Both paths of Powerstream are the same stream.
     let path = if endpoint.product == Product::Powerstream { "/2/powerstream" } else { endpoint.path };

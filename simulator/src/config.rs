@@ -105,6 +105,10 @@ pub struct Config {
     /// and a connection that falls too far behind is ended. `None`, the default, means no limit; X
     /// documents 250.
     pub delivery_cap: Option<f64>,
+    /// The longest time range of one recovery; a longer one is refused with 400. `None`, the
+    /// default, means no limit but the 24 hours that X documents. X advises about 2 hours for
+    /// Replay.
+    pub recovery_window_max: Option<Duration>,
     /// Ends a recovery with a message that says so, as PowerTrack does. False by default.
     pub recovery_marker: bool,
     /// Serves `/simulator/`: counters, ground truth log and fault injection. True by default. X has
@@ -166,6 +170,7 @@ impl Default for Config {
             ghost: Duration::ZERO,
             stream_requests_limited: false,
             delivery_cap: None,
+            recovery_window_max: None,
             recovery_marker: false,
             control: true,
             fault_after: 100,
@@ -299,6 +304,7 @@ impl fmt::Debug for Config {
             .field("ghost", &self.ghost)
             .field("stream_requests_limited", &self.stream_requests_limited)
             .field("delivery_cap", &self.delivery_cap)
+            .field("recovery_window_max", &self.recovery_window_max)
             .field("recovery_marker", &self.recovery_marker)
             .field("control", &self.control)
             .field("fault_after", &self.fault_after)

@@ -141,6 +141,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) delivery_cap: Option<f64>,
 
+    /// Refuse recoveries of longer time ranges, such as 2h [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_some)]
+    pub(crate) recovery_window_max: Option<Duration>,
+
     /// End a recovery stream with its system message
     #[arg(long)]
     pub(crate) recovery_marker: bool,
@@ -184,6 +188,7 @@ impl Options {
             extra_connection,
             ghost,
             delivery_cap,
+            recovery_window_max,
             recovery_marker,
         } = self;
         [
@@ -210,6 +215,7 @@ impl Options {
             ("--extra-connection", extra_connection.is_some()),
             ("--ghost", ghost.is_some()),
             ("--delivery-cap", delivery_cap.is_some()),
+            ("--recovery-window-max", recovery_window_max.is_some()),
             ("--recovery-marker", *recovery_marker),
         ]
         .into_iter()
@@ -270,6 +276,7 @@ impl Options {
         config.extra_connection = self.extra_connection.unwrap_or(config.extra_connection);
         config.ghost = self.ghost.unwrap_or(config.ghost);
         config.delivery_cap = self.delivery_cap.or(config.delivery_cap);
+        config.recovery_window_max = self.recovery_window_max;
         config.recovery_marker = self.recovery_marker;
         Ok(config)
     }

@@ -246,6 +246,22 @@ fn a_change_of_rules_by_another_run_of_the_tool_is_noticed() {
 }
 
 #[test]
+fn a_wrong_clock_raises_exactly_its_alert() {
+    let directory = directory();
+    let scenario = directory.path().join("skewed.toml");
+    std::fs::write(&scenario, "description = \"wrong\"\n[stream]\nclock-skew = \"-1h\"\n").unwrap();
+    let mut command = tool("stream --simulate --alert-period 1s --scenario");
+    let mut running = Running::start(command.arg(&scenario));
+    let line = running.wait_for_log("alert: ");
+    assert!(line.contains("wrong clock: this machine's clock and the server's differ by 3600"), "{line}");
+    // Four more periods.
+    std::thread::sleep(Duration::from_secs(4));
+    running.signal("INT");
+    assert_eq!(running.end(), Some(0));
+    assert_eq!(running.log.matches("alert").count(), 1, "{}", running.log);
+}
+
+#[test]
 fn a_drop_raises_exactly_its_alert_and_runs_the_command() {
     let directory = directory();
     let alerts = directory.path().join("alerts");

@@ -59,6 +59,24 @@ fn refuses_one_connection_too_many() {
 }
 
 #[test]
+fn refuses_a_recovery_of_too_long_a_range() {
+    let simulator = two(|config| config.recovery_window_max = Some(3_600 * SECOND));
+    for (range, status) in [
+        ("startTime=2026-09-21T12:00:00Z&endTime=2026-09-21T13:00:00Z", 200),
+        ("startTime=2026-09-21T12:00:00Z&endTime=2026-09-21T13:00:01Z", 400),
+        ("startTime=2026-09-21T12:00:00Z", 400),
+    ] {
+        let mut client = ask(&simulator, &format!("/2/powerstream?{range}"));
+        assert_eq!(client.status(), status, "{range}");
+        let _ = client.read_to_end();
+        if status == 400 {
+            let text = String::from_utf8_lossy(client.leftover()).into_owned();
+            assert!(text.contains("endTime") && text.contains("within 3600s of the start"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_reset_connection_keeps_its_place_for_a_while() {
     let simulator = two(|config| {
         config.connections_max = Some(1);
