@@ -25,6 +25,7 @@ mod rules;
 mod secret;
 mod simulate;
 mod size;
+mod soak;
 mod status;
 mod stdout;
 mod stream;
@@ -66,6 +67,7 @@ enum Command {
     Simulate(simulate::Args),
     Decode(decode::Args),
     Rules(rules::Args),
+    Soak(soak::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -77,6 +79,7 @@ impl Command {
             Self::Simulate(args) => simulate::run(&args),
             Self::Decode(args) => decode::run(&args),
             Self::Rules(args) => rules::run(&args),
+            Self::Soak(args) => soak::run(&args),
             Self::Completions(args) => completions::run(&args, command()),
             Self::Man(args) => man::run(&args, command()),
         }

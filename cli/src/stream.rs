@@ -63,6 +63,7 @@ use self::outlet::{Item, Outlet};
 use self::output::Output;
 use self::progress::{Progress, Tally};
 use self::pump::{End, Ended, Pump};
+pub(crate) use self::source::Source;
 use self::state::State;
 use self::take_over::TakeOver;
 use self::watch::Watch;

@@ -1,6 +1,6 @@
 //! Checks that no Post is lost outside a reported gap when the network path or the reader is late.
 //!
-//! It uses real sockets behind a [`Proxy`] that stalls, holds bytes back, dribbles and resets. The
+//! It uses real sockets behind a [`Proxy`] that stalls, holds bytes back, dribbles and ends connections. The
 //! reader stops at random, and the local clock is wrong.
 //!
 //! A runtime's tests pass a function that reads a stream to [`check`], and one that reads a merged
@@ -29,12 +29,11 @@ use powerstream_core::merge::Topology;
 use powerstream_core::session::Gap;
 use powerstream_core::stream::{PostId, classify};
 use powerstream_core::time::UnixTime;
-use powerstream_simulator::{Datacenter, Delay, Simulator, Tls};
+use powerstream_simulator::{Datacenter, Delay, Proxy, Simulator, Tls};
 use powerstream_tls::TlsConfig;
 
 use crate::ledger::{END_OF_TIME, ReportedGap};
 use crate::line_decoder::Line;
-use crate::proxy::{Proxy, Rng};
 use crate::read_recorder::{ReadRecorder, RecordingReactor};
 use crate::wrong_clock::WrongClock;
 use crate::{Transport, parallel};
@@ -125,6 +124,25 @@ impl MergedTestCase {
             earliest = earliest.min(report.covered_until.unwrap_or_default());
         }
         recorder.ended(Some(earliest))
+    }
+}
+
+/// SplitMix64.
+#[derive(Clone, Debug)]
+struct Rng(u64);
+
+impl Rng {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Returns a time from `from` to `to` milliseconds.
+    fn millis(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.next() % (to - from))
     }
 }
 
@@ -374,6 +392,12 @@ pub(crate) fn config(base_url: &str, seed: u64) -> Config {
         .unwrap()
 }
 
+/// Returns the origin of the proxy.
+fn origin_of(simulator: &Simulator, proxy: &Proxy) -> String {
+    let scheme = if simulator.ca_pem().is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", proxy.local_addr())
+}
+
 fn clock_off(seed: u64) -> i64 {
     CLOCKS_OFF[seed as usize % CLOCKS_OFF.len()]
 }
@@ -383,9 +407,9 @@ fn run(transport: Transport, seed: u64, subject: &(dyn Fn(TestCase) -> Recorder 
     service.rate = Some(RATE);
     service.tls = (transport == Transport::Tls).then(Tls::default);
     let simulator = Simulator::start(service).unwrap();
-    let proxy = Proxy::start(&simulator.base_url(), seed);
+    let proxy = Proxy::start(simulator.local_addr(), seed).unwrap();
     let recorder = Recorder::new(LENGTH).with_stops(&mut Rng(!seed));
-    let mut case = TestCase::new(config(proxy.base_url(), seed), recorder);
+    let mut case = TestCase::new(config(&origin_of(&simulator, &proxy), seed), recorder);
     case.clock_off = clock_off(seed);
     if let Some(pem) = simulator.ca_pem() {
         case.trust = TlsConfig::only_ca_pem(pem.as_bytes()).unwrap().into();
@@ -407,8 +431,9 @@ fn run_merged(seed: u64, subject: &(dyn Fn(MergedTestCase) -> Recorder + Sync)) 
     let mut list = Connections::new(Topology::Redundant);
     let mut proxies = Vec::new();
     for (index, (name, base_url)) in (0..).zip(simulator.datacenters()) {
-        let proxy = Proxy::start(&base_url, seed << 8 | index);
-        list = list.with(name, config(proxy.base_url(), seed));
+        let upstream = base_url.split_once("://").unwrap().1.parse().unwrap();
+        let proxy = Proxy::start(upstream, seed << 8 | index).unwrap();
+        list = list.with(name, config(&origin_of(&simulator, &proxy), seed));
         proxies.push(proxy);
     }
     let mut recorder = Recorder::new(LENGTH).with_stops(&mut Rng(!seed));

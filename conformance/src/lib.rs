@@ -12,7 +12,6 @@ pub mod log;
 pub mod loopback;
 pub mod merged;
 pub mod no_silent_loss;
-pub mod proxy;
 pub mod read_recorder;
 pub mod recovery;
 pub mod reference_driver;

@@ -5,7 +5,7 @@ use powerstream_core::merge::{ConnectionId, ConnectionStats};
 use powerstream_core::session::SessionEvent;
 
 /// Events with the connection that each is about.
-pub(super) trait Source {
+pub(crate) trait Source {
     /// Returns true if the next event is buffered, so that [`Self::next`] does not wait.
     fn find_next(&mut self) -> bool;
 

@@ -26,8 +26,9 @@ mod secrets;
 #[cfg(unix)]
 mod simulate;
 #[cfg(unix)]
-mod state;
+mod soak;
 #[cfg(unix)]
+mod state;
 mod status;
 mod stream;
 #[cfg(target_os = "linux")]
