@@ -50,6 +50,9 @@ const SEEDS: u64 = 8;
 /// Seeds that are read at the same time.
 const THREADS: usize = 16;
 
+/// The timeouts of the client.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
 /// How far the local clock is ahead, in milliseconds.
 const CLOCKS_OFF: [i64; SEEDS as usize] = [0, 3_000, -3_000, 900, -900, 3_600_000, -3_600_000, 0];
 
@@ -386,6 +389,10 @@ pub(crate) fn config(base_url: &str, seed: u64) -> Config {
                 schedule.first = Duration::from_millis(20);
                 schedule.ceiling = Duration::from_millis(500);
             }
+        })
+        // Longer than any stall, and short enough for connections on which nothing passes any more.
+        .timeouts(|timeouts| {
+            (timeouts.connect, timeouts.head, timeouts.idle) = (SILENCE_MAX, SILENCE_MAX, SILENCE_MAX);
         })
         .seed(seed)
         .build()
